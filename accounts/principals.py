@@ -1,0 +1,88 @@
+"""Who is asking, as one immutable value that every door hands to every service."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar, Literal, Self
+from uuid import UUID
+
+from accounts.errors import RecentAuthRequired
+from accounts.roles import PERMISSIONS, SYSTEM, sees_all
+from audit.events import Actor
+from ciphercanary.errors import Denied, Unauthenticated
+
+type Scope = Literal["all", "own"]
+
+RECENT = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """An authenticated caller.
+
+    ``epoch`` is the security epoch that was read *before* the rows this value was built from; ``not_after``
+    is the moment (aware UTC) from which the value may no longer be relied on; both are None or 0 where
+    nothing of the kind applies.
+    """
+
+    actor: Actor
+    user_id: UUID | None
+    role: str
+    permissions: frozenset[str]
+    subject_version: int = 0
+    family_id: UUID | None = None
+    auth_time: datetime | None = None
+    not_after: datetime | None = None
+    epoch: int = 0
+
+    is_authenticated: ClassVar[bool] = True
+
+    @classmethod
+    def system(cls, name: str, source: str) -> Self:
+        """The application itself (a command, a scheduled task): every permission, over everything."""
+        return cls(actor=Actor.system(name, source), user_id=None, role=SYSTEM, permissions=PERMISSIONS)
+
+    @property
+    def pk(self) -> UUID | None:
+        return self.user_id
+
+    @property
+    def username(self) -> str:
+        return self.actor.actor_name
+
+    def has_permission(self, word: str) -> bool:
+        return word in self.permissions
+
+    def require(self, word: str) -> None:
+        """Raises Denied unless the permission is held."""
+        if word not in self.permissions:
+            raise Denied(f"This needs the permission {word}.")
+
+    def scope(self, word: str) -> Scope:
+        """How far the permission reaches. Raises Denied where it is not held at all."""
+        self.require(word)
+        return "all" if sees_all(self.role, word) else "own"
+
+    def require_recent_log_in(self, now: datetime) -> None:
+        """Raises RecentAuthRequired where a person's log-in is older than ten minutes."""
+        if self.role == SYSTEM:
+            return
+        if self.auth_time is None or now - self.auth_time > RECENT:
+            raise RecentAuthRequired("This needs a log-in that is not older than 10 minutes. Log in again.")
+
+
+@dataclass(frozen=True, slots=True)
+class AnonymousPrincipal:
+    """Nobody known: holds no permission."""
+
+    is_authenticated: ClassVar[bool] = False
+    pk: ClassVar[None] = None
+    user_id: ClassVar[None] = None
+    username: ClassVar[str] = ""
+    role: ClassVar[str] = ""
+    permissions: ClassVar[frozenset[str]] = frozenset()
+
+    def has_permission(self, word: str) -> bool:
+        return word in self.permissions
+
+    def require(self, word: str) -> None:
+        raise Unauthenticated(f"This needs a log-in and the permission {word}.")
