@@ -1,0 +1,20 @@
+"""The words under which the audit log keeps what happens to accounts."""
+
+SESSION_OPENED = "accounts.session.opened"
+SESSION_REFRESHED = "accounts.session.refreshed"
+SESSION_CLOSED = "accounts.session.closed"
+SESSION_READ = "accounts.session.read"
+FAMILY_REVOKED = "accounts.family.revoked"
+
+USER_CREATED = "accounts.user.created"
+USER_ROLE_CHANGED = "accounts.user.role_changed"
+USER_DISABLED = "accounts.user.disabled"
+USER_ENABLED = "accounts.user.enabled"
+USER_SIGNED_OUT = "accounts.user.signed_out"
+USER_UNLOCKED = "accounts.user.unlocked"
+PASSWORD_SET = "accounts.password.set"  # noqa: S105 - a word of the audit log
+PASSWORD_CHANGED = "accounts.password.changed"  # noqa: S105 - a word of the audit log
+
+SIGNING_KEYS_PUBLISHED = "accounts.signing_key.published"
+SIGNING_KEYS_READ = "accounts.signing_key.read"
+SIGNING_KEY_ROTATED = "accounts.signing_key.rotated"

@@ -1,0 +1,51 @@
+"""Password hashing: Argon2id at the cost the specification names, and never too many at once."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.contrib.auth.hashers import Argon2PasswordHasher
+
+from ciphercanary.errors import Throttled
+
+HASHES_PER_CONTAINER = 3  # each takes 64 MiB: eight at once would fill a container of 512 MiB
+SECONDS_TO_WAIT = 2.0
+
+_slots = threading.BoundedSemaphore(max(1, HASHES_PER_CONTAINER // max(1, settings.CC_WORKERS)))
+_held = threading.local()
+
+
+@contextmanager
+def hash_slot() -> Iterator[None]:
+    """Hold one of the process's few places for a password hash; a thread that holds one may enter again.
+
+    Raises Throttled where none becomes free in time.
+    """
+    if getattr(_held, "slot", False):
+        yield
+        return
+    if not _slots.acquire(timeout=SECONDS_TO_WAIT):
+        raise Throttled("Too many log-ins are being checked at this moment. Try again.", retry_after=1)
+    _held.slot = True
+    try:
+        yield
+    finally:
+        _held.slot = False
+        _slots.release()
+
+
+class BoundedArgon2PasswordHasher(Argon2PasswordHasher):
+    """Argon2id, t = 3, m = 64 MiB, p = 4, 32 bytes of hash (RFC 9106)."""
+
+    time_cost = 3
+    memory_cost = 64 * 1024  # KiB
+    parallelism = 4
+
+    def encode(self, password: str, salt: str) -> str:
+        with hash_slot():
+            return super().encode(password, salt)
+
+    def verify(self, password: str, encoded: str) -> bool:
+        with hash_slot():
+            return super().verify(password, encoded)

@@ -1,0 +1,37 @@
+"""When an account is closed to guessing: five failures within fifteen minutes, for fifteen minutes."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from ciphercanary.errors import Throttled
+
+LIMIT = 5
+WINDOW = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Attempts on one account since ``first_at`` that are not known to have succeeded."""
+
+    failures: int
+    first_at: datetime
+    last_at: datetime
+
+    @classmethod
+    def first(cls, now: datetime) -> Self:
+        return cls(failures=1, first_at=now, last_at=now)
+
+    def another(self, now: datetime) -> "Attempts":
+        """The count with one more attempt. Raises Throttled while the account is closed.
+
+        A refused attempt is not counted: whoever keeps knocking does not keep the owner out for ever.
+        """
+        reopens_at = self.last_at + WINDOW
+        if self.failures >= LIMIT and now < reopens_at:
+            wait = math.ceil((reopens_at - now).total_seconds())
+            raise Throttled(f"Too many failed log-ins to this account. Wait {wait} seconds.", retry_after=wait)
+        if now >= self.first_at + WINDOW:
+            return Attempts.first(now)
+        return Attempts(failures=self.failures + 1, first_at=self.first_at, last_at=now)

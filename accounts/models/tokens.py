@@ -1,0 +1,118 @@
+"""What a log-in leaves behind: a family of refresh tokens; and the keys that sign access tokens."""
+
+import uuid
+
+from django.db import models
+
+from accounts.models.users import User
+from ciphercanary.row_mac import MacField, MacProtectedRow
+
+
+class TokenFamily(MacProtectedRow):
+    """One log-in and all the tokens that descend from it.
+
+    It is over when it is revoked, when ``expires_at`` passes (refreshing never moves it), when the user is
+    disabled, or when the user's subject version moves on.
+    """
+
+    MAC_LABEL = "token_families"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_families")
+    subject_version = models.PositiveIntegerField()
+    auth_methods = models.CharField(max_length=60)
+    auth_time = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "token_families"
+        verbose_name_plural = "token families"
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    def mac_fields(self) -> tuple[MacField, ...]:
+        return (
+            self.id,
+            self.user_id,
+            self.subject_version,
+            self.auth_methods,
+            self.auth_time,
+            self.expires_at,
+            self.revoked_at,
+        )
+
+
+class RefreshToken(MacProtectedRow):
+    """A refresh token by its SHA-256; good for one use.
+
+    The MAC leaves ``used_at`` out, because only a compare-and-set writes it. It stands against a row put in
+    by hand: without it, a hash of one's own choosing would open another's session.
+    """
+
+    MAC_LABEL = "refresh_tokens"
+
+    token_hash = models.CharField(max_length=64, unique=True)
+    family = models.ForeignKey(TokenFamily, on_delete=models.CASCADE, related_name="refresh_tokens")
+    created_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "refresh_tokens"
+
+    def __str__(self) -> str:
+        return f"refresh token {self.pk} of {self.family_id}"
+
+    def mac_fields(self) -> tuple[MacField, ...]:
+        return self.token_hash, self.family_id
+
+
+class SigningKey(MacProtectedRow):
+    """An RSA key for access tokens. It is published as ``next`` first, signs while ``active``, then verifies
+    until ``trusted_until``; the private half is wiped when it stops signing.
+    """
+
+    MAC_LABEL = "token_signing_keys"
+
+    class State(models.TextChoices):
+        NEXT = "next"
+        ACTIVE = "active"
+        RETIRED = "retired"
+
+    kid = models.CharField(primary_key=True, max_length=16, editable=False)
+    state = models.CharField(max_length=10, choices=State.choices)
+    public_key = models.BinaryField(help_text="SubjectPublicKeyInfo, DER")
+    kek_id = models.CharField(max_length=16, blank=True)
+    wrapped = models.BinaryField(help_text="PKCS #8, DER, wrapped; empty once retired")
+    created_at = models.DateTimeField()
+    activated_at = models.DateTimeField(null=True, blank=True)
+    trusted_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "token_signing_keys"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["state"],
+                condition=models.Q(state__in=["next", "active"]),
+                name="one_next_and_one_active_signing_key",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["next", "active", "retired"]), name="signing_key_state_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.kid
+
+    def mac_fields(self) -> tuple[MacField, ...]:
+        return (
+            self.kid,
+            self.state,
+            bytes(self.public_key),
+            self.kek_id,
+            bytes(self.wrapped),
+            self.created_at,
+            self.activated_at,
+            self.trusted_until,
+        )
