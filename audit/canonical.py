@@ -1,0 +1,56 @@
+"""Canonical JSON (RFC 8785) for the subset the log uses: no floats, integers within 2**53 - 1.
+
+One value has one byte string, whoever computes it and in whatever language: what is hashed today can be
+recomputed from the columns in ten years.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+# RFC 8785 section 3.2.2.3: beyond it, a reader with IEEE 754 numbers sees another integer.
+MAX_INTEGER = 2**53 - 1
+
+type JsonValue = bool | int | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None
+
+
+def encode(value: JsonValue) -> bytes:
+    """The canonical UTF-8 bytes of a value.
+
+    Raises TypeError for what is not of the subset (floats, bytes, keys that are no strings), ValueError for
+    an integer out of range, UnicodeEncodeError for a lone surrogate.
+    """
+    # json.dumps escapes exactly what RFC 8785 section 3.2.2.2 asks, in the same spelling.
+    text = json.dumps(_in_order(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8")
+
+
+def format_timestamp(moment: datetime) -> str:
+    """``YYYY-MM-DDTHH:MM:SS.ffffffZ``, always with six digits. Raises ValueError for a naive datetime."""
+    if moment.tzinfo is None:
+        raise ValueError("a timestamp has a time zone")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _in_order(value: JsonValue) -> JsonValue:
+    """The value with every object's members in the order of their names' UTF-16 code units (section 3.2.3)."""
+    match value:
+        case None | bool() | str():
+            return value
+        case int():
+            return _within_range(value)
+        case Mapping():
+            return {name: _in_order(value[name]) for name in sorted(value, key=_utf_16)}
+        case list() | tuple():
+            return [_in_order(item) for item in value]
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+def _within_range(number: int) -> int:
+    if abs(number) > MAX_INTEGER:
+        raise ValueError("an integer is within 2**53 - 1")
+    return number
+
+
+def _utf_16(name: str) -> bytes:
+    return name.encode("utf-16-be")

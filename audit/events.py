@@ -1,0 +1,218 @@
+"""What happened and who did it, as values that any database accepts.
+
+Everything here is cleaned and bounded when it is made: one NUL, one lone surrogate or one over-long text from
+a client would otherwise abort the insert of a whole batch, and with it the answers of other people.
+"""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Literal, Self
+from uuid import UUID
+
+from audit import canonical
+from audit.canonical import JsonValue
+
+# Characters per text column, of models and events alike.
+TEXT_LIMITS: Mapping[str, int] = MappingProxyType(
+    {
+        "actor_type": 20,
+        "actor_name": 150,
+        "auth_method": 32,
+        "token_id": 100,
+        "client_ip": 45,
+        "user_agent": 400,
+        "source": 20,
+        "request_id": 64,
+        "action": 64,
+        "object_type": 32,
+        "object_id": 100,
+        "code": 64,
+    }
+)
+VALUE_LIMIT = 1000  # characters of one text inside ``meta`` or a changed row
+META_LIMIT = 64 * 1024  # bytes of the whole canonical ``meta``
+TRAIL_DIGESTS = "trail_sha256"  # the member of ``meta`` that binds the changed rows to their event
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+REPLACEMENT = "\ufffd"
+CUT = "\u2026"
+
+
+class ActorType(StrEnum):
+    USER = "user"
+    SERVICE_ACCOUNT = "service_account"
+    SYSTEM = "system"
+    ANONYMOUS = "anonymous"
+
+
+class Source(StrEnum):
+    """The door through which the actor came."""
+
+    API = "api"
+    CONSOLE = "console"
+    ADMIN = "admin"
+    COMMAND = "command"
+    SCHEDULER = "scheduler"
+
+
+class Outcome(StrEnum):
+    """``denied``: a right, a rule, a state or a limit said no. ``error``: it could not be understood or done."""
+
+    OK = "ok"
+    DENIED = "denied"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Actor:
+    """Who acted and from where; the name is copied, so that history survives the account."""
+
+    user_id: UUID | None
+    actor_type: str
+    actor_name: str
+    auth_method: str
+    token_id: str
+    client_ip: str
+    user_agent: str
+    source: str
+    request_id: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "client_ip", canonical_address(self.client_ip))
+        _clean_texts(self)
+
+    @classmethod
+    def system(cls, name: str, source: str) -> Self:
+        """The application itself, acting for nobody."""
+        return cls._nobody(ActorType.SYSTEM, name=name, source=source)
+
+    @classmethod
+    def anonymous(
+        cls, client_ip: str, user_agent: str, request_id: str, source: str = Source.API, name: str = ""
+    ) -> Self:
+        """Somebody not authenticated; ``name`` is only what he called himself."""
+        return cls._nobody(
+            ActorType.ANONYMOUS,
+            name=name,
+            source=source,
+            client_ip=client_ip,
+            user_agent=user_agent,
+            request_id=request_id,
+        )
+
+    @classmethod
+    def _nobody(
+        cls,
+        actor_type: ActorType,
+        *,
+        name: str,
+        source: str,
+        client_ip: str = "",
+        user_agent: str = "",
+        request_id: str = "",
+    ) -> Self:
+        return cls(
+            user_id=None,
+            actor_type=actor_type,
+            actor_name=name,
+            auth_method="",
+            token_id="",
+            client_ip=client_ip,
+            user_agent=user_agent,
+            source=source,
+            request_id=request_id,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """One thing that happened to one object, ``count`` times.
+
+    ``size`` is in bytes. ``meta`` holds declared, non-secret values: texts, integers, booleans, ids, moments,
+    lists and mappings of them. Raises TypeError for another type and ValueError for a number out of range or
+    a ``meta`` above 64 KiB: both are defects of the caller, and an operation without its record must fail.
+    """
+
+    action: str
+    object_type: str = ""
+    object_id: str = ""
+    object_version: int | None = None
+    outcome: Outcome = Outcome.OK
+    code: str = ""
+    count: int = 1
+    size: int | None = None
+    meta: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _clean_texts(self)
+        object.__setattr__(self, "outcome", Outcome(self.outcome))
+        object.__setattr__(self, "meta", MappingProxyType(clean_mapping(self.meta)))
+        for number in (self.object_version, self.count, self.size):
+            if number is not None and not 0 <= number <= canonical.MAX_INTEGER:
+                raise ValueError(f"{number} is not a number an entry can hold")
+        if TRAIL_DIGESTS in self.meta:
+            raise ValueError(f"{TRAIL_DIGESTS} is written by the recorder")
+        if len(canonical.encode(clean_mapping(self.meta))) > META_LIMIT:
+            raise ValueError("meta is too large for an entry")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowChange:
+    """A row before and after; declared, non-secret fields only, None where there was or is no row."""
+
+    table_name: str
+    record_id: str
+    action: Literal["insert", "update", "delete"]
+    old_values: Mapping[str, object] | None = None
+    new_values: Mapping[str, object] | None = None
+
+
+def clean_text(text: str, limit: int) -> str:
+    """The text without what PostgreSQL or UTF-8 cannot store, cut to ``limit`` characters where longer."""
+    cleaned = UNSTORABLE.sub(REPLACEMENT, str(text))
+    return cleaned if len(cleaned) <= limit else cleaned[: limit - len(CUT)] + CUT
+
+
+def canonical_address(address: str) -> str:
+    """The one spelling of an IP address (RFC 5952); ``""`` for what is none, such as a Unix socket's peer."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    # An IPv4 client of a dual-stack socket is the same client.
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return str(mapped or parsed)
+
+
+def clean_mapping(values: Mapping[str, object]) -> dict[str, JsonValue]:
+    """Declared values in their canonical types, each text cleaned and bounded. Raises TypeError."""
+    return {clean_text(name, VALUE_LIMIT): _clean_value(value) for name, value in values.items()}
+
+
+def _clean_value(value: object) -> JsonValue:
+    match value:
+        case None | bool() | int():
+            return value
+        case str():
+            return clean_text(value, VALUE_LIMIT)
+        case UUID():
+            return str(value)
+        case datetime():
+            return canonical.format_timestamp(value)
+        case Mapping():
+            return clean_mapping(value)
+        case list() | tuple():
+            return [_clean_value(item) for item in value]
+    raise TypeError(f"{type(value).__name__} does not belong into the log")
+
+
+def _clean_texts(record: Actor | Event) -> None:
+    for each in fields(record):
+        limit = TEXT_LIMITS.get(each.name)
+        if limit is not None:
+            object.__setattr__(record, each.name, clean_text(getattr(record, each.name), limit))
