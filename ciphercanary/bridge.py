@@ -1,0 +1,172 @@
+"""A bounded bridge from ASGI to a WSGI application.
+
+Django's own ASGI handler gives every request a thread and a database connection without limit. Here a fixed
+number of lasting threads serves them, each keeping its connection; what waits is bounded too, and answered
+503 beyond that. The body is read whole, within a limit, before a thread is taken: a slow sender occupies none.
+"""
+
+import asyncio
+import io
+import json
+import sys
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication
+
+type Scope = MutableMapping[str, Any]
+type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+WAITING_PER_THREAD = 32
+BODY_SECONDS = 30.0
+
+
+class ClientGone(Exception):  # noqa: N818 - a disconnect is not an error
+    """The client closed the connection before the request was complete."""
+
+
+class WsgiBridge:
+    """Runs a WSGI application in ``threads`` lasting threads. Bodies above ``max_body_bytes`` are 413."""
+
+    def __init__(self, application: WSGIApplication, *, threads: int, max_body_bytes: int) -> None:
+        self._application = application
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="django")
+        self._max_body_bytes = max_body_bytes
+        self._max_waiting = threads * (WAITING_PER_THREAD + 1)
+        self._waiting = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._pool.shutdown(wait=True)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._waiting >= self._max_waiting:
+            await _refuse(send, HTTPStatus.SERVICE_UNAVAILABLE, "overloaded")
+            return
+        self._waiting += 1
+        try:
+            body = await asyncio.wait_for(self._read_body(receive), BODY_SECONDS)
+            if body is None:
+                await _refuse(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request_too_large")
+                return
+            loop = asyncio.get_running_loop()
+            status, headers, content = await loop.run_in_executor(self._pool, self._run, scope, body)
+        except TimeoutError:
+            await _refuse(send, HTTPStatus.REQUEST_TIMEOUT, "request_timeout")
+            return
+        except ClientGone:
+            return
+        finally:
+            self._waiting -= 1
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    async def _read_body(self, receive: Receive) -> bytes | None:
+        """The whole body, or None where it is larger than the limit."""
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            body += message.get("body", b"")
+            if len(body) > self._max_body_bytes:
+                return None
+            if not message.get("more_body"):
+                return bytes(body)
+
+    def _run(self, scope: Scope, body: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Call the application in this thread; closing the answer here ends Django's request in it, too."""
+        answer = _Answer()
+        parts: Iterable[bytes] = self._application(environ(scope, body), answer.start)
+        try:
+            content = b"".join(parts)
+        finally:
+            close = getattr(parts, "close", None)
+            if close:
+                close()
+        return answer.status, answer.headers, content
+
+
+class _Answer:
+    def __init__(self) -> None:
+        self.status = 500
+        self.headers: list[tuple[bytes, bytes]] = []
+
+    @property
+    def start(self) -> StartResponse:
+        return self._start
+
+    def _start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:  # noqa: ARG002 - PEP 3333
+        self.status = int(status.split(" ", 1)[0])
+        self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        return _refuse_write
+
+
+def _refuse_write(_data: bytes) -> object:
+    raise TypeError("the write callable of PEP 3333 is not offered: return the body instead")
+
+
+def environ(scope: Scope, body: bytes) -> dict[str, Any]:
+    """The PEP 3333 environment of an ASGI request. Header names with an underscore are dropped.
+
+    ``X_Forwarded_For`` would otherwise become the same variable as ``X-Forwarded-For``.
+    """
+    host, port = scope.get("server") or ("localhost", 80)
+    client = scope.get("client") or ("", 0)
+    values: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope["path"].encode("utf-8").decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("ascii", "replace"),
+        "SERVER_NAME": str(host),
+        "SERVER_PORT": str(port),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": str(client[0]),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").upper(), raw_value.decode("latin-1")
+        if "_" not in name:
+            _add_header(values, name.replace("-", "_"), value)
+    values["CONTENT_LENGTH"] = str(len(body))
+    return values
+
+
+def _add_header(values: dict[str, Any], name: str, value: str) -> None:
+    key = name if name in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{name}"
+    separator = "; " if key == "HTTP_COOKIE" else ","
+    values[key] = f"{values[key]}{separator}{value}" if key in values else value
+
+
+async def _refuse(send: Send, status: HTTPStatus, code: str) -> None:
+    body = json.dumps(
+        {
+            "type": f"urn:ciphercanary:problem:{code}",
+            "title": status.phrase,
+            "status": status.value,
+            "detail": "The server did not take this request; nothing was done.",
+            "code": code,
+            "request_id": "",
+        }
+    ).encode()
+    headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
+    headers += [(b"connection", b"close"), (b"retry-after", b"1")]
+    await send({"type": "http.response.start", "status": status.value, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,30 @@
+"""The cache behind rate limits: Redis, and this process's memory while Redis does not answer."""
+
+import logging
+from typing import Any
+
+from django.core.cache import caches
+from django_redis.cache import RedisCache
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+
+class FailoverRedisCache(RedisCache[Any]):
+    """Redis, falling back to the ``local`` cache: a limit may become one per process, never none at all."""
+
+    def add(self, *args: Any, **kwargs: Any) -> Any:
+        return self._attempt("add", *args, **kwargs)
+
+    def incr(self, *args: Any, **kwargs: Any) -> Any:
+        return self._attempt("incr", *args, **kwargs)
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        return self._attempt("get", *args, **kwargs)
+
+    def _attempt(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return getattr(super(), method)(*args, **kwargs)
+        except RedisError:
+            logger.warning("redis unavailable, counting in this process")
+            return getattr(caches["local"], method)(*args, **kwargs)

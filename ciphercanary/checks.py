@@ -1,0 +1,119 @@
+"""System checks with ids and hints: a wrong configuration fails at start-up, not at the first request."""
+
+import ipaddress
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's own name
+from django.db import connection
+
+from ciphercanary.home import SECRET_KEY_FILE
+from ciphercanary.throttle import parse_rate
+
+MIN_SECRET_KEY_LENGTH = 50
+RATES = ("CC_THROTTLE_AUTH", "CC_THROTTLE_ANONYMOUS", "CC_THROTTLE_PRINCIPAL")
+
+type Apps = Sequence[AppConfig] | None
+
+
+@register()
+def check_public_url(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]:  # noqa: ARG001 - Django's signature
+    url = urlsplit(settings.CC_PUBLIC_URL)
+    if url.scheme not in {"http", "https"} or not url.hostname or url.path:
+        yield Error(
+            "CC_PUBLIC_URL is not the address of a site.",
+            hint="Write it like https://keys.example.org, without a path.",
+            id="ciphercanary.E001",
+        )
+
+
+@register()
+def check_rates(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]:  # noqa: ARG001 - Django's signature
+    for name in RATES:
+        if not _holds(parse_rate, getattr(settings, name)):
+            yield Error(f"{name} is not a rate.", hint="Write it like 100/minute.", id="ciphercanary.E002")
+
+
+@register()
+def check_networks(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]:  # noqa: ARG001 - Django's signature
+    for network in settings.CC_METRICS_NETWORKS:
+        if not _holds(ipaddress.ip_network, network):
+            yield Error(
+                f"CC_METRICS_NETWORKS: {network} is no network.",
+                hint="Write it like 10.0.0.0/8.",
+                id="ciphercanary.E003",
+            )
+
+
+@register()
+def check_processes(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]:  # noqa: ARG001 - Django's signature
+    if settings.CC_SQLITE and settings.CC_WORKERS > 1:
+        yield Error(
+            "SQLite serves with one worker process.",
+            hint="Set WEB_CONCURRENCY=1, or DATABASE_URL to a PostgreSQL database.",
+            id="ciphercanary.E004",
+        )
+    if settings.CC_WORKERS > 1 and not settings.REDIS_URL:
+        yield Warning(
+            "With several worker processes and no Redis, each process counts rate limits alone.",
+            hint="Set REDIS_URL.",
+            id="ciphercanary.W001",
+        )
+
+
+@register()
+def check_kek_files_are_private(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]:  # noqa: ARG001 - Django's signature
+    for path in settings.CC_HOME.glob("kek-*.key"):
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            yield Error(f"{path.name} can be read by others.", hint="chmod 600 it.", id="ciphercanary.E005")
+
+
+@register(Tags.security, deploy=True)
+def check_secret_key(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]:  # noqa: ARG001 - Django's signature
+    stored = settings.SECRET_KEY_FROM_ENVIRONMENT or (settings.CC_HOME / SECRET_KEY_FILE).exists()
+    if not stored or len(settings.SECRET_KEY) < MIN_SECRET_KEY_LENGTH:
+        yield Error(
+            "SECRET_KEY is neither stored in the data folder nor a long value of the environment.",
+            hint="Start once with bin/serve, or set SECRET_KEY_FILE.",
+            id="ciphercanary.E006",
+        )
+
+
+@register(Tags.security, deploy=True)
+def check_hosts(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]:  # noqa: ARG001 - Django's signature
+    if "*" in settings.ALLOWED_HOSTS:
+        yield Error(
+            "ALLOWED_HOSTS accepts any host.", hint="Name the host of CC_PUBLIC_URL.", id="ciphercanary.E007"
+        )
+
+
+@register(Tags.database)
+def check_durability(app_configs: Apps, databases: Sequence[str] | None = None, **_kwargs: Any) -> Iterable[CheckMessage]:  # noqa: ARG001 - Django's signature
+    if not databases or settings.CC_SQLITE:
+        return
+    for name in ("fsync", "full_page_writes"):
+        if _setting(name) != "on":
+            yield Warning(
+                f"PostgreSQL runs with {name} off: an acknowledged record can be lost.",
+                hint=f"Set {name} = on in postgresql.conf.",
+                id="ciphercanary.W002",
+            )
+
+
+def _setting(name: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting(%s)", [name])
+        row = cursor.fetchone()
+    return str(row[0]) if row else ""
+
+
+def _holds(parse: Callable[[str], object], text: str) -> bool:
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,38 @@
+"""gunicorn's configuration: its native ASGI worker, the C parser, uvloop, and bounds."""
+
+import os
+from pathlib import Path
+
+from prometheus_client import multiprocess
+
+from ciphercanary import logs
+
+worker_class = "asgi"
+asgi_loop = "uvloop"
+http_parser = "fast"
+# No control socket: nothing outside this process tree steers it, and the file system may be read-only.
+control_socket_disable = True
+graceful_timeout = 20
+timeout = 60
+keepalive = 75
+limit_request_line = 8190
+limit_request_fields = 64
+limit_request_field_size = 8190
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn's heartbeat file, 0600
+# X-Forwarded-* is read in one place, ciphercanary.middleware, which counts CC_TRUSTED_PROXIES.
+secure_scheme_headers: dict[str, str] = {}
+accesslog = None
+loglevel = "warning"
+# gunicorn's own records go to the root logger, and so through the redacting formatter.
+logs.configure(level=os.environ.get("LOG_LEVEL", "INFO"), log_format=os.environ.get("LOG_FORMAT", "json"))
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "loggers": {"gunicorn.error": {"level": "WARNING", "handlers": [], "propagate": True}},
+}
+
+
+def child_exit(_server: object, worker: object) -> None:
+    """Forget the gauges of a worker that ended."""
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[attr-defined]  # gunicorn's worker

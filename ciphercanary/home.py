@@ -1,0 +1,45 @@
+"""The data folder (``CC_HOME``): who may read it, and the secrets that live in it.
+
+The folder is 0700 and every file in it 0600. Two kinds of secret file stand there and no others:
+``kek-<id>.key`` (the key-encryption keys, see ``ciphercanary.kek``) and ``secret-key`` (Django's).
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+SECRET_KEY_FILE = "secret-key"
+
+
+def prepare(home: Path) -> None:
+    """Create the folder and its secret key if they are missing. Raises OSError where that is impossible."""
+    os.umask(0o077)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home.chmod(0o700)
+    if not (home / SECRET_KEY_FILE).exists():
+        create_private_file(home / SECRET_KEY_FILE, secrets.token_urlsafe(64).encode())
+
+
+def read_secret_key(home: Path) -> str:
+    """The stored secret key, or a random one for a process that runs before the folder is prepared."""
+    try:
+        return (home / SECRET_KEY_FILE).read_text().strip()
+    except FileNotFoundError:
+        return secrets.token_urlsafe(64)
+
+
+def create_private_file(path: Path, content: bytes) -> None:
+    """Write a new 0600 file durably: it is on the disk, name included, before this returns.
+
+    Raises FileExistsError rather than overwrite: two starts at once must not replace each other's key.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,111 @@
+"""Structured logs: ECS field names, an allow-list of fields, and redaction behind it.
+
+A record carries its message, level, logger, time, request id and the fields of ``ALLOWED_FIELDS``; any other
+field is dropped, not printed. What is left is searched for what looks like a credential.
+"""
+
+import logging
+import logging.config
+import re
+from collections.abc import MutableMapping
+from contextvars import ContextVar
+from typing import Any
+
+import structlog
+
+current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
+
+ALLOWED_FIELDS = frozenset(
+    {
+        "@timestamp",
+        "log.level",
+        "log.logger",
+        "message",
+        "error.type",
+        "error.stack_trace",
+        "http.request.id",
+        "http.request.method",
+        "http.response.status_code",
+        "url.path",
+        "event.duration",
+        "client.ip",
+    }
+)
+REDACTED = "[redacted]"
+# A JWT, a service or refresh token, a password hash, a private key, a self-describing ciphertext, an
+# Authorization value, and any long run of base64 or hex: key bytes have no other way to look.
+CREDENTIAL = re.compile(
+    r"eyJ[\w-]+\.[\w-]+\.[\w-]*"
+    r"|cc[tr]_[\w-]+"
+    r"|cc1\.[\w-]+"
+    r"|\$?argon2\S+"
+    r"|-----BEGIN[^-]*-----.*?(?:-----END[^-]*-----|$)"
+    r"|(?i:bearer|basic)\s+\S+"
+    r"|(?i:password|secret|passwd|token|otp)\w*['\"]?\s*[=:]\s*\S+"
+    r"|[A-Za-z0-9+/_-]{40,}={0,2}",
+    re.DOTALL,
+)
+
+type Fields = MutableMapping[str, Any]
+
+
+def configure(*, level: str, log_format: str) -> None:
+    """Send every logger of the process through one formatter; ``log_format`` is ``json`` or ``text``."""
+    renderer: Any = (
+        structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer()
+    )
+    shared = [_add_record_fields, _keep_allowed, _redact]
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "structured": {
+                    "()": structlog.stdlib.ProcessorFormatter,
+                    "foreign_pre_chain": [structlog.stdlib.ExtraAdder()],
+                    "processors": [*shared, renderer],
+                }
+            },
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+            "root": {"handlers": ["stderr"], "level": level},
+            # A statement's parameters are data: the database logger stays silent at every level.
+            "loggers": {"django.db.backends": {"level": "WARNING"}, "django.request": {"level": "CRITICAL"}},
+        }
+    )
+
+
+def _add_record_fields(_logger: Any, _method: str, fields: Fields) -> Fields:
+    record: logging.LogRecord = fields["_record"]
+    fields["message"] = str(fields.pop("event", ""))
+    fields["@timestamp"] = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, "", {})["timestamp"]
+    fields["log.level"] = record.levelname.lower()
+    fields["log.logger"] = record.name
+    fields["http.request.id"] = current_request_id.get()
+    if record.exc_info and record.exc_info[0]:
+        fields["error.type"] = record.exc_info[0].__name__
+        fields["error.stack_trace"] = _stack(record)
+    return fields
+
+
+def _stack(record: logging.LogRecord) -> str:
+    """File, line and function of each frame. An exception's text may quote a value, so it is left out."""
+    trace = record.exc_info[2] if record.exc_info else None
+    frames = []
+    while trace:
+        code = trace.tb_frame.f_code
+        frames.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    return " < ".join(reversed(frames))
+
+
+def _keep_allowed(_logger: Any, _method: str, fields: Fields) -> Fields:
+    return {name: value for name, value in fields.items() if name in ALLOWED_FIELDS and value != ""}
+
+
+def _redact(_logger: Any, _method: str, fields: Fields) -> Fields:
+    return {name: redact(value) if isinstance(value, str) else value for name, value in fields.items()}
+
+
+def redact(text: str) -> str:
+    """The text without what looks like a credential."""
+    return CREDENTIAL.sub(REDACTED, text)

@@ -1,0 +1,18 @@
+"""The product's own Prometheus metrics. No label carries a key id, a user or an address."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+encryption_operations_total = Counter(
+    "encryption_operations_total", "Encryption operations by mode and outcome.", ["algorithm", "status"]
+)
+encryption_duration_seconds = Histogram(
+    "encryption_duration_seconds",
+    "Time from the decision to the durable audit record, by mode.",
+    ["algorithm"],
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+)
+active_keys_total = Gauge(
+    "active_keys_total", "Keys that may protect data now.", multiprocess_mode="mostrecent"
+)
+throttled_total = Counter("throttled_total", "Requests refused by a rate limit.", ["scope"])
+token_refusals_total = Counter("token_refusals_total", "Access tokens refused.", ["reason"])

@@ -1,0 +1,100 @@
+"""What every request passes: an id, the client's address, the security headers, and the gate of the API."""
+
+import ipaddress
+import re
+import uuid
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+
+from ciphercanary import errors, problems
+from ciphercanary.logs import current_request_id
+
+type Handler = Callable[[HttpRequest], HttpResponseBase]
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+API_PREFIXES = ("/api/", "/auth/", "/oauth/")
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether the path answers with problem documents instead of pages."""
+    return request.path.startswith(API_PREFIXES)
+
+
+class RequestContext:
+    """Gives each request ``request_id`` and ``client_ip``, and echoes the id."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        sent = request.headers.get("X-Request-ID", "")
+        request.request_id = sent if REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex  # type: ignore[attr-defined]  # ours
+        request.client_ip = client_address(request)  # type: ignore[attr-defined]  # ours
+        token = current_request_id.set(request.request_id)  # type: ignore[attr-defined]  # set above
+        try:
+            response = self.get_response(request)
+        finally:
+            current_request_id.reset(token)
+        response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]  # set above
+        return response
+
+
+def client_address(request: HttpRequest) -> str:
+    """The address of the client: the peer, or the entry that our outermost trusted proxy appended.
+
+    ``CC_TRUSTED_PROXIES`` entries are counted from the right of X-Forwarded-For: everything further left was
+    sent by the client, who may write there what he likes.
+    """
+    peer: str = request.META.get("REMOTE_ADDR", "")
+    hops = settings.CC_TRUSTED_PROXIES
+    if hops:
+        forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+        peer = forwarded[-hops] if len(forwarded) >= hops else peer
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return ""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+class SecurityHeaders:
+    """The headers Django's own middleware does not set; ``no-store`` on all but static files."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        response["Cross-Origin-Resource-Policy"] = "same-origin"
+        response.headers.setdefault("X-Frame-Options", "DENY")
+        if not request.path.startswith(settings.STATIC_URL):
+            response.headers.setdefault("Cache-Control", "no-store")
+        if is_api(request):
+            patch_vary_headers(response, ["Authorization"])
+        return response
+
+
+class Gate:
+    """Refuses, before any view: plain HTTP to the API where the public URL is https; cross-site changes."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if settings.CC_TLS and is_api(request) and not request.is_secure():
+            # A redirect would have answered after the token crossed the network in clear.
+            return problems.render(request, errors.Denied("Use https: plain HTTP is refused here."))
+        if request.method not in {"GET", "HEAD", "OPTIONS"} and _is_cross_site(request):
+            return problems.render(request, errors.Denied("Changes from another site are refused."))
+        return self.get_response(request)
+
+
+def _is_cross_site(request: HttpRequest) -> bool:
+    return request.headers.get("Sec-Fetch-Site") == "cross-site"
+
+

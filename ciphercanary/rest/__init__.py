@@ -1,0 +1,17 @@
+"""The REST door's own furniture: a view that denies by default, strict input, paging, one error shape."""
+
+from ciphercanary.rest.fields import Base64Field, PageQuery, StrictSerializer, TimestampField
+from ciphercanary.rest.views import AUTHENTICATED, PUBLIC, Access, ApiView, Caller, Rule
+
+__all__ = [
+    "AUTHENTICATED",
+    "PUBLIC",
+    "Access",
+    "ApiView",
+    "Base64Field",
+    "Caller",
+    "PageQuery",
+    "Rule",
+    "StrictSerializer",
+    "TimestampField",
+]

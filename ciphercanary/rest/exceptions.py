@@ -1,0 +1,93 @@
+"""Every exception a view can raise becomes one of ours, and one shape."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpResponse
+from rest_framework import exceptions
+from rest_framework.views import APIView
+
+from ciphercanary import errors, problems
+from ciphercanary.problems import InternalError, ProtocolError
+
+logger = logging.getLogger(__name__)
+
+type Context = Mapping[str, Any]
+
+DATABASE_SILENT = "The database does not answer. Try again; the operator sees it on /health."
+
+
+def handle_exception(error: Exception, context: Context) -> HttpResponse:
+    """DRF's hook: render any exception of a view as a problem document."""
+    return problems.render(context["request"]._request, translate(error, context.get("view")))
+
+
+def translate(error: Exception, view: APIView | None = None) -> errors.DomainError:
+    """The domain error an exception stands for; an unforeseen one is logged and becomes ``internal``."""
+    match error:
+        case errors.DomainError():
+            return error
+        case exceptions.APIException():
+            return _translate_rest(error, view)
+        case Http404():
+            return errors.NotFound()
+        case PermissionDenied():
+            return errors.Denied("You may not do this.")
+        case RequestDataTooBig():
+            return _protocol("The body is too large.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request_too_large")
+        case SuspiciousOperation():
+            return errors.Invalid("The request is malformed.")
+        case OperationalError() | InterfaceError():
+            logger.exception("database unavailable")
+            return errors.Unavailable(DATABASE_SILENT)
+    logger.error("unhandled exception", exc_info=error)
+    return InternalError()
+
+
+def _translate_rest(error: exceptions.APIException, view: APIView | None) -> errors.DomainError:
+    match error:
+        case exceptions.ValidationError():
+            return invalid(error)
+        case exceptions.MethodNotAllowed():
+            allow = {"Allow": ", ".join(view.allowed_methods)} if view else {}
+            return _protocol("Use another method.", HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", allow)
+        case exceptions.UnsupportedMediaType():
+            return _protocol(
+                "Send application/json.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"
+            )
+        case exceptions.NotAcceptable():
+            return _protocol("Only application/json is answered.", HTTPStatus.NOT_ACCEPTABLE, "not_acceptable")
+        case exceptions.ParseError():
+            return errors.Invalid("The body cannot be read.")
+    logger.error("unhandled exception", exc_info=error)
+    return InternalError()
+
+
+def _protocol(
+    detail: str, status: HTTPStatus, code: str, headers: Mapping[str, str] | None = None
+) -> ProtocolError:
+    return ProtocolError(detail, status=status, code=code, headers=headers)
+
+
+def invalid(error: exceptions.ValidationError) -> errors.Invalid:
+    """DRF's nested messages as ``{"options.mode": [...]}``; the first of them is the detail."""
+    fields = dict(_flatten(error.detail, ""))
+    name, messages = next(iter(fields.items()), ("", ["The request is not valid."]))
+    return errors.Invalid(f"{name}: {messages[0]}" if name else messages[0], fields=fields)
+
+
+def _flatten(detail: Any, name: str) -> list[tuple[str, list[str]]]:
+    if isinstance(detail, Mapping):
+        return [pair for key, value in detail.items() for pair in _flatten(value, _join(name, str(key)))]
+    if isinstance(detail, list) and any(isinstance(item, Mapping | list) for item in detail):
+        return [pair for index, item in enumerate(detail) for pair in _flatten(item, _join(name, str(index)))]
+    messages = detail if isinstance(detail, list) else [detail]
+    return [(name, [str(message) for message in messages])] if messages else []
+
+
+def _join(name: str, key: str) -> str:
+    return name if key == "non_field_errors" else f"{name}.{key}" if name else key

@@ -1,0 +1,137 @@
+"""A view that denies by default: what has no rule is refused, and every refusal knows what was tried."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar, Protocol, cast
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Model, QuerySet
+from rest_framework.exceptions import MethodNotAllowed, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+
+from ciphercanary import throttle
+from ciphercanary.errors import Unauthenticated
+from ciphercanary.rest.exceptions import invalid
+from ciphercanary.rest.fields import PageQuery, StrictSerializer
+
+
+class Access(Enum):
+    """Rules that ask for no permission word."""
+
+    PUBLIC = "public"
+    AUTHENTICATED = "authenticated"
+
+
+PUBLIC = Access.PUBLIC
+AUTHENTICATED = Access.AUTHENTICATED
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may use a method (a permission word, or an ``Access``), and the audit word of what it does."""
+
+    permission: str | Access
+    action: str
+
+
+class Caller(Protocol):
+    """What this layer asks of whoever calls."""
+
+    @property
+    def is_authenticated(self) -> bool: ...
+    @property
+    def user_id(self) -> UUID | None: ...
+    def require(self, word: str) -> None: ...
+    def scope(self, word: str) -> str: ...
+
+
+class ApiView[P: Caller](APIView):
+    """One endpoint. ``rules`` names for each method who may use it; a method without a rule is refused.
+
+    ``concerns`` says what kind of object the URL names, and in which of its parts.
+    """
+
+    rules: ClassVar[Mapping[str, Rule]] = {}
+    concerns: ClassVar[tuple[str, str]] = ("", "")
+
+    @property
+    def principal(self) -> P:
+        """Whoever calls; an anonymous caller only where the rule is public."""
+        return cast("P", self.request.user)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - DRF's signature
+        rule = self.rules.get("GET" if request.method == "HEAD" else request.method or "")
+        request._request.audit_action = rule.action if rule else "api.request.refused"  # type: ignore[attr-defined]  # read by audit.middleware
+        kind, part = self.concerns
+        if kind:
+            self.concern(kind, str(kwargs.get(part, "")))
+        open_to_all = {r.permission for r in ([rule] if rule else self.rules.values())} == {PUBLIC}
+        if not open_to_all:
+            self._admit(request)
+        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
+        if rule is None:
+            raise MethodNotAllowed(request.method or "")
+        if isinstance(rule.permission, str):
+            self.principal.require(rule.permission)
+
+    def _admit(self, request: Request) -> None:
+        try:
+            caller = cast("Caller", request.user)
+            if not caller.is_authenticated:
+                raise Unauthenticated("Send an access token: Authorization: Bearer ….")
+        except Unauthenticated:
+            throttle.check_address(request._request, group="anonymous", rate=settings.CC_THROTTLE_ANONYMOUS)
+            raise
+        throttle.charge_principal(str(caller.user_id))
+
+    def concern(self, object_type: str, object_id: str) -> None:
+        """Name the object of the request, for the record of a refusal."""
+        self.request._request.audit_object = (object_type, object_id)  # type: ignore[attr-defined]  # read by audit.middleware
+
+    def read(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
+        """The validated body. Raises Invalid, with the fields at fault."""
+        return self._validate(serializer_class, self.request.data)
+
+    def read_query(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
+        """The validated query string. Raises Invalid, with the parameters at fault."""
+        return self._validate(serializer_class, self.request.query_params)
+
+    def _validate(self, serializer_class: type[StrictSerializer], data: Any) -> dict[str, Any]:
+        serializer = serializer_class(data=data, context={"view": self})
+        try:
+            serializer.is_valid(raise_exception=True)
+        except ValidationError as error:
+            raise invalid(error) from None
+        return cast("dict[str, Any]", serializer.validated_data)
+
+    def page[M: Model](self, queryset: QuerySet[M], serializer_class: type[BaseSerializer[Any]]) -> Response:
+        """One page of a deterministically ordered queryset: two queries, whatever its length."""
+        sent = {k: v for k, v in self.request.query_params.items() if k in {"page", "limit"}}
+        window = self._validate(PageQuery, sent)
+        page, limit = window["page"], window["limit"]
+        count = queryset.count()
+        rows = queryset[(page - 1) * limit : page * limit]
+        links = {
+            "next": self._page_url(page + 1) if page * limit < count else None,
+            "previous": self._page_url(page - 1) if page > 1 else None,
+        }
+        results = serializer_class(rows, many=True, context={"view": self}).data
+        body = {"count": count, "page": page, "limit": limit, **links, "results": results}
+        return Response(body, headers=link_header(links))
+
+    def _page_url(self, page: int) -> str:
+        query = self.request.query_params.dict() | {"page": str(page)}
+        return f"{self.request.path}?{urlencode(query)}"
+
+
+def link_header(links: Mapping[str, str | None]) -> dict[str, str]:
+    """The RFC 8288 ``Link`` header of ``next`` and ``previous``."""
+    relations = {"next": "next", "previous": "prev"}
+    parts = [f'<{url}>; rel="{relations[name]}"' for name, url in links.items() if url]
+    return {"Link": ", ".join(parts)} if parts else {}

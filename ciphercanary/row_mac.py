@@ -1,0 +1,104 @@
+"""Rows that must not be altered behind the application's back carry a MAC over their meaning.
+
+HMAC-SHA-256 (FIPS 198-1) under the installation's ``row-mac`` key, over the label of the table, the version of
+its field list, the row's sequence number and the fields, each with its type and length. The column reads
+``<field-list version>.<kid>.<base64url>``. Whoever writes to the database without the key-encryption key can
+put back a *whole* old row, and nothing else.
+"""
+
+import base64
+import struct
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import ClassVar, Self
+from uuid import UUID
+
+from django.db import models
+
+from ciphercanary import system_keys
+from ciphercanary.crypto.errors import MacMismatch
+from ciphercanary.crypto.mac import compute_mac, verify_mac
+from ciphercanary.errors import Unavailable
+
+type MacField = None | bool | int | str | bytes | UUID | datetime | list[str]
+
+
+class IntegrityFailed(Unavailable):
+    """A row's MAC does not hold: somebody changed the database by hand."""
+
+    code = "integrity_failed"
+    title = "Stored data failed its integrity check"
+
+
+class MacProtectedRow(models.Model):
+    """A row with a MAC. Write it with ``save_with_mac`` only, singly and under lock: a bulk update breaks it."""
+
+    MAC_LABEL: ClassVar[str]
+    MAC_VERSION: ClassVar[int] = 1
+
+    row_seq = models.PositiveBigIntegerField(default=0, editable=False)
+    row_mac = models.CharField(max_length=80, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def mac_fields(self) -> tuple[MacField, ...]:
+        """The values the MAC covers, in the order of ``MAC_VERSION``'s field list."""
+        raise TypeError(f"{type(self).__name__} names no MAC fields")
+
+    def save_with_mac(self, update_fields: Iterable[str] | None = None) -> None:
+        """Raise the row's sequence number, compute its MAC, save."""
+        self.row_seq += 1
+        kid, key = system_keys.mac_key(system_keys.ROW_MAC)
+        tag = compute_mac(key, self._mac_message(self.MAC_VERSION))
+        self.row_mac = f"{self.MAC_VERSION}.{kid}.{base64.urlsafe_b64encode(tag).decode()}"
+        self.save(update_fields=None if update_fields is None else [*update_fields, "row_seq", "row_mac"])
+
+    def check_mac(self) -> Self:
+        """The row itself. Raises IntegrityFailed where the MAC does not hold."""
+        try:
+            version, kid, tag = self.row_mac.split(".")
+            _, key = system_keys.mac_key(system_keys.ROW_MAC, kid)
+            verify_mac(key, self._mac_message(int(version)), base64.urlsafe_b64decode(tag))
+        except (ValueError, MacMismatch, system_keys.SystemKey.DoesNotExist):
+            raise IntegrityFailed(
+                f"A row of {self._meta.db_table} was changed outside the application. "
+                "Restore it from a backup and find out who wrote to the database."
+            ) from None
+        return self
+
+    def _mac_message(self, version: int) -> bytes:
+        if version != self.MAC_VERSION:
+            raise ValueError(version)
+        return encode_fields((self.MAC_LABEL, version, self.row_seq, *self.mac_fields()))
+
+
+def encode_fields(fields: Iterable[MacField]) -> bytes:
+    """An injective encoding: each field as one type byte, its length (u32be) and its bytes."""
+    return b"".join(_encode_field(field) for field in fields)
+
+
+def _encode_field(field: MacField) -> bytes:
+    if isinstance(field, list):
+        kind, content = b"l", encode_fields(field)
+    else:
+        kind, content = _encode_scalar(field)
+    return kind + struct.pack(">I", len(content)) + content
+
+
+def _encode_scalar(field: None | bool | int | str | bytes | UUID | datetime) -> tuple[bytes, bytes]:  # noqa: FBT001 - a value, not a switch
+    match field:
+        case None:
+            return b"n", b""
+        case bool():
+            return b"b", bytes([field])
+        case int():
+            return b"i", str(field).encode()
+        case str():
+            return b"s", field.encode()
+        case bytes():
+            return b"y", field
+        case UUID():
+            return b"u", field.bytes
+        case datetime():
+            return b"t", field.astimezone(UTC).isoformat(timespec="microseconds").encode()

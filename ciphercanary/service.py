@@ -1,0 +1,120 @@
+"""The endpoints of the service itself: is it alive, is it well, what does it count, which version is it."""
+
+import ipaddress
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from django.conf import settings
+from django.core.cache import caches
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+from django_prometheus.exports import ExportToDjangoView
+from redis.exceptions import RedisError
+
+import ciphercanary
+from accounts.services import authenticate_bearer
+from ciphercanary import errors, kek, problems
+from ciphercanary.metrics import active_keys_total
+from keys.services import count_active_keys
+
+HEALTHY, UNHEALTHY, NOT_CONFIGURED = "healthy", "unhealthy", "not_configured"
+VITAL = ("database", "audit", "key_encryption_key")
+
+
+@require_safe
+def livez(_request: HttpRequest) -> HttpResponse:
+    """The process answers: nothing else is asked, so that a slow database never gets it restarted."""
+    return HttpResponse("ok\n", "text/plain")
+
+
+@require_safe
+def readyz(_request: HttpRequest) -> HttpResponse:
+    """200 once the database answers, every migration is in and the key-encryption key opens its sentinel."""
+    failing = [name for name in ("database", "migrations", "key_encryption_key") if _look(name) == UNHEALTHY]
+    if failing:
+        return HttpResponse(f"not ready: {', '.join(failing)}\n", "text/plain", HTTPStatus.SERVICE_UNAVAILABLE)
+    return HttpResponse("ready\n", "text/plain")
+
+
+@require_safe
+def health(_request: HttpRequest) -> JsonResponse:
+    """The specification's shape. Only what the answers depend on makes it 503; Redis gone is degraded."""
+    services = {name: _look(name) for name in (*VITAL, "redis")}
+    failing = {name for name, word in services.items() if word == UNHEALTHY}
+    vital = failing & set(VITAL)
+    status = UNHEALTHY if vital else "degraded" if failing else HEALTHY
+    body = {"status": status, "timestamp": datetime.now(UTC).isoformat(), "services": services}
+    return JsonResponse(body, status=HTTPStatus.SERVICE_UNAVAILABLE if vital else HTTPStatus.OK)
+
+
+@require_safe
+def version(_request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"name": "ciphercanary", "version": ciphercanary.__version__})
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus text for loopback, the networks of ``CC_METRICS_NETWORKS``, or a token with system.read."""
+    if not _in_metrics_networks(request):
+        try:
+            authenticate_bearer(request).require("system.read")
+        except errors.DomainError as error:
+            return problems.render(request, error)
+    active_keys_total.set(count_active_keys())
+    answer: HttpResponse = ExportToDjangoView(request)
+    return answer
+
+
+def _in_metrics_networks(request: HttpRequest) -> bool:
+    address = ipaddress.ip_address(request.client_ip or "0.0.0.0")  # type: ignore[attr-defined]  # noqa: S104 - "unknown" is in no network; set by RequestContext
+    return any(address in ipaddress.ip_network(network) for network in settings.CC_METRICS_NETWORKS)
+
+
+def _look(name: str) -> str:
+    """One fixed word for each service: exception text may name hosts, users or paths."""
+    try:
+        return _PROBES[name]()
+    except (DatabaseError, RedisError, OSError, errors.DomainError):
+        return UNHEALTHY
+
+
+def _probe_database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return HEALTHY
+
+
+def _probe_audit() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT epoch FROM security_epoch")
+        cursor.execute("SELECT id FROM audit_logs ORDER BY id DESC LIMIT 1")
+    return HEALTHY
+
+
+def _probe_migrations() -> str:
+    executor = MigrationExecutor(connection)
+    return UNHEALTHY if executor.migration_plan(executor.loader.graph.leaf_nodes()) else HEALTHY
+
+
+def _probe_kek() -> str:
+    kek.check_sentinels()
+    return HEALTHY
+
+
+def _probe_redis() -> str:
+    if not settings.REDIS_URL:
+        return NOT_CONFIGURED
+    caches["default"].get_client().ping()  # type: ignore[attr-defined]  # django-redis' own method
+    return HEALTHY
+
+
+_PROBES: dict[str, Callable[[], str]] = {
+    "database": _probe_database,
+    "audit": _probe_audit,
+    "migrations": _probe_migrations,
+    "key_encryption_key": _probe_kek,
+    "redis": _probe_redis,
+}

@@ -1,0 +1,254 @@
+"""Every setting, in the order of Django's documentation. Values come from the environment only.
+
+A secret may come as ``NAME`` or as ``NAME_FILE`` (the path of a file that holds it). ``.env.example`` lists
+every variable with its default; a test compares the two.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.utils.csp import CSP
+
+from ciphercanary import home, logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.FileAwareEnv()
+
+# --- where we are and how we are reached
+CC_HOME = Path(env.str("CC_HOME", str(BASE_DIR / "var"))).absolute()
+CC_BIND = env.str("CC_BIND", "127.0.0.1")
+CC_PORT = env.int("PORT", 8000)
+CC_PUBLIC_URL = env.str("CC_PUBLIC_URL", f"http://127.0.0.1:{CC_PORT}").rstrip("/")
+CC_TRUSTED_PROXIES = env.int("CC_TRUSTED_PROXIES", 0)
+CC_WORKERS = env.int("WEB_CONCURRENCY", 1)
+CC_THREADS = env.int("CC_THREADS", 8)
+_public = urlsplit(CC_PUBLIC_URL)
+CC_TLS = _public.scheme == "https"
+
+# --- limits
+CC_MAX_BODY_BYTES = env.int("CC_MAX_BODY_BYTES", 2 * 1024 * 1024)
+CC_MAX_PLAINTEXT_BYTES = env.int("CC_MAX_PLAINTEXT_BYTES", 1024 * 1024)
+CC_THROTTLE_AUTH = env.str("CC_THROTTLE_AUTH", "100/minute")
+CC_THROTTLE_ANONYMOUS = env.str("CC_THROTTLE_ANONYMOUS", "100/minute")
+CC_THROTTLE_PRINCIPAL = env.str("CC_THROTTLE_PRINCIPAL", "6000/minute")
+CC_METRICS_NETWORKS = env.list("CC_METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"])
+
+# --- secrets
+CC_KEK = env.list("CC_KEK", default=[])
+CC_ADMIN_PASSWORD = env.str("CC_ADMIN_PASSWORD", "")
+
+# --- tokens
+CC_ACCESS_TOKEN_MINUTES = env.int("CC_ACCESS_TOKEN_MINUTES", 30)
+CC_REFRESH_TOKEN_DAYS = env.int("CC_REFRESH_TOKEN_DAYS", 7)
+
+# --- Django, core
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=list({_public.hostname or "", "127.0.0.1", "localhost", "[::1]"}))
+APPEND_SLASH = False
+DEBUG = env.bool("DEBUG", False)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = [
+    "ciphercanary",
+    "ciphercanary.admin_apps.CipherCanaryAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_otp",
+    "django_prometheus",
+    "rest_framework",
+    "drf_spectacular",
+    "audit",
+    "accounts",
+    "keys",
+    "crypto_ops",
+]
+MIDDLEWARE = [
+    "ciphercanary.middleware.RequestContext",
+    "ciphercanary.middleware.SecurityHeaders",
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "audit.middleware.RefusalRecorder",
+    "ciphercanary.middleware.Gate",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "accounts.middleware.SessionLifetime",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+ROOT_URLCONF = "ciphercanary.urls"
+SECRET_KEY_FROM_ENVIRONMENT = env.str("SECRET_KEY", "")
+SECRET_KEY = SECRET_KEY_FROM_ENVIRONMENT or home.read_secret_key(CC_HOME)
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = False
+WSGI_APPLICATION = "ciphercanary.wsgi.application"
+# The bridge refuses larger bodies before Django sees them; Django's own limit stands behind it.
+DATA_UPLOAD_MAX_MEMORY_SIZE = CC_MAX_BODY_BYTES
+
+# --- database
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{CC_HOME}/db.sqlite3")}
+_database = DATABASES["default"]
+_database["ATOMIC_REQUESTS"] = False
+CC_SQLITE = "sqlite" in _database["ENGINE"]
+if CC_SQLITE:
+    _database["ENGINE"] = "django_prometheus.db.backends.sqlite3"
+    _database["CONN_MAX_AGE"] = None
+    _database["OPTIONS"] = {
+        # DEFERRED transactions that turn into writers fail at once under contention instead of waiting.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        # FULL: an acknowledged audit record must survive a power cut, WAL alone promises less.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+    }
+else:
+    _database["ENGINE"] = "django_prometheus.db.backends.postgresql"
+    _database["CONN_MAX_AGE"] = 0  # the pool keeps connections; Django refuses to do both
+    _database["OPTIONS"] = {
+        **_database.get("OPTIONS", {}),
+        # A commit that is answered is on the disk, whatever the server's default says.
+        "options": "-c synchronous_commit=on",
+        "pool": {
+            "min_size": env.int("CC_DB_POOL_MIN", 1),
+            # A thread holds one connection: more than the threads would never be used.
+            "max_size": env.int("CC_DB_POOL_MAX", CC_THREADS + 2),
+            "timeout": env.float("CC_DB_POOL_TIMEOUT", 5.0),
+            "max_lifetime": env.float("CC_DB_POOL_MAX_LIFETIME", 3600.0),
+        },
+    }
+    _database["CONN_HEALTH_CHECKS"] = True
+
+# --- cache
+REDIS_URL = env.str("REDIS_URL", "")
+_local_cache = {
+    "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+    "LOCATION": "local",
+    "OPTIONS": {"MAX_ENTRIES": 100_000},  # the default of 300 would forget rate counters under load
+}
+_redis_cache = {
+    "BACKEND": "ciphercanary.cache.FailoverRedisCache",
+    "LOCATION": REDIS_URL,
+    "KEY_PREFIX": env.str("CC_REDIS_PREFIX", "cc"),
+    "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1},
+}
+CACHES = {"default": _redis_cache if REDIS_URL else _local_cache, "local": _local_cache}
+RATELIMIT_ENABLE = True
+# Without Redis there is one process, and its own memory counts right (ciphercanary.E004 sees to that).
+SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
+
+# --- who is asking
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "accounts.passwords.MaximumLengthValidator", "OPTIONS": {"max_length": 128}},
+]
+PASSWORD_HASHERS = ["accounts.hashers.BoundedArgon2PasswordHasher"]
+LOGIN_URL = "admin:login"
+
+# --- REST
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": [],  # ciphercanary.rest.ApiView denies what has no rule
+    "DEFAULT_PARSER_CLASSES": ["ciphercanary.rest.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "ciphercanary.schema.ApiSchema",
+    "EXCEPTION_HANDLER": "ciphercanary.rest.exceptions.handle_exception",
+    "UNAUTHENTICATED_USER": "accounts.principals.AnonymousPrincipal",
+    "COMPACT_JSON": True,
+    "STRICT_JSON": True,
+    "UNICODE_JSON": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "CipherCanary",
+    "DESCRIPTION": "Create, rotate and retire cryptographic keys; encrypt and decrypt with them.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SORT_OPERATIONS": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SERVE_AUTHENTICATION": [],
+    "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
+}
+SIMPLE_JWT = {
+    "ALGORITHM": "RS256",
+    "ISSUER": CC_PUBLIC_URL,
+    "AUDIENCE": "ciphercanary",
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=CC_ACCESS_TOKEN_MINUTES),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=CC_REFRESH_TOKEN_DAYS),
+    "LEEWAY": 10,
+}
+
+# --- sessions, cookies, browser
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_NAME = "__Host-session" if CC_TLS else "session"
+SESSION_COOKIE_AGE = 30 * 60
+SESSION_SAVE_EVERY_REQUEST = True  # the age is an idle time: each request renews it
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CC_TLS
+CC_SESSION_ABSOLUTE_HOURS = env.int("CC_SESSION_ABSOLUTE_HOURS", 12)
+CSRF_COOKIE_NAME = "__Host-csrftoken" if CC_TLS else "csrftoken"
+CSRF_COOKIE_SECURE = CC_TLS
+CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "ciphercanary.problem_views.csrf_failure"
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[CC_PUBLIC_URL] if CC_TLS else [])
+SECURE_SSL_REDIRECT = CC_TLS
+SECURE_REDIRECT_EXEMPT = [r"^(api|auth|oauth)/", r"^(health|livez|readyz|metrics|version)$"]
+SECURE_HSTS_SECONDS = 31_536_000 if CC_TLS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = CC_TLS
+SECURE_HSTS_PRELOAD = CC_TLS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CC_TRUSTED_PROXIES else None
+SECURE_REFERRER_POLICY = "no-referrer"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CSP = {
+    "default-src": [CSP.NONE],
+    "script-src": [CSP.SELF],
+    "style-src": [CSP.SELF],
+    "img-src": [CSP.SELF],
+    "font-src": [CSP.SELF],
+    "connect-src": [CSP.SELF],
+    "form-action": [CSP.SELF],
+    "base-uri": [CSP.NONE],
+    "frame-ancestors": [CSP.NONE],
+    "manifest-src": [CSP.SELF],
+}
+
+# --- static files
+STATIC_URL = "/static/"
+STATIC_ROOT = CC_HOME / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- logs and metrics
+LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
+LOG_FORMAT = env.str("LOG_FORMAT", "json")
+LOGGING_CONFIG = None
+logs.configure(level=LOG_LEVEL, log_format=LOG_FORMAT)
+PROMETHEUS_EXPORT_MIGRATIONS = False

@@ -1,0 +1,63 @@
+"""The installation's own MAC keys: random, wrapped under the key-encryption key, remembered once opened."""
+
+import secrets
+from functools import cache
+
+from django.db import transaction
+
+from ciphercanary import kek
+from ciphercanary.crypto.material import KeyMaterial
+from ciphercanary.models import SystemKey
+
+LABEL = "cc/sys/v1"
+MAC_KEY_SIZE = 32
+ROW_MAC = "row-mac"
+AUDIT_MAC = "audit-mac"
+PURPOSES = (ROW_MAC, AUDIT_MAC)
+
+
+@transaction.atomic
+def establish() -> None:
+    """Make the root of trust, then the key of each purpose that has none yet. Raises KekUnavailable."""
+    kek.establish()
+    forget()
+    present = set(SystemKey.objects.values_list("purpose", flat=True))
+    for purpose in PURPOSES:
+        if purpose not in present:
+            _create(purpose)
+
+
+def mac_key(purpose: str, kid: str | None = None) -> tuple[str, KeyMaterial]:
+    """The key named ``kid``, or the primary one of the purpose, with its kid.
+
+    Raises SystemKey.DoesNotExist for an unknown kid and UnwrapFailed for an altered row.
+    """
+    kid = kid or _primary_kid(purpose)
+    return kid, _open(purpose, kid)
+
+
+def forget() -> None:
+    """Drop the opened keys: the next use reads them anew."""
+    _primary_kid.cache_clear()
+    _open.cache_clear()
+
+
+@cache
+def _primary_kid(purpose: str) -> str:
+    return SystemKey.objects.get(purpose=purpose, is_primary=True).kid
+
+
+@cache
+def _open(purpose: str, kid: str) -> KeyMaterial:
+    row = SystemKey.objects.get(purpose=purpose, kid=kid)
+    return kek.unwrap(kek.Wrapped(row.kek_id, bytes(row.wrapped)), label=LABEL, parts=_parts(purpose, kid))
+
+
+def _create(purpose: str) -> None:
+    kid = secrets.token_hex(4)
+    wrapped = kek.wrap(KeyMaterial.generate(MAC_KEY_SIZE), label=LABEL, parts=_parts(purpose, kid))
+    SystemKey.objects.create(kid=kid, purpose=purpose, kek_id=wrapped.kek_id, wrapped=wrapped.wrapped)
+
+
+def _parts(purpose: str, kid: str) -> list[bytes]:
+    return [purpose.encode(), kid.encode()]

@@ -1,0 +1,228 @@
+"""Encrypt, decrypt, re-encrypt: what every door calls. It knows no HTTP, and asks no query of a warm key.
+
+Each operation is *decided* in memory (may this principal do this with that key now, and what comes out), and
+the decision is *committed*: ``audit.writer`` writes its record, in a transaction that checks that nothing
+security-relevant has changed since. Only then is the result returned. A decision that has become stale is
+made again from fresh rows.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from accounts.errors import TokenExpired
+from accounts.principals import Principal
+from accounts.services import renew_principal
+from audit import writer
+from audit.events import Event
+from audit.writer import Deadline, Decision, StaleDecision
+from ciphercanary import throttle
+from ciphercanary.crypto.algorithms import MODES
+from ciphercanary.crypto.envelope import Envelope
+from ciphercanary.crypto.errors import DecryptionFailed
+from ciphercanary.errors import DomainError, Invalid, Unavailable
+from crypto_ops.actions import CryptoAction
+from crypto_ops.measurement import measured
+from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
+from keys import keyring, lifecycle
+from keys.entries import KeyEntry, VersionEntry
+from keys.errors import KeyNotActive
+from keys.lifecycle import State, VersionState
+
+ATTEMPTS: Final = 5
+MAX_TRIALS: Final = 16
+MAX_TRIAL_BYTES: Final = 64 * 1024
+
+
+def encrypt(request: EncryptRequest, principal: Principal) -> Envelope:
+    """Seal with the key's primary version. Raises what the key, the principal or the audit log refuse."""
+    with measured(request.mode):
+        return _perform(principal, lambda caller: _decide_encryption(request, caller))
+
+
+def decrypt(request: DecryptRequest, principal: Principal) -> Decrypted:
+    """Open a message. Wrong key, wrong additional data and altered ciphertext are one DecryptionFailed."""
+    with measured(request.mode):
+        return _perform(principal, lambda caller: _decide_decryption(request, caller))
+
+
+def reencrypt(request: ReencryptRequest, principal: Principal) -> Reencrypted:
+    """Open and seal anew with the primary version of the same or another key; the plaintext stays inside."""
+    with measured(request.envelope.mode):
+        return _perform(principal, lambda caller: _decide_reencryption(request, caller))
+
+
+def _perform[T](principal: Principal, decide: Callable[[Principal], Decision[T]]) -> T:
+    for _ in range(ATTEMPTS):
+        try:
+            return writer.commit(_decide_or_refuse(principal, decide))
+        except StaleDecision:
+            keyring.refresh_if_stale()
+            principal = renew_principal(principal)
+    raise Unavailable("Keys are being changed faster than this request could be decided. Try again.")
+
+
+def _decide_or_refuse[T](principal: Principal, decide: Callable[[Principal], Decision[T]]) -> Decision[T]:
+    try:
+        return decide(principal)
+    except DomainError:
+        # A refusal must not rest on an old entry either: the key may have been enabled a moment ago elsewhere.
+        if not keyring.refresh_if_stale():
+            raise
+    return decide(principal)
+
+
+def _decide_encryption(request: EncryptRequest, principal: Principal) -> Decision[Envelope]:
+    now = datetime.now(UTC)
+    if request.key_id is None:
+        entry = keyring.find_default(principal, request.mode.key_algorithm)
+    else:
+        entry = keyring.find(request.key_id, principal)
+    version = _protecting_version(entry, request, now)
+    envelope = _seal(request, entry, version)
+    event = _event(
+        CryptoAction.ENCRYPTED, entry, version, len(request.plaintext), algorithm=request.mode.name
+    )
+    return _decision(envelope, event, principal, entry, (*_until_expiry(entry),))
+
+
+def _protecting_version(entry: KeyEntry, request: EncryptRequest, now: datetime) -> VersionEntry:
+    primary = entry.require_protect(request.mode, now)
+    if request.key_version is None or request.key_version == primary.number:
+        return primary
+    # Equal plaintexts give equal ciphertexts only under one version: who looks rows up by their ciphertext
+    # says which.
+    if not request.mode.deterministic:
+        raise Invalid(
+            f"With {request.mode.name} the primary version encrypts: leave key_version out.",
+            fields={"key_version": ["Only deterministic modes take a version."]},
+        )
+    return entry.require_process(request.key_version, now)
+
+
+def _seal(request: EncryptRequest, entry: KeyEntry, version: VersionEntry) -> Envelope:
+    cipher = version.cipher(request.mode)
+    version.reserve_invocation(request.mode)
+    sealed = cipher.seal(request.plaintext, key_id=entry.key_id, version=version.number, aad=request.aad)
+    return Envelope(request.mode, entry.key_id, version.number, sealed)
+
+
+def _decide_decryption(request: DecryptRequest, principal: Principal) -> Decision[Decrypted]:
+    entry = keyring.find(request.key_id, principal)
+    candidates = _candidates(request, entry, datetime.now(UTC))
+    if len(candidates) > 1:
+        throttle.charge_principal(str(principal.user_id), cost=len(candidates) - 1)
+    version, plaintext = _open(request, entry, candidates)
+    event = _event(CryptoAction.DECRYPTED, entry, version, len(plaintext), algorithm=request.mode.name)
+    result = Decrypted(
+        plaintext=plaintext, mode=request.mode, key_id=entry.key_id, key_version=version.number
+    )
+    return _decision(result, event, principal, entry)
+
+
+def _candidates(
+    request: DecryptRequest, entry: KeyEntry, now: datetime, *, for_reencryption: bool = False
+) -> list[VersionEntry]:
+    """The versions to try, newest first: the one that is named, or all that may process, within limits."""
+    if request.key_version is not None:
+        if request.key_version not in entry.versions:
+            raise DecryptionFailed  # a relabelled ciphertext looks like any other altered one
+        return [entry.require_process(request.key_version, now, for_reencryption=for_reencryption)]
+    if len(request.sealed.ciphertext) > MAX_TRIAL_BYTES and len(entry.versions) > 1:
+        raise Invalid(
+            f"Above {MAX_TRIAL_BYTES} bytes key_version is required: versions are not tried one by one.",
+            fields={"key_version": ["Required for data of this size."]},
+        )
+    lifecycle.require_process(entry.standing(now))
+    enabled = [entry.versions[number] for number in sorted(entry.versions, reverse=True)]
+    return [version for version in enabled if version.state is VersionState.ENABLED][:MAX_TRIALS]
+
+
+def _open(
+    request: DecryptRequest, entry: KeyEntry, candidates: list[VersionEntry]
+) -> tuple[VersionEntry, bytes]:
+    for version in candidates:
+        cipher = version.cipher(request.mode)
+        try:
+            plaintext = cipher.open(
+                request.sealed, key_id=entry.key_id, version=version.number, aad=request.aad
+            )
+        except DecryptionFailed:
+            continue
+        return version, plaintext
+    raise DecryptionFailed
+
+
+def _decide_reencryption(request: ReencryptRequest, principal: Principal) -> Decision[Reencrypted]:
+    now = datetime.now(UTC)
+    source = keyring.find(request.envelope.key_id, principal)
+    compromised = source.standing(now).state is State.COMPROMISED
+    if compromised and not request.reason:
+        raise Invalid(
+            "The source key is compromised: say why its message is to be trusted.",
+            fields={"reason": ["Required for a compromised source key."]},
+        )
+    target = _target(request, source, principal)
+    opening = DecryptRequest.of_envelope(request.envelope, request.aad)
+    version, plaintext = _open(
+        opening, source, _candidates(opening, source, now, for_reencryption=True)
+    )
+    mode = opening.mode if opening.mode.name in target.modes else MODES[target.modes[0]]
+    sealing = EncryptRequest(mode=mode, plaintext=plaintext, key_id=target.key_id, aad=request.aad)
+    envelope = _seal(sealing, target, target.require_protect(mode, now))
+    result = Reencrypted(
+        envelope=envelope, source_key_version=version.number, source_compromised=compromised
+    )
+    event = _event(
+        CryptoAction.REENCRYPTED,
+        source,
+        version,
+        len(plaintext),
+        algorithm=mode.name,
+        target_key_id=target.key_id,
+        target_key_version=envelope.version,
+        source_compromised=compromised,
+        reason=request.reason,
+    )
+    oldest = source if source.epoch < target.epoch else target
+    return _decision(result, event, principal, oldest, _until_expiry(target))
+
+
+def _target(request: ReencryptRequest, source: KeyEntry, principal: Principal) -> KeyEntry:
+    if request.target_key_id in {None, source.key_id}:
+        return source
+    assert request.target_key_id is not None  # noqa: S101 - the line above
+    # From key to key, the caller learns nothing new only if he may do both halves by himself.
+    principal.require("crypto.decrypt")
+    principal.require("crypto.encrypt")
+    return keyring.find(request.target_key_id, principal)
+
+
+def _event(
+    action: CryptoAction, entry: KeyEntry, version: VersionEntry, size: int, **meta: object
+) -> Event:
+    return Event(
+        action=action,
+        object_type="key",
+        object_id=str(entry.key_id),
+        object_version=version.number,
+        size=size,
+        meta=meta,
+    )
+
+
+def _until_expiry(entry: KeyEntry) -> tuple[Deadline, ...]:
+    if entry.not_after is None:
+        return ()
+    facts = {"state": State.DEACTIVATED.value, "status": "expired"}
+    return (Deadline(entry.not_after, KeyNotActive("The key has expired.", extra=facts)),)
+
+
+def _decision[T](
+    result: T, event: Event, principal: Principal, entry: KeyEntry, deadlines: tuple[Deadline, ...] = ()
+) -> Decision[T]:
+    """Valid under the older of the epochs that the key and the principal were read under."""
+    if principal.not_after is not None:
+        deadlines += (Deadline(principal.not_after, TokenExpired("The token has expired: refresh it.")),)
+    epoch = entry.epoch if principal.user_id is None else min(entry.epoch, principal.epoch)
+    return Decision(result=result, event=event, actor=principal.actor, epoch=epoch, deadlines=deadlines)

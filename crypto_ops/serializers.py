@@ -1,0 +1,193 @@
+"""The wire: here the specification's field names (``data``, ``encrypted_data``) meet the domain's."""
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+
+from ciphercanary.crypto import envelope
+from ciphercanary.crypto.aead import Sealed
+from ciphercanary.crypto.algorithms import Mode, find_mode
+from ciphercanary.crypto.envelope import Envelope
+from ciphercanary.rest import Base64Field, StrictSerializer
+from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
+
+MAX_AAD_BYTES = 64 * 1024
+MAX_RANDOM_BYTES = 65_536
+MAX_TAG_BYTES = 64
+SPLIT_FORM = ("encrypted_data", "iv", "tag", "key_id", "algorithm")
+
+
+class OptionsSerializer(StrictSerializer):
+    """Accepted where they agree with the algorithm; padding is real in CBC only."""
+
+    mode = serializers.ChoiceField(["gcm", "gcm-siv", "poly1305", "cbc-hmac-sha512", "siv"], required=False)
+    padding = serializers.ChoiceField(["pkcs7"], required=False)
+
+
+class EncryptSerializer(StrictSerializer):
+    algorithm = serializers.CharField(max_length=50)
+    data = Base64Field(max_bytes=settings.CC_MAX_PLAINTEXT_BYTES)
+    key_id = serializers.UUIDField(required=False)
+    key_version = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
+    options = OptionsSerializer(required=False)
+    aad = Base64Field(max_bytes=MAX_AAD_BYTES, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        mode = find_mode(attrs["algorithm"])
+        word = attrs.get("options", {}).get("mode")
+        if word and not mode.name.endswith(f"-{word}"):
+            raise serializers.ValidationError({"options": {"mode": [f"Contradicts {mode.name}: leave it out."]}})
+        return {**attrs, "mode": mode}
+
+    @staticmethod
+    def to_request(attrs: dict[str, Any]) -> EncryptRequest:
+        return EncryptRequest(
+            mode=attrs["mode"],
+            plaintext=attrs["data"],
+            key_id=attrs.get("key_id"),
+            key_version=attrs.get("key_version"),
+            aad=attrs.get("aad", b""),
+        )
+
+
+class DecryptSerializer(StrictSerializer):
+    """Either ``ciphertext``, or the five parts that encrypt answered (with ``key_version`` where known)."""
+
+    ciphertext = serializers.CharField(required=False, max_length=envelope.MAX_LENGTH, trim_whitespace=False)
+    encrypted_data = Base64Field(max_bytes=settings.CC_MAX_BODY_BYTES, required=False)
+    iv = Base64Field(max_bytes=MAX_TAG_BYTES, required=False)
+    tag = Base64Field(max_bytes=MAX_TAG_BYTES, required=False)
+    key_id = serializers.UUIDField(required=False)
+    algorithm = serializers.CharField(max_length=50, required=False)
+    key_version = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
+    aad = Base64Field(max_bytes=MAX_AAD_BYTES, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        split = [name for name in (*SPLIT_FORM, "key_version") if name in attrs]
+        if "ciphertext" in attrs:
+            extra = {name: ["Leave it out: the ciphertext names it."] for name in split}
+            if extra:
+                raise serializers.ValidationError(extra)
+            return attrs
+        missing = {name: ["Required, or send ciphertext."] for name in SPLIT_FORM if name not in attrs}
+        if missing:
+            raise serializers.ValidationError(missing)
+        return {**attrs, "mode": find_mode(attrs["algorithm"])}
+
+    @staticmethod
+    def to_request(attrs: dict[str, Any]) -> DecryptRequest:
+        aad = attrs.get("aad", b"")
+        if "ciphertext" in attrs:
+            return DecryptRequest.of_envelope(envelope.decode(attrs["ciphertext"]), aad)
+        return DecryptRequest(
+            mode=attrs["mode"],
+            key_id=attrs["key_id"],
+            key_version=attrs.get("key_version"),
+            sealed=Sealed(attrs["iv"], attrs["encrypted_data"], attrs["tag"]),
+            aad=aad,
+        )
+
+
+class ReencryptSerializer(StrictSerializer):
+    ciphertext = serializers.CharField(max_length=envelope.MAX_LENGTH, trim_whitespace=False)
+    key_id = serializers.UUIDField(required=False)
+    aad = Base64Field(max_bytes=MAX_AAD_BYTES, required=False)
+    reason = serializers.CharField(required=False, max_length=100)
+
+    @staticmethod
+    def to_request(attrs: dict[str, Any]) -> ReencryptRequest:
+        return ReencryptRequest(
+            envelope=envelope.decode(attrs["ciphertext"]),
+            target_key_id=attrs.get("key_id"),
+            aad=attrs.get("aad", b""),
+            reason=attrs.get("reason", ""),
+        )
+
+
+class InspectSerializer(StrictSerializer):
+    ciphertext = serializers.CharField(max_length=envelope.MAX_LENGTH, trim_whitespace=False)
+
+
+class RandomSerializer(StrictSerializer):
+    bytes = serializers.IntegerField(min_value=1, max_value=MAX_RANDOM_BYTES)
+    format = serializers.ChoiceField(["base64", "hex"], default="base64")
+
+
+class EncryptedSerializer(serializers.Serializer[Envelope]):
+    """The specification's parts, the version, and the one self-describing text."""
+
+    encrypted_data = Base64Field(max_bytes=settings.CC_MAX_BODY_BYTES, source="sealed.ciphertext")
+    iv = Base64Field(max_bytes=MAX_TAG_BYTES, source="sealed.iv")
+    tag = Base64Field(max_bytes=MAX_TAG_BYTES, source="sealed.tag")
+    algorithm = serializers.CharField(source="mode.name")
+    key_id = serializers.UUIDField()
+    key_version = serializers.IntegerField(source="version")
+    ciphertext = serializers.SerializerMethodField()
+
+    def get_ciphertext(self, sealed: Envelope) -> str:
+        return envelope.encode(sealed)
+
+
+class DecryptedSerializer(serializers.Serializer[Any]):
+    data = Base64Field(max_bytes=settings.CC_MAX_PLAINTEXT_BYTES, source="plaintext")
+    algorithm = serializers.CharField(source="mode.name")
+    key_id = serializers.UUIDField()
+    key_version = serializers.IntegerField()
+
+
+class ReencryptedSerializer(serializers.Serializer[Any]):
+    """``source_compromised``: the old ciphertext may have been forged by whoever has the source key."""
+
+    ciphertext = serializers.SerializerMethodField()
+    algorithm = serializers.CharField(source="envelope.mode.name")
+    key_id = serializers.UUIDField(source="envelope.key_id")
+    key_version = serializers.IntegerField(source="envelope.version")
+    source_key_version = serializers.IntegerField()
+    source_compromised = serializers.BooleanField()
+
+    def get_ciphertext(self, result: Any) -> str:
+        return envelope.encode(result.envelope)
+
+
+class InspectionSerializer(serializers.Serializer[Any]):
+    key_id = serializers.UUIDField()
+    key_version = serializers.IntegerField()
+    algorithm = serializers.CharField()
+    state = serializers.CharField()
+    status = serializers.CharField()
+    version_state = serializers.CharField()
+    may_decrypt = serializers.BooleanField()
+
+
+class GeneratedSerializer(serializers.Serializer[Any]):
+    data = serializers.CharField()
+    bytes = serializers.IntegerField()
+    format = serializers.CharField()
+
+
+class KeyAlgorithmSerializer(serializers.Serializer[Any]):
+    """A key type; sizes in bits."""
+
+    name = serializers.CharField()
+    key_size = serializers.IntegerField()
+    purpose = serializers.CharField()
+    modes = serializers.ListField(child=serializers.CharField())
+    status = serializers.CharField()
+
+
+class ModeSerializer(serializers.Serializer[Mode]):
+    """An operation mode; sizes in bytes."""
+
+    name = serializers.CharField()
+    key_algorithm = serializers.CharField()
+    iv_size = serializers.IntegerField()
+    tag_size = serializers.IntegerField()
+    deterministic = serializers.BooleanField()
+    padding = serializers.CharField(allow_null=True)
+    status = serializers.CharField()
+
+
+class AlgorithmsSerializer(serializers.Serializer[Any]):
+    key_algorithms = KeyAlgorithmSerializer(many=True)
+    modes = ModeSerializer(many=True)
