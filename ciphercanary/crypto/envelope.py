@@ -1,0 +1,92 @@
+"""The self-describing ciphertext: one text that names its key, version and mode.
+
+``cc1.`` then, in base64url without padding,
+``0x01 ‖ suite (u8) ‖ key id (16) ‖ version (u32be) ‖ iv ‖ ciphertext ‖ tag``.
+"""
+
+import binascii
+import struct
+import uuid
+from dataclasses import dataclass
+from typing import Final
+
+from ciphercanary.crypto.aead import Sealed, check_lengths
+from ciphercanary.crypto.algorithms import Mode, mode_by_suite
+from ciphercanary.crypto.errors import MalformedCiphertext, UnsupportedAlgorithm
+
+PREFIX: Final = "cc1."
+MAX_LENGTH: Final = 2 * 1024 * 1024
+"""The longest text decoded by default, in characters: what the default limit of a JSON body lets through."""
+
+_FORM: Final = 1
+_HEADER: Final = struct.Struct(">BB16sI")
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
+_FROM_URL: Final = bytes.maketrans(b"-_", b"+/")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A sealed message and what it says of itself. Nothing of it is true before it has been opened."""
+
+    mode: Mode
+    key_id: uuid.UUID
+    version: int
+    sealed: Sealed
+
+
+def encode(envelope: Envelope) -> str:
+    """The text of an envelope; there is exactly one."""
+    sealed = envelope.sealed
+    header = _HEADER.pack(_FORM, envelope.mode.suite, envelope.key_id.bytes, envelope.version)
+    return PREFIX + _encode_base64url(b"".join((header, sealed.iv, sealed.ciphertext, sealed.tag)))
+
+
+def decode(text: str, *, max_length: int = MAX_LENGTH) -> Envelope:
+    """The envelope of a text of at most ``max_length`` characters; raises MalformedCiphertext.
+
+    Only the text that ``encode`` would write is accepted, so that one ciphertext never has two spellings
+    (a list of seen or revoked ciphertexts could be passed by with the second).
+    """
+    if len(text) > max_length or not text.startswith(PREFIX):
+        raise MalformedCiphertext
+    octets = _decode_base64url(text.removeprefix(PREFIX))
+    if len(octets) < _HEADER.size:
+        raise MalformedCiphertext
+    form, suite, key_id, version = _HEADER.unpack_from(octets)
+    if form != _FORM:
+        raise MalformedCiphertext
+    mode = _mode_of(suite)
+    return Envelope(mode, uuid.UUID(bytes=key_id), version, _split(mode, octets))
+
+
+def _mode_of(suite: int) -> Mode:
+    try:
+        return mode_by_suite(suite)
+    except UnsupportedAlgorithm:
+        raise MalformedCiphertext from None
+
+
+def _split(mode: Mode, octets: bytes) -> Sealed:
+    start = _HEADER.size + mode.iv_size
+    end = len(octets) - mode.tag_size
+    if end < start:  # else iv and tag would overlap, each of its right length
+        raise MalformedCiphertext
+    sealed = Sealed(octets[_HEADER.size : start], octets[start:end], octets[end:])
+    check_lengths(mode, sealed)
+    return sealed
+
+
+def _encode_base64url(octets: bytes) -> str:
+    return binascii.b2a_base64(octets, newline=False).translate(_TO_URL).rstrip(b"=").decode("ascii")
+
+
+def _decode_base64url(text: str) -> bytes:
+    padding = b"=" * (-len(text) % 4)
+    try:
+        octets = binascii.a2b_base64(text.encode("ascii").translate(_FROM_URL) + padding)
+    except ValueError:
+        raise MalformedCiphertext from None
+    # binascii skips what it does not know and ignores trailing bits; the comparison is what makes it strict.
+    if _encode_base64url(octets) != text:
+        raise MalformedCiphertext
+    return octets
