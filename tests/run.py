@@ -1,0 +1,68 @@
+"""What bin/test runs: both halves of the suite, then the coverage of the two together.
+
+With arguments for pytest only a part runs, and coverage is not asked for.
+"""
+
+import os
+import sys
+
+from tests.services.processes import run_to_end
+
+POSTGRESQL, SQLITE = "--postgresql", "--sqlite"
+PYTEST = [sys.executable, "-m", "pytest", "-n", "2"]
+SERVICES = [sys.executable, "-m", "tests.services"]
+COVERAGE = [sys.executable, "-m", "coverage"]
+COMPLETE = "ciphercanary/crypto/*,keys/lifecycle.py,audit/merkle.py,audit/checkpoint.py"
+INTERRUPTED, NO_TESTS = 2, 5
+
+
+def main(arguments: list[str]) -> int:
+    """Return 0, or the exit code of the first step that failed."""
+    halves = [half for half in (POSTGRESQL, SQLITE) if half in arguments] or [POSTGRESQL, SQLITE]
+    rest = [argument for argument in arguments if argument not in (POSTGRESQL, SQLITE)]
+    is_whole = not arguments
+    codes: list[int] = []
+    for half in halves:
+        codes.append(run_half(half, rest, measured=is_whole))
+        if codes[-1] == INTERRUPTED or codes[-1] > 128:
+            return codes[-1]
+    if codes[1:] == [NO_TESTS]:
+        say("nothing in this selection touches the database")
+        codes.pop()
+    if is_whole:
+        codes += [run_to_end(command, dict(os.environ)) for command in coverage_commands()]
+    return next((code for code in codes if code), 0)
+
+
+def run_half(half: str, arguments: list[str], *, measured: bool) -> int:
+    """Run pytest on one database and return its exit code."""
+    environment = os.environ | {"COVERAGE_FILE": data_file(half)}
+    coverage = ["--cov", "--cov-report="] if measured else []
+    if half == POSTGRESQL:
+        say("PostgreSQL and Redis")
+        return run_to_end([*SERVICES, *PYTEST, *coverage, *arguments], environment)
+    say("SQLite: the tests that touch the database")
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        environment.pop(name, None)
+    return run_to_end([*PYTEST, "-p", "tests.sqlite_half", *coverage, *arguments], environment)
+
+
+def coverage_commands() -> list[list[str]]:
+    return [
+        [*COVERAGE, "combine", "--quiet", data_file(POSTGRESQL), data_file(SQLITE)],
+        [*COVERAGE, "report", "--fail-under=95"],
+        [*COVERAGE, "report", "--fail-under=100", f"--include={COMPLETE}"],
+    ]
+
+
+def data_file(half: str) -> str:
+    return f".coverage{half.replace('--', '.')}"
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"\n== {text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
