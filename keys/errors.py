@@ -1,0 +1,39 @@
+from ciphercanary.errors import Conflict, Refused
+
+
+class NameTaken(Conflict):
+    code = "name_taken"
+    title = "The name is taken"
+
+
+class KeyNotActive(Conflict):
+    """The key's state forbids protecting (encrypting) and rotating; ``extra`` has ``state`` and ``status``."""
+
+    code = "key_not_active"
+    title = "The key is not active"
+
+
+class KeyNotUsable(Conflict):
+    """The key's, or the version's, state forbids processing (decrypting)."""
+
+    code = "key_not_usable"
+    title = "The key cannot be used"
+
+
+class IllegalTransition(Conflict):
+    code = "illegal_transition"
+    title = "The key cannot go from its state to that one"
+
+
+class VersionConflict(Conflict):
+    """Somebody rotated first; ``extra`` has the present ``primary_version``."""
+
+    code = "version_conflict"
+    title = "The key has another primary version by now"
+
+
+class UsageLimitReached(Refused):
+    """The version has sealed as many messages as its nonces allow (NIST SP 800-38D §8.3)."""
+
+    code = "usage_limit_reached"
+    title = "The key version is used up"

@@ -1,0 +1,64 @@
+import pytest
+
+from ciphercanary.errors import Invalid
+from keys import metadata
+
+
+@pytest.mark.parametrize("name", ["abc", "a" * 64, "orders-2026", "---"])
+def test_good_names_pass(name):
+    metadata.check_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "ab", "a" * 65, "Orders", "a_b", "a b", "abc\n", "äbc", "a\x00bc"])
+def test_other_names_are_refused_naming_the_field(name):
+    with pytest.raises(Invalid) as refusal:
+        metadata.check_name(name)
+    assert set(refusal.value.fields) == {"name"}
+
+
+@pytest.mark.parametrize("text", ["", "two\nlines\tand a tab", "ключ", "می\u200cخواهم", "x" * 1000])
+def test_descriptions_are_prose_in_any_language(text):
+    metadata.check_description(text)
+
+
+@pytest.mark.parametrize("text", ["x" * 1001, "nul \x00", "escape \x1b[31m", "half \ud800"])
+def test_descriptions_hold_no_control_characters(text):
+    with pytest.raises(Invalid) as refusal:
+        metadata.check_description(text)
+    assert set(refusal.value.fields) == {"description"}
+
+
+@pytest.mark.parametrize(
+    "tags", [[], ["pci"], ["PCI", "pci"], ["owner: payments"], [str(n) for n in range(20)]]
+)
+def test_good_tags_pass(tags):
+    metadata.check_tags(tags)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [[""], ["a", "a"], [" a"], ["a "], ["x" * 65], ["a\nb"], ["\u202eabc"], [str(n) for n in range(21)]],
+)
+def test_other_tags_are_refused(tags):
+    with pytest.raises(Invalid) as refusal:
+        metadata.check_tags(tags)
+    assert set(refusal.value.fields) == {"tags"}
+
+
+@pytest.mark.parametrize("reason", ["", " ", "x" * 101, "a\x00"])
+def test_a_reason_says_something_within_its_column(reason):
+    with pytest.raises(Invalid) as refusal:
+        metadata.check_reason(reason)
+    assert set(refusal.value.fields) == {"reason"}
+
+
+@pytest.mark.parametrize("days", [None, 1, 3650])
+def test_good_rotation_periods_pass(days):
+    metadata.check_rotation_period(days)
+
+
+@pytest.mark.parametrize("days", [0, -1, 3651])
+def test_other_rotation_periods_are_refused(days):
+    with pytest.raises(Invalid) as refusal:
+        metadata.check_rotation_period(days)
+    assert set(refusal.value.fields) == {"rotation_period_days"}
