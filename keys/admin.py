@@ -1,0 +1,67 @@
+"""Keys for auditors: to look at, never to touch. Every change goes through ``keys.services``."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from ciphercanary.clock import database_now
+from keys.models import Key, KeyRotation, KeyVersion
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # takes no parameter at run time
+    """Nothing is added, changed or deleted here, whoever asks."""
+
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        return False
+
+
+@admin.register(Key)
+class KeyAdmin(ReadOnlyAdmin):
+    list_display = (
+        "name",
+        "algorithm",
+        "status",
+        "primary_version",
+        "created_at",
+        "created_by",
+        "expires_at",
+    )
+    list_filter = ("algorithm", "state", "is_default")
+    list_select_related = ("created_by",)
+    search_fields = ("name", "description", "id")
+    date_hierarchy = "created_at"
+    ordering = ("name",)
+    exclude = ("row_mac", "searched_text")
+
+    def status(self, key: Key) -> str:
+        return key.standing(database_now()).status
+
+
+@admin.register(KeyVersion)
+class KeyVersionAdmin(ReadOnlyAdmin):
+    list_display = ("key", "version", "state", "is_primary", "kek_id", "uses_reserved", "created_at")
+    list_filter = ("state", "is_primary")
+    list_select_related = ("key",)
+    search_fields = ("key__name", "key__id")
+    date_hierarchy = "created_at"
+    ordering = ("key__name", "-version")
+    exclude = ("row_mac", "wrapped")
+
+
+@admin.register(KeyRotation)
+class KeyRotationAdmin(ReadOnlyAdmin):
+    list_display = ("old_key", "old_version", "new_version", "rotation_reason", "rotated_by", "rotated_at")
+    list_filter = ("status",)
+    list_select_related = ("old_key", "rotated_by")
+    search_fields = ("old_key__name", "old_key__id", "rotation_reason")
+    date_hierarchy = "rotated_at"
+    ordering = ("-rotated_at",)

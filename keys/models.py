@@ -1,0 +1,238 @@
+"""Keys, their versions and the record of rotations. Rows are written by ``keys.services`` only."""
+
+import uuid
+from datetime import datetime
+from hashlib import sha256
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.db import connections, models
+from django.db.models import F, Q, Value
+
+from accounts.principals import Principal
+from ciphercanary.kek import Wrapped
+from ciphercanary.row_mac import MacField, MacProtectedRow
+from keys import lifecycle
+from keys.lifecycle import Standing, State, Status, VersionState
+from keys.metadata import MAX_REASON
+from keys.selection import contains_words, has_status
+
+
+class KeyQuerySet(models.QuerySet["Key"]):
+    """The questions that lists of keys ask."""
+
+    def visible_to(self, principal: Principal) -> Self:
+        """Every read of keys starts here: what somebody may not see does not exist for him."""
+        return self.filter(_visible(principal, "created_by"))
+
+    def with_status(self, status: Status, now: datetime) -> Self:
+        return self.filter(has_status(status, now))
+
+    def search(self, words: str) -> Self:
+        return self.filter(contains_words(words))
+
+    def tagged(self, tag: str) -> Self:
+        """Compared exactly, with case."""
+        if connections[self.db].vendor == "postgresql":
+            return self.filter(tags__contains=[tag])
+        return self.filter(_HasElement(F("tags"), Value(tag)))
+
+    def due_for_rotation(self, now: datetime) -> Self:
+        return self.with_status(Status.ACTIVE, now).filter(next_rotation_at__lte=now)
+
+
+class Key(MacProtectedRow):
+    """A key: its id and name stay, rotation adds versions. It holds no material; its versions do."""
+
+    MAC_LABEL: ClassVar[str] = "encryption_keys"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=64, unique=True)
+    description = models.TextField(blank=True)
+    tags = models.JSONField(default=list)
+    algorithm = models.CharField(max_length=50)
+    purpose = models.CharField(max_length=20)
+    modes = models.JSONField(help_text="what it may seal with; the first is the default")
+    state = models.CharField(max_length=20, choices=[(state.value, state.value) for state in State])
+    is_active = models.GeneratedField(
+        expression=models.Case(models.When(state=State.ACTIVE.value, then=True), default=False),
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
+    activates_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    primary_version = models.PositiveIntegerField(default=1)
+    rotation_period_days = models.PositiveIntegerField(null=True)
+    next_rotation_at = models.DateTimeField(null=True)
+    is_default = models.BooleanField(default=False, help_text="used where its owner names no key")
+    searched_text = models.TextField(editable=False)
+    created_at = models.DateTimeField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    objects = KeyQuerySet.as_manager()
+
+    class Meta:
+        db_table = "encryption_keys"
+        indexes = [
+            models.Index(fields=["algorithm"], name="idx_encryption_keys_algorithm"),
+            models.Index(fields=["is_active"], name="idx_encryption_keys_status"),
+            models.Index(fields=["created_at"], name="idx_encryption_keys_created"),
+            models.Index(fields=["expires_at"], name="idx_encryption_keys_expires"),
+            models.Index(
+                fields=["next_rotation_at"],
+                name="idx_encryption_keys_due",
+                condition=Q(next_rotation_at__isnull=False),
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=[state.value for state in State]), name="encryption_keys_state_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(primary_version__gte=1), name="encryption_keys_has_primary_version"
+            ),
+            models.CheckConstraint(
+                condition=Q(activates_at=None) | Q(expires_at=None) | Q(expires_at__gt=F("activates_at")),
+                name="encryption_keys_expires_after_activation",
+            ),
+            models.UniqueConstraint(
+                fields=["created_by", "algorithm"],
+                condition=Q(is_default=True),
+                name="encryption_keys_one_default",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def versions_count(self) -> int:
+        """Numbers run from 1 without a gap and rows stay for ever, so the newest number is the count."""
+        return self.primary_version
+
+    def standing(self, now: datetime) -> Standing:
+        return lifecycle.standing(State(self.state), self.activates_at, self.expires_at, now)
+
+    def mac_fields(self) -> tuple[MacField, ...]:
+        """Whatever decides who may use the key, for what, and until when."""
+        return (
+            self.id,
+            self.name,
+            self.algorithm,
+            self.purpose,
+            self.modes,
+            str(self.state),
+            self.activates_at,
+            self.expires_at,
+            self.primary_version,
+            self.created_by_id,
+            self.is_default,
+        )
+
+
+class KeyVersion(MacProtectedRow):
+    """One generation of a key's material, wrapped. ``Key.primary_version`` says which one protects."""
+
+    MAC_LABEL: ClassVar[str] = "key_versions"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="versions")
+    version = models.PositiveIntegerField()
+    state = models.CharField(
+        max_length=20,
+        choices=[(state.value, state.value) for state in VersionState],
+        default=VersionState.ENABLED.value,
+    )
+    # Repeats Key.primary_version so that the database itself can refuse a second primary; nothing reads it.
+    is_primary = models.BooleanField()
+    kek_id = models.CharField(max_length=16)
+    wrapped = models.BinaryField()
+    # Outside the MAC: many processes raise it with a bare UPDATE that must not wait for a lock. Lowered by hand
+    # it could let a version seal more than its limit: a fault of whoever writes the database, and never a leak
+    # by itself. Raised by hand it makes the version refuse.
+    uses_reserved = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "key_versions"
+        constraints = [
+            models.UniqueConstraint(fields=["key", "version"], name="key_versions_number_is_unique"),
+            models.UniqueConstraint(
+                fields=["key"], condition=Q(is_primary=True), name="key_versions_one_primary"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=[state.value for state in VersionState]),
+                name="key_versions_state_is_known",
+            ),
+            models.CheckConstraint(condition=Q(version__gte=1), name="key_versions_number_from_one"),
+        ]
+
+    def __str__(self) -> str:
+        return f"version {self.version}"
+
+    @property
+    def wrapped_material(self) -> Wrapped:
+        return Wrapped(self.kek_id, bytes(self.wrapped))
+
+    def mac_fields(self) -> tuple[MacField, ...]:
+        return (
+            self.key_id,
+            self.version,
+            str(self.state),
+            self.kek_id,
+            sha256(bytes(self.wrapped)).digest(),
+        )
+
+
+class KeyRotationQuerySet(models.QuerySet["KeyRotation"]):
+    def visible_to(self, principal: Principal) -> Self:
+        """The rotations of the keys that he may see."""
+        return self.filter(_visible(principal, "old_key__created_by"))
+
+
+class KeyRotation(models.Model):
+    """That a key was rotated. In place, both keys are the same one."""
+
+    COMPLETED: ClassVar[str] = "completed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    old_key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="rotations")
+    new_key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="+")
+    old_version = models.PositiveIntegerField()
+    new_version = models.PositiveIntegerField()
+    rotation_reason = models.CharField(max_length=MAX_REASON)
+    rotated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    rotated_at = models.DateTimeField()
+    status = models.CharField(max_length=20, default=COMPLETED)
+
+    objects = KeyRotationQuerySet.as_manager()
+
+    class Meta:
+        db_table = "key_rotations"
+        indexes = [models.Index(fields=["rotated_at"], name="idx_key_rotations_rotated_at")]
+        constraints = [
+            models.CheckConstraint(condition=Q(status="completed"), name="key_rotations_status_is_known")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.old_version} to {self.new_version}"
+
+
+def _visible(principal: Principal, owner: str) -> Q:
+    if principal.scope("keys.read") == "all":
+        return Q()
+    if principal.user_id is None:
+        return Q(pk__in=[])  # "owner = None" would mean IS NULL: every key that the system created
+    return Q(**{owner: principal.user_id})
+
+
+class _HasElement(models.Func):
+    """Whether a JSON list holds a text, on SQLite, which has no ``@>``."""
+
+    template = "EXISTS (SELECT 1 FROM json_each(%(expressions)s))"
+    arg_joiner = ") WHERE json_each.value = ("
+    output_field = models.BooleanField()

@@ -1,0 +1,62 @@
+"""What the audit trail holds of a row: declared fields, none of them secret. Wrapped bytes are not among them."""
+
+from typing import Final
+
+from audit.events import RowChange
+from keys.models import Key, KeyVersion
+
+type Values = dict[str, object]
+
+TABLES: Final[dict[type[Key | KeyVersion], str]] = {Key: "encryption_keys", KeyVersion: "key_versions"}
+
+
+def key_values(key: Key) -> Values:
+    return {
+        "name": key.name,
+        "description": key.description,
+        "tags": list(key.tags),
+        "algorithm": key.algorithm,
+        "purpose": key.purpose,
+        "modes": list(key.modes),
+        "state": str(key.state),
+        "activates_at": key.activates_at,
+        "expires_at": key.expires_at,
+        "primary_version": key.primary_version,
+        "rotation_period_days": key.rotation_period_days,
+        "is_default": key.is_default,
+        "created_by": key.created_by_id,
+        "row_seq": key.row_seq,
+    }
+
+
+def version_values(version: KeyVersion) -> Values:
+    return {
+        "key_id": version.key_id,
+        "version": version.version,
+        "state": str(version.state),
+        "kek_id": version.kek_id,
+        "row_seq": version.row_seq,
+    }
+
+
+def inserted(row: Key | KeyVersion) -> RowChange:
+    return RowChange(
+        table_name=TABLES[type(row)], record_id=str(row.pk), action="insert", new_values=_values(row)
+    )
+
+
+def updated(row: Key | KeyVersion, before: Values) -> RowChange:
+    """Only the fields that differ from ``before``; the row's sequence number always does."""
+    after = _values(row)
+    changed = [name for name in after if after[name] != before[name]]
+    return RowChange(
+        table_name=TABLES[type(row)],
+        record_id=str(row.pk),
+        action="update",
+        old_values={name: before[name] for name in changed},
+        new_values={name: after[name] for name in changed},
+    )
+
+
+def _values(row: Key | KeyVersion) -> Values:
+    return key_values(row) if isinstance(row, Key) else version_values(row)

@@ -1,0 +1,28 @@
+"""Key material at rest: wrapped under a key-encryption key, bound to its key, version, algorithm and purpose."""
+
+import struct
+from typing import Final
+from uuid import UUID
+
+from ciphercanary import kek
+from ciphercanary.crypto.algorithms import KeyAlgorithm
+from ciphercanary.crypto.material import KeyMaterial
+
+LABEL: Final = "cc/kv/v1"
+
+
+def generate_wrapped(key_id: UUID, version: int, algorithm: KeyAlgorithm) -> kek.Wrapped:
+    """Fresh random material for a version, wrapped at once: nothing else ever sees it in clear."""
+    material = KeyMaterial.generate(algorithm.key_size // 8)
+    return kek.wrap(material, label=LABEL, parts=_parts(key_id, version, algorithm.name, algorithm.purpose))
+
+
+def open_wrapped(
+    wrapped: kek.Wrapped, *, key_id: UUID, version: int, algorithm: str, purpose: str
+) -> KeyMaterial:
+    """The material; raises UnwrapFailed where the row was made for another key, version or algorithm."""
+    return kek.unwrap(wrapped, label=LABEL, parts=_parts(key_id, version, algorithm, purpose))
+
+
+def _parts(key_id: UUID, version: int, algorithm: str, purpose: str) -> list[bytes]:
+    return [key_id.bytes, struct.pack(">I", version), algorithm.encode("ascii"), purpose.encode("ascii")]
