@@ -1,0 +1,17 @@
+"""What the audit log calls that which happens to keys."""
+
+from typing import Final
+
+KEY_LISTED: Final = "keys.key.listed"
+KEY_READ: Final = "keys.key.read"
+KEY_CREATED: Final = "keys.key.created"
+KEY_UPDATED: Final = "keys.key.updated"
+KEY_ROTATED: Final = "keys.key.rotated"
+KEY_ACTIVATED: Final = "keys.key.activated"
+KEY_DISABLED: Final = "keys.key.disabled"
+KEY_ENABLED: Final = "keys.key.enabled"
+KEY_REVOKED: Final = "keys.key.revoked"
+VERSION_LISTED: Final = "keys.version.listed"
+VERSION_DISABLED: Final = "keys.version.disabled"
+VERSION_ENABLED: Final = "keys.version.enabled"
+ROTATION_LISTED: Final = "keys.rotation.listed"

@@ -1,0 +1,40 @@
+"""The use cases of keys: each is one function, one transaction and one audit event.
+
+Doors check the permission (a rule per view); here every key is looked up among those its caller may see.
+"""
+
+from keys.services.creation import create_key, default_key
+from keys.services.editing import KeyUpdate, update_key
+from keys.services.reading import (
+    KeyFilter,
+    count_keys_that_protect,
+    get_key,
+    list_keys,
+    list_rotations,
+    list_versions,
+)
+from keys.services.rotation import DueRotation, rotate_due_keys, rotate_key
+from keys.services.states import activate_key, disable_key, enable_key, revoke_key
+from keys.services.versions import disable_version, enable_version
+
+__all__ = [
+    "DueRotation",
+    "KeyFilter",
+    "KeyUpdate",
+    "activate_key",
+    "count_keys_that_protect",
+    "create_key",
+    "default_key",
+    "disable_key",
+    "disable_version",
+    "enable_key",
+    "enable_version",
+    "get_key",
+    "list_keys",
+    "list_rotations",
+    "list_versions",
+    "revoke_key",
+    "rotate_due_keys",
+    "rotate_key",
+    "update_key",
+]

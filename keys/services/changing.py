@@ -1,0 +1,51 @@
+"""The two halves of every change to an existing key: take it under lock, and finish the change on record."""
+
+from uuid import UUID
+
+from accounts.principals import Principal
+from audit.epoch import raise_epoch
+from audit.events import Event, RowChange
+from audit.services import record
+from ciphercanary.errors import NotFound
+from keys.models import Key
+
+
+def lock_key(principal: Principal, key_id: UUID) -> Key:
+    """The key, its row locked until the transaction ends. Raises NotFound, IntegrityFailed.
+
+    SQLite knows no row locks; there every transaction is IMMEDIATE, which is the lock.
+    """
+    key = Key.objects.visible_to(principal).select_for_update().filter(pk=key_id).first()
+    if key is None:
+        raise NotFound
+    return key.check_mac()
+
+
+def finish_change(
+    principal: Principal,
+    action: str,
+    key: Key,
+    changes: list[RowChange],
+    *,
+    version: int | None = None,
+    meta: dict[str, object] | None = None,
+) -> None:
+    """Record the change, then raise the security epoch: from its commit on no cached decision stands.
+
+    Raising the epoch is the last step, since it holds the lock that every encryption in flight waits for.
+    """
+    record(key_event(action, key, version=version, meta=meta), principal.actor, changes=changes)
+    raise_epoch()
+
+
+def key_event(
+    action: str, key: Key, *, version: int | None = None, meta: dict[str, object] | None = None
+) -> Event:
+    """The row's sequence number stands in the event, so that an old row put back later can be told."""
+    return Event(
+        action=action,
+        object_type="key",
+        object_id=str(key.pk),
+        object_version=version,
+        meta={"name": key.name, "row_seq": key.row_seq, **(meta or {})},
+    )

@@ -1,0 +1,158 @@
+"""How a key comes into being."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError, transaction
+
+from accounts.principals import Principal
+from audit.services import record
+from ciphercanary.clock import database_now
+from ciphercanary.crypto.algorithms import KeyAlgorithm, find_key_algorithm
+from ciphercanary.errors import Invalid
+from keys import actions, metadata, trail, wrapping
+from keys.errors import NameTaken
+from keys.lifecycle import State
+from keys.models import Key, KeyVersion
+from keys.selection import searched_text
+from keys.services.changing import key_event
+
+
+def create_key(  # noqa: PLR0913 - the fields of a key, each by its name
+    *,
+    principal: Principal,
+    name: str,
+    algorithm: str,
+    key_size: int | None = None,
+    expires_at: datetime | None = None,
+    activates_at: datetime | None = None,
+    tags: Sequence[str] = (),
+    description: str = "",
+    rotation_period_days: int | None = None,
+) -> Key:
+    """A new key with its first version, active at once unless ``activates_at`` lies ahead.
+
+    ``algorithm`` is a key algorithm or its alias; ``key_size``, in bits, must agree with it where given; times
+    are aware. Raises Invalid, UnsupportedAlgorithm, NameTaken.
+    """
+    kind = _find_algorithm(algorithm, key_size)
+    metadata.check_name(name)
+    metadata.check_description(description)
+    metadata.check_tags(tags)
+    metadata.check_rotation_period(rotation_period_days)
+    now = database_now()
+    check_expiry(expires_at, activates_at, now)
+    pending = activates_at is not None and activates_at > now
+    key = _new_key(principal, kind, name, now)
+    key.description = description
+    key.tags = list(tags)
+    key.state = State.PRE_ACTIVATION if pending else State.ACTIVE
+    key.activates_at = activates_at
+    key.expires_at = expires_at
+    key.rotation_period_days = rotation_period_days
+    key.next_rotation_at = next_rotation(rotation_period_days, now)
+    try:
+        return _store(principal, key, kind)
+    except IntegrityError:
+        raise _name_taken(name) from None
+
+
+def default_key(principal: Principal, algorithm: str) -> Key:
+    """The key that encrypts for a user who names none: one for each algorithm, created on first use.
+
+    Raises Invalid for a caller that is no user.
+    """
+    kind = find_key_algorithm(algorithm)
+    if principal.user_id is None:
+        raise Invalid("Name a key_id: only a user has a default key.", fields={"key_id": ["Required."]})
+    existing = _find_default(principal.user_id, kind)
+    if existing is not None:
+        return existing
+    now = database_now()
+    key = _new_key(principal, kind, "", now)
+    # Named after its own random id: nobody can take the name beforehand.
+    key.name = f"default-{kind.name}-{key.id.hex[:12]}"
+    key.is_default = True
+    try:
+        return _store(principal, key, kind)
+    except IntegrityError:  # of several first uses at once, one creates the key and the others use it
+        created = _find_default(principal.user_id, kind)
+        if created is None:
+            raise
+        return created
+
+
+def check_expiry(expires_at: datetime | None, activates_at: datetime | None, now: datetime) -> None:
+    """Raises Invalid unless the expiry lies ahead, and after the activation."""
+    if expires_at is None:
+        return
+    if expires_at <= now:
+        raise Invalid("expires_at lies in the past.", fields={"expires_at": ["Must lie in the future."]})
+    if activates_at is not None and expires_at <= activates_at:
+        raise Invalid(
+            "expires_at is not after activates_at.", fields={"expires_at": ["Must be after activates_at."]}
+        )
+
+
+def next_rotation(period_days: int | None, since: datetime) -> datetime | None:
+    return None if period_days is None else since + timedelta(days=period_days)
+
+
+def new_version(key: Key, number: int, kind: KeyAlgorithm, now: datetime) -> KeyVersion:
+    """A version with fresh material, not yet saved: the key's primary from the moment it is."""
+    wrapped = wrapping.generate_wrapped(key.id, number, kind)
+    return KeyVersion(
+        key=key,
+        version=number,
+        is_primary=True,
+        kek_id=wrapped.kek_id,
+        wrapped=wrapped.wrapped,
+        created_at=now,
+    )
+
+
+def _find_algorithm(name: str, key_size: int | None) -> KeyAlgorithm:
+    kind = find_key_algorithm(name)
+    if key_size is not None and key_size != kind.key_size:
+        raise Invalid(
+            f"A key of {kind.name} has {kind.key_size} bits.",
+            fields={"key_size": [f"Must be {kind.key_size}, or left out."]},
+        )
+    return kind
+
+
+def _new_key(principal: Principal, kind: KeyAlgorithm, name: str, now: datetime) -> Key:
+    return Key(
+        id=uuid4(),
+        name=name,
+        algorithm=kind.name,
+        purpose=kind.purpose,
+        modes=list(kind.modes),
+        state=State.ACTIVE,
+        created_at=now,
+        created_by_id=principal.user_id,
+    )
+
+
+@transaction.atomic
+def _store(principal: Principal, key: Key, kind: KeyAlgorithm) -> Key:
+    # No epoch is raised: no decision can have been made about a key that did not exist.
+    key.searched_text = searched_text(key.name, key.description, key.tags)
+    key.save_with_mac()
+    version = new_version(key, 1, kind, key.created_at)
+    version.save_with_mac()
+    record(
+        key_event(actions.KEY_CREATED, key, version=1, meta={"default": key.is_default}),
+        principal.actor,
+        changes=[trail.inserted(key), trail.inserted(version)],
+    )
+    return key
+
+
+def _find_default(user_id: UUID, kind: KeyAlgorithm) -> Key | None:
+    return Key.objects.filter(created_by_id=user_id, algorithm=kind.name, is_default=True).first()
+
+
+def _name_taken(name: str) -> NameTaken:
+    return NameTaken(f"There is a key named {name} already.", extra={"name": name})

@@ -1,0 +1,67 @@
+"""Changing what is written about a key, and when it ends."""
+
+from datetime import datetime
+from typing import TypedDict
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.principals import Principal
+from ciphercanary.clock import database_now
+from keys import actions, metadata, trail
+from keys.errors import IllegalTransition
+from keys.models import Key
+from keys.selection import searched_text
+from keys.services.changing import finish_change, lock_key
+from keys.services.creation import check_expiry, next_rotation
+
+
+class KeyUpdate(TypedDict, total=False):
+    """The fields to change; one that is left out stays as it is."""
+
+    description: str
+    tags: list[str]
+    expires_at: datetime | None
+    rotation_period_days: int | None
+
+
+@transaction.atomic
+def update_key(*, principal: Principal, key_id: UUID, changes: KeyUpdate) -> Key:
+    """Raises NotFound, Invalid, and IllegalTransition for an expiry that has passed."""
+    key = lock_key(principal, key_id)
+    before = trail.key_values(key)
+    if "description" in changes:
+        metadata.check_description(changes["description"])
+        key.description = changes["description"]
+    if "tags" in changes:
+        metadata.check_tags(changes["tags"])
+        key.tags = changes["tags"]
+    if "expires_at" in changes:
+        _move_expiry(key, changes["expires_at"])
+    if "rotation_period_days" in changes:
+        _set_rotation_period(key, changes["rotation_period_days"])
+    if trail.key_values(key) == before:
+        return key
+    key.searched_text = searched_text(key.name, key.description, key.tags)
+    key.save_with_mac()
+    finish_change(principal, actions.KEY_UPDATED, key, [trail.updated(key, before)])
+    return key
+
+
+def _move_expiry(key: Key, expires_at: datetime | None) -> None:
+    now = database_now()
+    if expires_at == key.expires_at:
+        return
+    if key.expires_at is not None and key.expires_at <= now:
+        # Else whoever may edit could bring an expired key back, which no transition allows.
+        raise IllegalTransition(
+            "The key's expiry has passed and cannot be moved.", extra=key.standing(now).facts()
+        )
+    check_expiry(expires_at, key.activates_at, now)
+    key.expires_at = expires_at
+
+
+def _set_rotation_period(key: Key, days: int | None) -> None:
+    metadata.check_rotation_period(days)
+    key.rotation_period_days = days
+    key.next_rotation_at = next_rotation(days, key.versions.get(version=key.primary_version).created_at)

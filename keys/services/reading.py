@@ -1,0 +1,79 @@
+"""What may be read about keys, and by whom."""
+
+from datetime import datetime
+from typing import TypedDict
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+from django.db.models.expressions import OrderBy
+
+from accounts.principals import Principal
+from ciphercanary.clock import database_now
+from ciphercanary.crypto.algorithms import find_key_algorithm
+from ciphercanary.errors import NotFound
+from keys.lifecycle import Status
+from keys.models import Key, KeyQuerySet, KeyRotation, KeyVersion
+
+
+class KeyFilter(TypedDict, total=False):
+    """What a list of keys is narrowed to; every member that is there must hold."""
+
+    algorithm: str
+    status: Status
+    tag: str
+    search: str
+    expires_before: datetime
+    ordering: str
+
+
+def get_key(*, principal: Principal, key_id: UUID) -> Key:
+    """Raises NotFound, IntegrityFailed."""
+    key = Key.objects.visible_to(principal).filter(pk=key_id).first()
+    if key is None:
+        raise NotFound
+    return key.check_mac()
+
+
+def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
+    """The visible keys that match, in an order without ties. Raises UnsupportedAlgorithm.
+
+    MACs are not checked here: one altered row must not hide the others from whoever looks for it. They are
+    checked before a key is used or changed.
+    """
+    keys = Key.objects.visible_to(principal).select_related("created_by")
+    if "algorithm" in only:
+        keys = keys.filter(algorithm=find_key_algorithm(only["algorithm"]).name)
+    if "status" in only:
+        keys = keys.with_status(only["status"], database_now())
+    if "tag" in only:
+        keys = keys.tagged(only["tag"])
+    if "search" in only:
+        keys = keys.search(only["search"])
+    if "expires_before" in only:
+        keys = keys.filter(expires_at__lt=only["expires_before"])
+    return keys.order_by(*_order(only.get("ordering", "name")))
+
+
+def list_versions(*, principal: Principal, key_id: UUID) -> QuerySet[KeyVersion]:
+    """The versions of a visible key, newest first. Raises NotFound."""
+    key = get_key(principal=principal, key_id=key_id)
+    return key.versions.order_by("-version")
+
+
+def list_rotations(*, principal: Principal) -> QuerySet[KeyRotation]:
+    """The rotations of visible keys, newest first."""
+    return KeyRotation.objects.visible_to(principal).order_by("-rotated_at", "-id")
+
+
+def count_keys_that_protect() -> int:
+    """How many keys protect at this moment, whoever may see them: a figure for metrics."""
+    return Key.objects.with_status(Status.ACTIVE, database_now()).count()
+
+
+def _order(ordering: str) -> tuple[OrderBy, OrderBy]:
+    # Nulls go last on both databases, which differ by default; the id breaks ties, so that no page of a list
+    # repeats or skips a key.
+    column = F(ordering.removeprefix("-"))
+    if ordering.startswith("-"):
+        return column.desc(nulls_last=True), F("id").desc()
+    return column.asc(nulls_last=True), F("id").asc()

@@ -1,0 +1,109 @@
+"""Giving a key new material under the same id."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import DatabaseError, transaction
+
+from accounts.principals import Principal
+from audit.events import RowChange
+from ciphercanary.clock import database_now
+from ciphercanary.crypto.algorithms import find_key_algorithm
+from ciphercanary.errors import DomainError, Unavailable
+from keys import actions, metadata, trail
+from keys.errors import VersionConflict
+from keys.lifecycle import require_protect
+from keys.models import Key, KeyRotation
+from keys.services.changing import finish_change, lock_key
+from keys.services.creation import new_version, next_rotation
+
+DUE_REASON = "rotation period has passed"
+
+
+@transaction.atomic
+def rotate_key(
+    *, principal: Principal, key_id: UUID, reason: str, expected_version: int | None = None
+) -> KeyRotation:
+    """Add a version and make it primary; earlier ones decrypt on.
+
+    ``expected_version`` is the primary version the caller saw: of several rotations that name the same one,
+    exactly one succeeds. Raises NotFound, KeyNotActive, VersionConflict.
+    """
+    metadata.check_reason(reason)
+    key = lock_key(principal, key_id)
+    now = database_now()
+    if expected_version is not None and expected_version != key.primary_version:
+        raise VersionConflict(
+            f"The primary version is {key.primary_version}, not {expected_version}.",
+            extra={**key.standing(now).facts(), "primary_version": key.primary_version},
+        )
+    require_protect(key.standing(now))
+    rotation = _record_rotation(principal, key, reason, now)
+    changes = _replace_primary(key, rotation.new_version, now)
+    finish_change(
+        principal,
+        actions.KEY_ROTATED,
+        key,
+        changes,
+        version=rotation.new_version,
+        meta={"reason": reason, "rotation_id": str(rotation.id), "old_version": rotation.old_version},
+    )
+    return rotation
+
+
+@dataclass(frozen=True, slots=True)
+class DueRotation:
+    """What became of one key whose rotation period had passed; neither field is set in a dry run."""
+
+    key: Key
+    rotation: KeyRotation | None = None
+    error: DomainError | None = None
+
+
+def rotate_due_keys(*, principal: Principal, dry_run: bool = False) -> Iterator[DueRotation]:
+    """Rotate every active key whose period has passed, one transaction each; a failure does not stop the rest."""
+    due = list(Key.objects.visible_to(principal).due_for_rotation(database_now()).order_by("name"))
+    for key in due:
+        try:
+            yield DueRotation(key) if dry_run else _rotate_due(principal, key)
+        except VersionConflict:
+            continue  # another run, or somebody by hand, has just rotated it: it is no longer due
+
+
+def _rotate_due(principal: Principal, key: Key) -> DueRotation:
+    try:
+        rotation = rotate_key(
+            principal=principal, key_id=key.id, reason=DUE_REASON, expected_version=key.primary_version
+        )
+    except VersionConflict:
+        raise
+    except DomainError as error:
+        return DueRotation(key, error=error)
+    except DatabaseError:
+        return DueRotation(key, error=Unavailable("The database refused the change."))
+    return DueRotation(key, rotation)
+
+
+def _record_rotation(principal: Principal, key: Key, reason: str, now: datetime) -> KeyRotation:
+    return KeyRotation.objects.create(
+        old_key=key,
+        new_key=key,
+        old_version=key.primary_version,
+        new_version=key.primary_version + 1,
+        rotation_reason=reason,
+        rotated_by_id=principal.user_id,
+        rotated_at=now,
+    )
+
+
+def _replace_primary(key: Key, number: int, now: datetime) -> list[RowChange]:
+    before = trail.key_values(key)
+    key.versions.filter(is_primary=True).update(is_primary=False)
+    version = new_version(key, number, find_key_algorithm(key.algorithm), now)
+    version.save_with_mac()
+    key.primary_version = number
+    key.next_rotation_at = next_rotation(key.rotation_period_days, now)
+    key.save_with_mac()
+    return [trail.updated(key, before), trail.inserted(version)]

@@ -1,0 +1,59 @@
+"""Moving a key from state to state, as ``lifecycle.TRANSITIONS`` allows."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.principals import Principal
+from ciphercanary.clock import database_now
+from keys import actions, metadata, trail
+from keys.errors import IllegalTransition
+from keys.lifecycle import State, check_transition
+from keys.models import Key
+from keys.services.changing import finish_change, lock_key
+
+
+def activate_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
+    """Activate a pending key before its time. Raises NotFound, IllegalTransition."""
+    return _change_state(
+        principal, key_id, State.ACTIVE, actions.KEY_ACTIVATED, reason, only=State.PRE_ACTIVATION
+    )
+
+
+def disable_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
+    """Suspend a key: it neither protects nor processes until it is enabled. Raises NotFound, IllegalTransition."""
+    return _change_state(principal, key_id, State.SUSPENDED, actions.KEY_DISABLED, reason)
+
+
+def enable_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
+    """End a suspension; where the key's expiry has passed meanwhile it is expired from then on.
+
+    Raises NotFound, IllegalTransition.
+    """
+    return _change_state(principal, key_id, State.ACTIVE, actions.KEY_ENABLED, reason, only=State.SUSPENDED)
+
+
+def revoke_key(*, principal: Principal, key_id: UUID, reason: str, compromised: bool = False) -> Key:
+    """End a key for good: it decrypts still, unless it is compromised. Raises NotFound, IllegalTransition."""
+    to = State.COMPROMISED if compromised else State.DEACTIVATED
+    return _change_state(principal, key_id, to, actions.KEY_REVOKED, reason)
+
+
+@transaction.atomic
+def _change_state(
+    principal: Principal, key_id: UUID, to: State, action: str, reason: str, *, only: State | None = None
+) -> Key:
+    metadata.check_reason(reason)
+    key = lock_key(principal, key_id)
+    now = database_now()
+    at = key.standing(now)
+    check_transition(at, to)
+    if only not in {None, at.state}:  # two acts lead to "active": neither does the other's work
+        raise IllegalTransition(f"The key is {at.status}: this needs one that is {only}.", extra=at.facts())
+    before = trail.key_values(key)
+    key.state = to
+    if action == actions.KEY_ACTIVATED:
+        key.activates_at = now
+    key.save_with_mac()
+    finish_change(principal, action, key, [trail.updated(key, before)], meta={"reason": reason})
+    return key

@@ -1,0 +1,50 @@
+"""Disabling and enabling one version of a key."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.principals import Principal
+from ciphercanary.errors import NotFound
+from keys import actions, metadata, trail
+from keys.errors import IllegalTransition
+from keys.lifecycle import VersionState
+from keys.models import KeyVersion
+from keys.services.changing import finish_change, lock_key
+
+
+def disable_version(*, principal: Principal, key_id: UUID, version: int, reason: str) -> KeyVersion:
+    """Keep an earlier version from decrypting. Raises NotFound, IllegalTransition (the primary, or disabled)."""
+    return _change_state(principal, key_id, version, VersionState.DISABLED, reason)
+
+
+def enable_version(*, principal: Principal, key_id: UUID, version: int, reason: str) -> KeyVersion:
+    """Let a disabled version decrypt again. Raises NotFound, IllegalTransition."""
+    return _change_state(principal, key_id, version, VersionState.ENABLED, reason)
+
+
+@transaction.atomic
+def _change_state(
+    principal: Principal, key_id: UUID, number: int, to: VersionState, reason: str
+) -> KeyVersion:
+    metadata.check_reason(reason)
+    key = lock_key(principal, key_id)
+    version = key.versions.filter(version=number).first()
+    if version is None:
+        raise NotFound
+    version.check_mac()
+    if version.state == to:
+        raise IllegalTransition(f"Version {number} is {to} already.", extra={"state": str(to)})
+    if number == key.primary_version:
+        raise IllegalTransition(
+            "The primary version cannot be disabled: rotate the key first, or disable the key.",
+            extra={"state": str(version.state), "primary_version": key.primary_version},
+        )
+    before = trail.version_values(version)
+    version.state = to
+    version.save_with_mac(update_fields=["state"])
+    action = actions.VERSION_DISABLED if to is VersionState.DISABLED else actions.VERSION_ENABLED
+    finish_change(
+        principal, action, key, [trail.updated(version, before)], version=number, meta={"reason": reason}
+    )
+    return version
