@@ -1,0 +1,129 @@
+"""What the keyring holds in memory: a key and its versions, as far as using them asks. No query, no clock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Lock
+from typing import final
+from uuid import UUID
+
+from accounts.principals import Principal
+from ciphercanary.crypto.aead import Cipher
+from ciphercanary.crypto.algorithms import Mode
+from ciphercanary.crypto.errors import UnsupportedAlgorithm
+from ciphercanary.crypto.material import Confidential
+from ciphercanary.errors import NotFound
+from keys import lifecycle, wrapping
+from keys.errors import KeyNotUsable
+from keys.invocations import counter_of
+from keys.lifecycle import Standing, State, VersionState
+from keys.models import KeyVersion
+
+
+@final
+class VersionEntry(Confidential):
+    """One version, ready to use. Its material is unwrapped when a mode is first asked for, and kept as ciphers."""
+
+    __slots__ = ("_binding", "_ciphers", "_id", "_lock", "_modes", "_wrapped", "number", "state")
+
+    def __init__(self, row: KeyVersion) -> None:
+        """``row`` comes with its key, and both MACs have been checked."""
+        self.number: int = row.version
+        self.state = VersionState(row.state)
+        self._id = row.pk
+        self._wrapped = row.wrapped_material
+        self._binding = (row.key.id, row.key.algorithm, row.key.purpose)
+        self._modes = frozenset(row.key.modes)
+        self._ciphers: dict[str, Cipher] = {}
+        self._lock = Lock()
+
+    def cipher(self, mode: Mode) -> Cipher:
+        """The cipher of ``mode``. Raises UnsupportedAlgorithm where the key may not use it; UnwrapFailed."""
+        cipher = self._ciphers.get(mode.name)
+        return cipher if cipher is not None else self._build(mode)
+
+    def reserve_invocation(self, mode: Mode, count: int = 1) -> None:
+        """Account for ``count`` messages *before* they are sealed. Raises UsageLimitReached.
+
+        All modes of a version share one count, which is more careful than their separate subkeys ask for.
+        """
+        if mode.invocation_limit is not None:
+            counter_of(self._id).take(count, mode.invocation_limit)
+
+    def _build(self, mode: Mode) -> Cipher:
+        if mode.name not in self._modes:
+            raise UnsupportedAlgorithm(
+                f"This key does not use {mode.name}, but {', '.join(sorted(self._modes))}."
+            )
+        key_id, algorithm, purpose = self._binding
+        with self._lock:
+            if mode.name not in self._ciphers:
+                material = wrapping.open_wrapped(
+                    self._wrapped, key_id=key_id, version=self.number, algorithm=algorithm, purpose=purpose
+                )
+                self._ciphers[mode.name] = Cipher(material, mode)
+            return self._ciphers[mode.name]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    """A key as it stood at security epoch ``epoch`` or later. Times are aware UTC."""
+
+    key_id: UUID
+    name: str
+    algorithm: str
+    purpose: str
+    modes: tuple[str, ...]
+    state: State
+    activates_at: datetime | None
+    expires_at: datetime | None
+    created_by: UUID | None
+    primary_version: int
+    versions: Mapping[int, VersionEntry] = field(repr=False)
+    epoch: int
+
+    @property
+    def not_after(self) -> datetime | None:
+        """From this moment on the key no longer protects; processing knows no such end."""
+        return self.expires_at
+
+    def is_visible_to(self, principal: Principal) -> bool:
+        """What ``Key.objects.visible_to`` asks of a row."""
+        if principal.scope("keys.read") == "all":
+            return True
+        return self.created_by is not None and self.created_by == principal.user_id
+
+    def standing(self, now: datetime) -> Standing:
+        return lifecycle.standing(self.state, self.activates_at, self.expires_at, now)
+
+    def require_protect(self, mode: Mode, now: datetime, version: int | None = None) -> VersionEntry:
+        """The version that encrypts: the primary, unless another is asked for (deterministic modes do).
+
+        Raises UnsupportedAlgorithm, KeyNotActive, NotFound (no such version), KeyNotUsable (it is disabled).
+        """
+        if mode.name not in self.modes:
+            raise UnsupportedAlgorithm(
+                f"The key {self.name} does not use {mode.name}, but {self._mode_names}."
+            )
+        at = self.standing(now)
+        lifecycle.require_protect(at)
+        return self._enabled_version(self.primary_version if version is None else version, at)
+
+    def require_process(self, version: int, now: datetime, *, for_reencryption: bool = False) -> VersionEntry:
+        """A version that decrypts. Raises NotFound (no such version), KeyNotUsable (key or version)."""
+        at = self.standing(now)
+        lifecycle.require_process(at, for_reencryption=for_reencryption)
+        return self._enabled_version(version, at)
+
+    def _enabled_version(self, version: int, at: Standing) -> VersionEntry:
+        entry = self.versions.get(version)
+        if entry is None:
+            raise NotFound
+        if entry.state is not VersionState.ENABLED:
+            raise KeyNotUsable(f"Version {version} of the key is {entry.state}.", extra=at.facts())
+        return entry
+
+    @property
+    def _mode_names(self) -> str:
+        return ", ".join(self.modes)

@@ -1,0 +1,174 @@
+"""The keys this process is using, in memory: once a key is warm, using it asks the database nothing.
+
+An entry carries the security epoch that was read *before* its rows. Whoever decides by it hands that epoch to
+``audit.writer.commit``, which refuses the decision if the epoch has moved on: so a disabled or revoked key is
+never used again, in any process, however warm its entry is. Entries that nobody used for a minute are
+dropped, and with them their unwrapped material.
+"""
+
+import time
+from collections import OrderedDict
+from threading import Lock, Thread
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from accounts.principals import Principal
+from audit.epoch import read_epoch
+from ciphercanary.errors import NotFound
+from ciphercanary.row_mac import IntegrityFailed
+from keys import services
+from keys.entries import KeyEntry, VersionEntry
+from keys.lifecycle import State
+from keys.models import Key, KeyVersion
+
+MAX_ENTRIES: Final = 10_000
+MAX_UNUSED: Final = 60.0  # seconds
+SWEEP_INTERVAL: Final = 5.0  # seconds
+
+
+def find(key_id: UUID, principal: Principal) -> KeyEntry:
+    """The key, if the principal may see it; nothing is said about its state.
+
+    Raises NotFound and, where a row was altered, IntegrityFailed.
+    """
+    entry = _entries.get(key_id, principal.epoch)
+    if entry is None:
+        entry = _load(key_id)
+        _entries.put(entry)
+    if not entry.is_visible_to(principal):
+        raise NotFound
+    return entry
+
+
+def find_default(principal: Principal, algorithm: str) -> KeyEntry:
+    """The principal's default key of a key algorithm, created on first use. Raises Invalid, UnsupportedAlgorithm."""
+    owned = (principal.user_id, algorithm)
+    key_id = _default_ids.get(owned)
+    if key_id is None:
+        key_id = services.default_key(principal, algorithm).id
+        if len(_default_ids) >= MAX_ENTRIES:
+            _default_ids.clear()
+        _default_ids[owned] = key_id  # for good: which key is the default never changes
+    return find(key_id, principal)
+
+
+def forget(key_id: UUID) -> None:
+    """Drop one key and its material."""
+    _entries.drop([key_id])
+
+
+def forget_all() -> None:
+    """Drop everything."""
+    _entries.clear()
+    _default_ids.clear()
+
+
+def refresh_if_stale() -> bool:
+    """Drop what was loaded under another security epoch than the present one; whether there was any."""
+    return _entries.drop_other_epochs(read_epoch())
+
+
+def _load(key_id: UUID) -> KeyEntry:
+    # Before the rows: read after them, the epoch could be newer than what it vouches for.
+    epoch = read_epoch()
+    # One statement, one snapshot: in two, a rotation between them would look like an altered row.
+    rows = list(KeyVersion.objects.filter(key_id=key_id).select_related("key").order_by("version"))
+    if not rows:
+        raise NotFound
+    key = rows[0].key.check_mac()
+    for row in rows:
+        row.check_mac()
+    if [row.version for row in rows] != list(range(1, key.primary_version + 1)):
+        raise IntegrityFailed("Versions of a key are missing. Restore the database from a backup.")
+    return _entry(key, rows, epoch)
+
+
+def _entry(key: Key, rows: list[KeyVersion], epoch: int) -> KeyEntry:
+    return KeyEntry(
+        key_id=key.id,
+        name=key.name,
+        algorithm=key.algorithm,
+        purpose=key.purpose,
+        modes=tuple(key.modes),
+        state=State(key.state),
+        activates_at=key.activates_at,
+        expires_at=key.expires_at,
+        created_by=key.created_by_id,
+        primary_version=key.primary_version,
+        versions=MappingProxyType({row.version: VersionEntry(row) for row in rows}),
+        epoch=epoch,
+    )
+
+
+class _Entries:
+    """At most ``MAX_ENTRIES`` keys, the least recently used of them going first, and none of them idle for long."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._held: OrderedDict[UUID, tuple[KeyEntry, float]] = OrderedDict()
+        self._sweeper: Thread | None = None
+
+    def get(self, key_id: UUID, epoch: int) -> KeyEntry | None:
+        """The entry, unless it is older than ``epoch``."""
+        with self._lock:
+            held = self._held.get(key_id)
+            if held is None or held[0].epoch < epoch:
+                return None
+            self._held[key_id] = (held[0], time.monotonic())
+            self._held.move_to_end(key_id)
+            return held[0]
+
+    def put(self, entry: KeyEntry) -> None:
+        with self._lock:
+            held = self._held.get(entry.key_id)
+            if held is not None and held[0].epoch > entry.epoch:
+                return  # another thread began to load later and finished earlier
+            self._held[entry.key_id] = (entry, time.monotonic())
+            self._held.move_to_end(entry.key_id)
+            if len(self._held) > MAX_ENTRIES:
+                self._held.popitem(last=False)
+            self._keep_sweeping()
+
+    def drop(self, key_ids: list[UUID]) -> None:
+        with self._lock:
+            for key_id in key_ids:
+                self._held.pop(key_id, None)
+
+    def drop_other_epochs(self, epoch: int) -> bool:
+        with self._lock:
+            stale = [key_id for key_id, (entry, _) in self._held.items() if entry.epoch != epoch]
+            for key_id in stale:
+                del self._held[key_id]
+            return bool(stale)
+
+    def drop_unused(self, now: float) -> None:
+        """Drop what was last used ``MAX_UNUSED`` seconds before ``now``, by the monotonic clock, or earlier."""
+        with self._lock:
+            unused = [key_id for key_id, (_, used) in self._held.items() if now - used >= MAX_UNUSED]
+            for key_id in unused:
+                del self._held[key_id]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._held.clear()
+
+    def _keep_sweeping(self) -> None:
+        # A thread, because a process that has become idle calls nothing. It ends when nothing is left to drop;
+        # after a fork it is not alive and is started anew.
+        if self._sweeper is None or not self._sweeper.is_alive():
+            self._sweeper = Thread(target=self._sweep, name="keyring-sweeper", daemon=True)
+            self._sweeper.start()
+
+    def _sweep(self) -> None:
+        while True:
+            time.sleep(SWEEP_INTERVAL)
+            self.drop_unused(time.monotonic())
+            with self._lock:
+                if not self._held:
+                    self._sweeper = None
+                    return
+
+
+_entries: Final = _Entries()
+_default_ids: Final[dict[tuple[UUID | None, str], UUID]] = {}
