@@ -1,0 +1,160 @@
+"""The DRF door to keys: each view translates, and calls one service."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.principals import Principal
+from ciphercanary.clock import database_now
+from ciphercanary.rest import ApiView, Rule
+from keys import actions, services
+from keys.models import Key
+from keys.serializers import (
+    CreateKeySerializer,
+    KeyQuerySerializer,
+    KeyRotationSerializer,
+    KeySerializer,
+    KeyVersionSerializer,
+    ReasonSerializer,
+    RevokeSerializer,
+    RotateSerializer,
+    UpdateKeySerializer,
+)
+
+
+class KeyView(ApiView[Principal]):
+    """Base of every view whose URL names a key."""
+
+    concerns = ("key", "key_id")
+
+
+class KeyListView(ApiView[Principal]):
+    rules: ClassVar = {
+        "GET": Rule("keys.read", actions.KEY_LISTED),
+        "POST": Rule("keys.create", actions.KEY_CREATED),
+    }
+
+    @extend_schema(parameters=[KeyQuerySerializer], responses=KeySerializer(many=True))
+    def get(self, _request: Request) -> Response:
+        query = self.read_query(KeyQuerySerializer)
+        only = services.KeyFilter(**{k: v for k, v in query.items() if k not in {"page", "limit"}})
+        return self.page(services.list_keys(principal=self.principal, only=only), KeySerializer)
+
+    @extend_schema(request=CreateKeySerializer, responses={201: KeySerializer})
+    def post(self, _request: Request) -> Response:
+        key = services.create_key(principal=self.principal, **self.read(CreateKeySerializer))
+        location = reverse("key", kwargs={"key_id": key.id})
+        return Response(
+            KeySerializer(key).data, status=status.HTTP_201_CREATED, headers={"Location": location}
+        )
+
+
+class KeyDetailView(KeyView):
+    rules: ClassVar = {
+        "GET": Rule("keys.read", actions.KEY_READ),
+        "PATCH": Rule("keys.update", actions.KEY_UPDATED),
+    }
+
+    @extend_schema(responses=KeySerializer)
+    def get(self, _request: Request, key_id: UUID) -> Response:
+        return _key(services.get_key(principal=self.principal, key_id=key_id))
+
+    @extend_schema(request=UpdateKeySerializer, responses=KeySerializer)
+    def patch(self, _request: Request, key_id: UUID) -> Response:
+        changes = services.KeyUpdate(**self.read(UpdateKeySerializer))
+        return _key(services.update_key(principal=self.principal, key_id=key_id, changes=changes))
+
+
+class RotateKeyView(KeyView):
+    rules: ClassVar = {"POST": Rule("keys.rotate", actions.KEY_ROTATED)}
+
+    @extend_schema(request=RotateSerializer, responses={201: KeyRotationSerializer})
+    def post(self, _request: Request, key_id: UUID) -> Response:
+        rotation = services.rotate_key(principal=self.principal, key_id=key_id, **self.read(RotateSerializer))
+        return Response(KeyRotationSerializer(rotation).data, status=status.HTTP_201_CREATED)
+
+
+class ActivateKeyView(KeyView):
+    rules: ClassVar = {"POST": Rule("keys.disable", actions.KEY_ACTIVATED)}
+
+    @extend_schema(request=ReasonSerializer, responses=KeySerializer)
+    def post(self, _request: Request, key_id: UUID) -> Response:
+        reason = self.read(ReasonSerializer)["reason"]
+        return _key(services.activate_key(principal=self.principal, key_id=key_id, reason=reason))
+
+
+class DisableKeyView(KeyView):
+    rules: ClassVar = {"POST": Rule("keys.disable", actions.KEY_DISABLED)}
+
+    @extend_schema(request=ReasonSerializer, responses=KeySerializer)
+    def post(self, _request: Request, key_id: UUID) -> Response:
+        reason = self.read(ReasonSerializer)["reason"]
+        return _key(services.disable_key(principal=self.principal, key_id=key_id, reason=reason))
+
+
+class EnableKeyView(KeyView):
+    rules: ClassVar = {"POST": Rule("keys.disable", actions.KEY_ENABLED)}
+
+    @extend_schema(request=ReasonSerializer, responses=KeySerializer)
+    def post(self, _request: Request, key_id: UUID) -> Response:
+        reason = self.read(ReasonSerializer)["reason"]
+        return _key(services.enable_key(principal=self.principal, key_id=key_id, reason=reason))
+
+
+class RevokeKeyView(KeyView):
+    rules: ClassVar = {"POST": Rule("keys.revoke", actions.KEY_REVOKED)}
+
+    @extend_schema(request=RevokeSerializer, responses=KeySerializer)
+    def post(self, _request: Request, key_id: UUID) -> Response:
+        order = self.read(RevokeSerializer)
+        if order["compromised"]:
+            self.principal.require_recent_log_in(database_now())
+        return _key(services.revoke_key(principal=self.principal, key_id=key_id, **order))
+
+
+class KeyVersionListView(KeyView):
+    rules: ClassVar = {"GET": Rule("keys.read", actions.VERSION_LISTED)}
+
+    @extend_schema(responses=KeyVersionSerializer(many=True))
+    def get(self, _request: Request, key_id: UUID) -> Response:
+        versions = services.list_versions(principal=self.principal, key_id=key_id)
+        return self.page(versions, KeyVersionSerializer)
+
+
+class DisableVersionView(KeyView):
+    rules: ClassVar = {"POST": Rule("keys.disable", actions.VERSION_DISABLED)}
+
+    @extend_schema(request=ReasonSerializer, responses=KeyVersionSerializer)
+    def post(self, _request: Request, key_id: UUID, version: int) -> Response:
+        row = services.disable_version(
+            principal=self.principal, key_id=key_id, version=version, **self.read(ReasonSerializer)
+        )
+        return Response(KeyVersionSerializer(row).data)
+
+
+class EnableVersionView(KeyView):
+    rules: ClassVar = {"POST": Rule("keys.disable", actions.VERSION_ENABLED)}
+
+    @extend_schema(request=ReasonSerializer, responses=KeyVersionSerializer)
+    def post(self, _request: Request, key_id: UUID, version: int) -> Response:
+        row = services.enable_version(
+            principal=self.principal, key_id=key_id, version=version, **self.read(ReasonSerializer)
+        )
+        return Response(KeyVersionSerializer(row).data)
+
+
+class RotationListView(ApiView[Principal]):
+    rules: ClassVar = {"GET": Rule("keys.read", actions.ROTATION_LISTED)}
+
+    @extend_schema(responses=KeyRotationSerializer(many=True))
+    def get(self, _request: Request) -> Response:
+        return self.page(services.list_rotations(principal=self.principal), KeyRotationSerializer)
+
+
+def _key(key: Key) -> Response:
+    return Response(KeySerializer(key).data)

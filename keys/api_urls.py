@@ -1,0 +1,25 @@
+from django.urls import path
+
+from keys import api
+
+urlpatterns = [
+    path("keys", api.KeyListView.as_view(), name="keys"),
+    path("keys/<uuid:key_id>", api.KeyDetailView.as_view(), name="key"),
+    path("keys/<uuid:key_id>/rotate", api.RotateKeyView.as_view(), name="key-rotate"),
+    path("keys/<uuid:key_id>/activate", api.ActivateKeyView.as_view(), name="key-activate"),
+    path("keys/<uuid:key_id>/disable", api.DisableKeyView.as_view(), name="key-disable"),
+    path("keys/<uuid:key_id>/enable", api.EnableKeyView.as_view(), name="key-enable"),
+    path("keys/<uuid:key_id>/revoke", api.RevokeKeyView.as_view(), name="key-revoke"),
+    path("keys/<uuid:key_id>/versions", api.KeyVersionListView.as_view(), name="key-versions"),
+    path(
+        "keys/<uuid:key_id>/versions/<int:version>/disable",
+        api.DisableVersionView.as_view(),
+        name="key-version-disable",
+    ),
+    path(
+        "keys/<uuid:key_id>/versions/<int:version>/enable",
+        api.EnableVersionView.as_view(),
+        name="key-version-enable",
+    ),
+    path("rotations", api.RotationListView.as_view(), name="rotations"),
+]

@@ -1,0 +1,141 @@
+"""The wire's words for keys. Shapes only: what a value may be, ``keys.services`` decides."""
+
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from rest_framework import serializers
+
+from ciphercanary.clock import database_now
+from ciphercanary.rest import PageQuery, StrictSerializer, TimestampField
+from keys import lifecycle
+from keys.lifecycle import State, Status, VersionState
+from keys.metadata import (
+    MAX_DESCRIPTION,
+    MAX_REASON,
+    MAX_ROTATION_PERIOD,
+    MAX_TAG,
+    MAX_TAGS,
+    NAME,
+)
+from keys.models import Key
+
+STATUSES_LISTED = (Status.ACTIVE, Status.EXPIRED, Status.REVOKED, Status.PENDING, Status.DISABLED)
+ORDERINGS = tuple(
+    sign + column for column in ("name", "created_at", "expires_at", "algorithm") for sign in ("", "-")
+)
+MAX_VERSION = 2**31 - 1
+
+
+class CreateKeySerializer(StrictSerializer):
+    name = serializers.RegexField(rf"^{NAME.pattern}\Z", help_text="a-z, 0-9 and hyphen; never changes")
+    algorithm = serializers.CharField(max_length=50)
+    key_size = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1, help_text="in bits")
+    expires_at = TimestampField(required=False, allow_null=True)
+    activates_at = TimestampField(required=False, allow_null=True)
+    tags = serializers.ListField(
+        child=serializers.CharField(max_length=MAX_TAG, trim_whitespace=False),
+        required=False,
+        max_length=MAX_TAGS,
+    )
+    description = serializers.CharField(
+        required=False, allow_blank=True, max_length=MAX_DESCRIPTION, trim_whitespace=False
+    )
+    rotation_period_days = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=MAX_ROTATION_PERIOD
+    )
+
+
+class UpdateKeySerializer(StrictSerializer):
+    description = serializers.CharField(
+        required=False, allow_blank=True, max_length=MAX_DESCRIPTION, trim_whitespace=False
+    )
+    tags = serializers.ListField(
+        child=serializers.CharField(max_length=MAX_TAG, trim_whitespace=False),
+        required=False,
+        max_length=MAX_TAGS,
+    )
+    expires_at = TimestampField(required=False, allow_null=True)
+    rotation_period_days = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=MAX_ROTATION_PERIOD
+    )
+
+
+class KeyQuerySerializer(PageQuery):
+    algorithm = serializers.CharField(required=False, max_length=50)
+    status = serializers.ChoiceField(required=False, choices=STATUSES_LISTED)
+    tag = serializers.CharField(required=False, max_length=MAX_TAG, trim_whitespace=False)
+    search = serializers.CharField(
+        required=False, allow_blank=True, max_length=200, help_text="every word in name, description or a tag"
+    )
+    expires_before = TimestampField(required=False)
+    ordering = serializers.ChoiceField(required=False, choices=ORDERINGS)
+
+
+class ReasonSerializer(StrictSerializer):
+    reason = serializers.CharField(max_length=MAX_REASON)
+
+
+class RevokeSerializer(ReasonSerializer):
+    compromised = serializers.BooleanField(default=False)
+
+
+class RotateSerializer(ReasonSerializer):
+    expected_version = serializers.IntegerField(required=False, min_value=1, max_value=MAX_VERSION)
+
+
+class KeySerializer(serializers.Serializer[Key]):
+    """A key as anybody who may see it sees it. There is no field for its material."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    algorithm = serializers.CharField()
+    key_size = serializers.IntegerField(help_text="in bits")
+    purpose = serializers.CharField()
+    modes = serializers.ListField(child=serializers.CharField())
+    status = serializers.SerializerMethodField()
+    state = serializers.SerializerMethodField()
+    primary_version = serializers.IntegerField()
+    versions_count = serializers.IntegerField()
+    tags = serializers.ListField(child=serializers.CharField())
+    created_at = TimestampField()
+    created_by = serializers.UUIDField(source="created_by_id", allow_null=True)
+    activates_at = TimestampField(allow_null=True)
+    expires_at = TimestampField(allow_null=True)
+    rotation_period_days = serializers.IntegerField(allow_null=True)
+    next_rotation_at = TimestampField(allow_null=True)
+    operations = serializers.SerializerMethodField(help_text="what this key can do now")
+
+    @cached_property
+    def now(self) -> datetime:
+        """One moment for every key of an answer, by the database's clock."""
+        return database_now()
+
+    def get_status(self, key: Key) -> Status:
+        return key.standing(self.now).status
+
+    def get_state(self, key: Key) -> State:
+        return key.standing(self.now).state
+
+    def get_operations(self, key: Key) -> list[str]:
+        return lifecycle.operations(key.standing(self.now).state)
+
+
+class KeyVersionSerializer(serializers.Serializer[Any]):
+    version = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=list(VersionState))
+    is_primary = serializers.BooleanField()
+    created_at = TimestampField()
+
+
+class KeyRotationSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    old_key_id = serializers.UUIDField()
+    new_key_id = serializers.UUIDField()
+    old_version = serializers.IntegerField()
+    new_version = serializers.IntegerField()
+    rotation_reason = serializers.CharField()
+    rotated_by = serializers.UUIDField(source="rotated_by_id", allow_null=True)
+    rotated_at = TimestampField()
+    status = serializers.CharField()
