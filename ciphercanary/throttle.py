@@ -87,3 +87,8 @@ def charge_principal(principal_id: str, cost: int = 1) -> None:
     if wait:
         throttled_total.labels(scope="principal").inc()
         raise Throttled("Your request budget is spent.", retry_after=int(wait) + 1)
+
+
+def forget() -> None:
+    """Fill every bucket of this process."""
+    _principal_buckets.cache_clear()

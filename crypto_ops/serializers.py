@@ -18,10 +18,20 @@ MAX_TAG_BYTES = 64
 SPLIT_FORM = ("encrypted_data", "iv", "tag", "key_id", "algorithm")
 
 
+MODE_WORDS = {
+    "aes-256-gcm": "gcm",
+    "aes-128-gcm": "gcm",
+    "aes-256-gcm-siv": "gcm-siv",
+    "chacha20-poly1305": "poly1305",
+    "aes-256-cbc-hmac-sha512": "cbc",
+    "aes-256-siv": "siv",
+}
+
+
 class OptionsSerializer(StrictSerializer):
     """Accepted where they agree with the algorithm; padding is real in CBC only."""
 
-    mode = serializers.ChoiceField(["gcm", "gcm-siv", "poly1305", "cbc-hmac-sha512", "siv"], required=False)
+    mode = serializers.ChoiceField(sorted(set(MODE_WORDS.values())), required=False)
     padding = serializers.ChoiceField(["pkcs7"], required=False)
 
 
@@ -36,7 +46,7 @@ class EncryptSerializer(StrictSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         mode = find_mode(attrs["algorithm"])
         word = attrs.get("options", {}).get("mode")
-        if word and not mode.name.endswith(f"-{word}"):
+        if word and word != MODE_WORDS[mode.name]:
             raise serializers.ValidationError({"options": {"mode": [f"Contradicts {mode.name}: leave it out."]}})
         return {**attrs, "mode": mode}
 

@@ -1,0 +1,145 @@
+"""What every test stands on: a data folder of its own, a root of trust, and people with roles."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.cache import caches
+from django.db import connection, connections
+from django.db.models import Model
+from django.test import TransactionTestCase
+
+from tests.personas import Persona, make_persona
+
+AUDIT_TABLES = ("audit_logs", "audit_trail")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder of the test process: the key-encryption key is a real file in it."""
+    folder = tmp_path_factory.mktemp("home")
+    folder.chmod(0o700)
+    settings.CC_HOME = folder
+    return folder
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(home: Path, django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """SQLite in a file, as in production: threads of a shared in-memory database lock each other out."""
+    if connection.vendor == "sqlite":
+        for alias in connections:
+            connections[alias].settings_dict["TEST"]["NAME"] = str(home / "test.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any, home: Path) -> list[Model]:
+    """The root of trust and the token-signing keys, made once: RSA keys are dear."""
+    from accounts import signing_keys  # noqa: PLC0415 - models need a set-up Django
+    from accounts.models import SigningKey  # noqa: PLC0415
+    from audit.models import SecurityEpoch  # noqa: PLC0415
+    from ciphercanary import system_keys  # noqa: PLC0415
+    from ciphercanary.models import Instance, KeyEncryptionKey, SystemKey  # noqa: PLC0415
+
+    with django_db_blocker.unblock():
+        system_keys.establish()
+        signing_keys.establish()
+        models = (Instance, KeyEncryptionKey, SystemKey, SigningKey, SecurityEpoch)
+        return [row for model in models for row in model.objects.all()]
+
+
+@pytest.fixture(autouse=True)
+def root_of_trust(request: pytest.FixtureRequest, _django_db_helper: None) -> Iterator[None]:
+    """The rows of ``django_db_setup``, put back where a transactional test's end emptied the tables."""
+    if not touches_database(request):
+        yield
+        return
+    from ciphercanary.models import Instance  # noqa: PLC0415 - models need a set-up Django
+
+    forget_everything()
+    if not Instance.objects.exists():
+        for row in request.getfixturevalue("django_db_setup"):
+            type(row)._default_manager.bulk_create([row])
+    yield
+    forget_everything()
+
+
+def forget_everything() -> None:
+    """What a process remembers of the database: a new test is a new process."""
+    from accounts import signing_keys  # noqa: PLC0415 - models need a set-up Django
+    from ciphercanary import kek, system_keys, throttle  # noqa: PLC0415
+    from keys import keyring  # noqa: PLC0415
+    from keys.invocations import forget_counters  # noqa: PLC0415
+
+    kek.forget()
+    system_keys.forget()
+    keyring.forget_all()
+    forget_counters()
+    signing_keys.forget()
+    throttle.forget()
+    caches["default"].clear()
+    caches["local"].clear()
+
+
+def touches_database(request: pytest.FixtureRequest) -> bool:
+    by_mark = request.node.get_closest_marker("django_db") is not None
+    return by_mark or not {"db", "transactional_db"}.isdisjoint(request.fixturenames)
+
+
+@contextmanager
+def append_only_triggers_off() -> Iterator[None]:
+    """Only for emptying the tables between transactional tests."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            for table in AUDIT_TABLES:
+                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+            yield
+            for table in AUDIT_TABLES:
+                cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+            return
+        cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        triggers = cursor.fetchall()
+        for name, _ in triggers:
+            cursor.execute(f"DROP TRIGGER {name}")
+        yield
+        for _, statement in triggers:
+            cursor.execute(statement)
+
+
+_flush = TransactionTestCase._fixture_teardown
+
+
+def _flush_append_only_tables(self: TransactionTestCase) -> None:
+    with append_only_triggers_off():
+        _flush(self)
+
+
+TransactionTestCase._fixture_teardown = _flush_append_only_tables
+
+
+@pytest.fixture
+def admin(db: None) -> Persona:
+    return make_persona("ada", "admin")
+
+
+@pytest.fixture
+def operator(db: None) -> Persona:
+    return make_persona("otto", "operator")
+
+
+@pytest.fixture
+def developer(db: None) -> Persona:
+    return make_persona("dora", "developer")
+
+
+@pytest.fixture
+def stranger(db: None) -> Persona:
+    """Another developer: everything that is not his must not exist for him."""
+    return make_persona("sten", "developer")
+
+
+@pytest.fixture
+def auditor(db: None) -> Persona:
+    return make_persona("aude", "auditor")
