@@ -7,8 +7,10 @@ import cryptography_vectors
 _FIELD = re.compile(r"\[?(\w+) *= *(.*?)\]?$")
 
 
-def read_vectors(path):
+def read_vectors(path, *, first="count"):
     """The records of a file, as dicts of lower-case field name to text; a bare ``FAIL`` line becomes a field.
+
+    A record begins with the field ``first``.
 
     A ``[Name = value]`` line of a NIST file is part of every record below it.
     """
@@ -19,7 +21,7 @@ def read_vectors(path):
             field = _FIELD.match(line)
             if line.startswith("["):
                 section[field[1].lower()] = field[2]
-            elif line.lower().startswith("count"):
+            elif line.lower().startswith(first):
                 records.append(dict(section))
             elif line == "FAIL":
                 records[-1]["fail"] = ""
