@@ -1,0 +1,149 @@
+"""The tables of the log. Rows of ``audit_logs`` and ``audit_trail`` are inserted once and never touched again;
+triggers refuse the rest (``audit.triggers``). There is no foreign key: history survives what it tells of.
+"""
+
+from typing import Protocol, Self
+from uuid import UUID
+
+from django.db import models
+
+from audit.events import TEXT_LIMITS, Outcome
+
+READ_PERMISSION = "audit.read"
+
+
+class Reader(Protocol):
+    """Whoever wants to read the log."""
+
+    @property
+    def user_id(self) -> UUID | None: ...
+    def scope(self, word: str) -> str:
+        """``"all"`` or ``"own"``. Raises Denied without the permission."""
+        ...
+
+
+class AuditLogQuerySet(models.QuerySet["AuditLog"]):
+    def visible_to(self, reader: Reader) -> Self:
+        """Every entry, or those of the reader's own acts. Raises Denied."""
+        if reader.scope(READ_PERMISSION) == "all":
+            return self
+        # A null user_id is the system or a stranger: nobody's own.
+        return self.filter(user_id=reader.user_id, user_id__isnull=False)
+
+
+class AuditTrailQuerySet(models.QuerySet["AuditTrail"]):
+    def visible_to(self, reader: Reader) -> Self:
+        """Every change, or those the reader made himself. Raises Denied."""
+        if reader.scope(READ_PERMISSION) == "all":
+            return self
+        return self.filter(changed_by=reader.user_id, changed_by__isnull=False)
+
+
+def _text(name: str) -> "models.CharField[str, str]":
+    return models.CharField(max_length=TEXT_LIMITS[name], blank=True)
+
+
+class AuditLog(models.Model):
+    """One event. The row is the entry: ``audit.entries`` makes the hashed bytes from these columns.
+
+    ``timestamp`` is the database's clock; ``meta`` the exact canonical JSON, as text, because jsonb would
+    rewrite it; ``wseq`` counts 1, 2, 3 … per ``writer``, so that a missing row shows.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    event_id = models.UUIDField()
+    timestamp = models.DateTimeField()
+    user_id = models.UUIDField(null=True)
+    actor_type = _text("actor_type")
+    actor_name = _text("actor_name")
+    auth_method = _text("auth_method")
+    token_id = _text("token_id")
+    client_ip = _text("client_ip")
+    user_agent = _text("user_agent")
+    source = _text("source")
+    action = _text("action")
+    object_type = _text("object_type")
+    object_id = _text("object_id")
+    object_version = models.BigIntegerField(null=True)
+    outcome = models.CharField(max_length=10, choices=[(word.value, word.value) for word in Outcome])
+    code = _text("code")
+    request_id = _text("request_id")
+    count = models.BigIntegerField(default=1)
+    size = models.BigIntegerField(null=True)
+    meta = models.TextField()
+    writer = models.UUIDField()
+    wseq = models.BigIntegerField()
+    mac = models.CharField(max_length=80)
+
+    objects = AuditLogQuerySet.as_manager()
+
+    class Meta:
+        db_table = "audit_logs"
+        verbose_name = "audit log entry"
+        verbose_name_plural = "audit log"
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["timestamp"], name="idx_audit_logs_timestamp"),
+            models.Index(fields=["user_id", "action"], name="idx_audit_logs_user_action"),
+            # With the id behind it an index serves the newest page of its filter without a sort.
+            models.Index(fields=["object_id", "id"], name="idx_audit_logs_object"),
+            models.Index(fields=["actor_name", "id"], name="idx_audit_logs_actor"),
+            models.Index(fields=["action", "id"], name="idx_audit_logs_action"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["writer", "wseq"], name="audit_logs_writer_is_sequenced"),
+            models.CheckConstraint(
+                condition=models.Q(outcome__in=[word.value for word in Outcome]),
+                name="audit_logs_outcome_is_known",
+            ),
+            models.CheckConstraint(condition=models.Q(count__gte=1), name="audit_logs_count_is_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.action}"
+
+
+class AuditTrail(models.Model):
+    """One changed row, bound to its event by ``event_id`` and by a digest in the event's ``meta``."""
+
+    id = models.BigAutoField(primary_key=True)
+    event_id = models.UUIDField()
+    table_name = models.CharField(max_length=50)
+    record_id = models.CharField(max_length=100)
+    action = models.CharField(max_length=20)
+    old_values = models.JSONField(null=True)
+    new_values = models.JSONField(null=True)
+    changed_by = models.UUIDField(null=True)
+    changed_at = models.DateTimeField()
+
+    objects = AuditTrailQuerySet.as_manager()
+
+    class Meta:
+        db_table = "audit_trail"
+        verbose_name = "changed row"
+        verbose_name_plural = "audit trail"
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["record_id", "id"], name="idx_audit_trail_record"),
+            models.Index(fields=["event_id"], name="idx_audit_trail_event"),
+            models.Index(fields=["changed_by", "id"], name="idx_audit_trail_changed_by"),
+            models.Index(fields=["changed_at"], name="idx_audit_trail_changed_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.action} {self.table_name}"
+
+
+class SecurityEpoch(models.Model):
+    """One row: a number that every security-relevant change raises (``audit.epoch``)."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    epoch = models.BigIntegerField()
+
+    class Meta:
+        db_table = "security_epoch"
+        verbose_name_plural = "security epoch"
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="security_epoch_is_single")]
+
+    def __str__(self) -> str:
+        return str(self.epoch)

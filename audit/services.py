@@ -1,0 +1,94 @@
+"""Writing the log: success inside the transaction of what happened, refusal in one of its own."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+import django.db
+from django.db import transaction
+
+from audit import canonical, entries, sequence
+from audit.entry_mac import compute_entry_mac
+from audit.errors import AuditUnavailable
+from audit.events import TRAIL_DIGESTS, Actor, Event, RowChange, clean_mapping, clean_text
+from audit.models import AuditLog, AuditTrail
+from ciphercanary.clock import database_now
+
+ACTOR_COLUMNS = (
+    "user_id",
+    "actor_type",
+    "actor_name",
+    "auth_method",
+    "token_id",
+    "client_ip",
+    "user_agent",
+    "source",
+    "request_id",
+)
+EVENT_COLUMNS = (
+    "action",
+    "object_type",
+    "object_id",
+    "object_version",
+    "outcome",
+    "code",
+    "count",
+    "size",
+)
+
+
+def record(
+    event: Event, actor: Actor, *, changes: Sequence[RowChange] = (), at: datetime | None = None
+) -> AuditLog:
+    """Write one event, and the rows it changed, in the transaction of the change itself.
+
+    ``at`` is the database's clock where the caller has read it already. Raises TransactionManagementError
+    outside a transaction and AuditUnavailable where the log cannot be written; the change is rolled back then.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError("an event is recorded in the transaction of its change")
+    try:
+        return _insert(event, actor, changes, at or database_now())
+    except django.db.Error as error:
+        raise AuditUnavailable from error
+
+
+def record_refusal(event: Event, actor: Actor) -> AuditLog:
+    """Write a refusal in a transaction of its own; what was refused has none. Raises AuditUnavailable."""
+    try:
+        with transaction.atomic(durable=True):
+            return record(event, actor)
+    except django.db.Error as error:
+        raise AuditUnavailable from error
+
+
+def _insert(event: Event, actor: Actor, changes: Sequence[RowChange], moment: datetime) -> AuditLog:
+    event_id = uuid.uuid4()
+    # The changed rows come first: their ids are part of the digests that the event carries.
+    digests = [_insert_change(change, event_id, actor, moment) for change in changes]
+    meta = {**clean_mapping(event.meta), **({TRAIL_DIGESTS: digests} if digests else {})}
+    writer = sequence.current_writer()
+    values = {
+        "event_id": event_id,
+        "timestamp": moment,
+        **entries.values_of(actor, ACTOR_COLUMNS),
+        **entries.values_of(event, EVENT_COLUMNS),
+        "meta": canonical.encode(meta).decode(),
+        "writer": writer,
+        "wseq": sequence.next_wseq(writer),
+    }
+    return AuditLog.objects.create(**values, mac=compute_entry_mac(values))
+
+
+def _insert_change(change: RowChange, event_id: uuid.UUID, actor: Actor, moment: datetime) -> str:
+    row = AuditTrail.objects.create(
+        event_id=event_id,
+        table_name=clean_text(change.table_name, 50),
+        record_id=clean_text(change.record_id, 100),
+        action=change.action,
+        old_values=None if change.old_values is None else clean_mapping(change.old_values),
+        new_values=None if change.new_values is None else clean_mapping(change.new_values),
+        changed_by=actor.user_id,
+        changed_at=moment,
+    )
+    return entries.trail_digest(entries.values_of(row, entries.TRAIL_FIELDS))
