@@ -15,6 +15,6 @@ USER_UNLOCKED = "accounts.user.unlocked"
 PASSWORD_SET = "accounts.password.set"  # noqa: S105 - a word of the audit log
 PASSWORD_CHANGED = "accounts.password.changed"  # noqa: S105 - a word of the audit log
 
-SIGNING_KEYS_PUBLISHED = "accounts.signing_key.published"
+SIGNING_KEY_PUBLISHED = "accounts.signing_key.published"
 SIGNING_KEYS_READ = "accounts.signing_key.read"
 SIGNING_KEY_ROTATED = "accounts.signing_key.rotated"

@@ -15,6 +15,15 @@ class TokenExpired(Unauthenticated):
     title = "The token has expired"
 
 
+class SessionEnded(Unauthenticated):
+    """Signed out, revoked, disabled, or over its absolute life."""
+
+    title = "The session has ended"
+
+    def __init__(self) -> None:
+        super().__init__("The session has ended. Log in again.")
+
+
 class RecentAuthRequired(Denied):
     """The act asks for a log-in that is not older than ten minutes."""
 
@@ -32,3 +41,10 @@ class LastAdmin(Conflict):
 
     code = "last_admin"
     title = "The last active administrator must stay"
+
+
+class SigningKeyTooNew(Conflict):
+    """Verifiers that keep a copy of the JWKS may not know the next key yet."""
+
+    code = "signing_key_too_new"
+    title = "The next signing key was only just published"

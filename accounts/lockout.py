@@ -31,7 +31,9 @@ class Attempts:
         reopens_at = self.last_at + WINDOW
         if self.failures >= LIMIT and now < reopens_at:
             wait = math.ceil((reopens_at - now).total_seconds())
-            raise Throttled(f"Too many failed log-ins to this account. Wait {wait} seconds.", retry_after=wait)
+            raise Throttled(
+                f"Too many failed log-ins to this account. Wait {wait} seconds.", retry_after=wait
+            )
         if now >= self.first_at + WINDOW:
             return Attempts.first(now)
         return Attempts(failures=self.failures + 1, first_at=self.first_at, last_at=now)

@@ -86,3 +86,6 @@ class AnonymousPrincipal:
 
     def require(self, word: str) -> None:
         raise Unauthenticated(f"This needs a log-in and the permission {word}.")
+
+    def scope(self, word: str) -> Scope:
+        raise Unauthenticated(f"This needs a log-in and the permission {word}.")

@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 
+from accounts.errors import SessionEnded
 from accounts.models.users import User
 from ciphercanary.row_mac import MacField, MacProtectedRow
 
@@ -42,6 +43,12 @@ class TokenFamily(MacProtectedRow):
             self.expires_at,
             self.revoked_at,
         )
+
+    def require_open(self) -> None:
+        """Raises SessionEnded where the family was ended; its expiry is asked of the database's clock."""
+        is_open = self.revoked_at is None and self.subject_version == self.user.subject_version
+        if not (is_open and self.user.is_active):
+            raise SessionEnded
 
 
 class RefreshToken(MacProtectedRow):

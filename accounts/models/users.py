@@ -9,7 +9,9 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
 
+from accounts.errors import SessionEnded
 from accounts.roles import ROLES, sees_all
+from ciphercanary.errors import NotFound
 from ciphercanary.row_mac import MacField, MacProtectedRow
 
 # What the read-only admin asks for each app's tables, in the words of the API's permissions.
@@ -23,6 +25,20 @@ _VIEW_PERMISSIONS: Mapping[str, str] = {
 
 
 class UserManager(models.Manager["User"]):
+    def lock(self, user_id: uuid.UUID) -> "User":
+        """The user, held against other changes until the transaction ends. Raises NotFound, IntegrityFailed."""
+        user = self.select_for_update().filter(pk=user_id).first()
+        if user is None:
+            raise NotFound
+        return user.check_mac()
+
+    def lock_unchanged(self, seen: "User") -> "User":
+        """The user, held, if nothing ended his sessions since he was ``seen``. Raises SessionEnded."""
+        user = self.lock(seen.pk)
+        if not user.is_active or user.subject_version != seen.subject_version:
+            raise SessionEnded
+        return user
+
     def get_by_natural_key(self, username: str) -> "User":
         return self.get(username=username.lower())
 
@@ -39,7 +55,7 @@ class User(MacProtectedRow, AbstractBaseUser):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     username = models.CharField(max_length=64, unique=True)
-    email = models.EmailField(unique=True, null=True, blank=True)  # noqa: DJ001 - unique where given: '' would clash
+    email = models.EmailField(unique=True, null=True, blank=True)  # '' would clash
     role = models.CharField(max_length=20, choices=[(role, role) for role in ROLES])
     is_active = models.BooleanField(default=True)
     subject_version = models.PositiveIntegerField(default=1, editable=False)
@@ -61,7 +77,9 @@ class User(MacProtectedRow, AbstractBaseUser):
             models.CheckConstraint(
                 condition=models.Q(username=Lower("username")), name="users_username_is_lower_case"
             ),
-            models.CheckConstraint(condition=models.Q(email=Lower("email")), name="users_email_is_lower_case"),
+            models.CheckConstraint(
+                condition=models.Q(email=Lower("email")), name="users_email_is_lower_case"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -75,7 +93,7 @@ class User(MacProtectedRow, AbstractBaseUser):
         """Whether the read-only admin lets the user in at all."""
         return any(self.has_module_perms(app) for app in _VIEW_PERMISSIONS)
 
-    def has_perm(self, perm: str, obj: object = None) -> bool:
+    def has_perm(self, perm: str, obj: object = None) -> bool:  # noqa: ARG002 - Django's signature
         """Django's question, by the admin alone: viewing follows the role, everything else is refused."""
         app, _, act = perm.partition(".")
         return act.startswith("view_") and self.has_module_perms(app)
@@ -90,9 +108,9 @@ class User(MacProtectedRow, AbstractBaseUser):
 
 
 class LoginAttempt(models.Model):
-    """How often a log-in to an account failed lately; the account need not exist.
+    """How often guessing at an account failed lately; the account need not exist.
 
-    ``account`` is a keyed hash of the name: people type passwords into the wrong field.
+    ``account`` is a keyed hash of what is guessed at: people type passwords into the field of the name.
     """
 
     account = models.CharField(primary_key=True, max_length=64)

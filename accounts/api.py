@@ -1,0 +1,110 @@
+"""The authentication door: log-in, refresh, log-out, and the public keys of the tokens."""
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import actions, services, signing_keys
+from accounts.authentication import name_actor, origin_of
+from accounts.models import User
+from accounts.principals import Principal
+from accounts.serializers import (
+    LogInAnswer,
+    LogInRequest,
+    LogOutRequest,
+    MeAnswer,
+    PasswordRequest,
+    RefreshRequest,
+    TokenPairAnswer,
+)
+from ciphercanary import throttle
+from ciphercanary.clock import database_now
+from ciphercanary.http import in_context
+from ciphercanary.rest import AUTHENTICATED, PUBLIC, ApiView, Rule
+
+
+class AuthView(ApiView[Principal]):
+    """An endpoint of ``/auth/``: each request counts for its client's address."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        throttle.check_address(in_context(request), group="auth", rate=settings.CC_THROTTLE_AUTH)
+
+
+class CredentialView(AuthView):
+    """An endpoint that proves who is asking by its body: a stale Authorization header does no harm."""
+
+    authentication_classes: ClassVar[list[type[BaseAuthentication]]] = []
+
+
+class LogInView(CredentialView):
+    rules = {"POST": Rule(PUBLIC, actions.SESSION_OPENED)}
+
+    @extend_schema(request=LogInRequest, responses=LogInAnswer)
+    def post(self, request: Request) -> Response:
+        body = self.read(LogInRequest)
+        origin = origin_of(request)
+        # For the record of a refusal: the name only where an account has it, for it may be a password.
+        name_actor(request, origin.anonymous(services.known_username(body["username"])))
+        pair = services.log_in(
+            username=body["username"],
+            password=body["password"],
+            totp_code=body.get("totp_code") or "",
+            origin=origin,
+        )
+        return Response(LogInAnswer(pair).data)
+
+
+class RefreshView(CredentialView):
+    rules = {"POST": Rule(PUBLIC, actions.SESSION_REFRESHED)}
+
+    @extend_schema(request=RefreshRequest, responses=TokenPairAnswer)
+    def post(self, request: Request) -> Response:
+        body = self.read(RefreshRequest)
+        pair = services.refresh(refresh_token=body["refresh_token"], origin=origin_of(request))
+        return Response(TokenPairAnswer(pair).data)
+
+
+class LogOutView(CredentialView):
+    rules = {"POST": Rule(PUBLIC, actions.SESSION_CLOSED)}
+
+    @extend_schema(request=LogOutRequest, responses={204: None})
+    def post(self, request: Request) -> Response:
+        services.log_out(**self.read(LogOutRequest), origin=origin_of(request))
+        return Response(status=204)
+
+
+class MeView(AuthView):
+    rules = {"GET": Rule(AUTHENTICATED, actions.SESSION_READ)}
+
+    @extend_schema(responses=MeAnswer)
+    def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
+        user = User.objects.get(pk=self.principal.user_id)
+        return Response(MeAnswer(user, context={"view": self}).data)
+
+
+class PasswordView(AuthView):
+    rules = {"POST": Rule(AUTHENTICATED, actions.PASSWORD_CHANGED)}
+
+    @extend_schema(request=PasswordRequest, responses={204: None})
+    def post(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
+        services.change_password(principal=self.principal, **self.read(PasswordRequest))
+        return Response(status=204)
+
+
+class JwksView(ApiView[Principal]):
+    """The keys that verify access tokens (RFC 7517), the coming one included."""
+
+    authentication_classes: ClassVar[list[type[BaseAuthentication]]] = []
+    rules = {"GET": Rule(PUBLIC, actions.SIGNING_KEYS_READ)}
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
+        age = int(signing_keys.JWKS_MAX_AGE.total_seconds())
+        headers = {"Cache-Control": f"public, max-age={age}"}
+        return Response(signing_keys.jwks(database_now()), headers=headers)

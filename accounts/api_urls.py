@@ -1,0 +1,11 @@
+from django.urls import path
+
+from accounts import api
+
+urlpatterns = [
+    path("login", api.LogInView.as_view(), name="log-in"),
+    path("refresh", api.RefreshView.as_view(), name="refresh"),
+    path("logout", api.LogOutView.as_view(), name="log-out"),
+    path("me", api.MeView.as_view(), name="me"),
+    path("password", api.PasswordView.as_view(), name="change-password"),
+]

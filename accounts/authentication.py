@@ -1,0 +1,43 @@
+"""Who sends a request to the REST door: whoever its bearer token stands for."""
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from accounts.origin import Origin
+from accounts.principals import Principal
+from accounts.tokens import BAD_TOKEN, authenticate_bearer
+from audit.events import Actor
+from ciphercanary.errors import Unauthenticated
+from ciphercanary.http import in_context
+
+
+class BearerAuthentication(BaseAuthentication):
+    """RFC 6750, the Authorization header only. Browser sessions never authenticate the API."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, None] | None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        if not token:
+            raise Unauthenticated(BAD_TOKEN)
+        principal = authenticate_bearer(token, origin_of(request))
+        name_actor(request, principal.actor)
+        return principal, None
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
+        return "Bearer"
+
+
+def origin_of(request: Request) -> Origin:
+    """Where a request comes from, as ``ciphercanary.middleware`` found it."""
+    context = in_context(request)
+    return Origin(
+        client_ip=context.client_ip,
+        user_agent=context.headers.get("User-Agent", ""),
+        request_id=context.request_id,
+    )
+
+
+def name_actor(request: Request, actor: Actor) -> None:
+    """Say who acts, for the record of a refusal."""
+    in_context(request).actor = actor  # type: ignore[attr-defined]  # the kernel knows no Actor; audit reads it

@@ -1,0 +1,89 @@
+"""The wire form of log-ins and users."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.models import User
+from accounts.principals import Principal
+from accounts.roles import ROLES
+from accounts.services import TokenPair
+from ciphercanary.rest import StrictSerializer, TimestampField
+
+SECRET_LIMIT = 1024  # characters; what is longer is no password and no token of ours
+
+
+class TextField(serializers.CharField):
+    """A string and nothing that could be made into one; blanks at its ends belong to it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class LogInRequest(StrictSerializer):
+    username = TextField(max_length=SECRET_LIMIT)
+    password = TextField(max_length=SECRET_LIMIT)
+    totp_code = TextField(max_length=64, required=False, allow_null=True, allow_blank=True)
+
+
+class RefreshRequest(StrictSerializer):
+    refresh_token = TextField(max_length=SECRET_LIMIT)
+
+
+class LogOutRequest(RefreshRequest):
+    everywhere = serializers.BooleanField(default=False)
+
+
+class PasswordRequest(StrictSerializer):
+    current = TextField(max_length=SECRET_LIMIT)
+    new = TextField(max_length=SECRET_LIMIT)
+
+
+class UserAnswer(serializers.ModelSerializer[User]):
+    permissions = serializers.SerializerMethodField()
+
+    class Meta:
+        model = User
+        fields = ["id", "username", "email", "role", "permissions"]
+
+    def get_permissions(self, user: User) -> list[str]:
+        return sorted(ROLES[user.role])
+
+
+class TokenPairAnswer(serializers.Serializer[TokenPair]):
+    access_token = serializers.CharField()
+    refresh_token = serializers.CharField()
+    token_type = serializers.CharField(default="bearer")
+    expires_in = serializers.IntegerField()
+
+
+class LogInAnswer(TokenPairAnswer):
+    user = UserAnswer()
+
+
+class MeAnswer(UserAnswer):
+    auth_method = serializers.SerializerMethodField()
+    auth_time = serializers.SerializerMethodField()
+    token_expires_at = serializers.SerializerMethodField()
+
+    class Meta(UserAnswer.Meta):
+        fields = [*UserAnswer.Meta.fields, "auth_method", "auth_time", "token_expires_at"]
+
+    def get_auth_method(self, user: User) -> str:  # noqa: ARG002 - DRF's signature
+        return self._principal.actor.auth_method
+
+    def get_auth_time(self, user: User) -> str:  # noqa: ARG002 - DRF's signature
+        return str(TimestampField().to_representation(self._principal.auth_time))
+
+    def get_token_expires_at(self, user: User) -> str:  # noqa: ARG002 - DRF's signature
+        return str(TimestampField().to_representation(self._principal.not_after))
+
+    @property
+    def _principal(self) -> Principal:
+        principal: Principal = self.context["view"].principal
+        return principal

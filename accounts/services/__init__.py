@@ -1,0 +1,33 @@
+"""The use cases of accounts: each is one transaction with its own record in the audit log."""
+
+from accounts.services.login import known_username, log_in, log_in_to_admin
+from accounts.services.sessions import TokenPair, log_out, refresh
+from accounts.services.users import (
+    change_password,
+    create_user,
+    disable_user,
+    enable_user,
+    find_user,
+    set_password,
+    set_role,
+    sign_out_everywhere,
+    unlock_user,
+)
+
+__all__ = [
+    "TokenPair",
+    "change_password",
+    "create_user",
+    "disable_user",
+    "enable_user",
+    "find_user",
+    "known_username",
+    "log_in",
+    "log_in_to_admin",
+    "log_out",
+    "refresh",
+    "set_password",
+    "set_role",
+    "sign_out_everywhere",
+    "unlock_user",
+]

@@ -1,0 +1,49 @@
+"""How many guesses a subject has left: five in fifteen minutes, counted before the guess is looked at.
+
+``counter`` keeps the password's guesses (subject: the username, whether an account has it or not) apart from
+those of the second factor (subject: the user's id).
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.crypto import salted_hmac
+
+from accounts.lockout import WINDOW, Attempts
+from accounts.models import LoginAttempt
+from ciphercanary.clock import database_now
+
+PASSWORD = "password"  # noqa: S105 - the name of a counter
+TOTP = "totp"
+
+
+def spend(counter: str, subject: str) -> None:
+    """Count a guess as failed, durably. Raises Throttled where none is left.
+
+    Counted before the check: afterwards, parallel guesses would pass uncounted.
+    """
+    account = _account(counter, subject)
+    now = database_now()
+    with transaction.atomic():
+        row = LoginAttempt.objects.select_for_update().filter(account=account).first() or _begin(account, now)
+        counted = Attempts(row.failures, row.first_at, row.last_at).another(now)
+        row.failures, row.first_at, row.last_at = counted.failures, counted.first_at, counted.last_at
+        row.save()
+
+
+def forgive(counter: str, subject: str) -> None:
+    """Start counting from nothing: a log-in was completed, or an operator unlocked the account."""
+    LoginAttempt.objects.filter(account=_account(counter, subject)).delete()
+
+
+def _begin(account: str, now: datetime) -> LoginAttempt:
+    # Invented names must not fill the table: what no longer counts goes whenever a new name comes.
+    LoginAttempt.objects.filter(last_at__lt=now - WINDOW).delete()
+    LoginAttempt.objects.get_or_create(
+        account=account, defaults={"failures": 0, "first_at": now, "last_at": now}
+    )
+    return LoginAttempt.objects.select_for_update().get(account=account)
+
+
+def _account(counter: str, subject: str) -> str:
+    return salted_hmac(f"accounts.attempts.{counter}", subject.lower(), algorithm="sha256").hexdigest()

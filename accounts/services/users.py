@@ -1,0 +1,230 @@
+"""Creating and changing users. A change that takes something away ends every session of the user at once."""
+
+import re
+from uuid import UUID
+
+from django.contrib.auth.hashers import make_password, verify_password
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+
+from accounts import actions
+from accounts.errors import LastAdmin, NameTaken, SessionEnded
+from accounts.hashers import hash_slot
+from accounts.models import User
+from accounts.passwords import require_acceptable
+from accounts.principals import Principal
+from accounts.roles import ADMIN, ROLES
+from accounts.services import attempts
+from audit.epoch import raise_epoch
+from audit.events import Event, RowChange
+from audit.services import record
+from ciphercanary.clock import database_now
+from ciphercanary.errors import Invalid, NotFound
+
+USERNAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
+USERNAME_RULE = "1 to 64 letters, digits and . _ @ + -, the first a letter or digit."
+WRONG_CURRENT = "This is not the present password."
+
+
+def find_user(username: str) -> User:
+    """The user of that name, whatever its case. Raises NotFound."""
+    user = User.objects.filter(username=username.lower()).first()
+    if user is None:
+        raise NotFound("There is no user of that name.")
+    return user
+
+
+def create_user(
+    *, principal: Principal, username: str, password: str, role: str, email: str | None = None
+) -> User:
+    """A new, active user; name and address are kept in small letters. Raises Denied, Invalid, NameTaken."""
+    principal.require("users.manage")
+    user = User(username=username.lower(), email=(email or "").lower() or None, role=role)
+    _require_acceptable(user)
+    require_acceptable(password)
+    user.password = make_password(password)
+    with transaction.atomic():
+        _insert(user)
+        record(_event(actions.USER_CREATED, user), principal.actor, changes=[_change(user, None)])
+    return user
+
+
+def set_password(*, principal: Principal, user_id: UUID, password: str) -> User:
+    """Give a user another password and end his sessions. Raises Denied, NotFound, Invalid."""
+    principal.require("users.manage")
+    require_acceptable(password)
+    encoded = make_password(password)
+    with transaction.atomic():
+        user = User.objects.lock(user_id)
+        user.password = encoded
+        return _save(user, principal, actions.PASSWORD_SET, ends_sessions=True)
+
+
+def change_password(*, principal: Principal, current: str, new: str) -> None:
+    """Change one's own password and end every session, this one included. Called outside any transaction.
+
+    Raises Invalid (naming the field), Throttled after five wrong guesses at the present password.
+    """
+    require_acceptable(new, field="new")
+    user = User.objects.filter(pk=principal.user_id).first()
+    if user is None:
+        raise NotFound("Only a person has a password.")
+    with hash_slot():
+        attempts.spend(attempts.PASSWORD, user.username)
+        if not verify_password(current, user.password)[0]:
+            raise Invalid(WRONG_CURRENT, fields={"current": [WRONG_CURRENT]})
+        encoded = make_password(new)
+    with transaction.atomic():
+        user = User.objects.lock_unchanged(user)
+        if user.subject_version != principal.subject_version:
+            raise SessionEnded
+        user.password = encoded
+        _save(user, principal, actions.PASSWORD_CHANGED, ends_sessions=True)
+        attempts.forgive(attempts.PASSWORD, user.username)
+
+
+@transaction.atomic
+def set_role(*, principal: Principal, user_id: UUID, role: str) -> User:
+    """Give a user another role and end his sessions.
+
+    Raises Denied, RecentAuthRequired, NotFound, Invalid, LastAdmin.
+    """
+    principal.require("users.manage")
+    principal.require_recent_log_in(database_now())
+    _require_known_role(role)
+    user = _lock_beside_admins(user_id, stays_admin=role == ADMIN)
+    if user.role == role:
+        return user
+    before = _declared(user)
+    user.role = role
+    return _save(user, principal, actions.USER_ROLE_CHANGED, before, ends_sessions=True)
+
+
+@transaction.atomic
+def disable_user(*, principal: Principal, user_id: UUID) -> User:
+    """Shut a user out, now. Raises Denied, NotFound, LastAdmin."""
+    principal.require("users.manage")
+    user = _lock_beside_admins(user_id, stays_admin=False)
+    if not user.is_active:
+        return user
+    before = _declared(user)
+    user.is_active = False
+    return _save(user, principal, actions.USER_DISABLED, before, ends_sessions=True)
+
+
+@transaction.atomic
+def enable_user(*, principal: Principal, user_id: UUID) -> User:
+    """Let a disabled user log in again. Raises Denied, NotFound."""
+    principal.require("users.manage")
+    user = User.objects.lock(user_id)
+    if user.is_active:
+        return user
+    before = _declared(user)
+    user.is_active = True
+    return _save(user, principal, actions.USER_ENABLED, before)
+
+
+@transaction.atomic
+def sign_out_everywhere(*, principal: Principal, user_id: UUID) -> User:
+    """End every session of a user: one's own, or, with users.manage, another's. Raises Denied, NotFound."""
+    if user_id != principal.user_id:
+        principal.require("users.manage")
+    return _save(User.objects.lock(user_id), principal, actions.USER_SIGNED_OUT, ends_sessions=True)
+
+
+@transaction.atomic
+def unlock_user(*, principal: Principal, user_id: UUID) -> User:
+    """Forget the failed log-ins of a user, second factor included. Raises Denied, NotFound."""
+    principal.require("users.manage")
+    user = User.objects.lock(user_id)
+    attempts.forgive(attempts.PASSWORD, user.username)
+    attempts.forgive(attempts.TOTP, str(user.id))
+    record(_event(actions.USER_UNLOCKED, user), principal.actor)
+    return user
+
+
+def _lock_beside_admins(user_id: UUID, *, stays_admin: bool) -> User:
+    """The user, held, once it is sure that an active administrator will be left. Raises LastAdmin."""
+    # All administrators are locked, in one order: two who disable each other at once would both succeed.
+    active = User.objects.select_for_update().filter(role=ADMIN, is_active=True).order_by("pk")
+    admins = [admin.pk for admin in active]
+    user = User.objects.lock(user_id)
+    if not stays_admin and admins == [user.pk]:
+        raise LastAdmin("This is the last active administrator: make another one first.")
+    return user
+
+
+def _save(
+    user: User,
+    principal: Principal,
+    action: str,
+    before: dict[str, object] | None = None,
+    *,
+    ends_sessions: bool = False,
+) -> User:
+    """Write a changed user with its record; ``before`` are the declared fields, where those changed."""
+    if ends_sessions:
+        user.subject_version += 1
+    user.save_with_mac()
+    changes = [_change(user, before)] if before else []
+    record(_event(action, user), principal.actor, changes=changes)
+    raise_epoch()
+    return user
+
+
+def _insert(user: User) -> None:
+    try:
+        with transaction.atomic():
+            user.save_with_mac()
+    except IntegrityError:
+        field = "username" if User.objects.filter(username=user.username).exists() else "email"
+        message = f"A user has this {field} already."
+        raise NameTaken(message, fields={field: [message]}) from None
+
+
+def _require_acceptable(user: User) -> None:
+    if not USERNAME.fullmatch(user.username):
+        raise Invalid(f"username: {USERNAME_RULE}", fields={"username": [USERNAME_RULE]})
+    _require_known_role(user.role)
+    if user.email is not None:
+        _require_email(user.email)
+
+
+def _require_known_role(role: str) -> None:
+    if role not in ROLES:
+        message = f"Choose one of {', '.join(ROLES)}."
+        raise Invalid(f"role: {message}", fields={"role": [message]})
+
+
+def _require_email(email: str) -> None:
+    try:
+        validate_email(email)
+    except ValidationError:
+        message = "This is not an e-mail address."
+        raise Invalid(f"email: {message}", fields={"email": [message]}) from None
+
+
+def _event(action: str, user: User) -> Event:
+    return Event(action=action, object_type="user", object_id=str(user.id))
+
+
+def _change(user: User, before: dict[str, object] | None) -> RowChange:
+    return RowChange(
+        table_name="users",
+        record_id=str(user.id),
+        action="update" if before else "insert",
+        old_values=before,
+        new_values=_declared(user),
+    )
+
+
+def _declared(user: User) -> dict[str, object]:
+    """What the audit trail may show of a row."""
+    return {
+        "username": user.username,
+        "email": user.email,
+        "role": user.role,
+        "is_active": user.is_active,
+        "subject_version": user.subject_version,
+    }

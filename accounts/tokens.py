@@ -1,0 +1,181 @@
+"""Access tokens: JWTs after RFC 9068 (``at+jwt``), signed with RS256.
+
+simplejwt makes and checks the claims, PyJWT the signature. What stands before them is narrower than either:
+one algorithm, three header members, a key of our own by its ``kid``, and one spelling of each token.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from rest_framework_simplejwt import tokens as simplejwt
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenBackendError, TokenError
+from rest_framework_simplejwt.settings import api_settings
+
+from accounts import signing_keys
+from accounts.errors import SessionEnded, TokenExpired
+from accounts.models import TokenFamily
+from accounts.origin import Origin
+from accounts.principals import Principal
+from accounts.roles import ROLES
+from accounts.signing_keys import KeySet
+from audit.epoch import read_epoch
+from ciphercanary.errors import Unauthenticated
+from ciphercanary.metrics import token_refusals_total
+
+ALGORITHM = "RS256"
+TYPE = "at+jwt"
+MAX_SIZE = 4096  # characters
+BAD_TOKEN = "The access token is not valid."  # noqa: S105 - a sentence
+
+_SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
+_HEADER_MEMBERS = {"alg", "kid", "typ"}  # jku, x5u, jwk, crit and all others are refused, not ignored
+_CLAIMS: Mapping[str, type] = {
+    "iss": str,
+    "aud": str,
+    "sub": str,
+    "jti": str,
+    "iat": int,
+    "nbf": int,
+    "exp": int,
+    "auth_time": int,
+    "sid": str,
+    "subject_version": int,
+}
+
+
+class SigningBackend(TokenBackend):
+    """simplejwt's backend, with the key chosen by ``kid`` from one set of our own keys."""
+
+    def __init__(self, keys: KeySet) -> None:
+        super().__init__(
+            ALGORITHM,
+            audience=api_settings.AUDIENCE,
+            issuer=api_settings.ISSUER,
+            leeway=api_settings.LEEWAY,
+        )
+        self.keys = keys
+
+    def encode(self, payload: dict[str, Any]) -> str:
+        kid = self.keys.active_kid
+        return jwt.encode(
+            payload | {"iss": self.issuer, "aud": self.audience},
+            signing_keys.signer(kid),
+            algorithm=ALGORITHM,
+            headers={"kid": kid, "typ": TYPE},
+        )
+
+    def get_verifying_key(self, token: Any) -> RSAPublicKey:
+        header = _read_header(token)
+        key = self.keys.verification_keys.get(header["kid"])
+        if key is None or not key.is_trusted(datetime.now(UTC)):
+            raise TokenBackendError("unknown key")
+        return key.public_key
+
+
+class AccessToken(simplejwt.AccessToken):
+    """An access token, new or, where ``text`` is given, checked. Raises simplejwt's TokenError."""
+
+    def __init__(self, text: str | None = None, *, keys: KeySet) -> None:
+        self._token_backend = SigningBackend(keys)
+        super().__init__(text)  # type: ignore[arg-type]  # simplejwt annotates the encoded text as a Token
+
+    def verify(self) -> None:
+        super().verify()
+        for claim, kind in _CLAIMS.items():
+            if type(self.payload.get(claim)) is not kind:
+                raise TokenError(f"claim {claim}")
+
+
+def issue_access_token(family: TokenFamily, keys: KeySet) -> tuple[str, int]:
+    """A signed access token of the family, and the whole seconds it lives: never longer than the family."""
+    token = AccessToken(keys=keys)
+    issued_at, expires_at = token["iat"], min(token["exp"], int(family.expires_at.timestamp()))
+    token.payload |= {
+        "sub": str(family.user_id),
+        "nbf": issued_at,
+        "exp": expires_at,
+        "auth_time": int(family.auth_time.timestamp()),
+        "sid": str(family.id),
+        "subject_version": family.subject_version,
+    }
+    return str(token), expires_at - issued_at
+
+
+def authenticate_bearer(text: str, origin: Origin) -> Principal:
+    """The principal an access token stands for, as the database knows him now.
+
+    Raises TokenExpired; Unauthenticated for a token that is malformed, forged, revoked or of a user who is
+    disabled or signed out; IntegrityFailed where a row was altered.
+    """
+    try:
+        return _authenticate(text, origin)
+    except Unauthenticated as error:
+        token_refusals_total.labels(reason=error.code).inc()
+        raise
+
+
+def _authenticate(text: str, origin: Origin) -> Principal:
+    epoch = read_epoch()  # before the rows: what changes after this moment makes the principal stale
+    claims = _verify(text)
+    family = TokenFamily.objects.select_related("user").filter(pk=UUID(claims["sid"])).first()
+    if family is None or str(family.user_id) != claims["sub"]:
+        raise SessionEnded
+    user = family.user.check_mac()
+    family.check_mac().require_open()
+    return Principal(
+        actor=origin.user(user.id, user.username, auth_method=family.auth_methods, token_id=claims["jti"]),
+        user_id=user.id,
+        role=user.role,
+        permissions=ROLES[user.role],
+        subject_version=user.subject_version,
+        family_id=family.id,
+        auth_time=family.auth_time,
+        not_after=datetime.fromtimestamp(claims["exp"], UTC),
+        epoch=epoch,
+    )
+
+
+def _verify(text: str) -> dict[str, Any]:
+    try:
+        return AccessToken(text, keys=signing_keys.key_set()).payload
+    except ExpiredTokenError:
+        raise TokenExpired("The access token has expired. Refresh it.") from None
+    except TokenError:
+        raise Unauthenticated(BAD_TOKEN) from None
+
+
+def _read_header(text: str) -> dict[str, str]:
+    """The header of a token of the one shape we issue. Raises TokenBackendError for any other."""
+    match = _SHAPE.fullmatch(text) if len(text) <= MAX_SIZE else None
+    if match is None:
+        raise TokenBackendError("shape")
+    header_bytes, *_ = (_decode(part) for part in match.groups())
+    try:
+        header = json.loads(header_bytes)
+    except (ValueError, RecursionError):
+        raise TokenBackendError("header") from None
+    if not isinstance(header, dict) or set(header) != _HEADER_MEMBERS:
+        raise TokenBackendError("header members")
+    if header["alg"] != ALGORITHM or header["typ"] != TYPE or not isinstance(header["kid"], str):
+        raise TokenBackendError("header values")
+    return header
+
+
+def _decode(part: str) -> bytes:
+    # Decoders ignore the unused bits of the last character: four spellings of one token would pass.
+    try:
+        octets = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except binascii.Error:
+        raise TokenBackendError("base64url") from None
+    if base64.urlsafe_b64encode(octets).rstrip(b"=").decode() != part:
+        raise TokenBackendError("base64url")
+    return octets
