@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
-from wsgiref.types import StartResponse, WSGIApplication
+from wsgiref.types import WSGIApplication
 
 type Scope = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -23,7 +23,7 @@ WAITING_PER_THREAD = 32
 BODY_SECONDS = 30.0
 
 
-class ClientGone(Exception):  # noqa: N818 - a disconnect is not an error
+class ClientGone(Exception):
     """The client closed the connection before the request was complete."""
 
 
@@ -103,11 +103,14 @@ class _Answer:
         self.status = 500
         self.headers: list[tuple[bytes, bytes]] = []
 
-    @property
-    def start(self) -> StartResponse:
-        return self._start
-
-    def _start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:  # noqa: ARG002 - PEP 3333
+    def start(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        _exc_info: object = None,
+        /,
+    ) -> Callable[[bytes], object]:
+        """PEP 3333's ``start_response``. Nothing has been sent yet, so a second call simply replaces."""
         self.status = int(status.split(" ", 1)[0])
         self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         return _refuse_write

@@ -92,7 +92,11 @@ def check_hosts(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]:  #
 
 
 @register(Tags.database)
-def check_durability(app_configs: Apps, databases: Sequence[str] | None = None, **_kwargs: Any) -> Iterable[CheckMessage]:  # noqa: ARG001 - Django's signature
+def check_durability(
+    app_configs: Apps,  # noqa: ARG001 - Django's signature
+    databases: Sequence[str] | None = None,
+    **_kwargs: Any,
+) -> Iterable[CheckMessage]:
     if not databases or settings.CC_SQLITE:
         return
     for name in ("fsync", "full_page_writes"):

@@ -9,7 +9,6 @@ from ciphercanary import logs
 
 worker_class = "asgi"
 asgi_loop = "uvloop"
-http_parser = "fast"
 # No control socket: nothing outside this process tree steers it, and the file system may be read-only.
 control_socket_disable = True
 graceful_timeout = 20

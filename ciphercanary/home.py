@@ -8,7 +8,7 @@ import os
 import secrets
 from pathlib import Path
 
-SECRET_KEY_FILE = "secret-key"
+SECRET_KEY_FILE = "secret-key"  # noqa: S105 - a file name
 
 
 def prepare(home: Path) -> None:

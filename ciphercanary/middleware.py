@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from ciphercanary import errors, problems
+from ciphercanary.http import in_context
 from ciphercanary.logs import current_request_id
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
@@ -31,15 +32,16 @@ class RequestContext:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        context = in_context(request)
         sent = request.headers.get("X-Request-ID", "")
-        request.request_id = sent if REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex  # type: ignore[attr-defined]  # ours
-        request.client_ip = client_address(request)  # type: ignore[attr-defined]  # ours
-        token = current_request_id.set(request.request_id)  # type: ignore[attr-defined]  # set above
+        context.request_id = sent if REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        context.client_ip = client_address(request)
+        token = current_request_id.set(context.request_id)
         try:
             response = self.get_response(request)
         finally:
             current_request_id.reset(token)
-        response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]  # set above
+        response["X-Request-ID"] = context.request_id
         return response
 
 
@@ -96,5 +98,3 @@ class Gate:
 
 def _is_cross_site(request: HttpRequest) -> bool:
     return request.headers.get("Sec-Fetch-Site") == "cross-site"
-
-

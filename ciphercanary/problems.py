@@ -8,6 +8,7 @@ from types import MappingProxyType
 from django.http import HttpRequest, HttpResponse
 
 from ciphercanary import errors
+from ciphercanary.http import in_context
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -28,7 +29,9 @@ PROBLEM_STATUS: Mapping[type[errors.DomainError], HTTPStatus] = MappingProxyType
 class ProtocolError(errors.DomainError):
     """What HTTP itself refuses (method, media type, size); it has no kind of its own, only a status."""
 
-    def __init__(self, detail: str, *, status: HTTPStatus, code: str, headers: Mapping[str, str] | None = None):
+    def __init__(
+        self, detail: str, *, status: HTTPStatus, code: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.headers = dict(headers or {})
@@ -73,8 +76,8 @@ def document(error: errors.DomainError, request_id: str) -> dict[str, object]:
 
 def render(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
     """The answer to a refused request; it leaves the error on the request for the audit middleware."""
-    request.refusal = error  # type: ignore[attr-defined]  # read by audit.middleware
-    request_id = getattr(request, "request_id", "")
+    in_context(request).refusal = error
+    request_id = getattr(request, "request_id", "")  # Django calls its handlers before any middleware, too
     response = HttpResponse(
         json.dumps(document(error, request_id)), content_type=CONTENT_TYPE, status=status_of(error)
     )

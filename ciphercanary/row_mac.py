@@ -8,9 +8,9 @@ put back a *whole* old row, and nothing else.
 
 import base64
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.db import models
@@ -20,7 +20,8 @@ from ciphercanary.crypto.errors import MacMismatch
 from ciphercanary.crypto.mac import compute_mac, verify_mac
 from ciphercanary.errors import Unavailable
 
-type MacField = None | bool | int | str | bytes | UUID | datetime | list[str]
+type MacScalar = bool | int | str | bytes | UUID | datetime | None
+type MacField = MacScalar | list[str]
 
 
 class IntegrityFailed(Unavailable):
@@ -86,19 +87,21 @@ def _encode_field(field: MacField) -> bytes:
     return kind + struct.pack(">I", len(content)) + content
 
 
-def _encode_scalar(field: None | bool | int | str | bytes | UUID | datetime) -> tuple[bytes, bytes]:  # noqa: FBT001 - a value, not a switch
-    match field:
-        case None:
-            return b"n", b""
-        case bool():
-            return b"b", bytes([field])
-        case int():
-            return b"i", str(field).encode()
-        case str():
-            return b"s", field.encode()
-        case bytes():
-            return b"y", field
-        case UUID():
-            return b"u", field.bytes
-        case datetime():
-            return b"t", field.astimezone(UTC).isoformat(timespec="microseconds").encode()
+def _encode_scalar(field: MacScalar) -> tuple[bytes, bytes]:
+    if field is None:
+        return b"n", b""
+    # bool before int: True is an int, too.
+    for kind, (mark, encode) in _SCALARS.items():
+        if isinstance(field, kind):
+            return mark, encode(field)
+    raise TypeError(f"{type(field).__name__} is no MAC field")
+
+
+_SCALARS: Mapping[type, tuple[bytes, Callable[[Any], bytes]]] = {
+    bool: (b"b", lambda value: bytes([value])),
+    int: (b"i", lambda value: str(value).encode()),
+    str: (b"s", str.encode),
+    bytes: (b"y", bytes),
+    UUID: (b"u", lambda value: value.bytes),
+    datetime: (b"t", lambda value: value.astimezone(UTC).isoformat(timespec="microseconds").encode()),
+}

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 import ciphercanary
 from accounts.services import authenticate_bearer
 from ciphercanary import errors, kek, problems
+from ciphercanary.http import in_context
 from ciphercanary.metrics import active_keys_total
 from keys.services import count_active_keys
 
@@ -35,7 +36,9 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     """200 once the database answers, every migration is in and the key-encryption key opens its sentinel."""
     failing = [name for name in ("database", "migrations", "key_encryption_key") if _look(name) == UNHEALTHY]
     if failing:
-        return HttpResponse(f"not ready: {', '.join(failing)}\n", "text/plain", HTTPStatus.SERVICE_UNAVAILABLE)
+        return HttpResponse(
+            f"not ready: {', '.join(failing)}\n", "text/plain", HTTPStatus.SERVICE_UNAVAILABLE
+        )
     return HttpResponse("ready\n", "text/plain")
 
 
@@ -69,7 +72,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def _in_metrics_networks(request: HttpRequest) -> bool:
-    address = ipaddress.ip_address(request.client_ip or "0.0.0.0")  # type: ignore[attr-defined]  # noqa: S104 - "unknown" is in no network; set by RequestContext
+    address = ipaddress.ip_address(in_context(request).client_ip or "0.0.0.0")  # noqa: S104 - "unknown" is in no network
     return any(address in ipaddress.ip_network(network) for network in settings.CC_METRICS_NETWORKS)
 
 

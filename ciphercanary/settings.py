@@ -44,7 +44,9 @@ CC_ACCESS_TOKEN_MINUTES = env.int("CC_ACCESS_TOKEN_MINUTES", 30)
 CC_REFRESH_TOKEN_DAYS = env.int("CC_REFRESH_TOKEN_DAYS", 7)
 
 # --- Django, core
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=list({_public.hostname or "", "127.0.0.1", "localhost", "[::1]"}))
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", default=list({_public.hostname or "", "127.0.0.1", "localhost", "[::1]"})
+)
 APPEND_SLASH = False
 DEBUG = env.bool("DEBUG", False)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -172,7 +174,6 @@ LOGIN_URL = "admin:login"
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": [],  # ciphercanary.rest.ApiView denies what has no rule
-    "DEFAULT_PARSER_CLASSES": ["ciphercanary.rest.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "ciphercanary.schema.ApiSchema",
     "EXCEPTION_HANDLER": "ciphercanary.rest.exceptions.handle_exception",

@@ -164,15 +164,11 @@ def _decide_reencryption(request: ReencryptRequest, principal: Principal) -> Dec
         )
     target = _target(request, source, principal)
     opening = DecryptRequest.of_envelope(request.envelope, request.aad)
-    version, plaintext = _open(
-        opening, source, _candidates(opening, source, now, for_reencryption=True)
-    )
+    version, plaintext = _open(opening, source, _candidates(opening, source, now, for_reencryption=True))
     mode = opening.mode if opening.mode.name in target.modes else MODES[target.modes[0]]
     sealing = EncryptRequest(mode=mode, plaintext=plaintext, key_id=target.key_id, aad=request.aad)
     envelope = _seal(sealing, target, target.require_protect(mode, now))
-    result = Reencrypted(
-        envelope=envelope, source_key_version=version.number, source_compromised=compromised
-    )
+    result = Reencrypted(envelope=envelope, source_key_version=version.number, source_compromised=compromised)
     event = _event(
         CryptoAction.REENCRYPTED,
         source,
@@ -198,9 +194,7 @@ def _target(request: ReencryptRequest, source: KeyEntry, principal: Principal) -
     return keyring.find(request.target_key_id, principal)
 
 
-def _event(
-    action: CryptoAction, entry: KeyEntry, version: VersionEntry, size: int, **meta: object
-) -> Event:
+def _event(action: CryptoAction, entry: KeyEntry, version: VersionEntry, size: int, **meta: object) -> Event:
     return Event(
         action=action,
         object_type="key",

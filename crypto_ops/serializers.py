@@ -47,7 +47,9 @@ class EncryptSerializer(StrictSerializer):
         mode = find_mode(attrs["algorithm"])
         word = attrs.get("options", {}).get("mode")
         if word and word != MODE_WORDS[mode.name]:
-            raise serializers.ValidationError({"options": {"mode": [f"Contradicts {mode.name}: leave it out."]}})
+            raise serializers.ValidationError(
+                {"options": {"mode": [f"Contradicts {mode.name}: leave it out."]}}
+            )
         return {**attrs, "mode": mode}
 
     @staticmethod

@@ -18,11 +18,14 @@ AUDIT_TABLES = ("audit_logs", "audit_trail")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A data folder of the test process: the key-encryption key is a real file in it."""
     folder = tmp_path_factory.mktemp("home")
     folder.chmod(0o700)
     settings.CC_HOME = folder
+    if settings.REDIS_URL:  # a Redis database of its own, too: tests empty it
+        number = worker_id.removeprefix("gw") if worker_id != "master" else "0"
+        settings.CACHES["default"]["LOCATION"] = f"{settings.REDIS_URL.rsplit('/', 1)[0]}/{number}"
     return folder
 
 

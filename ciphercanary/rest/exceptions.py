@@ -1,7 +1,7 @@
 """Every exception a view can raise becomes one of ours, and one shape."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +12,7 @@ from rest_framework import exceptions
 from rest_framework.views import APIView
 
 from ciphercanary import errors, problems
+from ciphercanary.http import in_context
 from ciphercanary.problems import InternalError, ProtocolError
 
 logger = logging.getLogger(__name__)
@@ -23,27 +24,18 @@ DATABASE_SILENT = "The database does not answer. Try again; the operator sees it
 
 def handle_exception(error: Exception, context: Context) -> HttpResponse:
     """DRF's hook: render any exception of a view as a problem document."""
-    return problems.render(context["request"]._request, translate(error, context.get("view")))
+    return problems.render(in_context(context["request"]), translate(error, context.get("view")))
 
 
 def translate(error: Exception, view: APIView | None = None) -> errors.DomainError:
     """The domain error an exception stands for; an unforeseen one is logged and becomes ``internal``."""
-    match error:
-        case errors.DomainError():
-            return error
-        case exceptions.APIException():
-            return _translate_rest(error, view)
-        case Http404():
-            return errors.NotFound()
-        case PermissionDenied():
-            return errors.Denied("You may not do this.")
-        case RequestDataTooBig():
-            return _protocol("The body is too large.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request_too_large")
-        case SuspiciousOperation():
-            return errors.Invalid("The request is malformed.")
-        case OperationalError() | InterfaceError():
-            logger.exception("database unavailable")
-            return errors.Unavailable(DATABASE_SILENT)
+    if isinstance(error, errors.DomainError):
+        return error
+    if isinstance(error, exceptions.APIException):
+        return _translate_rest(error, view)
+    for kind, known in _FOREIGN.items():
+        if isinstance(error, kind):
+            return known()
     logger.error("unhandled exception", exc_info=error)
     return InternalError()
 
@@ -54,13 +46,17 @@ def _translate_rest(error: exceptions.APIException, view: APIView | None) -> err
             return invalid(error)
         case exceptions.MethodNotAllowed():
             allow = {"Allow": ", ".join(view.allowed_methods)} if view else {}
-            return _protocol("Use another method.", HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", allow)
+            return _protocol(
+                "Use another method.", HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", allow
+            )
         case exceptions.UnsupportedMediaType():
             return _protocol(
                 "Send application/json.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"
             )
         case exceptions.NotAcceptable():
-            return _protocol("Only application/json is answered.", HTTPStatus.NOT_ACCEPTABLE, "not_acceptable")
+            return _protocol(
+                "Only application/json is answered.", HTTPStatus.NOT_ACCEPTABLE, "not_acceptable"
+            )
         case exceptions.ParseError():
             return errors.Invalid("The body cannot be read.")
     logger.error("unhandled exception", exc_info=error)
@@ -71,6 +67,18 @@ def _protocol(
     detail: str, status: HTTPStatus, code: str, headers: Mapping[str, str] | None = None
 ) -> ProtocolError:
     return ProtocolError(detail, status=status, code=code, headers=headers)
+
+
+_FOREIGN: Mapping[type[Exception], Callable[[], errors.DomainError]] = {
+    Http404: errors.NotFound,
+    PermissionDenied: lambda: errors.Denied("You may not do this."),
+    RequestDataTooBig: lambda: _protocol(
+        "The body is too large.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request_too_large"
+    ),
+    SuspiciousOperation: lambda: errors.Invalid("The request is malformed."),
+    OperationalError: lambda: errors.Unavailable(DATABASE_SILENT),
+    InterfaceError: lambda: errors.Unavailable(DATABASE_SILENT),
+}
 
 
 def invalid(error: exceptions.ValidationError) -> errors.Invalid:

@@ -17,8 +17,10 @@ from rest_framework.views import APIView
 
 from ciphercanary import throttle
 from ciphercanary.errors import Unauthenticated
+from ciphercanary.http import in_context
 from ciphercanary.rest.exceptions import invalid
 from ciphercanary.rest.fields import PageQuery, StrictSerializer
+from ciphercanary.rest.parsers import StrictJSONParser
 
 
 class Access(Enum):
@@ -57,6 +59,7 @@ class ApiView[P: Caller](APIView):
     ``concerns`` says what kind of object the URL names, and in which of its parts.
     """
 
+    parser_classes = [StrictJSONParser]
     rules: ClassVar[Mapping[str, Rule]] = {}
     concerns: ClassVar[tuple[str, str]] = ("", "")
 
@@ -67,7 +70,7 @@ class ApiView[P: Caller](APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - DRF's signature
         rule = self.rules.get("GET" if request.method == "HEAD" else request.method or "")
-        request._request.audit_action = rule.action if rule else "api.request.refused"  # type: ignore[attr-defined]  # read by audit.middleware
+        in_context(request).audit_action = rule.action if rule else "api.request.refused"
         kind, part = self.concerns
         if kind:
             self.concern(kind, str(kwargs.get(part, "")))
@@ -82,17 +85,17 @@ class ApiView[P: Caller](APIView):
 
     def _admit(self, request: Request) -> None:
         try:
-            caller = cast("Caller", request.user)
-            if not caller.is_authenticated:
-                raise Unauthenticated("Send an access token: Authorization: Bearer ….")
+            caller = _authenticated(request)
         except Unauthenticated:
-            throttle.check_address(request._request, group="anonymous", rate=settings.CC_THROTTLE_ANONYMOUS)
+            throttle.check_address(
+                in_context(request), group="anonymous", rate=settings.CC_THROTTLE_ANONYMOUS
+            )
             raise
         throttle.charge_principal(str(caller.user_id))
 
     def concern(self, object_type: str, object_id: str) -> None:
         """Name the object of the request, for the record of a refusal."""
-        self.request._request.audit_object = (object_type, object_id)  # type: ignore[attr-defined]  # read by audit.middleware
+        in_context(self.request).audit_object = (object_type, object_id)
 
     def read(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
         """The validated body. Raises Invalid, with the fields at fault."""
@@ -128,6 +131,13 @@ class ApiView[P: Caller](APIView):
     def _page_url(self, page: int) -> str:
         query = self.request.query_params.dict() | {"page": str(page)}
         return f"{self.request.path}?{urlencode(query)}"
+
+
+def _authenticated(request: Request) -> Caller:
+    caller = cast("Caller", request.user)
+    if not caller.is_authenticated:
+        raise Unauthenticated("Send an access token: Authorization: Bearer ….")
+    return caller
 
 
 def link_header(links: Mapping[str, str | None]) -> dict[str, str]:

@@ -1,0 +1,50 @@
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from ciphercanary.crypto.algorithms import MODES
+from tests.personas import Persona, b64
+
+PLAINTEXT = b"the canary sings at four\x00\xff"
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """One persona, and a key for each key algorithm, made over the API."""
+
+    persona: Persona
+
+    def key(self, algorithm: str = "aes-256", **fields: Any) -> dict[str, Any]:
+        name = fields.pop("name", f"bench-{algorithm}")
+        answer = self.persona.api.post("/api/v1/keys", {"name": name, "algorithm": algorithm, **fields})
+        assert answer.status == 201, answer.json
+        return dict(answer.json)
+
+    def encrypt(self, key_id: str, mode: str = "aes-256-gcm", data: bytes = PLAINTEXT, **fields: Any) -> Any:
+        body = {"algorithm": mode, "data": b64(data), "key_id": key_id, **fields}
+        return self.persona.api.post("/api/v1/encrypt", body)
+
+    def decrypt(self, **fields: Any) -> Any:
+        return self.persona.api.post("/api/v1/decrypt", fields)
+
+    def act(self, key_id: str, verb: str, **fields: Any) -> Any:
+        answer = self.persona.api.post(f"/api/v1/keys/{key_id}/{verb}", {"reason": "test", **fields})
+        assert answer.status in {200, 201}, answer.json
+        return answer.json
+
+
+@pytest.fixture
+def bench(admin: Persona, transactional_db: None) -> Workbench:
+    """Transactional: an operation reserves its invocations by a commit of its own."""
+    return Workbench(admin)
+
+
+@pytest.fixture(params=sorted(MODES))
+def mode(request: pytest.FixtureRequest) -> Any:
+    return MODES[request.param]
+
+
+def split_form(encrypted: dict[str, Any], *, version: bool = True) -> dict[str, Any]:
+    names = ["encrypted_data", "iv", "tag", "key_id", "algorithm"] + (["key_version"] if version else [])
+    return {name: encrypted[name] for name in names}

@@ -1,0 +1,96 @@
+import pytest
+from django.db import connection
+
+from audit.models import AuditLog
+from tests.personas import b64
+
+
+def entries(action):
+    return AuditLog.objects.filter(action=action).order_by("id")
+
+
+def test_each_operation_leaves_one_entry_that_names_key_version_size_and_caller(bench):
+    key = bench.key()
+    encrypted = bench.encrypt(key["id"], data=b"12345").json
+    bench.decrypt(ciphertext=encrypted["ciphertext"])
+    sealed, opened = entries("crypto.message.encrypted").get(), entries("crypto.message.decrypted").get()
+    for entry in (sealed, opened):
+        assert (entry.object_id, entry.object_version, entry.size) == (key["id"], 1, 5)
+        assert (entry.user_id, entry.actor_name, entry.outcome) == (
+            bench.persona.user.id,
+            bench.persona.user.username,
+            "ok",
+        )
+
+
+def test_a_refused_decryption_is_on_record_against_its_key(bench):
+    key = bench.key()
+    encrypted = bench.encrypt(key["id"], aad=b64(b"right")).json
+    answer = bench.decrypt(ciphertext=encrypted["ciphertext"], aad=b64(b"wrong"))
+    entry = entries("crypto.message.decrypted").get()
+    assert (entry.code, entry.object_id) == ("decryption_failed", key["id"])
+    assert (entry.outcome, entry.request_id) == ("error", answer.json["request_id"])
+
+
+def test_a_denied_call_is_on_record(bench, auditor):
+    auditor.api.post("/api/v1/encrypt", {"algorithm": "aes-256-gcm", "data": b64(b"x")})
+    entry = entries("crypto.message.encrypted").get()
+    assert (entry.outcome, entry.code, entry.actor_name) == ("denied", "permission_denied", "aude")
+
+
+def test_random_bytes_are_on_record_by_their_number(bench):
+    answer = bench.persona.api.post("/api/v1/random", {"bytes": 48, "format": "hex"})
+    assert len(bytes.fromhex(answer.json["data"])) == 48
+    assert entries("crypto.random.generated").get().size == 48
+
+
+@pytest.mark.parametrize("size", [0, 65_537, "many", None])
+def test_random_refuses_other_amounts(bench, size):
+    answer = bench.persona.api.post("/api/v1/random", {"bytes": size})
+    assert (answer.status, list(answer.json["errors"])) == (400, ["bytes"])
+
+
+def test_no_answer_leaves_while_the_log_cannot_be_written(bench):
+    key = bench.key()
+    encrypted = bench.encrypt(key["id"]).json
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_logs RENAME TO audit_logs_away")
+    try:
+        answers = [
+            bench.encrypt(key["id"]),
+            bench.decrypt(ciphertext=encrypted["ciphertext"]),
+            bench.persona.api.post("/api/v1/reencrypt", {"ciphertext": encrypted["ciphertext"]}),
+            bench.persona.api.post("/api/v1/random", {"bytes": 16}),
+        ]
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE audit_logs_away RENAME TO audit_logs")
+    assert {(answer.status, answer.code) for answer in answers} == {(503, "audit_unavailable")}
+    assert bench.encrypt(key["id"]).status == 200
+
+
+def test_inspect_tells_what_a_ciphertext_says_of_itself(bench, operator):
+    key = bench.key()
+    encrypted = bench.encrypt(key["id"]).json
+    body = {"ciphertext": encrypted["ciphertext"]}
+    assert bench.persona.api.post("/api/v1/inspect", body).json == {
+        "key_id": key["id"],
+        "key_version": 1,
+        "algorithm": "aes-256-gcm",
+        "state": "active",
+        "status": "active",
+        "version_state": "enabled",
+        "may_decrypt": True,
+    }
+    assert operator.api.post("/api/v1/inspect", body).json["may_decrypt"] is False
+
+
+def test_the_registry_lists_every_algorithm_and_mode(bench, auditor):
+    registry = auditor.api.get("/api/v1/algorithms").json
+    assert [each["name"] for each in registry["key_algorithms"]] == [
+        "aes-256",
+        "aes-128",
+        "chacha20",
+        "aes-256-siv",
+    ]
+    assert {each["name"] for each in registry["modes"]} >= {"aes-256-gcm", "aes-256-cbc-hmac-sha512"}

@@ -1,0 +1,130 @@
+"""What the state of a key allows at the moment of use, however warm the keyring is."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from django.db import connection
+
+from accounts.services import disable_user, set_role, sign_out_everywhere
+from audit.models import AuditLog
+from ciphercanary.crypto.algorithms import MODES
+from ciphercanary.errors import Denied, Unauthenticated
+from crypto_ops import engine
+from crypto_ops.requests import EncryptRequest
+from keys import keyring
+from keys.services import disable_key, revoke_key
+from tests.crypto_ops.conftest import split_form
+from tests.personas import b64
+
+
+def test_a_disabled_key_refuses_at_once_and_an_enabled_one_works_again(bench):
+    key = bench.key()
+    encrypted = bench.encrypt(key["id"]).json
+    bench.act(key["id"], "disable")
+    refusals = [bench.encrypt(key["id"]), bench.decrypt(ciphertext=encrypted["ciphertext"])]
+    assert [answer.status for answer in refusals] == [409, 409]
+    assert all(answer.json["status"] == "disabled" for answer in refusals)
+    bench.act(key["id"], "enable")
+    assert bench.encrypt(key["id"]).status == 200
+
+
+def test_a_revoked_key_decrypts_but_does_not_encrypt(bench):
+    key = bench.key()
+    encrypted = bench.encrypt(key["id"]).json
+    bench.act(key["id"], "revoke")
+    assert bench.encrypt(key["id"]).code == "key_not_active"
+    assert bench.decrypt(ciphertext=encrypted["ciphertext"]).status == 200
+
+
+def test_an_expired_key_decrypts_but_does_not_encrypt_without_any_scheduler(bench):
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    key = bench.key(expires_at=soon.isoformat())
+    encrypted = bench.encrypt(key["id"]).json
+    time.sleep(1.1)
+    answer = bench.encrypt(key["id"])
+    assert (answer.status, answer.json["status"]) == (409, "expired")
+    assert bench.decrypt(ciphertext=encrypted["ciphertext"]).status == 200
+
+
+def test_a_key_is_activated_by_the_clock(bench):
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    key = bench.key(activates_at=soon.isoformat())
+    assert bench.encrypt(key["id"]).json["status"] == "pending"
+    time.sleep(1.1)
+    assert bench.encrypt(key["id"]).status == 200
+
+
+def test_a_compromised_key_gives_its_messages_to_another_key_only_with_a_reason(bench):
+    old, new = bench.key(name="bench-old"), bench.key(name="bench-new")
+    encrypted = bench.encrypt(old["id"]).json
+    bench.act(old["id"], "revoke", compromised=True)
+    body = {"ciphertext": encrypted["ciphertext"], "key_id": new["id"]}
+    reencrypt = bench.persona.api.post
+    assert bench.decrypt(ciphertext=encrypted["ciphertext"]).code == "key_not_usable"
+    assert list(reencrypt("/api/v1/reencrypt", body).json["errors"]) == ["reason"]
+    moved = reencrypt("/api/v1/reencrypt", {**body, "reason": "compared with the paper copy"})
+    assert (moved.status, moved.json["source_compromised"], moved.json["key_id"]) == (200, True, new["id"])
+    assert bench.decrypt(ciphertext=moved.json["ciphertext"]).status == 200
+
+
+def test_reencryption_moves_a_message_to_the_newest_version(bench, mode):
+    key = bench.key(mode.key_algorithm)
+    encrypted = bench.encrypt(key["id"], mode.name, b"payload", aad=b64(b"row")).json
+    bench.act(key["id"], "rotate")
+    moved = bench.persona.api.post(
+        "/api/v1/reencrypt", {"ciphertext": encrypted["ciphertext"], "aad": b64(b"row")}
+    ).json
+    assert (moved["source_key_version"], moved["key_version"], moved["algorithm"]) == (1, 2, mode.name)
+    assert bench.decrypt(ciphertext=moved["ciphertext"], aad=b64(b"row")).json["data"] == b64(b"payload")
+
+
+def test_a_disabled_version_no_longer_decrypts(bench):
+    key = bench.key()
+    encrypted = bench.encrypt(key["id"]).json
+    bench.act(key["id"], "rotate")
+    bench.act(key["id"], "versions/1/disable")
+    assert bench.decrypt(ciphertext=encrypted["ciphertext"]).code == "key_not_usable"
+    assert bench.decrypt(**split_form(encrypted, version=False)).code == "decryption_failed"
+    bench.act(key["id"], "versions/1/enable")
+    assert bench.decrypt(ciphertext=encrypted["ciphertext"]).status == 200
+
+
+@pytest.mark.parametrize("change", ["disable", "revoke"])
+def test_a_decision_from_a_warm_keyring_does_not_outlive_a_change_in_another_process(bench, change):
+    """The other process is one that never told this one: only the database knows."""
+    key = bench.key()
+    assert bench.encrypt(key["id"]).status == 200
+    warm = keyring.find(UUID(key["id"]), bench.persona.principal)
+    services = {"disable": disable_key, "revoke": revoke_key}
+    services[change](principal=bench.persona.principal, key_id=warm.key_id, reason="elsewhere")
+    keyring._entries.put(warm)  # as if this process had never heard of it
+    assert bench.encrypt(key["id"]).status == 409
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda admin, user: disable_user(principal=admin.principal, user_id=user.id),
+        lambda admin, user: set_role(principal=admin.principal, user_id=user.id, role="auditor"),
+        lambda admin, user: sign_out_everywhere(principal=admin.principal, user_id=user.id),
+    ],
+)
+def test_a_principal_read_before_his_rights_ended_gets_no_answer(bench, developer, change):
+    key = developer.api.post("/api/v1/keys", {"name": "dora-key", "algorithm": "aes-256"}).json
+    request = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=b"x", key_id=UUID(key["id"]))
+    engine.encrypt(request, developer.principal)
+    change(bench.persona, developer.user)
+    before = AuditLog.objects.filter(action="crypto.message.encrypted").count()
+    with pytest.raises((Unauthenticated, Denied)):
+        engine.encrypt(request, developer.principal)
+    assert AuditLog.objects.filter(action="crypto.message.encrypted").count() == before
+
+
+def test_a_warm_key_costs_the_engine_only_the_queries_of_its_record(bench, django_assert_num_queries):
+    request = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=b"x", key_id=UUID(bench.key()["id"]))
+    engine.encrypt(request, bench.persona.principal)
+    expected = 7 if connection.vendor == "postgresql" else 5
+    with django_assert_num_queries(expected):
+        engine.encrypt(request, bench.persona.principal)
