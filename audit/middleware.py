@@ -1,0 +1,66 @@
+"""One place where refusals leave, and where each of them is recorded: no door can forget it."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from audit import refusals
+from audit.actions import REQUEST_REFUSED
+from audit.events import Actor, Event, Outcome
+from ciphercanary.middleware import is_api
+
+type Handler = Callable[[HttpRequest], HttpResponseBase]
+
+# A right, the object's state, a rule or a limit said no. Every other problem is an error: the request could
+# not be understood (400, 405, 406, 412, 413, 415) or not be carried out (5xx).
+DENIED = frozenset(
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    }
+)
+
+
+class RefusalRecorder:
+    """Records every problem answered under the API's prefixes, in a transaction of its own.
+
+    Reads what others left on the request: ``refusal`` (the problem renderer), ``audit_action`` and
+    ``audit_object`` (the view), ``actor`` (authentication). Whether the record succeeds or not, the answer is
+    the one that was refused.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if response.status_code >= HTTPStatus.BAD_REQUEST and is_api(request):
+            refusals.note(_event(request, response.status_code), _actor(request))
+        return response
+
+
+def _event(request: HttpRequest, status: int) -> Event:
+    object_type, object_id = getattr(request, "audit_object", ("", ""))
+    refusal = getattr(request, "refusal", None)
+    return Event(
+        action=getattr(request, "audit_action", REQUEST_REFUSED),
+        object_type=object_type,
+        object_id=object_id,
+        outcome=Outcome.DENIED if status in DENIED else Outcome.ERROR,
+        code=refusal.code if refusal is not None else f"http_{status}",
+    )
+
+
+def _actor(request: HttpRequest) -> Actor:
+    known: Actor | None = getattr(request, "actor", None)
+    return known or Actor.anonymous(
+        getattr(request, "client_ip", ""),
+        request.headers.get("User-Agent", ""),
+        getattr(request, "request_id", ""),
+    )

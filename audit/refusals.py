@@ -1,0 +1,82 @@
+"""Recording what was refused, floods included, without ever changing the refusal."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import django.db
+
+from audit.events import Actor, Event
+from audit.floods import FloodTable
+from audit.services import record_refusal
+
+logger = logging.getLogger(__name__)
+
+# Seconds between the first refusal of a kind and the record of how many followed. A process that is killed
+# loses what it counted in that time, and nothing older.
+PERIOD = 10.0
+
+_table = FloodTable()
+_arming = threading.Lock()
+_timer: threading.Timer | None = None
+
+
+def note(event: Event, actor: Actor) -> None:
+    """Write the first refusal of its kind now, count the others; never raises."""
+    is_first = _table.is_first(event, actor)
+    with _failure_only_logged():
+        _arm()
+    if is_first:
+        _write(event, actor)
+
+
+def flush() -> None:
+    """Write what was counted: one entry per kind, ``count`` saying how many."""
+    for event, actor in _table.drain():
+        _write(replace(event, meta={**event.meta, "repeats_within_seconds": int(PERIOD)}), actor)
+
+
+def forget() -> None:
+    """Drop what was counted, and the flush that would write it."""
+    global _timer  # noqa: PLW0603 - one table and one timer per process
+    with _arming:
+        if _timer is not None:
+            _timer.cancel()
+        _timer = None
+    _table.drain()
+
+
+def _arm() -> None:
+    global _timer  # noqa: PLW0603 - one table and one timer per process
+    with _arming:
+        # A forked child inherits the variable but not the thread, so it is asked whether it lives.
+        if _timer is None or not _timer.is_alive():
+            _timer = threading.Timer(PERIOD, _flush_in_thread)
+            _timer.daemon = True
+            _timer.start()
+
+
+def _flush_in_thread() -> None:
+    global _timer  # noqa: PLW0603 - one table and one timer per process
+    with _arming:
+        _timer = None
+    try:
+        flush()
+    finally:
+        django.db.connections.close_all()
+
+
+def _write(event: Event, actor: Actor) -> None:
+    with _failure_only_logged():
+        record_refusal(event, actor)
+
+
+@contextmanager
+def _failure_only_logged() -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        # Whatever it was, the client was refused already and gets that very answer.
+        logger.exception("a refusal could not be recorded")
