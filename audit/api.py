@@ -1,0 +1,97 @@
+"""``/api/v1/audit/``: the log and the trail, for reading only."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Model, QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import ModelSerializer
+
+from audit import actions
+from audit.models import READ_PERMISSION
+from audit.selection import (
+    LogCriteria,
+    TrailCriteria,
+    find_changes,
+    find_log,
+    find_logs,
+    page_before,
+)
+from audit.serializers import (
+    ChangedRowSerializer,
+    LogEntrySerializer,
+    LogPageSerializer,
+    LogQuery,
+    TrailPageSerializer,
+    TrailQuery,
+)
+from ciphercanary.rest import ApiView, Caller, Rule
+from ciphercanary.rest.views import link_header
+
+
+class LogList(ApiView[Caller]):
+    rules = {"GET": Rule(READ_PERMISSION, actions.LOG_READ)}
+
+    @extend_schema(parameters=[LogQuery], responses=LogPageSerializer)
+    def get(self, request: Request) -> Response:
+        """What happened, newest first: an entry is the columns of ``audit_logs``."""
+        query = self.read_query(LogQuery)
+        before, limit = query.pop("before", None), query.pop("limit")
+        rows = find_logs(self.principal, LogCriteria(**query))
+        return _answer(request, rows, LogEntrySerializer, before=before, limit=limit)
+
+
+class LogDetail(ApiView[Caller]):
+    rules = {"GET": Rule(READ_PERMISSION, actions.LOG_READ)}
+    concerns = ("audit_log", "log_id")
+
+    @extend_schema(responses=LogEntrySerializer)
+    def get(self, request: Request, log_id: int) -> Response:  # noqa: ARG002 - DRF's signature
+        """One entry."""
+        return Response(LogEntrySerializer(find_log(self.principal, log_id)).data)
+
+
+class TrailList(ApiView[Caller]):
+    rules = {"GET": Rule(READ_PERMISSION, actions.TRAIL_READ)}
+
+    @extend_schema(parameters=[TrailQuery], responses=TrailPageSerializer)
+    def get(self, request: Request) -> Response:
+        """Which rows changed, newest first: the columns of ``audit_trail``."""
+        query = self.read_query(TrailQuery)
+        before, limit = query.pop("before", None), query.pop("limit")
+        rows = find_changes(self.principal, TrailCriteria(**query))
+        return _answer(request, rows, ChangedRowSerializer, before=before, limit=limit)
+
+
+def _answer[M: Model](
+    request: Request,
+    rows: QuerySet[M],
+    serializer: type[ModelSerializer[M]],
+    *,
+    before: int | None,
+    limit: int,
+) -> Response:
+    page = page_before(rows, before=before, limit=limit)
+    links = {
+        "next": _url(request, page.next_before) if page.next_before else None,
+        "previous": _url(request, page.previous_before) if page.has_previous else None,
+    }
+    body: Mapping[str, Any] = {
+        "count": page.count,
+        "count_is_exact": page.count_is_exact,
+        "limit": limit,
+        **links,
+        "results": serializer(page.rows, many=True).data,
+    }
+    return Response(body, headers=link_header(links))
+
+
+def _url(request: Request, before: int | None) -> str:
+    query = request.query_params.dict()
+    query.pop("before", None)
+    if before is not None:
+        query["before"] = str(before)
+    return f"{request.path}?{urlencode(query)}" if query else request.path

@@ -1,0 +1,108 @@
+from datetime import datetime
+from typing import Any
+
+from rest_framework import serializers
+
+from audit import canonical
+from audit.entries import ENTRY_FIELDS, TRAIL_FIELDS
+from audit.events import TEXT_LIMITS, Outcome, Source
+from audit.models import AuditLog, AuditTrail
+from ciphercanary.rest import StrictSerializer, TimestampField
+
+type Fields = dict[str, serializers.Field[Any, Any, Any, Any]]
+
+
+class KeysetQuery(StrictSerializer):
+    """``before`` (an id) and ``limit`` instead of page numbers; ``from`` <= time < ``to``."""
+
+    before = serializers.IntegerField(min_value=1, max_value=canonical.MAX_INTEGER, required=False)
+    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+    actor = serializers.CharField(
+        max_length=TEXT_LIMITS["actor_name"], required=False, help_text="A name or a user's id."
+    )
+
+    def get_fields(self) -> Fields:
+        # "from" is a word of Python's: it cannot be declared above.
+        times: Fields = {
+            "from": TimestampField(required=False, source="since"),
+            "to": TimestampField(required=False, source="until"),
+        }
+        return super().get_fields() | times
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "since" in attrs and "until" in attrs and attrs["since"] > attrs["until"]:
+            raise serializers.ValidationError({"to": ["Give a time that is not before from."]})
+        return attrs
+
+
+class LogQuery(KeysetQuery):
+    action = serializers.CharField(max_length=TEXT_LIMITS["action"], required=False)
+    object = serializers.CharField(
+        max_length=TEXT_LIMITS["object_id"],
+        required=False,
+        source="object_id",
+        help_text="The object's id.",
+    )
+    outcome = serializers.ChoiceField(choices=[word.value for word in Outcome], required=False)
+    search = serializers.CharField(max_length=200, required=False, help_text="Words that all occur.")
+
+    def get_fields(self) -> Fields:
+        # "source" names something else in the class of every serializer.
+        choices = [word.value for word in Source]
+        return super().get_fields() | {"source": serializers.ChoiceField(choices=choices, required=False)}
+
+
+class TrailQuery(KeysetQuery):
+    table = serializers.CharField(max_length=50, required=False, source="table_name")
+    record = serializers.CharField(max_length=100, required=False, source="record_id")
+
+
+class CanonicalTimestampField(TimestampField):
+    """Spelt as in the entry, so that what is answered can be hashed as it stands."""
+
+    def to_representation(self, value: datetime) -> str:
+        return canonical.format_timestamp(value)
+
+
+class LogEntrySerializer(serializers.ModelSerializer[AuditLog]):
+    """The columns of ``audit_logs``.
+
+    ``meta`` stays the exact text that is hashed: a parsed object would have to be put into canonical form
+    again by everyone who checks a proof. ``mac`` is evidence, not a secret.
+    """
+
+    timestamp = CanonicalTimestampField(read_only=True)
+
+    class Meta:
+        model = AuditLog
+        fields = (*ENTRY_FIELDS, "mac")
+        read_only_fields = fields
+
+
+class ChangedRowSerializer(serializers.ModelSerializer[AuditTrail]):
+    """The columns of ``audit_trail``."""
+
+    changed_at = CanonicalTimestampField(read_only=True)
+
+    class Meta:
+        model = AuditTrail
+        fields = TRAIL_FIELDS
+        read_only_fields = fields
+
+
+class KeysetPageSerializer(serializers.Serializer[Any]):
+    """Newest first. ``count`` is exact up to 10,000; ``next`` leads to older rows."""
+
+    count = serializers.IntegerField()
+    count_is_exact = serializers.BooleanField()
+    limit = serializers.IntegerField()
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+
+
+class LogPageSerializer(KeysetPageSerializer):
+    results = LogEntrySerializer(many=True)
+
+
+class TrailPageSerializer(KeysetPageSerializer):
+    results = ChangedRowSerializer(many=True)

@@ -1,0 +1,242 @@
+import hashlib
+import json
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from audit import canonical, entries
+from audit.canonical import MAX_INTEGER
+from audit.events import Actor, Event, Outcome, RowChange
+from audit.models import AuditLog, AuditTrail
+from audit.services import record
+from ciphercanary.clock import database_now
+from tests.personas import ApiClient
+
+LOGS, TRAIL = "/api/v1/audit/logs", "/api/v1/audit/trail"
+
+pytestmark = pytest.mark.django_db
+
+
+def tell(actor, action="test.thing.done", changes=(), **values):
+    return record(Event(action=action, **values), actor, changes=changes)
+
+
+@pytest.fixture
+def told(developer, stranger):
+    """Five entries of one object: three of the developer, one of a stranger, one of the system."""
+    actors = [developer.principal.actor] * 3 + [
+        stranger.principal.actor,
+        Actor.system("rotate_keys", "command"),
+    ]
+    return [tell(actor, object_id="the-object", size=64, meta={"é": 1}) for actor in actors]
+
+
+def test_an_auditor_reads_entries_newest_first(auditor, told):
+    answer = auditor.api.get(f"{LOGS}?object=the-object")
+
+    assert answer.status == 200
+    assert [entry["id"] for entry in answer.json["results"]] == [entry.id for entry in told][::-1]
+    assert {name: value for name, value in answer.json.items() if name != "results"} == {
+        "count": 5,
+        "count_is_exact": True,
+        "limit": 20,
+        "next": None,
+        "previous": None,
+    }
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_an_entry_is_the_columns_of_its_row_exactly_as_they_are_hashed(auditor, told):
+    shown = auditor.api.get(f"{LOGS}/{told[0].id}").json
+    stored = AuditLog.objects.values().get(id=told[0].id)
+
+    assert shown["mac"] == stored["mac"]
+    assert shown["meta"] == '{"é":1}'
+    columns = {name: value for name, value in shown.items() if name != "mac"}
+    assert canonical.encode({"version": 1, **columns}) == entries.entry_bytes(stored)
+
+
+@pytest.mark.parametrize("persona", ["admin", "operator", "auditor"])
+def test_whose_office_it_is_sees_what_everybody_did(request, told, persona):
+    api = request.getfixturevalue(persona).api
+
+    assert api.get(f"{LOGS}?object=the-object").json["count"] == 5
+    assert api.get(f"{LOGS}/{told[3].id}").status == 200
+
+
+def test_a_developer_sees_only_what_he_did(developer, stranger, told):
+    answer = developer.api.get(f"{LOGS}?object=the-object")
+
+    assert {entry["user_id"] for entry in answer.json["results"]} == {str(developer.user.id)}
+    assert answer.json["count"] == 3
+    assert developer.api.get(f"{LOGS}?object=the-object&actor={stranger.user.username}").json["count"] == 0
+    assert developer.api.get(f"{LOGS}/{told[0].id}").status == 200
+
+
+def test_another_mans_entry_does_not_exist_for_a_developer(developer, told):
+    hidden = developer.api.get(f"{LOGS}/{told[3].id}", X_Request_ID="same")
+    missing = developer.api.get(f"{LOGS}/{told[3].id + 1000}", X_Request_ID="same")
+
+    assert (hidden.status, hidden.code) == (404, "not_found")
+    assert hidden.response.content == missing.response.content
+
+
+@pytest.mark.parametrize("path", [LOGS, f"{LOGS}/1", TRAIL])
+def test_without_a_token_nothing_is_shown(told, path):
+    answer = ApiClient().get(path)
+
+    assert (answer.status, answer.code) == (401, "authentication_failed")
+
+
+@pytest.mark.parametrize("path", [LOGS, f"{LOGS}/1", TRAIL])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_the_log_is_for_reading_only(admin, path, method):
+    assert admin.api.send(method, path, {}).status == 405
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("object=the-object", 5),
+        ("object=the-object&actor=rotate_keys", 1),
+        ("object=the-object&source=command", 1),
+        ("object=the-object&outcome=ok", 5),
+        ("object=the-object&outcome=denied", 0),
+        ("object=the-object&action=test.thing.done", 5),
+        ("object=the-object&action=test.thing", 0),
+        ("search=the-object+rotate_keys", 1),
+        ("object=the-object&from=2020-01-01T00:00:00Z", 5),
+        ("object=the-object&to=2020-01-01T00:00:00%2B02:00", 0),
+    ],
+)
+def test_filters_narrow_the_log(auditor, told, query, count):
+    assert auditor.api.get(f"{LOGS}?{query}").json["count"] == count
+
+
+def test_an_actor_is_named_by_name_or_id(auditor, developer, told):
+    by_name = auditor.api.get(f"{LOGS}?object=the-object&actor={developer.user.username}").json
+    by_id = auditor.api.get(f"{LOGS}?object=the-object&actor={developer.user.id}").json
+
+    assert by_name["count"] == by_id["count"] == 3
+
+
+def test_the_time_range_is_half_open(auditor, told):
+    moment = canonical.format_timestamp(told[2].timestamp)
+    after = auditor.api.get(f"{LOGS}?object=the-object&from={moment}").json
+    before = auditor.api.get(f"{LOGS}?object=the-object&to={moment}").json
+
+    assert [entry["id"] for entry in after["results"]] == [told[4].id, told[3].id, told[2].id]
+    assert [entry["id"] for entry in before["results"]] == [told[1].id, told[0].id]
+
+
+@pytest.mark.parametrize("path", [LOGS, TRAIL])
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=ten", "limit"),
+        ("before=0", "before"),
+        (f"before={MAX_INTEGER + 1}", "before"),
+        ("before=x", "before"),
+        ("from=yesterday", "from"),
+        ("from=2026-11-24T12:00:00", "from"),
+        ("to=2026-13-01T00:00:00Z", "to"),
+        ("from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z", "to"),
+        ("actor=", "actor"),
+        ("actor=a%00b", "actor"),
+        (f"actor={'x' * 151}", "actor"),
+        ("page=2", "page"),
+        ("actors=mira", "actors"),
+        ("limit=1&limit=2", "limit"),
+    ],
+)
+def test_a_bad_query_is_refused_naming_the_parameter(auditor, path, query, field):
+    answer = auditor.api.get(f"{path}?{query}")
+
+    assert (answer.status, answer.code) == (400, "invalid_request")
+    assert list(answer.json["errors"]) == [field]
+
+
+@pytest.mark.parametrize("field", ["outcome", "source", "object", "action", "search"])
+def test_a_bad_filter_of_the_log_is_refused_naming_it(auditor, field):
+    answer = auditor.api.get(f"{LOGS}?{field}={'x' * 201}")
+
+    assert (answer.status, list(answer.json["errors"])) == (400, [field])
+
+
+def test_pages_link_to_each_other(auditor, told):
+    first = auditor.api.get(f"{LOGS}?object=the-object&limit=2")
+    second = auditor.api.get(first.json["next"])
+    third = auditor.api.get(second.json["next"])
+
+    pages = [[entry["id"] for entry in answer.json["results"]] for answer in (first, second, third)]
+    ids = [entry.id for entry in told][::-1]
+    assert pages == [ids[:2], ids[2:4], ids[4:]]
+    assert (first.json["previous"], third.json["next"]) == (None, None)
+    assert auditor.api.get(third.json["previous"]).json["results"] == second.json["results"]
+    assert auditor.api.get(second.json["previous"]).json["results"] == first.json["results"]
+    assert second.headers["Link"] == (
+        f'<{second.json["next"]}>; rel="next", <{second.json["previous"]}>; rel="prev"'
+    )
+
+
+@pytest.mark.parametrize("log_id", ["0", "9" * 30, "-1", "x", str(uuid.uuid4())])
+def test_an_entry_with_an_impossible_id_is_not_found(auditor, log_id):
+    answer = auditor.api.get(f"{LOGS}/{log_id}")
+
+    assert (answer.status, answer.code) == (404, "not_found")
+
+
+def test_the_trail_shows_each_changed_row_and_its_event(auditor, developer):
+    change = RowChange(
+        table_name="encryption_keys",
+        record_id="the-object",
+        action="update",
+        old_values={"state": "active"},
+        new_values={"state": "suspended", "at": database_now() - timedelta(days=1)},
+    )
+    entry = tell(developer.principal.actor, changes=[change])
+
+    answer = auditor.api.get(f"{TRAIL}?table=encryption_keys&record=the-object")
+
+    (row,) = answer.json["results"]
+    assert (row["event_id"], row["changed_by"]) == (str(entry.event_id), str(developer.user.id))
+    assert (row["old_values"], row["new_values"]["state"]) == ({"state": "active"}, "suspended")
+    assert row["changed_at"] == canonical.format_timestamp(entry.timestamp)
+    digest = hashlib.sha256(canonical.encode({"version": 1, **row})).hexdigest()
+    assert json.loads(entry.meta)["trail_sha256"] == [digest]
+
+
+def test_a_developer_sees_only_the_rows_he_changed(developer, stranger):
+    for persona in (developer, stranger):
+        change = RowChange(table_name="t", record_id="the-object", action="insert", new_values={})
+        tell(persona.principal.actor, changes=[change])
+
+    answer = developer.api.get(f"{TRAIL}?record=the-object")
+
+    assert {row["changed_by"] for row in answer.json["results"]} == {str(developer.user.id)}
+    assert AuditTrail.objects.filter(record_id="the-object").count() == 2
+
+
+def test_refused_reading_is_itself_on_record(developer, told):
+    developer.api.get(f"{LOGS}/{told[3].id}", X_Request_ID="look-for-this")
+
+    entry = AuditLog.objects.get(request_id="look-for-this")
+    assert (entry.action, entry.object_type, entry.object_id) == (
+        "audit.log.read",
+        "audit_log",
+        str(told[3].id),
+    )
+    assert (entry.outcome, entry.code, entry.user_id) == (Outcome.DENIED, "not_found", developer.user.id)
+
+
+def test_a_page_of_the_log_costs_the_same_few_queries_however_long_it_is(
+    auditor, told, django_assert_max_num_queries
+):
+    for _ in range(30):
+        tell(auditor.principal.actor)
+
+    with django_assert_max_num_queries(6):
+        assert len(auditor.api.get(f"{LOGS}?limit=30").json["results"]) == 30

@@ -1,0 +1,224 @@
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from accounts.principals import Principal
+from accounts.roles import ROLES
+from audit import selection
+from audit.events import Actor, Event, Outcome, RowChange
+from audit.models import AuditLog
+from audit.selection import LogCriteria, TrailCriteria, find_changes, find_log, find_logs, page_before
+from audit.services import record
+from ciphercanary.errors import Denied, NotFound
+
+pytestmark = pytest.mark.django_db
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+MIRA, SVEN = uuid.UUID(int=1), uuid.UUID(int=2)
+
+
+def actor(user_id, name, source="api"):
+    return Actor(
+        user_id=user_id,
+        actor_type="user",
+        actor_name=name,
+        auth_method="password",
+        token_id="",
+        client_ip="192.0.2.1",
+        user_agent="curl/8.1",
+        source=source,
+        request_id="r",
+    )
+
+
+def reader(role, user_id=MIRA):
+    return Principal(actor=actor(user_id, "reader"), user_id=user_id, role=role, permissions=ROLES[role])
+
+
+AUDITOR = reader("auditor", uuid.UUID(int=9))
+
+
+@pytest.fixture
+def entries(db):
+    """Name -> entry; a minute lies between each and the next."""
+    told = {
+        "created": (Event(action="keys.key.created", object_id="k-1"), actor(MIRA, "mira")),
+        "rotated": (
+            Event(action="keys.key.rotated", object_id="k-1", meta={"reason": "Leaked on a laptop"}),
+            actor(SVEN, "sven", "console"),
+        ),
+        "refused": (
+            Event(action="keys.key.rotated", object_id="k-2", outcome=Outcome.DENIED, code="not_found"),
+            actor(MIRA, "mira"),
+        ),
+        "system": (Event(action="keys.key.rotated", object_id="k-2"), Actor.system("mira", "scheduler")),
+    }
+    return {
+        name: record(
+            event,
+            who,
+            at=NOON + timedelta(minutes=minute),
+            changes=[
+                RowChange(table_name="encryption_keys", record_id=event.object_id, action="update"),
+            ],
+        )
+        for minute, (name, (event, who)) in enumerate(told.items())
+    }
+
+
+def names(entries, found):
+    return [next(name for name, entry in entries.items() if entry.id == row.id) for row in found]
+
+
+@pytest.mark.parametrize(
+    ("criteria", "expected"),
+    [
+        ({}, ["system", "refused", "rotated", "created"]),
+        ({"actor": "mira"}, ["system", "refused", "created"]),
+        ({"actor": str(MIRA)}, ["refused", "created"]),
+        ({"actor": "nobody"}, []),
+        ({"action": "keys.key.created"}, ["created"]),
+        ({"object_id": "k-1"}, ["rotated", "created"]),
+        ({"outcome": "denied"}, ["refused"]),
+        ({"source": "console"}, ["rotated"]),
+        ({"since": NOON + timedelta(minutes=2)}, ["system", "refused"]),
+        ({"until": NOON + timedelta(minutes=2)}, ["rotated", "created"]),
+        (
+            {"since": NOON + timedelta(minutes=1), "until": NOON + timedelta(minutes=3)},
+            ["refused", "rotated"],
+        ),
+        ({"search": "LAPTOP"}, ["rotated"]),
+        ({"search": "laptop sven"}, ["rotated"]),
+        ({"search": "laptop mira"}, []),
+        ({"search": "t_found"}, ["refused"]),
+        ({"search": "no__found"}, []),
+        ({"search": "not%found"}, []),
+        ({"actor": "mira", "object_id": "k-2", "outcome": "ok"}, ["system"]),
+    ],
+)
+def test_each_filter_finds_what_it_names(entries, criteria, expected):
+    assert names(entries, find_logs(AUDITOR, LogCriteria(**criteria))) == expected
+
+
+@pytest.mark.parametrize("role", ["admin", "operator", "auditor"])
+def test_who_may_see_everything_sees_everything(entries, role):
+    assert find_logs(reader(role), LogCriteria()).count() == 4
+    assert find_changes(reader(role), TrailCriteria()).count() == 4
+
+
+def test_a_developer_sees_his_own_acts_only(entries):
+    mira = reader("developer")
+
+    assert names(entries, find_logs(mira, LogCriteria())) == ["refused", "created"]
+    assert not find_logs(mira, LogCriteria(actor="sven")).exists()
+    assert {row.changed_by for row in find_changes(mira, TrailCriteria())} == {MIRA}
+    assert find_log(mira, entries["created"].id) == entries["created"]
+    with pytest.raises(NotFound):
+        find_log(mira, entries["rotated"].id)
+
+
+def test_what_the_system_did_is_nobodys_own(entries):
+    nobody = reader("developer", None)
+
+    assert not find_logs(nobody, LogCriteria()).exists()
+    assert not find_changes(nobody, TrailCriteria()).exists()
+
+
+def test_without_the_permission_nothing_is_found(entries):
+    powerless = Principal(actor=actor(MIRA, "m"), user_id=MIRA, role="admin", permissions=frozenset())
+
+    for find in (
+        lambda: find_logs(powerless, LogCriteria()),
+        lambda: find_changes(powerless, TrailCriteria()),
+        lambda: find_log(powerless, entries["created"].id),
+    ):
+        with pytest.raises(Denied):
+            find()
+
+
+def test_an_entry_that_is_not_there_is_not_found(entries):
+    with pytest.raises(NotFound):
+        find_log(AUDITOR, 2**63 + 1)
+
+
+@pytest.mark.parametrize(
+    ("criteria", "count"),
+    [
+        ({"table_name": "encryption_keys"}, 4),
+        ({"table_name": "users"}, 0),
+        ({"record_id": "k-1"}, 2),
+        ({"actor": "sven"}, 1),
+        ({"actor": str(MIRA)}, 2),
+        ({"since": NOON + timedelta(minutes=1), "until": NOON + timedelta(minutes=3)}, 2),
+    ],
+)
+def test_the_trail_is_found_by_table_record_actor_and_time(entries, criteria, count):
+    assert find_changes(AUDITOR, TrailCriteria(**criteria)).count() == count
+
+
+def many(number):
+    return [record(Event(action="test.thing.done"), actor(MIRA, "mira")).id for _ in range(number)]
+
+
+def test_pages_follow_each_other_without_gap_or_repetition():
+    ids = many(7)
+    rows, before, seen = AuditLog.objects.all(), None, []
+    while True:
+        page = page_before(rows, before=before, limit=3)
+        assert (page.count, page.count_is_exact) == (7, True)
+        seen.append([row.id for row in page.rows])
+        before = page.next_before
+        if before is None:
+            break
+
+    newest = ids[::-1]
+    assert seen == [newest[:3], newest[3:6], newest[6:]]
+
+
+def test_new_entries_do_not_shift_the_older_pages():
+    ids = many(6)
+    first = page_before(AuditLog.objects.all(), before=None, limit=3)
+    many(2)
+    second = page_before(AuditLog.objects.all(), before=first.next_before, limit=3)
+
+    assert [row.id for row in second.rows] == ids[:3][::-1]
+
+
+def test_the_way_back_leads_to_the_page_one_came_from():
+    ids = many(7)
+    rows = AuditLog.objects.all()
+
+    first = page_before(rows, before=None, limit=3)
+    assert (first.has_previous, first.previous_before) == (False, None)
+    second = page_before(rows, before=first.next_before, limit=3)
+    assert (second.has_previous, second.previous_before) == (True, None)
+    third = page_before(rows, before=second.next_before, limit=3)
+    back = page_before(rows, before=third.previous_before, limit=3)
+    assert third.has_previous
+    assert [row.id for row in back.rows] == [row.id for row in second.rows] == ids[1:4][::-1]
+
+
+def test_a_full_last_page_has_no_next():
+    many(3)
+
+    assert page_before(AuditLog.objects.all(), before=None, limit=3).next_before is None
+
+
+def test_counting_stops_at_its_bound_and_says_so(monkeypatch):
+    monkeypatch.setattr(selection, "EXACT_COUNT", 5)
+    many(5)
+    page = page_before(AuditLog.objects.all(), before=None, limit=2)
+    assert (page.count, page.count_is_exact) == (5, True)
+
+    many(1)
+    page = page_before(AuditLog.objects.all(), before=None, limit=2)
+    assert (page.count, page.count_is_exact) == (5, False)
+
+
+@pytest.mark.parametrize(("before", "queries"), [(None, 2), (10**9, 3)])
+def test_a_page_costs_the_same_few_queries_however_long_it_is(django_assert_num_queries, before, queries):
+    many(30)
+
+    with django_assert_num_queries(queries):
+        page_before(AuditLog.objects.all(), before=before, limit=25)
