@@ -1,6 +1,7 @@
 """The authentication door: log-in, refresh, log-out, and the public keys of the tokens."""
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
@@ -39,7 +40,7 @@ class AuthView(ApiView[Principal]):
 class CredentialView(AuthView):
     """An endpoint that proves who is asking by its body: a stale Authorization header does no harm."""
 
-    authentication_classes: ClassVar[list[type[BaseAuthentication]]] = []
+    authentication_classes: Sequence[type[BaseAuthentication]] = ()
 
 
 class LogInView(CredentialView):
@@ -84,7 +85,7 @@ class MeView(AuthView):
 
     @extend_schema(responses=MeAnswer)
     def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
-        user = User.objects.get(pk=self.principal.user_id)
+        user = User.objects.get(pk=self.principal.person_id)
         return Response(MeAnswer(user, context={"view": self}).data)
 
 
@@ -100,7 +101,7 @@ class PasswordView(AuthView):
 class JwksView(ApiView[Principal]):
     """The keys that verify access tokens (RFC 7517), the coming one included."""
 
-    authentication_classes: ClassVar[list[type[BaseAuthentication]]] = []
+    authentication_classes: Sequence[type[BaseAuthentication]] = ()
     rules = {"GET": Rule(PUBLIC, actions.SIGNING_KEYS_READ)}
 
     @extend_schema(responses=OpenApiTypes.OBJECT)

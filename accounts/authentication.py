@@ -1,5 +1,6 @@
 """Who sends a request to the REST door: whoever its bearer token stands for."""
 
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
@@ -15,20 +16,33 @@ class BearerAuthentication(BaseAuthentication):
     """RFC 6750, the Authorization header only. Browser sessions never authenticate the API."""
 
     def authenticate(self, request: Request) -> tuple[Principal, None] | None:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            return None
-        if not token:
-            raise Unauthenticated(BAD_TOKEN)
-        principal = authenticate_bearer(token, origin_of(request))
-        name_actor(request, principal.actor)
-        return principal, None
+        principal = _read_principal(request)
+        return None if principal is None else (principal, None)
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
         return "Bearer"
 
 
-def origin_of(request: Request) -> Origin:
+def authenticate_request(request: HttpRequest) -> Principal:
+    """Whoever sends a request to a view outside DRF. Raises Unauthenticated."""
+    principal = _read_principal(request)
+    if principal is None:
+        raise Unauthenticated("Send an access token: Authorization: Bearer ….")
+    return principal
+
+
+def _read_principal(request: HttpRequest | Request) -> Principal | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    if not token:
+        raise Unauthenticated(BAD_TOKEN)
+    principal = authenticate_bearer(token, origin_of(request))
+    name_actor(request, principal.actor)
+    return principal
+
+
+def origin_of(request: HttpRequest | Request) -> Origin:
     """Where a request comes from, as ``ciphercanary.middleware`` found it."""
     context = in_context(request)
     return Origin(
@@ -38,6 +52,6 @@ def origin_of(request: Request) -> Origin:
     )
 
 
-def name_actor(request: Request, actor: Actor) -> None:
+def name_actor(request: HttpRequest | Request, actor: Actor) -> None:
     """Say who acts, for the record of a refusal."""
     in_context(request).actor = actor  # type: ignore[attr-defined]  # the kernel knows no Actor; audit reads it

@@ -49,6 +49,13 @@ class Principal:
     def username(self) -> str:
         return self.actor.actor_name
 
+    @property
+    def person_id(self) -> UUID:
+        """The user's id. Raises Denied for what is no person: some acts need one's own account."""
+        if self.user_id is None:
+            raise Denied("Only a person can do this.")
+        return self.user_id
+
     def has_permission(self, word: str) -> bool:
         return word in self.permissions
 

@@ -9,6 +9,7 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -123,14 +124,22 @@ def authenticate_bearer(text: str, origin: Origin) -> Principal:
         raise
 
 
+def renew_principal(principal: Principal) -> Principal:
+    """The same caller as of the present epoch, for an answer that must be decided anew.
+
+    Raises SessionEnded where his rights ended with the change: a role never changes without ending them.
+    """
+    epoch = read_epoch()
+    if principal.family_id is not None:
+        _require_open_family(principal.family_id, principal.user_id)
+    return replace(principal, epoch=epoch)
+
+
 def _authenticate(text: str, origin: Origin) -> Principal:
     epoch = read_epoch()  # before the rows: what changes after this moment makes the principal stale
     claims = _verify(text)
-    family = TokenFamily.objects.select_related("user").filter(pk=UUID(claims["sid"])).first()
-    if family is None or str(family.user_id) != claims["sub"]:
-        raise SessionEnded
-    user = family.user.check_mac()
-    family.check_mac().require_open()
+    family = _require_open_family(UUID(claims["sid"]), UUID(claims["sub"]))
+    user = family.user
     return Principal(
         actor=origin.user(user.id, user.username, auth_method=family.auth_methods, token_id=claims["jti"]),
         user_id=user.id,
@@ -142,6 +151,15 @@ def _authenticate(text: str, origin: Origin) -> Principal:
         not_after=datetime.fromtimestamp(claims["exp"], UTC),
         epoch=epoch,
     )
+
+
+def _require_open_family(family_id: UUID, user_id: UUID | None) -> TokenFamily:
+    family = TokenFamily.objects.select_related("user").filter(pk=family_id, user=user_id).first()
+    if family is None:
+        raise SessionEnded
+    family.user.check_mac()
+    family.check_mac().require_open()
+    return family
 
 
 def _verify(text: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from accounts.services.login import known_username, log_in, log_in_to_admin
 from accounts.services.sessions import TokenPair, log_out, refresh
+from accounts.services.totp import Enrolment, confirm_totp, enrol_totp, remove_totp, reset_totp
 from accounts.services.users import (
     change_password,
     create_user,
@@ -13,19 +14,25 @@ from accounts.services.users import (
     sign_out_everywhere,
     unlock_user,
 )
+from accounts.tokens import authenticate_bearer, renew_principal
 
 __all__ = [
     "TokenPair",
+    "authenticate_bearer",
     "change_password",
     "create_user",
     "disable_user",
     "enable_user",
+    "enrol_totp",
     "find_user",
     "known_username",
     "log_in",
     "log_in_to_admin",
     "log_out",
     "refresh",
+    "remove_totp",
+    "reset_totp",
+    "renew_principal",
     "set_password",
     "set_role",
     "sign_out_everywhere",

@@ -64,12 +64,10 @@ def set_password(*, principal: Principal, user_id: UUID, password: str) -> User:
 def change_password(*, principal: Principal, current: str, new: str) -> None:
     """Change one's own password and end every session, this one included. Called outside any transaction.
 
-    Raises Invalid (naming the field), Throttled after five wrong guesses at the present password.
+    Raises Denied, Invalid (naming the field), Throttled after five wrong guesses at the present password.
     """
     require_acceptable(new, field="new")
-    user = User.objects.filter(pk=principal.user_id).first()
-    if user is None:
-        raise NotFound("Only a person has a password.")
+    user = User.objects.get(pk=principal.person_id).check_mac()
     with hash_slot():
         attempts.spend(attempts.PASSWORD, user.username)
         if not verify_password(current, user.password)[0]:

@@ -1,0 +1,47 @@
+"""What the account commands share: whom they act as, how they ask for a password, how they refuse."""
+
+import getpass
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.principals import Principal
+from audit.events import Source
+from ciphercanary.errors import DomainError
+
+
+class AccountCommand(BaseCommand):
+    """Acts as the application itself, under the command's own name; a refusal becomes one line."""
+
+    requires_migrations_checks = True
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            return super().execute(*args, **options)
+        except DomainError as error:
+            raise CommandError(describe(error)) from None
+
+    @property
+    def principal(self) -> Principal:
+        return Principal.system(type(self).__module__.rpartition(".")[2], Source.COMMAND)
+
+
+def describe(error: DomainError) -> str:
+    """What went wrong, field by field where fields are at fault."""
+    if not error.fields:
+        return error.detail
+    return "; ".join(f"{name}: {' '.join(messages)}" for name, messages in error.fields.items())
+
+
+def read_new_password() -> str:
+    """A password typed twice at a terminal, or the first line of what is piped in; never an argument.
+
+    Arguments stand in the process list and in the shell's history. Raises CommandError.
+    """
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    password = getpass.getpass("Password: ")
+    if getpass.getpass("Again: ") != password:
+        raise CommandError("The two passwords differ.")
+    return password

@@ -1,0 +1,20 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from accounts.management.base import AccountCommand
+from accounts.signing_keys import rotate_signing_key
+
+
+class Command(AccountCommand):
+    help = "Sign access tokens with the published next key, and publish another one after it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--emergency",
+            action="store_true",
+            help="the key may be known to others: wait for nothing, and end every access token it signed",
+        )
+
+    def handle(self, *args: Any, emergency: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        key = rotate_signing_key(actor=self.principal.actor, is_emergency=emergency)
+        self.stdout.write(f"{key.kid} signs access tokens now")

@@ -1,0 +1,17 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from accounts import services
+from accounts.management.base import AccountCommand, read_new_password
+
+
+class Command(AccountCommand):
+    help = "Give a user a new password and end his sessions. It is asked for, or read from standard input."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username")
+
+    def handle(self, *args: Any, username: str, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        user = services.find_user(username)
+        services.set_password(principal=self.principal, user_id=user.id, password=read_new_password())
+        self.stdout.write(f"{user.username} has a new password, and every session has ended")

@@ -1,0 +1,46 @@
+from argparse import ArgumentParser
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.db import transaction
+
+from accounts import services
+from accounts.management.base import AccountCommand
+from accounts.models import User
+from accounts.roles import ROLES
+
+type Change = Callable[..., User]
+
+
+class Command(AccountCommand):
+    help = "Change a user's role, shut him out, let him in again, or end his sessions; all of it or nothing."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username")
+        parser.add_argument("--role", choices=list(ROLES))
+        state = parser.add_mutually_exclusive_group()
+        state.add_argument("--disable", action="store_true")
+        state.add_argument("--enable", action="store_true")
+        parser.add_argument("--sign-out", action="store_true", help="end every session")
+
+    def handle(self, *args: Any, username: str, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        changes = _changes(options)
+        if not changes:
+            raise CommandError("Say what to change: --role, --disable, --enable or --sign-out.")
+        user = services.find_user(username)
+        with transaction.atomic():
+            for change in changes:
+                user = change(principal=self.principal, user_id=user.id)
+        self.stdout.write(f"{user.username}: {user.role}, {'active' if user.is_active else 'disabled'}")
+
+
+def _changes(options: dict[str, Any]) -> list[Change]:
+    asked: list[tuple[Any, Change]] = [
+        (options["role"], partial(services.set_role, role=options["role"])),
+        (options["disable"], services.disable_user),
+        (options["enable"], services.enable_user),
+        (options["sign_out"], services.sign_out_everywhere),
+    ]
+    return [change for wanted, change in asked if wanted]
