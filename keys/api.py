@@ -1,6 +1,6 @@
 """The DRF door to keys: each view translates, and calls one service."""
 
-from typing import ClassVar
+from typing import ClassVar, cast
 from uuid import UUID
 
 from django.urls import reverse
@@ -42,8 +42,9 @@ class KeyListView(ApiView[Principal]):
     @extend_schema(parameters=[KeyQuerySerializer], responses=KeySerializer(many=True))
     def get(self, _request: Request) -> Response:
         query = self.read_query(KeyQuerySerializer)
-        only = services.KeyFilter(**{k: v for k, v in query.items() if k not in {"page", "limit"}})
-        return self.page(services.list_keys(principal=self.principal, only=only), KeySerializer)
+        only = {name: value for name, value in query.items() if name not in {"page", "limit"}}
+        keys = services.list_keys(principal=self.principal, only=cast("services.KeyFilter", only))
+        return self.page(keys, KeySerializer)
 
     @extend_schema(request=CreateKeySerializer, responses={201: KeySerializer})
     def post(self, _request: Request) -> Response:
@@ -66,7 +67,7 @@ class KeyDetailView(KeyView):
 
     @extend_schema(request=UpdateKeySerializer, responses=KeySerializer)
     def patch(self, _request: Request, key_id: UUID) -> Response:
-        changes = services.KeyUpdate(**self.read(UpdateKeySerializer))
+        changes = cast("services.KeyUpdate", self.read(UpdateKeySerializer))
         return _key(services.update_key(principal=self.principal, key_id=key_id, changes=changes))
 
 

@@ -97,26 +97,19 @@ class KeyEntry:
     def standing(self, now: datetime) -> Standing:
         return lifecycle.standing(self.state, self.activates_at, self.expires_at, now)
 
-    def require_protect(self, mode: Mode, now: datetime, version: int | None = None) -> VersionEntry:
-        """The version that encrypts: the primary, unless another is asked for (deterministic modes do).
-
-        Raises UnsupportedAlgorithm, KeyNotActive, NotFound (no such version), KeyNotUsable (it is disabled).
-        """
+    def require_protect(self, mode: Mode, now: datetime) -> VersionEntry:
+        """The version that encrypts. Raises UnsupportedAlgorithm, KeyNotActive."""
         if mode.name not in self.modes:
             raise UnsupportedAlgorithm(
                 f"The key {self.name} does not use {mode.name}, but {self._mode_names}."
             )
-        at = self.standing(now)
-        lifecycle.require_protect(at)
-        return self._enabled_version(self.primary_version if version is None else version, at)
+        lifecycle.require_protect(self.standing(now))
+        return self.versions[self.primary_version]
 
     def require_process(self, version: int, now: datetime, *, for_reencryption: bool = False) -> VersionEntry:
         """A version that decrypts. Raises NotFound (no such version), KeyNotUsable (key or version)."""
         at = self.standing(now)
         lifecycle.require_process(at, for_reencryption=for_reencryption)
-        return self._enabled_version(version, at)
-
-    def _enabled_version(self, version: int, at: Standing) -> VersionEntry:
         entry = self.versions.get(version)
         if entry is None:
             raise NotFound

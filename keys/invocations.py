@@ -75,3 +75,9 @@ def counter_of(version_id: UUID) -> InvocationCounter:
         if len(_counters) > MAX_COUNTERS:
             _counters.popitem(last=False)
         return counter
+
+
+def forget_counters() -> None:
+    """Give up every reservation of this process, as its end does."""
+    with _counters_lock:
+        _counters.clear()

@@ -56,16 +56,9 @@ TRANSITIONS: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
         ),
         State.DEACTIVATED: frozenset({State.COMPROMISED, State.DELETION_SCHEDULED}),
         State.COMPROMISED: frozenset({State.DELETION_SCHEDULED}),
-        # Back to the state it left; what was active comes back suspended, so that somebody decides again.
-        State.DELETION_SCHEDULED: frozenset(
-            {
-                State.PRE_ACTIVATION,
-                State.SUSPENDED,
-                State.DEACTIVATED,
-                State.COMPROMISED,
-                State.DESTROYED,
-            }
-        ),
+        # Cancelling restores the state that was left, and is no way to a state of choice: were those states
+        # listed here, "revoke" would quietly call off a deletion.
+        State.DELETION_SCHEDULED: frozenset({State.DESTROYED}),
         State.DESTROYED: frozenset(),
     }
 )

@@ -10,6 +10,7 @@ from django.db import connections, models
 from django.db.models import F, Q, Value
 
 from accounts.principals import Principal
+from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
 from ciphercanary.kek import Wrapped
 from ciphercanary.row_mac import MacField, MacProtectedRow
 from keys import lifecycle
@@ -106,6 +107,11 @@ class Key(MacProtectedRow):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def key_size(self) -> int:
+        """In bits."""
+        return KEY_ALGORITHMS[self.algorithm].key_size
 
     @property
     def versions_count(self) -> int:

@@ -25,10 +25,6 @@ ALLOWED = {
     ("deactivated", "compromised"),
     ("deactivated", "deletion_scheduled"),
     ("compromised", "deletion_scheduled"),
-    ("deletion_scheduled", "pre_activation"),
-    ("deletion_scheduled", "suspended"),
-    ("deletion_scheduled", "deactivated"),
-    ("deletion_scheduled", "compromised"),
     ("deletion_scheduled", "destroyed"),
 }
 

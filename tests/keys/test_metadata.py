@@ -16,7 +16,9 @@ def test_other_names_are_refused_naming_the_field(name):
     assert set(refusal.value.fields) == {"name"}
 
 
-@pytest.mark.parametrize("text", ["", "two\nlines\tand a tab", "ключ", "\u0645\u06cc\u200c\u062e", "x" * 1000])
+@pytest.mark.parametrize(
+    "text", ["", "two\nlines\tand a tab", "ключ", "\u0645\u06cc\u200c\u062e", "x" * 1000]
+)
 def test_descriptions_are_prose_in_any_language(text):
     metadata.check_description(text)
 

@@ -1,0 +1,69 @@
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import count
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from audit.models import AuditLog, AuditTrail
+from ciphercanary.clock import database_now
+from keys import keyring, services
+from keys.models import Key
+
+
+@pytest.fixture
+def new_key(admin) -> Callable[..., Key]:
+    """Creates a key through the service, as the admin unless told otherwise."""
+    numbers = count(1)
+
+    def create(**fields):
+        given = {
+            "principal": admin.principal,
+            "name": f"key-{next(numbers)}-{uuid4().hex[:8]}",
+            "algorithm": "aes-256",
+        }
+        return services.create_key(**(given | fields))
+
+    return create
+
+
+@pytest.fixture
+def key(new_key) -> Key:
+    return new_key()
+
+
+@pytest.fixture
+def let_time_pass() -> Callable[..., None]:
+    """Puts a key where it would be after its activation, or its expiry too, as if written long ago."""
+
+    def shift(key, *, expired=False):
+        now = database_now()
+        row = Key.objects.get(pk=key.pk)
+        if row.activates_at is not None:
+            row.activates_at = now - timedelta(days=2)
+        if expired:
+            row.expires_at = now - timedelta(seconds=1)
+        row.save_with_mac()
+        keyring.forget(key.pk)
+
+    return shift
+
+
+@pytest.fixture
+def events_of() -> Callable[..., list[AuditLog]]:
+    """The log entries about a key, oldest first."""
+    return lambda key: list(AuditLog.objects.filter(object_id=str(key.pk)).order_by("id"))
+
+
+@pytest.fixture
+def changes_of() -> Callable[..., list[AuditTrail]]:
+    """The changed rows of one log entry, oldest first."""
+    return lambda event: list(AuditTrail.objects.filter(event_id=event.event_id).order_by("id"))
+
+
+@pytest.fixture
+def connection_queries() -> Callable[[], CaptureQueriesContext]:
+    """``with connection_queries() as statements`` lists the SQL that was run, in order."""
+    return lambda: CaptureQueriesContext(connection)

@@ -1,0 +1,86 @@
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from django.db import connection
+
+from accounts.principals import Principal
+from ciphercanary.crypto.errors import UnsupportedAlgorithm
+from ciphercanary.errors import Invalid
+from keys import keyring, services
+from keys.models import Key
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_first_use_creates_the_key_and_the_second_finds_it(developer, events_of):
+    first = services.default_key(developer.principal, "aes-256")
+    assert services.default_key(developer.principal, "aes-256") == first
+    assert first.is_default
+    assert first.created_by_id == developer.user.id
+    (event,) = events_of(first)
+    assert event.action == "keys.key.created"
+    assert event.user_id == developer.user.id
+
+
+def test_each_user_and_each_algorithm_has_its_own(developer, stranger):
+    keys = {
+        services.default_key(person.principal, algorithm).id
+        for person in (developer, stranger)
+        for algorithm in ("aes-256", "chacha20")
+    }
+    assert len(keys) == 4
+
+
+def test_its_name_cannot_be_taken_beforehand(developer, stranger):
+    names = {services.default_key(person.principal, "aes-256").name for person in (developer, stranger)}
+    assert len(names) == 2
+    assert all(name.startswith("default-aes-256-") for name in names)
+
+
+def test_a_mode_stands_for_its_key_algorithm(developer):
+    assert services.default_key(developer.principal, "aes-256-gcm") == services.default_key(
+        developer.principal, "aes-256"
+    )
+
+
+def test_who_is_no_user_has_none():
+    with pytest.raises(Invalid) as refusal:
+        services.default_key(Principal.system("test", "command"), "aes-256")
+    assert set(refusal.value.fields) == {"key_id"}
+
+
+def test_an_unknown_algorithm_creates_nothing(developer):
+    with pytest.raises(UnsupportedAlgorithm):
+        services.default_key(developer.principal, "rot13")
+    assert not Key.objects.exists()
+
+
+def test_once_known_the_keyring_finds_it_without_a_query(developer, django_assert_num_queries):
+    entry = keyring.find_default(developer.principal, "aes-256")
+    with django_assert_num_queries(0):
+        assert keyring.find_default(developer.principal, "aes-256") is entry
+
+
+def test_another_user_gets_another_from_the_keyring(developer, stranger):
+    assert (
+        keyring.find_default(developer.principal, "aes-256").key_id
+        != keyring.find_default(stranger.principal, "aes-256").key_id
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_32_first_uses_at_once_one_creates_the_key(developer):
+    starting_line = Barrier(32)
+
+    def use():
+        starting_line.wait()
+        try:
+            return services.default_key(developer.principal, "aes-256").id
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(32) as pool:
+        found = {future.result() for future in [pool.submit(use) for _ in range(32)]}
+    assert len(found) == 1
+    assert Key.objects.count() == 1

@@ -1,0 +1,130 @@
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from ciphercanary.crypto.algorithms import MODES
+from ciphercanary.crypto.errors import UnwrapFailed
+from ciphercanary.row_mac import IntegrityFailed
+from keys import keyring, services
+from keys.models import Key, KeyVersion
+
+pytestmark = pytest.mark.django_db
+
+GCM = MODES["aes-256-gcm"]
+PAST = datetime(2020, 1, 1, tzinfo=UTC)
+
+KEY_ALTERATIONS = {
+    "name": "renamed",
+    "algorithm": "chacha20",
+    "purpose": "sign",
+    "modes": ["aes-256-gcm-siv"],
+    "state": "suspended",
+    "activates_at": PAST,
+    "expires_at": PAST,
+    "primary_version": 2,
+    "created_by_id": None,
+    "is_default": True,
+    "row_seq": 7,
+    "row_mac": "",
+}
+VERSION_ALTERATIONS = {
+    "version": 2,
+    "state": "disabled",
+    "kek_id": "other",
+    "wrapped": b"other",
+    "row_seq": 7,
+    "row_mac": "1.0.AAAA",
+}
+
+
+def load(admin, key):
+    keyring.forget(key.id)
+    return keyring.find(key.id, admin.principal)
+
+
+@pytest.mark.parametrize("column", list(KEY_ALTERATIONS))
+def test_a_key_with_any_altered_column_is_not_used_or_changed(admin, key, column):
+    Key.objects.filter(pk=key.pk).update(**{column: KEY_ALTERATIONS[column]})
+    with pytest.raises(IntegrityFailed):
+        load(admin, key)
+    with pytest.raises(IntegrityFailed):
+        services.get_key(principal=admin.principal, key_id=key.id)
+    with pytest.raises(IntegrityFailed):
+        services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+
+
+@pytest.mark.parametrize("column", list(VERSION_ALTERATIONS))
+def test_a_version_with_any_altered_column_is_not_used(admin, key, column):
+    KeyVersion.objects.filter(key=key).update(**{column: VERSION_ALTERATIONS[column]})
+    with pytest.raises(IntegrityFailed):
+        load(admin, key)
+
+
+def test_a_disabled_version_that_was_altered_is_not_enabled(admin, key):
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    services.disable_version(principal=admin.principal, key_id=key.id, version=1, reason="test")
+    KeyVersion.objects.filter(key=key, version=1).update(wrapped=b"other")
+    with pytest.raises(IntegrityFailed):
+        services.enable_version(principal=admin.principal, key_id=key.id, version=1, reason="test")
+
+
+def test_a_version_that_was_deleted_is_missed(admin, key):
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    KeyVersion.objects.filter(key=key, version=1).delete()
+    with pytest.raises(IntegrityFailed):
+        load(admin, key)
+
+
+def test_a_version_moved_to_another_key_is_noticed(admin, new_key):
+    mine, theirs = new_key(), new_key()
+    KeyVersion.objects.filter(key=mine).delete()
+    KeyVersion.objects.filter(key=theirs).update(key=mine)
+    with pytest.raises(IntegrityFailed):
+        load(admin, mine)
+
+
+def test_a_version_moved_to_another_key_does_not_open_even_with_a_mac(admin, new_key):
+    # As by somebody who writes the database and could make the MAC, but not unwrap.
+    mine, theirs = new_key(), new_key()
+    KeyVersion.objects.filter(key=mine).delete()
+    moved = theirs.versions.get()
+    moved.key = mine
+    moved.save_with_mac()
+    with pytest.raises(UnwrapFailed):
+        load(admin, mine).versions[1].cipher(GCM)
+
+
+@pytest.mark.parametrize("column", ["algorithm", "purpose"])
+def test_material_does_not_open_for_another_algorithm_or_purpose(admin, key, column):
+    setattr(key, column, {"algorithm": "chacha20", "purpose": "sign"}[column])
+    key.save_with_mac()
+    with pytest.raises(UnwrapFailed):
+        load(admin, key).versions[1].cipher(GCM)
+
+
+def test_a_wrapped_key_copied_to_another_version_does_not_open(admin, key):
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    first, second = key.versions.order_by("version")
+    second.wrapped = first.wrapped
+    second.save_with_mac()
+    with pytest.raises(UnwrapFailed):
+        load(admin, key).versions[2].cipher(GCM)
+
+
+def test_an_altered_key_is_still_listed_for_whoever_looks_for_it(admin, key):
+    Key.objects.filter(pk=key.pk).update(name="altered-name")
+    assert [row.name for row in services.list_keys(principal=admin.principal, only={})] == ["altered-name"]
+
+
+def test_a_row_put_in_by_hand_is_not_used(admin, key):
+    forged = Key.objects.get(pk=key.pk)
+    forged.pk, forged.name = uuid4(), "forged"
+    forged._state.adding = True
+    forged.save()
+    version = key.versions.get()
+    version.pk, version.key = uuid4(), forged
+    version._state.adding = True
+    version.save()
+    with pytest.raises(IntegrityFailed):
+        load(admin, forged)

@@ -1,0 +1,139 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+
+from ciphercanary.crypto.algorithms import MODES
+from keys import keyring, services
+from keys.errors import UsageLimitReached
+from keys.invocations import FIRST_RESERVATION, LARGEST_RESERVATION, InvocationCounter, counter_of
+from keys.models import KeyVersion
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+GCM = MODES["aes-256-gcm"]
+LIMIT = GCM.invocation_limit
+
+
+@pytest.fixture
+def version(key):
+    return key.versions.get()
+
+
+def reserved(version):
+    return KeyVersion.objects.get(pk=version.pk).uses_reserved
+
+
+def set_reserved(version, number):
+    KeyVersion.objects.filter(pk=version.pk).update(uses_reserved=number)
+
+
+def test_the_first_use_reserves_many_before_it_is_used(version, django_assert_num_queries):
+    counter = InvocationCounter(version.pk)
+    counter.take(1, LIMIT)
+    assert reserved(version) == FIRST_RESERVATION
+    with django_assert_num_queries(0):
+        counter.take(FIRST_RESERVATION - 1, LIMIT)
+
+
+def test_each_reservation_doubles_up_to_the_largest(version):
+    counter = InvocationCounter(version.pk)
+    sizes = []
+    for _ in range(7):
+        before = reserved(version)
+        counter.take(counter._left + 1, LIMIT)
+        sizes.append(reserved(version) - before)
+    assert sizes == [2**16, 2**17, 2**18, 2**19, 2**20, 2**20, 2**20]
+    assert sizes[-1] == LARGEST_RESERVATION
+
+
+def test_more_than_a_reservation_can_be_taken_at_once(version):
+    InvocationCounter(version.pk).take(FIRST_RESERVATION + 5, LIMIT)
+    assert reserved(version) == FIRST_RESERVATION + 5
+
+
+def test_the_last_invocations_go_out_and_then_no_more(version):
+    set_reserved(version, LIMIT - 3)
+    counter = InvocationCounter(version.pk)
+    for _ in range(3):
+        counter.take(1, LIMIT)
+    with pytest.raises(UsageLimitReached) as refusal:
+        counter.take(1, LIMIT)
+    assert refusal.value.code == "usage_limit_reached"
+    assert "Rotate" in refusal.value.detail
+    assert reserved(version) == LIMIT
+
+
+def test_a_batch_that_does_not_fit_takes_nothing(version):
+    set_reserved(version, LIMIT - 3)
+    counter = InvocationCounter(version.pk)
+    with pytest.raises(UsageLimitReached):
+        counter.take(4, LIMIT)
+    counter.take(3, LIMIT)
+    assert reserved(version) == LIMIT
+
+
+def test_two_processes_never_share_an_invocation(version):
+    InvocationCounter(version.pk).take(1, LIMIT)
+    InvocationCounter(version.pk).take(1, LIMIT)
+    assert reserved(version) == 2 * FIRST_RESERVATION
+
+
+def test_threads_count_each_invocation_once(version):
+    counter = InvocationCounter(version.pk)
+
+    def use(_):
+        try:
+            counter.take(1, LIMIT)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(use, range(800)))
+    assert counter._left == FIRST_RESERVATION - 800
+    assert reserved(version) == FIRST_RESERVATION
+
+
+def test_a_reservation_survives_the_reload_of_its_key(admin, key, version):
+    keyring.find(key.id, admin.principal).versions[1].reserve_invocation(GCM)
+    keyring.forget(key.id)
+    keyring.find(key.id, admin.principal).versions[1].reserve_invocation(GCM)
+    assert reserved(version) == FIRST_RESERVATION
+
+
+def test_rotation_is_the_remedy(admin, key, version):
+    set_reserved(version, LIMIT)
+    entry = keyring.find(key.id, admin.principal)
+    with pytest.raises(UsageLimitReached):
+        entry.versions[1].reserve_invocation(GCM)
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="used up")
+    keyring.refresh_if_stale()
+    keyring.find(key.id, admin.principal).versions[2].reserve_invocation(GCM)
+
+
+def test_a_mode_without_a_limit_in_reach_counts_nothing(admin, new_key):
+    key = new_key(algorithm="aes-256-siv")
+    keyring.find(key.id, admin.principal).versions[1].reserve_invocation(MODES["aes-256-siv"])
+    assert reserved(key.versions.get()) == 0
+
+
+def test_invocations_are_never_reserved_inside_a_transaction(version):
+    with pytest.raises(AssertionError):
+        _take_in_transaction(version)
+    assert reserved(version) == 0
+
+
+def _take_in_transaction(version):
+    from django.db import transaction  # noqa: PLC0415 - named where its absence is the point
+
+    with transaction.atomic():
+        InvocationCounter(version.pk).take(1, LIMIT)
+
+
+def test_a_process_has_one_counter_of_a_version(version):
+    assert counter_of(version.pk) is counter_of(version.pk)
+
+
+def test_reserving_leaves_the_rows_mac_alone(version):
+    InvocationCounter(version.pk).take(1, LIMIT)
+    KeyVersion.objects.get(pk=version.pk).check_mac()

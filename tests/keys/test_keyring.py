@@ -1,0 +1,236 @@
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from audit.epoch import read_epoch
+from ciphercanary.clock import database_now
+from ciphercanary.crypto.algorithms import KEY_ALGORITHMS, MODES
+from ciphercanary.crypto.errors import DecryptionFailed, UnsupportedAlgorithm
+from ciphercanary.errors import NotFound
+from keys import keyring, services
+from keys.errors import KeyNotActive, KeyNotUsable
+
+pytestmark = pytest.mark.django_db
+
+GCM = MODES["aes-256-gcm"]
+HOUR = timedelta(hours=1)
+
+
+def find(person, key):
+    return keyring.find(key.id, person.principal)
+
+
+def seal(entry, version, plaintext=b"canary", mode=GCM):
+    return version.cipher(mode).seal(plaintext, key_id=entry.key_id, version=version.number, aad=b"")
+
+
+def unseal(entry, version, sealed, mode=GCM):
+    return version.cipher(mode).open(sealed, key_id=entry.key_id, version=version.number, aad=b"")
+
+
+def test_an_entry_is_what_its_rows_say(admin, new_key):
+    key = new_key(expires_at=database_now() + HOUR)
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    entry = find(admin, key)
+    assert (entry.key_id, entry.name, entry.algorithm, entry.primary_version) == (
+        key.id,
+        key.name,
+        "aes-256",
+        2,
+    )
+    assert (entry.created_by, entry.expires_at, entry.not_after) == (
+        admin.user.id,
+        key.expires_at,
+        key.expires_at,
+    )
+    assert entry.modes == KEY_ALGORITHMS["aes-256"].modes
+    assert sorted(entry.versions) == [1, 2]
+    assert entry.epoch == read_epoch()
+
+
+def test_once_warm_a_key_is_found_and_used_without_a_query(admin, key, django_assert_num_queries):
+    entry = find(admin, key)
+    sealed = seal(entry, entry.require_protect(GCM, database_now()))
+    now = database_now()
+    with django_assert_num_queries(0):
+        again = find(admin, key)
+        assert again is entry
+        again.require_protect(GCM, now)
+        assert unseal(again, again.require_process(1, now), sealed) == b"canary"
+
+
+def test_a_cipher_is_built_once_for_a_version_and_a_mode(admin, key):
+    version = find(admin, key).versions[1]
+    assert version.cipher(GCM) is version.cipher(GCM)
+    assert version.cipher(GCM) is not version.cipher(MODES["aes-256-gcm-siv"])
+
+
+def test_threads_share_one_cipher(admin, key):
+    version = find(admin, key).versions[1]
+    version.cipher(MODES["aes-256-gcm-siv"])  # the key-encryption key is read from the database here, once
+    with ThreadPoolExecutor(16) as pool:
+        ciphers = {id(cipher) for cipher in pool.map(lambda _: version.cipher(GCM), range(64))}
+    assert len(ciphers) == 1
+
+
+def test_material_is_unwrapped_on_first_use_only(admin, key):
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    # The first version's bytes cannot be opened; as long as nobody asks for it, nothing is the matter.
+    first = key.versions.get(version=1)
+    first.wrapped = b"\x01" + bytes(60)
+    first.save_with_mac()
+    entry = find(admin, key)
+    assert entry.versions[2].cipher(GCM)
+
+
+@pytest.mark.parametrize("algorithm", list(KEY_ALGORITHMS))
+def test_every_mode_of_every_algorithm_seals_and_opens(admin, new_key, algorithm):
+    entry = find(admin, new_key(algorithm=algorithm))
+    for name in KEY_ALGORITHMS[algorithm].modes:
+        version = entry.require_protect(MODES[name], database_now())
+        sealed = seal(entry, version, mode=MODES[name])
+        assert unseal(entry, version, sealed, mode=MODES[name]) == b"canary"
+
+
+def test_a_mode_of_another_algorithm_is_refused_both_ways(admin, key):
+    entry = find(admin, key)
+    with pytest.raises(UnsupportedAlgorithm):
+        entry.require_protect(MODES["chacha20-poly1305"], database_now())
+    with pytest.raises(UnsupportedAlgorithm):
+        entry.require_process(1, database_now()).cipher(MODES["chacha20-poly1305"])
+
+
+def test_a_key_that_does_not_exist_is_not_found(admin):
+    with pytest.raises(NotFound):
+        keyring.find(uuid4(), admin.principal)
+
+
+def test_a_strangers_key_is_not_found_cold_or_warm(developer, stranger, admin, new_key):
+    key = new_key(principal=developer.principal)
+    with pytest.raises(NotFound):
+        find(stranger, key)
+    assert find(developer, key) is find(admin, key)
+    with pytest.raises(NotFound):
+        find(stranger, key)
+
+
+def test_a_caller_without_an_account_owns_nothing(developer, new_key):
+    key = new_key(principal=developer.principal)
+    with pytest.raises(NotFound):
+        keyring.find(key.id, replace(developer.principal, user_id=None))
+
+
+def test_the_primary_version_protects_and_earlier_ones_process(admin, key):
+    old = find(admin, key)
+    sealed = seal(old, old.versions[1])
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    keyring.refresh_if_stale()
+    entry = find(admin, key)
+    assert entry.require_protect(GCM, database_now()).number == 2
+    assert unseal(entry, entry.require_process(1, database_now()), sealed) == b"canary"
+    with pytest.raises(DecryptionFailed):
+        unseal(entry, entry.versions[2], sealed)
+
+
+def test_a_version_that_does_not_exist_or_is_disabled_does_not_process(admin, key):
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    services.disable_version(principal=admin.principal, key_id=key.id, version=1, reason="test")
+    entry = find(admin, key)
+    with pytest.raises(NotFound):
+        entry.require_process(3, database_now())
+    with pytest.raises(KeyNotUsable) as refusal:
+        entry.require_process(1, database_now())
+    assert refusal.value.extra["status"] == "active"
+
+
+def test_a_warm_entry_expires_by_the_time_it_is_asked_about(admin, new_key):
+    entry = find(admin, new_key(expires_at=database_now() + HOUR))
+    entry.require_protect(GCM, database_now())
+    with pytest.raises(KeyNotActive) as refusal:
+        entry.require_protect(GCM, entry.expires_at)
+    assert refusal.value.extra == {"state": "deactivated", "status": "expired"}
+    assert entry.require_process(1, entry.expires_at).number == 1
+
+
+def test_a_compromised_key_processes_for_reencryption_only(admin, key):
+    services.revoke_key(principal=admin.principal, key_id=key.id, reason="leak", compromised=True)
+    entry = find(admin, key)
+    with pytest.raises(KeyNotUsable):
+        entry.require_process(1, database_now())
+    assert entry.require_process(1, database_now(), for_reencryption=True).number == 1
+
+
+def test_a_change_is_seen_by_whoever_authenticated_after_it(admin, key):
+    warm = find(admin, key)
+    services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+    later = replace(admin.principal, epoch=read_epoch())
+    fresh = keyring.find(key.id, later)
+    assert fresh.epoch > warm.epoch
+    with pytest.raises(KeyNotActive):
+        fresh.require_protect(GCM, database_now())
+
+
+def test_an_entry_of_an_older_epoch_is_dropped_and_a_present_one_kept(admin, key, new_key):
+    other = new_key()
+    find(admin, other)
+    assert keyring.refresh_if_stale() is False
+    services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+    assert keyring.refresh_if_stale() is True
+    assert keyring.refresh_if_stale() is False
+    assert find(admin, key).state == "suspended"
+
+
+def test_the_epoch_is_read_before_the_rows(admin, key, connection_queries):
+    find(admin, key)
+    with connection_queries() as statements:
+        keyring.forget(key.id)
+        find(admin, key)
+    assert "security_epoch" in statements[0]["sql"]
+    assert "key_versions" in statements[1]["sql"]
+    assert len(statements) == 2
+
+
+def test_a_slow_loader_does_not_put_back_an_older_entry(admin, key):
+    entry = find(admin, key)
+    keyring._entries.put(replace(entry, epoch=entry.epoch + 1, name="newer"))
+    keyring._entries.put(entry)
+    assert keyring._entries.get(key.id, 0).name == "newer"
+
+
+def test_what_nobody_used_for_a_minute_is_dropped(admin, key, new_key):
+    used, unused = find(admin, key), find(admin, new_key())
+    entries = keyring._entries
+    loaded_at = entries._held[unused.key_id][1]
+    entries._held[used.key_id] = (used, loaded_at + 30)
+    entries.drop_unused(loaded_at + keyring.MAX_UNUSED)
+    assert set(entries._held) == {used.key_id}
+
+
+def test_a_sweeper_runs_while_there_is_something_to_drop(admin, key):
+    find(admin, key)
+    assert keyring._entries._sweeper.is_alive()
+    assert keyring._entries._sweeper.daemon
+
+
+def test_the_least_recently_used_key_goes_first(admin, new_key, monkeypatch):
+    monkeypatch.setattr(keyring, "MAX_ENTRIES", 2)
+    first, second, third = new_key(), new_key(), new_key()
+    for key in (first, second, first, third):
+        find(admin, key)
+    assert set(keyring._entries._held) == {first.id, third.id}
+
+
+def test_nothing_in_an_entry_prints_or_serialises_key_bytes(admin, key):
+    entry = find(admin, key)
+    version = entry.versions[1]
+    version.cipher(GCM)
+    assert repr(version) == "<VersionEntry>"
+    assert "VersionEntry" not in repr(entry)
+    for serialise in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError):
+            serialise(version)

@@ -1,0 +1,211 @@
+"""Random histories of a key, against a model in plain Python that knows nothing of the code under test."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from ciphercanary.clock import database_now
+from ciphercanary.crypto.algorithms import MODES
+from ciphercanary.errors import Conflict
+from keys import keyring, services
+from keys.models import Key, KeyVersion
+
+pytestmark = pytest.mark.django_db
+
+GCM = MODES["aes-256-gcm"]
+
+
+class Oracle:
+    """What should be true of the key. A status, and the numbers of the versions that open."""
+
+    def __init__(self, *, pending, expiring):
+        self.status = "pending" if pending else "active"
+        self.expiring = expiring
+        self.expiry_passed = False
+        self.versions, self.disabled = 1, set()
+
+    def pass_activation(self):
+        if self.status == "pending":
+            self.status = "active"
+        self._expire()
+
+    def pass_expiry(self):
+        self.expiry_passed = self.expiring
+        self.pass_activation()
+
+    def _expire(self):
+        if self.status == "active" and self.expiry_passed:
+            self.status = "expired"
+
+    def act(self, name):
+        """Whether the act is allowed; if so it has happened."""
+        origins = {
+            "activate": {"pending"},
+            "disable": {"active"},
+            "enable": {"disabled"},
+            "revoke": {"active", "disabled"},
+            "compromise": {"pending", "active", "disabled", "expired", "revoked"},
+            "rotate": {"active"},
+        }
+        if self.status not in origins[name]:
+            return False
+        if name == "rotate":
+            self.versions += 1
+            return True
+        self.status = {
+            "activate": "active",
+            "disable": "disabled",
+            "enable": "active",
+            "revoke": "revoked",
+            "compromise": "compromised",
+        }[name]
+        self._expire()
+        return True
+
+    def set_version(self, number, *, enabled):
+        known, primary = 1 <= number <= self.versions, number == self.versions
+        if not known or primary or enabled is (number not in self.disabled):
+            return False
+        (self.disabled.discard if enabled else self.disabled.add)(number)
+        return True
+
+    @property
+    def protects(self):
+        return self.status == "active"
+
+    def opens(self, number):
+        return self.status in {"active", "expired", "revoked"} and number not in self.disabled
+
+
+class KeyHistory(RuleBasedStateMachine):
+    principal = None
+
+    @initialize(pending=st.booleans(), expiring=st.booleans())
+    def create(self, pending, expiring):
+        now = database_now()
+        self.key = services.create_key(
+            principal=self.principal,
+            name=f"key-{uuid4().hex[:12]}",
+            algorithm="aes-256",
+            activates_at=now + timedelta(hours=1) if pending else None,
+            expires_at=now + timedelta(hours=2) if expiring else None,
+        )
+        self.oracle = Oracle(pending=pending, expiring=expiring)
+        self.sealed = {}
+
+    def order(self):
+        return {"principal": self.principal, "key_id": self.key.id, "reason": "history"}
+
+    def expect(self, allowed, act, *arguments, **named):
+        try:
+            act(*arguments, **named)
+        except Conflict:
+            assert not allowed
+        else:
+            assert allowed
+
+    @rule()
+    def activate(self):
+        self.expect(self.oracle.act("activate"), services.activate_key, **self.order())
+
+    @rule()
+    def disable(self):
+        self.expect(self.oracle.act("disable"), services.disable_key, **self.order())
+
+    @rule()
+    def enable(self):
+        self.expect(self.oracle.act("enable"), services.enable_key, **self.order())
+
+    @rule()
+    def revoke(self):
+        self.expect(self.oracle.act("revoke"), services.revoke_key, **self.order())
+
+    @rule()
+    def compromise(self):
+        # Once compromised always compromised: the oracle's word for what the API calls revoked, too.
+        self.expect(self.oracle.act("compromise"), services.revoke_key, **self.order(), compromised=True)
+
+    @rule()
+    def rotate(self):
+        self.expect(self.oracle.act("rotate"), services.rotate_key, **self.order())
+
+    @rule(number=st.integers(1, 4), enabled=st.booleans())
+    def switch_version(self, number, enabled):
+        if number > self.oracle.versions:
+            return
+        allowed = self.oracle.set_version(number, enabled=enabled)
+        act = services.enable_version if enabled else services.disable_version
+        self.expect(allowed, act, **self.order(), version=number)
+
+    @rule(expired=st.booleans())
+    def let_time_pass(self, expired):
+        now = database_now()
+        row = Key.objects.get(pk=self.key.pk)
+        if row.activates_at:
+            row.activates_at = min(row.activates_at, now - timedelta(days=2))
+        if row.expires_at and expired:
+            row.expires_at = min(row.expires_at, now - timedelta(seconds=1))
+        row.save_with_mac()
+        keyring.forget(row.id)
+        (self.oracle.pass_expiry if expired else self.oracle.pass_activation)()
+
+    @rule()
+    def start_another_process(self):
+        keyring.forget_all()
+
+    @rule()
+    def encrypt(self):
+        self.look()
+        now = database_now()
+        if not self.oracle.protects:
+            with pytest.raises(Conflict):
+                self.entry.require_protect(GCM, now)
+            return
+        version = self.entry.require_protect(GCM, now)
+        assert version.number == self.oracle.versions
+        self.sealed[version.number] = version.cipher(GCM).seal(
+            b"canary", key_id=self.key.id, version=version.number, aad=b""
+        )
+
+    def look(self):
+        keyring.refresh_if_stale()
+        self.entry = keyring.find(self.key.id, self.principal)
+
+    @invariant()
+    def the_status_is_the_one_expected(self):
+        word = "revoked" if self.oracle.status == "compromised" else self.oracle.status
+        row = Key.objects.get(pk=self.key.pk).check_mac()
+        assert row.standing(database_now()).status == word
+        assert row.primary_version == row.versions_count == self.oracle.versions
+
+    @invariant()
+    def exactly_the_newest_version_is_primary(self):
+        primaries = KeyVersion.objects.filter(key=self.key, is_primary=True)
+        assert [version.version for version in primaries] == [self.oracle.versions]
+
+    @invariant()
+    def what_was_sealed_opens_exactly_when_it_should(self):
+        self.look()
+        for number, sealed in self.sealed.items():
+            if self.oracle.opens(number):
+                version = self.entry.require_process(number, database_now())
+                opened = version.cipher(GCM).open(sealed, key_id=self.key.id, version=number, aad=b"")
+                assert opened == b"canary"
+            else:
+                with pytest.raises(Conflict):
+                    self.entry.require_process(number, database_now())
+
+
+def test_random_histories_of_a_key_go_as_the_oracle_says(admin):
+    machine = type("History", (KeyHistory,), {"principal": admin.principal})
+    limits = settings(
+        max_examples=40,
+        stateful_step_count=25,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+    run_state_machine_as_test(machine, settings=limits)

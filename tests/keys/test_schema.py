@@ -1,0 +1,109 @@
+"""What the database itself promises, whoever writes to it."""
+
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, transaction
+
+from keys import services
+from keys.models import Key, KeyVersion
+
+pytestmark = pytest.mark.django_db
+
+only_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL's own indexes")
+
+
+def index_names(table):
+    with connection.cursor() as cursor:
+        return set(connection.introspection.get_constraints(cursor, table))
+
+
+def test_tables_and_indexes_have_the_names_of_the_specification():
+    assert {"encryption_keys", "key_versions", "key_rotations"} <= set(connection.introspection.table_names())
+    assert {"idx_encryption_keys_algorithm", "idx_encryption_keys_status"} <= index_names("encryption_keys")
+
+
+def test_the_specifications_rotation_columns_are_there():
+    with connection.cursor() as cursor:
+        columns = {
+            column.name for column in connection.introspection.get_table_description(cursor, "key_rotations")
+        }
+    assert {
+        "id",
+        "old_key_id",
+        "new_key_id",
+        "rotation_reason",
+        "rotated_by_id",
+        "rotated_at",
+        "status",
+    } <= columns
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"state": "sleepy"},
+        {"primary_version": 0},
+        {"activates_at": "2031-01-01T00:00Z", "expires_at": "2030-01-01T00:00Z"},
+    ],
+)
+def test_a_key_that_makes_no_sense_is_refused(key, wrong):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Key.objects.filter(pk=key.pk).update(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"state": "sleepy"}, {"version": 0}])
+def test_a_version_that_makes_no_sense_is_refused(key, wrong):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        KeyVersion.objects.filter(key=key).update(**wrong)
+
+
+def test_two_versions_never_share_a_number(admin, key):
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        KeyVersion.objects.filter(key=key, version=2).update(version=1)
+
+
+def test_a_user_has_one_default_key_for_an_algorithm(developer, new_key):
+    services.default_key(developer.principal, "aes-256")
+    second = new_key(principal=developer.principal)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Key.objects.filter(pk=second.pk).update(is_default=True)
+
+
+@only_postgresql
+def test_the_indexes_for_searching_are_there():
+    expected = {"idx_encryption_keys_fts", "idx_encryption_keys_search", "idx_encryption_keys_tags"}
+    assert expected <= index_names("encryption_keys")
+
+
+@only_postgresql
+@pytest.mark.parametrize(
+    ("only", "index"),
+    [({"search": "order"}, "idx_encryption_keys_search"), ({"tag": "pci"}, "idx_encryption_keys_tags")],
+)
+def test_the_list_can_use_them(admin, only, index):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    rows = services.list_keys(principal=admin.principal, only=only).order_by()
+    assert index in rows.explain()
+
+
+@only_postgresql
+def test_without_the_right_to_create_extensions_only_the_trigram_index_is_missing(admin, new_key):
+    migration = import_module("keys.migrations.0002_postgresql_search")
+    with connection.cursor() as cursor, connection.schema_editor(atomic=False) as editor:
+        migration.drop_indexes(apps, editor)
+        cursor.execute("DROP EXTENSION pg_trgm")
+        cursor.execute("CREATE ROLE keys_schema_owner")
+        cursor.execute("GRANT CREATE, USAGE ON SCHEMA public TO keys_schema_owner")
+        cursor.execute("ALTER TABLE encryption_keys OWNER TO keys_schema_owner")
+        cursor.execute("SET LOCAL ROLE keys_schema_owner")
+        migration.create_indexes(apps, editor)
+        cursor.execute("RESET ROLE")
+    created = index_names("encryption_keys")
+    assert {"idx_encryption_keys_fts", "idx_encryption_keys_tags"} <= created
+    assert "idx_encryption_keys_search" not in created
+    new_key(name="orders")
+    assert services.list_keys(principal=admin.principal, only={"search": "RDER"}).count() == 1
