@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 from audit import refusals
 from audit.actions import REQUEST_REFUSED
 from audit.events import Actor, Event, Outcome
+from ciphercanary.http import in_context
 from ciphercanary.middleware import is_api
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
@@ -59,8 +60,7 @@ def _event(request: HttpRequest, status: int) -> Event:
 
 def _actor(request: HttpRequest) -> Actor:
     known: Actor | None = getattr(request, "actor", None)
+    context = in_context(request)
     return known or Actor.anonymous(
-        getattr(request, "client_ip", ""),
-        request.headers.get("User-Agent", ""),
-        getattr(request, "request_id", ""),
+        context.client_ip, request.headers.get("User-Agent", ""), context.request_id
     )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import models
 
-from audit.events import TEXT_LIMITS, Outcome
+from audit.events import TEXT_LIMITS, Outcome, Source
 
 READ_PERMISSION = "audit.read"
 
@@ -89,6 +89,17 @@ class AuditLog(models.Model):
             models.Index(fields=["object_id", "id"], name="idx_audit_logs_object"),
             models.Index(fields=["actor_name", "id"], name="idx_audit_logs_actor"),
             models.Index(fields=["action", "id"], name="idx_audit_logs_action"),
+            # The rare values only: the common ones need no index, and pay for none when they are written.
+            models.Index(
+                fields=["outcome", "id"],
+                condition=models.Q(outcome__in=[Outcome.DENIED.value, Outcome.ERROR.value]),
+                name="idx_audit_logs_outcome",
+            ),
+            models.Index(
+                fields=["source", "id"],
+                condition=models.Q(source__in=[word.value for word in Source if word != Source.API]),
+                name="idx_audit_logs_source",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["writer", "wseq"], name="audit_logs_writer_is_sequenced"),
