@@ -103,7 +103,9 @@ def _decode(kek_id: str, text: str) -> bytes:
     except binascii.Error:
         content = b""
     if len(content) != KEK_SIZE:
-        raise KekUnavailable(f"Key-encryption key {kek_id} is not {KEK_SIZE} bytes of base64: restore its file.")
+        raise KekUnavailable(
+            f"Key-encryption key {kek_id} is not {KEK_SIZE} bytes of base64: restore its file."
+        )
     return content
 
 
@@ -140,7 +142,9 @@ def _adopt_first_kek() -> None:
     KeyEncryptionKey.objects.create(
         id=kek_id,
         is_primary=True,
-        sentinel=keywrap.wrap(_find(kek_id), KeyMaterial(SENTINEL), aad=_binding(SENTINEL_LABEL, [kek_id.encode()])),
+        sentinel=keywrap.wrap(
+            _find(kek_id), KeyMaterial(SENTINEL), aad=_binding(SENTINEL_LABEL, [kek_id.encode()])
+        ),
     )
 
 

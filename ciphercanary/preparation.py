@@ -17,7 +17,7 @@ from ciphercanary.errors import DomainError
 FIRST_ADMIN = "admin"
 
 
-class CannotPrepare(Exception):  # noqa: N818 - a sentence for the operator
+class CannotPrepare(Exception):
     """One line that says what is in the way and what to do."""
 
 
@@ -39,7 +39,9 @@ def prepare() -> Preparation:
         system_keys.establish()
         password = _create_first_admin()
     except DatabaseError as error:
-        raise CannotPrepare(f"the database cannot be used: {type(error).__name__}. Check DATABASE_URL.") from error
+        raise CannotPrepare(
+            f"the database cannot be used: {type(error).__name__}. Check DATABASE_URL."
+        ) from error
     except DomainError as error:
         raise CannotPrepare(error.detail) from None
     call_command("collectstatic", interactive=False, verbosity=0)
@@ -50,7 +52,9 @@ def _check() -> None:
     # Where the public address is https, what `check --deploy` says is a reason not to start.
     errors = [m for m in run_checks(include_deployment_checks=settings.CC_TLS) if m.level >= Error("").level]
     if errors:
-        raise CannotPrepare("; ".join(f"{error.id}: {error.msg} {error.hint or ''}".strip() for error in errors))
+        raise CannotPrepare(
+            "; ".join(f"{error.id}: {error.msg} {error.hint or ''}".strip() for error in errors)
+        )
 
 
 def _create_first_admin() -> str:

@@ -33,4 +33,6 @@ def _answer(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
     if is_api(request):
         return problems.render(request, error)
     status = problems.status_of(error)
-    return HttpResponse(f"{status.value} {status.phrase}. {error.detail}\n", "text/plain", status=HTTPStatus(status))
+    return HttpResponse(
+        f"{status.value} {status.phrase}. {error.detail}\n", "text/plain", status=HTTPStatus(status)
+    )

@@ -25,7 +25,7 @@ from ciphercanary import home
 STOP_SECONDS = 20
 
 
-class CannotServe(Exception):  # noqa: N818 - a sentence for the terminal, not an error in the program
+class CannotServe(Exception):
     """One line that says what is in the way and what to do."""
 
 

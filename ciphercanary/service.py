@@ -13,13 +13,15 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 from redis.exceptions import RedisError
+from rest_framework.request import Request
 
 import ciphercanary
-from accounts.services import authenticate_bearer
+from accounts.authentication import BearerAuthentication
+from accounts.principals import AnonymousPrincipal
 from ciphercanary import errors, kek, problems
 from ciphercanary.http import in_context
 from ciphercanary.metrics import active_keys_total
-from keys.services import count_active_keys
+from keys.services import count_keys_that_protect
 
 HEALTHY, UNHEALTHY, NOT_CONFIGURED = "healthy", "unhealthy", "not_configured"
 VITAL = ("database", "audit", "key_encryption_key")
@@ -63,12 +65,18 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text for loopback, the networks of ``CC_METRICS_NETWORKS``, or a token with system.read."""
     if not _in_metrics_networks(request):
         try:
-            authenticate_bearer(request).require("system.read")
+            _require_system_read(request)
         except errors.DomainError as error:
             return problems.render(request, error)
-    active_keys_total.set(count_active_keys())
+    active_keys_total.set(count_keys_that_protect())
     answer: HttpResponse = ExportToDjangoView(request)
     return answer
+
+
+def _require_system_read(request: HttpRequest) -> None:
+    authenticated = BearerAuthentication().authenticate(Request(request))
+    principal = authenticated[0] if authenticated else AnonymousPrincipal()
+    principal.require("system.read")
 
 
 def _in_metrics_networks(request: HttpRequest) -> bool:

@@ -12,10 +12,11 @@ from typing import Final
 
 from accounts.errors import TokenExpired
 from accounts.principals import Principal
-from accounts.services import renew_principal
+from accounts.tokens import renew_principal
 from audit import writer
+from audit.errors import StaleDecision
 from audit.events import Event
-from audit.writer import Deadline, Decision, StaleDecision
+from audit.writer import Deadline, Decision
 from ciphercanary import throttle
 from ciphercanary.crypto.algorithms import MODES
 from ciphercanary.crypto.envelope import Envelope

@@ -54,11 +54,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any, home: Path) -
 
 
 @pytest.fixture(autouse=True)
-def root_of_trust(request: pytest.FixtureRequest, _django_db_helper: None) -> Iterator[None]:
+def root_of_trust(request: pytest.FixtureRequest) -> Iterator[None]:
     """The rows of ``django_db_setup``, put back where a transactional test's end emptied the tables."""
     if not touches_database(request):
         yield
         return
+    # Not an argument: it would open the database to every test, the pure ones included.
+    request.getfixturevalue("_django_db_helper")
     from ciphercanary.models import Instance  # noqa: PLC0415 - models need a set-up Django
 
     forget_everything()
@@ -72,6 +74,7 @@ def root_of_trust(request: pytest.FixtureRequest, _django_db_helper: None) -> It
 def forget_everything() -> None:
     """What a process remembers of the database: a new test is a new process."""
     from accounts import signing_keys  # noqa: PLC0415 - models need a set-up Django
+    from audit import refusals  # noqa: PLC0415
     from ciphercanary import kek, system_keys, throttle  # noqa: PLC0415
     from keys import keyring  # noqa: PLC0415
     from keys.invocations import forget_counters  # noqa: PLC0415
@@ -82,6 +85,7 @@ def forget_everything() -> None:
     forget_counters()
     signing_keys.forget()
     throttle.forget()
+    refusals.forget()  # or its timer would write into the database of a later test
     caches["default"].clear()
     caches["local"].clear()
 
