@@ -18,3 +18,9 @@ PASSWORD_CHANGED = "accounts.password.changed"  # noqa: S105 - a word of the aud
 SIGNING_KEY_PUBLISHED = "accounts.signing_key.published"
 SIGNING_KEYS_READ = "accounts.signing_key.read"
 SIGNING_KEY_ROTATED = "accounts.signing_key.rotated"
+
+TOTP_ENROLLED = "accounts.totp.enrolled"
+TOTP_CONFIRMED = "accounts.totp.confirmed"
+TOTP_REMOVED = "accounts.totp.removed"
+TOTP_RESET = "accounts.totp.reset"
+RECOVERY_CODE_USED = "accounts.recovery_code.used"

@@ -48,3 +48,10 @@ class SigningKeyTooNew(Conflict):
 
     code = "signing_key_too_new"
     title = "The next signing key was only just published"
+
+
+class AlreadyEnrolled(Conflict):
+    """A second authenticator would silently replace the first."""
+
+    code = "already_enrolled"
+    title = "An authenticator is enrolled already"

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from accounts.models import User
 from accounts.principals import Principal
 from accounts.roles import ROLES
-from accounts.services import TokenPair
+from accounts.services import Enrolment, TokenPair
 from ciphercanary.rest import StrictSerializer, TimestampField
 
 SECRET_LIMIT = 1024  # characters; what is longer is no password and no token of ours
@@ -87,3 +87,16 @@ class MeAnswer(UserAnswer):
     def _principal(self) -> Principal:
         principal: Principal = self.context["view"].principal
         return principal
+
+
+class CodeRequest(StrictSerializer):
+    code = TextField(max_length=64)
+
+
+class EnrolmentAnswer(serializers.Serializer[Enrolment]):
+    secret = serializers.CharField()
+    otpauth_uri = serializers.CharField()
+
+
+class RecoveryCodesAnswer(serializers.Serializer[Any]):
+    recovery_codes = serializers.ListField(child=serializers.CharField())

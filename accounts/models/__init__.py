@@ -1,6 +1,15 @@
 """The tables of who may ask."""
 
 from accounts.models.tokens import RefreshToken, SigningKey, TokenFamily
+from accounts.models.totp import RecoveryCode, TotpDevice
 from accounts.models.users import LoginAttempt, User
 
-__all__ = ["LoginAttempt", "RefreshToken", "SigningKey", "TokenFamily", "User"]
+__all__ = [
+    "LoginAttempt",
+    "RecoveryCode",
+    "RefreshToken",
+    "SigningKey",
+    "TokenFamily",
+    "TotpDevice",
+    "User",
+]

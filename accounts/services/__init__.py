@@ -17,9 +17,11 @@ from accounts.services.users import (
 from accounts.tokens import authenticate_bearer, renew_principal
 
 __all__ = [
+    "Enrolment",
     "TokenPair",
     "authenticate_bearer",
     "change_password",
+    "confirm_totp",
     "create_user",
     "disable_user",
     "enable_user",
@@ -31,8 +33,8 @@ __all__ = [
     "log_out",
     "refresh",
     "remove_totp",
-    "reset_totp",
     "renew_principal",
+    "reset_totp",
     "set_password",
     "set_role",
     "sign_out_everywhere",

@@ -6,7 +6,9 @@ from accounts.management.base import AccountCommand
 
 
 class Command(AccountCommand):
-    help = "Take the authenticator of a user away, who then logs in with the password alone and can enrol anew."
+    help = (
+        "Take the authenticator of a user away, who then logs in with the password alone and can enrol anew."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")

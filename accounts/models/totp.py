@@ -1,0 +1,58 @@
+"""Second factors: an authenticator app (RFC 6238), and the codes for the day it is lost.
+
+django-otp's own plugin tables keep seeds and recovery codes in plain text, so they are not installed. Here a
+seed is wrapped under the key-encryption key, and of a recovery code only the hash is kept.
+"""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django_otp.models import Device
+
+
+class TotpDevice(Device):  # type: ignore[misc]  # django-otp ships no types
+    """A user's authenticator app: one each. It counts only once a code from it has been confirmed.
+
+    The inherited ``verify_token`` refuses everything: a code is used by ``accounts.services`` alone, which
+    counts failures and makes it single-use.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="totp_device"
+    )
+    name = None  # one device needs none
+    confirmed = models.BooleanField(default=False)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    last_step = models.BigIntegerField(
+        default=0,
+        help_text="The newest time step whose code was accepted: no code of it, or older, is again.",
+    )
+    kek_id = models.CharField(max_length=16)
+    wrapped = models.BinaryField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "totp_devices"
+        verbose_name = "authenticator"
+
+    def __str__(self) -> str:
+        return f"authenticator of {self.user}"
+
+
+class RecoveryCode(models.Model):
+    """One of the ten codes that stand in for the authenticator, each once."""
+
+    device = models.ForeignKey(TotpDevice, on_delete=models.CASCADE, related_name="recovery_codes")
+    code_hash = models.CharField(max_length=64)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "recovery_codes"
+        constraints = [
+            models.UniqueConstraint(fields=["device", "code_hash"], name="recovery_code_once_per_device")
+        ]
+
+    def __str__(self) -> str:
+        return f"recovery code {self.pk}"

@@ -1,0 +1,98 @@
+"""One-time codes as pure rules: TOTP (RFC 6238) and recovery codes. There is no ORM and no clock in it."""
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from datetime import datetime
+from typing import Final
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+from django_otp.oath import TOTP
+
+from ciphercanary.crypto.material import KeyMaterial
+
+SEED_SIZE: Final = 20  # bytes; RFC 4226 section 4, R6 recommends 160 bits
+STEP: Final = 30  # seconds
+DIGITS: Final = 6
+STEPS_BACK: Final = 1  # a code may be one step old: it takes a moment to type (RFC 6238 section 5.2)
+
+RECOVERY_CODES: Final = 10
+RECOVERY_CODE_SIZE: Final = 10  # bytes: 80 random bits, out of reach of a search through their hashes
+
+ISSUER: Final = "CipherCanary"
+
+_TOTP_CODE: Final = re.compile(r"[0-9]{6}", re.ASCII)
+_SEPARATORS: Final = re.compile(r"[\s-]+")
+
+
+def new_seed() -> KeyMaterial:
+    return KeyMaterial.generate(SEED_SIZE)
+
+
+def seed_text(seed: KeyMaterial) -> str:
+    """Base32 without padding: what an authenticator app accepts by hand."""
+    return base64.b32encode(seed.expose()).decode().rstrip("=")
+
+
+def otpauth_uri(seed: KeyMaterial, username: str) -> str:
+    """The ``otpauth://`` text that authenticator apps read as a QR code (Key URI Format)."""
+    label = quote(f"{ISSUER}:{username}")
+    query = urlencode(
+        {
+            "secret": seed_text(seed),
+            "issuer": ISSUER,
+            "algorithm": "SHA1",
+            "digits": DIGITS,
+            "period": STEP,
+        }
+    )
+    return f"otpauth://totp/{label}?{query}"
+
+
+def tidy(code: str) -> str:
+    """The code as it is compared: people type separators and small letters."""
+    return _SEPARATORS.sub("", code).upper()
+
+
+def is_totp_code(code: str) -> bool:
+    """Whether a tidy code has the form of a TOTP code; every other form is taken for a recovery code."""
+    return _TOTP_CODE.fullmatch(code) is not None
+
+
+def matching_step(seed: KeyMaterial, code: str, now: datetime) -> int | None:
+    """The time step, the present one or the one before it, whose code this is; None where it is neither's.
+
+    Every candidate is computed and compared in constant time: how long it takes says nothing about the code.
+    """
+    matches = [
+        step for step, expected in _candidates(seed, now) if hmac.compare_digest(expected, code.encode())
+    ]
+    return max(matches, default=None)
+
+
+def _candidates(seed: KeyMaterial, now: datetime) -> list[tuple[int, bytes]]:
+    totp = TOTP(seed.expose(), step=STEP, digits=DIGITS)
+    totp.time = now.timestamp()
+    candidates = []
+    for steps_back in range(STEPS_BACK + 1):
+        totp.drift = -steps_back
+        candidates.append((int(totp.t()), f"{totp.token():0{DIGITS}d}".encode()))
+    return candidates
+
+
+def new_recovery_codes() -> list[str]:
+    """Ten codes in four groups of four, of base32's letters and digits: no 0, 1, 8 or 9 to misread."""
+    return [_new_recovery_code() for _ in range(RECOVERY_CODES)]
+
+
+def _new_recovery_code() -> str:
+    text = base64.b32encode(secrets.token_bytes(RECOVERY_CODE_SIZE)).decode()
+    return "-".join(text[at : at + 4] for at in range(0, len(text), 4))
+
+
+def recovery_code_hash(device_id: UUID, code: str) -> str:
+    """SHA-256 in hexadecimal, bound to its device. A slow hash defends guessable secrets; this one is random."""
+    return hashlib.sha256(b"cc/recovery/v1\x00" + device_id.bytes + tidy(code).encode()).hexdigest()
