@@ -44,9 +44,7 @@ CC_ACCESS_TOKEN_MINUTES = env.int("CC_ACCESS_TOKEN_MINUTES", 30)
 CC_REFRESH_TOKEN_DAYS = env.int("CC_REFRESH_TOKEN_DAYS", 7)
 
 # --- Django, core
-ALLOWED_HOSTS = env.list(
-    "ALLOWED_HOSTS", default=list({_public.hostname or "", "127.0.0.1", "localhost", "[::1]"})
-)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[_public.hostname or "", "127.0.0.1", "localhost", "[::1]"])
 APPEND_SLASH = False
 DEBUG = env.bool("DEBUG", False)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

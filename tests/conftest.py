@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.cache import caches
+from django.core.management import call_command
 from django.db import connection, connections
 from django.db.models import Model
 from django.test import TransactionTestCase
@@ -23,6 +24,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     folder = tmp_path_factory.mktemp("home")
     folder.chmod(0o700)
     settings.CC_HOME = folder
+    settings.STATIC_ROOT = folder / "static"
+    call_command("collectstatic", interactive=False, verbosity=0)
     if settings.REDIS_URL:  # a Redis database of its own, too: tests empty it
         number = worker_id.removeprefix("gw") if worker_id != "master" else "0"
         settings.CACHES["default"]["LOCATION"] = f"{settings.REDIS_URL.rsplit('/', 1)[0]}/{number}"
