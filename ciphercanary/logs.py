@@ -9,6 +9,7 @@ import logging.config
 import re
 from collections.abc import MutableMapping
 from contextvars import ContextVar
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -81,15 +82,15 @@ def _add_record_fields(_logger: Any, _method: str, fields: Fields) -> Fields:
     fields["log.level"] = record.levelname.lower()
     fields["log.logger"] = record.name
     fields["http.request.id"] = current_request_id.get()
-    if record.exc_info and record.exc_info[0]:
-        fields["error.type"] = record.exc_info[0].__name__
-        fields["error.stack_trace"] = _stack(record)
+    exception, trace = (fields.get("exc_info") or (None, None, None))[::2]
+    if exception:
+        fields["error.type"] = exception.__name__
+        fields["error.stack_trace"] = _stack(trace)
     return fields
 
 
-def _stack(record: logging.LogRecord) -> str:
+def _stack(trace: TracebackType | None) -> str:
     """File, line and function of each frame. An exception's text may quote a value, so it is left out."""
-    trace = record.exc_info[2] if record.exc_info else None
     frames = []
     while trace:
         code = trace.tb_frame.f_code

@@ -77,6 +77,7 @@ class ApiView[P: Caller](APIView):
         open_to_all = {r.permission for r in ([rule] if rule else self.rules.values())} == {PUBLIC}
         if not open_to_all:
             self._admit(request)
+        self.format_kwarg = self.get_format_suffix(**kwargs)
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
         if rule is None:
             raise MethodNotAllowed(request.method or "")
