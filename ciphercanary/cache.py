@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 logger = logging.getLogger(__name__)
 
 
-class FailoverRedisCache(RedisCache[Any]):
+class FailoverRedisCache(RedisCache):  # type: ignore[misc]  # django-redis ships no types
     """Redis, falling back to the ``local`` cache: a limit may become one per process, never none at all."""
 
     def add(self, *args: Any, **kwargs: Any) -> Any:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from gunicorn.workers.base import Worker
 from prometheus_client import multiprocess
 
 from ciphercanary import logs
@@ -31,7 +32,7 @@ logconfig_dict = {
 }
 
 
-def child_exit(_server: object, worker: object) -> None:
+def child_exit(_server: object, worker: Worker) -> None:
     """Forget the gauges of a worker that ended."""
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        multiprocess.mark_process_dead(worker.pid)  # type: ignore[attr-defined]  # gunicorn's worker
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # prometheus_client types it not

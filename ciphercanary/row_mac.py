@@ -19,6 +19,7 @@ from ciphercanary import system_keys
 from ciphercanary.crypto.errors import MacMismatch
 from ciphercanary.crypto.mac import compute_mac, verify_mac
 from ciphercanary.errors import Unavailable
+from ciphercanary.models import SystemKey
 
 type MacScalar = bool | int | str | bytes | UUID | datetime | None
 type MacField = MacScalar | list[str]
@@ -61,7 +62,7 @@ class MacProtectedRow(models.Model):
             version, kid, tag = self.row_mac.split(".")
             _, key = system_keys.mac_key(system_keys.ROW_MAC, kid)
             verify_mac(key, self._mac_message(int(version)), base64.urlsafe_b64decode(tag))
-        except (ValueError, MacMismatch, system_keys.SystemKey.DoesNotExist):
+        except (ValueError, MacMismatch, SystemKey.DoesNotExist):
             raise IntegrityFailed(
                 f"A row of {self._meta.db_table} was changed outside the application. "
                 "Restore it from a backup and find out who wrote to the database."

@@ -1,8 +1,9 @@
 """How drf-spectacular reads our views: bearer tokens as security, the problem document as every error."""
 
-from typing import Any
+from typing import Any, cast
 
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import Direction
 from rest_framework import serializers
 
 from ciphercanary.problems import CONTENT_TYPE
@@ -18,14 +19,16 @@ class ProblemSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
     code = serializers.CharField()
     request_id = serializers.CharField()
-    errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)
+    errors = serializers.DictField(  # type: ignore[assignment]  # DRF takes declared fields off the class
+        child=serializers.ListField(child=serializers.CharField()), required=False
+    )
 
 
 class ApiSchema(AutoSchema):
     """Reads ``rules`` for security; paths carry their first word as the tag."""
 
     def get_auth(self) -> list[dict[str, list[str]]]:
-        view: ApiView[Any] = self.view
+        view = cast("ApiView[Any]", self.view)
         rule = view.rules.get(self.method)
         return [] if rule and rule.permission is PUBLIC else [{"bearer": []}]
 
@@ -33,7 +36,7 @@ class ApiSchema(AutoSchema):
         words = [word for word in self.path.removeprefix("/api/v1").split("/") if word]
         return [words[0]]
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         problem = self.resolve_serializer(ProblemSerializer, direction)
         bodies["default"] = {

@@ -37,7 +37,7 @@ class OptionsSerializer(StrictSerializer):
 
 class EncryptSerializer(StrictSerializer):
     algorithm = serializers.CharField(max_length=50)
-    data = Base64Field(max_bytes=settings.CC_MAX_PLAINTEXT_BYTES)
+    data = Base64Field(max_bytes=settings.CC_MAX_PLAINTEXT_BYTES)  # type: ignore[assignment]  # DRF takes declared fields off the class
     key_id = serializers.UUIDField(required=False)
     key_version = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
     options = OptionsSerializer(required=False)
@@ -142,7 +142,7 @@ class EncryptedSerializer(serializers.Serializer[Envelope]):
 
 
 class DecryptedSerializer(serializers.Serializer[Any]):
-    data = Base64Field(max_bytes=settings.CC_MAX_PLAINTEXT_BYTES, source="plaintext")
+    data = Base64Field(max_bytes=settings.CC_MAX_PLAINTEXT_BYTES, source="plaintext")  # type: ignore[assignment]  # DRF takes declared fields off the class
     algorithm = serializers.CharField(source="mode.name")
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField()
@@ -173,7 +173,7 @@ class InspectionSerializer(serializers.Serializer[Any]):
 
 
 class GeneratedSerializer(serializers.Serializer[Any]):
-    data = serializers.CharField()
+    data = serializers.CharField()  # type: ignore[assignment]  # DRF takes declared fields off the class
     bytes = serializers.IntegerField()
     format = serializers.CharField()
 

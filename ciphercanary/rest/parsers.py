@@ -24,7 +24,7 @@ class StrictJSONParser(BaseParser):
         stream: IO[Any],
         media_type: str | None = None,  # noqa: ARG002 - DRF's signature
         parser_context: Mapping[str, Any] | None = None,
-    ) -> object:
+    ) -> Any:
         request = (parser_context or {})["request"]
         if request.headers.get("Content-Encoding", "identity") != "identity":
             raise ProtocolError(
