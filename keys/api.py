@@ -11,14 +11,17 @@ from rest_framework.response import Response
 
 from accounts.principals import Principal
 from ciphercanary.clock import database_now
-from ciphercanary.rest import ApiView, Rule
+from ciphercanary.rest import ApiView, PageQuery, Rule
 from keys import actions, services
 from keys.models import Key
 from keys.serializers import (
     CreateKeySerializer,
+    KeyPageSerializer,
     KeyQuerySerializer,
+    KeyRotationPageSerializer,
     KeyRotationSerializer,
     KeySerializer,
+    KeyVersionPageSerializer,
     KeyVersionSerializer,
     ReasonSerializer,
     RevokeSerializer,
@@ -39,7 +42,7 @@ class KeyListView(ApiView[Principal]):
         "POST": Rule("keys.create", actions.KEY_CREATED),
     }
 
-    @extend_schema(parameters=[KeyQuerySerializer], responses=KeySerializer(many=True))
+    @extend_schema(operation_id="keys_list", parameters=[KeyQuerySerializer], responses=KeyPageSerializer)
     def get(self, _request: Request) -> Response:
         query = self.read_query(KeyQuerySerializer)
         only = {name: value for name, value in query.items() if name not in {"page", "limit"}}
@@ -121,8 +124,11 @@ class RevokeKeyView(KeyView):
 class KeyVersionListView(KeyView):
     rules: ClassVar = {"GET": Rule("keys.read", actions.VERSION_LISTED)}
 
-    @extend_schema(responses=KeyVersionSerializer(many=True))
+    @extend_schema(
+        operation_id="keys_versions_list", parameters=[PageQuery], responses=KeyVersionPageSerializer
+    )
     def get(self, _request: Request, key_id: UUID) -> Response:
+        self.read_query(PageQuery)
         versions = services.list_versions(principal=self.principal, key_id=key_id)
         return self.page(versions, KeyVersionSerializer)
 
@@ -152,8 +158,9 @@ class EnableVersionView(KeyView):
 class RotationListView(ApiView[Principal]):
     rules: ClassVar = {"GET": Rule("keys.read", actions.ROTATION_LISTED)}
 
-    @extend_schema(responses=KeyRotationSerializer(many=True))
+    @extend_schema(operation_id="rotations_list", parameters=[PageQuery], responses=KeyRotationPageSerializer)
     def get(self, _request: Request) -> Response:
+        self.read_query(PageQuery)
         return self.page(services.list_rotations(principal=self.principal), KeyRotationSerializer)
 
 

@@ -139,3 +139,25 @@ class KeyRotationSerializer(serializers.Serializer[Any]):
     rotated_by = serializers.UUIDField(source="rotated_by_id", allow_null=True)
     rotated_at = TimestampField()
     status = serializers.CharField()
+
+
+class PageSerializer(serializers.Serializer[Any]):
+    """The frame that ``ApiView.page`` puts around a list; for the schema only, like its subclasses."""
+
+    count = serializers.IntegerField()
+    page = serializers.IntegerField()
+    limit = serializers.IntegerField()
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+
+
+class KeyPageSerializer(PageSerializer):
+    results = KeySerializer(many=True)
+
+
+class KeyVersionPageSerializer(PageSerializer):
+    results = KeyVersionSerializer(many=True)
+
+
+class KeyRotationPageSerializer(PageSerializer):
+    results = KeyRotationSerializer(many=True)

@@ -55,7 +55,9 @@ def create_key(  # noqa: PLR0913 - the fields of a key, each by its name
     try:
         return _store(principal, key, kind)
     except IntegrityError:
-        raise _name_taken(name) from None
+        if not Key.objects.filter(name=name).exists():
+            raise
+        raise NameTaken(f"There is a key named {name} already.", extra={"name": name}) from None
 
 
 def default_key(principal: Principal, algorithm: str) -> Key:
@@ -152,7 +154,3 @@ def _store(principal: Principal, key: Key, kind: KeyAlgorithm) -> Key:
 
 def _find_default(user_id: UUID, kind: KeyAlgorithm) -> Key | None:
     return Key.objects.filter(created_by_id=user_id, algorithm=kind.name, is_default=True).first()
-
-
-def _name_taken(name: str) -> NameTaken:
-    return NameTaken(f"There is a key named {name} already.", extra={"name": name})

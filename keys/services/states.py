@@ -55,5 +55,7 @@ def _change_state(
     if action == actions.KEY_ACTIVATED:
         key.activates_at = now
     key.save_with_mac()
-    finish_change(principal, action, key, [trail.updated(key, before)], meta={"reason": reason})
+    finish_change(
+        principal, action, key, [trail.updated(key, before)], meta={"reason": reason, "state": to.value}
+    )
     return key

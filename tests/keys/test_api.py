@@ -154,6 +154,13 @@ def test_a_filter_that_is_not_understood_is_no_empty_list(admin, query):
     assert answer.code in {"invalid_request", "unsupported_algorithm"}
 
 
+def test_the_smaller_lists_are_as_strict(admin, key):
+    for path in ("/api/v1/rotations", url(key, "versions")):
+        assert admin.api.get(f"{path}?limit=5").json["limit"] == 5
+        for query in ("limit=0", "colour=red"):
+            assert admin.api.get(f"{path}?{query}").code == "invalid_request"
+
+
 def test_the_number_of_queries_does_not_grow_with_the_list(admin, new_key, connection_queries):
     def queries():
         with connection_queries() as statements:
