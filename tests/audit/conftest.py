@@ -3,6 +3,18 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection
 
+from audit.models import AuditLog, AuditTrail
+from tests.conftest import append_only_triggers_off, touches_database
+
+
+@pytest.fixture(autouse=True)
+def empty_log(request, root_of_trust):
+    """The installation's own first events are not what these tests count."""
+    if touches_database(request):
+        with append_only_triggers_off():
+            AuditLog.objects.all().delete()
+            AuditTrail.objects.all().delete()
+
 
 @contextmanager
 def log_out_of_reach():
@@ -19,3 +31,33 @@ def log_out_of_reach():
 def unwritable_log(transactional_db):
     with log_out_of_reach():
         yield
+
+
+# Deferred constraints are checked by COMMIT and not before: making one that fails, and undoing it.
+FAILING_COMMIT = {
+    "postgresql": (
+        """CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'disk_full'; END $$""",
+        """CREATE CONSTRAINT TRIGGER failing AFTER INSERT ON audit_logs DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION fail()""",
+        "DROP TRIGGER failing ON audit_logs",
+        "DROP FUNCTION fail()",
+    ),
+    "sqlite": (
+        "CREATE TABLE failing (id integer REFERENCES security_epoch (id) DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TRIGGER fail AFTER INSERT ON audit_logs BEGIN INSERT INTO failing VALUES (0); END",
+        "DROP TRIGGER fail",
+        "DROP TABLE failing",
+    ),
+}
+
+
+@pytest.fixture
+def failing_commit(transactional_db):
+    *making, undoing, undoing_too = FAILING_COMMIT[connection.vendor]
+    with connection.cursor() as cursor:
+        for statement in making:
+            cursor.execute(statement)
+        yield
+        for statement in (undoing, undoing_too):
+            cursor.execute(statement)

@@ -16,13 +16,6 @@ ACTOR = Actor.anonymous("192.0.2.1", "agent", "r-1")
 EVENT = Event(action="keys.key.read", object_id="k", outcome=Outcome.DENIED, code="not_found")
 
 
-@pytest.fixture(autouse=True)
-def no_flood_before():
-    refusals.forget()
-    yield
-    refusals.forget()
-
-
 @pytest.mark.django_db
 def test_a_flood_becomes_one_entry_at_once_and_one_with_the_number():
     for _ in range(50):

@@ -154,6 +154,15 @@ def test_a_refusal_that_cannot_be_written_says_so():
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("failing_commit")
+def test_a_refusal_whose_commit_fails_says_so():
+    with pytest.raises(AuditUnavailable):
+        record_refusal(EVENT, ACTOR)
+
+    assert not AuditLog.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_refusal_has_a_transaction_of_its_own():
     record_refusal(EVENT, ACTOR)
 

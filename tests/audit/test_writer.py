@@ -86,36 +86,6 @@ def test_no_result_leaves_where_the_log_cannot_be_written(unwritable_log):
     assert refused.value.code == "audit_unavailable"
 
 
-# Deferred constraints are checked by COMMIT and not before: making one that fails, and undoing it.
-FAILING_COMMIT = {
-    "postgresql": (
-        """CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'disk_full'; END $$""",
-        """CREATE CONSTRAINT TRIGGER failing AFTER INSERT ON audit_logs DEFERRABLE INITIALLY DEFERRED
-        FOR EACH ROW EXECUTE FUNCTION fail()""",
-        "DROP TRIGGER failing ON audit_logs",
-        "DROP FUNCTION fail()",
-    ),
-    "sqlite": (
-        "CREATE TABLE failing (id integer REFERENCES security_epoch (id) DEFERRABLE INITIALLY DEFERRED)",
-        "CREATE TRIGGER fail AFTER INSERT ON audit_logs BEGIN INSERT INTO failing VALUES (0); END",
-        "DROP TRIGGER fail",
-        "DROP TABLE failing",
-    ),
-}
-
-
-@pytest.fixture
-def failing_commit(transactional_db):
-    *making, undoing, undoing_too = FAILING_COMMIT[connection.vendor]
-    with connection.cursor() as cursor:
-        for statement in making:
-            cursor.execute(statement)
-        yield
-        for statement in (undoing, undoing_too):
-            cursor.execute(statement)
-
-
 @pytest.mark.django_db(transaction=True)
 def test_no_result_leaves_where_the_commit_itself_fails(failing_commit):
     with pytest.raises(AuditUnavailable):
