@@ -5,7 +5,6 @@ from uuid import UUID
 
 from django.contrib.auth.hashers import make_password, verify_password
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
 from accounts import actions
@@ -197,7 +196,7 @@ def _require_known_role(role: str) -> None:
 
 def _require_email(email: str) -> None:
     try:
-        validate_email(email)
+        User._meta.get_field("email").run_validators(email)
     except ValidationError:
         message = "This is not an e-mail address."
         raise Invalid(f"email: {message}", fields={"email": [message]}) from None

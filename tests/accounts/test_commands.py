@@ -1,0 +1,120 @@
+import io
+import sys
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts import services
+from accounts.models import SigningKey, User
+from accounts.origin import Origin
+from accounts.services import attempts
+from audit.models import AuditLog
+from ciphercanary.errors import Unauthenticated
+from tests.personas import PASSWORD
+
+ORIGIN = Origin(client_ip="", user_agent="", request_id="")
+GOOD = "a long enough password"
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """Pipe text into the command, as ``< file`` does."""
+
+    def pipe(text):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+    return pipe
+
+
+def run(*arguments):
+    out = io.StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_create_user_reads_the_password_from_standard_input(db, typed):
+    typed(f"{GOOD}\n")
+    out = run("create_user", "Nora", "--role", "auditor", "--email", "nora@example.org")
+    assert out.startswith("nora created, auditor")
+    assert GOOD not in out
+    assert services.log_in(username="nora", password=GOOD, origin=ORIGIN).user.role == "auditor"
+    entry = AuditLog.objects.get(action="accounts.user.created")
+    assert (entry.actor_type, entry.actor_name, entry.source) == ("system", "create_user", "command")
+
+
+def test_create_user_says_in_one_line_what_is_wrong(db, typed):
+    typed("short\n")
+    with pytest.raises(CommandError, match="password: This password is too short"):
+        run("create_user", "nora", "--role", "auditor")
+    typed(f"{GOOD}\n")
+    run("create_user", "nora", "--role", "auditor")
+    typed(f"{GOOD}\n")
+    with pytest.raises(CommandError, match="username: A user has this username already"):
+        run("create_user", "NORA", "--role", "auditor")
+    with pytest.raises(CommandError, match="invalid choice"):
+        run("create_user", "other", "--role", "root")
+
+
+def test_a_password_typed_at_a_terminal_is_asked_for_twice(db, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    answers = iter([GOOD, GOOD, GOOD, "something else"])
+    monkeypatch.setattr("getpass.getpass", lambda prompt: next(answers))
+    run("create_user", "nora", "--role", "auditor")
+    with pytest.raises(CommandError, match="differ"):
+        run("set_password", "nora")
+    assert services.log_in(username="nora", password=GOOD, origin=ORIGIN).access_token
+
+
+def test_set_password_ends_every_session(developer, typed):
+    typed(GOOD)
+    run("set_password", "dora")
+    assert developer.api.get("/auth/me").status == 401
+    assert services.log_in(username="dora", password=GOOD, origin=ORIGIN).access_token
+
+
+def test_update_user_changes_all_it_is_told_or_nothing(admin, developer):
+    assert run("update_user", "dora", "--role", "operator", "--sign-out") == "dora: operator, active\n"
+    assert developer.api.get("/auth/me").status == 401
+    assert run("update_user", "dora", "--disable") == "dora: operator, disabled\n"
+    with pytest.raises(Unauthenticated):
+        services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    assert run("update_user", "dora", "--enable") == "dora: operator, active\n"
+    with pytest.raises(CommandError, match="last active administrator"):
+        run("update_user", "ada", "--role", "auditor")
+    with pytest.raises(CommandError, match="Say what to change"):
+        run("update_user", "dora")
+    with pytest.raises(CommandError):
+        run("update_user", "dora", "--enable", "--disable")
+
+
+def test_update_user_rolls_back_what_it_cannot_finish(admin):
+    services.create_user(principal=admin.principal, username="bea", password=GOOD, role="admin")
+    run("update_user", "bea", "--disable")
+    with pytest.raises(CommandError, match="last active administrator"):
+        run("update_user", "ada", "--role", "admin", "--disable")
+    assert User.objects.get(username="ada").is_active
+
+
+def test_unlock_user_lets_a_locked_account_try_again(developer):
+    for _ in range(5):
+        attempts.spend(attempts.PASSWORD, "dora")
+    assert run("unlock_user", "dora") == "dora may try again\n"
+    assert services.log_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
+
+
+@pytest.mark.parametrize("command", ["set_password", "unlock_user"])
+def test_an_unknown_user_is_one_line(db, typed, command):
+    typed(GOOD)
+    with pytest.raises(CommandError, match="no user of that name"):
+        run(command, "nobody")
+
+
+def test_rotate_signing_key_refuses_too_soon_and_obeys_in_an_emergency(db):
+    upcoming = SigningKey.objects.get(state="next").kid
+    with pytest.raises(CommandError, match="wait"):
+        run("rotate_signing_key")
+    assert run("rotate_signing_key", "--emergency") == f"{upcoming} signs access tokens now\n"

@@ -1,0 +1,61 @@
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from accounts.errors import RecentAuthRequired
+from accounts.origin import Origin
+from accounts.principals import AnonymousPrincipal, Principal
+from accounts.roles import PERMISSIONS, ROLES
+from ciphercanary.errors import Denied, Unauthenticated
+
+NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
+
+
+def person(role, auth_time=NOW):
+    user_id = uuid4()
+    actor = Origin(client_ip="", user_agent="", request_id="").user(user_id, "somebody")
+    return Principal(actor=actor, user_id=user_id, role=role, permissions=ROLES[role], auth_time=auth_time)
+
+
+def test_what_is_not_held_is_denied_by_name():
+    with pytest.raises(Denied, match=r"keys\.revoke"):
+        person("developer").require("keys.revoke")
+    with pytest.raises(Denied):
+        person("operator").scope("crypto.encrypt")
+
+
+def test_the_scope_tells_ones_own_from_everybodys():
+    assert person("developer").scope("keys.read") == "own"
+    assert person("auditor").scope("keys.read") == "all"
+
+
+def test_the_system_may_do_everything_and_is_no_person():
+    system = Principal.system("rotate_keys", "command")
+    assert all(system.scope(word) == "all" for word in PERMISSIONS)
+    assert (system.pk, system.username, system.actor.source) == (None, "rotate_keys", "command")
+    with pytest.raises(Denied):
+        _ = system.person_id
+
+
+def test_an_act_that_needs_a_recent_log_in_refuses_an_old_one():
+    person("admin", NOW - timedelta(minutes=10)).require_recent_log_in(NOW)
+    with pytest.raises(RecentAuthRequired):
+        person("admin", NOW - timedelta(minutes=10, seconds=1)).require_recent_log_in(NOW)
+    with pytest.raises(RecentAuthRequired):
+        person("admin", None).require_recent_log_in(NOW)
+    Principal.system("x", "command").require_recent_log_in(NOW)
+
+
+def test_nobody_may_do_nothing():
+    nobody = AnonymousPrincipal()
+    assert not nobody.is_authenticated
+    assert not nobody.has_permission("keys.read")
+    for ask in (nobody.require, nobody.scope):
+        with pytest.raises(Unauthenticated):
+            ask("keys.read")
+
+
+def test_a_principal_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        person("developer").role = "admin"

@@ -1,0 +1,221 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from accounts import actions, services
+from accounts.models import RefreshToken, TokenFamily
+from accounts.origin import Origin
+from accounts.services.sessions import RETRY_WINDOW, _hash
+from audit.epoch import read_epoch
+from audit.models import AuditLog
+from ciphercanary.errors import Unauthenticated
+from ciphercanary.row_mac import IntegrityFailed
+from tests.personas import PASSWORD, ApiClient, make_persona
+
+ORIGIN = Origin(client_ip="192.0.2.7", user_agent="tests", request_id="r1")
+
+
+@pytest.fixture
+def api():
+    return ApiClient()
+
+
+def refresh(api, token):
+    return api.post("/auth/refresh", {"refresh_token": token})
+
+
+def use_was_long_ago(seconds=11):
+    for token in RefreshToken.objects.exclude(used_at=None):
+        token.used_at -= timedelta(seconds=seconds)
+        token.save(update_fields=["used_at"])
+
+
+def family_of(persona):
+    return TokenFamily.objects.get(pk=persona.principal.family_id)
+
+
+def test_a_refresh_answers_a_new_pair_that_works(api, developer):
+    answer = refresh(api, developer.refresh_token)
+    assert answer.status == 200
+    assert set(answer.json) == {"access_token", "refresh_token", "token_type", "expires_in"}
+    assert answer.json["refresh_token"] != developer.refresh_token
+    assert ApiClient(answer.json["access_token"]).get("/auth/me").json["username"] == "dora"
+    assert refresh(api, answer.json["refresh_token"]).status == 200
+    assert AuditLog.objects.filter(action=actions.SESSION_REFRESHED, user_id=developer.user.id).count() == 2
+
+
+def test_refreshing_prolongs_nothing(api, developer):
+    before = family_of(developer)
+    refresh(api, developer.refresh_token)
+    after = family_of(developer)
+    assert (after.expires_at, after.auth_time) == (before.expires_at, before.auth_time)
+    assert after.expires_at - after.auth_time == timedelta(days=7)
+
+
+def test_the_database_holds_the_hash_of_a_refresh_token_only(developer):
+    assert RefreshToken.objects.filter(family=developer.principal.family_id).exists()
+    assert developer.refresh_token not in "".join(map(str, RefreshToken.objects.values_list()))
+
+
+def test_a_second_use_at_once_is_refused_and_nothing_else_happens(api, developer):
+    successor = refresh(api, developer.refresh_token).json["refresh_token"]
+    answer = refresh(api, developer.refresh_token)
+    assert (answer.status, answer.code) == (401, "authentication_failed")
+    assert family_of(developer).revoked_at is None
+    assert refresh(api, successor).status == 200
+
+
+def test_a_second_use_later_ends_the_whole_family(api, developer):
+    pair = refresh(api, developer.refresh_token).json
+    use_was_long_ago()
+    epoch = read_epoch()
+    assert refresh(api, developer.refresh_token).status == 401
+    assert read_epoch() == epoch + 1
+    assert refresh(api, pair["refresh_token"]).status == 401
+    assert ApiClient(pair["access_token"]).get("/auth/me").status == 401
+    assert developer.api.get("/auth/me").status == 401
+    entry = AuditLog.objects.get(action=actions.FAMILY_REVOKED)
+    assert entry.object_id == str(developer.principal.family_id)
+    assert "refresh_token_reused" in entry.meta
+    assert refresh(api, developer.refresh_token).status == 401
+    assert AuditLog.objects.filter(action=actions.FAMILY_REVOKED).count() == 1
+
+
+def test_the_window_of_a_retry_is_ten_seconds(api, developer):
+    assert timedelta(seconds=10) == RETRY_WINDOW
+    refresh(api, developer.refresh_token)
+    use_was_long_ago(seconds=8)
+    assert refresh(api, developer.refresh_token).status == 401
+    assert family_of(developer).revoked_at is None
+
+
+def test_other_sessions_of_the_user_survive_a_theft(api, developer):
+    other = services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    refresh(api, developer.refresh_token)
+    use_was_long_ago()
+    refresh(api, developer.refresh_token)
+    assert ApiClient(other.access_token).get("/auth/me").status == 200
+
+
+def test_a_family_ends_after_seven_days_however_often_it_was_refreshed(api, developer):
+    family = family_of(developer)
+    family.expires_at = family.auth_time - timedelta(seconds=1)
+    family.save_with_mac()
+    assert refresh(api, developer.refresh_token).status == 401
+
+
+def test_ended_families_go_with_the_next_log_in(developer):
+    family = family_of(developer)
+    family.expires_at = family.auth_time - timedelta(seconds=1)
+    family.save_with_mac()
+    services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    assert TokenFamily.objects.count() == RefreshToken.objects.count() == 1
+
+
+@pytest.mark.parametrize("token", ["", "ccr_", "ccr_unknown", "cct_other", "\u00e9"])
+def test_an_unknown_refresh_token_is_refused(api, db, token):
+    assert refresh(api, token).status in {400, 401}
+    with pytest.raises(Unauthenticated):
+        services.refresh(refresh_token=token, origin=ORIGIN)
+
+
+def test_a_refresh_token_put_into_the_database_by_hand_does_not_serve(developer):
+    with pytest.raises(IntegrityFailed):
+        forge_refresh_token(developer, "ccr_of-my-own-choosing")
+
+
+def forge_refresh_token(persona, text):
+    row = RefreshToken.objects.get(family=persona.principal.family_id)
+    RefreshToken.objects.filter(pk=row.pk).update(token_hash=_hash(text))
+    services.refresh(refresh_token=text, origin=ORIGIN)
+
+
+def test_log_out_ends_the_session_and_its_access_tokens(api, developer):
+    epoch = read_epoch()
+    answer = api.post("/auth/logout", {"refresh_token": developer.refresh_token})
+    assert (answer.status, answer.json) == (204, None)
+    assert read_epoch() == epoch + 1
+    assert developer.api.get("/auth/me").status == 401
+    assert refresh(api, developer.refresh_token).status == 401
+    assert AuditLog.objects.filter(action=actions.SESSION_CLOSED, user_id=developer.user.id).count() == 1
+
+
+def test_log_out_twice_is_no_error_and_one_event(api, developer):
+    for _ in range(2):
+        assert api.post("/auth/logout", {"refresh_token": developer.refresh_token}).status == 204
+    assert AuditLog.objects.filter(action=actions.SESSION_CLOSED, outcome="ok").count() == 1
+
+
+def test_log_out_leaves_other_sessions_alone_unless_asked(api, developer):
+    other = services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    third = services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    api.post("/auth/logout", {"refresh_token": developer.refresh_token})
+    assert ApiClient(other.access_token).get("/auth/me").status == 200
+    assert api.post("/auth/logout", {"refresh_token": other.refresh_token, "everywhere": True}).status == 204
+    assert ApiClient(third.access_token).get("/auth/me").status == 401
+    assert refresh(api, third.refresh_token).status == 401
+    assert AuditLog.objects.filter(action=actions.USER_SIGNED_OUT, user_id=developer.user.id).count() == 1
+
+
+def test_a_used_token_signs_nobody_out_everywhere(api, developer):
+    pair = refresh(api, developer.refresh_token).json
+    answer = api.post("/auth/logout", {"refresh_token": developer.refresh_token, "everywhere": True})
+    assert answer.status == 401
+    assert ApiClient(pair["access_token"]).get("/auth/me").status == 200
+
+
+def test_log_out_with_an_unknown_token_is_401(api, db):
+    assert api.post("/auth/logout", {"refresh_token": "ccr_unknown"}).status == 401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_32_parallel_uses_one_succeeds():
+    persona = make_persona("dora", "developer")
+    for _ in range(3):
+        answers = in_parallel(32, lambda token=persona.refresh_token: attempt_refresh(token))
+        winners = [answer for answer in answers if answer is not None]
+        assert len(winners) == 1
+        assert RefreshToken.objects.filter(used_at=None).count() == 1
+        assert TokenFamily.objects.get().revoked_at is None
+        persona = winners[0]
+
+
+def attempt_refresh(token):
+    try:
+        return services.refresh(refresh_token=token, origin=ORIGIN)
+    except Unauthenticated:
+        return None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_parallel_log_ins_of_one_account_all_succeed():
+    make_persona("dora", "developer")
+    with ThreadPoolExecutor(3) as pool:
+        futures = [pool.submit(closing_connection, log_in) for _ in range(8)]
+    assert all(future.result().access_token for future in futures)
+
+
+def log_in():
+    return services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+
+
+def in_parallel(count, act):
+    start = threading.Barrier(count)
+
+    def run():
+        start.wait(10)
+        return closing_connection(act)
+
+    with ThreadPoolExecutor(count) as pool:
+        futures = [pool.submit(run) for _ in range(count)]
+    return [future.result() for future in futures]
+
+
+def closing_connection(act):
+    try:
+        return act()
+    finally:
+        connection.close()
