@@ -1,4 +1,4 @@
-"""The authentication door: log-in, refresh, log-out, and the public keys of the tokens."""
+"""The authentication door: log-in, refresh, log-out, one's own second factor, and the tokens' public keys."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,18 +15,21 @@ from accounts.authentication import name_actor, origin_of
 from accounts.models import User
 from accounts.principals import Principal
 from accounts.serializers import (
+    CodeRequest,
+    EnrolmentAnswer,
     LogInAnswer,
     LogInRequest,
     LogOutRequest,
     MeAnswer,
     PasswordRequest,
+    RecoveryCodesAnswer,
     RefreshRequest,
     TokenPairAnswer,
 )
 from ciphercanary import throttle
 from ciphercanary.clock import database_now
 from ciphercanary.http import in_context
-from ciphercanary.rest import AUTHENTICATED, PUBLIC, ApiView, Rule
+from ciphercanary.rest import AUTHENTICATED, PUBLIC, ApiView, Rule, StrictSerializer
 
 
 class AuthView(ApiView[Principal]):
@@ -95,6 +98,36 @@ class PasswordView(AuthView):
     @extend_schema(request=PasswordRequest, responses={204: None})
     def post(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
         services.change_password(principal=self.principal, **self.read(PasswordRequest))
+        return Response(status=204)
+
+
+class TotpEnrolView(AuthView):
+    rules = {"POST": Rule(AUTHENTICATED, actions.TOTP_ENROLLED)}
+
+    @extend_schema(request=None, responses=EnrolmentAnswer)
+    def post(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
+        self.read(StrictSerializer)
+        return Response(EnrolmentAnswer(services.enrol_totp(principal=self.principal)).data)
+
+
+class TotpConfirmView(AuthView):
+    rules = {"POST": Rule(AUTHENTICATED, actions.TOTP_CONFIRMED)}
+
+    @extend_schema(request=CodeRequest, responses=RecoveryCodesAnswer)
+    def post(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
+        codes = services.confirm_totp(principal=self.principal, **self.read(CodeRequest))
+        return Response(RecoveryCodesAnswer({"recovery_codes": codes}).data)
+
+
+class TotpView(AuthView):
+    rules = {"DELETE": Rule(AUTHENTICATED, actions.TOTP_REMOVED)}
+
+    @extend_schema(
+        description="Remove one's own authenticator. The body is `{code}`: a present code, or a recovery code.",
+        responses={204: None},
+    )
+    def delete(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
+        services.remove_totp(principal=self.principal, **self.read(CodeRequest))
         return Response(status=204)
 
 

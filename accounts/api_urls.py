@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts import api, api_totp
+from accounts import api
 
 urlpatterns = [
     path("login", api.LogInView.as_view(), name="log-in"),
@@ -8,7 +8,7 @@ urlpatterns = [
     path("logout", api.LogOutView.as_view(), name="log-out"),
     path("me", api.MeView.as_view(), name="me"),
     path("password", api.PasswordView.as_view(), name="change-password"),
-    path("totp", api_totp.TotpView.as_view(), name="totp"),
-    path("totp/enrol", api_totp.TotpEnrolView.as_view(), name="enrol-totp"),
-    path("totp/confirm", api_totp.TotpConfirmView.as_view(), name="confirm-totp"),
+    path("totp", api.TotpView.as_view(), name="totp"),
+    path("totp/enrol", api.TotpEnrolView.as_view(), name="enrol-totp"),
+    path("totp/confirm", api.TotpConfirmView.as_view(), name="confirm-totp"),
 ]
