@@ -1,0 +1,46 @@
+import pytest
+from django.db import connection
+from django.test import override_settings
+
+from ciphercanary.checks import (
+    check_durability,
+    check_hosts,
+    check_kek_files_are_private,
+    check_secret_key,
+)
+
+
+def test_a_readable_kek_file_is_an_error(tmp_path):
+    with override_settings(CC_HOME=tmp_path):
+        path = tmp_path / "kek-1.key"
+        path.touch(0o600)
+        assert list(check_kek_files_are_private(None)) == []
+        path.chmod(0o640)
+        [message] = check_kek_files_are_private(None)
+    assert message.id == "ciphercanary.E005"
+
+
+def test_a_secret_key_that_will_not_last_is_an_error(tmp_path):
+    with override_settings(CC_HOME=tmp_path, SECRET_KEY_FROM_ENVIRONMENT=""):
+        assert [message.id for message in check_secret_key(None)] == ["ciphercanary.E006"]
+        (tmp_path / "secret-key").touch()
+        assert list(check_secret_key(None)) == []
+
+
+def test_any_host_is_an_error():
+    with override_settings(ALLOWED_HOSTS=["keys.example.org"]):
+        assert list(check_hosts(None)) == []
+    with override_settings(ALLOWED_HOSTS=["*"]):
+        assert [message.id for message in check_hosts(None)] == ["ciphercanary.E007"]
+
+
+@pytest.mark.django_db
+def test_a_postgresql_that_may_lose_commits_is_warned_about():
+    found = {message.id for message in check_durability(None, databases=["default"])}
+    if connection.vendor == "sqlite":
+        assert found == set()
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('fsync'), current_setting('full_page_writes')")
+        expected = {"ciphercanary.W002"} if "off" in cursor.fetchone() else set()
+    assert found == expected

@@ -1,0 +1,156 @@
+import base64
+import os
+
+import pytest
+from django.conf import settings
+from django.test import override_settings
+
+from accounts.models import SigningKey
+from ciphercanary import home, kek, system_keys
+from ciphercanary.crypto.errors import UnwrapFailed
+from ciphercanary.crypto.material import KeyMaterial
+from ciphercanary.kek import KekUnavailable, Wrapped
+from ciphercanary.models import Instance, KeyEncryptionKey, SystemKey
+from keys.services import create_key
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def empty_installation(tmp_path, settings):
+    """A database without a root of trust, and an empty data folder."""
+    for model in (SigningKey, SystemKey, KeyEncryptionKey, Instance):
+        model.objects.all().delete()
+    settings.CC_HOME = tmp_path
+    kek.forget()
+    system_keys.forget()
+    return tmp_path
+
+
+def test_what_is_wrapped_opens_with_the_same_label_and_parts():
+    material = KeyMaterial.generate(32)
+    wrapped = kek.wrap(material, label="cc/kv/v1", parts=[b"row", b"1"])
+    opened = kek.unwrap(wrapped, label="cc/kv/v1", parts=[b"row", b"1"])
+    assert opened.expose() == material.expose()
+
+
+@pytest.mark.parametrize(
+    ("label", "parts"),
+    [
+        ("cc/sys/v1", [b"row", b"1"]),
+        ("cc/kv/v1", [b"row", b"2"]),
+        ("cc/kv/v1", [b"row1"]),
+        ("cc/kv/v1", [b"ro", b"w1"]),
+        ("cc/kv/v1", []),
+    ],
+)
+def test_a_wrapped_key_opens_nowhere_else(label, parts):
+    wrapped = kek.wrap(KeyMaterial.generate(32), label="cc/kv/v1", parts=[b"row", b"1"])
+    with pytest.raises(UnwrapFailed):
+        kek.unwrap(wrapped, label=label, parts=parts)
+
+
+def test_a_wrapped_key_does_not_open_in_another_installation():
+    wrapped = kek.wrap(KeyMaterial.generate(32), label="cc/kv/v1", parts=[b"row"])
+    Instance.objects.all().delete()
+    Instance.objects.create()
+    kek.forget()
+    with pytest.raises(UnwrapFailed):
+        kek.unwrap(wrapped, label="cc/kv/v1", parts=[b"row"])
+
+
+def test_a_key_under_an_unknown_kek_says_which_file_is_missing():
+    with pytest.raises(KekUnavailable, match=r"kek-deadbeef\.key"):
+        kek.unwrap(Wrapped("deadbeef", b"x" * 61), label="cc/kv/v1", parts=[])
+
+
+def test_the_first_start_makes_one_private_key_file(empty_installation):
+    system_keys.establish()
+    [path] = kek.ring_files()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert len(base64.b64decode(path.read_text())) == 32
+    assert KeyEncryptionKey.objects.get().is_primary
+
+
+def test_later_starts_change_nothing(empty_installation):
+    system_keys.establish()
+    before = (list(kek.ring_files()), list(SystemKey.objects.values_list("kid", "wrapped")))
+    system_keys.establish()
+    assert (list(kek.ring_files()), list(SystemKey.objects.values_list("kid", "wrapped"))) == before
+
+
+def test_a_start_that_was_interrupted_before_its_commit_goes_on_with_the_same_file(empty_installation):
+    (empty_installation / "kek-0badcafe.key").write_bytes(base64.b64encode(os.urandom(32)))
+    system_keys.establish()
+    assert KeyEncryptionKey.objects.get().id == "0badcafe"
+    assert len(kek.ring_files()) == 1
+
+
+def test_a_missing_kek_refuses_the_start_and_makes_no_other(empty_installation):
+    system_keys.establish()
+    kek.ring_files()[0].unlink()
+    with pytest.raises(KekUnavailable, match="missing"):
+        system_keys.establish()
+    assert kek.ring_files() == []
+
+
+def test_a_wrong_kek_refuses_the_start(empty_installation):
+    system_keys.establish()
+    kek.ring_files()[0].write_bytes(base64.b64encode(os.urandom(32)))
+    with pytest.raises(KekUnavailable, match="not the one"):
+        system_keys.establish()
+
+
+@pytest.mark.parametrize("content", [b"", b"short", base64.b64encode(bytes(31)), b"not base64 at all!"])
+def test_a_damaged_kek_file_is_named(empty_installation, content):
+    system_keys.establish()
+    kek.ring_files()[0].write_bytes(content)
+    with pytest.raises(KekUnavailable, match="32 bytes"):
+        system_keys.establish()
+
+
+def test_a_database_with_wrapped_rows_but_no_sentinel_gets_no_new_kek(admin, settings, tmp_path):
+    create_key(principal=admin.principal, name="precious", algorithm="aes-256")
+    KeyEncryptionKey.objects.all().delete()
+    settings.CC_HOME = tmp_path
+    with pytest.raises(KekUnavailable, match="names no key-encryption key"):
+        system_keys.establish()
+    assert kek.ring_files() == []
+
+
+def test_the_kek_may_come_from_the_environment(empty_installation):
+    content = base64.b64encode(os.urandom(32)).decode()
+    with override_settings(CC_KEK=[f"cafe0001:{content}"]):
+        system_keys.establish()
+        assert KeyEncryptionKey.objects.get().id == "cafe0001"
+        assert kek.ring_files() == []
+
+
+def test_a_private_file_is_never_overwritten(tmp_path):
+    home.create_private_file(tmp_path / "kek-1.key", b"first")
+    with pytest.raises(FileExistsError):
+        home.create_private_file(tmp_path / "kek-1.key", b"second")
+    assert (tmp_path / "kek-1.key").read_bytes() == b"first"
+
+
+def test_the_secret_key_is_made_once(tmp_path):
+    folder = tmp_path / "new"
+    assert home.read_secret_key(folder) != home.read_secret_key(folder)
+    home.prepare(folder)
+    first = home.read_secret_key(folder)
+    home.prepare(folder)
+    assert home.read_secret_key(folder) == first
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_system_key_moved_to_another_purpose_does_not_open():
+    kid, _ = system_keys.mac_key("row-mac")
+    SystemKey.objects.filter(purpose="audit-mac").delete()
+    SystemKey.objects.filter(kid=kid).update(purpose="audit-mac")
+    system_keys.forget()
+    with pytest.raises(UnwrapFailed):
+        system_keys.mac_key("audit-mac")
+
+
+def test_the_test_home_is_private():
+    assert settings.CC_HOME.stat().st_mode & 0o777 == 0o700
