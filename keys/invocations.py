@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Final
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 
 from keys.errors import UsageLimitReached
@@ -51,8 +51,9 @@ class InvocationCounter:
 
 
 def _reserve_in_database(version_id: UUID, count: int, limit: int) -> bool:
-    # Inside a transaction that rolls back, the same invocations would be given out twice.
-    assert not connection.in_atomic_block, "invocations are reserved outside transactions"  # noqa: S101 - a defect of the caller, never of a request
+    if connection.in_atomic_block:
+        # Were it rolled back, the same invocations would be given out twice.
+        raise transaction.TransactionManagementError("invocations are reserved outside transactions")
     return bool(
         KeyVersion.objects.filter(pk=version_id, uses_reserved__lte=limit - count).update(
             uses_reserved=F("uses_reserved") + count

@@ -1,5 +1,6 @@
 from datetime import timedelta
 from io import StringIO
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -65,6 +66,20 @@ def test_one_failing_key_does_not_stop_the_rest_and_the_exit_code_tells(due_key)
     lines = output.getvalue().splitlines()
     assert lines[0].startswith("a-broken-key: FAILED, ")
     assert lines[1:] == ["a-sound-key: rotated to version 2", "2 due, 1 failed"]
+    assert Key.objects.get(pk=sound.pk).primary_version == 2
+
+
+def test_what_the_database_refuses_is_a_failure_like_any_other(due_key):
+    due, sound = due_key(name="a-broken-key"), due_key(name="a-sound-key")
+    stray = due.versions.get()
+    stray.pk, stray.version, stray.is_primary = uuid4(), 2, False
+    stray._state.adding = True
+    stray.save()
+    output = StringIO()
+    with pytest.raises(CommandError):
+        call_command("rotate_keys", stdout=output)
+    assert output.getvalue().splitlines()[0] == "a-broken-key: FAILED, The database refused the change."
+    assert Key.objects.get(pk=due.pk).primary_version == 1
     assert Key.objects.get(pk=sound.pk).primary_version == 2
 
 
