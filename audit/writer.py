@@ -27,9 +27,10 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Decision[T]:
-    """A result that may leave once its event is durable, if the epoch and the deadlines still allow it.
+    """A result that may leave once its event is durable, if the epoch and the clock allow it.
 
-    ``epoch`` is the one read before the rows that the result was computed from.
+    ``epoch`` is the one read before the rows that the result was computed from. Those of ``not_before``
+    are turned round: *until* their moment the answer is their error.
     """
 
     result: T
@@ -37,6 +38,7 @@ class Decision[T]:
     actor: Actor
     epoch: int
     deadlines: tuple[Deadline, ...] = ()
+    not_before: tuple[Deadline, ...] = ()
 
 
 def commit[T](decision: Decision[T]) -> T:
@@ -60,6 +62,9 @@ def commit[T](decision: Decision[T]) -> T:
 def _check[T](decision: Decision[T], epoch: int, now: datetime) -> None:
     if epoch != decision.epoch:
         raise StaleDecision
+    for start in decision.not_before:
+        if now < start.at:
+            raise start.error
     for deadline in decision.deadlines:
         if now >= deadline.at:
             raise deadline.error

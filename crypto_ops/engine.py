@@ -28,7 +28,7 @@ from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reenc
 from keys import keyring, lifecycle
 from keys.entries import KeyEntry, VersionEntry
 from keys.errors import KeyNotActive
-from keys.lifecycle import State, VersionState
+from keys.lifecycle import State, Status, VersionState
 
 ATTEMPTS: Final = 5
 MAX_TRIALS: Final = 16
@@ -84,7 +84,7 @@ def _decide_encryption(request: EncryptRequest, principal: Principal) -> Decisio
     event = _event(
         CryptoAction.ENCRYPTED, entry, version, len(request.plaintext), algorithm=request.mode.name
     )
-    return _decision(envelope, event, principal, entry, (*_until_expiry(entry),))
+    return _decision(envelope, event, principal, entry, protects=entry)
 
 
 def _protecting_version(entry: KeyEntry, request: EncryptRequest, now: datetime) -> VersionEntry:
@@ -181,8 +181,7 @@ def _decide_reencryption(request: ReencryptRequest, principal: Principal) -> Dec
         source_compromised=compromised,
         reason=request.reason,
     )
-    oldest = source if source.epoch < target.epoch else target
-    return _decision(result, event, principal, oldest, _until_expiry(target))
+    return _decision(result, event, principal, source, target, protects=target)
 
 
 def _target(request: ReencryptRequest, source: KeyEntry, principal: Principal) -> KeyEntry:
@@ -206,18 +205,39 @@ def _event(action: CryptoAction, entry: KeyEntry, version: VersionEntry, size: i
     )
 
 
-def _until_expiry(entry: KeyEntry) -> tuple[Deadline, ...]:
-    if entry.not_after is None:
-        return ()
-    facts = {"state": State.DEACTIVATED.value, "status": "expired"}
-    return (Deadline(entry.not_after, KeyNotActive("The key has expired.", extra=facts)),)
-
-
 def _decision[T](
-    result: T, event: Event, principal: Principal, entry: KeyEntry, deadlines: tuple[Deadline, ...] = ()
+    result: T, event: Event, principal: Principal, *used: KeyEntry, protects: KeyEntry | None = None
 ) -> Decision[T]:
-    """Valid under the older of the epochs that the key and the principal were read under."""
-    if principal.not_after is not None:
-        deadlines += (Deadline(principal.not_after, TokenExpired("The token has expired: refresh it.")),)
-    epoch = entry.epoch if principal.user_id is None else min(entry.epoch, principal.epoch)
-    return Decision(result=result, event=event, actor=principal.actor, epoch=epoch, deadlines=deadlines)
+    """Valid under the oldest epoch that anything it rests on was read under, and within every life it uses."""
+    epochs = [entry.epoch for entry in used] + ([principal.epoch] if principal.user_id else [])
+    deadlines = [*_token_end(principal), *_key_end(protects)]
+    starts = [start for entry in used for start in _key_start(entry)]
+    return Decision(
+        result=result,
+        event=event,
+        actor=principal.actor,
+        epoch=min(epochs),
+        deadlines=tuple(deadlines),
+        not_before=tuple(starts),
+    )
+
+
+def _token_end(principal: Principal) -> list[Deadline]:
+    if principal.not_after is None:
+        return []
+    return [Deadline(principal.not_after, TokenExpired("The token has expired: refresh it."))]
+
+
+def _key_end(entry: KeyEntry | None) -> list[Deadline]:
+    if entry is None or entry.not_after is None:
+        return []
+    facts = {"state": State.DEACTIVATED.value, "status": Status.EXPIRED.value}
+    return [Deadline(entry.not_after, KeyNotActive("The key is expired: it must be active.", extra=facts))]
+
+
+def _key_start(entry: KeyEntry) -> list[Deadline]:
+    """Where a key is active by the clock alone, the database's clock has the last word on that, too."""
+    if entry.state is not State.PRE_ACTIVATION or entry.activates_at is None:
+        return []
+    facts = {"state": State.PRE_ACTIVATION.value, "status": Status.PENDING.value}
+    return [Deadline(entry.activates_at, KeyNotActive("The key is pending: it must be active.", extra=facts))]

@@ -56,6 +56,14 @@ def test_a_decision_under_an_old_epoch_is_refused_and_leaves_no_record():
 
 
 @pytest.mark.django_db
+def test_before_its_beginning_the_answer_is_the_error_and_leaves_no_record():
+    with pytest.raises(Expired):
+        commit(decide(not_before=(deadline(-60), deadline(60))))
+    assert not AuditLog.objects.exists()
+    assert commit(decide(not_before=(deadline(-60),))) == "the answer"
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("seconds", [0, -0.000001, -3600])
 def test_a_passed_deadline_raises_its_error_and_leaves_no_record(seconds):
     decision = decide(deadlines=(deadline(60), deadline(seconds)))
