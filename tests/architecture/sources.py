@@ -1,0 +1,60 @@
+"""The product's own source files, as text and as syntax trees."""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+APPS = ("audit", "accounts", "keys", "crypto_ops")
+PACKAGES = ("ciphercanary", *APPS)
+DOORS = re.compile(r"(api|admin|forms|serializers|views|management)(_\w+)?$")
+
+
+@cache
+def product_files() -> list[Path]:
+    """Every Python file that is shipped, migrations apart."""
+    found = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    return [path for path in found if "migrations" not in path.parts]
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def name(path: Path) -> str:
+    """The path as it is written in a list of exceptions: ``keys/models.py``."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def is_door(path: Path) -> bool:
+    inner = path.relative_to(ROOT).parts[1:]
+    return path.relative_to(ROOT).parts[0] in APPS and DOORS.match(inner[0].removesuffix(".py")) is not None
+
+
+def functions(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def calls(path: Path) -> Iterator[ast.Call]:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call):
+            yield node
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """What a file imports, as dotted names; ``from a import b`` gives ``a`` and ``a.b``."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def constant_text(node: ast.expr | None) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None

@@ -1,0 +1,119 @@
+"""Every refusal has a stable code, one kind, one status, and a line in the documentation."""
+
+import ast
+import importlib
+import inspect
+import re
+
+import pytest
+
+from ciphercanary import errors, problems
+from ciphercanary.errors import DomainError
+from tests.architecture.sources import ROOT, calls, constant_text, product_files
+
+KINDS = set(problems.PROBLEM_STATUS)
+WITHOUT_KIND = {problems.ProtocolError, problems.InternalError}
+CODE = re.compile(r"[a-z]+(_[a-z]+)*")
+# Codes that several classes share: what a caller does about them is the same.
+SHARED = {
+    "authentication_failed": "whoever is refused is not told why",
+    "dependency_unavailable": "the same request may succeed later",
+    "integrity_failed": "a stored thing is not what was stored",
+    "name_taken": "of a user or of a key: choose another",
+}
+# Functions that take the code of a protocol error as an argument.
+PROTOCOL_FUNCTIONS = {"ProtocolError", "_protocol", "_refuse"}
+
+
+def error_classes():
+    for path in product_files():
+        if "class" in path.read_text() and path.name != "gunicorn.py":
+            importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    return descendants(DomainError)
+
+
+def descendants(cls):
+    below = {child for child in cls.__subclasses__() if child.__module__.split(".")[0] != "tests"}
+    return below.union(*(descendants(child) for child in below))
+
+
+def protocol_codes():
+    """The codes that have no class: the constant arguments that look like one."""
+    found = [
+        text
+        for path in product_files()
+        for call in calls(path)
+        if ast.unparse(call.func).split(".")[-1] in PROTOCOL_FUNCTIONS
+        for argument in [*call.args, *(keyword.value for keyword in call.keywords)]
+        if (text := constant_text(argument)) and CODE.fullmatch(text)
+    ]
+    return set(found)
+
+
+def coded_classes():
+    return sorted(
+        error_classes() - {problems.ProtocolError}, key=lambda cls: (cls.__module__, cls.__qualname__)
+    )
+
+
+def test_there_are_eight_kinds_and_each_has_a_status():
+    assert set(errors.DomainError.__subclasses__()) - WITHOUT_KIND == KINDS
+    assert len(KINDS) == 8
+    assert len(set(problems.PROBLEM_STATUS.values())) == 8
+
+
+@pytest.mark.parametrize("cls", coded_classes(), ids=lambda cls: cls.__qualname__)
+def test_every_error_is_of_one_kind_and_says_what_it_is(cls):
+    kinds = [kind for kind in KINDS if issubclass(cls, kind)]
+    assert len(kinds) == 1 or cls in WITHOUT_KIND
+    assert CODE.fullmatch(cls.code)
+    assert cls.title
+    assert not cls.title.endswith(".")
+
+
+def test_a_code_belongs_to_one_class_or_is_shared_on_purpose():
+    classes = {}
+    for cls in coded_classes():
+        classes.setdefault(cls.code, set()).add(cls)
+    shared = {code for code, several in classes.items() if len(several) > 1}
+    assert shared == set(SHARED)
+
+
+def test_a_code_has_the_same_status_wherever_it_is_raised():
+    statuses = {}
+    for cls in coded_classes():
+        kind = next((kind for kind in KINDS if issubclass(cls, kind)), None)
+        statuses.setdefault(cls.code, set()).add(kind)
+    assert {code for code, kinds in statuses.items() if len(kinds) > 1} == set()
+
+
+def test_errors_of_an_app_stand_in_its_errors_module():
+    strays = [
+        cls.__qualname__
+        for cls in coded_classes()
+        if cls.__module__.split(".")[0] != "ciphercanary" and not cls.__module__.endswith(".errors")
+    ]
+    assert strays == []
+
+
+def test_every_code_is_in_the_documentation():
+    documented = set(re.findall(r"`([a-z_]+)`", (ROOT / "docs" / "api.md").read_text()))
+    codes = {cls.code for cls in coded_classes()} | protocol_codes()
+    assert codes - documented == set()
+
+
+def test_no_error_can_carry_an_exception_text():
+    """A detail is written by us: ``str(error)`` of a library may quote what was sent."""
+    quoting = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for path in product_files()
+        for call in calls(path)
+        if names_error(call) and any("str(error)" in ast.unparse(argument) for argument in call.args)
+    ]
+    assert quoting == []
+
+
+def names_error(call):
+    name = ast.unparse(call.func).split(".")[-1]
+    known = {cls.__name__ for cls in coded_classes() if inspect.isclass(cls)}
+    return name in known | PROTOCOL_FUNCTIONS

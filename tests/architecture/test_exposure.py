@@ -1,0 +1,200 @@
+"""Where the dangerous things may stand, and that they stand nowhere else."""
+
+import ast
+import sys
+
+from tests.architecture.sources import (
+    APPS,
+    calls,
+    functions,
+    imported_modules,
+    is_door,
+    name,
+    product_files,
+    tree,
+)
+
+# ``expose`` hands out key bytes: outside the core only where another library needs them.
+MAY_EXPOSE = {
+    "accounts/one_time_codes.py": "a TOTP seed becomes the text and the codes of RFC 6238",
+    "accounts/signing_keys.py": "an RSA private key becomes the object that signs",
+}
+# Visibility is a queryset: who reads keys otherwise says here why nobody sees what is not his.
+MAY_READ_ALL_KEYS = {
+    ("keys/services/creation.py", "create_key"): "a name is taken whoever has the key",
+    ("keys/services/creation.py", "_find_default"): "asks for the caller's own default key",
+    ("keys/services/reading.py", "count_keys_that_protect"): "a number, for the gauge",
+}
+MAY_READ_ALL_VERSIONS = {
+    ("keys/keyring.py", "_load"): "the ring is shared; each find asks whether its caller may see the entry",
+    ("keys/invocations.py", "_reserve"): "raises a counter of a version that was found already",
+}
+# Tables whose rows carry no MAC, or columns outside it, are written with Django's own means in these files.
+MAY_WRITE_WITHOUT_MAC = {
+    "accounts/services/attempts.py": "login_attempts",
+    "accounts/services/sessions.py": "refresh_tokens.used_at, by compare-and-set; expired families go",
+    "accounts/services/totp.py": "totp_devices, recovery_codes",
+    "audit/services.py": "audit_logs and audit_trail: entries have a MAC of their own",
+    "ciphercanary/kek.py": "instance, key_encryption_keys",
+    "ciphercanary/row_mac.py": "save_with_mac itself",
+    "ciphercanary/system_keys.py": "system_keys",
+    "keys/invocations.py": "key_versions.uses_reserved, which many processes raise without a lock",
+    "keys/services/rotation.py": "key_rotations; key_versions.is_primary, which nothing reads",
+}
+MAY_OPEN_TRANSACTIONS = {
+    "accounts/management/commands/update_user.py": "several changes, all of them or none"
+}
+PRINTERS = {"ciphercanary/serve.py": "the box on the terminal"}
+SAVING = {
+    "save",
+    "create",
+    "bulk_create",
+    "update",
+    "bulk_update",
+    "delete",
+    "get_or_create",
+    "update_or_create",
+}
+
+
+def attribute(call):
+    return call.func.attr if isinstance(call.func, ast.Attribute) else ""
+
+
+def places(paths, matches):
+    """``(file, function)`` of each expression that matches; the innermost function counts."""
+    return {
+        (name(path), function.name)
+        for path in paths
+        for function in functions(tree(path))
+        for node in ast.walk(function)
+        if matches(node)
+    }
+
+
+def bypasses_visibility(model):
+    """``Key.objects.x`` where x is not ``visible_to``."""
+    return lambda node: (
+        isinstance(node, ast.Attribute)
+        and node.attr != "visible_to"
+        and ast.unparse(node.value) == f"{model}.objects"
+    )
+
+
+def test_key_bytes_are_exposed_in_the_core_and_where_a_reason_is_given():
+    exposing = {name(path) for path in product_files() for call in calls(path) if attribute(call) == "expose"}
+    assert {path for path in exposing if not path.startswith("ciphercanary/crypto/")} == set(MAY_EXPOSE)
+
+
+def test_keys_are_read_through_visible_to():
+    assert places(product_files(), bypasses_visibility("Key")) == set(MAY_READ_ALL_KEYS)
+
+
+def test_versions_and_rotations_are_read_through_their_key():
+    found = places(product_files(), bypasses_visibility("KeyVersion"))
+    assert {place[0] for place in found} == {place[0] for place in MAY_READ_ALL_VERSIONS}
+    rotations = places(product_files(), bypasses_visibility("KeyRotation"))
+    assert {place[0] for place in rotations} == {"keys/services/rotation.py"}
+
+
+def test_the_log_is_read_through_visible_to():
+    readers = places(product_files(), bypasses_visibility("AuditLog"))
+    assert {place[0] for place in readers} == {"audit/services.py", "audit/sequence.py", "audit/selection.py"}
+    assert {place[0] for place in places(product_files(), bypasses_visibility("AuditTrail"))} == {
+        "audit/services.py"
+    }
+
+
+def test_rows_with_a_mac_are_written_with_their_mac():
+    writing = {
+        name(path)
+        for path in product_files()
+        for call in calls(path)
+        if attribute(call) in SAVING and is_about_rows(call)
+    }
+    assert writing == set(MAY_WRITE_WITHOUT_MAC)
+
+
+def is_about_rows(call):
+    """Leaves out the like-named methods of dicts, hashes and gauges, and our own services."""
+    receiver = ast.unparse(call.func.value)
+    return (
+        "objects" in receiver or attribute(call) == "save" or ".filter(" in receiver or receiver == "device"
+    )
+
+
+def test_no_door_writes_rows_or_opens_transactions():
+    doors = [path for path in product_files() if is_door(path)]
+    assert {name(path).split("/")[0] for path in doors} == set(APPS)
+    writing = [f"{name(path)}:{call.lineno}" for path in doors for call in calls(path) if writes(call)]
+    assert writing == []
+    opening = {name(path) for path in doors if "django.db.transaction" in imported_modules(path)}
+    assert opening == set(MAY_OPEN_TRANSACTIONS)
+
+
+def writes(call):
+    return attribute(call) in {*SAVING, "save_with_mac"} and is_about_rows(call)
+
+
+def test_no_signals_are_connected():
+    listening = [
+        name(path)
+        for path in product_files()
+        for module in imported_modules(path)
+        if module in {"django.dispatch", "django.dispatch.receiver"} or module.endswith("signals")
+    ]
+    assert listening == []
+
+
+def test_no_model_has_logic_in_save():
+    models = [path for path in product_files() if "models" in name(path)]
+    found = {function.name for path in models for function in functions(tree(path))}
+    assert "mac_fields" in found
+    assert not found & {"save", "delete", "clean", "full_clean"}
+
+
+def test_only_commands_and_the_server_print():
+    printing = {
+        name(path)
+        for path in product_files()
+        for call in calls(path)
+        if isinstance(call.func, ast.Name) and call.func.id == "print"
+    }
+    assert printing == set(PRINTERS)
+
+
+def test_no_number_that_is_stored_or_answered_is_a_float():
+    floating = [
+        f"{name(path)}:{call.lineno}"
+        for path in product_files()
+        for call in calls(path)
+        if attribute(call) == "FloatField"
+    ]
+    assert floating == []
+
+
+def test_the_core_imports_the_standard_library_and_cryptography_only():
+    core = [path for path in product_files() if name(path).startswith("ciphercanary/crypto/")]
+    imported = {module.split(".")[0] for path in core for module in imported_modules(path)}
+    assert imported - set(sys.stdlib_module_names) == {"ciphercanary", "cryptography"}
+
+
+def test_randomness_comes_from_the_operating_system():
+    loose = [name(path) for path in product_files() if {"random", "uuid.uuid1"} & set(imported_modules(path))]
+    assert loose == []
+
+
+def test_the_environment_is_read_in_the_settings_only():
+    may = {
+        "ciphercanary/asgi.py": "names the settings",
+        "ciphercanary/gunicorn.py": "runs before the settings",
+        "ciphercanary/serve.py": "names the settings, and hands the environment on to its servers",
+        "ciphercanary/wsgi.py": "names the settings",
+    }
+    reading = {
+        name(path)
+        for path in product_files()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv"}
+    }
+    assert reading <= set(may)

@@ -1,0 +1,52 @@
+import ast
+import re
+
+from django.db.models import Manager
+
+from tests.architecture.sources import PACKAGES, ROOT, name, product_files, tree
+
+# Words that name nothing: whoever looks for a thing does not find it under them.
+EMPTY_WORDS = re.compile(r"(?<![a-z])(utils?|helpers?|managers?|misc|common|blobs?|stuff)(?![a-z])")
+
+
+def words(identifier):
+    """``KeyManager`` and ``key_manager`` alike: ``key manager``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", identifier).replace("_", " ").lower()
+
+
+def is_empty(identifier):
+    return EMPTY_WORDS.search(words(identifier)) is not None
+
+
+def test_no_module_has_a_name_that_says_nothing():
+    assert [name(path) for path in product_files() if is_empty(path.stem)] == []
+
+
+def test_no_class_or_function_has_a_name_that_says_nothing():
+    found = [
+        f"{name(path)}:{node.lineno} {node.name}"
+        for path in product_files()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and is_empty(node.name)
+        and not is_django_manager(node)
+    ]
+    assert found == []
+
+
+def is_django_manager(node):
+    """Django's word for what gives querysets; it may stay where it is Django's class."""
+    return isinstance(node, ast.ClassDef) and any(
+        Manager.__name__ in ast.unparse(base) for base in node.bases
+    )
+
+
+def test_the_measure_knows_the_words_in_both_spellings():
+    assert all(map(is_empty, ["KeyManager", "key_utils", "Helper", "BlobStore"]))
+    assert not any(map(is_empty, ["manage", "commonly", "management", "UtilisationLimit"]))
+
+
+def test_every_package_of_the_product_is_under_the_import_rules(pyproject):
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+    assert packages == set(PACKAGES) == set(pyproject["tool"]["importlinter"]["root_packages"])
+    assert packages == set(pyproject["tool"]["coverage"]["run"]["source"])

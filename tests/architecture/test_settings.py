@@ -1,0 +1,83 @@
+"""``.env.example`` is the truth about the settings: the same names, and the defaults that hold without it."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.architecture.sources import ROOT, calls, constant_text, tree
+
+EXAMPLE = ROOT / ".env.example"
+SETTINGS = ROOT / "ciphercanary" / "settings.py"
+GUNICORN = ROOT / "ciphercanary" / "gunicorn.py"
+LINE = re.compile(r"# ([A-Z][A-Z0-9_]*)=(.*?)(?:\s+#.*)?")
+# Set by bin/serve for its own processes; no operator sets it.
+INTERNAL = {"PROMETHEUS_MULTIPROC_DIR"}
+# Without these there is SQLite and no Redis, as the heading above them says; what stands there is a form.
+FORMS = {"DATABASE_URL", "REDIS_URL"}
+PRINT_SETTINGS = """
+import json
+from ciphercanary import settings
+names = [name for name in dir(settings) if name.isupper()]
+print(json.dumps({name: repr(getattr(settings, name)) for name in names}))
+"""
+
+
+def example():
+    """``{name: value}`` of every variable, all of which are commented out."""
+    lines = [line for line in EXAMPLE.read_text().splitlines() if "=" in line and line.startswith("# ")]
+    return {match[1]: match[2] for line in lines if (match := LINE.fullmatch(line))}
+
+
+def names_read(path, receivers):
+    """The constant first arguments of ``env.str(...)``, ``os.environ.get(...)``."""
+    found = [
+        constant_text(call.args[0])
+        for call in calls(path)
+        if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) in receivers and call.args
+    ]
+    return {name for name in found if name}
+
+
+def settings_under(variables):
+    """What the settings become in a process that has these variables and no others."""
+    environment = {"PATH": os.environ["PATH"], "SECRET_KEY": "of this test", **variables}
+    command = [sys.executable, "-W", "error", "-c", PRINT_SETTINGS]
+    output = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True).stdout
+    return json.loads(output)
+
+
+def test_the_example_names_exactly_the_variables_that_are_read():
+    read = names_read(SETTINGS, {"env"}) | names_read(GUNICORN, {"os.environ"})
+    assert read - INTERNAL == set(example())
+
+
+def test_every_read_of_the_environment_can_be_seen_by_this_test():
+    uses = [node for node in ast.walk(tree(SETTINGS)) if isinstance(node, ast.Name) and node.id == "env"]
+    reads = [call for call in calls(SETTINGS) if is_read(call) and constant_text(call.args[0])]
+    assert len(uses) == 1 + len(reads)  # one use is the assignment of env itself
+
+
+def is_read(call):
+    return isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "env"
+
+
+def test_the_example_names_no_variable_twice():
+    lines = re.findall(r"^# ([A-Z][A-Z0-9_]*)=", EXAMPLE.read_text(), re.MULTILINE)
+    assert len(lines) == len(set(lines))
+
+
+@pytest.mark.parametrize(
+    "database", [{}, {"DATABASE_URL": "postgres://user:password@host:5432/ciphercanary"}]
+)
+def test_the_values_of_the_example_are_the_defaults(database):
+    written = {name: value for name, value in example().items() if value and name not in FORMS}
+    assert settings_under(written | database) == settings_under(database)
+
+
+def test_a_value_that_differs_is_noticed():
+    assert settings_under({"CC_THREADS": "9"}) != settings_under({})

@@ -1,0 +1,85 @@
+import ast
+import textwrap
+
+import pytest
+
+from tests.architecture.sources import functions, name, product_files, tree
+
+MAX_FILE_LINES = 300
+MAX_FUNCTION_LINES = 40
+MAX_NESTING = 3
+BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
+
+
+def lines_of(function):
+    return function.end_lineno - function.lineno + 1
+
+
+def nesting(node):
+    """How many blocks stand inside each other below a function; ``elif`` is not a block of its own."""
+    return max((depth(child) for child in statements(node)), default=0)
+
+
+def depth(node):
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return 0  # measured by itself
+    if isinstance(node, ast.If) and len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If):
+        inner = max((depth(child) for child in node.body), default=0)
+        return max(1 + inner, depth(node.orelse[0]))
+    return nesting(node) + isinstance(node, BLOCKS)
+
+
+def statements(node):
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt):
+            yield child
+        elif isinstance(child, ast.ExceptHandler | ast.match_case):
+            yield from child.body
+
+
+def test_no_file_is_longer_than_300_lines():
+    long = {
+        name(path): lines
+        for path in product_files()
+        if (lines := len(path.read_text().splitlines())) > MAX_FILE_LINES
+    }
+    assert not long
+
+
+def test_no_function_is_longer_than_40_lines():
+    long = {
+        f"{name(path)}:{function.lineno} {function.name}": lines_of(function)
+        for path in product_files()
+        for function in functions(tree(path))
+        if lines_of(function) > MAX_FUNCTION_LINES
+    }
+    assert not long
+
+
+def test_no_function_nests_deeper_than_three_blocks():
+    deep = {
+        f"{name(path)}:{function.lineno} {function.name}": nesting(function)
+        for path in product_files()
+        for function in functions(tree(path))
+        if nesting(function) > MAX_NESTING
+    }
+    assert not deep
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("return 1", 0),
+        ("if a:\n    pass\nelif b:\n    pass\nelse:\n    pass", 1),
+        ("if a:\n    pass\nelse:\n    for b in c:\n        pass", 2),
+        (
+            "with a:\n    for b in c:\n        try:\n            pass\n        except E:\n            if d: pass",
+            4,
+        ),
+        ("match a:\n    case 1:\n        if b: pass", 2),
+        ("def inner():\n    if a:\n        if b: pass\nif c: pass", 1),
+    ],
+)
+def test_the_measure_of_nesting_counts_blocks(source, expected):
+    [function] = ast.parse("def f():\n" + textwrap.indent(source, "    ")).body
+    assert nesting(function) == expected

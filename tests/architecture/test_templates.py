@@ -1,0 +1,68 @@
+"""What the Content-Security-Policy would block is not written, and no form is sent without its token."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.architecture.sources import PACKAGES, ROOT
+
+FOLDERS = [ROOT / "templates", *(ROOT / package / "templates" for package in PACKAGES)]
+TEMPLATES = [path for folder in FOLDERS for path in sorted(folder.rglob("*.html"))]
+TAGS = re.compile(r"{%.*?%}|{{.*?}}|{#.*?#}", re.DOTALL)
+
+
+class Reader(HTMLParser):
+    """Collects what is inline, and the forms that POST."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.inline, self.forms = [], 0
+        # A template tag inside an attribute would confuse the parser; what it prints is not our concern here.
+        self.feed(TAGS.sub("", text))
+
+    def handle_starttag(self, tag, attributes):
+        names = dict(attributes)
+        if tag == "style" or (tag == "script" and "src" not in names):
+            self.inline.append(f"<{tag}>")
+        self.inline += [name for name in names if name == "style" or name.startswith("on")]
+        self.inline += [name for name, value in attributes if (value or "").strip().startswith("javascript:")]
+        self.forms += tag == "form" and names.get("method", "get").lower() == "post"
+
+
+def test_no_template_holds_inline_script_or_style():
+    found = {path.name: inline for path in TEMPLATES if (inline := Reader(path.read_text()).inline)}
+    assert found == {}
+
+
+def test_every_form_that_posts_carries_its_csrf_token():
+    missing = [
+        path.name for path in TEMPLATES if (text := path.read_text()).count("csrf_token") < Reader(text).forms
+    ]
+    assert missing == []
+
+
+def test_no_template_marks_a_value_as_safe():
+    marking = [
+        path.name for path in TEMPLATES if re.search(r"\|\s*safe\b|autoescape\s+off", path.read_text())
+    ]
+    assert marking == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<p style='color: red'>",
+        "<script>a()</script>",
+        "<style>p {}</style>",
+        "<a href='javascript:a()'>",
+        "<p onclick='{{ a }}'>",
+    ],
+)
+def test_the_reader_sees_what_is_inline(text):
+    assert Reader(text).inline
+
+
+def test_the_reader_leaves_alone_what_is_not():
+    assert Reader('<script src="{% static "a.js" %}"></script><form method="post">').inline == []
+    assert Reader('<form method="{% if a %}{% endif %}post">').forms == 1
