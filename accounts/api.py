@@ -47,6 +47,8 @@ class CredentialView(AuthView):
 
 
 class LogInView(CredentialView):
+    """Tokens for a name, a password and, where an authenticator is enrolled, its code."""
+
     rules = {"POST": Rule(PUBLIC, actions.SESSION_OPENED)}
 
     @extend_schema(request=LogInRequest, responses=LogInAnswer)
@@ -65,6 +67,8 @@ class LogInView(CredentialView):
 
 
 class RefreshView(CredentialView):
+    """A new pair for an unused refresh token; a used one ends its session."""
+
     rules = {"POST": Rule(PUBLIC, actions.SESSION_REFRESHED)}
 
     @extend_schema(request=RefreshRequest, responses=TokenPairAnswer)
@@ -75,6 +79,8 @@ class RefreshView(CredentialView):
 
 
 class LogOutView(CredentialView):
+    """End the session of a refresh token, or every session of its user."""
+
     rules = {"POST": Rule(PUBLIC, actions.SESSION_CLOSED)}
 
     @extend_schema(request=LogOutRequest, responses={204: None})
@@ -84,6 +90,8 @@ class LogOutView(CredentialView):
 
 
 class MeView(AuthView):
+    """Who the token stands for, how he logged in, and until when the token lives."""
+
     rules = {"GET": Rule(AUTHENTICATED, actions.SESSION_READ)}
 
     @extend_schema(responses=MeAnswer)
@@ -93,6 +101,8 @@ class MeView(AuthView):
 
 
 class PasswordView(AuthView):
+    """Change one's own password, which ends every session."""
+
     rules = {"POST": Rule(AUTHENTICATED, actions.PASSWORD_CHANGED)}
 
     @extend_schema(request=PasswordRequest, responses={204: None})
@@ -137,7 +147,7 @@ class JwksView(ApiView[Principal]):
     authentication_classes: Sequence[type[BaseAuthentication]] = ()
     rules = {"GET": Rule(PUBLIC, actions.SIGNING_KEYS_READ)}
 
-    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @extend_schema(operation_id="jwks_read", responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
         age = int(signing_keys.JWKS_MAX_AGE.total_seconds())
         headers = {"Cache-Control": f"public, max-age={age}"}

@@ -35,7 +35,7 @@ from ciphercanary.rest.views import link_header
 class LogList(ApiView[Caller]):
     rules = {"GET": Rule(READ_PERMISSION, actions.LOG_READ)}
 
-    @extend_schema(parameters=[LogQuery], responses=LogPageSerializer)
+    @extend_schema(operation_id="audit_logs_list", parameters=[LogQuery], responses=LogPageSerializer)
     def get(self, request: Request) -> Response:
         """What happened, newest first: an entry is the columns of ``audit_logs``."""
         query = self.read_query(LogQuery)
@@ -57,7 +57,7 @@ class LogDetail(ApiView[Caller]):
 class TrailList(ApiView[Caller]):
     rules = {"GET": Rule(READ_PERMISSION, actions.TRAIL_READ)}
 
-    @extend_schema(parameters=[TrailQuery], responses=TrailPageSerializer)
+    @extend_schema(operation_id="audit_trail_list", parameters=[TrailQuery], responses=TrailPageSerializer)
     def get(self, request: Request) -> Response:
         """Which rows changed, newest first: the columns of ``audit_trail``."""
         query = self.read_query(TrailQuery)

@@ -1,13 +1,25 @@
 """How drf-spectacular reads our views: bearer tokens as security, the problem document as every error."""
 
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, cast
 
+from django.apps import apps
+from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import Direction
+from drf_spectacular.utils import Direction, extend_schema
 from rest_framework import serializers
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+from rest_framework.response import Response
 
+from ciphercanary.actions import SCHEMA_READ
 from ciphercanary.problems import CONTENT_TYPE
-from ciphercanary.rest.views import PUBLIC, ApiView
+from ciphercanary.rest import PUBLIC, ApiView, Base64Field, Caller, Rule, StrictSerializer
+
+VERBS = {"GET": "read", "PATCH": "update", "DELETE": "delete"}
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
@@ -25,16 +37,31 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 
 class ApiSchema(AutoSchema):
-    """Reads ``rules`` for security; paths carry their first word as the tag."""
+    """Reads ``rules`` for security; an operation is named after its path, and tagged with its app."""
+
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        return cast("ApiView[Any]", self.view).rules
 
     def get_auth(self) -> list[dict[str, list[str]]]:
-        view = cast("ApiView[Any]", self.view)
-        rule = view.rules.get(self.method)
+        rule = self.rules.get(self.method)
         return [] if rule and rule.permission is PUBLIC else [{"bearer": []}]
 
     def get_tags(self) -> list[str]:
-        words = [word for word in self.path.removeprefix("/api/v1").split("/") if word]
-        return [words[0]]
+        app = apps.get_containing_app_config(type(self.view).__module__)
+        return [str(app.verbose_name)] if app else []
+
+    def get_operation_id(self) -> str:
+        """``keys_rotate``, ``encrypt``; a POST to what can also be read creates: ``keys_create``."""
+        words = [re.sub(r"\W", "_", word) for word in self.path.removeprefix("/api/v1/").split("/") if word]
+        creates = self.method == "POST" and "GET" in self.rules
+        verb = "create" if creates else VERBS.get(self.method, "")
+        return "_".join([word for word in words if not word.startswith("_")] + [verb] * bool(verb))
+
+    def get_description(self) -> str:  # type: ignore[override]  # as in drf-spectacular's own class
+        """The docstring of the method or of the view itself; a base class speaks to its heirs, not to callers."""
+        method = getattr(self.view, self.method.lower())
+        return (method.__doc__ or vars(type(self.view)).get("__doc__") or "").strip()
 
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
@@ -44,3 +71,46 @@ class ApiSchema(AutoSchema):
             "content": {CONTENT_TYPE: {"schema": problem.ref if problem else {}}},
         }
         return bodies
+
+
+class Base64FieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # registers itself
+    target_class = Base64Field
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:  # noqa: ARG002 - drf-spectacular's signature
+        longest = (self.target.max_bytes + 2) // 3 * 4
+        return {"type": "string", "contentEncoding": "base64", "maxLength": longest}
+
+
+class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # likewise
+    """Says what is refused beside the fields' own bounds: unknown members, and empty texts."""
+
+    target_class = StrictSerializer
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:
+        serializer = self.target() if isinstance(self.target, type) else self.target
+        schema: dict[str, Any] = auto_schema._map_serializer(  # type: ignore[no-untyped-call]  # noqa: SLF001 - the way drf-spectacular gives to its extensions
+            serializer, direction, bypass_extensions=True
+        )
+        for name, field in serializer.fields.items():
+            if isinstance(field, serializers.CharField) and not field.allow_blank:
+                schema["properties"][name].setdefault("minLength", 1)
+        if not vars(type(serializer)).get("__doc__"):
+            schema.pop("description", None)  # the base class's own
+        return {**schema, "additionalProperties": False}
+
+
+@cache
+def document() -> Mapping[str, Any]:
+    """The OpenAPI 3.1 document: the same for everybody, so it is made once in a process."""
+    made: Mapping[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]  # drf-spectacular types it not
+    return made
+
+
+class SchemaView(ApiView[Caller]):
+    authentication_classes: Sequence[type[BaseAuthentication]] = ()
+    rules = {"GET": Rule(PUBLIC, SCHEMA_READ)}
+
+    @extend_schema(exclude=True)
+    def get(self, _request: Request) -> Response:
+        return Response(document())

@@ -1,15 +1,15 @@
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView
 
 from accounts.api import JwksView
 from ciphercanary import service
+from ciphercanary.schema import SchemaView
 
 urlpatterns = [
     path("api/v1/", include("keys.api_urls")),
     path("api/v1/", include("crypto_ops.api_urls")),
     path("api/v1/", include("audit.api_urls")),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
     path("auth/", include("accounts.api_urls")),
     path(".well-known/jwks.json", JwksView.as_view(), name="jwks"),
     path("health", service.health, name="health"),

@@ -1,0 +1,5 @@
+"""The audit words of the service itself."""
+
+from typing import Final
+
+SCHEMA_READ: Final = "service.schema.read"

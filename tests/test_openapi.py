@@ -1,0 +1,87 @@
+"""The OpenAPI document: kept as a file, so that every change of the contract is seen in a review."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer
+from drf_spectacular.validation import validate_schema
+
+from ciphercanary import schema
+from tests.doors import DOORS, all_routes
+
+SNAPSHOT = Path(__file__).with_name("openapi.json")
+HOW = "bin/manage spectacular --format openapi-json --file tests/openapi.json"
+# Read by machines that know their form: they are no part of the API.
+UNDOCUMENTED = {"schema", "health", "livez", "readyz", "metrics", "version"}
+
+
+@pytest.fixture(scope="module")
+def document():
+    return json.loads(json.dumps(schema.document()))
+
+
+def operations(document):
+    return [
+        (path, method.upper(), operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_the_document_is_the_one_that_was_reviewed():
+    rendered = OpenApiJsonRenderer().render(SchemaGenerator().get_schema(request=None, public=True))
+    assert SNAPSHOT.read_bytes() == rendered, f"If the change is meant, write it down with: {HOW}"
+
+
+def test_nothing_of_the_api_is_guessed_at():
+    GENERATOR_STATS.reset()
+    SchemaGenerator().get_schema(request=None, public=True)
+    assert dict(GENERATOR_STATS._warn_cache) == {}
+    assert dict(GENERATOR_STATS._error_cache) == {}
+
+
+def test_the_document_is_valid_openapi(document):
+    assert document["openapi"].startswith("3.1")
+    validate_schema(document)
+
+
+def test_every_door_is_in_the_document_and_nothing_else(document):
+    doors = {
+        (route.path, method)
+        for route in all_routes()
+        if route.name not in UNDOCUMENTED
+        for method in DOORS[route.name]
+    }
+    assert {(path, method) for path, method, _ in operations(document)} == doors
+
+
+def test_every_operation_has_a_name_that_reads(document):
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(names) == len(set(names))
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in names)
+    assert {"keys_create", "keys_list", "keys_read", "keys_rotate", "encrypt", "auth_login"} <= set(names)
+
+
+def test_every_operation_says_what_it_answers_and_what_a_refusal_looks_like(document):
+    for path, method, operation in operations(document):
+        good = [status for status in operation["responses"] if status.startswith("2")]
+        door = next(DOORS[route.name][method] for route in all_routes() if route.path == path)
+        assert good == [str(door.status)], (path, method)
+        assert list(operation["responses"]["default"]["content"]) == ["application/problem+json"]
+
+
+def test_every_request_body_refuses_what_it_does_not_know(document):
+    for path, method, operation in operations(document):
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            name = content["schema"]["$ref"].rsplit("/", 1)[1]
+            assert document["components"]["schemas"][name]["additionalProperties"] is False, (path, method)
+
+
+def test_the_document_is_served_as_it_is_kept(client):
+    answer = client.get("/api/schema/")
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json() == json.loads(SNAPSHOT.read_text())
