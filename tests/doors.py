@@ -1,0 +1,242 @@
+"""Every door of the API, with a request that it accepts: what the matrix and the sweeps are generated from.
+
+``DOORS`` is typed in from the API contract and knows nothing of ``accounts.roles`` or of the views' rules: where
+the product and this table differ, a test fails. A route that is not in it fails the suite too.
+"""
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cache
+from itertools import count
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.urls import URLPattern, URLResolver, get_resolver
+from django_otp.oath import totp
+
+from tests.personas import PASSWORD, Persona, b64
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+PUBLIC, AUTHENTICATED = "public", "authenticated"
+REASON = {"reason": "because the test says so"}
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One entry of the URLconf: its name, and its path with ``{part}`` for what varies."""
+
+    name: str
+    path: str
+    view: Any
+
+
+@cache
+def all_routes() -> tuple[Route, ...]:
+    return tuple(_routes(get_resolver().url_patterns, "/"))
+
+
+def _routes(patterns, prefix):
+    for pattern in patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            yield Route(pattern.name or path, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path), pattern.callback)
+        elif isinstance(pattern, URLResolver) and path != "/admin/":  # pages, with tests of their own
+            yield from _routes(pattern.url_patterns, path)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a request is about; the ciphertext names the key, whether that exists or not."""
+
+    key_id: UUID
+    ciphertext: str = ""
+    log_id: int = 0
+
+
+@dataclass(frozen=True)
+class Door:
+    """One method of one route: the permission it asks for, a good request, and the answer to it.
+
+    ``about`` says what kind of object the request names. ``state`` is what a key must be for the answer to be
+    ``status``. ``body`` is made from the target and the account whose credentials the request may hold.
+    """
+
+    permission: str
+    status: int = 200
+    about: str = ""
+    state: str = "active"
+    body: Callable[[Target, Persona], Mapping[str, Any]] | None = None
+    ends_session: bool = False
+
+
+def _crypto(permission, **fields):
+    return Door(f"crypto.{permission}", about="key", **fields)
+
+
+def _ciphertext(target, _account):
+    return {"ciphertext": target.ciphertext}
+
+
+def _encryption(target, _account):
+    return {"key_id": str(target.key_id), "algorithm": "aes-256-gcm", "data": b64(b"plain")}
+
+
+def _key_action(permission, state="active", status=200):
+    return Door(permission, status, about="key", state=state, body=lambda *_: REASON)
+
+
+def _new_key(*_):
+    return {"name": f"made-{next(_numbers)}-{uuid4().hex[:8]}", "algorithm": "aes-256"}
+
+
+def _log_in(_target, account):
+    return {"username": account.user.username, "password": PASSWORD}
+
+
+def _refresh(_target, account):
+    return {"refresh_token": account.refresh_token}
+
+
+def _code_to_confirm(_target, account):
+    """The code that a new authenticator of the account shows now."""
+    from accounts import services  # noqa: PLC0415 - models need a set-up Django
+
+    secret = services.enrol_totp(principal=account.principal).secret
+    return {"code": f"{totp(base64.b32decode(secret)):06d}"}
+
+
+def _recovery_code(_target, account):
+    from accounts import services  # noqa: PLC0415 - models need a set-up Django
+
+    codes = services.confirm_totp(principal=account.principal, **_code_to_confirm(None, account))
+    return {"code": codes[0]}
+
+
+def _new_password(*_):
+    return {"current": PASSWORD, "new": "another horse, another staple"}
+
+
+DOORS: Mapping[str, Mapping[str, Door]] = {
+    # keys
+    "keys": {"GET": Door("keys.read"), "POST": Door("keys.create", 201, body=_new_key)},
+    "key": {
+        "GET": Door("keys.read", about="key"),
+        "PATCH": Door("keys.update", about="key", body=lambda *_: {"description": "changed"}),
+    },
+    "key-rotate": {"POST": _key_action("keys.rotate", status=201)},
+    "key-activate": {"POST": _key_action("keys.disable", "pre_activation")},
+    "key-disable": {"POST": _key_action("keys.disable")},
+    "key-enable": {"POST": _key_action("keys.disable", "suspended")},
+    "key-revoke": {"POST": _key_action("keys.revoke")},
+    "key-versions": {"GET": Door("keys.read", about="key")},
+    "key-version-disable": {"POST": _key_action("keys.disable", "rotated")},
+    "key-version-enable": {"POST": _key_action("keys.disable", "rotated, first version disabled")},
+    "rotations": {"GET": Door("keys.read")},
+    # operations
+    "encrypt": {"POST": _crypto("encrypt", body=_encryption)},
+    "decrypt": {"POST": _crypto("decrypt", body=_ciphertext)},
+    "reencrypt": {"POST": _crypto("reencrypt", body=_ciphertext)},
+    "inspect": {"POST": _crypto("inspect", body=_ciphertext)},
+    "random": {"POST": Door("crypto.random", body=lambda *_: {"bytes": 16})},
+    "algorithms": {"GET": Door(AUTHENTICATED)},
+    # audit
+    "audit-logs": {"GET": Door("audit.read")},
+    "audit-log": {"GET": Door("audit.read", about="log")},
+    "audit-trail": {"GET": Door("audit.read")},
+    # authentication
+    "log-in": {"POST": Door(PUBLIC, body=_log_in)},
+    "refresh": {"POST": Door(PUBLIC, body=_refresh)},
+    "log-out": {"POST": Door(PUBLIC, 204, body=_refresh, ends_session=True)},
+    "me": {"GET": Door(AUTHENTICATED)},
+    "change-password": {"POST": Door(AUTHENTICATED, 204, body=_new_password, ends_session=True)},
+    "totp": {"DELETE": Door(AUTHENTICATED, 204, body=_recovery_code)},
+    "enrol-totp": {"POST": Door(AUTHENTICATED)},
+    "confirm-totp": {"POST": Door(AUTHENTICATED, body=_code_to_confirm)},
+    "jwks": {"GET": Door(PUBLIC)},
+    # the service itself
+    "schema": {"GET": Door(PUBLIC)},
+    "health": {"GET": Door(PUBLIC)},
+    "livez": {"GET": Door(PUBLIC)},
+    "readyz": {"GET": Door(PUBLIC)},
+    "metrics": {"GET": Door(PUBLIC)},  # to loopback, where these tests come from
+    "version": {"GET": Door(PUBLIC)},
+}
+
+
+def door_of(route: Route, method: str) -> Door | None:
+    return DOORS[route.name].get("GET" if method == "HEAD" else method)
+
+
+def path_of(route: Route, target: Target) -> str:
+    return route.path.format(key_id=target.key_id, version=1, log_id=target.log_id)
+
+
+def make_target(owner: Persona, state: str = "active") -> Target:
+    """A key of the owner's in that state, with a ciphertext, and an entry of the log about an act of his."""
+    from audit.models import AuditLog  # noqa: PLC0415 - models need a set-up Django
+    from keys import services  # noqa: PLC0415
+
+    pending = {"activates_at": _now() + timedelta(days=1)} if state == "pre_activation" else {}
+    name = f"target-{next(_numbers)}-{uuid4().hex[:8]}"
+    key = services.create_key(principal=owner.principal, name=name, algorithm="aes-256", **pending)
+    entry = AuditLog.objects.filter(user_id=owner.user.id, object_id=str(key.id)).latest("id")
+    target = Target(key.id, _seal(key.id, None if pending else key.id), entry.id)
+    move(target, state)
+    return target
+
+
+def missing_target() -> Target:
+    return Target(key_id := uuid4(), _seal(key_id, None), 2**53 - 1)
+
+
+def move(target: Target, state: str) -> None:
+    """Take an active key to ``state``, as the system."""
+    from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
+    from keys import keyring, services  # noqa: PLC0415
+    from keys.models import Key  # noqa: PLC0415
+
+    order = {"principal": Principal.system("tests", "command"), "key_id": target.key_id, **REASON}
+    match state:
+        case "suspended":
+            services.disable_key(**order)
+        case "deactivated":
+            services.revoke_key(**order)
+        case "compromised":
+            services.revoke_key(**order, compromised=True)
+        case "expired":
+            key = Key.objects.get(pk=target.key_id)
+            key.expires_at = _now() - timedelta(seconds=1)
+            key.save_with_mac()
+            keyring.forget_all()
+        case "rotated" | "rotated, first version disabled":
+            services.rotate_key(**order)
+            if state != "rotated":
+                services.disable_version(**order, version=1)
+
+
+def _now():
+    from ciphercanary.clock import database_now  # noqa: PLC0415 - needs a set-up Django
+
+    return database_now()
+
+
+def _seal(named: UUID, sealing: UUID | None) -> str:
+    """A ciphertext that names the key ``named``; it opens only where ``sealing`` is that key."""
+    from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
+    from ciphercanary.crypto import envelope  # noqa: PLC0415
+    from ciphercanary.crypto.aead import Sealed  # noqa: PLC0415
+    from ciphercanary.crypto.algorithms import MODES  # noqa: PLC0415
+    from crypto_ops import engine  # noqa: PLC0415
+    from crypto_ops.requests import EncryptRequest  # noqa: PLC0415
+
+    mode = MODES["aes-256-gcm"]
+    if sealing is None:
+        made = envelope.Envelope(mode, named, 1, Sealed(bytes(12), b"plain", bytes(16)))
+    else:
+        request = EncryptRequest(mode=mode, plaintext=b"plain", key_id=sealing)
+        made = engine.encrypt(request, Principal.system("tests", "command"))
+    return envelope.encode(replace(made, key_id=named))

@@ -1,0 +1,244 @@
+"""The authorisation matrix: every route, every method, every role, every object, against a table typed in here."""
+
+from itertools import count, product
+
+import pytest
+
+from tests.doors import (
+    AUTHENTICATED,
+    DOORS,
+    METHODS,
+    PUBLIC,
+    all_routes,
+    door_of,
+    make_target,
+    missing_target,
+    path_of,
+)
+from tests.personas import ApiClient, make_persona
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ALL, OWN = "all", "own"
+# From the contract: who holds a permission, and over whose objects. A role that is not named holds nothing.
+PERMISSIONS = {
+    "keys.read": {"admin": ALL, "operator": ALL, "developer": OWN, "auditor": ALL},
+    "keys.create": {"admin": ALL, "developer": ALL},
+    "keys.update": {"admin": ALL},
+    "keys.rotate": {"admin": ALL, "operator": ALL},
+    "keys.disable": {"admin": ALL, "operator": ALL},
+    "keys.revoke": {"admin": ALL},
+    "crypto.encrypt": {"admin": ALL, "developer": OWN},
+    "crypto.decrypt": {"admin": ALL, "developer": OWN},
+    "crypto.reencrypt": {"admin": ALL, "developer": OWN},
+    "crypto.random": {"admin": ALL, "operator": ALL, "developer": ALL},
+    "crypto.inspect": {"admin": ALL, "operator": ALL, "developer": OWN},
+    "audit.read": {"admin": ALL, "operator": ALL, "developer": OWN, "auditor": ALL},
+}
+ROLES = ("anonymous", "admin", "operator", "developer", "auditor")
+OBJECTS = ("own", "other's", "missing")
+STATES = ("pre_activation", "active", "suspended", "deactivated", "compromised", "expired")
+ROUTES = all_routes()
+CODES = {
+    401: "authentication_failed",
+    403: "permission_denied",
+    404: "not_found",
+    405: "method_not_allowed",
+}
+# ``status`` of the good request in each of STATES, to somebody who may; a key that is gone from a state is a 409.
+IN_STATE = {
+    ("key", "GET"): (200, 200, 200, 200, 200, 200),
+    ("key", "PATCH"): (200, 200, 200, 200, 200, 200),
+    ("key-rotate", "POST"): (409, 201, 409, 409, 409, 409),
+    ("key-activate", "POST"): (200, 409, 409, 409, 409, 409),
+    ("key-disable", "POST"): (409, 200, 409, 409, 409, 409),
+    ("key-enable", "POST"): (409, 409, 200, 409, 409, 409),
+    ("key-revoke", "POST"): (409, 200, 200, 409, 409, 409),
+    ("key-versions", "GET"): (200, 200, 200, 200, 200, 200),
+    ("encrypt", "POST"): (409, 200, 409, 409, 409, 409),
+    ("decrypt", "POST"): (409, 200, 409, 200, 409, 200),
+    ("inspect", "POST"): (200, 200, 200, 200, 200, 200),
+}
+
+
+def expected_status(role, door, kind, others):
+    """What the table says: 401 before 405 before 403 before 404 before the answer."""
+    if door is None:
+        open_to_all = all(each.permission == PUBLIC for each in others)
+        return 405 if open_to_all or role != "anonymous" else 401
+    if door.permission == PUBLIC:
+        return door.status
+    if role == "anonymous":
+        return 401
+    if door.permission == AUTHENTICATED:
+        return door.status
+    reach = PERMISSIONS[door.permission].get(role)
+    if reach is None:
+        return 403
+    visible = not door.about or kind == "own" or (kind == "other's" and reach == ALL)
+    return door.status if visible else 404
+
+
+class People:
+    """One account per role, made when it is asked for, and made anew once it was dismissed."""
+
+    def __init__(self):
+        self.accounts = {}
+        self.numbers = count(1)
+
+    def account(self, role):
+        if role not in self.accounts:
+            word = role if role in ROLES[1:] else "developer"
+            self.accounts[role] = make_persona(f"{role}-{next(self.numbers)}", word)
+        return self.accounts[role]
+
+    def client(self, role):
+        return ApiClient() if role == "anonymous" else self.account(role).api
+
+    def dismiss(self, role):
+        self.accounts.pop(role)
+
+
+@pytest.fixture
+def people(transactional_db):
+    return People()
+
+
+def target_of(kind, account, people, state):
+    match kind:
+        case "own":
+            return make_target(account, state)
+        case "other's":
+            return make_target(people.account("stranger"), state)
+        case "missing":
+            return missing_target()
+
+
+def ask(people, route, method, role, target):
+    door = door_of(route, method)
+    empty = {} if method == "POST" else None
+    body = door.body(target, people.account(role)) if door and door.body else empty
+    answer = people.client(role).send(method, path_of(route, target), body, X_Request_ID="matrix")
+    if door and door.ends_session:
+        people.dismiss(role)
+    return answer
+
+
+def cells(route):
+    """Each method, role and kind of object; where a request names no object, one kind is enough."""
+    for method, role in product(METHODS, ROLES):
+        door = door_of(route, method)
+        for kind in OBJECTS if door and door.about else ("missing",):
+            yield method, role, kind
+
+
+def test_every_route_has_a_row_in_the_table():
+    assert {route.name for route in ROUTES} == set(DOORS)
+    assert len({route.name for route in ROUTES}) == len(ROUTES)
+
+
+def test_every_post_door_is_closed_to_somebody_or_open_on_purpose():
+    open_doors = {
+        name
+        for name, methods in DOORS.items()
+        for method, door in methods.items()
+        if method in {"POST", "PATCH", "PUT", "DELETE"} and door.permission == PUBLIC
+    }
+    assert open_doors == {"log-in", "refresh", "log-out"}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_each_role_is_answered_as_the_table_says(route, people):
+    expected, answered = {}, {}
+    for method, role, kind in cells(route):
+        door, cell = door_of(route, method), (method, role, kind)
+        target = target_of(kind, people.account(role), people, door.state if door else "active")
+        answer = ask(people, route, method, role, target)
+        answered[cell] = answer.status
+        expected[cell] = expected_status(role, door, kind, DOORS[route.name].values())
+        if answer.status >= 400 and route.path.startswith(("/api/", "/auth/")) and method != "HEAD":
+            assert answer.code == CODES[answer.status], cell
+    assert answered == expected
+
+
+def about_objects(matches):
+    """Parameters: the doors about an object, where the table's row of their permission matches."""
+    found = [
+        pytest.param(route, method, id=f"{route.name}-{method}")
+        for route in ROUTES
+        for method, door in DOORS.get(route.name, {}).items()
+        if door.about and matches(PERMISSIONS[door.permission])
+    ]
+    return pytest.mark.parametrize(("route", "method"), found)
+
+
+@about_objects(lambda reach: reach.get("developer") == OWN)
+def test_what_is_anothers_cannot_be_told_from_what_does_not_exist(route, method, people):
+    stranger = people.account("stranger")
+    missing = ask(people, route, method, "developer", missing_target())
+    assert missing.status == 404
+    for state in STATES if door_of(route, method).about == "key" else ("active",):
+        hidden = ask(people, route, method, "developer", make_target(stranger, state))
+        assert hidden.response.content == missing.response.content
+        assert dict(hidden.headers) == dict(missing.headers)
+
+
+@about_objects(lambda reach: len(reach) < len(ROLES[1:]))
+def test_a_lacking_right_is_refused_alike_whatever_the_object(route, method, people):
+    permission = door_of(route, method).permission
+    lacking = [role for role in ROLES[1:] if role not in PERMISSIONS[permission]]
+    anothers = [make_target(people.account("stranger"), state) for state in STATES]
+    for role in lacking:
+        targets = [missing_target(), make_target(people.account(role)), *anothers]
+        answers = [ask(people, route, method, role, target) for target in targets]
+        assert {answer.status for answer in answers} == {403}
+        assert len({answer.response.content for answer in answers}) == 1
+
+
+@pytest.mark.parametrize(("name", "method"), IN_STATE, ids=str)
+def test_the_state_of_a_key_decides_for_whoever_may(name, method, people):
+    route = next(each for each in ROUTES if each.name == name)
+    answers = [ask(people, route, method, "admin", make_target(people.account("admin"), s)) for s in STATES]
+    assert tuple(answer.status for answer in answers) == IN_STATE[name, method]
+    for answer in answers:
+        if answer.status == 409:
+            assert {"state", "status"} <= set(answer.json)
+            assert answer.code in {"key_not_active", "key_not_usable", "illegal_transition"}
+
+
+@pytest.mark.parametrize("name", ["keys", "rotations", "audit-logs", "audit-trail"])
+def test_lists_show_a_developer_what_is_his_and_the_others_everything(name, people):
+    from keys import services  # noqa: PLC0415 - models need a set-up Django
+
+    route = next(each for each in ROUTES if each.name == name)
+    owners = [people.account("developer"), people.account("stranger")]
+    for owner in owners:
+        target = make_target(owner)
+        services.rotate_key(principal=owner.principal, key_id=target.key_id, reason="a rotation of his own")
+    seen = {role: rows(people.client(role).get(route.path)) for role in ("developer", "stranger", *ROLES[1:])}
+    assert seen["developer"]
+    assert seen["stranger"]
+    assert not seen["developer"] & seen["stranger"]
+    for role in ("admin", "operator", "auditor"):
+        assert seen[role] >= seen["developer"] | seen["stranger"]
+
+
+def rows(answer):
+    assert answer.json["next"] is None
+    return {row["id"] for row in answer.json["results"]}
+
+
+def test_metrics_are_open_to_system_read_from_elsewhere(people):
+    statuses = {role: from_elsewhere(people.client(role)) for role in ROLES}
+    assert statuses == {"anonymous": 401, "admin": 200, "operator": 200, "developer": 403, "auditor": 200}
+
+
+def from_elsewhere(client):
+    headers = {"Authorization": f"Bearer {client.token}"} if client.token else {}
+    return client._client.get("/metrics", headers=headers, REMOTE_ADDR="192.0.2.1").status_code
+
+
+def test_what_is_no_route_does_not_exist_for_anybody(people):
+    for role in ROLES:
+        answer = people.client(role).get("/api/v1/nothing")
+        assert (answer.status, answer.code) == (404, "not_found")
