@@ -12,6 +12,8 @@ from django.utils.crypto import salted_hmac
 from accounts.lockout import WINDOW, Attempts
 from accounts.models import LoginAttempt
 from ciphercanary.clock import database_now
+from ciphercanary.errors import Throttled
+from ciphercanary.metrics import throttled_total
 
 PASSWORD = "password"  # noqa: S105 - the name of a counter
 TOTP = "totp"
@@ -25,8 +27,8 @@ def spend(counter: str, subject: str) -> None:
     account = _account(counter, subject)
     now = database_now()
     with transaction.atomic():
-        row = LoginAttempt.objects.select_for_update().filter(account=account).first() or _begin(account, now)
-        counted = Attempts(row.failures, row.first_at, row.last_at).another(now)
+        row = _hold(account, now)
+        counted = _counted(counter, row, now)
         row.failures, row.first_at, row.last_at = counted.failures, counted.first_at, counted.last_at
         row.save()
 
@@ -36,13 +38,24 @@ def forgive(counter: str, subject: str) -> None:
     LoginAttempt.objects.filter(account=_account(counter, subject)).delete()
 
 
-def _begin(account: str, now: datetime) -> LoginAttempt:
-    # Invented names must not fill the table: what no longer counts goes whenever a new name comes.
-    LoginAttempt.objects.filter(last_at__lt=now - WINDOW).delete()
-    LoginAttempt.objects.get_or_create(
-        account=account, defaults={"failures": 0, "first_at": now, "last_at": now}
-    )
-    return LoginAttempt.objects.select_for_update().get(account=account)
+def _hold(account: str, now: datetime) -> LoginAttempt:
+    """The subject's row, new or not, locked until the transaction ends."""
+    held = LoginAttempt.objects.select_for_update().filter(account=account)
+    # get_or_create would fail where a log-in is completed between its two looks and forgives the row away.
+    while (row := held.first()) is None:
+        # Invented names must not fill the table: what no longer counts goes whenever a new name comes.
+        LoginAttempt.objects.filter(last_at__lt=now - WINDOW).delete()
+        begun = LoginAttempt(account=account, failures=0, first_at=now, last_at=now)
+        LoginAttempt.objects.bulk_create([begun], ignore_conflicts=True)
+    return row
+
+
+def _counted(counter: str, row: LoginAttempt, now: datetime) -> Attempts:
+    try:
+        return Attempts(row.failures, row.first_at, row.last_at).another(now)
+    except Throttled:
+        throttled_total.labels(scope=counter).inc()
+        raise
 
 
 def _account(counter: str, subject: str) -> str:

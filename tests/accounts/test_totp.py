@@ -1,0 +1,422 @@
+import base64
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F
+from django_otp.oath import totp
+
+from accounts import actions, services
+from accounts.errors import AlreadyEnrolled, RecentAuthRequired
+from accounts.models import RecoveryCode, TotpDevice
+from accounts.origin import Origin
+from accounts.principals import Principal
+from accounts.services.totp import require_second_factor
+from audit.epoch import read_epoch
+from audit.models import AuditLog, AuditTrail
+from ciphercanary.clock import database_now
+from ciphercanary.crypto.errors import UnwrapFailed
+from ciphercanary.errors import Denied, Throttled, Unauthenticated
+from tests.personas import PASSWORD, ApiClient, make_persona
+
+ORIGIN = Origin(client_ip="127.0.0.1", user_agent="tests", request_id="test")
+
+
+class Authenticator:
+    """The app on somebody's telephone: it knows the seed and the time."""
+
+    def __init__(self, secret):
+        self.secret = secret
+
+    def code(self, steps=0):
+        seed = base64.b32decode(self.secret + "=" * (-len(self.secret) % 8))
+        now = database_now().timestamp()
+        return f"{totp(seed, t0=0, drift=int(now // 30) - int(time.time() // 30) + steps):06d}"
+
+    def wrong_code(self):
+        near = {self.code(steps) for steps in range(-2, 3)}
+        return next(code for code in (f"{number:06d}" for number in range(10)) if code not in near)
+
+
+def enrol(persona):
+    """Enrol and confirm. Returns the authenticator and the recovery codes."""
+    authenticator = Authenticator(persona.api.post("/auth/totp/enrol").json["secret"])
+    answer = persona.api.post("/auth/totp/confirm", {"code": authenticator.code()})
+    assert answer.status == 200, answer.json
+    let_time_pass()
+    return authenticator, answer.json["recovery_codes"]
+
+
+def let_time_pass():
+    """As if the codes of the present steps had not been used: the last use moves into the past."""
+    TotpDevice.objects.update(last_step=F("last_step") - 10)
+
+
+def log_in(persona, code=None):
+    more = {} if code is None else {"totp_code": code}
+    return ApiClient().post("/auth/login", {"username": persona.user.username, "password": PASSWORD, **more})
+
+
+@pytest.fixture
+def enrolled(developer):
+    return *enrol(developer), developer
+
+
+def test_enrolment_shows_a_seed_and_asks_nobody_for_a_code_yet(developer):
+    answer = developer.api.post("/auth/totp/enrol")
+    assert answer.status == 200
+    assert set(answer.json) == {"secret", "otpauth_uri"}
+    assert answer.json["secret"] in answer.json["otpauth_uri"]
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert log_in(developer).status == 200
+
+
+def test_once_confirmed_a_log_in_needs_the_code(enrolled):
+    authenticator, _, persona = enrolled
+    assert (log_in(persona).status, log_in(persona).code) == (401, "otp_required")
+    assert (log_in(persona, "").code, log_in(persona, None).code) == ("otp_required", "otp_required")
+    answer = log_in(persona, authenticator.code())
+    assert answer.status == 200
+    assert ApiClient(answer.json["access_token"]).get("/auth/me").json["auth_method"] == "password+totp"
+
+
+def test_a_code_of_the_step_before_is_accepted_and_of_other_steps_not(enrolled):
+    authenticator, _, persona = enrolled
+    assert log_in(persona, authenticator.code(-3)).code == "authentication_failed"
+    assert log_in(persona, authenticator.code(+2)).code == "authentication_failed"
+    wait_for_the_middle_of_a_step()
+    assert log_in(persona, authenticator.code(-1)).status == 200
+
+
+def wait_for_the_middle_of_a_step():
+    """A code computed just before a step ends is two steps old when it arrives just after the next begins."""
+    left = 30 - database_now().timestamp() % 30
+    if left < 3:
+        time.sleep(left)
+
+
+def test_a_code_works_once(enrolled):
+    authenticator, _, persona = enrolled
+    code = authenticator.code()
+    assert log_in(persona, code).status == 200
+    answer = log_in(persona, code)
+    assert (answer.status, answer.code) == (401, "authentication_failed")
+
+
+def test_the_code_that_confirmed_does_not_log_in(developer):
+    authenticator = Authenticator(developer.api.post("/auth/totp/enrol").json["secret"])
+    code = authenticator.code()
+    assert developer.api.post("/auth/totp/confirm", {"code": code}).status == 200
+    assert log_in(developer, code).code == "authentication_failed"
+
+
+def test_a_clock_that_jumps_back_opens_no_code_a_second_time(enrolled):
+    authenticator, _, persona = enrolled
+    TotpDevice.objects.update(last_step=int(database_now().timestamp() // 30) + 100)  # used before the jump
+    assert log_in(persona, authenticator.code()).code == "authentication_failed"
+
+
+def test_a_wrong_code_and_a_replayed_one_answer_alike(enrolled):
+    authenticator, recovery_codes, persona = enrolled
+    used = authenticator.code()
+    log_in(persona, used)
+    log_in(persona, recovery_codes[0])
+    codes = [used, authenticator.wrong_code(), recovery_codes[0], "ABCD-EFGH-2345-WXYZ"]
+    answers = [log_in(persona, code).json for code in codes]
+    assert {(answer["code"], answer["detail"]) for answer in answers} == {
+        ("authentication_failed", answers[0]["detail"])
+    }
+
+
+def test_a_recovery_code_logs_in_once_and_is_on_record(enrolled):
+    _, recovery_codes, persona = enrolled
+    typed = recovery_codes[3].lower().replace("-", " ")
+    answer = log_in(persona, typed)
+    assert answer.status == 200
+    assert log_in(persona, recovery_codes[3]).code == "authentication_failed"
+    assert log_in(persona, recovery_codes[4]).status == 200
+    entry = AuditLog.objects.filter(action=actions.RECOVERY_CODE_USED).latest("id")
+    assert (entry.user_id, entry.object_id) == (persona.user.id, str(persona.user.id))
+
+
+def test_another_persons_codes_are_worth_nothing(enrolled, stranger):
+    authenticator, recovery_codes, _ = enrolled
+    enrol(stranger)
+    assert log_in(stranger, authenticator.code()).code == "authentication_failed"
+    assert log_in(stranger, recovery_codes[0]).code == "authentication_failed"
+
+
+def test_five_wrong_codes_close_the_second_factor_even_to_the_right_one(enrolled):
+    authenticator, recovery_codes, persona = enrolled
+    for _ in range(5):
+        assert guess(persona.user, authenticator.wrong_code()) is Unauthenticated
+    assert guess(persona.user, authenticator.code()) is Throttled
+    assert guess(persona.user, recovery_codes[0]) is Throttled
+    answer = log_in(persona, authenticator.code())
+    assert (answer.status, answer.code) == (429, "throttled")
+    assert 0 < int(answer.headers["Retry-After"]) <= 900
+
+
+def test_a_right_code_forgives_the_wrong_ones_before_it(enrolled):
+    authenticator, _, persona = enrolled
+    for _ in range(2):
+        for _ in range(4):
+            assert guess(persona.user, authenticator.wrong_code()) is Unauthenticated
+        assert guess(persona.user, authenticator.code()) is None
+        let_time_pass()
+
+
+def test_an_operator_can_forgive_them_too(enrolled):
+    authenticator, _, persona = enrolled
+    for _ in range(5):
+        guess(persona.user, authenticator.wrong_code())
+    call_command("unlock_user", persona.user.username)
+    assert guess(persona.user, authenticator.code()) is None
+
+
+def guess(user, code):
+    """The kind of refusal, or None."""
+    try:
+        require_second_factor(user, code, ORIGIN)
+    except (Unauthenticated, Throttled) as refusal:
+        return type(refusal)
+    return None
+
+
+def test_a_second_enrolment_replaces_the_first_while_that_is_unconfirmed(developer):
+    first, second = (Authenticator(developer.api.post("/auth/totp/enrol").json["secret"]) for _ in range(2))
+    assert TotpDevice.objects.count() == 1
+    assert developer.api.post("/auth/totp/confirm", {"code": first.code()}).status == 400
+    assert developer.api.post("/auth/totp/confirm", {"code": second.code()}).status == 200
+
+
+def test_a_confirmed_authenticator_is_not_replaced(enrolled):
+    _, _, persona = enrolled
+    before = TotpDevice.objects.values().get()
+    for path, body in [("/auth/totp/enrol", None), ("/auth/totp/confirm", {"code": "000000"})]:
+        answer = persona.api.post(path, body)
+        assert (answer.status, answer.code) == (409, "already_enrolled")
+    assert TotpDevice.objects.values().get() == before
+
+
+def test_a_wrong_code_confirms_nothing(developer):
+    authenticator = Authenticator(developer.api.post("/auth/totp/enrol").json["secret"])
+    answer = developer.api.post("/auth/totp/confirm", {"code": authenticator.wrong_code()})
+    assert (answer.status, answer.code, list(answer.json["errors"])) == (400, "invalid_request", ["code"])
+    assert not TotpDevice.objects.get().confirmed
+    assert not RecoveryCode.objects.exists()
+
+
+def test_what_was_never_enrolled_can_neither_be_confirmed_nor_removed(developer):
+    assert developer.api.post("/auth/totp/confirm", {"code": "000000"}).status == 404
+    answers = [developer.api.delete("/auth/totp", {"code": "000000"}).status for _ in range(6)]
+    assert answers == [404] * 6
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"code": 123456}, {"code": "1" * 65}, {"code": "1", "x": 1}, {"code": None}]
+)
+def test_the_body_is_strict(developer, body):
+    developer.api.post("/auth/totp/enrol")
+    assert developer.api.post("/auth/totp/confirm", body).code == "invalid_request"
+    assert developer.api.delete("/auth/totp", body).code == "invalid_request"
+
+
+def test_enrolment_takes_no_fields(developer):
+    assert developer.api.post("/auth/totp/enrol", {"secret": "MINE"}).code == "invalid_request"
+
+
+def test_removal_needs_a_code_and_ends_the_asking(enrolled):
+    authenticator, _, persona = enrolled
+    answer = persona.api.delete("/auth/totp", {"code": authenticator.wrong_code()})
+    assert (answer.status, list(answer.json["errors"])) == (400, ["code"])
+    assert log_in(persona).code == "otp_required"
+    assert persona.api.delete("/auth/totp", {"code": authenticator.code()}).status == 204
+    assert not RecoveryCode.objects.exists()
+    assert log_in(persona).status == 200
+
+
+def test_a_recovery_code_removes_a_lost_authenticator(enrolled):
+    _, recovery_codes, persona = enrolled
+    assert persona.api.delete("/auth/totp", {"code": recovery_codes[9]}).status == 204
+    assert log_in(persona).status == 200
+
+
+def test_guessing_at_removal_counts_like_guessing_at_log_in(enrolled):
+    authenticator, _, persona = enrolled
+    statuses = [
+        persona.api.delete("/auth/totp", {"code": authenticator.wrong_code()}).status for _ in range(6)
+    ]
+    assert statuses == [400] * 5 + [429]
+    assert log_in(persona, authenticator.code()).status == 429
+
+
+def test_a_stranger_removes_his_own_authenticator_only(enrolled, stranger):
+    authenticator, _, persona = enrolled
+    assert stranger.api.delete("/auth/totp", {"code": authenticator.code()}).status == 404
+    assert TotpDevice.objects.filter(user=persona.user, confirmed=True).exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/auth/totp/enrol"), ("POST", "/auth/totp/confirm"), ("DELETE", "/auth/totp")],
+)
+def test_nobody_unknown_may_enter(db, method, path):
+    assert ApiClient().send(method, path, {"code": "000000"}).status == 401
+
+
+def test_the_command_takes_an_authenticator_away(enrolled, capsys):
+    _, _, persona = enrolled
+    call_command("reset_totp", persona.user.username.upper())
+    assert persona.user.username in capsys.readouterr().out
+    assert log_in(persona).status == 200
+    entry = AuditLog.objects.get(action=actions.TOTP_RESET)
+    assert (entry.source, entry.object_id) == ("command", str(persona.user.id))
+
+
+def test_the_command_says_when_there_is_nothing_to_take_away(developer):
+    with pytest.raises(CommandError, match="No authenticator"):
+        call_command("reset_totp", developer.user.username)
+    with pytest.raises(CommandError, match="no user"):
+        call_command("reset_totp", "nobody")
+
+
+def test_only_an_administrator_who_logged_in_lately_resets_anothers(
+    enrolled, stranger, operator, auditor, admin
+):
+    _, _, persona = enrolled
+    for other in (stranger, operator, auditor):
+        with pytest.raises(Denied):
+            services.reset_totp(principal=other.principal, user_id=persona.user.id)
+    with pytest.raises(RecentAuthRequired):
+        services.reset_totp(principal=logged_in_long_ago(admin.principal), user_id=persona.user.id)
+    assert TotpDevice.objects.exists()
+    services.reset_totp(principal=admin.principal, user_id=persona.user.id)
+    assert not TotpDevice.objects.exists()
+
+
+def logged_in_long_ago(principal):
+    return replace(principal, auth_time=principal.auth_time - timedelta(minutes=11))
+
+
+def test_the_application_itself_has_no_authenticator(db):
+    with pytest.raises(Denied):
+        services.enrol_totp(principal=Principal.system("test", "command"))
+
+
+def test_every_change_is_on_record_and_what_counts_raises_the_epoch(developer):
+    epochs = [read_epoch()]
+    authenticator = Authenticator(developer.api.post("/auth/totp/enrol").json["secret"])
+    epochs.append(read_epoch())
+    developer.api.post("/auth/totp/confirm", {"code": authenticator.code()})
+    epochs.append(read_epoch())
+    let_time_pass()
+    developer.api.delete("/auth/totp", {"code": authenticator.code()})
+    epochs.append(read_epoch())
+    assert [after - before for before, after in pairwise(epochs)] == [0, 1, 1]
+    words = [actions.TOTP_ENROLLED, actions.TOTP_CONFIRMED, actions.TOTP_REMOVED]
+    entries = AuditLog.objects.filter(action__in=words).order_by("id")
+    assert [(entry.action, entry.outcome, entry.user_id) for entry in entries] == [
+        (word, "ok", developer.user.id) for word in words
+    ]
+    trail = AuditTrail.objects.filter(table_name="totp_devices").order_by("id")
+    assert [row.action for row in trail] == ["insert", "update", "delete"]
+
+
+def test_the_database_holds_neither_seeds_nor_recovery_codes_nor_does_the_log(enrolled):
+    authenticator, recovery_codes, persona = enrolled
+    log_in(persona, recovery_codes[0])
+    seed = base64.b32decode(authenticator.secret)
+    rows = [
+        *TotpDevice.objects.values(),
+        *RecoveryCode.objects.values(),
+        *AuditLog.objects.values(),
+        *AuditTrail.objects.values(),
+    ]
+    stored = b"".join(
+        bytes(v) if isinstance(v, bytes | memoryview) else str(v).encode() for r in rows for v in r.values()
+    )
+    for secret in (authenticator.secret.encode(), seed, seed.hex().encode(), base64.b64encode(seed)):
+        assert secret not in stored
+    for code in recovery_codes:
+        assert code.encode() not in stored
+        assert code.replace("-", "").encode() not in stored
+
+
+def test_an_enrolment_is_printed_without_its_secrets(developer):
+    enrolment = services.enrol_totp(principal=developer.principal)
+    assert enrolment.secret not in repr(enrolment)
+
+
+def test_a_seed_that_was_put_into_another_row_does_not_open(enrolled, stranger):
+    _, _, persona = enrolled
+    thief, _ = enrol(stranger)
+    mine, theirs = TotpDevice.objects.get(user=stranger.user), TotpDevice.objects.get(user=persona.user)
+    TotpDevice.objects.filter(pk=theirs.pk).update(wrapped=mine.wrapped)
+    with pytest.raises(UnwrapFailed):
+        require_second_factor(persona.user, thief.code(), ORIGIN)
+    assert log_in(persona, thief.code()).code == "integrity_failed"
+
+
+def test_a_user_has_one_authenticator(enrolled):
+    _, _, persona = enrolled
+    with pytest.raises(IntegrityError), transaction.atomic():
+        TotpDevice.objects.create(user=persona.user, kek_id="x", wrapped=b"x")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", ["totp", "recovery_code"])
+def test_of_32_simultaneous_uses_of_one_code_exactly_one_succeeds(kind):
+    persona = make_persona("dora", "developer")
+    authenticator, recovery_codes = enrol(persona)
+    for turn in range(3):
+        code = authenticator.code() if kind == "totp" else recovery_codes[turn]
+        assert winners(32, persona.user, code) == 1
+        services.unlock_user(principal=Principal.system("test", "command"), user_id=persona.user.id)
+        let_time_pass()
+
+
+def winners(number, user, code):
+    gate = threading.Barrier(number)
+
+    def use(_):
+        gate.wait()
+        try:
+            return guess(user, code) is None
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(number) as pool:
+        return sum(pool.map(use, range(number)))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_simultaneous_enrolments_and_confirmations_one_device_remains():
+    persona = make_persona("dora", "developer")
+    secrets = []
+
+    def work(number):
+        try:
+            enrolment = services.enrol_totp(principal=persona.principal)
+            secrets.append(enrolment.secret)
+            services.confirm_totp(principal=persona.principal, code=Authenticator(enrolment.secret).code())
+        except AlreadyEnrolled:
+            return "refused"
+        except Exception as error:  # noqa: BLE001 - named in the answer
+            return type(error).__name__
+        finally:
+            connection.close()
+        return "confirmed"
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(work, range(8)))
+    assert outcomes.count("confirmed") == 1
+    assert set(outcomes) <= {"confirmed", "refused", "Invalid"}
+    assert TotpDevice.objects.filter(confirmed=True).count() == TotpDevice.objects.count() == 1
+    assert RecoveryCode.objects.count() == 10
