@@ -7,8 +7,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from audit import refusals
-from audit.actions import REQUEST_REFUSED
 from audit.events import Actor, Event, Outcome
+from ciphercanary.actions import REQUEST_REFUSED
 from ciphercanary.http import in_context
 from ciphercanary.middleware import is_api
 

@@ -16,6 +16,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from ciphercanary import throttle
+from ciphercanary.actions import REQUEST_REFUSED
 from ciphercanary.errors import Unauthenticated
 from ciphercanary.http import in_context
 from ciphercanary.rest.exceptions import invalid
@@ -70,7 +71,7 @@ class ApiView[P: Caller](APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - DRF's signature
         rule = self.rules.get("GET" if request.method == "HEAD" else request.method or "")
-        in_context(request).audit_action = rule.action if rule else "api.request.refused"
+        in_context(request).audit_action = rule.action if rule else REQUEST_REFUSED
         kind, part = self.concerns
         if kind:
             self.concern(kind, str(kwargs.get(part, "")))

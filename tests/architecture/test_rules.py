@@ -1,0 +1,83 @@
+"""Each method of each view has a rule, in words that roles and the audit log know."""
+
+import importlib
+import re
+from enum import EnumType
+
+import pytest
+
+from accounts.roles import PERMISSIONS
+from ciphercanary.rest import Access, ApiView
+from tests.architecture.sources import APPS, ROOT, calls, name, product_files
+from tests.doors import DOORS, all_routes
+
+HTTP_METHODS = ("get", "post", "put", "patch", "delete")
+ACTION = re.compile(r"[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*")
+# Plain Django views: open to whoever monitors the service, read-only, and no door to data.
+WITHOUT_RULES = {"health", "livez", "readyz", "metrics", "version"}
+VIEWS = {route.name: route.view.cls for route in all_routes() if hasattr(route.view, "cls")}
+# A word may be recorded by one act only, unless the acts are one and the same to whoever reads the log.
+SHARED = {"audit.log.read": "the list and one entry of it"}
+
+
+def declared_actions():
+    """``{word: package}`` of every constant in an ``actions`` module."""
+    found = {}
+    for package in ("ciphercanary", *APPS):
+        for value in vars(importlib.import_module(f"{package}.actions")).values():
+            words = [member.value for member in value] if isinstance(value, EnumType) else [value]
+            found |= {word: package for word in words if isinstance(word, str) and ACTION.fullmatch(word)}
+    return found
+
+
+def test_every_view_of_the_api_has_rules():
+    assert {route.name for route in all_routes()} - set(VIEWS) == WITHOUT_RULES
+    assert all(issubclass(view, ApiView) for view in VIEWS.values())
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_the_methods_that_are_implemented_are_those_with_a_rule(name):
+    implemented = {method.upper() for method in HTTP_METHODS if hasattr(VIEWS[name], method)}
+    assert implemented == set(VIEWS[name].rules) == set(DOORS[name])
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_rule_asks_for_a_permission_that_roles_know(name):
+    for rule in VIEWS[name].rules.values():
+        assert isinstance(rule.permission, Access) or rule.permission in PERMISSIONS
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_rule_has_an_action_that_its_own_app_declares(name):
+    for rule in VIEWS[name].rules.values():
+        assert declared_actions()[str(rule.action)] == VIEWS[name].__module__.split(".")[0]
+
+
+def test_one_word_means_one_act():
+    acts = {}
+    for view, rules in ((view, view.rules) for view in VIEWS.values()):
+        for method, rule in rules.items():
+            acts.setdefault(str(rule.action), set()).add((view, method))
+    assert {word for word, several in acts.items() if len(several) > 1} == set(SHARED)
+
+
+def test_no_action_is_declared_twice():
+    words = [
+        word
+        for package in ("ciphercanary", *APPS)
+        for word in re.findall(r'"([a-z_]+\.[a-z_]+\.[a-z_]+)"', (ROOT / package / "actions.py").read_text())
+    ]
+    assert sorted(words) == sorted(declared_actions())
+
+
+def test_what_is_recorded_is_declared():
+    """An event takes its action from an ``actions`` module, so that the words of the log stand in five files."""
+    spelt = [
+        f"{name(path)}:{call.lineno}"
+        for path in product_files()
+        for call in calls(path)
+        if getattr(call.func, "id", "") in {"Event", "Rule"}
+        for argument in [*call.args, *(keyword.value for keyword in call.keywords)]
+        if ACTION.fullmatch(str(getattr(argument, "value", "")))
+    ]
+    assert spelt == []
