@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from ciphercanary.errors import Throttled
+from ciphercanary.metrics import throttled_total
 
 HASHES_PER_CONTAINER = 3  # each takes 64 MiB: eight at once would fill a container of 512 MiB
 SECONDS_TO_WAIT = 2.0
@@ -26,6 +27,7 @@ def hash_slot() -> Iterator[None]:
         yield
         return
     if not _slots.acquire(timeout=SECONDS_TO_WAIT):
+        throttled_total.labels(scope="password_hash").inc()
         raise Throttled("Too many log-ins are being checked at this moment. Try again.", retry_after=1)
     _held.slot = True
     try:

@@ -34,8 +34,13 @@ def spend(counter: str, subject: str) -> None:
 
 
 def forgive(counter: str, subject: str) -> None:
-    """Start counting from nothing: a log-in was completed, or an operator unlocked the account."""
-    LoginAttempt.objects.filter(account=_account(counter, subject)).delete()
+    """Start counting from nothing: a log-in was completed, or an operator unlocked the account.
+
+    The row stays: were it deleted, a parallel ``spend`` could find it neither there nor free to insert.
+    """
+    now = database_now()
+    row = LoginAttempt.objects.filter(account=_account(counter, subject))
+    row.update(failures=0, first_at=now, last_at=now)
 
 
 def _hold(account: str, now: datetime) -> LoginAttempt:

@@ -1,7 +1,9 @@
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.auth.hashers import make_password
+from django.db import connection
 
 from accounts import actions
 from accounts.lockout import WINDOW
@@ -129,7 +131,7 @@ def test_successes_never_count_and_forgive_earlier_failures(api, dora):
         assert log_in(api).status == 200
     for _ in range(7):
         assert log_in(api).status == 200
-    assert not LoginAttempt.objects.exists()
+    assert LoginAttempt.objects.get().failures == 0
 
 
 def test_old_attempts_on_invented_names_do_not_pile_up(api, db):
@@ -194,3 +196,20 @@ def test_the_right_password_alone_does_not_forgive_where_a_second_factor_is_due(
     TotpDevice.objects.create(user=dora, confirmed=True, kek_id="none", wrapped=b"none")
     statuses = [log_in(api).status for _ in range(6)]
     assert statuses == [401] * 5 + [429]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("username", ["dora", "nobody"])
+def test_32_guesses_at_once_are_no_more_than_five(username):
+    UserFactory(username="dora")
+
+    def guess(number):
+        try:
+            return log_in(ApiClient(), username=username, password=f"wrong password {number}").status
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(32) as pool:
+        statuses = list(pool.map(guess, range(32)))
+    assert (statuses.count(401), statuses.count(429)) == (5, 27)
+    assert LoginAttempt.objects.get().failures == 5
