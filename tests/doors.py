@@ -101,7 +101,7 @@ def _refresh(_target, account):
     return {"refresh_token": account.refresh_token}
 
 
-def _code_to_confirm(_target, account):
+def code_to_confirm(_target, account):
     """The code that a new authenticator of the account shows now."""
     from accounts import services  # noqa: PLC0415 - models need a set-up Django
 
@@ -112,7 +112,7 @@ def _code_to_confirm(_target, account):
 def _recovery_code(_target, account):
     from accounts import services  # noqa: PLC0415 - models need a set-up Django
 
-    codes = services.confirm_totp(principal=account.principal, **_code_to_confirm(None, account))
+    codes = services.confirm_totp(principal=account.principal, **code_to_confirm(None, account))
     return {"code": codes[0]}
 
 
@@ -155,7 +155,7 @@ DOORS: Mapping[str, Mapping[str, Door]] = {
     "change-password": {"POST": Door(AUTHENTICATED, 204, body=_new_password, ends_session=True)},
     "totp": {"DELETE": Door(AUTHENTICATED, 204, body=_recovery_code)},
     "enrol-totp": {"POST": Door(AUTHENTICATED)},
-    "confirm-totp": {"POST": Door(AUTHENTICATED, body=_code_to_confirm)},
+    "confirm-totp": {"POST": Door(AUTHENTICATED, body=code_to_confirm)},
     "jwks": {"GET": Door(PUBLIC)},
     # the service itself
     "schema": {"GET": Door(PUBLIC)},

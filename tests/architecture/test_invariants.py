@@ -1,0 +1,175 @@
+"""Each promise of the database, by its name, and an attempt to break it: nothing of the application is asked."""
+
+import uuid
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, models, transaction
+from django.utils import timezone
+
+from accounts import services as accounts
+from accounts.models import RecoveryCode, RefreshToken, SigningKey, TotpDevice, User
+from audit.models import AuditLog, AuditTrail, SecurityEpoch
+from ciphercanary.models import Instance, KeyEncryptionKey, SystemKey
+from keys import services as keys
+from keys.models import Key, KeyRotation, KeyVersion
+from tests.architecture.sources import PACKAGES
+from tests.doors import code_to_confirm
+
+pytestmark = pytest.mark.django_db
+
+NOW = timezone.now()
+# name -> (model, which row to copy, what the copy has otherwise). A copy always has a key of its own.
+PROVOCATIONS = {
+    "instance_is_single": (Instance, {}, {"singleton": False}),
+    "instance.singleton": (Instance, {}, {}),
+    "one_primary_kek": (KeyEncryptionKey, {"is_primary": True}, {}),
+    "one_primary_system_key": (SystemKey, {"is_primary": True}, {}),
+    "audit_logs_writer_is_sequenced": (AuditLog, {}, {}),
+    "audit_logs_outcome_is_known": (AuditLog, {}, {"writer": uuid.uuid4(), "outcome": "perhaps"}),
+    "audit_logs_count_is_positive": (AuditLog, {}, {"writer": uuid.uuid4(), "count": 0}),
+    "security_epoch_is_single": (SecurityEpoch, {}, {"id": 2}),
+    "users.username": (User, {}, {}),
+    "users.email": (User, {"username": "mila"}, {"username": "nina"}),
+    "users_role_is_known": (User, {}, {"username": "root", "role": "root"}),
+    "users_username_is_lower_case": (User, {}, {"username": "Root"}),
+    "users_email_is_lower_case": (User, {}, {"username": "root", "email": "Root@example.org"}),
+    "refresh_tokens.token_hash": (RefreshToken, {}, {}),
+    "one_next_and_one_active_signing_key": (SigningKey, {"state": "active"}, {}),
+    "signing_key_state_is_known": (SigningKey, {}, {"state": "tired"}),
+    "totp_devices.user_id": (TotpDevice, {}, {}),
+    "recovery_code_once_per_device": (RecoveryCode, {}, {}),
+    "encryption_keys.name": (Key, {"is_default": False}, {}),
+    "encryption_keys_one_default": (Key, {"is_default": True}, {"name": "another"}),
+    "encryption_keys_state_is_known": (Key, {"is_default": False}, {"name": "another", "state": "asleep"}),
+    "encryption_keys_has_primary_version": (
+        Key,
+        {"is_default": False},
+        {"name": "another", "primary_version": 0},
+    ),
+    "encryption_keys_expires_after_activation": (
+        Key,
+        {"is_default": False},
+        {"name": "another", "activates_at": NOW, "expires_at": NOW},
+    ),
+    "key_versions_number_is_unique": (KeyVersion, {"is_primary": False}, {}),
+    "key_versions_one_primary": (KeyVersion, {"is_primary": True}, {"version": 9}),
+    "key_versions_state_is_known": (KeyVersion, {"is_primary": False}, {"version": 9, "state": "asleep"}),
+    "key_versions_number_from_one": (KeyVersion, {"is_primary": False}, {"version": 0}),
+    "key_rotations_status_is_known": (KeyRotation, {}, {"status": "perhaps"}),
+}
+LOG_TABLES = ("audit_logs", "audit_trail")
+# The triggers of each table of the log, and the statements that they refuse.
+TRIGGERS = {
+    "postgresql": {"{}_append_only": ["UPDATE {} SET id = id", "DELETE FROM {}", "TRUNCATE {}"]},
+    "sqlite": {
+        "{}_no_UPDATE": ["UPDATE {} SET id = id"],
+        "{}_no_DELETE": ["DELETE FROM {}"],
+        "{}_no_INSERT": ["INSERT OR REPLACE INTO {0} SELECT * FROM {0}"],
+    },
+}
+# On SQLite the trigger against REPLACE sees a row that is there twice before the index does.
+SEEN_BY_A_TRIGGER = {("sqlite", "audit_logs_writer_is_sequenced")}
+
+
+def our_models():
+    return [model for model in apps.get_models() if model._meta.app_label in PACKAGES]
+
+
+def promises():
+    """``{name: its columns}`` of every constraint; a unique column without a name is ``table.column``."""
+    named = {
+        constraint.name: columns_of(model, getattr(constraint, "fields", ()))
+        for model in our_models()
+        for constraint in model._meta.constraints
+    }
+    return named | {
+        column: [column]
+        for model in our_models()
+        for field in model._meta.local_fields
+        if field.unique and not field.primary_key
+        for column in columns_of(model, [field.name])
+    }
+
+
+def columns_of(model, fields):
+    return [f"{model._meta.db_table}.{model._meta.get_field(name).column}" for name in fields]
+
+
+@pytest.fixture
+def rows(admin):
+    """At least one row of each kind that a provocation copies."""
+    everybody = {"principal": admin.principal}
+    accounts.create_user(
+        **everybody,
+        username="mila",
+        password="a long enough phrase",
+        role="auditor",
+        email="mila@example.org",
+    )
+    key = keys.create_key(**everybody, name="orders", algorithm="aes-256")
+    keys.rotate_key(**everybody, key_id=key.id, reason="a second version")
+    keys.default_key(admin.principal, "aes-256")
+    accounts.confirm_totp(**everybody, **code_to_confirm(None, admin))
+
+
+def copy_of(model, which, changes):
+    row = model._default_manager.filter(**which).first()
+    row.pk = None if isinstance(row._meta.pk, models.BigAutoField) else new_key_of(row)
+    for column, value in changes.items():
+        setattr(row, column, value)
+    return row
+
+
+def new_key_of(row):
+    return uuid.uuid4() if isinstance(row.pk, uuid.UUID) else uuid.uuid4().hex[:16]
+
+
+def says(error, name):
+    """PostgreSQL names the constraint; SQLite names a CHECK, and of a unique index the columns."""
+    message = str(error)
+    if (connection.vendor, name) in SEEN_BY_A_TRIGGER:
+        return "append-only: REPLACE is refused" in message
+    return name.replace(".", "_") in message or ", ".join(promises()[name]) in message.replace("'", "")
+
+
+def test_every_constraint_has_its_provocation():
+    assert set(promises()) == set(PROVOCATIONS)
+
+
+@pytest.mark.parametrize("name", PROVOCATIONS)
+def test_the_database_keeps_its_promise(name, rows):
+    model, which, changes = PROVOCATIONS[name]
+    with pytest.raises(IntegrityError) as caught, transaction.atomic():
+        model._base_manager.bulk_create([copy_of(model, which, changes)])
+    assert says(caught.value, name), caught.value
+
+
+def test_every_trigger_has_its_provocation(db):
+    query = {
+        "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        found = {row[0] for row in cursor.fetchall()}
+    assert found == {trigger.format(table) for trigger in TRIGGERS[connection.vendor] for table in LOG_TABLES}
+
+
+@pytest.mark.parametrize("table", LOG_TABLES)
+def test_no_statement_changes_the_log(table, rows):
+    before = AuditLog.objects.count(), AuditTrail.objects.count()
+    assert all(before)
+    for statements in TRIGGERS[connection.vendor].values():
+        for statement in statements:
+            with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+                connection.cursor().execute(statement.format(table))
+    assert (AuditLog.objects.count(), AuditTrail.objects.count()) == before
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL keeps foreign keys always")
+def test_sqlite_keeps_foreign_keys_and_what_it_acknowledged(db):
+    pragmas = {"foreign_keys": 1, "synchronous": 2, "journal_mode": "wal"}
+    with connection.cursor() as cursor:
+        found = {name: cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas}
+    assert found == pragmas
