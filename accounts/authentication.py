@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.tokens import BAD_TOKEN, authenticate_bearer
-from audit.events import Actor
+from audit.events import Actor, Source
 from ciphercanary.errors import Unauthenticated
 from ciphercanary.http import in_context
 
@@ -42,13 +42,14 @@ def _read_principal(request: HttpRequest | Request) -> Principal | None:
     return principal
 
 
-def origin_of(request: HttpRequest | Request) -> Origin:
+def origin_of(request: HttpRequest | Request, source: Source = Source.API) -> Origin:
     """Where a request comes from, as ``ciphercanary.middleware`` found it."""
     context = in_context(request)
     return Origin(
         client_ip=context.client_ip,
         user_agent=context.headers.get("User-Agent", ""),
         request_id=context.request_id,
+        source=source,
     )
 
 

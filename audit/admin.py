@@ -6,10 +6,10 @@ from typing import cast
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
 
 from audit.models import AuditLog, AuditTrail, SecurityEpoch
 from audit.selection import EXACT_COUNT
+from ciphercanary.read_only_admin import ReadOnlyModelAdmin
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
@@ -21,24 +21,12 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the s
         return rows[:EXACT_COUNT].count()
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
-    actions = None
-    list_per_page = 50
+class LogAdmin(ReadOnlyModelAdmin):
     paginator = BoundedPaginator
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - likewise
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - likewise
-        return False
 
 
 @admin.register(AuditLog)
-class AuditLogAdmin(ReadOnlyAdmin):
+class AuditLogAdmin(LogAdmin):
     date_hierarchy = "timestamp"
     list_display = (
         "id",
@@ -58,7 +46,7 @@ class AuditLogAdmin(ReadOnlyAdmin):
 
 
 @admin.register(AuditTrail)
-class AuditTrailAdmin(ReadOnlyAdmin):
+class AuditTrailAdmin(LogAdmin):
     date_hierarchy = "changed_at"
     list_display = ("id", "changed_at", "table_name", "record_id", "action", "changed_by")
     list_filter = ("table_name", "action")
@@ -68,5 +56,5 @@ class AuditTrailAdmin(ReadOnlyAdmin):
 
 
 @admin.register(SecurityEpoch)
-class SecurityEpochAdmin(ReadOnlyAdmin):
+class SecurityEpochAdmin(ReadOnlyModelAdmin):
     list_display = ("id", "epoch")

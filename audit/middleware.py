@@ -26,10 +26,12 @@ DENIED = frozenset(
         HTTPStatus.TOO_MANY_REQUESTS,
     }
 )
+PAGE_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 class RefusalRecorder:
-    """Records every problem answered under the API's prefixes, in a transaction of its own.
+    """Records every problem answered under the API's prefixes, and the admin's refusals, each in a transaction
+    of its own.
 
     Reads what others left on the request: ``refusal`` (the problem renderer), ``audit_action`` and
     ``audit_object`` (the view), ``actor`` (authentication). Whether the record succeeds or not, the answer is
@@ -41,9 +43,14 @@ class RefusalRecorder:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if response.status_code >= HTTPStatus.BAD_REQUEST and is_api(request):
+        if _is_refusal(request, response.status_code):
             refusals.note(_event(request, response.status_code), _actor(request))
         return response
+
+
+def _is_refusal(request: HttpRequest, status: int) -> bool:
+    # Every passing scanner asks for pages that do not exist; of pages only rights and limits are on record.
+    return status >= HTTPStatus.BAD_REQUEST if is_api(request) else status in PAGE_REFUSALS
 
 
 def _event(request: HttpRequest, status: int) -> Event:

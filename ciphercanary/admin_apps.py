@@ -2,4 +2,4 @@ from django.contrib.admin.apps import AdminConfig
 
 
 class CipherCanaryAdminConfig(AdminConfig):
-    default_site = "django.contrib.admin.AdminSite"
+    default_site = "ciphercanary.admin_site.ReadOnlyAdminSite"

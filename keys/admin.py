@@ -1,31 +1,14 @@
 """Keys for auditors: to look at, never to touch. Every change goes through ``keys.services``."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
 from ciphercanary.clock import database_now
+from ciphercanary.read_only_admin import ReadOnlyModelAdmin
 from keys.models import Key, KeyRotation, KeyVersion
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # takes no parameter at run time
-    """Nothing is added, changed or deleted here, whoever asks."""
-
-    actions = None
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        return False
-
-
 @admin.register(Key)
-class KeyAdmin(ReadOnlyAdmin):
+class KeyAdmin(ReadOnlyModelAdmin):
     list_display = (
         "name",
         "algorithm",
@@ -47,7 +30,7 @@ class KeyAdmin(ReadOnlyAdmin):
 
 
 @admin.register(KeyVersion)
-class KeyVersionAdmin(ReadOnlyAdmin):
+class KeyVersionAdmin(ReadOnlyModelAdmin):
     list_display = ("key", "version", "state", "is_primary", "kek_id", "uses_reserved", "created_at")
     list_filter = ("state", "is_primary")
     list_select_related = ("key",)
@@ -58,7 +41,7 @@ class KeyVersionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(KeyRotation)
-class KeyRotationAdmin(ReadOnlyAdmin):
+class KeyRotationAdmin(ReadOnlyModelAdmin):
     list_display = ("old_key", "old_version", "new_version", "rotation_reason", "rotated_by", "rotated_at")
     list_filter = ("status",)
     list_select_related = ("old_key", "rotated_by")

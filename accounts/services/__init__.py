@@ -1,6 +1,6 @@
 """The use cases of accounts: each is one transaction with its own record in the audit log."""
 
-from accounts.services.login import known_username, log_in, log_in_to_admin
+from accounts.services.login import known_username, log_in, log_in_to_admin, log_out_of_admin
 from accounts.services.sessions import TokenPair, log_out, refresh
 from accounts.services.totp import Enrolment, confirm_totp, enrol_totp, remove_totp, reset_totp
 from accounts.services.users import (
@@ -31,6 +31,7 @@ __all__ = [
     "log_in",
     "log_in_to_admin",
     "log_out",
+    "log_out_of_admin",
     "refresh",
     "remove_totp",
     "renew_principal",

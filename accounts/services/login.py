@@ -14,7 +14,7 @@ from accounts.services.sessions import TokenPair, open_session
 from accounts.services.totp import require_second_factor
 from audit.events import Event
 from audit.services import record
-from ciphercanary.errors import Unauthenticated
+from ciphercanary.errors import Denied, Unauthenticated
 
 WRONG = "Username or password is wrong."
 
@@ -43,20 +43,36 @@ def log_in(*, username: str, password: str, totp_code: str = "", origin: Origin)
 
 
 def log_in_to_admin(*, username: str, password: str, totp_code: str = "", origin: Origin) -> User:
-    """The user for whom Django may open a browser session. Raises as ``log_in`` does."""
+    """The user for whom Django may open a browser session.
+
+    Raises as ``log_in`` does, and Denied where the role has nothing to see there.
+    """
     with hash_slot():
         verified = _verify_credentials(username, password, totp_code, origin)
         with transaction.atomic():
             user = User.objects.lock_unchanged(verified.user)
-            actor = origin.user(user.id, user.username, auth_method=verified.auth_method)
-            record(Event(action=actions.SESSION_OPENED, object_type="user", object_id=str(user.id)), actor)
             attempts.forgive(attempts.PASSWORD, username)
+            if user.is_staff:
+                actor = origin.user(user.id, user.username, auth_method=verified.auth_method)
+                record(_admin_event(actions.SESSION_OPENED, user), actor)
+    if not user.is_staff:
+        raise Denied("Your role may not see the admin site.")
     return user
+
+
+@transaction.atomic
+def log_out_of_admin(*, user: User, origin: Origin) -> None:
+    """Record that a browser session ends; Django ends it."""
+    record(_admin_event(actions.SESSION_CLOSED, user), origin.user(user.id, user.username))
 
 
 def known_username(username: str) -> str:
     """The name, if an account has it, else nothing: a password typed into the wrong field is not recorded."""
     return User.objects.filter(username=username.lower()).values_list("username", flat=True).first() or ""
+
+
+def _admin_event(action: str, user: User) -> Event:
+    return Event(action=action, object_type="user", object_id=str(user.id))
 
 
 def _verify_credentials(username: str, password: str, totp_code: str, origin: Origin) -> Verified:

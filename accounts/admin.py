@@ -1,0 +1,90 @@
+"""Accounts for auditors. Fields are named one by one: password hashes, token hashes and seeds are not among them."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.models import (
+    LoginAttempt,
+    RecoveryCode,
+    RefreshToken,
+    SigningKey,
+    TokenFamily,
+    TotpDevice,
+    User,
+)
+from ciphercanary.read_only_admin import ReadOnlyModelAdmin
+
+
+@admin.register(User)
+class UserAdmin(ReadOnlyModelAdmin):
+    date_hierarchy = "created_at"
+    fields = (
+        "id",
+        "username",
+        "email",
+        "role",
+        "is_active",
+        "has_authenticator",
+        "subject_version",
+        "created_at",
+    )
+    list_display = ("username", "email", "role", "is_active", "has_authenticator", "created_at")
+    list_filter = ("role", "is_active")
+    search_fields = ("username", "email", "id")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).select_related("totp_device")
+
+    @admin.display(boolean=True)
+    def has_authenticator(self, user: User) -> bool:
+        return hasattr(user, "totp_device") and user.totp_device.confirmed
+
+
+@admin.register(TotpDevice)
+class TotpDeviceAdmin(ReadOnlyModelAdmin):
+    fields = ("id", "user", "confirmed", "confirmed_at", "kek_id", "created_at")
+    list_display = ("user", "confirmed", "confirmed_at", "created_at")
+    list_filter = ("confirmed",)
+    list_select_related = ("user",)
+    search_fields = ("user__username",)
+
+
+@admin.register(RecoveryCode)
+class RecoveryCodeAdmin(ReadOnlyModelAdmin):
+    fields = ("id", "device", "used_at")
+    list_display = ("id", "device", "used_at")
+    list_select_related = ("device__user",)
+    search_fields = ("device__user__username",)
+
+
+@admin.register(TokenFamily)
+class TokenFamilyAdmin(ReadOnlyModelAdmin):
+    date_hierarchy = "auth_time"
+    fields = ("id", "user", "auth_methods", "auth_time", "expires_at", "revoked_at", "subject_version")
+    list_display = ("id", "user", "auth_methods", "auth_time", "expires_at", "revoked_at")
+    list_filter = ("auth_methods",)
+    list_select_related = ("user",)
+    search_fields = ("user__username", "id")
+
+
+@admin.register(RefreshToken)
+class RefreshTokenAdmin(ReadOnlyModelAdmin):
+    fields = ("id", "family", "created_at", "used_at")
+    list_display = ("id", "family", "created_at", "used_at")
+    list_select_related = ("family",)
+    search_fields = ("family__user__username", "family__id")
+
+
+@admin.register(SigningKey)
+class SigningKeyAdmin(ReadOnlyModelAdmin):
+    fields = ("kid", "state", "kek_id", "created_at", "activated_at", "trusted_until")
+    list_display = ("kid", "state", "created_at", "activated_at", "trusted_until")
+    list_filter = ("state",)
+
+
+@admin.register(LoginAttempt)
+class LoginAttemptAdmin(ReadOnlyModelAdmin):
+    fields = ("failures", "first_at", "last_at")
+    list_display = ("failures", "first_at", "last_at")
+    ordering = ("-last_at",)

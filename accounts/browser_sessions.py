@@ -1,0 +1,37 @@
+"""Browser sessions: a new id at each log-in, an end after half an hour unused and after twelve hours at all.
+
+Django's own session holds them and ends the unused ones (``SESSION_COOKIE_AGE``). Its hash follows the user's
+password and subject version, so that a change of either ends the session at its next request.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from accounts import services
+from accounts.authentication import origin_of
+from accounts.models import User
+from audit.events import Source
+from ciphercanary.clock import database_now
+
+BEGAN_AT = "began_at"
+
+
+def begin_session(request: HttpRequest) -> None:
+    """Count the session's life from now, under a new id even where the same user was logged in already."""
+    request.session.cycle_key()
+    request.session[BEGAN_AT] = database_now().isoformat()
+
+
+def is_over(request: HttpRequest) -> bool:
+    """Whether a logged-in session has reached its absolute end; its life counts from the first time it is seen."""
+    now = database_now()
+    began_at = datetime.fromisoformat(request.session.setdefault(BEGAN_AT, now.isoformat()))
+    return now - began_at >= timedelta(hours=settings.CC_SESSION_ABSOLUTE_HOURS)
+
+
+def record_log_out(request: HttpRequest) -> None:
+    """Say on record that the session's user ends it; Django's own view then does."""
+    if isinstance(request.user, User):
+        services.log_out_of_admin(user=request.user, origin=origin_of(request, Source.ADMIN))

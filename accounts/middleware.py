@@ -1,0 +1,32 @@
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from accounts.authentication import name_actor, origin_of
+from accounts.browser_sessions import is_over
+from accounts.models import User
+from audit.events import Source
+from ciphercanary.middleware import Handler, is_api
+
+
+class SessionLifetime:
+    """Ends a browser session that is over, and names its user for the record of a refusal."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        # Without the cookie nothing is looked up: the API never asks for sessions.
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and not is_api(request):
+            _look_at_session(request)
+        return self.get_response(request)
+
+
+def _look_at_session(request: HttpRequest) -> None:
+    if SESSION_KEY not in request.session:
+        return
+    if is_over(request):
+        request.session.flush()
+    elif isinstance(request.user, User):
+        name_actor(request, origin_of(request, Source.ADMIN).user(request.user.id, request.user.username))
