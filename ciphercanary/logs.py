@@ -33,6 +33,8 @@ ALLOWED_FIELDS = frozenset(
     }
 )
 REDACTED = "[redacted]"
+LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
+FORMATS = {"json", "text"}
 # A JWT, a service or refresh token, a password hash, a private key, a self-describing ciphertext, an
 # Authorization value, and any long run of base64 or hex: key bytes have no other way to look.
 CREDENTIAL = re.compile(

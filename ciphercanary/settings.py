@@ -8,13 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
 from django.utils.csp import CSP
 
 from ciphercanary import home, logs
+from ciphercanary.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()
+env = Environment()
 
 # --- where we are and how we are reached
 CC_HOME = Path(env.str("CC_HOME", str(BASE_DIR / "var"))).absolute()
@@ -109,7 +109,7 @@ WSGI_APPLICATION = "ciphercanary.wsgi.application"
 DATA_UPLOAD_MAX_MEMORY_SIZE = CC_MAX_BODY_BYTES
 
 # --- database
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{CC_HOME}/db.sqlite3")}
+DATABASES = {"default": env.db_url("DATABASE_URL", f"sqlite:///{CC_HOME}/db.sqlite3")}
 _database = DATABASES["default"]
 _database["ATOMIC_REQUESTS"] = False
 CC_SQLITE = "sqlite" in _database["ENGINE"]
@@ -238,6 +238,7 @@ SECURE_CSP = {
 }
 
 # --- static files
+FILE_UPLOAD_PERMISSIONS = 0o600  # collectstatic's too: every file of the data folder is its owner's
 STATIC_URL = "/static/"
 STATIC_ROOT = CC_HOME / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -247,8 +248,8 @@ STORAGES = {
 }
 
 # --- logs and metrics
-LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
-LOG_FORMAT = env.str("LOG_FORMAT", "json")
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", logs.LEVELS)
+LOG_FORMAT = env.choice("LOG_FORMAT", "json", logs.FORMATS)
 LOGGING_CONFIG = None
 logs.configure(level=LOG_LEVEL, log_format=LOG_FORMAT)
 PROMETHEUS_EXPORT_MIGRATIONS = False

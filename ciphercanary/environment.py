@@ -1,0 +1,47 @@
+"""The environment's variables. One of the wrong form is named; its value, which may be a secret, never is."""
+
+from contextlib import suppress
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+DATABASES = {"postgres", "postgresql", "sqlite"}
+
+
+class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ ships no types
+    """django-environ without its proxies: a password that begins with ``$`` names no other variable."""
+
+    def get_value(self, var: str, cast: Any = None, default: Any = None, parse_default: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002 - django-environ's signature
+        """The variable as ``cast`` reads it, or the default. Raises ImproperlyConfigured."""
+        try:
+            # A file ends in a line break that belongs to nobody's password.
+            return self.parse_value(self.ENVIRON[var].rstrip("\r\n"), cast)
+        except KeyError:
+            return default
+        except OSError:
+            raise ImproperlyConfigured(f"{var}_FILE names a file that cannot be read.") from None
+        except ValueError:
+            raise ImproperlyConfigured(f"{var} has a value of the wrong form.") from None
+
+    def db_url(self, var: str, default: str, engine: str | None = None) -> dict[str, Any]:
+        """Django's description of a database. Raises ImproperlyConfigured."""
+        url: str = self.get_value(var, default=default)
+        described: dict[str, Any] = {}
+        # A path with a colon or a bracket fails in urllib, which then quotes it: often a part of the password.
+        with suppress(ValueError):
+            if url.partition("://")[0] in DATABASES:
+                described = self.db_url_config(url, engine)
+        if not described:
+            raise ImproperlyConfigured(
+                f"{var} is not like postgresql://user:password@host:5432/name "
+                "(special characters of the password are written as %XX)."
+            )
+        return described
+
+    def choice(self, var: str, default: str, choices: set[str]) -> str:
+        """One of ``choices``. Raises ImproperlyConfigured."""
+        value: str = self.get_value(var, default=default)
+        if value not in choices:
+            raise ImproperlyConfigured(f"{var} must be one of {', '.join(sorted(choices))}.")
+        return value
