@@ -6,16 +6,25 @@ The folder is 0700 and every file in it 0600. Two kinds of secret file stand the
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
+UNFINISHED = ".unfinished-"
 SECRET_KEY_FILE = "secret-key"  # noqa: S105 - a file name
 
 
-def prepare(home: Path) -> None:
-    """Create the folder and its secret key if they are missing. Raises OSError where that is impossible."""
+def create(home: Path) -> None:
+    """Create the folder if it is missing. Raises OSError where that is impossible."""
     os.umask(0o077)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     home.chmod(0o700)
+
+
+def prepare(home: Path) -> None:
+    """Create the folder and its secret key if they are missing. One process at a time; raises OSError."""
+    create(home)
+    for leftover in home.glob(f"{UNFINISHED}*"):
+        leftover.unlink()
     if not (home / SECRET_KEY_FILE).exists():
         create_private_file(home / SECRET_KEY_FILE, secrets.token_urlsafe(64).encode())
 
@@ -24,20 +33,25 @@ def read_secret_key(home: Path) -> str:
     """The stored secret key, or a random one for a process that runs before the folder is prepared."""
     try:
         return (home / SECRET_KEY_FILE).read_text().strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return secrets.token_urlsafe(64)
 
 
 def create_private_file(path: Path, content: bytes) -> None:
     """Write a new 0600 file durably: it is on the disk, name included, before this returns.
 
-    Raises FileExistsError rather than overwrite: two starts at once must not replace each other's key.
+    It appears whole or not at all, whenever the process is killed. Raises FileExistsError rather than
+    overwrite: two starts at once must not replace each other's key.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)  # mkstemp's files are 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(unfinished, path)  # unlike a rename, it refuses a name that is taken
+    finally:
+        Path(unfinished).unlink()
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

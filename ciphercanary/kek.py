@@ -10,7 +10,6 @@ installation, it was made for.
 """
 
 import base64
-import binascii
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
@@ -92,15 +91,15 @@ def ring_files() -> list[Path]:
 
 @cache
 def _ring() -> Mapping[str, KeyMaterial]:
-    texts = dict(entry.split(":", 1) for entry in settings.CC_KEK if ":" in entry)
-    texts |= {path.stem.removeprefix("kek-"): path.read_text().strip() for path in ring_files()}
+    texts: dict[str, str | bytes] = dict(entry.split(":", 1) for entry in settings.CC_KEK if ":" in entry)
+    texts |= {path.stem.removeprefix("kek-"): path.read_bytes().strip() for path in ring_files()}
     return {kek_id: KeyMaterial(_decode(kek_id, text)) for kek_id, text in texts.items()}
 
 
-def _decode(kek_id: str, text: str) -> bytes:
+def _decode(kek_id: str, text: str | bytes) -> bytes:
     try:
         content = base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one, and so is text beyond ASCII
         content = b""
     if len(content) != KEK_SIZE:
         raise KekUnavailable(
