@@ -1,18 +1,22 @@
 """What must be true before anything is served: tables, root of trust, static files, somebody who can log in."""
 
 import secrets
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 
+import django.db
 from django.conf import settings
 from django.core.checks import Error, run_checks
 from django.core.management import call_command
-from django.db import DatabaseError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 
 from accounts.models import User
 from accounts.principals import Principal
 from accounts.services import create_user
 from ciphercanary import kek, system_keys
-from ciphercanary.errors import DomainError
+from ciphercanary.errors import DomainError, Invalid
 
 FIRST_ADMIN = "admin"
 
@@ -31,20 +35,25 @@ class Preparation:
 def prepare() -> Preparation:
     """Check, migrate, establish the root of trust, collect static files, create the first account.
 
-    Every step leaves alone what is already there. Raises CannotPrepare.
+    Every step leaves alone what is already there. The account comes last: a start that is interrupted after it
+    would leave a password that nobody has seen. Raises CannotPrepare.
     """
     _check()
     try:
-        call_command("migrate", interactive=False, verbosity=0)
+        _migrate()
         system_keys.establish()
+        call_command("collectstatic", interactive=False, verbosity=0)
         password = _create_first_admin()
-    except DatabaseError as error:
+    except django.db.Error as error:
         raise CannotPrepare(
             f"the database cannot be used: {type(error).__name__}. Check DATABASE_URL."
         ) from error
     except DomainError as error:
         raise CannotPrepare(error.detail) from None
-    call_command("collectstatic", interactive=False, verbosity=0)
+    except OSError as error:
+        raise CannotPrepare(
+            f"the data folder cannot be read and written: {error.strerror}. Check {error.filename}."
+        ) from None
     return Preparation(generated_password=password)
 
 
@@ -57,17 +66,37 @@ def _check() -> None:
         )
 
 
+def _migrate() -> None:
+    executor = MigrationExecutor(connection)
+    is_due = bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    if is_due and executor.loader.applied_migrations and settings.CC_SQLITE:
+        _copy_sqlite(settings.DATABASES["default"]["NAME"])
+    # Called when nothing is due, too: what follows the migrations may have been interrupted.
+    call_command("migrate", interactive=False, verbosity=0)
+
+
+def _copy_sqlite(file: str) -> None:
+    """Keep the database as it was before the migrations that follow."""
+    target = settings.CC_HOME / "db.sqlite3.before-migration"
+    with closing(sqlite3.connect(file)) as live, closing(sqlite3.connect(target)) as copy:
+        live.backup(copy)
+    target.chmod(0o600)
+
+
 def _create_first_admin() -> str:
     """The password that was generated, if one was. It never resets an account that exists."""
     if User.objects.exists():
         return ""
     generated = "" if settings.CC_ADMIN_PASSWORD else secrets.token_urlsafe(18)
-    create_user(
-        principal=Principal.system("first start", "command"),
-        username=FIRST_ADMIN,
-        password=settings.CC_ADMIN_PASSWORD or generated,
-        role="admin",
-    )
+    try:
+        create_user(
+            principal=Principal.system("first start", "command"),
+            username=FIRST_ADMIN,
+            password=settings.CC_ADMIN_PASSWORD or generated,
+            role="admin",
+        )
+    except Invalid as error:
+        raise CannotPrepare(f"CC_ADMIN_PASSWORD cannot be used: {error.detail}") from None
     return generated
 
 

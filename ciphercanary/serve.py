@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -16,13 +15,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 import django
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from ciphercanary import home
 
-STOP_SECONDS = 20
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class CannotServe(Exception):
@@ -32,30 +33,48 @@ class CannotServe(Exception):
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
     try:
-        with _locked_home(settings.CC_HOME):
+        with _locked_home(_read_settings()) as lock:
             _check_port(settings.CC_BIND, settings.CC_PORT)
             django.setup()
             _prepare()
-            sys.exit(_run())
+            sys.exit(_run(lock))
     except CannotServe as reason:
         sys.exit(f"bin/serve: {reason}")
+    except KeyboardInterrupt:
+        sys.exit("bin/serve: interrupted. Run it again and it goes on from here.")
+
+
+def _read_settings() -> Path:
+    """The data folder, once every setting could be read."""
+    try:
+        return Path(settings.CC_HOME)
+    except (ImproperlyConfigured, OSError) as error:
+        raise CannotServe(str(error)) from None
 
 
 @contextmanager
-def _locked_home(folder: Path) -> Iterator[None]:
+def _locked_home(folder: Path) -> Iterator[IO[str]]:
     try:
-        home.prepare(folder)
+        home.create(folder)
         lock = (folder / "serve.lock").open("w")
     except OSError as error:
-        raise CannotServe(
-            f"the data folder {folder} cannot be written ({error.strerror}). Set CC_HOME to one that can."
-        ) from None
+        raise _not_writable(folder, error) from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CannotServe(f"another bin/serve runs on the data folder {folder}.") from None
-        yield
+        try:
+            home.prepare(folder)
+        except OSError as error:
+            raise _not_writable(folder, error) from None
+        yield lock
+
+
+def _not_writable(folder: Path, error: OSError) -> CannotServe:
+    return CannotServe(
+        f"the data folder {folder} cannot be written ({error.strerror}). Set CC_HOME to one that can."
+    )
 
 
 def _check_port(bind: str, port: int) -> None:
@@ -64,9 +83,10 @@ def _check_port(bind: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((bind, port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or "not a port"
             raise CannotServe(
-                f"cannot listen on {bind} port {port} ({error.strerror}). Set PORT or CC_BIND."
+                f"cannot listen on {bind} port {port} ({reason}). Set PORT or CC_BIND."
             ) from None
 
 
@@ -74,40 +94,56 @@ def _prepare() -> None:
     from ciphercanary import preparation  # noqa: PLC0415 - it imports models, which need django.setup()
 
     try:
-        _copy_sqlite()
         prepared = preparation.prepare()
     except preparation.CannotPrepare as reason:
         raise CannotServe(str(reason)) from None
     print(preparation.welcome(prepared), flush=True)  # noqa: T201 - the terminal is where it is read
 
 
-def _copy_sqlite() -> None:
-    """Keep a copy of the database as it was before this start's migrations."""
-    source = settings.CC_HOME / "db.sqlite3"
-    if not settings.CC_SQLITE or not source.exists():
-        return
-    target = settings.CC_HOME / "db.sqlite3.before-migration"
-    with sqlite3.connect(source) as live, sqlite3.connect(target) as copy:
-        live.backup(copy)
-    target.chmod(0o600)
-
-
-def _run() -> int:
-    """Start the processes, wait for the first to end, stop the others. The exit code is that process's."""
+def _run(lock: IO[str]) -> int:
+    """Start gunicorn, hand it every request to stop, wait for its end. Its exit code."""
     metrics_folder = Path(tempfile.mkdtemp(prefix="ciphercanary-metrics-"))
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder)}
-    process = subprocess.Popen(_gunicorn(), env=environment)  # noqa: S603 - our own command line
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda received, _frame: _forward(process, received, _frame))
     try:
-        code = process.wait()
+        with _stop_requests() as requests:
+            # It inherits the lock: were this process killed, the folder stays locked while the other serves.
+            process = subprocess.Popen(_gunicorn(), env=environment, pass_fds=[lock.fileno()])  # noqa: S603 - our own command line
+            requests.pass_on_to(process)
+            code = process.wait()
     finally:
         shutil.rmtree(metrics_folder, ignore_errors=True)
     return 0 if code in {0, -signal.SIGINT, -signal.SIGTERM} else code
 
 
-def _forward(process: "subprocess.Popen[bytes]", _received: int, _frame: FrameType | None) -> None:
-    process.send_signal(signal.SIGTERM)
+class _StopRequests:
+    """Ctrl-C, SIGTERM, or the end of the terminal; whichever comes before there is a process is not lost."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._came = False
+
+    def pass_on_to(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+        if self._came:
+            process.terminate()
+
+    def receive(self, _number: int, _frame: FrameType | None) -> None:
+        self._came = True
+        if self._process is not None:
+            self._process.terminate()
+
+
+@contextmanager
+def _stop_requests() -> Iterator[_StopRequests]:
+    requests = _StopRequests()
+    # What was ignored stays ignored: nohup has asked to outlive the terminal.
+    numbers = [n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, requests.receive) for number in numbers}
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _gunicorn() -> list[str]:
