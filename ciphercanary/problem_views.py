@@ -1,5 +1,7 @@
 """What Django answers outside any view: problem documents for the API, a bare page for the browser."""
 
+import logging
+import sys
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
@@ -7,6 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from ciphercanary import errors, problems
 from ciphercanary.middleware import is_api
 from ciphercanary.problems import InternalError
+
+logger = logging.getLogger(__name__)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
@@ -26,6 +30,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # no
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    logger.error("unhandled exception", exc_info=sys.exc_info())  # Django calls this from its except block
     return _answer(request, InternalError())
 
 

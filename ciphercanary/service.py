@@ -5,9 +5,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 
+import django.db
 from django.conf import settings
 from django.core.cache import caches
-from django.db import DatabaseError, connection
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
@@ -88,7 +89,7 @@ def _look(name: str) -> str:
     """One fixed word for each service: exception text may name hosts, users or paths."""
     try:
         return _PROBES[name]()
-    except (DatabaseError, RedisError, OSError, errors.DomainError):
+    except (django.db.Error, RedisError, OSError, errors.DomainError):
         return UNHEALTHY
 
 
@@ -118,7 +119,7 @@ def _probe_kek() -> str:
 def _probe_redis() -> str:
     if not settings.REDIS_URL:
         return NOT_CONFIGURED
-    caches["default"].get_client().ping()  # type: ignore[attr-defined]  # django-redis' own method
+    caches["default"].client.get_client().ping()  # type: ignore[attr-defined]  # django-redis' own client
     return HEALTHY
 
 
