@@ -1,0 +1,309 @@
+"""The running product: a real ``bin/serve`` with a data folder and a database of its own.
+
+On the half of bin/test that has DATABASE_URL and REDIS_URL it serves on a new PostgreSQL database and that
+Redis, else on SQLite without one.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import psycopg
+
+from tests.services.processes import dies_with_parent, free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+ADMIN, PASSWORD = "admin", "correct horse battery staple"
+START_SECONDS = 60
+STOP_SECONDS = 30
+POSTGRESQL_URL = os.environ.get("DATABASE_URL", "")
+# What the tests' own environment says must not reach the product.
+OURS = ("CC_", "DJANGO_", "PG", "PYTEST_", "LOG_")
+OUR_NAMES = {"DATABASE_URL", "REDIS_URL", "PORT", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "WEB_CONCURRENCY"}
+
+
+class Failed(Exception):
+    """The product did not start; the text is what it said."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer as it came over the network."""
+
+    status: int
+    headers: Any
+    content: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+    @property
+    def code(self) -> str:
+        """The problem's code; an assertion where the answer is no problem document."""
+        assert self.headers.get_content_type() == "application/problem+json", self.content
+        return str(self.json["code"])
+
+
+class Product:
+    """Runs from entering the block to leaving it, unless it was stopped or killed in between."""
+
+    def __init__(self, folder: Path, *, database: str | None = None, redis: bool = True, **environment: str):
+        """``database`` is a PostgreSQL URL to use as it is; ``redis`` False leaves REDIS_URL out."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.home = folder / "home"
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir(exist_ok=True)
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.database = new_database() if database is None else database
+        self.redis_prefix = f"cc-{uuid.uuid4().hex[:8]}"
+        self.environment = clean_environment() | {
+            "CC_VENV": str(installed_in(folder / "venv")),
+            "CC_HOME": str(self.home),
+            "TMPDIR": str(self.temporary),
+            "PORT": str(self.port),
+            "CC_ADMIN_PASSWORD": PASSWORD,
+            "CC_THROTTLE_AUTH": "100000/minute",
+            "CC_THROTTLE_ANONYMOUS": "100000/minute",
+            "CC_THROTTLE_PRINCIPAL": "1000000/minute",
+            "CC_REDIS_PREFIX": self.redis_prefix,
+        }
+        if self.database:
+            self.environment["DATABASE_URL"] = self.database
+        if redis and os.environ.get("REDIS_URL"):
+            self.environment["REDIS_URL"] = os.environ["REDIS_URL"]
+        self.environment |= environment
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        drop_database(self.database)
+
+    # --- the process
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start it without waiting; what it says goes to ``stdout`` and ``stderr`` in the folder."""
+        with (self.folder / "stdout").open("ab") as out, (self.folder / "stderr").open("ab") as err:
+            self.process = subprocess.Popen(
+                [ROOT / "bin" / "serve"],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,  # a process group of its own, which can be killed as a whole
+                preexec_fn=dies_with_parent(signal.SIGTERM),  # noqa: PLW1509 - nothing runs in threads yet
+            )
+        return self.process
+
+    def start(self) -> None:
+        """Start it and wait until it answers. Raises Failed with what it said."""
+        process = self.launch()
+        deadline = time.monotonic() + START_SECONDS
+        while not self.answers():
+            if process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise Failed(self.stderr)
+            time.sleep(0.05)
+
+    def answers(self) -> bool:
+        with contextlib.suppress(OSError):
+            return self.send("GET", "/livez").status == 200
+        return False
+
+    def stop(self, number: int = signal.SIGTERM, *, whole_group: bool = False) -> int:
+        """Send the signal, wait for the end, return the exit code."""
+        assert self.process is not None
+        (os.killpg if whole_group else os.kill)(self.process.pid, number)
+        return self.process.wait(STOP_SECONDS)
+
+    def kill(self) -> None:
+        """``kill -9`` of every process it has started, at once."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(STOP_SECONDS)
+
+    def run(self) -> subprocess.CompletedProcess[str]:
+        """Run it where it is expected to refuse; what it said is in the result."""
+        return self._run("serve")
+
+    def manage(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        """``bin/manage`` in the same environment."""
+        return self._run("manage", *arguments, typed=typed)
+
+    def _run(self, command: str, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [ROOT / "bin" / command, *arguments],
+            env=self.environment,
+            input=typed,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+
+    @property
+    def stdout(self) -> str:
+        return (self.folder / "stdout").read_text()
+
+    @property
+    def stderr(self) -> str:
+        return (self.folder / "stderr").read_text()
+
+    def processes(self) -> set[int]:
+        """The ids of every process in its group."""
+        assert self.process is not None
+        return {pid for pid in all_processes() if group_of(pid) == self.process.pid}
+
+    # --- its API
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """One request on a connection of its own. ``body`` bytes go as they are, anything else as JSON."""
+        with self.connect() as client:
+            return client.send(method, path, body, token=token, headers=headers)
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator["KeepAlive"]:
+        """A connection that lasts over several requests."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
+        try:
+            yield KeepAlive(connection)
+        finally:
+            connection.close()
+
+    def log_in(self, username: str = ADMIN, password: str = PASSWORD) -> Any:
+        answer = self.send("POST", "/auth/login", {"username": username, "password": password})
+        assert answer.status == 200, answer.content
+        return answer.json
+
+    def token(self, username: str = ADMIN, password: str = PASSWORD) -> str:
+        return str(self.log_in(username, password)["access_token"])
+
+    def create_user(self, username: str, role: str) -> str:
+        """Create the account with the common password and return an access token of it."""
+        done = self.manage("create_user", username, "--role", role, typed=f"{PASSWORD}\n")
+        assert done.returncode == 0, done.stderr
+        return self.token(username)
+
+    # --- its database
+
+    @property
+    def sqlite_file(self) -> Path:
+        return self.home / "db.sqlite3"
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """What the database answers to a statement (or to a change of its schema), past the product."""
+        if self.database:
+            with psycopg.connect(self.database, autocommit=True) as connection:
+                cursor = connection.execute(statement)
+                return cursor.fetchall() if cursor.description else []
+        with contextlib.closing(sqlite3.connect(self.sqlite_file, timeout=20, autocommit=True)) as file:
+            return file.execute(statement).fetchall()
+
+
+class KeepAlive:
+    def __init__(self, connection: HTTPConnection) -> None:
+        self.connection = connection
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"Content-Type": "application/json"} if data is not None else {}
+        if token:
+            sent["Authorization"] = f"Bearer {token}"
+        self.connection.request(method, path, data, sent | dict(headers or {}))
+        answer = self.connection.getresponse()
+        return Reply(answer.status, answer.headers, answer.read())
+
+
+def installed_in(folder: Path) -> Path:
+    """What the commands in bin take for a complete environment: it hands on to the tests' own interpreter."""
+    (folder / "bin").mkdir(parents=True, exist_ok=True)
+    for lock in ROOT.glob("requirements*.lock"):
+        shutil.copy(lock, folder)
+    python = folder / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    return folder
+
+
+def b64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def clean_environment() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(OURS) and name not in OUR_NAMES
+    }
+
+
+def new_database() -> str:
+    """The URL of a new, empty database on the tests' PostgreSQL; "" where the tests run on SQLite."""
+    if not POSTGRESQL_URL:
+        return ""
+    name = f"product_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(POSTGRESQL_URL, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return urlsplit(POSTGRESQL_URL)._replace(path=f"/{name}").geturl()
+
+
+def drop_database(url: str) -> None:
+    name = urlsplit(url).path.removeprefix("/")
+    if name.startswith("product_") and urlsplit(url).netloc == urlsplit(POSTGRESQL_URL).netloc:
+        with psycopg.connect(POSTGRESQL_URL, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def all_processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def group_of(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
+
+
+def copy_of(product: Product, folder: Path) -> Product:
+    """A stopped product's data under another roof: SQLite only, where the data folder is everything."""
+    assert not product.database
+    copy = Product(folder, database="")
+    shutil.copytree(product.home, copy.home)
+    return copy

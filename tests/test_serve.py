@@ -1,0 +1,340 @@
+"""bin/serve from the outside: the first run, every later one, what it refuses, and how it ends."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import time
+
+import pytest
+
+from tests.product import ADMIN, PASSWORD, POSTGRESQL_URL, ROOT, Failed, Product
+from tests.services.processes import free_port
+
+on_both_databases = pytest.mark.database
+
+FIRST_LOG_IN = re.compile(r"first log-in +admin / (\S+) ")
+SOON = 10  # seconds
+IN_THE_FOLDER = re.compile(r"kek-[0-9a-f]{8}\.key|secret-key|serve\.lock|static|db\.sqlite3(-wal|-shm)?")
+
+
+@pytest.fixture(scope="module")
+def first_start(tmp_path_factory):
+    """A product at its first start, without CC_ADMIN_PASSWORD. Tests only look at it."""
+    with Product(tmp_path_factory.mktemp("first"), CC_ADMIN_PASSWORD="") as product:
+        yield product
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A product that has run and was stopped: tests alter its folder, and put back what they altered."""
+    with Product(tmp_path_factory.mktemp("stopped")) as product:
+        assert product.stop() == 0
+        yield product
+
+
+def refusal(product):
+    """The one line that a start says which refuses."""
+    done = product.run()
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]  # those are the log
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("bin/serve: ")
+    return lines[0].removeprefix("bin/serve: ")
+
+
+def has_ended(product):
+    """Whether nothing is left of it: no process, no listener."""
+    with socket.socket() as client:
+        return not product.processes() and client.connect_ex(("127.0.0.1", product.port)) != 0
+
+
+def content(product):
+    """What the database knows of people and of the root of trust, and what happened."""
+    tables = ("users", "instance", "key_encryption_keys", "system_keys", "audit_logs", "django_migrations")
+    return [product.query(f"SELECT * FROM {table} ORDER BY 1") for table in tables]  # noqa: S608 - fixed names
+
+
+# --- the first start
+
+
+@on_both_databases
+def test_the_data_folder_is_its_owners_alone(first_start):
+    assert stat.S_IMODE(first_start.home.stat().st_mode) == 0o700
+    for path in first_start.home.rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+@on_both_databases
+def test_the_data_folder_holds_what_it_should_and_nothing_else(first_start):
+    names = {path.name for path in first_start.home.iterdir()}
+    assert all(IN_THE_FOLDER.fullmatch(name) for name in names), names
+    assert {"secret-key", "serve.lock", "static"} < names
+    assert len([name for name in names if name.startswith("kek-")]) == 1
+    assert ("db.sqlite3" in names) == (not POSTGRESQL_URL)
+
+
+@on_both_databases
+def test_it_says_where_it_serves_and_what_must_be_backed_up(first_start):
+    [kek] = first_start.home.glob("kek-*.key")
+    assert f"serves at http://127.0.0.1:{first_start.port} " in first_start.stdout
+    assert str(kek) in first_start.stdout
+    assert kek.read_text().strip() not in first_start.stdout
+
+
+@on_both_databases
+def test_a_password_is_generated_that_logs_in(first_start):
+    [password] = FIRST_LOG_IN.findall(first_start.stdout)
+    assert first_start.log_in(ADMIN, password)["user"]["role"] == "admin"
+
+
+@on_both_databases
+def test_it_logs_no_warning(first_start):
+    assert first_start.stderr == ""
+
+
+@on_both_databases
+def test_a_second_one_on_the_same_folder_is_refused(first_start):
+    with other_port(first_start):
+        assert "another bin/serve" in refusal(first_start)
+    assert first_start.answers()
+
+
+@on_both_databases
+def test_bin_manage_acts_on_the_same_data(first_start):
+    done = first_start.manage("create_user", "otto", "--role", "operator", typed=f"{PASSWORD}\n")
+    assert done.returncode == 0, done.stderr
+    assert first_start.log_in("otto", PASSWORD)["user"]["role"] == "operator"
+
+
+@on_both_databases
+def test_bin_manage_takes_a_relative_folder_as_the_callers(first_start):
+    environment = first_start.environment | {"CC_HOME": "home"}
+    done = subprocess.run(
+        [
+            ROOT / "bin" / "manage",
+            "shell",
+            "-v0",
+            "-c",
+            "from django.conf import settings as s; print(s.CC_HOME)",
+        ],
+        cwd=first_start.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str(first_start.home)
+
+
+@contextlib.contextmanager
+def other_port(product):
+    before = product.environment
+    product.environment = before | {"PORT": str(free_port())}
+    yield
+    product.environment = before
+
+
+# --- later starts, and the end
+
+
+@on_both_databases
+def test_ctrl_c_ends_everything_and_the_next_start_has_all_data(tmp_path):
+    with Product(tmp_path, CC_ADMIN_PASSWORD="") as product, product.connect() as idle:
+        [password] = FIRST_LOG_IN.findall(product.stdout)
+        token = product.token(ADMIN, password)
+        key = product.send("POST", "/api/v1/keys", {"name": "kept", "algorithm": "aes-256"}, token=token).json
+        idle.send("GET", "/livez")  # a client that keeps its connection open does not hold it up
+        files = {path: path.read_bytes() for path in product.home.glob("*-*") if path.suffix in {"", ".key"}}
+
+        began = time.monotonic()
+        assert product.stop(signal.SIGINT, whole_group=True) == 0  # as a terminal sends it: to all of them
+        assert time.monotonic() - began < SOON
+        assert has_ended(product)
+        assert not list(product.temporary.iterdir())
+        before = content(product)
+
+        product.environment["CC_ADMIN_PASSWORD"] = "a different battery staple"
+        product.start()
+        assert content(product) == before
+        assert {path: path.read_bytes() for path in files} == files
+        assert product.send("GET", f"/api/v1/keys/{key['id']}", token=token).json == key
+        # The password of the environment makes the first account; it never resets one.
+        assert FIRST_LOG_IN.findall(product.stdout) == [password]
+        assert product.token(ADMIN, password)
+        answer = product.send(
+            "POST", "/auth/login", {"username": ADMIN, "password": "a different battery staple"}
+        )
+        assert answer.status == 401
+
+        began = time.monotonic()
+        assert product.stop(signal.SIGTERM) == 0  # as a supervisor sends it: to the parent
+        assert time.monotonic() - began < SOON
+        assert has_ended(product)
+        assert product.stderr == ""
+
+
+@on_both_databases
+def test_a_request_in_flight_is_answered_before_the_end(tmp_path):
+    with Product(tmp_path) as product, socket.create_connection(("127.0.0.1", product.port)) as client:
+        token = product.token()
+        body = b'{"bytes": 32}'
+        head = f"POST /api/v1/random HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        client.sendall(head.encode() + body[:5])
+        time.sleep(0.3)
+        os.kill(product.process.pid, signal.SIGTERM)
+        time.sleep(0.3)
+        client.sendall(body[5:])
+        assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+        assert product.process.wait(SOON) == 0
+
+
+@on_both_databases
+def test_while_a_server_outlives_its_killed_parent_the_folder_stays_locked(tmp_path):
+    with Product(tmp_path) as product:
+        os.kill(product.process.pid, signal.SIGKILL)
+        product.process.wait()
+        assert product.answers()
+        with other_port(product):
+            assert "another bin/serve" in refusal(product)
+
+
+@pytest.mark.parametrize("moment", ["at once", "with the first tables", "at the end"])
+@on_both_databases
+def test_a_first_start_that_was_killed_goes_on(tmp_path, moment):
+    with contextlib.ExitStack() as stack:
+        product = Product(tmp_path)
+        stack.callback(product.__exit__)
+        product.launch()
+        wait_until(MOMENTS[moment], product)
+        product.kill()
+        (product.home / ".unfinished-secret").touch()  # what is left of a file that was being written
+        product.start()
+        assert product.log_in()["user"]["role"] == "admin"
+        assert not list(product.home.glob(".*"))
+        assert len(list(product.home.glob("kek-*.key"))) == 1
+
+
+@on_both_databases
+def test_ctrl_c_during_the_first_start_is_one_line(tmp_path):
+    with contextlib.ExitStack() as stack:
+        product = Product(tmp_path)
+        stack.callback(product.__exit__)
+        product.launch()
+        wait_until(MOMENTS["with the first tables"], product)
+        assert product.stop(signal.SIGINT, whole_group=True) != 0
+        assert product.stderr == "bin/serve: interrupted. Run it again and it goes on from here.\n"
+        assert has_ended(product)
+
+
+def has_table(product, name):
+    with contextlib.suppress(Exception):
+        return product.query(f"SELECT count(*) FROM {name}") != []  # noqa: S608 - a fixed name
+    return False
+
+
+MOMENTS = {
+    "at once": lambda product: product.home.exists(),
+    "with the first tables": lambda product: has_table(product, "django_migrations"),
+    "at the end": lambda product: list(product.home.glob("kek-*.key")),
+}
+
+
+def wait_until(is_reached, product):
+    deadline = time.monotonic() + 2 * SOON
+    while not is_reached(product):
+        assert product.process.poll() is None, product.stderr
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+# --- what it refuses
+
+
+def test_a_port_in_use(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        product = Product(tmp_path, database="", PORT=str(listener.getsockname()[1]))
+        line = refusal(product)
+    assert "port" in line
+    assert "in use" in line
+    assert not list(product.home.glob("kek-*"))
+    assert not product.sqlite_file.exists()
+
+
+@pytest.mark.parametrize("place", ["home", "home/below"])
+def test_a_data_folder_that_cannot_be_one(tmp_path, place):
+    (tmp_path / "home").write_text("a file in the way")
+    product = Product(tmp_path, database="", CC_HOME=str(tmp_path / place))
+    line = refusal(product)
+    assert str(tmp_path / place) in line
+    assert "CC_HOME" in line
+    assert (tmp_path / "home").read_text() == "a file in the way"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"WEB_CONCURRENCY": "2"}, "ciphercanary.E004"),
+        ({"CC_THROTTLE_AUTH": "lots"}, "ciphercanary.E002"),
+        ({"CC_METRICS_NETWORKS": "everywhere"}, "ciphercanary.E003"),
+        ({"CC_PUBLIC_URL": "keys.example.org"}, "ciphercanary.E001"),
+        ({"CC_PUBLIC_URL": "https://keys.example.org", "ALLOWED_HOSTS": "*"}, "ciphercanary.E007"),
+        ({"CC_KEK": "one:c2hvcnQ="}, "Key-encryption key one is not 32 bytes"),
+        ({"CC_ADMIN_PASSWORD": "short"}, "CC_ADMIN_PASSWORD"),
+        ({"PORT": "a door"}, "PORT"),
+        ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
+        ({"DATABASE_URL": "sqlite:////nowhere/at/all.sqlite3"}, "DATABASE_URL"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_setting_that_cannot_be_kept(tmp_path, settings, words):
+    product = Product(tmp_path, database="", redis=False, **settings)
+    assert words in refusal(product)
+
+
+def test_a_database_that_does_not_answer(tmp_path):
+    url = f"postgresql://postgres@127.0.0.1:{free_port()}/absent"
+    began = time.monotonic()
+    line = refusal(Product(tmp_path, database=url, redis=False, CC_DB_POOL_TIMEOUT="1"))
+    assert "DATABASE_URL" in line
+    assert time.monotonic() - began < SOON
+
+
+@on_both_databases
+@pytest.mark.parametrize("damage", ["wrong", "missing", "malformed", "not even text", "open to others"])
+def test_a_key_encryption_key_that_is_not_the_right_one(stopped, damage):
+    [file] = stopped.home.glob("kek-*.key")
+    right, before = file.read_bytes(), content(stopped)
+    try:
+        DAMAGES[damage](file)
+        line = refusal(stopped)
+    finally:
+        file.write_bytes(right)
+        file.chmod(0o600)
+    assert file.stem.removeprefix("kek-") in line
+    assert content(stopped) == before
+    assert len(list(stopped.home.glob("kek-*.key"))) == 1
+
+
+DAMAGES = {
+    "wrong": lambda file: file.write_text("A" * 43 + "="),
+    "missing": lambda file: file.unlink(),
+    "malformed": lambda file: file.write_text("not base64!"),
+    "not even text": lambda file: file.write_bytes(b"\xff\xfe\x00"),
+    "open to others": lambda file: file.chmod(0o644),
+}
+
+
+@on_both_databases
+def test_the_right_key_encryption_key_serves_again(stopped):
+    try:
+        stopped.start()
+    except Failed as failed:
+        pytest.fail(str(failed))
+    assert stopped.log_in()
+    assert stopped.stop() == 0
