@@ -1,7 +1,8 @@
 """Serializer fields that are as strict as the contract: what is unknown, loose or out of range is refused."""
 
 import datetime as dt
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.http import QueryDict
@@ -10,20 +11,59 @@ from rest_framework import serializers
 from ciphercanary.crypto.encoding import decode_base64, encode_base64
 from ciphercanary.errors import Invalid
 
+type AnyField = serializers.Field[Any, Any, Any, Any]
+
 MAX_PAGE = 1_000_000
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses members it does not declare, so that a misspelt option is never silently ignored."""
+    """Refuses members it does not declare, so that a misspelt option is never silently ignored, and values
+    of another JSON type than the field's: DRF would read ``"1"``, ``1.0`` and ``true`` as numbers or texts.
+    """
 
     def to_internal_value(self, data: Any) -> Any:
+        error_of = _form_error if isinstance(data, QueryDict) else _type_error
         if isinstance(data, QueryDict):
             data = _single_values(data)
         if isinstance(data, Mapping):
-            unknown = {name: ["Unknown field."] for name in data if name not in self.fields}
-            if unknown:
-                raise serializers.ValidationError(unknown)
+            found = {name: self._error(error_of, name, value) for name, value in data.items()}
+            errors = {name: [message] for name, message in found.items() if message}
+            if errors:
+                raise serializers.ValidationError(errors)
         return super().to_internal_value(data)
+
+    def _error(self, error_of: Callable[[AnyField, Any], str], name: str, value: object) -> str:
+        return error_of(self.fields[name], value) if name in self.fields else "Unknown field."
+
+
+# Base64Field and nested serializers look for themselves.
+_JSON_TYPES: tuple[tuple[type[AnyField], type, str], ...] = (
+    (serializers.CharField, str, "Expected a string."),
+    (serializers.ChoiceField, str, "Expected a string."),
+    (serializers.DateTimeField, str, "Expected a string."),
+    (serializers.UUIDField, str, "Expected a string."),
+    (serializers.IntegerField, int, "Expected an integer."),
+    (serializers.BooleanField, bool, "Expected true or false."),
+    (serializers.ListField, list, "Expected a list."),
+)
+_INTEGER = re.compile("-?[0-9]+", re.ASCII)
+
+
+def _type_error(field: AnyField, value: object) -> str:
+    """What is wrong with the JSON type of a value; null is the field's own question."""
+    for kind, expected, message in _JSON_TYPES:
+        if isinstance(field, kind) and value is not None and type(value) is not expected:
+            return message
+    if isinstance(field, serializers.ListField) and isinstance(value, list):
+        return next((message for member in value if (message := _type_error(field.child, member))), "")
+    return ""
+
+
+def _form_error(field: AnyField, text: str) -> str:
+    """What is wrong with the spelling of a query parameter: ``1.0`` and digits of other scripts are no integers."""
+    if isinstance(field, serializers.IntegerField) and not _INTEGER.fullmatch(text):
+        return "Expected an integer."
+    return ""
 
 
 def _single_values(query: QueryDict) -> dict[str, Any]:

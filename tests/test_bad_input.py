@@ -1,0 +1,307 @@
+"""Whatever is sent, the answer is a problem document that says what is wrong: never a guess, never a 500.
+
+Generated from the OpenAPI document and the good requests of ``tests.doors``: a new endpoint is swept without
+being written down here.
+"""
+
+import json
+from urllib.parse import quote, urlencode
+
+import pytest
+from django.conf import settings
+
+from ciphercanary import schema
+from tests.doors import all_routes, door_of, make_target, missing_target, path_of
+
+pytestmark = pytest.mark.django_db
+
+HUGE = 10**30
+# Values that are of no type but their own. A field refuses each that its schema does not name.
+TYPED = {
+    "string": ["text"],
+    "integer": [1],
+    "number": [1.5],
+    "boolean": [True],
+    "array": [[], ["text"]],
+    "object": [{}, {"a": 1}],
+    "null": [None],
+}
+NOT_A_DOCUMENT = {
+    "no JSON": b"{",
+    "text after it": b"{} {}",
+    "not UTF-8": b'{"a": "\xff"}',
+    "UTF-16": '{"a": 1}'.encode("utf-16"),
+    "a byte order mark": b"\xef\xbb\xbf{}",
+    "a member twice": b'{"a": 1, "a": 2}',
+    "an inner member twice": b'{"a": {"b": 1, "b": 2}}',
+    "NaN": b'{"a": NaN}',
+    "Infinity": b'{"a": -Infinity}',
+    "21 levels": b'{"a":' * 20 + b"1" + b"}" * 20,
+    "a thousand levels": b"[" * 1000 + b"]" * 1000,
+    "a million levels": b"[" * 1_000_000,
+    "half a surrogate pair": b'{"a": "\\ud800"}',
+    "half a pair in a name": b'{"\\udc00": 1}',
+    "a number of 5000 digits": b'{"a": ' + b"9" * 5000 + b"}",
+    "a list": b"[]",
+    "a text": b'"text"',
+    "a number": b"1",
+    "null": b"null",
+}
+BAD_PARAMETERS = {
+    "integer": ["", "x", "1.0", "0x1", "-1", "0", "1e3", "\u0661", "1\x00", str(HUGE), "9" * 5000],
+    "date-time": [
+        "",
+        "yesterday",
+        "2026-01-01",
+        "2026-01-01T00:00:00",
+        "2026-13-01T00:00:00Z",
+        "\x00",
+        "1" * 5000,
+    ],
+    "enum": ["", "perhaps", "\x00", "x" * 5000],
+    "string": ["\x00", "a\x00b", "x" * 5000],
+}
+
+
+def components():
+    return schema.document()["components"]["schemas"]
+
+
+def resolved(part):
+    return components()[part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
+
+
+def operation_of(route, method):
+    return schema.document()["paths"].get(route.path, {}).get(method.lower(), {})
+
+
+def body_schema(route, method):
+    return resolved(operation_of(route, method)["requestBody"]["content"]["application/json"]["schema"])
+
+
+def doors(matches):
+    found = [
+        pytest.param(route, method, id=f"{route.name}-{method}")
+        for route in all_routes()
+        for method in ("GET", "POST", "PATCH", "DELETE")
+        if matches(operation_of(route, method))
+    ]
+    return pytest.mark.parametrize(("route", "method"), found)
+
+
+with_body = doors(lambda operation: "requestBody" in operation)
+with_query = doors(lambda operation: any(p["in"] == "query" for p in operation.get("parameters", ())))
+
+
+@pytest.fixture
+def send(admin, settings):
+    """Send a body (bytes, or a value) to a door about a key of the admin's; no request gets as far as its state."""
+    settings.CC_THROTTLE_AUTH = "100000/minute"
+    target = make_target(admin, "pre_activation")
+
+    def to(route, method, body, **headers):
+        return admin.api.send(method, path_of(route, target), body, **headers)
+
+    to.good = lambda route, method: dict(door_of(route, method).body(target, admin))
+    return to
+
+
+def refusal(answer, status=400):
+    """The problem document of a refusal."""
+    assert answer.status == status, answer.response.content[:300]
+    assert answer.code
+    return answer.json
+
+
+@with_body
+def test_what_is_no_json_object_is_refused(route, method, send):
+    codes = {what: refusal(send(route, method, body))["code"] for what, body in NOT_A_DOCUMENT.items()}
+    assert codes == dict.fromkeys(NOT_A_DOCUMENT, "invalid_request")
+
+
+@with_body
+def test_another_media_type_is_refused(route, method, send):
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "text/json", ""):
+        answer = send(route, method, send.good(route, method), Content_Type=content_type)
+        assert refusal(answer, 415)["code"] == "unsupported_media_type"
+
+
+@with_body
+def test_a_compressed_body_is_refused(route, method, send):
+    answer = send(route, method, send.good(route, method), Content_Encoding="gzip")
+    assert refusal(answer, 415)["code"] == "unsupported_media_type"
+
+
+@with_body
+def test_an_answer_in_another_form_is_refused(route, method, send):
+    answer = send(route, method, send.good(route, method), Accept="text/html")
+    assert refusal(answer, 406)["code"] == "not_acceptable"
+
+
+@with_body
+def test_a_body_beyond_the_limit_is_refused(route, method, send, settings):
+    settings.CC_MAX_BODY_BYTES = 1000
+    answer = send(route, method, {"padding": "x" * 1000})
+    assert refusal(answer, 413)["code"] == "request_too_large"
+
+
+@with_body
+def test_an_unknown_member_is_refused_by_its_name(route, method, send):
+    answer = send(route, method, send.good(route, method) | {"unknown": 1})
+    assert refusal(answer)["errors"] == {"unknown": ["Unknown field."]}
+
+
+@with_body
+def test_what_is_required_is_asked_for_by_its_name(route, method, send):
+    required = body_schema(route, method).get("required", [])
+    for name in required:
+        body = send.good(route, method)
+        body.pop(name, None)
+        assert name in refusal(send(route, method, body))["errors"]
+
+
+@with_body
+def test_each_field_refuses_what_is_not_of_its_type(route, method, send):
+    sweep(send, route, method, wrong_types)
+
+
+@with_body
+def test_each_field_refuses_what_is_beyond_its_bounds(route, method, send):
+    sweep(send, route, method, out_of_bounds)
+
+
+def sweep(send, route, method, wrong_values):
+    good = send.good(route, method)
+    for name, part in body_schema(route, method)["properties"].items():
+        for path, value in wrong_values(name, resolved(part)):
+            problem = refusal(send(route, method, good | {name: value}))
+            named = set(problem.get("errors", {}))
+            assert any(field == path or field.startswith(f"{path}.") for field in named), (
+                name,
+                value,
+                problem,
+            )
+
+
+def types_of(part):
+    kinds = part.get("type", [])
+    return {kinds} if isinstance(kinds, str) else set(kinds)
+
+
+def wrong_types(name, part):
+    """``(path of the field at fault, value of the whole field)`` for each type that the schema does not name."""
+    for kind in TYPED.keys() - types_of(part):
+        yield from ((name, value) for value in TYPED[kind])
+    if "items" in part:
+        yield from ((name, [value]) for _, value in wrong_types(name, resolved(part["items"])))
+    for inner, inner_part in part.get("properties", {}).items():
+        for path, value in wrong_types(inner, resolved(inner_part)):
+            yield f"{name}.{path}", {inner: value}
+
+
+def out_of_bounds(name, part):
+    kinds = types_of(part)
+    if "string" in kinds:
+        yield from ((name, text) for text in bad_texts(part))
+    if "integer" in kinds:
+        yield from ((name, number) for number in (HUGE, -HUGE, part["maximum"] + 1, part["minimum"] - 1))
+    if "array" in kinds:
+        yield from ((name, [text]) for text in bad_texts(part["items"]))
+        yield name, [f"{number}" for number in range(part["maxItems"] + 1)]
+    if part.get("additionalProperties") is False:
+        yield f"{name}.unknown", {"unknown": 1}
+        for inner, inner_part in part["properties"].items():
+            yield from ((f"{name}.{inner}", {inner: text}) for text in bad_texts(resolved(inner_part)))
+
+
+def bad_texts(part):
+    yield from ("\x00", "a\x00b")
+    if part.get("maxLength", 0) < settings.CC_MAX_BODY_BYTES:  # a longer one is a body too large, as above
+        yield "x" * (part.get("maxLength", 4000) + 1)
+    if part.get("minLength"):
+        yield ""
+    if {"enum", "format", "pattern", "contentEncoding"} & set(part):
+        yield "not one of these !"
+
+
+@with_query
+def test_an_unknown_parameter_is_refused_by_its_name(route, method, send):
+    assert "unknown" in refusal(ask(send, route, method, [("unknown", "1")]))["errors"]
+
+
+@with_query
+def test_a_parameter_given_twice_is_refused(route, method, send):
+    for name in parameters(route, method):
+        assert name in refusal(ask(send, route, method, [(name, "1"), (name, "1")]))["errors"]
+
+
+@with_query
+def test_each_parameter_refuses_what_is_not_of_its_form(route, method, send):
+    for name, part in parameters(route, method).items():
+        for value in BAD_PARAMETERS[form_of(part)]:
+            problem = refusal(ask(send, route, method, [(name, value)]))
+            assert set(problem["errors"]) == {name}, (name, value, problem)
+
+
+def form_of(part):
+    if "enum" in part:
+        return "enum"
+    return "date-time" if part.get("format") == "date-time" else part["type"]
+
+
+@with_query
+def test_a_parameter_that_is_not_utf_8_does_no_harm(route, method, send):
+    for name in parameters(route, method):
+        answer = send_path(send, route, method, f"?{name}=%ff%fe")
+        assert answer.status in {200, 400}
+
+
+def parameters(route, method):
+    listed = operation_of(route, method)["parameters"]
+    return {each["name"]: resolved(each["schema"]) for each in listed if each["in"] == "query"}
+
+
+def ask(send, route, method, pairs):
+    return send_path(send, route, method, f"?{urlencode(pairs)}")
+
+
+def send_path(send, route, method, query):
+    longer = type(route)(route.name, route.path + query.replace("{", "%7b").replace("}", "%7d"), route.view)
+    return send(longer, method, None)
+
+
+@pytest.mark.parametrize(
+    "part", ["0", "-1", str(HUGE), "9" * 4000, "\x00", "%2e%2e", "%ff", "x" * 4000, "\u0661"]
+)
+def test_a_path_that_names_nothing_is_not_found(part, admin):
+    missing = missing_target().key_id
+    for path in (
+        f"/api/v1/keys/{quote(part, safe='%')}",
+        f"/api/v1/keys/{missing}/versions/{quote(part, safe='%')}/disable",
+        f"/api/v1/audit/logs/{quote(part, safe='%')}",
+    ):
+        method = "POST" if path.endswith("disable") else "GET"
+        answer = admin.api.send(method, path, {"reason": "because"} if method == "POST" else None)
+        assert (answer.status, answer.code) == (404, "not_found"), path
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"X_Request_ID": "x" * 5000},
+        {"X_Request_ID": "a b"},
+        {"Accept": "not a type"},
+        {"Content_Type": "application/json; charset=utf-16"},
+        {"Content_Type": "application/json; =;"},
+        {"User_Agent": "\x00" + "x" * 5000},
+        {"Accept_Language": "x" * 5000},
+        {"Host": "elsewhere.example"},
+        {"Host": "a b"},
+    ],
+    ids=str,
+)
+def test_a_strange_header_is_never_an_internal_error(header, admin):
+    answer = admin.api.post("/api/v1/random", {"bytes": 1}, **header)
+    assert answer.status < 500
+    if answer.status >= 400:
+        assert json.loads(answer.response.content)["code"]
