@@ -222,7 +222,8 @@ SECURE_HSTS_SECONDS = 31_536_000 if CC_TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = CC_TLS
 SECURE_HSTS_PRELOAD = CC_TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CC_TRUSTED_PROXIES else None
-SECURE_REFERRER_POLICY = "no-referrer"
+# Not no-referrer: under that browsers send "Origin: null" with every form, and the CSRF check must refuse it.
+SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CSP = {
     "default-src": [CSP.NONE],

@@ -359,3 +359,8 @@ def test_pages_carry_the_strict_policy_and_are_kept_by_nobody(browser, auditor, 
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
     assert "unsafe" not in response.headers["Content-Security-Policy"]
     assert "no-store" in response.headers["Cache-Control"]
+
+
+def test_browsers_are_told_a_referrer_policy_under_which_they_name_the_origin_of_a_form(browser, db):
+    # Under "no-referrer" a browser sends "Origin: null" with each form, and no log-in would ever succeed.
+    assert browser.get("/admin/login/").headers["Referrer-Policy"] == "same-origin"
