@@ -15,11 +15,23 @@ from http import HTTPStatus
 from typing import Any
 from wsgiref.types import WSGIApplication
 
+from ciphercanary import request_ids
+
 type Scope = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+type Headers = list[tuple[bytes, bytes]]
 type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 WAITING_PER_THREAD = 32
+# Django's middleware has not seen a refused request: what it would have set, where it matters.
+REFUSAL_HEADERS = [
+    (b"content-type", b"application/problem+json"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"connection", b"close"),
+]
 BODY_SECONDS = 30.0
 
 
@@ -52,25 +64,24 @@ class WsgiBridge:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._waiting >= self._max_waiting:
-            await _refuse(send, HTTPStatus.SERVICE_UNAVAILABLE, "overloaded")
+            await _refuse(scope, send, HTTPStatus.SERVICE_UNAVAILABLE, "overloaded")
             return
         self._waiting += 1
         try:
             body = await asyncio.wait_for(self._read_body(receive), BODY_SECONDS)
             if body is None:
-                await _refuse(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request_too_large")
+                await _refuse(scope, send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request_too_large")
                 return
             loop = asyncio.get_running_loop()
             status, headers, content = await loop.run_in_executor(self._pool, self._run, scope, body)
         except TimeoutError:
-            await _refuse(send, HTTPStatus.REQUEST_TIMEOUT, "request_timeout")
+            await _refuse(scope, send, HTTPStatus.REQUEST_TIMEOUT, "request_timeout")
             return
         except ClientGone:
             return
         finally:
             self._waiting -= 1
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        await _answer(scope, send, status, headers, content)
 
     async def _read_body(self, receive: Receive) -> bytes | None:
         """The whole body, or None where it is larger than the limit."""
@@ -85,7 +96,7 @@ class WsgiBridge:
             if not message.get("more_body"):
                 return bytes(body)
 
-    def _run(self, scope: Scope, body: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    def _run(self, scope: Scope, body: bytes) -> tuple[int, Headers, bytes]:
         """Call the application in this thread; closing the answer here ends Django's request in it, too."""
         answer = _Answer()
         parts: Iterable[bytes] = self._application(environ(scope, body), answer.start)
@@ -101,7 +112,7 @@ class WsgiBridge:
 class _Answer:
     def __init__(self) -> None:
         self.status = 500
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers: Headers = []
 
     def start(
         self,
@@ -158,7 +169,9 @@ def _add_header(values: dict[str, Any], name: str, value: str) -> None:
     values[key] = f"{values[key]}{separator}{value}" if key in values else value
 
 
-async def _refuse(send: Send, status: HTTPStatus, code: str) -> None:
+async def _refuse(scope: Scope, send: Send, status: HTTPStatus, code: str) -> None:
+    sent = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    request_id = request_ids.choose(sent)
     body = json.dumps(
         {
             "type": f"urn:ciphercanary:problem:{code}",
@@ -166,10 +179,21 @@ async def _refuse(send: Send, status: HTTPStatus, code: str) -> None:
             "status": status.value,
             "detail": "The server did not take this request; nothing was done.",
             "code": code,
-            "request_id": "",
+            "request_id": request_id,
         }
     ).encode()
-    headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
-    headers += [(b"connection", b"close"), (b"retry-after", b"1")]
-    await send({"type": "http.response.start", "status": status.value, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    headers = [
+        *REFUSAL_HEADERS,
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id.encode()),
+    ]
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.append((b"retry-after", b"1"))
+    await _answer(scope, send, status.value, headers, body)
+
+
+async def _answer(scope: Scope, send: Send, status: int, headers: Headers, content: bytes) -> None:
+    # A body after HEAD would be read as the beginning of the next answer (RFC 9110 section 9.3.2).
+    content = b"" if scope["method"] == "HEAD" else content
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})

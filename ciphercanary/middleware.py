@@ -1,8 +1,6 @@
 """What every request passes: an id, the client's address, the security headers, and the gate of the API."""
 
 import ipaddress
-import re
-import uuid
 from collections.abc import Callable
 
 from django.conf import settings
@@ -10,13 +8,12 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
-from ciphercanary import errors, problems
+from ciphercanary import errors, problems, request_ids
 from ciphercanary.http import in_context
 from ciphercanary.logs import current_request_id
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 API_PREFIXES = ("/api/", "/auth/", "/oauth/")
 
 
@@ -33,8 +30,7 @@ class RequestContext:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         context = in_context(request)
-        sent = request.headers.get("X-Request-ID", "")
-        context.request_id = sent if REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        context.request_id = request_ids.choose(request.headers.get("X-Request-ID", ""))
         context.client_ip = client_address(request)
         token = current_request_id.set(context.request_id)
         try:
@@ -54,7 +50,8 @@ def client_address(request: HttpRequest) -> str:
     peer: str = request.META.get("REMOTE_ADDR", "")
     hops = settings.CC_TRUSTED_PROXIES
     if hops:
-        forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+        header = request.headers.get("X-Forwarded-For", "")
+        forwarded = [part.strip() for part in header.split(",")] if header else []
         peer = forwarded[-hops] if len(forwarded) >= hops else peer
     try:
         address = ipaddress.ip_address(peer)

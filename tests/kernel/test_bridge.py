@@ -1,0 +1,349 @@
+"""The bridge from ASGI to WSGI, driven as a server drives it, with a WSGI application of the test's own."""
+
+import asyncio
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+from ciphercanary import bridge
+from ciphercanary.bridge import WsgiBridge, environ
+
+LIMIT = 1000
+
+
+def scope(method="GET", path="/", headers=(), query=b""):
+    return {
+        "type": "http",
+        "http_version": "1.1",
+        "method": method,
+        "path": path,
+        "query_string": query,
+        "scheme": "http",
+        "server": ("127.0.0.1", 8000),
+        "client": ("192.0.2.1", 50000),
+        "headers": list(headers),
+    }
+
+
+@dataclass
+class Application:
+    """A WSGI application that remembers what it was asked, in which thread, and where its answer was closed."""
+
+    status: str = "200 OK"
+    calls: list[dict] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    threads: list[int] = field(default_factory=list)
+    closed_in: list[int] = field(default_factory=list)
+    may_answer: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, environment, start_response):
+        self.calls.append(environment)
+        self.bodies.append(environment["wsgi.input"].read())
+        self.threads.append(threading.get_ident())
+        assert self.may_answer.wait(10)
+        start_response(self.status, [("Content-Type", "text/plain"), ("X-One", "1"), ("X-One", "2")])
+        return Parts(self)
+
+
+class Parts:
+    def __init__(self, application):
+        self.application = application
+
+    def __iter__(self):
+        return iter([b"hello ", b"world"])
+
+    def close(self):
+        self.application.closed_in.append(threading.get_ident())
+
+
+@pytest.fixture
+def application():
+    served = Application()
+    served.may_answer.set()
+    return served
+
+
+class Client:
+    """One request: what it sends, message by message, and what it gets."""
+
+    def __init__(self, *messages):
+        self.messages = list(messages) or [{"type": "http.request", "body": b"", "more_body": False}]
+        self.sent = []
+
+    async def receive(self):
+        if not self.messages:
+            await asyncio.sleep(3600)
+        return self.messages.pop(0)
+
+    async def send(self, message):
+        self.sent.append(message)
+
+    @property
+    def status(self):
+        return self.sent[0]["status"]
+
+    @property
+    def headers(self):
+        return dict(self.sent[0]["headers"])
+
+    @property
+    def body(self):
+        return b"".join(message.get("body", b"") for message in self.sent[1:])
+
+
+def part(body, *, more):
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+def serve(application, *clients, threads=2, limit=LIMIT, **request):
+    """Put every client's request at once; the clients hold the answers."""
+    served = WsgiBridge(application, threads=threads, max_body_bytes=limit)
+
+    async def all_of_them():
+        await asyncio.gather(*(served(scope(**request), c.receive, c.send) for c in clients))
+
+    try:
+        asyncio.run(all_of_them())
+    finally:
+        served._pool.shutdown()
+
+
+def refusal(client):
+    """The problem of a request that the bridge itself refused; its form is that of every other problem."""
+    problem = json.loads(client.body)
+    assert client.headers[b"content-type"] == b"application/problem+json"
+    assert client.headers[b"content-length"] == str(len(client.body)).encode()
+    assert client.headers[b"x-content-type-options"] == b"nosniff"
+    assert b"default-src 'none'" in client.headers[b"content-security-policy"]
+    assert client.headers[b"cache-control"] == b"no-store"
+    assert client.headers[b"x-request-id"].decode() == problem["request_id"] != ""
+    assert set(problem) == {"type", "title", "status", "detail", "code", "request_id"}
+    assert problem["status"] == client.status
+    return problem["code"]
+
+
+def test_an_answer_is_handed_on_whole(application):
+    client = Client()
+    serve(application, client)
+    assert client.status == 200
+    assert client.sent[0]["headers"] == [(b"content-type", b"text/plain"), (b"x-one", b"1"), (b"x-one", b"2")]
+    assert client.body == b"hello world"
+
+
+def test_a_request_is_what_pep_3333_says(application):
+    headers = [(b"host", b"localhost"), (b"content-type", b"text/plain"), (b"x-request-id", b"abc")]
+    serve(
+        application,
+        Client(part(b"data", more=False)),
+        method="POST",
+        path="/a",
+        query=b"b=c",
+        headers=headers,
+    )
+    [asked] = application.calls
+    expected = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/a",
+        "QUERY_STRING": "b=c",
+        "CONTENT_TYPE": "text/plain",
+        "CONTENT_LENGTH": "4",
+        "HTTP_HOST": "localhost",
+        "HTTP_X_REQUEST_ID": "abc",
+        "REMOTE_ADDR": "192.0.2.1",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+    }
+    assert expected.items() <= asked.items()
+    assert application.bodies == [b"data"]
+
+
+def test_the_answer_is_closed_in_the_thread_that_made_it(application):
+    # Django ends a request when its answer is closed, and looks after this thread's connection then.
+    serve(application, *(Client() for _ in range(20)))
+    assert sorted(application.closed_in) == sorted(application.threads)
+    assert threading.get_ident() not in application.threads
+
+
+def test_no_more_threads_than_agreed(application):
+    serve(application, *(Client() for _ in range(50)), threads=3)
+    assert len(application.calls) == 50
+    assert len(set(application.threads)) <= 3
+
+
+# --- headers
+
+
+def test_a_repeated_header_is_folded_and_cookies_by_semicolons():
+    headers = [
+        (b"x-forwarded-for", b"1"),
+        (b"x-forwarded-for", b"2"),
+        (b"cookie", b"a=1"),
+        (b"cookie", b"b=2"),
+    ]
+    values = environ(scope(headers=headers), b"")
+    assert values["HTTP_X_FORWARDED_FOR"] == "1,2"
+    assert values["HTTP_COOKIE"] == "a=1; b=2"
+
+
+@pytest.mark.parametrize("name", [b"x_forwarded_for", b"X_Forwarded-For", b"content_length", b"x-request_id"])
+def test_a_header_with_an_underscore_is_dropped(name):
+    values = environ(scope(headers=[(name, b"spoofed")]), b"")
+    assert "spoofed" not in values.values()
+
+
+@pytest.mark.parametrize(
+    "header", [(b"content-length", b"999"), (b"content-length", b"-1"), (b"transfer-encoding", b"chunked")]
+)
+def test_the_length_is_that_of_the_body_whatever_was_said(header):
+    assert environ(scope(headers=[header]), b"four")["CONTENT_LENGTH"] == "4"
+
+
+def test_header_bytes_beyond_ascii_pass_as_latin_1():
+    assert environ(scope(headers=[(b"user-agent", b"caf\xe9")]), b"")["HTTP_USER_AGENT"] == "café"
+
+
+@pytest.mark.parametrize("path", ["/café", "/\u65e5\u672c", "/\U0001f424", "/\x00"])
+def test_a_path_beyond_ascii_arrives_as_its_utf_8_octets(path):
+    assert environ(scope(path=path), b"")["PATH_INFO"].encode("latin-1").decode("utf-8") == path
+
+
+# --- bodies
+
+
+def test_a_body_in_parts_arrives_as_one(application):
+    serve(application, Client(part(b"one ", more=True), part(b"", more=True), part(b"two", more=False)))
+    assert application.bodies == [b"one two"]
+    assert application.calls[0]["CONTENT_LENGTH"] == "7"
+
+
+def test_a_body_of_exactly_the_limit_passes(application):
+    client = Client(part(b"x" * LIMIT, more=False))
+    serve(application, client)
+    assert client.status == 200
+    assert application.bodies == [b"x" * LIMIT]
+
+
+@pytest.mark.parametrize("parts", [1, 2, LIMIT + 1])
+def test_a_body_above_the_limit_is_413_and_never_reaches_the_application(application, parts):
+    size = -(-(LIMIT + 1) // parts)
+    client = Client(*(part(b"x" * size, more=number < parts) for number in range(1, parts + 1)))
+    serve(application, client)
+    assert (client.status, refusal(client)) == (413, "request_too_large")
+    assert b"retry-after" not in client.headers
+    assert application.calls == []
+
+
+def test_a_body_without_end_is_refused_before_it_ends(application):
+    client = Client(*(part(b"x" * 100, more=True) for _ in range(1000)))
+    serve(application, client)
+    assert client.status == 413
+    assert len(client.messages) > 900
+
+
+def test_a_slow_body_is_408_and_takes_no_thread(application, monkeypatch):
+    monkeypatch.setattr(bridge, "BODY_SECONDS", 0.2)
+    slow, quick = Client(part(b"begun", more=True)), Client()
+    began = time.monotonic()
+    serve(application, slow, quick, threads=1)
+    assert time.monotonic() - began < 5
+    assert (slow.status, refusal(slow)) == (408, "request_timeout")
+    assert quick.status == 200
+    assert len(application.calls) == 1
+
+
+def test_a_client_that_leaves_in_the_middle_is_not_answered(application):
+    client = Client(part(b"begun", more=True), {"type": "http.disconnect"})
+    serve(application, client)
+    assert client.sent == []
+    assert application.calls == []
+
+
+# --- load
+
+
+def test_beyond_what_may_wait_the_answer_is_503_and_the_rest_is_served(application, monkeypatch):
+    monkeypatch.setattr(bridge, "WAITING_PER_THREAD", 3)
+    clients = [Client() for _ in range(20)]
+    application.may_answer.clear()
+    threading.Timer(0.3, application.may_answer.set).start()
+    serve(application, *clients, threads=2)
+    served = [client for client in clients if client.status == 200]
+    refused = [client for client in clients if client.status == 503]
+    assert (len(served), len(refused)) == (8, 12)  # two at work, three waiting for each
+    assert {refusal(client) for client in refused} == {"overloaded"}
+    assert {client.headers[b"retry-after"] for client in refused} == {b"1"}
+
+
+def test_every_way_out_gives_its_place_back(application, monkeypatch):
+    monkeypatch.setattr(bridge, "BODY_SECONDS", 0.1)
+    served = WsgiBridge(application, threads=1, max_body_bytes=LIMIT)
+    ways = [
+        [part(b"", more=False)],
+        [part(b"x" * (LIMIT + 1), more=False)],
+        [part(b"slow", more=True)],
+        [{"type": "http.disconnect"}],
+    ]
+
+    async def each():
+        for messages in ways:
+            client = Client(*messages)
+            await served(scope(), client.receive, client.send)
+            assert served._waiting == 0
+
+    asyncio.run(each())
+    served._pool.shutdown()
+
+
+def test_an_application_that_fails_gives_its_place_back(application):
+    def fails(_environment, _start_response):
+        raise ValueError("a defect")
+
+    served = WsgiBridge(fails, threads=1, max_body_bytes=LIMIT)
+    client = Client()
+    with pytest.raises(ValueError, match="a defect"):
+        asyncio.run(served(scope(), client.receive, client.send))
+    assert served._waiting == 0
+    served._pool.shutdown()
+
+
+# --- the rest of the protocol
+
+
+def test_head_is_answered_without_a_body(application):
+    client = Client()
+    serve(application, client, method="HEAD")
+    assert client.status == 200
+    assert client.body == b""
+    assert [message["type"] for message in client.sent] == ["http.response.start", "http.response.body"]
+
+
+def test_a_refusal_echoes_the_senders_request_id_where_it_is_one(application):
+    for sent, echoed in {b"mine-1": True, b"two words": False, b"x" * 65: False}.items():
+        client = Client(part(b"x" * (LIMIT + 1), more=False))
+        serve(application, client, headers=[(b"x-request-id", sent)])
+        assert (client.headers[b"x-request-id"] == sent) == echoed
+
+
+def test_the_end_waits_for_what_is_at_work(application):
+    served = WsgiBridge(application, threads=1, max_body_bytes=LIMIT)
+    messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    lifespan = Client(*messages)
+    finished = []
+    served._pool.submit(lambda: (time.sleep(0.2), finished.append(True)))
+    asyncio.run(served({"type": "lifespan"}, lifespan.receive, lifespan.send))
+    assert [message["type"] for message in lifespan.sent] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
+    assert finished == [True]
+
+
+def test_the_write_callable_of_old_is_refused():
+    def writes(_environment, start_response):
+        start_response("200 OK", [])(b"data")
+
+    client = Client()
+    with pytest.raises(TypeError, match="return the body"):
+        serve(writes, client)

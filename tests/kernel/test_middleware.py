@@ -1,0 +1,62 @@
+import pytest
+from django.http import HttpResponse
+from django.test import RequestFactory, override_settings
+
+from ciphercanary import request_ids
+from ciphercanary.middleware import RequestContext, client_address
+
+
+def request(forwarded="", peer="192.0.2.1"):
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    return RequestFactory().get("/", headers=headers, REMOTE_ADDR=peer)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, "", "192.0.2.1"),
+        (0, "203.0.113.9", "192.0.2.1"),  # nobody is trusted: what is sent says nothing
+        (1, "203.0.113.9", "203.0.113.9"),
+        (1, "1.1.1.1, 203.0.113.9", "203.0.113.9"),  # the client wrote the first, our proxy the second
+        (1, "1.1.1.1,2.2.2.2 , 203.0.113.9 ", "203.0.113.9"),
+        (2, "1.1.1.1, 203.0.113.9, 10.0.0.1", "203.0.113.9"),
+        (2, "203.0.113.9", "192.0.2.1"),  # too few entries: it did not come through both
+        (1, "", "192.0.2.1"),
+        (1, "2001:db8::1", "2001:db8::1"),
+        (1, "2001:DB8:0::1", "2001:db8::1"),  # one spelling of an address, or it would have two budgets
+        (1, "::ffff:203.0.113.9", "203.0.113.9"),
+        (1, "203.0.113.9:4711", ""),  # no address: in no network, and everybody's budget
+        (1, "unknown", ""),
+        (1, "'; DROP TABLE users", ""),
+    ],
+)
+def test_the_clients_address_is_counted_from_the_right(proxies, forwarded, address):
+    with override_settings(CC_TRUSTED_PROXIES=proxies):
+        assert client_address(request(forwarded)) == address
+
+
+@pytest.mark.parametrize("sent", ["a", "4bf92f3577b34da6a3ce929d0e0e4736", "A-b_c.9", "x" * 64])
+def test_a_request_id_that_can_stand_in_a_log_is_kept(sent):
+    assert request_ids.choose(sent) == sent
+
+
+@pytest.mark.parametrize("sent", ["", "x" * 65, "a b", "a\n", "<script>", "é", "a/b", "a;b", "a\x00"])
+def test_any_other_is_replaced_by_a_random_one(sent):
+    first, second = request_ids.choose(sent), request_ids.choose(sent)
+    assert first != second
+    assert request_ids.FORM.fullmatch(first)
+
+
+def test_the_id_is_in_every_log_record_of_the_request_and_of_no_other():
+    from ciphercanary.logs import current_request_id  # noqa: PLC0415 - beside what reads it
+
+    seen = []
+
+    def view(_request):
+        seen.append(current_request_id.get())
+        return HttpResponse()
+
+    answer = RequestContext(view)(RequestFactory().get("/", headers={"X-Request-ID": "mine"}))
+    assert seen == ["mine"]
+    assert answer["X-Request-ID"] == "mine"
+    assert current_request_id.get() == ""
