@@ -32,6 +32,7 @@ ALLOWED_FIELDS = frozenset(
         "client.ip",
     }
 )
+NEVER_A_SECRET = {"error.stack_trace"}  # names of our own files, which look like base64
 REDACTED = "[redacted]"
 LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
 FORMATS = {"json", "text"}
@@ -106,7 +107,10 @@ def _keep_allowed(_logger: Any, _method: str, fields: Fields) -> Fields:
 
 
 def _redact(_logger: Any, _method: str, fields: Fields) -> Fields:
-    return {name: redact(value) if isinstance(value, str) else value for name, value in fields.items()}
+    return {
+        name: redact(value) if isinstance(value, str) and name not in NEVER_A_SECRET else value
+        for name, value in fields.items()
+    }
 
 
 def redact(text: str) -> str:
