@@ -1,0 +1,83 @@
+"""The documentation names what exists: a path, a test, a command or a word that is gone fails here."""
+
+import importlib
+import re
+
+import pytest
+
+from tests.architecture.sources import PACKAGES, ROOT
+from tests.architecture.test_rules import declared_actions
+from tests.architecture.test_settings import example
+from tests.doors import all_routes
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+TOP = "|".join([*PACKAGES, "tests", "bin", "docs"])
+PATH = re.compile(rf"`((?:{TOP})/[\w./-]+)(?:::(\w+))?`")
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+
+
+def text(name):
+    return (ROOT / name).read_text()
+
+
+def anchors(page):
+    """GitHub's anchors: small letters, spaces as hyphens, without punctuation."""
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in HEADING.findall(page)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_and_test_that_is_named_exists(page):
+    for path, test in PATH.findall(page.read_text()):
+        assert (ROOT / path).exists(), path
+        assert not test or f"def {test}(" in text(path), test
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    for path, anchor in LINK.findall(page.read_text()):
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), path
+        assert not anchor or anchor in anchors(target.read_text()), f"{path}#{anchor}"
+
+
+def test_every_action_is_in_the_page_of_the_log():
+    assert {word for word in declared_actions() if f"`{word}`" not in text("docs/audit-log.md")} == set()
+
+
+def test_every_setting_is_in_the_page_for_operators():
+    page = text("docs/operations.md").partition("## Settings")[2]
+    assert {name for name in example() if f"`{name}`" not in page} == set()
+
+
+def test_every_check_is_in_the_page_for_operators():
+    ids = set(re.findall(r"ciphercanary\.[EW]\d{3}", text("ciphercanary/checks.py")))
+    assert ids
+    assert ids == set(re.findall(r"ciphercanary\.[EW]\d{3}", text("docs/operations.md")))
+
+
+def test_every_command_is_in_the_readme():
+    commands = {path.stem for path in ROOT.glob("*/management/commands/*.py")} - {"__init__"}
+    assert commands
+    assert {name for name in commands if f"bin/manage {name}" not in text("README.md")} == set()
+
+
+def test_every_route_is_in_the_page_of_the_api():
+    page = re.sub(r"\{\w+\}", "{}", text("docs/api.md"))
+    paths = {re.sub(r"\{\w+\}", "{}", route.path) for route in all_routes()}
+    assert {path for path in paths if not re.search(rf"[A-Z] {re.escape(path)}`", page)} == set()
+
+
+def test_the_example_of_the_ciphertext_format_runs():
+    """It is independent of our code: the bare library opens what the page shows."""
+    code = re.search(r"```python\n(.*?)```", text("docs/ciphertext-format.md"), re.DOTALL)[1]
+    assert not any(package in code for package in PACKAGES)
+    exec(code, {})  # noqa: S102 - the example of our own page
+
+
+def test_the_example_is_what_our_code_opens():
+    envelope = importlib.import_module("ciphercanary.crypto.envelope")
+    shown = re.search(r'text = "(cc1\.[\w-]+)"', text("docs/ciphertext-format.md"))[1]
+    opened = envelope.decode(shown)
+    assert (opened.mode.name, opened.version) == ("aes-256-gcm", 1)
+    assert envelope.encode(opened) == shown
