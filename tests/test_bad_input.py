@@ -225,6 +225,17 @@ def bad_texts(part):
 
 
 @with_query
+def test_the_defaults_that_are_documented_are_accepted(route, method, send):
+    defaults = {
+        name: part["default"] for name, part in parameters(route, method).items() if "default" in part
+    }
+    assert defaults
+    answer = ask(send, route, method, defaults.items())
+    assert answer.status == 200
+    assert answer.json["limit"] == defaults["limit"]
+
+
+@with_query
 def test_an_unknown_parameter_is_refused_by_its_name(route, method, send):
     assert "unknown" in refusal(ask(send, route, method, [("unknown", "1")]))["errors"]
 

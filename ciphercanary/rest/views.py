@@ -117,7 +117,9 @@ class ApiView[P: Caller](APIView):
 
     def page[M: Model](self, queryset: QuerySet[M], serializer_class: type[BaseSerializer[Any]]) -> Response:
         """One page of a deterministically ordered queryset: two queries, whatever its length."""
-        sent = {k: v for k, v in self.request.query_params.items() if k in {"page", "limit"}}
+        sent = self.request.query_params.copy()
+        for name in sent.keys() - {"page", "limit"}:
+            del sent[name]
         window = self._validate(PageQuery, sent)
         page, limit = window["page"], window["limit"]
         count = queryset.count()
