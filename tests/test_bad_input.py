@@ -230,7 +230,7 @@ def test_the_defaults_that_are_documented_are_accepted(route, method, send):
         name: part["default"] for name, part in parameters(route, method).items() if "default" in part
     }
     assert defaults
-    answer = ask(send, route, method, defaults.items())
+    answer = ask(send, route, method, defaults)
     assert answer.status == 200
     assert answer.json["limit"] == defaults["limit"]
 
