@@ -54,7 +54,16 @@ def prepare() -> Preparation:
         raise CannotPrepare(
             f"the data folder cannot be read and written: {error.strerror}. Check {error.filename}."
         ) from None
+    finally:
+        _disconnect()
     return Preparation(generated_password=password)
+
+
+def _disconnect() -> None:
+    # This process only waits from here on: the connections belong to those that serve.
+    connection.close()
+    if connection.vendor == "postgresql":
+        connection.close_pool()  # type: ignore[attr-defined]  # Django's PostgreSQL backend has it
 
 
 def _check() -> None:
