@@ -14,6 +14,7 @@ from django.db.models import Model
 from django.test import TransactionTestCase
 
 from tests.personas import Persona, make_persona
+from tests.product import Product
 
 AUDIT_TABLES = ("audit_logs", "audit_trail")
 
@@ -153,3 +154,10 @@ def stranger(db: None) -> Persona:
 @pytest.fixture
 def auditor(db: None) -> Persona:
     return make_persona("aude", "auditor")
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """A real bin/serve behind one trusted proxy, for tests that leave it as they found it."""
+    with Product(tmp_path_factory.mktemp("product"), CC_TRUSTED_PROXIES="1") as running:
+        yield running

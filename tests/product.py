@@ -31,6 +31,9 @@ ADMIN, PASSWORD = "admin", "correct horse battery staple"
 START_SECONDS = 60
 STOP_SECONDS = 30
 POSTGRESQL_URL = os.environ.get("DATABASE_URL", "")
+# The Redis database of this pytest worker, as tests/conftest.py counts them.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+REDIS_URL = os.environ.get("REDIS_URL", "") and f"{os.environ['REDIS_URL'].rsplit('/', 1)[0]}/{WORKER}"
 # What the tests' own environment says must not reach the product.
 OURS = ("CC_", "DJANGO_", "PG", "PYTEST_", "LOG_")
 OUR_NAMES = {"DATABASE_URL", "REDIS_URL", "PORT", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "WEB_CONCURRENCY"}
@@ -86,8 +89,8 @@ class Product:
         }
         if self.database:
             self.environment["DATABASE_URL"] = self.database
-        if redis and os.environ.get("REDIS_URL"):
-            self.environment["REDIS_URL"] = os.environ["REDIS_URL"]
+        if redis and REDIS_URL:
+            self.environment["REDIS_URL"] = REDIS_URL
         self.environment |= environment
 
     def __enter__(self) -> Self:

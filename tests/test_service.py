@@ -1,0 +1,387 @@
+"""What the running product answers beside its API: is it well, what does it count; and what every answer carries."""
+
+import json
+import re
+import socket
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ciphercanary import __version__
+from tests.product import ADMIN, PASSWORD, POSTGRESQL_URL, REDIS_URL, Product
+
+pytestmark = pytest.mark.database
+
+OUTSIDE = {"X-Forwarded-For": "198.51.100.7"}
+HTTPS = {"Host": "keys.example.org", "X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.7"}
+HTTP = HTTPS | {"X-Forwarded-Proto": "http"}
+CSP = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self'",
+    "font-src": "'self'",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+    "manifest-src": "'self'",
+}
+UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
+
+
+@pytest.fixture(scope="module")
+def admin_token(product):
+    return product.token()
+
+
+@pytest.fixture(scope="module")
+def tokens(product, admin_token):
+    """Roles by their token; "" is nobody."""
+    return {
+        "admin": admin_token,
+        "auditor": product.create_user(f"aude-{uuid.uuid4().hex[:6]}", "auditor"),
+        "developer": product.create_user(f"dora-{uuid.uuid4().hex[:6]}", "developer"),
+        "": "",
+    }
+
+
+@pytest.fixture(scope="module")
+def behind_tls(tmp_path_factory):
+    """The product where its public address is https and a proxy in front speaks TLS."""
+    folder = tmp_path_factory.mktemp("tls")
+    with Product(folder, CC_PUBLIC_URL="https://keys.example.org", CC_TRUSTED_PROXIES="1") as running:
+        yield running
+
+
+@contextmanager
+def renamed(product, table):
+    """The database without one of its tables."""
+    product.query(f"ALTER TABLE {table} RENAME TO {table}_away")
+    try:
+        yield
+    finally:
+        product.query(f"ALTER TABLE {table}_away RENAME TO {table}")
+
+
+# --- health
+
+
+def test_health_has_the_specifications_shape(product):
+    answer = product.send("GET", "/health")
+    assert answer.status == 200
+    assert answer.headers.get_content_type() == "application/json"
+    body = answer.json
+    at = datetime.fromisoformat(body.pop("timestamp"))
+    assert abs(datetime.now(UTC) - at) < timedelta(minutes=1)
+    assert body == {
+        "status": "healthy",
+        "services": {
+            "database": "healthy",
+            "audit": "healthy",
+            "key_encryption_key": "healthy",
+            "redis": "healthy" if REDIS_URL else "not_configured",
+        },
+    }
+
+
+def test_alive_ready_version(product):
+    assert (product.send("GET", "/livez").status, product.send("GET", "/livez").content) == (200, b"ok\n")
+    assert (product.send("GET", "/readyz").status, product.send("GET", "/readyz").content) == (
+        200,
+        b"ready\n",
+    )
+    assert product.send("GET", "/version").json == {"name": "ciphercanary", "version": __version__}
+
+
+@pytest.mark.parametrize("path", ["/health", "/livez", "/readyz", "/version", "/metrics"])
+def test_they_are_for_reading_only(product, path):
+    assert product.send("HEAD", path).status == 200
+    assert product.send("HEAD", path).content == b""
+    for method in ("POST", "PUT", "DELETE"):
+        assert product.send(method, path, {}).status in {403, 405}
+
+
+@pytest.mark.parametrize(
+    ("table", "failing"),
+    [("audit_logs", "audit"), ("security_epoch", "audit"), ("key_encryption_keys", "key_encryption_key")],
+)
+def test_what_answers_depend_on_makes_it_503_in_fixed_words(product, table, failing):
+    with renamed(product, table):
+        health, ready = product.send("GET", "/health"), product.send("GET", "/readyz")
+        assert product.send("GET", "/livez").status == 200
+    assert health.status == 503
+    assert health.json["status"] == "unhealthy"
+    assert {name for name, word in health.json["services"].items() if word == "unhealthy"} == {failing}
+    assert set(health.json) == {"status", "timestamp", "services"}
+    for text in (health.content, ready.content):
+        assert table.encode() not in text
+        assert b"Error" not in text
+    assert (ready.status == 503) == (failing == "key_encryption_key")
+    assert product.send("GET", "/health").status == 200
+
+
+def test_a_migration_that_is_missing_makes_it_unready(product):
+    [(number,)] = product.query("SELECT max(id) FROM django_migrations WHERE app = 'keys'")
+    product.query(f"UPDATE django_migrations SET app = 'away' WHERE id = {number}")  # noqa: S608 - a number
+    try:
+        answer = product.send("GET", "/readyz")
+    finally:
+        product.query(f"UPDATE django_migrations SET app = 'keys' WHERE id = {number}")  # noqa: S608
+    assert (answer.status, answer.content) == (503, b"not ready: migrations\n")
+
+
+# --- metrics
+
+
+def test_metrics_are_open_to_loopback(product):
+    product.send("GET", "/api/v1/keys", token="refused")
+    text = product.send("GET", "/metrics").content.decode()
+    counted = {line.partition("{")[0].partition(" ")[0] for line in text.splitlines() if line[0] != "#"}
+    assert {
+        "active_keys_total",
+        "token_refusals_total",
+        "django_http_requests_total_by_method_total",
+        "django_http_responses_total_by_status_total",
+    } <= counted
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [("admin", 200), ("auditor", 200), ("developer", 403), ("", 401)]
+)
+def test_from_elsewhere_metrics_need_a_token_that_may_read_the_system(product, tokens, role, status):
+    answer = product.send("GET", "/metrics", token=tokens[role], headers=OUTSIDE)
+    assert answer.status == status
+    if status != 200:
+        assert answer.headers.get_content_type() == "application/problem+json"
+
+
+def test_metrics_believe_no_address_that_the_client_made_up(product):
+    answer = product.send("GET", "/metrics", headers={"X-Forwarded-For": "127.0.0.1, 198.51.100.7"})
+    assert answer.status == 401
+    assert product.send("GET", "/metrics", headers={"X-Forwarded-For": "nonsense"}).status == 401
+
+
+def test_no_label_of_a_metric_holds_an_id_a_name_or_an_address(product, admin_token):
+    key = product.send(
+        "POST",
+        "/api/v1/keys",
+        {"name": f"metric-{uuid.uuid4().hex[:8]}", "algorithm": "aes-256"},
+        token=admin_token,
+    ).json
+    body = {"algorithm": "aes-256-gcm", "data": "aGk=", "key_id": key["id"]}
+    assert product.send("POST", "/api/v1/encrypt", body, token=admin_token, headers=OUTSIDE).status == 200
+    product.send("GET", f"/api/v1/keys/{key['id']}", token=admin_token)
+    product.send("GET", f"/api/v1/keys/{uuid.uuid4()}", token=admin_token)
+    product.send("GET", "/nowhere/path-marker")
+    product.send("POST", "/auth/login", {"username": "name-marker", "password": "x" * 20})
+    text = product.send("GET", "/metrics").content.decode()
+    assert 'encryption_operations_total{algorithm="aes-256-gcm",status="success"}' in text
+    labels = "".join(re.findall(r"\{.*?\}", text))
+    assert not UUID.search(labels)
+    for word in (key["name"], "path-marker", "name-marker", "198.51.100.7", "nowhere"):
+        assert word not in labels
+
+
+# --- what every answer carries
+
+# Everything the product answers of its own accord: (method, path, body, with the admin's token?, status).
+ANSWERS = {
+    "API": ("GET", "/api/v1/keys", None, True, 200),
+    "API, unauthenticated": ("GET", "/api/v1/keys", None, False, 401),
+    "API, not found": ("GET", f"/api/v1/keys/{uuid.UUID(int=7)}", None, True, 404),
+    "API, no such route": ("GET", "/api/v1/nowhere", None, True, 404),
+    "API, wrong method": ("DELETE", "/api/v1/keys", None, True, 405),
+    "API, malformed": ("POST", "/api/v1/encrypt", b"{", True, 400),
+    "API, wrong type": ("POST", "/auth/login", {"username": 1, "password": 2}, False, 400),
+    "API, too large": ("POST", "/api/v1/encrypt", b"x" * (2 * 1024 * 1024 + 1), True, 413),
+    "token keys": ("GET", "/.well-known/jwks.json", None, False, 200),
+    "schema": ("GET", "/api/schema/", None, True, 200),
+    "health": ("GET", "/health", None, False, 200),
+    "alive": ("GET", "/livez", None, False, 200),
+    "version": ("GET", "/version", None, False, 200),
+    "metrics": ("GET", "/metrics", None, False, 200),
+    "admin's log-in": ("GET", "/admin/login/", None, False, 200),
+    "admin, not logged in": ("GET", "/admin/", None, False, 302),
+    "page that does not exist": ("GET", "/nowhere", None, False, 404),
+    "form without its token": ("POST", "/admin/login/", b"username=a", False, 403),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_every_kind_of_answer_carries_the_security_headers(product, admin_token, kind):
+    method, path, body, with_token, status = ANSWERS[kind]
+    answer = product.send(method, path, body, token=admin_token if with_token else "")
+    assert answer.status == status, answer.content[:300]
+    headers = answer.headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == ("no-referrer" if status == 413 else "same-origin")
+    assert re.fullmatch(r"[0-9a-f]{32}", headers["X-Request-ID"])
+    assert "no-store" in headers["Cache-Control"] or path.endswith("jwks.json")
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+    if status == 413:
+        return  # refused before Django; its own test says what it carries
+    policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+    assert policy == CSP
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "Strict-Transport-Security" not in headers
+    assert headers.get_all("Set-Cookie") in (None, []) or path.startswith("/admin")
+
+
+def test_a_static_file_has_them_too_and_may_be_kept(product):
+    page = product.send("GET", "/admin/login/").content.decode()
+    paths = re.findall(r'"(/static/[^"]+\.(?:css|js))"', page)
+    assert paths
+    for path in paths:
+        answer = product.send("GET", path)
+        assert answer.status == 200
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert answer.headers["X-Request-ID"]
+
+
+def test_no_page_has_inline_script_or_style(product):
+    page = product.send("GET", "/admin/login/").content.decode()
+    assert not re.search(r"<style|<script(?![^>]*\ssrc=)|\sstyle=|\son\w+=|javascript:", page, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("path", ["/livez", "/api/v1/keys", "/nowhere", "/metrics"])
+def test_the_senders_request_id_is_echoed_if_it_can_stand_in_a_log(product, path):
+    assert (
+        product.send("GET", path, headers={"X-Request-ID": "mine.1-A_z"}).headers["X-Request-ID"]
+        == "mine.1-A_z"
+    )
+    for refused in ("two words", "x" * 65, "<b>", "a;b", "caf\u00e9"):
+        echoed = product.send("GET", path, headers={"X-Request-ID": refused}).headers["X-Request-ID"]
+        assert re.fullmatch(r"[0-9a-f]{32}", echoed)
+
+
+def test_a_problem_names_the_request_id_of_its_header(product):
+    answer = product.send("GET", "/api/v1/keys")
+    assert answer.json["request_id"] == answer.headers["X-Request-ID"]
+
+
+# --- where a request comes from
+
+
+def logged_address(product, admin_token, raw_headers):
+    """The client's address in the audit entry of a log-in that was sent with these header lines."""
+    mark = uuid.uuid4().hex
+    body = json.dumps({"username": ADMIN, "password": PASSWORD})
+    head = (
+        "POST /auth/login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        f"User-Agent: {mark}\r\nContent-Length: {len(body)}\r\n"
+        + "".join(f"{line}\r\n" for line in raw_headers)
+    )
+    with socket.create_connection(("127.0.0.1", product.port)) as client:
+        client.sendall(f"{head}\r\n{body}".encode())
+        while client.recv(65536):
+            pass
+    entries = product.send("GET", "/api/v1/audit/logs?limit=100", token=admin_token).json["results"]
+    [address] = {entry["client_ip"] for entry in entries if entry["user_agent"] == mark}
+    return address
+
+
+@pytest.mark.parametrize(
+    ("lines", "address"),
+    [
+        ([], "127.0.0.1"),
+        (["X-Forwarded-For: 203.0.113.1"], "203.0.113.1"),
+        (["X-Forwarded-For: 6.6.6.6, 203.0.113.2"], "203.0.113.2"),
+        (["X-Forwarded-For: 6.6.6.6", "X-Forwarded-For: 203.0.113.3"], "203.0.113.3"),
+        (["X-Forwarded-For: 203.0.113.4", "X_Forwarded_For: 6.6.6.6"], "203.0.113.4"),
+        (["X_Forwarded_For: 6.6.6.6"], "127.0.0.1"),
+        (["Forwarded: for=6.6.6.6", "X-Real-IP: 6.6.6.6", "True-Client-IP: 6.6.6.6"], "127.0.0.1"),
+    ],
+)
+def test_the_log_tells_the_address_that_the_trusted_proxy_saw(product, admin_token, lines, address):
+    assert logged_address(product, admin_token, lines) == address
+
+
+# --- behind TLS
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/auth/login", {"username": "admin", "password": PASSWORD}),
+        ("GET", "/api/v1/keys", None),
+        ("GET", "/api/schema/", None),
+    ],
+)
+def test_the_api_refuses_plain_http_and_does_not_redirect(behind_tls, method, path, body):
+    answer = behind_tls.send(method, path, body, headers=HTTP)
+    assert (answer.status, answer.code) == (403, "permission_denied")
+    assert b"https" in answer.content
+    assert behind_tls.send(method, path, body, headers=HTTPS).status in {200, 401}
+
+
+def test_a_page_is_redirected_to_https(behind_tls):
+    answer = behind_tls.send("GET", "/admin/login/", headers=HTTP)
+    assert (answer.status, answer.headers["Location"]) == (301, "https://keys.example.org/admin/login/")
+
+
+@pytest.mark.parametrize("path", ["/health", "/livez", "/readyz", "/version"])
+def test_who_looks_after_the_process_needs_no_tls(behind_tls, path):
+    assert behind_tls.send("GET", path).status == 200
+
+
+def test_browsers_are_told_to_come_by_https_only(behind_tls):
+    for path in ("/admin/login/", "/api/v1/keys", "/nowhere"):
+        told = behind_tls.send("GET", path, headers=HTTPS).headers["Strict-Transport-Security"]
+        assert told == "max-age=31536000; includeSubDomains; preload"
+
+
+def test_cookies_are_bound_to_the_host_and_to_https(behind_tls):
+    page = behind_tls.send("GET", "/admin/login/", headers=HTTPS)
+    cookies = page.headers.get_all("Set-Cookie")
+    assert cookies
+    for cookie in cookies:
+        name, _, attributes = cookie.partition("=")
+        assert name.startswith("__Host-")
+        assert "; Secure" in attributes
+        assert "; HttpOnly" in attributes
+        assert "; Path=/" in attributes
+        assert "; SameSite=Lax" in attributes
+        assert "domain" not in attributes.lower()
+
+
+def test_a_host_that_is_not_ours_is_refused(behind_tls):
+    answer = behind_tls.send("GET", "/admin/login/", headers=HTTPS | {"Host": "evil.example"})
+    assert answer.status == 400
+    assert b"evil" not in answer.content
+
+
+def test_a_change_from_another_site_is_refused(product, admin_token):
+    body = {"name": f"cross-{uuid.uuid4().hex[:8]}", "algorithm": "aes-256"}
+    for site, status in {"cross-site": 403, "same-origin": 201}.items():
+        answer = product.send(
+            "POST", "/api/v1/keys", body, token=admin_token, headers={"Sec-Fetch-Site": site}
+        )
+        assert answer.status == status
+
+
+# --- bounds of one process
+
+
+@pytest.mark.skipif(not POSTGRESQL_URL, reason="SQLite does not count its connections")
+def test_many_clients_share_as_many_connections_as_there_are_threads(product, admin_token):
+    def read_often(_):
+        with product.connect() as client:
+            return [client.send("GET", "/api/v1/keys?limit=1", token=admin_token).status for _ in range(5)]
+
+    seen = []
+    with ThreadPoolExecutor(64) as pool:
+        answers = [pool.submit(read_often, number) for number in range(64)]
+        while not all(answer.done() for answer in answers):
+            seen += product.query("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+    assert {status for answer in answers for status in answer.result()} == {200}
+    assert (
+        max(count for (count,) in seen) - 1 <= 8 + 2
+    )  # CC_THREADS and what the pool has to spare; one is this test's own
