@@ -33,11 +33,11 @@ class AuditLogAdmin(LogAdmin):
         "timestamp",
         "actor_name",
         "action",
-        "object_id",
         "outcome",
         "code",
         "source",
         "count",
+        "object_id",
     )
     list_filter = ("outcome", "source", "actor_type")
     ordering = ("-id",)

@@ -25,6 +25,7 @@ class ReadOnlyAdminSite(admin.AdminSite):
     site_header = "CipherCanary"
     index_title = "Records"
     site_url = None
+    enable_nav_sidebar = False  # the tables of the log need the width
     login_form = AdminLoginForm  # type: ignore[assignment]  # the stubs ask for Django's own form
     logout_template = "admin/logged_out.html"
 

@@ -104,6 +104,7 @@ TEMPLATES = [
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = False
+FORMAT_MODULE_PATH = ["ciphercanary.formats"]
 WSGI_APPLICATION = "ciphercanary.wsgi.application"
 # The bridge refuses larger bodies before Django sees them; Django's own limit stands behind it.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CC_MAX_BODY_BYTES

@@ -341,6 +341,11 @@ def test_no_page_shows_a_secret_or_its_hash(browser, admin, auditor, everything)
             assert not [mark for mark in marks if mark in text], page
 
 
+def test_times_have_seconds_and_say_their_zone(browser, auditor):
+    browser.force_login(auditor.user)
+    assert f"{auditor.user.created_at:%Y-%m-%d %H:%M:%S}Z" in browser.get(pages(User)[0]).content.decode()
+
+
 def test_the_authenticator_of_somebody_is_shown_as_a_fact_only(browser, admin, auditor):
     secret = auditor.api.post("/auth/totp/enrol").json["secret"]
     auditor.api.post("/auth/totp/confirm", {"code": Authenticator(secret).code()})
