@@ -46,7 +46,7 @@ def forgive(counter: str, subject: str) -> None:
 def _hold(account: str, now: datetime) -> LoginAttempt:
     """The subject's row, new or not, locked until the transaction ends."""
     held = LoginAttempt.objects.select_for_update().filter(account=account)
-    # get_or_create would fail where a log-in is completed between its two looks and forgives the row away.
+    # get_or_create would fail where another process drops an old row between its two looks.
     while (row := held.first()) is None:
         # Invented names must not fill the table: what no longer counts goes whenever a new name comes.
         LoginAttempt.objects.filter(last_at__lt=now - WINDOW).delete()
