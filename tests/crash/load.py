@@ -1,0 +1,124 @@
+"""Clients that create, rotate and encrypt until the server is gone, and remember what it acknowledged."""
+
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import Self
+
+from tests.product import KeepAlive, Product, b64
+
+CLIENTS = 8
+GONE = (OSError, HTTPException)
+
+
+@dataclass
+class Acknowledged:
+    """What clients were told: (key, version) pairs, request ids, and ciphertexts with their plaintexts."""
+
+    versions: list[tuple[str, int]] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    ciphertexts: list[tuple[str, str]] = field(default_factory=list)
+    changes: int = 0
+    refusals: list[int] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, object]:
+        return {"versions": self.versions, "requests": self.requests}
+
+
+class Load:
+    """``CLIENTS`` threads at work, from entering the block until it is left."""
+
+    def __init__(self, product: Product, token: str, *, outlasts: bool = False, seed: int = 0) -> None:
+        """``outlasts``: clients connect anew when the server goes away, instead of ending."""
+        self.product = product
+        self.token = token
+        self.outlasts = outlasts
+        self.seed = seed
+        self.acknowledged = Acknowledged()
+        self._ends = threading.Event()
+        self._pool = ThreadPoolExecutor(CLIENTS)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        self._clients = [self._pool.submit(self._work, number) for number in range(CLIENTS)]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        self._pool.shutdown()
+        for client in self._clients:
+            client.result()
+
+    def wait_for(self, changes: int, seconds: float = 60) -> None:
+        """Return once so many creations and rotations were acknowledged."""
+        deadline = time.monotonic() + seconds
+        while self.acknowledged.changes < changes:
+            assert time.monotonic() < deadline, self.acknowledged.refusals[-10:]
+            time.sleep(0.005)
+
+    def _work(self, number: int) -> None:
+        chance = random.Random(f"{self.seed}-{number}")  # noqa: S311 - which act comes next is no secret
+        while not self._ends.is_set():
+            try:
+                with self.product.connect() as client:
+                    while not self._ends.is_set():
+                        chance.choice([self._create, self._rotate, self._rotate, self._encrypt])(
+                            client, chance
+                        )
+            except GONE:
+                if not self.outlasts:
+                    return
+                time.sleep(0.05)
+
+    def _create(self, client: KeepAlive, _chance: random.Random) -> None:
+        body = {"name": f"crash-{uuid.uuid4().hex}", "algorithm": "aes-256"}
+        self._send(client, "/api/v1/keys", body, 201, lambda answer: self._changed(answer["id"], 1))
+
+    def _rotate(self, client: KeepAlive, chance: random.Random) -> None:
+        if not self.acknowledged.versions:
+            return
+        key_id, _ = chance.choice(self.acknowledged.versions)
+        self._send(
+            client,
+            f"/api/v1/keys/{key_id}/rotate",
+            {"reason": "crash"},
+            201,
+            lambda answer: self._changed(key_id, answer["new_version"]),
+        )
+
+    def _encrypt(self, client: KeepAlive, chance: random.Random) -> None:
+        if not self.acknowledged.versions:
+            return
+        key_id, _ = chance.choice(self.acknowledged.versions)
+        plaintext = b64(uuid.uuid4().bytes)
+        body = {"algorithm": "aes-256-gcm", "data": plaintext, "key_id": key_id}
+        self._send(
+            client,
+            "/api/v1/encrypt",
+            body,
+            200,
+            lambda answer: self.acknowledged.ciphertexts.append((answer["ciphertext"], plaintext)),
+        )
+
+    def _changed(self, key_id: str, version: int) -> None:
+        self.acknowledged.versions.append((key_id, version))
+        self.acknowledged.changes += 1
+
+    def _send(
+        self, client: KeepAlive, path: str, body: object, status: int, note: Callable[[dict], None]
+    ) -> None:
+        request_id = uuid.uuid4().hex
+        answer = client.send("POST", path, body, token=self.token, headers={"X-Request-ID": request_id})
+        with self._lock:
+            if answer.status == status:
+                self.acknowledged.requests.append(request_id)
+                note(answer.json)
+            else:
+                self.acknowledged.refusals.append(answer.status)
+        if answer.status != status:
+            time.sleep(0.05)
