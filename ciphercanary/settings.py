@@ -51,6 +51,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "ciphercanary",
     "ciphercanary.admin_apps.CipherCanaryAdminConfig",
+    "accounts",  # before Django's own: its commands replace two of theirs
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -61,7 +62,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "audit",
-    "accounts",
     "keys",
     "crypto_ops",
 ]

@@ -2,7 +2,8 @@
 
 import getpass
 import sys
-from typing import Any
+from argparse import ArgumentParser
+from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -25,6 +26,19 @@ class AccountCommand(BaseCommand):
     @property
     def principal(self) -> Principal:
         return Principal.system(type(self).__module__.rpartition(".")[2], Source.COMMAND)
+
+
+class ReplacedCommand(BaseCommand):
+    """A command of Django's that would write a user past his MAC and his record: it says what to use instead."""
+
+    instead: ClassVar[str]
+    help = "Refused here."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("arguments", nargs="*")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        raise CommandError(f"Use bin/manage {self.instead}.")
 
 
 def describe(error: DomainError) -> str:

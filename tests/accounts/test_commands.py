@@ -118,3 +118,14 @@ def test_rotate_signing_key_refuses_too_soon_and_obeys_in_an_emergency(db):
     with pytest.raises(CommandError, match="wait"):
         run("rotate_signing_key")
     assert run("rotate_signing_key", "--emergency") == f"{upcoming} signs access tokens now\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "instead"),
+    [(("changepassword", "dora"), "set_password"), (("createsuperuser",), "create_user")],
+)
+def test_commands_of_djangos_that_would_break_an_account_name_ours(developer, command, instead):
+    before = User.objects.values().get()
+    with pytest.raises(CommandError, match=f"^Use bin/manage {instead}.$"):
+        run(*command)
+    assert User.objects.values().get() == before
