@@ -4,7 +4,6 @@ from django.apps import AppConfig
 class CipherCanaryConfig(AppConfig):
     name = "ciphercanary"
     verbose_name = "Root of trust"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from ciphercanary import checks  # noqa: F401, PLC0415 - registering checks needs the app registry

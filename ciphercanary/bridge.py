@@ -15,7 +15,8 @@ from http import HTTPStatus
 from typing import Any
 from wsgiref.types import WSGIApplication
 
-from ciphercanary import request_ids
+from ciphercanary import problems, request_ids
+from ciphercanary.problems import ProtocolError, body_too_large
 
 type Scope = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -39,6 +40,17 @@ class ClientGone(Exception):
     """The client closed the connection before the request was complete."""
 
 
+OVERLOADED = ProtocolError(
+    "The server is busy; nothing was done. Try again.",
+    status=HTTPStatus.SERVICE_UNAVAILABLE,
+    code="overloaded",
+    headers={"Retry-After": "1"},
+)
+TOO_SLOW = ProtocolError(
+    "The body did not arrive in time.", status=HTTPStatus.REQUEST_TIMEOUT, code="request_timeout"
+)
+
+
 class WsgiBridge:
     """Runs a WSGI application in ``threads`` lasting threads. Bodies above ``max_body_bytes`` are 413."""
 
@@ -46,8 +58,8 @@ class WsgiBridge:
         self._application = application
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="django")
         self._max_body_bytes = max_body_bytes
-        self._max_waiting = threads * (WAITING_PER_THREAD + 1)
-        self._waiting = 0
+        self._capacity = threads * (1 + WAITING_PER_THREAD)
+        self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -63,28 +75,26 @@ class WsgiBridge:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._waiting >= self._max_waiting:
-            await _refuse(scope, send, HTTPStatus.SERVICE_UNAVAILABLE, "overloaded")
+        if self._in_flight >= self._capacity:
+            await _refuse(scope, send, OVERLOADED)
             return
-        self._waiting += 1
+        self._in_flight += 1
         try:
             body = await asyncio.wait_for(self._read_body(receive), BODY_SECONDS)
-            if body is None:
-                await _refuse(scope, send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request_too_large")
-                return
             loop = asyncio.get_running_loop()
             status, headers, content = await loop.run_in_executor(self._pool, self._run, scope, body)
         except TimeoutError:
-            await _refuse(scope, send, HTTPStatus.REQUEST_TIMEOUT, "request_timeout")
-            return
+            await _refuse(scope, send, TOO_SLOW)
+        except ProtocolError as error:
+            await _refuse(scope, send, error)
         except ClientGone:
             return
+        else:
+            await _answer(scope, send, status, headers, content)
         finally:
-            self._waiting -= 1
-        await _answer(scope, send, status, headers, content)
+            self._in_flight -= 1
 
-    async def _read_body(self, receive: Receive) -> bytes | None:
-        """The whole body, or None where it is larger than the limit."""
+    async def _read_body(self, receive: Receive) -> bytes:
         body = bytearray()
         while True:
             message = await receive()
@@ -92,7 +102,7 @@ class WsgiBridge:
                 raise ClientGone
             body += message.get("body", b"")
             if len(body) > self._max_body_bytes:
-                return None
+                raise body_too_large(self._max_body_bytes)
             if not message.get("more_body"):
                 return bytes(body)
 
@@ -169,27 +179,17 @@ def _add_header(values: dict[str, Any], name: str, value: str) -> None:
     values[key] = f"{values[key]}{separator}{value}" if key in values else value
 
 
-async def _refuse(scope: Scope, send: Send, status: HTTPStatus, code: str) -> None:
+async def _refuse(scope: Scope, send: Send, error: ProtocolError) -> None:
     sent = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
     request_id = request_ids.choose(sent)
-    body = json.dumps(
-        {
-            "type": f"urn:ciphercanary:problem:{code}",
-            "title": status.phrase,
-            "status": status.value,
-            "detail": "The server did not take this request; nothing was done.",
-            "code": code,
-            "request_id": request_id,
-        }
-    ).encode()
+    body = json.dumps(problems.document(error, request_id)).encode()
     headers = [
         *REFUSAL_HEADERS,
         (b"content-length", str(len(body)).encode()),
         (b"x-request-id", request_id.encode()),
+        *((name.lower().encode(), value.encode()) for name, value in error.headers.items()),
     ]
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers.append((b"retry-after", b"1"))
-    await _answer(scope, send, status.value, headers, body)
+    await _answer(scope, send, error.status.value, headers, body)
 
 
 async def _answer(scope: Scope, send: Send, status: int, headers: Headers, content: bytes) -> None:

@@ -6,22 +6,20 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's own name
 from django.db import connection
 
+from ciphercanary import kek
 from ciphercanary.home import SECRET_KEY_FILE
 from ciphercanary.throttle import parse_rate
 
 MIN_SECRET_KEY_LENGTH = 50
 RATES = ("CC_THROTTLE_AUTH", "CC_THROTTLE_ANONYMOUS", "CC_THROTTLE_PRINCIPAL")
 
-type Apps = Sequence[AppConfig] | None
-
 
 @register()
-def check_public_url(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]:  # noqa: ARG001 - Django's signature
+def check_public_url(**_kwargs: Any) -> Iterable[CheckMessage]:
     url = urlsplit(settings.CC_PUBLIC_URL)
     if url.scheme not in {"http", "https"} or not url.hostname or url.path:
         yield Error(
@@ -32,14 +30,14 @@ def check_public_url(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage
 
 
 @register()
-def check_rates(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]:  # noqa: ARG001 - Django's signature
+def check_rates(**_kwargs: Any) -> Iterable[CheckMessage]:
     for name in RATES:
         if not _holds(parse_rate, getattr(settings, name)):
             yield Error(f"{name} is not a rate.", hint="Write it like 100/minute.", id="ciphercanary.E002")
 
 
 @register()
-def check_networks(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]:  # noqa: ARG001 - Django's signature
+def check_networks(**_kwargs: Any) -> Iterable[CheckMessage]:
     for network in settings.CC_METRICS_NETWORKS:
         if not _holds(ipaddress.ip_network, network):
             yield Error(
@@ -50,7 +48,7 @@ def check_networks(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]:
 
 
 @register()
-def check_processes(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]:  # noqa: ARG001 - Django's signature
+def check_processes(**_kwargs: Any) -> Iterable[CheckMessage]:
     if settings.CC_SQLITE and settings.CC_WORKERS > 1:
         yield Error(
             "SQLite serves with one worker process.",
@@ -66,25 +64,35 @@ def check_processes(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]
 
 
 @register()
-def check_kek_files_are_private(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]:  # noqa: ARG001 - Django's signature
-    for path in settings.CC_HOME.glob("kek-*.key"):
+def check_kek_files_are_private(**_kwargs: Any) -> Iterable[CheckMessage]:
+    for path in kek.ring_files():
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             yield Error(f"{path.name} can be read by others.", hint="chmod 600 it.", id="ciphercanary.E005")
 
 
-@register(Tags.security, deploy=True)
-def check_secret_key(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]:  # noqa: ARG001 - Django's signature
-    stored = settings.SECRET_KEY_FROM_ENVIRONMENT or (settings.CC_HOME / SECRET_KEY_FILE).exists()
-    if not stored or len(settings.SECRET_KEY) < MIN_SECRET_KEY_LENGTH:
+@register()
+def check_secret_key(**_kwargs: Any) -> Iterable[CheckMessage]:
+    if 0 < len(settings.SECRET_KEY_FROM_ENVIRONMENT) < MIN_SECRET_KEY_LENGTH:
         yield Error(
-            "SECRET_KEY is neither stored in the data folder nor a long value of the environment.",
-            hint="Start once with bin/serve, or set SECRET_KEY_FILE.",
+            f"SECRET_KEY is shorter than {MIN_SECRET_KEY_LENGTH} characters.",
+            hint="Leave it out: a first start makes one. Or set SECRET_KEY_FILE to a long random one.",
             id="ciphercanary.E006",
         )
 
 
 @register(Tags.security, deploy=True)
-def check_hosts(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]:  # noqa: ARG001 - Django's signature
+def check_secret_key_lasts(**_kwargs: Any) -> Iterable[CheckMessage]:
+    stored = settings.SECRET_KEY_FROM_ENVIRONMENT or (settings.CC_HOME / SECRET_KEY_FILE).exists()
+    if not stored:
+        yield Error(
+            "SECRET_KEY is neither stored in the data folder nor set.",
+            hint="Start once with bin/serve, or set SECRET_KEY_FILE.",
+            id="ciphercanary.E008",
+        )
+
+
+@register(Tags.security)
+def check_hosts(**_kwargs: Any) -> Iterable[CheckMessage]:
     if "*" in settings.ALLOWED_HOSTS:
         yield Error(
             "ALLOWED_HOSTS accepts any host.", hint="Name the host of CC_PUBLIC_URL.", id="ciphercanary.E007"
@@ -92,11 +100,7 @@ def check_hosts(app_configs: Apps, **_kwargs: Any) -> Iterable[CheckMessage]:  #
 
 
 @register(Tags.database)
-def check_durability(
-    app_configs: Apps,  # noqa: ARG001 - Django's signature
-    databases: Sequence[str] | None = None,
-    **_kwargs: Any,
-) -> Iterable[CheckMessage]:
+def check_durability(databases: Sequence[str] | None = None, **_kwargs: Any) -> Iterable[CheckMessage]:
     if not databases or settings.CC_SQLITE:
         return
     for name in ("fsync", "full_page_writes"):

@@ -7,6 +7,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 DATABASES = {"postgres", "postgresql", "sqlite"}
+REDIS_SCHEMES = {"redis", "rediss", "unix"}
 
 
 class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ ships no types
@@ -38,6 +39,21 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
                 "(special characters of the password are written as %XX)."
             )
         return described
+
+    def number(self, var: str, default: int, *, at_least: int = 1, at_most: int | None = None) -> int:
+        """A whole number within its bounds. Raises ImproperlyConfigured."""
+        value: int = self.int(var, default)
+        if value < at_least or (at_most is not None and value > at_most):
+            bounds = f"at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
+            raise ImproperlyConfigured(f"{var} must be {bounds}.")
+        return value
+
+    def redis_url(self, var: str) -> str:
+        """The address of a Redis server, or "". Raises ImproperlyConfigured."""
+        url: str = self.get_value(var, default="")
+        if url and url.partition("://")[0] not in REDIS_SCHEMES:
+            raise ImproperlyConfigured(f"{var} is not like redis://host:6379/0.")
+        return url
 
     def choice(self, var: str, default: str, choices: set[str]) -> str:
         """One of ``choices``. Raises ImproperlyConfigured."""

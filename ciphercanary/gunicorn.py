@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from django.conf import settings
 from gunicorn.workers.base import Worker
 from prometheus_client import multiprocess
 
@@ -24,7 +25,7 @@ secure_scheme_headers: dict[str, str] = {}
 accesslog = None
 loglevel = "warning"
 # gunicorn's own records go to the root logger, and so through the redacting formatter.
-logs.configure(level=os.environ.get("LOG_LEVEL", "INFO"), log_format=os.environ.get("LOG_FORMAT", "json"))
+logs.configure(level=settings.LOG_LEVEL, log_format=settings.LOG_FORMAT)
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -91,7 +91,9 @@ def ring_files() -> list[Path]:
 
 @cache
 def _ring() -> Mapping[str, KeyMaterial]:
-    texts: dict[str, str | bytes] = dict(entry.split(":", 1) for entry in settings.CC_KEK if ":" in entry)
+    if any(":" not in entry for entry in settings.CC_KEK):
+        raise KekUnavailable("CC_KEK has an entry without a colon: write each as id:base64.")
+    texts: dict[str, str | bytes] = dict(entry.split(":", 1) for entry in settings.CC_KEK)
     texts |= {path.stem.removeprefix("kek-"): path.read_bytes().strip() for path in ring_files()}
     return {kek_id: KeyMaterial(_decode(kek_id, text)) for kek_id, text in texts.items()}
 

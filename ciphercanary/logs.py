@@ -25,17 +25,22 @@ ALLOWED_FIELDS = frozenset(
         "error.type",
         "error.stack_trace",
         "http.request.id",
-        "http.request.method",
-        "http.response.status_code",
-        "url.path",
-        "event.duration",
-        "client.ip",
     }
 )
 NEVER_A_SECRET = {"error.stack_trace"}  # names of our own files, which look like base64
 REDACTED = "[redacted]"
 LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
 FORMATS = {"json", "text"}
+QUIETER = {
+    # A statement's parameters are data: they stay out of the log at every level.
+    "django.db.backends": "WARNING",
+    # Refusals are in the audit log, failures are logged where they are answered.
+    "django.request": "CRITICAL",
+    # Any client could fill the disk with hosts it makes up.
+    "django.security.DisallowedHost": "CRITICAL",
+    # Each failed attempt to connect, in its own words; what comes of them is said once.
+    "psycopg.pool": "ERROR",
+}
 # A JWT, a service or refresh token, a password hash, a private key, a self-describing ciphertext, an
 # Authorization value, and any long run of base64 or hex: key bytes have no other way to look.
 CREDENTIAL = re.compile(
@@ -72,8 +77,7 @@ def configure(*, level: str, log_format: str) -> None:
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
             "root": {"handlers": ["stderr"], "level": level},
-            # A statement's parameters are data: the database logger stays silent at every level.
-            "loggers": {"django.db.backends": {"level": "WARNING"}, "django.request": {"level": "CRITICAL"}},
+            "loggers": {name: {"level": level} for name, level in QUIETER.items()},
         }
     )
 

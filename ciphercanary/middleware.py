@@ -14,7 +14,7 @@ from ciphercanary.logs import current_request_id
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
 
-API_PREFIXES = ("/api/", "/auth/", "/oauth/")
+API_PREFIXES = ("/api/", "/auth/")
 
 
 def is_api(request: HttpRequest) -> bool:

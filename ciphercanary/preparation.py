@@ -3,11 +3,12 @@
 import secrets
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import django.db
 from django.conf import settings
-from django.core.checks import Error, run_checks
+from django.core import checks
+from django.core.checks import CheckMessage, run_checks
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -15,6 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from accounts.models import User
 from accounts.principals import Principal
 from accounts.services import create_user
+from audit.events import Source
 from ciphercanary import kek, system_keys
 from ciphercanary.errors import DomainError, Invalid
 
@@ -29,7 +31,8 @@ class CannotPrepare(Exception):
 class Preparation:
     """What the terminal has to say; ``generated_password`` is shown this once and stored nowhere."""
 
-    generated_password: str
+    generated_password: str = field(repr=False)
+    warnings: list[str]
 
 
 def prepare() -> Preparation:
@@ -38,8 +41,8 @@ def prepare() -> Preparation:
     Every step leaves alone what is already there. The account comes last: a start that is interrupted after it
     would leave a password that nobody has seen. Raises CannotPrepare.
     """
-    _check()
     try:
+        warnings = _check()
         _migrate()
         system_keys.establish()
         call_command("collectstatic", interactive=False, verbosity=0)
@@ -56,7 +59,7 @@ def prepare() -> Preparation:
         ) from None
     finally:
         _disconnect()
-    return Preparation(generated_password=password)
+    return Preparation(generated_password=password, warnings=warnings)
 
 
 def _disconnect() -> None:
@@ -66,19 +69,28 @@ def _disconnect() -> None:
         connection.close_pool()  # type: ignore[attr-defined]  # Django's PostgreSQL backend has it
 
 
-def _check() -> None:
+def _check() -> list[str]:
+    """The warnings of the system checks. Raises CannotPrepare where they found an error."""
     # Where the public address is https, what `check --deploy` says is a reason not to start.
-    errors = [m for m in run_checks(include_deployment_checks=settings.CC_TLS) if m.level >= Error("").level]
+    found = run_checks(include_deployment_checks=settings.CC_TLS, databases=["default"])
+    errors = [message for message in found if message.is_serious()]
     if errors:
-        raise CannotPrepare(
-            "; ".join(f"{error.id}: {error.msg} {error.hint or ''}".strip() for error in errors)
-        )
+        raise CannotPrepare("; ".join(map(_sentence, errors)))
+    return [_sentence(message) for message in found if message.level >= checks.WARNING]
+
+
+def _sentence(message: CheckMessage) -> str:
+    return f"{message.id}: {message.msg} {message.hint or ''}".strip()
+
+
+def due_migrations(executor: MigrationExecutor) -> bool:
+    """Whether a migration of this version is not applied yet."""
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 def _migrate() -> None:
     executor = MigrationExecutor(connection)
-    is_due = bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-    if is_due and executor.loader.applied_migrations and settings.CC_SQLITE:
+    if due_migrations(executor) and executor.loader.applied_migrations and settings.CC_SQLITE:
         _copy_sqlite(settings.DATABASES["default"]["NAME"])
     # Called when nothing is due, too: what follows the migrations may have been interrupted.
     call_command("migrate", interactive=False, verbosity=0)
@@ -99,13 +111,14 @@ def _create_first_admin() -> str:
     generated = "" if settings.CC_ADMIN_PASSWORD else secrets.token_urlsafe(18)
     try:
         create_user(
-            principal=Principal.system("first start", "command"),
+            principal=Principal.system("first start", Source.COMMAND),
             username=FIRST_ADMIN,
             password=settings.CC_ADMIN_PASSWORD or generated,
             role="admin",
         )
     except Invalid as error:
-        raise CannotPrepare(f"CC_ADMIN_PASSWORD cannot be used: {error.detail}") from None
+        reasons = " ".join(reason for reasons in error.fields.values() for reason in reasons)
+        raise CannotPrepare(f"CC_ADMIN_PASSWORD cannot be used: {reasons or error.detail}") from None
     return generated
 
 
@@ -118,4 +131,5 @@ def welcome(preparation: Preparation) -> str:
     lines.append("Without its key-encryption key, nothing in the database can be opened again.")
     width = max(map(len, lines))
     bar = "─" * (width + 2)
-    return "\n".join([f"┌{bar}┐", *(f"│ {line:<{width}} │" for line in lines), f"└{bar}┘"])
+    box = [f"┌{bar}┐", *(f"│ {line:<{width}} │" for line in lines), f"└{bar}┘"]
+    return "\n".join([*box, *(f"warning: {warning}" for warning in preparation.warnings)])

@@ -1,43 +1,46 @@
-"""What Django answers outside any view: problem documents for the API, a bare page for the browser."""
+"""What is answered outside any REST view: problem documents for the API, a line of text for the browser."""
 
-import logging
 import sys
-from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
 from ciphercanary import errors, problems
-from ciphercanary.middleware import is_api
-from ciphercanary.problems import InternalError
-
-logger = logging.getLogger(__name__)
+from ciphercanary.middleware import Handler, is_api
+from ciphercanary.rest.exceptions import translate
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
-    return _answer(request, errors.Invalid("The request is malformed."))
+class DomainErrorAnswers:
+    """Answers what a page raised, REST views aside, which answer for themselves."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return _answer(request, exception) if isinstance(exception, errors.DomainError) else None
 
 
-def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
-    return _answer(request, errors.Denied("You may not do this."))
+def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler of 400, 403 and 404."""
+    return _answer(request, translate(exception))
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """Django's handler of 500, called from its except block."""
+    error = sys.exception()
+    return _answer(request, translate(error if isinstance(error, Exception) else Exception()))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - Django's signature
     return _answer(request, errors.Denied("The form is out of date: reload the page and send it again."))
 
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
-    return _answer(request, errors.NotFound())
-
-
-def server_error(request: HttpRequest) -> HttpResponse:
-    logger.error("unhandled exception", exc_info=sys.exc_info())  # Django calls this from its except block
-    return _answer(request, InternalError())
-
-
 def _answer(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
+    problem = problems.render(request, error)
     if is_api(request):
-        return problems.render(request, error)
-    status = problems.status_of(error)
-    return HttpResponse(
-        f"{status.value} {status.phrase}. {error.detail}\n", "text/plain", status=HTTPStatus(status)
-    )
+        return problem
+    text = f"{problem.status_code} {problem.reason_phrase}. {error.detail}\n"
+    return HttpResponse(text, "text/plain", status=problem.status_code)

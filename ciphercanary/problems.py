@@ -39,6 +39,15 @@ class ProtocolError(errors.DomainError):
         self.title = status.phrase  # type: ignore[misc]  # likewise
 
 
+def body_too_large(limit: int) -> ProtocolError:
+    """The refusal of a body of more than ``limit`` bytes."""
+    return ProtocolError(
+        f"The body is larger than {limit} bytes.",
+        status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        code="request_too_large",
+    )
+
+
 class InternalError(errors.DomainError):
     """Nobody foresaw it: the cause stands in the log under the request id, and nowhere else."""
 
@@ -61,7 +70,7 @@ def status_of(error: errors.DomainError) -> HTTPStatus:
 
 def document(error: errors.DomainError, request_id: str) -> dict[str, object]:
     """The RFC 9457 members of an error; ``errors`` is there only where fields are at fault."""
-    body: dict[str, object] = {
+    members: dict[str, object] = {
         "type": f"urn:ciphercanary:problem:{error.code}",
         "title": error.title,
         "status": int(status_of(error)),
@@ -70,8 +79,8 @@ def document(error: errors.DomainError, request_id: str) -> dict[str, object]:
         "request_id": request_id,
     }
     if error.fields:
-        body["errors"] = {name: list(messages) for name, messages in error.fields.items()}
-    return body | error.extra
+        members["errors"] = {name: list(messages) for name, messages in error.fields.items()}
+    return error.extra | members  # no extra member may pass for one of these
 
 
 def render(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
@@ -82,7 +91,7 @@ def render(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
         json.dumps(document(error, request_id)), content_type=CONTENT_TYPE, status=status_of(error)
     )
     if isinstance(error, errors.Unauthenticated):
-        response["WWW-Authenticate"] = f'Bearer realm="ciphercanary", error="{_bearer_error(error)}"'
+        response["WWW-Authenticate"] = _challenge(request)
     if isinstance(error, errors.Throttled):
         response["Retry-After"] = str(error.retry_after)
     if isinstance(error, ProtocolError):
@@ -91,6 +100,7 @@ def render(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
     return response
 
 
-def _bearer_error(error: errors.Unauthenticated) -> str:
-    # RFC 6750 section 3.1 knows no word for "send a token"; invalid_token also covers expiry.
-    return "invalid_token" if error.code == "token_expired" else "unauthorized"
+def _challenge(request: HttpRequest) -> str:
+    # RFC 6750 section 3: who sent no credentials is not told of an error.
+    error = ', error="invalid_token"' if "Authorization" in request.headers else ""
+    return f'Bearer realm="ciphercanary"{error}'

@@ -1,8 +1,9 @@
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from accounts.api import JwksView
-from ciphercanary import service
+from ciphercanary import monitoring
 from ciphercanary.schema import SchemaView
 
 urlpatterns = [
@@ -12,15 +13,15 @@ urlpatterns = [
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("auth/", include("accounts.api_urls")),
     path(".well-known/jwks.json", JwksView.as_view(), name="jwks"),
-    path("health", service.health, name="health"),
-    path("livez", service.livez, name="livez"),
-    path("readyz", service.readyz, name="readyz"),
-    path("metrics", service.metrics, name="metrics"),
-    path("version", service.version, name="version"),
+    path("health", monitoring.health, name="health"),
+    path("livez", monitoring.livez, name="livez"),
+    path("readyz", monitoring.readyz, name="readyz"),
+    path("metrics", monitoring.metrics, name="metrics"),
+    path("version", monitoring.version, name="version"),
     path("admin/", admin.site.urls),
+    path("admin", RedirectView.as_view(pattern_name="admin:index"), name="admin-without-slash"),
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="root"),
 ]
 
-handler400 = "ciphercanary.problem_views.bad_request"
-handler403 = "ciphercanary.problem_views.forbidden"
-handler404 = "ciphercanary.problem_views.not_found"
-handler500 = "ciphercanary.problem_views.server_error"
+handler400 = handler403 = handler404 = "ciphercanary.problem_views.refused"
+handler500 = "ciphercanary.problem_views.failed"

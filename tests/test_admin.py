@@ -322,7 +322,7 @@ def test_a_refused_change_is_on_record_under_its_user(browser, auditor, everythi
     browser.force_login(auditor.user)
     browser.post(reverse("admin:keys_key_add"), {"name": "x"})
     entry = AuditLog.objects.filter(outcome="denied").latest("id")
-    assert (entry.source, entry.user_id, entry.code) == ("admin", auditor.user.id, "http_403")
+    assert (entry.source, entry.user_id, entry.code) == ("admin", auditor.user.id, "permission_denied")
 
 
 def test_no_page_shows_a_secret_or_its_hash(browser, admin, auditor, everything):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
@@ -13,7 +14,7 @@ from rest_framework.views import APIView
 
 from ciphercanary import errors, problems
 from ciphercanary.http import in_context
-from ciphercanary.problems import InternalError, ProtocolError
+from ciphercanary.problems import InternalError, ProtocolError, body_too_large
 
 logger = logging.getLogger(__name__)
 
@@ -45,17 +46,21 @@ def _translate_rest(error: exceptions.APIException, view: APIView | None) -> err
         case exceptions.ValidationError():
             return invalid(error)
         case exceptions.MethodNotAllowed():
-            allow = {"Allow": ", ".join(view.allowed_methods)} if view else {}
-            return _protocol(
-                "Use another method.", HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", allow
+            return ProtocolError(
+                "Use another method.",
+                status=HTTPStatus.METHOD_NOT_ALLOWED,
+                code="method_not_allowed",
+                headers={"Allow": ", ".join(view.allowed_methods)} if view else {},
             )
         case exceptions.UnsupportedMediaType():
-            return _protocol(
-                "Send application/json.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"
+            return ProtocolError(
+                "Send application/json.",
+                status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                code="unsupported_media_type",
             )
         case exceptions.NotAcceptable():
-            return _protocol(
-                "Only application/json is answered.", HTTPStatus.NOT_ACCEPTABLE, "not_acceptable"
+            return ProtocolError(
+                "Only application/json is answered.", status=HTTPStatus.NOT_ACCEPTABLE, code="not_acceptable"
             )
         case exceptions.ParseError():
             return errors.Invalid("The body cannot be read.")
@@ -63,18 +68,10 @@ def _translate_rest(error: exceptions.APIException, view: APIView | None) -> err
     return InternalError()
 
 
-def _protocol(
-    detail: str, status: HTTPStatus, code: str, headers: Mapping[str, str] | None = None
-) -> ProtocolError:
-    return ProtocolError(detail, status=status, code=code, headers=headers)
-
-
 _FOREIGN: Mapping[type[Exception], Callable[[], errors.DomainError]] = {
     Http404: errors.NotFound,
     PermissionDenied: lambda: errors.Denied("You may not do this."),
-    RequestDataTooBig: lambda: _protocol(
-        "The body is too large.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request_too_large"
-    ),
+    RequestDataTooBig: lambda: body_too_large(settings.CC_MAX_BODY_BYTES),
     SuspiciousOperation: lambda: errors.Invalid("The request is malformed."),
     OperationalError: lambda: errors.Unavailable(DATABASE_SILENT),
     InterfaceError: lambda: errors.Unavailable(DATABASE_SILENT),

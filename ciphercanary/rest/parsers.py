@@ -9,7 +9,7 @@ from django.conf import settings
 from rest_framework.parsers import BaseParser
 
 from ciphercanary.errors import Invalid
-from ciphercanary.problems import ProtocolError
+from ciphercanary.problems import ProtocolError, body_too_large
 
 MAX_DEPTH = 20
 
@@ -39,11 +39,7 @@ def _read(stream: IO[Any]) -> bytes:
     limit = settings.CC_MAX_BODY_BYTES
     body: bytes = stream.read(limit + 1)
     if len(body) > limit:
-        raise ProtocolError(
-            f"The body is larger than {limit} bytes.",
-            status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            code="request_too_large",
-        )
+        raise body_too_large(limit)
     return body
 
 

@@ -60,6 +60,7 @@ class ApiView[P: Caller](APIView):
     ``concerns`` says what kind of object the URL names, and in which of its parts.
     """
 
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     parser_classes = [StrictJSONParser]
     rules: ClassVar[Mapping[str, Rule]] = {}
     concerns: ClassVar[tuple[str, str]] = ("", "")

@@ -290,7 +290,7 @@ def test_every_way_out_gives_its_place_back(application, monkeypatch):
         for messages in ways:
             client = Client(*messages)
             await served(scope(), client.receive, client.send)
-            assert served._waiting == 0
+            assert served._in_flight == 0
 
     asyncio.run(each())
     served._pool.shutdown()
@@ -304,7 +304,7 @@ def test_an_application_that_fails_gives_its_place_back(application):
     client = Client()
     with pytest.raises(ValueError, match="a defect"):
         asyncio.run(served(scope(), client.receive, client.send))
-    assert served._waiting == 0
+    assert served._in_flight == 0
     served._pool.shutdown()
 
 

@@ -7,6 +7,7 @@ from ciphercanary.checks import (
     check_hosts,
     check_kek_files_are_private,
     check_secret_key,
+    check_secret_key_lasts,
 )
 
 
@@ -14,29 +15,35 @@ def test_a_readable_kek_file_is_an_error(tmp_path):
     with override_settings(CC_HOME=tmp_path):
         path = tmp_path / "kek-1.key"
         path.touch(0o600)
-        assert list(check_kek_files_are_private(None)) == []
+        assert list(check_kek_files_are_private()) == []
         path.chmod(0o640)
-        [message] = check_kek_files_are_private(None)
+        [message] = check_kek_files_are_private()
     assert message.id == "ciphercanary.E005"
 
 
 def test_a_secret_key_that_will_not_last_is_an_error(tmp_path):
     with override_settings(CC_HOME=tmp_path, SECRET_KEY_FROM_ENVIRONMENT=""):
-        assert [message.id for message in check_secret_key(None)] == ["ciphercanary.E006"]
+        assert [message.id for message in check_secret_key_lasts()] == ["ciphercanary.E008"]
         (tmp_path / "secret-key").touch()
-        assert list(check_secret_key(None)) == []
+        assert list(check_secret_key_lasts()) == []
+
+
+def test_a_short_secret_key_is_an_error():
+    for length, ids in ((0, []), (49, ["ciphercanary.E006"]), (50, [])):
+        with override_settings(SECRET_KEY_FROM_ENVIRONMENT="s" * length):
+            assert [message.id for message in check_secret_key()] == ids
 
 
 def test_any_host_is_an_error():
     with override_settings(ALLOWED_HOSTS=["keys.example.org"]):
-        assert list(check_hosts(None)) == []
+        assert list(check_hosts()) == []
     with override_settings(ALLOWED_HOSTS=["*"]):
-        assert [message.id for message in check_hosts(None)] == ["ciphercanary.E007"]
+        assert [message.id for message in check_hosts()] == ["ciphercanary.E007"]
 
 
 @pytest.mark.django_db
 def test_a_postgresql_that_may_lose_commits_is_warned_about():
-    found = {message.id for message in check_durability(None, databases=["default"])}
+    found = {message.id for message in check_durability(databases=["default"])}
     if connection.vendor == "sqlite":
         assert found == set()
         return

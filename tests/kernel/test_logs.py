@@ -4,7 +4,7 @@ import json
 import logging
 import subprocess
 import sys
-from secrets import token_bytes, token_urlsafe
+from secrets import token_bytes
 
 import pytest
 
@@ -45,7 +45,7 @@ json_only = pytest.mark.parametrize("log_format", ["json"], indirect=True)
 @json_only
 def test_a_record_has_the_names_of_the_elastic_common_schema(written, logger):
     token = logs.current_request_id.set("request-1")
-    logger.warning("the canary %s", "sings", extra={"http.response.status_code": 200})
+    logger.warning("the canary %s", "sings", extra={"error.type": "SongError"})
     logs.current_request_id.reset(token)
     record = fields(written)
     assert record.pop("@timestamp").endswith("Z")
@@ -54,15 +54,15 @@ def test_a_record_has_the_names_of_the_elastic_common_schema(written, logger):
         "log.level": "warning",
         "log.logger": "canary",
         "http.request.id": "request-1",
-        "http.response.status_code": 200,
+        "error.type": "SongError",
     }
 
 
 def test_a_field_that_is_not_on_the_list_is_dropped(written, logger):
-    logger.error("event", extra={"plaintext": "canary-plaintext", "user": "ada", "client.ip": "192.0.2.1"})
+    logger.error("event", extra={"plaintext": "canary-plaintext", "user": "ada", "error.type": "SongError"})
     assert "canary-plaintext" not in written()
     assert "ada" not in written()
-    assert "192.0.2.1" in written()
+    assert "SongError" in written()
 
 
 def fails_with(secret):
@@ -108,7 +108,7 @@ def test_what_looks_like_key_bytes_is_redacted(written, logger, size, spell):
     "credential",
     [
         "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
-        "ccr_" + token_urlsafe(32),
+        "ccr_" + "Zk3pQ9" * 7,
         "cct_abc",
         "cc1.abcdef",
         "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA",

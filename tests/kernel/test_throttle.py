@@ -96,9 +96,9 @@ def test_a_check_counts_by_group():
     ],
 )
 def test_a_wrong_setting_has_an_id_and_a_remedy(check, override, identifier):
-    assert list(check(None)) == []
+    assert list(check()) == []
     with override_settings(**override):
-        [message] = check(None)
+        [message] = check()
     assert (message.id, bool(message.hint)) == (identifier, True)
 
 
