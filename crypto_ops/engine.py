@@ -27,8 +27,7 @@ from crypto_ops.measurement import measured
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
 from keys import keyring, lifecycle
 from keys.entries import KeyEntry, VersionEntry
-from keys.errors import KeyNotActive
-from keys.lifecycle import State, Status, VersionState
+from keys.lifecycle import Standing, State, Status, VersionState
 
 ATTEMPTS: Final = 5
 MAX_TRIALS: Final = 16
@@ -229,15 +228,16 @@ def _token_end(principal: Principal) -> list[Deadline]:
 
 
 def _key_end(entry: KeyEntry | None) -> list[Deadline]:
-    if entry is None or entry.not_after is None:
+    """Protecting ends with the expiry; processing knows no such end."""
+    if entry is None or entry.expires_at is None:
         return []
-    facts = {"state": State.DEACTIVATED.value, "status": Status.EXPIRED.value}
-    return [Deadline(entry.not_after, KeyNotActive("The key is expired: it must be active.", extra=facts))]
+    expired = Standing(State.DEACTIVATED, Status.EXPIRED)
+    return [Deadline(entry.expires_at, lifecycle.not_active(expired))]
 
 
 def _key_start(entry: KeyEntry) -> list[Deadline]:
     """Where a key is active by the clock alone, the database's clock has the last word on that, too."""
     if entry.state is not State.PRE_ACTIVATION or entry.activates_at is None:
         return []
-    facts = {"state": State.PRE_ACTIVATION.value, "status": Status.PENDING.value}
-    return [Deadline(entry.activates_at, KeyNotActive("The key is pending: it must be active.", extra=facts))]
+    pending = Standing(State.PRE_ACTIVATION, Status.PENDING)
+    return [Deadline(entry.activates_at, lifecycle.not_active(pending))]

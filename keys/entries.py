@@ -83,11 +83,6 @@ class KeyEntry:
     versions: Mapping[int, VersionEntry] = field(repr=False)
     epoch: int
 
-    @property
-    def not_after(self) -> datetime | None:
-        """From this moment on the key no longer protects; processing knows no such end."""
-        return self.expires_at
-
     def is_visible_to(self, principal: Principal) -> bool:
         """What ``Key.objects.visible_to`` asks of a row."""
         if principal.scope("keys.read") == "all":

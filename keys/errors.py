@@ -7,7 +7,7 @@ class NameTaken(Conflict):
 
 
 class KeyNotActive(Conflict):
-    """The key's state forbids protecting (encrypting) and rotating; ``extra`` has ``state`` and ``status``."""
+    """The key's state forbids protecting (encrypting) and rotating; ``extra`` has ``state`` and ``key_status``."""
 
     code = "key_not_active"
     title = "The key is not active"

@@ -110,7 +110,7 @@ class Standing:
 
     def facts(self) -> dict[str, object]:
         """The members that every refusal because of a state carries."""
-        return {"state": self.state.value, "status": self.status.value}
+        return {"state": self.state.value, "key_status": self.status.value}
 
 
 def standing(
@@ -139,7 +139,12 @@ def may_process(state: State, *, for_reencryption: bool = False) -> bool:
 def require_protect(at: Standing) -> None:
     """Raises KeyNotActive."""
     if not may_protect(at.state):
-        raise KeyNotActive(f"The key is {at.status}: it must be active for this.", extra=at.facts())
+        raise not_active(at)
+
+
+def not_active(at: Standing) -> KeyNotActive:
+    """The refusal of a key that does not protect."""
+    return KeyNotActive(f"The key is {at.status}: it must be active for this.", extra=at.facts())
 
 
 def require_process(at: Standing, *, for_reencryption: bool = False) -> None:

@@ -202,7 +202,7 @@ def test_the_state_of_a_key_decides_for_whoever_may(name, method, people):
     assert tuple(answer.status for answer in answers) == IN_STATE[name, method]
     for answer in answers:
         if answer.status == 409:
-            assert {"state", "status"} <= set(answer.json)
+            assert {"state", "key_status"} <= set(answer.json)
             assert answer.code in {"key_not_active", "key_not_usable", "illegal_transition"}
 
 

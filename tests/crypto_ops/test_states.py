@@ -25,7 +25,7 @@ def test_a_disabled_key_refuses_at_once_and_an_enabled_one_works_again(bench):
     bench.act(key["id"], "disable")
     refusals = [bench.encrypt(key["id"]), bench.decrypt(ciphertext=encrypted["ciphertext"])]
     assert [answer.status for answer in refusals] == [409, 409]
-    assert all(answer.json["status"] == "disabled" for answer in refusals)
+    assert all(answer.json["key_status"] == "disabled" for answer in refusals)
     bench.act(key["id"], "enable")
     assert bench.encrypt(key["id"]).status == 200
 
@@ -44,14 +44,14 @@ def test_an_expired_key_decrypts_but_does_not_encrypt_without_any_scheduler(benc
     encrypted = bench.encrypt(key["id"]).json
     time.sleep(1.1)
     answer = bench.encrypt(key["id"])
-    assert (answer.status, answer.json["status"]) == (409, "expired")
+    assert (answer.status, answer.json["key_status"]) == (409, "expired")
     assert bench.decrypt(ciphertext=encrypted["ciphertext"]).status == 200
 
 
 def test_a_key_is_activated_by_the_clock(bench):
     soon = datetime.now(UTC) + timedelta(seconds=1)
     key = bench.key(activates_at=soon.isoformat())
-    assert bench.encrypt(key["id"]).json["status"] == "pending"
+    assert bench.encrypt(key["id"]).json["key_status"] == "pending"
     time.sleep(1.1)
     assert bench.encrypt(key["id"]).status == 200
 

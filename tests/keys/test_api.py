@@ -215,7 +215,7 @@ def test_states_are_changed_and_answered(admin, new_key):
     assert answer.json["operations"] == ["decrypt", "reencrypt"]
     refused = admin.api.post(url(key, "enable"), REASON)
     assert (refused.status, refused.code) == (409, "illegal_transition")
-    assert (refused.json["state"], refused.json["status"]) == ("deactivated", "revoked")
+    assert (refused.json["state"], refused.json["key_status"]) == ("deactivated", "revoked")
 
 
 def test_a_key_is_marked_compromised(admin, key):

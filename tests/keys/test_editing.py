@@ -60,7 +60,7 @@ def test_an_expiry_that_has_passed_cannot_be_moved(admin, new_key, let_time_pass
     for later in (database_now() + HOUR, None):
         with pytest.raises(IllegalTransition) as refusal:
             update(admin, key, expires_at=later)
-        assert refusal.value.extra["status"] == "expired"
+        assert refusal.value.extra["key_status"] == "expired"
     assert Key.objects.get(pk=key.pk).expires_at < database_now()
 
 

@@ -43,11 +43,7 @@ def test_an_entry_is_what_its_rows_say(admin, new_key):
         "aes-256",
         2,
     )
-    assert (entry.created_by, entry.expires_at, entry.not_after) == (
-        admin.user.id,
-        key.expires_at,
-        key.expires_at,
-    )
+    assert (entry.created_by, entry.expires_at) == (admin.user.id, key.expires_at)
     assert entry.modes == KEY_ALGORITHMS["aes-256"].modes
     assert sorted(entry.versions) == [1, 2]
     assert entry.epoch == read_epoch()
@@ -145,7 +141,7 @@ def test_a_version_that_does_not_exist_or_is_disabled_does_not_process(admin, ke
         entry.require_process(3, database_now())
     with pytest.raises(KeyNotUsable) as refusal:
         entry.require_process(1, database_now())
-    assert refusal.value.extra["status"] == "active"
+    assert refusal.value.extra["key_status"] == "active"
 
 
 def test_a_warm_entry_expires_by_the_time_it_is_asked_about(admin, new_key):
@@ -153,7 +149,7 @@ def test_a_warm_entry_expires_by_the_time_it_is_asked_about(admin, new_key):
     entry.require_protect(GCM, database_now())
     with pytest.raises(KeyNotActive) as refusal:
         entry.require_protect(GCM, entry.expires_at)
-    assert refusal.value.extra == {"state": "deactivated", "status": "expired"}
+    assert refusal.value.extra == {"state": "deactivated", "key_status": "expired"}
     assert entry.require_process(1, entry.expires_at).number == 1
 
 

@@ -75,7 +75,7 @@ def test_each_state_protects_and_processes_as_the_standard_says(state, protect, 
 def test_a_refusal_to_protect_names_state_and_status(state):
     with pytest.raises(KeyNotActive) as refusal:
         lifecycle.require_protect(at(state))
-    assert refusal.value.extra == {"state": state.value, "status": at(state).status.value}
+    assert refusal.value.extra == {"state": state.value, "key_status": at(state).status.value}
     assert refusal.value.code == "key_not_active"
 
 
@@ -83,7 +83,7 @@ def test_a_refusal_to_protect_names_state_and_status(state):
 def test_a_refusal_to_process_names_state_and_status(state):
     with pytest.raises(KeyNotUsable) as refusal:
         lifecycle.require_process(at(state))
-    assert refusal.value.extra == {"state": state.value, "status": at(state).status.value}
+    assert refusal.value.extra == {"state": state.value, "key_status": at(state).status.value}
     assert refusal.value.code == "key_not_usable"
 
 

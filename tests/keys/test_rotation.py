@@ -55,7 +55,7 @@ def test_the_version_that_was_seen_must_be_the_primary_one(admin, key):
         rotate(admin, key, expected_version=1)
     assert refusal.value.code == "version_conflict"
     assert refusal.value.extra["primary_version"] == 2
-    assert refusal.value.extra["status"] == "active"
+    assert refusal.value.extra["key_status"] == "active"
     assert KeyRotation.objects.count() == 1
 
 
@@ -72,7 +72,7 @@ def test_an_expired_key_is_not_rotated(admin, new_key, let_time_pass):
     let_time_pass(key, expired=True)
     with pytest.raises(KeyNotActive) as refusal:
         rotate(admin, key)
-    assert refusal.value.extra["status"] == "expired"
+    assert refusal.value.extra["key_status"] == "expired"
 
 
 def test_rotation_asks_for_a_reason(admin, key):

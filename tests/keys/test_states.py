@@ -60,7 +60,7 @@ def test_every_act_in_every_state_moves_the_key_or_is_refused(key_in, admin, ori
         with pytest.raises(IllegalTransition) as refusal:
             ACTS[act](principal=admin.principal, key_id=key.id, reason="test")
         assert refusal.value.extra["state"] == origin
-        assert {"state", "status"} <= set(refusal.value.extra)
+        assert {"state", "key_status"} <= set(refusal.value.extra)
     else:
         ACTS[act](principal=admin.principal, key_id=key.id, reason="test")
     assert Key.objects.get(pk=key.pk).check_mac().state == (expected or origin)
@@ -101,7 +101,7 @@ def test_an_expired_key_cannot_be_disabled_or_revoked_again(new_key, admin, let_
     for act in ("disable", "revoke", "enable", "activate"):
         with pytest.raises(IllegalTransition) as refusal:
             ACTS[act](principal=admin.principal, key_id=key.id, reason="test")
-        assert refusal.value.extra == {"state": "deactivated", "status": "expired"}
+        assert refusal.value.extra == {"state": "deactivated", "key_status": "expired"}
 
 
 def test_an_expired_key_can_still_be_marked_compromised(new_key, admin, let_time_pass):
