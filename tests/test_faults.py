@@ -1,0 +1,178 @@
+"""What the running product does when something it stands on goes away, and when it comes back."""
+
+import tempfile
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+import time_machine
+
+from tests.crash.campaign import RECOVERY_SECONDS, find_violations, kill_database_under_load, restart
+from tests.crash.load import Acknowledged
+from tests.product import ADMIN, PASSWORD, Product
+from tests.services.postgresql import PostgreSQL
+from tests.services.redis import Redis
+from tests.services.rights import folder_for_servers
+
+LIMIT = 12  # log-ins from one address
+SOON = 2  # seconds in which a refusal must come, however much is broken
+
+
+@pytest.fixture
+def servers():
+    """A folder that PostgreSQL's own account can pass through."""
+    with tempfile.TemporaryDirectory(prefix="faults-", dir=folder_for_servers()) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        yield folder
+
+
+def new_key(product, token):
+    body = {"name": f"fault-{uuid.uuid4().hex[:8]}", "algorithm": "aes-256"}
+    answer = product.send("POST", "/api/v1/keys", body, token=token)
+    assert answer.status == 201
+    return answer.json["id"]
+
+
+def encrypt(product, token, key_id):
+    body = {"algorithm": "aes-256-gcm", "data": "aGk=", "key_id": key_id}
+    return product.send("POST", "/api/v1/encrypt", body, token=token)
+
+
+def wait_until(is_reached, seconds=RECOVERY_SECONDS):
+    """The seconds until it was; a failure after so many."""
+    began = time.monotonic()
+    while not is_reached():
+        assert time.monotonic() - began < seconds
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+# --- Redis
+
+
+@pytest.mark.redis
+def test_without_redis_the_api_goes_on_and_nothing_fails_open(tmp_path, servers):
+    with (
+        Redis(servers / "redis") as redis,
+        Product(tmp_path, REDIS_URL=redis.url, CC_THROTTLE_AUTH=f"{LIMIT}/hour") as product,
+    ):
+        token = product.token()
+        key_id = new_key(product, token)
+        assert product.send("GET", "/health").json["services"]["redis"] == "healthy"
+
+        redis.stop()
+        health = product.send("GET", "/health")
+        assert (health.status, health.json["status"]) == (200, "degraded")
+        assert health.json["services"]["redis"] == "unhealthy"
+        assert health.json["services"]["database"] == "healthy"
+        assert encrypt(product, token, key_id).status == 200
+        statuses = [log_in_wrongly(product) for _ in range(LIMIT + 3)]
+        assert statuses.count(429) >= 3
+        assert set(statuses) == {401, 429}
+        answer = product.send("POST", "/auth/login", {"username": ADMIN, "password": PASSWORD})
+        assert (answer.status, answer.code) == (429, "throttled")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert product.send("GET", "/api/v1/keys", token=token).status == 200
+
+        redis.start()
+        wait_until(lambda: product.send("GET", "/health").json["status"] == "healthy")
+
+
+def log_in_wrongly(product):
+    began = time.monotonic()
+    body = {"username": f"nobody-{uuid.uuid4().hex}", "password": "wrong battery staple"}
+    status = product.send("POST", "/auth/login", body).status
+    assert time.monotonic() - began < SOON
+    return status
+
+
+# --- PostgreSQL
+
+
+@pytest.mark.postgresql
+def test_postgresql_gone_is_503_and_it_is_found_again_by_itself(tmp_path, servers):
+    everything = Acknowledged()
+    with (
+        PostgreSQL(servers / "postgresql", durable=True) as postgresql,
+        Product(tmp_path, database=postgresql.url, CC_DB_POOL_TIMEOUT="0.3") as product,
+    ):
+        recovered = kill_database_under_load(product, postgresql, everything, changes=60, seed=3)
+        assert recovered < RECOVERY_SECONDS
+        assert find_violations(product, everything) == []
+
+        token = product.token()
+        key_id = new_key(product, token)
+        assert encrypt(product, token, key_id).status == 200  # the keyring is warm
+        postgresql.stop()
+        for answer in (
+            encrypt(product, token, key_id),
+            product.send("GET", "/api/v1/keys", token=token),
+            product.send("POST", "/auth/login", {"username": ADMIN, "password": PASSWORD}),
+            product.send("POST", "/auth/refresh", {"refresh_token": "x"}),
+            product.send("GET", "/.well-known/jwks.json"),
+        ):
+            assert (answer.status, answer.code) == (503, "dependency_unavailable")
+            assert_tells_nothing(answer, product)
+        health, ready, page = (product.send("GET", path) for path in ("/health", "/readyz", "/admin/login/"))
+        assert (health.status, health.json["services"]["database"]) == (503, "unhealthy")
+        assert ready.status == 503
+        for answer in (health, ready, page):
+            assert_tells_nothing(answer, product)
+        assert product.send("GET", "/livez").status == 200
+        assert product.send("GET", "/metrics").status == 503
+
+        restart(postgresql)
+        wait_until(lambda: product.send("GET", "/health").status == 200)
+        assert encrypt(product, token, key_id).status == 200
+
+
+def assert_tells_nothing(answer, product):
+    text = answer.content.lower()
+    for word in (b"psycopg", b"pool", b"127.0.0.1", b"postgres", b"traceback", b"connection refused"):
+        assert word not in text
+
+
+@pytest.mark.postgresql
+def test_when_every_connection_is_taken_the_answer_is_503(tmp_path):
+    with Product(tmp_path, CC_DB_POOL_MAX="2", CC_DB_POOL_TIMEOUT="0.5") as product:
+        token = product.token()
+        key_id = new_key(product, token)
+        with psycopg.connect(product.database) as blocker, ThreadPoolExecutor(8) as pool:
+            blocker.execute("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE")
+            waiting = [pool.submit(encrypt, product, token, key_id) for _ in range(8)]
+            wait_until(lambda: sum(answer.done() for answer in waiting) == 6)
+            refused = [answer.result() for answer in waiting if answer.done()]
+            assert {(answer.status, answer.code) for answer in refused} == {(503, "dependency_unavailable")}
+            assert product.send("GET", "/livez").status == 200
+            blocker.rollback()
+            assert sorted(answer.result().status for answer in waiting) == [200, 200, *[503] * 6]
+        assert encrypt(product, token, key_id).status == 200
+
+
+# --- the clock
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_clock_that_is_set_back_revives_no_expired_key(admin):
+    from ciphercanary.crypto.algorithms import MODES  # noqa: PLC0415 - beside the models
+    from crypto_ops import engine  # noqa: PLC0415
+    from crypto_ops.requests import EncryptRequest  # noqa: PLC0415
+    from keys import services  # noqa: PLC0415
+    from keys.errors import KeyNotActive  # noqa: PLC0415
+
+    expires_at = datetime.now(UTC) + timedelta(seconds=0.5)
+    key = services.create_key(
+        principal=admin.principal, name="short-lived", algorithm="aes-256", expires_at=expires_at
+    )
+    request = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=b"", key_id=key.id)
+    assert engine.encrypt(request, admin.principal)
+    time.sleep(0.6)
+    # This process goes an hour back; the database's clock, which has the last word, does not.
+    with time_machine.travel(expires_at - timedelta(hours=1)), pytest.raises(KeyNotActive):
+        engine.encrypt(request, admin.principal)
