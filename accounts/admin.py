@@ -1,8 +1,6 @@
 """Accounts for auditors. Fields are named one by one: password hashes, token hashes and seeds are not among them."""
 
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
 
 from accounts.models import (
     LoginAttempt,
@@ -25,20 +23,13 @@ class UserAdmin(ReadOnlyModelAdmin):
         "email",
         "role",
         "is_active",
-        "has_authenticator",
+        "requires_second_factor",
         "subject_version",
         "created_at",
     )
-    list_display = ("username", "email", "role", "is_active", "has_authenticator", "created_at")
+    list_display = ("username", "email", "role", "is_active", "requires_second_factor", "created_at")
     list_filter = ("role", "is_active")
     search_fields = ("username", "email", "id")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return super().get_queryset(request).select_related("totp_device")
-
-    @admin.display(boolean=True)
-    def has_authenticator(self, user: User) -> bool:
-        return hasattr(user, "totp_device") and user.totp_device.confirmed
 
 
 @admin.register(TotpDevice)

@@ -171,6 +171,28 @@ class RowChange:
     old_values: Mapping[str, object] | None = None
     new_values: Mapping[str, object] | None = None
 
+    @classmethod
+    def inserted(cls, table_name: str, record_id: object, values: Mapping[str, object]) -> Self:
+        return cls(table_name=table_name, record_id=str(record_id), action="insert", new_values=values)
+
+    @classmethod
+    def updated(
+        cls, table_name: str, record_id: object, before: Mapping[str, object], after: Mapping[str, object]
+    ) -> Self:
+        """Of two records of the same fields, those that differ."""
+        changed = [name for name in after if after[name] != before[name]]
+        return cls(
+            table_name=table_name,
+            record_id=str(record_id),
+            action="update",
+            old_values={name: before[name] for name in changed},
+            new_values={name: after[name] for name in changed},
+        )
+
+    @classmethod
+    def deleted(cls, table_name: str, record_id: object, values: Mapping[str, object]) -> Self:
+        return cls(table_name=table_name, record_id=str(record_id), action="delete", old_values=values)
+
 
 def clean_text(text: str, limit: int) -> str:
     """The text without what PostgreSQL or UTF-8 cannot store, cut to ``limit`` characters where longer."""

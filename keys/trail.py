@@ -1,13 +1,9 @@
 """What the audit trail holds of a row: declared fields, none of them secret. Wrapped bytes are not among them."""
 
-from typing import Final
-
 from audit.events import RowChange
 from keys.models import Key, KeyVersion
 
 type Values = dict[str, object]
-
-TABLES: Final[dict[type[Key | KeyVersion], str]] = {Key: "encryption_keys", KeyVersion: "key_versions"}
 
 
 def key_values(key: Key) -> Values:
@@ -40,22 +36,11 @@ def version_values(version: KeyVersion) -> Values:
 
 
 def inserted(row: Key | KeyVersion) -> RowChange:
-    return RowChange(
-        table_name=TABLES[type(row)], record_id=str(row.pk), action="insert", new_values=_values(row)
-    )
+    return RowChange.inserted(row._meta.db_table, row.pk, _values(row))
 
 
 def updated(row: Key | KeyVersion, before: Values) -> RowChange:
-    """Only the fields that differ from ``before``; the row's sequence number always does."""
-    after = _values(row)
-    changed = [name for name in after if after[name] != before[name]]
-    return RowChange(
-        table_name=TABLES[type(row)],
-        record_id=str(row.pk),
-        action="update",
-        old_values={name: before[name] for name in changed},
-        new_values={name: after[name] for name in changed},
-    )
+    return RowChange.updated(row._meta.db_table, row.pk, before, _values(row))
 
 
 def _values(row: Key | KeyVersion) -> Values:

@@ -10,13 +10,18 @@ from django.conf import settings
 from django.db import models
 from django_otp.models import Device
 
+from ciphercanary.row_mac import MacField, MacProtectedRow
 
-class TotpDevice(Device):  # type: ignore[misc]  # django-otp ships no types
+
+class TotpDevice(MacProtectedRow, Device):  # type: ignore[misc]  # django-otp ships no types
     """A user's authenticator app: one each. It counts only once a code from it has been confirmed.
 
     The inherited ``verify_token`` refuses everything: a code is used by ``accounts.services`` alone, which
-    counts failures and makes it single-use.
+    counts failures and makes it single-use. The MAC leaves ``last_step`` out, because only a compare-and-set
+    writes it.
     """
+
+    MAC_LABEL = "totp_devices"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.OneToOneField(
@@ -33,6 +38,8 @@ class TotpDevice(Device):  # type: ignore[misc]  # django-otp ships no types
     wrapped = models.BinaryField()
     created_at = models.DateTimeField(auto_now_add=True)
 
+    objects = models.Manager["TotpDevice"]()
+
     class Meta:
         db_table = "totp_devices"
         verbose_name = "authenticator"
@@ -40,9 +47,17 @@ class TotpDevice(Device):  # type: ignore[misc]  # django-otp ships no types
     def __str__(self) -> str:
         return f"authenticator of {self.user}"
 
+    def mac_fields(self) -> tuple[MacField, ...]:
+        return self.id, self.user_id, self.confirmed, self.confirmed_at, self.kek_id, bytes(self.wrapped)
 
-class RecoveryCode(models.Model):
-    """One of the ten codes that stand in for the authenticator, each once."""
+
+class RecoveryCode(MacProtectedRow):
+    """One of the ten codes that stand in for the authenticator, each once.
+
+    The MAC leaves ``used_at`` out, because only a compare-and-set writes it.
+    """
+
+    MAC_LABEL = "recovery_codes"
 
     device = models.ForeignKey(TotpDevice, on_delete=models.CASCADE, related_name="recovery_codes")
     code_hash = models.CharField(max_length=64)
@@ -56,3 +71,6 @@ class RecoveryCode(models.Model):
 
     def __str__(self) -> str:
         return f"recovery code {self.pk}"
+
+    def mac_fields(self) -> tuple[MacField, ...]:
+        return self.device_id, self.code_hash

@@ -58,6 +58,8 @@ class User(MacProtectedRow, AbstractBaseUser):
     email = models.EmailField(unique=True, null=True, blank=True)  # '' would clash
     role = models.CharField(max_length=20, choices=[(role, role) for role in ROLES])
     is_active = models.BooleanField(default=True)
+    # Under the MAC, so that nobody switches the second factor off by deleting the authenticator's row.
+    requires_second_factor = models.BooleanField(default=False, editable=False)
     subject_version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     last_login = None  # Django's way to leave a column out; the audit log knows every log-in
@@ -86,7 +88,15 @@ class User(MacProtectedRow, AbstractBaseUser):
         return self.username
 
     def mac_fields(self) -> tuple[MacField, ...]:
-        return self.id, self.username, self.role, self.is_active, self.subject_version, self.password
+        return (
+            self.id,
+            self.username,
+            self.role,
+            self.is_active,
+            self.requires_second_factor,
+            self.subject_version,
+            self.password,
+        )
 
     @property
     def is_staff(self) -> bool:

@@ -9,10 +9,10 @@ from accounts import actions
 from accounts.hashers import hash_slot
 from accounts.models import User
 from accounts.origin import Origin
+from accounts.records import user_event
 from accounts.services import attempts
 from accounts.services.sessions import TokenPair, open_session
 from accounts.services.totp import require_second_factor
-from audit.events import Event
 from audit.services import record
 from ciphercanary.errors import Denied, Unauthenticated
 
@@ -54,7 +54,7 @@ def log_in_to_admin(*, username: str, password: str, totp_code: str = "", origin
             attempts.forgive(attempts.PASSWORD, username)
             if user.is_staff:
                 actor = origin.user(user.id, user.username, auth_method=verified.auth_method)
-                record(_admin_event(actions.SESSION_OPENED, user), actor)
+                record(user_event(actions.SESSION_OPENED, user.id), actor)
     if not user.is_staff:
         raise Denied("Your role may not see the admin site.")
     return user
@@ -63,16 +63,12 @@ def log_in_to_admin(*, username: str, password: str, totp_code: str = "", origin
 @transaction.atomic
 def log_out_of_admin(*, user: User, origin: Origin) -> None:
     """Record that a browser session ends; Django ends it."""
-    record(_admin_event(actions.SESSION_CLOSED, user), origin.user(user.id, user.username))
+    record(user_event(actions.SESSION_CLOSED, user.id), origin.user(user.id, user.username))
 
 
 def known_username(username: str) -> str:
     """The name, if an account has it, else nothing: a password typed into the wrong field is not recorded."""
     return User.objects.filter(username=username.lower()).values_list("username", flat=True).first() or ""
-
-
-def _admin_event(action: str, user: User) -> Event:
-    return Event(action=action, object_type="user", object_id=str(user.id))
 
 
 def _verify_credentials(username: str, password: str, totp_code: str, origin: Origin) -> Verified:

@@ -12,6 +12,7 @@ from accounts import actions, signing_keys
 from accounts.errors import SessionEnded
 from accounts.models import RefreshToken, TokenFamily, User
 from accounts.origin import Origin
+from accounts.records import user_event
 from accounts.signing_keys import KeySet
 from accounts.tokens import issue_access_token
 from audit.epoch import raise_epoch
@@ -86,7 +87,7 @@ def log_out(*, refresh_token: str, everywhere: bool = False, origin: Origin) -> 
             _require_current(token, family)
             family.user.subject_version += 1
             family.user.save_with_mac(update_fields=["subject_version"])
-            record(_user_event(actions.USER_SIGNED_OUT, family.user), actor)
+            record(user_event(actions.USER_SIGNED_OUT, family.user_id), actor)
         if family.revoked_at is None:
             _revoke(family)
             record(_event(actions.SESSION_CLOSED, family), actor)
@@ -174,7 +175,3 @@ def _actor(family: TokenFamily, origin: Origin) -> Actor:
 
 def _event(action: str, family: TokenFamily, **meta: str) -> Event:
     return Event(action=action, object_type="session", object_id=str(family.id), meta=meta)
-
-
-def _user_event(action: str, user: User) -> Event:
-    return Event(action=action, object_type="user", object_id=str(user.id))

@@ -4,6 +4,7 @@ Whoever changes a user's second factor holds the lock on the user's row, so that
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -24,19 +25,24 @@ from accounts.one_time_codes import (
 )
 from accounts.origin import Origin
 from accounts.principals import Principal
+from accounts.records import deleted, device_values, inserted, updated, user_event, user_values
 from accounts.services import attempts
 from audit.epoch import raise_epoch
-from audit.events import Event, RowChange
+from audit.events import RowChange
 from audit.services import record
-from ciphercanary import kek
+from ciphercanary import kek, system_keys
 from ciphercanary.clock import database_now
 from ciphercanary.crypto.material import KeyMaterial
 from ciphercanary.errors import Invalid, NotFound, Unauthenticated
+from ciphercanary.row_mac import IntegrityFailed
 
 type Method = Literal["totp", "recovery_code"]
 
-SEED_LABEL = "cc/sys/v1"
 WRONG_CODE = "This is not a present code of the authenticator, or it was used already."
+GONE = (
+    "The authenticator that a log-in of this user asks for was removed outside the application. "
+    "Find out who wrote to the database, then reset it: bin/manage reset_totp."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +57,20 @@ class Enrolment:
 def enrol_totp(*, principal: Principal) -> Enrolment:
     """Give the caller a new seed. It asks nobody for a code until ``confirm_totp`` has seen one.
 
-    An earlier seed that was never confirmed is replaced. Raises Denied, AlreadyEnrolled.
+    An earlier seed that was never confirmed is replaced. Raises Denied, RecentAuthRequired (a stolen access
+    token must not lock its owner out), AlreadyEnrolled.
     """
-    user = User.objects.lock(principal.person_id)
-    if TotpDevice.objects.devices_for_user(user, confirmed=True).exists():
+    person_id = principal.person_id
+    principal.require_recent_log_in(database_now())
+    user = User.objects.lock(person_id)
+    if user.requires_second_factor:
         raise AlreadyEnrolled("Remove the present authenticator first.")
-    TotpDevice.objects.devices_for_user(user, confirmed=False).delete()
+    TotpDevice.objects.filter(user=user).delete()
     seed, device = new_seed(), TotpDevice(user=user)
-    wrapped = kek.wrap(seed, label=SEED_LABEL, parts=_seed_parts(device))
+    wrapped = kek.wrap(seed, label=system_keys.LABEL, parts=_seed_parts(device))
     device.kek_id, device.wrapped = wrapped.kek_id, wrapped.wrapped
-    device.save(force_insert=True)
-    _record(principal, actions.TOTP_ENROLLED, device)
+    device.save_with_mac()
+    record(user_event(actions.TOTP_ENROLLED, user.id), principal.actor, changes=[inserted(device)])
     return Enrolment(secret=seed_text(seed), otpauth_uri=otpauth_uri(seed, user.username))
 
 
@@ -72,20 +81,21 @@ def confirm_totp(*, principal: Principal, code: str) -> list[str]:
     The code is used up by this. Raises Denied, NotFound where nothing was enrolled, AlreadyEnrolled, and
     Invalid for a wrong code. Guesses are not counted: the caller was shown the seed.
     """
-    device = _find_device(User.objects.lock(principal.person_id).id)
-    if device.confirmed:
+    user = User.objects.lock(principal.person_id)
+    if user.requires_second_factor:
         raise AlreadyEnrolled("This authenticator is confirmed already.")
-    before, now = _declared(device), database_now()
+    device = _find_device(user.id).check_mac()
+    before, now = device_values(device), database_now()
     step = matching_step(_open_seed(device), tidy(code), now)
     if step is None:
         raise _wrong_field()
     device.confirmed, device.confirmed_at, device.last_step = True, now, step
-    device.save(update_fields=["confirmed", "confirmed_at", "last_step"])
+    device.save_with_mac(update_fields=["confirmed", "confirmed_at", "last_step"])
     codes = new_recovery_codes()
-    RecoveryCode.objects.bulk_create(
-        RecoveryCode(device=device, code_hash=recovery_code_hash(device.id, each)) for each in codes
-    )
-    _record(principal, actions.TOTP_CONFIRMED, device, before)
+    for each in codes:
+        RecoveryCode(device=device, code_hash=recovery_code_hash(device.id, each)).save_with_mac()
+    changes = [updated(device, before), _require_codes_of(user, is_required=True)]
+    record(user_event(actions.TOTP_CONFIRMED, user.id), principal.actor, changes=changes)
     raise_epoch()
     return codes
 
@@ -100,47 +110,54 @@ def remove_totp(*, principal: Principal, code: str) -> None:
     _find_device(user_id, confirmed=True)
     attempts.spend(attempts.TOTP, str(user_id))
     with transaction.atomic():
-        device = _find_device(User.objects.lock(user_id).id, confirmed=True)
+        user = User.objects.lock(user_id)
+        device = _find_device(user_id, confirmed=True).check_mac()
         try:
             _use_code(device, code)
         except Unauthenticated:
             raise _wrong_field() from None
         attempts.forgive(attempts.TOTP, str(user_id))
-        _delete(principal, actions.TOTP_REMOVED, device)
+        _remove(principal, actions.TOTP_REMOVED, user)
 
 
 @transaction.atomic
 def reset_totp(*, principal: Principal, user_id: UUID) -> User:
     """Take another's authenticator away, for whoever lost it and the recovery codes too.
 
-    Raises Denied, RecentAuthRequired, and NotFound where there is no such user or no authenticator.
+    It also mends what was removed outside the application. Raises Denied, RecentAuthRequired, and NotFound
+    where there is no such user or no authenticator.
     """
     principal.require("users.manage")
     principal.require_recent_log_in(database_now())
     user = User.objects.lock(user_id)
+    if not user.requires_second_factor:
+        _find_device(user_id)
     attempts.forgive(attempts.TOTP, str(user_id))
-    _delete(principal, actions.TOTP_RESET, _find_device(user_id))
+    _remove(principal, actions.TOTP_RESET, user)
     return user
 
 
 def require_second_factor(user: User, totp_code: str, origin: Origin) -> tuple[Method, ...]:
-    """What the second factor adds to the methods of a log-in: nothing where no authenticator is confirmed.
+    """What the second factor adds to the methods of a log-in: nothing where the user has none.
 
-    Raises OtpRequired without a code, Unauthenticated for one that is wrong, too old or used before, and
-    Throttled after five of those. Called outside any transaction: the count and the used code must stay
-    whatever becomes of the log-in.
+    Raises OtpRequired without a code, Unauthenticated for one that is wrong, too old or used before,
+    Throttled after five of those, and IntegrityFailed where the authenticator was changed or removed outside
+    the application. Called outside any transaction: the count and the used code must stay whatever becomes of
+    the log-in.
     """
-    device = TotpDevice.objects.devices_for_user(user, confirmed=True).first()
-    if device is None:
+    if not user.requires_second_factor:
         return ()
     if not totp_code:
         raise OtpRequired("Send a code of your authenticator, or a recovery code, as totp_code.")
+    device = TotpDevice.objects.filter(user=user, confirmed=True).first()
+    if device is None:
+        raise IntegrityFailed(GONE)
     attempts.spend(attempts.TOTP, str(user.id))
     with transaction.atomic(durable=True):
-        method = _use_code(device, totp_code)
+        method = _use_code(device.check_mac(), totp_code)
         if method == "recovery_code":
             actor = origin.user(user.id, user.username, auth_method="password+recovery_code")
-            record(_event(actions.RECOVERY_CODE_USED, device), actor)
+            record(user_event(actions.RECOVERY_CODE_USED, user.id), actor)
         attempts.forgive(attempts.TOTP, str(user.id))
     return (method,)
 
@@ -152,15 +169,21 @@ def _use_code(device: TotpDevice, code: str) -> Method:
     """
     code, now = tidy(code), database_now()
     if not is_totp_code(code):
-        code_hash = recovery_code_hash(device.id, code)
-        unused = RecoveryCode.objects.filter(device=device, code_hash=code_hash, used_at=None)
-        if not unused.update(used_at=now):
-            raise Unauthenticated(WRONG_CODE)
+        _use_recovery_code(device, code, now)
         return "recovery_code"
     step = matching_step(_open_seed(device), code, now)
     if step is None or not _advance(device, step):
         raise Unauthenticated(WRONG_CODE)
     return "totp"
+
+
+def _use_recovery_code(device: TotpDevice, code: str, now: datetime) -> None:
+    unused = RecoveryCode.objects.filter(
+        device=device, code_hash=recovery_code_hash(device.id, code), used_at=None
+    )
+    row = unused.first()
+    if row is None or not unused.filter(pk=row.check_mac().pk).update(used_at=now):
+        raise Unauthenticated(WRONG_CODE)
 
 
 def _advance(device: TotpDevice, step: int) -> bool:
@@ -175,32 +198,25 @@ def _find_device(user_id: UUID, **conditions: bool) -> TotpDevice:
     return device
 
 
-def _delete(principal: Principal, action: str, device: TotpDevice) -> None:
-    change = RowChange(
-        table_name="totp_devices", record_id=str(device.id), action="delete", old_values=_declared(device)
-    )
-    record(_event(action, device), principal.actor, changes=[change])
-    device.delete()
+def _remove(principal: Principal, action: str, user: User) -> None:
+    devices = TotpDevice.objects.filter(user=user)
+    changes = [deleted(device) for device in devices]
+    devices.delete()
+    changes.append(_require_codes_of(user, is_required=False))
+    record(user_event(action, user.id), principal.actor, changes=changes)
     raise_epoch()
 
 
-def _record(
-    principal: Principal, action: str, device: TotpDevice, before: dict[str, object] | None = None
-) -> None:
-    """Record a device as it is now; ``before`` are its declared fields where it existed already."""
-    change = RowChange(
-        table_name="totp_devices",
-        record_id=str(device.id),
-        action="update" if before else "insert",
-        old_values=before,
-        new_values=_declared(device),
-    )
-    record(_event(action, device), principal.actor, changes=[change])
+def _require_codes_of(user: User, *, is_required: bool) -> RowChange:
+    before = user_values(user)
+    user.requires_second_factor = is_required
+    user.save_with_mac(update_fields=["requires_second_factor"])
+    return updated(user, before)
 
 
 def _open_seed(device: TotpDevice) -> KeyMaterial:
     wrapped = kek.Wrapped(device.kek_id, bytes(device.wrapped))
-    return kek.unwrap(wrapped, label=SEED_LABEL, parts=_seed_parts(device))
+    return kek.unwrap(wrapped, label=system_keys.LABEL, parts=_seed_parts(device))
 
 
 def _seed_parts(device: TotpDevice) -> list[bytes]:
@@ -209,12 +225,3 @@ def _seed_parts(device: TotpDevice) -> list[bytes]:
 
 def _wrong_field() -> Invalid:
     return Invalid(f"code: {WRONG_CODE}", fields={"code": [WRONG_CODE]})
-
-
-def _event(action: str, device: TotpDevice) -> Event:
-    return Event(action=action, object_type="user", object_id=str(device.user_id))
-
-
-def _declared(device: TotpDevice) -> dict[str, object]:
-    """What the audit trail may show of a row."""
-    return {"user_id": device.user_id, "confirmed": device.confirmed}

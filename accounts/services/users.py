@@ -13,10 +13,10 @@ from accounts.hashers import hash_slot
 from accounts.models import User
 from accounts.passwords import require_acceptable
 from accounts.principals import Principal
+from accounts.records import Values, inserted, updated, user_event, user_values
 from accounts.roles import ADMIN, ROLES
 from accounts.services import attempts
 from audit.epoch import raise_epoch
-from audit.events import Event, RowChange
 from audit.services import record
 from ciphercanary.clock import database_now
 from ciphercanary.errors import Invalid, NotFound
@@ -45,7 +45,7 @@ def create_user(
     user.password = make_password(password)
     with transaction.atomic():
         _insert(user)
-        record(_event(actions.USER_CREATED, user), principal.actor, changes=[_change(user, None)])
+        record(user_event(actions.USER_CREATED, user.id), principal.actor, changes=[inserted(user)])
     return user
 
 
@@ -93,7 +93,7 @@ def set_role(*, principal: Principal, user_id: UUID, role: str) -> User:
     user = _lock_beside_admins(user_id, stays_admin=role == ADMIN)
     if user.role == role:
         return user
-    before = _declared(user)
+    before = user_values(user)
     user.role = role
     return _save(user, principal, actions.USER_ROLE_CHANGED, before, ends_sessions=True)
 
@@ -105,7 +105,7 @@ def disable_user(*, principal: Principal, user_id: UUID) -> User:
     user = _lock_beside_admins(user_id, stays_admin=False)
     if not user.is_active:
         return user
-    before = _declared(user)
+    before = user_values(user)
     user.is_active = False
     return _save(user, principal, actions.USER_DISABLED, before, ends_sessions=True)
 
@@ -117,7 +117,7 @@ def enable_user(*, principal: Principal, user_id: UUID) -> User:
     user = User.objects.lock(user_id)
     if user.is_active:
         return user
-    before = _declared(user)
+    before = user_values(user)
     user.is_active = True
     return _save(user, principal, actions.USER_ENABLED, before)
 
@@ -137,7 +137,7 @@ def unlock_user(*, principal: Principal, user_id: UUID) -> User:
     user = User.objects.lock(user_id)
     attempts.forgive(attempts.PASSWORD, user.username)
     attempts.forgive(attempts.TOTP, str(user.id))
-    record(_event(actions.USER_UNLOCKED, user), principal.actor)
+    record(user_event(actions.USER_UNLOCKED, user.id), principal.actor)
     return user
 
 
@@ -156,7 +156,7 @@ def _save(
     user: User,
     principal: Principal,
     action: str,
-    before: dict[str, object] | None = None,
+    before: Values | None = None,
     *,
     ends_sessions: bool = False,
 ) -> User:
@@ -164,8 +164,8 @@ def _save(
     if ends_sessions:
         user.subject_version += 1
     user.save_with_mac()
-    changes = [_change(user, before)] if before else []
-    record(_event(action, user), principal.actor, changes=changes)
+    changes = [updated(user, before)] if before else []
+    record(user_event(action, user.id), principal.actor, changes=changes)
     raise_epoch()
     return user
 
@@ -200,28 +200,3 @@ def _require_email(email: str) -> None:
     except ValidationError:
         message = "This is not an e-mail address."
         raise Invalid(f"email: {message}", fields={"email": [message]}) from None
-
-
-def _event(action: str, user: User) -> Event:
-    return Event(action=action, object_type="user", object_id=str(user.id))
-
-
-def _change(user: User, before: dict[str, object] | None) -> RowChange:
-    return RowChange(
-        table_name="users",
-        record_id=str(user.id),
-        action="update" if before else "insert",
-        old_values=before,
-        new_values=_declared(user),
-    )
-
-
-def _declared(user: User) -> dict[str, object]:
-    """What the audit trail may show of a row."""
-    return {
-        "username": user.username,
-        "email": user.email,
-        "role": user.role,
-        "is_active": user.is_active,
-        "subject_version": user.subject_version,
-    }

@@ -7,7 +7,7 @@ from django.db import connection
 
 from accounts import actions
 from accounts.lockout import WINDOW
-from accounts.models import LoginAttempt, TokenFamily, TotpDevice, User
+from accounts.models import LoginAttempt, TokenFamily, User
 from audit.models import AuditLog
 from tests.personas import PASSWORD, ApiClient, UserFactory
 
@@ -185,7 +185,8 @@ def test_a_role_altered_in_the_database_refuses_the_log_in(api, dora):
 
 
 def test_a_second_factor_is_asked_for_only_after_the_right_password(api, dora):
-    TotpDevice.objects.create(user=dora, confirmed=True, kek_id="none", wrapped=b"none")
+    dora.requires_second_factor = True
+    dora.save_with_mac()
     assert log_in(api, password="not the password").code == "authentication_failed"
     answer = log_in(api)
     assert (answer.status, answer.code) == (401, "otp_required")
@@ -193,7 +194,8 @@ def test_a_second_factor_is_asked_for_only_after_the_right_password(api, dora):
 
 
 def test_the_right_password_alone_does_not_forgive_where_a_second_factor_is_due(api, dora):
-    TotpDevice.objects.create(user=dora, confirmed=True, kek_id="none", wrapped=b"none")
+    dora.requires_second_factor = True
+    dora.save_with_mac()
     statuses = [log_in(api).status for _ in range(6)]
     assert statuses == [401] * 5 + [429]
 

@@ -14,7 +14,8 @@ from django_otp.oath import totp
 
 from accounts import actions, services
 from accounts.errors import AlreadyEnrolled, RecentAuthRequired
-from accounts.models import RecoveryCode, TotpDevice
+from accounts.models import RecoveryCode, TotpDevice, User
+from accounts.one_time_codes import recovery_code_hash
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.services.totp import require_second_factor
@@ -23,9 +24,11 @@ from audit.models import AuditLog, AuditTrail
 from ciphercanary.clock import database_now
 from ciphercanary.crypto.errors import UnwrapFailed
 from ciphercanary.errors import Denied, Throttled, Unauthenticated
+from ciphercanary.row_mac import IntegrityFailed
 from tests.personas import PASSWORD, ApiClient, make_persona
 
 ORIGIN = Origin(client_ip="127.0.0.1", user_agent="tests", request_id="test")
+OWN_CODE = "ABCD-EFGH-2345-WXYZ"
 
 
 class Authenticator:
@@ -49,6 +52,7 @@ def enrol(persona):
     authenticator = Authenticator(persona.api.post("/auth/totp/enrol").json["secret"])
     answer = persona.api.post("/auth/totp/confirm", {"code": authenticator.code()})
     assert answer.status == 200, answer.json
+    persona.user.refresh_from_db()
     let_time_pass()
     return authenticator, answer.json["recovery_codes"]
 
@@ -359,9 +363,53 @@ def test_a_seed_that_was_put_into_another_row_does_not_open(enrolled, stranger):
     thief, _ = enrol(stranger)
     mine, theirs = TotpDevice.objects.get(user=stranger.user), TotpDevice.objects.get(user=persona.user)
     TotpDevice.objects.filter(pk=theirs.pk).update(wrapped=mine.wrapped)
+    with pytest.raises(IntegrityFailed):
+        require_second_factor(persona.user, thief.code(), ORIGIN)
+    # Its MAC made anew, the seed still does not open.
+    TotpDevice.objects.get(user=persona.user).save_with_mac()
     with pytest.raises(UnwrapFailed):
         require_second_factor(persona.user, thief.code(), ORIGIN)
     assert log_in(persona, thief.code()).code == "integrity_failed"
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        lambda devices: devices.delete(),
+        lambda devices: devices.update(confirmed=False),
+        lambda devices: devices.update(confirmed_at=None),
+        lambda _: User.objects.update(requires_second_factor=False),
+    ],
+    ids=["device deleted", "unconfirmed", "device altered", "user altered"],
+)
+def test_whoever_writes_the_database_does_not_switch_the_second_factor_off(enrolled, tamper):
+    authenticator, _, persona = enrolled
+    tamper(TotpDevice.objects.all())
+    assert log_in(persona).status in {401, 503}
+    assert log_in(persona, authenticator.wrong_code()).status != 200
+
+
+def test_a_recovery_code_put_in_by_hand_is_not_believed(enrolled):
+    _, _, persona = enrolled
+    device = TotpDevice.objects.get()
+    RecoveryCode.objects.filter(pk=RecoveryCode.objects.first().pk).update(
+        code_hash=recovery_code_hash(device.id, OWN_CODE)
+    )
+    assert log_in(persona, OWN_CODE).code == "integrity_failed"
+
+
+def test_a_reset_mends_an_authenticator_that_was_removed_by_hand(enrolled):
+    _, _, persona = enrolled
+    TotpDevice.objects.all().delete()
+    assert log_in(persona, "000000").code == "integrity_failed"
+    call_command("reset_totp", persona.user.username)
+    assert log_in(persona).status == 200
+
+
+def test_enrolling_needs_a_recent_log_in(developer):
+    with pytest.raises(RecentAuthRequired):
+        services.enrol_totp(principal=logged_in_long_ago(developer.principal))
+    assert not TotpDevice.objects.exists()
 
 
 def test_a_user_has_one_authenticator(enrolled):

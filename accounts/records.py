@@ -1,0 +1,43 @@
+"""What the audit log holds of accounts: events of a user; of rows the declared fields, none of them secret."""
+
+from uuid import UUID
+
+from accounts.models import TotpDevice, User
+from audit.events import Event, RowChange
+
+type Values = dict[str, object]
+
+
+def user_event(action: str, user_id: UUID) -> Event:
+    return Event(action=action, object_type="user", object_id=str(user_id))
+
+
+def user_values(user: User) -> Values:
+    return {
+        "username": user.username,
+        "email": user.email,
+        "role": user.role,
+        "is_active": user.is_active,
+        "requires_second_factor": user.requires_second_factor,
+        "subject_version": user.subject_version,
+    }
+
+
+def device_values(device: TotpDevice) -> Values:
+    return {"user_id": device.user_id, "confirmed": device.confirmed}
+
+
+def inserted(row: User | TotpDevice) -> RowChange:
+    return RowChange.inserted(row._meta.db_table, row.pk, _values(row))
+
+
+def updated(row: User | TotpDevice, before: Values) -> RowChange:
+    return RowChange.updated(row._meta.db_table, row.pk, before, _values(row))
+
+
+def deleted(row: TotpDevice) -> RowChange:
+    return RowChange.deleted(row._meta.db_table, row.pk, _values(row))
+
+
+def _values(row: User | TotpDevice) -> Values:
+    return user_values(row) if isinstance(row, User) else device_values(row)
