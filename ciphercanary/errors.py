@@ -36,6 +36,11 @@ class Invalid(DomainError):
     code = "invalid_request"
     title = "The request is not valid"
 
+    @staticmethod
+    def of_field(name: str, message: str) -> "Invalid":
+        """The refusal of one input field."""
+        return Invalid(f"{name}: {message}", fields={name: [message]})
+
 
 class Unauthenticated(DomainError):
     """Nobody known is asking."""

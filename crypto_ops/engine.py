@@ -93,10 +93,7 @@ def _protecting_version(entry: KeyEntry, request: EncryptRequest, now: datetime)
     # Equal plaintexts give equal ciphertexts only under one version: who looks rows up by their ciphertext
     # says which.
     if not request.mode.deterministic:
-        raise Invalid(
-            f"With {request.mode.name} the primary version encrypts: leave key_version out.",
-            fields={"key_version": ["Only deterministic modes take a version."]},
-        )
+        raise Invalid.of_field("key_version", "Only deterministic modes take a version: leave it out.")
     return entry.require_process(request.key_version, now)
 
 
@@ -129,9 +126,8 @@ def _candidates(
             raise DecryptionFailed  # a relabelled ciphertext looks like any other altered one
         return [entry.require_process(request.key_version, now, for_reencryption=for_reencryption)]
     if len(request.sealed.ciphertext) > MAX_TRIAL_BYTES and len(entry.versions) > 1:
-        raise Invalid(
-            f"Above {MAX_TRIAL_BYTES} bytes key_version is required: versions are not tried one by one.",
-            fields={"key_version": ["Required for data of this size."]},
+        raise Invalid.of_field(
+            "key_version", f"Required above {MAX_TRIAL_BYTES} bytes: versions are not tried one by one."
         )
     lifecycle.require_process(entry.standing(now))
     enabled = [entry.versions[number] for number in sorted(entry.versions, reverse=True)]
@@ -158,9 +154,8 @@ def _decide_reencryption(request: ReencryptRequest, principal: Principal) -> Dec
     source = keyring.find(request.envelope.key_id, principal)
     compromised = source.standing(now).state is State.COMPROMISED
     if compromised and not request.reason:
-        raise Invalid(
-            "The source key is compromised: say why its message is to be trusted.",
-            fields={"reason": ["Required for a compromised source key."]},
+        raise Invalid.of_field(
+            "reason", "Required: the source key is compromised. Say why its message is to be trusted."
         )
     target = _target(request, source, principal)
     opening = DecryptRequest.of_envelope(request.envelope, request.aad)

@@ -17,29 +17,33 @@ MAX_ROTATION_PERIOD: Final = 3650  # days
 
 def check_name(name: str) -> None:
     if not NAME.fullmatch(name):
-        raise _refusal("name", "3 to 64 characters of a-z, 0-9 and hyphen.")
+        raise Invalid.of_field("name", "3 to 64 characters of a-z, 0-9 and hyphen.")
 
 
 def check_description(description: str) -> None:
     if len(description) > MAX_DESCRIPTION or not _is_prose(description):
-        raise _refusal("description", f"At most {MAX_DESCRIPTION} characters, and no control characters.")
+        raise Invalid.of_field(
+            "description", f"At most {MAX_DESCRIPTION} characters, and no control characters."
+        )
 
 
 def check_tags(tags: Sequence[str]) -> None:
     if len(tags) > MAX_TAGS or len(set(tags)) != len(tags):
-        raise _refusal("tags", f"At most {MAX_TAGS} tags, each of them once.")
+        raise Invalid.of_field("tags", f"At most {MAX_TAGS} tags, each of them once.")
     if not all(_is_label(tag, MAX_TAG) for tag in tags):
-        raise _refusal("tags", f"A tag has 1 to {MAX_TAG} printable characters and no space at its ends.")
+        raise Invalid.of_field(
+            "tags", f"A tag has 1 to {MAX_TAG} printable characters and no space at its ends."
+        )
 
 
 def check_reason(reason: str) -> None:
     if not _is_label(reason, MAX_REASON):
-        raise _refusal("reason", f"1 to {MAX_REASON} printable characters and no space at the ends.")
+        raise Invalid.of_field("reason", f"1 to {MAX_REASON} printable characters and no space at the ends.")
 
 
 def check_rotation_period(days: int | None) -> None:
     if days is not None and not 1 <= days <= MAX_ROTATION_PERIOD:
-        raise _refusal("rotation_period_days", f"1 to {MAX_ROTATION_PERIOD} days, or null.")
+        raise Invalid.of_field("rotation_period_days", f"1 to {MAX_ROTATION_PERIOD} days, or null.")
 
 
 def _is_prose(text: str) -> bool:
@@ -50,7 +54,3 @@ def _is_prose(text: str) -> bool:
 def _is_label(text: str, max_length: int) -> bool:
     # Printable is stricter than prose: an invisible or right-to-left mark makes one label look like another.
     return 0 < len(text) <= max_length and text.isprintable() and text == text.strip()
-
-
-def _refusal(field: str, message: str) -> Invalid:
-    return Invalid(f"{field}: {message}", fields={field: [message]})

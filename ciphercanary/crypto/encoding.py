@@ -15,16 +15,12 @@ def decode_base64(text: str, *, field: str, max_bytes: int) -> bytes:
     Padding is required; white space, other alphabets and non-zero trailing bits (RFC 4648 §3.5) are refused.
     """
     if 3 * (len(text) // 4) - text[-2:].count("=") > max_bytes:  # before decoding: the bound is on memory
-        raise _refusal(field, f"At most {max_bytes} bytes.")
+        raise Invalid.of_field(field, f"At most {max_bytes} bytes.")
     try:
         octets = binascii.a2b_base64(text)
     except ValueError:
-        raise _refusal(field, "Not valid base64.") from None
+        raise Invalid.of_field(field, "Not valid base64.") from None
     # binascii skips what it does not know and ignores trailing bits; the comparison is what makes it strict.
     if encode_base64(octets) != text:
-        raise _refusal(field, "Not valid base64.")
+        raise Invalid.of_field(field, "Not valid base64.")
     return octets
-
-
-def _refusal(field: str, message: str) -> Invalid:
-    return Invalid(f"{field}: {message}", fields={field: [message]})

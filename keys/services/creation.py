@@ -67,7 +67,7 @@ def default_key(principal: Principal, algorithm: str) -> Key:
     """
     kind = find_key_algorithm(algorithm)
     if principal.user_id is None:
-        raise Invalid("Name a key_id: only a user has a default key.", fields={"key_id": ["Required."]})
+        raise Invalid.of_field("key_id", "Required: only a user has a default key.")
     existing = _find_default(principal.user_id, kind)
     if existing is not None:
         return existing
@@ -90,11 +90,9 @@ def check_expiry(expires_at: datetime | None, activates_at: datetime | None, now
     if expires_at is None:
         return
     if expires_at <= now:
-        raise Invalid("expires_at lies in the past.", fields={"expires_at": ["Must lie in the future."]})
+        raise Invalid.of_field("expires_at", "Must lie in the future.")
     if activates_at is not None and expires_at <= activates_at:
-        raise Invalid(
-            "expires_at is not after activates_at.", fields={"expires_at": ["Must be after activates_at."]}
-        )
+        raise Invalid.of_field("expires_at", "Must be after activates_at.")
 
 
 def next_rotation(period_days: int | None, since: datetime) -> datetime | None:
@@ -117,10 +115,7 @@ def new_version(key: Key, number: int, kind: KeyAlgorithm, now: datetime) -> Key
 def _find_algorithm(name: str, key_size: int | None) -> KeyAlgorithm:
     kind = find_key_algorithm(name)
     if key_size is not None and key_size != kind.key_size:
-        raise Invalid(
-            f"A key of {kind.name} has {kind.key_size} bits.",
-            fields={"key_size": [f"Must be {kind.key_size}, or left out."]},
-        )
+        raise Invalid.of_field("key_size", f"Must be {kind.key_size} bits, or left out.")
     return kind
 
 
