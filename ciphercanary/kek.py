@@ -13,7 +13,6 @@ import base64
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from ciphercanary.crypto.errors import UnwrapFailed
 from ciphercanary.crypto.material import KeyMaterial
 from ciphercanary.errors import Unavailable
 from ciphercanary.models import Instance, KeyEncryptionKey
+from ciphercanary.wrapped_row import Wrapped, WrappedRow
 
 KEK_SIZE = 32
 SENTINEL_LABEL = "cc/kek-sentinel/v1"
@@ -38,14 +38,6 @@ class KekUnavailable(Unavailable):
 
     code = "integrity_failed"
     title = "Key-encryption key unavailable"
-
-
-@dataclass(frozen=True, slots=True)
-class Wrapped:
-    """A wrapped key and the name of the key-encryption key that opens it."""
-
-    kek_id: str
-    wrapped: bytes
 
 
 def wrap(material: KeyMaterial, *, label: str, parts: Sequence[bytes]) -> Wrapped:
@@ -171,5 +163,6 @@ def _open_sentinel(record: KeyEncryptionKey) -> None:
 
 
 def _holds_wrapped_rows() -> bool:
-    models = [m for m in apps.get_models() if any(field.name == "wrapped" for field in m._meta.fields)]
-    return any(model._default_manager.exists() for model in models)
+    return any(
+        model._default_manager.exists() for model in apps.get_models() if issubclass(model, WrappedRow)
+    )

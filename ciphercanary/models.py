@@ -4,6 +4,8 @@ import uuid
 
 from django.db import models
 
+from ciphercanary.wrapped_row import WrappedRow
+
 
 class Instance(models.Model):
     """One row: the identity that every wrapped key is bound to."""
@@ -43,14 +45,12 @@ class KeyEncryptionKey(models.Model):
         return self.id
 
 
-class SystemKey(models.Model):
+class SystemKey(WrappedRow):
     """A MAC key of the installation itself, wrapped; ``/sign`` and the keyring cannot reach it."""
 
     kid = models.CharField(primary_key=True, max_length=16)
     purpose = models.CharField(max_length=20)
     is_primary = models.BooleanField(default=True)
-    kek_id = models.CharField(max_length=16)
-    wrapped = models.BinaryField()
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -50,7 +50,7 @@ def _primary_kid(purpose: str) -> str:
 @cache
 def _open(purpose: str, kid: str) -> KeyMaterial:
     row = SystemKey.objects.get(purpose=purpose, kid=kid)
-    return kek.unwrap(kek.Wrapped(row.kek_id, bytes(row.wrapped)), label=LABEL, parts=_parts(purpose, kid))
+    return kek.unwrap(row.wrapped_key, label=LABEL, parts=_parts(purpose, kid))
 
 
 def _create(purpose: str) -> None:

@@ -31,7 +31,7 @@ class VersionEntry(Confidential):
         self.number: int = row.version
         self.state = VersionState(row.state)
         self._id = row.pk
-        self._wrapped = row.wrapped_material
+        self._wrapped = row.wrapped_key
         self._binding = (row.key.id, row.key.algorithm, row.key.purpose)
         self._modes = frozenset(row.key.modes)
         self._ciphers: dict[str, Cipher] = {}

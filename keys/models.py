@@ -11,8 +11,8 @@ from django.db.models import F, Q, Value
 
 from accounts.principals import Principal
 from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
-from ciphercanary.kek import Wrapped
 from ciphercanary.row_mac import MacField, MacProtectedRow
+from ciphercanary.wrapped_row import WrappedRow
 from keys import lifecycle
 from keys.lifecycle import Standing, State, Status, VersionState
 from keys.metadata import MAX_REASON
@@ -138,7 +138,7 @@ class Key(MacProtectedRow):
         )
 
 
-class KeyVersion(MacProtectedRow):
+class KeyVersion(MacProtectedRow, WrappedRow):
     """One generation of a key's material, wrapped. ``Key.primary_version`` says which one protects."""
 
     MAC_LABEL: ClassVar[str] = "key_versions"
@@ -153,8 +153,6 @@ class KeyVersion(MacProtectedRow):
     )
     # Repeats Key.primary_version so that the database itself can refuse a second primary; nothing reads it.
     is_primary = models.BooleanField()
-    kek_id = models.CharField(max_length=16)
-    wrapped = models.BinaryField()
     # Outside the MAC: many processes raise it with a bare UPDATE that must not wait for a lock. Lowered by hand
     # it could let a version seal more than its limit: a fault of whoever writes the database, and never a leak
     # by itself. Raised by hand it makes the version refuse.
@@ -177,10 +175,6 @@ class KeyVersion(MacProtectedRow):
 
     def __str__(self) -> str:
         return f"version {self.version}"
-
-    @property
-    def wrapped_material(self) -> Wrapped:
-        return Wrapped(self.kek_id, bytes(self.wrapped))
 
     def mac_fields(self) -> tuple[MacField, ...]:
         return (

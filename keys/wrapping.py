@@ -7,18 +7,19 @@ from uuid import UUID
 from ciphercanary import kek
 from ciphercanary.crypto.algorithms import KeyAlgorithm
 from ciphercanary.crypto.material import KeyMaterial
+from ciphercanary.wrapped_row import Wrapped
 
 LABEL: Final = "cc/kv/v1"
 
 
-def generate_wrapped(key_id: UUID, version: int, algorithm: KeyAlgorithm) -> kek.Wrapped:
+def generate_wrapped(key_id: UUID, version: int, algorithm: KeyAlgorithm) -> Wrapped:
     """Fresh random material for a version, wrapped at once: nothing else ever sees it in clear."""
     material = KeyMaterial.generate(algorithm.key_size // 8)
     return kek.wrap(material, label=LABEL, parts=_parts(key_id, version, algorithm.name, algorithm.purpose))
 
 
 def open_wrapped(
-    wrapped: kek.Wrapped, *, key_id: UUID, version: int, algorithm: str, purpose: str
+    wrapped: Wrapped, *, key_id: UUID, version: int, algorithm: str, purpose: str
 ) -> KeyMaterial:
     """The material; raises UnwrapFailed where the row was made for another key, version or algorithm."""
     return kek.unwrap(wrapped, label=LABEL, parts=_parts(key_id, version, algorithm, purpose))

@@ -58,7 +58,7 @@ def material_opens(_acknowledged: dict) -> Iterator[str]:
     for row in KeyVersion.objects.select_related("key"):
         try:
             wrapping.open_wrapped(
-                row.wrapped_material,
+                row.wrapped_key,
                 key_id=row.key_id,
                 version=row.version,
                 algorithm=row.key.algorithm,

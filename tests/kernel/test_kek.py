@@ -9,8 +9,9 @@ from accounts.models import SigningKey
 from ciphercanary import home, kek, system_keys
 from ciphercanary.crypto.errors import UnwrapFailed
 from ciphercanary.crypto.material import KeyMaterial
-from ciphercanary.kek import KekUnavailable, Wrapped
+from ciphercanary.kek import KekUnavailable
 from ciphercanary.models import Instance, KeyEncryptionKey, SystemKey
+from ciphercanary.wrapped_row import Wrapped
 from keys.services import create_key
 
 pytestmark = pytest.mark.django_db

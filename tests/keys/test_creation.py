@@ -30,7 +30,7 @@ def test_a_new_key_is_active_with_one_version_of_its_size(new_key, asked, stored
     key = new_key(algorithm=asked, key_size=bits)
     (version,) = key.versions.all()
     material = wrapping.open_wrapped(
-        version.wrapped_material, key_id=key.id, version=1, algorithm=stored, purpose="encrypt"
+        version.wrapped_key, key_id=key.id, version=1, algorithm=stored, purpose="encrypt"
     )
     assert len(material.expose()) * 8 == bits
     assert (key.algorithm, key.purpose, key.primary_version, version.is_primary) == (
@@ -51,7 +51,7 @@ def test_a_new_key_and_its_version_carry_a_mac(key):
 def test_two_keys_never_share_material(new_key):
     opened = {
         wrapping.open_wrapped(
-            key.versions.get().wrapped_material,
+            key.versions.get().wrapped_key,
             key_id=key.id,
             version=1,
             algorithm=key.algorithm,
