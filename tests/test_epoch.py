@@ -1,0 +1,91 @@
+"""Whoever disables a key is told so only when no process can use it any more, however warm its keyring is."""
+
+import statistics
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+from django.db import connection
+
+from audit.models import AuditLog
+from ciphercanary.clock import database_now
+from ciphercanary.crypto.algorithms import MODES
+from ciphercanary.errors import Unavailable
+from crypto_ops import engine
+from crypto_ops.actions import CryptoAction
+from crypto_ops.requests import EncryptRequest
+from keys import services
+from keys.errors import KeyNotActive
+
+CLIENTS = 6
+ROUNDS = 50 if connection.vendor == "postgresql" else 20  # on SQLite, writers wait by polling
+WAIT = 5.0  # seconds an administrator may wait for his change under this load
+
+
+@dataclass
+class Clients:
+    """Threads that encrypt without pause, each from the state of the key it has in memory."""
+
+    principal: object
+    key_id: object
+    sealed: int = 0
+    refused: int = 0
+    _ends: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self):
+        self._pool = ThreadPoolExecutor(CLIENTS)
+        self._running = [self._pool.submit(self._work) for _ in range(CLIENTS)]
+        return self
+
+    def __exit__(self, *_):
+        self._ends.set()
+        self._pool.shutdown()
+        for client in self._running:
+            sealed, refused = client.result()
+            self.sealed, self.refused = self.sealed + sealed, self.refused + refused
+
+    def _work(self):
+        request = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=b"canary", key_id=self.key_id)
+        sealed = refused = 0
+        try:
+            while not self._ends.is_set():
+                try:
+                    engine.encrypt(request, self.principal)
+                    sealed += 1
+                except (KeyNotActive, Unavailable):
+                    refused += 1
+                    time.sleep(0.002)
+        finally:
+            connection.close()
+        return sealed, refused
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_encrypted_between_a_disable_and_the_next_enable(admin, record_property):
+    key = services.create_key(principal=admin.principal, name="contested", algorithm="aes-256")
+    change = {"principal": admin.principal, "key_id": key.id, "reason": "campaign"}
+    suspensions, waits = [], []
+    with Clients(admin.principal, key.id) as clients:
+        for _ in range(ROUNDS):
+            time.sleep(0.01)
+            began = time.monotonic()
+            services.disable_key(**change)
+            waits.append(time.monotonic() - began)
+            acknowledged = database_now()
+            time.sleep(0.01)
+            suspensions.append((acknowledged, database_now()))
+            services.enable_key(**change)
+
+    # The time of an entry was read while its transaction held the epoch: later, it could not have committed.
+    encrypted = AuditLog.objects.filter(action=CryptoAction.ENCRYPTED, outcome="ok")
+    times = sorted(encrypted.values_list("timestamp", flat=True))
+    assert len(times) == clients.sealed
+    during = [at for begin, end in suspensions for at in times if begin < at < end]
+    assert during == []
+    assert clients.sealed > ROUNDS  # they were at work, and ran into the closed door
+    assert clients.refused > 0
+    assert max(waits) < WAIT
+    record_property("administrator's wait, median", statistics.median(waits))
+    record_property("administrator's wait, longest", max(waits))
