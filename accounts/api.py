@@ -12,7 +12,6 @@ from rest_framework.response import Response
 
 from accounts import actions, services, signing_keys
 from accounts.authentication import name_actor, origin_of
-from accounts.models import User
 from accounts.principals import Principal
 from accounts.serializers import (
     CodeRequest,
@@ -96,7 +95,7 @@ class MeView(AuthView):
 
     @extend_schema(responses=MeAnswer)
     def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
-        user = User.objects.get(pk=self.principal.person_id)
+        user = services.get_own_user(principal=self.principal)
         return Response(MeAnswer(user, context={"view": self}).data)
 
 

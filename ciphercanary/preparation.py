@@ -15,7 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from accounts.models import User
 from accounts.principals import Principal
-from accounts.services import create_user
+from accounts.services import create_user, establish_signing_keys
 from audit.events import Source
 from ciphercanary import kek, system_keys
 from ciphercanary.errors import DomainError, Invalid
@@ -36,7 +36,7 @@ class Preparation:
 
 
 def prepare() -> Preparation:
-    """Check, migrate, establish the root of trust, collect static files, create the first account.
+    """Check, migrate, establish the root of trust and the signing keys, collect static files, make the first account.
 
     Every step leaves alone what is already there. The account comes last: a start that is interrupted after it
     would leave a password that nobody has seen. Raises CannotPrepare.
@@ -45,6 +45,7 @@ def prepare() -> Preparation:
         warnings = _check()
         _migrate()
         system_keys.establish()
+        establish_signing_keys()
         call_command("collectstatic", interactive=False, verbosity=0)
         password = _create_first_admin()
     except django.db.Error as error:

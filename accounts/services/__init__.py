@@ -2,6 +2,7 @@
 
 from accounts.services.login import known_username, log_in, log_in_to_admin, log_out_of_admin
 from accounts.services.sessions import TokenPair, log_out, refresh
+from accounts.services.signing_keys import establish_signing_keys, rotate_signing_key
 from accounts.services.totp import Enrolment, confirm_totp, enrol_totp, remove_totp, reset_totp
 from accounts.services.users import (
     change_password,
@@ -9,6 +10,7 @@ from accounts.services.users import (
     disable_user,
     enable_user,
     find_user,
+    get_own_user,
     set_password,
     set_role,
     sign_out_everywhere,
@@ -26,7 +28,9 @@ __all__ = [
     "disable_user",
     "enable_user",
     "enrol_totp",
+    "establish_signing_keys",
     "find_user",
+    "get_own_user",
     "known_username",
     "log_in",
     "log_in_to_admin",
@@ -36,6 +40,7 @@ __all__ = [
     "remove_totp",
     "renew_principal",
     "reset_totp",
+    "rotate_signing_key",
     "set_password",
     "set_role",
     "sign_out_everywhere",

@@ -34,6 +34,11 @@ def find_user(username: str) -> User:
     return user
 
 
+def get_own_user(*, principal: Principal) -> User:
+    """The caller's own account. Raises Denied for what is no person, IntegrityFailed."""
+    return User.objects.get(pk=principal.person_id).check_mac()
+
+
 def create_user(
     *, principal: Principal, username: str, password: str, role: str, email: str | None = None
 ) -> User:
@@ -66,7 +71,7 @@ def change_password(*, principal: Principal, current: str, new: str) -> None:
     Raises Denied, Invalid (naming the field), Throttled after five wrong guesses at the present password.
     """
     require_acceptable(new, field="new")
-    user = User.objects.get(pk=principal.person_id).check_mac()
+    user = get_own_user(principal=principal)
     with hash_slot():
         attempts.spend(attempts.PASSWORD, user.username)
         if not verify_password(current, user.password)[0]:

@@ -9,16 +9,15 @@ from accounts import actions, services, signing_keys
 from accounts.errors import SigningKeyTooNew
 from accounts.models import SigningKey
 from accounts.origin import Origin
-from accounts.signing_keys import rotate_signing_key
+from accounts.principals import Principal
 from accounts.tokens import authenticate_bearer
 from audit.epoch import read_epoch
-from audit.events import Actor
 from audit.models import AuditLog
-from ciphercanary.errors import Unauthenticated
+from ciphercanary.errors import Denied, Unauthenticated
 from ciphercanary.row_mac import IntegrityFailed
 from tests.personas import PASSWORD, ApiClient
 
-ACTOR = Actor.system("test", "command")
+SYSTEM = Principal.system("test", "command")
 ORIGIN = Origin(client_ip="", user_agent="", request_id="")
 
 
@@ -77,7 +76,7 @@ def test_a_stranger_verifies_a_token_with_the_jwks_alone(developer, settings):
 
 def test_a_rotation_keeps_every_token_and_signs_with_the_published_key(developer, published_long_ago):
     old, before, epoch = kid_of(developer.api.token), kids(), read_epoch()
-    rotate_signing_key(actor=ACTOR)
+    services.rotate_signing_key(principal=SYSTEM)
     assert read_epoch() == epoch + 1
     assert developer.api.get("/auth/me").status == 200
     token = log_in()
@@ -90,16 +89,22 @@ def test_a_rotation_keeps_every_token_and_signs_with_the_published_key(developer
     assert entry.object_id == published_long_ago.kid
 
 
+@pytest.mark.parametrize("role", ["operator", "developer", "auditor"])
+def test_only_whoever_manages_users_rotates(request, db, role):
+    with pytest.raises(Denied):
+        services.rotate_signing_key(principal=request.getfixturevalue(role).principal)
+
+
 def test_a_key_that_was_only_just_published_does_not_sign_yet(db):
     rows = set(SigningKey.objects.values_list("kid", "state"))
     with pytest.raises(SigningKeyTooNew):
-        rotate_signing_key(actor=ACTOR)
+        services.rotate_signing_key(principal=SYSTEM)
     assert set(SigningKey.objects.values_list("kid", "state")) == rows
 
 
 def test_a_retired_key_is_wiped_and_disowned_once_its_last_token_has_expired(developer, published_long_ago):
     old = kid_of(developer.api.token)
-    rotate_signing_key(actor=ACTOR)
+    services.rotate_signing_key(principal=SYSTEM)
     retired = SigningKey.objects.get(kid=old)
     assert bytes(retired.wrapped) == b""
     life = retired.trusted_until - datetime.now(UTC)
@@ -112,7 +117,7 @@ def test_a_retired_key_is_wiped_and_disowned_once_its_last_token_has_expired(dev
 
 
 def test_a_kept_key_set_disowns_a_retired_key_in_time(developer, published_long_ago):
-    rotate_signing_key(actor=ACTOR)
+    services.rotate_signing_key(principal=SYSTEM)
     assert authenticate_bearer(developer.api.token, ORIGIN)
     key = signing_keys.key_set().verification_keys[kid_of(developer.api.token)]
     assert not key.is_trusted(key.trusted_until)
@@ -121,7 +126,7 @@ def test_a_kept_key_set_disowns_a_retired_key_in_time(developer, published_long_
 
 
 def test_an_emergency_waits_for_nothing_and_ends_the_tokens_of_the_old_key(developer):
-    rotate_signing_key(actor=ACTOR, is_emergency=True)
+    services.rotate_signing_key(principal=SYSTEM, is_emergency=True)
     assert kid_of(developer.api.token) not in kids()
     answer = developer.api.get("/auth/me")
     assert (answer.status, answer.code) == (401, "authentication_failed")
@@ -129,13 +134,15 @@ def test_an_emergency_waits_for_nothing_and_ends_the_tokens_of_the_old_key(devel
     assert ApiClient(pair.access_token).get("/auth/me").status == 200
 
 
-def test_the_first_use_makes_the_keys_and_later_ones_none(db):
+def test_a_start_makes_the_keys_that_are_missing_and_no_more(db):
     SigningKey.objects.all().delete()
     signing_keys.forget()
+    assert ApiClient().get("/.well-known/jwks.json").code == "integrity_failed"
+    services.establish_signing_keys()
     assert len(kids()) == 2
     rows = set(SigningKey.objects.values_list("kid", "state"))
     assert {state for _, state in rows} == {"active", "next"}
-    signing_keys.establish()
+    services.establish_signing_keys()
     assert set(SigningKey.objects.values_list("kid", "state")) == rows
 
 

@@ -1,8 +1,8 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from accounts import services
 from accounts.management.base import AccountCommand
-from accounts.signing_keys import rotate_signing_key
 
 
 class Command(AccountCommand):
@@ -16,5 +16,5 @@ class Command(AccountCommand):
         )
 
     def handle(self, *args: Any, emergency: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        key = rotate_signing_key(actor=self.principal.actor, is_emergency=emergency)
+        key = services.rotate_signing_key(principal=self.principal, is_emergency=emergency)
         self.stdout.write(f"{key.kid} signs access tokens now")

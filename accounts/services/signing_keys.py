@@ -1,0 +1,108 @@
+"""Making and changing the keys that sign access tokens: RSA-3072, published before use, replaced without a gap."""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import cast
+
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from django.db import IntegrityError, transaction
+from rest_framework_simplejwt.settings import api_settings
+
+from accounts import actions, signing_keys
+from accounts.errors import SigningKeyTooNew
+from accounts.models import SigningKey
+from accounts.principals import Principal
+from accounts.signing_keys import JWKS_MAX_AGE
+from audit.epoch import raise_epoch
+from audit.events import Actor, Event, Source
+from audit.services import record
+from ciphercanary import kek, system_keys
+from ciphercanary.clock import database_now
+from ciphercanary.crypto.material import KeyMaterial
+
+RSA_BITS = 3072  # NIST SP 800-57 part 1: 128 bits of strength
+PUBLISHED_BEFORE_USE = 2 * JWKS_MAX_AGE
+
+_STATE = SigningKey.State
+
+
+def establish_signing_keys() -> None:
+    """Make the first active and the first next key, where they are missing."""
+    present = set(SigningKey.objects.values_list("state", flat=True))
+    for state in (_STATE.ACTIVE, _STATE.NEXT):
+        if state not in present:
+            _create(state)
+
+
+def rotate_signing_key(*, principal: Principal, is_emergency: bool = False) -> SigningKey:
+    """Let the published next key sign, retire the active one, publish a new next key; the new active key.
+
+    In an emergency nothing is waited for and the old key is believed no longer: every access token it signed
+    ends now. Raises Denied, and SigningKeyTooNew where verifiers may not have seen the next key yet.
+    """
+    principal.require("users.manage")
+    establish_signing_keys()
+    fresh = _generate(_STATE.NEXT)  # outside the transaction: it takes a good part of a second
+    with transaction.atomic():
+        now = database_now()
+        rows = SigningKey.objects.select_for_update().exclude(state=_STATE.RETIRED).order_by("state")
+        active, upcoming = (row.check_mac() for row in rows)
+        if not is_emergency and now < upcoming.created_at + PUBLISHED_BEFORE_USE:
+            raise SigningKeyTooNew(
+                "The next key was published less than "
+                f"{PUBLISHED_BEFORE_USE.total_seconds() / 60:.0f} minutes ago and verifiers may not know it yet: "
+                "wait, or rotate as an emergency."
+            )
+        _retire(active, now if is_emergency else now + _token_life())
+        upcoming.state, upcoming.activated_at = _STATE.ACTIVE, now
+        upcoming.save_with_mac()
+        fresh.save_with_mac()
+        meta = {"retired": active.kid, "next": fresh.kid, "emergency": is_emergency}
+        record(_event(actions.SIGNING_KEY_ROTATED, upcoming, **meta), principal.actor)
+        raise_epoch()
+    signing_keys.forget()
+    return upcoming
+
+
+def _create(state: SigningKey.State) -> None:
+    key = _generate(state)
+    try:
+        with transaction.atomic():
+            key.save_with_mac()
+            actor = Actor.system("signing-keys", Source.SCHEDULER)
+            record(_event(actions.SIGNING_KEY_PUBLISHED, key), actor)
+            raise_epoch()
+    except IntegrityError:
+        # Another process was faster; the constraint lets one key of each state stand, and it serves as well.
+        return
+
+
+def _generate(state: SigningKey.State) -> SigningKey:
+    private_key = generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+    kid = secrets.token_hex(8)
+    pkcs8 = private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    wrapped = kek.wrap(KeyMaterial(pkcs8), label=system_keys.LABEL, parts=signing_keys.parts(kid))
+    now = database_now()
+    return SigningKey(
+        kid=kid,
+        state=state,
+        public_key=private_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        kek_id=wrapped.kek_id,
+        wrapped=wrapped.wrapped,
+        created_at=now,
+        activated_at=now if state == _STATE.ACTIVE else None,
+    )
+
+
+def _retire(key: SigningKey, trusted_until: datetime) -> None:
+    key.state, key.trusted_until, key.wrapped = _STATE.RETIRED, trusted_until, b""
+    key.save_with_mac()
+
+
+def _token_life() -> timedelta:
+    return timedelta(seconds=api_settings.LEEWAY) + cast("timedelta", api_settings.ACCESS_TOKEN_LIFETIME)
+
+
+def _event(action: str, key: SigningKey, **meta: object) -> Event:
+    return Event(action=action, object_type="signing_key", object_id=key.kid, meta=meta)
