@@ -94,7 +94,7 @@ def find(markers: dict[str, bytes], places: dict[str, bytes]) -> set[tuple[str, 
     }
 
 
-@pytest.mark.parametrize("secret", [b"sixteen bytes of", secrets.token_bytes(23), 'é/+&<>" x'.encode() * 2])
+@pytest.mark.parametrize("secret", [b"sixteen bytes of", bytes(range(200, 223)), 'é/+&<>" x'.encode() * 2])
 def test_the_search_knows_every_spelling(secret):
     written = [secret, secret.hex().encode(), secret.hex().upper().encode(), quote(secret).encode()]
     for before in (b"", b"a", b"ab", b"abc"):
