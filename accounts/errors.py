@@ -14,6 +14,9 @@ class TokenExpired(Unauthenticated):
     code = "token_expired"
     title = "The token has expired"
 
+    def __init__(self) -> None:
+        super().__init__("The access token has expired. Refresh it.")
+
 
 class SessionEnded(Unauthenticated):
     """Signed out, revoked, disabled, or over its absolute life."""
@@ -32,6 +35,8 @@ class RecentAuthRequired(Denied):
 
 
 class NameTaken(Conflict):
+    """Of a user, or of a key."""
+
     code = "name_taken"
     title = "The name is taken"
 

@@ -37,7 +37,7 @@ class KekUnavailable(Unavailable):
     """The ring lacks, or contradicts, a key-encryption key that the database relies on."""
 
     code = "integrity_failed"
-    title = "Key-encryption key unavailable"
+    title = "Stored data failed its integrity check"
 
 
 def wrap(material: KeyMaterial, *, label: str, parts: Sequence[bytes]) -> Wrapped:

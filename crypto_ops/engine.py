@@ -219,7 +219,7 @@ def _decision[T](
 def _token_end(principal: Principal) -> list[Deadline]:
     if principal.not_after is None:
         return []
-    return [Deadline(principal.not_after, TokenExpired("The token has expired: refresh it."))]
+    return [Deadline(principal.not_after, TokenExpired())]
 
 
 def _key_end(entry: KeyEntry | None) -> list[Deadline]:

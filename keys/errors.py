@@ -1,11 +1,6 @@
 from ciphercanary.errors import Conflict, Refused
 
 
-class NameTaken(Conflict):
-    code = "name_taken"
-    title = "The name is taken"
-
-
 class KeyNotActive(Conflict):
     """The key's state forbids protecting (encrypting) and rotating; ``extra`` has ``state`` and ``key_status``."""
 

@@ -39,7 +39,7 @@ class UnwrapFailed(Unavailable):
     """A wrapped key does not open under the key-encryption key and the binding it should have."""
 
     code = "integrity_failed"
-    title = "A stored key failed its integrity check"
+    title = "Stored data failed its integrity check"
 
     def __init__(self) -> None:
         super().__init__(

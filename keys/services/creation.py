@@ -6,13 +6,13 @@ from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 
+from accounts.errors import NameTaken
 from accounts.principals import Principal
 from audit.services import record
 from ciphercanary.clock import database_now
 from ciphercanary.crypto.algorithms import KeyAlgorithm, find_key_algorithm
 from ciphercanary.errors import Invalid
 from keys import actions, metadata, trail, wrapping
-from keys.errors import NameTaken
 from keys.lifecycle import State
 from keys.models import Key, KeyVersion
 from keys.selection import searched_text

@@ -19,7 +19,6 @@ SHARED = {
     "authentication_failed": "whoever is refused is not told why",
     "dependency_unavailable": "the same request may succeed later",
     "integrity_failed": "a stored thing is not what was stored",
-    "name_taken": "of a user or of a key: choose another",
 }
 # Functions that take the code of a protocol error as an argument.
 PROTOCOL_FUNCTIONS = {"ProtocolError", "_protocol", "_refuse"}

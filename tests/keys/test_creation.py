@@ -2,12 +2,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from accounts.errors import NameTaken
 from audit.epoch import read_epoch
 from ciphercanary.clock import database_now
 from ciphercanary.crypto.errors import UnsupportedAlgorithm
 from ciphercanary.errors import Invalid
 from keys import services, wrapping
-from keys.errors import NameTaken
 from keys.lifecycle import Status
 from keys.models import Key
 
