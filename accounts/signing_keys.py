@@ -86,8 +86,7 @@ def _public_key(der: bytes) -> RSAPublicKey:
 def signer(kid: str) -> RSAPrivateKey:
     """The private half of an active key. Raises UnwrapFailed, KekUnavailable, SigningKey.DoesNotExist."""
     row = SigningKey.objects.get(kid=kid).check_mac()
-    wrapped = kek.Wrapped(row.kek_id, bytes(row.wrapped))
-    der = kek.unwrap(wrapped, label=system_keys.LABEL, parts=parts(kid)).expose()
+    der = kek.unwrap(row.wrapped_key, label=system_keys.LABEL, parts=parts(kid)).expose()
     # The wrapping authenticated the key: checking its primes again would only cost a tenth of a second.
     return cast("RSAPrivateKey", load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True))
 

@@ -6,7 +6,6 @@ its field list, the row's sequence number and the fields, each with its type and
 put back a *whole* old row, and nothing else.
 """
 
-import base64
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -17,9 +16,7 @@ from django.db import models
 
 from ciphercanary import system_keys
 from ciphercanary.crypto.errors import MacMismatch
-from ciphercanary.crypto.mac import compute_mac, verify_mac
 from ciphercanary.errors import Unavailable
-from ciphercanary.models import SystemKey
 
 type MacScalar = bool | int | str | bytes | UUID | datetime | None
 type MacField = MacScalar | list[str]
@@ -51,28 +48,22 @@ class MacProtectedRow(models.Model):
     def save_with_mac(self, update_fields: Iterable[str] | None = None) -> None:
         """Raise the row's sequence number, compute its MAC, save."""
         self.row_seq += 1
-        kid, key = system_keys.mac_key(system_keys.ROW_MAC)
-        tag = compute_mac(key, self._mac_message(self.MAC_VERSION))
-        self.row_mac = f"{self.MAC_VERSION}.{kid}.{base64.urlsafe_b64encode(tag).decode()}"
+        self.row_mac = system_keys.make_mac(system_keys.ROW_MAC, self.MAC_VERSION, self._mac_message())
         self.save(update_fields=None if update_fields is None else [*update_fields, "row_seq", "row_mac"])
 
     def check_mac(self) -> Self:
         """The row itself. Raises IntegrityFailed where the MAC does not hold."""
         try:
-            version, kid, tag = self.row_mac.split(".")
-            _, key = system_keys.mac_key(system_keys.ROW_MAC, kid)
-            verify_mac(key, self._mac_message(int(version)), base64.urlsafe_b64decode(tag))
-        except (ValueError, MacMismatch, SystemKey.DoesNotExist):
+            system_keys.check_mac(system_keys.ROW_MAC, self.MAC_VERSION, self._mac_message(), self.row_mac)
+        except MacMismatch:
             raise IntegrityFailed(
                 f"A row of {self._meta.db_table} was changed outside the application. "
                 "Restore it from a backup and find out who wrote to the database."
             ) from None
         return self
 
-    def _mac_message(self, version: int) -> bytes:
-        if version != self.MAC_VERSION:
-            raise ValueError(version)
-        return encode_fields((self.MAC_LABEL, version, self.row_seq, *self.mac_fields()))
+    def _mac_message(self) -> bytes:
+        return encode_fields((self.MAC_LABEL, self.MAC_VERSION, self.row_seq, *self.mac_fields()))
 
 
 def encode_fields(fields: Iterable[MacField]) -> bytes:

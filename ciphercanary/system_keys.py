@@ -6,6 +6,9 @@ from functools import cache
 from django.db import transaction
 
 from ciphercanary import kek
+from ciphercanary.crypto.encoding import decode_base64url, encode_base64url
+from ciphercanary.crypto.errors import MacMismatch
+from ciphercanary.crypto.mac import compute_mac, verify_mac
 from ciphercanary.crypto.material import KeyMaterial
 from ciphercanary.models import SystemKey
 
@@ -34,6 +37,29 @@ def mac_key(purpose: str, kid: str | None = None) -> tuple[str, KeyMaterial]:
     """
     kid = kid or _primary_kid(purpose)
     return kid, _open(purpose, kid)
+
+
+def make_mac(purpose: str, version: int, message: bytes) -> str:
+    """``<version>.<kid>.<base64url>`` of HMAC-SHA-256 (FIPS 198-1) under the purpose's primary key.
+
+    The database holds the key only wrapped: who can write rows cannot make their MACs. ``version`` names the
+    list of fields that the message was made from.
+    """
+    kid, key = mac_key(purpose)
+    return f"{version}.{kid}.{encode_base64url(compute_mac(key, message))}"
+
+
+def check_mac(purpose: str, version: int, message: bytes, mac: str) -> None:
+    """Raises MacMismatch unless ``mac`` is one that ``make_mac`` made, under whichever key, of this message."""
+    try:
+        found, kid, tag = mac.split(".")
+        _, key = mac_key(purpose, kid)
+        octets = decode_base64url(tag)
+    except (ValueError, SystemKey.DoesNotExist):
+        raise MacMismatch from None
+    if found != str(version):
+        raise MacMismatch
+    verify_mac(key, message, octets)
 
 
 def forget() -> None:

@@ -7,6 +7,7 @@ from django.db import models
 from accounts.errors import SessionEnded
 from accounts.models.users import User
 from ciphercanary.row_mac import MacField, MacProtectedRow
+from ciphercanary.wrapped_row import WrappedRow
 
 
 class TokenFamily(MacProtectedRow):
@@ -75,9 +76,9 @@ class RefreshToken(MacProtectedRow):
         return self.token_hash, self.family_id
 
 
-class SigningKey(MacProtectedRow):
+class SigningKey(MacProtectedRow, WrappedRow):
     """An RSA key for access tokens. It is published as ``next`` first, signs while ``active``, then verifies
-    until ``trusted_until``; the private half is wiped when it stops signing.
+    until ``trusted_until``; the private half (PKCS #8, DER) is wiped when it stops signing.
     """
 
     MAC_LABEL = "token_signing_keys"
@@ -90,8 +91,6 @@ class SigningKey(MacProtectedRow):
     kid = models.CharField(primary_key=True, max_length=16, editable=False)
     state = models.CharField(max_length=10, choices=State.choices)
     public_key = models.BinaryField(help_text="SubjectPublicKeyInfo, DER")
-    kek_id = models.CharField(max_length=16, blank=True)
-    wrapped = models.BinaryField(help_text="PKCS #8, DER, wrapped; empty once retired")
     created_at = models.DateTimeField()
     activated_at = models.DateTimeField(null=True, blank=True)
     trusted_until = models.DateTimeField(null=True, blank=True)

@@ -11,9 +11,10 @@ from django.db import models
 from django_otp.models import Device
 
 from ciphercanary.row_mac import MacField, MacProtectedRow
+from ciphercanary.wrapped_row import WrappedRow
 
 
-class TotpDevice(MacProtectedRow, Device):  # type: ignore[misc]  # django-otp ships no types
+class TotpDevice(MacProtectedRow, WrappedRow, Device):  # type: ignore[misc]  # django-otp ships no types
     """A user's authenticator app: one each. It counts only once a code from it has been confirmed.
 
     The inherited ``verify_token`` refuses everything: a code is used by ``accounts.services`` alone, which
@@ -34,8 +35,6 @@ class TotpDevice(MacProtectedRow, Device):  # type: ignore[misc]  # django-otp s
         default=0,
         help_text="The newest time step whose code was accepted: no code of it, or older, is again.",
     )
-    kek_id = models.CharField(max_length=16)
-    wrapped = models.BinaryField()
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = models.Manager["TotpDevice"]()

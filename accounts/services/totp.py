@@ -88,7 +88,7 @@ def confirm_totp(*, principal: Principal, code: str) -> list[str]:
     before, now = device_values(device), database_now()
     step = matching_step(_open_seed(device), tidy(code), now)
     if step is None:
-        raise _wrong_field()
+        raise Invalid.of_field("code", WRONG_CODE)
     device.confirmed, device.confirmed_at, device.last_step = True, now, step
     device.save_with_mac(update_fields=["confirmed", "confirmed_at", "last_step"])
     codes = new_recovery_codes()
@@ -115,7 +115,7 @@ def remove_totp(*, principal: Principal, code: str) -> None:
         try:
             _use_code(device, code)
         except Unauthenticated:
-            raise _wrong_field() from None
+            raise Invalid.of_field("code", WRONG_CODE) from None
         attempts.forgive(attempts.TOTP, str(user_id))
         _remove(principal, actions.TOTP_REMOVED, user)
 
@@ -215,13 +215,8 @@ def _require_codes_of(user: User, *, is_required: bool) -> RowChange:
 
 
 def _open_seed(device: TotpDevice) -> KeyMaterial:
-    wrapped = kek.Wrapped(device.kek_id, bytes(device.wrapped))
-    return kek.unwrap(wrapped, label=system_keys.LABEL, parts=_seed_parts(device))
+    return kek.unwrap(device.wrapped_key, label=system_keys.LABEL, parts=_seed_parts(device))
 
 
 def _seed_parts(device: TotpDevice) -> list[bytes]:
     return [b"totp", device.user_id.bytes, device.id.bytes]
-
-
-def _wrong_field() -> Invalid:
-    return Invalid(f"code: {WRONG_CODE}", fields={"code": [WRONG_CODE]})

@@ -75,7 +75,7 @@ def change_password(*, principal: Principal, current: str, new: str) -> None:
     with hash_slot():
         attempts.spend(attempts.PASSWORD, user.username)
         if not verify_password(current, user.password)[0]:
-            raise Invalid(WRONG_CURRENT, fields={"current": [WRONG_CURRENT]})
+            raise Invalid.of_field("current", WRONG_CURRENT)
         encoded = make_password(new)
     with transaction.atomic():
         user = User.objects.lock_unchanged(user)
@@ -187,7 +187,7 @@ def _insert(user: User) -> None:
 
 def _require_acceptable(user: User) -> None:
     if not USERNAME.fullmatch(user.username):
-        raise Invalid(f"username: {USERNAME_RULE}", fields={"username": [USERNAME_RULE]})
+        raise Invalid.of_field("username", USERNAME_RULE)
     _require_known_role(user.role)
     if user.email is not None:
         _require_email(user.email)
@@ -195,13 +195,11 @@ def _require_acceptable(user: User) -> None:
 
 def _require_known_role(role: str) -> None:
     if role not in ROLES:
-        message = f"Choose one of {', '.join(ROLES)}."
-        raise Invalid(f"role: {message}", fields={"role": [message]})
+        raise Invalid.of_field("role", f"Choose one of {', '.join(ROLES)}.")
 
 
 def _require_email(email: str) -> None:
     try:
         User._meta.get_field("email").run_validators(email)
     except ValidationError:
-        message = "This is not an e-mail address."
-        raise Invalid(f"email: {message}", fields={"email": [message]}) from None
+        raise Invalid.of_field("email", "This is not an e-mail address.") from None

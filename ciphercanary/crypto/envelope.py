@@ -4,7 +4,6 @@
 ``0x01 ‖ suite (u8) ‖ key id (16) ‖ version (u32be) ‖ iv ‖ ciphertext ‖ tag``.
 """
 
-import binascii
 import struct
 import uuid
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Final
 
 from ciphercanary.crypto.aead import Sealed, check_lengths
 from ciphercanary.crypto.algorithms import Mode, mode_by_suite
+from ciphercanary.crypto.encoding import decode_base64url, encode_base64url
 from ciphercanary.crypto.errors import MalformedCiphertext, UnsupportedAlgorithm
 
 PREFIX: Final = "cc1."
@@ -20,8 +20,6 @@ MAX_LENGTH: Final = 2 * 1024 * 1024
 
 _FORM: Final = 1
 _HEADER: Final = struct.Struct(">BB16sI")
-_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
-_FROM_URL: Final = bytes.maketrans(b"-_", b"+/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ def encode(envelope: Envelope) -> str:
     """The text of an envelope; there is exactly one."""
     sealed = envelope.sealed
     header = _HEADER.pack(_FORM, envelope.mode.suite, envelope.key_id.bytes, envelope.version)
-    return PREFIX + _encode_base64url(b"".join((header, sealed.iv, sealed.ciphertext, sealed.tag)))
+    return PREFIX + encode_base64url(b"".join((header, sealed.iv, sealed.ciphertext, sealed.tag)))
 
 
 def decode(text: str, *, max_length: int = MAX_LENGTH) -> Envelope:
@@ -49,7 +47,10 @@ def decode(text: str, *, max_length: int = MAX_LENGTH) -> Envelope:
     """
     if len(text) > max_length or not text.startswith(PREFIX):
         raise MalformedCiphertext
-    octets = _decode_base64url(text.removeprefix(PREFIX))
+    try:
+        octets = decode_base64url(text.removeprefix(PREFIX))
+    except ValueError:
+        raise MalformedCiphertext from None
     if len(octets) < _HEADER.size:
         raise MalformedCiphertext
     form, suite, key_id, version = _HEADER.unpack_from(octets)
@@ -74,19 +75,3 @@ def _split(mode: Mode, octets: bytes) -> Sealed:
     sealed = Sealed(octets[_HEADER.size : start], octets[start:end], octets[end:])
     check_lengths(mode, sealed)
     return sealed
-
-
-def _encode_base64url(octets: bytes) -> str:
-    return binascii.b2a_base64(octets, newline=False).translate(_TO_URL).rstrip(b"=").decode("ascii")
-
-
-def _decode_base64url(text: str) -> bytes:
-    padding = b"=" * (-len(text) % 4)
-    try:
-        octets = binascii.a2b_base64(text.encode("ascii").translate(_FROM_URL) + padding)
-    except ValueError:
-        raise MalformedCiphertext from None
-    # binascii skips what it does not know and ignores trailing bits; the comparison is what makes it strict.
-    if _encode_base64url(octets) != text:
-        raise MalformedCiphertext
-    return octets
