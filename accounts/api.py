@@ -32,7 +32,9 @@ from ciphercanary.rest import AUTHENTICATED, PUBLIC, ApiView, Rule, StrictSerial
 
 
 class AuthView(ApiView[Principal]):
-    """An endpoint of ``/auth/``: each request counts for its client's address."""
+    """An endpoint of ``/auth/``: each request counts for its client's address, and is small."""
+
+    max_body_bytes = 16 * 1024
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -13,7 +13,10 @@ from ciphercanary.metrics import throttled_total
 HASHES_PER_CONTAINER = 3  # each takes 64 MiB: eight at once would fill a container of 512 MiB
 SECONDS_TO_WAIT = 2.0
 
-_slots = threading.BoundedSemaphore(max(1, HASHES_PER_CONTAINER // max(1, settings.CC_WORKERS)))
+_SLOTS = max(1, HASHES_PER_CONTAINER // settings.CC_WORKERS)
+_slots = threading.BoundedSemaphore(_SLOTS)
+# One may wait for a place, others are refused at once: waiting log-ins hold threads that all requests need.
+_entrances = threading.BoundedSemaphore(_SLOTS + 1)
 _held = threading.local()
 
 
@@ -26,15 +29,23 @@ def hash_slot() -> Iterator[None]:
     if getattr(_held, "slot", False):
         yield
         return
-    if not _slots.acquire(timeout=SECONDS_TO_WAIT):
+    with _entered(_entrances, 0), _entered(_slots, SECONDS_TO_WAIT):
+        _held.slot = True
+        try:
+            yield
+        finally:
+            _held.slot = False
+
+
+@contextmanager
+def _entered(semaphore: threading.Semaphore, seconds: float) -> Iterator[None]:
+    if not semaphore.acquire(timeout=seconds):
         throttled_total.labels(scope="password_hash").inc()
         raise Throttled("Too many log-ins are being checked at this moment. Try again.", retry_after=1)
-    _held.slot = True
     try:
         yield
     finally:
-        _held.slot = False
-        _slots.release()
+        semaphore.release()
 
 
 class BoundedArgon2PasswordHasher(Argon2PasswordHasher):

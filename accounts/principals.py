@@ -31,6 +31,7 @@ class Principal:
     subject_version: int = 0
     family_id: UUID | None = None
     auth_time: datetime | None = None
+    signing_kid: str = ""
     not_after: datetime | None = None
     epoch: int = 0
 

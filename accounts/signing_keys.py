@@ -42,6 +42,11 @@ class KeySet:
     active_kid: str
     verification_keys: Mapping[str, VerificationKey]
 
+    def is_trusted(self, kid: str, now: datetime) -> bool:
+        """Whether tokens that the key signed are believed at ``now``."""
+        key = self.verification_keys.get(kid)
+        return key is not None and key.is_trusted(now)
+
 
 def key_set() -> KeySet:
     """The present keys. Raises IntegrityFailed, also where somebody removed the active one."""

@@ -27,6 +27,7 @@ from accounts.principals import Principal
 from accounts.roles import ROLES
 from accounts.signing_keys import KeySet
 from audit.epoch import read_epoch
+from ciphercanary.clock import process_now
 from ciphercanary.crypto.encoding import decode_base64url
 from ciphercanary.errors import Unauthenticated
 from ciphercanary.metrics import token_refusals_total
@@ -75,10 +76,9 @@ class SigningBackend(TokenBackend):
 
     def get_verifying_key(self, token: Any) -> RSAPublicKey:
         header = _read_header(token)
-        key = self.keys.verification_keys.get(header["kid"])
-        if key is None or not key.is_trusted(datetime.now(UTC)):
+        if not self.keys.is_trusted(header["kid"], process_now()):
             raise TokenBackendError("unknown key")
-        return key.public_key
+        return self.keys.verification_keys[header["kid"]].public_key
 
 
 class AccessToken(simplejwt.AccessToken):
@@ -124,13 +124,16 @@ def authenticate_bearer(text: str, origin: Origin) -> Principal:
 
 
 def renew_principal(principal: Principal) -> Principal:
-    """The same caller as of the present epoch, for an answer that must be decided anew.
+    """The same caller as of the present epoch: for an answer decided anew, and last in every change.
 
-    Raises SessionEnded where his rights ended with the change: a role never changes without ending them.
+    Raises SessionEnded where his rights ended meanwhile: a role never changes without ending them, and an
+    emergency rotation ends every token that the old signing key signed.
     """
     epoch = read_epoch()
     if principal.family_id is not None:
         _require_open_family(principal.family_id, principal.user_id)
+        if not signing_keys.key_set().is_trusted(principal.signing_kid, process_now()):
+            raise SessionEnded
     return replace(principal, epoch=epoch)
 
 
@@ -147,6 +150,7 @@ def _authenticate(text: str, origin: Origin) -> Principal:
         subject_version=user.subject_version,
         family_id=family.id,
         auth_time=family.auth_time,
+        signing_kid=_read_header(text)["kid"],
         not_after=datetime.fromtimestamp(claims["exp"], UTC),
         epoch=epoch,
     )

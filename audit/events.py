@@ -4,7 +4,6 @@ Everything here is cleaned and bounded when it is made: one NUL, one lone surrog
 a client would otherwise abort the insert of a whole batch, and with it the answers of other people.
 """
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -16,6 +15,7 @@ from uuid import UUID
 
 from audit import canonical
 from audit.canonical import JsonValue
+from ciphercanary.addresses import canonical_address
 
 # Characters per text column, of models and events alike.
 TEXT_LIMITS: Mapping[str, int] = MappingProxyType(
@@ -198,17 +198,6 @@ def clean_text(text: str, limit: int) -> str:
     """The text without what PostgreSQL or UTF-8 cannot store, cut to ``limit`` characters where longer."""
     cleaned = UNSTORABLE.sub(REPLACEMENT, str(text))
     return cleaned if len(cleaned) <= limit else cleaned[: limit - len(CUT)] + CUT
-
-
-def canonical_address(address: str) -> str:
-    """The one spelling of an IP address (RFC 5952); ``""`` for what is none, such as a Unix socket's peer."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    # An IPv4 client of a dual-stack socket is the same client.
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return str(mapped or parsed)
 
 
 def clean_mapping(values: Mapping[str, object]) -> dict[str, JsonValue]:

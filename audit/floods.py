@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 
 from audit.actions import REFUSALS_OVERFLOWED
 from audit.events import Actor, Event, Outcome, Source
+from ciphercanary.addresses import network_of
 
 type Refusal = tuple[Event, Actor]
 
-EVERYBODY = Actor.system("refusal recorder", Source.API)
+RECORDER = Actor.system("refusal recorder", Source.API)
 
 
 @dataclass(slots=True)
@@ -61,13 +62,16 @@ class FloodTable:
 
     def _overflow(self, subject: str, actor: Actor) -> _Bucket:
         if subject not in self._buckets and len(self._buckets) >= self.capacity:
-            subject, actor = "", EVERYBODY
+            subject, actor = "", RECORDER
+        elif actor.user_id is None:
+            # Many names were tried from there: the first of them must not stand for the others.
+            actor = Actor.anonymous(actor.client_ip, "", "", actor.source)
         event = Event(action=REFUSALS_OVERFLOWED, outcome=Outcome.DENIED)
         return self._buckets.setdefault(subject, _Bucket(event, actor))
 
 
 def _subject(actor: Actor) -> str:
-    return str(actor.user_id or actor.client_ip or "unknown")
+    return str(actor.user_id or network_of(actor.client_ip) or "unknown")
 
 
 def _kind(subject: str, event: Event, actor: Actor) -> Hashable:

@@ -34,6 +34,7 @@ REFUSAL_HEADERS = [
     (b"connection", b"close"),
 ]
 BODY_SECONDS = 30.0
+BODIES_BUFFERED = 32  # of full size, among all that are still arriving
 
 
 class ClientGone(Exception):
@@ -60,6 +61,8 @@ class WsgiBridge:
         self._max_body_bytes = max_body_bytes
         self._capacity = threads * (1 + WAITING_PER_THREAD)
         self._in_flight = 0
+        self._max_buffered = BODIES_BUFFERED * max_body_bytes
+        self._buffered = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -75,36 +78,51 @@ class WsgiBridge:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._in_flight >= self._capacity:
-            await _refuse(scope, send, OVERLOADED)
-            return
-        self._in_flight += 1
         try:
-            body = await asyncio.wait_for(self._read_body(receive), BODY_SECONDS)
-            loop = asyncio.get_running_loop()
-            status, headers, content = await loop.run_in_executor(self._pool, self._run, scope, body)
-        except TimeoutError:
-            await _refuse(scope, send, TOO_SLOW)
+            body = await self._read_body(receive)
+            answer = await self._run_in_thread(scope, body)
         except ProtocolError as error:
             await _refuse(scope, send, error)
         except ClientGone:
             return
         else:
-            await _answer(scope, send, status, headers, content)
+            await _answer(scope, send, *answer)
+
+    async def _run_in_thread(self, scope: Scope, body: bytes) -> tuple[int, Headers, bytes]:
+        if self._in_flight >= self._capacity:
+            raise OVERLOADED
+        self._in_flight += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, scope, body)
         finally:
             self._in_flight -= 1
 
     async def _read_body(self, receive: Receive) -> bytes:
+        """The whole body. What all clients together have sent of bodies not yet complete is bounded, too."""
         body = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            body += message.get("body", b"")
-            if len(body) > self._max_body_bytes:
-                raise body_too_large(self._max_body_bytes)
-            if not message.get("more_body"):
-                return bytes(body)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while await self._read_part(receive, body):
+                    pass
+        except TimeoutError:
+            raise TOO_SLOW from None
+        finally:
+            self._buffered -= len(body)
+        return bytes(body)
+
+    async def _read_part(self, receive: Receive, body: bytearray) -> bool:
+        """Add what comes next to the body; whether more is to come."""
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part = message.get("body", b"")
+        if len(body) + len(part) > self._max_body_bytes:
+            raise body_too_large(self._max_body_bytes)
+        if self._buffered + len(part) > self._max_buffered:
+            raise OVERLOADED
+        body += part
+        self._buffered += len(part)
+        return bool(message.get("more_body"))
 
     def _run(self, scope: Scope, body: bytes) -> tuple[int, Headers, bytes]:
         """Call the application in this thread; closing the answer here ends Django's request in it, too."""

@@ -33,6 +33,13 @@ logconfig_dict = {
 }
 
 
+def worker_exit(_server: object, _worker: Worker) -> None:
+    """Write the refusals that a worker has counted and not yet told."""
+    from audit import refusals  # noqa: PLC0415 - only a worker has set Django up
+
+    refusals.flush()
+
+
 def child_exit(_server: object, worker: Worker) -> None:
     """Forget the gauges of a worker that ended."""
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):

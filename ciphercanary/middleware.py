@@ -1,6 +1,5 @@
 """What every request passes: an id, the client's address, the security headers, and the gate of the API."""
 
-import ipaddress
 from collections.abc import Callable
 
 from django.conf import settings
@@ -9,6 +8,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from ciphercanary import errors, problems, request_ids
+from ciphercanary.addresses import canonical_address
 from ciphercanary.http import in_context
 from ciphercanary.logs import current_request_id
 
@@ -53,12 +53,7 @@ def client_address(request: HttpRequest) -> str:
         header = request.headers.get("X-Forwarded-For", "")
         forwarded = [part.strip() for part in header.split(",")] if header else []
         peer = forwarded[-hops] if len(forwarded) >= hops else peer
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        return ""
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
+    return canonical_address(peer)
 
 
 class SecurityHeaders:

@@ -62,7 +62,11 @@ def health(_request: HttpRequest) -> JsonResponse:
     failing = {name for name, word in services.items() if word == UNHEALTHY}
     vital = failing & set(VITAL)
     status = UNHEALTHY if vital else "degraded" if failing else HEALTHY
-    body = {"status": status, "timestamp": datetime.now(UTC).isoformat(), "services": services}
+    body = {
+        "status": status,
+        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        "services": services,
+    }
     return JsonResponse(body, status=HTTPStatus.SERVICE_UNAVAILABLE if vital else HTTPStatus.OK)
 
 

@@ -73,7 +73,11 @@ def _disconnect() -> None:
 def _check() -> list[str]:
     """The warnings of the system checks. Raises CannotPrepare where they found an error."""
     # Where the public address is https, what `check --deploy` says is a reason not to start.
-    found = run_checks(include_deployment_checks=settings.CC_TLS, databases=["default"])
+    found = [
+        message
+        for message in run_checks(include_deployment_checks=settings.CC_TLS, databases=["default"])
+        if not message.is_silenced()
+    ]
     errors = [message for message in found if message.is_serious()]
     if errors:
         raise CannotPrepare("; ".join(map(_sentence, errors)))

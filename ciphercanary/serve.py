@@ -104,6 +104,7 @@ def _run(lock: IO[str]) -> int:
     """Start gunicorn, hand it every request to stop, wait for its end. Its exit code."""
     metrics_folder = Path(tempfile.mkdtemp(prefix="ciphercanary-metrics-"))
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder)}
+    environment.pop("CC_ADMIN_PASSWORD", None)  # it has done its work, and would stay readable in /proc
     try:
         with _stop_requests() as requests:
             # It inherits the lock: were this process killed, the folder stays locked while the other serves.

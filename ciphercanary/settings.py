@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.utils.csp import CSP
+from psycopg import IsolationLevel
 
 from ciphercanary import home, logs
 from ciphercanary.environment import Environment
@@ -131,6 +132,9 @@ else:
         **_database.get("OPTIONS", {}),
         # A commit that is answered is on the disk, whatever the server's default says.
         "options": "-c synchronous_commit=on",
+        # audit.epoch reads the epoch after it waited for its lock: under a stricter level, whatever the server's
+        # default says, the snapshot would be older than the lock.
+        "isolation_level": IsolationLevel.READ_COMMITTED,
         "pool": {
             "min_size": env.number("CC_DB_POOL_MIN", 1, at_least=0),
             # A thread holds one connection: more than the threads would never be used.

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 
+from ciphercanary.addresses import network_of
 from ciphercanary.errors import Throttled
 from ciphercanary.metrics import throttled_total
 
@@ -48,7 +49,7 @@ def check_address(request: HttpRequest, *, group: str, rate: str) -> None:
 
 
 def _address(_group: str, request: HttpRequest) -> str:
-    return getattr(request, "client_ip", "")
+    return network_of(getattr(request, "client_ip", ""))
 
 
 class TokenBuckets:

@@ -12,6 +12,7 @@ from ciphercanary.errors import Invalid
 from ciphercanary.problems import ProtocolError, body_too_large
 
 MAX_DEPTH = 20
+MAX_MEMBERS = 1000  # of one object or list: what no endpoint reads would only cost time
 
 
 class StrictJSONParser(BaseParser):
@@ -25,18 +26,18 @@ class StrictJSONParser(BaseParser):
         media_type: str | None = None,  # noqa: ARG002 - DRF's signature
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        request = (parser_context or {})["request"]
+        context = parser_context or {}
+        request, view = context["request"], context["view"]
         if request.headers.get("Content-Encoding", "identity") != "identity":
             raise ProtocolError(
                 "Send the body without a content encoding.",
                 status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 code="unsupported_media_type",
             )
-        return loads(_read(stream))
+        return loads(_read(stream, view.max_body_bytes or settings.CC_MAX_BODY_BYTES))
 
 
-def _read(stream: IO[Any]) -> bytes:
-    limit = settings.CC_MAX_BODY_BYTES
+def _read(stream: IO[Any], limit: int) -> bytes:
     body: bytes = stream.read(limit + 1)
     if len(body) > limit:
         raise body_too_large(limit)
@@ -59,10 +60,16 @@ def loads(body: bytes) -> object:
 
 
 def _unique_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    _check_size(pairs)
     members = dict(pairs)
     if len(members) != len(pairs):
         raise Invalid("The body names a member twice.")
     return members
+
+
+def _check_size(members: list[Any]) -> None:
+    if len(members) > MAX_MEMBERS:
+        raise Invalid(f"An object or list of the body has more than {MAX_MEMBERS} members.")
 
 
 def _refuse_constant(word: str) -> NoReturn:
@@ -79,6 +86,7 @@ def _check(value: object, depth: int) -> None:
             _check_text(name)
             _check(member, depth - 1)
     elif isinstance(value, list):
+        _check_size(value)
         for member in value:
             _check(member, depth - 1)
 

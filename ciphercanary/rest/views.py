@@ -62,6 +62,8 @@ class ApiView[P: Caller](APIView):
 
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     parser_classes = [StrictJSONParser]
+    max_body_bytes: ClassVar[int] = 0
+    """A limit below ``CC_MAX_BODY_BYTES`` for endpoints that need less; 0 means none of its own."""
     rules: ClassVar[Mapping[str, Rule]] = {}
     concerns: ClassVar[tuple[str, str]] = ("", "")
 

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from accounts.principals import Principal
+from accounts.tokens import renew_principal
 from audit.epoch import raise_epoch
 from audit.events import Event, RowChange
 from audit.services import record
@@ -36,6 +37,8 @@ def finish_change(
     """
     record(key_event(action, key, version=version, meta=meta), principal.actor, changes=changes)
     raise_epoch()
+    # While the change waited for its locks, somebody may have ended the rights it was asked for with.
+    renew_principal(principal)
 
 
 def key_event(

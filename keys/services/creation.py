@@ -8,6 +8,8 @@ from django.db import IntegrityError, transaction
 
 from accounts.errors import NameTaken
 from accounts.principals import Principal
+from accounts.tokens import renew_principal
+from audit.epoch import hold_epoch
 from audit.services import record
 from ciphercanary.clock import database_now
 from ciphercanary.crypto.algorithms import KeyAlgorithm, find_key_algorithm
@@ -36,6 +38,7 @@ def create_key(  # noqa: PLR0913 - the fields of a key, each by its name
     ``algorithm`` is a key algorithm or its alias; ``key_size``, in bits, must agree with it where given; times
     are aware. Raises Invalid, UnsupportedAlgorithm, NameTaken.
     """
+    principal.require("keys.create")
     kind = _find_algorithm(algorithm, key_size)
     metadata.check_name(name)
     metadata.check_description(description)
@@ -65,6 +68,7 @@ def default_key(principal: Principal, algorithm: str) -> Key:
 
     Raises Invalid for a caller that is no user.
     """
+    principal.require("crypto.encrypt")  # not "keys.create": it comes with encrypting
     kind = find_key_algorithm(algorithm)
     if principal.user_id is None:
         raise Invalid.of_field("key_id", "Required: only a user has a default key.")
@@ -144,6 +148,8 @@ def _store(principal: Principal, key: Key, kind: KeyAlgorithm) -> Key:
         principal.actor,
         changes=[trail.inserted(key), trail.inserted(version)],
     )
+    hold_epoch()
+    renew_principal(principal)  # nobody creates a key after his rights have ended
     return key
 
 

@@ -14,7 +14,7 @@ from tests.doors import DOORS, all_routes
 HTTP_METHODS = ("get", "post", "put", "patch", "delete")
 ACTION = re.compile(r"[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*")
 # Plain Django views: open to whoever monitors the service, read-only, and no door to data.
-WITHOUT_RULES = {"health", "livez", "readyz", "metrics", "version", "root", "admin-without-slash"}
+WITHOUT_RULES = {"health", "livez", "readyz", "metrics", "version"}
 VIEWS = {route.name: route.view.cls for route in all_routes() if hasattr(route.view, "cls")}
 # A word may be recorded by one act only, unless the acts are one and the same to whoever reads the log.
 SHARED = {"audit.log.read": "the list and one entry of it"}

@@ -1,0 +1,19 @@
+"""IP addresses as text: one spelling for each, and whom it counts for."""
+
+import ipaddress
+
+
+def canonical_address(address: str) -> str:
+    """The one spelling of an IP address (RFC 5952); ``""`` for what is none, such as a Unix socket's peer."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    # An IPv4 client of a dual-stack socket is the same client.
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return str(mapped or parsed)
+
+
+def network_of(address: str) -> str:
+    """Whom a canonical address counts for: itself, or its /64, the least that an IPv6 subscriber is given."""
+    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
