@@ -1,6 +1,7 @@
 """The authentication door: log-in, refresh, log-out, one's own second factor, and the tokens' public keys."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -14,16 +15,16 @@ from accounts import actions, services, signing_keys
 from accounts.authentication import name_actor, origin_of
 from accounts.principals import Principal
 from accounts.serializers import (
-    CodeRequest,
-    EnrolmentAnswer,
-    LogInAnswer,
-    LogInRequest,
-    LogOutRequest,
-    MeAnswer,
-    PasswordRequest,
-    RecoveryCodesAnswer,
-    RefreshRequest,
-    TokenPairAnswer,
+    CodeSerializer,
+    EnrolmentSerializer,
+    LoggedInSerializer,
+    LogInSerializer,
+    LogOutSerializer,
+    MeSerializer,
+    PasswordSerializer,
+    RecoveryCodesSerializer,
+    RefreshSerializer,
+    TokenPairSerializer,
 )
 from ciphercanary import throttle
 from ciphercanary.clock import database_now
@@ -52,9 +53,9 @@ class LogInView(CredentialView):
 
     rules = {"POST": Rule(PUBLIC, actions.SESSION_OPENED)}
 
-    @extend_schema(request=LogInRequest, responses=LogInAnswer)
+    @extend_schema(request=LogInSerializer, responses=LoggedInSerializer)
     def post(self, request: Request) -> Response:
-        body = self.read(LogInRequest)
+        body = self.read(LogInSerializer)
         origin = origin_of(request)
         # For the record of a refusal: the name only where an account has it, for it may be a password.
         name_actor(request, origin.anonymous(services.known_username(body["username"])))
@@ -64,7 +65,7 @@ class LogInView(CredentialView):
             totp_code=body.get("totp_code") or "",
             origin=origin,
         )
-        return Response(LogInAnswer(pair).data)
+        return Response(LoggedInSerializer(pair).data)
 
 
 class RefreshView(CredentialView):
@@ -72,11 +73,11 @@ class RefreshView(CredentialView):
 
     rules = {"POST": Rule(PUBLIC, actions.SESSION_REFRESHED)}
 
-    @extend_schema(request=RefreshRequest, responses=TokenPairAnswer)
+    @extend_schema(request=RefreshSerializer, responses=TokenPairSerializer)
     def post(self, request: Request) -> Response:
-        body = self.read(RefreshRequest)
+        body = self.read(RefreshSerializer)
         pair = services.refresh(refresh_token=body["refresh_token"], origin=origin_of(request))
-        return Response(TokenPairAnswer(pair).data)
+        return Response(TokenPairSerializer(pair).data)
 
 
 class LogOutView(CredentialView):
@@ -84,10 +85,10 @@ class LogOutView(CredentialView):
 
     rules = {"POST": Rule(PUBLIC, actions.SESSION_CLOSED)}
 
-    @extend_schema(request=LogOutRequest, responses={204: None})
+    @extend_schema(request=LogOutSerializer, responses={HTTPStatus.NO_CONTENT: None})
     def post(self, request: Request) -> Response:
-        services.log_out(**self.read(LogOutRequest), origin=origin_of(request))
-        return Response(status=204)
+        services.log_out(**self.read(LogOutSerializer), origin=origin_of(request))
+        return Response(status=HTTPStatus.NO_CONTENT)
 
 
 class MeView(AuthView):
@@ -95,10 +96,10 @@ class MeView(AuthView):
 
     rules = {"GET": Rule(AUTHENTICATED, actions.SESSION_READ)}
 
-    @extend_schema(responses=MeAnswer)
-    def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
+    @extend_schema(responses=MeSerializer)
+    def get(self, _request: Request) -> Response:
         user = services.get_own_user(principal=self.principal)
-        return Response(MeAnswer(user, context={"view": self}).data)
+        return Response(MeSerializer(user, context={"view": self}).data)
 
 
 class PasswordView(AuthView):
@@ -106,40 +107,43 @@ class PasswordView(AuthView):
 
     rules = {"POST": Rule(AUTHENTICATED, actions.PASSWORD_CHANGED)}
 
-    @extend_schema(request=PasswordRequest, responses={204: None})
-    def post(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
-        services.change_password(principal=self.principal, **self.read(PasswordRequest))
-        return Response(status=204)
+    @extend_schema(request=PasswordSerializer, responses={HTTPStatus.NO_CONTENT: None})
+    def post(self, _request: Request) -> Response:
+        services.change_password(principal=self.principal, **self.read(PasswordSerializer))
+        return Response(status=HTTPStatus.NO_CONTENT)
 
 
 class TotpEnrolView(AuthView):
+    """Begin with an authenticator of one's own: its secret, shown this once."""
+
     rules = {"POST": Rule(AUTHENTICATED, actions.TOTP_ENROLLED)}
 
-    @extend_schema(request=None, responses=EnrolmentAnswer)
-    def post(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
+    @extend_schema(request=None, responses=EnrolmentSerializer)
+    def post(self, _request: Request) -> Response:
         self.read(StrictSerializer)
-        return Response(EnrolmentAnswer(services.enrol_totp(principal=self.principal)).data)
+        return Response(EnrolmentSerializer(services.enrol_totp(principal=self.principal)).data)
 
 
 class TotpConfirmView(AuthView):
+    """Confirm the authenticator by its first code: log-in asks for one from now on. Answers the recovery codes."""
+
     rules = {"POST": Rule(AUTHENTICATED, actions.TOTP_CONFIRMED)}
 
-    @extend_schema(request=CodeRequest, responses=RecoveryCodesAnswer)
-    def post(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
-        codes = services.confirm_totp(principal=self.principal, **self.read(CodeRequest))
-        return Response(RecoveryCodesAnswer({"recovery_codes": codes}).data)
+    @extend_schema(request=CodeSerializer, responses=RecoveryCodesSerializer)
+    def post(self, _request: Request) -> Response:
+        codes = services.confirm_totp(principal=self.principal, **self.read(CodeSerializer))
+        return Response(RecoveryCodesSerializer({"recovery_codes": codes}).data)
 
 
 class TotpView(AuthView):
+    """Remove one's own authenticator. The body is `{code}`: a present code, or a recovery code."""
+
     rules = {"DELETE": Rule(AUTHENTICATED, actions.TOTP_REMOVED)}
 
-    @extend_schema(
-        description="Remove one's own authenticator. The body is `{code}`: a present code, or a recovery code.",
-        responses={204: None},
-    )
-    def delete(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
-        services.remove_totp(principal=self.principal, **self.read(CodeRequest))
-        return Response(status=204)
+    @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
+    def delete(self, _request: Request) -> Response:
+        services.remove_totp(principal=self.principal, **self.read(CodeSerializer))
+        return Response(status=HTTPStatus.NO_CONTENT)
 
 
 class JwksView(ApiView[Principal]):
@@ -149,7 +153,7 @@ class JwksView(ApiView[Principal]):
     rules = {"GET": Rule(PUBLIC, actions.SIGNING_KEYS_READ)}
 
     @extend_schema(operation_id="jwks_read", responses=OpenApiTypes.OBJECT)
-    def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
+    def get(self, _request: Request) -> Response:
         age = int(signing_keys.JWKS_MAX_AGE.total_seconds())
         headers = {"Cache-Control": f"public, max-age={age}"}
         return Response(signing_keys.jwks(database_now()), headers=headers)

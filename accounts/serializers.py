@@ -14,37 +14,32 @@ SECRET_LIMIT = 1024  # characters; what is longer is no password and no token of
 
 
 class TextField(serializers.CharField):
-    """A string and nothing that could be made into one; blanks at its ends belong to it."""
+    """A string; blanks at its ends belong to it."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, **kwargs)
 
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
 
-
-class LogInRequest(StrictSerializer):
+class LogInSerializer(StrictSerializer):
     username = TextField(max_length=SECRET_LIMIT)
     password = TextField(max_length=SECRET_LIMIT)
     totp_code = TextField(max_length=64, required=False, allow_null=True, allow_blank=True)
 
 
-class RefreshRequest(StrictSerializer):
+class RefreshSerializer(StrictSerializer):
     refresh_token = TextField(max_length=SECRET_LIMIT)
 
 
-class LogOutRequest(RefreshRequest):
+class LogOutSerializer(RefreshSerializer):
     everywhere = serializers.BooleanField(default=False)
 
 
-class PasswordRequest(StrictSerializer):
+class PasswordSerializer(StrictSerializer):
     current = TextField(max_length=SECRET_LIMIT)
     new = TextField(max_length=SECRET_LIMIT)
 
 
-class UserAnswer(serializers.ModelSerializer[User]):
+class UserSerializer(serializers.ModelSerializer[User]):
     permissions = serializers.SerializerMethodField()
 
     class Meta:
@@ -55,24 +50,24 @@ class UserAnswer(serializers.ModelSerializer[User]):
         return sorted(ROLES[user.role])
 
 
-class TokenPairAnswer(serializers.Serializer[TokenPair]):
+class TokenPairSerializer(serializers.Serializer[TokenPair]):
     access_token = serializers.CharField()
     refresh_token = serializers.CharField()
     token_type = serializers.CharField(default="bearer")
     expires_in = serializers.IntegerField()
 
 
-class LogInAnswer(TokenPairAnswer):
-    user = UserAnswer()
+class LoggedInSerializer(TokenPairSerializer):
+    user = UserSerializer()
 
 
-class MeAnswer(UserAnswer):
+class MeSerializer(UserSerializer):
     auth_method = serializers.SerializerMethodField()
     auth_time = serializers.SerializerMethodField()
     token_expires_at = serializers.SerializerMethodField()
 
-    class Meta(UserAnswer.Meta):
-        fields = [*UserAnswer.Meta.fields, "auth_method", "auth_time", "token_expires_at"]
+    class Meta(UserSerializer.Meta):
+        fields = [*UserSerializer.Meta.fields, "auth_method", "auth_time", "token_expires_at"]
 
     def get_auth_method(self, user: User) -> str:  # noqa: ARG002 - DRF's signature
         return self._principal.actor.auth_method
@@ -89,14 +84,14 @@ class MeAnswer(UserAnswer):
         return principal
 
 
-class CodeRequest(StrictSerializer):
+class CodeSerializer(StrictSerializer):
     code = TextField(max_length=64)
 
 
-class EnrolmentAnswer(serializers.Serializer[Enrolment]):
+class EnrolmentSerializer(serializers.Serializer[Enrolment]):
     secret = serializers.CharField()
     otpauth_uri = serializers.CharField()
 
 
-class RecoveryCodesAnswer(serializers.Serializer[Any]):
+class RecoveryCodesSerializer(serializers.Serializer[Any]):
     recovery_codes = serializers.ListField(child=serializers.CharField())

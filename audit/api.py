@@ -10,59 +10,60 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import ModelSerializer
 
-from audit import actions
+from audit import actions, services
 from audit.models import READ_PERMISSION
 from audit.selection import (
     LogCriteria,
     TrailCriteria,
-    find_changes,
-    find_log,
-    find_logs,
     page_before,
 )
 from audit.serializers import (
     ChangedRowSerializer,
     LogEntrySerializer,
     LogPageSerializer,
-    LogQuery,
+    LogQuerySerializer,
     TrailPageSerializer,
-    TrailQuery,
+    TrailQuerySerializer,
 )
 from ciphercanary.rest import ApiView, Caller, Rule
 from ciphercanary.rest.views import link_header
 
 
-class LogList(ApiView[Caller]):
+class LogListView(ApiView[Caller]):
     rules = {"GET": Rule(READ_PERMISSION, actions.LOG_READ)}
 
-    @extend_schema(operation_id="audit_logs_list", parameters=[LogQuery], responses=LogPageSerializer)
+    @extend_schema(
+        operation_id="audit_logs_list", parameters=[LogQuerySerializer], responses=LogPageSerializer
+    )
     def get(self, request: Request) -> Response:
         """What happened, newest first: an entry is the columns of ``audit_logs``."""
-        query = self.read_query(LogQuery)
+        query = self.read_query(LogQuerySerializer)
         before, limit = query.pop("before", None), query.pop("limit")
-        rows = find_logs(self.principal, LogCriteria(**query))
+        rows = services.find_logs(reader=self.principal, criteria=LogCriteria(**query))
         return _answer(request, rows, LogEntrySerializer, before=before, limit=limit)
 
 
-class LogDetail(ApiView[Caller]):
+class LogDetailView(ApiView[Caller]):
     rules = {"GET": Rule(READ_PERMISSION, actions.LOG_READ)}
     concerns = ("audit_log", "log_id")
 
     @extend_schema(responses=LogEntrySerializer)
-    def get(self, request: Request, log_id: int) -> Response:  # noqa: ARG002 - DRF's signature
+    def get(self, _request: Request, log_id: int) -> Response:
         """One entry."""
-        return Response(LogEntrySerializer(find_log(self.principal, log_id)).data)
+        return Response(LogEntrySerializer(services.find_log(reader=self.principal, log_id=log_id)).data)
 
 
-class TrailList(ApiView[Caller]):
+class TrailListView(ApiView[Caller]):
     rules = {"GET": Rule(READ_PERMISSION, actions.TRAIL_READ)}
 
-    @extend_schema(operation_id="audit_trail_list", parameters=[TrailQuery], responses=TrailPageSerializer)
+    @extend_schema(
+        operation_id="audit_trail_list", parameters=[TrailQuerySerializer], responses=TrailPageSerializer
+    )
     def get(self, request: Request) -> Response:
         """Which rows changed, newest first: the columns of ``audit_trail``."""
-        query = self.read_query(TrailQuery)
+        query = self.read_query(TrailQuerySerializer)
         before, limit = query.pop("before", None), query.pop("limit")
-        rows = find_changes(self.principal, TrailCriteria(**query))
+        rows = services.find_changes(reader=self.principal, criteria=TrailCriteria(**query))
         return _answer(request, rows, ChangedRowSerializer, before=before, limit=limit)
 
 

@@ -1,4 +1,4 @@
-"""Reading the log: who may see what, the filters, and pages by key.
+"""What a reader of the log may ask for: the filters, and pages by key.
 
 An offset would read everything it skips and shift while entries arrive; a page that begins below an id does
 neither.
@@ -10,9 +10,6 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Model, Q, QuerySet
-
-from audit.models import AuditLog, AuditTrail, Reader
-from ciphercanary.errors import NotFound
 
 EXACT_COUNT = 10_000  # counting further would scan the whole log for a number nobody reads
 SEARCHED = (
@@ -72,41 +69,6 @@ class KeysetPage[M: Model]:
     previous_before: int | None
 
 
-def find_logs(reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:
-    """The entries the reader may see that meet the criteria. Raises Denied."""
-    equal = {"action": criteria.action, "object_id": criteria.object_id}
-    equal |= {"outcome": criteria.outcome, "source": criteria.source}
-    found = AuditLog.objects.visible_to(reader).filter(
-        **{name: value for name, value in equal.items() if value}
-    )
-    if criteria.actor:
-        found = found.filter(_is_actor(criteria.actor))
-    for word in criteria.search.split():
-        found = found.filter(_holds_word(word))
-    return found.filter(_is_between("timestamp", criteria.since, criteria.until))
-
-
-def find_log(reader: Reader, log_id: int) -> AuditLog:
-    """One entry. Raises Denied, and NotFound also for one that the reader may not see."""
-    entry = AuditLog.objects.visible_to(reader).filter(id=log_id).first()
-    if entry is None:
-        raise NotFound
-    return entry
-
-
-def find_changes(reader: Reader, criteria: TrailCriteria) -> QuerySet[AuditTrail]:
-    """The changed rows the reader may see that meet the criteria. Raises Denied."""
-    equal = {"table_name": criteria.table_name, "record_id": criteria.record_id}
-    found = AuditTrail.objects.visible_to(reader).filter(
-        **{name: value for name, value in equal.items() if value}
-    )
-    if criteria.actor:
-        # The trail knows ids only; the log remembers which names they went by.
-        acts = AuditLog.objects.filter(_is_actor(criteria.actor), user_id__isnull=False)
-        found = found.filter(changed_by__in=acts.order_by().values("user_id"))
-    return found.filter(_is_between("changed_at", criteria.since, criteria.until))
-
-
 def page_before[M: Model](rows: QuerySet[M], *, before: int | None, limit: int) -> KeysetPage[M]:
     """The ``limit`` newest rows with an id below ``before``, or the newest of all."""
     ordered = rows.order_by("-id")
@@ -127,7 +89,7 @@ def _newer_ids[M: Model](rows: QuerySet[M], before: int, limit: int) -> QuerySet
     return rows.filter(id__gte=before).order_by("id").values_list("id", flat=True)[: limit + 1]
 
 
-def _is_actor(actor: str) -> Q:
+def is_actor(actor: str) -> Q:
     by_name = Q(actor_name=actor)
     try:
         return by_name | Q(user_id=UUID(actor))
@@ -135,14 +97,14 @@ def _is_actor(actor: str) -> Q:
         return by_name
 
 
-def _holds_word(word: str) -> Q:
+def holds_word(word: str) -> Q:
     anywhere = Q()
     for name in SEARCHED:
         anywhere |= Q(**{f"{name}__icontains": word})
     return anywhere
 
 
-def _is_between(column: str, since: datetime | None, until: datetime | None) -> Q:
+def is_between(column: str, since: datetime | None, until: datetime | None) -> Q:
     between = Q()
     if since is not None:
         between &= Q(**{f"{column}__gte": since})

@@ -12,7 +12,7 @@ from ciphercanary.rest import StrictSerializer, TimestampField
 type Fields = dict[str, serializers.Field[Any, Any, Any, Any]]
 
 
-class KeysetQuery(StrictSerializer):
+class KeysetQuerySerializer(StrictSerializer):
     """``before`` (an id) and ``limit`` instead of page numbers; ``from`` <= time < ``to``."""
 
     before = serializers.IntegerField(min_value=1, max_value=canonical.MAX_INTEGER, required=False)
@@ -35,7 +35,7 @@ class KeysetQuery(StrictSerializer):
         return attrs
 
 
-class LogQuery(KeysetQuery):
+class LogQuerySerializer(KeysetQuerySerializer):
     action = serializers.CharField(max_length=TEXT_LIMITS["action"], required=False)
     object = serializers.CharField(
         max_length=TEXT_LIMITS["object_id"],
@@ -52,7 +52,7 @@ class LogQuery(KeysetQuery):
         return super().get_fields() | {"source": serializers.ChoiceField(choices=choices, required=False)}
 
 
-class TrailQuery(KeysetQuery):
+class TrailQuerySerializer(KeysetQuerySerializer):
     table = serializers.CharField(max_length=50, required=False, source="table_name")
     record = serializers.CharField(max_length=100, required=False, source="record_id")
 

@@ -8,8 +8,8 @@ from accounts.roles import ROLES
 from audit import selection
 from audit.events import Actor, Event, Outcome, RowChange
 from audit.models import AuditLog
-from audit.selection import LogCriteria, TrailCriteria, find_changes, find_log, find_logs, page_before
-from audit.services import record
+from audit.selection import LogCriteria, TrailCriteria, page_before
+from audit.services import find_changes, find_log, find_logs, record
 from ciphercanary.errors import Denied, NotFound
 
 pytestmark = pytest.mark.django_db
@@ -98,40 +98,40 @@ def names(entries, found):
     ],
 )
 def test_each_filter_finds_what_it_names(entries, criteria, expected):
-    assert names(entries, find_logs(AUDITOR, LogCriteria(**criteria))) == expected
+    assert names(entries, find_logs(reader=AUDITOR, criteria=LogCriteria(**criteria))) == expected
 
 
 @pytest.mark.parametrize("role", ["admin", "operator", "auditor"])
 def test_who_may_see_everything_sees_everything(entries, role):
-    assert find_logs(reader(role), LogCriteria()).count() == 4
-    assert find_changes(reader(role), TrailCriteria()).count() == 4
+    assert find_logs(reader=reader(role), criteria=LogCriteria()).count() == 4
+    assert find_changes(reader=reader(role), criteria=TrailCriteria()).count() == 4
 
 
 def test_a_developer_sees_his_own_acts_only(entries):
     mira = reader("developer")
 
-    assert names(entries, find_logs(mira, LogCriteria())) == ["refused", "created"]
-    assert not find_logs(mira, LogCriteria(actor="sven")).exists()
-    assert {row.changed_by for row in find_changes(mira, TrailCriteria())} == {MIRA}
-    assert find_log(mira, entries["created"].id) == entries["created"]
+    assert names(entries, find_logs(reader=mira, criteria=LogCriteria())) == ["refused", "created"]
+    assert not find_logs(reader=mira, criteria=LogCriteria(actor="sven")).exists()
+    assert {row.changed_by for row in find_changes(reader=mira, criteria=TrailCriteria())} == {MIRA}
+    assert find_log(reader=mira, log_id=entries["created"].id) == entries["created"]
     with pytest.raises(NotFound):
-        find_log(mira, entries["rotated"].id)
+        find_log(reader=mira, log_id=entries["rotated"].id)
 
 
 def test_what_the_system_did_is_nobodys_own(entries):
     nobody = reader("developer", None)
 
-    assert not find_logs(nobody, LogCriteria()).exists()
-    assert not find_changes(nobody, TrailCriteria()).exists()
+    assert not find_logs(reader=nobody, criteria=LogCriteria()).exists()
+    assert not find_changes(reader=nobody, criteria=TrailCriteria()).exists()
 
 
 def test_without_the_permission_nothing_is_found(entries):
     powerless = Principal(actor=actor(MIRA, "m"), user_id=MIRA, role="admin", permissions=frozenset())
 
     for find in (
-        lambda: find_logs(powerless, LogCriteria()),
-        lambda: find_changes(powerless, TrailCriteria()),
-        lambda: find_log(powerless, entries["created"].id),
+        lambda: find_logs(reader=powerless, criteria=LogCriteria()),
+        lambda: find_changes(reader=powerless, criteria=TrailCriteria()),
+        lambda: find_log(reader=powerless, log_id=entries["created"].id),
     ):
         with pytest.raises(Denied):
             find()
@@ -139,7 +139,7 @@ def test_without_the_permission_nothing_is_found(entries):
 
 def test_an_entry_that_is_not_there_is_not_found(entries):
     with pytest.raises(NotFound):
-        find_log(AUDITOR, 2**63 + 1)
+        find_log(reader=AUDITOR, log_id=2**63 + 1)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_an_entry_that_is_not_there_is_not_found(entries):
     ],
 )
 def test_the_trail_is_found_by_table_record_actor_and_time(entries, criteria, count):
-    assert find_changes(AUDITOR, TrailCriteria(**criteria)).count() == count
+    assert find_changes(reader=AUDITOR, criteria=TrailCriteria(**criteria)).count() == count
 
 
 def many(number):

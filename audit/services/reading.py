@@ -1,0 +1,42 @@
+"""Reading the log: who asks sees what he may, and no more."""
+
+from django.db.models import QuerySet
+
+from audit.models import AuditLog, AuditTrail, Reader
+from audit.selection import LogCriteria, TrailCriteria, holds_word, is_actor, is_between
+from ciphercanary.errors import NotFound
+
+
+def find_logs(*, reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:
+    """The entries the reader may see that meet the criteria. Raises Denied."""
+    equal = {"action": criteria.action, "object_id": criteria.object_id}
+    equal |= {"outcome": criteria.outcome, "source": criteria.source}
+    found = AuditLog.objects.visible_to(reader).filter(
+        **{name: value for name, value in equal.items() if value}
+    )
+    if criteria.actor:
+        found = found.filter(is_actor(criteria.actor))
+    for word in criteria.search.split():
+        found = found.filter(holds_word(word))
+    return found.filter(is_between("timestamp", criteria.since, criteria.until))
+
+
+def find_log(*, reader: Reader, log_id: int) -> AuditLog:
+    """One entry. Raises Denied, and NotFound also for one that the reader may not see."""
+    entry = AuditLog.objects.visible_to(reader).filter(id=log_id).first()
+    if entry is None:
+        raise NotFound
+    return entry
+
+
+def find_changes(*, reader: Reader, criteria: TrailCriteria) -> QuerySet[AuditTrail]:
+    """The changed rows the reader may see that meet the criteria. Raises Denied."""
+    equal = {"table_name": criteria.table_name, "record_id": criteria.record_id}
+    found = AuditTrail.objects.visible_to(reader).filter(
+        **{name: value for name, value in equal.items() if value}
+    )
+    if criteria.actor:
+        # The trail knows ids only; the log remembers which names they went by.
+        acts = AuditLog.objects.filter(is_actor(criteria.actor), user_id__isnull=False)
+        found = found.filter(changed_by__in=acts.order_by().values("user_id"))
+    return found.filter(is_between("changed_at", criteria.since, criteria.until))
