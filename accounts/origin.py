@@ -13,7 +13,7 @@ class Origin:
     client_ip: str
     user_agent: str
     request_id: str
-    source: str = Source.API
+    source: Source = Source.API
 
     def anonymous(self, name: str = "") -> Actor:
         return Actor.anonymous(self.client_ip, self.user_agent, self.request_id, self.source, name)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from accounts.errors import RecentAuthRequired
 from accounts.roles import PERMISSIONS, SYSTEM, sees_all
-from audit.events import Actor
+from audit.events import Actor, Source
 from ciphercanary.errors import Denied, Unauthenticated
 
 type Scope = Literal["all", "own"]
@@ -38,17 +38,9 @@ class Principal:
     is_authenticated: ClassVar[bool] = True
 
     @classmethod
-    def system(cls, name: str, source: str) -> Self:
+    def system(cls, name: str, source: Source) -> Self:
         """The application itself (a command, a scheduled task): every permission, over everything."""
         return cls(actor=Actor.system(name, source), user_id=None, role=SYSTEM, permissions=PERMISSIONS)
-
-    @property
-    def pk(self) -> UUID | None:
-        return self.user_id
-
-    @property
-    def username(self) -> str:
-        return self.actor.actor_name
 
     @property
     def person_id(self) -> UUID:
@@ -83,14 +75,7 @@ class AnonymousPrincipal:
     """Nobody known: holds no permission."""
 
     is_authenticated: ClassVar[bool] = False
-    pk: ClassVar[None] = None
     user_id: ClassVar[None] = None
-    username: ClassVar[str] = ""
-    role: ClassVar[str] = ""
-    permissions: ClassVar[frozenset[str]] = frozenset()
-
-    def has_permission(self, word: str) -> bool:
-        return word in self.permissions
 
     def require(self, word: str) -> None:
         raise Unauthenticated(f"This needs a log-in and the permission {word}.")

@@ -79,7 +79,7 @@ class Actor:
     token_id: str
     client_ip: str
     user_agent: str
-    source: str
+    source: Source
     request_id: str
 
     def __post_init__(self) -> None:
@@ -87,13 +87,13 @@ class Actor:
         _clean_texts(self)
 
     @classmethod
-    def system(cls, name: str, source: str) -> Self:
+    def system(cls, name: str, source: Source) -> Self:
         """The application itself, acting for nobody."""
         return cls._nobody(ActorType.SYSTEM, name=name, source=source)
 
     @classmethod
     def anonymous(
-        cls, client_ip: str, user_agent: str, request_id: str, source: str = Source.API, name: str = ""
+        cls, client_ip: str, user_agent: str, request_id: str, source: Source = Source.API, name: str = ""
     ) -> Self:
         """Somebody not authenticated; ``name`` is only what he called himself."""
         return cls._nobody(
@@ -111,7 +111,7 @@ class Actor:
         actor_type: ActorType,
         *,
         name: str,
-        source: str,
+        source: Source,
         client_ip: str = "",
         user_agent: str = "",
         request_id: str = "",

@@ -15,11 +15,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 from redis.exceptions import RedisError
-from rest_framework.request import Request
 
 import ciphercanary
-from accounts.authentication import BearerAuthentication
-from accounts.principals import AnonymousPrincipal
+from accounts.authentication import authenticate_request
 from audit.epoch import read_epoch
 from ciphercanary import errors, kek, problems
 from ciphercanary.http import in_context
@@ -80,18 +78,12 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text for loopback, the networks of ``CC_METRICS_NETWORKS``, or a token with system.read."""
     if not _in_metrics_networks(request):
         try:
-            _require_system_read(request)
+            authenticate_request(request).require("system.read")
         except errors.DomainError as error:
             return problems.render(request, error)
     active_keys_total.set(count_keys_that_protect())
     answer: HttpResponse = ExportToDjangoView(request)
     return answer
-
-
-def _require_system_read(request: HttpRequest) -> None:
-    authenticated = BearerAuthentication().authenticate(Request(request))
-    principal = authenticated[0] if authenticated else AnonymousPrincipal()
-    principal.require("system.read")
 
 
 def _in_metrics_networks(request: HttpRequest) -> bool:

@@ -79,7 +79,6 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django_otp.middleware.OTPMiddleware",
     "accounts.middleware.SessionLifetime",
     "ciphercanary.problem_views.DomainErrorAnswers",
     "django.contrib.messages.middleware.MessageMiddleware",

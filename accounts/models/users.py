@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Mapping
-from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
@@ -39,9 +38,6 @@ class UserManager(models.Manager["User"]):
             raise SessionEnded
         return user
 
-    def get_by_natural_key(self, username: str) -> "User":
-        return self.get(username=username.lower())
-
 
 class User(MacProtectedRow, AbstractBaseUser):
     """A person who may log in.
@@ -65,8 +61,6 @@ class User(MacProtectedRow, AbstractBaseUser):
     last_login = None  # Django's way to leave a column out; the audit log knows every log-in
 
     USERNAME_FIELD = "username"
-    EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     objects = UserManager()
 

@@ -16,12 +16,10 @@ from accounts.services.users import (
     sign_out_everywhere,
     unlock_user,
 )
-from accounts.tokens import authenticate_bearer, renew_principal
 
 __all__ = [
     "Enrolment",
     "TokenPair",
-    "authenticate_bearer",
     "change_password",
     "confirm_totp",
     "create_user",
@@ -38,7 +36,6 @@ __all__ = [
     "log_out_of_admin",
     "refresh",
     "remove_totp",
-    "renew_principal",
     "reset_totp",
     "rotate_signing_key",
     "set_password",

@@ -4,6 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.principals import Principal
+from audit.events import Source
 from keys import services
 
 
@@ -14,7 +15,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only say which keys are due")
 
     def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        principal = Principal.system("rotate_keys", "command")
+        principal = Principal.system("rotate_keys", Source.COMMAND)
         due = failed = 0
         for outcome in services.rotate_due_keys(principal=principal, dry_run=dry_run):
             due += 1
