@@ -1,8 +1,13 @@
-"""The database's clock: the one that decides expiry, lock-out and the order of the audit log."""
+"""Two clocks. The database's decides expiry, lock-out and the order of the audit log."""
 
 from datetime import UTC, datetime
 
 from django.db import connection
+
+
+def process_now() -> datetime:
+    """Aware UTC, for what is shown or decided first: where it matters, the database's clock decides last."""
+    return datetime.now(UTC)
 
 
 def database_now() -> datetime:
@@ -11,7 +16,7 @@ def database_now() -> datetime:
     SQLite has only milliseconds and runs inside this process: its clock is the process's.
     """
     if connection.vendor != "postgresql":
-        return datetime.now(UTC)
+        return process_now()
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         row = cursor.fetchone()

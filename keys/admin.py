@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from ciphercanary.clock import database_now
+from ciphercanary.clock import process_now
 from ciphercanary.read_only_admin import ReadOnlyModelAdmin
 from keys.models import Key, KeyRotation, KeyVersion
 
@@ -26,7 +26,7 @@ class KeyAdmin(ReadOnlyModelAdmin):
     exclude = ("row_mac", "searched_text")
 
     def status(self, key: Key) -> str:
-        return key.standing(database_now()).status
+        return key.standing(process_now()).status
 
 
 @admin.register(KeyVersion)

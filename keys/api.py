@@ -10,7 +10,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principals import Principal
-from ciphercanary.clock import database_now
 from ciphercanary.rest import ApiView, PageQuery, Rule
 from keys import actions, services
 from keys.models import Key
@@ -116,8 +115,6 @@ class RevokeKeyView(KeyView):
     @extend_schema(request=RevokeSerializer, responses=KeySerializer)
     def post(self, _request: Request, key_id: UUID) -> Response:
         order = self.read(RevokeSerializer)
-        if order["compromised"]:
-            self.principal.require_recent_log_in(database_now())
         return _key(services.revoke_key(principal=self.principal, key_id=key_id, **order))
 
 

@@ -13,6 +13,7 @@ MAX_TAGS: Final = 20
 MAX_TAG: Final = 64
 MAX_REASON: Final = 100  # the column rotation_reason
 MAX_ROTATION_PERIOD: Final = 3650  # days
+MAX_VERSION: Final = 2**31 - 1  # the columns of versions
 
 
 def check_name(name: str) -> None:

@@ -151,7 +151,8 @@ class KeyVersion(MacProtectedRow, WrappedRow):
         choices=[(state.value, state.value) for state in VersionState],
         default=VersionState.ENABLED.value,
     )
-    # Repeats Key.primary_version so that the database itself can refuse a second primary; nothing reads it.
+    # Repeats Key.primary_version so that the database itself can refuse a second primary. Outside the MAC: it is
+    # shown, and nothing decides by it.
     is_primary = models.BooleanField()
     # Outside the MAC: many processes raise it with a bare UPDATE that must not wait for a lock. Lowered by hand
     # it could let a version seal more than its limit: a fault of whoever writes the database, and never a leak

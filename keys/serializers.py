@@ -6,7 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from ciphercanary.clock import database_now
+from ciphercanary.clock import process_now
+from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
 from ciphercanary.rest import PageQuery, StrictSerializer, TimestampField
 from keys import lifecycle
 from keys.lifecycle import State, Status, VersionState
@@ -16,21 +17,24 @@ from keys.metadata import (
     MAX_ROTATION_PERIOD,
     MAX_TAG,
     MAX_TAGS,
+    MAX_VERSION,
     NAME,
 )
 from keys.models import Key
 
 STATUSES_LISTED = (Status.ACTIVE, Status.EXPIRED, Status.REVOKED, Status.PENDING, Status.DISABLED)
+MAX_KEY_SIZE = max(kind.key_size for kind in KEY_ALGORITHMS.values())
 ORDERINGS = tuple(
     sign + column for column in ("name", "created_at", "expires_at", "algorithm") for sign in ("", "-")
 )
-MAX_VERSION = 2**31 - 1
 
 
 class CreateKeySerializer(StrictSerializer):
     name = serializers.RegexField(rf"^{NAME.pattern}\Z", help_text="a-z, 0-9 and hyphen; never changes")
     algorithm = serializers.CharField(max_length=50)
-    key_size = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1, help_text="in bits")
+    key_size = serializers.IntegerField(
+        required=False, min_value=1, max_value=MAX_KEY_SIZE, help_text="in bits"
+    )
     expires_at = TimestampField(required=False, allow_null=True)
     activates_at = TimestampField(required=False, allow_null=True)
     tags = serializers.ListField(
@@ -109,8 +113,8 @@ class KeySerializer(serializers.Serializer[Key]):
 
     @cached_property
     def now(self) -> datetime:
-        """One moment for every key of an answer, by the database's clock."""
-        return database_now()
+        """One moment for every key of an answer."""
+        return process_now()
 
     def get_status(self, key: Key) -> Status:
         return key.standing(self.now).status

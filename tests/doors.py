@@ -179,13 +179,18 @@ def path_of(route: Route, target: Target) -> str:
 
 
 def make_target(owner: Persona, state: str = "active") -> Target:
-    """A key of the owner's in that state, with a ciphertext, and an entry of the log about an act of his."""
+    """A key of the owner's in that state, with a ciphertext, and an entry of the log about an act of his.
+
+    He may have created it when his role was another.
+    """
+    from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
     from audit.models import AuditLog  # noqa: PLC0415 - models need a set-up Django
     from keys import services  # noqa: PLC0415
 
     pending = {"activates_at": _now() + timedelta(days=1)} if state == "pre_activation" else {}
     name = f"target-{next(_numbers)}-{uuid4().hex[:8]}"
-    key = services.create_key(principal=owner.principal, name=name, algorithm="aes-256", **pending)
+    creator = replace(owner.principal, permissions=PERMISSIONS)
+    key = services.create_key(principal=creator, name=name, algorithm="aes-256", **pending)
     entry = AuditLog.objects.filter(user_id=owner.user.id, object_id=str(key.id)).latest("id")
     target = Target(key.id, _seal(key.id, None if pending else key.id), entry.id)
     move(target, state)

@@ -1,6 +1,6 @@
 """The use cases of keys: each is one function, one transaction and one audit event.
 
-Doors check the permission (a rule per view); here every key is looked up among those its caller may see.
+Each asks its principal for the permission, and looks a key up among those the principal may see.
 """
 
 from keys.services.creation import create_key, default_key

@@ -28,6 +28,7 @@ class KeyUpdate(TypedDict, total=False):
 @transaction.atomic
 def update_key(*, principal: Principal, key_id: UUID, changes: KeyUpdate) -> Key:
     """Raises NotFound, Invalid, and IllegalTransition for an expiry that has passed."""
+    principal.require("keys.update")
     key = lock_key(principal, key_id)
     before = trail.key_values(key)
     if "description" in changes:

@@ -31,6 +31,7 @@ def rotate_key(
     ``expected_version`` is the primary version the caller saw: of several rotations that name the same one,
     exactly one succeeds. Raises NotFound, KeyNotActive, VersionConflict.
     """
+    principal.require("keys.rotate")
     metadata.check_reason(reason)
     key = lock_key(principal, key_id)
     now = database_now()

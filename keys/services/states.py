@@ -15,6 +15,7 @@ from keys.services.changing import finish_change, lock_key
 
 def activate_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
     """Activate a pending key before its time. Raises NotFound, IllegalTransition."""
+    principal.require("keys.disable")
     return _change_state(
         principal, key_id, State.ACTIVE, actions.KEY_ACTIVATED, reason, only=State.PRE_ACTIVATION
     )
@@ -22,6 +23,7 @@ def activate_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
 
 def disable_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
     """Suspend a key: it neither protects nor processes until it is enabled. Raises NotFound, IllegalTransition."""
+    principal.require("keys.disable")
     return _change_state(principal, key_id, State.SUSPENDED, actions.KEY_DISABLED, reason)
 
 
@@ -30,11 +32,18 @@ def enable_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
 
     Raises NotFound, IllegalTransition.
     """
+    principal.require("keys.disable")
     return _change_state(principal, key_id, State.ACTIVE, actions.KEY_ENABLED, reason, only=State.SUSPENDED)
 
 
 def revoke_key(*, principal: Principal, key_id: UUID, reason: str, compromised: bool = False) -> Key:
-    """End a key for good: it decrypts still, unless it is compromised. Raises NotFound, IllegalTransition."""
+    """End a key for good: it decrypts still, unless it is compromised.
+
+    Raises RecentAuthRequired (for a compromised one), NotFound, IllegalTransition.
+    """
+    principal.require("keys.revoke")
+    if compromised:
+        principal.require_recent_log_in(database_now())
     to = State.COMPROMISED if compromised else State.DEACTIVATED
     return _change_state(principal, key_id, to, actions.KEY_REVOKED, reason)
 
@@ -51,9 +60,9 @@ def _change_state(
     if only not in {None, at.state}:  # two acts lead to "active": neither does the other's work
         raise IllegalTransition(f"The key is {at.status}: this needs one that is {only}.", extra=at.facts())
     before = trail.key_values(key)
-    key.state = to
-    if action == actions.KEY_ACTIVATED:
+    if at.state is State.PRE_ACTIVATION and to is State.ACTIVE:
         key.activates_at = now
+    key.state = to
     key.save_with_mac()
     finish_change(
         principal, action, key, [trail.updated(key, before)], meta={"reason": reason, "state": to.value}

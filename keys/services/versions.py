@@ -27,6 +27,7 @@ def enable_version(*, principal: Principal, key_id: UUID, version: int, reason: 
 def _change_state(
     principal: Principal, key_id: UUID, number: int, to: VersionState, reason: str
 ) -> KeyVersion:
+    principal.require("keys.disable")
     metadata.check_reason(reason)
     key = lock_key(principal, key_id)
     version = key.versions.filter(version=number).first()

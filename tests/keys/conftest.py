@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from uuid import uuid4
@@ -7,10 +8,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.roles import PERMISSIONS
 from audit.models import AuditLog, AuditTrail
 from ciphercanary.clock import database_now
 from keys import keyring, services
 from keys.models import Key
+from tests.personas import Persona
 
 
 @pytest.fixture
@@ -27,6 +30,12 @@ def new_key(admin) -> Callable[..., Key]:
         return services.create_key(**(given | fields))
 
     return create
+
+
+@pytest.fixture
+def allowed_stranger(stranger) -> Persona:
+    """May do everything, with keys of his own."""
+    return replace(stranger, principal=replace(stranger.principal, permissions=PERMISSIONS))
 
 
 @pytest.fixture

@@ -106,8 +106,8 @@ def test_the_service_itself_refuses_bad_values(admin, key, changes):
     assert set(refusal.value.fields) == set(changes)
 
 
-def test_a_stranger_finds_no_key_to_edit(developer, stranger, new_key):
+def test_a_stranger_finds_no_key_to_edit(developer, allowed_stranger, new_key):
     key = new_key(principal=developer.principal)
     with pytest.raises(NotFound):
-        update(stranger, key, description="mine")
+        update(allowed_stranger, key, description="mine")
     assert Key.objects.get(pk=key.pk).description == ""

@@ -80,10 +80,10 @@ def test_rotation_asks_for_a_reason(admin, key):
         services.rotate_key(principal=admin.principal, key_id=key.id, reason="")
 
 
-def test_a_stranger_finds_no_key_to_rotate(developer, stranger, new_key):
+def test_a_stranger_finds_no_key_to_rotate(developer, allowed_stranger, new_key):
     key = new_key(principal=developer.principal)
     with pytest.raises(NotFound):
-        rotate(stranger, key)
+        rotate(allowed_stranger, key)
     assert key.versions.count() == 1
 
 

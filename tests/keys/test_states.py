@@ -136,8 +136,8 @@ def test_an_act_without_a_reason_is_refused(key, admin, act):
 
 
 @pytest.mark.parametrize("act", list(ACTS))
-def test_a_stranger_finds_no_key_to_act_on(new_key, developer, stranger, act):
+def test_a_stranger_finds_no_key_to_act_on(new_key, developer, allowed_stranger, act):
     key = new_key(principal=developer.principal)
     with pytest.raises(NotFound):
-        ACTS[act](principal=stranger.principal, key_id=key.id, reason="test")
+        ACTS[act](principal=allowed_stranger.principal, key_id=key.id, reason="test")
     assert Key.objects.get(pk=key.pk).row_seq == 1

@@ -61,10 +61,10 @@ def test_a_version_is_not_disabled_without_a_reason(admin, rotated):
         disable(admin, rotated, 1, reason="")
 
 
-def test_a_stranger_finds_no_version(developer, admin, stranger, new_key):
+def test_a_stranger_finds_no_version(developer, admin, allowed_stranger, new_key):
     key = new_key(principal=developer.principal)
     services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     with pytest.raises(NotFound):
-        disable(stranger, key, 1)
+        disable(allowed_stranger, key, 1)
     with pytest.raises(NotFound):
-        enable(stranger, key, 1)
+        enable(allowed_stranger, key, 1)
