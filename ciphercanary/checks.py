@@ -15,6 +15,7 @@ from ciphercanary.home import SECRET_KEY_FILE
 from ciphercanary.throttle import parse_rate
 
 MIN_SECRET_KEY_LENGTH = 50
+BODY_BESIDE_DATA = 128 * 1024  # bytes: an aad of 64 KiB in base64, and the other members
 RATES = ("CC_THROTTLE_AUTH", "CC_THROTTLE_ANONYMOUS", "CC_THROTTLE_PRINCIPAL")
 
 
@@ -60,6 +61,17 @@ def check_processes(**_kwargs: Any) -> Iterable[CheckMessage]:
             "With several worker processes and no Redis, each process counts rate limits alone.",
             hint="Set REDIS_URL.",
             id="ciphercanary.W001",
+        )
+
+
+@register()
+def check_limits(**_kwargs: Any) -> Iterable[CheckMessage]:
+    needed = (settings.CC_MAX_PLAINTEXT_BYTES + 2) // 3 * 4 + BODY_BESIDE_DATA
+    if needed > settings.CC_MAX_BODY_BYTES:
+        yield Error(
+            "CC_MAX_BODY_BYTES has no room for a message of CC_MAX_PLAINTEXT_BYTES in base64.",
+            hint=f"Set CC_MAX_BODY_BYTES to {needed} or more.",
+            id="ciphercanary.E009",
         )
 
 

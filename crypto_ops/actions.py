@@ -1,12 +1,10 @@
-from enum import StrEnum
+"""What the audit log calls the operations."""
 
+from typing import Final
 
-class CryptoAction(StrEnum):
-    """The audit words of crypto operations."""
-
-    ENCRYPTED = "crypto.message.encrypted"
-    DECRYPTED = "crypto.message.decrypted"
-    REENCRYPTED = "crypto.message.reencrypted"
-    INSPECTED = "crypto.message.inspected"
-    RANDOM_GENERATED = "crypto.random.generated"
-    ALGORITHMS_READ = "crypto.algorithms.read"
+MESSAGE_ENCRYPTED: Final = "crypto.message.encrypted"
+MESSAGE_DECRYPTED: Final = "crypto.message.decrypted"
+MESSAGE_REENCRYPTED: Final = "crypto.message.reencrypted"
+MESSAGE_INSPECTED: Final = "crypto.message.inspected"
+RANDOM_GENERATED: Final = "crypto.random.generated"
+ALGORITHMS_READ: Final = "crypto.algorithms.read"

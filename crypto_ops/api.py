@@ -1,75 +1,120 @@
 """The REST door to the engine: translate, call one function, render."""
 
+from typing import Any
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principals import Principal
-from ciphercanary.crypto import envelope
+from ciphercanary.crypto.aead import Sealed
 from ciphercanary.crypto.algorithms import KEY_ALGORITHMS, MODES
 from ciphercanary.crypto.encoding import encode_base64
 from ciphercanary.rest import AUTHENTICATED, ApiView, Rule
-from crypto_ops import engine, serializers, services
-from crypto_ops.actions import CryptoAction
+from crypto_ops import actions, engine, serializers, services
+from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
 
 
 class EncryptView(ApiView[Principal]):
-    rules = {"POST": Rule("crypto.encrypt", CryptoAction.ENCRYPTED)}
+    """Encrypt a message with a named key, or with the caller's default key."""
 
-    @extend_schema(request=serializers.EncryptSerializer, responses={200: serializers.EncryptedSerializer})
+    rules = {"POST": Rule("crypto.encrypt", actions.MESSAGE_ENCRYPTED)}
+
+    @extend_schema(request=serializers.EncryptSerializer, responses=serializers.EncryptedSerializer)
     def post(self, _request: Request) -> Response:
-        wanted = serializers.EncryptSerializer.to_request(self.read(serializers.EncryptSerializer))
+        wanted = _encrypt_request(self.read(serializers.EncryptSerializer))
         self.concern("key", str(wanted.key_id or ""))
         return Response(serializers.EncryptedSerializer(engine.encrypt(wanted, self.principal)).data)
 
 
 class DecryptView(ApiView[Principal]):
-    rules = {"POST": Rule("crypto.decrypt", CryptoAction.DECRYPTED)}
+    """Decrypt a message, given as one ciphertext or in its parts."""
 
-    @extend_schema(request=serializers.DecryptSerializer, responses={200: serializers.DecryptedSerializer})
+    rules = {"POST": Rule("crypto.decrypt", actions.MESSAGE_DECRYPTED)}
+
+    @extend_schema(request=serializers.DecryptSerializer, responses=serializers.DecryptedSerializer)
     def post(self, _request: Request) -> Response:
-        wanted = serializers.DecryptSerializer.to_request(self.read(serializers.DecryptSerializer))
+        wanted = _decrypt_request(self.read(serializers.DecryptSerializer))
         self.concern("key", str(wanted.key_id))
         return Response(serializers.DecryptedSerializer(engine.decrypt(wanted, self.principal)).data)
 
 
 class ReencryptView(ApiView[Principal]):
-    rules = {"POST": Rule("crypto.reencrypt", CryptoAction.REENCRYPTED)}
+    """Encrypt a message anew with the primary version of its key, or with another key. The plaintext is not shown."""
 
-    @extend_schema(
-        request=serializers.ReencryptSerializer, responses={200: serializers.ReencryptedSerializer}
-    )
+    rules = {"POST": Rule("crypto.reencrypt", actions.MESSAGE_REENCRYPTED)}
+
+    @extend_schema(request=serializers.ReencryptSerializer, responses=serializers.ReencryptedSerializer)
     def post(self, _request: Request) -> Response:
-        wanted = serializers.ReencryptSerializer.to_request(self.read(serializers.ReencryptSerializer))
+        wanted = _reencrypt_request(self.read(serializers.ReencryptSerializer))
         self.concern("key", str(wanted.envelope.key_id))
         return Response(serializers.ReencryptedSerializer(engine.reencrypt(wanted, self.principal)).data)
 
 
 class InspectView(ApiView[Principal]):
-    rules = {"POST": Rule("crypto.inspect", CryptoAction.INSPECTED)}
+    """What a ciphertext says of itself. Nothing is decrypted."""
 
-    @extend_schema(request=serializers.InspectSerializer, responses={200: serializers.InspectionSerializer})
+    rules = {"POST": Rule("crypto.inspect", actions.MESSAGE_INSPECTED)}
+
+    @extend_schema(request=serializers.InspectSerializer, responses=serializers.InspectionSerializer)
     def post(self, _request: Request) -> Response:
-        sealed = envelope.decode(self.read(serializers.InspectSerializer)["ciphertext"])
-        self.concern("key", str(sealed.key_id))
-        return Response(serializers.InspectionSerializer(services.inspect(self.principal, sealed)).data)
+        envelope = self.read(serializers.InspectSerializer)["ciphertext"]
+        self.concern("key", str(envelope.key_id))
+        inspection = services.inspect(principal=self.principal, envelope=envelope)
+        return Response(serializers.InspectionSerializer(inspection).data)
 
 
 class RandomView(ApiView[Principal]):
-    rules = {"POST": Rule("crypto.random", CryptoAction.RANDOM_GENERATED)}
+    """Random bytes."""
 
-    @extend_schema(request=serializers.RandomSerializer, responses={200: serializers.GeneratedSerializer})
+    rules = {"POST": Rule("crypto.random", actions.RANDOM_GENERATED)}
+
+    @extend_schema(request=serializers.RandomSerializer, responses=serializers.GeneratedSerializer)
     def post(self, _request: Request) -> Response:
         wanted = self.read(serializers.RandomSerializer)
-        content = services.generate_random(self.principal, wanted["bytes"])
+        content = services.generate_random(principal=self.principal, size=wanted["bytes"])
         text = content.hex() if wanted["format"] == "hex" else encode_base64(content)
         return Response({"data": text, "bytes": wanted["bytes"], "format": wanted["format"]})
 
 
 class AlgorithmsView(ApiView[Principal]):
-    rules = {"GET": Rule(AUTHENTICATED, CryptoAction.ALGORITHMS_READ)}
+    """The key algorithms and modes that exist."""
 
-    @extend_schema(responses={200: serializers.AlgorithmsSerializer})
+    rules = {"GET": Rule(AUTHENTICATED, actions.ALGORITHMS_READ)}
+
+    @extend_schema(responses=serializers.AlgorithmsSerializer)
     def get(self, _request: Request) -> Response:
         registry = {"key_algorithms": KEY_ALGORITHMS.values(), "modes": MODES.values()}
         return Response(serializers.AlgorithmsSerializer(registry).data)
+
+
+def _encrypt_request(attrs: dict[str, Any]) -> EncryptRequest:
+    return EncryptRequest(
+        mode=attrs["mode"],
+        plaintext=attrs["data"],
+        key_id=attrs.get("key_id"),
+        key_version=attrs.get("key_version"),
+        aad=attrs.get("aad", b""),
+    )
+
+
+def _decrypt_request(attrs: dict[str, Any]) -> DecryptRequest:
+    aad = attrs.get("aad", b"")
+    if "ciphertext" in attrs:
+        return DecryptRequest.of_envelope(attrs["ciphertext"], aad)
+    return DecryptRequest(
+        mode=attrs["mode"],
+        key_id=attrs["key_id"],
+        key_version=attrs.get("key_version"),
+        sealed=Sealed(attrs["iv"], attrs["encrypted_data"], attrs["tag"]),
+        aad=aad,
+    )
+
+
+def _reencrypt_request(attrs: dict[str, Any]) -> ReencryptRequest:
+    return ReencryptRequest(
+        envelope=attrs["ciphertext"],
+        target_key_id=attrs.get("key_id"),
+        aad=attrs.get("aad", b""),
+        reason=attrs.get("reason", ""),
+    )

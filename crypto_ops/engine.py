@@ -7,7 +7,7 @@ made again from fresh rows.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from accounts.errors import TokenExpired
@@ -18,11 +18,12 @@ from audit.errors import StaleDecision
 from audit.events import Event
 from audit.writer import Deadline, Decision
 from ciphercanary import throttle
+from ciphercanary.clock import process_now
 from ciphercanary.crypto.algorithms import MODES
 from ciphercanary.crypto.envelope import Envelope
 from ciphercanary.crypto.errors import DecryptionFailed
 from ciphercanary.errors import DomainError, Invalid, Unavailable
-from crypto_ops.actions import CryptoAction
+from crypto_ops import actions
 from crypto_ops.measurement import measured
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
 from keys import keyring, lifecycle
@@ -73,7 +74,8 @@ def _decide_or_refuse[T](principal: Principal, decide: Callable[[Principal], Dec
 
 
 def _decide_encryption(request: EncryptRequest, principal: Principal) -> Decision[Envelope]:
-    now = datetime.now(UTC)
+    principal.require("crypto.encrypt")
+    now = process_now()
     if request.key_id is None:
         entry = keyring.find_default(principal, request.mode.key_algorithm)
     else:
@@ -81,7 +83,7 @@ def _decide_encryption(request: EncryptRequest, principal: Principal) -> Decisio
     version = _protecting_version(entry, request, now)
     envelope = _seal(request, entry, version)
     event = _event(
-        CryptoAction.ENCRYPTED, entry, version, len(request.plaintext), algorithm=request.mode.name
+        actions.MESSAGE_ENCRYPTED, entry, version, len(request.plaintext), algorithm=request.mode.name
     )
     return _decision(envelope, event, principal, entry, protects=entry)
 
@@ -105,12 +107,13 @@ def _seal(request: EncryptRequest, entry: KeyEntry, version: VersionEntry) -> En
 
 
 def _decide_decryption(request: DecryptRequest, principal: Principal) -> Decision[Decrypted]:
+    principal.require("crypto.decrypt")
     entry = keyring.find(request.key_id, principal)
-    candidates = _candidates(request, entry, datetime.now(UTC))
+    candidates = _candidates(request, entry, process_now())
     if len(candidates) > 1:
         throttle.charge_principal(str(principal.user_id), cost=len(candidates) - 1)
     version, plaintext = _open(request, entry, candidates)
-    event = _event(CryptoAction.DECRYPTED, entry, version, len(plaintext), algorithm=request.mode.name)
+    event = _event(actions.MESSAGE_DECRYPTED, entry, version, len(plaintext), algorithm=request.mode.name)
     result = Decrypted(
         plaintext=plaintext, mode=request.mode, key_id=entry.key_id, key_version=version.number
     )
@@ -150,7 +153,8 @@ def _open(
 
 
 def _decide_reencryption(request: ReencryptRequest, principal: Principal) -> Decision[Reencrypted]:
-    now = datetime.now(UTC)
+    principal.require("crypto.reencrypt")
+    now = process_now()
     source = keyring.find(request.envelope.key_id, principal)
     compromised = source.standing(now).state is State.COMPROMISED
     if compromised and not request.reason:
@@ -165,7 +169,7 @@ def _decide_reencryption(request: ReencryptRequest, principal: Principal) -> Dec
     envelope = _seal(sealing, target, target.require_protect(mode, now))
     result = Reencrypted(envelope=envelope, source_key_version=version.number, source_compromised=compromised)
     event = _event(
-        CryptoAction.REENCRYPTED,
+        actions.MESSAGE_REENCRYPTED,
         source,
         version,
         len(plaintext),
@@ -179,16 +183,16 @@ def _decide_reencryption(request: ReencryptRequest, principal: Principal) -> Dec
 
 
 def _target(request: ReencryptRequest, source: KeyEntry, principal: Principal) -> KeyEntry:
-    if request.target_key_id in {None, source.key_id}:
+    target_id = request.target_key_id or source.key_id
+    if target_id == source.key_id:
         return source
-    assert request.target_key_id is not None  # noqa: S101 - the line above
     # From key to key, the caller learns nothing new only if he may do both halves by himself.
     principal.require("crypto.decrypt")
     principal.require("crypto.encrypt")
-    return keyring.find(request.target_key_id, principal)
+    return keyring.find(target_id, principal)
 
 
-def _event(action: CryptoAction, entry: KeyEntry, version: VersionEntry, size: int, **meta: object) -> Event:
+def _event(action: str, entry: KeyEntry, version: VersionEntry, size: int, **meta: object) -> Event:
     return Event(
         action=action,
         object_type="key",

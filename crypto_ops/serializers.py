@@ -3,14 +3,14 @@
 from typing import Any
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ciphercanary.crypto import envelope
-from ciphercanary.crypto.aead import Sealed
 from ciphercanary.crypto.algorithms import Mode, find_mode
 from ciphercanary.crypto.envelope import Envelope
 from ciphercanary.rest import Base64Field, StrictSerializer
-from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
+from keys.metadata import MAX_VERSION
 
 MAX_AAD_BYTES = 64 * 1024
 MAX_RANDOM_BYTES = 65_536
@@ -28,6 +28,21 @@ MODE_WORDS = {
 }
 
 
+@extend_schema_field({"type": "string", "maxLength": settings.CC_MAX_BODY_BYTES})
+class CiphertextField(serializers.Field[Envelope, Any, str, Envelope]):
+    """A self-describing ciphertext. Raises MalformedCiphertext, which has a code of its own."""
+
+    default_error_messages = {"invalid": "Expected a string."}
+
+    def to_internal_value(self, data: Any) -> Envelope:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return envelope.decode(data, max_length=settings.CC_MAX_BODY_BYTES)
+
+    def to_representation(self, value: Envelope) -> str:
+        return envelope.encode(value)
+
+
 class OptionsSerializer(StrictSerializer):
     """Accepted where they agree with the algorithm; padding is real in CBC only."""
 
@@ -39,7 +54,7 @@ class EncryptSerializer(StrictSerializer):
     algorithm = serializers.CharField(max_length=50)
     data = Base64Field(max_bytes=settings.CC_MAX_PLAINTEXT_BYTES)  # type: ignore[assignment]  # DRF takes declared fields off the class
     key_id = serializers.UUIDField(required=False)
-    key_version = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
+    key_version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
     options = OptionsSerializer(required=False)
     aad = Base64Field(max_bytes=MAX_AAD_BYTES, required=False)
 
@@ -52,27 +67,17 @@ class EncryptSerializer(StrictSerializer):
             )
         return {**attrs, "mode": mode}
 
-    @staticmethod
-    def to_request(attrs: dict[str, Any]) -> EncryptRequest:
-        return EncryptRequest(
-            mode=attrs["mode"],
-            plaintext=attrs["data"],
-            key_id=attrs.get("key_id"),
-            key_version=attrs.get("key_version"),
-            aad=attrs.get("aad", b""),
-        )
-
 
 class DecryptSerializer(StrictSerializer):
     """Either ``ciphertext``, or the five parts that encrypt answered (with ``key_version`` where known)."""
 
-    ciphertext = serializers.CharField(required=False, max_length=envelope.MAX_LENGTH, trim_whitespace=False)
+    ciphertext = CiphertextField(required=False)
     encrypted_data = Base64Field(max_bytes=settings.CC_MAX_BODY_BYTES, required=False)
     iv = Base64Field(max_bytes=MAX_TAG_BYTES, required=False)
     tag = Base64Field(max_bytes=MAX_TAG_BYTES, required=False)
     key_id = serializers.UUIDField(required=False)
     algorithm = serializers.CharField(max_length=50, required=False)
-    key_version = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
+    key_version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
     aad = Base64Field(max_bytes=MAX_AAD_BYTES, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -87,38 +92,16 @@ class DecryptSerializer(StrictSerializer):
             raise serializers.ValidationError(missing)
         return {**attrs, "mode": find_mode(attrs["algorithm"])}
 
-    @staticmethod
-    def to_request(attrs: dict[str, Any]) -> DecryptRequest:
-        aad = attrs.get("aad", b"")
-        if "ciphertext" in attrs:
-            return DecryptRequest.of_envelope(envelope.decode(attrs["ciphertext"]), aad)
-        return DecryptRequest(
-            mode=attrs["mode"],
-            key_id=attrs["key_id"],
-            key_version=attrs.get("key_version"),
-            sealed=Sealed(attrs["iv"], attrs["encrypted_data"], attrs["tag"]),
-            aad=aad,
-        )
-
 
 class ReencryptSerializer(StrictSerializer):
-    ciphertext = serializers.CharField(max_length=envelope.MAX_LENGTH, trim_whitespace=False)
+    ciphertext = CiphertextField()
     key_id = serializers.UUIDField(required=False)
     aad = Base64Field(max_bytes=MAX_AAD_BYTES, required=False)
     reason = serializers.CharField(required=False, max_length=100)
 
-    @staticmethod
-    def to_request(attrs: dict[str, Any]) -> ReencryptRequest:
-        return ReencryptRequest(
-            envelope=envelope.decode(attrs["ciphertext"]),
-            target_key_id=attrs.get("key_id"),
-            aad=attrs.get("aad", b""),
-            reason=attrs.get("reason", ""),
-        )
-
 
 class InspectSerializer(StrictSerializer):
-    ciphertext = serializers.CharField(max_length=envelope.MAX_LENGTH, trim_whitespace=False)
+    ciphertext = CiphertextField()
 
 
 class RandomSerializer(StrictSerializer):
@@ -135,10 +118,7 @@ class EncryptedSerializer(serializers.Serializer[Envelope]):
     algorithm = serializers.CharField(source="mode.name")
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField(source="version")
-    ciphertext = serializers.SerializerMethodField()
-
-    def get_ciphertext(self, sealed: Envelope) -> str:
-        return envelope.encode(sealed)
+    ciphertext = CiphertextField(source="*")
 
 
 class DecryptedSerializer(serializers.Serializer[Any]):
@@ -151,15 +131,12 @@ class DecryptedSerializer(serializers.Serializer[Any]):
 class ReencryptedSerializer(serializers.Serializer[Any]):
     """``source_compromised``: the old ciphertext may have been forged by whoever has the source key."""
 
-    ciphertext = serializers.SerializerMethodField()
+    ciphertext = CiphertextField(source="envelope")
     algorithm = serializers.CharField(source="envelope.mode.name")
     key_id = serializers.UUIDField(source="envelope.key_id")
     key_version = serializers.IntegerField(source="envelope.version")
     source_key_version = serializers.IntegerField()
     source_compromised = serializers.BooleanField()
-
-    def get_ciphertext(self, result: Any) -> str:
-        return envelope.encode(result.envelope)
 
 
 class InspectionSerializer(serializers.Serializer[Any]):

@@ -175,6 +175,9 @@ def sweep(send, route, method, wrong_values):
     for name, part in body_schema(route, method)["properties"].items():
         for path, value in wrong_values(name, resolved(part)):
             problem = refusal(send(route, method, good | {name: value}))
+            if problem["code"] == "malformed_ciphertext":  # a code of its own, for a field of its own
+                assert path == "ciphertext"
+                continue
             named = set(problem.get("errors", {}))
             assert any(field == path or field.startswith(f"{path}.") for field in named), (
                 name,

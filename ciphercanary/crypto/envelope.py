@@ -15,8 +15,6 @@ from ciphercanary.crypto.encoding import decode_base64url, encode_base64url
 from ciphercanary.crypto.errors import MalformedCiphertext, UnsupportedAlgorithm
 
 PREFIX: Final = "cc1."
-MAX_LENGTH: Final = 2 * 1024 * 1024
-"""The longest text decoded by default, in characters: what the default limit of a JSON body lets through."""
 
 _FORM: Final = 1
 _HEADER: Final = struct.Struct(">BB16sI")
@@ -39,7 +37,7 @@ def encode(envelope: Envelope) -> str:
     return PREFIX + encode_base64url(b"".join((header, sealed.iv, sealed.ciphertext, sealed.tag)))
 
 
-def decode(text: str, *, max_length: int = MAX_LENGTH) -> Envelope:
+def decode(text: str, *, max_length: int) -> Envelope:
     """The envelope of a text of at most ``max_length`` characters; raises MalformedCiphertext.
 
     Only the text that ``encode`` would write is accepted, so that one ciphertext never has two spellings

@@ -6,6 +6,7 @@ from ciphercanary.checks import (
     check_durability,
     check_hosts,
     check_kek_files_are_private,
+    check_limits,
     check_secret_key,
     check_secret_key_lasts,
 )
@@ -32,6 +33,13 @@ def test_a_short_secret_key_is_an_error():
     for length, ids in ((0, []), (49, ["ciphercanary.E006"]), (50, [])):
         with override_settings(SECRET_KEY_FROM_ENVIRONMENT="s" * length):
             assert [message.id for message in check_secret_key()] == ids
+
+
+def test_a_body_that_does_not_hold_a_message_is_an_error():
+    with override_settings(CC_MAX_PLAINTEXT_BYTES=3 * 2**20):
+        for length, ids in ((4 * 2**20, ["ciphercanary.E009"]), (4 * 2**20 + 2**17, [])):
+            with override_settings(CC_MAX_BODY_BYTES=length):
+                assert [message.id for message in check_limits()] == ids
 
 
 def test_any_host_is_an_error():
