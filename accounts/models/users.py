@@ -32,9 +32,16 @@ class UserManager(models.Manager["User"]):
         return user.check_mac()
 
     def lock_unchanged(self, seen: "User") -> "User":
-        """The user, held, if nothing ended his sessions since he was ``seen``. Raises SessionEnded."""
+        """The user, held, if nothing ended his sessions since he was ``seen``. Raises SessionEnded.
+
+        Nor may a second factor have come into force: the log-in that saw none must begin anew.
+        """
         user = self.lock(seen.pk)
-        if not user.is_active or user.subject_version != seen.subject_version:
+        is_same = (user.subject_version, user.requires_second_factor) == (
+            seen.subject_version,
+            seen.requires_second_factor,
+        )
+        if not user.is_active or not is_same:
             raise SessionEnded
         return user
 

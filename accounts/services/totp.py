@@ -27,6 +27,7 @@ from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.records import deleted, device_values, inserted, updated, user_event, user_values
 from accounts.services import attempts
+from accounts.tokens import renew_principal
 from audit.epoch import raise_epoch
 from audit.events import RowChange
 from audit.services import record
@@ -60,9 +61,8 @@ def enrol_totp(*, principal: Principal) -> Enrolment:
     An earlier seed that was never confirmed is replaced. Raises Denied, RecentAuthRequired (a stolen access
     token must not lock its owner out), AlreadyEnrolled.
     """
-    person_id = principal.person_id
     principal.require_recent_log_in(database_now())
-    user = User.objects.lock(person_id)
+    user = _lock_caller(principal)
     if user.requires_second_factor:
         raise AlreadyEnrolled("Remove the present authenticator first.")
     TotpDevice.objects.filter(user=user).delete()
@@ -81,7 +81,7 @@ def confirm_totp(*, principal: Principal, code: str) -> list[str]:
     The code is used up by this. Raises Denied, NotFound where nothing was enrolled, AlreadyEnrolled, and
     Invalid for a wrong code. Guesses are not counted: the caller was shown the seed.
     """
-    user = User.objects.lock(principal.person_id)
+    user = _lock_caller(principal)
     if user.requires_second_factor:
         raise AlreadyEnrolled("This authenticator is confirmed already.")
     device = _find_device(user.id).check_mac()
@@ -110,7 +110,7 @@ def remove_totp(*, principal: Principal, code: str) -> None:
     _find_device(user_id, confirmed=True)
     attempts.spend(attempts.TOTP, str(user_id))
     with transaction.atomic():
-        user = User.objects.lock(user_id)
+        user = _lock_caller(principal)
         device = _find_device(user_id, confirmed=True).check_mac()
         try:
             _use_code(device, code)
@@ -132,8 +132,10 @@ def reset_totp(*, principal: Principal, user_id: UUID) -> User:
     user = User.objects.lock(user_id)
     if not user.requires_second_factor:
         _find_device(user_id)
-    attempts.forgive(attempts.TOTP, str(user_id))
     _remove(principal, actions.TOTP_RESET, user)
+    # In this order: a log-in takes the authenticator's row first and the count after it, too.
+    attempts.forgive(attempts.TOTP, str(user_id))
+    renew_principal(principal)
     return user
 
 
@@ -196,6 +198,13 @@ def _find_device(user_id: UUID, **conditions: bool) -> TotpDevice:
     if device is None:
         raise NotFound("No authenticator is enrolled.")
     return device
+
+
+def _lock_caller(principal: Principal) -> User:
+    """The caller's own row. Whoever ends his sessions waits for it: what is true under the lock stays true."""
+    user = User.objects.lock(principal.person_id)
+    renew_principal(principal)
+    return user
 
 
 def _remove(principal: Principal, action: str, user: User) -> None:

@@ -16,7 +16,8 @@ from accounts.principals import Principal
 from accounts.records import Values, inserted, updated, user_event, user_values
 from accounts.roles import ADMIN, ROLES
 from accounts.services import attempts
-from audit.epoch import raise_epoch
+from accounts.tokens import renew_principal
+from audit.epoch import hold_epoch, raise_epoch
 from audit.services import record
 from ciphercanary.clock import database_now
 from ciphercanary.errors import Invalid, NotFound
@@ -51,6 +52,8 @@ def create_user(
     with transaction.atomic():
         _insert(user)
         record(user_event(actions.USER_CREATED, user.id), principal.actor, changes=[inserted(user)])
+        hold_epoch()
+        renew_principal(principal)
     return user
 
 
@@ -172,6 +175,9 @@ def _save(
     changes = [updated(user, before)] if before else []
     record(user_event(action, user.id), principal.actor, changes=changes)
     raise_epoch()
+    if user.pk != principal.user_id:
+        # While this waited for its locks, somebody may have ended the rights it was asked for with.
+        renew_principal(principal)
     return user
 
 

@@ -78,7 +78,11 @@ def test_an_access_token_is_an_at_jwt_with_the_promised_claims(developer, token)
 
 def test_the_principal_is_the_user_as_he_stands_in_the_database(developer, token):
     principal = authenticate_bearer(token, ORIGIN)
-    assert (principal.user_id, principal.role, principal.actor.actor_name) == (developer.user.id, "developer", "dora")
+    assert (principal.user_id, principal.role, principal.actor.actor_name) == (
+        developer.user.id,
+        "developer",
+        "dora",
+    )
     assert principal.has_permission("crypto.encrypt")
     assert not principal.has_permission("keys.revoke")
     assert principal.scope("keys.read") == "own"

@@ -104,3 +104,23 @@ def test_a_wrong_setting_has_an_id_and_a_remedy(check, override, identifier):
 
 def test_the_default_budget_is_the_documented_one():
     assert (settings.CC_THROTTLE_AUTH, settings.CC_THROTTLE_PRINCIPAL) == ("100/minute", "6000/minute")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("192.0.2.1", "192.0.2.2", False),
+    ],
+)
+def test_an_ipv6_client_counts_by_its_64(one, other, together):
+    statuses = []
+    for address in (one, other):
+        request = RequestFactory().get("/")
+        request.client_ip = address
+        try:
+            throttle.check_address(request, group=f"64-{one}-{other}", rate="1/minute")
+        except Throttled:
+            statuses.append(429)
+    assert bool(statuses) is together

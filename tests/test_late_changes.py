@@ -1,0 +1,76 @@
+"""A change must not be made with rights that ended while it was on its way."""
+
+import pytest
+
+from accounts.errors import SessionEnded
+from accounts.models import User
+from accounts.origin import Origin
+from accounts.services import disable_user, log_out, rotate_signing_key
+from accounts.services.totp import enrol_totp
+from accounts.services.users import create_user, set_password
+from accounts.tokens import renew_principal
+from keys.models import Key
+from keys.services import create_key, disable_key, rotate_key
+from tests.personas import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+ORIGIN = Origin(client_ip="127.0.0.1", user_agent="tests", request_id="late")
+
+
+@pytest.fixture
+def shut_out(admin, developer, operator):
+    """Principals that were read before their owners were disabled."""
+    key = create_key(principal=admin.principal, name="late-key", algorithm="aes-256")
+    for persona in (developer, operator):
+        disable_user(principal=admin.principal, user_id=persona.user.id)
+    return {"developer": developer.principal, "operator": operator.principal, "key": key}
+
+
+def test_nobody_creates_a_key_after_he_was_disabled(shut_out):
+    with pytest.raises(SessionEnded):
+        create_key(principal=shut_out["developer"], name="too-late", algorithm="aes-256")
+    assert not Key.objects.filter(name="too-late").exists()
+
+
+@pytest.mark.parametrize("change", [disable_key, rotate_key])
+def test_nobody_changes_a_key_after_he_was_disabled(shut_out, change):
+    with pytest.raises(SessionEnded):
+        change(principal=shut_out["operator"], key_id=shut_out["key"].id, reason="late")
+    shut_out["key"].refresh_from_db()
+    assert (shut_out["key"].state, shut_out["key"].primary_version) == ("active", 1)
+
+
+def test_nobody_enrols_an_authenticator_after_he_was_disabled(shut_out):
+    with pytest.raises(SessionEnded):
+        enrol_totp(principal=shut_out["developer"])
+
+
+def test_an_administrator_who_logged_out_changes_nobody(admin, developer):
+    log_out(refresh_token=admin.refresh_token, origin=ORIGIN)
+    for change in (
+        lambda: disable_user(principal=admin.principal, user_id=developer.user.id),
+        lambda: set_password(principal=admin.principal, user_id=developer.user.id, password="x" * 20),
+        lambda: create_user(principal=admin.principal, username="late", password=PASSWORD, role="admin"),
+    ):
+        with pytest.raises(SessionEnded):
+            change()
+    developer.user.refresh_from_db()
+    assert developer.user.is_active
+    assert not User.objects.filter(username="late").exists()
+
+
+def test_an_emergency_rotation_ends_requests_that_are_already_inside(admin, developer):
+    renew_principal(developer.principal)
+    rotate_signing_key(principal=admin.principal, is_emergency=True)
+    with pytest.raises(SessionEnded):
+        renew_principal(developer.principal)
+
+
+def test_a_log_in_that_saw_no_second_factor_ends_when_one_comes_into_force(developer):
+    seen = User.objects.get(pk=developer.user.pk)
+    user = User.objects.get(pk=developer.user.pk)
+    user.requires_second_factor = True
+    user.save_with_mac()
+    with pytest.raises(SessionEnded):
+        User.objects.lock_unchanged(seen)
