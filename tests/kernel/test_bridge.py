@@ -290,10 +290,28 @@ def test_every_way_out_gives_its_place_back(application, monkeypatch):
         for messages in ways:
             client = Client(*messages)
             await served(scope(), client.receive, client.send)
-            assert served._in_flight == 0
+            assert (served._in_flight, served._buffered) == (0, 0)
 
     asyncio.run(each())
     served._pool.shutdown()
+
+
+def test_slow_senders_hold_no_place_that_others_need(application, monkeypatch):
+    monkeypatch.setattr(bridge, "BODY_SECONDS", 0.5)
+    monkeypatch.setattr(bridge, "WAITING_PER_THREAD", 1)
+    slow = [Client(part(b"x", more=True)) for _ in range(50)]
+    quick = [Client(), Client()]
+    serve(application, *slow, *quick, threads=1)
+    assert {client.status for client in quick} == {200}
+    assert {client.status for client in slow} == {408}
+
+
+def test_bodies_that_are_still_arriving_share_a_bound(application, monkeypatch):
+    monkeypatch.setattr(bridge, "BODY_SECONDS", 0.5)
+    monkeypatch.setattr(bridge, "BODIES_BUFFERED", 2)
+    clients = [Client(part(b"x" * (LIMIT - 1), more=True)) for _ in range(10)]
+    serve(application, *clients)
+    assert sorted(client.status for client in clients) == [408] * 2 + [503] * 8
 
 
 def test_an_application_that_fails_gives_its_place_back(application):
