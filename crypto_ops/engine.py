@@ -89,7 +89,7 @@ def _decide_encryption(request: EncryptRequest, principal: Principal) -> Decisio
 
 
 def _protecting_version(entry: KeyEntry, request: EncryptRequest, now: datetime) -> VersionEntry:
-    primary = entry.require_protect(request.mode, now)
+    primary = entry.require_protect(now)
     if request.key_version is None or request.key_version == primary.number:
         return primary
     # Equal plaintexts give equal ciphertexts only under one version: who looks rows up by their ciphertext
@@ -166,7 +166,7 @@ def _decide_reencryption(request: ReencryptRequest, principal: Principal) -> Dec
     version, plaintext = _open(opening, source, _candidates(opening, source, now, for_reencryption=True))
     mode = opening.mode if opening.mode.name in target.modes else MODES[target.modes[0]]
     sealing = EncryptRequest(mode=mode, plaintext=plaintext, key_id=target.key_id, aad=request.aad)
-    envelope = _seal(sealing, target, target.require_protect(mode, now))
+    envelope = _seal(sealing, target, target.require_protect(now))
     result = Reencrypted(envelope=envelope, source_key_version=version.number, source_compromised=compromised)
     event = _event(
         actions.MESSAGE_REENCRYPTED,

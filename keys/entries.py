@@ -33,7 +33,7 @@ class VersionEntry(Confidential):
         self._id = row.pk
         self._wrapped = row.wrapped_key
         self._binding = (row.key.id, row.key.algorithm, row.key.purpose)
-        self._modes = frozenset(row.key.modes)
+        self._modes = tuple(row.key.modes)
         self._ciphers: dict[str, Cipher] = {}
         self._lock = Lock()
 
@@ -42,19 +42,17 @@ class VersionEntry(Confidential):
         cipher = self._ciphers.get(mode.name)
         return cipher if cipher is not None else self._build(mode)
 
-    def reserve_invocation(self, mode: Mode, count: int = 1) -> None:
-        """Account for ``count`` messages *before* they are sealed. Raises UsageLimitReached.
+    def reserve_invocation(self, mode: Mode) -> None:
+        """Account for a message *before* it is sealed. Raises UsageLimitReached.
 
         All modes of a version share one count, which is more careful than their separate subkeys ask for.
         """
         if mode.invocation_limit is not None:
-            counter_of(self._id).take(count, mode.invocation_limit)
+            counter_of(self._id).take(mode.invocation_limit)
 
     def _build(self, mode: Mode) -> Cipher:
         if mode.name not in self._modes:
-            raise UnsupportedAlgorithm(
-                f"This key does not use {mode.name}, but {', '.join(sorted(self._modes))}."
-            )
+            raise UnsupportedAlgorithm(f"This key does not use {mode.name}, but {', '.join(self._modes)}.")
         key_id, algorithm, purpose = self._binding
         with self._lock:
             if mode.name not in self._ciphers:
@@ -92,12 +90,8 @@ class KeyEntry:
     def standing(self, now: datetime) -> Standing:
         return lifecycle.standing(self.state, self.activates_at, self.expires_at, now)
 
-    def require_protect(self, mode: Mode, now: datetime) -> VersionEntry:
-        """The version that encrypts. Raises UnsupportedAlgorithm, KeyNotActive."""
-        if mode.name not in self.modes:
-            raise UnsupportedAlgorithm(
-                f"The key {self.name} does not use {mode.name}, but {self._mode_names}."
-            )
+    def require_protect(self, now: datetime) -> VersionEntry:
+        """The version that encrypts. Raises KeyNotActive."""
         lifecycle.require_protect(self.standing(now))
         return self.versions[self.primary_version]
 
@@ -111,7 +105,3 @@ class KeyEntry:
         if entry.state is not VersionState.ENABLED:
             raise KeyNotUsable(f"Version {version} of the key is {entry.state}.", extra=at.facts())
         return entry
-
-    @property
-    def _mode_names(self) -> str:
-        return ", ".join(self.modes)

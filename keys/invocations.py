@@ -31,17 +31,17 @@ class InvocationCounter:
         self._left = 0
         self._size = FIRST_RESERVATION
 
-    def take(self, count: int, limit: int) -> None:
-        """Use ``count`` invocations of a version that may have ``limit``. Raises UsageLimitReached."""
+    def take(self, limit: int) -> None:
+        """Use one invocation of a version that may have ``limit``. Raises UsageLimitReached."""
         with self._lock:
-            if self._left < count:
-                self._left += self._reserve(count - self._left, limit)
-            self._left -= count
+            if not self._left:
+                self._left = self._reserve(limit)
+            self._left -= 1
 
-    def _reserve(self, missing: int, limit: int) -> int:
-        size = max(self._size, missing)
+    def _reserve(self, limit: int) -> int:
+        size = self._size
         if not _reserve_in_database(self._version_id, size, limit):
-            size = missing  # near the limit the last invocations go out in small numbers
+            size = 1  # near the limit the last invocations go out one by one
             if not _reserve_in_database(self._version_id, size, limit):
                 raise UsageLimitReached(
                     "This version has encrypted as many messages as is safe. Rotate the key."

@@ -53,11 +53,6 @@ def find_default(principal: Principal, algorithm: str) -> KeyEntry:
     return find(key_id, principal)
 
 
-def forget(key_id: UUID) -> None:
-    """Drop one key and its material."""
-    _entries.drop([key_id])
-
-
 def forget_all() -> None:
     """Drop everything."""
     _entries.clear()
@@ -129,11 +124,6 @@ class _Entries:
             if len(self._held) > MAX_ENTRIES:
                 self._held.popitem(last=False)
             self._keep_sweeping()
-
-    def drop(self, key_ids: list[UUID]) -> None:
-        with self._lock:
-            for key_id in key_ids:
-                self._held.pop(key_id, None)
 
     def drop_other_epochs(self, epoch: int) -> bool:
         with self._lock:

@@ -55,7 +55,7 @@ def let_time_pass() -> Callable[..., None]:
         if expired:
             row.expires_at = now - timedelta(seconds=1)
         row.save_with_mac()
-        keyring.forget(key.pk)
+        keyring.forget_all()
 
     return shift
 

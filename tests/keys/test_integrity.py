@@ -39,7 +39,7 @@ VERSION_ALTERATIONS = {
 
 
 def load(admin, key):
-    keyring.forget(key.id)
+    keyring.forget_all()
     return keyring.find(key.id, admin.principal)
 
 

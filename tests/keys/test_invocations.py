@@ -30,10 +30,11 @@ def set_reserved(version, number):
 
 def test_the_first_use_reserves_many_before_it_is_used(version, django_assert_num_queries):
     counter = InvocationCounter(version.pk)
-    counter.take(1, LIMIT)
+    counter.take(LIMIT)
     assert reserved(version) == FIRST_RESERVATION
     with django_assert_num_queries(0):
-        counter.take(FIRST_RESERVATION - 1, LIMIT)
+        counter.take(LIMIT)
+    assert counter._left == FIRST_RESERVATION - 2
 
 
 def test_each_reservation_doubles_up_to_the_largest(version):
@@ -41,41 +42,28 @@ def test_each_reservation_doubles_up_to_the_largest(version):
     sizes = []
     for _ in range(7):
         before = reserved(version)
-        counter.take(counter._left + 1, LIMIT)
+        counter._left = 0  # all of it used
+        counter.take(LIMIT)
         sizes.append(reserved(version) - before)
     assert sizes == [2**16, 2**17, 2**18, 2**19, 2**20, 2**20, 2**20]
     assert sizes[-1] == LARGEST_RESERVATION
-
-
-def test_more_than_a_reservation_can_be_taken_at_once(version):
-    InvocationCounter(version.pk).take(FIRST_RESERVATION + 5, LIMIT)
-    assert reserved(version) == FIRST_RESERVATION + 5
 
 
 def test_the_last_invocations_go_out_and_then_no_more(version):
     set_reserved(version, LIMIT - 3)
     counter = InvocationCounter(version.pk)
     for _ in range(3):
-        counter.take(1, LIMIT)
+        counter.take(LIMIT)
     with pytest.raises(UsageLimitReached) as refusal:
-        counter.take(1, LIMIT)
+        counter.take(LIMIT)
     assert refusal.value.code == "usage_limit_reached"
     assert "Rotate" in refusal.value.detail
     assert reserved(version) == LIMIT
 
 
-def test_a_batch_that_does_not_fit_takes_nothing(version):
-    set_reserved(version, LIMIT - 3)
-    counter = InvocationCounter(version.pk)
-    with pytest.raises(UsageLimitReached):
-        counter.take(4, LIMIT)
-    counter.take(3, LIMIT)
-    assert reserved(version) == LIMIT
-
-
 def test_two_processes_never_share_an_invocation(version):
-    InvocationCounter(version.pk).take(1, LIMIT)
-    InvocationCounter(version.pk).take(1, LIMIT)
+    InvocationCounter(version.pk).take(LIMIT)
+    InvocationCounter(version.pk).take(LIMIT)
     assert reserved(version) == 2 * FIRST_RESERVATION
 
 
@@ -84,7 +72,7 @@ def test_threads_count_each_invocation_once(version):
 
     def use(_):
         try:
-            counter.take(1, LIMIT)
+            counter.take(LIMIT)
         finally:
             connection.close()
 
@@ -96,7 +84,7 @@ def test_threads_count_each_invocation_once(version):
 
 def test_a_reservation_survives_the_reload_of_its_key(admin, key, version):
     keyring.find(key.id, admin.principal).versions[1].reserve_invocation(GCM)
-    keyring.forget(key.id)
+    keyring.forget_all()
     keyring.find(key.id, admin.principal).versions[1].reserve_invocation(GCM)
     assert reserved(version) == FIRST_RESERVATION
 
@@ -119,7 +107,7 @@ def test_a_mode_without_a_limit_in_reach_counts_nothing(admin, new_key):
 
 def test_invocations_are_never_reserved_inside_a_transaction(version):
     with pytest.raises(transaction.TransactionManagementError), transaction.atomic():
-        InvocationCounter(version.pk).take(1, LIMIT)
+        InvocationCounter(version.pk).take(LIMIT)
     assert reserved(version) == 0
 
 
@@ -128,5 +116,5 @@ def test_a_process_has_one_counter_of_a_version(version):
 
 
 def test_reserving_leaves_the_rows_mac_alone(version):
-    InvocationCounter(version.pk).take(1, LIMIT)
+    InvocationCounter(version.pk).take(LIMIT)
     KeyVersion.objects.get(pk=version.pk).check_mac()

@@ -150,7 +150,7 @@ class KeyHistory(RuleBasedStateMachine):
         if row.expires_at and expired:
             row.expires_at = min(row.expires_at, now - timedelta(seconds=1))
         row.save_with_mac()
-        keyring.forget(row.id)
+        keyring.forget_all()
         (self.oracle.pass_expiry if expired else self.oracle.pass_activation)()
 
     @rule()
@@ -163,9 +163,9 @@ class KeyHistory(RuleBasedStateMachine):
         now = database_now()
         if not self.oracle.protects:
             with pytest.raises(Conflict):
-                self.entry.require_protect(GCM, now)
+                self.entry.require_protect(now)
             return
-        version = self.entry.require_protect(GCM, now)
+        version = self.entry.require_protect(now)
         assert version.number == self.oracle.versions
         self.sealed[version.number] = version.cipher(GCM).seal(
             b"canary", key_id=self.key.id, version=version.number, aad=b""

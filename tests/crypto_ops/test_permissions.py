@@ -1,0 +1,32 @@
+from dataclasses import replace
+
+import pytest
+
+from ciphercanary.crypto.algorithms import MODES
+from ciphercanary.errors import Denied
+from crypto_ops import engine, services
+from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
+from keys.services import create_key
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_whoever_calls_an_operation_needs_its_permission(admin):
+    key = create_key(principal=admin.principal, name="permissions", algorithm="aes-256")
+    order = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=b"canary", key_id=key.id)
+    envelope = engine.encrypt(order, admin.principal)
+    operations = {
+        "crypto.encrypt": lambda principal: engine.encrypt(order, principal),
+        "crypto.decrypt": lambda principal: engine.decrypt(
+            DecryptRequest.of_envelope(envelope, b""), principal
+        ),
+        "crypto.reencrypt": lambda principal: engine.reencrypt(
+            ReencryptRequest(envelope=envelope), principal
+        ),
+        "crypto.inspect": lambda principal: services.inspect(principal=principal, envelope=envelope),
+        "crypto.random": lambda principal: services.generate_random(principal=principal, size=1),
+    }
+    for word, perform in operations.items():
+        perform(admin.principal)
+        with pytest.raises(Denied, match=word):
+            perform(replace(admin.principal, permissions=admin.principal.permissions - {word}))
