@@ -1,11 +1,11 @@
 """The DRF door to keys: each view translates, and calls one service."""
 
-from typing import ClassVar, cast
+from http import HTTPStatus
+from typing import cast
 from uuid import UUID
 
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
-from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -36,13 +36,14 @@ class KeyView(ApiView[Principal]):
 
 
 class KeyListView(ApiView[Principal]):
-    rules: ClassVar = {
+    rules = {
         "GET": Rule("keys.read", actions.KEY_LISTED),
         "POST": Rule("keys.create", actions.KEY_CREATED),
     }
 
     @extend_schema(operation_id="keys_list", parameters=[KeyQuerySerializer], responses=KeyPageSerializer)
     def get(self, _request: Request) -> Response:
+        """The keys that the caller may see."""
         query = self.read_query(KeyQuerySerializer)
         only = {name: value for name, value in query.items() if name not in {"page", "limit"}}
         keys = services.list_keys(principal=self.principal, only=cast("services.KeyFilter", only))
@@ -50,40 +51,45 @@ class KeyListView(ApiView[Principal]):
 
     @extend_schema(request=CreateKeySerializer, responses={201: KeySerializer})
     def post(self, _request: Request) -> Response:
+        """Create a key with its first version."""
         key = services.create_key(principal=self.principal, **self.read(CreateKeySerializer))
         location = reverse("key", kwargs={"key_id": key.id})
-        return Response(
-            KeySerializer(key).data, status=status.HTTP_201_CREATED, headers={"Location": location}
-        )
+        return Response(KeySerializer(key).data, status=HTTPStatus.CREATED, headers={"Location": location})
 
 
 class KeyDetailView(KeyView):
-    rules: ClassVar = {
+    rules = {
         "GET": Rule("keys.read", actions.KEY_READ),
         "PATCH": Rule("keys.update", actions.KEY_UPDATED),
     }
 
     @extend_schema(responses=KeySerializer)
     def get(self, _request: Request, key_id: UUID) -> Response:
+        """One key, without its material."""
         return _key(services.get_key(principal=self.principal, key_id=key_id))
 
     @extend_schema(request=UpdateKeySerializer, responses=KeySerializer)
     def patch(self, _request: Request, key_id: UUID) -> Response:
+        """Change what is written about the key, and when it ends."""
         changes = cast("services.KeyUpdate", self.read(UpdateKeySerializer))
         return _key(services.update_key(principal=self.principal, key_id=key_id, changes=changes))
 
 
 class RotateKeyView(KeyView):
-    rules: ClassVar = {"POST": Rule("keys.rotate", actions.KEY_ROTATED)}
+    """Give the key new material: a new version becomes its primary one, earlier ones decrypt on."""
+
+    rules = {"POST": Rule("keys.rotate", actions.KEY_ROTATED)}
 
     @extend_schema(request=RotateSerializer, responses={201: KeyRotationSerializer})
     def post(self, _request: Request, key_id: UUID) -> Response:
         rotation = services.rotate_key(principal=self.principal, key_id=key_id, **self.read(RotateSerializer))
-        return Response(KeyRotationSerializer(rotation).data, status=status.HTTP_201_CREATED)
+        return Response(KeyRotationSerializer(rotation).data, status=HTTPStatus.CREATED)
 
 
 class ActivateKeyView(KeyView):
-    rules: ClassVar = {"POST": Rule("keys.disable", actions.KEY_ACTIVATED)}
+    """Activate a pending key before its time."""
+
+    rules = {"POST": Rule("keys.disable", actions.KEY_ACTIVATED)}
 
     @extend_schema(request=ReasonSerializer, responses=KeySerializer)
     def post(self, _request: Request, key_id: UUID) -> Response:
@@ -92,7 +98,9 @@ class ActivateKeyView(KeyView):
 
 
 class DisableKeyView(KeyView):
-    rules: ClassVar = {"POST": Rule("keys.disable", actions.KEY_DISABLED)}
+    """Suspend the key: it neither encrypts nor decrypts until it is enabled."""
+
+    rules = {"POST": Rule("keys.disable", actions.KEY_DISABLED)}
 
     @extend_schema(request=ReasonSerializer, responses=KeySerializer)
     def post(self, _request: Request, key_id: UUID) -> Response:
@@ -101,7 +109,9 @@ class DisableKeyView(KeyView):
 
 
 class EnableKeyView(KeyView):
-    rules: ClassVar = {"POST": Rule("keys.disable", actions.KEY_ENABLED)}
+    """End a suspension."""
+
+    rules = {"POST": Rule("keys.disable", actions.KEY_ENABLED)}
 
     @extend_schema(request=ReasonSerializer, responses=KeySerializer)
     def post(self, _request: Request, key_id: UUID) -> Response:
@@ -110,7 +120,9 @@ class EnableKeyView(KeyView):
 
 
 class RevokeKeyView(KeyView):
-    rules: ClassVar = {"POST": Rule("keys.revoke", actions.KEY_REVOKED)}
+    """End the key for good: it decrypts still, unless it is compromised."""
+
+    rules = {"POST": Rule("keys.revoke", actions.KEY_REVOKED)}
 
     @extend_schema(request=RevokeSerializer, responses=KeySerializer)
     def post(self, _request: Request, key_id: UUID) -> Response:
@@ -119,7 +131,9 @@ class RevokeKeyView(KeyView):
 
 
 class KeyVersionListView(KeyView):
-    rules: ClassVar = {"GET": Rule("keys.read", actions.VERSION_LISTED)}
+    """The versions of the key, newest first."""
+
+    rules = {"GET": Rule("keys.read", actions.VERSION_LISTED)}
 
     @extend_schema(
         operation_id="keys_versions_list", parameters=[PageQuery], responses=KeyVersionPageSerializer
@@ -131,7 +145,9 @@ class KeyVersionListView(KeyView):
 
 
 class DisableVersionView(KeyView):
-    rules: ClassVar = {"POST": Rule("keys.disable", actions.VERSION_DISABLED)}
+    """Keep an earlier version from decrypting."""
+
+    rules = {"POST": Rule("keys.disable", actions.VERSION_DISABLED)}
 
     @extend_schema(request=ReasonSerializer, responses=KeyVersionSerializer)
     def post(self, _request: Request, key_id: UUID, version: int) -> Response:
@@ -142,7 +158,9 @@ class DisableVersionView(KeyView):
 
 
 class EnableVersionView(KeyView):
-    rules: ClassVar = {"POST": Rule("keys.disable", actions.VERSION_ENABLED)}
+    """Let a disabled version decrypt again."""
+
+    rules = {"POST": Rule("keys.disable", actions.VERSION_ENABLED)}
 
     @extend_schema(request=ReasonSerializer, responses=KeyVersionSerializer)
     def post(self, _request: Request, key_id: UUID, version: int) -> Response:
@@ -153,7 +171,9 @@ class EnableVersionView(KeyView):
 
 
 class RotationListView(ApiView[Principal]):
-    rules: ClassVar = {"GET": Rule("keys.read", actions.ROTATION_LISTED)}
+    """The rotations of the keys that the caller may see, newest first."""
+
+    rules = {"GET": Rule("keys.read", actions.ROTATION_LISTED)}
 
     @extend_schema(operation_id="rotations_list", parameters=[PageQuery], responses=KeyRotationPageSerializer)
     def get(self, _request: Request) -> Response:

@@ -6,7 +6,7 @@ state follows from it and the time. So a key expires although every scheduler is
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -91,16 +91,6 @@ def effective_state(
     return state
 
 
-def status_word(
-    state: State, activates_at: datetime | None, expires_at: datetime | None, now: datetime
-) -> Status:
-    """The word for the effective state: deactivated by the clock is expired, by decision revoked."""
-    effective = effective_state(state, activates_at, expires_at, now)
-    if effective is State.DEACTIVATED and state is not State.DEACTIVATED:
-        return Status.EXPIRED
-    return _STATUS[effective]
-
-
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where a key stands at one moment: its effective state and the word for it."""
@@ -116,10 +106,15 @@ class Standing:
 def standing(
     state: State, activates_at: datetime | None, expires_at: datetime | None, now: datetime
 ) -> Standing:
-    return Standing(
-        effective_state(state, activates_at, expires_at, now),
-        status_word(state, activates_at, expires_at, now),
-    )
+    """Where such a key stands at ``now``: deactivated by the clock is expired, by decision revoked."""
+    effective = effective_state(state, activates_at, expires_at, now)
+    by_clock = effective is State.DEACTIVATED and state is not State.DEACTIVATED
+    return Standing(effective, Status.EXPIRED if by_clock else _STATUS[effective])
+
+
+def next_rotation(period_days: int | None, since: datetime) -> datetime | None:
+    """When a key whose material is of ``since`` is due for rotation."""
+    return None if period_days is None else since + timedelta(days=period_days)
 
 
 def may_protect(state: State) -> bool:

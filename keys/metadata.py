@@ -1,8 +1,9 @@
-"""What a name, a description, a tag, a reason and a rotation period may be. Pure; raises Invalid with the field."""
+"""What a name, a description, a tag, a reason, an expiry and a rotation period may be. Pure; raises Invalid with the field."""
 
 import re
 import unicodedata
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from ciphercanary.errors import Invalid
@@ -45,6 +46,16 @@ def check_reason(reason: str) -> None:
 def check_rotation_period(days: int | None) -> None:
     if days is not None and not 1 <= days <= MAX_ROTATION_PERIOD:
         raise Invalid.of_field("rotation_period_days", f"1 to {MAX_ROTATION_PERIOD} days, or null.")
+
+
+def check_expiry(expires_at: datetime | None, activates_at: datetime | None, now: datetime) -> None:
+    """The expiry lies ahead, and after the activation."""
+    if expires_at is None:
+        return
+    if expires_at <= now:
+        raise Invalid.of_field("expires_at", "Must lie in the future.")
+    if activates_at is not None and expires_at <= activates_at:
+        raise Invalid.of_field("expires_at", "Must be after activates_at.")
 
 
 def _is_prose(text: str) -> bool:

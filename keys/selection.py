@@ -21,7 +21,7 @@ _DECIDED: Final[Mapping[Status, Q]] = MappingProxyType(
 
 
 def has_status(status: Status, now: datetime) -> Q:
-    """The keys whose ``lifecycle.status_word`` is ``status`` at the moment ``now``."""
+    """The keys whose ``lifecycle.standing`` has ``status`` at the moment ``now``."""
     if status in _DECIDED:
         return _DECIDED[status]
     begun = Q(state=State.ACTIVE) | Q(state=State.PRE_ACTIVATION, activates_at__lte=now)

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from ciphercanary.clock import process_now
 from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
-from ciphercanary.rest import PageQuery, StrictSerializer, TimestampField
+from ciphercanary.rest import PageQuery, PageSerializer, StrictSerializer, TimestampField
 from keys import lifecycle
 from keys.lifecycle import State, Status, VersionState
 from keys.metadata import (
@@ -29,27 +29,6 @@ ORDERINGS = tuple(
 )
 
 
-class CreateKeySerializer(StrictSerializer):
-    name = serializers.RegexField(rf"^{NAME.pattern}\Z", help_text="a-z, 0-9 and hyphen; never changes")
-    algorithm = serializers.CharField(max_length=50)
-    key_size = serializers.IntegerField(
-        required=False, min_value=1, max_value=MAX_KEY_SIZE, help_text="in bits"
-    )
-    expires_at = TimestampField(required=False, allow_null=True)
-    activates_at = TimestampField(required=False, allow_null=True)
-    tags = serializers.ListField(
-        child=serializers.CharField(max_length=MAX_TAG, trim_whitespace=False),
-        required=False,
-        max_length=MAX_TAGS,
-    )
-    description = serializers.CharField(
-        required=False, allow_blank=True, max_length=MAX_DESCRIPTION, trim_whitespace=False
-    )
-    rotation_period_days = serializers.IntegerField(
-        required=False, allow_null=True, min_value=1, max_value=MAX_ROTATION_PERIOD
-    )
-
-
 class UpdateKeySerializer(StrictSerializer):
     description = serializers.CharField(
         required=False, allow_blank=True, max_length=MAX_DESCRIPTION, trim_whitespace=False
@@ -63,6 +42,15 @@ class UpdateKeySerializer(StrictSerializer):
     rotation_period_days = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=MAX_ROTATION_PERIOD
     )
+
+
+class CreateKeySerializer(UpdateKeySerializer):
+    name = serializers.RegexField(rf"^{NAME.pattern}\Z", help_text="a-z, 0-9 and hyphen; never changes")
+    algorithm = serializers.CharField(max_length=50)
+    key_size = serializers.IntegerField(
+        required=False, min_value=1, max_value=MAX_KEY_SIZE, help_text="in bits"
+    )
+    activates_at = TimestampField(required=False, allow_null=True)
 
 
 class KeyQuerySerializer(PageQuery):
@@ -143,16 +131,6 @@ class KeyRotationSerializer(serializers.Serializer[Any]):
     rotated_by = serializers.UUIDField(source="rotated_by_id", allow_null=True)
     rotated_at = TimestampField()
     status = serializers.CharField()
-
-
-class PageSerializer(serializers.Serializer[Any]):
-    """The frame that ``ApiView.page`` puts around a list; for the schema only, like its subclasses."""
-
-    count = serializers.IntegerField()
-    page = serializers.IntegerField()
-    limit = serializers.IntegerField()
-    next = serializers.CharField(allow_null=True)
-    previous = serializers.CharField(allow_null=True)
 
 
 class KeyPageSerializer(PageSerializer):

@@ -1,6 +1,6 @@
 """The REST door's own furniture: a view that denies by default, strict input, paging, one error shape."""
 
-from ciphercanary.rest.fields import Base64Field, PageQuery, StrictSerializer, TimestampField
+from ciphercanary.rest.fields import Base64Field, PageQuery, PageSerializer, StrictSerializer, TimestampField
 from ciphercanary.rest.views import AUTHENTICATED, PUBLIC, Access, ApiView, Caller, Rule
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Base64Field",
     "Caller",
     "PageQuery",
+    "PageSerializer",
     "Rule",
     "StrictSerializer",
     "TimestampField",

@@ -80,6 +80,16 @@ class PageQuery(StrictSerializer):
     limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
 
 
+class PageSerializer(serializers.Serializer[Any]):
+    """The frame that ``ApiView.page`` puts around a list; for the schema only, like its subclasses."""
+
+    count = serializers.IntegerField()
+    page = serializers.IntegerField()
+    limit = serializers.IntegerField()
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+
+
 class Base64Field(serializers.Field[bytes, Any, str, bytes]):
     """Bytes as strict, canonical base64 (RFC 4648 section 4), at most ``max_bytes`` of them."""
 

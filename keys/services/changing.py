@@ -1,5 +1,6 @@
-"""The two halves of every change to an existing key: take it under lock, and finish the change on record."""
+"""What changes are made of: take a key under lock, give it a version, finish the change on record."""
 
+from datetime import datetime
 from uuid import UUID
 
 from accounts.principals import Principal
@@ -7,8 +8,10 @@ from accounts.tokens import renew_principal
 from audit.epoch import raise_epoch
 from audit.events import Event, RowChange
 from audit.services import record
+from ciphercanary.crypto.algorithms import KeyAlgorithm
 from ciphercanary.errors import NotFound
-from keys.models import Key
+from keys import wrapping
+from keys.models import Key, KeyVersion
 
 
 def lock_key(principal: Principal, key_id: UUID) -> Key:
@@ -39,6 +42,19 @@ def finish_change(
     raise_epoch()
     # While the change waited for its locks, somebody may have ended the rights it was asked for with.
     renew_principal(principal)
+
+
+def new_version(key: Key, number: int, kind: KeyAlgorithm, now: datetime) -> KeyVersion:
+    """A version with fresh material, not yet saved: the key's primary from the moment it is."""
+    wrapped = wrapping.generate_wrapped(key.id, number, kind)
+    return KeyVersion(
+        key=key,
+        version=number,
+        is_primary=True,
+        kek_id=wrapped.kek_id,
+        wrapped=wrapped.wrapped,
+        created_at=now,
+    )
 
 
 def key_event(

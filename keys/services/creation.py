@@ -1,7 +1,7 @@
 """How a key comes into being."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
@@ -14,11 +14,11 @@ from audit.services import record
 from ciphercanary.clock import database_now
 from ciphercanary.crypto.algorithms import KeyAlgorithm, find_key_algorithm
 from ciphercanary.errors import Invalid
-from keys import actions, metadata, trail, wrapping
+from keys import actions, lifecycle, metadata, trail
 from keys.lifecycle import State
-from keys.models import Key, KeyVersion
+from keys.models import Key
 from keys.selection import searched_text
-from keys.services.changing import key_event
+from keys.services.changing import key_event, new_version
 
 
 def create_key(  # noqa: PLR0913 - the fields of a key, each by its name
@@ -45,7 +45,7 @@ def create_key(  # noqa: PLR0913 - the fields of a key, each by its name
     metadata.check_tags(tags)
     metadata.check_rotation_period(rotation_period_days)
     now = database_now()
-    check_expiry(expires_at, activates_at, now)
+    metadata.check_expiry(expires_at, activates_at, now)
     pending = activates_at is not None and activates_at > now
     key = _new_key(principal, kind, name, now)
     key.description = description
@@ -54,7 +54,7 @@ def create_key(  # noqa: PLR0913 - the fields of a key, each by its name
     key.activates_at = activates_at
     key.expires_at = expires_at
     key.rotation_period_days = rotation_period_days
-    key.next_rotation_at = next_rotation(rotation_period_days, now)
+    key.next_rotation_at = lifecycle.next_rotation(rotation_period_days, now)
     try:
         return _store(principal, key, kind)
     except IntegrityError:
@@ -87,33 +87,6 @@ def default_key(principal: Principal, algorithm: str) -> Key:
         if created is None:
             raise
         return created
-
-
-def check_expiry(expires_at: datetime | None, activates_at: datetime | None, now: datetime) -> None:
-    """Raises Invalid unless the expiry lies ahead, and after the activation."""
-    if expires_at is None:
-        return
-    if expires_at <= now:
-        raise Invalid.of_field("expires_at", "Must lie in the future.")
-    if activates_at is not None and expires_at <= activates_at:
-        raise Invalid.of_field("expires_at", "Must be after activates_at.")
-
-
-def next_rotation(period_days: int | None, since: datetime) -> datetime | None:
-    return None if period_days is None else since + timedelta(days=period_days)
-
-
-def new_version(key: Key, number: int, kind: KeyAlgorithm, now: datetime) -> KeyVersion:
-    """A version with fresh material, not yet saved: the key's primary from the moment it is."""
-    wrapped = wrapping.generate_wrapped(key.id, number, kind)
-    return KeyVersion(
-        key=key,
-        version=number,
-        is_primary=True,
-        kek_id=wrapped.kek_id,
-        wrapped=wrapped.wrapped,
-        created_at=now,
-    )
 
 
 def _find_algorithm(name: str, key_size: int | None) -> KeyAlgorithm:

@@ -8,12 +8,11 @@ from django.db import transaction
 
 from accounts.principals import Principal
 from ciphercanary.clock import database_now
-from keys import actions, metadata, trail
+from keys import actions, lifecycle, metadata, trail
 from keys.errors import IllegalTransition
 from keys.models import Key
 from keys.selection import searched_text
 from keys.services.changing import finish_change, lock_key
-from keys.services.creation import check_expiry, next_rotation
 
 
 class KeyUpdate(TypedDict, total=False):
@@ -58,11 +57,13 @@ def _move_expiry(key: Key, expires_at: datetime | None) -> None:
         raise IllegalTransition(
             "The key's expiry has passed and cannot be moved.", extra=key.standing(now).facts()
         )
-    check_expiry(expires_at, key.activates_at, now)
+    metadata.check_expiry(expires_at, key.activates_at, now)
     key.expires_at = expires_at
 
 
 def _set_rotation_period(key: Key, days: int | None) -> None:
     metadata.check_rotation_period(days)
     key.rotation_period_days = days
-    key.next_rotation_at = next_rotation(days, key.versions.get(version=key.primary_version).created_at)
+    key.next_rotation_at = lifecycle.next_rotation(
+        days, key.versions.get(version=key.primary_version).created_at
+    )

@@ -14,10 +14,9 @@ from ciphercanary.crypto.algorithms import find_key_algorithm
 from ciphercanary.errors import DomainError, Unavailable
 from keys import actions, metadata, trail
 from keys.errors import VersionConflict
-from keys.lifecycle import require_protect
+from keys.lifecycle import next_rotation, require_protect
 from keys.models import Key, KeyRotation
-from keys.services.changing import finish_change, lock_key
-from keys.services.creation import new_version, next_rotation
+from keys.services.changing import finish_change, lock_key, new_version
 
 DUE_REASON = "rotation period has passed"
 

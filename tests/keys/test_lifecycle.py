@@ -128,7 +128,7 @@ def test_each_state_has_its_status_word(state, status):
     ],
 )
 def test_activation_and_expiry_act_at_their_very_moment(state, activates_at, expires_at, expected):
-    assert lifecycle.status_word(state, activates_at, expires_at, NOW) == expected
+    assert lifecycle.standing(state, activates_at, expires_at, NOW).status == expected
 
 
 def test_a_key_that_expired_is_deactivated_so_it_still_decrypts():

@@ -8,7 +8,7 @@ from ciphercanary.clock import database_now
 from ciphercanary.crypto.errors import UnsupportedAlgorithm
 from ciphercanary.errors import NotFound
 from keys import services
-from keys.lifecycle import State, Status, status_word
+from keys.lifecycle import State, Status
 from keys.models import Key
 
 pytestmark = pytest.mark.django_db
@@ -41,11 +41,7 @@ def every_standing(new_key, moment):
 
 @pytest.mark.parametrize("status", list(Status))
 def test_the_status_filter_selects_in_sql_what_the_lifecycle_says(every_standing, moment, status):
-    expected = {
-        key.id
-        for key in Key.objects.all()
-        if status_word(State(key.state), key.activates_at, key.expires_at, moment) is status
-    }
+    expected = {key.id for key in Key.objects.all() if key.standing(moment).status is status}
     assert expected
     assert {key.id for key in Key.objects.with_status(status, moment)} == expected
 
