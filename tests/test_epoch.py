@@ -13,8 +13,7 @@ from audit.models import AuditLog
 from ciphercanary.clock import database_now
 from ciphercanary.crypto.algorithms import MODES
 from ciphercanary.errors import Unavailable
-from crypto_ops import engine
-from crypto_ops.actions import CryptoAction
+from crypto_ops import actions, engine
 from crypto_ops.requests import EncryptRequest
 from keys import services
 from keys.errors import KeyNotActive
@@ -79,7 +78,7 @@ def test_nothing_is_encrypted_between_a_disable_and_the_next_enable(admin, recor
             services.enable_key(**change)
 
     # The time of an entry was read while its transaction held the epoch: later, it could not have committed.
-    encrypted = AuditLog.objects.filter(action=CryptoAction.ENCRYPTED, outcome="ok")
+    encrypted = AuditLog.objects.filter(action=actions.MESSAGE_ENCRYPTED, outcome="ok")
     times = sorted(encrypted.values_list("timestamp", flat=True))
     assert len(times) == clients.sealed
     during = [at for begin, end in suspensions for at in times if begin < at < end]
