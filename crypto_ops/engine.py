@@ -206,15 +206,21 @@ def _event(action: str, entry: KeyEntry, version: VersionEntry, size: int, **met
 def _decision[T](
     result: T, event: Event, principal: Principal, *used: KeyEntry, protects: KeyEntry | None = None
 ) -> Decision[T]:
-    """Valid under the oldest epoch that anything it rests on was read under, and within every life it uses."""
-    epochs = [entry.epoch for entry in used] + ([principal.epoch] if principal.user_id else [])
+    """Valid under the one epoch that all it rests on was read under, and within every life it uses.
+
+    Raises StaleDecision where there are several. They are compared for equality, never by size: a database put
+    back from a backup has gone to a lower one.
+    """
+    epochs = {entry.epoch for entry in used} | ({principal.epoch} if principal.user_id else set())
+    if len(epochs) > 1:
+        raise StaleDecision
     deadlines = [*_token_end(principal), *_key_end(protects)]
     starts = [start for entry in used for start in _key_start(entry)]
     return Decision(
         result=result,
         event=event,
         actor=principal.actor,
-        epoch=min(epochs),
+        epoch=epochs.pop(),
         deadlines=tuple(deadlines),
         not_before=tuple(starts),
     )

@@ -105,10 +105,10 @@ class _Entries:
         self._sweeper: Thread | None = None
 
     def get(self, key_id: UUID, epoch: int) -> KeyEntry | None:
-        """The entry, unless it is older than ``epoch``."""
+        """The entry, unless it was read under another epoch than ``epoch``."""
         with self._lock:
             held = self._held.get(key_id)
-            if held is None or held[0].epoch < epoch:
+            if held is None or held[0].epoch != epoch:
                 return None
             self._held[key_id] = (held[0], time.monotonic())
             self._held.move_to_end(key_id)
