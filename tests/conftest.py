@@ -16,7 +16,7 @@ from django.test import TransactionTestCase
 from tests.personas import Persona, make_persona
 from tests.product import Product
 
-AUDIT_TABLES = ("audit_logs", "audit_trail")
+AUDIT_TABLES = ("audit_logs", "audit_trail", "audit_leaves", "audit_checkpoints")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -46,14 +46,14 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any, home: Path) -
     """The root of trust and the token-signing keys, made once: RSA keys are dear."""
     from accounts.models import SigningKey  # noqa: PLC0415 - models need a set-up Django
     from accounts.services import establish_signing_keys  # noqa: PLC0415
-    from audit.models import SecurityEpoch  # noqa: PLC0415
+    from audit.models import AuditTree, EntityEpoch, SecurityEpoch  # noqa: PLC0415
     from ciphercanary import system_keys  # noqa: PLC0415
     from ciphercanary.models import Instance, KeyEncryptionKey, SystemKey  # noqa: PLC0415
 
     with django_db_blocker.unblock():
         system_keys.establish()
         establish_signing_keys()
-        models = (Instance, KeyEncryptionKey, SystemKey, SigningKey, SecurityEpoch)
+        models = (Instance, KeyEncryptionKey, SystemKey, SigningKey, SecurityEpoch, EntityEpoch, AuditTree)
         return [row for model in models for row in model.objects.all()]
 
 

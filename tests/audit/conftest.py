@@ -3,7 +3,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection
 
-from audit.models import AuditLog, AuditTrail
+from audit.models import AuditLog, AuditPending, AuditTrail
 from tests.conftest import append_only_triggers_off, touches_database
 
 
@@ -14,6 +14,7 @@ def empty_log(request, root_of_trust):
         with append_only_triggers_off():
             AuditLog.objects.all().delete()
             AuditTrail.objects.all().delete()
+            AuditPending.objects.all().delete()
 
 
 @contextmanager

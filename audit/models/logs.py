@@ -143,18 +143,3 @@ class AuditTrail(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.action} {self.table_name}"
-
-
-class SecurityEpoch(models.Model):
-    """One row: a number that every security-relevant change raises (``audit.epoch``)."""
-
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    epoch = models.BigIntegerField()
-
-    class Meta:
-        db_table = "security_epoch"
-        verbose_name_plural = "security epoch"
-        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="security_epoch_is_single")]
-
-    def __str__(self) -> str:
-        return str(self.epoch)

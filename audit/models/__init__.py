@@ -1,0 +1,24 @@
+"""The tables of the log, of the tree over it, and of what is counted from it."""
+
+from audit.models.checkpoint_keys import CheckpointKey
+from audit.models.epochs import EntityEpoch, SecurityEpoch
+from audit.models.logs import READ_PERMISSION, AuditLog, AuditTrail, Reader
+from audit.models.tree import AuditCheckpoint, AuditLeaf, AuditPending, AuditReceipt, AuditTile, AuditTree
+from audit.models.usage import UsageRollup
+
+__all__ = [
+    "READ_PERMISSION",
+    "AuditCheckpoint",
+    "AuditLeaf",
+    "AuditLog",
+    "AuditPending",
+    "AuditReceipt",
+    "AuditTile",
+    "AuditTrail",
+    "AuditTree",
+    "CheckpointKey",
+    "EntityEpoch",
+    "Reader",
+    "SecurityEpoch",
+    "UsageRollup",
+]

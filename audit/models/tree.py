@@ -1,0 +1,101 @@
+"""The Merkle tree over the log: derived from ``audit_logs`` by the sequencer alone, and proof of it."""
+
+from django.db import models
+
+
+class AuditPending(models.Model):
+    """An entry not yet sequenced. A trigger on ``audit_logs`` fills this table; the sequencer empties it."""
+
+    log_id = models.BigIntegerField(primary_key=True)
+
+    class Meta:
+        db_table = "audit_pending"
+        verbose_name = "pending entry"
+        verbose_name_plural = "pending entries"
+
+    def __str__(self) -> str:
+        return f"#{self.log_id}"
+
+
+class AuditLeaf(models.Model):
+    """The leaf ``idx`` (0, 1, 2 … without a gap) of the tree: ``merkle.leaf_hash`` of entry ``log_id``."""
+
+    idx = models.BigIntegerField(primary_key=True)
+    log_id = models.BigIntegerField(unique=True)
+    leaf_hash = models.BinaryField()
+
+    class Meta:
+        db_table = "audit_leaves"
+        verbose_name = "leaf"
+        verbose_name_plural = "leaves"
+
+    def __str__(self) -> str:
+        return f"{self.idx}: #{self.log_id}"
+
+
+class AuditTile(models.Model):
+    """Up to 256 consecutive hashes of one level (C2SP tlog-tiles), concatenated; the right-most tiles grow."""
+
+    level = models.PositiveSmallIntegerField()
+    number = models.BigIntegerField()
+    hashes = models.BinaryField()
+
+    class Meta:
+        db_table = "audit_tiles"
+        verbose_name = "tile"
+        constraints = [models.UniqueConstraint(fields=["level", "number"], name="audit_tiles_position")]
+
+    def __str__(self) -> str:
+        return f"{self.level}/{self.number}"
+
+
+class AuditTree(models.Model):
+    """One row: the size of the tree, its right edge (``merkle.Frontier.encode``) and its root."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    size = models.BigIntegerField(default=0)
+    edge = models.BinaryField(default=bytes)
+    root = models.BinaryField()
+    sequenced_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "audit_tree"
+        verbose_name = "tree"
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="audit_tree_is_single")]
+
+    def __str__(self) -> str:
+        return f"{self.size} entries"
+
+
+class AuditCheckpoint(models.Model):
+    """A signed tree head (C2SP tlog-checkpoint): the note as it was signed."""
+
+    size = models.BigIntegerField(primary_key=True)
+    note = models.TextField()
+    signed_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "audit_checkpoints"
+        verbose_name = "checkpoint"
+        ordering = ["-size"]
+
+    def __str__(self) -> str:
+        return f"checkpoint of {self.size}"
+
+
+class AuditReceipt(models.Model):
+    """That an anchor has taken a checkpoint; ``receipt`` is what the anchor can be asked about."""
+
+    size = models.BigIntegerField()
+    anchor = models.CharField(max_length=20)
+    receipt = models.CharField(max_length=400)
+    anchored_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "audit_receipts"
+        verbose_name = "receipt"
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["size", "anchor"], name="audit_receipts_once")]
+
+    def __str__(self) -> str:
+        return f"{self.anchor}: checkpoint of {self.size}"
