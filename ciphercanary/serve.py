@@ -8,22 +8,20 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import IO
 
 import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import get_commands
 
 from ciphercanary import home
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from ciphercanary.supervision import Program, run_together
 
 
 class CannotServe(Exception):
@@ -101,55 +99,32 @@ def _prepare() -> None:
 
 
 def _run(lock: IO[str]) -> int:
-    """Start gunicorn, hand it every request to stop, wait for its end. Its exit code."""
+    """Run the servers until they are stopped. The web server's exit code."""
     metrics_folder = Path(tempfile.mkdtemp(prefix="ciphercanary-metrics-"))
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder)}
     environment.pop("CC_ADMIN_PASSWORD", None)  # it has done its work, and would stay readable in /proc
     try:
-        with _stop_requests() as requests:
-            # It inherits the lock: were this process killed, the folder stays locked while the other serves.
-            process = subprocess.Popen(_gunicorn(), env=environment, pass_fds=[lock.fileno()])  # noqa: S603 - our own command line
-            requests.pass_on_to(process)
-            code = process.wait()
+        # They inherit the lock: were this process killed, the folder stays locked while one of them still ends.
+        code = run_together(_programs(), environment, [lock.fileno()])
     finally:
         shutil.rmtree(metrics_folder, ignore_errors=True)
     return 0 if code in {0, -signal.SIGINT, -signal.SIGTERM} else code
 
 
-class _StopRequests:
-    """Ctrl-C, SIGTERM, or the end of the terminal; whichever comes before there is a process is not lost."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._came = False
-
-    def pass_on_to(self, process: "subprocess.Popen[bytes]") -> None:
-        self._process = process
-        if self._came:
-            process.terminate()
-
-    def receive(self, _number: int, _frame: FrameType | None) -> None:
-        self._came = True
-        if self._process is not None:
-            self._process.terminate()
+def _programs() -> list[Program]:
+    """In the order of their start. The sequencer ends last: it signs what the others have written."""
+    # Where there is a broker, Celery's workers do the jobs.
+    commands = ["run_sequencer"] if settings.CELERY_BROKER_URL else ["run_sequencer", "run_worker"]
+    return [*(_command(name) for name in commands if name in get_commands()), _gunicorn()]
 
 
-@contextmanager
-def _stop_requests() -> Iterator[_StopRequests]:
-    requests = _StopRequests()
-    # What was ignored stays ignored: nohup has asked to outlive the terminal.
-    numbers = [n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, requests.receive) for number in numbers}
-    try:
-        yield requests
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _command(name: str) -> Program:
+    return Program(name, [sys.executable, str(settings.BASE_DIR / "manage.py"), name], patience=10)
 
 
-def _gunicorn() -> list[str]:
+def _gunicorn() -> Program:
     bind = f"[{settings.CC_BIND}]" if ":" in settings.CC_BIND else settings.CC_BIND
-    return [
+    command = [
         sys.executable,
         "-m",
         "gunicorn",
@@ -161,6 +136,7 @@ def _gunicorn() -> list[str]:
         "--workers",
         str(settings.CC_WORKERS),
     ]
+    return Program("gunicorn", command, patience=30)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ CC_MAX_PLAINTEXT_BYTES = env.number("CC_MAX_PLAINTEXT_BYTES", 1024 * 1024)
 CC_THROTTLE_AUTH = env.str("CC_THROTTLE_AUTH", "100/minute")
 CC_THROTTLE_ANONYMOUS = env.str("CC_THROTTLE_ANONYMOUS", "100/minute")
 CC_THROTTLE_PRINCIPAL = env.str("CC_THROTTLE_PRINCIPAL", "6000/minute")
+CC_AUDIT_LAG_LIMIT = env.number("CC_AUDIT_LAG_LIMIT", 60)  # seconds
 CC_METRICS_NETWORKS = env.list("CC_METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"])
 
 # --- secrets
@@ -149,6 +150,7 @@ else:
 
 # --- cache
 REDIS_URL = env.redis_url("REDIS_URL")
+CC_REDIS_PREFIX = env.str("CC_REDIS_PREFIX", "cc")
 _local_cache = {
     "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
     "LOCATION": "local",
@@ -157,7 +159,7 @@ _local_cache = {
 _redis_cache = {
     "BACKEND": "ciphercanary.cache.FailoverRedisCache",
     "LOCATION": REDIS_URL,
-    "KEY_PREFIX": env.str("CC_REDIS_PREFIX", "cc"),
+    "KEY_PREFIX": CC_REDIS_PREFIX,
     "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1},
 }
 CACHES = {"default": _redis_cache if REDIS_URL else _local_cache, "local": _local_cache}
@@ -170,6 +172,11 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W005",
     "security.W021",
 ]
+
+# --- jobs: without a broker, bin/serve runs a worker beside the server
+CELERY_BROKER_URL = env.redis_url("CELERY_BROKER_URL")
+CC_JOB_THREADS = env.number("CC_JOB_THREADS", 2)
+CC_JOB_LEASE_SECONDS = env.number("CC_JOB_LEASE_SECONDS", 20)
 
 # --- who is asking
 AUTH_USER_MODEL = "accounts.User"

@@ -1,0 +1,141 @@
+"""Several processes that live and end together: the part of ``bin/serve`` that watches over its servers."""
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import FrameType
+
+logger = logging.getLogger(__name__)
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TICK = 0.1  # seconds
+FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0  # seconds before what died is started again
+STEADY = 60.0  # seconds: what ran for so long and then died is started again as if for the first time
+PR_SET_PDEATHSIG = 1  # prctl(2), Linux
+LIBC = ctypes.CDLL(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A command line, and the seconds it may take to end before it is killed."""
+
+    name: str
+    command: Sequence[str]
+    patience: float
+
+
+class Child:
+    """A program as it runs. Its process group is its own, so that Ctrl-C reaches us alone and we keep the order."""
+
+    def __init__(self, program: Program, environment: Mapping[str, str], descriptors: Sequence[int]) -> None:
+        self.program = program
+        self._environment, self._descriptors = environment, descriptors
+        self._delay = FIRST_DELAY
+        self._due = 0.0
+        self._start()
+
+    def _start(self) -> None:
+        self._started = time.monotonic()
+        self._is_told = False
+        self.process = subprocess.Popen(  # noqa: S603 - our own command line
+            self.program.command,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            pass_fds=self._descriptors,
+            process_group=0,
+            preexec_fn=_ends_with(os.getpid()),  # noqa: PLW1509 - this process has one thread
+        )
+
+    def keep_running(self) -> None:
+        """Start it again if it died: after a second, later each time."""
+        if self.process.poll() is None:
+            return
+        now = time.monotonic()
+        if not self._is_told:
+            self._tell_of_its_death(now)
+        elif now >= self._due:
+            self._start()
+
+    def _tell_of_its_death(self, now: float) -> None:
+        self._delay = FIRST_DELAY if now - self._started > STEADY else self._delay
+        logger.error(
+            "%s ended with code %s; it is started again in %.0f s",
+            self.program.name,
+            self.process.returncode,
+            self._delay,
+        )
+        self._is_told, self._due = True, now + self._delay
+        self._delay = min(self._delay * 2, LONGEST_DELAY)
+
+    def stop(self) -> int:
+        """Ask it to end, kill it where it does not. Its exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            return self.process.wait(self.program.patience)
+        logger.error("%s did not end in %.0f s: killed", self.program.name, self.program.patience)
+        self.process.kill()
+        return self.process.wait()
+
+
+def run_together(
+    programs: Sequence[Program], environment: Mapping[str, str], descriptors: Sequence[int]
+) -> int:
+    """Start the programs in order, keep them running, stop them in the reverse order. The last one's exit code.
+
+    The end is a signal to stop, or the end of the last program. ``descriptors`` are inherited. Should this process
+    be killed, the kernel tells the programs to end (Linux).
+    """
+    children: list[Child] = []
+    with _stop_requests() as has_come:
+        try:
+            children.extend(Child(program, environment, descriptors) for program in programs)
+            _watch(children, has_come)
+        finally:
+            codes = [child.stop() for child in reversed(children)]
+    return codes[0]
+
+
+def _watch(children: Sequence[Child], has_come: Callable[[], bool]) -> None:
+    *others, main = children
+    while not has_come() and main.process.poll() is None:
+        for child in others:
+            child.keep_running()
+        time.sleep(TICK)
+
+
+@contextmanager
+def _stop_requests() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C, SIGTERM or the end of the terminal, remembered instead of obeyed at once."""
+    came: list[int] = []
+
+    def receive(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+
+    # What was ignored stays ignored: nohup has asked to outlive the terminal.
+    numbers = [n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, receive) for number in numbers}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ends_with(parent: int) -> Callable[[], None]:
+    """Run in the child before its program: have the kernel send SIGTERM when the parent is gone."""
+
+    def ask_kernel() -> None:
+        if sys.platform == "linux":
+            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != parent:  # it was killed between the fork and the request
+                os._exit(1)
+
+    return ask_kernel
