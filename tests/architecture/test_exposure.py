@@ -35,6 +35,8 @@ MAY_WRITE_WITHOUT_MAC = {
     "accounts/services/sessions.py": "refresh_tokens.used_at, by compare-and-set; expired families go",
     "accounts/services/totp.py": "totp_devices.last_step, recovery_codes.used_at, by compare-and-set; a removal",
     "audit/services/recording.py": "audit_logs and audit_trail: entries have a MAC of their own",
+    "ciphercanary/jobs/delivery.py": "jobs: a row asks for work, and what the task does is decided when it runs",
+    "ciphercanary/jobs/leases.py": "jobs, by compare-and-set",
     "ciphercanary/kek.py": "instance, key_encryption_keys",
     "ciphercanary/row_mac.py": "save_with_mac itself",
     "ciphercanary/system_keys.py": "system_keys",
@@ -191,6 +193,7 @@ def test_randomness_comes_from_the_operating_system():
 def test_the_environment_is_read_in_the_settings_only():
     may = {
         "ciphercanary/asgi.py": "names the settings",
+        "ciphercanary/celery.py": "names the settings",
         "ciphercanary/gunicorn.py": "runs before the settings",
         "ciphercanary/serve.py": "names the settings, and hands the environment on to its servers",
         "ciphercanary/wsgi.py": "names the settings",

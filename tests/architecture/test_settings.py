@@ -18,7 +18,7 @@ LINE = re.compile(r"# ([A-Z][A-Z0-9_]*)=(.*?)(?:\s+#.*)?")
 # Set by bin/serve for its own processes; no operator sets it.
 INTERNAL = {"PROMETHEUS_MULTIPROC_DIR"}
 # Without these there is SQLite and no Redis, as the heading above them says; what stands there is a form.
-FORMS = {"DATABASE_URL", "REDIS_URL"}
+FORMS = {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"}
 PRINT_SETTINGS = """
 import json
 from ciphercanary import settings
