@@ -8,20 +8,26 @@ from uuid import UUID
 from accounts.errors import RecentAuthRequired
 from accounts.roles import PERMISSIONS, SYSTEM, sees_all
 from audit.events import Actor, Source
+from audit.stamps import EpochStamp
 from ciphercanary.errors import Denied, Unauthenticated
 
 type Scope = Literal["all", "own"]
 
 RECENT = timedelta(minutes=10)
+SIGNING_KEYS = "signing-keys"  # the entity, as in audit.stamps, that every access token rests on
+
+
+def user_entity(user_id: UUID) -> str:
+    """The entity, as in ``audit.stamps``, that a user with his role and sessions is."""
+    return f"user:{user_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
     """An authenticated caller.
 
-    ``epoch`` is the security epoch that was read *before* the rows this value was built from; ``not_after``
-    is the moment (aware UTC) from which the value may no longer be relied on; both are None or 0 where
-    nothing of the kind applies.
+    ``stamp`` holds the epochs that were read *before* the rows this value was built from; ``not_after`` is the
+    moment (aware UTC) from which the value may no longer be relied on; None where nothing of the kind applies.
     """
 
     actor: Actor
@@ -33,7 +39,7 @@ class Principal:
     auth_time: datetime | None = None
     signing_kid: str = ""
     not_after: datetime | None = None
-    epoch: int = 0
+    stamp: EpochStamp | None = None
 
     is_authenticated: ClassVar[bool] = True
 

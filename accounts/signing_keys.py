@@ -1,8 +1,8 @@
 """The keys that sign access tokens, as everybody uses them; ``accounts.services.signing_keys`` makes them.
 
 ``next`` stands in the JWKS so that verifiers know it before the first token; ``active`` signs; ``retired``
-verifies until the last token it signed has expired. Opened keys are remembered by the security epoch under
-which they were read, so a rotation reaches every process with its next request.
+verifies until the last token it signed has expired. Opened keys are remembered by the epoch of their last
+change, so a rotation reaches every process with its next request.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 from jwt.algorithms import RSAAlgorithm
 
 from accounts.models import SigningKey
-from audit.epoch import read_epoch
+from accounts.principals import SIGNING_KEYS
+from audit.epoch import read_stamp
 from ciphercanary import kek, system_keys
 from ciphercanary.clock import database_now
 from ciphercanary.row_mac import IntegrityFailed
@@ -37,7 +38,7 @@ class VerificationKey:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """The signing keys as of one security epoch."""
+    """The signing keys as they stand between two changes of theirs."""
 
     active_kid: str
     verification_keys: Mapping[str, VerificationKey]
@@ -50,7 +51,7 @@ class KeySet:
 
 def key_set() -> KeySet:
     """The present keys. Raises IntegrityFailed, also where somebody removed the active one."""
-    return _load(read_epoch())
+    return _load(read_stamp(SIGNING_KEYS).epochs[SIGNING_KEYS])
 
 
 def jwks(now: datetime) -> dict[str, list[dict[str, object]]]:

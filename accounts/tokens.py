@@ -23,10 +23,10 @@ from accounts import signing_keys
 from accounts.errors import SessionEnded, TokenExpired
 from accounts.models import TokenFamily
 from accounts.origin import Origin
-from accounts.principals import Principal
+from accounts.principals import SIGNING_KEYS, Principal, user_entity
 from accounts.roles import ROLES
 from accounts.signing_keys import KeySet
-from audit.epoch import read_epoch
+from audit.epoch import read_stamp
 from ciphercanary.clock import process_now
 from ciphercanary.crypto.encoding import decode_base64url
 from ciphercanary.errors import Unauthenticated
@@ -124,23 +124,27 @@ def authenticate_bearer(text: str, origin: Origin) -> Principal:
 
 
 def renew_principal(principal: Principal) -> Principal:
-    """The same caller as of the present epoch: for an answer decided anew, and last in every change.
+    """The same caller as of now: for an answer decided anew, and last in every change.
 
     Raises SessionEnded where his rights ended meanwhile: a role never changes without ending them, and an
     emergency rotation ends every token that the old signing key signed.
     """
-    epoch = read_epoch()
+    if principal.user_id is None:
+        return principal
+    stamp = read_stamp(user_entity(principal.user_id), SIGNING_KEYS)
     if principal.family_id is not None:
         _require_open_family(principal.family_id, principal.user_id)
         if not signing_keys.key_set().is_trusted(principal.signing_kid, process_now()):
             raise SessionEnded
-    return replace(principal, epoch=epoch)
+    return replace(principal, stamp=stamp)
 
 
 def _authenticate(text: str, origin: Origin) -> Principal:
-    epoch = read_epoch()  # before the rows: what changes after this moment makes the principal stale
     claims = _verify(text)
-    family = _require_open_family(UUID(claims["sid"]), UUID(claims["sub"]))
+    user_id = UUID(claims["sub"])
+    # Before the rows: what changes after this moment makes the principal stale.
+    stamp = read_stamp(user_entity(user_id), SIGNING_KEYS)
+    family = _require_open_family(UUID(claims["sid"]), user_id)
     user = family.user
     return Principal(
         actor=origin.user(user.id, user.username, auth_method=family.auth_methods, token_id=claims["jti"]),
@@ -152,7 +156,7 @@ def _authenticate(text: str, origin: Origin) -> Principal:
         auth_time=family.auth_time,
         signing_kid=_read_header(text)["kid"],
         not_after=datetime.fromtimestamp(claims["exp"], UTC),
-        epoch=epoch,
+        stamp=stamp,
     )
 
 

@@ -1,46 +1,108 @@
-"""The global security epoch: one number that every security-relevant change raises.
+"""The security epoch: one number that every security-relevant change raises, and when each entity last did.
 
-An answer computed from cached keys and rights remembers the epoch it was computed under. The transaction that
+An answer computed from cached keys and rights remembers the epochs it was computed under. The transaction that
 writes its audit row holds the epoch still and compares: a revocation that was acknowledged before can then
-never be followed by an answer from the old state, whatever process computed it.
+never be followed by an answer from the old state, whatever process computed it. While the global number is the
+same nothing has changed. Where it moved, the entities concerned decide, so that a busy administrator does not
+make everybody's answers be computed anew.
 
 The lock is an advisory one. A plain re-read is not enough (tried: at every isolation level a stale answer left
 after the revocation was acknowledged), and ``FOR SHARE`` on the row starves the administrator under load. On
 SQLite ``BEGIN IMMEDIATE`` already admits one writer at a time.
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from django.db import connection, transaction
 
-from ciphercanary.clock import database_now
+from audit.models import EntityEpoch
+from audit.stamps import EpochStamp
+from ciphercanary.clock import process_now
 from ciphercanary.row_mac import IntegrityFailed
 
 LOCK = int.from_bytes(b"cc-epoch")  # a bigint of our own among PostgreSQL's advisory locks
+_GLOBAL = "SELECT '', epoch FROM security_epoch WHERE id = 1"
+_ENTITIES = "SELECT entity, epoch FROM entity_epochs WHERE entity IN"
+LOCK_WAIT = "5s"  # an answer does not wait longer for a lock: somebody holds a table, or forgot a transaction
 
 
 def read_epoch() -> int:
-    """The present epoch. Whoever caches rows reads it *before* them, never after."""
+    """The present global epoch. Whoever caches rows reads it *before* them, never after."""
     return _run("SELECT epoch FROM security_epoch WHERE id = 1")
 
 
-def raise_epoch() -> int:
-    """The next epoch, from the moment the surrounding transaction commits.
+def read_stamp(*entities: str) -> EpochStamp:
+    """The present epochs of what is about to be read. Called *before* the rows, never after."""
+    places = ", ".join(["%s"] * len(entities))
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_GLOBAL} UNION ALL {_ENTITIES} ({places})", entities)
+        found: dict[str, int] = dict(cursor.fetchall())
+    if "" not in found:
+        raise _lost()
+    return EpochStamp({entity: found.get(entity, 0) for entity in entities}, found[""])
+
+
+def raise_epoch(entity: str, *more: str) -> int:
+    """The next global epoch, which is also that of the changed entities, once the transaction commits.
 
     The last step of a change: it waits for the answers in flight, and from here to the commit they wait.
     """
     _require_transaction()
-    _lock("SELECT pg_advisory_xact_lock(%s)")
-    return _run("UPDATE security_epoch SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch")
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    epoch = _run("UPDATE security_epoch SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch")
+    EntityEpoch.objects.bulk_create(
+        [EntityEpoch(entity=changed, epoch=epoch) for changed in (entity, *more)],
+        update_conflicts=True,
+        unique_fields=["entity"],
+        update_fields=["epoch"],
+    )
+    return epoch
 
 
 def hold_epoch() -> tuple[int, datetime]:
-    """The epoch, which no change can raise until the surrounding transaction ends, and the database's clock."""
+    """The global epoch, which no change can raise until the transaction ends, and the database's clock."""
     _require_transaction()
-    _lock("SELECT pg_advisory_xact_lock_shared(%s)")
-    # A statement of its own: its snapshot must be younger than the lock, or it could read the epoch before
-    # the change that made us wait.
-    return read_epoch(), database_now()
+    if connection.vendor != "postgresql":
+        return read_epoch(), process_now()
+    # Two statements in one message: the snapshot of the second is younger than the lock. In one statement, it
+    # could be of the time before the change that made us wait.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT set_config('lock_timeout', '{LOCK_WAIT}', true), pg_advisory_xact_lock_shared({LOCK}); "  # noqa: S608 - constants
+            "SELECT epoch, clock_timestamp() FROM security_epoch WHERE id = 1"
+        )
+        cursor.nextset()
+        row = cursor.fetchone()
+    if row is None:
+        raise _lost()
+    return row[0], row[1]
+
+
+def find_stale(stamps: Iterable[EpochStamp], epoch: int) -> frozenset[str]:
+    """The entities that changed since the stamps were read; ``epoch`` is the present global one.
+
+    Exact while the caller holds the epoch. A stamp without such an entity is good as of ``epoch`` from here on.
+    """
+    behind = [stamp for stamp in stamps if stamp.as_of != epoch]
+    if not behind:
+        return frozenset()
+    present = _read_epochs({entity for stamp in behind for entity in stamp.epochs})
+    stale: set[str] = set()
+    for stamp in behind:
+        changed = {entity for entity, known in stamp.epochs.items() if present[entity] != known}
+        if not changed:
+            stamp.as_of = epoch
+        stale |= changed
+    return frozenset(stale)
+
+
+def _read_epochs(entities: Iterable[str]) -> Mapping[str, int]:
+    wanted = list(entities)
+    found = EntityEpoch.objects.filter(entity__in=wanted).values_list("entity", "epoch")
+    return dict.fromkeys(wanted, 0) | dict(found)
 
 
 def _require_transaction() -> None:
@@ -48,17 +110,15 @@ def _require_transaction() -> None:
         raise transaction.TransactionManagementError("the epoch is held and raised inside a transaction only")
 
 
-def _lock(statement: str) -> None:
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [LOCK])
-
-
 def _run(statement: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement)
         row = cursor.fetchone()
     if row is None:
-        raise IntegrityFailed("The security epoch has lost its row: somebody changed the database by hand.")
+        raise _lost()
     epoch: int = row[0]
     return epoch
+
+
+def _lost() -> IntegrityFailed:
+    return IntegrityFailed("The security epoch has lost its row: somebody changed the database by hand.")

@@ -1,5 +1,8 @@
 from ciphercanary.errors import Unavailable
 
+NOT_WRITABLE = "The audit log cannot be written now, so nothing is answered. Try again later."
+CROWDED = "Too many records wait to be written, so nothing more is answered. Try again in a moment."
+
 
 class AuditUnavailable(Unavailable):
     """The record cannot be made durable, so the answer it belongs to is withheld."""
@@ -7,12 +10,16 @@ class AuditUnavailable(Unavailable):
     code = "audit_unavailable"
     title = "The audit log cannot be written"
 
-    def __init__(self) -> None:
-        super().__init__("The audit log cannot be written now, so nothing is answered. Try again later.")
+    def __init__(self, reason: str = NOT_WRITABLE) -> None:
+        super().__init__(reason)
 
 
 class StaleDecision(Unavailable):
-    """A key, a right or a user changed while the answer was computed: decide anew, on fresh rows."""
+    """A key, a right or a user changed while the answer was computed: decide anew, on fresh rows.
 
-    def __init__(self) -> None:
+    ``entities`` are those that changed, as in ``audit.stamps``.
+    """
+
+    def __init__(self, entities: frozenset[str]) -> None:
         super().__init__("Keys or rights changed while the answer was computed. Try again.")
+        self.entities = entities

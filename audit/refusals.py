@@ -10,7 +10,7 @@ import django.db
 
 from audit.events import Actor, Event
 from audit.floods import FloodTable
-from audit.services import record_refusal
+from audit.services import record_alone
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def _flush_in_thread() -> None:
 
 def _write(event: Event, actor: Actor) -> None:
     with _failure_only_logged():
-        record_refusal(event, actor)
+        record_alone(event, actor)
 
 
 @contextmanager

@@ -1,18 +1,22 @@
 """Who writes, and the number of the next row: what makes a removed row visible.
 
-Each thread is a writer of its own: it has one transaction at a time, so ``max + 1`` inside that transaction is
-dense whatever is rolled back, to a savepoint or altogether, and no two threads wait for each other.
+A writer has one transaction at a time, so its numbers are dense whatever is rolled back, to a savepoint or
+altogether, and no two writers wait for each other. Each thread is one for what it records in the transaction
+of a change (``max + 1`` there); the thread of group commits counts in memory (``Numbering``).
 """
 
 import os
 import threading
 import uuid
 
+from django.db import transaction
 from django.db.models import Max
 
 from audit.models import AuditLog
 
 _local = threading.local()
+_tails: dict[uuid.UUID, int] = {}
+_lock = threading.Lock()
 
 
 def current_writer() -> uuid.UUID:
@@ -26,4 +30,43 @@ def current_writer() -> uuid.UUID:
 def next_wseq(writer: uuid.UUID) -> int:
     """The number after the writer's last one, from 1, as this transaction sees it."""
     last: int | None = AuditLog.objects.filter(writer=writer).aggregate(last=Max("wseq"))["last"]
-    return (last or 0) + 1
+    wseq = (last or 0) + 1
+    transaction.on_commit(lambda: note_committed(writer, wseq))
+    return wseq
+
+
+class Numbering:
+    """The numbers of a writer that nobody else writes under, without asking the database."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin as another writer: the outcome of a commit is unknown, and so which number was the last."""
+        self.writer, self.last = uuid.uuid4(), 0
+
+    def advance(self, rows: int) -> None:
+        """So many rows have been committed."""
+        self.last += rows
+        note_committed(self.writer, self.last)
+
+
+def note_committed(writer: uuid.UUID, wseq: int) -> None:
+    """The writer has committed its row ``wseq``, and nothing but that number tells so yet."""
+    with _lock:
+        _tails[writer] = max(wseq, _tails.get(writer, 0))
+
+
+def forget_committed(writer: uuid.UUID, wseq: int) -> None:
+    """Nothing needs to be told of the writer unless it has gone beyond ``wseq``."""
+    with _lock:
+        if _tails.get(writer) == wseq:
+            del _tails[writer]
+
+
+def take_tails() -> dict[uuid.UUID, int]:
+    """The last committed number of each writer that has committed since the last call."""
+    with _lock:
+        tails = dict(_tails)
+        _tails.clear()
+    return tails

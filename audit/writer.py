@@ -1,70 +1,120 @@
 """The record of a cryptographic operation, durable before its answer leaves.
 
-The result is computed in memory, from cached keys and rights; ``commit`` then writes its record in one
-transaction, which also decides whether the result may still leave. The linearisation point is that commit.
+The result is computed in memory, from cached keys and rights. Its record waits, with those of others, for the
+next transaction of this process's one writing thread, which also decides whether the result may still leave:
+whatever queued while the last commit ran is the next batch. The linearisation point is that commit.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+import logging
+import os
+import threading
+from collections import deque
+from concurrent.futures import Future
+from typing import Any
 
 import django.db
-from django.db import transaction
+from django.db import connection
 
-from audit.epoch import hold_epoch
-from audit.errors import AuditUnavailable, StaleDecision
-from audit.events import Actor, Event
-from audit.services import record
-from ciphercanary.errors import DomainError
+from audit.batches import Batch, Deadline, Decision, Ticket
+from audit.errors import CROWDED, AuditUnavailable
+from audit.guard import LagGuard
+from audit.sequence import Numbering
 
+__all__ = ["Deadline", "Decision", "close", "commit", "submit"]
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """From ``at`` (aware, the database's clock) the answer is ``error``: a key or a token has expired."""
+logger = logging.getLogger(__name__)
 
-    at: datetime
-    error: DomainError
-
-
-@dataclass(frozen=True, slots=True)
-class Decision[T]:
-    """A result that may leave once its event is durable, if the epoch and the clock allow it.
-
-    ``epoch`` is the one read before the rows that the result was computed from. Those of ``not_before``
-    are turned round: *until* their moment the answer is their error.
-    """
-
-    result: T
-    event: Event
-    actor: Actor
-    epoch: int
-    deadlines: tuple[Deadline, ...] = ()
-    not_before: tuple[Deadline, ...] = ()
+MAX_BATCH = 512  # records in one transaction: beyond, the first would wait for the rows of the last
+MAX_WAITING = 8192  # records in the queue: each holds an answer in memory
 
 
 def commit[T](decision: Decision[T]) -> T:
-    """Make the event durable and hand out the result. Called outside any transaction.
+    """Make the event durable and hand out the result. Called outside any transaction; waits for the batch.
 
-    Raises StaleDecision where anything security-relevant changed since (decide anew), the error of a deadline
-    that has passed, and AuditUnavailable where the record is not known to be durable. After a COMMIT with
-    unknown outcome it is not sent again: a record too many of an answer that never left is the lesser evil,
-    and the same event twice would be a lie.
+    Raises StaleDecision where something it rests on changed since (decide anew), the error of a deadline that
+    has passed, Throttled or AuditUnavailable where the log is too far behind, and AuditUnavailable where the
+    record is not known to be durable.
     """
-    try:
-        with transaction.atomic(durable=True):
-            epoch, now = hold_epoch()
-            _check(decision, epoch, now)
-            record(decision.event, decision.actor, at=now)
-    except django.db.Error as error:
-        raise AuditUnavailable from error
-    return decision.result
+    if connection.in_atomic_block:
+        # Durable means outermost: Django refuses this, except inside the transaction that a test rolls back.
+        ticket = Ticket(decision)
+        Batch([ticket], Numbering()).write()
+        return ticket.future.result()
+    return submit(decision).result()
 
 
-def _check[T](decision: Decision[T], epoch: int, now: datetime) -> None:
-    if epoch != decision.epoch:
-        raise StaleDecision
-    for start in decision.not_before:
-        if now < start.at:
-            raise start.error
-    for deadline in decision.deadlines:
-        if now >= deadline.at:
-            raise deadline.error
+def submit[T](decision: Decision[T]) -> "Future[T]":
+    """The same for an event loop (``asyncio.wrap_future``), which must not wait in a call."""
+    return _writer().submit(decision)
+
+
+def close() -> None:
+    """Write what waits, then end the thread. The next ``submit`` begins a new one."""
+    global _current
+    with _beginning:
+        writer, _current = _current, None
+    if writer is not None and writer.pid == os.getpid():
+        writer.close()
+
+
+class _Writer:
+    """A thread, its queue and its numbering."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self._queue: deque[Ticket[Any]] = deque()
+        self._changed = threading.Condition()
+        self._is_closing = False
+        self._numbering = Numbering()
+        self._guard = LagGuard()
+        self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
+        self._thread.start()
+
+    def submit[T](self, decision: Decision[T]) -> "Future[T]":
+        ticket = Ticket(decision)
+        with self._changed:
+            if len(self._queue) >= MAX_WAITING:
+                raise AuditUnavailable(CROWDED)
+            self._queue.append(ticket)
+            self._changed.notify()
+        return ticket.future
+
+    def close(self) -> None:
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while batch := self._next_batch():
+                admitted = self._guard.admit(batch)
+                if admitted:
+                    Batch(admitted, self._numbering).write()
+        finally:
+            django.db.connections.close_all()
+
+    def _next_batch(self) -> list[Ticket[Any]]:
+        """The tickets that wait, at least one of them; none at the end. Callers who gave up are left out."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._is_closing)
+                if not self._queue:
+                    return []
+                waiting = [self._queue.popleft() for _ in range(min(MAX_BATCH, len(self._queue)))]
+            batch = [ticket for ticket in waiting if ticket.future.set_running_or_notify_cancel()]
+            if batch:
+                return batch
+
+
+_current: _Writer | None = None
+_beginning = threading.Lock()
+
+
+def _writer() -> _Writer:
+    global _current  # noqa: PLW0603 - one writer per process
+    with _beginning:
+        # A forked child inherits the object but not the thread.
+        if _current is None or _current.pid != os.getpid():
+            _current = _Writer()
+        return _current

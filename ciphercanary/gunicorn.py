@@ -33,11 +33,21 @@ logconfig_dict = {
 }
 
 
-def worker_exit(_server: object, _worker: Worker) -> None:
-    """Write the refusals that a worker has counted and not yet told."""
-    from audit import refusals  # noqa: PLC0415 - only a worker has set Django up
+def post_worker_init(worker: Worker) -> None:
+    """Tell the log from time to time how far this worker's writers have come."""
+    from audit.heartbeats import Heart  # noqa: PLC0415 - only a worker has set Django up
+
+    worker.heart = Heart()
+
+
+def worker_exit(_server: object, worker: Worker) -> None:
+    """Write what a worker has counted and not yet told, and the end of its writers' sequences."""
+    from audit import refusals, writer  # noqa: PLC0415 - only a worker has set Django up
 
     refusals.flush()
+    writer.close()
+    if heart := getattr(worker, "heart", None):
+        heart.stop()
 
 
 def child_exit(_server: object, worker: Worker) -> None:

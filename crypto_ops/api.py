@@ -72,7 +72,7 @@ class RandomView(ApiView[Principal]):
     @extend_schema(request=serializers.RandomSerializer, responses=serializers.GeneratedSerializer)
     def post(self, _request: Request) -> Response:
         wanted = self.read(serializers.RandomSerializer)
-        content = services.generate_random(principal=self.principal, size=wanted["bytes"])
+        content = engine.generate_random(wanted["bytes"], self.principal)
         text = content.hex() if wanted["format"] == "hex" else encode_base64(content)
         return Response({"data": text, "bytes": wanted["bytes"], "format": wanted["format"]})
 

@@ -1,21 +1,25 @@
-"""Encrypt, decrypt, re-encrypt: what every door calls. It knows no HTTP, and asks no query of a warm key.
+"""Encrypt, decrypt, re-encrypt, random bytes: what every door calls. It knows no HTTP, and asks no query of a warm key.
 
 Each operation is *decided* in memory (may this principal do this with that key now, and what comes out), and
-the decision is *committed*: ``audit.writer`` writes its record, in a transaction that checks that nothing
-security-relevant has changed since. Only then is the result returned. A decision that has become stale is
-made again from fresh rows.
+the decision is *committed*: ``audit.writer`` writes its record, in a transaction that checks that nothing it
+rests on has changed since. Only then is the result returned. A decision that has become stale is made again
+from fresh rows.
 """
 
+import secrets
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from accounts.errors import TokenExpired
 from accounts.principals import Principal
 from accounts.tokens import renew_principal
 from audit import writer
+from audit.epoch import find_stale, read_epoch
 from audit.errors import StaleDecision
 from audit.events import Event
+from audit.stamps import EpochStamp
 from audit.writer import Deadline, Decision
 from ciphercanary import throttle
 from ciphercanary.clock import process_now
@@ -38,54 +42,85 @@ MAX_TRIAL_BYTES: Final = 64 * 1024
 def encrypt(request: EncryptRequest, principal: Principal) -> Envelope:
     """Seal with the key's primary version. Raises what the key, the principal or the audit log refuse."""
     with measured(request.mode):
-        return _perform(principal, lambda caller: _decide_encryption(request, caller))
+        return _perform(principal, lambda attempt: _decide_encryption(request, attempt))
 
 
 def decrypt(request: DecryptRequest, principal: Principal) -> Decrypted:
     """Open a message. Wrong key, wrong additional data and altered ciphertext are one DecryptionFailed."""
     with measured(request.mode):
-        return _perform(principal, lambda caller: _decide_decryption(request, caller))
+        return _perform(principal, lambda attempt: _decide_decryption(request, attempt))
 
 
 def reencrypt(request: ReencryptRequest, principal: Principal) -> Reencrypted:
     """Open and seal anew with the primary version of the same or another key; the plaintext stays inside."""
     with measured(request.envelope.mode):
-        return _perform(principal, lambda caller: _decide_reencryption(request, caller))
+        return _perform(principal, lambda attempt: _decide_reencryption(request, attempt))
 
 
-def _perform[T](principal: Principal, decide: Callable[[Principal], Decision[T]]) -> T:
+def generate_random(size: int, principal: Principal) -> bytes:
+    """``size`` bytes from the operating system's generator."""
+    return _perform(principal, lambda attempt: _decide_random(size, attempt))
+
+
+class _Attempt:
+    """One attempt to decide: the caller as he is known, and each key that was looked at for it."""
+
+    def __init__(self, principal: Principal) -> None:
+        self.principal = principal
+        self.used: list[KeyEntry] = []
+
+    def find(self, key_id: UUID) -> KeyEntry:
+        self.used.append(keyring.find(key_id, self.principal))
+        return self.used[-1]
+
+    def find_default(self, algorithm: str) -> KeyEntry:
+        self.used.append(keyring.find_default(self.principal, algorithm))
+        return self.used[-1]
+
+    @property
+    def stamps(self) -> tuple[EpochStamp, ...]:
+        known = () if self.principal.stamp is None else (self.principal.stamp,)
+        return (*known, *(entry.stamp for entry in self.used))
+
+
+def _perform[T](principal: Principal, decide: Callable[[_Attempt], Decision[T]]) -> T:
     for _ in range(ATTEMPTS):
+        attempt = _Attempt(principal)
         try:
-            return writer.commit(_decide_or_refuse(principal, decide))
-        except StaleDecision:
-            keyring.refresh_if_stale()
-            principal = renew_principal(principal)
+            decision = decide(attempt)
+        except DomainError:
+            # A refusal must not rest on an old entry either: the key may have been enabled a moment ago elsewhere.
+            stale = find_stale(attempt.stamps, read_epoch())
+            if not stale:
+                raise
+        else:
+            try:
+                return writer.commit(decision)
+            except StaleDecision as error:
+                stale = error.entities
+        keyring.forget(stale)
+        principal = renew_principal(principal)
     raise Unavailable("Keys are being changed faster than this request could be decided. Try again.")
 
 
-def _decide_or_refuse[T](principal: Principal, decide: Callable[[Principal], Decision[T]]) -> Decision[T]:
-    try:
-        return decide(principal)
-    except DomainError:
-        # A refusal must not rest on an old entry either: the key may have been enabled a moment ago elsewhere.
-        if not keyring.refresh_if_stale():
-            raise
-    return decide(principal)
+def _decide_random(size: int, attempt: _Attempt) -> Decision[bytes]:
+    attempt.principal.require("crypto.random")
+    return _decision(secrets.token_bytes(size), Event(action=actions.RANDOM_GENERATED, size=size), attempt)
 
 
-def _decide_encryption(request: EncryptRequest, principal: Principal) -> Decision[Envelope]:
-    principal.require("crypto.encrypt")
+def _decide_encryption(request: EncryptRequest, attempt: _Attempt) -> Decision[Envelope]:
+    attempt.principal.require("crypto.encrypt")
     now = process_now()
     if request.key_id is None:
-        entry = keyring.find_default(principal, request.mode.key_algorithm)
+        entry = attempt.find_default(request.mode.key_algorithm)
     else:
-        entry = keyring.find(request.key_id, principal)
+        entry = attempt.find(request.key_id)
     version = _protecting_version(entry, request, now)
     envelope = _seal(request, entry, version)
     event = _event(
         actions.MESSAGE_ENCRYPTED, entry, version, len(request.plaintext), algorithm=request.mode.name
     )
-    return _decision(envelope, event, principal, entry, protects=entry)
+    return _decision(envelope, event, attempt, protects=entry)
 
 
 def _protecting_version(entry: KeyEntry, request: EncryptRequest, now: datetime) -> VersionEntry:
@@ -106,18 +141,18 @@ def _seal(request: EncryptRequest, entry: KeyEntry, version: VersionEntry) -> En
     return Envelope(request.mode, entry.key_id, version.number, sealed)
 
 
-def _decide_decryption(request: DecryptRequest, principal: Principal) -> Decision[Decrypted]:
-    principal.require("crypto.decrypt")
-    entry = keyring.find(request.key_id, principal)
+def _decide_decryption(request: DecryptRequest, attempt: _Attempt) -> Decision[Decrypted]:
+    attempt.principal.require("crypto.decrypt")
+    entry = attempt.find(request.key_id)
     candidates = _candidates(request, entry, process_now())
     if len(candidates) > 1:
-        throttle.charge_principal(str(principal.user_id), cost=len(candidates) - 1)
+        throttle.charge_principal(str(attempt.principal.user_id), cost=len(candidates) - 1)
     version, plaintext = _open(request, entry, candidates)
     event = _event(actions.MESSAGE_DECRYPTED, entry, version, len(plaintext), algorithm=request.mode.name)
     result = Decrypted(
         plaintext=plaintext, mode=request.mode, key_id=entry.key_id, key_version=version.number
     )
-    return _decision(result, event, principal, entry)
+    return _decision(result, event, attempt)
 
 
 def _candidates(
@@ -152,16 +187,16 @@ def _open(
     raise DecryptionFailed
 
 
-def _decide_reencryption(request: ReencryptRequest, principal: Principal) -> Decision[Reencrypted]:
-    principal.require("crypto.reencrypt")
+def _decide_reencryption(request: ReencryptRequest, attempt: _Attempt) -> Decision[Reencrypted]:
+    attempt.principal.require("crypto.reencrypt")
     now = process_now()
-    source = keyring.find(request.envelope.key_id, principal)
+    source = attempt.find(request.envelope.key_id)
     compromised = source.standing(now).state is State.COMPROMISED
     if compromised and not request.reason:
         raise Invalid.of_field(
             "reason", "Required: the source key is compromised. Say why its message is to be trusted."
         )
-    target = _target(request, source, principal)
+    target = _target(request, source, attempt)
     opening = DecryptRequest.of_envelope(request.envelope, request.aad)
     version, plaintext = _open(opening, source, _candidates(opening, source, now, for_reencryption=True))
     mode = opening.mode if opening.mode.name in target.modes else MODES[target.modes[0]]
@@ -179,17 +214,17 @@ def _decide_reencryption(request: ReencryptRequest, principal: Principal) -> Dec
         source_compromised=compromised,
         reason=request.reason,
     )
-    return _decision(result, event, principal, source, target, protects=target)
+    return _decision(result, event, attempt, protects=target)
 
 
-def _target(request: ReencryptRequest, source: KeyEntry, principal: Principal) -> KeyEntry:
+def _target(request: ReencryptRequest, source: KeyEntry, attempt: _Attempt) -> KeyEntry:
     target_id = request.target_key_id or source.key_id
     if target_id == source.key_id:
         return source
     # From key to key, the caller learns nothing new only if he may do both halves by himself.
-    principal.require("crypto.decrypt")
-    principal.require("crypto.encrypt")
-    return keyring.find(target_id, principal)
+    attempt.principal.require("crypto.decrypt")
+    attempt.principal.require("crypto.encrypt")
+    return attempt.find(target_id)
 
 
 def _event(action: str, entry: KeyEntry, version: VersionEntry, size: int, **meta: object) -> Event:
@@ -204,23 +239,16 @@ def _event(action: str, entry: KeyEntry, version: VersionEntry, size: int, **met
 
 
 def _decision[T](
-    result: T, event: Event, principal: Principal, *used: KeyEntry, protects: KeyEntry | None = None
+    result: T, event: Event, attempt: _Attempt, *, protects: KeyEntry | None = None
 ) -> Decision[T]:
-    """Valid under the one epoch that all it rests on was read under, and within every life it uses.
-
-    Raises StaleDecision where there are several. They are compared for equality, never by size: a database put
-    back from a backup has gone to a lower one.
-    """
-    epochs = {entry.epoch for entry in used} | ({principal.epoch} if principal.user_id else set())
-    if len(epochs) > 1:
-        raise StaleDecision
-    deadlines = [*_token_end(principal), *_key_end(protects)]
-    starts = [start for entry in used for start in _key_start(entry)]
+    """Valid while nothing has changed that the attempt looked at, and within every life it uses."""
+    deadlines = [*_token_end(attempt.principal), *_key_end(protects)]
+    starts = [start for entry in attempt.used for start in _key_start(entry)]
     return Decision(
         result=result,
         event=event,
-        actor=principal.actor,
-        epoch=epochs.pop(),
+        actor=attempt.principal.actor,
+        stamps=attempt.stamps,
         deadlines=tuple(deadlines),
         not_before=tuple(starts),
     )

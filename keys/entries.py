@@ -8,6 +8,7 @@ from typing import final
 from uuid import UUID
 
 from accounts.principals import Principal
+from audit.stamps import EpochStamp
 from ciphercanary.crypto.aead import Cipher
 from ciphercanary.crypto.algorithms import Mode
 from ciphercanary.crypto.errors import UnsupportedAlgorithm
@@ -18,6 +19,18 @@ from keys.errors import KeyNotUsable
 from keys.invocations import counter_of
 from keys.lifecycle import Standing, State, VersionState
 from keys.models import KeyVersion
+
+_ENTITY = "key:"
+
+
+def key_entity(key_id: UUID) -> str:
+    """The entity, as in ``audit.stamps``, that a key with its versions is."""
+    return f"{_ENTITY}{key_id}"
+
+
+def key_of(entity: str) -> UUID | None:
+    """The id of the key that the entity is, if it is one."""
+    return UUID(entity.removeprefix(_ENTITY)) if entity.startswith(_ENTITY) else None
 
 
 @final
@@ -66,7 +79,7 @@ class VersionEntry(Confidential):
 @final
 @dataclass(frozen=True, slots=True)
 class KeyEntry:
-    """A key as it stood at security epoch ``epoch`` or later. Times are aware UTC."""
+    """A key as it stood under ``stamp`` or later. Times are aware UTC."""
 
     key_id: UUID
     name: str
@@ -79,7 +92,7 @@ class KeyEntry:
     created_by: UUID | None
     primary_version: int
     versions: Mapping[int, VersionEntry] = field(repr=False)
-    epoch: int
+    stamp: EpochStamp
 
     def is_visible_to(self, principal: Principal) -> bool:
         """What ``Key.objects.visible_to`` asks of a row."""

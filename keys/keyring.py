@@ -1,24 +1,26 @@
 """The keys this process is using, in memory: once a key is warm, using it asks the database nothing.
 
-An entry carries the security epoch that was read *before* its rows. Whoever decides by it hands that epoch to
-``audit.writer.commit``, which refuses the decision if the epoch has moved on: so a disabled or revoked key is
-never used again, in any process, however warm its entry is. Entries that nobody used for a minute are
+An entry carries the epoch of its key (``audit.stamps``), read *before* its rows. Whoever decides by it hands that
+to ``audit.writer.commit``, which refuses the decision if the key has changed since: so a disabled or revoked
+key is never used again, in any process, however warm its entry is. Entries that nobody used for a minute are
 dropped, and with them their unwrapped material.
 """
 
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from threading import Lock, Thread
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
 from accounts.principals import Principal
-from audit.epoch import read_epoch
+from audit.epoch import find_stale, read_epoch, read_stamp
+from audit.stamps import EpochStamp
 from ciphercanary.errors import NotFound
 from ciphercanary.row_mac import IntegrityFailed
 from keys import services
-from keys.entries import KeyEntry, VersionEntry
+from keys.entries import KeyEntry, VersionEntry, key_entity, key_of
 from keys.lifecycle import State
 from keys.models import Key, KeyVersion
 
@@ -32,7 +34,7 @@ def find(key_id: UUID, principal: Principal) -> KeyEntry:
 
     Raises NotFound and, where a row was altered, IntegrityFailed.
     """
-    entry = _entries.get(key_id, principal.epoch)
+    entry = _entries.get(key_id)
     if entry is None:
         entry = _load(key_id)
         _entries.put(entry)
@@ -59,14 +61,24 @@ def forget_all() -> None:
     _default_ids.clear()
 
 
-def refresh_if_stale() -> bool:
-    """Drop what was loaded under another security epoch than the present one; whether there was any."""
-    return _entries.drop_other_epochs(read_epoch())
+def forget(entities: Iterable[str]) -> None:
+    """Drop the keys among the entities: they have changed, and the next use reads them anew."""
+    _entries.drop(entities)
+
+
+def find_current(key_id: UUID, principal: Principal) -> KeyEntry:
+    """As ``find``, for an answer that no commit will check: the entry is compared with the database first."""
+    entry = find(key_id, principal)
+    stale = find_stale([entry.stamp], read_epoch())
+    if not stale:
+        return entry
+    forget(stale)
+    return find(key_id, principal)
 
 
 def _load(key_id: UUID) -> KeyEntry:
     # Before the rows: read after them, the epoch could be newer than what it vouches for.
-    epoch = read_epoch()
+    stamp = read_stamp(key_entity(key_id))
     # One statement, one snapshot: in two, a rotation between them would look like an altered row.
     rows = list(KeyVersion.objects.filter(key_id=key_id).select_related("key").order_by("version"))
     if not rows:
@@ -76,10 +88,10 @@ def _load(key_id: UUID) -> KeyEntry:
         row.check_mac()
     if [row.version for row in rows] != list(range(1, key.primary_version + 1)):
         raise IntegrityFailed("Versions of a key are missing. Restore the database from a backup.")
-    return _entry(key, rows, epoch)
+    return _entry(key, rows, stamp)
 
 
-def _entry(key: Key, rows: list[KeyVersion], epoch: int) -> KeyEntry:
+def _entry(key: Key, rows: list[KeyVersion], stamp: EpochStamp) -> KeyEntry:
     return KeyEntry(
         key_id=key.id,
         name=key.name,
@@ -92,7 +104,7 @@ def _entry(key: Key, rows: list[KeyVersion], epoch: int) -> KeyEntry:
         created_by=key.created_by_id,
         primary_version=key.primary_version,
         versions=MappingProxyType({row.version: VersionEntry(row) for row in rows}),
-        epoch=epoch,
+        stamp=stamp,
     )
 
 
@@ -104,11 +116,10 @@ class _Entries:
         self._held: OrderedDict[UUID, tuple[KeyEntry, float]] = OrderedDict()
         self._sweeper: Thread | None = None
 
-    def get(self, key_id: UUID, epoch: int) -> KeyEntry | None:
-        """The entry, unless it was read under another epoch than ``epoch``."""
+    def get(self, key_id: UUID) -> KeyEntry | None:
         with self._lock:
             held = self._held.get(key_id)
-            if held is None or held[0].epoch != epoch:
+            if held is None:
                 return None
             self._held[key_id] = (held[0], time.monotonic())
             self._held.move_to_end(key_id)
@@ -116,21 +127,16 @@ class _Entries:
 
     def put(self, entry: KeyEntry) -> None:
         with self._lock:
-            held = self._held.get(entry.key_id)
-            if held is not None and held[0].epoch > entry.epoch:
-                return  # another thread began to load later and finished earlier
             self._held[entry.key_id] = (entry, time.monotonic())
             self._held.move_to_end(entry.key_id)
             if len(self._held) > MAX_ENTRIES:
                 self._held.popitem(last=False)
             self._keep_sweeping()
 
-    def drop_other_epochs(self, epoch: int) -> bool:
+    def drop(self, entities: Iterable[str]) -> None:
         with self._lock:
-            stale = [key_id for key_id, (entry, _) in self._held.items() if entry.epoch != epoch]
-            for key_id in stale:
-                del self._held[key_id]
-            return bool(stale)
+            for key_id in filter(None, map(key_of, entities)):
+                self._held.pop(key_id, None)
 
     def drop_unused(self, now: float) -> None:
         """Drop what was last used ``MAX_UNUSED`` seconds before ``now``, by the monotonic clock, or earlier."""

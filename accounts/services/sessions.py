@@ -12,6 +12,7 @@ from accounts import actions, signing_keys
 from accounts.errors import SessionEnded
 from accounts.models import RefreshToken, TokenFamily, User
 from accounts.origin import Origin
+from accounts.principals import user_entity
 from accounts.records import user_event
 from accounts.signing_keys import KeySet
 from accounts.tokens import issue_access_token
@@ -91,7 +92,7 @@ def log_out(*, refresh_token: str, everywhere: bool = False, origin: Origin) -> 
         if family.revoked_at is None:
             _revoke(family)
             record(_event(actions.SESSION_CLOSED, family), actor)
-            raise_epoch()
+            raise_epoch(user_entity(family.user_id))
 
 
 def _find(refresh_token: str) -> RefreshToken:
@@ -126,7 +127,7 @@ def _revoke_if_stolen(token: RefreshToken, origin: Origin) -> None:
             return
         _revoke(family)
         record(_event(actions.FAMILY_REVOKED, family, reason="refresh_token_reused"), _actor(family, origin))
-        raise_epoch()
+        raise_epoch(user_entity(family.user_id))
 
 
 def _lock_family(token: RefreshToken) -> TokenFamily:

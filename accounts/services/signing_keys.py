@@ -12,7 +12,7 @@ from rest_framework_simplejwt.settings import api_settings
 from accounts import actions, signing_keys
 from accounts.errors import SigningKeyTooNew
 from accounts.models import SigningKey
-from accounts.principals import Principal
+from accounts.principals import SIGNING_KEYS, Principal
 from accounts.signing_keys import JWKS_MAX_AGE
 from audit.epoch import raise_epoch
 from audit.events import Actor, Event, Source
@@ -60,7 +60,7 @@ def rotate_signing_key(*, principal: Principal, is_emergency: bool = False) -> S
         fresh.save_with_mac()
         meta = {"retired": active.kid, "next": fresh.kid, "emergency": is_emergency}
         record(_event(actions.SIGNING_KEY_ROTATED, upcoming, **meta), principal.actor)
-        raise_epoch()
+        raise_epoch(SIGNING_KEYS)
     signing_keys.forget()
     return upcoming
 
@@ -72,7 +72,7 @@ def _create(state: SigningKey.State) -> None:
             key.save_with_mac()
             actor = Actor.system("signing-keys", Source.SCHEDULER)
             record(_event(actions.SIGNING_KEY_PUBLISHED, key), actor)
-            raise_epoch()
+            raise_epoch(SIGNING_KEYS)
     except IntegrityError:
         # Another process was faster; the constraint lets one key of each state stand, and it serves as well.
         return

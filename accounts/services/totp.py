@@ -24,7 +24,7 @@ from accounts.one_time_codes import (
     tidy,
 )
 from accounts.origin import Origin
-from accounts.principals import Principal
+from accounts.principals import Principal, user_entity
 from accounts.records import deleted, device_values, inserted, updated, user_event, user_values
 from accounts.services import attempts
 from accounts.tokens import renew_principal
@@ -96,7 +96,7 @@ def confirm_totp(*, principal: Principal, code: str) -> list[str]:
         RecoveryCode(device=device, code_hash=recovery_code_hash(device.id, each)).save_with_mac()
     changes = [updated(device, before), _require_codes_of(user, is_required=True)]
     record(user_event(actions.TOTP_CONFIRMED, user.id), principal.actor, changes=changes)
-    raise_epoch()
+    raise_epoch(user_entity(user.id))
     return codes
 
 
@@ -213,7 +213,7 @@ def _remove(principal: Principal, action: str, user: User) -> None:
     devices.delete()
     changes.append(_require_codes_of(user, is_required=False))
     record(user_event(action, user.id), principal.actor, changes=changes)
-    raise_epoch()
+    raise_epoch(user_entity(user.id))
 
 
 def _require_codes_of(user: User, *, is_required: bool) -> RowChange:

@@ -12,7 +12,7 @@ from accounts.errors import LastAdmin, NameTaken, SessionEnded
 from accounts.hashers import hash_slot
 from accounts.models import User
 from accounts.passwords import require_acceptable
-from accounts.principals import Principal
+from accounts.principals import Principal, user_entity
 from accounts.records import Values, inserted, updated, user_event, user_values
 from accounts.roles import ADMIN, ROLES
 from accounts.services import attempts
@@ -174,7 +174,7 @@ def _save(
     user.save_with_mac()
     changes = [updated(user, before)] if before else []
     record(user_event(action, user.id), principal.actor, changes=changes)
-    raise_epoch()
+    raise_epoch(user_entity(user.id))
     if user.pk != principal.user_id:
         # While this waited for its locks, somebody may have ended the rights it was asked for with.
         renew_principal(principal)

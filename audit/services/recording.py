@@ -1,4 +1,4 @@
-"""Writing the log: success inside the transaction of what happened, refusal in one of its own."""
+"""Writing the log: success inside the transaction of what happened, what changed nothing in one of its own."""
 
 import uuid
 from collections.abc import Sequence
@@ -7,34 +7,12 @@ from datetime import datetime
 import django.db
 from django.db import transaction
 
-from audit import canonical, entries, sequence
-from audit.entry_mac import compute_entry_mac
+from audit import entries, sequence
+from audit.entry_rows import entry_row
 from audit.errors import AuditUnavailable
-from audit.events import TRAIL_DIGESTS, Actor, Event, RowChange, clean_mapping, clean_text
+from audit.events import Actor, Event, RowChange, clean_mapping, clean_text
 from audit.models import AuditLog, AuditTrail
 from ciphercanary.clock import database_now
-
-ACTOR_COLUMNS = (
-    "user_id",
-    "actor_type",
-    "actor_name",
-    "auth_method",
-    "token_id",
-    "client_ip",
-    "user_agent",
-    "source",
-    "request_id",
-)
-EVENT_COLUMNS = (
-    "action",
-    "object_type",
-    "object_id",
-    "object_version",
-    "outcome",
-    "code",
-    "count",
-    "size",
-)
 
 
 def record(
@@ -53,8 +31,8 @@ def record(
         raise AuditUnavailable from error
 
 
-def record_refusal(event: Event, actor: Actor) -> AuditLog:
-    """Write a refusal in a transaction of its own; what was refused has none. Raises AuditUnavailable."""
+def record_alone(event: Event, actor: Actor) -> AuditLog:
+    """Write an event that changed nothing (a refusal, say) in a transaction of its own. Raises AuditUnavailable."""
     try:
         with transaction.atomic(durable=True):
             return record(event, actor)
@@ -66,18 +44,17 @@ def _insert(event: Event, actor: Actor, changes: Sequence[RowChange], moment: da
     event_id = uuid.uuid4()
     # The changed rows come first: their ids are part of the digests that the event carries.
     digests = [_insert_change(change, event_id, actor, moment) for change in changes]
-    meta = {**clean_mapping(event.meta), **({TRAIL_DIGESTS: digests} if digests else {})}
     writer = sequence.current_writer()
-    values = {
-        "event_id": event_id,
-        "timestamp": moment,
-        **entries.values_of(actor, ACTOR_COLUMNS),
-        **entries.values_of(event, EVENT_COLUMNS),
-        "meta": canonical.encode(meta).decode(),
-        "writer": writer,
-        "wseq": sequence.next_wseq(writer),
-    }
-    return AuditLog.objects.create(**values, mac=compute_entry_mac(values))
+    row = entry_row(
+        event,
+        actor,
+        at=moment,
+        writer=writer,
+        wseq=sequence.next_wseq(writer),
+        event_id=event_id,
+        digests=digests,
+    )
+    return AuditLog.objects.create(**row)
 
 
 def _insert_change(change: RowChange, event_id: uuid.UUID, actor: Actor, moment: datetime) -> str:

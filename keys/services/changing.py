@@ -11,6 +11,7 @@ from audit.services import record
 from ciphercanary.crypto.algorithms import KeyAlgorithm
 from ciphercanary.errors import NotFound
 from keys import wrapping
+from keys.entries import key_entity
 from keys.models import Key, KeyVersion
 
 
@@ -34,12 +35,12 @@ def finish_change(
     version: int | None = None,
     meta: dict[str, object] | None = None,
 ) -> None:
-    """Record the change, then raise the security epoch: from its commit on no cached decision stands.
+    """Record the change, then raise the key's epoch: from its commit on no decision stands that was made before.
 
     Raising the epoch is the last step, since it holds the lock that every encryption in flight waits for.
     """
     record(key_event(action, key, version=version, meta=meta), principal.actor, changes=changes)
-    raise_epoch()
+    raise_epoch(key_entity(key.id))
     # While the change waited for its locks, somebody may have ended the rights it was asked for with.
     renew_principal(principal)
 

@@ -87,7 +87,8 @@ def test_the_principal_is_the_user_as_he_stands_in_the_database(developer, token
     assert not principal.has_permission("keys.revoke")
     assert principal.scope("keys.read") == "own"
     assert principal.not_after == datetime.fromtimestamp(decoded(parts(token)[1])["exp"], UTC)
-    assert principal.epoch == read_epoch()
+    assert principal.stamp.as_of == read_epoch()
+    assert set(principal.stamp.epochs) == {f"user:{principal.user_id}", "signing-keys"}
     assert principal.actor.token_id == decoded(parts(token)[1])["jti"]
     assert (principal.actor.client_ip, principal.actor.auth_method) == ("192.0.2.7", "password")
 
@@ -266,9 +267,10 @@ def test_what_ends_sessions_acts_at_once_and_raises_the_epoch(developer, change)
 def test_a_principal_is_renewed_as_of_the_present_epoch(developer, stranger):
     services.sign_out_everywhere(principal=OURSELVES, user_id=stranger.user.id)
     renewed = renew_principal(developer.principal)
-    assert renewed.epoch == read_epoch() > developer.principal.epoch
+    assert renewed.stamp.as_of == read_epoch() > developer.principal.stamp.as_of
+    assert renewed.stamp.epochs == developer.principal.stamp.epochs
     assert renewed.user_id == developer.user.id
-    assert renew_principal(OURSELVES).epoch == read_epoch()
+    assert renew_principal(OURSELVES) is OURSELVES
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ A_WHILE = 0.4  # seconds in which a wait that should not end would have been see
 def test_a_change_raises_the_epoch_by_one():
     before = read_epoch()
 
-    assert raise_epoch() == before + 1
+    assert raise_epoch("key:k") == before + 1
     assert read_epoch() == before + 1
 
 
@@ -31,7 +31,7 @@ def test_holding_tells_the_epoch_and_the_databases_clock():
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("function", [hold_epoch, raise_epoch])
+@pytest.mark.parametrize("function", [hold_epoch, lambda: raise_epoch("key:k")])
 def test_outside_a_transaction_there_is_nothing_to_hold(function):
     with pytest.raises(transaction.TransactionManagementError, match="inside a transaction"):
         function()
@@ -41,7 +41,7 @@ def test_outside_a_transaction_there_is_nothing_to_hold(function):
 def test_a_change_that_is_rolled_back_raises_nothing():
     before = read_epoch()
     with transaction.atomic():
-        raise_epoch()
+        raise_epoch("key:k")
         transaction.set_rollback(True)
 
     assert read_epoch() == before
@@ -80,7 +80,7 @@ def test_a_change_waits_for_the_answers_in_flight():
     def change():
         assert held.wait(LONG_ENOUGH)
         with transaction.atomic():
-            raise_epoch()
+            raise_epoch("key:k")
         return time.monotonic()
 
     with ThreadPoolExecutor(2) as pool:
@@ -99,7 +99,7 @@ def test_an_answer_that_waited_for_a_change_sees_the_epoch_after_it():
 
     def change():
         with transaction.atomic():
-            raise_epoch()
+            raise_epoch("key:k")
             raised.set()
             assert release.wait(LONG_ENOUGH)
 
@@ -140,7 +140,7 @@ def test_concurrent_changes_each_raise_it():
 
     def change():
         with transaction.atomic():
-            return raise_epoch()
+            return raise_epoch("key:k")
 
     with ThreadPoolExecutor(8) as pool:
         seen = sorted(each.result() for each in [in_thread(pool, change) for _ in range(16)])

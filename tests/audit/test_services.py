@@ -12,7 +12,7 @@ from audit import entries
 from audit.errors import AuditUnavailable
 from audit.events import Actor, Event, Outcome, RowChange
 from audit.models import AuditLog, AuditTrail
-from audit.services import record, record_refusal
+from audit.services import record, record_alone
 from ciphercanary import system_keys
 from ciphercanary.clock import database_now
 
@@ -150,25 +150,25 @@ def test_a_log_that_cannot_be_written_takes_the_change_with_it():
 @pytest.mark.usefixtures("unwritable_log")
 def test_a_refusal_that_cannot_be_written_says_so():
     with pytest.raises(AuditUnavailable):
-        record_refusal(EVENT, ACTOR)
+        record_alone(EVENT, ACTOR)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("failing_commit")
 def test_a_refusal_whose_commit_fails_says_so():
     with pytest.raises(AuditUnavailable):
-        record_refusal(EVENT, ACTOR)
+        record_alone(EVENT, ACTOR)
 
     assert not AuditLog.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_refusal_has_a_transaction_of_its_own():
-    record_refusal(EVENT, ACTOR)
+    record_alone(EVENT, ACTOR)
 
     assert AuditLog.objects.count() == 1
     with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
-        record_refusal(EVENT, ACTOR)
+        record_alone(EVENT, ACTOR)
 
 
 @pytest.mark.django_db

@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from django.db import connection, transaction
 
-from audit.epoch import raise_epoch, read_epoch
+from audit.epoch import raise_epoch, read_stamp
 from audit.errors import AuditUnavailable, StaleDecision
 from audit.events import Actor, Event
 from audit.models import AuditLog
@@ -16,6 +16,7 @@ from ciphercanary.clock import database_now
 from ciphercanary.errors import Conflict
 
 ACTOR = Actor.system("test", "api")
+KEY, USER = "key:k", "user:u"
 EVENT = Event(action="crypto.message.encrypted", object_id="k")
 
 
@@ -25,7 +26,13 @@ class Expired(Conflict):
 
 def decide(**values):
     return Decision(
-        **{"result": "the answer", "event": EVENT, "actor": ACTOR, "epoch": read_epoch(), **values}
+        **{
+            "result": "the answer",
+            "event": EVENT,
+            "actor": ACTOR,
+            "stamps": (read_stamp(KEY, USER),),
+            **values,
+        }
     )
 
 
@@ -47,7 +54,7 @@ def test_the_result_is_handed_out_once_its_event_is_stored():
 @pytest.mark.django_db
 def test_a_decision_under_an_old_epoch_is_refused_and_leaves_no_record():
     decision = decide()
-    raise_epoch()
+    raise_epoch(KEY)
 
     with pytest.raises(StaleDecision):
         commit(decision)
@@ -128,8 +135,8 @@ def test_after_a_revocation_is_acknowledged_no_answer_from_before_it_leaves():
             except StaleDecision:
                 continue
             answered += 1
-            if decision.epoch < binding:
-                leaks.append((decision.epoch, binding))
+            if decision.stamps[0].epochs[KEY] < binding:
+                leaks.append((decision.stamps, binding))
         connection.close()
         return answered
 
@@ -138,7 +145,7 @@ def test_after_a_revocation_is_acknowledged_no_answer_from_before_it_leaves():
         for _ in range(25):
             time.sleep(0.01)
             with transaction.atomic():
-                epoch = raise_epoch()
+                epoch = raise_epoch(KEY)
             acknowledged = epoch
         stop.set()
         assert sum(each.result() for each in answering) == AuditLog.objects.count()

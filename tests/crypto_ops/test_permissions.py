@@ -24,7 +24,7 @@ def test_whoever_calls_an_operation_needs_its_permission(admin):
             ReencryptRequest(envelope=envelope), principal
         ),
         "crypto.inspect": lambda principal: services.inspect(principal=principal, envelope=envelope),
-        "crypto.random": lambda principal: services.generate_random(principal=principal, size=1),
+        "crypto.random": lambda principal: engine.generate_random(1, principal),
     }
     for word, perform in operations.items():
         perform(admin.principal)

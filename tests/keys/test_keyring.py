@@ -13,6 +13,7 @@ from ciphercanary.crypto.algorithms import KEY_ALGORITHMS, MODES
 from ciphercanary.crypto.errors import DecryptionFailed, UnsupportedAlgorithm
 from ciphercanary.errors import NotFound
 from keys import keyring, services
+from keys.entries import key_entity
 from keys.errors import KeyNotActive, KeyNotUsable
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +47,8 @@ def test_an_entry_is_what_its_rows_say(admin, new_key):
     assert (entry.created_by, entry.expires_at) == (admin.user.id, key.expires_at)
     assert entry.modes == KEY_ALGORITHMS["aes-256"].modes
     assert sorted(entry.versions) == [1, 2]
-    assert entry.epoch == read_epoch()
+    assert entry.stamp.as_of == read_epoch()
+    assert entry.stamp.epochs == {f"key:{key.id}": read_epoch()}
 
 
 def test_once_warm_a_key_is_found_and_used_without_a_query(admin, key, django_assert_num_queries):
@@ -125,8 +127,7 @@ def test_the_primary_version_protects_and_earlier_ones_process(admin, key):
     old = find(admin, key)
     sealed = seal(old, old.versions[1])
     services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
-    keyring.refresh_if_stale()
-    entry = find(admin, key)
+    entry = keyring.find_current(key.id, admin.principal)
     assert entry.require_protect(database_now()).number == 2
     assert unseal(entry, entry.require_process(1, database_now()), sealed) == b"canary"
     with pytest.raises(DecryptionFailed):
@@ -161,24 +162,27 @@ def test_a_compromised_key_processes_for_reencryption_only(admin, key):
     assert entry.require_process(1, database_now(), for_reencryption=True).number == 1
 
 
-def test_a_change_is_seen_by_whoever_authenticated_after_it(admin, key):
+def test_a_change_of_the_key_itself_is_seen_by_whoever_asks_for_the_present_one(admin, key):
     warm = find(admin, key)
     services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
-    later = replace(admin.principal, epoch=read_epoch())
-    fresh = keyring.find(key.id, later)
-    assert fresh.epoch > warm.epoch
+    fresh = keyring.find_current(key.id, admin.principal)
+    assert fresh is not warm
     with pytest.raises(KeyNotActive):
         fresh.require_protect(database_now())
 
 
-def test_an_entry_of_an_older_epoch_is_dropped_and_a_present_one_kept(admin, key, new_key):
-    other = new_key()
-    find(admin, other)
-    assert keyring.refresh_if_stale() is False
+def test_a_change_of_another_key_leaves_an_entry_as_it_is(admin, key, new_key):
+    other = find(admin, new_key())
     services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
-    assert keyring.refresh_if_stale() is True
-    assert keyring.refresh_if_stale() is False
-    assert find(admin, key).state == "suspended"
+    assert keyring.find_current(other.key_id, admin.principal) is other
+    assert other.stamp.as_of == read_epoch()  # and the next look is a comparison of two numbers
+
+
+def test_what_has_changed_is_forgotten_by_the_name_of_its_entity(admin, key, new_key):
+    entry, other = find(admin, key), find(admin, new_key())
+    keyring.forget({key_entity(key.id), "user:somebody", "signing-keys"})
+    assert find(admin, key) is not entry
+    assert keyring.find(other.key_id, admin.principal) is other
 
 
 def test_the_epoch_is_read_before_the_rows(admin, key, connection_queries):
@@ -186,16 +190,9 @@ def test_the_epoch_is_read_before_the_rows(admin, key, connection_queries):
     with connection_queries() as statements:
         keyring.forget_all()
         find(admin, key)
-    assert "security_epoch" in statements[0]["sql"]
+    assert "entity_epochs" in statements[0]["sql"]
     assert "key_versions" in statements[1]["sql"]
     assert len(statements) == 2
-
-
-def test_a_slow_loader_does_not_put_back_an_older_entry(admin, key):
-    entry = find(admin, key)
-    keyring._entries.put(replace(entry, epoch=entry.epoch + 1, name="newer"))
-    keyring._entries.put(entry)
-    assert keyring._entries.get(key.id, entry.epoch + 1).name == "newer"
 
 
 def test_what_nobody_used_for_a_minute_is_dropped(admin, key, new_key):

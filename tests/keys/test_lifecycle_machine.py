@@ -172,8 +172,7 @@ class KeyHistory(RuleBasedStateMachine):
         )
 
     def look(self):
-        keyring.refresh_if_stale()
-        self.entry = keyring.find(self.key.id, self.principal)
+        self.entry = keyring.find_current(self.key.id, self.principal)
 
     @invariant()
     def the_status_is_the_one_expected(self):

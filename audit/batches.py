@@ -1,0 +1,165 @@
+"""One transaction for the records of many answers: which of them may still leave, and the rows of those."""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any
+
+import django.db
+from django.db import connection, transaction
+
+from audit.entry_rows import entry_row, insert_rows
+from audit.epoch import find_stale, hold_epoch
+from audit.errors import AuditUnavailable, StaleDecision
+from audit.events import Actor, Event
+from audit.sequence import Numbering
+from audit.stamps import EpochStamp
+from ciphercanary.errors import DomainError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """From ``at`` (aware, the database's clock) the answer is ``error``: a key or a token has expired."""
+
+    at: datetime
+    error: DomainError
+
+
+@dataclass(frozen=True, slots=True)
+class Decision[T]:
+    """A result that may leave once its event is durable, if the epochs and the clock allow it.
+
+    ``stamps`` are those of everything cached that the result was computed from. Those of ``not_before``
+    are turned round: *until* their moment the answer is their error.
+    """
+
+    result: T
+    event: Event
+    actor: Actor
+    stamps: tuple[EpochStamp, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
+    not_before: tuple[Deadline, ...] = ()
+
+    def require_current(self, epoch: int, now: datetime) -> None:
+        """Raises StaleDecision, and the error of a deadline that has passed or a beginning still to come."""
+        behind = [stamp for stamp in self.stamps if stamp.as_of != epoch]
+        if behind:
+            raise StaleDecision(frozenset(entity for stamp in behind for entity in stamp.epochs))
+        for start in self.not_before:
+            if now < start.at:
+                raise start.error
+        for deadline in self.deadlines:
+            if now >= deadline.at:
+                raise deadline.error
+
+
+class Ticket[T]:
+    """A decision that waits for its batch, and the future on which its caller waits."""
+
+    __slots__ = ("decision", "future", "refusal")
+
+    def __init__(self, decision: Decision[T]) -> None:
+        self.decision = decision
+        self.future: Future[T] = Future()
+        self.refusal: Exception | None = None
+
+    def release(self) -> None:
+        """Hand out the result, or why there is none."""
+        if self.refusal is None:
+            self.future.set_result(self.decision.result)
+        else:
+            self.future.set_exception(self.refusal)
+
+    def fail(self, error: Exception) -> None:
+        self.refusal = error
+        self.release()
+
+
+type Tickets = Sequence[Ticket[Any]]
+
+
+class Stage(Enum):
+    """How far a transaction came. Only before COMMIT was sent is it certain that nothing was stored."""
+
+    DECIDING = auto()
+    INSERTING = auto()
+    COMMITTING = auto()
+
+
+class Batch:
+    """The tickets of one transaction. ``write`` never raises: whatever happens reaches each caller by himself."""
+
+    def __init__(self, tickets: Tickets, numbering: Numbering) -> None:
+        self.tickets = tickets
+        self.numbering = numbering
+        self.stage = Stage.DECIDING
+
+    def write(self, *, may_retry: bool = True) -> None:
+        """Decide and record them in one transaction; release the answers once it has committed."""
+        try:
+            self._transact()
+        except django.db.Error as error:
+            self._recover(error, may_retry=may_retry)
+        except Exception as error:  # noqa: BLE001 - the thread of everybody's answers must not end with one batch
+            self._fail(error)
+        else:
+            for ticket in self.tickets:
+                ticket.release()
+
+    def _transact(self) -> None:
+        with transaction.atomic(durable=True):
+            epoch, now = hold_epoch()
+            find_stale((stamp for ticket in self.tickets for stamp in ticket.decision.stamps), epoch)
+            rows = self._rows(epoch, now)
+            if rows:
+                self.stage = Stage.INSERTING
+                insert_rows(rows)
+            self.stage = Stage.COMMITTING
+        self.numbering.advance(len(rows))
+
+    def _rows(self, epoch: int, now: datetime) -> list[dict[str, object]]:
+        rows: list[dict[str, object]] = []
+        for ticket in self.tickets:
+            decision = ticket.decision
+            wseq = self.numbering.last + len(rows) + 1
+            try:
+                decision.require_current(epoch, now)
+                row = entry_row(
+                    decision.event, decision.actor, at=now, writer=self.numbering.writer, wseq=wseq
+                )
+            except Exception as error:  # noqa: BLE001 - one decision's error is not that of the others
+                ticket.refusal = error
+            else:
+                ticket.refusal = None
+                rows.append(row)
+        return rows
+
+    def _recover(self, error: django.db.Error, *, may_retry: bool) -> None:
+        logger.warning("a batch of %d audit records was not written", len(self.tickets), exc_info=error)
+        if not connection.in_atomic_block and not connection.is_usable():
+            connection.close()
+        is_one_rows_fault = isinstance(error, django.db.DataError | django.db.IntegrityError)
+        if self.stage is Stage.INSERTING and is_one_rows_fault and len(self.tickets) > 1:
+            # One poisonous row must not cost the others their answer.
+            half = len(self.tickets) // 2
+            Batch(self.tickets[:half], self.numbering).write()
+            Batch(self.tickets[half:], self.numbering).write()
+        elif self.stage is Stage.DECIDING and may_retry:
+            # A connection that died while nobody used it; nothing was sent that could be there twice.
+            self.write(may_retry=False)
+        else:
+            # After a COMMIT with unknown outcome the records are not sent again: one too many, of an answer that
+            # never left, is the lesser evil, and the same event twice would be a lie.
+            self.numbering.renew()
+            self._fail(AuditUnavailable(), cause=error)
+
+    def _fail(self, error: Exception, cause: Exception | None = None) -> None:
+        for ticket in self.tickets:
+            refusal = AuditUnavailable() if cause else error
+            refusal.__cause__ = cause
+            ticket.fail(refusal)

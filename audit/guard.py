@@ -1,0 +1,78 @@
+"""The lag guard: where the sequencer falls behind, answers wait for it rather than the proof for them.
+
+Half-way to the limit the principal that writes most is told to slow down; from the limit on every operation
+is refused, encryption included. Changes (disable, revoke, sign-out) do not pass here: they stay possible while
+the log can be written.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import django.db
+from django.conf import settings
+
+from audit.batches import Ticket
+from audit.errors import AuditUnavailable
+from audit.lag import read_lag
+from ciphercanary.errors import DomainError, Throttled
+
+logger = logging.getLogger(__name__)
+
+PERIOD = 1.0  # seconds between two looks at the lag
+TOO_FAR_BEHIND = (
+    "The audit log is not sequenced fast enough, or not at all, so nothing is answered. "
+    "An operator sees why at /health and starts the sequencer."
+)
+SLOW_DOWN = "The audit log is falling behind and you write most of it. Send less for a while."
+
+
+class LagGuard:
+    """One per writing thread: what it counts and remembers needs no lock."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._looked = 0.0
+        self._written: Counter[str] = Counter()
+        self._noisiest = ""
+
+    def admit(self, tickets: Sequence[Ticket[Any]]) -> list[Ticket[Any]]:
+        """Those that may be written; the others have been refused."""
+        self._look()
+        if self._seconds * 2 < settings.CC_AUDIT_LAG_LIMIT:
+            self._written.update(_principal(ticket) for ticket in tickets)
+            return list(tickets)
+        return [ticket for ticket in tickets if not self._refuses(ticket)]
+
+    def _refuses(self, ticket: Ticket[Any]) -> bool:
+        principal = _principal(ticket)
+        self._written[principal] += 1
+        refusal: DomainError | None = None
+        if self._seconds >= settings.CC_AUDIT_LAG_LIMIT:
+            refusal = AuditUnavailable(TOO_FAR_BEHIND)
+        elif principal == self._noisiest:
+            refusal = Throttled(SLOW_DOWN, retry_after=int(PERIOD))
+        if refusal is not None:
+            ticket.fail(refusal)
+        return refusal is not None
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now - self._looked < PERIOD:
+            return
+        self._looked = now
+        self._noisiest = self._written.most_common(1)[0][0] if self._written else ""
+        self._written.clear()
+        try:
+            self._seconds = read_lag().seconds
+        except django.db.Error:
+            # Nothing is known, and nothing will be written: the batch that follows says so.
+            logger.warning("the lag of the audit log could not be read", exc_info=True)
+            django.db.connection.close()
+
+
+def _principal(ticket: Ticket[Any]) -> str:
+    actor = ticket.decision.actor
+    return str(actor.user_id or actor.actor_name)

@@ -1,0 +1,34 @@
+"""How far the sequencer is behind the writers."""
+
+from dataclasses import dataclass
+
+from django.db import connection
+
+from audit.models import AuditLog, AuditPending
+from ciphercanary.clock import database_now
+
+COUNTED = 100_000  # pending entries; beyond, the exact number helps nobody
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """``pending`` entries (counted up to ``COUNTED``); ``seconds``: the age of the oldest, 0.0 where there is none."""
+
+    pending: int
+    seconds: float
+
+
+def read_lag() -> Lag:
+    """By the database's clock."""
+    oldest = AuditPending.objects.order_by("log_id").values("log_id")[:1]
+    moment = AuditLog.objects.filter(id__in=oldest).values_list("timestamp", flat=True).first()
+    if moment is None:
+        return Lag(0, 0.0)
+    return Lag(_count(), max(0.0, (database_now() - moment).total_seconds()))
+
+
+def _count() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM (SELECT 1 FROM audit_pending LIMIT %s) AS some", [COUNTED])
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
