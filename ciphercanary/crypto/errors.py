@@ -55,3 +55,13 @@ class MacMismatch(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("Stored data was altered. It was not used; an administrator must look at it.")
+
+
+class SignatureInvalid(Unavailable):
+    """A signature does not verify. Whoever checks one from outside catches this and answers in his own words."""
+
+    code = "integrity_failed"
+    title = "Stored data failed its integrity check"
+
+    def __init__(self) -> None:
+        super().__init__("A stored signature does not verify; an administrator must look at it.")

@@ -18,6 +18,10 @@ from ciphercanary.crypto.algorithms import (
 from ciphercanary.crypto.errors import UnsupportedAlgorithm
 
 ALLOWED_FROM_THE_LIBRARY = {
+    "cryptography.hazmat.primitives.asymmetric.ed25519.Ed25519PrivateKey",
+    "cryptography.hazmat.primitives.asymmetric.ed25519.Ed25519PublicKey",
+    "cryptography.hazmat.primitives.asymmetric.mldsa.MLDSA44PrivateKey",
+    "cryptography.hazmat.primitives.asymmetric.mldsa.MLDSA44PublicKey",
     "cryptography.hazmat.primitives.ciphers.Cipher",
     "cryptography.hazmat.primitives.ciphers.aead.AESGCM",
     "cryptography.hazmat.primitives.ciphers.aead.AESGCMSIV",
