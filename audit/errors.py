@@ -23,3 +23,23 @@ class StaleDecision(Unavailable):
     def __init__(self, entities: frozenset[str]) -> None:
         super().__init__("Keys or rights changed while the answer was computed. Try again.")
         self.entities = entities
+
+
+class CheckpointRefused(Unavailable):
+    """What is stored contradicts what was signed, or itself: nothing more is signed until somebody has looked."""
+
+    code = "integrity_failed"
+    title = "Stored data failed its integrity check"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The tree over the audit log is not the one that was signed before, so it is not signed. "
+            "Run verify_audit_log, and find out who wrote to the database."
+        )
+
+
+class OlderDatabase(Unavailable):
+    """The database lacks entries of the log that this installation has seen signed, or holds others."""
+
+    code = "integrity_failed"
+    title = "Stored data failed its integrity check"

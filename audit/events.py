@@ -34,8 +34,10 @@ TEXT_LIMITS: Mapping[str, int] = MappingProxyType(
         "code": 64,
     }
 )
-VALUE_LIMIT = 1000  # characters of one text inside ``meta`` or a changed row
-META_LIMIT = 64 * 1024  # bytes of the whole canonical ``meta``
+VALUE_LIMIT = 2000  # characters of one text inside ``meta`` or a changed row: a vkey of ML-DSA-44 has 1,813
+# Bytes of the whole canonical ``meta``: escaped once more, as a text of its entry, it may be twice as long, and an
+# entry of an export has at most 65,535 bytes (C2SP tlog-tiles).
+META_LIMIT = 28 * 1024
 TRAIL_DIGESTS = "trail_sha256"  # the member of ``meta`` that binds the changed rows to their event
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -135,7 +137,7 @@ class Event:
 
     ``size`` is in bytes. ``meta`` holds declared, non-secret values: texts, integers, booleans, ids, moments,
     lists and mappings of them. Raises TypeError for another type and ValueError for a number out of range or
-    a ``meta`` above 64 KiB: both are defects of the caller, and an operation without its record must fail.
+    a ``meta`` above 28 KiB: both are defects of the caller, and an operation without its record must fail.
     """
 
     action: str

@@ -2,12 +2,14 @@
 
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 DATABASES = {"postgres", "postgresql", "sqlite"}
 REDIS_SCHEMES = {"redis", "rediss", "unix"}
+SYSLOG_SCHEMES = {"udp", "tcp"}
 
 
 class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ ships no types
@@ -55,9 +57,28 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
             raise ImproperlyConfigured(f"{var} is not like redis://host:6379/0.")
         return url
 
+    def syslog_address(self, var: str) -> str:
+        """``/dev/log`` or another socket's path, ``udp://host:port``, ``tcp://host:port``, or "".
+
+        Raises ImproperlyConfigured.
+        """
+        address: str = self.get_value(var, default="")
+        if address and not (address.startswith("/") or _is_host_and_port(address)):
+            raise ImproperlyConfigured(f"{var} is not like /dev/log, udp://host:514 or tcp://host:514.")
+        return address
+
     def choice(self, var: str, default: str, choices: set[str]) -> str:
         """One of ``choices``. Raises ImproperlyConfigured."""
         value: str = self.get_value(var, default=default)
         if value not in choices:
             raise ImproperlyConfigured(f"{var} must be one of {', '.join(sorted(choices))}.")
         return value
+
+
+def _is_host_and_port(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_port = bool(parts.port)
+    except ValueError:  # brackets without an address, or a port that is no number
+        return False
+    return parts.scheme in SYSLOG_SCHEMES and bool(parts.hostname) and has_port and not parts.path

@@ -1,7 +1,9 @@
 """The data folder (``CC_HOME``): who may read it, and the secrets that live in it.
 
 The folder is 0700 and every file in it 0600. Two kinds of secret file stand there and no others:
-``kek-<id>.key`` (the key-encryption keys, see ``ciphercanary.kek``) and ``secret-key`` (Django's).
+``kek-<id>.key`` (the key-encryption keys, see ``ciphercanary.kek``) and ``secret-key`` (Django's). Beside them
+``audit-head`` remembers how far the audit log had come (``audit.sequencing.head``), and ``serve.lock`` and
+``sequencer.lock`` are held by what runs.
 """
 
 import os
@@ -43,16 +45,36 @@ def create_private_file(path: Path, content: bytes) -> None:
     It appears whole or not at all, whenever the process is killed. Raises FileExistsError rather than
     overwrite: two starts at once must not replace each other's key.
     """
-    descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)  # mkstemp's files are 0600
+    unfinished = _write_unfinished(path, content)
+    try:
+        os.link(unfinished, path)  # unlike a rename, it refuses a name that is taken
+    finally:
+        unfinished.unlink()
+    _sync_folder(path.parent)
+
+
+def replace_private_file(path: Path, content: bytes) -> None:
+    """The same for a file that may be there: whoever reads it sees the old content or the new."""
+    _write_unfinished(path, content).replace(path)
+    _sync_folder(path.parent)
+
+
+def _write_unfinished(path: Path, content: bytes) -> Path:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)  # mkstemp's files are 0600
+    unfinished = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.link(unfinished, path)  # unlike a rename, it refuses a name that is taken
-    finally:
-        Path(unfinished).unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
+    except OSError:
+        unfinished.unlink()
+        raise
+    return unfinished
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

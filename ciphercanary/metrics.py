@@ -15,4 +15,20 @@ active_keys_total = Gauge(
     "active_keys_total", "Keys that may protect data now.", multiprocess_mode="mostrecent"
 )
 throttled_total = Counter("throttled_total", "Requests refused by a rate limit.", ["scope"])
+audit_alarms_total = Counter(
+    "audit_alarms_total", "Signs of an altered audit log that the sequencer has found.", ["kind"]
+)
+audit_anchor_failures_total = Counter(
+    "audit_anchor_failures_total", "Checkpoints that an anchor did not take.", ["anchor"]
+)
+audit_lag_seconds = Gauge(
+    "audit_lag_seconds", "Age of the oldest entry not yet sequenced.", multiprocess_mode="mostrecent"
+)
+audit_pending_entries = Gauge(
+    "audit_pending_entries", "Entries not yet sequenced, counted to 100,000.", multiprocess_mode="mostrecent"
+)
+audit_tree_size = Gauge("audit_tree_size", "Entries that are sequenced.", multiprocess_mode="mostrecent")
+audit_checkpoint_size = Gauge(
+    "audit_checkpoint_size", "Entries that the newest checkpoint covers.", multiprocess_mode="mostrecent"
+)
 token_refusals_total = Counter("token_refusals_total", "Access tokens refused.", ["reason"])

@@ -37,6 +37,11 @@ CC_THROTTLE_PRINCIPAL = env.str("CC_THROTTLE_PRINCIPAL", "6000/minute")
 CC_AUDIT_LAG_LIMIT = env.number("CC_AUDIT_LAG_LIMIT", 60)  # seconds
 CC_METRICS_NETWORKS = env.list("CC_METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"])
 
+# --- anchors: where checkpoints of the audit log go, for an auditor who reads them there
+CC_ANCHOR_FILE = env.str("CC_ANCHOR_FILE", "")
+CC_ANCHOR_SYSLOG = env.syslog_address("CC_ANCHOR_SYSLOG")
+CC_ANCHOR_SECONDS = env.number("CC_ANCHOR_SECONDS", 60)
+
 # --- secrets
 CC_KEK = env.list("CC_KEK", default=[])
 CC_ADMIN_PASSWORD = env.str("CC_ADMIN_PASSWORD", "")
