@@ -5,11 +5,14 @@ recomputed from the columns in ten years.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 # RFC 8785 section 3.2.2.3: beyond it, a reader with IEEE 754 numbers sees another integer.
 MAX_INTEGER = 2**53 - 1
+
+# It escapes exactly what RFC 8785 section 3.2.2.2 asks, in the same spelling.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 type JsonValue = bool | int | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None
 
@@ -20,16 +23,14 @@ def encode(value: JsonValue) -> bytes:
     Raises TypeError for what is not of the subset (floats, bytes, keys that are no strings), ValueError for
     an integer out of range, UnicodeEncodeError for a lone surrogate.
     """
-    # json.dumps escapes exactly what RFC 8785 section 3.2.2.2 asks, in the same spelling.
-    text = json.dumps(_in_order(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode("utf-8")
+    return _ENCODER.encode(_in_order(value)).encode("utf-8")
 
 
 def format_timestamp(moment: datetime) -> str:
     """``YYYY-MM-DDTHH:MM:SS.ffffffZ``, always with six digits. Raises ValueError for a naive datetime."""
     if moment.tzinfo is None:
         raise ValueError("a timestamp has a time zone")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _in_order(value: JsonValue) -> JsonValue:
@@ -40,7 +41,7 @@ def _in_order(value: JsonValue) -> JsonValue:
         case int():
             return _within_range(value)
         case Mapping():
-            return {name: _in_order(value[name]) for name in sorted(value, key=_utf_16)}
+            return {name: _in_order(value[name]) for name in _sorted(value)}
         case list() | tuple():
             return [_in_order(item) for item in value]
     raise TypeError(f"{type(value).__name__} has no canonical form")
@@ -50,6 +51,11 @@ def _within_range(number: int) -> int:
     if abs(number) > MAX_INTEGER:
         raise ValueError("an integer is within 2**53 - 1")
     return number
+
+
+def _sorted(names: Iterable[str]) -> list[str]:
+    # Of ASCII names the order by characters is the same, and costs a tenth.
+    return sorted(names) if "".join(names).isascii() else sorted(names, key=_utf_16)
 
 
 def _utf_16(name: str) -> bytes:
