@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from django.db import connection
-
 from audit.models import AuditLog, AuditPending
 from ciphercanary.clock import database_now
 
@@ -24,11 +22,5 @@ def read_lag() -> Lag:
     moment = AuditLog.objects.filter(id__in=oldest).values_list("timestamp", flat=True).first()
     if moment is None:
         return Lag(0, 0.0)
-    return Lag(_count(), max(0.0, (database_now() - moment).total_seconds()))
-
-
-def _count() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM (SELECT 1 FROM audit_pending LIMIT %s) AS some", [COUNTED])
-        row = cursor.fetchone()
-    return int(row[0]) if row else 0
+    pending = AuditPending.objects.all()[:COUNTED].count()
+    return Lag(pending, max(0.0, (database_now() - moment).total_seconds()))
