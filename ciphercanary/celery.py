@@ -24,7 +24,7 @@ app = bell.app
 _stopping = multiprocessing.Event()
 
 
-class TellTasks(bootsteps.Step):  # type: ignore[misc]  # Celery ships no types
+class TellTasks(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no types
     """A worker that shuts down waits for its tasks: they are told, and put their jobs back."""
 
     def close(self, _worker: Any) -> None:

@@ -40,6 +40,10 @@ QUIETER = {
     "django.security.DisallowedHost": "CRITICAL",
     # Each failed attempt to connect, in its own words; what comes of them is said once.
     "psycopg.pool": "ERROR",
+    # Every delivery, every few seconds; what came of a job stands in its row.
+    "celery.app.trace": "WARNING",
+    "celery.beat": "WARNING",
+    "celery.worker.strategy": "WARNING",
 }
 # A JWT, a service or refresh token, a password hash, a private key, a self-describing ciphertext, an
 # Authorization value, and any long run of base64 or hex: key bytes have no other way to look.

@@ -74,10 +74,10 @@ class Child:
         self._is_told, self._due = True, now + self._delay
         self._delay = min(self._delay * 2, LONGEST_DELAY)
 
-    def stop(self) -> int:
+    def stop(self, number: int) -> int:
         """Ask it to end, kill it where it does not. Its exit code."""
         if self.process.poll() is None:
-            self.process.terminate()
+            self.process.send_signal(number)
         with suppress(subprocess.TimeoutExpired):
             return self.process.wait(self.program.patience)
         logger.error("%s did not end in %.0f s: killed", self.program.name, self.program.patience)
@@ -94,26 +94,28 @@ def run_together(
     be killed, the kernel tells the programs to end (Linux).
     """
     children: list[Child] = []
-    with _stop_requests() as has_come:
+    with _stop_requests() as came:
         try:
             children.extend(Child(program, environment, descriptors) for program in programs)
-            _watch(children, has_come)
+            _watch(children, came)
         finally:
-            codes = [child.stop() for child in reversed(children)]
+            # Ctrl-C is passed on as it is: gunicorn then waits for no idle connection.
+            number = signal.SIGINT if signal.SIGINT in came else signal.SIGTERM
+            codes = [child.stop(number) for child in reversed(children)]
     return codes[0]
 
 
-def _watch(children: Sequence[Child], has_come: Callable[[], bool]) -> None:
+def _watch(children: Sequence[Child], came: Sequence[int]) -> None:
     *others, main = children
-    while not has_come() and main.process.poll() is None:
+    while not came and main.process.poll() is None:
         for child in others:
             child.keep_running()
         time.sleep(TICK)
 
 
 @contextmanager
-def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C, SIGTERM or the end of the terminal, remembered instead of obeyed at once."""
+def _stop_requests() -> Iterator[Sequence[int]]:
+    """The numbers of the signals to stop that came: remembered instead of obeyed at once."""
     came: list[int] = []
 
     def receive(number: int, _frame: FrameType | None) -> None:
@@ -123,7 +125,7 @@ def _stop_requests() -> Iterator[Callable[[], bool]]:
     numbers = [n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
     before = {number: signal.signal(number, receive) for number in numbers}
     try:
-        yield lambda: bool(came)
+        yield came
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -112,7 +112,7 @@ class Product:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                start_new_session=True,  # a process group of its own, which can be killed as a whole
+                start_new_session=True,  # what it starts stays in its session, and can be killed as a whole
                 preexec_fn=dies_with_parent(signal.SIGTERM),  # noqa: PLW1509 - nothing runs in threads yet
             )
         return self.process
@@ -140,10 +140,18 @@ class Product:
 
     def kill(self) -> None:
         """``kill -9`` of every process it has started, at once."""
-        if self.process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(STOP_SECONDS)
+        if self.process is None:
+            return
+        for number in (
+            signal.SIGSTOP,
+            signal.SIGKILL,
+        ):  # stopped, none of them does anything about another's end
+            for pid in self.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+        self.process.wait(STOP_SECONDS)
+        while self.processes():
+            time.sleep(0.01)
 
     def run(self) -> subprocess.CompletedProcess[str]:
         """Run it where it is expected to refuse; what it said is in the result."""
@@ -173,9 +181,9 @@ class Product:
         return (self.folder / "stderr").read_text()
 
     def processes(self) -> set[int]:
-        """The ids of every process in its group."""
+        """The ids of every process of its session that has not ended."""
         assert self.process is not None
-        return {pid for pid in all_processes() if group_of(pid) == self.process.pid}
+        return {pid for pid in all_processes() if session_of(pid) == self.process.pid}
 
     # --- its API
 
@@ -297,11 +305,25 @@ def all_processes() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
-def group_of(pid: int) -> int | None:
-    try:
-        return os.getpgid(pid)
-    except ProcessLookupError:
-        return None
+def session_of(pid: int) -> int | None:
+    """None where it has ended: a zombie does nothing more, and only waits for its parent to hear of it."""
+    with contextlib.suppress(OSError):
+        state, *numbers = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if state == "Z" else int(numbers[2])  # proc_pid_stat(5): state, ppid, pgrp, session
+    return None
+
+
+def programs(product: "Product") -> dict[str, int]:
+    """``{what: process id}`` of the programs that bin/serve itself has started."""
+    assert product.process is not None
+    children = Path(f"/proc/{product.process.pid}/task/{product.process.pid}/children").read_text().split()
+    return {program_of(pid): pid for pid in map(int, children) if session_of(pid)}
+
+
+def program_of(pid: int) -> str:
+    """``gunicorn``, or the name of the management command; "" where it has just ended."""
+    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return "gunicorn" if "gunicorn" in words else "".join(words[2:3])
 
 
 def copy_of(product: Product, folder: Path) -> Product:

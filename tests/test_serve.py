@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.product import ADMIN, PASSWORD, POSTGRESQL_URL, ROOT, Failed, Product
+from tests.product import ADMIN, PASSWORD, POSTGRESQL_URL, ROOT, Failed, Product, programs
 from tests.services.processes import free_port
 
 on_both_databases = pytest.mark.database
@@ -195,13 +195,71 @@ def test_a_request_in_flight_is_answered_before_the_end(tmp_path):
 
 
 @on_both_databases
-def test_while_a_server_outlives_its_killed_parent_the_folder_stays_locked(tmp_path):
+def test_the_web_server_ends_before_what_works_for_it(tmp_path):
+    with Product(tmp_path) as product, socket.create_connection(("127.0.0.1", product.port)) as client:
+        beside = {name: pid for name, pid in programs(product).items() if name != "gunicorn"}
+        assert "run_worker" in beside
+        client.sendall(b"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
+        time.sleep(0.3)
+        os.kill(product.process.pid, signal.SIGTERM)
+        time.sleep(0.5)  # the request is in flight
+        assert beside.items() <= programs(product).items()
+        client.sendall(b"}")
+        assert client.recv(4096).startswith(b"HTTP/1.1 415 ")
+        assert product.process.wait(SOON) == 0
+        assert has_ended(product)
+
+
+@on_both_databases
+def test_a_worker_that_dies_is_started_again(tmp_path):
     with Product(tmp_path) as product:
+        before = programs(product)
+        os.kill(before["run_worker"], signal.SIGKILL)
+        wait_until(
+            lambda product: programs(product).get("run_worker", 0) not in {0, before["run_worker"]}, product
+        )
+        after = programs(product)
+        assert {name for name in before if before[name] != after[name]} == {"run_worker"}
+        assert "run_worker ended with code -9; it is started again in 1 s" in product.stderr
+        assert product.answers()
+        assert product.stop() == 0
+
+
+def test_when_the_web_server_is_killed_everything_ends(tmp_path):
+    with Product(tmp_path) as product:
+        os.kill(programs(product)["gunicorn"], signal.SIGKILL)
+        assert product.process.wait(SOON) != 0
+        wait_until_ended(product)
+
+
+def test_with_a_broker_it_runs_no_worker(tmp_path):
+    with Product(tmp_path, CELERY_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0") as product:
+        assert "run_worker" not in programs(product)
+        assert product.stop() == 0
+
+
+@on_both_databases
+def test_when_it_is_killed_its_servers_end_and_the_folder_stays_locked_until_then(tmp_path):
+    with Product(tmp_path) as product, socket.create_connection(("127.0.0.1", product.port)) as client:
+        client.sendall(b"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
+        time.sleep(0.3)
         os.kill(product.process.pid, signal.SIGKILL)
         product.process.wait()
-        assert product.answers()
         with other_port(product):
-            assert "another bin/serve" in refusal(product)
+            assert "another bin/serve" in refusal(product)  # the request is in flight
+        client.sendall(b"}")
+        assert client.recv(4096).startswith(b"HTTP/1.1 415 ")
+        client.close()
+        wait_until_ended(product)
+        product.start()
+        assert product.stop() == 0
+
+
+def wait_until_ended(product):
+    deadline = time.monotonic() + SOON
+    while not has_ended(product):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("moment", ["at once", "with the first tables", "at the end"])

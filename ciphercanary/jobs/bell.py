@@ -40,9 +40,10 @@ app.conf.update(
     broker_connection_timeout=2,
     broker_transport_options={
         "global_keyprefix": f"{settings.CC_REDIS_PREFIX}:celery:",
-        "socket_connect_timeout": 2,
-        # A request that rings waits no longer than this for a broker that is away.
+        # A request that rings does not wait for a broker that is away, and not long for one that hangs.
         "max_retries": 0,
+        "socket_connect_timeout": 2,
+        "socket_timeout": 3,
     },
 )
 

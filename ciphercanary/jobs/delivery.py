@@ -51,15 +51,17 @@ def ring(kind: str, job_id: object) -> None:
 
 
 def deliver_due_jobs() -> None:
-    """Ring again for jobs that nobody took in time, and for those whose worker died."""
+    """Ring again for jobs that nobody took in time, and for those whose worker died. Raises what the broker raises."""
     if not settings.CELERY_BROKER_URL:
         return
+    from ciphercanary.jobs import bell  # noqa: PLC0415 - without a broker nothing pays for Celery
+
     now = database_now()
     overdue = leases.due(now, late=timedelta(seconds=lease_seconds() / 2))
     for task in tasks():
         rows = task.model._default_manager.filter(overdue).order_by("due_at")
         for job_id in rows.values_list("pk", flat=True)[:MOST_AT_ONCE]:
-            ring(task.kind, job_id)
+            bell.ring(task.kind, str(job_id))
 
 
 register_periodic("deliver_due_jobs", settings.CC_JOB_LEASE_SECONDS / 2, deliver_due_jobs)
