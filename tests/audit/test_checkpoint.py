@@ -218,6 +218,8 @@ def test_the_lines_of_a_note_cannot_be_moved_to_another_log():
         NOTE + "—  AAAAAAA=\n",
         NOTE + "— log.example/\ud800 AAAAAAA=\n",
         NOTE.replace("70000", "70000\t"),
+        NOTE.replace(ORIGIN, f"{ORIGIN}\0"),
+        NOTE + "— log.example/\x1b AAAAAAA=\n",
         NOTE.replace("70000", "070000"),
         NOTE.replace("70000", "+70000"),
         NOTE.replace("70000", "\uff170000"),
@@ -328,6 +330,7 @@ def test_the_short_note_is_the_first_line_alone_and_opens():
         open_note(short, [PQ[0]])
 
 
-def test_there_is_no_short_form_of_what_is_no_note():
+@pytest.mark.parametrize("note", ["", HEAD.text, NOTE.replace("70000", "70000\t"), NOTE.rstrip("\n")])
+def test_there_is_no_short_form_of_what_is_no_signed_checkpoint(note):
     with pytest.raises(CheckpointInvalid):
-        ed25519_only(HEAD.text)
+        ed25519_only(note)

@@ -234,6 +234,19 @@ def test_no_consistency_proof_holds_for_the_roots_of_other_sizes():
                     merkle.verify_consistency(first, NAIVE[first], other, NAIVE[second + 1], proof)
 
 
+def test_a_size_is_bound_even_where_the_roots_are_made_to_fit():
+    one, two = LEAVES[:2]
+    with pytest.raises(ProofInvalid, match="too short"):
+        merkle.verify_inclusion(one, 0, 4, [two], merkle.node_hash(one, two))
+    with pytest.raises(ProofInvalid, match="too long"):
+        merkle.verify_inclusion(one, 0, 1, [two], merkle.node_hash(two, one))
+    with pytest.raises(ProofInvalid, match="does not begin"):
+        merkle.verify_consistency(1, one, 4, merkle.node_hash(one, two), [two])
+    joined = merkle.node_hash(one, two)
+    with pytest.raises(ProofInvalid, match="too long"):
+        merkle.verify_consistency(2, merkle.node_hash(two, joined), 3, joined, [one, two, two])
+
+
 @pytest.mark.parametrize("size", [0, 31, 33, 64])
 def test_a_hash_of_another_length_is_refused(size):
     with pytest.raises(ProofInvalid, match="32 bytes"):
