@@ -1,4 +1,4 @@
-"""``/api/v1/audit/``: the log and the trail, for reading only."""
+"""The log and the trail, for reading only."""
 
 from collections.abc import Mapping
 from typing import Any
