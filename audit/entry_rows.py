@@ -1,16 +1,21 @@
 """From an event to the row of ``audit_logs`` that tells of it, MAC included, and many such rows at once."""
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.db import connection
 
 from audit import canonical
 from audit.entries import ENTRY_FIELDS
 from audit.entry_mac import compute_entry_mac
-from audit.events import TRAIL_DIGESTS, Actor, Event, clean_mapping
+from audit.events import META_LIMIT, TRAIL_DIGESTS, Actor, Event, clean_mapping
+
+# The text format of COPY: backslash, and whatever would end a column or a row.
+_ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_NEEDS_ESCAPE = re.compile(r"[\\\t\n\r]")
 
 type EntryRow = Mapping[str, object]
 
@@ -31,9 +36,6 @@ def entry_row(
     digests: Sequence[str] = (),
 ) -> dict[str, object]:
     """The columns of the entry. ``at`` is the database's clock; ``digests`` are those of the changed rows."""
-    meta = clean_mapping(event.meta)
-    if digests:
-        meta[TRAIL_DIGESTS] = list(digests)
     row: dict[str, object] = {
         "event_id": event_id or uuid.uuid4(),
         "timestamp": at,
@@ -54,7 +56,7 @@ def entry_row(
         "request_id": actor.request_id,
         "count": event.count,
         "size": event.size,
-        "meta": canonical.encode(meta).decode(),
+        "meta": event.meta_text if not digests else _meta_with(event, digests),
         "writer": writer,
         "wseq": wseq,
     }
@@ -62,19 +64,37 @@ def entry_row(
     return row
 
 
+def _meta_with(event: Event, digests: Sequence[str]) -> str:
+    text = canonical.encode(clean_mapping({**event.meta, TRAIL_DIGESTS: list(digests)}))
+    if len(text) > META_LIMIT:
+        raise ValueError("the changed rows are too many for one entry")
+    return text.decode()
+
+
 def insert_rows(rows: Sequence[EntryRow]) -> None:
     """Insert them in their order, by the fastest way the database has for so many. Raises django.db.Error."""
-    values: list[list[Any]] = [[row[name] for name in COLUMNS] for row in rows]
     with connection.cursor() as cursor:
         if connection.vendor != "postgresql":
-            cursor.executemany(_INSERT, [[_for_sqlite(value) for value in row] for row in values])
-        elif len(values) == 1:
-            cursor.execute(_INSERT, values[0])  # one round trip; COPY takes two
+            cursor.executemany(_INSERT, [[_for_sqlite(row[name]) for name in COLUMNS] for row in rows])
+        elif len(rows) == 1:
+            # One round trip; COPY takes two.
+            cursor.execute(_INSERT, [cast("Any", rows[0][name]) for name in COLUMNS])
         else:
             # psycopg's own method, so its errors are not yet Django's.
             with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
-                for row in values:
-                    copy.write_row(row)
+                copy.write("".join(map(_copy_line, rows)))
+
+
+def _copy_line(row: EntryRow) -> str:
+    """A row in the text format of COPY; psycopg's own formatting takes five times as long."""
+    return (
+        "\t".join(["\\N" if (value := row[name]) is None else _copy_text(value) for name in COLUMNS]) + "\n"
+    )
+
+
+def _copy_text(value: object) -> str:
+    text = str(value)
+    return text.translate(_ESCAPED) if _NEEDS_ESCAPE.search(text) else text
 
 
 def _for_sqlite(value: object) -> Any:

@@ -135,7 +135,7 @@ class Actor:
 class Event:
     """One thing that happened to one object, ``count`` times.
 
-    ``size`` is in bytes. ``meta`` holds declared, non-secret values: texts, integers, booleans, ids, moments,
+    ``size`` is in bytes. ``meta_text`` is the canonical form of ``meta``, which holds declared, non-secret values: texts, integers, booleans, ids, moments,
     lists and mappings of them. Raises TypeError for another type and ValueError for a number out of range or
     a ``meta`` above 28 KiB: both are defects of the caller, and an operation without its record must fail.
     """
@@ -149,17 +149,20 @@ class Event:
     count: int = 1
     size: int | None = None
     meta: Mapping[str, object] = field(default_factory=dict)
+    meta_text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _clean_texts(self)
         object.__setattr__(self, "outcome", Outcome(self.outcome))
-        object.__setattr__(self, "meta", MappingProxyType(clean_mapping(self.meta)))
+        meta = clean_mapping(self.meta)
+        object.__setattr__(self, "meta", MappingProxyType(meta))
+        object.__setattr__(self, "meta_text", canonical.encode(meta).decode())
         for number in (self.object_version, self.count, self.size):
             if number is not None and not 0 <= number <= canonical.MAX_INTEGER:
                 raise ValueError(f"{number} is not a number an entry can hold")
         if TRAIL_DIGESTS in self.meta:
             raise ValueError(f"{TRAIL_DIGESTS} is written by the recorder")
-        if len(canonical.encode(clean_mapping(self.meta))) > META_LIMIT:
+        if len(self.meta_text.encode()) > META_LIMIT:
             raise ValueError("meta is too large for an entry")
 
 

@@ -1,0 +1,137 @@
+"""Durable audit records per second: group commit against one commit for each record, in one run.
+
+    CC_TEST_DURABLE=1 bin/python-in-venv -m tests.services python -m bench.audit_writer
+
+measures on PostgreSQL; without ``tests.services``, on SQLite. The sequencer runs meanwhile, as it does in production.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
+REPEATS = int(os.environ.get("BENCH_REPEATS", "3"))
+WRITERS = (8, 32)
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="bench-") as home:
+        os.environ |= {
+            "CC_HOME": home,
+            "DJANGO_SETTINGS_MODULE": "ciphercanary.settings",
+            "CC_DB_POOL_MAX": str(max(WRITERS) + 8),
+            "LOG_LEVEL": "ERROR",
+        }
+        prepare()
+        sequencer = subprocess.Popen([sys.executable, ROOT / "manage.py", "run_sequencer"])  # noqa: S603
+        try:
+            time.sleep(3)
+            run()
+        finally:
+            sequencer.terminate()
+            sequencer.wait(60)
+
+
+def prepare() -> None:
+    import django  # noqa: PLC0415 - after the environment is set
+
+    django.setup()
+    from django.core.management import call_command  # noqa: PLC0415
+
+    from ciphercanary import preparation  # noqa: PLC0415
+
+    call_command("migrate", verbosity=0)
+    preparation.prepare()
+
+
+def run() -> None:
+    from django.db import connection  # noqa: PLC0415
+
+    from audit.lag import read_lag  # noqa: PLC0415
+
+    print(f"{connection.vendor}, {SECONDS:g} s each, median of {REPEATS}\n")
+    print(f"{'writers':>8} {'way':<22} {'events/s':>9} {'p50 ms':>8} {'p99 ms':>8}")
+    for writers in WRITERS:
+        rates = {}
+        for name, write in (("one commit each", write_alone), ("group commit", write_together)):
+            runs = [measure(write, writers) for _ in range(REPEATS)]
+            rate, p50, p99 = (statistics.median(column) for column in zip(*runs, strict=True))
+            rates[name] = rate
+            print(f"{writers:>8} {name:<22} {rate:>9,.0f} {p50:>8.2f} {p99:>8.2f}", flush=True)
+        print(f"{'':>8} ratio {rates['group commit'] / rates['one commit each']:.1f}")
+    began = time.monotonic()
+    while (lag := read_lag()).pending and time.monotonic() - began < 120:
+        time.sleep(0.5)
+    print(f"\nlag {lag.seconds:.1f} s, {time.monotonic() - began:.1f} s after the last record")
+
+
+def measure(write: Callable[[object], None], writers: int) -> tuple[float, float, float]:
+    latencies: list[list[float]] = [[] for _ in range(writers)]
+    ends = time.monotonic() + SECONDS
+    threads = [threading.Thread(target=work, args=(write, ends, each)) for each in latencies]
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took = time.monotonic() - began
+    every = sorted(each for own in latencies for each in own)
+    return len(every) / took, 1000 * every[len(every) // 2], 1000 * every[int(len(every) * 0.99)]
+
+
+def work(write: Callable[[object], None], ends: float, latencies: list[float]) -> None:
+    from django.db import connection  # noqa: PLC0415
+
+    decision = decide()
+    while (began := time.monotonic()) < ends:
+        write(decision)
+        latencies.append(time.monotonic() - began)
+    connection.close()
+
+
+def decide() -> object:
+    from audit.epoch import read_stamp  # noqa: PLC0415
+    from audit.events import Actor, Event  # noqa: PLC0415
+    from audit.writer import Decision  # noqa: PLC0415
+
+    key = "0198f3a0-0000-7000-8000-000000000001"
+    event = Event(
+        action="crypto.message.encrypted",
+        object_type="key",
+        object_id=key,
+        object_version=1,
+        size=64,
+        meta={"algorithm": "aes-256-gcm"},
+    )
+    actor = Actor.anonymous("192.0.2.1", "bench/1.0", "0123456789abcdef0123456789abcdef")
+    return Decision(result=b"", event=event, actor=actor, stamps=(read_stamp(f"key:{key}", "user:bench"),))
+
+
+def write_together(decision: object) -> None:
+    from audit import writer  # noqa: PLC0415
+
+    writer.commit(decision)  # type: ignore[arg-type]  # typed loosely, so that Django is imported late
+
+
+def write_alone(decision: object) -> None:
+    from audit.batches import Batch, Ticket  # noqa: PLC0415
+    from audit.sequence import Numbering  # noqa: PLC0415
+
+    ticket = Ticket(decision)  # type: ignore[arg-type,var-annotated]  # as above
+    numbering = getattr(_own, "numbering", None) or Numbering()
+    _own.numbering = numbering
+    Batch([ticket], numbering).write()
+    ticket.future.result(0)
+
+
+_own = threading.local()
+
+if __name__ == "__main__":
+    main()
