@@ -9,3 +9,8 @@ from ciphercanary import system_keys
 def compute_entry_mac(row_values: Mapping[str, object]) -> str:
     """``<entry version>.<kid>.<base64url>`` of HMAC-SHA-256 over ``mac_bytes``."""
     return system_keys.make_mac(system_keys.AUDIT_MAC, ENTRY_VERSION, mac_bytes(row_values))
+
+
+def check_entry_mac(row_values: Mapping[str, object]) -> None:
+    """Raises MacMismatch unless ``mac`` was made by ``compute_entry_mac`` of the other columns."""
+    system_keys.check_mac(system_keys.AUDIT_MAC, ENTRY_VERSION, mac_bytes(row_values), str(row_values["mac"]))

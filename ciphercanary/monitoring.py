@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 import ciphercanary
 from accounts.authentication import authenticate_request
 from audit.epoch import read_epoch
+from audit.lag import set_gauges
 from ciphercanary import errors, kek, problems
 from ciphercanary.http import in_context
 from ciphercanary.metrics import active_keys_total
@@ -82,6 +83,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         except errors.DomainError as error:
             return problems.render(request, error)
     active_keys_total.set(count_keys_that_protect())
+    set_gauges()
     answer: HttpResponse = ExportToDjangoView(request)
     return answer
 

@@ -17,6 +17,8 @@ from accounts.models import User
 from accounts.principals import Principal
 from accounts.services import create_user, establish_signing_keys
 from audit.events import Source
+from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
+from audit.sequencing.head import check_head
 from ciphercanary import kek, system_keys
 from ciphercanary.errors import DomainError, Invalid
 
@@ -38,6 +40,7 @@ class Preparation:
 def prepare() -> Preparation:
     """Check, migrate, establish the root of trust and the signing keys, collect static files, make the first account.
 
+    A database that lacks entries of the log which this host has seen is refused before anything is written to it.
     Every step leaves alone what is already there. The account comes last: a start that is interrupted after it
     would leave a password that nobody has seen. Raises CannotPrepare.
     """
@@ -45,7 +48,9 @@ def prepare() -> Preparation:
         warnings = _check()
         _migrate()
         system_keys.establish()
+        check_head()
         establish_signing_keys()
+        establish_checkpoint_keys()
         call_command("collectstatic", interactive=False, verbosity=0)
         password = _create_first_admin()
     except django.db.Error as error:

@@ -43,17 +43,20 @@ def django_db_modify_db_settings(home: Path, django_db_modify_db_settings_parall
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any, home: Path) -> list[Model]:
-    """The root of trust and the token-signing keys, made once: RSA keys are dear."""
+    """The root of trust, the keys that sign tokens and checkpoints, made once: RSA keys are dear."""
     from accounts.models import SigningKey  # noqa: PLC0415 - models need a set-up Django
     from accounts.services import establish_signing_keys  # noqa: PLC0415
-    from audit.models import AuditTree, EntityEpoch, SecurityEpoch  # noqa: PLC0415
+    from audit.models import AuditTree, CheckpointKey, EntityEpoch, SecurityEpoch  # noqa: PLC0415
+    from audit.sequencing.checkpoint_keys import establish_checkpoint_keys  # noqa: PLC0415
     from ciphercanary import system_keys  # noqa: PLC0415
     from ciphercanary.models import Instance, KeyEncryptionKey, SystemKey  # noqa: PLC0415
 
     with django_db_blocker.unblock():
         system_keys.establish()
         establish_signing_keys()
-        models = (Instance, KeyEncryptionKey, SystemKey, SigningKey, SecurityEpoch, EntityEpoch, AuditTree)
+        establish_checkpoint_keys()
+        trust = (Instance, KeyEncryptionKey, SystemKey, SigningKey, CheckpointKey)
+        models = (*trust, SecurityEpoch, EntityEpoch, AuditTree)
         return [row for model in models for row in model.objects.all()]
 
 

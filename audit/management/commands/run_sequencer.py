@@ -1,0 +1,22 @@
+import signal
+from typing import Any
+
+from audit.management.base import LogCommand
+from audit.sequencing.running import Sequencer
+from audit.tree import read_tree
+
+
+class Command(LogCommand):
+    help = "Sequences, signs and anchors the audit log until SIGTERM or Ctrl-C. bin/serve starts it."
+    requires_migrations_checks = False  # the database may still be starting
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        came: list[int] = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, _frame: came.append(number))
+        sequencer = Sequencer(lambda: bool(came))
+        sequencer.prepare()
+        if not came:
+            self.stdout.write(f"the sequencer goes on from entry {read_tree().size} of the audit log")
+            self.stdout.flush()
+        sequencer.run()

@@ -1,0 +1,132 @@
+"""Where checkpoints go, so that an auditor has them from somewhere else than from us.
+
+An anchor is worth something where the auditor reads it without asking the operators of this installation: a file on
+storage that they cannot rewrite, a syslog server of other people.
+"""
+
+import base64
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from django.conf import settings
+
+from audit.canonical import format_timestamp
+from audit.checkpoint import ed25519_only
+from audit.models import AuditCheckpoint, AuditReceipt
+from audit.sequencing import syslog
+from audit.tree import latest_checkpoint
+from ciphercanary.clock import database_now
+from ciphercanary.metrics import audit_anchor_failures_total
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5.0  # an anchor that is gone must not hold up every step for as long as its time-out
+
+
+class Anchor(Protocol):
+    """``name`` has at most 20 characters, a receipt at most 400."""
+
+    name: str
+
+    def take(self, note: str, size: int) -> str:
+        """Keep the signed note of a checkpoint of ``size``; a receipt that helps to find it. Raises OSError."""
+        ...
+
+
+class FileAnchor:
+    """Appends each note, and an empty line, to a file. The receipt: its byte offset and SHA-256."""
+
+    name = "file"
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+
+    def take(self, note: str, size: int) -> str:  # noqa: ARG002 - the protocol's
+        content = note.encode()
+        is_new = not self._path.exists()
+        with self._path.open("ab") as file:
+            offset = file.seek(0, os.SEEK_END)
+            file.write(content + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            self._sync_folder()
+        return f"offset {offset} sha256 {hashlib.sha256(content).hexdigest()}"
+
+    def _sync_folder(self) -> None:
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+class SyslogAnchor:
+    """Sends the note, with its Ed25519 signature only, as one line of base64. The receipt: when, and whither.
+
+    The other signature would make it longer than what a syslog server must accept (RFC 5424 section 6.1).
+    """
+
+    name = "syslog"
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def take(self, note: str, size: int) -> str:  # noqa: ARG002 - the protocol's
+        text = base64.b64encode(ed25519_only(note).encode()).decode()
+        sent_at = syslog.send(self._address, "checkpoint", text)
+        return f"{format_timestamp(sent_at)} {self._address}"[:400]
+
+
+def configured_anchors() -> list[Anchor]:
+    """Those of ``CC_ANCHOR_FILE`` and ``CC_ANCHOR_SYSLOG``."""
+    anchors: list[Anchor] = []
+    if settings.CC_ANCHOR_FILE:
+        anchors.append(FileAnchor(settings.CC_ANCHOR_FILE))
+    if settings.CC_ANCHOR_SYSLOG:
+        anchors.append(SyslogAnchor(settings.CC_ANCHOR_SYSLOG))
+    return anchors
+
+
+class Anchoring:
+    """Brings the newest checkpoint to each anchor, at most every ``CC_ANCHOR_SECONDS``."""
+
+    def __init__(self, anchors: Sequence[Anchor]) -> None:
+        self._due = {anchor.name: 0.0 for anchor in anchors}
+        self._anchors = anchors
+
+    def run(self, *, at_once: bool = False) -> None:
+        """Anchor what is due. A failing anchor is logged and tried again. Raises django.db.Error."""
+        for anchor in self._anchors:
+            if at_once or time.monotonic() >= self._due[anchor.name]:
+                self._bring(anchor)
+
+    def _bring(self, anchor: Anchor) -> None:
+        checkpoint = latest_checkpoint()
+        if checkpoint is None or _has_taken(anchor, checkpoint):
+            return
+        pause = float(settings.CC_ANCHOR_SECONDS)
+        try:
+            receipt = anchor.take(checkpoint.note, checkpoint.size)
+        except (OSError, ValueError):
+            # ValueError: somebody altered the note, and the checkpointer says so.
+            audit_anchor_failures_total.labels(anchor.name).inc()
+            logger.exception("the anchor %s did not take the checkpoint of %d", anchor.name, checkpoint.size)
+            pause = min(pause, RETRY_SECONDS)
+        else:
+            _store(anchor, checkpoint, receipt)
+        self._due[anchor.name] = time.monotonic() + pause
+
+
+def _has_taken(anchor: Anchor, checkpoint: AuditCheckpoint) -> bool:
+    return AuditReceipt.objects.filter(size=checkpoint.size, anchor=anchor.name).exists()
+
+
+def _store(anchor: Anchor, checkpoint: AuditCheckpoint, receipt: str) -> None:
+    row = AuditReceipt(size=checkpoint.size, anchor=anchor.name, receipt=receipt, anchored_at=database_now())
+    AuditReceipt.objects.bulk_create([row], ignore_conflicts=True)

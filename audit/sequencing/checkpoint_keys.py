@@ -1,0 +1,167 @@
+"""The keys that sign checkpoints: one of Ed25519 and one of ML-DSA-44, published in the log before they are used.
+
+Whoever pins a key finds its successor in an entry that a checkpoint of the pinned key covers: a next key becomes
+active only after such a checkpoint, and the private half of the old one is wiped then.
+"""
+
+import secrets
+from collections.abc import Sequence
+from functools import partial
+
+from django.db import IntegrityError, transaction
+
+from audit import actions
+from audit.checkpoint import CheckpointInvalid, Signer, VerifierKey, open_note
+from audit.events import Actor, Event, Source
+from audit.models import AuditLeaf, AuditLog, CheckpointKey
+from audit.sequencing.leadership import leading
+from audit.services import record
+from audit.tree import latest_checkpoint
+from ciphercanary import kek, system_keys
+from ciphercanary.clock import database_now
+from ciphercanary.crypto import signing
+from ciphercanary.crypto.material import KeyMaterial
+from ciphercanary.errors import Conflict
+from ciphercanary.models import Instance
+from ciphercanary.row_mac import IntegrityFailed
+
+ALGORITHMS = (signing.ED25519, signing.ML_DSA_44)
+ACTOR = Actor.system("checkpoint-keys", Source.SCHEDULER)
+
+_STATE = CheckpointKey.State
+
+
+def origin() -> str:
+    """The log's name in its checkpoints, and that of its keys."""
+    return f"ciphercanary/{Instance.objects.get().id}"
+
+
+def establish_checkpoint_keys() -> None:
+    """Make and publish the first active keys, where they are missing."""
+    present = set(CheckpointKey.objects.filter(state=_STATE.ACTIVE).values_list("algorithm", flat=True))
+    missing = [algorithm for algorithm in ALGORITHMS if algorithm not in present]
+    if not missing:
+        return
+    try:
+        with transaction.atomic():
+            _publish(missing, _STATE.ACTIVE, ACTOR)
+    except IntegrityError:
+        # Another process was faster; the constraint lets one key of each algorithm stand, and it serves as well.
+        return
+
+
+def rotate_checkpoint_keys(actor: Actor) -> list[VerifierKey]:
+    """Publish the next keys. They sign once the present ones have signed that; Conflict while others wait for it."""
+    try:
+        with transaction.atomic():
+            return _publish(ALGORITHMS, _STATE.NEXT, actor)
+    except IntegrityError:
+        raise Conflict(
+            "Keys published before wait for a checkpoint that covers their publication. "
+            "See that run_sequencer runs, and try again in a moment."
+        ) from None
+
+
+def promote_covered_keys(*, waits: bool = False) -> None:
+    """Let the next keys sign if the newest checkpoint, by the present ones, covers their publication."""
+    if not CheckpointKey.objects.filter(state=_STATE.NEXT).exists():
+        return
+    with leading(waits=waits) as leads:
+        upcoming = _rows(_STATE.NEXT) if leads else []
+        if upcoming and _is_covered(upcoming):
+            _promote(upcoming)
+
+
+def trusted_keys() -> list[VerifierKey]:
+    """Every key there is: next, active and retired, in the order they were made. Raises IntegrityFailed."""
+    name = origin()
+    return [_verifier_key(name, row) for row in _rows(*_STATE)]
+
+
+def active_signers() -> list[tuple[VerifierKey, Signer]]:
+    """What signs now. Raises IntegrityFailed, UnwrapFailed and KekUnavailable."""
+    name, rows = origin(), _rows(_STATE.ACTIVE)
+    if {row.algorithm for row in rows} != set(ALGORITHMS):
+        raise IntegrityFailed(
+            "There is no key to sign checkpoints with: restart, and find out who removed it."
+        )
+    return [(_verifier_key(name, row), partial(signing.sign, row.algorithm, _unwrap(row))) for row in rows]
+
+
+def _rows(*states: str) -> list[CheckpointKey]:
+    rows = CheckpointKey.objects.filter(state__in=states).order_by("created_at", "algorithm")
+    return [row.check_mac() for row in rows]
+
+
+def _publish(algorithms: Sequence[str], state: CheckpointKey.State, actor: Actor) -> list[VerifierKey]:
+    rows = [_generate(algorithm, state) for algorithm in algorithms]
+    for row in rows:
+        row.save_with_mac()
+    keys = [_verifier_key(origin(), row) for row in rows]
+    record(_event(actions.CHECKPOINT_KEY_PUBLISHED, rows, vkeys=[key.vkey for key in keys]), actor)
+    return keys
+
+
+def _generate(algorithm: str, state: CheckpointKey.State) -> CheckpointKey:
+    material, public_key = signing.generate(algorithm)
+    kid = secrets.token_hex(8)
+    wrapped = kek.wrap(material, label=system_keys.LABEL, parts=_parts(kid))
+    return CheckpointKey(
+        kid=kid,
+        algorithm=algorithm,
+        public_key=public_key,
+        state=state,
+        kek_id=wrapped.kek_id,
+        wrapped=wrapped.wrapped,
+        created_at=database_now(),
+    )
+
+
+def _unwrap(row: CheckpointKey) -> KeyMaterial:
+    return kek.unwrap(row.wrapped_key, label=system_keys.LABEL, parts=_parts(row.kid))
+
+
+def _parts(kid: str) -> list[bytes]:
+    """What a wrapped private half is bound to."""
+    return [b"checkpoint-signing", kid.encode()]
+
+
+def _verifier_key(name: str, row: CheckpointKey) -> VerifierKey:
+    return VerifierKey(name, row.algorithm, bytes(row.public_key))
+
+
+def _is_covered(upcoming: Sequence[CheckpointKey]) -> bool:
+    publications = AuditLog.objects.filter(
+        action=actions.CHECKPOINT_KEY_PUBLISHED, object_id=_object_id(upcoming)
+    )
+    leaf = AuditLeaf.objects.filter(log_id__in=publications.values("id")).order_by("idx").last()
+    newest = latest_checkpoint()
+    if leaf is None or newest is None:
+        return False
+    name = origin()
+    try:
+        signed = open_note(newest.note, [_verifier_key(name, row) for row in _rows(_STATE.ACTIVE)])
+    except CheckpointInvalid:
+        return False  # signing refuses to go on from it, and says so
+    return leaf.idx < signed.size
+
+
+def _promote(upcoming: Sequence[CheckpointKey]) -> None:
+    # The old ones first: there is room for one active key of an algorithm.
+    retiring = [row for row in _rows(_STATE.ACTIVE) if row.algorithm in {key.algorithm for key in upcoming}]
+    for row in retiring:
+        row.state, row.wrapped = _STATE.RETIRED, b""
+        row.save_with_mac()
+    for row in upcoming:
+        row.state = _STATE.ACTIVE
+        row.save_with_mac()
+    meta = {"retired": [row.kid for row in retiring]}
+    record(_event(actions.CHECKPOINT_KEY_ROTATED, upcoming, **meta), ACTOR)
+
+
+def _event(action: str, rows: Sequence[CheckpointKey], **meta: object) -> Event:
+    return Event(action=action, object_type="checkpoint_key", object_id=_object_id(rows), meta=meta)
+
+
+def _object_id(rows: Sequence[CheckpointKey]) -> str:
+    return ",".join(row.kid for row in rows)

@@ -1,0 +1,136 @@
+"""Signing the head of the tree, after it was compared with everything that was signed or remembered before."""
+
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from itertools import groupby
+
+from django.db.models import Max
+from django.db.models.functions import TruncHour
+
+from audit import merkle
+from audit.checkpoint import Checkpoint, open_note, sign_note
+from audit.errors import CheckpointRefused, OlderDatabase
+from audit.merkle import HASH_SIZE, Frontier, HashReader
+from audit.models import AuditCheckpoint, AuditLeaf, AuditReceipt, AuditTree
+from audit.sequencing.checkpoint_keys import active_signers, origin, trusted_keys
+from audit.sequencing.head import Head, read_head, require_not_older, write_head
+from audit.sequencing.leadership import leading
+from audit.tiles import WIDTH
+from audit.tree import database_reader, latest_checkpoint, read_tile, read_tree
+from ciphercanary.clock import database_now
+from ciphercanary.row_mac import IntegrityFailed
+
+logger = logging.getLogger(__name__)
+
+KEPT_WHOLE = timedelta(days=1)
+
+
+def sign_checkpoint(*, waits: bool = False) -> AuditCheckpoint | None:
+    """Sign the head of the tree if it has grown since the last time, and remember it on this host.
+
+    None where it has not, or where another process leads and is not to be waited for. Raises CheckpointRefused
+    (OlderDatabase and IntegrityFailed are its causes, or a ValueError), the errors of the keys, OSError, and
+    django.db.Error.
+    """
+    if not _has_changed():
+        return None
+    with leading(waits=waits) as leads:
+        tree, newest = read_tree(), latest_checkpoint()
+        if not leads or not _differs(tree, newest):
+            return None
+        try:
+            _require_consistent(tree, newest)
+        except (ValueError, IntegrityFailed, OlderDatabase) as error:
+            raise CheckpointRefused from error
+        checkpoint = _sign(tree)
+    # Never before the commit: a head that the database does not hold would refuse the next start.
+    write_head(Head(tree.size, bytes(tree.root)))
+    return checkpoint
+
+
+def _has_changed() -> bool:
+    return _differs(read_tree(), latest_checkpoint())
+
+
+def _differs(tree: AuditTree, newest: AuditCheckpoint | None) -> bool:
+    return tree.size != (newest.size if newest else 0)
+
+
+def _sign(tree: AuditTree) -> AuditCheckpoint:
+    now = database_now()
+    head = Checkpoint(origin(), tree.size, bytes(tree.root))
+    note = sign_note(head, active_signers(), int(now.timestamp()))
+    return AuditCheckpoint.objects.create(size=tree.size, note=note, signed_at=now)
+
+
+def _require_consistent(tree: AuditTree, newest: AuditCheckpoint | None) -> None:
+    """The tree is what its edge, tiles and leaves say, and begins with what was signed and what is remembered.
+
+    Raises ValueError, IntegrityFailed and OlderDatabase.
+    """
+    read = database_reader()
+    root = bytes(tree.root)
+    if Frontier.decode(tree.size, bytes(tree.edge)).root() != root:
+        raise ValueError("the root is not that of the edge")
+    if merkle.root(tree.size, read) != root:
+        raise ValueError("the root is not that of the tiles")
+    if newest is not None:
+        _require_begins_with(newest, tree.size, root, read)
+    head = read_head()
+    if head is not None:
+        require_not_older(head, tree.size, read)
+    _require_leaves(newest.size if newest else 0, tree.size)
+
+
+def _require_begins_with(newest: AuditCheckpoint, size: int, root: bytes, read: HashReader) -> None:
+    signed = open_note(newest.note, trusted_keys())
+    if (signed.origin, signed.size) != (origin(), newest.size):
+        raise ValueError("the newest checkpoint is another log's, or another size's")
+    proof = merkle.consistency_proof(signed.size, size, read)
+    merkle.verify_consistency(signed.size, signed.root, size, root, proof)
+
+
+def _require_leaves(first: int, size: int) -> None:
+    """The leaves from ``first`` on are those of the tiles."""
+    leaves = AuditLeaf.objects.filter(idx__gte=first, idx__lt=size).order_by("idx")
+    rows = leaves.values_list("idx", "leaf_hash").iterator()
+    expected = first
+    for number, tile in groupby(rows, key=lambda row: row[0] // WIDTH):
+        hashes = _joined(tile, expected)
+        begin = (expected - number * WIDTH) * HASH_SIZE
+        if read_tile(0, number)[begin : begin + len(hashes)] != hashes:
+            raise ValueError(f"the leaves from {expected} on are not those of their tile")
+        expected += len(hashes) // HASH_SIZE
+    if expected != size:
+        raise ValueError(f"leaf {expected} is missing")
+
+
+def _joined(rows: Iterable[tuple[int, bytes | memoryview]], expected: int) -> bytes:
+    hashes: list[bytes] = []
+    for idx, leaf_hash in rows:
+        if idx != expected + len(hashes):
+            raise ValueError(f"leaf {expected + len(hashes)} is missing")
+        hashes.append(bytes(leaf_hash))
+    return b"".join(hashes)
+
+
+def thin_out_checkpoints() -> int:
+    """Of those older than a day keep the last of each hour, and what an anchor has taken; how many have gone.
+
+    What one of the others said, the next one says, too.
+    """
+    old = AuditCheckpoint.objects.filter(signed_at__lt=database_now() - KEPT_WHOLE)
+    last_of_hour = (
+        old.order_by()
+        .annotate(hour=TruncHour("signed_at"))
+        .values("hour")
+        .annotate(last=Max("size"))
+        .values("last")
+    )
+    anchored = AuditReceipt.objects.values("size")
+    # Read first: on SQLite nobody else writes while a statement deletes.
+    sizes = list(old.exclude(size__in=last_of_hour).exclude(size__in=anchored).values_list("size", flat=True))
+    for begin in range(0, len(sizes), 1000):
+        AuditCheckpoint.objects.filter(size__in=sizes[begin : begin + 1000]).delete()
+    return len(sizes)

@@ -1,0 +1,80 @@
+"""Whether a batch of entries is what the application wrote: nothing altered, and nothing missing before it.
+
+A writer numbers its rows 1, 2, 3 … and commits them in that order, with growing ids. So the rows of a writer in a
+batch of the lowest ids have consecutive numbers, and the number before the first of them is in the log already.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from itertools import batched, pairwise
+from operator import or_
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Max, Q
+
+from audit import actions
+from audit.models import AuditLog
+from audit.sequencing.alarms import Alarm, Kind
+
+LOOKED_UP_AT_ONCE = 100
+
+type Row = Mapping[str, Any]
+type Number = tuple[UUID, int]  # of a writer
+
+
+def find_gaps(rows: Sequence[Row], authentic: Sequence[Row]) -> list[Alarm]:
+    """The numbers that should be there and are not.
+
+    ``rows`` are in the order of their ids; those that are ``authentic`` have a MAC that holds, and heartbeats
+    among them are believed.
+    """
+    expected = dict(_numbers_before(rows)) | dict(_numbers_told(authentic))
+    for row in rows:
+        expected.pop((row["writer"], row["wseq"]), None)
+    for known in _stored(expected):
+        del expected[known]
+    return [_gap(number, row) for number, row in expected.items()]
+
+
+def _numbers_before(rows: Iterable[Row]) -> Iterator[tuple[Number, Row]]:
+    """The number before each row, unless the row before it in the batch has it."""
+    writers: dict[UUID, list[Row]] = {}
+    for row in rows:
+        writers.setdefault(row["writer"], []).append(row)
+    for writer, own in writers.items():
+        if own[0]["wseq"] > 1:
+            yield (writer, own[0]["wseq"] - 1), own[0]
+        for before, after in pairwise(own):
+            if after["wseq"] != before["wseq"] + 1:
+                yield (writer, after["wseq"] - 1), after
+
+
+def _numbers_told(rows: Iterable[Row]) -> Iterator[tuple[Number, Row]]:
+    """The last number of each writer, as heartbeats tell it."""
+    for row in rows:
+        if row["action"] == actions.WRITER_HEARTBEAT:
+            for writer, wseq in json.loads(row["meta"]).get("writers", {}).items():
+                yield (UUID(writer), wseq), row
+
+
+def _stored(numbers: Iterable[Number]) -> Iterator[Number]:
+    for some in batched(numbers, LOOKED_UP_AT_ONCE):
+        any_of_them = reduce(or_, (Q(writer=writer, wseq=wseq) for writer, wseq in some))
+        yield from AuditLog.objects.filter(any_of_them).order_by().values_list("writer", "wseq")
+
+
+def _gap(number: Number, row: Row) -> Alarm:
+    writer, expected = number
+    last: int | None = AuditLog.objects.filter(writer=writer, wseq__lt=expected).aggregate(last=Max("wseq"))[
+        "last"
+    ]
+    return Alarm(
+        kind=Kind.SEQUENCE_GAP,
+        writer=str(writer),
+        expected=expected,
+        found=last or 0,
+        log_id=row["id"],
+        is_recorded=row["action"] != actions.LOG_ALARMED,
+    )

@@ -1,0 +1,137 @@
+"""How far the log had come, remembered beside the key-encryption key, where a restore of the database does not reach.
+
+``CC_HOME/audit-head`` is one line, ``<size> <root in base64>``, replaced after each checkpoint. A database with fewer
+entries, or with others, is refused until an operator says on record that he knows. That record does not mend what
+was signed: the checkpoints of the lost part, wherever they were anchored, contradict those that follow it for ever,
+and an auditor who holds one will ask.
+"""
+
+import base64
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+from audit import actions, merkle
+from audit.checkpoint import decode_base64, decode_decimal
+from audit.errors import OlderDatabase
+from audit.events import Actor, Event
+from audit.merkle import HashReader
+from audit.sequencing.leadership import leading
+from audit.services import record
+from audit.tree import database_reader, read_tree
+from ciphercanary import home
+from ciphercanary.errors import Conflict
+
+logger = logging.getLogger(__name__)
+
+HEAD_FILE = "audit-head"
+REMEDY = (
+    "Start with a newer copy of the database; or, where there is none, put the loss on record with "
+    "bin/manage accept_older_database --reason TEXT."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Size and root of a tree that was signed."""
+
+    size: int
+    root: bytes
+
+    def encode(self) -> bytes:
+        return f"{self.size} {base64.b64encode(self.root).decode()}\n".encode()
+
+    @classmethod
+    def decode(cls, octets: bytes) -> "Head":
+        """What ``encode`` gave; ValueError."""
+        size, _, root = octets.decode().removesuffix("\n").partition(" ")
+        return cls(decode_decimal(size), decode_base64(root))
+
+
+def read_head() -> Head | None:
+    """What this host remembers; None where it remembers nothing. Raises OlderDatabase for an unreadable file."""
+    try:
+        return Head.decode(_path().read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise OlderDatabase(
+            f"{HEAD_FILE} in the data folder does not say how far the audit log had come: somebody changed it. {REMEDY}"
+        ) from None
+
+
+def write_head(head: Head) -> None:
+    """Remember it durably. Raises OSError."""
+    home.replace_private_file(_path(), head.encode())
+
+
+def check_head() -> None:
+    """Compare the database with what this host remembers. Raises OlderDatabase.
+
+    Where it remembers nothing it begins to: with a warning, since that is right after an upgrade and on a new host,
+    and after a theft of the file, too.
+    """
+    head, tree = read_head(), read_tree()
+    if head is not None:
+        require_not_older(head, tree.size, database_reader())
+    elif tree.size:
+        logger.warning(
+            "%s is missing: an audit log of %d entries is taken as it is. It is right where this host or version is "
+            "new, otherwise compare the log with an earlier checkpoint",
+            HEAD_FILE,
+            tree.size,
+        )
+        write_head(Head(tree.size, bytes(tree.root)))
+
+
+def require_not_older(head: Head, size: int, read: HashReader) -> None:
+    """Raises OlderDatabase unless the tree of ``size`` begins with the one that is remembered."""
+    if size < head.size:
+        raise OlderDatabase(
+            f"The database holds {size} entries of the audit log, of which this host has seen {head.size}: it is "
+            f"older than the data folder. {REMEDY}"
+        )
+    try:
+        root = merkle.root(head.size, read)
+    except ValueError:
+        root = b""
+    if root != head.root:
+        raise OlderDatabase(
+            f"The first {head.size} entries of the audit log are not those that this host has seen: the database is "
+            f"another one, or was altered. {REMEDY}"
+        )
+
+
+def accept_older_database(*, reason: str, actor: Actor) -> int:
+    """Put on record that the database is older than what this host remembers, and remember the database.
+
+    The size of its tree. Raises Conflict where there is nothing to accept.
+    """
+    with leading(waits=True):
+        tree = read_tree()
+        remembered = _refused_head(tree.size)
+        meta = {**remembered, "database_size": tree.size, "reason": reason}
+        record(Event(action=actions.LOG_ROLLBACK_ACCEPTED, object_type="audit_log", meta=meta), actor)
+    # After the commit: killed in between, the operator says it again.
+    write_head(Head(tree.size, bytes(tree.root)))
+    return tree.size
+
+
+def _refused_head(size: int) -> dict[str, object]:
+    """What is remembered and contradicts the database. Raises Conflict where nothing does."""
+    head = None
+    try:
+        head = read_head()
+        if head is not None:
+            require_not_older(head, size, database_reader())
+    except OlderDatabase:
+        if head is None:
+            return {"head_size": None, "head_root": None}
+        return {"head_size": head.size, "head_root": base64.b64encode(head.root).decode()}
+    raise Conflict("The database is not older than what this host has seen: there is nothing to accept.")
+
+
+def _path() -> Path:
+    return Path(settings.CC_HOME) / HEAD_FILE

@@ -1,0 +1,42 @@
+"""One process at a time appends to the tree, signs it and changes the keys that sign."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.db import connection, transaction
+
+LOCK = int.from_bytes(b"cc-seqnc")  # a bigint of our own among PostgreSQL's advisory locks
+LOCK_FILE = "sequencer.lock"
+
+
+@contextmanager
+def leading(*, waits: bool = False) -> Iterator[bool]:
+    """A transaction, and whether this process leads in it; where another does, it is waited for or not.
+
+    The lock ends with the transaction, so whoever is killed leads no longer.
+    """
+    if connection.vendor == "postgresql":
+        with transaction.atomic(durable=True):
+            yield _lock_postgresql(waits=waits)
+        return
+    # BEGIN IMMEDIATE admits one writer, too, but the others would wait for it, or fail after 20 seconds.
+    with (settings.CC_HOME / LOCK_FILE).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        with transaction.atomic(durable=True):
+            yield True
+
+
+def _lock_postgresql(*, waits: bool) -> bool:
+    with connection.cursor() as cursor:
+        if waits:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+            return True
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+        row = cursor.fetchone()
+    return bool(row and row[0])

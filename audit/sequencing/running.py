@@ -1,0 +1,159 @@
+"""The sequencer as a process: steps, checkpoints and anchors, one after the other in one thread, until it is stopped.
+
+It needs the database and nothing else, and outlives the database's restarts.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+
+import django.db
+
+from audit.errors import CheckpointRefused
+from audit.models import AuditCheckpoint
+from audit.sequencing.alarms import Alarm, Kind, sound
+from audit.sequencing.anchors import Anchoring, configured_anchors
+from audit.sequencing.checkpoint_keys import promote_covered_keys
+from audit.sequencing.checkpointing import sign_checkpoint, thin_out_checkpoints
+from audit.sequencing.head import check_head
+from audit.sequencing.step import batch_size, sequence_step
+from audit.tree import latest_checkpoint
+from ciphercanary.errors import DomainError
+
+logger = logging.getLogger(__name__)
+
+PAUSE, SHORTEST_PAUSE = 1.0, 0.1  # seconds between two steps: none after a full one, shorter under load
+FIRST_RETRY, LONGEST_RETRY = 0.5, 5.0  # seconds after a failure
+CHECKPOINT_SECONDS = 1.0  # at most one checkpoint in so long
+ALARM_AGAIN_SECONDS = 3600.0  # the alarm makes the log grow, which must not make the next alarm
+THIN_OUT_SECONDS = 3600.0
+TICK = 0.05  # seconds after which a signal to stop is noticed
+
+
+class Sequencer:
+    """``has_to_stop`` is asked between two steps and while it waits."""
+
+    def __init__(self, has_to_stop: Callable[[], bool]) -> None:
+        self._has_to_stop = has_to_stop
+        self._checkpointing = Checkpointing()
+        self._anchoring = Anchoring(configured_anchors())
+        self._thin_out_due = 0.0
+        self._failures = 0
+        self._has_failed = False
+
+    def prepare(self) -> None:
+        """Compare the database, as soon as it is there, with what this host remembers. Raises OlderDatabase."""
+        while not self._has_to_stop():
+            try:
+                check_head()
+                break
+            except django.db.Error as error:
+                self._note_failure(error)
+                django.db.close_old_connections()
+            self._wait(self._pause_after_failure())
+        self._failures = 0
+
+    def run(self) -> None:
+        """Until it has to stop; then what is there is sequenced, signed and anchored once more."""
+        while not self._has_to_stop():
+            self._wait(self.turn())
+        self.turn(is_last=True)
+
+    def turn(self, *, is_last: bool = False) -> float:
+        """One step and what follows from it; after how many seconds the next is due. Never raises."""
+        self._has_failed, sequenced = False, 0
+        try:
+            sequenced = self._attempt(sequence_step) or 0
+            self._attempt(lambda: self._checkpointing.run(at_once=is_last))
+            self._attempt(lambda: self._anchoring.run(at_once=is_last))
+            self._attempt(self._thin_out)
+        except Exception as error:  # noqa: BLE001 - logged; the database may be back in a moment
+            self._note_failure(error)
+        finally:
+            django.db.close_old_connections()
+        if self._has_failed:
+            return self._pause_after_failure()
+        self._failures = 0
+        return pause_after(sequenced)
+
+    def _attempt[T](self, duty: Callable[[], T]) -> T | None:
+        """What is refused for a reason of its own does not keep the others from their work."""
+        try:
+            return duty()
+        except (DomainError, OSError) as error:
+            self._note_failure(error)
+            return None
+
+    def _note_failure(self, error: Exception) -> None:
+        logger.error("the sequencer goes on in a moment", exc_info=error)
+        self._has_failed = True
+
+    def _pause_after_failure(self) -> float:
+        pause: float = min(LONGEST_RETRY, FIRST_RETRY * 2**self._failures)
+        self._failures = min(self._failures + 1, 10)
+        return pause
+
+    def _thin_out(self) -> None:
+        if time.monotonic() >= self._thin_out_due:
+            self._thin_out_due = time.monotonic() + THIN_OUT_SECONDS
+            thin_out_checkpoints()
+
+    def _wait(self, seconds: float) -> None:
+        # Not an Event: its lock and a signal's handler in the same thread can wait for each other.
+        until = time.monotonic() + seconds
+        while not self._has_to_stop() and (left := until - time.monotonic()) > 0:
+            time.sleep(min(TICK, left))
+
+
+class Checkpointing:
+    """Signs what has grown, at most once a second, and lets the keys change that were published."""
+
+    def __init__(self) -> None:
+        self._due = 0.0
+        self._alarm_due = 0.0
+
+    def run(self, *, at_once: bool = False) -> None:
+        """What contradicts what was signed is told by an alarm. Raises the other errors of ``sign_checkpoint``."""
+        if not at_once and time.monotonic() < self._due:
+            return
+        begun = time.monotonic()
+        try:
+            if sign_checkpoint():
+                self._due = begun + CHECKPOINT_SECONDS
+            promote_covered_keys()
+        except CheckpointRefused as refused:
+            self._alarm(refused)
+
+    def _alarm(self, refused: CheckpointRefused) -> None:
+        if time.monotonic() >= self._alarm_due:
+            self._alarm_due = time.monotonic() + ALARM_AGAIN_SECONDS
+            sound([alarm_of(refused)])
+
+
+def alarm_of(refused: CheckpointRefused) -> Alarm:
+    """What contradicts what, in the words of the check that found it."""
+    return Alarm(
+        kind=Kind.CHECKPOINT_INCONSISTENT, expected="the tree that was signed", found=str(refused.__cause__)
+    )
+
+
+def pause_after(sequenced: int) -> float:
+    """Seconds to the next step: the fuller this one was, the sooner."""
+    full = batch_size()
+    return 0.0 if sequenced >= full else max(SHORTEST_PAUSE, PAUSE * (1 - sequenced / full))
+
+
+def checkpoint_now() -> AuditCheckpoint | None:
+    """Sequence and sign what is there, also while a sequencer runs; the newest checkpoint, None in an empty log.
+
+    Raises CheckpointRefused, which is on record then, and what ``sequence_step`` and ``sign_checkpoint`` raise.
+    """
+    while sequence_step(waits=True) >= batch_size():
+        pass
+    try:
+        sign_checkpoint(waits=True)
+    except CheckpointRefused as refused:
+        sound([alarm_of(refused)])
+        raise
+    promote_covered_keys(waits=True)
+    return latest_checkpoint()
