@@ -1,4 +1,4 @@
-from ciphercanary.errors import Unavailable
+from ciphercanary.errors import Conflict, NotFound, Refused, Unavailable
 
 NOT_WRITABLE = "The audit log cannot be written now, so nothing is answered. Try again later."
 CROWDED = "Too many records wait to be written, so nothing more is answered. Try again in a moment."
@@ -43,3 +43,48 @@ class OlderDatabase(Unavailable):
 
     code = "integrity_failed"
     title = "Stored data failed its integrity check"
+
+
+class ExportNotWritten(Unavailable):
+    """The folder of exports does not take the file: the disk is full, say."""
+
+    code = "export_not_written"
+    title = "The file of an export cannot be written"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The file cannot be written. The operator sees to the space and the rights of CC_HOME."
+        )
+
+
+class NoResult(Conflict):
+    """The export has not succeeded, or will not any more."""
+
+    code = "no_result"
+    title = "The export has no result"
+
+    def __init__(self, status: str) -> None:
+        remedy = "Ask for a new one." if status in {"failed", "cancelled"} else "Wait until it has succeeded."
+        super().__init__(f"The export is {status}. {remedy}", extra={"export_status": status})
+
+
+class ResultGone(NotFound):
+    """There was a result, for a while."""
+
+    code = "result_gone"
+    title = "The result is gone"
+
+    def __init__(self) -> None:
+        super().__init__("The file is no longer kept. Ask for a new export.")
+
+
+class TooManyExports(Refused):
+    """Files lie beside the database: one person does not fill its disk."""
+
+    code = "too_many_exports"
+    title = "Too many exports"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "You have 20 exports that wait, run or are kept. Cancel one, or wait until one expires."
+        )

@@ -2,13 +2,16 @@
 
 from audit.models.checkpoint_keys import CheckpointKey
 from audit.models.epochs import EntityEpoch, SecurityEpoch
+from audit.models.exports import EXPORT_PERMISSION, AuditExport
 from audit.models.logs import READ_PERMISSION, AuditLog, AuditTrail, Reader
 from audit.models.tree import AuditCheckpoint, AuditLeaf, AuditPending, AuditReceipt, AuditTile, AuditTree
 from audit.models.usage import UsageRollup
 
 __all__ = [
+    "EXPORT_PERMISSION",
     "READ_PERMISSION",
     "AuditCheckpoint",
+    "AuditExport",
     "AuditLeaf",
     "AuditLog",
     "AuditPending",

@@ -1,0 +1,118 @@
+"""The files of exports, in ``CC_HOME/exports`` (0700, every file in it 0600).
+
+A file is written under a name that ends in ``.unfinished`` and is renamed once it is whole and on the disk. The
+name holds the id of the job and of the attempt: two workers that take each other for dead never write to the same
+file, and which one counts says the row alone.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID
+
+from django.conf import settings
+
+from ciphercanary.row_mac import IntegrityFailed
+
+UNFINISHED = ".unfinished"
+_ATTEMPT = re.compile("[0-9a-f]{16}")
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+
+
+class HashedFile:
+    """Counts and hashes what is written through it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, octets: bytes) -> int:
+        self._hash.update(octets)
+        self.size += len(octets)
+        return self._file.write(octets)
+
+    @property
+    def sha256(self) -> str:
+        """Of everything so far, in hexadecimal."""
+        return self._hash.hexdigest()
+
+
+def path_of(job_id: UUID, attempt: str, extension: str) -> Path:
+    """Where the result of this attempt (16 hexadecimal digits) is. Raises IntegrityFailed for what is none.
+
+    Whoever writes the database must not choose which file of the data folder is handed out.
+    """
+    if not _ATTEMPT.fullmatch(attempt):
+        raise IntegrityFailed(
+            "The row of the export was changed outside the application. Ask for a new export."
+        )
+    return _folder() / f"{job_id}.{attempt}.{extension}"
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[HashedFile]:
+    """A file that appears under this name, durably, when the block ends, and not at all when it raises.
+
+    Raises OSError.
+    """
+    _make_folder()
+    unfinished = path.with_name(path.name + UNFINISHED)
+    try:
+        with os.fdopen(os.open(unfinished, _NEW, 0o600), "wb") as file:
+            yield HashedFile(file)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    _sync_folder()
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """An empty folder beside the file, gone when the block ends. Raises OSError."""
+    _make_folder()
+    folder = path.with_name(f"{path.name}.folder{UNFINISHED}")
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def names() -> list[str]:
+    """Of everything in the folder, whatever it is."""
+    return sorted(path.name for path in _folder().iterdir()) if _folder().exists() else []
+
+
+def remove(some: Collection[str]) -> None:
+    """Remove what ``names`` has told. Raises OSError."""
+    for path in (_folder() / name for name in some):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _folder() -> Path:
+    home: Path = settings.CC_HOME
+    return home / "exports"
+
+
+def _make_folder() -> None:
+    _folder().mkdir(mode=0o700, exist_ok=True)
+    _folder().chmod(0o700)
+
+
+def _sync_folder() -> None:
+    descriptor = os.open(_folder(), os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,28 @@
+"""The filters of an export in the words of the API, as its row keeps them."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+
+from audit.canonical import format_timestamp
+from audit.selection import LogCriteria
+
+_WORDS = {"object_id": "object", "since": "from", "until": "to"}
+
+
+def filters_of(criteria: LogCriteria) -> dict[str, str]:
+    """Those that ask for something: ``{"actor": "ada", "from": "2026-01-01T00:00:00.000000Z"}``."""
+    asked = {each.name: getattr(criteria, each.name) for each in fields(criteria)}
+    return {
+        _WORDS.get(name, name): format_timestamp(value) if isinstance(value, datetime) else value
+        for name, value in asked.items()
+        if value
+    }
+
+
+def criteria_of(filters: Mapping[str, str]) -> LogCriteria:
+    """What ``filters_of`` was given. Raises TypeError and ValueError for what it never gives."""
+    names = {word: name for name, word in _WORDS.items()}
+    asked = {names.get(word, word): value for word, value in filters.items()}
+    times = {name: datetime.fromisoformat(asked[name]) for name in ("since", "until") if name in asked}
+    return LogCriteria(**{**asked, **times})  # type: ignore[arg-type]  # the times replace their texts

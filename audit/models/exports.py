@@ -1,0 +1,77 @@
+"""Exports of the log: jobs, each of which leaves a file for a while (``audit.exports``)."""
+
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+from audit.export_formats import ExportFormat
+from audit.models.logs import Reader
+from ciphercanary.jobs import Job, Status
+
+EXPORT_PERMISSION = "audit.export"
+
+
+class AuditExportQuerySet(models.QuerySet["AuditExport"]):
+    def visible_to(self, reader: Reader) -> Self:
+        """Every export, or those the reader asked for himself. Raises Denied."""
+        if reader.scope(EXPORT_PERMISSION) == "all":
+            return self
+        return self.filter(created_by=reader.user_id, created_by__isnull=False)
+
+
+class AuditExport(Job):
+    """One file of entries.
+
+    ``filters`` are those of the log, in the words of the API (``audit.export_filters``); ``is_of_own_acts`` where
+    the asker might read no others. What follows is the result: ``rows`` entries in a file of ``size`` bytes, whose
+    name ``attempt`` (16 hexadecimal digits) completes, kept until ``expires_at``. ``checkpoint_size`` and
+    ``checkpoint_root`` (base64; null and empty where none was signed yet) are of the newest checkpoint in the
+    snapshot the rows were read from, ``vkeys`` the keys that verify it.
+    """
+
+    format = models.CharField(max_length=10, choices=[(word.value, word.value) for word in ExportFormat])
+    filters = models.JSONField(default=dict, blank=True)
+    is_of_own_acts = models.BooleanField(default=False)
+    rows = models.BigIntegerField(null=True)
+    size = models.BigIntegerField(null=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    attempt = models.CharField(max_length=16, blank=True)
+    expires_at = models.DateTimeField(null=True, db_index=True)
+    checkpoint_size = models.BigIntegerField(null=True)
+    checkpoint_root = models.CharField(max_length=44, blank=True)
+    vkeys = models.JSONField(default=list, blank=True)
+
+    objects = AuditExportQuerySet.as_manager()
+
+    class Meta(Job.Meta):
+        db_table = "audit_exports"
+        verbose_name = "audit export"
+        indexes = [
+            *Job.Meta.indexes,
+            models.Index(fields=["created_by"], name="idx_audit_exports_created_by"),
+        ]
+        constraints = [
+            *Job.Meta.constraints,
+            models.CheckConstraint(
+                condition=Q(format__in=[word.value for word in ExportFormat]),
+                name="audit_exports_format_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=Status.SUCCEEDED.value, rows__gte=0, size__gte=0, expires_at__isnull=False)
+                & ~Q(sha256="")
+                & ~Q(attempt="")
+                | ~Q(status=Status.SUCCEEDED.value)
+                & Q(rows__isnull=True, size__isnull=True, expires_at__isnull=True, sha256="", attempt=""),
+                name="audit_exports_result_when_succeeded",
+            ),
+        ]
+
+    @property
+    def has_result(self) -> bool:
+        return self.status == Status.SUCCEEDED
+
+    def is_kept(self, now: datetime) -> bool:
+        """Whether the result may still be fetched."""
+        return self.expires_at is not None and now < self.expires_at
