@@ -30,7 +30,7 @@ def main() -> None:
             "LOG_LEVEL": "ERROR",
         }
         prepare()
-        sequencer = subprocess.Popen([sys.executable, ROOT / "manage.py", "run_sequencer"])  # noqa: S603
+        sequencer = subprocess.Popen([sys.executable, ROOT / "manage.py", "run_sequencer"])
         try:
             time.sleep(3)
             run()
@@ -40,21 +40,21 @@ def main() -> None:
 
 
 def prepare() -> None:
-    import django  # noqa: PLC0415 - after the environment is set
+    import django
 
     django.setup()
-    from django.core.management import call_command  # noqa: PLC0415
+    from django.core.management import call_command
 
-    from ciphercanary import preparation  # noqa: PLC0415
+    from ciphercanary import preparation
 
     call_command("migrate", verbosity=0)
     preparation.prepare()
 
 
 def run() -> None:
-    from django.db import connection  # noqa: PLC0415
+    from django.db import connection
 
-    from audit.lag import read_lag  # noqa: PLC0415
+    from audit.lag import read_lag
 
     print(f"{connection.vendor}, {SECONDS:g} s each, median of {REPEATS}\n")
     print(f"{'writers':>8} {'way':<22} {'events/s':>9} {'p50 ms':>8} {'p99 ms':>8}")
@@ -87,7 +87,7 @@ def measure(write: Callable[[object], None], writers: int) -> tuple[float, float
 
 
 def work(write: Callable[[object], None], ends: float, latencies: list[float]) -> None:
-    from django.db import connection  # noqa: PLC0415
+    from django.db import connection
 
     decision = decide()
     while (began := time.monotonic()) < ends:
@@ -97,9 +97,9 @@ def work(write: Callable[[object], None], ends: float, latencies: list[float]) -
 
 
 def decide() -> object:
-    from audit.epoch import read_stamp  # noqa: PLC0415
-    from audit.events import Actor, Event  # noqa: PLC0415
-    from audit.writer import Decision  # noqa: PLC0415
+    from audit.epoch import read_stamp
+    from audit.events import Actor, Event
+    from audit.writer import Decision
 
     key = "0198f3a0-0000-7000-8000-000000000001"
     event = Event(
@@ -115,14 +115,14 @@ def decide() -> object:
 
 
 def write_together(decision: object) -> None:
-    from audit import writer  # noqa: PLC0415
+    from audit import writer
 
     writer.commit(decision)  # type: ignore[arg-type]  # typed loosely, so that Django is imported late
 
 
 def write_alone(decision: object) -> None:
-    from audit.batches import Batch, Ticket  # noqa: PLC0415
-    from audit.sequence import Numbering  # noqa: PLC0415
+    from audit.batches import Batch, Ticket
+    from audit.sequence import Numbering
 
     ticket = Ticket(decision)  # type: ignore[arg-type,var-annotated]  # as above
     numbering = getattr(_own, "numbering", None) or Numbering()

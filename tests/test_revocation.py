@@ -1,0 +1,27 @@
+"""Rights that end are used by no other process any more, however warm its memory; the long form is the campaign's."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.product import ROOT
+
+ROUNDS = 12
+
+
+@pytest.mark.database
+def test_what_was_taken_away_is_not_used_once_that_was_acknowledged():
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.revocation.campaign", "--rounds", str(ROUNDS)],
+        cwd=ROOT,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 rounds without load; 0 leaks" in done.stdout
