@@ -1,6 +1,16 @@
 from django.apps import AppConfig
 
+SWEEP_SECONDS = 600.0
+
 
 class AuditConfig(AppConfig):
     name = "audit"
     verbose_name = "Audit log"
+
+    def ready(self) -> None:
+        from audit import exports  # noqa: PLC0415 - models are there only now
+        from audit.models import AuditExport  # noqa: PLC0415
+        from ciphercanary import jobs  # noqa: PLC0415
+
+        jobs.register(exports.KIND, AuditExport, exports.run, exports.ended)
+        jobs.register_periodic("delete_expired_results", SWEEP_SECONDS, exports.delete_expired_results)

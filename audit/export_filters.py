@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
+from typing import Any
 
 from audit.canonical import format_timestamp
 from audit.selection import LogCriteria
@@ -23,6 +24,7 @@ def filters_of(criteria: LogCriteria) -> dict[str, str]:
 def criteria_of(filters: Mapping[str, str]) -> LogCriteria:
     """What ``filters_of`` was given. Raises TypeError and ValueError for what it never gives."""
     names = {word: name for name, word in _WORDS.items()}
-    asked = {names.get(word, word): value for word, value in filters.items()}
-    times = {name: datetime.fromisoformat(asked[name]) for name in ("since", "until") if name in asked}
-    return LogCriteria(**{**asked, **times})  # type: ignore[arg-type]  # the times replace their texts
+    asked: dict[str, Any] = {names.get(word, word): value for word, value in filters.items()}
+    for name in {"since", "until"} & asked.keys():
+        asked[name] = datetime.fromisoformat(asked[name])
+    return LogCriteria(**asked)

@@ -182,6 +182,7 @@ SILENCED_SYSTEM_CHECKS = [
 CELERY_BROKER_URL = env.redis_url("CELERY_BROKER_URL")
 CC_JOB_THREADS = env.number("CC_JOB_THREADS", 2)
 CC_JOB_LEASE_SECONDS = env.number("CC_JOB_LEASE_SECONDS", 20)
+CC_EXPORT_HOURS = env.number("CC_EXPORT_HOURS", 24)
 
 # --- who is asking
 AUTH_USER_MODEL = "accounts.User"

@@ -1,6 +1,28 @@
 """Writing the log, and reading it."""
 
+from audit.services.exports import (
+    Exporter,
+    cancel_export,
+    find_export,
+    find_exports,
+    find_result,
+    open_result,
+    request_export,
+)
 from audit.services.reading import find_changes, find_log, find_logs
 from audit.services.recording import record, record_alone
 
-__all__ = ["find_changes", "find_log", "find_logs", "record", "record_alone"]
+__all__ = [
+    "Exporter",
+    "cancel_export",
+    "find_changes",
+    "find_export",
+    "find_exports",
+    "find_log",
+    "find_logs",
+    "find_result",
+    "open_result",
+    "record",
+    "record_alone",
+    "request_export",
+]

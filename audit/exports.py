@@ -1,0 +1,127 @@
+"""The task behind an export: it reads the log as of one moment, writes the file, and says what is in it.
+
+Registered for the workers in ``audit.apps``. A file counts once the row names its attempt, which is when the job
+succeeds; whatever else lies in the folder is a leftover.
+"""
+
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import batched
+from uuid import UUID
+
+from django.conf import settings
+
+from audit import actions, export_files, tree
+from audit.checkpoint import CheckpointInvalid, open_note
+from audit.entries import ENTRY_FIELDS
+from audit.errors import ExportNotWritten
+from audit.events import Actor, Outcome, Source
+from audit.export_files import HashedFile
+from audit.export_filters import criteria_of
+from audit.export_formats import FILE_TYPES, ROW_FORMATS
+from audit.models import AuditExport
+from audit.sequencing.checkpoint_keys import trusted_keys
+from audit.services.exports import event_of
+from audit.services.reading import find_logs
+from audit.services.recording import record
+from audit.snapshot import one_snapshot
+from ciphercanary.clock import database_now
+from ciphercanary.crypto.encoding import encode_base64
+from ciphercanary.jobs import Progress, Status
+from ciphercanary.row_mac import IntegrityFailed
+
+KIND = "audit_export"
+BATCH = 1_000  # rows between two looks at whether to go on
+
+type Columns = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    """Whoever asked, as a reader: how far he may see was decided then."""
+
+    user_id: UUID | None
+    reach: str
+
+    def scope(self, _word: str) -> str:
+        return self.reach
+
+
+def run(export: AuditExport, progress: Progress) -> Columns:
+    """Write the file; the columns of the result.
+
+    Raises ExportNotWritten where the folder does not take it, IntegrityFailed where the newest checkpoint is not
+    one, and what ``progress`` raises. Nothing of the file is left then.
+    """
+    attempt = secrets.token_hex(8)
+    path = export_files.path_of(export.id, attempt, FILE_TYPES[export.format].extension)
+    try:
+        with export_files.new_file(path) as file:
+            facts = _write_entries(export, file, progress)
+    except OSError as error:
+        raise ExportNotWritten from error
+    expires_at = database_now() + timedelta(hours=settings.CC_EXPORT_HOURS)
+    written = {"attempt": attempt, "size": file.size, "sha256": file.sha256, "expires_at": expires_at}
+    return {**written, **facts}
+
+
+def ended(export: AuditExport) -> None:
+    """Put on record how the job ended. Whoever cancelled one has done so himself."""
+    # Done for the asker, who need not be there any more.
+    actor = replace(Actor(**export.actor_facts), source=Source.SCHEDULER)
+    meta = {"format": export.format}
+    if export.status == Status.SUCCEEDED:
+        meta |= {name: getattr(export, name) for name in ("rows", "sha256", "checkpoint_size")}
+        record(event_of(export, actions.EXPORT_FINISHED, size=export.size, meta=meta), actor)
+    elif export.status == Status.FAILED:
+        failure = {"outcome": Outcome.ERROR, "code": export.error_code}
+        record(event_of(export, actions.EXPORT_FAILED, meta=meta, **failure), actor)
+
+
+def delete_expired_results() -> None:
+    """Remove the files whose time is over, and what was never finished. Raises OSError."""
+    found = export_files.names()
+    # Read after the folder: whatever has succeeded in between is named by its row by now.
+    running = AuditExport.objects.filter(status=Status.RUNNING.value)
+    results = AuditExport.objects.filter(expires_at__gt=database_now())
+    kept = {(str(job_id), attempt) for job_id, attempt in results.values_list("id", "attempt")}
+    busy = {str(job_id) for job_id in running.values_list("id", flat=True)}
+    export_files.remove([name for name in found if not _is_needed(name, kept, busy)])
+
+
+def _write_entries(export: AuditExport, file: HashedFile, progress: Progress) -> Columns:
+    asker = _Asker(export.created_by, "own" if export.is_of_own_acts else "all")
+    form = ROW_FORMATS[export.format]
+    done = 0
+    with one_snapshot():
+        found = find_logs(reader=asker, criteria=criteria_of(export.filters)).order_by("id")
+        total = found.count()
+        file.write(form.header)
+        for batch in batched(found.values(*ENTRY_FIELDS).iterator(chunk_size=BATCH), BATCH):
+            progress(done, total)
+            file.write(b"".join(map(form.line, batch)))
+            done += len(batch)
+        progress(done, total)
+        return {"rows": done, **_checkpoint()}
+
+
+def _checkpoint() -> Columns:
+    """The newest checkpoint, verified, and the keys that did it. Raises IntegrityFailed."""
+    keys = trusted_keys()
+    columns: dict[str, object] = {"vkeys": [key.vkey for key in keys]}
+    newest = tree.latest_checkpoint()
+    if newest is None:
+        return columns
+    try:
+        checkpoint = open_note(newest.note, keys)
+    except CheckpointInvalid as error:
+        raise IntegrityFailed(tree.ALTERED) from error
+    root = encode_base64(checkpoint.root)
+    return {**columns, "checkpoint_size": checkpoint.size, "checkpoint_root": root}
+
+
+def _is_needed(name: str, kept: Collection[tuple[str, str]], busy: Collection[str]) -> bool:
+    job_id, _, rest = name.partition(".")
+    return job_id in busy or (job_id, rest.partition(".")[0]) in kept

@@ -1,0 +1,151 @@
+"""Exports of the log: asking for one, watching it, taking it back, and fetching what came of it."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from audit import actions, export_files
+from audit.errors import NoResult, ResultGone, TooManyExports
+from audit.events import Actor, Event
+from audit.export_filters import filters_of
+from audit.export_formats import FILE_TYPES, ExportFormat
+from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport, Reader
+from audit.models.exports import AuditExportQuerySet
+from audit.selection import LogCriteria
+from audit.services.recording import record, record_alone
+from ciphercanary import jobs
+from ciphercanary.clock import database_now
+from ciphercanary.errors import Denied, Invalid, NotFound
+from ciphercanary.jobs import Status
+
+MOST_AT_ONCE = 20  # of one person: waiting, running, or with a file that is kept
+EVERYTHING = LogCriteria()
+
+
+class Exporter(Reader, Protocol):
+    """Whoever wants a file of the log."""
+
+    @property
+    def is_authenticated(self) -> bool: ...
+    @property
+    def actor(self) -> Actor: ...
+    def require(self, word: str) -> None:
+        """Raises Denied unless the permission is held."""
+        ...
+
+    def require_recent_log_in(self, now: datetime) -> None:
+        """Raises Denied where the log-in is too long ago for what takes much away at once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The file of a finished export, and what it is to be called outside."""
+
+    export: AuditExport
+    path: Path
+    name: str
+    media_type: str
+
+
+def request_export(*, principal: Exporter, export_format: str, criteria: LogCriteria) -> AuditExport:
+    """Order a file of the entries that the caller may read and that meet the criteria.
+
+    Raises Denied, RecentAuthRequired, TooManyExports, and Invalid for tiles with a criterion: they prove the whole
+    log or nothing.
+    """
+    principal.require(EXPORT_PERMISSION)
+    reach = principal.scope(READ_PERMISSION)
+    now = database_now()
+    principal.require_recent_log_in(now)
+    if export_format == ExportFormat.TILES:
+        _require_whole_log(reach, criteria)
+    export = AuditExport(
+        **jobs.asked_by(asdict(principal.actor)),
+        format=export_format,
+        filters=filters_of(criteria),
+        is_of_own_acts=reach != "all",
+        unit="rows",
+    )
+    with transaction.atomic():
+        _require_room(principal.user_id, now)
+        jobs.submit(export)
+        meta = {"format": export.format, "filters": export.filters}
+        record(event_of(export, actions.EXPORT_REQUESTED, meta=meta), principal.actor)
+    return export
+
+
+def find_exports(*, principal: Exporter) -> AuditExportQuerySet:
+    """Those the caller may see, newest first. Raises Denied."""
+    return AuditExport.objects.visible_to(principal).order_by("-created_at", "id")
+
+
+def find_export(*, principal: Exporter, export_id: UUID) -> AuditExport:
+    """One of them. Raises Denied, and NotFound also for one that the caller may not see."""
+    export = find_exports(principal=principal).filter(id=export_id).first()
+    if export is None:
+        raise NotFound
+    return export
+
+
+def cancel_export(*, principal: Exporter, export_id: UUID) -> AuditExport:
+    """End an export before it is finished; one that runs stops in a moment. Raises Denied, NotFound, Conflict."""
+    with transaction.atomic():
+        export = find_export(principal=principal, export_id=export_id)
+        jobs.cancel(export)
+        record(event_of(export, actions.EXPORT_CANCELLED), principal.actor)
+        export.refresh_from_db()
+    return export
+
+
+def find_result(*, principal: Exporter, export_id: UUID) -> Result:
+    """The file. Raises Denied, NotFound, NoResult before it is finished, ResultGone afterwards."""
+    export = find_export(principal=principal, export_id=export_id)
+    if export.status != Status.SUCCEEDED:
+        raise NoResult(export.status)
+    extension = FILE_TYPES[export.format].extension
+    path = export_files.path_of(export.id, export.attempt, extension)
+    if not export.is_kept(database_now()) or not path.exists():
+        raise ResultGone
+    return Result(export, path, f"audit-log-{export.id}.{extension}", FILE_TYPES[export.format].media_type)
+
+
+def open_result(*, principal: Exporter, result: Result) -> BinaryIO:
+    """The bytes, once it is on record that they leave. Raises ResultGone, AuditUnavailable."""
+    try:
+        file = result.path.open("rb")
+    except FileNotFoundError:
+        raise ResultGone from None
+    try:
+        facts = {"size": result.export.size, "meta": {"sha256": result.export.sha256}}
+        record_alone(event_of(result.export, actions.EXPORT_DOWNLOADED, **facts), principal.actor)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def event_of(export: AuditExport, action: str, **facts: Any) -> Event:
+    """What happened to an export."""
+    return Event(action=action, object_type="audit_export", object_id=str(export.id), **facts)
+
+
+def _require_whole_log(reach: str, criteria: LogCriteria) -> None:
+    if criteria != EVERYTHING:
+        named = next(iter(filters_of(criteria)))
+        raise Invalid.of_field(named, "An export of tiles is of the whole log: leave the filters out.")
+    if reach != "all":
+        raise Denied("An export of tiles is of the whole log, and you may read your own entries only.")
+
+
+def _require_room(user_id: UUID | None, now: datetime) -> None:
+    """Raises TooManyExports. The files lie beside the database, which must not run out of space."""
+    unfinished = Q(status__in=[Status.PENDING.value, Status.RUNNING.value])
+    own = AuditExport.objects.filter(unfinished | Q(expires_at__gt=now), created_by=user_id)
+    if own.count() >= MOST_AT_ONCE:
+        raise TooManyExports
