@@ -1,0 +1,531 @@
+"""Jobs: of several workers one has a job, what it does counts only while it has it, and each job ends on record."""
+
+import io
+import json
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import django.db
+import pytest
+import time_machine
+from django.db import connection, connections, transaction
+
+from audit.models import AuditExport
+from ciphercanary import jobs, logs
+from ciphercanary.clock import database_now
+from ciphercanary.errors import Conflict, Denied, Unavailable
+from ciphercanary.jobs import Status, leases, registry, running, worker
+from ciphercanary.jobs.progress import Cancelled, LeaseLost, Progress, Stopping
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SOON = 10  # seconds
+# What the table of exports asks of one that succeeded.
+RESULT = {
+    "rows": 3,
+    "size": 9,
+    "sha256": "0" * 64,
+    "attempt": "0" * 16,
+    "expires_at": datetime(2100, 1, 1, tzinfo=UTC),
+}
+
+
+class Task:
+    """Registered for the exports: does what a test asks for, and remembers it."""
+
+    def __init__(self):
+        self.does = lambda _job, _progress: RESULT
+        self.runs, self.ends = [], []
+        self.on_record = lambda _job: None
+
+    def run(self, job, progress):
+        self.runs.append(job.pk)
+        return self.does(job, progress)
+
+    def ended(self, job):
+        assert connection.in_atomic_block
+        self.on_record(job)
+        self.ends.append((job.pk, job.status, job.error_code))
+
+
+@pytest.fixture
+def task(monkeypatch):
+    monkeypatch.setattr(registry, "_tasks", {})
+    only = Task()
+    jobs.register("export", AuditExport, only.run, only.ended)
+    return only
+
+
+@pytest.fixture
+def short_lease(settings):
+    settings.CC_JOB_LEASE_SECONDS = 1
+
+
+def submitted(**columns):
+    job = AuditExport(format="csv", **columns)
+    jobs.submit(job)
+    return job
+
+
+def run_one(is_stopping=lambda: False):
+    return running.run_next(is_stopping)
+
+
+def claim(job):
+    return leases.claim(registry.find_task("export"), job.pk)
+
+
+def row(job):
+    return AuditExport.objects.get(pk=job.pk)
+
+
+def let_the_lease_run_out(job):
+    AuditExport.objects.filter(pk=job.pk).update(lease_until=database_now() - timedelta(seconds=1))
+
+
+def in_thread(function):
+    """With connections of its own, which end with it."""
+    try:
+        return function()
+    finally:
+        connections.close_all()
+
+
+def wait_until(holds):
+    deadline = time.monotonic() + SOON
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+# --- who has a job
+
+
+def test_a_claimed_job_is_held_for_the_lease_and_by_nobody_else(task):
+    job = submitted()
+    before = database_now()
+    claimed = claim(job)
+    assert (claimed.status, claimed.attempts) == (Status.RUNNING, 1)
+    assert claimed.started_at >= before
+    assert claimed.lease_until - claimed.started_at == timedelta(seconds=20)
+    assert claimed.lease_holder
+    assert claim(job) is None
+    assert row(job).lease_holder == claimed.lease_holder
+
+
+def test_of_32_workers_that_claim_one_job_exactly_one_has_it(task):
+    job = submitted()
+    with ThreadPoolExecutor(32) as pool:
+        claimed = list(pool.map(in_thread, [partial(claim, job)] * 32))
+    [winner] = [each for each in claimed if each]
+    assert row(job).lease_holder == winner.lease_holder
+    assert row(job).attempts == 1
+
+
+def test_of_8_jobs_and_32_workers_each_job_is_done_once(task):
+    ids = {submitted().pk for _ in range(8)}
+    with ThreadPoolExecutor(32) as pool:
+        done = list(pool.map(in_thread, [run_one] * 32))
+    while run_one():
+        pass  # a worker that was too late with all it had seen found nothing: the next look does
+    assert sum(done) <= 8
+    assert sorted(task.runs) == sorted(ids)
+    assert {each.status for each in AuditExport.objects.all()} == {Status.SUCCEEDED}
+
+
+def test_the_oldest_is_done_first(task):
+    now = database_now()
+    later, sooner = (submitted(due_at=now - timedelta(seconds=age)) for age in (1, 60))
+    assert run_one()
+    assert run_one()
+    assert not run_one()
+    assert task.runs == [sooner.pk, later.pk]
+
+
+def test_a_job_is_left_alone_until_its_time_has_come(task):
+    job = submitted(due_at=database_now() + timedelta(minutes=1))
+    assert not run_one()
+    assert claim(job) is None
+    assert row(job).status == Status.PENDING
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has the clock of the process")
+def test_the_clock_of_the_database_decides(task):
+    job = submitted()
+    claim(job)
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=1)):
+        assert claim(job) is None
+    let_the_lease_run_out(job)
+    with time_machine.travel(datetime.now(UTC) - timedelta(hours=1)):
+        assert claim(job)
+
+
+# --- a lease that was lost
+
+
+def test_the_job_of_a_dead_worker_is_taken_over(task):
+    job = submitted()
+    dead = claim(job)
+    let_the_lease_run_out(job)
+    assert run_one()
+    found = row(job)
+    assert (found.status, found.attempts, found.rows) == (Status.SUCCEEDED, 2, 3)
+    assert found.started_at == dead.started_at
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda job: leases.end(job, Status.SUCCEEDED, {"rows": 999}),
+        lambda job: leases.end(job, Status.FAILED, {}, error_code="internal"),
+        lambda job: leases.put_back(job, {}, error_code="internal"),
+        lambda job: leases.hand_over(job, {}),
+    ],
+    ids=["success", "failure", "another try", "stop"],
+)
+def test_a_worker_that_was_taken_for_dead_writes_nothing(task, write):
+    job = submitted()
+    slow = claim(job)
+    let_the_lease_run_out(job)
+    other = claim(job)
+    with pytest.raises(LeaseLost):
+        write(slow)
+    assert row(job).lease_holder == other.lease_holder
+    assert task.ends == []
+    leases.end(other, Status.SUCCEEDED, RESULT)
+    with pytest.raises(LeaseLost):
+        write(slow)
+    assert (row(job).status, row(job).rows) == (Status.SUCCEEDED, 3)
+    assert len(task.ends) == 1
+
+
+def test_a_task_whose_job_was_taken_over_is_stopped(task, short_lease):
+    job = submitted()
+    stopped = []
+
+    def is_slow(_job, progress):
+        let_the_lease_run_out(job)
+        in_another_thread(lambda: claim(job))
+        try:
+            while True:
+                progress(1)
+                time.sleep(0.02)
+        except LeaseLost:
+            stopped.append(True)
+            raise
+
+    task.does = is_slow
+    assert run_one()
+    assert stopped
+    assert row(job).status == Status.RUNNING  # the other's
+    assert task.ends == []
+
+
+def in_another_thread(function):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(in_thread, function).result()
+
+
+def test_a_task_that_cannot_reach_the_database_stops_when_its_lease_has_run_out(task, short_lease):
+    progress = Progress(claim(submitted()), lambda: False)  # its thread, which would renew it, does not run
+    progress(1)
+    time.sleep(1.1)
+    with pytest.raises(LeaseLost):
+        progress(2)
+
+
+def test_a_lease_is_renewed_for_as_long_as_the_task_works(task, short_lease):
+    job = submitted()
+    seen = []
+
+    def works(_job, progress):
+        for _ in range(5):
+            time.sleep(0.5)
+            seen.append((claim(job), row(job).lease_until - database_now()))
+            progress(1)
+        return RESULT
+
+    task.does = works
+    assert run_one()
+    assert [other for other, _ in seen] == [None] * 5
+    assert all(left > timedelta() for _, left in seen)
+    assert row(job).attempts == 1
+    assert row(job).status == Status.SUCCEEDED
+
+
+# --- progress, and the end
+
+
+def test_progress_is_seen_while_the_task_works(task, short_lease):
+    job = submitted(unit="rows")
+    seen = []
+
+    def works(_job, progress):
+        progress(4, 10)
+        wait_until(lambda: row(job).done == 4)
+        seen.append((row(job).done, row(job).total))
+        progress(12)  # there was more than had been counted
+        wait_until(lambda: row(job).done == 12)
+        seen.append((row(job).done, row(job).total))
+        return RESULT
+
+    task.does = works
+    assert run_one()
+    assert seen == [(4, 10), (12, 12)]
+
+
+def test_success_writes_the_result_and_its_record_at_once(task):
+    job = submitted()
+    task.does = lambda _job, progress: progress(3, 3) or RESULT
+    task.on_record = lambda ended: in_another_thread(lambda: seen_before.append(row(ended).status))
+    seen_before = []
+    if connection.vendor == "sqlite":
+        task.on_record = lambda _job: seen_before.append(
+            Status.RUNNING
+        )  # one writer, and readers of the past
+    assert run_one()
+    found = row(job)
+    assert seen_before == [Status.RUNNING]
+    assert task.ends == [(job.pk, "succeeded", "")]
+    assert {name: getattr(found, name) for name in RESULT} == RESULT
+    assert (found.done, found.total, found.lease_holder, found.lease_until) == (3, 3, "", None)
+    assert found.finished_at >= found.started_at
+
+
+def test_a_job_whose_end_cannot_be_recorded_does_not_end(task):
+    job = submitted()
+
+    def refuse(_job):
+        raise Unavailable("The log cannot be written.")
+
+    task.on_record = refuse
+    assert run_one()
+    found = row(job)
+    assert (found.status, found.rows, found.attempts) == (Status.PENDING, None, 1)
+    with pytest.raises(Unavailable):
+        jobs.cancel(job)
+    assert row(job).status == Status.PENDING
+
+
+def raises(error):
+    def task(_job, _progress):
+        raise error
+
+    return task
+
+
+@pytest.mark.parametrize(
+    "error", [django.db.OperationalError("gone"), django.db.InterfaceError("closed"), Unavailable("Not now.")]
+)
+def test_what_may_pass_is_tried_again_later_each_time_and_not_for_ever(task, error):
+    job = submitted()
+    task.does = raises(error)
+    delays = []
+    for _ in range(4):
+        assert run_one()
+        assert not run_one()
+        delays.append(round((row(job).due_at - database_now()).total_seconds()))
+        AuditExport.objects.filter(pk=job.pk).update(due_at=database_now())
+    assert delays == [5, 10, 20, 40]
+    assert run_one()
+    assert task.ends == [(job.pk, "failed", "dependency_unavailable")]
+    assert len(task.runs) == 5
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Denied("No."), "permission_denied"),
+        (ValueError("hunter2"), "internal"),
+        (KeyError("hunter2"), "internal"),
+    ],
+)
+def test_what_does_not_pass_fails_with_a_word_and_is_logged_under_the_id_of_the_job(task, error, code):
+    job = submitted()
+    task.does = raises(error)
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    logs.configure(level="INFO", log_format="json")
+    root.handlers[0].stream = stream = io.StringIO()
+    try:
+        assert run_one()
+    finally:
+        root.handlers, root.level = handlers, level
+    assert task.ends == [(job.pk, "failed", code)]
+    line = json.loads(stream.getvalue())
+    assert (line["http.request.id"], line["error.type"]) == (str(job.pk), type(error).__name__)
+    assert "test_jobs.py" in line["error.stack_trace"]
+    assert "hunter2" not in stream.getvalue()
+
+
+def test_a_job_that_kills_every_worker_is_given_up(task):
+    job = submitted()
+    for _ in range(leases.MAX_ATTEMPTS):
+        assert claim(job)
+        let_the_lease_run_out(job)
+    assert not run_one()
+    assert task.runs == []
+    assert task.ends == [(job.pk, "failed", "gave_up")]
+    assert row(job).finished_at
+
+
+# --- taking it back, and stopping
+
+
+def test_a_pending_job_is_cancelled_at_once(task):
+    job = submitted()
+    jobs.cancel(job)
+    assert task.ends == [(job.pk, "cancelled", "")]
+    assert not run_one()
+    assert task.runs == []
+
+
+def test_a_running_job_is_cancelled_when_it_next_tells_its_progress(task):
+    job = submitted()
+
+    def works(_job, progress):
+        in_another_thread(lambda: jobs.cancel(job))
+        assert row(job).status == Status.RUNNING
+        while True:
+            progress(7)
+            time.sleep(0.02)
+
+    task.does = works
+    assert run_one()
+    assert task.ends == [(job.pk, "cancelled", "")]
+    assert (row(job).status, row(job).done) == (Status.CANCELLED, 7)
+
+
+def test_a_job_that_was_cancelled_before_its_worker_died_is_not_begun_again(task):
+    job = submitted()
+    claim(job)
+    jobs.cancel(job)
+    requested = row(job).cancel_requested_at
+    jobs.cancel(job)  # once more changes nothing
+    assert row(job).cancel_requested_at == requested
+    let_the_lease_run_out(job)
+    assert run_one()
+    assert task.runs == []
+    assert task.ends == [(job.pk, "cancelled", "")]
+
+
+def test_what_has_ended_is_not_cancelled(task):
+    job = submitted()
+    assert run_one()
+    with pytest.raises(Conflict, match="ended"):
+        jobs.cancel(job)
+    assert row(job).status == Status.SUCCEEDED
+
+
+def test_of_a_cancellation_and_a_claim_at_once_one_comes_first(task):
+    for _ in range(10):
+        job = submitted()
+        with ThreadPoolExecutor(2) as pool:
+            claimed = pool.submit(in_thread, lambda job=job: claim(job))
+            cancelled = pool.submit(in_thread, lambda job=job: jobs.cancel(job))
+        assert cancelled.exception() is None
+        found = row(job)
+        if claimed.result():
+            assert (found.status, found.cancel_requested_at is None) == (Status.RUNNING, False)
+        else:
+            assert found.status == Status.CANCELLED
+
+
+def test_a_worker_that_stops_leaves_its_job_to_others_as_if_not_begun(task):
+    job = submitted()
+    stopping = threading.Event()
+
+    def works(_job, progress):
+        stopping.set()
+        progress(5, 10)
+
+    task.does = works
+    assert run_one(stopping.is_set)
+    found = row(job)
+    assert (found.status, found.attempts, found.done) == (Status.PENDING, 0, 5)
+    assert task.ends == []
+    task.does = lambda _job, _progress: RESULT
+    assert run_one()
+    assert row(job).status == Status.SUCCEEDED
+
+
+def test_what_stops_a_task_is_one_family():
+    assert {LeaseLost, Cancelled, Stopping} == set(jobs.Stop.__subclasses__())
+
+
+# --- asking for one, and counting
+
+
+def test_a_job_is_there_once_its_transaction_has_committed(task):
+    with transaction.atomic():
+        submitted()
+        assert in_another_thread(run_one) is False
+        transaction.set_rollback(True)
+    assert not AuditExport.objects.exists()
+
+
+def test_who_asked_stands_in_the_row(task, admin):
+    facts = {name: getattr(admin.principal.actor, name) for name in admin.principal.actor.__slots__}
+    job = submitted(**jobs.asked_by(facts))
+    assert (row(job).created_by, row(job).created_by_name) == (admin.user.id, "ada")
+    assert row(job).actor_facts == facts
+
+
+def test_jobs_are_counted_by_kind_and_status(task):
+    assert jobs.count_by_status() == {"export": dict.fromkeys(Status, 0)}
+    submitted()
+    claim(submitted())
+    jobs.cancel(submitted())
+    counted = jobs.count_by_status()["export"]
+    assert counted == {"pending": 1, "running": 1, "succeeded": 0, "failed": 0, "cancelled": 1}
+
+
+def test_a_kind_that_is_not_known_is_dropped(task, caplog):
+    running.run_job("nonsense", submitted().pk, lambda: False)
+    assert "not known here" in caplog.text
+    assert task.runs == []
+
+
+# --- the embedded worker
+
+
+def test_the_worker_does_jobs_as_they_come_and_keeps_the_schedule(task, monkeypatch, caplog):
+    monkeypatch.setattr(registry, "_periodic", {})
+    ticks, stopping = [], threading.Event()
+    jobs.register_periodic("failing", 1, lambda: raises(ValueError("hunter2"))(None, None))
+    jobs.register_periodic("ticking", 1, lambda: ticks.append(time.monotonic()))
+    thread = threading.Thread(target=worker.work, args=[2, stopping])
+    thread.start()
+    try:
+        for _ in range(2):
+            job = submitted()
+            wait_until(lambda job=job: row(job).status == Status.SUCCEEDED)
+        wait_until(lambda: len(ticks) > 1)
+    finally:
+        stopping.set()
+        thread.join(SOON)
+    assert not thread.is_alive()
+    assert ticks[1] - ticks[0] >= 1
+    assert "failing failed" in caplog.text
+
+
+def test_a_worker_outlasts_a_database_that_is_away(task, caplog, monkeypatch):
+    monkeypatch.setattr(worker, "AFTER_FAILURE_SECONDS", 0.1)
+    stopping = threading.Event()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_exports RENAME TO audit_exports_away")
+    thread = threading.Thread(target=worker.work, args=[1, stopping])
+    thread.start()
+    try:
+        wait_until(lambda: "goes on in a moment" in caplog.text)
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE audit_exports_away RENAME TO audit_exports")
+        job = submitted()
+        wait_until(lambda: row(job).status == Status.SUCCEEDED)
+    finally:
+        stopping.set()
+        thread.join(SOON)
