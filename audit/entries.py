@@ -82,10 +82,12 @@ def _versioned(row_values: Mapping[str, object], names: Sequence[str]) -> bytes:
 
 def _plain(value: object) -> JsonValue:
     match value:
+        case str() | None | int():
+            return value
         case UUID():
             return str(value)
         case datetime():
             return canonical.format_timestamp(value)
-        case None | int() | str() | Mapping():
+        case Mapping():
             return value
     raise TypeError(f"a column of an entry holds no {type(value).__name__}")
