@@ -63,7 +63,13 @@ class ApiClient:
         if self.token:
             extra.setdefault("Authorization", f"Bearer {self.token}")
         content_type = extra.pop("Content-Type", "application/json")
-        return Answer(self._client.generic(method, path, data, content_type, headers=extra))
+        response = self._client.generic(method, path, data, content_type, headers=extra)
+        return Answer(_read_whole(response) if response.streaming else response)
+
+
+def _read_whole(response: Any) -> HttpResponse:
+    """A streamed answer, read to its end."""
+    return HttpResponse(response.getvalue(), status=response.status_code, headers=dict(response.headers))
 
 
 @dataclass(frozen=True)

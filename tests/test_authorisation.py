@@ -34,6 +34,7 @@ PERMISSIONS = {
     "crypto.random": {"admin": ALL, "operator": ALL, "developer": ALL},
     "crypto.inspect": {"admin": ALL, "operator": ALL, "developer": OWN},
     "audit.read": {"admin": ALL, "operator": ALL, "developer": OWN, "auditor": ALL},
+    "audit.export": {"admin": ALL, "auditor": ALL},
 }
 ROLES = ("anonymous", "admin", "operator", "developer", "auditor")
 OBJECTS = ("own", "other's", "missing")

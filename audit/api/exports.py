@@ -1,0 +1,98 @@
+"""Exports of the log, as jobs."""
+
+from http import HTTPStatus
+from uuid import UUID
+
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit import actions, services
+from audit.downloads import download
+from audit.export_formats import FILE_TYPES
+from audit.models import EXPORT_PERMISSION
+from audit.selection import LogCriteria
+from audit.serializers_exports import (
+    AuditExportPageSerializer,
+    AuditExportSerializer,
+    ExportRequestSerializer,
+)
+from audit.services import Exporter
+from ciphercanary.rest import ApiView, PageQuery, Rule
+
+
+class ExportView(ApiView[Exporter]):
+    """Base of every view whose URL names an export."""
+
+    concerns = ("audit_export", "export_id")
+
+
+class ExportListView(ApiView[Exporter]):
+    rules = {
+        "GET": Rule(EXPORT_PERMISSION, actions.EXPORT_LISTED),
+        "POST": Rule(EXPORT_PERMISSION, actions.EXPORT_REQUESTED),
+    }
+
+    @extend_schema(
+        operation_id="audit_exports_list", parameters=[PageQuery], responses=AuditExportPageSerializer
+    )
+    def get(self, _request: Request) -> Response:
+        """The exports that the caller may see, newest first."""
+        self.read_query(PageQuery)
+        return self.page(services.find_exports(principal=self.principal), AuditExportSerializer)
+
+    @extend_schema(request=ExportRequestSerializer, responses={202: AuditExportSerializer})
+    def post(self, _request: Request) -> Response:
+        """Order a file of entries: a worker writes it."""
+        asked = self.read(ExportRequestSerializer)
+        export = services.request_export(
+            principal=self.principal, export_format=asked.pop("format"), criteria=LogCriteria(**asked)
+        )
+        location = reverse("audit-export", kwargs={"export_id": export.id})
+        return Response(
+            AuditExportSerializer(export).data, status=HTTPStatus.ACCEPTED, headers={"Location": location}
+        )
+
+
+class ExportDetailView(ExportView):
+    rules = {"GET": Rule(EXPORT_PERMISSION, actions.EXPORT_READ)}
+
+    @extend_schema(responses=AuditExportSerializer)
+    def get(self, _request: Request, export_id: UUID) -> Response:
+        """How far an export is, and what came of it."""
+        export = services.find_export(principal=self.principal, export_id=export_id)
+        return Response(AuditExportSerializer(export).data)
+
+
+class ExportCancelView(ExportView):
+    rules = {"POST": Rule(EXPORT_PERMISSION, actions.EXPORT_CANCELLED)}
+
+    @extend_schema(request=None, responses=AuditExportSerializer)
+    def post(self, _request: Request, export_id: UUID) -> Response:
+        """End an export that waits or runs; one that runs stops in a moment."""
+        export = services.cancel_export(principal=self.principal, export_id=export_id)
+        return Response(AuditExportSerializer(export).data)
+
+
+class ExportResultView(ExportView):
+    rules = {"GET": Rule(EXPORT_PERMISSION, actions.EXPORT_DOWNLOADED)}
+
+    def perform_content_negotiation(
+        self,
+        request: Request,  # noqa: ARG002 - DRF's signature
+        force: bool = False,  # noqa: ARG002, FBT001, FBT002 - likewise
+    ) -> tuple[BaseRenderer, str]:
+        # The file is of one type, whatever is asked for (RFC 9110 section 12.5.1).
+        return JSONRenderer(), "application/json"
+
+    @extend_schema(
+        responses={(200, kind.media_type): OpenApiTypes.BINARY for kind in FILE_TYPES.values()},
+        operation_id="audit_exports_result",
+    )
+    def get(self, request: Request, export_id: UUID) -> HttpResponseBase:
+        """The file of an export that has succeeded, until it expires. ``Repr-Digest`` holds its SHA-256."""
+        return download(principal=self.principal, export_id=export_id, is_head=request.method == "HEAD")
