@@ -18,7 +18,6 @@ from typing import IO
 import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import get_commands
 
 from ciphercanary import home
 from ciphercanary.supervision import Program, run_together
@@ -115,7 +114,7 @@ def _programs() -> list[Program]:
     """In the order of their start. The sequencer ends last: it signs what the others have written."""
     # Where there is a broker, Celery's workers do the jobs.
     commands = ["run_sequencer"] if settings.CELERY_BROKER_URL else ["run_sequencer", "run_worker"]
-    return [*(_command(name) for name in commands if name in get_commands()), _gunicorn()]
+    return [*map(_command, commands), _gunicorn()]
 
 
 def _command(name: str) -> Program:

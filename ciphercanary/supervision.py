@@ -99,10 +99,15 @@ def run_together(
             children.extend(Child(program, environment, descriptors) for program in programs)
             _watch(children, came)
         finally:
-            # Ctrl-C is passed on as it is: gunicorn then waits for no idle connection.
-            number = signal.SIGINT if signal.SIGINT in came else signal.SIGTERM
-            codes = [child.stop(number) for child in reversed(children)]
+            codes = [child.stop(number) for child, number in _stops(children, came)]
     return codes[0]
+
+
+def _stops(children: Sequence[Child], came: Sequence[int]) -> Iterator[tuple[Child, int]]:
+    *others, main = children
+    # Ctrl-C is passed on as it is: gunicorn then waits for no idle connection.
+    yield main, signal.SIGINT if signal.SIGINT in came else signal.SIGTERM
+    yield from ((child, signal.SIGTERM) for child in reversed(others))
 
 
 def _watch(children: Sequence[Child], came: Sequence[int]) -> None:

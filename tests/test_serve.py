@@ -18,7 +18,9 @@ on_both_databases = pytest.mark.database
 
 FIRST_LOG_IN = re.compile(r"first log-in +admin / (\S+) ")
 SOON = 10  # seconds
-IN_THE_FOLDER = re.compile(r"kek-[0-9a-f]{8}\.key|secret-key|serve\.lock|static|db\.sqlite3(-wal|-shm)?")
+IN_THE_FOLDER = re.compile(
+    r"kek-[0-9a-f]{8}\.key|secret-key|audit-head|(serve|sequencer)\.lock|static|db\.sqlite3(-wal|-shm)?"
+)
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +151,9 @@ def test_ctrl_c_ends_everything_and_the_next_start_has_all_data(tmp_path):
         token = product.token(ADMIN, password)
         key = product.send("POST", "/api/v1/keys", {"name": "kept", "algorithm": "aes-256"}, token=token).json
         idle.send("GET", "/livez")  # a client that keeps its connection open does not hold it up
-        files = {path: path.read_bytes() for path in product.home.glob("*-*") if path.suffix in {"", ".key"}}
+        files = {
+            path: path.read_bytes() for path in [*product.home.glob("kek-*"), product.home / "secret-key"]
+        }
 
         began = time.monotonic()
         assert product.stop(signal.SIGINT, whole_group=True) == 0  # as a terminal sends it: to all of them
@@ -198,7 +202,7 @@ def test_a_request_in_flight_is_answered_before_the_end(tmp_path):
 def test_the_web_server_ends_before_what_works_for_it(tmp_path):
     with Product(tmp_path) as product, socket.create_connection(("127.0.0.1", product.port)) as client:
         beside = {name: pid for name, pid in programs(product).items() if name != "gunicorn"}
-        assert "run_worker" in beside
+        assert set(beside) == {"run_sequencer", "run_worker"}
         client.sendall(b"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
         time.sleep(0.3)
         os.kill(product.process.pid, signal.SIGTERM)
@@ -211,16 +215,15 @@ def test_the_web_server_ends_before_what_works_for_it(tmp_path):
 
 
 @on_both_databases
-def test_a_worker_that_dies_is_started_again(tmp_path):
+@pytest.mark.parametrize("name", ["run_sequencer", "run_worker"])
+def test_what_dies_beside_the_web_server_is_started_again(tmp_path, name):
     with Product(tmp_path) as product:
         before = programs(product)
-        os.kill(before["run_worker"], signal.SIGKILL)
-        wait_until(
-            lambda product: programs(product).get("run_worker", 0) not in {0, before["run_worker"]}, product
-        )
+        os.kill(before[name], signal.SIGKILL)
+        wait_until(lambda product: programs(product).get(name, before[name]) != before[name], product)
         after = programs(product)
-        assert {name for name in before if before[name] != after[name]} == {"run_worker"}
-        assert "run_worker ended with code -9; it is started again in 1 s" in product.stderr
+        assert {each for each in before if before[each] != after[each]} == {name}
+        assert f"{name} ended with code -9; it is started again in 1 s" in product.stderr
         assert product.answers()
         assert product.stop() == 0
 
@@ -234,7 +237,7 @@ def test_when_the_web_server_is_killed_everything_ends(tmp_path):
 
 def test_with_a_broker_it_runs_no_worker(tmp_path):
     with Product(tmp_path, CELERY_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0") as product:
-        assert "run_worker" not in programs(product)
+        assert set(programs(product)) == {"run_sequencer", "gunicorn"}
         assert product.stop() == 0
 
 
