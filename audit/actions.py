@@ -2,6 +2,10 @@
 
 LOG_READ = "audit.log.read"
 TRAIL_READ = "audit.trail.read"
+PROOF_READ = "audit.proof.read"
+CONSISTENCY_READ = "audit.consistency.read"
+CHECKPOINT_READ = "audit.checkpoint.read"
+CHECKPOINT_KEYS_READ = "audit.checkpoint_key.read"
 # Refusals beyond the bound of the flood table, told as a number only.
 REFUSALS_OVERFLOWED = "api.refusals.overflowed"
 WRITER_HEARTBEAT = "audit.writer.heartbeat"

@@ -25,6 +25,20 @@ class StaleDecision(Unavailable):
         self.entities = entities
 
 
+class NotSequenced(Conflict):
+    """No checkpoint covers it yet, so there is nothing to prove it by; about a second later there is."""
+
+    code = "not_sequenced"
+    title = "No checkpoint covers this yet"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No signed checkpoint covers this yet. Ask again in a second; if it stays so, an operator sees at "
+            "/health whether the sequencer runs.",
+            extra={"retry_after": 1},
+        )
+
+
 class CheckpointRefused(Unavailable):
     """What is stored contradicts what was signed, or itself: nothing more is signed until somebody has looked."""
 

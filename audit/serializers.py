@@ -4,10 +4,12 @@ from typing import Any
 from rest_framework import serializers
 
 from audit import canonical
+from audit.checkpoint import MAX_SIZE
 from audit.entries import ENTRY_FIELDS, TRAIL_FIELDS
 from audit.events import TEXT_LIMITS, Outcome, Source
-from audit.models import AuditLog, AuditTrail
-from ciphercanary.rest import StrictSerializer, TimestampField
+from audit.merkle import HASH_SIZE
+from audit.models import AuditLog, AuditReceipt, AuditTrail
+from ciphercanary.rest import Base64Field, StrictSerializer, TimestampField
 
 type Fields = dict[str, serializers.Field[Any, Any, Any, Any]]
 
@@ -106,3 +108,70 @@ class LogPageSerializer(KeysetPageSerializer):
 
 class TrailPageSerializer(KeysetPageSerializer):
     results = ChangedRowSerializer(many=True)
+
+
+class CheckpointQuerySerializer(StrictSerializer):
+    size = serializers.IntegerField(
+        min_value=1,
+        max_value=MAX_SIZE,
+        required=False,
+        help_text="Of a checkpoint that is kept; without it, the newest.",
+    )
+
+
+class ConsistencyQuerySerializer(StrictSerializer):
+    """Sizes of the tree; ``to`` is that of the newest checkpoint where it is left out."""
+
+    def get_fields(self) -> Fields:
+        # "from" is a word of Python's: it cannot be declared above.
+        bounds: dict[str, Any] = {"min_value": 1, "max_value": MAX_SIZE}
+        return {
+            "from": serializers.IntegerField(source="first", **bounds),
+            "to": serializers.IntegerField(source="second", required=False, **bounds),
+        }
+
+
+class InclusionProofSerializer(serializers.Serializer[Any]):
+    """``proof`` is a C2SP tlog-proof: a file that, with a pinned key, proves the entry it holds."""
+
+    index = serializers.IntegerField()
+    size = serializers.IntegerField(help_text="Of the tree of the checkpoint.")
+    leaf_hash = Base64Field(max_bytes=HASH_SIZE)
+    proof = serializers.CharField(source="text")
+
+
+class ConsistencyProofSerializer(serializers.Serializer[Any]):
+    hashes = serializers.ListField(child=Base64Field(max_bytes=HASH_SIZE))
+
+    def get_fields(self) -> Fields:
+        sizes: Fields = {
+            "from": serializers.IntegerField(source="first"),
+            "to": serializers.IntegerField(source="second"),
+        }
+        return sizes | super().get_fields()
+
+
+class ReceiptSerializer(serializers.ModelSerializer[AuditReceipt]):
+    anchored_at = TimestampField(read_only=True)
+
+    class Meta:
+        model = AuditReceipt
+        fields = ("anchor", "receipt", "anchored_at")
+        read_only_fields = fields
+
+
+class CheckpointSerializer(serializers.Serializer[Any]):
+    """``note`` is the C2SP checkpoint as it was signed. ``pending`` entries, counted to 100,000, are not yet sequenced;
+    the oldest of them is ``lag_seconds`` old.
+    """
+
+    origin = serializers.CharField(source="checkpoint.origin")
+    size = serializers.IntegerField(source="checkpoint.size")
+    root = Base64Field(  # type: ignore[assignment]  # DRF takes declared fields off the class
+        max_bytes=HASH_SIZE, source="checkpoint.root"
+    )
+    signed_at = TimestampField(source="row.signed_at")
+    note = serializers.CharField(source="row.note")
+    receipts = ReceiptSerializer(many=True)
+    pending = serializers.IntegerField(source="lag.pending")
+    lag_seconds = serializers.FloatField(source="lag.seconds")

@@ -92,8 +92,8 @@ def render(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
     )
     if isinstance(error, errors.Unauthenticated):
         response["WWW-Authenticate"] = _challenge(request)
-    if isinstance(error, errors.Throttled):
-        response["Retry-After"] = str(error.retry_after)
+    if "retry_after" in error.extra:
+        response["Retry-After"] = str(error.extra["retry_after"])
     if isinstance(error, ProtocolError):
         for name, value in error.headers.items():
             response[name] = value

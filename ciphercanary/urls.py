@@ -3,6 +3,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from accounts.api import JwksView
+from audit.api.proofs import CheckpointKeysView
 from ciphercanary import monitoring
 from ciphercanary.schema import SchemaView
 
@@ -13,6 +14,7 @@ urlpatterns = [
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("auth/", include("accounts.api_urls")),
     path(".well-known/jwks.json", JwksView.as_view(), name="jwks"),
+    path(".well-known/ciphercanary-audit-keys", CheckpointKeysView.as_view(), name="audit-keys"),
     path("health", monitoring.health, name="health"),
     path("livez", monitoring.livez, name="livez"),
     path("readyz", monitoring.readyz, name="readyz"),

@@ -59,8 +59,11 @@ def _translate_rest(error: exceptions.APIException, view: APIView | None) -> err
                 code="unsupported_media_type",
             )
         case exceptions.NotAcceptable():
+            answered = (
+                " or ".join(renderer.media_type for renderer in view.renderer_classes) if view else "JSON"
+            )
             return ProtocolError(
-                "Only application/json is answered.", status=HTTPStatus.NOT_ACCEPTABLE, code="not_acceptable"
+                f"Only {answered} is answered.", status=HTTPStatus.NOT_ACCEPTABLE, code="not_acceptable"
             )
         case exceptions.ParseError():
             return errors.Invalid("The body cannot be read.")

@@ -1,0 +1,83 @@
+"""Proofs of the log, its checkpoints, and the keys that verify them."""
+
+from collections.abc import Sequence
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit import actions, services
+from audit.models import READ_PERMISSION
+from audit.serializers import (
+    CheckpointQuerySerializer,
+    CheckpointSerializer,
+    ConsistencyProofSerializer,
+    ConsistencyQuerySerializer,
+    InclusionProofSerializer,
+)
+from audit.services import proofs
+from ciphercanary.rest import PUBLIC, ApiView, Caller, Rule
+from ciphercanary.rest.renderers import PlainTextRenderer
+
+KEYS_MAX_AGE = 300  # seconds; a next key signs only what comes after a checkpoint that covers its publication
+
+
+class ProofView(ApiView[Caller]):
+    renderer_classes = [JSONRenderer, PlainTextRenderer]
+    rules = {"GET": Rule(READ_PERMISSION, actions.PROOF_READ)}
+    concerns = ("audit_log", "log_id")
+
+    @extend_schema(
+        responses={
+            (200, JSONRenderer.media_type): InclusionProofSerializer,
+            (200, PlainTextRenderer.media_type): OpenApiTypes.STR,
+        }
+    )
+    def get(self, request: Request, log_id: int) -> Response:
+        """Where the entry stands in the tree: a C2SP tlog-proof, as a member of a JSON object or by itself."""
+        proof = proofs.prove_entry(services.find_log(reader=self.principal, log_id=log_id))
+        if isinstance(request.accepted_renderer, PlainTextRenderer):
+            return Response(proof.text, headers=attachment(log_id))
+        return Response(InclusionProofSerializer(proof).data)
+
+
+class CheckpointView(ApiView[Caller]):
+    rules = {"GET": Rule(READ_PERMISSION, actions.CHECKPOINT_READ)}
+
+    @extend_schema(parameters=[CheckpointQuerySerializer], responses=CheckpointSerializer)
+    def get(self, _request: Request) -> Response:
+        """The newest signed checkpoint, or that of a size; and how far the log has run ahead of it."""
+        head = proofs.find_checkpoint(reader=self.principal, **self.read_query(CheckpointQuerySerializer))
+        return Response(CheckpointSerializer(head).data)
+
+
+class ConsistencyView(ApiView[Caller]):
+    rules = {"GET": Rule(READ_PERMISSION, actions.CONSISTENCY_READ)}
+
+    @extend_schema(parameters=[ConsistencyQuerySerializer], responses=ConsistencyProofSerializer)
+    def get(self, _request: Request) -> Response:
+        """That the tree of one size begins with that of another (RFC 9162 section 2.1.4)."""
+        query = self.read_query(ConsistencyQuerySerializer)
+        proof = proofs.prove_consistency(reader=self.principal, **query)
+        return Response(ConsistencyProofSerializer(proof).data)
+
+
+class CheckpointKeysView(ApiView[Caller]):
+    """The public keys of checkpoints, one C2SP vkey a line, those of former and of coming checkpoints included."""
+
+    authentication_classes: Sequence[type[BaseAuthentication]] = ()
+    renderer_classes = [PlainTextRenderer]
+    rules = {"GET": Rule(PUBLIC, actions.CHECKPOINT_KEYS_READ)}
+
+    @extend_schema(operation_id="checkpoint_keys_read", responses=OpenApiTypes.STR)
+    def get(self, _request: Request) -> Response:
+        headers = {"Cache-Control": f"public, max-age={KEYS_MAX_AGE}"}
+        return Response("".join(f"{vkey}\n" for vkey in proofs.list_vkeys()), headers=headers)
+
+
+def attachment(log_id: int) -> dict[str, str]:
+    """The header that names the file of a proof."""
+    return {"Content-Disposition": f'attachment; filename="{log_id}.tlog-proof"'}
