@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from audit.models import AuditLog, AuditPending
+from django.db.models import QuerySet
+
+from audit.models import AuditLeaf, AuditLog, AuditPending
 from audit.tree import latest_checkpoint, read_tree
 from ciphercanary import metrics
 from ciphercanary.clock import database_now
@@ -21,11 +23,15 @@ class Lag:
 def read_lag() -> Lag:
     """By the database's clock."""
     oldest = AuditPending.objects.order_by("log_id").values("log_id")[:1]
-    moment = AuditLog.objects.filter(id__in=oldest).values_list("timestamp", flat=True).first()
-    if moment is None:
-        return Lag(0, 0.0)
-    pending = AuditPending.objects.all()[:COUNTED].count()
-    return Lag(pending, max(0.0, (database_now() - moment).total_seconds()))
+    seconds = _age(AuditLog.objects.filter(id__in=oldest))
+    return Lag(AuditPending.objects.all()[:COUNTED].count(), seconds)
+
+
+def read_unsigned_seconds() -> float:
+    """The age of the oldest entry in the tree that no checkpoint covers; 0.0 where there is none."""
+    newest = latest_checkpoint()
+    leaf = AuditLeaf.objects.filter(idx=newest.size if newest else 0).values("log_id")
+    return _age(AuditLog.objects.filter(id__in=leaf))
 
 
 def set_gauges() -> None:
@@ -35,3 +41,9 @@ def set_gauges() -> None:
     metrics.audit_pending_entries.set(lag.pending)
     metrics.audit_tree_size.set(read_tree().size)
     metrics.audit_checkpoint_size.set(checkpoint.size if checkpoint else 0)
+
+
+def _age(entry: QuerySet[AuditLog]) -> float:
+    """Seconds since the one entry was written, 0.0 without one."""
+    moment = entry.values_list("timestamp", flat=True).first()
+    return 0.0 if moment is None else max(0.0, (database_now() - moment).total_seconds())

@@ -31,4 +31,15 @@ audit_tree_size = Gauge("audit_tree_size", "Entries that are sequenced.", multip
 audit_checkpoint_size = Gauge(
     "audit_checkpoint_size", "Entries that the newest checkpoint covers.", multiprocess_mode="mostrecent"
 )
+audit_batch_size = Histogram(
+    "audit_batch_size",
+    "Records that one transaction of a writer has made durable.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+)
+audit_commit_seconds = Histogram(
+    "audit_commit_seconds",
+    "Time of one transaction of a writer, from taking the epoch's lock to the commit.",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+)
+jobs = Gauge("jobs", "Jobs by kind and status.", ["kind", "status"], multiprocess_mode="mostrecent")
 token_refusals_total = Counter("token_refusals_total", "Access tokens refused.", ["reason"])

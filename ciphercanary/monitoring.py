@@ -19,14 +19,15 @@ from redis.exceptions import RedisError
 import ciphercanary
 from accounts.authentication import authenticate_request
 from audit.epoch import read_epoch
-from audit.lag import set_gauges
+from audit.lag import read_lag, read_unsigned_seconds, set_gauges
 from ciphercanary import errors, kek, problems
 from ciphercanary.http import in_context
-from ciphercanary.metrics import active_keys_total
+from ciphercanary.jobs import count_by_status
+from ciphercanary.metrics import active_keys_total, jobs
 from ciphercanary.preparation import due_migrations
 from keys.services import count_keys_that_protect
 
-HEALTHY, UNHEALTHY, NOT_CONFIGURED = "healthy", "unhealthy", "not_configured"
+HEALTHY, LAGGING, UNHEALTHY, NOT_CONFIGURED = "healthy", "lagging", "unhealthy", "not_configured"
 VITAL = ("database", "audit", "key_encryption_key")
 
 type View = Callable[[HttpRequest], HttpResponse]
@@ -56,11 +57,11 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 
 @endpoint
 def health(_request: HttpRequest) -> JsonResponse:
-    """The specification's shape. Only what the answers depend on makes it 503; Redis gone is degraded."""
-    services = {name: _look(name) for name in (*VITAL, "redis")}
-    failing = {name for name, word in services.items() if word == UNHEALTHY}
-    vital = failing & set(VITAL)
-    status = UNHEALTHY if vital else "degraded" if failing else HEALTHY
+    """The specification's shape. Only what the answers depend on makes it 503; the rest gone is degraded."""
+    services = {name: _look(name) for name in (*VITAL, "sequencer", "redis")}
+    vital = UNHEALTHY in {services[name] for name in VITAL}
+    is_well = set(services.values()) <= {HEALTHY, NOT_CONFIGURED}
+    status = UNHEALTHY if vital else HEALTHY if is_well else "degraded"
     body = {
         "status": status,
         "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
@@ -82,10 +83,17 @@ def metrics(request: HttpRequest) -> HttpResponse:
             authenticate_request(request).require("system.read")
         except errors.DomainError as error:
             return problems.render(request, error)
-    active_keys_total.set(count_keys_that_protect())
-    set_gauges()
+    _measure()
     answer: HttpResponse = ExportToDjangoView(request)
     return answer
+
+
+def _measure() -> None:
+    active_keys_total.set(count_keys_that_protect())
+    set_gauges()
+    for kind, statuses in count_by_status().items():
+        for status, count in statuses.items():
+            jobs.labels(kind, status).set(count)
 
 
 def _in_metrics_networks(request: HttpRequest) -> bool:
@@ -111,7 +119,16 @@ def _probe_audit() -> str:
     read_epoch()
     with connection.cursor() as cursor:
         cursor.execute("SELECT id FROM audit_logs ORDER BY id DESC LIMIT 1")
-    return HEALTHY
+    # As audit.guard decides: from there on operations are refused.
+    return UNHEALTHY if read_lag().seconds >= settings.CC_AUDIT_LAG_LIMIT else HEALTHY
+
+
+def _probe_sequencer() -> str:
+    """By the oldest entry that has no place in the tree, or no signature over it: why does not matter here."""
+    seconds = max(read_lag().seconds, read_unsigned_seconds())
+    if seconds >= settings.CC_AUDIT_LAG_LIMIT:
+        return UNHEALTHY
+    return LAGGING if seconds * 2 >= settings.CC_AUDIT_LAG_LIMIT else HEALTHY
 
 
 def _probe_migrations() -> str:
@@ -135,5 +152,6 @@ _PROBES: dict[str, Callable[[], str]] = {
     "audit": _probe_audit,
     "migrations": _probe_migrations,
     "key_encryption_key": _probe_kek,
+    "sequencer": _probe_sequencer,
     "redis": _probe_redis,
 }
