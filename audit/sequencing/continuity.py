@@ -31,9 +31,8 @@ def find_gaps(rows: Sequence[Row], authentic: Sequence[Row]) -> list[Alarm]:
     among them are believed.
     """
     expected = dict(_numbers_before(rows)) | dict(_numbers_told(authentic))
-    for known in _stored(expected):
-        del expected[known]
-    return [_gap(number, row) for number, row in expected.items()]
+    stored = set(_stored(expected))
+    return [_gap(number, row) for number, row in expected.items() if number not in stored]
 
 
 def _numbers_before(rows: Iterable[Row]) -> Iterator[tuple[Number, Row]]:

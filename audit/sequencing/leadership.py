@@ -1,6 +1,7 @@
 """One process at a time appends to the tree, signs it and changes the keys that sign."""
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,7 +23,7 @@ def leading(*, waits: bool = False) -> Iterator[bool]:
             yield _lock_postgresql(waits=waits)
         return
     # BEGIN IMMEDIATE admits one writer, too, but the others would wait for it, or fail after 20 seconds.
-    with (settings.CC_HOME / LOCK_FILE).open("w") as file:
+    with os.fdopen(os.open(settings.CC_HOME / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
         except BlockingIOError:

@@ -1,0 +1,17 @@
+"""What these tests share is in ``tests.audit.sequencing.log``; here stands what pytest finds by itself."""
+
+import pytest
+
+from tests.audit.sequencing.log import listening
+
+
+@pytest.fixture
+def udp_server():
+    with listening("udp") as server:
+        yield server
+
+
+@pytest.fixture
+def tcp_server():
+    with listening("tcp") as server:
+        yield server
