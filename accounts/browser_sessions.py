@@ -12,6 +12,8 @@ from django.http import HttpRequest
 from accounts import services
 from accounts.authentication import origin_of
 from accounts.models import User
+from accounts.principals import Principal
+from accounts.roles import ROLES
 from audit.events import Source
 from ciphercanary.clock import database_now
 
@@ -29,6 +31,18 @@ def is_over(request: HttpRequest) -> bool:
     now = database_now()
     began_at = datetime.fromisoformat(request.session.setdefault(BEGAN_AT, now.isoformat()))
     return now - began_at >= timedelta(hours=settings.CC_SESSION_ABSOLUTE_HOURS)
+
+
+def principal_of(request: HttpRequest, user: User) -> Principal:
+    """The session's user with the rights of his role. He logged in when the session began."""
+    return Principal(
+        actor=origin_of(request, Source.ADMIN).user(user.id, user.username),
+        user_id=user.id,
+        role=user.role,
+        permissions=ROLES[user.role],
+        subject_version=user.subject_version,
+        auth_time=datetime.fromisoformat(request.session[BEGAN_AT]),
+    )
 
 
 def record_log_out(request: HttpRequest) -> None:

@@ -3,15 +3,15 @@ from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from accounts.authentication import name_actor, origin_of
-from accounts.browser_sessions import is_over
+from accounts.authentication import name_actor
+from accounts.browser_sessions import is_over, principal_of
 from accounts.models import User
-from audit.events import Source
+from ciphercanary.http import in_context
 from ciphercanary.middleware import Handler, is_api
 
 
 class SessionLifetime:
-    """Ends a browser session that is over, and names its user for the record of a refusal."""
+    """Ends a browser session that is over. Of another, ``request.principal`` is its user, and named as the actor."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -29,4 +29,6 @@ def _look_at_session(request: HttpRequest) -> None:
     if is_over(request):
         request.session.flush()
     elif isinstance(request.user, User):
-        name_actor(request, origin_of(request, Source.ADMIN).user(request.user.id, request.user.username))
+        principal = principal_of(request, request.user)
+        name_actor(request, principal.actor)
+        in_context(request).principal = principal  # type: ignore[attr-defined]  # the kernel knows no Principal
