@@ -24,12 +24,11 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 secure_scheme_headers: dict[str, str] = {}
 accesslog = None
 loglevel = "warning"
-# gunicorn's own records go to the root logger, and so through the redacting formatter.
-logs.configure(level=settings.LOG_LEVEL, log_format=settings.LOG_FORMAT)
-logconfig_dict = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "loggers": {"gunicorn.error": {"level": "WARNING", "handlers": [], "propagate": True}},
+# All of ours, with gunicorn's own records sent to the root logger: what is left out here gunicorn fills with a
+# handler of its own, which would write the text of exceptions past the redaction.
+_logs = logs.configuration(level=settings.LOG_LEVEL, log_format=settings.LOG_FORMAT)
+logconfig_dict = _logs | {
+    "loggers": _logs["loggers"] | {"gunicorn.error": {"level": "WARNING", "handlers": [], "propagate": True}}
 }
 
 

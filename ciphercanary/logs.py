@@ -64,26 +64,29 @@ type Fields = MutableMapping[str, Any]
 
 def configure(*, level: str, log_format: str) -> None:
     """Send every logger of the process through one formatter; ``log_format`` is ``json`` or ``text``."""
+    logging.config.dictConfig(configuration(level=level, log_format=log_format))
+
+
+def configuration(*, level: str, log_format: str) -> dict[str, Any]:
+    """What ``configure`` sets, in the form of ``logging.config.dictConfig``."""
     renderer: Any = (
         structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer()
     )
     shared = [_add_record_fields, _keep_allowed, _redact]
-    logging.config.dictConfig(
-        {
-            "version": 1,
-            "disable_existing_loggers": False,
-            "formatters": {
-                "structured": {
-                    "()": structlog.stdlib.ProcessorFormatter,
-                    "foreign_pre_chain": [structlog.stdlib.ExtraAdder()],
-                    "processors": [*shared, renderer],
-                }
-            },
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
-            "root": {"handlers": ["stderr"], "level": level},
-            "loggers": {name: {"level": level} for name, level in QUIETER.items()},
-        }
-    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structured": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": [structlog.stdlib.ExtraAdder()],
+                "processors": [*shared, renderer],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {name: {"level": level} for name, level in QUIETER.items()},
+    }
 
 
 def _add_record_fields(_logger: Any, _method: str, fields: Fields) -> Fields:
