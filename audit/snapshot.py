@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 @contextmanager
 def one_snapshot() -> Iterator[None]:
-    """Whatever is read inside stood in the database at one moment. Nothing is written meanwhile.
+    """Whatever is read inside stood in the database at one moment. Only for reading.
 
     Raises TransactionManagementError inside a transaction, which may have its snapshot already.
     """
