@@ -55,7 +55,12 @@ def create_private_file(path: Path, content: bytes) -> None:
 
 def replace_private_file(path: Path, content: bytes) -> None:
     """The same for a file that may be there: whoever reads it sees the old content or the new."""
-    _write_unfinished(path, content).replace(path)
+    unfinished = _write_unfinished(path, content)
+    try:
+        unfinished.replace(path)
+    except OSError:
+        unfinished.unlink()
+        raise
     _sync_folder(path.parent)
 
 

@@ -31,6 +31,9 @@ class Kind(StrEnum):
     SEQUENCE_GAP = "sequence_gap"  # numbers of a writer are missing
     MAC_MISMATCH = "mac_mismatch"  # the row is not as the application wrote it
     ENTRY_MISSING = "entry_missing"  # the row has gone before it was sequenced
+    INTEGRITY_FAILED = (
+        "integrity_failed"  # the tree or a key was altered, so that nothing more is sequenced or signed
+    )
     CHECKPOINT_INCONSISTENT = "checkpoint_inconsistent"  # the tree contradicts what was signed, or itself
 
 

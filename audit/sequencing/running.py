@@ -19,6 +19,7 @@ from audit.sequencing.head import check_head
 from audit.sequencing.step import batch_size, sequence_step
 from audit.tree import latest_checkpoint
 from ciphercanary.errors import DomainError
+from ciphercanary.row_mac import IntegrityFailed
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Sequencer:
         self._thin_out_due = 0.0
         self._failures = 0
         self._has_failed = False
+        self._alarm_due: dict[Kind, float] = {}
 
     def prepare(self) -> None:
         """Compare the database, as soon as it is there, with what this host remembers. Raises OlderDatabase."""
@@ -80,9 +82,16 @@ class Sequencer:
         """What is refused for a reason of its own does not keep the others from their work."""
         try:
             return duty()
+        except (CheckpointRefused, IntegrityFailed) as error:
+            self._alarm(alarm_of(error))
         except (DomainError, OSError) as error:
             self._note_failure(error)
-            return None
+        return None
+
+    def _alarm(self, alarm: Alarm) -> None:
+        if time.monotonic() >= self._alarm_due.get(alarm.kind, 0.0):
+            self._alarm_due[alarm.kind] = time.monotonic() + ALARM_AGAIN_SECONDS
+            sound([alarm])
 
     def _note_failure(self, error: Exception) -> None:
         logger.error("the sequencer goes on in a moment", exc_info=error)
@@ -110,31 +119,24 @@ class Checkpointing:
 
     def __init__(self) -> None:
         self._due = 0.0
-        self._alarm_due = 0.0
 
     def run(self, *, at_once: bool = False) -> None:
-        """What contradicts what was signed is told by an alarm. Raises the other errors of ``sign_checkpoint``."""
+        """Raises what ``sign_checkpoint`` raises."""
         if not at_once and time.monotonic() < self._due:
             return
         begun = time.monotonic()
-        try:
-            if sign_checkpoint():
-                self._due = begun + CHECKPOINT_SECONDS
-            promote_covered_keys()
-        except CheckpointRefused as refused:
-            self._alarm(refused)
-
-    def _alarm(self, refused: CheckpointRefused) -> None:
-        if time.monotonic() >= self._alarm_due:
-            self._alarm_due = time.monotonic() + ALARM_AGAIN_SECONDS
-            sound([alarm_of(refused)])
+        if sign_checkpoint():
+            self._due = begun + CHECKPOINT_SECONDS
+        promote_covered_keys()
 
 
-def alarm_of(refused: CheckpointRefused) -> Alarm:
+def alarm_of(error: CheckpointRefused | IntegrityFailed) -> Alarm:
     """What contradicts what, in the words of the check that found it."""
-    return Alarm(
-        kind=Kind.CHECKPOINT_INCONSISTENT, expected="the tree that was signed", found=str(refused.__cause__)
-    )
+    if isinstance(error, CheckpointRefused):
+        kind, found = Kind.CHECKPOINT_INCONSISTENT, str(error.__cause__)
+    else:
+        kind, found = Kind.INTEGRITY_FAILED, error.detail
+    return Alarm(kind=kind, expected="what was written or signed before", found=found)
 
 
 def pause_after(sequenced: int) -> float:

@@ -1,0 +1,198 @@
+"""The keys that sign: published before they are used, wrapped, and wiped when others sign."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from audit import actions
+from audit.checkpoint import CheckpointInvalid, VerifierKey, open_note
+from audit.models import AuditLeaf, AuditLog, CheckpointKey
+from audit.sequencing.checkpoint_keys import (
+    active_signers,
+    establish_checkpoint_keys,
+    origin,
+    promote_covered_keys,
+    rotate_checkpoint_keys,
+    trusted_keys,
+)
+from audit.sequencing.checkpointing import sign_checkpoint
+from audit.sequencing.running import checkpoint_now
+from audit.sequencing.step import sequence_step
+from audit.tree import latest_checkpoint
+from ciphercanary.crypto.errors import UnwrapFailed
+from ciphercanary.errors import Conflict
+from ciphercanary.row_mac import IntegrityFailed
+from tests.audit.sequencing.log import ACTOR, sequence_all, write
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def states():
+    return sorted(CheckpointKey.objects.values_list("algorithm", "state"))
+
+
+def keys_of(state):
+    public_keys = {bytes(row.public_key) for row in CheckpointKey.objects.filter(state=state)}
+    return [key for key in trusted_keys() if key.public_key in public_keys]
+
+
+def published():
+    rows = AuditLog.objects.filter(action=actions.CHECKPOINT_KEY_PUBLISHED).order_by("id")
+    return [(row, json.loads(row.meta)["vkeys"]) for row in rows]
+
+
+def begin_anew():
+    CheckpointKey.objects.all().delete()
+    establish_checkpoint_keys()
+
+
+def test_the_first_keys_are_active_and_published_whole():
+    begin_anew()
+
+    assert states() == [("ed25519", "active"), ("ml-dsa-44", "active")]
+    [(entry, vkeys)] = published()
+    assert vkeys == [key.vkey for key in trusted_keys()]
+    assert [VerifierKey.parse(vkey) for vkey in vkeys] == trusted_keys()
+    assert entry.object_id == ",".join(
+        CheckpointKey.objects.order_by("created_at").values_list("kid", flat=True)
+    )
+    assert (entry.object_type, entry.actor_name) == ("checkpoint_key", "checkpoint-keys")
+
+
+def test_a_start_makes_the_keys_that_are_missing_and_no_more():
+    before = trusted_keys()
+    establish_checkpoint_keys()
+    assert trusted_keys() == before
+
+    CheckpointKey.objects.filter(algorithm="ml-dsa-44").delete()
+    with pytest.raises(IntegrityFailed, match="no key to sign checkpoints with"):
+        active_signers()
+    establish_checkpoint_keys()
+    assert states() == [("ed25519", "active"), ("ml-dsa-44", "active")]
+    assert before[0] in trusted_keys()
+    assert len(published()[-1][1]) == 1
+
+
+def test_private_halves_are_stored_wrapped_and_bound_to_their_row():
+    ed25519, ml_dsa = CheckpointKey.objects.order_by("algorithm")
+    assert len(bytes(ed25519.wrapped)) == len(bytes(ml_dsa.wrapped)) == 1 + 12 + 32 + 16
+
+    ed25519.wrapped, ml_dsa.wrapped = ml_dsa.wrapped, ed25519.wrapped
+    ed25519.save_with_mac()
+    ml_dsa.save_with_mac()
+    with pytest.raises(UnwrapFailed):
+        active_signers()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"public_key": b"0" * 32}, {"state": "retired"}, {"created_at": datetime(2020, 1, 1, tzinfo=UTC)}],
+)
+def test_a_key_altered_by_hand_is_neither_shown_nor_used(change):
+    CheckpointKey.objects.filter(algorithm="ed25519").update(**change)
+    with pytest.raises(IntegrityFailed):
+        trusted_keys()
+
+
+# --- rotation
+
+
+def test_the_next_keys_are_published_and_do_not_sign_yet():
+    begin_anew()
+    checkpoint_now()
+    old = keys_of("active")
+
+    keys = rotate_checkpoint_keys(ACTOR)
+    assert keys == keys_of("next")
+    assert [key.algorithm for key in keys] == ["ed25519", "ml-dsa-44"]
+    assert published()[-1][1] == [key.vkey for key in keys]
+    assert trusted_keys() == [*old, *keys]
+    assert [key for key, _ in active_signers()] == old
+
+
+def test_they_sign_once_the_old_keys_have_signed_their_publication():
+    begin_anew()
+    old = keys_of("active")
+    keys = rotate_checkpoint_keys(ACTOR)
+    promote_covered_keys()
+    assert keys_of("next") == keys  # nothing is signed yet
+
+    sequence_step()
+    promote_covered_keys()
+    assert keys_of("next") == keys  # it is in the tree, and still nothing is signed
+
+    covering = sign_checkpoint()
+    [leaf] = AuditLeaf.objects.filter(log_id=published()[-1][0].id)
+    assert leaf.idx < covering.size
+    open_note(covering.note, old)
+    with pytest.raises(CheckpointInvalid):
+        open_note(covering.note, keys)
+
+    promote_covered_keys()
+    assert (keys_of("retired"), keys_of("active"), keys_of("next")) == (old, keys, [])
+    sequence_step()
+    open_note(sign_checkpoint().note, keys)
+    with pytest.raises(CheckpointInvalid):
+        open_note(latest_checkpoint().note, old)
+
+
+def test_a_checkpoint_from_before_the_publication_does_not_promote():
+    begin_anew()
+    write(3)
+    checkpoint_now()
+    rotate_checkpoint_keys(ACTOR)
+    sequence_all()
+    promote_covered_keys()
+
+    assert len(keys_of("next")) == 2
+
+
+def test_a_checkpoint_that_the_old_keys_did_not_sign_does_not_promote():
+    begin_anew()
+    rotate_checkpoint_keys(ACTOR)
+    sequence_all()
+    checkpoint = sign_checkpoint()
+    forged = checkpoint.note.replace("\n1\n", "\n9\n").replace(f"\n{checkpoint.size}\n", "\n9\n")
+    type(checkpoint).objects.create(size=9, note=forged, signed_at=checkpoint.signed_at)
+    promote_covered_keys()
+
+    assert len(keys_of("next")) == 2
+
+
+def test_the_private_half_of_a_retired_key_is_wiped():
+    begin_anew()
+    rotate_checkpoint_keys(ACTOR)
+    checkpoint_now()
+
+    assert [bytes(row.wrapped) for row in CheckpointKey.objects.filter(state="retired")] == [b"", b""]
+    rotated = AuditLog.objects.get(action=actions.CHECKPOINT_KEY_ROTATED)
+    retired = CheckpointKey.objects.filter(state="retired").order_by("created_at")
+    assert json.loads(rotated.meta) == {"retired": [row.kid for row in retired]}
+
+
+def test_a_second_rotation_waits_for_the_first():
+    begin_anew()
+    rotate_checkpoint_keys(ACTOR)
+    with pytest.raises(Conflict, match="wait for a checkpoint"):
+        rotate_checkpoint_keys(ACTOR)
+    assert len(published()) == 2
+
+    checkpoint_now()
+    rotate_checkpoint_keys(ACTOR)
+    checkpoint_now()
+    assert len(keys_of("retired")) == 4
+    assert len(keys_of("active")) == 2
+
+
+def test_every_checkpoint_of_former_keys_is_believed():
+    begin_anew()
+    notes = []
+    for _ in range(3):
+        notes.append(checkpoint_now().note)
+        rotate_checkpoint_keys(ACTOR)
+        notes.append(checkpoint_now().note)
+
+    sizes = [open_note(note, trusted_keys()).size for note in notes]
+    assert sizes == sorted(sizes)
+    assert {key.name for key in trusted_keys()} == {origin()}

@@ -1,0 +1,168 @@
+"""What the host remembers of the log, so that an older database does not pass for the present one."""
+
+import json
+import stat
+
+import pytest
+from django.conf import settings
+
+from audit import actions, merkle
+from audit.errors import OlderDatabase
+from audit.models import AuditLog, AuditTree
+from audit.sequencing.checkpointing import sign_checkpoint
+from audit.sequencing.head import Head, accept_older_database, check_head, read_head, write_head
+from audit.sequencing.running import checkpoint_now
+from audit.sequencing.step import sequence_step
+from ciphercanary.errors import Conflict
+from tests.audit.sequencing.log import ACTOR, altered, sequence_all, write, write_many
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def head_file():
+    return settings.CC_HOME / "audit-head"
+
+
+def signed(entries):
+    write_many(entries)
+    sequence_all()
+    return sign_checkpoint()
+
+
+def become_older():
+    """As after a restore of an empty database: all that is left is what the host remembers."""
+    for table in ("audit_logs", "audit_pending", "audit_leaves", "audit_tiles", "audit_checkpoints"):
+        altered(f"DELETE FROM {table}")  # noqa: S608 - our own tables
+    AuditTree.objects.update(size=0, edge=b"", root=merkle.EMPTY_ROOT)
+
+
+def test_the_head_is_written_after_each_checkpoint():
+    for entries in (3, 300):
+        signed(entries)
+        tree = AuditTree.objects.get()
+        assert read_head() == Head(tree.size, bytes(tree.root))
+    assert head_file().read_text().startswith("303 ")
+    assert head_file().read_text().count("\n") == 1
+    assert stat.S_IMODE(head_file().stat().st_mode) == 0o600
+    assert list(settings.CC_HOME.glob(".unfinished-*")) == []
+
+
+def test_a_database_that_has_grown_is_taken():
+    signed(300)
+    write_many(5)
+    sequence_step()
+    check_head()
+
+
+def test_a_fresh_installation_remembers_nothing(caplog):
+    check_head()
+    assert read_head() is None
+    assert caplog.text == ""
+
+
+def test_a_missing_head_of_a_log_is_written_anew_with_a_warning(caplog):
+    signed(3)
+    head_file().unlink()
+    check_head()
+
+    assert read_head().size == 3
+    assert "audit-head is missing" in caplog.text
+
+
+def test_an_older_database_is_refused_with_the_remedy():
+    signed(5)
+    become_older()
+    write(2)
+    sequence_step()
+
+    with pytest.raises(OlderDatabase, match=r"holds 2 entries .* has seen 5.*accept_older_database --reason"):
+        check_head()
+
+
+def test_another_log_of_that_size_is_refused():
+    signed(5)
+    become_older()
+    write_many(9)
+    sequence_step()
+
+    with pytest.raises(OlderDatabase, match=r"first 5 entries .* are not those"):
+        check_head()
+
+
+def test_a_size_without_its_tiles_is_refused():
+    signed(5)
+    altered("DELETE FROM audit_tiles")
+    with pytest.raises(OlderDatabase):
+        check_head()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"5\n", b"five root\n", b"5 AAAA", b"\xff\xfe", b"-1 " + b"A" * 43 + b"=\n"]
+)
+def test_a_head_that_says_nothing_is_refused(content):
+    signed(5)
+    head_file().write_bytes(content)
+    with pytest.raises(OlderDatabase, match="accept_older_database"):
+        check_head()
+
+
+def test_a_database_that_is_exchanged_while_it_runs_is_not_signed():
+    signed(5)
+    become_older()
+    write(9)
+    sequence_step()
+
+    with pytest.raises(Exception, match="not the one that was signed before") as caught:
+        sign_checkpoint()
+    assert isinstance(caught.value.__cause__, OlderDatabase)
+    assert read_head().size == 5
+
+
+# --- accepting
+
+
+def test_an_older_database_is_accepted_on_record():
+    signed(5)
+    lost = read_head()
+    become_older()
+    write(2)
+    sequence_step()
+
+    assert accept_older_database(reason="the disk is gone", actor=ACTOR) == 2
+    check_head()
+    assert read_head().size == 2
+    entry = AuditLog.objects.get(action=actions.LOG_ROLLBACK_ACCEPTED)
+    meta = json.loads(entry.meta)
+    assert meta == {
+        "head_size": 5,
+        "head_root": lost.encode().split()[1].decode(),
+        "database_size": 2,
+        "reason": "the disk is gone",
+    }
+    assert checkpoint_now().size == 3
+
+
+def test_an_unreadable_head_can_be_accepted_too():
+    signed(5)
+    head_file().write_text("nothing")
+    accept_older_database(reason="somebody wrote into it", actor=ACTOR)
+
+    check_head()
+    assert json.loads(AuditLog.objects.get(action=actions.LOG_ROLLBACK_ACCEPTED).meta)["head_size"] is None
+
+
+def test_where_nothing_is_lost_there_is_nothing_to_accept():
+    with pytest.raises(Conflict):
+        accept_older_database(reason="why not", actor=ACTOR)
+    signed(5)
+    with pytest.raises(Conflict):
+        accept_older_database(reason="why not", actor=ACTOR)
+    assert not AuditLog.objects.filter(action=actions.LOG_ROLLBACK_ACCEPTED).exists()
+
+
+def test_a_head_that_cannot_be_written_leaves_nothing_behind():
+    head_file().mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_head(Head(6, b"x" * 32))
+    head_file().rmdir()
+    assert list(settings.CC_HOME.glob(".unfinished-*")) == []

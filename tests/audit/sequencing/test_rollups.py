@@ -1,0 +1,125 @@
+"""How much each key is used is exactly what the log says."""
+
+import random
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from django.db.models import Count, Max, Sum
+from django.db.models.functions import TruncHour
+
+from audit.entry_rows import entry_row, insert_rows
+from audit.events import Actor, Event, Source
+from audit.models import AuditLog, UsageRollup
+from audit.sequencing.rollups import COLUMNS
+from audit.sequencing.step import sequence_step
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BEGIN = datetime(2026, 3, 28, 23, 30, tzinfo=UTC)
+
+
+def user(user_id):
+    return Actor(
+        user_id=user_id,
+        actor_type="user",
+        actor_name="dora",
+        auth_method="",
+        token_id="",
+        client_ip="",
+        user_agent="",
+        source=Source.API,
+        request_id="",
+    )
+
+
+def any_event(chance):
+    return Event(
+        action=chance.choice(["crypto.message.encrypted", "crypto.message.decrypted", "keys.key.rotated"]),
+        object_type=chance.choice(["key", "key", "key", "user"]),
+        object_id=chance.choice(["k1", "k2", "k3", ""]),
+        object_version=chance.choice([None, 1, 2]),
+        outcome=chance.choice(["ok", "ok", "denied", "error"]),
+        count=chance.choice([1, 1, 7]),
+        size=chance.choice([None, 0, 1000]),
+    )
+
+
+def write_some(chance, number):
+    users = [None, uuid4(), uuid4()]
+    writer, rows = uuid4(), []
+    for wseq in range(1, number + 1):
+        at = BEGIN + timedelta(microseconds=chance.randrange(3 * 3600 * 10**6))
+        actor = user(chance.choice(users))
+        rows.append(entry_row(any_event(chance), actor, at=at, writer=writer, wseq=wseq))
+    insert_rows(rows)
+
+
+def counted_by_the_database():
+    operations = AuditLog.objects.filter(object_type="key", action__startswith="crypto.").exclude(
+        object_id=""
+    )
+    groups = (
+        operations.order_by()
+        .annotate(hour=TruncHour("timestamp"))
+        .values("object_id", "object_version", "user_id", "action", "outcome", "hour")
+        .annotate(number=Sum("count"), octets=Sum("size"), last=Max("timestamp"), rows=Count("id"))
+    )
+    found = {}
+    for group in groups:
+        bucket = (
+            group["object_id"],
+            group["object_version"] or 0,
+            str(group["user_id"] or ""),
+            group["action"],
+            group["outcome"],
+            group["hour"],
+        )
+        found[bucket] = (group["number"], group["octets"] or 0, group["last"])
+    return found
+
+
+def rolled_up():
+    return {row[:6]: row[6:] for row in UsageRollup.objects.values_list(*COLUMNS)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_roll_ups_are_what_the_database_counts_in_the_log(seed):
+    chance = random.Random(seed)  # noqa: S311 - made-up entries
+    for _ in range(4):
+        write_some(chance, 150)
+        sequence_step()
+
+    assert len(rolled_up()) > 100
+    assert rolled_up() == counted_by_the_database()
+
+
+def test_what_is_no_operation_with_a_key_is_not_counted():
+    kinds = [
+        Event(action="crypto.random.generated", size=10),
+        Event(action="keys.key.rotated", object_type="key", object_id="k"),
+        Event(action="crypto.message.encrypted", object_type="user", object_id="k"),
+        Event(action="crypto.message.encrypted", object_type="key"),
+    ]
+    insert_rows(
+        [
+            entry_row(event, user(None), at=BEGIN, writer=uuid4(), wseq=1)
+            for event in [*kinds, Event(action="crypto.message.encrypted", object_type="key", object_id="k")]
+        ]
+    )
+
+    assert sequence_step() == 5
+    assert Counter(row[0] for row in rolled_up()) == {"k": 1}
+
+
+def test_an_hour_is_one_of_utc_and_the_last_time_is_the_latest():
+    times = [BEGIN, BEGIN + timedelta(minutes=29, microseconds=5), BEGIN + timedelta(minutes=10)]
+    event = Event(action="crypto.message.encrypted", object_type="key", object_id="k", size=3)
+    for at in times:
+        insert_rows([entry_row(event, user(None), at=at, writer=uuid4(), wseq=1)])
+        sequence_step()
+
+    [row] = UsageRollup.objects.all()
+    assert (row.hour, row.last_at) == (datetime(2026, 3, 28, 23, tzinfo=UTC), times[1])
+    assert (row.count, row.size) == (3, 9)
