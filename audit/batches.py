@@ -18,6 +18,7 @@ from audit.events import Actor, Event
 from audit.sequence import Numbering
 from audit.stamps import EpochStamp
 from ciphercanary.errors import DomainError
+from ciphercanary.metrics import audit_batch_size, audit_commit_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +112,7 @@ class Batch:
             for ticket in self.tickets:
                 ticket.release()
 
+    @audit_commit_seconds.time()
     def _transact(self) -> None:
         with transaction.atomic(durable=True):
             epoch, now = hold_epoch()
@@ -121,6 +123,7 @@ class Batch:
                 insert_rows(rows)
             self.stage = Stage.COMMITTING
         self.numbering.advance(len(rows))
+        audit_batch_size.observe(len(rows))
 
     def _rows(self, epoch: int, now: datetime) -> list[dict[str, object]]:
         rows: list[dict[str, object]] = []
