@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from accounts import services as accounts
 from accounts.models import RecoveryCode, RefreshToken, SigningKey, TotpDevice, User
-from audit.models import AuditLog, AuditTrail, SecurityEpoch
+from audit.models import AuditExport, AuditLog, AuditTrail, SecurityEpoch
+from ciphercanary import jobs
 from ciphercanary.models import Instance, KeyEncryptionKey, SystemKey
 from keys import services as keys
 from keys.models import Key, KeyRotation, KeyVersion
@@ -29,6 +30,13 @@ PROVOCATIONS = {
     "audit_logs_outcome_is_known": (AuditLog, {}, {"writer": uuid.uuid4(), "outcome": "perhaps"}),
     "audit_logs_count_is_positive": (AuditLog, {}, {"writer": uuid.uuid4(), "count": 0}),
     "security_epoch_is_single": (SecurityEpoch, {}, {"id": 2}),
+    "auditexport_status_is_known": (AuditExport, {}, {"status": "asleep"}),
+    "auditexport_lease_while_running": (AuditExport, {}, {"status": "running"}),
+    "auditexport_finished_when_ended": (AuditExport, {}, {"status": "cancelled"}),
+    "auditexport_failure_has_a_code": (AuditExport, {}, {"status": "failed", "finished_at": NOW}),
+    "auditexport_progress_within_total": (AuditExport, {}, {"done": 2, "total": 1}),
+    "audit_exports_format_is_known": (AuditExport, {}, {"format": "xml"}),
+    "audit_exports_result_when_succeeded": (AuditExport, {}, {"status": "succeeded", "finished_at": NOW}),
     "users.username": (User, {}, {}),
     "users.email": (User, {"username": "mila"}, {"username": "nina"}),
     "users_role_is_known": (User, {}, {"username": "root", "role": "root"}),
@@ -111,6 +119,7 @@ def rows(admin):
     keys.rotate_key(**everybody, key_id=key.id, reason="a second version")
     keys.default_key(admin.principal, "aes-256")
     accounts.confirm_totp(**everybody, **code_to_confirm(None, admin))
+    jobs.submit(AuditExport(format="jsonl"))
 
 
 def copy_of(model, which, changes):
