@@ -201,6 +201,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [],  # ciphercanary.rest.ApiView denies what has no rule
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "ciphercanary.schema.ApiSchema",
+    "URL_FORMAT_OVERRIDE": None,  # the Accept header decides; "format" is a parameter like any other
     "EXCEPTION_HANDLER": "ciphercanary.rest.exceptions.handle_exception",
     "UNAUTHENTICATED_USER": "accounts.principals.AnonymousPrincipal",
 }
@@ -211,6 +212,10 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ExportFormatEnum": ["jsonl", "csv", "tiles"],  # "format" means two things
+        "RandomFormatEnum": ["base64", "hex"],
+    },
     "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
 }
 SIMPLE_JWT = {

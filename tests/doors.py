@@ -7,7 +7,7 @@ the product and this table differ, a test fails. A route that is not in it fails
 import base64
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
 from itertools import count
@@ -23,6 +23,8 @@ from tests.personas import PASSWORD, Persona, b64
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PUBLIC, AUTHENTICATED = "public", "authenticated"
 REASON = {"reason": "because the test says so"}
+EXPORT, FINISHED_EXPORT = "export", "finished export"  # states of a target that is no key
+SEQUENCED = "sequenced"  # state of the log: a checkpoint covers every entry
 _numbers = count(1)
 
 
@@ -58,6 +60,7 @@ class Target:
     key_id: UUID
     ciphertext: str = ""
     log_id: int = 0
+    export_id: UUID = field(default_factory=uuid4)
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ class Door:
     """One method of one route: the permission it asks for, a good request, and the answer to it.
 
     ``about`` says what kind of object the request names. ``state`` is what a key must be for the answer to be
-    ``status``. ``body`` is made from the target and the account whose credentials the request may hold.
+    ``status``. ``body`` is made from the target and the account whose credentials the request may hold; ``query``
+    holds the parameters that are required.
     """
 
     permission: str
@@ -73,6 +77,7 @@ class Door:
     about: str = ""
     state: str = "active"
     body: Callable[[Target, Persona], Mapping[str, Any]] | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
     ends_session: bool = False
 
 
@@ -90,6 +95,10 @@ def _encryption(target, _account):
 
 def _key_action(permission, state="active", status=200):
     return Door(permission, status, about="key", state=state, body=lambda *_: REASON)
+
+
+def _export(state=EXPORT):
+    return Door("audit.export", about="export", state=state)
 
 
 def _new_key(*_):
@@ -149,7 +158,18 @@ DOORS: Mapping[str, Mapping[str, Door]] = {
     # audit
     "audit-logs": {"GET": Door("audit.read")},
     "audit-log": {"GET": Door("audit.read", about="log")},
+    "audit-proof": {"GET": Door("audit.read", about="log", state=SEQUENCED)},
+    "audit-checkpoint": {"GET": Door("audit.read", state=SEQUENCED)},
+    "audit-consistency": {"GET": Door("audit.read", state=SEQUENCED, query={"from": "1"})},
+    "audit-keys": {"GET": Door(PUBLIC)},
     "audit-trail": {"GET": Door("audit.read")},
+    "audit-exports": {
+        "GET": Door("audit.export"),
+        "POST": Door("audit.export", 202, body=lambda *_: {"format": "jsonl"}),
+    },
+    "audit-export": {"GET": _export()},
+    "audit-export-cancel": {"POST": _export()},
+    "audit-export-result": {"GET": _export(FINISHED_EXPORT)},
     # authentication
     "log-in": {"POST": Door(PUBLIC, body=_log_in)},
     "refresh": {"POST": Door(PUBLIC, body=_refresh)},
@@ -175,14 +195,18 @@ def door_of(route: Route, method: str) -> Door | None:
 
 
 def path_of(route: Route, target: Target) -> str:
-    return route.path.format(key_id=target.key_id, version=1, log_id=target.log_id)
+    return route.path.format(
+        key_id=target.key_id, version=1, log_id=target.log_id, export_id=target.export_id
+    )
 
 
 def make_target(owner: Persona, state: str = "active") -> Target:
     """A key of the owner's in that state, with a ciphertext, and an entry of the log about an act of his.
 
-    He may have created it when his role was another.
+    Or an export of his. He may have made it when his role was another.
     """
+    if state in {EXPORT, FINISHED_EXPORT}:
+        return replace(missing_target(), export_id=_make_export(owner, state))
     from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
     from audit.models import AuditLog  # noqa: PLC0415 - models need a set-up Django
     from keys import services  # noqa: PLC0415
@@ -197,8 +221,30 @@ def make_target(owner: Persona, state: str = "active") -> Target:
     return target
 
 
-def missing_target() -> Target:
+def missing_target(state: str = "") -> Target:
+    if state == SEQUENCED:
+        _sequence()
     return Target(key_id := uuid4(), _seal(key_id, None), 2**53 - 1)
+
+
+def _sequence() -> None:
+    from audit.sequencing.running import checkpoint_now  # noqa: PLC0415 - models need a set-up Django
+
+    checkpoint_now()
+
+
+def _make_export(owner: Persona, state: str) -> UUID:
+    from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
+    from audit import services  # noqa: PLC0415
+    from audit.selection import LogCriteria  # noqa: PLC0415
+    from ciphercanary.jobs.running import run_job  # noqa: PLC0415
+
+    principal = replace(owner.principal, permissions=PERMISSIONS)
+    criteria = LogCriteria(object_id="of no entry")
+    export = services.request_export(principal=principal, export_format="jsonl", criteria=criteria)
+    if state == FINISHED_EXPORT:
+        run_job("audit_export", export.id, lambda: False)
+    return export.id
 
 
 def move(target: Target, state: str) -> None:
@@ -224,6 +270,8 @@ def move(target: Target, state: str) -> None:
             services.rotate_key(**order)
             if state != "rotated":
                 services.disable_version(**order, version=1)
+        case "sequenced":
+            _sequence()
 
 
 def _now():

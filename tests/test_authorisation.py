@@ -1,6 +1,7 @@
 """The authorisation matrix: every route, every method, every role, every object, against a table typed in here."""
 
 from itertools import count, product
+from urllib.parse import urlencode
 
 import pytest
 
@@ -112,14 +113,15 @@ def target_of(kind, account, people, state):
         case "other's":
             return make_target(people.account("stranger"), state)
         case "missing":
-            return missing_target()
+            return missing_target(state)
 
 
 def ask(people, route, method, role, target):
     door = door_of(route, method)
     empty = {} if method == "POST" else None
     body = door.body(target, people.account(role)) if door and door.body else empty
-    answer = people.client(role).send(method, path_of(route, target), body, X_Request_ID="matrix")
+    query = f"?{urlencode(door.query)}" if door and door.query else ""
+    answer = people.client(role).send(method, path_of(route, target) + query, body, X_Request_ID="matrix")
     if door and door.ends_session:
         people.dismiss(role)
     return answer

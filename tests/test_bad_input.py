@@ -91,6 +91,7 @@ def doors(matches):
 
 with_body = doors(lambda operation: "requestBody" in operation)
 with_query = doors(lambda operation: any(p["in"] == "query" for p in operation.get("parameters", ())))
+with_limit = doors(lambda operation: any(p["name"] == "limit" for p in operation.get("parameters", ())))
 
 
 @pytest.fixture
@@ -227,7 +228,7 @@ def bad_texts(part):
         yield "not one of these !"
 
 
-@with_query
+@with_limit
 def test_the_defaults_that_are_documented_are_accepted(route, method, send):
     defaults = {
         name: part["default"] for name, part in parameters(route, method).items() if "default" in part
@@ -276,6 +277,10 @@ def parameters(route, method):
 
 
 def ask(send, route, method, pairs):
+    """With what is required beside them."""
+    pairs = list(pairs.items()) if isinstance(pairs, dict) else pairs
+    named = {name for name, _ in pairs}
+    pairs += [pair for pair in door_of(route, method).query.items() if pair[0] not in named]
     return send_path(send, route, method, f"?{urlencode(pairs)}")
 
 
