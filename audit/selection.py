@@ -33,6 +33,7 @@ class LogCriteria:
     """
 
     actor: str = ""
+    actor_type: str = ""
     action: str = ""
     object_id: str = ""
     outcome: str = ""

@@ -6,7 +6,7 @@ from rest_framework import serializers
 from audit import canonical
 from audit.checkpoint import MAX_SIZE
 from audit.entries import ENTRY_FIELDS, TRAIL_FIELDS
-from audit.events import TEXT_LIMITS, Outcome, Source
+from audit.events import TEXT_LIMITS, ActorType, Outcome, Source
 from audit.merkle import HASH_SIZE
 from audit.models import AuditLog, AuditReceipt, AuditTrail
 from ciphercanary.rest import Base64Field, StrictSerializer, TimestampField
@@ -38,6 +38,7 @@ class KeysetQuerySerializer(StrictSerializer):
 
 
 class LogQuerySerializer(KeysetQuerySerializer):
+    actor_type = serializers.ChoiceField(choices=[word.value for word in ActorType], required=False)
     action = serializers.CharField(max_length=TEXT_LIMITS["action"], required=False)
     object = serializers.CharField(
         max_length=TEXT_LIMITS["object_id"],

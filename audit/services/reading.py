@@ -9,8 +9,8 @@ from ciphercanary.errors import NotFound
 
 def find_logs(*, reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:
     """The entries the reader may see that meet the criteria. Raises Denied."""
-    equal = {"action": criteria.action, "object_id": criteria.object_id}
-    equal |= {"outcome": criteria.outcome, "source": criteria.source}
+    exactly = ("actor_type", "action", "object_id", "outcome", "source")
+    equal = {name: getattr(criteria, name) for name in exactly}
     found = AuditLog.objects.visible_to(reader).filter(
         **{name: value for name, value in equal.items() if value}
     )

@@ -100,6 +100,7 @@ def test_the_log_is_for_reading_only(admin, path, method):
         ("object=the-object", 5),
         ("object=the-object&actor=rotate_keys", 1),
         ("object=the-object&source=command", 1),
+        ("object=the-object&actor_type=system", 1),
         ("object=the-object&outcome=ok", 5),
         ("object=the-object&outcome=denied", 0),
         ("object=the-object&action=test.thing.done", 5),
