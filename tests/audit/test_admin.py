@@ -2,7 +2,7 @@ import pytest
 from django.contrib.admin import site
 from django.test import Client, RequestFactory
 
-from audit.admin import BoundedPaginator
+from audit.admin.logs import BoundedPaginator
 from audit.events import Actor, Event, RowChange
 from audit.models import AuditLog, AuditTrail, SecurityEpoch
 from audit.services import record
@@ -90,7 +90,7 @@ def test_a_developer_stays_outside(developer, told):
 
 
 def test_counting_stops_at_its_bound(told, monkeypatch):
-    monkeypatch.setattr("audit.admin.EXACT_COUNT", 2)
+    monkeypatch.setattr("audit.admin.logs.EXACT_COUNT", 2)
     for _ in range(3):
         record(Event(action="test.thing.done"), Actor.system("test", "command"))
 

@@ -1,4 +1,4 @@
-"""The log in Django's admin, for auditors: search, filters, dates, and nothing that changes anything."""
+"""Entries, changed rows, and the epoch."""
 
 from functools import cached_property
 from typing import cast
