@@ -65,6 +65,17 @@ def check_processes(**_kwargs: Any) -> Iterable[CheckMessage]:
 
 
 @register()
+def check_connections(**_kwargs: Any) -> Iterable[CheckMessage]:
+    needed = settings.CC_JOB_THREADS + 2  # one for each job, one to renew their leases, one for the schedule
+    if not settings.CC_SQLITE and needed > settings.CC_DB_POOL_MAX:
+        yield Warning(
+            "CC_DB_POOL_MAX leaves no connection to renew the leases of CC_JOB_THREADS jobs.",
+            hint=f"Set CC_DB_POOL_MAX to {needed} or more, or leave it out.",
+            id="ciphercanary.W003",
+        )
+
+
+@register()
 def check_limits(**_kwargs: Any) -> Iterable[CheckMessage]:
     needed = (settings.CC_MAX_PLAINTEXT_BYTES + 2) // 3 * 4 + BODY_BESIDE_DATA
     if needed > settings.CC_MAX_BODY_BYTES:

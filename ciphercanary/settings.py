@@ -115,7 +115,14 @@ WSGI_APPLICATION = "ciphercanary.wsgi.application"
 # The bridge refuses larger bodies before Django sees them; Django's own limit stands behind it.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CC_MAX_BODY_BYTES
 
+# --- jobs: without a broker, bin/serve runs a worker beside the server
+CELERY_BROKER_URL = env.redis_url("CELERY_BROKER_URL")
+CC_JOB_THREADS = env.number("CC_JOB_THREADS", 2)
+CC_JOB_LEASE_SECONDS = env.number("CC_JOB_LEASE_SECONDS", 20)
+
 # --- database
+# A thread holds one connection, and the leases of all jobs are renewed through one: more would never be used.
+CC_DB_POOL_MAX = env.number("CC_DB_POOL_MAX", max(CC_THREADS, CC_JOB_THREADS) + 2)
 DATABASES = {"default": env.db_url("DATABASE_URL", f"sqlite:///{CC_HOME}/db.sqlite3")}
 _database = DATABASES["default"]
 _database["ATOMIC_REQUESTS"] = False
@@ -142,8 +149,7 @@ else:
         "isolation_level": IsolationLevel.READ_COMMITTED,
         "pool": {
             "min_size": env.number("CC_DB_POOL_MIN", 1, at_least=0),
-            # A thread holds one connection: more than the threads would never be used.
-            "max_size": env.number("CC_DB_POOL_MAX", CC_THREADS + 2),
+            "max_size": CC_DB_POOL_MAX,
             "timeout": env.float("CC_DB_POOL_TIMEOUT", 5.0),
             "max_lifetime": env.float("CC_DB_POOL_MAX_LIFETIME", 3600.0),
             # The pool waits twice as long after each failure: without an end to that, a database that was gone

@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 from functools import partial
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -38,7 +39,7 @@ def cancel(job: Job) -> None:
             row.save(update_fields=["cancel_requested_at"])
 
 
-def ring(kind: str, job_id: object) -> None:
+def ring(kind: str, job_id: UUID) -> None:
     """Tell the workers behind the broker, if there is one. Never raises: the row is there, and is found later."""
     if not settings.CELERY_BROKER_URL:
         return

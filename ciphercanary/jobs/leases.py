@@ -4,8 +4,10 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
@@ -31,7 +33,7 @@ def due(now: datetime, *, late: timedelta = timedelta()) -> Q:
     )
 
 
-def claim(task: Task, job_id: object) -> Job | None:
+def claim(task: Task, job_id: UUID | str) -> Job | None:
     """Take this job if it is due; None where somebody else has it, or it has ended.
 
     One that was begun ``MAX_ATTEMPTS`` times and never ended fails with ``gave_up``.
@@ -50,7 +52,8 @@ def claim(task: Task, job_id: object) -> Job | None:
         return task.model._default_manager.filter(lease_holder=holder).get(pk=job_id)
     exhausted = rows.filter(attempts__gte=MAX_ATTEMPTS).first()
     if exhausted:
-        _end(rows, exhausted, Status.FAILED, {}, GAVE_UP)
+        with suppress(LeaseLost):  # another has given it up
+            _end(rows, exhausted, Status.FAILED, {}, GAVE_UP)
     return None
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 import django.db
 
@@ -21,7 +22,7 @@ INTERNAL = "internal"
 PASSING = (django.db.OperationalError, django.db.InterfaceError, Unavailable)
 
 
-def run_job(kind: str, job_id: object, is_stopping: Callable[[], bool]) -> None:
+def run_job(kind: str, job_id: UUID | str, is_stopping: Callable[[], bool]) -> None:
     """Do this job if it is due; leave it alone if not. Raises django.db.Error where it cannot be claimed."""
     task = find_task(kind)
     if task is None:
@@ -42,7 +43,7 @@ def run_next(is_stopping: Callable[[], bool]) -> bool:
     return False
 
 
-def _due_jobs() -> list[tuple[Task, object]]:
+def _due_jobs() -> list[tuple[Task, UUID]]:
     """The oldest few of each kind: others may be faster with the first."""
     now = database_now()
     found = [

@@ -3,6 +3,7 @@ from django.db import connection
 from django.test import override_settings
 
 from ciphercanary.checks import (
+    check_connections,
     check_durability,
     check_hosts,
     check_kek_files_are_private,
@@ -40,6 +41,15 @@ def test_a_body_that_does_not_hold_a_message_is_an_error():
         for length, ids in ((4 * 2**20, ["ciphercanary.E009"]), (4 * 2**20 + 2**17, [])):
             with override_settings(CC_MAX_BODY_BYTES=length):
                 assert [message.id for message in check_limits()] == ids
+
+
+def test_too_few_connections_for_the_jobs_are_warned_about():
+    with override_settings(CC_SQLITE=False, CC_JOB_THREADS=4):
+        for connections, ids in ((5, ["ciphercanary.W003"]), (6, [])):
+            with override_settings(CC_DB_POOL_MAX=connections):
+                assert [message.id for message in check_connections()] == ids
+    with override_settings(CC_SQLITE=True, CC_JOB_THREADS=4, CC_DB_POOL_MAX=1):
+        assert list(check_connections()) == []
 
 
 def test_any_host_is_an_error():
