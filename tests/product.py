@@ -36,7 +36,16 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
 REDIS_URL = os.environ.get("REDIS_URL", "") and f"{os.environ['REDIS_URL'].rsplit('/', 1)[0]}/{WORKER}"
 # What the tests' own environment says must not reach the product.
 OURS = ("CC_", "DJANGO_", "PG", "PYTEST_", "LOG_")
-OUR_NAMES = {"DATABASE_URL", "REDIS_URL", "PORT", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "WEB_CONCURRENCY"}
+OUR_NAMES = {
+    "DATABASE_URL",
+    "REDIS_URL",
+    "CELERY_BROKER_URL",
+    "PORT",
+    "DEBUG",
+    "SECRET_KEY",
+    "ALLOWED_HOSTS",
+    "WEB_CONCURRENCY",
+}
 
 
 class Failed(Exception):
