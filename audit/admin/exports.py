@@ -1,0 +1,179 @@
+"""Exports of the log in Django's admin: asked for from the list of entries, watched, cancelled and fetched."""
+
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+
+from audit import actions, services
+from audit.admin.list_filters import criteria_of_list
+from audit.downloads import download
+from audit.export_filters import filters_of
+from audit.export_formats import ExportFormat
+from audit.models import EXPORT_PERMISSION, AuditExport
+from audit.selection import LogCriteria
+from audit.services import Exporter
+from ciphercanary import problems
+from ciphercanary.clock import database_now
+from ciphercanary.errors import Conflict, Denied, DomainError
+from ciphercanary.http import in_context
+from ciphercanary.read_only_admin import ReadOnlyModelAdmin
+
+NOTHING = "\N{EN DASH}"
+FORMATS = {
+    ExportFormat.JSONL: "JSON Lines: each line is an entry exactly as it is hashed, for proofs",
+    ExportFormat.CSV: "CSV: for a spreadsheet",
+    ExportFormat.TILES: "Archive of the whole log for the verifier: entries, tiles and checkpoints",
+}
+
+
+@admin.register(AuditExport)
+class AuditExportAdmin(ReadOnlyModelAdmin):
+    date_hierarchy = "created_at"
+    fields = (
+        "id",
+        "status",
+        "progress",
+        "result",
+        "format",
+        "filters",
+        "is_of_own_acts",
+        "created_by_name",
+        "created_by",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "cancel_requested_at",
+        "error_code",
+        "rows",
+        "size",
+        "sha256",
+        "expires_at",
+        "checkpoint_size",
+        "checkpoint_root",
+        "vkeys",
+    )
+    list_display = (
+        "created_at",
+        "created_by_name",
+        "format",
+        "status",
+        "progress",
+        "rows",
+        "sha256",
+        "expires_at",
+        "result",
+    )
+    list_filter = ("status", "format")
+    ordering = ("-created_at",)
+    readonly_fields = ("progress", "result")
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Who exports is not who reads: an operator sees the log, and no file of it."""
+        try:
+            _principal(request).require(EXPORT_PERMISSION)
+        except Denied:
+            return False
+        return True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditExport]:
+        return services.find_exports(principal=_principal(request))
+
+    def get_urls(self) -> list[URLPattern]:
+        inside = self.admin_site.admin_view
+        return [
+            path("request/", inside(self.request_view), name="audit_auditexport_request"),
+            path("<uuid:export_id>/cancel/", inside(self.cancel_view), name="audit_auditexport_cancel"),
+            path("<uuid:export_id>/result/", inside(self.result_view), name="audit_auditexport_result"),
+            *super().get_urls(),
+        ]
+
+    @admin.display(description="progress")
+    def progress(self, export: AuditExport) -> str:
+        if export.total is None:
+            return NOTHING
+        return f"{export.done:,} of {export.total:,} {export.unit}"
+
+    @admin.display(description="file")
+    def result(self, export: AuditExport) -> str:
+        if not export.has_ended:
+            # The pages are forms with their token already: a button needs none of its own.
+            return format_html(
+                '<button type="submit" formaction="{}">Cancel</button>', _url("cancel", export.id)
+            )
+        if export.is_kept(database_now()):
+            return format_html('<a href="{}">Download</a>', _url("result", export.id))
+        return "gone" if export.expires_at else NOTHING
+
+    def request_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask for an export of what the list of entries shows under the same query string."""
+        in_context(request).audit_action = actions.EXPORT_REQUESTED
+        principal = _principal(request)
+        principal.require(EXPORT_PERMISSION)
+        criteria = criteria_of_list(request.GET)
+        if request.method != "POST":
+            return self._ask(request, criteria)
+        try:
+            export = services.request_export(
+                principal=principal, export_format=request.POST.get("format", ""), criteria=criteria
+            )
+        except DomainError as error:
+            in_context(request).refusal = error
+            return self._ask(request, criteria, error)
+        messages.success(request, "The export is ordered. Reload this page to see how far it is.")
+        return HttpResponseRedirect(_url("change", export.id))
+
+    def cancel_view(self, request: HttpRequest, export_id: UUID) -> HttpResponse:
+        _concern(request, actions.EXPORT_CANCELLED, export_id)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        try:
+            services.cancel_export(principal=_principal(request), export_id=export_id)
+        except Conflict as error:
+            messages.error(request, error.detail)
+        else:
+            messages.success(request, "The export is cancelled; one that runs stops in a moment.")
+        return HttpResponseRedirect(_url("change", export_id))
+
+    def result_view(self, request: HttpRequest, export_id: UUID) -> HttpResponseBase:
+        _concern(request, actions.EXPORT_DOWNLOADED, export_id)
+        is_head = request.method == "HEAD"
+        return download(principal=_principal(request), export_id=export_id, is_head=is_head)
+
+    def _ask(
+        self, request: HttpRequest, criteria: LogCriteria, error: DomainError | None = None
+    ) -> TemplateResponse:
+        filters = filters_of(criteria)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Export entries",
+            "opts": self.opts,
+            "filters": filters,
+            "formats": {word: text for word, text in FORMATS.items() if not filters or word != "tiles"},
+            "error": error,
+        }
+        status = 200 if error is None else problems.status_of(error)
+        return TemplateResponse(request, "admin/audit/auditexport/request.html", context, status=status)
+
+
+def _principal(request: HttpRequest) -> Exporter:
+    """As ``accounts.middleware`` has put it there. Raises Denied for whoever has no session."""
+    principal: Exporter | None = getattr(request, "principal", None)
+    if principal is None:
+        raise Denied("Log in first.")
+    return principal
+
+
+def _concern(request: HttpRequest, action: str, export_id: UUID) -> None:
+    """Say what is tried with which export, for the record of a refusal."""
+    in_context(request).audit_action = action
+    in_context(request).audit_object = ("audit_export", str(export_id))
+
+
+def _url(name: str, export_id: UUID) -> str:
+    return reverse(f"admin:audit_auditexport_{name}", args=[export_id])

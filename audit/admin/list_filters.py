@@ -1,0 +1,72 @@
+"""What the admin's list of entries shows, in the words of the API: an export of it has the same entries."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from django.http import QueryDict
+from rest_framework.exceptions import ValidationError
+
+from audit.canonical import format_timestamp
+from audit.selection import LogCriteria
+from audit.serializers_exports import ExportRequestSerializer
+from ciphercanary.errors import Invalid
+from ciphercanary.rest.exceptions import invalid
+
+FILTERS: Mapping[str, str] = {
+    "q": "search",
+    "outcome": "outcome",
+    "outcome__exact": "outcome",
+    "source": "source",
+    "source__exact": "source",
+    "actor_type": "actor_type",
+    "actor_type__exact": "actor_type",
+}
+ARRANGING = {"o", "p", "all", "e", "_facets"}  # order, page and the like: they narrow nothing
+DATE_PARTS = ("timestamp__year", "timestamp__month", "timestamp__day")
+
+
+def criteria_of_list(query: QueryDict) -> LogCriteria:
+    """The criteria behind the list's query string. Raises Invalid for one that an export does not know.
+
+    What is not understood is refused and not left out: the file would have more entries than the list.
+    """
+    asked: dict[str, str] = {"format": "jsonl"}
+    for name, values in query.lists():
+        if name in ARRANGING or name in DATE_PARTS or values == [""]:
+            continue
+        if name not in FILTERS or len(values) > 1:
+            raise Invalid.of_field(name, "An export does not know this filter. Take it away.")
+        asked[FILTERS[name]] = values[0]
+    serializer = ExportRequestSerializer(data=asked | _period(query))
+    try:
+        serializer.is_valid(raise_exception=True)
+    except ValidationError as error:
+        raise invalid(error) from None
+    return LogCriteria(
+        **{name: value for name, value in serializer.validated_data.items() if name != "format"}
+    )
+
+
+def _period(query: QueryDict) -> dict[str, str]:
+    """``from`` and ``to`` of the year, month or day that the date hierarchy is at."""
+    texts = [query.get(name) for name in DATE_PARTS]
+    given = [text for text in texts if text is not None]
+    if not given:
+        return {}
+    unknown = Invalid.of_field(DATE_PARTS[0], "An export does not know this date. Take it away.")
+    if texts[: len(given)] != given:
+        raise unknown  # a month of every year, say
+    try:
+        since, until = _bounds(*map(int, given))
+    except (ValueError, OverflowError):
+        raise unknown from None
+    return {"from": format_timestamp(since), "to": format_timestamp(until)}
+
+
+def _bounds(year: int, month: int | None = None, day: int | None = None) -> tuple[datetime, datetime]:
+    since = datetime(year, month or 1, day or 1, tzinfo=UTC)
+    if day:
+        return since, since + timedelta(days=1)
+    if month:
+        return since, (since + timedelta(days=31)).replace(day=1)
+    return since, since.replace(year=year + 1)
