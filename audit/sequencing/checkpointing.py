@@ -58,7 +58,8 @@ def _differs(tree: AuditTree, newest: AuditCheckpoint | None) -> bool:
 
 
 def _sign(tree: AuditTree) -> AuditCheckpoint:
-    now = database_now()
+    # Whole seconds, because ML-DSA-44 signs them: what the row says can be checked.
+    now = database_now().replace(microsecond=0)
     head = Checkpoint(origin(), tree.size, bytes(tree.root))
     note = sign_note(head, active_signers(), int(now.timestamp()))
     return AuditCheckpoint.objects.create(size=tree.size, note=note, signed_at=now)
