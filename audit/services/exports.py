@@ -56,10 +56,12 @@ class Result:
 def request_export(*, principal: Exporter, export_format: str, criteria: LogCriteria) -> AuditExport:
     """Order a file of the entries that the caller may read and that meet the criteria.
 
-    Raises Denied, RecentAuthRequired, TooManyExports, and Invalid for tiles with a criterion: they prove the whole
-    log or nothing.
+    Raises Denied, RecentAuthRequired, TooManyExports, and Invalid for an unknown format and for tiles with a
+    criterion: they prove the whole log or nothing.
     """
     principal.require(EXPORT_PERMISSION)
+    if export_format not in FILE_TYPES:
+        raise Invalid.of_field("format", f"Choose one of {', '.join(FILE_TYPES)}.")
     reach = principal.scope(READ_PERMISSION)
     now = database_now()
     principal.require_recent_log_in(now)
