@@ -1,0 +1,121 @@
+import json
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from audit.checkpoint import CheckpointInvalid, VerifierKey
+from audit.verification import OutsideCheckpoint, Report, verify_log
+from ciphercanary.errors import DomainError
+
+ALTERED, COULD_NOT_RUN = 1, 2
+PROGRESS_SECONDS = 5.0
+
+
+class Command(BaseCommand):
+    help = (
+        "Verifies the audit log that is stored: rows, leaves, tree, checkpoints, completeness. "
+        "Exit: 0 good, 1 altered, 2 could not run."
+    )
+    requires_migrations_checks = True
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--checkpoint",
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="a checkpoint that was kept elsewhere, which the log must agree with; may be repeated",
+        )
+        parser.add_argument(
+            "--key",
+            action="append",
+            default=[],
+            metavar="VKEY",
+            help="trust this key, or the keys in this file, and not those of the database; may be repeated",
+        )
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            return super().execute(*args, **options)
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted: nothing is known.", returncode=COULD_NOT_RUN) from None
+        except CommandError as error:
+            error.returncode = error.returncode if isinstance(error, _Altered) else COULD_NOT_RUN
+            raise
+        except DomainError as error:
+            raise CommandError(error.detail, returncode=COULD_NOT_RUN) from error
+        except Exception as error:
+            # Whatever it is: 1 would say that the log was altered.
+            raise CommandError(f"{type(error).__name__}: {error}", returncode=COULD_NOT_RUN) from error
+
+    def handle(
+        self,
+        *_args: Any,
+        checkpoint: list[str],
+        key: list[str],
+        as_json: bool,
+        **_options: Any,
+    ) -> None:
+        outside = [_read_checkpoint(name) for name in checkpoint]
+        pinned = [vkey for given in key for vkey in _read_keys(given)]
+        report = verify_log(outside=outside, pinned=pinned, progress=_Progress(self))
+        self.stdout.write(json.dumps(report.as_json()) if as_json else "\n".join(_lines(report)))
+        if report.is_altered:
+            raise _Altered("The audit log was altered.", returncode=ALTERED)
+
+
+class _Altered(CommandError):
+    pass
+
+
+class _Progress:
+    """Says every few seconds how far it has come."""
+
+    def __init__(self, command: BaseCommand) -> None:
+        self._command = command
+        self._said = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() - self._said >= PROGRESS_SECONDS:
+            self._said = time.monotonic()
+            self._command.stderr.write(f"{done} of {total} entries")
+
+
+def _lines(report: Report) -> list[str]:
+    lines = [str(finding) for finding in report.findings]
+    if (more := sum(report.counts.values()) - len(report.findings)) > 0:
+        lines.append(f"and {more} findings more")
+    if report.first_bad is not None:
+        bad = report.first_bad
+        lines.append(f"first bad index: {bad.first}" + (f" to {bad.last}" if bad.first != bad.last else ""))
+    lines.append(
+        f"{report.size} entries verified, up to {report.last_timestamp or 'none'}, "
+        f"with {report.changed_rows} changed rows; root {report.root.hex()}"
+    )
+    lines.append(f"{report.checkpoints} checkpoints hold, the largest of {report.signed_size} entries")
+    lines.append(f"{report.waiting} entries are not yet sequenced")
+    if report.alarms:
+        lines.append(f"{report.alarms} alarms of the sequencer stand in the log, as audit.log.alarmed")
+    return lines
+
+
+def _read_checkpoint(name: str) -> OutsideCheckpoint:
+    try:
+        return OutsideCheckpoint.parse(name, Path(name).read_bytes().decode())
+    except (OSError, UnicodeDecodeError, CheckpointInvalid) as error:
+        raise CommandError(f"{name}: no checkpoint can be read from it: {error}") from error
+
+
+def _read_keys(given: str) -> list[VerifierKey]:
+    try:
+        text = Path(given).read_text() if Path(given).is_file() else given
+        keys = [VerifierKey.parse(vkey) for vkey in text.split()]
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{given}: neither a file of keys nor a key: {error}") from error
+    if not keys:
+        raise CommandError(f"{given}: there is no key in it")
+    return keys

@@ -1,0 +1,7 @@
+"""Verification of the stored log, as a library; ``bin/manage verify_audit_log`` is the command."""
+
+from audit.verification.findings import Finding, Kind, Report
+from audit.verification.fsck import verify_log
+from audit.verification.heads import OutsideCheckpoint
+
+__all__ = ["Finding", "Kind", "OutsideCheckpoint", "Report", "verify_log"]

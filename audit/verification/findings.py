@@ -1,0 +1,116 @@
+"""What verification finds, and what is left when it has ended."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+LISTED = 100  # findings that are kept word for word; the others are counted
+
+
+class Kind(StrEnum):
+    ENTRY_MISSING = "entry_missing"  # a leaf whose row has gone
+    ENTRY_ALTERED = "entry_altered"  # a row that is not that of its leaf
+    MAC_MISMATCH = "mac_mismatch"  # a row that the application did not write so
+    LEAF_MISSING = "leaf_missing"
+    LEAF_SURPLUS = "leaf_surplus"  # an index, or an entry, that the tree has twice; a leaf beyond its end
+    NOT_SEQUENCED = "not_sequenced"  # a row that is neither in the tree nor waiting for it
+    WAITING = "waiting"  # what waits is not there, or is in the tree already
+    SEQUENCE_GAP = "sequence_gap"  # numbers of a writer are missing, or there twice
+    TILE = "tile"
+    TREE = "tree"
+    CHECKPOINT = "checkpoint"
+    KEY = "checkpoint_key"
+    TRAIL = "trail"
+    USAGE = "usage"
+    OLDER = "older_database"
+    RECEIPT = "receipt"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that must not be. Between the leaf indices ``first`` and ``last`` (inclusive; equal where it is
+    known exactly, None where the finding is not of any leaf) something is wrong. ``log_id``: the row it shows at.
+    """
+
+    kind: Kind
+    text: str
+    first: int | None = None
+    last: int | None = None
+    log_id: int | None = None
+
+    @classmethod
+    def at(cls, kind: Kind, text: str, index: int | None, log_id: int | None = None) -> "Finding":
+        return cls(kind, text, index, index, log_id)
+
+    def __str__(self) -> str:
+        places = [self._place] if self.first is not None else []
+        places += [f"log id {self.log_id}"] if self.log_id is not None else []
+        return f"{self.kind}{f' ({", ".join(places)})' if places else ''}: {self.text}"
+
+    @property
+    def _place(self) -> str:
+        return f"index {self.first}" if self.first == self.last else f"index {self.first} to {self.last}"
+
+
+@dataclass(slots=True)
+class Report:
+    """The outcome. ``size`` and ``root`` are of the tree that was computed, ``last_timestamp`` of its last entry;
+    ``signed_size`` is that of the largest checkpoint that holds.
+    """
+
+    size: int = 0
+    root: bytes = b""
+    last_timestamp: object = None
+    signed_size: int = 0
+    checkpoints: int = 0  # that hold, those from outside included
+    waiting: int = 0  # rows that are not yet sequenced
+    changed_rows: int = 0  # of the trail
+    alarms: int = 0  # that the sequencer put on record
+    counts: Counter[Kind] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+    first_bad: Finding | None = None
+
+    @property
+    def is_altered(self) -> bool:
+        return bool(self.counts)
+
+    def add(self, finding: Finding) -> None:
+        self.counts[finding.kind] += 1
+        if len(self.findings) < LISTED:
+            self.findings.append(finding)
+        if _precision(finding) < _precision(self.first_bad):
+            self.first_bad = finding
+
+    def as_json(self) -> Mapping[str, object]:
+        return {
+            "is_altered": self.is_altered,
+            "size": self.size,
+            "root": self.root.hex(),
+            "last_timestamp": self.last_timestamp,
+            "signed_size": self.signed_size,
+            "checkpoints": self.checkpoints,
+            "waiting": self.waiting,
+            "changed_rows": self.changed_rows,
+            "alarms": self.alarms,
+            "counts": dict(self.counts),
+            "first_bad": None if self.first_bad is None else _as_json(self.first_bad),
+            "findings": [_as_json(finding) for finding in self.findings],
+        }
+
+
+def _precision(finding: Finding | None) -> tuple[float, float]:
+    """Of two ranges that hold something wrong the one that ends first says most about where the wrong begins."""
+    if finding is None or finding.first is None or finding.last is None:
+        return float("inf"), 0
+    return finding.last, -finding.first
+
+
+def _as_json(finding: Finding) -> Mapping[str, object]:
+    return {
+        "kind": finding.kind,
+        "first": finding.first,
+        "last": finding.last,
+        "log_id": finding.log_id,
+        "text": finding.text,
+    }

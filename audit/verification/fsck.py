@@ -1,0 +1,86 @@
+"""Verify the log that is stored: everything that can be computed again is, and compared with what stands there."""
+
+from collections.abc import Iterator, Sequence
+
+from audit import actions
+from audit.checkpoint import VerifierKey
+from audit.errors import OlderDatabase
+from audit.models import AuditLog
+from audit.sequencing.checkpoint_keys import origin
+from audit.sequencing.head import Head, read_head
+from audit.verification.completeness import check_heartbeats, check_lists, check_sequences
+from audit.verification.findings import Finding, Kind, Report
+from audit.verification.heads import Heads, OutsideCheckpoint, Trust
+from audit.verification.keys import StoredKeys
+from audit.verification.leaves import Leaves, Progress, check_waiting
+from audit.verification.reading import number_of, reading, rows_of
+from audit.verification.trail import Trail
+from audit.verification.usage import check_usage
+
+_RECEIPTS = """
+SELECT r.size, r.anchor FROM audit_receipts r
+LEFT JOIN audit_checkpoints c ON c.size = r.size WHERE c.size IS NULL ORDER BY r.id
+"""
+
+
+def verify_log(
+    *,
+    outside: Sequence[OutsideCheckpoint] = (),
+    pinned: Sequence[VerifierKey] = (),
+    progress: Progress = lambda _done, _total: None,
+) -> Report:
+    """Everything, as of one moment, while others write; what is wrong stands in the report.
+
+    ``outside`` are checkpoints that the log must agree with. Where keys are ``pinned``, only they and those they
+    vouch for sign. Raises TransactionManagementError inside a transaction, KekUnavailable and UnwrapFailed where
+    MACs cannot be checked, django.db.Error, OSError, and what ``progress`` raises.
+    """
+    report = Report()
+    remembered = _read_head(report)  # before the snapshot: it is written after what it tells of
+    with reading():
+        verification = _Verification(outside, pinned, remembered)
+        for finding in verification.run(progress):
+            report.add(finding)
+        verification.conclude(report)
+    return report
+
+
+class _Verification:
+    def __init__(
+        self, outside: Sequence[OutsideCheckpoint], pinned: Sequence[VerifierKey], remembered: Head | None
+    ) -> None:
+        name = origin()
+        self._keys = StoredKeys(name)
+        trust = Trust(name, tuple(pinned or self._keys.keys), is_pinned=bool(pinned))
+        self._heads = Heads(trust, outside, remembered)
+        self._trail = Trail()
+        self._looks = (self._trail.look, self._keys.look, check_heartbeats)
+        self._leaves = Leaves(self._heads, self._looks)
+
+    def run(self, progress: Progress) -> Iterator[Finding]:
+        yield from self._leaves.check(progress)
+        yield from check_waiting(self._looks)
+        yield from self._trail.finish()
+        yield from self._keys.finish()
+        yield from check_lists()
+        yield from check_sequences()
+        yield from check_usage()
+        for size, anchor in rows_of(_RECEIPTS):
+            text = f"the anchor {anchor} has a checkpoint of {size} entries, which is not stored"
+            yield Finding(Kind.RECEIPT, text)
+
+    def conclude(self, report: Report) -> None:
+        report.size, report.root = self._leaves.tree.size, self._leaves.tree.root()
+        report.last_timestamp = self._leaves.last_timestamp
+        report.signed_size, report.checkpoints = self._heads.signed_size, self._heads.held
+        report.changed_rows = self._trail.rows
+        report.waiting = number_of("SELECT count(*) FROM audit_pending")
+        report.alarms = AuditLog.objects.filter(action=actions.LOG_ALARMED).count()
+
+
+def _read_head(report: Report) -> Head | None:
+    try:
+        return read_head()
+    except OlderDatabase as error:
+        report.add(Finding(Kind.OLDER, error.detail))
+        return None

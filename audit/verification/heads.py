@@ -1,0 +1,178 @@
+"""Every head of the tree that somebody vouches for: stored checkpoints, those kept outside, what this host remembers.
+
+Each is met when the growing tree has its size. A key of the table signs for all; where keys are pinned, only they do,
+and those that the log publishes before a checkpoint that they signed.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from audit.canonical import format_timestamp
+from audit.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, decode_base64, open_note
+from audit.models import AuditCheckpoint
+from audit.sequencing.head import HEAD_FILE, Head
+from audit.verification.findings import Finding, Kind
+from audit.verification.reading import rows_of, spelled
+from ciphercanary.crypto import signing
+
+NEVER = 2**63  # larger than the size of any tree
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideCheckpoint:
+    """A note that was kept where nobody of this installation writes; ``name`` is what the reader calls it."""
+
+    name: str
+    note: str
+    size: int
+
+    @classmethod
+    def parse(cls, name: str, note: str) -> "OutsideCheckpoint":
+        """Its form only; the signature is checked when the tree has its size. Raises CheckpointInvalid."""
+        return cls(name, note, Checkpoint.parse(note.rpartition("\n\n")[0] + "\n").size)
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Who may sign for ``origin``. ``is_pinned``: the keys came from outside."""
+
+    origin: str
+    keys: tuple[VerifierKey, ...]
+    is_pinned: bool
+
+    def with_published(self, vkeys: Iterable[str]) -> "Trust":
+        """Also the keys that a trustworthy part of the log publishes, where they are of a pinned algorithm."""
+        algorithms = {key.algorithm for key in self.keys}
+        new = [key for key in _parsed(vkeys) if key.algorithm in algorithms and key.name == self.origin]
+        return Trust(self.origin, tuple(dict.fromkeys((*self.keys, *new))), self.is_pinned)
+
+
+class Heads:
+    """``next_size`` is the smallest size at which the tree has to be met."""
+
+    def __init__(self, trust: Trust, outside: Sequence[OutsideCheckpoint], remembered: Head | None) -> None:
+        self.signed_size = 0  # of the largest checkpoint that holds
+        self.held = 0  # checkpoints that hold
+        self._trust = trust
+        self._outside = outside
+        self._remembered = remembered
+        self._published: list[tuple[int, str]] = []
+        stored = [size for (size,) in rows_of("SELECT size FROM audit_checkpoints")]
+        self._odd = [size for size in stored if not isinstance(size, int) or size < 0]
+        self._stored = {size for size in stored if size not in self._odd}
+        others = {each.size for each in outside} | ({remembered.size} if remembered else set())
+        self._sizes = deque(sorted(self._stored | others))
+        self._refused = 0  # the size of the last checkpoint that does not count
+
+    @property
+    def next_size(self) -> int:
+        return self._sizes[0] if self._sizes else NEVER
+
+    def publish(self, index: int, vkeys: Iterable[str]) -> None:
+        """The entry at this index makes these keys known."""
+        self._published += [(index, vkey) for vkey in vkeys]
+
+    def meet(self, size: int, root: Callable[[], bytes]) -> Iterator[Finding]:
+        """Compare what was signed of this size, if anything, with the tree."""
+        if size != self.next_size:
+            return
+        self._sizes.popleft()
+        head = Checkpoint(self._trust.origin, size, root())
+        for name, note, signed_at in self._notes(size):
+            yield from self._check(name, note, signed_at, head)
+        if self._remembers(size) and self._remembered != Head(size, head.root):
+            text = f"{HEAD_FILE} in the data folder remembers another tree of {size} entries"
+            yield Finding(Kind.OLDER, text, self.signed_size, size - 1)
+
+    def finish(self, size: int) -> Iterator[Finding]:
+        """The tree has ended with this size: whatever was signed beyond it has been cut off."""
+        for odd in self._odd:
+            yield Finding(Kind.CHECKPOINT, f"a checkpoint of {odd!r} entries is none of this log")
+        for beyond in self._sizes:
+            yield from self._find_beyond(beyond, size)
+        if self._refused > self.signed_size:
+            text = f"no checkpoint that counts vouches for the entries from {self.signed_size} on"
+            yield Finding(Kind.CHECKPOINT, text, self.signed_size, min(self._refused, size) - 1)
+        newest = max(self._stored, default=0)
+        if self._remembered and newest < self._remembered.size:
+            # The head is remembered once it is signed, and the newest checkpoint is never thinned out.
+            text = f"{HEAD_FILE} remembers {self._remembered.size} signed entries, the newest checkpoint {newest}"
+            yield Finding(Kind.CHECKPOINT, text)
+
+    def _find_beyond(self, beyond: int, size: int) -> Iterator[Finding]:
+        for name, note, _ in self._notes(beyond):
+            try:
+                open_note(note, self._trust.keys)
+            except CheckpointInvalid as error:
+                yield self._refuse(name, error, beyond)
+            else:
+                text = f"{name} signs {beyond} entries, of which only the first {size} are there"
+                yield Finding.at(Kind.CHECKPOINT, text, size)
+        if self._remembers(beyond):
+            text = (
+                f"{HEAD_FILE} in the data folder remembers {beyond} entries, of which only {size} are there"
+            )
+            yield Finding.at(Kind.OLDER, text, size)
+
+    def _remembers(self, size: int) -> bool:
+        return self._remembered is not None and self._remembered.size == size
+
+    def _notes(self, size: int) -> Iterator[tuple[str, str, object]]:
+        """What signs a tree of this size: name, note, and when, where that is stored."""
+        columns = spelled(AuditCheckpoint, ["note", "signed_at"], "c")
+        statement = f"SELECT {columns} FROM audit_checkpoints c WHERE c.size = %s"  # noqa: S608 - constants
+        for note, signed_at in list(rows_of(statement, [size])) if size in self._stored else []:
+            yield f"the checkpoint of {size}", str(note), signed_at
+        for each in self._outside:
+            if each.size == size:
+                yield each.name, each.note, None
+
+    def _check(self, name: str, note: str, signed_at: object, head: Checkpoint) -> Iterator[Finding]:
+        try:
+            signed = open_note(note, self._trust.keys)
+        except CheckpointInvalid as error:
+            yield self._refuse(name, error, head.size)
+            return
+        if (signed.origin, signed.size) != (head.origin, head.size):
+            text = f"{name} signs {signed.size} entries of {signed.origin}, not of this log"
+            yield Finding(Kind.CHECKPOINT, text)
+        elif signed != head:
+            text = f"{name} signs another tree of that size"
+            yield Finding(Kind.CHECKPOINT, text, self.signed_size, head.size - 1)
+        else:
+            yield from self._hold(name, note, signed_at, head.size)
+
+    def _refuse(self, name: str, error: CheckpointInvalid, size: int) -> Finding:
+        self._refused = size
+        return Finding(Kind.CHECKPOINT, f"{name} does not count: {error}")
+
+    def _hold(self, name: str, note: str, signed_at: object, size: int) -> Iterator[Finding]:
+        self.held += 1
+        self.signed_size = size
+        moments = set(_signed_moments(note, self._trust.keys))
+        if signed_at is not None and moments and signed_at not in moments:
+            yield Finding(Kind.CHECKPOINT, f"{name} was not signed when its row says")
+        covered = [vkey for index, vkey in self._published if index < size]
+        self._published = [(index, vkey) for index, vkey in self._published if index >= size]
+        if covered and self._trust.is_pinned:
+            self._trust = self._trust.with_published(covered)
+
+
+def _signed_moments(note: str, keys: Sequence[VerifierKey]) -> Iterator[str]:
+    """The moments, in whole seconds, that ML-DSA-44 signed (C2SP tlog-cosignature); ``note`` has been opened."""
+    ids = {key.key_id for key in keys if key.algorithm == signing.ML_DSA_44}
+    for line in note.rpartition("\n\n")[2].splitlines():
+        octets = decode_base64(line.rpartition(" ")[2])
+        if octets[:4] not in ids:
+            continue
+        with suppress(ValueError, OverflowError, OSError):  # beyond the year 9999: no row says so
+            yield format_timestamp(datetime.fromtimestamp(int.from_bytes(octets[4:12]), UTC))
+
+
+def _parsed(vkeys: Iterable[str]) -> Iterator[VerifierKey]:
+    for vkey in vkeys:
+        with suppress(ValueError):
+            yield VerifierKey.parse(vkey)

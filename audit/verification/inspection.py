@@ -1,0 +1,96 @@
+"""What one row of the log says, computed from its columns alone."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from audit import actions, merkle
+from audit.entries import ENTRY_FIELDS, entry_bytes
+from audit.entry_mac import check_entry_mac
+from audit.events import TRAIL_DIGESTS
+from audit.verification.reading import Values
+from ciphercanary.crypto.errors import MacMismatch
+
+COLUMNS = (*ENTRY_FIELDS, "mac")
+_ACTION = COLUMNS.index("action")
+_META = COLUMNS.index("meta")
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """``leaf`` is None where the columns have no canonical form, which no entry of the application lacks.
+
+    ``digests`` are those of the changed rows, ``tails`` the last numbers of writers in a heartbeat, ``published``
+    the vkeys that the entry makes known.
+    """
+
+    leaf: bytes | None
+    is_authentic: bool
+    digests: tuple[str, ...] = ()
+    tails: tuple[tuple[str, int], ...] = ()
+    published: tuple[str, ...] = ()
+
+
+def inspect(values: Values) -> Inspection:
+    """Of the columns ``COLUMNS``, spelled as ``audit.verification.reading`` spells them.
+
+    Raises KekUnavailable and UnwrapFailed: without its key no MAC can be checked.
+    """
+    row = dict(zip(COLUMNS, values, strict=True))
+    try:
+        leaf = merkle.leaf_hash(entry_bytes(row))
+    except (TypeError, ValueError):
+        return Inspection(leaf=None, is_authentic=False)
+    try:
+        check_entry_mac(row)
+    except MacMismatch:
+        is_authentic = False
+    else:
+        is_authentic = True
+    action, text = values[_ACTION], str(values[_META])
+    if TRAIL_DIGESTS in text or action in _TELLING:
+        return _told(leaf, action, _meta(text), is_authentic=is_authentic)
+    return Inspection(leaf, is_authentic)
+
+
+_TELLING = (actions.WRITER_HEARTBEAT, actions.CHECKPOINT_KEY_PUBLISHED)
+
+
+def _told(leaf: bytes, action: str, meta: Mapping[str, Any], *, is_authentic: bool) -> Inspection:
+    tails: Mapping[str, Any] = {}
+    published: list[Any] = []
+    if action == actions.WRITER_HEARTBEAT:
+        tails = _mapping(meta.get("writers"))
+    if action == actions.CHECKPOINT_KEY_PUBLISHED:
+        published = _list(meta.get("vkeys"))
+    return Inspection(
+        leaf,
+        is_authentic,
+        digests=tuple(map(str, _list(meta.get(TRAIL_DIGESTS)))),
+        tails=tuple(tail for tail in tails.items() if _is_uuid(tail[0]) and isinstance(tail[1], int)),
+        published=tuple(map(str, published)),
+    )
+
+
+def _meta(text: str) -> Mapping[str, Any]:
+    try:
+        return _mapping(json.loads(text))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

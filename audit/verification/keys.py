@@ -1,0 +1,48 @@
+"""The keys that sign checkpoints: each row as the application wrote it, and published in the log."""
+
+from collections.abc import Iterator, Sequence
+
+from django.db import DataError
+
+from audit.checkpoint import VerifierKey
+from audit.models import CheckpointKey
+from audit.verification.findings import Finding, Kind
+from audit.verification.leaves import Seen
+from audit.verification.reading import rows_of
+from ciphercanary.row_mac import IntegrityFailed
+
+# What Django's fields raise where a column holds what no application wrote.
+_UNREADABLE = (DataError, TypeError, ValueError, AttributeError)
+
+
+class StoredKeys:
+    """``keys`` are those whose rows hold."""
+
+    def __init__(self, origin: str) -> None:
+        self.keys: list[VerifierKey] = []
+        self._altered: list[str] = []
+        self._published: set[str] = set()
+        for (kid,) in list(rows_of("SELECT kid FROM checkpoint_keys ORDER BY created_at, algorithm")):
+            try:
+                row = CheckpointKey.objects.get(kid=kid).check_mac()
+                self.keys.append(VerifierKey(origin, row.algorithm, bytes(row.public_key)))
+            except (IntegrityFailed, *_UNREADABLE):
+                self._altered.append(kid)
+
+    def look(self, seen: Sequence[Seen]) -> Iterator[Finding]:
+        """Nothing is found here; what the entries publish is remembered."""
+        for row in seen:
+            if row.inspection.is_authentic:
+                self._published.update(row.inspection.published)
+        yield from ()
+
+    def finish(self) -> Iterator[Finding]:
+        """After every entry: what was altered, what has gone, and what nobody published."""
+        for kid in self._altered:
+            yield Finding(Kind.KEY, f"the row of the key {kid} was altered: its MAC does not hold")
+        stored = {key.vkey for key in self.keys}
+        for vkey in sorted(stored - self._published):
+            yield Finding(Kind.KEY, f"the key {vkey} was never published in the log")
+        # As many as there are altered rows are theirs.
+        for vkey in sorted(self._published - stored)[len(self._altered) :]:
+            yield Finding(Kind.KEY, f"the log publishes the key {vkey}, and its row is not there")

@@ -1,0 +1,128 @@
+"""The pass over every row of the log: those in the tree by the index of their leaf, then those without one."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from audit.models import AuditLog
+from audit.verification.findings import Finding, Kind
+from audit.verification.growing import GrowingTree
+from audit.verification.heads import Heads
+from audit.verification.inspection import COLUMNS, Inspection, inspect
+from audit.verification.reading import Values, number_of, spelled, stream
+
+_TIMESTAMP = COLUMNS.index("timestamp")
+
+# (leaves done, leaves in all)
+type Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A row that was inspected; ``index`` is None where it has no leaf."""
+
+    index: int | None
+    log_id: int
+    values: Values
+    inspection: Inspection
+
+
+type Look = Callable[[Sequence[Seen]], Iterator[Finding]]
+
+
+class Leaves:
+    """Leaves and their rows, in order. ``looks`` see every row, a chunk at a time."""
+
+    def __init__(self, heads: Heads, looks: Sequence[Look]) -> None:
+        self.tree = GrowingTree(heads)
+        self.last_timestamp: object = None
+        self._heads = heads
+        self._looks = looks
+        self._expected = 0
+        self._is_whole = True  # until an index is missing: what follows has another place in the tree
+
+    def check(self, progress: Progress) -> Iterator[Finding]:
+        total = number_of("SELECT count(*) FROM audit_leaves")
+        done = 0
+        statement = (
+            f"SELECT l.idx, l.log_id, l.leaf_hash, {spelled(AuditLog, COLUMNS, 'g')} "  # noqa: S608 - constants
+            "FROM audit_leaves l LEFT JOIN audit_logs g ON g.id = l.log_id ORDER BY l.idx"
+        )
+        for rows in stream(statement):
+            yield from self._check_chunk(rows)
+            done += len(rows)
+            progress(done, total)
+        if self._is_whole:
+            yield from self.tree.finish()
+        yield from self._heads.finish(self.tree.size)
+
+    def _check_chunk(self, rows: Sequence[Values]) -> Iterator[Finding]:
+        seen: list[Seen] = []
+        grown: list[bytes] = []
+        for index, log_id, stored, *values in rows:
+            yield from self._check_place(index)
+            if values[0] is None:
+                yield Finding.at(Kind.ENTRY_MISSING, "its row is not there", index, log_id)
+                leaf = stored
+            else:
+                row = Seen(index, log_id, tuple(values), inspect(tuple(values)))
+                seen.append(row)
+                yield from _check_row(row, stored)
+                leaf = row.inspection.leaf if row.inspection.is_authentic else stored
+            if self._is_whole and index == self._expected - 1:
+                grown.append(leaf if isinstance(leaf, bytes) else b"")
+        if seen:
+            self.last_timestamp = seen[-1].values[_TIMESTAMP]
+            self._publish(seen)
+        for look in self._looks:
+            yield from look(seen)
+        yield from self.tree.extend(grown)
+
+    def _check_place(self, index: object) -> Iterator[Finding]:
+        if index == self._expected:
+            self._expected += 1
+        elif isinstance(index, int) and index > self._expected:
+            text = f"the leaves {self._expected} to {index - 1} are not there"
+            yield Finding.at(Kind.LEAF_MISSING, text, self._expected)
+            self._expected = index + 1
+            self._is_whole = False
+        else:
+            place = index if isinstance(index, int) else None
+            yield Finding.at(Kind.LEAF_SURPLUS, f"there is another leaf with the index {index!r}", place)
+
+    def _publish(self, seen: Sequence[Seen]) -> None:
+        for row in seen:
+            if row.inspection.published and row.inspection.is_authentic and row.index is not None:
+                self._heads.publish(row.index, row.inspection.published)
+
+
+def check_waiting(looks: Sequence[Look]) -> Iterator[Finding]:
+    """Rows without a leaf: each must be on the list of what waits, and as the application wrote it."""
+    statement = (
+        f"SELECT p.log_id, {spelled(AuditLog, COLUMNS, 'g')} FROM audit_logs g "  # noqa: S608 - constants
+        "LEFT JOIN audit_leaves l ON l.log_id = g.id LEFT JOIN audit_pending p ON p.log_id = g.id "
+        "WHERE l.idx IS NULL ORDER BY g.id"
+    )
+    for rows in stream(statement):
+        seen = [Seen(None, values[0], tuple(values), inspect(tuple(values))) for _, *values in rows]
+        for row, (waiting, *_) in zip(seen, rows, strict=True):
+            if waiting is None:
+                text = "the row has no leaf, and does not wait for one"
+                yield Finding(Kind.NOT_SEQUENCED, text, log_id=row.log_id)
+            if not row.inspection.is_authentic:
+                text = "the row waits for its leaf, and is not as the application wrote it"
+                yield Finding(Kind.MAC_MISMATCH, text, log_id=row.log_id)
+        for look in looks:
+            yield from look(seen)
+
+
+def _check_row(row: Seen, stored: object) -> Iterator[Finding]:
+    inspection = row.inspection
+    if inspection.leaf != stored and inspection.is_authentic:
+        text = "the leaf was altered: it is not that of its row, whose MAC holds"
+        yield Finding.at(Kind.ENTRY_ALTERED, text, row.index, row.log_id)
+    elif inspection.leaf != stored:
+        text = "the row was altered: its columns are not those of the leaf"
+        yield Finding.at(Kind.ENTRY_ALTERED, text, row.index, row.log_id)
+    elif not inspection.is_authentic:
+        text = "the row's MAC does not hold: the application did not write it so"
+        yield Finding.at(Kind.MAC_MISMATCH, text, row.index, row.log_id)

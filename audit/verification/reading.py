@@ -1,0 +1,100 @@
+"""Rows of the log as they stand, whatever somebody wrote there, in the spelling of an entry.
+
+The models' own conversions raise where a column holds what no application wrote, and one such row would end the
+reading. Here the database spells every column: a UUID and a moment as in canonical JSON where they are one, and
+otherwise as something that no entry holds.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from django.db import connection, models
+
+from audit.snapshot import one_snapshot
+
+CHUNK = 1024  # rows in memory at once
+
+type Values = tuple[Any, ...]
+
+# NULL stands for a moment that Python cannot hold: an entry always has one.
+_POSTGRESQL = {
+    "UUIDField": "{0}::text",
+    "JSONField": "{0}::text",
+    "DateTimeField": (
+        "CASE WHEN {0} BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00' "
+        """THEN to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') END"""
+    ),
+}
+_HEX = "typeof({0}) = 'text' AND length({0}) = 32 AND NOT {0} GLOB '*[^0-9a-f]*'"
+_DASHED = " || '-' || ".join(
+    f"substr({{0}}, {start}, {length})" for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+)
+_DIGIT = "[0-9]"
+_SECONDS = f"{_DIGIT * 4}-{_DIGIT * 2}-{_DIGIT * 2} {_DIGIT * 2}:{_DIGIT * 2}:{_DIGIT * 2}"
+_MOMENT = "substr({0}, 1, 10) || 'T' || substr({0}, 12)"
+_IS_LIKE = "typeof({0}) = 'text' AND {0} GLOB"
+_SQLITE = {
+    "UUIDField": f"CASE WHEN {_HEX} THEN {_DASHED} ELSE {{0}} END",
+    "DateTimeField": (
+        f"CASE WHEN {_IS_LIKE} '{_SECONDS}.{_DIGIT * 6}' THEN {_MOMENT} || 'Z' "
+        f"WHEN {_IS_LIKE} '{_SECONDS}' THEN {_MOMENT} || '.000000Z' ELSE {{0}} END"
+    ),
+}
+_SPELLINGS = {"postgresql": _POSTGRESQL, "sqlite": _SQLITE}
+
+
+def spelled(model: type[models.Model], names: Sequence[str], alias: str) -> str:
+    """The named columns of a table, for a SELECT."""
+    return ", ".join(_spell(model._meta.get_field(name), alias) for name in names)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """One snapshot of the database, in which text that is not UTF-8 can be read, too."""
+    with connection.cursor():
+        handle: Any = connection.connection
+    if connection.vendor != "sqlite":
+        with one_snapshot():
+            yield
+        return
+    # What is not UTF-8 becomes lone surrogates, which have no canonical form.
+    handle.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
+    try:
+        with one_snapshot():
+            yield
+    finally:
+        handle.text_factory = str
+
+
+def stream(statement: str, parameters: Sequence[Any] = ()) -> Iterator[list[Values]]:
+    """What a SELECT gives, in lists of at most ``CHUNK`` rows. Raises django.db.Error."""
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(statement, parameters)
+        while rows := cursor.fetchmany(CHUNK):
+            yield rows
+
+
+def rows_of(statement: str, parameters: Sequence[Any] = ()) -> Iterator[Values]:
+    """The same, row by row."""
+    for rows in stream(statement, parameters):
+        yield from rows
+
+
+def as_stored(spelled_uuid: object) -> object:
+    """A UUID in the spelling of ``spelled``, as a parameter that is compared with its column."""
+    return str(spelled_uuid).replace("-", "") if connection.vendor == "sqlite" else spelled_uuid
+
+
+def number_of(statement: str) -> int:
+    """What a SELECT of one number gives."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def _spell(field: Any, alias: str) -> str:
+    template = _SPELLINGS[connection.vendor].get(field.get_internal_type(), "{0}")
+    return template.format(f'{alias}."{field.column}"')

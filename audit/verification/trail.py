@@ -1,0 +1,87 @@
+"""The changed rows and their events: each row is named by the digest in its event, each digest has its row."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from audit.entries import TRAIL_FIELDS, trail_digest
+from audit.events import TRAIL_DIGESTS
+from audit.models import AuditTrail
+from audit.verification.findings import Finding, Kind
+from audit.verification.inspection import COLUMNS
+from audit.verification.leaves import Seen
+from audit.verification.reading import Values, as_stored, number_of, rows_of, spelled
+
+_EVENT_OF_ENTRY = COLUMNS.index("event_id")
+_EVENT = TRAIL_FIELDS.index("event_id")
+_JSON = ("old_values", "new_values")
+
+
+class Trail:
+    """``rows`` that were compared so far."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def look(self, seen: Sequence[Seen]) -> Iterator[Finding]:
+        """The changed rows of these entries."""
+        telling = [row for row in seen if row.inspection.digests]
+        if not telling:
+            return
+        digests: dict[object, Counter[str]] = {}
+        ids: dict[tuple[object, str], int] = {}
+        for values in trail_of([row.values[_EVENT_OF_ENTRY] for row in telling]):
+            self.rows += 1
+            event, digest = values[_EVENT], digest_of(values)
+            digests.setdefault(event, Counter())[digest] += 1
+            ids[event, digest] = values[0]
+        for row in telling:
+            event = row.values[_EVENT_OF_ENTRY]
+            found, named = digests.get(event, Counter()), Counter(row.inspection.digests)
+            for digest in (found - named).elements():
+                text = f"the changed row {ids[event, digest]} is not one that its entry names"
+                yield Finding.at(Kind.TRAIL, text, row.index, row.log_id)
+            for digest in (named - found).elements():
+                text = f"no changed row has the digest {digest} that the entry names"
+                yield Finding.at(Kind.TRAIL, text, row.index, row.log_id)
+
+    def finish(self) -> Iterator[Finding]:
+        """After every entry: the changed rows that no entry names at all."""
+        if number_of("SELECT count(*) FROM audit_trail") == self.rows:
+            return
+        statement = (
+            "SELECT t.id, g.id, l.idx, g.meta FROM audit_trail t LEFT JOIN audit_logs g ON g.event_id = t.event_id "
+            "LEFT JOIN audit_leaves l ON l.log_id = g.id ORDER BY t.id"
+        )
+        for trail_id, log_id, index, meta in rows_of(statement):
+            if log_id is None:
+                yield Finding(Kind.TRAIL, f"the changed row {trail_id} belongs to no entry")
+            elif TRAIL_DIGESTS not in str(meta):
+                text = f"the changed row {trail_id} belongs to an entry that names none"
+                yield Finding.at(Kind.TRAIL, text, index, log_id)
+
+
+def trail_of(event_ids: Sequence[object]) -> Iterator[Values]:
+    """The columns ``TRAIL_FIELDS``, spelled, of the changed rows of these events, in the order of their ids."""
+    places = ", ".join(["%s"] * len(event_ids))
+    statement = (
+        f"SELECT {spelled(AuditTrail, TRAIL_FIELDS, 't')} FROM audit_trail t "  # noqa: S608 - constants
+        f"WHERE t.event_id IN ({places}) ORDER BY t.id"
+    )
+    yield from rows_of(statement, [as_stored(event_id) for event_id in event_ids])
+
+
+def digest_of(values: Values) -> str:
+    """The digest, or "", which no entry names, where the columns have no canonical form."""
+    try:
+        return trail_digest(row_of(values))
+    except (TypeError, ValueError, RecursionError):
+        return ""
+
+
+def row_of(values: Values) -> dict[str, object]:
+    """The changed row as ``trail_digest`` takes it. Raises TypeError, ValueError and RecursionError."""
+    row = dict(zip(TRAIL_FIELDS, values, strict=True))
+    for name in _JSON:
+        row[name] = None if row[name] is None else json.loads(row[name])
+    return row

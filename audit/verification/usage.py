@@ -1,0 +1,61 @@
+"""The roll-ups against a recount of the log: the entries in the tree, by the rule of ``audit.sequencing.rollups``."""
+
+from collections.abc import Iterator
+
+from django.db import connection
+
+from audit.models import AuditLog, UsageRollup
+from audit.verification.findings import Finding, Kind
+from audit.verification.reading import rows_of, spelled
+
+_BUCKET = ("key_id", "version", "principal", "operation", "outcome", "hour")
+# The hour as ``spelled`` spells it. The sum of absurd numbers must not end the statement.
+_HOUR = "substr({moment}, 1, 14) || '00:00.000000Z'"
+_SUM = {"postgresql": "sum({0})", "sqlite": "CAST(total({0}) AS integer)"}
+
+# One row counted and one stored, and both the same, is as it should be.
+_DIFFERENCES = """
+WITH counted AS (
+    SELECT g.object_id AS key_id, coalesce(g.object_version, 0) AS version, coalesce({user}, '') AS principal,
+        g.action AS operation, g.outcome, {hour} AS hour,
+        {count} AS count, {size} AS size, max({moment}) AS last_at, 0 AS stored
+    FROM audit_leaves l JOIN audit_logs g ON g.id = l.log_id
+    WHERE g.object_type = 'key' AND g.object_id <> '' AND substr(g.action, 1, 7) = 'crypto.'
+    GROUP BY 1, 2, 3, 4, 5, 6
+), stored AS (
+    SELECT {bucket}, {columns}, 1 AS stored FROM usage_rollups u
+)
+SELECT {names}, sum(stored), count(*) FROM (SELECT * FROM counted UNION ALL SELECT * FROM stored) both_of_them
+GROUP BY {names}
+HAVING count(*) <> 2 OR sum(stored) <> 1 OR min(count) <> max(count) OR min(size) <> max(size)
+    OR min(last_at) <> max(last_at)
+ORDER BY {names}
+"""
+
+
+def check_usage() -> Iterator[Finding]:
+    """Each bucket is there once, and holds what the entries add up to."""
+    moment, add = spelled(AuditLog, ["timestamp"], "g"), _SUM[connection.vendor]
+    statement = _DIFFERENCES.format(
+        user=spelled(AuditLog, ["user_id"], "g"),
+        hour=_HOUR.format(moment=moment),
+        moment=moment,
+        count=add.format("g.count"),
+        size=add.format("coalesce(g.size, 0)"),
+        bucket=", ".join(spelled(UsageRollup, [name], "u") + f" AS {name}" for name in _BUCKET),
+        columns=", ".join(
+            spelled(UsageRollup, [name], "u") + f" AS {name}" for name in ("count", "size", "last_at")
+        ),
+        names=", ".join(_BUCKET),
+    )
+    for *bucket, stored, rows in rows_of(statement):
+        text = f"{' '.join(map(str, bucket))} {_describe(stored, rows - stored)}"
+        yield Finding(Kind.USAGE, text)
+
+
+def _describe(stored: int, counted: int) -> str:
+    if not counted:
+        return "is in usage_rollups, and not in the log"
+    if not stored:
+        return "is in the log, and not in usage_rollups"
+    return "is not in usage_rollups, once, as the log adds it up"

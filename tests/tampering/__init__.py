@@ -1,0 +1,4 @@
+"""Somebody who owns the database alters the log, in every way we can think of: each must be noticed.
+
+``python -m tests.tampering.campaign`` is the long run; ``tests/tampering/test_tampering.py`` a short one.
+"""

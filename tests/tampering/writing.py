@@ -1,0 +1,172 @@
+"""A log like that of an installation at work: changes with their trail, batches, several writers, keys that change."""
+
+import random
+import threading
+import uuid
+
+from django.db import transaction
+
+from audit import heartbeats
+from audit.events import Actor, ActorType, Event, Outcome, RowChange, Source
+from audit.sequencing.checkpoint_keys import promote_covered_keys, rotate_checkpoint_keys
+from audit.sequencing.checkpointing import sign_checkpoint
+from audit.sequencing.step import sequence_step
+from audit.services import record
+from audit.writer import Decision, submit
+
+SYSTEM = Actor.system("campaign", Source.COMMAND)
+TABLES = ("encryption_keys", "key_versions", "users")
+OPERATIONS = ("crypto.message.encrypted", "crypto.message.decrypted", "crypto.random.generated")
+
+
+class Log:
+    """Writes by chance, which is the same for the same seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)  # noqa: S311 - what comes next is no secret
+        self.keys = [str(self.some_uuid()) for _ in range(12)]
+        self.actors = [SYSTEM, *(self.user(number) for number in range(5))]
+        self.written = 0
+
+    def some_uuid(self) -> uuid.UUID:
+        return uuid.UUID(int=self.chance.getrandbits(128), version=4)
+
+    def user(self, number: int) -> Actor:
+        return Actor(
+            user_id=self.some_uuid(),
+            actor_type=ActorType.USER,
+            actor_name=f"user-{number}",
+            auth_method="password+totp",
+            token_id=f"jti-{number}",
+            client_ip=f"192.0.2.{number}",
+            user_agent="curl/8.5.0 “quoted” \\ \t ü",
+            source=Source.API,
+            request_id=f"req-{self.chance.getrandbits(40):x}",
+        )
+
+    def change(self, rows: int | None = None) -> None:
+        """An event in a transaction of its own, with the rows it changed."""
+        rows = self.chance.randrange(4) if rows is None else rows
+        with transaction.atomic():
+            record(
+                self.event(),
+                self.chance.choice(self.actors),
+                changes=[self.row_change() for _ in range(rows)],
+            )
+        self.written += 1
+
+    def event(self) -> Event:
+        chance = self.chance
+        key = chance.choice(self.keys)
+        meta = {"reason": chance.choice(["", "älter 😀", "plain"]), "algorithm": "aes-256"}
+        return Event(
+            action=chance.choice(["keys.key.created", "keys.key.rotated", "accounts.user.created"]),
+            object_type="key",
+            object_id=key,
+            object_version=chance.randrange(1, 9),
+            meta=meta,
+        )
+
+    def row_change(self) -> RowChange:
+        table, number = self.chance.choice(TABLES), self.chance.randrange(1000)
+        before, after = {"name": "a", "uses": number}, {"name": "b", "uses": number + 1, "tags": ["x", None]}
+        match self.chance.randrange(3):
+            case 0:
+                return RowChange.inserted(table, number, after)
+            case 1:
+                return RowChange.updated(table, number, before | {"tags": []}, after)
+        return RowChange.deleted(table, number, before)
+
+    def undo(self) -> None:
+        """A transaction that is rolled back: an id is used, a number is not."""
+        with transaction.atomic():
+            record(self.event(), SYSTEM, changes=[self.row_change()])
+            transaction.set_rollback(True)
+
+    def operate(self, times: int) -> None:
+        """Operations with keys, through the group-commit writer."""
+        waiting = [
+            submit(Decision(None, self.operation(), self.chance.choice(self.actors))) for _ in range(times)
+        ]
+        for each in waiting:
+            each.result()
+        self.written += times
+
+    def operation(self) -> Event:
+        action, outcome = self.chance.choice(OPERATIONS), self.chance.choice(list(Outcome))
+        is_random = action == OPERATIONS[2]
+        return Event(
+            action=action,
+            object_type="" if is_random else "key",
+            object_id="" if is_random else self.chance.choice(self.keys),
+            object_version=None if is_random else self.chance.randrange(1, 4),
+            outcome=outcome,
+            code="" if outcome == Outcome.OK else "not_now",
+            count=self.chance.randrange(1, 5),
+            size=self.chance.choice([None, 0, 64, 4096]),
+        )
+
+    def elsewhere(self, changes: int) -> None:
+        """In another thread, which is another writer."""
+        thread = threading.Thread(target=self._change_and_leave, args=[changes])
+        thread.start()
+        thread.join()
+
+    def _change_and_leave(self, changes: int) -> None:
+        from django.db import connections  # noqa: PLC0415 - of this thread
+
+        for _ in range(changes):
+            self.change()
+        connections.close_all()
+
+    def write(self, entries: int) -> None:
+        """So many entries at least."""
+        until = self.written + entries
+        while (left := until - self.written) > 0:
+            match self.chance.randrange(8):
+                case 0:
+                    self.undo()
+                case 1:
+                    self.elsewhere(min(left, 3))
+                case 2 | 3:
+                    self.change()
+                case _:
+                    self.operate(min(left, self.chance.randrange(1, 60)))
+
+    def beat(self) -> None:
+        heartbeats.beat()
+        self.written += 1
+
+
+def sequence(steps: int = 0) -> None:
+    """All of it, or so many steps."""
+    while sequence_step():
+        steps -= 1
+        if not steps:
+            return
+
+
+def sign() -> None:
+    sign_checkpoint()
+    promote_covered_keys()
+
+
+def rotate_keys() -> None:
+    """The next keys sign from the checkpoint after the next."""
+    rotate_checkpoint_keys(SYSTEM)
+    for _ in range(2):
+        sequence()
+        sign()
+
+
+def write_log(entries: int, *, seed: int = 1, parts: int = 10) -> Log:
+    """Sequenced and signed in parts, with a change of keys in the middle; the last few entries wait."""
+    log = Log(seed)
+    for part in range(parts):
+        log.write(entries // parts)
+        log.beat()
+        sequence()
+        sign()
+        if part == parts // 2:
+            rotate_keys()
+    return log
