@@ -1,0 +1,62 @@
+"""How far the sequencer is behind, by the database's clock."""
+
+import time
+
+import pytest
+from prometheus_client import REGISTRY
+
+from audit import lag
+from audit.lag import Lag, read_lag, set_gauges
+from audit.sequencing.checkpointing import sign_checkpoint
+from audit.sequencing.step import sequence_step
+from tests.audit.sequencing.log import altered, write, write_many
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def gauges():
+    names = ("audit_lag_seconds", "audit_pending_entries", "audit_tree_size", "audit_checkpoint_size")
+    return [REGISTRY.get_sample_value(name) for name in names]
+
+
+def test_where_nothing_waits_there_is_no_lag():
+    assert read_lag() == Lag(0, 0.0)
+    write(3)
+    sequence_step()
+    assert read_lag() == Lag(0, 0.0)
+
+
+def test_the_lag_is_the_age_of_the_oldest_entry_that_waits():
+    write()
+    time.sleep(0.3)
+    write(2)
+
+    found = read_lag()
+    assert found.pending == 3
+    assert 0.3 <= found.seconds < 10
+
+
+def test_counting_has_an_end(monkeypatch):
+    monkeypatch.setattr(lag, "COUNTED", 5)
+    write_many(9)
+    assert read_lag().pending == 5
+
+
+def test_a_row_that_has_gone_has_no_age():
+    write()
+    altered("DELETE FROM audit_logs")
+    assert read_lag().seconds == 0.0
+
+
+def test_the_gauges_tell_how_far_log_tree_and_checkpoints_have_come():
+    write_many(5)
+    sequence_step()
+    sign_checkpoint()
+    write_many(2)
+    sequence_step()
+    write_many(4)
+
+    set_gauges()
+    age, *sizes = gauges()
+    assert age > 0
+    assert sizes == [4, 7, 5]
