@@ -4,12 +4,18 @@ from functools import cached_property
 from typing import cast
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_safe
 
-from audit.models import AuditLog, AuditTrail, SecurityEpoch
+from audit.models import AuditLog, AuditTrail, EntityEpoch, SecurityEpoch
 from audit.selection import EXACT_COUNT, SEARCHED, holds_word
+from audit.services import proofs
 from ciphercanary.read_only_admin import ReadOnlyModelAdmin
 
 
@@ -43,6 +49,7 @@ class AuditLogAdmin(LogAdmin):
     list_filter = ("outcome", "source", "actor_type")
     ordering = ("-id",)
     search_fields = SEARCHED
+    readonly_fields = ("leaf_index", "proof")
     search_help_text = "Words that all occur: in the actor, action, object, code, address, meta …"
 
     def get_search_results(
@@ -55,6 +62,31 @@ class AuditLogAdmin(LogAdmin):
         for word in search_term.split():
             queryset = queryset.filter(holds_word(word))
         return queryset, False
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_safe(self.download_proof))
+        return [path("<int:log_id>/proof/", view, name="audit_auditlog_proof"), *super().get_urls()]
+
+    def download_proof(self, request: HttpRequest, log_id: int) -> HttpResponse:
+        """Whoever may see the entry gets the proof of it. Raises NotSequenced and IntegrityFailed."""
+        entry = self.get_object(request, str(log_id))
+        if not self.has_view_permission(request, entry):
+            raise PermissionDenied
+        if entry is None:
+            raise Http404
+        proof = proofs.prove_entry(entry)
+        headers = {"Content-Disposition": f'attachment; filename="{proof.file_name}"'}
+        return HttpResponse(proof.text, "text/plain; charset=utf-8", headers=headers)
+
+    def leaf_index(self, entry: AuditLog) -> int | None:
+        return proofs.leaf_index(entry)
+
+    def proof(self, entry: AuditLog) -> SafeString | None:
+        if proofs.leaf_index(entry) is None:
+            return None
+        return format_html(
+            '<a href="{}">Download</a>', reverse("admin:audit_auditlog_proof", args=[entry.pk])
+        )
 
 
 @admin.register(AuditTrail)
@@ -70,3 +102,11 @@ class AuditTrailAdmin(LogAdmin):
 @admin.register(SecurityEpoch)
 class SecurityEpochAdmin(ReadOnlyModelAdmin):
     list_display = ("id", "epoch")
+
+
+@admin.register(EntityEpoch)
+class EntityEpochAdmin(LogAdmin):
+    list_display = ("entity", "epoch")
+    ordering = ("entity",)
+    search_fields = ("entity__exact",)
+    search_help_text = "An entity, such as key:ID or user:ID"

@@ -40,7 +40,8 @@ class ProofView(ApiView[Caller]):
         """Where the entry stands in the tree: a C2SP tlog-proof, as a member of a JSON object or by itself."""
         proof = proofs.prove_entry(services.find_log(reader=self.principal, log_id=log_id))
         if isinstance(request.accepted_renderer, PlainTextRenderer):
-            return Response(proof.text, headers=attachment(log_id))
+            named = f'attachment; filename="{proof.file_name}"'
+            return Response(proof.text, headers={"Content-Disposition": named})
         return Response(InclusionProofSerializer(proof).data)
 
 
@@ -76,8 +77,3 @@ class CheckpointKeysView(ApiView[Caller]):
     def get(self, _request: Request) -> Response:
         headers = {"Cache-Control": f"public, max-age={KEYS_MAX_AGE}"}
         return Response("".join(f"{vkey}\n" for vkey in proofs.list_vkeys()), headers=headers)
-
-
-def attachment(log_id: int) -> dict[str, str]:
-    """The header that names the file of a proof."""
-    return {"Content-Disposition": f'attachment; filename="{log_id}.tlog-proof"'}

@@ -32,10 +32,15 @@ class InclusionProof:
     the checkpoint and, as its extra data, the bytes of the entry: with a pinned key it is all a verifier needs.
     """
 
+    log_id: int
     index: int
     size: int
     leaf_hash: bytes
     text: str
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.log_id}.tlog-proof"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,8 @@ def prove_entry(entry: AuditLog) -> InclusionProof:
         merkle.verify_inclusion(leaf, index, head.size, hashes, head.root)
     except (TypeError, ValueError):
         raise IntegrityFailed(ENTRY_ALTERED) from None
-    return InclusionProof(index, head.size, leaf, format_proof(index, hashes, newest.note, extra=octets))
+    text = format_proof(index, hashes, newest.note, extra=octets)
+    return InclusionProof(entry.pk, index, head.size, leaf, text)
 
 
 def find_checkpoint(*, reader: Reader, size: int | None = None) -> SignedHead:

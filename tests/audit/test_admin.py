@@ -1,11 +1,24 @@
+from html import unescape
+
 import pytest
 from django.contrib.admin import site
 from django.test import Client, RequestFactory
 
 from audit.admin.logs import BoundedPaginator
 from audit.events import Actor, Event, RowChange
-from audit.models import AuditLog, AuditTrail, SecurityEpoch
-from audit.services import record
+from audit.models import (
+    AuditCheckpoint,
+    AuditLeaf,
+    AuditLog,
+    AuditReceipt,
+    AuditTrail,
+    CheckpointKey,
+    SecurityEpoch,
+)
+from audit.proof import parse_proof
+from audit.sequencing.running import checkpoint_now
+from audit.services import proofs, record
+from ciphercanary.clock import database_now
 
 pytestmark = pytest.mark.django_db
 
@@ -95,3 +108,90 @@ def test_counting_stops_at_its_bound(told, monkeypatch):
         record(Event(action="test.thing.done"), Actor.system("test", "command"))
 
     assert BoundedPaginator(AuditLog.objects.order_by("id"), 1).count == 2
+
+
+@pytest.fixture
+def proven(told):
+    checkpoint = checkpoint_now()
+    AuditReceipt.objects.create(
+        size=checkpoint.size, anchor="file", receipt="offset 4711", anchored_at=database_now()
+    )
+    return told
+
+
+def test_the_page_of_an_entry_names_its_leaf_and_leads_to_its_proof(browser, proven):
+    page = browser.get(path(AuditLog, str(proven.id), "change")).content.decode()
+    index = AuditLeaf.objects.get(log_id=proven.id).idx
+    url = path(AuditLog, str(proven.id), "proof")
+
+    assert f'<div class="readonly">{index}</div>' in page
+    assert f'href="{url}"' in page
+    answer = browser.get(url)
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{proven.id}.tlog-proof"'
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert parse_proof(answer.content.decode()) == parse_proof(proofs.prove_entry(proven).text)
+
+
+def test_the_page_of_an_entry_that_has_no_leaf_offers_no_proof(browser, told):
+    assert b"/proof/" not in browser.get(path(AuditLog, str(told.id), "change")).content
+    answer = browser.get(path(AuditLog, str(told.id), "proof"))
+    assert answer.status_code == 409
+    assert b"checkpoint" in answer.content
+
+
+@pytest.mark.parametrize("log_id", ["0", "9" * 30])
+def test_there_is_no_proof_of_what_is_no_entry(browser, proven, log_id):
+    assert browser.get(path(AuditLog, log_id, "proof")).status_code == 404
+
+
+def test_proofs_are_for_whoever_may_see_entries_and_for_reading_only(browser, developer, proven):
+    url = path(AuditLog, str(proven.id), "proof")
+    outsider = Client()
+    assert outsider.get(url).status_code == 302
+    outsider.force_login(developer.user)
+    assert outsider.get(url).status_code in {302, 403}
+    assert browser.post(url).status_code == 405
+
+
+def test_checkpoints_show_who_has_taken_them(browser, proven):
+    checkpoint = AuditCheckpoint.objects.get()
+
+    (row,) = browser.get(path(AuditCheckpoint)).context["cl"].result_list
+    assert row.anchors == "file"
+    page = browser.get(path(AuditCheckpoint, str(checkpoint.size), "change")).content.decode()
+    assert "file: offset 4711" in page
+
+
+def test_a_checkpoint_that_no_anchor_took_is_listed_too(browser, told):
+    checkpoint_now()
+
+    (row,) = browser.get(path(AuditCheckpoint)).context["cl"].result_list
+    assert row.anchors is None
+
+
+def test_a_key_of_checkpoints_is_shown_as_it_is_pinned(browser, told):
+    pages = [
+        unescape(browser.get(path(CheckpointKey, key.kid, "change")).content.decode())
+        for key in CheckpointKey.objects.all()
+    ]
+
+    for vkey in proofs.list_vkeys():
+        assert [vkey in page for page in pages].count(True) == 1
+
+
+def test_a_leaf_is_found_by_its_entry(browser, proven):
+    found = browser.get(f"{path(AuditLeaf)}?q={proven.id}").context["cl"].result_list
+
+    assert [leaf.log_id for leaf in found] == [proven.id]
+    assert not browser.get(f"{path(AuditLeaf)}?q=nonsense").context["cl"].result_list
+
+
+def test_a_list_of_checkpoints_costs_the_same_few_queries_however_long_it_is(
+    browser, told, django_assert_max_num_queries
+):
+    for _ in range(5):
+        record(Event(action="test.thing.done"), Actor.system("test", "command"))
+        checkpoint_now()
+
+    with django_assert_max_num_queries(12):
+        assert len(browser.get(path(AuditCheckpoint)).context["cl"].result_list) == 5

@@ -1,0 +1,107 @@
+"""The tree over the log, its checkpoints and the keys that sign them."""
+
+from typing import cast
+
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, StringAgg, Subquery, Value
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from audit.admin.logs import LogAdmin
+from audit.checkpoint import VerifierKey
+from audit.merkle import HASH_SIZE
+from audit.models import (
+    AuditCheckpoint,
+    AuditLeaf,
+    AuditPending,
+    AuditReceipt,
+    AuditTile,
+    AuditTree,
+    CheckpointKey,
+)
+from audit.sequencing.checkpoint_keys import origin
+from ciphercanary.read_only_admin import ReadOnlyModelAdmin
+
+
+@admin.register(AuditCheckpoint)
+class AuditCheckpointAdmin(LogAdmin):
+    date_hierarchy = "signed_at"
+    fields = ("size", "signed_at", "note", "receipts")
+    readonly_fields = ("receipts",)
+    list_display = ("size", "signed_at", "anchors")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditCheckpoint]:
+        names = StringAgg("anchor", Value(", "), order_by="anchor")
+        receipts = AuditReceipt.objects.filter(size=OuterRef("size")).order_by().values("size")
+        # One query for the page, and none of it where rows are only counted.
+        anchors = Subquery(receipts.annotate(names=names).values("names"))
+        return cast("QuerySet[AuditCheckpoint]", super().get_queryset(request).annotate(anchors=anchors))
+
+    def anchors(self, checkpoint: AuditCheckpoint) -> str | None:
+        names: str | None = getattr(checkpoint, "anchors", None)
+        return names
+
+    def receipts(self, checkpoint: AuditCheckpoint) -> SafeString:
+        rows = AuditReceipt.objects.filter(size=checkpoint.size).order_by("anchor")
+        lines = [(row.anchor, row.receipt) for row in rows]
+        return format_html_join("\n", "<div>{}: {}</div>", lines) or SafeString("-")
+
+
+@admin.register(AuditReceipt)
+class AuditReceiptAdmin(LogAdmin):
+    list_display = ("size", "anchor", "receipt", "anchored_at")
+    ordering = ("-id",)
+
+
+@admin.register(CheckpointKey)
+class CheckpointKeyAdmin(ReadOnlyModelAdmin):
+    fields = ("kid", "algorithm", "state", "vkey", "kek_id", "created_at")
+    readonly_fields = ("vkey",)
+    list_display = ("kid", "algorithm", "state", "created_at")
+    list_filter = ("state",)
+    ordering = ("-created_at",)
+
+    @admin.display(description="public key, to pin")
+    def vkey(self, key: CheckpointKey) -> str:
+        return VerifierKey(origin(), key.algorithm, bytes(key.public_key)).vkey
+
+
+@admin.register(AuditTree)
+class AuditTreeAdmin(ReadOnlyModelAdmin):
+    fields = ("size", "root_hash", "sequenced_at")
+    readonly_fields = ("root_hash",)
+    list_display = ("size", "root_hash", "sequenced_at")
+
+    def root_hash(self, tree: AuditTree) -> str:
+        return bytes(tree.root).hex()
+
+
+@admin.register(AuditLeaf)
+class AuditLeafAdmin(LogAdmin):
+    fields = ("idx", "log_id", "hash")
+    readonly_fields = ("hash",)
+    list_display = ("idx", "log_id", "hash")
+    ordering = ("-idx",)
+    search_fields = ("log_id__exact",)
+    search_help_text = "Id of the entry"
+
+    def hash(self, leaf: AuditLeaf) -> str:
+        return bytes(leaf.leaf_hash).hex()
+
+
+@admin.register(AuditTile)
+class AuditTileAdmin(LogAdmin):
+    fields = ("level", "number", "width")
+    readonly_fields = ("width",)
+    list_display = ("level", "number", "width")
+    ordering = ("-id",)
+
+    def width(self, tile: AuditTile) -> int:
+        return len(bytes(tile.hashes)) // HASH_SIZE
+
+
+@admin.register(AuditPending)
+class AuditPendingAdmin(LogAdmin):
+    list_display = ("log_id",)
+    ordering = ("log_id",)

@@ -1,0 +1,26 @@
+"""How much each key is used."""
+
+from django.contrib import admin
+
+from audit.admin.logs import LogAdmin
+from audit.models import UsageRollup
+
+
+@admin.register(UsageRollup)
+class UsageRollupAdmin(LogAdmin):
+    date_hierarchy = "hour"
+    list_display = (
+        "hour",
+        "key_id",
+        "version",
+        "principal",
+        "operation",
+        "outcome",
+        "count",
+        "size",
+        "last_at",
+    )
+    list_filter = ("outcome",)
+    ordering = ("-hour", "-id")
+    search_fields = ("key_id__exact",)
+    search_help_text = "Id of a key"
