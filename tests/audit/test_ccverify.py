@@ -1,0 +1,669 @@
+import ast
+import base64
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from audit import canonical, merkle, tiles
+from audit.checkpoint import Checkpoint, VerifierKey, ed25519_only, sign_note
+from audit.entries import ENTRY_VERSION, TRAIL_FIELDS, entry_bytes, trail_digest
+from audit.proof import format_proof
+from ciphercanary.crypto import signing
+
+CCVERIFY = Path(__file__).resolve().parents[2] / "bin" / "ccverify"
+ORIGIN = "ciphercanary/5b0c9ee1-36f0-4d0c-9a5e-000000000001"
+BEGIN = datetime(2026, 11, 24, 12, tzinfo=UTC)
+WRITERS = [uuid.UUID(int=number) for number in (1, 2, 3)]
+SIZES = (1, 256, 300, 512, 601)
+
+
+def new_signer(algorithm=signing.ED25519, name=ORIGIN):
+    material, public = signing.generate(algorithm)
+    return VerifierKey(name, algorithm, public), lambda message: signing.sign(algorithm, material, message)
+
+
+ED, PQ = new_signer(), new_signer(signing.ML_DSA_44)
+
+
+@dataclass
+class Log:
+    """What an export is made of; every list may be spoilt before it is written."""
+
+    rows: list = field(default_factory=list)
+    trail: list = field(default_factory=list)
+    notes: dict = field(default_factory=dict)
+
+    def add(self, action="crypto.message.encrypted", *, meta=None, changes=0):
+        number = len(self.rows)
+        event_id, moment = uuid.UUID(int=1000 + number), BEGIN + timedelta(seconds=number)
+        changed = [self._change(event_id, moment) for _ in range(changes)]
+        meta = {
+            **(meta or {}),
+            **({"trail_sha256": [trail_digest(row) for row in changed]} if changed else {}),
+        }
+        self.rows.append(
+            {
+                "id": 10 + 2 * number,
+                "event_id": event_id,
+                "timestamp": moment,
+                "user_id": None,
+                "actor_type": "user",
+                "actor_name": "mira \u00e9",
+                "auth_method": "password",
+                "token_id": "t",
+                "client_ip": "2001:db8::1",
+                "user_agent": "curl/8",
+                "source": "api",
+                "action": action,
+                "object_type": "key",
+                "object_id": "k",
+                "object_version": 2,
+                "outcome": "ok",
+                "code": "",
+                "request_id": f"r{number}",
+                "count": 1,
+                "size": None,
+                "meta": canonical.encode(meta).decode(),
+                "writer": WRITERS[number % 3],
+                "wseq": number // 3 + 1,
+            }
+        )
+
+    def _change(self, event_id, moment):
+        row = {
+            "id": len(self.trail) + 1,
+            "event_id": event_id,
+            "table_name": "encryption_keys",
+            "record_id": "k",
+            "action": "update",
+            "old_values": {"state": "active"},
+            "new_values": {"state": "suspended"},
+            "changed_by": None,
+            "changed_at": moment,
+        }
+        self.trail.append(row)
+        return row
+
+    def entries(self):
+        return list(map(entry_bytes, self.rows))
+
+    def sign(self, size, signers):
+        leaves = list(map(merkle.leaf_hash, self.entries()[:size]))
+        root = merkle.Frontier.EMPTY.extended(leaves).root()
+        self.notes[size] = sign_note(Checkpoint(ORIGIN, size, root), signers, 1_700_000_000 + size)
+
+    def write(self, folder):
+        entries = self.entries()
+        grown = tiles.append(0, {}, list(map(merkle.leaf_hash, entries)))
+        for level, number, width in tiles.tiles_of(len(entries)):
+            put(folder / tiles.tile_path(level, number, width), grown[level, number])
+            if level == 0:
+                bundle = tiles.encode_bundle(entries[number * 256 : number * 256 + width])
+                put(folder / tiles.entries_path(number, width), bundle)
+        for size, note in self.notes.items():
+            put(folder / "checkpoints" / str(size), note.encode())
+        put(folder / "checkpoint", self.notes[max(self.notes)].encode())
+        put(folder / "trail.jsonl", b"".join(map(trail_line, self.trail)))
+        return folder
+
+
+def trail_line(row):
+    """The bytes that ``trail_digest`` hashes, and the end of the line."""
+    columns = {
+        name: canonical.format_timestamp(value)
+        if isinstance(value := row[name], datetime)
+        else (str(value) if isinstance(value, uuid.UUID) else value)
+        for name in TRAIL_FIELDS
+    }
+    line = canonical.encode({"version": ENTRY_VERSION, **columns})
+    assert hashlib.sha256(line).hexdigest() == trail_digest(row)
+    return line + b"\n"
+
+
+def put(path, octets):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(octets)
+
+
+def new_log(size=601, sizes=SIZES, signers=(ED, PQ)):
+    log = Log()
+    for number in range(size):
+        log.add(changes=2 if number % 50 == 7 else 0)
+    for each in sizes:
+        log.sign(each, signers)
+    return log
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, CCVERIFY, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+def verify(folder, *arguments, key=ED):
+    return run("verify-export", folder, "--key", key[0].vkey, *arguments)
+
+
+def first_bad(done):
+    """The index that is named; a range gives a pair."""
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Good" not in done.stdout
+    found = re.search(r"First bad index: (\d+)(?: to (\d+))?\.$", done.stdout)
+    assert found, done.stdout
+    return int(found[1]) if found[2] is None else (int(found[1]), int(found[2]))
+
+
+@pytest.fixture(scope="module")
+def log():
+    return new_log()
+
+
+@pytest.fixture(scope="module")
+def written(log, tmp_path_factory):
+    return log.write(tmp_path_factory.mktemp("good") / "export")
+
+
+@pytest.fixture
+def export(written, tmp_path):
+    return shutil.copytree(written, tmp_path / "export")
+
+
+@pytest.fixture
+def outside(log, tmp_path):
+    """A checkpoint of 300 entries that the auditor kept."""
+    path = tmp_path / "kept-300"
+    path.write_text(log.notes[300])
+    return path
+
+
+def rebundled(folder, change):
+    """The bundle of the entries 256 to 511, rewritten; its tile stays."""
+    path = folder / tiles.entries_path(1)
+    entries = tiles.decode_bundle(path.read_bytes())
+    change(entries)
+    path.write_bytes(tiles.encode_bundle(entries))
+
+
+def flipped(path, at=0):
+    octets = bytearray(path.read_bytes())
+    octets[at] ^= 1
+    path.write_bytes(octets)
+
+
+def test_a_good_export_holds_and_its_size_and_root_are_said(export, log):
+    done = verify(export)
+    assert (done.returncode, done.stderr) == (0, "")
+    root = log.notes[601].split("\n")[2]
+    assert f"{ORIGIN}, size 601, root {root}" in done.stdout
+    assert "6 checkpoints are signed" in done.stdout
+    assert "No --checkpoint from outside" in done.stdout
+    assert done.stdout.endswith("\nGood.\n")
+
+
+@pytest.mark.parametrize("keys", [[PQ], [ED, PQ]])
+def test_a_good_export_holds_under_each_of_its_keys(export, keys):
+    done = run("verify-export", export, *(part for key, _ in keys for part in ("--key", key.vkey)))
+    assert done.returncode == 0, done.stdout
+
+
+def test_keys_may_stand_in_a_file_of_ones_own(export, tmp_path):
+    path = tmp_path / "pinned"
+    path.write_text(f"{ED[0].vkey}\n{PQ[0].vkey}\n")
+    assert run("verify-export", export, "--key", path).returncode == 0
+
+
+def test_earlier_checkpoints_kept_outside_hold_also_in_their_short_form(export, log, outside, tmp_path):
+    short = tmp_path / "from-syslog"
+    short.write_text(ed25519_only(log.notes[512]))
+    done = verify(export, "--checkpoint", outside, "--checkpoint", short)
+    assert done.returncode == 0, done.stdout
+    assert "8 checkpoints" in done.stdout
+    assert "No --checkpoint" not in done.stdout
+
+
+def test_an_empty_log_holds(tmp_path):
+    log = new_log(0, sizes=[0])
+    assert verify(log.write(tmp_path / "export")).returncode == 0
+
+
+SPOILT_FILES = {
+    "an entry is altered": (lambda folder: flipped(folder / tiles.entries_path(1), 10), 256),
+    "an entry in the middle is altered": (
+        lambda folder: rebundled(folder, lambda e: e.__setitem__(100, e[100].replace(b"curl", b"wget"))),
+        356,
+    ),
+    "an entry is deleted": (lambda folder: rebundled(folder, lambda e: e.pop(44)), 300),
+    "the last entry of a bundle is deleted": (lambda folder: rebundled(folder, lambda e: e.pop()), 511),
+    "an entry is inserted": (lambda folder: rebundled(folder, lambda e: e.insert(44, e[3])), 300),
+    "an entry is appended": (lambda folder: rebundled(folder, lambda e: e.append(e[3])), 512),
+    "two entries are swapped": (
+        lambda folder: rebundled(folder, lambda e: e.__setitem__(slice(7, 9), [e[8], e[7]])),
+        263,
+    ),
+    "a bundle ends inside an entry": (
+        lambda folder: (path := folder / tiles.entries_path(2, 89)).write_bytes(path.read_bytes()[:-1]),
+        600,
+    ),
+    "a bundle is missing": (lambda folder: (folder / tiles.entries_path(1)).unlink(), 256),
+    "a leaf is altered": (lambda folder: flipped(folder / tiles.tile_path(0, 2, 89), 32 * 88), 600),
+    "a tile above is altered": (lambda folder: flipped(folder / tiles.tile_path(1, 0, 2), 32), 256),
+    "a tile is missing": (lambda folder: (folder / tiles.tile_path(0, 1)).unlink(), 256),
+    "a tile above is missing": (lambda folder: (folder / tiles.tile_path(1, 0, 2)).unlink(), 0),
+    "a tile is longer": (
+        lambda folder: (path := folder / tiles.tile_path(0, 1)).write_bytes(path.read_bytes() + b"x"),
+        256,
+    ),
+    "a row of the trail is altered": (lambda folder: flipped(folder / "trail.jsonl", 20), 7),
+    "a row of the trail is deleted": (
+        lambda folder: (path := folder / "trail.jsonl").write_bytes(
+            b"".join(path.read_bytes().splitlines(keepends=True)[:-1])
+        ),
+        557,
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "index"), SPOILT_FILES.values(), ids=SPOILT_FILES)
+def test_what_is_spoilt_in_a_folder_is_found_with_its_first_index(export, spoil, index):
+    spoil(export)
+    assert first_bad(verify(export)) == index
+
+
+def test_a_row_of_the_trail_that_no_entry_names_is_found(export, log):
+    with (export / "trail.jsonl").open("ab") as trail:
+        trail.write(trail_line({**log.trail[0], "id": 999}))
+    done = verify(export)
+    assert done.returncode == 1
+    assert "a row that no entry names" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "checkpoints/256"])
+def test_an_altered_checkpoint_is_found_wherever_it_was_altered(export, name):
+    octets = (export / name).read_bytes()
+    ends = len(octets) - len(octets.split(b"\n")[-2]) - 1  # the line of ML-DSA-44, whose key is not pinned
+    for at in (0, 50, 60, octets.index(b"\n\n"), ends - 2):  # origin, size, root, form, signature
+        flipped(export / name, at)
+        assert verify(export).returncode == 1, at
+        (export / name).write_bytes(octets)
+    assert verify(export).returncode == 0
+
+
+def rewritten(log, change, signers):
+    """The log as somebody would have it who can write everything, with the checkpoints that he signs."""
+    other = Log(rows=[dict(row) for row in log.rows], trail=[dict(row) for row in log.trail])
+    change(other.rows)
+    for size in SIZES:
+        if size <= len(other.rows):
+            other.sign(size, signers)
+    return other
+
+
+def test_a_log_rewritten_without_the_key_is_found_between_the_checkpoints_around_it(log, tmp_path):
+    other = rewritten(log, lambda rows: rows[400].update(actor_name="nobody"), [ED, PQ])
+    other.notes = log.notes
+    assert first_bad(verify(other.write(tmp_path / "export"))) == (300, 511)
+
+
+def test_a_log_rewritten_with_another_key_is_not_believed_whatever_the_folder_says_of_keys(log, tmp_path):
+    stranger = new_signer()
+    folder = rewritten(log, lambda rows: rows[400].update(actor_name="nobody"), [stranger]).write(
+        tmp_path / "export"
+    )
+    (folder / "keys").write_text(stranger[0].vkey + "\n")
+    done = verify(folder)
+    assert done.returncode == 1
+    assert "signed by no trusted key" in done.stdout
+
+
+def test_a_log_rewritten_with_the_signing_key_is_found_by_a_checkpoint_kept_outside_alone(
+    log, tmp_path, outside
+):
+    folder = rewritten(log, lambda rows: rows[290].update(actor_name="nobody"), [ED, PQ]).write(
+        tmp_path / "export"
+    )
+    assert verify(folder).returncode == 0
+    # The checkpoints in the folder were signed anew, so they do not narrow it down.
+    assert first_bad(verify(folder, "--checkpoint", outside)) == (0, 299)
+    earlier = outside.with_name("kept-256")
+    earlier.write_text(log.notes[256])
+    assert first_bad(verify(folder, "--checkpoint", outside, "--checkpoint", earlier)) == (256, 299)
+
+
+def test_a_log_cut_off_behind_a_checkpoint_kept_outside_is_found(log, tmp_path):
+    cut = Log(rows=log.rows[:512], trail=[row for row in log.trail if row["event_id"].int < 1512])
+    cut.notes = {size: note for size, note in log.notes.items() if size <= 512}
+    folder, kept = cut.write(tmp_path / "export"), tmp_path / "kept-601"
+    kept.write_text(log.notes[601])
+    assert verify(folder).returncode == 0
+    assert first_bad(verify(folder, "--checkpoint", kept)) == 512
+    shutil.copy(kept, folder / "checkpoints" / "601")
+    assert first_bad(verify(folder)) == 512
+
+
+SPOILT_ROWS = {
+    "a number of a writer is missing": (lambda rows: rows.pop(400), 402),
+    "a writer begins at another number": (lambda rows: rows[1].update(wseq=2), 1),
+    "a number of a writer comes twice": (lambda rows: rows[10].update(wseq=3), 10),
+    "an id comes twice": (lambda rows: rows[400].update(id=rows[30]["id"]), 400),
+    "a digest has no row": (lambda rows: rows[57].update(meta=rows[7]["meta"]), 57),
+    "meta is no object": (lambda rows: rows[57].update(meta="[]"), 57),
+    "meta is no JSON": (lambda rows: rows[57].update(meta=""), 57),
+}
+
+
+@pytest.mark.parametrize(("spoil", "index"), SPOILT_ROWS.values(), ids=SPOILT_ROWS)
+def test_what_the_operators_themselves_spoilt_before_signing_is_found(log, tmp_path, spoil, index):
+    assert first_bad(verify(rewritten(log, spoil, [ED]).write(tmp_path / "export"))) == index
+
+
+def test_a_row_of_the_trail_that_belongs_to_another_event_is_found(tmp_path):
+    log = Log()
+    for _ in range(3):
+        log.add(changes=1)
+    log.rows[1]["event_id"] = uuid.uuid4()
+    log.sign(3, [ED])
+    assert first_bad(verify(log.write(tmp_path / "export"))) == 1
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"nonsense",
+        b"\xff",
+        b"[" * 5000,
+        b'{"version":1,"version":1}',
+        lambda entry: entry + b" ",
+        lambda entry: entry.replace(b'"version":1', b'"version":2'),
+        lambda entry: b'{"id":10,' + entry[1:],
+        lambda entry: entry.replace(b'"id":10', b'"id":[]'),
+        lambda entry: json.dumps(json.loads(entry), separators=(",", ":")).encode(),
+    ],
+)
+def test_an_entry_that_is_no_canonical_entry_is_found(tmp_path, octets):
+    log = Log()
+    log.add()
+    entry = octets(log.entries()[0]) if callable(octets) else octets
+    log.entries = lambda: [entry]
+    log.sign(1, [ED])
+    assert first_bad(verify(log.write(tmp_path / "export"))) == 0
+
+
+def rotated(published_at, first_size_of_the_new):
+    """A log whose keys changed, and the old and the new signers."""
+    new, log = new_signer(), Log()
+    for number in range(601):
+        vkeys = {"vkeys": [new[0].vkey, PQ[0].vkey]}
+        log.add(*(["audit.checkpoint_key.published"] if number == published_at else []), meta=vkeys)
+    for size in SIZES:
+        log.sign(size, [new if size >= first_size_of_the_new else ED])
+    return log, new
+
+
+def test_a_key_that_the_log_published_is_trusted_after_a_checkpoint_that_covers_it(tmp_path):
+    log, new = rotated(published_at=270, first_size_of_the_new=512)
+    folder = log.write(tmp_path / "export")
+    assert verify(folder).returncode == 0
+    # Who pins the new key alone knows nothing of the former.
+    assert "signed by no trusted key" in verify(folder, key=new).stdout
+    assert run("verify-export", folder, "--key", ED[0].vkey, "--key", new[0].vkey).returncode == 0
+
+
+@pytest.mark.parametrize(("published_at", "first_size"), [(270, 300), (310, 512), (600, 512), (None, 512)])
+def test_a_key_does_not_vouch_for_its_own_publication(tmp_path, published_at, first_size):
+    log, _ = rotated(published_at, first_size)
+    done = verify(log.write(tmp_path / "export"))
+    assert done.returncode == 1
+    assert "signed by no trusted key" in done.stdout
+
+
+def test_who_pins_ml_dsa_44_alone_believes_no_published_ed25519_key(tmp_path):
+    log, new = rotated(published_at=270, first_size_of_the_new=1000)
+    for size in SIZES:
+        log.sign(size, [ED, PQ] if size < 512 else [new])
+    done = verify(log.write(tmp_path / "export"), key=PQ)
+    assert done.returncode == 1
+    assert "signed by no trusted key" in done.stdout
+
+
+WITHOUT_ML_DSA = """
+import runpy, sys
+sys.modules["cryptography.hazmat.primitives.asymmetric.mldsa"] = None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def run_without_ml_dsa(*arguments):
+    command = [sys.executable, "-c", WITHOUT_ML_DSA, CCVERIFY, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_without_ml_dsa_in_the_library_ed25519_decides_and_that_is_said(export):
+    done = run_without_ml_dsa("verify-export", export, "--key", ED[0].vkey, "--key", PQ[0].vkey)
+    assert done.returncode == 0, done.stderr
+    assert "has no ML-DSA-44" in done.stdout
+    flipped(export / "checkpoint", 60)
+    assert run_without_ml_dsa("verify-export", export, "--key", ED[0].vkey).returncode == 1
+
+
+def test_without_ml_dsa_in_the_library_a_key_of_it_alone_is_no_answer(export):
+    done = run_without_ml_dsa("verify-export", export, "--key", PQ[0].vkey)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_without_the_library_nothing_is_answered(export):
+    command = [sys.executable, "-I", "-S", CCVERIFY, "verify-export", export, "--key", ED[0].vkey]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cryptography is missing" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["verify-export"],
+        ["verify-export", "EXPORT"],
+        ["verify-export", "EXPORT", "EXPORT", "--key", ED[0].vkey],
+        ["verify-export", "NOWHERE", "--key", ED[0].vkey],
+        ["verify-export", "EXPORT", "--key", "NOWHERE"],
+        ["verify-export", "EXPORT", "--key", ED[0].vkey[:-1]],
+        ["verify-export", "EXPORT", "--key", ED[0].vkey.replace("+", "+0", 1)],
+        ["verify-export", "EXPORT", "--key", "EXPORT/trail.jsonl"],
+        ["verify-export", "EXPORT", "--key", ED[0].vkey, "--checkpoint", "NOWHERE"],
+        ["verify-proof", "EXPORT/checkpoint", "--key", ED[0].vkey],
+        ["verify-proof", "NOWHERE", "--key", ED[0].vkey, "--entry", "EXPORT/trail.jsonl"],
+        ["consistency", "EXPORT/checkpoint", "--key", ED[0].vkey],
+        ["consistency", "EXPORT/checkpoints/300", "EXPORT/checkpoint", "--key", ED[0].vkey],
+        ["falsify", "EXPORT", "--key", ED[0].vkey],
+    ],
+)
+def test_what_cannot_be_checked_is_neither_good_nor_altered(written, arguments):
+    done = run(
+        *(
+            each.replace("EXPORT", str(written)).replace("NOWHERE", str(written / "nowhere"))
+            for each in arguments
+        )
+    )
+    assert done.returncode == 2, done.stdout
+    assert "Good" not in done.stdout
+    assert "ALTERED" not in done.stdout
+
+
+def proof_of(log, index, size, **extra):
+    leaves = list(map(merkle.leaf_hash, log.entries()[:size]))
+    known = tiles.append(0, {}, leaves)
+    read = tiles.reader(lambda level, number: known[level, number])
+    return format_proof(index, merkle.inclusion_proof(index, size, read), log.notes[size], **extra)
+
+
+@pytest.fixture
+def prove(tmp_path):
+    def verify_proof(text, entry, *arguments, key=ED):
+        proof, path = tmp_path / "proof", tmp_path / "entry"
+        proof.write_text(text)
+        path.write_bytes(entry)
+        return run("verify-proof", proof, "--entry", path, "--key", key[0].vkey, *arguments)
+
+    return verify_proof
+
+
+@pytest.mark.parametrize(
+    ("index", "size"), [(0, 1), (0, 601), (255, 256), (256, 601), (599, 601), (600, 601)]
+)
+def test_a_proof_of_an_entry_holds(log, prove, index, size):
+    done = prove(proof_of(log, index, size), log.entries()[index])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"is entry {index} of this log" in done.stdout
+    assert f"size {size}, root {log.notes[size].split()[2]}" in done.stdout
+
+
+def test_the_line_end_that_an_editor_adds_and_extra_data_do_not_matter(log, prove):
+    assert prove(proof_of(log, 5, 300, extra=b"more"), log.entries()[5] + b"\n").returncode == 0
+
+
+def test_no_proof_holds_for_another_entry_or_index(log, prove):
+    text = proof_of(log, 5, 300)
+    assert first_bad(prove(text, log.entries()[6])) == 5
+    assert first_bad(prove(text.replace("index 5\n", "index 6\n"), log.entries()[5])) == 6
+    assert first_bad(prove(text.replace("index 5\n", "index 300\n"), log.entries()[5])) == 300
+
+
+def test_no_altered_proof_holds(log, prove):
+    text, entry = proof_of(log, 5, 300), log.entries()[5]
+    lines = text.split("\n")
+    for spoilt in (
+        [*lines[:3], *lines[4:]],
+        [*lines[:3], lines[3], *lines[3:]],
+        [*lines[:3], base64.b64encode(bytes(32)).decode(), *lines[4:]],
+        [*lines[:3], base64.b64encode(bytes(31)).decode(), *lines[4:]],
+        ["c2sp.org/tlog-proof@v2", *lines[1:]],
+        [lines[0], "index 05", *lines[2:]],
+        [lines[0], *lines[2:]],
+        lines[: lines.index("")],
+    ):
+        done = prove("\n".join(spoilt), entry)
+        assert done.returncode == 1, spoilt
+        assert done.stdout.splitlines()[-1].startswith("ALTERED. ")
+
+
+def test_a_proof_under_another_key_does_not_hold(log, prove):
+    done = prove(proof_of(log, 5, 300), log.entries()[5], key=new_signer())
+    assert "signed by no trusted key" in done.stdout
+
+
+def test_a_proof_is_compared_with_an_earlier_checkpoint(log, prove, outside, tmp_path):
+    entry = log.entries()[5]
+    assert prove(proof_of(log, 5, 601), entry, "--checkpoint", outside).returncode == 0
+    assert prove(proof_of(log, 5, 300), entry, "--checkpoint", outside).returncode == 0
+    assert prove(proof_of(log, 5, 256), entry, "--checkpoint", outside).returncode == 1
+    other = rewritten(log, lambda rows: rows[6].update(code="x"), [ED])
+    outside.write_text(other.notes[300])
+    assert prove(proof_of(log, 5, 300), entry, "--checkpoint", outside).returncode == 1
+
+
+@pytest.fixture
+def compare(log, written, tmp_path):
+    """``ccverify consistency`` between two sizes; ``proof`` None asks the export instead."""
+
+    def consistency(old, new, proof=None, folder=written):
+        for name, note in (("old", old), ("new", new)):
+            (tmp_path / name).write_text(note if isinstance(note, str) else log.notes[note])
+        by = ("--dir", folder)
+        if proof is not None:
+            (tmp_path / "hashes").write_text("".join(base64.b64encode(h).decode() + "\n" for h in proof))
+            by = ("--proof", tmp_path / "hashes")
+        return run("consistency", tmp_path / "old", tmp_path / "new", *by, "--key", ED[0].vkey)
+
+    return consistency
+
+
+def consistency_proof(log, old, new):
+    known = tiles.append(0, {}, list(map(merkle.leaf_hash, log.entries()[:new])))
+    return merkle.consistency_proof(old, new, tiles.reader(lambda level, number: known[level, number]))
+
+
+PAIRS = [(1, 256), (1, 601), (256, 300), (256, 512), (300, 512), (300, 601), (512, 601), (601, 601)]
+
+
+@pytest.mark.parametrize(("old", "new"), PAIRS)
+def test_a_later_checkpoint_continues_an_earlier(log, compare, old, new):
+    for proof in (None, consistency_proof(log, old, new)):
+        done = compare(old, new, proof)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"its first {old} entries are the same" in done.stdout
+
+
+def test_every_log_continues_the_empty_one(compare, log):
+    empty = sign_note(Checkpoint(ORIGIN, 0, merkle.EMPTY_ROOT), [ED], 0)
+    assert compare(empty, 300).returncode == compare(empty, 300, []).returncode == 0
+    wrong = sign_note(Checkpoint(ORIGIN, 0, bytes(32)), [ED], 0)
+    assert compare(wrong, 300).returncode == compare(wrong, 300, []).returncode == 1
+
+
+@pytest.mark.parametrize(("old", "new"), PAIRS[::3])
+def test_a_checkpoint_of_another_history_is_not_continued(log, compare, old, new):
+    other = rewritten(log, lambda rows: rows[0].update(code="x"), [ED])
+    for proof in (None, consistency_proof(log, old, new), consistency_proof(other, old, new)):
+        done = compare(other.notes[old], new, proof)
+        assert done.returncode == 1
+        assert "ALTERED" in done.stdout
+
+
+@pytest.mark.parametrize(("old", "new"), [(256, 300), (300, 601)])
+def test_no_altered_consistency_proof_holds(log, compare, old, new):
+    proof = consistency_proof(log, old, new)
+    for spoilt in ([], proof[:-1], proof[1:], [*proof, bytes(32)], [bytes(32), *proof[1:]]):
+        assert compare(old, new, spoilt).returncode == 1, spoilt
+
+
+def test_a_log_that_shrank_is_not_continued(log, compare):
+    assert compare(601, 300, consistency_proof(log, 300, 601)).returncode == 1
+    assert compare(601, 300).returncode == 1
+
+
+def test_a_checkpoint_of_another_log_is_not_continued(log, compare):
+    name = ORIGIN + "-other"
+    key, sign = new_signer(name=name)
+    text = log.notes[601].split("\n")[2]
+    note = sign_note(Checkpoint(name, 601, base64.b64decode(text)), [(key, sign)], 0)
+    done = compare(300, note)
+    assert done.returncode == 1
+
+
+def test_an_export_that_is_too_small_does_not_decide(log, compare, tmp_path):
+    small = new_log(300, sizes=[300]).write(tmp_path / "small")
+    done = compare(300, 601, folder=small)
+    assert done.returncode == 2
+    assert "300 entries only" in done.stderr
+
+
+def test_the_verifier_stands_alone():
+    source = CCVERIFY.read_text()
+    tree = ast.parse(source, feature_version=(3, 10))
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert imported - set(sys.stdlib_module_names) == {"cryptography"}
+    assert source.startswith("#!/usr/bin/env python3\n")
+    assert CCVERIFY.stat().st_mode & 0o111 == 0o111
