@@ -1,0 +1,390 @@
+"""What the API hands out to whoever wants to check the log for himself."""
+
+import base64
+from datetime import UTC, datetime
+from itertools import combinations_with_replacement
+
+import pytest
+from django.db import connection
+
+from audit import actions, merkle
+from audit.canonical import MAX_INTEGER
+from audit.checkpoint import CheckpointInvalid, VerifierKey, open_note
+from audit.entries import ENTRY_FIELDS, entry_bytes, values_of
+from audit.events import Actor, Event
+from audit.models import (
+    AuditCheckpoint,
+    AuditLeaf,
+    AuditLog,
+    AuditPending,
+    AuditReceipt,
+    AuditTree,
+    CheckpointKey,
+)
+from audit.proof import parse_proof
+from audit.sequencing.checkpoint_keys import rotate_checkpoint_keys
+from audit.sequencing.checkpointing import sign_checkpoint
+from audit.sequencing.running import checkpoint_now
+from audit.sequencing.step import sequence_step
+from audit.services import record
+from ciphercanary.clock import database_now
+from tests.audit.sequencing.log import altered
+from tests.personas import ApiClient
+
+LOGS, CHECKPOINT, CONSISTENCY = "/api/v1/audit/logs", "/api/v1/audit/checkpoint", "/api/v1/audit/consistency"
+KEYS = "/.well-known/ciphercanary-audit-keys"
+ZEROS = {"postgresql": "decode(repeat('00', 288), 'hex')", "sqlite": "zeroblob(288)"}
+SYSTEM = Actor.system("test", "command")
+
+pytestmark = pytest.mark.django_db
+
+
+def tell(actor=SYSTEM, times=1):
+    """So many entries; the last of them."""
+    told = [record(Event(action="test.thing.done", meta={"é": 1}), actor) for _ in range(times)]
+    return told[-1] if told else None
+
+
+def sign_up_to(size):
+    """Write as many entries as are missing to a tree of this size, and sign it."""
+    there = AuditTree.objects.get().size + AuditPending.objects.count()
+    tell(times=size - there)
+    assert checkpoint_now().size == size
+
+
+def pinned():
+    """The keys as somebody fetches them who knows none."""
+    return [VerifierKey.parse(line) for line in ApiClient().get(KEYS).response.content.decode().splitlines()]
+
+
+def path_of(entry):
+    return f"{LOGS}/{entry.id}/proof"
+
+
+# --- inclusion
+
+
+def test_a_proof_holds_with_nothing_but_a_pinned_key(auditor):
+    entries = [tell() for _ in range(7)]
+    checkpoint_now()
+
+    for entry in entries:
+        answer = auditor.api.get(path_of(entry))
+        assert answer.status == 200
+        proof = parse_proof(answer.json["proof"])
+        head = open_note(proof.note, pinned())
+        leaf = merkle.leaf_hash(proof.extra)
+        merkle.verify_inclusion(leaf, proof.index, head.size, proof.hashes, head.root)
+        assert proof.extra == entry_bytes(values_of(AuditLog.objects.get(id=entry.id), ENTRY_FIELDS))
+        assert {name: value for name, value in answer.json.items() if name != "proof"} == {
+            "index": AuditLeaf.objects.get(log_id=entry.id).idx,
+            "size": head.size,
+            "leaf_hash": base64.b64encode(leaf).decode(),
+        }
+
+
+def test_of_a_thousand_entries_the_proof_is_short_and_holds(auditor):
+    first = tell()
+    sign_up_to(1000)
+
+    proof = parse_proof(auditor.api.get(path_of(first)).json["proof"])
+
+    assert len(proof.hashes) == 10
+    head = open_note(proof.note, pinned())
+    merkle.verify_inclusion(merkle.leaf_hash(proof.extra), proof.index, 1000, proof.hashes, head.root)
+
+
+def test_whoever_asks_for_text_gets_the_proof_as_a_file(auditor):
+    entry = tell()
+    checkpoint_now()
+
+    answer = auditor.api.get(path_of(entry), Accept="text/plain")
+
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{entry.id}.tlog-proof"'
+    assert "Accept" in answer.headers["Vary"]
+    assert answer.response.content.decode() == auditor.api.get(path_of(entry)).json["proof"]
+
+
+def test_no_other_form_is_answered(auditor):
+    entry = tell()
+    checkpoint_now()
+
+    answer = auditor.api.get(path_of(entry), Accept="text/html")
+
+    assert (answer.status, answer.code) == (406, "not_acceptable")
+    assert answer.json["detail"] == "Only application/json or text/plain is answered."
+
+
+def test_before_the_checkpoint_there_is_no_proof_yet(auditor):
+    entry = tell()
+
+    for step in (lambda: None, sequence_step):
+        step()
+        answer = auditor.api.get(path_of(entry))
+        assert (answer.status, answer.code) == (409, "not_sequenced")
+        assert answer.headers["Retry-After"] == "1"
+        assert answer.json["retry_after"] == 1
+    sign_checkpoint()
+    assert auditor.api.get(path_of(entry)).status == 200
+
+
+def test_an_entry_that_came_after_the_checkpoint_has_no_proof_yet(auditor):
+    tell()
+    checkpoint_now()
+    later = tell()
+    sequence_step()
+
+    assert auditor.api.get(path_of(later)).code == "not_sequenced"
+
+
+def test_the_proof_is_by_the_newest_checkpoint(auditor):
+    entry = tell()
+    checkpoint_now()
+    tell(times=5)
+    newest = checkpoint_now()
+
+    answer = auditor.api.get(path_of(entry))
+
+    assert answer.json["size"] == newest.size
+    assert answer.json["proof"].endswith(newest.note)
+
+
+def test_a_developer_gets_the_proof_of_what_he_did_and_no_other(developer, stranger):
+    own, anothers = tell(developer.principal.actor), tell(stranger.principal.actor)
+    assert developer.api.get(path_of(own)).code == "not_sequenced"
+    unsequenced = developer.api.get(path_of(anothers), X_Request_ID="same")
+    checkpoint_now()
+
+    assert developer.api.get(path_of(own)).status == 200
+    hidden = developer.api.get(path_of(anothers), X_Request_ID="same")
+    missing = developer.api.get(f"{LOGS}/{anothers.id + 10_000}/proof", X_Request_ID="same")
+    assert hidden.status == missing.status == unsequenced.status == 404
+    assert hidden.response.content == missing.response.content == unsequenced.response.content
+
+
+@pytest.mark.parametrize("log_id", ["0", "9" * 30, str(MAX_INTEGER), "x", "-1"])
+def test_there_is_no_proof_of_an_impossible_entry(auditor, log_id):
+    answer = auditor.api.get(f"{LOGS}/{log_id}/proof")
+
+    assert (answer.status, answer.code) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "alteration",
+    [
+        "UPDATE audit_logs SET actor_name = 'somebody else' WHERE id = {id}",
+        "UPDATE audit_logs SET count = 9007199254740993 WHERE id = {id}",
+        "UPDATE audit_leaves SET idx = -1 WHERE log_id = {id}",
+        "UPDATE audit_tiles SET hashes = {zeros}",
+        "DELETE FROM audit_tiles",
+        "UPDATE audit_checkpoints SET note = 'nonsense'",
+        "UPDATE audit_checkpoints SET size = 101",
+    ],
+)
+def test_nothing_is_handed_out_that_does_not_hold(auditor, alteration):
+    entries = [tell() for _ in range(8)]
+    checkpoint_now()
+    altered(alteration.format(id=entries[3].id, zeros=ZEROS[connection.vendor]))
+
+    answer = auditor.api.get(path_of(entries[3]))
+
+    assert (answer.status, answer.code) == (503, "integrity_failed")
+    assert "nonsense" not in answer.json["detail"]
+
+
+# --- checkpoints
+
+
+def test_the_newest_checkpoint_is_told_with_what_is_behind_it(auditor):
+    sign_up_to(3)
+    checkpoint = AuditCheckpoint.objects.get()
+    AuditReceipt.objects.create(
+        size=checkpoint.size, anchor="file", receipt="offset 0", anchored_at=database_now()
+    )
+    tell(times=2)
+
+    answer = auditor.api.get(CHECKPOINT)
+
+    assert answer.status == 200
+    told = answer.json
+    head = open_note(told["note"], pinned())
+    assert (told["origin"], told["size"], head.size) == (head.origin, 3, 3)
+    assert base64.b64decode(told["root"]) == head.root
+    assert datetime.fromisoformat(told["signed_at"]) == checkpoint.signed_at
+    (receipt,) = told["receipts"]
+    assert (receipt["anchor"], receipt["receipt"]) == ("file", "offset 0")
+    assert datetime.fromisoformat(receipt["anchored_at"]).tzinfo == UTC
+    assert told["pending"] == 2
+    assert 0 <= told["lag_seconds"] < 60
+
+
+def test_a_former_checkpoint_is_asked_for_by_its_size(auditor):
+    for size in (2, 5):
+        sign_up_to(size)
+
+    assert auditor.api.get(f"{CHECKPOINT}?size=2").json["size"] == 2
+    missing = auditor.api.get(f"{CHECKPOINT}?size=3")
+    assert (missing.status, missing.code) == (404, "not_found")
+
+
+def test_before_the_first_checkpoint_there_is_none(auditor):
+    tell()
+
+    for url in (CHECKPOINT, f"{CONSISTENCY}?from=1"):
+        answer = auditor.api.get(url)
+        assert (answer.status, answer.code, answer.headers["Retry-After"]) == (409, "not_sequenced", "1")
+
+
+@pytest.mark.parametrize(
+    "alteration",
+    ["UPDATE audit_checkpoints SET note = replace(note, '3', '4')", "UPDATE audit_checkpoints SET size = 9"],
+)
+def test_a_checkpoint_that_was_altered_is_not_passed_on(auditor, alteration):
+    sign_up_to(3)
+    altered(alteration)
+
+    assert auditor.api.get(CHECKPOINT).code == "integrity_failed"
+
+
+# --- consistency
+
+
+def test_any_two_sizes_are_shown_to_be_of_one_log(auditor):
+    roots = {}
+    for size in (2, 3, 4, 7, 8, 9, 13):
+        sign_up_to(size)
+        roots[size] = bytes(AuditTree.objects.get().root)
+
+    for first, second in combinations_with_replacement(roots, 2):
+        answer = auditor.api.get(f"{CONSISTENCY}?from={first}&to={second}").json
+        hashes = [base64.b64decode(value) for value in answer["hashes"]]
+        assert (answer["from"], answer["to"]) == (first, second)
+        merkle.verify_consistency(first, roots[first], second, roots[second], hashes)
+
+
+def test_without_its_end_it_is_to_the_newest_checkpoint(auditor):
+    sign_up_to(4)
+    tell(times=3)
+    sequence_step()
+
+    assert auditor.api.get(f"{CONSISTENCY}?from=3").json["to"] == 4
+    assert auditor.api.get(f"{CONSISTENCY}?from=3&to=7").status == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("", "from"),
+        ("from=0", "from"),
+        ("from=x", "from"),
+        ("from=1&to=0", "to"),
+        ("from=1&to=6", "to"),
+        (f"from=1&to={2**63}", "to"),
+        ("from=6", "from"),
+        ("from=4&to=3", "from"),
+        ("from=1&from=2", "from"),
+        ("from=1&size=3", "size"),
+    ],
+)
+def test_sizes_that_the_tree_never_had_are_refused_by_name(auditor, query, field):
+    sign_up_to(5)
+    answer = auditor.api.get(f"{CONSISTENCY}?{query}")
+
+    assert (answer.status, answer.code) == (400, "invalid_request")
+    assert list(answer.json["errors"]) == [field]
+
+
+@pytest.mark.parametrize("query", ["size=0", "size=x", f"size={2**63}", "size=1&size=1", "from=1"])
+def test_a_bad_size_of_a_checkpoint_is_refused(auditor, query):
+    answer = auditor.api.get(f"{CHECKPOINT}?{query}")
+
+    assert (answer.status, answer.code) == (400, "invalid_request")
+
+
+def test_a_tree_that_lost_its_tiles_proves_nothing(auditor):
+    sign_up_to(5)
+    altered("DELETE FROM audit_tiles")
+
+    assert auditor.api.get(f"{CONSISTENCY}?from=2").code == "integrity_failed"
+
+
+def test_sizes_and_hashes_are_for_whoever_reads_the_log(developer):
+    sign_up_to(5)
+
+    assert developer.api.get(CHECKPOINT).json["size"] == 5
+    assert developer.api.get(f"{CONSISTENCY}?from=2").status == 200
+    for url in (CHECKPOINT, f"{CONSISTENCY}?from=2"):
+        assert ApiClient().get(url).status == 401
+
+
+# --- keys
+
+
+def test_the_keys_are_public_and_one_a_line():
+    answer = ApiClient().get(KEYS)
+
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
+    assert [key.algorithm for key in pinned()] == ["ed25519", "ml-dsa-44"]
+
+
+def test_former_and_coming_keys_are_among_them(auditor):
+    sign_up_to(2)
+    before = pinned()
+    rotate_checkpoint_keys(SYSTEM)
+    published = pinned()
+    assert published[:2] == before
+    assert len(published) == 4
+    checkpoint_now()
+    tell()
+    checkpoint_now()
+
+    note = auditor.api.get(CHECKPOINT).json["note"]
+
+    assert CheckpointKey.objects.filter(state="retired").count() == 2
+    assert pinned() == published
+    open_note(note, published[2:])
+    with pytest.raises(CheckpointInvalid):
+        open_note(note, before)
+    assert open_note(auditor.api.get(f"{CHECKPOINT}?size=2").json["note"], before).size == 2
+
+
+def test_the_keys_count_against_no_limit(settings):
+    settings.CC_THROTTLE_ANONYMOUS = "2/minute"
+
+    assert {ApiClient().get(KEYS).status for _ in range(5)} == {200}
+
+
+def test_a_key_that_was_altered_is_not_published(db):
+    CheckpointKey.objects.filter(algorithm="ed25519").update(public_key=bytes(32))
+
+    answer = ApiClient().get(KEYS)
+
+    assert (answer.status, answer.code) == (503, "integrity_failed")
+
+
+# --- refusals are on record
+
+
+def test_a_refused_proof_is_on_record(developer, stranger):
+    entry = tell(stranger.principal.actor)
+    developer.api.get(path_of(entry), X_Request_ID="look-for-this")
+
+    refusal = AuditLog.objects.get(request_id="look-for-this")
+    assert (refusal.action, refusal.object_type, refusal.object_id, refusal.code) == (
+        actions.PROOF_READ,
+        "audit_log",
+        str(entry.id),
+        "not_found",
+    )
+
+
+def test_a_proof_costs_few_queries_however_large_the_tree_is(auditor, django_assert_max_num_queries):
+    entry = tell()
+    sign_up_to(1000)
+
+    with django_assert_max_num_queries(14):
+        assert auditor.api.get(path_of(entry)).status == 200
