@@ -194,6 +194,13 @@ class Product:
         assert self.process is not None
         return {pid for pid in all_processes() if session_of(pid) == self.process.pid}
 
+    def processes_of(self, command: str) -> set[int]:
+        """Those of them whose command line has these words; the web server's workers for ``gunicorn: worker``."""
+        if command != "gunicorn: worker":
+            return {pid for pid in self.processes() if command in command_line(pid)}
+        servers = self.processes_of("ciphercanary.asgi")
+        return {pid for pid in servers if parent_of(pid) in servers}
+
     # --- its API
 
     def send(
@@ -308,6 +315,18 @@ def drop_database(url: str) -> None:
     if name.startswith("product_") and urlsplit(url).netloc == urlsplit(POSTGRESQL_URL).netloc:
         with psycopg.connect(POSTGRESQL_URL, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def command_line(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    return ""
+
+
+def parent_of(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
 
 
 def all_processes() -> list[int]:

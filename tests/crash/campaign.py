@@ -1,14 +1,16 @@
-"""Kill the server in the middle of its work, again and again, on one data set that grows.
+"""Kill the server in the middle of its work, or a part of it, again and again, on one data set that grows.
 
-    python -m tests.crash.campaign --rounds 20 --changes 200 [--kill-database]
+    python -m tests.crash.campaign --rounds 20 --changes 200 --kill everything,web,worker,sequencer,database
 
-runs on SQLite; inside ``python -m tests.services`` (or with DATABASE_URL) on PostgreSQL. ``--kill-database``
-brings a durable PostgreSQL of its own and kills that one every other round.
+Each round kills the next of the parts. It runs on SQLite; inside ``python -m tests.services`` (or with
+DATABASE_URL) on PostgreSQL. ``database`` brings a durable PostgreSQL of its own. The clients grow from 8 to 32.
 """
 
 import argparse
 import contextlib
+import hashlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -23,6 +25,9 @@ from tests.services.postgresql import PostgreSQL
 from tests.services.rights import folder_for_servers
 
 RECOVERY_SECONDS = 10
+JOB_SECONDS = 90  # a lease must run out before the work of a killed worker is taken up
+EVERYTHING, DATABASE = "everything", "database"
+PARTS = {"web": "gunicorn: worker", "worker": "run_worker", "sequencer": "run_sequencer"}
 
 
 def main() -> int:
@@ -32,20 +37,25 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder_for_servers())))
         folder.chmod(0o711)
         postgresql = None
-        if options.kill_database:
+        if DATABASE in options.kill:
             postgresql = stack.enter_context(PostgreSQL(folder / "postgresql", durable=True))
         product = Product(folder / "product", database=postgresql and postgresql.url)
         stack.enter_context(product)
         everything = Acknowledged()
         for number in range(options.rounds):
             seed = options.seed + number
-            if postgresql and number % 2:
-                kill_database_under_load(product, postgresql, everything, changes=options.changes, seed=seed)
+            part, clients = options.kill[number % len(options.kill)], (8, 16, 32)[number % 3]
+            amount = {"changes": options.changes, "seed": seed, "clients": clients}
+            if part == EVERYTHING:
+                kill_under_load(product, everything, **amount)
+            elif part == DATABASE:
+                kill_database_under_load(product, postgresql, everything, **amount)
             else:
-                kill_under_load(product, everything, changes=options.changes, seed=seed)
+                kill_part_under_load(product, PARTS[part], everything, **amount)
             violations = find_violations(product, everything)
             say(
-                f"round {number + 1}, seed {seed}: {len(everything.requests)} acknowledged, {len(violations)} wrong"
+                f"round {number + 1}, {part} killed under {clients} clients, seed {seed}: "
+                f"{len(everything.requests)} acknowledged, {len(violations)} wrong"
             )
             if violations:
                 say("\n".join(violations))
@@ -60,28 +70,56 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--changes", type=int, default=200, help="creations and rotations of a whole round")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    parser.add_argument("--kill-database", action="store_true")
-    return parser.parse_args()
+    parser.add_argument("--kill", default=EVERYTHING, help="comma-separated parts, one a round in turn")
+    options = parser.parse_args()
+    options.kill = options.kill.split(",")
+    if unknown := set(options.kill) - {EVERYTHING, DATABASE, *PARTS}:
+        parser.error(f"unknown parts: {', '.join(sorted(unknown))}")
+    return options
 
 
-def kill_under_load(product: Product, everything: Acknowledged, *, changes: int, seed: int) -> None:
+def kill_under_load(
+    product: Product, everything: Acknowledged, *, changes: int, seed: int, clients: int = 8
+) -> None:
     """``kill -9`` of every process of the server at a moment of the round, then a new start."""
     moment = random.Random(seed).randrange(changes // 4, changes)  # noqa: S311 - a moment is no secret
-    with Load(product, product.token(), seed=seed) as load:
+    with Load(product, product.token(), seed=seed, clients=clients) as load:
         load.wait_for(moment)
         product.kill()
     add(everything, load.acknowledged)
     product.start()
 
 
+def kill_part_under_load(
+    product: Product, command: str, everything: Acknowledged, *, changes: int, seed: int, clients: int = 8
+) -> None:
+    """``kill -9`` of the processes that run ``command``, while the rest stays and starts them again."""
+    moment = random.Random(seed).randrange(changes // 4, changes)  # noqa: S311 - a moment is no secret
+    with Load(product, product.token(), outlasts=True, seed=seed, clients=clients) as load:
+        load.wait_for(moment)
+        killed = product.processes_of(command)
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        assert killed, f"nothing runs {command}"
+        load.wait_for(moment + changes // 4)
+    assert set(load.acknowledged.refusals) <= {503}, load.acknowledged.refusals
+    add(everything, load.acknowledged)
+
+
 def kill_database_under_load(
-    product: Product, postgresql: PostgreSQL, everything: Acknowledged, *, changes: int, seed: int
+    product: Product,
+    postgresql: PostgreSQL,
+    everything: Acknowledged,
+    *,
+    changes: int,
+    seed: int,
+    clients: int = 8,
 ) -> float:
     """``kill -9`` of PostgreSQL, and its restart, while the server stays; the seconds until it answered again.
 
     What the server says meanwhile must be 503, and it must find the database again by itself.
     """
-    with Load(product, product.token(), outlasts=True, seed=seed) as load:
+    with Load(product, product.token(), outlasts=True, seed=seed, clients=clients) as load:
         load.wait_for(changes // 2)
         assert postgresql.process is not None
         postgresql.process.send_signal(signal.SIGKILL)
@@ -110,6 +148,7 @@ def add(everything: Acknowledged, more: Acknowledged) -> None:
     everything.versions += more.versions
     everything.requests += more.requests
     everything.ciphertexts += more.ciphertexts
+    everything.exports += more.exports
 
 
 def find_violations(product: Product, everything: Acknowledged) -> list[str]:
@@ -124,7 +163,28 @@ def find_violations(product: Product, everything: Acknowledged) -> list[str]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines() + unusable(product, everything)
+    verified = product.manage("verify_audit_log")
+    altered = verified.stdout.splitlines() if verified.returncode else []
+    return (
+        done.stdout.splitlines() + altered + unusable(product, everything) + unfinished(product, everything)
+    )
+
+
+def unfinished(product: Product, everything: Acknowledged) -> list[str]:
+    """The exports that nobody finishes, and the files that are not what they are said to be."""
+    token, wrong = product.token(), []
+    for export_id in everything.exports[-5:]:
+        path, deadline = f"/api/v1/audit/exports/{export_id}", time.monotonic() + JOB_SECONDS
+        while (job := product.send("GET", path, token=token).json)["status"] in {"pending", "running"}:
+            if time.monotonic() > deadline:
+                wrong.append(f"export {export_id}: still {job['status']}")
+                break
+            time.sleep(0.2)
+        else:
+            content = product.send("GET", f"{path}/result", token=token).content
+            if hashlib.sha256(content).hexdigest() != job["sha256"]:
+                wrong.append(f"export {export_id}: its file is not the one of its SHA-256")
+    return wrong
 
 
 def unusable(product: Product, everything: Acknowledged) -> list[str]:

@@ -18,11 +18,12 @@ GONE = (OSError, HTTPException)
 
 @dataclass
 class Acknowledged:
-    """What clients were told: (key, version) pairs, request ids, and ciphertexts with their plaintexts."""
+    """What clients were told: (key, version) pairs, request ids, ciphertexts with their plaintexts, exports."""
 
     versions: list[tuple[str, int]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     ciphertexts: list[tuple[str, str]] = field(default_factory=list)
+    exports: list[str] = field(default_factory=list)
     changes: int = 0
     refusals: list[int] = field(default_factory=list)
 
@@ -31,9 +32,11 @@ class Acknowledged:
 
 
 class Load:
-    """``CLIENTS`` threads at work, from entering the block until it is left."""
+    """``clients`` threads at work, from entering the block until it is left."""
 
-    def __init__(self, product: Product, token: str, *, outlasts: bool = False, seed: int = 0) -> None:
+    def __init__(
+        self, product: Product, token: str, *, outlasts: bool = False, seed: int = 0, clients: int = CLIENTS
+    ) -> None:
         """``outlasts``: clients connect anew when the server goes away, instead of ending."""
         self.product = product
         self.token = token
@@ -41,11 +44,14 @@ class Load:
         self.seed = seed
         self.acknowledged = Acknowledged()
         self._ends = threading.Event()
-        self._pool = ThreadPoolExecutor(CLIENTS)
+        self._count = clients
+        self._pool = ThreadPoolExecutor(clients)
         self._lock = threading.Lock()
+        self._acts = [self._create, *[self._rotate] * 3, *[self._encrypt] * 3]
+        self._exports_due = 0.0
 
     def __enter__(self) -> Self:
-        self._clients = [self._pool.submit(self._work, number) for number in range(CLIENTS)]
+        self._clients = [self._pool.submit(self._work, number) for number in range(self._count)]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,9 +73,9 @@ class Load:
             try:
                 with self.product.connect() as client:
                     while not self._ends.is_set():
-                        chance.choice([self._create, self._rotate, self._rotate, self._encrypt])(
-                            client, chance
-                        )
+                        chance.choice(self._acts)(client, chance)
+                        if number == 0:
+                            self._export(client)
             except GONE:
                 if not self.outlasts:
                     return
@@ -104,6 +110,17 @@ class Load:
             200,
             lambda answer: self.acknowledged.ciphertexts.append((answer["ciphertext"], plaintext)),
         )
+
+    def _export(self, client: KeepAlive) -> None:
+        """Keep the worker busy: an export of the log, about every second."""
+        if (now := time.monotonic()) < self._exports_due:
+            return
+        self._exports_due = now + 1
+        self._send(client, "/api/v1/audit/exports", {"format": "jsonl"}, 202, self._exported)
+
+    def _exported(self, answer: dict) -> None:
+        self.acknowledged.exports.append(answer["id"])
+        self.acknowledged.requests.pop()  # its id is on record again when the export has finished
 
     def _changed(self, key_id: str, version: int) -> None:
         self.acknowledged.versions.append((key_id, version))

@@ -34,7 +34,7 @@ class Encrypting:
                 sealed += 1
             except DomainError:
                 refused += 1
-                time.sleep(0.002)
+                time.sleep(0.01)
         with self._lock:
             self.sealed, self.refused = self.sealed + sealed, self.refused + refused
 
