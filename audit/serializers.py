@@ -133,11 +133,14 @@ class ConsistencyQuerySerializer(StrictSerializer):
 
 
 class InclusionProofSerializer(serializers.Serializer[Any]):
-    """``proof`` is a C2SP tlog-proof: a file that, with a pinned key, proves the entry it holds."""
+    """``proof`` is a C2SP tlog-proof: a file that, with a pinned key, proves the entry it holds. The UTF-8 of ``entry`` is
+    what was hashed.
+    """
 
     index = serializers.IntegerField()
     size = serializers.IntegerField(help_text="Of the tree of the checkpoint.")
     leaf_hash = Base64Field(max_bytes=HASH_SIZE)
+    entry = serializers.CharField()
     proof = serializers.CharField(source="text")
 
 

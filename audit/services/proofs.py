@@ -28,14 +28,17 @@ ENTRY_ALTERED = (
 
 @dataclass(frozen=True, slots=True)
 class InclusionProof:
-    """That the leaf ``index`` of a signed tree of ``size`` is the entry. ``text`` is a C2SP tlog-proof, which holds
-    the checkpoint and, as its extra data, the bytes of the entry: with a pinned key it is all a verifier needs.
+    """That the leaf ``index`` of a signed tree of ``size`` is the entry, whose exact bytes are the UTF-8 of ``entry``.
+
+    ``text`` is a C2SP tlog-proof, which holds the checkpoint and, as its extra data, those bytes: with a pinned key
+    it is all a verifier needs.
     """
 
     log_id: int
     index: int
     size: int
     leaf_hash: bytes
+    entry: str
     text: str
 
     @property
@@ -84,7 +87,7 @@ def prove_entry(entry: AuditLog) -> InclusionProof:
     except (TypeError, ValueError):
         raise IntegrityFailed(ENTRY_ALTERED) from None
     text = format_proof(index, hashes, newest.note, extra=octets)
-    return InclusionProof(entry.pk, index, head.size, leaf, text)
+    return InclusionProof(entry.pk, index, head.size, leaf, octets.decode(), text)
 
 
 def find_checkpoint(*, reader: Reader, size: int | None = None) -> SignedHead:

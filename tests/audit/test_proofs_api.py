@@ -1,6 +1,8 @@
 """What the API hands out to whoever wants to check the log for himself."""
 
 import base64
+import subprocess
+import sys
 from datetime import UTC, datetime
 from itertools import combinations_with_replacement
 
@@ -28,6 +30,7 @@ from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.services import record
 from ciphercanary.clock import database_now
+from tests.architecture.sources import ROOT
 from tests.audit.sequencing.log import altered
 from tests.personas import ApiClient
 
@@ -80,6 +83,7 @@ def test_a_proof_holds_with_nothing_but_a_pinned_key(auditor):
             "index": AuditLeaf.objects.get(log_id=entry.id).idx,
             "size": head.size,
             "leaf_hash": base64.b64encode(leaf).decode(),
+            "entry": proof.extra.decode(),
         }
 
 
@@ -92,6 +96,24 @@ def test_of_a_thousand_entries_the_proof_is_short_and_holds(auditor):
     assert len(proof.hashes) == 10
     head = open_note(proof.note, pinned())
     merkle.verify_inclusion(merkle.leaf_hash(proof.extra), proof.index, 1000, proof.hashes, head.root)
+
+
+def test_the_verifier_for_auditors_accepts_it_offline(auditor, tmp_path):
+    entry = tell()
+    sign_up_to(9)
+    answer = auditor.api.get(path_of(entry)).json
+    files = {"keys": ApiClient().get(KEYS).response.content.decode(), "entry": answer["entry"]}
+    files["proof"] = auditor.api.get(path_of(entry), Accept="text/plain").response.content.decode()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, newline="")
+
+    def verify():
+        command = [sys.executable, ROOT / "bin" / "ccverify", "verify-proof", "proof"]
+        return subprocess.run([*command, "--entry", "entry", "--key", "keys"], cwd=tmp_path, check=False)
+
+    assert verify().returncode == 0
+    (tmp_path / "entry").write_text(answer["entry"].replace("test.thing", "test.other"), newline="")
+    assert verify().returncode == 1
 
 
 def test_whoever_asks_for_text_gets_the_proof_as_a_file(auditor):

@@ -1,0 +1,148 @@
+"""What /health and /metrics tell of the log: how far the sequencer is behind, and what that means."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from audit.events import Actor, Event
+from audit.models import AuditExport, AuditTree
+from audit.sequencing.checkpointing import sign_checkpoint
+from audit.sequencing.running import checkpoint_now
+from audit.sequencing.step import sequence_step
+from audit.services import record
+from ciphercanary.clock import database_now
+from tests.audit.sequencing.log import altered
+from tests.personas import ApiClient
+
+LIMIT = settings.CC_AUDIT_LAG_LIMIT
+
+pytestmark = pytest.mark.django_db
+
+
+def tell(seconds_ago=0.0):
+    at = database_now() - timedelta(seconds=seconds_ago)
+    return record(Event(action="test.thing.done"), Actor.system("test", "command"), at=at)
+
+
+def health():
+    """The answer's status, the word for it, and those for the log and the sequencer."""
+    answer = ApiClient().get("/health")
+    services = answer.json["services"]
+    return answer.status, answer.json["status"], services["audit"], services["sequencer"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0, (200, "healthy", "healthy", "healthy")),
+        (LIMIT / 2 - 5, (200, "healthy", "healthy", "healthy")),
+        (LIMIT / 2, (200, "degraded", "healthy", "lagging")),
+        (LIMIT - 5, (200, "degraded", "healthy", "lagging")),
+        (LIMIT, (503, "unhealthy", "unhealthy", "unhealthy")),
+    ],
+)
+def test_the_age_of_what_is_not_sequenced_decides(seconds, expected):
+    tell(seconds)
+    tell()
+    assert health() == expected
+    checkpoint_now()
+    assert health() == (200, "healthy", "healthy", "healthy")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status", "sequencer"),
+    [(0, "healthy", "healthy"), (LIMIT / 2, "degraded", "lagging"), (LIMIT, "degraded", "unhealthy")],
+)
+def test_what_is_sequenced_and_not_signed_refuses_no_operation_but_is_told(seconds, status, sequencer):
+    """Operations are refused for the other lag only, so the log itself is well."""
+    tell()
+    checkpoint_now()
+    tell(seconds)
+    sequence_step()
+    assert health() == (200, status, "healthy", sequencer)
+    sign_checkpoint()
+    assert health() == (200, "healthy", "healthy", "healthy")
+
+
+def test_a_log_nobody_has_written_to_is_well():
+    assert health() == (200, "healthy", "healthy", "healthy")
+
+
+def test_a_limit_that_was_set_is_the_limit(settings):
+    settings.CC_AUDIT_LAG_LIMIT = 1000
+    tell(LIMIT)
+    assert health() == (200, "healthy", "healthy", "healthy")
+
+
+def test_a_log_that_cannot_be_read_makes_both_unhealthy(transactional_db):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_pending RENAME TO audit_pending_away")
+        try:
+            assert health() == (503, "unhealthy", "unhealthy", "unhealthy")
+        finally:
+            cursor.execute("ALTER TABLE audit_pending_away RENAME TO audit_pending")
+
+
+def test_health_tells_words_and_no_numbers():
+    tell(LIMIT)
+    assert not re.search(r"\d", str(ApiClient().get("/health").json["services"]))
+
+
+def measured():
+    """Every sample of /metrics by its name and labels."""
+    text = ApiClient().get("/metrics").response.content.decode()
+    samples = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in samples}
+
+
+def test_metrics_tell_how_far_the_log_and_its_tree_have_come():
+    for _ in range(3):
+        tell()
+    checkpoint_now()
+    tell()
+    sequence_step()
+    tell(40)
+    tell()
+
+    found = measured()
+
+    assert (found["audit_tree_size"], found["audit_checkpoint_size"]) == (4, 3)
+    assert found["audit_pending_entries"] == 2
+    assert 40 <= found["audit_lag_seconds"] < 100
+    checkpoint_now()
+    found = measured()
+    assert (found["audit_pending_entries"], found["audit_lag_seconds"]) == (0, 0)
+    assert found["audit_checkpoint_size"] == AuditTree.objects.get().size == 6
+
+
+def test_metrics_count_jobs_by_kind_and_status():
+    for _ in range(2):
+        AuditExport.objects.create(format="jsonl")
+
+    found = measured()
+
+    assert found['jobs{kind="audit_export",status="pending"}'] == 2
+    assert found['jobs{kind="audit_export",status="running"}'] == 0
+
+
+def test_alarms_batches_and_commits_are_among_the_metrics():
+    text = ApiClient().get("/metrics").response.content.decode()
+
+    described = set(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
+    assert {
+        ("audit_alarms_total", "counter"),
+        ("audit_batch_size", "histogram"),
+        ("audit_commit_seconds", "histogram"),
+    } <= described
+
+
+def test_an_alarm_is_counted():
+    name = 'audit_alarms_total{kind="mac_mismatch"}'
+    before = measured().get(name, 0)
+    altered("UPDATE audit_logs SET actor_name = 'somebody else' WHERE id = %s", tell().id)
+    sequence_step()
+
+    assert measured()[name] == before + 1
