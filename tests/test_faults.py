@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import time_machine
 
-from tests.crash.campaign import RECOVERY_SECONDS, find_violations, kill_database_under_load, restart
+from tests.crash.campaign import RECOVERY_SECONDS, add, find_violations, kill_database_under_load, restart
 from tests.crash.load import Acknowledged
 from tests.product import ADMIN, PASSWORD, Product
 from tests.services.postgresql import PostgreSQL
@@ -176,3 +176,19 @@ def test_a_clock_that_is_set_back_revives_no_expired_key(admin):
     # This process goes an hour back; the database's clock, which has the last word, does not.
     with time_machine.travel(expires_at - timedelta(hours=1)), pytest.raises(KeyNotActive):
         engine.encrypt(request, admin.principal)
+
+
+@pytest.mark.database
+def test_while_the_log_cannot_be_written_nothing_is_answered_and_then_everything_again(tmp_path):
+    with Product(tmp_path) as product:
+        everything = Acknowledged()
+        with Load(product, product.token(), outlasts=True, seed=11) as load:
+            load.wait_for(20)
+            product.query("ALTER TABLE audit_logs RENAME TO audit_logs_elsewhere")
+            time.sleep(2)
+            product.query("ALTER TABLE audit_logs_elsewhere RENAME TO audit_logs")
+            load.wait_for(load.acknowledged.changes + 20)
+        add(everything, load.acknowledged)
+        # Every answer that had a result is on record, and every other one was 503.
+        assert find_violations(product, everything) == []
+        assert set(load.acknowledged.refusals) == {503}

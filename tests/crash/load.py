@@ -135,7 +135,7 @@ class Load:
             if answer.status == status:
                 self.acknowledged.requests.append(request_id)
                 note(answer.json)
-            else:
+            elif answer.code != "too_many_exports":
                 self.acknowledged.refusals.append(answer.status)
         if answer.status != status:
             time.sleep(0.05)

@@ -1,0 +1,104 @@
+"""Where the sequencer falls behind, operations wait for it; changes do not."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+
+from audit import writer
+from audit.batches import Decision, Ticket
+from audit.errors import AuditUnavailable
+from audit.events import Actor, Event
+from audit.guard import LagGuard
+from audit.lag import read_lag
+from audit.models import AuditLog, AuditPending
+from audit.services import record_alone
+from ciphercanary.clock import database_now
+from ciphercanary.errors import Throttled
+from tests.conftest import append_only_triggers_off
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIMIT = 10  # seconds
+
+
+@pytest.fixture(autouse=True)
+def limit(settings, empty_log):
+    settings.CC_AUDIT_LAG_LIMIT = LIMIT
+
+
+def left_behind(seconds):
+    """An entry that has waited so long for its leaf."""
+    entry = record_alone(Event(action="test.left.behind"), Actor.system("test", "command"))
+    with append_only_triggers_off():
+        AuditLog.objects.filter(pk=entry.pk).update(timestamp=database_now() - timedelta(seconds=seconds))
+
+
+def decision(name="quiet"):
+    return Decision(
+        result=name, event=Event(action="crypto.message.encrypted"), actor=Actor.system(name, "api")
+    )
+
+
+def test_the_lag_is_the_age_of_the_oldest_entry_without_a_leaf():
+    assert read_lag().seconds == 0.0
+    left_behind(30)
+    left_behind(5)
+
+    lag = read_lag()
+    assert lag.pending == 2
+    assert 29 < lag.seconds < 35
+
+
+def test_beyond_the_limit_operations_are_refused_and_changes_are_not():
+    left_behind(LIMIT + 1)
+    before = AuditLog.objects.count()
+
+    with pytest.raises(AuditUnavailable, match="sequenced"):
+        writer.commit(decision())
+    assert AuditLog.objects.count() == before
+    record_alone(Event(action="keys.key.disabled"), Actor.system("test", "api"))
+
+
+def test_operations_go_on_by_themselves_once_the_sequencer_has_caught_up():
+    left_behind(LIMIT + 1)
+    with pytest.raises(AuditUnavailable):
+        writer.commit(decision())
+    AuditPending.objects.all().delete()
+
+    time.sleep(1.1)  # it looks about every second
+
+    assert writer.commit(decision()) == "quiet"
+
+
+def test_half_way_to_the_limit_the_noisiest_is_slowed_first():
+    guard = LagGuard()
+    guard.admit([Ticket(decision("noisy")) for _ in range(20)] + [Ticket(decision())])
+    left_behind(LIMIT * 0.7)
+    guard._looked = 0.0  # a second has passed
+
+    noisy, quiet = Ticket(decision("noisy")), Ticket(decision())
+    assert guard.admit([noisy, quiet]) == [quiet]
+    with pytest.raises(Throttled, match="you write most of it") as refused:
+        noisy.future.result(0)
+    assert refused.value.retry_after == 1
+
+
+def test_without_a_lag_nobody_is_slowed_however_noisy():
+    guard = LagGuard()
+    for _ in range(3):
+        tickets = [Ticket(decision("noisy")) for _ in range(50)]
+        assert guard.admit(tickets) == tickets
+        guard._looked = 0.0
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite admits one writer at a time")
+def test_a_table_that_somebody_holds_is_not_waited_for_longer_than_a_few_seconds(settings):
+    writer.commit(decision())
+    began = time.monotonic()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(AuditUnavailable):
+            writer.submit(decision()).result(20)
+    assert time.monotonic() - began < 12
