@@ -12,7 +12,7 @@ import pytest
 import time_machine
 
 from tests.crash.campaign import RECOVERY_SECONDS, add, find_violations, kill_database_under_load, restart
-from tests.crash.load import Acknowledged
+from tests.crash.load import Acknowledged, Load
 from tests.product import ADMIN, PASSWORD, Product
 from tests.services.postgresql import PostgreSQL
 from tests.services.redis import Redis

@@ -47,6 +47,6 @@ def test_the_measure_knows_the_words_in_both_spellings():
 
 
 def test_every_package_of_the_product_is_under_the_import_rules(pyproject):
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"bench", "tests"}
     assert packages == set(PACKAGES) == set(pyproject["tool"]["importlinter"]["root_packages"])
     assert packages == set(pyproject["tool"]["coverage"]["run"]["source"])
