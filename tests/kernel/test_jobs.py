@@ -139,7 +139,10 @@ def test_of_8_jobs_and_32_workers_each_job_is_done_once(task):
 
 def test_the_oldest_is_done_first(task):
     now = database_now()
-    due = {age: submitted(due_at=now - timedelta(seconds=age)).pk for age in (3, 60, 1, 7, 20, 2, 50, 9, 40, 8, 70, 4)}
+    due = {
+        age: submitted(due_at=now - timedelta(seconds=age)).pk
+        for age in (3, 60, 1, 7, 20, 2, 50, 9, 40, 8, 70, 4)
+    }
     while run_one():
         pass
     assert task.runs == [due[age] for age in sorted(due, reverse=True)]
