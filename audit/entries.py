@@ -65,9 +65,14 @@ def mac_bytes(row_values: Mapping[str, object]) -> bytes:
     return _versioned(row_values, MAC_FIELDS)
 
 
+def trail_bytes(row_values: Mapping[str, object]) -> bytes:
+    """An ``audit_trail`` row in the same form."""
+    return _versioned(row_values, TRAIL_FIELDS)
+
+
 def trail_digest(row_values: Mapping[str, object]) -> str:
-    """SHA-256 (hex) of an ``audit_trail`` row; it stands in the ``meta`` of the row's event."""
-    return hashlib.sha256(_versioned(row_values, TRAIL_FIELDS)).hexdigest()
+    """SHA-256 (hex) of ``trail_bytes``; it stands in the ``meta`` of the row's event."""
+    return hashlib.sha256(trail_bytes(row_values)).hexdigest()
 
 
 def values_of(row: object, names: Sequence[str]) -> dict[str, object]:

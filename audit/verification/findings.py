@@ -1,5 +1,6 @@
 """What verification finds, and what is left when it has ended."""
 
+import base64
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -86,7 +87,7 @@ class Report:
         return {
             "is_altered": self.is_altered,
             "size": self.size,
-            "root": self.root.hex(),
+            "root": base64.b64encode(self.root).decode(),
             "last_timestamp": self.last_timestamp,
             "signed_size": self.signed_size,
             "checkpoints": self.checkpoints,

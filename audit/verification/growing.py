@@ -64,7 +64,7 @@ class GrowingTree:
 
     def _compare(self, level: int, hashes: Sequence[bytes]) -> Iterator[Finding]:
         number = self._numbers[level]
-        stored = _stored_tile(level, number)
+        stored = stored_tile(level, number)
         if stored == b"".join(hashes):
             return
         text = f"{tile_path(level, number)} is {'missing' if stored is None else 'not that of the leaves'}"
@@ -102,7 +102,7 @@ class GrowingTree:
             yield Finding(Kind.TREE, "the right edge in audit_tree is not that of the leaves")
 
 
-def _stored_tile(level: int, number: int) -> object:
+def stored_tile(level: int, number: int) -> object:
     with connection.cursor() as cursor:
         cursor.execute("SELECT hashes FROM audit_tiles WHERE level = %s AND number = %s", [level, number])
         row = cursor.fetchone()

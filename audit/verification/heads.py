@@ -120,17 +120,17 @@ class Heads:
     def _remembers(self, size: int) -> bool:
         return self._remembered is not None and self._remembered.size == size
 
-    def _notes(self, size: int) -> Iterator[tuple[str, str, object]]:
+    def _notes(self, size: int) -> Iterator[tuple[str, str, str | None]]:
         """What signs a tree of this size: name, note, and when, where that is stored."""
         columns = spelled(AuditCheckpoint, ["note", "signed_at"], "c")
         statement = f"SELECT {columns} FROM audit_checkpoints c WHERE c.size = %s"  # noqa: S608 - constants
         for note, signed_at in list(rows_of(statement, [size])) if size in self._stored else []:
-            yield f"the checkpoint of {size}", str(note), signed_at
+            yield f"the checkpoint of {size}", str(note), str(signed_at)
         for each in self._outside:
             if each.size == size:
                 yield each.name, each.note, None
 
-    def _check(self, name: str, note: str, signed_at: object, head: Checkpoint) -> Iterator[Finding]:
+    def _check(self, name: str, note: str, signed_at: str | None, head: Checkpoint) -> Iterator[Finding]:
         try:
             signed = open_note(note, self._trust.keys)
         except CheckpointInvalid as error:
@@ -149,7 +149,7 @@ class Heads:
         self._refused = size
         return Finding(Kind.CHECKPOINT, f"{name} does not count: {error}")
 
-    def _hold(self, name: str, note: str, signed_at: object, size: int) -> Iterator[Finding]:
+    def _hold(self, name: str, note: str, signed_at: str | None, size: int) -> Iterator[Finding]:
         self.held += 1
         self.signed_size = size
         moments = set(_signed_moments(note, self._trust.keys))

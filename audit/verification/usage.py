@@ -28,7 +28,7 @@ WITH counted AS (
 SELECT {names}, sum(stored), count(*) FROM (SELECT * FROM counted UNION ALL SELECT * FROM stored) both_of_them
 GROUP BY {names}
 HAVING count(*) <> 2 OR sum(stored) <> 1 OR min(count) <> max(count) OR min(size) <> max(size)
-    OR min(last_at) <> max(last_at)
+    OR count(last_at) <> 2 OR min(last_at) <> max(last_at)
 ORDER BY {names}
 """
 

@@ -1,5 +1,5 @@
+import base64
 import json
-import time
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -7,11 +7,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from audit.checkpoint import CheckpointInvalid, VerifierKey
+from audit.management.base import EveryFewSeconds
 from audit.verification import OutsideCheckpoint, Report, verify_log
 from ciphercanary.errors import DomainError
 
 ALTERED, COULD_NOT_RUN = 1, 2
-PROGRESS_SECONDS = 5.0
 
 
 class Command(BaseCommand):
@@ -62,7 +62,7 @@ class Command(BaseCommand):
     ) -> None:
         outside = [_read_checkpoint(name) for name in checkpoint]
         pinned = [vkey for given in key for vkey in _read_keys(given)]
-        report = verify_log(outside=outside, pinned=pinned, progress=_Progress(self))
+        report = verify_log(outside=outside, pinned=pinned, progress=EveryFewSeconds(self.stderr.write))
         self.stdout.write(json.dumps(report.as_json()) if as_json else "\n".join(_lines(report)))
         if report.is_altered:
             raise _Altered("The audit log was altered.", returncode=ALTERED)
@@ -70,19 +70,6 @@ class Command(BaseCommand):
 
 class _Altered(CommandError):
     pass
-
-
-class _Progress:
-    """Says every few seconds how far it has come."""
-
-    def __init__(self, command: BaseCommand) -> None:
-        self._command = command
-        self._said = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        if time.monotonic() - self._said >= PROGRESS_SECONDS:
-            self._said = time.monotonic()
-            self._command.stderr.write(f"{done} of {total} entries")
 
 
 def _lines(report: Report) -> list[str]:
@@ -94,7 +81,7 @@ def _lines(report: Report) -> list[str]:
         lines.append(f"first bad index: {bad.first}" + (f" to {bad.last}" if bad.first != bad.last else ""))
     lines.append(
         f"{report.size} entries verified, up to {report.last_timestamp or 'none'}, "
-        f"with {report.changed_rows} changed rows; root {report.root.hex()}"
+        f"with {report.changed_rows} changed rows; root {base64.b64encode(report.root).decode()}"
     )
     lines.append(f"{report.checkpoints} checkpoints hold, the largest of {report.signed_size} entries")
     lines.append(f"{report.waiting} entries are not yet sequenced")

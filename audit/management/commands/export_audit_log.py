@@ -1,0 +1,34 @@
+import base64
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from audit.exporting import export_log
+from audit.management.base import EveryFewSeconds, LogCommand
+from audit.sequencing.running import checkpoint_now
+
+
+class Command(LogCommand):
+    help = "Writes the log as a folder of entries, tiles and checkpoints, which ccverify verifies elsewhere."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("folder", type=Path, help="a new folder, or an empty one")
+        parser.add_argument(
+            "--no-sign",
+            action="store_true",
+            help="export up to the newest checkpoint that is there, instead of sequencing and signing anew",
+        )
+
+    def handle(self, *_args: Any, folder: Path, no_sign: bool, **_options: Any) -> None:
+        if not no_sign:
+            checkpoint_now()
+        try:
+            summary = export_log(folder, EveryFewSeconds(self.stderr.write))
+        except OSError as error:
+            raise CommandError(f"{error.filename or folder}: {error.strerror}") from error
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted: nothing was written.") from None
+        root = base64.b64encode(summary.root).decode()
+        self.stdout.write(f"{summary.size} entries and {summary.rows} changed rows in {folder}, root {root}")
