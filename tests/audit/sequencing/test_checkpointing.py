@@ -127,6 +127,16 @@ def test_what_was_altered_is_not_signed(what):
     assert AuditCheckpoint.objects.count() == 1
 
 
+@pytest.mark.parametrize("what", ["a full tile's parent", "a missing tile", "the root", "the edge", "the last leaf"])
+def test_what_was_altered_is_not_signed_for_the_first_time_either(what):
+    write_many(303)
+    sequence_step()
+    assert altered(ALTERATIONS[what]) == 1
+
+    with pytest.raises(CheckpointRefused):
+        sign_checkpoint()
+
+
 def test_a_log_that_was_written_anew_is_not_signed():
     """Whoever can compute the tree still lacks the key that signed the one before."""
     signed(5)
