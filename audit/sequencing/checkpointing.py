@@ -1,7 +1,6 @@
 """Signing the head of the tree, after it was compared with everything that was signed or remembered before."""
 
 import logging
-from collections.abc import Iterable
 from datetime import timedelta
 from itertools import groupby
 
@@ -96,24 +95,15 @@ def _require_leaves(first: int, size: int) -> None:
     """The leaves from ``first`` on are those of the tiles."""
     leaves = AuditLeaf.objects.filter(idx__gte=first, idx__lt=size).order_by("idx")
     rows = leaves.values_list("idx", "leaf_hash").iterator()
-    expected = first
+    known = first
     for number, tile in groupby(rows, key=lambda row: row[0] // WIDTH):
-        hashes = _joined(tile, expected)
-        begin = (expected - number * WIDTH) * HASH_SIZE
+        hashes = b"".join(bytes(leaf_hash) for _, leaf_hash in tile)
+        begin = known % WIDTH * HASH_SIZE
         if read_tile(0, number)[begin : begin + len(hashes)] != hashes:
-            raise ValueError(f"the leaves from {expected} on are not those of their tile")
-        expected += len(hashes) // HASH_SIZE
-    if expected != size:
-        raise ValueError(f"leaf {expected} is missing")
-
-
-def _joined(rows: Iterable[tuple[int, bytes | memoryview]], expected: int) -> bytes:
-    hashes: list[bytes] = []
-    for idx, leaf_hash in rows:
-        if idx != expected + len(hashes):
-            raise ValueError(f"leaf {expected + len(hashes)} is missing")
-        hashes.append(bytes(leaf_hash))
-    return b"".join(hashes)
+            raise ValueError(f"the leaves from {known} on are not those of their tile")
+        known += len(hashes) // HASH_SIZE
+    if known != size:
+        raise ValueError(f"of {size} leaves {size - known} are missing")
 
 
 def thin_out_checkpoints() -> int:
