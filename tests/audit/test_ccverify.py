@@ -193,6 +193,11 @@ def rebundled(folder, change):
     path.write_bytes(tiles.encode_bundle(entries))
 
 
+def with_longer_last(bundle):
+    last = tiles.decode_bundle(bundle)[-1]
+    return bundle[: -len(last) - 2] + (len(last) + 1).to_bytes(2) + last
+
+
 def flipped(path, at=0):
     octets = bytearray(path.read_bytes())
     octets[at] ^= 1
@@ -251,6 +256,12 @@ SPOILT_FILES = {
     ),
     "a bundle ends inside an entry": (
         lambda folder: (path := folder / tiles.entries_path(2, 89)).write_bytes(path.read_bytes()[:-1]),
+        600,
+    ),
+    "the last length is one too large": (
+        lambda folder: (path := folder / tiles.entries_path(2, 89)).write_bytes(
+            with_longer_last(path.read_bytes())
+        ),
         600,
     ),
     "a bundle is missing": (lambda folder: (folder / tiles.entries_path(1)).unlink(), 256),
@@ -347,6 +358,34 @@ def test_a_log_cut_off_behind_a_checkpoint_kept_outside_is_found(log, tmp_path):
     assert first_bad(verify(folder, "--checkpoint", kept)) == 512
     shutil.copy(kept, folder / "checkpoints" / "601")
     assert first_bad(verify(folder)) == 512
+
+
+def test_a_larger_checkpoint_that_nobody_trusted_signed_proves_no_cut(export, log):
+    other = rewritten(log, lambda rows: rows.append({**rows[0], "id": 5000}), [new_signer()])
+    other.sign(602, [new_signer()])
+    (export / "checkpoints" / "602").write_text(other.notes[602])
+    assert "signed by no trusted key" in verify(export).stdout
+
+
+def test_a_checkpoint_of_another_log_does_not_pass_for_one_of_this_though_the_tree_is_the_same(
+    export, log, tmp_path
+):
+    name, root = "ciphercanary/another", base64.b64decode(log.notes[300].split("\n")[2])
+    other, kept = new_signer(name=name), tmp_path / "kept"
+    kept.write_text(sign_note(Checkpoint(name, 300, root), [other], 0))
+    done = verify(export, "--key", other[0].vkey, "--checkpoint", kept)
+    assert "signed another log" in done.stdout
+    assert done.returncode == 1
+
+
+def test_a_witness_does_not_stand_in_for_the_log(export, log):
+    key, sign = new_signer(name="witness.example/w")
+    for path in [export / "checkpoint", *(export / "checkpoints").iterdir()]:
+        text = path.read_text().partition("\n\n")[0] + "\n"
+        line = base64.b64encode(key.key_id + sign(text.encode())).decode()
+        path.write_text(f"{path.read_text()}\u2014 {key.name} {line}\n")
+    assert verify(export, "--key", key.vkey).returncode == 0
+    assert "signed by no trusted key" in verify(export, key=(key, sign)).stdout
 
 
 SPOILT_ROWS = {
@@ -481,6 +520,7 @@ def test_without_the_library_nothing_is_answered(export):
         ["verify-export", "EXPORT", "--key", "NOWHERE"],
         ["verify-export", "EXPORT", "--key", ED[0].vkey[:-1]],
         ["verify-export", "EXPORT", "--key", ED[0].vkey.replace("+", "+0", 1)],
+        ["verify-export", "EXPORT", "--key", ED[0].vkey.replace(ED[0].key_id.hex(), "00000000")],
         ["verify-export", "EXPORT", "--key", "EXPORT/trail.jsonl"],
         ["verify-export", "EXPORT", "--key", ED[0].vkey, "--checkpoint", "NOWHERE"],
         ["verify-proof", "EXPORT/checkpoint", "--key", ED[0].vkey],
@@ -578,14 +618,15 @@ def test_a_proof_is_compared_with_an_earlier_checkpoint(log, prove, outside, tmp
 def compare(log, written, tmp_path):
     """``ccverify consistency`` between two sizes; ``proof`` None asks the export instead."""
 
-    def consistency(old, new, proof=None, folder=written):
+    def consistency(old, new, proof=None, *, folder=written, keys=(ED,)):
         for name, note in (("old", old), ("new", new)):
             (tmp_path / name).write_text(note if isinstance(note, str) else log.notes[note])
         by = ("--dir", folder)
         if proof is not None:
             (tmp_path / "hashes").write_text("".join(base64.b64encode(h).decode() + "\n" for h in proof))
             by = ("--proof", tmp_path / "hashes")
-        return run("consistency", tmp_path / "old", tmp_path / "new", *by, "--key", ED[0].vkey)
+        pins = [part for key, _ in keys for part in ("--key", key.vkey)]
+        return run("consistency", tmp_path / "old", tmp_path / "new", *by, *pins)
 
     return consistency
 
@@ -635,12 +676,13 @@ def test_a_log_that_shrank_is_not_continued(log, compare):
 
 
 def test_a_checkpoint_of_another_log_is_not_continued(log, compare):
-    name = ORIGIN + "-other"
-    key, sign = new_signer(name=name)
-    text = log.notes[601].split("\n")[2]
-    note = sign_note(Checkpoint(name, 601, base64.b64decode(text)), [(key, sign)], 0)
-    done = compare(300, note)
-    assert done.returncode == 1
+    other = new_signer(name="ciphercanary/another")
+    for size in (300, 601):
+        root = base64.b64decode(log.notes[size].split("\n")[2])
+        note = sign_note(Checkpoint(other[0].name, size, root), [other], 0)
+        done = compare(300, note, consistency_proof(log, 300, size), keys=[ED, other])
+        assert "is of another log" in done.stdout
+        assert done.returncode == 1
 
 
 def test_an_export_that_is_too_small_does_not_decide(log, compare, tmp_path):
