@@ -104,6 +104,9 @@ class KeysetPageSerializer(serializers.Serializer[Any]):
 
 
 class LogPageSerializer(KeysetPageSerializer):
+    """``searched_above``: an id, where a ``search`` without ``from`` has looked no further back; else null."""
+
+    searched_above = serializers.IntegerField(allow_null=True)
     results = LogEntrySerializer(many=True)
 
 
@@ -166,7 +169,7 @@ class ReceiptSerializer(serializers.ModelSerializer[AuditReceipt]):
 
 class CheckpointSerializer(serializers.Serializer[Any]):
     """``note`` is the C2SP checkpoint as it was signed. ``pending`` entries, counted to 100,000, are not yet sequenced;
-    the oldest of them is ``lag_seconds`` old.
+    the oldest of them is ``lag_seconds`` old, rounded down.
     """
 
     origin = serializers.CharField(source="checkpoint.origin")
@@ -178,4 +181,4 @@ class CheckpointSerializer(serializers.Serializer[Any]):
     note = serializers.CharField(source="row.note")
     receipts = ReceiptSerializer(many=True)
     pending = serializers.IntegerField(source="lag.pending")
-    lag_seconds = serializers.FloatField(source="lag.seconds")
+    lag_seconds = serializers.IntegerField(source="lag.seconds")

@@ -82,6 +82,7 @@ def test_health_has_the_specifications_shape(product):
         "services": {
             "database": "healthy",
             "audit": "healthy",
+            "sequencer": "healthy",
             "key_encryption_key": "healthy",
             "redis": "healthy" if REDIS_URL else "not_configured",
         },
@@ -107,7 +108,12 @@ def test_they_are_for_reading_only(product, path):
 
 @pytest.mark.parametrize(
     ("table", "failing"),
-    [("audit_logs", "audit"), ("security_epoch", "audit"), ("key_encryption_keys", "key_encryption_key")],
+    [
+        ("audit_logs", {"audit", "sequencer"}),
+        ("audit_pending", {"audit", "sequencer"}),
+        ("security_epoch", {"audit"}),
+        ("key_encryption_keys", {"key_encryption_key"}),
+    ],
 )
 def test_what_answers_depend_on_makes_it_503_in_fixed_words(product, table, failing):
     with renamed(product, table):
@@ -115,12 +121,12 @@ def test_what_answers_depend_on_makes_it_503_in_fixed_words(product, table, fail
         assert product.send("GET", "/livez").status == 200
     assert health.status == 503
     assert health.json["status"] == "unhealthy"
-    assert {name for name, word in health.json["services"].items() if word == "unhealthy"} == {failing}
+    assert {name for name, word in health.json["services"].items() if word == "unhealthy"} == failing
     assert set(health.json) == {"status", "timestamp", "services"}
     for text in (health.content, ready.content):
         assert table.encode() not in text
         assert b"Error" not in text
-    assert (ready.status == 503) == (failing == "key_encryption_key")
+    assert (ready.status == 503) == (failing == {"key_encryption_key"})
     assert product.send("GET", "/health").status == 200
 
 
@@ -144,6 +150,13 @@ def test_metrics_are_open_to_loopback(product):
     assert {
         "active_keys_total",
         "token_refusals_total",
+        "audit_lag_seconds",
+        "audit_pending_entries",
+        "audit_tree_size",
+        "audit_checkpoint_size",
+        "audit_batch_size_count",
+        "audit_commit_seconds_count",
+        "jobs",
         "django_http_requests_total_by_method_total",
         "django_http_responses_total_by_status_total",
     } <= counted

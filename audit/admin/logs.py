@@ -85,7 +85,7 @@ class AuditLogAdmin(LogAdmin):
         if proofs.leaf_index(entry) is None:
             return None
         return format_html(
-            '<a href="{}">Download</a>', reverse("admin:audit_auditlog_proof", args=[entry.pk])
+            '<a href="{}">Download proof</a>', reverse("admin:audit_auditlog_proof", args=[entry.pk])
         )
 
 

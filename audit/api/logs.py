@@ -1,6 +1,5 @@
 """The log and the trail, for reading only."""
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -39,8 +38,14 @@ class LogListView(ApiView[Caller]):
         """What happened, newest first: an entry is the columns of ``audit_logs``."""
         query = self.read_query(LogQuerySerializer)
         before, limit = query.pop("before", None), query.pop("limit")
-        rows = services.find_logs(reader=self.principal, criteria=LogCriteria(**query))
-        return _answer(request, rows, LogEntrySerializer, before=before, limit=limit)
+        criteria = LogCriteria(**query)
+        rows = services.find_logs(reader=self.principal, criteria=criteria)
+        floor = services.search_floor(criteria)
+        if floor is not None:
+            rows = rows.filter(id__gt=floor)
+        answer = _answer(request, rows, LogEntrySerializer, before=before, limit=limit)
+        answer.data["searched_above"] = floor
+        return answer
 
 
 class LogDetailView(ApiView[Caller]):
@@ -80,7 +85,7 @@ def _answer[M: Model](
         "next": _url(request, page.next_before) if page.next_before else None,
         "previous": _url(request, page.previous_before) if page.has_previous else None,
     }
-    body: Mapping[str, Any] = {
+    body: dict[str, Any] = {
         "count": page.count,
         "count_is_exact": page.count_is_exact,
         "limit": limit,

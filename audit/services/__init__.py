@@ -9,7 +9,7 @@ from audit.services.exports import (
     open_result,
     request_export,
 )
-from audit.services.reading import find_changes, find_log, find_logs
+from audit.services.reading import find_changes, find_log, find_logs, search_floor
 from audit.services.recording import record, record_alone
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "record",
     "record_alone",
     "request_export",
+    "search_floor",
 ]

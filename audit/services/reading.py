@@ -3,7 +3,14 @@
 from django.db.models import QuerySet
 
 from audit.models import AuditLog, AuditTrail, Reader
-from audit.selection import LogCriteria, TrailCriteria, holds_word, is_actor, is_between
+from audit.selection import (
+    SEARCH_DEPTH,
+    LogCriteria,
+    TrailCriteria,
+    holds_word,
+    is_actor,
+    is_between,
+)
 from ciphercanary.errors import NotFound
 
 
@@ -19,6 +26,17 @@ def find_logs(*, reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:
     for word in criteria.search.split():
         found = found.filter(holds_word(word))
     return found.filter(is_between("timestamp", criteria.since, criteria.until))
+
+
+def search_floor(criteria: LogCriteria) -> int | None:
+    """The id up to which whoever answers a page of a search does not look, where it gives no ``since``.
+
+    None where everything is looked through: there are no words, or no more than the newest ``SEARCH_DEPTH`` ids.
+    """
+    if not criteria.search or criteria.since is not None:
+        return None
+    newest = AuditLog.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    return newest - SEARCH_DEPTH if newest > SEARCH_DEPTH else None
 
 
 def find_log(*, reader: Reader, log_id: int) -> AuditLog:

@@ -42,6 +42,7 @@ def test_an_auditor_reads_entries_newest_first(auditor, told):
         "limit": 20,
         "next": None,
         "previous": None,
+        "searched_above": None,
     }
     assert answer.headers["Cache-Control"] == "no-store"
 
@@ -240,3 +241,31 @@ def test_a_page_of_the_log_costs_the_same_few_queries_however_long_it_is(
 
     with django_assert_max_num_queries(6):
         assert len(auditor.api.get(f"{LOGS}?limit=30").json["results"]) == 30
+
+
+@pytest.fixture
+def shallow(monkeypatch):
+    monkeypatch.setattr("audit.services.reading.SEARCH_DEPTH", 3)
+
+
+def test_a_search_without_a_time_looks_through_the_newest_and_says_so(auditor, told, shallow):
+    answer = auditor.api.get(f"{LOGS}?search=the-object").json
+
+    assert answer["searched_above"] == AuditLog.objects.latest("id").id - 3
+    assert {entry["id"] for entry in answer["results"]} == {
+        entry.id for entry in told if entry.id > answer["searched_above"]
+    }
+    assert answer["count"] == len(answer["results"]) < 5
+
+
+@pytest.mark.parametrize("query", ["search=the-object&from=2020-01-01T00:00:00Z", "object=the-object"])
+def test_with_a_time_or_without_words_everything_is_looked_through(auditor, told, shallow, query):
+    answer = auditor.api.get(f"{LOGS}?{query}").json
+
+    assert (answer["count"], answer["searched_above"]) == (5, None)
+
+
+def test_a_search_through_a_short_log_leaves_nothing_out(auditor, told):
+    answer = auditor.api.get(f"{LOGS}?search=the-object").json
+
+    assert (answer["count"], answer["searched_above"]) == (5, None)
