@@ -25,7 +25,7 @@ from ciphercanary.crypto.errors import MacMismatch
 
 # Entries in one step. On SQLite nobody else writes meanwhile, so it takes less at a time.
 BATCH = 20_000
-BATCH_ON_SQLITE = 2_000
+BATCH_ON_SQLITE = 1_000
 
 type Row = Mapping[str, Any]
 

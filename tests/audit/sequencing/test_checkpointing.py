@@ -127,7 +127,9 @@ def test_what_was_altered_is_not_signed(what):
     assert AuditCheckpoint.objects.count() == 1
 
 
-@pytest.mark.parametrize("what", ["a full tile's parent", "a missing tile", "the root", "the edge", "the last leaf"])
+@pytest.mark.parametrize(
+    "what", ["a full tile's parent", "a missing tile", "the root", "the edge", "the last leaf"]
+)
 def test_what_was_altered_is_not_signed_for_the_first_time_either(what):
     write_many(303)
     sequence_step()

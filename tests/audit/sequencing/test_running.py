@@ -1,0 +1,70 @@
+"""How often the sequencer works, and that it goes on whatever fails."""
+
+import time
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from audit.models import AuditCheckpoint, AuditTree
+from audit.sequencing.running import Sequencer, pause_after
+from audit.sequencing.step import batch_size
+from tests.audit.sequencing.log import write
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize(("part", "seconds"), [(0.0, 1.0), (0.5, 0.5), (0.95, 0.1)])
+def test_the_fuller_a_step_was_the_sooner_comes_the_next(part, seconds):
+    assert pause_after(int(part * batch_size())) == pytest.approx(seconds)
+
+
+def test_after_a_full_step_it_goes_on_at_once_but_on_sqlite_others_get_their_turn():
+    assert pause_after(batch_size()) == (0.1 if settings.CC_SQLITE else 0.0)
+
+
+def test_a_turn_sequences_and_signs():
+    write(3)
+    assert Sequencer(lambda: False).turn() == pytest.approx(1.0, abs=0.1)
+    assert AuditCheckpoint.objects.get().size == AuditTree.objects.get().size == 3
+
+
+def test_after_failures_it_waits_longer_and_then_works_as_before(caplog):
+    sequencer = Sequencer(lambda: False)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_pending RENAME TO elsewhere")
+        pauses = [sequencer.turn() for _ in range(1030)]
+        cursor.execute("ALTER TABLE elsewhere RENAME TO audit_pending")
+    assert pauses[:6] == [0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
+    assert pauses[-1] == 5.0
+    assert "the sequencer goes on in a moment" in caplog.text
+
+    write()
+    assert sequencer.turn() == pytest.approx(1.0, abs=0.1)
+    assert AuditTree.objects.get().size == 1
+
+
+def test_what_fails_for_its_own_reasons_keeps_nothing_else_from_its_work(settings, tmp_path):
+    home, settings.CC_HOME = settings.CC_HOME, tmp_path
+    (tmp_path / "audit-head").mkdir()  # it cannot be read or replaced
+    for key in home.glob("kek-*.key"):
+        (tmp_path / key.name).write_bytes(key.read_bytes())
+    write(2)
+
+    assert Sequencer(lambda: False).turn() == 0.5
+    assert AuditTree.objects.get().size == 2
+
+
+def test_it_stops_in_the_middle_of_a_pause_and_works_once_more():
+    begun = time.monotonic()
+    write()
+
+    def has_to_stop():
+        if time.monotonic() - begun > 0.2 and AuditTree.objects.get().size == 1:
+            write()
+            return True
+        return AuditTree.objects.get().size > 1
+
+    Sequencer(has_to_stop).run()
+    assert time.monotonic() - begun < 5
+    assert AuditCheckpoint.objects.first().size == AuditTree.objects.get().size
