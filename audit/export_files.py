@@ -9,9 +9,11 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator
+import tarfile
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 from uuid import UUID
 
@@ -20,6 +22,7 @@ from django.conf import settings
 from ciphercanary.row_mac import IntegrityFailed
 
 UNFINISHED = ".unfinished"
+ARCHIVE_ROOT = "audit-log"
 _ATTEMPT = re.compile("[0-9a-f]{16}")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
@@ -75,15 +78,28 @@ def new_file(path: Path) -> Iterator[HashedFile]:
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """An empty folder beside the file, gone when the block ends. Raises OSError."""
+def new_folder(job_id: UUID) -> Iterator[Path]:
+    """An empty folder for what the job puts together, gone when the block ends. Raises OSError."""
     _make_folder()
-    folder = path.with_name(f"{path.name}.folder{UNFINISHED}")
-    folder.mkdir(mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
+    with TemporaryDirectory(prefix=f"{job_id}.", suffix=UNFINISHED, dir=_folder()) as folder:
+        yield Path(folder)
+
+
+def pack(folder: Path, file: HashedFile, after_each: Callable[[], None]) -> None:
+    """Write the files below the folder into a tar archive (POSIX.1-2001). Raises what ``after_each`` raises.
+
+    Equal files make equal archives: owners and times are left out.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    with tarfile.open(  # type: ignore[call-overload]  # as a stream it only writes
+        fileobj=file, mode="w|", format=tarfile.PAX_FORMAT
+    ) as archive:
+        for path in paths:
+            member = tarfile.TarInfo(f"{ARCHIVE_ROOT}/{path.relative_to(folder)}")
+            member.size = path.stat().st_size
+            with path.open("rb") as content:
+                archive.addfile(member, content)
+            after_each()
 
 
 def names() -> list[str]:

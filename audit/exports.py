@@ -20,7 +20,8 @@ from audit.errors import ExportNotWritten
 from audit.events import Actor, Outcome, Source
 from audit.export_files import HashedFile
 from audit.export_filters import criteria_of
-from audit.export_formats import FILE_TYPES, ROW_FORMATS
+from audit.export_formats import FILE_TYPES, ROW_FORMATS, ExportFormat
+from audit.exporting import export_log
 from audit.models import AuditExport
 from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.services.exports import event_of
@@ -33,6 +34,7 @@ from ciphercanary.jobs import Progress, Status
 from ciphercanary.row_mac import IntegrityFailed
 
 KIND = "audit_export"
+ALTERED_ENTRY = "An entry is not as the application has written it. Run verify_audit_log."
 BATCH = 1_000  # rows between two looks at whether to go on
 
 type Columns = Mapping[str, object]
@@ -52,14 +54,16 @@ class _Asker:
 def run(export: AuditExport, progress: Progress) -> Columns:
     """Write the file; the columns of the result.
 
-    Raises ExportNotWritten where the folder does not take it, IntegrityFailed where the newest checkpoint is not
-    one, and what ``progress`` raises. Nothing of the file is left then.
+    Raises ExportNotWritten where the folder does not take it, IntegrityFailed where an entry, or the newest
+    checkpoint, is not one, Conflict for an archive before the first checkpoint, and what ``progress`` raises.
+    Nothing of the file is left then.
     """
     attempt = secrets.token_hex(8)
     path = export_files.path_of(export.id, attempt, FILE_TYPES[export.format].extension)
     try:
         with export_files.new_file(path) as file:
-            facts = _write_entries(export, file, progress)
+            write = _write_archive if export.format == ExportFormat.TILES else _write_entries
+            facts = write(export, file, progress)
     except OSError as error:
         raise ExportNotWritten from error
     expires_at = database_now() + timedelta(hours=settings.CC_EXPORT_HOURS)
@@ -92,19 +96,38 @@ def delete_expired_results() -> None:
 
 
 def _write_entries(export: AuditExport, file: HashedFile, progress: Progress) -> Columns:
+    with one_snapshot():
+        try:
+            rows = _write_lines(export, file, progress)
+        except (TypeError, ValueError) as error:
+            # A column holds what the application never writes, and so has no form in an entry.
+            raise IntegrityFailed(ALTERED_ENTRY) from error
+        return {"rows": rows, **_checkpoint()}
+
+
+def _write_lines(export: AuditExport, file: HashedFile, progress: Progress) -> int:
+    """One line for each entry, in the order of the ids; how many."""
     asker = _Asker(export.created_by, "own" if export.is_of_own_acts else "all")
     form = ROW_FORMATS[export.format]
-    done = 0
-    with one_snapshot():
-        found = find_logs(reader=asker, criteria=criteria_of(export.filters)).order_by("id")
-        total = found.count()
-        file.write(form.header)
-        for batch in batched(found.values(*ENTRY_FIELDS).iterator(chunk_size=BATCH), BATCH):
-            progress(done, total)
-            file.write(b"".join(map(form.line, batch)))
-            done += len(batch)
+    found = find_logs(reader=asker, criteria=criteria_of(export.filters)).order_by("id")
+    done, total = 0, found.count()
+    file.write(form.header)
+    for batch in batched(found.values(*ENTRY_FIELDS).iterator(chunk_size=BATCH), BATCH):
         progress(done, total)
-        return {"rows": done, **_checkpoint()}
+        file.write(b"".join(map(form.line, batch)))
+        done += len(batch)
+    progress(done, total)
+    return done
+
+
+def _write_archive(export: AuditExport, file: HashedFile, progress: Progress) -> Columns:
+    """The folder that ``export_audit_log`` writes, as one file."""
+    with export_files.new_folder(export.id) as folder:
+        summary = export_log(folder, progress)
+        export_files.pack(folder, file, lambda: progress(summary.size, summary.size))
+        keys = (folder / "keys").read_text().splitlines()
+    root = encode_base64(summary.root)
+    return {"rows": summary.size, "checkpoint_size": summary.size, "checkpoint_root": root, "vkeys": keys}
 
 
 def _checkpoint() -> Columns:

@@ -7,7 +7,9 @@ import io
 import json
 import shutil
 import stat
+import subprocess
 import sys
+import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,6 +27,7 @@ from accounts.principals import Principal
 from audit import actions, entries, export_files, exports, merkle, services
 from audit.events import Actor, Event, Source
 from audit.export_formats import csv_line, guarded
+from audit.exporting import export_log
 from audit.models import AuditExport, AuditLog
 from audit.selection import LogCriteria
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys, trusted_keys
@@ -36,6 +39,7 @@ from ciphercanary.errors import Denied, NotFound
 from ciphercanary.jobs import Status, leases, registry, running
 from tests.audit.sequencing.log import altered, sequence_all, write, write_many
 from tests.personas import ApiClient
+from tests.product import ROOT
 
 EXPORTS = "/api/v1/audit/exports"
 LONG = 30_000  # entries
@@ -214,6 +218,81 @@ def test_a_harmless_cell_stays_as_it_is(text):
 def test_every_column_of_text_is_guarded():
     row = dict.fromkeys(entries.ENTRY_FIELDS, "=x")
     assert csv_line(row) == b",".join([b"'=x"] * len(entries.ENTRY_FIELDS)) + b"\r\n"
+
+
+def test_tiles_are_the_folder_that_the_command_writes_as_one_file(auditor, tmp_path):
+    signed_log(600)
+    content, told = exported(auditor, "tiles")
+    export_log(tmp_path / "log")
+
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        members = {member.name: archive.extractfile(member).read() for member in archive.getmembers()}
+    files = [path for path in (tmp_path / "log").rglob("*") if path.is_file()]
+    assert members == {f"audit-log/{path.relative_to(tmp_path / 'log')}": path.read_bytes() for path in files}
+    size, root = members["audit-log/checkpoint"].decode().split("\n")[1:3]
+    assert told["checkpoint"] == {"size": int(size), "root": root}
+    assert told["rows"] == told["done"] == told["total"] == int(size) > 600
+    assert told["vkeys"] == members["audit-log/keys"].decode().splitlines()
+    assert told["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_two_archives_of_one_checkpoint_are_equal(auditor):
+    signed_log(3)
+    assert exported(auditor, "tiles")[0] == exported(auditor, "tiles")[0]
+
+
+def test_an_archive_keeps_what_ccverify_needs_of_it(auditor, tmp_path):
+    signed_log(300)
+    content, told = exported(auditor, "tiles")
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        archive.extractall(tmp_path, filter="data")
+    command = [sys.executable, ROOT / "bin" / "ccverify", "verify-export", tmp_path / "audit-log"]
+    pinned = [part for vkey in told["vkeys"] for part in ("--key", vkey)]
+    done = subprocess.run([*command, *pinned], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_before_the_first_checkpoint_there_are_no_tiles(auditor):
+    export_id = order(auditor, "tiles")
+    work()
+    told = look(auditor, export_id)
+    assert (told["status"], told["error_code"]) == ("failed", "conflict")
+    assert export_files.names() == []
+
+
+def test_a_running_export_of_tiles_stops_and_leaves_nothing(auditor):
+    signed_log(3_000)
+    export_id = order(auditor, "tiles")
+
+    def cancel_and_wait():
+        auditor.api.post(f"{EXPORTS}/{export_id}/cancel")
+        assert len(export_files.names()) >= 2  # the file, and the folder that goes into it
+        exports.delete_expired_results()  # takes nothing of it away
+        assert len(export_files.names()) >= 2
+        time.sleep(1.5)  # its keeper looks once a second
+
+    with meanwhile(cancel_and_wait, at_call=1):
+        work()
+    assert look(auditor, export_id)["status"] == "cancelled"
+    assert export_files.names() == []
+
+
+def test_an_altered_entry_fails_the_export_with_a_code(auditor):
+    write(3)
+    altered("UPDATE audit_logs SET count = %s WHERE id = (SELECT max(id) FROM audit_logs)", 2**60)
+    export_id = order(auditor)
+    for _ in range(leases.MAX_ATTEMPTS):
+        AuditExport.objects.update(due_at=database_now())
+        work()
+    told = look(auditor, export_id)
+    assert (told["status"], told["error_code"]) == ("failed", "integrity_failed")
+
+
+def signed_log(number):
+    establish_checkpoint_keys()
+    write_many(number)
+    sequence_all()
+    return sign_checkpoint()
 
 
 def test_an_export_of_nothing_is_an_empty_file(auditor):
