@@ -12,10 +12,10 @@ import django.db
 from django.db import connection, transaction
 
 from audit.entry_rows import entry_row, insert_rows
-from audit.epoch import find_stale, hold_epoch
+from audit.epoch import hold_epoch, renew_stamps
 from audit.errors import AuditUnavailable, StaleDecision
 from audit.events import Actor, Event
-from audit.sequence import Numbering
+from audit.numbering import Numbering
 from audit.stamps import EpochStamp
 from ciphercanary.errors import DomainError
 from ciphercanary.metrics import audit_batch_size, audit_commit_seconds
@@ -116,7 +116,8 @@ class Batch:
     def _transact(self) -> None:
         with transaction.atomic(durable=True):
             epoch, now = hold_epoch()
-            find_stale((stamp for ticket in self.tickets for stamp in ticket.decision.stamps), epoch)
+            # What still holds is current after this; each decision then looks at its own.
+            renew_stamps((stamp for ticket in self.tickets for stamp in ticket.decision.stamps), epoch)
             rows = self._rows(epoch, now)
             if rows:
                 self.stage = Stage.INSERTING
@@ -159,10 +160,9 @@ class Batch:
             # After a COMMIT with unknown outcome the records are not sent again: one too many, of an answer that
             # never left, is the lesser evil, and the same event twice would be a lie.
             self.numbering.renew()
-            self._fail(AuditUnavailable(), cause=error)
+            for ticket in self.tickets:
+                ticket.fail(AuditUnavailable())
 
-    def _fail(self, error: Exception, cause: Exception | None = None) -> None:
+    def _fail(self, error: Exception) -> None:
         for ticket in self.tickets:
-            refusal = AuditUnavailable() if cause else error
-            refusal.__cause__ = cause
-            ticket.fail(refusal)
+            ticket.fail(error)

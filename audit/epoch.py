@@ -81,10 +81,10 @@ def hold_epoch() -> tuple[int, datetime]:
     return row[0], row[1]
 
 
-def find_stale(stamps: Iterable[EpochStamp], epoch: int) -> frozenset[str]:
-    """The entities that changed since the stamps were read; ``epoch`` is the present global one.
+def renew_stamps(stamps: Iterable[EpochStamp], epoch: int) -> frozenset[str]:
+    """Bring up to date what still holds; the entities that changed since. ``epoch`` is the present global one.
 
-    Exact while the caller holds the epoch. A stamp without such an entity is good as of ``epoch`` from here on.
+    Exact while the caller holds the epoch, and a lower bound otherwise: what is current then was so at ``epoch``.
     """
     behind = [stamp for stamp in stamps if stamp.as_of != epoch]
     if not behind:

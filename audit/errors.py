@@ -17,7 +17,7 @@ class AuditUnavailable(Unavailable):
 class StaleDecision(Unavailable):
     """A key, a right or a user changed while the answer was computed: decide anew, on fresh rows.
 
-    ``entities`` are those that changed, as in ``audit.stamps``.
+    ``entities`` are those of whatever no longer holds, as in ``audit.stamps``: at least one of them changed.
     """
 
     def __init__(self, entities: frozenset[str]) -> None:

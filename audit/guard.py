@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import django.db
-from django.conf import settings
 
 from audit.batches import Ticket
 from audit.errors import AuditUnavailable
-from audit.lag import read_lag
+from audit.lag import is_falling_behind, is_too_far_behind, read_lag_seconds
 from ciphercanary.errors import DomainError, Throttled
 
 logger = logging.getLogger(__name__)
@@ -41,22 +40,23 @@ class LagGuard:
     def admit(self, tickets: Sequence[Ticket[Any]]) -> list[Ticket[Any]]:
         """Those that may be written; the others have been refused."""
         self._look()
-        if self._seconds * 2 < settings.CC_AUDIT_LAG_LIMIT:
-            self._written.update(_principal(ticket) for ticket in tickets)
+        self._written.update(_principal(ticket) for ticket in tickets)
+        if not is_falling_behind(self._seconds):
             return list(tickets)
-        return [ticket for ticket in tickets if not self._refuses(ticket)]
+        admitted = []
+        for ticket in tickets:
+            if refusal := self._refusal(_principal(ticket)):
+                ticket.fail(refusal)
+            else:
+                admitted.append(ticket)
+        return admitted
 
-    def _refuses(self, ticket: Ticket[Any]) -> bool:
-        principal = _principal(ticket)
-        self._written[principal] += 1
-        refusal: DomainError | None = None
-        if self._seconds >= settings.CC_AUDIT_LAG_LIMIT:
-            refusal = AuditUnavailable(TOO_FAR_BEHIND)
-        elif principal == self._noisiest:
-            refusal = Throttled(SLOW_DOWN, retry_after=int(PERIOD))
-        if refusal is not None:
-            ticket.fail(refusal)
-        return refusal is not None
+    def _refusal(self, principal: str) -> DomainError | None:
+        if is_too_far_behind(self._seconds):
+            return AuditUnavailable(TOO_FAR_BEHIND)
+        if principal == self._noisiest:
+            return Throttled(SLOW_DOWN, retry_after=int(PERIOD))
+        return None
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -66,7 +66,7 @@ class LagGuard:
         self._noisiest = self._written.most_common(1)[0][0] if self._written else ""
         self._written.clear()
         try:
-            self._seconds = read_lag().seconds
+            self._seconds = read_lag_seconds()
         except django.db.Error:
             # Nothing is known, and nothing will be written: the batch that follows says so.
             logger.warning("the lag of the audit log could not be read", exc_info=True)

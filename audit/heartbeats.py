@@ -10,7 +10,7 @@ import threading
 
 import django.db
 
-from audit import actions, sequence
+from audit import actions, numbering
 from audit.events import Actor, Event, Source
 from audit.services import record_alone
 from ciphercanary.errors import DomainError
@@ -23,7 +23,7 @@ ACTOR = Actor.system("audit writer", Source.SCHEDULER)
 
 def beat() -> None:
     """Record how far the writers have come that wrote since the last time; never raises."""
-    tails = sequence.take_tails()
+    tails = numbering.take_tails()
     if not tails:
         return
     meta = {"writers": {str(writer): wseq for writer, wseq in tails.items()}}
@@ -32,10 +32,10 @@ def beat() -> None:
     except DomainError:
         logger.exception("a heartbeat of the audit writers could not be recorded")
         for writer, wseq in tails.items():
-            sequence.note_committed(writer, wseq)
+            numbering.note_committed(writer, wseq)
     else:
         # Its own row is the one tail nobody tells of, or an idle process would beat for ever.
-        sequence.forget_committed(own.writer, own.wseq)
+        numbering.forget_committed(own.writer, own.wseq)
 
 
 class Heart:

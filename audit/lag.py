@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db.models import QuerySet
 
 from audit.models import AuditLeaf, AuditLog, AuditPending
@@ -22,9 +23,23 @@ class Lag:
 
 def read_lag() -> Lag:
     """By the database's clock."""
+    return Lag(AuditPending.objects.all()[:COUNTED].count(), read_lag_seconds())
+
+
+def read_lag_seconds() -> float:
+    """Its age alone, which costs no count."""
     oldest = AuditPending.objects.order_by("log_id").values("log_id")[:1]
-    seconds = _age(AuditLog.objects.filter(id__in=oldest))
-    return Lag(AuditPending.objects.all()[:COUNTED].count(), seconds)
+    return _age(AuditLog.objects.filter(id__in=oldest))
+
+
+def is_falling_behind(seconds: float) -> bool:
+    """Whether whoever writes most is slowed: half-way to the limit."""
+    return seconds * 2 >= settings.CC_AUDIT_LAG_LIMIT
+
+
+def is_too_far_behind(seconds: float) -> bool:
+    """Whether operations are refused: ``CC_AUDIT_LAG_LIMIT`` is reached."""
+    return seconds >= settings.CC_AUDIT_LAG_LIMIT
 
 
 def read_unsigned_seconds() -> float:

@@ -5,7 +5,6 @@ next transaction of this process's one writing thread, which also decides whethe
 whatever queued while the last commit ran is the next batch. The linearisation point is that commit.
 """
 
-import logging
 import os
 import threading
 from collections import deque
@@ -18,11 +17,9 @@ from django.db import connection
 from audit.batches import Batch, Deadline, Decision, Ticket
 from audit.errors import CROWDED, AuditUnavailable
 from audit.guard import LagGuard
-from audit.sequence import Numbering
+from audit.numbering import Numbering
 
 __all__ = ["Deadline", "Decision", "close", "commit", "submit"]
-
-logger = logging.getLogger(__name__)
 
 MAX_BATCH = 512  # records in one transaction: beyond, the first would wait for the rows of the last
 MAX_WAITING = 8192  # records in the queue: each holds an answer in memory

@@ -43,11 +43,8 @@ def prepare() -> None:
     import django
 
     django.setup()
-    from django.core.management import call_command
-
     from ciphercanary import preparation
 
-    call_command("migrate", verbosity=0)
     preparation.prepare()
 
 
@@ -122,7 +119,7 @@ def write_together(decision: object) -> None:
 
 def write_alone(decision: object) -> None:
     from audit.batches import Batch, Ticket
-    from audit.sequence import Numbering
+    from audit.numbering import Numbering
 
     ticket = Ticket(decision)  # type: ignore[arg-type,var-annotated]  # as above
     numbering = getattr(_own, "numbering", None) or Numbering()

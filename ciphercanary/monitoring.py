@@ -19,7 +19,13 @@ from redis.exceptions import RedisError
 import ciphercanary
 from accounts.authentication import authenticate_request
 from audit.epoch import read_epoch
-from audit.lag import read_lag, read_unsigned_seconds, set_gauges
+from audit.lag import (
+    is_falling_behind,
+    is_too_far_behind,
+    read_lag_seconds,
+    read_unsigned_seconds,
+    set_gauges,
+)
 from ciphercanary import errors, kek, problems
 from ciphercanary.http import in_context
 from ciphercanary.jobs import count_by_status
@@ -119,16 +125,15 @@ def _probe_audit() -> str:
     read_epoch()
     with connection.cursor() as cursor:
         cursor.execute("SELECT id FROM audit_logs ORDER BY id DESC LIMIT 1")
-    # As audit.guard decides: from there on operations are refused.
-    return UNHEALTHY if read_lag().seconds >= settings.CC_AUDIT_LAG_LIMIT else HEALTHY
+    return UNHEALTHY if is_too_far_behind(read_lag_seconds()) else HEALTHY
 
 
 def _probe_sequencer() -> str:
     """By the oldest entry that has no place in the tree, or no signature over it: why does not matter here."""
-    seconds = max(read_lag().seconds, read_unsigned_seconds())
-    if seconds >= settings.CC_AUDIT_LAG_LIMIT:
+    seconds = max(read_lag_seconds(), read_unsigned_seconds())
+    if is_too_far_behind(seconds):
         return UNHEALTHY
-    return LAGGING if seconds * 2 >= settings.CC_AUDIT_LAG_LIMIT else HEALTHY
+    return LAGGING if is_falling_behind(seconds) else HEALTHY
 
 
 def _probe_migrations() -> str:

@@ -119,6 +119,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = CC_MAX_BODY_BYTES
 CELERY_BROKER_URL = env.redis_url("CELERY_BROKER_URL")
 CC_JOB_THREADS = env.number("CC_JOB_THREADS", 2)
 CC_JOB_LEASE_SECONDS = env.number("CC_JOB_LEASE_SECONDS", 20)
+CC_EXPORT_HOURS = env.number("CC_EXPORT_HOURS", 24)
 
 # --- database
 # A thread holds one connection, and the leases of all jobs are renewed through one: more would never be used.
@@ -183,12 +184,6 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W005",
     "security.W021",
 ]
-
-# --- jobs: without a broker, bin/serve runs a worker beside the server
-CELERY_BROKER_URL = env.redis_url("CELERY_BROKER_URL")
-CC_JOB_THREADS = env.number("CC_JOB_THREADS", 2)
-CC_JOB_LEASE_SECONDS = env.number("CC_JOB_LEASE_SECONDS", 20)
-CC_EXPORT_HOURS = env.number("CC_EXPORT_HOURS", 24)
 
 # --- who is asking
 AUTH_USER_MODEL = "accounts.User"

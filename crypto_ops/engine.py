@@ -16,7 +16,7 @@ from accounts.errors import TokenExpired
 from accounts.principals import Principal
 from accounts.tokens import renew_principal
 from audit import writer
-from audit.epoch import find_stale, read_epoch
+from audit.epoch import read_epoch, renew_stamps
 from audit.errors import StaleDecision
 from audit.events import Event
 from audit.stamps import EpochStamp
@@ -90,7 +90,7 @@ def _perform[T](principal: Principal, decide: Callable[[_Attempt], Decision[T]])
             decision = decide(attempt)
         except DomainError:
             # A refusal must not rest on an old entry either: the key may have been enabled a moment ago elsewhere.
-            stale = find_stale(attempt.stamps, read_epoch())
+            stale = renew_stamps(attempt.stamps, read_epoch())
             if not stale:
                 raise
         else:

@@ -15,7 +15,7 @@ from typing import Final
 from uuid import UUID
 
 from accounts.principals import Principal
-from audit.epoch import find_stale, read_epoch, read_stamp
+from audit.epoch import read_epoch, read_stamp, renew_stamps
 from audit.stamps import EpochStamp
 from ciphercanary.errors import NotFound
 from ciphercanary.row_mac import IntegrityFailed
@@ -69,7 +69,7 @@ def forget(entities: Iterable[str]) -> None:
 def find_current(key_id: UUID, principal: Principal) -> KeyEntry:
     """As ``find``, for an answer that no commit will check: the entry is compared with the database first."""
     entry = find(key_id, principal)
-    stale = find_stale([entry.stamp], read_epoch())
+    stale = renew_stamps([entry.stamp], read_epoch())
     if not stale:
         return entry
     forget(stale)

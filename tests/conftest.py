@@ -81,13 +81,13 @@ def root_of_trust(request: pytest.FixtureRequest) -> Iterator[None]:
 def forget_everything() -> None:
     """What a process remembers of the database: a new test is a new process."""
     from accounts import signing_keys  # noqa: PLC0415 - models need a set-up Django
-    from audit import refusals, sequence, writer  # noqa: PLC0415
+    from audit import numbering, refusals, writer  # noqa: PLC0415
     from ciphercanary import kek, system_keys, throttle  # noqa: PLC0415
     from keys import keyring  # noqa: PLC0415
     from keys.invocations import forget_counters  # noqa: PLC0415
 
     writer.close()
-    sequence.take_tails()
+    numbering.take_tails()
     kek.forget()
     system_keys.forget()
     keyring.forget_all()

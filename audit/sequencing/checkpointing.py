@@ -1,6 +1,5 @@
 """Signing the head of the tree, after it was compared with everything that was signed or remembered before."""
 
-import logging
 from datetime import timedelta
 from itertools import groupby
 
@@ -19,8 +18,6 @@ from audit.tiles import WIDTH
 from audit.tree import database_reader, latest_checkpoint, read_tile, read_tree
 from ciphercanary.clock import database_now
 from ciphercanary.row_mac import IntegrityFailed
-
-logger = logging.getLogger(__name__)
 
 KEPT_WHOLE = timedelta(days=1)
 

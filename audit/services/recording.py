@@ -7,7 +7,7 @@ from datetime import datetime
 import django.db
 from django.db import transaction
 
-from audit import entries, sequence
+from audit import entries, numbering
 from audit.entry_rows import entry_row
 from audit.errors import AuditUnavailable
 from audit.events import Actor, Event, RowChange, clean_mapping, clean_text
@@ -44,13 +44,13 @@ def _insert(event: Event, actor: Actor, changes: Sequence[RowChange], moment: da
     event_id = uuid.uuid4()
     # The changed rows come first: their ids are part of the digests that the event carries.
     digests = [_insert_change(change, event_id, actor, moment) for change in changes]
-    writer = sequence.current_writer()
+    writer = numbering.current_writer()
     row = entry_row(
         event,
         actor,
         at=moment,
         writer=writer,
-        wseq=sequence.next_wseq(writer),
+        wseq=numbering.next_wseq(writer),
         event_id=event_id,
         digests=digests,
     )

@@ -108,7 +108,7 @@ def test_the_log_is_read_through_visible_to():
     assert {place[0] for place in readers} == {
         "audit/services/recording.py",
         "audit/services/reading.py",
-        "audit/sequence.py",
+        "audit/numbering.py",
         "audit/lag.py",
         "audit/sequencing/checkpoint_keys.py",
         "audit/sequencing/continuity.py",

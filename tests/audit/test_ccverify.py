@@ -523,7 +523,6 @@ def test_without_the_library_nothing_is_answered(export):
         ["verify-export", "EXPORT", "--key", ED[0].vkey.replace(ED[0].key_id.hex(), "00000000")],
         ["verify-export", "EXPORT", "--key", "EXPORT/trail.jsonl"],
         ["verify-export", "EXPORT", "--key", ED[0].vkey, "--checkpoint", "NOWHERE"],
-        ["verify-proof", "EXPORT/checkpoint", "--key", ED[0].vkey],
         ["verify-proof", "NOWHERE", "--key", ED[0].vkey, "--entry", "EXPORT/trail.jsonl"],
         ["consistency", "EXPORT/checkpoint", "--key", ED[0].vkey],
         ["consistency", "EXPORT/checkpoints/300", "EXPORT/checkpoint", "--key", ED[0].vkey],
@@ -572,6 +571,19 @@ def test_a_proof_of_an_entry_holds(log, prove, index, size):
 
 def test_the_line_end_that_an_editor_adds_and_extra_data_do_not_matter(log, prove):
     assert prove(proof_of(log, 5, 300, extra=b"more"), log.entries()[5] + b"\n").returncode == 0
+
+
+def test_a_proof_that_holds_its_entry_needs_no_other_file(log, tmp_path):
+    proof, entry = tmp_path / "5.tlog-proof", log.entries()[5]
+    proof.write_text(proof_of(log, 5, 300, extra=entry))
+    done = run("verify-proof", proof, "--key", ED[0].vkey)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert entry.decode() in done.stdout
+
+    proof.write_text(proof_of(log, 5, 300, extra=log.entries()[6]))
+    assert first_bad(run("verify-proof", proof, "--key", ED[0].vkey)) == 5
+    proof.write_text(proof_of(log, 5, 300))
+    assert run("verify-proof", proof, "--key", ED[0].vkey).returncode == 2
 
 
 def test_no_proof_holds_for_another_entry_or_index(log, prove):

@@ -11,13 +11,13 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from audit import sequence, writer
+from audit import numbering, writer
 from audit.batches import Batch, Ticket
 from audit.epoch import raise_epoch, read_stamp
 from audit.errors import AuditUnavailable, StaleDecision
 from audit.events import Actor, Event
 from audit.models import AuditLog
-from audit.sequence import Numbering
+from audit.numbering import Numbering
 from audit.writer import Deadline, Decision
 from ciphercanary.clock import database_now
 from ciphercanary.errors import Conflict
@@ -209,9 +209,9 @@ def test_threads_that_write_together_are_all_acknowledged_and_stored_once():
 
 
 def test_the_last_number_of_each_writer_is_noted_for_the_heartbeat():
-    sequence.take_tails()
+    numbering.take_tails()
     for number in range(3):
         writer.commit(decision(number))
 
     entry = AuditLog.objects.order_by("id").last()
-    assert sequence.take_tails() == {uuid.UUID(str(entry.writer)): 3}
+    assert numbering.take_tails() == {uuid.UUID(str(entry.writer)): 3}

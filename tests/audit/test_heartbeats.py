@@ -6,7 +6,7 @@ import uuid
 import pytest
 from django.db import transaction
 
-from audit import heartbeats, sequence
+from audit import heartbeats, numbering
 from audit.events import Actor, Event
 from audit.models import AuditLog
 from audit.services import record
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def nothing_noted(empty_log):
-    sequence.take_tails()
+    numbering.take_tails()
 
 
 def write(times=1):
@@ -35,7 +35,7 @@ def heard():
 def test_a_beat_tells_the_last_number_of_each_writer():
     last = write(3)
     other = uuid.uuid4()
-    sequence.note_committed(other, 7)
+    numbering.note_committed(other, 7)
 
     heartbeats.beat()
 

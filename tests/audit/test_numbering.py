@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 from django.db import connection, transaction
 
-from audit import sequence
+from audit import numbering
 from audit.events import Actor, Event
 from audit.models import AuditLog
 from audit.services import record
@@ -80,16 +80,16 @@ def test_threads_are_writers_of_their_own_and_each_is_dense():
 
 
 def test_a_thread_keeps_its_writer():
-    assert sequence.current_writer() == sequence.current_writer()
+    assert numbering.current_writer() == numbering.current_writer()
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_does_not_write_under_its_parents_name():
-    parent = sequence.current_writer()
+    parent = numbering.current_writer()
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        os.write(writing, sequence.current_writer().bytes)
+        os.write(writing, numbering.current_writer().bytes)
         os._exit(0)
     os.waitpid(child, 0)
 
