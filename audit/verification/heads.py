@@ -1,20 +1,28 @@
 """Every head of the tree that somebody vouches for: stored checkpoints, those kept outside, what this host remembers.
 
 Each is met when the growing tree has its size. A key of the table signs for all; where keys are pinned, only they do,
-and those that the log publishes before a checkpoint that they signed.
+and those that the log publishes before a checkpoint that they signed, if they also signed the new ones themselves.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from audit.canonical import format_timestamp
-from audit.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, decode_base64, open_note
+from audit.checkpoint import (
+    Checkpoint,
+    CheckpointInvalid,
+    VerifierKey,
+    decode_base64,
+    open_note,
+    open_publication,
+)
 from audit.models import AuditCheckpoint
 from audit.sequencing.head import HEAD_FILE, Head
 from audit.verification.findings import Finding, Kind
+from audit.verification.inspection import Inspection
 from audit.verification.reading import rows_of, spelled
 from ciphercanary.crypto import signing
 
@@ -36,6 +44,19 @@ class OutsideCheckpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class _Note:
+    """``signed_at`` is what the row says; None where there is no row."""
+
+    name: str
+    text: str
+    signed_at: str | None
+
+    @property
+    def is_from_outside(self) -> bool:
+        return self.signed_at is None
+
+
+@dataclass(frozen=True, slots=True)
 class Trust:
     """Who may sign for ``origin``. ``is_pinned``: the keys came from outside."""
 
@@ -43,10 +64,14 @@ class Trust:
     keys: tuple[VerifierKey, ...]
     is_pinned: bool
 
-    def with_published(self, vkeys: Iterable[str]) -> "Trust":
-        """Also the keys that a trustworthy part of the log publishes, where they are of a pinned algorithm."""
+    def with_published(self, entry: Inspection) -> "Trust":
+        """Also the keys that an entry publishes, where one of these signed them and they are of a pinned algorithm."""
+        try:
+            published = open_publication(self.origin, entry.published, entry.signatures, self.keys)
+        except CheckpointInvalid:
+            return self  # what the new keys sign does not count, which is said of each checkpoint
         algorithms = {key.algorithm for key in self.keys}
-        new = [key for key in _parsed(vkeys) if key.algorithm in algorithms and key.name == self.origin]
+        new = [key for key in published if key.algorithm in algorithms and key.name == self.origin]
         return Trust(self.origin, tuple(dict.fromkeys((*self.keys, *new))), self.is_pinned)
 
 
@@ -56,10 +81,11 @@ class Heads:
     def __init__(self, trust: Trust, outside: Sequence[OutsideCheckpoint], remembered: Head | None) -> None:
         self.signed_size = 0  # of the largest checkpoint that holds
         self.held = 0  # checkpoints that hold
+        self._agreed = 0  # the same of those from outside: whoever has the keys can sign the stored ones anew
         self._trust = trust
         self._outside = outside
         self._remembered = remembered
-        self._published: list[tuple[int, str]] = []
+        self._published: list[tuple[int, Inspection]] = []
         stored = [size for (size,) in rows_of("SELECT size FROM audit_checkpoints")]
         self._odd = [size for size in stored if not isinstance(size, int) or size < 0]
         self._stored = {size for size in stored if size not in self._odd}
@@ -71,9 +97,9 @@ class Heads:
     def next_size(self) -> int:
         return self._sizes[0] if self._sizes else NEVER
 
-    def publish(self, index: int, vkeys: Iterable[str]) -> None:
-        """The entry at this index makes these keys known."""
-        self._published += [(index, vkey) for vkey in vkeys]
+    def publish(self, index: int, entry: Inspection) -> None:
+        """The entry at this index makes keys known."""
+        self._published.append((index, entry))
 
     def meet(self, size: int, root: Callable[[], bytes]) -> Iterator[Finding]:
         """Compare what was signed of this size, if anything, with the tree."""
@@ -81,11 +107,12 @@ class Heads:
             return
         self._sizes.popleft()
         head = Checkpoint(self._trust.origin, size, root())
-        for name, note, signed_at in self._notes(size):
-            yield from self._check(name, note, signed_at, head)
+        agreed = self._agreed
+        for note in self._notes(size):
+            yield from self._check(note, head)
         if self._remembers(size) and self._remembered != Head(size, head.root):
             text = f"{HEAD_FILE} in the data folder remembers another tree of {size} entries"
-            yield Finding(Kind.OLDER, text, self.signed_size, size - 1)
+            yield Finding(Kind.OLDER, text, agreed, size - 1)
 
     def finish(self, size: int) -> Iterator[Finding]:
         """The tree has ended with this size: whatever was signed beyond it has been cut off."""
@@ -93,9 +120,10 @@ class Heads:
             yield Finding(Kind.CHECKPOINT, f"a checkpoint of {odd!r} entries is none of this log")
         for beyond in self._sizes:
             yield from self._find_beyond(beyond, size)
-        if self._refused > self.signed_size:
+        unsigned = min(self._refused, size)
+        if unsigned > self.signed_size:
             text = f"no checkpoint that counts vouches for the entries from {self.signed_size} on"
-            yield Finding(Kind.CHECKPOINT, text, self.signed_size, min(self._refused, size) - 1)
+            yield Finding(Kind.CHECKPOINT, text, self.signed_size, unsigned - 1)
         newest = max(self._stored, default=0)
         if self._remembered and newest < self._remembered.size:
             # The head is remembered once it is signed, and the newest checkpoint is never thinned out.
@@ -103,13 +131,13 @@ class Heads:
             yield Finding(Kind.CHECKPOINT, text)
 
     def _find_beyond(self, beyond: int, size: int) -> Iterator[Finding]:
-        for name, note, _ in self._notes(beyond):
+        for note in self._notes(beyond):
             try:
-                open_note(note, self._trust.keys)
+                open_note(note.text, self._trust.keys)
             except CheckpointInvalid as error:
-                yield self._refuse(name, error, beyond)
+                yield self._refuse(note, error, beyond)
             else:
-                text = f"{name} signs {beyond} entries, of which only the first {size} are there"
+                text = f"{note.name} signs {beyond} entries, of which only the first {size} are there"
                 yield Finding.at(Kind.CHECKPOINT, text, size)
         if self._remembers(beyond):
             text = (
@@ -120,45 +148,47 @@ class Heads:
     def _remembers(self, size: int) -> bool:
         return self._remembered is not None and self._remembered.size == size
 
-    def _notes(self, size: int) -> Iterator[tuple[str, str, str | None]]:
-        """What signs a tree of this size: name, note, and when, where that is stored."""
+    def _notes(self, size: int) -> Iterator[_Note]:
+        """What signs a tree of this size."""
         columns = spelled(AuditCheckpoint, ["note", "signed_at"], "c")
         statement = f"SELECT {columns} FROM audit_checkpoints c WHERE c.size = %s"  # noqa: S608 - constants
         for note, signed_at in list(rows_of(statement, [size])) if size in self._stored else []:
-            yield f"the checkpoint of {size}", str(note), str(signed_at)
+            yield _Note(f"the checkpoint of {size}", str(note), str(signed_at))
         for each in self._outside:
             if each.size == size:
-                yield each.name, each.note, None
+                yield _Note(each.name, each.note, None)
 
-    def _check(self, name: str, note: str, signed_at: str | None, head: Checkpoint) -> Iterator[Finding]:
+    def _check(self, note: _Note, head: Checkpoint) -> Iterator[Finding]:
         try:
-            signed = open_note(note, self._trust.keys)
+            signed = open_note(note.text, self._trust.keys)
         except CheckpointInvalid as error:
-            yield self._refuse(name, error, head.size)
+            yield self._refuse(note, error, head.size)
             return
         if (signed.origin, signed.size) != (head.origin, head.size):
-            text = f"{name} signs {signed.size} entries of {signed.origin}, not of this log"
+            text = f"{note.name} signs {signed.size} entries of {signed.origin}, not of this log"
             yield Finding(Kind.CHECKPOINT, text)
         elif signed != head:
-            text = f"{name} signs another tree of that size"
-            yield Finding(Kind.CHECKPOINT, text, self.signed_size, head.size - 1)
+            text = f"{note.name} signs another tree of that size"
+            first = self._agreed if note.is_from_outside else self.signed_size
+            yield Finding(Kind.CHECKPOINT, text, min(first, head.size - 1), head.size - 1)
         else:
-            yield from self._hold(name, note, signed_at, head.size)
+            yield from self._hold(note, head.size)
 
-    def _refuse(self, name: str, error: CheckpointInvalid, size: int) -> Finding:
+    def _refuse(self, note: _Note, error: CheckpointInvalid, size: int) -> Finding:
         self._refused = size
-        return Finding(Kind.CHECKPOINT, f"{name} does not count: {error}")
+        return Finding(Kind.CHECKPOINT, f"{note.name} does not count: {error}")
 
-    def _hold(self, name: str, note: str, signed_at: str | None, size: int) -> Iterator[Finding]:
+    def _hold(self, note: _Note, size: int) -> Iterator[Finding]:
         self.held += 1
         self.signed_size = size
-        moments = set(_signed_moments(note, self._trust.keys))
-        if signed_at is not None and moments and signed_at not in moments:
-            yield Finding(Kind.CHECKPOINT, f"{name} was not signed when its row says")
-        covered = [vkey for index, vkey in self._published if index < size]
-        self._published = [(index, vkey) for index, vkey in self._published if index >= size]
-        if covered and self._trust.is_pinned:
-            self._trust = self._trust.with_published(covered)
+        if note.is_from_outside:
+            self._agreed = size
+        elif set(_signed_moments(note.text, self._trust.keys)) - {note.signed_at}:
+            yield Finding(Kind.CHECKPOINT, f"{note.name} was not signed when its row says")
+        covered = [entry for index, entry in self._published if index < size]
+        self._published = [(index, entry) for index, entry in self._published if index >= size]
+        for entry in covered if self._trust.is_pinned else ():
+            self._trust = self._trust.with_published(entry)
 
 
 def _signed_moments(note: str, keys: Sequence[VerifierKey]) -> Iterator[str]:
@@ -170,9 +200,3 @@ def _signed_moments(note: str, keys: Sequence[VerifierKey]) -> Iterator[str]:
             continue
         with suppress(ValueError, OverflowError, OSError):  # beyond the year 9999: no row says so
             yield format_timestamp(datetime.fromtimestamp(int.from_bytes(octets[4:12]), UTC))
-
-
-def _parsed(vkeys: Iterable[str]) -> Iterator[VerifierKey]:
-    for vkey in vkeys:
-        with suppress(ValueError):
-            yield VerifierKey.parse(vkey)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +23,7 @@ class Inspection:
     """``leaf`` is None where the columns have no canonical form, which no entry of the application lacks.
 
     ``digests`` are those of the changed rows, ``tails`` the last numbers of writers in a heartbeat, ``published``
-    the vkeys that the entry makes known.
+    the vkeys that the entry makes known, ``signatures`` those over them, by the name of the key.
     """
 
     leaf: bytes | None
@@ -31,6 +31,7 @@ class Inspection:
     digests: tuple[str, ...] = ()
     tails: tuple[tuple[str, int], ...] = ()
     published: tuple[str, ...] = ()
+    signatures: Mapping[str, str] = field(default_factory=dict)
 
 
 def inspect(values: Values) -> Inspection:
@@ -61,16 +62,19 @@ _TELLING = (actions.WRITER_HEARTBEAT, actions.CHECKPOINT_KEY_PUBLISHED)
 def _told(leaf: bytes, action: str, meta: Mapping[str, Any], *, is_authentic: bool) -> Inspection:
     tails: Mapping[str, Any] = {}
     published: list[Any] = []
+    signatures: Mapping[str, Any] = {}
     if action == actions.WRITER_HEARTBEAT:
         tails = _mapping(meta.get("writers"))
     if action == actions.CHECKPOINT_KEY_PUBLISHED:
         published = _list(meta.get("vkeys"))
+        signatures = _mapping(meta.get("signatures"))
     return Inspection(
         leaf,
         is_authentic,
         digests=tuple(map(str, _list(meta.get(TRAIL_DIGESTS)))),
         tails=tuple(tail for tail in tails.items() if _is_uuid(tail[0]) and isinstance(tail[1], int)),
         published=tuple(map(str, published)),
+        signatures={name: str(signature) for name, signature in signatures.items()},
     )
 
 

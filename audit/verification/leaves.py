@@ -92,7 +92,7 @@ class Leaves:
     def _publish(self, seen: Sequence[Seen]) -> None:
         for row in seen:
             if row.inspection.published and row.inspection.is_authentic and row.index is not None:
-                self._heads.publish(row.index, row.inspection.published)
+                self._heads.publish(row.index, row.inspection)
 
 
 def check_waiting(looks: Sequence[Look]) -> Iterator[Finding]:
@@ -118,7 +118,7 @@ def check_waiting(looks: Sequence[Look]) -> Iterator[Finding]:
 def _check_row(row: Seen, stored: object) -> Iterator[Finding]:
     inspection = row.inspection
     if inspection.leaf != stored and inspection.is_authentic:
-        text = "the leaf was altered: it is not that of its row, whose MAC holds"
+        text = "the leaf, or the id of its row, was altered: the row's MAC holds"
         yield Finding.at(Kind.ENTRY_ALTERED, text, row.index, row.log_id)
     elif inspection.leaf != stored:
         text = "the row was altered: its columns are not those of the leaf"

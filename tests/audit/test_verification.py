@@ -113,7 +113,7 @@ def test_an_altered_leaf_is_told_from_an_altered_row(log):
     report = verify_log()
 
     assert first_bad(report) == (300, 300)
-    assert "leaf was altered" in report.first_bad.text
+    assert "the leaf, or the id of its row, was altered" in report.first_bad.text
 
 
 def test_a_row_that_only_its_mac_gives_away_is_found(log):
@@ -628,3 +628,30 @@ def test_an_interruption_says_that_nothing_is_known(log, capsys, monkeypatch):
 
     monkeypatch.setattr("audit.management.base.EveryFewSeconds.__call__", interrupt)
     assert command(capsys=capsys)[0] == 2
+
+
+# --- A publication that the application did not write
+
+
+def test_pinned_keys_vouch_only_for_keys_that_they_signed(log):
+    """The MAC holds: whoever wrote it has the database and the key of MACs, and none that signs checkpoints."""
+    pinned = trusted_keys()
+    strangers = [signing.generate(algorithm) for algorithm in (signing.ED25519, signing.ML_DSA_44)]
+    keys = [VerifierKey(pinned[0].name, key.algorithm, own[1]) for key, own in zip(pinned, strangers, strict=True)]
+    message = publication_message(pinned[0].name, [key.vkey for key in keys])
+    own = signing.sign(keys[0].algorithm, strangers[0][0], message)
+    signatures = {key.key_name: base64.b64encode(own).decode() for key in (*keys, *pinned)}
+    meta = {"vkeys": [key.vkey for key in keys], "signatures": signatures}
+    with transaction.atomic():
+        record(Event(action=CHECKPOINT_KEY_PUBLISHED, meta=meta), Actor.system("x", Source.COMMAND))
+    sequence()
+    sign()
+    size = AuditTree.objects.get().size
+    signers = [
+        (key, partial(signing.sign, key.algorithm, material))
+        for key, (material, _) in zip(keys, strangers, strict=True)
+    ]
+    note = sign_note(Checkpoint(pinned[0].name, size, bytes(AuditTree.objects.get().root)), signers, 0)
+
+    report = verify_log(pinned=pinned, outside=[OutsideCheckpoint.parse("theirs", note)])
+    assert any("theirs does not count" in str(finding) for finding in report.findings)

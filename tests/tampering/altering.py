@@ -3,9 +3,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from pathlib import Path
+from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
+
+from audit.sequencing.head import HEAD_FILE
 
 # Everything the verifier reads, in an order in which rows can be put back.
 TABLES = (
@@ -83,22 +87,31 @@ def without_triggers() -> Iterator[None]:
 
 
 class Copy:
-    """The tables as they are, beside themselves, so that each alteration begins from the same log."""
+    """The tables as they are, beside themselves, and what the host remembers."""
 
-    def __enter__(self) -> Self:
-        for table in TABLES:
-            execute(f"CREATE TABLE kept_{table} AS SELECT * FROM {table}")  # noqa: S608 - constants
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for table in TABLES:
-            execute(f"DROP TABLE kept_{table}")
-
-    def restore(self, tables: Sequence[str] = TABLES) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._head = Path(settings.CC_HOME) / HEAD_FILE
+        self._remembered = self._head.read_bytes() if self._head.exists() else None
         with transaction.atomic():
-            for table in reversed(TABLES):
-                if table in tables:
-                    execute(f"DELETE FROM {table}")  # noqa: S608 - constants
             for table in TABLES:
-                if table in tables:
-                    execute(f"INSERT INTO {table} SELECT * FROM kept_{table}")  # noqa: S608 - constants
+                execute(f"CREATE TABLE {name}_{table} AS SELECT * FROM {table}")  # noqa: S608 - constants
+
+    def drop(self) -> None:
+        for table in TABLES:
+            execute(f"DROP TABLE {self.name}_{table}")
+
+    def restore(self) -> None:
+        """The triggers are off."""
+        self.restore_tables()
+        if self._remembered is None:
+            self._head.unlink(missing_ok=True)
+        else:
+            self._head.write_bytes(self._remembered)
+
+    def restore_tables(self) -> None:
+        """As a backup is put back: what the host remembers does not belong to it."""
+        with transaction.atomic():
+            for table in TABLES:
+                execute(f"DELETE FROM {table}")  # noqa: S608 - constants
+                execute(f"INSERT INTO {table} SELECT * FROM {self.name}_{table}")  # noqa: S608 - constants

@@ -3,6 +3,7 @@
 import random
 import threading
 import uuid
+from collections.abc import Callable
 
 from django.db import transaction
 
@@ -159,14 +160,15 @@ def rotate_keys() -> None:
         sign()
 
 
-def write_log(entries: int, *, seed: int = 1, parts: int = 10) -> Log:
-    """Sequenced and signed in parts, with a change of keys in the middle; the last few entries wait."""
+def write_log(entries: int, *, seed: int, parts: int, at_half: Callable[[], object]) -> Log:
+    """Sequenced and signed in parts, with a change of keys in the middle."""
     log = Log(seed)
     for part in range(parts):
         log.write(entries // parts)
         log.beat()
         sequence()
         sign()
-        if part == parts // 2:
+        if part == parts // 2 - 1:
+            at_half()
             rotate_keys()
     return log

@@ -1,0 +1,280 @@
+"""Alter the log in every way we can think of, and see each noticed; leave it alone, and see nothing noticed.
+
+    python -m tests.tampering.campaign --entries 10000 --rows 300 --times 10 --untouched 50
+
+runs on SQLite; inside ``python -m tests.services`` (or with DATABASE_URL) on PostgreSQL. Every alteration is looked
+for by a whole run of the verifier. What it computes from the columns of one row it remembers by those columns, so
+that the thousandth run takes less time than the first; every ``CHECKED_AFRESH``th run is made again without that,
+and must find the same.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from tests.product import ROOT
+from tests.revocation.campaign import database_of_our_own
+
+CHECKED_AFRESH = 50
+
+
+@dataclass
+class Tally:
+    """Of one kind of alteration. ``indexed``: those that concern a leaf; ``named``: its index was in the range that
+    was named, ``exact``: it was named alone.
+    """
+
+    tried: int = 0
+    refused: int = 0
+    noticed: int = 0
+    indexed: int = 0
+    named: int = 0
+    exact: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    def add(self, what: str, *, is_noticed: bool, wanted: int | None, found: tuple[int, int] | None) -> None:
+        self.tried += 1
+        self.noticed += is_noticed
+        if not is_noticed:
+            self.faults.append(f"{what}: not noticed")
+        if wanted is None:
+            return
+        self.indexed += 1
+        is_named = found is not None and found[0] <= wanted <= found[1]
+        self.named += is_named
+        self.exact += found == (wanted, wanted)
+        if is_noticed and not is_named:
+            self.faults.append(f"{what}: the first bad index is {wanted}, named was {found}")
+
+
+class Campaign:
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.tallies: defaultdict[str, Tally] = defaultdict(Tally)
+        self.unpromised: defaultdict[str, Tally] = defaultdict(Tally)
+        self.runs = self.afresh = 0
+        self.seconds = 0.0
+
+    def play(self) -> None:
+        from tests.tampering.altering import Copy, without_triggers  # noqa: PLC0415 - models need a set-up Django
+        from tests.tampering.untouched import untouched_logs  # noqa: PLC0415
+        from tests.tampering.writing import write_log  # noqa: PLC0415
+
+        half, entries = [], self.options.entries
+        log = write_log(
+            entries,
+            parts=self.options.parts,
+            seed=self.options.seed,
+            at_half=lambda: half.append(Copy("old")),
+        )
+        log.operate(5)
+        log.change(rows=2)
+        self.look("untouched", "the log itself", None, is_whole=True)
+        [old] = half
+        whole = Copy("whole")
+        with remembering(), without_triggers():
+            self.alter_cells()
+            whole.restore()
+            self.play_tricks(old, whole)
+            self.look("untouched", "the log afterwards", None, is_whole=True)
+            whole.drop()
+            old.drop()
+        for name, door, problem in untouched_logs(self.options.untouched, self.options.seed):
+            self.tallies[f"untouched, {door}"].add(name, is_noticed=not problem, wanted=None, found=None)
+            if problem:
+                self.tallies[f"untouched, {door}"].faults.append(f"{name}: {problem}")
+
+    def alter_cells(self) -> None:
+        from django.db import IntegrityError  # noqa: PLC0415
+
+        from tests.tampering.cells import cells  # noqa: PLC0415
+
+        for cell in cells(self.options.rows, self.options.seed):
+            try:
+                cell.alter()
+            except IntegrityError:
+                self.tallies[cell.name].refused += 1
+                continue
+            self.look(cell.name, f"{cell.name} of {cell.row.pk}", cell.first)
+            cell.undo()
+
+    def play_tricks(self, old, whole) -> None:
+        from tests.tampering.tricks import Tricks  # noqa: PLC0415
+
+        with tempfile.TemporaryDirectory(prefix="tampering-") as folder:
+            outside = Outside(Path(folder))
+            for trick in Tricks(times=self.options.times, seed=self.options.seed, old=old):
+                trick.act()
+                what = f"{trick.kind}: {trick.name}"
+                for door in trick.doors:
+                    is_noticed, found = outside.look(door)
+                    self.tallies[f"{what} | {door}"].add(
+                        what, is_noticed=is_noticed, wanted=trick.first, found=found
+                    )
+                for door in trick.blind:
+                    # Not a promise: it shows what the other doors are for.
+                    unpromised = self.unpromised[f"{what} | {door}"]
+                    unpromised.tried += 1
+                    unpromised.noticed += outside.look(door)[0]
+                whole.restore()
+
+    def look(self, name: str, what: str, first: int | None, *, is_whole: bool = False) -> None:
+        """Verify, and count whether it was noticed and named."""
+        from audit.verification import verify_log  # noqa: PLC0415
+
+        began = time.monotonic()
+        report = verify_log()
+        self.seconds += time.monotonic() - began
+        self.runs += 1
+        if self.runs % CHECKED_AFRESH == 0:
+            self.afresh += 1
+            with forgetting():
+                assert verify_log().findings == report.findings, what
+        self.tallies[name].add(
+            what, is_noticed=report.is_altered != is_whole, wanted=first, found=range_of(report)
+        )
+
+
+class Outside:
+    """Verifiers that hold something the database does not: keys, checkpoints."""
+
+    def __init__(self, folder: Path) -> None:
+        from audit.models import AuditCheckpoint  # noqa: PLC0415
+        from audit.sequencing.checkpoint_keys import trusted_keys  # noqa: PLC0415
+        from audit.verification import OutsideCheckpoint  # noqa: PLC0415
+
+        self.folder = folder
+        self.pinned = trusted_keys()
+        notes = list(AuditCheckpoint.objects.order_by("size").values_list("size", "note"))
+        self.checkpoints = [OutsideCheckpoint.parse(f"{size}", note) for size, note in (notes[0], notes[-1])]
+        for number, each in enumerate(self.checkpoints):
+            (folder / f"checkpoint-{number}").write_text(each.note)
+        (folder / "keys").write_text("\n".join(key.vkey for key in self.pinned))
+
+    def look(self, door: str) -> tuple[bool, tuple[int, int] | None]:
+        from audit.verification import verify_log  # noqa: PLC0415
+        from tests.tampering import tricks  # noqa: PLC0415
+
+        match door:
+            case tricks.CCVERIFY:
+                return self.ccverify()
+            case tricks.CHECKPOINT_DOOR:
+                report = verify_log(pinned=self.pinned, outside=self.checkpoints)
+            case tricks.KEY_DOOR:
+                report = verify_log(pinned=self.pinned[:2])  # those of before the change of keys
+            case _:
+                report = verify_log()
+        return report.is_altered, range_of(report)
+
+    def ccverify(self) -> tuple[bool, tuple[int, int] | None]:
+        from audit.exporting import export_log  # noqa: PLC0415
+
+        with tempfile.TemporaryDirectory(dir=self.folder) as export:
+            export_log(Path(export))
+            done = ccverify(export, self.folder / "keys", sorted(self.folder.glob("checkpoint-*")))
+        assert done.returncode in {0, 1}, done.stderr
+        found = re.search(r"First bad index: (\d+)(?: to (\d+))?", done.stdout)
+        return done.returncode == 1, found and (int(found[1]), int(found[2] or found[1]))
+
+
+def ccverify(export, keys, checkpoints) -> subprocess.CompletedProcess[str]:
+    given = [argument for path in checkpoints for argument in ("--checkpoint", path)]
+    return subprocess.run(
+        [sys.executable, ROOT / "bin" / "ccverify", "verify-export", export, "--key", keys, *given],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def range_of(report) -> tuple[int, int] | None:
+    return report.first_bad and (report.first_bad.first, report.first_bad.last)
+
+
+@contextmanager
+def remembering() -> Iterator[None]:
+    """What a row says is computed once: the same function, of the same columns."""
+    from audit.verification import inspection, leaves  # noqa: PLC0415
+
+    leaves.inspect = lru_cache(maxsize=None)(inspection.inspect)
+    try:
+        yield
+    finally:
+        leaves.inspect = inspection.inspect
+
+
+@contextmanager
+def forgetting() -> Iterator[None]:
+    from audit.verification import inspection, leaves  # noqa: PLC0415
+
+    kept, leaves.inspect = leaves.inspect, inspection.inspect
+    try:
+        yield
+    finally:
+        leaves.inspect = kept
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def tell(campaign: Campaign) -> int:
+    """The table; 1 where anything was missed or wrongly alarmed about."""
+    say(f"{'alteration':<100} {'tried':>6} {'noticed':>8} {'of leaves':>10} {'in range':>9} {'exactly':>8}")
+    total, faults = Tally(), []
+    for name, tally in sorted(campaign.tallies.items()):
+        say(
+            f"{name:<100} {tally.tried:>6} {tally.noticed:>8} "
+            f"{tally.indexed:>10} {tally.named:>9} {tally.exact:>8}"
+            + (f"   refused by the database: {tally.refused}" if tally.refused else "")
+        )
+        faults += tally.faults
+        for column in ("tried", "noticed", "indexed", "named", "exact", "refused"):
+            setattr(total, column, getattr(total, column) + getattr(tally, column))
+    say(
+        f"\n{total.tried} tried, {total.noticed} as it should be; of {total.indexed} that concern a leaf "
+        f"{total.named} named in a range, {total.exact} of them exactly"
+    )
+    say(
+        f"{campaign.runs} whole runs of {campaign.seconds / max(campaign.runs, 1):.3f} s, {campaign.afresh} made again afresh"
+    )
+    for name, tally in sorted(campaign.unpromised.items()):
+        say(f"not promised: {name}: {tally.noticed} of {tally.tried} noticed")
+    for fault in faults[:50]:
+        say(f"FAULT {fault}")
+    return 1 if faults else 0
+
+
+def main() -> int:
+    """Return 0 where every alteration was noticed and nothing else was."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--entries", type=int, default=10_000)
+    parser.add_argument(
+        "--parts", type=int, default=10, help="checkpoints, with one change of keys between them"
+    )
+    parser.add_argument(
+        "--rows", type=int, default=300, help="of each table, every column of which is altered"
+    )
+    parser.add_argument("--times", type=int, default=10, help="how often each trick is played, on other rows")
+    parser.add_argument("--untouched", type=int, default=50, help="logs that nobody altered")
+    parser.add_argument("--seed", type=int, default=1)
+    campaign = Campaign(parser.parse_args())
+    with database_of_our_own():
+        campaign.play()
+    return tell(campaign)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""Every column of a sample of rows, altered one at a time to something that its type allows."""
+
+import random
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import models
+
+from audit.models import (
+    AuditCheckpoint,
+    AuditLeaf,
+    AuditLog,
+    AuditPending,
+    AuditTile,
+    AuditTrail,
+    AuditTree,
+    CheckpointKey,
+    UsageRollup,
+)
+from audit.tiles import HEIGHT, WIDTH
+
+MODELS = (
+    AuditLog,
+    AuditTrail,
+    AuditPending,
+    AuditLeaf,
+    AuditTile,
+    AuditTree,
+    AuditCheckpoint,
+    CheckpointKey,
+    UsageRollup,
+)
+# Columns that say nothing about the log, and which nothing could prove.
+MEANINGLESS = {
+    ("audit_tiles", "id"): "a number of the database's own; level and number name the tile",
+    ("usage_rollups", "id"): "a number of the database's own; the bucket names the row",
+    ("audit_tree", "sequenced_at"): "shown to operators; when entries were written they say themselves",
+}
+FAR = 10**9  # beyond every id, index and number of the sample
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A column of a row, what stands there, and what shall stand there.
+
+    ``first`` and ``last``: the indices that the verifier must name, None where the row is of no leaf.
+    """
+
+    row: models.Model
+    field: Any
+    before: Any
+    after: Any
+    first: int | None
+    last: int | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.row._meta.db_table}.{self.field.column}"
+
+    def alter(self) -> None:
+        self._write(self.row.pk, self.after)
+
+    def undo(self) -> None:
+        self._write(self.after if self.field.primary_key else self.row.pk, self.before)
+
+    def _write(self, place: Any, value: Any) -> None:
+        rows = type(self.row)._default_manager.filter(pk=place)
+        assert rows.update(**{self.field.attname: value}) == 1, self
+
+
+def cells(rows: int, seed: int) -> Iterator[Cell]:
+    """Of so many rows of each table, or of all it has."""
+    chance = random.Random(f"cells {seed}")  # noqa: S311 - which rows is no secret
+    places = dict(AuditLeaf.objects.values_list("log_id", "idx"))
+    events = {event: places.get(log_id) for event, log_id in AuditLog.objects.values_list("event_id", "id")}
+    for model in MODELS:
+        found = list(model._default_manager.order_by("pk"))
+        for row in sorted(chance.sample(found, min(rows, len(found))), key=lambda row: row.pk):
+            for field in model._meta.concrete_fields:
+                if (model._meta.db_table, field.column) in MEANINGLESS:
+                    continue
+                before = getattr(row, field.attname)
+                after = other(field, before, chance)
+                assert after != before
+                first, last = place_of(row, before, after, places, events)
+                yield Cell(row, field, before, after, first, last)
+
+
+def place_of(row, before, after, places, events) -> tuple[int | None, int | None]:
+    match row:
+        case AuditLog():
+            return places.get(row.id), places.get(row.id)
+        case AuditTrail():
+            return events[row.event_id], events[row.event_id]
+        case AuditLeaf():
+            return row.idx, row.idx
+        case AuditTile():
+            position = row.number * WIDTH
+            if isinstance(after, bytes):
+                position += (
+                    next(at for at, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1])
+                    // 32
+                )
+            first = position << HEIGHT * row.level
+            return first, first + (1 << HEIGHT * row.level) - 1
+    return None, None
+
+
+def other(field: models.Field, before: Any, chance: random.Random) -> Any:  # noqa: PLR0911 - one for each type
+    """Another value that the column takes, as near to this one as can be or as far."""
+    match field, before:
+        case models.JSONField(), dict() | None:
+            return chance.choice([{**(before or {}), "smuggled": 1}, {"name": "c"}])
+        case models.UUIDField(), _:
+            return uuid.UUID(int=chance.getrandbits(128), version=4)
+        case models.BinaryField(), _:
+            return flipped(bytes(before), chance)
+        case _, datetime():
+            return before + chance.choice(
+                [timedelta(microseconds=1), timedelta(microseconds=-1), timedelta(days=-1)]
+            )
+        case _, int() | None if not isinstance(field, models.CharField | models.TextField):
+            return another_number(field, before, chance)
+        case _ if field.choices:
+            return chance.choice([word for word, _ in field.choices if word != before])
+    return another_text(before, chance)
+
+
+def flipped(octets: bytes, chance: random.Random) -> bytes:
+    """One bit of it; of nothing, one byte."""
+    if not octets:
+        return b"\0"
+    at = chance.randrange(len(octets))
+    return octets[:at] + bytes([octets[at] ^ 1 << chance.randrange(8)]) + octets[at + 1 :]
+
+
+def another_number(field: models.Field, before: int | None, chance: random.Random) -> int:
+    # What is unique, or named elsewhere, goes where nothing is yet: two alike the database would refuse.
+    if field.primary_key or field.name in {"wseq", "log_id", "number"}:
+        return FAR + (before or 0)
+    if field.name == "level":
+        return before + 50
+    return chance.choice([(before or 0) + 1, (before or 0) + 4096])
+
+
+def another_text(before: str, chance: random.Random) -> str:
+    if not before:
+        return chance.choice(["x", "0"])
+    at = chance.randrange(len(before))
+    return before[:at] + ("x" if before[at] != "x" else "y") + before[at + 1 :]

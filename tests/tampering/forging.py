@@ -1,0 +1,119 @@
+"""Somebody who understands the tree: what he alters he makes consistent, as far as the keys that he has allow."""
+
+import json
+from collections.abc import Callable, Sequence
+
+from django.db import transaction
+
+from audit.checkpoint import Checkpoint, Signer, VerifierKey, sign_note
+from audit.entries import ENTRY_FIELDS, entry_bytes
+from audit.entry_mac import compute_entry_mac
+from audit.merkle import Frontier, leaf_hash
+from audit.models import (
+    AuditCheckpoint,
+    AuditLeaf,
+    AuditLog,
+    AuditPending,
+    AuditTile,
+    AuditTrail,
+    AuditTree,
+    CheckpointKey,
+    UsageRollup,
+)
+from audit.sequencing.checkpoint_keys import active_signers, origin
+from audit.sequencing.head import Head, reset_head
+from audit.sequencing.rollups import add_usage
+from audit.tiles import append
+from ciphercanary.crypto import signing
+
+
+def rebuild(log_ids: Sequence[int]) -> None:
+    """Leaves, tiles, tree and usage for these entries, in this order, as the sequencer would make them."""
+    rows = {row["id"]: row for row in AuditLog.objects.order_by().values(*ENTRY_FIELDS)}
+    leaves = [leaf_hash(entry_bytes(rows[log_id])) for log_id in log_ids]
+    frontier = Frontier.EMPTY.extended(leaves)
+    with transaction.atomic():
+        for model in (AuditLeaf, AuditTile, UsageRollup):
+            model.objects.all().delete()
+        AuditLeaf.objects.bulk_create(
+            AuditLeaf(idx=idx, log_id=log_id, leaf_hash=leaf)
+            for idx, (log_id, leaf) in enumerate(zip(log_ids, leaves, strict=True))
+        )
+        AuditTile.objects.bulk_create(
+            AuditTile(level=level, number=number, hashes=hashes)
+            for (level, number), hashes in append(0, {}, leaves).items()
+        )
+        AuditTree.objects.update(size=frontier.size, edge=frontier.encode(), root=frontier.root())
+        add_usage(rows[log_id] for log_id in log_ids)
+
+
+def entries() -> list[int]:
+    """The log ids in the order of the tree."""
+    return list(AuditLeaf.objects.order_by("idx").values_list("log_id", flat=True))
+
+
+def cut(size: int, *, rolls_back: bool = True) -> None:
+    """Nothing is left of what came after so many entries; its checkpoints neither."""
+    kept = entries()[:size]
+    log = AuditLog.objects.exclude(id__in=AuditLeaf.objects.filter(idx__lt=size).values("log_id"))
+    AuditTrail.objects.filter(event_id__in=list(log.values_list("event_id", flat=True))).delete()
+    log.delete()
+    AuditPending.objects.all().delete()
+    AuditCheckpoint.objects.filter(size__gt=size).delete()
+    if rolls_back:
+        rebuild(kept)
+    else:
+        AuditLeaf.objects.filter(idx__gte=size).delete()
+
+
+def rewrite(index: int, **columns: object) -> None:
+    """Another content for an entry, with a MAC that holds: the forger has the key-encryption key."""
+    row = AuditLog.objects.filter(id=entries()[index]).values(*ENTRY_FIELDS).get() | columns
+    row["mac"] = compute_entry_mac(row)
+    AuditLog.objects.filter(id=row["id"]).update(**row)
+
+
+def resign(signers: Sequence[tuple[VerifierKey, Signer]], *, beyond: int = 0) -> None:
+    """Every checkpoint of more than so many entries, for the tree as it is now; the host's memory, too."""
+    leaves = [bytes(leaf) for leaf in AuditLeaf.objects.order_by("idx").values_list("leaf_hash", flat=True)]
+    for checkpoint in AuditCheckpoint.objects.filter(size__gt=beyond):
+        head = Checkpoint(
+            origin(), checkpoint.size, Frontier.EMPTY.extended(leaves[: checkpoint.size]).root()
+        )
+        note = sign_note(head, signers, int(checkpoint.signed_at.timestamp()))
+        AuditCheckpoint.objects.filter(size=checkpoint.size).update(note=note)
+        reset_head(Head(head.size, head.root))
+
+
+def rewrite_with_other_keys(index: int, **columns: object) -> None:
+    """The whole log anew: entries, tree, keys and their publication, every checkpoint."""
+    signers = [_new_signer(algorithm) for algorithm in (signing.ED25519, signing.ML_DSA_44)]
+    rewrite(index, **columns)
+    publications = AuditLog.objects.filter(action="audit.checkpoint_key.published").order_by("id")
+    kids = list(CheckpointKey.objects.values_list("kid", flat=True))
+    CheckpointKey.objects.exclude(kid__in=kids[:2]).delete()
+    CheckpointKey.objects.update(state="retired")
+    for row, (key, _) in zip(CheckpointKey.objects.order_by("kid"), signers, strict=True):
+        row.algorithm, row.public_key, row.state = key.algorithm, key.public_key, "active"
+        row.save_with_mac()
+    order = entries()
+    for number, entry in enumerate(publications):
+        vkeys = [key.vkey for key, _ in signers] if number == 0 else []
+        meta = json.dumps({"vkeys": vkeys}, separators=(",", ":"))
+        rewrite(order.index(entry.id), meta=meta)
+    rebuild(order)
+    resign(signers)
+
+
+def rewrite_with_our_keys(index: int, **columns: object) -> None:
+    """What the operators themselves can do: the entry and every checkpoint after it."""
+    rewrite(index, **columns)
+    rebuild(entries())
+    resign(active_signers(), beyond=index)
+
+
+def _new_signer(algorithm: str) -> tuple[VerifierKey, Callable[[bytes], bytes]]:
+    material, public = signing.generate(algorithm)
+    return VerifierKey(origin(), algorithm, public), lambda message: signing.sign(
+        algorithm, material, message
+    )

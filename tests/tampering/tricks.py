@@ -1,0 +1,365 @@
+"""Rows removed, inserted, swapped, duplicated and renumbered; ends cut off, old copies put back, all of it forged."""
+
+import random
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+from django.db.models import F, Max, Model
+
+from audit.models import (
+    AuditCheckpoint,
+    AuditLeaf,
+    AuditLog,
+    AuditPending,
+    AuditTile,
+    AuditTrail,
+    AuditTree,
+    CheckpointKey,
+    UsageRollup,
+)
+from audit.sequencing.head import HEAD_FILE
+from audit.tiles import WIDTH
+from tests.tampering import forging
+from tests.tampering.altering import Copy, query
+
+FAR = 10**9
+DOOR = "verify_audit_log"
+CHECKPOINT_DOOR = "verify_audit_log --key --checkpoint"
+KEY_DOOR = "verify_audit_log --key"
+CCVERIFY = "ccverify --key --checkpoint"
+EVERYWHERE = (CHECKPOINT_DOOR, CCVERIFY)
+
+
+@dataclass(frozen=True)
+class Trick:
+    """``first``: the first bad index, None where none is concerned. ``doors``: who must notice, each of them."""
+
+    kind: str
+    name: str
+    act: Callable[[], object]
+    first: int | None = None
+    doors: tuple[str, ...] = (DOOR,)
+    blind: tuple[str, ...] = field(default=())  # who cannot notice, and we say so
+
+
+class Tricks:
+    """Those that can be played on the log as it is; ``old`` is a copy of it from earlier."""
+
+    def __init__(self, *, times: int, seed: int, old: Copy) -> None:
+        self.times = times
+        self.old = old
+        self.chance = random.Random(f"tricks {seed}")  # noqa: S311 - which rows is no secret
+        self.order = forging.entries()
+        self.size = len(self.order)
+        self.places = {log_id: index for index, log_id in enumerate(self.order)}
+        events = AuditLog.objects.filter(id__in=self.order).values_list("event_id", "id")
+        self.events = {event_id: self.places[log_id] for event_id, log_id in events}
+        self.trail = [row for row in AuditTrail.objects.order_by("id") if row.event_id in self.events]
+        self.sizes = list(AuditCheckpoint.objects.order_by("size").values_list("size", flat=True))
+
+    def __iter__(self) -> Iterator[Trick]:
+        for group in (
+            self.removed,
+            self.inserted,
+            self.swapped,
+            self.duplicated,
+            self.renumbered,
+            self.cut,
+            self.restored,
+            self.forged,
+        ):
+            yield from group()
+
+    def indices(self) -> list[int]:
+        return sorted(self.chance.sample(range(self.size), self.times))
+
+    def pairs(self) -> list[tuple[int, int]]:
+        return [tuple(sorted(self.chance.sample(range(self.size), 2))) for _ in range(self.times)]
+
+    # --- one row more or less
+
+    def removed(self) -> Iterator[Trick]:
+        kind = "removed"
+        for index in self.indices():
+            log_id = self.order[index]
+            yield Trick(kind, "an entry", gone(AuditLog, id=log_id), index)
+            yield Trick(kind, "a leaf", gone(AuditLeaf, idx=index), index)
+            both = together(gone(AuditLog, id=log_id), gone(AuditLeaf, idx=index))
+            yield Trick(kind, "an entry and its leaf", both, index)
+            yield Trick(
+                kind, "an entry, the tree made anew", lambda log_id=log_id: self.forget(log_id), index
+            )
+        for row in self.chance.sample(self.trail, min(self.times, len(self.trail))):
+            yield Trick(kind, "a changed row", gone(AuditTrail, id=row.id), self.events[row.event_id])
+        for pending in AuditPending.objects.all():
+            yield Trick(kind, "from what waits", gone(AuditPending, log_id=pending.log_id))
+            yield Trick(kind, "an entry that waits", gone(AuditLog, id=pending.log_id))
+        for tile in AuditTile.objects.all():
+            yield Trick(kind, "a tile", gone(AuditTile, id=tile.id), tile.number * WIDTH << 8 * tile.level)
+        yield Trick(kind, "the row of the tree", gone(AuditTree, id=1))
+        yield Trick(kind, "the newest checkpoint", gone(AuditCheckpoint, size=self.sizes[-1]))
+        yield Trick(kind, "every checkpoint", gone(AuditCheckpoint))
+        for key in CheckpointKey.objects.all():
+            yield Trick(kind, "a key", gone(CheckpointKey, kid=key.kid))
+        for usage in self.some(UsageRollup):
+            yield Trick(kind, "usage", gone(UsageRollup, id=usage.id))
+
+    def inserted(self) -> Iterator[Trick]:
+        kind = "inserted"
+        for index in self.indices():
+            yield Trick(kind, "an entry", lambda index=index: self.smuggle(index))
+            yield Trick(kind, "an entry that waits", lambda index=index: self.smuggle(index, waits=True))
+            yield Trick(
+                kind, "an entry, the tree made anew", lambda index=index: self.smuggle(index, at=index), index
+            )
+        yield Trick(
+            kind, "an entry at the end, the tree made anew", lambda: self.smuggle(0, at=self.size), self.size
+        )
+        for row in self.chance.sample(self.trail, min(self.times, len(self.trail))):
+            naming = self.events[row.event_id]
+            yield Trick(kind, "a changed row of an entry", copied(row, record_id="smuggled"), naming)
+            silent = next(event for event in self.events if all(event != row.event_id for row in self.trail))
+            yield Trick(
+                kind, "a changed row of another entry", copied(row, event_id=silent), self.events[silent]
+            )
+            yield Trick(kind, "a changed row of nothing", copied(row, event_id=uuid.uuid4()))
+        leaf = AuditLeaf.objects.get(idx=self.size - 1)
+        yield Trick(kind, "a leaf", copied(leaf, idx=self.size, log_id=FAR), self.size)
+        tile = AuditTile.objects.first()
+        yield Trick(kind, "a tile", copied(tile, number=FAR))
+        yield Trick(kind, "a tile of a level that is not there", copied(tile, level=9))
+        checkpoint = AuditCheckpoint.objects.get(size=self.sizes[1])
+        for size in (1, self.sizes[0] - 1, self.size + 5):
+            yield Trick(kind, "a checkpoint", copied(checkpoint, size=size))
+        yield Trick(kind, "a key", copied(CheckpointKey.objects.first(), kid="smuggled", state="retired"))
+        usage = UsageRollup.objects.first()
+        yield Trick(kind, "usage", copied(usage, principal="nobody"))
+        yield Trick(kind, "what has a leaf into what waits", copied(AuditPending(), log_id=self.order[5]), 5)
+        yield Trick(kind, "nothing into what waits", copied(AuditPending(), log_id=FAR))
+
+    def duplicated(self) -> Iterator[Trick]:
+        kind = "duplicated"
+        for index in self.indices():
+            entry = AuditLog.objects.get(id=self.order[index])
+            yield Trick(kind, "an entry", copied(entry, wseq=FAR))
+            pair = together(copied(entry, id=FAR, wseq=FAR), copied(AuditPending(), log_id=FAR))
+            yield Trick(kind, "an entry, which waits", pair)
+        for row in self.chance.sample(self.trail, min(self.times, len(self.trail))):
+            yield Trick(kind, "a changed row", copied(row), self.events[row.event_id])
+
+    # --- rows in each other's place
+
+    def swapped(self) -> Iterator[Trick]:
+        kind = "swapped"
+        for first, second in self.pairs():
+            ids = self.order[first], self.order[second]
+            yield Trick(kind, "the ids of two entries", exchanged(AuditLog, "id", *ids), first)
+            contents = [name.attname for name in AuditLog._meta.concrete_fields if name.name != "id"]
+            yield Trick(
+                kind, "all of two entries but the ids", exchanged_all(AuditLog, contents, *ids), first
+            )
+            yield Trick(kind, "two leaves", exchanged(AuditLeaf, "idx", first, second), first)
+            hashes = exchanged_all(AuditLeaf, ["leaf_hash"], first, second)
+            yield Trick(kind, "the hashes of two leaves", hashes, first)
+            yield Trick(
+                kind, "two entries, the tree made anew", lambda f=first, s=second: self.reorder(f, s), first
+            )
+        for _ in range(self.times):
+            one, two = self.chance.sample(self.trail, 2)
+            place = min(self.events[one.event_id], self.events[two.event_id])
+            names = ["table_name", "record_id", "old_values", "new_values", "action"]
+            if any(getattr(one, name) != getattr(two, name) for name in names):
+                yield Trick(kind, "two changed rows", exchanged_all(AuditTrail, names, one.id, two.id), place)
+        tiles = list(AuditTile.objects.filter(level=0).order_by("number"))[:-1]
+        if len(tiles) > 1:
+            pair = sorted(self.chance.sample(tiles, 2), key=lambda tile: tile.number)
+            hashes = exchanged_all(AuditTile, ["hashes"], *(tile.id for tile in pair))
+            yield Trick(kind, "two tiles", hashes, pair[0].number * WIDTH)
+        notes = exchanged_all(AuditCheckpoint, ["note"], self.sizes[0], self.sizes[1])
+        yield Trick(kind, "two checkpoints", notes)
+
+    # --- other numbers
+
+    def renumbered(self) -> Iterator[Trick]:
+        kind = "renumbered"
+        for writer in AuditLog.objects.order_by().values_list("writer", flat=True).distinct():
+            rows = AuditLog.objects.filter(writer=writer)
+            places = [self.places[row.id] for row in rows if row.id in self.places]
+            yield Trick(
+                kind,
+                "the rows of a writer",
+                lambda rows=rows: shifted(rows, "wseq", 1),
+                min(places, default=None),
+            )
+        for index in self.indices():
+            rows = AuditLeaf.objects.filter(idx__gte=index)
+            yield Trick(kind, "the leaves from one on", lambda rows=rows: shifted(rows, "idx", 1), index)
+            entry = AuditLog.objects.filter(id=self.order[index])
+            yield Trick(kind, "an entry", lambda entry=entry: entry.update(id=FAR), index)
+            both = together(
+                lambda entry=entry: entry.update(id=FAR),
+                lambda log_id=self.order[index]: AuditLeaf.objects.filter(log_id=log_id).update(log_id=FAR),
+            )
+            yield Trick(kind, "an entry, in its leaf too", both, index)
+        yield Trick(kind, "every entry", lambda: AuditLog.objects.update(id=F("id") + FAR), 0)
+
+    # --- the end
+
+    def cut(self) -> Iterator[Trick]:
+        kind = "cut off"
+        kept = sorted({self.size - 1, self.size - 10, self.size // 2, self.sizes[0], 1})
+        for size in kept:
+            yield Trick(kind, "the end, consistently", lambda size=size: forging.cut(size), size)
+            yield Trick(
+                kind, "the end, not of the tree", lambda size=size: forging.cut(size, rolls_back=False), size
+            )
+            if size >= self.sizes[0]:
+                yield Trick(
+                    kind,
+                    "the end, consistently, and of what the host remembers",
+                    together(lambda size=size: forging.cut(size), forget_head),
+                    size,
+                    doors=(CHECKPOINT_DOOR,),
+                    blind=(DOOR,),
+                )
+
+    def restored(self) -> Iterator[Trick]:
+        with_old = self.old.restore_tables
+        kind = "an old copy"
+        yield Trick(kind, "put back", with_old, self.old_size())
+        yield Trick(
+            kind,
+            "put back, and what the host remembers removed",
+            together(with_old, forget_head),
+            self.old_size(),
+            doors=EVERYWHERE,
+            blind=(DOOR, KEY_DOOR),
+        )
+
+    def old_size(self) -> int:
+        return query(f"SELECT size FROM {self.old.name}_audit_tree")[0][0]  # noqa: S608 - a name of ours
+
+    # --- with keys
+
+    def forged(self) -> Iterator[Trick]:
+        kind = "rewritten"
+        for index in sorted(self.chance.sample(range(self.sizes[0], self.size), min(3, self.times))):
+            yield Trick(
+                kind,
+                "an entry, with the keys of another log",
+                lambda index=index: forging.rewrite_with_other_keys(index, actor_name="nobody"),
+                0,  # where the first keys were published
+                doors=(KEY_DOOR, *EVERYWHERE),
+                blind=(DOOR,),
+            )
+        # The keys of before are wiped: the operators have those of after the last change.
+        rotated = AuditLog.objects.filter(action="audit.checkpoint_key.rotated").aggregate(last=Max("id"))[
+            "last"
+        ]
+        after = self.places[rotated]
+        for index in sorted(self.chance.sample(range(after + 1, self.sizes[-1]), min(3, self.times))):
+            yield Trick(
+                kind,
+                "an entry, by the operators themselves",
+                lambda index=index: forging.rewrite_with_our_keys(index, actor_name="nobody"),
+                index,
+                doors=EVERYWHERE,
+                blind=(DOOR, KEY_DOOR),
+            )
+
+    # --- what they are made of
+
+    def some(self, model: type[Model]) -> list[Model]:
+        rows = list(model._default_manager.order_by("pk"))
+        return self.chance.sample(rows, min(self.times, len(rows)))
+
+    def forget(self, log_id: int) -> None:
+        entry = AuditLog.objects.get(id=log_id)
+        AuditTrail.objects.filter(event_id=entry.event_id).delete()
+        entry.delete()
+        forging.rebuild([each for each in self.order if each != log_id])
+
+    def smuggle(self, model: int, *, waits: bool = False, at: int | None = None) -> None:
+        """An entry like another one, of a writer of its own; its MAC the forger cannot make."""
+        entry = AuditLog.objects.get(id=self.order[model])
+        entry.id, entry.event_id, entry.writer, entry.wseq = FAR, uuid.uuid4(), uuid.uuid4(), 1
+        entry.actor_name, entry.meta = "smuggled", "{}"
+        AuditLog.objects.bulk_create([entry])
+        if waits:
+            AuditPending.objects.create(log_id=FAR)
+        if at is not None:
+            forging.rebuild([*self.order[:at], FAR, *self.order[at:]])
+
+    def reorder(self, first: int, second: int) -> None:
+        order = list(self.order)
+        order[first], order[second] = order[second], order[first]
+        forging.rebuild(order)
+
+
+def gone(model: type[Model], **where: object) -> Callable[[], object]:
+    def act() -> None:
+        deleted, _ = model._default_manager.filter(**where).delete()
+        assert deleted
+
+    return act
+
+
+def copied(row: Model, **columns: object) -> Callable[[], object]:
+    """The row once more, with other columns; with a number of its own where it has one."""
+
+    def act() -> None:
+        values = {each.attname: getattr(row, each.attname) for each in row._meta.concrete_fields} | columns
+        if row._meta.pk.name == "id" and "id" not in columns:
+            del values["id"]
+        type(row)._default_manager.bulk_create([type(row)(**values)])
+
+    return act
+
+
+def exchanged(model: type[Model], key: str, one: object, two: object) -> Callable[[], object]:
+    """The two rows under each other's key."""
+
+    def act() -> None:
+        rows = model._default_manager
+        for before, after in ((one, FAR), (two, one), (FAR, two)):
+            assert rows.filter(**{key: before}).update(**{key: after}) == 1
+
+    return act
+
+
+def exchanged_all(model: type[Model], names: list[str], one: object, two: object) -> Callable[[], object]:
+    """The named columns of two rows."""
+
+    def act() -> None:
+        rows = model._default_manager
+        [first] = rows.filter(pk=one).values(*names)
+        [second] = rows.filter(pk=two).values(*names)
+        if "wseq" in names:
+            rows.filter(pk=one).update(wseq=FAR)  # two rows of a writer never share a number
+        rows.filter(pk=two).update(**first)
+        rows.filter(pk=one).update(**second)
+
+    return act
+
+
+def shifted(rows, column: str, by: int) -> None:
+    """In two steps, because no two may be alike in between."""
+    pks = list(rows.values_list("pk", flat=True)) if column != "idx" else None
+    rows.update(**{column: F(column) + FAR})
+    moved = rows if pks is None else rows.model._default_manager.filter(pk__in=pks)
+    moved.filter(**{f"{column}__gte": FAR}).update(**{column: F(column) - FAR + by})
+
+
+def together(*acts: Callable[[], object]) -> Callable[[], object]:
+    def act() -> None:
+        for each in acts:
+            each()
+
+    return act
+
+
+def forget_head() -> None:
+    (Path(settings.CC_HOME) / HEAD_FILE).unlink()

@@ -1,0 +1,215 @@
+"""Logs that nobody altered, of every shape we can think of: none may raise an alarm, in any verifier."""
+
+import random
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connections, transaction
+
+from audit import numbering, writer
+from audit.exporting import export_log
+from audit.models import AuditCheckpoint, AuditLog, AuditPending, AuditReceipt, AuditTree
+from audit.sequencing.checkpoint_keys import establish_checkpoint_keys, trusted_keys
+from audit.sequencing.checkpointing import thin_out_checkpoints
+from audit.sequencing.head import HEAD_FILE, check_head
+from audit.verification import OutsideCheckpoint, verify_log
+from tests.tampering.altering import TABLES, execute, without_triggers
+from tests.tampering.campaign import ccverify
+from tests.tampering.writing import Log, rotate_keys, sequence, sign
+
+SIZES = (1, 2, 3, 255, 256, 257, 511, 512, 513, 767, 768, 769)
+
+
+def untouched_logs(number: int, seed: int) -> Iterator[tuple[str, str, str]]:
+    """The log, the verifier, and what it found: nothing, if all is well."""
+    for count in range(number):
+        begin_anew()
+        name = shape(count, Log(seed + count))
+        with busy(count % 5 == 4):
+            yield name, "verify_audit_log", said()
+            yield from checked_from_outside(name)
+
+
+def begin_anew() -> None:
+    """As in the moment after the migrations; the keys of this installation are its first."""
+    with without_triggers(), transaction.atomic():
+        for table in TABLES:
+            execute(f"DELETE FROM {table}")  # noqa: S608 - constants
+        AuditTree.objects.create(id=1, root=bytes.fromhex(EMPTY))
+    (Path(settings.CC_HOME) / HEAD_FILE).unlink(missing_ok=True)
+    # A new process begins with new writers.
+    writer.close()
+    numbering.take_tails()
+    numbering._local.__dict__.clear()
+
+
+EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def shape(number: int, log: Log) -> str:
+    """Write one, and say what it is like."""
+    if number == 0:
+        return "nothing at all"
+    establish_checkpoint_keys()
+    log.written = 1
+    if number <= len(SIZES):
+        return exactly(SIZES[number - 1], log)
+    return SHAPES[number % len(SHAPES)](log)
+
+
+def exactly(size: int, log: Log) -> str:
+    if size > 3:
+        log.change(rows=3)
+        log.elsewhere(1)
+    log.operate(size - log.written)
+    finish()
+    found = AuditTree.objects.get().size
+    assert found == size, list(AuditLog.objects.values_list("action", "writer", "wseq", "meta"))
+    return f"a tree of {size}"
+
+
+def pending(log: Log) -> str:
+    log.write(200)
+    finish()
+    log.write(30)
+    assert AuditPending.objects.exists()
+    return "entries that wait"
+
+
+def unsequenced(log: Log) -> str:
+    log.write(50)
+    return "entries that wait, and no tree"
+
+
+def unsigned(log: Log) -> str:
+    log.write(100)
+    finish()
+    log.write(20)
+    sequence()
+    return "leaves that nobody has signed yet"
+
+
+def steps(log: Log) -> str:
+    for _ in range(40):
+        log.write(log.chance.randrange(1, 20))
+        finish()
+    return "40 checkpoints"
+
+
+def writers(log: Log) -> str:
+    for _ in range(20):
+        log.elsewhere(log.chance.randrange(1, 6))
+        log.undo()
+        log.beat()
+    finish()
+    return "20 writers, rollbacks and heartbeats"
+
+
+def keys(log: Log) -> str:
+    for _ in range(3):
+        log.write(40)
+        rotate_keys()
+    log.write(40)
+    finish()
+    return "three changes of keys"
+
+
+def thinned(log: Log) -> str:
+    steps(log)
+    with without_triggers():  # as if two days had gone by
+        old = AuditCheckpoint.objects.order_by("size").values_list("size", flat=True)[:20]
+        AuditReceipt.objects.create(
+            size=old[3], anchor="file", receipt="x", anchored_at="2026-01-01T00:00:00Z"
+        )
+        keep = old[3]
+        AuditCheckpoint.objects.filter(size__in=list(old)).exclude(size=keep).delete()
+    thin_out_checkpoints()
+    return "checkpoints that were thinned out, and an anchor"
+
+
+def new_host(log: Log) -> str:
+    log.write(100)
+    finish()
+    (Path(settings.CC_HOME) / HEAD_FILE).unlink()
+    check_head()
+    return "a host that remembers nothing yet"
+
+
+def many(log: Log) -> str:
+    log.write(3000)
+    finish()
+    return "3,000 entries"
+
+
+SHAPES: list[Callable[[Log], str]] = [
+    pending,
+    unsequenced,
+    unsigned,
+    steps,
+    writers,
+    keys,
+    thinned,
+    new_host,
+    many,
+]
+
+
+def finish() -> None:
+    sequence()
+    sign()
+
+
+@contextmanager
+def busy(is_busy: bool) -> Iterator[None]:  # noqa: FBT001 - a switch for a with statement
+    """Others write, sequence and sign meanwhile."""
+    if not is_busy:
+        yield
+        return
+    establish_checkpoint_keys()
+    ends = threading.Event()
+
+    def work(duty: Callable[[], object]) -> None:
+        while not ends.is_set():
+            duty()
+        connections.close_all()
+
+    logs = [Log(random.SystemRandom().randrange(10**6)) for _ in range(2)]
+    duties = [logs[0].change, lambda: logs[1].operate(5), finish]
+    threads = [threading.Thread(target=work, args=[duty]) for duty in duties]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ends.set()
+        for thread in threads:
+            thread.join()
+
+
+def checked_from_outside(name: str) -> Iterator[tuple[str, str, str]]:
+    """With a pinned key and an earlier checkpoint, here and by ccverify."""
+    if not AuditCheckpoint.objects.exists():
+        return
+    pinned = trusted_keys()[:2]
+    notes = list(AuditCheckpoint.objects.order_by("size").values_list("size", "note"))
+    outside = [OutsideCheckpoint.parse(f"{size}", note) for size, note in (notes[0], notes[-1])]
+    yield (
+        name,
+        "verify_audit_log --key --checkpoint",
+        said(pinned=pinned, outside=outside),
+    )
+    with tempfile.TemporaryDirectory(prefix="untouched-") as folder:
+        place = Path(folder)
+        export_log(place / "export")
+        (place / "keys").write_text("\n".join(key.vkey for key in pinned))
+        (place / "earlier").write_text(outside[0].note)
+        done = ccverify(place / "export", place / "keys", [place / "earlier"])
+        yield name, "ccverify --key --checkpoint", "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def said(**given: object) -> str:
+    return "; ".join(map(str, verify_log(**given).findings))
