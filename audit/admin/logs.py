@@ -13,8 +13,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
+from audit import services
 from audit.models import AuditLog, AuditTrail, EntityEpoch, SecurityEpoch
-from audit.selection import EXACT_COUNT, SEARCHED, holds_word
+from audit.selection import EXACT_COUNT, SEARCH_DEPTH, SEARCHED, LogCriteria, holds_word
 from audit.services import proofs
 from ciphercanary.read_only_admin import ReadOnlyModelAdmin
 
@@ -50,15 +51,22 @@ class AuditLogAdmin(LogAdmin):
     ordering = ("-id",)
     search_fields = SEARCHED
     readonly_fields = ("leaf_index", "proof")
-    search_help_text = "Words that all occur: in the actor, action, object, code, address, meta …"
+    search_help_text = (
+        "Words that all occur: in the actor, action, object, code, address, meta … "
+        f"Without a date, among the newest {SEARCH_DEPTH:,}; an export looks through all."
+    )
 
     def get_search_results(
         self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        request: HttpRequest,
         queryset: QuerySet[AuditLog],
         search_term: str,
     ) -> tuple[QuerySet[AuditLog], bool]:
-        """As the API searches, so that an export of what is shown has the same entries."""
+        """As the API searches, and as far back."""
+        is_dated = any(name.startswith("timestamp__") for name in request.GET)
+        floor = None if is_dated else services.search_floor(LogCriteria(search=search_term))
+        if floor is not None:
+            queryset = queryset.filter(id__gt=floor)
         for word in search_term.split():
             queryset = queryset.filter(holds_word(word))
         return queryset, False

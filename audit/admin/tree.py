@@ -83,8 +83,20 @@ class AuditLeafAdmin(LogAdmin):
     readonly_fields = ("hash",)
     list_display = ("idx", "log_id", "hash")
     ordering = ("-idx",)
-    search_fields = ("log_id__exact",)
+    search_fields = ("log_id",)
     search_help_text = "Id of the entry"
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        queryset: QuerySet[AuditLeaf],
+        search_term: str,
+    ) -> tuple[QuerySet[AuditLeaf], bool]:
+        """Django would compare the numbers as texts, for which there is no index."""
+        if not search_term:
+            return queryset, False
+        is_id = search_term.isascii() and search_term.isdecimal()
+        return (queryset.filter(log_id=int(search_term[:20])) if is_id else queryset.none()), False
 
     def hash(self, leaf: AuditLeaf) -> str:
         return bytes(leaf.leaf_hash).hex()

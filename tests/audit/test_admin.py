@@ -94,6 +94,15 @@ def test_a_search_without_a_hit_finds_nothing(browser, told):
     assert not browser.get(f"{path(AuditLog)}?q=nothing-like-this").context["cl"].result_list
 
 
+def test_a_search_without_a_date_looks_through_the_newest(browser, told, monkeypatch):
+    record(Event(action="test.thing.done"), Actor.system("test", "command"))
+    monkeypatch.setattr("audit.services.reading.SEARCH_DEPTH", 1)
+
+    assert not browser.get(f"{path(AuditLog)}?q=the-object").context["cl"].result_list
+    dated = browser.get(f"{path(AuditLog)}?q=the-object&timestamp__year={told.timestamp.year}")
+    assert [entry.id for entry in dated.context["cl"].result_list] == [told.id]
+
+
 def test_a_developer_stays_outside(developer, told):
     client = Client()
     client.force_login(developer.user)
@@ -183,7 +192,8 @@ def test_a_leaf_is_found_by_its_entry(browser, proven):
     found = browser.get(f"{path(AuditLeaf)}?q={proven.id}").context["cl"].result_list
 
     assert [leaf.log_id for leaf in found] == [proven.id]
-    assert not browser.get(f"{path(AuditLeaf)}?q=nonsense").context["cl"].result_list
+    for nothing in ("nonsense", "9" * 30, "\u0661"):
+        assert not browser.get(f"{path(AuditLeaf)}?q={nothing}").context["cl"].result_list
 
 
 def test_a_list_of_checkpoints_costs_the_same_few_queries_however_long_it_is(
