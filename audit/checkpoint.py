@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -97,9 +98,14 @@ class VerifierKey:
         return hashlib.sha256(self.name.encode() + b"\n" + self._typed).digest()[:_KEY_ID_SIZE]
 
     @property
+    def key_name(self) -> str:
+        """``name+key_id``, the id in hexadecimal."""
+        return f"{self.name}+{self.key_id.hex()}"
+
+    @property
     def vkey(self) -> str:
         """``name+key_id+base64(type ‖ public key)``, the id in hexadecimal."""
-        return f"{self.name}+{self.key_id.hex()}+{_base64(self._typed)}"
+        return f"{self.key_name}+{_base64(self._typed)}"
 
     @property
     def _typed(self) -> bytes:
@@ -164,6 +170,28 @@ def open_note(note: str, trusted: Sequence[VerifierKey]) -> Checkpoint:
     return checkpoint
 
 
+def publication_message(origin: str, vkeys: Sequence[str]) -> bytes:
+    """What the keys that sign so far sign of those that follow; no checkpoint begins like it."""
+    return "\n".join(("ciphercanary/checkpoint-keys/v1", origin, *vkeys, "")).encode()
+
+
+def open_publication(
+    origin: str, vkeys: Sequence[str], signatures: Mapping[str, str], trusted: Sequence[VerifierKey]
+) -> list[VerifierKey]:
+    """The keys that are published, where a trusted key of the log has signed them. Raises CheckpointInvalid.
+
+    ``signatures``: ``key_name`` of the signer -> raw signature of ``publication_message``, in base64.
+    """
+    for key in trusted:
+        if key.name != origin or key.key_name not in signatures:
+            continue
+        with suppress(SignatureInvalid, ValueError):  # anybody may have written them
+            message, signature = publication_message(origin, vkeys), decode_base64(signatures[key.key_name])
+            signing.verify(key.algorithm, key.public_key, message, signature)
+            return [VerifierKey.parse(vkey) for vkey in vkeys]
+    raise CheckpointInvalid("no trusted key of the log signed the keys that follow")
+
+
 def ed25519_only(note: str) -> str:
     """The note with its first signature line only, which ``sign_note`` made with Ed25519; for short messages.
 
@@ -225,7 +253,7 @@ def _verify(key: VerifierKey, line: _Line, checkpoint: Checkpoint) -> None:
     try:
         signing.verify(key.algorithm, key.public_key, _message(key, checkpoint, stamp), signature)
     except SignatureInvalid:
-        raise CheckpointInvalid(f"the signature of {key.name}+{key.key_id.hex()} is wrong") from None
+        raise CheckpointInvalid(f"the signature of {key.key_name} is wrong") from None
 
 
 def _message(key: VerifierKey, checkpoint: Checkpoint, stamp: bytes) -> bytes:

@@ -1,9 +1,11 @@
 """The keys that sign checkpoints: one of Ed25519 and one of ML-DSA-44, published in the log before they are used.
 
 Whoever pins a key finds its successor in an entry that a checkpoint of the pinned key covers: a next key becomes
-active only after such a checkpoint, and the private half of the old one is wiped then.
+active only after such a checkpoint, and the private half of the old one is wiped then. The keys that sign so far also
+sign those that follow, since an entry that somebody else put into the database gets its leaf, too.
 """
 
+import base64
 import secrets
 from collections.abc import Sequence
 from functools import partial
@@ -11,7 +13,7 @@ from functools import partial
 from django.db import IntegrityError, transaction
 
 from audit import actions
-from audit.checkpoint import CheckpointInvalid, Signer, VerifierKey, open_note
+from audit.checkpoint import CheckpointInvalid, Signer, VerifierKey, open_note, publication_message
 from audit.events import Actor, Event, Source
 from audit.models import AuditLeaf, AuditLog, CheckpointKey
 from audit.sequencing.leadership import leading
@@ -80,11 +82,16 @@ def trusted_keys() -> list[VerifierKey]:
 
 def active_signers() -> list[tuple[VerifierKey, Signer]]:
     """What signs now. Raises IntegrityFailed, UnwrapFailed and KekUnavailable."""
-    name, rows = origin(), _rows(_STATE.ACTIVE)
+    rows = _rows(_STATE.ACTIVE)
     if {row.algorithm for row in rows} != set(ALGORITHMS):
         raise IntegrityFailed(
             "There is no key to sign checkpoints with: restart, and find out who removed it."
         )
+    return _signers(rows)
+
+
+def _signers(rows: Sequence[CheckpointKey]) -> list[tuple[VerifierKey, Signer]]:
+    name = origin()
     return [(_verifier_key(name, row), partial(signing.sign, row.algorithm, _unwrap(row))) for row in rows]
 
 
@@ -94,11 +101,17 @@ def _rows(*states: str) -> list[CheckpointKey]:
 
 
 def _publish(algorithms: Sequence[str], state: CheckpointKey.State, actor: Actor) -> list[VerifierKey]:
+    outgoing = _signers(_rows(_STATE.ACTIVE))  # none yet at the first start: the first keys are pinned
     rows = [_generate(algorithm, state) for algorithm in algorithms]
     for row in rows:
         row.save_with_mac()
-    keys = [_verifier_key(origin(), row) for row in rows]
-    record(_event(actions.CHECKPOINT_KEY_PUBLISHED, rows, vkeys=[key.vkey for key in keys]), actor)
+    name = origin()
+    keys = [_verifier_key(name, row) for row in rows]
+    vkeys = [key.vkey for key in keys]
+    message = publication_message(name, vkeys)
+    signatures = {key.key_name: base64.b64encode(sign(message)).decode() for key, sign in outgoing}
+    signed = {"signatures": signatures} if signatures else {}
+    record(_event(actions.CHECKPOINT_KEY_PUBLISHED, rows, vkeys=vkeys, **signed), actor)
     return keys
 
 

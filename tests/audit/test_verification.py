@@ -1,17 +1,20 @@
 """The verifier finds what was altered, names the first index, and says nothing of a log that is whole."""
 
+import base64
 import json
 import threading
 import uuid
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 
+from audit.actions import CHECKPOINT_KEY_PUBLISHED
 from audit.canonical import format_timestamp
-from audit.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey
+from audit.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, publication_message, sign_note
 from audit.entries import ENTRY_FIELDS
 from audit.events import Actor, Event, RowChange, Source
 from audit.merkle import Frontier
@@ -637,7 +640,9 @@ def test_pinned_keys_vouch_only_for_keys_that_they_signed(log):
     """The MAC holds: whoever wrote it has the database and the key of MACs, and none that signs checkpoints."""
     pinned = trusted_keys()
     strangers = [signing.generate(algorithm) for algorithm in (signing.ED25519, signing.ML_DSA_44)]
-    keys = [VerifierKey(pinned[0].name, key.algorithm, own[1]) for key, own in zip(pinned, strangers, strict=True)]
+    keys = [
+        VerifierKey(pinned[0].name, key.algorithm, own[1]) for key, own in zip(pinned, strangers, strict=True)
+    ]
     message = publication_message(pinned[0].name, [key.vkey for key in keys])
     own = signing.sign(keys[0].algorithm, strangers[0][0], message)
     signatures = {key.key_name: base64.b64encode(own).decode() for key in (*keys, *pinned)}

@@ -1,12 +1,13 @@
 """The keys that sign: published before they are used, wrapped, and wiped when others sign."""
 
+import base64
 import json
 from datetime import UTC, datetime
 
 import pytest
 
 from audit import actions
-from audit.checkpoint import CheckpointInvalid, VerifierKey, open_note
+from audit.checkpoint import CheckpointInvalid, VerifierKey, open_note, open_publication, publication_message
 from audit.models import AuditLeaf, AuditLog, CheckpointKey
 from audit.sequencing.checkpoint_keys import (
     active_signers,
@@ -20,6 +21,7 @@ from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.tree import latest_checkpoint
+from ciphercanary.crypto import signing
 from ciphercanary.crypto.errors import UnwrapFailed
 from ciphercanary.errors import Conflict
 from ciphercanary.row_mac import IntegrityFailed
@@ -93,6 +95,63 @@ def test_a_key_altered_by_hand_is_neither_shown_nor_used(change):
     CheckpointKey.objects.filter(algorithm="ed25519").update(**change)
     with pytest.raises(IntegrityFailed):
         trusted_keys()
+
+
+# --- who vouches for new keys
+
+
+def test_nobody_signs_the_first_publication():
+    begin_anew()
+    assert set(json.loads(published()[-1][0].meta)) == {"vkeys"}
+
+
+def test_each_outgoing_key_signs_the_keys_that_follow():
+    begin_anew()
+    old = keys_of("active")
+    new = rotate_checkpoint_keys(ACTOR)
+
+    entry, vkeys = published()[-1]
+    signatures = json.loads(entry.meta)["signatures"]
+    assert list(signatures) == [key.key_name for key in old]
+    lines = ["ciphercanary/checkpoint-keys/v1", origin(), *vkeys]
+    message = "".join(f"{line}\n" for line in lines).encode()
+    assert message == publication_message(origin(), vkeys)
+    for key in old:
+        signature = base64.b64decode(signatures[key.key_name])
+        signing.verify(key.algorithm, key.public_key, message, signature)
+        assert open_publication(origin(), vkeys, signatures, [key]) == new
+
+
+def test_a_key_made_alone_is_signed_by_the_one_that_is_left():
+    CheckpointKey.objects.filter(algorithm="ml-dsa-44").delete()
+    [left] = keys_of("active")
+    establish_checkpoint_keys()
+
+    entry, vkeys = published()[-1]
+    signatures = json.loads(entry.meta)["signatures"]
+    assert [key.vkey for key in open_publication(origin(), vkeys, signatures, [left])] == vkeys
+
+
+def test_a_publication_is_opened_only_as_it_was_signed():
+    begin_anew()
+    [old, other], name = keys_of("active"), origin()
+    new = rotate_checkpoint_keys(ACTOR)
+    entry, vkeys = published()[-1]
+    signatures = json.loads(entry.meta)["signatures"]
+
+    def refused(vkeys=vkeys, signatures=signatures, trusted=(old,), name=name):
+        with pytest.raises(CheckpointInvalid, match="no trusted key"):
+            open_publication(name, vkeys, signatures, trusted)
+
+    refused(vkeys=vkeys[:1])
+    refused(vkeys=vkeys[::-1])
+    refused(vkeys=[*vkeys, "\ud800"])
+    refused(signatures={})
+    refused(signatures={old.key_name: signatures[other.key_name]})
+    refused(signatures={old.key_name: "no base64"})
+    refused(trusted=new)  # they do not vouch for themselves
+    refused(name="ciphercanary/another")
+    assert open_publication(name, vkeys, signatures | {old.key_name: ""}, [old, other]) == new
 
 
 # --- rotation
