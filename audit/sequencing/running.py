@@ -18,7 +18,7 @@ from audit.sequencing.checkpoint_keys import promote_covered_keys
 from audit.sequencing.checkpointing import sign_checkpoint, thin_out_checkpoints
 from audit.sequencing.head import check_head
 from audit.sequencing.step import batch_size, sequence_step
-from audit.tree import latest_checkpoint
+from audit.tree import latest_checkpoint, read_tree
 from ciphercanary.errors import DomainError
 from ciphercanary.row_mac import IntegrityFailed
 
@@ -44,17 +44,23 @@ class Sequencer:
         self._has_failed = False
         self._alarm_due: dict[Kind, float] = {}
 
-    def prepare(self) -> None:
-        """Compare the database, as soon as it is there, with what this host remembers. Raises OlderDatabase."""
+    def prepare(self) -> int | None:
+        """Compare the database, as soon as it is there, with what this host remembers; the size of its tree.
+
+        None where it has to stop before. Raises OlderDatabase.
+        """
         while not self._has_to_stop():
             try:
                 check_head()
-                break
+                size = read_tree().size
             except django.db.Error as error:
                 self._note_failure(error)
                 django.db.close_old_connections()
-            self._wait(self._pause_after_failure())
-        self._failures = 0
+                self._wait(self._pause_after_failure())
+            else:
+                self._failures = 0
+                return size
+        return None
 
     def run(self) -> None:
         """Until it has to stop; then what is there is sequenced, signed and anchored once more."""

@@ -3,7 +3,6 @@ from typing import Any
 
 from audit.management.base import LogCommand
 from audit.sequencing.running import Sequencer
-from audit.tree import read_tree
 
 
 class Command(LogCommand):
@@ -15,8 +14,9 @@ class Command(LogCommand):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda number, _frame: came.append(number))
         sequencer = Sequencer(lambda: bool(came))
-        sequencer.prepare()
-        if not came:
-            self.stdout.write(f"the sequencer goes on from entry {read_tree().size} of the audit log")
-            self.stdout.flush()
+        size = sequencer.prepare()
+        if size is None:
+            return
+        self.stdout.write(f"the sequencer goes on from entry {size} of the audit log")
+        self.stdout.flush()
         sequencer.run()
