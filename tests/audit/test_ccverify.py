@@ -2,6 +2,7 @@ import ast
 import base64
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from audit import canonical, merkle, tiles
-from audit.checkpoint import Checkpoint, VerifierKey, ed25519_only, sign_note
+from audit.checkpoint import Checkpoint, VerifierKey, ed25519_only, publication_message, sign_note
 from audit.entries import ENTRY_VERSION, TRAIL_FIELDS, entry_bytes, trail_digest
 from audit.proof import format_proof
 from ciphercanary.crypto import signing
@@ -439,12 +440,20 @@ def test_an_entry_that_is_no_canonical_entry_is_found(tmp_path, octets):
     assert first_bad(verify(log.write(tmp_path / "export"))) == 0
 
 
-def rotated(published_at, first_size_of_the_new):
-    """A log whose keys changed, and the old and the new signers."""
-    new, log = new_signer(), Log()
+def publication(keys, signers, origin=ORIGIN):
+    """``meta`` of the entry that publishes keys, with signatures of those that sign so far."""
+    vkeys = [key.vkey for key, _ in keys]
+    message = publication_message(origin, vkeys)
+    signatures = {key.key_name: base64.b64encode(sign(message)).decode() for key, sign in signers}
+    return {"vkeys": vkeys, "signatures": signatures}
+
+
+def rotated(published_at, first_size_of_the_new, meta=None, new=None):
+    """A log whose keys changed, and the new signer."""
+    new, log = new or new_signer(), Log()
+    meta = meta or publication([new, PQ], [ED, PQ])
     for number in range(601):
-        vkeys = {"vkeys": [new[0].vkey, PQ[0].vkey]}
-        log.add(*(["audit.checkpoint_key.published"] if number == published_at else []), meta=vkeys)
+        log.add(*(["audit.checkpoint_key.published"] if number == published_at else []), meta=meta)
     for size in SIZES:
         log.sign(size, [new if size >= first_size_of_the_new else ED])
     return log, new
@@ -465,6 +474,187 @@ def test_a_key_does_not_vouch_for_its_own_publication(tmp_path, published_at, fi
     done = verify(log.write(tmp_path / "export"))
     assert done.returncode == 1
     assert "signed by no trusted key" in done.stdout
+
+
+NEW = new_signer()
+SIGNED = publication([NEW, PQ], [ED])
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {"vkeys": SIGNED["vkeys"]},
+        SIGNED | {"signatures": {}},
+        SIGNED | {"signatures": [1]},
+        SIGNED | {"signatures": {ED[0].key_name: 7}},
+        SIGNED | {"signatures": {ED[0].key_name: "AAAA"}},
+        SIGNED | {"vkeys": SIGNED["vkeys"][:1]},
+        SIGNED | {"vkeys": SIGNED["vkeys"][::-1]},
+        SIGNED | {"vkeys": 7},
+        publication([NEW, PQ], [NEW]),
+        publication([NEW, PQ], [ED], origin="ciphercanary/another"),
+        publication([NEW, PQ], [PQ]),  # which is not pinned
+        {**SIGNED, "signatures": {ED[0].key_name: publication([NEW], [NEW])["signatures"][NEW[0].key_name]}},
+    ],
+)
+def test_a_published_key_that_no_trusted_key_signed_is_not_trusted(tmp_path, meta):
+    """Whoever writes the database has any entry signed by the next checkpoint."""
+    log, _ = rotated(270, 512, meta=meta, new=NEW)
+    done = verify(log.write(tmp_path / "export"))
+    assert done.returncode == 1
+    assert "signed by no trusted key" in done.stdout
+    assert "checkpoints/512" in done.stdout
+
+
+def test_each_of_the_outgoing_keys_can_vouch_for_those_that_follow(tmp_path):
+    meta = publication([NEW, PQ], [PQ])
+    log, _ = rotated(270, 1000, meta=meta, new=NEW)
+    for size in SIZES:
+        log.sign(size, [ED, PQ] if size < 512 else [NEW])
+    folder = log.write(tmp_path / "export")
+    assert run("verify-export", folder, "--key", ED[0].vkey, "--key", PQ[0].vkey).returncode == 0
+    assert run("verify-export", folder, "--key", ED[0].vkey).returncode == 1
+
+
+def test_a_witness_does_not_vouch_for_the_keys_of_a_log(tmp_path):
+    witness = new_signer(name="witness.example/w")
+    log, _ = rotated(270, 512, meta=publication([NEW], [witness]), new=NEW)
+    done = verify(log.write(tmp_path / "export"), "--key", witness[0].vkey)
+    assert "signed by no trusted key" in done.stdout
+
+
+def test_keys_that_changed_twice_between_two_checkpoints_are_followed(tmp_path):
+    log, last = Log(), new_signer()
+    for number in range(20):
+        meta = {3: publication([NEW], [ED]), 5: publication([last], [NEW])}.get(number)
+        log.add(*(["audit.checkpoint_key.published"] if meta else []), meta=meta)
+    log.sign(10, [ED])
+    log.sign(20, [last])
+    assert verify(log.write(tmp_path / "export")).returncode == 0
+
+
+def log_with_alarms(indices, size=40):
+    log = Log()
+    for number in range(size):
+        action = "audit.log.rollback_accepted" if number % 2 else "audit.log.alarmed"
+        meta = {"expected": "the content of its MAC\x1b[2J", "log_id": number}
+        log.add(*([action] if number in indices else []), meta=meta if number in indices else None)
+        if number in indices:
+            log.rows[-1]["code"] = "mac_mismatch"
+    log.sign(size, [ED])
+    return log
+
+
+def test_what_the_log_itself_tells_of_is_said_and_does_not_pass(tmp_path):
+    folder = log_with_alarms([7, 10]).write(tmp_path / "export")
+    done = verify(folder)
+    assert first_bad(done) == 7
+    assert "ALTERED. The log tells of 2 alarms. First bad index: 7." in done.stdout
+    first, second = [line for line in done.stdout.splitlines() if line.startswith("Alarm ")]
+    moment = "2026-11-24T12:00:07.000000Z"
+    for said in ("index 7:", moment, "audit.log.rollback_accepted", "mac_mismatch", '"log_id": 7'):
+        assert said in first
+    assert "audit.log.alarmed" in second
+    assert "\x1b" not in done.stdout
+    assert "Every entry hashes to its leaf" in done.stdout
+
+
+def test_alarms_that_are_known_pass_and_those_after_them_do_not(tmp_path):
+    folder = log_with_alarms([7, 10]).write(tmp_path / "export")
+    done = verify(folder, "--known-alarms", 1)
+    assert first_bad(done) == 10
+    assert "index 7" not in done.stdout
+    for known in (2, 3):
+        done = verify(folder, "--known-alarms", known)
+        assert done.returncode == 0, done.stdout
+        assert "tells of 2 alarms" in done.stdout
+    for wrong in ("-1", "x", "01"):
+        assert verify(folder, f"--known-alarms={wrong}").returncode == 2
+
+
+def test_of_many_alarms_the_first_are_printed_and_the_others_counted(tmp_path):
+    done = verify(log_with_alarms(range(5, 35)).write(tmp_path / "export"))
+    assert first_bad(done) == 5
+    assert done.stdout.count("Alarm at index") == 20
+    assert "And 10 alarms more." in done.stdout
+
+
+def test_known_alarms_excuse_nothing_else(tmp_path):
+    folder = log_with_alarms([7]).write(tmp_path / "export")
+    flipped(folder / tiles.entries_path(0, 40), 10)
+    assert first_bad(verify(folder, "--known-alarms", 1)) == 0
+
+
+def test_a_row_of_the_trail_that_comes_twice_is_found(tmp_path):
+    log = Log()
+    for number in range(10):
+        log.add(changes=2 if number == 3 else 0)
+    log.sign(10, [ED])
+    folder = log.write(tmp_path / "export")
+    first, second = (folder / "trail.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "trail.jsonl").write_bytes(second + second + first)
+    assert first_bad(verify(folder)) == 3
+    (folder / "trail.jsonl").write_bytes(second + first)
+    assert verify(folder).returncode == 0
+
+
+def replaced_by_link(path):
+    target = path.rename(path.with_name(path.name + "-elsewhere"))
+    path.symlink_to(target)
+
+
+def replaced_by_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+INSIDE = ["checkpoint", "checkpoints/256", "trail.jsonl", "tile/entries/001", "tile/0/001", "tile/1/000.p/2"]
+
+
+@pytest.mark.parametrize("replaced", [replaced_by_link, replaced_by_pipe])
+@pytest.mark.parametrize("name", INSIDE)
+def test_nothing_but_plain_files_is_read_inside_an_export(export, name, replaced):
+    replaced(export / name)
+    done = verify(export)
+    assert done.returncode == 1, done.stderr
+    assert f"{name} is a link, or no file." in done.stdout
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "tile", "tile/entries", "tile/0/002.p"])
+def test_no_folder_inside_an_export_is_a_link(export, name):
+    replaced_by_link(export / name)
+    assert "is a link, or no file." in verify(export).stdout
+
+
+def test_the_export_itself_may_be_reached_by_a_link(export, tmp_path):
+    (tmp_path / "link").symlink_to(export)
+    assert verify(tmp_path / "link").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("checkpoint", 256 * 1024), ("tile/entries/001", 256 * 65537), ("tile/0/001", 8192)],
+)
+def test_no_file_is_read_beyond_what_it_can_be(export, name, limit):
+    with (export / name).open("r+b") as file:
+        file.truncate(limit + 1)
+    assert f"{name} is longer than such a file can be." in verify(export).stdout
+    with (export / name).open("r+b") as file:
+        file.truncate(limit)
+    assert "longer than such a file" not in verify(export).stdout
+
+
+def test_a_line_of_the_trail_has_an_end(export):
+    with (export / "trail.jsonl").open("r+b") as file:
+        file.truncate(0)
+        file.truncate(2**24 + 1)
+    assert first_bad(verify(export)) == 7
+
+
+def test_a_checkpoint_from_outside_may_lie_anywhere_and_is_bounded(export, outside, tmp_path):
+    (tmp_path / "link").symlink_to(outside)
+    assert verify(export, "--checkpoint", tmp_path / "link").returncode == 0
+    assert "longer than such a file" in verify(export, "--checkpoint", "/dev/zero").stdout
 
 
 def test_who_pins_ml_dsa_44_alone_believes_no_published_ed25519_key(tmp_path):
