@@ -15,6 +15,7 @@ from accounts.models import User
 from accounts.principals import Principal
 from accounts.roles import ROLES
 from audit.events import Source
+from audit.stamps import EpochStamp
 from ciphercanary.clock import database_now
 
 BEGAN_AT = "began_at"
@@ -33,8 +34,8 @@ def is_over(request: HttpRequest) -> bool:
     return now - began_at >= timedelta(hours=settings.CC_SESSION_ABSOLUTE_HOURS)
 
 
-def principal_of(request: HttpRequest, user: User) -> Principal:
-    """The session's user with the rights of his role. He logged in when the session began."""
+def principal_of(request: HttpRequest, user: User, stamp: EpochStamp) -> Principal:
+    """The session's user with the rights of his role, read after ``stamp``. He logged in when the session began."""
     return Principal(
         actor=origin_of(request, Source.ADMIN).user(user.id, user.username),
         user_id=user.id,
@@ -42,6 +43,7 @@ def principal_of(request: HttpRequest, user: User) -> Principal:
         permissions=ROLES[user.role],
         subject_version=user.subject_version,
         auth_time=datetime.fromisoformat(request.session[BEGAN_AT]),
+        stamp=stamp,
     )
 
 

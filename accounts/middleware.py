@@ -1,3 +1,5 @@
+from uuid import UUID
+
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
@@ -6,6 +8,8 @@ from django.http.response import HttpResponseBase
 from accounts.authentication import name_actor
 from accounts.browser_sessions import is_over, principal_of
 from accounts.models import User
+from accounts.principals import user_entity
+from audit.epoch import read_stamp
 from ciphercanary.http import in_context
 from ciphercanary.middleware import Handler, is_api
 
@@ -26,9 +30,11 @@ class SessionLifetime:
 def _look_at_session(request: HttpRequest) -> None:
     if SESSION_KEY not in request.session:
         return
+    # Before Django reads the user's row: what changes after this moment makes the principal stale.
+    stamp = read_stamp(user_entity(UUID(request.session[SESSION_KEY])))
     if is_over(request):
         request.session.flush()
     elif isinstance(request.user, User):
-        principal = principal_of(request, request.user)
+        principal = principal_of(request, request.user, stamp)
         name_actor(request, principal.actor)
         in_context(request).principal = principal  # type: ignore[attr-defined]  # the kernel knows no Principal

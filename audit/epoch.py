@@ -16,6 +16,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
+from audit.errors import StaleDecision
 from audit.models import EntityEpoch
 from audit.stamps import EpochStamp
 from ciphercanary.clock import process_now
@@ -79,6 +80,16 @@ def hold_epoch() -> tuple[int, datetime]:
     if row is None:
         raise _lost()
     return row[0], row[1]
+
+
+def require_current(stamp: EpochStamp | None) -> None:
+    """Raises StaleDecision unless what was read under the stamp still holds, and goes on to until the commit.
+
+    The last look of an act that changes nothing others have cached: it waits for changes, and they for it.
+    """
+    epoch, _ = hold_epoch()
+    if stamp is not None and (changed := renew_stamps([stamp], epoch)):
+        raise StaleDecision(changed)
 
 
 def renew_stamps(stamps: Iterable[EpochStamp], epoch: int) -> frozenset[str]:

@@ -98,7 +98,7 @@ class TooManyExports(Refused):
     code = "too_many_exports"
     title = "Too many exports"
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
         super().__init__(
-            "You have 20 exports that wait, run or are kept. Cancel one, or wait until one expires."
+            f"You have {limit} exports that wait, run or are kept. Cancel one, or wait until one expires."
         )

@@ -5,6 +5,7 @@ name holds the id of the job and of the attempt: two workers that take each othe
 file, and which one counts says the row alone.
 """
 
+import errno
 import hashlib
 import os
 import re
@@ -22,20 +23,27 @@ from django.conf import settings
 from ciphercanary.row_mac import IntegrityFailed
 
 UNFINISHED = ".unfinished"
+# Bytes that stay free: the log may lie on the same disk, and where it cannot be written nothing is answered.
+RESERVE = 256 * 1024 * 1024
+LOOKED_AFTER = 8 * 1024 * 1024  # bytes between two looks at what is free
 ARCHIVE_ROOT = "audit-log"
 _ATTEMPT = re.compile("[0-9a-f]{16}")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 class HashedFile:
-    """Counts and hashes what is written through it."""
+    """Counts and hashes what is written through it. Raises OSError before the disk is full."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._hash = hashlib.sha256()
+        self._looks_at = 0
         self.size = 0
 
     def write(self, octets: bytes) -> int:
+        if self.size >= self._looks_at:
+            require_space()
+            self._looks_at = self.size + LOOKED_AFTER
         self._hash.update(octets)
         self.size += len(octets)
         return self._file.write(octets)
@@ -56,6 +64,12 @@ def path_of(job_id: UUID, attempt: str, extension: str) -> Path:
             "The row of the export was changed outside the application. Ask for a new export."
         )
     return _folder() / f"{job_id}.{attempt}.{extension}"
+
+
+def require_space() -> None:
+    """Raises OSError where less than ``RESERVE`` is free on the disk of the folder."""
+    if shutil.disk_usage(_folder()).free < RESERVE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(_folder()))
 
 
 @contextmanager

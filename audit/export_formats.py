@@ -5,6 +5,7 @@ leaf. CSV (RFC 4180, UTF-8) is for reading in a spreadsheet, and proves nothing.
 """
 
 import csv
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,8 +40,9 @@ FILE_TYPES: Mapping[str, FileType] = MappingProxyType(
     }
 )
 
-# What makes a spreadsheet read the text of a cell as a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# What makes a spreadsheet read a text as a formula, at the start of a cell, and where another separator than the comma
+# begins one: spreadsheets take that of their country. The full-width signs count, too.
+_FORMULA = re.compile(r"(\A|[;|\t])(?=[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n])")
 GUARD = "'"
 
 
@@ -73,8 +75,8 @@ def csv_line(row: Row) -> bytes:
 
 
 def guarded(text: str) -> str:
-    """The text, behind an apostrophe where a spreadsheet would take it for a formula."""
-    return GUARD + text if text.startswith(FORMULA_STARTS) else text
+    """The text, with an apostrophe before whatever a spreadsheet would take for a formula."""
+    return _FORMULA.sub(rf"\1{GUARD}", text)
 
 
 def _csv(cells: list[str]) -> bytes:

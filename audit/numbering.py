@@ -22,17 +22,26 @@ _lock = threading.Lock()
 def current_writer() -> uuid.UUID:
     """The id of this thread of this process; a forked child does not inherit its parent's."""
     if getattr(_local, "pid", None) != os.getpid():
-        _local.pid, _local.writer = os.getpid(), uuid.uuid4()
+        _local.pid, _local.writer, _local.committed = os.getpid(), uuid.uuid4(), 0
     writer: uuid.UUID = _local.writer
     return writer
 
 
 def next_wseq(writer: uuid.UUID) -> int:
-    """The number after the writer's last one, from 1, as this transaction sees it."""
+    """The number after this thread's last one, from 1, as this transaction sees it.
+
+    A number that was committed is never given again: were the row removed before it is sequenced, the next one
+    would take its place, and there would be no gap.
+    """
     last: int | None = AuditLog.objects.filter(writer=writer).aggregate(last=Max("wseq"))["last"]
-    wseq = (last or 0) + 1
-    transaction.on_commit(lambda: note_committed(writer, wseq))
+    wseq: int = max(last or 0, _local.committed) + 1
+    transaction.on_commit(lambda: _commit(writer, wseq))
     return wseq
+
+
+def _commit(writer: uuid.UUID, wseq: int) -> None:
+    _local.committed = max(wseq, _local.committed)
+    note_committed(writer, wseq)
 
 
 class Numbering:

@@ -67,6 +67,10 @@ class _Writer:
         self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
         self._thread.start()
 
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
     def submit[T](self, decision: Decision[T]) -> "Future[T]":
         ticket = Ticket(decision)
         with self._changed:
@@ -85,8 +89,7 @@ class _Writer:
     def _run(self) -> None:
         try:
             while batch := self._next_batch():
-                admitted = self._guard.admit(batch)
-                if admitted:
+                if admitted := self._guard.admit(batch):
                     Batch(admitted, self._numbering).write()
         finally:
             django.db.connections.close_all()
@@ -112,6 +115,6 @@ def _writer() -> _Writer:
     global _current  # noqa: PLW0603 - one writer per process
     with _beginning:
         # A forked child inherits the object but not the thread.
-        if _current is None or _current.pid != os.getpid():
+        if _current is None or _current.pid != os.getpid() or not _current.is_alive:
             _current = _Writer()
         return _current

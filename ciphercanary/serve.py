@@ -101,7 +101,7 @@ def _run(lock: IO[str]) -> int:
     """Run the servers until they are stopped. The web server's exit code."""
     metrics_folder = Path(tempfile.mkdtemp(prefix="ciphercanary-metrics-"))
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder)}
-    environment.pop("CC_ADMIN_PASSWORD", None)  # it has done its work, and would stay readable in /proc
+    environment.pop("CC_ADMIN_PASSWORD", None)  # it has done its work; the servers do not get it
     try:
         # They inherit the lock: were this process killed, the folder stays locked while one of them still ends.
         code = run_together(_programs(), environment, [lock.fileno()])

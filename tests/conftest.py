@@ -88,6 +88,7 @@ def forget_everything() -> None:
 
     writer.close()
     numbering.take_tails()
+    numbering._local.__dict__.clear()  # this thread is another writer from here on
     kek.forget()
     system_keys.forget()
     keyring.forget_all()

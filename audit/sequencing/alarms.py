@@ -1,10 +1,11 @@
 """What the sequencer finds that must not be: said in the server's log, counted, and put on record.
 
 An alarm never stops the log. There is an end to it, too: of one step the first ``RECORDED`` have an entry each and
-the others one together, and what is wrong with the entry of an alarm is no longer put on record.
+the others one together, and what is wrong with the entry of an alarm itself has one in a minute.
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +22,8 @@ from ciphercanary.metrics import audit_alarms_total
 logger = logging.getLogger(__name__)
 
 RECORDED = 20
+AGAIN_SECONDS = 60.0
+_of_alarms_due = 0.0
 ACTOR = Actor.system("sequencer", Source.SCHEDULER)
 MORE = "more_alarms"
 
@@ -46,7 +49,7 @@ class Alarm:
     found: int | str
     log_id: int | None = None
     writer: str | None = None
-    is_recorded: bool = True
+    is_of_alarm: bool = False
 
     def __str__(self) -> str:
         where = f"entry {self.log_id}" if self.log_id is not None else "the tree"
@@ -78,12 +81,22 @@ def sound(alarms: Sequence[Alarm]) -> None:
         logger.error("audit log: %s", alarm)
     if len(alarms) > RECORDED:
         logger.error("audit log: %d alarms more", len(alarms) - RECORDED)
-    recorded = [alarm for alarm in alarms if alarm.is_recorded]
+    recorded = [alarm for alarm in alarms if not alarm.is_of_alarm or _is_due()]
     events = [alarm.event for alarm in recorded[:RECORDED]]
     if more := recorded[RECORDED:]:
         events.append(Event(action=actions.LOG_ALARMED, outcome=Outcome.ERROR, code=MORE, count=len(more)))
     for event in events:
         _record(event)
+
+
+def _is_due() -> bool:
+    """Whether something wrong with an alarm's entry is put on record: once in a while, or it would never end."""
+    global _of_alarms_due  # noqa: PLW0603 - one sequencer per process
+    now = time.monotonic()
+    if now < _of_alarms_due:
+        return False
+    _of_alarms_due = now + AGAIN_SECONDS
+    return True
 
 
 def _record(event: Event) -> None:

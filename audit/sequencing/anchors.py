@@ -98,6 +98,8 @@ class Anchoring:
 
     def __init__(self, anchors: Sequence[Anchor]) -> None:
         self._due = {anchor.name: 0.0 for anchor in anchors}
+        # Not asked of the receipts: whoever writes the database could have put them there.
+        self._taken: dict[str, int] = {}
         self._anchors = anchors
 
     def run(self, *, at_once: bool = False) -> None:
@@ -108,7 +110,7 @@ class Anchoring:
 
     def _bring(self, anchor: Anchor) -> None:
         checkpoint = latest_checkpoint()
-        if checkpoint is None or _has_taken(anchor, checkpoint):
+        if checkpoint is None or self._taken.get(anchor.name) == checkpoint.size:
             return
         pause = float(settings.CC_ANCHOR_SECONDS)
         try:
@@ -119,12 +121,9 @@ class Anchoring:
             logger.exception("the anchor %s did not take the checkpoint of %d", anchor.name, checkpoint.size)
             pause = min(pause, RETRY_SECONDS)
         else:
+            self._taken[anchor.name] = checkpoint.size
             _store(anchor, checkpoint, receipt)
         self._due[anchor.name] = time.monotonic() + pause
-
-
-def _has_taken(anchor: Anchor, checkpoint: AuditCheckpoint) -> bool:
-    return AuditReceipt.objects.filter(size=checkpoint.size, anchor=anchor.name).exists()
 
 
 def _store(anchor: Anchor, checkpoint: AuditCheckpoint, receipt: str) -> None:

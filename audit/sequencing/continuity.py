@@ -73,5 +73,5 @@ def _gap(number: Number, row: Row) -> Alarm:
         expected=expected,
         found=last or 0,
         log_id=row["id"],
-        is_recorded=row["action"] != actions.LOG_ALARMED,
+        is_of_alarm=row["action"] == actions.LOG_ALARMED,
     )

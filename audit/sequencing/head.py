@@ -7,7 +7,11 @@ and an auditor who holds one will ask.
 """
 
 import base64
+import fcntl
 import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,8 +67,31 @@ def read_head() -> Head | None:
 
 
 def write_head(head: Head) -> None:
-    """Remember it durably. Raises OSError."""
-    home.replace_private_file(_path(), head.encode())
+    """Remember it durably, unless more is remembered already. Raises OSError."""
+    with _alone():
+        try:
+            known = read_head()
+        except OlderDatabase:
+            known = None  # it says nothing any more
+        if known is None or known.size <= head.size:
+            home.replace_private_file(_path(), head.encode())
+
+
+def reset_head(head: Head) -> None:
+    """Remember this one instead, although it is smaller. Raises OSError."""
+    with _alone():
+        home.replace_private_file(_path(), head.encode())
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Two processes of this host sign one after the other, and might write in the other order."""
+    folder = os.open(settings.CC_HOME, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def check_head() -> None:
@@ -115,7 +142,7 @@ def accept_older_database(*, reason: str, actor: Actor) -> int:
         meta = {**remembered, "database_size": tree.size, "reason": reason}
         record(Event(action=actions.LOG_ROLLBACK_ACCEPTED, object_type="audit_log", meta=meta), actor)
     # After the commit: killed in between, the operator says it again.
-    write_head(Head(tree.size, bytes(tree.root)))
+    reset_head(Head(tree.size, bytes(tree.root)))
     return tree.size
 
 

@@ -126,5 +126,5 @@ def _altered(row: Row, found: str) -> Alarm:
         writer=str(row["writer"]),
         expected="the content of its MAC",
         found=found,
-        is_recorded=row["action"] != actions.LOG_ALARMED,
+        is_of_alarm=row["action"] == actions.LOG_ALARMED,
     )

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from audit import actions, export_files
+from audit.epoch import require_current
 from audit.errors import NoResult, ResultGone, TooManyExports
 from audit.events import Actor, Event
 from audit.export_filters import filters_of
@@ -17,13 +18,15 @@ from audit.export_formats import FILE_TYPES, ExportFormat
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport, Reader
 from audit.models.exports import AuditExportQuerySet
 from audit.selection import LogCriteria
-from audit.services.recording import record, record_alone
+from audit.services.recording import record
+from audit.stamps import EpochStamp
 from ciphercanary import jobs
 from ciphercanary.clock import database_now
 from ciphercanary.errors import Denied, Invalid, NotFound
 from ciphercanary.jobs import Status
 
-MOST_AT_ONCE = 20  # of one person: waiting, running, or with a file that is kept
+LOCK = int.from_bytes(b"cc-exprt")  # a bigint of our own among PostgreSQL's advisory locks
+MOST_EXPORTS = 20  # of one person: waiting, running, or with a file that is kept
 EVERYTHING = LogCriteria()
 
 
@@ -34,6 +37,8 @@ class Exporter(Reader, Protocol):
     def is_authenticated(self) -> bool: ...
     @property
     def actor(self) -> Actor: ...
+    @property
+    def stamp(self) -> EpochStamp | None: ...
     def require(self, word: str) -> None:
         """Raises Denied unless the permission is held."""
         ...
@@ -79,6 +84,7 @@ def request_export(*, principal: Exporter, export_format: str, criteria: LogCrit
         jobs.submit(export)
         meta = {"format": export.format, "filters": export.filters}
         record(event_of(export, actions.EXPORT_REQUESTED, meta=meta), principal.actor)
+        require_current(principal.stamp)
     return export
 
 
@@ -101,6 +107,7 @@ def cancel_export(*, principal: Exporter, export_id: UUID) -> AuditExport:
         export = find_export(principal=principal, export_id=export_id)
         jobs.cancel(export)
         record(event_of(export, actions.EXPORT_CANCELLED), principal.actor)
+        require_current(principal.stamp)
         export.refresh_from_db()
     return export
 
@@ -118,14 +125,16 @@ def find_result(*, principal: Exporter, export_id: UUID) -> Result:
 
 
 def open_result(*, principal: Exporter, result: Result) -> BinaryIO:
-    """The bytes, once it is on record that they leave. Raises ResultGone, AuditUnavailable."""
+    """The bytes, once it is on record that they leave. Raises ResultGone, AuditUnavailable, StaleDecision."""
     try:
         file = result.path.open("rb")
     except FileNotFoundError:
         raise ResultGone from None
     try:
         facts = {"size": result.export.size, "meta": {"sha256": result.export.sha256}}
-        record_alone(event_of(result.export, actions.EXPORT_DOWNLOADED, **facts), principal.actor)
+        with transaction.atomic(durable=True):
+            record(event_of(result.export, actions.EXPORT_DOWNLOADED, **facts), principal.actor)
+            require_current(principal.stamp)
     except BaseException:
         file.close()
         raise
@@ -145,9 +154,17 @@ def _require_whole_log(reach: str, criteria: LogCriteria) -> None:
         raise Denied("An export of tiles is of the whole log, and you may read your own entries only.")
 
 
+def _lock_orders() -> None:
+    """One order at a time until the transaction ends. On SQLite a transaction that writes is alone anyway."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+
+
 def _require_room(user_id: UUID | None, now: datetime) -> None:
     """Raises TooManyExports. The files lie beside the database, which must not run out of space."""
+    _lock_orders()  # or requests at the same moment would not see each other
     unfinished = Q(status__in=[Status.PENDING.value, Status.RUNNING.value])
     own = AuditExport.objects.filter(unfinished | Q(expires_at__gt=now), created_by=user_id)
-    if own.count() >= MOST_AT_ONCE:
-        raise TooManyExports
+    if own.count() >= MOST_EXPORTS:
+        raise TooManyExports(MOST_EXPORTS)

@@ -3,6 +3,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection
 
+from audit import numbering
 from audit.models import AuditLog, AuditPending, AuditTrail
 from tests.conftest import append_only_triggers_off, touches_database
 
@@ -15,6 +16,7 @@ def empty_log(request, root_of_trust):
             AuditLog.objects.all().delete()
             AuditTrail.objects.all().delete()
             AuditPending.objects.all().delete()
+        numbering._local.__dict__.clear()  # its numbers begin anew with the log
 
 
 @contextmanager

@@ -24,7 +24,9 @@ import pytest
 from django.db import connections, transaction
 
 from accounts.principals import Principal
+from accounts.services import disable_user
 from audit import actions, entries, export_files, exports, merkle, services
+from audit.errors import StaleDecision
 from audit.events import Actor, Event, Source
 from audit.export_formats import csv_line, guarded
 from audit.exporting import export_log
@@ -756,3 +758,21 @@ def wait_for_end(product, path, token):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return told
+
+
+def test_rights_that_have_ended_order_cancel_and_fetch_nothing(auditor):
+    """Whoever was authenticated a moment before his account was disabled is a moment late."""
+    finished = order(auditor)
+    work()
+    waiting = order(auditor)
+    result = services.find_result(principal=auditor.principal, export_id=finished)
+    disable_user(principal=Principal.system("test", Source.COMMAND), user_id=auditor.user.id)
+    late = {"principal": auditor.principal}
+
+    with pytest.raises(StaleDecision):
+        services.request_export(**late, export_format="jsonl", criteria=LogCriteria())
+    with pytest.raises(StaleDecision):
+        services.cancel_export(**late, export_id=waiting)
+    with pytest.raises(StaleDecision):
+        services.open_result(**late, result=result)
+    assert not AuditLog.objects.filter(action=actions.EXPORT_DOWNLOADED).exists()

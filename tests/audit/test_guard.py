@@ -1,6 +1,7 @@
 """Where the sequencer falls behind, operations wait for it; changes do not."""
 
 import time
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -85,6 +86,15 @@ def test_half_way_to_the_limit_the_noisiest_is_slowed_first():
     assert refused.value.retry_after == 1
 
 
+def test_whoever_writes_little_is_not_slowed_though_nobody_writes_more():
+    guard = LagGuard()
+    guard.admit([Ticket(decision("only one"))])
+    left_behind(LIMIT * 0.7)
+    guard._looked = 0.0
+
+    assert len(guard.admit([Ticket(decision("only one"))])) == 1
+
+
 def test_without_a_lag_nobody_is_slowed_however_noisy():
     guard = LagGuard()
     for _ in range(3):
@@ -102,3 +112,23 @@ def test_a_table_that_somebody_holds_is_not_waited_for_longer_than_a_few_seconds
         with pytest.raises(AuditUnavailable):
             writer.submit(decision()).result(20)
     assert time.monotonic() - began < 12
+
+
+def test_a_row_that_cannot_be_read_keeps_nobody_waiting():
+    """Whoever writes the database must not be able to end the thread of everybody's answers."""
+    if connection.vendor == "sqlite":
+        left_behind(1)
+        with append_only_triggers_off(), connection.cursor() as cursor:
+            cursor.execute("UPDATE audit_logs SET timestamp = 'no moment'")
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE audit_pending RENAME COLUMN log_id TO elsewhere")
+    try:
+        with suppress(AuditUnavailable):
+            writer.submit(decision()).result(10)
+    finally:
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("ALTER TABLE audit_pending RENAME COLUMN elsewhere TO log_id")
+    AuditPending.objects.all().delete()
+    assert writer.submit(decision()).result(10) == "quiet"

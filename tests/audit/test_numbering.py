@@ -10,6 +10,7 @@ from audit import numbering
 from audit.events import Actor, Event
 from audit.models import AuditLog
 from audit.services import record
+from tests.conftest import append_only_triggers_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -96,3 +97,12 @@ def test_a_forked_child_does_not_write_under_its_parents_name():
     assert os.read(reading, 16) != parent.bytes
     os.close(reading)
     os.close(writing)
+
+
+def test_a_number_is_not_given_again_where_its_row_was_removed():
+    with transaction.atomic():
+        removed = write().wseq
+    with append_only_triggers_off():
+        AuditLog.objects.all().delete()
+    with transaction.atomic():
+        assert write().wseq == removed + 1  # and so there is a gap, which the sequencer sees

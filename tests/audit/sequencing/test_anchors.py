@@ -16,6 +16,7 @@ from audit.sequencing import syslog
 from audit.sequencing.anchors import Anchoring, FileAnchor, SyslogAnchor, configured_anchors
 from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.sequencing.running import Sequencer, checkpoint_now
+from ciphercanary.clock import database_now
 from tests.audit.sequencing.log import write
 from tests.services.processes import free_port
 
@@ -150,14 +151,21 @@ def test_an_anchor_is_asked_at_most_once_in_its_time_and_then_for_the_newest(set
 
 def test_a_checkpoint_is_brought_once(tmp_path):
     new_checkpoint()
-    for _ in range(2):  # as after a restart
-        anchoring = Anchoring([FileAnchor(str(tmp_path / "file"))])
-        anchoring.run(at_once=True)
+    anchoring = Anchoring([FileAnchor(str(tmp_path / "file"))])
+    for _ in range(2):
         anchoring.run(at_once=True)
     assert AuditReceipt.objects.count() == 1
-    assert (tmp_path / "file").read_text().count(
-        "ciphercanary/"
-    ) == 3  # the origin, and one for each signature
+    # The origin, and one for each signature.
+    assert (tmp_path / "file").read_text().count("ciphercanary/") == 3
+
+
+def test_a_receipt_that_somebody_put_into_the_database_keeps_nothing_from_its_anchor(tmp_path):
+    checkpoint = new_checkpoint()
+    AuditReceipt.objects.create(
+        size=checkpoint.size, anchor="file", receipt="believe me", anchored_at=database_now()
+    )
+    Anchoring([FileAnchor(str(tmp_path / "file"))]).run(at_once=True)
+    assert (tmp_path / "file").read_text() == checkpoint.note + "\n"
 
 
 def test_an_anchor_that_fails_is_counted_and_tried_again(settings, tmp_path, caplog, monkeypatch):
