@@ -52,7 +52,7 @@ class _Verification:
         name = origin()
         self._keys = StoredKeys(name)
         trust = Trust(name, tuple(pinned or self._keys.keys), is_pinned=bool(pinned))
-        self._heads = Heads(trust, outside, remembered)
+        self._heads = Heads(trust, self._keys.keys, outside, remembered)
         self._trail = Trail()
         self._looks = (self._trail.look, self._keys.look, check_heartbeats)
         self._leaves = Leaves(self._heads, self._looks)

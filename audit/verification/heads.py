@@ -6,7 +6,6 @@ and those that the log publishes before a checkpoint that they signed, if they a
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,12 +19,14 @@ from audit.checkpoint import (
     open_publication,
 )
 from audit.models import AuditCheckpoint
+from audit.sequencing.checkpoint_keys import ALGORITHMS
 from audit.sequencing.head import HEAD_FILE, Head
 from audit.verification.findings import Finding, Kind
 from audit.verification.inspection import Inspection
 from audit.verification.reading import rows_of, spelled
 from ciphercanary.crypto import signing
 
+_KEY_ID_SIZE = 4
 NEVER = 2**63  # larger than the size of any tree
 
 
@@ -76,13 +77,24 @@ class Trust:
 
 
 class Heads:
-    """``next_size`` is the smallest size at which the tree has to be met."""
+    """``next_size`` is the smallest size at which the tree has to be met.
 
-    def __init__(self, trust: Trust, outside: Sequence[OutsideCheckpoint], remembered: Head | None) -> None:
+    ``stored_keys`` are those of this installation: what is stored was signed by one of each algorithm, and by nobody
+    else, whoever is trusted.
+    """
+
+    def __init__(
+        self,
+        trust: Trust,
+        stored_keys: Sequence[VerifierKey],
+        outside: Sequence[OutsideCheckpoint],
+        remembered: Head | None,
+    ) -> None:
         self.signed_size = 0  # of the largest checkpoint that holds
         self.held = 0  # checkpoints that hold
         self._agreed = 0  # the same of those from outside: whoever has the keys can sign the stored ones anew
         self._trust = trust
+        self._stored_keys = {(key.name, key.key_id): key for key in stored_keys}
         self._outside = outside
         self._remembered = remembered
         self._published: list[tuple[int, Inspection]] = []
@@ -183,20 +195,39 @@ class Heads:
         self.signed_size = size
         if note.is_from_outside:
             self._agreed = size
-        elif set(_signed_moments(note.text, self._trust.keys)) - {note.signed_at}:
-            yield Finding(Kind.CHECKPOINT, f"{note.name} was not signed when its row says")
+        else:
+            yield from self._check_signatures(note)
         covered = [entry for index, entry in self._published if index < size]
         self._published = [(index, entry) for index, entry in self._published if index >= size]
         for entry in covered if self._trust.is_pinned else ():
             self._trust = self._trust.with_published(entry)
 
+    def _check_signatures(self, note: _Note) -> Iterator[Finding]:
+        """Of a stored checkpoint that holds: a line that nobody can verify would count for nothing, unnoticed."""
+        lines = [line.split(" ") for line in note.text.rpartition("\n\n")[2].splitlines()]
+        signed = [(name, decode_base64(signature)) for _, name, signature in lines]
+        keys = [self._stored_keys.get((name, octets[:_KEY_ID_SIZE])) for name, octets in signed]
+        if sorted(key.algorithm if key else "" for key in keys) != sorted(ALGORITHMS):
+            yield Finding(Kind.CHECKPOINT, f"{note.name} has not the signatures of its log, and no others")
+            return
+        try:
+            open_note(note.text, list(self._stored_keys.values()))
+        except CheckpointInvalid as error:
+            yield Finding(Kind.CHECKPOINT, f"{note.name} does not count: {error}")
+            return
+        [moment] = [_moment(octets) for key, (_, octets) in zip(keys, signed, strict=True) if _is_dated(key)]
+        if moment != note.signed_at:
+            yield Finding(Kind.CHECKPOINT, f"{note.name} was not signed when its row says")
 
-def _signed_moments(note: str, keys: Sequence[VerifierKey]) -> Iterator[str]:
-    """The moments, in whole seconds, that ML-DSA-44 signed (C2SP tlog-cosignature); ``note`` has been opened."""
-    ids = {key.key_id for key in keys if key.algorithm == signing.ML_DSA_44}
-    for line in note.rpartition("\n\n")[2].splitlines():
-        octets = decode_base64(line.rpartition(" ")[2])
-        if octets[:4] not in ids:
-            continue
-        with suppress(ValueError, OverflowError, OSError):  # beyond the year 9999: no row says so
-            yield format_timestamp(datetime.fromtimestamp(int.from_bytes(octets[4:12]), UTC))
+
+def _is_dated(key: VerifierKey | None) -> bool:
+    return key is not None and key.algorithm == signing.ML_DSA_44
+
+
+def _moment(octets: bytes) -> str:
+    """When ML-DSA-44 signed, in whole seconds (C2SP tlog-cosignature)."""
+    stamp = int.from_bytes(octets[_KEY_ID_SIZE : _KEY_ID_SIZE + 8])
+    try:
+        return format_timestamp(datetime.fromtimestamp(stamp, UTC))
+    except (ValueError, OverflowError, OSError):
+        return "beyond the year 9999"

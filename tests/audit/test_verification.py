@@ -434,6 +434,23 @@ def test_when_a_checkpoint_was_signed_is_what_was_signed(log):
     assert "when its row says" in report.findings[0].text
 
 
+def test_no_character_of_a_stored_checkpoint_can_be_altered_not_even_to_make_a_signature_nobodys(log):
+    row = AuditCheckpoint.objects.order_by("-size")[0]
+    second = row.note.index("\n— ", row.note.index("\n— ") + 1)
+    altered_unnoticed = []
+    with without_triggers():
+        for at in [*range(0, second, 17), *range(second + 1, second + 80, 3), len(row.note) - 2]:
+            char = "x" if row.note[at] != "x" else "y"
+            note = f"{row.note[:at]}{char}{row.note[at + 1 :]}"
+            AuditCheckpoint.objects.filter(size=row.size).update(note=note)
+            if not verify_log().is_altered:
+                altered_unnoticed.append(at)
+        for note in (row.note[: second + 1], row.note + row.note[second + 1 :]):
+            AuditCheckpoint.objects.filter(size=row.size).update(note=note)
+            assert kinds(verify_log()) == {Kind.CHECKPOINT}
+    assert altered_unnoticed == []
+
+
 def test_checkpoints_kept_outside_count_only_if_they_were_signed(log):
     note = AuditCheckpoint.objects.order_by("size")[0].note
     good = OutsideCheckpoint.parse("good", note)

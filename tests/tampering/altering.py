@@ -64,13 +64,22 @@ class Cell:
 
 @contextmanager
 def without_triggers() -> Iterator[None]:
-    """The owner takes them off, on SQLite also the checks, and nobody can tell afterwards."""
+    """The owner takes them off, and the checks of values, and nobody can tell afterwards."""
     if connection.vendor == "postgresql":
+        checks = query(
+            "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint "
+            "WHERE contype = 'c' AND conrelid::regclass::text = ANY(%s)",
+            [list(TABLES)],
+        )
         for table in TABLES:
             execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        for table, name, _ in checks:
+            execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
         try:
             yield
         finally:
+            for table, name, definition in checks:
+                execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
             for table in TABLES:
                 execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
         return

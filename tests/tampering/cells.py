@@ -139,10 +139,10 @@ def flipped(octets: bytes, chance: random.Random) -> bytes:
 
 def another_number(field: models.Field, before: int | None, chance: random.Random) -> int:
     # What is unique, or named elsewhere, goes where nothing is yet: two alike the database would refuse.
+    if isinstance(field, models.PositiveSmallIntegerField):
+        return before + 50
     if field.primary_key or field.name in {"wseq", "log_id", "number"}:
         return FAR + (before or 0)
-    if field.name == "level":
-        return before + 50
     return chance.choice([(before or 0) + 1, (before or 0) + 4096])
 
 
