@@ -2,17 +2,20 @@
 
 Django's own ASGI handler gives every request a thread and a database connection without limit. Here a fixed
 number of lasting threads serves them, each keeping its connection; what waits is bounded too, and answered
-503 beyond that. The body is read whole, within a limit, before a thread is taken: a slow sender occupies none.
+503 beyond that. The body is read whole, within a limit, before a thread is taken: a slow sender occupies none. A file
+is sent block by block when its thread is free again: a slow reader occupies none, and no memory.
 """
 
 import asyncio
 import io
 import json
+import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, BinaryIO
 from wsgiref.types import WSGIApplication
 
 from ciphercanary import problems, request_ids
@@ -24,6 +27,7 @@ type Headers = list[tuple[bytes, bytes]]
 type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 WAITING_PER_THREAD = 32
+BLOCK = 256 * 1024  # bytes of a file that are in memory at once
 # Django's middleware has not seen a refused request: what it would have set, where it matters.
 REFUSAL_HEADERS = [
     (b"content-type", b"application/problem+json"),
@@ -80,22 +84,29 @@ class WsgiBridge:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await self._read_body(receive)
-            answer = await self._run_in_thread(scope, body)
+            with self._place():
+                answer = await self._run_in_thread(scope, body)
         except ProtocolError as error:
             await _refuse(scope, send, error)
         except ClientGone:
             return
         else:
+            # Outside: whoever reads slowly keeps no place from others either.
             await _answer(scope, send, *answer)
 
-    async def _run_in_thread(self, scope: Scope, body: bytes) -> tuple[int, Headers, bytes]:
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of those for requests in flight. Raises OVERLOADED."""
         if self._in_flight >= self._capacity:
             raise OVERLOADED
         self._in_flight += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, scope, body)
+            yield
         finally:
             self._in_flight -= 1
+
+    async def _run_in_thread(self, scope: Scope, body: bytes) -> tuple[int, Headers, bytes | BinaryIO]:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, scope, body)
 
     async def _read_body(self, receive: Receive) -> bytes:
         """The whole body. What all clients together have sent of bodies not yet complete is bounded, too."""
@@ -124,17 +135,47 @@ class WsgiBridge:
         self._buffered += len(part)
         return bool(message.get("more_body"))
 
-    def _run(self, scope: Scope, body: bytes) -> tuple[int, Headers, bytes]:
+    def _run(self, scope: Scope, body: bytes) -> tuple[int, Headers, bytes | BinaryIO]:
         """Call the application in this thread; closing the answer here ends Django's request in it, too."""
         answer = _Answer()
         parts: Iterable[bytes] = self._application(environ(scope, body), answer.start)
         try:
-            content = b"".join(parts)
+            content = parts.on_disk() if isinstance(parts, FileAnswer) else None
+            if content is None:
+                return answer.status, answer.headers, b"".join(parts)
         finally:
             close = getattr(parts, "close", None)
             if close:
                 close()
         return answer.status, answer.headers, content
+
+
+class FileAnswer:
+    """PEP 3333's ``wsgi.file_wrapper``: an application that answers with one has the file sent."""
+
+    def __init__(self, file: Any, block_size: int = BLOCK) -> None:
+        self._file, self._block_size = file, block_size
+
+    def __iter__(self) -> Iterator[bytes]:
+        while block := self._file.read(self._block_size):
+            yield block
+
+    def on_disk(self) -> BinaryIO | None:
+        """The file once more, from where it stands, to be read when the application has closed its own.
+
+        None where it is no file of the system: a part of one, say.
+        """
+        try:
+            copy = os.fdopen(os.dup(self._file.fileno()), "rb")
+        except (AttributeError, OSError):
+            return None
+        copy.seek(self._file.tell())
+        return copy
+
+    def close(self) -> None:
+        close = getattr(self._file, "close", None)
+        if close:
+            close()
 
 
 class _Answer:
@@ -182,6 +223,7 @@ def environ(scope: Scope, body: bytes) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
+        "wsgi.file_wrapper": FileAnswer,
     }
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").upper(), raw_value.decode("latin-1")
@@ -210,8 +252,16 @@ async def _refuse(scope: Scope, send: Send, error: ProtocolError) -> None:
     await _answer(scope, send, error.status.value, headers, body)
 
 
-async def _answer(scope: Scope, send: Send, status: int, headers: Headers, content: bytes) -> None:
+async def _answer(scope: Scope, send: Send, status: int, headers: Headers, content: bytes | BinaryIO) -> None:
+    start = {"type": "http.response.start", "status": status, "headers": headers}
     # A body after HEAD would be read as the beginning of the next answer (RFC 9110 section 9.3.2).
-    content = b"" if scope["method"] == "HEAD" else content
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    has_body = scope["method"] != "HEAD"
+    if isinstance(content, bytes):
+        await send(start)
+        await send({"type": "http.response.body", "body": content if has_body else b""})
+        return
+    with content:
+        await send(start)
+        while has_body and (block := await asyncio.to_thread(content.read, BLOCK)):
+            await send({"type": "http.response.body", "body": block, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})

@@ -1,6 +1,7 @@
 """The bridge from ASGI to WSGI, driven as a server drives it, with a WSGI application of the test's own."""
 
 import asyncio
+import io
 import json
 import threading
 import time
@@ -365,3 +366,83 @@ def test_the_write_callable_of_old_is_refused():
     client = Client()
     with pytest.raises(TypeError, match="return the body"):
         serve(writes, client)
+
+
+class Files:
+    """A WSGI application that answers with a file, as Django's handler does for a ``FileResponse``."""
+
+    def __init__(self, path, size):
+        self.path, self.size = path, size
+        self.closed = 0
+
+    def __call__(self, environment, start_response):
+        start_response("200 OK", [("Content-Length", str(self.size))])
+        file = self.path.open("rb")
+        answer = environment["wsgi.file_wrapper"](file, 4096)
+        close = answer.close
+
+        def close_and_count():
+            self.closed += 1
+            close()
+
+        answer.close = close_and_count
+        return answer
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(bytes(range(256)) * 4096)
+    return path
+
+
+def test_a_file_is_sent_block_by_block_after_the_application_is_done(file, monkeypatch):
+    monkeypatch.setattr(bridge, "BLOCK", 100_000)
+    content = file.read_bytes()
+    application = Files(file, len(content))
+    client = Client()
+    serve(application, client)
+    assert client.body == content
+    sizes = [len(message["body"]) for message in client.sent[1:]]
+    assert sizes == [100_000] * 10 + [len(content) - 1_000_000, 0]
+    assert [message.get("more_body", False) for message in client.sent[1:]] == [True] * 11 + [False]
+    assert application.closed == 1
+
+
+def test_of_a_file_a_head_request_gets_nothing(file):
+    client = Client()
+    serve(Files(file, 7), client, method="HEAD")
+    assert client.headers[b"content-length"] == b"7"
+    assert client.body == b""
+
+
+def test_a_slow_reader_of_a_file_holds_no_thread(file, monkeypatch):
+    monkeypatch.setattr(bridge, "BLOCK", 100_000)
+
+    class Slow(Client):
+        async def send(self, message):
+            await super().send(message)
+            if len(self.sent) == 2:
+                await asyncio.wait_for(others_done.wait(), 10)
+
+    class Counted(Client):
+        async def send(self, message):
+            await super().send(message)
+            if not message.get("more_body", message["type"] == "http.response.start"):
+                others_done.set()
+
+    others_done = asyncio.Event()
+    slow, other = Slow(), Counted()
+    serve(Files(file, 1), slow, other, threads=1)
+    assert slow.body == other.body == file.read_bytes()
+
+
+def test_what_is_no_file_of_the_system_is_sent_whole():
+    client = Client()
+    serve(
+        lambda environment, start: (
+            start("200 OK", []) and environment["wsgi.file_wrapper"](io.BytesIO(b"x" * 10_000), 4096)
+        ),
+        client,
+    )
+    assert client.body == b"x" * 10_000
