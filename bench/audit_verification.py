@@ -1,0 +1,146 @@
+"""How long it takes to verify, export and verify elsewhere a log of very many entries.
+
+    python -m tests.services python -m bench.audit_verification 1000000
+
+measures on PostgreSQL; without ``tests.services``, on SQLite. The rows are made by the product's own builder, with
+their MACs; of forty, one is a change of two rows of the trail.
+"""
+
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.product import ROOT
+from tests.revocation.campaign import database_of_our_own
+
+BATCH = 5_000
+CHANGES_IN_A_BATCH = 125
+MEGABYTE = 1024  # of the KiB that the kernel counts in
+
+
+def main() -> None:
+    entries = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    with database_of_our_own(), tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        from django.db import connection
+
+        print(f"{connection.vendor}, {entries} entries")
+        with timed("write and sequence"):
+            write(entries)
+        verify()
+        export(Path(folder))
+
+
+def write(entries: int) -> None:
+    from audit.sequencing.checkpointing import sign_checkpoint
+    from audit.sequencing.step import sequence_step
+
+    chance = random.Random(1)  # noqa: S311 - which keys is no secret
+    for _ in range(entries // BATCH):
+        write_batch(chance)
+        while sequence_step():
+            pass
+        sign_checkpoint()
+
+
+def write_batch(chance: random.Random) -> None:
+    from django.db import transaction
+
+    from audit.entry_rows import entry_row, insert_rows
+    from audit.events import Actor, Event, RowChange, Source
+    from audit.services import record
+    from ciphercanary.clock import database_now
+
+    actor = Actor(
+        user_id=uuid.UUID(int=chance.randrange(20), version=4),
+        actor_type="user",
+        actor_name="dora",
+        auth_method="password+totp",
+        token_id="3f9d1c7a",  # noqa: S106 - the id of one, not a token
+        client_ip="192.0.2.7",
+        user_agent="python-requests/2.32",
+        source=Source.API,
+        request_id=f"req-{chance.getrandbits(48):x}",
+    )
+    now, writer = database_now(), uuid.uuid4()
+    rows = [
+        entry_row(
+            Event(
+                action=chance.choice(["crypto.message.encrypted", "crypto.message.decrypted"]),
+                object_type="key",
+                object_id=str(uuid.UUID(int=chance.randrange(100), version=4)),
+                object_version=chance.randrange(1, 4),
+                size=64,
+                meta={"mode": "gcm"},
+            ),
+            actor,
+            at=now,
+            writer=writer,
+            wseq=number,
+        )
+        for number in range(1, BATCH - CHANGES_IN_A_BATCH + 1)
+    ]
+    with transaction.atomic():
+        insert_rows(rows)
+        for number in range(CHANGES_IN_A_BATCH):
+            changes = [RowChange.inserted("keys", number, {"name": "a", "uses": number}) for _ in range(2)]
+            record(
+                Event(action="keys.key.created", object_type="key", object_id=str(number)),
+                actor,
+                changes=changes,
+            )
+
+
+def verify() -> None:
+    from audit.verification import verify_log
+
+    with timed("verify_log") as took:
+        report = verify_log()
+    if report.is_altered:
+        sys.exit(f"a false alarm: {report.findings}")
+    print(
+        f"    {report.size} entries, {report.changed_rows} changed rows, {report.checkpoints} checkpoints: "
+        f"{report.size / took():.0f} entries/s"
+    )
+
+
+def export(folder: Path) -> None:
+    from audit.exporting import export_log
+    from audit.sequencing.checkpoint_keys import trusted_keys
+
+    with timed("export_log"):
+        summary = export_log(folder / "export")
+    size = sum(path.stat().st_size for path in (folder / "export").rglob("*") if path.is_file())
+    print(f"    {size / 2**20:.0f} MiB")
+    keys = [argument for key in trusted_keys() for argument in ("--key", key.vkey)]
+    command = [sys.executable, ROOT / "bin" / "ccverify", "verify-export", folder / "export", *keys]
+    with timed("ccverify verify-export") as took:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"a false alarm: {done.stdout}{done.stderr}")
+    print(f"    {summary.size / took():.0f} entries/s, {peak(resource.RUSAGE_CHILDREN)} MiB")
+
+
+@contextmanager
+def timed(what: str) -> Iterator:
+    began, cpu = time.perf_counter(), time.process_time()
+    yield lambda: took
+    took = time.perf_counter() - began
+    print(
+        f"{what:<24} {took:8.1f} s, {time.process_time() - cpu:8.1f} s of this process; peak {peak(resource.RUSAGE_SELF)} MiB"
+    )
+    sys.stdout.flush()
+
+
+def peak(who: int) -> int:
+    return resource.getrusage(who).ru_maxrss // MEGABYTE
+
+
+if __name__ == "__main__":
+    main()
