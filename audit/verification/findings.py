@@ -26,6 +26,7 @@ class Kind(StrEnum):
     USAGE = "usage"
     OLDER = "older_database"
     RECEIPT = "receipt"
+    ALARM = "alarm"  # that the log itself tells of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Report:
     checkpoints: int = 0  # that hold, those from outside included
     waiting: int = 0  # rows that are not yet sequenced
     changed_rows: int = 0  # of the trail
-    alarms: int = 0  # that the sequencer put on record
+    alarms: int = 0  # that the log tells of, the known ones included
     counts: Counter[Kind] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
     first_bad: Finding | None = None

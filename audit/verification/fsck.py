@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from audit import actions
 from audit.checkpoint import VerifierKey
 from audit.errors import OlderDatabase
-from audit.models import AuditLog
 from audit.sequencing.checkpoint_keys import origin
 from audit.sequencing.head import Head, read_head
+from audit.verification.alarms import Alarms
 from audit.verification.completeness import check_heartbeats, check_lists, check_sequences
 from audit.verification.findings import Finding, Kind, Report
 from audit.verification.heads import Heads, OutsideCheckpoint, Trust
@@ -27,18 +26,19 @@ def verify_log(
     *,
     outside: Sequence[OutsideCheckpoint] = (),
     pinned: Sequence[VerifierKey] = (),
+    known_alarms: int = 0,
     progress: Progress = lambda _done, _total: None,
 ) -> Report:
     """Everything, as of one moment, while others write; what is wrong stands in the report.
 
     ``outside`` are checkpoints that the log must agree with. Where keys are ``pinned``, only they and those they
-    vouch for sign. Raises TransactionManagementError inside a transaction, KekUnavailable and UnwrapFailed where
+    vouch for sign. The first ``known_alarms`` of the log are no findings. Raises TransactionManagementError inside a transaction, KekUnavailable and UnwrapFailed where
     MACs cannot be checked, django.db.Error, OSError, and what ``progress`` raises.
     """
     report = Report()
     remembered = _read_head(report)  # before the snapshot: it is written after what it tells of
     with reading():
-        verification = _Verification(outside, pinned, remembered)
+        verification = _Verification(outside, pinned, known_alarms, remembered)
         for finding in verification.run(progress):
             report.add(finding)
         verification.conclude(report)
@@ -47,14 +47,19 @@ def verify_log(
 
 class _Verification:
     def __init__(
-        self, outside: Sequence[OutsideCheckpoint], pinned: Sequence[VerifierKey], remembered: Head | None
+        self,
+        outside: Sequence[OutsideCheckpoint],
+        pinned: Sequence[VerifierKey],
+        known_alarms: int,
+        remembered: Head | None,
     ) -> None:
         name = origin()
         self._keys = StoredKeys(name)
         trust = Trust(name, tuple(pinned or self._keys.keys), is_pinned=bool(pinned))
         self._heads = Heads(trust, self._keys.keys, outside, remembered)
         self._trail = Trail()
-        self._looks = (self._trail.look, self._keys.look, check_heartbeats)
+        self._alarms = Alarms(known_alarms)
+        self._looks = (self._trail.look, self._keys.look, self._alarms.look, check_heartbeats)
         self._leaves = Leaves(self._heads, self._looks)
 
     def run(self, progress: Progress) -> Iterator[Finding]:
@@ -75,7 +80,7 @@ class _Verification:
         report.signed_size, report.checkpoints = self._heads.signed_size, self._heads.held
         report.changed_rows = self._trail.rows
         report.waiting = number_of("SELECT count(*) FROM audit_pending")
-        report.alarms = AuditLog.objects.filter(action=actions.LOG_ALARMED).count()
+        report.alarms = self._alarms.count
 
 
 def _read_head(report: Report) -> Head | None:

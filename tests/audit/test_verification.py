@@ -291,7 +291,7 @@ def test_the_end_of_a_writer_that_was_removed_before_it_was_sequenced_is_told_by
 
     report = verify_log()
 
-    assert Kind.SEQUENCE_GAP in kinds(report)
+    assert kinds(report) == {Kind.SEQUENCE_GAP, Kind.ALARM}
     assert "heartbeat" in " ".join(finding.text for finding in report.findings)
 
 
@@ -565,6 +565,27 @@ def test_it_runs_while_others_write_and_sequence_without_a_false_alarm(log):
 
     assert [report.findings for report in seen] == [[]] * 8
     assert seen[-1].size > seen[0].size
+
+
+def test_an_alarm_may_be_the_only_trace_and_is_a_finding_until_somebody_knows_it(log, capsys):
+    log.operate(1)
+    [(last,)] = query("SELECT max(id) FROM audit_logs")
+    altered("DELETE FROM audit_logs WHERE id = %s", last)
+    sequence()
+    sign()
+    log.operate(1)
+    place = AuditLeaf.objects.get(
+        log_id=AuditLog.objects.get(action="audit.log.alarmed", code="entry_missing").id
+    ).idx
+
+    report = verify_log()
+
+    assert Kind.ALARM in kinds(report)
+    assert (place, place) in {(finding.first, finding.last) for finding in report.findings}
+    alarms = report.alarms
+    assert Kind.ALARM not in kinds(verify_log(known_alarms=alarms))
+    assert verify_log(known_alarms=alarms - 1).counts[Kind.ALARM] == 1
+    assert f"{alarms} alarms stand in the log" in command("--known-alarms", str(alarms), capsys=capsys)[1]
 
 
 # --- The command

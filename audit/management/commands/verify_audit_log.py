@@ -36,6 +36,13 @@ class Command(BaseCommand):
             metavar="VKEY",
             help="trust this key, or the keys in this file, and not those of the database; may be repeated",
         )
+        parser.add_argument(
+            "--known-alarms",
+            type=int,
+            default=0,
+            metavar="N",
+            help="the first N alarms that the log tells of have been looked into, and are no findings",
+        )
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
 
     def execute(self, *args: Any, **options: Any) -> str | None:
@@ -57,12 +64,18 @@ class Command(BaseCommand):
         *_args: Any,
         checkpoint: list[str],
         key: list[str],
+        known_alarms: int,
         as_json: bool,
         **_options: Any,
     ) -> None:
         outside = [_read_checkpoint(name) for name in checkpoint]
         pinned = [vkey for given in key for vkey in _read_keys(given)]
-        report = verify_log(outside=outside, pinned=pinned, progress=EveryFewSeconds(self.stderr.write))
+        report = verify_log(
+            outside=outside,
+            pinned=pinned,
+            known_alarms=known_alarms,
+            progress=EveryFewSeconds(self.stderr.write),
+        )
         self.stdout.write(json.dumps(report.as_json()) if as_json else "\n".join(_lines(report)))
         if report.is_altered:
             raise _Altered("The audit log was altered.", returncode=ALTERED)
@@ -86,7 +99,7 @@ def _lines(report: Report) -> list[str]:
     lines.append(f"{report.checkpoints} checkpoints hold, the largest of {report.signed_size} entries")
     lines.append(f"{report.waiting} entries are not yet sequenced")
     if report.alarms:
-        lines.append(f"{report.alarms} alarms of the sequencer stand in the log, as audit.log.alarmed")
+        lines.append(f"{report.alarms} alarms stand in the log, as audit.log.alarmed or rollback_accepted")
     return lines
 
 
