@@ -12,8 +12,9 @@ from itertools import batched
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 
-from audit import actions, export_files, tree
+from audit import actions, export_files, heartbeats, tree
 from audit.checkpoint import CheckpointInvalid, open_note
 from audit.entries import ENTRY_FIELDS
 from audit.errors import ExportNotWritten
@@ -73,6 +74,8 @@ def run(export: AuditExport, progress: Progress) -> Columns:
 
 def ended(export: AuditExport) -> None:
     """Put on record how the job ended. Whoever cancelled one has done so himself."""
+    # A worker's process may do nothing else for long: the end of its sequence is told with each job.
+    transaction.on_commit(heartbeats.beat)
     # Done for the asker, who need not be there any more.
     actor = replace(Actor(**export.actor_facts), source=Source.SCHEDULER)
     meta = {"format": export.format}

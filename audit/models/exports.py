@@ -68,10 +68,6 @@ class AuditExport(Job):
             ),
         ]
 
-    @property
-    def has_result(self) -> bool:
-        return self.status == Status.SUCCEEDED
-
     def is_kept(self, now: datetime) -> bool:
         """Whether the result may still be fetched."""
         return self.expires_at is not None and now < self.expires_at

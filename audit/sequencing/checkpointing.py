@@ -6,11 +6,11 @@ from itertools import groupby
 from django.db.models import Max
 from django.db.models.functions import TruncHour
 
-from audit import merkle
+from audit import actions, merkle
 from audit.checkpoint import Checkpoint, open_note, sign_note
 from audit.errors import CheckpointRefused, OlderDatabase
 from audit.merkle import HASH_SIZE, Frontier, HashReader
-from audit.models import AuditCheckpoint, AuditLeaf, AuditReceipt, AuditTree
+from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditReceipt, AuditTree
 from audit.sequencing.checkpoint_keys import active_signers, origin, trusted_keys
 from audit.sequencing.head import Head, read_head, require_not_older, write_head
 from audit.sequencing.leadership import leading
@@ -103,8 +103,20 @@ def _require_leaves(first: int, size: int) -> None:
         raise ValueError(f"of {size} leaves {size - known} are missing")
 
 
+def _last_of_keys() -> list[int]:
+    """The sizes of the checkpoints after which the keys were exchanged."""
+    rotated = AuditLog.objects.filter(action=actions.CHECKPOINT_KEY_ROTATED).values_list(
+        "timestamp", flat=True
+    )
+    before = [
+        AuditCheckpoint.objects.filter(signed_at__lte=moment).order_by("-size").first() for moment in rotated
+    ]
+    return [checkpoint.size for checkpoint in before if checkpoint]
+
+
 def thin_out_checkpoints() -> int:
-    """Of those older than a day keep the last of each hour, and what an anchor has taken; how many have gone.
+    """Of those older than a day keep the last of each hour, what an anchor has taken, and the last of each pair of
+    keys, by which whoever pinned them follows to the next pair; how many have gone.
 
     What one of the others said, the next one says, too.
     """
@@ -118,7 +130,8 @@ def thin_out_checkpoints() -> int:
     )
     anchored = AuditReceipt.objects.values("size")
     # Read first: on SQLite nobody else writes while a statement deletes.
-    sizes = list(old.exclude(size__in=last_of_hour).exclude(size__in=anchored).values_list("size", flat=True))
+    gone = old.exclude(size__in=last_of_hour).exclude(size__in=anchored).exclude(size__in=_last_of_keys())
+    sizes = list(gone.values_list("size", flat=True))
     for begin in range(0, len(sizes), 1000):
         AuditCheckpoint.objects.filter(size__in=sizes[begin : begin + 1000]).delete()
     return len(sizes)

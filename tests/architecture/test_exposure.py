@@ -112,6 +112,7 @@ def test_the_log_is_read_through_visible_to():
         "audit/lag.py",
         "audit/sequencing/checkpoint_keys.py",
         "audit/sequencing/continuity.py",
+        "audit/sequencing/checkpointing.py",
         "audit/sequencing/step.py",
     }
     assert {place[0] for place in places(product_files(), bypasses_visibility("AuditTrail"))} == {

@@ -7,19 +7,22 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from audit import merkle
+from audit import actions, merkle
 from audit.checkpoint import CheckpointInvalid, VerifierKey, open_note
 from audit.errors import CheckpointRefused
-from audit.models import AuditCheckpoint, AuditReceipt, AuditTree, CheckpointKey
+from audit.events import Actor, Event
+from audit.models import AuditCheckpoint, AuditLog, AuditReceipt, AuditTree, CheckpointKey
 from audit.sequencing.checkpoint_keys import origin, trusted_keys
 from audit.sequencing.checkpointing import sign_checkpoint, thin_out_checkpoints
 from audit.sequencing.leadership import leading
 from audit.sequencing.running import Checkpointing, Sequencer, checkpoint_now
 from audit.sequencing.step import sequence_step
+from audit.services import record_alone
 from audit.tree import ALTERED, database_reader, latest_checkpoint
 from ciphercanary.clock import database_now
 from ciphercanary.models import Instance
 from tests.audit.sequencing.log import alarms, altered, leaves_of_rows, sequence_all, write, write_many
+from tests.conftest import append_only_triggers_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -254,3 +257,18 @@ def test_of_old_checkpoints_the_last_of_each_hour_and_the_anchored_ones_are_kept
     assert thin_out_checkpoints() == 2
     assert sorted(AuditCheckpoint.objects.values_list("size", flat=True)) == [20, 30, 50, 60, 70, 80]
     assert thin_out_checkpoints() == 0
+
+
+def test_the_last_checkpoint_of_former_keys_is_kept():
+    """Without it nobody who pinned them could follow to the keys that came after."""
+    now = database_now().replace(minute=59, second=0, microsecond=0)
+    AuditCheckpoint.objects.bulk_create(
+        AuditCheckpoint(size=size, note="", signed_at=now - timedelta(minutes=minutes))
+        for size, minutes in {10: 2910, 20: 2900, 30: 2890}.items()
+    )
+    rotated = record_alone(Event(action=actions.CHECKPOINT_KEY_ROTATED), Actor.system("test", "command"))
+    with append_only_triggers_off():
+        AuditLog.objects.filter(pk=rotated.pk).update(timestamp=now - timedelta(minutes=2899))
+
+    assert thin_out_checkpoints() == 1
+    assert sorted(AuditCheckpoint.objects.values_list("size", flat=True)) == [20, 30]
