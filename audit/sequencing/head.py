@@ -26,7 +26,7 @@ from audit.sequencing.leadership import leading
 from audit.services import record
 from audit.tree import database_reader, read_tree
 from ciphercanary import home
-from ciphercanary.errors import Conflict
+from ciphercanary.errors import Conflict, Invalid
 
 logger = logging.getLogger(__name__)
 
@@ -134,8 +134,10 @@ def require_not_older(head: Head, size: int, read: HashReader) -> None:
 def accept_older_database(*, reason: str, actor: Actor) -> int:
     """Put on record that the database is older than what this host remembers, and remember the database.
 
-    The size of its tree. Raises Conflict where there is nothing to accept.
+    The size of its tree. Raises Invalid without a reason, and Conflict where there is nothing to accept.
     """
+    if not reason.strip():
+        raise Invalid("Give a reason: it stands in the log, for auditors to read.")
     with leading(waits=True):
         tree = read_tree()
         remembered = _refused_head(tree.size)

@@ -51,7 +51,7 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             raise CommandError("Interrupted: nothing is known.", returncode=COULD_NOT_RUN) from None
         except CommandError as error:
-            error.returncode = error.returncode if isinstance(error, _Altered) else COULD_NOT_RUN
+            error.returncode = error.returncode if isinstance(error, AuditLogAltered) else COULD_NOT_RUN
             raise
         except DomainError as error:
             raise CommandError(error.detail, returncode=COULD_NOT_RUN) from error
@@ -78,10 +78,10 @@ class Command(BaseCommand):
         )
         self.stdout.write(json.dumps(report.as_json()) if as_json else "\n".join(_lines(report)))
         if report.is_altered:
-            raise _Altered("The audit log was altered.", returncode=ALTERED)
+            raise AuditLogAltered("The audit log was altered.", returncode=ALTERED)
 
 
-class _Altered(CommandError):
+class AuditLogAltered(CommandError):
     pass
 
 

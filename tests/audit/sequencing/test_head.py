@@ -13,7 +13,7 @@ from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.head import Head, accept_older_database, check_head, read_head, write_head
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
-from ciphercanary.errors import Conflict
+from ciphercanary.errors import Conflict, Invalid
 from tests.audit.sequencing.log import ACTOR, altered, sequence_all, write, write_many
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -166,3 +166,8 @@ def test_a_head_that_cannot_be_written_leaves_nothing_behind():
         write_head(Head(6, b"x" * 32))
     head_file().rmdir()
     assert list(settings.CC_HOME.glob(".unfinished-*")) == []
+
+
+def test_nothing_is_accepted_without_a_reason():
+    with pytest.raises(Invalid, match="Give a reason"):
+        accept_older_database(reason=" ", actor=ACTOR)
