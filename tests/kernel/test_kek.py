@@ -6,6 +6,7 @@ from django.conf import settings
 from django.test import override_settings
 
 from accounts.models import SigningKey
+from audit.models import CheckpointKey
 from ciphercanary import home, kek, system_keys
 from ciphercanary.crypto.errors import UnwrapFailed
 from ciphercanary.crypto.material import KeyMaterial
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def empty_installation(tmp_path, settings):
     """A database without a root of trust, and an empty data folder."""
-    for model in (SigningKey, SystemKey, KeyEncryptionKey, Instance):
+    for model in (SigningKey, CheckpointKey, SystemKey, KeyEncryptionKey, Instance):
         model.objects.all().delete()
     settings.CC_HOME = tmp_path
     kek.forget()
