@@ -43,6 +43,12 @@ def encrypt(product, token, key_id):
     return product.send("POST", "/api/v1/encrypt", body, token=token)
 
 
+def create(product, token, number):
+    return product.send(
+        "POST", "/api/v1/keys", {"name": f"many-{number}", "algorithm": "aes-256"}, token=token
+    )
+
+
 def wait_until(is_reached, seconds=RECOVERY_SECONDS):
     """The seconds until it was; a failure after so many."""
     began = time.monotonic()
@@ -144,13 +150,14 @@ def test_when_every_connection_is_taken_the_answer_is_503(tmp_path):
         key_id = new_key(product, token)
         with psycopg.connect(product.database) as blocker, ThreadPoolExecutor(8) as pool:
             blocker.execute("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE")
-            waiting = [pool.submit(encrypt, product, token, key_id) for _ in range(8)]
+            # Changes: each holds a connection of its own until its record is written.
+            waiting = [pool.submit(create, product, token, number) for number in range(8)]
             wait_until(lambda: sum(answer.done() for answer in waiting) == 6)
             refused = [answer.result() for answer in waiting if answer.done()]
             assert {(answer.status, answer.code) for answer in refused} == {(503, "dependency_unavailable")}
             assert product.send("GET", "/livez").status == 200
             blocker.rollback()
-            assert sorted(answer.result().status for answer in waiting) == [200, 200, *[503] * 6]
+            assert sorted(answer.result().status for answer in waiting) == [201, 201, *[503] * 6]
         assert encrypt(product, token, key_id).status == 200
 
 
