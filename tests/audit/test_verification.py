@@ -25,7 +25,7 @@ from audit.sequencing.head import HEAD_FILE, read_head, write_head
 from audit.sequencing.rollups import add_usage
 from audit.services import record
 from audit.tiles import append
-from audit.verification import Kind, OutsideCheckpoint, verify_log
+from audit.verification import Finding, Kind, OutsideCheckpoint, Report, verify_log
 from ciphercanary import kek, system_keys
 from ciphercanary.crypto import signing
 from tests.tampering import forging
@@ -221,6 +221,30 @@ def test_what_no_application_writes_is_a_finding_and_never_a_failure(log):
             cell.moved(value).write(before)
     assert missed == []
     assert not verify_log().is_altered
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL takes no text that is none")
+def test_text_that_is_no_text_is_a_finding(log):
+    altered("UPDATE audit_logs SET actor_name = CAST(x'ff' AS TEXT) WHERE id = %s", log_id_of(30))
+    altered(
+        "UPDATE audit_trail SET record_id = CAST(x'ff' AS TEXT) WHERE id = (SELECT max(id) FROM audit_trail)"
+    )
+
+    report = verify_log()
+
+    assert kinds(report) == {Kind.ENTRY_ALTERED, Kind.TRAIL}
+    assert first_bad(report) == (30, 30)
+    assert query("SELECT actor_name FROM audit_logs WHERE id = %s", [log_id_of(31)])
+
+
+def test_of_ranges_the_one_that_ends_first_says_where_the_wrong_begins():
+    report = Report()
+    ranges = [(300, 300), (50, 149), (99, 103), (90, 103), (0, 10_000), (None, None)]
+    for first, last in ranges:
+        report.add(Finding(Kind.CHECKPOINT, "x", first, last))
+
+    assert first_bad(report) == (99, 103)
+    assert str(report.first_bad) == "checkpoint (index 99 to 103): x"
 
 
 def test_a_removed_row_is_named_by_the_index_of_its_leaf(log):
