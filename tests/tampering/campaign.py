@@ -230,20 +230,21 @@ def say(text: str) -> None:
 
 def tell(campaign: Campaign) -> int:
     """The table; 1 where anything was missed or wrongly alarmed about."""
-    say(f"{'alteration':<100} {'tried':>6} {'noticed':>8} {'of leaves':>10} {'in range':>9} {'exactly':>8}")
+    say(
+        f"{'alteration':<100} {'tried':>6} {'noticed':>8} {'of leaves':>10} {'in range':>9} {'exactly':>8} {'refused':>8}"
+    )
     total, faults = Tally(), []
     for name, tally in sorted(campaign.tallies.items()):
         say(
             f"{name:<100} {tally.tried:>6} {tally.noticed:>8} "
-            f"{tally.indexed:>10} {tally.named:>9} {tally.exact:>8}"
-            + (f"   refused by the database: {tally.refused}" if tally.refused else "")
+            f"{tally.indexed:>10} {tally.named:>9} {tally.exact:>8} {tally.refused:>8}"
         )
         faults += tally.faults
         for column in ("tried", "noticed", "indexed", "named", "exact", "refused"):
             setattr(total, column, getattr(total, column) + getattr(tally, column))
     say(
         f"\n{total.tried} tried, {total.noticed} as it should be; of {total.indexed} that concern a leaf "
-        f"{total.named} named in a range, {total.exact} of them exactly"
+        f"{total.named} named in a range, {total.exact} of them exactly; {total.refused} refused by the database"
     )
     say(
         f"{campaign.runs} whole runs of {campaign.seconds / max(campaign.runs, 1):.3f} s, {campaign.afresh} made again afresh"

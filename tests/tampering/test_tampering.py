@@ -1,6 +1,7 @@
 """The short form of ``tests.tampering.campaign``: every kind of alteration once, on a small log."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 
 from tests.product import ROOT
 
-SHORT = ("--entries", "600", "--parts", "4", "--rows", "2", "--times", "1", "--untouched", "8")
+SHORT = ("--entries", "300", "--parts", "4", "--rows", "1", "--times", "1", "--untouched", "4")
 
 
 @pytest.mark.database
@@ -24,10 +25,9 @@ def test_every_alteration_of_the_log_is_noticed_and_no_whole_log_is_suspected():
     )
 
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
-    tried = {
-        line.split("  ")[0]: int(line.split()[-5]) for line in done.stdout.splitlines() if line[-1:].isdigit()
-    }
-    assert min(tried.values()) > 0
+    names = re.findall(r"^(\S.*?)  +[1-9]", done.stdout, re.MULTILINE)
+    [(tried, right)] = re.findall(r"^(\d+) tried, (\d+) as it should be", done.stdout, re.MULTILINE)
+    assert int(tried) == int(right) > 100
     for table in (
         "audit_logs",
         "audit_trail",
@@ -36,7 +36,7 @@ def test_every_alteration_of_the_log_is_noticed_and_no_whole_log_is_suspected():
         "audit_tree",
         "audit_checkpoints",
     ):
-        assert any(name.startswith(f"{table}.") for name in tried)
+        assert any(name.startswith(f"{table}.") for name in names)
     for kind in (
         "removed",
         "inserted",
@@ -47,4 +47,4 @@ def test_every_alteration_of_the_log_is_noticed_and_no_whole_log_is_suspected():
         "an old copy",
         "rewritten",
     ):
-        assert any(name.startswith(kind) for name in tried)
+        assert any(name.startswith(kind) for name in names)
