@@ -124,7 +124,7 @@ def export(folder: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"a false alarm: {done.stdout}{done.stderr}")
-    print(f"    {summary.size / took():.0f} entries/s, {peak(resource.RUSAGE_CHILDREN)} MiB")
+    print(f"    {summary.size / took():.0f} entries/s")
 
 
 @contextmanager
@@ -132,14 +132,12 @@ def timed(what: str) -> Iterator:
     began, cpu = time.perf_counter(), time.process_time()
     yield lambda: took
     took = time.perf_counter() - began
-    print(
-        f"{what:<24} {took:8.1f} s, {time.process_time() - cpu:8.1f} s of this process; peak {peak(resource.RUSAGE_SELF)} MiB"
-    )
+    print(f"{what:<24} {took:8.1f} s, {time.process_time() - cpu:8.1f} s of this process; peak {peak()} MiB")
     sys.stdout.flush()
 
 
-def peak(who: int) -> int:
-    return resource.getrusage(who).ru_maxrss // MEGABYTE
+def peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // MEGABYTE
 
 
 if __name__ == "__main__":
