@@ -4,7 +4,6 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.conf import settings
 from django.db import connection
 
 from audit.events import Actor, Event
@@ -17,9 +16,14 @@ from ciphercanary.clock import database_now
 from tests.audit.sequencing.log import altered
 from tests.personas import ApiClient
 
-LIMIT = settings.CC_AUDIT_LAG_LIMIT
+LIMIT = 60  # seconds
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def limit(settings):
+    settings.CC_AUDIT_LAG_LIMIT = LIMIT
 
 
 def tell(seconds_ago=0.0):
