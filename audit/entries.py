@@ -55,19 +55,26 @@ TRAIL_FIELDS = (
 )
 
 
+_VERSION = "version"
+# Every entry is written once and read by every verifier: its names are put into their canonical order here.
+_ENTRY_ORDER = sorted((*ENTRY_FIELDS, _VERSION))
+_MAC_ORDER = sorted((*MAC_FIELDS, _VERSION))
+
+
 def entry_bytes(row_values: Mapping[str, object]) -> bytes:
     """The entry of an ``audit_logs`` row: canonical JSON of its columns. KeyError where one is missing."""
-    return _versioned(row_values, ENTRY_FIELDS)
+    return _flat(row_values, _ENTRY_ORDER)
 
 
 def mac_bytes(row_values: Mapping[str, object]) -> bytes:
     """What the row's MAC covers: the entry without ``id``, which the database gives only at the INSERT."""
-    return _versioned(row_values, MAC_FIELDS)
+    return _flat(row_values, _MAC_ORDER)
 
 
 def trail_bytes(row_values: Mapping[str, object]) -> bytes:
     """An ``audit_trail`` row in the same form."""
-    return _versioned(row_values, TRAIL_FIELDS)
+    columns = {name: _plain(row_values[name]) for name in TRAIL_FIELDS}
+    return canonical.encode({_VERSION: ENTRY_VERSION, **columns})
 
 
 def trail_digest(row_values: Mapping[str, object]) -> str:
@@ -80,19 +87,22 @@ def values_of(row: object, names: Sequence[str]) -> dict[str, object]:
     return {name: getattr(row, name) for name in names}
 
 
-def _versioned(row_values: Mapping[str, object], names: Sequence[str]) -> bytes:
-    columns = {name: _plain(row_values[name]) for name in names}
-    return canonical.encode({"version": ENTRY_VERSION, **columns})
+def _flat(row_values: Mapping[str, object], order: Sequence[str]) -> bytes:
+    return canonical.encode_members(
+        {name: ENTRY_VERSION if name is _VERSION else _scalar(row_values[name]) for name in order}
+    )
 
 
-def _plain(value: object) -> JsonValue:
+def _scalar(value: object) -> str | int | None:
+    if value is None or type(value) is str or type(value) is int:
+        return value
     match value:
-        case str() | None | int():
-            return value
-        case UUID():
+        case str() | UUID():
             return str(value)
         case datetime():
             return canonical.format_timestamp(value)
-        case Mapping():
-            return value
     raise TypeError(f"a column of an entry holds no {type(value).__name__}")
+
+
+def _plain(value: object) -> JsonValue:
+    return value if isinstance(value, Mapping) else _scalar(value)

@@ -202,7 +202,9 @@ class RowChange:
 
 def clean_text(text: str, limit: int) -> str:
     """The text without what PostgreSQL or UTF-8 cannot store, cut to ``limit`` characters where longer."""
-    cleaned = UNSTORABLE.sub(REPLACEMENT, str(text))
+    cleaned = str(text)
+    if not cleaned.isascii() or "\0" in cleaned:
+        cleaned = UNSTORABLE.sub(REPLACEMENT, cleaned)
     return cleaned if len(cleaned) <= limit else cleaned[: limit - len(CUT)] + CUT
 
 
@@ -229,7 +231,13 @@ def _clean_value(value: object) -> JsonValue:
 
 
 def _clean_texts(record: Actor | Event) -> None:
-    for each in fields(record):
-        limit = TEXT_LIMITS.get(each.name)
-        if limit is not None:
-            object.__setattr__(record, each.name, clean_text(getattr(record, each.name), limit))
+    for name, limit in _LIMITED[type(record)]:
+        text = getattr(record, name)
+        if (cleaned := clean_text(text, limit)) != text:
+            object.__setattr__(record, name, cleaned)
+
+
+_LIMITED = {
+    kind: [(each.name, TEXT_LIMITS[each.name]) for each in fields(kind) if each.name in TEXT_LIMITS]
+    for kind in (Actor, Event)
+}

@@ -1,8 +1,10 @@
 """IP addresses as text: one spelling for each, and whom it counts for."""
 
 import ipaddress
+from functools import lru_cache
 
 
+@lru_cache(4096)
 def canonical_address(address: str) -> str:
     """The one spelling of an IP address (RFC 5952); ``""`` for what is none, such as a Unix socket's peer."""
     try:

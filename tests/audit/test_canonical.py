@@ -117,3 +117,18 @@ def test_timestamps_are_utc_with_six_digits(moment, text):
 def test_a_moment_without_a_zone_is_refused():
     with pytest.raises(ValueError, match="time zone"):
         canonical.format_timestamp(datetime(2026, 1, 1))  # noqa: DTZ001 - the naive one is the point
+
+
+def test_every_character_is_spelt_as_pythons_own_encoder_spells_it():
+    reference = json.JSONEncoder(ensure_ascii=False)
+    text = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)]))
+
+    assert canonical.encode(text) == reference.encode(text).encode()
+
+
+def test_members_in_order_are_encoded_as_the_object_is():
+    members = {"a": "é\n", "b": None, "c": -7, "d": ""}
+
+    assert canonical.encode_members(members) == canonical.encode(members)
+    with pytest.raises(ValueError, match="2\\*\\*53"):
+        canonical.encode_members({"a": MAX_INTEGER + 1})
