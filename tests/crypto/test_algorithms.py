@@ -18,6 +18,8 @@ from ciphercanary.crypto.algorithms import (
 from ciphercanary.crypto.errors import UnsupportedAlgorithm
 
 ALLOWED_FROM_THE_LIBRARY = {
+    "cryptography.cobblestone.Cobblestone256Decryptor",
+    "cryptography.cobblestone.Cobblestone256Encryptor",
     "cryptography.hazmat.primitives.asymmetric.ed25519.Ed25519PrivateKey",
     "cryptography.hazmat.primitives.asymmetric.ed25519.Ed25519PublicKey",
     "cryptography.hazmat.primitives.asymmetric.mldsa.MLDSA44PrivateKey",
@@ -45,7 +47,9 @@ def library_names(source):
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("cryptography"))
-        if not isinstance(node, ast.ImportFrom) or not node.module.startswith("cryptography.hazmat"):
+        if not isinstance(node, ast.ImportFrom) or not node.module.startswith("cryptography"):
+            continue
+        if node.module == "cryptography.exceptions":
             continue
         for alias in node.names:
             taken = getattr(importlib.import_module(node.module), alias.name)
