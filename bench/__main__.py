@@ -1,0 +1,166 @@
+"""Everything side by side in one run: ``bin/bench``."""
+
+import argparse
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench import batches, crowds, k6_script, machine, openbao, openssl, product, report, singles, streams
+from bench.contestant import Contestant, check
+from bench.figures import DOOR, LANE, OPENBAO, Results
+from bench.naive import server as naive
+from bench.product import CipherCanary
+from bench.requests import Refused
+from bench.singles import Pace
+from bench.table import markdown, terminal
+from tests.services.processes import ends_like_a_signal
+from tests.services.rights import folder_for_servers
+
+PRODUCT, DRF, NAIVE, BAO = CONTESTANTS = ("product", "drf", "naive", "openbao")
+SECTIONS = ("batch", "connections", "stream", "k6", "openssl")
+QUICK = Pace(seconds=2, warm_up=1, repeats=1)
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = parse(arguments)
+    database, cache = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
+    try:
+        crowds.allow_many_files()
+        machine.require_durable(database)
+    except (OSError, machine.NotDurable) as reason:
+        sys.stderr.write(f"bin/bench: {reason}\n")
+        return 1
+    facts = [("command", shlex.join(["bin/bench", *arguments])), *machine.describe(database, cache)]
+    with ExitStack() as stack, ends_like_a_signal():
+        temporary = tempfile.TemporaryDirectory(prefix="bench-", dir=folder_for_servers())
+        folder = Path(stack.enter_context(temporary))
+        folder.chmod(0o700)
+        run = Run(options)
+        run.start(stack, folder)
+        run.measure()
+    print(f"\n{report.report(run.results, facts, terminal)}")
+    if options.write:
+        report.write(report.report(run.results, facts, markdown))
+        print(f"written to {report.PAGE}")
+    return 1 if run.failed else 0
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bin/bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="2 s each, once: shows that it works")
+    parser.add_argument("--seconds", type=int, default=8, help="of each load (8)")
+    parser.add_argument("--repeats", type=int, default=3, help="of each load; medians are shown (3)")
+    names = (*CONTESTANTS, *SECTIONS)
+    parser.add_argument(
+        "--only", nargs="+", choices=names, default=names, metavar="NAME", help=" ".join(names)
+    )
+    parser.add_argument("--write", action="store_true", help=f"put the tables into {report.PAGE.name}")
+    return parser.parse_args(arguments)
+
+
+class Run:
+    """One run: what was asked for, who takes part, what was found, and whether a part failed."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.quick: bool = options.quick
+        self.pace = QUICK if options.quick else Pace(options.seconds, 2, options.repeats)
+        self.wanted = set(options.only)
+        self.results = Results()
+        self.failed = False
+        self.running: dict[str, Contestant] = {}
+
+    def start(self, stack: ExitStack, folder: Path) -> None:
+        """Start who is needed; the stack ends them."""
+        ways = {
+            PRODUCT: lambda: product.running(LANE, folder / PRODUCT, "asgi"),
+            DRF: lambda: product.running(DOOR, folder / DRF, "off"),
+            NAIVE: lambda: naive.running(folder / NAIVE),
+            BAO: lambda: openbao.running(folder / BAO),
+        }
+        for name, way in ways.items():
+            if name in self.needed():
+                say(f"starting {name}")
+                self.running[name] = stack.enter_context(way())
+                check(self.running[name])
+
+    def needed(self) -> set[str]:
+        needed = self.wanted & set(CONTESTANTS)
+        if self.wanted & {"batch", "connections", "stream", "k6"}:
+            needed.add(PRODUCT)
+        if "batch" in self.wanted:
+            needed.add(BAO)
+        return needed
+
+    def measure(self) -> None:
+        contestants = [server for name, server in self.running.items() if name in self.wanted]
+        parts = {
+            "openssl": self.bound,
+            "batch": self.batches,
+            "connections": self.crowds,
+            "stream": self.stream,
+            "k6": self.k6,
+        }
+        if contestants:
+            self.attempt("single messages", lambda: self.singles(contestants))
+        for name, part in parts.items():
+            if name in self.wanted:
+                self.attempt(name, part)
+        ours = self.running.get(PRODUCT)
+        if isinstance(ours, CipherCanary):
+            self.results.lag = ours.longest_lag
+
+    def attempt(self, name: str, part: Callable[[], None]) -> None:
+        """One part that fails does not cost the figures of the others."""
+        say(f"measuring {name}")
+        try:
+            part()
+        except (Refused, RuntimeError, OSError, ValueError) as error:
+            self.failed = True
+            say(f"{name} FAILED: {error}")
+
+    def singles(self, contestants: Sequence[Contestant]) -> None:
+        self.results.singles = singles.measure(contestants, self.pace, say)
+
+    def bound(self) -> None:
+        self.results.bound = openssl.measure(min(3, self.pace.seconds))
+
+    def batches(self) -> None:
+        for items in (batches.ITEMS, batches.COMMON_ITEMS):
+            found = batches.measure_ours(self.ours, items, self.pace)
+            if found is None:
+                self.results.absent.add("batch")
+                say("batch: not there")
+                break
+            self.results.batches[LANE, items] = found
+        theirs = batches.measure_openbao(self.running[BAO], batches.COMMON_ITEMS, self.pace)
+        self.results.batches[OPENBAO, batches.COMMON_ITEMS] = theirs
+
+    def crowds(self) -> None:
+        for connections in crowds.CONNECTIONS:
+            self.results.crowds[connections] = crowds.measure(self.ours, connections, self.pace)
+
+    def stream(self) -> None:
+        size = streams.QUICK_SIZE if self.quick else streams.SIZE
+        self.results.stream = streams.measure(self.ours, size, self.pace)
+        if self.results.stream is None:
+            self.results.absent.add("stream")
+            say("stream: not there")
+
+    def k6(self) -> None:
+        self.results.k6 = k6_script.measure(self.ours, quick=self.quick)
+
+    @property
+    def ours(self) -> CipherCanary:
+        return self.running[PRODUCT]
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,192 @@
+"""The table "Figures to reach": what each line asks, and what was measured of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from bench.batches import COMMON_ITEMS, ITEMS, Batch
+from bench.contestant import OPERATIONS
+from bench.crowds import CONNECTIONS, Crowd
+from bench.k6_script import K6
+from bench.load import Load
+from bench.openssl import Bound
+from bench.singles import Cell
+from bench.streams import Stream
+from bench.table import NOT_MEASURED, NOT_THERE, Figure, Goal, number, ratio_of
+
+LANE, DOOR, NAIVE, OPENBAO = "CipherCanary", "its DRF door", "naive DRF view", "OpenBao transit"
+MEGABYTE = 1e6
+# Requests a second and p95 of single operations, against OpenBao's, by connections.
+RATES = {1: Goal(0.7, 1), 32: Goal(2.5, 3), 256: Goal(3, 6)}
+TAILS = {32: Goal(0.25, 0.1, lower=True), 256: Goal(0.25, 0.05, lower=True)}
+AGAINST_DOOR = Goal(10, 30)
+BATCH = Goal(300_000, 800_000, "items/s and core")
+BATCH_AGAINST_OPENBAO = Goal(3)
+STREAM = Goal(700, 1200, "MB/s and core")
+STREAM_GROWTH = Goal(16, unit="MB", lower=True)  # a few blocks in flight: constant, whatever the size
+FILE_JOB = Goal(1500, 3000, "MB/s")
+CROWD_ERRORS = Goal(0, unit="errors", lower=True)
+CROWD_TAIL = Goal(None, 100, "ms", lower=True)
+MEMORY = Goal(160, 120, "MB", lower=True)
+K6_TAIL = Goal(5, unit="ms", lower=True)
+K6_CPU = Goal(30, unit="% of a core", lower=True)
+LAG = Goal(60, unit="s", lower=True)
+REVOCATION = Goal(0, unit="late answers", lower=True)
+GROWTH = Goal(0.9)
+
+
+@dataclass
+class Results:
+    """What was measured; what was not is empty. ``absent`` names the endpoints that answered 404."""
+
+    singles: dict[Cell, Load] = field(default_factory=dict)
+    bound: Bound | None = None
+    batches: dict[tuple[str, int], Batch] = field(default_factory=dict)
+    crowds: dict[int, Crowd] = field(default_factory=dict)
+    stream: Stream | None = None
+    k6: K6 | None = None
+    lag: float | None = None  # seconds
+    absent: set[str] = field(default_factory=set)
+
+
+def figures(results: Results) -> list[Figure]:
+    return [
+        *(rate(results, operation, count) for operation in OPERATIONS for count in RATES),
+        *(tail(results, operation, count) for operation in OPERATIONS for count in TAILS),
+        *(against_door(results, operation) for operation in OPERATIONS),
+        *batches(results),
+        *streams(results),
+        Figure("file job, 1 GiB, file to file", FILE_JOB, why=NOT_THERE),
+        *crowds(results),
+        *k6(results),
+        lag(results),
+        Figure("revocation, across processes", REVOCATION, why="`tests/revocation`"),
+        Figure("rate with 100,000 keys and 10 million entries, to an empty one's", GROWTH, why="by hand"),
+    ]
+
+
+def rate(results: Results, operation: str, count: int) -> Figure:
+    what = f"{operation}, c={count}: rate"
+    return compared(results, what, RATES[count], operation, count, "rate")
+
+
+def tail(results: Results, operation: str, count: int) -> Figure:
+    what = f"{operation}, c={count}: p95"
+    return compared(results, what, TAILS[count], operation, count, "p95")
+
+
+def compared(
+    results: Results, what: str, goal: Goal, operation: str, count: int, kind: str, other: str = OPENBAO
+) -> Figure:
+    ours = results.singles.get((LANE, operation, count))
+    theirs = results.singles.get((other, operation, count))
+    if ours is None or theirs is None:
+        return Figure(what, goal)
+    one, another = getattr(ours, kind), getattr(theirs, kind)
+    ratio = ratio_of(one, another)
+    unit = "/s" if kind == "rate" else " ms"
+    against = f"{other} {number(another)}{unit}"
+    return Figure(what, goal, ratio, ours.errors, f"{number(one)}{unit}", against, ratio)
+
+
+def against_door(results: Results, operation: str) -> Figure:
+    what = f"{operation}, c=32: rate, to the DRF door's"
+    return compared(results, what, AGAINST_DOOR, operation, 32, "rate", DOOR)
+
+
+def batches(results: Results) -> Iterator[Figure]:
+    why = NOT_THERE if "batch" in results.absent else NOT_MEASURED
+    large = results.batches.get((LANE, ITEMS))
+    what = f"batch of {ITEMS:,} messages of 64 B"
+    if large:
+        measured = f"{number(large.rate_per_core)} items/s and core, {number(large.rate)} in all"
+        yield Figure(what, BATCH, large.rate_per_core, large.load.errors, measured)
+    else:
+        yield Figure(what, BATCH, why=why)
+    ours, theirs = results.batches.get((LANE, COMMON_ITEMS)), results.batches.get((OPENBAO, COMMON_ITEMS))
+    what = f"batch of {COMMON_ITEMS} messages of 64 B"
+    if ours and theirs:
+        ratio = ratio_of(ours.rate, theirs.rate)
+        against = f"{OPENBAO} {number(theirs.rate)} items/s"
+        measured = f"{number(ours.rate)} items/s"
+        yield Figure(what, BATCH_AGAINST_OPENBAO, ratio, ours.load.errors, measured, against, ratio)
+    else:
+        yield Figure(what, BATCH_AGAINST_OPENBAO, why=why)
+
+
+def streams(results: Results) -> Iterator[Figure]:
+    stream = results.stream
+    what = "stream over HTTP, 1 GiB"
+    if stream is None:
+        why = NOT_THERE if "stream" in results.absent else NOT_MEASURED
+        yield Figure(what, STREAM, why=why)
+        yield Figure(f"{what}: growth of a worker", STREAM_GROWTH, why=why)
+        return
+    what = f"stream over HTTP, {stream.size / (1 << 30):g} GiB"
+    value = stream.rate_per_core / MEGABYTE
+    measured = f"{number(value)} MB/s and core, {number(stream.rate / MEGABYTE)} in all"
+    yield Figure(what, STREAM, value, measured=measured)
+    growth = stream.growth / MEGABYTE
+    yield Figure(f"{what}: growth of a worker", STREAM_GROWTH, growth, measured=f"{number(growth)} MB")
+
+
+def crowds(results: Results) -> Iterator[Figure]:
+    for count in CONNECTIONS:
+        what = f"{count:,} keep-alive connections"
+        crowd = results.crowds.get(count)
+        if crowd is None:
+            yield Figure(what, CROWD_ERRORS)
+            continue
+        refused, broken = crowd.load.refused, crowd.load.broken
+        measured = f"{refused:,} refused, {broken:,} broken, {number(crowd.load.rate)}/s"
+        yield Figure(what, CROWD_ERRORS, crowd.load.errors, measured=measured)
+    if crowd := results.crowds.get(CONNECTIONS[0]):
+        tail = crowd.load.p95
+        what = f"{CONNECTIONS[0]:,} keep-alive connections: p95"
+        yield Figure(what, CROWD_TAIL, tail, crowd.load.errors, f"{number(tail)} ms")
+    what = "memory of a web worker meanwhile"
+    if results.crowds:
+        peak = max(crowd.peak for crowd in results.crowds.values()) / MEGABYTE
+        yield Figure(what, MEMORY, peak, measured=f"{number(peak)} MB")
+    else:
+        yield Figure(what, MEMORY)
+
+
+def k6(results: Results) -> Iterator[Figure]:
+    what = "k6, 100 users, one request a second: p95"
+    found = results.k6
+    if found is None:
+        yield Figure(what, K6_TAIL)
+        yield Figure("k6: CPU of the server", K6_CPU)
+        return
+    yield Figure(
+        what, K6_TAIL, found.p95, found.errors, f"{number(found.p95)} ms in {found.requests:,} requests"
+    )
+    percent = 100 * found.cores
+    yield Figure("k6: CPU of the server", K6_CPU, percent, measured=f"{number(percent)} %")
+
+
+def lag(results: Results) -> Figure:
+    what = "sequencer: from the end of a load until it has caught up"
+    if results.lag is None:
+        return Figure(what, LAG)
+    return Figure(what, LAG, results.lag, measured=f"{number(results.lag)} s at worst")
+
+
+def singles_rows(results: Results) -> list[list[str]]:
+    """Every contestant's figures, for the second table."""
+    rows = []
+    for (name, operation, count), one in results.singles.items():
+        reference = results.singles.get((OPENBAO, operation, count))
+        ratio = ratio_of(one.rate, reference.rate) if reference else None
+        rows.append(
+            [
+                operation,
+                str(count),
+                name,
+                number(one.rate),
+                "" if ratio is None else f"{number(ratio)} x",
+                *(f"{each:.2f}" for each in (one.p50, one.p95, one.p99)),
+                str(one.errors),
+            ]
+        )
+    return rows

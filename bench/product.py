@@ -1,0 +1,109 @@
+"""CipherCanary as an operator runs it: ``bin/serve``, PostgreSQL, Redis, two web workers, the sequencer."""
+
+import base64
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django_otp.oath import totp
+
+from bench.contestant import ENCRYPT, TEXT
+from bench.requests import Request
+from tests.product import PASSWORD, Product
+
+WORKERS = 2
+ALGORITHM = "aes-256-gcm"
+STEP_SECONDS = 30  # of a TOTP code (RFC 6238)
+RENEW_SECONDS = 600  # a third of an access token's life
+SETTLE_SECONDS = 120
+
+
+@contextmanager
+def running(name: str, folder: Path, lane: str) -> Iterator["CipherCanary"]:
+    """Serve a product with a database of its own; ``lane`` is its ``CC_LANE``."""
+    environment = {
+        "CC_LANE": lane,
+        "CC_THROTTLE_PRINCIPAL": "1000000000/minute",
+        "WEB_CONCURRENCY": str(WORKERS),
+    }
+    with Product(folder, **environment) as product:
+        yield CipherCanary(name, product)
+
+
+class CipherCanary:
+    """A client of it: a developer with a second factor, and a key that he made."""
+
+    def __init__(self, name: str, product: Product) -> None:
+        self.name = name
+        self.product = product
+        self.longest_lag = 0.0  # seconds from the end of a run until every entry was in the tree
+        product.create_user("bench", "developer")
+        self._session = log_in_with_second_factor(product, "bench")
+        self._renewed = time.monotonic()
+        key = self._post("/api/v1/keys", {"name": "bench", "algorithm": "aes-256"}).send()
+        self.key_id = str(key["id"])
+        self.ciphertext = self.request(ENCRYPT).send()["ciphertext"]
+
+    def request(self, operation: str) -> Request:
+        if operation == ENCRYPT:
+            return self._post("/api/v1/encrypt", {**self._key, "data": TEXT})
+        return self._post("/api/v1/decrypt", {"ciphertext": self.ciphertext})
+
+    def batch(self, items: int) -> Request:
+        return self._post("/api/v1/encrypt/batch", {**self._key, "items": [{"data": TEXT}] * items})
+
+    def plaintext(self, answer: dict[str, Any]) -> str:
+        return str(answer["data"])
+
+    def settle(self) -> None:
+        """Wait for the sequencer: what it still has to do after a run is not another's burden."""
+        began = time.monotonic()
+        while self._is_pending() and time.monotonic() - began < SETTLE_SECONDS:
+            time.sleep(0.1)
+        self.longest_lag = max(self.longest_lag, time.monotonic() - began)
+
+    def workers(self) -> set[int]:
+        return self.product.processes_of("gunicorn: worker")
+
+    @property
+    def token(self) -> str:
+        """An access token with at least 20 minutes to live."""
+        if time.monotonic() - self._renewed > RENEW_SECONDS:
+            body = {"refresh_token": self._session["refresh_token"]}
+            self._session = Request.of_json(self.product.port, "/auth/refresh", body, {}).send()
+            self._renewed = time.monotonic()
+        return str(self._session["access_token"])
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    @property
+    def _key(self) -> dict[str, str]:
+        return {"key_id": self.key_id, "algorithm": ALGORITHM}
+
+    def _post(self, path: str, body: object) -> Request:
+        return Request.of_json(self.product.port, path, body, self.authorization)
+
+    def _is_pending(self) -> bool:
+        return bool(self.product.query("SELECT 1 FROM audit_pending LIMIT 1"))
+
+
+def log_in_with_second_factor(product: Product, username: str) -> Any:
+    """Enrol an authenticator, confirm it, and log in with it. Returns what the log-in answers."""
+    token = product.token(username)
+    seed = product.send("POST", "/auth/totp/enrol", {}, token=token).json["secret"]
+    if (left := STEP_SECONDS - time.time() % STEP_SECONDS) < 10:
+        time.sleep(left)
+    # A code works once: the previous one, which is still accepted, leaves the present one for the log-in.
+    answer = product.send("POST", "/auth/totp/confirm", {"code": code(seed, steps=-1)}, token=token)
+    assert answer.status == 200, answer.content  # noqa: S101 - as the tests' product does
+    body = {"username": username, "password": PASSWORD, "totp_code": code(seed)}
+    return Request.of_json(product.port, "/auth/login", body, {}).send()
+
+
+def code(seed: str, steps: int = 0) -> str:
+    key = base64.b32decode(seed + "=" * (-len(seed) % 8))
+    return f"{totp(key, drift=steps):06d}"

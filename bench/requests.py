@@ -1,0 +1,60 @@
+"""What is sent to a contestant, once as a probe or again and again by wrk."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+TIMEOUT_SECONDS = 60
+
+
+class Refused(Exception):
+    """A contestant did not answer as it should; the text is what it said."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One POST to a loopback port."""
+
+    port: int
+    path: str
+    body: bytes
+    headers: Mapping[str, str]
+
+    @classmethod
+    def of_json(cls, port: int, path: str, body: object, headers: Mapping[str, str]) -> "Request":
+        content = json.dumps(body, separators=(",", ":")).encode()
+        return cls(port, path, content, {"Content-Type": "application/json", **headers})
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}{self.path}"
+
+    def status(self) -> int:
+        """Send it once; what is answered does not matter."""
+        return self._send()[0]
+
+    def send(self) -> Any:
+        """Send it once and return the JSON of the answer. Raises Refused where that is not 2xx."""
+        status, content = self._send()
+        if status // 100 != 2:
+            raise Refused(f"POST {self.path}: {status} {content[:500].decode(errors='replace')}")
+        return json.loads(content) if content else None
+
+    def write(self, folder: Path) -> Path:
+        """Write it as bench/post.lua reads it: it holds a token, so the folder must be private."""
+        path = folder / "request"
+        head = "".join(f"{name}: {value}\n" for name, value in self.headers.items())
+        path.write_bytes(f"{head}\n".encode() + self.body)
+        return path
+
+    def _send(self) -> tuple[int, bytes]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
+        try:
+            connection.request("POST", self.path, self.body, dict(self.headers))
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()

@@ -1,0 +1,57 @@
+"""One message in each request: every contestant in turn, for each operation and number of connections."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench import load
+from bench.contestant import OPERATIONS, Contestant
+from bench.load import Load
+
+CONNECTIONS = (1, 32, 256)
+
+type Cell = tuple[str, str, int]  # contestant, operation, connections
+type Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long each load lasts, after a warm-up, and how often it is repeated."""
+
+    seconds: float
+    warm_up: float
+    repeats: int
+
+
+def measure(contestants: Sequence[Contestant], pace: Pace, say: Say) -> dict[Cell, Load]:
+    """Return the medians. The contestants take turns, so that a slow minute of the machine meets all of them."""
+    found: dict[Cell, Load] = {}
+    for connections in CONNECTIONS:
+        for operation in OPERATIONS:
+            rounds = [
+                {
+                    each.name: measure_one(each, operation, connections, pace)
+                    for each in turned(contestants, turn)
+                }
+                for turn in range(pace.repeats)
+            ]
+            for each in contestants:
+                one = load.median_of([loads[each.name] for loads in rounds])
+                found[each.name, operation, connections] = one
+                say(
+                    f"{operation} c={connections:<4} {each.name:<18} {one.rate:>9,.0f}/s  p95 {one.p95:8.2f} ms"
+                )
+    return found
+
+
+def measure_one(contestant: Contestant, operation: str, connections: int, pace: Pace) -> Load:
+    request = contestant.request(operation)
+    load.run(request, connections, pace.warm_up)
+    measured = load.run(request, connections, pace.seconds)
+    contestant.settle()
+    return measured
+
+
+def turned[T](items: Sequence[T], turn: int) -> list[T]:
+    """Let another begin at each turn: whoever follows a heavy load finds the machine warm."""
+    first = turn % len(items) if items else 0
+    return [*items[first:], *items[:first]]

@@ -1,0 +1,66 @@
+"""What processes use while something runs: CPU time, and resident memory."""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+EVERY_SECONDS = 0.05
+
+
+class Watch:
+    """Watches from entering the block to leaving it.
+
+    Afterwards ``cpu_seconds`` is what all processes used together, ``cores`` the same for each second that passed;
+    ``before`` and ``peak`` are bytes of the process that had most.
+    """
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self.pids = set(pids)
+        self.cpu_seconds = self.cores = self.seconds = 0.0
+        self.before = self.peak = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+
+    def __enter__(self) -> Self:
+        self.before = self.peak = self._largest()
+        self._cpu = self._used()
+        self._began = time.monotonic()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.monotonic() - self._began
+        self.cpu_seconds = self._used() - self._cpu
+        self.cores = self.cpu_seconds / self.seconds
+        self._over.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while not self._over.wait(EVERY_SECONDS):
+            self.peak = max(self.peak, self._largest())
+
+    def _largest(self) -> int:
+        return max(map(resident_bytes, self.pids), default=0)
+
+    def _used(self) -> float:
+        return sum(map(cpu_seconds, self.pids))
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process, 0.0 where it has ended (proc_pid_stat(5))."""
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+    return 0.0
+
+
+def resident_bytes(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    return 0
