@@ -1,13 +1,16 @@
 """On what it was measured: figures without this say nothing."""
 
+import contextlib
 import os
 import platform
 import re
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 
 import psycopg
 import redis
@@ -16,6 +19,8 @@ from bench import k6_script, openbao
 
 PACKAGES = ("django", "djangorestframework", "gunicorn", "gunicorn-h1c", "uvloop", "psycopg", "cryptography")
 MUST_BE_ON = ("fsync", "full_page_writes", "synchronous_commit")
+IN_MEMORY = {"tmpfs", "ramfs"}
+COMMITS = 200
 
 
 class NotDurable(Exception):
@@ -25,9 +30,12 @@ class NotDurable(Exception):
 def require_durable(database: str) -> None:
     """Raise NotDurable unless the PostgreSQL server keeps what it acknowledges."""
     with psycopg.connect(database) as connection:
-        off = [name for name in MUST_BE_ON if connection.execute(f"SHOW {name}").fetchone() == ("off",)]
+        off = [name for name in MUST_BE_ON if shown(connection, name) == "off"]
+        kind = file_system(shown(connection, "data_directory"))
     if off:
         raise NotDurable(f"PostgreSQL runs with {', '.join(off)} off: unset DATABASE_URL, or turn it on")
+    if kind in IN_MEMORY:
+        raise NotDurable(f"PostgreSQL's data is on {kind}, in memory: set TMPDIR to a folder on a disk")
 
 
 def describe(database: str, cache: str) -> list[tuple[str, str]]:
@@ -39,7 +47,7 @@ def describe(database: str, cache: str) -> list[tuple[str, str]]:
         ("processor", f"{processor()}, {os.cpu_count()} logical"),
         ("system", f"{platform.system()} {platform.release()}, load {os.getloadavg()[0]:.1f} at the start"),
         ("Python", f"{platform.python_version()}: {', '.join(packages)}"),
-        ("PostgreSQL", postgresql_version(database)),
+        ("PostgreSQL", postgresql(database)),
         ("Redis", str(redis.Redis.from_url(cache).info("server")["redis_version"])),
         ("OpenBao", said(str(openbao.PROGRAM), "version").partition(" (")[0]),
         ("tools", ", ".join(tools())),
@@ -79,7 +87,34 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def postgresql_version(database: str) -> str:
-    with psycopg.connect(database) as connection:
-        row = connection.execute("SHOW server_version").fetchone()
+def postgresql(database: str) -> str:
+    with psycopg.connect(database, autocommit=True) as connection:
+        where = file_system(shown(connection, "data_directory")) or "another machine"
+        parts = [shown(connection, "server_version"), f"on {where}"]
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+            parts.append(f"one commit {commit_milliseconds(connection):.2f} ms")
+    return ", ".join(parts)
+
+
+def shown(connection: psycopg.Connection, name: str) -> str:
+    row = connection.execute("SELECT current_setting(%s)", [name]).fetchone()
     return str(row[0]) if row else ""
+
+
+def commit_milliseconds(connection: psycopg.Connection) -> float:
+    """The median time of a commit that waits for the disk: what a single caller cannot get below."""
+    took = []
+    for _ in range(COMMITS):
+        began = time.perf_counter()
+        connection.execute("SELECT pg_logical_emit_message(true, 'bench', 'one record')")
+        took.append(1000 * (time.perf_counter() - began))
+    return median(took)
+
+
+def file_system(path: str) -> str:
+    """The kind of file system that holds a local path; "" where that cannot be told."""
+    with contextlib.suppress(OSError):
+        mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
+        holding = [(len(place), kind) for place, kind in mounts if Path(path).is_relative_to(place)]
+        return max(holding, default=(0, ""))[1] if Path(path).is_absolute() else ""
+    return ""

@@ -1,0 +1,119 @@
+import math
+
+import pytest
+
+from bench import report, table
+from bench.crowds import Crowd
+from bench.figures import DOOR, LANE, OPENBAO, Results, figures
+from bench.load import Load
+from bench.table import Figure, Goal, number
+
+RATE = Goal(2.5, 3)
+TAIL = Goal(0.25, 0.1, lower=True)
+
+
+@pytest.mark.parametrize(
+    ("goal", "value", "verdict"),
+    [
+        (RATE, 2.49, "NO"),
+        (RATE, 2.5, "yes"),
+        (RATE, 2.99, "yes"),
+        (RATE, 3, "stretch"),
+        (TAIL, 0.26, "NO"),
+        (TAIL, 0.25, "yes"),
+        (TAIL, 0.1, "stretch"),
+        (TAIL, math.inf, "NO"),
+        (TAIL, math.nan, "NO"),
+        (Goal(0.7), 1000, "yes"),
+        (Goal(None, 100, lower=True), 101, "not the stretch"),
+        (Goal(None, 100, lower=True), 100, "stretch"),
+    ],
+)
+def test_a_verdict_compares_the_figure_with_goal_and_stretch(goal, value, verdict):
+    assert goal.verdict(value) == verdict
+
+
+def test_no_figure_is_met_where_requests_failed():
+    assert RATE.verdict(100, errors=3) == "NO: 3 errors"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (0.0407, "0.0407"),
+        (2.5, "2.5"),
+        (3.0, "3"),
+        (99.96, "100"),
+        (19_432, "19,400"),
+        (math.inf, "inf"),
+    ],
+)
+def test_numbers_have_three_digits_that_count(value, text):
+    assert number(value) == text
+
+
+def test_what_was_not_measured_has_a_line_that_says_so():
+    lines = figures(Results(absent={"batch"}))
+    assert len(lines) == 25
+    assert all(line.value is None for line in lines)
+    verdicts = {line.what: line.cells()[-1] for line in lines}
+    assert verdicts["batch of 400 messages of 64 B"] == "not there"
+    assert verdicts["encrypt, c=1: rate"] == "not measured"
+
+
+def singles(ours, theirs):
+    return {(LANE, "encrypt", 32): ours, (OPENBAO, "encrypt", 32): theirs}
+
+
+def lines_of(results):
+    return {line.what: line.cells() for line in figures(results)}
+
+
+def test_single_messages_are_compared_with_openbao_in_rate_and_tail():
+    results = Results(singles=singles(Load(16_000, 1, 2, 3, 0, 0), Load(5_000, 5, 20, 30, 0, 0)))
+    results.singles[DOOR, "encrypt", 32] = Load(400, 1, 2, 3, 0, 0)
+    lines = lines_of(results)
+
+    assert lines["encrypt, c=32: rate"] == [
+        "encrypt, c=32: rate", "16,000/s", "OpenBao transit 5,000/s", "3.2 x", "≥ 2.5 x", "≥ 3 x", "stretch",
+    ]  # fmt: skip
+    assert lines["encrypt, c=32: p95"][1:4] == ["2 ms", "OpenBao transit 20 ms", "0.1 x"]
+    assert lines["encrypt, c=32: rate, to the DRF door's"][3] == "40 x"
+    assert lines["encrypt, c=256: rate"][-1] == "not measured"
+
+
+def test_a_contestant_that_answers_nothing_gives_no_ratio_and_no_crash():
+    silent = Load(0, math.inf, math.inf, math.inf, 0, 32)
+    lines = lines_of(Results(singles=singles(Load(16_000, 1, 2, 3, 0, 0), silent)))
+    assert lines["encrypt, c=32: rate"][-1] == "OpenBao transit gave no answer"
+
+
+def test_connections_are_met_without_one_error_only():
+    crowd = {
+        1000: Crowd(Load(9000, 1, 90, 200, 0, 0), 110_000_000),
+        5000: Crowd(Load(9000, 1, 2, 3, 0, 1), 1),
+    }
+    lines = lines_of(Results(crowds=crowd))
+
+    assert lines["1,000 keep-alive connections"][-1] == "yes"
+    assert lines["5,000 keep-alive connections"][-1] == "NO"
+    assert lines["1,000 keep-alive connections: p95"][-1] == "stretch"
+    assert lines["memory of a web worker meanwhile"][1] == "110 MB"
+
+
+def test_both_renderings_hold_every_cell():
+    rows = [Figure("encrypt", RATE, 2.6, measured="260/s", against="100/s", ratio=2.6).cells()]
+
+    markdown = table.markdown(table.HEADINGS, rows)
+    assert markdown.splitlines()[2] == "| encrypt | 260/s | 100/s | 2.6 x | ≥ 2.5 x | ≥ 3 x | yes |"
+    assert (
+        table.terminal(table.HEADINGS, rows).splitlines()[1].split()
+        == markdown.splitlines()[2].replace("|", "").split()
+    )
+
+
+def test_the_page_has_room_for_the_tables():
+    page = report.PAGE.read_text()
+    assert page.count(report.BEGIN) == page.count(report.END) == 1
+    assert page.index(report.BEGIN) < page.index(report.END)
