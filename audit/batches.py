@@ -1,5 +1,6 @@
 """One transaction for the records of many answers: which of them may still leave, and the rows of those."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -60,17 +61,22 @@ class Decision[T]:
 
 
 class Ticket[T]:
-    """A decision that waits for its batch, and the future on which its caller waits."""
+    """A decision that waits for its batch, and the future on which its caller waits.
+
+    The future is one of threads or, of a writer in an event loop, one of that loop.
+    """
 
     __slots__ = ("decision", "future", "refusal")
 
-    def __init__(self, decision: Decision[T]) -> None:
+    def __init__(self, decision: Decision[T], future: "Future[T] | asyncio.Future[T] | None" = None) -> None:
         self.decision = decision
-        self.future: Future[T] = Future()
+        self.future: Future[T] | asyncio.Future[T] = Future() if future is None else future
         self.refusal: Exception | None = None
 
     def release(self) -> None:
-        """Hand out the result, or why there is none."""
+        """Hand out the result, or why there is none, unless its caller has given up."""
+        if self.future.done():
+            return
         if self.refusal is None:
             self.future.set_result(self.decision.result)
         else:
@@ -107,18 +113,22 @@ class Batch:
         except django.db.Error as error:
             self._recover(error, may_retry=may_retry)
         except Exception as error:  # noqa: BLE001 - the thread of everybody's answers must not end with one batch
-            self._fail(error)
+            self.fail(error)
         else:
-            for ticket in self.tickets:
-                ticket.release()
+            self.release()
+
+    def release(self) -> None:
+        """Once it has committed: the answers leave."""
+        for ticket in self.tickets:
+            ticket.release()
 
     @audit_commit_seconds.time()
     def _transact(self) -> None:
         with transaction.atomic(durable=True):
             epoch, now = hold_epoch()
             # What still holds is current after this; each decision then looks at its own.
-            renew_stamps((stamp for ticket in self.tickets for stamp in ticket.decision.stamps), epoch)
-            rows = self._rows(epoch, now)
+            renew_stamps(self.stamps, epoch)
+            rows = self.decide(epoch, now)
             if rows:
                 self.stage = Stage.INSERTING
                 insert_rows(rows)
@@ -126,7 +136,13 @@ class Batch:
         self.numbering.advance(len(rows))
         audit_batch_size.observe(len(rows))
 
-    def _rows(self, epoch: int, now: datetime) -> list[dict[str, object]]:
+    @property
+    def stamps(self) -> list[EpochStamp]:
+        """What the decisions rest on. To be renewed before ``decide``."""
+        return [stamp for ticket in self.tickets for stamp in ticket.decision.stamps]
+
+    def decide(self, epoch: int, now: datetime) -> list[dict[str, object]]:
+        """The rows of those whose answer may leave; the others know their refusal then."""
         rows: list[dict[str, object]] = []
         for ticket in self.tickets:
             decision = ticket.decision
@@ -160,9 +176,9 @@ class Batch:
             # After a COMMIT with unknown outcome the records are not sent again: one too many, of an answer that
             # never left, is the lesser evil, and the same event twice would be a lie.
             self.numbering.renew()
-            for ticket in self.tickets:
-                ticket.fail(AuditUnavailable())
+            self.fail(AuditUnavailable())
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """None of the answers leaves."""
         for ticket in self.tickets:
             ticket.fail(error)

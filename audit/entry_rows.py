@@ -21,7 +21,7 @@ type EntryRow = Mapping[str, object]
 
 COLUMNS = (*(name for name in ENTRY_FIELDS if name != "id"), "mac")  # the database gives the id
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
-_COPY = f"COPY audit_logs ({_NAMES}) FROM STDIN"
+COPY = f"COPY audit_logs ({_NAMES}) FROM STDIN"
 _INSERT = f"INSERT INTO audit_logs ({_NAMES}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608 - constants
 
 
@@ -81,8 +81,13 @@ def insert_rows(rows: Sequence[EntryRow]) -> None:
             cursor.execute(_INSERT, [cast("Any", rows[0][name]) for name in COLUMNS])
         else:
             # psycopg's own method, so its errors are not yet Django's.
-            with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
-                copy.write("".join(map(_copy_line, rows)))
+            with connection.wrap_database_errors, cursor.copy(COPY) as copy:
+                copy.write(copy_lines(rows))
+
+
+def copy_lines(rows: Sequence[EntryRow]) -> bytes:
+    """What ``COPY`` is sent for them."""
+    return "".join(map(_copy_line, rows)).encode()
 
 
 def _copy_line(row: EntryRow) -> str:

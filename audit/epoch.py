@@ -11,14 +11,15 @@ after the revocation was acknowledged), and ``FOR SHARE`` on the row starves the
 SQLite ``BEGIN IMMEDIATE`` already admits one writer at a time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import connection, transaction
 
 from audit.errors import StaleDecision
 from audit.models import EntityEpoch
-from audit.stamps import EpochStamp
+from audit.stamps import EpochStamp, entities_of, renew
+from audit.stamps import behind as stamps_behind
 from ciphercanary.clock import process_now
 from ciphercanary.row_mac import IntegrityFailed
 
@@ -97,23 +98,12 @@ def renew_stamps(stamps: Iterable[EpochStamp], epoch: int) -> frozenset[str]:
 
     Exact while the caller holds the epoch, and a lower bound otherwise: what is current then was so at ``epoch``.
     """
-    behind = [stamp for stamp in stamps if stamp.as_of != epoch]
-    if not behind:
+    old = stamps_behind(stamps, epoch)
+    if not old:
         return frozenset()
-    present = _read_epochs({entity for stamp in behind for entity in stamp.epochs})
-    stale: set[str] = set()
-    for stamp in behind:
-        changed = {entity for entity, known in stamp.epochs.items() if present[entity] != known}
-        if not changed:
-            stamp.as_of = epoch
-        stale |= changed
-    return frozenset(stale)
-
-
-def _read_epochs(entities: Iterable[str]) -> Mapping[str, int]:
-    wanted = list(entities)
-    found = EntityEpoch.objects.filter(entity__in=wanted).values_list("entity", "epoch")
-    return dict.fromkeys(wanted, 0) | dict(found)
+    wanted = entities_of(old)
+    present = EntityEpoch.objects.filter(entity__in=wanted).values_list("entity", "epoch")
+    return renew(old, dict(present), epoch)
 
 
 def _require_transaction() -> None:

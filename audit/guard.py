@@ -5,20 +5,15 @@ is refused, encryption included. Changes (disable, revoke, sign-out) do not pass
 the log can be written.
 """
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import django.db
-
 from audit.batches import Ticket
 from audit.errors import AuditUnavailable
-from audit.lag import is_falling_behind, is_too_far_behind, read_lag_seconds
+from audit.lag import is_falling_behind, is_too_far_behind
 from ciphercanary.errors import DomainError, Throttled
-
-logger = logging.getLogger(__name__)
 
 PERIOD = 1.0  # seconds between two looks at the lag
 NOISY = 20  # records in that time: fewer do not make a log fall behind
@@ -30,7 +25,7 @@ SLOW_DOWN = "The audit log is falling behind and you write most of it. Send less
 
 
 class LagGuard:
-    """One per writing thread: what it counts and remembers needs no lock."""
+    """One per writer: what it counts and remembers needs no lock. The writer reads the lag when that ``is_due``."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
@@ -38,9 +33,21 @@ class LagGuard:
         self._written: Counter[str] = Counter()
         self._noisiest = ""
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the lag was last read ``PERIOD`` seconds ago."""
+        return time.monotonic() - self._looked >= PERIOD
+
+    def look(self, seconds: float | None) -> None:
+        """The lag as it was read now; None where it could not be: whether anything can be written, the batch says."""
+        self._looked = time.monotonic()
+        if seconds is not None:
+            self._seconds = seconds
+        self._noisiest = self._who_is_noisiest()
+        self._written.clear()
+
     def admit(self, tickets: Sequence[Ticket[Any]]) -> list[Ticket[Any]]:
         """Those that may be written; the others have been refused."""
-        self._look()
         self._written.update(_principal(ticket) for ticket in tickets)
         if not is_falling_behind(self._seconds):
             return list(tickets)
@@ -58,21 +65,6 @@ class LagGuard:
         if principal == self._noisiest:
             return Throttled(SLOW_DOWN, retry_after=int(PERIOD))
         return None
-
-    def _look(self) -> None:
-        now = time.monotonic()
-        if now - self._looked < PERIOD:
-            return
-        self._looked = now
-        self._noisiest = self._who_is_noisiest()
-        self._written.clear()
-        try:
-            self._seconds = read_lag_seconds()
-        except Exception:
-            # Nothing is known of the lag. Whether anything can be written, the batch that follows says; what waits
-            # for it must not wait for ever because somebody altered a row.
-            logger.warning("the lag of the audit log could not be read", exc_info=True)
-            django.db.connection.close()
 
     def _who_is_noisiest(self) -> str:
         """Whoever wrote at least half of this process's records, if those were many; "" where nobody did."""

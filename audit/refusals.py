@@ -25,17 +25,22 @@ _timer: threading.Timer | None = None
 
 def note(event: Event, actor: Actor) -> None:
     """Write the first refusal of its kind now, count the others; never raises."""
+    if count(event, actor):
+        write(event, actor)
+
+
+def count(event: Event, actor: Actor) -> bool:
+    """Count it, in memory; True for the first of its kind, which its caller writes now. Never raises."""
     is_first = _table.is_first(event, actor)
     with _failure_only_logged():
         _arm()
-    if is_first:
-        _write(event, actor)
+    return is_first
 
 
 def flush() -> None:
     """Write what was counted: one entry per kind, ``count`` saying how many."""
     for event, actor in _table.drain():
-        _write(replace(event, meta={**event.meta, "repeats_within_seconds": int(PERIOD)}), actor)
+        write(replace(event, meta={**event.meta, "repeats_within_seconds": int(PERIOD)}), actor)
 
 
 def forget() -> None:
@@ -68,7 +73,8 @@ def _flush_in_thread() -> None:
         django.db.connections.close_all()
 
 
-def _write(event: Event, actor: Actor) -> None:
+def write(event: Event, actor: Actor) -> None:
+    """Write a refusal that was counted; never raises."""
     with _failure_only_logged():
         record_alone(event, actor)
 

@@ -1,6 +1,6 @@
 """What a cached key or caller was read under, so that whoever decides by it can be asked to prove it is current."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -16,3 +16,26 @@ class EpochStamp:
 
     epochs: Mapping[str, int]
     as_of: int
+
+
+def behind(stamps: Iterable[EpochStamp], epoch: int) -> list[EpochStamp]:
+    """Those last seen to hold at another global epoch: their entities have to be looked at."""
+    return [stamp for stamp in stamps if stamp.as_of != epoch]
+
+
+def entities_of(stamps: Iterable[EpochStamp]) -> set[str]:
+    return {entity for stamp in stamps for entity in stamp.epochs}
+
+
+def renew(stamps: Iterable[EpochStamp], present: Mapping[str, int], epoch: int) -> frozenset[str]:
+    """Bring up to date what still holds; the entities that changed since.
+
+    ``present``: the epochs of all that the stamps rest on, where one has no row that of never (0) is meant.
+    """
+    stale: set[str] = set()
+    for stamp in stamps:
+        changed = {entity for entity, known in stamp.epochs.items() if present.get(entity, 0) != known}
+        if not changed:
+            stamp.as_of = epoch
+        stale |= changed
+    return frozenset(stale)

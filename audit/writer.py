@@ -5,6 +5,7 @@ next transaction of this process's one writing thread, which also decides whethe
 whatever queued while the last commit ran is the next batch. The linearisation point is that commit.
 """
 
+import logging
 import os
 import threading
 from collections import deque
@@ -17,7 +18,10 @@ from django.db import connection
 from audit.batches import Batch, Deadline, Decision, Ticket
 from audit.errors import CROWDED, AuditUnavailable
 from audit.guard import LagGuard
+from audit.lag import read_lag_seconds
 from audit.numbering import Numbering
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["Deadline", "Decision", "close", "commit", "submit"]
 
@@ -34,9 +38,9 @@ def commit[T](decision: Decision[T]) -> T:
     """
     if connection.in_atomic_block:
         # Durable means outermost: Django refuses this, except inside the transaction that a test rolls back.
-        ticket = Ticket(decision)
-        Batch([ticket], Numbering()).write()
-        return ticket.future.result()
+        future: Future[T] = Future()
+        Batch([Ticket(decision, future)], Numbering()).write()
+        return future.result()
     return submit(decision).result()
 
 
@@ -72,13 +76,13 @@ class _Writer:
         return self._thread.is_alive()
 
     def submit[T](self, decision: Decision[T]) -> "Future[T]":
-        ticket = Ticket(decision)
+        future: Future[T] = Future()
         with self._changed:
             if len(self._queue) >= MAX_WAITING:
                 raise AuditUnavailable(CROWDED)
-            self._queue.append(ticket)
+            self._queue.append(Ticket(decision, future))
             self._changed.notify()
-        return ticket.future
+        return future
 
     def close(self) -> None:
         with self._changed:
@@ -89,6 +93,8 @@ class _Writer:
     def _run(self) -> None:
         try:
             while batch := self._next_batch():
+                if self._guard.is_due:
+                    self._guard.look(_read_lag())
                 if admitted := self._guard.admit(batch):
                     Batch(admitted, self._numbering).write()
         finally:
@@ -102,9 +108,24 @@ class _Writer:
                 if not self._queue:
                     return []
                 waiting = [self._queue.popleft() for _ in range(min(MAX_BATCH, len(self._queue)))]
-            batch = [ticket for ticket in waiting if ticket.future.set_running_or_notify_cancel()]
+            batch = [ticket for ticket in waiting if _begin(ticket)]
             if batch:
                 return batch
+
+
+def _begin(ticket: Ticket[Any]) -> bool:
+    """From here on its caller can no longer give up; False where he has."""
+    return isinstance(ticket.future, Future) and ticket.future.set_running_or_notify_cancel()
+
+
+def _read_lag() -> float | None:
+    try:
+        return read_lag_seconds()
+    except Exception:
+        # What waits for the next batch must not wait for ever because somebody altered a row.
+        logger.warning("the lag of the audit log could not be read", exc_info=True)
+        django.db.connection.close()
+        return None
 
 
 _current: _Writer | None = None

@@ -16,6 +16,18 @@ def canonical_address(address: str) -> str:
     return str(mapped or parsed)
 
 
+def client_address(peer: str, forwarded_for: str, hops: int) -> str:
+    """The address of the client: the peer, or the entry that our outermost trusted proxy appended.
+
+    ``hops`` entries are counted from the right of X-Forwarded-For: everything further left was sent by the
+    client, who may write there what he likes.
+    """
+    if hops and forwarded_for:
+        forwarded = forwarded_for.split(",")
+        peer = forwarded[-hops].strip() if len(forwarded) >= hops else peer
+    return canonical_address(peer)
+
+
 def network_of(address: str) -> str:
     """Whom a canonical address counts for: itself, or its /64, the least that an IPv6 subscriber is given."""
     return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address

@@ -1,8 +1,18 @@
-"""What gunicorn serves: Django behind a bounded bridge. The fast lane will stand in front of it, here."""
+"""What gunicorn serves: the hot routes by the fast lane, everything else by Django, behind a bounded bridge."""
 
 from django.conf import settings
 
-from ciphercanary.bridge import WsgiBridge
-from ciphercanary.wsgi import application as django
+from ciphercanary.wsgi import application as django  # first: it sets Django up
 
-application = WsgiBridge(django, threads=settings.CC_THREADS, max_body_bytes=settings.CC_MAX_BODY_BYTES)
+# isort: split
+from audit import loop_writer
+from ciphercanary.bridge import WsgiBridge
+from crypto_ops import lane
+
+application = WsgiBridge(
+    django,
+    threads=settings.CC_THREADS,
+    max_body_bytes=settings.CC_MAX_BODY_BYTES,
+    hot=lane.ROUTES if settings.CC_LANE == "asgi" else {},
+    at_end=loop_writer.close,
+)

@@ -11,9 +11,10 @@ import io
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, BinaryIO
 from wsgiref.types import WSGIApplication
@@ -56,11 +57,37 @@ TOO_SLOW = ProtocolError(
 )
 
 
-class WsgiBridge:
-    """Runs a WSGI application in ``threads`` lasting threads. Bodies above ``max_body_bytes`` are 413."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, or one whose body is the rest of a file."""
 
-    def __init__(self, application: WSGIApplication, *, threads: int, max_body_bytes: int) -> None:
+    status: int
+    headers: Headers
+    content: bytes | BinaryIO
+
+
+type HotHandler = Callable[[Scope, bytes], Awaitable[Answer | None]]
+"""Answers a request with its whole body by itself, or leaves it to the application: None."""
+
+
+class WsgiBridge:
+    """Runs a WSGI application in ``threads`` lasting threads. Bodies above ``max_body_bytes`` are 413.
+
+    ``hot``: method and path to who is asked first. ``at_end``: what is awaited when the server stops.
+    """
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        *,
+        threads: int,
+        max_body_bytes: int,
+        hot: Mapping[tuple[str, str], HotHandler] | None = None,
+        at_end: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._application = application
+        self._hot = hot or {}
+        self._at_end = at_end
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="django")
         self._max_body_bytes = max_body_bytes
         self._capacity = threads * (1 + WAITING_PER_THREAD)
@@ -78,21 +105,29 @@ class WsgiBridge:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        if self._at_end is not None:
+            await self._at_end()
         self._pool.shutdown(wait=True)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await self._read_body(receive)
-            with self._place():
-                answer = await self._run_in_thread(scope, body)
+            answer = await self._ask_hot(scope, body)
+            if answer is None:
+                with self._place():
+                    answer = await self._run_in_thread(scope, body)
         except ProtocolError as error:
             await _refuse(scope, send, error)
         except ClientGone:
             return
         else:
             # Outside: whoever reads slowly keeps no place from others either.
-            await _answer(scope, send, *answer)
+            await _answer(scope, send, answer)
+
+    async def _ask_hot(self, scope: Scope, body: bytes) -> Answer | None:
+        handler = self._hot.get((scope["method"], scope["path"]))
+        return None if handler is None else await handler(scope, body)
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -105,7 +140,7 @@ class WsgiBridge:
         finally:
             self._in_flight -= 1
 
-    async def _run_in_thread(self, scope: Scope, body: bytes) -> tuple[int, Headers, bytes | BinaryIO]:
+    async def _run_in_thread(self, scope: Scope, body: bytes) -> Answer:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, scope, body)
 
     async def _read_body(self, receive: Receive) -> bytes:
@@ -135,19 +170,19 @@ class WsgiBridge:
         self._buffered += len(part)
         return bool(message.get("more_body"))
 
-    def _run(self, scope: Scope, body: bytes) -> tuple[int, Headers, bytes | BinaryIO]:
+    def _run(self, scope: Scope, body: bytes) -> Answer:
         """Call the application in this thread; closing the answer here ends Django's request in it, too."""
-        answer = _Answer()
-        parts: Iterable[bytes] = self._application(environ(scope, body), answer.start)
+        begun = _Start()
+        parts: Iterable[bytes] = self._application(environ(scope, body), begun.start)
         try:
             content = parts.on_disk() if isinstance(parts, FileAnswer) else None
             if content is None:
-                return answer.status, answer.headers, b"".join(parts)
+                return Answer(begun.status, begun.headers, b"".join(parts))
         finally:
             close = getattr(parts, "close", None)
             if close:
                 close()
-        return answer.status, answer.headers, content
+        return Answer(begun.status, begun.headers, content)
 
 
 class FileAnswer:
@@ -178,7 +213,7 @@ class FileAnswer:
             close()
 
 
-class _Answer:
+class _Start:
     def __init__(self) -> None:
         self.status = 500
         self.headers: Headers = []
@@ -249,11 +284,12 @@ async def _refuse(scope: Scope, send: Send, error: ProtocolError) -> None:
         (b"x-request-id", request_id.encode()),
         *((name.lower().encode(), value.encode()) for name, value in error.headers.items()),
     ]
-    await _answer(scope, send, error.status.value, headers, body)
+    await _answer(scope, send, Answer(error.status.value, headers, body))
 
 
-async def _answer(scope: Scope, send: Send, status: int, headers: Headers, content: bytes | BinaryIO) -> None:
-    start = {"type": "http.response.start", "status": status, "headers": headers}
+async def _answer(scope: Scope, send: Send, answer: Answer) -> None:
+    start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
+    content = answer.content
     # A body after HEAD would be read as the beginning of the next answer (RFC 9110 section 9.3.2).
     has_body = scope["method"] != "HEAD"
     if isinstance(content, bytes):

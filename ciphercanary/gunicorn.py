@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from django.conf import settings
+from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.workers.base import Worker
 from prometheus_client import multiprocess
 
@@ -23,6 +24,15 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 # X-Forwarded-* is read in one place, ciphercanary.middleware, which counts CC_TRUSTED_PROXIES.
 secure_scheme_headers: dict[str, str] = {}
 accesslog = None
+
+
+class Logger(GunicornLogger):
+    """Without the access log, which gunicorn prepares for each request wherever logging is configured."""
+
+    access_log_enabled = False
+
+
+logger_class = Logger
 loglevel = "warning"
 # All of ours, with gunicorn's own records sent to the root logger: what is left out here gunicorn fills with a
 # handler of its own, which would write the text of exceptions past the redaction.

@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from ciphercanary import errors, problems, request_ids
-from ciphercanary.addresses import canonical_address
+from ciphercanary.addresses import client_address
 from ciphercanary.http import in_context
 from ciphercanary.logs import current_request_id
 
@@ -31,7 +31,11 @@ class RequestContext:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         context = in_context(request)
         context.request_id = request_ids.choose(request.headers.get("X-Request-ID", ""))
-        context.client_ip = client_address(request)
+        context.client_ip = client_address(
+            request.META.get("REMOTE_ADDR", ""),
+            request.headers.get("X-Forwarded-For", ""),
+            settings.CC_TRUSTED_PROXIES,
+        )
         token = current_request_id.set(context.request_id)
         try:
             response = self.get_response(request)
@@ -39,21 +43,6 @@ class RequestContext:
             current_request_id.reset(token)
         response["X-Request-ID"] = context.request_id
         return response
-
-
-def client_address(request: HttpRequest) -> str:
-    """The address of the client: the peer, or the entry that our outermost trusted proxy appended.
-
-    ``CC_TRUSTED_PROXIES`` entries are counted from the right of X-Forwarded-For: everything further left was
-    sent by the client, who may write there what he likes.
-    """
-    peer: str = request.META.get("REMOTE_ADDR", "")
-    hops = settings.CC_TRUSTED_PROXIES
-    if hops:
-        header = request.headers.get("X-Forwarded-For", "")
-        forwarded = [part.strip() for part in header.split(",")] if header else []
-        peer = forwarded[-hops] if len(forwarded) >= hops else peer
-    return canonical_address(peer)
 
 
 class SecurityHeaders:

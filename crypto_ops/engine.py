@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from accounts.errors import TokenExpired
 from accounts.principals import Principal
@@ -19,7 +18,6 @@ from audit import writer
 from audit.epoch import read_epoch, renew_stamps
 from audit.errors import StaleDecision
 from audit.events import Event
-from audit.stamps import EpochStamp
 from audit.writer import Deadline, Decision
 from ciphercanary import throttle
 from ciphercanary.clock import process_now
@@ -28,6 +26,7 @@ from ciphercanary.crypto.envelope import Envelope
 from ciphercanary.crypto.errors import DecryptionFailed
 from ciphercanary.errors import DomainError, Invalid, Unavailable
 from crypto_ops import actions
+from crypto_ops.attempts import Attempt
 from crypto_ops.measurement import measured
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
 from keys import keyring, lifecycle
@@ -42,13 +41,13 @@ MAX_TRIAL_BYTES: Final = 64 * 1024
 def encrypt(request: EncryptRequest, principal: Principal) -> Envelope:
     """Seal with the key's primary version. Raises what the key, the principal or the audit log refuse."""
     with measured(request.mode):
-        return _perform(principal, lambda attempt: _decide_encryption(request, attempt))
+        return _perform(principal, lambda attempt: decide_encryption(request, attempt))
 
 
 def decrypt(request: DecryptRequest, principal: Principal) -> Decrypted:
     """Open a message. Wrong key, wrong additional data and altered ciphertext are one DecryptionFailed."""
     with measured(request.mode):
-        return _perform(principal, lambda attempt: _decide_decryption(request, attempt))
+        return _perform(principal, lambda attempt: decide_decryption(request, attempt))
 
 
 def reencrypt(request: ReencryptRequest, principal: Principal) -> Reencrypted:
@@ -62,30 +61,9 @@ def generate_random(size: int, principal: Principal) -> bytes:
     return _perform(principal, lambda attempt: _decide_random(size, attempt))
 
 
-class _Attempt:
-    """One attempt to decide: the caller as he is known, and each key that was looked at for it."""
-
-    def __init__(self, principal: Principal) -> None:
-        self.principal = principal
-        self.used: list[KeyEntry] = []
-
-    def find(self, key_id: UUID) -> KeyEntry:
-        self.used.append(keyring.find(key_id, self.principal))
-        return self.used[-1]
-
-    def find_default(self, algorithm: str) -> KeyEntry:
-        self.used.append(keyring.find_default(self.principal, algorithm))
-        return self.used[-1]
-
-    @property
-    def stamps(self) -> tuple[EpochStamp, ...]:
-        known = () if self.principal.stamp is None else (self.principal.stamp,)
-        return (*known, *(entry.stamp for entry in self.used))
-
-
-def _perform[T](principal: Principal, decide: Callable[[_Attempt], Decision[T]]) -> T:
+def _perform[T](principal: Principal, decide: Callable[[Attempt], Decision[T]]) -> T:
     for _ in range(ATTEMPTS):
-        attempt = _Attempt(principal)
+        attempt = Attempt(principal)
         try:
             decision = decide(attempt)
         except DomainError:
@@ -103,12 +81,13 @@ def _perform[T](principal: Principal, decide: Callable[[_Attempt], Decision[T]])
     raise Unavailable("Keys are being changed faster than this request could be decided. Try again.")
 
 
-def _decide_random(size: int, attempt: _Attempt) -> Decision[bytes]:
+def _decide_random(size: int, attempt: Attempt) -> Decision[bytes]:
     attempt.principal.require("crypto.random")
     return _decision(secrets.token_bytes(size), Event(action=actions.RANDOM_GENERATED, size=size), attempt)
 
 
-def _decide_encryption(request: EncryptRequest, attempt: _Attempt) -> Decision[Envelope]:
+def decide_encryption(request: EncryptRequest, attempt: Attempt) -> Decision[Envelope]:
+    """The result, which may not leave before the decision is committed. Raises what refuses it."""
     attempt.principal.require("crypto.encrypt")
     now = process_now()
     if request.key_id is None:
@@ -116,7 +95,7 @@ def _decide_encryption(request: EncryptRequest, attempt: _Attempt) -> Decision[E
     else:
         entry = attempt.find(request.key_id)
     version = _protecting_version(entry, request, now)
-    envelope = _seal(request, entry, version)
+    envelope = _seal(request, entry, version, attempt)
     event = _event(
         actions.MESSAGE_ENCRYPTED, entry, version, len(request.plaintext), algorithm=request.mode.name
     )
@@ -134,14 +113,15 @@ def _protecting_version(entry: KeyEntry, request: EncryptRequest, now: datetime)
     return entry.require_process(request.key_version, now)
 
 
-def _seal(request: EncryptRequest, entry: KeyEntry, version: VersionEntry) -> Envelope:
+def _seal(request: EncryptRequest, entry: KeyEntry, version: VersionEntry, attempt: Attempt) -> Envelope:
     cipher = version.cipher(request.mode)
-    version.reserve_invocation(request.mode)
+    attempt.reserve(version, request.mode)
     sealed = cipher.seal(request.plaintext, key_id=entry.key_id, version=version.number, aad=request.aad)
     return Envelope(request.mode, entry.key_id, version.number, sealed)
 
 
-def _decide_decryption(request: DecryptRequest, attempt: _Attempt) -> Decision[Decrypted]:
+def decide_decryption(request: DecryptRequest, attempt: Attempt) -> Decision[Decrypted]:
+    """The result, which may not leave before the decision is committed. Raises what refuses it."""
     attempt.principal.require("crypto.decrypt")
     entry = attempt.find(request.key_id)
     candidates = _candidates(request, entry, process_now())
@@ -187,7 +167,7 @@ def _open(
     raise DecryptionFailed
 
 
-def _decide_reencryption(request: ReencryptRequest, attempt: _Attempt) -> Decision[Reencrypted]:
+def _decide_reencryption(request: ReencryptRequest, attempt: Attempt) -> Decision[Reencrypted]:
     attempt.principal.require("crypto.reencrypt")
     now = process_now()
     source = attempt.find(request.envelope.key_id)
@@ -201,7 +181,7 @@ def _decide_reencryption(request: ReencryptRequest, attempt: _Attempt) -> Decisi
     version, plaintext = _open(opening, source, _candidates(opening, source, now, for_reencryption=True))
     mode = opening.mode if opening.mode.name in target.modes else MODES[target.modes[0]]
     sealing = EncryptRequest(mode=mode, plaintext=plaintext, key_id=target.key_id, aad=request.aad)
-    envelope = _seal(sealing, target, target.require_protect(now))
+    envelope = _seal(sealing, target, target.require_protect(now), attempt)
     result = Reencrypted(envelope=envelope, source_key_version=version.number, source_compromised=compromised)
     event = _event(
         actions.MESSAGE_REENCRYPTED,
@@ -217,7 +197,7 @@ def _decide_reencryption(request: ReencryptRequest, attempt: _Attempt) -> Decisi
     return _decision(result, event, attempt, protects=target)
 
 
-def _target(request: ReencryptRequest, source: KeyEntry, attempt: _Attempt) -> KeyEntry:
+def _target(request: ReencryptRequest, source: KeyEntry, attempt: Attempt) -> KeyEntry:
     target_id = request.target_key_id or source.key_id
     if target_id == source.key_id:
         return source
@@ -239,7 +219,7 @@ def _event(action: str, entry: KeyEntry, version: VersionEntry, size: int, **met
 
 
 def _decision[T](
-    result: T, event: Event, attempt: _Attempt, *, protects: KeyEntry | None = None
+    result: T, event: Event, attempt: Attempt, *, protects: KeyEntry | None = None
 ) -> Decision[T]:
     """Valid while nothing has changed that the attempt looked at, and within every life it uses."""
     deadlines = [*_token_end(attempt.principal), *_key_end(protects)]

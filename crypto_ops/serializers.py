@@ -10,11 +10,9 @@ from ciphercanary.crypto import envelope
 from ciphercanary.crypto.algorithms import Mode, find_mode
 from ciphercanary.crypto.envelope import Envelope
 from ciphercanary.rest import Base64Field, StrictSerializer
+from crypto_ops.limits import MAX_AAD_BYTES, MAX_RANDOM_BYTES, MAX_TAG_BYTES
 from keys.metadata import MAX_VERSION
 
-MAX_AAD_BYTES = 64 * 1024
-MAX_RANDOM_BYTES = 65_536
-MAX_TAG_BYTES = 64
 SPLIT_FORM = ("encrypted_data", "iv", "tag", "key_id", "algorithm")
 
 

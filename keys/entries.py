@@ -10,9 +10,10 @@ from uuid import UUID
 from accounts.principals import Principal
 from audit.stamps import EpochStamp
 from ciphercanary.crypto.aead import Cipher
-from ciphercanary.crypto.algorithms import Mode
+from ciphercanary.crypto.algorithms import MODES, Mode
 from ciphercanary.crypto.errors import UnsupportedAlgorithm
-from ciphercanary.crypto.material import Confidential
+from ciphercanary.crypto.material import Confidential, KeyMaterial
+from ciphercanary.crypto.stream import StreamCipher
 from ciphercanary.errors import NotFound
 from keys import lifecycle, wrapping
 from keys.errors import KeyNotUsable
@@ -63,17 +64,34 @@ class VersionEntry(Confidential):
         if mode.invocation_limit is not None:
             counter_of(self._id).take(mode.invocation_limit)
 
+    def reserve_held_invocation(self, mode: Mode) -> bool:
+        """The same from what this process has reserved before; False where the database would have to be asked."""
+        return mode.invocation_limit is None or counter_of(self._id).take_held(mode.invocation_limit)
+
+    def stream_cipher(self) -> StreamCipher:
+        """The cipher of streams, which are AES-256-GCM in chunks: whoever may not use the one uses not the other.
+
+        Raises UnsupportedAlgorithm; UnwrapFailed.
+        """
+        self._require_mode(MODES["aes-256-gcm"])
+        return StreamCipher(self._unwrap())
+
     def _build(self, mode: Mode) -> Cipher:
-        if mode.name not in self._modes:
-            raise UnsupportedAlgorithm(f"This key does not use {mode.name}, but {', '.join(self._modes)}.")
-        key_id, algorithm, purpose = self._binding
+        self._require_mode(mode)
         with self._lock:
             if mode.name not in self._ciphers:
-                material = wrapping.open_wrapped(
-                    self._wrapped, key_id=key_id, version=self.number, algorithm=algorithm, purpose=purpose
-                )
-                self._ciphers[mode.name] = Cipher(material, mode)
+                self._ciphers[mode.name] = Cipher(self._unwrap(), mode)
             return self._ciphers[mode.name]
+
+    def _require_mode(self, mode: Mode) -> None:
+        if mode.name not in self._modes:
+            raise UnsupportedAlgorithm(f"This key does not use {mode.name}, but {', '.join(self._modes)}.")
+
+    def _unwrap(self) -> KeyMaterial:
+        key_id, algorithm, purpose = self._binding
+        return wrapping.open_wrapped(
+            self._wrapped, key_id=key_id, version=self.number, algorithm=algorithm, purpose=purpose
+        )
 
 
 @final

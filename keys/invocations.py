@@ -4,17 +4,21 @@ A process reserves invocations by a committed UPDATE *before* it uses them, many
 memory. What it has not used when it ends is lost: lost invocations cost nothing, repeated nonces the key.
 """
 
+import logging
 from collections import OrderedDict
-from threading import Lock
+from threading import Lock, Thread
 from typing import Final
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.db.models import F
 
 from keys.errors import UsageLimitReached
 from keys.models import KeyVersion
 
+logger = logging.getLogger(__name__)
+
+LOW: Final = 2**14  # left: more are reserved before they are missed
 FIRST_RESERVATION: Final = 2**16
 LARGEST_RESERVATION: Final = 2**20
 MAX_COUNTERS: Final = 100_000
@@ -23,31 +27,67 @@ MAX_COUNTERS: Final = 100_000
 class InvocationCounter:
     """What this process has reserved of one version and not used yet. Threads share it."""
 
-    __slots__ = ("_left", "_lock", "_size", "_version_id")
+    __slots__ = ("_is_refilling", "_left", "_lock", "_reserving", "_size", "_version_id")
 
     def __init__(self, version_id: UUID) -> None:
         self._version_id = version_id
         self._lock = Lock()
         self._left = 0
+        self._reserving = Lock()
         self._size = FIRST_RESERVATION
+        self._is_refilling = False
 
     def take(self, limit: int) -> None:
         """Use one invocation of a version that may have ``limit``. Raises UsageLimitReached."""
+        while not self._take():
+            with self._reserving:
+                if not self._left:
+                    self._reserve(limit)
+
+    def take_held(self, limit: int) -> bool:
+        """Use one that is reserved already; False where none is. Few left are made more, in another thread."""
+        taken = self._take()
+        if self._left < LOW and not self._is_refilling:
+            self._is_refilling = True
+            Thread(target=self._refill, args=[limit], name="invocations", daemon=True).start()
+        return taken
+
+    def _take(self) -> bool:
         with self._lock:
             if not self._left:
-                self._left = self._reserve(limit)
+                return False
             self._left -= 1
+            return True
 
-    def _reserve(self, limit: int) -> int:
-        size = self._size
-        if not _reserve_in_database(self._version_id, size, limit):
-            size = 1  # near the limit the last invocations go out one by one
-            if not _reserve_in_database(self._version_id, size, limit):
-                raise UsageLimitReached(
-                    "This version has encrypted as many messages as is safe. Rotate the key."
-                )
+    def _refill(self, limit: int) -> None:
+        try:
+            with self._reserving:
+                # Near the limit it is left to ``take``, for good.
+                self._is_refilling = not self._reserve_many(limit)
+        except Exception:
+            logger.exception("invocations of a key version could not be reserved")
+            self._is_refilling = False
+        finally:
+            connections.close_all()
+
+    def _reserve(self, limit: int) -> None:
+        if self._reserve_many(limit):
+            return
+        # The last invocations go out one by one.
+        if not _reserve_in_database(self._version_id, 1, limit):
+            raise UsageLimitReached("This version has encrypted as many messages as is safe. Rotate the key.")
+        self._add(1)
+
+    def _reserve_many(self, limit: int) -> bool:
+        if not _reserve_in_database(self._version_id, self._size, limit):
+            return False
+        self._add(self._size)
         self._size = min(self._size * 2, LARGEST_RESERVATION)
-        return size
+        return True
+
+    def _add(self, count: int) -> None:
+        with self._lock:
+            self._left += count
 
 
 def _reserve_in_database(version_id: UUID, count: int, limit: int) -> bool:

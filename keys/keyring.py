@@ -43,6 +43,19 @@ def find(key_id: UUID, principal: Principal) -> KeyEntry:
     return entry
 
 
+def find_held(key_id: UUID, principal: Principal) -> KeyEntry | None:
+    """As ``find``, from memory alone: None where the key would have to be read. Raises NotFound."""
+    entry = _entries.get(key_id)
+    if entry is not None and not entry.is_visible_to(principal):
+        raise NotFound
+    return entry
+
+
+def held_default_id(principal: Principal, algorithm: str) -> UUID | None:
+    """The id of the principal's default key, where this process knows it."""
+    return _default_ids.get((principal.user_id, algorithm))
+
+
 def find_default(principal: Principal, algorithm: str) -> KeyEntry:
     """The principal's default key of a key algorithm, created on first use. Raises Invalid, UnsupportedAlgorithm."""
     owned = (principal.user_id, algorithm)

@@ -3,7 +3,8 @@ from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
 
 from ciphercanary import request_ids
-from ciphercanary.middleware import RequestContext, client_address
+from ciphercanary.addresses import client_address
+from ciphercanary.middleware import RequestContext
 
 
 def request(forwarded="", peer="192.0.2.1"):
@@ -31,8 +32,11 @@ def request(forwarded="", peer="192.0.2.1"):
     ],
 )
 def test_the_clients_address_is_counted_from_the_right(proxies, forwarded, address):
+    assert client_address("192.0.2.1", forwarded, proxies) == address
+    seen = []
     with override_settings(CC_TRUSTED_PROXIES=proxies):
-        assert client_address(request(forwarded)) == address
+        RequestContext(lambda request: seen.append(request.client_ip) or HttpResponse())(request(forwarded))
+    assert seen == [address]
 
 
 @pytest.mark.parametrize("sent", ["a", "4bf92f3577b34da6a3ce929d0e0e4736", "A-b_c.9", "x" * 64])

@@ -1,0 +1,212 @@
+"""``audit.writer`` for an event loop: the answers of a lane are released by a task of their own loop.
+
+The same batches, decided in the same way; what differs is who drives the database. On PostgreSQL the task does,
+in the loop, without a thread to hand work to and take it back from. Whatever goes wrong there before the COMMIT
+was sent is handed to the thread of ``audit.writer``, which knows what to do with a bad row, a dead connection
+or a lock that nobody gives up. On SQLite that thread does it all: its database has no other interface.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import connection as django_connection
+
+from audit import writer
+from audit.batches import Batch, Decision, Stage, Ticket
+from audit.entry_rows import COPY, copy_lines
+from audit.epoch import LOCK
+from audit.errors import CROWDED, AuditUnavailable
+from audit.guard import LagGuard
+from audit.loop_connection import ConnectionLost, LoopConnection, StatementFailed
+from audit.numbering import Numbering
+from audit.stamps import behind, entities_of, renew
+from ciphercanary.metrics import audit_batch_size, audit_commit_seconds
+
+logger = logging.getLogger(__name__)
+
+EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
+RECONNECT_AFTER = 1.0  # seconds: meanwhile the thread writes, and says what is wrong
+
+# In one message, each statement with a snapshot of its own: see audit.epoch.hold_epoch.
+_HOLD = (
+    b"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock_shared(%d); "
+    b"SELECT epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM security_epoch WHERE id = 1"
+) % LOCK
+_LAG = (
+    b"; SELECT extract(epoch FROM clock_timestamp() - timestamp) FROM audit_logs "
+    b"WHERE id = (SELECT log_id FROM audit_pending ORDER BY log_id LIMIT 1)"
+)
+_ENTITIES = b"SELECT entity, epoch FROM entity_epochs WHERE entity = ANY($1)"
+_COPY_AND_COMMIT = f"{COPY}; COMMIT".encode()
+
+
+def submit[T](decision: Decision[T]) -> "asyncio.Future[T]":
+    """``audit.writer.submit`` for the running event loop: the same errors."""
+    if django_connection.vendor != "postgresql":
+        return asyncio.wrap_future(writer.submit(decision))
+    return _writer().submit(decision)
+
+
+async def close() -> None:
+    """Write what waits, then end the task. The next ``submit`` begins a new one."""
+    global _current
+    ending, _current = _current, None
+    if ending is not None:
+        await ending.close()
+
+
+class _LoopWriter:
+    """A task, its queue, its session and its numbering."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._queue: deque[Ticket[Any]] = deque()
+        self._changed = asyncio.Event()
+        self._is_closing = False
+        self._numbering = Numbering()
+        self._guard = LagGuard()
+        self._session: LoopConnection | None = None
+        self._refused_at = -RECONNECT_AFTER
+        self._task = loop.create_task(self._run())
+
+    def submit[T](self, decision: Decision[T]) -> "asyncio.Future[T]":
+        if len(self._queue) >= writer.MAX_WAITING:
+            raise AuditUnavailable(CROWDED)
+        future: asyncio.Future[T] = self.loop.create_future()
+        self._queue.append(Ticket(decision, future))
+        self._changed.set()
+        return future
+
+    async def close(self) -> None:
+        self._is_closing = True
+        self._changed.set()
+        await self._task
+
+    async def _run(self) -> None:
+        try:
+            while tickets := await self._next_batch():
+                await self._write(tickets)
+        finally:
+            self._drop_session()
+
+    async def _next_batch(self) -> list[Ticket[Any]]:
+        """The tickets that wait, at least one of them; none at the end. Callers who gave up are left out."""
+        while True:
+            while not self._queue:
+                if self._is_closing:
+                    return []
+                self._changed.clear()
+                await self._changed.wait()
+            waiting = [self._queue.popleft() for _ in range(min(writer.MAX_BATCH, len(self._queue)))]
+            if batch := [ticket for ticket in waiting if not ticket.future.cancelled()]:
+                return batch
+
+    async def _write(self, tickets: list[Ticket[Any]]) -> None:
+        batch = Batch(tickets, self._numbering)
+        try:
+            await self._transact(batch)
+        except StatementFailed as error:
+            self._hand_over(batch, error)
+        except Exception as error:
+            self._drop_session()
+            if batch.stage is Stage.COMMITTING:
+                # Not sent again: see audit.batches.
+                logger.warning("%d audit records were perhaps not written", len(batch.tickets), exc_info=True)
+                self._numbering.renew()
+                batch.fail(AuditUnavailable())
+            else:
+                self._hand_over(batch, error)
+
+    async def _transact(self, batch: Batch) -> None:
+        session = await self._open_session()
+        began = time.perf_counter()
+        epoch, now = await self._hold_epoch(session)
+        batch.tickets = self._guard.admit(batch.tickets)
+        if old := behind(batch.stamps, epoch):
+            wanted = "{" + ",".join(f'"{entity}"' for entity in entities_of(old)) + "}"
+            found = await session.query(_ENTITIES, wanted.encode())
+            renew(old, {entity: int(known) for entity, known in found}, epoch)
+        rows = batch.decide(epoch, now)
+        if rows:
+            batch.stage = Stage.COMMITTING
+            await session.copy(_COPY_AND_COMMIT, copy_lines(rows))
+        else:
+            await session.run(b"ROLLBACK")
+        self._numbering.advance(len(rows))
+        audit_batch_size.observe(len(rows))
+        audit_commit_seconds.observe(time.perf_counter() - began)
+        batch.release()
+
+    async def _hold_epoch(self, session: LoopConnection) -> tuple[int, datetime]:
+        """``audit.epoch.hold_epoch``; once a second the lag of the log comes with it."""
+        is_due = self._guard.is_due
+        _, _, held, *lag = await session.run(_HOLD + _LAG if is_due else _HOLD)
+        if is_due:
+            self._guard.look(float(lag[0].get_value(0, 0) or 0) if lag[0].ntuples else 0.0)
+        epoch, moment = held.get_value(0, 0), held.get_value(0, 1)
+        if epoch is None or moment is None:
+            raise StatementFailed("the security epoch has lost its row")
+        return int(epoch), EPOCH_START + timedelta(microseconds=int(moment))
+
+    async def _open_session(self) -> LoopConnection:
+        if self._session is not None and not self._session.is_broken:
+            return self._session
+        self._drop_session()
+        if time.monotonic() - self._refused_at < RECONNECT_AFTER:
+            raise ConnectionLost
+        try:
+            self._session = await LoopConnection.connect()
+        except Exception:
+            self._refused_at = time.monotonic()
+            raise
+        return self._session
+
+    def _drop_session(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _hand_over(self, batch: Batch, error: Exception) -> None:
+        """Nothing was stored: the thread decides and writes anew."""
+        logger.warning("%d audit records are written by the thread", len(batch.tickets), exc_info=error)
+        self._drop_session()
+        if self._guard.is_due:
+            self._guard.look(None)
+        for ticket in batch.tickets:
+            if not ticket.future.done():
+                self._hand_over_one(ticket)
+
+    def _hand_over_one(self, ticket: Ticket[Any]) -> None:
+        try:
+            elsewhere = writer.submit(ticket.decision)
+        except AuditUnavailable as error:
+            ticket.fail(error)
+        else:
+            elsewhere.add_done_callback(
+                lambda done: self.loop.call_soon_threadsafe(_pass_on, done, ticket.future)
+            )
+
+
+def _pass_on(done: "Future[Any]", waiting: "Future[Any] | asyncio.Future[Any]") -> None:
+    if waiting.done():
+        return
+    if error := done.exception():
+        waiting.set_exception(error)
+    else:
+        waiting.set_result(done.result())
+
+
+_current: _LoopWriter | None = None
+
+
+def _writer() -> _LoopWriter:
+    global _current  # noqa: PLW0603 - one writer per process
+    loop = asyncio.get_running_loop()
+    if _current is None or _current.loop is not loop:
+        _current = _LoopWriter(loop)
+    return _current

@@ -1,0 +1,140 @@
+"""What of HTTP a hot route reads and writes by itself, without Django.
+
+It understands the plain request that a client sends all day and nothing else: whatever is unusual (another
+media type, a second header of a name, a host that Django would refuse) is left to Django, whose answer is then
+the one that counts.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+from django.utils.csp import build_policy
+
+from ciphercanary import errors, problems, request_ids
+from ciphercanary.addresses import client_address
+from ciphercanary.bridge import Answer, Headers, Scope
+
+_READ = frozenset(
+    {
+        b"accept",
+        b"authorization",
+        b"content-encoding",
+        b"content-type",
+        b"host",
+        b"sec-fetch-site",
+        b"user-agent",
+        b"x-forwarded-for",
+        b"x-forwarded-proto",
+        b"x-request-id",
+    }
+)
+_JSON = b"application/json"
+_ACCEPTED = frozenset({None, b"*/*", _JSON})
+_BEARER = b"Bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class HotRequest:
+    """The token as it was sent, not verified yet."""
+
+    token: str
+    client_ip: str
+    user_agent: str
+    request_id: str
+
+
+def read(scope: Scope) -> HotRequest | None:
+    """The request, if it is one of the plain kind; None leaves it to Django."""
+    found: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in _READ:
+            if name in found:
+                return None
+            found[name] = value
+    authorization = found.get(b"authorization", b"")
+    if not authorization.startswith(_BEARER) or not _is_plain(scope, found):
+        return None
+    peer = scope.get("client")
+    return HotRequest(
+        token=authorization[len(_BEARER) :].decode("latin-1"),
+        client_ip=client_address(
+            str(peer[0]) if peer else "",
+            found.get(b"x-forwarded-for", b"").decode("latin-1"),
+            settings.CC_TRUSTED_PROXIES,
+        ),
+        user_agent=found.get(b"user-agent", b"").decode("latin-1"),
+        request_id=request_ids.choose(found.get(b"x-request-id", b"").decode("latin-1")),
+    )
+
+
+def _is_plain(scope: Scope, found: Mapping[bytes, bytes]) -> bool:
+    return (
+        found.get(b"content-type") == _JSON
+        and found.get(b"accept") in _ACCEPTED
+        and b"content-encoding" not in found
+        and b"sec-fetch-site" not in found
+        and not scope["query_string"]
+        and _is_allowed(found.get(b"host", b""))
+        and (not settings.CC_TLS or _is_secure(scope, found))
+    )
+
+
+def _is_secure(scope: Scope, found: Mapping[bytes, bytes]) -> bool:
+    if settings.SECURE_PROXY_SSL_HEADER:
+        return found.get(b"x-forwarded-proto") == b"https"
+    return bool(scope.get("scheme") == "https")
+
+
+@lru_cache(64)
+def _is_allowed(host: bytes) -> bool:
+    domain, _ = split_domain_port(host.decode("latin-1"))
+    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
+
+
+def answer(body: bytes, request_id: str, *more: tuple[bytes, bytes]) -> Answer:
+    """A success, with the headers that Django's middleware would have set."""
+    return Answer(200, _headers(_JSON, body, request_id, more), body)
+
+
+def problem(error: errors.DomainError, request_id: str, *more: tuple[bytes, bytes]) -> Answer:
+    """A refusal, as ``ciphercanary.problems.render`` makes it."""
+    body = json.dumps(problems.document(error, request_id)).encode()
+    if "retry_after" in error.extra:
+        more = (*more, (b"retry-after", str(error.extra["retry_after"]).encode()))
+    headers = _headers(problems.CONTENT_TYPE.encode(), body, request_id, more)
+    return Answer(int(problems.status_of(error)), headers, body)
+
+
+def _headers(
+    content_type: bytes, body: bytes, request_id: str, more: tuple[tuple[bytes, bytes], ...]
+) -> Headers:
+    return [
+        (b"content-type", content_type),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", request_id.encode("latin-1")),
+        *more,
+        *_constant_headers(),
+    ]
+
+
+@lru_cache(1)
+def _constant_headers() -> Headers:
+    """What Django's middleware adds to each answer of the API, in these settings; a test compares the two."""
+    policy = build_policy(settings.SECURE_CSP)
+    headers = [
+        (b"cache-control", b"no-store"),
+        (b"vary", b"Authorization"),
+        (b"content-security-policy", policy.encode()),
+        (b"cross-origin-opener-policy", settings.SECURE_CROSS_ORIGIN_OPENER_POLICY.encode()),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"referrer-policy", settings.SECURE_REFERRER_POLICY.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", settings.X_FRAME_OPTIONS.encode()),
+    ]
+    if settings.SECURE_HSTS_SECONDS:
+        headers.append((b"strict-transport-security", b"max-age=%d" % settings.SECURE_HSTS_SECONDS))
+    return headers

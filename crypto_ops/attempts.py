@@ -1,0 +1,68 @@
+"""One attempt to decide an operation: the caller as he is known, and each key that was looked at for it."""
+
+from collections.abc import Callable, Hashable
+from uuid import UUID
+
+from accounts.principals import Principal
+from audit.stamps import EpochStamp
+from ciphercanary.crypto.algorithms import Mode
+from keys import keyring
+from keys.entries import KeyEntry, VersionEntry
+
+
+class NotHeld(Exception):
+    """Memory alone cannot decide. ``load`` reads what is missing, in a thread; ``missing`` names it."""
+
+    def __init__(self, missing: Hashable, load: Callable[[], object]) -> None:
+        super().__init__(missing)
+        self.missing = missing
+        self.load = load
+
+
+class Attempt:
+    """Reads what it does not find in memory."""
+
+    def __init__(self, principal: Principal) -> None:
+        self.principal = principal
+        self.used: list[KeyEntry] = []
+
+    def find(self, key_id: UUID) -> KeyEntry:
+        """``keyring.find``, remembered as what the decision rests on."""
+        return self._use(keyring.find(key_id, self.principal))
+
+    def find_default(self, algorithm: str) -> KeyEntry:
+        return self._use(keyring.find_default(self.principal, algorithm))
+
+    def reserve(self, version: VersionEntry, mode: Mode) -> None:
+        """Account for a message that is about to be sealed. Raises UsageLimitReached."""
+        version.reserve_invocation(mode)
+
+    @property
+    def stamps(self) -> tuple[EpochStamp, ...]:
+        known = () if self.principal.stamp is None else (self.principal.stamp,)
+        return (*known, *(entry.stamp for entry in self.used))
+
+    def _use(self, entry: KeyEntry) -> KeyEntry:
+        self.used.append(entry)
+        return entry
+
+
+class HeldAttempt(Attempt):
+    """Asks memory alone, as an event loop must. Raises NotHeld where the database would be needed."""
+
+    def find(self, key_id: UUID) -> KeyEntry:
+        entry = keyring.find_held(key_id, self.principal)
+        if entry is None:
+            raise NotHeld(key_id, lambda: keyring.find(key_id, self.principal))
+        return self._use(entry)
+
+    def find_default(self, algorithm: str) -> KeyEntry:
+        key_id = keyring.held_default_id(self.principal, algorithm)
+        if key_id is None:
+            owned = (self.principal.user_id, algorithm)
+            raise NotHeld(owned, lambda: keyring.find_default(self.principal, algorithm))
+        return self.find(key_id)
+
+    def reserve(self, version: VersionEntry, mode: Mode) -> None:
+        if not version.reserve_held_invocation(mode):
+            raise NotHeld(version, lambda: version.reserve_invocation(mode))

@@ -1,0 +1,178 @@
+"""The fast door to the engine: hot operations without Django, without a query, without a thread.
+
+It answers what is plain, held in memory, and allowed; what it does not hold it has read, once for all who wait
+for it. Everything else it leaves to the REST door (it answers None): a refusal or an error has one author, one
+text and one record, and the two doors cannot drift apart in them. Only its rate limit it speaks itself, for a
+flood is no load for Django.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import django.db
+import msgspec
+
+from accounts import verified_tokens
+from accounts.errors import TokenExpired
+from accounts.origin import Origin
+from accounts.principals import Principal
+from accounts.tokens import authenticate_bearer
+from audit import loop_writer, refusals
+from audit.errors import StaleDecision
+from audit.events import Event, Outcome
+from audit.writer import Decision
+from ciphercanary import fast_lane, throttle
+from ciphercanary.bridge import Answer, HotHandler, Scope
+from ciphercanary.clock import process_now
+from ciphercanary.errors import DomainError, Throttled, Unavailable
+from crypto_ops import actions, engine, wire
+from crypto_ops.attempts import Attempt, HeldAttempt, NotHeld
+from crypto_ops.measurement import observe_success
+from crypto_ops.requests import DecryptRequest, EncryptRequest
+from keys import keyring
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS: Final = 5
+LOADERS: Final = 4  # threads that read what is not held
+MAX_LOADING: Final = 256
+
+# Whatever goes wrong before the record is sent, Django is asked instead; it knows every word for it.
+_LEFT_TO_DJANGO = (DomainError, wire.Ambiguous, msgspec.MsgspecError, UnicodeDecodeError)
+
+
+@dataclass(frozen=True, slots=True)
+class HotRoute[M: wire.Message, Q: EncryptRequest | DecryptRequest, R]:
+    """One operation: how its body is read, how it is decided, how its result is written."""
+
+    action: str
+    message: type[M]
+    request: Callable[[M], Q]
+    decide: Callable[[Q, Attempt], Decision[R]]
+    write: Callable[[R], bytes]
+
+    def handler(self) -> HotHandler:
+        """For ``ciphercanary.bridge``."""
+        decoder = msgspec.json.Decoder(self.message)
+
+        async def answer(scope: Scope, body: bytes) -> Answer | None:
+            hot = fast_lane.read(scope)
+            if hot is None:
+                return None
+            try:
+                message = decoder.decode(body)
+                if not wire.is_unambiguous(body, message):
+                    return None
+                return await self._answer(hot, self.request(message))
+            except _LEFT_TO_DJANGO:
+                return None
+            except Exception:
+                logger.exception("the lane could not answer")
+                return None
+
+        return answer
+
+    async def _answer(self, hot: fast_lane.HotRequest, request: Q) -> Answer | None:
+        origin = Origin(client_ip=hot.client_ip, user_agent=hot.user_agent, request_id=hot.request_id)
+        principal = await _find_principal(hot.token, origin)
+        name = str(principal.user_id)
+        try:
+            throttle.charge_principal(name)
+        except Throttled as error:
+            return await _refuse(error, self.action, principal)
+        try:
+            return await self._perform(hot, origin, principal, request)
+        except DomainError:
+            throttle.refund_principal(name)  # Django charges it again
+            raise
+
+    async def _perform(
+        self, hot: fast_lane.HotRequest, origin: Origin, principal: Principal, request: Q
+    ) -> Answer | None:
+        began = time.perf_counter()
+        for _ in range(ATTEMPTS):
+            try:
+                decision = self.decide(request, HeldAttempt(principal))
+                result = await loop_writer.submit(decision)
+            except NotHeld as absent:
+                await _load(absent.missing, absent.load)
+            except StaleDecision as stale:
+                keyring.forget(stale.entities)
+                verified_tokens.forget(hot.token)
+                principal = await _find_principal(hot.token, origin)
+            else:
+                observe_success(request.mode, time.perf_counter() - began)
+                return fast_lane.answer(self.write(result), hot.request_id, *_limits(principal))
+        throttle.refund_principal(str(principal.user_id))
+        return None
+
+
+async def _find_principal(token: str, origin: Origin) -> Principal:
+    """Whom the token stands for. Raises Unauthenticated and what else ``authenticate_bearer`` does."""
+    principal = verified_tokens.find(token, origin, process_now())
+    if principal is None:
+        await _load(token, lambda: verified_tokens.remember(token, authenticate_bearer(token, origin)))
+        principal = verified_tokens.find(token, origin, process_now())
+    if principal is None:
+        raise TokenExpired
+    return principal
+
+
+async def _load(missing: Hashable, load: Callable[[], object]) -> None:
+    """Have it read in a thread, once for all who wait for it. Raises what ``load`` raises."""
+    loading = _loading.get(missing)
+    if loading is None:
+        if len(_loading) >= MAX_LOADING:
+            raise Unavailable("Too much has to be read at once. Try again.")
+        loading = asyncio.get_running_loop().run_in_executor(_loaders, _in_thread, load)
+        _loading[missing] = loading
+        loading.add_done_callback(lambda _: _loading.pop(missing, None))
+    await asyncio.shield(loading)
+
+
+def _in_thread(load: Callable[[], object]) -> None:
+    try:
+        load()
+    finally:
+        django.db.connections.close_all()
+
+
+_loading: Final[dict[Hashable, "asyncio.Future[None]"]] = {}
+_loaders: Final = ThreadPoolExecutor(LOADERS, thread_name_prefix="lane-loader")
+
+
+def _limits(principal: Principal, retry_after: int | None = None) -> list[tuple[bytes, bytes]]:
+    told = throttle.headers(str(principal.user_id), retry_after)
+    return [(name.lower().encode(), value.encode()) for name, value in told]
+
+
+async def _refuse(error: Throttled, action: str, principal: Principal) -> Answer:
+    event = Event(action=action, outcome=Outcome.DENIED, code=error.code)
+    if refusals.count(event, principal.actor):
+        await asyncio.get_running_loop().run_in_executor(
+            _loaders, _in_thread, lambda: refusals.write(event, principal.actor)
+        )
+    return fast_lane.problem(error, principal.actor.request_id, *_limits(principal, error.retry_after))
+
+
+ROUTES: Final[dict[tuple[str, str], HotHandler]] = {
+    ("POST", "/api/v1/encrypt"): HotRoute(
+        action=actions.MESSAGE_ENCRYPTED,
+        message=wire.Encrypt,
+        request=wire.encrypt_request,
+        decide=engine.decide_encryption,
+        write=wire.encrypted,
+    ).handler(),
+    ("POST", "/api/v1/decrypt"): HotRoute(
+        action=actions.MESSAGE_DECRYPTED,
+        message=wire.Decrypt,
+        request=wire.decrypt_request,
+        decide=engine.decide_decryption,
+        write=wire.decrypted,
+    ).handler(),
+}
