@@ -1,4 +1,4 @@
-"""What gunicorn serves: the hot routes by the fast lane, everything else by Django, behind a bounded bridge."""
+"""What gunicorn serves: streams, the hot routes by the fast lane, everything else by Django behind a bounded bridge."""
 
 from django.conf import settings
 
@@ -8,11 +8,13 @@ from ciphercanary.wsgi import application as django  # first: it sets Django up
 from audit import loop_writer
 from ciphercanary.bridge import WsgiBridge
 from crypto_ops import lane
+from crypto_ops.stream_door import StreamDoor
 
-application = WsgiBridge(
+bridge = WsgiBridge(
     django,
     threads=settings.CC_THREADS,
     max_body_bytes=settings.CC_MAX_BODY_BYTES,
     hot=lane.ROUTES if settings.CC_LANE == "asgi" else {},
     at_end=loop_writer.close,
 )
+application = StreamDoor(django, others=bridge)

@@ -25,11 +25,13 @@ CC_PUBLIC_URL = env.str("CC_PUBLIC_URL", f"http://127.0.0.1:{CC_PORT}").rstrip("
 CC_TRUSTED_PROXIES = env.number("CC_TRUSTED_PROXIES", 0, at_least=0)
 CC_WORKERS = env.number("WEB_CONCURRENCY", 1)
 CC_THREADS = env.number("CC_THREADS", 8)
+CC_LANE = env.choice("CC_LANE", "asgi", {"asgi", "off"})
 _public = urlsplit(CC_PUBLIC_URL)
 CC_TLS = _public.scheme == "https"
 
 # --- limits
 CC_MAX_BODY_BYTES = env.number("CC_MAX_BODY_BYTES", 2 * 1024 * 1024)
+CC_MAX_STREAM_BYTES = env.number("CC_MAX_STREAM_BYTES", 64 * 1024**3)
 CC_MAX_PLAINTEXT_BYTES = env.number("CC_MAX_PLAINTEXT_BYTES", 1024 * 1024)
 CC_THROTTLE_AUTH = env.str("CC_THROTTLE_AUTH", "100/minute")
 CC_THROTTLE_ANONYMOUS = env.str("CC_THROTTLE_ANONYMOUS", "100/minute")

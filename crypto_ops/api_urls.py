@@ -1,12 +1,14 @@
 from django.urls import path
 
-from crypto_ops import api
+from crypto_ops import api, api_streams
 
 urlpatterns = [
     path("encrypt", api.EncryptView.as_view(), name="encrypt"),
     path("decrypt", api.DecryptView.as_view(), name="decrypt"),
     path("reencrypt", api.ReencryptView.as_view(), name="reencrypt"),
     path("inspect", api.InspectView.as_view(), name="inspect"),
+    path("stream/encrypt", api_streams.EncryptStreamView.as_view(), name="stream-encrypt"),
+    path("stream/decrypt", api_streams.DecryptStreamView.as_view(), name="stream-decrypt"),
     path("random", api.RandomView.as_view(), name="random"),
     path("algorithms", api.AlgorithmsView.as_view(), name="algorithms"),
 ]

@@ -55,10 +55,11 @@ def _routes(patterns, prefix):
 
 @dataclass(frozen=True)
 class Target:
-    """What a request is about; the ciphertext names the key, whether that exists or not."""
+    """What a request is about; ciphertext and stream name the key, whether that exists or not."""
 
     key_id: UUID
     ciphertext: str = ""
+    stream: bytes = b""
     log_id: int = 0
     export_id: UUID = field(default_factory=uuid4)
 
@@ -68,17 +69,21 @@ class Door:
     """One method of one route: the permission it asks for, a good request, and the answer to it.
 
     ``about`` says what kind of object the request names. ``state`` is what a key must be for the answer to be
-    ``status``. ``body`` is made from the target and the account whose credentials the request may hold; ``query``
-    holds the parameters that are required.
+    ``status``. ``body`` is made from the target and the account whose credentials the request may hold; bytes are sent
+    as they are. ``query`` holds the parameters that are required, or makes them from the target.
     """
 
     permission: str
     status: int = 200
     about: str = ""
     state: str = "active"
-    body: Callable[[Target, Persona], Mapping[str, Any]] | None = None
-    query: Mapping[str, str] = field(default_factory=dict)
+    body: Callable[[Target, Persona], Mapping[str, Any] | bytes] | None = None
+    query: Mapping[str, str] | Callable[[Target], Mapping[str, str]] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     ends_session: bool = False
+
+    def query_of(self, target: Target) -> Mapping[str, str]:
+        return self.query(target) if callable(self.query) else self.query
 
 
 def _crypto(permission, **fields):
@@ -91,6 +96,14 @@ def _ciphertext(target, _account):
 
 def _encryption(target, _account):
     return {"key_id": str(target.key_id), "algorithm": "aes-256-gcm", "data": b64(b"plain")}
+
+
+def _crypto_stream(permission, **fields):
+    return _crypto(permission, headers={"Content_Type": "application/octet-stream"}, **fields)
+
+
+def _key_query(target):
+    return {"key_id": str(target.key_id)}
 
 
 def _key_action(permission, state="active", status=200):
@@ -153,6 +166,10 @@ DOORS: Mapping[str, Mapping[str, Door]] = {
     "decrypt": {"POST": _crypto("decrypt", body=_ciphertext)},
     "reencrypt": {"POST": _crypto("reencrypt", body=_ciphertext)},
     "inspect": {"POST": _crypto("inspect", body=_ciphertext)},
+    "stream-encrypt": {
+        "POST": _crypto_stream("encrypt", body=lambda *_: b"plain", query=_key_query),
+    },
+    "stream-decrypt": {"POST": _crypto_stream("decrypt", body=lambda target, _: target.stream)},
     "random": {"POST": Door("crypto.random", body=lambda *_: {"bytes": 16})},
     "algorithms": {"GET": Door(AUTHENTICATED)},
     # audit
@@ -216,7 +233,8 @@ def make_target(owner: Persona, state: str = "active") -> Target:
     creator = replace(owner.principal, permissions=PERMISSIONS)
     key = services.create_key(principal=creator, name=name, algorithm="aes-256", **pending)
     entry = AuditLog.objects.filter(user_id=owner.user.id, object_id=str(key.id)).latest("id")
-    target = Target(key.id, _seal(key.id, None if pending else key.id), entry.id)
+    sealing = None if pending else key.id
+    target = Target(key.id, _seal(key.id, sealing), _seal_stream(key.id, sealing), entry.id)
     move(target, state)
     return target
 
@@ -224,7 +242,7 @@ def make_target(owner: Persona, state: str = "active") -> Target:
 def missing_target(state: str = "") -> Target:
     if state == SEQUENCED:
         _sequence()
-    return Target(key_id := uuid4(), _seal(key_id, None), 2**53 - 1)
+    return Target(key_id := uuid4(), _seal(key_id, None), _seal_stream(key_id, None), 2**53 - 1)
 
 
 def _sequence() -> None:
@@ -296,3 +314,15 @@ def _seal(named: UUID, sealing: UUID | None) -> str:
         request = EncryptRequest(mode=mode, plaintext=b"plain", key_id=sealing)
         made = engine.encrypt(request, Principal.system("tests", "command"))
     return envelope.encode(replace(made, key_id=named))
+
+
+def _seal_stream(named: UUID, sealing: UUID | None) -> bytes:
+    """The same as a stream."""
+    from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
+    from ciphercanary.crypto.stream import StreamHeader  # noqa: PLC0415
+    from crypto_ops.streams import Encryption  # noqa: PLC0415
+
+    if sealing is None:
+        return StreamHeader(named, 1).encode() + bytes(100)
+    with Encryption(Principal.system("tests", "command"), key_id=sealing) as stream:
+        return stream.write(b"plain") + b"".join(stream.finish())

@@ -60,6 +60,8 @@ IN_STATE = {
     ("encrypt", "POST"): (409, 200, 409, 409, 409, 409),
     ("decrypt", "POST"): (409, 200, 409, 200, 409, 200),
     ("inspect", "POST"): (200, 200, 200, 200, 200, 200),
+    ("stream-encrypt", "POST"): (409, 200, 409, 409, 409, 409),
+    ("stream-decrypt", "POST"): (409, 200, 409, 200, 409, 200),
 }
 
 
@@ -120,8 +122,9 @@ def ask(people, route, method, role, target):
     door = door_of(route, method)
     empty = {} if method == "POST" else None
     body = door.body(target, people.account(role)) if door and door.body else empty
-    query = f"?{urlencode(door.query)}" if door and door.query else ""
-    answer = people.client(role).send(method, path_of(route, target) + query, body, X_Request_ID="matrix")
+    query = f"?{urlencode(door.query_of(target))}" if door and door.query else ""
+    headers = {"X_Request_ID": "matrix", **(door.headers if door else {})}
+    answer = people.client(role).send(method, path_of(route, target) + query, body, **headers)
     if door and door.ends_session:
         people.dismiss(role)
     return answer

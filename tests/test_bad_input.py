@@ -89,7 +89,7 @@ def doors(matches):
     return pytest.mark.parametrize(("route", "method"), found)
 
 
-with_body = doors(lambda operation: "requestBody" in operation)
+with_body = doors(lambda operation: "application/json" in operation.get("requestBody", {}).get("content", {}))
 with_query = doors(lambda operation: any(p["in"] == "query" for p in operation.get("parameters", ())))
 with_limit = doors(lambda operation: any(p["name"] == "limit" for p in operation.get("parameters", ())))
 
@@ -280,7 +280,8 @@ def ask(send, route, method, pairs):
     """With what is required beside them."""
     pairs = list(pairs.items()) if isinstance(pairs, dict) else pairs
     named = {name for name, _ in pairs}
-    pairs += [pair for pair in door_of(route, method).query.items() if pair[0] not in named]
+    required = door_of(route, method).query_of(missing_target())
+    pairs += [pair for pair in required.items() if pair[0] not in named]
     return send_path(send, route, method, f"?{urlencode(pairs)}")
 
 

@@ -1,0 +1,127 @@
+"""The REST views of streams: who may, and with what. Whoever serves them carries the bytes.
+
+Under ``crypto_ops.stream_door`` they give back a stream that is begun, and the door carries a body of any size through
+it. Under the bridge they are the reference door: the whole body, within its limit, at once.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+from accounts.principals import Principal
+from ciphercanary.crypto.encoding import decode_base64
+from ciphercanary.http import ContextRequest, in_context
+from ciphercanary.problems import ProtocolError
+from ciphercanary.rest import ApiView, Rule, StrictSerializer
+from crypto_ops import actions
+from crypto_ops.streams import Decryption, Encryption, Stream
+
+OCTETS: Final = "application/octet-stream"
+AAD_HEADER: Final = "X-AAD"
+MAX_AAD_BYTES: Final = 4096  # a header line has at most 8,190
+# In the WSGI environment, where no header gets such a name: a list for the stream, from whoever will end it.
+TAKES_STREAM: Final = "ciphercanary.takes_stream"
+
+_SCHEMA: Final[Mapping[str, Any]] = {
+    "request": {OCTETS: OpenApiTypes.BINARY},
+    "responses": {(HTTPStatus.OK.value, OCTETS): OpenApiTypes.BINARY},
+}
+_AAD_PARAMETER: Final = OpenApiParameter(
+    AAD_HEADER,
+    {"type": "string", "contentEncoding": "base64", "maxLength": (MAX_AAD_BYTES + 2) // 3 * 4},
+    OpenApiParameter.HEADER,
+)
+
+
+class OctetRenderer(BaseRenderer):
+    """For the Accept header alone: nothing of a stream passes through DRF."""
+
+    media_type = OCTETS
+    format = "octets"
+    charset = None
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,  # noqa: ARG002 - DRF's signature
+        renderer_context: Mapping[str, Any] | None = None,  # noqa: ARG002 - DRF's signature
+    ) -> Any:
+        return data
+
+
+class StreamQuery(StrictSerializer):
+    key_id = serializers.UUIDField()
+
+
+class StreamAnswer(HttpResponse):
+    """Everything of an answer but its body, which comes out of ``stream``."""
+
+    def __init__(self, request: ContextRequest, stream: Stream) -> None:
+        super().__init__(content_type=OCTETS)
+        self.request = request
+        self.stream = stream
+
+
+class StreamView(ApiView[Principal]):
+    renderer_classes = [OctetRenderer]
+
+    def answer(self, stream: Stream) -> HttpResponse:
+        request = in_context(self.request)
+        if TAKES_STREAM in request.META:
+            request.META[TAKES_STREAM].append(stream)
+            return StreamAnswer(request, stream)
+        try:
+            with stream:
+                octets = stream.write(request.body) + b"".join(stream.finish())
+        finally:
+            self.concern("key", str(stream.key_id or ""))
+        return HttpResponse(octets, content_type=OCTETS)
+
+    def read_aad(self) -> bytes:
+        """The aad in the headers, once it is clear that the body is of the right kind. Raises Invalid."""
+        require_octets(in_context(self.request))
+        sent = self.request.headers.get(AAD_HEADER, "")
+        return decode_base64(sent, field=AAD_HEADER, max_bytes=MAX_AAD_BYTES)
+
+
+class EncryptStreamView(StreamView):
+    """Encrypt a body of any size. The answer names the key and its version in its first bytes."""
+
+    rules = {"POST": Rule("crypto.encrypt", actions.STREAM_ENCRYPTED)}
+
+    @extend_schema(parameters=[StreamQuery, _AAD_PARAMETER], **_SCHEMA)
+    def post(self, _request: Request) -> HttpResponse:
+        key_id = self.read_query(StreamQuery)["key_id"]
+        self.concern("key", str(key_id))
+        aad = self.read_aad()
+        return self.answer(Encryption(self.principal, key_id=key_id, aad=aad))
+
+
+class DecryptStreamView(StreamView):
+    """Decrypt an encrypted stream. Nothing is answered before it is verified to its end."""
+
+    rules = {"POST": Rule("crypto.decrypt", actions.STREAM_DECRYPTED)}
+
+    @extend_schema(parameters=[_AAD_PARAMETER], **_SCHEMA)
+    def post(self, _request: Request) -> HttpResponse:
+        self.read_query(StrictSerializer)
+        aad = self.read_aad()
+        return self.answer(Decryption(self.principal, aad=aad))
+
+
+def require_octets(request: ContextRequest) -> None:
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise _unsupported("Send the body without a content encoding.")
+    if request.content_type != OCTETS:
+        raise _unsupported(f"Send {OCTETS}.")
+
+
+def _unsupported(detail: str) -> ProtocolError:
+    return ProtocolError(detail, status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE, code="unsupported_media_type")

@@ -1,0 +1,108 @@
+"""Deciding, and making a decision count: the way of every operation with keys, of messages and of streams.
+
+Each is *decided* in memory (may this principal do this with that key now), and the decision is *settled*: committed
+with its record by ``audit.writer``, or, where its answer does not leave yet, compared with the database. A decision
+that has become stale is made again from fresh rows.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from accounts.errors import TokenExpired
+from accounts.principals import Principal
+from accounts.tokens import renew_principal
+from audit import writer
+from audit.epoch import read_epoch, renew_stamps
+from audit.errors import StaleDecision
+from audit.events import Event
+from audit.writer import Deadline, Decision
+from ciphercanary.clock import process_now
+from ciphercanary.errors import DomainError, Unavailable
+from crypto_ops.attempts import Attempt
+from keys import keyring, lifecycle
+from keys.entries import KeyEntry, VersionEntry
+from keys.lifecycle import Standing, State, Status
+
+ATTEMPTS: Final = 5
+
+
+def perform[T](
+    principal: Principal,
+    decide: Callable[[Attempt], Decision[T]],
+    settle: Callable[[Decision[T]], T] = writer.commit,
+) -> T:
+    """Decide and settle, anew while it is stale. Raises what decides against it, Unavailable after five attempts."""
+    for _ in range(ATTEMPTS):
+        attempt = Attempt(principal)
+        try:
+            decision = decide(attempt)
+        except DomainError:
+            # A refusal must not rest on an old entry either: the key may have been enabled a moment ago elsewhere.
+            stale = renew_stamps(attempt.stamps, read_epoch())
+            if not stale:
+                raise
+        else:
+            try:
+                return settle(decision)
+            except StaleDecision as error:
+                stale = error.entities
+        keyring.forget(stale)
+        principal = renew_principal(principal)
+    raise Unavailable("Keys are being changed faster than this request could be decided. Try again.")
+
+
+def compare[T](decision: Decision[T]) -> T:
+    """Settle without a record, for an answer that does not leave yet. Raises as ``audit.writer.commit`` does."""
+    epoch = read_epoch()
+    renew_stamps(decision.stamps, epoch)
+    decision.require_current(epoch, process_now())
+    return decision.result
+
+
+def key_event(action: str, entry: KeyEntry, version: VersionEntry, size: int, **meta: object) -> Event:
+    return Event(
+        action=action,
+        object_type="key",
+        object_id=str(entry.key_id),
+        object_version=version.number,
+        size=size,
+        meta=meta,
+    )
+
+
+def decision_of[T](
+    result: T, event: Event, attempt: Attempt, *, protects: KeyEntry | None = None
+) -> Decision[T]:
+    """Valid while nothing has changed that the attempt looked at, and within every life it uses."""
+    deadlines = [*_token_end(attempt.principal), *_key_end(protects)]
+    starts = [start for entry in attempt.used for start in _key_start(entry)]
+    return Decision(
+        result=result,
+        event=event,
+        actor=attempt.principal.actor,
+        stamps=attempt.stamps,
+        deadlines=tuple(deadlines),
+        not_before=tuple(starts),
+    )
+
+
+def _token_end(principal: Principal) -> list[Deadline]:
+    if principal.not_after is None:
+        return []
+    return [Deadline(principal.not_after, TokenExpired())]
+
+
+def _key_end(entry: KeyEntry | None) -> list[Deadline]:
+    """Protecting ends with the expiry; processing knows no such end."""
+    if entry is None or entry.expires_at is None:
+        return []
+    expired = Standing(State.DEACTIVATED, Status.EXPIRED)
+    return [Deadline(entry.expires_at, lifecycle.not_active(expired))]
+
+
+def _key_start(entry: KeyEntry) -> list[Deadline]:
+    """Where a key is active by the clock alone, the database's clock has the last word on that, too."""
+    if entry.state is not State.PRE_ACTIVATION or entry.activates_at is None:
+        return []
+    pending = Standing(State.PRE_ACTIVATION, Status.PENDING)
+    return [Deadline(entry.activates_at, lifecycle.not_active(pending))]

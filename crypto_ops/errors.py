@@ -1,0 +1,23 @@
+from ciphercanary.errors import Invalid, Unavailable
+
+
+class StreamCut(Invalid):
+    """The client went away, or the server stopped, before a stream was complete. Nobody is left to be told."""
+
+    code = "stream_cut"
+    title = "The stream was cut short"
+
+    def __init__(self) -> None:
+        super().__init__("The stream ended before it was complete. Send it anew.")
+
+
+class SpoolNotWritten(Unavailable):
+    """The data folder does not take a stream that has to wait there: the disk is full, say."""
+
+    code = "spool_not_written"
+    title = "The stream cannot be kept on disk"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The stream cannot be kept until it is complete. The operator sees to the space and the rights of CC_HOME."
+        )

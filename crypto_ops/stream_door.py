@@ -1,0 +1,145 @@
+"""The door for streams: an ASGI application that carries bodies of any size through ``crypto_ops.streams``.
+
+Django's middleware and the REST view look at the head of a request, in a thread, as they look at any other; what the view
+has begun is then carried here. A block is read only when the one before has left, so neither side piles up in memory.
+What waits (the database, the disk) is done in threads; a block is sealed in the event loop, for it takes less time
+than to hand it to a thread.
+
+An answer begins while its request still arrives. Clients and proxies that do not read before they have sent all would
+then wait for ever: once nobody reads, ciphertext is held in a spool until the request is complete. Behind proxies it
+is from the beginning, because nginx stops forwarding a request once its answer has begun.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+from wsgiref.types import WSGIApplication
+
+from django.http import HttpResponse
+
+from audit.middleware import RefusalRecorder
+from ciphercanary import fast_lane, problems, request_ids
+from ciphercanary.bridge import OVERLOADED, TOO_SLOW, ClientGone, Receive, Scope, Send, environ
+from ciphercanary.errors import DomainError
+from ciphercanary.rest.exceptions import translate
+from crypto_ops.api_streams import TAKES_STREAM, StreamAnswer
+from crypto_ops.errors import StreamCut
+from crypto_ops.stream_exchange import Exchange, Outlet
+from crypto_ops.streams import Stream
+
+ROUTES: Final = frozenset({("POST", "/api/v1/stream/encrypt"), ("POST", "/api/v1/stream/decrypt")})
+MAX_STREAMS: Final = 32  # in each process
+THREADS: Final = 4
+CHECK_SECONDS: Final = 3.0
+
+
+class StreamDoor:
+    """Carries the streams, and hands everything else to ``others``. ``application`` is Django's."""
+
+    def __init__(
+        self, application: WSGIApplication, *, others: Callable[[Scope, Receive, Send], Awaitable[None]]
+    ) -> None:
+        self._application = application
+        self._others = others
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="streams")
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or (scope["method"], scope["path"]) not in ROUTES:
+            await self._others(scope, receive, send)
+            return
+        if self._in_flight >= MAX_STREAMS:
+            await _refuse_unseen(scope, send, OVERLOADED)
+            return
+        self._in_flight += 1
+        try:
+            await self._serve(Exchange(self._pool, scope, receive, send))
+        finally:
+            self._in_flight -= 1
+
+    async def _serve(self, exchange: Exchange) -> None:
+        begun: list[Stream] = []
+        try:
+            answer = await exchange.in_thread(self._ask, exchange.scope, begun)
+            if isinstance(answer, StreamAnswer):
+                await _carry(exchange, answer)
+            else:
+                await exchange.answer(answer)
+                await exchange.linger()
+        finally:
+            for stream in begun:  # already ended, but for one that Django began and then did not hand out
+                stream.end(StreamCut())
+
+    def _ask(self, scope: Scope, begun: list[Stream]) -> HttpResponse:
+        """Django's answer to the head of the request; no StreamAnswer where something speaks against one."""
+        response: Any = self._application(environ(scope, b"") | {TAKES_STREAM: begun}, _ignore_start)
+        response.close()
+        return response  # type: ignore[no-any-return]  # PEP 3333 promises an iterable, Django its response
+
+
+async def _carry(exchange: Exchange, head: StreamAnswer) -> None:
+    outlet = Outlet(exchange, head)
+    error: DomainError | None = StreamCut()  # also where the task is cancelled: nothing else is known then
+    try:
+        async with exchange.patience():
+            await _transform(exchange, head.stream, outlet)
+        error = None
+    except TimeoutError:
+        error = TOO_SLOW
+    except ClientGone:
+        pass
+    except Exception as caught:  # noqa: BLE001 - ``translate`` tells the log what nobody foresaw
+        error = translate(caught)
+    finally:
+        outlet.give_up()
+        refusal = await exchange.in_thread(_end, head, outlet, error)
+    # An answer that has begun is not completed: the server closes the connection, and the last chunk is missing.
+    if refusal is not None and not outlet.has_begun:
+        await exchange.answer(refusal)
+        await exchange.linger()
+
+
+async def _transform(exchange: Exchange, stream: Stream, outlet: Outlet) -> None:
+    checked = time.monotonic()
+    while (block := await exchange.next_block()) is not None:
+        done = await exchange.in_thread(stream.write, block) if stream.waits else stream.write(block)
+        if done:
+            await outlet.write(done)
+        if time.monotonic() - checked >= CHECK_SECONDS:
+            await exchange.in_thread(stream.check)
+            checked = time.monotonic()
+    rest = await exchange.in_thread(stream.finish)
+    await outlet.release()
+    while (block := await exchange.in_thread(next, rest, None)) is not None:
+        await outlet.write(block)
+    await outlet.complete()
+
+
+def _end(head: StreamAnswer, outlet: Outlet, error: DomainError | None) -> HttpResponse | None:
+    """End the stream; where it failed, put that on record. The answer, if nothing of another has left yet."""
+    head.stream.end(error)
+    outlet.close()
+    if error is None:
+        return None
+    head.request.audit_object = ("key", str(head.stream.key_id or ""))
+    refusal = problems.render(head.request, error)
+    RefusalRecorder(lambda _: refusal)(head.request)
+    for name, value in head.items():
+        refusal.headers.setdefault(name, value)
+    del refusal.headers["Content-Length"]
+    return refusal
+
+
+async def _refuse_unseen(scope: Scope, send: Send, error: problems.ProtocolError) -> None:
+    """Without asking Django."""
+    sent = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    more = [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
+    answer = fast_lane.problem(error, request_ids.choose(sent), *more, (b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    await send({"type": "http.response.body", "body": answer.content})
+
+
+def _ignore_start(*_: Any) -> Callable[[bytes], object]:
+    """PEP 3333's ``start_response``, whose news the response itself holds, too."""
+    return lambda _: None

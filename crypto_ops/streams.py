@@ -1,0 +1,246 @@
+"""Encrypting and decrypting data of any size, piece by piece: what every door of streams calls. It knows no HTTP.
+
+A stream is begun (decided, and compared with the database), written to as its bytes arrive, checked now and then, and
+finished: there it is decided once more and committed with its record, true size included, by ``audit.writer``. What
+makes it complete leaves only after that. Of an encryption this is the last chunk, without which nothing opens as a
+whole; of a decryption it is everything, since ciphertext waits in a spool until it is verified to its end. So whoever
+holds a complete stream is on record, and a key that was disabled or rotated meanwhile completes none.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import ClassVar, Final, Self, final
+from uuid import UUID
+
+from accounts.principals import Principal
+from audit.writer import Decision
+from ciphercanary.clock import process_now
+from ciphercanary.crypto.errors import DecryptionFailed, MalformedCiphertext
+from ciphercanary.crypto.stream import (
+    HEADER_SIZE,
+    NO_STREAM,
+    STREAM,
+    StreamCipher,
+    StreamHeader,
+    StreamOpener,
+    sealed_size,
+)
+from ciphercanary.errors import Throttled
+from ciphercanary.metrics import throttled_total
+from crypto_ops import actions
+from crypto_ops.attempts import Attempt
+from crypto_ops.deciding import compare, decision_of, key_event, perform
+from crypto_ops.measurement import measured
+from crypto_ops.spool import Spool
+from keys.entries import VersionEntry
+from keys.errors import VersionConflict
+
+MAX_OF_ONE: Final = 8  # streams at once of one principal, in each process
+RETRY_SECONDS: Final = 5
+
+
+class Stream:
+    """What encrypting and decrypting have in common. Whoever began one ends it, with what went wrong if anything did."""
+
+    waits: ClassVar[bool]
+    """Whether ``write`` may wait for a disk or a database, and so does not belong into an event loop."""
+
+    def __init__(self, principal: Principal, aad: bytes) -> None:
+        self.key_id: UUID | None = None
+        self._principal = principal
+        self._aad = aad
+        self._size = 0  # of the plaintext
+        self._held = ExitStack()
+
+    def write(self, octets: bytes) -> bytes:
+        """Take the next bytes of the body; what may leave for them already. Raises what they are refused for."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raises what by now speaks against it: a right that ended, a disabled or rotated key, an expired token."""
+        raise NotImplementedError
+
+    def finish(self) -> Iterator[bytes]:
+        """Record the complete body, durably; the rest of the answer. Raises what it is refused for."""
+        raise NotImplementedError
+
+    def answer_size(self, body_size: int | None) -> int | None:
+        """The size of the whole answer to a body of that size; None where it is not known."""
+        raise NotImplementedError
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Give back what it holds, and count how it went. A second time does nothing."""
+        held, self._held = self._held, ExitStack()
+        held.__exit__(type(error) if error else None, error, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.end(error)
+
+
+@final
+class Encryption(Stream):
+    """Seals under what is the key's primary version when it is begun. Its refusals are those of a message."""
+
+    waits = False
+
+    def __init__(self, principal: Principal, *, key_id: UUID, aad: bytes = b"") -> None:
+        super().__init__(principal, aad)
+        self.key_id = key_id
+        with _place(principal) as held:
+            version = perform(principal, lambda attempt: self._decide(key_id, attempt), compare)
+            self._header = StreamHeader(key_id, version.number)
+            self._sealer = version.stream_cipher().sealer(self._header, aad)
+            self._held = held.pop_all()
+
+    def write(self, octets: bytes) -> bytes:
+        self._size += len(octets)
+        return self._sealer.update(octets)
+
+    def check(self) -> None:
+        perform(self._principal, self._decide_again, compare)
+
+    def finish(self) -> Iterator[bytes]:
+        perform(self._principal, self._decide_again)
+        return iter([self._sealer.finish()])
+
+    def answer_size(self, body_size: int | None) -> int | None:
+        return None if body_size is None else sealed_size(body_size)
+
+    def _decide_again(self, attempt: Attempt) -> Decision[VersionEntry]:
+        return self._decide(self._header.key_id, attempt, begun_under=self._header.version)
+
+    def _decide(
+        self, key_id: UUID, attempt: Attempt, *, begun_under: int | None = None
+    ) -> Decision[VersionEntry]:
+        attempt.principal.require("crypto.encrypt")
+        entry = attempt.find(key_id)
+        now = process_now()
+        version = entry.require_protect(now)
+        if begun_under not in {None, version.number}:
+            # As with messages: nothing is completed under a version once its rotation was acknowledged.
+            raise VersionConflict(
+                "The key was rotated while the stream was encrypted. Send it anew.",
+                extra={**entry.standing(now).facts(), "primary_version": version.number},
+            )
+        event = key_event(actions.STREAM_ENCRYPTED, entry, version, self._size, algorithm=STREAM.name)
+        return decision_of(version, event, attempt, protects=entry)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """A decryption whose header has arrived: what it names, and the first of the two passes over it."""
+
+    header: StreamHeader
+    cipher: StreamCipher
+    first_pass: StreamOpener
+
+
+@final
+class Decryption(Stream):
+    """Begun before its key is known: the first bytes of the stream name it. Its refusals are those of a message."""
+
+    waits = True
+
+    def __init__(self, principal: Principal, *, aad: bytes = b"") -> None:
+        super().__init__(principal, aad)
+        self._beginning = b""
+        self._opening: _Opening | None = None
+        with _place(principal) as held:
+            principal.require("crypto.decrypt")
+            self._spool = held.enter_context(closing(Spool()))
+            self._held = held.pop_all()
+
+    def write(self, octets: bytes) -> bytes:
+        self._spool.write(octets)
+        if self._opening is None:
+            self._beginning += octets
+            if len(self._beginning) < HEADER_SIZE:
+                return b""
+            octets, self._beginning = self._beginning[HEADER_SIZE:], self._beginning[:HEADER_SIZE]
+            self._opening = self._open()
+        self._size += len(self._opening.first_pass.update(octets))
+        return b""
+
+    def check(self) -> None:
+        if self._opening is not None:
+            header = self._opening.header
+            perform(self._principal, lambda attempt: self._decide(header, attempt), compare)
+
+    def finish(self) -> Iterator[bytes]:
+        if self._opening is None:
+            raise MalformedCiphertext(NO_STREAM)
+        header = self._opening.header
+        self._size += len(self._opening.first_pass.finish())
+        perform(self._principal, lambda attempt: self._decide(header, attempt))
+        return self._second_pass(self._opening.cipher.opener(header, self._aad))
+
+    def answer_size(self, body_size: int | None) -> int | None:  # noqa: ARG002 - its first pass knows it better
+        return self._size
+
+    def _open(self) -> _Opening:
+        header = StreamHeader.decode(self._beginning)
+        self.key_id = header.key_id
+        version = perform(self._principal, lambda attempt: self._decide(header, attempt), compare)
+        cipher = version.stream_cipher()
+        return _Opening(header, cipher, cipher.opener(header, self._aad))
+
+    def _decide(self, header: StreamHeader, attempt: Attempt) -> Decision[VersionEntry]:
+        attempt.principal.require("crypto.decrypt")
+        entry = attempt.find(header.key_id)
+        if header.version not in entry.versions:
+            raise DecryptionFailed  # a relabelled stream looks like any other altered one
+        version = entry.require_process(header.version, process_now())
+        event = key_event(actions.STREAM_DECRYPTED, entry, version, self._size, algorithm=STREAM.name)
+        return decision_of(version, event, attempt)
+
+    def _second_pass(self, opener: StreamOpener) -> Iterator[bytes]:
+        self._spool.rewind(HEADER_SIZE)
+        while octets := self._spool.read():
+            yield opener.update(octets)
+        yield opener.finish()
+
+
+@contextmanager
+def _place(principal: Principal) -> Iterator[ExitStack]:
+    """A measured place for one more stream; taken for good with ``pop_all``. Raises Throttled."""
+    with ExitStack() as held:
+        held.enter_context(measured(STREAM))
+        held.enter_context(_running.one_more(str(principal.user_id or principal.actor.actor_name)))
+        yield held
+
+
+class _Running:
+    """How many streams each principal has in this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+
+    @contextmanager
+    def one_more(self, name: str) -> Iterator[None]:
+        with self._lock:
+            if self._counts[name] >= MAX_OF_ONE:
+                throttled_total.labels(scope="streams").inc()
+                raise Throttled(
+                    f"You have {MAX_OF_ONE} streams at once. Wait until one is complete.",
+                    retry_after=RETRY_SECONDS,
+                )
+            self._counts[name] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._counts[name] -= 1
+                self._counts += Counter()  # without those that have none
+
+
+_running: Final = _Running()
