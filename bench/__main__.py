@@ -27,15 +27,15 @@ QUICK = Pace(seconds=2, warm_up=1, repeats=1)
 
 def main(arguments: Sequence[str]) -> int:
     options = parse(arguments)
-    database, cache = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
-    try:
-        crowds.allow_many_files()
-        machine.require_durable(database)
-    except (OSError, machine.NotDurable) as reason:
-        sys.stderr.write(f"bin/bench: {reason}\n")
-        return 1
-    facts = [("command", shlex.join(["bin/bench", *arguments])), *machine.describe(database, cache)]
     with ExitStack() as stack, ends_like_a_signal():
+        database, cache = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
+        try:
+            crowds.allow_many_files()
+            machine.require_durable(database)
+        except (OSError, machine.NotDurable) as reason:
+            sys.stderr.write(f"bin/bench: {reason}\n")
+            return 1
+        facts = [("command", shlex.join(["bin/bench", *arguments])), *machine.describe(database, cache)]
         temporary = tempfile.TemporaryDirectory(prefix="bench-", dir=folder_for_servers())
         folder = Path(stack.enter_context(temporary))
         folder.chmod(0o700)

@@ -139,7 +139,8 @@ def crowds(results: Results) -> Iterator[Figure]:
     what = "memory of a web worker meanwhile"
     if results.crowds:
         peak = max(crowd.peak for crowd in results.crowds.values()) / MEGABYTE
-        yield Figure(what, MEMORY, peak, measured=f"{number(peak)} MB")
+        errors = sum(crowd.load.errors for crowd in results.crowds.values())
+        yield Figure(what, MEMORY, peak, errors, f"{number(peak)} MB")
     else:
         yield Figure(what, MEMORY)
 
@@ -155,7 +156,7 @@ def k6(results: Results) -> Iterator[Figure]:
         what, K6_TAIL, found.p95, found.errors, f"{number(found.p95)} ms in {found.requests:,} requests"
     )
     percent = 100 * found.cores
-    yield Figure("k6: CPU of the server", K6_CPU, percent, measured=f"{number(percent)} %")
+    yield Figure("k6: CPU of the server", K6_CPU, percent, found.errors, f"{number(percent)} %")
 
 
 def lag(results: Results) -> Figure:
