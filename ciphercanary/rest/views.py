@@ -66,6 +66,8 @@ class ApiView[P: Caller](APIView):
     """A limit below ``CC_MAX_BODY_BYTES`` for endpoints that need less; 0 means none of its own."""
     rules: ClassVar[Mapping[str, Rule]] = {}
     concerns: ClassVar[tuple[str, str]] = ("", "")
+    default_response_headers: ClassVar[dict[str, str]] = {}  # Allow goes with 405, where it belongs
+    _charged = ""  # the principal whose budget this request was counted against
 
     @property
     def principal(self) -> P:
@@ -96,7 +98,17 @@ class ApiView[P: Caller](APIView):
                 in_context(request), group="anonymous", rate=settings.CC_THROTTLE_ANONYMOUS
             )
             raise
-        throttle.charge_principal(str(caller.user_id))
+        self._charged = str(caller.user_id)
+        throttle.charge_principal(self._charged)
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Tell whoever was charged, refused or not, what is left."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        if self._charged:
+            retry_after = response.headers.get("Retry-After")
+            for name, value in throttle.headers(self._charged, int(retry_after) if retry_after else None):
+                answer[name] = value
+        return answer
 
     def concern(self, object_type: str, object_id: str) -> None:
         """Name the object of the request, for the record of a refusal."""

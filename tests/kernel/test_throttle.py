@@ -1,3 +1,5 @@
+import uuid
+
 import pytest
 from django.conf import settings
 from django.test import RequestFactory, override_settings
@@ -5,7 +7,15 @@ from django.test import RequestFactory, override_settings
 from ciphercanary import throttle
 from ciphercanary.checks import check_networks, check_processes, check_public_url, check_rates
 from ciphercanary.errors import Throttled
-from ciphercanary.throttle import Rate, TokenBuckets, parse_rate
+from ciphercanary.throttle import Rate, parse_rate
+
+
+@pytest.fixture
+def full():
+    """Every budget is full, and will be."""
+    throttle.forget()
+    yield
+    throttle.forget()
 
 
 @pytest.mark.parametrize(
@@ -23,41 +33,51 @@ def test_what_is_no_rate_is_refused(text):
         parse_rate(text)
 
 
-def test_a_bucket_empties_and_refills_evenly():
-    buckets = TokenBuckets(Rate(10, 10))
-    assert [buckets.take("ada", 1, 0.0) for _ in range(10)] == [0.0] * 10
-    assert buckets.take("ada", 1, 0.0) == pytest.approx(1.0)
-    assert buckets.take("ada", 1, 1.0) == 0.0
-    assert buckets.take("ada", 1, 1.0) > 0
-
-
-def test_one_bucket_says_nothing_of_another():
-    buckets = TokenBuckets(Rate(1, 60))
-    assert buckets.take("ada", 1, 0.0) == 0.0
-    assert buckets.take("dora", 1, 0.0) == 0.0
-
-
-def test_buckets_are_bounded_and_the_least_used_goes_first():
-    buckets = TokenBuckets(Rate(1, 60), capacity=2)
-    for name in ("ada", "dora", "otto"):
-        buckets.take(name, 1, 0.0)
-    assert buckets.take("otto", 1, 0.0) > 0
-    assert buckets.take("ada", 1, 0.0) == 0.0
-
-
-def test_a_refused_charge_costs_nothing():
-    buckets = TokenBuckets(Rate(4, 4))
-    assert buckets.take("ada", 5, 0.0) > 0
-    assert buckets.take("ada", 4, 0.0) == 0.0
-
-
 @pytest.mark.django_db
 def test_a_principal_beyond_his_budget_is_told_when_to_come_back(admin):
     with override_settings(CC_THROTTLE_PRINCIPAL="3/minute"):
         answers = [admin.api.get("/api/v1/algorithms") for _ in range(4)]
     assert [answer.status for answer in answers] == [200, 200, 200, 429]
     assert answers[-1].code == "throttled"
-    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 20
+    assert [answer.headers["RateLimit-Policy"] for answer in answers] == ['"principal";q=3;w=60'] * 4
+    left = [answer.headers["RateLimit"] for answer in answers]
+    assert left[:2] == ['"principal";r=2;t=20', '"principal";r=1;t=40']
+    # The draft, section 6: whoever waits as Retry-After says has seen the window end.
+    assert left[2:] == [f'"principal";r=0;t={answers[-1].headers["Retry-After"]}'] * 2
+
+
+@pytest.mark.django_db
+def test_every_answer_to_who_was_charged_says_what_is_left_and_no_other(admin):
+    for answer in (admin.api.get(f"/api/v1/keys/{uuid.uuid4()}"), admin.api.post("/api/v1/keys", b"{")):
+        assert answer.status in {400, 404}
+        assert "RateLimit" in answer.headers
+    admin.api.token = ""
+    for answer in (admin.api.get("/api/v1/keys"), admin.api.get("/.well-known/jwks.json")):
+        assert "RateLimit" not in answer.headers
+
+
+def test_a_window_ends_no_later_than_the_refusal_it_comes_with(settings, full):
+    """A refusal of a dear request leaves a budget that is not empty, and is full long after Retry-After."""
+    settings.CC_THROTTLE_PRINCIPAL = "60/minute"
+    throttle.charge_principal("ada", 31)
+    with pytest.raises(Throttled) as refusal:
+        throttle.charge_principal("ada", 30)
+    retry_after = refusal.value.retry_after
+    assert retry_after == 1
+    assert throttle.headers("ada")[1] == ("RateLimit", '"principal";r=29;t=31')
+    assert throttle.headers("ada", retry_after)[1] == ("RateLimit", '"principal";r=29;t=1')
+
+
+def test_a_refund_is_as_if_nothing_was_charged(settings, full):
+    settings.CC_THROTTLE_PRINCIPAL = "60/hour"
+    throttle.charge_principal("ada", 10)
+    throttle.charge_principal("ada", 5)
+    throttle.refund_principal("ada", 10)
+    assert throttle.standing("ada") == (60, 55, 300)
+    throttle.refund_principal("ada", 5)
+    throttle.refund_principal("nobody")
+    assert throttle.standing("ada") == throttle.standing("nobody") == (60, 60, 1)
 
 
 @pytest.mark.django_db

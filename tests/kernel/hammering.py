@@ -1,0 +1,37 @@
+"""A process that takes of a budget what it gets, as fast as it can: `python -m tests.kernel.hammering NAME SECONDS`.
+
+Says `ready` once it hears of the others, begins at a line on standard input, and says what it got.
+"""
+
+import sys
+import time
+
+import django
+
+from ciphercanary import throttle
+from ciphercanary.errors import Throttled
+
+
+def main(name: str, seconds: float) -> None:
+    django.setup()
+    throttle.start_reconciling()
+    time.sleep(1)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(take(name, time.monotonic() + seconds), flush=True)
+    throttle.stop_reconciling()
+
+
+def take(name: str, until: float) -> int:
+    got = 0
+    while time.monotonic() < until:
+        try:
+            throttle.charge_principal(name)
+        except Throttled:
+            continue
+        got += 1
+    return got
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], float(sys.argv[2]))

@@ -1,0 +1,281 @@
+"""One budget for several processes, through a real Redis.
+
+What "the limit" means: a bucket starts full, so within `t` seconds from full at most the limit and what was
+refilled go through, `count + count / seconds * t`. Processes together may exceed that by a tenth of the limit.
+"""
+
+import logging
+import subprocess
+import sys
+import threading
+import time
+import uuid
+
+import pytest
+import redis
+
+from ciphercanary import throttle
+from ciphercanary.throttle.budgets import Budgets
+from ciphercanary.throttle.rates import Rate
+from ciphercanary.throttle.reconciliation import ABSENCE, AT_ONCE, Reconciliation
+from tests.kernel.test_budgets import taken
+from tests.product import ROOT, clean_environment
+from tests.services.processes import dies_with_parent
+from tests.services.redis import Redis
+
+pytestmark = pytest.mark.redis
+
+RATE = Rate(600, 60)
+SECONDS = 2.0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Redis(tmp_path_factory.mktemp("redis") / "redis") as running:
+        yield running
+
+
+@pytest.fixture
+def client(server):
+    if server.process.poll() is not None:
+        server.start()
+    pool = redis.ConnectionPool.from_url(server.url, socket_timeout=1)
+    with redis.Redis.from_pool(pool) as client:  # as django-redis does; a client by itself tries thrice
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def process(client):
+    """Another process, as it were: budgets of its own. It looks when it is told to; no thread is started."""
+
+    def make(rate=RATE, **options):
+        budgets = Budgets(rate, **options)
+        return budgets, Reconciliation(budgets, client, prefix="cc", **options)
+
+    return make
+
+
+def taken_now(budgets):
+    return taken(budgets, now=time.monotonic())
+
+
+def left(budgets, name="ada"):
+    return budgets.standing(name, time.monotonic()).remaining
+
+
+# --- what one took the other learns
+
+
+def test_what_one_has_taken_the_other_learns_when_it_takes_itself(process):
+    (one, one_looks), (other, other_looks) = process(), process()
+    assert one.take("ada", 400, time.monotonic()) == 0.0
+    one_looks.look()
+    assert other.take("ada", 1, time.monotonic()) == 0.0
+    assert left(other) == 599
+    other_looks.look()
+    assert left(other) in {199, 200}  # a tenth of a second gives one back
+    assert left(one) in {200, 201}
+
+
+def test_what_was_given_back_is_there_for_the_others_again(process):
+    (one, one_looks), (other, other_looks) = process(), process()
+    one.take("ada", 400, time.monotonic())
+    one_looks.look()
+    one.give_back("ada", 400)
+    one_looks.look()
+    other.take("ada", 1, time.monotonic())
+    other_looks.look()
+    assert left(other) == 599
+
+
+def test_the_allowance_is_the_smaller_the_more_processes_there_are(process):
+    (one, one_looks), (_, other_looks), (_, third_looks) = process(), process(), process()
+    for looks in (one_looks, other_looks, third_looks, one_looks):
+        one.take("dora", 1, time.monotonic())  # or there would be nothing to look for
+        looks.look()
+    assert taken_now(one) == 20
+
+
+def test_many_principals_are_told_of_in_parts(process):
+    (one, one_looks), (other, other_looks) = process(Rate(600, 3600)), process(Rate(600, 3600))
+    names = [f"user-{number}" for number in range(AT_ONCE + 2)]
+    for cost, name in enumerate(names):
+        one.take(name, 1 + cost % 7, time.monotonic())
+        other.take(name, 1, time.monotonic())
+    one_looks.look()
+    other_looks.look()
+    assert one.untold(time.monotonic()) == other.untold(time.monotonic()) == []
+    assert [left(other, name) for name in names] == [598 - cost % 7 for cost in range(len(names))]
+
+
+def test_redis_keeps_the_id_and_a_time_for_as_long_as_something_is_owed(process, client):
+    budgets, looks = process()
+    budgets.take("ada", 60, time.monotonic())
+    looks.look()
+    assert set(client.keys()) == {b"cc:processes", b"cc:budget:600/60s:ada"}
+    assert 5000 < client.pttl("cc:budget:600/60s:ada") <= 6000
+    assert float(client.get("cc:budget:600/60s:ada")) == pytest.approx(time.time() + 6, abs=2)
+    assert 0 < client.ttl("cc:processes") <= ABSENCE
+
+
+def test_a_clock_of_redis_that_was_set_back_locks_nobody_out(process, client):
+    client.set("cc:budget:600/60s:ada", time.time() + 3600)
+    budgets, looks = process()
+    budgets.take("ada", 1, time.monotonic())
+    looks.look()
+    assert 0 < budgets.take("ada", 1, time.monotonic()) <= RATE.seconds + 1
+
+
+def test_an_outage_is_not_paid_for_afterwards(process, client):
+    budgets, looks = process()
+    began = time.monotonic() - 3600
+    for second in range(3600):
+        budgets.take("ada", 10, began + second)
+    looks.look()
+    assert left(budgets) > 580
+
+
+# --- without Redis
+
+
+def test_while_redis_is_gone_each_has_its_share_and_that_is_said_once(process, server, client, caplog):
+    (one, one_looks), (other, other_looks) = process(), process()
+    for budgets, looks in ((one, one_looks), (other, other_looks), (one, one_looks)):
+        budgets.take("ada", 1, time.monotonic())
+        looks.look()
+    server.stop()
+    with caplog.at_level(logging.WARNING):
+        for budgets, looks in ((one, one_looks), (other, other_looks), (one, one_looks)):
+            budgets.take("ada", 1, time.monotonic())
+            looks.look()
+    assert [record.getMessage() for record in caplog.records] == [
+        "redis unavailable, counting the budgets of principals in this process"
+    ] * 2
+    assert 290 <= taken_now(one) <= 301
+    assert 290 <= taken_now(other) <= 301
+    server.start()
+    for looks in (one_looks, other_looks):
+        looks.look()
+    assert left(other) < 30
+    one.take("ada", 1, time.monotonic())
+    one_looks.look()
+    assert left(one) < 30
+
+
+# --- in a thread
+
+
+def test_the_thread_tells_in_time_and_at_its_end(process, client):
+    (one, reconciliation), (other, other_looks) = process(), process()
+    reconciliation.start()
+    try:
+        deadline = time.monotonic() + 5
+        while client.zcard("cc:processes") < 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        one.take("ada", 1, time.monotonic())
+        while one.untold(time.monotonic()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        one.take("ada", 100, time.monotonic())
+    finally:
+        reconciliation.stop()
+    assert client.zcard("cc:processes") == 0
+    other.take("ada", 1, time.monotonic())
+    other_looks.look()
+    assert 498 <= left(other) <= 520
+
+
+def test_one_process_alone_can_take_everything_at_once(process, client):
+    """The allowance is for what was not told yet: telling keeps up with whoever takes a request each 100 µs."""
+    budgets, reconciliation = process()
+    reconciliation.start()
+    try:
+        until = time.monotonic() + SECONDS
+        got = 0
+        while time.monotonic() < until:
+            got += budgets.take("ada", 1, time.monotonic()) == 0.0
+            time.sleep(0.0001)
+    finally:
+        reconciliation.stop()
+    assert RATE.count * 0.9 <= got <= RATE.count + 10 * (SECONDS + 1)
+
+
+def test_nothing_is_started_without_redis_and_forgetting_ends_what_was(settings, server, client):
+    settings.REDIS_URL = ""
+    throttle.start_reconciling()
+    assert not is_reconciling()
+    settings.REDIS_URL = server.url
+    settings.CACHES = {
+        "default": {"BACKEND": "ciphercanary.cache.FailoverRedisCache", "LOCATION": server.url},
+        "local": settings.CACHES["local"],
+    }
+    throttle.start_reconciling()
+    throttle.start_reconciling()
+    assert is_reconciling() == 1
+    throttle.charge_principal("ada", 10)
+    throttle.forget()
+    assert not is_reconciling()
+    assert client.exists("cc:budget:6000/60s:ada")
+    assert throttle.standing("ada").remaining == 6000
+
+
+def is_reconciling():
+    return [thread.name for thread in threading.enumerate()].count("budgets")
+
+
+# --- real processes
+
+
+def hammer(server, name, count, *, seconds=SECONDS, midway=lambda: None):
+    """What each of ``count`` processes with one worker got, taking at once from a full budget."""
+    environment = clean_environment() | {
+        "DJANGO_SETTINGS_MODULE": "ciphercanary.settings",
+        "REDIS_URL": server.url,
+        "CC_THROTTLE_PRINCIPAL": f"{RATE.count}/minute",
+        "WEB_CONCURRENCY": "1",
+        "LOG_LEVEL": "WARNING",
+    }
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.kernel.hammering", name, str(seconds)],
+            env=environment,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=dies_with_parent(9),  # noqa: PLW1509 - no threads of ours run here
+        )
+        for _ in range(count)
+    ]
+    try:
+        for process in processes:
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        midway()
+        return [int(process.communicate(timeout=30)[0]) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def test_two_processes_that_hammer_one_budget_get_the_limit_together(server, client):
+    got = hammer(server, "ada", 2)
+    allowed = RATE.count + RATE.count / RATE.seconds * SECONDS
+    assert 0.9 * allowed <= sum(got) <= allowed + 0.1 * RATE.count + 1
+    assert min(got) > 0
+
+
+def test_redis_killed_midway_neither_opens_nor_closes_the_budgets(server, client):
+    def kill():
+        time.sleep(SECONDS / 2)
+        server.process.kill()
+        server.process.wait()
+
+    got = hammer(server, uuid.uuid4().hex, 2, seconds=2 * SECONDS, midway=kill)
+    allowed = RATE.count + RATE.count / RATE.seconds * 2 * SECONDS
+    assert 0.9 * allowed <= sum(got) <= allowed + 0.1 * RATE.count + 1
