@@ -51,6 +51,7 @@ def measure(product: CipherCanary, *, quick: bool) -> K6:
         if done.returncode not in {0, THRESHOLD_MISSED}:
             raise RuntimeError(f"k6 failed:\n{done.stdout}{done.stderr}")
         metrics = json.loads(summary.read_text())["metrics"]
+    product.settle()
     return K6(
         requests=metrics["http_reqs"]["count"],
         errors=metrics["http_req_failed"]["passes"],  # k6 counts how often "failed" was true

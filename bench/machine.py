@@ -15,7 +15,9 @@ from statistics import median
 import psycopg
 import redis
 
+import ciphercanary
 from bench import k6_script, openbao
+from tests.product import ROOT
 
 PACKAGES = ("django", "djangorestframework", "gunicorn", "gunicorn-h1c", "uvloop", "psycopg", "cryptography")
 MUST_BE_ON = ("fsync", "full_page_writes", "synchronous_commit")
@@ -43,7 +45,7 @@ def describe(database: str, cache: str) -> list[tuple[str, str]]:
     packages = [f"{name} {found}" for name in PACKAGES if (found := installed(name))]
     return [
         ("date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
-        ("version", said("git", "describe", "--always", "--dirty")),
+        ("version", f"{ciphercanary.__version__} {commit()}"),
         ("processor", f"{processor()}, {os.cpu_count()} logical"),
         ("system", f"{platform.system()} {platform.release()}, load {os.getloadavg()[0]:.1f} at the start"),
         ("Python", f"{platform.python_version()}: {', '.join(packages)}"),
@@ -52,6 +54,11 @@ def describe(database: str, cache: str) -> list[tuple[str, str]]:
         ("OpenBao", said(str(openbao.PROGRAM), "version").partition(" (")[0]),
         ("tools", ", ".join(tools())),
     ]
+
+
+def commit() -> str:
+    """The commit that is checked out, ``-dirty`` where files differ from it; "" without a repository."""
+    return said("git", "describe", "--always", "--dirty") if (ROOT / ".git").exists() else ""
 
 
 def tools() -> list[str]:

@@ -43,6 +43,7 @@ def measure(product: CipherCanary, size: int, pace: Pace) -> Stream | None:
             rates.append(size / (time.monotonic() - began))
         per_core.append(size / max(watch.cpu_seconds, 0.01))
         growths.append(watch.peak - watch.before)
+        product.settle()
     return Stream(size, median(rates), median(per_core), max(growths))
 
 
