@@ -1,4 +1,4 @@
-"""A process that takes of a budget what it gets, as fast as it can: `python -m tests.kernel.hammering NAME SECONDS`.
+"""A process that takes of a budget all it gets: `python -m tests.kernel.hammering NAME SECONDS`.
 
 Says `ready` once it hears of the others, begins at a line on standard input, and says what it got.
 """
@@ -15,7 +15,8 @@ from ciphercanary.errors import Throttled
 def main(name: str, seconds: float) -> None:
     django.setup()
     throttle.start_reconciling()
-    time.sleep(1)
+    while not throttle._reconciliation._seen_at:
+        time.sleep(0.01)
     print("ready", flush=True)
     sys.stdin.readline()
     print(take(name, time.monotonic() + seconds), flush=True)
@@ -28,6 +29,7 @@ def take(name: str, until: float) -> int:
         try:
             throttle.charge_principal(name)
         except Throttled:
+            time.sleep(0.001)
             continue
         got += 1
     return got

@@ -188,18 +188,18 @@ def test_the_thread_tells_in_time_and_at_its_end(process, client):
 
 
 def test_one_process_alone_can_take_everything_at_once(process, client):
-    """The allowance is for what was not told yet: telling keeps up with whoever takes a request each 100 µs."""
+    """What was not told yet is a tenth at most; telling keeps up with whoever takes a request each millisecond."""
     budgets, reconciliation = process()
     reconciliation.start()
     try:
-        until = time.monotonic() + SECONDS
+        until = time.monotonic() + 1.0
         got = 0
         while time.monotonic() < until:
             got += budgets.take("ada", 1, time.monotonic()) == 0.0
-            time.sleep(0.0001)
+            time.sleep(0.0005)
     finally:
         reconciliation.stop()
-    assert RATE.count * 0.9 <= got <= RATE.count + 10 * (SECONDS + 1)
+    assert RATE.count * 0.9 <= got <= RATE.count + 20
 
 
 def test_nothing_is_started_without_redis_and_forgetting_ends_what_was(settings, server, client):
