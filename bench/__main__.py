@@ -17,7 +17,8 @@ from bench.product import CipherCanary
 from bench.requests import Refused
 from bench.singles import Pace
 from bench.table import markdown, terminal
-from tests.services.processes import ends_like_a_signal
+from tests.product import Failed
+from tests.services.processes import Unavailable, ends_like_a_signal
 from tests.services.rights import folder_for_servers
 
 PRODUCT, DRF, NAIVE, BAO = CONTESTANTS = ("product", "drf", "naive", "openbao")
@@ -27,26 +28,31 @@ QUICK = Pace(seconds=2, warm_up=1, repeats=1)
 
 def main(arguments: Sequence[str]) -> int:
     options = parse(arguments)
-    with ExitStack() as stack, ends_like_a_signal():
-        database, cache = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
-        try:
-            crowds.allow_many_files()
-            machine.require_durable(database)
-        except (OSError, machine.NotDurable) as reason:
-            sys.stderr.write(f"bin/bench: {reason}\n")
-            return 1
-        facts = [("command", shlex.join(["bin/bench", *arguments])), *machine.describe(database, cache)]
-        temporary = tempfile.TemporaryDirectory(prefix="bench-", dir=folder_for_servers())
-        folder = Path(stack.enter_context(temporary))
-        folder.chmod(0o700)
-        run = Run(options)
-        run.start(stack, folder)
-        run.measure()
+    run = Run(options)
+    try:
+        with ExitStack() as stack, ends_like_a_signal():
+            facts = [("command", shlex.join(["bin/bench", *arguments])), *prepare()]
+            temporary = tempfile.TemporaryDirectory(prefix="bench-", dir=folder_for_servers())
+            folder = Path(stack.enter_context(temporary))
+            folder.chmod(0o700)
+            run.start(stack, folder)
+            run.measure()
+    except (machine.Unfit, Failed, Unavailable, Refused) as reason:
+        sys.stderr.write(f"bin/bench: {reason}\n")
+        return 1
     print(f"\n{report.report(run.results, facts, terminal)}")
     if options.write:
         report.write(report.report(run.results, facts, markdown))
         print(f"written to {report.PAGE}")
     return 1 if run.failed else 0
+
+
+def prepare() -> list[tuple[str, str]]:
+    """Describe the machine, once it is fit to be measured on."""
+    database, cache = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
+    machine.allow_many_files()
+    machine.require_durable(database)
+    return machine.describe(database, cache)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

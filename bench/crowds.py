@@ -1,6 +1,5 @@
 """Very many keep-alive connections at once, all busy, and what the web workers need for them."""
 
-import resource
 from dataclasses import dataclass
 
 from bench import load
@@ -11,7 +10,6 @@ from bench.singles import Pace
 from bench.watch import Watch
 
 CONNECTIONS = (1000, 5000)
-FILES = 16_384  # descriptors of each process
 
 
 @dataclass(frozen=True)
@@ -20,17 +18,6 @@ class Crowd:
 
     load: Load
     peak: int
-
-
-def allow_many_files() -> None:
-    """Let this process and those it will start open enough sockets. Raises OSError where the system forbids it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < FILES:
-        raise OSError(
-            f"bin/bench needs {FILES} open files for each process, the hard limit is {hard}: ulimit -Hn"
-        )
-    if soft != resource.RLIM_INFINITY:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, FILES), hard))
 
 
 def measure(product: CipherCanary, connections: int, pace: Pace) -> Crowd:

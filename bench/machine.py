@@ -4,6 +4,7 @@ import contextlib
 import os
 import platform
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -23,21 +24,31 @@ PACKAGES = ("django", "djangorestframework", "gunicorn", "gunicorn-h1c", "uvloop
 MUST_BE_ON = ("fsync", "full_page_writes", "synchronous_commit")
 IN_MEMORY = {"tmpfs", "ramfs"}
 COMMITS = 200
+FILES = 16_384  # descriptors of each process
 
 
-class NotDurable(Exception):
-    """The database may lose what it has acknowledged: a measurement on it would be a lie."""
+class Unfit(Exception):
+    """What would be measured here is not what the page promises; the text says why and what helps."""
+
+
+def allow_many_files() -> None:
+    """Let this process and those it will start open enough sockets. Raises Unfit where the system forbids it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < FILES:
+        raise Unfit(f"a process may open {hard} files (ulimit -Hn), {FILES} are needed")
+    if soft != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, FILES), hard))
 
 
 def require_durable(database: str) -> None:
-    """Raise NotDurable unless the PostgreSQL server keeps what it acknowledges."""
+    """Raise Unfit unless the PostgreSQL server keeps what it acknowledges."""
     with psycopg.connect(database) as connection:
         off = [name for name in MUST_BE_ON if shown(connection, name) == "off"]
         kind = file_system(shown(connection, "data_directory"))
     if off:
-        raise NotDurable(f"PostgreSQL runs with {', '.join(off)} off: unset DATABASE_URL, or turn it on")
+        raise Unfit(f"PostgreSQL runs with {', '.join(off)} off: unset DATABASE_URL, or turn it on")
     if kind in IN_MEMORY:
-        raise NotDurable(f"PostgreSQL's data is on {kind}, in memory: set TMPDIR to a folder on a disk")
+        raise Unfit(f"PostgreSQL's data is on {kind}, in memory: set TMPDIR to a folder on a disk")
 
 
 def describe(database: str, cache: str) -> list[tuple[str, str]]:
