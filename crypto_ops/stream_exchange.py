@@ -176,4 +176,4 @@ def _give_connection_back[T](call: Callable[..., T], *args: Any) -> T:
     try:
         return call(*args)
     finally:
-        django.db.close_old_connections()
+        django.db.connections.close_all()

@@ -41,6 +41,7 @@ from keys.errors import VersionConflict
 
 MAX_OF_ONE: Final = 8  # streams at once of one principal, in each process
 RETRY_SECONDS: Final = 5
+HELD_BACK: Final = 256 * 1024  # bytes of ciphertext: so much is refused as a whole, or is there as a whole
 
 
 class Stream:
@@ -100,17 +101,25 @@ class Encryption(Stream):
             self._header = StreamHeader(key_id, version.number)
             self._sealer = version.stream_cipher().sealer(self._header, aad)
             self._held = held.pop_all()
+        self._beginning: bytes | None = b""
 
     def write(self, octets: bytes) -> bytes:
         self._size += len(octets)
-        return self._sealer.update(octets)
+        sealed = self._sealer.update(octets)
+        if self._beginning is None:
+            return sealed
+        self._beginning += sealed
+        if len(self._beginning) < HELD_BACK:
+            return b""
+        sealed, self._beginning = self._beginning, None
+        return sealed
 
     def check(self) -> None:
         perform(self._principal, self._decide_again, compare)
 
     def finish(self) -> Iterator[bytes]:
         perform(self._principal, self._decide_again)
-        return iter([self._sealer.finish()])
+        return iter([(self._beginning or b"") + self._sealer.finish()])
 
     def answer_size(self, body_size: int | None) -> int | None:
         return None if body_size is None else sealed_size(body_size)
