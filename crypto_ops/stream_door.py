@@ -95,7 +95,7 @@ async def _carry(exchange: Exchange, head: StreamAnswer) -> None:
         outlet.give_up()
         refusal = await exchange.in_thread(_end, head, outlet, error)
     # An answer that has begun is not completed: the server closes the connection, and the last chunk is missing.
-    if refusal is not None and not outlet.has_begun:
+    if refusal is not None and not outlet.has_begun and not isinstance(error, StreamCut):
         await exchange.answer(refusal)
         await exchange.linger()
 
@@ -127,7 +127,6 @@ def _end(head: StreamAnswer, outlet: Outlet, error: DomainError | None) -> HttpR
     RefusalRecorder(lambda _: refusal)(head.request)
     for name, value in head.items():
         refusal.headers.setdefault(name, value)
-    del refusal.headers["Content-Length"]
     return refusal
 
 

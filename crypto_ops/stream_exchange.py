@@ -85,7 +85,7 @@ class Exchange:
 
     async def answer(self, response: HttpResponse) -> None:
         """All of an answer that is no stream. Where the body has not been read, the connection ends with it."""
-        headers = headers_of(response)
+        headers = headers_of(response, len(response.content))
         if not self._is_complete:
             headers.append((b"connection", b"close"))
         await self.send({"type": "http.response.start", "status": response.status_code, "headers": headers})
@@ -152,10 +152,7 @@ class Outlet:
             self._exchange.progress(len(block))
 
     def _start(self) -> dict[str, Any]:
-        headers = [pair for pair in headers_of(self._head) if pair[0] != b"content-length"]
-        size = self._head.stream.answer_size(self._exchange.body_size)
-        if size is not None:
-            headers.append((b"content-length", str(size).encode()))
+        headers = headers_of(self._head, self._head.stream.answer_size(self._exchange.body_size))
         return {"type": "http.response.start", "status": self._head.status_code, "headers": headers}
 
     def give_up(self) -> None:
@@ -168,8 +165,11 @@ class Outlet:
             self._spool.close()
 
 
-def headers_of(response: HttpResponse) -> Headers:
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
+def headers_of(response: HttpResponse, size: int | None) -> Headers:
+    """Those of the response, for a body of that size (None: not known)."""
+    told = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
+    headers = [pair for pair in told if pair[0] != b"content-length"]
+    return headers if size is None else [*headers, (b"content-length", str(size).encode())]
 
 
 def _give_connection_back[T](call: Callable[..., T], *args: Any) -> T:

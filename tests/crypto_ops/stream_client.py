@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from django.core.handlers.wsgi import WSGIHandler
+from django.db import connections
 
 from crypto_ops.stream_door import StreamDoor
 
@@ -38,7 +39,7 @@ class Server:
         self.all_sent = asyncio.Event()
 
     async def receive(self) -> dict[str, Any]:
-        await asyncio.to_thread(self.between, self.given)
+        await asyncio.to_thread(self._do_between)
         if self.given >= len(self.blocks):
             return {"type": "http.disconnect"}
         block = self.blocks[self.given]
@@ -49,6 +50,12 @@ class Server:
         message = {"type": "http.request", "body": block, "more_body": more}
         self.told.append(message)
         return message
+
+    def _do_between(self) -> None:
+        try:
+            self.between(self.given)
+        finally:
+            connections.close_all()
 
     async def send(self, message: dict[str, Any]) -> None:
         if self.reads_late:

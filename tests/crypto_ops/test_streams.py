@@ -219,9 +219,10 @@ def test_a_stream_completes_only_when_it_is_finished(principal, key):
         assert not entries("encrypted")
         last = b"".join(stream.finish())
         assert entries("encrypted").get().size == len(plaintext)
-    with Decryption(principal) as stream, pytest.raises(DecryptionFailed):
+    with Decryption(principal) as stream:
         stream.write(begun)
-        stream.finish()
+        with pytest.raises(DecryptionFailed):
+            stream.finish()
     with Decryption(principal) as stream:
         assert stream.write(begun + last) == b""
         assert not entries("decrypted").filter(outcome="ok")

@@ -1,0 +1,420 @@
+"""The door that carries streams: what leaves when, and what is left when a stream does not come to its end."""
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import threading
+import time
+import uuid
+
+import pytest
+from django.conf import settings
+
+from audit.models import AuditLog
+from ciphercanary.crypto.errors import DecryptionFailed
+from ciphercanary.crypto.stream import sealed_size
+from crypto_ops import spool, stream_door, stream_exchange, streams
+from crypto_ops.streams import Decryption, Encryption
+from tests.crypto_ops.stream_client import DECRYPT, ENCRYPT, carry
+from tests.product import Product
+
+BLOCK = bytes(n % 251 for n in range(100_000))
+BLOCKS = [BLOCK] * 10
+
+
+@pytest.fixture
+def key(bench):
+    return bench.key()
+
+
+@pytest.fixture
+def token(bench):
+    return bench.persona.api.token
+
+
+def path(key):
+    return f"{ENCRYPT}?key_id={key['id']}"
+
+
+def code(carried):
+    assert carried.is_complete
+    assert carried.headers["content-type"] == "application/problem+json", carried.content
+    return carried.status, json.loads(carried.content)["code"]
+
+
+def recorded(action):
+    return list(
+        AuditLog.objects.filter(action=f"crypto.stream.{action}")
+        .order_by("id")
+        .values_list("outcome", "code")
+    )
+
+
+def opens(principal, octets):
+    with Decryption(principal) as stream:
+        stream.write(octets)
+        return b"".join(stream.finish())
+
+
+def seal(bench, key, plaintext):
+    with Encryption(bench.persona.principal, key_id=uuid.UUID(key["id"])) as stream:
+        return stream.write(plaintext) + b"".join(stream.finish())
+
+
+def in_blocks(octets, size=50_000):
+    return [octets[at : at + size] for at in range(0, len(octets), size)]
+
+
+# --- what leaves when
+
+
+def test_an_answer_begins_while_its_request_arrives(bench, key, token):
+    sealed = carry(path(key), BLOCKS, token=token)
+    assert sealed.is_complete
+    assert sealed.answered_after < len(BLOCKS)
+    assert sealed.headers["content-length"] == str(len(sealed.content)) == str(sealed_size(1_000_000))
+    assert opens(bench.persona.principal, sealed.content) == BLOCK * 10
+
+
+def test_without_a_length_of_the_request_there_is_none_of_the_answer(bench, key, token):
+    sealed = carry(path(key), BLOCKS, token=token, length=False)
+    assert "content-length" not in sealed.headers
+    assert opens(bench.persona.principal, sealed.content) == BLOCK * 10
+
+
+def test_nothing_decrypted_leaves_before_the_stream_is_there_and_verified(bench, key, token):
+    octets = seal(bench, key, BLOCK * 10)
+    blocks = in_blocks(octets)
+    opened = carry(DECRYPT, blocks, token=token)
+    assert opened.answered_after == len(blocks)
+    assert opened.content == BLOCK * 10
+    altered = [*blocks[:-1], blocks[-1][:-1] + bytes([blocks[-1][-1] ^ 1])]
+    assert code(carry(DECRYPT, altered, token=token)) == (400, "decryption_failed")
+
+
+def test_the_record_is_there_before_the_last_chunk(bench, key, token):
+    seen = []
+
+    def look(number):
+        if number == len(BLOCKS) - 1:
+            seen.extend(recorded("encrypted"))
+
+    carry(path(key), BLOCKS, token=token, between=look)
+    assert seen == []
+    assert recorded("encrypted") == [("ok", "")]
+
+
+def test_behind_a_proxy_the_answer_begins_when_the_request_is_complete(bench, key, token, monkeypatch):
+    monkeypatch.setattr(settings, "CC_TRUSTED_PROXIES", 1)
+    for blocks in (BLOCKS, [BLOCK] * 30):
+        sealed = carry(path(key), blocks, token=token, length=False)
+        assert sealed.answered_after == len(blocks)
+        assert sealed.headers["content-length"] == str(len(sealed.content))
+        assert opens(bench.persona.principal, sealed.content) == b"".join(blocks)
+
+
+def test_a_client_that_sends_first_and_reads_then_is_served(bench, key, token, monkeypatch):
+    monkeypatch.setattr(stream_exchange, "STALL_SECONDS", 0.05)
+    sealed = carry(path(key), [BLOCK] * 30, token=token, reads_late=True)
+    assert sealed.is_complete
+    assert opens(bench.persona.principal, sealed.content) == BLOCK * 30
+
+
+# --- what does not come to its end
+
+
+def test_a_request_that_is_cut_leaves_nothing_that_opens(bench, key, token):
+    sealed = carry(path(key), BLOCKS, token=token, cut=True)
+    assert sealed.status == 200
+    assert not sealed.is_complete
+    with pytest.raises(DecryptionFailed):
+        opens(bench.persona.principal, sealed.content)
+    assert recorded("encrypted") == [("error", "stream_cut")]
+
+
+def test_a_cut_decryption_shows_nothing(bench, key, token):
+    octets = seal(bench, key, BLOCK * 10)
+    assert not carry(DECRYPT, in_blocks(octets), token=token, cut=True).content
+    assert recorded("decrypted") == [("error", "stream_cut")]
+    assert not streams._running._counts
+    assert list((settings.CC_HOME / "spool").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "expected"), [("disable", "key_not_active"), ("rotate", "version_conflict")]
+)
+def test_a_change_in_between_takes_the_end_away(bench, key, token, verb, expected):
+    def change(number):
+        if number == len(BLOCKS) - 1:
+            bench.act(key["id"], verb)
+
+    sealed = carry(path(key), BLOCKS, token=token, between=change)
+    assert sealed.status == 200
+    assert not sealed.is_complete
+    assert recorded("encrypted") == [("denied", expected)]
+    if verb == "rotate":
+        with pytest.raises(DecryptionFailed):
+            opens(bench.persona.principal, sealed.content)
+
+
+def test_a_change_is_noticed_before_the_end(bench, key, token, monkeypatch):
+    monkeypatch.setattr(stream_door, "CHECK_SECONDS", 0.0)
+
+    def change(number):
+        if number == 5:
+            bench.act(key["id"], "disable")
+
+    sealed = carry(path(key), BLOCKS, token=token, between=change)
+    assert not sealed.is_complete
+    assert sealed.server.given == 6
+
+
+def test_whoever_logs_out_ends_his_streams(bench, key, token):
+    def log_out(number):
+        if number == 9:
+            bench.persona.api.post("/auth/logout", {"refresh_token": bench.persona.refresh_token})
+
+    sealed = carry(path(key), BLOCKS, token=token, between=log_out)
+    assert not sealed.is_complete
+    assert recorded("encrypted") == [("denied", "authentication_failed")]
+
+
+def test_a_refusal_of_what_has_not_begun_is_a_problem_document(bench, key, token):
+    def change(number):
+        if number == 1:
+            bench.act(key["id"], "disable")
+
+    refused = carry(path(key), [b"x", b"y"], token=token, between=change, headers={"x-request-id": "late"})
+    assert code(refused) == (409, "key_not_active")
+    assert refused.headers["x-request-id"] == json.loads(refused.content)["request_id"] == "late"
+    assert refused.headers["cache-control"] == "no-store"
+    assert refused.headers["content-length"] == str(len(refused.content))
+
+
+# --- limits
+
+
+def test_a_body_beyond_the_limit_is_refused(key, token, monkeypatch):
+    monkeypatch.setattr(settings, "CC_MAX_STREAM_BYTES", 150_000)
+    declared = carry(path(key), BLOCKS, token=token)
+    assert code(declared) == (413, "request_too_large")
+    assert declared.answered_after == 0
+    assert code(carry(path(key), BLOCKS, token=token, length=False)) == (413, "request_too_large")
+    assert recorded("encrypted") == [("error", "request_too_large")]  # the second is counted with the first
+    monkeypatch.setattr(settings, "CC_MAX_STREAM_BYTES", 700_000)
+    assert not carry(path(key), BLOCKS, token=token, length=False).is_complete
+
+
+def test_a_refused_request_is_read_on_so_that_its_answer_can_be_read(key):
+    refused = carry(path(key), BLOCKS)
+    assert code(refused) == (401, "authentication_failed")
+    assert refused.headers["connection"] == "close"
+    assert refused.server.given == len(BLOCKS)
+
+
+def test_a_request_that_stands_still_is_ended(key, token, monkeypatch):
+    monkeypatch.setattr(stream_exchange, "IDLE_SECONDS", 0.3)
+    monkeypatch.setattr(stream_exchange, "LINGER_SECONDS", 0.1)
+
+    def dawdle(number):
+        if number == 1:
+            time.sleep(1)
+
+    assert code(carry(path(key), [b"x", b"y"], token=token, between=dawdle)) == (408, "request_timeout")
+    assert recorded("encrypted") == [("error", "request_timeout")]
+
+
+def test_a_request_that_drips_is_ended(key, token, monkeypatch):
+    monkeypatch.setattr(stream_exchange, "IDLE_SECONDS", 0.5)
+    monkeypatch.setattr(stream_exchange, "LINGER_SECONDS", 0.1)
+    dripping = carry(path(key), [b"x"] * 100, token=token, between=lambda _: time.sleep(0.02))
+    assert code(dripping) == (408, "request_timeout")
+
+
+def test_a_slow_request_that_goes_on_is_not_ended(key, token, monkeypatch):
+    monkeypatch.setattr(stream_exchange, "IDLE_SECONDS", 0.5)
+    assert carry(path(key), BLOCKS, token=token, between=lambda _: time.sleep(0.1)).is_complete
+
+
+def test_more_streams_than_there_are_places_are_refused_unseen(key, token, monkeypatch):
+    monkeypatch.setattr(stream_door, "MAX_STREAMS", 0)
+    refused = carry(path(key), [b"x"], token=token, headers={"x-request-id": "unseen"})
+    assert code(refused) == (503, "overloaded")
+    assert refused.headers["retry-after"]
+    assert refused.headers["x-request-id"] == "unseen"
+
+
+def test_one_principal_does_not_take_all_places(key, token, monkeypatch):
+    monkeypatch.setattr(streams, "MAX_OF_ONE", 0)
+    refused = carry(path(key), [b"x"], token=token)
+    assert code(refused) == (429, "throttled")
+    assert refused.headers["retry-after"]
+
+
+def test_a_full_disk_does_not_begin_an_answer(bench, key, token, monkeypatch):
+    octets = seal(bench, key, bytes(2 * spool.IN_MEMORY))
+    monkeypatch.setattr(spool, "RESERVE", 2**60)
+    assert code(carry(DECRYPT, in_blocks(octets), token=token)) == (503, "spool_not_written")
+
+
+def test_every_way_to_end_gives_the_place_back(key, token):
+    for headers in ({}, {"x-aad": "no"}, {"content-type": "text/plain"}):
+        for cut in (False, True):
+            carry(path(key), [b"x"], token=token, cut=cut, headers=headers)
+            carry(DECRYPT, [b"x"], token=token, cut=cut, headers=headers)
+    assert not streams._running._counts
+
+
+# --- over the network
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Product(tmp_path_factory.mktemp("streams")) as product:
+        yield product
+
+
+@pytest.fixture(scope="module")
+def network(server):
+    token = server.create_user("streamer", "developer")
+    key_id = server.send("POST", "/api/v1/keys", {"name": "streams", "algorithm": "aes-256"}, token=token)
+    return token, key_id.json["id"]
+
+
+OCTETS = {"Content-Type": "application/octet-stream"}
+LARGE = os.urandom(1024 * 1024) * 24  # more than all buffers between two sockets hold
+
+
+@pytest.mark.database
+def test_an_ordinary_client_that_sends_all_before_it_reads_is_served(server, network):
+    token, key_id = network
+    sealed = server.send("POST", f"{ENCRYPT}?key_id={key_id}", LARGE, token=token, headers=OCTETS)
+    assert (sealed.status, len(sealed.content)) == (200, sealed_size(len(LARGE)))
+    opened = server.send("POST", DECRYPT, sealed.content, token=token, headers=OCTETS)
+    assert opened.status == 200
+    assert hashlib.sha256(opened.content).digest() == hashlib.sha256(LARGE).digest()
+
+
+@pytest.mark.database
+def test_a_client_that_waits_for_100_continue_learns_first_that_he_is_refused(server, network):
+    token, key_id = network
+    refused = by_hand(server, f"{ENCRYPT}?key_id={uuid.uuid4()}", token, "Expect: 100-continue\r\n")
+    assert refused.startswith(b"HTTP/1.1 404 ")
+    accepted = by_hand(server, f"{ENCRYPT}?key_id={key_id}", token, "Expect: 100-continue\r\n")
+    assert accepted.startswith(b"HTTP/1.1 100 Continue")
+
+
+def head(path, token, size, more=""):
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/octet-stream\r\nContent-Length: {size}\r\n{more}\r\n"
+    ).encode()
+
+
+def by_hand(server, path, token, more):
+    """What comes back to the head of a request alone."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(head(path, token, 10, more))
+        return connection.recv(4096)
+
+
+@pytest.mark.database
+def test_memory_does_not_grow_with_the_stream(server, network):
+    token, key_id = network
+    [worker] = server.processes_of("gunicorn: worker")
+    pump(server, f"{ENCRYPT}?key_id={key_id}", token, LARGE)
+    before = peak(worker)
+    for _ in range(4):
+        pump(server, f"{ENCRYPT}?key_id={key_id}", token, LARGE * 8)
+    assert peak(worker) - before < 24 * 1024  # KiB, of almost 200 MiB that passed at a time
+
+
+def pump(server, path, token, body):
+    """Send and read at once, as a client of large streams does."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        sending = threading.Thread(target=connection.sendall, args=(head(path, token, len(body)) + body,))
+        sending.start()
+        left, received = sealed_size(len(body)), b""
+        while b"\r\n\r\n" not in received:
+            received += connection.recv(65536)
+        left -= len(received.partition(b"\r\n\r\n")[2])
+        while left:
+            part = connection.recv(1024 * 1024)
+            assert part
+            left -= len(part)
+        sending.join()
+
+
+def peak(pid):
+    """The most memory that the process ever had, in KiB."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:  # noqa: PTH123 - a line of it
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+
+@pytest.mark.database
+def test_after_a_kill_nothing_of_a_stream_is_left(tmp_path):
+    with Product(tmp_path) as product:
+        token = product.token()
+        key_id = product.send(
+            "POST", "/api/v1/keys", {"name": "streams", "algorithm": "aes-256"}, token=token
+        ).json["id"]
+        sealed = product.send(
+            "POST", f"{ENCRYPT}?key_id={key_id}", LARGE, token=token, headers=OCTETS
+        ).content
+        with socket.create_connection(("127.0.0.1", product.port)) as connection:
+            connection.sendall(head(DECRYPT, token, len(sealed)) + sealed[:-1])
+            [worker] = product.processes_of("gunicorn: worker")
+            wait_until(lambda: any("spool" in where for where in open_files(worker)))
+            assert list((product.home / "spool").iterdir()) == []
+            product.kill()
+        assert list((product.home / "spool").iterdir()) == []
+        product.start()
+        opened = product.send("POST", DECRYPT, sealed, token=product.token(), headers=OCTETS)
+        assert opened.content == LARGE
+
+
+def open_files(pid):
+    found = []
+    for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208 - links of a process
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{name}"))  # noqa: PTH115
+        except OSError:
+            continue
+    return found
+
+
+def wait_until(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.database
+def test_a_server_that_ends_ends_its_streams(tmp_path):
+    with Product(tmp_path) as product:
+        token = product.token()
+        key_id = product.send(
+            "POST", "/api/v1/keys", {"name": "streams", "algorithm": "aes-256"}, token=token
+        ).json["id"]
+        with socket.create_connection(("127.0.0.1", product.port), timeout=60) as connection:
+            connection.sendall(head(f"{ENCRYPT}?key_id={key_id}", token, 10 * len(BLOCK)) + BLOCK * 5)
+            assert connection.recv(4096)
+            product.stop(signal.SIGTERM)
+            received = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert len(received) < sealed_size(10 * len(BLOCK))
+
+
+def test_the_sizes_that_are_documented_are_those_in_the_code():
+    page = (settings.BASE_DIR / "docs" / "api.md").read_text()
+    section = page.partition("### `POST /api/v1/stream/encrypt`")[2].partition("### `POST /api/v1/inspect`")[
+        0
+    ]
+    assert f"stands still for {stream_exchange.IDLE_SECONDS:.0f} seconds" in section
+    assert f"at least {stream_exchange.PROGRESS // 1024} KiB" in section
+    assert f"at most {streams.MAX_OF_ONE} streams at once" in section
+    assert f"all together {stream_door.MAX_STREAMS}" in section
+    assert f"up to {spool.IN_MEMORY // 1024**2} MiB in memory" in section
+    assert f"up to {streams.HELD_BACK // 1024} KiB" in section
