@@ -69,18 +69,22 @@ def status_of(error: errors.DomainError) -> HTTPStatus:
 
 
 def document(error: errors.DomainError, request_id: str) -> dict[str, object]:
-    """The RFC 9457 members of an error; ``errors`` is there only where fields are at fault."""
-    members: dict[str, object] = {
+    """The RFC 9457 members of an error, as a whole answer."""
+    return members(error) | {"request_id": request_id}
+
+
+def members(error: errors.DomainError) -> dict[str, object]:
+    """The same of a part of an answer; ``errors`` is there only where fields are at fault."""
+    ours: dict[str, object] = {
         "type": f"urn:ciphercanary:problem:{error.code}",
         "title": error.title,
         "status": int(status_of(error)),
         "detail": error.detail,
         "code": error.code,
-        "request_id": request_id,
     }
     if error.fields:
-        members["errors"] = {name: list(messages) for name, messages in error.fields.items()}
-    return error.extra | members  # no extra member may pass for one of these
+        ours["errors"] = {name: list(messages) for name, messages in error.fields.items()}
+    return error.extra | ours  # no extra member may pass for one of these
 
 
 def render(request: HttpRequest, error: errors.DomainError) -> HttpResponse:

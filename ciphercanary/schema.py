@@ -95,6 +95,9 @@ class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-unt
         for name, field in serializer.fields.items():
             if isinstance(field, serializers.CharField) and not field.allow_blank:
                 schema["properties"][name].setdefault("minLength", 1)
+            if isinstance(field, serializers.ListField):
+                bounds = {"minItems": field.min_length, "maxItems": field.max_length}
+                schema["properties"][name] |= {word: bound for word, bound in bounds.items() if bound}
         if not vars(type(serializer)).get("__doc__"):
             schema.pop("description", None)  # the base class's own
         return {**schema, "additionalProperties": False}

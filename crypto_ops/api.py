@@ -11,7 +11,8 @@ from ciphercanary.crypto.aead import Sealed
 from ciphercanary.crypto.algorithms import KEY_ALGORITHMS, MODES
 from ciphercanary.crypto.encoding import encode_base64
 from ciphercanary.rest import AUTHENTICATED, ApiView, Rule
-from crypto_ops import actions, engine, serializers, services
+from crypto_ops import actions, batches, engine, items, serializers, services
+from crypto_ops.batches import DecryptBatch, EncryptBatch
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
 
 
@@ -37,6 +38,37 @@ class DecryptView(ApiView[Principal]):
         wanted = _decrypt_request(self.read(serializers.DecryptSerializer))
         self.concern("key", str(wanted.key_id))
         return Response(serializers.DecryptedSerializer(engine.decrypt(wanted, self.principal)).data)
+
+
+class EncryptBatchView(ApiView[Principal]):
+    """Encrypt up to 1,000 messages under one key, each answered with its ciphertext or a problem of its own."""
+
+    rules = {"POST": Rule("crypto.encrypt", actions.MESSAGE_ENCRYPTED)}
+
+    @extend_schema(request=serializers.EncryptBatchSerializer, responses=serializers.EncryptedBatchSerializer)
+    def post(self, _request: Request) -> Response:
+        attrs = self.read(serializers.EncryptBatchSerializer)
+        wanted = EncryptBatch(
+            mode=attrs["mode"],
+            items=[items.message_of(item["data"], item.get("aad", "")) for item in attrs["items"]],
+            key_id=attrs.get("key_id"),
+            key_version=attrs.get("key_version"),
+        )
+        self.concern("key", str(wanted.key_id or ""))
+        return Response(items.answer_of(batches.encrypt_batch(wanted, self.principal), _references(attrs)))
+
+
+class DecryptBatchView(ApiView[Principal]):
+    """Decrypt up to 1,000 messages of one key, each answered with its plaintext or a problem of its own."""
+
+    rules = {"POST": Rule("crypto.decrypt", actions.MESSAGE_DECRYPTED)}
+
+    @extend_schema(request=serializers.DecryptBatchSerializer, responses=serializers.DecryptedBatchSerializer)
+    def post(self, _request: Request) -> Response:
+        attrs = self.read(serializers.DecryptBatchSerializer)
+        wanted = _decrypt_batch(attrs)
+        self.concern("key", str(wanted.key_id))
+        return Response(items.answer_of(batches.decrypt_batch(wanted, self.principal), _references(attrs)))
 
 
 class ReencryptView(ApiView[Principal]):
@@ -109,6 +141,28 @@ def _decrypt_request(attrs: dict[str, Any]) -> DecryptRequest:
         sealed=Sealed(attrs["iv"], attrs["encrypted_data"], attrs["tag"]),
         aad=aad,
     )
+
+
+def _decrypt_batch(attrs: dict[str, Any]) -> DecryptBatch:
+    return DecryptBatch(
+        mode=attrs["mode"],
+        key_id=attrs["key_id"],
+        items=[
+            items.sealed_item_of(
+                item.get("ciphertext"),
+                (item["encrypted_data"], item["iv"], item["tag"]) if "iv" in item else None,
+                item.get("key_version"),
+                item.get("aad", ""),
+                mode=attrs["mode"],
+                key_id=attrs["key_id"],
+            )
+            for item in attrs["items"]
+        ],
+    )
+
+
+def _references(attrs: dict[str, Any]) -> list[str | None]:
+    return [item.get("reference") for item in attrs["items"]]
 
 
 def _reencrypt_request(attrs: dict[str, Any]) -> ReencryptRequest:

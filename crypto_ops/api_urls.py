@@ -5,6 +5,8 @@ from crypto_ops import api, api_streams
 urlpatterns = [
     path("encrypt", api.EncryptView.as_view(), name="encrypt"),
     path("decrypt", api.DecryptView.as_view(), name="decrypt"),
+    path("encrypt/batch", api.EncryptBatchView.as_view(), name="encrypt-batch"),
+    path("decrypt/batch", api.DecryptBatchView.as_view(), name="decrypt-batch"),
     path("reencrypt", api.ReencryptView.as_view(), name="reencrypt"),
     path("inspect", api.InspectView.as_view(), name="inspect"),
     path("stream/encrypt", api_streams.EncryptStreamView.as_view(), name="stream-encrypt"),

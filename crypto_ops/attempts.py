@@ -33,9 +33,9 @@ class Attempt:
     def find_default(self, algorithm: str) -> KeyEntry:
         return self._use(keyring.find_default(self.principal, algorithm))
 
-    def reserve(self, version: VersionEntry, mode: Mode) -> None:
-        """Account for a message that is about to be sealed. Raises UsageLimitReached."""
-        version.reserve_invocation(mode)
+    def reserve(self, version: VersionEntry, mode: Mode, count: int = 1) -> None:
+        """Account for messages that are about to be sealed. Raises UsageLimitReached."""
+        version.reserve_invocations(mode, count)
 
     @property
     def stamps(self) -> tuple[EpochStamp, ...]:
@@ -63,6 +63,6 @@ class HeldAttempt(Attempt):
             raise NotHeld(owned, lambda: keyring.find_default(self.principal, algorithm))
         return self.find(key_id)
 
-    def reserve(self, version: VersionEntry, mode: Mode) -> None:
-        if not version.reserve_held_invocation(mode):
-            raise NotHeld(version, lambda: version.reserve_invocation(mode))
+    def reserve(self, version: VersionEntry, mode: Mode, count: int = 1) -> None:
+        if not version.reserve_held_invocations(mode, count):
+            raise NotHeld(version, lambda: version.reserve_invocations(mode, count))

@@ -14,7 +14,7 @@ from accounts.tokens import renew_principal
 from audit import writer
 from audit.epoch import read_epoch, renew_stamps
 from audit.errors import StaleDecision
-from audit.events import Event
+from audit.events import Event, Outcome
 from audit.writer import Deadline, Decision
 from ciphercanary.clock import process_now
 from ciphercanary.errors import DomainError, Unavailable
@@ -59,12 +59,26 @@ def compare[T](decision: Decision[T]) -> T:
     return decision.result
 
 
-def key_event(action: str, entry: KeyEntry, version: VersionEntry, size: int, **meta: object) -> Event:
+def key_event(
+    action: str,
+    entry: KeyEntry,
+    version: VersionEntry | None,
+    size: int,
+    *,
+    count: int = 1,
+    outcome: Outcome = Outcome.OK,
+    code: str = "",
+    **meta: object,
+) -> Event:
+    """What is recorded of ``count`` operations with a key, ``size`` bytes in all."""
     return Event(
         action=action,
         object_type="key",
         object_id=str(entry.key_id),
-        object_version=version.number,
+        object_version=version and version.number,
+        outcome=outcome,
+        code=code,
+        count=count,
         size=size,
         meta=meta,
     )

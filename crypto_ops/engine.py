@@ -7,33 +7,27 @@ from fresh rows.
 """
 
 import secrets
-from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from accounts.errors import TokenExpired
 from accounts.principals import Principal
-from accounts.tokens import renew_principal
-from audit import writer
-from audit.epoch import read_epoch, renew_stamps
-from audit.errors import StaleDecision
 from audit.events import Event
-from audit.writer import Deadline, Decision
+from audit.writer import Decision
 from ciphercanary import throttle
 from ciphercanary.clock import process_now
-from ciphercanary.crypto.algorithms import MODES
+from ciphercanary.crypto.algorithms import MODES, Mode
 from ciphercanary.crypto.envelope import Envelope
 from ciphercanary.crypto.errors import DecryptionFailed
-from ciphercanary.errors import DomainError, Invalid, Unavailable
+from ciphercanary.errors import Invalid
 from crypto_ops import actions
 from crypto_ops.attempts import Attempt
+from crypto_ops.deciding import decision_of, key_event, perform
 from crypto_ops.measurement import measured
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
-from keys import keyring, lifecycle
+from keys import lifecycle
 from keys.entries import KeyEntry, VersionEntry
-from keys.lifecycle import Standing, State, Status, VersionState
+from keys.lifecycle import State, VersionState
 
-ATTEMPTS: Final = 5
 MAX_TRIALS: Final = 16
 MAX_TRIAL_BYTES: Final = 64 * 1024
 
@@ -41,76 +35,56 @@ MAX_TRIAL_BYTES: Final = 64 * 1024
 def encrypt(request: EncryptRequest, principal: Principal) -> Envelope:
     """Seal with the key's primary version. Raises what the key, the principal or the audit log refuse."""
     with measured(request.mode):
-        return _perform(principal, lambda attempt: decide_encryption(request, attempt))
+        return perform(principal, lambda attempt: decide_encryption(request, attempt))
 
 
 def decrypt(request: DecryptRequest, principal: Principal) -> Decrypted:
     """Open a message. Wrong key, wrong additional data and altered ciphertext are one DecryptionFailed."""
     with measured(request.mode):
-        return _perform(principal, lambda attempt: decide_decryption(request, attempt))
+        return perform(principal, lambda attempt: decide_decryption(request, attempt))
 
 
 def reencrypt(request: ReencryptRequest, principal: Principal) -> Reencrypted:
     """Open and seal anew with the primary version of the same or another key; the plaintext stays inside."""
     with measured(request.envelope.mode):
-        return _perform(principal, lambda attempt: _decide_reencryption(request, attempt))
+        return perform(principal, lambda attempt: _decide_reencryption(request, attempt))
 
 
 def generate_random(size: int, principal: Principal) -> bytes:
     """``size`` bytes from the operating system's generator."""
-    return _perform(principal, lambda attempt: _decide_random(size, attempt))
-
-
-def _perform[T](principal: Principal, decide: Callable[[Attempt], Decision[T]]) -> T:
-    for _ in range(ATTEMPTS):
-        attempt = Attempt(principal)
-        try:
-            decision = decide(attempt)
-        except DomainError:
-            # A refusal must not rest on an old entry either: the key may have been enabled a moment ago elsewhere.
-            stale = renew_stamps(attempt.stamps, read_epoch())
-            if not stale:
-                raise
-        else:
-            try:
-                return writer.commit(decision)
-            except StaleDecision as error:
-                stale = error.entities
-        keyring.forget(stale)
-        principal = renew_principal(principal)
-    raise Unavailable("Keys are being changed faster than this request could be decided. Try again.")
+    return perform(principal, lambda attempt: _decide_random(size, attempt))
 
 
 def _decide_random(size: int, attempt: Attempt) -> Decision[bytes]:
     attempt.principal.require("crypto.random")
-    return _decision(secrets.token_bytes(size), Event(action=actions.RANDOM_GENERATED, size=size), attempt)
+    return decision_of(secrets.token_bytes(size), Event(action=actions.RANDOM_GENERATED, size=size), attempt)
 
 
 def decide_encryption(request: EncryptRequest, attempt: Attempt) -> Decision[Envelope]:
     """The result, which may not leave before the decision is committed. Raises what refuses it."""
     attempt.principal.require("crypto.encrypt")
-    now = process_now()
     if request.key_id is None:
         entry = attempt.find_default(request.mode.key_algorithm)
     else:
         entry = attempt.find(request.key_id)
-    version = _protecting_version(entry, request, now)
+    version = protecting_version(entry, request.mode, request.key_version, process_now())
     envelope = _seal(request, entry, version, attempt)
-    event = _event(
+    event = key_event(
         actions.MESSAGE_ENCRYPTED, entry, version, len(request.plaintext), algorithm=request.mode.name
     )
-    return _decision(envelope, event, attempt, protects=entry)
+    return decision_of(envelope, event, attempt, protects=entry)
 
 
-def _protecting_version(entry: KeyEntry, request: EncryptRequest, now: datetime) -> VersionEntry:
+def protecting_version(entry: KeyEntry, mode: Mode, number: int | None, now: datetime) -> VersionEntry:
+    """The version that seals: the primary one, or in deterministic modes the one named. Raises what refuses it."""
     primary = entry.require_protect(now)
-    if request.key_version is None or request.key_version == primary.number:
+    if number is None or number == primary.number:
         return primary
     # Equal plaintexts give equal ciphertexts only under one version: who looks rows up by their ciphertext
     # says which.
-    if not request.mode.deterministic:
+    if not mode.deterministic:
         raise Invalid.of_field("key_version", "Only deterministic modes take a version: leave it out.")
-    return entry.require_process(request.key_version, now)
+    return entry.require_process(number, now)
 
 
 def _seal(request: EncryptRequest, entry: KeyEntry, version: VersionEntry, attempt: Attempt) -> Envelope:
@@ -128,11 +102,11 @@ def decide_decryption(request: DecryptRequest, attempt: Attempt) -> Decision[Dec
     if len(candidates) > 1:
         throttle.charge_principal(str(attempt.principal.user_id), cost=len(candidates) - 1)
     version, plaintext = _open(request, entry, candidates)
-    event = _event(actions.MESSAGE_DECRYPTED, entry, version, len(plaintext), algorithm=request.mode.name)
+    event = key_event(actions.MESSAGE_DECRYPTED, entry, version, len(plaintext), algorithm=request.mode.name)
     result = Decrypted(
         plaintext=plaintext, mode=request.mode, key_id=entry.key_id, key_version=version.number
     )
-    return _decision(result, event, attempt)
+    return decision_of(result, event, attempt)
 
 
 def _candidates(
@@ -183,7 +157,7 @@ def _decide_reencryption(request: ReencryptRequest, attempt: Attempt) -> Decisio
     sealing = EncryptRequest(mode=mode, plaintext=plaintext, key_id=target.key_id, aad=request.aad)
     envelope = _seal(sealing, target, target.require_protect(now), attempt)
     result = Reencrypted(envelope=envelope, source_key_version=version.number, source_compromised=compromised)
-    event = _event(
+    event = key_event(
         actions.MESSAGE_REENCRYPTED,
         source,
         version,
@@ -194,7 +168,7 @@ def _decide_reencryption(request: ReencryptRequest, attempt: Attempt) -> Decisio
         source_compromised=compromised,
         reason=request.reason,
     )
-    return _decision(result, event, attempt, protects=target)
+    return decision_of(result, event, attempt, protects=target)
 
 
 def _target(request: ReencryptRequest, source: KeyEntry, attempt: Attempt) -> KeyEntry:
@@ -205,52 +179,3 @@ def _target(request: ReencryptRequest, source: KeyEntry, attempt: Attempt) -> Ke
     attempt.principal.require("crypto.decrypt")
     attempt.principal.require("crypto.encrypt")
     return attempt.find(target_id)
-
-
-def _event(action: str, entry: KeyEntry, version: VersionEntry, size: int, **meta: object) -> Event:
-    return Event(
-        action=action,
-        object_type="key",
-        object_id=str(entry.key_id),
-        object_version=version.number,
-        size=size,
-        meta=meta,
-    )
-
-
-def _decision[T](
-    result: T, event: Event, attempt: Attempt, *, protects: KeyEntry | None = None
-) -> Decision[T]:
-    """Valid while nothing has changed that the attempt looked at, and within every life it uses."""
-    deadlines = [*_token_end(attempt.principal), *_key_end(protects)]
-    starts = [start for entry in attempt.used for start in _key_start(entry)]
-    return Decision(
-        result=result,
-        event=event,
-        actor=attempt.principal.actor,
-        stamps=attempt.stamps,
-        deadlines=tuple(deadlines),
-        not_before=tuple(starts),
-    )
-
-
-def _token_end(principal: Principal) -> list[Deadline]:
-    if principal.not_after is None:
-        return []
-    return [Deadline(principal.not_after, TokenExpired())]
-
-
-def _key_end(entry: KeyEntry | None) -> list[Deadline]:
-    """Protecting ends with the expiry; processing knows no such end."""
-    if entry is None or entry.expires_at is None:
-        return []
-    expired = Standing(State.DEACTIVATED, Status.EXPIRED)
-    return [Deadline(entry.expires_at, lifecycle.not_active(expired))]
-
-
-def _key_start(entry: KeyEntry) -> list[Deadline]:
-    """Where a key is active by the clock alone, the database's clock has the last word on that, too."""
-    if entry.state is not State.PRE_ACTIVATION or entry.activates_at is None:
-        return []
-    pending = Standing(State.PRE_ACTIVATION, Status.PENDING)
-    return [Deadline(entry.activates_at, lifecycle.not_active(pending))]

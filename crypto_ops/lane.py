@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import django.db
 import msgspec
@@ -29,11 +29,12 @@ from audit.writer import Decision
 from ciphercanary import fast_lane, throttle
 from ciphercanary.bridge import Answer, HotHandler, Scope
 from ciphercanary.clock import process_now
+from ciphercanary.crypto.algorithms import Mode
 from ciphercanary.errors import DomainError, Throttled, Unavailable
-from crypto_ops import actions, engine, wire
+from crypto_ops import actions, batches, engine, wire
 from crypto_ops.attempts import Attempt, HeldAttempt, NotHeld
+from crypto_ops.batches import DecryptBatch, EncryptBatch
 from crypto_ops.measurement import observe_success
-from crypto_ops.requests import DecryptRequest, EncryptRequest
 from keys import keyring
 
 logger = logging.getLogger(__name__)
@@ -46,15 +47,21 @@ MAX_LOADING: Final = 256
 _LEFT_TO_DJANGO = (DomainError, wire.Ambiguous, msgspec.MsgspecError, UnicodeDecodeError)
 
 
+class Request(Protocol):
+    @property
+    def mode(self) -> Mode: ...
+
+
 @dataclass(frozen=True, slots=True)
-class HotRoute[M: wire.Message, Q: EncryptRequest | DecryptRequest, R]:
+class HotRoute[M: wire.Message, Q: Request, R]:
     """One operation: how its body is read, how it is decided, how its result is written."""
 
     action: str
     message: type[M]
     request: Callable[[M], Q]
     decide: Callable[[Q, Attempt], Decision[R]]
-    write: Callable[[R], bytes]
+    write: Callable[[R, M], bytes]
+    count: Callable[[Q], int] = lambda _: 1
 
     def handler(self) -> HotHandler:
         """For ``ciphercanary.bridge``."""
@@ -68,7 +75,7 @@ class HotRoute[M: wire.Message, Q: EncryptRequest | DecryptRequest, R]:
                 message = decoder.decode(body)
                 if not wire.is_unambiguous(body, message):
                     return None
-                return await self._answer(hot, self.request(message))
+                return await self._answer(hot, message, self.request(message))
             except _LEFT_TO_DJANGO:
                 return None
             except Exception:
@@ -77,7 +84,7 @@ class HotRoute[M: wire.Message, Q: EncryptRequest | DecryptRequest, R]:
 
         return answer
 
-    async def _answer(self, hot: fast_lane.HotRequest, request: Q) -> Answer | None:
+    async def _answer(self, hot: fast_lane.HotRequest, message: M, request: Q) -> Answer:
         origin = Origin(client_ip=hot.client_ip, user_agent=hot.user_agent, request_id=hot.request_id)
         principal = await _find_principal(hot.token, origin)
         name = str(principal.user_id)
@@ -85,31 +92,26 @@ class HotRoute[M: wire.Message, Q: EncryptRequest | DecryptRequest, R]:
             throttle.charge_principal(name)
         except Throttled as error:
             return await _refuse(error, self.action, principal)
+        began = time.perf_counter()
         try:
-            return await self._perform(hot, origin, principal, request)
+            result = await self._perform(hot.token, origin, principal, request)
         except DomainError:
             throttle.refund_principal(name)  # Django charges it again
             raise
+        observe_success(request.mode, time.perf_counter() - began, self.count(request))
+        return fast_lane.answer(self.write(result, message), hot.request_id, *_limits(name))
 
-    async def _perform(
-        self, hot: fast_lane.HotRequest, origin: Origin, principal: Principal, request: Q
-    ) -> Answer | None:
-        began = time.perf_counter()
+    async def _perform(self, token: str, origin: Origin, principal: Principal, request: Q) -> R:
         for _ in range(ATTEMPTS):
             try:
-                decision = self.decide(request, HeldAttempt(principal))
-                result = await loop_writer.submit(decision)
+                return await loop_writer.submit(self.decide(request, HeldAttempt(principal)))
             except NotHeld as absent:
                 await _load(absent.missing, absent.load)
             except StaleDecision as stale:
                 keyring.forget(stale.entities)
-                verified_tokens.forget(hot.token)
-                principal = await _find_principal(hot.token, origin)
-            else:
-                observe_success(request.mode, time.perf_counter() - began)
-                return fast_lane.answer(self.write(result), hot.request_id, *_limits(principal))
-        throttle.refund_principal(str(principal.user_id))
-        return None
+                verified_tokens.forget(token)
+                principal = await _find_principal(token, origin)
+        raise Unavailable("Keys are being changed faster than this request could be decided. Try again.")
 
 
 async def _find_principal(token: str, origin: Origin) -> Principal:
@@ -146,8 +148,8 @@ _loading: Final[dict[Hashable, "asyncio.Future[None]"]] = {}
 _loaders: Final = ThreadPoolExecutor(LOADERS, thread_name_prefix="lane-loader")
 
 
-def _limits(principal: Principal, retry_after: int | None = None) -> list[tuple[bytes, bytes]]:
-    told = throttle.headers(str(principal.user_id), retry_after)
+def _limits(name: str, retry_after: int | None = None) -> list[tuple[bytes, bytes]]:
+    told = throttle.headers(name, retry_after)
     return [(name.lower().encode(), value.encode()) for name, value in told]
 
 
@@ -157,7 +159,13 @@ async def _refuse(error: Throttled, action: str, principal: Principal) -> Answer
         await asyncio.get_running_loop().run_in_executor(
             _loaders, _in_thread, lambda: refusals.write(event, principal.actor)
         )
-    return fast_lane.problem(error, principal.actor.request_id, *_limits(principal, error.retry_after))
+    return fast_lane.problem(
+        error, principal.actor.request_id, *_limits(str(principal.user_id), error.retry_after)
+    )
+
+
+def _items_of(request: EncryptBatch | DecryptBatch) -> int:
+    return len(request.items)
 
 
 ROUTES: Final[dict[tuple[str, str], HotHandler]] = {
@@ -174,5 +182,21 @@ ROUTES: Final[dict[tuple[str, str], HotHandler]] = {
         request=wire.decrypt_request,
         decide=engine.decide_decryption,
         write=wire.decrypted,
+    ).handler(),
+    ("POST", "/api/v1/encrypt/batch"): HotRoute(
+        action=actions.MESSAGE_ENCRYPTED,
+        message=wire.EncryptBatch,
+        request=wire.encrypt_batch,
+        decide=batches.decide_encryptions,
+        write=wire.of_batch,
+        count=_items_of,
+    ).handler(),
+    ("POST", "/api/v1/decrypt/batch"): HotRoute(
+        action=actions.MESSAGE_DECRYPTED,
+        message=wire.DecryptBatch,
+        request=wire.decrypt_batch,
+        decide=batches.decide_decryptions,
+        write=wire.of_batch,
+        count=_items_of,
     ).handler(),
 }

@@ -10,7 +10,7 @@ from ciphercanary.crypto import envelope
 from ciphercanary.crypto.algorithms import Mode, find_mode
 from ciphercanary.crypto.envelope import Envelope
 from ciphercanary.rest import Base64Field, StrictSerializer
-from crypto_ops.limits import MAX_AAD_BYTES, MAX_RANDOM_BYTES, MAX_TAG_BYTES
+from crypto_ops.limits import MAX_AAD_BYTES, MAX_ITEMS, MAX_RANDOM_BYTES, MAX_REFERENCE, MAX_TAG_BYTES
 from keys.metadata import MAX_VERSION
 
 SPLIT_FORM = ("encrypted_data", "iv", "tag", "key_id", "algorithm")
@@ -39,6 +39,13 @@ class CiphertextField(serializers.Field[Envelope, Any, str, Envelope]):
 
     def to_representation(self, value: Envelope) -> str:
         return envelope.encode(value)
+
+
+class TextField(serializers.CharField):
+    """A text as it was sent."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, allow_blank=True, **kwargs)
 
 
 class OptionsSerializer(StrictSerializer):
@@ -91,6 +98,57 @@ class DecryptSerializer(StrictSerializer):
         return {**attrs, "mode": find_mode(attrs["algorithm"])}
 
 
+class EncryptItemSerializer(StrictSerializer):
+    """``data`` and ``aad`` in base64: an item whose texts cannot be decoded is refused by itself."""
+
+    data = TextField()  # type: ignore[assignment]  # DRF takes declared fields off the class
+    aad = TextField(required=False)
+    reference = TextField(max_length=MAX_REFERENCE, required=False)
+
+
+class DecryptItemSerializer(StrictSerializer):
+    """Either ``ciphertext``, or ``encrypted_data``, ``iv`` and ``tag`` (with ``key_version`` where known)."""
+
+    ciphertext = TextField(required=False)
+    encrypted_data = TextField(required=False)
+    iv = TextField(required=False)
+    tag = TextField(required=False)
+    key_version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
+    aad = TextField(required=False)
+    reference = TextField(max_length=MAX_REFERENCE, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        split = [name for name in ("encrypted_data", "iv", "tag") if name in attrs]
+        if "ciphertext" in attrs:
+            extra = [*split, *(["key_version"] if "key_version" in attrs else [])]
+            wrong = {name: ["Leave it out: the ciphertext names it."] for name in extra}
+        else:
+            missing = [name for name in ("encrypted_data", "iv", "tag") if name not in attrs]
+            wrong = {name: ["Required, or send ciphertext."] for name in missing}
+        if wrong:
+            raise serializers.ValidationError(wrong)
+        return attrs
+
+
+class EncryptBatchSerializer(StrictSerializer):
+    algorithm = serializers.CharField(max_length=50)
+    key_id = serializers.UUIDField(required=False)
+    key_version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
+    items = serializers.ListField(child=EncryptItemSerializer(), min_length=1, max_length=MAX_ITEMS)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return {**attrs, "mode": find_mode(attrs["algorithm"])}
+
+
+class DecryptBatchSerializer(StrictSerializer):
+    algorithm = serializers.CharField(max_length=50)
+    key_id = serializers.UUIDField()
+    items = serializers.ListField(child=DecryptItemSerializer(), min_length=1, max_length=MAX_ITEMS)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return {**attrs, "mode": find_mode(attrs["algorithm"])}
+
+
 class ReencryptSerializer(StrictSerializer):
     ciphertext = CiphertextField()
     key_id = serializers.UUIDField(required=False)
@@ -124,6 +182,46 @@ class DecryptedSerializer(serializers.Serializer[Any]):
     algorithm = serializers.CharField(source="mode.name")
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField()
+
+
+class ItemProblemSerializer(serializers.Serializer[Any]):
+    """A problem document (RFC 9457) without the id of a request."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)  # type: ignore[assignment]  # DRF takes declared fields off the class
+
+
+class EncryptedItemSerializer(serializers.Serializer[Any]):
+    """``ciphertext``, or the ``problem`` of this item alone."""
+
+    ciphertext = serializers.CharField(required=False)
+    problem = ItemProblemSerializer(required=False)
+    reference = serializers.CharField(required=False)
+
+
+class DecryptedItemSerializer(serializers.Serializer[Any]):
+    """``data``, or the ``problem`` of this item alone."""
+
+    data = serializers.CharField(required=False)  # type: ignore[assignment]  # DRF takes declared fields off the class
+    problem = ItemProblemSerializer(required=False)
+    reference = serializers.CharField(required=False)
+
+
+class EncryptedBatchSerializer(serializers.Serializer[Any]):
+    algorithm = serializers.CharField()
+    key_id = serializers.UUIDField()
+    key_version = serializers.IntegerField()
+    results = EncryptedItemSerializer(many=True)
+
+
+class DecryptedBatchSerializer(serializers.Serializer[Any]):
+    algorithm = serializers.CharField()
+    key_id = serializers.UUIDField()
+    results = DecryptedItemSerializer(many=True)
 
 
 class ReencryptedSerializer(serializers.Serializer[Any]):

@@ -16,10 +16,13 @@ from ciphercanary.crypto.aead import Sealed
 from ciphercanary.crypto.algorithms import find_mode
 from ciphercanary.crypto.encoding import decode_base64, encode_base64
 from ciphercanary.crypto.envelope import Envelope
-from crypto_ops.limits import MAX_AAD_BYTES, MAX_TAG_BYTES
+from crypto_ops import batches, items
+from crypto_ops.batches import Batch
+from crypto_ops.limits import MAX_AAD_BYTES, MAX_ITEMS, MAX_REFERENCE, MAX_TAG_BYTES
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest
 from keys.metadata import MAX_VERSION
 
+type Reference = Annotated[str, Meta(max_length=MAX_REFERENCE)]
 type Version = Annotated[int, Meta(ge=1, le=MAX_VERSION)]
 
 _QUOTE, _ESCAPE = b'"', b"\\"
@@ -27,6 +30,12 @@ _QUOTE, _ESCAPE = b'"', b"\\"
 
 class Message(Struct, frozen=True, forbid_unknown_fields=True):
     """Members of an object on the wire; what was not sent is UNSET."""
+
+    @property
+    def quotes(self) -> int:
+        """How many the object has when it is spelt without escapes: two for each member and two for each text."""
+        values = [value for name in self.__struct_fields__ if (value := getattr(self, name)) is not UNSET]
+        return sum(2 + _quotes_of(value) for value in values)
 
 
 class Encrypt(Message, frozen=True):
@@ -48,17 +57,48 @@ class Decrypt(Message, frozen=True):
     aad: str | UnsetType = UNSET
 
 
+class EncryptItem(Message, frozen=True):
+    data: str
+    aad: str | UnsetType = UNSET
+    reference: Reference | UnsetType = UNSET
+
+    @property
+    def quotes(self) -> int:
+        return 4 + 4 * (self.aad is not UNSET) + 4 * (self.reference is not UNSET)
+
+
+class DecryptItem(Message, frozen=True):
+    ciphertext: str | UnsetType = UNSET
+    encrypted_data: str | UnsetType = UNSET
+    iv: str | UnsetType = UNSET
+    tag: str | UnsetType = UNSET
+    key_version: Version | UnsetType = UNSET
+    aad: str | UnsetType = UNSET
+    reference: Reference | UnsetType = UNSET
+
+
+class EncryptBatch(Message, frozen=True):
+    algorithm: str
+    items: Annotated[list[EncryptItem], Meta(min_length=1, max_length=MAX_ITEMS)]
+    key_id: UUID | UnsetType = UNSET
+    key_version: Version | UnsetType = UNSET
+
+
+class DecryptBatch(Message, frozen=True):
+    algorithm: str
+    key_id: UUID
+    items: Annotated[list[DecryptItem], Meta(min_length=1, max_length=MAX_ITEMS)]
+
+
 def is_unambiguous(body: bytes, message: Message) -> bool:
-    """Whether the body names each member once, and spells every string as it is.
-
-    Of a flat object without escapes the quotes tell: two for each member, two for each of its texts.
-    """
-    return _ESCAPE not in body and body.count(_QUOTE) == _quotes(message)
+    """Whether the body names each member once, and spells every string as it is: its quotes tell."""
+    return _ESCAPE not in body and body.count(_QUOTE) == message.quotes
 
 
-def _quotes(message: Message) -> int:
-    values = [getattr(message, name) for name in message.__struct_fields__]
-    return sum(2 if type(value) is int else 4 for value in values if value is not UNSET)
+def _quotes_of(value: object) -> int:
+    if isinstance(value, list):
+        return sum(item.quotes for item in value)
+    return 0 if isinstance(value, int) else 2
 
 
 def encrypt_request(message: Encrypt) -> EncryptRequest:
@@ -104,7 +144,50 @@ class Ambiguous(Exception):
     """Neither of the two forms of a ciphertext, or both."""
 
 
-def encrypted(result: Envelope) -> bytes:
+def encrypt_batch(message: EncryptBatch) -> batches.EncryptBatch:
+    """Raises UnsupportedAlgorithm."""
+    return batches.EncryptBatch(
+        mode=find_mode(message.algorithm),
+        items=[items.message_of(item.data, item.aad or "") for item in message.items],
+        key_id=message.key_id or None,
+        key_version=message.key_version or None,
+    )
+
+
+def decrypt_batch(message: DecryptBatch) -> batches.DecryptBatch:
+    """Raises UnsupportedAlgorithm, Ambiguous."""
+    mode = find_mode(message.algorithm)
+    return batches.DecryptBatch(
+        mode=mode,
+        key_id=message.key_id,
+        items=[
+            items.sealed_item_of(
+                _sent(item.ciphertext),
+                _parts_of(item),
+                item.key_version or None,
+                item.aad or "",
+                mode=mode,
+                key_id=message.key_id,
+            )
+            for item in message.items
+        ],
+    )
+
+
+def _parts_of(item: DecryptItem) -> items.Parts | None:
+    """None of an item that gives its ciphertext in one piece. Raises Ambiguous."""
+    parts = (item.encrypted_data, item.iv, item.tag)
+    if item.ciphertext is not UNSET:
+        if item.key_version is not UNSET or any(part is not UNSET for part in parts):
+            raise Ambiguous
+        return None
+    encrypted_data, iv, tag = parts
+    if encrypted_data is UNSET or iv is UNSET or tag is UNSET:
+        raise Ambiguous
+    return encrypted_data, iv, tag
+
+
+def encrypted(result: Envelope, _message: Encrypt) -> bytes:
     return _ENCODER.encode(
         {
             "encrypted_data": encode_base64(result.sealed.ciphertext),
@@ -118,7 +201,7 @@ def encrypted(result: Envelope) -> bytes:
     )
 
 
-def decrypted(result: Decrypted) -> bytes:
+def decrypted(result: Decrypted, _message: Decrypt) -> bytes:
     return _ENCODER.encode(
         {
             "data": encode_base64(result.plaintext),
@@ -127,6 +210,15 @@ def decrypted(result: Decrypted) -> bytes:
             "key_version": result.key_version,
         }
     )
+
+
+def of_batch(result: Batch[str] | Batch[bytes], message: EncryptBatch | DecryptBatch) -> bytes:
+    references = [_sent(item.reference) for item in message.items]
+    return _ENCODER.encode(items.answer_of(result, references))
+
+
+def _sent[V](value: V | UnsetType) -> V | None:
+    return None if value is UNSET else value
 
 
 def _aad(text: str | UnsetType) -> bytes:

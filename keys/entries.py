@@ -56,17 +56,18 @@ class VersionEntry(Confidential):
         cipher = self._ciphers.get(mode.name)
         return cipher if cipher is not None else self._build(mode)
 
-    def reserve_invocation(self, mode: Mode) -> None:
-        """Account for a message *before* it is sealed. Raises UsageLimitReached.
+    def reserve_invocations(self, mode: Mode, count: int) -> None:
+        """Account for ``count`` messages *before* they are sealed. Raises UsageLimitReached.
 
         All modes of a version share one count, which is more careful than their separate subkeys ask for.
         """
         if mode.invocation_limit is not None:
-            counter_of(self._id).take(mode.invocation_limit)
+            counter_of(self._id).take(mode.invocation_limit, count)
 
-    def reserve_held_invocation(self, mode: Mode) -> bool:
+    def reserve_held_invocations(self, mode: Mode, count: int) -> bool:
         """The same from what this process has reserved before; False where the database would have to be asked."""
-        return mode.invocation_limit is None or counter_of(self._id).take_held(mode.invocation_limit)
+        limit = mode.invocation_limit
+        return limit is None or counter_of(self._id).take_held(limit, count)
 
     def stream_cipher(self) -> StreamCipher:
         """The cipher of streams, which are AES-256-GCM in chunks: whoever may not use the one uses not the other.

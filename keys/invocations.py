@@ -37,26 +37,26 @@ class InvocationCounter:
         self._size = FIRST_RESERVATION
         self._is_refilling = False
 
-    def take(self, limit: int) -> None:
-        """Use one invocation of a version that may have ``limit``. Raises UsageLimitReached."""
-        while not self._take():
+    def take(self, limit: int, count: int = 1) -> None:
+        """Use ``count`` invocations of a version that may have ``limit``. Raises UsageLimitReached."""
+        while not self._take(count):
             with self._reserving:
-                if not self._left:
-                    self._reserve(limit)
+                if self._left < count:
+                    self._reserve(limit, count)
 
-    def take_held(self, limit: int) -> bool:
-        """Use one that is reserved already; False where none is. Few left are made more, in another thread."""
-        taken = self._take()
+    def take_held(self, limit: int, count: int = 1) -> bool:
+        """Use what is reserved already; False where too few are. Few left are made more, in another thread."""
+        taken = self._take(count)
         if self._left < LOW and not self._is_refilling:
             self._is_refilling = True
             Thread(target=self._refill, args=[limit], name="invocations", daemon=True).start()
         return taken
 
-    def _take(self) -> bool:
+    def _take(self, count: int) -> bool:
         with self._lock:
-            if not self._left:
+            if self._left < count:
                 return False
-            self._left -= 1
+            self._left -= count
             return True
 
     def _refill(self, limit: int) -> None:
@@ -70,13 +70,13 @@ class InvocationCounter:
         finally:
             connections.close_all()
 
-    def _reserve(self, limit: int) -> None:
+    def _reserve(self, limit: int, count: int) -> None:
         if self._reserve_many(limit):
             return
-        # The last invocations go out one by one.
-        if not _reserve_in_database(self._version_id, 1, limit):
+        # Of the last invocations only those go out that are needed now.
+        if not _reserve_in_database(self._version_id, count, limit):
             raise UsageLimitReached("This version has encrypted as many messages as is safe. Rotate the key.")
-        self._add(1)
+        self._add(count)
 
     def _reserve_many(self, limit: int) -> bool:
         if not _reserve_in_database(self._version_id, self._size, limit):

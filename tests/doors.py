@@ -98,6 +98,18 @@ def _encryption(target, _account):
     return {"key_id": str(target.key_id), "algorithm": "aes-256-gcm", "data": b64(b"plain")}
 
 
+def _encryptions(target, _account):
+    return {"key_id": str(target.key_id), "algorithm": "aes-256-gcm", "items": [{"data": b64(b"plain")}]}
+
+
+def _decryptions(target, _account):
+    return {
+        "key_id": str(target.key_id),
+        "algorithm": "aes-256-gcm",
+        "items": [{"ciphertext": target.ciphertext}],
+    }
+
+
 def _crypto_stream(permission, **fields):
     return _crypto(permission, headers={"Content_Type": "application/octet-stream"}, **fields)
 
@@ -164,6 +176,8 @@ DOORS: Mapping[str, Mapping[str, Door]] = {
     # operations
     "encrypt": {"POST": _crypto("encrypt", body=_encryption)},
     "decrypt": {"POST": _crypto("decrypt", body=_ciphertext)},
+    "encrypt-batch": {"POST": _crypto("encrypt", body=_encryptions)},
+    "decrypt-batch": {"POST": _crypto("decrypt", body=_decryptions)},
     "reencrypt": {"POST": _crypto("reencrypt", body=_ciphertext)},
     "inspect": {"POST": _crypto("inspect", body=_ciphertext)},
     "stream-encrypt": {

@@ -6,6 +6,7 @@
 
 import struct
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +36,12 @@ def encode(envelope: Envelope) -> str:
     sealed = envelope.sealed
     header = _HEADER.pack(_FORM, envelope.mode.suite, envelope.key_id.bytes, envelope.version)
     return PREFIX + encode_base64url(b"".join((header, sealed.iv, sealed.ciphertext, sealed.tag)))
+
+
+def encode_many(mode: Mode, key_id: uuid.UUID, version: int, pieces: Iterable[bytes]) -> list[str]:
+    """The texts of messages that ``Cipher.seal_many`` has sealed."""
+    header = _HEADER.pack(_FORM, mode.suite, key_id.bytes, version)
+    return [PREFIX + encode_base64url(header + piece) for piece in pieces]
 
 
 def decode(text: str, *, max_length: int) -> Envelope:

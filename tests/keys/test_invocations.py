@@ -83,9 +83,9 @@ def test_threads_count_each_invocation_once(version):
 
 
 def test_a_reservation_survives_the_reload_of_its_key(admin, key, version):
-    keyring.find(key.id, admin.principal).versions[1].reserve_invocation(GCM)
+    keyring.find(key.id, admin.principal).versions[1].reserve_invocations(GCM, 1)
     keyring.forget_all()
-    keyring.find(key.id, admin.principal).versions[1].reserve_invocation(GCM)
+    keyring.find(key.id, admin.principal).versions[1].reserve_invocations(GCM, 1)
     assert reserved(version) == FIRST_RESERVATION
 
 
@@ -93,14 +93,14 @@ def test_rotation_is_the_remedy(admin, key, version):
     set_reserved(version, LIMIT)
     entry = keyring.find(key.id, admin.principal)
     with pytest.raises(UsageLimitReached):
-        entry.versions[1].reserve_invocation(GCM)
+        entry.versions[1].reserve_invocations(GCM, 1)
     services.rotate_key(principal=admin.principal, key_id=key.id, reason="used up")
-    keyring.find_current(key.id, admin.principal).versions[2].reserve_invocation(GCM)
+    keyring.find_current(key.id, admin.principal).versions[2].reserve_invocations(GCM, 1)
 
 
 def test_a_mode_without_a_limit_in_reach_counts_nothing(admin, new_key):
     key = new_key(algorithm="aes-256-siv")
-    keyring.find(key.id, admin.principal).versions[1].reserve_invocation(MODES["aes-256-siv"])
+    keyring.find(key.id, admin.principal).versions[1].reserve_invocations(MODES["aes-256-siv"], 1)
     assert reserved(key.versions.get()) == 0
 
 

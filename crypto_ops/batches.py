@@ -1,0 +1,172 @@
+"""Many messages under one key by one decision: one record of them all, each with a result or a refusal of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from accounts.principals import Principal
+from audit.events import Event, Outcome
+from audit.writer import Decision
+from ciphercanary.clock import process_now
+from ciphercanary.crypto import envelope
+from ciphercanary.crypto.aead import Message, Sealed
+from ciphercanary.crypto.algorithms import Mode
+from ciphercanary.crypto.errors import DecryptionFailed
+from ciphercanary.errors import DomainError, Invalid
+from crypto_ops import actions
+from crypto_ops.attempts import Attempt
+from crypto_ops.deciding import decision_of, key_event, perform
+from crypto_ops.engine import protecting_version
+from crypto_ops.measurement import measured
+from keys import lifecycle
+from keys.entries import KeyEntry, VersionEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncryptBatch:
+    """What to seal; ``items`` that could not be read are their refusals. As in ``EncryptRequest`` else."""
+
+    mode: Mode
+    items: Sequence[Message | DomainError] = field(repr=False)
+    key_id: UUID | None = None
+    key_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SealedItem:
+    """``version`` None where the sender does not know it."""
+
+    sealed: Sealed = field(repr=False)
+    version: int | None
+    aad: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecryptBatch:
+    mode: Mode
+    key_id: UUID
+    items: Sequence[SealedItem | DomainError] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch[R: (str, bytes)]:
+    """In the order of the items: self-describing ciphertexts, or plaintexts; what was refused is its refusal.
+
+    ``key_version``: what sealed, None of a batch that was opened.
+    """
+
+    mode: Mode
+    key_id: UUID
+    key_version: int | None
+    results: Sequence[R | DomainError] = field(repr=False)
+
+
+def encrypt_batch(request: EncryptBatch, principal: Principal) -> Batch[str]:
+    """Seal all items with the key's primary version. Raises what the key, the principal or the log refuse."""
+    with measured(request.mode, len(request.items)):
+        return perform(principal, lambda attempt: decide_encryptions(request, attempt))
+
+
+def decrypt_batch(request: DecryptBatch, principal: Principal) -> Batch[bytes]:
+    """Open all items. Raises what the key, the principal or the log refuse."""
+    with measured(request.mode, len(request.items)):
+        return perform(principal, lambda attempt: decide_decryptions(request, attempt))
+
+
+def decide_encryptions(request: EncryptBatch, attempt: Attempt) -> Decision[Batch[str]]:
+    """The results, which may not leave before the decision is committed. Raises what refuses them all."""
+    attempt.principal.require("crypto.encrypt")
+    mode = request.mode
+    if request.key_id is None:
+        entry = attempt.find_default(mode.key_algorithm)
+    else:
+        entry = attempt.find(request.key_id)
+    version = protecting_version(entry, mode, request.key_version, process_now())
+    messages = [item for item in request.items if not isinstance(item, DomainError)]
+    cipher = version.cipher(mode)
+    attempt.reserve(version, mode, len(messages))
+    pieces = cipher.seal_many(messages, key_id=entry.key_id, version=version.number)
+    sealed = iter(envelope.encode_many(mode, entry.key_id, version.number, pieces))
+    batch = Batch(
+        mode=mode,
+        key_id=entry.key_id,
+        key_version=version.number,
+        results=[item if isinstance(item, DomainError) else next(sealed) for item in request.items],
+    )
+    size = sum(len(plaintext) for plaintext, _ in messages)
+    event = _event(actions.MESSAGE_ENCRYPTED, entry, version, batch, size)
+    return decision_of(batch, event, attempt, protects=entry)
+
+
+def decide_decryptions(request: DecryptBatch, attempt: Attempt) -> Decision[Batch[bytes]]:
+    """The results, which may not leave before the decision is committed. Raises what refuses them all."""
+    attempt.principal.require("crypto.decrypt")
+    entry = attempt.find(request.key_id)
+    lifecycle.require_process(entry.standing(process_now()))
+    opener = _Opener(entry, request.mode)
+    batch = Batch(
+        mode=request.mode,
+        key_id=entry.key_id,
+        key_version=None,
+        results=[item if isinstance(item, DomainError) else opener.open(item) for item in request.items],
+    )
+    size = sum(len(result) for result in batch.results if isinstance(result, bytes))
+    return decision_of(
+        batch, _event(actions.MESSAGE_DECRYPTED, entry, opener.only_version, batch, size), attempt
+    )
+
+
+class _Opener:
+    """Opens items of one key; remembers which versions it needed."""
+
+    def __init__(self, entry: KeyEntry, mode: Mode) -> None:
+        self._entry = entry
+        self._mode = mode
+        self._now = process_now()
+        self._used: dict[int, VersionEntry] = {}
+
+    @property
+    def only_version(self) -> VersionEntry | None:
+        """The version of all, None where they are several or none."""
+        return next(iter(self._used.values())) if len(self._used) == 1 else None
+
+    def open(self, item: SealedItem) -> bytes | DomainError:
+        try:
+            version = self._version(item)
+            return version.cipher(self._mode).open(
+                item.sealed, key_id=self._entry.key_id, version=version.number, aad=item.aad
+            )
+        except DomainError as error:
+            return error
+
+    def _version(self, item: SealedItem) -> VersionEntry:
+        number = item.version
+        if number is None:
+            if len(self._entry.versions) > 1:
+                raise Invalid.of_field("key_version", "Required: in a batch, versions are not tried.")
+            number = self._entry.primary_version
+        if number not in self._entry.versions:
+            raise DecryptionFailed  # as in the engine: a relabelled ciphertext looks like any other
+        if number not in self._used:
+            self._used[number] = self._entry.require_process(number, self._now)
+        return self._used[number]
+
+
+def _event(
+    action: str, entry: KeyEntry, version: VersionEntry | None, batch: Batch[str] | Batch[bytes], size: int
+) -> Event:
+    """One entry tells of all that succeeded, and how many did not; of nothing but failures, why the first failed."""
+    refusals = [result for result in batch.results if isinstance(result, DomainError)]
+    succeeded = len(batch.results) - len(refusals)
+    failed = {"failed": len(refusals)} if succeeded and refusals else {}
+    return key_event(
+        action,
+        entry,
+        version,
+        size,
+        count=succeeded or len(refusals),
+        outcome=Outcome.OK if succeeded else Outcome.ERROR,
+        code="" if succeeded else refusals[0].code,
+        algorithm=batch.mode.name,
+        **failed,
+    )

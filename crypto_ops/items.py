@@ -1,0 +1,81 @@
+"""The items of a batch between the wire and the engine, for both doors: an item that cannot be read costs no other."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from ciphercanary import problems
+from ciphercanary.crypto import envelope
+from ciphercanary.crypto.aead import Message, Sealed
+from ciphercanary.crypto.algorithms import Mode
+from ciphercanary.crypto.encoding import decode_base64, encode_base64
+from ciphercanary.errors import DomainError, Invalid
+from crypto_ops.batches import Batch, SealedItem
+from crypto_ops.limits import MAX_AAD_BYTES, MAX_TAG_BYTES
+
+type Parts = tuple[str, str, str]
+"""encrypted_data, iv and tag, in base64."""
+
+
+def message_of(data: str, aad: str) -> Message | DomainError:
+    """A message of two texts of base64, or its refusal."""
+    try:
+        plaintext = decode_base64(data, field="data", max_bytes=settings.CC_MAX_PLAINTEXT_BYTES)
+        return plaintext, _aad(aad) if aad else b""
+    except DomainError as error:
+        return error
+
+
+def sealed_item_of(
+    ciphertext: str | None, parts: Parts | None, version: int | None, aad: str, *, mode: Mode, key_id: UUID
+) -> SealedItem | DomainError:
+    """What to open, given in one of two forms, or its refusal."""
+    try:
+        if ciphertext is not None:
+            return _of_envelope(ciphertext, aad, mode=mode, key_id=key_id)
+        if parts is None:
+            raise Invalid.of_field("ciphertext", "Required, or send encrypted_data, iv and tag.")
+        encrypted_data, iv, tag = parts
+        sealed = Sealed(
+            decode_base64(iv, field="iv", max_bytes=MAX_TAG_BYTES),
+            decode_base64(encrypted_data, field="encrypted_data", max_bytes=settings.CC_MAX_BODY_BYTES),
+            decode_base64(tag, field="tag", max_bytes=MAX_TAG_BYTES),
+        )
+        return SealedItem(sealed, version, _aad(aad))
+    except DomainError as error:
+        return error
+
+
+def answer_of(batch: Batch[str] | Batch[bytes], references: Sequence[str | None]) -> dict[str, Any]:
+    """The answer of either door: results in order, each with the reference its item came with."""
+    version = {} if batch.key_version is None else {"key_version": batch.key_version}
+    return {
+        "algorithm": batch.mode.name,
+        "key_id": str(batch.key_id),
+        **version,
+        "results": [
+            _told(result) if reference is None else {**_told(result), "reference": reference}
+            for result, reference in zip(batch.results, references, strict=True)
+        ],
+    }
+
+
+def _told(result: str | bytes | DomainError) -> dict[str, Any]:
+    if isinstance(result, str):
+        return {"ciphertext": result}
+    if isinstance(result, bytes):
+        return {"data": encode_base64(result)}
+    return {"problem": problems.members(result)}
+
+
+def _of_envelope(text: str, aad: str, *, mode: Mode, key_id: UUID) -> SealedItem:
+    found = envelope.decode(text, max_length=settings.CC_MAX_BODY_BYTES)
+    if found.key_id != key_id or found.mode is not mode:
+        raise Invalid.of_field("ciphertext", "It names another key or algorithm than the batch.")
+    return SealedItem(found.sealed, found.version, _aad(aad))
+
+
+def _aad(text: str) -> bytes:
+    return decode_base64(text, field="aad", max_bytes=MAX_AAD_BYTES)

@@ -1,0 +1,129 @@
+"""Many messages, one decision, one record; each item answers for itself."""
+
+import pytest
+
+from audit.models import AuditLog, UsageRollup
+from audit.sequencing.step import sequence_step
+from tests.personas import b64
+
+MODE = "aes-256-gcm"
+
+
+def entries(action):
+    return list(AuditLog.objects.filter(action=f"crypto.message.{action}").order_by("id"))
+
+
+@pytest.fixture
+def key(bench):
+    return bench.key()
+
+
+def seal(bench, key, *items, algorithm=MODE, **fields):
+    body = {"algorithm": algorithm, "key_id": key["id"], "items": list(items), **fields}
+    return bench.persona.api.post("/api/v1/encrypt/batch", body)
+
+
+def unseal(bench, key, *items, algorithm=MODE):
+    body = {"algorithm": algorithm, "key_id": key["id"], "items": list(items)}
+    return bench.persona.api.post("/api/v1/decrypt/batch", body)
+
+
+def test_what_a_batch_seals_opens_in_order_singly_and_in_a_batch(bench, key):
+    texts = [b"", b"one", b"\x00\xff" * 40]
+    sealed = seal(bench, key, *[{"data": b64(text), "aad": b64(b"row")} for text in texts])
+    assert sealed.status == 200, sealed.json
+    assert (sealed.json["key_id"], sealed.json["key_version"], sealed.json["algorithm"]) == (key["id"], 1, MODE)
+    ciphertexts = [result["ciphertext"] for result in sealed.json["results"]]
+
+    opened = unseal(bench, key, *[{"ciphertext": text, "aad": b64(b"row")} for text in ciphertexts])
+    assert [result["data"] for result in opened.json["results"]] == [b64(text) for text in texts]
+    singly = [bench.decrypt(ciphertext=text, aad=b64(b"row")).json["data"] for text in ciphertexts]
+    assert singly == [b64(text) for text in texts]
+
+
+@pytest.mark.parametrize("algorithm", ["aes-256-gcm-siv", "aes-256-cbc-hmac-sha512"])
+def test_every_mode_of_a_key_seals_in_batches(bench, key, algorithm):
+    sealed = seal(bench, key, {"data": b64(b"x")}, {"data": b64(b"y")}, algorithm=algorithm)
+    again = [{"ciphertext": result["ciphertext"]} for result in sealed.json["results"]]
+    opened = unseal(bench, key, *again, algorithm=algorithm)
+    assert [result["data"] for result in opened.json["results"]] == [b64(b"x"), b64(b"y")]
+
+
+def test_no_iv_is_used_twice_in_a_batch(bench, key):
+    results = seal(bench, key, *[{"data": b64(b"same")}] * 500).json["results"]
+    opening = bench.decrypt(ciphertext=results[0]["ciphertext"])
+    assert opening.status == 200
+    assert len({result["ciphertext"] for result in results}) == 500
+
+
+def test_one_entry_tells_of_all_and_of_how_many_failed(bench, key):
+    seal(bench, key, {"data": b64(b"12345")}, {"data": "?"}, {"data": b64(b"123")})
+    [entry] = entries("encrypted")
+    assert (entry.count, entry.size, entry.outcome, entry.object_version) == (2, 8, "ok", 1)
+    assert entry.meta == '{"algorithm":"aes-256-gcm","failed":1}'
+    while sequence_step():
+        pass
+    assert UsageRollup.objects.get(operation="crypto.message.encrypted", outcome="ok").count == 2
+
+
+def test_a_batch_of_nothing_but_failures_is_an_error_on_record(bench, key):
+    sealed = bench.encrypt(key["id"]).json["ciphertext"]
+    answer = unseal(bench, key, {"ciphertext": sealed, "aad": b64(b"other")}, {"ciphertext": "cc1.AA"})
+    assert [result["problem"]["code"] for result in answer.json["results"]] == [
+        "decryption_failed",
+        "malformed_ciphertext",
+    ]
+    [entry] = entries("decrypted")
+    assert (entry.outcome, entry.code, entry.count, entry.size) == ("error", "decryption_failed", 2, 0)
+
+
+def test_an_item_answers_for_itself_and_keeps_its_reference(bench, key):
+    sealed = bench.encrypt(key["id"]).json
+    other = bench.encrypt(bench.key(name="other")["id"]).json
+    parts = {name: sealed[name] for name in ("encrypted_data", "iv", "tag")}
+    answer = unseal(
+        bench,
+        key,
+        {"ciphertext": sealed["ciphertext"], "reference": "good"},
+        {"ciphertext": other["ciphertext"], "reference": "of another key"},
+        {**parts, "tag": b64(bytes(16)), "reference": "altered"},
+        {**parts, "reference": "in parts"},
+        {**parts, "key_version": 2, "reference": "of no version"},
+    )
+    told = {result["reference"]: result for result in answer.json["results"]}
+    assert told["good"]["data"] == told["in parts"]["data"] == bench.decrypt(**sealed_form(sealed)).json["data"]
+    assert list(told["of another key"]["problem"]["errors"]) == ["ciphertext"]
+    assert told["altered"]["problem"] == told["of no version"]["problem"]
+    assert told["altered"]["problem"]["code"] == "decryption_failed"
+    assert "request_id" not in told["altered"]["problem"]
+
+
+def sealed_form(sealed):
+    return {"ciphertext": sealed["ciphertext"]}
+
+
+def test_in_a_batch_versions_are_named_and_not_tried(bench, key):
+    sealed = bench.encrypt(key["id"]).json
+    parts = {name: sealed[name] for name in ("encrypted_data", "iv", "tag")}
+    bench.act(key["id"], "rotate")
+    answer = unseal(bench, key, parts, {**parts, "key_version": 1}, {"ciphertext": sealed["ciphertext"]})
+    first, second, third = answer.json["results"]
+    assert list(first["problem"]["errors"]) == ["key_version"]
+    assert second == third
+    assert entries("decrypted")[-1].object_version == 1
+
+
+def test_a_key_that_may_not_be_used_refuses_the_whole_batch(bench, key):
+    sealed = bench.encrypt(key["id"]).json
+    bench.act(key["id"], "disable")
+    assert seal(bench, key, {"data": ""}).code == "key_not_active"
+    assert unseal(bench, key, {"ciphertext": sealed["ciphertext"]}).code == "key_not_usable"
+
+
+def test_another_algorithm_than_the_keys_refuses_the_whole_batch(bench, key):
+    assert seal(bench, key, {"data": ""}, algorithm="chacha20-poly1305").code == "unsupported_algorithm"
+
+
+def test_a_strangers_key_does_not_exist(bench, key, stranger):
+    body = {"algorithm": MODE, "key_id": key["id"], "items": [{"data": ""}]}
+    assert stranger.api.post("/api/v1/encrypt/batch", body).status == 404
