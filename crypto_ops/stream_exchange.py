@@ -13,14 +13,15 @@ import django.db
 from django.conf import settings
 from django.http import HttpResponse
 
-from ciphercanary.bridge import ClientGone, Headers, Receive, Scope, Send
+from ciphercanary.asgi_answers import Headers, Receive, Scope, Send
+from ciphercanary.bridge import ClientGone
 from ciphercanary.problems import body_too_large
 from crypto_ops.api_streams import StreamAnswer
 from crypto_ops.spool import Spool
 
 IDLE_SECONDS: Final = 30.0
 PROGRESS: Final = 64 * 1024  # bytes within that time, or the end of the body: less is as good as nothing
-STALL_SECONDS: Final = 1.0  # a client that has read nothing for so long sends first and reads then
+STALL_SECONDS: Final = 0.5  # a client that has read nothing for so long sends first and reads then
 LINGER_SECONDS: Final = 2.0
 
 
