@@ -10,11 +10,12 @@ from ciphercanary.bridge import WsgiBridge
 from crypto_ops import lane
 from crypto_ops.stream_door import StreamDoor
 
+hot_routes = {} if settings.CC_LANE == "off" else lane.ROUTES
 bridge = WsgiBridge(
     django,
     threads=settings.CC_THREADS,
     max_body_bytes=settings.CC_MAX_BODY_BYTES,
-    hot=lane.ROUTES if settings.CC_LANE == "asgi" else {},
+    hot=hot_routes,
     at_end=loop_writer.close,
 )
 application = StreamDoor(django, others=bridge)

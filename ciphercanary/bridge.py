@@ -8,36 +8,21 @@ is sent block by block when its thread is free again: a slow reader occupies non
 
 import asyncio
 import io
-import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, BinaryIO
 from wsgiref.types import WSGIApplication
 
-from ciphercanary import problems, request_ids
+from ciphercanary import fast_lane
+from ciphercanary.asgi_answers import BLOCK, Answer, Headers, Receive, Scope, Send, refusal, send_answer
+from ciphercanary.fast_lane import HotRoutes
 from ciphercanary.problems import ProtocolError, body_too_large
 
-type Scope = MutableMapping[str, Any]
-type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-type Headers = list[tuple[bytes, bytes]]
-type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
 WAITING_PER_THREAD = 32
-BLOCK = 256 * 1024  # bytes of a file that are in memory at once
-# Django's middleware has not seen a refused request: what it would have set, where it matters.
-REFUSAL_HEADERS = [
-    (b"content-type", b"application/problem+json"),
-    (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"connection", b"close"),
-]
 BODY_SECONDS = 30.0
 BODIES_BUFFERED = 32  # of full size, among all that are still arriving
 
@@ -57,19 +42,6 @@ TOO_SLOW = ProtocolError(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer, or one whose body is the rest of a file."""
-
-    status: int
-    headers: Headers
-    content: bytes | BinaryIO
-
-
-type HotHandler = Callable[[Scope, bytes], Awaitable[Answer | None]]
-"""Answers a request with its whole body by itself, or leaves it to the application: None."""
-
-
 class WsgiBridge:
     """Runs a WSGI application in ``threads`` lasting threads. Bodies above ``max_body_bytes`` are 413.
 
@@ -82,7 +54,7 @@ class WsgiBridge:
         *,
         threads: int,
         max_body_bytes: int,
-        hot: Mapping[tuple[str, str], HotHandler] | None = None,
+        hot: HotRoutes | None = None,
         at_end: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._application = application
@@ -118,16 +90,20 @@ class WsgiBridge:
                 with self._place():
                     answer = await self._run_in_thread(scope, body)
         except ProtocolError as error:
-            await _refuse(scope, send, error)
+            await send_answer(scope, send, refusal(scope, error))
         except ClientGone:
             return
         else:
             # Outside: whoever reads slowly keeps no place from others either.
-            await _answer(scope, send, answer)
+            await send_answer(scope, send, answer)
 
     async def _ask_hot(self, scope: Scope, body: bytes) -> Answer | None:
         handler = self._hot.get((scope["method"], scope["path"]))
-        return None if handler is None else await handler(scope, body)
+        request = None if handler is None else fast_lane.read_scope(scope)
+        if handler is None or request is None:
+            return None
+        answer = await handler(request, body)
+        return None if answer is None else answer.for_asgi()
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -272,32 +248,3 @@ def _add_header(values: dict[str, Any], name: str, value: str) -> None:
     key = name if name in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{name}"
     separator = "; " if key == "HTTP_COOKIE" else ","
     values[key] = f"{values[key]}{separator}{value}" if key in values else value
-
-
-async def _refuse(scope: Scope, send: Send, error: ProtocolError) -> None:
-    sent = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    request_id = request_ids.choose(sent)
-    body = json.dumps(problems.document(error, request_id)).encode()
-    headers = [
-        *REFUSAL_HEADERS,
-        (b"content-length", str(len(body)).encode()),
-        (b"x-request-id", request_id.encode()),
-        *((name.lower().encode(), value.encode()) for name, value in error.headers.items()),
-    ]
-    await _answer(scope, send, Answer(error.status.value, headers, body))
-
-
-async def _answer(scope: Scope, send: Send, answer: Answer) -> None:
-    start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
-    content = answer.content
-    # A body after HEAD would be read as the beginning of the next answer (RFC 9110 section 9.3.2).
-    has_body = scope["method"] != "HEAD"
-    if isinstance(content, bytes):
-        await send(start)
-        await send({"type": "http.response.body", "body": content if has_body else b""})
-        return
-    with content:
-        await send(start)
-        while has_body and (block := await asyncio.to_thread(content.read, BLOCK)):
-            await send({"type": "http.response.body", "body": block, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})

@@ -6,9 +6,10 @@ the one that counts.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from http import HTTPStatus
 
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
@@ -16,7 +17,7 @@ from django.utils.csp import build_policy
 
 from ciphercanary import errors, problems, request_ids
 from ciphercanary.addresses import client_address
-from ciphercanary.bridge import Answer, Headers, Scope
+from ciphercanary.asgi_answers import Answer, Headers, Scope
 
 _READ = frozenset(
     {
@@ -47,46 +48,73 @@ class HotRequest:
     request_id: str
 
 
-def read(scope: Scope) -> HotRequest | None:
-    """The request, if it is one of the plain kind; None leaves it to Django."""
+@dataclass(frozen=True, slots=True)
+class HotAnswer:
+    """An answer with the headers that differ from one to the next; the others are always the same."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    def for_asgi(self) -> Answer:
+        return Answer(self.status, [*self.headers, *_constant_headers()], self.body)
+
+    def head(self) -> bytes:
+        """The head, but for its last line and what the server adds."""
+        lines = b"".join([b"%b: %b\r\n" % header for header in self.headers])
+        return _status_line(self.status) + lines + _constant_lines()
+
+
+type HotHandler = Callable[[HotRequest, bytes], Awaitable[HotAnswer | None]]
+"""Answers a request with its whole body by itself, or leaves it to Django: None."""
+type HotRoutes = Mapping[tuple[str, str], HotHandler]
+"""By method and path."""
+
+
+def read_scope(scope: Scope) -> HotRequest | None:
+    """The request of an ASGI scope, if it is one of the plain kind; None leaves it to Django."""
+    if scope["query_string"]:
+        return None
+    peer = scope.get("client")
+    return read(scope["headers"], str(peer[0]) if peer else "", str(scope.get("scheme")))
+
+
+def read(headers: Iterable[tuple[bytes, bytes]], peer: str, scheme: str) -> HotRequest | None:
+    """The same of a head without a query string. Names are in lower case."""
     found: dict[bytes, bytes] = {}
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name in _READ:
             if name in found:
                 return None
             found[name] = value
     authorization = found.get(b"authorization", b"")
-    if not authorization.startswith(_BEARER) or not _is_plain(scope, found):
+    if not authorization.startswith(_BEARER) or not _is_plain(found, scheme):
         return None
-    peer = scope.get("client")
     return HotRequest(
         token=authorization[len(_BEARER) :].decode("latin-1"),
         client_ip=client_address(
-            str(peer[0]) if peer else "",
-            found.get(b"x-forwarded-for", b"").decode("latin-1"),
-            settings.CC_TRUSTED_PROXIES,
+            peer, found.get(b"x-forwarded-for", b"").decode("latin-1"), settings.CC_TRUSTED_PROXIES
         ),
         user_agent=found.get(b"user-agent", b"").decode("latin-1"),
         request_id=request_ids.choose(found.get(b"x-request-id", b"").decode("latin-1")),
     )
 
 
-def _is_plain(scope: Scope, found: Mapping[bytes, bytes]) -> bool:
+def _is_plain(found: Mapping[bytes, bytes], scheme: str) -> bool:
     return (
         found.get(b"content-type") == _JSON
         and found.get(b"accept") in _ACCEPTED
         and b"content-encoding" not in found
         and b"sec-fetch-site" not in found
-        and not scope["query_string"]
         and _is_allowed(found.get(b"host", b""))
-        and (not settings.CC_TLS or _is_secure(scope, found))
+        and (not settings.CC_TLS or _is_secure(found, scheme))
     )
 
 
-def _is_secure(scope: Scope, found: Mapping[bytes, bytes]) -> bool:
+def _is_secure(found: Mapping[bytes, bytes], scheme: str) -> bool:
     if settings.SECURE_PROXY_SSL_HEADER:
         return found.get(b"x-forwarded-proto") == b"https"
-    return bool(scope.get("scheme") == "https")
+    return scheme == "https"
 
 
 @lru_cache(64)
@@ -95,18 +123,18 @@ def _is_allowed(host: bytes) -> bool:
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
 
 
-def answer(body: bytes, request_id: str, *more: tuple[bytes, bytes]) -> Answer:
-    """A success, with the headers that Django's middleware would have set."""
-    return Answer(200, _headers(_JSON, body, request_id, more), body)
+def answer(body: bytes, request_id: str, *more: tuple[bytes, bytes]) -> HotAnswer:
+    """A success."""
+    return HotAnswer(200, _headers(_JSON, body, request_id, more), body)
 
 
-def problem(error: errors.DomainError, request_id: str, *more: tuple[bytes, bytes]) -> Answer:
+def problem(error: errors.DomainError, request_id: str, *more: tuple[bytes, bytes]) -> HotAnswer:
     """A refusal, as ``ciphercanary.problems.render`` makes it."""
     body = json.dumps(problems.document(error, request_id)).encode()
     if "retry_after" in error.extra:
         more = (*more, (b"retry-after", str(error.extra["retry_after"]).encode()))
     headers = _headers(problems.CONTENT_TYPE.encode(), body, request_id, more)
-    return Answer(int(problems.status_of(error)), headers, body)
+    return HotAnswer(int(problems.status_of(error)), headers, body)
 
 
 def _headers(
@@ -117,7 +145,6 @@ def _headers(
         (b"content-length", b"%d" % len(body)),
         (b"x-request-id", request_id.encode("latin-1")),
         *more,
-        *_constant_headers(),
     ]
 
 
@@ -138,3 +165,13 @@ def _constant_headers() -> Headers:
     if settings.SECURE_HSTS_SECONDS:
         headers.append((b"strict-transport-security", b"max-age=%d" % settings.SECURE_HSTS_SECONDS))
     return headers
+
+
+@lru_cache(1)
+def _constant_lines() -> bytes:
+    return b"".join([b"%b: %b\r\n" % header for header in _constant_headers()])
+
+
+@lru_cache(64)
+def _status_line(status: int) -> bytes:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()

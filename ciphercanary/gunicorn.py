@@ -10,13 +10,14 @@ from prometheus_client import multiprocess
 
 from ciphercanary import logs
 
-worker_class = "asgi"
+worker_class = "ciphercanary.lane_worker.LaneWorker"
 asgi_loop = "uvloop"
 # No control socket: nothing outside this process tree steers it, and the file system may be read-only.
 control_socket_disable = True
 graceful_timeout = 20
 timeout = 60
 keepalive = 75
+worker_connections = 10_000
 limit_request_line = 8190
 limit_request_fields = 64
 limit_request_field_size = 8190
@@ -26,7 +27,7 @@ secure_scheme_headers: dict[str, str] = {}
 accesslog = None
 
 
-class Logger(GunicornLogger):
+class Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
     """Without the access log, which gunicorn prepares for each request wherever logging is configured."""
 
     access_log_enabled = False
@@ -45,14 +46,18 @@ logconfig_dict = _logs | {
 def post_worker_init(worker: Worker) -> None:
     """Tell the log from time to time how far this worker's writers have come."""
     from audit.heartbeats import Heart  # noqa: PLC0415 - only a worker has set Django up
+    from ciphercanary import throttle  # noqa: PLC0415 - likewise
 
     worker.heart = Heart()
+    throttle.start_reconciling()
 
 
 def worker_exit(_server: object, worker: Worker) -> None:
     """Write what a worker has counted and not yet told, and the end of its writers' sequences."""
     from audit import refusals, writer  # noqa: PLC0415 - only a worker has set Django up
+    from ciphercanary import throttle  # noqa: PLC0415 - likewise
 
+    throttle.stop_reconciling()
     refusals.flush()
     writer.close()
     if heart := getattr(worker, "heart", None):

@@ -27,10 +27,10 @@ from audit.errors import StaleDecision
 from audit.events import Event, Outcome
 from audit.writer import Decision
 from ciphercanary import fast_lane, throttle
-from ciphercanary.bridge import Answer, HotHandler, Scope
 from ciphercanary.clock import process_now
 from ciphercanary.crypto.algorithms import Mode
 from ciphercanary.errors import DomainError, Throttled, Unavailable
+from ciphercanary.fast_lane import HotAnswer, HotHandler, HotRequest, HotRoutes
 from crypto_ops import actions, batches, engine, wire
 from crypto_ops.attempts import Attempt, HeldAttempt, NotHeld
 from crypto_ops.batches import DecryptBatch, EncryptBatch
@@ -67,10 +67,7 @@ class HotRoute[M: wire.Message, Q: Request, R]:
         """For ``ciphercanary.bridge``."""
         decoder = msgspec.json.Decoder(self.message)
 
-        async def answer(scope: Scope, body: bytes) -> Answer | None:
-            hot = fast_lane.read(scope)
-            if hot is None:
-                return None
+        async def answer(hot: HotRequest, body: bytes) -> HotAnswer | None:
             try:
                 message = decoder.decode(body)
                 if not wire.is_unambiguous(body, message):
@@ -84,7 +81,7 @@ class HotRoute[M: wire.Message, Q: Request, R]:
 
         return answer
 
-    async def _answer(self, hot: fast_lane.HotRequest, message: M, request: Q) -> Answer:
+    async def _answer(self, hot: HotRequest, message: M, request: Q) -> HotAnswer:
         origin = Origin(client_ip=hot.client_ip, user_agent=hot.user_agent, request_id=hot.request_id)
         principal = await _find_principal(hot.token, origin)
         name = str(principal.user_id)
@@ -153,7 +150,7 @@ def _limits(name: str, retry_after: int | None = None) -> list[tuple[bytes, byte
     return [(name.lower().encode(), value.encode()) for name, value in told]
 
 
-async def _refuse(error: Throttled, action: str, principal: Principal) -> Answer:
+async def _refuse(error: Throttled, action: str, principal: Principal) -> HotAnswer:
     event = Event(action=action, outcome=Outcome.DENIED, code=error.code)
     if refusals.count(event, principal.actor):
         await asyncio.get_running_loop().run_in_executor(
@@ -168,7 +165,7 @@ def _items_of(request: EncryptBatch | DecryptBatch) -> int:
     return len(request.items)
 
 
-ROUTES: Final[dict[tuple[str, str], HotHandler]] = {
+ROUTES: Final[HotRoutes] = {
     ("POST", "/api/v1/encrypt"): HotRoute(
         action=actions.MESSAGE_ENCRYPTED,
         message=wire.Encrypt,

@@ -20,7 +20,8 @@ from django.http import HttpResponse
 
 from audit.middleware import RefusalRecorder
 from ciphercanary import fast_lane, problems, request_ids
-from ciphercanary.bridge import OVERLOADED, TOO_SLOW, ClientGone, Receive, Scope, Send, environ
+from ciphercanary.asgi_answers import Receive, Scope, Send, send_answer
+from ciphercanary.bridge import OVERLOADED, TOO_SLOW, ClientGone, environ
 from ciphercanary.errors import DomainError
 from ciphercanary.rest.exceptions import translate
 from crypto_ops.api_streams import TAKES_STREAM, StreamAnswer
@@ -135,8 +136,7 @@ async def _refuse_unseen(scope: Scope, send: Send, error: problems.ProtocolError
     sent = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
     more = [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
     answer = fast_lane.problem(error, request_ids.choose(sent), *more, (b"connection", b"close"))
-    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-    await send({"type": "http.response.body", "body": answer.content})
+    await send_answer(scope, send, answer.for_asgi())
 
 
 def _ignore_start(*_: Any) -> Callable[[bytes], object]:

@@ -72,9 +72,10 @@ class Doors:
         return float(lines[0].split()[1])
 
 
-@pytest.fixture(scope="module")
-def doors(tmp_path_factory):
-    with Product(tmp_path_factory.mktemp("lane")) as product:
+@pytest.fixture(scope="module", params=["protocol", "asgi"])
+def doors(request, tmp_path_factory):
+    """Both ways into the lane: from gunicorn's parser, and over ASGI."""
+    with Product(tmp_path_factory.mktemp("lane"), CC_LANE=request.param) as product:
         yield Doors(product)
 
 

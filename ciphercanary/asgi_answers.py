@@ -1,0 +1,65 @@
+"""Answers as ASGI carries them, for what stands in front of Django."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final
+
+from ciphercanary import problems, request_ids
+from ciphercanary.problems import ProtocolError
+
+type Scope = MutableMapping[str, Any]
+type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+type Headers = list[tuple[bytes, bytes]]
+
+BLOCK: Final = 256 * 1024  # bytes of a file that are in memory at once
+# Django's middleware has not seen a refused request: what it would have set, where it matters.
+REFUSAL_HEADERS: Final = [
+    (b"content-type", b"application/problem+json"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"connection", b"close"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, or one whose body is the rest of a file."""
+
+    status: int
+    headers: Headers
+    content: bytes | BinaryIO
+
+
+def refusal(scope: Scope, error: ProtocolError) -> Answer:
+    """What HTTP itself refuses, before Django has seen it."""
+    sent = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    request_id = request_ids.choose(sent)
+    body = json.dumps(problems.document(error, request_id)).encode()
+    headers = [
+        *REFUSAL_HEADERS,
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id.encode()),
+        *((name.lower().encode(), value.encode()) for name, value in error.headers.items()),
+    ]
+    return Answer(error.status.value, headers, body)
+
+
+async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
+    start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
+    content = answer.content
+    # A body after HEAD would be read as the beginning of the next answer (RFC 9110 section 9.3.2).
+    has_body = scope["method"] != "HEAD"
+    if isinstance(content, bytes):
+        await send(start)
+        await send({"type": "http.response.body", "body": content if has_body else b""})
+        return
+    with content:
+        await send(start)
+        while has_body and (block := await asyncio.to_thread(content.read, BLOCK)):
+            await send({"type": "http.response.body", "body": block, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})

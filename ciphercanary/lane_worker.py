@@ -1,0 +1,180 @@
+"""gunicorn's ASGI worker, with a short cut for hot routes: from the parser to the lane and back, without ASGI.
+
+Only what is simple takes it: a request of a hot route that arrived whole in one read, on a connection that stays
+open. Everything else, and whatever the lane leaves to Django, goes gunicorn's own way from where it stands, with
+its limits and time-outs. So this module knows gunicorn from inside, and holds for the version that is locked; with
+``CC_LANE=asgi`` the hot routes are served without it.
+
+It also ends what gunicorn lets live: connections that never send a head, or more of them than there may be.
+"""
+
+import asyncio
+from typing import Any, Final
+
+from django.conf import settings
+from gunicorn.asgi import protocol
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.http.errors import ParseException
+from gunicorn.workers import gasgi
+from gunicorn.workers.gasgi import ASGIWorker
+
+from ciphercanary import fast_lane
+from ciphercanary.fast_lane import HotAnswer, HotHandler, HotRequest
+
+MAX_HOT_BODY: Final = 64 * 1024  # bytes; what is larger does not arrive in one read
+_HTTP_1_1: Final = (1, 1)
+
+
+class LaneWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
+    hot_routes: dict[tuple[bytes, bytes], HotHandler]
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        from ciphercanary.asgi import hot_routes  # noqa: PLC0415 - it sets Django up
+
+        routes = hot_routes if settings.CC_LANE == "protocol" else {}
+        self.hot_routes = {
+            (method.encode(), path.encode()): handler for (method, path), handler in routes.items()
+        }
+        gasgi.ASGIProtocol = LaneProtocol  # the one name by which the worker makes a protocol
+
+
+class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
+    """One connection. ``_handler`` is set from the head of a hot request until its answer has left."""
+
+    def __init__(self, worker: LaneWorker) -> None:
+        super().__init__(worker)
+        self._handler: HotHandler | None = None
+        self._chunks: list[bytes] = []
+        self._is_whole = False
+        self._answering: asyncio.Task[None] | None = None
+        self._active_at = worker.loop.time()
+        self._peer = ""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if self.worker.nr_conns > self.worker.worker_connections:
+            transport.abort()
+            return
+        peer = transport.get_extra_info("peername")
+        self._peer = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._arm_keepalive_timer()  # gunicorn itself waits for ever for the first head
+
+    def _keepalive_timeout(self) -> None:
+        """A timer for each hot request would cost as much as its encryption: this one asks when it rings."""
+        idle = 0.0 if self._answering else self.worker.loop.time() - self._active_at
+        if idle < self._keepalive:
+            self._keepalive_handle = self.worker.loop.call_later(
+                self._keepalive - idle, self._keepalive_timeout
+            )
+        else:
+            super()._keepalive_timeout()
+
+    def _on_headers_complete(self) -> bool:
+        self._handler = self._find_handler()
+        return False if self._handler else bool(super()._on_headers_complete())
+
+    def _find_handler(self) -> HotHandler | None:
+        parser = self._callback_parser
+        handler: HotHandler | None = self.worker.hot_routes.get((parser.method, parser.path))
+        if handler is None or parser.http_version != _HTTP_1_1 or not parser.should_keep_alive:
+            return None
+        length = parser.content_length
+        is_short = not parser.is_chunked and length is not None and length <= MAX_HOT_BODY
+        return handler if is_short and self.worker.alive else None
+
+    def _on_body(self, chunk: bytes) -> None:
+        if self._handler is None:
+            super()._on_body(chunk)
+        else:
+            self._chunks.append(chunk)
+
+    def _on_message_complete(self) -> None:
+        if self._handler is None:
+            super()._on_message_complete()
+            # The parser keeps 64 KiB of what comes before it is ready for the next request, and loses the rest.
+            self._pause_reading()
+        else:
+            self._is_whole = True
+
+    def _maybe_resume_reading(self) -> None:
+        if not self._callback_parser.is_complete:
+            super()._maybe_resume_reading()
+
+    def _feed_callback_parser(self, data: bytes) -> bool:
+        if self._answering:
+            self._pause_reading()
+        goes_on = bool(super()._feed_callback_parser(data))
+        if goes_on and self._handler is not None and self._answering is None:
+            self._begin(self._handler)
+        return goes_on
+
+    def _begin(self, handler: HotHandler) -> None:
+        request = self._read_head() if self._is_whole else None
+        if request is None:
+            self._leave_to_gunicorn()
+            return
+        # Eager: what the lane can decide at once needs no turn of the event loop.
+        task = asyncio.Task(
+            self._answer(handler, request, b"".join(self._chunks)), loop=self.worker.loop, eager_start=True
+        )
+        if not task.done():
+            self._answering = task
+
+    def _read_head(self) -> HotRequest | None:
+        parser = self._callback_parser
+        headers = getattr(parser, "asgi_headers", None) or parser.headers
+        return fast_lane.read(headers, self._peer, "https" if self._is_ssl else "http")
+
+    async def _answer(self, handler: HotHandler, request: HotRequest, body: bytes) -> None:
+        answer = await handler(request, body)
+        self._answering = None
+        if self._closed:
+            return
+        if answer is None:
+            self._leave_to_gunicorn()
+            return
+        self._write(answer)
+        if self._flow_control.write_paused:
+            await self._flow_control.drain()
+        self._await_next()
+
+    def _write(self, answer: HotAnswer) -> None:
+        self.worker.nr += 1
+        if self.worker.nr >= self.worker.max_requests:
+            self.worker.alive = False
+        closing = b"" if self.worker.alive else b"Connection: close\r\n"
+        head = answer.head() + protocol._CACHED_SERVER_HEADER + protocol._get_cached_date_header() + closing  # noqa: SLF001 - as gunicorn's own answers
+        self._safe_write(head + b"\r\n" + answer.body)
+
+    def _await_next(self) -> None:
+        """As gunicorn does after an answer."""
+        self._handler, self._is_whole = None, False
+        self._chunks.clear()
+        self._active_at = self.worker.loop.time()
+        parser = self._callback_parser
+        if not self.worker.alive or parser.remaining_truncated:
+            self._close_transport()
+            self._request_ready.set()
+            return
+        early = parser.remaining()
+        parser.reset()
+        self._resume_reading()
+        if early:
+            self._feed_callback_parser(early)
+
+    def _leave_to_gunicorn(self) -> None:
+        """Give it what the parser has told so far. Its connection loop was waiting all the time."""
+        self._handler, is_whole = None, self._is_whole
+        self._is_whole = False
+        try:
+            super()._on_headers_complete()
+        except ParseException as error:
+            self._send_error_response(400, str(error))
+            self._close_transport()
+            return
+        for chunk in self._chunks:
+            super()._on_body(chunk)
+        self._chunks.clear()
+        if is_whole:
+            self._on_message_complete()
