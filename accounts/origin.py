@@ -18,6 +18,20 @@ class Origin:
     def anonymous(self, name: str = "") -> Actor:
         return Actor.anonymous(self.client_ip, self.user_agent, self.request_id, self.source, name)
 
+    def again(self, known: Actor) -> Actor:
+        """Somebody known from another request, acting from here."""
+        return Actor(
+            user_id=known.user_id,
+            actor_type=known.actor_type,
+            actor_name=known.actor_name,
+            auth_method=known.auth_method,
+            token_id=known.token_id,
+            client_ip=self.client_ip,
+            user_agent=self.user_agent,
+            source=self.source,
+            request_id=self.request_id,
+        )
+
     def user(self, user_id: UUID, username: str, *, auth_method: str = "", token_id: str = "") -> Actor:
         return Actor(
             user_id=user_id,

@@ -7,12 +7,10 @@ answered without such a commit may rest on what is found here.
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 from typing import Final
 
-from accounts.origin import Origin
 from accounts.principals import Principal
 
 MAX_HELD: Final = 10_000
@@ -22,22 +20,18 @@ _held: Final[OrderedDict[bytes, Principal]] = OrderedDict()
 _lock = Lock()
 
 
-def find(text: str, origin: Origin, now: datetime) -> Principal | None:
-    """The principal that the token stands for, acting from ``origin``; None where it has to be verified."""
+def find(text: str, now: datetime) -> Principal | None:
+    """The principal that the token stands for, as he was when it was verified; None where it has to be verified."""
     digest = _digest(text)
     with _lock:
         principal = _held.get(digest)
-        if principal is None or principal.user_id is None:
+        if principal is None:
             return None
         if principal.not_after is not None and principal.not_after <= now:
             del _held[digest]
             return None
         _held.move_to_end(digest)
-    known = principal.actor
-    actor = origin.user(
-        principal.user_id, known.actor_name, auth_method=known.auth_method, token_id=known.token_id
-    )
-    return replace(principal, actor=actor)
+    return principal
 
 
 def remember(text: str, principal: Principal) -> None:

@@ -36,6 +36,8 @@ class LaneWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self.hot_routes = {
             (method.encode(), path.encode()): handler for (method, path), handler in routes.items()
         }
+        # Asked of its subclass, it would note the answer there and look for it here: the C parser would not be found.
+        ASGIProtocol._check_h1c_protocol_available()  # noqa: SLF001 - as its own class does
         gasgi.ASGIProtocol = LaneProtocol  # the one name by which the worker makes a protocol
 
 

@@ -1,10 +1,10 @@
 """The id of a request: the one its sender chose, if it can stand in a log line, or a random one."""
 
+import os
 import re
-import uuid
 
 FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def choose(sent: str) -> str:
-    return sent if FORM.fullmatch(sent) else uuid.uuid4().hex
+    return sent if FORM.fullmatch(sent) else os.urandom(16).hex()

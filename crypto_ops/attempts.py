@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable
 from uuid import UUID
 
 from accounts.principals import Principal
+from audit.events import Actor
 from audit.stamps import EpochStamp
 from ciphercanary.crypto.algorithms import Mode
 from keys import keyring
@@ -22,8 +23,10 @@ class NotHeld(Exception):
 class Attempt:
     """Reads what it does not find in memory."""
 
-    def __init__(self, principal: Principal) -> None:
+    def __init__(self, principal: Principal, actor: Actor | None = None) -> None:
+        """``actor``: the principal from where he acts now, if he was remembered from another request."""
         self.principal = principal
+        self.actor = actor or principal.actor
         self.used: list[KeyEntry] = []
 
     def find(self, key_id: UUID) -> KeyEntry:

@@ -93,7 +93,7 @@ def decision_of[T](
     return Decision(
         result=result,
         event=event,
-        actor=attempt.principal.actor,
+        actor=attempt.actor,
         stamps=attempt.stamps,
         deadlines=tuple(deadlines),
         not_before=tuple(starts),

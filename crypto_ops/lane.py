@@ -24,7 +24,7 @@ from accounts.principals import Principal
 from accounts.tokens import authenticate_bearer
 from audit import loop_writer, refusals
 from audit.errors import StaleDecision
-from audit.events import Event, Outcome
+from audit.events import Actor, Event, Outcome
 from audit.writer import Decision
 from ciphercanary import fast_lane, throttle
 from ciphercanary.clock import process_now
@@ -88,7 +88,7 @@ class HotRoute[M: wire.Message, Q: Request, R]:
         try:
             throttle.charge_principal(name)
         except Throttled as error:
-            return await _refuse(error, self.action, principal)
+            return await _refuse(error, self.action, name, origin.again(principal.actor))
         began = time.perf_counter()
         try:
             result = await self._perform(hot.token, origin, principal, request)
@@ -99,9 +99,10 @@ class HotRoute[M: wire.Message, Q: Request, R]:
         return fast_lane.answer(self.write(result, message), hot.request_id, *_limits(name))
 
     async def _perform(self, token: str, origin: Origin, principal: Principal, request: Q) -> R:
+        actor = origin.again(principal.actor)
         for _ in range(ATTEMPTS):
             try:
-                return await loop_writer.submit(self.decide(request, HeldAttempt(principal)))
+                return await loop_writer.submit(self.decide(request, HeldAttempt(principal, actor)))
             except NotHeld as absent:
                 await _load(absent.missing, absent.load)
             except StaleDecision as stale:
@@ -113,10 +114,10 @@ class HotRoute[M: wire.Message, Q: Request, R]:
 
 async def _find_principal(token: str, origin: Origin) -> Principal:
     """Whom the token stands for. Raises Unauthenticated and what else ``authenticate_bearer`` does."""
-    principal = verified_tokens.find(token, origin, process_now())
+    principal = verified_tokens.find(token, process_now())
     if principal is None:
         await _load(token, lambda: verified_tokens.remember(token, authenticate_bearer(token, origin)))
-        principal = verified_tokens.find(token, origin, process_now())
+        principal = verified_tokens.find(token, process_now())
     if principal is None:
         raise TokenExpired
     return principal
@@ -150,15 +151,13 @@ def _limits(name: str, retry_after: int | None = None) -> list[tuple[bytes, byte
     return [(name.lower().encode(), value.encode()) for name, value in told]
 
 
-async def _refuse(error: Throttled, action: str, principal: Principal) -> HotAnswer:
+async def _refuse(error: Throttled, action: str, name: str, actor: Actor) -> HotAnswer:
     event = Event(action=action, outcome=Outcome.DENIED, code=error.code)
-    if refusals.count(event, principal.actor):
+    if refusals.count(event, actor):
         await asyncio.get_running_loop().run_in_executor(
-            _loaders, _in_thread, lambda: refusals.write(event, principal.actor)
+            _loaders, _in_thread, lambda: refusals.write(event, actor)
         )
-    return fast_lane.problem(
-        error, principal.actor.request_id, *_limits(str(principal.user_id), error.retry_after)
-    )
+    return fast_lane.problem(error, actor.request_id, *_limits(name, error.retry_after))
 
 
 def _items_of(request: EncryptBatch | DecryptBatch) -> int:
