@@ -41,6 +41,39 @@ class LaneWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         gasgi.ASGIProtocol = LaneProtocol  # the one name by which the worker makes a protocol
 
 
+class PatientParser:
+    """gunicorn's parser, which keeps all that comes behind a complete request.
+
+    By itself it keeps 64 KiB, and gunicorn then closes the connection. Here it is fed in pieces of that size, and no
+    further than to the end of a request; how much can wait here is bounded by one read of the event loop, after
+    which the connection pauses reading.
+    """
+
+    PIECE: Final = 64 * 1024  # bytes
+    remaining_truncated: Final = False
+
+    def __init__(self, parser: Any) -> None:
+        self._parser = parser
+        self._behind = b""
+
+    def feed(self, data: bytes) -> None:
+        for start in range(0, len(data), self.PIECE):
+            if self._parser.is_complete:
+                self._behind += data[start:]
+                return
+            self._parser.feed(data[start : start + self.PIECE])
+
+    def remaining(self) -> bytes:
+        return bytes(self._parser.remaining()) + self._behind
+
+    def reset(self) -> None:
+        self._behind = b""
+        self._parser.reset()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._parser, name)
+
+
 class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     """One connection. ``_handler`` is set from the head of a hot request until its answer has left."""
 
@@ -72,12 +105,17 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         else:
             super()._keepalive_timeout()
 
+    def _setup_callback_parser(self) -> None:
+        super()._setup_callback_parser()
+        self._parser = self._callback_parser
+        self._callback_parser = PatientParser(self._parser)
+
     def _on_headers_complete(self) -> bool:
         self._handler = self._find_handler()
         return False if self._handler else bool(super()._on_headers_complete())
 
     def _find_handler(self) -> HotHandler | None:
-        parser = self._callback_parser
+        parser = self._parser
         handler: HotHandler | None = self.worker.hot_routes.get((parser.method, parser.path))
         if handler is None or parser.http_version != _HTTP_1_1 or not parser.should_keep_alive:
             return None
@@ -94,7 +132,6 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def _on_message_complete(self) -> None:
         if self._handler is None:
             super()._on_message_complete()
-            # The parser keeps 64 KiB of what comes before it is ready for the next request, and loses the rest.
             self._pause_reading()
         else:
             self._is_whole = True
@@ -124,7 +161,7 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             self._answering = task
 
     def _read_head(self) -> HotRequest | None:
-        parser = self._callback_parser
+        parser = self._parser
         headers = getattr(parser, "asgi_headers", None) or parser.headers
         return fast_lane.read(headers, self._peer, "https" if self._is_ssl else "http")
 
@@ -155,7 +192,7 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         self._chunks.clear()
         self._active_at = self.worker.loop.time()
         parser = self._callback_parser
-        if not self.worker.alive or parser.remaining_truncated:
+        if not self.worker.alive:
             self._close_transport()
             self._request_ready.set()
             return

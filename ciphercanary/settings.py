@@ -25,6 +25,8 @@ CC_PUBLIC_URL = env.str("CC_PUBLIC_URL", f"http://127.0.0.1:{CC_PORT}").rstrip("
 CC_TRUSTED_PROXIES = env.number("CC_TRUSTED_PROXIES", 0, at_least=0)
 CC_WORKERS = env.number("WEB_CONCURRENCY", 1)
 CC_THREADS = env.number("CC_THREADS", 8)
+CC_MAX_CONNECTIONS = env.number("CC_MAX_CONNECTIONS", 10_000)
+CC_KEEPALIVE_SECONDS = env.number("CC_KEEPALIVE_SECONDS", 75)
 CC_LANE = env.choice("CC_LANE", "protocol", {"protocol", "asgi", "off"})
 _public = urlsplit(CC_PUBLIC_URL)
 CC_TLS = _public.scheme == "https"

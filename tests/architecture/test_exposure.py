@@ -188,10 +188,10 @@ def test_no_number_that_is_stored_or_answered_is_a_float():
     assert floating == []
 
 
-def test_the_core_imports_the_standard_library_and_cryptography_only():
+def test_the_core_imports_the_standard_library_cryptography_and_base64_only():
     core = [path for path in product_files() if name(path).startswith("ciphercanary/crypto/")]
     imported = {module.split(".")[0] for path in core for module in imported_modules(path)}
-    assert imported - set(sys.stdlib_module_names) == {"ciphercanary", "cryptography"}
+    assert imported - set(sys.stdlib_module_names) == {"ciphercanary", "cryptography", "pybase64"}
 
 
 def test_randomness_comes_from_the_operating_system():

@@ -17,7 +17,11 @@ ACTION = re.compile(r"[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*")
 WITHOUT_RULES = {"health", "livez", "readyz", "metrics", "version"}
 VIEWS = {route.name: route.view.cls for route in all_routes() if hasattr(route.view, "cls")}
 # A word may be recorded by one act only, unless the acts are one and the same to whoever reads the log.
-SHARED = {"audit.log.read": "the list and one entry of it"}
+SHARED = {
+    "audit.log.read": "the list and one entry of it",
+    "crypto.message.encrypted": "of one message and of many: the count tells",
+    "crypto.message.decrypted": "likewise",
+}
 
 
 def declared_actions():

@@ -72,10 +72,17 @@ class Doors:
         return float(lines[0].split()[1])
 
 
-@pytest.fixture(scope="module", params=["protocol", "asgi"])
+WAYS = {
+    "from the parser": {"CC_LANE": "protocol"},
+    "from the parser in Python": {"CC_LANE": "protocol", "GUNICORN_CMD_ARGS": "--http-parser=python"},
+    "over ASGI": {"CC_LANE": "asgi"},
+}
+
+
+@pytest.fixture(scope="module", params=WAYS)
 def doors(request, tmp_path_factory):
-    """Both ways into the lane: from gunicorn's parser, and over ASGI."""
-    with Product(tmp_path_factory.mktemp("lane"), CC_LANE=request.param) as product:
+    """Every way into the lane."""
+    with Product(tmp_path_factory.mktemp("lane"), **WAYS[request.param]) as product:
         yield Doors(product)
 
 

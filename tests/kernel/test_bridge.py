@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ciphercanary import bridge
+from ciphercanary import asgi_answers, bridge
 from ciphercanary.bridge import WsgiBridge, environ
 
 LIMIT = 1000
@@ -397,7 +397,7 @@ def file(tmp_path):
 
 
 def test_a_file_is_sent_block_by_block_after_the_application_is_done(file, monkeypatch):
-    monkeypatch.setattr(bridge, "BLOCK", 100_000)
+    monkeypatch.setattr(asgi_answers, "BLOCK", 100_000)
     content = file.read_bytes()
     application = Files(file, len(content))
     client = Client()
@@ -417,7 +417,7 @@ def test_of_a_file_a_head_request_gets_nothing(file):
 
 
 def test_a_slow_reader_of_a_file_holds_no_thread(file, monkeypatch):
-    monkeypatch.setattr(bridge, "BLOCK", 100_000)
+    monkeypatch.setattr(asgi_answers, "BLOCK", 100_000)
 
     class Slow(Client):
         async def send(self, message):

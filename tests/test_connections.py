@@ -1,0 +1,196 @@
+"""Connections as clients really use them: pipelined, in pieces, large, closed, never finished, too many."""
+
+import json
+import socket
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from tests.personas import b64
+from tests.product import Product
+
+LIMIT = 40
+PATIENCE = 1  # seconds
+
+
+@pytest.fixture(scope="module", params=["protocol", "asgi"])
+def served(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("connections")
+    with Product(
+        folder, CC_LANE=request.param, CC_MAX_CONNECTIONS=str(LIMIT), CC_KEEPALIVE_SECONDS=str(PATIENCE)
+    ) as product:
+        yield Served(product)
+
+
+class Served:
+    def __init__(self, product):
+        self.product = product
+        product.create_user("wire", "developer")
+        self.token = product.token("wire")
+        body = {"name": "wire", "algorithm": "aes-256"}
+        self.key_id = product.send("POST", "/api/v1/keys", body, token=self.token).json["id"]
+        for _ in range(2):
+            with self.connect() as client:
+                client.send(self.request())
+                assert client.answer()[0] == 200
+
+    def request(self, size=16, more="", version="1.1", name="r"):
+        body = json.dumps(
+            {"algorithm": "aes-256-gcm", "key_id": self.key_id, "data": b64(bytes(size))}
+        ).encode()
+        head = (
+            f"POST /api/v1/encrypt HTTP/{version}\r\nHost: localhost\r\nAuthorization: Bearer {self.token}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nX-Request-ID: {name}\r\n{more}\r\n"
+        )
+        return head.encode() + body
+
+    def connect(self):
+        return Client(socket.create_connection(("127.0.0.1", self.product.port), timeout=20))
+
+
+class Client:
+    def __init__(self, connection):
+        self.connection = connection
+        self.file = connection.makefile("rb")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+        self.connection.close()
+
+    def send(self, data):
+        self.connection.sendall(data)
+
+    def answer(self):
+        """Status, headers and body of the next answer; None at the end of the connection."""
+        line = self.file.readline()
+        if not line:
+            return None
+        headers = {}
+        while (header := self.file.readline().strip()) != b"":
+            name, _, value = header.partition(b": ")
+            headers[name.lower().decode()] = value.decode()
+        body = self.file.read(int(headers["content-length"]))
+        return int(line.split()[1]), headers, json.loads(body)
+
+    def is_closed(self):
+        try:
+            return self.file.readline() == b""
+        except ConnectionResetError:
+            return True
+
+
+def test_one_connection_serves_hot_and_other_requests_in_turn(served):
+    with served.connect() as client:
+        for turn in range(6):
+            more = "Sec-Fetch-Site: none\r\n" if turn % 2 else ""  # what the lane leaves to Django
+            client.send(served.request(name=f"turn-{turn}", more=more))
+            status, headers, _ = client.answer()
+            assert (status, headers["x-request-id"]) == (200, f"turn-{turn}")
+
+
+def test_pipelined_requests_are_answered_in_their_order(served):
+    names = [f"pipelined-{number}" for number in range(30)]
+    with served.connect() as client:
+        client.send(b"".join(served.request(name=name) for name in names))
+        assert [client.answer()[1]["x-request-id"] for _ in names] == names
+
+
+@pytest.mark.parametrize("size", [70_000, 300_000])
+def test_a_large_request_behind_another_is_not_lost(served, size):
+    with served.connect() as client:
+        for number in range(8):
+            client.send(
+                served.request(size=size, name=f"a-{number}") + served.request(size=size, name=f"b-{number}")
+            )
+            answers = [client.answer() for _ in range(2)]
+            assert [(status, headers["x-request-id"]) for status, headers, _ in answers] == [
+                (200, f"a-{number}"),
+                (200, f"b-{number}"),
+            ]
+
+
+@pytest.mark.parametrize("cut", [1, 10, 40, -70, -1])
+def test_a_request_in_pieces_is_answered(served, cut):
+    whole = served.request()
+    with served.connect() as client:
+        client.send(whole[:cut])
+        time.sleep(0.05)
+        client.send(whole[cut:])
+        assert client.answer()[0] == 200
+        client.send(whole)
+        assert client.answer()[0] == 200
+
+
+def test_byte_by_byte_is_answered_too(served):
+    with served.connect() as client:
+        for byte in served.request():
+            client.send(bytes([byte]))
+        assert client.answer()[0] == 200
+
+
+def test_who_wants_to_close_is_closed(served):
+    with served.connect() as client:
+        client.send(served.request(more="Connection: close\r\n"))
+        status, headers, _ = client.answer()
+        assert (status, headers["connection"].lower()) == (200, "close")
+        assert client.is_closed()
+
+
+def test_http_1_0_is_answered_and_closed(served):
+    with served.connect() as client:
+        client.send(served.request(version="1.0"))
+        assert client.answer()[0] == 200
+        assert client.is_closed()
+
+
+def test_a_body_in_chunks_is_answered(served):
+    head, _, body = served.request().partition(b"\r\n\r\n")
+    head = b"\r\n".join(line for line in head.split(b"\r\n") if not line.startswith(b"Content-Length"))
+    with served.connect() as client:
+        client.send(head + b"\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+        assert client.answer()[0] == 200
+
+
+def test_a_client_that_leaves_disturbs_nobody(served):
+    for _ in range(20):
+        with served.connect() as client:
+            client.send(served.request())
+    with served.connect() as client:
+        client.send(served.request())
+        assert client.answer()[0] == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /api/v1/encrypt HTTP/1.1\r\nHost: lo"])
+def test_a_head_that_never_ends_is_not_waited_for(served, sent):
+    with served.connect() as client:
+        client.send(sent)
+        began = time.monotonic()
+        assert client.is_closed()
+        assert PATIENCE * 0.9 < time.monotonic() - began < PATIENCE + 3
+
+
+def test_a_connection_in_use_is_not_closed_while_it_is_used(served):
+    with served.connect() as client:
+        for _ in range(5):
+            time.sleep(PATIENCE * 0.6)
+            client.send(served.request())
+            assert client.answer()[0] == 200
+        began = time.monotonic()
+        assert client.is_closed()
+        assert PATIENCE * 0.9 < time.monotonic() - began < PATIENCE + 3
+
+
+def test_more_connections_than_allowed_are_closed_at_once(served):
+    time.sleep(PATIENCE + 1.5)  # earlier ones are gone
+    with ExitStack() as stack:
+        clients = [stack.enter_context(served.connect()) for _ in range(LIMIT)]
+        for client in clients:
+            client.send(served.request())
+            assert client.answer()[0] == 200
+        assert stack.enter_context(served.connect()).is_closed()
+        clients[0].send(served.request())
+        assert clients[0].answer()[0] == 200
