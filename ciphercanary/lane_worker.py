@@ -85,6 +85,7 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         self._answering: asyncio.Task[None] | None = None
         self._active_at = worker.loop.time()
         self._peer = ""
+        self._callback_parser: Any = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -107,7 +108,7 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     def _setup_callback_parser(self) -> None:
         super()._setup_callback_parser()
-        self._parser = self._callback_parser
+        self._parser: Any = self._callback_parser
         self._callback_parser = PatientParser(self._parser)
 
     def _on_headers_complete(self) -> bool:
