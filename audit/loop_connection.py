@@ -1,20 +1,22 @@
-"""A connection to PostgreSQL that never blocks the event loop: libpq's asynchronous interface, and no more of it.
+"""A connection to PostgreSQL that never blocks the event loop: libpq's pipeline, and no more of it.
 
 psycopg's own asynchronous connection costs several times as much for each statement, and the writer of an event
 loop sends the same few all day.
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import psycopg
 from django.db import connection as django_connection
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
-LOCK_WAIT = "5s"  # as audit.epoch: somebody holds a table, or forgot a transaction
-_GOOD = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.COPY_IN})
+LOCK_WAIT: Final = "5s"  # as audit.epoch: somebody holds a table, or forgot a transaction
+
+type Statement = tuple[bytes, Sequence[bytes | None]]
+"""The name of a prepared statement, and its parameters as text."""
 
 
 class StatementFailed(Exception):
@@ -26,12 +28,13 @@ class ConnectionLost(Exception):
 
 
 class LoopConnection:
-    """One session. Its caller sends one statement at a time."""
+    """One session. Its caller waits for the results of one call before he makes the next."""
 
     def __init__(self, session: psycopg.Connection[Any], loop: asyncio.AbstractEventLoop) -> None:
         self._session = session
         self._pgconn = session.pgconn
         self._pgconn.nonblocking = 1
+        self._pgconn.enter_pipeline_mode()
         self._loop = loop
         self._waiter: asyncio.Future[None] | None = None
         self._is_broken = False
@@ -39,78 +42,54 @@ class LoopConnection:
         loop.add_reader(self._socket, self._read)
 
     @classmethod
-    async def connect(cls) -> "LoopConnection":
-        """A session as Django's settings describe it. Raises psycopg.Error."""
+    async def connect(cls, statements: Mapping[bytes, bytes]) -> "LoopConnection":
+        """A session as Django's settings describe it, with these statements prepared. Raises psycopg.Error."""
         loop = asyncio.get_running_loop()
-        session = await loop.run_in_executor(None, _connect, django_connection.get_connection_params())
-        return cls(session, loop)
+        return cls(await loop.run_in_executor(None, _connect, statements), loop)
 
     @property
     def is_broken(self) -> bool:
         return self._is_broken
 
-    async def run(self, statements: bytes) -> list[PGresult]:
-        """Send them in one message; the result of each. Raises StatementFailed, ConnectionLost."""
-        self._send(self._pgconn.send_query, statements)
-        return await self._results()
+    async def run(self, *statements: Statement) -> list[PGresult]:
+        """Send them in one message; the result of each. Each has a snapshot of its own.
 
-    async def query(self, statement: bytes, parameter: bytes) -> list[tuple[str, ...]]:
-        """The rows of a statement with one parameter. Raises StatementFailed, ConnectionLost."""
-        self._send(self._pgconn.send_query_params, statement, [parameter])
-        [result] = await self._results()
-        columns = range(result.nfields)
-        return [
-            tuple((result.get_value(row, column) or b"").decode() for column in columns)
-            for row in range(result.ntuples)
-        ]
-
-    async def copy(self, statements: bytes, rows: bytes) -> list[PGresult]:
-        """Send ``rows`` to the COPY that the statements begin with, and the results of what follows it.
-
-        Raises StatementFailed, ConnectionLost.
+        The first that fails ends them all. Raises StatementFailed, ConnectionLost.
         """
-        await self.run(statements)
-        self._send(self._pgconn.put_copy_data, rows)
-        self._send(self._pgconn.put_copy_end)
-        return await self._results()
+        if self._is_broken:
+            raise ConnectionLost
+        try:
+            for name, parameters in statements:
+                self._pgconn.send_query_prepared(name, parameters)
+            self._pgconn.pipeline_sync()
+            return await self._results()
+        except psycopg.Error as error:
+            self._break()
+            raise ConnectionLost from error
 
     def close(self) -> None:
         self._break()
         self._session.close()
 
-    def _send(self, send: Any, *arguments: object) -> None:
-        if self._is_broken:
-            raise ConnectionLost
-        try:
-            send(*arguments)
-        except psycopg.Error as error:
-            self._break()
-            raise ConnectionLost from error
-
     async def _results(self) -> list[PGresult]:
-        """Of all that was sent, or up to the moment when the server waits for the rows of a COPY."""
+        while self._pgconn.flush():
+            await self._writable()
         results: list[PGresult] = []
         failed = ""
-        while (result := await self._next_result()) is not None:
-            if result.status not in _GOOD:
+        while True:
+            while self._pgconn.is_busy():
+                await self._readable()
+            result = self._pgconn.get_result()
+            if result is None:  # the end of one statement's
+                continue
+            if result.status == ExecStatus.PIPELINE_SYNC:
+                break
+            if result.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
                 failed = failed or result.get_error_message()
             results.append(result)
-            if result.status == ExecStatus.COPY_IN:
-                break
         if failed:
             raise StatementFailed(failed)
         return results
-
-    async def _next_result(self) -> PGresult | None:
-        try:
-            while self._pgconn.flush():
-                await self._writable()
-            while self._pgconn.is_busy():
-                await self._readable()
-            return self._pgconn.get_result()
-        except psycopg.Error as error:
-            self._break()
-            raise ConnectionLost from error
 
     async def _readable(self) -> None:
         self._waiter = self._loop.create_future()
@@ -150,7 +129,12 @@ def _finish(waiter: asyncio.Future[None]) -> None:
         waiter.set_result(None)
 
 
-def _connect(parameters: Mapping[str, Any]) -> psycopg.Connection[Any]:
-    session = psycopg.connect(**parameters, autocommit=True)
+def _connect(statements: Mapping[bytes, bytes]) -> psycopg.Connection[Any]:
+    session = psycopg.connect(**django_connection.get_connection_params(), autocommit=True)
     session.execute(f"SET lock_timeout = '{LOCK_WAIT}'")
+    for name, statement in statements.items():
+        prepared = session.pgconn.prepare(name, statement)
+        if prepared.status != ExecStatus.COMMAND_OK:
+            session.close()
+            raise psycopg.OperationalError(prepared.get_error_message())
     return session

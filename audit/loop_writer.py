@@ -10,15 +10,17 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import connection as django_connection
+from django.conf import settings
+from psycopg.pq.abc import PGresult
 
 from audit import writer
 from audit.batches import Batch, Decision, Stage, Ticket
-from audit.entry_rows import COPY, copy_lines
+from audit.entry_rows import INSERT_ARRAYS, array_of, arrays_of
 from audit.epoch import LOCK
 from audit.errors import CROWDED, AuditUnavailable
 from audit.guard import LagGuard
@@ -32,22 +34,27 @@ logger = logging.getLogger(__name__)
 EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 RECONNECT_AFTER = 1.0  # seconds: meanwhile the thread writes, and says what is wrong
 
-# In one message, each statement with a snapshot of its own: see audit.epoch.hold_epoch.
-_HOLD = (
-    b"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock_shared(%d); "
-    b"SELECT epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM security_epoch WHERE id = 1"
-) % LOCK
-_LAG = (
-    b"; SELECT extract(epoch FROM clock_timestamp() - timestamp) FROM audit_logs "
-    b"WHERE id = (SELECT log_id FROM audit_pending ORDER BY log_id LIMIT 1)"
+# Held in one message, each statement with a snapshot of its own: see audit.epoch.hold_epoch.
+STATEMENTS = {
+    b"begin": b"BEGIN ISOLATION LEVEL READ COMMITTED",
+    b"lock": b"SELECT pg_advisory_xact_lock_shared(%d)" % LOCK,
+    b"epoch": b"SELECT epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint "
+    b"FROM security_epoch WHERE id = 1",
+    b"lag": b"SELECT extract(epoch FROM clock_timestamp() - timestamp) FROM audit_logs "
+    b"WHERE id = (SELECT log_id FROM audit_pending ORDER BY log_id LIMIT 1)",
+    b"entities": b"SELECT entity, epoch FROM entity_epochs WHERE entity = ANY($1)",
+    b"insert": INSERT_ARRAYS.encode(),
+    b"commit": b"COMMIT",
+    b"rollback": b"ROLLBACK",
+}
+_BEGIN, _LOCK, _EPOCH, _LAG, _COMMIT, _ROLLBACK = (
+    (name, ()) for name in (b"begin", b"lock", b"epoch", b"lag", b"commit", b"rollback")
 )
-_ENTITIES = b"SELECT entity, epoch FROM entity_epochs WHERE entity = ANY($1)"
-_COPY_AND_COMMIT = f"{COPY}; COMMIT".encode()
 
 
 def submit[T](decision: Decision[T]) -> "asyncio.Future[T]":
     """``audit.writer.submit`` for the running event loop: the same errors."""
-    if django_connection.vendor != "postgresql":
+    if settings.CC_SQLITE:
         return asyncio.wrap_future(writer.submit(decision))
     return _writer().submit(decision)
 
@@ -128,15 +135,14 @@ class _LoopWriter:
         epoch, now = await self._hold_epoch(session)
         batch.tickets = self._guard.admit(batch.tickets)
         if old := behind(batch.stamps, epoch):
-            wanted = "{" + ",".join(f'"{entity}"' for entity in entities_of(old)) + "}"
-            found = await session.query(_ENTITIES, wanted.encode())
-            renew(old, {entity: int(known) for entity, known in found}, epoch)
+            [found] = await session.run((b"entities", [array_of(entities_of(old)).encode()]))
+            renew(old, dict(_pairs_of(found)), epoch)
         rows = batch.decide(epoch, now)
         if rows:
             batch.stage = Stage.COMMITTING
-            await session.copy(_COPY_AND_COMMIT, copy_lines(rows))
+            await session.run((b"insert", arrays_of(rows)), _COMMIT)
         else:
-            await session.run(b"ROLLBACK")
+            await session.run(_ROLLBACK)
         self._numbering.advance(len(rows))
         audit_batch_size.observe(len(rows))
         audit_commit_seconds.observe(time.perf_counter() - began)
@@ -145,7 +151,7 @@ class _LoopWriter:
     async def _hold_epoch(self, session: LoopConnection) -> tuple[int, datetime]:
         """``audit.epoch.hold_epoch``; once a second the lag of the log comes with it."""
         is_due = self._guard.is_due
-        _, _, held, *lag = await session.run(_HOLD + _LAG if is_due else _HOLD)
+        _, _, held, *lag = await session.run(_BEGIN, _LOCK, _EPOCH, *([_LAG] if is_due else []))
         if is_due:
             self._guard.look(float(lag[0].get_value(0, 0) or 0) if lag[0].ntuples else 0.0)
         epoch, moment = held.get_value(0, 0), held.get_value(0, 1)
@@ -160,7 +166,7 @@ class _LoopWriter:
         if time.monotonic() - self._refused_at < RECONNECT_AFTER:
             raise ConnectionLost
         try:
-            self._session = await LoopConnection.connect()
+            self._session = await LoopConnection.connect(STATEMENTS)
         except Exception:
             self._refused_at = time.monotonic()
             raise
@@ -190,6 +196,11 @@ class _LoopWriter:
             elsewhere.add_done_callback(
                 lambda done: self.loop.call_soon_threadsafe(_pass_on, done, ticket.future)
             )
+
+
+def _pairs_of(result: PGresult) -> Iterator[tuple[str, int]]:
+    for row in range(result.ntuples):
+        yield (result.get_value(row, 0) or b"").decode(), int(result.get_value(row, 1) or 0)
 
 
 def _pass_on(done: "Future[Any]", waiting: "Future[Any] | asyncio.Future[Any]") -> None:

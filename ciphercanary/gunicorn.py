@@ -1,5 +1,6 @@
 """gunicorn's configuration: its native ASGI worker, the C parser, uvloop, and bounds."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -25,6 +26,7 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 # X-Forwarded-* is read in one place, ciphercanary.middleware, which counts CC_TRUSTED_PROXIES.
 secure_scheme_headers: dict[str, str] = {}
 accesslog = None
+GC_THRESHOLDS = (50_000, 20, 50)
 
 
 class Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
@@ -48,6 +50,10 @@ def post_worker_init(worker: Worker) -> None:
     from audit.heartbeats import Heart  # noqa: PLC0415 - only a worker has set Django up
     from ciphercanary import throttle  # noqa: PLC0415 - likewise
 
+    # What is there by now stays: left to the collector, it would be walked through again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     worker.heart = Heart()
     throttle.start_reconciling()
 
