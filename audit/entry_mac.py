@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from django.db import connection
+
 from audit.entries import ENTRY_VERSION, mac_bytes
 from ciphercanary import system_keys
 
@@ -9,6 +11,14 @@ from ciphercanary import system_keys
 def compute_entry_mac(row_values: Mapping[str, object]) -> str:
     """``<entry version>.<kid>.<base64url>`` of HMAC-SHA-256 over ``mac_bytes``."""
     return system_keys.make_mac(system_keys.AUDIT_MAC, ENTRY_VERSION, mac_bytes(row_values))
+
+
+def open_entry_key() -> None:
+    """Read and unwrap the key, so that the next ``compute_entry_mac`` asks no database."""
+    try:
+        system_keys.mac_key(system_keys.AUDIT_MAC)
+    finally:
+        connection.close()
 
 
 def check_entry_mac(row_values: Mapping[str, object]) -> None:

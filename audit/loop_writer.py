@@ -20,6 +20,7 @@ from psycopg.pq.abc import PGresult
 
 from audit import writer
 from audit.batches import Batch, Decision, Stage, Ticket
+from audit.entry_mac import open_entry_key
 from audit.entry_rows import INSERT_ARRAYS, array_of, arrays_of
 from audit.epoch import LOCK
 from audit.errors import CROWDED, AuditUnavailable
@@ -166,6 +167,8 @@ class _LoopWriter:
         if time.monotonic() - self._refused_at < RECONNECT_AFTER:
             raise ConnectionLost
         try:
+            # The key of the MACs, too, is read where reading may take its time.
+            await self.loop.run_in_executor(None, open_entry_key)
             self._session = await LoopConnection.connect(STATEMENTS)
         except Exception:
             self._refused_at = time.monotonic()

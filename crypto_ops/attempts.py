@@ -6,6 +6,7 @@ from uuid import UUID
 from accounts.principals import Principal
 from audit.events import Actor
 from audit.stamps import EpochStamp
+from ciphercanary.crypto.aead import Cipher
 from ciphercanary.crypto.algorithms import Mode
 from keys import keyring
 from keys.entries import KeyEntry, VersionEntry
@@ -36,6 +37,10 @@ class Attempt:
     def find_default(self, algorithm: str) -> KeyEntry:
         return self._use(keyring.find_default(self.principal, algorithm))
 
+    def cipher(self, version: VersionEntry, mode: Mode) -> Cipher:
+        """Raises UnsupportedAlgorithm where the key may not use the mode; UnwrapFailed."""
+        return version.cipher(mode)
+
     def reserve(self, version: VersionEntry, mode: Mode, count: int = 1) -> None:
         """Account for messages that are about to be sealed. Raises UsageLimitReached."""
         version.reserve_invocations(mode, count)
@@ -65,6 +70,12 @@ class HeldAttempt(Attempt):
             owned = (self.principal.user_id, algorithm)
             raise NotHeld(owned, lambda: keyring.find_default(self.principal, algorithm))
         return self.find(key_id)
+
+    def cipher(self, version: VersionEntry, mode: Mode) -> Cipher:
+        cipher = version.held_cipher(mode)
+        if cipher is None:
+            raise NotHeld((version, mode), lambda: version.cipher(mode))
+        return cipher
 
     def reserve(self, version: VersionEntry, mode: Mode, count: int = 1) -> None:
         if not version.reserve_held_invocations(mode, count):

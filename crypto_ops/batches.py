@@ -83,7 +83,7 @@ def decide_encryptions(request: EncryptBatch, attempt: Attempt) -> Decision[Batc
         entry = attempt.find(request.key_id)
     version = protecting_version(entry, mode, request.key_version, process_now())
     messages = [item for item in request.items if not isinstance(item, DomainError)]
-    cipher = version.cipher(mode)
+    cipher = attempt.cipher(version, mode)
     attempt.reserve(version, mode, len(messages))
     pieces = cipher.seal_many(messages, key_id=entry.key_id, version=version.number)
     sealed = iter(envelope.encode_many(mode, entry.key_id, version.number, pieces))
@@ -103,7 +103,7 @@ def decide_decryptions(request: DecryptBatch, attempt: Attempt) -> Decision[Batc
     attempt.principal.require("crypto.decrypt")
     entry = attempt.find(request.key_id)
     lifecycle.require_process(entry.standing(process_now()))
-    opener = _Opener(entry, request.mode)
+    opener = _Opener(entry, request.mode, attempt)
     batch = Batch(
         mode=request.mode,
         key_id=entry.key_id,
@@ -119,8 +119,9 @@ def decide_decryptions(request: DecryptBatch, attempt: Attempt) -> Decision[Batc
 class _Opener:
     """Opens items of one key; remembers which versions it needed."""
 
-    def __init__(self, entry: KeyEntry, mode: Mode) -> None:
+    def __init__(self, entry: KeyEntry, mode: Mode, attempt: Attempt) -> None:
         self._entry = entry
+        self._attempt = attempt
         self._mode = mode
         self._now = process_now()
         self._used: dict[int, VersionEntry] = {}
@@ -133,7 +134,7 @@ class _Opener:
     def open(self, item: SealedItem) -> bytes | DomainError:
         try:
             version = self._version(item)
-            return version.cipher(self._mode).open(
+            return self._attempt.cipher(version, self._mode).open(
                 item.sealed, key_id=self._entry.key_id, version=version.number, aad=item.aad
             )
         except DomainError as error:

@@ -88,7 +88,7 @@ def protecting_version(entry: KeyEntry, mode: Mode, number: int | None, now: dat
 
 
 def _seal(request: EncryptRequest, entry: KeyEntry, version: VersionEntry, attempt: Attempt) -> Envelope:
-    cipher = version.cipher(request.mode)
+    cipher = attempt.cipher(version, request.mode)
     attempt.reserve(version, request.mode)
     sealed = cipher.seal(request.plaintext, key_id=entry.key_id, version=version.number, aad=request.aad)
     return Envelope(request.mode, entry.key_id, version.number, sealed)
@@ -101,7 +101,7 @@ def decide_decryption(request: DecryptRequest, attempt: Attempt) -> Decision[Dec
     candidates = _candidates(request, entry, process_now())
     if len(candidates) > 1:
         throttle.charge_principal(str(attempt.principal.user_id), cost=len(candidates) - 1)
-    version, plaintext = _open(request, entry, candidates)
+    version, plaintext = _open(request, entry, candidates, attempt)
     event = key_event(actions.MESSAGE_DECRYPTED, entry, version, len(plaintext), algorithm=request.mode.name)
     result = Decrypted(
         plaintext=plaintext, mode=request.mode, key_id=entry.key_id, key_version=version.number
@@ -127,10 +127,10 @@ def _candidates(
 
 
 def _open(
-    request: DecryptRequest, entry: KeyEntry, candidates: list[VersionEntry]
+    request: DecryptRequest, entry: KeyEntry, candidates: list[VersionEntry], attempt: Attempt
 ) -> tuple[VersionEntry, bytes]:
     for version in candidates:
-        cipher = version.cipher(request.mode)
+        cipher = attempt.cipher(version, request.mode)
         try:
             plaintext = cipher.open(
                 request.sealed, key_id=entry.key_id, version=version.number, aad=request.aad
@@ -152,7 +152,8 @@ def _decide_reencryption(request: ReencryptRequest, attempt: Attempt) -> Decisio
         )
     target = _target(request, source, attempt)
     opening = DecryptRequest.of_envelope(request.envelope, request.aad)
-    version, plaintext = _open(opening, source, _candidates(opening, source, now, for_reencryption=True))
+    candidates = _candidates(opening, source, now, for_reencryption=True)
+    version, plaintext = _open(opening, source, candidates, attempt)
     mode = opening.mode if opening.mode.name in target.modes else MODES[target.modes[0]]
     sealing = EncryptRequest(mode=mode, plaintext=plaintext, key_id=target.key_id, aad=request.aad)
     envelope = _seal(sealing, target, target.require_protect(now), attempt)

@@ -56,6 +56,10 @@ class VersionEntry(Confidential):
         cipher = self._ciphers.get(mode.name)
         return cipher if cipher is not None else self._build(mode)
 
+    def held_cipher(self, mode: Mode) -> Cipher | None:
+        """The same, if it was asked for before."""
+        return self._ciphers.get(mode.name)
+
     def reserve_invocations(self, mode: Mode, count: int) -> None:
         """Account for ``count`` messages *before* they are sealed. Raises UsageLimitReached.
 
