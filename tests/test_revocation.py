@@ -12,9 +12,10 @@ ROUNDS = 12
 
 
 @pytest.mark.database
-def test_what_was_taken_away_is_not_used_once_that_was_acknowledged():
+@pytest.mark.parametrize("door", ["engine", "lane"])
+def test_what_was_taken_away_is_not_used_once_that_was_acknowledged(door):
     done = subprocess.run(
-        [sys.executable, "-m", "tests.revocation.campaign", "--rounds", str(ROUNDS)],
+        [sys.executable, "-m", "tests.revocation.campaign", "--rounds", str(ROUNDS), "--door", door],
         cwd=ROOT,
         env=os.environ,
         capture_output=True,

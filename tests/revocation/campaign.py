@@ -42,10 +42,13 @@ class Findings:
     stored: int = 0
 
 
+DOORS = {"engine": "tests.revocation.client", "lane": "tests.revocation.lane_client"}
+
+
 class Client:
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], door: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.revocation.client"],
+            [sys.executable, "-m", DOORS[door]],
             env=environment,
             cwd=ROOT,
             stdin=subprocess.PIPE,
@@ -163,12 +166,12 @@ class Campaign:
         return AuditLog.objects.filter(action=MESSAGE_ENCRYPTED, outcome="ok")
 
 
-def run(rounds: int) -> Findings:
+def run(rounds: int, door: str) -> Findings:
     """Play them on a database of their own."""
     with ExitStack() as stack:
         environment = stack.enter_context(database_of_our_own())
         stack.enter_context(sequencer(environment))
-        clients = [Client(environment) for _ in range(CLIENTS)]
+        clients = [Client(environment, door) for _ in range(CLIENTS)]
         campaign = Campaign(clients)
         for number in range(rounds):
             campaign.play(KINDS[number % len(KINDS)])
@@ -199,7 +202,10 @@ def database_of_our_own() -> Iterator[dict[str, str]]:
     url = new_database()
     with tempfile.TemporaryDirectory(prefix="revocation-") as folder:
         ours = {"CC_HOME": str(Path(folder) / "home"), "DJANGO_SETTINGS_MODULE": "ciphercanary.settings"}
-        ours |= {"LOG_LEVEL": "CRITICAL", "CC_THROTTLE_PRINCIPAL": "100000000/minute"}
+        ours |= {
+            "LOG_LEVEL": "CRITICAL",
+            "CC_THROTTLE_PRINCIPAL": "100000000/minute",
+        }
         if url:
             ours["DATABASE_URL"] = url
         os.environ |= ours
@@ -232,7 +238,11 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=100)
-    findings = run(parser.parse_args().rounds)
+    parser.add_argument(
+        "--door", choices=DOORS, default="engine", help="by which the other processes encrypt"
+    )
+    options = parser.parse_args()
+    findings = run(options.rounds, options.door)
     for kind, waits in findings.waits.items():
         median, longest = 1000 * statistics.median(waits), 1000 * max(waits)
         print(

@@ -1,0 +1,80 @@
+"""``tests.revocation.client`` by the lane: requests at once in one event loop, each as it would come over HTTP.
+
+What the lane leaves to Django is done as Django does it: the token is verified, and the engine asked.
+"""
+
+import asyncio
+import json
+import sys
+
+import msgspec
+
+TASKS = 8
+
+
+async def encrypt(orders, counts) -> None:
+    """Without pause, with whatever was ordered last."""
+    from ciphercanary.fast_lane import HotRequest  # noqa: PLC0415 - main() sets Django up
+    from crypto_ops import lane  # noqa: PLC0415
+
+    handler = lane.ROUTES["POST", "/api/v1/encrypt"]
+    while not orders.get("ends"):
+        if "token" not in orders:
+            await asyncio.sleep(0.001)
+            continue
+        request = HotRequest(
+            token=orders["token"], client_ip="192.0.2.1", user_agent="campaign", request_id=""
+        )
+        body = orders["body"]
+        answered = await handler(request, body) is not None
+        if answered or await asyncio.to_thread(is_sealed_by_django, request.token, body):
+            counts["sealed"] += 1
+        else:
+            counts["refused"] += 1
+            await asyncio.sleep(0.01)
+
+
+def is_sealed_by_django(token, body) -> bool:
+    from accounts.origin import Origin  # noqa: PLC0415 - main() sets Django up
+    from accounts.tokens import authenticate_bearer  # noqa: PLC0415
+    from ciphercanary.errors import DomainError  # noqa: PLC0415
+    from crypto_ops import engine, wire  # noqa: PLC0415
+
+    origin = Origin(client_ip="192.0.2.1", user_agent="campaign", request_id="")
+    wanted = wire.encrypt_request(msgspec.json.decode(body, type=wire.Encrypt))
+    try:
+        engine.encrypt(wanted, authenticate_bearer(token, origin))
+    except DomainError:
+        return False
+    return True
+
+
+async def play() -> dict[str, int]:
+    from audit import loop_writer  # noqa: PLC0415 - main() sets Django up
+
+    orders, counts = {}, {"sealed": 0, "refused": 0}
+    tasks = [asyncio.create_task(encrypt(orders, counts)) for _ in range(TASKS)]
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        order = json.loads(line)
+        body = json.dumps({"algorithm": "aes-256-gcm", "data": "Y2FuYXJ5", "key_id": order["key_id"]})
+        orders.update(token=order["token"], body=body.encode())
+        print("ready", flush=True)
+    orders["ends"] = True
+    await asyncio.gather(*tasks)
+    await loop_writer.close()
+    return counts
+
+
+def main() -> None:
+    import django  # noqa: PLC0415 - the environment comes from the campaign
+
+    django.setup()
+    counts = asyncio.run(play())
+    from audit import writer  # noqa: PLC0415
+
+    writer.close()
+    print(json.dumps(counts), flush=True)
+
+
+if __name__ == "__main__":
+    main()
