@@ -32,7 +32,11 @@ def test_what_a_batch_seals_opens_in_order_singly_and_in_a_batch(bench, key):
     texts = [b"", b"one", b"\x00\xff" * 40]
     sealed = seal(bench, key, *[{"data": b64(text), "aad": b64(b"row")} for text in texts])
     assert sealed.status == 200, sealed.json
-    assert (sealed.json["key_id"], sealed.json["key_version"], sealed.json["algorithm"]) == (key["id"], 1, MODE)
+    assert (sealed.json["key_id"], sealed.json["key_version"], sealed.json["algorithm"]) == (
+        key["id"],
+        1,
+        MODE,
+    )
     ciphertexts = [result["ciphertext"] for result in sealed.json["results"]]
 
     opened = unseal(bench, key, *[{"ciphertext": text, "aad": b64(b"row")} for text in ciphertexts])
@@ -91,7 +95,9 @@ def test_an_item_answers_for_itself_and_keeps_its_reference(bench, key):
         {**parts, "key_version": 2, "reference": "of no version"},
     )
     told = {result["reference"]: result for result in answer.json["results"]}
-    assert told["good"]["data"] == told["in parts"]["data"] == bench.decrypt(**sealed_form(sealed)).json["data"]
+    assert (
+        told["good"]["data"] == told["in parts"]["data"] == bench.decrypt(**sealed_form(sealed)).json["data"]
+    )
     assert list(told["of another key"]["problem"]["errors"]) == ["ciphertext"]
     assert told["altered"]["problem"] == told["of no version"]["problem"]
     assert told["altered"]["problem"]["code"] == "decryption_failed"
