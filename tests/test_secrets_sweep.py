@@ -272,6 +272,38 @@ def encrypt_and_decrypt(client: Client) -> None:
         plant.keep(f"random, {size} bytes", base64.b64decode(drawn))
 
 
+def encrypt_many_and_long(client: Client) -> None:
+    """Twice: the second time the lane answers by itself. Batches, then streams that leave memory for the spool."""
+    plant = client.plant
+    key = {"name": "sweep-many", "algorithm": "aes-256"}
+    key_id = client.send("POST", "/api/v1/keys", key, expect=201).json["id"]
+    batch = {"algorithm": "aes-256-gcm", "key_id": key_id}
+    for turn in ("cold", "hot"):
+        item = {
+            "data": b64(plant.octets(f"plaintext in a batch, {turn}")),
+            "aad": b64(plant.octets(f"aad in a batch, {turn}")),
+            "reference": plant.text(f"reference, {turn}"),
+        }
+        wrong = {"data": plant.text(f"plaintext in a batch, not base64, {turn}")}
+        done = client.send(
+            "POST", "/api/v1/encrypt/batch", {**batch, "items": [item, wrong]}, expect=200
+        ).json
+        sealed = {"ciphertext": done["results"][0]["ciphertext"], "aad": item["aad"]}
+        plant.keep(f"ciphertext in a batch, {turn}", sealed["ciphertext"])
+        other = {**sealed, "aad": b64(plant.octets(f"aad in a batch, wrong, {turn}"))}
+        client.send("POST", "/api/v1/decrypt/batch", {**batch, "items": [sealed, other]}, expect=200)
+    octets = {"Content_Type": "application/octet-stream", "X_AAD": b64(plant.octets("aad of a stream"))}
+    content = plant.octets("plaintext of a stream", 64) * 50_000
+    stream = client.send(
+        "POST", f"/api/v1/stream/encrypt?key_id={key_id}", content, expect=200, **octets
+    ).content
+    plant.keep("ciphertext of a stream", stream[200:300])
+    opened = client.send("POST", "/api/v1/stream/decrypt", stream, expect=200, **octets).content
+    assert opened == content
+    altered = stream[:-1] + bytes([stream[-1] ^ 1])
+    client.send("POST", "/api/v1/stream/decrypt", altered, expect=400, **octets)
+
+
 def fail_to_encrypt(client: Client) -> None:
     plant = client.plant
     key_id = client.send(
@@ -453,6 +485,7 @@ FLOWS = [
     show_bad_tokens,
     use_a_second_factor,
     encrypt_and_decrypt,
+    encrypt_many_and_long,
     fail_to_encrypt,
     use_the_admin,
     break_under_secrets,
