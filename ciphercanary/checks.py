@@ -58,7 +58,7 @@ def check_processes(**_kwargs: Any) -> Iterable[CheckMessage]:
         )
     if settings.CC_WORKERS > 1 and not settings.REDIS_URL:
         yield Warning(
-            "With several worker processes and no Redis, each process counts rate limits alone.",
+            "With several worker processes and no Redis, each counts addresses alone, and has its share of a budget only.",
             hint="Set REDIS_URL.",
             id="ciphercanary.W001",
         )
