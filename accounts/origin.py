@@ -18,7 +18,7 @@ class Origin:
     def anonymous(self, name: str = "") -> Actor:
         return Actor.anonymous(self.client_ip, self.user_agent, self.request_id, self.source, name)
 
-    def again(self, known: Actor) -> Actor:
+    def actor_like(self, known: Actor) -> Actor:
         """Somebody known from another request, acting from here."""
         return Actor(
             user_id=known.user_id,

@@ -89,7 +89,7 @@ def values_of(row: object, names: Sequence[str]) -> dict[str, object]:
 
 def _flat(row_values: Mapping[str, object], order: Sequence[str]) -> bytes:
     return canonical.encode_members(
-        {name: ENTRY_VERSION if name is _VERSION else _scalar(row_values[name]) for name in order}
+        {name: ENTRY_VERSION if name == _VERSION else _scalar(row_values[name]) for name in order}
     )
 
 

@@ -82,7 +82,7 @@ class Run:
     def start(self, stack: ExitStack, folder: Path) -> None:
         """Start who is needed; the stack ends them."""
         ways = {
-            PRODUCT: lambda: product.running(LANE, folder / PRODUCT, "asgi"),
+            PRODUCT: lambda: product.running(LANE, folder / PRODUCT, "protocol"),
             DRF: lambda: product.running(DOOR, folder / DRF, "off"),
             NAIVE: lambda: naive.running(folder / NAIVE),
             BAO: lambda: openbao.running(folder / BAO),

@@ -103,7 +103,10 @@ class WsgiBridge:
         if handler is None or request is None:
             return None
         answer = await handler(request, body)
-        return None if answer is None else answer.for_asgi()
+        if answer is None:
+            return None
+        fast_lane.count("asgi", answer.status)
+        return answer.for_asgi()
 
     @contextmanager
     def _place(self) -> Iterator[None]:

@@ -8,16 +8,18 @@ the one that counts.
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from django.utils.csp import build_policy
+from prometheus_client import Counter
 
 from ciphercanary import errors, problems, request_ids
 from ciphercanary.addresses import client_address
 from ciphercanary.asgi_answers import Answer, Headers, Scope
+from ciphercanary.metrics import hot_answers_total
 
 _READ = frozenset(
     {
@@ -146,6 +148,16 @@ def _headers(
         (b"x-request-id", request_id.encode("latin-1")),
         *more,
     ]
+
+
+def count(way: str, status: int) -> None:
+    """An answer is about to leave, to a request that came from the ``parser`` or over ``asgi``."""
+    _counter(way, status).inc()
+
+
+@cache
+def _counter(way: str, status: int) -> Counter:
+    return hot_answers_total.labels(way=way, status=str(status))
 
 
 @lru_cache(1)

@@ -2,8 +2,8 @@
 
 Only what is simple takes it: a request of a hot route that arrived whole in one read, on a connection that stays
 open. Everything else, and whatever the lane leaves to Django, goes gunicorn's own way from where it stands, with
-its limits and time-outs. So this module knows gunicorn from inside, and holds for the version that is locked; with
-``CC_LANE=asgi`` the hot routes are served without it.
+its limits and time-outs. With ``CC_LANE=asgi`` no request takes it. This module knows gunicorn from inside, and holds
+for the one version that is allowed.
 
 It also ends what gunicorn lets live: connections that never send a head, or more of them than there may be.
 """
@@ -185,6 +185,7 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             self.worker.alive = False
         closing = b"" if self.worker.alive else b"Connection: close\r\n"
         head = answer.head() + protocol._CACHED_SERVER_HEADER + protocol._get_cached_date_header() + closing  # noqa: SLF001 - as gunicorn's own answers
+        fast_lane.count("parser", answer.status)
         self._safe_write(head + b"\r\n" + answer.body)
 
     def _await_next(self) -> None:

@@ -14,6 +14,9 @@ encryption_duration_seconds = Histogram(
 active_keys_total = Gauge(
     "active_keys_total", "Keys that may protect data now.", multiprocess_mode="mostrecent"
 )
+hot_answers_total = Counter(
+    "hot_answers_total", "Answers of the fast lane, by the way their requests came.", ["way", "status"]
+)
 throttled_total = Counter("throttled_total", "Requests refused by a rate limit.", ["scope"])
 audit_alarms_total = Counter(
     "audit_alarms_total", "Signs of an altered audit log that the sequencer has found.", ["kind"]

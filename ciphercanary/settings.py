@@ -126,8 +126,8 @@ CC_JOB_LEASE_SECONDS = env.number("CC_JOB_LEASE_SECONDS", 20)
 CC_EXPORT_HOURS = env.number("CC_EXPORT_HOURS", 24)
 
 # --- database
-# A thread holds one connection, and the leases of all jobs are renewed through one: more would never be used.
-CC_DB_POOL_MAX = env.number("CC_DB_POOL_MAX", max(CC_THREADS, CC_JOB_THREADS) + 2)
+# Besides: 4 threads that read for the lane, 4 for streams, the writer of records, the leases of jobs.
+CC_DB_POOL_MAX = env.number("CC_DB_POOL_MAX", max(CC_THREADS, CC_JOB_THREADS) + 10)
 DATABASES = {"default": env.db_url("DATABASE_URL", f"sqlite:///{CC_HOME}/db.sqlite3")}
 _database = DATABASES["default"]
 _database["ATOMIC_REQUESTS"] = False

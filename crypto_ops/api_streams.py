@@ -21,11 +21,11 @@ from ciphercanary.http import ContextRequest, in_context
 from ciphercanary.problems import ProtocolError
 from ciphercanary.rest import ApiView, Rule, StrictSerializer
 from crypto_ops import actions
+from crypto_ops.limits import MAX_HEADER_AAD_BYTES
 from crypto_ops.streams import Decryption, Encryption, Stream
 
 OCTETS: Final = "application/octet-stream"
 AAD_HEADER: Final = "X-AAD"
-MAX_AAD_BYTES: Final = 4096  # a header line has at most 8,190
 # In the WSGI environment, where no header gets such a name: a list for the stream, from whoever will end it.
 TAKES_STREAM: Final = "ciphercanary.takes_stream"
 
@@ -35,7 +35,7 @@ _SCHEMA: Final[Mapping[str, Any]] = {
 }
 _AAD_PARAMETER: Final = OpenApiParameter(
     AAD_HEADER,
-    {"type": "string", "contentEncoding": "base64", "maxLength": (MAX_AAD_BYTES + 2) // 3 * 4},
+    {"type": "string", "contentEncoding": "base64", "maxLength": (MAX_HEADER_AAD_BYTES + 2) // 3 * 4},
     OpenApiParameter.HEADER,
 )
 
@@ -88,7 +88,7 @@ class StreamView(ApiView[Principal]):
         """The aad in the headers, once it is clear that the body is of the right kind. Raises Invalid."""
         require_octets(in_context(self.request))
         sent = self.request.headers.get(AAD_HEADER, "")
-        return decode_base64(sent, field=AAD_HEADER, max_bytes=MAX_AAD_BYTES)
+        return decode_base64(sent, field=AAD_HEADER, max_bytes=MAX_HEADER_AAD_BYTES)
 
 
 class EncryptStreamView(StreamView):

@@ -6,6 +6,7 @@ from uuid import UUID
 from accounts.principals import Principal
 from audit.events import Actor
 from audit.stamps import EpochStamp
+from ciphercanary import throttle
 from ciphercanary.crypto.aead import Cipher
 from ciphercanary.crypto.algorithms import Mode
 from keys import keyring
@@ -19,6 +20,10 @@ class NotHeld(Exception):
         super().__init__(missing)
         self.missing = missing
         self.load = load
+
+
+class NotPlain(Exception):
+    """What it costs to decide this is not known before: it is no work for an event loop."""
 
 
 class Attempt:
@@ -36,6 +41,10 @@ class Attempt:
 
     def find_default(self, algorithm: str) -> KeyEntry:
         return self._use(keyring.find_default(self.principal, algorithm))
+
+    def charge(self, trials: int) -> None:
+        """Charge the principal for trying so many versions more than one. Raises Throttled."""
+        throttle.charge_principal(str(self.principal.user_id), cost=trials)
 
     def cipher(self, version: VersionEntry, mode: Mode) -> Cipher:
         """Raises UnsupportedAlgorithm where the key may not use the mode; UnwrapFailed."""
@@ -56,7 +65,10 @@ class Attempt:
 
 
 class HeldAttempt(Attempt):
-    """Asks memory alone, as an event loop must. Raises NotHeld where the database would be needed."""
+    """Asks memory alone, as an event loop must. Raises NotHeld where the database would be needed, and NotPlain."""
+
+    def charge(self, trials: int) -> None:
+        raise NotPlain(trials)
 
     def find(self, key_id: UUID) -> KeyEntry:
         entry = keyring.find_held(key_id, self.principal)

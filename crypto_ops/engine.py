@@ -13,7 +13,6 @@ from typing import Final
 from accounts.principals import Principal
 from audit.events import Event
 from audit.writer import Decision
-from ciphercanary import throttle
 from ciphercanary.clock import process_now
 from ciphercanary.crypto.algorithms import MODES, Mode
 from ciphercanary.crypto.envelope import Envelope
@@ -100,7 +99,7 @@ def decide_decryption(request: DecryptRequest, attempt: Attempt) -> Decision[Dec
     entry = attempt.find(request.key_id)
     candidates = _candidates(request, entry, process_now())
     if len(candidates) > 1:
-        throttle.charge_principal(str(attempt.principal.user_id), cost=len(candidates) - 1)
+        attempt.charge(len(candidates) - 1)
     version, plaintext = _open(request, entry, candidates, attempt)
     event = key_event(actions.MESSAGE_DECRYPTED, entry, version, len(plaintext), algorithm=request.mode.name)
     result = Decrypted(

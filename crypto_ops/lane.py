@@ -2,8 +2,8 @@
 
 It answers what is plain, held in memory, and allowed; what it does not hold it has read, once for all who wait
 for it. Everything else it leaves to the REST door (it answers None): a refusal or an error has one author, one
-text and one record, and the two doors cannot drift apart in them. Only its rate limit it speaks itself, for a
-flood is no load for Django.
+text and one record, and the two doors cannot drift apart in them. Two refusals it speaks itself: a spent budget, for
+a flood is no load for Django, and a record that could not be written, for nothing may be tried twice.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.tokens import authenticate_bearer
 from audit import loop_writer, refusals
-from audit.errors import StaleDecision
+from audit.errors import AuditUnavailable, StaleDecision
 from audit.events import Actor, Event, Outcome
 from audit.writer import Decision
 from ciphercanary import fast_lane, throttle
@@ -32,7 +32,7 @@ from ciphercanary.crypto.algorithms import Mode
 from ciphercanary.errors import DomainError, Throttled, Unavailable
 from ciphercanary.fast_lane import HotAnswer, HotHandler, HotRequest, HotRoutes
 from crypto_ops import actions, batches, engine, wire
-from crypto_ops.attempts import Attempt, HeldAttempt, NotHeld
+from crypto_ops.attempts import Attempt, HeldAttempt, NotHeld, NotPlain
 from crypto_ops.batches import DecryptBatch, EncryptBatch
 from crypto_ops.measurement import observe_success
 from keys import keyring
@@ -40,11 +40,12 @@ from keys import keyring
 logger = logging.getLogger(__name__)
 
 ATTEMPTS: Final = 5
+MAX_LOADS: Final = 64  # of what one decision needs: a batch may name many versions
 LOADERS: Final = 4  # threads that read what is not held
 MAX_LOADING: Final = 256
 
-# Whatever goes wrong before the record is sent, Django is asked instead; it knows every word for it.
-_LEFT_TO_DJANGO = (DomainError, wire.Ambiguous, msgspec.MsgspecError, UnicodeDecodeError)
+# Whatever is in the way of a decision, Django is asked instead; it knows every word for it.
+_LEFT_TO_DJANGO = (DomainError, NotPlain, wire.IncompleteForm, msgspec.MsgspecError, UnicodeDecodeError)
 
 
 class Request(Protocol):
@@ -64,7 +65,7 @@ class HotRoute[M: wire.Message, Q: Request, R]:
     count: Callable[[Q], int] = lambda _: 1
 
     def handler(self) -> HotHandler:
-        """For ``ciphercanary.bridge``."""
+        """For ``ciphercanary.lane_worker`` and ``ciphercanary.bridge``."""
         decoder = msgspec.json.Decoder(self.message)
 
         async def answer(hot: HotRequest, body: bytes) -> HotAnswer | None:
@@ -88,24 +89,30 @@ class HotRoute[M: wire.Message, Q: Request, R]:
         try:
             throttle.charge_principal(name)
         except Throttled as error:
-            return await _refuse(error, self.action, name, origin.again(principal.actor))
+            return await _refuse(error, self.action, Outcome.DENIED, name, origin.actor_like(principal.actor))
         began = time.perf_counter()
         try:
             result = await self._perform(hot.token, origin, principal, request)
-        except DomainError:
+        except AuditUnavailable as error:
+            # Perhaps it is on record. Were Django asked, it could be there twice.
+            return await _refuse(error, self.action, Outcome.ERROR, name, origin.actor_like(principal.actor))
+        except (DomainError, NotPlain):
             throttle.refund_principal(name)  # Django charges it again
             raise
         observe_success(request.mode, time.perf_counter() - began, self.count(request))
-        return fast_lane.answer(self.write(result, message), hot.request_id, *_limits(name))
+        return fast_lane.answer(self.write(result, message), hot.request_id, *_rate_limit_headers(name))
 
     async def _perform(self, token: str, origin: Origin, principal: Principal, request: Q) -> R:
-        actor = origin.again(principal.actor)
-        for _ in range(ATTEMPTS):
+        actor = origin.actor_like(principal.actor)
+        attempts, loads = ATTEMPTS, MAX_LOADS
+        while attempts and loads:
             try:
                 return await loop_writer.submit(self.decide(request, HeldAttempt(principal, actor)))
             except NotHeld as absent:
+                loads -= 1
                 await _load(absent.missing, absent.load)
             except StaleDecision as stale:
+                attempts -= 1
                 keyring.forget(stale.entities)
                 verified_tokens.forget(token)
                 principal = await _find_principal(token, origin)
@@ -146,18 +153,22 @@ _loading: Final[dict[Hashable, "asyncio.Future[None]"]] = {}
 _loaders: Final = ThreadPoolExecutor(LOADERS, thread_name_prefix="lane-loader")
 
 
-def _limits(name: str, retry_after: int | None = None) -> list[tuple[bytes, bytes]]:
+def _rate_limit_headers(name: str, retry_after: int | None = None) -> list[tuple[bytes, bytes]]:
     told = throttle.headers(name, retry_after)
-    return [(name.lower().encode(), value.encode()) for name, value in told]
+    return [(header.lower().encode(), value.encode()) for header, value in told]
 
 
-async def _refuse(error: Throttled, action: str, name: str, actor: Actor) -> HotAnswer:
-    event = Event(action=action, outcome=Outcome.DENIED, code=error.code)
+async def _refuse(
+    error: Throttled | AuditUnavailable, action: str, outcome: Outcome, name: str, actor: Actor
+) -> HotAnswer:
+    event = Event(action=action, outcome=outcome, code=error.code)
     if refusals.count(event, actor):
         await asyncio.get_running_loop().run_in_executor(
             _loaders, _in_thread, lambda: refusals.write(event, actor)
         )
-    return fast_lane.problem(error, actor.request_id, *_limits(name, error.retry_after))
+    return fast_lane.problem(
+        error, actor.request_id, *_rate_limit_headers(name, getattr(error, "retry_after", None))
+    )
 
 
 def _items_of(request: EncryptBatch | DecryptBatch) -> int:

@@ -1,8 +1,9 @@
-"""Limits of one message, the same at every door; larger ones are settings."""
+"""Limits of what is sent; larger ones are settings."""
 
 from typing import Final
 
 MAX_AAD_BYTES: Final = 64 * 1024
+MAX_HEADER_AAD_BYTES: Final = 4096  # of a stream, whose aad comes in a header line: 8,190 at most
 MAX_TAG_BYTES: Final = 64
 MAX_RANDOM_BYTES: Final = 65_536
 MAX_ITEMS: Final = 1000  # of a batch

@@ -118,7 +118,7 @@ def decrypt_request(message: Decrypt) -> DecryptRequest:
     aad = _aad(message.aad)
     if message.ciphertext is not UNSET:
         if message.key_version is not UNSET or any(part is not UNSET for part in parts):
-            raise Ambiguous
+            raise IncompleteForm
         return DecryptRequest.of_envelope(
             envelope.decode(message.ciphertext, max_length=settings.CC_MAX_BODY_BYTES), aad
         )
@@ -126,7 +126,7 @@ def decrypt_request(message: Decrypt) -> DecryptRequest:
     if (
         ciphertext is UNSET or iv is UNSET or tag is UNSET or key_id is UNSET or algorithm is UNSET
     ):  # spelt out: this is how a type checker learns it
-        raise Ambiguous
+        raise IncompleteForm
     return DecryptRequest(
         mode=find_mode(algorithm),
         key_id=key_id,
@@ -140,7 +140,7 @@ def decrypt_request(message: Decrypt) -> DecryptRequest:
     )
 
 
-class Ambiguous(Exception):
+class IncompleteForm(Exception):
     """Neither of the two forms of a ciphertext, or both."""
 
 
@@ -155,7 +155,7 @@ def encrypt_batch(message: EncryptBatch) -> batches.EncryptBatch:
 
 
 def decrypt_batch(message: DecryptBatch) -> batches.DecryptBatch:
-    """Raises UnsupportedAlgorithm, Ambiguous."""
+    """Raises UnsupportedAlgorithm, IncompleteForm."""
     mode = find_mode(message.algorithm)
     return batches.DecryptBatch(
         mode=mode,
@@ -175,15 +175,15 @@ def decrypt_batch(message: DecryptBatch) -> batches.DecryptBatch:
 
 
 def _parts_of(item: DecryptItem) -> items.Parts | None:
-    """None of an item that gives its ciphertext in one piece. Raises Ambiguous."""
+    """None of an item that gives its ciphertext in one piece. Raises IncompleteForm."""
     parts = (item.encrypted_data, item.iv, item.tag)
     if item.ciphertext is not UNSET:
         if item.key_version is not UNSET or any(part is not UNSET for part in parts):
-            raise Ambiguous
+            raise IncompleteForm
         return None
     encrypted_data, iv, tag = parts
     if encrypted_data is UNSET or iv is UNSET or tag is UNSET:
-        raise Ambiguous
+        raise IncompleteForm
     return encrypted_data, iv, tag
 
 

@@ -81,7 +81,7 @@ def root_of_trust(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def forget_everything() -> None:
     """What a process remembers of the database: a new test is a new process."""
-    from accounts import signing_keys  # noqa: PLC0415 - models need a set-up Django
+    from accounts import signing_keys, verified_tokens  # noqa: PLC0415 - models need a set-up Django
     from audit import numbering, refusals, writer  # noqa: PLC0415
     from ciphercanary import kek, system_keys, throttle  # noqa: PLC0415
     from keys import keyring  # noqa: PLC0415
@@ -95,6 +95,7 @@ def forget_everything() -> None:
     keyring.forget_all()
     forget_counters()
     signing_keys.forget()
+    verified_tokens.forget_all()
     throttle.forget()
     refusals.forget()  # or its timer would write into the database of a later test
     (settings.CC_HOME / "audit-head").unlink(missing_ok=True)  # it remembers the log of an earlier test

@@ -115,8 +115,10 @@ def test_postgresql_gone_is_503_and_it_is_found_again_by_itself(tmp_path, server
         key_id = new_key(product, token)
         assert encrypt(product, token, key_id).status == 200  # the keyring is warm
         postgresql.stop()
+        hot = encrypt(product, token, key_id)  # everything is held but its record
+        assert (hot.status, hot.code) == (503, "audit_unavailable")
+        assert_tells_nothing(hot, product)
         for answer in (
-            encrypt(product, token, key_id),
             product.send("GET", "/api/v1/keys", token=token),
             product.send("POST", "/auth/login", {"username": ADMIN, "password": PASSWORD}),
             product.send("POST", "/auth/refresh", {"refresh_token": "x"}),

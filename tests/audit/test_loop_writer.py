@@ -12,10 +12,12 @@ from audit.epoch import raise_epoch, read_stamp
 from audit.errors import AuditUnavailable, StaleDecision
 from audit.events import Actor, Event
 from audit.models import AuditLog
+from audit.services import record_alone
 from audit.writer import Deadline, Decision
 from ciphercanary.clock import database_now
 from ciphercanary.errors import Conflict
 from tests.audit.conftest import log_out_of_reach
+from tests.conftest import append_only_triggers_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -185,3 +187,15 @@ def test_more_than_may_wait_are_refused_at_once(monkeypatch):
             await loop_writer.close()
 
     asyncio.run(too_many())
+
+
+@on_postgresql
+def test_beyond_the_limit_of_the_lag_operations_are_refused(settings):
+    settings.CC_AUDIT_LAG_LIMIT = 10
+    entry = record_alone(Event(action="test.left.behind"), ACTOR)
+    with append_only_triggers_off():
+        AuditLog.objects.filter(pk=entry.pk).update(timestamp=database_now() - timedelta(seconds=11))
+    results = run(decision(1), decision(2))
+    assert [type(result) for result in results] == [AuditUnavailable, AuditUnavailable]
+    assert "sequenced" in results[0].detail
+    assert stored() == [""]
