@@ -55,9 +55,10 @@ class Numbering:
         self.writer, self.last = uuid.uuid4(), 0
 
     def advance(self, rows: int) -> None:
-        """So many rows have been committed."""
-        self.last += rows
-        note_committed(self.writer, self.last)
+        """So many rows have been committed. A writer is told of once he has written something."""
+        if rows:
+            self.last += rows
+            note_committed(self.writer, self.last)
 
 
 def note_committed(writer: uuid.UUID, wseq: int) -> None:

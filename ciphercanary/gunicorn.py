@@ -10,12 +10,14 @@ from gunicorn.workers.base import Worker
 from prometheus_client import multiprocess
 
 from ciphercanary import logs
+from ciphercanary.lane_worker import GRACE
 
 worker_class = "ciphercanary.lane_worker.LaneWorker"
 asgi_loop = "uvloop"
 # No control socket: nothing outside this process tree steers it, and the file system may be read-only.
 control_socket_disable = True
-graceful_timeout = 20
+# The worker waits for GRACE; its parent kills it later, so that what it has to tell at its end is told.
+graceful_timeout = GRACE + 5
 timeout = 60
 keepalive = settings.CC_KEEPALIVE_SECONDS
 worker_connections = settings.CC_MAX_CONNECTIONS

@@ -1,7 +1,6 @@
 """gunicorn's ASGI worker, with a short cut for hot routes: from the parser to the lane and back, without ASGI.
 
-Only what is simple takes it: a request of a hot route that arrived whole in one read, on a connection that stays
-open. Everything else, and whatever the lane leaves to Django, goes gunicorn's own way from where it stands, with
+Only what is simple takes it: a short request of a hot route, whole, on a connection that stays open. Everything else, and whatever the lane leaves to Django, goes gunicorn's own way from where it stands, with
 its limits and time-outs. With ``CC_LANE=asgi`` no request takes it. This module knows gunicorn from inside, and holds
 for the one version that is allowed.
 
@@ -19,9 +18,12 @@ from gunicorn.workers import gasgi
 from gunicorn.workers.gasgi import ASGIWorker
 
 from ciphercanary import fast_lane
+from ciphercanary.bridge import BODY_SECONDS
 from ciphercanary.fast_lane import HotAnswer, HotHandler, HotRequest
 
-MAX_HOT_BODY: Final = 64 * 1024  # bytes; what is larger does not arrive in one read
+GRACE: Final = 20  # seconds that requests in flight have to end
+MAX_HOT_BODY: Final = 64 * 1024  # bytes
+MAX_IN_PIECES: Final = 16 * 1024  # of a body that does not come with its head: what each connection may hold
 _HTTP_1_1: Final = (1, 1)
 
 
@@ -30,6 +32,7 @@ class LaneWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
+        self.cfg.set("graceful_timeout", GRACE)  # in this process only
         from ciphercanary.asgi import hot_routes  # noqa: PLC0415 - it sets Django up
 
         routes = hot_routes if settings.CC_LANE == "protocol" else {}
@@ -83,6 +86,7 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         self._chunks: list[bytes] = []
         self._is_whole = False
         self._answering: asyncio.Task[None] | None = None
+        self._waiting: asyncio.TimerHandle | None = None
         self._active_at = worker.loop.time()
         self._peer = ""
         self._callback_parser: Any = None
@@ -98,7 +102,7 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     def _keepalive_timeout(self) -> None:
         """A timer for each hot request would cost as much as its encryption: this one asks when it rings."""
-        idle = 0.0 if self._answering else self.worker.loop.time() - self._active_at
+        idle = 0.0 if self._answering or self._waiting else self.worker.loop.time() - self._active_at
         if idle < self._keepalive:
             self._keepalive_handle = self.worker.loop.call_later(
                 self._keepalive - idle, self._keepalive_timeout
@@ -150,6 +154,14 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         return goes_on
 
     def _begin(self, handler: HotHandler) -> None:
+        if not self._is_whole and self._parser.content_length <= MAX_IN_PIECES:
+            # Many clients send the head and a short body one after the other.
+            if self._waiting is None:
+                self._waiting = self.worker.loop.call_later(BODY_SECONDS, self._stop_waiting)
+            return
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
         request = self._read_head() if self._is_whole else None
         if request is None:
             self._leave_to_gunicorn()
@@ -160,6 +172,18 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         )
         if not task.done():
             self._answering = task
+
+    def _stop_waiting(self) -> None:
+        """Gunicorn's way ends in an answer to whoever is too slow."""
+        self._waiting = None
+        if not self._closed and self._handler is not None and not self._is_whole:
+            self._leave_to_gunicorn()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+        super().connection_lost(exc)
 
     def _read_head(self) -> HotRequest | None:
         parser = self._parser

@@ -15,6 +15,7 @@ from django.http import HttpResponse
 
 from ciphercanary.asgi_answers import Headers, Receive, Scope, Send
 from ciphercanary.bridge import ClientGone
+from ciphercanary.crypto.stream import sealed_size
 from ciphercanary.problems import body_too_large
 from crypto_ops.api_streams import StreamAnswer
 from crypto_ops.spool import Spool
@@ -33,6 +34,9 @@ class Exchange:
         self._receive = receive
         self.scope = scope
         self.send = send
+        # What was encrypted within the limit is decrypted within it.
+        plain = settings.CC_MAX_STREAM_BYTES
+        self._limit = sealed_size(plain) if scope["path"].endswith("/decrypt") else plain
         self._received = 0
         self._is_complete = False  # whether the body is
         self._patience = asyncio.timeout(None)
@@ -54,7 +58,7 @@ class Exchange:
         """None at the end of the body. Raises ProtocolError beyond ``CC_MAX_STREAM_BYTES``, ClientGone."""
         if self._is_complete:
             return None
-        limit = settings.CC_MAX_STREAM_BYTES
+        limit = self._limit
         if (self.body_size or 0) > limit:
             raise body_too_large(limit)
         message = await self._receive()

@@ -215,3 +215,14 @@ def test_the_last_number_of_each_writer_is_noted_for_the_heartbeat():
 
     entry = AuditLog.objects.order_by("id").last()
     assert numbering.take_tails() == {uuid.UUID(str(entry.writer)): 3}
+
+
+def test_a_writer_that_has_written_nothing_is_not_told_of():
+    """Or a heartbeat would name a row that nobody is to find."""
+    numbering.take_tails()
+    with transaction.atomic():
+        stamp = read_stamp("key:changed")
+        raise_epoch("key:changed")
+    with pytest.raises(StaleDecision):
+        writer.commit(decision(1, stamps=(stamp,)))
+    assert numbering.take_tails() == {}
