@@ -140,8 +140,9 @@ class _LoopWriter:
             renew(old, dict(_pairs_of(found)), epoch)
         rows = batch.decide(epoch, now)
         if rows:
+            arrays = arrays_of(rows)
             batch.stage = Stage.COMMITTING
-            await session.run((b"insert", arrays_of(rows)), _COMMIT)
+            await session.run((b"insert", arrays), _COMMIT)
         else:
             await session.run(_ROLLBACK)
         self._numbering.advance(len(rows))

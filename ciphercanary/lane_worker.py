@@ -48,8 +48,8 @@ class PatientParser:
     """gunicorn's parser, which keeps all that comes behind a complete request.
 
     By itself it keeps 64 KiB, and gunicorn then closes the connection. Here it is fed in pieces of that size, and no
-    further than to the end of a request; how much can wait here is bounded by one read of the event loop, after
-    which the connection pauses reading.
+    further than to the end of a request. While anything waits here the connection reads no more: that is what
+    bounds it, to two reads of the event loop.
     """
 
     PIECE: Final = 64 * 1024  # bytes
@@ -66,6 +66,11 @@ class PatientParser:
                 return
             self._parser.feed(data[start : start + self.PIECE])
 
+    @property
+    def has_more(self) -> bool:
+        """Whether something waits behind a complete request."""
+        return bool(self._parser.is_complete and (self._behind or self._parser.remaining()))
+
     def remaining(self) -> bytes:
         return bytes(self._parser.remaining()) + self._behind
 
@@ -78,13 +83,15 @@ class PatientParser:
 
 
 class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
-    """One connection. ``_handler`` is set from the head of a hot request until its answer has left."""
+    """One connection. ``_handler`` is set from the head of a hot request until the next may begin."""
 
     def __init__(self, worker: LaneWorker) -> None:
         super().__init__(worker)
         self._handler: HotHandler | None = None
         self._chunks: list[bytes] = []
         self._is_whole = False
+        self._is_begun = False  # a request is answered once, whatever arrives behind it meanwhile
+        self._is_deciding = False
         self._answering: asyncio.Task[None] | None = None
         self._waiting: asyncio.TimerHandle | None = None
         self._active_at = worker.loop.time()
@@ -102,7 +109,7 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     def _keepalive_timeout(self) -> None:
         """A timer for each hot request would cost as much as its encryption: this one asks when it rings."""
-        idle = 0.0 if self._answering or self._waiting else self.worker.loop.time() - self._active_at
+        idle = 0.0 if self._is_deciding or self._waiting else self.worker.loop.time() - self._active_at
         if idle < self._keepalive:
             self._keepalive_handle = self.worker.loop.call_later(
                 self._keepalive - idle, self._keepalive_timeout
@@ -145,13 +152,21 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         if not self._callback_parser.is_complete:
             super()._maybe_resume_reading()
 
+    def _resume_reading(self) -> None:
+        """Gunicorn calls it before it takes what waits behind an answered request: with more of that it would grow."""
+        if not self._callback_parser.has_more:
+            super()._resume_reading()
+
     def _feed_callback_parser(self, data: bytes) -> bool:
-        if self._answering:
+        if self._closed or not super()._feed_callback_parser(data):
+            return False
+        if self._callback_parser.has_more:
             self._pause_reading()
-        goes_on = bool(super()._feed_callback_parser(data))
-        if goes_on and self._handler is not None and self._answering is None:
+        else:
+            self._maybe_resume_reading()
+        if self._handler is not None and not self._is_begun:
             self._begin(self._handler)
-        return goes_on
+        return True
 
     def _begin(self, handler: HotHandler) -> None:
         if not self._is_whole and self._parser.content_length <= MAX_IN_PIECES:
@@ -166,6 +181,7 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         if request is None:
             self._leave_to_gunicorn()
             return
+        self._is_begun = self._is_deciding = True
         # Eager: what the lane can decide at once needs no turn of the event loop.
         task = asyncio.Task(
             self._answer(handler, request, b"".join(self._chunks)), loop=self.worker.loop, eager_start=True
@@ -183,6 +199,8 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
+        if self._answering is not None and not self._is_deciding:
+            self._answering.cancel()  # it waits for somebody to read its answer
         super().connection_lost(exc)
 
     def _read_head(self) -> HotRequest | None:
@@ -192,16 +210,18 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     async def _answer(self, handler: HotHandler, request: HotRequest, body: bytes) -> None:
         answer = await handler(request, body)
-        self._answering = None
+        self._is_deciding = False
         if self._closed:
             return
         if answer is None:
             self._leave_to_gunicorn()
             return
         self._write(answer)
+        self._active_at = self.worker.loop.time()
         if self._flow_control.write_paused:
             await self._flow_control.drain()
-        self._await_next()
+        if not self._closed:
+            self._await_next()
 
     def _write(self, answer: HotAnswer) -> None:
         self.worker.nr += 1
@@ -214,24 +234,26 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     def _await_next(self) -> None:
         """As gunicorn does after an answer."""
-        self._handler, self._is_whole = None, False
+        self._handler, self._answering = None, None
+        self._is_whole = self._is_begun = False
         self._chunks.clear()
-        self._active_at = self.worker.loop.time()
-        parser = self._callback_parser
         if not self.worker.alive:
             self._close_transport()
             self._request_ready.set()
             return
-        early = parser.remaining()
-        parser.reset()
-        self._resume_reading()
+        early = self._callback_parser.remaining()
+        self._callback_parser.reset()
         if early:
-            self._feed_callback_parser(early)
+            # Not from here: an answer at once, and one behind it, would nest as deep as requests are sent.
+            self.worker.loop.call_soon(self._feed_callback_parser, early)
+        else:
+            self._resume_reading()
 
     def _leave_to_gunicorn(self) -> None:
         """Give it what the parser has told so far. Its connection loop was waiting all the time."""
-        self._handler, is_whole = None, self._is_whole
-        self._is_whole = False
+        is_whole = self._is_whole
+        self._handler, self._answering = None, None
+        self._is_whole = self._is_begun = False
         try:
             super()._on_headers_complete()
         except ParseException as error:

@@ -7,12 +7,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principals import Principal
+from ciphercanary import throttle
 from ciphercanary.crypto.aead import Sealed
 from ciphercanary.crypto.algorithms import KEY_ALGORITHMS, MODES
 from ciphercanary.crypto.encoding import encode_base64
 from ciphercanary.rest import AUTHENTICATED, ApiView, Rule
 from crypto_ops import actions, batches, engine, items, serializers, services
 from crypto_ops.batches import DecryptBatch, EncryptBatch
+from crypto_ops.limits import cost_of
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
 
 
@@ -48,6 +50,7 @@ class EncryptBatchView(ApiView[Principal]):
     @extend_schema(request=serializers.EncryptBatchSerializer, responses=serializers.EncryptedBatchSerializer)
     def post(self, _request: Request) -> Response:
         attrs = self.read(serializers.EncryptBatchSerializer)
+        _charge_the_rest(self.principal, len(attrs["items"]))
         wanted = EncryptBatch(
             mode=attrs["mode"],
             items=[items.message_of(item["data"], item.get("aad", "")) for item in attrs["items"]],
@@ -66,6 +69,7 @@ class DecryptBatchView(ApiView[Principal]):
     @extend_schema(request=serializers.DecryptBatchSerializer, responses=serializers.DecryptedBatchSerializer)
     def post(self, _request: Request) -> Response:
         attrs = self.read(serializers.DecryptBatchSerializer)
+        _charge_the_rest(self.principal, len(attrs["items"]))
         wanted = _decrypt_batch(attrs)
         self.concern("key", str(wanted.key_id))
         return Response(items.answer_of(batches.decrypt_batch(wanted, self.principal), _references(attrs)))
@@ -159,6 +163,12 @@ def _decrypt_batch(attrs: dict[str, Any]) -> DecryptBatch:
             for item in attrs["items"]
         ],
     )
+
+
+def _charge_the_rest(principal: Principal, messages: int) -> None:
+    """The view has charged one request. Raises Throttled."""
+    if (more := cost_of(messages) - 1) > 0:
+        throttle.charge_principal(str(principal.user_id), more)
 
 
 def _references(attrs: dict[str, Any]) -> list[str | None]:

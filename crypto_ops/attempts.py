@@ -91,4 +91,4 @@ class HeldAttempt(Attempt):
 
     def reserve(self, version: VersionEntry, mode: Mode, count: int = 1) -> None:
         if not version.reserve_held_invocations(mode, count):
-            raise NotHeld(version, lambda: version.reserve_invocations(mode, count))
+            raise NotHeld(version, lambda: version.prepare_invocations(mode, count))

@@ -34,6 +34,7 @@ from ciphercanary.fast_lane import HotAnswer, HotHandler, HotRequest, HotRoutes
 from crypto_ops import actions, batches, engine, wire
 from crypto_ops.attempts import Attempt, HeldAttempt, NotHeld, NotPlain
 from crypto_ops.batches import DecryptBatch, EncryptBatch
+from crypto_ops.limits import cost_of
 from crypto_ops.measurement import observe_success
 from keys import keyring
 
@@ -70,10 +71,13 @@ class HotRoute[M: wire.Message, Q: Request, R]:
 
         async def answer(hot: HotRequest, body: bytes) -> HotAnswer | None:
             try:
+                origin = Origin(client_ip=hot.client_ip, user_agent=hot.user_agent, request_id=hot.request_id)
+                # First: a body costs time, and whoever sends it is to be known.
+                principal = await _find_principal(hot.token, origin)
                 message = decoder.decode(body)
                 if not wire.is_unambiguous(body, message):
                     return None
-                return await self._answer(hot, message, self.request(message))
+                return await self._answer(hot.token, origin, principal, message)
             except _LEFT_TO_DJANGO:
                 return None
             except Exception:
@@ -82,25 +86,25 @@ class HotRoute[M: wire.Message, Q: Request, R]:
 
         return answer
 
-    async def _answer(self, hot: HotRequest, message: M, request: Q) -> HotAnswer:
-        origin = Origin(client_ip=hot.client_ip, user_agent=hot.user_agent, request_id=hot.request_id)
-        principal = await _find_principal(hot.token, origin)
-        name = str(principal.user_id)
+    async def _answer(self, token: str, origin: Origin, principal: Principal, message: M) -> HotAnswer:
+        request = self.request(message)
+        count = self.count(request)
+        name, cost = str(principal.user_id), cost_of(count)
         try:
-            throttle.charge_principal(name)
+            throttle.charge_principal(name, cost)
         except Throttled as error:
             return await _refuse(error, self.action, Outcome.DENIED, name, origin.actor_like(principal.actor))
         began = time.perf_counter()
         try:
-            result = await self._perform(hot.token, origin, principal, request)
+            result = await self._perform(token, origin, principal, request)
         except AuditUnavailable as error:
             # Perhaps it is on record. Were Django asked, it could be there twice.
             return await _refuse(error, self.action, Outcome.ERROR, name, origin.actor_like(principal.actor))
         except (DomainError, NotPlain):
-            throttle.refund_principal(name)  # Django charges it again
+            throttle.refund_principal(name, cost)  # Django charges it again
             raise
-        observe_success(request.mode, time.perf_counter() - began, self.count(request))
-        return fast_lane.answer(self.write(result, message), hot.request_id, *_rate_limit_headers(name))
+        observe_success(request.mode, time.perf_counter() - began, count)
+        return fast_lane.answer(self.write(result, message), origin.request_id, *_rate_limit_headers(name))
 
     async def _perform(self, token: str, origin: Origin, principal: Principal, request: Q) -> R:
         actor = origin.actor_like(principal.actor)

@@ -8,3 +8,9 @@ MAX_TAG_BYTES: Final = 64
 MAX_RANDOM_BYTES: Final = 65_536
 MAX_ITEMS: Final = 1000  # of a batch
 MAX_REFERENCE: Final = 100  # characters
+MESSAGES_A_REQUEST: Final = 100  # of a batch, as a rate limit counts them
+
+
+def cost_of(messages: int) -> int:
+    """How many requests a batch of so many messages counts as."""
+    return -(-messages // MESSAGES_A_REQUEST)

@@ -53,13 +53,17 @@ class StreamDoor:
         if self._in_flight >= MAX_STREAMS:
             await _refuse_unseen(scope, send, OVERLOADED)
             return
+        exchange = Exchange(self._pool, scope, receive, send)
         self._in_flight += 1
         try:
-            await self._serve(Exchange(self._pool, scope, receive, send))
+            is_refused = await self._serve(exchange)
         finally:
             self._in_flight -= 1
+        if is_refused:  # whoever may not use a place does not keep it while he reads why
+            await exchange.linger()
 
-    async def _serve(self, exchange: Exchange) -> None:
+    async def _serve(self, exchange: Exchange) -> bool:
+        """Whether it was refused before anything of it began."""
         begun: list[Stream] = []
         try:
             answer = await exchange.in_thread(self._ask, exchange.scope, begun)
@@ -67,10 +71,10 @@ class StreamDoor:
                 await _carry(exchange, answer)
             else:
                 await exchange.answer(answer)
-                await exchange.linger()
         finally:
             for stream in begun:  # already ended, but for one that Django began and then did not hand out
                 stream.end(StreamCut())
+        return not isinstance(answer, StreamAnswer)
 
     def _ask(self, scope: Scope, begun: list[Stream]) -> HttpResponse:
         """Django's answer to the head of the request; no StreamAnswer where something speaks against one."""

@@ -68,6 +68,11 @@ class VersionEntry(Confidential):
         if mode.invocation_limit is not None:
             counter_of(self._id).take(mode.invocation_limit, count)
 
+    def prepare_invocations(self, mode: Mode, count: int) -> None:
+        """Have so many reserved, for ``reserve_held_invocations``. Raises UsageLimitReached."""
+        if mode.invocation_limit is not None:
+            counter_of(self._id).prepare(mode.invocation_limit, count)
+
     def reserve_held_invocations(self, mode: Mode, count: int) -> bool:
         """The same from what this process has reserved before; False where the database would have to be asked."""
         limit = mode.invocation_limit

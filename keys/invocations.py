@@ -6,7 +6,8 @@ memory. What it has not used when it ends is lost: lost invocations cost nothing
 
 import logging
 from collections import OrderedDict
-from threading import Lock, Thread
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Final
 from uuid import UUID
 
@@ -22,6 +23,10 @@ LOW: Final = 2**14  # left: more are reserved before they are missed
 FIRST_RESERVATION: Final = 2**16
 LARGEST_RESERVATION: Final = 2**20
 MAX_COUNTERS: Final = 100_000
+
+
+# One thread for all versions: an event loop asks for refills, and must not start as many threads as there are keys.
+_refills: Final = ThreadPoolExecutor(1, thread_name_prefix="invocations")
 
 
 class InvocationCounter:
@@ -47,10 +52,16 @@ class InvocationCounter:
     def take_held(self, limit: int, count: int = 1) -> bool:
         """Use what is reserved already; False where too few are. Few left are made more, in another thread."""
         taken = self._take(count)
-        if self._left < LOW and not self._is_refilling:
+        if taken and self._left < LOW and not self._is_refilling:
             self._is_refilling = True
-            Thread(target=self._refill, args=[limit], name="invocations", daemon=True).start()
+            _refills.submit(self._refill, limit)
         return taken
+
+    def prepare(self, limit: int, count: int) -> None:
+        """Have ``count`` of them reserved, for ``take_held``. Raises UsageLimitReached."""
+        with self._reserving:
+            if self._left < count:
+                self._reserve(limit, count)
 
     def _take(self, count: int) -> bool:
         with self._lock:

@@ -63,13 +63,13 @@ class Doors:
         )
 
     def answers_of_the_lane(self, *, is_short):
-        """By the way that is to be tried; long requests take the other."""
+        """By the way that is to be tried; one that is not short may take either."""
+        ways = ["parser", "asgi"]
+        if is_short:
+            ways = ["parser"] if self.product.environment["CC_LANE"] == "protocol" else ["asgi"]
         told = self.product.send("GET", "/metrics").content.decode()
-        way = "parser" if is_short and self.product.environment["CC_LANE"] == "protocol" else "asgi"
-        lines = [line for line in told.splitlines() if line.startswith("hot_answers_total{")]
-        return sum(
-            float(line.split()[-1]) for line in lines if 'status="200"' in line and f'way="{way}"' in line
-        )
+        counted = [line for line in told.splitlines() if line.startswith('hot_answers_total{status="200"')]
+        return sum(float(line.split()[-1]) for line in counted if any(f'way="{way}"' in line for way in ways))
 
     def requests_of_django(self):
         told = self.product.send("GET", "/metrics").content.decode()
