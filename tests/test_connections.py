@@ -2,8 +2,10 @@
 
 import json
 import socket
+import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
@@ -194,3 +196,79 @@ def test_more_connections_than_allowed_are_closed_at_once(served):
         assert stack.enter_context(served.connect()).is_closed()
         clients[0].send(served.request())
         assert clients[0].answer()[0] == 200
+
+
+def test_who_does_not_read_is_answered_each_request_once_and_in_its_order(served):
+    """What arrives while an answer waits to be read must not begin its request again."""
+    names = [f"unread-{number}" for number in range(300)]
+    requests = b"".join(served.request(size=9_000, name=name) for name in names)
+    with served.connect() as client:
+        client.connection.settimeout(None)
+        sender = threading.Thread(target=send_in_crumbs, args=[client, requests])
+        sender.start()
+        time.sleep(0.3)  # answers pile up: several times what the system holds of them
+        answers = [client.answer() for _ in names]
+        sender.join()
+    assert [headers["x-request-id"] for _, headers, _ in answers] == names
+    assert {status for status, _, _ in answers} == {200}
+
+
+def send_in_crumbs(client, requests):
+    for begin in range(0, len(requests), 50_000):
+        client.send(requests[begin : begin + 1])
+        client.send(requests[begin + 1 : begin + 50_000])
+
+
+@pytest.fixture(scope="module")
+def spent(tmp_path_factory):
+    """A server whose one user has no budget left: it answers at once."""
+    with Product(tmp_path_factory.mktemp("spent"), CC_THROTTLE_PRINCIPAL="20/day") as product:
+        served = Served(product)
+        with served.connect() as client:
+            for _ in range(30):
+                client.send(served.request())
+                if client.answer()[0] == 429:
+                    break
+        yield served
+
+
+def test_answers_at_once_do_not_nest(spent):
+    names = [f"at-once-{number}" for number in range(4000)]
+    requests = b"".join(spent.request(name=name) for name in names)
+    before = memory_of(spent.product)
+    with spent.connect() as client:
+        sender = threading.Thread(target=client.send, args=[requests])
+        sender.start()
+        answers = [client.answer() for _ in names]
+        sender.join()
+    assert [headers["x-request-id"] for _, headers, _ in answers] == names
+    assert {status for status, _, _ in answers} == {429}
+    assert memory_of(spent.product) - before < 30
+
+
+def test_who_sends_without_reading_does_not_fill_the_memory(spent):
+    requests = spent.request().replace(spent.token.encode(), b"x") * 500
+    before = memory_of(spent.product)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(spent.connect()) for _ in range(10)]
+        for client in clients:
+            client.connection.setblocking(False)
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            for client in clients:
+                with suppress(OSError):
+                    client.connection.send(requests)
+            time.sleep(0.001)
+        assert memory_of(spent.product) - before < 60
+    assert spent.product.send("GET", "/livez").status == 200
+
+
+def memory_of(product):
+    """Resident, of all web workers, in MiB."""
+    sizes = [
+        line.split()[1]
+        for worker in product.processes_of("gunicorn")
+        for line in Path(f"/proc/{worker}/status").read_text().splitlines()
+        if line.startswith("VmRSS")
+    ]
+    return sum(map(int, sizes)) // 1024
