@@ -1,0 +1,169 @@
+"""The short cut from gunicorn's parser, with its real parsers and a transport that does as it is told."""
+
+import asyncio
+import logging
+from types import SimpleNamespace
+
+import pytest
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.config import Config
+
+from ciphercanary import fast_lane
+from ciphercanary.lane_worker import LaneProtocol
+
+ROUTE = (b"POST", b"/api/v1/encrypt")
+
+
+class Transport(asyncio.Transport):
+    def __init__(self):
+        super().__init__()
+        self.written, self.reads, self.closed = b"", True, False
+
+    def get_extra_info(self, name, default=None):
+        return ("192.0.2.1", 4711) if name in {"peername", "sockname"} else default
+
+    def write(self, data):
+        self.written += data
+
+    def set_write_buffer_limits(self, high=None, low=None):
+        pass
+
+    def pause_reading(self):
+        self.reads = False
+
+    def resume_reading(self):
+        self.reads = True
+
+    def close(self):
+        self.closed = True
+
+    def is_closing(self):
+        return self.closed
+
+
+class Connection:
+    """Hot requests are answered ``at_once`` or in a later turn of the loop; ``begun`` names those that were begun."""
+
+    def __init__(self, parser, *, at_once):
+        self.begun, self.at_once = [], at_once
+        ASGIProtocol._check_h1c_protocol_available()
+        config = Config()
+        config.set("http_parser", parser)
+        worker = SimpleNamespace(
+            cfg=config,
+            log=logging.getLogger("test"),
+            asgi=None,
+            loop=asyncio.get_running_loop(),
+            nr_conns=0,
+            worker_connections=9,
+            alive=True,
+            nr=0,
+            max_requests=10**9,
+            hot_routes={ROUTE: self.answer},
+        )
+        self.protocol, self.transport = LaneProtocol(worker), Transport()
+        self.protocol.connection_made(self.transport)
+
+    async def answer(self, request, _body):
+        self.begun.append(request.request_id)
+        if not self.at_once:
+            await asyncio.sleep(0)
+        return fast_lane.answer(b"{}", request.request_id)
+
+    async def receive(self, data):
+        self.protocol.data_received(data)
+        await asyncio.sleep(0.002)
+
+    async def settle(self):
+        for _ in range(200):
+            await asyncio.sleep(0.001)
+
+    @property
+    def answered(self):
+        lines = self.transport.written.decode().split("\r\n")
+        return [line.split(": ")[1] for line in lines if line.startswith("x-request-id")]
+
+
+def request(name, body=b"{}"):
+    return (
+        b"POST /api/v1/encrypt HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\n"
+        b"Content-Type: application/json\r\nContent-Length: %d\r\nX-Request-ID: %b\r\n\r\n%b"
+    ) % (len(body), name.encode(), body)
+
+
+@pytest.fixture(params=["fast", "python"])
+def parser(request):
+    if request.param == "fast":
+        pytest.importorskip("gunicorn_h1c")
+    return request.param
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_arrives_while_nobody_reads_begins_no_request_again(parser, at_once):
+    async def scene():
+        connection = Connection(parser, at_once=at_once)
+        connection.protocol.pause_writing()
+        await connection.receive(request("a"))
+        for byte in request("b")[:6]:
+            await connection.receive(bytes([byte]))
+        await connection.receive(request("b")[6:] + request("c"))
+        assert (connection.begun, connection.answered) == (["a"], ["a"])
+        assert not connection.transport.reads
+        connection.protocol.resume_writing()
+        await connection.settle()
+        assert connection.begun == connection.answered == ["a", "b", "c"]
+        assert connection.transport.reads
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_thousands_behind_each_other_do_not_nest(parser, at_once):
+    names = [f"n{number}" for number in range(3000)]
+
+    async def scene():
+        connection = Connection(parser, at_once=at_once)
+        blob = b"".join(map(request, names))
+        for begin in range(0, len(blob), 250_000):
+            await connection.receive(blob[begin : begin + 250_000])
+            while not connection.transport.reads:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.001)
+        await connection.settle()
+        assert connection.answered == names
+
+    asyncio.run(scene())
+
+
+def test_while_something_waits_nothing_more_is_read(parser):
+    async def scene():
+        connection = Connection(parser, at_once=False)
+        connection.protocol.data_received(request("a") + request("b")[:30])
+        assert not connection.transport.reads
+        await connection.settle()
+        assert connection.transport.reads, "the rest of b has to come"
+        await connection.receive(request("b")[30:])
+        await connection.settle()
+        assert connection.answered == ["a", "b"]
+
+    asyncio.run(scene())
+
+
+def test_the_c_parser_is_used_where_it_is_installed():
+    h1c = pytest.importorskip("gunicorn_h1c")
+
+    async def scene():
+        assert isinstance(Connection("auto", at_once=True).protocol._parser, h1c.H1CProtocol)
+
+    asyncio.run(scene())
+
+
+def test_a_body_behind_its_head_is_waited_for(parser):
+    async def scene():
+        connection = Connection(parser, at_once=True)
+        whole = request("a", b'{"data": "QQ=="}')
+        await connection.receive(whole[:-10])
+        assert connection.begun == []
+        await connection.receive(whole[-10:])
+        assert connection.answered == ["a"]
+
+    asyncio.run(scene())
