@@ -66,8 +66,14 @@ class ApiView[P: Caller](APIView):
     """A limit below ``CC_MAX_BODY_BYTES`` for endpoints that need less; 0 means none of its own."""
     rules: ClassVar[Mapping[str, Rule]] = {}
     concerns: ClassVar[tuple[str, str]] = ("", "")
-    default_response_headers: ClassVar[dict[str, str]] = {}  # Allow goes with 405, where it belongs
     _charged = ""  # the principal whose budget this request was counted against
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """DRF's, without Allow on every answer: it goes with 405, where it belongs."""
+        headers = dict(super().default_response_headers)
+        headers.pop("Allow", None)
+        return headers
 
     @property
     def principal(self) -> P:
