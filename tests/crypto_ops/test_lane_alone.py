@@ -1,0 +1,131 @@
+"""The lane in one event loop, without a server: what it answers by itself, and when it steps aside."""
+
+import asyncio
+import json
+
+import pytest
+
+from audit import loop_writer
+from ciphercanary.fast_lane import HotRequest
+from crypto_ops import lane
+from tests.audit.conftest import log_out_of_reach
+from tests.personas import b64
+
+DATA = b64(b"canary")
+
+
+def ask(bench, *requests, token=None):
+    """``(status, body)`` of each (operation, body), one after the other; None where the lane steps aside."""
+
+    async def play():
+        answers = []
+        try:
+            for operation, body in requests:
+                hot = HotRequest(
+                    token=token or bench.persona.api.token,
+                    client_ip="192.0.2.1",
+                    user_agent="t",
+                    request_id="r",
+                )
+                answer = await lane.ROUTES["POST", f"/api/v1/{operation}"](hot, json.dumps(body).encode())
+                answers.append(answer and (answer.status, json.loads(answer.body)))
+            return answers
+        finally:
+            await loop_writer.close()
+
+    return asyncio.run(play())
+
+
+def sealing(key, **fields):
+    return {"algorithm": "aes-256-gcm", "key_id": key["id"], "data": DATA, **fields}
+
+
+def test_it_reads_what_it_does_not_hold_and_answers(bench):
+    key = bench.key()
+    [(status, sealed)] = ask(bench, ("encrypt", sealing(key, aad=b64(b"row"))))
+    assert status == 200
+    parts = {
+        name: sealed[name] for name in ("encrypted_data", "iv", "tag", "key_id", "algorithm", "key_version")
+    }
+    whole = {"ciphertext": sealed["ciphertext"], "aad": b64(b"row")}
+    opened = ask(bench, ("decrypt", whole), ("decrypt", {**parts, "aad": b64(b"row")}))
+    assert [body["data"] for _, body in opened] == [DATA, DATA]
+
+
+def test_without_a_key_the_default_key_is_made(bench):
+    body = {"algorithm": "aes-256-gcm", "data": DATA}
+    (_, first), (_, second) = ask(bench, ("encrypt", body), ("encrypt", body))
+    assert first["key_id"] == second["key_id"]
+
+
+def test_batches_answer_item_by_item(bench):
+    batch = {"algorithm": "aes-256-gcm", "key_id": bench.key()["id"]}
+    items = [{"data": DATA, "reference": "a"}, {"data": "?"}]
+    [(_, sealed)] = ask(bench, ("encrypt/batch", {**batch, "items": items}))
+    good, bad = sealed["results"]
+    assert (good["reference"], bad["problem"]["code"]) == ("a", "invalid_request")
+    [(_, opened)] = ask(bench, ("decrypt/batch", {**batch, "items": [{"ciphertext": good["ciphertext"]}]}))
+    assert opened["results"] == [{"data": DATA}]
+    split = bench.encrypt(batch["key_id"]).json
+    parts = {name: split[name] for name in ("encrypted_data", "iv", "tag")}
+    [(_, opened)] = ask(bench, ("decrypt/batch", {**batch, "items": [parts]}))
+    assert "data" in opened["results"][0]
+
+
+def test_it_steps_aside_from_whatever_is_not_plain(bench):
+    key = bench.key()
+    sealed = bench.encrypt(key["id"]).json
+    parts = {name: sealed[name] for name in ("encrypted_data", "iv", "tag", "key_id", "algorithm")}
+    batch = {"algorithm": "aes-256-gcm", "key_id": key["id"]}
+    bench.act(key["id"], "rotate")
+    refused = [
+        ("encrypt", sealing(key, data="?")),
+        ("encrypt", sealing(key, unknown=1)),
+        ("encrypt", sealing(key, aad='"')),
+        ("decrypt", {"ciphertext": sealed["ciphertext"], "iv": "QQ=="}),
+        ("decrypt", {"iv": "QQ=="}),
+        ("decrypt", {"ciphertext": sealed["ciphertext"], "aad": b64(b"other")}),
+        ("decrypt", parts),
+        ("decrypt/batch", {**batch, "items": [{"iv": "QQ=="}]}),
+        ("decrypt/batch", {**batch, "items": [{"ciphertext": "cc1.", "key_version": 1}]}),
+    ]
+    assert ask(bench, *refused) == [None] * len(refused)
+    assert ask(bench, ("encrypt", sealing(key)), token="a.b.c") == [None]
+
+
+def test_a_rotation_is_seen_at_once(bench):
+    key = bench.key()
+    [(_, before)] = ask(bench, ("encrypt", sealing(key)))
+    bench.act(key["id"], "rotate")
+    [(_, after)] = ask(bench, ("encrypt", sealing(key)))
+    assert (before["key_version"], after["key_version"]) == (1, 2)
+
+
+def test_a_spent_budget_is_refused_by_the_lane_itself(bench, settings):
+    key = bench.key()
+    settings.CC_THROTTLE_PRINCIPAL = "2/day"
+    answers = ask(bench, *[("encrypt", sealing(key))] * 4)
+    assert [status for status, _ in answers] == [200, 200, 429, 429]
+    assert answers[3][1]["code"] == "throttled"
+
+
+def test_without_a_record_nothing_leaves(bench):
+    key = bench.key()
+    ask(bench, ("encrypt", sealing(key)))
+    with log_out_of_reach():
+        [(status, body)] = ask(bench, ("encrypt", sealing(key)))
+    assert (status, body["code"]) == (503, "audit_unavailable")
+    assert DATA not in json.dumps(body)
+
+
+@pytest.mark.parametrize("count", [1, 100, 101, 1000])
+def test_a_batch_costs_a_request_for_each_hundred(bench, settings, count):
+    settings.CC_THROTTLE_PRINCIPAL = "10/day"
+    key = bench.key()
+    from ciphercanary import throttle  # noqa: PLC0415 - the budget of these settings
+
+    throttle.forget()
+    items = [{"data": ""}] * count
+    ask(bench, ("encrypt/batch", {"algorithm": "aes-256-gcm", "key_id": key["id"], "items": items}))
+    left = throttle.standing(str(bench.persona.user.id)).remaining
+    assert left == 10 - -(-count // 100)
