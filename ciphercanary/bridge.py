@@ -24,6 +24,9 @@ from ciphercanary.problems import ProtocolError, body_too_large
 
 WAITING_PER_THREAD = 32
 BODY_SECONDS = 30.0
+DECLINED = (
+    "ciphercanary.declined"  # in a scope: the hot handler has left this very request to the application
+)
 BODIES_BUFFERED = 32  # of full size, among all that are still arriving
 
 
@@ -98,7 +101,7 @@ class WsgiBridge:
             await send_answer(scope, send, answer)
 
     async def _ask_hot(self, scope: Scope, body: bytes) -> Answer | None:
-        handler = self._hot.get((scope["method"], scope["path"]))
+        handler = None if scope.get(DECLINED) else self._hot.get((scope["method"], scope["path"]))
         request = None if handler is None else fast_lane.read_scope(scope)
         if handler is None or request is None:
             return None

@@ -18,7 +18,8 @@ from gunicorn.workers import gasgi
 from gunicorn.workers.gasgi import ASGIWorker
 
 from ciphercanary import fast_lane
-from ciphercanary.bridge import BODY_SECONDS
+from ciphercanary.asgi_answers import Scope
+from ciphercanary.bridge import BODY_SECONDS, DECLINED
 from ciphercanary.fast_lane import HotAnswer, HotHandler, HotRequest
 
 GRACE: Final = 20  # seconds that requests in flight have to end
@@ -92,6 +93,7 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         self._is_whole = False
         self._is_begun = False  # a request is answered once, whatever arrives behind it meanwhile
         self._is_deciding = False
+        self._is_declined = False
         self._answering: asyncio.Task[None] | None = None
         self._waiting: asyncio.TimerHandle | None = None
         self._active_at = worker.loop.time()
@@ -122,7 +124,14 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         self._parser: Any = self._callback_parser
         self._callback_parser = PatientParser(self._parser)
 
+    def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Scope:
+        """Says whether the lane has seen the whole request, so that it is not asked again."""
+        scope: Scope = super()._build_http_scope(request, sockname, peername)
+        scope[DECLINED] = self._is_declined
+        return scope
+
     def _on_headers_complete(self) -> bool:
+        self._is_declined = False
         self._handler = self._find_handler()
         return False if self._handler else bool(super()._on_headers_complete())
 
@@ -251,7 +260,7 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     def _leave_to_gunicorn(self) -> None:
         """Give it what the parser has told so far. Its connection loop was waiting all the time."""
-        is_whole = self._is_whole
+        is_whole = self._is_declined = self._is_whole
         self._handler, self._answering = None, None
         self._is_whole = self._is_begun = False
         try:

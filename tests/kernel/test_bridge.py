@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ciphercanary import asgi_answers, bridge
-from ciphercanary.bridge import WsgiBridge, environ
+from ciphercanary import asgi_answers, bridge, fast_lane
+from ciphercanary.bridge import DECLINED, WsgiBridge, environ
 
 LIMIT = 1000
 
 
-def scope(method="GET", path="/", headers=(), query=b""):
+def scope(method="GET", path="/", headers=(), query=b"", **more):
     return {
         "type": "http",
         "http_version": "1.1",
@@ -26,6 +26,7 @@ def scope(method="GET", path="/", headers=(), query=b""):
         "server": ("127.0.0.1", 8000),
         "client": ("192.0.2.1", 50000),
         "headers": list(headers),
+        **more,
     }
 
 
@@ -99,9 +100,9 @@ def part(body, *, more):
     return {"type": "http.request", "body": body, "more_body": more}
 
 
-def serve(application, *clients, threads=2, limit=LIMIT, **request):
+def serve(application, *clients, threads=2, limit=LIMIT, hot=None, **request):
     """Put every client's request at once; the clients hold the answers."""
-    served = WsgiBridge(application, threads=threads, max_body_bytes=limit)
+    served = WsgiBridge(application, threads=threads, max_body_bytes=limit, hot=hot)
 
     async def all_of_them():
         await asyncio.gather(*(served(scope(**request), c.receive, c.send) for c in clients))
@@ -132,6 +133,20 @@ def test_an_answer_is_handed_on_whole(application):
     assert client.status == 200
     assert client.sent[0]["headers"] == [(b"content-type", b"text/plain"), (b"x-one", b"1"), (b"x-one", b"2")]
     assert client.body == b"hello world"
+
+
+@pytest.mark.parametrize(
+    ("declined", "answered"), [({}, b"hot"), ({DECLINED: False}, b"hot"), ({DECLINED: True}, b"hello world")]
+)
+def test_a_hot_handler_is_asked_first_unless_it_has_declined_this_request(application, declined, answered):
+    async def handler(request, body):
+        return fast_lane.answer(b"hot", request.request_id)
+
+    client = Client()
+    plain = [(b"host", b"localhost"), (b"authorization", b"Bearer x"), (b"content-type", b"application/json")]
+    hot = {("POST", "/hot"): handler}
+    serve(application, client, hot=hot, method="POST", path="/hot", headers=plain, **declined)
+    assert client.body == answered
 
 
 def test_a_request_is_what_pep_3333_says(application):

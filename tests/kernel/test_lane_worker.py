@@ -9,6 +9,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.config import Config
 
 from ciphercanary import fast_lane
+from ciphercanary.bridge import DECLINED
 from ciphercanary.lane_worker import LaneProtocol
 
 ROUTE = (b"POST", b"/api/v1/encrypt")
@@ -49,9 +50,11 @@ class Connection:
         ASGIProtocol._check_h1c_protocol_available()
         config = Config()
         config.set("http_parser", parser)
+        log = logging.getLogger("test")
+        log.access_log_enabled = False  # as gunicorn's own logger has it
         worker = SimpleNamespace(
             cfg=config,
-            log=logging.getLogger("test"),
+            log=log,
             asgi=None,
             loop=asyncio.get_running_loop(),
             nr_conns=0,
@@ -165,5 +168,32 @@ def test_a_body_behind_its_head_is_waited_for(parser):
         assert connection.begun == []
         await connection.receive(whole[-10:])
         assert connection.answered == ["a"]
+
+    asyncio.run(scene())
+
+
+def test_what_the_lane_has_declined_it_is_not_asked_again(parser):
+    """The second time would cost a decision for nothing, and charge for it."""
+
+    class Declined(Connection):
+        async def answer(self, request, _body):
+            self.begun.append(request.request_id)
+
+    async def scene():
+        connection, scopes = Declined(parser, at_once=True), []
+
+        async def application(scope, receive, send):
+            scopes.append(scope)
+            await receive()
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body", "body": b""})
+
+        connection.protocol.app = application
+        await connection.receive(request("a"))
+        await connection.settle()
+        await connection.receive(request("b").replace(b"/encrypt", b"/other"))
+        await connection.settle()
+        assert connection.begun == ["a"]
+        assert [scope[DECLINED] for scope in scopes] == [True, False]
 
     asyncio.run(scene())
