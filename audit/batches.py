@@ -17,7 +17,7 @@ from audit.epoch import hold_epoch, renew_stamps
 from audit.errors import AuditUnavailable, StaleDecision
 from audit.events import Actor, Event
 from audit.numbering import Numbering
-from audit.stamps import EpochStamp
+from audit.stamps import EpochStamp, behind, entities_of
 from ciphercanary.errors import DomainError
 from ciphercanary.metrics import audit_batch_size, audit_commit_seconds
 
@@ -49,9 +49,8 @@ class Decision[T]:
 
     def require_current(self, epoch: int, now: datetime) -> None:
         """Raises StaleDecision, and the error of a deadline that has passed or a beginning still to come."""
-        behind = [stamp for stamp in self.stamps if stamp.as_of != epoch]
-        if behind:
-            raise StaleDecision(frozenset(entity for stamp in behind for entity in stamp.epochs))
+        if stale := behind(self.stamps, epoch):
+            raise StaleDecision(frozenset(entities_of(stale)))
         for start in self.not_before:
             if now < start.at:
                 raise start.error

@@ -18,8 +18,7 @@ from django.db import connection, transaction
 
 from audit.errors import StaleDecision
 from audit.models import EntityEpoch
-from audit.stamps import EpochStamp, entities_of, renew
-from audit.stamps import behind as stamps_behind
+from audit.stamps import EpochStamp, behind, entities_of, renew
 from ciphercanary.clock import process_now
 from ciphercanary.row_mac import IntegrityFailed
 
@@ -98,7 +97,7 @@ def renew_stamps(stamps: Iterable[EpochStamp], epoch: int) -> frozenset[str]:
 
     Exact while the caller holds the epoch, and a lower bound otherwise: what is current then was so at ``epoch``.
     """
-    old = stamps_behind(stamps, epoch)
+    old = behind(stamps, epoch)
     if not old:
         return frozenset()
     wanted = entities_of(old)

@@ -6,14 +6,14 @@ loop sends the same few all day.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import psycopg
 from django.db import connection as django_connection
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
-LOCK_WAIT: Final = "5s"  # as audit.epoch: somebody holds a table, or forgot a transaction
+from audit.epoch import LOCK_WAIT
 
 type Statement = tuple[bytes, Sequence[bytes | None]]
 """The name of a prepared statement, and its parameters as text."""

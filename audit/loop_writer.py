@@ -29,6 +29,7 @@ from audit.loop_connection import ConnectionLost, LoopConnection, StatementFaile
 from audit.numbering import Numbering
 from audit.stamps import behind, entities_of, renew
 from ciphercanary.metrics import audit_batch_size, audit_commit_seconds
+from ciphercanary.threads import call_in_pool
 
 logger = logging.getLogger(__name__)
 
@@ -169,7 +170,7 @@ class _LoopWriter:
             raise ConnectionLost
         try:
             # The key of the MACs, too, is read where reading may take its time.
-            await self.loop.run_in_executor(None, open_entry_key)
+            await self.loop.run_in_executor(None, call_in_pool, open_entry_key)
             self._session = await LoopConnection.connect(STATEMENTS)
         except Exception:
             self._refused_at = time.monotonic()

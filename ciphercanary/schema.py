@@ -22,18 +22,23 @@ from ciphercanary.rest import PUBLIC, ApiView, Base64Field, Caller, Rule, Strict
 VERBS = {"GET": "read", "PATCH": "update", "DELETE": "delete"}
 
 
-class ProblemSerializer(serializers.Serializer[Any]):
-    """RFC 9457, as ``ciphercanary.problems.document`` writes it; some codes add members."""
+class ProblemMembersSerializer(serializers.Serializer[Any]):
+    """A problem that is a part of an answer, as ``ciphercanary.problems.members`` writes it; some codes add members."""
 
     type = serializers.CharField()
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField()
     code = serializers.CharField()
-    request_id = serializers.CharField()
     errors = serializers.DictField(  # type: ignore[assignment]  # DRF takes declared fields off the class
         child=serializers.ListField(child=serializers.CharField()), required=False
     )
+
+
+class ProblemSerializer(ProblemMembersSerializer):
+    """RFC 9457, as ``ciphercanary.problems.document`` writes it; some codes add members."""
+
+    request_id = serializers.CharField()
 
 
 class ApiSchema(AutoSchema):

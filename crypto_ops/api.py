@@ -153,8 +153,9 @@ def _decrypt_batch(attrs: dict[str, Any]) -> DecryptBatch:
         key_id=attrs["key_id"],
         items=[
             items.sealed_item_of(
-                item.get("ciphertext"),
-                (item["encrypted_data"], item["iv"], item["tag"]) if "iv" in item else None,
+                item["ciphertext"]
+                if "ciphertext" in item
+                else (item["encrypted_data"], item["iv"], item["tag"]),
                 item.get("key_version"),
                 item.get("aad", ""),
                 mode=attrs["mode"],

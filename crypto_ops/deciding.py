@@ -48,7 +48,12 @@ def perform[T](
                 stale = error.entities
         keyring.forget(stale)
         principal = renew_principal(principal)
-    raise Unavailable("Keys are being changed faster than this request could be decided. Try again.")
+    raise changing_too_fast()
+
+
+def changing_too_fast() -> Unavailable:
+    """After ``ATTEMPTS`` decisions that had become stale before they could be settled."""
+    return Unavailable("Keys are being changed faster than this request could be decided. Try again.")
 
 
 def compare[T](decision: Decision[T]) -> T:

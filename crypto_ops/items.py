@@ -23,29 +23,36 @@ def message_of(data: str, aad: str) -> Message | DomainError:
     """A message of two texts of base64, or its refusal."""
     try:
         plaintext = decode_base64(data, field="data", max_bytes=settings.CC_MAX_PLAINTEXT_BYTES)
-        return plaintext, _aad(aad) if aad else b""
+        return plaintext, aad_of(aad)
     except DomainError as error:
         return error
 
 
 def sealed_item_of(
-    ciphertext: str | None, parts: Parts | None, version: int | None, aad: str, *, mode: Mode, key_id: UUID
+    form: str | Parts, version: int | None, aad: str, *, mode: Mode, key_id: UUID
 ) -> SealedItem | DomainError:
-    """What to open, given in one of two forms, or its refusal."""
+    """What to open, given in one piece or in parts, or its refusal."""
     try:
-        if ciphertext is not None:
-            return _of_envelope(ciphertext, aad, mode=mode, key_id=key_id)
-        if parts is None:
-            raise Invalid.of_field("ciphertext", "Required, or send encrypted_data, iv and tag.")
-        encrypted_data, iv, tag = parts
-        sealed = Sealed(
-            decode_base64(iv, field="iv", max_bytes=MAX_TAG_BYTES),
-            decode_base64(encrypted_data, field="encrypted_data", max_bytes=settings.CC_MAX_BODY_BYTES),
-            decode_base64(tag, field="tag", max_bytes=MAX_TAG_BYTES),
-        )
-        return SealedItem(sealed, version, _aad(aad))
+        if isinstance(form, str):
+            return _of_envelope(form, aad, mode=mode, key_id=key_id)
+        return SealedItem(sealed_of(form), version, aad_of(aad))
     except DomainError as error:
         return error
+
+
+def sealed_of(parts: Parts) -> Sealed:
+    """Raises Invalid."""
+    encrypted_data, iv, tag = parts
+    return Sealed(
+        decode_base64(iv, field="iv", max_bytes=MAX_TAG_BYTES),
+        decode_base64(encrypted_data, field="encrypted_data", max_bytes=settings.CC_MAX_BODY_BYTES),
+        decode_base64(tag, field="tag", max_bytes=MAX_TAG_BYTES),
+    )
+
+
+def aad_of(text: str) -> bytes:
+    """Additional data, none where the text is empty or was not sent. Raises Invalid."""
+    return decode_base64(text, field="aad", max_bytes=MAX_AAD_BYTES) if text else b""
 
 
 def answer_of(batch: Batch[str] | Batch[bytes], references: Sequence[str | None]) -> dict[str, Any]:
@@ -74,8 +81,4 @@ def _of_envelope(text: str, aad: str, *, mode: Mode, key_id: UUID) -> SealedItem
     found = envelope.decode(text, max_length=settings.CC_MAX_BODY_BYTES)
     if found.key_id != key_id or found.mode is not mode:
         raise Invalid.of_field("ciphertext", "It names another key or algorithm than the batch.")
-    return SealedItem(found.sealed, found.version, _aad(aad))
-
-
-def _aad(text: str) -> bytes:
-    return decode_base64(text, field="aad", max_bytes=MAX_AAD_BYTES)
+    return SealedItem(found.sealed, found.version, aad_of(aad))

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import django.db
 import msgspec
 
 from accounts import verified_tokens
@@ -31,16 +30,17 @@ from ciphercanary.clock import process_now
 from ciphercanary.crypto.algorithms import Mode
 from ciphercanary.errors import DomainError, Throttled, Unavailable
 from ciphercanary.fast_lane import HotAnswer, HotHandler, HotRequest, HotRoutes
+from ciphercanary.threads import call_in_pool
 from crypto_ops import actions, batches, engine, wire
 from crypto_ops.attempts import Attempt, HeldAttempt, NotHeld, NotPlain
 from crypto_ops.batches import DecryptBatch, EncryptBatch
+from crypto_ops.deciding import ATTEMPTS, changing_too_fast
 from crypto_ops.limits import cost_of
 from crypto_ops.measurement import observe_success
 from keys import keyring
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS: Final = 5
 MAX_LOADS: Final = 64  # of what one decision needs: a batch may name many versions
 LOADERS: Final = 4  # threads that read what is not held
 MAX_LOADING: Final = 256
@@ -120,7 +120,7 @@ class HotRoute[M: wire.Message, Q: Request, R]:
                 keyring.forget(stale.entities)
                 verified_tokens.forget(token)
                 principal = await _find_principal(token, origin)
-        raise Unavailable("Keys are being changed faster than this request could be decided. Try again.")
+        raise changing_too_fast()
 
 
 async def _find_principal(token: str, origin: Origin) -> Principal:
@@ -140,20 +140,13 @@ async def _load(missing: Hashable, load: Callable[[], object]) -> None:
     if loading is None:
         if len(_loading) >= MAX_LOADING:
             raise Unavailable("Too much has to be read at once. Try again.")
-        loading = asyncio.get_running_loop().run_in_executor(_loaders, _in_thread, load)
+        loading = asyncio.get_running_loop().run_in_executor(_loaders, call_in_pool, load)
         _loading[missing] = loading
         loading.add_done_callback(lambda _: _loading.pop(missing, None))
     await asyncio.shield(loading)
 
 
-def _in_thread(load: Callable[[], object]) -> None:
-    try:
-        load()
-    finally:
-        django.db.connections.close_all()
-
-
-_loading: Final[dict[Hashable, "asyncio.Future[None]"]] = {}
+_loading: Final[dict[Hashable, "asyncio.Future[object]"]] = {}
 _loaders: Final = ThreadPoolExecutor(LOADERS, thread_name_prefix="lane-loader")
 
 
@@ -167,9 +160,7 @@ async def _refuse(
 ) -> HotAnswer:
     event = Event(action=action, outcome=outcome, code=error.code)
     if refusals.count(event, actor):
-        await asyncio.get_running_loop().run_in_executor(
-            _loaders, _in_thread, lambda: refusals.write(event, actor)
-        )
+        await asyncio.get_running_loop().run_in_executor(_loaders, call_in_pool, refusals.write, event, actor)
     return fast_lane.problem(
         error, actor.request_id, *_rate_limit_headers(name, getattr(error, "retry_after", None))
     )

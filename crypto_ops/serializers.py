@@ -10,6 +10,7 @@ from ciphercanary.crypto import envelope
 from ciphercanary.crypto.algorithms import Mode, find_mode
 from ciphercanary.crypto.envelope import Envelope
 from ciphercanary.rest import Base64Field, StrictSerializer
+from ciphercanary.schema import ProblemMembersSerializer
 from crypto_ops.limits import MAX_AAD_BYTES, MAX_ITEMS, MAX_RANDOM_BYTES, MAX_REFERENCE, MAX_TAG_BYTES
 from keys.metadata import MAX_VERSION
 
@@ -184,22 +185,11 @@ class DecryptedSerializer(serializers.Serializer[Any]):
     key_version = serializers.IntegerField()
 
 
-class ItemProblemSerializer(serializers.Serializer[Any]):
-    """A problem document (RFC 9457) without the id of a request."""
-
-    type = serializers.CharField()
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    detail = serializers.CharField()
-    code = serializers.CharField()
-    errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)  # type: ignore[assignment]  # DRF takes declared fields off the class
-
-
 class EncryptedItemSerializer(serializers.Serializer[Any]):
     """``ciphertext``, or the ``problem`` of this item alone."""
 
     ciphertext = serializers.CharField(required=False)
-    problem = ItemProblemSerializer(required=False)
+    problem = ProblemMembersSerializer(required=False)
     reference = serializers.CharField(required=False)
 
 
@@ -207,7 +197,7 @@ class DecryptedItemSerializer(serializers.Serializer[Any]):
     """``data``, or the ``problem`` of this item alone."""
 
     data = serializers.CharField(required=False)  # type: ignore[assignment]  # DRF takes declared fields off the class
-    problem = ItemProblemSerializer(required=False)
+    problem = ProblemMembersSerializer(required=False)
     reference = serializers.CharField(required=False)
 
 

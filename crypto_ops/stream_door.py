@@ -19,8 +19,8 @@ from wsgiref.types import WSGIApplication
 from django.http import HttpResponse
 
 from audit.middleware import RefusalRecorder
-from ciphercanary import fast_lane, problems, request_ids
-from ciphercanary.asgi_answers import Receive, Scope, Send, send_answer
+from ciphercanary import problems
+from ciphercanary.asgi_answers import Receive, Scope, Send, refusal, send_answer
 from ciphercanary.bridge import OVERLOADED, TOO_SLOW, ClientGone, environ
 from ciphercanary.errors import DomainError
 from ciphercanary.rest.exceptions import translate
@@ -51,7 +51,7 @@ class StreamDoor:
             await self._others(scope, receive, send)
             return
         if self._in_flight >= MAX_STREAMS:
-            await _refuse_unseen(scope, send, OVERLOADED)
+            await send_answer(scope, send, refusal(scope, OVERLOADED))
             return
         exchange = Exchange(self._pool, scope, receive, send)
         self._in_flight += 1
@@ -98,16 +98,16 @@ async def _carry(exchange: Exchange, head: StreamAnswer) -> None:
         error = translate(caught)
     finally:
         outlet.give_up()
-        refusal = await exchange.in_thread(_end, head, outlet, error)
+        refused = await exchange.in_thread(_end, head, outlet, error)
     # An answer that has begun is not completed: the server closes the connection, and the last chunk is missing.
-    if refusal is not None and not outlet.has_begun and not isinstance(error, StreamCut):
-        await exchange.answer(refusal)
+    if refused is not None and not outlet.has_begun and not isinstance(error, StreamCut):
+        await exchange.answer(refused)
         await exchange.linger()
 
 
 async def _transform(exchange: Exchange, stream: Stream, outlet: Outlet) -> None:
     checked = time.monotonic()
-    while (block := await exchange.next_block()) is not None:
+    while (block := await exchange.next_block(stream.max_body)) is not None:
         done = await exchange.in_thread(stream.write, block) if stream.waits else stream.write(block)
         if done:
             await outlet.write(done)
@@ -128,19 +128,11 @@ def _end(head: StreamAnswer, outlet: Outlet, error: DomainError | None) -> HttpR
     if error is None:
         return None
     head.request.audit_object = ("key", str(head.stream.key_id or ""))
-    refusal = problems.render(head.request, error)
-    RefusalRecorder(lambda _: refusal)(head.request)
+    refused = problems.render(head.request, error)
+    RefusalRecorder(lambda _: refused)(head.request)
     for name, value in head.items():
-        refusal.headers.setdefault(name, value)
-    return refusal
-
-
-async def _refuse_unseen(scope: Scope, send: Send, error: problems.ProtocolError) -> None:
-    """Without asking Django."""
-    sent = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    more = [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
-    answer = fast_lane.problem(error, request_ids.choose(sent), *more, (b"connection", b"close"))
-    await send_answer(scope, send, answer.for_asgi())
+        refused.headers.setdefault(name, value)
+    return refused
 
 
 def _ignore_start(*_: Any) -> Callable[[bytes], object]:

@@ -9,14 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final
 
-import django.db
 from django.conf import settings
 from django.http import HttpResponse
 
 from ciphercanary.asgi_answers import Headers, Receive, Scope, Send
 from ciphercanary.bridge import ClientGone
-from ciphercanary.crypto.stream import sealed_size
 from ciphercanary.problems import body_too_large
+from ciphercanary.threads import call_in_pool
 from crypto_ops.api_streams import StreamAnswer
 from crypto_ops.spool import Spool
 
@@ -34,9 +33,6 @@ class Exchange:
         self._receive = receive
         self.scope = scope
         self.send = send
-        # What was encrypted within the limit is decrypted within it.
-        plain = settings.CC_MAX_STREAM_BYTES
-        self._limit = sealed_size(plain) if scope["path"].endswith("/decrypt") else plain
         self._received = 0
         self._is_complete = False  # whether the body is
         self._patience = asyncio.timeout(None)
@@ -54,11 +50,10 @@ class Exchange:
             self._progress = 0
             self._patience.reschedule(asyncio.get_running_loop().time() + IDLE_SECONDS)
 
-    async def next_block(self) -> bytes | None:
-        """None at the end of the body. Raises ProtocolError beyond ``CC_MAX_STREAM_BYTES``, ClientGone."""
+    async def next_block(self, limit: int) -> bytes | None:
+        """None at the end of the body. Raises ProtocolError where that is of more than ``limit`` bytes, ClientGone."""
         if self._is_complete:
             return None
-        limit = self._limit
         if (self.body_size or 0) > limit:
             raise body_too_large(limit)
         message = await self._receive()
@@ -81,7 +76,7 @@ class Exchange:
         return None if declared is None else int(declared)
 
     async def in_thread[T](self, call: Callable[..., T], *args: Any) -> T:
-        job = asyncio.get_running_loop().run_in_executor(self._pool, _give_connection_back, call, *args)
+        job = asyncio.get_running_loop().run_in_executor(self._pool, call_in_pool, call, *args)
         try:
             return await asyncio.shield(job)
         except asyncio.CancelledError:
@@ -175,10 +170,3 @@ def headers_of(response: HttpResponse, size: int | None) -> Headers:
     told = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
     headers = [pair for pair in told if pair[0] != b"content-length"]
     return headers if size is None else [*headers, (b"content-length", str(size).encode())]
-
-
-def _give_connection_back[T](call: Callable[..., T], *args: Any) -> T:
-    try:
-        return call(*args)
-    finally:
-        django.db.connections.close_all()

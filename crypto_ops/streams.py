@@ -8,6 +8,7 @@ holds a complete stream is on record, and a key that was disabled or rotated mea
 """
 
 import threading
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -16,12 +17,14 @@ from types import TracebackType
 from typing import ClassVar, Final, Self, final
 from uuid import UUID
 
+from django.conf import settings
+
 from accounts.principals import Principal
 from audit.writer import Decision
 from ciphercanary.clock import process_now
+from ciphercanary.crypto.envelope import HEADER_SIZE
 from ciphercanary.crypto.errors import DecryptionFailed, MalformedCiphertext
 from ciphercanary.crypto.stream import (
-    HEADER_SIZE,
     NO_STREAM,
     STREAM,
     StreamCipher,
@@ -44,7 +47,7 @@ RETRY_SECONDS: Final = 5
 HELD_BACK: Final = 256 * 1024  # bytes of ciphertext: so much is refused as a whole, or is there as a whole
 
 
-class Stream:
+class Stream(ABC):
     """What encrypting and decrypting have in common. Whoever began one ends it, with what went wrong if anything did."""
 
     waits: ClassVar[bool]
@@ -57,21 +60,26 @@ class Stream:
         self._size = 0  # of the plaintext
         self._held = ExitStack()
 
+    @abstractmethod
     def write(self, octets: bytes) -> bytes:
         """Take the next bytes of the body; what may leave for them already. Raises what they are refused for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self) -> None:
         """Raises what by now speaks against it: a right that ended, a disabled or rotated key, an expired token."""
-        raise NotImplementedError
 
+    @abstractmethod
     def finish(self) -> Iterator[bytes]:
         """Record the complete body, durably; the rest of the answer. Raises what it is refused for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answer_size(self, body_size: int | None) -> int | None:
         """The size of the whole answer to a body of that size; None where it is not known."""
-        raise NotImplementedError
+
+    @property
+    @abstractmethod
+    def max_body(self) -> int:
+        """Bytes of the longest body: what was encrypted within ``CC_MAX_STREAM_BYTES`` is decrypted within it."""
 
     def end(self, error: BaseException | None = None) -> None:
         """Give back what it holds, and count how it went. A second time does nothing."""
@@ -123,6 +131,10 @@ class Encryption(Stream):
 
     def answer_size(self, body_size: int | None) -> int | None:
         return None if body_size is None else sealed_size(body_size)
+
+    @property
+    def max_body(self) -> int:
+        return settings.CC_MAX_STREAM_BYTES
 
     def _decide_again(self, attempt: Attempt) -> Decision[VersionEntry]:
         return self._decide(self._header.key_id, attempt, begun_under=self._header.version)
@@ -194,6 +206,10 @@ class Decryption(Stream):
 
     def answer_size(self, body_size: int | None) -> int | None:  # noqa: ARG002 - its first pass knows it better
         return self._size
+
+    @property
+    def max_body(self) -> int:
+        return sealed_size(settings.CC_MAX_STREAM_BYTES)
 
     def _open(self) -> _Opening:
         header = StreamHeader.decode(self._beginning)

@@ -12,13 +12,12 @@ from django.conf import settings
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ciphercanary.crypto import envelope
-from ciphercanary.crypto.aead import Sealed
 from ciphercanary.crypto.algorithms import find_mode
 from ciphercanary.crypto.encoding import decode_base64, encode_base64
 from ciphercanary.crypto.envelope import Envelope
 from crypto_ops import batches, items
 from crypto_ops.batches import Batch
-from crypto_ops.limits import MAX_AAD_BYTES, MAX_ITEMS, MAX_REFERENCE, MAX_TAG_BYTES
+from crypto_ops.limits import MAX_ITEMS, MAX_REFERENCE
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest
 from keys.metadata import MAX_VERSION
 
@@ -26,6 +25,10 @@ type Reference = Annotated[str, Meta(max_length=MAX_REFERENCE)]
 type Version = Annotated[int, Meta(ge=1, le=MAX_VERSION)]
 
 _QUOTE, _ESCAPE = b'"', b"\\"
+
+
+class IncompleteForm(Exception):
+    """Neither of the two forms of a ciphertext, or both."""
 
 
 class Message(Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,15 +49,32 @@ class Encrypt(Message, frozen=True):
     aad: str | UnsetType = UNSET
 
 
-class Decrypt(Message, frozen=True):
+class Form(Message, frozen=True):
+    """A ciphertext in one piece or in its parts."""
+
     ciphertext: str | UnsetType = UNSET
     encrypted_data: str | UnsetType = UNSET
     iv: str | UnsetType = UNSET
     tag: str | UnsetType = UNSET
-    key_id: UUID | UnsetType = UNSET
-    algorithm: str | UnsetType = UNSET
     key_version: Version | UnsetType = UNSET
     aad: str | UnsetType = UNSET
+
+    def read(self) -> str | items.Parts:
+        """Whichever of the two it is. Raises IncompleteForm."""
+        parts = (self.encrypted_data, self.iv, self.tag)
+        if self.ciphertext is not UNSET:
+            if self.key_version is not UNSET or any(part is not UNSET for part in parts):
+                raise IncompleteForm
+            return self.ciphertext
+        encrypted_data, iv, tag = parts
+        if encrypted_data is UNSET or iv is UNSET or tag is UNSET:
+            raise IncompleteForm
+        return encrypted_data, iv, tag
+
+
+class Decrypt(Form, frozen=True):
+    key_id: UUID | UnsetType = UNSET
+    algorithm: str | UnsetType = UNSET
 
 
 class EncryptItem(Message, frozen=True):
@@ -67,13 +87,7 @@ class EncryptItem(Message, frozen=True):
         return 4 + 4 * (self.aad is not UNSET) + 4 * (self.reference is not UNSET)
 
 
-class DecryptItem(Message, frozen=True):
-    ciphertext: str | UnsetType = UNSET
-    encrypted_data: str | UnsetType = UNSET
-    iv: str | UnsetType = UNSET
-    tag: str | UnsetType = UNSET
-    key_version: Version | UnsetType = UNSET
-    aad: str | UnsetType = UNSET
+class DecryptItem(Form, frozen=True):
     reference: Reference | UnsetType = UNSET
 
 
@@ -108,40 +122,26 @@ def encrypt_request(message: Encrypt) -> EncryptRequest:
         plaintext=decode_base64(message.data, field="data", max_bytes=settings.CC_MAX_PLAINTEXT_BYTES),
         key_id=message.key_id or None,
         key_version=message.key_version or None,
-        aad=_aad(message.aad),
+        aad=items.aad_of(message.aad or ""),
     )
 
 
 def decrypt_request(message: Decrypt) -> DecryptRequest:
-    """Raises Invalid, UnsupportedAlgorithm, MalformedCiphertext."""
-    parts = (message.encrypted_data, message.iv, message.tag, message.key_id, message.algorithm)
-    aad = _aad(message.aad)
-    if message.ciphertext is not UNSET:
-        if message.key_version is not UNSET or any(part is not UNSET for part in parts):
+    """Raises Invalid, UnsupportedAlgorithm, MalformedCiphertext, IncompleteForm."""
+    form, aad = message.read(), items.aad_of(message.aad or "")
+    if isinstance(form, str):
+        if message.key_id is not UNSET or message.algorithm is not UNSET:
             raise IncompleteForm
-        return DecryptRequest.of_envelope(
-            envelope.decode(message.ciphertext, max_length=settings.CC_MAX_BODY_BYTES), aad
-        )
-    ciphertext, iv, tag, key_id, algorithm = parts
-    if (
-        ciphertext is UNSET or iv is UNSET or tag is UNSET or key_id is UNSET or algorithm is UNSET
-    ):  # spelt out: this is how a type checker learns it
+        return DecryptRequest.of_envelope(envelope.decode(form, max_length=settings.CC_MAX_BODY_BYTES), aad)
+    if message.key_id is UNSET or message.algorithm is UNSET:
         raise IncompleteForm
     return DecryptRequest(
-        mode=find_mode(algorithm),
-        key_id=key_id,
+        mode=find_mode(message.algorithm),
+        key_id=message.key_id,
         key_version=message.key_version or None,
-        sealed=Sealed(
-            decode_base64(iv, field="iv", max_bytes=MAX_TAG_BYTES),
-            decode_base64(ciphertext, field="encrypted_data", max_bytes=settings.CC_MAX_BODY_BYTES),
-            decode_base64(tag, field="tag", max_bytes=MAX_TAG_BYTES),
-        ),
+        sealed=items.sealed_of(form),
         aad=aad,
     )
-
-
-class IncompleteForm(Exception):
-    """Neither of the two forms of a ciphertext, or both."""
 
 
 def encrypt_batch(message: EncryptBatch) -> batches.EncryptBatch:
@@ -162,29 +162,11 @@ def decrypt_batch(message: DecryptBatch) -> batches.DecryptBatch:
         key_id=message.key_id,
         items=[
             items.sealed_item_of(
-                _sent(item.ciphertext),
-                _parts_of(item),
-                item.key_version or None,
-                item.aad or "",
-                mode=mode,
-                key_id=message.key_id,
+                item.read(), item.key_version or None, item.aad or "", mode=mode, key_id=message.key_id
             )
             for item in message.items
         ],
     )
-
-
-def _parts_of(item: DecryptItem) -> items.Parts | None:
-    """None of an item that gives its ciphertext in one piece. Raises IncompleteForm."""
-    parts = (item.encrypted_data, item.iv, item.tag)
-    if item.ciphertext is not UNSET:
-        if item.key_version is not UNSET or any(part is not UNSET for part in parts):
-            raise IncompleteForm
-        return None
-    encrypted_data, iv, tag = parts
-    if encrypted_data is UNSET or iv is UNSET or tag is UNSET:
-        raise IncompleteForm
-    return encrypted_data, iv, tag
 
 
 def encrypted(result: Envelope, _message: Encrypt) -> bytes:
@@ -213,16 +195,8 @@ def decrypted(result: Decrypted, _message: Decrypt) -> bytes:
 
 
 def of_batch(result: Batch[str] | Batch[bytes], message: EncryptBatch | DecryptBatch) -> bytes:
-    references = [_sent(item.reference) for item in message.items]
+    references = [None if item.reference is UNSET else item.reference for item in message.items]
     return _ENCODER.encode(items.answer_of(result, references))
-
-
-def _sent[V](value: V | UnsetType) -> V | None:
-    return None if value is UNSET else value
-
-
-def _aad(text: str | UnsetType) -> bytes:
-    return b"" if text is UNSET else decode_base64(text, field="aad", max_bytes=MAX_AAD_BYTES)
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -11,9 +11,10 @@ from threading import Lock
 from typing import Final
 from uuid import UUID
 
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 from django.db.models import F
 
+from ciphercanary.threads import call_in_pool
 from keys.errors import UsageLimitReached
 from keys.models import KeyVersion
 
@@ -54,7 +55,7 @@ class InvocationCounter:
         taken = self._take(count)
         if taken and self._left < LOW and not self._is_refilling:
             self._is_refilling = True
-            _refills.submit(self._refill, limit)
+            _refills.submit(call_in_pool, self._refill, limit)
         return taken
 
     def prepare(self, limit: int, count: int) -> None:
@@ -78,8 +79,6 @@ class InvocationCounter:
         except Exception:
             logger.exception("invocations of a key version could not be reserved")
             self._is_refilling = False
-        finally:
-            connections.close_all()
 
     def _reserve(self, limit: int, count: int) -> None:
         if self._reserve_many(limit):

@@ -19,6 +19,7 @@ PREFIX: Final = "cc1."
 
 _FORM: Final = 1
 _HEADER: Final = struct.Struct(">BB16sI")
+HEADER_SIZE: Final = _HEADER.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +35,13 @@ class Envelope:
 def encode(envelope: Envelope) -> str:
     """The text of an envelope; there is exactly one."""
     sealed = envelope.sealed
-    header = _HEADER.pack(_FORM, envelope.mode.suite, envelope.key_id.bytes, envelope.version)
+    header = pack_header(envelope.mode, envelope.key_id, envelope.version)
     return PREFIX + encode_base64url(b"".join((header, sealed.iv, sealed.ciphertext, sealed.tag)))
 
 
 def encode_many(mode: Mode, key_id: uuid.UUID, version: int, pieces: Iterable[bytes]) -> list[str]:
     """The texts of messages that ``Cipher.seal_many`` has sealed."""
-    header = _HEADER.pack(_FORM, mode.suite, key_id.bytes, version)
+    header = pack_header(mode, key_id, version)
     return [PREFIX + encode_base64url(header + piece) for piece in pieces]
 
 
@@ -56,13 +57,24 @@ def decode(text: str, *, max_length: int) -> Envelope:
         octets = decode_base64url(text.removeprefix(PREFIX))
     except ValueError:
         raise MalformedCiphertext from None
-    if len(octets) < _HEADER.size:
+    suite, key_id, version = unpack_header(octets)
+    mode = _mode_of(suite)
+    return Envelope(mode, key_id, version, _split(mode, octets))
+
+
+def pack_header(mode: Mode, key_id: uuid.UUID, version: int) -> bytes:
+    """What every ciphertext and every stream begins with."""
+    return _HEADER.pack(_FORM, mode.suite, key_id.bytes, version)
+
+
+def unpack_header(octets: bytes) -> tuple[int, uuid.UUID, int]:
+    """Suite, key id and version of what begins with ``octets``; raises MalformedCiphertext."""
+    if len(octets) < HEADER_SIZE:
         raise MalformedCiphertext
     form, suite, key_id, version = _HEADER.unpack_from(octets)
     if form != _FORM:
         raise MalformedCiphertext
-    mode = _mode_of(suite)
-    return Envelope(mode, uuid.UUID(bytes=key_id), version, _split(mode, octets))
+    return suite, uuid.UUID(bytes=key_id), version
 
 
 def _mode_of(suite: int) -> Mode:
@@ -73,10 +85,10 @@ def _mode_of(suite: int) -> Mode:
 
 
 def _split(mode: Mode, octets: bytes) -> Sealed:
-    start = _HEADER.size + mode.iv_size
+    start = HEADER_SIZE + mode.iv_size
     end = len(octets) - mode.tag_size
     if end < start:  # else iv and tag would overlap, each of its right length
         raise MalformedCiphertext
-    sealed = Sealed(octets[_HEADER.size : start], octets[start:end], octets[end:])
+    sealed = Sealed(octets[HEADER_SIZE:start], octets[start:end], octets[end:])
     check_lengths(mode, sealed)
     return sealed

@@ -9,7 +9,6 @@ In front of it stands what a self-describing ciphertext begins with (``ciphercan
 (``aead.message_aad``), so a stream that is relabelled does not open either.
 """
 
-import struct
 import uuid
 from dataclasses import dataclass
 from typing import Final, Self, final
@@ -19,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 
 from ciphercanary.crypto.aead import message_aad
 from ciphercanary.crypto.algorithms import Mode
+from ciphercanary.crypto.envelope import HEADER_SIZE, pack_header, unpack_header
 from ciphercanary.crypto.errors import DecryptionFailed, MalformedCiphertext
 from ciphercanary.crypto.material import Confidential, KeyMaterial
 
@@ -38,9 +38,6 @@ STREAM: Final = Mode(
 )
 CHUNK_SIZE: Final = 16 * 1024
 
-_FORM: Final = 1
-_HEADER: Final = struct.Struct(">BB16sI")
-HEADER_SIZE: Final = _HEADER.size
 _COMMITMENT_SIZE: Final = 32
 _FIXED_SIZE: Final = HEADER_SIZE + STREAM.iv_size + _COMMITMENT_SIZE
 
@@ -58,17 +55,18 @@ class StreamHeader:
     version: int
 
     def encode(self) -> bytes:
-        return _HEADER.pack(_FORM, STREAM.suite, self.key_id.bytes, self.version)
+        return pack_header(STREAM, self.key_id, self.version)
 
     @classmethod
     def decode(cls, octets: bytes) -> Self:
         """The header of a stream that begins with ``octets``; raises MalformedCiphertext."""
-        if len(octets) < HEADER_SIZE:
+        try:
+            suite, key_id, version = unpack_header(octets)
+        except MalformedCiphertext:
+            raise MalformedCiphertext(NO_STREAM) from None
+        if suite != STREAM.suite:
             raise MalformedCiphertext(NO_STREAM)
-        form, suite, key_id, version = _HEADER.unpack_from(octets)
-        if (form, suite) != (_FORM, STREAM.suite):
-            raise MalformedCiphertext(NO_STREAM)
-        return cls(uuid.UUID(bytes=key_id), version)
+        return cls(key_id, version)
 
 
 NO_STREAM: Final = "The body is not a stream that was encrypted here: it does not begin like one."

@@ -84,11 +84,10 @@ def headers(principal_id: str, retry_after: int | None = None) -> tuple[tuple[st
 
     ``retry_after`` is the answer's own ``Retry-After``: the window must not end after it (section 6).
     """
-    rate = settings.CC_THROTTLE_PRINCIPAL
-    _, remaining, window = _budgets(rate).standing(principal_id, time.monotonic())
+    _, remaining, window = standing(principal_id)
     if retry_after is not None and retry_after < window:
         window = retry_after
-    return _policy(rate), ("RateLimit", f'"principal";r={remaining};t={window}')
+    return _policy(settings.CC_THROTTLE_PRINCIPAL), ("RateLimit", f'"principal";r={remaining};t={window}')
 
 
 def start_reconciling() -> None:

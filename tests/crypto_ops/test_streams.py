@@ -9,8 +9,9 @@ import pytest
 from django.conf import settings
 
 from audit.models import AuditLog
+from ciphercanary.crypto.envelope import HEADER_SIZE
 from ciphercanary.crypto.errors import DecryptionFailed
-from ciphercanary.crypto.stream import HEADER_SIZE, StreamHeader, sealed_size
+from ciphercanary.crypto.stream import StreamHeader, sealed_size
 from ciphercanary.errors import Conflict, DomainError, Throttled
 from ciphercanary.metrics import encryption_operations_total
 from crypto_ops import spool, streams
