@@ -40,6 +40,16 @@ def bench(admin: Persona, transactional_db: None) -> Workbench:
     return Workbench(admin)
 
 
+@pytest.fixture
+def key(bench: Workbench) -> dict[str, Any]:
+    return bench.key()
+
+
+@pytest.fixture
+def principal(bench: Workbench) -> Any:
+    return bench.persona.principal
+
+
 @pytest.fixture(params=sorted(MODES))
 def mode(request: pytest.FixtureRequest) -> Any:
     return MODES[request.param]

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connections
 
+from audit.models import AuditLog
 from crypto_ops.stream_door import StreamDoor
 
 OCTETS = "application/octet-stream"
@@ -164,3 +165,11 @@ class Outcome:
     status: int
     headers: dict[str, str]
     content: bytes
+
+
+def path(key):
+    return f"{ENCRYPT}?key_id={key['id']}"
+
+
+def entries(action):
+    return AuditLog.objects.filter(action=f"crypto.stream.{action}").order_by("id")

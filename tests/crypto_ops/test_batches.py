@@ -13,11 +13,6 @@ def entries(action):
     return list(AuditLog.objects.filter(action=f"crypto.message.{action}").order_by("id"))
 
 
-@pytest.fixture
-def key(bench):
-    return bench.key()
-
-
 def seal(bench, key, *items, algorithm=MODE, **fields):
     body = {"algorithm": algorithm, "key_id": key["id"], "items": list(items), **fields}
     return bench.persona.api.post("/api/v1/encrypt/batch", body)

@@ -1,0 +1,106 @@
+"""One server and both of its doors; what must be the same of their answers.
+
+A request whose media type names its charset is as good as any, and the lane leaves it to Django: so the same
+request goes through either door.
+"""
+
+from tests.personas import b64
+from tests.product import Product
+
+SLOW = {"Content-Type": "application/json; charset=utf-8"}
+PLAINTEXT = b64(b"the canary sings at four\x00\xff")
+OURS = {"x-request-id", "date", "ratelimit", "content-length", "server"}
+FRESH = {"iv", "tag", "encrypted_data", "ciphertext"}  # of every message anew
+
+WAYS = {
+    "from the parser": {"CC_LANE": "protocol"},
+    "from the parser in Python": {"CC_LANE": "protocol", "GUNICORN_CMD_ARGS": "--http-parser=python"},
+    "over ASGI": {"CC_LANE": "asgi"},
+}
+
+
+class Doors:
+    def __init__(self, product: Product) -> None:
+        self.product = product
+        product.create_user("lane", "developer")
+        self.token = product.token("lane")
+        body = {"name": "lane", "algorithm": "aes-256"}
+        self.key_id = product.send("POST", "/api/v1/keys", body, token=self.token).json["id"]
+        self.encrypted = self.fast("encrypt", self.good("encrypt")).json
+        self.encrypted = self.fast("encrypt", self.good("encrypt")).json  # everything is held now
+
+    def good(self, operation, **fields):
+        if operation == "encrypt":
+            return {"algorithm": "aes-256-gcm", "data": PLAINTEXT, "key_id": self.key_id, **fields}
+        return {"ciphertext": self.encrypted["ciphertext"], **fields}
+
+    def split(self, **fields):
+        names = ("encrypted_data", "iv", "tag", "key_id", "algorithm", "key_version")
+        return {name: self.encrypted[name] for name in names} | fields
+
+    def parts(self):
+        return {name: self.encrypted[name] for name in ("encrypted_data", "iv", "tag")}
+
+    def batch(self, *items):
+        return {"algorithm": "aes-256-gcm", "key_id": self.key_id, "items": list(items)}
+
+    def sealed_items(self):
+        forms = ({"ciphertext": self.encrypted["ciphertext"], "reference": "a"}, self.parts())
+        return [*forms, {**self.parts(), "key_version": 1, "reference": "b"}]
+
+    def fast(self, operation, body, token=None, headers=None):
+        return self.product.send(
+            "POST",
+            f"/api/v1/{operation}",
+            body,
+            token=self.token if token is None else token,
+            headers=headers,
+        )
+
+    def both(self, operation, body, **how):
+        headers = how.pop("headers", {})
+        return self.fast(operation, body, headers=headers, **how), self.fast(
+            operation, body, headers=SLOW | headers, **how
+        )
+
+    def answers_of_the_lane(self, *, is_short):
+        """By the way that is to be tried; one that is not short may take either."""
+        ways = ["parser", "asgi"]
+        if is_short:
+            ways = ["parser"] if self.product.environment["CC_LANE"] == "protocol" else ["asgi"]
+        told = self.product.send("GET", "/metrics").content.decode()
+        counted = [line for line in told.splitlines() if line.startswith('hot_answers_total{status="200"')]
+        return sum(float(line.split()[-1]) for line in counted if any(f'way="{way}"' in line for way in ways))
+
+    def requests_of_django(self):
+        told = self.product.send("GET", "/metrics").content.decode()
+        lines = [
+            line
+            for line in told.splitlines()
+            if line.startswith("django_http_requests_before_middlewares_total ")
+        ]
+        return float(lines[0].split()[1])
+
+
+def headers_of(reply):
+    return sorted((name.lower(), value) for name, value in reply.headers.items() if name.lower() not in OURS)
+
+
+def members_of(reply):
+    return without_fresh({name: value for name, value in reply.json.items() if name != "request_id"})
+
+
+def without_fresh(value):
+    """What is random in an answer is compared by its length."""
+    if isinstance(value, list):
+        return [without_fresh(item) for item in value]
+    if isinstance(value, dict):
+        return {name: len(part) if name in FRESH else without_fresh(part) for name, part in value.items()}
+    return value
+
+
+def assert_same(fast, slow):
+    assert fast.status == slow.status, (fast.content, slow.content)
+    assert members_of(fast) == members_of(slow)
+    assert sorted(fast.json) == sorted(slow.json)
+    assert headers_of(fast) == headers_of(slow)
