@@ -5,14 +5,15 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Any
 
 import django.db
 from django.db import connection, transaction
 
-from audit.entry_rows import entry_row, insert_rows
+from audit.canonical import format_timestamp
+from audit.entry_rows import EntryRow, entry_row, insert_rows
 from audit.epoch import hold_epoch, renew_stamps
 from audit.errors import AuditUnavailable, StaleDecision
 from audit.events import Actor, Event
@@ -22,6 +23,8 @@ from ciphercanary.errors import DomainError
 from ciphercanary.metrics import audit_batch_size, audit_commit_seconds
 
 logger = logging.getLogger(__name__)
+
+FAR = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +143,21 @@ class Batch:
         """What the decisions rest on. To be renewed before ``decide``."""
         return [stamp for ticket in self.tickets for stamp in ticket.decision.stamps]
 
-    def decide(self, epoch: int, now: datetime) -> list[dict[str, object]]:
+    @property
+    def not_after(self) -> datetime:
+        """The first moment at which one of the answers may no longer leave."""
+        return min((end.at for ticket in self.tickets for end in ticket.decision.deadlines), default=FAR)
+
+    def decide(self, epoch: int, now: datetime) -> list[EntryRow]:
         """The rows of those whose answer may leave; the others know their refusal then."""
-        rows: list[dict[str, object]] = []
+        rows: list[EntryRow] = []
+        at, writer = format_timestamp(now), str(self.numbering.writer)
         for ticket in self.tickets:
             decision = ticket.decision
             wseq = self.numbering.last + len(rows) + 1
             try:
                 decision.require_current(epoch, now)
-                row = entry_row(
-                    decision.event, decision.actor, at=now, writer=self.numbering.writer, wseq=wseq
-                )
+                row = entry_row(decision.event, decision.actor, at=at, writer=writer, wseq=wseq)
             except Exception as error:  # noqa: BLE001 - one decision's error is not that of the others
                 ticket.refusal = error
             else:

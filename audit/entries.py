@@ -60,15 +60,18 @@ _VERSION = "version"
 _ENTRY_ORDER = sorted((*ENTRY_FIELDS, _VERSION))
 _MAC_ORDER = sorted((*MAC_FIELDS, _VERSION))
 
+type Members = Mapping[str, str | int | None]
+"""The columns of an entry in their canonical types and in the order of their names, ``version`` among them."""
+
 
 def entry_bytes(row_values: Mapping[str, object]) -> bytes:
     """The entry of an ``audit_logs`` row: canonical JSON of its columns. KeyError where one is missing."""
-    return _flat(row_values, _ENTRY_ORDER)
+    return canonical.encode_members(_members(row_values, _ENTRY_ORDER))
 
 
 def mac_bytes(row_values: Mapping[str, object]) -> bytes:
     """What the row's MAC covers: the entry without ``id``, which the database gives only at the INSERT."""
-    return _flat(row_values, _MAC_ORDER)
+    return canonical.encode_members(_members(row_values, _MAC_ORDER))
 
 
 def trail_bytes(row_values: Mapping[str, object]) -> bytes:
@@ -87,10 +90,8 @@ def values_of(row: object, names: Sequence[str]) -> dict[str, object]:
     return {name: getattr(row, name) for name in names}
 
 
-def _flat(row_values: Mapping[str, object], order: Sequence[str]) -> bytes:
-    return canonical.encode_members(
-        {name: ENTRY_VERSION if name == _VERSION else _scalar(row_values[name]) for name in order}
-    )
+def _members(row_values: Mapping[str, object], order: Sequence[str]) -> Members:
+    return {name: ENTRY_VERSION if name == _VERSION else _scalar(row_values[name]) for name in order}
 
 
 def _scalar(value: object) -> str | int | None:

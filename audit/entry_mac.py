@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from audit.entries import ENTRY_VERSION, mac_bytes
+from audit import canonical
+from audit.entries import ENTRY_VERSION, Members, mac_bytes
 from ciphercanary import system_keys
 
 
@@ -11,9 +12,14 @@ def compute_entry_mac(row_values: Mapping[str, object]) -> str:
     return system_keys.make_mac(system_keys.AUDIT_MAC, ENTRY_VERSION, mac_bytes(row_values))
 
 
+def mac_of_members(members: Members) -> str:
+    """The same of a row that is in its canonical form already, without ``id``."""
+    return system_keys.make_mac(system_keys.AUDIT_MAC, ENTRY_VERSION, canonical.encode_members(members))
+
+
 def open_entry_key() -> None:
     """Read and unwrap the key, so that the next ``compute_entry_mac`` asks no database."""
-    system_keys.mac_key(system_keys.AUDIT_MAC)
+    system_keys.open_key(system_keys.AUDIT_MAC)
 
 
 def check_entry_mac(row_values: Mapping[str, object]) -> None:

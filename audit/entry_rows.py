@@ -3,72 +3,71 @@
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, cast
 
 from django.db import connection
 
 from audit import canonical
-from audit.entries import ENTRY_FIELDS
-from audit.entry_mac import compute_entry_mac
+from audit.entries import ENTRY_FIELDS, ENTRY_VERSION
+from audit.entry_mac import mac_of_members
 from audit.events import META_LIMIT, TRAIL_DIGESTS, Actor, Event, clean_mapping
 
 # The text format of COPY: backslash, and whatever would end a column or a row.
 _ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-_NEEDS_QUOTES = re.compile(r'["\\]')
 _NEEDS_ESCAPE = re.compile(r"[\\\t\n\r]")
 
-type EntryRow = Mapping[str, object]
+type Value = str | int | None
+type EntryRow = Mapping[str, Value]
+"""The columns but ``id``: what is no number is a text in its canonical form, a UUID and a moment, too."""
 
 COLUMNS = (*(name for name in ENTRY_FIELDS if name != "id"), "mac")  # the database gives the id
+_UUIDS = {"event_id", "user_id", "writer"}
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
-# One statement for any number of rows, which can be prepared: where a round trip counts.
-_TYPES = {"timestamp": "timestamptz"} | dict.fromkeys(("event_id", "user_id", "writer"), "uuid")
-_TYPES |= dict.fromkeys(("object_version", "count", "size", "wseq"), "bigint")
-_ARRAYS = ", ".join(
-    f"${number}::{_TYPES.get(name, 'text')}[]" for number, name in enumerate(COLUMNS, start=1)
-)
-INSERT_ARRAYS = f"INSERT INTO audit_logs ({_NAMES}) SELECT * FROM unnest({_ARRAYS})"  # noqa: S608 - constants
 _COPY = f"COPY audit_logs ({_NAMES}) FROM STDIN"
 _INSERT = f"INSERT INTO audit_logs ({_NAMES}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608 - constants
+_TYPES = {"timestamp": "timestamptz"} | dict.fromkeys(_UUIDS, "uuid")
+_TYPES |= dict.fromkeys(("object_version", "count", "size", "wseq"), "bigint")
 
 
 def entry_row(
     event: Event,
     actor: Actor,
     *,
-    at: datetime,
-    writer: uuid.UUID,
+    at: str,
+    writer: str,
     wseq: int,
-    event_id: uuid.UUID | None = None,
+    event_id: str | None = None,
     digests: Sequence[str] = (),
-) -> dict[str, object]:
+) -> dict[str, Value]:
     """The columns of the entry. ``at`` is the database's clock; ``digests`` are those of the changed rows."""
-    row: dict[str, object] = {
-        "event_id": event_id or uuid.uuid4(),
-        "timestamp": at,
-        "user_id": actor.user_id,
-        "actor_type": actor.actor_type,
-        "actor_name": actor.actor_name,
-        "auth_method": actor.auth_method,
-        "token_id": actor.token_id,
-        "client_ip": actor.client_ip,
-        "user_agent": actor.user_agent,
-        "source": actor.source,
+    # In the order of the names, as the canonical form has them: a test compares.
+    row: dict[str, Value] = {
         "action": event.action,
-        "object_type": event.object_type,
+        "actor_name": actor.actor_name,
+        "actor_type": actor.actor_type,
+        "auth_method": actor.auth_method,
+        "client_ip": actor.client_ip,
+        "code": event.code,
+        "count": event.count,
+        "event_id": event_id or str(uuid.uuid4()),
+        "meta": event.meta_text if not digests else _meta_with(event, digests),
         "object_id": event.object_id,
+        "object_type": event.object_type,
         "object_version": event.object_version,
         "outcome": event.outcome,
-        "code": event.code,
         "request_id": actor.request_id,
-        "count": event.count,
         "size": event.size,
-        "meta": event.meta_text if not digests else _meta_with(event, digests),
+        "source": actor.source,
+        "timestamp": at,
+        "token_id": actor.token_id,
+        "user_agent": actor.user_agent,
+        "user_id": None if actor.user_id is None else str(actor.user_id),
+        "version": ENTRY_VERSION,
         "writer": writer,
         "wseq": wseq,
     }
-    row["mac"] = compute_entry_mac(row)
+    mac = mac_of_members(row)
+    del row["version"]
+    row["mac"] = mac
     return row
 
 
@@ -79,29 +78,35 @@ def _meta_with(event: Event, digests: Sequence[str]) -> str:
     return text.decode()
 
 
-def arrays_of(rows: Sequence[EntryRow]) -> list[bytes]:
-    """The parameters of ``INSERT_ARRAYS``: the values of each column, as an array."""
-    return [array_of([row[name] for row in rows]).encode() for name in COLUMNS]
+def insert_statement(rows: int, condition: str) -> bytes:
+    """An INSERT of so many rows, if the condition holds, for ``parameters_of``: to be prepared."""
+    width = len(COLUMNS)
+    values = ", ".join(
+        f"({', '.join(f'${row * width + place}::{_TYPES.get(name, "text")}' for place, name in enumerate(COLUMNS, start=1))})"
+        for row in range(rows)
+    )
+    return f"INSERT INTO audit_logs ({_NAMES}) SELECT * FROM (VALUES {values}) entries WHERE {condition}".encode()  # noqa: S608 - constants
 
 
-def array_of(values: Iterable[object]) -> str:
-    """PostgreSQL's text form of a one-dimensional array."""
-    return "{" + ",".join(["NULL" if value is None else f'"{_quoted(value)}"' for value in values]) + "}"
+def parameters_of(rows: Iterable[EntryRow]) -> list[bytes | None]:
+    """The values of the rows, one after the other, in PostgreSQL's text form."""
+    return [_parameter(row[name]) for row in rows for name in COLUMNS]
 
 
-def _quoted(value: object) -> str:
-    text = str(value)
-    return text.replace("\\", "\\\\").replace('"', '\\"') if _NEEDS_QUOTES.search(text) else text
+def _parameter(value: Value) -> bytes | None:
+    if type(value) is int:
+        return b"%d" % value
+    return None if value is None else value.encode()
 
 
 def insert_rows(rows: Sequence[EntryRow]) -> None:
     """Insert them in their order, by the fastest way the database has for so many. Raises django.db.Error."""
     with connection.cursor() as cursor:
         if connection.vendor != "postgresql":
-            cursor.executemany(_INSERT, [[_for_sqlite(row[name]) for name in COLUMNS] for row in rows])
+            cursor.executemany(_INSERT, [[_for_sqlite(name, row[name]) for name in COLUMNS] for row in rows])
         elif len(rows) == 1:
             # One round trip; COPY takes two.
-            cursor.execute(_INSERT, [cast("Any", rows[0][name]) for name in COLUMNS])
+            cursor.execute(_INSERT, [rows[0][name] for name in COLUMNS])
         else:
             # psycopg's own method, so its errors are not yet Django's.
             with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
@@ -115,16 +120,15 @@ def _copy_line(row: EntryRow) -> str:
     )
 
 
-def _copy_text(value: object) -> str:
+def _copy_text(value: str | int) -> str:
     text = str(value)
     return text.translate(_ESCAPED) if _NEEDS_ESCAPE.search(text) else text
 
 
-def _for_sqlite(value: object) -> Any:
+def _for_sqlite(name: str, value: Value) -> Value:
     """As Django's fields store it there: a UUID as 32 hexadecimal digits, a moment as naive UTC text."""
-    match value:
-        case uuid.UUID():
-            return value.hex
-        case datetime():
-            return connection.ops.adapt_datetimefield_value(value)
+    if name in _UUIDS and isinstance(value, str):
+        return value.replace("-", "")
+    if name == "timestamp" and isinstance(value, str):
+        return value.replace("T", " ").removesuffix("Z").removesuffix(".000000")
     return value

@@ -5,7 +5,7 @@ loop sends the same few all day.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -16,7 +16,7 @@ from psycopg.pq.abc import PGresult
 from audit.epoch import LOCK_WAIT
 
 type Statement = tuple[bytes, Sequence[bytes | None]]
-"""The name of a prepared statement, and its parameters as text."""
+"""A statement, and its parameters as text. It is prepared when it is first sent, so there must be few of them."""
 
 
 class StatementFailed(Exception):
@@ -32,6 +32,7 @@ class LoopConnection:
 
     def __init__(self, session: psycopg.Connection[Any], loop: asyncio.AbstractEventLoop) -> None:
         self._session = session
+        self._names: dict[bytes, bytes] = {}
         self._pgconn = session.pgconn
         self._pgconn.nonblocking = 1
         self._pgconn.enter_pipeline_mode()
@@ -42,10 +43,10 @@ class LoopConnection:
         loop.add_reader(self._socket, self._read)
 
     @classmethod
-    async def connect(cls, statements: Mapping[bytes, bytes]) -> "LoopConnection":
-        """A session as Django's settings describe it, with these statements prepared. Raises psycopg.Error."""
+    async def connect(cls) -> "LoopConnection":
+        """A session as Django's settings describe it. Raises psycopg.Error."""
         loop = asyncio.get_running_loop()
-        return cls(await loop.run_in_executor(None, _connect, statements), loop)
+        return cls(await loop.run_in_executor(None, _connect), loop)
 
     @property
     def is_broken(self) -> bool:
@@ -58,24 +59,40 @@ class LoopConnection:
         """
         if self._is_broken:
             raise ConnectionLost
+        results: list[PGresult] = []
         try:
-            for name, parameters in statements:
-                self._pgconn.send_query_prepared(name, parameters)
+            is_new = [self._send(text, parameters) for text, parameters in statements]
             self._pgconn.pipeline_sync()
-            return await self._results()
+            await self._receive(results)
         except psycopg.Error as error:
             self._break()
             raise ConnectionLost from error
+        except ConnectionLost:
+            # Answers come in their order: what failed before the last statement kept that from being done.
+            if len(results) < sum(is_new) + len(is_new):
+                _require_success(results)
+            raise
+        _require_success(results)
+        answers = iter(results)
+        return [_second(answers) if new else next(answers) for new in is_new]
 
     def close(self) -> None:
         self._break()
         self._session.close()
 
-    async def _results(self) -> list[PGresult]:
+    def _send(self, text: bytes, parameters: Sequence[bytes | None]) -> bool:
+        """Whether it was prepared for this, whose answer comes first."""
+        name = self._names.get(text)
+        if is_new := name is None:
+            name = self._names[text] = b"s%d" % len(self._names)
+            self._pgconn.send_prepare(name, text)
+        self._pgconn.send_query_prepared(name, parameters)
+        return is_new
+
+    async def _receive(self, results: list[PGresult]) -> None:
+        """Fill in what comes up to the end of the message."""
         while self._pgconn.flush():
             await self._writable()
-        results: list[PGresult] = []
-        failed = ""
         while True:
             while self._pgconn.is_busy():
                 await self._readable()
@@ -83,13 +100,8 @@ class LoopConnection:
             if result is None:  # the end of one statement's
                 continue
             if result.status == ExecStatus.PIPELINE_SYNC:
-                break
-            if result.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
-                failed = failed or result.get_error_message()
+                return
             results.append(result)
-        if failed:
-            raise StatementFailed(failed)
-        return results
 
     async def _readable(self) -> None:
         self._waiter = self._loop.create_future()
@@ -129,12 +141,20 @@ def _finish(waiter: asyncio.Future[None]) -> None:
         waiter.set_result(None)
 
 
-def _connect(statements: Mapping[bytes, bytes]) -> psycopg.Connection[Any]:
+def _require_success(results: Iterable[PGresult]) -> None:
+    for result in results:
+        if result.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
+            raise StatementFailed(result.get_error_message())
+
+
+def _second(results: Iterator[PGresult]) -> PGresult:
+    next(results)
+    return next(results)
+
+
+def _connect() -> psycopg.Connection[Any]:
     session = psycopg.connect(**django_connection.get_connection_params(), autocommit=True)
     session.execute(f"SET lock_timeout = '{LOCK_WAIT}'")
-    for name, statement in statements.items():
-        prepared = session.pgconn.prepare(name, statement)
-        if prepared.status != ExecStatus.COMMAND_OK:
-            session.close()
-            raise psycopg.OperationalError(prepared.get_error_message())
+    # A statement of many rows has hundreds of parameters, and none of them changes its plan.
+    session.execute("SET plan_cache_mode = force_generic_plan")
     return session

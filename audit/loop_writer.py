@@ -10,9 +10,11 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import batched
 from typing import Any
 
 from django.conf import settings
@@ -20,12 +22,13 @@ from psycopg.pq.abc import PGresult
 
 from audit import writer
 from audit.batches import Batch, Decision, Stage, Ticket
+from audit.canonical import format_timestamp
 from audit.entry_mac import open_entry_key
-from audit.entry_rows import INSERT_ARRAYS, array_of, arrays_of
+from audit.entry_rows import EntryRow, insert_statement, parameters_of
 from audit.epoch import LOCK
 from audit.errors import CROWDED, AuditUnavailable
 from audit.guard import LagGuard
-from audit.loop_connection import ConnectionLost, LoopConnection, StatementFailed
+from audit.loop_connection import ConnectionLost, LoopConnection, Statement, StatementFailed
 from audit.numbering import Numbering
 from audit.stamps import behind, entities_of, renew
 from ciphercanary.metrics import audit_batch_size, audit_commit_seconds
@@ -36,22 +39,50 @@ logger = logging.getLogger(__name__)
 EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 RECONNECT_AFTER = 1.0  # seconds: meanwhile the thread writes, and says what is wrong
 
-# Held in one message, each statement with a snapshot of its own: see audit.epoch.hold_epoch.
-STATEMENTS = {
-    b"begin": b"BEGIN ISOLATION LEVEL READ COMMITTED",
-    b"lock": b"SELECT pg_advisory_xact_lock_shared(%d)" % LOCK,
-    b"epoch": b"SELECT epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint "
-    b"FROM security_epoch WHERE id = 1",
-    b"lag": b"SELECT extract(epoch FROM clock_timestamp() - timestamp) FROM audit_logs "
-    b"WHERE id = (SELECT log_id FROM audit_pending ORDER BY log_id LIMIT 1)",
-    b"entities": b"SELECT entity, epoch FROM entity_epochs WHERE entity = ANY($1)",
-    b"insert": INSERT_ARRAYS.encode(),
-    b"commit": b"COMMIT",
-    b"rollback": b"ROLLBACK",
-}
-_BEGIN, _LOCK, _EPOCH, _LAG, _COMMIT, _ROLLBACK = (
-    (name, ()) for name in (b"begin", b"lock", b"epoch", b"lag", b"commit", b"rollback")
+ROWS_AT_ONCE = 32  # of one INSERT: each number of them is a statement of its own
+# How much older than its commit a timestamp may be that was not asked of the database for this very batch.
+TOLERANCE = timedelta(milliseconds=100)
+DRIFT = timedelta(milliseconds=1)
+
+# Each statement of a message has a snapshot of its own: see audit.epoch.hold_epoch. What may be written in a
+# transaction is said once in it and asked by each INSERT, so that all rows are written or none.
+_IS_CURRENT = "'ciphercanary.is_current'"
+BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
+LOCK_EPOCH = b"SELECT pg_advisory_xact_lock_shared(%d)" % LOCK
+HOLD = (
+    "SELECT epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, "  # noqa: S608 - constants
+    f"set_config({_IS_CURRENT}, 'true', true) FROM security_epoch WHERE id = 1"
+).encode()
+COMPARE = (
+    f"SELECT set_config({_IS_CURRENT}, (epoch = $1::bigint AND clock_timestamp() >= $2::timestamptz "  # noqa: S608 - constants
+    "AND clock_timestamp() < $3::timestamptz)::text, true) FROM security_epoch WHERE id = 1"
+).encode()
+LAG = (
+    b"SELECT extract(epoch FROM clock_timestamp() - timestamp) FROM audit_logs "
+    b"WHERE id = (SELECT log_id FROM audit_pending ORDER BY log_id LIMIT 1)"
 )
+ENTITIES = b"SELECT entity, epoch FROM entity_epochs WHERE entity = ANY($1)"
+INSERTS = [
+    insert_statement(rows, f"current_setting({_IS_CURRENT}, true) = 'true'")
+    for rows in range(1, ROWS_AT_ONCE + 1)
+]
+_BEGIN, _LOCK, _HOLD, _LAG, _COMMIT, _ROLLBACK = (
+    (text, ()) for text in (BEGIN, LOCK_EPOCH, HOLD, LAG, b"COMMIT", b"ROLLBACK")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The epoch and the database's clock, and when this process learned them (monotonic seconds)."""
+
+    epoch: int
+    clock: datetime
+    received: float
+
+    def now(self) -> datetime:
+        """A moment of the database's clock that has passed, however little: two clocks do not run quite alike."""
+        elapsed = timedelta(seconds=time.monotonic() - self.received) - DRIFT
+        return self.clock + max(elapsed, timedelta())
 
 
 def submit[T](decision: Decision[T]) -> "asyncio.Future[T]":
@@ -80,6 +111,7 @@ class _LoopWriter:
         self._numbering = Numbering()
         self._guard = LagGuard()
         self._session: LoopConnection | None = None
+        self._look: _Look | None = None
         self._refused_at = -RECONNECT_AFTER
         self._task = loop.create_task(self._run())
 
@@ -134,33 +166,67 @@ class _LoopWriter:
     async def _transact(self, batch: Batch) -> None:
         session = await self._open_session()
         began = time.perf_counter()
+        rows = 0 if self._guard.is_due else await self._write_at_once(session, batch)
+        rows = rows or await self._write_held(session, batch)
+        self._numbering.advance(rows)
+        audit_batch_size.observe(rows)
+        audit_commit_seconds.observe(time.perf_counter() - began)
+        batch.release()
+
+    async def _write_at_once(self, session: LoopConnection, batch: Batch) -> int:
+        """Decide by the last look, and write in one message if the database agrees; how many rows, or 0.
+
+        It agrees while the epoch is that of the look, the rows' timestamp has passed, but not long ago, and every
+        answer may still leave. What is not so plain, a refusal included, is decided while the epoch is held.
+        """
+        look = self._look
+        if look is None:
+            return 0
+        batch.tickets = self._guard.admit(batch.tickets)
+        now = look.now()
+        rows = batch.decide(look.epoch, now)
+        if len(rows) < len(batch.tickets):
+            return 0
+        limits = (
+            str(look.epoch),
+            format_timestamp(now),
+            format_timestamp(min(now + TOLERANCE, batch.not_after)),
+        )
+        batch.stage = Stage.COMMITTING
+        compare = (COMPARE, [limit.encode() for limit in limits])
+        _, _, compared, *_ = await session.run(_BEGIN, _LOCK, compare, *_inserts_of(rows), _COMMIT)
+        if compared.get_value(0, 0) == b"true":
+            return len(rows)
+        batch.stage = Stage.DECIDING
+        return 0
+
+    async def _write_held(self, session: LoopConnection, batch: Batch) -> int:
+        """Decide while the epoch is held, and write, in a second message; how many rows."""
         epoch, now = await self._hold_epoch(session)
         batch.tickets = self._guard.admit(batch.tickets)
         if old := behind(batch.stamps, epoch):
-            [found] = await session.run((b"entities", [array_of(entities_of(old)).encode()]))
+            [found] = await session.run((ENTITIES, [_array_of(entities_of(old))]))
             renew(old, dict(_pairs_of(found)), epoch)
         rows = batch.decide(epoch, now)
-        if rows:
-            arrays = arrays_of(rows)
-            batch.stage = Stage.COMMITTING
-            await session.run((b"insert", arrays), _COMMIT)
-        else:
+        if not rows:
             await session.run(_ROLLBACK)
-        self._numbering.advance(len(rows))
-        audit_batch_size.observe(len(rows))
-        audit_commit_seconds.observe(time.perf_counter() - began)
-        batch.release()
+            return 0
+        batch.stage = Stage.COMMITTING
+        await session.run(*_inserts_of(rows), _COMMIT)
+        return len(rows)
 
     async def _hold_epoch(self, session: LoopConnection) -> tuple[int, datetime]:
         """``audit.epoch.hold_epoch``; once a second the lag of the log comes with it."""
         is_due = self._guard.is_due
-        _, _, held, *lag = await session.run(_BEGIN, _LOCK, _EPOCH, *([_LAG] if is_due else []))
+        _, _, held, *lag = await session.run(_BEGIN, _LOCK, _HOLD, *([_LAG] if is_due else []))
+        received = time.monotonic()
         if is_due:
             self._guard.look(float(lag[0].get_value(0, 0) or 0) if lag[0].ntuples else 0.0)
         epoch, moment = held.get_value(0, 0), held.get_value(0, 1)
         if epoch is None or moment is None:
             raise StatementFailed("the security epoch has lost its row")
-        return int(epoch), EPOCH_START + timedelta(microseconds=int(moment))
+        self._look = _Look(int(epoch), EPOCH_START + timedelta(microseconds=int(moment)), received)
+        return self._look.epoch, self._look.clock
 
     async def _open_session(self) -> LoopConnection:
         if self._session is not None and not self._session.is_broken:
@@ -171,7 +237,7 @@ class _LoopWriter:
         try:
             # The key of the MACs, too, is read where reading may take its time.
             await self.loop.run_in_executor(None, call_in_pool, open_entry_key)
-            self._session = await LoopConnection.connect(STATEMENTS)
+            self._session = await LoopConnection.connect()
         except Exception:
             self._refused_at = time.monotonic()
             raise
@@ -180,7 +246,7 @@ class _LoopWriter:
     def _drop_session(self) -> None:
         if self._session is not None:
             self._session.close()
-            self._session = None
+            self._session = self._look = None
 
     def _hand_over(self, batch: Batch, error: Exception) -> None:
         """Nothing was stored: the thread decides and writes anew."""
@@ -201,6 +267,15 @@ class _LoopWriter:
             elsewhere.add_done_callback(
                 lambda done: self.loop.call_soon_threadsafe(_pass_on, done, ticket.future)
             )
+
+
+def _inserts_of(rows: Sequence[EntryRow]) -> list[Statement]:
+    return [(INSERTS[len(some) - 1], parameters_of(some)) for some in batched(rows, ROWS_AT_ONCE)]
+
+
+def _array_of(entities: Iterable[str]) -> bytes:
+    """PostgreSQL's text form of an array of texts that hold neither quotes nor backslashes."""
+    return ("{" + ",".join(f'"{entity}"' for entity in entities) + "}").encode()
 
 
 def _pairs_of(result: PGresult) -> Iterator[tuple[str, int]]:

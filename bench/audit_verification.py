@@ -52,6 +52,7 @@ def write(entries: int) -> None:
 def write_batch(chance: random.Random) -> None:
     from django.db import transaction
 
+    from audit.canonical import format_timestamp
     from audit.entry_rows import entry_row, insert_rows
     from audit.events import Actor, Event, RowChange, Source
     from audit.services import record
@@ -68,7 +69,7 @@ def write_batch(chance: random.Random) -> None:
         source=Source.API,
         request_id=f"req-{chance.getrandbits(48):x}",
     )
-    now, writer = database_now(), uuid.uuid4()
+    now, writer = format_timestamp(database_now()), str(uuid.uuid4())
     rows = [
         entry_row(
             Event(

@@ -8,7 +8,7 @@ from django.db import transaction
 from ciphercanary import kek
 from ciphercanary.crypto.encoding import decode_base64url, encode_base64url
 from ciphercanary.crypto.errors import MacMismatch
-from ciphercanary.crypto.mac import compute_mac, verify_mac
+from ciphercanary.crypto.mac import Mac
 from ciphercanary.crypto.material import KeyMaterial
 from ciphercanary.models import SystemKey
 
@@ -30,13 +30,12 @@ def establish() -> None:
             _create(purpose)
 
 
-def mac_key(purpose: str, kid: str | None = None) -> tuple[str, KeyMaterial]:
-    """The key named ``kid``, or the primary one of the purpose, with its kid.
+def open_key(purpose: str) -> None:
+    """Read and unwrap the primary key, so that the next ``make_mac`` asks no database.
 
-    Raises SystemKey.DoesNotExist for an unknown kid and UnwrapFailed for an altered row.
+    Raises UnwrapFailed for an altered row.
     """
-    kid = kid or _primary_kid(purpose)
-    return kid, _open(purpose, kid)
+    _mac(purpose, _primary_kid(purpose))
 
 
 def make_mac(purpose: str, version: int, message: bytes) -> str:
@@ -45,27 +44,27 @@ def make_mac(purpose: str, version: int, message: bytes) -> str:
     The database holds the key only wrapped: who can write rows cannot make their MACs. ``version`` names the
     list of fields that the message was made from.
     """
-    kid, key = mac_key(purpose)
-    return f"{version}.{kid}.{encode_base64url(compute_mac(key, message))}"
+    kid = _primary_kid(purpose)
+    return f"{version}.{kid}.{encode_base64url(_mac(purpose, kid).compute(message))}"
 
 
 def check_mac(purpose: str, version: int, message: bytes, mac: str) -> None:
     """Raises MacMismatch unless ``mac`` is one that ``make_mac`` made, under whichever key, of this message."""
     try:
         found, kid, tag = mac.split(".")
-        _, key = mac_key(purpose, kid)
+        key = _mac(purpose, kid)
         octets = decode_base64url(tag)
     except (ValueError, SystemKey.DoesNotExist):
         raise MacMismatch from None
     if found != str(version):
         raise MacMismatch
-    verify_mac(key, message, octets)
+    key.verify(message, octets)
 
 
 def forget() -> None:
     """Drop the opened keys: the next use reads them anew."""
     _primary_kid.cache_clear()
-    _open.cache_clear()
+    _mac.cache_clear()
 
 
 @cache
@@ -74,9 +73,9 @@ def _primary_kid(purpose: str) -> str:
 
 
 @cache
-def _open(purpose: str, kid: str) -> KeyMaterial:
+def _mac(purpose: str, kid: str) -> Mac:
     row = SystemKey.objects.get(purpose=purpose, kid=kid)
-    return kek.unwrap(row.wrapped_key, label=LABEL, parts=_parts(purpose, kid))
+    return Mac(kek.unwrap(row.wrapped_key, label=LABEL, parts=_parts(purpose, kid)))
 
 
 def _create(purpose: str) -> None:

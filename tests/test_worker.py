@@ -26,6 +26,7 @@ import uuid
 import django
 django.setup()
 from django.db import transaction
+from audit.canonical import format_timestamp
 from audit.entry_rows import entry_row, insert_rows
 from audit.events import Actor, Event, Source
 from ciphercanary.clock import database_now
@@ -34,7 +35,7 @@ event = Event(action="keys.key.read", object_type="key", object_id=str(uuid.uuid
 for first in range(1, {ENTRIES} + 1, {BATCH}):
     numbers = range(first, first + {BATCH})
     with transaction.atomic():
-        insert_rows([entry_row(event, actor, at=database_now(), writer=writer, wseq=n) for n in numbers])
+        insert_rows([entry_row(event, actor, at=format_timestamp(database_now()), writer=str(writer), wseq=n) for n in numbers])
 """
 
 

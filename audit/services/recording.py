@@ -8,6 +8,7 @@ import django.db
 from django.db import transaction
 
 from audit import entries, numbering
+from audit.canonical import format_timestamp
 from audit.entry_rows import entry_row
 from audit.errors import AuditUnavailable
 from audit.events import Actor, Event, RowChange, clean_mapping, clean_text
@@ -48,13 +49,14 @@ def _insert(event: Event, actor: Actor, changes: Sequence[RowChange], moment: da
     row = entry_row(
         event,
         actor,
-        at=moment,
-        writer=writer,
+        at=format_timestamp(moment),
+        writer=str(writer),
         wseq=numbering.next_wseq(writer),
-        event_id=event_id,
+        event_id=str(event_id),
         digests=digests,
     )
-    return AuditLog.objects.create(**row)
+    typed = {"timestamp": moment, "event_id": event_id, "writer": writer, "user_id": actor.user_id}
+    return AuditLog.objects.create(**{**row, **typed})
 
 
 def _insert_change(change: RowChange, event_id: uuid.UUID, actor: Actor, moment: datetime) -> str:

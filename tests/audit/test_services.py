@@ -13,8 +13,9 @@ from audit.errors import AuditUnavailable
 from audit.events import Actor, Event, Outcome, RowChange
 from audit.models import AuditLog, AuditTrail
 from audit.services import record, record_alone
-from ciphercanary import system_keys
+from ciphercanary import kek, system_keys
 from ciphercanary.clock import database_now
+from ciphercanary.models import SystemKey
 
 ACTOR = Actor(
     user_id=uuid.UUID("0b1e7a52-9c1d-4c8e-8f6e-0d3c1a2b3c4d"),
@@ -77,7 +78,8 @@ def test_the_row_as_read_back_gives_the_bytes_that_were_maced(microsecond):
     )
 
     version, kid, tag = stored["mac"].split(".")
-    _, key = system_keys.mac_key("audit-mac", kid)
+    wrapped = SystemKey.objects.get(kid=kid).wrapped_key
+    key = kek.unwrap(wrapped, label=system_keys.LABEL, parts=[b"audit-mac", kid.encode()])
     expected = hmac.digest(key.expose(), entries.mac_bytes(stored), "sha256")
     assert (version, base64.urlsafe_b64decode(tag + "=")) == ("1", expected)
 

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from django.db import connection, transaction
 
 from audit import actions, entries, merkle
+from audit.canonical import format_timestamp
 from audit.entry_rows import entry_row, insert_rows
 from audit.events import Actor, Event
 from audit.models import AuditLeaf, AuditLog, AuditTile, AuditTree
@@ -33,7 +34,8 @@ def write_many(number, writer=None, first=1, event=DONE):
     """So many entries of one writer in one transaction."""
     writer, now = writer or uuid.uuid4(), database_now()
     rows = [
-        entry_row(event, ACTOR, at=now, writer=writer, wseq=wseq) for wseq in range(first, first + number)
+        entry_row(event, ACTOR, at=format_timestamp(now), writer=str(writer), wseq=wseq)
+        for wseq in range(first, first + number)
     ]
     with transaction.atomic():
         insert_rows(rows)

@@ -9,6 +9,7 @@ import pytest
 from django.db.models import Count, Max, Sum
 from django.db.models.functions import TruncHour
 
+from audit.canonical import format_timestamp
 from audit.entry_rows import entry_row, insert_rows
 from audit.events import Actor, Event, Source
 from audit.models import AuditLog, UsageRollup
@@ -52,7 +53,9 @@ def write_some(chance, number):
     for wseq in range(1, number + 1):
         at = BEGIN + timedelta(microseconds=chance.randrange(3 * 3600 * 10**6))
         actor = user(chance.choice(users))
-        rows.append(entry_row(any_event(chance), actor, at=at, writer=writer, wseq=wseq))
+        rows.append(
+            entry_row(any_event(chance), actor, at=format_timestamp(at), writer=str(writer), wseq=wseq)
+        )
     insert_rows(rows)
 
 
@@ -104,7 +107,7 @@ def test_what_is_no_operation_with_a_key_is_not_counted():
     ]
     insert_rows(
         [
-            entry_row(event, user(None), at=BEGIN, writer=uuid4(), wseq=1)
+            entry_row(event, user(None), at=format_timestamp(BEGIN), writer=str(uuid4()), wseq=1)
             for event in [*kinds, Event(action="crypto.message.encrypted", object_type="key", object_id="k")]
         ]
     )
@@ -117,7 +120,7 @@ def test_an_hour_is_one_of_utc_and_the_last_time_is_the_latest():
     times = [BEGIN, BEGIN + timedelta(minutes=29, microseconds=5), BEGIN + timedelta(minutes=10)]
     event = Event(action="crypto.message.encrypted", object_type="key", object_id="k", size=3)
     for at in times:
-        insert_rows([entry_row(event, user(None), at=at, writer=uuid4(), wseq=1)])
+        insert_rows([entry_row(event, user(None), at=format_timestamp(at), writer=str(uuid4()), wseq=1)])
         sequence_step()
 
     [row] = UsageRollup.objects.all()
