@@ -30,8 +30,13 @@ def encode(value: JsonValue) -> bytes:
 def encode_members(members: Mapping[str, str | int | None]) -> bytes:
     """``encode`` of an object whose names are in their order already, and whose values hold no others."""
     for value in members.values():
-        if type(value) is int:
-            _within_range(value)
+        kind = type(value)
+        if kind is str or value is None:
+            continue
+        if kind is int:
+            _within_range(value)  # type: ignore[arg-type]  # mypy does not follow ``kind``
+        elif not isinstance(value, str):
+            raise TypeError(f"{kind.__name__} is no member of a flat object")
     return _ENCODER.encode(members)
 
 

@@ -57,8 +57,8 @@ TRAIL_FIELDS = (
 
 _VERSION = "version"
 # Every entry is written once and read by every verifier: its names are put into their canonical order here.
-_ENTRY_ORDER = sorted((*ENTRY_FIELDS, _VERSION))
-_MAC_ORDER = sorted((*MAC_FIELDS, _VERSION))
+ENTRY_ORDER = tuple(sorted((*ENTRY_FIELDS, _VERSION)))
+_MAC_ORDER = tuple(sorted((*MAC_FIELDS, _VERSION)))
 
 type Members = Mapping[str, str | int | None]
 """The columns of an entry in their canonical types and in the order of their names, ``version`` among them."""
@@ -66,12 +66,20 @@ type Members = Mapping[str, str | int | None]
 
 def entry_bytes(row_values: Mapping[str, object]) -> bytes:
     """The entry of an ``audit_logs`` row: canonical JSON of its columns. KeyError where one is missing."""
-    return canonical.encode_members(_members(row_values, _ENTRY_ORDER))
+    return canonical.encode_members(_members(row_values, ENTRY_ORDER))
 
 
 def mac_bytes(row_values: Mapping[str, object]) -> bytes:
     """What the row's MAC covers: the entry without ``id``, which the database gives only at the INSERT."""
     return canonical.encode_members(_members(row_values, _MAC_ORDER))
+
+
+def without_id(octets: bytes, log_id: int) -> bytes:
+    """``mac_bytes`` of the row whose ``entry_bytes`` these are.
+
+    No text of the entry can hold the member: the quotes around its name would be escaped.
+    """
+    return octets.replace(b'"id":%d,' % log_id, b"", 1)
 
 
 def trail_bytes(row_values: Mapping[str, object]) -> bytes:

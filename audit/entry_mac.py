@@ -24,4 +24,9 @@ def open_entry_key() -> None:
 
 def check_entry_mac(row_values: Mapping[str, object]) -> None:
     """Raises MacMismatch unless ``mac`` was made by ``compute_entry_mac`` of the other columns."""
-    system_keys.check_mac(system_keys.AUDIT_MAC, ENTRY_VERSION, mac_bytes(row_values), str(row_values["mac"]))
+    check_mac_of(mac_bytes(row_values), row_values["mac"])
+
+
+def check_mac_of(covered: bytes, mac: object) -> None:
+    """Raises MacMismatch unless ``mac`` is that of ``mac_bytes`` that are there already."""
+    system_keys.check_mac(system_keys.AUDIT_MAC, ENTRY_VERSION, covered, str(mac))

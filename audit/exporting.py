@@ -22,10 +22,10 @@ from audit.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_bytes
 from audit.events import TRAIL_DIGESTS
 from audit.merkle import HASH_SIZE
 from audit.models import AuditLog
+from audit.raw_rows import Values, reading, rows_of, spelled
 from audit.sequencing.checkpoint_keys import origin
 from audit.verification.growing import stored_tile
 from audit.verification.keys import StoredKeys
-from audit.verification.reading import Values, reading, rows_of, spelled
 from audit.verification.trail import row_of, trail_of
 from ciphercanary.errors import Conflict
 from ciphercanary.row_mac import IntegrityFailed

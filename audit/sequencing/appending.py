@@ -55,8 +55,7 @@ def _insert_leaves(size: int, log_ids: Sequence[int], leaves: Sequence[bytes]) -
             return
         # psycopg's own method, so its errors are not yet Django's.
         with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
-            for row in rows:
-                copy.write_row(row)
+            copy.write("".join([f"{idx}\t{log_id}\t\\\\x{leaf.hex()}\n" for idx, log_id, leaf in rows]))
 
 
 def _save_tiles(changed: dict[tuple[int, int], bytes]) -> None:

@@ -21,7 +21,7 @@ from audit.sequencing.alarms import Alarm, Kind
 LOOKED_UP_AT_ONCE = 100
 
 type Row = Mapping[str, Any]
-type Number = tuple[UUID, int]  # of a writer
+type Number = tuple[str, int]  # of a writer
 
 
 def find_gaps(rows: Sequence[Row], authentic: Sequence[Row]) -> list[Alarm]:
@@ -37,7 +37,7 @@ def find_gaps(rows: Sequence[Row], authentic: Sequence[Row]) -> list[Alarm]:
 
 def _numbers_before(rows: Iterable[Row]) -> Iterator[tuple[Number, Row]]:
     """The number before each row, unless the row before it in the batch has it."""
-    writers: dict[UUID, list[Row]] = {}
+    writers: dict[str, list[Row]] = {}
     for row in rows:
         writers.setdefault(row["writer"], []).append(row)
     for writer, own in writers.items():
@@ -53,13 +53,14 @@ def _numbers_told(rows: Iterable[Row]) -> Iterator[tuple[Number, Row]]:
     for row in rows:
         if row["action"] == actions.WRITER_HEARTBEAT:
             for writer, wseq in json.loads(row["meta"]).get("writers", {}).items():
-                yield (UUID(writer), wseq), row
+                yield (str(UUID(writer)), wseq), row
 
 
 def _stored(numbers: Iterable[Number]) -> Iterator[Number]:
     for some in batched(numbers, LOOKED_UP_AT_ONCE):
         any_of_them = reduce(or_, (Q(writer=writer, wseq=wseq) for writer, wseq in some))
-        yield from AuditLog.objects.filter(any_of_them).order_by().values_list("writer", "wseq")
+        found = AuditLog.objects.filter(any_of_them).order_by().values_list("writer", "wseq")
+        yield from ((str(writer), wseq) for writer, wseq in found)
 
 
 def _gap(number: Number, row: Row) -> Alarm:
@@ -69,7 +70,7 @@ def _gap(number: Number, row: Row) -> Alarm:
     ]
     return Alarm(
         kind=Kind.SEQUENCE_GAP,
-        writer=str(writer),
+        writer=writer,
         expected=expected,
         found=last or 0,
         log_id=row["id"],

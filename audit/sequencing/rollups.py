@@ -2,40 +2,37 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
 from audit.models import UsageRollup
 
+_HOUR = len("2026-11-25T10")
 GREATEST = {"postgresql": "GREATEST", "sqlite": "max"}
 COLUMNS = ("key_id", "version", "principal", "operation", "outcome", "hour", "count", "size", "last_at")
 
-type Bucket = tuple[str, int, str, str, str, datetime]
+type Bucket = tuple[str, int, str, str, str, str]
+"""The hour as the beginning of a moment's spelling: ``2026-11-25T10``."""
 
 
 @dataclass(slots=True)
 class Usage:
+    """``last_at`` in the spelling of an entry."""
+
     count: int
     size: int
-    last_at: datetime
+    last_at: str
 
 
 def add_usage(rows: Iterable[Mapping[str, Any]]) -> None:
-    """Add the operations among these rows of ``audit_logs`` to the roll-ups. Raises django.db.Error."""
+    """Add the operations among these rows of ``audit_logs``, spelled as in an entry. Raises django.db.Error."""
     usage = count_usage(rows)
     if not usage:
         return
-    field = UsageRollup._meta.get_field("hour")
     values = [
-        (
-            *bucket[:5],
-            field.get_db_prep_save(bucket[5], connection),
-            used.count,
-            used.size,
-            field.get_db_prep_save(used.last_at, connection),
-        )
+        (*bucket[:5], _moment(f"{bucket[5]}:00:00Z"), used.count, used.size, _moment(used.last_at))
         for bucket, used in usage.items()
     ]
     with connection.cursor() as cursor:
@@ -48,22 +45,27 @@ def count_usage(rows: Iterable[Mapping[str, Any]]) -> dict[Bucket, Usage]:
     for row in rows:
         if row["object_type"] != "key" or not row["object_id"] or not row["action"].startswith("crypto."):
             continue
-        used = usage.setdefault(_bucket(row), Usage(0, 0, row["timestamp"]))
+        moment = row["timestamp"]
+        bucket = (
+            row["object_id"],
+            row["object_version"] or 0,
+            row["user_id"] or "",
+            row["action"],
+            row["outcome"],
+            moment[:_HOUR],
+        )
+        used = usage.get(bucket)
+        if used is None:
+            used = usage[bucket] = Usage(0, 0, moment)
         used.count += row["count"]
         used.size += row["size"] or 0
-        used.last_at = max(used.last_at, row["timestamp"])
+        used.last_at = max(used.last_at, moment)
     return usage
 
 
-def _bucket(row: Mapping[str, Any]) -> Bucket:
-    return (
-        row["object_id"],
-        row["object_version"] or 0,
-        str(row["user_id"] or ""),
-        row["action"],
-        row["outcome"],
-        row["timestamp"].astimezone(UTC).replace(minute=0, second=0, microsecond=0),
-    )
+def _moment(spelled: str) -> Any:
+    field = UsageRollup._meta.get_field("last_at")
+    return field.get_db_prep_save(datetime.fromisoformat(spelled), connection)
 
 
 def _upsert() -> str:

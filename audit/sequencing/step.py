@@ -13,9 +13,10 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Max
 
-from audit import actions, entries, merkle
-from audit.entry_mac import check_entry_mac
+from audit import actions, canonical, entries, merkle
+from audit.entry_mac import check_mac_of
 from audit.models import AuditLeaf, AuditLog, AuditPending
+from audit.raw_rows import spelled
 from audit.sequencing.alarms import Alarm, Kind, sound
 from audit.sequencing.appending import append
 from audit.sequencing.continuity import find_gaps
@@ -27,7 +28,14 @@ from ciphercanary.crypto.errors import MacMismatch
 BATCH = 20_000
 BATCH_ON_SQLITE = 1_000
 
+_COLUMNS = ", ".join(
+    str(entries.ENTRY_VERSION) if name == "version" else spelled(AuditLog, [name], "g")
+    for name in entries.ENTRY_ORDER
+)
+_ID = entries.ENTRY_ORDER.index("id")
+
 type Row = Mapping[str, Any]
+"""The members of an entry, in the spelling and the order of its canonical form."""
 
 
 def batch_size() -> int:
@@ -57,19 +65,19 @@ class _Batch:
     authentic: list[Row] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
 
-    def add(self, row: Row) -> None:
+    def add(self, row: Row, mac: object) -> None:
         try:
-            leaf = merkle.leaf_hash(entries.entry_bytes(row))
+            octets = canonical.encode_members(row)
         except (TypeError, ValueError):
             # A number or text that no application can have written. It stays without a leaf, which verify_audit_log
             # finds: an entry that has no bytes has no hash.
             self.alarms.append(_altered(row, "no canonical form"))
             return
         self.log_ids.append(row["id"])
-        self.leaves.append(leaf)
+        self.leaves.append(merkle.leaf_hash(octets))
         self.rows.append(row)
         try:
-            check_entry_mac(row)
+            check_mac_of(entries.without_id(octets, row["id"]), mac)
         except MacMismatch:
             self.alarms.append(_altered(row, "another content"))
         else:
@@ -83,7 +91,7 @@ class _Batch:
 def _sequence(log_ids: Sequence[int]) -> int:
     batch = _read(log_ids)
     append(batch.log_ids, batch.leaves)
-    add_usage(batch.rows)
+    add_usage(batch.authentic)
     sound([*batch.alarms, *find_gaps(batch.rows, batch.authentic)])
     return len(batch.leaves)
 
@@ -108,22 +116,32 @@ def _without_leaf(log_ids: list[int]) -> list[int]:
 
 def _read(log_ids: Sequence[int]) -> _Batch:
     """The rows as they are now: what the transaction that wrote them sent is not asked."""
-    columns = AuditLog.objects.filter(id__in=log_ids).order_by().values(*entries.ENTRY_FIELDS, "mac")
-    rows: dict[int, Row] = {row["id"]: row for row in columns}
     batch = _Batch()
+    rows = _stored(log_ids) if log_ids else {}
     for log_id in log_ids:
         if log_id in rows:
-            batch.add(rows[log_id])
+            batch.add(*rows[log_id])
         else:
             batch.miss(log_id)
     return batch
+
+
+def _stored(log_ids: Sequence[int]) -> dict[int, tuple[Row, object]]:
+    """The rows that are there, each with its MAC, by id."""
+    ids = ", ".join(map(str, log_ids))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_COLUMNS}, g.mac FROM audit_logs g WHERE g.id IN ({ids})")  # noqa: S608 - integers
+        return {
+            values[_ID]: (dict(zip(entries.ENTRY_ORDER, values, strict=False)), values[-1])
+            for values in cursor.fetchall()
+        }
 
 
 def _altered(row: Row, found: str) -> Alarm:
     return Alarm(
         kind=Kind.MAC_MISMATCH,
         log_id=row["id"],
-        writer=str(row["writer"]),
+        writer=row["writer"],
         expected="the content of its MAC",
         found=found,
         is_of_alarm=row["action"] == actions.LOG_ALARMED,

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from itertools import batched
 
 from audit.models import AuditLog
+from audit.raw_rows import as_stored, rows_of, spelled
 from audit.verification.findings import Finding, Kind
 from audit.verification.leaves import Seen
-from audit.verification.reading import as_stored, rows_of, spelled
 
 LOOKED_UP_AT_ONCE = 500
 

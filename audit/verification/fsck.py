@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from audit.checkpoint import VerifierKey
 from audit.errors import OlderDatabase
+from audit.raw_rows import number_of, reading, rows_of
 from audit.sequencing.checkpoint_keys import origin
 from audit.sequencing.head import Head, read_head
 from audit.verification.alarms import Alarms
@@ -12,7 +13,6 @@ from audit.verification.findings import Finding, Kind, Report
 from audit.verification.heads import Heads, OutsideCheckpoint, Trust
 from audit.verification.keys import StoredKeys
 from audit.verification.leaves import Leaves, Progress, check_waiting
-from audit.verification.reading import number_of, reading, rows_of
 from audit.verification.trail import Trail
 from audit.verification.usage import check_usage
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from django.db import connection
 
 from audit.merkle import HASH_SIZE, Frontier, complete_root
+from audit.raw_rows import rows_of
 from audit.tiles import HEIGHT, WIDTH, tile_path
 from audit.verification.findings import Finding, Kind
 from audit.verification.heads import Heads
-from audit.verification.reading import rows_of
 
 
 class GrowingTree:

@@ -19,11 +19,11 @@ from audit.checkpoint import (
     open_publication,
 )
 from audit.models import AuditCheckpoint
+from audit.raw_rows import rows_of, spelled
 from audit.sequencing.checkpoint_keys import ALGORITHMS
 from audit.sequencing.head import HEAD_FILE, Head
 from audit.verification.findings import Finding, Kind
 from audit.verification.inspection import Inspection
-from audit.verification.reading import rows_of, spelled
 from ciphercanary.crypto import signing
 
 _KEY_ID_SIZE = 4

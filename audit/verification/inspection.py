@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from audit import actions, merkle
-from audit.entries import ENTRY_FIELDS, entry_bytes
-from audit.entry_mac import check_entry_mac
+from audit.entries import ENTRY_FIELDS, entry_bytes, without_id
+from audit.entry_mac import check_mac_of
 from audit.events import TRAIL_DIGESTS
-from audit.verification.reading import Values
+from audit.raw_rows import Values
 from ciphercanary.crypto.errors import MacMismatch
 
 COLUMNS = (*ENTRY_FIELDS, "mac")
@@ -35,17 +35,18 @@ class Inspection:
 
 
 def inspect(values: Values) -> Inspection:
-    """Of the columns ``COLUMNS``, spelled as ``audit.verification.reading`` spells them.
+    """Of the columns ``COLUMNS``, spelled as ``audit.raw_rows`` spells them.
 
     Raises KekUnavailable and UnwrapFailed: without its key no MAC can be checked.
     """
     row = dict(zip(COLUMNS, values, strict=True))
     try:
-        leaf = merkle.leaf_hash(entry_bytes(row))
+        octets = entry_bytes(row)
     except (TypeError, ValueError):
         return Inspection(leaf=None, is_authentic=False)
+    leaf = merkle.leaf_hash(octets)
     try:
-        check_entry_mac(row)
+        check_mac_of(without_id(octets, row["id"]), row["mac"])
     except MacMismatch:
         is_authentic = False
     else:

@@ -6,9 +6,9 @@ from django.db import DataError
 
 from audit.checkpoint import VerifierKey
 from audit.models import CheckpointKey
+from audit.raw_rows import rows_of
 from audit.verification.findings import Finding, Kind
 from audit.verification.leaves import Seen
-from audit.verification.reading import rows_of
 from ciphercanary.row_mac import IntegrityFailed
 
 # What Django's fields raise where a column holds what no application wrote.

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from audit.models import AuditLog
+from audit.raw_rows import Values, number_of, spelled, stream
 from audit.verification.findings import Finding, Kind
 from audit.verification.growing import GrowingTree
 from audit.verification.heads import Heads
 from audit.verification.inspection import COLUMNS, Inspection, inspect
-from audit.verification.reading import Values, number_of, spelled, stream
 
 _TIMESTAMP = COLUMNS.index("timestamp")
 

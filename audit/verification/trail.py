@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from audit.entries import TRAIL_FIELDS, trail_digest
 from audit.events import TRAIL_DIGESTS
 from audit.models import AuditTrail
+from audit.raw_rows import Values, as_stored, number_of, rows_of, spelled
 from audit.verification.findings import Finding, Kind
 from audit.verification.inspection import COLUMNS
 from audit.verification.leaves import Seen
-from audit.verification.reading import Values, as_stored, number_of, rows_of, spelled
 
 _EVENT_OF_ENTRY = COLUMNS.index("event_id")
 _EVENT = TRAIL_FIELDS.index("event_id")

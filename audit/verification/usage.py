@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from django.db import connection
 
 from audit.models import AuditLog, UsageRollup
+from audit.raw_rows import rows_of, spelled
 from audit.verification.findings import Finding, Kind
-from audit.verification.reading import rows_of, spelled
 
 _BUCKET = ("key_id", "version", "principal", "operation", "outcome", "hour")
 # The hour as ``spelled`` spells it. The sum of absurd numbers must not end the statement.

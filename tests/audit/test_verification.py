@@ -20,6 +20,7 @@ from audit.entries import ENTRY_FIELDS
 from audit.events import Actor, Event, RowChange, Source
 from audit.merkle import Frontier
 from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditTree, CheckpointKey
+from audit.raw_rows import rows_of, spelled
 from audit.sequencing.checkpoint_keys import active_signers, establish_checkpoint_keys, trusted_keys
 from audit.sequencing.head import HEAD_FILE, read_head, write_head
 from audit.sequencing.rollups import add_usage
@@ -482,11 +483,9 @@ def cut_back_to(size):
 
 def recount():
     with transaction.atomic():
-        add_usage(
-            AuditLog.objects.filter(id__in=AuditLeaf.objects.values("log_id"))
-            .order_by()
-            .values(*ENTRY_FIELDS)
-        )
+        columns = spelled(AuditLog, ENTRY_FIELDS, "g")
+        rows = rows_of(f"SELECT {columns} FROM audit_logs g JOIN audit_leaves l ON l.log_id = g.id")  # noqa: S608
+        add_usage(dict(zip(ENTRY_FIELDS, row, strict=True)) for row in rows)
 
 
 def test_the_cut_tail_is_named_by_a_checkpoint_kept_outside_where_the_host_has_forgotten(log, settings):

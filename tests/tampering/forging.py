@@ -44,7 +44,7 @@ def rebuild(log_ids: Sequence[int]) -> None:
             for (level, number), hashes in append(0, {}, leaves).items()
         )
         AuditTree.objects.update(size=frontier.size, edge=frontier.encode(), root=frontier.root())
-        add_usage(rows[log_id] for log_id in log_ids)
+        add_usage(json.loads(entry_bytes(rows[log_id])) for log_id in log_ids)
 
 
 def entries() -> list[int]:
