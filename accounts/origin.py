@@ -1,13 +1,15 @@
 """Where a request comes from."""
 
-from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from audit.events import Actor, ActorType, Source
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(Struct, frozen=True, kw_only=True):
     """Where a request comes from, before anybody is known to have sent it."""
 
     client_ip: str
@@ -20,17 +22,7 @@ class Origin:
 
     def actor_like(self, known: Actor) -> Actor:
         """Somebody known from another request, acting from here."""
-        return Actor(
-            user_id=known.user_id,
-            actor_type=known.actor_type,
-            actor_name=known.actor_name,
-            auth_method=known.auth_method,
-            token_id=known.token_id,
-            client_ip=self.client_ip,
-            user_agent=self.user_agent,
-            source=self.source,
-            request_id=self.request_id,
-        )
+        return _acting_from(known, self.client_ip, self.user_agent, self.source).of_request(self.request_id)
 
     def user(self, user_id: UUID, username: str, *, auth_method: str = "", token_id: str = "") -> Actor:
         return Actor(
@@ -44,3 +36,9 @@ class Origin:
             source=self.source,
             request_id=self.request_id,
         )
+
+
+@lru_cache(4096)
+def _acting_from(known: Actor, client_ip: str, user_agent: str, source: Source) -> Actor:
+    """Who acts all day does so from one place."""
+    return replace(known, client_ip=client_ip, user_agent=user_agent, source=source)

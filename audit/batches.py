@@ -2,15 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Any
 
 import django.db
 from django.db import connection, transaction
+from msgspec import Struct
 
 from audit.canonical import format_timestamp
 from audit.entry_rows import EntryRow, entry_row, insert_rows
@@ -27,16 +27,14 @@ logger = logging.getLogger(__name__)
 FAR = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """From ``at`` (aware, the database's clock) the answer is ``error``: a key or a token has expired."""
+class Deadline(Struct, frozen=True):
+    """From ``at`` (aware, the database's clock) the answer is an ``error``: a key or a token has expired."""
 
     at: datetime
-    error: DomainError
+    error: Callable[[], DomainError]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision[T]:
+class Decision[T](Struct, frozen=True):
     """A result that may leave once its event is durable, if the epochs and the clock allow it.
 
     ``stamps`` are those of everything cached that the result was computed from. Those of ``not_before``
@@ -56,10 +54,10 @@ class Decision[T]:
             raise StaleDecision(frozenset(entities_of(stale)))
         for start in self.not_before:
             if now < start.at:
-                raise start.error
+                raise start.error()
         for deadline in self.deadlines:
             if now >= deadline.at:
-                raise deadline.error
+                raise deadline.error()
 
 
 class Ticket[T]:

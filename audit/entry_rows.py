@@ -1,7 +1,7 @@
 """From an event to the row of ``audit_logs`` that tells of it, MAC included, and many such rows at once."""
 
+import os
 import re
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection
@@ -48,7 +48,7 @@ def entry_row(
         "client_ip": actor.client_ip,
         "code": event.code,
         "count": event.count,
-        "event_id": event_id or str(uuid.uuid4()),
+        "event_id": event_id or new_event_id(),
         "meta": event.meta_text if not digests else _meta_with(event, digests),
         "object_id": event.object_id,
         "object_type": event.object_type,
@@ -69,6 +69,15 @@ def entry_row(
     del row["version"]
     row["mac"] = mac
     return row
+
+
+def new_event_id() -> str:
+    """A random UUID (RFC 9562 section 5.4) as text; ``uuid`` makes an object of it first, for three times the time."""
+    octets = bytearray(os.urandom(16))
+    octets[6] = octets[6] & 0x0F | 0x40
+    octets[8] = octets[8] & 0x3F | 0x80
+    text = octets.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _meta_with(event: Event, digests: Sequence[str]) -> str:
@@ -94,9 +103,9 @@ def parameters_of(rows: Iterable[EntryRow]) -> list[bytes | None]:
 
 
 def _parameter(value: Value) -> bytes | None:
-    if type(value) is int:
-        return b"%d" % value
-    return None if value is None else value.encode()
+    if value is None:
+        return None
+    return b"%d" % value if isinstance(value, int) else value.encode()
 
 
 def insert_rows(rows: Sequence[EntryRow]) -> None:

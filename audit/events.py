@@ -6,12 +6,15 @@ a client would otherwise abort the insert of a whole batch, and with it the answ
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from copy import copy
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal, Self
 from uuid import UUID
+
+from msgspec import Struct, structs
 
 from audit import canonical
 from audit.canonical import JsonValue
@@ -71,8 +74,7 @@ class Outcome(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Actor:
+class Actor(Struct, frozen=True, kw_only=True):
     """Who acted and from where; the name is copied, so that history survives the account."""
 
     user_id: UUID | None
@@ -86,8 +88,14 @@ class Actor:
     request_id: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "client_ip", canonical_address(self.client_ip))
+        structs.force_setattr(self, "client_ip", canonical_address(self.client_ip))
         _clean_texts(self)
+
+    def of_request(self, request_id: str) -> Self:
+        """The same, by another request: only its id is cleaned anew."""
+        other = copy(self)
+        structs.force_setattr(other, "request_id", clean_text(request_id, TEXT_LIMITS["request_id"]))
+        return other
 
     @classmethod
     def system(cls, name: str, source: Source) -> Self:
@@ -132,12 +140,11 @@ class Actor:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """One thing that happened to one object, ``count`` times.
 
-    ``size`` is in bytes. ``meta_text`` is the canonical form of ``meta``, which holds declared, non-secret values: texts, integers, booleans, ids, moments,
-    lists and mappings of them. Raises TypeError for another type and ValueError for a number out of range or
+    ``size`` is in bytes. ``meta_text`` is the canonical form of ``meta``, made here; ``meta`` holds declared,
+    non-secret values: texts, integers, booleans, ids, moments, lists and mappings of them. Raises TypeError for another type and ValueError for a number out of range or
     a ``meta`` above 28 KiB: both are defects of the caller, and an operation without its record must fail.
     """
 
@@ -149,22 +156,28 @@ class Event:
     code: str = ""
     count: int = 1
     size: int | None = None
-    meta: Mapping[str, object] = field(default_factory=dict)
-    meta_text: str = field(init=False, repr=False, compare=False)
+    meta: Mapping[str, object] = MappingProxyType({})
+    meta_text: str = ""
 
     def __post_init__(self) -> None:
         _clean_texts(self)
-        object.__setattr__(self, "outcome", Outcome(self.outcome))
+        structs.force_setattr(self, "outcome", Outcome(self.outcome))
         meta = clean_mapping(self.meta)
-        object.__setattr__(self, "meta", MappingProxyType(meta))
-        object.__setattr__(self, "meta_text", canonical.encode(meta).decode())
-        for number in (self.object_version, self.count, self.size):
-            if number is not None and not 0 <= number <= canonical.MAX_INTEGER:
-                raise ValueError(f"{number} is not a number an entry can hold")
+        structs.force_setattr(self, "meta", MappingProxyType(meta))
+        structs.force_setattr(self, "meta_text", canonical.encode(meta).decode())
+        _check_numbers(self.object_version, self.count, self.size)
         if TRAIL_DIGESTS in self.meta:
             raise ValueError(f"{TRAIL_DIGESTS} is written by the recorder")
         if len(self.meta_text.encode()) > META_LIMIT:
             raise ValueError("meta is too large for an entry")
+
+    def of_amount(self, count: int, size: int) -> Self:
+        """The same of another number of times and bytes: nothing else is checked anew."""
+        _check_numbers(count, size)
+        other = copy(self)
+        structs.force_setattr(other, "count", count)
+        structs.force_setattr(other, "size", size)
+        return other
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -230,14 +243,20 @@ def _clean_value(value: object) -> JsonValue:
     raise TypeError(f"{type(value).__name__} does not belong into the log")
 
 
+def _check_numbers(*numbers: int | None) -> None:
+    for number in numbers:
+        if number is not None and not 0 <= number <= canonical.MAX_INTEGER:
+            raise ValueError(f"{number} is not a number an entry can hold")
+
+
 def _clean_texts(record: Actor | Event) -> None:
     for name, limit in _LIMITED[type(record)]:
         text = getattr(record, name)
         if (cleaned := clean_text(text, limit)) != text:
-            object.__setattr__(record, name, cleaned)
+            structs.force_setattr(record, name, cleaned)
 
 
-_LIMITED = {
-    kind: [(each.name, TEXT_LIMITS[each.name]) for each in fields(kind) if each.name in TEXT_LIMITS]
+_LIMITED: Mapping[type, list[tuple[str, int]]] = {
+    kind: [(name, TEXT_LIMITS[name]) for name in kind.__struct_fields__ if name in TEXT_LIMITS]
     for kind in (Actor, Event)
 }

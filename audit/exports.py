@@ -6,13 +6,14 @@ succeeds; whatever else lies in the folder is a leftover.
 
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import batched
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from msgspec.structs import replace
 
 from audit import actions, export_files, heartbeats, tree
 from audit.checkpoint import CheckpointInvalid, open_note

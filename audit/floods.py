@@ -8,7 +8,9 @@ name, and everything beyond the whole bound ends in one bucket.
 import threading
 from collections import Counter
 from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from audit.actions import REFUSALS_OVERFLOWED
 from audit.events import Actor, Event, Outcome, Source

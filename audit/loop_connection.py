@@ -38,7 +38,7 @@ class LoopConnection:
         self._pgconn.enter_pipeline_mode()
         self._loop = loop
         self._waiter: asyncio.Future[None] | None = None
-        self._is_broken = False
+        self._is_broken = self._is_running = False
         self._socket = self._pgconn.socket
         loop.add_reader(self._socket, self._read)
 
@@ -60,6 +60,7 @@ class LoopConnection:
         if self._is_broken:
             raise ConnectionLost
         results: list[PGresult] = []
+        self._is_running = True
         try:
             is_new = [self._send(text, parameters) for text, parameters in statements]
             self._pgconn.pipeline_sync()
@@ -72,6 +73,8 @@ class LoopConnection:
             if len(results) < sum(is_new) + len(is_new):
                 _require_success(results)
             raise
+        finally:
+            self._is_running = False
         _require_success(results)
         answers = iter(results)
         return [_second(answers) if new else next(answers) for new in is_new]
@@ -118,10 +121,15 @@ class LoopConnection:
             self._loop.remove_writer(self._socket)
 
     def _read(self) -> None:
-        """Whatever arrives is taken in at once; whoever waits goes on when it is a whole result."""
+        """Whatever arrives is taken in at once; whoever waits goes on when it is a whole result.
+
+        What a server says unasked is that it ends the session.
+        """
         try:
             self._pgconn.consume_input()
         except psycopg.Error:
+            self._break()
+        if not self._is_running:
             self._break()
         if self._waiter is not None and (self._is_broken or not self._pgconn.is_busy()):
             _finish(self._waiter)

@@ -4,9 +4,9 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import django.db
+from msgspec.structs import replace
 
 from audit.events import Actor, Event
 from audit.floods import FloodTable

@@ -7,13 +7,13 @@ the one that counts.
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from http import HTTPStatus
 
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from django.utils.csp import build_policy
+from msgspec import Struct
 from prometheus_client import Counter
 
 from ciphercanary import errors, problems, request_ids
@@ -40,18 +40,19 @@ _ACCEPTED = frozenset({None, b"*/*", _JSON})
 _BEARER = b"Bearer "
 
 
-@dataclass(frozen=True, slots=True)
-class HotRequest:
-    """The token as it was sent, not verified yet."""
+class HotRequest(Struct, frozen=True):
+    """The token as it was sent, not verified yet. It prints nothing of it."""
 
     token: str
     client_ip: str
     user_agent: str
     request_id: str
 
+    def __repr__(self) -> str:
+        return f"<HotRequest {self.request_id}>"
 
-@dataclass(frozen=True, slots=True)
-class HotAnswer:
+
+class HotAnswer(Struct, frozen=True):
     """An answer with the headers that differ from one to the next; the others are always the same."""
 
     status: int

@@ -6,7 +6,9 @@ that has become stale is made again from fresh rows.
 """
 
 from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Final
+from uuid import UUID
 
 from accounts.errors import TokenExpired
 from accounts.principals import Principal
@@ -76,16 +78,30 @@ def key_event(
     **meta: object,
 ) -> Event:
     """What is recorded of ``count`` operations with a key, ``size`` bytes in all."""
+    kind = _event_like(
+        action, entry.key_id, None if version is None else version.number, outcome, code, tuple(meta.items())
+    )
+    return kind.of_amount(count, size)
+
+
+@lru_cache(4096)
+def _event_like(
+    action: str,
+    key_id: UUID,
+    version: int | None,
+    outcome: Outcome,
+    code: str,
+    meta: tuple[tuple[str, object], ...],
+) -> Event:
+    """An event of no size yet: most of a busy key's are alike."""
     return Event(
         action=action,
         object_type="key",
-        object_id=str(entry.key_id),
-        object_version=version and version.number,
+        object_id=str(key_id),
+        object_version=version,
         outcome=outcome,
         code=code,
-        count=count,
-        size=size,
-        meta=meta,
+        meta=dict(meta),
     )
 
 
@@ -93,35 +109,33 @@ def decision_of[T](
     result: T, event: Event, attempt: Attempt, *, protects: KeyEntry | None = None
 ) -> Decision[T]:
     """Valid while nothing has changed that the attempt looked at, and within every life it uses."""
-    deadlines = [*_token_end(attempt.principal), *_key_end(protects)]
-    starts = [start for entry in attempt.used for start in _key_start(entry)]
     return Decision(
         result=result,
         event=event,
         actor=attempt.actor,
         stamps=attempt.stamps,
-        deadlines=tuple(deadlines),
-        not_before=tuple(starts),
+        deadlines=(*_token_end(attempt.principal), *_key_end(protects)),
+        not_before=tuple([start for entry in attempt.used for start in _key_start(entry)]),
     )
 
 
-def _token_end(principal: Principal) -> list[Deadline]:
+def _token_end(principal: Principal) -> tuple[Deadline, ...]:
     if principal.not_after is None:
-        return []
-    return [Deadline(principal.not_after, TokenExpired())]
+        return ()
+    return (Deadline(principal.not_after, TokenExpired),)
 
 
-def _key_end(entry: KeyEntry | None) -> list[Deadline]:
+def _key_end(entry: KeyEntry | None) -> tuple[Deadline, ...]:
     """Protecting ends with the expiry; processing knows no such end."""
     if entry is None or entry.expires_at is None:
-        return []
+        return ()
     expired = Standing(State.DEACTIVATED, Status.EXPIRED)
-    return [Deadline(entry.expires_at, lifecycle.not_active(expired))]
+    return (Deadline(entry.expires_at, partial(lifecycle.not_active, expired)),)
 
 
-def _key_start(entry: KeyEntry) -> list[Deadline]:
+def _key_start(entry: KeyEntry) -> tuple[Deadline, ...]:
     """Where a key is active by the clock alone, the database's clock has the last word on that, too."""
     if entry.state is not State.PRE_ACTIVATION or entry.activates_at is None:
-        return []
+        return ()
     pending = Standing(State.PRE_ACTIVATION, Status.PENDING)
-    return [Deadline(entry.activates_at, lifecycle.not_active(pending))]
+    return (Deadline(entry.activates_at, partial(lifecycle.not_active, pending)),)

@@ -73,7 +73,9 @@ class HotRoute[M: wire.Message, Q: Request, R]:
             try:
                 origin = Origin(client_ip=hot.client_ip, user_agent=hot.user_agent, request_id=hot.request_id)
                 # First: a body costs time, and whoever sends it is to be known.
-                principal = await _find_principal(hot.token, origin)
+                principal = verified_tokens.find(hot.token, process_now())
+                if principal is None:
+                    principal = await _verify(hot.token, origin)
                 message = decoder.decode(body)
                 if not wire.is_unambiguous(body, message):
                     return None
@@ -119,16 +121,14 @@ class HotRoute[M: wire.Message, Q: Request, R]:
                 attempts -= 1
                 keyring.forget(stale.entities)
                 verified_tokens.forget(token)
-                principal = await _find_principal(token, origin)
+                principal = await _verify(token, origin)
         raise changing_too_fast()
 
 
-async def _find_principal(token: str, origin: Origin) -> Principal:
+async def _verify(token: str, origin: Origin) -> Principal:
     """Whom the token stands for. Raises Unauthenticated and what else ``authenticate_bearer`` does."""
+    await _load(token, lambda: verified_tokens.remember(token, authenticate_bearer(token, origin)))
     principal = verified_tokens.find(token, process_now())
-    if principal is None:
-        await _load(token, lambda: verified_tokens.remember(token, authenticate_bearer(token, origin)))
-        principal = verified_tokens.find(token, process_now())
     if principal is None:
         raise TokenExpired
     return principal

@@ -4,31 +4,38 @@ from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
+from msgspec import Struct
+
 from ciphercanary.crypto.aead import Sealed
 from ciphercanary.crypto.algorithms import Mode
 from ciphercanary.crypto.envelope import Envelope
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncryptRequest:
+class _Unprinted(Struct, frozen=True, kw_only=True):
+    """Holds plaintexts or ciphertexts, which stay out of logs and tracebacks."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class EncryptRequest(_Unprinted, frozen=True, kw_only=True):
     """``key_id`` None means the caller's default key. ``key_version`` is for deterministic modes only."""
 
     mode: Mode
-    plaintext: bytes = field(repr=False)
+    plaintext: bytes
     key_id: UUID | None = None
     key_version: int | None = None
-    aad: bytes = field(default=b"", repr=False)
+    aad: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecryptRequest:
+class DecryptRequest(_Unprinted, frozen=True, kw_only=True):
     """``key_version`` None means: try the versions that may still process, newest first."""
 
     mode: Mode
     key_id: UUID
-    sealed: Sealed = field(repr=False)
+    sealed: Sealed
     key_version: int | None = None
-    aad: bytes = field(default=b"", repr=False)
+    aad: bytes = b""
 
     @classmethod
     def of_envelope(cls, envelope: Envelope, aad: bytes) -> "DecryptRequest":
@@ -51,9 +58,8 @@ class ReencryptRequest:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decrypted:
-    plaintext: bytes = field(repr=False)
+class Decrypted(_Unprinted, frozen=True, kw_only=True):
+    plaintext: bytes
     mode: Mode
     key_id: UUID
     key_version: int

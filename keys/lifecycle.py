@@ -103,13 +103,17 @@ class Standing:
         return {"state": self.state.value, "key_status": self.status.value}
 
 
+_EXPIRED: Final = Standing(State.DEACTIVATED, Status.EXPIRED)
+_STANDINGS: Final = MappingProxyType({state: Standing(state, status) for state, status in _STATUS.items()})
+
+
 def standing(
     state: State, activates_at: datetime | None, expires_at: datetime | None, now: datetime
 ) -> Standing:
     """Where such a key stands at ``now``: deactivated by the clock is expired, by decision revoked."""
     effective = effective_state(state, activates_at, expires_at, now)
     by_clock = effective is State.DEACTIVATED and state is not State.DEACTIVATED
-    return Standing(effective, Status.EXPIRED if by_clock else _STATUS[effective])
+    return _EXPIRED if by_clock else _STANDINGS[effective]
 
 
 def next_rotation(period_days: int | None, since: datetime) -> datetime | None:

@@ -1,6 +1,6 @@
 """Exports of the log: asking for one, watching it, taking it back, and fetching what came of it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Q
+from msgspec.structs import asdict
 
 from audit import actions, export_files
 from audit.epoch import require_current

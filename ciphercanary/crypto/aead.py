@@ -4,9 +4,8 @@ import os
 import struct
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, Protocol, final
+from typing import Final, NamedTuple, Protocol, final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESGCMSIV, AESSIV, ChaCha20Poly1305
@@ -20,13 +19,15 @@ _MESSAGE_LABEL: Final = b"cc/msg/v1\x00"
 _MESSAGE_HEADER: Final = struct.Struct(">10s16sIBI")
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(NamedTuple):
     """A sealed message in its parts, all bytes. It prints none of them: ciphertexts stay out of logs."""
 
-    iv: bytes = field(repr=False)
-    ciphertext: bytes = field(repr=False)
-    tag: bytes = field(repr=False)
+    iv: bytes
+    ciphertext: bytes
+    tag: bytes
+
+    def __repr__(self) -> str:
+        return "<Sealed>"
 
 
 type Message = tuple[bytes, bytes]

@@ -7,8 +7,7 @@
 import struct
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ciphercanary.crypto.aead import Sealed, check_lengths
 from ciphercanary.crypto.algorithms import Mode, mode_by_suite
@@ -22,8 +21,7 @@ _HEADER: Final = struct.Struct(">BB16sI")
 HEADER_SIZE: Final = _HEADER.size
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """A sealed message and what it says of itself. Nothing of it is true before it has been opened."""
 
     mode: Mode

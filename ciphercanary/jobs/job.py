@@ -96,7 +96,7 @@ class Job(models.Model):
 
 
 def asked_by(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that keep who asked, from the facts of an actor (``dataclasses.asdict`` of it).
+    """The columns that keep who asked, from the facts of an actor (``msgspec.structs.asdict`` of it).
 
     ``Export.objects.create(**asked_by(asdict(actor)), …)``; ``Job.actor_facts`` gives them back.
     """

@@ -78,7 +78,7 @@ def test_each_of_a_batch_gets_his_own_answer():
     with queue_held_up():
         good = writer.submit(decision(1, stamps=(read_stamp("key:same"),)))
         old = writer.submit(decision(2, stamps=(stale,)))
-        late = writer.submit(decision(3, deadlines=(Deadline(past, Conflict("too late")),)))
+        late = writer.submit(decision(3, deadlines=(Deadline(past, lambda: Conflict("too late")),)))
         good_too = writer.submit(decision(4, stamps=(read_stamp("key:changed"),)))
 
     assert (good.result(10), good_too.result(10)) == (1, 4)

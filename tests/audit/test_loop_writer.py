@@ -91,8 +91,8 @@ def test_what_changed_is_stale_and_the_others_leave(caplog):
 
 def test_the_databases_clock_decides_on_deadlines():
     now = database_now()
-    late = Deadline(now - timedelta(seconds=1), Conflict("too late"))
-    early = Deadline(now + timedelta(minutes=1), Conflict("too early"))
+    late = Deadline(now - timedelta(seconds=1), lambda: Conflict("too late"))
+    early = Deadline(now + timedelta(minutes=1), lambda: Conflict("too early"))
     results = run(
         decision(1, deadlines=(late,)), decision(2, not_before=(early,)), decision(3, deadlines=(early,))
     )

@@ -37,7 +37,7 @@ def decide(**values):
 
 
 def deadline(seconds):
-    return Deadline(database_now() + timedelta(seconds=seconds), Expired("expired"))
+    return Deadline(database_now() + timedelta(seconds=seconds), lambda: Expired("expired"))
 
 
 @pytest.mark.django_db
