@@ -1,13 +1,25 @@
-"""The cache behind rate limits: Redis, and this process's memory while Redis does not answer."""
+"""The caches that lie in Redis, and what becomes of them while it does not answer."""
 
 import logging
 from typing import Any
 
 from django.core.cache import caches
 from django_redis.cache import RedisCache
+from django_redis.serializers.json import JSONSerializer
 from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
+
+
+class PlainSerializer(JSONSerializer):  # type: ignore[misc]  # django-redis ships no types
+    """JSON in place of django-redis's pickle, by which whoever writes Redis would run code in this process."""
+
+    def loads(self, value: bytes) -> Any:
+        """The value; None for what is no JSON."""
+        try:
+            return super().loads(value)
+        except (ValueError, RecursionError):
+            return None
 
 
 class FailoverRedisCache(RedisCache):  # type: ignore[misc]  # django-redis ships no types

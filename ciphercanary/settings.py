@@ -176,7 +176,11 @@ _redis_cache = {
     "BACKEND": "ciphercanary.cache.FailoverRedisCache",
     "LOCATION": REDIS_URL,
     "KEY_PREFIX": CC_REDIS_PREFIX,
-    "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1},
+    "OPTIONS": {
+        "SERIALIZER": "ciphercanary.cache.PlainSerializer",
+        "SOCKET_CONNECT_TIMEOUT": 1,
+        "SOCKET_TIMEOUT": 1,
+    },
 }
 CACHES = {"default": _redis_cache if REDIS_URL else _local_cache, "local": _local_cache}
 RATELIMIT_ENABLE = True
