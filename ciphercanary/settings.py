@@ -153,7 +153,7 @@ else:
         # default says, the snapshot would be older than the lock.
         "isolation_level": IsolationLevel.READ_COMMITTED,
         "pool": {
-            "min_size": env.number("CC_DB_POOL_MIN", 1, at_least=0),
+            "min_size": env.number("CC_DB_POOL_MIN", 1, at_least=0, at_most=CC_DB_POOL_MAX),
             "max_size": CC_DB_POOL_MAX,
             "timeout": env.float("CC_DB_POOL_TIMEOUT", 5.0),
             "max_lifetime": env.float("CC_DB_POOL_MAX_LIFETIME", 3600.0),
