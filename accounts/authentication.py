@@ -37,9 +37,15 @@ def _read_principal(request: HttpRequest | Request) -> Principal | None:
         return None
     if not token:
         raise Unauthenticated(BAD_TOKEN)
-    principal = authenticate_bearer(token, origin_of(request))
+    principal = authenticate_bearer(token, origin_of(request), *_concerned(request))
     name_actor(request, principal.actor)
     return principal
+
+
+def _concerned(request: HttpRequest | Request) -> tuple[str, ...]:
+    """The entity, as in ``audit.stamps``, that the URL names."""
+    kind, name = getattr(in_context(request), "audit_object", ("", ""))
+    return (f"{kind}:{name}",) if kind else ()
 
 
 def origin_of(request: HttpRequest | Request, source: Source = Source.API) -> Origin:

@@ -18,6 +18,7 @@ from jwt.algorithms import RSAAlgorithm
 from accounts.models import SigningKey
 from accounts.principals import SIGNING_KEYS
 from audit.epoch import read_stamp
+from audit.stamps import EpochStamp
 from ciphercanary import kek, system_keys
 from ciphercanary.clock import database_now
 from ciphercanary.row_mac import IntegrityFailed
@@ -49,9 +50,12 @@ class KeySet:
         return key is not None and key.is_trusted(now)
 
 
-def key_set() -> KeySet:
-    """The present keys. Raises IntegrityFailed, also where somebody removed the active one."""
-    return _load(read_stamp(SIGNING_KEYS).epochs[SIGNING_KEYS])
+def key_set(stamp: EpochStamp | None = None) -> KeySet:
+    """The present keys; ``stamp`` holds their epoch, where the caller has just read it.
+
+    Raises IntegrityFailed, also where somebody removed the active one.
+    """
+    return _load((stamp or read_stamp(SIGNING_KEYS)).epochs[SIGNING_KEYS])
 
 
 def jwks(now: datetime) -> dict[str, list[dict[str, object]]]:

@@ -110,14 +110,14 @@ def issue_access_token(family: TokenFamily, keys: KeySet) -> tuple[str, int]:
     return str(token), expires_at - issued_at
 
 
-def authenticate_bearer(text: str, origin: Origin) -> Principal:
+def authenticate_bearer(text: str, origin: Origin, *about: str) -> Principal:
     """The principal an access token stands for, as the database knows him now.
 
-    Raises TokenExpired; Unauthenticated for a token that is malformed, forged, revoked or of a user who is
+    His stamp tells of the entities ``about``, too, what his request is about. Raises TokenExpired; Unauthenticated for a token that is malformed, forged, revoked or of a user who is
     disabled or signed out; IntegrityFailed where a row was altered.
     """
     try:
-        return _authenticate(text, origin)
+        return _authenticate(text, origin, about)
     except Unauthenticated as error:
         token_refusals_total.labels(reason=error.code).inc()
         raise
@@ -134,16 +134,16 @@ def renew_principal(principal: Principal) -> Principal:
     stamp = read_stamp(user_entity(principal.user_id), SIGNING_KEYS)
     if principal.family_id is not None:
         _require_open_family(principal.family_id, principal.user_id)
-        if not signing_keys.key_set().is_trusted(principal.signing_kid, process_now()):
+        if not signing_keys.key_set(stamp).is_trusted(principal.signing_kid, process_now()):
             raise SessionEnded
     return replace(principal, stamp=stamp)
 
 
-def _authenticate(text: str, origin: Origin) -> Principal:
-    claims = _verify(text)
-    user_id = UUID(claims["sub"])
+def _authenticate(text: str, origin: Origin, about: tuple[str, ...]) -> Principal:
+    user_id = _claimed_user(text)
     # Before the rows: what changes after this moment makes the principal stale.
-    stamp = read_stamp(user_entity(user_id), SIGNING_KEYS)
+    stamp = read_stamp(user_entity(user_id), SIGNING_KEYS, *about)
+    claims = _verify(text, signing_keys.key_set(stamp))
     family = _require_open_family(UUID(claims["sid"]), user_id)
     user = family.user
     return Principal(
@@ -169,9 +169,17 @@ def _require_open_family(family_id: UUID, user_id: UUID | None) -> TokenFamily:
     return family
 
 
-def _verify(text: str) -> dict[str, Any]:
+def _claimed_user(text: str) -> UUID:
+    """Whom the token names, before it is verified: good for one thing, to know which epochs to read."""
     try:
-        return AccessToken(text, keys=signing_keys.key_set()).payload
+        return UUID(_read_json(_decode(_split(text)[1]))["sub"])
+    except (TokenBackendError, KeyError, ValueError, AttributeError):
+        raise Unauthenticated(BAD_TOKEN) from None
+
+
+def _verify(text: str, keys: KeySet) -> dict[str, Any]:
+    try:
+        return AccessToken(text, keys=keys).payload
     except ExpiredTokenError:
         raise TokenExpired from None
     except TokenError:
@@ -180,19 +188,30 @@ def _verify(text: str) -> dict[str, Any]:
 
 def _read_header(text: str) -> dict[str, str]:
     """The header of a token of the one shape we issue. Raises TokenBackendError for any other."""
-    match = _SHAPE.fullmatch(text) if len(text) <= MAX_SIZE else None
-    if match is None:
-        raise TokenBackendError("shape")
-    header_bytes, *_ = (_decode(part) for part in match.groups())
-    try:
-        header = json.loads(header_bytes)
-    except (ValueError, RecursionError):
-        raise TokenBackendError("header") from None
-    if not isinstance(header, dict) or set(header) != _HEADER_MEMBERS:
+    header_bytes, *_ = (_decode(part) for part in _split(text))
+    header = _read_json(header_bytes)
+    if set(header) != _HEADER_MEMBERS:
         raise TokenBackendError("header members")
     if header["alg"] != ALGORITHM or header["typ"] != TYPE or not isinstance(header["kid"], str):
         raise TokenBackendError("header values")
     return header
+
+
+def _split(text: str) -> tuple[str, ...]:
+    match = _SHAPE.fullmatch(text) if len(text) <= MAX_SIZE else None
+    if match is None:
+        raise TokenBackendError("shape")
+    return match.groups()
+
+
+def _read_json(octets: bytes) -> dict[str, Any]:
+    try:
+        members = json.loads(octets)
+    except (ValueError, RecursionError):
+        raise TokenBackendError("JSON") from None
+    if not isinstance(members, dict):
+        raise TokenBackendError("JSON")
+    return members
 
 
 def _decode(part: str) -> bytes:

@@ -153,7 +153,7 @@ else:
         # default says, the snapshot would be older than the lock.
         "isolation_level": IsolationLevel.READ_COMMITTED,
         "pool": {
-            "min_size": env.number("CC_DB_POOL_MIN", 1, at_least=0),
+            "min_size": env.number("CC_DB_POOL_MIN", 1, at_least=0, at_most=CC_DB_POOL_MAX),
             "max_size": CC_DB_POOL_MAX,
             "timeout": env.float("CC_DB_POOL_TIMEOUT", 5.0),
             "max_lifetime": env.float("CC_DB_POOL_MAX_LIFETIME", 3600.0),
@@ -173,12 +173,22 @@ _local_cache = {
     "OPTIONS": {"MAX_ENTRIES": 100_000},  # the default of 300 would forget rate counters under load
 }
 _redis_cache = {
-    "BACKEND": "ciphercanary.cache.FailoverRedisCache",
     "LOCATION": REDIS_URL,
     "KEY_PREFIX": CC_REDIS_PREFIX,
-    "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1},
+    "OPTIONS": {
+        "SERIALIZER": "ciphercanary.cache.PlainSerializer",
+        "SOCKET_CONNECT_TIMEOUT": 1,
+        "SOCKET_TIMEOUT": 1,
+    },
 }
-CACHES = {"default": _redis_cache if REDIS_URL else _local_cache, "local": _local_cache}
+# Apart from the counters of rates, which it must not push out of memory.
+_local_metadata = _local_cache | {"LOCATION": "metadata", "OPTIONS": {"MAX_ENTRIES": 10_000}}
+CACHES = {"default": _local_cache, "local": _local_cache, "metadata": _local_metadata}
+if REDIS_URL:
+    CACHES["default"] = {"BACKEND": "ciphercanary.cache.FailoverRedisCache", **_redis_cache}
+    CACHES["metadata"] = {"BACKEND": "ciphercanary.cache.OptionalRedisCache", **_redis_cache}
+# Not longer: a database put back from a backup can come to the same epochs again.
+CC_METADATA_CACHE_SECONDS = env.number("CC_METADATA_CACHE_SECONDS", 60, at_least=0, at_most=3600)
 RATELIMIT_ENABLE = True
 SILENCED_SYSTEM_CHECKS = [
     # Without Redis each process counts alone: exact with one, and ciphercanary.W001 says so with more.

@@ -30,7 +30,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     call_command("collectstatic", interactive=False, verbosity=0)
     if settings.REDIS_URL:  # a Redis database of its own, too: tests empty it
         number = worker_id.removeprefix("gw") if worker_id != "master" else "0"
-        settings.CACHES["default"]["LOCATION"] = f"{settings.REDIS_URL.rsplit('/', 1)[0]}/{number}"
+        for alias in ("default", "metadata"):
+            settings.CACHES[alias]["LOCATION"] = f"{settings.REDIS_URL.rsplit('/', 1)[0]}/{number}"
     return folder
 
 
@@ -99,8 +100,8 @@ def forget_everything() -> None:
     throttle.forget()
     refusals.forget()  # or its timer would write into the database of a later test
     (settings.CC_HOME / "audit-head").unlink(missing_ok=True)  # it remembers the log of an earlier test
-    caches["default"].clear()
-    caches["local"].clear()
+    for cache in caches.all(initialized_only=False):
+        cache.clear()
 
 
 def touches_database(request: pytest.FixtureRequest) -> bool:

@@ -11,6 +11,7 @@ from accounts.principals import Principal
 from ciphercanary.clock import database_now
 from ciphercanary.crypto.algorithms import find_key_algorithm
 from ciphercanary.errors import NotFound
+from keys import metadata_cache
 from keys.lifecycle import Status
 from keys.models import Key, KeyQuerySet, KeyRotation, KeyVersion
 
@@ -27,11 +28,15 @@ class KeyFilter(TypedDict, total=False):
 
 
 def get_key(*, principal: Principal, key_id: UUID) -> Key:
-    """Raises NotFound, IntegrityFailed."""
+    """The key, to be shown: nothing is decided by it. Raises NotFound, IntegrityFailed."""
+    known = metadata_cache.find(principal, key_id)
+    if known is not None:
+        return known
     key = Key.objects.visible_to(principal).filter(pk=key_id).first()
     if key is None:
         raise NotFound
-    return key.check_mac()
+    metadata_cache.keep(principal, key.check_mac())
+    return key
 
 
 def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:

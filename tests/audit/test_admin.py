@@ -194,14 +194,3 @@ def test_a_leaf_is_found_by_its_entry(browser, proven):
     assert [leaf.log_id for leaf in found] == [proven.id]
     for nothing in ("nonsense", "9" * 30, "\u0661"):
         assert not browser.get(f"{path(AuditLeaf)}?q={nothing}").context["cl"].result_list
-
-
-def test_a_list_of_checkpoints_costs_the_same_few_queries_however_long_it_is(
-    browser, told, django_assert_max_num_queries
-):
-    for _ in range(5):
-        record(Event(action="test.thing.done"), Actor.system("test", "command"))
-        checkpoint_now()
-
-    with django_assert_max_num_queries(12):
-        assert len(browser.get(path(AuditCheckpoint)).context["cl"].result_list) == 5

@@ -233,16 +233,6 @@ def test_refused_reading_is_itself_on_record(developer, told):
     assert (entry.outcome, entry.code, entry.user_id) == (Outcome.DENIED, "not_found", developer.user.id)
 
 
-def test_a_page_of_the_log_costs_the_same_few_queries_however_long_it_is(
-    auditor, told, django_assert_max_num_queries
-):
-    for _ in range(30):
-        tell(auditor.principal.actor)
-
-    with django_assert_max_num_queries(6):
-        assert len(auditor.api.get(f"{LOGS}?limit=30").json["results"]) == 30
-
-
 @pytest.fixture
 def shallow(monkeypatch):
     monkeypatch.setattr("audit.services.reading.SEARCH_DEPTH", 3)

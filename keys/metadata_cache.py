@@ -1,0 +1,71 @@
+"""What is written about keys, in Django's cache, for whoever only looks. Nothing is decided by what is found here.
+
+An entry lies under the epoch of its key (``audit.stamps``), as the caller's stamp holds it: read in the statement that
+reads the epochs of his own rights, before any row. Whoever comes after a change has another epoch, in whatever process,
+and finds nothing that it replaced. It lies under the reader's reach, too: it was put there after the database had shown
+him the key, so that what he may not see is missing here as what does not exist is, and in the same time.
+
+Its MAC covers both, and the content: whoever writes Redis can take entries away, and put a true one back in its place.
+"""
+
+import json
+import logging
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+from django.core.cache import caches
+from django.db import DEFAULT_DB_ALIAS
+
+from accounts.principals import Principal
+from ciphercanary import system_keys
+from ciphercanary.crypto.errors import MacMismatch
+from ciphercanary.row_mac import encode_fields
+from keys.entries import key_entity
+from keys.models import Key
+
+logger = logging.getLogger(__name__)
+
+LABEL: Final = "metadata of encryption_keys"
+MAC_VERSION: Final = 1
+LEFT_OUT: Final = {"row_mac", "searched_text"}
+FIELDS: Final = [field for field in Key._meta.concrete_fields if field.name not in LEFT_OUT]
+NAMES: Final = [field.attname for field in FIELDS]
+
+
+def find(principal: Principal, key_id: UUID) -> Key | None:
+    """The key as the principal sees it, if that is known; without the columns ``LEFT_OUT``. Raises Denied."""
+    place = _place(principal, key_id)
+    entry = caches["metadata"].get(place) if place else None
+    if not isinstance(entry, str):
+        return None
+    mac, _, text = entry.partition(" ")
+    try:
+        system_keys.check_mac(system_keys.ROW_MAC, MAC_VERSION, _message(place, text), mac)
+    except (MacMismatch, UnicodeEncodeError):
+        logger.warning("an entry of the metadata cache was altered, and is not used")
+        return None
+    values = zip(FIELDS, json.loads(text), strict=True)
+    return Key.from_db(DEFAULT_DB_ALIAS, NAMES, [field.to_python(value) for field, value in values])
+
+
+def keep(principal: Principal, key: Key) -> None:
+    """Remember a key that the database has shown to the principal, after his stamp was read."""
+    place = _place(principal, key.id)
+    if place:
+        text = json.dumps([getattr(key, name) for name in NAMES], default=str)
+        mac = system_keys.make_mac(system_keys.ROW_MAC, MAC_VERSION, _message(place, text))
+        caches["metadata"].set(place, f"{mac} {text}", settings.CC_METADATA_CACHE_SECONDS)
+
+
+def _place(principal: Principal, key_id: UUID) -> str:
+    """Where the entry lies; "" where the cache is off, or the principal's stamp does not tell of this key."""
+    reader = "all" if principal.scope("keys.read") == "all" else str(principal.user_id)
+    stamp, entity = principal.stamp, key_entity(key_id)
+    if not settings.CC_METADATA_CACHE_SECONDS or stamp is None or entity not in stamp.epochs:
+        return ""
+    return f"{entity}:{stamp.epochs[entity]}:{reader}"
+
+
+def _message(place: str, text: str) -> bytes:
+    return encode_fields((LABEL, place, NAMES, text))

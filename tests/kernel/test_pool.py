@@ -1,0 +1,57 @@
+"""The connections to PostgreSQL: as many as the settings say, checked, replaced, and none waited for in vain."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from subprocess import CalledProcessError
+
+import pytest
+from django.db import connection
+from psycopg_pool import PoolTimeout
+
+from tests.architecture.test_settings import settings_under
+from tests.personas import ApiClient
+
+POSTGRESQL = {"DATABASE_URL": "postgres://user:password@host:5432/ciphercanary"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "described"),
+    [
+        ({}, ["'min_size': 1,", "'max_size': 18,", "'timeout': 5.0,", "'max_lifetime': 3600.0,"]),
+        ({"CC_THREADS": "4"}, ["'max_size': 14,"]),
+        ({"CC_DB_POOL_MIN": "3", "CC_DB_POOL_MAX": "5"}, ["'min_size': 3,", "'max_size': 5,"]),
+        ({"CC_DB_POOL_TIMEOUT": "0.5"}, ["'timeout': 0.5,"]),
+        ({"CC_DB_POOL_MAX_LIFETIME": "60"}, ["'max_lifetime': 60.0,"]),
+    ],
+)
+def test_each_bound_is_a_variable(variables, described):
+    settings = settings_under(POSTGRESQL | variables)["DATABASES"]
+    assert [part for part in described if part not in settings] == []
+    assert "'CONN_HEALTH_CHECKS': True" in settings  # the pool checks each connection that it hands out
+
+
+def test_more_connections_at_least_than_at_most_are_refused():
+    with pytest.raises(CalledProcessError) as refusal:
+        settings_under(POSTGRESQL | {"CC_DB_POOL_MIN": "19"})
+    assert b"CC_DB_POOL_MIN must be from 0 to 18." in refusal.value.stderr
+
+
+@pytest.fixture
+def used_up(monkeypatch):
+    """A pool whose connections are all taken, this thread's own among them."""
+    pool, held = connection.pool, []
+    monkeypatch.setattr(pool, "timeout", 0.2)
+    with suppress(PoolTimeout):
+        while True:
+            held.append(pool.getconn())
+    yield
+    for each in held:
+        pool.putconn(each)
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no pool")
+@pytest.mark.django_db
+def test_a_pool_that_is_used_up_is_503(admin, used_up):
+    with ThreadPoolExecutor(1) as other:
+        answer = other.submit(ApiClient(admin.api.token).get, "/api/v1/keys").result()
+    assert (answer.status, answer.code) == (503, "dependency_unavailable")

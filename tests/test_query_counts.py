@@ -1,0 +1,136 @@
+"""What a page and a read cost the database: a fixed number of statements, however many rows there are."""
+
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib.admin import site
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from audit.models import AuditReceipt
+from audit.sequencing.running import checkpoint_now
+from ciphercanary.clock import database_now
+from tests.accounts.test_totp import enrol
+from tests.doors import DOORS, FINISHED_EXPORT, Target, all_routes, make_target, move, path_of
+from tests.personas import make_persona
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CLOCK = int(connection.vendor == "postgresql")  # it is asked for the time; on SQLite the process has it
+CALLER = 2  # the epochs; his session with his account
+LIST = CALLER + 2  # how many, and which
+# Statements of GET, where the same was asked before. What begins a transaction and ends it counts, too.
+READS = {
+    "keys": LIST,
+    "key": CALLER,
+    "key-versions": LIST,
+    "rotations": LIST,
+    "algorithms": CALLER,
+    "audit-logs": LIST,
+    "audit-log": CALLER + 1,
+    "audit-proof": CALLER + 6,
+    "audit-checkpoint": CALLER + 6 + CLOCK,
+    "audit-consistency": CALLER + 3,
+    "audit-keys": 2,
+    "audit-trail": LIST,
+    "audit-exports": LIST,
+    "audit-export": CALLER + 1,
+    "audit-export-result": CALLER + 6 + 2 * CLOCK,  # it is recorded
+    "me": CALLER + 1,
+    "jwks": 1 + CLOCK,
+    "schema": 0,
+    "health": 8 + 2 * CLOCK,
+    "livez": 0,
+    "readyz": 4,
+    "metrics": 6 + 2 * CLOCK,
+    "version": 0,
+}
+# The session, the epochs, the account; the session renewed, in a transaction; how many rows, and which.
+PAGE = 3 + CLOCK + 3 + 2
+DATES = 2  # the span of a date hierarchy, and its parts
+FILTER = 1  # the values that a column can be narrowed to
+PAGES = {
+    "accounts.LoginAttempt": PAGE,
+    "accounts.RecoveryCode": PAGE,
+    "accounts.RefreshToken": PAGE,
+    "accounts.SigningKey": PAGE,
+    "accounts.TokenFamily": PAGE + DATES + FILTER,
+    "accounts.TotpDevice": PAGE,
+    "accounts.User": PAGE + DATES,
+    "audit.AuditCheckpoint": PAGE + 2,  # receipts; the size of the log
+    "audit.AuditExport": PAGE + DATES,
+    "audit.AuditLeaf": PAGE,
+    "audit.AuditLog": PAGE + DATES + 2 * FILTER,
+    "audit.AuditPending": PAGE,
+    "audit.AuditReceipt": PAGE,
+    "audit.AuditTile": PAGE,
+    "audit.AuditTrail": PAGE + DATES + 2 * FILTER,
+    "audit.AuditTree": PAGE,
+    "audit.CheckpointKey": PAGE,
+    "audit.EntityEpoch": PAGE,
+    "audit.SecurityEpoch": PAGE,
+    "audit.UsageRollup": PAGE + DATES,
+    "ciphercanary.Instance": PAGE,
+    "ciphercanary.KeyEncryptionKey": PAGE,
+    "ciphercanary.SystemKey": PAGE + FILTER,
+    "keys.Key": PAGE + DATES + FILTER,
+    "keys.KeyRotation": PAGE + DATES + FILTER,
+    "keys.KeyVersion": PAGE + DATES,
+}
+
+
+def add_rows(owner):
+    """Some in every table; what a read can ask for by name."""
+    for _ in range(3):
+        target = make_target(owner)
+        move(target, "rotated")
+        export = make_target(owner, FINISHED_EXPORT)
+    size = checkpoint_now().size
+    AuditReceipt.objects.create(size=size, anchor="file", receipt="offset 0", anchored_at=database_now())
+    enrol(make_persona(f"reader-{size}", "auditor"))
+    return Target(target.key_id, log_id=target.log_id, export_id=export.export_id)
+
+
+def cost(get):
+    """How many statements it takes to answer what was answered before."""
+    get()
+    with CaptureQueriesContext(connection) as statements:
+        get()
+    return len(statements)
+
+
+def cost_of_reads(reader, target):
+    found = {}
+    for route in all_routes():
+        door = DOORS[route.name].get("GET")
+        if door is not None:
+            path = f"{path_of(route, target)}?{urlencode(door.query_of(target))}"
+            assert reader.api.get(path).status == 200, path
+            found[route.name] = cost(lambda path=path: reader.api.get(path))
+    return found
+
+
+def cost_of_pages(browser):
+    found = {}
+    for model in site._registry:
+        if model._meta.app_label != "auth":
+            path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+            assert browser.get(path).status_code == 200, path
+            found[model._meta.label] = cost(lambda path=path: browser.get(path))
+    return found
+
+
+def test_a_read_costs_the_same_statements_however_many_rows_there_are(admin):
+    for _ in range(3):
+        target = add_rows(admin)
+        assert cost_of_reads(admin, target) == READS
+
+
+def test_a_page_of_the_admin_costs_the_same_statements_however_many_rows_there_are(admin):
+    browser = Client()
+    browser.force_login(admin.user)
+    for _ in range(3):
+        add_rows(admin)
+        assert cost_of_pages(browser) == PAGES
