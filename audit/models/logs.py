@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import models
 
-from audit.events import TEXT_LIMITS, Outcome, Source
+from audit.events import TEXT_LIMITS, ActorType, Outcome, Source
 
 READ_PERMISSION = "audit.read"
 
@@ -99,6 +99,13 @@ class AuditLog(models.Model):
                 fields=["source", "id"],
                 condition=models.Q(source__in=[word.value for word in Source if word != Source.API]),
                 name="idx_audit_logs_source",
+            ),
+            models.Index(
+                fields=["actor_type", "id"],
+                condition=models.Q(
+                    actor_type__in=[word.value for word in ActorType if word != ActorType.USER]
+                ),
+                name="idx_audit_logs_actor_type",
             ),
         ]
         constraints = [
