@@ -119,11 +119,18 @@ def _sides[M: Model](rows: QuerySet[M], before: int | None, time: str) -> tuple[
 
 
 def is_actor(actor: str) -> Q:
-    by_name = Q(actor_name=actor)
+    """Of a user's id or, whatever is not spelt like one, of a name: one index serves each, and none serves both."""
+    user_id = id_spelt(actor)
+    return Q(actor_name=actor) if user_id is None else Q(user_id=user_id)
+
+
+def id_spelt(actor: str) -> UUID | None:
+    """The user's id that is written there, None for a name. Of the spellings of a UUID it is the one we answer with."""
     try:
-        return by_name | Q(user_id=UUID(actor))
+        user_id = UUID(actor)
     except ValueError:
-        return by_name
+        return None
+    return user_id if str(user_id) == actor.lower() else None
 
 
 def holds_word(word: str) -> Q:

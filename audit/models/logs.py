@@ -86,6 +86,7 @@ class AuditLog(models.Model):
             models.Index(fields=["timestamp"], name="idx_audit_logs_timestamp"),
             models.Index(fields=["user_id", "action"], name="idx_audit_logs_user_action"),
             # With the id behind it an index serves the newest page of its filter without a sort.
+            models.Index(fields=["user_id", "id"], name="idx_audit_logs_user"),
             models.Index(fields=["object_id", "id"], name="idx_audit_logs_object"),
             models.Index(fields=["actor_name", "id"], name="idx_audit_logs_actor"),
             models.Index(fields=["action", "id"], name="idx_audit_logs_action"),

@@ -1,6 +1,5 @@
 """Reading the log: who asks sees what he may, and no more."""
 
-from contextlib import suppress
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -11,6 +10,7 @@ from audit.selection import (
     LogCriteria,
     TrailCriteria,
     holds_word,
+    id_spelt,
     is_actor,
     is_between,
 )
@@ -66,8 +66,8 @@ def _ids_of(actor: str) -> set[UUID]:
 
     Asked beforehand: inside of the query for the trail PostgreSQL would look through the log for each changed row.
     """
+    user_id = id_spelt(actor)
+    if user_id is not None:
+        return {user_id}
     named = AuditLog.objects.filter(actor_name=actor).order_by().values_list("user_id", flat=True).distinct()
-    ids = {user_id for user_id in named if user_id}
-    with suppress(ValueError):
-        ids.add(UUID(actor))
-    return ids
+    return {user_id for user_id in named if user_id}

@@ -188,6 +188,18 @@ def test_the_indexes_of_the_specification_exist_under_their_names():
     assert found["audit_logs_writer_is_sequenced"]["unique"] is True
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [("user", "user_id"), ("object", "object_id"), ("actor", "actor_name"), ("action", "action")],
+)
+def test_each_filter_finds_its_newest_page_without_a_sort(name, column):
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, "audit_logs")
+
+    assert found[f"idx_audit_logs_{name}"]["columns"] == [column, "id"]
+
+
 @pytest.mark.postgresql
 @pytest.mark.django_db
 @pytest.mark.parametrize(

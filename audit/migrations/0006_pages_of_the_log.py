@@ -12,6 +12,10 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name='auditlog',
+            index=models.Index(fields=['user_id', 'id'], name='idx_audit_logs_user'),
+        ),
+        migrations.AddIndex(
+            model_name='auditlog',
             index=models.Index(condition=models.Q(('actor_type__in', ['service_account', 'system', 'anonymous'])), fields=['actor_type', 'id'], name='idx_audit_logs_actor_type'),
         ),
     ]
