@@ -61,13 +61,13 @@ def find_changes(*, reader: Reader, criteria: TrailCriteria) -> QuerySet[AuditTr
     return found.filter(is_between("changed_at", criteria.since, criteria.until))
 
 
-def _ids_of(actor: str) -> set[UUID]:
-    """Whose acts are meant. The trail knows ids only; the log remembers which names they went by.
+def _ids_of(actor: str) -> set[UUID | None]:
+    """Whose acts are meant. The trail knows ids only; the log remembers who went by a name, which nobody else gets later.
 
     Asked beforehand: inside of the query for the trail PostgreSQL would look through the log for each changed row.
     """
     user_id = id_spelt(actor)
     if user_id is not None:
         return {user_id}
-    named = AuditLog.objects.filter(actor_name=actor).order_by().values_list("user_id", flat=True).distinct()
-    return {user_id for user_id in named if user_id}
+    named = AuditLog.objects.filter(actor_name=actor, user_id__isnull=False).order_by("-id")
+    return set(named.values_list("user_id", flat=True)[:1])
