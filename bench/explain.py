@@ -17,6 +17,8 @@ from bench.requests import Refused
 from bench.table import number
 
 HEADINGS = ("query", "statement", "index", "rows expected", "rows", "rows read", "pages", "ms")
+WHOLE = "all of "
+TINY = 100  # rows
 EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
 STATEMENT = re.compile(
     r'\s*(?:(UPDATE)|(SELECT COUNT|SELECT|INSERT|DELETE)\b.*?\b(?:FROM|INTO))\s+"?(\w+)', re.DOTALL
@@ -38,18 +40,26 @@ class Plan:
     pages: int
     milliseconds: float
 
+    @property
+    def is_telling(self) -> bool:
+        """Whether an index was used, or could have been: a row is inserted without, and a tiny table read whole."""
+        return any(not name.startswith(WHOLE) for name in self.access) or self.read > TINY
+
     def cells(self) -> list[str]:
         counts = (f"{count:,}" for count in (self.expected, self.rows, self.read, self.pages))
         return [self.what, self.statement, ", ".join(self.access), *counts, number(self.milliseconds)]
 
 
 class Explainer:
-    """For ``connection.execute_wrapper``. What is in ``common`` is left out: every request authenticates."""
+    """For ``connection.execute_wrapper``. Left out is what was explained with the same parameters, and what is in
+    ``common``: every request authenticates.
+    """
 
     def __init__(self) -> None:
         self.plans: list[Plan] = []
         self.common: set[str] = set()
         self.asked: set[str] = set()
+        self.seen: set[tuple[str, str]] = set()
         self.what = ""
 
     def __call__(
@@ -60,11 +70,14 @@ class Explainer:
         many: bool,  # noqa: FBT001 - Django's signature
         context: dict[str, Any],
     ) -> Any:
-        label = label_of(sql)
+        label, same = label_of(sql), (sql, repr(params))
+        if label and sql not in self.common and same not in self.seen:
+            plan = plan_of(
+                self.what, label, explained(context["connection"], sql, params[0] if many else params)
+            )
+            self.plans += [plan] if plan.is_telling else []
         self.asked.add(sql)
-        if label and sql not in self.common:
-            plan = explained(context["connection"], sql, params[0] if many else params)
-            self.plans.append(plan_of(self.what, label, plan))
+        self.seen.add(same)
         return execute(sql, params, many, context)
 
 
@@ -91,7 +104,7 @@ def plan_of(what: str, statement: str, explained: dict[str, Any]) -> Plan:
     top = explained["Plan"]
     nodes = list(nodes_of(top))
     access = [
-        node.get("Index Name") or f"all of {node['Relation Name']}" for node in nodes if is_access(node)
+        node.get("Index Name") or f"{WHOLE}{node['Relation Name']}" for node in nodes if is_access(node)
     ]
     read = sum(
         touched(node) for node in nodes if "Relation Name" in node and node["Node Type"] != "ModifyTable"

@@ -111,6 +111,7 @@ def reads_of_trail() -> list[Read]:
     return [
         listed("trail", TRAIL),
         listed("trail, of a key", TRAIL, record=key_id(BUSY)),
+        listed("trail, busy user's name", TRAIL, actor=f"user-{1 + BUSY}"),
         listed("trail, busy user's id", TRAIL, actor=user_id(1 + BUSY)),
     ]
 

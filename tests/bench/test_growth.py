@@ -42,6 +42,16 @@ def test_a_plan_tells_what_was_read_and_how():
     assert plan.access == ("all of audit_pending", "idx_a")
     assert (plan.expected, plan.rows, plan.read, plan.pages) == (40, 2, 15 + 7, 11)
     assert plan.cells()[-1] == "0.123"
+    assert plan.is_telling
+
+
+@pytest.mark.parametrize(("rows", "is_telling"), [(1, False), (1000, True)])
+def test_tiny_tables_that_are_read_whole_tell_nothing(rows, is_telling):
+    pages = {"Shared Hit Blocks": 1, "Shared Read Blocks": 0}
+    plan = {**SCAN, **pages, "Actual Rows": rows}
+    assert (
+        plan_of("lag", "select audit_pending", {"Plan": plan, "Execution Time": 1}).is_telling is is_telling
+    )
 
 
 @pytest.mark.parametrize(
