@@ -71,32 +71,66 @@ class KeysetPage[M: Model]:
     previous_before: int | None
 
 
-def page_before[M: Model](rows: QuerySet[M], *, before: int | None, limit: int) -> KeysetPage[M]:
-    """The ``limit`` newest rows with an id below ``before``, or the newest of all."""
-    ordered = rows.order_by("-id")
-    window = list((ordered if before is None else ordered.filter(id__lt=before))[: limit + 1])
-    newer = [] if before is None else list(_newer_ids(rows, before, limit))
-    count = rows.order_by()[: EXACT_COUNT + 1].count()
+def page_before[M: Model](
+    rows: QuerySet[M], *, before: int | None, limit: int, time: str = ""
+) -> KeysetPage[M]:
+    """The ``limit`` newest rows that are older than the one with the id ``before``, or the newest of all.
+
+    Newest is the highest id; where ``time`` names a column, the latest time: a window of time is a piece of that
+    column's index, but by id the database would first read everything that was written after it.
+    """
+    columns = (time, "id") if time else ("id",)
+    older, newer = _sides(rows, before, time)
+    window = list(rows.filter(older).order_by(*(f"-{column}" for column in columns))[: limit + 1])
+    ids = (
+        []
+        if before is None
+        else list(rows.filter(newer).order_by(*columns)[: limit + 1].values_list("id", flat=True))
+    )
+    is_only_page = before is None and len(window) <= limit
+    count = len(window) if is_only_page else rows.order_by()[: EXACT_COUNT + 1].count()
     return KeysetPage(
         rows=window[:limit],
         count=min(count, EXACT_COUNT),
         count_is_exact=count <= EXACT_COUNT,
         next_before=window[limit - 1].pk if len(window) > limit else None,
-        has_previous=bool(newer),
-        previous_before=newer[limit] if len(newer) > limit else None,
+        has_previous=bool(ids),
+        previous_before=ids[limit] if len(ids) > limit else None,
     )
 
 
-def _newer_ids[M: Model](rows: QuerySet[M], before: int, limit: int) -> QuerySet[M, int]:
-    return rows.filter(id__gte=before).order_by("id").values_list("id", flat=True)[: limit + 1]
+def time_column(criteria: LogCriteria | TrailCriteria, column: str) -> str:
+    """What ``page_before`` is to order by: the ``column`` where the criteria bound it, else no time."""
+    return column if criteria.since is not None or criteria.until is not None else ""
+
+
+def _sides[M: Model](rows: QuerySet[M], before: int | None, time: str) -> tuple[Q, Q]:
+    """What is older than the row ``before``, and the rest. An id that is not among the rows divides them by id."""
+    if before is None:
+        return Q(), Q()
+    moment = rows.filter(id=before).values_list(time, flat=True).first() if time else None
+    if moment is None:
+        return Q(id__lt=before), Q(id__gte=before)
+    # Spelt so that one bound of the time stands alone: PostgreSQL begins to read there.
+    return (
+        Q(**{f"{time}__lte": moment}) & (Q(**{f"{time}__lt": moment}) | Q(id__lt=before)),
+        Q(**{f"{time}__gte": moment}) & (Q(**{f"{time}__gt": moment}) | Q(id__gte=before)),
+    )
 
 
 def is_actor(actor: str) -> Q:
-    by_name = Q(actor_name=actor)
+    """Of a user's id or, whatever is not spelt like one, of a name: one index serves each, and none serves both."""
+    user_id = id_spelt(actor)
+    return Q(actor_name=actor) if user_id is None else Q(user_id=user_id)
+
+
+def id_spelt(actor: str) -> UUID | None:
+    """The user's id that is written there, None for a name. Of the spellings of a UUID it is the one we answer with."""
     try:
-        return by_name | Q(user_id=UUID(actor))
+        user_id = UUID(actor)
     except ValueError:
-        return by_name
+        return None
+    return user_id if str(user_id) == actor.lower() else None
 
 
 def holds_word(word: str) -> Q:

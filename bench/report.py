@@ -1,4 +1,4 @@
-"""The report: on a terminal, and between two marks in docs/benchmarks.md."""
+"""The report: on a terminal, and between marks in docs/benchmarks.md."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -8,8 +8,19 @@ from bench.figures import MEGABYTE, Results, figures, singles_rows
 from bench.table import number
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-BEGIN = "<!-- What stands between the marks is written by `bin/bench --write`. -->\n"
-END = "<!-- end of what is written -->\n"
+# Each pair stands around what one command writes.
+RESULTS = BEGIN, END = (
+    "<!-- What stands between the marks is written by `bin/bench --write`. -->\n",
+    "<!-- end of what is written -->\n",
+)
+GROWTH = (
+    "<!-- What stands between the marks is written by `python -m bench.growth --write`: growth. -->\n",
+    "<!-- end of growth -->\n",
+)
+INDEXES = (
+    "<!-- What stands between the marks is written by `python -m bench.growth --write`: indexes. -->\n",
+    "<!-- end of indexes -->\n",
+)
 SINGLES = ("operation", "c", "contestant", "req/s", "to OpenBao", "p50 ms", "p95 ms", "p99 ms", "errors")
 
 type Render = Callable[[Sequence[str], Iterable[Sequence[str]]], str]
@@ -30,10 +41,10 @@ def report(results: Results, facts: Facts, render: Render) -> str:
     return "\n".join(parts)
 
 
-def write(text: str) -> None:
-    """Put ``text`` between the marks of the page. Raises ValueError where they are not there."""
-    head, begin, rest = PAGE.read_text().partition(BEGIN)
-    _, end, tail = rest.partition(END)
+def write(text: str, marks: tuple[str, str] = RESULTS) -> None:
+    """Put ``text`` between two marks of the page. Raises ValueError where they are not there."""
+    head, begin, rest = PAGE.read_text().partition(marks[0])
+    _, end, tail = rest.partition(marks[1])
     if not begin or not end:
         raise ValueError(f"{PAGE} has no two marks around the tables")
     PAGE.write_text(f"{head}{begin}\n{text}\n{end}{tail}")

@@ -86,6 +86,12 @@ class Key(MacProtectedRow):
                 name="idx_encryption_keys_due",
                 condition=Q(next_rotation_at__isnull=False),
             ),
+            # The rare states only; the list, which is ordered by name, begins at once.
+            models.Index(
+                fields=["state", "name"],
+                name="idx_encryption_keys_state",
+                condition=Q(state__in=[state.value for state in State if state != State.ACTIVE]),
+            ),
         ]
         constraints = [
             models.CheckConstraint(

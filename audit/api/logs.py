@@ -15,6 +15,7 @@ from audit.selection import (
     LogCriteria,
     TrailCriteria,
     page_before,
+    time_column,
 )
 from audit.serializers import (
     ChangedRowSerializer,
@@ -43,7 +44,8 @@ class LogListView(ApiView[Caller]):
         floor = services.search_floor(criteria)
         if floor is not None:
             rows = rows.filter(id__gt=floor)
-        answer = _answer(request, rows, LogEntrySerializer, before=before, limit=limit)
+        time = time_column(criteria, "timestamp")
+        answer = _answer(request, rows, LogEntrySerializer, before=before, limit=limit, time=time)
         answer.data["searched_above"] = floor
         return answer
 
@@ -68,8 +70,10 @@ class TrailListView(ApiView[Caller]):
         """Which rows changed, newest first: the columns of ``audit_trail``."""
         query = self.read_query(TrailQuerySerializer)
         before, limit = query.pop("before", None), query.pop("limit")
-        rows = services.find_changes(reader=self.principal, criteria=TrailCriteria(**query))
-        return _answer(request, rows, ChangedRowSerializer, before=before, limit=limit)
+        criteria = TrailCriteria(**query)
+        rows = services.find_changes(reader=self.principal, criteria=criteria)
+        time = time_column(criteria, "changed_at")
+        return _answer(request, rows, ChangedRowSerializer, before=before, limit=limit, time=time)
 
 
 def _answer[M: Model](
@@ -79,8 +83,9 @@ def _answer[M: Model](
     *,
     before: int | None,
     limit: int,
+    time: str,
 ) -> Response:
-    page = page_before(rows, before=before, limit=limit)
+    page = page_before(rows, before=before, limit=limit, time=time)
     links = {
         "next": _url(request, page.next_before) if page.next_before else None,
         "previous": _url(request, page.previous_before) if page.has_previous else None,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import models
 
-from audit.events import TEXT_LIMITS, Outcome, Source
+from audit.events import TEXT_LIMITS, ActorType, Outcome, Source
 
 READ_PERMISSION = "audit.read"
 
@@ -86,6 +86,7 @@ class AuditLog(models.Model):
             models.Index(fields=["timestamp"], name="idx_audit_logs_timestamp"),
             models.Index(fields=["user_id", "action"], name="idx_audit_logs_user_action"),
             # With the id behind it an index serves the newest page of its filter without a sort.
+            models.Index(fields=["user_id", "id"], name="idx_audit_logs_user"),
             models.Index(fields=["object_id", "id"], name="idx_audit_logs_object"),
             models.Index(fields=["actor_name", "id"], name="idx_audit_logs_actor"),
             models.Index(fields=["action", "id"], name="idx_audit_logs_action"),
@@ -99,6 +100,13 @@ class AuditLog(models.Model):
                 fields=["source", "id"],
                 condition=models.Q(source__in=[word.value for word in Source if word != Source.API]),
                 name="idx_audit_logs_source",
+            ),
+            models.Index(
+                fields=["actor_type", "id"],
+                condition=models.Q(
+                    actor_type__in=[word.value for word in ActorType if word != ActorType.USER]
+                ),
+                name="idx_audit_logs_actor_type",
             ),
         ]
         constraints = [

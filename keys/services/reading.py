@@ -76,9 +76,10 @@ def count_keys_that_protect() -> int:
 
 
 def _order(ordering: str) -> tuple[OrderBy, OrderBy]:
-    # Nulls go last on both databases, which differ by default; the id breaks ties, so that no page of a list
-    # repeats or skips a key.
-    column = F(ordering.removeprefix("-"))
+    # The id breaks ties, so that no page of a list repeats or skips a key. Nulls go last on both databases, which
+    # differ by default; said of a column without them, it would keep PostgreSQL from reading its index backwards.
+    name = ordering.removeprefix("-")
+    column, nulls_last = F(name), Key._meta.get_field(name).null or None
     if ordering.startswith("-"):
-        return column.desc(nulls_last=True), F("id").desc()
-    return column.asc(nulls_last=True), F("id").asc()
+        return column.desc(nulls_last=nulls_last), F("id").desc()
+    return column.asc(nulls_last=nulls_last), F("id").asc()

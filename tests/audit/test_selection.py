@@ -8,7 +8,7 @@ from accounts.roles import ROLES
 from audit import selection
 from audit.events import Actor, Event, Outcome, RowChange
 from audit.models import AuditLog
-from audit.selection import LogCriteria, TrailCriteria, page_before
+from audit.selection import LogCriteria, TrailCriteria, page_before, time_column
 from audit.services import find_changes, find_log, find_logs, record
 from ciphercanary.errors import Denied, NotFound
 
@@ -216,9 +216,84 @@ def test_counting_stops_at_its_bound_and_says_so(monkeypatch):
     assert (page.count, page.count_is_exact) == (5, False)
 
 
+def test_a_window_of_time_is_paged_by_time_and_ties_by_id():
+    minutes = [4, 1, 3, 3, 0, 2, 3]
+    ids = [
+        record(Event(action="test.thing.done"), actor(MIRA, "mira"), at=NOON + timedelta(minutes=minute)).id
+        for minute in minutes
+    ]
+    rows = AuditLog.objects.filter(timestamp__gte=NOON + timedelta(minutes=1))
+    newest = [ids[place] for place in (0, 6, 3, 2, 5, 1)]
+
+    first = page_before(rows, before=None, limit=2, time="timestamp")
+    second = page_before(rows, before=first.next_before, limit=2, time="timestamp")
+    third = page_before(rows, before=second.next_before, limit=2, time="timestamp")
+    back = page_before(rows, before=third.previous_before, limit=2, time="timestamp")
+
+    pages = (first, second, third, back)
+    assert [[row.id for row in page.rows] for page in pages] == [
+        newest[:2],
+        newest[2:4],
+        newest[4:],
+        newest[2:4],
+    ]
+    assert [page.count for page in pages] == [6, 6, 6, 6]
+    assert (third.next_before, back.previous_before, back.has_previous) == (None, None, True)
+
+
+def test_an_id_that_is_not_in_the_window_divides_it_by_id():
+    ids = many(4)
+    rows = AuditLog.objects.filter(timestamp__gte=NOON).exclude(id=ids[2])
+
+    page = page_before(rows, before=ids[2], limit=3, time="timestamp")
+
+    assert [row.id for row in page.rows] == [ids[1], ids[0]]
+    assert page.has_previous
+
+
+@pytest.mark.parametrize(
+    ("criteria", "column"),
+    [
+        (LogCriteria(), ""),
+        (LogCriteria(actor="mira"), ""),
+        (LogCriteria(since=NOON), "timestamp"),
+        (LogCriteria(until=NOON), "timestamp"),
+    ],
+)
+def test_only_a_bound_of_the_time_asks_for_its_order(criteria, column):
+    assert time_column(criteria, "timestamp") == column
+
+
 @pytest.mark.parametrize(("before", "queries"), [(None, 2), (10**9, 3)])
 def test_a_page_costs_the_same_few_queries_however_long_it_is(django_assert_num_queries, before, queries):
     many(30)
 
     with django_assert_num_queries(queries):
         page_before(AuditLog.objects.all(), before=before, limit=25)
+
+
+def test_a_page_of_everything_is_not_counted_again(django_assert_num_queries):
+    many(25)
+
+    with django_assert_num_queries(1):
+        page = page_before(AuditLog.objects.all(), before=None, limit=25)
+    assert (page.count, page.count_is_exact) == (25, True)
+
+
+@pytest.mark.parametrize(("who", "queries"), [("mira", 2), (str(MIRA), 1)])
+def test_the_log_is_asked_once_who_has_a_name(entries, django_assert_num_queries, who, queries):
+    with django_assert_num_queries(queries) as sent:
+        assert len(find_changes(reader=AUDITOR, criteria=TrailCriteria(actor=who))) == 2
+    assert "audit_logs" not in sent[-1]["sql"]
+
+
+def test_what_is_spelt_like_an_id_is_no_name():
+    id_of_mira = record(Event(action="test.thing.done"), actor(MIRA, "mira")).id
+    record(Event(action="test.thing.done"), actor(SVEN, str(MIRA)))
+    hexadecimal = record(Event(action="test.thing.done"), actor(SVEN, MIRA.hex)).id
+
+    def found(who):
+        return [row.id for row in find_logs(reader=AUDITOR, criteria=LogCriteria(actor=who))]
+
+    assert found(str(MIRA)) == found(str(MIRA).upper()) == [id_of_mira]
+    assert found(MIRA.hex) == [hexadecimal]

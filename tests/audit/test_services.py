@@ -188,3 +188,30 @@ def test_the_indexes_of_the_specification_exist_under_their_names():
     assert found["idx_audit_logs_timestamp"]["columns"] == ["timestamp"]
     assert found["idx_audit_logs_user_action"]["columns"] == ["user_id", "action"]
     assert found["audit_logs_writer_is_sequenced"]["unique"] is True
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [("user", "user_id"), ("object", "object_id"), ("actor", "actor_name"), ("action", "action")],
+)
+def test_each_filter_finds_its_newest_page_without_a_sort(name, column):
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, "audit_logs")
+
+    assert found[f"idx_audit_logs_{name}"]["columns"] == [column, "id"]
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "rare",
+    [{"outcome": "denied"}, {"source": "admin"}, {"actor_type": "system"}, {"actor_type": "anonymous"}],
+)
+def test_what_is_rare_has_an_index_of_its_own(rare):
+    with connection.cursor() as cursor:
+        # An empty table is cheapest read whole, or along any index; a bitmap needs one that fits the condition.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_indexscan = off")
+
+    assert f"idx_audit_logs_{next(iter(rare))}" in AuditLog.objects.filter(**rare).order_by().explain()

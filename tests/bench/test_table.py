@@ -113,7 +113,9 @@ def test_both_renderings_hold_every_cell():
     )
 
 
-def test_the_page_has_room_for_the_tables():
+@pytest.mark.parametrize("marks", [report.RESULTS, report.GROWTH, report.INDEXES])
+def test_the_page_has_room_for_the_tables(marks):
+    begin, end = marks
     page = report.PAGE.read_text()
-    assert page.count(report.BEGIN) == page.count(report.END) == 1
-    assert page.index(report.BEGIN) < page.index(report.END)
+    assert page.count(begin) == page.count(end) == 1
+    assert page.index(begin) < page.index(end)

@@ -7,6 +7,7 @@ from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 
 from keys import services
+from keys.lifecycle import Status
 from keys.models import Key, KeyVersion
 
 pytestmark = pytest.mark.django_db
@@ -81,15 +82,33 @@ def test_the_indexes_for_searching_are_there():
 @only_postgresql
 @pytest.mark.parametrize(
     ("only", "index"),
-    [({"search": "order"}, "idx_encryption_keys_search"), ({"tag": "pci"}, "idx_encryption_keys_tags")],
+    [
+        ({"search": "order"}, "idx_encryption_keys_search"),
+        ({"tag": "pci"}, "idx_encryption_keys_tags"),
+        ({"status": Status.DISABLED}, "idx_encryption_keys_state"),
+        ({"status": Status.REVOKED}, "idx_encryption_keys_state"),
+        ({"status": Status.PENDING}, "idx_encryption_keys_state"),
+    ],
 )
 def test_the_list_can_use_them(admin, only, index):
     with connection.cursor() as cursor:
-        # An empty table is cheapest read whole, or along any index; these two read by bitmap only.
+        # An empty table is cheapest read whole, or along any index; a bitmap needs one that fits the condition.
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_indexscan = off")
     rows = services.list_keys(principal=admin.principal, only=only).order_by()
     assert index in rows.explain()
+
+
+@only_postgresql
+@pytest.mark.parametrize("ordering", ["created_at", "-created_at"])
+def test_the_index_gives_both_orders(admin, ordering):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_sort = off")
+    rows = services.list_keys(principal=admin.principal, only={"ordering": ordering})[:20]
+    plan = rows.explain()
+    assert "Presorted Key: created_at" in plan
+    assert "idx_encryption_keys_created" in plan
 
 
 @only_postgresql

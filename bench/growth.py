@@ -1,0 +1,152 @@
+"""What it costs that the database has grown: the rate of an empty one and of a full one, the reads of the full one.
+
+    CC_TEST_DURABLE=1 python -m tests.services python -m bench.growth
+
+The rate is that of single encryptions over 32 connections. One database cannot be empty and full by turns, so the empty
+one is measured before and, as another one, after; the full one is compared with the median of both. What fills it
+meanwhile is ``bench.filling``: 100,000 keys and 10 million entries, which take ten minutes and 12 GB.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from bench import explain, filling, load, machine, reads, report
+from bench.contestant import ENCRYPT, check
+from bench.explain import Plan
+from bench.figures import GROWTH, LANE
+from bench.load import Load
+from bench.product import CipherCanary, running
+from bench.reads import Wait
+from bench.requests import Refused
+from bench.singles import Pace, measure_one
+from bench.table import HEADINGS, Figure, Goal, markdown, number, ratio_of, terminal
+from tests.product import Failed, Product
+from tests.services.processes import ends_like_a_signal
+from tests.services.rights import folder_for_servers
+
+CONNECTIONS = 32
+TAIL = Goal(100, unit="ms", lower=True)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The rates of the two empty databases and of the full one, and what was asked of the full one."""
+
+    empty: Sequence[Load]
+    full: Load
+    waits: dict[str, Wait]
+    plans: Sequence[Plan]
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = parse(arguments)
+    try:
+        with ExitStack() as stack, ends_like_a_signal():
+            machine.require_durable(os.environ["DATABASE_URL"])
+            temporary = tempfile.TemporaryDirectory(prefix="bench-", dir=folder_for_servers())
+            folder = Path(stack.enter_context(temporary))
+            folder.chmod(0o700)
+            found = measure(options, folder)
+    except (machine.Unfit, Failed, Refused) as reason:
+        sys.stderr.write(f"bench.growth: {reason}\n")
+        return 1
+    rows = [figure.cells() for figure in figures(found, options.entries)]
+    indexes = [plan.cells() for plan in found.plans]
+    print(f"\n{terminal(HEADINGS, rows)}\n{terminal(explain.HEADINGS, indexes)}")
+    if options.write:
+        report.write(markdown(HEADINGS, rows), report.GROWTH)
+        report.write(markdown(explain.HEADINGS, indexes), report.INDEXES)
+    return 0
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.growth",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--entries", type=int, default=10_000_000, help="of the audit log (10000000)")
+    parser.add_argument("--seconds", type=int, default=8, help="of each load (8)")
+    parser.add_argument("--repeats", type=int, default=3, help="of each load; medians are shown (3)")
+    parser.add_argument("--write", action="store_true", help=f"put the tables into {report.PAGE.name}")
+    return parser.parse_args(arguments)
+
+
+def measure(options: argparse.Namespace, folder: Path) -> Growth:
+    pace = Pace(options.seconds, 2, options.repeats)
+    with running(LANE, folder / "growing", "protocol") as server:
+        before = encrypt(server, pace, "empty")
+        server.product.stop()
+        filling.fill(server.product.database, options.entries, say)
+        server.product.start()
+        full = encrypt(server, pace, "full")
+        asked = reads.reads(server.key_id, options.entries)
+        tokens = {False: server.product.token(), True: server.token}
+        waits = {read.what: reads.measure(server.product, read, tokens[read.is_own]) for read in asked}
+        server.product.stop()
+        plans = explained(server.product, asked)
+    with running(LANE, folder / "empty", "protocol") as server:
+        after = encrypt(server, pace, "empty")
+    return Growth((before, after), full, waits, plans)
+
+
+def encrypt(server: CipherCanary, pace: Pace, what: str) -> Load:
+    check(server)
+    runs = [measure_one(server, ENCRYPT, CONNECTIONS, pace) for _ in range(pace.repeats)]
+    middle = load.median_of(runs)
+    say(f"{what:<6} {middle.rate:>9,.0f}/s  p95 {middle.p95:8.2f} ms, {middle.errors} errors")
+    return middle
+
+
+def explained(product: Product, asked: Sequence[reads.Read]) -> list[Plan]:
+    """The plans of the stopped product's queries; this process takes its place for them."""
+    os.environ |= product.environment | {
+        "DJANGO_SETTINGS_MODULE": "ciphercanary.settings",
+        "LOG_LEVEL": "CRITICAL",
+    }
+    import django
+    from django.db import connection
+
+    django.setup()
+    try:
+        return explain.plans(asked, "bench", f"127.0.0.1:{product.port}")
+    finally:
+        connection.close()
+        connection.close_pool()
+
+
+def figures(found: Growth, entries: int) -> list[Figure]:
+    what = f"encrypt, c={CONNECTIONS}, with {filling.KEYS:,} keys and {entries:,} entries"
+    errors = found.full.errors + sum(one.errors for one in found.empty)
+    rate, tail = (compared(found, kind, unit) for kind, unit in (("rate", "/s"), ("p95", " ms")))
+    return [
+        Figure(f"{what}: rate", GROWTH, rate[-1], errors, *rate),
+        Figure(f"{what}: p95", Goal(None), None, errors, *tail, why=""),
+        *(
+            Figure(f"{name}: p95", TAIL, wait.p95, measured=f"{number(wait.p95)} ms (p50 {number(wait.p50)})")
+            for name, wait in found.waits.items()
+        ),
+    ]
+
+
+def compared(found: Growth, kind: str, unit: str) -> tuple[str, str, float | None]:
+    """What was measured, against what, and their ratio."""
+    full, each = getattr(found.full, kind), [getattr(one, kind) for one in found.empty]
+    middle = median(each)
+    told = ", ".join(map(number, each))
+    return f"{number(full)}{unit}", f"empty {number(middle)}{unit} ({told})", ratio_of(full, middle)
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
