@@ -121,7 +121,9 @@ _counters_lock = Lock()
 def counter_of(version_id: UUID) -> InvocationCounter:
     """The process's one counter of a version."""
     with _counters_lock:
-        counter = _counters.setdefault(version_id, InvocationCounter(version_id))
+        counter = _counters.get(version_id)
+        if counter is None:
+            counter = _counters[version_id] = InvocationCounter(version_id)
         _counters.move_to_end(version_id)
         if len(_counters) > MAX_COUNTERS:
             _counters.popitem(last=False)
