@@ -70,8 +70,7 @@ class LoopConnection:
             raise ConnectionLost from error
         except ConnectionLost:
             # Answers come in their order: what failed before the last statement kept that from being done.
-            if len(results) < sum(is_new) + len(is_new):
-                _require_success(results)
+            _require_success(results[: sum(is_new) + len(is_new) - 1])
             raise
         finally:
             self._is_running = False
@@ -96,12 +95,19 @@ class LoopConnection:
         """Fill in what comes up to the end of the message."""
         while self._pgconn.flush():
             await self._writable()
+        was_end = False
         while True:
             while self._pgconn.is_busy():
+                if self._is_broken:
+                    raise ConnectionLost
                 await self._readable()
             result = self._pgconn.get_result()
-            if result is None:  # the end of one statement's
+            if result is None:  # the end of one statement's; two of them, that nothing more was received
+                if was_end and self._is_broken:
+                    raise ConnectionLost
+                was_end = True
                 continue
+            was_end = False
             if result.status == ExecStatus.PIPELINE_SYNC:
                 return
             results.append(result)
@@ -109,8 +115,6 @@ class LoopConnection:
     async def _readable(self) -> None:
         self._waiter = self._loop.create_future()
         await self._waiter
-        if self._is_broken:
-            raise ConnectionLost
 
     async def _writable(self) -> None:
         done = self._loop.create_future()

@@ -1,0 +1,155 @@
+"""What one encryption through the lane costs, by process and by part: run by hand, results in docs/performance.md.
+
+    CC_TEST_DURABLE=1 python -m tests.services python -m bench.lane_costs [--seconds N]
+
+First under load over HTTP: the CPU time of each kind of process for a request. Then inside one process, without HTTP
+and without the other processes' share of the cores: samples of where the lane and its writer are, by module.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import uvloop
+
+from bench import load, machine, product
+from bench.contestant import ENCRYPT
+from bench.product import CipherCanary
+from bench.requests import Request
+from bench.table import markdown
+from bench.watch import cpu_seconds
+from tests.product import ROOT, all_processes, command_line
+from tests.services.rights import folder_for_servers
+
+CONNECTIONS = (1, 32, 256)
+AT_ONCE = 64  # requests in flight inside the process
+SAMPLE_SECONDS = 0.001  # of CPU time; the kernel's own tick is coarser
+KINDS = {
+    "web workers": "gunicorn",
+    "PostgreSQL": "postgres",
+    "sequencer": "run_sequencer",
+    "load generator": "wrk",
+}
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="bench.lane_costs", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=8, help="of each load (8)")
+    options = parser.parse_args(arguments)
+    machine.allow_many_files()
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=folder_for_servers()) as folder:
+        Path(folder).chmod(0o700)
+        with product.running("CipherCanary", Path(folder) / "product", "protocol") as ours:
+            rows = [by_process(ours, connections, options.seconds) for connections in CONNECTIONS]
+            print(markdown(["connections", "req/s", *(f"{kind}, us" for kind in KINDS)], rows))
+            request = ours.request(ENCRYPT)
+            ours.product.stop()
+            total, parts = by_module(ours, request, options.seconds)
+            print(markdown(["module", f"us of {total:.1f}"], [[name, f"{part:.1f}"] for name, part in parts]))
+
+
+def by_process(ours: CipherCanary, connections: int, seconds: float) -> list[str]:
+    """CPU microseconds of each kind of process for one request."""
+    request = ours.request(ENCRYPT)
+    load.run(request, connections, 2)
+    before = used()
+    found = load.run(request, connections, seconds)
+    after = used()
+    requests = found.rate * seconds
+    ours.settle()
+    costs = [(after[kind] - before[kind]) / requests * 1e6 for kind in KINDS]
+    return [str(connections), f"{found.rate:,.0f}", *(f"{cost:.0f}" if cost > 0 else "" for cost in costs)]
+
+
+def used() -> Counter[str]:
+    """CPU seconds of all running processes, by kind."""
+    seconds: Counter[str] = Counter()
+    for pid in all_processes():
+        words = command_line(pid)
+        for kind, word in KINDS.items():
+            if word in words:
+                seconds[kind] += cpu_seconds(pid)
+                break
+    return seconds
+
+
+def by_module(ours: CipherCanary, request: Request, seconds: float) -> tuple[float, list[tuple[str, float]]]:
+    """CPU microseconds of one request in this process, and those of each module that has at least half of one."""
+    os.environ |= {name: value for name, value in ours.product.environment.items() if name != "TMPDIR"}
+    os.environ["DJANGO_SETTINGS_MODULE"] = "ciphercanary.settings"
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(dir=ours.product.temporary)
+    samples: Counter[str] = Counter()
+    answered, cpu = uvloop.run(serve(request, seconds, samples))
+    cost = cpu / answered * 1e6
+    parts = [(name, count / samples.total() * cost) for name, count in samples.most_common()]
+    return cost, [(name, part) for name, part in parts if part >= 0.5]
+
+
+async def serve(request: Request, seconds: float, samples: Counter[str]) -> tuple[int, float]:
+    """Let the lane answer as fast as it can; how many answers, and the CPU seconds they took."""
+    from audit import loop_writer
+    from ciphercanary import fast_lane
+    from ciphercanary.asgi import hot_routes
+
+    handler = hot_routes["POST", request.path]
+    names = {"Host": f"127.0.0.1:{request.port}", **request.headers}
+    head = [(name.lower().encode(), value.encode()) for name, value in names.items()]
+
+    async def client(until: float) -> int:
+        answered = 0
+        while time.monotonic() < until:
+            hot = fast_lane.read(head, "127.0.0.1", "http")
+            answer = hot and await handler(hot, request.body)
+            if answer is None or answer.status != 200:
+                raise RuntimeError("the lane did not answer by itself")
+            answer.head()
+            answered += 1
+        return answered
+
+    await client(time.monotonic() + 1)
+    with sampling(samples):
+        began = time.process_time()
+        until = time.monotonic() + seconds
+        answered = sum(await asyncio.gather(*(client(until) for _ in range(AT_ONCE))))
+        cpu = time.process_time() - began
+    await loop_writer.close()
+    return answered, cpu
+
+
+@contextmanager
+def sampling(samples: Counter[str]) -> Iterator[None]:
+    """Count in which module the process is, by its own CPU time: waiting is not counted."""
+
+    def sample(_: int, frame: FrameType | None) -> None:
+        if frame is not None:
+            samples[module_of(frame.f_code.co_filename)] += 1
+
+    signal.signal(signal.SIGPROF, sample)
+    signal.setitimer(signal.ITIMER_PROF, SAMPLE_SECONDS, SAMPLE_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def module_of(filename: str) -> str:
+    """A module of ours by its path; what is generated, and what is not ours, by the name of its package."""
+    path = Path(filename)
+    if "site-packages" in path.parts:
+        return path.parts[path.parts.index("site-packages") + 1]
+    if path.is_relative_to(ROOT) and ROOT / "bench" not in path.parents:
+        return str(path.relative_to(ROOT))
+    return path.name
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,164 @@
+"""In an event loop a batch is one message to PostgreSQL, as long as nothing has changed; else it is decided anew."""
+
+import asyncio
+import threading
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+
+from audit import loop_writer
+from audit.epoch import LOCK, raise_epoch, read_stamp
+from audit.events import Actor, Event
+from audit.loop_connection import LoopConnection
+from audit.models import AuditLog
+from audit.writer import Deadline, Decision
+from ciphercanary.clock import database_now
+from ciphercanary.errors import Conflict
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="on SQLite the thread writes"),
+]
+
+ACTOR = Actor.system("test", "api")
+
+
+@pytest.fixture
+def messages(monkeypatch):
+    """What was sent: of each message the first words of its statements."""
+    sent = []
+    send = LoopConnection.run
+
+    async def run(self, *statements):
+        sent.append([text.decode().split()[0] for text, _ in statements])
+        return await send(self, *statements)
+
+    monkeypatch.setattr(LoopConnection, "run", run)
+    return sent
+
+
+def decision(number, **values):
+    event = Event(action="crypto.message.encrypted", object_id=str(number))
+    return Decision(**{"result": number, "event": event, "actor": ACTOR, **values})
+
+
+def run(*steps):
+    """Each step is a decision, whose result or error is noted, or a function that is called in a thread."""
+
+    async def all_of_them():
+        results = []
+        try:
+            for step in steps:
+                if isinstance(step, Decision):
+                    results += await asyncio.gather(loop_writer.submit(step), return_exceptions=True)
+                else:
+                    await asyncio.to_thread(step)
+            return results
+        finally:
+            await loop_writer.close()
+
+    return asyncio.run(all_of_them())
+
+
+def stored():
+    return list(AuditLog.objects.order_by("id").values_list("object_id", flat=True))
+
+
+@contextmanager
+def another_session():
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as session:
+        yield session
+
+
+def hold_exclusively(seconds, *, meanwhile=lambda: None):
+    """As a change does that has taken the epoch's lock; returns once the lock is held."""
+    held = threading.Event()
+
+    def hold():
+        with another_session() as session, session.transaction():
+            session.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+            held.set()
+            time.sleep(seconds)
+            meanwhile()
+
+    threading.Thread(target=hold, daemon=True).start()
+    assert held.wait(5)
+
+
+def change(entity):
+    with transaction.atomic():
+        raise_epoch(entity)
+    connection.close()
+
+
+FIRST = [["BEGIN", "SELECT", "SELECT", "SELECT"], ["INSERT", "COMMIT"]]
+AT_ONCE = ["BEGIN", "SELECT", "SELECT", "INSERT", "COMMIT"]
+HELD = [["BEGIN", "SELECT", "SELECT"], ["INSERT", "COMMIT"]]
+
+
+def test_the_first_batch_looks_and_the_next_are_one_message(messages):
+    assert run(decision(1), decision(2), decision(3)) == [1, 2, 3]
+    assert messages == [*FIRST, AT_ONCE, AT_ONCE]
+    assert stored() == ["1", "2", "3"]
+
+
+def test_where_the_epoch_has_moved_nothing_of_the_message_is_stored_and_it_is_decided_anew(messages):
+    stamp = read_stamp("key:kept")
+    assert run(decision(1), lambda: change("key:another"), decision(2, stamps=(stamp,))) == [1, 2]
+    assert messages[2:] == [AT_ONCE, HELD[0], ["SELECT"], HELD[1]]
+    assert stored() == ["1", "2"]
+
+
+def test_what_rests_on_a_changed_key_does_not_leave(messages):
+    stamp = read_stamp("key:changed")
+    first, second = run(decision(1), lambda: change("key:changed"), decision(2, stamps=(stamp,)))
+    assert (first, second.entities) == (1, {"key:changed"})
+    assert messages[2] == AT_ONCE
+    assert stored() == ["1"]
+
+
+def test_a_deadline_that_passes_on_the_way_refuses_by_the_databases_clock(messages):
+    end = Deadline(database_now() + timedelta(seconds=0.4), lambda: Conflict("too late"))
+    first, second = run(decision(1), lambda: hold_exclusively(0.6), decision(2, deadlines=(end,)))
+    assert (first, str(second)) == (1, "too late")
+    assert messages[2] == AT_ONCE
+    assert stored() == ["1"]
+
+
+def test_a_timestamp_is_a_moment_that_passed_not_long_before_the_commit(messages):
+    run(decision(1), decision(2), lambda: hold_exclusively(0.3), decision(3))
+    assert messages[-3:] == [AT_ONCE, *HELD]  # the third waited for longer than a timestamp may be old
+    moments = list(AuditLog.objects.order_by("id").values_list("timestamp", flat=True))
+    assert moments == sorted(moments)
+    assert moments[2] - moments[1] > timedelta(seconds=0.1)
+
+
+def test_a_session_that_ends_before_the_commit_has_stored_nothing_and_the_thread_writes(caplog):
+    def end_the_waiting():
+        with another_session() as session:
+            session.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            )
+
+    results = run(decision(1), lambda: hold_exclusively(0.3, meanwhile=end_the_waiting), decision(2))
+    assert results == [1, 2]
+    assert stored() == ["1", "2"]
+    assert "written by the thread" in caplog.text
+
+
+def test_many_records_of_a_batch_are_all_stored_or_none(messages):
+    async def many():
+        try:
+            await loop_writer.submit(decision("first"))
+            await asyncio.to_thread(change, "key:another")
+            return await asyncio.gather(*(loop_writer.submit(decision(number)) for number in range(100)))
+        finally:
+            await loop_writer.close()
+
+    assert asyncio.run(many()) == list(range(100))
+    assert messages[2] == ["BEGIN", "SELECT", "SELECT", *["INSERT"] * 4, "COMMIT"]
+    assert stored() == ["first", *map(str, range(100))]
