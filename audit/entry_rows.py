@@ -39,7 +39,6 @@ def entry_row(
     digests: Sequence[str] = (),
 ) -> dict[str, Value]:
     """The columns of the entry. ``at`` is the database's clock; ``digests`` are those of the changed rows."""
-    # In the order of the names, as the canonical form has them: a test compares.
     row: dict[str, Value] = {
         "action": event.action,
         "actor_name": actor.actor_name,
@@ -65,7 +64,7 @@ def entry_row(
         "writer": writer,
         "wseq": wseq,
     }
-    mac = mac_of_members(row)
+    mac = mac_of_members(row)  # the names above are in their order
     del row["version"]
     row["mac"] = mac
     return row

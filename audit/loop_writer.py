@@ -10,25 +10,34 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import batched
 from typing import Any
 
 from django.conf import settings
-from psycopg.pq.abc import PGresult
 
 from audit import writer
 from audit.batches import Batch, Decision, Stage, Ticket
 from audit.canonical import format_timestamp
 from audit.entry_mac import open_entry_key
-from audit.entry_rows import EntryRow, insert_statement, parameters_of
-from audit.epoch import LOCK
 from audit.errors import CROWDED, AuditUnavailable
 from audit.guard import LagGuard
-from audit.loop_connection import ConnectionLost, LoopConnection, Statement, StatementFailed
+from audit.loop_connection import ConnectionLost, LoopConnection, StatementFailed
+from audit.loop_statements import (
+    BEGIN,
+    COMMIT,
+    COMPARE,
+    ENTITIES,
+    HOLD,
+    LAG,
+    LOCK_EPOCH,
+    ROLLBACK,
+    TOLERANCE,
+    Look,
+    array_of,
+    inserts_of,
+    pairs_of,
+)
 from audit.numbering import Numbering
 from audit.stamps import behind, entities_of, renew
 from ciphercanary.metrics import audit_batch_size, audit_commit_seconds
@@ -38,51 +47,6 @@ logger = logging.getLogger(__name__)
 
 EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 RECONNECT_AFTER = 1.0  # seconds: meanwhile the thread writes, and says what is wrong
-
-ROWS_AT_ONCE = 32  # of one INSERT: each number of them is a statement of its own
-# How much older than its commit a timestamp may be that was not asked of the database for this very batch.
-TOLERANCE = timedelta(milliseconds=100)
-DRIFT = timedelta(milliseconds=1)
-
-# Each statement of a message has a snapshot of its own: see audit.epoch.hold_epoch. What may be written in a
-# transaction is said once in it and asked by each INSERT, so that all rows are written or none.
-_IS_CURRENT = "'ciphercanary.is_current'"
-BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
-LOCK_EPOCH = b"SELECT pg_advisory_xact_lock_shared(%d)" % LOCK
-HOLD = (
-    "SELECT epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, "  # noqa: S608 - constants
-    f"set_config({_IS_CURRENT}, 'true', true) FROM security_epoch WHERE id = 1"
-).encode()
-COMPARE = (
-    f"SELECT set_config({_IS_CURRENT}, (epoch = $1::bigint AND clock_timestamp() >= $2::timestamptz "  # noqa: S608 - constants
-    "AND clock_timestamp() < $3::timestamptz)::text, true) FROM security_epoch WHERE id = 1"
-).encode()
-LAG = (
-    b"SELECT extract(epoch FROM clock_timestamp() - timestamp) FROM audit_logs "
-    b"WHERE id = (SELECT log_id FROM audit_pending ORDER BY log_id LIMIT 1)"
-)
-ENTITIES = b"SELECT entity, epoch FROM entity_epochs WHERE entity = ANY($1)"
-INSERTS = [
-    insert_statement(rows, f"current_setting({_IS_CURRENT}, true) = 'true'")
-    for rows in range(1, ROWS_AT_ONCE + 1)
-]
-_BEGIN, _LOCK, _HOLD, _LAG, _COMMIT, _ROLLBACK = (
-    (text, ()) for text in (BEGIN, LOCK_EPOCH, HOLD, LAG, b"COMMIT", b"ROLLBACK")
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """The epoch and the database's clock, and when this process learned them (monotonic seconds)."""
-
-    epoch: int
-    clock: datetime
-    received: float
-
-    def now(self) -> datetime:
-        """A moment of the database's clock that has passed, however little: two clocks do not run quite alike."""
-        elapsed = timedelta(seconds=time.monotonic() - self.received) - DRIFT
-        return self.clock + max(elapsed, timedelta())
 
 
 def submit[T](decision: Decision[T]) -> "asyncio.Future[T]":
@@ -111,7 +75,7 @@ class _LoopWriter:
         self._numbering = Numbering()
         self._guard = LagGuard()
         self._session: LoopConnection | None = None
-        self._look: _Look | None = None
+        self._look: Look | None = None
         self._refused_at = -RECONNECT_AFTER
         self._task = loop.create_task(self._run())
 
@@ -194,7 +158,7 @@ class _LoopWriter:
         )
         batch.stage = Stage.COMMITTING
         compare = (COMPARE, [limit.encode() for limit in limits])
-        _, _, compared, *_ = await session.run(_BEGIN, _LOCK, compare, *_inserts_of(rows), _COMMIT)
+        _, _, compared, *_ = await session.run(BEGIN, LOCK_EPOCH, compare, *inserts_of(rows), COMMIT)
         if compared.get_value(0, 0) == b"true":
             return len(rows)
         batch.stage = Stage.DECIDING
@@ -205,27 +169,27 @@ class _LoopWriter:
         epoch, now = await self._hold_epoch(session)
         batch.tickets = self._guard.admit(batch.tickets)
         if old := behind(batch.stamps, epoch):
-            [found] = await session.run((ENTITIES, [_array_of(entities_of(old))]))
-            renew(old, dict(_pairs_of(found)), epoch)
+            [found] = await session.run((ENTITIES, [array_of(entities_of(old))]))
+            renew(old, dict(pairs_of(found)), epoch)
         rows = batch.decide(epoch, now)
         if not rows:
-            await session.run(_ROLLBACK)
+            await session.run(ROLLBACK)
             return 0
         batch.stage = Stage.COMMITTING
-        await session.run(*_inserts_of(rows), _COMMIT)
+        await session.run(*inserts_of(rows), COMMIT)
         return len(rows)
 
     async def _hold_epoch(self, session: LoopConnection) -> tuple[int, datetime]:
         """``audit.epoch.hold_epoch``; once a second the lag of the log comes with it."""
         is_due = self._guard.is_due
-        _, _, held, *lag = await session.run(_BEGIN, _LOCK, _HOLD, *([_LAG] if is_due else []))
+        _, _, held, *lag = await session.run(BEGIN, LOCK_EPOCH, HOLD, *([LAG] if is_due else []))
         received = time.monotonic()
         if is_due:
             self._guard.look(float(lag[0].get_value(0, 0) or 0) if lag[0].ntuples else 0.0)
         epoch, moment = held.get_value(0, 0), held.get_value(0, 1)
         if epoch is None or moment is None:
             raise StatementFailed("the security epoch has lost its row")
-        self._look = _Look(int(epoch), EPOCH_START + timedelta(microseconds=int(moment)), received)
+        self._look = Look(int(epoch), EPOCH_START + timedelta(microseconds=int(moment)), received)
         return self._look.epoch, self._look.clock
 
     async def _open_session(self) -> LoopConnection:
@@ -267,20 +231,6 @@ class _LoopWriter:
             elsewhere.add_done_callback(
                 lambda done: self.loop.call_soon_threadsafe(_pass_on, done, ticket.future)
             )
-
-
-def _inserts_of(rows: Sequence[EntryRow]) -> list[Statement]:
-    return [(INSERTS[len(some) - 1], parameters_of(some)) for some in batched(rows, ROWS_AT_ONCE)]
-
-
-def _array_of(entities: Iterable[str]) -> bytes:
-    """PostgreSQL's text form of an array of texts that hold neither quotes nor backslashes."""
-    return ("{" + ",".join(f'"{entity}"' for entity in entities) + "}").encode()
-
-
-def _pairs_of(result: PGresult) -> Iterator[tuple[str, int]]:
-    for row in range(result.ntuples):
-        yield (result.get_value(row, 0) or b"").decode(), int(result.get_value(row, 1) or 0)
 
 
 def _pass_on(done: "Future[Any]", waiting: "Future[Any] | asyncio.Future[Any]") -> None:

@@ -327,7 +327,7 @@ def _seal(named: UUID, sealing: UUID | None) -> str:
     else:
         request = EncryptRequest(mode=mode, plaintext=b"plain", key_id=sealing)
         made = engine.encrypt(request, Principal.system("tests", "command"))
-    return envelope.encode(replace(made, key_id=named))
+    return envelope.encode(made._replace(key_id=named))
 
 
 def _seal_stream(named: UUID, sealing: UUID | None) -> bytes:

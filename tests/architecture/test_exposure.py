@@ -113,7 +113,6 @@ def test_the_log_is_read_through_visible_to():
         "audit/sequencing/checkpoint_keys.py",
         "audit/sequencing/continuity.py",
         "audit/sequencing/checkpointing.py",
-        "audit/sequencing/step.py",
     }
     assert {place[0] for place in places(product_files(), bypasses_visibility("AuditTrail"))} == {
         "audit/services/recording.py"

@@ -85,7 +85,7 @@ def test_material_of_another_key_algorithm_makes_no_cipher():
 
 
 def test_sealed_prints_none_of_its_parts(cipher, key_id):
-    assert repr(cipher.seal(b"payload", key_id=key_id, version=1, aad=b"")) == "Sealed()"
+    assert repr(cipher.seal(b"payload", key_id=key_id, version=1, aad=b"")) == "<Sealed>"
 
 
 @pytest.mark.parametrize("size", [0, 1, 15, 17, 31])

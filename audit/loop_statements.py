@@ -1,0 +1,78 @@
+"""What the writer of an event loop says to PostgreSQL, and how it reads the answers."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import batched
+
+from psycopg.pq.abc import PGresult
+
+from audit.entry_rows import EntryRow, insert_statement, parameters_of
+from audit.epoch import LOCK
+from audit.loop_connection import Statement
+
+ROWS_AT_ONCE = 32  # of one INSERT: each number of them is a statement of its own
+# How much older than its commit a timestamp may be that was not asked of the database for this very batch.
+TOLERANCE = timedelta(milliseconds=100)
+DRIFT = timedelta(milliseconds=1)
+
+# Each statement of a message has a snapshot of its own: see audit.epoch.hold_epoch. What may be written in a
+# transaction is said once in it and asked by each INSERT, so that all rows are written or none.
+_IS_CURRENT = "'ciphercanary.is_current'"
+_HOLD = (
+    "SELECT epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, "  # noqa: S608 - constants
+    f"set_config({_IS_CURRENT}, 'true', true) FROM security_epoch WHERE id = 1"
+).encode()
+COMPARE = (
+    f"SELECT set_config({_IS_CURRENT}, (epoch = $1::bigint AND clock_timestamp() >= $2::timestamptz "  # noqa: S608 - constants
+    "AND clock_timestamp() < $3::timestamptz)::text, true) FROM security_epoch WHERE id = 1"
+).encode()
+_LAG = (
+    b"SELECT extract(epoch FROM clock_timestamp() - timestamp) FROM audit_logs "
+    b"WHERE id = (SELECT log_id FROM audit_pending ORDER BY log_id LIMIT 1)"
+)
+ENTITIES = b"SELECT entity, epoch FROM entity_epochs WHERE entity = ANY($1)"
+INSERTS = [
+    insert_statement(rows, f"current_setting({_IS_CURRENT}, true) = 'true'")
+    for rows in range(1, ROWS_AT_ONCE + 1)
+]
+BEGIN, LOCK_EPOCH, HOLD, LAG, COMMIT, ROLLBACK = (
+    (text, ())
+    for text in (
+        b"BEGIN ISOLATION LEVEL READ COMMITTED",
+        b"SELECT pg_advisory_xact_lock_shared(%d)" % LOCK,
+        _HOLD,
+        _LAG,
+        b"COMMIT",
+        b"ROLLBACK",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The epoch and the database's clock, and when this process learned them (monotonic seconds)."""
+
+    epoch: int
+    clock: datetime
+    received: float
+
+    def now(self) -> datetime:
+        """A moment of the database's clock that has passed, however little: two clocks do not run quite alike."""
+        elapsed = timedelta(seconds=time.monotonic() - self.received) - DRIFT
+        return self.clock + max(elapsed, timedelta())
+
+
+def inserts_of(rows: Sequence[EntryRow]) -> list[Statement]:
+    return [(INSERTS[len(some) - 1], parameters_of(some)) for some in batched(rows, ROWS_AT_ONCE)]
+
+
+def array_of(entities: Iterable[str]) -> bytes:
+    """PostgreSQL's text form of an array of texts that hold neither quotes nor backslashes."""
+    return ("{" + ",".join(f'"{entity}"' for entity in entities) + "}").encode()
+
+
+def pairs_of(result: PGresult) -> Iterator[tuple[str, int]]:
+    for row in range(result.ntuples):
+        yield (result.get_value(row, 0) or b"").decode(), int(result.get_value(row, 1) or 0)
