@@ -173,7 +173,7 @@ def _claimed_user(text: str) -> UUID:
     """Whom the token names, before it is verified: good for one thing, to know which epochs to read."""
     try:
         return UUID(_read_json(_decode(_split(text)[1]))["sub"])
-    except (TokenBackendError, KeyError, ValueError, AttributeError):
+    except (TokenBackendError, KeyError, ValueError, TypeError, AttributeError):
         raise Unauthenticated(BAD_TOKEN) from None
 
 

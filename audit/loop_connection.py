@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from django.db import connection as django_connection
-from psycopg.pq import ExecStatus
+from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 
 from audit.epoch import LOCK_WAIT
@@ -70,7 +70,7 @@ class LoopConnection:
             raise ConnectionLost from error
         except ConnectionLost:
             # Answers come in their order: what failed before the last statement kept that from being done.
-            _require_success(results[: sum(is_new) + len(is_new) - 1])
+            _require_success(filter(_is_of_server, results[: sum(is_new) + len(is_new) - 1]))
             raise
         finally:
             self._is_running = False
@@ -159,13 +159,24 @@ def _require_success(results: Iterable[PGresult]) -> None:
             raise StatementFailed(result.get_error_message())
 
 
+def _is_of_server(result: PGresult) -> bool:
+    """Where a connection is lost, libpq and poolers in between make up an error for what was not answered."""
+    state = result.error_field(DiagnosticField.SQLSTATE) or b""
+    return bool(state) and not state.startswith(b"08")
+
+
 def _second(results: Iterator[PGresult]) -> PGresult:
     next(results)
     return next(results)
 
 
+def connection_parameters() -> dict[str, Any]:
+    """As Django's settings describe a session."""
+    return dict(django_connection.get_connection_params())
+
+
 def _connect() -> psycopg.Connection[Any]:
-    session = psycopg.connect(**django_connection.get_connection_params(), autocommit=True)
+    session = psycopg.connect(**connection_parameters(), autocommit=True)
     session.execute(f"SET lock_timeout = '{LOCK_WAIT}'")
     # A statement of many rows has hundreds of parameters, and none of them changes its plan.
     session.execute("SET plan_cache_mode = force_generic_plan")

@@ -130,56 +130,56 @@ class _LoopWriter:
     async def _transact(self, batch: Batch) -> None:
         session = await self._open_session()
         began = time.perf_counter()
-        rows = 0 if self._guard.is_due else await self._write_at_once(session, batch)
-        rows = rows or await self._write_held(session, batch)
-        self._numbering.advance(rows)
-        audit_batch_size.observe(rows)
-        audit_commit_seconds.observe(time.perf_counter() - began)
+        held = await self._hold_epoch(session) if self._guard.is_due or self._look is None else None
+        batch.tickets = self._guard.admit(batch.tickets)
+        rows = await self._write_at_once(session, batch, self._look) if held is None and self._look else 0
+        if not rows:
+            rows = await self._write_held(session, batch, held or await self._hold_epoch(session))
+        if rows:
+            self._numbering.advance(rows)
+            audit_batch_size.observe(rows)
+            audit_commit_seconds.observe(time.perf_counter() - began)
         batch.release()
 
-    async def _write_at_once(self, session: LoopConnection, batch: Batch) -> int:
+    async def _write_at_once(self, session: LoopConnection, batch: Batch, look: Look) -> int:
         """Decide by the last look, and write in one message if the database agrees; how many rows, or 0.
 
         It agrees while the epoch is that of the look, the rows' timestamp has passed, but not long ago, and every
         answer may still leave. What is not so plain, a refusal included, is decided while the epoch is held.
         """
-        look = self._look
-        if look is None:
-            return 0
-        batch.tickets = self._guard.admit(batch.tickets)
         now = look.now()
         rows = batch.decide(look.epoch, now)
-        if len(rows) < len(batch.tickets):
+        if len(rows) < len(batch.tickets) or not rows:
             return 0
         limits = (
             str(look.epoch),
             format_timestamp(now),
             format_timestamp(min(now + TOLERANCE, batch.not_after)),
         )
-        batch.stage = Stage.COMMITTING
         compare = (COMPARE, [limit.encode() for limit in limits])
-        _, _, compared, *_ = await session.run(BEGIN, LOCK_EPOCH, compare, *inserts_of(rows), COMMIT)
+        statements = (BEGIN, LOCK_EPOCH, compare, *inserts_of(rows), COMMIT)
+        batch.stage = Stage.COMMITTING
+        _, _, compared, *_ = await session.run(*statements)
         if compared.get_value(0, 0) == b"true":
             return len(rows)
         batch.stage = Stage.DECIDING
         return 0
 
-    async def _write_held(self, session: LoopConnection, batch: Batch) -> int:
+    async def _write_held(self, session: LoopConnection, batch: Batch, held: Look) -> int:
         """Decide while the epoch is held, and write, in a second message; how many rows."""
-        epoch, now = await self._hold_epoch(session)
-        batch.tickets = self._guard.admit(batch.tickets)
-        if old := behind(batch.stamps, epoch):
+        if old := behind(batch.stamps, held.epoch):
             [found] = await session.run((ENTITIES, [array_of(entities_of(old))]))
-            renew(old, dict(pairs_of(found)), epoch)
-        rows = batch.decide(epoch, now)
+            renew(old, dict(pairs_of(found)), held.epoch)
+        rows = batch.decide(held.epoch, held.clock)
         if not rows:
             await session.run(ROLLBACK)
             return 0
+        statements = (*inserts_of(rows), COMMIT)
         batch.stage = Stage.COMMITTING
-        await session.run(*inserts_of(rows), COMMIT)
+        await session.run(*statements)
         return len(rows)
 
-    async def _hold_epoch(self, session: LoopConnection) -> tuple[int, datetime]:
+    async def _hold_epoch(self, session: LoopConnection) -> Look:
         """``audit.epoch.hold_epoch``; once a second the lag of the log comes with it."""
         is_due = self._guard.is_due
         _, _, held, *lag = await session.run(BEGIN, LOCK_EPOCH, HOLD, *([LAG] if is_due else []))
@@ -190,7 +190,7 @@ class _LoopWriter:
         if epoch is None or moment is None:
             raise StatementFailed("the security epoch has lost its row")
         self._look = Look(int(epoch), EPOCH_START + timedelta(microseconds=int(moment)), received)
-        return self._look.epoch, self._look.clock
+        return self._look
 
     async def _open_session(self) -> LoopConnection:
         if self._session is not None and not self._session.is_broken:

@@ -1,5 +1,6 @@
 """The installation's own MAC keys: random, wrapped under the key-encryption key, remembered once opened."""
 
+import re
 import secrets
 from functools import cache
 
@@ -17,6 +18,8 @@ MAC_KEY_SIZE = 32
 ROW_MAC = "row-mac"
 AUDIT_MAC = "audit-mac"
 PURPOSES = (ROW_MAC, AUDIT_MAC)
+_KID_BYTES = 4
+_KID = re.compile(f"[0-9a-f]{{{2 * _KID_BYTES}}}")
 
 
 @transaction.atomic
@@ -52,6 +55,8 @@ def check_mac(purpose: str, version: int, message: bytes, mac: str) -> None:
     """Raises MacMismatch unless ``mac`` is one that ``make_mac`` made, under whichever key, of this message."""
     try:
         found, kid, tag = mac.split(".")
+        if not _KID.fullmatch(kid):
+            raise MacMismatch  # it would be asked of the database, which need not even accept the text
         key = _mac(purpose, kid)
         octets = decode_base64url(tag)
     except (ValueError, SystemKey.DoesNotExist):
@@ -79,7 +84,7 @@ def _mac(purpose: str, kid: str) -> Mac:
 
 
 def _create(purpose: str) -> None:
-    kid = secrets.token_hex(4)
+    kid = secrets.token_hex(_KID_BYTES)
     wrapped = kek.wrap(KeyMaterial.generate(MAC_KEY_SIZE), label=LABEL, parts=_parts(purpose, kid))
     SystemKey.objects.create(kid=kid, purpose=purpose, kek_id=wrapped.kek_id, wrapped=wrapped.wrapped)
 

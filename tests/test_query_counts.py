@@ -124,6 +124,8 @@ def cost_of_pages(browser):
 
 def test_a_read_costs_the_same_statements_however_many_rows_there_are(admin):
     for _ in range(3):
+        add_rows(admin)  # a first page that holds everything is spared its count
+    for _ in range(3):
         target = add_rows(admin)
         assert cost_of_reads(admin, target) == READS
 

@@ -14,6 +14,7 @@ import django.db
 from django.db import transaction
 
 from audit import actions
+from audit.canonical import MAX_INTEGER
 from audit.events import Actor, Event, Outcome, Source
 from audit.services import record
 from ciphercanary.errors import DomainError
@@ -68,9 +69,14 @@ class Alarm:
                 "writer": self.writer,
                 "expected": self.expected,
                 "found": self.found,
-                "log_id": self.log_id,
+                "log_id": self._log_id,
             },
         )
+
+    @property
+    def _log_id(self) -> int | str | None:
+        """Somebody may have written a number that no entry can hold."""
+        return str(self.log_id) if self.log_id is not None and self.log_id > MAX_INTEGER else self.log_id
 
 
 def sound(alarms: Sequence[Alarm]) -> None:

@@ -5,6 +5,7 @@ order the entries' transactions commit. (Tried: ``id`` above the last one lost 1
 waiting for the oldest running transaction stalled behind a long one.)
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,10 @@ _COLUMNS = ", ".join(
     for name in entries.ENTRY_ORDER
 )
 _ID = entries.ENTRY_ORDER.index("id")
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_NUMBERS = (("wseq", int), ("count", int), ("size", int | None), ("object_version", int | None))
 
 type Row = Mapping[str, Any]
 """The members of an entry, in the spelling and the order of its canonical form."""
@@ -67,6 +72,7 @@ class _Batch:
 
     def add(self, row: Row, mac: object) -> None:
         try:
+            _require_form(row)
             octets = canonical.encode_members(row)
         except (TypeError, ValueError):
             # A number or text that no application can have written. It stays without a leaf, which verify_audit_log
@@ -91,7 +97,7 @@ class _Batch:
 def _sequence(log_ids: Sequence[int]) -> int:
     batch = _read(log_ids)
     append(batch.log_ids, batch.leaves)
-    add_usage(batch.authentic)
+    add_usage(batch.rows)
     sound([*batch.alarms, *find_gaps(batch.rows, batch.authentic)])
     return len(batch.leaves)
 
@@ -137,11 +143,20 @@ def _stored(log_ids: Sequence[int]) -> dict[int, tuple[Row, object]]:
         }
 
 
+def _require_form(row: Row) -> None:
+    """What follows reads these columns, and SQLite lets anything be written into them. Raises TypeError, ValueError."""
+    if not _UUID.fullmatch(row["writer"]) or not _MOMENT.fullmatch(row["timestamp"]):
+        raise ValueError("no spelling of an entry")
+    for name, kinds in _NUMBERS:
+        if not isinstance(row[name], kinds):
+            raise TypeError(f"{name} is no number")
+
+
 def _altered(row: Row, found: str) -> Alarm:
     return Alarm(
         kind=Kind.MAC_MISMATCH,
         log_id=row["id"],
-        writer=row["writer"],
+        writer=str(row["writer"]),
         expected="the content of its MAC",
         found=found,
         is_of_alarm=row["action"] == actions.LOG_ALARMED,

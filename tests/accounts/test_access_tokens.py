@@ -220,6 +220,10 @@ def test_each_claim_is_required(token, claim):
         {"subject_version": "1"},
         {"subject_version": True},
         {"sid": 5},
+        {"sub": None},
+        {"sub": 5},
+        {"sub": ["a"]},
+        {"sub": {"a": 1}},
         {"auth_time": 1.5},
     ],
 )

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from audit import loop_writer
 from audit.epoch import LOCK, raise_epoch, read_stamp
+from audit.errors import AuditUnavailable
 from audit.events import Actor, Event
 from audit.loop_connection import LoopConnection
 from audit.models import AuditLog
@@ -162,3 +163,50 @@ def test_many_records_of_a_batch_are_all_stored_or_none(messages):
     assert asyncio.run(many()) == list(range(100))
     assert messages[2] == ["BEGIN", "SELECT", "SELECT", *["INSERT"] * 4, "COMMIT"]
     assert stored() == ["first", *map(str, range(100))]
+
+
+class Relay:
+    """Between the writer and the database; once told so, it keeps the answers to itself and ends the connection."""
+
+    def __init__(self):
+        self.is_silent = False
+
+    async def serve(self, reader, writer):
+        params = connection.get_connection_params()
+        to_server = await asyncio.open_connection(params["host"], params["port"])
+        await asyncio.gather(
+            self.pass_on(reader, to_server[1]), self.pass_on(to_server[0], writer, answers=True)
+        )
+
+    async def pass_on(self, source, target, *, answers=False):
+        while octets := await source.read(1 << 16):
+            if answers and self.is_silent:
+                break
+            target.write(octets)
+            await target.drain()
+        target.close()
+
+
+def test_a_record_whose_commit_was_not_answered_is_not_written_again_and_the_next_is_the_loops(
+    monkeypatch, caplog
+):
+    async def play():
+        relay = Relay()
+        server = await asyncio.start_server(relay.serve, "127.0.0.1", 0)
+        params = connection.get_connection_params()
+        detour = {**params, "host": "127.0.0.1", "port": server.sockets[0].getsockname()[1]}
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr("audit.loop_connection.connection_parameters", lambda: detour)
+                await loop_writer.submit(decision(1))
+                relay.is_silent = True
+                lost = (await asyncio.gather(loop_writer.submit(decision(2)), return_exceptions=True))[0]
+            return lost, await loop_writer.submit(decision(3))
+        finally:
+            await loop_writer.close()
+            server.close()
+
+    lost, third = asyncio.run(play())
+    assert (type(lost), third) == (AuditUnavailable, 3)
+    assert stored() == ["1", "2", "3"]
+    assert "written by the thread" not in caplog.text

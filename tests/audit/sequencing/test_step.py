@@ -27,6 +27,7 @@ from tests.audit.sequencing.log import (
     write,
     write_many,
 )
+from tests.conftest import append_only_triggers_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
 postgresql_only = pytest.mark.skipif(
@@ -237,3 +238,35 @@ def test_a_step_takes_no_more_than_a_batch(monkeypatch):
 
     assert [sequence_step() for _ in range(4)] == [10, 10, 5, 0]
     assert_the_tree_is_that_of_the_rows()
+
+
+def test_a_number_beyond_what_an_entry_holds_is_alarmed_and_stops_nothing():
+    write(2)
+    AuditPending.objects.create(log_id=2**53 + 1)
+
+    assert sequence_step() == 2
+    assert [(code, meta["log_id"]) for code, meta in alarms()] == [("entry_missing", str(2**53 + 1))]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("writer", "nobody"),
+        ("writer", b"x"),
+        ("wseq", "x"),
+        ("count", "many"),
+        ("timestamp", "never"),
+        ("size", 1.5),
+    ],
+)
+def test_what_only_somebody_else_can_have_written_is_alarmed_and_stops_nothing(column, value):
+    if connection.vendor == "postgresql":
+        pytest.skip("PostgreSQL keeps to the types of its columns")
+    entry = write(3)
+    with append_only_triggers_off(), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE audit_logs SET {column} = %s WHERE id = %s", [value, entry.id])  # noqa: S608
+
+    assert sequence_step() == 2
+    assert ("mac_mismatch", entry.id, "no canonical form") in [
+        (code, meta["log_id"], meta["found"]) for code, meta in alarms()
+    ]
