@@ -60,17 +60,26 @@ class Batch[R: (str, bytes)]:
     key_version: int | None
     results: Sequence[R | DomainError] = field(repr=False)
 
+    @property
+    def refused(self) -> int:
+        """How many of the items."""
+        return sum(isinstance(result, DomainError) for result in self.results)
+
 
 def encrypt_batch(request: EncryptBatch, principal: Principal) -> Batch[str]:
     """Seal all items with the key's primary version. Raises what the key, the principal or the log refuse."""
-    with measured(request.mode, len(request.items)):
-        return perform(principal, lambda attempt: decide_encryptions(request, attempt))
+    with measured(request.mode, len(request.items)) as measurement:
+        batch = perform(principal, lambda attempt: decide_encryptions(request, attempt))
+        measurement.refused = batch.refused
+    return batch
 
 
 def decrypt_batch(request: DecryptBatch, principal: Principal) -> Batch[bytes]:
     """Open all items. Raises what the key, the principal or the log refuse."""
-    with measured(request.mode, len(request.items)):
-        return perform(principal, lambda attempt: decide_decryptions(request, attempt))
+    with measured(request.mode, len(request.items)) as measurement:
+        batch = perform(principal, lambda attempt: decide_decryptions(request, attempt))
+        measurement.refused = batch.refused
+    return batch
 
 
 def decide_encryptions(request: EncryptBatch, attempt: Attempt) -> Decision[Batch[str]]:

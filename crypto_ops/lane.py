@@ -33,10 +33,10 @@ from ciphercanary.fast_lane import HotAnswer, HotHandler, HotRequest, HotRoutes
 from ciphercanary.threads import call_in_pool
 from crypto_ops import actions, batches, engine, wire
 from crypto_ops.attempts import Attempt, HeldAttempt, NotHeld, NotPlain
-from crypto_ops.batches import DecryptBatch, EncryptBatch
+from crypto_ops.batches import Batch, DecryptBatch, EncryptBatch
 from crypto_ops.deciding import ATTEMPTS, changing_too_fast
 from crypto_ops.limits import cost_of
-from crypto_ops.measurement import observe_success
+from crypto_ops.measurement import observe
 from keys import keyring
 
 logger = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ class HotRoute[M: wire.Message, Q: Request, R]:
     decide: Callable[[Q, Attempt], Decision[R]]
     write: Callable[[R, M], bytes]
     count: Callable[[Q], int] = lambda _: 1
+    refused: Callable[[R], int] = lambda _: 0
 
     def handler(self) -> HotHandler:
         """For ``ciphercanary.lane_worker`` and ``ciphercanary.bridge``."""
@@ -105,7 +106,7 @@ class HotRoute[M: wire.Message, Q: Request, R]:
         except (DomainError, NotPlain):
             throttle.refund_principal(name, cost)  # Django charges it again
             raise
-        observe_success(request.mode, time.perf_counter() - began, count)
+        observe(request.mode, time.perf_counter() - began, count, self.refused(result))
         return fast_lane.answer(self.write(result, message), origin.request_id, *_rate_limit_headers(name))
 
     async def _perform(self, token: str, origin: Origin, principal: Principal, request: Q) -> R:
@@ -166,6 +167,10 @@ async def _refuse(
     )
 
 
+def _refused_of(result: Batch[str] | Batch[bytes]) -> int:
+    return result.refused
+
+
 def _items_of(request: EncryptBatch | DecryptBatch) -> int:
     return len(request.items)
 
@@ -192,6 +197,7 @@ ROUTES: Final[HotRoutes] = {
         decide=batches.decide_encryptions,
         write=wire.of_batch,
         count=_items_of,
+        refused=_refused_of,
     ).handler(),
     ("POST", "/api/v1/decrypt/batch"): HotRoute(
         action=actions.MESSAGE_DECRYPTED,
@@ -200,5 +206,6 @@ ROUTES: Final[HotRoutes] = {
         decide=batches.decide_decryptions,
         write=wire.of_batch,
         count=_items_of,
+        refused=_refused_of,
     ).handler(),
 }

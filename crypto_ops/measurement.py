@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 
 from prometheus_client import Counter, Histogram
@@ -12,11 +13,20 @@ from ciphercanary.errors import DomainError
 from ciphercanary.metrics import encryption_duration_seconds, encryption_operations_total
 
 
-def observe_success(mode: Mode, seconds: float, count: int = 1) -> None:
-    """Count so many operations, which together took so long."""
+@dataclass(slots=True)
+class Measurement:
+    """What turned out meanwhile: how many of the operations were ``refused`` while the others succeeded."""
+
+    refused: int = 0
+
+
+def observe(mode: Mode, seconds: float, count: int = 1, refused: int = 0) -> None:
+    """Count so many operations, which together took so long, and how many of them were refused."""
     succeeded, duration = _children(mode.name)
-    succeeded.inc(count)
+    succeeded.inc(count - refused)
     duration.observe(seconds)
+    if refused:
+        encryption_operations_total.labels(algorithm=mode.name, status="refused").inc(refused)
 
 
 @cache
@@ -28,16 +38,20 @@ def _children(algorithm: str) -> tuple[Counter, Histogram]:
 
 
 @contextmanager
-def measured(mode: Mode, count: int = 1) -> Iterator[None]:
+def measured(mode: Mode, count: int = 1) -> Iterator[Measurement]:
     """Count the body, of so many operations, as ``success``, ``refused`` (a domain error) or ``error`` (anything else)."""
     started = time.perf_counter()
-    status = "error"
+    status, measurement = "error", Measurement()
     try:
-        yield
+        yield measurement
         status = "success"
     except DomainError:
         status = "refused"
         raise
     finally:
-        encryption_operations_total.labels(algorithm=mode.name, status=status).inc(count)
-        encryption_duration_seconds.labels(algorithm=mode.name).observe(time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        if status == "success":
+            observe(mode, seconds, count, measurement.refused)
+        else:
+            encryption_operations_total.labels(algorithm=mode.name, status=status).inc(count)
+            encryption_duration_seconds.labels(algorithm=mode.name).observe(seconds)

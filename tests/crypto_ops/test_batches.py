@@ -4,6 +4,8 @@ import pytest
 
 from audit.models import AuditLog, UsageRollup
 from audit.sequencing.step import sequence_step
+from ciphercanary.metrics import encryption_operations_total
+from tests.crypto_ops.test_lane_alone import ask
 from tests.personas import b64
 
 MODE = "aes-256-gcm"
@@ -128,3 +130,22 @@ def test_another_algorithm_than_the_keys_refuses_the_whole_batch(bench, key):
 def test_a_strangers_key_does_not_exist(bench, key, stranger):
     body = {"algorithm": MODE, "key_id": key["id"], "items": [{"data": ""}]}
     assert stranger.api.post("/api/v1/encrypt/batch", body).status == 404
+
+
+@pytest.mark.parametrize("door", ["rest", "lane"])
+def test_an_item_that_is_refused_is_counted_as_refused(bench, key, door):
+    def counted():
+        return [
+            encryption_operations_total.labels(algorithm=MODE, status=status)._value.get()
+            for status in ("success", "refused")
+        ]
+
+    before, items = counted(), [{"data": b64(b"a")}, {"data": "?"}, {"data": b64(b"b")}]
+    if door == "rest":
+        assert seal(bench, key, *items).status == 200
+    else:
+        [(status, _)] = ask(
+            bench, ("encrypt/batch", {"algorithm": MODE, "key_id": key["id"], "items": items})
+        )
+        assert status == 200
+    assert [after - begun for after, begun in zip(counted(), before, strict=True)] == [2, 1]
