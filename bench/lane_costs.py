@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+import django
 import uvloop
 
 from bench import load, machine, product
@@ -87,6 +88,7 @@ def by_module(ours: CipherCanary, request: Request, seconds: float) -> tuple[flo
     os.environ |= {name: value for name, value in ours.product.environment.items() if name != "TMPDIR"}
     os.environ["DJANGO_SETTINGS_MODULE"] = "ciphercanary.settings"
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(dir=ours.product.temporary)
+    django.setup()
     samples: Counter[str] = Counter()
     answered, cpu = uvloop.run(serve(request, seconds, samples))
     cost = cpu / answered * 1e6

@@ -3,8 +3,8 @@
     python -m tests.revocation.campaign --rounds 1000
 
 runs on SQLite; inside ``python -m tests.services`` (or with DATABASE_URL) on PostgreSQL. Of four rounds, one
-disables a key, one lets a key expire, one logs a session out and one changes a role. The time of an entry was
-read while its transaction held the epoch: later than that, it cannot have been committed.
+disables a key, one lets a key expire, one logs a session out and one changes a role. The time of an entry is a
+moment that its own transaction, while it held the epoch, found to be past, by a millisecond or two.
 """
 
 import argparse
