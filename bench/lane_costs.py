@@ -38,7 +38,6 @@ KINDS = {
     "web workers": "gunicorn",
     "PostgreSQL": "postgres",
     "sequencer": "run_sequencer",
-    "load generator": "wrk",
 }
 
 
@@ -68,7 +67,7 @@ def by_process(ours: CipherCanary, connections: int, seconds: float) -> list[str
     requests = found.rate * seconds
     ours.settle()
     costs = [(after[kind] - before[kind]) / requests * 1e6 for kind in KINDS]
-    return [str(connections), f"{found.rate:,.0f}", *(f"{cost:.0f}" if cost > 0 else "" for cost in costs)]
+    return [str(connections), f"{found.rate:,.0f}", *(f"{cost:.0f}" for cost in costs)]
 
 
 def used() -> Counter[str]:
