@@ -113,8 +113,9 @@ def issue_access_token(family: TokenFamily, keys: KeySet) -> tuple[str, int]:
 def authenticate_bearer(text: str, origin: Origin, *about: str) -> Principal:
     """The principal an access token stands for, as the database knows him now.
 
-    His stamp tells of the entities ``about``, too, what his request is about. Raises TokenExpired; Unauthenticated for a token that is malformed, forged, revoked or of a user who is
-    disabled or signed out; IntegrityFailed where a row was altered.
+    His stamp tells of the entities that his request is ``about``, too. Raises TokenExpired; Unauthenticated for a
+    token that is malformed, forged, revoked or of a user who is disabled or signed out; IntegrityFailed where a row
+    was altered.
     """
     try:
         return _authenticate(text, origin, about)

@@ -24,11 +24,11 @@ from ciphercanary.metrics import audit_batch_size, audit_commit_seconds
 
 logger = logging.getLogger(__name__)
 
-FAR = datetime.max.replace(tzinfo=UTC)
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Deadline(Struct, frozen=True):
-    """From ``at`` (aware, the database's clock) the answer is an ``error``: a key or a token has expired."""
+    """From ``at`` (aware, the database's clock) the answer is what ``error`` makes: a key or a token has expired."""
 
     at: datetime
     error: Callable[[], DomainError]
@@ -91,7 +91,7 @@ type Tickets = Sequence[Ticket[Any]]
 
 
 class Stage(Enum):
-    """How far a transaction came. Only before COMMIT was sent is it certain that nothing was stored."""
+    """How far a transaction came. Before COMMIT was sent, or where the server says that it failed, nothing was stored."""
 
     DECIDING = auto()
     INSERTING = auto()
@@ -144,7 +144,7 @@ class Batch:
     @property
     def not_after(self) -> datetime:
         """The first moment at which one of the answers may no longer leave."""
-        return min((end.at for ticket in self.tickets for end in ticket.decision.deadlines), default=FAR)
+        return min((end.at for ticket in self.tickets for end in ticket.decision.deadlines), default=NEVER)
 
     def decide(self, epoch: int, now: datetime) -> list[EntryRow]:
         """The rows of those whose answer may leave; the others know their refusal then."""

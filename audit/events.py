@@ -144,8 +144,9 @@ class Event(Struct, frozen=True, kw_only=True):
     """One thing that happened to one object, ``count`` times.
 
     ``size`` is in bytes. ``meta_text`` is the canonical form of ``meta``, made here; ``meta`` holds declared,
-    non-secret values: texts, integers, booleans, ids, moments, lists and mappings of them. Raises TypeError for another type and ValueError for a number out of range or
-    a ``meta`` above 28 KiB: both are defects of the caller, and an operation without its record must fail.
+    non-secret values: texts, integers, booleans, ids, moments, lists and mappings of them. Raises TypeError for
+    another type and ValueError for a number out of range or a ``meta`` above 28 KiB: both are defects of the caller,
+    and an operation without its record must fail.
     """
 
     action: str

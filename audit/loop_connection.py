@@ -5,11 +5,10 @@ loop sends the same few all day.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
-from django.db import connection as django_connection
 from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 
@@ -43,10 +42,10 @@ class LoopConnection:
         loop.add_reader(self._socket, self._read)
 
     @classmethod
-    async def connect(cls) -> "LoopConnection":
-        """A session as Django's settings describe it. Raises psycopg.Error."""
+    async def connect(cls, parameters: Mapping[str, Any]) -> "LoopConnection":
+        """A session by the parameters of libpq. Raises psycopg.Error."""
         loop = asyncio.get_running_loop()
-        return cls(await loop.run_in_executor(None, _connect), loop)
+        return cls(await loop.run_in_executor(None, _connect, parameters), loop)
 
     @property
     def is_broken(self) -> bool:
@@ -127,7 +126,7 @@ class LoopConnection:
     def _read(self) -> None:
         """Whatever arrives is taken in at once; whoever waits goes on when it is a whole result.
 
-        What a server says unasked is that it ends the session.
+        What a server says unasked is, most likely, that it ends the session: a new one costs little.
         """
         try:
             self._pgconn.consume_input()
@@ -170,13 +169,8 @@ def _second(results: Iterator[PGresult]) -> PGresult:
     return next(results)
 
 
-def connection_parameters() -> dict[str, Any]:
-    """As Django's settings describe a session."""
-    return dict(django_connection.get_connection_params())
-
-
-def _connect() -> psycopg.Connection[Any]:
-    session = psycopg.connect(**connection_parameters(), autocommit=True)
+def _connect(parameters: Mapping[str, Any]) -> psycopg.Connection[Any]:
+    session = psycopg.connect(**parameters, autocommit=True)
     session.execute(f"SET lock_timeout = '{LOCK_WAIT}'")
     # A statement of many rows has hundreds of parameters, and none of them changes its plan.
     session.execute("SET plan_cache_mode = force_generic_plan")

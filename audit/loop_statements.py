@@ -3,19 +3,22 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import batched
 
 from psycopg.pq.abc import PGresult
 
 from audit.entry_rows import EntryRow, insert_statement, parameters_of
 from audit.epoch import LOCK
-from audit.loop_connection import Statement
+from audit.loop_connection import Statement, StatementFailed
 
 ROWS_AT_ONCE = 32  # of one INSERT: each number of them is a statement of its own
 # How much older than its commit a timestamp may be that was not asked of the database for this very batch.
 TOLERANCE = timedelta(milliseconds=100)
-DRIFT = timedelta(milliseconds=1)
+DRIFT = timedelta(
+    milliseconds=1
+)  # by which this process's clock may be ahead of the database's within a second
+EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Each statement of a message has a snapshot of its own: see audit.epoch.hold_epoch. What may be written in a
 # transaction is said once in it and asked by each INSERT, so that all rows are written or none.
@@ -62,6 +65,14 @@ class Look:
         """A moment of the database's clock that has passed, however little: two clocks do not run quite alike."""
         elapsed = timedelta(seconds=time.monotonic() - self.received) - DRIFT
         return self.clock + max(elapsed, timedelta())
+
+
+def look_of(result: PGresult) -> Look:
+    """What ``HOLD`` has just answered. Raises StatementFailed."""
+    epoch, moment = result.get_value(0, 0), result.get_value(0, 1)
+    if epoch is None or moment is None:
+        raise StatementFailed("the security epoch has lost its row")
+    return Look(int(epoch), EPOCH_START + timedelta(microseconds=int(moment)), time.monotonic())
 
 
 def inserts_of(rows: Sequence[EntryRow]) -> list[Statement]:

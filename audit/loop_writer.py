@@ -1,9 +1,9 @@
 """``audit.writer`` for an event loop: the answers of a lane are released by a task of their own loop.
 
 The same batches, decided in the same way; what differs is who drives the database. On PostgreSQL the task does,
-in the loop, without a thread to hand work to and take it back from. Whatever goes wrong there before the COMMIT
-was sent is handed to the thread of ``audit.writer``, which knows what to do with a bad row, a dead connection
-or a lock that nobody gives up. On SQLite that thread does it all: its database has no other interface.
+in the loop, without a thread to hand work to and take it back from. What the server says failed before its
+COMMIT is handed to the thread of ``audit.writer``, which knows what to do with a bad row, a dead connection
+or a lock that nobody gives up; where the server said nothing, the outcome is unknown. On SQLite that thread does it all: its database has no other interface.
 """
 
 import asyncio
@@ -11,10 +11,10 @@ import logging
 import time
 from collections import deque
 from concurrent.futures import Future
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 
 from audit import writer
 from audit.batches import Batch, Decision, Stage, Ticket
@@ -36,6 +36,7 @@ from audit.loop_statements import (
     Look,
     array_of,
     inserts_of,
+    look_of,
     pairs_of,
 )
 from audit.numbering import Numbering
@@ -45,7 +46,6 @@ from ciphercanary.threads import call_in_pool
 
 logger = logging.getLogger(__name__)
 
-EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 RECONNECT_AFTER = 1.0  # seconds: meanwhile the thread writes, and says what is wrong
 
 
@@ -130,9 +130,12 @@ class _LoopWriter:
     async def _transact(self, batch: Batch) -> None:
         session = await self._open_session()
         began = time.perf_counter()
-        held = await self._hold_epoch(session) if self._guard.is_due or self._look is None else None
+        look = None if self._guard.is_due else self._look
+        held = None if look else await self._hold_epoch(session)
         batch.tickets = self._guard.admit(batch.tickets)
-        rows = await self._write_at_once(session, batch, self._look) if held is None and self._look else 0
+        if look and not batch.tickets:
+            return
+        rows = await self._write_at_once(session, batch, look) if look else 0
         if not rows:
             rows = await self._write_held(session, batch, held or await self._hold_epoch(session))
         if rows:
@@ -183,13 +186,9 @@ class _LoopWriter:
         """``audit.epoch.hold_epoch``; once a second the lag of the log comes with it."""
         is_due = self._guard.is_due
         _, _, held, *lag = await session.run(BEGIN, LOCK_EPOCH, HOLD, *([LAG] if is_due else []))
-        received = time.monotonic()
+        self._look = look_of(held)
         if is_due:
             self._guard.look(float(lag[0].get_value(0, 0) or 0) if lag[0].ntuples else 0.0)
-        epoch, moment = held.get_value(0, 0), held.get_value(0, 1)
-        if epoch is None or moment is None:
-            raise StatementFailed("the security epoch has lost its row")
-        self._look = Look(int(epoch), EPOCH_START + timedelta(microseconds=int(moment)), received)
         return self._look
 
     async def _open_session(self) -> LoopConnection:
@@ -201,7 +200,7 @@ class _LoopWriter:
         try:
             # The key of the MACs, too, is read where reading may take its time.
             await self.loop.run_in_executor(None, call_in_pool, open_entry_key)
-            self._session = await LoopConnection.connect()
+            self._session = await LoopConnection.connect(connection.get_connection_params())
         except Exception:
             self._refused_at = time.monotonic()
             raise

@@ -58,7 +58,9 @@ def figures(results: Results) -> list[Figure]:
         *k6(results),
         lag(results),
         Figure("revocation, across processes", REVOCATION, why="`tests/revocation`"),
-        Figure("rate with 100,000 keys and 10 million entries, to an empty one's", GROWTH, why="`bench.growth`"),
+        Figure(
+            "rate with 100,000 keys and 10 million entries, to an empty one's", GROWTH, why="`bench.growth`"
+        ),
     ]
 
 

@@ -9,7 +9,7 @@ from bench.table import number
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 # Each pair stands around what one command writes.
-RESULTS = BEGIN, END = (
+RESULTS = (
     "<!-- What stands between the marks is written by `bin/bench --write`. -->\n",
     "<!-- end of what is written -->\n",
 )

@@ -39,7 +39,10 @@ def _children(algorithm: str) -> tuple[Counter, Histogram]:
 
 @contextmanager
 def measured(mode: Mode, count: int = 1) -> Iterator[Measurement]:
-    """Count the body, of so many operations, as ``success``, ``refused`` (a domain error) or ``error`` (anything else)."""
+    """Count so many operations as ``success``, but for those that turn out refused.
+
+    Where the body raises, it is all of them as ``refused`` (a domain error) or ``error`` (anything else).
+    """
     started = time.perf_counter()
     status, measurement = "error", Measurement()
     try:

@@ -197,7 +197,7 @@ def test_a_record_whose_commit_was_not_answered_is_not_written_again_and_the_nex
         detour = {**params, "host": "127.0.0.1", "port": server.sockets[0].getsockname()[1]}
         try:
             with monkeypatch.context() as patch:
-                patch.setattr("audit.loop_connection.connection_parameters", lambda: detour)
+                patch.setattr(connection, "get_connection_params", lambda: detour)
                 await loop_writer.submit(decision(1))
                 relay.is_silent = True
                 lost = (await asyncio.gather(loop_writer.submit(decision(2)), return_exceptions=True))[0]
@@ -210,3 +210,47 @@ def test_a_record_whose_commit_was_not_answered_is_not_written_again_and_the_nex
     assert (type(lost), third) == (AuditUnavailable, 3)
     assert stored() == ["1", "2", "3"]
     assert "written by the thread" not in caplog.text
+
+
+def test_what_is_refused_is_decided_while_the_epoch_is_held_and_costs_the_others_nothing(messages):
+    late = Deadline(database_now() - timedelta(seconds=1), lambda: Conflict("too late"))
+
+    async def play():
+        try:
+            await loop_writer.submit(decision("first"))
+            both = (decision("refused", deadlines=(late,)), decision("good"))
+            mixed = await asyncio.gather(*map(loop_writer.submit, both), return_exceptions=True)
+            alone = await asyncio.gather(loop_writer.submit(both[0]), return_exceptions=True)
+            return [*mixed, *alone]
+        finally:
+            await loop_writer.close()
+
+    refused, good, alone = asyncio.run(play())
+    assert (str(refused), good, str(alone)) == ("too late", "good", "too late")
+    assert messages[2:] == [*HELD, HELD[0], ["ROLLBACK"]]
+    assert stored() == ["first", "good"]
+
+
+def test_once_a_second_it_looks_again(messages):
+    assert run(decision(1), lambda: time.sleep(1.1), decision(2), decision(3)) == [1, 2, 3]
+    assert messages == [*FIRST, *FIRST, AT_ONCE]
+
+
+def test_a_row_that_the_database_refuses_in_the_one_message_is_written_by_nobody(caplog):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_logs ADD CONSTRAINT poison CHECK (object_id <> '13')")
+    try:
+        first, poisoned, third = run(decision(1), decision(13), decision(3))
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE audit_logs DROP CONSTRAINT poison")
+    assert (first, type(poisoned), third) == (1, AuditUnavailable, 3)
+    assert stored() == ["1", "3"]
+    assert "written by the thread" in caplog.text
+
+
+def test_while_the_log_is_too_far_behind_nothing_is_sent(messages, settings):
+    settings.CC_AUDIT_LAG_LIMIT = 0
+    results = run(decision(1), decision(2))
+    assert [type(result) for result in results] == [AuditUnavailable, AuditUnavailable]
+    assert messages == [FIRST[0], ["ROLLBACK"]]
