@@ -46,6 +46,8 @@ from ciphercanary.threads import call_in_pool
 
 logger = logging.getLogger(__name__)
 
+MANY = 4  # records in a batch: whoever sends fewer at a time does not wait for others
+PATIENCE = 10  # turns of the event loop
 RECONNECT_AFTER = 1.0  # seconds: meanwhile the thread writes, and says what is wrong
 
 
@@ -76,6 +78,7 @@ class _LoopWriter:
         self._guard = LagGuard()
         self._session: LoopConnection | None = None
         self._look: Look | None = None
+        self._expected = 0
         self._refused_at = -RECONNECT_AFTER
         self._task = loop.create_task(self._run())
 
@@ -96,6 +99,7 @@ class _LoopWriter:
         try:
             while tickets := await self._next_batch():
                 await self._write(tickets)
+                self._expected = len(tickets) + len(self._queue) if len(tickets) >= MANY else 0
         finally:
             self._drop_session()
 
@@ -107,9 +111,17 @@ class _LoopWriter:
                     return []
                 self._changed.clear()
                 await self._changed.wait()
+            await self._let_them_gather()
             waiting = [self._queue.popleft() for _ in range(min(writer.MAX_BATCH, len(self._queue)))]
             if batch := [ticket for ticket in waiting if not ticket.future.cancelled()]:
                 return batch
+
+    async def _let_them_gather(self) -> None:
+        """Who was answered a moment ago asks again: two half batches by turns cost more than one whole."""
+        for _ in range(PATIENCE):
+            if len(self._queue) >= min(self._expected, writer.MAX_BATCH):
+                return
+            await asyncio.sleep(0)
 
     async def _write(self, tickets: list[Ticket[Any]]) -> None:
         batch = Batch(tickets, self._numbering)
