@@ -1,20 +1,15 @@
-"""The MAC of a row of ``audit_logs``: proof that the application wrote it, before the tree covers it."""
+"""The MAC of a row of ``audit_logs``: proof that the application wrote it, before the tree covers it.
 
-from collections.abc import Mapping
+It covers the ``mac_bytes`` of ``audit.entries``.
+"""
 
-from audit import canonical
-from audit.entries import ENTRY_VERSION, Members, mac_bytes
+from audit.entries import ENTRY_VERSION
 from ciphercanary import system_keys
 
 
-def compute_entry_mac(row_values: Mapping[str, object]) -> str:
-    """``<entry version>.<kid>.<base64url>`` of HMAC-SHA-256 over ``mac_bytes``."""
-    return system_keys.make_mac(system_keys.AUDIT_MAC, ENTRY_VERSION, mac_bytes(row_values))
-
-
-def mac_of_members(members: Members) -> str:
-    """The same of a row that is in its canonical form already, without ``id``."""
-    return system_keys.make_mac(system_keys.AUDIT_MAC, ENTRY_VERSION, canonical.encode_members(members))
+def compute_entry_mac(covered: bytes) -> str:
+    """``<entry version>.<kid>.<base64url>`` of HMAC-SHA-256."""
+    return system_keys.make_mac(system_keys.AUDIT_MAC, ENTRY_VERSION, covered)
 
 
 def open_entry_key() -> None:
@@ -22,11 +17,6 @@ def open_entry_key() -> None:
     system_keys.open_key(system_keys.AUDIT_MAC)
 
 
-def check_entry_mac(row_values: Mapping[str, object]) -> None:
-    """Raises MacMismatch unless ``mac`` was made by ``compute_entry_mac`` of the other columns."""
-    check_mac_of(mac_bytes(row_values), row_values["mac"])
-
-
-def check_mac_of(covered: bytes, mac: object) -> None:
-    """Raises MacMismatch unless ``mac`` is that of ``mac_bytes`` that are there already."""
+def check_entry_mac(covered: bytes, mac: object) -> None:
+    """Raises MacMismatch unless ``mac``, a column as it was read, was made by ``compute_entry_mac``."""
     system_keys.check_mac(system_keys.AUDIT_MAC, ENTRY_VERSION, covered, str(mac))

@@ -8,7 +8,7 @@ from django.db import connection
 
 from audit import canonical
 from audit.entries import ENTRY_FIELDS, ENTRY_VERSION
-from audit.entry_mac import mac_of_members
+from audit.entry_mac import compute_entry_mac
 from audit.events import META_LIMIT, TRAIL_DIGESTS, Actor, Event, clean_mapping
 
 # The text format of COPY: backslash, and whatever would end a column or a row.
@@ -64,7 +64,7 @@ def entry_row(
         "writer": writer,
         "wseq": wseq,
     }
-    mac = mac_of_members(row)  # the names above are in their order
+    mac = compute_entry_mac(canonical.encode_members(row))  # the names above are in their order
     del row["version"]
     row["mac"] = mac
     return row

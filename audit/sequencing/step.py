@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import Max
 
 from audit import actions, canonical, entries, merkle
-from audit.entry_mac import check_mac_of
+from audit.entry_mac import check_entry_mac
 from audit.models import AuditLeaf, AuditLog, AuditPending
 from audit.raw_rows import spelled
 from audit.sequencing.alarms import Alarm, Kind, sound
@@ -83,7 +83,7 @@ class _Batch:
         self.leaves.append(merkle.leaf_hash(octets))
         self.rows.append(row)
         try:
-            check_mac_of(entries.without_id(octets, row["id"]), mac)
+            check_entry_mac(entries.without_id(octets, row["id"]), mac)
         except MacMismatch:
             self.alarms.append(_altered(row, "another content"))
         else:

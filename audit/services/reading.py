@@ -63,9 +63,9 @@ def find_changes(*, reader: Reader, criteria: TrailCriteria) -> QuerySet[AuditTr
 
 
 def _id_of(actor: str) -> UUID | None:
-    """Whose acts are meant, None where nobody's. The trail knows ids only; the log remembers who went by a name, which nobody else gets later.
+    """Whose acts are meant, None where nobody's.
 
-    Asked beforehand: inside of the query for the trail PostgreSQL would look through the log for each changed row.
+    The trail knows ids only; the log remembers who went by a name, which nobody else gets later. Asked beforehand: inside of the query for the trail PostgreSQL would look through the log for each changed row.
     """
     user_id = id_spelt(actor)
     if user_id is not None:

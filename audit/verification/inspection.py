@@ -8,7 +8,7 @@ from uuid import UUID
 
 from audit import actions, merkle
 from audit.entries import ENTRY_FIELDS, entry_bytes, without_id
-from audit.entry_mac import check_mac_of
+from audit.entry_mac import check_entry_mac
 from audit.events import TRAIL_DIGESTS
 from audit.raw_rows import Values
 from ciphercanary.crypto.errors import MacMismatch
@@ -46,7 +46,7 @@ def inspect(values: Values) -> Inspection:
         return Inspection(leaf=None, is_authentic=False)
     leaf = merkle.leaf_hash(octets)
     try:
-        check_mac_of(without_id(octets, row["id"]), row["mac"])
+        check_entry_mac(without_id(octets, row["id"]), row["mac"])
     except MacMismatch:
         is_authentic = False
     else:

@@ -69,7 +69,7 @@ def material_opens(_acknowledged: dict) -> Iterator[str]:
 
 
 def log_is_whole(_acknowledged: dict) -> Iterator[str]:
-    from audit.entries import ENTRY_FIELDS, TRAIL_FIELDS, trail_digest, values_of  # noqa: PLC0415
+    from audit.entries import ENTRY_FIELDS, TRAIL_FIELDS, mac_bytes, trail_digest, values_of  # noqa: PLC0415
     from audit.entry_mac import compute_entry_mac  # noqa: PLC0415
     from audit.events import TRAIL_DIGESTS  # noqa: PLC0415
     from audit.models import AuditLog, AuditTrail  # noqa: PLC0415
@@ -79,7 +79,7 @@ def log_is_whole(_acknowledged: dict) -> Iterator[str]:
         digests[row.event_id].append(trail_digest(values_of(row, TRAIL_FIELDS)))
     for entry in AuditLog.objects.order_by("id"):
         numbers[entry.writer].append(entry.wseq)
-        if compute_entry_mac(values_of(entry, ENTRY_FIELDS)) != entry.mac:
+        if compute_entry_mac(mac_bytes(values_of(entry, ENTRY_FIELDS))) != entry.mac:
             yield f"entry {entry.pk}: its MAC does not hold"
         if json.loads(entry.meta).get(TRAIL_DIGESTS, []) != digests.pop(entry.event_id, []):
             yield f"entry {entry.pk}: its changed rows are not those it names"

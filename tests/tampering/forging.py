@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from django.db import transaction
 
 from audit.checkpoint import Checkpoint, Signer, VerifierKey, sign_note
-from audit.entries import ENTRY_FIELDS, entry_bytes
+from audit.entries import ENTRY_FIELDS, entry_bytes, mac_bytes
 from audit.entry_mac import compute_entry_mac
 from audit.merkle import Frontier, leaf_hash
 from audit.models import (
@@ -69,7 +69,7 @@ def cut(size: int, *, rolls_back: bool = True) -> None:
 def rewrite(index: int, **columns: object) -> None:
     """Another content for an entry, with a MAC that holds: the forger has the key-encryption key."""
     row = AuditLog.objects.filter(id=entries()[index]).values(*ENTRY_FIELDS).get() | columns
-    row["mac"] = compute_entry_mac(row)
+    row["mac"] = compute_entry_mac(mac_bytes(row))
     AuditLog.objects.filter(id=row["id"]).update(**row)
 
 
