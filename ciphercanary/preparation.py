@@ -2,7 +2,8 @@
 
 import secrets
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import django.db
@@ -10,7 +11,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, run_checks
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from accounts.models import User
@@ -102,8 +103,22 @@ def _migrate() -> None:
     executor = MigrationExecutor(connection)
     if due_migrations(executor) and executor.loader.applied_migrations and settings.CC_SQLITE:
         _copy_sqlite(settings.DATABASES["default"]["NAME"])
-    # Called when nothing is due, too: what follows the migrations may have been interrupted.
-    call_command("migrate", interactive=False, verbosity=0)
+    with _constraints_unchecked(), transaction.atomic():
+        # All of them or none: Django records a migration only after its tables are there, and a start that is
+        # killed between the two could never be followed by another. Called when nothing is due, too: what
+        # follows the migrations may have been interrupted by an earlier version.
+        call_command("migrate", interactive=False, verbosity=0)
+
+
+@contextmanager
+def _constraints_unchecked() -> Iterator[None]:
+    # SQLite's schema editor wants them off, and SQLite cannot turn them off inside a transaction. What the
+    # migrations did is checked by the schema editor, before the transaction ends.
+    connection.disable_constraint_checking()
+    try:
+        yield
+    finally:
+        connection.enable_constraint_checking()
 
 
 def _copy_sqlite(file: str) -> None:

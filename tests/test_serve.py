@@ -5,10 +5,12 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import time
 
+import psycopg
 import pytest
 
 from tests.product import ADMIN, PASSWORD, POSTGRESQL_URL, ROOT, Failed, Product, programs
@@ -265,7 +267,7 @@ def wait_until_ended(product):
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("moment", ["at once", "with the first tables", "at the end"])
+@pytest.mark.parametrize("moment", ["at once", "while it makes tables", "at the end"])
 @on_both_databases
 def test_a_first_start_that_was_killed_goes_on(tmp_path, moment):
     with contextlib.ExitStack() as stack:
@@ -274,11 +276,13 @@ def test_a_first_start_that_was_killed_goes_on(tmp_path, moment):
         product.launch()
         wait_until(MOMENTS[moment], product)
         product.kill()
+        migrated = migrations(product)
         (product.home / ".unfinished-secret").touch()  # what is left of a file that was being written
         product.start()
         assert product.log_in()["user"]["role"] == "admin"
         assert not list(product.home.glob(".*"))
         assert len(list(product.home.glob("kek-*.key"))) == 1
+        assert migrated in ([], migrations(product))
 
 
 @on_both_databases
@@ -287,21 +291,37 @@ def test_ctrl_c_during_the_first_start_is_one_line(tmp_path):
         product = Product(tmp_path)
         stack.callback(product.__exit__)
         product.launch()
-        wait_until(MOMENTS["with the first tables"], product)
+        wait_until(MOMENTS["while it makes tables"], product)
         assert product.stop(signal.SIGINT, whole_group=True) != 0
         assert product.stderr == "bin/serve: interrupted. Run it again and it goes on from here.\n"
         assert has_ended(product)
 
 
-def has_table(product, name):
-    with contextlib.suppress(Exception):
-        return product.query(f"SELECT count(*) FROM {name}") != []  # noqa: S608 - a fixed name
-    return False
+def migrations(product):
+    """Those that are recorded; [] where there is no table of them yet."""
+    try:
+        return product.query("SELECT app, name FROM django_migrations ORDER BY id")
+    except (psycopg.errors.UndefinedTable, sqlite3.OperationalError):
+        return []
+
+
+def makes_tables(product):
+    if product.database:
+        return product.query("""SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+                                WHERE mode = 'AccessExclusiveLock' AND datname = current_database()""")
+    if not product.sqlite_file.exists():
+        return False
+    with contextlib.closing(sqlite3.connect(product.sqlite_file, timeout=0, autocommit=True)) as file:
+        try:
+            file.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:  # it is locked
+            return True
+        return False
 
 
 MOMENTS = {
     "at once": lambda product: product.home.exists(),
-    "with the first tables": lambda product: has_table(product, "django_migrations"),
+    "while it makes tables": makes_tables,
     "at the end": lambda product: list(product.home.glob("kek-*.key")),
 }
 
