@@ -53,7 +53,7 @@ class EncryptBatchView(ApiView[Principal]):
         _charge_the_rest(self.principal, len(attrs["items"]))
         wanted = EncryptBatch(
             mode=attrs["mode"],
-            items=[items.message_of(item["data"], item.get("aad", "")) for item in attrs["items"]],
+            items=items.messages_of((item["data"], item.get("aad", "")) for item in attrs["items"]),
             key_id=attrs.get("key_id"),
             key_version=attrs.get("key_version"),
         )

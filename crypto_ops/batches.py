@@ -1,7 +1,8 @@
 """Many messages under one key by one decision: one record of them all, each with a result or a refusal of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 from uuid import UUID
 
 from accounts.principals import Principal
@@ -52,18 +53,19 @@ class DecryptBatch:
 class Batch[R: (str, bytes)]:
     """In the order of the items: self-describing ciphertexts, or plaintexts; what was refused is its refusal.
 
-    ``key_version``: what sealed, None of a batch that was opened.
+    ``key_version``: what sealed, None of a batch that was opened. ``refusals``: those among the results.
     """
 
     mode: Mode
     key_id: UUID
     key_version: int | None
     results: Sequence[R | DomainError] = field(repr=False)
+    refusals: Sequence[DomainError]
 
     @property
     def refused(self) -> int:
         """How many of the items."""
-        return sum(isinstance(result, DomainError) for result in self.results)
+        return len(self.refusals)
 
 
 def encrypt_batch(request: EncryptBatch, principal: Principal) -> Batch[str]:
@@ -91,16 +93,18 @@ def decide_encryptions(request: EncryptBatch, attempt: Attempt) -> Decision[Batc
     else:
         entry = attempt.find(request.key_id)
     version = protecting_version(entry, mode, request.key_version, process_now())
-    messages = [item for item in request.items if not isinstance(item, DomainError)]
+    refusals = _refusals(request.items)
+    messages = _without_refusals(request.items) if refusals else cast(Sequence[Message], request.items)
     cipher = attempt.cipher(version, mode)
     attempt.reserve(version, mode, len(messages))
     pieces = cipher.seal_many(messages, key_id=entry.key_id, version=version.number)
-    sealed = iter(envelope.encode_many(mode, entry.key_id, version.number, pieces))
+    sealed = envelope.encode_many(mode, entry.key_id, version.number, pieces)
     batch = Batch(
         mode=mode,
         key_id=entry.key_id,
         key_version=version.number,
-        results=[item if isinstance(item, DomainError) else next(sealed) for item in request.items],
+        results=_in_order(request.items, sealed) if refusals else sealed,
+        refusals=refusals,
     )
     size = sum(len(plaintext) for plaintext, _ in messages)
     event = _event(actions.MESSAGE_ENCRYPTED, entry, version, batch, size)
@@ -113,16 +117,31 @@ def decide_decryptions(request: DecryptBatch, attempt: Attempt) -> Decision[Batc
     entry = attempt.find(request.key_id)
     lifecycle.require_process(entry.standing(process_now()))
     opener = _Opener(entry, request.mode, attempt)
+    results = [item if isinstance(item, DomainError) else opener.open(item) for item in request.items]
     batch = Batch(
         mode=request.mode,
         key_id=entry.key_id,
         key_version=None,
-        results=[item if isinstance(item, DomainError) else opener.open(item) for item in request.items],
+        results=results,
+        refusals=_refusals(results),
     )
-    size = sum(len(result) for result in batch.results if isinstance(result, bytes))
+    size = sum(len(result) for result in results if isinstance(result, bytes))
     return decision_of(
         batch, _event(actions.MESSAGE_DECRYPTED, entry, opener.only_version, batch, size), attempt
     )
+
+
+def _refusals(items: Sequence[object]) -> list[DomainError]:
+    return [item for item in items if isinstance(item, DomainError)]
+
+
+def _without_refusals(items: Sequence[Message | DomainError]) -> list[Message]:
+    return [item for item in items if not isinstance(item, DomainError)]
+
+
+def _in_order(items: Sequence[Message | DomainError], sealed: Iterable[str]) -> list[str | DomainError]:
+    remaining = iter(sealed)
+    return [item if isinstance(item, DomainError) else next(remaining) for item in items]
 
 
 class _Opener:
@@ -166,17 +185,16 @@ def _event(
     action: str, entry: KeyEntry, version: VersionEntry | None, batch: Batch[str] | Batch[bytes], size: int
 ) -> Event:
     """One entry tells of all that succeeded, and how many did not; of nothing but failures, why the first failed."""
-    refusals = [result for result in batch.results if isinstance(result, DomainError)]
-    succeeded = len(batch.results) - len(refusals)
-    failed = {"failed": len(refusals)} if succeeded and refusals else {}
+    succeeded = len(batch.results) - batch.refused
+    failed = {"failed": batch.refused} if succeeded and batch.refused else {}
     return key_event(
         action,
         entry,
         version,
         size,
-        count=succeeded or len(refusals),
+        count=succeeded or batch.refused,
         outcome=Outcome.OK if succeeded else Outcome.ERROR,
-        code="" if succeeded else refusals[0].code,
+        code="" if succeeded else batch.refusals[0].code,
         algorithm=batch.mode.name,
         **failed,
     )

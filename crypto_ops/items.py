@@ -1,6 +1,6 @@
 """The items of a batch between the wire and the engine, for both doors: an item that cannot be read costs no other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,11 +19,15 @@ type Parts = tuple[str, str, str]
 """encrypted_data, iv and tag, in base64."""
 
 
-def message_of(data: str, aad: str) -> Message | DomainError:
-    """A message of two texts of base64, or its refusal."""
+def messages_of(texts: Iterable[tuple[str, str]]) -> list[Message | DomainError]:
+    """A message for each pair of data and additional data, both in base64, or its refusal."""
+    max_bytes = settings.CC_MAX_PLAINTEXT_BYTES
+    return [_message_of(data, aad, max_bytes) for data, aad in texts]
+
+
+def _message_of(data: str, aad: str, max_bytes: int) -> Message | DomainError:
     try:
-        plaintext = decode_base64(data, field="data", max_bytes=settings.CC_MAX_PLAINTEXT_BYTES)
-        return plaintext, aad_of(aad)
+        return decode_base64(data, field="data", max_bytes=max_bytes), aad_of(aad)
     except DomainError as error:
         return error
 

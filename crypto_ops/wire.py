@@ -148,7 +148,7 @@ def encrypt_batch(message: EncryptBatch) -> batches.EncryptBatch:
     """Raises UnsupportedAlgorithm."""
     return batches.EncryptBatch(
         mode=find_mode(message.algorithm),
-        items=[items.message_of(item.data, item.aad or "") for item in message.items],
+        items=items.messages_of((item.data, item.aad or "") for item in message.items),
         key_id=message.key_id or None,
         key_version=message.key_version or None,
     )
