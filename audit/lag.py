@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 
 from audit.models import AuditLeaf, AuditLog, AuditPending
 from audit.tree import latest_checkpoint, read_tree
@@ -29,7 +29,7 @@ def read_lag() -> Lag:
 def read_lag_seconds() -> float:
     """Its age alone, which costs no count."""
     oldest = AuditPending.objects.order_by("log_id").values("log_id")[:1]
-    return _age(AuditLog.objects.filter(id__in=oldest))
+    return _age(AuditLog.objects.filter(id=Subquery(oldest)))
 
 
 def is_falling_behind(seconds: float) -> bool:
@@ -45,8 +45,8 @@ def is_too_far_behind(seconds: float) -> bool:
 def read_unsigned_seconds() -> float:
     """The age of the oldest entry in the tree that no checkpoint covers; 0.0 where there is none."""
     newest = latest_checkpoint()
-    leaf = AuditLeaf.objects.filter(idx=newest.size if newest else 0).values("log_id")
-    return _age(AuditLog.objects.filter(id__in=leaf))
+    leaf = AuditLeaf.objects.filter(idx=newest.size if newest else 0).values("log_id")[:1]
+    return _age(AuditLog.objects.filter(id=Subquery(leaf)))
 
 
 def set_gauges() -> None:

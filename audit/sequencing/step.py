@@ -103,10 +103,12 @@ def _sequence(log_ids: Sequence[int]) -> int:
 
 
 def _take() -> list[int]:
+    # A range, not a join of the table with itself: it is empty whenever PostgreSQL happens to look at its size, and
+    # for a table of no rows the planner joins each with each. 20,000 of 100,000 then took minutes, not 30 ms.
     with connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM audit_pending WHERE log_id IN "
-            "(SELECT log_id FROM audit_pending ORDER BY log_id LIMIT %s) RETURNING log_id",
+            "DELETE FROM audit_pending WHERE log_id <= (SELECT max(log_id) FROM "
+            "(SELECT log_id FROM audit_pending ORDER BY log_id LIMIT %s) AS oldest) RETURNING log_id",
             [batch_size()],
         )
         return _without_leaf(sorted(row[0] for row in cursor.fetchall()))

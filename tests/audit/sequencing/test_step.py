@@ -92,6 +92,24 @@ def test_an_entry_that_is_put_on_the_list_again_keeps_its_one_leaf():
 
 
 @postgresql_only
+def test_a_step_takes_a_moment_though_postgresql_believes_the_list_is_empty():
+    fill = "INSERT INTO audit_pending (log_id) SELECT generate_series(%s::bigint, %s::bigint)"
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_pending SET (vacuum_truncate = false)")
+        cursor.execute(fill, [1, 60_000])
+        cursor.execute("DELETE FROM audit_pending")
+        cursor.execute("VACUUM ANALYZE audit_pending")
+        cursor.execute("ALTER TABLE audit_pending RESET (vacuum_truncate)")
+        cursor.execute("SELECT reltuples FROM pg_class WHERE relname = 'audit_pending'")
+        assert cursor.fetchone() == (0.0,)
+        cursor.execute(fill, [60_001, 120_000])
+        with transaction.atomic():
+            cursor.execute("SET LOCAL statement_timeout = '2s'")  # a join of each with each takes a minute
+            assert step._take() == list(range(60_001, 80_001))
+        cursor.execute("TRUNCATE audit_pending")
+
+
+@postgresql_only
 def test_an_entry_that_commits_late_is_not_passed_over():
     begun, goes_on = threading.Event(), threading.Event()
 
