@@ -210,6 +210,12 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             self._waiting = None
         if self._answering is not None and not self._is_deciding:
             self._answering.cancel()  # it waits for somebody to read its answer
+        if self._awaiting_request and not self._finishing_calls:
+            # Nothing is under way that three seconds of grace could help to an end. A timer for it would hold each
+            # connection just long enough to become garbage that is rarely looked for: 10 KB, hundreds of times a second.
+            self._task = None
+            self._callback_parser = self._parser = None
+            self._request_ready.set()
         super().connection_lost(exc)
 
     def _read_head(self) -> HotRequest | None:

@@ -1,7 +1,9 @@
 """The short cut from gunicorn's parser, with its real parsers and a transport that does as it is told."""
 
 import asyncio
+import gc
 import logging
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -197,3 +199,21 @@ def test_what_the_lane_has_declined_it_is_not_asked_again(parser):
         assert [scope[DECLINED] for scope in scopes] == [True, False]
 
     asyncio.run(scene())
+
+
+def test_a_lost_connection_is_gone_at_once_and_not_when_garbage_is_looked_for(parser):
+    async def scene():
+        connection = Connection(parser, at_once=True)
+        await connection.receive(request("a"))
+        assert connection.answered == ["a"]
+        left = weakref.ref(connection.protocol)
+        connection.protocol.connection_lost(None)
+        del connection.protocol
+        await asyncio.sleep(0.05)
+        return left()
+
+    gc.disable()
+    try:
+        assert asyncio.run(scene()) is None
+    finally:
+        gc.enable()
