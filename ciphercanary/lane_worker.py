@@ -205,18 +205,27 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             self._leave_to_gunicorn()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of everything, so that the connection needs no look for garbage: of short ones there are thousands."""
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
         if self._answering is not None and not self._is_deciding:
             self._answering.cancel()  # it waits for somebody to read its answer
+            self._answering = None
+        loop = self._task
         if self._awaiting_request and not self._finishing_calls:
-            # Nothing is under way that three seconds of grace could help to an end. A timer for it would hold each
-            # connection just long enough to become garbage that is rarely looked for: 10 KB, hundreds of times a second.
+            # Gunicorn's loop only waits for a request. Its timer for a task that needs time to end would hold us.
             self._task = None
-            self._callback_parser = self._parser = None
             self._request_ready.set()
         super().connection_lost(exc)
+        if loop is None or loop.done():
+            self._let_go()
+        else:
+            loop.add_done_callback(self._let_go)
+
+    def _let_go(self, _loop: object = None) -> None:
+        """Of what points back at this connection."""
+        self._task = self._callback_parser = self._parser = self._body_receiver = None
 
     def _read_head(self) -> HotRequest | None:
         parser = self._parser

@@ -60,7 +60,7 @@ class Batch[R: (str, bytes)]:
     key_id: UUID
     key_version: int | None
     results: Sequence[R | DomainError] = field(repr=False)
-    refusals: Sequence[DomainError]
+    refusals: Sequence[DomainError] = field(repr=False)
 
     @property
     def refused(self) -> int:

@@ -44,6 +44,15 @@ class Transport(asyncio.Transport):
         return self.closed
 
 
+async def application(_scope, receive, send):
+    """Reads the whole body, and answers it."""
+    while (message := await receive())["type"] == "http.request":
+        if not message.get("more_body"):
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"{}"})
+            return
+
+
 class Connection:
     """Hot requests are answered ``at_once`` or in a later turn of the loop; ``begun`` names those that were begun."""
 
@@ -57,7 +66,7 @@ class Connection:
         worker = SimpleNamespace(
             cfg=config,
             log=log,
-            asgi=None,
+            asgi=application,
             loop=asyncio.get_running_loop(),
             nr_conns=0,
             worker_connections=9,
@@ -201,15 +210,58 @@ def test_what_the_lane_has_declined_it_is_not_asked_again(parser):
     asyncio.run(scene())
 
 
-def test_a_lost_connection_is_gone_at_once_and_not_when_garbage_is_looked_for(parser):
+def a_request_of_django(*headers):
+    return b"\r\n".join([b"GET /livez HTTP/1.1", b"Host: localhost", *headers, b"", b""])
+
+
+async def after_an_answer(connection):
+    await connection.receive(request("a"))
+    assert connection.answered == ["a"]
+
+
+async def within_a_head(connection):
+    await connection.receive(request("a")[:40])
+
+
+async def while_it_is_decided(connection):
+    connection.at_once = False
+    connection.protocol.data_received(request("a"))
+
+
+async def before_the_answer_is_read(connection):
+    connection.protocol.pause_writing()
+    await connection.receive(request("a"))
+
+
+async def after_the_last_answer(connection):
+    await connection.receive(a_request_of_django(b"Connection: close"))
+
+
+async def within_a_body(connection):
+    await connection.receive(b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+
+
+WAYS_OUT = [
+    after_an_answer,
+    within_a_head,
+    while_it_is_decided,
+    before_the_answer_is_read,
+    after_the_last_answer,
+    within_a_body,
+]
+
+
+@pytest.mark.parametrize("begins", WAYS_OUT, ids=lambda way: way.__name__)
+def test_a_lost_connection_is_gone_without_a_look_for_garbage(parser, begins):
     async def scene():
         connection = Connection(parser, at_once=True)
-        await connection.receive(request("a"))
-        assert connection.answered == ["a"]
+        connection.protocol.cfg.set("asgi_disconnect_grace_period", 0)
+        await begins(connection)
         left = weakref.ref(connection.protocol)
         connection.protocol.connection_lost(None)
+        assert connection.protocol.worker.nr_conns == 0
         del connection.protocol
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)
         return left()
 
     gc.disable()
