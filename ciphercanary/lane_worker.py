@@ -99,6 +99,7 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         self._active_at = worker.loop.time()
         self._peer = ""
         self._callback_parser: Any = None
+        self._task: asyncio.Task[None] | None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -212,7 +213,7 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         if self._answering is not None and not self._is_deciding:
             self._answering.cancel()  # it waits for somebody to read its answer
             self._answering = None
-        loop = self._task
+        loop: asyncio.Task[None] | None = self._task
         if self._awaiting_request and not self._finishing_calls:
             # Gunicorn's loop only waits for a request. Its timer for a task that needs time to end would hold us.
             self._task = None
