@@ -3,6 +3,11 @@
 SESSION_OPENED = "accounts.session.opened"
 SESSION_REFRESHED = "accounts.session.refreshed"
 SESSION_CLOSED = "accounts.session.closed"
+IDENTITY_CONFIRMED = "accounts.identity.confirmed"
+SESSION_EXTENDED = "accounts.session.extended"
+APPEARANCE_READ = "accounts.appearance.read"
+APPEARANCE_CHANGED = "accounts.appearance.changed"
+PROFILE_READ = "accounts.profile.read"
 SESSION_READ = "accounts.session.read"
 FAMILY_REVOKED = "accounts.family.revoked"
 

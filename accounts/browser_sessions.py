@@ -19,12 +19,19 @@ from audit.stamps import EpochStamp
 from ciphercanary.clock import database_now
 
 BEGAN_AT = "began_at"
+CONFIRMED_AT = "confirmed_at"  # when a factor was last asked for
 
 
 def begin_session(request: HttpRequest) -> None:
     """Count the session's life from now, under a new id even where the same user was logged in already."""
     request.session.cycle_key()
-    request.session[BEGAN_AT] = database_now().isoformat()
+    request.session[BEGAN_AT] = request.session[CONFIRMED_AT] = database_now().isoformat()
+
+
+def confirm_session(request: HttpRequest) -> None:
+    """The session's user has just shown a factor once more; its life goes on as before, under a new id."""
+    request.session.cycle_key()
+    request.session[CONFIRMED_AT] = database_now().isoformat()
 
 
 def is_over(request: HttpRequest) -> bool:
@@ -35,14 +42,14 @@ def is_over(request: HttpRequest) -> bool:
 
 
 def principal_of(request: HttpRequest, user: User, stamp: EpochStamp) -> Principal:
-    """The session's user with the rights of his role, read after ``stamp``. He logged in when the session began."""
+    """The session's user with the rights of his role, read after ``stamp``."""
     return Principal(
-        actor=origin_of(request, Source.ADMIN).user(user.id, user.username),
+        actor=origin_of(request, source_of(request)).user(user.id, user.username),
         user_id=user.id,
         role=user.role,
         permissions=ROLES[user.role],
         subject_version=user.subject_version,
-        auth_time=datetime.fromisoformat(request.session[BEGAN_AT]),
+        auth_time=datetime.fromisoformat(request.session.get(CONFIRMED_AT, request.session[BEGAN_AT])),
         stamp=stamp,
     )
 
@@ -50,4 +57,9 @@ def principal_of(request: HttpRequest, user: User, stamp: EpochStamp) -> Princip
 def record_log_out(request: HttpRequest) -> None:
     """Say on record that the session's user ends it; Django's own view then does."""
     if isinstance(request.user, User):
-        services.log_out_of_admin(user=request.user, origin=origin_of(request, Source.ADMIN))
+        services.log_out_of_browser(user=request.user, origin=origin_of(request, source_of(request)))
+
+
+def source_of(request: HttpRequest) -> Source:
+    """By which of the two doors of a browser a request comes in."""
+    return Source.ADMIN if request.path.startswith("/admin/") else Source.CONSOLE

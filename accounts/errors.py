@@ -1,4 +1,4 @@
-from ciphercanary.errors import Conflict, Denied, Unauthenticated
+from ciphercanary.errors import Conflict, Unauthenticated
 
 
 class OtpRequired(Unauthenticated):
@@ -25,13 +25,6 @@ class SessionEnded(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__("The session has ended. Log in again.")
-
-
-class RecentAuthRequired(Denied):
-    """The act asks for a log-in that is not older than ten minutes."""
-
-    code = "recent_auth_required"
-    title = "A recent log-in is required"
 
 
 class NameTaken(Conflict):

@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Literal, Self
 from uuid import UUID
 
-from accounts.errors import RecentAuthRequired
 from accounts.roles import PERMISSIONS, SYSTEM, sees_all
 from audit.events import Actor, Source
 from audit.stamps import EpochStamp
-from ciphercanary.errors import Denied, Unauthenticated
+from ciphercanary.errors import Denied, RecentAuthRequired, Unauthenticated
 
 type Scope = Literal["all", "own"]
 
@@ -82,6 +81,9 @@ class AnonymousPrincipal:
 
     is_authenticated: ClassVar[bool] = False
     user_id: ClassVar[None] = None
+
+    def has_permission(self, word: str) -> bool:  # noqa: ARG002 - the question is the same for everybody
+        return False
 
     def require(self, word: str) -> None:
         raise Unauthenticated(f"This needs a log-in and the permission {word}.")

@@ -11,6 +11,7 @@ from audit.events import Actor, Event, Outcome
 from ciphercanary.actions import REQUEST_REFUSED
 from ciphercanary.http import in_context
 from ciphercanary.middleware import is_api
+from ciphercanary.problems import status_of
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
 
@@ -49,13 +50,22 @@ class RefusalRecorder:
 
 
 def _is_refusal(request: HttpRequest, status: int) -> bool:
-    # Every passing scanner asks for pages that do not exist; of pages only rights and limits are on record.
-    return status >= HTTPStatus.BAD_REQUEST if is_api(request) else status in PAGE_REFUSALS
+    if is_api(request):
+        return status >= HTTPStatus.BAD_REQUEST
+    # Every passing scanner asks for pages that do not exist; of pages only rights and limits are on record, and
+    # what a service refused of a form.
+    return status in PAGE_REFUSALS or (status >= HTTPStatus.BAD_REQUEST and _is_refused_form(request))
+
+
+def _is_refused_form(request: HttpRequest) -> bool:
+    return request.method == "POST" and getattr(request, "refusal", None) is not None
 
 
 def _event(request: HttpRequest, status: int) -> Event:
     object_type, object_id = getattr(request, "audit_object", ("", ""))
     refusal = getattr(request, "refusal", None)
+    if refusal is not None:
+        status = status_of(refusal)  # a page shows every refusal of a form with one status
     return Event(
         action=getattr(request, "audit_action", REQUEST_REFUSED),
         object_type=object_type,

@@ -56,6 +56,13 @@ class Denied(DomainError):
     title = "Permission denied"
 
 
+class RecentAuthRequired(Denied):
+    """The act asks for a log-in that is not older than ten minutes."""
+
+    code = "recent_auth_required"
+    title = "A recent log-in is required"
+
+
 class NotFound(DomainError):
     """It does not exist, or is not visible to the caller: the two are never told apart."""
 

@@ -1,12 +1,14 @@
-"""What is answered outside any REST view: problem documents for the API, a line of text for the browser."""
+"""What is answered outside any REST view: problem documents for the API, pages for the browser."""
 
 import sys
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 
 from ciphercanary import errors, problems
 from ciphercanary.middleware import Handler, is_api
+from ciphercanary.pages.views import is_htmx
 from ciphercanary.rest.exceptions import translate
 
 
@@ -35,12 +37,31 @@ def failed(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - Django's signature
-    return _answer(request, errors.Denied("The form is out of date: reload the page and send it again."))
+    return _answer(
+        request,
+        errors.Denied(
+            "The form is out of date: perhaps you signed in or out in another tab. Copy what you typed, reload "
+            "the page and send it again."
+        ),
+    )
 
 
 def _answer(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
     problem = problems.render(request, error)
     if is_api(request):
         return problem
-    text = f"{problem.status_code} {problem.reason_phrase}. {error.detail}\n"
-    return HttpResponse(text, "text/plain", status=problem.status_code)
+    # htmx leaves the page as it is and shows the sentence above it.
+    answer = HttpResponse(error.detail, "text/plain") if is_htmx(request) else _page(request, error)
+    answer.status_code = problem.status_code
+    for name, value in problem.headers.items():
+        if name != "Content-Type":
+            answer[name] = value
+    return answer
+
+
+def _page(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
+    shown = problems.document(error, getattr(request, "request_id", ""))
+    # Without messages: they lie in the session, and what failed may be the database. Without the shell, too, where
+    # nobody foresaw the failure: it may lie there.
+    around = {"layout": "layouts/bare.html"} if isinstance(error, problems.InternalError) else {}
+    return render(request, "problem.html", {"problem": shown, "messages": (), **around})

@@ -67,6 +67,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.forms",  # the templates of its widgets, for ciphercanary.pages.forms
+    "django_htmx",
     "django_otp",
     "django_prometheus",
     "rest_framework",
@@ -74,6 +76,7 @@ INSTALLED_APPS = [
     "audit",
     "keys",
     "crypto_ops",
+    "console",
 ]
 MIDDLEWARE = [
     "ciphercanary.middleware.RequestContext",
@@ -107,7 +110,9 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+                "ciphercanary.pages.shell.shell",
+            ],
+            "builtins": ["django.templatetags.static", "ciphercanary.templatetags.pages"],
         },
     }
 ]
@@ -208,7 +213,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "accounts.passwords.MaximumLengthValidator", "OPTIONS": {"max_length": 128}},
 ]
 PASSWORD_HASHERS = ["accounts.hashers.BoundedArgon2PasswordHasher"]
-LOGIN_URL = "admin:login"
+LOGIN_URL = "login"
 
 # --- REST
 REST_FRAMEWORK = {
@@ -253,6 +258,7 @@ CC_SESSION_ABSOLUTE_HOURS = env.number("CC_SESSION_ABSOLUTE_HOURS", 12)
 CSRF_COOKIE_NAME = "__Host-csrftoken" if CC_TLS else "csrftoken"
 CSRF_COOKIE_SECURE = CC_TLS
 CSRF_COOKIE_HTTPONLY = True
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # not in a cookie: they name keys
 CSRF_FAILURE_VIEW = "ciphercanary.problem_views.csrf_failure"
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[CC_PUBLIC_URL] if CC_TLS else [])
 SECURE_SSL_REDIRECT = CC_TLS

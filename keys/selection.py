@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
+from uuid import UUID
 
 from django.db.models import Q
 
@@ -51,3 +52,13 @@ def contains_words(search: str) -> Q:
     for word in fold(search).split():
         condition &= Q(searched_text__contains=word)
     return condition
+
+
+def follows(column: str, value: object, row_id: UUID, *, descending: bool) -> Q:
+    """The rows behind the one with that value and id, in the order that ``keys.services.reading`` gives: nulls last."""
+    side = "lt" if descending else "gt"
+    tied = Q(**{column: value}) if value is not None else Q(**{f"{column}__isnull": True})
+    behind = tied & Q(**{f"id__{side}": row_id})
+    if value is None:
+        return behind
+    return behind | Q(**{f"{column}__{side}": value}) | Q(**{f"{column}__isnull": True})

@@ -1,6 +1,13 @@
 """The use cases of accounts: each is one transaction with its own record in the audit log."""
 
-from accounts.services.login import known_username, log_in, log_in_to_admin, log_out_of_admin
+from accounts.services.login import (
+    check_password,
+    confirm_identity,
+    known_username,
+    log_in,
+    log_in_to_browser,
+    log_out_of_browser,
+)
 from accounts.services.sessions import TokenPair, log_out, refresh
 from accounts.services.signing_keys import establish_signing_keys, rotate_signing_key
 from accounts.services.totp import Enrolment, confirm_totp, enrol_totp, remove_totp, reset_totp
@@ -21,6 +28,8 @@ __all__ = [
     "Enrolment",
     "TokenPair",
     "change_password",
+    "check_password",
+    "confirm_identity",
     "confirm_totp",
     "create_user",
     "disable_user",
@@ -31,9 +40,9 @@ __all__ = [
     "get_own_user",
     "known_username",
     "log_in",
-    "log_in_to_admin",
+    "log_in_to_browser",
     "log_out",
-    "log_out_of_admin",
+    "log_out_of_browser",
     "refresh",
     "remove_totp",
     "reset_totp",

@@ -1,20 +1,23 @@
 """Logging in: the same answer at the same cost, whoever the name belongs to."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, verify_password
 from django.db import transaction
 
 from accounts import actions
+from accounts.errors import SessionEnded
 from accounts.hashers import hash_slot
 from accounts.models import User
 from accounts.origin import Origin
+from accounts.principals import Principal
 from accounts.records import user_event
 from accounts.services import attempts
 from accounts.services.sessions import TokenPair, open_session
 from accounts.services.totp import require_second_factor
 from audit.services import record
-from ciphercanary.errors import Denied, Unauthenticated
+from ciphercanary.errors import Unauthenticated
 
 WRONG = "Username or password is wrong."
 
@@ -42,26 +45,57 @@ def log_in(*, username: str, password: str, totp_code: str = "", origin: Origin)
     return pair
 
 
-def log_in_to_admin(*, username: str, password: str, totp_code: str = "", origin: Origin) -> User:
-    """The user for whom Django may open a browser session.
+def check_password(*, username: str, password: str) -> User:
+    """The user whose password this is: the first half of a log-in in a browser, which opens nothing by itself.
 
-    Raises as ``log_in`` does, and Denied where the role has nothing to see there.
+    Raises Unauthenticated, Throttled. Called outside any transaction.
     """
     with hash_slot():
-        verified = _verify_credentials(username, password, totp_code, origin)
-        with transaction.atomic():
-            user = User.objects.lock_unchanged(verified.user)
-            attempts.forgive(attempts.PASSWORD, username)
-            if user.is_staff:
-                actor = origin.user(user.id, user.username, auth_method=verified.auth_method)
-                record(user_event(actions.SESSION_OPENED, user.id), actor)
-    if not user.is_staff:
-        raise Denied("Your role may not see the admin site.")
+        return _check_password(username, password)
+
+
+def log_in_to_browser(*, user_id: UUID, subject_version: int, totp_code: str = "", origin: Origin) -> User:
+    """The user for whom Django may open a session: the second half, after ``check_password``.
+
+    ``subject_version`` is the user's as it stood then. Raises OtpRequired, Unauthenticated, Throttled, and
+    SessionEnded where his sessions were ended since. Called outside any transaction.
+    """
+    seen = _find_unchanged(user_id, subject_version)
+    methods = ("password", *require_second_factor(seen, totp_code, origin))
+    with transaction.atomic():
+        user = User.objects.lock_unchanged(seen)
+        attempts.forgive(attempts.PASSWORD, user.username)
+        actor = origin.user(user.id, user.username, auth_method="+".join(methods))
+        record(user_event(actions.SESSION_OPENED, user.id), actor)
     return user
 
 
+def confirm_identity(
+    *, principal: Principal, password: str = "", totp_code: str = "", origin: Origin
+) -> None:
+    """One factor once more, before an act that asks for a recent log-in: a code where the user has an authenticator.
+
+    Raises Denied, OtpRequired, Unauthenticated, Throttled. Called outside any transaction.
+    """
+    seen = _find_unchanged(principal.person_id, principal.subject_version)
+    method = "totp"
+    if seen.requires_second_factor:
+        (method,) = require_second_factor(seen, totp_code, origin)
+    else:
+        method = "password"
+        with hash_slot():
+            _check_password(seen.username, password)
+    with transaction.atomic():
+        user = User.objects.lock_unchanged(seen)
+        attempts.forgive(attempts.PASSWORD, user.username)
+        record(
+            user_event(actions.IDENTITY_CONFIRMED, user.id),
+            origin.user(user.id, user.username, auth_method=method),
+        )
+
+
 @transaction.atomic
-def log_out_of_admin(*, user: User, origin: Origin) -> None:
+def log_out_of_browser(*, user: User, origin: Origin) -> None:
     """Record that a browser session ends; Django ends it."""
     record(user_event(actions.SESSION_CLOSED, user.id), origin.user(user.id, user.username))
 
@@ -72,11 +106,23 @@ def known_username(username: str) -> str:
 
 
 def _verify_credentials(username: str, password: str, totp_code: str, origin: Origin) -> Verified:
+    user = _check_password(username, password)
+    second = require_second_factor(user, totp_code, origin)
+    return Verified(user, "+".join(("password", *second)))
+
+
+def _check_password(username: str, password: str) -> User:
     attempts.spend(attempts.PASSWORD, username)
     user = User.objects.filter(username=username.lower()).first()
     # An unusable hash makes Django compute one all the same: a missing account costs what a wrong password does.
     is_right, _ = verify_password(password, user.password if user else UNUSABLE_PASSWORD_PREFIX)
     if user is None or not user.check_mac().is_active or not is_right:
         raise Unauthenticated(WRONG)
-    second = require_second_factor(user, totp_code, origin)
-    return Verified(user, "+".join(("password", *second)))
+    return user
+
+
+def _find_unchanged(user_id: UUID, subject_version: int) -> User:
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    if user is None or user.check_mac().subject_version != subject_version:
+        raise SessionEnded
+    return user

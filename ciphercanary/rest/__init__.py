@@ -1,7 +1,8 @@
 """The REST door's own furniture: a view that denies by default, strict input, paging, one error shape."""
 
 from ciphercanary.rest.fields import Base64Field, PageQuery, PageSerializer, StrictSerializer, TimestampField
-from ciphercanary.rest.views import AUTHENTICATED, PUBLIC, Access, ApiView, Caller, Rule
+from ciphercanary.rest.views import ApiView
+from ciphercanary.rules import AUTHENTICATED, PUBLIC, Access, Caller, Rule
 
 __all__ = [
     "AUTHENTICATED",

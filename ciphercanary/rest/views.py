@@ -1,11 +1,8 @@
 """A view that denies by default: what has no rule is refused, and every refusal knows what was tried."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, cast
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Model, QuerySet
@@ -22,36 +19,7 @@ from ciphercanary.http import in_context
 from ciphercanary.rest.exceptions import invalid
 from ciphercanary.rest.fields import PageQuery, StrictSerializer
 from ciphercanary.rest.parsers import StrictJSONParser
-
-
-class Access(Enum):
-    """Rules that ask for no permission word."""
-
-    PUBLIC = "public"
-    AUTHENTICATED = "authenticated"
-
-
-PUBLIC = Access.PUBLIC
-AUTHENTICATED = Access.AUTHENTICATED
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Who may use a method (a permission word, or an ``Access``), and the audit word of what it does."""
-
-    permission: str | Access
-    action: str
-
-
-class Caller(Protocol):
-    """What this layer asks of whoever calls."""
-
-    @property
-    def is_authenticated(self) -> bool: ...
-    @property
-    def user_id(self) -> UUID | None: ...
-    def require(self, word: str) -> None: ...
-    def scope(self, word: str) -> str: ...
+from ciphercanary.rules import PUBLIC, Caller, Rule
 
 
 class ApiView[P: Caller](APIView):

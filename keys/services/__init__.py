@@ -7,9 +7,12 @@ from keys.services.creation import create_key, default_key
 from keys.services.editing import KeyUpdate, update_key
 from keys.services.reading import (
     KeyFilter,
+    KeyWindow,
     count_keys_that_protect,
+    find_key,
     get_key,
     list_keys,
+    list_keys_after,
     list_rotations,
     list_versions,
 )
@@ -21,6 +24,7 @@ __all__ = [
     "DueRotation",
     "KeyFilter",
     "KeyUpdate",
+    "KeyWindow",
     "activate_key",
     "count_keys_that_protect",
     "create_key",
@@ -29,8 +33,10 @@ __all__ = [
     "disable_version",
     "enable_key",
     "enable_version",
+    "find_key",
     "get_key",
     "list_keys",
+    "list_keys_after",
     "list_rotations",
     "list_versions",
     "revoke_key",

@@ -1,5 +1,7 @@
 """What may be read about keys, and by whom."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
@@ -14,6 +16,7 @@ from ciphercanary.errors import NotFound
 from keys import metadata_cache
 from keys.lifecycle import Status
 from keys.models import Key, KeyQuerySet, KeyRotation, KeyVersion
+from keys.selection import follows
 
 
 class KeyFilter(TypedDict, total=False):
@@ -57,6 +60,37 @@ def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
     if "expires_before" in only:
         keys = keys.filter(expires_at__lt=only["expires_before"])
     return keys.order_by(*_order(only.get("ordering", "name")))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWindow:
+    """Some of a list's keys. ``next_after`` begins what follows them; None at the end."""
+
+    keys: Sequence[Key]
+    next_after: UUID | None
+
+
+def list_keys_after(*, principal: Principal, only: KeyFilter, after: UUID | None, limit: int) -> KeyWindow:
+    """The ``limit`` keys of ``list_keys`` behind the one with the id ``after``, or the first; nothing is counted.
+
+    A key that is gone from sight meanwhile begins the list anew.
+    """
+    keys = list_keys(principal=principal, only=only)
+    ordering = only.get("ordering", "name")
+    column = ordering.removeprefix("-")
+    last = Key.objects.visible_to(principal).filter(pk__in=[after] if after else []).values_list(column, "id")
+    if last:
+        keys = keys.filter(follows(column, *last[0], descending=ordering.startswith("-")))
+    window = list(keys[: limit + 1])
+    return KeyWindow(window[:limit], window[limit - 1].pk if len(window) > limit else None)
+
+
+def find_key(*, principal: Principal, name: str) -> Key:
+    """The key of that name, to be shown: nothing is decided by it. Raises NotFound, IntegrityFailed."""
+    key = Key.objects.visible_to(principal).filter(name=name).first()
+    if key is None:
+        raise NotFound
+    return key.check_mac()
 
 
 def list_versions(*, principal: Principal, key_id: UUID) -> QuerySet[KeyVersion]:

@@ -3,11 +3,10 @@ from uuid import uuid4
 
 import pytest
 
-from accounts.errors import RecentAuthRequired
 from accounts.origin import Origin
 from accounts.principals import AnonymousPrincipal, Principal
 from accounts.roles import PERMISSIONS, ROLES
-from ciphercanary.errors import Denied, Unauthenticated
+from ciphercanary.errors import Denied, RecentAuthRequired, Unauthenticated
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 

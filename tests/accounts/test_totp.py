@@ -13,7 +13,7 @@ from django.db.models import F
 from django_otp.oath import totp
 
 from accounts import actions, services
-from accounts.errors import AlreadyEnrolled, RecentAuthRequired
+from accounts.errors import AlreadyEnrolled
 from accounts.models import RecoveryCode, TotpDevice, User
 from accounts.one_time_codes import recovery_code_hash
 from accounts.origin import Origin
@@ -23,7 +23,7 @@ from audit.epoch import read_epoch
 from audit.models import AuditLog, AuditTrail
 from ciphercanary.clock import database_now
 from ciphercanary.crypto.errors import UnwrapFailed
-from ciphercanary.errors import Denied, Throttled, Unauthenticated
+from ciphercanary.errors import Denied, RecentAuthRequired, Throttled, Unauthenticated
 from ciphercanary.row_mac import IntegrityFailed
 from tests.personas import PASSWORD, ApiClient, make_persona
 

@@ -9,13 +9,13 @@ from django.contrib.auth.hashers import verify_password
 from django.db import IntegrityError, connection, transaction
 
 from accounts import actions, services
-from accounts.errors import LastAdmin, NameTaken, RecentAuthRequired
+from accounts.errors import LastAdmin, NameTaken
 from accounts.models import LoginAttempt, User
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.services import attempts
 from audit.models import AuditLog, AuditTrail
-from ciphercanary.errors import Denied, Invalid, NotFound, Throttled, Unauthenticated
+from ciphercanary.errors import Denied, Invalid, NotFound, RecentAuthRequired, Throttled, Unauthenticated
 from ciphercanary.row_mac import IntegrityFailed
 from tests.personas import PASSWORD, ApiClient, UserFactory, make_persona
 

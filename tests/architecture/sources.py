@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-APPS = ("audit", "accounts", "keys", "crypto_ops")
+APPS = ("audit", "accounts", "keys", "crypto_ops", "console")
 PACKAGES = ("ciphercanary", *APPS)
-DOORS = re.compile(r"(api|admin|forms|serializers|views|management)(_\w+)?$")
+DOORS = re.compile(r"(api|admin|forms|serializers|views|page_urls|management)(_\w+)?$")
 
 
 @cache

@@ -3,8 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from accounts.errors import RecentAuthRequired
-from ciphercanary.errors import Denied
+from ciphercanary.errors import Denied, RecentAuthRequired
 from keys import services
 
 pytestmark = pytest.mark.django_db

@@ -1,0 +1,188 @@
+"""Signing in and out, in two steps where an authenticator is enrolled; showing a factor once more."""
+
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import login, logout
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.middleware.csrf import get_token
+from django.urls import reverse
+from django_htmx.http import trigger_client_event
+
+from accounts import actions, services
+from accounts.authentication import name_actor, origin_of
+from accounts.browser_sessions import begin_session, confirm_session, record_log_out
+from accounts.forms import CodeForm, ConfirmPasswordForm, LogInForm
+from accounts.models import User
+from accounts.principals import Principal
+from audit.events import Source
+from ciphercanary import problems, throttle
+from ciphercanary.clock import database_now
+from ciphercanary.errors import DomainError, Throttled
+from ciphercanary.http import in_context
+from ciphercanary.pages import AUTHENTICATED, PUBLIC, PageForm, PageView, Rule
+from ciphercanary.pages.views import is_htmx, known_principal, next_url, with_next
+
+PENDING = "pending_log_in"  # of the session: whose password was right, and when
+PENDING_FOR = timedelta(minutes=5)
+
+
+class SignInView(PageView[Principal]):
+    """What the steps of signing in share: each try counts for its address, and a refusal has its own status."""
+
+    def charge(self) -> None:
+        throttle.check_address(in_context(self.request), group="auth", rate=settings.CC_THROTTLE_AUTH)
+
+    def again(self, form: PageForm, refusal: DomainError | None = None, **context: Any) -> HttpResponse:
+        """The form once more, with what was wrong."""
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        if refusal is not None:
+            form.refused(self.request, refusal)
+            status = HTTPStatus.UNPROCESSABLE_ENTITY if is_htmx(self.request) else problems.status_of(refusal)
+        response = self.page(status=status, form=form, next=next_url(self.request, ""), **context)
+        if isinstance(refusal, Throttled):
+            response["Retry-After"] = str(refusal.retry_after)
+        return response
+
+    def open(self, user: User) -> HttpResponse:
+        """Sign the user in, and go where he wanted to."""
+        login(self.request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+        begin_session(self.request)
+        self.request.session.pop(PENDING, None)
+        if is_htmx(self.request):  # over a page whose form keeps what was typed, under a new token
+            token = {"token": get_token(self.request)}
+            return trigger_client_event(HttpResponse(status=HTTPStatus.NO_CONTENT), "cc:signed-in", token)
+        return HttpResponseRedirect(next_url(self.request, reverse("home")), status=HTTPStatus.SEE_OTHER)
+
+
+class LogInView(SignInView):
+    rules = {method: Rule(PUBLIC, actions.SESSION_OPENED) for method in ("GET", "POST")}
+    template = "accounts/log_in.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        if known_principal(request) is not None and not is_htmx(request):
+            return HttpResponseRedirect(next_url(request, reverse("home")))
+        return self.page(form=LogInForm(), next=next_url(request, ""))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = LogInForm(request.POST)
+        if not form.is_valid():
+            return self.again(form)
+        origin = origin_of(request, Source.CONSOLE)
+        try:
+            self.charge()
+            # For the record of a refusal: the name only where an account has it, for it may be a password.
+            name_actor(request, origin.anonymous(services.known_username(form.cleaned_data["username"])))
+            user = services.check_password(**form.cleaned_data)
+            if user.requires_second_factor:
+                return self._ask_for_code(user)
+            user = services.log_in_to_browser(
+                user_id=user.id, subject_version=user.subject_version, origin=origin
+            )
+        except DomainError as refusal:
+            return self.again(form, refusal)
+        return self.open(user)
+
+    def _ask_for_code(self, user: User) -> HttpResponse:
+        self.request.session.cycle_key()
+        self.request.session[PENDING] = [str(user.id), user.subject_version, database_now().isoformat()]
+        url = with_next("login-code", next_url(self.request, ""))
+        return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
+
+
+class LogInCodeView(SignInView):
+    rules = {method: Rule(PUBLIC, actions.SESSION_OPENED) for method in ("GET", "POST")}
+    template = "accounts/log_in_code.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        if pending_log_in(request) is None:
+            return HttpResponseRedirect(with_next("login", next_url(request, "")))
+        return self.page(form=CodeForm(), next=next_url(request, ""))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        pending = pending_log_in(request)
+        if pending is None:
+            return HttpResponseRedirect(
+                with_next("login", next_url(request, "")), status=HTTPStatus.SEE_OTHER
+            )
+        form = CodeForm(request.POST)
+        if not form.is_valid():
+            return self.again(form)
+        user_id, subject_version = pending
+        origin = origin_of(request, Source.CONSOLE)
+        try:
+            self.charge()
+            user = services.log_in_to_browser(
+                user_id=user_id,
+                subject_version=subject_version,
+                totp_code=form.cleaned_data["code"],
+                origin=origin,
+            )
+        except DomainError as refusal:
+            return self.again(form, refusal)
+        return self.open(user)
+
+
+def pending_log_in(request: HttpRequest) -> tuple[UUID, int] | None:
+    """Whose password this browser has shown in the last five minutes, and his subject version then."""
+    pending = request.session.get(PENDING)
+    if pending is None or database_now() - datetime.fromisoformat(pending[2]) > PENDING_FOR:
+        return None
+    return UUID(pending[0]), pending[1]
+
+
+class ConfirmIdentityView(PageView[Principal]):
+    """A factor once more, for acts that ask for a recent log-in; then back to where it was asked for."""
+
+    rules = {method: Rule(AUTHENTICATED, actions.IDENTITY_CONFIRMED) for method in ("GET", "POST")}
+    template = "accounts/confirm_identity.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self._show(self._form())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = self._form(request.POST)
+        if not form.is_valid():
+            return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+        given = form.cleaned_data
+        try:
+            throttle.check_address(in_context(request), group="auth", rate=settings.CC_THROTTLE_AUTH)
+            services.confirm_identity(
+                principal=self.principal,
+                password=given.get("password", ""),
+                totp_code=given.get("code", ""),
+                origin=origin_of(request, Source.CONSOLE),
+            )
+        except DomainError as refusal:
+            form.refused(request, refusal)
+            return self._show(form, problems.status_of(refusal))
+        confirm_session(request)
+        return HttpResponseRedirect(next_url(request, reverse("home")), status=HTTPStatus.SEE_OTHER)
+
+    def _form(self, data: Any = None) -> PageForm:
+        asks_for_code = services.get_own_user(principal=self.principal).requires_second_factor
+        return CodeForm(data) if asks_for_code else ConfirmPasswordForm(data)
+
+    def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        return self.page(status=status, form=form, next=next_url(self.request, ""))
+
+
+class LogOutView(PageView[Principal]):
+    rules = {"POST": Rule(PUBLIC, actions.SESSION_CLOSED)}
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        record_log_out(request)
+        logout(request)
+        return HttpResponseRedirect(f"{reverse('login')}?signed-out", status=HTTPStatus.SEE_OTHER)
+
+
+class ExtendSessionView(PageView[Principal]):
+    """The request itself renews the session: ``SESSION_SAVE_EVERY_REQUEST``."""
+
+    rules = {"POST": Rule(AUTHENTICATED, actions.SESSION_EXTENDED)}
+
+    def post(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)

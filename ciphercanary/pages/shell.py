@@ -1,0 +1,56 @@
+"""What every page shows around itself: navigation for this role, theme, and when the session ends."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from ciphercanary import __version__
+from ciphercanary.clock import process_now
+from ciphercanary.pages.views import known_principal
+from ciphercanary.rules import AUTHENTICATED, Access, Caller
+
+THEMES = ("system", "light", "dark")
+THEME_COOKIE = "theme"
+SHORTCUTS_COOKIE = "shortcuts"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the navigation: the name of its URL, its word, who has it, and the key after ``g``."""
+
+    name: str
+    label: str
+    permission: str | Access
+    key: str = ""
+
+    def is_for(self, caller: Caller) -> bool:
+        return isinstance(self.permission, Access) or caller.has_permission(self.permission)
+
+
+ENTRIES = (
+    Entry("home", "Home", AUTHENTICATED, "h"),
+    Entry("keys", "Keys", "keys.read", "k"),
+    Entry("audit", "Audit", "audit.read", "a"),
+)
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """The context processor. ``layout`` is what a page extends; ``PageView.page`` replaces it for htmx."""
+    caller = known_principal(request)
+    return {
+        "layout": "layouts/full.html" if caller else "layouts/bare.html",
+        "principal": caller,
+        "navigation": [entry for entry in ENTRIES if entry.is_for(caller)] if caller else [],
+        "theme": theme_of(request),
+        "has_shortcuts": request.COOKIES.get(SHORTCUTS_COOKIE) != "off",
+        "session_seconds": settings.SESSION_COOKIE_AGE,  # from each request on: SESSION_SAVE_EVERY_REQUEST
+        "version": __version__,
+        "now": process_now(),
+    }
+
+
+def theme_of(request: HttpRequest) -> str:
+    asked = request.COOKIES.get(THEME_COOKIE, "")
+    return asked if asked in THEMES else THEMES[0]

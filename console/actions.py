@@ -1,0 +1,6 @@
+"""The words of what the console shows of several apps at once."""
+
+from typing import Final
+
+HOME_READ: Final = "console.home.read"
+REFERENCE_READ: Final = "console.reference.read"

@@ -1,0 +1,16 @@
+"""The API's reference, for people."""
+
+from django.http import HttpRequest, HttpResponse
+
+from accounts.principals import Principal
+from ciphercanary.pages import AUTHENTICATED, PageView, Rule
+from console import actions
+
+
+class ReferenceView(PageView[Principal]):
+    rules = {"GET": Rule(AUTHENTICATED, actions.REFERENCE_READ)}
+    section = "reference"
+    template = "console/reference.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self.page()

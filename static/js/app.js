@@ -1,0 +1,158 @@
+// What the pages cannot do by themselves: one dialog, copying, shortcuts, and saying when something did not work.
+// Every act works without this file; htmx upgrades forms and links, and this takes care of focus and notices.
+"use strict";
+(() => {
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const root = document.documentElement;
+  root.classList.add("has-script");
+
+  // --- the dialog: whatever fills #dialog-body opens it; whatever fills #page closes it
+  const dialog = $("#dialog");
+  let opener = null;
+  const open = () => {
+    if (!dialog.open) {
+      opener = document.activeElement;
+      dialog.showModal();
+    }
+    ($("[data-focus]", dialog) || $("[autofocus], input:not([type=hidden]), textarea, select, button", dialog))?.focus();
+  };
+  const close = () => {
+    if (!dialog?.open) return;
+    dialog.close();
+    const again = opener?.id && document.getElementById(opener.id);
+    (again || opener)?.focus();
+  };
+  dialog?.addEventListener("close", () => { $("#dialog-body").replaceChildren(); });
+
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target.id === "dialog-body" && event.target.childElementCount) open();
+    if (event.detail.target?.id === "page") close();
+    for (const toast of document.querySelectorAll("[data-toast]:not([data-seen])")) show(toast);
+    $("[data-focus]", event.target)?.focus();
+  });
+  document.addEventListener("cc:close", close);
+
+  // --- toasts stay eight seconds, longer under the pointer or the focus
+  const show = (toast) => {
+    toast.dataset.seen = "";
+    const fade = () => {
+      if (toast.matches(":hover, :focus-within")) setTimeout(fade, 2000);
+      else toast.remove();
+    };
+    setTimeout(fade, 8000);
+  };
+  document.querySelectorAll("[data-toast]").forEach(show);
+
+  // --- notices: what went wrong stays until it is dismissed
+  const notify = (text, place = "#notices") => {
+    const line = document.createElement("p");
+    line.className = "notice warning";
+    line.textContent = text;
+    $(place)?.replaceChildren(line);
+  };
+  const changes = (event) => event.detail.requestConfig?.verb !== "get";
+  const unsure = "We do not know whether it was applied: look at the audit log.";
+  document.addEventListener("htmx:sendError", (event) => {
+    notify(`The server could not be reached. ${changes(event) ? unsure : "Nothing was changed."}`);
+  });
+  document.addEventListener("htmx:responseError", (event) => {
+    const { status } = event.detail.xhr;
+    if (status === 401) return;
+    const after = event.detail.xhr.getResponseHeader("Retry-After");
+    if (status === 429) notify(`Too many requests. Try again in ${after || "a few"} seconds. Nothing was changed.`);
+    else if (status >= 500) notify(`The server failed (${status}). ${changes(event) ? unsure : "Try again."}`);
+    else notify(event.detail.xhr.responseText || `This was refused (${status}).`);
+  });
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (document.hidden && event.detail.elt.hasAttribute("data-polls")) event.preventDefault();
+  });
+  document.addEventListener("htmx:afterOnLoad", () => { $("#notices")?.replaceChildren(); arm(); });
+
+  // --- signed out meanwhile: sign in over the untouched page, then try again
+  document.addEventListener("cc:sign-in", () => {
+    if (dialog.open) dialog.close();
+    htmx.ajax("GET", "/login/", { target: "#dialog-body", swap: "innerHTML" });
+  });
+  document.addEventListener("cc:signed-in", (event) => {
+    for (const field of document.querySelectorAll("input[name=csrfmiddlewaretoken]")) field.value = event.detail.token;
+    close();
+    notify("You are signed in again. What you typed is still here: send it again.");
+  });
+
+  // --- two minutes before the session ends
+  const end = $("#session-end");
+  let timer = 0;
+  const arm = (from = Number(end?.dataset.seconds || 0)) => {
+    if (!end || !from) return;
+    clearTimeout(timer);
+    end.replaceChildren();
+    timer = setTimeout(warn, Math.max(0, from - 125) * 1000);
+  };
+  const warn = () => {
+    const at = new Date(Date.now() + 125000).toISOString().slice(11, 16);
+    notify(`You will be signed out at ${at}Z. `, "#session-end");
+    const stay = document.createElement("button");
+    stay.className = "small";
+    stay.textContent = "Stay signed in";
+    stay.addEventListener("click", () => htmx.ajax("POST", end.dataset.extend, {
+      target: "#session-end", swap: "none", values: { csrfmiddlewaretoken: $("input[name=csrfmiddlewaretoken]").value },
+    }));
+    end.firstChild.append(stay);
+  };
+  arm();
+
+  // --- copying, on plain http too: there is no clipboard API there, and a selection can be copied
+  const select = (node) => {
+    if (node.select) { node.focus(); node.select(); return; }
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const selection = getSelection();
+    selection.removeAllRanges();
+    selection.addRange(range);
+  };
+  const copy = async (button) => {
+    const node = $("[data-value]", button.closest(".copied, .snippet"));
+    let copied = false;
+    try {
+      await navigator.clipboard.writeText(node.value ?? node.textContent);
+      copied = true;
+    } catch {
+      select(node);
+      copied = document.execCommand("copy");
+      if (copied) button.focus();
+    }
+    const word = $("[data-copy-word]", button);
+    word.textContent = copied ? "Copied" : "Press Ctrl+C";
+    setTimeout(() => { word.textContent = "Copy"; }, 3000);
+  };
+
+  document.addEventListener("click", (event) => {
+    const hit = (selector) => event.target.closest(selector);
+    if (hit("[data-copy]")) copy(hit("[data-copy]"));
+    else if (hit("[data-dismiss]")) hit("[data-toast]").remove();
+    else if (hit("[data-help]")) help();
+    else if (hit("[data-reveal]")) reveal(hit("[data-reveal]"));
+    else if (hit("[data-print]")) print();
+  });
+  const reveal = (button) => {
+    const field = document.getElementById(button.getAttribute("aria-controls"));
+    const hidden = field.type === "password";
+    field.type = hidden ? "text" : "password";
+    button.setAttribute("aria-pressed", String(hidden));
+  };
+  const help = () => {
+    $("#dialog-body").replaceChildren($("#keyboard-help").content.cloneNode(true));
+    open();
+  };
+
+  // --- shortcuts, never while typing, and not where they are switched off (WCAG 2.1.4)
+  let going = false;
+  document.addEventListener("keydown", (event) => {
+    if (document.body.dataset.shortcuts !== "on" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select") || dialog?.open) return;
+    const act = going ? () => $(`[data-go="${CSS.escape(event.key)}"]`)?.click()
+      : { "/": () => $("[data-search]")?.focus(), "?": help, n: () => $("[data-new]")?.click() }[event.key];
+    going = !going && event.key === "g";
+    if (act) { event.preventDefault(); act(); }
+  });
+})();
