@@ -1,0 +1,71 @@
+"""One product for all browser tests of a process: gunicorn on PostgreSQL and Redis, and a user of each role."""
+
+import os
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.e2e.browser import CHROMIUM, launch, person
+from tests.product import PASSWORD, POSTGRESQL_URL, Product
+
+ROLES = ("admin", "operator", "developer", "auditor")
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    if not POSTGRESQL_URL:
+        pytest.skip("browser tests run on the half with PostgreSQL and Redis")
+    if not CHROMIUM:
+        pytest.fail("no Chromium: install it (Debian, Ubuntu: apt-get install chromium) or set CC_CHROMIUM")
+    with Product(tmp_path_factory.mktemp("e2e")) as product:
+        for role in ROLES[1:]:
+            product.create_user(role, role)
+        yield product
+
+
+@pytest.fixture(scope="session")
+def base(served):
+    return f"http://127.0.0.1:{served.port}"
+
+
+@pytest.fixture(scope="session")
+def api(served):
+    """``api("POST", "/api/v1/keys", {...})`` as the administrator; an assertion where it is refused."""
+    token = served.token()
+
+    def call(method, path, body=None):
+        reply = served.send(method, path, body, token=token)
+        assert reply.status < 300, reply.content
+        return reply.json
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def chromium(served):
+    # Playwright's loop would make Django believe that it is called from asynchronous code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visitor(chromium, base):
+    """Somebody who is not signed in. At the end of the test nothing may have been complained of."""
+    with person(chromium, base) as somebody:
+        yield somebody
+        assert (somebody.complaints.console, somebody.complaints.strangers) == ([], [])
+
+
+@pytest.fixture
+def admin(visitor):
+    return visitor.sign_in("admin")
+
+
+@pytest.fixture
+def without_script(chromium, base):
+    """The administrator, with JavaScript off."""
+    with person(chromium, base, java_script_enabled=False) as somebody:
+        yield somebody.sign_in("admin", PASSWORD)

@@ -1,0 +1,82 @@
+"""Every page of the console, and who may open it: typed in from the design, not taken from the views' rules."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from ciphercanary.pages import PageView
+
+EVERYBODY = frozenset({"admin", "operator", "developer", "auditor"})
+READERS = EVERYBODY  # a developer sees what is his own
+ADMIN = frozenset({"admin"})
+ADMIN_AND_OPERATOR = frozenset({"admin", "operator"})
+ADMIN_AND_DEVELOPER = frozenset({"admin", "developer"})
+STRANGERS = frozenset({"stranger"})  # whoever is not signed in, and everybody else too
+
+
+@dataclass(frozen=True)
+class Page:
+    """Who may GET it and who may POST to it; empty: nobody, for there is no such method."""
+
+    get: frozenset[str] = frozenset()
+    post: frozenset[str] = frozenset()
+
+
+PAGES = {
+    # accounts
+    "login": Page(STRANGERS, STRANGERS),
+    "login-code": Page(STRANGERS, STRANGERS),
+    "logout": Page(post=STRANGERS),
+    "reauth": Page(EVERYBODY, EVERYBODY),
+    "session-extend": Page(post=EVERYBODY),
+    "account": Page(EVERYBODY),
+    "appearance": Page(EVERYBODY, EVERYBODY),
+    # keys
+    "keys": Page(READERS),
+    "key-new": Page(ADMIN_AND_DEVELOPER, ADMIN_AND_DEVELOPER),
+    "key": Page(READERS),
+    "key-versions": Page(READERS),
+    "key-settings": Page(READERS, ADMIN),
+    "key-rotate": Page(ADMIN_AND_OPERATOR, ADMIN_AND_OPERATOR),
+    "key-activate": Page(ADMIN_AND_OPERATOR, ADMIN_AND_OPERATOR),
+    "key-enable": Page(ADMIN_AND_OPERATOR, ADMIN_AND_OPERATOR),
+    "key-disable": Page(ADMIN_AND_OPERATOR, ADMIN_AND_OPERATOR),
+    "key-revoke": Page(ADMIN, ADMIN),
+    "key-mark-compromised": Page(ADMIN, ADMIN),
+    # audit
+    "audit": Page(READERS),
+    "audit-entry": Page(READERS),
+    # console
+    "home": Page(EVERYBODY),
+    "reference": Page(EVERYBODY),
+}
+
+
+@dataclass(frozen=True)
+class PageRoute:
+    """One page of the URLconf: its name, its path with ``{part}`` for what varies, its view's class and rules."""
+
+    name: str
+    path: str
+    view: Any
+    rules: Any
+
+
+@cache
+def page_routes() -> tuple[PageRoute, ...]:
+    return tuple(_routes(get_resolver().url_patterns, "/"))
+
+
+def _routes(patterns, prefix):
+    for pattern in patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _routes(pattern.url_patterns, path)
+        elif isinstance(pattern, URLPattern):
+            view = getattr(pattern.callback, "view_class", None)
+            if view is not None and issubclass(view, PageView):
+                rules = pattern.callback.view_initkwargs.get("rules", view.rules)
+                yield PageRoute(pattern.name, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path), view, rules)
