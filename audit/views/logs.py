@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 
 from audit import actions, services
 from audit.forms import LogFilterForm
-from audit.models import READ_PERMISSION, AuditTrail
+from audit.models import READ_PERMISSION
 from audit.selection import LogCriteria, page_before, time_column
 from ciphercanary.pages import Caller, PageView, Rule
 
@@ -41,4 +41,4 @@ class LogEntryView(PageView[Caller]):
 
     def get(self, request: HttpRequest, log_id: int) -> HttpResponse:  # noqa: ARG002 - Django's signature
         entry = services.find_log(reader=self.principal, log_id=log_id)
-        return self.page(entry=entry, changes=AuditTrail.objects.filter(event_id=entry.event_id))
+        return self.page(entry=entry)

@@ -10,7 +10,7 @@ from tests.architecture.test_rules import declared_actions
 from tests.architecture.test_settings import example
 from tests.doors import all_routes
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")])
 TOP = "|".join([*PACKAGES, "tests", "bin", "docs"])
 PATH = re.compile(rf"`((?:{TOP})/[\w./-]+)(?:::(\w+))?`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")

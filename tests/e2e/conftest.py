@@ -5,7 +5,8 @@ import os
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.e2e.browser import CHROMIUM, launch, person
+from tests.e2e.browser import launch, person
+from tests.e2e.chromium import MISSING, find_chromium
 from tests.product import PASSWORD, POSTGRESQL_URL, Product
 
 ROLES = ("admin", "operator", "developer", "auditor")
@@ -15,8 +16,8 @@ ROLES = ("admin", "operator", "developer", "auditor")
 def served(tmp_path_factory):
     if not POSTGRESQL_URL:
         pytest.skip("browser tests run on the half with PostgreSQL and Redis")
-    if not CHROMIUM:
-        pytest.fail("no Chromium: install it (Debian, Ubuntu: apt-get install chromium) or set CC_CHROMIUM")
+    if not find_chromium():
+        pytest.fail(MISSING)
     with Product(tmp_path_factory.mktemp("e2e")) as product:
         for role in ROLES[1:]:
             product.create_user(role, role)
