@@ -43,7 +43,7 @@ CIPHERCANARY_TOKEN=$(
     "$(quoted "$CIPHERCANARY_USERNAME")" "$(quoted "$CIPHERCANARY_PASSWORD")" \
     "${CIPHERCANARY_CODE:+, \"totp_code\": \"$CIPHERCANARY_CODE\"}" |
   curl -sS --fail-with-body @@server/auth/login -H 'Content-Type: application/json' -d @- |
-  sed -n 's/.*"access_token": *"\([^"]*\)".*/\1/p'
+  sed -n 's/.*"access_token": *"\([^"]*\)".*/\1/p; /"detail":/w /dev/stderr'
 )
 export CIPHERCANARY_TOKEN
 """
@@ -54,7 +54,7 @@ _CURL_ENCRYPT: Final = _Program(
     -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \
     -H 'Content-Type: application/json' \
     -d '{"key_id": "@@key_id", "algorithm": "@@mode", "data": "'"$(printf %s 'hello canary' | base64)"'"}' |
-  sed -n 's/.*"ciphertext": *"\([^"]*\)".*/\1/p'
+  sed -n 's/.*"ciphertext": *"\([^"]*\)".*/\1/p; /"detail":/w /dev/stderr'
 )
 echo "$CIPHERTEXT"
 """
@@ -64,7 +64,7 @@ _CURL_DECRYPT: Final = _Program(
   -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \
   -H 'Content-Type: application/json' \
   -d '{"ciphertext": "'"$CIPHERTEXT"'"}' |
-  sed -n 's/.*"data": *"\([^"]*\)".*/\1/p' | base64 --decode
+  sed -n 's/.*"data": *"\([^"]*\)".*/\1/p; /"detail":/w /dev/stderr' | base64 --decode
 echo
 """
 )
@@ -73,6 +73,7 @@ _PYTHON_TOKEN: Final = _Program(
 import json
 import os
 import sys
+import urllib.error
 import urllib.request
 
 environment = os.environ
@@ -87,27 +88,34 @@ if environment.get("CIPHERCANARY_CODE"):
 request = urllib.request.Request(
     "@@server/auth/login", json.dumps(body).encode(), {"Content-Type": "application/json"}
 )
-with urllib.request.urlopen(request) as answer:
-    print("export CIPHERCANARY_TOKEN=" + json.load(answer)["access_token"])
+try:
+    with urllib.request.urlopen(request) as answer:
+        print("export CIPHERCANARY_TOKEN=" + json.load(answer)["access_token"])
+except urllib.error.HTTPError as refusal:
+    sys.exit(refusal.read().decode())
 """
 )
 _PYTHON_ENCRYPT: Final = _Program(
     '''import base64
 import json
 import os
+import urllib.error
 import urllib.request
 
 
 def call(operation, **body):
-    """One call of the API; a refusal raises HTTPError, and its body says why."""
+    """One call of the API."""
     headers = {
         "Authorization": "Bearer " + os.environ["CIPHERCANARY_TOKEN"],
         "Content-Type": "application/json",
     }
     url = "@@server/api/v1/" + operation
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request) as answer:
-        return json.load(answer)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as refusal:
+        raise SystemExit(refusal.read().decode())
 
 
 data = base64.b64encode("hello canary".encode()).decode()
