@@ -168,12 +168,19 @@ def test_the_snippets_run_as_they_were_copied(admin, served, key, language, comm
 )
 def test_a_snippet_that_is_refused_says_why(admin, key, language, command):
     page = admin.open(f"/keys/{key['name']}/use/?lang={language}")
-    given = {"PATH": os.environ["PATH"], "CIPHERCANARY_TOKEN": "none"}
-    code = copied(admin, page, "Copy step 2")
+    log_in, encrypt = (copied(admin, page, f"Copy step {number}") for number in (1, 2))
+    assert "The access token is not valid." in complaint_of(command, encrypt, CIPHERCANARY_TOKEN="none")
+    who = {"CIPHERCANARY_USERNAME": 'no"body', "CIPHERCANARY_PASSWORD": 'not "this" \\ one'}
+    assert "Username or password is wrong." in complaint_of(command, log_in, **who)
+
+
+def complaint_of(command, code, **environment):
+    """What a program says on its standard error."""
+    given = {"PATH": os.environ["PATH"], **environment}
     done = subprocess.run(
         command, input=code, env=given, capture_output=True, text=True, timeout=60, check=False
     )
-    assert '"detail":"The access token is not valid."' in done.stderr.replace('": "', '":"')
+    return done.stderr
 
 
 def test_the_call_of_the_console_runs_as_it_was_copied(admin, served, key):
