@@ -22,6 +22,7 @@ urlpatterns = [
     path("version", monitoring.version, name="version"),
     path("", include("accounts.page_urls")),
     path("", include("keys.page_urls")),
+    path("", include("crypto_ops.page_urls")),
     path("", include("audit.page_urls")),
     path("", include("console.page_urls")),
     path("admin/", admin.site.urls),

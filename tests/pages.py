@@ -46,6 +46,9 @@ PAGES = {
     "key-disable": Page(ADMIN_AND_OPERATOR, ADMIN_AND_OPERATOR),
     "key-revoke": Page(ADMIN, ADMIN),
     "key-mark-compromised": Page(ADMIN, ADMIN),
+    # crypto_ops
+    "key-try": Page(ADMIN_AND_DEVELOPER, ADMIN_AND_DEVELOPER),
+    "key-use": Page(frozenset({"admin", "operator", "developer"})),
     # audit
     "audit": Page(READERS),
     "audit-entry": Page(READERS),
