@@ -369,6 +369,10 @@ def test_a_data_folder_that_cannot_be_one(tmp_path, place):
         ({"CC_ADMIN_PASSWORD": "short"}, "CC_ADMIN_PASSWORD"),
         ({"PORT": "a door"}, "PORT"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
+        (
+            {"DATABASE_URL": "postgresql://u@h/n", "CC_DB_POOL_TIMEOUT": "0"},
+            "CC_DB_POOL_TIMEOUT must be from 0.1",
+        ),
         ({"DATABASE_URL": "sqlite:////nowhere/at/all.sqlite3"}, "DATABASE_URL"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
