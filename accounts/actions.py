@@ -29,3 +29,6 @@ TOTP_CONFIRMED = "accounts.totp.confirmed"
 TOTP_REMOVED = "accounts.totp.removed"
 TOTP_RESET = "accounts.totp.reset"
 RECOVERY_CODE_USED = "accounts.recovery_code.used"
+
+SETUP_READ = "accounts.setup.read"
+SETUP_LINK_ISSUED = "accounts.setup_link.issued"

@@ -1,5 +1,7 @@
 """Forms of accounts. Secrets are never put back into a form."""
 
+from typing import Any
+
 from django import forms
 
 from ciphercanary.pages.forms import PageForm
@@ -47,6 +49,29 @@ class CodeForm(PageForm):
 
 class ConfirmPasswordForm(PageForm):
     password = password_field("Password", "current-password")
+
+
+class SetUpForm(PageForm):
+    """The first administrator."""
+
+    username = forms.CharField(
+        max_length=64,
+        initial="admin",
+        help_text="Letters, digits and . _ @ + -",
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "spellcheck": "false", "autocapitalize": "none"}
+        ),
+    )
+    password = password_field(
+        "Password",
+        "new-password",
+        "12 to 128 characters, and none that everybody tries first. Length is what makes it strong: four or five "
+        "words that have nothing to do with each other are easy to keep in mind.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password"].widget.attrs["autofocus"] = True
 
 
 class AppearanceForm(PageForm):

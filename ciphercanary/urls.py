@@ -27,7 +27,6 @@ urlpatterns = [
     path("", include("console.page_urls")),
     path("admin/", admin.site.urls),
     path("admin", RedirectView.as_view(pattern_name="admin:index"), name="admin-without-slash"),
-    path("", RedirectView.as_view(pattern_name="home"), name="root"),
 ]
 
 handler400 = handler403 = handler404 = "ciphercanary.problem_views.refused"

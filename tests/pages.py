@@ -27,6 +27,8 @@ class Page:
 
 PAGES = {
     # accounts
+    "setup": Page(STRANGERS),
+    "setup-link": Page(STRANGERS, STRANGERS),
     "login": Page(STRANGERS, STRANGERS),
     "login-code": Page(STRANGERS, STRANGERS),
     "logout": Page(post=STRANGERS),
@@ -53,6 +55,9 @@ PAGES = {
     "audit": Page(READERS),
     "audit-entry": Page(READERS),
     # console
+    "root": Page(STRANGERS),
+    "first-key": Page(ADMIN_AND_DEVELOPER, ADMIN_AND_DEVELOPER),
+    "first-key-decrypt": Page(post=ADMIN_AND_DEVELOPER),
     "home": Page(EVERYBODY),
     "reference": Page(EVERYBODY),
 }

@@ -1,5 +1,6 @@
 """The tables of who may ask."""
 
+from accounts.models.setup import SetupLink
 from accounts.models.tokens import RefreshToken, SigningKey, TokenFamily
 from accounts.models.totp import RecoveryCode, TotpDevice
 from accounts.models.users import LoginAttempt, User
@@ -8,6 +9,7 @@ __all__ = [
     "LoginAttempt",
     "RecoveryCode",
     "RefreshToken",
+    "SetupLink",
     "SigningKey",
     "TokenFamily",
     "TotpDevice",

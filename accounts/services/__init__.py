@@ -9,6 +9,7 @@ from accounts.services.login import (
     log_out_of_browser,
 )
 from accounts.services.sessions import TokenPair, log_out, refresh
+from accounts.services.setup import check_setup_link, create_first_admin, is_set_up, issue_setup_link
 from accounts.services.signing_keys import establish_signing_keys, rotate_signing_key
 from accounts.services.totp import Enrolment, confirm_totp, enrol_totp, remove_totp, reset_totp
 from accounts.services.users import (
@@ -29,8 +30,10 @@ __all__ = [
     "TokenPair",
     "change_password",
     "check_password",
+    "check_setup_link",
     "confirm_identity",
     "confirm_totp",
+    "create_first_admin",
     "create_user",
     "disable_user",
     "enable_user",
@@ -38,6 +41,8 @@ __all__ = [
     "establish_signing_keys",
     "find_user",
     "get_own_user",
+    "is_set_up",
+    "issue_setup_link",
     "known_username",
     "log_in",
     "log_in_to_browser",

@@ -1,14 +1,28 @@
 """What needs me now, and where to go on."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
+from accounts import services as accounts
 from accounts.principals import Principal
 from audit.selection import LogCriteria
 from audit.services import find_logs
-from ciphercanary.pages import AUTHENTICATED, PageView, Rule
+from ciphercanary.pages import AUTHENTICATED, PUBLIC, PageView, Rule
+from ciphercanary.pages.views import known_principal
 from console import actions
 
 NEWEST = 10
+
+
+class RootView(PageView[Principal]):
+    """The address that people type: on to where they can do something."""
+
+    rules = {"GET": Rule(PUBLIC, actions.ROOT_READ)}
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        if known_principal(request) is not None:
+            return HttpResponseRedirect(reverse("home"))
+        return HttpResponseRedirect(reverse("login" if accounts.is_set_up() else "setup"))
 
 
 class HomeView(PageView[Principal]):

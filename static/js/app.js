@@ -140,6 +140,14 @@
     field.type = hidden ? "text" : "password";
     button.setAttribute("aria-pressed", String(hidden));
   };
+  // --- how long a new password is; what is accepted, the server says
+  for (const hint of document.querySelectorAll("[data-strength]")) {
+    document.getElementById(hint.dataset.strength).addEventListener("input", (event) => {
+      const { length } = event.target.value;
+      const word = length < 12 ? "too short" : length < 16 ? "acceptable" : length < 24 ? "good" : "very good";
+      hint.textContent = `${length} character${length === 1 ? "" : "s"}: ${word}.`;
+    });
+  }
   const help = () => {
     $("#dialog-body").replaceChildren($("#keyboard-help").content.cloneNode(true));
     open();
