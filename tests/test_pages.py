@@ -24,7 +24,7 @@ def paths(db, developer):
     """The path of each page, of things that every role may see."""
     create_key(principal=developer.principal, name="payments-db", algorithm="aes-256")
     entry = AuditLog.objects.filter(user_id=developer.user.id).latest("id")
-    parts = {"name": "payments-db", "log_id": entry.id, "code": new_code()}
+    parts = {"name": "payments-db", "version": 1, "log_id": entry.id, "code": new_code()}
     return {name: route.path.format(**parts) for name, route in ROUTES.items()}
 
 

@@ -11,6 +11,7 @@ from audit.models import AuditLog, UsageRollup
 from ciphercanary.clock import database_now
 
 DAY = timedelta(days=1)
+MONTH = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,20 @@ class LastUse:
 
     at: datetime
     operation: str
+    name: str
+
+    @property
+    def verb(self) -> str:
+        """``encrypted`` of ``crypto.message.encrypted``."""
+        return self.operation.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """How often a key was refused to callers in the last 24 hours, and when, and to whom, for the last time."""
+
+    count: int
+    at: datetime
     name: str
 
 
@@ -52,6 +67,29 @@ def callers_of(key_id: object) -> Callers:
     names = _names(sums)
     by_name = sorted(((names.get(who, "") or who, n) for who, n in sums.items()), key=lambda pair: -pair[1])
     return Callers(tuple(by_name), sum(sums.values()))
+
+
+def refusals_of(key_id: object) -> Refusals | None:
+    """Calls that want a key which does not serve them; None where there were none."""
+    since = database_now() - DAY
+    rows = UsageRollup.objects.filter(key_id=str(key_id), outcome=Outcome.DENIED.value, last_at__gte=since)
+    found = list(rows.order_by("-last_at").values_list("last_at", "principal", "count"))
+    if not found:
+        return None
+    at, principal, _ = found[0]
+    return Refusals(sum(count for *_, count in found), at, _names([principal]).get(principal, ""))
+
+
+def uses_by_version(key_id: object, versions: Iterable[int]) -> Mapping[int, int]:
+    """``{version: operations in the last 30 days}`` of those that were used in that time."""
+    since = database_now() - MONTH
+    rows = _used().filter(key_id=str(key_id), version__in=list(versions), hour__gte=since)
+    return dict(rows.values_list("version").annotate(sum=Sum("count")).order_by())
+
+
+def used_since(moment: datetime) -> QuerySet[UsageRollup]:
+    """The use of keys from that hour on; a list of keys asks which of them occur in it."""
+    return _used().filter(hour__gte=moment)
 
 
 def _used() -> QuerySet[UsageRollup]:

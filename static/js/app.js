@@ -20,7 +20,7 @@
     if (!dialog?.open) return;
     dialog.close();
     const again = opener?.id && document.getElementById(opener.id);
-    (again || opener)?.focus();
+    (again || (opener?.isConnected ? opener : $("#page")))?.focus();
   };
   dialog?.addEventListener("close", () => { $("#dialog-body").replaceChildren(); });
 
