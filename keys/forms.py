@@ -10,7 +10,7 @@ from django.urls import reverse_lazy
 from accounts.errors import NameTaken
 from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
 from ciphercanary.errors import DomainError
-from ciphercanary.pages.forms import PageForm, ReasonForm
+from ciphercanary.pages.forms import MomentField, PageForm, ReasonForm
 from keys.errors import VersionConflict
 from keys.explanations import RECOMMENDED
 from keys.lifecycle import Status
@@ -53,18 +53,6 @@ class TagsField(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool(self.clean(data) != (initial or []))
-
-
-class MomentField(forms.DateTimeField):
-    """A moment in UTC, to the minute, as browsers send it."""
-
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-    input_formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"]
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        """Whether the minute differs: the seconds of what is there are not shown, so they cannot be sent back."""
-        shown = f"{initial:%Y-%m-%dT%H:%M}" if initial else ""
-        return bool(shown != (data or "")[: len("2026-01-01T00:00")])
 
 
 class KeyFilterForm(PageForm):

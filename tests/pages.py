@@ -13,6 +13,7 @@ EVERYBODY = frozenset({"admin", "operator", "developer", "auditor"})
 READERS = EVERYBODY  # a developer sees what is his own
 ADMIN = frozenset({"admin"})
 ADMIN_AND_OPERATOR = frozenset({"admin", "operator"})
+ADMIN_AND_AUDITOR = frozenset({"admin", "auditor"})
 ADMIN_AND_DEVELOPER = frozenset({"admin", "developer"})
 STRANGERS = frozenset({"stranger"})  # whoever is not signed in, and everybody else too
 
@@ -58,6 +59,16 @@ PAGES = {
     # audit
     "audit": Page(READERS),
     "audit-entry": Page(READERS),
+    "audit-entry-proof": Page(READERS),
+    "audit-saved": Page(READERS),
+    "audit-saved-new": Page(READERS, READERS),
+    "audit-saved-delete": Page(post=READERS),
+    "audit-export-list": Page(ADMIN_AND_AUDITOR),
+    "audit-export-new": Page(ADMIN_AND_AUDITOR, ADMIN_AND_AUDITOR),
+    "audit-export-file": Page(post=ADMIN_AND_AUDITOR),
+    "jobs": Page(ADMIN_AND_AUDITOR),
+    "job": Page(ADMIN_AND_AUDITOR),
+    "job-cancel": Page(ADMIN_AND_AUDITOR, ADMIN_AND_AUDITOR),
     # console
     "root": Page(STRANGERS),
     "first-key": Page(ADMIN_AND_DEVELOPER, ADMIN_AND_DEVELOPER),

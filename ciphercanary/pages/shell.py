@@ -33,6 +33,7 @@ ENTRIES = (
     Entry("home", "Home", AUTHENTICATED, "h"),
     Entry("keys", "Keys", "keys.read", "k"),
     Entry("audit", "Audit", "audit.read", "a"),
+    Entry("jobs", "Jobs", "audit.export", "j"),
 )
 
 

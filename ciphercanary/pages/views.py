@@ -133,7 +133,7 @@ def sign_in_first(request: HttpRequest) -> HttpResponse:
 
 def confirm_identity_first(request: HttpRequest) -> HttpResponse:
     """To the page that asks for a factor once more, and back to this one."""
-    url = with_next("reauth", request.get_full_path() if is_read(request) else request.path)
+    url = with_next("reauth", request.get_full_path())
     return HttpResponseClientRedirect(url) if is_htmx(request) else HttpResponseRedirect(url)
 
 
