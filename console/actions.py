@@ -4,3 +4,5 @@ from typing import Final
 
 HOME_READ: Final = "console.home.read"
 REFERENCE_READ: Final = "console.reference.read"
+USAGE_READ: Final = "console.usage.read"
+SYSTEM_READ: Final = "console.system.read"

@@ -51,6 +51,9 @@ PAGES = {
     "audit-entry": Page(READERS),
     # console
     "home": Page(EVERYBODY),
+    "usage": Page(READERS),
+    "usage-file": Page(READERS),
+    "system": Page(frozenset({"admin", "operator", "auditor"})),
     "reference": Page(EVERYBODY),
 }
 

@@ -33,6 +33,8 @@ ENTRIES = (
     Entry("home", "Home", AUTHENTICATED, "h"),
     Entry("keys", "Keys", "keys.read", "k"),
     Entry("audit", "Audit", "audit.read", "a"),
+    Entry("usage", "Usage", "keys.read", "u"),
+    Entry("system", "System", "system.read", "s"),
 )
 
 
