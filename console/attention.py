@@ -115,7 +115,9 @@ def _of_the_log(now: Now) -> Iterator[Item]:
 def _of_keys(keyring: Keyring) -> Iterator[Item]:
     count, name = keyring.refused
     if count:
-        text = f"The use of {_named(count, name)} was refused in the last hour: not active, and still asked for."
+        text = (
+            f"The use of {_named(count, name)} was refused in the last hour: not active, and still asked for."
+        )
         yield Item(text, _keys_url(count, name), "Look who asked", is_bad=True)
     count, name = keyring.overdue
     if count:
@@ -124,7 +126,9 @@ def _of_keys(keyring: Keyring) -> Iterator[Item]:
     count, name = keyring.expiring
     if count:
         verb = "expires" if count == 1 else "expire"
-        text = f"{_named(count, name)} {verb} within {EXPIRES_WITHIN.days} days: then nothing more is encrypted."
+        text = (
+            f"{_named(count, name)} {verb} within {EXPIRES_WITHIN.days} days: then nothing more is encrypted."
+        )
         yield Item(text, _keys_url(count, name, "status=active"), "Look at the dates")
 
 
@@ -135,7 +139,9 @@ def _of_the_service(now: Now) -> Iterator[Item]:
     if now.principal.has_permission("system.read"):
         disk = check_disk()
         if disk.state == BAD:
-            yield Item(f"The data folder is nearly full: {disk.measured}.", reverse("system"), "Look at the system")
+            yield Item(
+                f"The data folder is nearly full: {disk.measured}.", reverse("system"), "Look at the system"
+            )
 
 
 def _of_the_account(now: Now) -> Iterator[Item]:

@@ -16,7 +16,7 @@ from audit import actions as audit_actions
 from audit.events import Outcome
 from audit.models import AuditLog, AuditPending, UsageRollup
 from audit.services.usage import DAY, Keys
-from ciphercanary import jobs
+from ciphercanary.jobs import registry
 from ciphercanary.jobs.job import Status
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 
@@ -43,7 +43,8 @@ def read_facts(principal: Principal, own: Keys, at: datetime) -> Facts:
         **_failures(principal, at - DAY),
         **_of_the_log(principal, at),
     }
-    row = User.objects.filter(pk=principal.user_id).values("requires_second_factor", **asked).get()
+    person = User.objects.filter(pk=principal.person_id)
+    row: dict[str, Any] = dict(person.values("requires_second_factor", **asked).get())
     return Facts(
         has_second_factor=row["requires_second_factor"],
         has_auditor=row["has_auditor"],
@@ -65,7 +66,7 @@ def _failures(principal: Principal, since: datetime) -> Mapping[str, BaseExpress
     failed = Q(status=Status.FAILED.value, finished_at__gte=since)
     return {
         f"failed_{number}": Exists(task.model._default_manager.filter(whose & failed))
-        for number, task in enumerate(jobs.tasks())
+        for number, task in enumerate(registry.tasks())
     }
 
 

@@ -10,8 +10,7 @@ from django.db.models.functions import Coalesce
 from audit import actions as audit_actions
 from audit.lag import COUNTED
 from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditPending
-from ciphercanary import jobs
-from ciphercanary.jobs import leases
+from ciphercanary.jobs import leases, registry
 from ciphercanary.jobs.job import Status
 from ciphercanary.models import Instance
 
@@ -49,7 +48,7 @@ def read_measures(now: datetime) -> Measures:
     waiting = AuditPending.objects.order_by("log_id").values("log_id")
     unsigned = AuditLeaf.objects.filter(idx=covered).values("log_id")
     alarms = AuditLog.objects.filter(action=audit_actions.LOG_ALARMED).order_by("-id")
-    row = Instance.objects.values(
+    found = Instance.objects.values(
         pending=CountOf(waiting[:COUNTED]),
         unsequenced=_moment_of(waiting),
         unsigned=_moment_of(unsigned),
@@ -59,7 +58,8 @@ def read_measures(now: datetime) -> Measures:
         last_alarm=Subquery(alarms.values("timestamp")[:1]),
         **_of_jobs(now),
     ).get()
-    kinds = range(len(jobs.tasks()))
+    row: dict[str, Any] = dict(found)
+    kinds = range(len(registry.tasks()))
     behind = [moment for moment in (row["unsequenced"], row["unsigned"]) if moment]
     since = [moment for kind in kinds if (moment := row[f"since_{kind}"])]
     return Measures(
@@ -82,7 +82,7 @@ def _moment_of(log_ids: QuerySet[Any, Any]) -> Subquery:
 def _of_jobs(now: datetime) -> dict[str, Subquery]:
     """Of each kind, by its number: what is due, what runs, and since when the longest waiting is due."""
     found: dict[str, Subquery] = {}
-    for number, task in enumerate(jobs.tasks()):
+    for number, task in enumerate(registry.tasks()):
         rows = task.model._default_manager.order_by()
         due = rows.filter(leases.due(now))
         running = rows.filter(status=Status.RUNNING.value, lease_until__gte=now)

@@ -95,7 +95,9 @@ def check_database() -> Check:
     if connection.vendor == "sqlite":
         return Check(name, OK, f"{measured}; its clock is this process's")
     if abs(skew) > SKEW_SECONDS:
-        remedy = "The clocks of the database and of this machine differ: let both follow the same time server."
+        remedy = (
+            "The clocks of the database and of this machine differ: let both follow the same time server."
+        )
         return Check(name, WARNING, f"{measured}; clocks {skew:+.1f} s apart", remedy, "timedatectl status")
     return Check(name, OK, f"{measured}; clocks {skew * 1000:+.0f} ms apart")
 
@@ -131,7 +133,9 @@ def _opens(row: KeyEncryptionKey) -> bool:
 def check_keks(keks: Sequence[Kek]) -> Check:
     missing = [each.id for each in keks if not each.is_open]
     if missing:
-        remedy = "Restore its file to the data folder from its backup; without it nothing wrapped under it opens."
+        remedy = (
+            "Restore its file to the data folder from its backup; without it nothing wrapped under it opens."
+        )
         return Check("Key-encryption keys", BAD, f"not opened: {', '.join(missing)}", remedy)
     return Check("Key-encryption keys", OK, f"{len(keks)} opened")
 

@@ -79,9 +79,7 @@ class Usage:
     @property
     def denied_share(self) -> str:
         """In percent of all operations."""
-        return share(
-            sum(used.denied for _, used in self.steps), sum(used.total for _, used in self.steps)
-        )
+        return share(sum(used.denied for _, used in self.steps), sum(used.total for _, used in self.steps))
 
 
 def read_usage(*, principal: Principal, chosen: Range, now: datetime) -> Usage:

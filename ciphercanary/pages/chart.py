@@ -78,7 +78,9 @@ class Chart:
         x, width = round(left + room * GAP / 2, 2), round(room * (1 - GAP), 2)
         tall = [self._height(count) for count in (column.done, column.refused)]
         tops = [HEIGHT - tall[0], HEIGHT - tall[0] - tall[1]]
-        bars = [Bar(x, round(max(0.0, y), 2), width, h) if h else None for y, h in zip(tops, tall, strict=True)]
+        bars = [
+            Bar(x, round(max(0.0, y), 2), width, h) if h else None for y, h in zip(tops, tall, strict=True)
+        ]
         return DrawnColumn(column, *bars)
 
     def _height(self, count: int) -> float:

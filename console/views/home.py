@@ -24,8 +24,10 @@ class HomeView(PageView[Principal]):
         now = read_now(self.principal, process_now())
         steps = checklist(now)
         return self.page(
-            now=now,
+            seen=now,
             steps=steps,
             items=items_of(now, has_checklist=bool(steps)),
-            entries=find_logs(reader=self.principal, criteria=LogCriteria())[:NEWEST],  # read where it is shown
+            entries=find_logs(reader=self.principal, criteria=LogCriteria())[
+                :NEWEST
+            ],  # read where it is shown
         )
