@@ -115,9 +115,8 @@ def _of_the_log(now: Now) -> Iterator[Item]:
 def _of_keys(keyring: Keyring) -> Iterator[Item]:
     count, name = keyring.refused
     if count:
-        text = (
-            f"The use of {_named(count, name)} was refused in the last hour: not active, and still asked for."
-        )
+        verb = "is" if count == 1 else "are"
+        text = f"{_named(count, name)} {verb} not active, and use was refused in the last hour."
         yield Item(text, _keys_url(count, name), "Look who asked", is_bad=True)
     count, name = keyring.overdue
     if count:
