@@ -13,6 +13,8 @@ from audit.epoch import read_stamp
 from ciphercanary.http import in_context
 from ciphercanary.middleware import Handler, is_api
 
+POLL_HEADER = "CC-Poll"  # set by static/js/app.js
+
 
 class SessionLifetime:
     """Ends a browser session that is over. Of another, ``request.principal`` is its user, and named as the actor."""
@@ -35,6 +37,9 @@ def _look_at_session(request: HttpRequest) -> None:
     if is_over(request):
         request.session.flush()
     elif isinstance(request.user, User):
+        # A page left open asks for its parts by itself: that must not keep somebody signed in who has gone.
+        if request.headers.get(POLL_HEADER) != "true":
+            request.session.modified = True
         principal = principal_of(request, request.user, stamp)
         name_actor(request, principal.actor)
         in_context(request).principal = principal  # type: ignore[attr-defined]  # the kernel knows no Principal

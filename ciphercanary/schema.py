@@ -73,6 +73,11 @@ class ApiSchema(AutoSchema):
         rule = self.rules.get(self.method)
         return [] if rule and rule.permission is PUBLIC else [{"bearer": []}]
 
+    def get_extensions(self) -> dict[str, str]:
+        """The permission that is asked for, where it is one: the roles that hold it are in docs/api.md."""
+        rule = self.rules.get(self.method)
+        return {"x-permission": rule.permission} if rule and isinstance(rule.permission, str) else {}
+
     def get_tags(self) -> list[str]:
         app = apps.get_containing_app_config(type(self.view).__module__)
         return [str(app.verbose_name)] if app else []

@@ -250,7 +250,8 @@ SIMPLE_JWT = {
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_NAME = "__Host-session" if CC_TLS else "session"
 SESSION_COOKIE_AGE = 30 * 60
-SESSION_SAVE_EVERY_REQUEST = True  # the age is an idle time: each request renews it
+# The age is an idle time: accounts.middleware renews it at each request of a person, not at what a page asks by itself.
+SESSION_SAVE_EVERY_REQUEST = False
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CC_TLS

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import CharField, Exists, Func, OuterRef, Q
 
-from audit.services.usage import used_since
+from audit.services.usage import rows_used_since
 from keys.lifecycle import State, Status
 
 EXPIRING_WITHIN: Final = timedelta(days=30)
@@ -54,7 +54,7 @@ def has_finding(finding: Finding, now: datetime) -> Q:
     if finding is Finding.EXPIRING:
         return has_status(Status.ACTIVE, now) & Q(expires_at__lte=now + EXPIRING_WITHIN)
     since = now - UNUSED_FOR
-    return Q(created_at__lte=since) & ~Exists(used_since(since).filter(key_id=_Spelled(OuterRef("id"))))
+    return Q(created_at__lte=since) & ~Exists(rows_used_since(since).filter(key_id=_Spelled(OuterRef("id"))))
 
 
 class _Spelled(Func):

@@ -74,6 +74,9 @@ PAGES = {
     "first-key": Page(ADMIN_AND_DEVELOPER, ADMIN_AND_DEVELOPER),
     "first-key-decrypt": Page(post=ADMIN_AND_DEVELOPER),
     "home": Page(EVERYBODY),
+    "usage": Page(READERS),
+    "usage-file": Page(READERS),
+    "system": Page(frozenset({"admin", "operator", "auditor"})),
     "reference": Page(EVERYBODY),
 }
 

@@ -192,7 +192,7 @@ class LogOutView(PageView[Principal]):
 
 
 class ExtendSessionView(PageView[Principal]):
-    """The request itself renews the session: ``SESSION_SAVE_EVERY_REQUEST``."""
+    """The request itself renews the session: ``accounts.middleware`` does."""
 
     rules = {"POST": Rule(AUTHENTICATED, actions.SESSION_EXTENDED)}
 

@@ -34,6 +34,8 @@ ENTRIES = (
     Entry("keys", "Keys", "keys.read", "k"),
     Entry("audit", "Audit", "audit.read", "a"),
     Entry("jobs", "Jobs", "audit.export", "j"),
+    Entry("usage", "Usage", "keys.read", "u"),
+    Entry("system", "System", "system.read", "s"),
 )
 
 
@@ -46,7 +48,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "navigation": [entry for entry in ENTRIES if entry.is_for(caller)] if caller else [],
         "theme": theme_of(request),
         "has_shortcuts": request.COOKIES.get(SHORTCUTS_COOKIE) != "off",
-        "session_seconds": settings.SESSION_COOKIE_AGE,  # from each request on: SESSION_SAVE_EVERY_REQUEST
+        "session_seconds": settings.SESSION_COOKIE_AGE,  # from each request of a person on
         "version": __version__,
         "now": process_now(),
     }

@@ -7,9 +7,12 @@ from accounts import services as accounts
 from accounts.principals import Principal
 from audit.selection import LogCriteria
 from audit.services import find_logs
+from ciphercanary.clock import process_now
 from ciphercanary.pages import AUTHENTICATED, PUBLIC, PageView, Rule
 from ciphercanary.pages.views import known_principal
 from console import actions
+from console.attention import items_of, read_now
+from console.checklist import checklist
 
 NEWEST = 10
 
@@ -29,7 +32,16 @@ class HomeView(PageView[Principal]):
     rules = {"GET": Rule(AUTHENTICATED, actions.HOME_READ)}
     section = "home"
     template = "console/home.html"
+    parts = frozenset({"home-now"})
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        newest = find_logs(reader=self.principal, criteria=LogCriteria())[:NEWEST]
-        return self.page(entries=newest)
+        now = read_now(self.principal, process_now())
+        steps = checklist(now)
+        return self.page(
+            seen=now,
+            steps=steps,
+            items=items_of(now, has_checklist=bool(steps)),
+            entries=find_logs(reader=self.principal, criteria=LogCriteria())[
+                :NEWEST
+            ],  # read where it is shown
+        )

@@ -107,6 +107,13 @@ def is_name_taken(*, principal: Principal, name: str) -> bool:
     return Key.objects.filter(name=name).exists()
 
 
+def ids_of_own_keys(*, principal: Principal) -> list[str] | None:
+    """The ids of the keys he may see, for what is counted by them; None where he may see every key."""
+    if principal.scope("keys.read") == "all":
+        return None
+    return [str(key_id) for key_id in Key.objects.visible_to(principal).values_list("id", flat=True)]
+
+
 def list_versions(*, principal: Principal, key_id: UUID) -> QuerySet[KeyVersion]:
     """The versions of a visible key, newest first. Raises NotFound."""
     key = get_key(principal=principal, key_id=key_id)

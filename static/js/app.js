@@ -63,10 +63,17 @@
     else if (status >= 500) notify(`The server failed (${status}). ${changes(event) ? unsure : "Try again."}`);
     else notify(event.detail.xhr.responseText || `This was refused (${status}).`);
   });
+  // What a page asks by itself is no sign that somebody is there: it neither renews the session nor takes notices away.
+  const polls = (event) => event.detail.elt.hasAttribute("data-polls");
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (document.hidden && event.detail.elt.hasAttribute("data-polls")) event.preventDefault();
+    if (document.hidden && polls(event)) event.preventDefault();
   });
-  document.addEventListener("htmx:afterOnLoad", () => { $("#notices")?.replaceChildren(); arm(); });
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (polls(event)) event.detail.headers["CC-Poll"] = "true";
+  });
+  document.addEventListener("htmx:afterOnLoad", (event) => {
+    if (!polls(event)) { $("#notices")?.replaceChildren(); arm(); }
+  });
 
   // --- signed out meanwhile: sign in over the untouched page, then try again
   document.addEventListener("cc:sign-in", () => {
