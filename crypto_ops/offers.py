@@ -29,6 +29,9 @@ class Offer:
     def label(self) -> str:
         return LABELS[self.word]
 
+    def __str__(self) -> str:
+        return self.label
+
 
 def offers_of(principal: Principal, key: Key) -> list[Offer]:
     """The operations that the role may ever use, each with what stands against it now."""
