@@ -252,6 +252,17 @@ def test_decrypting_in_the_browser_can_be_switched_off(browser, path, bench, set
     assert bench.decrypt(ciphertext=ciphertext).status == 200
 
 
+def test_the_switch_holds_for_the_first_message_of_the_set_up_too(browser, path, settings):
+    sent = {"ciphertext": encrypted(browser, path, "hello")}
+    assert b"hello" in browser.post("/setup/first-key/decrypt", sent).content
+    settings.CC_CONSOLE_DECRYPT = False
+    response = browser.post("/setup/first-key/decrypt", sent)
+    assert (response.status_code, b"hello" in response.content) == (422, False)
+    assert "switched off on this server" in said(response)
+    made = browser.post("/setup/first-key/", {"name": "demo", "message": "hello"})
+    assert ("Decrypt it back" in said(made), "switched off on this server" in said(made)) == (False, True)
+
+
 def test_a_developer_tries_his_own_keys_only(developer, stranger, bench, path):
     developer.api.post("/api/v1/keys", {"name": "of-dora", "algorithm": "chacha20"})
     browser = signed_in(developer)
