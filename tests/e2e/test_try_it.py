@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from tests.e2e.browser import CHROMIUM, person
+from tests.e2e.browser import person
+from tests.e2e.chromium import find_chromium
 from tests.product import PASSWORD, Product, b64
 
 SECRET = "hello canary\n  grüße, 'zwei' & <drei>"
@@ -209,7 +210,8 @@ def elsewhere(tmp_path_factory):
 @pytest.fixture
 def chromium_elsewhere(chromium):
     browser = chromium.browser_type.launch(
-        executable_path=CHROMIUM, args=["--no-sandbox", f"--host-resolver-rules=MAP {OTHER_NAME} 127.0.0.1"]
+        executable_path=find_chromium(),
+        args=["--no-sandbox", f"--host-resolver-rules=MAP {OTHER_NAME} 127.0.0.1"],
     )
     yield browser
     browser.close()
