@@ -5,6 +5,7 @@ from typing import Any, Final, cast
 
 from django import forms
 
+from ciphercanary.clock import process_now
 from ciphercanary.crypto import envelope
 from ciphercanary.crypto.envelope import Envelope
 from ciphercanary.errors import Invalid
@@ -12,6 +13,7 @@ from ciphercanary.pages import PageForm
 from crypto_ops.limits import MAX_AAD_BYTES, MAX_TRIED_BYTES, MAX_TRIED_CHARACTERS
 from crypto_ops.offers import LABELS
 from crypto_ops.texts import FORMATS, octets_of, require_ciphertext
+from keys import lifecycle
 from keys.models import Key
 
 # What is typed here is nobody else's: no browser keeps it, and none sends it to a spelling service.
@@ -62,6 +64,9 @@ class TryForm(PageForm):
         super().__init__(data, **kwargs)
         self.key = key
         cast("forms.ChoiceField", self.fields["mode"]).choices = [(name, name) for name in key.modes]
+        if not lifecycle.may_protect(key.standing(process_now()).state):
+            self.fields["target"].label = "For which key"
+            self.fields["target"].help_text = "The name of another key: this one encrypts nothing now."
 
     def clean(self) -> dict[str, Any]:
         """Adds ``octets`` or ``envelope``, as the operation asks for, and ``aad_octets``."""

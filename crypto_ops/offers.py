@@ -10,6 +10,7 @@ from django.conf import settings
 from accounts.principals import Principal
 from audit.services import last_done
 from ciphercanary.clock import process_now
+from ciphercanary.errors import Refused
 from keys import actions, lifecycle
 from keys.lifecycle import Standing, State, Status
 from keys.models import Key
@@ -29,6 +30,9 @@ class Offer:
     def label(self) -> str:
         return LABELS[self.word]
 
+    def __str__(self) -> str:
+        return self.label
+
 
 def offers_of(principal: Principal, key: Key) -> list[Offer]:
     """The operations that the role may ever use, each with what stands against it now."""
@@ -45,6 +49,12 @@ def console_offers_of(principal: Principal, key: Key) -> list[Offer]:
     if settings.CC_CONSOLE_DECRYPT:
         return offers
     return [Offer(offer.word, DECRYPT_OFF) if offer.word == "decrypt" else offer for offer in offers]
+
+
+def require_console_decrypt() -> None:
+    """For every page that decrypts. Raises Refused where that is switched off."""
+    if not settings.CC_CONSOLE_DECRYPT:
+        raise Refused(DECRYPT_OFF)
 
 
 def _standing_in_words(key: Key, at: Standing) -> str:

@@ -14,6 +14,7 @@ from ciphercanary.pages import PageView, Rule
 from console import actions
 from console.forms import DecryptBackForm, FirstKeyForm
 from crypto_ops import engine
+from crypto_ops.offers import require_console_decrypt
 from crypto_ops.requests import DecryptRequest, EncryptRequest
 from keys.services import create_key, get_key
 
@@ -33,6 +34,7 @@ class FirstKeyPage(PageView[Principal]):
             message=message,
             data=encode_base64(message.encode()),
             is_decrypted=is_decrypted,
+            may_decrypt=settings.CC_CONSOLE_DECRYPT,
             base=settings.CC_PUBLIC_URL,
         )
 
@@ -72,6 +74,7 @@ class DecryptBackView(FirstKeyPage):
             envelope = form.cleaned_data["ciphertext"]
             self.concern("key", str(envelope.key_id))
             try:
+                require_console_decrypt()
                 opened = engine.decrypt(DecryptRequest.of_envelope(envelope, b""), self.principal)
             except DomainError as refusal:
                 form.refused(request, refusal)

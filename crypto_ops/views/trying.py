@@ -10,13 +10,13 @@ from accounts.principals import Principal
 from ciphercanary.crypto import envelope
 from ciphercanary.crypto.algorithms import find_mode
 from ciphercanary.crypto.errors import DecryptionFailed
-from ciphercanary.errors import DomainError, Invalid, NotFound, Refused
+from ciphercanary.errors import DomainError, Invalid, NotFound
 from ciphercanary.http import in_context
 from ciphercanary.pages import Rule
 from ciphercanary.pages.views import refuse
 from crypto_ops import actions, engine, tried
 from crypto_ops.forms import TryForm
-from crypto_ops.offers import DECRYPT_OFF, Offer, console_offers_of
+from crypto_ops.offers import Offer, console_offers_of, require_console_decrypt
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
 from crypto_ops.tried import Tried
 from keys import services
@@ -54,7 +54,7 @@ class TryView(KeyView):
             operation = form.cleaned_data["operation"]
             in_context(request).audit_action = ACTIONS[operation]
             try:
-                result = _perform(form.cleaned_data, key, self.principal, offers)
+                result = _perform(form.cleaned_data, key, self.principal)
             except DomainError as refusal:
                 refuse(request, refusal)
                 _explain(form, refusal, next((o for o in offers if o.word == operation), None))
@@ -75,7 +75,7 @@ class TryView(KeyView):
         )
 
 
-def _perform(given: Mapping[str, Any], key: Key, principal: Principal, offers: Sequence[Offer]) -> Tried:
+def _perform(given: Mapping[str, Any], key: Key, principal: Principal) -> Tried:
     """What is asked for, done by the engine. Raises what the engine refuses, and Refused."""
     if given["operation"] == "encrypt":
         mode = find_mode(given["mode"] or key.modes[0])
@@ -94,8 +94,7 @@ def _perform(given: Mapping[str, Any], key: Key, principal: Principal, offers: S
             reason=given["reason"],
         )
         return tried.reencrypted(reencrypting, engine.reencrypt(reencrypting, principal))
-    if any(offer.word == "decrypt" and offer.reason == DECRYPT_OFF for offer in offers):
-        raise Refused(DECRYPT_OFF)
+    require_console_decrypt()
     decrypting = DecryptRequest.of_envelope(sent, given["aad_octets"])
     return tried.decrypted(decrypting, envelope.encode(sent), engine.decrypt(decrypting, principal))
 

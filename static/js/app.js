@@ -170,4 +170,11 @@
     going = !going && event.key === "g";
     if (act) { event.preventDefault(); act(); }
   });
+
+  // --- htmx notes the address, which may name a key, for a history that it does not keep here
+  const forget = () => sessionStorage.removeItem("htmx-current-path-for-history");
+  for (const name of ["htmx:pushedIntoHistory", "htmx:replacedInHistory", "htmx:historyRestore"]) {
+    document.addEventListener(name, forget);
+  }
+  forget();
 })();

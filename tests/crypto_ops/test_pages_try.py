@@ -221,7 +221,8 @@ def test_what_the_state_forbids_is_unavailable_with_its_date(
     ciphertext = encrypted(browser, path, "hello")
     bench.act(key["id"], verb, **fields)
     content = browser.get(path).content.decode()
-    assert f"Encrypt is unavailable: {words}" in content
+    assert re.search(rf"Unavailable: Encrypt(, [\w-]+)*\. {words}", content)
+    assert ("The name of another key: this one encrypts nothing now." in content) == ("reencrypt" in left)
     offered = re.findall(r'name="operation" value="(\w+)"( checked)?( disabled)?', content)
     assert {word for word, _, disabled in offered if not disabled} == left
     for operation in {"encrypt", "decrypt"} - left:  # a page that was open since before
@@ -242,13 +243,24 @@ def test_decrypting_in_the_browser_can_be_switched_off(browser, path, bench, set
     settings.CC_CONSOLE_DECRYPT = False
     words = "Decrypting in the browser is switched off on this server."
     page = browser.get(path).content.decode()
-    assert f"Decrypt is unavailable: {words}" in page
+    assert f"Unavailable: Decrypt. {words}" in page
     assert "Use as input" not in said(run(browser, path, "encrypt", "hello"))
     response = run(browser, path, "decrypt", ciphertext)
     assert (response.status_code, words in said(response), results(response)) == (422, True, {})
     assert AuditLog.objects.latest("id").code == "policy_violated"
     assert results(run(browser, path, "reencrypt", ciphertext))["Ciphertext"].startswith("cc1.")
     assert bench.decrypt(ciphertext=ciphertext).status == 200
+
+
+def test_the_switch_holds_for_the_first_message_of_the_set_up_too(browser, path, settings):
+    sent = {"ciphertext": encrypted(browser, path, "hello")}
+    assert b"hello" in browser.post("/setup/first-key/decrypt", sent).content
+    settings.CC_CONSOLE_DECRYPT = False
+    response = browser.post("/setup/first-key/decrypt", sent)
+    assert (response.status_code, b"hello" in response.content) == (422, False)
+    assert "switched off on this server" in said(response)
+    made = browser.post("/setup/first-key/", {"name": "demo", "message": "hello"})
+    assert ("Decrypt it back" in said(made), "switched off on this server" in said(made)) == (False, True)
 
 
 def test_a_developer_tries_his_own_keys_only(developer, stranger, bench, path):
