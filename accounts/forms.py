@@ -16,6 +16,13 @@ def password_field(label: str, autocomplete: str, help_text: str = "") -> forms.
     )
 
 
+class CodeInput(forms.TextInput):
+    """Readable while it is typed, and never put back."""
+
+    def format_value(self, value: Any) -> None:  # noqa: ARG002 - Django's signature
+        return None
+
+
 class LogInForm(PageForm):
     username = forms.CharField(
         max_length=SECRET_LIMIT,
@@ -36,7 +43,7 @@ class CodeForm(PageForm):
         label="Code",
         max_length=64,
         help_text="Six digits of your authenticator, or one of your recovery codes.",
-        widget=forms.TextInput(
+        widget=CodeInput(
             attrs={
                 "autocomplete": "one-time-code",
                 "autofocus": True,

@@ -25,14 +25,14 @@ def checklist(now: Now) -> Sequence[Step]:
     """The steps for this role; none once all that can be known is done."""
     may, steps = now.principal.has_permission, []
     if may("keys.create"):
-        steps.append(Step("Create a key", now.keyring.all > 0, url=reverse("key-new")))
+        steps.append(Step("Create a key", now.keyring.all > 0, url=reverse("first-key")))
     if may("crypto.encrypt"):
         steps.append(
             Step(
                 "Encrypt a first message",
                 now.facts.has_encrypted,
-                how="POST /api/v1/encrypt, as the API reference shows.",
-                url=reverse("reference"),
+                how="One press makes a key and a ciphertext.",
+                url=reverse("first-key"),
             )
         )
     if steps:

@@ -21,7 +21,7 @@ from accounts.models import User
 from accounts.principals import Principal
 from audit.events import Source
 from ciphercanary import problems, throttle
-from ciphercanary.clock import database_now
+from ciphercanary.clock import database_now, process_now
 from ciphercanary.errors import DomainError, Invalid, Throttled
 from ciphercanary.http import in_context
 from ciphercanary.pages import AUTHENTICATED, PUBLIC, PageForm, PageView, Rule
@@ -49,6 +49,8 @@ class SignInView(PageView[Principal]):
             form.refused(self.request, refusal)
             if not (is_htmx(self.request) or isinstance(refusal, Invalid)):
                 status = problems.status_of(refusal)
+        if isinstance(refusal, Throttled):
+            context["retry_at"] = process_now() + timedelta(seconds=refusal.retry_after)
         response = self.page(status=status, form=form, next=next_url(self.request, ""), **context)
         if isinstance(refusal, Throttled):
             response["Retry-After"] = str(refusal.retry_after)

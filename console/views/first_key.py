@@ -2,7 +2,6 @@
 
 from http import HTTPStatus
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
@@ -16,6 +15,7 @@ from console.forms import DecryptBackForm, FirstKeyForm
 from crypto_ops import engine
 from crypto_ops.offers import require_console_decrypt
 from crypto_ops.requests import DecryptRequest, EncryptRequest
+from crypto_ops.snippets import curl_of, steps_of
 from keys.services import create_key, get_key
 
 MODE = MODES["aes-256-gcm"]
@@ -26,16 +26,17 @@ class FirstKeyPage(PageView[Principal]):
 
     def show(self, envelope: Envelope, message: str, *, is_decrypted: bool) -> HttpResponse:
         """The ciphertext, what can be done with it now, and the call that makes such a one."""
+        key_id, mode, data = str(envelope.key_id), envelope.mode.name, encode_base64(message.encode())
         return self.page(
             template="console/first_message.html",
             key=get_key(principal=self.principal, key_id=envelope.key_id),
-            mode=envelope.mode.name,
             ciphertext=encode(envelope),
             message=message,
-            data=encode_base64(message.encode()),
+            data=data,
             is_decrypted=is_decrypted,
             may_decrypt=settings.CC_CONSOLE_DECRYPT,
-            base=settings.CC_PUBLIC_URL,
+            log_in=steps_of("curl", key_id=key_id, mode=mode)[0],
+            call=curl_of("encrypt", {"key_id": key_id, "algorithm": mode, "data": data}),
         )
 
 
