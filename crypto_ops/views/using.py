@@ -24,6 +24,6 @@ class UseView(KeyView):
             languages=LANGUAGES,
             language=language,
             steps=steps_of(language, key_id=str(key.id), mode=key.modes[0]),
-            unavailable=[offer for offer in offers if offer.reason],
+            refused_now=[offer for offer in offers if offer.reason],
             may_call=len(offers) == len(LABELS),
         )

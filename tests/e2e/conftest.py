@@ -36,8 +36,7 @@ class Demo:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory, served):
     with Product(tmp_path_factory.mktemp("demo")) as product:
-        loaded = product.manage("load_demo", "--yes", "--password-from-stdin", typed=f"{PASSWORD}\n")
-        assert loaded.returncode == 0, loaded.stderr
+        product.load_demo()
         yield Demo(f"http://127.0.0.1:{product.port}", product)
 
 

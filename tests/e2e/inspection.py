@@ -82,7 +82,7 @@ TOO_WIDE = """
 
 WITHOUT_SCRIPT = """
 () => [...document.querySelectorAll("[hx-get], [hx-post], [hx-put], [hx-patch], [hx-delete]")].filter((node) => {
-  const works = node.matches("a[href], form[action], form[method], form button[type=submit]");
+  const works = node.matches("a[href], form[action], form[method], form button[type=submit], form input, [role=status]");
   return !works && !/every|load/.test(node.getAttribute("hx-trigger") || "");
 }).map((node) => `works with htmx only: ${node.outerHTML.slice(0, 120)}`)
 """
@@ -110,7 +110,7 @@ def everything(page: Page, *, thoroughly: bool) -> list[str]:
 
     show(page, size="wide", theme="light")
     note("wide light", accessibility(page))
-    note("any", page.evaluate(WITHOUT_SCRIPT))
+    note("wide", [*page.evaluate(TOO_WIDE), *page.evaluate(WITHOUT_SCRIPT)])
     show(page, size="narrow", theme="light")
     note("narrow", page.evaluate(TOO_WIDE))
     if thoroughly:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.e2e.browser import Person, person
 from tests.e2e.inspection import accessibility, everything, show
-from tests.e2e.wandering import name_of, reachable, wander
+from tests.e2e.wandering import FILES, name_of, reachable, wander
 
 POLICY = {
     "default-src 'none'",
@@ -30,6 +30,7 @@ KEYS = {  # of each role, one in each state that it sees
         "partner-acme-sftp",
     ),
 }
+THOROUGH = "admin"  # whoever sees everything looks at it in every size and theme
 LISTEN = """
 window.__violations = [];
 document.addEventListener("securitypolicyviolation", (event) => window.__violations.push(event.violatedDirective));
@@ -40,8 +41,8 @@ OPENERS = "main [hx-target='#dialog-body'], .page-head [hx-target='#dialog-body'
 class Wanderer:
     """Somebody who goes through the console, and notes what is wrong on the way."""
 
-    def __init__(self, somebody: Person, *, thoroughly: bool) -> None:
-        self.person, self.thoroughly = somebody, thoroughly
+    def __init__(self, somebody: Person, role: str) -> None:
+        self.person, self.role, self.thoroughly = somebody, role, role == THOROUGH
         self.faults: list[str] = []
         self.visited: set[str] = set()
         self.dialogs: set[str] = set()
@@ -56,11 +57,12 @@ class Wanderer:
             self.faults.append(f"{response.url}: {response.status}")
 
     def walk(self, start) -> None:
-        for name in wander(self.person, start, each=1, follow=lambda _path: True):
+        for name in wander(self.person, self.role, start):
             self.visited.add(name)
-            self.look(name)
+            if name not in FILES:
+                self.look()
 
-    def look(self, name: str) -> None:
+    def look(self) -> None:
         page = self.person.page
         path = page.url.removeprefix(self.person.base)
         self.faults += [f"{path}: {fault}" for fault in everything(page, thoroughly=self.thoroughly)]
@@ -92,8 +94,8 @@ class Wanderer:
 def test_every_page_that_the_role_may_see_is_sound(chromium, demo, role):
     keys = KEYS.get(role, KEYS["others"])
     with person(chromium, demo.base) as somebody:
-        wanderer = Wanderer(somebody.sign_in(NAMES[role]), thoroughly=role == "admin")
-        wanderer.walk(["/home/", *(f"/keys/{key}/" for key in keys)])
+        wanderer = Wanderer(somebody.sign_in(NAMES[role]), role)
+        wanderer.walk(["/home/", *(f"/keys/{key}/" for key in keys), f"/keys/{keys[0]}/versions/"])
         assert not wanderer.faults, "\n".join(wanderer.faults)
         assert (somebody.complaints.console, somebody.complaints.strangers) == ([], [])
         assert reachable(role) - wanderer.visited == set()

@@ -1,7 +1,6 @@
 """Going through the console from link to link, so that a page is visited because it can be reached."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from django.urls import Resolver404, resolve
@@ -10,11 +9,12 @@ from playwright.sync_api import Page
 from tests.e2e.browser import Person
 from tests.pages import PAGES
 
-# Where nobody is led by a link: on the way of a log-in, or of an act that asks for a recent one.
-UNLINKED = ("/reauth/",)
-# Opened by a form, or in the middle of one: their own tests look at them.
-IN_BETWEEN = frozenset({"login", "login-code"})
-LINKS = "() => [...document.querySelectorAll('a[href]:not([download])')].map(a => a.href)"
+# Where no link leads, or only one that is there for a while.
+UNLINKED = ("/reauth/", "/setup/first-key/", "/audit/saved/new?action=keys.key.rotated")
+# Before or in the middle of a log-in or set-up, or while a job runs: their own tests look at them.
+IN_BETWEEN = frozenset({"root", "setup", "setup-link", "login", "login-code", "job-cancel"})
+FILES = frozenset({"audit-entry-proof", "usage-file"})
+LINKS = "() => [...document.querySelectorAll('a[href]')].map(a => a.href)"
 
 
 def name_of(url: str) -> str:
@@ -31,23 +31,24 @@ def reachable(role: str) -> set[str]:
     return {name for name, page in PAGES.items() if role in page.get} - IN_BETWEEN
 
 
-def wander(
-    person: Person, start: Sequence[str], *, each: int, follow: Callable[[str], bool]
-) -> Iterator[str]:
-    """Open page after page from the ``start`` on, and yield the name of each while it is open.
-
-    At most ``each`` pages of one route are opened, those of ``start`` aside. ``follow`` says of a path whether it may be
-    opened at all.
+def wander(person: Person, role: str, start: Sequence[str]) -> Iterator[str]:
+    """Open page after page from the ``start`` on, one of each route those of the start aside, and yield its name while
+    it is open; of a file, after it was fetched.
     """
-    waiting, seen, opened = [*start, *UNLINKED], set(start) | set(UNLINKED), Counter[str]()
+    first = [*start, *(path for path in UNLINKED if name_of(path) in reachable(role))]
+    waiting, seen, opened = list(first), set(first), set[str]()
     while waiting:
         path = waiting.pop(0)
         name = name_of(path)
-        if path not in start and opened[name] >= each:
+        if path not in first and name in opened:
             continue
-        opened[name] += 1
+        opened.add(name)
+        if name in FILES:
+            assert person.context.request.get(person.base + path).ok, path
+            yield name
+            continue
         page = person.open(path)
-        waiting += [link for link in links_of(page, person.base) if link not in seen and follow(link)]
+        waiting += [link for link in links_of(page, person.base) if link not in seen]
         seen.update(waiting)
         yield name_of(page.url)
 
