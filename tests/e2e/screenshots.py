@@ -48,7 +48,9 @@ def main(arguments: Sequence[str]) -> int:
     ):
         product.load_demo()
         base = f"http://127.0.0.1:{product.port}"
-        shoot_all(launch(playwright), base, folder) if asked.all else shoot_readme(launch(playwright), base, folder)
+        shoot_all(launch(playwright), base, folder) if asked.all else shoot_readme(
+            launch(playwright), base, folder
+        )
     return 0
 
 

@@ -22,7 +22,7 @@ NAMES = {"admin": "mira", "operator": "jonas", "auditor": "ines", "developer": "
 KEYS = {  # of each role, one in each state that it sees
     "developer": ("payments-db", "payouts-2027", "black-friday-vouchers", "old-gateway"),
     "others": (
-        "payments-db",
+        "card-pan-vault",
         "payouts-2027",
         "black-friday-vouchers",
         "legacy-csv",
