@@ -24,7 +24,7 @@ class DemoKey:
     """A key, who makes and uses it, and what becomes of it.
 
     It is used ``encrypts`` times before each of its rotations and after the last; every message is decrypted
-    ``reads`` times. ``fate`` is where it ends, ``why`` the reason that is recorded.
+    ``reads`` times. ``retired`` versions are disabled in the end. ``fate`` is where it ends, ``why`` the reason that is recorded.
     """
 
     name: str
@@ -36,6 +36,7 @@ class DemoKey:
     rotations: tuple[str, ...] = ()
     encrypts: int = 0
     reads: int = 0
+    retired: tuple[int, ...] = ()
     fate: Fate = ""
     why: str = ""
 
@@ -53,6 +54,8 @@ KEYS: Final = (
         rotations=(QUARTERLY, "asked for by the PCI assessor", QUARTERLY),
         encrypts=30,
         reads=3,
+        retired=(1,),
+        why="everything was encrypted anew",
     ),
     DemoKey(
         "card-token-index",

@@ -253,6 +253,11 @@ class Product:
         assert done.returncode == 0, done.stderr
         return self.token(username)
 
+    def load_demo(self) -> None:
+        """Its people, keys and operations; everybody has the common password."""
+        done = self.manage("load_demo", "--yes", "--password-from-stdin", typed=f"{PASSWORD}\n")
+        assert done.returncode == 0, done.stderr
+
     # --- its database
 
     @property

@@ -49,7 +49,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "theme": theme_of(request),
         "has_shortcuts": request.COOKIES.get(SHORTCUTS_COOKIE) != "off",
         "session_seconds": settings.SESSION_COOKIE_AGE,  # from each request of a person on
-        "version": __version__,
+        "product_version": __version__,
         "now": process_now(),
     }
 

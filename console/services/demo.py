@@ -98,6 +98,8 @@ class Demo:
 
     def _end(self, key: Key, wanted: DemoKey) -> None:
         operator, admin = self.people[OPERATOR], self.people[ADMIN]
+        for version in wanted.retired:
+            keys.disable_version(principal=operator, key_id=key.id, version=version, reason=wanted.why)
         if wanted.fate == "disabled":
             keys.disable_key(principal=operator, key_id=key.id, reason=wanted.why)
         elif wanted.fate in {"revoked", "compromised"}:

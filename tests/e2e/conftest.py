@@ -1,6 +1,7 @@
 """One product for all browser tests of a process: gunicorn on PostgreSQL and Redis, and a user of each role."""
 
 import os
+from dataclasses import dataclass
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -22,6 +23,21 @@ def served(tmp_path_factory):
         for role in ROLES[1:]:
             product.create_user(role, role)
         yield product
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Where a product with the data of load_demo answers; everybody's password is the tests' own."""
+
+    base: str
+    product: Product
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory, served):
+    with Product(tmp_path_factory.mktemp("demo")) as product:
+        product.load_demo()
+        yield Demo(f"http://127.0.0.1:{product.port}", product)
 
 
 @pytest.fixture(scope="session")
