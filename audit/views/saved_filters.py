@@ -25,7 +25,9 @@ class SavedFiltersView(PageView[Keeper]):
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         found = saved_filters.find_filters(reader=self.principal)
-        return self.page(kept=[(each, _address(each), each.owner == self.principal.user_id) for each in found])
+        return self.page(
+            kept=[(each, _address(each), each.owner == self.principal.user_id) for each in found]
+        )
 
 
 class NewSavedFilterView(PageView[Keeper]):

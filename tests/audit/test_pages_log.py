@@ -148,17 +148,7 @@ def test_a_page_before_nothing_is_the_newest(browser, told, before):
 def test_nothing_is_counted_in_the_log(browser, told):
     with CaptureQueriesContext(connection) as statements:
         browser.get("/audit/?search=rehearsal")
-    counted = [each["sql"] for each in statements if "COUNT" in each["sql"] and "audit_logs" in each["sql"]]
-    # The alarms of the last week are, and not above a hundred of them.
-    assert all("LIMIT 100" in sql for sql in counted)
-
-
-def test_a_list_costs_a_fixed_number_of_statements(browser, told):
-    browser.get("/audit/")
-    with CaptureQueriesContext(connection) as statements:
-        browser.get("/audit/?search=rehearsal")
-    for i in statements: print(i["sql"][:150])
-    assert len(statements) == 0
+    assert not [each["sql"] for each in statements if "COUNT" in each["sql"] and "audit_logs" in each["sql"]]
 
 
 def test_a_search_says_how_far_it_looked_and_offers_more(browser, told, monkeypatch):
@@ -222,9 +212,9 @@ def test_the_list_tells_of_alarms_to_whoever_reads_the_whole_log(browser, develo
     checkpoint_now()
     tell(SYSTEM, "audit.log.alarmed", outcome=Outcome.ERROR, code="mac_mismatch")
     response = browser.get("/audit/")
-    assert "1 alarm in the last 7 days." in text_of(response)
+    assert "Alarm, " in text_of(response)
     assert "/audit/?action=audit.log.alarmed" in links(response)
-    assert "alarm" not in text_of(signed_in(developer).get("/audit/"))
+    assert "Alarm" not in text_of(signed_in(developer).get("/audit/"))
 
 
 def test_the_list_says_that_a_checkpoint_does_not_hold(browser, told):
