@@ -25,7 +25,8 @@ _RESULTS = {Outcome.OK: "Allowed", Outcome.DENIED: "Denied", Outcome.ERROR: "Err
 
 
 def _choices(words: Iterable[str]) -> list[tuple[str, str]]:
-    return [("", "Any"), *((word, word.replace("_", " ").capitalize()) for word in words)]
+    spelt = ((word, word.replace("_", " ").capitalize()) for word in words)
+    return [("", "Any"), *((word, "API" if word == Source.API else text) for word, text in spelt)]
 
 
 def _moment(label: str) -> MomentField:

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from django.db.models import Subquery
+
 from audit import actions
-from audit.lag import Lag, is_falling_behind, read_lag
-from audit.models import READ_PERMISSION, AuditCheckpoint, AuditLog, Reader
+from audit.lag import COUNTED, is_falling_behind
+from audit.models import READ_PERMISSION, AuditCheckpoint, AuditLog, AuditPending, Reader
 from audit.services.proofs import opened
-from audit.tree import latest_checkpoint
 from ciphercanary.clock import process_now
 from ciphercanary.row_mac import IntegrityFailed
 
-RECENT = timedelta(days=7)
-COUNTED = 100  # alarms
+RECENT = timedelta(days=7)  # an alarm is shown for so long
 
 
 class State(StrEnum):
@@ -26,44 +26,53 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """``size`` entries are signed since ``signed_at``. ``alarms`` of the last week, counted up to ``COUNTED``."""
+    """``size`` entries are signed since ``signed_at``; ``pending`` ones (counted up to 100,000) are not in the tree, the
+    oldest of them since ``waiting_since``; ``alarmed_at``: the newest alarm.
+    """
 
     state: State
-    size: int
-    signed_at: datetime | None
-    lag: Lag
-    alarms: int
+    pending: int
+    size: int = 0
+    signed_at: datetime | None = None
+    waiting_since: datetime | None = None
+    alarmed_at: datetime | None = None
 
 
 def read_standing(*, reader: Reader) -> Standing:
-    """Of the newest checkpoint, whose signatures are verified. Raises Denied.
+    """By the newest checkpoint, whose signatures are verified. Raises Denied.
 
     Alarms are told to whoever reads the whole log: they are entries of it.
     """
-    reach = reader.scope(READ_PERMISSION)
-    newest, lag = latest_checkpoint(), read_lag()
-    alarms = _count_alarms() if reach == "all" else 0
-    return Standing(
-        _state(newest, lag, alarms),
-        newest.size if newest else 0,
-        newest.signed_at if newest else None,
-        lag,
-        alarms,
-    )
-
-
-def _state(newest: AuditCheckpoint | None, lag: Lag, alarms: int) -> State:
+    sees_alarms = reader.scope(READ_PERMISSION) == "all"
+    pending = AuditPending.objects.all()[:COUNTED].count()
+    newest = _newest_checkpoint()
     if newest is None:
-        return State.UNSIGNED
+        return Standing(State.UNSIGNED, pending)
+    row, waiting_since, alarmed_at = newest
+    alarmed_at = alarmed_at if sees_alarms else None
+    state = _state(row, waiting_since, alarmed_at)
+    return Standing(state, pending, row.size, row.signed_at, waiting_since, alarmed_at)
+
+
+def _newest_checkpoint() -> tuple[AuditCheckpoint, datetime | None, datetime | None] | None:
+    """And what else is asked for, by the same statement: since when entries wait, and the newest alarm."""
+    oldest = AuditPending.objects.order_by("log_id").values("log_id")[:1]
+    waiting = AuditLog.objects.filter(id=Subquery(oldest)).values("timestamp")
+    alarms = AuditLog.objects.filter(action=actions.LOG_ALARMED).order_by("-id").values("timestamp")
+    rows = AuditCheckpoint.objects.annotate(
+        waiting_since=Subquery(waiting[:1]), alarmed_at=Subquery(alarms[:1])
+    )
+    row = rows.order_by("-size").first()
+    return None if row is None else (row, row.waiting_since, row.alarmed_at)
+
+
+def _state(row: AuditCheckpoint, waiting_since: datetime | None, alarmed_at: datetime | None) -> State:
+    now = process_now()
     try:
-        opened(newest)
+        opened(row)
     except IntegrityFailed:
         return State.BROKEN
-    if alarms:
+    if alarmed_at is not None and now - alarmed_at < RECENT:
         return State.ALARMED
-    return State.BEHIND if is_falling_behind(lag.seconds) else State.GOOD
-
-
-def _count_alarms() -> int:
-    recent = AuditLog.objects.filter(action=actions.LOG_ALARMED, timestamp__gte=process_now() - RECENT)
-    return recent.order_by()[:COUNTED].count()
+    is_late = waiting_since is not None and is_falling_behind((now - waiting_since).total_seconds())
+    return State.BEHIND if is_late else State.GOOD

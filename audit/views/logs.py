@@ -16,7 +16,7 @@ from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditLog, AuditTrai
 from audit.selection import SEARCH_DEPTH, LogCriteria, rows_before, time_column
 from audit.services import following, proofs
 from audit.services.standing import read_standing
-from audit.services.suggestions import known_actions, known_actors
+from audit.services.suggestions import Suggestions, suggest
 from audit.tree import latest_checkpoint
 from ciphercanary.clock import process_now
 from ciphercanary.pages import Caller, PageView, Rule
@@ -48,8 +48,8 @@ class LogListView(PageView[Caller]):
     def get(self, request: HttpRequest) -> HttpResponse:
         target = request.headers.get("HX-Target", "") if is_htmx(request) else ""
         # What is chosen from is shown with the whole page only.
-        known = [] if target in self.parts else known_actions(reader=self.principal)
-        form = LogFilterForm(request.GET, actions=known)
+        known = Suggestions() if target in self.parts else suggest(reader=self.principal)
+        form = LogFilterForm(request.GET, actions=known.actions)
         form.is_valid()
         if form.errors and target == RESULTS:
             return self._keep_results(form)
@@ -58,7 +58,8 @@ class LogListView(PageView[Caller]):
         floor = services.search_floor(criteria)
         if floor is not None:
             rows = rows.filter(id__gt=floor)
-        shown = self._addresses(form) | {"form": form, "floor": floor, "is_part": target in self.parts}
+        shown = self._addresses(form) | {"form": form, "floor": floor, "actors": known.actors}
+        shown["is_part"] = target in self.parts
         if target == LIVE:
             return self._arrived(rows, shown)
         return self._list(rows, criteria, shown, target)
@@ -81,7 +82,6 @@ class LogListView(PageView[Caller]):
         if target not in self.parts:
             shown |= {
                 "standing": read_standing(reader=self.principal),
-                "actors": known_actors(reader=self.principal),
                 "sees_all": self.principal.scope(READ_PERMISSION) == "all",
             }
         response = self.page(may_export=self.principal.has_permission(EXPORT_PERMISSION), **shown)

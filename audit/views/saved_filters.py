@@ -10,11 +10,12 @@ from django.urls import reverse
 
 from audit import actions
 from audit.forms import LogFilterForm, SavedFilterForm
-from audit.models import READ_PERMISSION
+from audit.models import READ_PERMISSION, SavedFilter
 from audit.services import saved_filters
 from audit.services.saved_filters import Keeper
-from ciphercanary.errors import DomainError
+from ciphercanary.errors import DomainError, NotFound
 from ciphercanary.pages import PageView, Rule
+from ciphercanary.pages.views import refuse
 
 
 class SavedFiltersView(PageView[Keeper]):
@@ -25,7 +26,7 @@ class SavedFiltersView(PageView[Keeper]):
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         found = saved_filters.find_filters(reader=self.principal)
         return self.page(
-            filters=[(kept, urlencode(kept.filters), kept.owner == self.principal.user_id) for kept in found]
+            kept=[(each, _address(each), each.owner == self.principal.user_id) for each in found]
         )
 
 
@@ -49,9 +50,7 @@ class NewSavedFilterView(PageView[Keeper]):
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
-                return self.done(
-                    f"{reverse('audit')}?{urlencode(kept.filters)}", f"The filter {kept.name} was saved."
-                )
+                return self.done(_address(kept), f"The filter {kept.name} was saved.")
         return self._ask(form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _ask(self, form: SavedFilterForm, **options: Any) -> HttpResponse:
@@ -70,6 +69,16 @@ class DeleteSavedFilterView(PageView[Keeper]):
     rules = {"POST": Rule(READ_PERMISSION, actions.FILTER_DELETED)}
     concerns = ("saved_filter", "filter_id")
 
-    def post(self, request: HttpRequest, filter_id: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        kept = saved_filters.delete_filter(principal=self.principal, filter_id=filter_id)
-        return self.done(reverse("audit-saved"), f"The filter {kept.name} was deleted.")
+    def post(self, request: HttpRequest, filter_id: UUID) -> HttpResponse:
+        try:
+            kept = saved_filters.delete_filter(principal=self.principal, filter_id=filter_id)
+            message = f"The filter {kept.name} was deleted."
+        except NotFound as refusal:
+            refuse(request, refusal)
+            message = "You have no such filter; perhaps it was deleted a moment ago."
+        return self.done(reverse("audit-saved"), message)
+
+
+def _address(kept: SavedFilter) -> str:
+    """The list that it filters. A database keeps no order of members."""
+    return f"{reverse('audit')}?{urlencode(sorted(kept.filters.items()))}"

@@ -21,6 +21,7 @@ from audit.models import (
     AuditTrail,
     AuditTree,
     CheckpointKey,
+    SavedFilter,
     SecurityEpoch,
     UsageRollup,
 )
@@ -62,6 +63,7 @@ PROVOCATIONS = {
     "auditexport_progress_within_total": (AuditExport, {}, {"done": 2, "total": 1}),
     "audit_exports_format_is_known": (AuditExport, {}, {"format": "xml"}),
     "audit_exports_result_when_succeeded": (AuditExport, {}, {"status": "succeeded", "finished_at": NOW}),
+    "audit_saved_filters_name_once": (SavedFilter, {}, {}),
     "users.username": (User, {}, {}),
     "users.email": (User, {"username": "mila"}, {"username": "nina"}),
     "users_role_is_known": (User, {}, {"username": "root", "role": "root"}),
@@ -154,6 +156,7 @@ def rows(admin):
     accounts.confirm_totp(**everybody, **code_to_confirm(None, admin))
     SetupLink(code_hash="0" * 64, expires_at=NOW).save_with_mac()
     jobs.submit(AuditExport(format="jsonl"))
+    SavedFilter.objects.create(name="refusals", owner=uuid.uuid4(), filters={"outcome": "denied"})
     used = Event(action=operations.MESSAGE_ENCRYPTED, object_type="key", object_id=str(key.id))
     record(used, Actor.system("test", "command"))
     assert sequence_step()
