@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from ciphercanary.crypto.algorithms import KEY_ALGORITHMS, MODES, KeyAlgorithm
+from ciphercanary.crypto.algorithms import KEY_ALGORITHMS, KeyAlgorithm
 from keys.lifecycle import Standing, State, Status
 
 RECOMMENDED: Final = "aes-256"
@@ -31,9 +31,9 @@ _COMPROMISED: Final = (
 _USES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "aes-256": "For almost everything.",
-        "aes-128": "For devices and partners that ask for 128 bits.",
+        "aes-128": "For partners that ask for it.",
         "chacha20": "For processors without AES instructions.",
-        "aes-256-siv": "For values to be looked up: equal texts give equal ciphertexts, which tells that they are equal.",
+        "aes-256-siv": "For values to be looked up: equal ones look equal encrypted, too.",
     }
 )
 
@@ -63,7 +63,5 @@ def algorithm_choices() -> Mapping[str, AlgorithmChoice]:
 
 
 def _facts(kind: KeyAlgorithm) -> str:
-    limits = {MODES[mode].invocation_limit for mode in kind.modes}
     standard = "FIPS-approved" if kind.status == "approved" else "specified by an RFC"
-    rotation = "" if None in limits else ", to be rotated after some 4 billion messages"
-    return f"{kind.key_size} bits, {', '.join(kind.modes)}; {standard}{rotation}."
+    return f"{kind.key_size} bits, {standard}."

@@ -55,6 +55,7 @@ class KeyListView(PageView[Principal]):
         form = KeyFilterForm(request.GET)
         form.is_valid()
         only, ignored = _filter_of(form, request.GET)
+        form = KeyFilterForm(initial=form.cleaned_data)  # what was ignored is not shown as if it counted
         after = _after(request.GET)
         found = services.list_keys_after(principal=self.principal, only=only, after=after, limit=LIMIT)
         used, now = last_uses(key.id for key in found.keys), process_now()
@@ -101,8 +102,8 @@ class NewKeyView(PageView[Principal]):
             try:
                 key = services.create_key(principal=self.principal, **form.cleaned_data)
             except DomainError as refusal:
-                form.refused(request, refusal)
                 taken = form.cleaned_data["name"] if isinstance(refusal, NameTaken) else ""
+                form.refused(request, refusal)
             else:
                 return self._created(key)
         return self._ask(
