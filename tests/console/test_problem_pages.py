@@ -28,7 +28,11 @@ def page_of(error, **headers):
         (SuspiciousOperation(), 400, "The request is malformed."),
         (errors.Denied("Not this."), 403, "Not this."),
         (errors.NotFound(), 404, "or you may not see it"),
-        (KeyNotActive("It is disabled.", extra={"key_status": "disabled", "state": "suspended"}), 409, "Disabled"),
+        (
+            KeyNotActive("It is disabled.", extra={"key_status": "disabled", "state": "suspended"}),
+            409,
+            "Disabled",
+        ),
         (RequestDataTooBig(), 413, "as streams"),
         (errors.Throttled("Too often.", retry_after=61), 429, "in 61 seconds"),
         (errors.Unavailable("It is away."), 503, "0123456789abcdef"),
