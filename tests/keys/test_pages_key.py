@@ -41,7 +41,7 @@ def test_each_page_of_a_key_costs_at_most_twelve_queries(
     browser = browse(admin)
     with connection_queries() as statements:
         assert browser.get(f"/keys/{rotated.name}/{page}").status_code == 200
-    print('\n'.join(s['sql'][:40]+' ... '+s['sql'][-200:] for s in statements))
+    print("\n".join(s["sql"][:40] + " ... " + s["sql"][-200:] for s in statements))
     assert len(statements) <= 12
 
 
