@@ -162,8 +162,7 @@ else:
             "max_size": CC_DB_POOL_MAX,
             "timeout": env.seconds("CC_DB_POOL_TIMEOUT", 5.0, at_least=0.1, at_most=60),
             "max_lifetime": env.seconds("CC_DB_POOL_MAX_LIFETIME", 3600.0, at_least=60, at_most=86400),
-            # The pool waits twice as long after each failure: without an end to that, a database that was gone
-            # for a minute is found half a minute after it came back.
+            # It waits twice as long after each failure: without an end, half a minute after an outage of one.
             "reconnect_timeout": 5.0,
         },
     }
