@@ -1,55 +1,17 @@
 """How the keys that somebody may see are used: sums over a range of time, as pages show them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from types import MappingProxyType
-from typing import Final
+from datetime import datetime
 from uuid import UUID
 
 from accounts.models import User
 from accounts.principals import Principal
-from audit.services.usage import (
-    DAY,
-    HOUR,
-    Span,
-    Used,
-    busiest_callers,
-    busiest_keys,
-    used_over_time,
-)
-from ciphercanary.pages.chart import Chart, Column
+from audit.services.usage import Used, busiest_callers, busiest_keys, used_over_time
+from audit.usage_charts import Range, chart
+from ciphercanary.pages.chart import Chart
 from keys.models import Key
 from keys.services import ids_of_own_keys
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """A range that can be chosen: its word in the URL, its name, and how it is divided."""
-
-    word: str
-    name: str
-    step: timedelta
-    steps: int
-
-    @property
-    def unit(self) -> str:
-        return "Hour" if self.step == HOUR else "Day"
-
-    def span(self, now: datetime) -> Span:
-        return Span.until(now, self.step, self.steps)
-
-
-RANGES: Final[Mapping[str, Range]] = MappingProxyType(
-    {
-        each.word: each
-        for each in (
-            Range("24h", "24 hours", HOUR, 24),
-            Range("7d", "7 days", DAY, 7),
-            Range("30d", "30 days", DAY, 30),
-        )
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +34,7 @@ class Usage:
 
     @property
     def chart(self) -> Chart:
-        return Chart(
-            f"Operations of the last {self.range.name}", self.range.unit, columns(self.range, self.steps)
-        )
+        return chart(self.range, self.steps)
 
     @property
     def denied_share(self) -> str:
@@ -99,11 +59,6 @@ def read_usage(*, principal: Principal, chosen: Range, now: datetime) -> Usage:
 def read_steps(*, principal: Principal, chosen: Range, now: datetime) -> Sequence[tuple[datetime, Used]]:
     """The sums over time alone. Raises Denied."""
     return used_over_time(chosen.span(now), ids_of_own_keys(principal=principal))
-
-
-def columns(chosen: Range, steps: Iterable[tuple[datetime, Used]]) -> list[Column]:
-    spelling = "%Y-%m-%d %H:00Z" if chosen.step < DAY else "%Y-%m-%d"
-    return [Column(f"{start:{spelling}}", used.done, used.denied, used.failed) for start, used in steps]
 
 
 def share(part: int, whole: int) -> str:

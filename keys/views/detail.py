@@ -7,7 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from accounts.principals import Principal
 from audit.selection import LogCriteria, page_before
 from audit.services import find_logs
-from audit.services.usage import callers_of, last_use, refusals_of, uses_by_version
+from audit.services.usage import callers_of, last_use, refusals_of, used_over_time, uses_by_version
+from audit.usage_charts import RANGES, chart, range_asked
 from ciphercanary.clock import process_now
 from ciphercanary.pages import PageView, Rule
 from keys import actions, lifecycle, services
@@ -57,11 +58,14 @@ class OverviewView(KeyView):
     template = "keys/overview.html"
     tab = "overview"
 
-    def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
-        criteria = LogCriteria(object_id=str(key.id))
+        criteria, chosen = LogCriteria(object_id=str(key.id)), range_asked(request.GET)
         return self.show(
             key,
+            range=chosen,
+            ranges=RANGES.values(),
+            chart=chart(chosen, used_over_time(chosen.span(process_now()), [str(key.id)])),
             last_use=last_use(key.id),
             callers=callers_of(key.id),
             entries=find_logs(reader=self.principal, criteria=criteria)[:NEWEST],
