@@ -8,7 +8,9 @@ from django.db.models import Count, Min, Q
 from django.urls import reverse
 
 from accounts.principals import Principal
+from audit.actions import EXPORT_FAILED, LOG_ALARMED
 from audit.lag import is_falling_behind, is_too_far_behind
+from audit.models import EXPORT_PERMISSION
 from audit.services.usage import DAY, HOUR, Keys, Used, keys_denied_since, used_since
 from console.facts import ALARM_DAYS, Facts, read_facts
 from console.system import BAD, check_disk
@@ -104,7 +106,7 @@ def _of_the_log(now: Now) -> Iterator[Item]:
             f"The audit log raised an alarm in the last {ALARM_DAYS} days, the last at "
             f"{facts.last_alarm:%Y-%m-%d %H:%MZ}: somebody may have altered it."
         )
-        yield Item(text, f"{reverse('audit')}?action=audit.log.alarmed", "Look at the alarms", is_bad=True)
+        yield Item(text, f"{reverse('audit')}?action={LOG_ALARMED}", "Look at the alarms", is_bad=True)
     waiting = (now.at - facts.oldest_unsequenced).total_seconds() if facts.oldest_unsequenced else 0.0
     if is_falling_behind(waiting):
         refused = "; operations are refused" if is_too_far_behind(waiting) else ""
@@ -117,23 +119,25 @@ def _of_keys(keyring: Keyring) -> Iterator[Item]:
     if count:
         verb = "is" if count == 1 else "are"
         text = f"{_named(count, name)} {verb} not active, and use was refused in the last hour."
-        yield Item(text, _keys_url(count, name), "Look who asked", is_bad=True)
+        url = reverse("key-activity", args=[name]) if count == 1 else reverse("usage")
+        yield Item(text, url, "Look who asked", is_bad=True)
     count, name = keyring.overdue
     if count:
         text = f"The rotation of {_named(count, name)} is overdue."
-        yield Item(text, _keys_url(count, name, "ordering=next_rotation_at"), "Go there and rotate")
+        yield Item(text, _keys_url(count, name, "finding=overdue"), "Go there and rotate")
     count, name = keyring.expiring
     if count:
         verb = "expires" if count == 1 else "expire"
         text = (
             f"{_named(count, name)} {verb} within {EXPIRES_WITHIN.days} days: then nothing more is encrypted."
         )
-        yield Item(text, _keys_url(count, name, "status=active"), "Look at the dates")
+        yield Item(text, _keys_url(count, name, "finding=expiring"), "Look at the dates")
 
 
 def _of_the_service(now: Now) -> Iterator[Item]:
     if now.facts.has_failed_jobs:
-        url = f"{reverse('audit')}?action=audit.export.failed"
+        sees_jobs = now.principal.has_permission(EXPORT_PERMISSION)
+        url = reverse("jobs") if sees_jobs else f"{reverse('audit')}?action={EXPORT_FAILED}"
         yield Item("A job failed in the last 24 hours.", url, "Look why")
     if now.principal.has_permission("system.read"):
         disk = check_disk()
@@ -155,5 +159,5 @@ def _named(count: int, name: str) -> str:
     return f"{name} and {count - 1} other key{'' if count == 2 else 's'}"  # noqa: PLR2004 - one other
 
 
-def _keys_url(count: int, name: str, query: str = "") -> str:
+def _keys_url(count: int, name: str, query: str) -> str:
     return reverse("key", args=[name]) if count == 1 else f"{reverse('keys')}?{query}"

@@ -1,56 +1,17 @@
 """How the keys that somebody may see are used: sums over a range of time, as pages show them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from types import MappingProxyType
-from typing import Final
+from datetime import datetime
 from uuid import UUID
 
 from accounts.models import User
 from accounts.principals import Principal
-from audit.services.usage import (
-    DAY,
-    HOUR,
-    Span,
-    Used,
-    busiest_callers,
-    busiest_keys,
-    used_over_time,
-)
-from audit.usage_chart import columns
+from audit.services.usage import Used, busiest_callers, busiest_keys, used_over_time
+from audit.usage_charts import Range, chart
 from ciphercanary.pages.chart import Chart
 from keys.models import Key
 from keys.services import ids_of_own_keys
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """A range that can be chosen: its word in the URL, its name, and how it is divided."""
-
-    word: str
-    name: str
-    step: timedelta
-    steps: int
-
-    @property
-    def unit(self) -> str:
-        return "Hour" if self.step == HOUR else "Day"
-
-    def span(self, now: datetime) -> Span:
-        return Span.until(now, self.step, self.steps)
-
-
-RANGES: Final[Mapping[str, Range]] = MappingProxyType(
-    {
-        each.word: each
-        for each in (
-            Range("24h", "24 hours", HOUR, 24),
-            Range("7d", "7 days", DAY, 7),
-            Range("30d", "30 days", DAY, 30),
-        )
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +34,7 @@ class Usage:
 
     @property
     def chart(self) -> Chart:
-        return Chart(
-            f"Operations of the last {self.range.name}", self.range.unit, columns(self.range.step, self.steps)
-        )
+        return chart(self.range, self.steps)
 
     @property
     def denied_share(self) -> str:

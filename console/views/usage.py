@@ -5,11 +5,11 @@ import csv
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
-from audit.usage_chart import columns
+from audit.usage_charts import RANGES, columns, range_asked
 from ciphercanary.clock import process_now
 from ciphercanary.pages import PageView, Rule
 from console import actions
-from console.usage import RANGES, Range, read_steps, read_usage
+from console.usage import read_steps, read_usage
 
 
 class UsageView(PageView[Principal]):
@@ -18,7 +18,7 @@ class UsageView(PageView[Principal]):
     template = "console/usage.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        usage = read_usage(principal=self.principal, chosen=_chosen(request), now=process_now())
+        usage = read_usage(principal=self.principal, chosen=range_asked(request.GET), now=process_now())
         return self.page(usage=usage, ranges=RANGES.values(), is_of_own_keys=_sees_own_only(self.principal))
 
 
@@ -27,7 +27,7 @@ class UsageFileView(PageView[Principal]):
     section = "usage"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        chosen, now = _chosen(request), process_now()
+        chosen, now = range_asked(request.GET), process_now()
         response = HttpResponse(content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = (
             f'attachment; filename="usage-{chosen.word}-{now:%Y-%m-%dT%H%MZ}.csv"'
@@ -39,11 +39,6 @@ class UsageFileView(PageView[Principal]):
             [each.label, each.done, each.denied, each.failed] for each in columns(chosen.step, steps)
         )
         return response
-
-
-def _chosen(request: HttpRequest) -> Range:
-    """An unknown word means the shortest range, as none does."""
-    return RANGES.get(request.GET.get("range", ""), RANGES["24h"])
 
 
 def _sees_own_only(principal: Principal) -> bool:

@@ -7,11 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from accounts.principals import Principal
 from audit.selection import LogCriteria, page_before
 from audit.services import find_logs
-from audit.services.usage import HOUR, Span, refusals_of, use_of, used_over_time, uses_by_version
-from audit.usage_chart import columns
+from audit.services.usage import refusals_of, use_of, used_over_time, uses_by_version
+from audit.usage_charts import RANGES, chart, range_asked
 from ciphercanary.clock import process_now
 from ciphercanary.pages import PageView, Rule
-from ciphercanary.pages.chart import Chart
 from keys import actions, lifecycle, services
 from keys.acts import ACTS, refusals
 from keys.explanations import meaning
@@ -60,16 +59,18 @@ class OverviewView(KeyView):
     template = "keys/overview.html"
     tab = "overview"
 
-    def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
-        criteria = LogCriteria(object_id=str(key.id))
+        criteria, chosen = LogCriteria(object_id=str(key.id)), range_asked(request.GET)
         use = use_of(key.id)
         return self.show(
             key,
+            range=chosen,
+            ranges=RANGES.values(),
+            chart=chart(chosen, used_over_time(chosen.span(process_now()), [str(key.id)])),
             last_use=use.last,
             callers=use.callers,
             refused=use.refusals,
-            chart=_last_day(key),
             entries=find_logs(reader=self.principal, criteria=criteria)[:NEWEST],
         )
 
@@ -108,12 +109,6 @@ class ActivityView(KeyView):
         return self.show(
             key, found=found, entries=found.rows, is_partial=self.principal.scope("audit.read") == "own"
         )
-
-
-def _last_day(key: Key) -> Chart:
-    span = Span.until(process_now(), HOUR, 24)
-    steps = used_over_time(span, [str(key.id)])
-    return Chart("Operations of the last 24 hours", "Hour", columns(span.step, steps))
 
 
 def number_in(request: HttpRequest, parameter: str) -> int | None:

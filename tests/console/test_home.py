@@ -46,7 +46,7 @@ def test_overdue_rotations_and_coming_expiries_are_named_and_linked(at_admin, ad
         ("The rotation of one is overdue.", "/keys/one/"),
         (
             "one and 1 other key expire within 14 days: then nothing more is encrypted.",
-            "/keys/?status=active",
+            "/keys/?finding=expiring",
         ),
     ]
 

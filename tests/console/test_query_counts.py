@@ -1,0 +1,56 @@
+"""What the pages of several apps cost the database: a fixed number of statements, however many rows there are."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from keys.services import disable_key
+from tests.console.conftest import HTMX
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CLOCK = int(connection.vendor == "postgresql")  # it is asked for the time; on SQLite the process has it
+# The session, the epochs, the account; the session renewed, in a transaction. A page that asks by itself renews none.
+READER, RENEWED = 3 + CLOCK, 3
+PAGES = {
+    "/home/": READER + RENEWED + 5,
+    "/usage/": READER + RENEWED + 5,
+    "/usage/numbers.csv": READER + RENEWED + 1,
+    "/system/": READER + RENEWED + 3 + CLOCK,
+    "/reference/": READER + RENEWED,
+}
+POLLS = {("/home/", "home-now"): READER + 4, ("/system/", "system-now"): READER + 3 + CLOCK}
+OWN = 1  # the ids of his keys
+
+
+def cost(browser, path, **headers):
+    """How many statements it takes to answer what was answered before."""
+    assert browser.get(path, headers=headers).status_code == 200
+    with CaptureQueriesContext(connection) as statements:
+        browser.get(path, headers=headers)
+    return len(statements)
+
+
+def add_rows(persona, make_key, use, number):
+    for each in range(number, number + 3):
+        key = make_key(persona, f"key-{each}", rotation_period_days=90)
+        use(key, 5, by=persona)
+        use(key, 1, outcome="denied")
+        disable_key(principal=persona.principal, key_id=key.id, reason="a rehearsal")
+
+
+def test_a_page_costs_the_same_statements_however_many_rows_there_are(at_admin, admin, make_key, use):
+    for number in (0, 3, 6):
+        add_rows(admin, make_key, use, number)
+        assert {path: cost(at_admin, path) for path in PAGES} == PAGES
+    assert max(PAGES.values()) - RENEWED + 1 <= 12  # BEGIN and COMMIT are none that anybody waits for
+
+
+def test_a_part_that_is_asked_for_again_and_again_costs_less(at_admin):
+    for (path, part), statements in POLLS.items():
+        assert cost(at_admin, path, **HTMX, HX_Target=part, CC_Poll="true") == statements
+
+
+def test_a_developer_costs_one_statement_more(sign_in, developer, make_key, use):
+    make_key(developer, "his")
+    assert cost(sign_in(developer), "/home/") == PAGES["/home/"] + OWN
