@@ -17,8 +17,17 @@ pytestmark = [
 ONE = (b"SELECT 1", ())
 END_YOURSELF = (b"SELECT pg_terminate_backend(pg_backend_pid())", ())
 LARGE = 16 * 2**20  # bytes: some times what the buffers of a loopback socket hold
+
+
+def error(state, text):
+    """The server's message that ends a session, as it stands on the wire."""
+    fields = b"SFATAL\0VFATAL\0C" + state + b"\0M" + text + b"\0\0"
+    return b"E" + (4 + len(fields)).to_bytes(4) + fields
+
+
 # As a pooler tells its client that the server behind it went.
-GONE = b"SFATAL\0VFATAL\0C08P01\0Mserver conn crashed?\0\0"
+GONE = error(b"08P01", b"server conn crashed?")
+ENDING = error(b"57P01", b"terminating connection due to administrator command")
 
 
 class Relay:
@@ -57,9 +66,12 @@ class Relay:
         self.holds.clear()
         self.moved.set()
 
-    def end(self, last_words=b""):
+    def say(self, words):
         for client in self._clients:
-            client.write(last_words)
+            client.write(words)
+
+    def end(self):
+        for client in self._clients:
             client.close()
 
 
@@ -126,16 +138,25 @@ def end_session(pid):
         another.execute("SELECT pg_terminate_backend(%s)", [pid])
 
 
-@pytest.mark.parametrize(
-    "last_words", [b"", b"E" + (4 + len(GONE)).to_bytes(4) + GONE], ids=["silence", "08P01"]
-)
+def test_what_a_server_says_unasked_ends_the_session_before_the_connection_does():
+    async def scene(session, relay):
+        await session.run(ONE)
+        relay.say(ENDING)
+        await asyncio.sleep(0.1)
+        return session.is_broken
+
+    assert play(scene)
+
+
+@pytest.mark.parametrize("last_words", [b"", GONE], ids=["silence", "08P01"])
 def test_a_connection_that_is_lost_tells_nothing_whatever_is_made_up_for_it(last_words):
     async def scene(session, relay):
         await session.run((b"BEGIN", ()), ONE, (b"COMMIT", ()))  # prepared by now, as the writer's are
         relay.holds = {"answers"}
         sent = asyncio.create_task(session.run((b"BEGIN", ()), ONE, (b"COMMIT", ())))
         await asyncio.sleep(0.1)
-        relay.end(last_words)
+        relay.say(last_words)
+        relay.end()
         with pytest.raises(ConnectionLost):
             await sent
         return session.is_broken
