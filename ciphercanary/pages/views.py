@@ -118,6 +118,11 @@ def is_htmx(request: HttpRequest) -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
+def is_poll(request: HttpRequest) -> bool:
+    """Whether a page asks by itself, from time to time (``data-polls``), and nobody need be in front of it."""
+    return request.headers.get("CC-Poll") == "true"
+
+
 def refuse(request: HttpRequest, refusal: DomainError) -> None:
     """Leave a refusal that a form shows on the request, where its record is made."""
     in_context(request).refusal = refusal
@@ -127,7 +132,7 @@ def sign_in_first(request: HttpRequest) -> HttpResponse:
     """To the log-in and back; where htmx asks, the page stays as it is and the log-in opens over it."""
     if is_htmx(request):
         response = HttpResponse(status=HTTPStatus.UNAUTHORIZED)
-        return trigger_client_event(response, "cc:sign-in")
+        return response if is_poll(request) else trigger_client_event(response, "cc:sign-in")
     return HttpResponseRedirect(with_next("login", request.get_full_path() if is_read(request) else ""))
 
 

@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 
 from accounts import services as accounts
-from accounts.models import RecoveryCode, RefreshToken, SigningKey, TotpDevice, User
+from accounts.models import BrowserSession, RecoveryCode, RefreshToken, SigningKey, TotpDevice, User
 from audit.events import Actor, Event
 from audit.models import (
     AuditCheckpoint,
@@ -67,6 +67,7 @@ PROVOCATIONS = {
     "users_role_is_known": (User, {}, {"username": "root", "role": "root"}),
     "users_username_is_lower_case": (User, {}, {"username": "Root"}),
     "users_email_is_lower_case": (User, {}, {"username": "root", "email": "Root@example.org"}),
+    "browser_sessions.id": (BrowserSession, {}, {}),
     "refresh_tokens.token_hash": (RefreshToken, {}, {}),
     "one_next_and_one_active_signing_key": (SigningKey, {"state": "active"}, {}),
     "signing_key_state_is_known": (SigningKey, {}, {"state": "tired"}),
@@ -150,6 +151,7 @@ def rows(admin):
     key = keys.create_key(**everybody, name="orders", algorithm="aes-256")
     keys.rotate_key(**everybody, key_id=key.id, reason="a second version")
     keys.default_key(admin.principal, "aes-256")
+    BrowserSession.objects.create(session_key="k" * 32, expire_date=NOW, began_at=NOW, last_seen_at=NOW)
     accounts.confirm_totp(**everybody, **code_to_confirm(None, admin))
     jobs.submit(AuditExport(format="jsonl"))
     used = Event(action=operations.MESSAGE_ENCRYPTED, object_type="key", object_id=str(key.id))
