@@ -85,7 +85,7 @@ class SessionsView(AuthView):
         found = services.list_sessions(principal=self.principal)
         return Response(SessionListSerializer({"results": found}).data)
 
-    @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
+    @extend_schema(operation_id="auth_sessions_delete_others", responses={HTTPStatus.NO_CONTENT: None})
     def delete(self, _request: Request) -> Response:
         services.end_other_sessions(principal=self.principal)
         return Response(status=HTTPStatus.NO_CONTENT)
