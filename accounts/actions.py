@@ -34,3 +34,6 @@ TOTP_READ = "accounts.totp.read"
 RECOVERY_CODES_REPLACED = "accounts.recovery_codes.replaced"
 RECOVERY_CODES_KEPT = "accounts.recovery_codes.kept"
 RECOVERY_CODE_USED = "accounts.recovery_code.used"
+
+SETUP_READ = "accounts.setup.read"
+SETUP_LINK_ISSUED = "accounts.setup_link.issued"

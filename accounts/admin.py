@@ -6,6 +6,7 @@ from accounts.models import (
     LoginAttempt,
     RecoveryCode,
     RefreshToken,
+    SetupLink,
     SigningKey,
     TokenFamily,
     TotpDevice,
@@ -79,3 +80,9 @@ class LoginAttemptAdmin(ReadOnlyModelAdmin):
     fields = ("failures", "first_at", "last_at")
     list_display = ("failures", "first_at", "last_at")
     ordering = ("-last_at",)
+
+
+@admin.register(SetupLink)
+class SetupLinkAdmin(ReadOnlyModelAdmin):
+    fields = ("expires_at",)
+    list_display = ("expires_at",)

@@ -1,4 +1,4 @@
-from ciphercanary.errors import Conflict, Unauthenticated
+from ciphercanary.errors import Conflict, NotFound, Unauthenticated
 
 
 class OtpRequired(Unauthenticated):
@@ -53,3 +53,23 @@ class AlreadyEnrolled(Conflict):
 
     code = "already_enrolled"
     title = "An authenticator is enrolled already"
+
+
+class AlreadySetUp(Conflict):
+    """There is an account: set-up is over, for good."""
+
+    code = "already_set_up"
+    title = "It is set up already"
+
+    def __init__(self) -> None:
+        super().__init__("There is an account already: bin/manage create_user makes another one.")
+
+
+class SetupLinkInvalid(NotFound):
+    """It has expired, a newer one took its place, or it was never ours: who asks is not told which."""
+
+    code = "setup_link_invalid"
+    title = "This set-up link does not open anything"
+
+    def __init__(self) -> None:
+        super().__init__("A set-up link is good once, for 15 minutes, until the next one is made.")

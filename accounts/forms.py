@@ -1,6 +1,7 @@
 """Forms of accounts. Secrets are never put back into a form."""
 
 import re
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -16,6 +17,13 @@ def password_field(label: str, autocomplete: str, help_text: str = "") -> forms.
     return forms.CharField(
         label=label, max_length=SECRET_LIMIT, strip=False, widget=widget, help_text=help_text
     )
+
+
+class CodeInput(forms.TextInput):
+    """Readable while it is typed, and never put back."""
+
+    def format_value(self, value: Any) -> None:  # noqa: ARG002 - Django's signature
+        return None
 
 
 class LogInForm(PageForm):
@@ -38,7 +46,7 @@ class CodeForm(PageForm):
         label="Code",
         max_length=64,
         help_text="Six digits of your authenticator, or one of your recovery codes.",
-        widget=forms.TextInput(
+        widget=CodeInput(
             attrs={
                 "autocomplete": "one-time-code",
                 "autofocus": True,
@@ -102,6 +110,29 @@ class EndSessionForm(PageForm):
             return UUID(asked)
         except ValueError:
             raise forms.ValidationError("Choose a session of the list.") from None
+
+
+class SetUpForm(PageForm):
+    """The first administrator."""
+
+    username = forms.CharField(
+        max_length=64,
+        initial="admin",
+        help_text="Letters, digits and . _ @ + -",
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "spellcheck": "false", "autocapitalize": "none"}
+        ),
+    )
+    password = password_field(
+        "Password",
+        "new-password",
+        "12 to 128 characters, and none that everybody tries first. Length is what makes it strong: four or five "
+        "words that have nothing to do with each other are easy to keep in mind.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password"].widget.attrs["autofocus"] = True
 
 
 class AppearanceForm(PageForm):

@@ -43,6 +43,7 @@ def _look_at_session(request: HttpRequest) -> None:
     if is_over(request, now):
         request.session.flush()
     elif isinstance(request.user, User):
+        # A page left open asks for its parts by itself: that must not keep somebody signed in who has gone.
         if not is_poll(request):
             renew(request, now)
         principal = principal_of(request, request.user, stamp)

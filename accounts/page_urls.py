@@ -1,8 +1,21 @@
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
-from accounts.views import account, log_in, second_factor, sessions
+from accounts import setup_codes
+from accounts.views import account, log_in, second_factor, sessions, set_up
+
+
+class SetupCode(StringConverter):
+    """Leaves the other addresses below /setup/ alone."""
+
+    regex = setup_codes.PATTERN
+
+
+register_converter(SetupCode, "setup_code")
 
 urlpatterns = [
+    path("setup/", set_up.WhereIsTheLinkView.as_view(), name="setup"),
+    path("setup/<setup_code:code>/", set_up.SetUpView.as_view(), name="setup-link"),
     path("login/", log_in.LogInView.as_view(), name="login"),
     path("login/code/", log_in.LogInCodeView.as_view(), name="login-code"),
     path("logout/", log_in.LogOutView.as_view(), name="logout"),

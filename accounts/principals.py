@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Literal, Self
 from uuid import UUID
 
-from accounts.roles import PERMISSIONS, SYSTEM, sees_all
+from accounts.roles import PERMISSIONS, SYSTEM, roles_with, sees_all
 from audit.events import Actor, Source
 from audit.stamps import EpochStamp
 from ciphercanary.errors import Denied, RecentAuthRequired, Unauthenticated
@@ -59,9 +59,10 @@ class Principal:
         return word in self.permissions
 
     def require(self, word: str) -> None:
-        """Raises Denied unless the permission is held."""
+        """Raises Denied unless the permission is held; it says which roles hold it."""
         if word not in self.permissions:
-            raise Denied(f"This needs the permission {word}.")
+            extra = {"permission": word, "roles": roles_with(word)}
+            raise Denied(f"This needs the permission {word}.", extra=extra)
 
     def scope(self, word: str) -> Scope:
         """How far the permission reaches. Raises Denied where it is not held at all."""

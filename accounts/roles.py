@@ -60,3 +60,8 @@ def sees_all(role: str, permission: str) -> bool:
     if role == SYSTEM:
         return permission in PERMISSIONS
     return permission in ROLES.get(role, frozenset()) - _OWN_ONLY.get(role, frozenset())
+
+
+def roles_with(permission: str) -> list[str]:
+    """The roles that hold it, over whatever objects."""
+    return [role for role, held in ROLES.items() if permission in held]

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from audit.api import exports, logs, proofs
+from audit.api import exports, logs, proofs, saved_filters
 
 urlpatterns = [
     path("audit/logs", logs.LogListView.as_view(), name="audit-logs"),
@@ -20,5 +20,9 @@ urlpatterns = [
         "audit/exports/<uuid:export_id>/result",
         exports.ExportResultView.as_view(),
         name="audit-export-result",
+    ),
+    path("audit/saved-filters", saved_filters.SavedFilterListView.as_view(), name="saved-filters"),
+    path(
+        "audit/saved-filters/<uuid:filter_id>", saved_filters.SavedFilterView.as_view(), name="saved-filter"
     ),
 ]

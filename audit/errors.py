@@ -102,3 +102,13 @@ class TooManyExports(Refused):
         super().__init__(
             f"You have {limit} exports that wait, run or are kept. Cancel one, or wait until one expires."
         )
+
+
+class TooManyFilters(Refused):
+    """Nobody finds one among more."""
+
+    code = "too_many_filters"
+    title = "Too many saved filters"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"You have {limit} saved filters. Delete one first.")

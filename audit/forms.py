@@ -1,21 +1,169 @@
 """Forms of the log's pages."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import Any
+from urllib.parse import urlencode
+
 from django import forms
 
-from audit.events import ActorType, Outcome, Source
-from ciphercanary.pages.forms import PageForm
+from audit.events import TEXT_LIMITS, ActorType, Outcome, Source
+from audit.export_formats import ExportFormat
+from audit.models import SavedFilter
+from audit.qualifiers import read_search
+from audit.saved_filters import PERIODS
+from audit.selection import LogCriteria
+from ciphercanary.pages.forms import MomentField, PageForm
+
+FORMATS = {
+    ExportFormat.CSV: "CSV: for a spreadsheet",
+    ExportFormat.JSONL: "JSON Lines: each line is an entry exactly as it is hashed, for proofs",
+    ExportFormat.TILES: "Archive of the whole log for the verifier: entries, tiles and checkpoints",
+}
+_RESULTS = {Outcome.OK: "Allowed", Outcome.DENIED: "Denied", Outcome.ERROR: "Error"}
 
 
-def _choices(words: type[Outcome] | type[Source] | type[ActorType]) -> list[tuple[str, str]]:
-    return [("", "Any"), *((word.value, word.value) for word in words)]
+def _choices(words: Iterable[str]) -> list[tuple[str, str]]:
+    spelt = ((word, word.replace("_", " ").capitalize()) for word in words)
+    return [("", "Any"), *((word, "API" if word == Source.API else text) for word, text in spelt)]
+
+
+def _moment(label: str) -> MomentField:
+    # A text: browsers show the picker of a time in the form of their country, and as if it were local.
+    widget = forms.TextInput(attrs={"placeholder": "2026-11-25 14:05", "autocomplete": "off"})
+    return MomentField(required=False, label=label, widget=widget)
 
 
 class LogFilterForm(PageForm):
-    """What the log is narrowed to, in the words of the API; it lies in the URL."""
+    """What the log is narrowed to; it lies in the URL, in the words of the API and with a ``period`` besides.
 
-    search = forms.CharField(required=False, max_length=200)
-    actor = forms.CharField(required=False, max_length=150)
-    action = forms.CharField(required=False, max_length=64)
-    object = forms.CharField(required=False, max_length=100)
-    outcome = forms.ChoiceField(required=False, label="Result", choices=_choices(Outcome))
+    Once it is valid or not, ``asked`` is what could be understood of the fields and of the typed qualifiers.
+    """
+
+    search = forms.CharField(
+        required=False,
+        max_length=200,
+        help_text="Words that all occur, and qualifiers: actor:mira result:denied after:2026-11-01",
+        widget=forms.TextInput(attrs={"type": "search", "data-search": True, "spellcheck": "false"}),
+    )
+    actor = forms.CharField(
+        required=False,
+        max_length=TEXT_LIMITS["actor_name"],
+        widget=forms.TextInput(attrs={"list": "known-actors", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    action = forms.CharField(required=False, max_length=TEXT_LIMITS["action"], widget=forms.Select)
+    object = forms.CharField(required=False, label="Object's id", max_length=TEXT_LIMITS["object_id"])
+    outcome = forms.ChoiceField(
+        required=False, label="Result", choices=[("", "Any"), *((w.value, t) for w, t in _RESULTS.items())]
+    )
     source = forms.ChoiceField(required=False, choices=_choices(Source))
+    actor_type = forms.ChoiceField(required=False, choices=_choices(ActorType))
+    period = forms.ChoiceField(
+        required=False, choices=[("", "Any time"), *((word, text) for word, (text, _) in PERIODS.items())]
+    )
+
+    def __init__(self, data: Mapping[str, Any], *, actions: Sequence[str] = ()) -> None:
+        super().__init__(data)
+        self.asked: dict[str, Any] = {}
+        # "from" is a word of Python's: it cannot be declared above.
+        self.fields |= {"from": _moment("From (UTC)"), "to": _moment("To (UTC)")}
+        chosen = str(data.get("action", ""))
+        known = sorted({*actions, *([chosen] if chosen else [])})
+        self.fields["action"].widget.choices = [("", "Any"), *_grouped(known)]
+
+    def clean(self) -> dict[str, Any]:
+        given = {name: value for name, value in self.cleaned_data.items() if value}
+        words, typed = read_search(given.pop("search", ""))
+        for spelt, name, text in typed:
+            self._take(given, spelt, name, text)
+        for name in {"from", "to"} & given.keys():
+            self._to_utc(given, name)
+        if {"from", "to"} <= given.keys() and given["from"] > given["to"]:
+            self.add_error("to", "Give a time that is not before the other.")
+            del given["to"]
+        if "from" in given:
+            given.pop("period", None)
+        self.asked = {name: given[name] for name in self.fields if name in given}
+        if words:
+            self.asked = {"search": words, **self.asked}
+        return self.cleaned_data
+
+    def _take(self, given: dict[str, Any], spelt: str, name: str, text: str) -> None:
+        """One typed qualifier, judged by the field that it stands for."""
+        try:
+            value = self.fields[name].clean(text)
+        except forms.ValidationError as error:
+            self.add_error("search", f"{spelt}: {' '.join(error.messages)}")
+            return
+        if given.get(name, value) != value:
+            self.add_error("search", f"{spelt}: it is given twice, with different values.")
+        elif value:
+            given[name] = value
+
+    def _to_utc(self, given: dict[str, Any], name: str) -> None:
+        try:
+            given[name] = given[name].astimezone(UTC)
+        except OverflowError:
+            self.add_error(name, "Give a time within the years 1 to 9999.")
+            del given[name]
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """What is asked, as texts: parameters of the page's URL, and what a saved filter keeps."""
+        return {
+            name: value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+            for name, value in self.asked.items()
+        }
+
+    def criteria(self, now: datetime) -> LogCriteria:
+        """The same for the services; a period ends ``now``."""
+        asked = dict(self.asked)
+        _, length = PERIODS.get(asked.pop("period", ""), ("", timedelta()))
+        return LogCriteria(
+            object_id=asked.pop("object", ""),
+            since=asked.pop("from", None) or (now - length if length else None),
+            until=asked.pop("to", None),
+            **asked,
+        )
+
+    @property
+    def asks_rarely(self) -> bool:
+        """Whether one of the filters is used that are folded away."""
+        rare = {"object", "source", "actor_type", "from", "to"}
+        return not rare.isdisjoint(self.asked) or not rare.isdisjoint(self.errors)
+
+    @property
+    def chips(self) -> list[tuple[str, str, str]]:
+        """Of each filter its label, its value in words, and the query string without it."""
+        filters = self.filters
+        return [
+            (
+                str(self.fields[name].label or name.replace("_", " ").capitalize()),
+                PERIODS[value][0] if name == "period" else value,
+                urlencode({other: text for other, text in filters.items() if other != name}),
+            )
+            for name, value in filters.items()
+        ]
+
+
+def _grouped(actions: Sequence[str]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Choices under the first two parts of their words: ``keys.key`` has created, rotated …"""
+    groups = groupby(actions, lambda word: word.rpartition(".")[0])
+    return [(group, [(word, word) for word in words]) for group, words in groups]
+
+
+class SavedFilterForm(PageForm):
+    name = forms.CharField(
+        max_length=SavedFilter.NAME_LIMIT, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    is_shared = forms.BooleanField(required=False, label="Show it to everybody who reads the whole log")
+
+
+class ExportForm(PageForm):
+    format = forms.ChoiceField(choices=[], widget=forms.RadioSelect, initial=ExportFormat.CSV.value)
+
+    def __init__(self, *args: Any, is_of_whole_log: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered = [word for word in FORMATS if is_of_whole_log or word != ExportFormat.TILES]
+        self.fields["format"].choices = [(word.value, FORMATS[word]) for word in offered]  # type: ignore[attr-defined]  # a ChoiceField

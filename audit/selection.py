@@ -79,9 +79,9 @@ def page_before[M: Model](
     Newest is the highest id; where ``time`` names a column, the latest time: a window of time is a piece of that
     column's index, but by id the database would first read everything that was written after it.
     """
-    columns = (time, "id") if time else ("id",)
     older, newer = _sides(rows, before, time)
-    window = list(rows.filter(older).order_by(*(f"-{column}" for column in columns))[: limit + 1])
+    columns = _columns(time)
+    window = _window(rows.filter(older), columns, limit)
     ids = (
         []
         if before is None
@@ -97,6 +97,24 @@ def page_before[M: Model](
         has_previous=bool(ids),
         previous_before=ids[limit] if len(ids) > limit else None,
     )
+
+
+def rows_before[M: Model](
+    rows: QuerySet[M], *, before: int | None, limit: int, time: str = ""
+) -> tuple[list[M], int | None]:
+    """The rows of ``page_before`` and its ``next_before``, by one statement: nothing is counted."""
+    older, _ = _sides(rows, before, time)
+    window = _window(rows.filter(older), _columns(time), limit)
+    return window[:limit], window[limit - 1].pk if len(window) > limit else None
+
+
+def _columns(time: str) -> tuple[str, ...]:
+    return (time, "id") if time else ("id",)
+
+
+def _window[M: Model](rows: QuerySet[M], columns: tuple[str, ...], limit: int) -> list[M]:
+    """The newest ``limit`` rows and, where there is one, the next."""
+    return list(rows.order_by(*(f"-{column}" for column in columns))[: limit + 1])
 
 
 def time_column(criteria: LogCriteria | TrailCriteria, column: str) -> str:

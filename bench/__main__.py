@@ -49,6 +49,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def prepare() -> list[tuple[str, str]]:
     """Describe the machine, once it is fit to be measured on."""
+    machine.require_programs("wrk", "openssl")
     database, cache = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
     machine.allow_many_files()
     machine.require_durable(database)

@@ -152,7 +152,7 @@ def fill(database: str, entries: int, say: Say) -> None:
         connection.execute("ALTER TABLE audit_logs DISABLE TRIGGER audit_logs_pending")
         for first, last in chunks(entries):
             connection.execute(_entries_of(entries, first, last))
-            say(f"{last:>12,} entries after {time.monotonic() - began:,.0f} s")
+            say(f"{last + 1:>12,} entries after {time.monotonic() - began:,.0f} s")
         connection.execute("ALTER TABLE audit_logs ENABLE TRIGGER audit_logs_pending")
         # As the autovacuum leaves it after a while; nothing of the filling is left to be written during the load.
         connection.execute("VACUUM (ANALYZE)")

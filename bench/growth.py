@@ -20,7 +20,7 @@ from statistics import median
 from bench import explain, filling, load, machine, reads, report
 from bench.contestant import ENCRYPT, check
 from bench.explain import Plan
-from bench.figures import GROWTH, LANE
+from bench.figures import LANE, SPEED_OF_GROWN
 from bench.load import Load
 from bench.product import CipherCanary, running
 from bench.reads import Wait
@@ -49,6 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(arguments)
     try:
         with ExitStack() as stack, ends_like_a_signal():
+            machine.require_programs("wrk")
             machine.require_durable(os.environ["DATABASE_URL"])
             temporary = tempfile.TemporaryDirectory(prefix="bench-", dir=folder_for_servers())
             folder = Path(stack.enter_context(temporary))
@@ -127,7 +128,7 @@ def figures(found: Growth, entries: int) -> list[Figure]:
     errors = found.full.errors + sum(one.errors for one in found.empty)
     rate, tail = (compared(found, kind, unit) for kind, unit in (("rate", "/s"), ("p95", " ms")))
     return [
-        Figure(f"{what}: rate", GROWTH, rate[-1], errors, *rate),
+        Figure(f"{what}: rate", SPEED_OF_GROWN, rate[-1], errors, *rate),
         Figure(f"{what}: p95", Goal(None), None, errors, *tail, why=""),
         *(
             Figure(f"{name}: p95", TAIL, wait.p95, measured=f"{number(wait.p95)} ms (p50 {number(wait.p50)})")

@@ -45,7 +45,11 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="bench.lane_costs", description=__doc__)
     parser.add_argument("--seconds", type=int, default=8, help="of each load (8)")
     options = parser.parse_args(arguments)
-    machine.allow_many_files()
+    try:
+        machine.require_programs("wrk")
+        machine.allow_many_files()
+    except machine.Unfit as reason:
+        sys.exit(f"bench.lane_costs: {reason}")
     with tempfile.TemporaryDirectory(prefix="bench-", dir=folder_for_servers()) as folder:
         Path(folder).chmod(0o700)
         with product.running("CipherCanary", Path(folder) / "product", "protocol") as ours:

@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -38,6 +39,13 @@ def allow_many_files() -> None:
         raise Unfit(f"a process may open {hard} files (ulimit -Hn), {FILES} are needed")
     if soft != resource.RLIM_INFINITY:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, FILES), hard))
+
+
+def require_programs(*names: str) -> None:
+    """Raise Unfit for the first that is not in PATH."""
+    for name in names:
+        if shutil.which(name) is None:
+            raise Unfit(f"needs {name} (Debian, Ubuntu: apt-get install {name}; macOS: brew install {name})")
 
 
 def require_durable(database: str) -> None:

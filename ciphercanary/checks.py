@@ -68,9 +68,12 @@ def check_processes(**_kwargs: Any) -> Iterable[CheckMessage]:
 def check_connections(**_kwargs: Any) -> Iterable[CheckMessage]:
     needed = settings.CC_JOB_THREADS + 2  # one for each job, one to renew their leases, one for the schedule
     if not settings.CC_SQLITE and needed > settings.CC_DB_POOL_MAX:
+        jobs = settings.CC_DB_POOL_MAX - 2
+        fewer = f", or CC_JOB_THREADS to {jobs} or less" if jobs > 0 else ""
         yield Warning(
             "CC_DB_POOL_MAX leaves no connection to renew the leases of CC_JOB_THREADS jobs.",
-            hint=f"Set CC_DB_POOL_MAX to {needed} or more, or leave it out.",
+            hint=f"Set CC_DB_POOL_MAX to {needed} or more{fewer}. Best leave CC_DB_POOL_MAX out: web processes "
+            "want CC_THREADS + 10.",
             id="ciphercanary.W003",
         )
 

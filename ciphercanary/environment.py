@@ -50,6 +50,13 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
             raise ImproperlyConfigured(f"{var} must be {bounds}.")
         return value
 
+    def seconds(self, var: str, default: float, *, at_least: float, at_most: float) -> float:
+        """Seconds, and parts of one, within their bounds. Raises ImproperlyConfigured."""
+        value: float = self.get_value(var, cast=_plain_float, default=default)
+        if not at_least <= value <= at_most:  # "nan" is a number to Python, and within no bounds
+            raise ImproperlyConfigured(f"{var} must be from {at_least:g} to {at_most:g}.")
+        return value
+
     def redis_url(self, var: str) -> str:
         """The address of a Redis server, or "". Raises ImproperlyConfigured."""
         url: str = self.get_value(var, default="")
@@ -73,6 +80,11 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         if value not in choices:
             raise ImproperlyConfigured(f"{var} must be one of {', '.join(sorted(choices))}.")
         return value
+
+
+def _plain_float(text: str) -> float:
+    """Not django-environ's own, which leaves out what is no digit: ``1e9`` is 19 to it. Raises ValueError."""
+    return float(text)
 
 
 def _is_host_and_port(url: str) -> bool:

@@ -67,7 +67,19 @@ def establish() -> None:
 def check_sentinels() -> None:
     """Open the sentinel of every key-encryption key. Raises KekUnavailable."""
     for record in KeyEncryptionKey.objects.all():
-        _open_sentinel(record)
+        check_sentinel(record)
+
+
+def check_sentinel(record: KeyEncryptionKey) -> None:
+    """Open the sentinel of one key-encryption key. Raises KekUnavailable."""
+    try:
+        keywrap.unwrap(
+            _find(record.id), bytes(record.sentinel), aad=_binding(SENTINEL_LABEL, [record.id.encode()])
+        )
+    except UnwrapFailed:
+        raise KekUnavailable(
+            f"Key-encryption key {record.id} is not the one this database was written with: restore its file."
+        ) from None
 
 
 def forget() -> None:
@@ -149,17 +161,6 @@ def _generate_file() -> str:
     )
     _ring.cache_clear()
     return kek_id
-
-
-def _open_sentinel(record: KeyEncryptionKey) -> None:
-    try:
-        keywrap.unwrap(
-            _find(record.id), bytes(record.sentinel), aad=_binding(SENTINEL_LABEL, [record.id.encode()])
-        )
-    except UnwrapFailed:
-        raise KekUnavailable(
-            f"Key-encryption key {record.id} is not the one this database was written with: restore its file."
-        ) from None
 
 
 def _holds_wrapped_rows() -> bool:

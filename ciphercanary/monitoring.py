@@ -5,35 +5,22 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-import django.db
 from django.conf import settings
-from django.core.cache import caches
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
-from redis.exceptions import RedisError
 
 import ciphercanary
 from accounts.authentication import authenticate_request
-from audit.epoch import read_epoch
-from audit.lag import (
-    is_falling_behind,
-    is_too_far_behind,
-    read_lag_seconds,
-    read_unsigned_seconds,
-    set_gauges,
-)
-from ciphercanary import errors, kek, problems
+from audit.lag import set_gauges
+from ciphercanary import errors, problems
 from ciphercanary.http import in_context
 from ciphercanary.jobs import count_by_status
 from ciphercanary.metrics import active_keys_total, jobs
-from ciphercanary.preparation import due_migrations
+from console.health import HEALTHY, NOT_CONFIGURED, UNHEALTHY, look
 from keys.services import count_keys_that_protect
 
-HEALTHY, LAGGING, UNHEALTHY, NOT_CONFIGURED = "healthy", "lagging", "unhealthy", "not_configured"
 VITAL = ("database", "audit", "key_encryption_key")
 
 type View = Callable[[HttpRequest], HttpResponse]
@@ -53,7 +40,7 @@ def livez(_request: HttpRequest) -> HttpResponse:
 @endpoint
 def readyz(_request: HttpRequest) -> HttpResponse:
     """200 once the database answers, every migration is in and the key-encryption key opens its sentinel."""
-    failing = [name for name in ("database", "migrations", "key_encryption_key") if _look(name) == UNHEALTHY]
+    failing = [name for name in ("database", "migrations", "key_encryption_key") if look(name) == UNHEALTHY]
     if failing:
         return HttpResponse(
             f"not ready: {', '.join(failing)}\n", "text/plain", HTTPStatus.SERVICE_UNAVAILABLE
@@ -64,7 +51,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 @endpoint
 def health(_request: HttpRequest) -> JsonResponse:
     """The specification's shape. Only what the answers depend on makes it 503; the rest gone is degraded."""
-    services = {name: _look(name) for name in (*VITAL, "sequencer", "redis")}
+    services = {name: look(name) for name in (*VITAL, "sequencer", "redis")}
     vital = UNHEALTHY in {services[name] for name in VITAL}
     is_well = set(services.values()) <= {HEALTHY, NOT_CONFIGURED}
     status = UNHEALTHY if vital else HEALTHY if is_well else "degraded"
@@ -105,58 +92,3 @@ def _measure() -> None:
 def _in_metrics_networks(request: HttpRequest) -> bool:
     address = ipaddress.ip_address(in_context(request).client_ip or "0.0.0.0")  # noqa: S104 - "unknown" is in no network
     return any(address in ipaddress.ip_network(network) for network in settings.CC_METRICS_NETWORKS)
-
-
-def _look(name: str) -> str:
-    """One fixed word for each service: exception text may name hosts, users or paths."""
-    try:
-        return _PROBES[name]()
-    except (django.db.Error, RedisError, OSError, errors.DomainError):
-        return UNHEALTHY
-
-
-def _probe_database() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return HEALTHY
-
-
-def _probe_audit() -> str:
-    read_epoch()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id FROM audit_logs ORDER BY id DESC LIMIT 1")
-    return UNHEALTHY if is_too_far_behind(read_lag_seconds()) else HEALTHY
-
-
-def _probe_sequencer() -> str:
-    """By the oldest entry that has no place in the tree, or no signature over it: why does not matter here."""
-    seconds = max(read_lag_seconds(), read_unsigned_seconds())
-    if is_too_far_behind(seconds):
-        return UNHEALTHY
-    return LAGGING if is_falling_behind(seconds) else HEALTHY
-
-
-def _probe_migrations() -> str:
-    return UNHEALTHY if due_migrations(MigrationExecutor(connection)) else HEALTHY
-
-
-def _probe_kek() -> str:
-    kek.check_sentinels()
-    return HEALTHY
-
-
-def _probe_redis() -> str:
-    if not settings.REDIS_URL:
-        return NOT_CONFIGURED
-    caches["default"].client.get_client().ping()  # type: ignore[attr-defined]  # django-redis' own client
-    return HEALTHY
-
-
-_PROBES: dict[str, Callable[[], str]] = {
-    "database": _probe_database,
-    "audit": _probe_audit,
-    "migrations": _probe_migrations,
-    "key_encryption_key": _probe_kek,
-    "sequencer": _probe_sequencer,
-    "redis": _probe_redis,
-}

@@ -1,6 +1,5 @@
 """What must be true before anything is served: tables, root of trust, static files, somebody who can log in."""
 
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,9 +13,9 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from accounts.models import User
+from accounts import setup_codes
 from accounts.principals import Principal
-from accounts.services import create_user, establish_signing_keys
+from accounts.services import create_user, establish_signing_keys, is_set_up, issue_setup_link
 from audit.events import Source
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
 from audit.sequencing.head import check_head
@@ -32,18 +31,17 @@ class CannotPrepare(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What the terminal has to say; ``generated_password`` is shown this once and stored nowhere."""
+    """What the terminal has to say; ``setup_link`` is shown this once, and "" where there is an account."""
 
-    generated_password: str = field(repr=False)
+    setup_link: str = field(repr=False)
     warnings: list[str]
 
 
 def prepare() -> Preparation:
-    """Check, migrate, establish the root of trust and the signing keys, collect static files, make the first account.
+    """Check, migrate, establish the root of trust and the signing keys, collect static files, see to the first account.
 
     A database that lacks entries of the log which this host has seen is refused before anything is written to it.
-    Every step leaves alone what is already there. The account comes last: a start that is interrupted after it
-    would leave a password that nobody has seen. Raises CannotPrepare.
+    Every step leaves alone what is already there. Raises CannotPrepare.
     """
     try:
         warnings = _check()
@@ -53,7 +51,7 @@ def prepare() -> Preparation:
         establish_signing_keys()
         establish_checkpoint_keys()
         call_command("collectstatic", interactive=False, verbosity=0)
-        password = _create_first_admin()
+        link = _see_to_the_first_admin()
     except django.db.Error as error:
         raise CannotPrepare(
             f"the database cannot be used: {type(error).__name__}. Check DATABASE_URL."
@@ -66,7 +64,7 @@ def prepare() -> Preparation:
         ) from None
     finally:
         _disconnect()
-    return Preparation(generated_password=password, warnings=warnings)
+    return Preparation(setup_link=link, warnings=warnings)
 
 
 def _disconnect() -> None:
@@ -129,29 +127,31 @@ def _copy_sqlite(file: str) -> None:
     target.chmod(0o600)
 
 
-def _create_first_admin() -> str:
-    """The password that was generated, if one was. It never resets an account that exists."""
-    if User.objects.exists():
+def _see_to_the_first_admin() -> str:
+    """Where there is no account: make it with the password that was given, or give a link that does. The link."""
+    first_start = Principal.system("first start", Source.COMMAND)
+    if is_set_up():
         return ""
-    generated = "" if settings.CC_ADMIN_PASSWORD else secrets.token_urlsafe(18)
+    if not settings.CC_ADMIN_PASSWORD:
+        return setup_codes.link_of(issue_setup_link(principal=first_start))
     try:
         create_user(
-            principal=Principal.system("first start", Source.COMMAND),
-            username=FIRST_ADMIN,
-            password=settings.CC_ADMIN_PASSWORD or generated,
-            role="admin",
+            principal=first_start, username=FIRST_ADMIN, password=settings.CC_ADMIN_PASSWORD, role="admin"
         )
     except Invalid as error:
         reasons = " ".join(reason for reasons in error.fields.values() for reason in reasons)
         raise CannotPrepare(f"CC_ADMIN_PASSWORD cannot be used: {reasons or error.detail}") from None
-    return generated
+    return ""
 
 
 def welcome(preparation: Preparation) -> str:
     """The box on the terminal."""
     lines = [f"CipherCanary serves at {settings.CC_PUBLIC_URL}", f"data folder      {settings.CC_HOME}"]
-    if preparation.generated_password:
-        lines.append(f"first log-in     {FIRST_ADMIN} / {preparation.generated_password}   (shown this once)")
+    if preparation.setup_link:
+        lines += [
+            "set up           open this within 15 minutes; it works once:",
+            f"  {preparation.setup_link}",
+        ]
     lines += [f"back up          {path}" for path in kek.ring_files()]
     lines.append("Without its key-encryption key, nothing in the database can be opened again.")
     width = max(map(len, lines))

@@ -1,12 +1,14 @@
 """What is answered outside any REST view: problem documents for the API, pages for the browser."""
 
 import sys
+from datetime import timedelta
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from ciphercanary import errors, problems
+from ciphercanary.clock import process_now
 from ciphercanary.middleware import Handler, is_api
 from ciphercanary.pages.views import is_htmx
 from ciphercanary.rest.exceptions import translate
@@ -63,5 +65,9 @@ def _page(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
     shown = problems.document(error, getattr(request, "request_id", ""))
     # Without messages: they lie in the session, and what failed may be the database. Without the shell, too, where
     # nobody foresaw the failure: it may lie there.
-    around = {"layout": "layouts/bare.html"} if isinstance(error, problems.InternalError) else {}
-    return render(request, "problem.html", {"problem": shown, "messages": (), **around})
+    around: dict[str, object] = {"problem": shown, "messages": ()}
+    if isinstance(error, problems.InternalError):
+        around["layout"] = "layouts/bare.html"
+    if isinstance(error, errors.Throttled):
+        around["retry_at"] = process_now() + timedelta(seconds=error.retry_after)
+    return render(request, "problem.html", around)

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from django.apps import apps
 from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import Direction, extend_schema
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication
@@ -20,6 +21,26 @@ from ciphercanary.problems import CONTENT_TYPE
 from ciphercanary.rest import PUBLIC, ApiView, Base64Field, Caller, Rule, StrictSerializer
 
 VERBS = {"GET": "read", "PATCH": "update", "DELETE": "delete"}
+BUDGET_HEADERS: Final = {
+    "RateLimit-Policy": {
+        "description": "The budget of whoever calls: q requests in w seconds "
+        "(draft-ietf-httpapi-ratelimit-headers-11).",
+        "schema": {"type": "string", "pattern": r'^"principal";q=\d+;w=\d+$'},
+        "example": '"principal";q=6000;w=60',
+    },
+    "RateLimit": {
+        "description": "What is left of it: r requests. In t seconds it is full again; with r=0 the next is allowed.",
+        "schema": {"type": "string", "pattern": r'^"principal";r=\d+;t=\d+$'},
+        "example": '"principal";r=5400;t=6',
+    },
+}
+RETRY_HEADERS: Final = {
+    "Retry-After": {
+        "description": "Seconds until it is worth trying again: with 429, with 503 overloaded, and where the problem "
+        "has retry_after.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+}
 
 
 class ProblemMembersSerializer(serializers.Serializer[Any]):
@@ -52,6 +73,11 @@ class ApiSchema(AutoSchema):
         rule = self.rules.get(self.method)
         return [] if rule and rule.permission is PUBLIC else [{"bearer": []}]
 
+    def get_extensions(self) -> dict[str, str]:
+        """The permission that is asked for, where it is one: the roles that hold it are in docs/api.md."""
+        rule = self.rules.get(self.method)
+        return {"x-permission": rule.permission} if rule and isinstance(rule.permission, str) else {}
+
     def get_tags(self) -> list[str]:
         app = apps.get_containing_app_config(type(self.view).__module__)
         return [str(app.verbose_name)] if app else []
@@ -74,8 +100,21 @@ class ApiSchema(AutoSchema):
         bodies["default"] = {
             "description": "A problem document (RFC 9457).",
             "content": {CONTENT_TYPE: {"schema": problem.ref if problem else {}}},
+            "headers": self._header_refs(RETRY_HEADERS),
         }
+        if self.get_auth():
+            budget = self._header_refs(BUDGET_HEADERS)
+            for body in bodies.values():
+                body["headers"] = body.get("headers", {}) | budget
         return bodies
+
+    def _header_refs(self, headers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        refs = {}
+        for name, header in headers.items():
+            component = ResolvedComponent(name, ResolvedComponent.HEADER, header, object=name)  # type: ignore[no-untyped-call]  # drf-spectacular types it not
+            self.registry.register_on_missing(component)
+            refs[name] = component.ref
+        return refs
 
 
 class Base64FieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # registers itself

@@ -160,8 +160,8 @@ else:
         "pool": {
             "min_size": env.number("CC_DB_POOL_MIN", 1, at_least=0, at_most=CC_DB_POOL_MAX),
             "max_size": CC_DB_POOL_MAX,
-            "timeout": env.float("CC_DB_POOL_TIMEOUT", 5.0),
-            "max_lifetime": env.float("CC_DB_POOL_MAX_LIFETIME", 3600.0),
+            "timeout": env.seconds("CC_DB_POOL_TIMEOUT", 5.0, at_least=0.1, at_most=60),
+            "max_lifetime": env.seconds("CC_DB_POOL_MAX_LIFETIME", 3600.0, at_least=60, at_most=86400),
             # The pool waits twice as long after each failure: without an end to that, a database that was gone
             # for a minute is found half a minute after it came back.
             "reconnect_timeout": 5.0,
@@ -248,6 +248,7 @@ CC_SESSION_ABSOLUTE_HOURS = env.number("CC_SESSION_ABSOLUTE_HOURS", 12)
 CSRF_COOKIE_NAME = "__Host-csrftoken" if CC_TLS else "csrftoken"
 CSRF_COOKIE_SECURE = CC_TLS
 CSRF_COOKIE_HTTPONLY = True
+CC_CONSOLE_DECRYPT = env.bool("CC_CONSOLE_DECRYPT", True)
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # not in a cookie: they name keys
 CSRF_FAILURE_VIEW = "ciphercanary.problem_views.csrf_failure"
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[CC_PUBLIC_URL] if CC_TLS else [])

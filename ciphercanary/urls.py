@@ -22,11 +22,11 @@ urlpatterns = [
     path("version", monitoring.version, name="version"),
     path("", include("accounts.page_urls")),
     path("", include("keys.page_urls")),
+    path("", include("crypto_ops.page_urls")),
     path("", include("audit.page_urls")),
     path("", include("console.page_urls")),
     path("admin/", admin.site.urls),
     path("admin", RedirectView.as_view(pattern_name="admin:index"), name="admin-without-slash"),
-    path("", RedirectView.as_view(pattern_name="home"), name="root"),
 ]
 
 handler400 = handler403 = handler404 = "ciphercanary.problem_views.refused"

@@ -88,12 +88,14 @@ def decide_encryptions(request: EncryptBatch, attempt: Attempt) -> Decision[Batc
     """The results, which may not leave before the decision is committed. Raises what refuses them all."""
     attempt.principal.require("crypto.encrypt")
     mode = request.mode
-    if request.key_id is None:
-        entry = attempt.find_default(mode.key_algorithm)
-    else:
-        entry = attempt.find(request.key_id)
-    version = protecting_version(entry, mode, request.key_version, process_now())
     refusals = _refusals(request.items)
+    if request.key_id is not None:
+        entry = attempt.find(request.key_id)
+    elif len(refusals) < len(request.items):
+        entry = attempt.find_default(mode.key_algorithm)
+    else:  # the default key is created by its first use, and this would be none
+        raise Invalid.of_field("items", "None of them can be read. Name a key_id to be told why, for each.")
+    version = protecting_version(entry, mode, request.key_version, process_now())
     messages = _without_refusals(request.items) if refusals else cast(Sequence[Message], request.items)
     cipher = attempt.cipher(version, mode)
     attempt.reserve(version, mode, len(messages))

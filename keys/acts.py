@@ -1,36 +1,38 @@
 """What may be done to a key on a page of its own, as data: rotate, disable and the rest differ in words only."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Final
-from uuid import UUID
 
-from accounts.principals import Principal
 from keys import actions, services
 from keys.lifecycle import Standing, State
-
-type Service = Callable[[Principal, UUID, str], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One act. ``states`` are the effective states in which it is offered; ``effect`` says in one sentence what it does.
+    """One act. ``states`` are the effective states in which it is offered; ``effect`` says in a sentence what it does.
 
-    ``shows_impact``: the dialog shows who used the key lately. ``is_final``: it cannot be undone, so it has a page of its
-    own, asks for the key's name and for a recent log-in.
+    ``needs`` says which key it is for, and ``leads_to`` names the state of a key that has no more need of it.
+    ``shows_impact``: its page shows who used the key lately. ``is_final``: it cannot be undone, so it asks for the
+    key's name and for a recent log-in, and of a key in use for a tick at ``anyway``, too.
     """
 
     slug: str
     label: str
+    question: str
     permission: str
     action: str
-    service: Service
+    service: Callable[..., object]
     states: frozenset[State]
     effect: str
     done: str
+    needs: str
+    leads_to: State | None = None
     shows_impact: bool = False
     is_final: bool = False
+    anyway: str = ""
     icon: str = "settings"
 
     @property
@@ -40,29 +42,12 @@ class Act:
     def is_possible(self, at: Standing) -> bool:
         return at.state in self.states
 
+    def asked_of(self, name: str) -> str:
+        return self.question.format(name)
 
-def _rotate(principal: Principal, key_id: UUID, reason: str) -> object:
-    return services.rotate_key(principal=principal, key_id=key_id, reason=reason)
-
-
-def _activate(principal: Principal, key_id: UUID, reason: str) -> object:
-    return services.activate_key(principal=principal, key_id=key_id, reason=reason)
-
-
-def _enable(principal: Principal, key_id: UUID, reason: str) -> object:
-    return services.enable_key(principal=principal, key_id=key_id, reason=reason)
-
-
-def _disable(principal: Principal, key_id: UUID, reason: str) -> object:
-    return services.disable_key(principal=principal, key_id=key_id, reason=reason)
-
-
-def _revoke(principal: Principal, key_id: UUID, reason: str) -> object:
-    return services.revoke_key(principal=principal, key_id=key_id, reason=reason)
-
-
-def _mark_compromised(principal: Principal, key_id: UUID, reason: str) -> object:
-    return services.revoke_key(principal=principal, key_id=key_id, reason=reason, compromised=True)
+    def refusal(self, at: Standing) -> str:
+        """Why it cannot be done to a key that stands there; "" where it can."""
+        return "" if self.is_possible(at) else f"{self.label} is unavailable: {self.needs}."
 
 
 _USABLE = frozenset({State.ACTIVE})
@@ -74,77 +59,105 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
             Act(
                 slug="rotate",
                 label="Rotate now",
+                question="Rotate {}?",
                 permission="keys.rotate",
                 action=actions.KEY_ROTATED,
-                service=_rotate,
+                service=services.rotate_key,
                 states=_USABLE,
                 effect="A new version encrypts from now on; every earlier one still decrypts.",
                 done="was rotated",
+                needs="only an active key gets new versions",
                 icon="rotate-cw",
             ),
             Act(
                 slug="activate",
                 label="Activate now",
+                question="Activate {}?",
                 permission="keys.disable",
                 action=actions.KEY_ACTIVATED,
-                service=_activate,
+                service=services.activate_key,
                 states=frozenset({State.PRE_ACTIVATION}),
                 effect="The key encrypts and decrypts from now on, before its planned time.",
                 done="is active",
+                needs="only a key that waits for its activation is activated",
+                leads_to=State.ACTIVE,
                 icon="circle-play",
             ),
             Act(
                 slug="enable",
                 label="Enable",
+                question="Enable {}?",
                 permission="keys.disable",
                 action=actions.KEY_ENABLED,
-                service=_enable,
+                service=services.enable_key,
                 states=frozenset({State.SUSPENDED}),
                 effect="The key encrypts and decrypts again.",
                 done="is enabled",
+                needs="only a disabled key is enabled",
+                leads_to=State.ACTIVE,
                 icon="circle-play",
             ),
             Act(
                 slug="disable",
                 label="Disable",
+                question="Disable {}?",
                 permission="keys.disable",
                 action=actions.KEY_DISABLED,
-                service=_disable,
+                service=services.disable_key,
                 states=_USABLE,
                 effect="From now on every call with this key is refused, decryption included, until it is enabled again.",
                 done="is disabled",
+                needs="only an active key is disabled",
+                leads_to=State.SUSPENDED,
                 shows_impact=True,
                 icon="circle-pause",
             ),
             Act(
                 slug="revoke",
                 label="Revoke",
+                question="Revoke {}?",
                 permission="keys.revoke",
                 action=actions.KEY_REVOKED,
-                service=_revoke,
+                service=services.revoke_key,
                 states=frozenset({State.ACTIVE, State.SUSPENDED}),
-                effect="The key never encrypts again; what it has encrypted can still be decrypted. This cannot be undone.",
+                effect="It never encrypts again. What it has encrypted can still be decrypted. This cannot be undone.",
                 done="is revoked",
+                needs="only an active or a disabled key is revoked",
+                leads_to=State.DEACTIVATED,
                 shows_impact=True,
                 is_final=True,
+                anyway="Revoke anyway, calls that encrypt start failing now",
                 icon="ban",
             ),
             Act(
                 slug="mark-compromised",
                 label="Mark compromised",
+                question="Mark {} compromised?",
                 permission="keys.revoke",
                 action=actions.KEY_REVOKED,
-                service=_mark_compromised,
+                service=partial(services.revoke_key, compromised=True),
                 states=frozenset({State.PRE_ACTIVATION, State.ACTIVE, State.SUSPENDED, State.DEACTIVATED}),
                 effect=(
-                    "Somebody else may have the key: it neither encrypts nor decrypts again, and its messages open "
+                    "For a key that somebody else may have. It never encrypts or decrypts again; its messages open "
                     "only to be encrypted anew with another key. This cannot be undone."
                 ),
                 done="is marked compromised",
+                needs="this key is compromised already, or about to be destroyed",
+                leads_to=State.COMPROMISED,
                 shows_impact=True,
                 is_final=True,
+                anyway="Mark compromised anyway, calls start failing now",
                 icon="shield-alert",
             ),
         )
     }
 )
+
+
+def refusals(acts: Iterable[Act], at: Standing) -> list[str]:
+    """Why acts that are usual with a key cannot be done to one that stands there.
+
+    Nothing is said of what would lead to where it stands, nor of the ways back to where it never was.
+    """
+    usual = (act for act in acts if State.ACTIVE in act.states and act.leads_to is not at.state)
+    return [act.refusal(at) for act in usual if not act.is_possible(at)]

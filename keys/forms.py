@@ -3,13 +3,40 @@
 from typing import Any
 
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.http import HttpRequest
+from django.urls import reverse_lazy
 
+from accounts.errors import NameTaken
 from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
-from ciphercanary.pages.forms import PageForm
+from ciphercanary.errors import DomainError
+from ciphercanary.pages.forms import MomentField, PageForm, ReasonForm
+from keys.errors import VersionConflict
+from keys.explanations import RECOMMENDED
 from keys.lifecycle import Status
-from keys.metadata import MAX_DESCRIPTION, MAX_TAG, MAX_TAGS
+from keys.metadata import MAX_DESCRIPTION, MAX_ROTATION_PERIOD, MAX_TAG, MAX_TAGS, MAX_VERSION
+from keys.selection import Finding
 
 ORDERINGS = {"name", "-name", "created_at", "-created_at", "next_rotation_at", "-next_rotation_at"}
+# Nothing schedules or destroys a key yet: nobody could find one by those states.
+STATES = (Status.ACTIVE, Status.PENDING, Status.DISABLED, Status.EXPIRED, Status.REVOKED)
+FINDINGS = {
+    Finding.OVERDUE: "Rotation overdue",
+    Finding.EXPIRING: "Expiring in 30 days",
+    Finding.UNUSED: "Unused for 90 days",
+}
+
+
+class ProseField(forms.CharField):
+    """Text in lines, as it was typed. Browsers end a line with two characters, of which one is ours."""
+
+    widget = forms.Textarea(attrs={"rows": 3, "class": "prose"})
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"strip": False} | kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(value).replace("\r\n", "\n")
 
 
 class TagsField(forms.CharField):
@@ -28,18 +55,6 @@ class TagsField(forms.CharField):
         return bool(self.clean(data) != (initial or []))
 
 
-class MomentField(forms.DateTimeField):
-    """A moment in UTC, to the minute, as browsers send it."""
-
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-    input_formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"]
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        """Whether the minute differs: the seconds of what is there are not shown, so they cannot be sent back."""
-        shown = f"{initial:%Y-%m-%dT%H:%M}" if initial else ""
-        return bool(shown != (data or "")[: len("2026-01-01T00:00")])
-
-
 class KeyFilterForm(PageForm):
     """What the list is narrowed to; it lies in the URL."""
 
@@ -47,77 +62,141 @@ class KeyFilterForm(PageForm):
     status = forms.ChoiceField(
         required=False,
         label="State",
-        choices=[("", "Any"), *((s.value, s.value.capitalize()) for s in Status)],
+        choices=[("", "Any"), *((state.value, state.value.capitalize()) for state in STATES)],
     )
     algorithm = forms.ChoiceField(
         required=False, choices=[("", "Any"), *((name, name) for name in KEY_ALGORITHMS)]
     )
-    tag = forms.CharField(required=False, max_length=MAX_TAG)
-
-
-class KeyForm(PageForm):
-    """A new key."""
-
-    name = forms.CharField(
-        max_length=64,
-        help_text="3 to 64 of a-z, 0-9 and hyphen. It cannot be changed.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True, "spellcheck": "false"}),
+    tag = forms.CharField(
+        required=False, max_length=MAX_TAG, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
-    algorithm = forms.ChoiceField(
-        choices=[(name, name) for name in KEY_ALGORITHMS], initial="aes-256", widget=forms.RadioSelect
-    )
-    description = forms.CharField(required=False, max_length=MAX_DESCRIPTION)
-    tags = TagsField(required=False, help_text=f"At most {MAX_TAGS}, apart by commas.")
-    rotation_period_days = forms.IntegerField(
+    finding = forms.ChoiceField(
         required=False,
-        label="Rotate every … days",
-        help_text="Left empty, it is rotated by hand.",
-        min_value=1,
-    )
-    activates_at = MomentField(required=False, label="Active from (UTC)", help_text="Left empty, at once.")
-    expires_at = MomentField(
-        required=False,
-        label="Expires at (UTC)",
-        help_text="From then on it decrypts only. It cannot be extended afterwards.",
+        label="To look after",
+        choices=[("", "Any"), *((finding.value, words) for finding, words in FINDINGS.items())],
     )
 
 
 class KeySettingsForm(PageForm):
-    description = forms.CharField(required=False, max_length=MAX_DESCRIPTION)
+    """What may be changed of a key."""
+
+    description = ProseField(required=False, max_length=MAX_DESCRIPTION)
     tags = TagsField(required=False, help_text=f"At most {MAX_TAGS}, apart by commas.")
     rotation_period_days = forms.IntegerField(
         required=False,
         label="Rotate every … days",
         help_text="Left empty, it is rotated by hand.",
         min_value=1,
+        max_value=MAX_ROTATION_PERIOD,
     )
     expires_at = MomentField(
         required=False,
         label="Expires at (UTC)",
-        help_text="From then on it decrypts only. It cannot be extended afterwards.",
+        help_text="From then on it decrypts only. An expiry that has passed cannot be moved.",
     )
 
 
-class NamedReasonForm(PageForm):
-    """For what cannot be undone: a reason, and the key's name typed out."""
+class KeyNotesForm(PageForm):
+    """What is written about a key, and decides nothing."""
 
-    reason = forms.CharField(
-        label="Why?",
-        help_text="Recorded in the audit log.",
-        max_length=100,
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    description = ProseField(required=False, max_length=MAX_DESCRIPTION)
+    tags = TagsField(required=False, help_text=f"At most {MAX_TAGS}, apart by commas.")
+
+
+class KeyForm(KeySettingsForm):
+    """A new key. Whether a name is free is said as soon as it is typed, and what the key will be, below."""
+
+    name = forms.CharField(
+        max_length=64,
+        help_text="3 to 64 of a-z, 0-9 and hyphen. It cannot be changed.",
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "none",
+                "autofocus": True,
+                "spellcheck": "false",
+                "hx-get": reverse_lazy("key-new"),
+                "hx-trigger": "change",
+                "hx-target": "#name-note",
+                "hx-swap": "innerHTML",
+                "hx-sync": "this:replace",
+            }
+        ),
     )
+    algorithm = forms.ChoiceField(
+        choices=[(name, name) for name in KEY_ALGORITHMS], initial=RECOMMENDED, widget=forms.RadioSelect
+    )
+    activates_at = MomentField(required=False, label="Active from (UTC)", help_text="Left empty, at once.")
+
+    field_order = (
+        "name",
+        "algorithm",
+        "description",
+        "rotation_period_days",
+        "activates_at",
+        "expires_at",
+        "tags",
+    )
+
+    @property
+    def asks_for_more(self) -> bool:
+        """Whether something beyond name, algorithm and description was filled in, or is wrong."""
+        return any(self[name].value() or self[name].errors for name in MORE)
+
+    def refused(self, request: HttpRequest, refusal: DomainError) -> None:
+        super().refused(request, refusal)
+        if isinstance(refusal, NameTaken):
+            del self.errors[NON_FIELD_ERRORS]
+            self.add_error("name", refusal.detail)
+
+
+MORE = ("rotation_period_days", "activates_at", "expires_at", "tags")
+
+
+class RotateForm(ReasonForm):
+    """``expected_version`` is the primary version that was on the page: what is sent from an older one is refused."""
+
+    expected_version = forms.IntegerField(
+        required=False, min_value=1, max_value=MAX_VERSION, widget=forms.HiddenInput
+    )
+
+    def refused(self, request: HttpRequest, refusal: DomainError) -> None:
+        """After a conflict, the next sending is for the version that this answer tells of."""
+        super().refused(request, refusal)
+        if isinstance(refusal, VersionConflict):
+            present = refusal.extra["primary_version"]
+            self.data = self.data.copy()
+            self.data["expected_version"] = present
+            del self.errors[NON_FIELD_ERRORS]
+            self.add_error(
+                None,
+                f"Somebody has rotated the key meanwhile: its primary version is {present}. Nothing was changed. "
+                "Send this again only if the key is to be rotated once more.",
+            )
+
+
+class FinalForm(ReasonForm):
+    """For what cannot be undone: a reason, the key's name typed out, and a tick where the key is in use."""
+
+    anyway = forms.BooleanField(error_messages={"required": "Tick this, or disable the key instead."})
     name = forms.CharField(
         label="The key's name", widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
     )
 
-    def __init__(self, *args: Any, key_name: str, **kwargs: Any) -> None:
+    field_order = ("anyway", "reason", "name")
+
+    def __init__(self, *args: Any, key_name: str, anyway: str, **kwargs: Any) -> None:
+        """``anyway`` is the words of the tick, "" for a key that is not in use."""
         super().__init__(*args, **kwargs)
         self.key_name = key_name
         self.fields["name"].help_text = f"Type {key_name} to confirm."
+        if anyway:
+            self.fields["anyway"].label = anyway
+        else:
+            del self.fields["anyway"]
 
     def clean_name(self) -> str:
-        typed: str = self.cleaned_data["name"]
+        typed: str = self.cleaned_data["name"]  # without spaces at its ends
         if typed != self.key_name:
             raise forms.ValidationError(f"This is not {self.key_name}.")
         return typed

@@ -16,7 +16,7 @@ from ciphercanary.wrapped_row import WrappedRow
 from keys import lifecycle
 from keys.lifecycle import Standing, State, Status, VersionState
 from keys.metadata import MAX_REASON
-from keys.selection import contains_words, has_status
+from keys.selection import Finding, contains_words, has_finding, has_status
 
 
 class KeyQuerySet(models.QuerySet["Key"]):
@@ -29,6 +29,9 @@ class KeyQuerySet(models.QuerySet["Key"]):
     def with_status(self, status: Status, now: datetime) -> Self:
         return self.filter(has_status(status, now))
 
+    def with_finding(self, finding: Finding, now: datetime) -> Self:
+        return self.filter(has_finding(finding, now))
+
     def search(self, words: str) -> Self:
         return self.filter(contains_words(words))
 
@@ -39,7 +42,7 @@ class KeyQuerySet(models.QuerySet["Key"]):
         return self.filter(_HasElement(F("tags"), Value(tag)))
 
     def due_for_rotation(self, now: datetime) -> Self:
-        return self.with_status(Status.ACTIVE, now).filter(next_rotation_at__lte=now)
+        return self.with_finding(Finding.OVERDUE, now)
 
 
 class Key(MacProtectedRow):

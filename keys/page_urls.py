@@ -2,14 +2,26 @@ from django.urls import path
 
 from ciphercanary.pages import Rule
 from keys.acts import ACTS
-from keys.views import changing, detail, listing
+from keys.views import changing, detail, listing, versions
 
 urlpatterns = [
     path("keys/", listing.KeyListView.as_view(), name="keys"),
     path("keys/new", listing.NewKeyView.as_view(), name="key-new"),
     path("keys/<slug:name>/", detail.OverviewView.as_view(), name="key"),
     path("keys/<slug:name>/versions/", detail.VersionsView.as_view(), name="key-versions"),
+    path(
+        "keys/<slug:name>/versions/<int:version>/disable",
+        versions.DisableVersionView.as_view(),
+        name="key-version-disable",
+    ),
+    path(
+        "keys/<slug:name>/versions/<int:version>/enable",
+        versions.EnableVersionView.as_view(),
+        name="key-version-enable",
+    ),
+    path("keys/<slug:name>/activity/", detail.ActivityView.as_view(), name="key-activity"),
     path("keys/<slug:name>/settings/", changing.SettingsView.as_view(), name="key-settings"),
+    path("keys/<slug:name>/notes", changing.NotesView.as_view(), name="key-notes"),
     *(
         path(
             f"keys/<slug:name>/{act.slug}",

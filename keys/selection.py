@@ -2,14 +2,28 @@
 
 import unicodedata
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import CharField, Exists, Func, OuterRef, Q
 
+from audit.services.usage import rows_used_since
 from keys.lifecycle import State, Status
+
+EXPIRING_WITHIN: Final = timedelta(days=30)
+UNUSED_FOR: Final = timedelta(days=90)
+
+
+class Finding(StrEnum):
+    """What somebody looks through keys for."""
+
+    OVERDUE = "overdue"
+    EXPIRING = "expiring"
+    UNUSED = "unused"
+
 
 _DECIDED: Final[Mapping[Status, Q]] = MappingProxyType(
     {
@@ -31,6 +45,30 @@ def has_status(status: Status, now: datetime) -> Q:
     if status is Status.EXPIRED:
         return begun & Q(expires_at__lte=now)
     return begun & (Q(expires_at__gt=now) | Q(expires_at=None))
+
+
+def has_finding(finding: Finding, now: datetime) -> Q:
+    """The keys that should have been rotated, that will expire soon, or that nobody has used for long."""
+    if finding is Finding.OVERDUE:
+        return has_status(Status.ACTIVE, now) & Q(next_rotation_at__lte=now)
+    if finding is Finding.EXPIRING:
+        return has_status(Status.ACTIVE, now) & Q(expires_at__lte=now + EXPIRING_WITHIN)
+    since = now - UNUSED_FOR
+    return Q(created_at__lte=since) & ~Exists(rows_used_since(since).filter(key_id=_Spelled(OuterRef("id"))))
+
+
+class _Spelled(Func):
+    """A key's id as the log spells it. SQLite keeps it as 32 digits without hyphens."""
+
+    template = "CAST(%(expressions)s AS varchar)"
+    output_field = CharField()
+    arity = 1
+
+    def as_sqlite(self, compiler: Any, connection: Any) -> Any:  # noqa: ARG002 - Django's signature
+        digits, parameters = compiler.compile(self.source_expressions[0])
+        groups = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+        spelled = " || '-' || ".join(f"substr({digits}, {start}, {length})" for start, length in groups)
+        return f"({spelled})", [*parameters] * len(groups)
 
 
 def fold(text: str) -> str:

@@ -25,6 +25,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PUBLIC, AUTHENTICATED = "public", "authenticated"
 REASON = {"reason": "because the test says so"}
 EXPORT, FINISHED_EXPORT, SESSION = "export", "finished export", "session"  # states of a target that is no key
+SAVED_FILTER = "saved filter"  # likewise
 SEQUENCED = "sequenced"  # state of the log: a checkpoint covers every entry
 _numbers = count(1)
 
@@ -65,6 +66,7 @@ class Target:
     log_id: int = 0
     export_id: UUID = field(default_factory=uuid4)
     session_id: UUID = field(default_factory=uuid4)
+    filter_id: UUID = field(default_factory=uuid4)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Door:
 
     ``about`` says what kind of object the request names. ``state`` is what a key must be for the answer to be
     ``status``. ``body`` is made from the target and the account whose credentials the request may hold; bytes are sent
-    as they are. ``query`` holds the parameters that are required, or makes them from the target.
+    as they are. ``query`` holds the parameters that are required, or makes them from the target. ``is_private``: of
+    what is another's nobody knows, however far his permission reaches.
     """
 
     permission: str
@@ -84,6 +87,7 @@ class Door:
     query: Mapping[str, str] | Callable[[Target], Mapping[str, str]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     ends_session: bool = False
+    is_private: bool = False
 
     def query_of(self, target: Target) -> Mapping[str, str]:
         return self.query(target) if callable(self.query) else self.query
@@ -127,6 +131,10 @@ def _key_action(permission, state="active", status=200):
 
 def _export(state=EXPORT):
     return Door("audit.export", about="export", state=state)
+
+
+def _new_filter(*_):
+    return {"name": f"filter-{next(_numbers)}", "filters": {"outcome": "denied"}}
 
 
 def _new_key(*_):
@@ -210,6 +218,13 @@ DOORS: Mapping[str, Mapping[str, Door]] = {
     "audit-export": {"GET": _export()},
     "audit-export-cancel": {"POST": _export()},
     "audit-export-result": {"GET": _export(FINISHED_EXPORT)},
+    "saved-filters": {
+        "GET": Door("audit.read"),
+        "POST": Door("audit.read", 201, body=_new_filter),
+    },
+    "saved-filter": {
+        "DELETE": Door("audit.read", 204, about="filter", state=SAVED_FILTER, is_private=True),
+    },
     # authentication
     "log-in": {"POST": Door(PUBLIC, body=_log_in)},
     "refresh": {"POST": Door(PUBLIC, body=_refresh)},
@@ -244,18 +259,21 @@ def path_of(route: Route, target: Target) -> str:
         log_id=target.log_id,
         export_id=target.export_id,
         session_id=target.session_id,
+        filter_id=target.filter_id,
     )
 
 
 def make_target(owner: Persona, state: str = "active") -> Target:
     """A key of the owner's in that state, with a ciphertext, and an entry of the log about an act of his.
 
-    Or an export of his. He may have made it when his role was another.
+    Or an export or a saved filter of his. He may have made it when his role was another.
     """
     if state == SESSION:
         return replace(missing_target(), session_id=_make_session(owner))
     if state in {EXPORT, FINISHED_EXPORT}:
         return replace(missing_target(), export_id=_make_export(owner, state))
+    if state == SAVED_FILTER:
+        return replace(missing_target(), filter_id=_make_filter(owner))
     from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
     from audit.models import AuditLog  # noqa: PLC0415 - models need a set-up Django
     from keys import services  # noqa: PLC0415
@@ -305,6 +323,12 @@ def _make_export(owner: Persona, state: str) -> UUID:
     if state == FINISHED_EXPORT:
         run_job("audit_export", export.id, lambda: False)
     return export.id
+
+
+def _make_filter(owner: Persona) -> UUID:
+    from audit.services.saved_filters import save_filter  # noqa: PLC0415 - models need a set-up Django
+
+    return save_filter(principal=owner.principal, **_new_filter()).id
 
 
 def move(target: Target, state: str) -> None:

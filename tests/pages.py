@@ -13,6 +13,7 @@ EVERYBODY = frozenset({"admin", "operator", "developer", "auditor"})
 READERS = EVERYBODY  # a developer sees what is his own
 ADMIN = frozenset({"admin"})
 ADMIN_AND_OPERATOR = frozenset({"admin", "operator"})
+ADMIN_AND_AUDITOR = frozenset({"admin", "auditor"})
 ADMIN_AND_DEVELOPER = frozenset({"admin", "developer"})
 STRANGERS = frozenset({"stranger"})  # whoever is not signed in, and everybody else too
 
@@ -27,6 +28,8 @@ class Page:
 
 PAGES = {
     # accounts
+    "setup": Page(STRANGERS),
+    "setup-link": Page(STRANGERS, STRANGERS),
     "login": Page(STRANGERS, STRANGERS),
     "login-code": Page(STRANGERS, STRANGERS),
     "logout": Page(post=STRANGERS),
@@ -47,18 +50,41 @@ PAGES = {
     "key-new": Page(ADMIN_AND_DEVELOPER, ADMIN_AND_DEVELOPER),
     "key": Page(READERS),
     "key-versions": Page(READERS),
+    "key-version-disable": Page(ADMIN_AND_OPERATOR, ADMIN_AND_OPERATOR),
+    "key-version-enable": Page(ADMIN_AND_OPERATOR, ADMIN_AND_OPERATOR),
+    "key-activity": Page(READERS),
     "key-settings": Page(READERS, ADMIN),
+    "key-notes": Page(ADMIN, ADMIN),
     "key-rotate": Page(ADMIN_AND_OPERATOR, ADMIN_AND_OPERATOR),
     "key-activate": Page(ADMIN_AND_OPERATOR, ADMIN_AND_OPERATOR),
     "key-enable": Page(ADMIN_AND_OPERATOR, ADMIN_AND_OPERATOR),
     "key-disable": Page(ADMIN_AND_OPERATOR, ADMIN_AND_OPERATOR),
     "key-revoke": Page(ADMIN, ADMIN),
     "key-mark-compromised": Page(ADMIN, ADMIN),
+    # crypto_ops
+    "key-try": Page(ADMIN_AND_DEVELOPER, ADMIN_AND_DEVELOPER),
+    "key-use": Page(frozenset({"admin", "operator", "developer"})),
     # audit
     "audit": Page(READERS),
     "audit-entry": Page(READERS),
+    "audit-entry-proof": Page(READERS),
+    "audit-saved": Page(READERS),
+    "audit-saved-new": Page(READERS, READERS),
+    "audit-saved-delete": Page(post=READERS),
+    "audit-export-list": Page(ADMIN_AND_AUDITOR),
+    "audit-export-new": Page(ADMIN_AND_AUDITOR, ADMIN_AND_AUDITOR),
+    "audit-export-file": Page(post=ADMIN_AND_AUDITOR),
+    "jobs": Page(ADMIN_AND_AUDITOR),
+    "job": Page(ADMIN_AND_AUDITOR),
+    "job-cancel": Page(ADMIN_AND_AUDITOR, ADMIN_AND_AUDITOR),
     # console
+    "root": Page(STRANGERS),
+    "first-key": Page(ADMIN_AND_DEVELOPER, ADMIN_AND_DEVELOPER),
+    "first-key-decrypt": Page(post=ADMIN_AND_DEVELOPER),
     "home": Page(EVERYBODY),
+    "usage": Page(READERS),
+    "usage-file": Page(READERS),
+    "system": Page(frozenset({"admin", "operator", "auditor"})),
     "reference": Page(EVERYBODY),
 }
 

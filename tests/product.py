@@ -8,6 +8,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import psycopg
 
@@ -233,11 +234,29 @@ class Product:
     def token(self, username: str = ADMIN, password: str = PASSWORD) -> str:
         return str(self.log_in(username, password)["access_token"])
 
+    def set_up(self, path: str, username: str = ADMIN, password: str = PASSWORD) -> Reply:
+        """Open a set-up link, by its path, and send its form."""
+        page = self.send("GET", path)
+        assert page.status == 200, page.content
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())
+        assert token
+        form = {"csrfmiddlewaretoken": token[1], "username": username, "password": password}
+        headers = {
+            "Cookie": page.headers["Set-Cookie"].partition(";")[0],
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        return self.send("POST", path, urlencode(form).encode(), headers=headers)
+
     def create_user(self, username: str, role: str) -> str:
         """Create the account with the common password and return an access token of it."""
         done = self.manage("create_user", username, "--role", role, typed=f"{PASSWORD}\n")
         assert done.returncode == 0, done.stderr
         return self.token(username)
+
+    def load_demo(self) -> None:
+        """Its people, keys and operations; everybody has the common password."""
+        done = self.manage("load_demo", "--yes", "--password-from-stdin", typed=f"{PASSWORD}\n")
+        assert done.returncode == 0, done.stderr
 
     # --- its database
 

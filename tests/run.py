@@ -6,6 +6,7 @@ With arguments for pytest only a part runs, and coverage is not asked for.
 import os
 import sys
 
+from tests.e2e.chromium import MISSING, find_chromium
 from tests.services.processes import run_to_end
 
 POSTGRESQL, SQLITE = "--postgresql", "--sqlite"
@@ -40,6 +41,8 @@ def run_half(half: str, arguments: list[str], *, measured: bool) -> int:
     coverage = ["--cov", "--cov-report="] if measured else []
     if half == POSTGRESQL:
         say("PostgreSQL and Redis")
+        if not find_chromium():
+            say(MISSING)
         return run_to_end([*SERVICES, *PYTEST, *coverage, *arguments], environment)
     say("SQLite: the tests that touch the database")
     for name in ("DATABASE_URL", "REDIS_URL"):

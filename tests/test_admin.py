@@ -1,4 +1,3 @@
-import json
 from datetime import timedelta
 
 import pytest
@@ -8,14 +7,12 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
-from accounts import actions, services
-from accounts.models import BrowserSession as Session
-from accounts.models import TotpDevice, User
+from accounts import services
+from accounts.models import BrowserSession, TotpDevice, User
 from accounts.principals import Principal
 from accounts.session_engine import BEGAN_AT
-from audit.events import Event, Source
+from audit.events import Event
 from audit.models import AuditLog, AuditPending, AuditReceipt
-from audit.refusals import flush
 from audit.sequencing.running import checkpoint_now
 from audit.services import record
 from ciphercanary.clock import database_now
@@ -45,16 +42,8 @@ def browser():
     return Client()
 
 
-def log_in(browser, username, password=PASSWORD, **more):
-    return browser.post("/admin/login/?next=/admin/", {"username": username, "password": password, **more})
-
-
-def errors(response):
-    """What the form says, field by field; an empty name is the form as a whole."""
-    assert response.context is not None, response.content
-    return {
-        name.replace("__all__", ""): list(found) for name, found in response.context["form"].errors.items()
-    }
+def log_in(browser, username, password=PASSWORD):
+    return browser.post("/login/", {"username": username, "password": password, "next": "/admin/"})
 
 
 def is_inside(browser):
@@ -62,136 +51,86 @@ def is_inside(browser):
 
 
 @pytest.mark.parametrize("role", READERS)
-def test_who_may_read_logs_in(browser, request, role):
+def test_who_may_read_and_is_signed_in_to_the_console_is_inside(browser, request, role):
     persona = request.getfixturevalue(role)
     response = log_in(browser, persona.user.username)
-    assert (response.status_code, response.headers["Location"]) == (302, "/admin/")
+    assert (response.status_code, response.headers["Location"]) == (303, "/admin/")
     assert is_inside(browser)
 
 
-def test_a_developer_does_not_even_with_the_right_password(browser, developer):
-    response = log_in(browser, developer.user.username)
-    assert response.status_code == 403
-    assert "role" in errors(response)[""][0]
-    assert not is_inside(browser)
-    assert not AuditLog.objects.filter(
-        action=actions.SESSION_OPENED, source=Source.ADMIN, outcome="ok"
-    ).exists()
-
-
-def test_developers_do_not_lock_themselves_out_of_the_api_at_this_door(browser, developer):
-    assert {log_in(browser, developer.user.username).status_code for _ in range(7)} == {403}
-
-
-def test_a_wrong_password_and_an_unknown_name_answer_alike_and_are_on_record(browser, auditor):
-    wrong = log_in(browser, auditor.user.username, "not the password")
-    unknown = log_in(browser, "nobody")
-    assert wrong.status_code == unknown.status_code == 401
-    assert errors(wrong) == errors(unknown)
-    assert b"not the password" not in wrong.content
-    entry = AuditLog.objects.filter(action=actions.SESSION_OPENED, outcome="denied").first()
-    assert entry is not None
-    assert (entry.source, entry.code) == ("admin", "authentication_failed")
-
-
-def test_a_name_that_no_account_has_is_not_recorded_for_it_may_be_a_password(browser, db):
-    log_in(browser, "hunter2-hunter2")
-    flush()
-    assert "hunter2" not in json.dumps(list(AuditLog.objects.values()), default=str)
-
-
-def test_five_failures_close_the_account_here_and_at_the_api_alike(browser, auditor):
-    for _ in range(5):
-        assert log_in(browser, auditor.user.username, "not the password").status_code == 401
-    response = log_in(browser, auditor.user.username)
-    assert response.status_code == 429
-    assert "Wait" in errors(response)[""][0]
-    body = {"username": auditor.user.username, "password": PASSWORD}
-    assert auditor.api.post("/auth/login", body).code == "throttled"
-
-
-def test_the_address_is_throttled_here_and_at_the_api_together(browser, auditor, settings):
-    settings.CC_THROTTLE_AUTH = "2/hour"
-    assert log_in(browser, "nobody").status_code == 401
-    assert log_in(browser, "nobody").status_code == 401
-    assert log_in(browser, auditor.user.username).status_code == 429
-    assert auditor.api.post("/auth/login", {"username": "nobody", "password": "x"}).code == "throttled"
-
-
-def test_a_second_factor_is_asked_for_and_accepted(browser, auditor):
-    authenticator, recovery_codes = enrol(auditor)
-    missing = log_in(browser, auditor.user.username)
-    assert (missing.status_code, list(errors(missing))) == (401, ["totp_code"])
-    wrong = log_in(browser, auditor.user.username, totp_code=authenticator.wrong_code())
-    assert (wrong.status_code, list(errors(wrong))) == (401, [""])
-    assert not is_inside(browser)
-    assert log_in(browser, auditor.user.username, totp_code=authenticator.code()).status_code == 302
-    assert is_inside(browser)
-    entry = AuditLog.objects.get(action=actions.SESSION_OPENED, source="admin", outcome="ok")
-    assert (entry.user_id, entry.auth_method) == (auditor.user.id, "password+totp")
-    assert log_in(Client(), auditor.user.username, totp_code=recovery_codes[0]).status_code == 302
-
-
-def test_an_empty_form_is_an_error_and_no_attempt(browser, auditor):
-    response = browser.post("/admin/login/", {})
-    assert set(errors(response)) == {"username", "password"}
-    assert not AuditLog.objects.filter(source="admin").exists()
-
-
-def test_the_form_asks_for_its_csrf_token(auditor):
-    response = log_in(Client(enforce_csrf_checks=True), auditor.user.username)
-    assert response.status_code == 403
+def test_a_stranger_is_sent_to_the_log_in_of_the_console_and_back(browser, auditor):
+    first = browser.get("/admin/keys/key/?q=a")
+    assert (first.status_code, first.headers["Location"]) == (
+        302,
+        "/admin/login/?next=/admin/keys/key/%3Fq%3Da",
+    )
+    second = browser.get(first.headers["Location"])
+    assert second.headers["Location"] == "/login/?next=%2Fadmin%2Fkeys%2Fkey%2F%3Fq%3Da"
 
 
 def test_the_way_back_leads_nowhere_else(browser, auditor):
-    fields = {"username": auditor.user.username, "password": PASSWORD, "next": "https://evil.example/"}
-    response = browser.post("/admin/login/", fields)
-    assert not response.headers["Location"].startswith("https://evil.example")
+    location = browser.get("/admin/login/", {"next": "https://evil.example/"}).headers["Location"]
+    assert location == "/login/?next=%2Fadmin%2F"
 
 
-def test_a_log_out_ends_the_session_and_is_on_record(browser, auditor):
-    log_in(browser, auditor.user.username)
-    key = browser.session.session_key
-    assert browser.get("/admin/logout/").status_code == 405
-    assert is_inside(browser)
-    response = browser.post("/admin/logout/")
-    assert response.status_code == 200
+def test_the_second_factor_of_the_console_stands_before_the_admin(browser, auditor):
+    authenticator, _ = enrol(auditor)
+    response = log_in(browser, auditor.user.username)
+    assert response.headers["Location"] == "/login/code/?next=%2Fadmin%2F"
     assert not is_inside(browser)
-    assert not Session.objects.filter(session_key=key).exists()
-    entry = AuditLog.objects.get(action=actions.SESSION_CLOSED)
-    assert (entry.source, entry.user_id) == ("admin", auditor.user.id)
+    sent = {"code": authenticator.code(), "next": "/admin/"}
+    assert browser.post("/login/code/", sent).headers["Location"] == "/admin/"
+    assert is_inside(browser)
 
 
-def test_each_log_in_has_a_new_session_id_the_same_users_too(browser, auditor):
-    browser.get("/admin/login/")
-    keys = []
-    for _ in range(2):
-        log_in(browser, auditor.user.username)
-        keys.append(browser.session.session_key)
-    assert keys[0] != keys[1]
-    assert not Session.objects.filter(session_key=keys[0]).exists()
+def test_a_developer_is_refused_and_that_is_on_record(browser, developer):
+    log_in(browser, developer.user.username)
+    response = browser.get("/admin/", follow=True)
+    assert response.status_code == 403
+    assert b"Your role may not see the admin site." in response.content
+    entry = AuditLog.objects.filter(outcome="denied").latest("id")
+    assert (entry.source, entry.user_id, entry.code) == ("admin", developer.user.id, "permission_denied")
 
 
-def test_a_session_id_that_a_stranger_planted_is_not_taken_over(browser, auditor):
-    browser.cookies["session"] = planted = "a" * 32
+def test_the_admin_has_no_form_of_its_own_to_sign_in_with(browser, auditor):
+    sent = {"username": auditor.user.username, "password": PASSWORD}
+    assert browser.post("/admin/login/", sent).status_code == 302
+    assert not is_inside(browser)
+
+
+def test_django_s_own_log_out_is_not_there_and_the_page_has_the_consoles(browser, auditor):
     log_in(browser, auditor.user.username)
-    assert browser.session.session_key != planted
+    assert browser.post("/admin/logout/").status_code == 404
+    content = browser.get("/admin/").content.decode()
+    assert 'action="/logout/"' in content
+    assert 'href="/audit/"' in content
+    browser.post("/logout/")
+    assert not is_inside(browser)
+
+
+@pytest.mark.parametrize("theme", ["system", "light", "dark"])
+def test_the_theme_is_the_consoles(browser, auditor, theme):
+    log_in(browser, auditor.user.username)
+    browser.cookies["theme"] = theme
+    content = browser.get("/admin/").content.decode()
+    assert f"theme-{theme}" in content
+    assert "theme.js" not in content  # it would keep a choice of its own
 
 
 def test_a_session_ends_after_half_an_hour_without_use(browser, auditor):
     log_in(browser, auditor.user.username)
-    session = Session.objects.get(session_key=browser.session.session_key)
+    session = BrowserSession.objects.get(session_key=browser.session.session_key)
     left = session.expire_date - database_now()
     assert timedelta(minutes=29) < left <= timedelta(minutes=30)
-    Session.objects.update(expire_date=database_now() - timedelta(seconds=1))
+    BrowserSession.objects.update(expire_date=database_now() - timedelta(seconds=1))
     assert not is_inside(browser)
 
 
 def test_each_request_renews_the_half_hour(browser, auditor):
     log_in(browser, auditor.user.username)
-    Session.objects.update(expire_date=database_now() + timedelta(minutes=1))
+    BrowserSession.objects.update(expire_date=database_now() + timedelta(minutes=1))
     assert is_inside(browser)
-    left = Session.objects.get(session_key=browser.session.session_key).expire_date - database_now()
+    left = BrowserSession.objects.get(session_key=browser.session.session_key).expire_date - database_now()
     assert left > timedelta(minutes=29)
 
 
@@ -201,8 +140,7 @@ def test_a_session_ends_after_twelve_hours_however_busy_it_was(browser, auditor)
     assert is_inside(browser)
     begin(browser, timedelta(hours=12))
     assert not is_inside(browser)
-    begin_again = log_in(browser, auditor.user.username)
-    assert begin_again.status_code == 302
+    assert log_in(browser, auditor.user.username).status_code == 303
     assert is_inside(browser)
 
 
@@ -258,7 +196,9 @@ def test_django_s_own_password_form_is_not_there(browser, auditor):
 def test_every_table_of_the_product_can_be_looked_at():
     ours = {"accounts", "audit", "keys", "ciphercanary"}
     tables = {model for model in apps.get_models() if model._meta.app_label in ours}
-    assert tables - {Session} <= set(MODELS)  # the key of a session's row is the cookie: it is shown nowhere
+    assert tables - {BrowserSession} <= set(
+        MODELS
+    )  # the key of a session's row is the cookie: it is shown nowhere
 
 
 @pytest.fixture
@@ -365,20 +305,22 @@ def test_the_authenticator_of_somebody_is_shown_as_a_fact_only(browser, admin, a
     assert secret not in text
 
 
-@pytest.mark.parametrize("path", ["/admin/", "/admin/login/"])
-def test_pages_carry_the_strict_policy_and_are_kept_by_nobody(browser, auditor, path):
-    if path == "/admin/":
-        browser.force_login(auditor.user)
-    response = browser.get(path)
+def test_pages_carry_the_strict_policy_and_are_kept_by_nobody(browser, auditor):
+    browser.force_login(auditor.user)
+    response = browser.get("/admin/")
     assert response.status_code == 200
+    assert (
+        response.headers["Content-Security-Policy"]
+        == browser.get("/home/").headers["Content-Security-Policy"]
+    )
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
     assert "unsafe" not in response.headers["Content-Security-Policy"]
     assert "no-store" in response.headers["Cache-Control"]
 
 
-def test_browsers_are_told_a_referrer_policy_under_which_they_name_the_origin_of_a_form(browser, db):
+def test_browsers_are_told_a_referrer_policy_under_which_they_name_the_origin_of_a_form(browser, auditor):
     # Under "no-referrer" a browser sends "Origin: null" with each form, and no log-in would ever succeed.
-    assert browser.get("/admin/login/").headers["Referrer-Policy"] == "same-origin"
+    assert browser.get("/login/").headers["Referrer-Policy"] == "same-origin"
 
 
 @pytest.mark.parametrize(

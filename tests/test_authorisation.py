@@ -78,7 +78,7 @@ def expected_status(role, door, kind, others):
     reach = PERMISSIONS[door.permission].get(role)
     if reach is None:
         return 403
-    visible = not door.about or kind == "own" or (kind == "other's" and reach == ALL)
+    visible = not door.about or kind == "own" or (kind == "other's" and reach == ALL and not door.is_private)
     return door.status if visible else 404
 
 

@@ -126,7 +126,7 @@ def test_postgresql_gone_is_503_and_it_is_found_again_by_itself(tmp_path, server
         ):
             assert (answer.status, answer.code) == (503, "dependency_unavailable")
             assert_tells_nothing(answer, product)
-        health, ready, page = (product.send("GET", path) for path in ("/health", "/readyz", "/admin/login/"))
+        health, ready, page = (product.send("GET", path) for path in ("/health", "/readyz", "/login/"))
         assert (health.status, health.json["services"]["database"]) == (503, "unhealthy")
         assert ready.status == 503
         for answer in (health, ready, page):

@@ -5,13 +5,14 @@ import re
 from pathlib import Path
 
 import pytest
+from django.test import override_settings
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.validation import validate_schema
 
 from ciphercanary import schema
-from tests.doors import DOORS, all_routes
+from tests.doors import DOORS, PUBLIC, all_routes
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
 HOW = "bin/manage spectacular --format openapi-json --file tests/openapi.json"
@@ -81,6 +82,31 @@ def test_every_request_body_refuses_what_it_does_not_know(document):
                 continue  # it is what it is
             name = content["schema"]["$ref"].rsplit("/", 1)[1]
             assert document["components"]["schemas"][name]["additionalProperties"] is False, (path, method)
+
+
+BUDGET = {"RateLimit-Policy", "RateLimit"}
+
+
+def test_whoever_has_a_budget_reads_how_it_stands(document):
+    for path, method, operation in operations(document):
+        door = next(DOORS[route.name][method] for route in all_routes() if route.path == path)
+        budget = set() if door.permission == PUBLIC else BUDGET
+        for status, response in operation["responses"].items():
+            told = set(response.get("headers", {})) & (BUDGET | {"Retry-After"})
+            assert told == (budget | {"Retry-After"} if status == "default" else budget), (path, method)
+
+
+@pytest.mark.django_db
+def test_the_headers_of_the_document_are_those_of_an_answer(document, admin):
+    described = document["components"]["headers"]
+    with override_settings(CC_THROTTLE_PRINCIPAL="1/minute"):
+        good, refused = (admin.api.get("/api/v1/algorithms") for _ in range(2))
+    assert (good.status, refused.status) == (200, 429)
+    for name in BUDGET:
+        for answer in (good, refused):
+            assert re.fullmatch(described[name]["schema"]["pattern"], answer.headers[name])
+        assert re.fullmatch(described[name]["schema"]["pattern"], described[name]["example"])
+    assert int(refused.headers["Retry-After"]) >= described["Retry-After"]["schema"]["minimum"]
 
 
 def test_the_document_is_served_as_it_is_kept(client):

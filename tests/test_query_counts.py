@@ -38,6 +38,7 @@ READS = {
     "audit-exports": LIST,
     "audit-export": CALLER + 1,
     "audit-export-result": CALLER + 6 + 2 * CLOCK,  # it is recorded
+    "saved-filters": LIST,
     "me": CALLER + 1,
     "jwks": 1 + CLOCK,
     "schema": 0,

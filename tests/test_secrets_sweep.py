@@ -352,24 +352,22 @@ def fail_to_encrypt(client: Client) -> None:
     )
 
 
-def use_the_admin(client: Client) -> None:
+def use_the_browser(client: Client) -> None:
     plant = client.plant
-    page = client.send("GET", "/admin/login/", token="", expect=200)
+    page = client.send("GET", "/login/", token="", expect=200)
     cookie = page.headers["Set-Cookie"].partition(";")[0]
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())[1]
     form = {"csrfmiddlewaretoken": token, "username": "admin", "password": PASSWORD, "next": "/admin/"}
     headers = {"Cookie": cookie, "Content_Type": "application/x-www-form-urlencoded"}
     for wrong in (
-        {"password": plant.text("password, wrong in the admin")},
-        {"username": plant.text("password as the admin's username")},
-        {"totp_code": plant.word("code, wrong in the admin"), "password": plant.text("password, wrong too")},
+        {"password": plant.text("password, wrong in the browser")},
+        {"username": plant.text("password as a username in the browser")},
+        {"code": plant.word("code, wrong in the browser"), "password": plant.text("password, wrong too")},
     ):
         body = urlencode(form | wrong).encode()
-        assert (
-            b"admin"
-            in client.send("POST", "/admin/login/", body, token="", expect={200, 401, 429}, **headers).content
-        )
-    done = client.send("POST", "/admin/login/", urlencode(form).encode(), token="", expect=302, **headers)
+        client.send("POST", "/login/", body, token="", expect={401, 429}, **headers)
+    client.send("GET", f"/setup/{plant.word('code of a set-up link')}/", token="", expect=404)
+    done = client.send("POST", "/login/", urlencode(form).encode(), token="", expect=303, **headers)
     session = next(c for c in done.headers.get_all("Set-Cookie") if c.startswith("session="))
     plant.evidence["id of a browser session"] = session.partition("=")[2].partition(";")[0].encode()
     signed_in = {"Cookie": session.partition(";")[0]}
@@ -382,6 +380,19 @@ def use_the_admin(client: Client) -> None:
         expect=200,
         **signed_in,
     )
+    page = client.send("GET", "/setup/first-key/", token="", expect=200, **signed_in)
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())[1]
+    cookies = [c.partition(";")[0] for c in done.headers.get_all("Set-Cookie")]
+    headers["Cookie"] = "; ".join(cookies)
+    form = {
+        "csrfmiddlewaretoken": token,
+        "name": "sweep-first",
+        "message": plant.text("plaintext in the browser"),
+    }
+    page = client.send("POST", "/setup/first-key/", urlencode(form).encode(), token="", expect=200, **headers)
+    form |= {"ciphertext": re.search(r"cc1\.[\w-]+", page.content.decode())[0]}
+    body = urlencode(form).encode()
+    client.send("POST", "/setup/first-key/decrypt", body, token="", expect=200, **headers)
 
 
 def break_under_secrets(client: Client) -> None:
@@ -487,7 +498,7 @@ FLOWS = [
     encrypt_and_decrypt,
     encrypt_many_and_long,
     fail_to_encrypt,
-    use_the_admin,
+    use_the_browser,
     break_under_secrets,
     leave_evidence,
 ]

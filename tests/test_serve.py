@@ -17,7 +17,7 @@ from tests.services.processes import free_port
 
 on_both_databases = pytest.mark.database
 
-FIRST_LOG_IN = re.compile(r"first log-in +admin / (\S+) ")
+SETUP_LINK = re.compile(r"│ +http://127\.0\.0\.1:\d+(/setup/[\w-]{43}/) +│")
 SOON = 10  # seconds
 IN_THE_FOLDER = re.compile(
     r"kek-[0-9a-f]{8}\.key|secret-key|audit-head|(serve|sequencer)\.lock|static|db\.sqlite3(-wal|-shm)?"
@@ -90,9 +90,34 @@ def test_it_says_where_it_serves_and_what_must_be_backed_up(first_start):
 
 
 @on_both_databases
-def test_a_password_is_generated_that_logs_in(first_start):
-    [password] = FIRST_LOG_IN.findall(first_start.stdout)
-    assert first_start.log_in(ADMIN, password)["user"]["role"] == "admin"
+def test_it_prints_one_link_that_makes_the_first_administrator_once(tmp_path):
+    with Product(tmp_path, CC_ADMIN_PASSWORD="") as product:
+        [link] = SETUP_LINK.findall(product.stdout)
+        assert product.send("GET", "/").headers["Location"] == "/setup/"
+        done = product.set_up(link)
+        assert (done.status, done.headers["Location"]) == (303, "/setup/first-key/")
+        assert product.log_in()["user"]["role"] == "admin"
+        assert product.send("GET", link).status == 404
+        assert link.split("/")[2] not in product.stderr
+
+
+@on_both_databases
+def test_each_start_without_an_account_prints_a_link_of_its_own_and_a_command_another(tmp_path):
+    with Product(tmp_path, CC_ADMIN_PASSWORD="") as product:
+        assert product.stop() == 0
+        product.start()
+        first, second = SETUP_LINK.findall(product.stdout)
+        assert product.send("GET", first).status == 404
+        assert product.send("GET", second).status == 200
+        third = product.manage("setup_link").stdout.strip().removeprefix(f"http://127.0.0.1:{product.port}")
+        assert product.send("GET", second).status == 404
+        assert product.set_up(third).status == 303
+        assert product.manage("setup_link").returncode == 1
+
+
+@on_both_databases
+def test_with_a_password_in_the_environment_it_prints_no_link(stopped):
+    assert SETUP_LINK.findall(stopped.stdout) == []
 
 
 @on_both_databases
@@ -148,8 +173,9 @@ def other_port(product):
 @on_both_databases
 def test_ctrl_c_ends_everything_and_the_next_start_has_all_data(tmp_path):
     with Product(tmp_path, CC_ADMIN_PASSWORD="") as product, product.connect() as idle:
-        [password] = FIRST_LOG_IN.findall(product.stdout)
-        token = product.token(ADMIN, password)
+        [link] = SETUP_LINK.findall(product.stdout)
+        product.set_up(link)
+        token = product.token()
         key = product.send("POST", "/api/v1/keys", {"name": "kept", "algorithm": "aes-256"}, token=token).json
         idle.send("GET", "/livez")  # a client that keeps its connection open does not hold it up
         files = {
@@ -169,8 +195,8 @@ def test_ctrl_c_ends_everything_and_the_next_start_has_all_data(tmp_path):
         assert {path: path.read_bytes() for path in files} == files
         assert product.send("GET", f"/api/v1/keys/{key['id']}", token=token).json == key
         # The password of the environment makes the first account; it never resets one.
-        assert FIRST_LOG_IN.findall(product.stdout) == [password]
-        assert product.token(ADMIN, password)
+        assert SETUP_LINK.findall(product.stdout) == [link]
+        assert product.token()
         answer = product.send(
             "POST", "/auth/login", {"username": ADMIN, "password": "a different battery staple"}
         )
@@ -369,6 +395,10 @@ def test_a_data_folder_that_cannot_be_one(tmp_path, place):
         ({"CC_ADMIN_PASSWORD": "short"}, "CC_ADMIN_PASSWORD"),
         ({"PORT": "a door"}, "PORT"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
+        (
+            {"DATABASE_URL": "postgresql://u@h/n", "CC_DB_POOL_TIMEOUT": "0"},
+            "CC_DB_POOL_TIMEOUT must be from 0.1",
+        ),
         ({"DATABASE_URL": "sqlite:////nowhere/at/all.sqlite3"}, "DATABASE_URL"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

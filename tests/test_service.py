@@ -217,10 +217,10 @@ ANSWERS = {
     "alive": ("GET", "/livez", None, False, 200),
     "version": ("GET", "/version", None, False, 200),
     "metrics": ("GET", "/metrics", None, False, 200),
-    "admin's log-in": ("GET", "/admin/login/", None, False, 200),
+    "log-in": ("GET", "/login/", None, False, 200),
     "admin, not logged in": ("GET", "/admin/", None, False, 302),
     "page that does not exist": ("GET", "/nowhere", None, False, 404),
-    "form without its token": ("POST", "/admin/login/", b"username=a", False, 403),
+    "form without its token": ("POST", "/login/", b"username=a", False, 403),
 }
 
 
@@ -243,11 +243,11 @@ def test_every_kind_of_answer_carries_the_security_headers(product, admin_token,
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert "Strict-Transport-Security" not in headers
-    assert headers.get_all("Set-Cookie") in (None, []) or path.startswith("/admin")
+    assert headers.get_all("Set-Cookie") in (None, []) or path == "/login/"
 
 
 def test_a_static_file_has_them_too_and_may_be_kept(product):
-    page = product.send("GET", "/admin/login/").content.decode()
+    page = product.send("GET", "/login/").content.decode()
     paths = re.findall(r'"(/static/[^"]+\.(?:css|js))"', page)
     assert paths
     for path in paths:
@@ -260,7 +260,7 @@ def test_a_static_file_has_them_too_and_may_be_kept(product):
 
 
 def test_no_page_has_inline_script_or_style(product):
-    page = product.send("GET", "/admin/login/").content.decode()
+    page = product.send("GET", "/login/").content.decode()
     assert not re.search(r"<style|<script(?![^>]*\ssrc=)|\sstyle=|\son\w+=|javascript:", page, re.IGNORECASE)
 
 
@@ -336,8 +336,8 @@ def test_the_api_refuses_plain_http_and_does_not_redirect(behind_tls, method, pa
 
 
 def test_a_page_is_redirected_to_https(behind_tls):
-    answer = behind_tls.send("GET", "/admin/login/", headers=HTTP)
-    assert (answer.status, answer.headers["Location"]) == (301, "https://keys.example.org/admin/login/")
+    answer = behind_tls.send("GET", "/login/", headers=HTTP)
+    assert (answer.status, answer.headers["Location"]) == (301, "https://keys.example.org/login/")
 
 
 @pytest.mark.parametrize("path", ["/health", "/livez", "/readyz", "/version"])
@@ -346,13 +346,13 @@ def test_who_looks_after_the_process_needs_no_tls(behind_tls, path):
 
 
 def test_browsers_are_told_to_come_by_https_only(behind_tls):
-    for path in ("/admin/login/", "/api/v1/keys", "/nowhere"):
+    for path in ("/login/", "/api/v1/keys", "/nowhere"):
         told = behind_tls.send("GET", path, headers=HTTPS).headers["Strict-Transport-Security"]
         assert told == "max-age=31536000"
 
 
 def test_cookies_are_bound_to_the_host_and_to_https(behind_tls):
-    page = behind_tls.send("GET", "/admin/login/", headers=HTTPS)
+    page = behind_tls.send("GET", "/login/", headers=HTTPS)
     cookies = page.headers.get_all("Set-Cookie")
     assert cookies
     for cookie in cookies:
@@ -366,7 +366,7 @@ def test_cookies_are_bound_to_the_host_and_to_https(behind_tls):
 
 
 def test_a_host_that_is_not_ours_is_refused(behind_tls):
-    answer = behind_tls.send("GET", "/admin/login/", headers=HTTPS | {"Host": "evil.example"})
+    answer = behind_tls.send("GET", "/login/", headers=HTTPS | {"Host": "evil.example"})
     assert answer.status == 400
     assert b"evil" not in answer.content
 

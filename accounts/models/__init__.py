@@ -1,6 +1,7 @@
 """The tables of who may ask."""
 
 from accounts.models.browser_sessions import BrowserSession
+from accounts.models.setup import SetupLink
 from accounts.models.tokens import RefreshToken, SigningKey, TokenFamily
 from accounts.models.totp import RecoveryCode, TotpDevice
 from accounts.models.users import LONGEST_USER_AGENT, LoginAttempt, User
@@ -11,6 +12,7 @@ __all__ = [
     "LoginAttempt",
     "RecoveryCode",
     "RefreshToken",
+    "SetupLink",
     "SigningKey",
     "TokenFamily",
     "TotpDevice",

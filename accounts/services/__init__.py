@@ -11,6 +11,7 @@ from accounts.services.login import (
 from accounts.services.own_sessions import OwnSession, end_other_sessions, end_session, list_sessions
 from accounts.services.recovery_codes import count_recovery_codes, replace_recovery_codes
 from accounts.services.sessions import TokenPair, log_out, refresh
+from accounts.services.setup import check_setup_link, create_first_admin, is_set_up, issue_setup_link
 from accounts.services.signing_keys import establish_signing_keys, rotate_signing_key
 from accounts.services.totp import (
     Enrolment,
@@ -42,9 +43,11 @@ __all__ = [
     "TokenPair",
     "change_password",
     "check_password",
+    "check_setup_link",
     "confirm_identity",
     "confirm_totp",
     "count_recovery_codes",
+    "create_first_admin",
     "create_user",
     "disable_user",
     "enable_user",
@@ -56,6 +59,8 @@ __all__ = [
     "find_user",
     "get_own_user",
     "get_second_factor",
+    "is_set_up",
+    "issue_setup_link",
     "known_username",
     "list_sessions",
     "log_in",

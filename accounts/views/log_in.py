@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from django.urls import reverse
 from django_htmx.http import trigger_client_event
@@ -22,8 +23,8 @@ from accounts.one_time_codes import is_totp_code, tidy
 from accounts.principals import Principal
 from audit.events import Source
 from ciphercanary import problems, throttle
-from ciphercanary.clock import database_now
-from ciphercanary.errors import DomainError, Throttled
+from ciphercanary.clock import database_now, process_now
+from ciphercanary.errors import DomainError, Invalid, Throttled
 from ciphercanary.http import in_context
 from ciphercanary.pages import AUTHENTICATED, PUBLIC, PageForm, PageView, Rule
 from ciphercanary.pages.views import is_htmx, known_principal, next_url, with_next
@@ -35,29 +36,38 @@ PENDING_FOR = timedelta(minutes=5)
 class SignInView(PageView[Principal]):
     """What the steps of signing in share: each try counts for its address, and a refusal has its own status."""
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if known_principal(request) is None:  # for the record of a refusal, until more is known
+            name_actor(request, origin_of(request, Source.CONSOLE).anonymous())
+        return super().dispatch(request, *args, **kwargs)
+
     def charge(self) -> None:
         throttle.check_address(in_context(self.request), group="auth", rate=settings.CC_THROTTLE_AUTH)
 
     def again(self, form: PageForm, refusal: DomainError | None = None, **context: Any) -> HttpResponse:
         """The form once more, with what was wrong."""
-        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        status: int = HTTPStatus.UNPROCESSABLE_ENTITY
         if refusal is not None:
             form.refused(self.request, refusal)
-            status = HTTPStatus.UNPROCESSABLE_ENTITY if is_htmx(self.request) else problems.status_of(refusal)
+            if not (is_htmx(self.request) or isinstance(refusal, Invalid)):
+                status = problems.status_of(refusal)
+        if isinstance(refusal, Throttled):
+            context["retry_at"] = process_now() + timedelta(seconds=refusal.retry_after)
         response = self.page(status=status, form=form, next=next_url(self.request, ""), **context)
         if isinstance(refusal, Throttled):
             response["Retry-After"] = str(refusal.retry_after)
         return response
 
-    def open(self, user: User) -> HttpResponse:
-        """Sign the user in, and go where he wanted to."""
+    def open(self, user: User, default: str = "") -> HttpResponse:
+        """Sign the user in, and go where he wanted to, or else to ``default``, or home."""
         login(self.request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
         begin_session(self.request)
         self.request.session.pop(PENDING, None)
         if is_htmx(self.request):  # over a page whose form keeps what was typed, under a new token
             token = {"token": get_token(self.request)}
             return trigger_client_event(HttpResponse(status=HTTPStatus.NO_CONTENT), "cc:signed-in", token)
-        return HttpResponseRedirect(next_url(self.request, reverse("home")), status=HTTPStatus.SEE_OTHER)
+        url = next_url(self.request, default or reverse("home"))
+        return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
 
 
 class LogInView(SignInView):
@@ -67,6 +77,8 @@ class LogInView(SignInView):
     def get(self, request: HttpRequest) -> HttpResponse:
         if known_principal(request) is not None and not is_htmx(request):
             return HttpResponseRedirect(next_url(request, reverse("home")))
+        if not services.is_set_up():
+            return HttpResponseRedirect(reverse("setup"))  # nobody could sign in
         return self.page(form=LogInForm(), next=next_url(request, ""))
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -90,7 +102,8 @@ class LogInView(SignInView):
 
     def _ask_for_code(self, user: User) -> HttpResponse:
         self.request.session.cycle_key()
-        self.request.session[PENDING] = [str(user.id), user.subject_version, database_now().isoformat()]
+        now = database_now().isoformat()
+        self.request.session[PENDING] = [str(user.id), user.subject_version, now, user.username]
         url = with_next("login-code", next_url(self.request, ""))
         return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
 
@@ -115,6 +128,7 @@ class LogInCodeView(SignInView):
             return self.again(form)
         user_id, subject_version = pending
         origin = origin_of(request, Source.CONSOLE)
+        name_actor(request, origin.anonymous(request.session[PENDING][3]))
         try:
             self.charge()
             user = services.log_in_to_browser(

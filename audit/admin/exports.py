@@ -76,13 +76,13 @@ class AuditExportAdmin(ReadOnlyModelAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
         """Who exports is not who reads: an operator sees the log, and no file of it."""
         try:
-            _principal(request).require(EXPORT_PERMISSION)
+            principal_of(request).require(EXPORT_PERMISSION)
         except Denied:
             return False
         return True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditExport]:
-        return services.find_exports(principal=_principal(request))
+        return services.find_exports(principal=principal_of(request))
 
     def get_urls(self) -> list[URLPattern]:
         inside = self.admin_site.admin_view
@@ -114,7 +114,7 @@ class AuditExportAdmin(ReadOnlyModelAdmin):
     def request_view(self, request: HttpRequest) -> HttpResponse:
         """Ask for an export of what the list of entries shows under the same query string."""
         in_context(request).audit_action = actions.EXPORT_REQUESTED
-        principal = _principal(request)
+        principal = principal_of(request)
         principal.require(EXPORT_PERMISSION)
         criteria = criteria_of_list(request.GET)
         if request.method != "POST":
@@ -134,7 +134,7 @@ class AuditExportAdmin(ReadOnlyModelAdmin):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         try:
-            services.cancel_export(principal=_principal(request), export_id=export_id)
+            services.cancel_export(principal=principal_of(request), export_id=export_id)
         except Conflict as error:
             messages.error(request, error.detail)
         else:
@@ -144,7 +144,7 @@ class AuditExportAdmin(ReadOnlyModelAdmin):
     def result_view(self, request: HttpRequest, export_id: UUID) -> HttpResponseBase:
         _concern(request, actions.EXPORT_DOWNLOADED, export_id)
         is_head = request.method == "HEAD"
-        return download(principal=_principal(request), export_id=export_id, is_head=is_head)
+        return download(principal=principal_of(request), export_id=export_id, is_head=is_head)
 
     def _ask(
         self, request: HttpRequest, criteria: LogCriteria, error: DomainError | None = None
@@ -162,7 +162,7 @@ class AuditExportAdmin(ReadOnlyModelAdmin):
         return TemplateResponse(request, "admin/audit/auditexport/request.html", context, status=status)
 
 
-def _principal(request: HttpRequest) -> Exporter:
+def principal_of(request: HttpRequest) -> Exporter:
     """As ``accounts.middleware`` has put it there. Raises Denied for whoever has no session."""
     principal: Exporter | None = getattr(request, "principal", None)
     if principal is None:

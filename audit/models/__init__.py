@@ -4,6 +4,7 @@ from audit.models.checkpoint_keys import CheckpointKey
 from audit.models.epochs import EntityEpoch, SecurityEpoch
 from audit.models.exports import EXPORT_PERMISSION, AuditExport
 from audit.models.logs import READ_PERMISSION, AuditLog, AuditTrail, Reader
+from audit.models.saved_filters import SavedFilter
 from audit.models.tree import AuditCheckpoint, AuditLeaf, AuditPending, AuditReceipt, AuditTile, AuditTree
 from audit.models.usage import UsageRollup
 
@@ -22,6 +23,7 @@ __all__ = [
     "CheckpointKey",
     "EntityEpoch",
     "Reader",
+    "SavedFilter",
     "SecurityEpoch",
     "UsageRollup",
 ]

@@ -9,7 +9,7 @@ from audit.services.exports import (
     open_result,
     request_export,
 )
-from audit.services.reading import find_changes, find_log, find_logs, search_floor
+from audit.services.reading import find_changes, find_log, find_logs, last_done, search_floor
 from audit.services.recording import record, record_alone
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "find_log",
     "find_logs",
     "find_result",
+    "last_done",
     "open_result",
     "record",
     "record_alone",

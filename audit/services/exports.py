@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from msgspec.structs import asdict
 
@@ -21,6 +21,7 @@ from audit.models.exports import AuditExportQuerySet
 from audit.selection import LogCriteria
 from audit.services.recording import record
 from audit.stamps import EpochStamp
+from audit.turns import take_turn
 from ciphercanary import jobs
 from ciphercanary.clock import database_now
 from ciphercanary.errors import Denied, Invalid, NotFound
@@ -156,16 +157,9 @@ def _require_whole_log(reach: str, criteria: LogCriteria) -> None:
         raise Denied("An export of tiles is of the whole log, and you may read your own entries only.")
 
 
-def _lock_orders() -> None:
-    """One order at a time until the transaction ends. On SQLite a transaction that writes is alone anyway."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-
-
 def _require_room(user_id: UUID | None, now: datetime) -> None:
     """Raises TooManyExports. The files lie beside the database, which must not run out of space."""
-    _lock_orders()  # or requests at the same moment would not see each other
+    take_turn(LOCK)  # or requests at the same moment would not see each other
     unfinished = Q(status__in=[Status.PENDING.value, Status.RUNNING.value])
     own = AuditExport.objects.filter(unfinished | Q(expires_at__gt=now), created_by=user_id)
     if own.count() >= MOST_EXPORTS:

@@ -78,7 +78,7 @@ def prove_entry(entry: AuditLog) -> InclusionProof:
     index, newest = leaf_index(entry), latest_checkpoint()
     if index is None or newest is None or index >= newest.size:
         raise NotSequenced
-    head = _opened(newest)
+    head = opened(newest)
     try:
         octets = entry_bytes(values_of(entry, ENTRY_FIELDS))
         leaf = merkle.leaf_hash(octets)
@@ -100,7 +100,7 @@ def find_checkpoint(*, reader: Reader, size: int | None = None) -> SignedHead:
     if row is None:
         raise NotSequenced if size is None else NotFound
     receipts = AuditReceipt.objects.filter(size=row.size).order_by("anchor")
-    return SignedHead(_opened(row), row, tuple(receipts), read_lag())
+    return SignedHead(opened(row), row, tuple(receipts), read_lag())
 
 
 def prove_consistency(*, reader: Reader, first: int, second: int | None = None) -> ConsistencyProof:
@@ -135,7 +135,8 @@ def _newest_size() -> int:
     return newest.size
 
 
-def _opened(row: AuditCheckpoint) -> Checkpoint:
+def opened(row: AuditCheckpoint) -> Checkpoint:
+    """The checkpoint that was signed there. Raises IntegrityFailed where its signatures do not hold."""
     try:
         checkpoint = open_note(row.note, trusted_keys())
     except ValueError:

@@ -1,9 +1,11 @@
 """Reading the log: who asks sees what he may, and no more."""
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
 
+from audit.events import Outcome
 from audit.models import AuditLog, AuditTrail, Reader
 from audit.selection import (
     SEARCH_DEPTH,
@@ -48,6 +50,12 @@ def find_log(*, reader: Reader, log_id: int) -> AuditLog:
     if entry is None:
         raise NotFound
     return entry
+
+
+def last_done(*, object_id: str, action: str) -> datetime | None:
+    """When the action last succeeded with that object: for whoever may see the object, whoever did it."""
+    done = AuditLog.objects.filter(object_id=object_id, action=action, outcome=Outcome.OK.value)
+    return done.order_by("-id").values_list("timestamp", flat=True).first()
 
 
 def find_changes(*, reader: Reader, criteria: TrailCriteria) -> QuerySet[AuditTrail]:

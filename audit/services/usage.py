@@ -1,16 +1,27 @@
-"""How keys are used: sums of the roll-ups, which follow the log within about a second."""
+"""How keys are used: sums of the roll-ups, which follow the log within about a second.
 
-from collections.abc import Iterable, Mapping
+Where ``keys`` may be given it holds ids as text: only their use is counted. None counts the use of every key.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import Max, Q, QuerySet, Sum
 
 from audit.events import Outcome
 from audit.models import AuditLog, UsageRollup
 from ciphercanary.clock import database_now
 
-DAY = timedelta(days=1)
+MONTH = timedelta(days=30)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+BUSIEST = 20
+type Keys = Collection[str] | None
+
+_SUMS = {
+    name: Sum("count", filter=Q(outcome=outcome.value), default=0)
+    for name, outcome in (("done", Outcome.OK), ("denied", Outcome.DENIED), ("failed", Outcome.ERROR))
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +32,20 @@ class LastUse:
     operation: str
     name: str
 
+    @property
+    def verb(self) -> str:
+        """``encrypted`` of ``crypto.message.encrypted``."""
+        return self.operation.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """How often a key was refused to callers in the last 24 hours, and when, and to whom, for the last time."""
+
+    count: int
+    at: datetime
+    name: str
+
 
 @dataclass(frozen=True, slots=True)
 class Callers:
@@ -28,6 +53,39 @@ class Callers:
 
     by_name: tuple[tuple[str, int], ...]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """How many operations were done, refused by a right, a rule or a state, and in error."""
+
+    done: int = 0
+    denied: int = 0
+    failed: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.done + self.denied + self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """``steps`` hours or days (UTC) in a row, from ``since`` on; the last one is under way."""
+
+    since: datetime
+    step: timedelta
+    steps: int
+
+    @classmethod
+    def until(cls, now: datetime, step: timedelta, steps: int) -> "Span":
+        begun = now.replace(minute=0, second=0, microsecond=0)
+        if step == DAY:
+            begun = begun.replace(hour=0)
+        return cls(begun - step * (steps - 1), step, steps)
+
+    @property
+    def starts(self) -> list[datetime]:
+        return [self.since + self.step * number for number in range(self.steps)]
 
 
 def last_uses(key_ids: Iterable[object]) -> Mapping[str, datetime]:
@@ -52,6 +110,76 @@ def callers_of(key_id: object) -> Callers:
     names = _names(sums)
     by_name = sorted(((names.get(who, "") or who, n) for who, n in sums.items()), key=lambda pair: -pair[1])
     return Callers(tuple(by_name), sum(sums.values()))
+
+
+def refusals_of(key_id: object) -> Refusals | None:
+    """Calls that want a key which does not serve them; None where there were none."""
+    since = database_now() - DAY
+    rows = UsageRollup.objects.filter(key_id=str(key_id), outcome=Outcome.DENIED.value, last_at__gte=since)
+    found = list(rows.order_by("-last_at").values_list("last_at", "principal", "count"))
+    if not found:
+        return None
+    at, principal, _ = found[0]
+    return Refusals(sum(count for *_, count in found), at, _names([principal]).get(principal, ""))
+
+
+def uses_by_version(key_id: object, versions: Iterable[int]) -> Mapping[int, int]:
+    """``{version: operations in the last 30 days}`` of those that were used in that time."""
+    since = database_now() - MONTH
+    rows = _used().filter(key_id=str(key_id), version__in=list(versions), hour__gte=since)
+    return dict(rows.values_list("version").annotate(sum=Sum("count")).order_by())
+
+
+def rows_used_since(moment: datetime) -> QuerySet[UsageRollup]:
+    """The use of keys from that hour on; a list of keys asks which of them occur in it."""
+    return _used().filter(hour__gte=moment)
+
+
+def used_over_time(span: Span, keys: Keys = None) -> list[tuple[datetime, Used]]:
+    """Of each step of the span, those without any use included: when it began, and what was done in it."""
+    rows = _within(span.since, keys).values_list("hour").annotate(**_SUMS).order_by()
+    found: dict[int, list[Used]] = {}
+    for hour, done, denied, failed in rows:
+        found.setdefault((hour - span.since) // span.step, []).append(Used(done, denied, failed))
+    return [(start, _added(found.get(number, ()))) for number, start in enumerate(span.starts)]
+
+
+def busiest_keys(span: Span, keys: Keys = None) -> list[tuple[str, Used]]:
+    """The ids of the ``BUSIEST`` keys of the span, the busiest first."""
+    return _busiest("key_id", span, keys)
+
+
+def busiest_callers(span: Span, keys: Keys = None) -> list[tuple[str, Used]]:
+    """The same of callers: users' ids, "" for whom the log does not know."""
+    return _busiest("principal", span, keys)
+
+
+def used_since(since: datetime, keys: Keys = None) -> Used:
+    """All that was done in the hours from the one of ``since`` on."""
+    sums = _within(since.replace(minute=0, second=0, microsecond=0), keys).aggregate(**_SUMS)
+    return Used(sums["done"], sums["denied"], sums["failed"])
+
+
+def keys_denied_since(since: datetime, keys: Keys = None) -> list[str]:
+    """The ids of keys whose use was denied since then, the latest first."""
+    rows = _within(since - HOUR, keys).filter(outcome=Outcome.DENIED.value, last_at__gte=since)
+    latest = rows.values_list("key_id").annotate(last=Max("last_at")).order_by("-last")
+    return [key_id for key_id, _ in latest[:BUSIEST]]
+
+
+def _within(since: datetime, keys: Keys) -> QuerySet[UsageRollup]:
+    rows = UsageRollup.objects.filter(hour__gte=since)
+    return rows if keys is None else rows.filter(key_id__in=keys)
+
+
+def _busiest(column: str, span: Span, keys: Keys) -> list[tuple[str, Used]]:
+    rows = _within(span.since, keys).values_list(column).annotate(**_SUMS, all=Sum("count"))
+    return [(found, Used(*sums)) for found, *sums, _ in rows.order_by("-all", column)[:BUSIEST]]
+
+
+def _added(parts: Iterable[Used]) -> Used:
+    held = list(parts)
+    return Used(sum(p.done for p in held), sum(p.denied for p in held), sum(p.failed for p in held))
 
 
 def _used() -> QuerySet[UsageRollup]:

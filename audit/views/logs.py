@@ -1,36 +1,127 @@
-"""Reading the log."""
+"""Reading the log: the list that is filtered and followed, and one entry."""
 
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from audit import actions, services
+from audit.canonical import MAX_INTEGER
 from audit.forms import LogFilterForm
-from audit.models import READ_PERMISSION, AuditTrail
-from audit.selection import LogCriteria, page_before, time_column
+from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditLog, AuditTrail
+from audit.selection import SEARCH_DEPTH, LogCriteria, rows_before, time_column
+from audit.services import following, proofs
+from audit.services.standing import read_standing
+from audit.services.suggestions import Suggestions, suggest
+from audit.tree import latest_checkpoint
+from ciphercanary.clock import process_now
 from ciphercanary.pages import Caller, PageView, Rule
+from ciphercanary.pages.views import is_htmx
 
 LIMIT = 50
+MOST_FOLLOWED = 500  # rows that following adds to a page, before it asks to be begun anew
+RESULTS, MORE, LIVE = "log-results", "more-entries", "log-live"
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """The log is followed from the ``above`` first entries of the tree on; ``shown`` rows were added to the page."""
+
+    above: int
+    shown: int = 0
+
+    @property
+    def goes_on(self) -> bool:
+        return self.shown < MOST_FOLLOWED
 
 
 class LogListView(PageView[Caller]):
     rules = {"GET": Rule(READ_PERMISSION, actions.LOG_READ)}
     section = "audit"
     template = "audit/list.html"
-    parts = frozenset({"log-results", "more-entries"})
+    parts = frozenset({RESULTS, MORE, LIVE})
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        form = LogFilterForm(request.GET)
+        target = request.headers.get("HX-Target", "") if is_htmx(request) else ""
+        # What is chosen from is shown with the whole page only.
+        known = Suggestions() if target in self.parts else suggest(reader=self.principal)
+        form = LogFilterForm(request.GET, actions=known.actions)
         form.is_valid()
-        asked = {name: value for name, value in form.cleaned_data.items() if value}
-        criteria = LogCriteria(object_id=asked.pop("object", ""), **asked)
+        if form.errors and target == RESULTS:
+            return self._keep_results(form)
+        criteria = form.criteria(process_now())
         rows = services.find_logs(reader=self.principal, criteria=criteria)
-        before = request.GET.get("before", "")
-        page = page_before(
-            rows,
-            before=int(before) if before.isdecimal() else None,
-            limit=LIMIT,
-            time=time_column(criteria, "timestamp"),
+        floor = services.search_floor(criteria)
+        if floor is not None:
+            rows = rows.filter(id__gt=floor)
+        shown = self._addresses(form) | {"form": form, "floor": floor, "actors": known.actors}
+        shown["is_part"] = target in self.parts
+        if target == LIVE:
+            return self._arrived(rows, shown)
+        return self._list(rows, criteria, shown, target)
+
+    def _list(
+        self, rows: QuerySet[AuditLog], criteria: LogCriteria, shown: dict[str, Any], target: str
+    ) -> HttpResponse:
+        before = number_of(self.request.GET.get("before", ""))
+        is_live = before is None and self.request.GET.get("live") == "1"
+        if is_live:
+            shown["following"] = Following(following.leaves())
+            rows = following.in_tree_of(rows, shown["following"].above)
+        time = time_column(criteria, "timestamp")
+        entries, next_before = rows_before(rows, before=before, limit=LIMIT, time=time)
+        shown |= {"entries": entries, "next_before": next_before, "before": before, "depth": SEARCH_DEPTH}
+        if next_before:
+            shown["more_url"] = (
+                f"{reverse('audit')}?{urlencode({**shown['form'].filters, 'before': next_before})}"
+            )
+        if target not in self.parts:
+            shown |= {
+                "standing": read_standing(reader=self.principal),
+                "sees_all": self.principal.scope(READ_PERMISSION) == "all",
+            }
+        response = self.page(may_export=self.principal.has_permission(EXPORT_PERMISSION), **shown)
+        if target == RESULTS:
+            response["HX-Push-Url"] = shown["live_address" if is_live else "address"]
+        return response
+
+    def _arrived(self, rows: QuerySet[AuditLog], shown: dict[str, Any]) -> HttpResponse:
+        """What came since the last time, newest first, and from where to go on."""
+        asked = self.request.GET
+        above, so_far = number_of(asked.get("above", "")), number_of(asked.get("shown", "")) or 0
+        size = following.leaves()
+        found = following.arrived_between(rows, size if above is None else above, size)
+        arrived = list(found.order_by("-id")[: LIMIT + 1])
+        return self.page(
+            entries=arrived[:LIMIT],
+            has_left_out=len(arrived) > LIMIT,
+            following=Following(size, so_far + len(arrived)),
+            standing=read_standing(reader=self.principal),
+            **shown,
         )
-        return self.page(form=form, found=page, entries=page.rows, is_filtered=bool(asked))
+
+    def _keep_results(self, form: LogFilterForm) -> HttpResponse:
+        """Say what is wrong with the form, and leave what is shown as it is."""
+        response = self.page(status=422, form=form, is_part=True)
+        response["HX-Reswap"] = "none"
+        response["HX-Push-Url"] = "false"
+        return response
+
+    def _addresses(self, form: LogFilterForm) -> dict[str, Any]:
+        """The addresses of the list, the same for everybody they are sent to."""
+        filters, url = form.filters, reverse("audit")
+        text = urlencode(filters)
+        wider = {name: value for name, value in filters.items() if name not in {"from", "to"}}
+        return {
+            "filters": text,
+            "address": f"{url}?{text}" if text else url,
+            "live_address": f"{url}?{urlencode({**filters, 'live': '1'})}",
+            "wider_address": f"{url}?{urlencode({**wider, 'period': '30d'})}",
+        }
 
 
 class LogEntryView(PageView[Caller]):
@@ -39,6 +130,59 @@ class LogEntryView(PageView[Caller]):
     section = "audit"
     template = "audit/entry.html"
 
-    def get(self, request: HttpRequest, log_id: int) -> HttpResponse:  # noqa: ARG002 - Django's signature
+    def get(self, request: HttpRequest, log_id: int) -> HttpResponse:
         entry = services.find_log(reader=self.principal, log_id=log_id)
-        return self.page(entry=entry, changes=AuditTrail.objects.filter(event_id=entry.event_id))
+        changes = AuditTrail.objects.visible_to(self.principal).filter(event_id=entry.event_id).order_by("id")
+        newest = latest_checkpoint()
+        index, signed = proofs.leaf_index(entry), newest.size if newest else 0
+        return self.page(
+            entry=entry,
+            meta=pretty(entry.meta),
+            changes=[(change, compared(change)) for change in changes],
+            index=index,
+            number=None if index is None else index + 1,
+            signed=signed,
+            is_signed=index is not None and index < signed,
+            commands=(
+                f"curl -fsS {request.scheme}://{request.get_host()}{reverse('audit-keys')} > pinned-keys",
+                f"python3 ccverify verify-proof {entry.pk}.tlog-proof --key pinned-keys",
+            ),
+        )
+
+
+class EntryProofView(PageView[Caller]):
+    rules = {"GET": Rule(READ_PERMISSION, actions.PROOF_READ)}
+    concerns = ("audit_log", "log_id")
+
+    def get(self, request: HttpRequest, log_id: int) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        proof = proofs.prove_entry(services.find_log(reader=self.principal, log_id=log_id))
+        named = {"Content-Disposition": f'attachment; filename="{proof.file_name}"'}
+        return HttpResponse(proof.text, "text/plain; charset=utf-8", headers=named)
+
+
+def number_of(text: str) -> int | None:
+    """An id or a size from the URL; None for whatever is none."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_INTEGER))
+    return int(text) if is_number else None
+
+
+def pretty(meta: str) -> str:
+    """The text with a line for each member; as it stands where somebody made it something else than JSON."""
+    try:
+        return json.dumps(json.loads(meta), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return meta
+
+
+def compared(change: AuditTrail) -> list[tuple[str, str | None, str | None]]:
+    """Of each column its name, and what stood there before and afterwards; None where there was no row."""
+    old, new = change.old_values, change.new_values
+    names = sorted({*(old or {}), *(new or {})})
+    return [(name, _shown(old, name), _shown(new, name)) for name in names]
+
+
+def _shown(values: Any, name: str) -> str | None:
+    if not isinstance(values, dict) or name not in values:
+        return None
+    value = values[name]
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -37,6 +37,18 @@ class PageForm(forms.Form):
             self.add_error(None, refusal.detail)
 
 
+class MomentField(forms.DateTimeField):
+    """A moment in UTC, to the minute, as browsers send it."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+    input_formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Whether the minute differs: the seconds of what is there are not shown, so they cannot be sent back."""
+        shown = f"{initial:%Y-%m-%dT%H:%M}" if initial else ""
+        return bool(shown != (data or "")[: len("2026-01-01T00:00")])
+
+
 class ReasonForm(PageForm):
     """Why something is done: it goes into the audit log."""
 

@@ -32,6 +32,9 @@ ENTRIES = (
     Entry("home", "Home", AUTHENTICATED, "h"),
     Entry("keys", "Keys", "keys.read", "k"),
     Entry("audit", "Audit", "audit.read", "a"),
+    Entry("jobs", "Jobs", "audit.export", "j"),
+    Entry("usage", "Usage", "keys.read", "u"),
+    Entry("system", "System", "system.read", "s"),
 )
 
 
@@ -45,7 +48,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "theme": theme_of(request),
         "has_shortcuts": request.COOKIES.get(SHORTCUTS_COOKIE) != "off",
         "session_seconds": request.session.get_expiry_age() if caller else 0,
-        "version": __version__,
+        "product_version": __version__,
         "now": process_now(),
     }
 

@@ -132,13 +132,13 @@ def sign_in_first(request: HttpRequest) -> HttpResponse:
     """To the log-in and back; where htmx asks, the page stays as it is and the log-in opens over it."""
     if is_htmx(request):
         response = HttpResponse(status=HTTPStatus.UNAUTHORIZED)
-        return response if is_poll(request) else trigger_client_event(response, "cc:sign-in")
+        return trigger_client_event(response, "cc:sign-in")
     return HttpResponseRedirect(with_next("login", request.get_full_path() if is_read(request) else ""))
 
 
 def confirm_identity_first(request: HttpRequest) -> HttpResponse:
     """To the page that asks for a factor once more, and back to this one."""
-    url = with_next("reauth", request.get_full_path() if is_read(request) else request.path)
+    url = with_next("reauth", request.get_full_path())
     return HttpResponseClientRedirect(url) if is_htmx(request) else HttpResponseRedirect(url)
 
 

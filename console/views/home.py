@@ -1,21 +1,47 @@
 """What needs me now, and where to go on."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
+from accounts import services as accounts
 from accounts.principals import Principal
 from audit.selection import LogCriteria
 from audit.services import find_logs
-from ciphercanary.pages import AUTHENTICATED, PageView, Rule
+from ciphercanary.clock import process_now
+from ciphercanary.pages import AUTHENTICATED, PUBLIC, PageView, Rule
+from ciphercanary.pages.views import known_principal
 from console import actions
+from console.attention import items_of, read_now
+from console.checklist import checklist
 
 NEWEST = 10
+
+
+class RootView(PageView[Principal]):
+    """The address that people type: on to where they can do something."""
+
+    rules = {"GET": Rule(PUBLIC, actions.ROOT_READ)}
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        if known_principal(request) is not None:
+            return HttpResponseRedirect(reverse("home"))
+        return HttpResponseRedirect(reverse("login" if accounts.is_set_up() else "setup"))
 
 
 class HomeView(PageView[Principal]):
     rules = {"GET": Rule(AUTHENTICATED, actions.HOME_READ)}
     section = "home"
     template = "console/home.html"
+    parts = frozenset({"home-now"})
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        newest = find_logs(reader=self.principal, criteria=LogCriteria())[:NEWEST]
-        return self.page(entries=newest)
+        now = read_now(self.principal, process_now())
+        steps = checklist(now)
+        return self.page(
+            seen=now,
+            steps=steps,
+            items=items_of(now, has_checklist=bool(steps)),
+            entries=find_logs(reader=self.principal, criteria=LogCriteria())[
+                :NEWEST
+            ],  # read where it is shown
+        )

@@ -1,10 +1,11 @@
 """The API's reference, for people."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
 from ciphercanary.pages import AUTHENTICATED, PageView, Rule
-from console import actions
+from console import actions, reference
 
 
 class ReferenceView(PageView[Principal]):
@@ -13,4 +14,6 @@ class ReferenceView(PageView[Principal]):
     template = "console/reference.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self.page()
+        return self.page(
+            groups=reference.groups(), problems=reference.problems(), address=settings.CC_PUBLIC_URL
+        )

@@ -5,12 +5,16 @@ Each asks its principal for the permission, and looks a key up among those the p
 
 from keys.services.creation import create_key, default_key
 from keys.services.editing import KeyUpdate, update_key
+from keys.services.history import MadeVersion, VersionWindow, list_made_versions
 from keys.services.reading import (
     KeyFilter,
     KeyWindow,
     count_keys_that_protect,
     find_key,
     get_key,
+    ids_of_own_keys,
+    is_name_taken,
+    key_named,
     list_keys,
     list_keys_after,
     list_rotations,
@@ -25,6 +29,8 @@ __all__ = [
     "KeyFilter",
     "KeyUpdate",
     "KeyWindow",
+    "MadeVersion",
+    "VersionWindow",
     "activate_key",
     "count_keys_that_protect",
     "create_key",
@@ -35,8 +41,12 @@ __all__ = [
     "enable_version",
     "find_key",
     "get_key",
+    "ids_of_own_keys",
+    "is_name_taken",
+    "key_named",
     "list_keys",
     "list_keys_after",
+    "list_made_versions",
     "list_rotations",
     "list_versions",
     "revoke_key",

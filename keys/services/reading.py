@@ -16,7 +16,7 @@ from ciphercanary.errors import NotFound
 from keys import metadata_cache
 from keys.lifecycle import Status
 from keys.models import Key, KeyQuerySet, KeyRotation, KeyVersion
-from keys.selection import follows
+from keys.selection import Finding, follows
 
 
 class KeyFilter(TypedDict, total=False):
@@ -24,6 +24,7 @@ class KeyFilter(TypedDict, total=False):
 
     algorithm: str
     status: Status
+    finding: Finding
     tag: str
     search: str
     expires_before: datetime
@@ -53,6 +54,8 @@ def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
         keys = keys.filter(algorithm=find_key_algorithm(only["algorithm"]).name)
     if "status" in only:
         keys = keys.with_status(only["status"], database_now())
+    if "finding" in only:
+        keys = keys.with_finding(only["finding"], database_now())
     if "tag" in only:
         keys = keys.tagged(only["tag"])
     if "search" in only:
@@ -91,6 +94,24 @@ def find_key(*, principal: Principal, name: str) -> Key:
     if key is None:
         raise NotFound
     return key.check_mac()
+
+
+def key_named(*, principal: Principal, name: str) -> Key | None:
+    """Which of the visible keys has the name. Whether another's has it, ``is_name_taken`` says."""
+    return Key.objects.visible_to(principal).filter(name=name).first()
+
+
+def is_name_taken(*, principal: Principal, name: str) -> bool:
+    """Whether a key of anybody's has the name: what whoever may create keys is told when he tries."""
+    principal.require("keys.create")
+    return Key.objects.filter(name=name).exists()
+
+
+def ids_of_own_keys(*, principal: Principal) -> list[str] | None:
+    """The ids of the keys he may see, for what is counted by them; None where he may see every key."""
+    if principal.scope("keys.read") == "all":
+        return None
+    return [str(key_id) for key_id in Key.objects.visible_to(principal).values_list("id", flat=True)]
 
 
 def list_versions(*, principal: Principal, key_id: UUID) -> QuerySet[KeyVersion]:

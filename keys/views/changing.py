@@ -1,40 +1,47 @@
 """Changing a key: its settings, and the acts of ``keys.acts``."""
 
+from datetime import timedelta
 from http import HTTPStatus
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
-from audit.services.usage import callers_of, last_use
-from ciphercanary.clock import database_now
+from audit.services.usage import Callers, LastUse, callers_of, last_use
+from ciphercanary.clock import database_now, process_now
 from ciphercanary.errors import DomainError
 from ciphercanary.pages import PageForm, ReasonForm, Rule
 from keys import actions, services
 from keys.acts import ACTS, Act
-from keys.forms import KeySettingsForm, NamedReasonForm
+from keys.forms import FinalForm, KeyNotesForm, KeySettingsForm, RotateForm
+from keys.lifecycle import State, next_rotation
 from keys.models import Key
 from keys.services import KeyUpdate
 from keys.views.detail import KeyView
 
-SETTINGS = ("description", "tags", "rotation_period_days", "expires_at")
+IN_USE = timedelta(days=7)
+ORDERED = ("reason", "expected_version")  # what of a form is for the service
 
 
 class SettingsView(KeyView):
+    """A form over what may be changed of a key; ``after`` is the page it leads to."""
+
     rules = {
         "GET": Rule("keys.read", actions.KEY_READ),
         "POST": Rule("keys.update", actions.KEY_UPDATED),
     }
     template = "keys/settings.html"
     tab = "settings"
+    form: ClassVar[type[PageForm]] = KeySettingsForm
+    after: ClassVar[str] = "key-settings"
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self.find(name)
-        return self.show(key, form=_settings_form(key))
+        return self.show(key, form=self._form(key))
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
-        form = _settings_form(key, request.POST)
+        form = self._form(key, request.POST)
         if form.is_valid():
             # What was not touched stays as it is, whatever somebody else has made of it meanwhile.
             changes = cast("KeyUpdate", {each: form.cleaned_data[each] for each in form.changed_data})
@@ -43,42 +50,89 @@ class SettingsView(KeyView):
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
-                return self.done(reverse("key-settings", args=[name]), "Saved.")
+                return self.done(reverse(self.after, args=[name]), f"{name} is saved.")
         return self.show(key, form=form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
+    def _form(self, key: Key, data: QueryDict | None = None) -> PageForm:
+        return self.form(data, initial={each: getattr(key, each) for each in self.form.base_fields})
 
-def _settings_form(key: Key, data: QueryDict | None = None) -> KeySettingsForm:
-    return KeySettingsForm(data, initial={each: getattr(key, each) for each in SETTINGS})
+
+class NotesView(SettingsView):
+    """Description and tags, from the overview."""
+
+    rules = {
+        "GET": Rule("keys.update", actions.KEY_UPDATED),
+        "POST": Rule("keys.update", actions.KEY_UPDATED),
+    }
+    template = "keys/notes.html"
+    form = KeyNotesForm
+    after = "key"
 
 
 class ActView(KeyView):
-    """One act: what it will do, to whom it matters, why. ``page_urls`` gives each its ``act`` and ``rules``."""
+    """One act: what it will do, to whom it matters, why. ``page_urls`` gives each its ``act`` and ``rules``.
+
+    A page for what cannot be undone asks for a recent log-in, whether or not its service insists on one.
+    """
 
     act: ClassVar[Act] = ACTS["rotate"]
     template = "keys/act.html"
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self._ask(self.find(name), self._form(name))
+        key = self._find_recently_known(name)
+        impact = self._impact(key)
+        return self._ask(key, self._form(key, impact), impact)
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
-        key = self.find(name)
-        form = self._form(name, request.POST)
+        key = self._find_recently_known(name)
+        impact = self._impact(key)
+        form = self._form(key, impact, request.POST)
         if form.is_valid():
+            order = {each: form.cleaned_data[each] for each in ORDERED if each in form.cleaned_data}
             try:
-                self.act.service(self.principal, key.id, form.cleaned_data["reason"])
+                self.act.service(principal=self.principal, key_id=key.id, **order)
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
                 return self.done(reverse("key", args=[name]), f"{name} {self.act.done}.")
-        return self._ask(key, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return self._ask(key, form, impact, HTTPStatus.UNPROCESSABLE_ENTITY)
 
-    def _form(self, name: str, data: QueryDict | None = None) -> PageForm:
-        return NamedReasonForm(data, key_name=name) if self.act.is_final else ReasonForm(data)
-
-    def _ask(self, key: Key, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
+    def _find_recently_known(self, name: str) -> Key:
         if self.act.is_final:
             self.principal.require_recent_log_in(database_now())
-        impact = (
-            {"last_use": last_use(key.id), "callers": callers_of(key.id)} if self.act.shows_impact else {}
+        return self.find(name)
+
+    def _impact(self, key: Key) -> dict[str, Any]:
+        """Who would notice; nothing for an act that nobody notices."""
+        if not self.act.shows_impact:
+            return {}
+        use, callers = last_use(key.id), callers_of(key.id)
+        return {"last_use": use, "callers": callers, "in_use": self._is_in_use(key, use, callers)}
+
+    def _is_in_use(self, key: Key, use: LastUse | None, callers: Callers) -> bool:
+        """Whether disabling it first is the better act."""
+        now = process_now()
+        lately = callers.total > 0 or (use is not None and now - use.at < IN_USE)
+        return self.act.is_final and lately and key.standing(now).state is State.ACTIVE
+
+    def _form(self, key: Key, impact: dict[str, Any], data: QueryDict | None = None) -> PageForm:
+        if self.act.is_final:
+            return FinalForm(data, key_name=key.name, anyway=self.act.anyway if impact.get("in_use") else "")
+        if self.act.slug == "rotate":
+            return RotateForm(data, initial={"expected_version": key.primary_version})
+        return ReasonForm(data)
+
+    def _ask(
+        self, key: Key, form: PageForm, impact: dict[str, Any], status: int = HTTPStatus.OK
+    ) -> HttpResponse:
+        now = process_now()
+        return self.show(
+            key,
+            form=form,
+            act=self.act,
+            question=self.act.asked_of(key.name),
+            impossible=self.act.refusal(key.standing(now)),
+            rotates_next=next_rotation(key.rotation_period_days, now),
+            status=status,
+            **impact,
         )
-        return self.show(key, form=form, act=self.act, status=status, **impact)

@@ -1,20 +1,22 @@
-"""One key: what it is, its versions, and what is shown around each of its pages."""
+"""One key: what it is, its versions, what happened to it, and what is shown around each of its pages."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
-from audit.selection import LogCriteria
+from audit.selection import LogCriteria, page_before
 from audit.services import find_logs
-from audit.services.usage import last_use
+from audit.services.usage import callers_of, last_use, refusals_of, uses_by_version
 from ciphercanary.clock import process_now
 from ciphercanary.pages import PageView, Rule
 from keys import actions, lifecycle, services
-from keys.acts import ACTS
+from keys.acts import ACTS, refusals
+from keys.explanations import meaning
 from keys.models import Key
 
 NEWEST = 5
+LIMIT = 50
 
 
 class KeyView(PageView[Principal]):
@@ -22,7 +24,7 @@ class KeyView(PageView[Principal]):
 
     section = "keys"
     concerns = ("key", "name")
-    tab = ""
+    tab: ClassVar[str] = ""
 
     def find(self, name: str) -> Key:
         """Raises NotFound, IntegrityFailed."""
@@ -33,12 +35,19 @@ class KeyView(PageView[Principal]):
     def show(self, key: Key, **context: Any) -> HttpResponse:
         at = key.standing(process_now())
         offered = [act for act in ACTS.values() if self.principal.has_permission(act.permission)]
+        possible = [act for act in offered if act.is_possible(at)]
+        means = meaning(at)
         return self.page(
             key=key,
             at=at,
             tab=self.tab,
-            acts=[act for act in offered if act.is_possible(at)],
+            acts=possible,
+            dangers=[act for act in possible if act.shows_impact],
+            meaning=means,
+            unavailable=refusals(offered, at),
+            refused=refusals_of(key.id) if means else None,
             operations=lifecycle.operations(at.state),
+            may_edit=self.principal.has_permission("keys.update"),
             **context,
         )
 
@@ -51,15 +60,51 @@ class OverviewView(KeyView):
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self.find(name)
         criteria = LogCriteria(object_id=str(key.id))
-        entries = find_logs(reader=self.principal, criteria=criteria)[:NEWEST]
-        return self.show(key, last_use=last_use(key.id), entries=entries)
+        return self.show(
+            key,
+            last_use=last_use(key.id),
+            callers=callers_of(key.id),
+            entries=find_logs(reader=self.principal, criteria=criteria)[:NEWEST],
+        )
 
 
 class VersionsView(KeyView):
     rules = {"GET": Rule("keys.read", actions.VERSION_LISTED)}
     template = "keys/versions.html"
     tab = "versions"
+    parts = frozenset({"more-versions"})
 
-    def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
-        return self.show(key, versions=services.list_versions(principal=self.principal, key_id=key.id))
+        before = number_in(request, "before")
+        window = services.list_made_versions(
+            principal=self.principal, key_id=key.id, before=before, limit=LIMIT
+        )
+        used = uses_by_version(key.id, (made.version.version for made in window.versions))
+        return self.show(
+            key,
+            rows=[(made, used.get(made.version.version, 0)) for made in window.versions],
+            next_before=window.next_before,
+            is_first=before is None,
+            may_disable=self.principal.has_permission("keys.disable"),
+        )
+
+
+class ActivityView(KeyView):
+    rules = {"GET": Rule("audit.read", actions.KEY_READ)}
+    template = "keys/activity.html"
+    tab = "activity"
+
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:
+        key = self.find(name)
+        rows = find_logs(reader=self.principal, criteria=LogCriteria(object_id=str(key.id)))
+        found = page_before(rows, before=number_in(request, "before"), limit=LIMIT)
+        return self.show(
+            key, found=found, entries=found.rows, is_partial=self.principal.scope("audit.read") == "own"
+        )
+
+
+def number_in(request: HttpRequest, parameter: str) -> int | None:
+    """The number that a link of ours put into the URL; None for whatever else stands there."""
+    text = request.GET.get(parameter, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < len(str(2**63)) else None

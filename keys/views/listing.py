@@ -1,23 +1,48 @@
 """Finding a key, and making one."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
+from django_htmx.http import push_url, trigger_client_event
 
+from accounts.errors import NameTaken
 from accounts.principals import Principal
 from audit.services.usage import last_uses
 from ciphercanary.clock import process_now
-from ciphercanary.errors import DomainError
+from ciphercanary.errors import DomainError, Invalid
 from ciphercanary.pages import PageView, Rule
-from keys import actions, services
-from keys.forms import ORDERINGS, KeyFilterForm, KeyForm
+from keys import actions, metadata, services
+from keys.explanations import algorithm_choices
+from keys.forms import FINDINGS, MORE, ORDERINGS, KeyFilterForm, KeyForm
+from keys.lifecycle import Status, next_rotation
+from keys.models import Key
+from keys.selection import Finding
 from keys.services import KeyFilter
 
 LIMIT = 50
+FILTERS = ("search", "status", "algorithm", "tag", "finding")
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A view of the list that many ask for: one filter, and its words."""
+
+    label: str
+    parameter: str
+    value: str
+
+
+SAVED = (
+    *(Saved(words, "finding", finding) for finding, words in FINDINGS.items()),
+    Saved("Disabled", "status", Status.DISABLED),
+    Saved("Expired", "status", Status.EXPIRED),
+)
 
 
 class KeyListView(PageView[Principal]):
@@ -30,54 +55,140 @@ class KeyListView(PageView[Principal]):
         form = KeyFilterForm(request.GET)
         form.is_valid()
         only, ignored = _filter_of(form, request.GET)
-        found = services.list_keys_after(
-            principal=self.principal, only=only, after=_after(request.GET), limit=LIMIT
-        )
+        form = KeyFilterForm(initial=form.cleaned_data)  # what was ignored is not shown as if it counted
+        after = _after(request.GET)
+        found = services.list_keys_after(principal=self.principal, only=only, after=after, limit=LIMIT)
         used, now = last_uses(key.id for key in found.keys), process_now()
-        rows = [(key, key.standing(now), used.get(str(key.id))) for key in found.keys]
-        return self.page(
+        chosen, ordering = {name: str(only.get(name)) for name in FILTERS if name in only}, only["ordering"]
+        response = self.page(
             form=form,
-            rows=rows,
+            rows=[(key, key.standing(now), used.get(str(key.id))) for key in found.keys],
             next_after=found.next_after,
+            is_first=after is None,
             ignored=ignored,
-            is_filtered=any(name in only for name in ("search", "status", "algorithm", "tag")),
-            ordering=only["ordering"],
+            chips=[
+                (_label(form, name), _words(name, value), _address(_without(chosen, name), ordering))
+                for name, value in chosen.items()
+            ],
+            saved=[(each, chosen.get(each.parameter) == each.value) for each in SAVED],
+            ordering=ordering,
             may_create=self.principal.has_permission("keys.create"),
         )
+        if request.headers.get("HX-Target") == "key-results":
+            push_url(response, _address(chosen, ordering))
+        return response
 
 
 class NewKeyView(PageView[Principal]):
+    """A new key. Made in the dialog over the list, it becomes the first row there."""
+
     rules = {
         "GET": Rule("keys.create", actions.KEY_CREATED),
         "POST": Rule("keys.create", actions.KEY_CREATED),
     }
     section = "keys"
     template = "keys/new.html"
+    parts = frozenset({"name-note", "key-summary"})
 
-    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self.page(form=KeyForm())
+    def get(self, request: HttpRequest) -> HttpResponse:
+        asked = KeyForm(request.GET)
+        asked.is_valid()
+        return self._ask(KeyForm(), typed=asked.cleaned_data, note=self._note(request.GET.get("name", "")))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = KeyForm(request.POST)
+        taken = ""
         if form.is_valid():
             try:
                 key = services.create_key(principal=self.principal, **form.cleaned_data)
             except DomainError as refusal:
+                taken = form.cleaned_data["name"] if isinstance(refusal, NameTaken) else ""
                 form.refused(request, refusal)
             else:
-                return self.done(reverse("key", args=[key.name]), f"Key {key.name} was created.")
-        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
+                return self._created(key)
+        return self._ask(
+            form,
+            typed=form.cleaned_data,
+            existing=self._visible(taken),
+            status=HTTPStatus.UNPROCESSABLE_ENTITY,
+        )
+
+    def _ask(self, form: KeyForm, *, typed: Mapping[str, Any], **context: Any) -> HttpResponse:
+        choices = algorithm_choices()
+        return self.page(
+            form=form,
+            algorithms=[(radio, choices[radio.data["value"]]) for radio in form["algorithm"]],
+            more=[form[name] for name in MORE],
+            typed=typed,
+            rotates_next=next_rotation(typed.get("rotation_period_days"), process_now()),
+            **context,
+        )
+
+    def _created(self, key: Key) -> HttpResponse:
+        url = reverse("key", args=[key.name])
+        if not _is_over_list(self.request):
+            return self.done(url, f"Key {key.name} was created.")
+        response = self.page(template="keys/created.html", key=key, at=key.standing(process_now()))
+        return trigger_client_event(response, "cc:close")
+
+    def _visible(self, name: str) -> Key | None:
+        """The key that has the name already, for whoever may see it."""
+        return services.key_named(principal=self.principal, name=name) if name else None
+
+    def _note(self, name: str) -> tuple[str, str]:
+        """What is to say of a name: a word for it, and the sentence."""
+        if not name:
+            return ("", "")
+        try:
+            metadata.check_name(name)
+        except Invalid as refusal:
+            return ("bad", refusal.fields["name"][0])
+        if services.is_name_taken(principal=self.principal, name=name):
+            return ("bad", f"There is a key named {name} already.")
+        return ("free", f"{name} is free.")
+
+
+def _is_over_list(request: HttpRequest) -> bool:
+    """Whether the form is in the dialog over the list of keys."""
+    below = urlsplit(request.headers.get("HX-Current-URL", "")).path
+    return request.headers.get("HX-Target") == "dialog-body" and below == reverse("keys")
 
 
 def _filter_of(form: KeyFilterForm, asked: Mapping[str, str]) -> tuple[KeyFilter, list[str]]:
     """What the list is narrowed to, and which parameters were ignored because they say nothing we know."""
     given: dict[str, Any] = {name: value for name, value in form.cleaned_data.items() if value}
+    if "finding" in given:
+        given["finding"] = Finding(given["finding"])
     ordering = asked.get("ordering", "name")
-    ignored = [str(form.fields[name].label or name.capitalize()) for name in form.errors]
+    ignored = [_label(form, name) for name in form.errors]
     if ordering not in ORDERINGS:
         ordering = "name"
         ignored.append("Order")
     return cast("KeyFilter", given | {"ordering": ordering}), ignored
+
+
+def _label(form: KeyFilterForm, name: str) -> str:
+    return str(form[name].label)
+
+
+def _words(name: str, value: str) -> str:
+    """A filter's value as people read it."""
+    if name == "finding":
+        return FINDINGS[Finding(value)]
+    return value.capitalize() if name == "status" else value
+
+
+def _without(chosen: Mapping[str, str], name: str) -> dict[str, str]:
+    return {each: value for each, value in chosen.items() if each != name}
+
+
+def _address(chosen: Mapping[str, str], ordering: str) -> str:
+    """The list's URL with what narrows it, and nothing that is empty: what is worth to be handed on."""
+    query = QueryDict(mutable=True)
+    query.update(chosen)
+    if ordering != "name":
+        query["ordering"] = ordering
+    return f"{reverse('keys')}?{query.urlencode()}" if query else reverse("keys")
 
 
 def _after(asked: Mapping[str, str]) -> UUID | None:

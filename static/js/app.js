@@ -20,13 +20,15 @@
     if (!dialog?.open) return;
     dialog.close();
     const again = opener?.id && document.getElementById(opener.id);
-    (again || opener)?.focus();
+    (again || (opener?.isConnected ? opener : $("#page")))?.focus();
   };
   let kept = null; // what stood in the dialog before the sign-in needed it
+  let signing = false;
   dialog?.addEventListener("close", () => {
     $("#dialog-body").replaceChildren(...(kept ? [kept] : []));
     if (kept) dialog.showModal();
     kept = null;
+    signing = false;
   });
 
   document.addEventListener("htmx:afterSwap", (event) => {
@@ -68,21 +70,25 @@
     else if (status >= 500) notify(`The server failed (${status}). ${changes(event) ? unsure : "Try again."}`);
     else notify(event.detail.xhr.responseText || `This was refused (${status}).`);
   });
+  // What a page asks by itself is no sign that somebody is there: it neither renews the session nor takes notices away.
+  const polls = (event) => event.detail.elt.hasAttribute("data-polls");
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (document.hidden && event.detail.elt.hasAttribute("data-polls")) event.preventDefault();
+    if (document.hidden && polls(event)) event.preventDefault();
   });
   document.addEventListener("htmx:configRequest", (event) => {
-    if (event.detail.elt.hasAttribute("data-polls")) event.detail.headers["CC-Poll"] = "true"; // does not prolong the session
+    if (polls(event)) event.detail.headers["CC-Poll"] = "true";
   });
   document.addEventListener("htmx:afterOnLoad", (event) => {
     const { xhr } = event.detail;
-    if (xhr.status !== 204) $("#notices")?.replaceChildren();
+    if (!polls(event) && xhr.status !== 204) $("#notices")?.replaceChildren();
     arm(Number(xhr.getResponseHeader("CC-Session-Seconds")));
   });
 
   // --- signed out meanwhile: sign in over the untouched page, then try again
   document.addEventListener("cc:sign-in", () => {
-    if (dialog.open && !kept) {
+    if (signing) return; // a page that polls says it again and again
+    signing = true;
+    if (dialog.open) {
       kept = new DocumentFragment();
       kept.append(...$("#dialog-body").childNodes);
     }
@@ -158,6 +164,14 @@
     field.type = hidden ? "text" : "password";
     button.setAttribute("aria-pressed", String(hidden));
   };
+  // --- how long a new password is; what is accepted, the server says
+  for (const hint of document.querySelectorAll("[data-strength]")) {
+    document.getElementById(hint.dataset.strength).addEventListener("input", (event) => {
+      const { length } = event.target.value;
+      const word = length < 12 ? "too short" : length < 16 ? "acceptable" : length < 24 ? "good" : "very good";
+      hint.textContent = `${length} character${length === 1 ? "" : "s"}: ${word}.`;
+    });
+  }
   const help = () => {
     $("#dialog-body").replaceChildren($("#keyboard-help").content.cloneNode(true));
     open();
@@ -173,4 +187,11 @@
     going = !going && event.key === "g";
     if (act) { event.preventDefault(); act(); }
   });
+
+  // --- htmx notes the address, which may name a key, for a history that it does not keep here
+  const forget = () => sessionStorage.removeItem("htmx-current-path-for-history");
+  for (const name of ["htmx:pushedIntoHistory", "htmx:replacedInHistory", "htmx:historyRestore"]) {
+    document.addEventListener(name, forget);
+  }
+  forget();
 })();

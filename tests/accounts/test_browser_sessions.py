@@ -85,16 +85,6 @@ def test_a_poll_that_changes_the_session_prolongs_nothing_either(developer):
     assert row_of(browser).expire_date == expiry
 
 
-def test_a_poll_of_an_ended_session_opens_no_dialog(developer):
-    browser = sign_in(developer)
-    BrowserSession.objects.all().delete()
-    polled = browser.get("/account/", headers=POLL)
-    asked = browser.get("/account/", headers={"HX-Request": "true"})
-    assert (polled.status_code, asked.status_code) == (401, 401)
-    assert "HX-Trigger" not in polled
-    assert "cc:sign-in" in asked["HX-Trigger"]
-
-
 def test_the_absolute_end_is_never_passed(developer, settings):
     browser = sign_in(developer)
     session = browser.session

@@ -38,9 +38,11 @@ class Authenticator:
         self.secret = secret
 
     def code(self, steps=0):
+        return self.at(database_now().timestamp() + 30 * steps)
+
+    def at(self, moment):
         seed = base64.b32decode(self.secret + "=" * (-len(self.secret) % 8))
-        now = database_now().timestamp()
-        return f"{totp(seed, t0=0, drift=int(now // 30) - int(time.time() // 30) + steps):06d}"
+        return f"{totp(seed, t0=0, drift=int(moment // 30) - int(time.time() // 30)):06d}"
 
     def wrong_code(self):
         near = {self.code(steps) for steps in range(-2, 3)}

@@ -5,12 +5,14 @@ import re
 
 import pytest
 
+from audit.events import ActorType
+from ciphercanary.schema import document
 from tests.architecture.sources import PACKAGES, ROOT
 from tests.architecture.test_rules import declared_actions
 from tests.architecture.test_settings import example
 from tests.doors import all_routes
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")])
 TOP = "|".join([*PACKAGES, "tests", "bin", "docs"])
 PATH = re.compile(rf"`((?:{TOP})/[\w./-]+)(?:::(\w+))?`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
@@ -43,6 +45,27 @@ def test_every_link_leads_somewhere(page):
 
 def test_every_action_is_in_the_page_of_the_log():
     assert {word for word in declared_actions() if f"`{word}`" not in text("docs/audit-log.md")} == set()
+
+
+@pytest.mark.parametrize(
+    ("heading", "next_heading", "path"),
+    [
+        ("### `GET /auth/me`", "### ", "/auth/me"),
+        ("Filters of the log:", "Of the trail:", "/api/v1/audit/logs"),
+    ],
+)
+def test_what_a_caller_reads_or_filters_by_is_in_the_page_of_the_api(heading, next_heading, path):
+    section = text("docs/api.md").partition(heading)[2].partition(next_heading)[0]
+    operation = document()["paths"][path]["get"]
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+    filters = {parameter["name"] for parameter in operation.get("parameters", [])} - {"before", "limit"}
+    members = filters or set(document()["components"]["schemas"][schema]["properties"])
+    assert {name for name in members if f"`{name}`" not in section} == set()
+
+
+def test_every_kind_of_actor_is_in_the_page_of_the_api():
+    told = text("docs/api.md").partition("`actor_type` (")[2].partition(")")[0]
+    assert re.findall(r"`(\w+)`", told) == [kind.value for kind in ActorType]
 
 
 def test_every_setting_is_in_the_page_for_operators():

@@ -8,7 +8,15 @@ from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 
 from accounts import services as accounts
-from accounts.models import BrowserSession, RecoveryCode, RefreshToken, SigningKey, TotpDevice, User
+from accounts.models import (
+    BrowserSession,
+    RecoveryCode,
+    RefreshToken,
+    SetupLink,
+    SigningKey,
+    TotpDevice,
+    User,
+)
 from audit.events import Actor, Event
 from audit.models import (
     AuditCheckpoint,
@@ -21,6 +29,7 @@ from audit.models import (
     AuditTrail,
     AuditTree,
     CheckpointKey,
+    SavedFilter,
     SecurityEpoch,
     UsageRollup,
 )
@@ -62,12 +71,14 @@ PROVOCATIONS = {
     "auditexport_progress_within_total": (AuditExport, {}, {"done": 2, "total": 1}),
     "audit_exports_format_is_known": (AuditExport, {}, {"format": "xml"}),
     "audit_exports_result_when_succeeded": (AuditExport, {}, {"status": "succeeded", "finished_at": NOW}),
+    "audit_saved_filters_name_once": (SavedFilter, {}, {}),
     "users.username": (User, {}, {}),
     "users.email": (User, {"username": "mila"}, {"username": "nina"}),
     "users_role_is_known": (User, {}, {"username": "root", "role": "root"}),
     "users_username_is_lower_case": (User, {}, {"username": "Root"}),
     "users_email_is_lower_case": (User, {}, {"username": "root", "email": "Root@example.org"}),
     "browser_sessions.id": (BrowserSession, {}, {}),
+    "setup_link_is_single": (SetupLink, {}, {"id": 2}),
     "refresh_tokens.token_hash": (RefreshToken, {}, {}),
     "one_next_and_one_active_signing_key": (SigningKey, {"state": "active"}, {}),
     "signing_key_state_is_known": (SigningKey, {}, {"state": "tired"}),
@@ -153,7 +164,9 @@ def rows(admin):
     keys.default_key(admin.principal, "aes-256")
     BrowserSession.objects.create(session_key="k" * 32, expire_date=NOW, began_at=NOW, last_seen_at=NOW)
     accounts.confirm_totp(**everybody, **code_to_confirm(None, admin))
+    SetupLink(code_hash="0" * 64, expires_at=NOW).save_with_mac()
     jobs.submit(AuditExport(format="jsonl"))
+    SavedFilter.objects.create(name="refusals", owner=uuid.uuid4(), filters={"outcome": "denied"})
     used = Event(action=operations.MESSAGE_ENCRYPTED, object_type="key", object_id=str(key.id))
     record(used, Actor.system("test", "command"))
     assert sequence_step()

@@ -5,6 +5,7 @@ import pytest
 from audit.models import AuditLog, UsageRollup
 from audit.sequencing.step import sequence_step
 from ciphercanary.metrics import encryption_operations_total
+from keys.models import Key
 from tests.crypto_ops.test_lane_alone import ask
 from tests.personas import b64
 
@@ -125,6 +126,24 @@ def test_a_key_that_may_not_be_used_refuses_the_whole_batch(bench, key):
 
 def test_another_algorithm_than_the_keys_refuses_the_whole_batch(bench, key):
     assert seal(bench, key, {"data": ""}, algorithm="chacha20-poly1305").code == "unsupported_algorithm"
+
+
+def test_items_that_cannot_be_read_create_no_default_key(bench):
+    unreadable = {"algorithm": MODE, "items": [{"data": "?"}, {"data": "", "aad": "?"}]}
+    answer = bench.persona.api.post("/api/v1/encrypt/batch", unreadable)
+    assert (answer.status, answer.code, list(answer.json["errors"])) == (400, "invalid_request", ["items"])
+    assert ask(bench, ("encrypt/batch", unreadable)) == [None], "the lane leaves the refusal to Django"
+    assert not Key.objects.exists()
+
+
+@pytest.mark.parametrize("door", ["rest", "lane"])
+def test_one_item_that_can_be_read_creates_the_default_key(bench, door):
+    body = {"algorithm": MODE, "items": [{"data": "?"}, {"data": b64(b"a")}]}
+    if door == "rest":
+        assert bench.persona.api.post("/api/v1/encrypt/batch", body).status == 200
+    else:
+        assert [status for status, _ in ask(bench, ("encrypt/batch", body))] == [200]
+    assert Key.objects.get().is_default
 
 
 def test_a_strangers_key_does_not_exist(bench, key, stranger):

@@ -71,6 +71,10 @@ BAD_BATCHES = {
     ),
     "half a form": lambda doors: doors.batch({"iv": "QQ=="}),
     "an empty item": lambda doors: doors.batch({}),
+    "no key, and nothing that can be read": lambda doors: {
+        "algorithm": "aes-256-gcm",
+        "items": [{"data": "?"}],
+    },
     "items that are no list": lambda doors: {**doors.batch(), "items": {"data": ""}},
     "an unknown algorithm": lambda doors: {**doors.batch({"data": ""}), "algorithm": "rot-13"},
 }

@@ -1,16 +1,14 @@
 """People in front of a real Chromium: what they see, and what the browser complains of."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Route
 
+from tests.e2e.chromium import find_chromium
 from tests.product import PASSWORD
 
-CHROMIUM = os.environ.get("CC_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
 # Chromium writes a line for each answer that is no success, the 422 of a form included, and htmx one for the 401 of a
 # session that has ended: it is no fault of the page.
 EXPECTED = (
@@ -22,7 +20,7 @@ WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 800}
 
 def launch(playwright: Playwright) -> Browser:
     """The system's Chromium: nothing is downloaded."""
-    return playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    return playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
 
 
 @dataclass

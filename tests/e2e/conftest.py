@@ -1,11 +1,13 @@
 """One product for all browser tests of a process: gunicorn on PostgreSQL and Redis, and a user of each role."""
 
 import os
+from dataclasses import dataclass
 
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.e2e.browser import CHROMIUM, launch, person
+from tests.e2e.browser import launch, person
+from tests.e2e.chromium import MISSING, find_chromium
 from tests.product import PASSWORD, POSTGRESQL_URL, Product
 
 ROLES = ("admin", "operator", "developer", "auditor")
@@ -15,12 +17,27 @@ ROLES = ("admin", "operator", "developer", "auditor")
 def served(tmp_path_factory):
     if not POSTGRESQL_URL:
         pytest.skip("browser tests run on the half with PostgreSQL and Redis")
-    if not CHROMIUM:
-        pytest.fail("no Chromium: install it (Debian, Ubuntu: apt-get install chromium) or set CC_CHROMIUM")
+    if not find_chromium():
+        pytest.fail(MISSING)
     with Product(tmp_path_factory.mktemp("e2e")) as product:
         for role in ROLES[1:]:
             product.create_user(role, role)
         yield product
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Where a product with the data of load_demo answers; everybody's password is the tests' own."""
+
+    base: str
+    product: Product
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory, served):
+    with Product(tmp_path_factory.mktemp("demo")) as product:
+        product.load_demo()
+        yield Demo(f"http://127.0.0.1:{product.port}", product)
 
 
 @pytest.fixture(scope="session")

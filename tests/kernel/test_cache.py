@@ -1,13 +1,16 @@
 import pickle
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from subprocess import CalledProcessError
 
 import pytest
 
-from ciphercanary.cache import OptionalRedisCache, PlainSerializer
+from ciphercanary import cache as redis_caches
+from ciphercanary.cache import FailoverRedisCache, OptionalRedisCache, Outage, PlainSerializer
 from tests.architecture.test_settings import settings_under
 from tests.services.processes import free_port
+from tests.services.redis import Redis
 
 
 class Trap:
@@ -22,9 +25,34 @@ class Trap:
 @pytest.fixture
 def cache_at(monkeypatch):
     """A cache in a Redis at a port of this machine."""
-    monkeypatch.setattr(OptionalRedisCache, "_rests_until", 0.0)
+    for kind in (OptionalRedisCache, FailoverRedisCache):
+        monkeypatch.setattr(kind, "outage", Outage())
     options = {"SOCKET_CONNECT_TIMEOUT": 0.2, "SOCKET_TIMEOUT": 0.2}
-    return lambda port: OptionalRedisCache(f"redis://127.0.0.1:{port}/0", {"OPTIONS": options})
+    return lambda port, kind=OptionalRedisCache: kind(f"redis://127.0.0.1:{port}/0", {"OPTIONS": options})
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Redis(tmp_path_factory.mktemp("redis") / "redis") as running:
+        yield running
+
+
+@pytest.fixture
+def counts(server, cache_at):
+    """The cache of the rates, in a Redis that a test stops and starts."""
+    if server.process.poll() is not None:
+        server.start()
+    cache = cache_at(server.port, FailoverRedisCache)
+    cache.clear()
+    return cache
+
+
+def lies_in_redis(cache, name):
+    return cache.client.get_client().exists(cache.client.make_key(name)) == 1
+
+
+def warnings_in(caplog):
+    return [record.message for record in caplog.records if record.name == redis_caches.__name__]
 
 
 def test_nothing_that_lies_in_redis_is_unpickled():
@@ -49,6 +77,66 @@ def test_a_redis_that_does_not_answer_costs_one_wait_and_is_left_alone(cache_at)
         for _ in range(20):
             assert cache_at(silent.getsockname()[1]).get("name") is None
     assert 0.2 <= time.monotonic() - began < 1
+
+
+@pytest.mark.redis
+def test_an_outage_is_logged_once_and_the_next_one_again(server, counts, monkeypatch, caplog):
+    monkeypatch.setattr(redis_caches, "REST", 0.05)
+    for outages in (1, 2):
+        server.stop()
+        until = time.monotonic() + 0.3  # several rests
+        while time.monotonic() < until:
+            counts.add(f"{server.port}-during-{outages}", 1)
+        assert warnings_in(caplog) == ["redis unavailable, counting in this process"] * outages
+        server.start()
+        time.sleep(0.06)
+        counts.add(f"{server.port}-after-{outages}", 1)
+        assert lies_in_redis(counts, f"{server.port}-after-{outages}")
+
+
+@pytest.mark.redis
+def test_a_redis_that_came_back_is_asked_after_a_rest_and_not_before(server, counts, monkeypatch):
+    monkeypatch.setattr(redis_caches, "REST", 0.5)
+    server.stop()
+    began = time.monotonic()
+    name = f"{server.port}-resting"
+    assert counts.add(name, 1)
+    server.start()
+    assert counts.incr(name) == 2, "counted in this process"
+    assert not lies_in_redis(counts, name)
+    assert time.monotonic() - began < 0.5, "Redis took too long to start for this test to mean anything"
+    time.sleep(0.5)
+    assert counts.add(name, 1)
+    assert lies_in_redis(counts, name)
+
+
+@pytest.mark.redis
+def test_a_count_that_begins_in_one_place_goes_on_in_the_other(server, counts, monkeypatch):
+    """django-ratelimit adds, then increments: an error in between would be a refusal."""
+    name = f"{server.port}-between"
+    counts.add(name, 4)
+    server.stop()
+    assert [counts.incr(name), counts.incr(name)] == [1, 2]
+    server.start()
+    monkeypatch.setattr(FailoverRedisCache, "outage", Outage())  # the rest is over
+    assert [counts.incr(name), counts.incr(name)] == [1, 2]
+    assert lies_in_redis(counts, name)
+
+
+def test_while_redis_does_not_answer_one_of_many_waits_for_it(cache_at, monkeypatch):
+    monkeypatch.setattr(redis_caches, "REST", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(8) as threads:
+        cache = cache_at(silent.getsockname()[1], FailoverRedisCache)
+        cache.add("first", 1)
+        time.sleep(0.3)
+        waits = list(threads.map(lambda _: wait_for(cache), range(8)))
+    assert sum(wait >= 0.2 for wait in waits) == 1
+
+
+def wait_for(cache):
+    began = time.monotonic()
+    cache.get("anything")
+    return time.monotonic() - began
 
 
 @pytest.mark.parametrize("seconds", ["-1", "3601"])

@@ -52,6 +52,21 @@ def test_too_few_connections_for_the_jobs_are_warned_about():
         assert list(check_connections()) == []
 
 
+@pytest.mark.parametrize(
+    ("connections", "advice"),
+    [
+        (5, "Set CC_DB_POOL_MAX to 6 or more, or CC_JOB_THREADS to 3 or less."),
+        (2, "Set CC_DB_POOL_MAX to 6 or more."),
+    ],
+)
+def test_what_to_turn_for_the_jobs_is_a_number(connections, advice):
+    with override_settings(CC_SQLITE=False, CC_JOB_THREADS=4, CC_DB_POOL_MAX=connections):
+        [message] = check_connections()
+        assert message.hint.startswith(advice)
+    with override_settings(CC_SQLITE=False, CC_JOB_THREADS=3, CC_DB_POOL_MAX=5):
+        assert list(check_connections()) == []  # as advised
+
+
 def test_any_host_is_an_error():
     with override_settings(ALLOWED_HOSTS=["keys.example.org"]):
         assert list(check_hosts()) == []

@@ -36,6 +36,28 @@ def test_more_connections_at_least_than_at_most_are_refused():
     assert b"CC_DB_POOL_MIN must be from 0 to 18." in refusal.value.stderr
 
 
+@pytest.mark.parametrize(
+    ("variable", "bounds", "beyond"),
+    [
+        ("CC_DB_POOL_TIMEOUT", "0.1 to 60", ["0", "0.09", "-5", "60.1", "inf", "nan"]),
+        ("CC_DB_POOL_MAX_LIFETIME", "60 to 86400", ["0", "59", "-1", "86401", "1e9", "inf", "nan"]),
+    ],
+)
+def test_times_beyond_their_bounds_are_refused(variable, bounds, beyond):
+    for value in beyond:
+        with pytest.raises(CalledProcessError) as refusal:
+            settings_under(POSTGRESQL | {variable: value})
+        assert f"{variable} must be from {bounds}.".encode() in refusal.value.stderr, value
+
+
+@pytest.mark.parametrize("variable", ["CC_DB_POOL_TIMEOUT", "CC_DB_POOL_MAX_LIFETIME"])
+def test_times_that_are_no_numbers_are_refused(variable):
+    for value in ("", "soon", "60s", "6,0", "1 minute"):
+        with pytest.raises(CalledProcessError) as refusal:
+            settings_under(POSTGRESQL | {variable: value})
+        assert f"{variable} has a value of the wrong form.".encode() in refusal.value.stderr, value
+
+
 @pytest.fixture
 def used_up(monkeypatch):
     """A pool whose connections are all taken, this thread's own among them."""

@@ -6,14 +6,15 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.roles import PERMISSIONS
-from audit.models import AuditLog, AuditTrail
+from audit.models import AuditLog, AuditTrail, UsageRollup
 from ciphercanary.clock import database_now
 from keys import keyring, services
 from keys.models import Key
-from tests.personas import Persona
+from tests.personas import PASSWORD, Persona
 
 
 @pytest.fixture
@@ -76,3 +77,37 @@ def changes_of() -> Callable[..., list[AuditTrail]]:
 def connection_queries() -> Callable[[], CaptureQueriesContext]:
     """``with connection_queries() as statements`` lists the SQL that was run, in order."""
     return lambda: CaptureQueriesContext(connection)
+
+
+@pytest.fixture
+def browse() -> Callable[[Persona], Client]:
+    """A browser in which the persona is signed in."""
+
+    def sign_in(persona):
+        browser = Client(raise_request_exception=False)
+        sent = {"username": persona.user.username, "password": PASSWORD}
+        assert browser.post("/login/", sent).status_code == 303
+        return browser
+
+    return sign_in
+
+
+@pytest.fixture
+def use() -> Callable[..., None]:
+    """Counts operations with a key, as the sequencer would have."""
+
+    def count_use(key, persona, *, count=1, ago=timedelta(), version=1, outcome="ok"):
+        at = database_now() - ago
+        UsageRollup.objects.create(
+            key_id=str(key.pk),
+            version=version,
+            principal=str(persona.user.id),
+            operation="crypto.message.encrypted",
+            outcome=outcome,
+            hour=at.replace(minute=0, second=0, microsecond=0),
+            count=count,
+            size=0,
+            last_at=at,
+        )
+
+    return count_use

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0002_full_text'),
+        ('accounts', '0003_setup_link'),
     ]
 
     operations = [

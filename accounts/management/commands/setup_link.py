@@ -1,0 +1,11 @@
+from typing import Any
+
+from accounts import services, setup_codes
+from accounts.management.base import AccountCommand
+
+
+class Command(AccountCommand):
+    help = "Print a new link that makes the first administrator, once; the one before it ends."
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        self.stdout.write(setup_codes.link_of(services.issue_setup_link(principal=self.principal)))

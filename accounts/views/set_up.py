@@ -1,0 +1,65 @@
+"""The first administrator: where to find the link, and the page that it opens."""
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from accounts import actions, services
+from accounts.authentication import origin_of
+from accounts.errors import AlreadySetUp, SetupLinkInvalid
+from accounts.forms import SetUpForm
+from accounts.principals import Principal
+from accounts.views.log_in import SignInView
+from audit.events import Source
+from ciphercanary.errors import DomainError, NotFound
+from ciphercanary.pages import PUBLIC, PageView, Rule
+
+
+class WhereIsTheLinkView(PageView[Principal]):
+    """What whoever comes before there is an account is told. It shows no code, for anybody may come."""
+
+    rules = {"GET": Rule(PUBLIC, actions.SETUP_READ)}
+    template = "accounts/set_up_first.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        if services.is_set_up():
+            raise NotFound
+        return self.page()
+
+
+class SetUpView(SignInView):
+    """The link of the terminal. Its code stands in the path only: neither the record nor the log names it."""
+
+    rules = {"GET": Rule(PUBLIC, actions.SETUP_READ), "POST": Rule(PUBLIC, actions.USER_CREATED)}
+    template = "accounts/set_up.html"
+
+    def get(self, request: HttpRequest, code: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        try:
+            services.check_setup_link(code)
+        except (AlreadySetUp, SetupLinkInvalid) as refusal:
+            return self._closed(refusal)
+        return self.page(form=SetUpForm())
+
+    def post(self, request: HttpRequest, code: str) -> HttpResponse:
+        form = SetUpForm(request.POST)
+        origin = origin_of(request, Source.CONSOLE)
+        try:
+            self.charge()
+            services.check_setup_link(code)
+            if not form.is_valid():
+                return self.again(form)
+            user = services.create_first_admin(code=code, origin=origin, **form.cleaned_data)
+            user = services.log_in_to_browser(
+                user_id=user.id, subject_version=user.subject_version, origin=origin
+            )
+        except (AlreadySetUp, SetupLinkInvalid) as refusal:
+            return self._closed(refusal)
+        except DomainError as refusal:
+            return self.again(form, refusal)
+        return self.open(user, reverse("first-key"))
+
+    def _closed(self, refusal: DomainError) -> HttpResponse:
+        if isinstance(refusal, AlreadySetUp):
+            raise NotFound  # as any other address that is not there
+        return self.page(status=HTTPStatus.NOT_FOUND, template="accounts/set_up_first.html", refusal=refusal)

@@ -1,0 +1,51 @@
+"""Filters of the log, kept under a name."""
+
+from http import HTTPStatus
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit import actions
+from audit.models import READ_PERMISSION
+from audit.serializers_saved import (
+    NewSavedFilterSerializer,
+    SavedFilterPageSerializer,
+    SavedFilterSerializer,
+)
+from audit.services import saved_filters
+from audit.services.saved_filters import Keeper
+from ciphercanary.rest import ApiView, PageQuery, Rule
+
+
+class SavedFilterListView(ApiView[Keeper]):
+    rules = {
+        "GET": Rule(READ_PERMISSION, actions.FILTER_LISTED),
+        "POST": Rule(READ_PERMISSION, actions.FILTER_SAVED),
+    }
+
+    @extend_schema(
+        operation_id="audit_saved_filters_list", parameters=[PageQuery], responses=SavedFilterPageSerializer
+    )
+    def get(self, _request: Request) -> Response:
+        """Your own, and those that others share with whoever reads the whole log, by name."""
+        self.read_query(PageQuery)
+        return self.page(saved_filters.find_filters(reader=self.principal), SavedFilterSerializer)
+
+    @extend_schema(request=NewSavedFilterSerializer, responses={201: SavedFilterSerializer})
+    def post(self, _request: Request) -> Response:
+        """Keep a filter."""
+        kept = saved_filters.save_filter(principal=self.principal, **self.read(NewSavedFilterSerializer))
+        return Response(SavedFilterSerializer(kept).data, status=HTTPStatus.CREATED)
+
+
+class SavedFilterView(ApiView[Keeper]):
+    rules = {"DELETE": Rule(READ_PERMISSION, actions.FILTER_DELETED)}
+    concerns = ("saved_filter", "filter_id")
+
+    @extend_schema(responses={204: None})
+    def delete(self, _request: Request, filter_id: UUID) -> Response:
+        """Forget one of your own."""
+        saved_filters.delete_filter(principal=self.principal, filter_id=filter_id)
+        return Response(status=HTTPStatus.NO_CONTENT)

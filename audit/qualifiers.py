@@ -1,0 +1,36 @@
+"""What is typed into the search of the log: words, and qualifiers such as ``actor:mira result:denied after:2026-11-01``."""
+
+import re
+from types import MappingProxyType
+
+# What is typed, and the filter's name in the API.
+QUALIFIERS = MappingProxyType(
+    {
+        "actor": "actor",
+        "type": "actor_type",
+        "action": "action",
+        "object": "object",
+        "result": "outcome",
+        "outcome": "outcome",
+        "source": "source",
+        "after": "from",
+        "before": "to",
+    }
+)
+# One after the other, so that a quote that is never closed is a character like others.
+_TOKEN = re.compile(rf'(?:(?P<name>{"|".join(QUALIFIERS)}):(?P<value>"[^"]*"|\S+)|\S+)', re.IGNORECASE)
+
+
+def read_search(text: str) -> tuple[str, list[tuple[str, str, str]]]:
+    """The words, and of each qualifier its spelling, the filter it means and its value.
+
+    ``x:y`` is a word where ``x`` is no qualifier: addresses and URLs are searched for, too.
+    """
+    words, found = [], []
+    for token in _TOKEN.finditer(text):
+        typed, value = token["name"], token["value"]
+        if typed is None:
+            words.append(token[0])
+        else:
+            found.append((typed.lower(), QUALIFIERS[typed.lower()], value.strip('"')))
+    return " ".join(words), found

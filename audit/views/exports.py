@@ -1,0 +1,86 @@
+"""Exports of the log: those there are, asking for one, and its file."""
+
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+
+from audit import actions, services
+from audit.downloads import download
+from audit.forms import ExportForm, LogFilterForm
+from audit.models import EXPORT_PERMISSION, READ_PERMISSION
+from audit.services import Exporter
+from ciphercanary.clock import database_now, process_now
+from ciphercanary.errors import DomainError, RecentAuthRequired
+from ciphercanary.pages import PageView, Rule
+
+LIMIT = 50
+
+
+class ExportListView(PageView[Exporter]):
+    rules = {"GET": Rule(EXPORT_PERMISSION, actions.EXPORT_LISTED)}
+    section = "audit"
+    template = "audit/exports.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        found = list(services.find_exports(principal=self.principal)[: LIMIT + 1])
+        now = process_now()
+        rows = [(export, export.is_kept(now)) for export in found[:LIMIT]]
+        return self.page(exports=rows, has_more=len(found) > LIMIT)
+
+
+class NewExportView(PageView[Exporter]):
+    """Orders a file of what the query string filters by."""
+
+    rules = dict.fromkeys(("GET", "POST"), Rule(EXPORT_PERMISSION, actions.EXPORT_REQUESTED))
+    section = "audit"
+    template = "audit/export_new.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        self.principal.require_recent_log_in(database_now())
+        asked = self._filters()
+        return self._ask(ExportForm(is_of_whole_log=self._is_of_whole_log(asked)), asked)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        asked = self._filters()
+        form = ExportForm(request.POST, is_of_whole_log=self._is_of_whole_log(asked))
+        # A file of more than was asked for is not written: what is not understood is refused.
+        if form.is_valid() and not asked.errors:
+            try:
+                export = services.request_export(
+                    principal=self.principal,
+                    export_format=form.cleaned_data["format"],
+                    criteria=asked.criteria(database_now()),
+                )
+            except RecentAuthRequired:
+                raise
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return self.done(reverse("job", args=[export.id]), "The export is ordered.")
+        return self._ask(form, asked, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _ask(self, form: ExportForm, asked: LogFilterForm, **options: Any) -> HttpResponse:
+        return self.page(form=form, asked=asked, address=urlencode(asked.filters), **options)
+
+    def _filters(self) -> LogFilterForm:
+        asked = LogFilterForm(self.request.GET)
+        asked.is_valid()
+        return asked
+
+    def _is_of_whole_log(self, asked: LogFilterForm) -> bool:
+        return not asked.asked and self.principal.scope(READ_PERMISSION) == "all"
+
+
+class ExportFileView(PageView[Exporter]):
+    """By POST: each download is put on record, and a link may be followed by whatever reads pages."""
+
+    rules = {"POST": Rule(EXPORT_PERMISSION, actions.EXPORT_DOWNLOADED)}
+    concerns = ("audit_export", "export_id")
+
+    def post(self, request: HttpRequest, export_id: UUID) -> HttpResponseBase:  # noqa: ARG002 - Django's signature
+        return download(principal=self.principal, export_id=export_id, is_head=False)

@@ -1,0 +1,84 @@
+"""Long work: exports of the log are all there is so far."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Max, Q
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from audit import actions, services
+from audit.models import EXPORT_PERMISSION, AuditExport
+from audit.progress import pace, standing_of
+from audit.services import Exporter
+from audit.views.logs import number_of
+from ciphercanary.clock import process_now
+from ciphercanary.errors import Conflict
+from ciphercanary.jobs import Status
+from ciphercanary.pages import PageView, Rule
+from ciphercanary.pages.views import is_htmx, refuse
+
+LIMIT = 50
+PROGRESS = "job-progress"
+
+
+class JobListView(PageView[Exporter]):
+    rules = {"GET": Rule(EXPORT_PERMISSION, actions.EXPORT_LISTED)}
+    section = "jobs"
+    template = "jobs/list.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        found, now = list(services.find_exports(principal=self.principal)[: LIMIT + 1]), process_now()
+        rows = [(job, standing_of(job, now)) for job in found[:LIMIT]]
+        return self.page(jobs=rows, has_more=len(found) > LIMIT)
+
+
+class JobView(PageView[Exporter]):
+    rules = {"GET": Rule(EXPORT_PERMISSION, actions.EXPORT_READ)}
+    concerns = ("audit_export", "job_id")
+    section = "jobs"
+    template = "jobs/job.html"
+    parts = frozenset({PROGRESS})
+
+    def get(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
+        job, now = services.find_export(principal=self.principal, export_id=job_id), process_now()
+        standing, looks = standing_of(job, now), number_of(request.GET.get("looks", "")) or 0
+        reached = number_of(request.GET.get("reached", "")) or 0
+        is_part = is_htmx(request) and request.headers.get("HX-Target") == PROGRESS
+        return self.page(
+            job=job,
+            at=standing,
+            seconds=pace(looks),
+            looks=looks + 1,
+            is_part=is_part,
+            # Each look would be too much to listen to.
+            is_news=is_part and (job.has_ended or standing.milestone > reached),
+            is_kept=job.is_kept(now),
+            worker_seen=_last_sign_of_a_worker() if standing.has_waited_long else None,
+        )
+
+
+class CancelJobView(PageView[Exporter]):
+    rules = dict.fromkeys(("GET", "POST"), Rule(EXPORT_PERMISSION, actions.EXPORT_CANCELLED))
+    concerns = ("audit_export", "job_id")
+    section = "jobs"
+    template = "jobs/cancel.html"
+
+    def get(self, request: HttpRequest, job_id: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self.page(job=services.find_export(principal=self.principal, export_id=job_id))
+
+    def post(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
+        message = "The job is cancelled; one that runs stops in a moment."
+        try:
+            services.cancel_export(principal=self.principal, export_id=job_id)
+        except Conflict as refusal:
+            refuse(request, refusal)
+            message = refusal.detail
+        return self.done(reverse("job", args=[job_id]), message)
+
+
+def _last_sign_of_a_worker() -> datetime | None:
+    """When one last took a job, or ended one; None where none ever has."""
+    ended = Max("finished_at", filter=~Q(status=Status.CANCELLED.value))
+    marks = AuditExport.objects.aggregate(Max("started_at"), ended=ended)
+    return max(filter(None, marks.values()), default=None)

@@ -1,0 +1,84 @@
+"""Filters that are kept under a name."""
+
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from audit import actions
+from audit.forms import LogFilterForm, SavedFilterForm
+from audit.models import READ_PERMISSION, SavedFilter
+from audit.services import saved_filters
+from audit.services.saved_filters import Keeper
+from ciphercanary.errors import DomainError, NotFound
+from ciphercanary.pages import PageView, Rule
+from ciphercanary.pages.views import refuse
+
+
+class SavedFiltersView(PageView[Keeper]):
+    rules = {"GET": Rule(READ_PERMISSION, actions.FILTER_LISTED)}
+    section = "audit"
+    template = "audit/saved.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        found = saved_filters.find_filters(reader=self.principal)
+        return self.page(
+            kept=[(each, _address(each), each.owner == self.principal.user_id) for each in found]
+        )
+
+
+class NewSavedFilterView(PageView[Keeper]):
+    """Keeps what the query string filters by."""
+
+    rules = dict.fromkeys(("GET", "POST"), Rule(READ_PERMISSION, actions.FILTER_SAVED))
+    section = "audit"
+    template = "audit/saved_new.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self._ask(SavedFilterForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form, asked = SavedFilterForm(request.POST), self._filters()
+        if form.is_valid():
+            try:
+                kept = saved_filters.save_filter(
+                    principal=self.principal, filters=asked.filters, **form.cleaned_data
+                )
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return self.done(_address(kept), f"The filter {kept.name} was saved.")
+        return self._ask(form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _ask(self, form: SavedFilterForm, **options: Any) -> HttpResponse:
+        if self.principal.scope(READ_PERMISSION) != "all":
+            del form.fields["is_shared"]  # there is nobody who would see the same
+        asked = self._filters()
+        return self.page(form=form, asked=asked, address=urlencode(asked.filters), **options)
+
+    def _filters(self) -> LogFilterForm:
+        asked = LogFilterForm(self.request.GET)
+        asked.is_valid()
+        return asked
+
+
+class DeleteSavedFilterView(PageView[Keeper]):
+    rules = {"POST": Rule(READ_PERMISSION, actions.FILTER_DELETED)}
+    concerns = ("saved_filter", "filter_id")
+
+    def post(self, request: HttpRequest, filter_id: UUID) -> HttpResponse:
+        try:
+            kept = saved_filters.delete_filter(principal=self.principal, filter_id=filter_id)
+            message = f"The filter {kept.name} was deleted."
+        except NotFound as refusal:
+            refuse(request, refusal)
+            message = "You have no such filter; perhaps it was deleted a moment ago."
+        return self.done(reverse("audit-saved"), message)
+
+
+def _address(kept: SavedFilter) -> str:
+    """The list that it filters. A database keeps no order of members."""
+    return f"{reverse('audit')}?{urlencode(sorted(kept.filters.items()))}"

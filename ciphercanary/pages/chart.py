@@ -1,0 +1,87 @@
+"""A bar chart as numbers: what ``templates/partials/chart.html`` draws, and the table below it repeats. No database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 720, 160  # units of the drawing, which the page stretches
+GAP = 0.2  # of the room of a column
+LEAST = 2.0  # units: what happened once is seen beside what happened a million times
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What happened in one stretch of time; ``label`` names it wherever it is shown."""
+
+    label: str
+    done: int
+    denied: int = 0
+    failed: int = 0
+
+    @property
+    def refused(self) -> int:
+        return self.denied + self.failed
+
+    @property
+    def total(self) -> int:
+        return self.done + self.refused
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One rectangle, in units of the drawing; y grows downwards."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnColumn:
+    """A column with its rectangles: what was refused stands on what was done. None where there is nothing."""
+
+    column: Column
+    done: Bar | None
+    refused: Bar | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """``name`` says what is shown, in words; ``unit`` is the heading of the first column of the table."""
+
+    name: str
+    unit: str
+    columns: Sequence[Column]
+
+    width = WIDTH
+    height = HEIGHT
+
+    @property
+    def done(self) -> int:
+        return sum(column.done for column in self.columns)
+
+    @property
+    def refused(self) -> int:
+        return sum(column.refused for column in self.columns)
+
+    @property
+    def peak(self) -> int:
+        """What the tallest column stands for."""
+        return max((column.total for column in self.columns), default=0)
+
+    @property
+    def drawn(self) -> list[DrawnColumn]:
+        room = WIDTH / max(1, len(self.columns))
+        return [self._draw(column, at * room, room) for at, column in enumerate(self.columns)]
+
+    def _draw(self, column: Column, left: float, room: float) -> DrawnColumn:
+        x, width = round(left + room * GAP / 2, 2), round(room * (1 - GAP), 2)
+        tall = [self._height(count) for count in (column.done, column.refused)]
+        tops = [HEIGHT - tall[0], HEIGHT - tall[0] - tall[1]]
+        bars = [
+            Bar(x, round(max(0.0, y), 2), width, h) if h else None for y, h in zip(tops, tall, strict=True)
+        ]
+        return DrawnColumn(column, *bars)
+
+    def _height(self, count: int) -> float:
+        return round(max(LEAST, count / self.peak * HEIGHT), 2) if count else 0.0

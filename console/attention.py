@@ -1,0 +1,159 @@
+"""What needs somebody now: read at once, and filtered by what he may see and do. An empty list is the good case."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Min, Q
+from django.urls import reverse
+
+from accounts.principals import Principal
+from audit.lag import is_falling_behind, is_too_far_behind
+from audit.services.usage import DAY, HOUR, Keys, Used, keys_denied_since, used_since
+from console.facts import ALARM_DAYS, Facts, read_facts
+from console.system import BAD, check_disk
+from keys.lifecycle import Status
+from keys.models import Key
+from keys.selection import has_status
+from keys.services import ids_of_own_keys
+
+EXPIRES_WITHIN = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to look at, and where."""
+
+    text: str
+    url: str
+    act: str
+    is_bad: bool = False
+
+    @property
+    def icon(self) -> str:
+        return "shield-alert" if self.is_bad else "triangle-alert"
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The visible keys by what they need: how many, and the name of one of them."""
+
+    all: int
+    active: int
+    overdue: tuple[int, str]
+    expiring: tuple[int, str]
+    refused: tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What the page of the first look shows, as of ``at``."""
+
+    at: datetime
+    principal: Principal
+    keyring: Keyring
+    used: Used
+    facts: Facts
+
+
+def items_of(now: Now, *, has_checklist: bool) -> Sequence[Item]:
+    """The worst first. A checklist that is shown tells of the second factor itself."""
+    own = () if has_checklist else _of_the_account(now)
+    return [*_of_the_log(now), *_of_keys(now.keyring), *_of_the_service(now), *own]
+
+
+def read_now(principal: Principal, at: datetime) -> Now:
+    """Raises Denied."""
+    own = ids_of_own_keys(principal=principal)
+    return Now(
+        at=at,
+        principal=principal,
+        keyring=_read_keyring(principal, keys_denied_since(at - HOUR, own), at),
+        used=_last_day(at, own),
+        facts=read_facts(principal, own, at),
+    )
+
+
+def _last_day(at: datetime, own: Keys) -> Used:
+    return used_since(at - DAY + HOUR, own)  # 24 hours of the clock, the present one among them
+
+
+def _read_keyring(principal: Principal, denied: Sequence[str], at: datetime) -> Keyring:
+    active = has_status(Status.ACTIVE, at)
+    wanted = {
+        "overdue": active & Q(next_rotation_at__lte=at),
+        "expiring": active & Q(expires_at__lte=at + EXPIRES_WITHIN),
+        "refused": Q(pk__in=denied) & ~active,
+    }
+    counts = {name: Count("pk", filter=condition) for name, condition in wanted.items()}
+    names = {f"{name}_name": Min("name", filter=condition) for name, condition in wanted.items()}
+    found = Key.objects.visible_to(principal).aggregate(
+        all=Count("pk"), active=Count("pk", filter=active), **counts, **names
+    )
+    return Keyring(
+        all=found["all"],
+        active=found["active"],
+        **{name: (found[name], found[f"{name}_name"] or "") for name in wanted},
+    )
+
+
+def _of_the_log(now: Now) -> Iterator[Item]:
+    facts = now.facts
+    if facts.last_alarm:
+        text = (
+            f"The audit log raised an alarm in the last {ALARM_DAYS} days, the last at "
+            f"{facts.last_alarm:%Y-%m-%d %H:%MZ}: somebody may have altered it."
+        )
+        yield Item(text, f"{reverse('audit')}?action=audit.log.alarmed", "Look at the alarms", is_bad=True)
+    waiting = (now.at - facts.oldest_unsequenced).total_seconds() if facts.oldest_unsequenced else 0.0
+    if is_falling_behind(waiting):
+        refused = "; operations are refused" if is_too_far_behind(waiting) else ""
+        text = f"Entries of the audit log wait for {waiting:.0f} seconds to be sequenced{refused}."
+        yield Item(text, reverse("system"), "Look at the system", is_bad=True)
+
+
+def _of_keys(keyring: Keyring) -> Iterator[Item]:
+    count, name = keyring.refused
+    if count:
+        verb = "is" if count == 1 else "are"
+        text = f"{_named(count, name)} {verb} not active, and use was refused in the last hour."
+        yield Item(text, _keys_url(count, name), "Look who asked", is_bad=True)
+    count, name = keyring.overdue
+    if count:
+        text = f"The rotation of {_named(count, name)} is overdue."
+        yield Item(text, _keys_url(count, name, "ordering=next_rotation_at"), "Go there and rotate")
+    count, name = keyring.expiring
+    if count:
+        verb = "expires" if count == 1 else "expire"
+        text = (
+            f"{_named(count, name)} {verb} within {EXPIRES_WITHIN.days} days: then nothing more is encrypted."
+        )
+        yield Item(text, _keys_url(count, name, "status=active"), "Look at the dates")
+
+
+def _of_the_service(now: Now) -> Iterator[Item]:
+    if now.facts.has_failed_jobs:
+        url = f"{reverse('audit')}?action=audit.export.failed"
+        yield Item("A job failed in the last 24 hours.", url, "Look why")
+    if now.principal.has_permission("system.read"):
+        disk = check_disk()
+        if disk.state == BAD:
+            yield Item(
+                f"The data folder is nearly full: {disk.measured}.", reverse("system"), "Look at the system"
+            )
+
+
+def _of_the_account(now: Now) -> Iterator[Item]:
+    if not now.facts.has_second_factor:
+        text = "You sign in with a password alone: whoever learns it is you."
+        yield Item(text, reverse("account"), "Enrol a second factor")
+
+
+def _named(count: int, name: str) -> str:
+    if count == 1:
+        return name
+    return f"{name} and {count - 1} other key{'' if count == 2 else 's'}"  # noqa: PLR2004 - one other
+
+
+def _keys_url(count: int, name: str, query: str = "") -> str:
+    return reverse("key", args=[name]) if count == 1 else f"{reverse('keys')}?{query}"

@@ -1,0 +1,49 @@
+"""What is left to do after the installation: it goes by itself when all that can be known is done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from console.attention import Now
+
+BACK_UP = "Copy each kek-….key from the data folder to a place apart from the database, and try the restore."
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """``is_done`` is None where nobody can know it from here; ``how`` says what to do, or ``url`` where."""
+
+    text: str
+    is_done: bool | None
+    how: str = ""
+    command: str = ""
+    url: str = ""
+
+
+def checklist(now: Now) -> Sequence[Step]:
+    """The steps for this role; none once all that can be known is done."""
+    may, steps = now.principal.has_permission, []
+    if may("keys.create"):
+        steps.append(Step("Create a key", now.keyring.all > 0, url=reverse("first-key")))
+    if may("crypto.encrypt"):
+        steps.append(
+            Step(
+                "Encrypt a first message",
+                now.facts.has_encrypted,
+                how="One press makes a key and a ciphertext.",
+                url=reverse("first-key"),
+            )
+        )
+    if steps:
+        steps.append(Step("Enrol a second factor", now.facts.has_second_factor, url=reverse("account")))
+    if may("users.manage"):
+        steps.append(Step("Back up the key-encryption key", None, how=BACK_UP))
+        steps.append(
+            Step(
+                "Invite an auditor: he reads everything and changes nothing",
+                now.facts.has_auditor,
+                command="bin/manage create_user NAME --role auditor",
+            )
+        )
+    return steps if any(step.is_done is False for step in steps) else []

@@ -1,0 +1,41 @@
+"""Forms of the console's own pages."""
+
+from django import forms
+
+from ciphercanary.crypto.envelope import Envelope, decode
+from ciphercanary.crypto.errors import MalformedCiphertext
+from ciphercanary.pages.forms import PageForm
+
+MAX_MESSAGE = 1000  # characters
+MAX_CIPHERTEXT = 8000  # characters: of such a message in four-byte letters, in base64
+
+
+class FirstKeyForm(PageForm):
+    """A first key and a first message: one button is enough."""
+
+    name = forms.CharField(
+        label="Name of the key",
+        max_length=64,
+        initial="demo",
+        help_text="3 to 64 of a-z, 0-9 and hyphen. It cannot be changed.",
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
+        ),
+    )
+    message = forms.CharField(
+        max_length=MAX_MESSAGE,
+        initial="hello canary",
+        strip=False,
+        help_text="It is encrypted on this server and not kept.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
+class DecryptBackForm(PageForm):
+    ciphertext = forms.CharField(max_length=MAX_CIPHERTEXT, widget=forms.HiddenInput)
+
+    def clean_ciphertext(self) -> Envelope:
+        try:
+            return decode(self.cleaned_data["ciphertext"], max_length=MAX_CIPHERTEXT)
+        except MalformedCiphertext as refusal:
+            raise forms.ValidationError(refusal.detail) from None

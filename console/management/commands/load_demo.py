@@ -1,0 +1,61 @@
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.principals import Principal
+from audit.events import Source
+from ciphercanary.errors import DomainError
+from console.demo_data import PEOPLE
+from console.services.demo import Demo, Progress, is_fresh
+
+HAS_KEYS = (
+    "This instance has keys already. The people and keys of the demo cannot be told from yours afterwards, and what "
+    "is recorded stays recorded: add --yes if that is what you want."
+)
+
+
+class Command(BaseCommand):
+    help = "Fill a fresh instance with the people and keys of a company that does not exist, to look around."
+    requires_migrations_checks = True
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--yes", action="store_true", help="also where there are keys already")
+        parser.add_argument(
+            "--password-from-stdin",
+            action="store_true",
+            help="one password for all, the first line of standard input; else each has a new one, shown once",
+        )
+
+    def handle(self, *args: Any, yes: bool, password_from_stdin: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        principal = Principal.system("load_demo", Source.COMMAND)
+        if not yes and not is_fresh(principal):
+            raise CommandError(HAS_KEYS)
+        password = sys.stdin.readline().rstrip("\r\n") if password_from_stdin else ""
+        demo = Demo(principal)
+        try:
+            self._load(demo, password)
+        except KeyboardInterrupt:
+            raise CommandError(
+                "Stopped. What was made stays; --yes makes the rest.", returncode=130
+            ) from None
+        except DomainError as error:
+            raise CommandError(error.detail) from None
+        finally:
+            demo.sign_out()
+
+    def _load(self, demo: Demo, password: str) -> None:
+        demo.make_people(password)
+        # At once, not at the end: whoever stops it here still has what is shown this once.
+        for username, role in PEOPLE:
+            shown = "as given" if password else demo.passwords[username]
+            self.stdout.write(f"{username:<13} {role:<10} {shown}")
+        for step in demo.make_keys():
+            self._tell(step)
+        demo.order_export()
+        self.stdout.write("The demo is loaded. Sign in as one of them.")
+
+    def _tell(self, step: Progress) -> None:
+        self.stdout.write(f"key {step.done} of {step.total}: {step.what}")
+        self.stdout.flush()

@@ -1,0 +1,236 @@
+"""The API's reference for people, from the same OpenAPI document that programs read."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from django.conf import settings
+
+from ciphercanary import schema
+from ciphercanary.errors import DomainError
+from ciphercanary.problems import PROBLEM_STATUS
+
+METHODS: Final = ("get", "post", "patch", "put", "delete")
+JSON: Final = "application/json"
+DEEPEST = 3  # parts within parts of a body
+# What an example says where the document gives only a type.
+EXAMPLES: Final[Mapping[str, object]] = {
+    "algorithm": "aes-256-gcm",
+    "name": "payments-db",
+    "reason": "a rehearsal",
+    "username": "admin",
+    "data": "aGVsbG8=",
+    "format": "jsonl",
+}
+OF_A_NEW_KEY: Final[Mapping[str, object]] = {"algorithm": "aes-256"}
+# Members that are shown although they may be left out.
+SHOWN: Final[Mapping[str, str]] = {
+    "/api/v1/encrypt": "key_id",
+    "/api/v1/encrypt/batch": "key_id",
+    "/api/v1/decrypt": "ciphertext",
+}
+
+type Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A parameter, or a member of a body; ``name`` of a part of a part is ``options.nonce``."""
+
+    name: str
+    kind: str
+    is_required: bool
+    notes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """``permission`` is "" where none is asked for; ``is_public`` where not even a log-in is."""
+
+    anchor: str
+    method: str
+    path: str
+    description: str
+    permission: str
+    is_public: bool
+    parameters: Sequence[Field]
+    body: Sequence[Field]
+    media_type: str
+    success: Sequence[str]
+    curl: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    anchor: str
+    name: str
+    operations: Sequence[Operation]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    status: int
+    code: str
+    title: str
+
+
+@cache
+def groups() -> Sequence[Group]:
+    """The operations by the app they belong to, in the order of their paths. Made once in a process."""
+    document = schema.document()
+    found: dict[str, list[Operation]] = {}
+    for path, methods in document["paths"].items():
+        for method in METHODS:
+            if method in methods:
+                operation = _operation(path, method, methods[method], document["components"]["schemas"])
+                found.setdefault(methods[method]["tags"][0], []).append(operation)
+    return [Group(re.sub(r"\W+", "-", name.lower()), name, operations) for name, operations in found.items()]
+
+
+@cache
+def problems() -> Sequence[Problem]:
+    """Every code that a refusal may carry, by its status."""
+    found = {
+        Problem(int(status), error.code, error.title)
+        for kind, status in PROBLEM_STATUS.items()
+        for error in (kind, *_heirs(kind))
+    }
+    return sorted(found, key=lambda each: (each.status, each.code))
+
+
+def _heirs(kind: type[DomainError]) -> Iterator[type[DomainError]]:
+    for heir in kind.__subclasses__():
+        yield heir
+        yield from _heirs(heir)
+
+
+def _operation(path: str, method: str, asked: Schema, schemas: Schema) -> Operation:
+    media_type, body = _body(asked)
+    return Operation(
+        anchor=asked["operationId"],
+        method=method.upper(),
+        path=path,
+        description=asked.get("description", ""),
+        permission=asked.get("x-permission", ""),
+        is_public="security" not in asked,
+        parameters=[_parameter(each, schemas) for each in asked.get("parameters", ())],
+        body=list(_members(_resolve(body, schemas), schemas)) if media_type == JSON else [],
+        media_type=media_type,
+        success=[status for status in asked["responses"] if status.startswith("2")],
+        curl=_curl(path, method, asked, schemas),
+    )
+
+
+def _body(asked: Schema) -> tuple[str, Schema]:
+    """The media type of the body and what it is made of; empty where there is none."""
+    for media_type, body in asked.get("requestBody", {}).get("content", {}).items():
+        return media_type, body.get("schema", {})
+    return "", {}
+
+
+def _parameter(asked: Schema, schemas: Schema) -> Field:
+    shape = _resolve(asked.get("schema", {}), schemas)
+    where = {"path": "in the path", "header": "a header"}.get(asked["in"], "")
+    notes = "; ".join(part for part in (where, asked.get("description", ""), _bounds(shape)) if part)
+    return Field(asked["name"], _kind(shape, schemas), asked.get("required", False), notes)
+
+
+def _members(shape: Schema, schemas: Schema, prefix: str = "", depth: int = 1) -> Iterator[Field]:
+    required = shape.get("required", ())
+    for name, given in shape.get("properties", {}).items():
+        member = _resolve(given, schemas)
+        notes = "; ".join(part for part in (member.get("description", ""), _bounds(member)) if part)
+        yield Field(f"{prefix}{name}", _kind(member, schemas), name in required, notes)
+        inner = _resolve(member.get("items", {}), schemas) if "items" in member else member
+        if depth < DEEPEST:
+            yield from _members(
+                inner, schemas, f"{prefix}{name}{'[]' if 'items' in member else ''}.", depth + 1
+            )
+
+
+def _resolve(shape: Schema, schemas: Schema) -> Schema:
+    """What a reference stands for; what stands beside it stays."""
+    if "$ref" in shape:
+        rest = {name: value for name, value in shape.items() if name != "$ref"}
+        return {**schemas[shape["$ref"].rpartition("/")[2]], **rest}
+    if len(shape.get("allOf", ())) == 1:
+        return {**_resolve(shape["allOf"][0], schemas), **shape}
+    return shape
+
+
+def _kind(shape: Schema, schemas: Schema) -> str:
+    given = shape.get("type", "")
+    words = [given] if isinstance(given, str) else list(given)
+    words += [_kind(_resolve(each, schemas), schemas) for each in shape.get("oneOf", ())]
+    kind = " or ".join(word for word in words if word) or "any"
+    if "items" in shape:
+        return f"array of {_kind(_resolve(shape['items'], schemas), schemas)}"
+    form = shape.get("format") or shape.get("contentEncoding")
+    return f"{kind} ({form})" if form else kind
+
+
+def _bounds(shape: Schema) -> str:
+    said = [text.format(shape[name]) for name, text in _BOUNDS.items() if name in shape]
+    said += [f"one of {', '.join(map(str, shape['enum']))}"] if "enum" in shape else []
+    said += [f"default {json.dumps(shape['default'])}"] if "default" in shape else []
+    return ", ".join(said)
+
+
+_BOUNDS: Final = {
+    "minimum": "from {:,}",
+    "maximum": "to {:,}",
+    "minLength": "at least {:,} long",
+    "maxLength": "at most {:,} long",
+    "minItems": "at least {:,} items",
+    "maxItems": "at most {:,} items",
+}
+
+
+def _curl(path: str, method: str, asked: Schema, schemas: Schema) -> str:
+    """A call for a shell; what varies is a variable of the shell, the token always."""
+    url = re.sub(r"\{(\w+)\}", lambda part: f"${part[1].upper()}", settings.CC_PUBLIC_URL + path)
+    wanted = [
+        each["name"] for each in asked.get("parameters", ()) if each["in"] == "query" and each.get("required")
+    ]
+    url += "?" * bool(wanted) + "&".join(f"{name}=${name.upper()}" for name in wanted)
+    lines = [f'curl -sS "{url}"' if method == "get" else f'curl -sS -X {method.upper()} "{url}"']
+    if "security" in asked:
+        lines.append('-H "Authorization: Bearer $CIPHERCANARY_TOKEN"')
+    media_type, body = _body(asked)
+    if media_type:
+        lines.append(f"-H 'Content-Type: {media_type}'")
+        example = _example(path, body, schemas)
+        lines.append(f"-d '{example}'" if media_type == JSON else '--data-binary @"$FILE"')
+    return " \\\n  ".join(lines)
+
+
+def _example(path: str, shape: Schema, schemas: Schema) -> str:
+    """JSON within single quotes; an id is a variable of the shell, which they are left for."""
+    known = {**EXAMPLES, **(OF_A_NEW_KEY if path.endswith("/keys") else {})}
+    text = json.dumps(_object(_resolve(shape, schemas), schemas, known, SHOWN.get(path, "")))
+    return re.sub(r'"(\$\w+)"', lambda found: f'"\'"{found[1]}"\'"', text)
+
+
+def _object(shape: Schema, schemas: Schema, known: Schema, shown: str = "") -> dict[str, object]:
+    """The members that are required, and the one that is ``shown``; the first of an object that requires none."""
+    members = shape.get("properties", {})
+    chosen = [name for name in members if name in shape.get("required", ()) or name == shown]
+    return {name: _value(name, members[name], schemas, known) for name in chosen or list(members)[:1]}
+
+
+def _value(name: str, given: Schema, schemas: Schema, known: Schema) -> object:
+    shape = _resolve(given, schemas)
+    if name in known:
+        return known[name]
+    if "default" in shape:
+        return shape["default"]
+    if shape.get("contentEncoding") == "base64":
+        return "aGVsbG8="
+    if shape.get("type") == "integer":
+        return shape.get("minimum", 1)
+    if "items" in shape:
+        return [_object(_resolve(shape["items"], schemas), schemas, known)]
+    return f"${name.upper()}"

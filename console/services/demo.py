@@ -1,0 +1,170 @@
+"""A small world for a fresh instance: people, keys, and real operations with them.
+
+Nothing is forged: every key, rotation, operation and refusal happens while this runs, through the services that
+everybody uses, and stands in the audit log with the time at which it happened.
+"""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from accounts.errors import NameTaken
+from accounts.origin import Origin
+from accounts.principals import Principal
+from accounts.services import create_user, find_user, log_in, log_out, set_password
+from accounts.tokens import authenticate_bearer
+from audit.events import Event, Outcome, Source
+from audit.selection import LogCriteria
+from audit.services import record_alone, request_export
+from ciphercanary.clock import database_now
+from ciphercanary.crypto.algorithms import KEY_ALGORITHMS, MODES, Mode
+from ciphercanary.crypto.envelope import Envelope
+from ciphercanary.errors import DomainError
+from console.demo_data import ADMIN, AUDITOR, DOMAIN, KEYS, OPERATOR, PEOPLE, DemoKey
+from crypto_ops import actions, engine
+from crypto_ops.requests import DecryptRequest, EncryptRequest
+from keys import services as keys
+from keys.models import Key
+
+ORIGIN = Origin(client_ip="", user_agent="load_demo", request_id="", source=Source.COMMAND)
+PASSWORD_BYTES = 12
+SOON = timedelta(seconds=5)  # when the key expires that is to be seen expired
+LATER = timedelta(days=37)
+REFUSALS = 3  # tries with each key that refuses
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """``done`` of ``total`` steps, and what the last one was."""
+
+    done: int
+    total: int
+    what: str
+
+
+@dataclass(slots=True)
+class Demo:
+    """``passwords`` has those of the people it makes; ``people`` and ``refresh_tokens`` their sessions."""
+
+    principal: Principal
+    passwords: dict[str, str] = field(default_factory=dict, repr=False)
+    people: dict[str, Principal] = field(default_factory=dict)
+    refresh_tokens: list[str] = field(default_factory=list, repr=False)
+
+    def make_people(self, password: str = "") -> None:
+        """Make and sign in everybody, each with a password of his own unless one is given for all.
+
+        Somebody of an earlier run gets a new password. Raises NameTaken where a name is somebody else's.
+        """
+        for username, role in PEOPLE:
+            chosen = password or secrets.token_urlsafe(PASSWORD_BYTES)
+            _make_person(self.principal, username, role, chosen)
+            self.passwords[username] = chosen
+            pair = log_in(username=username, password=chosen, origin=ORIGIN)
+            self.refresh_tokens.append(pair.refresh_token)
+            self.people[username] = authenticate_bearer(pair.access_token, ORIGIN)
+
+    def make_keys(self) -> Iterator[Progress]:
+        """Make each key, use it, rotate it and bring it where it ends; one that is there already stays as it is."""
+        for number, wanted in enumerate(KEYS, start=1):
+            if self._make_key(wanted):
+                yield Progress(number, len(KEYS), wanted.name)
+            else:
+                yield Progress(number, len(KEYS), f"{wanted.name} was there already")
+
+    def order_export(self) -> None:
+        """The auditor orders a file of all rotations; a worker makes it. Raises TooManyExports."""
+        criteria = LogCriteria(action="keys.key.rotated")
+        request_export(principal=self.people[AUDITOR], export_format="csv", criteria=criteria)
+
+    def sign_out(self) -> None:
+        """End the sessions that were opened here."""
+        while self.refresh_tokens:
+            log_out(refresh_token=self.refresh_tokens.pop(), origin=ORIGIN)
+
+    def _make_key(self, wanted: DemoKey) -> bool:
+        owner = self.people[wanted.owner]
+        try:
+            key = _create(wanted, owner)
+        except NameTaken:
+            return False
+        for reason in wanted.rotations:
+            _use(key, wanted, owner)
+            keys.rotate_key(principal=self.people[OPERATOR], key_id=key.id, reason=reason)
+        _use(key, wanted, owner)
+        self._end(key, wanted)
+        return True
+
+    def _end(self, key: Key, wanted: DemoKey) -> None:
+        operator, admin = self.people[OPERATOR], self.people[ADMIN]
+        for version in wanted.retired:
+            keys.disable_version(principal=operator, key_id=key.id, version=version, reason=wanted.why)
+        if wanted.fate == "disabled":
+            keys.disable_key(principal=operator, key_id=key.id, reason=wanted.why)
+        elif wanted.fate in {"revoked", "compromised"}:
+            compromised = wanted.fate == "compromised"
+            keys.revoke_key(principal=admin, key_id=key.id, reason=wanted.why, compromised=compromised)
+        if wanted.fate in {"pending", "disabled", "compromised"}:
+            for _ in range(REFUSALS):
+                _encrypt(key, b"too late, or too early", self.people[wanted.owner])
+
+
+def is_fresh(principal: Principal) -> bool:
+    """Whether there is no key yet."""
+    return not keys.list_keys_after(principal=principal, only={}, after=None, limit=1).keys
+
+
+def _make_person(principal: Principal, username: str, role: str, password: str) -> None:
+    address = f"{username}@{DOMAIN}"
+    try:
+        create_user(principal=principal, username=username, password=password, role=role, email=address)
+    except NameTaken:
+        user = find_user(username)
+        if user.email != address or user.role != role:
+            raise
+        set_password(principal=principal, user_id=user.id, password=password)
+
+
+def _create(wanted: DemoKey, owner: Principal) -> Key:
+    now = database_now()
+    return keys.create_key(
+        principal=owner,
+        name=wanted.name,
+        algorithm=wanted.algorithm,
+        description=wanted.description,
+        tags=wanted.tags,
+        rotation_period_days=wanted.rotates,
+        activates_at=now + LATER if wanted.fate == "pending" else None,
+        expires_at=now + SOON if wanted.fate == "expires" else None,
+    )
+
+
+def _use(key: Key, wanted: DemoKey, owner: Principal) -> None:
+    for number in range(wanted.encrypts):
+        envelope = _encrypt(key, f"{wanted.name} record {number}".encode(), owner)
+        if envelope is None:
+            return
+        for _ in range(wanted.reads):
+            engine.decrypt(DecryptRequest.of_envelope(envelope, b""), owner)
+
+
+def _encrypt(key: Key, plaintext: bytes, owner: Principal) -> Envelope | None:
+    """None where it was refused: then the refusal is on record, as any door would record it."""
+    try:
+        request = EncryptRequest(mode=_mode_of(key), plaintext=plaintext, key_id=key.id)
+        return engine.encrypt(request, owner)
+    except DomainError as refusal:
+        event = Event(
+            action=actions.MESSAGE_ENCRYPTED,
+            object_type="key",
+            object_id=str(key.id),
+            outcome=Outcome.DENIED,
+            code=refusal.code,
+        )
+        record_alone(event, owner.actor)
+        return None
+
+
+def _mode_of(key: Key) -> Mode:
+    return MODES[KEY_ALGORITHMS[key.algorithm].modes[0]]

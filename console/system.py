@@ -1,0 +1,237 @@
+"""The state of the installation for people: what was measured, and what to do where it is not well.
+
+``/health`` asks ``console.health`` the same questions and answers programs with a word.
+"""
+
+import platform
+import shutil
+import ssl
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from typing import Final
+
+import django
+import django.db
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest
+
+import ciphercanary
+from ciphercanary import kek
+from ciphercanary.applied_migrations import count_due_migrations
+from ciphercanary.clock import database_now, process_now
+from ciphercanary.models import KeyEncryptionKey
+from console.health import HEALTHY, LAGGING, NOT_CONFIGURED, look, sequencer_word
+from console.measures import Measures, read_measures
+
+OK, WARNING, BAD, OFF = "ok", "warning", "bad", "off"
+STATES: Final = {HEALTHY: OK, LAGGING: WARNING, NOT_CONFIGURED: OFF}  # every other word is bad
+SKEW_SECONDS = 2.0  # one-time codes and tokens bear more; between two machines of one service this is much
+LEAST_FREE_BYTES, LEAST_FREE_SHARE = 1024**3, 0.1
+WAITS_LONG_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """``measured`` is a value, ``remedy`` a sentence and ``command`` a line for a terminal, where it is not well."""
+
+    name: str
+    state: str
+    measured: str
+    remedy: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kek:
+    """A key-encryption key by its name; ``is_open`` says whether this process holds the right one."""
+
+    id: str
+    is_primary: bool
+    is_open: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    checks: Sequence[Check]
+    keks: Sequence[Kek]
+    versions: Sequence[tuple[str, str]]
+
+    @property
+    def unwell(self) -> int:
+        return sum(check.state in {WARNING, BAD} for check in self.checks)
+
+
+def read_system(request: HttpRequest) -> System:
+    """Everything at this moment. ``request`` is looked at for how it came through the proxy."""
+    now = process_now()
+    measures, keks = read_measures(now), read_keks()
+    checks = [
+        check_database(),
+        check_migrations(),
+        check_keks(keks),
+        check_redis(),
+        check_sequencer(measures),
+        check_alarms(measures),
+        check_jobs(measures, now),
+        check_disk(),
+        check_way_in(request),
+    ]
+    return System(checks, keks, versions())
+
+
+def check_database() -> Check:
+    """One question of its clock: how long it takes, and how far the clocks are apart."""
+    name = f"Database ({connection.display_name})"
+    if connection.vendor == "sqlite":
+        return Check(name, OK, "a file of this machine; its clock is this process's")
+    asked, before = process_now(), time.perf_counter()
+    answered = database_now()
+    seconds = time.perf_counter() - before
+    skew = (answered - asked).total_seconds() - seconds / 2
+    measured = f"answers in {seconds * 1000:.1f} ms"
+    if abs(skew) > SKEW_SECONDS:
+        remedy = (
+            "The clocks of the database and of this machine differ: let both follow the same time server."
+        )
+        return Check(name, WARNING, f"{measured}; clocks {skew:+.1f} s apart", remedy, "timedatectl status")
+    return Check(name, OK, f"{measured}; clocks {skew * 1000:+.0f} ms apart")
+
+
+def check_migrations() -> Check:
+    due = count_due_migrations()
+    if due:
+        return Check(
+            "Migrations",
+            BAD,
+            f"{due} not applied",
+            "Start the server anew: a start applies them.",
+            "bin/serve",
+        )
+    return Check("Migrations", OK, "all applied")
+
+
+def read_keks() -> Sequence[Kek]:
+    return [
+        Kek(row.id, row.is_primary, _opens(row), row.created_at)
+        for row in KeyEncryptionKey.objects.order_by("-is_primary", "id")
+    ]
+
+
+def _opens(row: KeyEncryptionKey) -> bool:
+    try:
+        kek.check_sentinel(row)
+    except kek.KekUnavailable:
+        return False
+    return True
+
+
+def check_keks(keks: Sequence[Kek]) -> Check:
+    missing = [each.id for each in keks if not each.is_open]
+    if missing:
+        remedy = (
+            "Restore its file to the data folder from its backup; without it nothing wrapped under it opens."
+        )
+        return Check("Key-encryption keys", BAD, f"not opened: {', '.join(missing)}", remedy)
+    return Check("Key-encryption keys", OK, f"{len(keks)} opened")
+
+
+def check_redis() -> Check:
+    state = _state(look("redis"))
+    if state == OFF:
+        return Check("Redis", OFF, "not configured; budgets and caches are of each process")
+    if state == OK:
+        return Check("Redis", OK, "answers")
+    remedy = "Budgets count by process, and caches miss, until it is back. Start it, or mend REDIS_URL."
+    return Check("Redis", BAD, "does not answer", remedy)
+
+
+def check_sequencer(measures: Measures) -> Check:
+    state = _state(sequencer_word(measures.log_seconds))
+    signed = (
+        f"last checkpoint of {measures.signed_size} entries, {measures.signed_at:%Y-%m-%d %H:%M:%SZ}"
+        if measures.signed_at
+        else "no checkpoint yet"
+    )
+    measured = f"waiting: {measures.pending}, the oldest for {measures.log_seconds:.1f} s; {signed}"
+    if state == OK:
+        return Check("Sequencer", OK, measured)
+    limit = settings.CC_AUDIT_LAG_LIMIT
+    remedy = f"At {limit} s operations are refused. bin/serve runs it; look at its log, or run it yourself."
+    return Check("Sequencer", state, measured, remedy, "bin/manage run_sequencer")
+
+
+def check_alarms(measures: Measures) -> Check:
+    command = "bin/manage verify_audit_log"
+    if measures.alarms:
+        measured = f"{measures.alarms} alarms in the log, the last {measures.last_alarm:%Y-%m-%d %H:%MZ}"
+        remedy = "Look into each, then verify the whole log, which also says where the first wrong entry is."
+        return Check("Audit log", BAD, measured, remedy, command)
+    remedy = "No alarm means that the sequencer saw nothing. Whether every entry is as it was written, this verifies:"
+    return Check("Audit log", OK, "no alarm in it", remedy, command)
+
+
+def check_jobs(measures: Measures, now: datetime) -> Check:
+    measured = f"{measures.jobs_waiting} due, {measures.jobs_running} running"
+    since = measures.oldest_job
+    waits = (now - since).total_seconds() if since else 0.0
+    if waits < WAITS_LONG_SECONDS:
+        return Check("Job worker", OK, measured)
+    by_celery = bool(settings.CELERY_BROKER_URL)
+    return Check(
+        "Job worker",
+        BAD,
+        f"{measured}; the oldest waits since {since:%Y-%m-%d %H:%M:%SZ}",
+        "No worker takes it: start one, or look at the log of the one that runs.",
+        "celery -A ciphercanary worker" if by_celery else "bin/manage run_worker",
+    )
+
+
+def check_disk() -> Check:
+    total, _used, free = shutil.disk_usage(settings.CC_HOME)
+    measured = f"{free / 1024**3:.1f} GB free of {total / 1024**3:.1f} GB"
+    if free < LEAST_FREE_BYTES or free < total * LEAST_FREE_SHARE:
+        state = BAD if free < LEAST_FREE_BYTES else WARNING
+        remedy = "Where the log cannot be written, operations are refused. Make room, or move CC_HOME."
+        return Check("Disk of the data folder", state, measured, remedy)
+    return Check("Disk of the data folder", OK, measured)
+
+
+def check_way_in(request: HttpRequest) -> Check:
+    """Whether what arrives here fits what was said about the proxy."""
+    name, proxies = "TLS and proxy", settings.CC_TRUSTED_PROXIES
+    measured = f"{settings.CC_PUBLIC_URL}; {proxies} trusted prox{'y' if proxies == 1 else 'ies'}"
+    if settings.CC_TLS and not request.is_secure():
+        remedy = "The public address is https, but this request is not known to be: let the proxy send X-Forwarded-Proto."
+        return Check(name, BAD, measured, remedy)
+    if "X-Forwarded-For" in request.headers and not proxies:
+        remedy = "A proxy stands in front, and none is trusted: every caller has its address. Set CC_TRUSTED_PROXIES."
+        return Check(name, WARNING, measured, remedy)
+    if not settings.CC_TLS and not _is_loopback():
+        remedy = "Passwords and tokens travel in the clear: put TLS in front, and set CC_PUBLIC_URL to https."
+        return Check(name, WARNING, measured, remedy)
+    return Check(name, OK, measured)
+
+
+def _is_loopback() -> bool:
+    return settings.CC_BIND in {"127.0.0.1", "::1", "localhost"}
+
+
+def versions() -> Sequence[tuple[str, str]]:
+    numbers = ".".join(str(part) for part in connection.get_database_version())
+    return [
+        ("CipherCanary", ciphercanary.__version__),
+        ("Python", platform.python_version()),
+        ("Django", django.get_version()),
+        (connection.display_name, numbers),
+        ("cryptography", version("cryptography")),
+        ("OpenSSL of Python", ssl.OPENSSL_VERSION.removeprefix("OpenSSL ")),
+    ]
+
+
+def _state(word: str) -> str:
+    return STATES.get(word, BAD)

@@ -1,0 +1,85 @@
+"""The first key: made, used and used back, each with one press, and how a program does the same."""
+
+from http import HTTPStatus
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from accounts.principals import Principal
+from ciphercanary.crypto.algorithms import MODES
+from ciphercanary.crypto.encoding import encode_base64
+from ciphercanary.crypto.envelope import Envelope, encode
+from ciphercanary.errors import DomainError
+from ciphercanary.pages import PageView, Rule
+from console import actions
+from console.forms import DecryptBackForm, FirstKeyForm
+from crypto_ops import engine
+from crypto_ops.offers import require_console_decrypt
+from crypto_ops.requests import DecryptRequest, EncryptRequest
+from crypto_ops.snippets import curl_of, steps_of
+from keys.services import create_key, get_key
+
+MODE = MODES["aes-256-gcm"]
+
+
+class FirstKeyPage(PageView[Principal]):
+    section = "keys"
+
+    def show(self, envelope: Envelope, message: str, *, is_decrypted: bool) -> HttpResponse:
+        """The ciphertext, what can be done with it now, and the call that makes such a one."""
+        key_id, mode, data = str(envelope.key_id), envelope.mode.name, encode_base64(message.encode())
+        return self.page(
+            template="console/first_message.html",
+            key=get_key(principal=self.principal, key_id=envelope.key_id),
+            ciphertext=encode(envelope),
+            message=message,
+            data=data,
+            is_decrypted=is_decrypted,
+            may_decrypt=settings.CC_CONSOLE_DECRYPT,
+            log_in=steps_of("curl", key_id=key_id, mode=mode)[0],
+            call=curl_of("encrypt", {"key_id": key_id, "algorithm": mode, "data": data}),
+        )
+
+
+class FirstKeyView(FirstKeyPage):
+    rules = {
+        "GET": Rule("keys.create", actions.FIRST_KEY_READ),
+        "POST": Rule("keys.create", actions.FIRST_KEY_CREATED),
+    }
+    template = "console/first_key.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self.page(form=FirstKeyForm(), mode=MODE.name)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = FirstKeyForm(request.POST)
+        if form.is_valid():
+            name, message = form.cleaned_data["name"], form.cleaned_data["message"]
+            try:
+                key = create_key(principal=self.principal, name=name, algorithm=MODE.key_algorithm)
+                wanted = EncryptRequest(mode=MODE, plaintext=message.encode(), key_id=key.id)
+                envelope = engine.encrypt(wanted, self.principal)
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return self.show(envelope, message, is_decrypted=False)
+        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form, mode=MODE.name)
+
+
+class DecryptBackView(FirstKeyPage):
+    rules = {"POST": Rule("crypto.decrypt", actions.FIRST_KEY_DECRYPTED)}
+    template = "console/first_message_refused.html"
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = DecryptBackForm(request.POST)
+        if form.is_valid():
+            envelope = form.cleaned_data["ciphertext"]
+            self.concern("key", str(envelope.key_id))
+            try:
+                require_console_decrypt()
+                opened = engine.decrypt(DecryptRequest.of_envelope(envelope, b""), self.principal)
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return self.show(envelope, opened.plaintext.decode(errors="replace"), is_decrypted=True)
+        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)

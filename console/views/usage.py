@@ -1,0 +1,47 @@
+"""How the keys are used, as a page and as a file."""
+
+import csv
+
+from django.http import HttpRequest, HttpResponse
+
+from accounts.principals import Principal
+from ciphercanary.clock import process_now
+from ciphercanary.pages import PageView, Rule
+from console import actions
+from console.usage import RANGES, Range, columns, read_steps, read_usage
+
+
+class UsageView(PageView[Principal]):
+    rules = {"GET": Rule("keys.read", actions.USAGE_READ)}
+    section = "usage"
+    template = "console/usage.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        usage = read_usage(principal=self.principal, chosen=_chosen(request), now=process_now())
+        return self.page(usage=usage, ranges=RANGES.values(), is_of_own_keys=_sees_own_only(self.principal))
+
+
+class UsageFileView(PageView[Principal]):
+    rules = {"GET": Rule("keys.read", actions.USAGE_READ)}
+    section = "usage"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        chosen, now = _chosen(request), process_now()
+        response = HttpResponse(content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = (
+            f'attachment; filename="usage-{chosen.word}-{now:%Y-%m-%dT%H%MZ}.csv"'
+        )
+        rows = csv.writer(response)
+        rows.writerow([chosen.unit.lower(), "done", "denied", "in_error"])
+        steps = read_steps(principal=self.principal, chosen=chosen, now=now)
+        rows.writerows([each.label, each.done, each.denied, each.failed] for each in columns(chosen, steps))
+        return response
+
+
+def _chosen(request: HttpRequest) -> Range:
+    """An unknown word means the shortest range, as none does."""
+    return RANGES.get(request.GET.get("range", ""), RANGES["24h"])
+
+
+def _sees_own_only(principal: Principal) -> bool:
+    return principal.scope("keys.read") == "own"

@@ -1,0 +1,96 @@
+"""The form of the console: what is typed, and the request to the engine that it means."""
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from django import forms
+
+from ciphercanary.clock import process_now
+from ciphercanary.crypto import envelope
+from ciphercanary.crypto.envelope import Envelope
+from ciphercanary.errors import Invalid
+from ciphercanary.pages import PageForm
+from crypto_ops.limits import MAX_AAD_BYTES, MAX_TRIED_BYTES, MAX_TRIED_CHARACTERS
+from crypto_ops.offers import LABELS
+from crypto_ops.texts import FORMATS, octets_of, require_ciphertext
+from keys import lifecycle
+from keys.models import Key
+
+# What is typed here is nobody else's: no browser keeps it, and none sends it to a spelling service.
+_UNKEPT: Final = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
+
+
+class TryForm(PageForm):
+    """One operation with ``key``. Which operations are possible now is not the form's to say."""
+
+    operation = forms.ChoiceField(
+        choices=list(LABELS.items()), error_messages={"required": "Choose an operation."}
+    )
+    input = forms.CharField(
+        strip=False,
+        help_text=f"At most {MAX_TRIED_BYTES // 1024} kB.",
+        widget=forms.Textarea(attrs=_UNKEPT | {"rows": 8}),
+    )
+    input_format = forms.ChoiceField(
+        required=False,
+        label="Input format",
+        choices=list(FORMATS.items()),
+        help_text="Line ends of a text count as one byte each (LF).",
+    )
+    mode = forms.ChoiceField(required=False)
+    aad = forms.CharField(
+        label="Associated data, AAD (optional)",
+        required=False,
+        strip=False,
+        help_text="Not encrypted, but the ciphertext opens with the same only.",
+        widget=forms.TextInput(attrs=_UNKEPT),
+    )
+    aad_format = forms.ChoiceField(required=False, label="AAD format", choices=list(FORMATS.items()))
+    target = forms.CharField(
+        label="For which key (optional)",
+        required=False,
+        help_text="The name of another key. Left empty, this one, with its primary version.",
+        widget=forms.TextInput(attrs=_UNKEPT),
+    )
+    reason = forms.CharField(
+        label="Why is the message to be trusted?",
+        required=False,
+        max_length=100,
+        help_text="Recorded in the audit log: whoever has the compromised key may have forged the message.",
+        widget=forms.TextInput(attrs=_UNKEPT),
+    )
+
+    def __init__(self, data: Any = None, *, key: Key, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        self.key = key
+        cast("forms.ChoiceField", self.fields["mode"]).choices = [(name, name) for name in key.modes]
+        if not lifecycle.may_protect(key.standing(process_now()).state):
+            self.fields["target"].label = "For which key"
+            self.fields["target"].help_text = "The name of another key: this one encrypts nothing now."
+
+    def clean(self) -> dict[str, Any]:
+        """Adds ``octets`` or ``envelope``, as the operation asks for, and ``aad_octets``."""
+        given = self.cleaned_data
+        if {"operation", "input", "aad"} <= given.keys():
+            self._add("aad_octets", "aad", lambda: self._octets("aad", MAX_AAD_BYTES))
+            if given["operation"] == "encrypt":
+                self._add("octets", "input", lambda: self._octets("input", MAX_TRIED_BYTES))
+            else:
+                self._add("envelope", "input", self._envelope)
+        return given
+
+    def _add(self, name: str, field: str, read: Callable[[], object]) -> None:
+        try:
+            self.cleaned_data[name] = read()
+        except Invalid as refusal:
+            self.add_error(field, refusal.fields[field][0] if field in refusal.fields else refusal.detail)
+
+    def _octets(self, field: str, max_bytes: int) -> bytes:
+        form = self.cleaned_data.get(f"{field}_format") or "text"
+        return octets_of(self.cleaned_data[field], form, field=field, max_bytes=max_bytes)
+
+    def _envelope(self) -> Envelope:
+        text = require_ciphertext(
+            self.cleaned_data["input"], field="input", max_characters=MAX_TRIED_CHARACTERS
+        )
+        return envelope.decode(text, max_length=MAX_TRIED_CHARACTERS)

@@ -1,0 +1,83 @@
+"""What a page offers to do with a key, and why something is unavailable now, in words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.conf import settings
+
+from accounts.principals import Principal
+from audit.services import last_done
+from ciphercanary.clock import process_now
+from ciphercanary.errors import Refused
+from keys import actions, lifecycle
+from keys.lifecycle import Standing, State, Status
+from keys.models import Key
+
+LABELS: Final[Mapping[str, str]] = {"encrypt": "Encrypt", "decrypt": "Decrypt", "reencrypt": "Re-encrypt"}
+DECRYPT_OFF: Final = "Decrypting in the browser is switched off on this server. The API still decrypts."
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An operation, in the word of its permission; ``reason`` is empty where it is available."""
+
+    word: str
+    reason: str
+
+    @property
+    def label(self) -> str:
+        return LABELS[self.word]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+def offers_of(principal: Principal, key: Key) -> list[Offer]:
+    """The operations that the role may ever use, each with what stands against it now."""
+    at = key.standing(process_now())
+    able = lifecycle.operations(at.state)
+    words = [word for word in LABELS if principal.has_permission(f"crypto.{word}")]
+    standing = "" if set(words) <= set(able) else f"{key.name} {_standing_in_words(key, at)}."
+    return [Offer(word, "" if word in able else standing) for word in words]
+
+
+def console_offers_of(principal: Principal, key: Key) -> list[Offer]:
+    """The same for the console, where decrypting may be switched off."""
+    offers = offers_of(principal, key)
+    if settings.CC_CONSOLE_DECRYPT:
+        return offers
+    return [Offer(offer.word, DECRYPT_OFF) if offer.word == "decrypt" else offer for offer in offers]
+
+
+def require_console_decrypt() -> None:
+    """For every page that decrypts. Raises Refused where that is switched off."""
+    if not settings.CC_CONSOLE_DECRYPT:
+        raise Refused(DECRYPT_OFF)
+
+
+def _standing_in_words(key: Key, at: Standing) -> str:
+    """How a key came to where it stands, and when: what follows its name."""
+    if at.status is Status.PENDING:
+        when = key.activates_at
+        return (
+            f"becomes active at {_moment(when)}" if when else "is not active yet: somebody has to activate it"
+        )
+    if at.status is Status.EXPIRED and key.expires_at:
+        return f"expired at {_moment(key.expires_at)}"
+    if at.status is Status.DISABLED:
+        return _decided(key, "disabled", actions.KEY_DISABLED)
+    if at.status is Status.REVOKED:
+        word = "marked compromised" if at.state is State.COMPROMISED else "revoked"
+        return _decided(key, word, actions.KEY_REVOKED)
+    return f"is {at.status}"
+
+
+def _decided(key: Key, word: str, action: str) -> str:
+    when = last_done(object_id=str(key.id), action=action)
+    return f"was {word} at {_moment(when)}" if when else f"is {word}"
+
+
+def _moment(value: datetime) -> str:
+    return f"{value:%Y-%m-%d %H:%MZ}"

@@ -1,0 +1,161 @@
+"""Programs that use one key, ready to run: the same text stands on the page and is run by the tests.
+
+None holds a secret. The first step of each asks for name and password, or takes them from the environment, and
+gives a token; what follows needs ``CIPHERCANARY_TOKEN`` alone.
+"""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from string import Template
+from typing import Final
+
+from django.conf import settings
+
+
+class _Program(Template):
+    """Placeholders are ``@@server``, ``@@key_id`` …: neither shells nor Python mean anything by that."""
+
+    delimiter = "@@"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    title: str
+    text: str
+    code: str
+
+
+LANGUAGES: Final[Mapping[str, str]] = {"curl": "curl", "python": "Python"}
+
+_LOG_IN_TEXT: Final = (
+    "Sign in once. Name and password come from CIPHERCANARY_USERNAME and CIPHERCANARY_PASSWORD, or are asked for; "
+    "CIPHERCANARY_CODE is the one-time code, where you use one. The token lasts {minutes} minutes."
+)
+
+_CURL_TOKEN: Final = _Program(
+    r"""[ "${CIPHERCANARY_USERNAME-}" ] || read -r -p "Username: " CIPHERCANARY_USERNAME
+[ "${CIPHERCANARY_PASSWORD-}" ] || { read -r -s -p "Password: " CIPHERCANARY_PASSWORD; echo; }
+quoted() { printf '"%s"' "$(printf %s "$1" | sed 's/[\\"]/\\&/g')"; }
+CIPHERCANARY_TOKEN=$(
+  printf '{"username": %s, "password": %s%s}' \
+    "$(quoted "$CIPHERCANARY_USERNAME")" "$(quoted "$CIPHERCANARY_PASSWORD")" \
+    "${CIPHERCANARY_CODE:+, \"totp_code\": \"$CIPHERCANARY_CODE\"}" |
+  curl -sS --fail-with-body @@server/auth/login -H 'Content-Type: application/json' -d @- |
+  sed -n 's/.*"access_token": *"\([^"]*\)".*/\1/p; /"detail":/w /dev/stderr'
+)
+export CIPHERCANARY_TOKEN
+"""
+)
+_CURL_ENCRYPT: Final = _Program(
+    r"""CIPHERTEXT=$(
+  curl -sS --fail-with-body @@server/api/v1/encrypt \
+    -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \
+    -H 'Content-Type: application/json' \
+    -d '{"key_id": "@@key_id", "algorithm": "@@mode", "data": "'"$(printf %s 'hello canary' | base64)"'"}' |
+  sed -n 's/.*"ciphertext": *"\([^"]*\)".*/\1/p; /"detail":/w /dev/stderr'
+)
+echo "$CIPHERTEXT"
+"""
+)
+_CURL_DECRYPT: Final = _Program(
+    r"""curl -sS --fail-with-body @@server/api/v1/decrypt \
+  -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \
+  -H 'Content-Type: application/json' \
+  -d '{"ciphertext": "'"$CIPHERTEXT"'"}' |
+  sed -n 's/.*"data": *"\([^"]*\)".*/\1/p; /"detail":/w /dev/stderr' | base64 --decode
+echo
+"""
+)
+_PYTHON_TOKEN: Final = _Program(
+    """import getpass
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+
+environment = os.environ
+username = environment.get("CIPHERCANARY_USERNAME")
+if not username:
+    print("Username: ", end="", file=sys.stderr, flush=True)
+    username = input()
+password = environment.get("CIPHERCANARY_PASSWORD") or getpass.getpass("Password: ")
+body = {"username": username, "password": password}
+if environment.get("CIPHERCANARY_CODE"):
+    body["totp_code"] = environment["CIPHERCANARY_CODE"]
+request = urllib.request.Request(
+    "@@server/auth/login", json.dumps(body).encode(), {"Content-Type": "application/json"}
+)
+try:
+    with urllib.request.urlopen(request) as answer:
+        print("export CIPHERCANARY_TOKEN=" + json.load(answer)["access_token"])
+except urllib.error.HTTPError as refusal:
+    sys.exit(refusal.read().decode())
+"""
+)
+_PYTHON_ENCRYPT: Final = _Program(
+    '''import base64
+import json
+import os
+import urllib.error
+import urllib.request
+
+
+def call(operation, **body):
+    """One call of the API."""
+    headers = {
+        "Authorization": "Bearer " + os.environ["CIPHERCANARY_TOKEN"],
+        "Content-Type": "application/json",
+    }
+    url = "@@server/api/v1/" + operation
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as refusal:
+        raise SystemExit(refusal.read().decode())
+
+
+data = base64.b64encode("hello canary".encode()).decode()
+ciphertext = call("encrypt", key_id="@@key_id", algorithm="@@mode", data=data)["ciphertext"]
+print(ciphertext)
+'''
+)
+_PYTHON_DECRYPT: Final = _Program(
+    """data = call("decrypt", ciphertext=ciphertext)["data"]
+print(base64.b64decode(data).decode())
+"""
+)
+
+
+def steps_of(language: str, *, key_id: str, mode: str) -> list[Step]:
+    """The steps in one of ``LANGUAGES``, for one key."""
+    sent = {"server": settings.CC_PUBLIC_URL, "key_id": key_id, "mode": mode}
+    log_in_text = _LOG_IN_TEXT.format(minutes=settings.CC_ACCESS_TOKEN_MINUTES)
+    if language == "python":
+        programs = (_PYTHON_TOKEN, _PYTHON_ENCRYPT, _PYTHON_DECRYPT)
+        texts = (
+            f'{log_in_text} Save it as log_in.py, and in a shell: eval "$(python3 log_in.py)"',
+            "Python 3, with its standard library alone.",
+            "In the same program.",
+        )
+    else:
+        programs = (_CURL_TOKEN, _CURL_ENCRYPT, _CURL_DECRYPT)
+        texts = (f"In bash. {log_in_text}", "Needs CIPHERCANARY_TOKEN.", "In the same shell.")
+    titles = ("Get a token", "Encrypt", "Decrypt it back")
+    return [
+        Step(title, text, program.substitute(sent))
+        for title, text, program in zip(titles, texts, programs, strict=True)
+    ]
+
+
+def curl_of(operation: str, body: Mapping[str, object]) -> str:
+    """One call of an operation, as a command for bash."""
+    return (
+        f"curl -sS --fail-with-body {settings.CC_PUBLIC_URL}/api/v1/{operation} \\\n"
+        '  -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \\\n'
+        "  -H 'Content-Type: application/json' \\\n"
+        f"  -d {shlex.quote(json.dumps(body))}\n"
+    )

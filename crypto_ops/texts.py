@@ -1,0 +1,87 @@
+"""Bytes as people type and read them: text, base64, hexadecimal. What is wrong is named by its place, never quoted."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from ciphercanary.crypto.encoding import decode_base64, encode_base64
+from ciphercanary.errors import Invalid
+
+FORMATS: Final[Mapping[str, str]] = {"text": "Text", "base64": "Base64", "hex": "Hexadecimal"}
+
+_WHITE_SPACE: Final = re.compile(r"[ \t\r\n]+")
+_NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/= \t\r\n]")
+_BEHIND_PADDING: Final = re.compile(r"=[ \t\r\n]*([^= \t\r\n])")
+_NOT_HEX: Final = re.compile(r"[^0-9A-Fa-f \t\r\n]")
+_NOT_IN_CIPHERTEXT: Final = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+def octets_of(text: str, form: str, *, field: str, max_bytes: int) -> bytes:
+    """The bytes that a text stands for. Raises Invalid, which says what is wrong, and at which character.
+
+    White space in base64 and hexadecimal is ignored: both are often wrapped. Line ends of a text are LF, for
+    browsers send CRLF or LF for the same key.
+    """
+    readers = {"text": _of_text, "base64": _of_base64, "hex": _of_hex}
+    octets = readers[form](text, field)
+    if len(octets) > max_bytes:
+        raise Invalid.of_field(field, f"Too long: {len(octets):,} bytes, at most {max_bytes:,}.")
+    return octets
+
+
+def shown_as(octets: bytes, form: str) -> str | None:
+    """The bytes in one of ``FORMATS``; None where they are no text that a browser would give back unchanged."""
+    if form == "base64":
+        return encode_base64(octets)
+    if form == "hex":
+        return octets.hex()
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text or "\r" in text else text
+
+
+def require_ciphertext(text: str, *, field: str, max_characters: int) -> str:
+    """The text without white space around it, if it may be a ciphertext. Raises Invalid."""
+    text = text.strip()
+    if len(text) > max_characters:
+        raise Invalid.of_field(field, f"Too long: {len(text):,} characters, at most {max_characters:,}.")
+    if not text.startswith("cc1."):
+        raise Invalid.of_field(field, "Not a ciphertext of CipherCanary: it does not begin with cc1.")
+    if found := _NOT_IN_CIPHERTEXT.search(text):
+        raise Invalid.of_field(field, f"Not a ciphertext: character {found.start() + 1} cannot be in one.")
+    return text
+
+
+def _of_text(text: str, _field: str) -> bytes:
+    return text.replace("\r\n", "\n").replace("\r", "\n").encode()
+
+
+def _of_base64(text: str, field: str) -> bytes:
+    if found := _NOT_BASE64.search(text):
+        raise Invalid.of_field(field, f"Not base64: character {found.start() + 1}.")
+    if found := _BEHIND_PADDING.search(text):
+        raise Invalid.of_field(field, f"Not base64: character {found.start(1) + 1} follows the padding.")
+    compact = _WHITE_SPACE.sub("", text)
+    if len(compact) % 4:
+        raise Invalid.of_field(
+            field,
+            f"Not base64: {len(compact):,} characters, which is no multiple of 4. Padding (=) is required.",
+        )
+    try:
+        return decode_base64(compact, field=field, max_bytes=len(compact))
+    except Invalid:
+        # The alphabet and the length are right: what is left are the last group's padding and unused bits.
+        raise Invalid.of_field(
+            field, "Not base64: the last four characters are none that stand for bytes."
+        ) from None
+
+
+def _of_hex(text: str, field: str) -> bytes:
+    if found := _NOT_HEX.search(text):
+        raise Invalid.of_field(field, f"Not hexadecimal: character {found.start() + 1}.")
+    compact = _WHITE_SPACE.sub("", text)
+    if len(compact) % 2:
+        raise Invalid.of_field(field, f"Not hexadecimal: {len(compact):,} digits, which is an odd number.")
+    return bytes.fromhex(compact)

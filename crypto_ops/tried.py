@@ -1,0 +1,115 @@
+"""What the console shows of an operation: the result in the forms people read, and the same call for a program."""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from ciphercanary.crypto import envelope
+from ciphercanary.crypto.encoding import encode_base64
+from ciphercanary.crypto.envelope import Envelope
+from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
+from crypto_ops.snippets import curl_of
+from crypto_ops.texts import FORMATS, shown_as
+
+MAX_SHOWN_CALL: Final = 8192  # characters: a longer command is nothing to paste into a terminal
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Shown:
+    """The result in one form; ``text`` None where it cannot be shown so."""
+
+    form: str
+    label: str
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Tried:
+    """The result of one operation. ``next_operation`` takes it as its input; empty where none does on this page."""
+
+    sentence: str
+    mode: str
+    shown: list[Shown]
+    call: str
+    next_operation: str
+    note: str = ""
+
+    @property
+    def first(self) -> Shown:
+        """What is shown at first: the first that can be."""
+        return next(each for each in self.shown if each.text is not None)
+
+    @property
+    def next_format(self) -> str:
+        """The input format of what is shown at first."""
+        return self.first.form if self.first.form in FORMATS else "text"
+
+
+def encrypted(wanted: EncryptRequest, result: Envelope) -> Tried:
+    text = envelope.encode(result)
+    call: dict[str, object] = {
+        "key_id": wanted.key_id,
+        "algorithm": wanted.mode.name,
+        "data": encode_base64(wanted.plaintext),
+    }
+    return Tried(
+        sentence=(
+            f"Encrypted with version {result.version} ({result.mode.name}): "
+            f"{_bytes(len(wanted.plaintext))} became {len(text):,} characters."
+        ),
+        shown=[Shown("ciphertext", "Ciphertext", text)],
+        call=_call("encrypt", call, wanted.aad),
+        mode=result.mode.name,
+        next_operation="decrypt",
+    )
+
+
+def decrypted(wanted: DecryptRequest, text: str, result: Decrypted) -> Tried:
+    """``text`` is the ciphertext as it was sent."""
+    octets = result.plaintext
+    shown = [Shown(form, label, shown_as(octets, form)) for form, label in FORMATS.items()]
+    return Tried(
+        sentence=f"Decrypted with version {result.key_version} ({result.mode.name}): {_bytes(len(octets))}.",
+        shown=shown,
+        call=_call("decrypt", {"ciphertext": text}, wanted.aad),
+        mode=result.mode.name,
+        next_operation="encrypt",
+        note=""
+        if shown[0].text is not None
+        else "It is no text that can be shown as it is: choose another form.",
+    )
+
+
+def reencrypted(wanted: ReencryptRequest, result: Reencrypted) -> Tried:
+    call: dict[str, object] = {"ciphertext": envelope.encode(wanted.envelope)}
+    if wanted.target_key_id:
+        call["key_id"] = wanted.target_key_id
+    if wanted.reason:
+        call["reason"] = wanted.reason
+    text = envelope.encode(result.envelope)
+    return Tried(
+        sentence=(
+            f"From version {result.source_key_version} to version {result.envelope.version} "
+            f"({result.envelope.mode.name}): {len(text):,} characters."
+        ),
+        shown=[Shown("ciphertext", "Ciphertext", text)],
+        call=_call("reencrypt", call, wanted.aad),
+        mode=result.envelope.mode.name,
+        next_operation="" if wanted.target_key_id else "decrypt",
+        note="The key that it came from is compromised: the message may be forged."
+        if result.source_compromised
+        else "",
+    )
+
+
+def _call(operation: str, body: dict[str, object], aad: bytes) -> str:
+    """As curl; empty where it would be too long."""
+    if aad:
+        body["aad"] = encode_base64(aad)
+    plain = {name: str(value) if isinstance(value, UUID) else value for name, value in body.items()}
+    command = curl_of(operation, plain)
+    return command if len(command) <= MAX_SHOWN_CALL else ""
+
+
+def _bytes(count: int) -> str:
+    return f"{count:,} byte{'' if count == 1 else 's'}"

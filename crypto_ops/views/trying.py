@@ -1,0 +1,120 @@
+"""The console: one operation with a key, typed and shown. It calls what the API calls, and keeps nothing."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from django.http import HttpRequest, HttpResponse
+
+from accounts.principals import Principal
+from ciphercanary.crypto import envelope
+from ciphercanary.crypto.algorithms import find_mode
+from ciphercanary.crypto.errors import DecryptionFailed
+from ciphercanary.errors import DomainError, Invalid, NotFound
+from ciphercanary.http import in_context
+from ciphercanary.pages import Rule
+from ciphercanary.pages.views import refuse
+from crypto_ops import actions, engine, tried
+from crypto_ops.forms import TryForm
+from crypto_ops.offers import Offer, console_offers_of, require_console_decrypt
+from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
+from crypto_ops.tried import Tried
+from keys import services
+from keys.models import Key
+from keys.views.detail import KeyView
+
+NOT_DECRYPTED: Final = "Not decrypted: the ciphertext or its associated data is not what was encrypted."
+ACTIONS: Final[Mapping[str, str]] = {
+    "encrypt": actions.MESSAGE_ENCRYPTED,
+    "decrypt": actions.MESSAGE_DECRYPTED,
+    "reencrypt": actions.MESSAGE_REENCRYPTED,
+}
+TAKE: Final = "take"  # a result is taken as the next input: the form is filled, and nothing is done yet
+
+
+class TryView(KeyView):
+    rules = dict.fromkeys(("GET", "POST"), Rule("crypto.encrypt", actions.CONSOLE_OPENED))
+    template = "crypto_ops/try.html"
+    parts = frozenset({"try-form", "try-result"})
+    tab = "try"
+
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        key = self.find(name)
+        return self._show(key, TryForm(key=key), console_offers_of(self.principal, key))
+
+    def post(self, request: HttpRequest, name: str) -> HttpResponse:
+        key = self.find(name)
+        offers = console_offers_of(self.principal, key)
+        if TAKE in request.POST:
+            form = TryForm(key=key, initial=request.POST.dict())
+            form.fields["input"].widget.attrs["data-focus"] = True
+            return self._show(key, form, offers)
+        form = TryForm(request.POST, key=key)
+        if form.is_valid():
+            operation = form.cleaned_data["operation"]
+            in_context(request).audit_action = ACTIONS[operation]
+            try:
+                result = _perform(form.cleaned_data, key, self.principal)
+            except DomainError as refusal:
+                refuse(request, refusal)
+                _explain(form, refusal, next((o for o in offers if o.word == operation), None))
+            else:
+                return self._show(key, form, offers, result=result)
+        return self._show(key, form, offers, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _show(self, key: Key, form: TryForm, offers: Sequence[Offer], **context: Any) -> HttpResponse:
+        available = [offer.word for offer in offers if not offer.reason]
+        asked = form["operation"].value()
+        return self.show(
+            key,
+            form=form,
+            offers=offers,
+            chosen=asked if asked in available else next(iter(available), ""),
+            available=available,
+            **context,
+        )
+
+
+def _perform(given: Mapping[str, Any], key: Key, principal: Principal) -> Tried:
+    """What is asked for, done by the engine. Raises what the engine refuses, and Refused."""
+    if given["operation"] == "encrypt":
+        mode = find_mode(given["mode"] or key.modes[0])
+        encrypting = EncryptRequest(
+            mode=mode, plaintext=given["octets"], key_id=key.id, aad=given["aad_octets"]
+        )
+        return tried.encrypted(encrypting, engine.encrypt(encrypting, principal))
+    sent = given["envelope"]
+    if sent.key_id != key.id:
+        raise DecryptionFailed  # on the page of a key, another key's ciphertext is a wrong one
+    if given["operation"] == "reencrypt":
+        reencrypting = ReencryptRequest(
+            envelope=sent,
+            target_key_id=_target(given["target"], key, principal),
+            aad=given["aad_octets"],
+            reason=given["reason"],
+        )
+        return tried.reencrypted(reencrypting, engine.reencrypt(reencrypting, principal))
+    require_console_decrypt()
+    decrypting = DecryptRequest.of_envelope(sent, given["aad_octets"])
+    return tried.decrypted(decrypting, envelope.encode(sent), engine.decrypt(decrypting, principal))
+
+
+def _target(name: str, key: Key, principal: Principal) -> Any:
+    """The id of another key, None for the same. Raises Invalid."""
+    if name in {"", key.name}:
+        return None
+    try:
+        return services.find_key(principal=principal, name=name).id
+    except NotFound:
+        raise Invalid.of_field("target", "There is no such key, or you may not see it.") from None
+
+
+def _explain(form: TryForm, refusal: DomainError, offer: Offer | None) -> None:
+    """Put a refusal into the form's errors, in the words of the page."""
+    at_fields = {name: found for name, found in refusal.fields.items() if name in form.fields}
+    for name, found in at_fields.items():
+        form.add_error(name, list(found))
+    if isinstance(refusal, DecryptionFailed):
+        form.add_error(None, NOT_DECRYPTED)
+    elif not at_fields:
+        form.add_error(None, offer.reason if offer and offer.reason else refusal.detail)

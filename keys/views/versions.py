@@ -1,0 +1,87 @@
+"""Disabling one version of a key, and enabling it."""
+
+from http import HTTPStatus
+from typing import ClassVar
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from audit.services.usage import uses_by_version
+from ciphercanary.errors import DomainError, NotFound
+from ciphercanary.pages import PageForm, ReasonForm, Rule
+from keys import actions, services
+from keys.lifecycle import VersionState
+from keys.models import Key, KeyVersion
+from keys.views.detail import KeyView
+
+
+class VersionView(KeyView):
+    """One act on a version: ``enables`` or disables it."""
+
+    template = "keys/version_act.html"
+    tab = "versions"
+    enables: ClassVar[bool]
+
+    def get(self, request: HttpRequest, name: str, version: int) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        key = self.find(name)
+        return self._ask(key, self._find_version(key, version), ReasonForm())
+
+    def post(self, request: HttpRequest, name: str, version: int) -> HttpResponse:
+        key = self.find(name)
+        row = self._find_version(key, version)
+        form = ReasonForm(request.POST)
+        if form.is_valid():
+            act = services.enable_version if self.enables else services.disable_version
+            try:
+                act(principal=self.principal, key_id=key.id, version=version, **form.cleaned_data)
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                word = "enabled" if self.enables else "disabled"
+                return self.done(
+                    reverse("key-versions", args=[name]), f"Version {version} of {name} is {word}."
+                )
+        return self._ask(key, row, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _find_version(self, key: Key, number: int) -> KeyVersion:
+        rows = services.list_versions(principal=self.principal, key_id=key.id)
+        row = rows.filter(version=number).first()
+        if row is None:
+            raise NotFound
+        return row
+
+    def _ask(self, key: Key, row: KeyVersion, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        is_enabled = row.state == VersionState.ENABLED
+        if self.enables is is_enabled:
+            impossible = f"Version {row.version} is {'enabled' if is_enabled else 'disabled'} already."
+        elif row.is_primary:
+            impossible = "The primary version cannot be disabled: rotate the key first, or disable the key."
+        else:
+            impossible = ""
+        uses = uses_by_version(key.id, [row.version]).get(row.version, 0)
+        return self.show(
+            key,
+            version=row,
+            label="Enable" if self.enables else "Disable",
+            enables=self.enables,
+            impossible=impossible,
+            uses=uses,
+            form=form,
+            status=status,
+        )
+
+
+class DisableVersionView(VersionView):
+    rules = {
+        "GET": Rule("keys.disable", actions.VERSION_DISABLED),
+        "POST": Rule("keys.disable", actions.VERSION_DISABLED),
+    }
+    enables = False
+
+
+class EnableVersionView(VersionView):
+    rules = {
+        "GET": Rule("keys.disable", actions.VERSION_ENABLED),
+        "POST": Rule("keys.disable", actions.VERSION_ENABLED),
+    }
+    enables = True

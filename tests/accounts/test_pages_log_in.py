@@ -1,0 +1,349 @@
+"""Signing in and out in a browser: two steps, one message, and what each refusal leaves behind."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from accounts import actions
+from accounts.browser_sessions import CONFIRMED_AT
+from accounts.models import BrowserSession
+from accounts.views.log_in import PENDING
+from audit.models import AuditLog
+from audit.refusals import flush
+from ciphercanary.clock import database_now
+from tests.accounts.test_totp import enrol, let_time_pass
+from tests.personas import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def browser():
+    return Client()
+
+
+def log_in(browser, username, password=PASSWORD, **more):
+    return browser.post("/login/", {"username": username, "password": password, **more})
+
+
+def send_code(browser, code, **more):
+    return browser.post("/login/code/", {"code": code, **more})
+
+
+def errors(response):
+    """What the form says, field by field; an empty name is the form as a whole."""
+    return {
+        name.replace("__all__", ""): list(found) for name, found in response.context["form"].errors.items()
+    }
+
+
+def is_inside(browser):
+    return browser.get("/home/").status_code == 200
+
+
+def refusals():
+    """``(action, code, source, actor's name, actor's type)`` of every refusal on record."""
+    flush()
+    found = AuditLog.objects.exclude(outcome="ok").order_by("id")
+    return list(found.values_list("action", "code", "source", "actor_name", "actor_type"))
+
+
+# --- the password
+
+
+@pytest.mark.parametrize("role", ["admin", "operator", "developer", "auditor"])
+def test_everybody_who_has_an_account_may_sign_in(browser, request, role):
+    persona = request.getfixturevalue(role)
+    response = log_in(browser, persona.user.username)
+    assert (response.status_code, response["Location"]) == (303, "/home/")
+    assert is_inside(browser)
+    entry = AuditLog.objects.get(action=actions.SESSION_OPENED, outcome="ok", source="console")
+    assert (entry.user_id, entry.auth_method) == (persona.user.id, "password")
+
+
+def test_the_name_may_be_written_in_any_case(browser, auditor):
+    assert log_in(browser, auditor.user.username.upper()).status_code == 303
+
+
+def test_every_failure_has_the_same_answer(browser, auditor, operator):
+    auditor.user.is_active = False
+    auditor.user.save_with_mac()
+    answers = [
+        log_in(browser, operator.user.username, "not the password"),
+        log_in(browser, "nobody", "not the password"),
+        log_in(browser, auditor.user.username),  # disabled, and the password is right
+    ]
+    assert {answer.status_code for answer in answers} == {401}
+    assert [errors(answer) for answer in answers] == [{"": ["Username or password is wrong."]}] * 3
+    assert not any(b"not the password" in answer.content for answer in answers)
+
+
+def test_a_refusal_is_on_record_under_the_name_of_an_account_only(browser, auditor):
+    log_in(browser, auditor.user.username, "not the password")
+    log_in(browser, "hunter2-hunter2", "not the password")
+    kind = (actions.SESSION_OPENED, "authentication_failed", "console")
+    assert refusals() == [(*kind, "aude", "anonymous"), (*kind, "", "anonymous")]
+    assert "hunter2" not in json.dumps(list(AuditLog.objects.values()), default=str)
+
+
+def test_an_empty_form_is_a_fault_and_no_attempt(browser, auditor):
+    response = browser.post("/login/", {})
+    assert response.status_code == 422
+    assert set(errors(response)) == {"username", "password"}
+    assert refusals() == []
+
+
+def test_what_was_typed_stays_but_the_password(browser, auditor):
+    content = log_in(browser, auditor.user.username, "not the password").content.decode()
+    assert 'value="aude"' in content
+    assert "not the password" not in content
+
+
+def test_five_failures_close_the_account_here_and_at_the_api_alike(browser, auditor):
+    for _ in range(5):
+        assert log_in(browser, auditor.user.username, "not the password").status_code == 401
+    response = log_in(browser, auditor.user.username)
+    assert response.status_code == 429
+    assert int(response["Retry-After"]) > 0
+    assert "Try again at <time" in response.content.decode()
+    body = {"username": auditor.user.username, "password": PASSWORD}
+    assert auditor.api.post("/auth/login", body).code == "throttled"
+
+
+def test_the_address_is_throttled_here_and_at_the_api_together(browser, auditor, settings):
+    settings.CC_THROTTLE_AUTH = "2/hour"
+    assert log_in(browser, "nobody").status_code == 401
+    assert log_in(browser, "nobody").status_code == 401
+    assert log_in(browser, auditor.user.username).status_code == 429
+    assert auditor.api.post("/auth/login", {"username": "nobody", "password": "x"}).code == "throttled"
+    assert (actions.SESSION_OPENED, "throttled", "console", "", "anonymous") in refusals()
+
+
+def test_the_form_asks_for_its_csrf_token(auditor):
+    assert log_in(Client(enforce_csrf_checks=True), auditor.user.username).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("asked", "location"),
+    [
+        ("/keys/?search=a", "/keys/?search=a"),
+        ("https://evil.example/", "/home/"),
+        ("//evil.example", "/home/"),
+    ],
+)
+def test_the_way_back_leads_to_paths_of_ours_only(browser, auditor, asked, location):
+    assert log_in(browser, auditor.user.username, next=asked)["Location"] == location
+
+
+def test_who_is_signed_in_is_not_asked_again(browser, auditor):
+    log_in(browser, auditor.user.username)
+    assert browser.get("/login/", {"next": "/keys/"})["Location"] == "/keys/"
+
+
+# --- the second factor
+
+
+def test_a_code_is_asked_for_after_the_right_password_only(browser, auditor):
+    enrol(auditor)
+    assert browser.get("/login/code/")["Location"] == "/login/"
+    assert log_in(browser, auditor.user.username, "not the password").status_code == 401
+    assert browser.get("/login/code/").status_code == 302
+    response = log_in(browser, auditor.user.username, next="/keys/")
+    assert (response.status_code, response["Location"]) == (303, "/login/code/?next=%2Fkeys%2F")
+    assert browser.get("/login/code/").status_code == 200
+    assert not is_inside(browser)
+
+
+def test_a_code_without_a_password_before_it_leads_back(browser, auditor):
+    authenticator, _ = enrol(auditor)
+    response = send_code(browser, authenticator.code(), next="/keys/")
+    assert (response.status_code, response["Location"]) == (303, "/login/?next=%2Fkeys%2F")
+    assert not is_inside(browser)
+
+
+def test_the_right_code_opens_the_session(browser, auditor):
+    authenticator, _ = enrol(auditor)
+    log_in(browser, auditor.user.username)
+    before = browser.session.session_key
+    response = send_code(browser, authenticator.code(), next="/keys/")
+    assert (response.status_code, response["Location"]) == (303, "/keys/")
+    assert is_inside(browser)
+    assert browser.session.session_key != before
+    assert PENDING not in browser.session
+    entry = AuditLog.objects.get(action=actions.SESSION_OPENED, outcome="ok", source="console")
+    assert (entry.user_id, entry.auth_method) == (auditor.user.id, "password+totp")
+
+
+def test_a_code_may_be_written_in_groups(browser, auditor):
+    authenticator, _ = enrol(auditor)
+    log_in(browser, auditor.user.username)
+    code = authenticator.code()
+    assert send_code(browser, f" {code[:3]} {code[3:]} ").status_code == 303
+
+
+def test_a_wrong_code_is_refused_and_on_record_under_the_name(browser, auditor):
+    authenticator, _ = enrol(auditor)
+    log_in(browser, auditor.user.username)
+    wrong = authenticator.wrong_code()
+    response = send_code(browser, wrong)
+    assert (response.status_code, list(errors(response))) == (401, [""])
+    assert wrong not in response.content.decode()
+    assert not is_inside(browser)
+    assert refusals() == [(actions.SESSION_OPENED, "authentication_failed", "console", "aude", "anonymous")]
+    assert send_code(browser, authenticator.code()).status_code == 303
+
+
+def test_five_wrong_codes_close_the_second_factor(browser, auditor):
+    authenticator, _ = enrol(auditor)
+    log_in(browser, auditor.user.username)
+    for _ in range(5):
+        assert send_code(browser, authenticator.wrong_code()).status_code == 401
+    response = send_code(browser, authenticator.code())
+    assert response.status_code == 429
+    assert int(response["Retry-After"]) > 0
+
+
+def test_a_code_opens_one_session_only(auditor):
+    authenticator, _ = enrol(auditor)
+    code, first, second = authenticator.code(), Client(), Client()
+    for browser in (first, second):
+        log_in(browser, auditor.user.username)
+    assert send_code(first, code).status_code == 303
+    assert send_code(second, code).status_code == 401
+
+
+def test_a_recovery_code_does_once(browser, auditor):
+    _, (recovery_code, *_) = enrol(auditor)
+    log_in(browser, auditor.user.username)
+    assert send_code(browser, recovery_code).status_code == 303
+    assert is_inside(browser)
+    assert AuditLog.objects.filter(action=actions.RECOVERY_CODE_USED, source="console").exists()
+    again = Client()
+    log_in(again, auditor.user.username)
+    assert send_code(again, recovery_code).status_code == 401
+
+
+def test_five_minutes_after_the_password_it_is_asked_for_again(browser, auditor):
+    authenticator, _ = enrol(auditor)
+    log_in(browser, auditor.user.username)
+    shift_pending(browser, timedelta(minutes=4, seconds=50))
+    assert browser.get("/login/code/").status_code == 200
+    shift_pending(browser, timedelta(minutes=5, seconds=1))
+    assert browser.get("/login/code/").status_code == 302
+    assert send_code(browser, authenticator.code())["Location"] == "/login/"
+    assert not is_inside(browser)
+
+
+def shift_pending(browser, ago):
+    session = browser.session
+    pending = session[PENDING]
+    pending[2] = (database_now() - ago).isoformat()
+    session[PENDING] = pending
+    session.save()
+
+
+def test_a_password_that_was_changed_meanwhile_ends_what_is_pending(browser, auditor, admin):
+    authenticator, _ = enrol(auditor)
+    log_in(browser, auditor.user.username)
+    auditor.user.subject_version += 1
+    auditor.user.save_with_mac()
+    assert send_code(browser, authenticator.code()).status_code == 401
+    assert not is_inside(browser)
+
+
+# --- sessions
+
+
+def test_each_log_in_has_a_new_session_id_the_same_users_too(browser, auditor):
+    keys = []
+    for _ in range(2):
+        log_in(browser, auditor.user.username)
+        keys.append(browser.session.session_key)
+    assert keys[0] != keys[1]
+    assert not BrowserSession.objects.filter(session_key=keys[0]).exists()
+
+
+def test_a_session_id_that_a_stranger_planted_is_not_taken_over(browser, auditor):
+    browser.cookies["session"] = planted = "a" * 32
+    log_in(browser, auditor.user.username)
+    assert browser.session.session_key != planted
+
+
+def test_a_log_out_ends_the_session_and_is_on_record(browser, auditor):
+    log_in(browser, auditor.user.username)
+    key = browser.session.session_key
+    assert browser.get("/logout/").status_code == 405
+    assert is_inside(browser)
+    response = browser.post("/logout/")
+    assert (response.status_code, response["Location"]) == (303, "/login/?signed-out")
+    assert b"You are signed out" in browser.get("/login/?signed-out").content
+    assert not is_inside(browser)
+    assert not BrowserSession.objects.filter(session_key=key).exists()
+    entry = AuditLog.objects.get(action=actions.SESSION_CLOSED)
+    assert (entry.source, entry.user_id) == ("console", auditor.user.id)
+
+
+def test_over_a_page_htmx_is_told_and_given_the_new_token(browser, auditor):
+    sent = {"username": auditor.user.username, "password": PASSWORD}
+    response = browser.post("/login/", sent, headers=HTMX)
+    assert response.status_code == 204
+    assert json.loads(response["HX-Trigger"])["cc:signed-in"]["token"]
+    wrong = Client().post("/login/", sent | {"password": "no"}, headers=HTMX | {"HX-Target": "dialog-body"})
+    assert wrong.status_code == 422  # the one status of a refusal that htmx shows
+    assert (actions.SESSION_OPENED, "authentication_failed", "console", "aude", "anonymous") in refusals()
+
+
+# --- a factor once more
+
+
+@pytest.fixture
+def stale(browser, auditor):
+    """Signed in, but so long ago that acts which cannot be undone ask for a factor again."""
+    log_in(browser, auditor.user.username)
+    session = browser.session
+    session[CONFIRMED_AT] = (database_now() - timedelta(hours=1)).isoformat()
+    session.save()
+    return browser
+
+
+def confirmed_ago(browser):
+    return database_now() - type(database_now()).fromisoformat(browser.session[CONFIRMED_AT])
+
+
+def test_the_password_confirms_where_there_is_no_authenticator(stale, auditor):
+    assert "password" in stale.get("/reauth/?next=/keys/").content.decode()
+    before = stale.session.session_key
+    response = stale.post("/reauth/", {"password": PASSWORD, "next": "/keys/"})
+    assert (response.status_code, response["Location"]) == (303, "/keys/")
+    assert confirmed_ago(stale) < timedelta(minutes=1)
+    assert stale.session.session_key != before
+    entry = AuditLog.objects.get(action=actions.IDENTITY_CONFIRMED)
+    assert (entry.user_id, entry.source, entry.auth_method) == (auditor.user.id, "console", "password")
+
+
+def test_a_wrong_password_confirms_nothing_and_is_on_record(stale, auditor):
+    response = stale.post("/reauth/", {"password": "not the password"})
+    assert response.status_code == 401
+    assert confirmed_ago(stale) > timedelta(minutes=30)
+    assert is_inside(stale)
+    assert refusals() == [(actions.IDENTITY_CONFIRMED, "authentication_failed", "console", "aude", "user")]
+
+
+def test_whoever_has_an_authenticator_confirms_with_a_code_not_with_the_password(browser, auditor):
+    authenticator, _ = enrol(auditor)
+    log_in(browser, auditor.user.username)
+    send_code(browser, authenticator.code())
+    assert browser.post("/reauth/", {"password": PASSWORD}).status_code == 422
+    assert browser.post("/reauth/", {"code": authenticator.wrong_code()}).status_code == 401
+    let_time_pass()
+    assert browser.post("/reauth/", {"code": authenticator.code()})["Location"] == "/home/"
+    assert AuditLog.objects.get(action=actions.IDENTITY_CONFIRMED, outcome="ok").auth_method == "totp"
+
+
+def test_confirming_leads_to_paths_of_ours_only(stale):
+    sent = {"password": PASSWORD, "next": "https://evil.example/"}
+    assert stale.post("/reauth/", sent)["Location"] == "/home/"

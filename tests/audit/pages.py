@@ -1,0 +1,38 @@
+"""A browser without a window: pages as text, and as htmx asks for parts of them."""
+
+import re
+from html import unescape
+
+from django.db import transaction
+from django.test import Client
+
+from audit.events import Event
+from audit.services import record
+from tests.personas import PASSWORD
+
+
+def signed_in(persona):
+    browser = Client()
+    sent = {"username": persona.user.username, "password": PASSWORD}
+    assert browser.post("/login/", sent).status_code == 303
+    return browser
+
+
+def text_of(response):
+    """What is to be read, on one line."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", response.content.decode())).split())
+
+
+def part(browser, path, target, **data):
+    """What htmx is given for the element ``target``."""
+    return browser.get(path, data, headers={"HX-Request": "true", "HX-Target": target})
+
+
+def tell(actor, action="test.thing.done", **values):
+    with transaction.atomic():
+        return record(Event(action=action, **values), actor)
+
+
+def ids(response):
+    """The entries of a list, in its order."""
+    return [int(number) for number in re.findall(r'id="entry-(\d+)"', response.content.decode())]

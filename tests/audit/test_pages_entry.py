@@ -1,0 +1,104 @@
+"""One entry: what it holds, what it changed, and the proof of it."""
+
+import subprocess
+import sys
+
+import pytest
+
+from audit.events import Event, RowChange
+from audit.sequencing.running import checkpoint_now
+from audit.services import record
+from audit.services.proofs import list_vkeys
+from tests.architecture.sources import ROOT
+from tests.audit.pages import signed_in, tell, text_of
+
+pytestmark = pytest.mark.django_db
+
+MARKUP = '<img src=x onerror="alert(1)"><script>alert(2)</script><b hx-get="/logout/">'
+
+
+@pytest.fixture
+def entry(developer):
+    changed = RowChange.updated(
+        "encryption_keys",
+        "a-key",
+        {"description": MARKUP, "tags": []},
+        {"description": "calm", "tags": ["pci"]},
+    )
+    event = Event(
+        action="keys.key.updated",
+        object_type="key",
+        object_id=MARKUP[:100],
+        code=MARKUP[:64],
+        meta={"reason": MARKUP},
+        size=64,
+    )
+    return record(event, developer.principal.actor, changes=[changed])
+
+
+def test_an_entry_shows_its_columns_and_what_was_changed(auditor, entry):
+    text = text_of(signed_in(auditor).get(f"/audit/{entry.id}/"))
+    for value in (entry.action, entry.request_id, entry.client_ip, entry.user_agent, entry.mac, "64 bytes"):
+        assert str(value) in text
+    assert "Changed row: update in encryption_keys" in text
+    assert "calm" in text
+    assert "Before After" in text
+
+
+def test_markup_in_any_column_is_text(auditor, entry):
+    browser = signed_in(auditor)
+    for path in (
+        "/audit/",
+        f"/audit/{entry.id}/",
+        f"/audit/?search={MARKUP}",
+        f"/audit/?action={MARKUP[:60]}",
+    ):
+        content = browser.get(path).content.decode()
+        assert "<img" not in content
+        assert "<script>alert" not in content
+        assert "<b hx-get" not in content
+
+
+def test_what_another_did_cannot_be_told_from_what_never_was(stranger, entry):
+    browser = signed_in(stranger)
+    for path in ("/audit/{}/", "/audit/{}/proof"):
+        assert browser.get(path.format(entry.id)).status_code == 404
+        assert browser.get(path.format(2**53 - 1)).status_code == 404
+
+
+def test_before_it_is_signed_there_is_no_proof(auditor, entry):
+    browser = signed_in(auditor)
+    assert "waits for its place in the tree" in text_of(browser.get(f"/audit/{entry.id}/"))
+    assert browser.get(f"/audit/{entry.id}/proof").status_code == 409
+
+
+def test_the_proof_verifies_by_the_command_that_the_page_shows(auditor, entry, tmp_path):
+    checkpoint_now()
+    browser = signed_in(auditor)
+    page = text_of(browser.get(f"/audit/{entry.id}/"))
+    command = f"ccverify verify-proof {entry.id}.tlog-proof --key pinned-keys"
+    assert command in page
+    answer = browser.get(f"/audit/{entry.id}/proof")
+    assert answer["Content-Disposition"] == f'attachment; filename="{entry.id}.tlog-proof"'
+    (tmp_path / f"{entry.id}.tlog-proof").write_bytes(answer.content)
+    (tmp_path / "pinned-keys").write_text("".join(f"{vkey}\n" for vkey in list_vkeys()))
+    shown = [sys.executable, ROOT / "bin" / "ccverify", *command.split()[1:]]
+    verified = subprocess.run(shown, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert verified.returncode == 0, verified.stderr
+    assert "keys.key.updated" in verified.stdout
+
+
+def test_in_the_dialog_the_entry_comes_without_the_shell(auditor, developer):
+    entry = tell(developer.principal.actor)
+    content = signed_in(auditor).get(
+        f"/audit/{entry.id}/", headers={"HX-Request": "true", "HX-Target": "dialog-body"}
+    )
+    assert "<html" not in content.content.decode()
+    assert f"Entry {entry.id}" in text_of(content)
+
+
+def test_details_that_are_no_json_are_shown_as_they_stand(auditor, developer):
+    from audit.views.logs import pretty  # noqa: PLC0415 - models need a set-up Django
+
+    assert pretty("{not json") == "{not json"
+    assert pretty('{"a":1}') == '{\n  "a": 1\n}'

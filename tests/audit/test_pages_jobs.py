@@ -1,0 +1,191 @@
+"""Exports in the browser: ordered, watched as jobs, cancelled and fetched."""
+
+import hashlib
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+
+from audit import exports, services
+from audit.events import Outcome
+from audit.models import AuditExport, AuditLog
+from audit.progress import pace, standing_of
+from audit.selection import LogCriteria
+from ciphercanary.clock import database_now
+from ciphercanary.jobs.running import run_job
+from tests.audit.pages import part, signed_in, tell, text_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def browser(auditor):
+    return signed_in(auditor)
+
+
+@pytest.fixture
+def told(developer):
+    actor = developer.principal.actor
+    return [tell(actor, "test.many.done", outcome=Outcome.DENIED) for _ in range(3)] + [tell(actor)]
+
+
+@pytest.fixture
+def export(auditor):
+    return services.request_export(
+        principal=auditor.principal, export_format="csv", criteria=LogCriteria(action="test.many.done")
+    )
+
+
+def finish(export):
+    run_job(exports.KIND, export.id, lambda: False)
+    export.refresh_from_db()
+
+
+def show(browser, export, **columns):
+    AuditExport.objects.filter(id=export.id).update(**columns)
+    return part(browser, f"/jobs/{export.id}/", "job-progress")
+
+
+def test_what_is_filtered_is_what_is_exported(browser, told):
+    asked = browser.get("/audit/exports/new?search=result:denied&action=test.many.done")
+    assert "Action: test.many.done" in text_of(asked)
+    address = unescape(re.search(r'action="(/audit/exports/new[^"]*)"', asked.content.decode())[1])
+    ordered = browser.post(address, {"format": "csv"})
+    export = AuditExport.objects.get()
+    assert ordered["Location"] == f"/jobs/{export.id}/"
+    assert export.filters == {"action": "test.many.done", "outcome": "denied"}
+    finish(export)
+    assert export.rows == 3
+    page = text_of(browser.get(ordered["Location"]))
+    assert "Rows 3" in page
+    assert export.sha256 in page
+    answer = browser.post(f"/audit/exports/{export.id}/file")
+    assert hashlib.sha256(answer.getvalue()).hexdigest() == export.sha256
+    actions = set(AuditLog.objects.filter(object_id=str(export.id)).values_list("action", flat=True))
+    assert actions == {"audit.export.requested", "audit.export.finished", "audit.export.downloaded"}
+
+
+def test_a_filter_that_is_not_understood_exports_nothing(browser, told):
+    response = browser.post("/audit/exports/new?from=yesterday", {"format": "csv"})
+    assert response.status_code == 422
+    assert "Enter a valid date/time." in text_of(response)
+    assert not AuditExport.objects.exists()
+
+
+@pytest.mark.parametrize(("query", "offered"), [("", True), ("?outcome=denied", False)])
+def test_an_archive_is_offered_of_the_whole_log_only(browser, query, offered):
+    content = browser.get(f"/audit/exports/new{query}").content.decode()
+    assert ('value="tiles"' in content) is offered
+    assert browser.post(f"/audit/exports/new{query}", {"format": "tiles"}).status_code == (
+        303 if offered else 422
+    )
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_an_old_log_in_leads_to_the_factor_and_back_with_the_filters(browser, auditor, method, monkeypatch):
+    monkeypatch.setattr("accounts.principals.RECENT", timedelta(seconds=-1))
+    sent = {"data": {"format": "csv"}} if method == "post" else {}
+    response = getattr(browser, method)("/audit/exports/new?action=test.many.done", **sent)
+    assert response.status_code == 302
+    assert response["Location"].startswith("/reauth/?next=%2Faudit%2Fexports%2Fnew%3Faction%3Dtest.many.done")
+    assert not AuditExport.objects.exists()
+
+
+def test_whoever_has_too_many_exports_is_told(browser, auditor, monkeypatch):
+    monkeypatch.setattr("audit.services.exports.MOST_EXPORTS", 0)
+    response = browser.post("/audit/exports/new", {"format": "csv"})
+    assert response.status_code == 422
+    assert "Cancel one, or wait until one expires." in text_of(response)
+
+
+def test_a_job_says_how_far_it_is_and_how_long_it_takes(browser, told, export):
+    content = part(browser, f"/jobs/{export.id}/", "job-progress").content.decode()
+    assert 'hx-trigger="every 1s"' in content
+    assert "Waits for a worker." in content
+    running = {
+        "status": "running",
+        "lease_until": database_now(),
+        "lease_holder": "x",
+        "started_at": database_now() - timedelta(minutes=3),
+        "done": 12_400,
+        "total": 50_000,
+    }
+    text = text_of(show(browser, export, **running))
+    assert "12 400 of 50 000 rows (24 %), about 9 minutes left" in text
+
+
+@pytest.mark.parametrize(("looks", "seconds"), [(0, 1), (4, 1), (5, 2), (9, 2), (10, 5), (1000, 5)])
+def test_the_page_looks_less_and_less_often(looks, seconds):
+    assert pace(looks) == seconds
+
+
+def test_progress_is_announced_by_quarters_and_at_the_end(browser, told, export):
+    AuditExport.objects.filter(id=export.id).update(total=100, done=49)
+    address = f"/jobs/{export.id}/"
+    assert "25 % done." in text_of(part(browser, address, "job-progress", reached=0))
+    assert "% done." not in text_of(part(browser, address, "job-progress", reached=25))
+    AuditExport.objects.filter(id=export.id).update(total=None, done=0)
+    finish(export)
+    ended = part(browser, address, "job-progress", reached=75)
+    assert "The export is done: 3 rows." in text_of(ended)
+    assert "hx-trigger" not in ended.content.decode()
+    assert "Download" in text_of(ended)
+
+
+def test_a_failure_says_what_to_do(browser, told, export):
+    failed = {"status": "failed", "finished_at": database_now(), "error_code": "export_not_written"}
+    response = show(browser, export, **failed)
+    assert "The file could not be written." in text_of(response)
+    assert "hx-trigger" not in response.content.decode()
+
+
+def test_a_job_that_nobody_takes_says_since_when(browser, told, export):
+    late = database_now() - timedelta(minutes=5)
+    assert "No worker has ever reported." in text_of(show(browser, export, due_at=late))
+    other = AuditExport.objects.create(format="csv", started_at=late)
+    assert f"No worker has reported since {late:%Y-%m-%d %H:%MZ} ." in text_of(show(browser, export))
+    assert other.status == "pending"
+
+
+def test_a_job_is_cancelled_after_a_question(browser, told, export):
+    assert "The export stops in a moment and leaves no file." in text_of(
+        browser.get(f"/jobs/{export.id}/cancel")
+    )
+    assert browser.post(f"/jobs/{export.id}/cancel").status_code == 303
+    export.refresh_from_db()
+    assert export.status == "cancelled"
+    assert "Cancelled" in text_of(browser.get(f"/jobs/{export.id}/"))
+    assert "It has ended already." in text_of(browser.get(f"/jobs/{export.id}/cancel"))
+    browser.post(f"/jobs/{export.id}/cancel")
+    assert "This job has ended already." in text_of(browser.get(f"/jobs/{export.id}/"))
+
+
+def test_lists_show_jobs_and_exports_and_say_where_there_are_none(browser, told, export):
+    finish(export)
+    jobs, listed = text_of(browser.get("/jobs/")), text_of(browser.get("/audit/exports/"))
+    assert "Export of the log, csv" in jobs
+    assert "3 of 3 rows (100 %)" in jobs
+    assert export.sha256 in listed
+    AuditExport.objects.all().delete()
+    assert "No jobs yet." in text_of(browser.get("/jobs/"))
+    assert "No exports yet." in text_of(browser.get("/audit/exports/"))
+
+
+def test_a_file_that_is_gone_is_not_offered(browser, told, export):
+    finish(export)
+    response = show(browser, export, expires_at=database_now() - timedelta(hours=1))
+    assert "The file is no longer kept." in text_of(response)
+    assert "gone" in text_of(browser.get("/audit/exports/"))
+    assert browser.post(f"/audit/exports/{export.id}/file").status_code == 404
+
+
+def test_who_may_not_export_has_no_entry_for_jobs(developer, operator, auditor):
+    assert ">Jobs<" in signed_in(auditor).get("/home/").content.decode()
+    for persona in (developer, operator):
+        assert ">Jobs<" not in signed_in(persona).get("/home/").content.decode()
+
+
+def test_nothing_is_foretold_of_a_job_without_a_total(export):
+    standing = standing_of(export, database_now())
+    assert (standing.percent, standing.left, standing.milestone, standing.failure) == (None, None, 0, "")

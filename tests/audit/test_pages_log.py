@@ -1,0 +1,230 @@
+"""The list of the log: filters, chips, pages by key, and following it."""
+
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from audit import selection
+from audit.events import Actor, Outcome
+from audit.models import AuditCheckpoint, AuditLog, AuditPending
+from audit.sequencing.running import checkpoint_now
+from audit.services import reading
+from ciphercanary.clock import database_now
+from tests.audit.pages import ids, part, signed_in, tell, text_of
+from tests.conftest import append_only_triggers_off
+
+pytestmark = pytest.mark.django_db
+
+SYSTEM = Actor.system("rotate_keys", "command")
+
+
+@pytest.fixture
+def browser(auditor):
+    return signed_in(auditor)
+
+
+@pytest.fixture
+def told(developer):
+    """Four entries that differ in what can be filtered by."""
+    actor = developer.principal.actor
+    return {
+        "rotated": tell(actor, "keys.key.rotated", object_type="key", object_id="a-key"),
+        "denied": tell(actor, "keys.key.rotated", outcome=Outcome.DENIED, code="permission_denied"),
+        "scheduled": tell(SYSTEM, "keys.key.rotated"),
+        "other": tell(SYSTEM, "keys.key.disabled", meta={"reason": "a rehearsal"}),
+    }
+
+
+def links(response):
+    return [unescape(url) for url in re.findall(r'href="([^"]*)"', response.content.decode())]
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("actor=dora&action=keys.key.rotated", ["denied", "rotated"]),
+        ("action=keys.key.disabled", ["other"]),
+        ("object=a-key", ["rotated"]),
+        ("outcome=denied", ["denied"]),
+        ("source=command", ["other", "scheduled"]),
+        ("actor_type=system&action=keys.key.rotated", ["scheduled"]),
+        ("search=rehearsal", ["other"]),
+        ("search=actor:dora+result:denied", ["denied"]),
+        ("search=action:keys.key.rotated+source:command", ["scheduled"]),
+        ("search=type:system+rehearsal", ["other"]),
+        ("search=object:a-key+after:2020-01-01", ["rotated"]),
+        ("search=before:2020-01-01", []),
+        ("action=keys.key.disabled&period=1h", ["other"]),
+        ("from=2999-01-01", []),
+        ("to=2020-01-01+00:00", []),
+        ("action=keys.key.disabled&search=action:keys.key.disabled", ["other"]),
+    ],
+)
+def test_the_list_shows_what_meets_every_filter(browser, told, query, names):
+    assert ids(browser.get(f"/audit/?{query}")) == [told[name].id for name in names]
+
+
+def test_a_developer_sees_his_own_acts_and_no_words_of_others(developer, told):
+    response = signed_in(developer).get("/audit/")
+    content = response.content.decode()
+    assert {told["rotated"].id, told["denied"].id} <= set(ids(response))
+    assert "keys.key.disabled" not in content
+    assert "known-actors" not in content.replace('list="known-actors"', "")
+    assert "Export these results" not in content
+
+
+def test_actions_are_offered_in_groups_as_they_occur_in_the_log(browser, told):
+    content = browser.get("/audit/?action=never.heard.of").content.decode()
+    assert '<optgroup label="keys.key">' in content
+    assert '<option value="keys.key.disabled">' in content
+    assert '<option value="never.heard.of" selected>' in content
+
+
+def test_each_filter_has_a_chip_that_leads_to_the_list_without_it(browser, told):
+    response = browser.get("/audit/?search=actor:dora+words&outcome=denied&period=7d")
+    assert "Actor: dora" in text_of(response)
+    assert "Period: Last 7 days" in text_of(response)
+    addresses = links(response)
+    assert "/audit/?search=words&outcome=denied&period=7d" in addresses
+    assert "/audit/?actor=dora&outcome=denied&period=7d" in addresses
+    assert "/audit/?search=words&actor=dora&outcome=denied" in addresses
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("from=yesterday", "From (UTC): Enter a valid date/time."),
+        ("search=after:yesterday", "Search: after: Enter a valid date/time."),
+        ("search=result:perhaps", "Search: result: Select a valid choice."),
+        ("search=actor:ada&actor=dora", "Search: actor: it is given twice, with different values."),
+        ("from=2026-02-01&to=2026-01-01", "To (UTC): Give a time that is not before the other."),
+        ("from=0001-01-01T00:00%2B14:00", "From (UTC): Give a time within the years 1 to 9999."),
+    ],
+)
+def test_a_bad_filter_is_said_and_the_results_are_kept(browser, told, query, message):
+    response = part(browser, f"/audit/?{query}", "log-results")
+    assert (response.status_code, response["HX-Reswap"], response["HX-Push-Url"]) == (422, "none", "false")
+    assert message in text_of(response)
+    assert 'id="log-results"' not in response.content.decode()
+
+
+def test_without_scripts_a_bad_date_stands_at_its_field_above_the_other_results(browser, told):
+    response = browser.get("/audit/?from=yesterday&action=keys.key.disabled")
+    assert 'aria-invalid="true"' in response.content.decode()
+    assert "Enter a valid date/time." in text_of(response)
+    assert ids(response) == [told["other"].id]
+
+
+def test_a_filter_changes_the_address_to_what_can_be_shared(browser, told):
+    response = part(browser, "/audit/?search=actor:dora&action=&source=", "log-results")
+    assert response["HX-Push-Url"] == "/audit/?actor=dora"
+    assert ids(response) == ids(browser.get(response["HX-Push-Url"]))
+
+
+@pytest.mark.parametrize("period", ["", "&period=1h"])
+def test_load_more_goes_on_by_key_until_the_end(browser, period):
+    written = [tell(SYSTEM, "test.many.done").id for _ in range(120)][::-1]
+    address, seen = f"/audit/?action=test.many.done{period}", []
+    response = browser.get(address)
+    while True:
+        seen += ids(response)
+        if "Load 50 more" not in text_of(response):
+            break
+        further = next(url for url in links(response) if "before=" in url)
+        response = part(browser, further, "more-entries")
+        assert "<table" not in response.content.decode()
+    assert seen == written
+
+
+@pytest.mark.parametrize("before", ["x", "-1", "1.5", "9" * 30, "\u0661"])
+def test_a_page_before_nothing_is_the_newest(browser, told, before):
+    assert ids(browser.get("/audit/", {"before": before})) == ids(browser.get("/audit/"))
+
+
+def test_nothing_is_counted_in_the_log(browser, told):
+    with CaptureQueriesContext(connection) as statements:
+        browser.get("/audit/?search=rehearsal")
+    assert not [each["sql"] for each in statements if "COUNT" in each["sql"] and "audit_logs" in each["sql"]]
+
+
+def test_a_search_says_how_far_it_looked_and_offers_more(browser, told, monkeypatch):
+    monkeypatch.setattr(reading, "SEARCH_DEPTH", 2)
+    response = browser.get("/audit/?search=keys.key.rotated")
+    assert "Looked through the newest" in text_of(response)
+    assert "/audit/?search=keys.key.rotated&period=30d" in links(response)
+    assert len(ids(response)) < len(ids(browser.get("/audit/?search=keys.key.rotated&period=30d")))
+    assert selection.SEARCH_DEPTH == 100_000
+
+
+def test_nothing_found_offers_a_longer_time(browser, told):
+    response = browser.get("/audit/?search=no-such-word&period=1h")
+    assert "No events match in that time." in text_of(response)
+    assert "/audit/?search=no-such-word&period=30d" in links(response)
+
+
+def test_following_shows_each_entry_once_when_it_has_its_place(browser, told):
+    checkpoint_now()
+    first = browser.get("/audit/?action=test.late.done&live=1")
+    address = unescape(re.search(r'id="log-live"[^>]*hx-get="([^"]*)"', first.content.decode())[1])
+    tell(SYSTEM, "test.late.done")
+    assert ids(part(browser, address, "log-live")) == []  # it has no place yet
+    second = tell(SYSTEM, "test.late.done")
+    checkpoint_now()
+    arrived = part(browser, address, "log-live")
+    assert ids(arrived)[0] == second.id
+    assert len(ids(arrived)) == 2
+    assert "2 new events." in text_of(arrived)
+    address = unescape(re.search(r'id="log-live"[^>]*hx-get="([^"]*)"', arrived.content.decode())[1])
+    again = part(browser, address, "log-live")
+    assert (ids(again), "log-status" in again.content.decode()) == ([], False)
+
+
+def test_following_ends_once_the_page_is_long(browser, told):
+    response = part(browser, "/audit/?live=1&above=0&shown=500", "log-live")
+    assert "hx-trigger" not in response.content.decode()
+    assert "Live goes on when you refresh it." in text_of(response)
+
+
+def test_without_scripts_following_is_a_link_to_the_page_itself(browser, told):
+    assert "/audit/?live=1" in links(browser.get("/audit/"))
+    assert links(browser.get("/audit/?live=1")).count("/audit/?live=1") == 1
+
+
+def test_the_list_says_how_far_the_log_is_verified(browser, told):
+    assert "Not signed yet" in text_of(browser.get("/audit/"))
+    size = checkpoint_now().size
+    assert f"Verified up to entry number {size} of the tree" in text_of(browser.get("/audit/"))
+
+
+def test_the_list_says_that_the_sequencer_is_behind(browser, told, settings):
+    checkpoint_now()
+    tell(SYSTEM)
+    settings.CC_AUDIT_LAG_LIMIT = 0
+    assert "Behind." in text_of(browser.get("/audit/"))
+    assert AuditPending.objects.exists()
+
+
+def test_the_list_tells_of_alarms_to_whoever_reads_the_whole_log(browser, developer, told):
+    checkpoint_now()
+    tell(SYSTEM, "audit.log.alarmed", outcome=Outcome.ERROR, code="mac_mismatch")
+    response = browser.get("/audit/")
+    assert "Alarm, " in text_of(response)
+    assert "/audit/?action=audit.log.alarmed" in links(response)
+    assert "Alarm" not in text_of(signed_in(developer).get("/audit/"))
+
+
+def test_the_list_says_that_a_checkpoint_does_not_hold(browser, told):
+    size = checkpoint_now().size
+    with append_only_triggers_off():
+        AuditCheckpoint.objects.filter(size=size).update(note="nobody has signed this")
+    assert "The newest checkpoint does not hold." in text_of(browser.get("/audit/"))
+
+
+def test_times_are_within_the_period(browser, told):
+    old = database_now() - timedelta(days=3)
+    assert AuditLog.objects.filter(timestamp__lt=old).count() == 0
+    assert ids(browser.get(f"/audit/?to={old:%Y-%m-%dT%H:%M}")) == []

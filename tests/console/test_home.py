@@ -1,0 +1,171 @@
+"""Home says what needs somebody, to him alone who can do or see it, and is silent otherwise."""
+
+from datetime import timedelta
+
+import pytest
+
+from audit import actions as audit_actions
+from audit.events import Actor, Event, Outcome, Source
+from audit.models import AuditExport, AuditLog, AuditPending
+from audit.services import record_alone
+from ciphercanary.clock import database_now, process_now
+from keys.models import Key
+from keys.services import disable_key, revoke_key
+from tests.accounts.test_totp import enrol
+from tests.console.conftest import HTMX
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SYSTEM = Actor.system("test", Source.COMMAND)
+DAY = timedelta(days=1)
+
+
+def texts(browser):
+    return [item.text for item in browser.get("/home/").context["items"]]
+
+
+def steps(browser):
+    return {step.text.partition(":")[0]: step.is_done for step in browser.get("/home/").context["steps"]}
+
+
+def make_due(key):
+    Key.objects.filter(pk=key.pk).update(next_rotation_at=process_now() - DAY)
+
+
+def test_where_nothing_needs_attention_it_says_when_it_looked(at_admin):
+    content = at_admin.get("/home/").content.decode()
+    assert "Nothing needs attention. Last checked <time" in content
+
+
+def test_overdue_rotations_and_coming_expiries_are_named_and_linked(at_admin, admin, make_key):
+    soon = process_now() + 3 * DAY
+    make_due(make_key(admin, "one", rotation_period_days=90, expires_at=soon))
+    make_key(admin, "two", expires_at=soon)
+    make_key(admin, "later", expires_at=process_now() + 20 * DAY)
+    items = at_admin.get("/home/").context["items"]
+    assert [(item.text, item.url) for item in items] == [
+        ("The rotation of one is overdue.", "/keys/one/"),
+        (
+            "one and 1 other key expire within 14 days: then nothing more is encrypted.",
+            "/keys/?status=active",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("act", [disable_key, revoke_key])
+def test_a_key_that_is_not_active_and_still_asked_for_is_told(act, at_admin, admin, make_key, use):
+    key = make_key(admin, "payments-db")
+    use(key, outcome="denied")
+    assert texts(at_admin) == []
+    act(principal=admin.principal, key_id=key.id, reason="a rehearsal")
+    assert texts(at_admin) == ["payments-db is not active, and use was refused in the last hour."]
+
+
+def test_the_use_of_a_pending_key_is_told_and_an_old_refusal_is_not(at_admin, admin, make_key, use):
+    use(make_key(admin, "coming", activates_at=process_now() + DAY), outcome="denied")
+    old = make_key(admin, "old")
+    use(old, outcome="denied", ago=timedelta(hours=2))
+    disable_key(principal=admin.principal, key_id=old.id, reason="a rehearsal")
+    assert texts(at_admin) == ["coming is not active, and use was refused in the last hour."]
+
+
+def test_a_failed_job_is_told_for_a_day(at_admin):
+    now = database_now()
+    job = AuditExport.objects.create(format="jsonl", status="failed", error_code="internal", finished_at=now)
+    assert texts(at_admin) == ["A job failed in the last 24 hours."]
+    AuditExport.objects.filter(pk=job.pk).update(finished_at=now - 2 * DAY)
+    assert texts(at_admin) == []
+
+
+def test_an_alarm_of_the_log_is_told_to_who_sees_the_system(at_admin, sign_in, developer):
+    record_alone(Event(action=audit_actions.LOG_ALARMED, outcome=Outcome.ERROR, code="sequence_gap"), SYSTEM)
+    [text] = texts(at_admin)
+    assert text.startswith("The audit log raised an alarm in the last 7 days")
+    assert not [each for each in texts(sign_in(developer)) if "alarm" in each]
+
+
+def test_a_sequencer_that_falls_behind_is_told(at_admin, settings):
+    record_alone(Event(action="keys.key.created"), SYSTEM)
+    assert AuditPending.objects.exists()
+    settings.CC_AUDIT_LAG_LIMIT = 0
+    assert "to be sequenced; operations are refused." in texts(at_admin)[0]
+
+
+def test_a_full_disk_is_told(at_admin, monkeypatch):
+    monkeypatch.setattr("console.system.LEAST_FREE_BYTES", 1 << 62)
+    assert texts(at_admin)[0].startswith("The data folder is nearly full: ")
+
+
+def test_a_developer_hears_of_his_own_keys_alone(sign_in, developer, admin, make_key, use):
+    make_due(make_key(admin, "not-his", rotation_period_days=90))
+    make_due(make_key(developer, "his", rotation_period_days=90))
+    use(make_key(admin, "not-his-either"), 1000)
+    page = sign_in(developer).get("/home/")
+    assert [item.text for item in page.context["items"]] == ["The rotation of his is overdue."]
+    assert "not-his" not in page.content.decode()
+    seen = page.context["seen"]
+    assert (seen.keyring.active, seen.used.done) == (1, 0)
+
+
+def test_who_has_no_checklist_is_told_of_the_second_factor(sign_in, operator):
+    browser = sign_in(operator)
+    assert steps(browser) == {}
+    assert texts(browser) == ["You sign in with a password alone: whoever learns it is you."]
+
+
+def test_who_has_a_second_factor_is_not_told(sign_in, auditor):
+    browser = sign_in(auditor)
+    enrol(auditor)
+    again = auditor.user
+    again.refresh_from_db()
+    browser.force_login(again)
+    assert texts(browser) == []
+
+
+def test_the_figures_are_those_of_the_last_24_hours(at_admin, admin, make_key, use):
+    key = make_key(admin, "payments-db")
+    make_key(admin, "gone-by", expires_at=process_now() + timedelta(seconds=1))
+    Key.objects.filter(name="gone-by").update(expires_at=process_now() - DAY)
+    use(key, 20)
+    use(key, 3, outcome="denied")
+    use(key, 1000, ago=timedelta(hours=25))
+    seen = at_admin.get("/home/").context["seen"]
+    assert (seen.keyring.active, seen.used.done, seen.used.denied) == (1, 20, 3)
+
+
+def test_the_checklist_ticks_what_can_be_known_and_goes_when_it_is_done(
+    at_admin, admin, make_key, use, request
+):
+    backup = "Back up the key-encryption key"
+    assert steps(at_admin) == {
+        "Create a key": False,
+        "Encrypt a first message": False,
+        "Enrol a second factor": False,
+        backup: None,
+        "Invite an auditor": False,
+    }
+    use(make_key(admin, "payments-db"))
+    request.getfixturevalue("auditor")
+    assert steps(at_admin) == {
+        "Create a key": True,
+        "Encrypt a first message": True,
+        "Enrol a second factor": False,
+        backup: None,
+        "Invite an auditor": True,
+    }
+    enrol(admin)
+    admin.user.refresh_from_db()
+    at_admin.force_login(admin.user)
+    assert steps(at_admin) == {}
+
+
+def test_the_refresh_is_a_part_that_leaves_the_log_alone(at_admin, django_assert_max_num_queries):
+    headers = {**HTMX, "HX-Target": "home-now"}
+    content = at_admin.get("/home/", headers=headers).content.decode()
+    assert content.strip().startswith('<div id="home-now"')
+    assert "data-polls" in content
+    assert "Newest events" not in content
+
+
+def test_the_newest_events_are_shown(at_admin):
+    newest = AuditLog.objects.order_by("-id").first()
+    assert f"/audit/{newest.id}/" in at_admin.get("/home/").content.decode()

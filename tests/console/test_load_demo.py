@@ -1,0 +1,134 @@
+"""``bin/manage load_demo``: what it makes is real, and it harms no instance that is in use."""
+
+import io
+from contextlib import contextmanager
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from accounts.models import TokenFamily, User
+from audit.models import AuditLog
+from ciphercanary.clock import database_now
+from console import demo_data
+from console.services import demo
+from keys.models import Key
+from keys.services import create_key
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    """Of all keys those with a fate and one that is rotated, each used a little."""
+    rotated = [key for key in demo_data.KEYS if key.name == "payments-db"]
+    ended = [key for key in demo_data.KEYS if key.fate]
+    monkeypatch.setattr(demo, "KEYS", tuple(rotated + ended))
+
+
+def load(*arguments, typed=""):
+    out = io.StringIO()
+    with standard_input(typed):
+        call_command("load_demo", *arguments, stdout=out)
+    return out.getvalue()
+
+
+@contextmanager
+def standard_input(text):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", io.StringIO(text))
+        yield
+
+
+def test_people_of_each_role_can_sign_in_with_what_was_shown_once(db):
+    shown = {line.split()[0]: line.split()[2] for line in load().splitlines()[: len(demo_data.PEOPLE)]}
+    assert {user.role for user in User.objects.all()} == {"admin", "operator", "developer", "auditor"}
+    assert len(set(shown.values())) == len(demo_data.PEOPLE)
+    for user in User.objects.all():
+        assert user.check_password(shown[user.username])
+
+
+def test_the_keys_stand_where_their_fate_has_brought_them(db):
+    load()
+    now = database_now() + demo.SOON
+    standing = {key.name: key.standing(now).status for key in Key.objects.all()}
+    assert standing == {
+        "payments-db": "active",
+        "payouts-2027": "pending",
+        "black-friday-vouchers": "expired",
+        "legacy-csv": "disabled",
+        "old-gateway": "revoked",
+        "partner-acme-sftp": "revoked",
+    }
+    assert Key.objects.get(name="payments-db").versions.count() == 5
+
+
+def test_everything_is_on_record_as_it_happened(db):
+    before = database_now()
+    load()
+    after = database_now()
+    entries = AuditLog.objects.filter(source="command")
+    assert {before <= entry.timestamp <= after for entry in entries} == {True}
+    denied = entries.filter(action="crypto.message.encrypted", outcome="denied")
+    assert {entry.code for entry in denied} == {"key_not_active"}
+    assert denied.count() == 3 * demo.REFUSALS
+    assert entries.filter(action="crypto.message.decrypted", actor_name="payments-api").count() >= 5 * 24 * 4
+    assert entries.get(action="audit.export.requested").actor_name == "ines"
+
+
+def test_no_session_stays_open(db):
+    load()
+    assert not TokenFamily.objects.filter(revoked_at=None).exists()
+
+
+def test_an_instance_with_keys_is_left_alone_unless_that_is_wanted(admin):
+    create_key(principal=admin.principal, name="our-own", algorithm="aes-256")
+    with pytest.raises(CommandError, match="--yes"):
+        load()
+    assert User.objects.count() == 1
+    load("--yes")
+    assert Key.objects.count() == 1 + len(demo.KEYS)
+
+
+def test_a_person_who_happens_to_have_such_a_name_keeps_his_password(db, admin):
+    user = admin.user
+    user.username = "mira"
+    user.save_with_mac()
+    with pytest.raises(CommandError, match="user"):
+        load()
+    assert User.objects.get().password == user.password
+
+
+def test_a_second_run_makes_what_the_first_did_not(db):
+    kept = demo.KEYS
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "KEYS", kept[:2])
+        load()
+    said = load("--yes", "--password-from-stdin", typed="a quite long password\n")
+    assert "payments-db was there already" in said
+    assert "quite" not in said
+    assert Key.objects.count() == len(kept)
+    assert User.objects.get(username="mira").check_password("a quite long password")
+
+
+def test_a_password_that_is_not_accepted_makes_nobody(db):
+    with pytest.raises(CommandError):
+        load("--password-from-stdin", typed="short\n")
+    assert not User.objects.exists()
+
+
+class Interrupting(io.StringIO):
+    """A terminal at which somebody presses Ctrl-C when the first key is told of."""
+
+    def write(self, text):
+        if text.startswith("key 1 "):
+            raise KeyboardInterrupt
+        return super().write(text)
+
+
+def test_stopped_it_says_so_and_ends_its_sessions(db):
+    with pytest.raises(CommandError, match="Stopped") as stopped:
+        call_command("load_demo", stdout=Interrupting())
+    assert stopped.value.returncode == 130
+    assert Key.objects.count() == 1
+    assert not TokenFamily.objects.filter(revoked_at=None).exists()

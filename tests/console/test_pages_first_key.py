@@ -1,0 +1,135 @@
+"""The first key: two presses from nothing to a message that was encrypted and opened again."""
+
+import re
+
+import pytest
+from django.test import Client
+
+from audit.models import AuditLog
+from keys.models import Key
+from keys.services import disable_key
+from tests.personas import PASSWORD, b64
+
+pytestmark = pytest.mark.django_db(transaction=True)  # invocations are reserved outside transactions
+
+GOOD = {"name": "demo", "message": "hello canary"}
+CIPHERTEXT = re.compile(r'name="ciphertext" value="(cc1\.[\w-]+)"')
+
+
+def signed_in(persona):
+    browser = Client()
+    browser.post("/login/", {"username": persona.user.username, "password": PASSWORD})
+    return browser
+
+
+@pytest.fixture
+def browser(developer):
+    return signed_in(developer)
+
+
+def first_ciphertext(browser):
+    response = browser.post("/setup/first-key/", GOOD)
+    assert response.status_code == 200, response.content
+    return CIPHERTEXT.search(response.content.decode())[1]
+
+
+def test_everything_is_filled_in(browser):
+    content = browser.get("/setup/first-key/").content.decode()
+    assert 'value="demo"' in content
+    assert 'value="hello canary"' in content
+    assert "aes-256-gcm" in content
+
+
+def test_one_press_makes_the_key_and_the_ciphertext(browser, developer):
+    ciphertext = first_ciphertext(browser)
+    key = Key.objects.get()
+    assert (key.name, key.algorithm, key.created_by_id) == ("demo", "aes-256", developer.user.id)
+    answer = developer.api.post("/api/v1/decrypt", {"ciphertext": ciphertext})
+    assert answer.json["data"] == b64(b"hello canary")
+
+
+def test_both_acts_are_on_record_as_done_in_the_console(browser, developer):
+    first_ciphertext(browser)
+    found = AuditLog.objects.filter(object_type="key").values_list("action", "source", "user_id")
+    assert list(found.order_by("id")) == [
+        ("keys.key.created", "console", developer.user.id),
+        ("crypto.message.encrypted", "console", developer.user.id),
+    ]
+
+
+def test_another_press_opens_it_again(browser, developer):
+    response = browser.post("/setup/first-key/decrypt", {"ciphertext": first_ciphertext(browser)})
+    assert response.status_code == 200
+    assert "It says: <strong" in response.content.decode()
+    assert "hello canary" in response.content.decode()
+    entry = AuditLog.objects.get(action="crypto.message.decrypted")
+    assert (entry.source, entry.user_id) == ("console", developer.user.id)
+
+
+def test_the_page_shows_the_call_and_no_token(browser, developer, settings):
+    content = browser.post("/setup/first-key/", GOOD).content.decode()
+    key = Key.objects.get()
+    assert f"{settings.CC_PUBLIC_URL}/api/v1/encrypt" in content
+    assert "Bearer $CIPHERCANARY_TOKEN" in content
+    assert str(key.id) in content
+    assert b64(b"hello canary") in content
+    assert f"/audit/?object={key.id}" in content
+    assert developer.api.token not in content
+
+
+def test_a_message_in_any_script_comes_back_and_is_shown_as_text(browser):
+    message = "<b>жаворонок</b> 🐤 "
+    content = browser.post("/setup/first-key/", GOOD | {"message": message}).content.decode()
+    response = browser.post("/setup/first-key/decrypt", {"ciphertext": CIPHERTEXT.search(content)[1]})
+    assert "&lt;b&gt;жаворонок&lt;/b&gt; 🐤 </strong>" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"name": "No Name"}, "name"),
+        ({"name": ""}, "required"),
+        ({"message": ""}, "required"),
+        ({"message": "x" * 1001}, "1000"),
+    ],
+)
+def test_a_fault_makes_no_key_and_keeps_what_was_typed(browser, changes, words):
+    response = browser.post("/setup/first-key/", GOOD | changes)
+    assert response.status_code == 422
+    assert words in str(response.context["form"].errors)
+    assert not Key.objects.exists()
+
+
+def test_a_name_that_is_taken_is_said(browser):
+    first_ciphertext(browser)
+    response = browser.post("/setup/first-key/", GOOD)
+    assert response.status_code == 422
+    assert "There is a key named demo already." in response.content.decode()
+
+
+@pytest.mark.parametrize("ciphertext", ["", "cc1.nonsense", "x" * 9000])
+def test_what_is_no_ciphertext_is_refused(browser, ciphertext):
+    assert browser.post("/setup/first-key/decrypt", {"ciphertext": ciphertext}).status_code == 422
+
+
+def test_an_altered_ciphertext_is_refused_without_saying_why(browser):
+    ciphertext = first_ciphertext(browser)
+    altered = ciphertext[:-1] + ("A" if ciphertext[-1] != "A" else "E")
+    response = browser.post("/setup/first-key/decrypt", {"ciphertext": altered})
+    assert response.status_code == 422
+    assert "Not decrypted" in response.content.decode()
+
+
+def test_a_key_that_was_disabled_meanwhile_says_so(browser, admin):
+    ciphertext = first_ciphertext(browser)
+    disable_key(principal=admin.principal, key_id=Key.objects.get().id, reason="a rehearsal")
+    response = browser.post("/setup/first-key/decrypt", {"ciphertext": ciphertext})
+    assert response.status_code == 422
+    assert "suspended" in response.content.decode() or "disabled" in response.content.decode()
+
+
+def test_what_anothers_key_has_encrypted_is_not_opened(browser, stranger):
+    ciphertext = first_ciphertext(browser)
+    response = signed_in(stranger).post("/setup/first-key/decrypt", {"ciphertext": ciphertext})
+    assert response.status_code == 422
+    assert "hello canary" not in response.content.decode()

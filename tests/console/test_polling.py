@@ -1,0 +1,29 @@
+"""A page that is left open asks for its parts by itself; that keeps nobody signed in who has gone."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.conf import settings
+
+from ciphercanary.clock import process_now
+from tests.console.conftest import HTMX
+
+pytestmark = pytest.mark.django_db
+POLL = {**HTMX, "HX-Target": "home-now", "CC-Poll": "true"}
+
+
+@pytest.mark.parametrize(("headers", "stays"), [({}, True), (POLL, False)])
+def test_only_what_a_person_asks_for_renews_the_session(headers, stays, at_admin):
+    step = timedelta(seconds=settings.SESSION_COOKIE_AGE - 60)
+    begun = process_now()
+    with time_machine.travel(begun + step):
+        assert at_admin.get("/home/", headers=headers).status_code == 200
+    with time_machine.travel(begun + 2 * step):
+        assert at_admin.get("/home/").status_code == (200 if stays else 302)
+
+
+def test_a_poll_of_an_ended_session_opens_the_log_in(client):
+    answer = client.get("/home/", headers=POLL)
+    assert answer.status_code == 401
+    assert "cc:sign-in" in answer["HX-Trigger"]

@@ -1,0 +1,83 @@
+"""What goes wrong has a page that says what, why and what next; htmx gets the sentence alone."""
+
+import pytest
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import OperationalError
+from django.test import RequestFactory
+
+from ciphercanary import errors, problem_views
+from keys.errors import KeyNotActive
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true", "HX-Target": "page"}
+
+
+def page_of(error, **headers):
+    """What whoever is not signed in is answered where a page raises this."""
+    request = RequestFactory().get("/keys/", headers=headers)
+    request.request_id = "0123456789abcdef"
+    if isinstance(error, errors.DomainError):
+        return problem_views.DomainErrorAnswers(lambda _request: None).process_exception(request, error)
+    return problem_views.refused(request, error)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (errors.Invalid("The date is no date."), 400, "The date is no date."),
+        (SuspiciousOperation(), 400, "The request is malformed."),
+        (errors.Denied("Not this."), 403, "Not this."),
+        (errors.NotFound(), 404, "or you may not see it"),
+        (
+            KeyNotActive("It is disabled.", extra={"key_status": "disabled", "state": "suspended"}),
+            409,
+            "Disabled",
+        ),
+        (RequestDataTooBig(), 413, "as streams"),
+        (errors.Throttled("Too often.", retry_after=61), 429, "in 61 seconds"),
+        (errors.Unavailable("It is away."), 503, "0123456789abcdef"),
+        (OperationalError("host=secret.example"), 503, "Try again in a moment"),
+        (RuntimeError("password=secret"), 500, "0123456789abcdef"),
+    ],
+)
+def test_each_status_has_a_page_that_says_what_to_do(error, status, says):
+    answer = page_of(error)
+    content = answer.content.decode()
+    assert answer.status_code == status
+    assert says in content
+    assert "secret" not in content
+    assert content.count("<h1>") == 1
+
+
+def test_htmx_is_told_the_sentence_alone():
+    answer = page_of(errors.Denied("Not this."), **HTMX)
+    assert (answer.status_code, answer["Content-Type"], answer.content) == (403, "text/plain", b"Not this.")
+
+
+def test_a_page_tells_when_to_try_again_in_its_header_too():
+    assert page_of(errors.Throttled("Too often.", retry_after=61))["Retry-After"] == "61"
+
+
+def test_who_lacks_a_permission_is_told_which_and_who_has_it(sign_in, developer):
+    answer = sign_in(developer, raise_request_exception=False).get("/system/")
+    content = answer.content.decode()
+    assert answer.status_code == 403
+    assert "This needs the permission system.read." in content
+    assert "admin, operator, auditor" in content
+    assert "an administrator can give you another" in content
+
+
+def test_a_lost_reader_is_offered_a_search(at_admin):
+    answer = at_admin.get("/keys/no-such-key/")
+    assert answer.status_code == 404
+    assert 'action="/keys/"' in answer.content.decode()
+
+
+def test_a_way_in_that_is_none_is_refused_with_a_page(at_admin):
+    answer = at_admin.post("/home/", {})
+    assert (answer.status_code, answer["Allow"]) == (405, "GET")
+    assert "Method Not Allowed" in answer.content.decode()
+
+
+def test_a_page_that_does_not_exist_is_not_found(at_admin):
+    assert at_admin.get("/no/such/page/").status_code == 404

@@ -1,0 +1,67 @@
+"""The reference shows every operation of the document, and calls that a shell can run."""
+
+import json
+import re
+import shlex
+
+import pytest
+
+from ciphercanary import schema
+from console import reference
+
+pytestmark = pytest.mark.django_db
+OPERATIONS = [each for group in reference.groups() for each in group.operations]
+METHODS = {"get", "post", "patch", "put", "delete"}
+
+
+def test_every_operation_of_the_document_is_there_once():
+    expected = {
+        (method.upper(), path)
+        for path, methods in schema.document()["paths"].items()
+        for method in methods
+        if method in METHODS
+    }
+    found = [(each.method, each.path) for each in OPERATIONS]
+    assert (len(found), set(found)) == (len(expected), expected)
+
+
+def test_the_page_has_them_with_anchors_that_are_unique(at_admin):
+    content = at_admin.get("/reference/").content.decode()
+    ids = re.findall(r' id="([^"]+)"', content)
+    assert len(ids) == len(set(ids))
+    assert all(f'href="#{each.anchor}"' in content and each.anchor in ids for each in OPERATIONS)
+    assert len(content) < 250_000
+
+
+def test_a_permission_is_named_with_whether_the_role_has_it(sign_in, auditor):
+    content = sign_in(auditor).get("/reference/").content.decode()
+    assert "<code>keys.rotate</code>, which your role has not" in content
+    assert "<code>keys.read</code>, which your role has." in content
+
+
+@pytest.mark.parametrize("each", OPERATIONS, ids=lambda each: each.anchor)
+def test_an_example_is_a_line_for_a_shell_whose_body_is_json(each):
+    words = shlex.split(each.curl.replace("\\\n", " "))
+    assert words[0] == "curl"
+    assert ("Authorization: Bearer $CIPHERCANARY_TOKEN" in words) is not each.is_public
+    if each.body:
+        sent = json.loads(words[words.index("-d") + 1])
+        required = {field.name for field in each.body if field.is_required and "." not in field.name}
+        assert required <= set(sent)
+
+
+def test_parts_of_a_body_are_named_by_their_way():
+    [encrypt] = [each for each in OPERATIONS if each.anchor == "encrypt"]
+    fields = {field.name: field for field in encrypt.body}
+    assert fields["algorithm"].is_required
+    assert not fields["options"].is_required
+    assert "options.mode" in fields
+    assert fields["data"].kind == "string (base64)"
+
+
+def test_every_error_code_of_the_documentation_is_listed_with_its_status(at_admin):
+    content = at_admin.get("/reference/").content.decode()
+    assert {"not_found", "key_not_active", "permission_denied"} <= {
+        each.code for each in reference.problems()
+    }
+    assert all(f">{each.code}</th>" in content for each in reference.problems())

@@ -1,0 +1,129 @@
+"""The page of the system: what is well says so, what is not says what to do."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from audit import actions as audit_actions
+from audit.events import Actor, Event, Outcome, Source
+from audit.models import AuditExport
+from audit.sequencing.running import checkpoint_now
+from audit.services import record_alone
+from ciphercanary import kek
+from ciphercanary.clock import database_now
+from ciphercanary.models import KeyEncryptionKey
+from tests.console.conftest import HTMX
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SYSTEM = Actor.system("test", Source.COMMAND)
+
+
+def checks(browser, **headers):
+    system = browser.get("/system/", headers=headers).context["system"]
+    return {check.name: check for check in system.checks}
+
+
+def test_a_healthy_system_is_well_everywhere(at_admin):
+    checkpoint_now()
+    found = checks(at_admin)
+    assert {name for name, check in found.items() if check.state not in {"ok", "off"}} == set()
+    assert "last checkpoint of" in found["Sequencer"].measured
+
+
+def test_the_page_holds_no_secret(at_admin, settings):
+    content = at_admin.get("/system/").content.decode()
+    assert all(path.read_text().strip() not in content for path in kek.ring_files())
+    for name in ("SECRET_KEY", "REDIS_URL"):
+        assert not getattr(settings, name) or getattr(settings, name) not in content
+    assert (
+        connection.settings_dict.get("PASSWORD", "") == ""
+        or connection.settings_dict["PASSWORD"] not in content
+    )
+
+
+def test_the_key_encryption_keys_are_listed_with_the_primary(at_admin):
+    [shown] = at_admin.get("/system/").context["system"].keks
+    assert (shown.id, shown.is_primary, shown.is_open) == (KeyEncryptionKey.objects.get().id, True, True)
+
+
+def test_a_key_encryption_key_that_is_missing_is_named(at_admin):
+    KeyEncryptionKey.objects.create(id="0123abcd", sentinel=b"x")
+    check = checks(at_admin)["Key-encryption keys"]
+    assert (check.state, check.measured) == ("bad", "not opened: 0123abcd")
+
+
+def test_a_migration_that_is_missing_is_counted(at_admin):
+    row = MigrationRecorder.Migration.objects.filter(app="keys").latest("id")
+    row.delete()
+    check = checks(at_admin)["Migrations"]
+    row.save()
+    assert (check.state, check.measured, check.command) == ("bad", "1 not applied", "bin/serve")
+
+
+def test_an_alarm_is_counted_with_the_command_that_verifies(at_admin):
+    record_alone(Event(action=audit_actions.LOG_ALARMED, outcome=Outcome.ERROR, code="sequence_gap"), SYSTEM)
+    check = checks(at_admin)["Audit log"]
+    assert (check.state, check.command) == ("bad", "bin/manage verify_audit_log")
+    assert check.measured.startswith("1 alarms in the log")
+
+
+def test_a_sequencer_that_is_behind_says_which_command_runs_it(at_admin, settings):
+    record_alone(Event(action="keys.key.created"), SYSTEM)
+    settings.CC_AUDIT_LAG_LIMIT = 0
+    check = checks(at_admin)["Sequencer"]
+    assert (check.state, check.command) == ("bad", "bin/manage run_sequencer")
+
+
+@pytest.mark.parametrize(
+    ("broker", "command"), [("", "bin/manage run_worker"), ("redis://x", "celery -A ciphercanary worker")]
+)
+def test_a_job_that_nobody_takes_shows_that_no_worker_runs(broker, command, at_admin, settings):
+    settings.CELERY_BROKER_URL = broker
+    AuditExport.objects.create(format="jsonl", due_at=database_now() - timedelta(minutes=5))
+    check = checks(at_admin)["Job worker"]
+    assert (check.state, check.command) == ("bad", command)
+    assert check.measured.startswith("1 due, 0 running; the oldest waits since")
+
+
+def test_a_proxy_that_is_not_trusted_is_seen(at_admin):
+    assert checks(at_admin, X_Forwarded_For="192.0.2.1")["TLS and proxy"].state == "warning"
+
+
+def test_a_service_for_others_without_tls_is_warned_of(at_admin, settings):
+    settings.CC_BIND = "0.0.0.0"  # noqa: S104 - the finding
+    assert "in the clear" in checks(at_admin)["TLS and proxy"].remedy
+
+
+def test_little_room_on_the_disk_is_bad_and_not_much_a_warning(at_admin, monkeypatch):
+    monkeypatch.setattr("console.system.LEAST_FREE_SHARE", 2)
+    assert checks(at_admin)["Disk of the data folder"].state == "warning"
+    monkeypatch.setattr("console.system.LEAST_FREE_BYTES", 1 << 62)
+    assert checks(at_admin)["Disk of the data folder"].state == "bad"
+
+
+def test_clocks_that_differ_are_seen(at_admin, monkeypatch):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has this process's clock")
+    monkeypatch.setattr("console.system.SKEW_SECONDS", -1.0)
+    check = checks(at_admin)["Database (PostgreSQL)"]
+    assert (check.state, check.command) == ("warning", "timedatectl status")
+
+
+def test_redis_that_is_away_is_bad(at_admin, settings):
+    settings.REDIS_URL = ""
+    assert checks(at_admin)["Redis"].state == "off"
+
+
+def test_the_refresh_is_the_part_with_the_checks(at_admin):
+    content = at_admin.get("/system/", headers={**HTMX, "HX-Target": "system-now"}).content.decode()
+    assert content.strip().startswith('<div id="system-now"')
+    assert "Versions" not in content
+
+
+def test_health_and_the_page_say_the_same(at_admin, settings):
+    record_alone(Event(action="keys.key.created"), SYSTEM)
+    settings.CC_AUDIT_LAG_LIMIT = 0
+    assert at_admin.get("/health").json()["services"]["sequencer"] == "unhealthy"
+    assert checks(at_admin)["Sequencer"].state == "bad"

@@ -1,0 +1,310 @@
+"""The console: what it does is what the API does, what goes wrong is said exactly, and nothing typed is kept."""
+
+import html
+import re
+
+import pytest
+from django.test import Client
+
+from accounts.models import BrowserSession
+from audit.models import AuditLog
+from tests.personas import PASSWORD, b64
+
+PART = {"HX-Request": "true", "HX-Target": "try-result"}
+NOT_DECRYPTED = "Not decrypted: the ciphertext or its associated data is not what was encrypted."
+
+
+def signed_in(persona):
+    browser = Client()
+    assert (
+        browser.post("/login/", {"username": persona.user.username, "password": PASSWORD}).status_code == 303
+    )
+    return browser
+
+
+@pytest.fixture
+def browser(bench):
+    return signed_in(bench.persona)
+
+
+@pytest.fixture
+def path(key):
+    return f"/keys/{key['name']}/try/"
+
+
+def run(browser, path, operation, typed, **fields):
+    """The part of the page that htmx puts beside the form."""
+    headers = fields.pop("headers", PART)
+    return browser.post(path, {"operation": operation, "input": typed, **fields}, headers=headers)
+
+
+def results(response):
+    """What is shown, by its form."""
+    found = re.findall(
+        r'aria-label="Result: (\w+)"[^>]*>\n(.*?)</textarea>', response.content.decode(), re.DOTALL
+    )
+    return {form: html.unescape(text) for form, text in found}
+
+
+def said(response):
+    return " ".join(re.sub(r"<[^>]+>", " ", html.unescape(response.content.decode())).split())
+
+
+def encrypted(browser, path, typed, **fields):
+    response = run(browser, path, "encrypt", typed, **fields)
+    assert response.status_code == 200, said(response)
+    return results(response)["Ciphertext"]
+
+
+def test_what_is_encrypted_here_the_api_decrypts(browser, path, bench):
+    ciphertext = encrypted(browser, path, "grüße\r\nzwei", aad="invoice 7", mode="aes-256-gcm-siv")
+    answer = bench.decrypt(ciphertext=ciphertext, aad=b64(b"invoice 7"))
+    assert answer.json["data"] == b64("grüße\nzwei".encode())
+    assert answer.json["algorithm"] == "aes-256-gcm-siv"
+
+
+def test_what_the_api_encrypted_is_shown_in_every_form(browser, path, bench, key):
+    ciphertext = bench.encrypt(key["id"], data=b"hello <canary>\n").json["ciphertext"]
+    response = run(browser, path, "decrypt", f"  {ciphertext}\r\n")
+    assert results(response) == {
+        "Text": "hello <canary>\n",
+        "Base64": b64(b"hello <canary>\n"),
+        "Hexadecimal": b"hello <canary>\n".hex(),
+    }
+    assert "Decrypted with version 1 (aes-256-gcm): 15 bytes." in said(response)
+
+
+def test_bytes_that_are_no_text_are_not_shown_as_one(browser, path, bench, key):
+    ciphertext = bench.encrypt(key["id"], data=b"\xff\x00").json["ciphertext"]
+    response = run(browser, path, "decrypt", ciphertext)
+    assert results(response) == {"Base64": "/wA=", "Hexadecimal": "ff00"}
+    assert "no text that can be shown" in said(response)
+
+
+@pytest.mark.parametrize(
+    ("form", "typed"), [("base64", "aGVs\r\nbG8="), ("hex", "68 65 6C 6c 6f"), ("text", "hello")]
+)
+def test_the_input_is_read_in_its_format(browser, path, bench, form, typed):
+    ciphertext = encrypted(
+        browser, path, typed, input_format=form, aad=typed.split("\r")[0], aad_format="text"
+    )
+    aad = typed.split("\r")[0].encode()
+    assert bench.decrypt(ciphertext=ciphertext, aad=b64(aad)).json["data"] == b64(b"hello")
+
+
+def test_the_associated_data_have_a_format_of_their_own(browser, path, bench):
+    ciphertext = encrypted(browser, path, "x", aad="ff00", aad_format="hex")
+    assert bench.decrypt(ciphertext=ciphertext, aad=b64(b"\xff\x00")).status == 200
+
+
+def test_a_message_is_encrypted_anew_with_the_primary_version(browser, path, bench, key):
+    ciphertext = encrypted(browser, path, "hello")
+    bench.act(key["id"], "rotate")
+    response = run(browser, path, "reencrypt", ciphertext)
+    assert "From version 1 to version 2" in said(response)
+    assert results(run(browser, path, "decrypt", results(response)["Ciphertext"]))["Text"] == "hello"
+
+
+def test_a_message_of_a_compromised_key_is_rescued_into_another_with_a_reason(browser, path, bench, key):
+    other = bench.key(name="the-next")
+    ciphertext = encrypted(browser, path, "hello")
+    bench.act(key["id"], "revoke", compromised=True)
+    rescue = {"target": "the-next"}
+    assert "Required: the source key is compromised." in said(
+        run(browser, path, "reencrypt", ciphertext, **rescue)
+    )
+    response = run(browser, path, "reencrypt", ciphertext, reason="sent by ourselves", **rescue)
+    assert "the message may be forged" in said(response)
+    assert bench.decrypt(ciphertext=results(response)["Ciphertext"]).json["key_id"] == other["id"]
+    refused = run(browser, path, "reencrypt", ciphertext, reason="r", target="of-nobody")
+    assert "There is no such key" in said(refused)
+
+
+@pytest.mark.parametrize(
+    ("operation", "typed", "fields", "words"),
+    [
+        ("encrypt", "aGVs!G8=", {"input_format": "base64"}, "Not base64: character 5."),
+        ("encrypt", "aGVsbG8", {"input_format": "base64"}, "Not base64: 7 characters"),
+        ("encrypt", "aG==aGVs", {"input_format": "base64"}, "Not base64: character 5 follows the padding."),
+        ("encrypt", "aGVsbG9=", {"input_format": "base64"}, "Not base64: the last four characters"),
+        ("encrypt", "68 6x", {"input_format": "hex"}, "Not hexadecimal: character 5."),
+        ("encrypt", "68 6", {"input_format": "hex"}, "Not hexadecimal: 3 digits"),
+        ("encrypt", "x" * 65_537, {}, "Too long: 65,537 bytes, at most 65,536."),
+        ("encrypt", "x", {"aad": "é!", "aad_format": "base64"}, "AAD (optional): Not base64: character 1."),
+        ("encrypt", "x", {"mode": "aes-256-ecb"}, "Mode: Select a valid choice."),
+        ("encrypt", "", {}, "Input: This field is required."),
+        ("decrypt", "hello", {}, "it does not begin with cc1."),
+        ("decrypt", "cc1.ab cd", {}, "Not a ciphertext: character 7 cannot be in one."),
+        ("decrypt", "cc1.abcd", {}, "not one complete cc1 ciphertext"),
+        ("decrypt", "cc1." + "a" * 98_301, {}, "Too long: 98,305 characters, at most 98,304."),
+        ("sign", "hello", {}, "Select a valid choice."),
+    ],
+)
+def test_what_is_wrong_is_said_exactly_in_the_result(browser, path, operation, typed, fields, words):
+    response = run(browser, path, operation, typed, **fields)
+    assert response.status_code == 422
+    assert words in said(response)
+    assert results(response) == {}
+    whole = run(browser, path, operation, typed, headers={}, **fields)
+    alert = re.search(r'<div id="try-alert" role="alert">(.*?)</section>', whole.content.decode(), re.DOTALL)[
+        1
+    ]
+    assert words in " ".join(re.sub(r"<[^>]+>", " ", html.unescape(alert)).split())
+
+
+@pytest.mark.parametrize("mode", ["aes-256-gcm", "aes-256-cbc-hmac-sha512"])
+def test_the_longest_message_that_is_encrypted_here_is_decrypted_here(browser, path, mode):
+    message = "é" * 32_768
+    response = run(browser, path, "decrypt", encrypted(browser, path, message, mode=mode))
+    assert results(response)["Text"] == message
+    assert "too long to be shown as one command" in said(response)
+
+
+def test_wrong_associated_data_wrong_key_and_an_altered_message_are_one_sentence(browser, path, bench):
+    bench.key(name="another")
+    ciphertext = encrypted(browser, path, "hello", aad="invoice 7")
+    foreign = encrypted(browser, "/keys/another/try/", "hello")
+    altered = ciphertext[:-4] + ("AAAA" if ciphertext[-4:] != "AAAA" else "BBBB")
+    for wrong, aad in ((ciphertext, "invoice 8"), (ciphertext, ""), (altered, "invoice 7"), (foreign, "")):
+        response = run(browser, path, "decrypt", wrong, aad=aad)
+        assert (response.status_code, NOT_DECRYPTED in said(response)) == (422, True)
+    refused = AuditLog.objects.filter(action="crypto.message.decrypted", code="decryption_failed")
+    assert {entry.source for entry in refused} == {"console"}
+
+
+def test_an_operation_is_on_record_as_of_the_console(browser, path, bench, key):
+    run(browser, path, "decrypt", encrypted(browser, path, "hello"))
+    entries = AuditLog.objects.filter(object_id=key["id"], source="console")
+    assert [(e.action, e.outcome, e.user_id) for e in entries.order_by("id")] == [
+        ("crypto.message.encrypted", "ok", bench.persona.user.id),
+        ("crypto.message.decrypted", "ok", bench.persona.user.id),
+    ]
+
+
+def test_without_scripts_the_whole_page_comes_back_with_the_form_filled(browser, path):
+    response = run(
+        browser, path, "encrypt", "hello <canary>", aad="invoice 7", mode="aes-256-gcm-siv", headers={}
+    )
+    content = response.content.decode()
+    assert "<!doctype html>" in content
+    assert "hello &lt;canary&gt;</textarea>" in content
+    assert 'value="invoice 7"' in content
+    assert '<option value="aes-256-gcm-siv" selected>' in content
+    assert results(response)["Ciphertext"].startswith("cc1.")
+    assert 'autocomplete="off"' in content
+    assert 'spellcheck="false"' in content
+
+
+def test_a_result_becomes_the_next_input_and_nothing_is_done_by_that(browser, path):
+    ciphertext = encrypted(browser, path, "hello", aad="invoice 7")
+    before = AuditLog.objects.count()
+    taken = browser.post(path, {"take": "1", "operation": "decrypt", "input": ciphertext, "aad": "invoice 7"})
+    content = taken.content.decode()
+    assert f"{ciphertext}</textarea>" in content
+    assert 'value="decrypt" checked' in content
+    assert 'value="invoice 7"' in content
+    assert results(taken) == {}
+    assert AuditLog.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    ("verb", "fields", "words", "left"),
+    [
+        ("disable", {}, "bench-aes-256 was disabled at 20", set()),
+        ("revoke", {}, "bench-aes-256 was revoked at 20", {"decrypt", "reencrypt"}),
+        ("revoke", {"compromised": True}, "bench-aes-256 was marked compromised at 20", {"reencrypt"}),
+    ],
+)
+def test_what_the_state_forbids_is_unavailable_with_its_date(
+    browser, path, bench, key, verb, fields, words, left
+):
+    ciphertext = encrypted(browser, path, "hello")
+    bench.act(key["id"], verb, **fields)
+    content = browser.get(path).content.decode()
+    assert re.search(rf"Unavailable: Encrypt(, [\w-]+)*\. {words}", content)
+    assert ("The name of another key: this one encrypts nothing now." in content) == ("reencrypt" in left)
+    offered = re.findall(r'name="operation" value="(\w+)"( checked)?( disabled)?', content)
+    assert {word for word, _, disabled in offered if not disabled} == left
+    for operation in {"encrypt", "decrypt"} - left:  # a page that was open since before
+        response = run(browser, path, operation, "hello" if operation == "encrypt" else ciphertext)
+        assert (response.status_code, words in said(response)) == (422, True)
+        record = AuditLog.objects.filter(object_id=key["id"], source="console").latest("id")
+        assert (record.outcome, record.action) == ("denied", f"crypto.message.{operation}ed")
+
+
+def test_a_key_that_waits_or_has_expired_says_until_or_since_when(browser, bench):
+    bench.key(name="later", activates_at="2030-01-02T03:04:00Z")
+    assert b"later becomes active at 2030-01-02 03:04Z." in browser.get("/keys/later/try/").content
+    assert b"later becomes active at 2030-01-02 03:04Z." in browser.get("/keys/later/use/").content
+
+
+def test_decrypting_in_the_browser_can_be_switched_off(browser, path, bench, settings):
+    ciphertext = encrypted(browser, path, "hello")
+    settings.CC_CONSOLE_DECRYPT = False
+    words = "Decrypting in the browser is switched off on this server."
+    page = browser.get(path).content.decode()
+    assert f"Unavailable: Decrypt. {words}" in page
+    assert "Use as input" not in said(run(browser, path, "encrypt", "hello"))
+    response = run(browser, path, "decrypt", ciphertext)
+    assert (response.status_code, words in said(response), results(response)) == (422, True, {})
+    assert AuditLog.objects.latest("id").code == "policy_violated"
+    assert results(run(browser, path, "reencrypt", ciphertext))["Ciphertext"].startswith("cc1.")
+    assert bench.decrypt(ciphertext=ciphertext).status == 200
+
+
+def test_the_switch_holds_for_the_first_message_of_the_set_up_too(browser, path, settings):
+    sent = {"ciphertext": encrypted(browser, path, "hello")}
+    assert b"hello" in browser.post("/setup/first-key/decrypt", sent).content
+    settings.CC_CONSOLE_DECRYPT = False
+    response = browser.post("/setup/first-key/decrypt", sent)
+    assert (response.status_code, b"hello" in response.content) == (422, False)
+    assert "switched off on this server" in said(response)
+    made = browser.post("/setup/first-key/", {"name": "demo", "message": "hello"})
+    assert ("Decrypt it back" in said(made), "switched off on this server" in said(made)) == (False, True)
+
+
+def test_a_developer_tries_his_own_keys_only(developer, stranger, bench, path):
+    developer.api.post("/api/v1/keys", {"name": "of-dora", "algorithm": "chacha20"})
+    browser = signed_in(developer)
+    assert b"Try it" in browser.get("/keys/of-dora/").content
+    assert encrypted(browser, "/keys/of-dora/try/", "hello")
+    assert browser.get(path).status_code == 404
+    assert run(browser, path, "encrypt", "hello").status_code == 404
+    assert signed_in(stranger).get("/keys/of-dora/try/").status_code == 404
+
+
+@pytest.mark.parametrize("role", ["auditor", "operator"])
+def test_who_uses_no_keys_has_no_console(role, path, request, key):
+    browser = signed_in(request.getfixturevalue(role))
+    assert b"Try it" not in browser.get(f"/keys/{key['name']}/").content
+    assert browser.get(path).status_code == 403
+    assert run(browser, path, "encrypt", "hello").status_code == 403
+
+
+def test_nothing_that_was_typed_is_kept(browser, path, caplog):
+    marker = "canary-5f1c9e"
+    run(browser, path, "decrypt", encrypted(browser, path, marker, aad=marker), aad=marker)
+    run(browser, path, "decrypt", f"cc1.{marker}")
+    run(browser, path, marker, marker)
+    response = browser.get(path)
+    assert response["Cache-Control"] == "no-store"
+    assert marker not in response.content.decode()
+    kept = [str(session.get_decoded()) for session in BrowserSession.objects.all()]
+    kept += [str(list(row.values())) for row in AuditLog.objects.values()]
+    assert [text for text in (*kept, caplog.text) if marker in text or b64(marker.encode()) in text] == []
+
+
+def test_an_operation_costs_as_much_as_over_the_api(browser, path, bench, settings):
+    settings.CC_THROTTLE_PRINCIPAL = "4/hour"
+    ciphertext = encrypted(browser, path, "hello")
+    assert bench.decrypt(ciphertext=ciphertext).status == 200
+    assert run(browser, path, "decrypt", ciphertext).status_code == 200
+    assert bench.decrypt(ciphertext=ciphertext).status == 200
+    assert run(browser, path, "decrypt", ciphertext).status_code == 429
+
+
+def test_the_page_costs_few_statements(browser, path, django_assert_max_num_queries):
+    with django_assert_max_num_queries(12):
+        browser.get(path)
+    with django_assert_max_num_queries(12):
+        run(browser, path, "encrypt", "hello")

@@ -1,0 +1,86 @@
+"""The snippets of a key: its own names, no secret, and programs that run as they stand."""
+
+import ast
+import html
+import re
+import subprocess
+
+import pytest
+from django.test import Client
+
+from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
+from tests.personas import PASSWORD
+
+
+def signed_in(persona):
+    browser = Client()
+    assert (
+        browser.post("/login/", {"username": persona.user.username, "password": PASSWORD}).status_code == 303
+    )
+    return browser
+
+
+def blocks(browser, name, language):
+    content = browser.get(f"/keys/{name}/use/?lang={language}").content.decode()
+    return [
+        html.unescape(text) for text in re.findall(r"<pre[^>]*data-value>(.*?)</pre>", content, re.DOTALL)
+    ]
+
+
+@pytest.mark.parametrize("language", ["curl", "python"])
+@pytest.mark.parametrize("algorithm", sorted(KEY_ALGORITHMS))
+def test_the_steps_name_this_key_and_this_server(bench, settings, algorithm, language):
+    settings.CC_PUBLIC_URL = "https://keys.example.org"
+    key = bench.key(algorithm)
+    token, encrypt, decrypt = blocks(signed_in(bench.persona), key["name"], language)
+    assert key["id"] in encrypt
+    assert f'"{KEY_ALGORITHMS[algorithm].modes[0]}"' in encrypt
+    assert "https://keys.example.org/auth/login" in token
+    assert "https://keys.example.org/api/v1/" in encrypt
+    assert "CIPHERCANARY_TOKEN" in encrypt + decrypt
+    assert "@@" not in token + encrypt + decrypt
+
+
+def test_the_programs_are_of_their_language(bench, key):
+    browser = signed_in(bench.persona)
+    for code in blocks(browser, key["name"], "python"):
+        ast.parse(code)
+    for code in blocks(browser, key["name"], "curl"):
+        subprocess.run(["bash", "-n"], input=code, text=True, check=True)
+
+
+def test_the_page_holds_no_secret(bench, key):
+    browser = signed_in(bench.persona)
+    content = browser.get(f"/keys/{key['name']}/use/").content.decode()
+    assert bench.persona.api.token not in content
+    assert PASSWORD not in content
+    assert browser.cookies["session"].value not in content
+
+
+def test_each_block_can_be_reached_and_scrolled_by_keyboard(bench, key):
+    content = signed_in(bench.persona).get(f"/keys/{key['name']}/use/").content.decode()
+    assert content.count('<pre tabindex="0" role="region" aria-label="Step ') == 3
+    assert content.count("data-copy ") == 3
+
+
+def test_an_unknown_language_is_the_first(bench, key):
+    browser = signed_in(bench.persona)
+    assert blocks(browser, key["name"], "cobol") == blocks(browser, key["name"], "curl")
+
+
+def test_what_is_refused_now_is_said_above(bench, key):
+    bench.act(key["id"], "disable")
+    content = signed_in(bench.persona).get(f"/keys/{key['name']}/use/").content.decode()
+    assert f"Encrypt, Decrypt, Re-encrypt: refused now. {key['name']} was disabled at 20" in content
+
+
+def test_an_operator_reads_what_his_role_does_not_do(bench, key, operator):
+    content = signed_in(operator).get(f"/keys/{key['name']}/use/").content.decode()
+    assert "Your role does not encrypt and decrypt" in content
+    assert key["id"] in content
+
+
+def test_an_auditor_has_no_such_page(bench, key, auditor):
+    browser = signed_in(auditor)
+    assert browser.get(f"/keys/{key['name']}/use/").status_code == 403
+    assert b"Use it" not in browser.get(f"/keys/{key['name']}/").content

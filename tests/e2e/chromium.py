@@ -1,0 +1,16 @@
+"""The browser that the machine has: none is downloaded."""
+
+import os
+import shutil
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MISSING = (
+    "no Chromium for the browser tests: install it (Debian, Ubuntu: apt-get install chromium), or name its "
+    "program in CC_CHROMIUM"
+)
+
+
+def find_chromium() -> str:
+    """The path of the browser's program, "" where there is none."""
+    found = os.environ.get("CC_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), "")
+    return found if os.access(found, os.X_OK) else ""

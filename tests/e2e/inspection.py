@@ -1,0 +1,139 @@
+"""What is wrong with the page that is open, as far as a program can see it: each inspection gives sentences."""
+
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page
+
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+SIZES = {"wide": {"width": 1280, "height": 800}, "narrow": {"width": 320, "height": 800}}
+THEMES = ("light", "dark")
+
+RUN_AXE = """
+async ([options, root]) => (await axe.run(root || document, options)).violations.flatMap(
+  (violation) => violation.nodes.map((node) => `${violation.id}: ${node.target.join(" ")} ${node.failureSummary || ""}`))
+"""
+
+# WCAG 1.4.12. A style sheet of this kind is no inline style, so the policy lets it be.
+SPACED = """
+() => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(`* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important; }
+    p { margin-bottom: 2em !important; }`);
+  document.adoptedStyleSheets = [sheet];
+}
+"""
+NOT_SPACED = "() => { document.adoptedStyleSheets = []; }"
+
+# Text that its box cuts off, and pieces of text that lie on each other.
+LOST_TEXT = """
+() => {
+  const forReaders = (node) => node && (getComputedStyle(node).clipPath !== "none" || forReaders(node.parentElement));
+  const seen = (node) => node.checkVisibility({ opacityProperty: true, visibilityProperty: true })
+    && !node.closest(".skip-link") && !forReaders(node);
+  const found = [];
+  const boxes = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const text = walker.currentNode.textContent.trim(), parent = walker.currentNode.parentElement;
+    if (!text || !seen(parent) || parent.closest("option, select, textarea, script, template")) continue;
+    const range = document.createRange();
+    range.selectNodeContents(walker.currentNode);
+    for (const box of range.getClientRects()) if (box.width > 1 && box.height > 1) boxes.push({ box, text, parent });
+    for (let box = parent; box && box !== document.body; box = box.parentElement) {
+      const style = getComputedStyle(box);
+      const clips = [style.overflowX, style.overflowY].some((how) => how === "hidden" || how === "clip");
+      if (clips && (box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1)) {
+        found.push(`cut off: ${text.slice(0, 40)}`);
+        break;
+      }
+    }
+  }
+  for (let i = 0; i < boxes.length; i++) for (let j = i + 1; j < boxes.length; j++) {
+    const [a, b] = [boxes[i], boxes[j]];
+    if (a.parent === b.parent || a.parent.contains(b.parent) || b.parent.contains(a.parent)) continue;
+    const x = Math.min(a.box.right, b.box.right) - Math.max(a.box.left, b.box.left);
+    const y = Math.min(a.box.bottom, b.box.bottom) - Math.max(a.box.top, b.box.top);
+    if (x > 2 && y > 4) found.push(`overlap: ${a.text.slice(0, 30)} / ${b.text.slice(0, 30)}`);
+  }
+  return [...new Set(found)];
+}
+"""
+
+# Colours are the system's, and backgrounds are gone: what is pressed, typed into or a badge needs a border of its own.
+WITHOUT_BORDER = """
+() => [...document.querySelectorAll("button:not(.link), .button, input:not([type=hidden]), select, textarea, .badge, .card")]
+  .filter((node) => node.checkVisibility() && !["checkbox", "radio"].includes(node.type))
+  .filter((node) => parseFloat(getComputedStyle(node).borderTopWidth) < 1)
+  .map((node) => `no border in forced colours: ${node.tagName} ${node.className}`)
+"""
+
+STILL_MOVING = """
+() => [...document.querySelectorAll("*")].filter((node) => {
+  const style = getComputedStyle(node);
+  return [style.transitionDuration, style.animationDuration].some(
+    (list) => list.split(",").some((each) => parseFloat(each) > 0.01));
+}).map((node) => `still moves: ${node.tagName} ${node.className.baseVal ?? node.className}`)
+"""
+
+TOO_WIDE = """
+() => document.documentElement.scrollWidth <= innerWidth ? [] : [`sideways scroll: ${document.documentElement.scrollWidth} px, `
+  + [...document.querySelectorAll("main *")].filter((node) => node.getBoundingClientRect().right > innerWidth + 1)
+    .slice(0, 3).map((node) => `${node.tagName}.${node.className.baseVal ?? node.className}`).join(", ")]
+"""
+
+WITHOUT_SCRIPT = """
+() => [...document.querySelectorAll("[hx-get], [hx-post], [hx-put], [hx-patch], [hx-delete]")].filter((node) => {
+  const works = node.matches("a[href], form[action], form[method], form button[type=submit], form input, [role=status]");
+  return !works && !/every|load/.test(node.getAttribute("hx-trigger") || "");
+}).map((node) => `works with htmx only: ${node.outerHTML.slice(0, 120)}`)
+"""
+
+
+def show(page: Page, *, size: str, theme: str) -> None:
+    page.set_viewport_size(SIZES[size])
+    page.emulate_media(color_scheme=theme)
+
+
+def accessibility(page: Page, *, rules: list[str] | None = None, root: str = "") -> list[str]:
+    """Axe's violations: of all rules, or of those named; of the whole page, or of the element ``root``."""
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(AXE_SCRIPT)
+    only = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": TAGS}
+    return page.evaluate(RUN_AXE, [{"runOnly": only, "resultTypes": ["violations"]}, root])
+
+
+def everything(page: Page, *, thoroughly: bool) -> list[str]:
+    """What is wrong, with the size and theme in which it is."""
+    found = []
+
+    def note(where: str, sentences: list[str]) -> None:
+        found.extend(f"{where}: {sentence}" for sentence in sentences)
+
+    show(page, size="wide", theme="light")
+    note("wide light", accessibility(page))
+    note("wide", [*page.evaluate(TOO_WIDE), *page.evaluate(WITHOUT_SCRIPT)])
+    show(page, size="narrow", theme="light")
+    note("narrow", page.evaluate(TOO_WIDE))
+    if thoroughly:
+        # What does not depend on colours was looked at in light, and what does not depend on the width at both.
+        note("narrow light", accessibility(page, rules=["color-contrast"]))
+        show(page, size="narrow", theme="dark")
+        note("narrow dark", accessibility(page))
+        show(page, size="wide", theme="dark")
+        note("wide dark", accessibility(page, rules=["color-contrast"]))
+        found += adapted(page)
+    show(page, size="wide", theme="light")
+    return found
+
+
+def adapted(page: Page) -> list[str]:
+    """With the wider spacing of text, with forced colours, and with reduced motion."""
+    found = []
+    page.evaluate(SPACED)
+    for size in SIZES:
+        show(page, size=size, theme="light")
+        found += [f"spaced {size}: {each}" for each in (*page.evaluate(LOST_TEXT), *page.evaluate(TOO_WIDE))]
+    page.evaluate(NOT_SPACED)
+    page.emulate_media(forced_colors="active", reduced_motion="reduce")
+    found += page.evaluate(WITHOUT_BORDER) + page.evaluate(STILL_MOVING)
+    page.emulate_media(forced_colors="none", reduced_motion="no-preference")
+    return found

@@ -1,0 +1,101 @@
+"""Every page of the console, for each role, in a real browser: checks 22, 23, 28 to 30, 32 and 35 of the design."""
+
+import pytest
+
+from tests.e2e.browser import Person, person
+from tests.e2e.inspection import accessibility, everything, show
+from tests.e2e.wandering import FILES, name_of, reachable, wander
+
+POLICY = {
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "form-action 'self'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+    "manifest-src 'self'",
+}
+NAMES = {"admin": "mira", "operator": "jonas", "auditor": "ines", "developer": "payments-api"}
+KEYS = {  # of each role, one in each state that it sees
+    "developer": ("payments-db", "payouts-2027", "black-friday-vouchers", "old-gateway"),
+    "others": (
+        "card-pan-vault",
+        "payouts-2027",
+        "black-friday-vouchers",
+        "legacy-csv",
+        "old-gateway",
+        "partner-acme-sftp",
+    ),
+}
+THOROUGH = "admin"  # whoever sees everything looks at it in every size and theme
+LISTEN = """
+window.__violations = [];
+document.addEventListener("securitypolicyviolation", (event) => window.__violations.push(event.violatedDirective));
+"""
+OPENERS = "main [hx-target='#dialog-body'], .page-head [hx-target='#dialog-body']"
+
+
+class Wanderer:
+    """Somebody who goes through the console, and notes what is wrong on the way."""
+
+    def __init__(self, somebody: Person, role: str) -> None:
+        self.person, self.role, self.thoroughly = somebody, role, role == THOROUGH
+        self.faults: list[str] = []
+        self.visited: set[str] = set()
+        self.dialogs: set[str] = set()
+        somebody.page.add_init_script(LISTEN)
+        somebody.page.on("response", self.judge)
+
+    def judge(self, response) -> None:
+        policy = response.headers.get("content-security-policy", "")
+        if set(policy.split("; ")) != POLICY:
+            self.faults.append(f"{response.url}: policy {policy!r}")
+        if response.status >= 400 and name_of(response.url):
+            self.faults.append(f"{response.url}: {response.status}")
+
+    def walk(self, start) -> None:
+        for name in wander(self.person, self.role, start):
+            self.visited.add(name)
+            if name not in FILES:
+                self.look()
+
+    def look(self) -> None:
+        page = self.person.page
+        path = page.url.removeprefix(self.person.base)
+        self.faults += [f"{path}: {fault}" for fault in everything(page, thoroughly=self.thoroughly)]
+        if self.thoroughly:
+            self.open_dialogs(path)
+        self.faults += [f"{path}: policy violated: {each}" for each in page.evaluate("window.__violations")]
+
+    def open_dialogs(self, path: str) -> None:
+        """Open each dialog once: it is accessible, Esc closes it, and the focus returns."""
+        page = self.person.page
+        for opener in page.locator(OPENERS).all():
+            route = name_of(opener.get_attribute("href") or "")
+            if route in self.dialogs or not opener.is_visible():
+                continue
+            self.dialogs.add(route)
+            opener.click()
+            page.get_by_role("dialog").wait_for()
+            for size, theme in (("wide", "light"), ("narrow", "dark")):
+                show(page, size=size, theme=theme)
+                self.faults += [f"{path}: dialog {route} {size}: {each}" for each in accessibility(page)]
+            show(page, size="wide", theme="light")
+            page.keyboard.press("Escape")
+            page.get_by_role("dialog").wait_for(state="hidden")
+            if self.person.focused() != opener.get_attribute("id"):
+                self.faults.append(f"{path}: dialog {route}: the focus is on {self.person.focused()}")
+
+
+@pytest.mark.parametrize("role", sorted(NAMES))
+def test_every_page_that_the_role_may_see_is_sound(chromium, demo, role):
+    keys = KEYS.get(role, KEYS["others"])
+    with person(chromium, demo.base) as somebody:
+        wanderer = Wanderer(somebody.sign_in(NAMES[role]), role)
+        wanderer.walk(["/home/", *(f"/keys/{key}/" for key in keys), f"/keys/{keys[0]}/versions/"])
+        assert not wanderer.faults, "\n".join(wanderer.faults)
+        assert (somebody.complaints.console, somebody.complaints.strangers) == ([], [])
+        assert reachable(role) - wanderer.visited == set()

@@ -1,0 +1,89 @@
+"""40: from bin/serve in an empty folder to a visible ciphertext, in less than a minute and by few clicks."""
+
+import re
+import subprocess
+import time
+
+import pytest
+
+from tests.e2e.browser import NARROW, WIDE, person
+from tests.product import PASSWORD, Product
+
+LINK = re.compile(r"http://127\.0\.0\.1:\d+(/setup/[\w-]{43}/)")
+SECONDS, CLICKS, TYPED = 60, 6, 2
+
+
+class Counted:
+    """What somebody does with mouse and keyboard, counted."""
+
+    def __init__(self, page):
+        self.page = page
+        self.clicks = self.typed = 0
+
+    def click(self, role, name):
+        self.clicks += 1
+        self.page.get_by_role(role, name=name).click()
+
+    def type(self, label, text):
+        self.typed += 1
+        self.page.get_by_label(label, exact=True).press_sequentially(text)
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """Nothing but a folder: neither a database nor Redis nor a password."""
+    product = Product(tmp_path, database="", redis=False, CC_ADMIN_PASSWORD="")
+    with_nothing = not product.home.exists()
+    assert with_nothing
+    yield product
+    product.kill()
+
+
+@pytest.mark.parametrize(("viewport", "with_script"), [(WIDE, True), (NARROW, False)], ids=["script", "none"])
+def test_from_nothing_to_a_ciphertext(chromium, empty, viewport, with_script):
+    began = time.monotonic()
+    empty.start()
+    [link] = LINK.findall(empty.stdout)
+    options = {"viewport": viewport, "java_script_enabled": with_script}
+    with person(chromium, f"http://127.0.0.1:{empty.port}", **options) as somebody:
+        hand = Counted(somebody.open(link))
+        hand.type("Password", PASSWORD)
+        hand.click("button", "Create and sign in")
+        hand.click("button", "Create and encrypt")
+        ciphertext = somebody.page.get_by_text(re.compile(r"^cc1\.")).inner_text()
+        took = time.monotonic() - began
+        hand.click("button", "Decrypt it back")
+        somebody.page.get_by_text("It says: hello canary").wait_for()
+        assert somebody.page.get_by_text(ciphertext).is_visible()
+        hand.click("link", "See it in the audit")
+        somebody.page.get_by_text("crypto.message.decrypted").first.wait_for()
+        assert (took < SECONDS, hand.clicks <= CLICKS, hand.typed <= TYPED) == (True, True, True), took
+        assert (somebody.complaints.console, somebody.complaints.strangers) == ([], [])
+
+
+def test_the_snippets_run_as_they_stand(chromium, empty, tmp_path):
+    """Name and password come from the environment; the second step needs the token alone."""
+    empty.start()
+    [link] = LINK.findall(empty.stdout)
+    with person(chromium, f"http://127.0.0.1:{empty.port}") as somebody:
+        page = somebody.open(link)
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_role("status").get_by_text("28 characters: very good.").wait_for()
+        page.get_by_role("button", name="Create and sign in").click()
+        page.get_by_role("button", name="Create and encrypt").click()
+        steps = [page.get_by_label(f"Step {number}:").inner_text() for number in (1, 2)]
+    environment = {
+        "PATH": empty.environment["PATH"],
+        "CIPHERCANARY_USERNAME": "admin",
+        "CIPHERCANARY_PASSWORD": PASSWORD,
+    }
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join(steps)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"ciphertext"' in done.stdout

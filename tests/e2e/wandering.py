@@ -1,0 +1,59 @@
+"""Going through the console from link to link, so that a page is visited because it can be reached."""
+
+from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
+
+from django.urls import Resolver404, resolve
+from playwright.sync_api import Page
+
+from tests.e2e.browser import Person
+from tests.pages import PAGES
+
+# Where no link leads, or only one that is there for a while.
+UNLINKED = ("/reauth/", "/setup/first-key/", "/audit/saved/new?action=keys.key.rotated")
+# Before or in the middle of a log-in or set-up, or while a job runs: their own tests look at them.
+IN_BETWEEN = frozenset({"root", "setup", "setup-link", "login", "login-code", "job-cancel"})
+FILES = frozenset({"audit-entry-proof", "usage-file"})
+LINKS = "() => [...document.querySelectorAll('a[href]')].map(a => a.href)"
+
+
+def name_of(url: str) -> str:
+    """The name of the page's route, "" where it is no page of the console."""
+    try:
+        name = resolve(urlsplit(url).path).view_name
+    except Resolver404:
+        return ""
+    return name if name in PAGES else ""
+
+
+def reachable(role: str) -> set[str]:
+    """Every page that the role may look at."""
+    return {name for name, page in PAGES.items() if role in page.get} - IN_BETWEEN
+
+
+def wander(person: Person, role: str, start: Sequence[str]) -> Iterator[str]:
+    """Open page after page from the ``start`` on, one of each route those of the start aside, and yield its name while
+    it is open; of a file, after it was fetched.
+    """
+    first = [*start, *(path for path in UNLINKED if name_of(path) in reachable(role))]
+    waiting, seen, opened = list(first), set(first), set[str]()
+    while waiting:
+        path = waiting.pop(0)
+        name = name_of(path)
+        if path not in first and name in opened:
+            continue
+        opened.add(name)
+        if name in FILES:
+            assert person.context.request.get(person.base + path).ok, path
+            yield name
+            continue
+        page = person.open(path)
+        waiting += [link for link in links_of(page, person.base) if link not in seen]
+        seen.update(waiting)
+        yield name_of(page.url)
+
+
+def links_of(page: Page, base: str) -> list[str]:
+    """The paths that the page links to, of pages of the console, each once, without what narrows a list down."""
+    paths = (urlsplit(url).path for url in page.evaluate(LINKS) if url.startswith(base))
+    return list(dict.fromkeys(path for path in paths if name_of(path)))

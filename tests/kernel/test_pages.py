@@ -1,0 +1,150 @@
+"""What every page has in common: parts for htmx, refusals, moments, and where a log-in leads to."""
+
+from datetime import timedelta
+
+import pytest
+from django.template import Context, Template
+from django.test import Client, RequestFactory
+
+from audit.models import AuditLog
+from audit.refusals import flush
+from ciphercanary.clock import process_now
+from ciphercanary.pages.shell import ENTRIES, shell
+from ciphercanary.pages.views import next_url
+from tests.personas import PASSWORD
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def browser(admin):
+    client = Client(raise_request_exception=False)
+    client.post("/login/", {"username": admin.user.username, "password": PASSWORD})
+    return client
+
+
+def text(response):
+    return response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("/keys/?search=a", "/keys/?search=a"),
+        ("https://elsewhere.example/", "/home/"),
+        ("//elsewhere.example/", "/home/"),
+        ("/\\elsewhere.example/", "/home/"),
+        ("javascript:alert(1)", "/home/"),
+        ("keys/", "/home/"),
+        ("", "/home/"),
+    ],
+)
+def test_a_log_in_leads_to_paths_of_this_site_only(asked, answered):
+    request = RequestFactory().get("/login/", {"next": asked})
+    assert next_url(request, "/home/") == answered
+
+
+def test_htmx_is_given_the_part_that_its_target_needs(browser):
+    whole = text(browser.get("/keys/new"))
+    assert whole.lstrip().startswith("<!doctype html>")
+    dialog = text(browser.get("/keys/new", headers=HTMX | {"HX-Target": "dialog-body"}))
+    assert 'id="dialog-title"' in dialog
+    assert "<html" not in dialog
+    part = text(browser.get("/keys/", headers=HTMX | {"HX-Target": "page"}))
+    assert '<main id="page"' in part
+    assert "<html" not in part
+    rows = browser.get("/keys/", headers=HTMX | {"HX-Target": "key-results"})
+    assert text(rows).strip().startswith('<div id="key-results"')
+    assert {"HX-Request", "HX-Target", "Cookie"} <= set(rows["Vary"].split(", "))
+
+
+def test_a_target_that_the_page_does_not_name_gets_the_whole_page(browser):
+    whole = text(browser.get("/keys/", headers=HTMX | {"HX-Target": "somewhere"}))
+    assert whole.lstrip().startswith("<!doctype html>")
+
+
+def test_an_act_through_htmx_says_where_to_go_on_without_a_reload(browser):
+    sent = {"name": "payments-db", "algorithm": "aes-256"}
+    response = browser.post("/keys/new", sent, headers=HTMX | {"HX-Target": "page"})
+    assert "/keys/payments-db/" in response["HX-Location"]
+
+
+def test_without_a_session_htmx_is_told_to_sign_in_and_the_page_stays(db):
+    response = Client().get("/keys/", headers=HTMX)
+    assert (response.status_code, response["HX-Trigger"], response.content) == (
+        401,
+        '{"cc:sign-in": {}}',
+        b"",
+    )
+
+
+def test_a_method_without_a_rule_is_refused(browser):
+    response = browser.post("/home/")
+    assert (response.status_code, response["Allow"]) == (405, "GET")
+    assert "Use another method." in text(response)
+
+
+def test_a_refusal_is_a_page_for_people_and_a_sentence_for_htmx(browser):
+    page = browser.get("/keys/no-such-key/")
+    assert (page.status_code, page["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "<title>Not found · CipherCanary</title>" in text(page)
+    sentence = browser.get("/keys/no-such-key/", headers=HTMX)
+    assert (sentence.status_code, sentence["Content-Type"]) == (404, "text/plain")
+
+
+def test_what_a_service_refuses_of_a_form_is_on_record(browser, admin):
+    sent = {"name": "payments-db", "algorithm": "aes-256"}
+    browser.post("/keys/new", sent)
+    assert browser.post("/keys/new", sent).status_code == 422
+    flush()
+    entry = AuditLog.objects.latest("id")
+    assert (entry.action, entry.outcome, entry.code) == ("keys.key.created", "denied", "name_taken")
+    assert (entry.actor_name, entry.source) == (admin.user.username, "console")
+
+
+def test_a_form_that_is_not_filled_in_is_not_on_record(browser):
+    before = AuditLog.objects.count()
+    assert browser.post("/keys/new", {}).status_code == 422
+    flush()
+    assert AuditLog.objects.count() == before
+
+
+def test_pages_count_against_the_budget_of_whoever_asks(browser, settings):
+    settings.CC_THROTTLE_PRINCIPAL = "2/minute"
+    answers = [browser.get("/account/").status_code for _ in range(4)]
+    assert answers[-1] == 429
+
+
+def test_the_theme_is_one_of_three_whatever_the_cookie_says(browser):
+    for sent, shown in (("dark", "dark"), ('"><script>', "system"), ("", "system")):
+        browser.cookies["theme"] = sent
+        assert f'data-theme="{shown}"' in text(browser.get("/account/"))
+
+
+def test_the_navigation_holds_what_the_role_may_open(rf, auditor):
+    request = rf.get("/")
+    request.principal = auditor.principal
+    shown = {entry.name for entry in shell(request)["navigation"]}
+    assert {"home", "keys", "audit"} <= shown <= {entry.name for entry in ENTRIES}
+
+
+@pytest.mark.parametrize(
+    ("distance", "words"),
+    [
+        (timedelta(seconds=-5), "just now"),
+        (timedelta(minutes=-4, seconds=-5), "4 minutes ago"),
+        (timedelta(hours=-1, seconds=-5), "1 hour ago"),
+        (timedelta(days=23, hours=1), "in 23 days"),
+        (timedelta(seconds=30), "in a moment"),
+    ],
+)
+def test_a_distance_in_time_is_said_in_one_unit(distance, words):
+    rendered = Template("{{ at|relative }}").render(Context({"at": process_now() + distance}))
+    assert rendered == words
+
+
+def test_numbers_are_grouped_and_nothing_is_a_dash():
+    rendered = Template("{{ many|grouped }} {{ none|grouped }}").render(
+        Context({"many": 1204881, "none": None})
+    )
+    assert rendered == "1\u202f204\u202f881 \u2013"

@@ -1,0 +1,145 @@
+"""The acts on a key in a browser: what each says first, and when it is refused."""
+
+from contextlib import nullcontext
+from datetime import timedelta
+
+import pytest
+
+from accounts.browser_sessions import CONFIRMED_AT
+from ciphercanary.clock import database_now
+from ciphercanary.errors import DomainError
+from keys import services
+from keys.acts import ACTS
+from keys.lifecycle import Standing, State, Status
+from keys.models import Key
+
+pytestmark = pytest.mark.django_db
+
+
+def text(response):
+    return response.content.decode()
+
+
+def state(key):
+    return Key.objects.get(pk=key.pk).state
+
+
+def let_log_in_grow_old(browser):
+    session = browser.session
+    session[CONFIRMED_AT] = (database_now() - timedelta(minutes=11)).isoformat()
+    session.save()
+
+
+def test_a_rotation_tells_when_the_next_one_comes(admin, browse, new_key):
+    browser = browse(admin)
+    page = text(browser.get(f"/keys/{new_key(rotation_period_days=90).name}/rotate"))
+    assert "The next rotation by itself is then due" in page
+    assert "not rotated by itself" in text(browser.get(f"/keys/{new_key().name}/rotate"))
+
+
+def test_of_two_tabs_that_rotate_the_second_is_told_and_may_go_on(admin, browse, key):
+    browser = browse(admin)
+    path = f"/keys/{key.name}/rotate"
+    assert 'name="expected_version" value="1"' in text(browser.get(path))
+    sent = {"reason": "quarterly", "expected_version": "1"}
+    assert browser.post(path, sent).status_code == 303
+    second = browser.post(path, sent)
+    assert second.status_code == 422
+    assert "Somebody has rotated the key meanwhile: its primary version is 2." in text(second)
+    assert 'name="expected_version" value="2"' in text(second)
+    assert 'value="quarterly"' in text(second)
+    assert Key.objects.get(pk=key.pk).primary_version == 2
+    assert browser.post(path, sent | {"expected_version": "2"}).status_code == 303
+
+
+def test_an_act_that_the_state_forbids_says_so_instead_of_asking(admin, browse, key):
+    services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+    browser = browse(admin)
+    page = text(browser.get(f"/keys/{key.name}/rotate"))
+    assert "Rotate now is unavailable: only an active key gets new versions." in page
+    assert 'name="reason"' not in page
+    forced = browser.post(f"/keys/{key.name}/rotate", {"reason": "anyway"})
+    assert forced.status_code == 422
+    assert "Rotate now is unavailable" in text(forced)
+
+
+def test_disabling_asks_for_a_reason_and_shows_who_would_notice(admin, developer, browse, key, use):
+    use(key, developer, count=7)
+    browser = browse(admin)
+    page = text(browser.get(f"/keys/{key.name}/disable"))
+    assert "7 operations" in page
+    assert browser.post(f"/keys/{key.name}/disable", {}).status_code == 422
+    assert browser.post(f"/keys/{key.name}/disable", {"reason": "test"}).status_code == 303
+    assert state(key) == "suspended"
+
+
+@pytest.mark.parametrize("act", ["revoke", "mark-compromised"])
+def test_a_final_act_asks_for_a_recent_log_in_whatever_the_method(admin, browse, key, act):
+    browser = browse(admin)
+    let_log_in_grow_old(browser)
+    path = f"/keys/{key.name}/{act}"
+    sent = {"reason": "test", "name": key.name}
+    for answer in (browser.get(path), browser.post(path, sent)):
+        assert answer.status_code == 302
+        assert answer["Location"] == f"/reauth/?next=%2Fkeys%2F{key.name}%2F{act}"
+    assert state(key) == "active"
+
+
+@pytest.mark.parametrize(("act", "end"), [("revoke", "deactivated"), ("mark-compromised", "compromised")])
+def test_a_final_act_asks_for_the_name(admin, browse, key, act, end):
+    browser = browse(admin)
+    path = f"/keys/{key.name}/{act}"
+    wrong = browser.post(path, {"reason": "test", "name": "another"})
+    assert wrong.status_code == 422
+    assert f"This is not {key.name}." in text(wrong)
+    assert state(key) == "active"
+    assert browser.post(path, {"reason": "test", "name": f"  {key.name} "}).status_code == 303
+    assert state(key) == end
+
+
+@pytest.mark.parametrize("act", ["revoke", "mark-compromised"])
+def test_of_a_key_in_use_the_safe_act_is_offered_first(admin, browse, key, use, act):
+    use(key, admin, ago=timedelta(days=6))
+    browser = browse(admin)
+    path = f"/keys/{key.name}/{act}"
+    page = text(browser.get(path))
+    assert "This key is in use." in page
+    assert "Disable instead" in page
+    sent = {"reason": "test", "name": key.name}
+    refused = browser.post(path, sent)
+    assert refused.status_code == 422
+    assert "Tick this, or disable the key instead." in text(refused)
+    assert browser.post(path, sent | {"anyway": "on"}).status_code == 303
+
+
+def test_of_a_key_at_rest_or_disabled_nothing_more_is_asked(admin, browse, new_key, use):
+    resting, disabled = new_key(), new_key()
+    use(resting, admin, ago=timedelta(days=8))
+    use(disabled, admin)
+    services.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
+    browser = browse(admin)
+    for key in (resting, disabled):
+        assert "Disable instead" not in text(browser.get(f"/keys/{key.name}/revoke"))
+        assert (
+            browser.post(f"/keys/{key.name}/revoke", {"reason": "test", "name": key.name}).status_code == 303
+        )
+
+
+@pytest.mark.parametrize("at", [Standing(state, Status.ACTIVE) for state in State])
+def test_an_act_is_refused_in_words_exactly_where_it_is_not_possible(at):
+    for act in ACTS.values():
+        assert bool(act.refusal(at)) is not act.is_possible(at)
+
+
+@pytest.mark.parametrize("slug", ACTS)
+@pytest.mark.parametrize("before", ["pre_activation", "active", "suspended", "deactivated", "compromised"])
+def test_an_act_is_offered_exactly_where_its_service_carries_it_out(admin, new_key, slug, before):
+    ahead = database_now() + timedelta(hours=1)
+    key = new_key(activates_at=ahead if before == "pre_activation" else None)
+    row = Key.objects.get(pk=key.pk)
+    row.state = before
+    row.save_with_mac()
+    act = ACTS[slug]
+    offered = act.is_possible(row.standing(database_now()))
+    with nullcontext() if offered else pytest.raises(DomainError):
+        act.service(principal=admin.principal, key_id=key.id, reason="test")

@@ -1,0 +1,236 @@
+"""The list of keys and the page that makes one, as a browser gets them."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from ciphercanary.clock import database_now
+from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
+from keys import services
+from keys.explanations import algorithm_choices
+from keys.models import Key
+from keys.selection import Finding
+
+pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
+FROM_THE_DIALOG = {
+    "HX-Request": "true",
+    "HX-Target": "dialog-body",
+    "HX-Current-URL": "http://testserver/keys/?search=x",
+}
+
+
+def names(response):
+    return re.findall(
+        r'<th scope="row"><a class="mono" href="/keys/([a-z0-9-]+)/"', response.content.decode()
+    )
+
+
+def text(response):
+    return response.content.decode()
+
+
+@pytest.fixture
+def age():
+    """Puts the creation of a key, and its next rotation, into the past."""
+
+    def shift(key, days):
+        row = Key.objects.get(pk=key.pk)
+        row.created_at -= days * DAY
+        if row.next_rotation_at:
+            row.next_rotation_at -= days * DAY
+        row.save_with_mac()
+
+    return shift
+
+
+def test_keys_to_rotate_are_found(admin, new_key, age):
+    overdue, _later, retired = (
+        new_key(rotation_period_days=7),
+        new_key(rotation_period_days=30),
+        new_key(rotation_period_days=7),
+    )
+    for key in (overdue, retired):
+        age(key, 8)
+    services.disable_key(principal=admin.principal, key_id=retired.id, reason="test")
+    assert found(admin, Finding.OVERDUE) == [overdue.name]
+
+
+def test_keys_that_expire_within_thirty_days_are_found(admin, new_key):
+    soon = new_key(expires_at=database_now() + 29 * DAY)
+    new_key(expires_at=database_now() + 31 * DAY)
+    new_key()
+    assert found(admin, Finding.EXPIRING) == [soon.name]
+
+
+def test_keys_that_nobody_has_used_for_ninety_days_are_found(admin, new_key, age, use):
+    unused, used, refused, forgotten, _young = (new_key(name=f"key-{n}") for n in "abcde")
+    for key in (unused, used, refused, forgotten):
+        age(key, 100)
+    use(used, admin, ago=80 * DAY)
+    use(refused, admin, outcome="denied")
+    use(forgotten, admin, ago=95 * DAY)
+    assert found(admin, Finding.UNUSED) == [unused.name, refused.name, forgotten.name]
+
+
+def found(person, finding):
+    keys = services.list_keys(principal=person.principal, only={"finding": finding, "ordering": "created_at"})
+    return sorted(key.name for key in keys)
+
+
+def test_saved_views_are_links_and_show_as_removable_filters(admin, browse, new_key):
+    new_key(name="resting")
+    services.disable_key(principal=admin.principal, key_id=new_key(name="stopped").id, reason="test")
+    response = browse(admin).get("/keys/?status=disabled&search=stop&ordering=-name")
+    assert names(response) == ["stopped"]
+    page = text(response)
+    assert '<a href="/keys/?status=disabled" aria-current="true">Disabled</a>' in page
+    assert (
+        'href="/keys/?search=stop&amp;ordering=-name" aria-label="Remove the filter State: Disabled"' in page
+    )
+    assert 'aria-sort="descending"' in page
+
+
+def test_what_is_unknown_is_ignored_with_a_notice(admin, browse, new_key):
+    new_key(name="still-here")
+    response = browse(admin).get(
+        "/keys/?status=melted&algorithm=rot13&finding=x&ordering=colour&after=nonsense"
+    )
+    assert response.status_code == 200
+    assert names(response) == ["still-here"]
+    assert "Ignored, as it is unknown: State, Algorithm, To look after, Order." in text(response)
+    assert "aria-invalid" not in text(response)
+
+
+def test_htmx_gets_the_results_alone_at_an_address_without_empty_filters(admin, browse, new_key):
+    new_key(name="payments")
+    sent = {"search": "pay", "status": "", "algorithm": "", "tag": "", "finding": ""}
+    response = browse(admin).get("/keys/", sent, headers={"HX-Request": "true", "HX-Target": "key-results"})
+    assert response["HX-Push-Url"] == "/keys/?search=pay"
+    assert "<html" not in text(response)
+    assert 'id="id_search"' not in text(response)
+    assert names(response) == ["payments"]
+
+
+def test_pages_follow_each_other_by_key(admin, browse, new_key):
+    for number in range(52):
+        new_key(name=f"key-{number:02}")
+    browser = browse(admin)
+    first = browser.get("/keys/")
+    assert names(first) == [f"key-{number:02}" for number in range(50)]
+    more = re.search(r'id="load-more" class="button" href="([^"]+)"', text(first)).group(1)
+    new_key(name="key-00-new")  # an offset would now show key-49 twice
+    second = browser.get("/keys/" + more)
+    assert names(second) == ["key-50", "key-51"]
+    assert 'href="?">Back to the first keys' in text(second)
+    rows = browser.get("/keys/" + more, headers={"HX-Request": "true", "HX-Target": "more-keys"})
+    assert names(rows) == ["key-50", "key-51"]
+    assert text(rows).count("data-focus") == 1
+    assert "<table" not in text(rows)
+
+
+def test_a_list_costs_the_same_number_of_queries_whatever_its_length(
+    admin, browse, new_key, connection_queries
+):
+    browser = browse(admin)
+    counts = []
+    for _ in range(2):
+        new_key()
+        new_key(tags=["a", "b"])
+        with connection_queries() as statements:
+            browser.get("/keys/?status=active&finding=unused&search=key")
+        counts.append(len(statements))
+    assert counts[0] == counts[1] <= 12
+
+
+def test_whoever_has_no_keys_is_told_how_to_make_one(developer, auditor, browse):
+    page = text(browse(developer).get("/keys/"))
+    assert "No keys yet" in page
+    assert "$CIPHERCANARY_TOKEN" in page
+    assert "Create key" not in text(browse(auditor).get("/keys/"))
+
+
+def test_no_match_is_not_the_same_as_no_key(admin, browse, key):
+    assert "No keys match “zzz”" in text(browse(admin).get("/keys/?search=zzz"))
+
+
+def test_a_key_made_over_the_list_becomes_its_first_row(admin, browse):
+    sent = {"name": "made-here", "algorithm": "aes-256"}
+    response = browse(admin).post("/keys/new", sent, headers=FROM_THE_DIALOG)
+    assert response.status_code == 200
+    assert "cc:close" in response["HX-Trigger"]
+    page = text(response)
+    assert '<tbody hx-swap-oob="afterbegin:#key-rows"><tr>' in page.replace("\n", "")
+    assert names(response) == ["made-here"]
+    assert '<div hx-swap-oob="beforeend:#toasts">' in page
+
+
+def test_a_key_made_elsewhere_leads_to_its_page(admin, browse):
+    browser = browse(admin)
+    plain = browser.post("/keys/new", {"name": "plain-key", "algorithm": "aes-256"})
+    assert (plain.status_code, plain["Location"]) == (303, "/keys/plain-key/")
+    elsewhere = FROM_THE_DIALOG | {"HX-Current-URL": "http://testserver/home/"}
+    sent = {"name": "other-key", "algorithm": "chacha20"}
+    assert "/keys/other-key/" in browser.post("/keys/new", sent, headers=elsewhere)["HX-Location"]
+
+
+def test_a_taken_name_keeps_what_was_typed_and_leads_to_the_field_and_the_key(admin, browse, key):
+    sent = {"name": key.name, "algorithm": "chacha20", "description": "mine", "tags": "a, b"}
+    response = browse(admin).post("/keys/new", sent)
+    page = text(response)
+    assert response.status_code == 422
+    assert f'<a href="#id_name">Name: There is a key named {key.name} already.</a>' in page
+    assert f'<a href="/keys/{key.name}/">{key.name}</a>' in page
+    assert f'value="{key.name}"' in page
+    assert re.search(r'value="chacha20"[^>]*checked', page)
+    assert "<details open>" in page
+
+
+def test_anothers_key_of_that_name_is_not_shown(developer, browse, key):
+    page = text(browse(developer).post("/keys/new", {"name": key.name, "algorithm": "aes-256"}))
+    assert "already" in page
+    assert f"/keys/{key.name}/" not in page
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("free-name", "free-name is free."), ("No Good", "3 to 64"), ("", ""), ("x" * 65, "3 to 64")],
+)
+def test_a_name_is_judged_while_it_is_typed(admin, browse, name, said):
+    asked = {"HX-Request": "true", "HX-Target": "name-note"}
+    note = text(browse(admin).get("/keys/new", {"name": name}, headers=asked))
+    assert said in note
+    assert "<form" not in note
+
+
+def test_a_taken_name_is_said_to_be_taken_and_no_more(developer, browse, key):
+    asked = {"HX-Request": "true", "HX-Target": "name-note"}
+    note = text(browse(developer).get("/keys/new", {"name": key.name}, headers=asked))
+    assert f"There is a key named {key.name} already." in note
+    assert "/keys/" not in note
+
+
+def test_the_summary_says_what_the_key_will_be(admin, browse):
+    asked = {"HX-Request": "true", "HX-Target": "key-summary"}
+    sent = {"name": "a-key", "algorithm": "chacha20", "rotation_period_days": "90"}
+    said = text(browse(admin).get("/keys/new", sent, headers=asked))
+    assert "chacha20 key" in said
+    assert "rotated every 90 days, next" in said
+    assert "never be exported" in said
+
+
+def test_every_algorithm_says_what_it_is_for_and_one_is_recommended(admin, browse):
+    choices = algorithm_choices()
+    assert set(choices) == set(KEY_ALGORITHMS)
+    assert all(choice.use for choice in choices.values())
+    assert [choice.name for choice in choices.values() if choice.is_recommended] == ["aes-256"]
+    page = text(browse(admin).get("/keys/new"))
+    assert all(f"{choice.use} {choice.facts}" in page for choice in choices.values())
+
+
+def test_a_description_keeps_its_lines(admin, browse):
+    sent = {"name": "in-lines", "algorithm": "aes-256", "description": "one\r\ntwo"}
+    browse(admin).post("/keys/new", sent)
+    assert Key.objects.get(name="in-lines").description == "one\ntwo"
