@@ -19,7 +19,7 @@ from accounts.roles import ROLES
 from accounts.session_engine import BEGAN_AT, CLIENT_IP, ID, SEEN_AT, SUBJECT_VERSION, USER_AGENT
 from audit.events import Source
 from audit.stamps import EpochStamp
-from ciphercanary.clock import database_now
+from ciphercanary.clock import database_now, process_now
 
 CONFIRMED_AT = "confirmed_at"  # when a factor was last asked for
 
@@ -53,7 +53,9 @@ def renew(request: HttpRequest, now: datetime) -> None:
     session[CLIENT_IP], session[USER_AGENT] = origin.client_ip, origin.user_agent[:LONGEST_USER_AGENT]
     if isinstance(request.user, User):
         session[SUBJECT_VERSION] = request.user.subject_version
-    session.set_expiry(min(now + timedelta(seconds=settings.SESSION_COOKIE_AGE), _absolute_end(request)))
+    # By the process's clock, as Django asks for it.
+    idle_end = process_now() + timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    session.set_expiry(min(idle_end, _absolute_end(request)))
 
 
 def _absolute_end(request: HttpRequest) -> datetime:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from django.contrib.auth import SESSION_KEY
@@ -27,7 +27,7 @@ class SessionStore(DatabaseStore):
         return BrowserSession
 
     def create_model_instance(self, data: Mapping[str, Any]) -> BrowserSession:
-        row: BrowserSession = super().create_model_instance(dict(data))
+        row = cast("BrowserSession", super().create_model_instance(dict(data)))
         now = process_now()
         row.id = UUID(data[ID]) if ID in data else uuid4()
         row.user_id = UUID(data[SESSION_KEY]) if SESSION_KEY in data else None
