@@ -1,4 +1,4 @@
-"""The authentication door: log-in, refresh, log-out, one's own second factor, and the tokens' public keys."""
+"""The authentication door: log-in, refresh, log-out, one's own password, and the tokens' public keys."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -15,21 +15,18 @@ from accounts import actions, services, signing_keys
 from accounts.authentication import name_actor, origin_of
 from accounts.principals import Principal
 from accounts.serializers import (
-    CodeSerializer,
-    EnrolmentSerializer,
     LoggedInSerializer,
     LogInSerializer,
     LogOutSerializer,
     MeSerializer,
     PasswordSerializer,
-    RecoveryCodesSerializer,
     RefreshSerializer,
     TokenPairSerializer,
 )
 from ciphercanary import throttle
 from ciphercanary.clock import database_now
 from ciphercanary.http import in_context
-from ciphercanary.rest import AUTHENTICATED, PUBLIC, ApiView, Rule, StrictSerializer
+from ciphercanary.rest import AUTHENTICATED, PUBLIC, ApiView, Rule
 
 
 class AuthView(ApiView[Principal]):
@@ -110,39 +107,6 @@ class PasswordView(AuthView):
     @extend_schema(request=PasswordSerializer, responses={HTTPStatus.NO_CONTENT: None})
     def post(self, _request: Request) -> Response:
         services.change_password(principal=self.principal, **self.read(PasswordSerializer))
-        return Response(status=HTTPStatus.NO_CONTENT)
-
-
-class TotpEnrolView(AuthView):
-    """Begin with an authenticator of one's own: its secret, shown this once."""
-
-    rules = {"POST": Rule(AUTHENTICATED, actions.TOTP_ENROLLED)}
-
-    @extend_schema(request=None, responses=EnrolmentSerializer)
-    def post(self, _request: Request) -> Response:
-        self.read(StrictSerializer)
-        return Response(EnrolmentSerializer(services.enrol_totp(principal=self.principal)).data)
-
-
-class TotpConfirmView(AuthView):
-    """Confirm the authenticator by its first code: log-in asks for one from now on. Answers the recovery codes."""
-
-    rules = {"POST": Rule(AUTHENTICATED, actions.TOTP_CONFIRMED)}
-
-    @extend_schema(request=CodeSerializer, responses=RecoveryCodesSerializer)
-    def post(self, _request: Request) -> Response:
-        codes = services.confirm_totp(principal=self.principal, **self.read(CodeSerializer))
-        return Response(RecoveryCodesSerializer({"recovery_codes": codes}).data)
-
-
-class TotpView(AuthView):
-    """Remove one's own authenticator. The body is `{code}`: a present code, or a recovery code."""
-
-    rules = {"DELETE": Rule(AUTHENTICATED, actions.TOTP_REMOVED)}
-
-    @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
-    def delete(self, _request: Request) -> Response:
-        services.remove_totp(principal=self.principal, **self.read(CodeSerializer))
         return Response(status=HTTPStatus.NO_CONTENT)
 
 

@@ -1,31 +1,36 @@
 """Browser sessions: a new id at each log-in, an end after half an hour unused and after twelve hours at all.
 
-Django's own session holds them and ends the unused ones (``SESSION_COOKIE_AGE``). Its hash follows the user's
-password and subject version, so that a change of either ends the session at its next request.
+Django's own session holds them (``accounts.session_engine`` keeps them). Its hash follows the user's password and
+subject version, so that a change of either ends the session at its next request. What ends it otherwise is its
+expiry, a moment: every request of a person moves it, and what a page asks for by itself, from time to time, does not.
 """
 
 from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.http import HttpRequest
 
 from accounts import services
 from accounts.authentication import origin_of
-from accounts.models import User
+from accounts.models import LONGEST_USER_AGENT, User
 from accounts.principals import Principal
 from accounts.roles import ROLES
+from accounts.session_engine import BEGAN_AT, CLIENT_IP, ID, SEEN_AT, SUBJECT_VERSION, USER_AGENT
 from audit.events import Source
 from audit.stamps import EpochStamp
-from ciphercanary.clock import database_now
+from ciphercanary.clock import database_now, process_now
 
-BEGAN_AT = "began_at"
 CONFIRMED_AT = "confirmed_at"  # when a factor was last asked for
 
 
 def begin_session(request: HttpRequest) -> None:
     """Count the session's life from now, under a new id even where the same user was logged in already."""
     request.session.cycle_key()
-    request.session[BEGAN_AT] = request.session[CONFIRMED_AT] = database_now().isoformat()
+    now = database_now()
+    request.session[ID] = str(uuid4())
+    request.session[BEGAN_AT] = request.session[CONFIRMED_AT] = now.isoformat()
+    renew(request, now)
 
 
 def confirm_session(request: HttpRequest) -> None:
@@ -34,11 +39,28 @@ def confirm_session(request: HttpRequest) -> None:
     request.session[CONFIRMED_AT] = database_now().isoformat()
 
 
-def is_over(request: HttpRequest) -> bool:
+def is_over(request: HttpRequest, now: datetime) -> bool:
     """Whether a logged-in session has reached its absolute end; its life counts from the first time it is seen."""
-    now = database_now()
-    began_at = datetime.fromisoformat(request.session.setdefault(BEGAN_AT, now.isoformat()))
-    return now - began_at >= timedelta(hours=settings.CC_SESSION_ABSOLUTE_HOURS)
+    request.session.setdefault(ID, str(uuid4()))
+    request.session.setdefault(BEGAN_AT, now.isoformat())
+    return now >= _absolute_end(request)
+
+
+def renew(request: HttpRequest, now: datetime) -> None:
+    """Somebody is using the session: its idle time begins anew, up to its absolute end."""
+    session, origin = request.session, origin_of(request)
+    session[SEEN_AT] = now.isoformat()
+    session[CLIENT_IP], session[USER_AGENT] = origin.client_ip, origin.user_agent[:LONGEST_USER_AGENT]
+    if isinstance(request.user, User):
+        session[SUBJECT_VERSION] = request.user.subject_version
+    # By the process's clock, as Django asks for it.
+    idle_end = process_now() + timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    session.set_expiry(min(idle_end, _absolute_end(request)))
+
+
+def _absolute_end(request: HttpRequest) -> datetime:
+    began_at = datetime.fromisoformat(request.session[BEGAN_AT])
+    return began_at + timedelta(hours=settings.CC_SESSION_ABSOLUTE_HOURS)
 
 
 def principal_of(request: HttpRequest, user: User, stamp: EpochStamp) -> Principal:
@@ -49,6 +71,7 @@ def principal_of(request: HttpRequest, user: User, stamp: EpochStamp) -> Princip
         role=user.role,
         permissions=ROLES[user.role],
         subject_version=user.subject_version,
+        browser_session_id=UUID(request.session[ID]),
         auth_time=datetime.fromisoformat(request.session.get(CONFIRMED_AT, request.session[BEGAN_AT])),
         stamp=stamp,
     )

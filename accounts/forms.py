@@ -1,11 +1,14 @@
 """Forms of accounts. Secrets are never put back into a form."""
 
+import re
 from typing import Any
+from uuid import UUID
 
 from django import forms
 
 from ciphercanary.pages.forms import PageForm
 
+RECOVERY_CODE = re.compile(r"([A-Z2-7]{4}-){3}[A-Z2-7]{4}", re.ASCII)
 SECRET_LIMIT = 1024  # characters, as in the API
 
 
@@ -56,6 +59,57 @@ class CodeForm(PageForm):
 
 class ConfirmPasswordForm(PageForm):
     password = password_field("Password", "current-password")
+
+
+class TotpCodeForm(PageForm):
+    """The first code of a new authenticator: it stands in no recovery code's stead yet."""
+
+    code = forms.CharField(
+        label="Six-digit code",
+        max_length=8,  # with a space where the app shows one
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}
+        ),
+    )
+
+
+class KeptCodesForm(PageForm):
+    """Carries the recovery codes from the page that shows them: the server keeps none that it could show again."""
+
+    codes = forms.CharField(required=False, max_length=256, widget=forms.HiddenInput)
+    saved = forms.BooleanField(
+        label="I saved these codes", error_messages={"required": "Tick this once you have kept them."}
+    )
+
+    def given_codes(self) -> list[str]:
+        """The codes that came along; nothing else is ever sent back."""
+        given = self.data.get("codes", "").split()
+        return given if all(RECOVERY_CODE.fullmatch(code) for code in given) else []
+
+
+class ChangePasswordForm(PageForm):
+    current = password_field("Present password", "current-password")
+    new = password_field(
+        "New password",
+        "new-password",
+        "At least 12 characters, and none of the common ones. A few words do well.",
+    )
+
+
+class EndSessionForm(PageForm):
+    """One session by its id, or ``others``."""
+
+    session = forms.CharField(max_length=36, widget=forms.HiddenInput)
+
+    def clean_session(self) -> UUID | None:
+        """None stands for all others."""
+        asked = self.cleaned_data["session"]
+        if asked == "others":
+            return None
+        try:
+            return UUID(asked)
+        except ValueError:
+            raise forms.ValidationError("Choose a session of the list.") from None
 
 
 class SetUpForm(PageForm):

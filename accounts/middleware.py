@@ -6,14 +6,16 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from accounts.authentication import name_actor
-from accounts.browser_sessions import is_over, principal_of
+from accounts.browser_sessions import is_over, principal_of, renew
 from accounts.models import User
 from accounts.principals import user_entity
 from audit.epoch import read_stamp
+from ciphercanary.clock import database_now
 from ciphercanary.http import in_context
 from ciphercanary.middleware import Handler, is_api
+from ciphercanary.pages.views import is_poll, known_principal
 
-POLL_HEADER = "CC-Poll"  # set by static/js/app.js
+SECONDS_LEFT = "CC-Session-Seconds"  # a header: what static/js/app.js counts down
 
 
 class SessionLifetime:
@@ -26,7 +28,10 @@ class SessionLifetime:
         # Without the cookie nothing is looked up: the API never asks for sessions.
         if settings.SESSION_COOKIE_NAME in request.COOKIES and not is_api(request):
             _look_at_session(request)
-        return self.get_response(request)
+        response = self.get_response(request)
+        if known_principal(request) is not None and SESSION_KEY in request.session:
+            response[SECONDS_LEFT] = str(request.session.get_expiry_age())
+        return response
 
 
 def _look_at_session(request: HttpRequest) -> None:
@@ -34,12 +39,13 @@ def _look_at_session(request: HttpRequest) -> None:
         return
     # Before Django reads the user's row: what changes after this moment makes the principal stale.
     stamp = read_stamp(user_entity(UUID(request.session[SESSION_KEY])))
-    if is_over(request):
+    now = database_now()
+    if is_over(request, now):
         request.session.flush()
     elif isinstance(request.user, User):
         # A page left open asks for its parts by itself: that must not keep somebody signed in who has gone.
-        if request.headers.get(POLL_HEADER) != "true":
-            request.session.modified = True
+        if not is_poll(request):
+            renew(request, now)
         principal = principal_of(request, request.user, stamp)
         name_actor(request, principal.actor)
         in_context(request).principal = principal  # type: ignore[attr-defined]  # the kernel knows no Principal

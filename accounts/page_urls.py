@@ -2,7 +2,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from accounts import setup_codes
-from accounts.views import account, log_in, set_up
+from accounts.views import account, log_in, second_factor, sessions, set_up
 
 
 class SetupCode(StringConverter):
@@ -22,5 +22,13 @@ urlpatterns = [
     path("reauth/", log_in.ConfirmIdentityView.as_view(), name="reauth"),
     path("session/extend", log_in.ExtendSessionView.as_view(), name="session-extend"),
     path("account/", account.ProfileView.as_view(), name="account"),
+    path("account/password/", account.PasswordView.as_view(), name="password"),
+    path("account/mfa/", second_factor.SecondFactorView.as_view(), name="mfa"),
+    path("account/mfa/setup/", second_factor.SetUpView.as_view(), name="mfa-setup"),
+    path("account/mfa/codes/", second_factor.RecoveryCodesView.as_view(), name="mfa-codes"),
+    path("account/mfa/codes/kept/", second_factor.KeptCodesView.as_view(), name="mfa-codes-kept"),
+    path("account/mfa/codes/file/", second_factor.CodesFileView.as_view(), name="mfa-codes-file"),
+    path("account/mfa/remove/", second_factor.RemoveView.as_view(), name="mfa-remove"),
+    path("account/sessions/", sessions.SessionsView.as_view(), name="sessions"),
     path("account/appearance/", account.AppearanceView.as_view(), name="appearance"),
 ]

@@ -35,6 +35,7 @@ class Principal:
     permissions: frozenset[str]
     subject_version: int = 0
     family_id: UUID | None = None
+    browser_session_id: UUID | None = None
     auth_time: datetime | None = None
     signing_kid: str = ""
     not_after: datetime | None = None

@@ -4,10 +4,11 @@ from typing import Any
 
 from rest_framework import serializers
 
+from accounts.devices import device_words
 from accounts.models import User
 from accounts.principals import Principal
 from accounts.roles import ROLES
-from accounts.services import Enrolment, TokenPair
+from accounts.services import Enrolment, OwnSession, SecondFactor, TokenPair
 from ciphercanary.rest import StrictSerializer, TimestampField
 
 SECRET_LIMIT = 1024  # characters; what is longer is no password and no token of ours
@@ -95,3 +96,28 @@ class EnrolmentSerializer(serializers.Serializer[Enrolment]):
 
 class RecoveryCodesSerializer(serializers.Serializer[Any]):
     recovery_codes = serializers.ListField(child=serializers.CharField())
+
+
+class SecondFactorSerializer(serializers.Serializer[SecondFactor]):
+    confirmed_at = TimestampField(allow_null=True)
+    is_begun = serializers.BooleanField()
+    recovery_codes_left = serializers.IntegerField()
+
+
+class SessionSerializer(serializers.Serializer[OwnSession]):
+    id = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=["browser", "api"])
+    is_present = serializers.BooleanField()
+    device = serializers.SerializerMethodField()
+    client_ip = serializers.CharField()
+    user_agent = serializers.CharField()
+    began_at = TimestampField()
+    last_seen_at = TimestampField()
+    expires_at = TimestampField()
+
+    def get_device(self, session: OwnSession) -> str:
+        return device_words(session.user_agent)
+
+
+class SessionListSerializer(serializers.Serializer[Any]):
+    results = SessionSerializer(many=True)

@@ -21,7 +21,7 @@ from rest_framework_simplejwt.settings import api_settings
 
 from accounts import signing_keys
 from accounts.errors import SessionEnded, TokenExpired
-from accounts.models import TokenFamily
+from accounts.models import BrowserSession, TokenFamily
 from accounts.origin import Origin
 from accounts.principals import SIGNING_KEYS, Principal, user_entity
 from accounts.roles import ROLES
@@ -137,6 +137,8 @@ def renew_principal(principal: Principal) -> Principal:
         _require_open_family(principal.family_id, principal.user_id)
         if not signing_keys.key_set(stamp).is_trusted(principal.signing_kid, process_now()):
             raise SessionEnded
+    if principal.browser_session_id is not None:
+        _require_browser_session(principal.browser_session_id, principal.user_id)
     return replace(principal, stamp=stamp)
 
 
@@ -168,6 +170,11 @@ def _require_open_family(family_id: UUID, user_id: UUID | None) -> TokenFamily:
     family.user.check_mac()
     family.check_mac().require_open()
     return family
+
+
+def _require_browser_session(session_id: UUID, user_id: UUID) -> None:
+    if not BrowserSession.objects.filter(id=session_id, user=user_id).exists():
+        raise SessionEnded
 
 
 def _claimed_user(text: str) -> UUID:

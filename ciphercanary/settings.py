@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.utils.csp import CSP
 from psycopg import IsolationLevel
 
-from ciphercanary import home, logs
+from ciphercanary import home, logs, openapi
 from ciphercanary.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -224,19 +224,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "ciphercanary.rest.exceptions.handle_exception",
     "UNAUTHENTICATED_USER": "accounts.principals.AnonymousPrincipal",
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "CipherCanary",
-    "DESCRIPTION": "Create, rotate and retire cryptographic keys; encrypt and decrypt with them.",
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.1",
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {
-        "ExportFormatEnum": ["jsonl", "csv", "tiles"],  # "format" means two things
-        "RandomFormatEnum": ["base64", "hex"],
-    },
-    "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
-}
+SPECTACULAR_SETTINGS = openapi.SPECTACULAR_SETTINGS
 SIMPLE_JWT = {
     "ALGORITHM": "RS256",
     "ISSUER": CC_PUBLIC_URL,
@@ -246,10 +234,11 @@ SIMPLE_JWT = {
 }
 
 # --- sessions, cookies, browser
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "accounts.session_engine"
 SESSION_COOKIE_NAME = "__Host-session" if CC_TLS else "session"
-SESSION_COOKIE_AGE = 30 * 60
-# The age is an idle time: accounts.middleware renews it at each request of a person, not at what a page asks by itself.
+CC_SESSION_IDLE_MINUTES = env.number("CC_SESSION_IDLE_MINUTES", 30, at_least=5, at_most=24 * 60)
+SESSION_COOKIE_AGE = CC_SESSION_IDLE_MINUTES * 60
+# The age is an idle time: accounts.middleware renews it with each request that a person has made.
 SESSION_SAVE_EVERY_REQUEST = False
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

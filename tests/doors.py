@@ -24,7 +24,7 @@ from tests.personas import PASSWORD, Persona, b64
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PUBLIC, AUTHENTICATED = "public", "authenticated"
 REASON = {"reason": "because the test says so"}
-EXPORT, FINISHED_EXPORT = "export", "finished export"  # states of a target that is no key
+EXPORT, FINISHED_EXPORT, SESSION = "export", "finished export", "session"  # states of a target that is no key
 SAVED_FILTER = "saved filter"  # likewise
 SEQUENCED = "sequenced"  # state of the log: a checkpoint covers every entry
 _numbers = count(1)
@@ -65,6 +65,7 @@ class Target:
     stream: bytes = b""
     log_id: int = 0
     export_id: UUID = field(default_factory=uuid4)
+    session_id: UUID = field(default_factory=uuid4)
     filter_id: UUID = field(default_factory=uuid4)
 
 
@@ -163,6 +164,12 @@ def _recovery_code(_target, account):
     return {"code": codes[0]}
 
 
+def _authenticator(_target, account):
+    """Nothing to send; but an authenticator is there, whose codes are replaced."""
+    _recovery_code(None, account)
+    return {}
+
+
 def _new_password(*_):
     return {"current": PASSWORD, "new": "another horse, another staple"}
 
@@ -224,9 +231,12 @@ DOORS: Mapping[str, Mapping[str, Door]] = {
     "log-out": {"POST": Door(PUBLIC, 204, body=_refresh, ends_session=True)},
     "me": {"GET": Door(AUTHENTICATED)},
     "change-password": {"POST": Door(AUTHENTICATED, 204, body=_new_password, ends_session=True)},
-    "totp": {"DELETE": Door(AUTHENTICATED, 204, body=_recovery_code)},
+    "totp": {"GET": Door(AUTHENTICATED), "DELETE": Door(AUTHENTICATED, 204, body=_recovery_code)},
     "enrol-totp": {"POST": Door(AUTHENTICATED)},
     "confirm-totp": {"POST": Door(AUTHENTICATED, body=code_to_confirm)},
+    "recovery-codes": {"POST": Door(AUTHENTICATED, body=_authenticator)},
+    "sessions": {"GET": Door(AUTHENTICATED), "DELETE": Door(AUTHENTICATED, 204)},
+    "session": {"DELETE": Door(AUTHENTICATED, 204, about="session", state=SESSION)},
     "jwks": {"GET": Door(PUBLIC)},
     # the service itself
     "schema": {"GET": Door(PUBLIC)},
@@ -248,6 +258,7 @@ def path_of(route: Route, target: Target) -> str:
         version=1,
         log_id=target.log_id,
         export_id=target.export_id,
+        session_id=target.session_id,
         filter_id=target.filter_id,
     )
 
@@ -257,6 +268,8 @@ def make_target(owner: Persona, state: str = "active") -> Target:
 
     Or an export or a saved filter of his. He may have made it when his role was another.
     """
+    if state == SESSION:
+        return replace(missing_target(), session_id=_make_session(owner))
     if state in {EXPORT, FINISHED_EXPORT}:
         return replace(missing_target(), export_id=_make_export(owner, state))
     if state == SAVED_FILTER:
@@ -286,6 +299,16 @@ def _sequence() -> None:
     from audit.sequencing.running import checkpoint_now  # noqa: PLC0415 - models need a set-up Django
 
     checkpoint_now()
+
+
+def _make_session(owner: Persona) -> UUID:
+    """Another session of his, beside the one that he asks from."""
+    from accounts.models import TokenFamily  # noqa: PLC0415 - models need a set-up Django
+    from accounts.origin import Origin  # noqa: PLC0415
+    from accounts.services.sessions import open_session  # noqa: PLC0415
+
+    open_session(owner.user, "password", Origin(client_ip="127.0.0.1", user_agent="tests", request_id="test"))
+    return TokenFamily.objects.filter(user=owner.user).latest("auth_time").id
 
 
 def _make_export(owner: Persona, state: str) -> UUID:

@@ -5,7 +5,7 @@ import uuid
 from django.db import models
 
 from accounts.errors import SessionEnded
-from accounts.models.users import User
+from accounts.models.users import LONGEST_USER_AGENT, User
 from ciphercanary.row_mac import MacField, MacProtectedRow
 from ciphercanary.wrapped_row import WrappedRow
 
@@ -14,7 +14,8 @@ class TokenFamily(MacProtectedRow):
     """One log-in and all the tokens that descend from it.
 
     It is over when it is revoked, when ``expires_at`` passes (refreshing never moves it), when the user is
-    disabled, or when the user's subject version moves on.
+    disabled, or when the user's subject version moves on. Where it was used last is for its user to read: no MAC
+    covers those columns, because nothing is decided by them.
     """
 
     MAC_LABEL = "token_families"
@@ -26,6 +27,9 @@ class TokenFamily(MacProtectedRow):
     auth_time = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    refreshed_at = models.DateTimeField(null=True, blank=True)
+    client_ip = models.CharField(max_length=45, blank=True, default="")
+    user_agent = models.CharField(max_length=LONGEST_USER_AGENT, blank=True, default="")
 
     class Meta:
         db_table = "token_families"

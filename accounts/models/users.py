@@ -13,6 +13,8 @@ from accounts.roles import ROLES, sees_all
 from ciphercanary.errors import NotFound
 from ciphercanary.row_mac import MacField, MacProtectedRow
 
+LONGEST_USER_AGENT = 200  # characters of what a session keeps of it
+
 # What the read-only admin asks for each app's tables, in the words of the API's permissions.
 _VIEW_PERMISSIONS: Mapping[str, str] = {
     "accounts": "users.read",

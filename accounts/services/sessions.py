@@ -10,7 +10,7 @@ from django.db import transaction
 
 from accounts import actions, signing_keys
 from accounts.errors import SessionEnded
-from accounts.models import RefreshToken, TokenFamily, User
+from accounts.models import LONGEST_USER_AGENT, RefreshToken, TokenFamily, User
 from accounts.origin import Origin
 from accounts.principals import user_entity
 from accounts.records import user_event
@@ -54,6 +54,8 @@ def open_session(user: User, auth_method: str, origin: Origin) -> TokenPair:
             auth_methods=auth_method,
             auth_time=now,
             expires_at=now + timedelta(days=settings.CC_REFRESH_TOKEN_DAYS),
+            client_ip=origin.client_ip,
+            user_agent=origin.user_agent[:LONGEST_USER_AGENT],
         )
         family.save_with_mac()
         refresh_token = _add_refresh_token(family)
@@ -90,7 +92,7 @@ def log_out(*, refresh_token: str, everywhere: bool = False, origin: Origin) -> 
             family.user.save_with_mac(update_fields=["subject_version"])
             record(user_event(actions.USER_SIGNED_OUT, family.user_id), actor)
         if family.revoked_at is None:
-            _revoke(family)
+            revoke_family(family)
             record(_event(actions.SESSION_CLOSED, family), actor)
             raise_epoch(user_entity(family.user_id))
 
@@ -113,6 +115,9 @@ def _exchange(token: RefreshToken, origin: Origin) -> TokenPair | None:
             raise SessionEnded
         if not RefreshToken.objects.filter(pk=token.pk, used_at=None).update(used_at=now):
             return None
+        TokenFamily.objects.filter(pk=family.pk).update(
+            refreshed_at=now, client_ip=origin.client_ip, user_agent=origin.user_agent[:LONGEST_USER_AGENT]
+        )
         refresh_token = _add_refresh_token(family)
         record(_event(actions.SESSION_REFRESHED, family), _actor(family, origin))
     return _pair(family, refresh_token, keys)
@@ -125,7 +130,7 @@ def _revoke_if_stolen(token: RefreshToken, origin: Origin) -> None:
         is_retry = token.used_at is None or database_now() - token.used_at <= RETRY_WINDOW
         if is_retry or family.revoked_at is not None:
             return
-        _revoke(family)
+        revoke_family(family)
         record(_event(actions.FAMILY_REVOKED, family, reason="refresh_token_reused"), _actor(family, origin))
         raise_epoch(user_entity(family.user_id))
 
@@ -153,7 +158,8 @@ def _add_refresh_token(family: TokenFamily) -> str:
     return text
 
 
-def _revoke(family: TokenFamily) -> None:
+def revoke_family(family: TokenFamily) -> None:
+    """End a family; whoever calls this has locked its user, and records it."""
     family.revoked_at = database_now()
     family.save_with_mac(update_fields=["revoked_at"])
 

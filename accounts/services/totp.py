@@ -16,7 +16,6 @@ from accounts.models import RecoveryCode, TotpDevice, User
 from accounts.one_time_codes import (
     is_totp_code,
     matching_step,
-    new_recovery_codes,
     new_seed,
     otpauth_uri,
     recovery_code_hash,
@@ -27,6 +26,7 @@ from accounts.origin import Origin
 from accounts.principals import Principal, user_entity
 from accounts.records import deleted, device_values, inserted, updated, user_event, user_values
 from accounts.services import attempts
+from accounts.services.recovery_codes import add_recovery_codes, count_recovery_codes
 from accounts.tokens import renew_principal
 from audit.epoch import raise_epoch
 from audit.events import RowChange
@@ -54,6 +54,25 @@ class Enrolment:
     otpauth_uri: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class SecondFactor:
+    """How a user stands with his authenticator; ``is_begun``: a seed waits for its first code."""
+
+    confirmed_at: datetime | None
+    is_begun: bool
+    recovery_codes_left: int
+
+
+def get_second_factor(*, principal: Principal) -> SecondFactor:
+    """The caller's own. Raises Denied."""
+    device = TotpDevice.objects.filter(user=principal.person_id).first()
+    return SecondFactor(
+        confirmed_at=device.confirmed_at if device else None,
+        is_begun=device is not None and not device.confirmed,
+        recovery_codes_left=count_recovery_codes(principal.person_id),
+    )
+
+
 @transaction.atomic
 def enrol_totp(*, principal: Principal) -> Enrolment:
     """Give the caller a new seed. It asks nobody for a code until ``confirm_totp`` has seen one.
@@ -74,6 +93,17 @@ def enrol_totp(*, principal: Principal) -> Enrolment:
     return Enrolment(secret=seed_text(seed), otpauth_uri=otpauth_uri(seed, user.username))
 
 
+def find_enrolment(*, principal: Principal) -> Enrolment:
+    """The caller's seed that waits for its first code, once more: it opens nothing until then.
+
+    Raises Denied, RecentAuthRequired, NotFound where none waits.
+    """
+    principal.require_recent_log_in(database_now())
+    device = _find_device(principal.person_id, confirmed=False).check_mac()
+    seed = _open_seed(device)
+    return Enrolment(secret=seed_text(seed), otpauth_uri=otpauth_uri(seed, principal.actor.actor_name))
+
+
 @transaction.atomic
 def confirm_totp(*, principal: Principal, code: str) -> list[str]:
     """Make the enrolled authenticator count, and return its ten recovery codes: they are never shown again.
@@ -91,9 +121,7 @@ def confirm_totp(*, principal: Principal, code: str) -> list[str]:
         raise Invalid.of_field("code", WRONG_CODE)
     device.confirmed, device.confirmed_at, device.last_step = True, now, step
     device.save_with_mac(update_fields=["confirmed", "confirmed_at", "last_step"])
-    codes = new_recovery_codes()
-    for each in codes:
-        RecoveryCode(device=device, code_hash=recovery_code_hash(device.id, each)).save_with_mac()
+    codes = add_recovery_codes(device)
     changes = [updated(device, before), _require_codes_of(user, is_required=True)]
     record(user_event(actions.TOTP_CONFIRMED, user.id), principal.actor, changes=changes)
     raise_epoch(user_entity(user.id))

@@ -1,14 +1,18 @@
-"""One's own account: profile and appearance."""
+"""One's own account: profile, password and appearance."""
 
 from http import HTTPStatus
 
 from django.conf import settings
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from accounts import actions, services
-from accounts.forms import AppearanceForm
+from accounts.forms import AppearanceForm, ChangePasswordForm
 from accounts.principals import Principal
+from ciphercanary import problems, throttle
+from ciphercanary.errors import DomainError, Invalid
+from ciphercanary.http import in_context
 from ciphercanary.pages import AUTHENTICATED, PageView, Rule
 from ciphercanary.pages.shell import SHORTCUTS_COOKIE, THEME_COOKIE, theme_of
 
@@ -22,6 +26,35 @@ class ProfileView(PageView[Principal]):
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         return self.page(account=services.get_own_user(principal=self.principal))
+
+
+class PasswordView(PageView[Principal]):
+    """A new password ends every session, this one too: whoever knew the old one is out."""
+
+    rules = {method: Rule(AUTHENTICATED, actions.PASSWORD_CHANGED) for method in ("GET", "POST")}
+    section = "account"
+    template = "accounts/password.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self.page(form=ChangePasswordForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = ChangePasswordForm(request.POST)
+        if not form.is_valid():
+            return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
+        try:
+            throttle.check_address(in_context(request), group="auth", rate=settings.CC_THROTTLE_AUTH)
+            services.change_password(principal=self.principal, **form.cleaned_data)
+        except DomainError as refusal:
+            form.refused(request, refusal)
+            status = (
+                HTTPStatus.UNPROCESSABLE_ENTITY
+                if isinstance(refusal, Invalid)
+                else problems.status_of(refusal)
+            )
+            return self.page(status=status, form=form)
+        logout(request)
+        return HttpResponseRedirect(f"{reverse('login')}?password-changed", status=HTTPStatus.SEE_OTHER)
 
 
 class AppearanceView(PageView[Principal]):

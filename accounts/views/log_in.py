@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -18,6 +19,7 @@ from accounts.authentication import name_actor, origin_of
 from accounts.browser_sessions import begin_session, confirm_session, record_log_out
 from accounts.forms import CodeForm, ConfirmPasswordForm, LogInForm
 from accounts.models import User
+from accounts.one_time_codes import is_totp_code, tidy
 from accounts.principals import Principal
 from audit.events import Source
 from ciphercanary import problems, throttle
@@ -137,7 +139,16 @@ class LogInCodeView(SignInView):
             )
         except DomainError as refusal:
             return self.again(form, refusal)
+        tell_codes_left(request, user.id, form.cleaned_data["code"])
         return self.open(user)
+
+
+def tell_codes_left(request: HttpRequest, user_id: UUID, code: str) -> None:
+    """After a recovery code: how many are left. Said on the next page, in this browser."""
+    if not is_totp_code(tidy(code)):
+        left = services.count_recovery_codes(user_id)
+        words = "1 code" if left == 1 else f"{left} codes"
+        messages.warning(request, f"That recovery code is used up: {words} left.")
 
 
 def pending_log_in(request: HttpRequest) -> tuple[UUID, int] | None:
@@ -174,6 +185,8 @@ class ConfirmIdentityView(PageView[Principal]):
             form.refused(request, refusal)
             return self._show(form, problems.status_of(refusal))
         confirm_session(request)
+        if "code" in given:
+            tell_codes_left(request, self.principal.person_id, given["code"])
         return HttpResponseRedirect(next_url(request, reverse("home")), status=HTTPStatus.SEE_OTHER)
 
     def _form(self, data: Any = None) -> PageForm:
@@ -194,7 +207,7 @@ class LogOutView(PageView[Principal]):
 
 
 class ExtendSessionView(PageView[Principal]):
-    """The request itself renews the session: ``accounts.middleware`` does."""
+    """The request itself renews the session, as every request of a person does: ``accounts.middleware``."""
 
     rules = {"POST": Rule(AUTHENTICATED, actions.SESSION_EXTENDED)}
 

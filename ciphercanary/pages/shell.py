@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
 
 from ciphercanary import __version__
@@ -48,7 +47,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "navigation": [entry for entry in ENTRIES if entry.is_for(caller)] if caller else [],
         "theme": theme_of(request),
         "has_shortcuts": request.COOKIES.get(SHORTCUTS_COOKIE) != "off",
-        "session_seconds": settings.SESSION_COOKIE_AGE,  # from each request of a person on
+        "session_seconds": request.session.get_expiry_age() if caller else 0,
         "product_version": __version__,
         "now": process_now(),
     }

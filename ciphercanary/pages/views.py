@@ -120,6 +120,11 @@ def is_htmx(request: HttpRequest) -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
+def is_poll(request: HttpRequest) -> bool:
+    """Whether a page asks by itself, from time to time (``data-polls``), and nobody need be in front of it."""
+    return request.headers.get("CC-Poll") == "true"
+
+
 def refuse(request: HttpRequest, refusal: DomainError) -> None:
     """Leave a refusal that a form shows on the request, where its record is made."""
     in_context(request).refusal = refusal

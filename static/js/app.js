@@ -22,7 +22,14 @@
     const again = opener?.id && document.getElementById(opener.id);
     (again || (opener?.isConnected ? opener : $("#page")))?.focus();
   };
-  dialog?.addEventListener("close", () => { $("#dialog-body").replaceChildren(); });
+  let kept = null; // what stood in the dialog before the sign-in needed it
+  let signing = false;
+  dialog?.addEventListener("close", () => {
+    $("#dialog-body").replaceChildren(...(kept ? [kept] : []));
+    if (kept) dialog.showModal();
+    kept = null;
+    signing = false;
+  });
 
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.target.id === "dialog-body" && event.target.childElementCount) open();
@@ -72,16 +79,25 @@
     if (polls(event)) event.detail.headers["CC-Poll"] = "true";
   });
   document.addEventListener("htmx:afterOnLoad", (event) => {
-    if (!polls(event)) { $("#notices")?.replaceChildren(); arm(); }
+    const { xhr } = event.detail;
+    if (!polls(event) && xhr.status !== 204) $("#notices")?.replaceChildren();
+    arm(Number(xhr.getResponseHeader("CC-Session-Seconds")));
   });
 
   // --- signed out meanwhile: sign in over the untouched page, then try again
   document.addEventListener("cc:sign-in", () => {
-    if (dialog.open) dialog.close();
+    if (signing) return; // a page that polls says it again and again
+    signing = true;
+    if (dialog.open) {
+      kept = new DocumentFragment();
+      kept.append(...$("#dialog-body").childNodes);
+    }
     htmx.ajax("GET", "/login/", { target: "#dialog-body", swap: "innerHTML" });
   });
   document.addEventListener("cc:signed-in", (event) => {
-    for (const field of document.querySelectorAll("input[name=csrfmiddlewaretoken]")) field.value = event.detail.token;
+    for (const place of [document, ...(kept ? [kept] : [])]) {
+      for (const field of place.querySelectorAll("input[name=csrfmiddlewaretoken]")) field.value = event.detail.token;
+    }
     close();
     notify("You are signed in again. What you typed is still here: send it again.");
   });
@@ -89,14 +105,15 @@
   // --- two minutes before the session ends
   const end = $("#session-end");
   let timer = 0;
-  const arm = (from = Number(end?.dataset.seconds || 0)) => {
-    if (!end || !from) return;
+  const arm = (seconds) => { // what the server said last: it knows of other tabs, and of polls, which prolong nothing
+    if (!end || !seconds) return;
     clearTimeout(timer);
-    end.replaceChildren();
-    timer = setTimeout(warn, Math.max(0, from - 125) * 1000);
+    if (seconds > 125) end.replaceChildren();
+    timer = setTimeout(warn, Math.max(0, seconds - 125) * 1000, Date.now() + seconds * 1000);
   };
-  const warn = () => {
-    const at = new Date(Date.now() + 125000).toISOString().slice(11, 16);
+  const warn = (ends) => {
+    if ($("button", end)) return;
+    const at = new Date(ends).toISOString().slice(11, 16);
     notify(`You will be signed out at ${at}Z. `, "#session-end");
     const stay = document.createElement("button");
     stay.className = "small";
@@ -106,7 +123,7 @@
     }));
     end.firstChild.append(stay);
   };
-  arm();
+  arm(Number(end?.dataset.seconds));
 
   // --- copying, on plain http too: there is no clipboard API there, and a selection can be copied
   const select = (node) => {

@@ -8,7 +8,15 @@ from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 
 from accounts import services as accounts
-from accounts.models import RecoveryCode, RefreshToken, SetupLink, SigningKey, TotpDevice, User
+from accounts.models import (
+    BrowserSession,
+    RecoveryCode,
+    RefreshToken,
+    SetupLink,
+    SigningKey,
+    TotpDevice,
+    User,
+)
 from audit.events import Actor, Event
 from audit.models import (
     AuditCheckpoint,
@@ -69,6 +77,7 @@ PROVOCATIONS = {
     "users_role_is_known": (User, {}, {"username": "root", "role": "root"}),
     "users_username_is_lower_case": (User, {}, {"username": "Root"}),
     "users_email_is_lower_case": (User, {}, {"username": "root", "email": "Root@example.org"}),
+    "browser_sessions.id": (BrowserSession, {}, {}),
     "setup_link_is_single": (SetupLink, {}, {"id": 2}),
     "refresh_tokens.token_hash": (RefreshToken, {}, {}),
     "one_next_and_one_active_signing_key": (SigningKey, {"state": "active"}, {}),
@@ -153,6 +162,7 @@ def rows(admin):
     key = keys.create_key(**everybody, name="orders", algorithm="aes-256")
     keys.rotate_key(**everybody, key_id=key.id, reason="a second version")
     keys.default_key(admin.principal, "aes-256")
+    BrowserSession.objects.create(session_key="k" * 32, expire_date=NOW, began_at=NOW, last_seen_at=NOW)
     accounts.confirm_totp(**everybody, **code_to_confirm(None, admin))
     SetupLink(code_hash="0" * 64, expires_at=NOW).save_with_mac()
     jobs.submit(AuditExport(format="jsonl"))

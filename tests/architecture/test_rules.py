@@ -21,6 +21,7 @@ SHARED = {
     "audit.log.read": "the list and one entry of it",
     "crypto.message.encrypted": "of one message and of many: the count tells",
     "crypto.message.decrypted": "likewise",
+    "accounts.session.revoked": "one session and all others: the log has an entry for each",
 }
 
 

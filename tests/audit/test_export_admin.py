@@ -12,7 +12,7 @@ from django.contrib.admin import site
 from django.http import QueryDict
 from django.test import Client
 
-from accounts.browser_sessions import BEGAN_AT
+from accounts.session_engine import BEGAN_AT
 from audit import actions, export_files, services
 from audit.admin.list_filters import criteria_of_list
 from audit.canonical import format_timestamp

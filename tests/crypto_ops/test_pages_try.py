@@ -4,9 +4,9 @@ import html
 import re
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.test import Client
 
+from accounts.models import BrowserSession
 from audit.models import AuditLog
 from tests.personas import PASSWORD, b64
 
@@ -289,7 +289,7 @@ def test_nothing_that_was_typed_is_kept(browser, path, caplog):
     response = browser.get(path)
     assert response["Cache-Control"] == "no-store"
     assert marker not in response.content.decode()
-    kept = [str(session.get_decoded()) for session in Session.objects.all()]
+    kept = [str(session.get_decoded()) for session in BrowserSession.objects.all()]
     kept += [str(list(row.values())) for row in AuditLog.objects.values()]
     assert [text for text in (*kept, caplog.text) if marker in text or b64(marker.encode()) in text] == []
 

@@ -6,6 +6,7 @@ import pytest
 from django.template import Context, Template
 from django.test import Client, RequestFactory
 
+from accounts.session_engine import SessionStore
 from audit.models import AuditLog
 from audit.refusals import flush
 from ciphercanary.clock import process_now
@@ -123,7 +124,7 @@ def test_the_theme_is_one_of_three_whatever_the_cookie_says(browser):
 
 def test_the_navigation_holds_what_the_role_may_open(rf, auditor):
     request = rf.get("/")
-    request.principal = auditor.principal
+    request.principal, request.session = auditor.principal, SessionStore()
     shown = {entry.name for entry in shell(request)["navigation"]}
     assert {"home", "keys", "audit"} <= shown <= {entry.name for entry in ENTRIES}
 

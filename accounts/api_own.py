@@ -1,0 +1,103 @@
+"""The authentication door, for one's own account: second factor, recovery codes, and where one is signed in."""
+
+from http import HTTPStatus
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import actions, services
+from accounts.api import AuthView
+from accounts.serializers import (
+    CodeSerializer,
+    EnrolmentSerializer,
+    RecoveryCodesSerializer,
+    SecondFactorSerializer,
+    SessionListSerializer,
+)
+from ciphercanary.rest import AUTHENTICATED, Rule, StrictSerializer
+
+
+class TotpEnrolView(AuthView):
+    """Begin with an authenticator of one's own: its secret, shown this once."""
+
+    rules = {"POST": Rule(AUTHENTICATED, actions.TOTP_ENROLLED)}
+
+    @extend_schema(request=None, responses=EnrolmentSerializer)
+    def post(self, _request: Request) -> Response:
+        self.read(StrictSerializer)
+        return Response(EnrolmentSerializer(services.enrol_totp(principal=self.principal)).data)
+
+
+class TotpConfirmView(AuthView):
+    """Confirm the authenticator by its first code: log-in asks for one from now on. Answers the recovery codes."""
+
+    rules = {"POST": Rule(AUTHENTICATED, actions.TOTP_CONFIRMED)}
+
+    @extend_schema(request=CodeSerializer, responses=RecoveryCodesSerializer)
+    def post(self, _request: Request) -> Response:
+        codes = services.confirm_totp(principal=self.principal, **self.read(CodeSerializer))
+        return Response(RecoveryCodesSerializer({"recovery_codes": codes}).data)
+
+
+class TotpView(AuthView):
+    """One's own authenticator. To remove it, the body is `{code}`: a present code, or a recovery code."""
+
+    rules = {
+        "GET": Rule(AUTHENTICATED, actions.TOTP_READ),
+        "DELETE": Rule(AUTHENTICATED, actions.TOTP_REMOVED),
+    }
+
+    @extend_schema(responses=SecondFactorSerializer)
+    def get(self, _request: Request) -> Response:
+        factor = services.get_second_factor(principal=self.principal)
+        return Response(SecondFactorSerializer(factor).data)
+
+    @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
+    def delete(self, _request: Request) -> Response:
+        services.remove_totp(principal=self.principal, **self.read(CodeSerializer))
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class RecoveryCodesView(AuthView):
+    """Ten new recovery codes instead of the present ones."""
+
+    rules = {"POST": Rule(AUTHENTICATED, actions.RECOVERY_CODES_REPLACED)}
+
+    @extend_schema(request=None, responses=RecoveryCodesSerializer)
+    def post(self, _request: Request) -> Response:
+        self.read(StrictSerializer)
+        codes = services.replace_recovery_codes(principal=self.principal)
+        return Response(RecoveryCodesSerializer({"recovery_codes": codes}).data)
+
+
+class SessionsView(AuthView):
+    """Where the caller is signed in, in browsers and over the API. DELETE ends all but the present one."""
+
+    rules = {
+        "GET": Rule(AUTHENTICATED, actions.SESSION_LISTED),
+        "DELETE": Rule(AUTHENTICATED, actions.SESSION_REVOKED),
+    }
+
+    @extend_schema(responses=SessionListSerializer)
+    def get(self, _request: Request) -> Response:
+        found = services.list_sessions(principal=self.principal)
+        return Response(SessionListSerializer({"results": found}).data)
+
+    @extend_schema(operation_id="auth_sessions_delete_others", responses={HTTPStatus.NO_CONTENT: None})
+    def delete(self, _request: Request) -> Response:
+        services.end_other_sessions(principal=self.principal)
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class SessionView(AuthView):
+    """One of the caller's own sessions."""
+
+    rules = {"DELETE": Rule(AUTHENTICATED, actions.SESSION_REVOKED)}
+    concerns = ("session", "session_id")
+
+    @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
+    def delete(self, _request: Request, session_id: UUID) -> Response:
+        services.end_session(principal=self.principal, session_id=session_id)
+        return Response(status=HTTPStatus.NO_CONTENT)

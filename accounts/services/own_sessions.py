@@ -1,0 +1,131 @@
+"""Where one is signed in, in browsers and over the API, and how to end it from elsewhere."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from accounts import actions
+from accounts.models import BrowserSession, TokenFamily, User
+from accounts.principals import Principal, user_entity
+from accounts.services.sessions import revoke_family
+from accounts.tokens import renew_principal
+from audit.epoch import raise_epoch
+from audit.events import Event
+from audit.services import record
+from ciphercanary.clock import database_now
+from ciphercanary.errors import NotFound
+
+GONE = "There is no such session; perhaps it has ended by itself."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnSession:
+    """A session of the caller's. ``is_present``: the one he asks from."""
+
+    id: UUID
+    kind: Literal["browser", "api"]
+    is_present: bool
+    client_ip: str
+    user_agent: str
+    began_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+
+
+def list_sessions(*, principal: Principal) -> list[OwnSession]:
+    """The caller's open sessions: the present one first, then the one last seen. Raises Denied."""
+    user = User.objects.get(pk=principal.person_id)
+    present = {principal.browser_session_id, principal.family_id}
+    browsers = [_of_browser(row, present) for row in _open_browsers(user)]
+    families = [_of_family(row, present) for row in _open_families(user)]
+    return sorted(
+        [*browsers, *families], key=lambda each: (not each.is_present, -each.last_seen_at.timestamp())
+    )
+
+
+@transaction.atomic
+def end_session(*, principal: Principal, session_id: UUID) -> None:
+    """End one of the caller's own sessions, at once. Raises Denied, NotFound, SessionEnded."""
+    user = User.objects.lock(principal.person_id)
+    renew_principal(principal)
+    ended = _end_browsers(principal, _open_browsers(user).filter(id=session_id))
+    ended += _end_families(principal, _open_families(user).filter(id=session_id))
+    if not ended:
+        raise NotFound(GONE)
+    raise_epoch(user_entity(user.id))
+
+
+@transaction.atomic
+def end_other_sessions(*, principal: Principal) -> int:
+    """End every session of the caller's but the one he asks from; how many there were. Raises Denied, SessionEnded."""
+    user = User.objects.lock(principal.person_id)
+    renew_principal(principal)
+    present = [each for each in (principal.browser_session_id, principal.family_id) if each]
+    ended = _end_browsers(principal, _open_browsers(user).exclude(id__in=present))
+    ended += _end_families(principal, _open_families(user).exclude(id__in=present))
+    if ended:
+        raise_epoch(user_entity(user.id))
+    return ended
+
+
+def _open_browsers(user: User) -> QuerySet[BrowserSession]:
+    return BrowserSession.objects.filter(
+        user=user, subject_version=user.subject_version, expire_date__gt=database_now()
+    )
+
+
+def _open_families(user: User) -> QuerySet[TokenFamily]:
+    return TokenFamily.objects.filter(
+        user=user, subject_version=user.subject_version, revoked_at=None, expires_at__gt=database_now()
+    )
+
+
+def _end_browsers(principal: Principal, rows: QuerySet[BrowserSession]) -> int:
+    for row in rows:
+        BrowserSession.objects.filter(id=row.id).delete()
+        _record(principal, row.id, "browser")
+    return len(rows)
+
+
+def _end_families(principal: Principal, rows: QuerySet[TokenFamily]) -> int:
+    for row in rows:
+        revoke_family(row.check_mac())
+        _record(principal, row.id, "api")
+    return len(rows)
+
+
+def _record(principal: Principal, session_id: UUID, kind: str) -> None:
+    event = Event(
+        action=actions.SESSION_REVOKED, object_type="session", object_id=str(session_id), meta={"kind": kind}
+    )
+    record(event, principal.actor)
+
+
+def _of_browser(row: BrowserSession, present: set[UUID | None]) -> OwnSession:
+    return OwnSession(
+        id=row.id,
+        kind="browser",
+        is_present=row.id in present,
+        client_ip=row.client_ip,
+        user_agent=row.user_agent,
+        began_at=row.began_at,
+        last_seen_at=row.last_seen_at,
+        expires_at=row.expire_date,
+    )
+
+
+def _of_family(row: TokenFamily, present: set[UUID | None]) -> OwnSession:
+    return OwnSession(
+        id=row.id,
+        kind="api",
+        is_present=row.id in present,
+        client_ip=row.client_ip,
+        user_agent=row.user_agent,
+        began_at=row.auth_time,
+        last_seen_at=row.refreshed_at or row.auth_time,
+        expires_at=row.expires_at,
+    )

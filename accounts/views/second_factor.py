@@ -1,0 +1,158 @@
+"""One's own authenticator: set up in three steps, its recovery codes, and its removal."""
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from accounts import actions, services
+from accounts.forms import CodeForm, KeptCodesForm, TotpCodeForm
+from accounts.principals import Principal
+from accounts.qr import qr_code
+from ciphercanary.clock import database_now
+from ciphercanary.errors import DomainError, NotFound
+from ciphercanary.pages import AUTHENTICATED, PageForm, PageView, Rule
+
+FILE_NAME = "ciphercanary-recovery-codes.txt"
+
+
+class SecondFactorView(PageView[Principal]):
+    """Whether there is one; a POST begins with one, or begins anew with one that was never confirmed."""
+
+    rules = {
+        "GET": Rule(AUTHENTICATED, actions.TOTP_READ),
+        "POST": Rule(AUTHENTICATED, actions.TOTP_ENROLLED),
+    }
+    section = "account"
+    template = "accounts/second_factor.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self.page(factor=services.get_second_factor(principal=self.principal))
+
+    def post(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        services.enrol_totp(principal=self.principal)
+        return HttpResponseRedirect(reverse("mfa-setup"), status=HTTPStatus.SEE_OTHER)
+
+
+class SetUpView(PageView[Principal]):
+    """Steps one and two: the secret, and a code of it. Step three, the recovery codes, is the answer to the code."""
+
+    rules = {
+        "GET": Rule(AUTHENTICATED, actions.TOTP_READ),
+        "POST": Rule(AUTHENTICATED, actions.TOTP_CONFIRMED),
+    }
+    section = "account"
+    template = "accounts/second_factor_setup.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self._show(TotpCodeForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = TotpCodeForm(request.POST)
+        if form.is_valid():
+            try:
+                codes = services.confirm_totp(principal=self.principal, code=form.cleaned_data["code"])
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return show_codes(self, codes)
+        return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        try:
+            enrolment = services.find_enrolment(principal=self.principal)
+        except NotFound:  # nothing waits: it was confirmed already, or never begun
+            return HttpResponseRedirect(reverse("mfa"), status=HTTPStatus.SEE_OTHER)
+        secret = enrolment.secret
+        return self.page(
+            status=status,
+            form=form,
+            groups=[secret[at : at + 4] for at in range(0, len(secret), 4)],
+            uri=enrolment.otpauth_uri,
+            qr=qr_code(enrolment.otpauth_uri),
+        )
+
+
+class RecoveryCodesView(PageView[Principal]):
+    """New recovery codes instead of the present ones."""
+
+    rules = {method: Rule(AUTHENTICATED, actions.RECOVERY_CODES_REPLACED) for method in ("GET", "POST")}
+    section = "account"
+    template = "accounts/recovery_codes_new.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        self.principal.require_recent_log_in(database_now())
+        factor = services.get_second_factor(principal=self.principal)
+        if factor.confirmed_at is None:
+            return HttpResponseRedirect(reverse("mfa"))
+        return self.page(factor=factor)
+
+    def post(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        try:
+            codes = services.replace_recovery_codes(principal=self.principal)
+        except NotFound:
+            return HttpResponseRedirect(reverse("mfa"), status=HTTPStatus.SEE_OTHER)
+        return show_codes(self, codes)
+
+
+class KeptCodesView(PageView[Principal]):
+    """The tick that ends the set-up. The codes come along with the form: nothing keeps them here, to show them again."""
+
+    rules = {"POST": Rule(AUTHENTICATED, actions.RECOVERY_CODES_KEPT)}
+    section = "account"
+    template = "accounts/recovery_codes.html"
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = KeptCodesForm(request.POST)
+        if form.is_valid():
+            return self.done(
+                reverse("mfa"), "Your second factor is on, with the recovery codes that you kept."
+            )
+        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form, codes=form.given_codes())
+
+
+class CodesFileView(PageView[Principal]):
+    """The codes that the page shows, as a file: sent back from its form, whether scripts run or not."""
+
+    rules = {"POST": Rule(AUTHENTICATED, actions.RECOVERY_CODES_KEPT)}
+    section = "account"
+    template = "accounts/recovery_codes.html"
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = KeptCodesForm(request.POST)
+        codes = form.given_codes()
+        if not codes:
+            return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form, codes=codes)
+        text = f"CipherCanary recovery codes of {self.principal.actor.actor_name}. Each works once.\n\n"
+        headers = {"Content-Disposition": f'attachment; filename="{FILE_NAME}"'}
+        return HttpResponse(text + "\n".join(codes) + "\n", "text/plain; charset=utf-8", headers=headers)
+
+
+class RemoveView(PageView[Principal]):
+    rules = {method: Rule(AUTHENTICATED, actions.TOTP_REMOVED) for method in ("GET", "POST")}
+    section = "account"
+    template = "accounts/second_factor_remove.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        if services.get_second_factor(principal=self.principal).confirmed_at is None:
+            return HttpResponseRedirect(reverse("mfa"))
+        return self.page(form=CodeForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = CodeForm(request.POST)
+        if form.is_valid():
+            try:
+                services.remove_totp(principal=self.principal, code=form.cleaned_data["code"])
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return self.done(
+                    reverse("mfa"), "The authenticator is removed. Your password alone signs you in."
+                )
+        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
+
+
+def show_codes(view: PageView[Principal], codes: list[str]) -> HttpResponse:
+    """Step three, once: the codes are in this answer and nowhere else."""
+    form = KeptCodesForm(initial={"codes": " ".join(codes)})
+    return view.page(template="accounts/recovery_codes.html", form=form, codes=codes)

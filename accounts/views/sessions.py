@@ -1,0 +1,63 @@
+"""Where one is signed in, and signing out there."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from uuid import UUID
+
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from accounts import actions, services
+from accounts.devices import device_words
+from accounts.forms import EndSessionForm
+from accounts.principals import Principal
+from accounts.services import OwnSession
+from ciphercanary.errors import DomainError
+from ciphercanary.pages import AUTHENTICATED, PageForm, PageView, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the list: a session, and its device in words."""
+
+    session: OwnSession
+    device: str
+
+
+class SessionsView(PageView[Principal]):
+    rules = {
+        "GET": Rule(AUTHENTICATED, actions.SESSION_LISTED),
+        "POST": Rule(AUTHENTICATED, actions.SESSION_REVOKED),
+    }
+    section = "account"
+    template = "accounts/sessions.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self._show(EndSessionForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = EndSessionForm(request.POST)
+        if form.is_valid():
+            try:
+                return self._end(form.cleaned_data["session"])
+            except DomainError as refusal:
+                form.refused(request, refusal)
+        return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _end(self, which: UUID | None) -> HttpResponse:
+        """``which`` is one session; None stands for all others."""
+        if which is None:
+            count = services.end_other_sessions(principal=self.principal)
+            words = {0: "There was no other session.", 1: "The other session is signed out."}
+            return self.done(reverse("sessions"), words.get(count, f"{count} other sessions are signed out."))
+        services.end_session(principal=self.principal, session_id=which)
+        if which == self.principal.browser_session_id:
+            logout(self.request)
+            return HttpResponseRedirect(f"{reverse('login')}?signed-out", status=HTTPStatus.SEE_OTHER)
+        return self.done(reverse("sessions"), "The session is signed out.")
+
+    def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        found = services.list_sessions(principal=self.principal)
+        lines = [Line(each, device_words(each.user_agent)) for each in found]
+        return self.page(status=status, form=form, lines=lines)

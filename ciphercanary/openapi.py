@@ -1,0 +1,17 @@
+"""What the OpenAPI document says of the API as a whole; settings for drf-spectacular."""
+
+from typing import Any, Final
+
+SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
+    "TITLE": "CipherCanary",
+    "DESCRIPTION": "Create, rotate and retire cryptographic keys; encrypt and decrypt with them.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ExportFormatEnum": ["jsonl", "csv", "tiles"],  # "format" means two things
+        "RandomFormatEnum": ["base64", "hex"],
+    },
+    "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
+}

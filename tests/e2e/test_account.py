@@ -1,0 +1,241 @@
+"""One's own account in the browser: checks 15, 17 and 18 of the design, by their numbers."""
+
+from itertools import count
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+import pytest
+
+from tests.e2e.authenticator import code_of, read_qr_code, wrong_code
+from tests.e2e.browser import person
+from tests.product import PASSWORD
+
+numbers = count(1)
+
+
+@pytest.fixture
+def username(served):
+    """Somebody new: what he does to his own account concerns no other test."""
+    name = f"account-{next(numbers)}"
+    served.create_user(name, "admin")
+    return name
+
+
+@pytest.fixture
+def somebody(visitor, username):
+    return visitor.sign_in(username)
+
+
+def set_up(person):
+    """The three steps. The secret and the ten codes."""
+    page = person.open("/account/mfa/")
+    page.get_by_role("button", name="Set up an authenticator").click()
+    secret = page.locator("[data-value]").text_content()
+    page.get_by_label("Six-digit code").fill(code_of(secret))
+    page.get_by_role("button", name="Confirm").click()
+    codes = page.locator(".codes code").all_text_contents()
+    page.get_by_label("I saved these codes").check()
+    page.get_by_role("button", name="Finish").click()
+    page.get_by_text("10 of 10 left").wait_for()
+    return secret, codes
+
+
+def sign_in_with_code(page, base, username, code):
+    page.goto(f"{base}/login/")
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Code").fill(code)
+    page.get_by_role("button", name="Sign in").click()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_qr_code_says_what_stands_below_it(chromium, base, username, theme):
+    """15: what a telephone reads off the screen is the secret that is shown, in both themes."""
+    with person(chromium, base, color_scheme=theme) as somebody:
+        somebody.sign_in(username)
+        page = somebody.open("/account/mfa/")
+        page.get_by_role("button", name="Set up an authenticator").click()
+        uri = read_qr_code(page.get_by_role("img", name="QR code of the secret below"))
+        assert uri == page.get_by_role("link", name="Open it in an app").get_attribute("href")
+        asked = parse_qs(urlsplit(uri).query)
+        assert asked["secret"] == [page.locator("[data-value]").text_content()]
+        assert urlsplit(uri).path == f"/CipherCanary%3A{username}"
+        assert somebody.complaints.console == []
+
+
+def test_a_wrong_code_enrols_nothing_and_a_right_one_gives_ten(somebody, username, base):
+    """15: refused, then on; each recovery code opens once, and the page says how many are left."""
+    page = somebody.open("/account/mfa/")
+    page.get_by_role("button", name="Set up an authenticator").click()
+    secret = page.locator("[data-value]").text_content()
+    page.get_by_label("Six-digit code").fill(wrong_code(secret))
+    page.get_by_role("button", name="Confirm").click()
+    assert "not a present code" in page.locator(".error-summary").inner_text()
+    somebody.open("/account/mfa/")
+    assert page.get_by_text("nothing is asked for at sign-in").is_visible()
+
+    page.get_by_role("link", name="Go on").click()
+    page.get_by_label("Six-digit code").fill(code_of(secret))
+    page.get_by_role("button", name="Confirm").click()
+    codes = page.locator(".codes code").all_text_contents()
+    assert len(set(codes)) == 10
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    assert download.value.path().read_text().split()[-10:] == codes
+    page.get_by_role("button", name="Finish").click()
+    assert "Tick this once" in page.locator(".error-summary").inner_text()
+    assert page.locator(".codes code").all_text_contents() == codes
+    page.get_by_label("I saved these codes").check()
+    page.get_by_role("button", name="Finish").click()
+    page.get_by_text("10 of 10 left").wait_for()
+
+    page.get_by_role("button", name="Sign out").click()
+    sign_in_with_code(page, base, username, codes[0])
+    page.get_by_text("That recovery code is used up: 9 codes left.").wait_for()
+    page.get_by_role("button", name="Sign out").click()
+    sign_in_with_code(page, base, username, codes[0])
+    assert page.locator(".error-summary").is_visible()
+    assert page.url.endswith("/login/code/")
+
+
+def test_the_codes_are_copied_as_lines(somebody):
+    page = somebody.open("/account/mfa/")
+    page.get_by_role("button", name="Set up an authenticator").click()
+    secret = page.locator("[data-value]").text_content()
+    page.get_by_label("Six-digit code").fill(code_of(secret))
+    page.get_by_role("button", name="Confirm").click()
+    somebody.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    page.get_by_text("Copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.split() == page.locator(".codes code").all_text_contents()
+    assert "\n" in copied
+
+
+def test_a_second_factor_is_set_up_and_used_without_scripts(chromium, base, username):
+    with person(chromium, base, java_script_enabled=False) as somebody:
+        somebody.sign_in(username)
+        _, codes = set_up(somebody)
+        page = somebody.page
+        page.get_by_role("link", name="New recovery codes").click()
+        page.get_by_role("button", name="Make new codes").click()
+        new = page.locator(".codes code").all_text_contents()
+        assert not set(new) & set(codes)
+        somebody.open("/account/mfa/remove/")
+        page.get_by_label("Code").fill(new[0])
+        page.get_by_role("button", name="Remove").click()
+        page.get_by_text("The authenticator is removed").wait_for()
+
+
+def sign_out_others(chromium, base, username, code=""):
+    with person(chromium, base) as other:
+        if code:
+            sign_in_with_code(other.page, base, username, code)
+            other.page.wait_for_url("**/home/")
+        else:
+            other.sign_in(username)
+        page = other.open("/account/sessions/")
+        page.get_by_role("button", name="Sign out others").click()
+        page.get_by_text("signed out.").first.wait_for()
+
+
+def type_in_form_and_lose_the_session(somebody, end):
+    """A form of a page with something in it, whose session ends before htmx sends it."""
+    page = somebody.open("/keys/")
+    page.get_by_role("link", name="Create key").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill(f"kept-{next(numbers)}-{somebody.page.evaluate('Date.now()')}")
+    end()
+    dialog.get_by_role("button", name="Create key").click()
+    page.get_by_role("heading", name="Sign in").wait_for()
+    return page, dialog
+
+
+def test_signing_out_others_opens_the_sign_in_over_the_untouched_form(somebody, username, chromium, base):
+    """17: what was typed is still there, and is sent again under the new session's token."""
+    page, dialog = type_in_form_and_lose_the_session(
+        somebody, lambda: sign_out_others(chromium, base, username)
+    )
+    somebody.mark()
+    dialog.get_by_label("Username").fill(username)
+    dialog.get_by_label("Password", exact=True).fill(PASSWORD)
+    dialog.get_by_role("button", name="Sign in").click()
+    page.get_by_text("You are signed in again").wait_for()
+    name = dialog.get_by_label("Name").input_value()
+    assert name.startswith("kept-")
+    dialog.get_by_role("button", name="Create key").click()
+    page.get_by_text(f"{name}").first.wait_for()
+    assert not page.get_by_role("dialog").is_visible()
+    assert not somebody.was_reloaded()
+
+
+def test_the_sign_in_over_a_form_asks_for_the_second_factor_too(somebody, username, chromium, base):
+    """17, with an authenticator: two steps in the dialog, a wrong code between them, then the form again."""
+    secret, codes = set_up(somebody)
+    page, dialog = type_in_form_and_lose_the_session(
+        somebody, lambda: sign_out_others(chromium, base, username, codes[0])
+    )
+    dialog.get_by_label("Username").fill(username)
+    dialog.get_by_label("Password", exact=True).fill(PASSWORD)
+    dialog.get_by_role("button", name="Sign in").click()
+    dialog.get_by_label("Code").fill(wrong_code(secret))
+    dialog.get_by_role("button", name="Sign in").click()
+    dialog.get_by_role("alert").wait_for()
+    dialog.get_by_label("Code").fill(codes[1])
+    dialog.get_by_role("button", name="Sign in").click()
+    page.get_by_text("You are signed in again").wait_for()
+    name = dialog.get_by_label("Name").input_value()
+    dialog.get_by_role("button", name="Create key").click()
+    page.get_by_text(name).first.wait_for()
+
+
+def test_who_closes_the_sign_in_finds_his_form_again(somebody, username, chromium, base):
+    page, dialog = type_in_form_and_lose_the_session(
+        somebody, lambda: sign_out_others(chromium, base, username)
+    )
+    page.keyboard.press("Escape")
+    dialog.get_by_role("button", name="Create key").wait_for()
+    assert dialog.get_by_label("Name").input_value().startswith("kept-")
+
+
+def seconds_left(served, username):
+    with psycopg.connect(served.database) as connection:
+        query = (
+            "SELECT extract(epoch FROM max(expire_date) - now()) FROM browser_sessions s "
+            "JOIN users u ON u.id = s.user_id WHERE u.username = %s"
+        )
+        return float(connection.execute(query, [username]).fetchone()[0])
+
+
+def shorten(served, username, seconds):
+    """As if the session had been left alone: so many seconds are left of it."""
+    with psycopg.connect(served.database) as connection:
+        connection.execute(
+            "UPDATE browser_sessions SET expire_date = now() + %s * interval '1 second' "
+            "WHERE user_id = (SELECT id FROM users WHERE username = %s)",
+            [seconds, username],
+        )
+
+
+def test_the_end_of_a_session_is_announced_and_put_off_by_keyboard(somebody, username, served):
+    """18: two minutes before, and *Stay signed in* works without a mouse."""
+    page = somebody.page
+    page.clock.install()
+    somebody.open("/account/")
+    banner = page.locator("#session-end")
+    page.clock.fast_forward("27:00")
+    assert banner.inner_text() == ""
+    page.clock.fast_forward("00:56")
+    page.get_by_role("button", name="Stay signed in").wait_for()
+    assert "You will be signed out at" in banner.inner_text()
+    shorten(served, username, 110)
+    for _ in range(20):  # from the top of the page, as who hears of it would
+        page.keyboard.press("Tab")
+        if somebody.focused() == "Stay signed in":
+            break
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Stay signed in").wait_for(state="detached")
+    assert seconds_left(served, username) > 29 * 60
+    page.clock.fast_forward("27:56")
+    page.get_by_role("button", name="Stay signed in").wait_for()
