@@ -18,7 +18,8 @@ from audit.services.usage import (
     busiest_keys,
     used_over_time,
 )
-from ciphercanary.pages.chart import Chart, Column
+from audit.usage_chart import columns
+from ciphercanary.pages.chart import Chart
 from keys.models import Key
 from keys.services import ids_of_own_keys
 
@@ -73,7 +74,7 @@ class Usage:
     @property
     def chart(self) -> Chart:
         return Chart(
-            f"Operations of the last {self.range.name}", self.range.unit, columns(self.range, self.steps)
+            f"Operations of the last {self.range.name}", self.range.unit, columns(self.range.step, self.steps)
         )
 
     @property
@@ -99,11 +100,6 @@ def read_usage(*, principal: Principal, chosen: Range, now: datetime) -> Usage:
 def read_steps(*, principal: Principal, chosen: Range, now: datetime) -> Sequence[tuple[datetime, Used]]:
     """The sums over time alone. Raises Denied."""
     return used_over_time(chosen.span(now), ids_of_own_keys(principal=principal))
-
-
-def columns(chosen: Range, steps: Iterable[tuple[datetime, Used]]) -> list[Column]:
-    spelling = "%Y-%m-%d %H:00Z" if chosen.step < DAY else "%Y-%m-%d"
-    return [Column(f"{start:{spelling}}", used.done, used.denied, used.failed) for start, used in steps]
 
 
 def share(part: int, whole: int) -> str:

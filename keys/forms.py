@@ -138,6 +138,11 @@ class KeyForm(KeySettingsForm):
         "tags",
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.is_bound:  # what is wrong gets the focus
+            del self.fields["name"].widget.attrs["autofocus"]
+
     @property
     def asks_for_more(self) -> bool:
         """Whether something beyond name, algorithm and description was filled in, or is wrong."""

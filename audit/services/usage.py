@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Q, QuerySet, Sum
+from django.db.models import Max, Q, QuerySet, Subquery, Sum
 
 from audit.events import Outcome
 from audit.models import AuditLog, UsageRollup
-from ciphercanary.clock import database_now
+from ciphercanary.clock import process_now
 
 MONTH = timedelta(days=30)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -56,6 +56,15 @@ class Callers:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyUse:
+    """Who needs a key: what a page shows before somebody takes it away."""
+
+    last: LastUse | None
+    callers: Callers
+    refusals: Refusals | None
+
+
+@dataclass(frozen=True, slots=True)
 class Used:
     """How many operations were done, refused by a right, a rule or a state, and in error."""
 
@@ -94,38 +103,31 @@ def last_uses(key_ids: Iterable[object]) -> Mapping[str, datetime]:
     return dict(rows.annotate(last=Max("last_at")).order_by())
 
 
-def last_use(key_id: object) -> LastUse | None:
-    """Of one key, None where it was never used."""
-    row = _used().filter(key_id=str(key_id)).order_by("-last_at").first()
-    if row is None:
-        return None
-    return LastUse(row.last_at, row.operation, _names([row.principal]).get(row.principal, ""))
-
-
-def callers_of(key_id: object) -> Callers:
-    """What would stop if the key were gone."""
-    since = database_now() - DAY
-    rows = _used().filter(key_id=str(key_id), hour__gte=since - timedelta(hours=1), last_at__gte=since)
-    sums = dict(rows.values_list("principal").annotate(sum=Sum("count")).order_by())
-    names = _names(sums)
-    by_name = sorted(((names.get(who, "") or who, n) for who, n in sums.items()), key=lambda pair: -pair[1])
-    return Callers(tuple(by_name), sum(sums.values()))
+def use_of(key_id: object) -> KeyUse:
+    """Of one key: who needs it, and who was refused."""
+    key, now = str(key_id), process_now()
+    row = _used().filter(key_id=key).order_by("-last_at").first()
+    lately = _used().filter(key_id=key, hour__gte=now - DAY - HOUR, last_at__gte=now - DAY)
+    sums = dict(lately.values_list("principal").annotate(sum=Sum("count")).order_by())
+    busiest = sorted(sums, key=lambda who: -sums[who])
+    refused = _refused(key, now)
+    known = _names([*busiest[:BUSIEST], row.principal if row else "", refused[0][1] if refused else ""])
+    return KeyUse(
+        last=LastUse(row.last_at, row.operation, known.get(row.principal, "")) if row else None,
+        callers=Callers(tuple((known.get(who, "") or who, sums[who]) for who in busiest), sum(sums.values())),
+        refusals=_summed(refused, known),
+    )
 
 
 def refusals_of(key_id: object) -> Refusals | None:
     """Calls that want a key which does not serve them; None where there were none."""
-    since = database_now() - DAY
-    rows = UsageRollup.objects.filter(key_id=str(key_id), outcome=Outcome.DENIED.value, last_at__gte=since)
-    found = list(rows.order_by("-last_at").values_list("last_at", "principal", "count"))
-    if not found:
-        return None
-    at, principal, _ = found[0]
-    return Refusals(sum(count for *_, count in found), at, _names([principal]).get(principal, ""))
+    refused = _refused(str(key_id), process_now())
+    return _summed(refused, _names([refused[0][1]]) if refused else {})
 
 
 def uses_by_version(key_id: object, versions: Iterable[int]) -> Mapping[int, int]:
     """``{version: operations in the last 30 days}`` of those that were used in that time."""
-    since = database_now() - MONTH
+    since = process_now() - MONTH
     rows = _used().filter(key_id=str(key_id), version__in=list(versions), hour__gte=since)
     return dict(rows.values_list("version").annotate(sum=Sum("count")).order_by())
 
@@ -186,13 +188,26 @@ def _used() -> QuerySet[UsageRollup]:
     return UsageRollup.objects.filter(outcome=Outcome.OK.value, operation__startswith="crypto.")
 
 
+def _refused(key_id: str, now: datetime) -> list[tuple[datetime, str, int]]:
+    """When, whom and how often, of each hour of the last 24; the latest first."""
+    rows = UsageRollup.objects.filter(key_id=key_id, outcome=Outcome.DENIED.value, last_at__gte=now - DAY)
+    return list(rows.order_by("-last_at").values_list("last_at", "principal", "count"))
+
+
+def _summed(refused: list[tuple[datetime, str, int]], names: Mapping[str, str]) -> Refusals | None:
+    if not refused:
+        return None
+    at, principal, _ = refused[0]
+    return Refusals(sum(count for *_, count in refused), at, names.get(principal, ""))
+
+
 def _names(user_ids: Iterable[str]) -> dict[str, str]:
-    """``{user id: name}`` as the log last knew it."""
-    found = {}
-    for user_id in user_ids:
-        if user_id:
-            named = (
-                AuditLog.objects.filter(user_id=user_id).order_by("-id").values_list("actor_name", flat=True)
-            )
-            found[user_id] = named.first() or ""
-    return found
+    """``{user id: name}`` as the log last knew it. Of each the newest entry alone is read."""
+    newest = Q()
+    for user_id in {each for each in user_ids if each}:
+        entries = AuditLog.objects.filter(user_id=user_id).order_by("-id")
+        newest |= Q(id=Subquery(entries.values("id")[:1]))
+    if not newest:
+        return {}
+    found = AuditLog.objects.filter(newest).values_list("user_id", "actor_name").order_by()
+    return {str(user_id): name for user_id, name in found}

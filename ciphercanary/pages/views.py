@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
-from django_htmx.http import HttpResponseClientRedirect, HttpResponseLocation, trigger_client_event
+from django_htmx.http import HttpResponseClientRedirect, HttpResponseLocation, push_url, trigger_client_event
 
 from ciphercanary import throttle
 from ciphercanary.actions import REQUEST_REFUSED
@@ -97,6 +97,8 @@ class PageView[P: Caller](View):
             context["layout"] = "layouts/part.html"
         context["view"] = self
         response = render(self.request, template, context, status=status)
+        if target == DIALOG:
+            push_url(response, False)  # its forms are boosted, and would leave their own address
         patch_vary_headers(response, ["HX-Request", "HX-Target", "Cookie"])
         return response
 

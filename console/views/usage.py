@@ -5,10 +5,11 @@ import csv
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
+from audit.usage_chart import columns
 from ciphercanary.clock import process_now
 from ciphercanary.pages import PageView, Rule
 from console import actions
-from console.usage import RANGES, Range, columns, read_steps, read_usage
+from console.usage import RANGES, Range, read_steps, read_usage
 
 
 class UsageView(PageView[Principal]):
@@ -34,7 +35,9 @@ class UsageFileView(PageView[Principal]):
         rows = csv.writer(response)
         rows.writerow([chosen.unit.lower(), "done", "denied", "in_error"])
         steps = read_steps(principal=self.principal, chosen=chosen, now=now)
-        rows.writerows([each.label, each.done, each.denied, each.failed] for each in columns(chosen, steps))
+        rows.writerows(
+            [each.label, each.done, each.denied, each.failed] for each in columns(chosen.step, steps)
+        )
         return response
 
 

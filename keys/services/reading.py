@@ -90,7 +90,7 @@ def list_keys_after(*, principal: Principal, only: KeyFilter, after: UUID | None
 
 def find_key(*, principal: Principal, name: str) -> Key:
     """The key of that name, to be shown: nothing is decided by it. Raises NotFound, IntegrityFailed."""
-    key = Key.objects.visible_to(principal).filter(name=name).first()
+    key = Key.objects.visible_to(principal).select_related("created_by").filter(name=name).first()
     if key is None:
         raise NotFound
     return key.check_mac()

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
-from audit.services.usage import Callers, LastUse, callers_of, last_use
+from audit.services.usage import KeyUse, use_of
 from ciphercanary.clock import database_now, process_now
 from ciphercanary.errors import DomainError
 from ciphercanary.pages import PageForm, ReasonForm, Rule
@@ -106,13 +106,18 @@ class ActView(KeyView):
         """Who would notice; nothing for an act that nobody notices."""
         if not self.act.shows_impact:
             return {}
-        use, callers = last_use(key.id), callers_of(key.id)
-        return {"last_use": use, "callers": callers, "in_use": self._is_in_use(key, use, callers)}
+        use = use_of(key.id)
+        return {
+            "last_use": use.last,
+            "callers": use.callers,
+            "refused": use.refusals,
+            "in_use": self._is_in_use(key, use),
+        }
 
-    def _is_in_use(self, key: Key, use: LastUse | None, callers: Callers) -> bool:
+    def _is_in_use(self, key: Key, use: KeyUse) -> bool:
         """Whether disabling it first is the better act."""
         now = process_now()
-        lately = callers.total > 0 or (use is not None and now - use.at < IN_USE)
+        lately = use.last is not None and now - use.last.at < IN_USE
         return self.act.is_final and lately and key.standing(now).state is State.ACTIVE
 
     def _form(self, key: Key, impact: dict[str, Any], data: QueryDict | None = None) -> PageForm:

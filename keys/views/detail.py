@@ -7,9 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from accounts.principals import Principal
 from audit.selection import LogCriteria, page_before
 from audit.services import find_logs
-from audit.services.usage import callers_of, last_use, refusals_of, uses_by_version
+from audit.services.usage import HOUR, Span, refusals_of, use_of, used_over_time, uses_by_version
+from audit.usage_chart import columns
 from ciphercanary.clock import process_now
 from ciphercanary.pages import PageView, Rule
+from ciphercanary.pages.chart import Chart
 from keys import actions, lifecycle, services
 from keys.acts import ACTS, refusals
 from keys.explanations import meaning
@@ -37,6 +39,8 @@ class KeyView(PageView[Principal]):
         offered = [act for act in ACTS.values() if self.principal.has_permission(act.permission)]
         possible = [act for act in offered if act.is_possible(at)]
         means = meaning(at)
+        if means and "refused" not in context:
+            context["refused"] = refusals_of(key.id)
         return self.page(
             key=key,
             at=at,
@@ -45,7 +49,6 @@ class KeyView(PageView[Principal]):
             dangers=[act for act in possible if act.shows_impact],
             meaning=means,
             unavailable=refusals(offered, at),
-            refused=refusals_of(key.id) if means else None,
             operations=lifecycle.operations(at.state),
             may_edit=self.principal.has_permission("keys.update"),
             **context,
@@ -60,10 +63,13 @@ class OverviewView(KeyView):
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self.find(name)
         criteria = LogCriteria(object_id=str(key.id))
+        use = use_of(key.id)
         return self.show(
             key,
-            last_use=last_use(key.id),
-            callers=callers_of(key.id),
+            last_use=use.last,
+            callers=use.callers,
+            refused=use.refusals,
+            chart=_last_day(key),
             entries=find_logs(reader=self.principal, criteria=criteria)[:NEWEST],
         )
 
@@ -102,6 +108,12 @@ class ActivityView(KeyView):
         return self.show(
             key, found=found, entries=found.rows, is_partial=self.principal.scope("audit.read") == "own"
         )
+
+
+def _last_day(key: Key) -> Chart:
+    span = Span.until(process_now(), HOUR, 24)
+    steps = used_over_time(span, [str(key.id)])
+    return Chart("Operations of the last 24 hours", "Hour", columns(span.step, steps))
 
 
 def number_in(request: HttpRequest, parameter: str) -> int | None:

@@ -1,14 +1,57 @@
-"""Keys in the browser: checks 1 to 5 and 7 of the design, by their numbers."""
+"""Keys in the browser: checks 1 to 5, 7, 21 and 31 of the design, by their numbers."""
+
+import re
+from itertools import count
 
 import pytest
 
 from tests.product import b64
 
+numbers = count(1)
+
 
 @pytest.fixture
-def key(api, request):
-    name = f"key-{abs(hash(request.node.name)) % 10**8}"
-    return api("POST", "/api/v1/keys", {"name": name, "algorithm": "aes-256"})
+def new_name():
+    return lambda: f"e2e-key-{next(numbers)}"
+
+
+@pytest.fixture
+def key(api, new_name):
+    return api("POST", "/api/v1/keys", {"name": new_name(), "algorithm": "aes-256"})
+
+
+def listed(page):
+    return page.locator("#key-rows th a").all_inner_texts()
+
+
+def in_use(who, api, key, path):
+    """Encrypt once with the key, and open the page when it knows: usage follows within about a second."""
+    api("POST", "/api/v1/encrypt", {"key_id": key["id"], "algorithm": "aes-256-gcm", "data": b64(b"hello")})
+    for _ in range(50):
+        page = who.open(path)
+        if "1 operation: admin 1" in page.locator("main").inner_text():
+            return page
+        page.wait_for_timeout(200)
+    pytest.fail("the use of the key is not shown")
+
+
+def test_a_key_made_in_the_dialog_is_the_first_row(admin, new_name):
+    """1: first row, toast announced, dialog closed, focus back on its opener, no reload."""
+    name = new_name()
+    page = admin.open("/keys/")
+    admin.mark()
+    page.get_by_role("link", name="Create key").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill(name)
+    dialog.get_by_label("Name").press("Tab")
+    dialog.get_by_text(f"{name} is free.").wait_for()
+    dialog.locator("#key-summary", has_text=f"aes-256 key {name}").wait_for()
+    dialog.get_by_role("button", name="Create key").click()
+    page.locator("#toasts[role=status]", has_text=f"Key {name} was created.").wait_for()
+    assert listed(page)[0] == name
+    assert not dialog.is_visible()
+    assert (admin.was_reloaded(), admin.focused()) == (False, "create-key")
+    assert page.url.endswith("/keys/")
 
 
 def test_a_taken_name_keeps_the_dialog_and_what_was_typed(admin, key):
@@ -21,13 +64,50 @@ def test_a_taken_name_keeps_the_dialog_and_what_was_typed(admin, key):
     dialog.get_by_role("button", name="Create key").click()
     alert = dialog.get_by_role("alert")
     alert.wait_for()
+    page.wait_for_timeout(100)  # htmx settles what it has swapped, and may move the focus once more
     assert "already" in alert.inner_text()
+    assert page.evaluate("document.activeElement.matches('.error-summary')")
     assert dialog.get_by_label("Name").input_value() == key["name"]
-    assert not admin.was_reloaded()
+    assert dialog.get_by_role("link", name=key["name"], exact=True).get_attribute("href")
+    alert.get_by_role("link").click()
+    assert (admin.was_reloaded(), admin.focused()) == (False, "id_name")
+
+
+def test_what_is_typed_into_the_search_is_never_overwritten(admin, key):
+    """3: every character stays, the results match, the address says so."""
+    page = admin.open("/keys/")
+    box = page.get_by_label("Search")
+    box.press_sequentially(key["name"], delay=15)
+    page.wait_for_url(f"**/keys/?search={key['name']}")
+    assert box.input_value() == key["name"]
+    assert all(key["name"] in name for name in listed(page))
+    assert admin.focused() == "id_search"
+
+
+def test_the_address_of_a_filtered_list_is_the_list(admin, key):
+    """4: the same results in another tab, and after Back from a key; a filter is taken out by its chip."""
+    page = admin.open("/keys/")
+    page.get_by_label("Search").fill(key["name"])
+    page.wait_for_url("**search=**")
+    page.get_by_label("Algorithm").select_option("aes-256")
+    page.wait_for_url("**algorithm=aes-256**")
+    found, address = listed(page), page.url
+    other = admin.context.new_page()
+    other.goto(address)
+    assert listed(other) == found
+    assert other.get_by_label("Search").input_value() == key["name"]
+    page.get_by_role("link", name=key["name"], exact=True).click()
+    page.wait_for_url(f"**/keys/{key['name']}/")
+    page.go_back()
+    page.get_by_label("Search").wait_for()
+    assert (page.url, listed(page)) == (address, found)
+    page.get_by_role("link", name="Remove the filter Search").click()
+    page.wait_for_url("**/keys/?algorithm=aes-256")
+    assert page.get_by_label("Search").input_value() == ""
 
 
 def test_a_rotation_shows_without_a_reload_and_leaves_the_focus(admin, key):
-    """5: the next version is primary, and the focus stays where it was."""
+    """5: the next version is primary, the former decrypts only, and the focus stays where it was."""
     page = admin.open(f"/keys/{key['name']}/")
     admin.mark()
     page.get_by_role("link", name="Rotate now").click()
@@ -38,32 +118,125 @@ def test_a_rotation_shows_without_a_reload_and_leaves_the_focus(admin, key):
     page.get_by_text(f"{key['name']} was rotated.").wait_for()
     assert not page.get_by_role("dialog").is_visible()
     assert (admin.was_reloaded(), admin.focused()) == (False, "act-rotate")
+    page.get_by_role("link", name="Versions").click()
+    rows = page.locator("tbody tr").all_inner_texts()
+    assert all(word in rows[0] for word in ("Version 2", "Primary", "quarterly"))
+    assert all(word in rows[1] for word in ("Version 1", "Decrypt only", "creation"))
 
 
-def test_what_is_typed_into_the_search_is_never_overwritten(admin, key):
-    """3: every character stays, the results match, the address says so."""
-    page = admin.open("/keys/")
-    box = page.get_by_label("Search")
-    box.press_sequentially(key["name"], delay=15)
-    page.wait_for_url(f"**search={key['name']}**")
-    assert box.input_value() == key["name"]
-    assert page.get_by_role("row").count() == 2
-    assert admin.focused() == "id_search"
+def test_of_two_tabs_that_rotate_the_second_is_told(admin, key):
+    second = admin.context.new_page()
+    for page in (admin.page, second):
+        page.goto(f"{admin.base}/keys/{key['name']}/rotate")
+        page.get_by_label("Why?").fill("at once")
+    admin.page.get_by_role("button", name="Rotate now").click()
+    admin.page.wait_for_url(f"**/keys/{key['name']}/")
+    second.get_by_role("button", name="Rotate now").click()
+    assert "its primary version is 2" in second.locator(".error-summary").inner_text()
 
 
 def test_disabling_a_key_in_use_shows_who_used_it(admin, api, key):
-    """7: caller and count; a reason is required; then the API refuses with the state."""
-    message = {"key_id": key["id"], "algorithm": "aes-256-gcm", "data": b64(b"hello")}
-    api("POST", "/api/v1/encrypt", message)
-    page = admin.page
-    for _ in range(50):  # usage follows within about a second
-        admin.open(f"/keys/{key['name']}/disable")
-        if "1 operation: admin 1" in page.locator("main").inner_text():
-            break
-        page.wait_for_timeout(200)
-    assert "1 operation: admin 1" in page.locator("main").inner_text()
+    """7: caller and count; a reason is required; then the API refuses, and the page says how often."""
+    page = in_use(admin, api, key, f"/keys/{key['name']}/disable")
     page.get_by_role("button", name="Disable").click()
-    assert "This field is required" in page.get_by_role("alert").inner_text()
+    assert "This field is required" in page.locator(".error-summary").inner_text()
     page.get_by_label("Why?").fill("a rehearsal")
     page.get_by_role("button", name="Disable").click()
-    page.get_by_text("Disabled").first.wait_for()
+    page.get_by_text("Rotate now is unavailable").wait_for()
+    assert "until it is enabled again" in page.get_by_role("region", name="State").inner_text()
+
+
+def test_of_a_key_in_use_disabling_is_offered_before_what_is_final(admin, api, key):
+    page = in_use(admin, api, key, f"/keys/{key['name']}/mark-compromised")
+    page.get_by_label("Why?").fill("found in a paste")
+    page.get_by_label("The key's name").fill(key["name"])
+    page.get_by_role("button", name="Mark compromised").click()
+    assert "Tick this, or disable the key instead." in page.locator(".error-summary").inner_text()
+    page.get_by_role("link", name="Disable instead").click()
+    page.get_by_role("heading", name=f"Disable {key['name']}?").wait_for()
+
+
+def test_more_keys_are_loaded_in_place(admin, api, new_name):
+    prefix = "many-" + new_name()
+    for number in range(52):
+        api("POST", "/api/v1/keys", {"name": f"{prefix}-{number:02}", "algorithm": "aes-256"})
+    page = admin.open(f"/keys/?search={prefix}")
+    admin.mark()
+    page.get_by_role("link", name="Load 50 more").click()
+    page.get_by_role("link", name=f"{prefix}-51").wait_for()
+    assert listed(page) == [f"{prefix}-{number:02}" for number in range(52)]
+    assert (admin.was_reloaded(), admin.focused()) == (False, f"{prefix}-50")
+
+
+def test_create_search_rotate_and_turn_the_page_without_javascript(without_script, api, new_name):
+    """21, as far as keys go."""
+    name = new_name()
+    page = without_script.open("/keys/")
+    page.get_by_role("link", name="Create key").click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("chacha20").check()
+    page.get_by_role("button", name="Create key").click()
+    page.wait_for_url(f"**/keys/{name}/")
+    page.get_by_role("link", name="Rotate now").click()
+    page.get_by_label("Why?").fill("by hand")
+    page.get_by_role("button", name="Rotate now").click()
+    page.wait_for_url(f"**/keys/{name}/")
+    assert "version 2" in page.locator("main").inner_text()
+    page.get_by_role("link", name="Keys", exact=True).first.click()
+    page.get_by_label("Search").fill(name)
+    page.get_by_role("button", name="Filter").click()
+    assert listed(page) == [name]
+    for number in range(51):
+        api("POST", "/api/v1/keys", {"name": f"page-{name}-{number:02}", "algorithm": "aes-256"})
+    page = without_script.open(f"/keys/?search=page-{name}")
+    page.get_by_role("link", name="Load 50 more").click()
+    assert listed(page) == [f"page-{name}-50"]
+    page.get_by_role("link", name="Back to the first keys").click()
+    assert len(listed(page)) == 50
+
+
+def tab_to(page, name):
+    """Press Tab until what has the name is focused, and see that it shows."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        said = page.evaluate(
+            "((e) => e.labels?.[0]?.textContent.trim() || e.textContent.trim())(document.activeElement)"
+        )
+        if re.match(name, said):
+            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert outline != "none", f"{name} is focused, and does not show it"
+            return
+    pytest.fail(f"no way to {name} by Tab")
+
+
+def test_create_and_rotate_by_keyboard_alone(admin, new_name):
+    """31: the focus shows at every stop, Esc closes the dialog and gives the focus back."""
+    name = new_name()
+    page = admin.open("/keys/")
+    tab_to(page, "Create key")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    dialog.wait_for()
+    assert admin.focused() == "id_name"
+    page.keyboard.press("Escape")
+    assert admin.focused() == "create-key"
+    page.keyboard.press("Enter")
+    dialog.wait_for()
+    page.keyboard.type(name)
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    tab_to(page, "Create key")
+    page.keyboard.press("Enter")
+    page.locator("#toasts", has_text=f"Key {name} was created.").wait_for()
+    assert admin.focused() == "create-key"
+    tab_to(page, name)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/keys/{name}/")
+    assert "aes-128" in page.locator("main").inner_text()
+    tab_to(page, "Rotate now")
+    page.keyboard.press("Enter")
+    dialog.wait_for()
+    page.keyboard.type("by keyboard")
+    page.keyboard.press("Enter")
+    page.get_by_text(f"{name} was rotated.").wait_for()
+    assert admin.focused() == "act-rotate"

@@ -41,8 +41,8 @@ def test_each_page_of_a_key_costs_at_most_twelve_queries(
     browser = browse(admin)
     with connection_queries() as statements:
         assert browser.get(f"/keys/{rotated.name}/{page}").status_code == 200
-    print("\n".join(s["sql"][:40] + " ... " + s["sql"][-200:] for s in statements))
-    assert len(statements) <= 12
+    # The savepoints are those of the test's own transaction.
+    assert len([each for each in statements if "SAVEPOINT" not in each["sql"]]) <= 12
 
 
 def test_the_overview_says_when_the_key_was_used_and_by_whom(admin, developer, browse, key, use):
@@ -51,6 +51,7 @@ def test_the_overview_says_when_the_key_was_used_and_by_whom(admin, developer, b
     services.create_key(principal=developer.principal, name="known-by-name", algorithm="aes-256")
     use(key, developer, count=1204, ago=timedelta(hours=2))
     page = text(browser.get(f"/keys/{key.name}/"))
+    assert "Operations of the last 24 hours" in page
     assert "(2 hours ago): encrypted by dora" in page
     assert "1\u202f204 operations: dora 1\u202f204" in page
 
