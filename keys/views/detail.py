@@ -11,7 +11,6 @@ from audit.services.usage import refusals_of, use_of, used_over_time, uses_by_ve
 from audit.usage_charts import RANGES, chart, range_asked
 from ciphercanary.clock import process_now
 from ciphercanary.pages import PageView, Rule
-from ciphercanary.pages.chart import Chart
 from keys import actions, lifecycle, services
 from keys.acts import ACTS, refusals
 from keys.explanations import meaning
@@ -110,12 +109,6 @@ class ActivityView(KeyView):
         return self.show(
             key, found=found, entries=found.rows, is_partial=self.principal.scope("audit.read") == "own"
         )
-
-
-def _last_day(key: Key) -> Chart:
-    span = Span.until(process_now(), HOUR, 24)
-    steps = used_over_time(span, [str(key.id)])
-    return Chart("Operations of the last 24 hours", "Hour", columns(span.step, steps))
 
 
 def number_in(request: HttpRequest, parameter: str) -> int | None:
