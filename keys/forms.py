@@ -170,7 +170,7 @@ class RotateForm(ReasonForm):
         super().refused(request, refusal)
         if isinstance(refusal, VersionConflict):
             present = refusal.extra["primary_version"]
-            self.data = {**self.data, "expected_version": present}
+            self.data = dict(self.data.items()) | {"expected_version": present}
             del self.errors[NON_FIELD_ERRORS]
             self.add_error(
                 None,
