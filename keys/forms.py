@@ -119,7 +119,7 @@ class KeyForm(KeySettingsForm):
                 "hx-trigger": "change",
                 "hx-target": "#name-note",
                 "hx-swap": "innerHTML",
-                "hx-sync": "this:replace",
+                "hx-sync": "this:queue last",
             }
         ),
     )
