@@ -115,6 +115,7 @@ def test_the_log_is_read_through_visible_to():
         "audit/services/usage.py",  # the names of those who used a key that the reader may see
         "audit/numbering.py",
         "audit/lag.py",
+        "audit/moments.py",  # when, and how many: no entry
         "audit/sequencing/checkpoint_keys.py",
         "audit/sequencing/continuity.py",
         "audit/sequencing/checkpointing.py",
