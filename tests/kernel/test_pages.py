@@ -10,7 +10,7 @@ from accounts.session_engine import SessionStore
 from audit.models import AuditLog
 from audit.refusals import flush
 from ciphercanary.clock import process_now
-from ciphercanary.pages.shell import ENTRIES, shell
+from ciphercanary.pages.shell import DESTINATIONS, shell
 from ciphercanary.pages.views import next_url
 from tests.personas import PASSWORD
 
@@ -126,7 +126,7 @@ def test_the_navigation_holds_what_the_role_may_open(rf, auditor):
     request = rf.get("/")
     request.principal, request.session = auditor.principal, SessionStore()
     shown = {entry.name for entry in shell(request)["navigation"]}
-    assert {"home", "keys", "audit"} <= shown <= {entry.name for entry in ENTRIES}
+    assert {"home", "keys", "audit"} <= shown <= {entry.name for entry in DESTINATIONS}
 
 
 @pytest.mark.parametrize(
