@@ -1,6 +1,6 @@
 """The admin site: Django's own, behind the console's log-in, without anything that writes."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
@@ -30,7 +30,7 @@ class ReadOnlyAdminSite(admin.AdminSite):
             raise Denied("Your role may not see the admin site.")
         return HttpResponseRedirect(with_next("login", next_url(request, "/admin/")))
 
-    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002 - Django's signature
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> NoReturn:  # noqa: ARG002 - Django's signature
         """Django looks this address up whenever it refuses somebody; signing out is the console's, which records it."""
         raise NotFound
 

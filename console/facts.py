@@ -12,9 +12,9 @@ from django.db.models.functions import Cast
 from accounts.models import User
 from accounts.principals import Principal
 from accounts.roles import AUDITOR
-from audit import actions as audit_actions
 from audit.events import Outcome
-from audit.models import AuditLog, AuditPending, UsageRollup
+from audit.models import UsageRollup
+from audit.moments import alarms, since_unsequenced
 from audit.services.usage import DAY, Keys
 from ciphercanary.jobs import registry
 from ciphercanary.jobs.job import Status
@@ -74,11 +74,8 @@ def _of_the_log(principal: Principal, at: datetime) -> Mapping[str, BaseExpressi
     if not principal.has_permission("system.read"):
         nothing = Cast(Value(None), DateTimeField())
         return {"last_alarm": nothing, "oldest_unsequenced": nothing}
-    alarms = AuditLog.objects.filter(
-        action=audit_actions.LOG_ALARMED, timestamp__gte=at - ALARM_DAYS * DAY
-    ).order_by("-id")
-    oldest = AuditPending.objects.order_by("log_id").values("log_id")[:1]
+    recent = alarms().filter(timestamp__gte=at - ALARM_DAYS * DAY)
     return {
-        "last_alarm": Subquery(alarms.values("timestamp")[:1]),
-        "oldest_unsequenced": Subquery(AuditLog.objects.filter(id=Subquery(oldest)).values("timestamp")[:1]),
+        "last_alarm": Subquery(recent.values("timestamp")[:1]),
+        "oldest_unsequenced": since_unsequenced(),
     }

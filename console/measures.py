@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import IntegerField, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import IntegerField, Subquery
 
-from audit import actions as audit_actions
 from audit.lag import COUNTED
-from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditPending
+from audit.models import AuditCheckpoint, AuditPending
+from audit.moments import alarms, last_alarm, signed_size, since_unsequenced, since_unsigned
 from ciphercanary.jobs import leases, registry
 from ciphercanary.jobs.job import Status
 from ciphercanary.models import Instance
@@ -44,18 +43,14 @@ class CountOf(Subquery):
 
 def read_measures(now: datetime) -> Measures:
     newest = AuditCheckpoint.objects.order_by("-size")
-    covered = Coalesce(Subquery(newest.values("size")[:1]), Value(0))
-    waiting = AuditPending.objects.order_by("log_id").values("log_id")
-    unsigned = AuditLeaf.objects.filter(idx=covered).values("log_id")
-    alarms = AuditLog.objects.filter(action=audit_actions.LOG_ALARMED).order_by("-id")
     found = Instance.objects.values(
-        pending=CountOf(waiting[:COUNTED]),
-        unsequenced=_moment_of(waiting),
-        unsigned=_moment_of(unsigned),
-        signed_size=covered,
+        pending=CountOf(AuditPending.objects.values("log_id")[:COUNTED]),
+        unsequenced=since_unsequenced(),
+        unsigned=since_unsigned(),
+        signed_size=signed_size(),
         signed_at=Subquery(newest.values("signed_at")[:1]),
-        alarms=CountOf(alarms.values("id")[:COUNTED_ALARMS]),
-        last_alarm=Subquery(alarms.values("timestamp")[:1]),
+        alarms=CountOf(alarms().values("id")[:COUNTED_ALARMS]),
+        last_alarm=last_alarm(),
         **_of_jobs(now),
     ).get()
     row: dict[str, Any] = dict(found)
@@ -73,10 +68,6 @@ def read_measures(now: datetime) -> Measures:
         jobs_running=sum(row[f"running_{kind}"] for kind in kinds),
         oldest_job=min(since, default=None),
     )
-
-
-def _moment_of(log_ids: QuerySet[Any, Any]) -> Subquery:
-    return Subquery(AuditLog.objects.filter(id=Subquery(log_ids[:1])).values("timestamp")[:1])
 
 
 def _of_jobs(now: datetime) -> dict[str, Subquery]:

@@ -36,7 +36,7 @@ class ProseField(forms.CharField):
         super().__init__(**{"strip": False} | kwargs)
 
     def to_python(self, value: Any) -> Any:
-        return super().to_python(value).replace("\r\n", "\n")
+        return (super().to_python(value) or "").replace("\r\n", "\n")
 
 
 class TagsField(forms.CharField):
@@ -119,7 +119,7 @@ class KeyForm(KeySettingsForm):
                 "hx-trigger": "change",
                 "hx-target": "#name-note",
                 "hx-swap": "innerHTML",
-                "hx-sync": "this:replace",
+                "hx-sync": "this:queue last",
             }
         ),
     )
@@ -170,8 +170,7 @@ class RotateForm(ReasonForm):
         super().refused(request, refusal)
         if isinstance(refusal, VersionConflict):
             present = refusal.extra["primary_version"]
-            self.data = self.data.copy()
-            self.data["expected_version"] = present
+            self.data = dict(self.data.items()) | {"expected_version": present}
             del self.errors[NON_FIELD_ERRORS]
             self.add_error(
                 None,

@@ -8,7 +8,9 @@ from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import CharField, Exists, Func, OuterRef, Q
+from django.db.models.sql.compiler import SQLCompiler
 
 from audit.services.usage import rows_used_since
 from keys.lifecycle import State, Status
@@ -54,7 +56,8 @@ def has_finding(finding: Finding, now: datetime) -> Q:
     if finding is Finding.EXPIRING:
         return has_status(Status.ACTIVE, now) & Q(expires_at__lte=now + EXPIRING_WITHIN)
     since = now - UNUSED_FOR
-    return Q(created_at__lte=since) & ~Exists(rows_used_since(since).filter(key_id=_Spelled(OuterRef("id"))))
+    used = rows_used_since(since).filter(key_id=_Spelled(OuterRef("id")))
+    return Q(created_at__lte=since) & Q(~Exists(used))
 
 
 class _Spelled(Func):
@@ -64,11 +67,16 @@ class _Spelled(Func):
     output_field = CharField()
     arity = 1
 
-    def as_sqlite(self, compiler: Any, connection: Any) -> Any:  # noqa: ARG002 - Django's signature
+    def as_sqlite(
+        self,
+        compiler: SQLCompiler,
+        connection: BaseDatabaseWrapper,  # noqa: ARG002 - Django's signature
+        **extra_context: Any,  # noqa: ARG002 - Django's signature
+    ) -> tuple[str, tuple[str | int, ...]]:
         digits, parameters = compiler.compile(self.source_expressions[0])
         groups = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
         spelled = " || '-' || ".join(f"substr({digits}, {start}, {length})" for start, length in groups)
-        return f"({spelled})", [*parameters] * len(groups)
+        return f"({spelled})", (*parameters,) * len(groups)
 
 
 def fold(text: str) -> str:

@@ -382,8 +382,12 @@ def use_the_browser(client: Client) -> None:
     )
     page = client.send("GET", "/setup/first-key/", token="", expect=200, **signed_in)
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())[1]
-    cookies = [c.partition(";")[0] for c in done.headers.get_all("Set-Cookie")]
-    headers["Cookie"] = "; ".join(cookies)
+    headers["Cookie"] = "; ".join(
+        [
+            signed_in["Cookie"],
+            *(c.partition(";")[0] for c in page.headers.get_all("Set-Cookie") if "csrf" in c),
+        ]
+    )
     form = {
         "csrfmiddlewaretoken": token,
         "name": "sweep-first",

@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.db.models import Subquery
-
-from audit import actions
 from audit.lag import COUNTED, is_falling_behind
-from audit.models import READ_PERMISSION, AuditCheckpoint, AuditLog, AuditPending, Reader
+from audit.models import READ_PERMISSION, AuditCheckpoint, AuditPending, Reader
+from audit.moments import last_alarm, since_unsequenced
 from audit.services.proofs import opened
 from ciphercanary.clock import process_now
 from ciphercanary.row_mac import IntegrityFailed
@@ -56,12 +54,7 @@ def read_standing(*, reader: Reader) -> Standing:
 
 def _newest_checkpoint() -> tuple[AuditCheckpoint, datetime | None, datetime | None] | None:
     """And what else is asked for, by the same statement: since when entries wait, and the newest alarm."""
-    oldest = AuditPending.objects.order_by("log_id").values("log_id")[:1]
-    waiting = AuditLog.objects.filter(id=Subquery(oldest)).values("timestamp")
-    alarms = AuditLog.objects.filter(action=actions.LOG_ALARMED).order_by("-id").values("timestamp")
-    rows = AuditCheckpoint.objects.annotate(
-        waiting_since=Subquery(waiting[:1]), alarmed_at=Subquery(alarms[:1])
-    )
+    rows = AuditCheckpoint.objects.annotate(waiting_since=since_unsequenced(), alarmed_at=last_alarm())
     row = rows.order_by("-size").first()
     return None if row is None else (row, row.waiting_since, row.alarmed_at)
 

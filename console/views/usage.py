@@ -35,9 +35,7 @@ class UsageFileView(PageView[Principal]):
         rows = csv.writer(response)
         rows.writerow([chosen.unit.lower(), "done", "denied", "in_error"])
         steps = read_steps(principal=self.principal, chosen=chosen, now=now)
-        rows.writerows(
-            [each.label, each.done, each.denied, each.failed] for each in columns(chosen.step, steps)
-        )
+        rows.writerows([each.label, each.done, each.denied, each.failed] for each in columns(chosen, steps))
         return response
 
 

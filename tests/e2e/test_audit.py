@@ -1,0 +1,220 @@
+"""The log and its jobs in the browser: checks 12, 13, 14 and 24 of the design, and of 21 what is theirs."""
+
+import csv
+import hashlib
+import os
+import re
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+MARKUP = '<img src=x onerror="document.title=\'owned\'"><b hx-get="/logout/" hx-trigger="load">'
+ROWS = "#log-rows a[id^=entry-]"
+
+
+@pytest.fixture(scope="module")
+def many(api):
+    """160 entries of one action."""
+    for _ in range(160):
+        api("POST", "/api/v1/random", {"bytes": 16})
+
+
+@pytest.fixture
+def no_worker(served):
+    """The worker stands still, so that a job stays where the test puts it."""
+    workers = served.processes_of("run_worker")
+    assert workers
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    yield lambda: [os.kill(pid, signal.SIGCONT) for pid in workers]
+    for pid in workers:
+        os.kill(pid, signal.SIGCONT)
+
+
+def shown(page):
+    return [
+        int(row.removeprefix("entry-"))
+        for row in page.eval_on_selector_all(ROWS, "all => all.map(e => e.id)")
+    ]
+
+
+def press_until_focused(page, who, wanted, key="Tab", most=120):
+    for _ in range(most):
+        if who.focused() == wanted:
+            return
+        page.keyboard.press(key)
+    pytest.fail(f"{wanted} is not reached by the keyboard")
+
+
+def change(served, job, columns):
+    """The row of the job, as its worker would write it."""
+    served.query(f"UPDATE audit_exports SET {columns} WHERE id = '{job}'")  # noqa: S608 - our own words
+
+
+def order_export(who, query):
+    page = who.open(f"/audit/exports/new{query}")
+    page.get_by_role("button", name="Export", exact=True).click()
+    page.wait_for_url("**/jobs/*/")
+    return page
+
+
+def test_the_log_is_filtered_by_the_keyboard_alone(admin, many, base):
+    """12: actor, action and day; the address can be shared, chips go away, and 150 rows come in order."""
+    page = admin.open("/audit/")
+    admin.mark()
+    page.keyboard.press("/")
+    assert admin.focused() == "id_search"
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    page.keyboard.type(f"actor:admin action:crypto.random.generated after:{day}")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**action=crypto.random.generated**")
+    assert f"from={day}" in page.url
+    assert len(shown(page)) == 50
+    for number in (100, 150):
+        press_until_focused(page, admin, "load-more")
+        page.keyboard.press("Enter")
+        expect(page.locator(ROWS)).to_have_count(number)
+        assert admin.focused() == "load-more"
+    rows = shown(page)
+    assert rows == sorted(set(rows), reverse=True)
+    assert not admin.was_reloaded()
+    again = admin.context.new_page()
+    again.goto(page.url)
+    assert shown(again) == rows[:50]
+    again.get_by_role("link", name="Action: crypto.random.generated").click()
+    again.wait_for_url(lambda url: "action=" not in url)
+    assert again.get_by_label("Active filters").get_by_role("link", name="Actor: admin").is_visible()
+
+
+def test_a_bad_date_is_said_and_the_results_stay(admin, many):
+    page = admin.open("/audit/?action=crypto.random.generated")
+    before = shown(page)
+    page.get_by_label("Search").fill("after:yesterday")
+    page.get_by_role("button", name="Filter").click()
+    page.locator("#log-faults", has_text="Enter a valid date/time.").wait_for()
+    assert shown(page) == before
+    assert page.get_by_label("Search").input_value() == "after:yesterday"
+    page.get_by_label("Search").fill("")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator("#log-faults")).to_be_empty()
+
+
+def test_an_entry_opens_over_the_list_and_as_a_page(admin, api):
+    name = f"diff-{abs(hash(MARKUP)) % 10**6}"
+    key = api("POST", "/api/v1/keys", {"name": name, "algorithm": "aes-256", "description": MARKUP})
+    api("PATCH", f"/api/v1/keys/{key['id']}", {"description": "calm"})
+    page = admin.open(f"/audit/?action=keys.key.updated&object={key['id']}")
+    page.get_by_role("link", name="keys.key.updated", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("calm").wait_for()
+    assert MARKUP in dialog.locator("del").all_inner_texts()
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="hidden")
+    assert admin.focused().startswith("entry-")
+    page = admin.open(page.locator(ROWS).first.get_attribute("href"))
+    assert MARKUP in page.locator("del").all_inner_texts()
+    assert "owned" not in page.title()
+    assert "/login" not in page.url
+
+
+def test_the_log_is_followed(admin, api, many):
+    """New events are put before the others and announced; without a change nothing is said."""
+    page = admin.open("/audit/?action=crypto.random.generated")
+    page.get_by_role("link", name="Live", exact=True).click()
+    page.wait_for_url("**live=1**")
+    page.locator("#log-live").wait_for()
+    assert admin.focused() == "live-toggle"
+    before = shown(page)
+    for _ in range(4):
+        api("POST", "/api/v1/random", {"bytes": 16})
+    page.locator(ROWS).nth(len(before) + 3).wait_for(timeout=20_000)
+    rows = shown(page)
+    assert rows == sorted(set(rows), reverse=True)
+    assert re.fullmatch(r"\d new events?\.", page.locator("#log-status").inner_text())
+    page.get_by_role("link", name="Stop live").click()
+    page.locator("#log-live").wait_for(state="detached")
+    assert "live=1" not in page.url
+
+
+def test_an_export_is_what_was_filtered(admin, api, many, tmp_path):
+    """13: as many rows as the filter has, the SHA-256 that is shown, and events of it."""
+    query = "?action=crypto.random.generated&outcome=ok"
+    count = api("GET", f"/api/v1/audit/logs{query}")["count"]
+    page = admin.open(f"/audit/{query}")
+    page.get_by_role("link", name="Export these results").click()
+    page.get_by_role("button", name="Export", exact=True).click()
+    page.get_by_role("button", name="Download").wait_for(timeout=20_000)
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Download").click()
+    file = tmp_path / "export.csv"
+    downloading.value.save_as(file)
+    content = Path(file).read_bytes()
+    assert len(list(csv.DictReader(content.decode().splitlines()))) == count
+    assert hashlib.sha256(content).hexdigest() in page.locator("main").inner_text()
+    job = page.url.rstrip("/").rpartition("/")[2]
+    page = admin.open(f"/audit/?object={job}")
+    for action in ("requested", "finished", "downloaded"):
+        assert page.get_by_role("link", name=f"audit.export.{action}").count() == 1
+
+
+def test_a_job_shows_its_progress_is_cancelled_and_asks_no_more(admin, served, no_worker):
+    """14: the bar moves, quarters are announced, Cancel ends it, and polling stops."""
+    page = order_export(admin, "?action=crypto.random.generated")
+    admin.mark()
+    job = page.url.rstrip("/").rpartition("/")[2]
+    begun = "status = 'running', lease_holder = 'a test', started_at = now(), total = 100, attempts = 1"
+    change(served, job, f"{begun}, lease_until = now() + interval '1 hour'")
+    for done, news in ((10, ""), (30, "25 % done."), (60, "50 % done."), (80, "75 % done.")):
+        change(served, job, f"done = {done}")
+        page.locator(f"progress[value='{done}']").wait_for()
+        assert page.locator("#job-news").inner_text() == news
+    page.get_by_role("link", name="Cancel the job").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the job").click()
+    page.locator("#job-progress", has_text="Stopping").wait_for()
+    change(served, job, "lease_until = now() - interval '1 second'")
+    no_worker()
+    page.locator("#job-progress", has_text="Cancelled").wait_for(timeout=20_000)
+    assert not admin.was_reloaded()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(10_000)
+    assert asked == []
+
+
+def test_without_scripts_the_log_has_pages_and_a_job_is_refreshed(without_script, many):
+    """21: page 2 of the log, live as a link, a job that is ordered and refreshed."""
+    page = without_script.open("/audit/?action=crypto.random.generated")
+    first = shown(page)
+    page.get_by_role("link", name="Load 50 more").click()
+    second = shown(page)
+    assert (len(second), max(second) < min(first)) == (50, True)
+    page.get_by_role("link", name="Back to the newest").click()
+    page.get_by_role("link", name="Live", exact=True).click()
+    page.get_by_role("link", name="Refresh").click()
+    assert shown(page) == first
+    page = order_export(without_script, "?action=crypto.random.generated")
+    for _ in range(40):
+        if page.get_by_role("button", name="Download").count():
+            break
+        page.wait_for_timeout(250)
+        page.reload()
+    assert page.get_by_role("button", name="Download").is_visible()
+
+
+def test_a_filter_is_saved_over_the_list(admin):
+    page = admin.open("/audit/?outcome=denied")
+    admin.mark()
+    page.get_by_role("link", name="Save this filter").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Save").click()
+    dialog.get_by_role("alert").wait_for()
+    dialog.get_by_label("Name").fill("refusals")
+    dialog.get_by_role("button", name="Save").click()
+    page.get_by_text("The filter refusals was saved.").wait_for()
+    assert not admin.was_reloaded()
+    page = admin.open("/audit/saved/")
+    page.get_by_role("link", name="refusals").click()
+    page.wait_for_url("**outcome=denied**")
