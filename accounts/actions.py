@@ -22,6 +22,13 @@ USER_UNLOCKED = "accounts.user.unlocked"
 PASSWORD_SET = "accounts.password.set"  # noqa: S105 - a word of the audit log
 PASSWORD_CHANGED = "accounts.password.changed"  # noqa: S105 - a word of the audit log
 
+PASSKEY_LISTED = "accounts.passkey.listed"
+PASSKEY_CHANGED = "accounts.passkey.changed"
+PASSKEY_ADDED = "accounts.passkey.added"
+PASSKEY_RENAMED = "accounts.passkey.renamed"
+PASSKEY_REMOVED = "accounts.passkey.removed"
+PASSKEY_USED = "accounts.passkey.used"
+
 SIGNING_KEY_PUBLISHED = "accounts.signing_key.published"
 SIGNING_KEYS_READ = "accounts.signing_key.read"
 SIGNING_KEY_ROTATED = "accounts.signing_key.rotated"

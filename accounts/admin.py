@@ -4,6 +4,7 @@ from django.contrib import admin
 
 from accounts.models import (
     LoginAttempt,
+    Passkey,
     RecoveryCode,
     RefreshToken,
     SetupLink,
@@ -48,6 +49,14 @@ class RecoveryCodeAdmin(ReadOnlyModelAdmin):
     list_display = ("id", "device", "used_at")
     list_select_related = ("device__user",)
     search_fields = ("device__user__username",)
+
+
+@admin.register(Passkey)
+class PasskeyAdmin(ReadOnlyModelAdmin):
+    fields = ("id", "user", "name", "aaguid", "transports", "backup_state", "created_at", "last_used_at")
+    list_display = ("name", "user", "backup_state", "created_at", "last_used_at")
+    list_select_related = ("user",)
+    search_fields = ("user__username", "name")
 
 
 @admin.register(TokenFamily)

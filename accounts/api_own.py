@@ -12,6 +12,7 @@ from accounts.api import AuthView
 from accounts.serializers import (
     CodeSerializer,
     EnrolmentSerializer,
+    PasskeyListSerializer,
     RecoveryCodesSerializer,
     SecondFactorSerializer,
     SessionListSerializer,
@@ -100,4 +101,27 @@ class SessionView(AuthView):
     @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
     def delete(self, _request: Request, session_id: UUID) -> Response:
         services.end_session(principal=self.principal, session_id=session_id)
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class PasskeysView(AuthView):
+    """The caller's passkeys. New ones are made in a browser."""
+
+    rules = {"GET": Rule(AUTHENTICATED, actions.PASSKEY_LISTED)}
+
+    @extend_schema(responses=PasskeyListSerializer)
+    def get(self, _request: Request) -> Response:
+        found = services.list_passkeys(principal=self.principal)
+        return Response(PasskeyListSerializer({"results": found}).data)
+
+
+class PasskeyView(AuthView):
+    """One of the caller's own passkeys."""
+
+    rules = {"DELETE": Rule(AUTHENTICATED, actions.PASSKEY_REMOVED)}
+    concerns = ("passkey", "passkey_id")
+
+    @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
+    def delete(self, _request: Request, passkey_id: UUID) -> Response:
+        services.remove_passkey(principal=self.principal, passkey_id=passkey_id)
         return Response(status=HTTPStatus.NO_CONTENT)

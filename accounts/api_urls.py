@@ -12,6 +12,8 @@ urlpatterns = [
     path("totp/enrol", api_own.TotpEnrolView.as_view(), name="enrol-totp"),
     path("totp/confirm", api_own.TotpConfirmView.as_view(), name="confirm-totp"),
     path("totp/recovery-codes", api_own.RecoveryCodesView.as_view(), name="recovery-codes"),
+    path("passkeys", api_own.PasskeysView.as_view(), name="passkeys"),
+    path("passkeys/<uuid:passkey_id>", api_own.PasskeyView.as_view(), name="passkey"),
     path("sessions", api_own.SessionsView.as_view(), name="sessions"),
     path("sessions/<uuid:session_id>", api_own.SessionView.as_view(), name="session"),
 ]

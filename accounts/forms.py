@@ -135,6 +135,29 @@ class SetUpForm(PageForm):
         self.fields["password"].widget.attrs["autofocus"] = True
 
 
+class NewPasskeyForm(PageForm):
+    name = forms.CharField(
+        max_length=64,
+        help_text="What you will know it by: the device, or the app that keeps it.",
+        # Asked for before the device is: else it would keep a passkey that nobody else knows of.
+        widget=forms.TextInput(attrs={"autocomplete": "off", "required": True}),
+    )
+
+
+class PasskeyActForm(PageForm):
+    """What a line of the list does with its passkey."""
+
+    act = forms.ChoiceField(choices=[("rename", "Rename"), ("remove", "Remove")], widget=forms.HiddenInput)
+    passkey = forms.UUIDField(widget=forms.HiddenInput)
+    name = forms.CharField(required=False, max_length=64)
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if found.get("act") == "rename" and not found.get("name"):
+            self.add_error("name", "A passkey needs a name.")
+        return found
+
+
 class AppearanceForm(PageForm):
     theme = forms.ChoiceField(
         choices=[("system", "As the system has it"), ("light", "Light"), ("dark", "Dark")],

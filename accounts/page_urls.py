@@ -2,7 +2,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from accounts import setup_codes
-from accounts.views import account, log_in, second_factor, sessions, set_up
+from accounts.views import account, log_in, passkeys, second_factor, sessions, set_up
 
 
 class SetupCode(StringConverter):
@@ -18,6 +18,7 @@ urlpatterns = [
     path("setup/<setup_code:code>/", set_up.SetUpView.as_view(), name="setup-link"),
     path("login/", log_in.LogInView.as_view(), name="login"),
     path("login/code/", log_in.LogInCodeView.as_view(), name="login-code"),
+    path("login/passkey/", passkeys.LogInWithPasskeyView.as_view(), name="login-passkey"),
     path("logout/", log_in.LogOutView.as_view(), name="logout"),
     path("reauth/", log_in.ConfirmIdentityView.as_view(), name="reauth"),
     path("session/extend", log_in.ExtendSessionView.as_view(), name="session-extend"),
@@ -29,6 +30,8 @@ urlpatterns = [
     path("account/mfa/codes/kept/", second_factor.KeptCodesView.as_view(), name="mfa-codes-kept"),
     path("account/mfa/codes/file/", second_factor.CodesFileView.as_view(), name="mfa-codes-file"),
     path("account/mfa/remove/", second_factor.RemoveView.as_view(), name="mfa-remove"),
+    path("account/passkeys/", passkeys.PasskeysView.as_view(), name="passkeys"),
+    path("account/passkeys/new/", passkeys.NewPasskeyView.as_view(), name="passkey-new"),
     path("account/sessions/", sessions.SessionsView.as_view(), name="sessions"),
     path("account/appearance/", account.AppearanceView.as_view(), name="appearance"),
 ]

@@ -2,14 +2,14 @@
 
 from uuid import UUID
 
-from accounts.models import TotpDevice, User
+from accounts.models import Passkey, TotpDevice, User
 from audit.events import Event, RowChange
 
 type Values = dict[str, object]
 
 
-def user_event(action: str, user_id: UUID) -> Event:
-    return Event(action=action, object_type="user", object_id=str(user_id))
+def user_event(action: str, user_id: UUID, **meta: str) -> Event:
+    return Event(action=action, object_type="user", object_id=str(user_id), meta=meta)
 
 
 def user_values(user: User) -> Values:
@@ -25,6 +25,10 @@ def user_values(user: User) -> Values:
 
 def device_values(device: TotpDevice) -> Values:
     return {"user_id": device.user_id, "confirmed": device.confirmed}
+
+
+def passkey_values(passkey: Passkey) -> Values:
+    return {"user_id": passkey.user_id, "name": passkey.name}
 
 
 def inserted(row: User | TotpDevice) -> RowChange:

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.devices import device_words
-from accounts.models import User
+from accounts.models import Passkey, User
 from accounts.principals import Principal
 from accounts.roles import ROLES
 from accounts.services import Enrolment, OwnSession, SecondFactor, TokenPair
@@ -121,3 +121,16 @@ class SessionSerializer(serializers.Serializer[OwnSession]):
 
 class SessionListSerializer(serializers.Serializer[Any]):
     results = SessionSerializer(many=True)
+
+
+class PasskeySerializer(serializers.ModelSerializer[Passkey]):
+    created_at = TimestampField()
+    last_used_at = TimestampField(allow_null=True)
+
+    class Meta:
+        model = Passkey
+        fields = ["id", "name", "created_at", "last_used_at"]
+
+
+class PasskeyListSerializer(serializers.Serializer[Any]):
+    results = PasskeySerializer(many=True)

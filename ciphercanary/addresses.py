@@ -2,6 +2,7 @@
 
 import ipaddress
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 
 @lru_cache(4096)
@@ -31,3 +32,14 @@ def client_address(peer: str, forwarded_for: str, hops: int) -> str:
 def network_of(address: str) -> str:
     """Whom a canonical address counts for: itself, or its /64, the least that an IPv6 subscriber is given."""
     return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
+
+
+def passkey_origin(public_url: str) -> tuple[str, str]:
+    """The one origin whose pages may use passkeys, and its host, the relying party's id (WebAuthn section 5.1.2).
+
+    Browsers allow them over https and on ``localhost``: where the public URL is neither, ``localhost`` it is.
+    """
+    url = urlsplit(public_url)
+    is_usual = url.port in {None, 443 if url.scheme == "https" else 80}
+    host = (url.hostname or "") if url.scheme == "https" else "localhost"
+    return f"{url.scheme}://{host}{'' if is_usual else f':{url.port}'}", host

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.utils.csp import CSP
 from psycopg import IsolationLevel
 
-from ciphercanary import home, logs, openapi
+from ciphercanary import addresses, home, logs, openapi
 from ciphercanary.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "django.forms",  # the templates of its widgets, for ciphercanary.pages.forms
     "django_htmx",
     "django_otp",
+    "django_otp_webauthn",
     "django_prometheus",
     "rest_framework",
     "drf_spectacular",
@@ -213,6 +214,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 PASSWORD_HASHERS = ["accounts.hashers.BoundedArgon2PasswordHasher"]
 LOGIN_URL = "login"
+_passkey_origin, OTP_WEBAUTHN_RP_ID = addresses.passkey_origin(CC_PUBLIC_URL)
+OTP_WEBAUTHN_RP_NAME = "CipherCanary"
+OTP_WEBAUTHN_ALLOWED_ORIGINS = [_passkey_origin]
+OTP_WEBAUTHN_CREDENTIAL_MODEL = "accounts.Passkey"
 
 # --- REST
 REST_FRAMEWORK = {

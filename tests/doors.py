@@ -24,7 +24,12 @@ from tests.personas import PASSWORD, Persona, b64
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PUBLIC, AUTHENTICATED = "public", "authenticated"
 REASON = {"reason": "because the test says so"}
-EXPORT, FINISHED_EXPORT, SESSION = "export", "finished export", "session"  # states of a target that is no key
+EXPORT, FINISHED_EXPORT, SESSION, PASSKEY = (
+    "export",
+    "finished export",
+    "session",
+    "passkey",
+)  # states of a target that is no key
 SAVED_FILTER = "saved filter"  # likewise
 SEQUENCED = "sequenced"  # state of the log: a checkpoint covers every entry
 _numbers = count(1)
@@ -66,6 +71,7 @@ class Target:
     log_id: int = 0
     export_id: UUID = field(default_factory=uuid4)
     session_id: UUID = field(default_factory=uuid4)
+    passkey_id: UUID = field(default_factory=uuid4)
     filter_id: UUID = field(default_factory=uuid4)
 
 
@@ -236,6 +242,8 @@ DOORS: Mapping[str, Mapping[str, Door]] = {
     "confirm-totp": {"POST": Door(AUTHENTICATED, body=code_to_confirm)},
     "recovery-codes": {"POST": Door(AUTHENTICATED, body=_authenticator)},
     "sessions": {"GET": Door(AUTHENTICATED), "DELETE": Door(AUTHENTICATED, 204)},
+    "passkeys": {"GET": Door(AUTHENTICATED)},
+    "passkey": {"DELETE": Door(AUTHENTICATED, 204, about="passkey", state=PASSKEY)},
     "session": {"DELETE": Door(AUTHENTICATED, 204, about="session", state=SESSION)},
     "jwks": {"GET": Door(PUBLIC)},
     # the service itself
@@ -259,6 +267,7 @@ def path_of(route: Route, target: Target) -> str:
         log_id=target.log_id,
         export_id=target.export_id,
         session_id=target.session_id,
+        passkey_id=target.passkey_id,
         filter_id=target.filter_id,
     )
 
@@ -268,6 +277,8 @@ def make_target(owner: Persona, state: str = "active") -> Target:
 
     Or an export or a saved filter of his. He may have made it when his role was another.
     """
+    if state == PASSKEY:
+        return replace(missing_target(), passkey_id=make_passkey(owner.user).id)
     if state == SESSION:
         return replace(missing_target(), session_id=_make_session(owner))
     if state in {EXPORT, FINISHED_EXPORT}:
@@ -299,6 +310,17 @@ def _sequence() -> None:
     from audit.sequencing.running import checkpoint_now  # noqa: PLC0415 - models need a set-up Django
 
     checkpoint_now()
+
+
+def make_passkey(user: Any) -> Any:
+    """A passkey of the user's that no device knows."""
+    from accounts.models import Passkey  # noqa: PLC0415 - models need a set-up Django
+
+    credential_id = uuid4().bytes
+    passkey = Passkey(user=user, name="a telephone", credential_id=credential_id, public_key=b"of no device")
+    passkey.credential_id_sha256 = Passkey.get_credential_id_sha256(credential_id)
+    passkey.save_with_mac()
+    return passkey
 
 
 def _make_session(owner: Persona) -> UUID:

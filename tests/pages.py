@@ -32,6 +32,7 @@ PAGES = {
     "setup-link": Page(STRANGERS, STRANGERS),
     "login": Page(STRANGERS, STRANGERS),
     "login-code": Page(STRANGERS, STRANGERS),
+    "login-passkey": Page(post=STRANGERS),
     "logout": Page(post=STRANGERS),
     "reauth": Page(EVERYBODY, EVERYBODY),
     "session-extend": Page(post=EVERYBODY),
@@ -43,6 +44,8 @@ PAGES = {
     "mfa-codes-kept": Page(post=EVERYBODY),
     "mfa-codes-file": Page(post=EVERYBODY),
     "mfa-remove": Page(EVERYBODY, EVERYBODY),
+    "passkeys": Page(EVERYBODY, EVERYBODY),
+    "passkey-new": Page(EVERYBODY, EVERYBODY),
     "sessions": Page(EVERYBODY, EVERYBODY),
     "appearance": Page(EVERYBODY, EVERYBODY),
     # keys

@@ -19,6 +19,7 @@ from ciphercanary.clock import database_now
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from keys.services import create_key
 from tests.accounts.test_totp import Authenticator, enrol
+from tests.doors import make_passkey
 from tests.personas import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -196,9 +197,8 @@ def test_django_s_own_password_form_is_not_there(browser, auditor):
 def test_every_table_of_the_product_can_be_looked_at():
     ours = {"accounts", "audit", "keys", "ciphercanary"}
     tables = {model for model in apps.get_models() if model._meta.app_label in ours}
-    assert tables - {BrowserSession} <= set(
-        MODELS
-    )  # the key of a session's row is the cookie: it is shown nowhere
+    # The key of a session's row is the cookie: it is shown nowhere.
+    assert tables - {BrowserSession} <= set(MODELS)
 
 
 @pytest.fixture
@@ -212,6 +212,7 @@ def everything(admin, auditor):
         size=checkpoint.size, anchor="file", receipt="offset 0", anchored_at=database_now()
     )
     enrol(auditor)
+    make_passkey(auditor.user)
 
 
 def pages(model):

@@ -6,10 +6,14 @@ from accounts.models.tokens import RefreshToken, SigningKey, TokenFamily
 from accounts.models.totp import RecoveryCode, TotpDevice
 from accounts.models.users import LONGEST_USER_AGENT, LoginAttempt, User
 
+# After the users: django_otp_webauthn asks for their model when it is imported.
+from accounts.models.passkeys import Passkey  # isort: skip
+
 __all__ = [
     "LONGEST_USER_AGENT",
     "BrowserSession",
     "LoginAttempt",
+    "Passkey",
     "RecoveryCode",
     "RefreshToken",
     "SetupLink",

@@ -9,6 +9,17 @@ from accounts.services.login import (
     log_out_of_browser,
 )
 from accounts.services.own_sessions import OwnSession, end_other_sessions, end_session, list_sessions
+from accounts.services.passkeys import (
+    add_passkey,
+    begin_passkey,
+    begin_passkey_log_in,
+    has_passkeys,
+    list_passkeys,
+    log_in_with_passkey,
+    remove_passkey,
+    remove_passkeys_of,
+    rename_passkey,
+)
 from accounts.services.recovery_codes import count_recovery_codes, replace_recovery_codes
 from accounts.services.sessions import TokenPair, log_out, refresh
 from accounts.services.setup import check_setup_link, create_first_admin, is_set_up, issue_setup_link
@@ -41,6 +52,9 @@ __all__ = [
     "OwnSession",
     "SecondFactor",
     "TokenPair",
+    "add_passkey",
+    "begin_passkey",
+    "begin_passkey_log_in",
     "change_password",
     "check_password",
     "check_setup_link",
@@ -59,16 +73,22 @@ __all__ = [
     "find_user",
     "get_own_user",
     "get_second_factor",
+    "has_passkeys",
     "is_set_up",
     "issue_setup_link",
     "known_username",
+    "list_passkeys",
     "list_sessions",
     "log_in",
     "log_in_to_browser",
+    "log_in_with_passkey",
     "log_out",
     "log_out_of_browser",
     "refresh",
+    "remove_passkey",
+    "remove_passkeys_of",
     "remove_totp",
+    "rename_passkey",
     "replace_recovery_codes",
     "reset_totp",
     "rotate_signing_key",

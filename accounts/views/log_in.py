@@ -41,6 +41,9 @@ class SignInView(PageView[Principal]):
             name_actor(request, origin_of(request, Source.CONSOLE).anonymous())
         return super().dispatch(request, *args, **kwargs)
 
+    def page(self, **context: Any) -> HttpResponse:
+        return super().page(**where_passkeys_work(self.request) | context)
+
     def charge(self) -> None:
         throttle.check_address(in_context(self.request), group="auth", rate=settings.CC_THROTTLE_AUTH)
 
@@ -113,9 +116,11 @@ class LogInCodeView(SignInView):
     template = "accounts/log_in_code.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        if pending_log_in(request) is None:
+        pending = pending_log_in(request)
+        if pending is None:
             return HttpResponseRedirect(with_next("login", next_url(request, "")))
-        return self.page(form=CodeForm(), next=next_url(request, ""))
+        has_passkeys = services.has_passkeys(pending[0])
+        return self.page(form=CodeForm(), next=next_url(request, ""), has_passkeys=has_passkeys)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         pending = pending_log_in(request)
@@ -149,6 +154,13 @@ def tell_codes_left(request: HttpRequest, user_id: UUID, code: str) -> None:
         left = services.count_recovery_codes(user_id)
         words = "1 code" if left == 1 else f"{left} codes"
         messages.warning(request, f"That recovery code is used up: {words} left.")
+
+
+def where_passkeys_work(request: HttpRequest) -> dict[str, Any]:
+    """For a page: whether its address may use them. Browsers bind a passkey to one origin."""
+    (origin,) = settings.OTP_WEBAUTHN_ALLOWED_ORIGINS
+    here = f"{request.scheme}://{request.get_host()}"
+    return {"passkeys_work": here == origin, "passkey_origin": origin}
 
 
 def pending_log_in(request: HttpRequest) -> tuple[UUID, int] | None:

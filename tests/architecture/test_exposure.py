@@ -34,6 +34,7 @@ MAY_READ_ALL_VERSIONS = {
 MAY_WRITE_WITHOUT_MAC = {
     "accounts/services/attempts.py": "login_attempts",
     "accounts/services/own_sessions.py": "browser_sessions, whose data Django signs: ended ones go",
+    "accounts/services/passkeys.py": "passkeys: removed ones go",
     "accounts/services/recovery_codes.py": "recovery_codes: replaced ones go",
     "accounts/services/sessions.py": "refresh_tokens.used_at, by compare-and-set; where a family was used last; expired ones go",
     "accounts/services/totp.py": "totp_devices.last_step, recovery_codes.used_at, by compare-and-set; a removal",

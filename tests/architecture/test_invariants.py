@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts import services as accounts
 from accounts.models import (
     BrowserSession,
+    Passkey,
     RecoveryCode,
     RefreshToken,
     SetupLink,
@@ -42,7 +43,7 @@ from crypto_ops import actions as operations
 from keys import services as keys
 from keys.models import Key, KeyRotation, KeyVersion
 from tests.architecture.sources import PACKAGES
-from tests.doors import code_to_confirm
+from tests.doors import code_to_confirm, make_passkey
 
 pytestmark = pytest.mark.django_db
 
@@ -77,6 +78,7 @@ PROVOCATIONS = {
     "users_role_is_known": (User, {}, {"username": "root", "role": "root"}),
     "users_username_is_lower_case": (User, {}, {"username": "Root"}),
     "users_email_is_lower_case": (User, {}, {"username": "root", "email": "Root@example.org"}),
+    "passkeys.credential_id_sha256": (Passkey, {}, {}),
     "browser_sessions.id": (BrowserSession, {}, {}),
     "setup_link_is_single": (SetupLink, {}, {"id": 2}),
     "refresh_tokens.token_hash": (RefreshToken, {}, {}),
@@ -163,6 +165,7 @@ def rows(admin):
     keys.rotate_key(**everybody, key_id=key.id, reason="a second version")
     keys.default_key(admin.principal, "aes-256")
     BrowserSession.objects.create(session_key="k" * 32, expire_date=NOW, began_at=NOW, last_seen_at=NOW)
+    make_passkey(admin.user)
     accounts.confirm_totp(**everybody, **code_to_confirm(None, admin))
     SetupLink(code_hash="0" * 64, expires_at=NOW).save_with_mac()
     jobs.submit(AuditExport(format="jsonl"))

@@ -1,0 +1,138 @@
+"""One's own passkeys: the list, a new one, and signing in with one."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
+
+from accounts import actions, services
+from accounts.authentication import name_actor, origin_of
+from accounts.forms import CodeForm, LogInForm, NewPasskeyForm, PasskeyActForm
+from accounts.principals import Principal
+from accounts.views.log_in import PENDING, PENDING_FOR, SignInView, pending_log_in, where_passkeys_work
+from audit.events import Source
+from ciphercanary.clock import database_now
+from ciphercanary.errors import DomainError, RecentAuthRequired, Unauthenticated
+from ciphercanary.pages import AUTHENTICATED, PUBLIC, PageForm, PageView, Rule
+
+NEW, LOG_IN = (
+    "new_passkey",
+    "passkey_log_in",
+)  # of the session: the state of a ceremony that was begun, and when
+TOO_OLD = "That took too long. Begin again."
+
+
+class PasskeysView(PageView[Principal]):
+    rules = {
+        "GET": Rule(AUTHENTICATED, actions.PASSKEY_LISTED),
+        "POST": Rule(AUTHENTICATED, actions.PASSKEY_CHANGED),
+    }
+    section = "account"
+    template = "accounts/passkeys.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self._show(PasskeyActForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = PasskeyActForm(request.POST)
+        if form.is_valid():
+            try:
+                return self._act(**form.cleaned_data)
+            except RecentAuthRequired:
+                raise
+            except DomainError as refusal:
+                form.refused(request, refusal)
+        return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _act(self, *, act: str, passkey: Any, name: str) -> HttpResponse:
+        if act == "rename":
+            services.rename_passkey(principal=self.principal, passkey_id=passkey, name=name)
+            return self.done(reverse("passkeys"), f"The passkey is called {name} now.")
+        services.remove_passkey(principal=self.principal, passkey_id=passkey)
+        return self.done(reverse("passkeys"), "The passkey is removed. Delete it on the device as well.")
+
+    def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        found = services.list_passkeys(principal=self.principal)
+        return self.page(status=status, form=form, passkeys=found, **where_passkeys_work(self.request))
+
+
+class NewPasskeyView(PageView[Principal]):
+    """A POST without an answer asks for the options of the ceremony; the browser then sends the device's answer."""
+
+    rules = {method: Rule(AUTHENTICATED, actions.PASSKEY_ADDED) for method in ("GET", "POST")}
+    section = "account"
+    template = "accounts/passkey_new.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        self.principal.require_recent_log_in(database_now())
+        return self.page(form=NewPasskeyForm(), **where_passkeys_work(request))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        if not request.POST.get("answer"):
+            options, state = services.begin_passkey(principal=self.principal)
+            return begun(request, NEW, options, state)
+        form = NewPasskeyForm(request.POST)
+        if form.is_valid():
+            try:
+                state = take_state(request, NEW)
+                name = form.cleaned_data["name"]
+                services.add_passkey(
+                    principal=self.principal, name=name, state=state, answer=request.POST["answer"]
+                )
+            except RecentAuthRequired:
+                raise
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return self.done(reverse("passkeys"), f"The passkey {name} signs you in from now on.")
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return self.page(status=status, form=form, **where_passkeys_work(request))
+
+
+class LogInWithPasskeyView(SignInView):
+    """The same two halves for whoever is not signed in: instead of a password, or (``second``) after it."""
+
+    rules = {"POST": Rule(PUBLIC, actions.SESSION_OPENED)}
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        is_second = "second" in request.POST
+        after_password = pending_log_in(request) if is_second else None
+        form: PageForm = CodeForm() if after_password else LogInForm()
+        self.template = "accounts/log_in_code.html" if after_password else "accounts/log_in.html"
+        if after_password:
+            name_actor(request, origin_of(request, Source.CONSOLE).anonymous(request.session[PENDING][3]))
+        try:
+            self.charge()
+            if is_second and after_password is None:
+                raise Unauthenticated(TOO_OLD)
+            if not request.POST.get("answer"):
+                user_id = after_password[0] if after_password else None
+                options, state = services.begin_passkey_log_in(user_id=user_id)
+                return begun(request, LOG_IN, options, state)
+            user = services.log_in_with_passkey(
+                state=take_state(request, LOG_IN),
+                answer=request.POST["answer"],
+                after_password=after_password,
+                origin=origin_of(request, Source.CONSOLE),
+            )
+        except DomainError as refusal:
+            form = type(form)({})
+            form.errors.clear()
+            return self.again(form, refusal, has_passkeys=True)
+        return self.open(user)
+
+
+def begun(request: HttpRequest, key: str, options: dict[str, Any], state: dict[str, Any]) -> HttpResponse:
+    """The options for the browser; the state stays here."""
+    request.session[key] = [state, database_now().isoformat()]
+    return JsonResponse(options)
+
+
+def take_state(request: HttpRequest, key: str) -> dict[str, Any]:
+    """The state of the ceremony that was begun; it serves once. Raises Unauthenticated."""
+    state, begun_at = request.session.pop(key, ({}, ""))
+    if not state or database_now() - datetime.fromisoformat(begun_at) > PENDING_FOR:
+        raise Unauthenticated(TOO_OLD)
+    return dict(state)

@@ -1,0 +1,343 @@
+"""Passkeys: what is asked of a device, what is believed of its answer, and what stays on record."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from accounts import actions, services
+from accounts.models import Passkey
+from audit.models import AuditLog, AuditTrail
+from ciphercanary.addresses import passkey_origin
+from ciphercanary.clock import process_now
+from tests.accounts.soft_passkey import ORIGIN, PRESENT, SoftPasskey
+from tests.accounts.test_browser_sessions import is_inside, sign_in
+from tests.accounts.test_pages_second_factor import make_old
+from tests.accounts.test_totp import enrol
+from tests.personas import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+HERE = {"host": "localhost:8000"}  # the one address where passkeys work
+
+
+@pytest.fixture(autouse=True)
+def at_localhost(settings):
+    settings.OTP_WEBAUTHN_RP_ID, settings.OTP_WEBAUTHN_ALLOWED_ORIGINS = "localhost", [ORIGIN]
+
+
+@pytest.fixture
+def browser(developer):
+    return sign_in(developer)
+
+
+def add(browser, device, name="telephone"):
+    options = browser.post("/account/passkeys/new/", {"name": name}, headers=HERE).json()
+    sent = {"name": name, "answer": device.create(options)}
+    return options, browser.post("/account/passkeys/new/", sent, headers=HERE)
+
+
+@pytest.fixture
+def device(browser):
+    made = SoftPasskey()
+    _, response = add(browser, made)
+    assert (response.status_code, response["Location"]) == (303, "/account/passkeys/")
+    return made
+
+
+def sign_in_with(device, browser=None, **more):
+    browser = browser or Client()
+    options = browser.post("/login/passkey/", more).json()
+    return options, browser.post("/login/passkey/", {"answer": device.get(options), **more})
+
+
+def after_password(persona):
+    browser = Client()
+    sent = {"username": persona.user.username, "password": PASSWORD}
+    assert browser.post("/login/", sent)["Location"].startswith("/login/code/")
+    return browser
+
+
+def entries(action):
+    return list(AuditLog.objects.filter(action=action))
+
+
+# --- adding one
+
+
+def test_a_new_one_is_asked_for_with_user_verification_and_kept_with_its_mac(browser, developer):
+    device = SoftPasskey()
+    options, _ = add(browser, device)
+    asked = options["authenticatorSelection"]
+    assert (asked["userVerification"], asked["residentKey"]) == ("required", "required")
+    assert options["rp"] == {"id": "localhost", "name": "CipherCanary"}
+    passkey = Passkey.objects.get()
+    passkey.check_mac()
+    assert (passkey.user, passkey.name, bytes(passkey.credential_id)) == (
+        developer.user,
+        "telephone",
+        device.credential_id,
+    )
+    (entry,) = entries(actions.PASSKEY_ADDED)
+    assert entry.user_id == developer.user.id
+    assert AuditTrail.objects.get(event_id=entry.event_id).table_name == "passkeys"
+
+
+def test_adding_asks_for_a_recent_log_in(browser):
+    make_old(browser)
+    there = "/reauth/?next=%2Faccount%2Fpasskeys%2Fnew%2F"
+    assert browser.get("/account/passkeys/new/")["Location"] == there
+    assert browser.post("/account/passkeys/new/", {"name": "x"})["Location"] == there
+
+
+def test_without_user_verification_nothing_is_accepted(browser, device):
+    _, response = add(browser, SoftPasskey(flags=PRESENT))
+    assert response.status_code == 422
+    assert Passkey.objects.count() == 1
+    device.flags = PRESENT
+    _, response = sign_in_with(device)
+    assert response.status_code == 401
+
+
+def test_an_answer_to_other_options_adds_nothing(browser):
+    device = SoftPasskey()
+    options = browser.post("/account/passkeys/new/").json()
+    browser.post("/account/passkeys/new/")  # begins anew: the first challenge is forgotten
+    response = browser.post("/account/passkeys/new/", {"name": "x", "answer": device.create(options)})
+    assert response.status_code == 422
+    assert not Passkey.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["x", "[]", "{}", "1", '{"id":1,"rawId":2,"type":3,"response":4}', '{"response":{}}', "[" * 20000],
+)
+def test_what_is_no_answer_is_refused(browser, answer):
+    browser.post("/account/passkeys/new/")
+    assert browser.post("/account/passkeys/new/", {"name": "x", "answer": answer}).status_code == 422
+    stranger = Client()
+    stranger.post("/login/passkey/")
+    assert stranger.post("/login/passkey/", {"answer": answer}).status_code == 401
+
+
+def test_the_same_passkey_is_not_added_twice_nor_by_another(browser, device, stranger):
+    for somebody in (browser, sign_in(stranger)):
+        _, response = add(somebody, device)
+        assert response.status_code == 422
+    assert Passkey.objects.count() == 1
+
+
+def test_there_is_an_end_to_how_many(browser, device, monkeypatch):
+    monkeypatch.setattr("accounts.services.passkeys.MOST", 1)
+    _, response = add(browser, SoftPasskey())
+    assert b"You have 1 passkeys" in response.content
+
+
+def test_adding_counts_as_late_after_five_minutes(browser):
+    device = SoftPasskey()
+    options = browser.post("/account/passkeys/new/").json()
+    session = browser.session
+    session["new_passkey"] = [session["new_passkey"][0], "2020-01-01T00:00:00+00:00"]
+    session.save()
+    sent = {"name": "x", "answer": device.create(options)}
+    response = browser.post("/account/passkeys/new/", sent, headers=HERE)
+    assert b"took too long" in response.content
+    assert not Passkey.objects.exists()
+
+
+# --- signing in
+
+
+def test_it_signs_in_without_a_password(device, developer):
+    browser = Client()
+    options, response = sign_in_with(device, browser)
+    assert "allowCredentials" not in options or options["allowCredentials"] == []
+    assert options["userVerification"] == "required"
+    assert (response.status_code, response["Location"]) == (303, "/home/")
+    assert is_inside(browser)
+    (used,) = entries(actions.PASSKEY_USED)
+    assert json.loads(used.meta)["passkey"] == str(Passkey.objects.get().id)
+    assert used.auth_method == "passkey"
+    assert Passkey.objects.get().sign_count == 1
+    assert Passkey.objects.get().last_used_at is not None
+
+
+def test_it_counts_as_both_factors(device, developer):
+    enrol(developer)
+    _, response = sign_in_with(device)
+    assert response["Location"] == "/home/"
+
+
+def test_it_is_the_second_factor_after_the_password(device, developer):
+    enrol(developer)
+    browser = after_password(developer)
+    assert b"Use a passkey instead" in browser.get("/login/code/", headers=HERE).content
+    options, response = sign_in_with(device, browser, second="1")
+    assert len(options["allowCredentials"]) == 1
+    assert response["Location"] == "/home/"
+    assert entries(actions.PASSKEY_USED)[0].auth_method == "password+passkey"
+
+
+def test_somebody_else_s_is_no_second_factor(device, developer, stranger):
+    enrol(stranger)
+    _, response = sign_in_with(device, after_password(stranger), second="1")
+    assert response.status_code == 401
+
+
+def test_without_the_password_before_there_is_no_second_step(device):
+    assert Client().post("/login/passkey/", {"second": "1"}).status_code == 401
+
+
+def test_an_answer_serves_once(device):
+    browser = Client()
+    options = browser.post("/login/passkey/").json()
+    answer = device.get(options)
+    assert browser.post("/login/passkey/", {"answer": answer}).status_code == 303
+    assert browser.post("/login/passkey/", {"answer": answer}).status_code == 401
+    assert Client().post("/login/passkey/", {"answer": answer}).status_code == 401
+
+
+def test_an_answer_of_another_origin_opens_nothing(device):
+    device.origin = "https://evil.example"
+    assert sign_in_with(device)[1].status_code == 401
+    device.origin, device.rp_id = ORIGIN, "evil.example"
+    assert sign_in_with(device)[1].status_code == 401
+
+
+def test_another_key_opens_nothing(device):
+    forged = SoftPasskey(credential_id=device.credential_id, user_handle=device.user_handle, count=5)
+    assert sign_in_with(forged)[1].status_code == 401
+
+
+def test_an_unknown_passkey_opens_nothing(device):
+    assert sign_in_with(SoftPasskey(user_handle=device.user_handle))[1].status_code == 401
+
+
+def test_a_counter_that_does_not_grow_is_a_copy(device):
+    assert sign_in_with(device)[1].status_code == 303
+    device.count = 0
+    assert sign_in_with(device)[1].status_code == 401
+
+
+def test_the_device_must_name_the_owner(device):
+    device.user_handle = ""
+    assert sign_in_with(device)[1].status_code == 401
+
+
+def test_a_disabled_user_is_out(device, developer):
+    call_command("update_user", developer.user.username, "--disable")
+    assert sign_in_with(device)[1].status_code == 401
+
+
+def test_a_password_that_was_changed_since_is_no_first_factor(device, developer):
+    enrol(developer)
+    browser = after_password(developer)
+    services.sign_out_everywhere(principal=developer.principal, user_id=developer.user.id)
+    _, response = sign_in_with(device, browser, second="1")
+    assert response.status_code == 401
+    assert not is_inside(browser)
+
+
+def test_a_public_key_changed_by_hand_is_not_believed(device):
+    other = SoftPasskey(credential_id=device.credential_id, user_handle=device.user_handle)
+    numbers = other.key.public_key().public_numbers()
+    Passkey.objects.update(public_key=numbers.x.to_bytes(32, "big"))
+    browser = Client(raise_request_exception=False)
+    assert sign_in_with(other, browser)[1].status_code == 503
+    assert not is_inside(browser)
+
+
+def test_a_sign_in_over_a_page_says_so_to_htmx(device):
+    browser = Client()
+    options = browser.post("/login/passkey/").json()
+    answer = device.get(options)
+    response = browser.post("/login/passkey/", {"answer": answer}, headers={"HX-Request": "true"})
+    assert response.status_code == 204
+    assert "cc:signed-in" in response["HX-Trigger"]
+
+
+def test_an_old_challenge_opens_nothing(device):
+    browser = Client()
+    options = browser.post("/login/passkey/").json()
+    session = browser.session
+    session["passkey_log_in"] = [
+        session["passkey_log_in"][0],
+        (process_now() - timedelta(minutes=6)).isoformat(),
+    ]
+    session.save()
+    assert browser.post("/login/passkey/", {"answer": device.get(options)}).status_code == 401
+
+
+# --- the list
+
+
+def test_the_list_names_them_and_where_they_work(browser, device):
+    here = browser.get("/account/passkeys/", headers=HERE).content.decode()
+    assert "telephone" in here
+    assert "Add a passkey" in here
+    elsewhere = browser.get("/account/passkeys/").content.decode()
+    assert "Add a passkey" not in elsewhere
+    assert f'open <a href="{ORIGIN}">' in elsewhere
+
+
+def act(browser, **sent):
+    return browser.post("/account/passkeys/", {"passkey": str(Passkey.objects.get().id), **sent})
+
+
+def test_one_gets_another_name(browser, device):
+    assert act(browser, act="rename", name="  old telephone ").status_code == 303
+    assert Passkey.objects.get().check_mac().name == "old telephone"
+    assert len(entries(actions.PASSKEY_RENAMED)) == 1
+    refused = act(browser, act="rename", name="")
+    assert refused.status_code == 422
+    assert b"A passkey needs a name" in refused.content
+
+
+def test_one_that_is_removed_opens_nothing(browser, device):
+    assert act(browser, act="remove").status_code == 303
+    assert sign_in_with(device)[1].status_code == 401
+    assert len(entries(actions.PASSKEY_REMOVED)) == 1
+    assert is_inside(browser)
+
+
+def test_removing_asks_for_a_recent_log_in(browser, device):
+    make_old(browser)
+    assert act(browser, act="remove")["Location"].startswith("/reauth/")
+    assert Passkey.objects.count() == 1
+
+
+def test_another_s_passkey_is_not_there(device, stranger):
+    other = sign_in(stranger)
+    for sent in ({"act": "remove"}, {"act": "rename", "name": "mine"}):
+        assert act(other, **sent).status_code == 422
+    assert "telephone" not in other.get("/account/passkeys/").content.decode()
+
+
+def test_the_api_lists_and_removes(device, developer):
+    (found,) = developer.api.get("/auth/passkeys").json["results"]
+    assert (found["name"], found["last_used_at"]) == ("telephone", None)
+    assert set(found) == {"id", "name", "created_at", "last_used_at"}
+    assert developer.api.delete(f"/auth/passkeys/{found['id']}").status == 204
+    assert developer.api.get("/auth/passkeys").json == {"results": []}
+
+
+def test_an_operator_takes_all_away(device, developer, capsys):
+    call_command("remove_passkeys", developer.user.username)
+    assert "there were 1" in capsys.readouterr().out
+    assert sign_in_with(device)[1].status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://kms.example.org", ("https://kms.example.org", "kms.example.org")),
+        ("https://kms.example.org:443", ("https://kms.example.org", "kms.example.org")),
+        ("https://kms.example.org:8443", ("https://kms.example.org:8443", "kms.example.org")),
+        ("http://127.0.0.1:8000", ("http://localhost:8000", "localhost")),
+        ("http://kms.test:80", ("http://localhost", "localhost")),
+    ],
+)
+def test_the_one_origin_of_passkeys(url, expected):
+    assert passkey_origin(url) == expected
