@@ -54,11 +54,13 @@ def _is_refusal(request: HttpRequest, status: int) -> bool:
         return status >= HTTPStatus.BAD_REQUEST
     # Every passing scanner asks for pages that do not exist; of pages only rights and limits are on record, and
     # what a service refused of a form.
-    return status in PAGE_REFUSALS or (status >= HTTPStatus.BAD_REQUEST and _is_refused_form(request))
+    return status in PAGE_REFUSALS or _is_refused_act(request)
 
 
-def _is_refused_form(request: HttpRequest) -> bool:
-    return request.method == "POST" and getattr(request, "refusal", None) is not None
+def _is_refused_act(request: HttpRequest) -> bool:
+    """Whatever the answer: a page may show the refusal in a form, or go on to another page."""
+    is_of_a_page = hasattr(request, "audit_action")
+    return request.method == "POST" and is_of_a_page and getattr(request, "refusal", None) is not None
 
 
 def _event(request: HttpRequest, status: int) -> Event:

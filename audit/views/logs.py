@@ -23,6 +23,7 @@ from ciphercanary.pages import Caller, PageView, Rule
 from ciphercanary.pages.views import is_htmx
 
 LIMIT = 50
+MOST_AT_ONCE = 10_000  # entries that following looks through, whatever is asked for
 MOST_FOLLOWED = 500  # rows that following adds to a page, before it asks to be begun anew
 RESULTS, MORE, LIVE = "log-results", "more-entries", "log-live"
 
@@ -94,7 +95,8 @@ class LogListView(PageView[Caller]):
         asked = self.request.GET
         above, so_far = number_of(asked.get("above", "")), number_of(asked.get("shown", "")) or 0
         size = following.leaves()
-        found = following.arrived_between(rows, size if above is None else above, size)
+        above = size if above is None else max(above, size - MOST_AT_ONCE)
+        found = following.arrived_between(rows, above, size)
         arrived = list(found.order_by("-id")[: LIMIT + 1])
         return self.page(
             entries=arrived[:LIMIT],

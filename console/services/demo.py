@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from accounts.errors import NameTaken
+from accounts.models import User
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.services import create_user, find_user, log_in, log_out, set_password
@@ -111,8 +112,9 @@ class Demo:
 
 
 def is_fresh(principal: Principal) -> bool:
-    """Whether there is no key yet."""
-    return not keys.list_keys_after(principal=principal, only={}, after=None, limit=1).keys
+    """Whether there is no key yet, and nobody beside the first administrator."""
+    has_keys = bool(keys.list_keys_after(principal=principal, only={}, after=None, limit=1).keys)
+    return not has_keys and User.objects.count() <= 1
 
 
 def _make_person(principal: Principal, username: str, role: str, password: str) -> None:

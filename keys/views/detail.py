@@ -24,8 +24,12 @@ class KeyView(PageView[Principal]):
     """A page of one key: ``show`` adds what its head and its tabs need."""
 
     section = "keys"
-    concerns = ("key", "name")
     tab: ClassVar[str] = ""
+
+    def object_of(self, **kwargs: Any) -> tuple[str, str]:
+        """The key's id, by which its activity is found; of a key that nobody may see here, none."""
+        key = services.key_named(principal=self.principal, name=kwargs["name"])
+        return "key", "" if key is None else str(key.id)
 
     def find(self, name: str) -> Key:
         """Raises NotFound, IntegrityFailed."""

@@ -70,10 +70,11 @@
     else if (status >= 500) notify(`The server failed (${status}). ${changes(event) ? unsure : "Try again."}`);
     else notify(event.detail.xhr.responseText || `This was refused (${status}).`);
   });
+  let signedOut = false; // nobody is told so again and again: each refusal is on record
   // What a page asks by itself is no sign that somebody is there: it neither renews the session nor takes notices away.
   const polls = (event) => event.detail.elt.hasAttribute("data-polls");
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (document.hidden && polls(event)) event.preventDefault();
+    if (polls(event) && (document.hidden || signedOut)) event.preventDefault();
   });
   document.addEventListener("htmx:configRequest", (event) => {
     if (polls(event)) event.detail.headers["CC-Poll"] = "true";
@@ -86,6 +87,7 @@
 
   // --- signed out meanwhile: sign in over the untouched page, then try again
   document.addEventListener("cc:sign-in", () => {
+    signedOut = true;
     if (signing) return; // a page that polls says it again and again
     signing = true;
     if (dialog.open) {
@@ -95,6 +97,7 @@
     htmx.ajax("GET", "/login/", { target: "#dialog-body", swap: "innerHTML" });
   });
   document.addEventListener("cc:signed-in", (event) => {
+    signedOut = false;
     for (const place of [document, ...(kept ? [kept] : [])]) {
       for (const field of place.querySelectorAll("input[name=csrfmiddlewaretoken]")) field.value = event.detail.token;
     }
