@@ -18,6 +18,8 @@ class Passkey(MacProtectedRow, AbstractWebAuthnCredential):  # type: ignore[misc
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
 
+    objects = models.Manager["Passkey"]()
+
     class Meta:
         db_table = "passkeys"
 

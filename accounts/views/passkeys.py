@@ -100,7 +100,7 @@ class LogInWithPasskeyView(SignInView):
         is_second = "second" in request.POST
         after_password = pending_log_in(request) if is_second else None
         form: PageForm = CodeForm() if after_password else LogInForm()
-        self.template = "accounts/log_in_code.html" if after_password else "accounts/log_in.html"
+        template = "accounts/log_in_code.html" if after_password else "accounts/log_in.html"
         if after_password:
             name_actor(request, origin_of(request, Source.CONSOLE).anonymous(request.session[PENDING][3]))
         try:
@@ -120,7 +120,7 @@ class LogInWithPasskeyView(SignInView):
         except DomainError as refusal:
             form = type(form)({})
             form.errors.clear()
-            return self.again(form, refusal, has_passkeys=True)
+            return self.again(form, refusal, template=template, has_passkeys=True)
         return self.open(user)
 
 
