@@ -150,7 +150,7 @@ def _of_the_service(now: Now) -> Iterator[Item]:
 def _of_the_account(now: Now) -> Iterator[Item]:
     if not now.facts.has_second_factor:
         text = "You sign in with a password alone: whoever learns it is you."
-        yield Item(text, reverse("account"), "Enrol a second factor")
+        yield Item(text, reverse("mfa"), "Enrol a second factor")
 
 
 def _named(count: int, name: str) -> str:

@@ -80,8 +80,8 @@
     if (polls(event)) event.detail.headers["CC-Poll"] = "true";
   });
   document.addEventListener("htmx:afterOnLoad", (event) => {
-    const { xhr } = event.detail;
-    if (!polls(event) && xhr.status !== 204) $("#notices")?.replaceChildren();
+    const { xhr, requestConfig } = event.detail; // what polled may be gone: htmx tells its parent then
+    if (!requestConfig.headers["CC-Poll"] && xhr.status !== 204) $("#notices")?.replaceChildren();
     arm(Number(xhr.getResponseHeader("CC-Session-Seconds")));
   });
 
