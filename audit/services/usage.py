@@ -16,6 +16,7 @@ from ciphercanary.clock import process_now
 MONTH = timedelta(days=30)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BUSIEST = 20
+LATEST_DENIED = 200
 type Keys = Collection[str] | None
 
 _SUMS = {
@@ -163,10 +164,10 @@ def used_since(since: datetime, keys: Keys = None) -> Used:
 
 
 def keys_denied_since(since: datetime, keys: Keys = None) -> list[str]:
-    """The ids of keys whose use was denied since then, the latest first."""
+    """The ids of the ``LATEST_DENIED`` keys whose use was denied last, since then; the latest first."""
     rows = _within(since - HOUR, keys).filter(outcome=Outcome.DENIED.value, last_at__gte=since)
     latest = rows.values_list("key_id").annotate(last=Max("last_at")).order_by("-last")
-    return [key_id for key_id, _ in latest[:BUSIEST]]
+    return [key_id for key_id, _ in latest[:LATEST_DENIED]]
 
 
 def _within(since: datetime, keys: Keys) -> QuerySet[UsageRollup]:
