@@ -11,11 +11,11 @@ from audit import actions, services
 from audit.models import EXPORT_PERMISSION, AuditExport
 from audit.progress import pace, standing_of
 from audit.services import Exporter
-from audit.views.logs import number_of
 from ciphercanary.clock import process_now
 from ciphercanary.errors import Conflict
 from ciphercanary.jobs import Status
 from ciphercanary.pages import PageView, Rule
+from ciphercanary.pages.numbers import number_in
 from ciphercanary.pages.views import is_htmx, refuse
 
 LIMIT = 50
@@ -42,8 +42,8 @@ class JobView(PageView[Exporter]):
 
     def get(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
         job, now = services.find_export(principal=self.principal, export_id=job_id), process_now()
-        standing, looks = standing_of(job, now), number_of(request.GET.get("looks", "")) or 0
-        reached = number_of(request.GET.get("reached", "")) or 0
+        standing, looks = standing_of(job, now), number_in(request, "looks") or 0
+        reached = number_in(request, "reached") or 0
         is_part = is_htmx(request) and request.headers.get("HX-Target") == PROGRESS
         return self.page(
             job=job,

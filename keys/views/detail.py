@@ -11,6 +11,7 @@ from audit.services.usage import refusals_of, use_of, used_over_time, uses_by_ve
 from audit.usage_charts import RANGES, chart, range_asked
 from ciphercanary.clock import process_now
 from ciphercanary.pages import PageView, Rule
+from ciphercanary.pages.numbers import number_in
 from keys import actions, lifecycle, services
 from keys.acts import ACTS, refusals
 from keys.explanations import meaning
@@ -109,9 +110,3 @@ class ActivityView(KeyView):
         return self.show(
             key, found=found, entries=found.rows, is_partial=self.principal.scope("audit.read") == "own"
         )
-
-
-def number_in(request: HttpRequest, parameter: str) -> int | None:
-    """The number that a link of ours put into the URL; None for whatever else stands there."""
-    text = request.GET.get(parameter, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < len(str(2**63)) else None
