@@ -6,6 +6,7 @@ from audit.services.exports import (
     find_export,
     find_exports,
     find_result,
+    last_sign_of_a_worker,
     open_result,
     request_export,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "find_logs",
     "find_result",
     "last_done",
+    "last_sign_of_a_worker",
     "open_result",
     "record",
     "record_alone",
