@@ -40,15 +40,24 @@ def test_overdue_rotations_and_coming_expiries_are_named_and_linked(at_admin, ad
     soon = process_now() + 3 * DAY
     make_due(make_key(admin, "one", rotation_period_days=90, expires_at=soon))
     make_key(admin, "two", expires_at=soon)
-    make_key(admin, "later", expires_at=process_now() + 20 * DAY)
+    make_key(admin, "later", expires_at=process_now() + 31 * DAY)
     items = at_admin.get("/home/").context["items"]
     assert [(item.text, item.url) for item in items] == [
         ("The rotation of one is overdue.", "/keys/one/"),
         (
-            "one and 1 other key expire within 14 days: then nothing more is encrypted.",
+            "one and 1 other key expire within 30 days: then nothing more is encrypted.",
             "/keys/?finding=expiring",
         ),
     ]
+
+
+def test_the_link_of_a_finding_leads_to_the_keys_that_were_counted(at_admin, admin, make_key):
+    for number, days in enumerate((3, 29, 31)):
+        make_key(admin, f"key-{number}", expires_at=process_now() + days * DAY)
+    [item] = at_admin.get("/home/").context["items"]
+    assert item.text.startswith("key-0 and 1 other key expire")
+    listed = at_admin.get(item.url).content.decode()
+    assert [f"key-{number}" in listed for number in range(3)] == [True, True, False]
 
 
 @pytest.mark.parametrize("act", [disable_key, revoke_key])
