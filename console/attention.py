@@ -42,7 +42,7 @@ class Keyring:
     active: int
     overdue: tuple[int, str]
     expiring: tuple[int, str]
-    refused: tuple[int, str]
+    denied: tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _read_keyring(principal: Principal, denied: Sequence[str], at: datetime) -> 
     wanted = {
         "overdue": has_finding(Finding.OVERDUE, at),
         "expiring": has_finding(Finding.EXPIRING, at),
-        "refused": Q(pk__in=denied) & ~active,
+        "denied": Q(pk__in=denied) & ~active,
     }
     counts = {name: Count("pk", filter=condition) for name, condition in wanted.items()}
     names = {f"{name}_name": Min("name", filter=condition) for name, condition in wanted.items()}
@@ -113,10 +113,10 @@ def _of_the_log(now: Now) -> Iterator[Item]:
 
 
 def _of_keys(keyring: Keyring) -> Iterator[Item]:
-    count, name = keyring.refused
+    count, name = keyring.denied
     if count:
         verb = "is" if count == 1 else "are"
-        text = f"{_named(count, name)} {verb} not active, and use was refused in the last hour."
+        text = f"{_named(count, name)} {verb} not active, and use was denied in the last hour."
         url = reverse("key-activity", args=[name]) if count == 1 else reverse("usage")
         yield Item(text, url, "Look who asked", is_bad=True)
     count, name = keyring.overdue

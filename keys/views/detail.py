@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from accounts.principals import Principal
 from audit.selection import LogCriteria, page_before
 from audit.services import find_logs
-from audit.services.usage import refusals_of, use_of, used_over_time, uses_by_version
+from audit.services.usage import denials_of, use_of, used_over_time, uses_by_version
 from audit.usage_charts import RANGES, chart, range_asked
 from ciphercanary.clock import process_now
 from ciphercanary.pages import PageView, Rule
@@ -39,8 +39,8 @@ class KeyView(PageView[Principal]):
         offered = [act for act in ACTS.values() if self.principal.has_permission(act.permission)]
         possible = [act for act in offered if act.is_possible(at)]
         means = meaning(at)
-        if means and "refused" not in context:
-            context["refused"] = refusals_of(key.id)
+        if means and "denied" not in context:
+            context["denied"] = denials_of(key.id)
         return self.page(
             key=key,
             at=at,
@@ -71,7 +71,7 @@ class OverviewView(KeyView):
             chart=chart(chosen, used_over_time(chosen.span(process_now()), [str(key.id)])),
             last_use=use.last,
             callers=use.callers,
-            refused=use.refusals,
+            denied=use.denials,
             entries=find_logs(reader=self.principal, criteria=criteria)[:NEWEST],
         )
 

@@ -66,7 +66,7 @@ def test_a_key_that_is_not_active_and_still_asked_for_is_told(act, at_admin, adm
     use(key, outcome="denied")
     assert texts(at_admin) == []
     act(principal=admin.principal, key_id=key.id, reason="a rehearsal")
-    assert texts(at_admin) == ["payments-db is not active, and use was refused in the last hour."]
+    assert texts(at_admin) == ["payments-db is not active, and use was denied in the last hour."]
 
 
 def test_the_use_of_a_pending_key_is_told_and_an_old_refusal_is_not(at_admin, admin, make_key, use):
@@ -74,7 +74,7 @@ def test_the_use_of_a_pending_key_is_told_and_an_old_refusal_is_not(at_admin, ad
     old = make_key(admin, "old")
     use(old, outcome="denied", ago=timedelta(hours=2))
     disable_key(principal=admin.principal, key_id=old.id, reason="a rehearsal")
-    assert texts(at_admin) == ["coming is not active, and use was refused in the last hour."]
+    assert texts(at_admin) == ["coming is not active, and use was denied in the last hour."]
 
 
 def test_a_failed_job_is_told_for_a_day(at_admin):
