@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Q, QuerySet, Subquery, Sum
+from django.db.models import Max, Q, QuerySet, Sum
 
 from audit.events import Outcome
-from audit.models import AuditLog, UsageRollup
+from audit.models import UsageRollup
+from audit.services.reading import names_of
 from ciphercanary.clock import process_now
 
 MONTH = timedelta(days=30)
@@ -111,7 +112,7 @@ def use_of(key_id: object) -> KeyUse:
     sums = dict(lately.values_list("principal").annotate(sum=Sum("count")).order_by())
     busiest = sorted(sums, key=lambda who: -sums[who])
     denied = _denied(key, now)
-    known = _names([*busiest[:BUSIEST], row.principal if row else "", denied[0][1] if denied else ""])
+    known = names_of([*busiest[:BUSIEST], row.principal if row else "", denied[0][1] if denied else ""])
     return KeyUse(
         last=LastUse(row.last_at, row.operation, known.get(row.principal, "")) if row else None,
         callers=Callers(tuple((known.get(who, "") or who, sums[who]) for who in busiest), sum(sums.values())),
@@ -122,7 +123,7 @@ def use_of(key_id: object) -> KeyUse:
 def denials_of(key_id: object) -> Denials | None:
     """Calls that want a key which does not serve them; None where there were none."""
     denied = _denied(str(key_id), process_now())
-    return _summed(denied, _names([denied[0][1]]) if denied else {})
+    return _summed(denied, names_of([denied[0][1]]) if denied else {})
 
 
 def uses_by_version(key_id: object, versions: Iterable[int]) -> Mapping[int, int]:
@@ -199,15 +200,3 @@ def _summed(denied: list[tuple[datetime, str, int]], names: Mapping[str, str]) -
         return None
     at, principal, _ = denied[0]
     return Denials(sum(count for *_, count in denied), at, names.get(principal, ""))
-
-
-def _names(user_ids: Iterable[str]) -> dict[str, str]:
-    """``{user id: name}`` as the log last knew it. Of each the newest entry alone is read."""
-    newest = Q()
-    for user_id in {each for each in user_ids if each}:
-        entries = AuditLog.objects.filter(user_id=user_id).order_by("-id")
-        newest |= Q(id=Subquery(entries.values("id")[:1]))
-    if not newest:
-        return {}
-    found = AuditLog.objects.filter(newest).values_list("user_id", "actor_name").order_by()
-    return {str(user_id): name for user_id, name in found}
