@@ -31,12 +31,13 @@ PAGE_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPSt
 
 
 class RefusalRecorder:
-    """Records every problem answered under the API's prefixes, and the admin's refusals, each in a transaction
-    of its own.
+    """Records refusals, each in a transaction of its own: every problem answered under the API's prefixes; of pages,
+    the admin's too, 401, 403 and 429, and what a service refused of a form that is shown again (the page has one
+    status for all of that; the record follows the refusal).
 
-    Reads what others left on the request: ``refusal`` (the problem renderer), ``audit_action`` and
-    ``audit_object`` (the view), ``actor`` (authentication). Whether the record succeeds or not, the answer is
-    the one that was refused.
+    Reads what others left on the request: ``refusal`` (the problem renderer, or the form), ``audit_action`` and
+    ``audit_object`` (the view), ``actor`` (authentication, or the session). Whether the record succeeds or not, the
+    answer is the one that was refused.
     """
 
     def __init__(self, get_response: Handler) -> None:

@@ -113,7 +113,6 @@ def test_the_log_is_read_through_visible_to():
     assert {place[0] for place in readers} == {
         "audit/services/recording.py",
         "audit/services/reading.py",
-        "audit/services/usage.py",  # the names of those who used a key that the reader may see
         "audit/numbering.py",
         "audit/lag.py",
         "audit/moments.py",  # when, and how many: no entry

@@ -28,7 +28,7 @@ LOST_TEXT = """
 () => {
   const forReaders = (node) => node && (getComputedStyle(node).clipPath !== "none" || forReaders(node.parentElement));
   const seen = (node) => node.checkVisibility({ opacityProperty: true, visibilityProperty: true })
-    && !node.closest(".skip-link") && !forReaders(node);
+    && !node.closest(".skip-link, #toasts") && !forReaders(node);  // a toast lies above the page, and goes
   const found = [];
   const boxes = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
