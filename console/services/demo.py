@@ -53,8 +53,8 @@ class Demo:
     people: dict[str, Principal] = field(default_factory=dict)
     refresh_tokens: list[str] = field(default_factory=list, repr=False)
 
-    def make_people(self, password: str = "") -> None:
-        """Make and sign in everybody, each with a password of his own unless one is given for all.
+    def make_people(self, password: str) -> None:
+        """Make and sign in everybody, each with a password of his own where ``password`` is empty, else with that one.
 
         Somebody of an earlier run gets a new password. Raises NameTaken where a name is somebody else's.
         """
