@@ -32,8 +32,7 @@ PAGE_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPSt
 
 class RefusalRecorder:
     """Records refusals, each in a transaction of its own: every problem answered under the API's prefixes; of pages,
-    the admin's too, 401, 403 and 429, and what a service refused of a form that is shown again (the page has one
-    status for all of that; the record follows the refusal).
+    the admin's too, 401, 403 and 429, and what a service refused of an act, whatever the page then answers.
 
     Reads what others left on the request: ``refusal`` (the problem renderer, or the form), ``audit_action`` and
     ``audit_object`` (the view), ``actor`` (authentication, or the session). Whether the record succeeds or not, the
