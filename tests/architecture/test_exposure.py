@@ -32,12 +32,12 @@ MAY_READ_ALL_VERSIONS = {
 # Tables whose rows carry no MAC, or columns outside it, are written with Django's own means in these files.
 MAY_WRITE_WITHOUT_MAC = {
     "accounts/services/attempts.py": "login_attempts",
-    "accounts/services/own_sessions.py": "browser_sessions, whose data Django signs: ended ones go",
+    "accounts/services/own_sessions.py": "browser_sessions, whose data is signed: ended ones go",
     "accounts/services/passkeys.py": "passkeys: removed ones go",
     "accounts/services/recovery_codes.py": "recovery_codes: replaced ones go",
     "accounts/services/sessions.py": "refresh_tokens.used_at, by compare-and-set; where a family was used last; expired ones go",
     "accounts/services/totp.py": "totp_devices.last_step, recovery_codes.used_at, by compare-and-set; a removal",
-    "accounts/session_engine.py": "browser_sessions, whose data Django signs: a new key for the same row",
+    "accounts/session_engine.py": "browser_sessions, whose data it signs: a new key for the same row; ended ones go",
     "audit/epoch.py": "entity_epochs, by whoever holds the lock of the epoch",
     "audit/sequencing/anchors.py": "audit_receipts, which prove nothing by themselves",
     "audit/sequencing/appending.py": "audit_leaves, audit_tiles, audit_tree: compared with what was signed",
