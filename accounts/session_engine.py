@@ -33,6 +33,8 @@ USER_AGENT = "user_agent"
 
 SALT = "accounts.session_engine:"  # and the row's key after it
 
+DROPPED_AT_ONCE = 100
+
 logger = logging.getLogger(__name__)
 
 
@@ -140,6 +142,15 @@ class SessionStore(SessionBase):
             last_seen_at=_moment(data, SEEN_AT, now),
             **columns,
         )
+
+
+def drop_expired(user_id: UUID) -> None:
+    """Delete the user's ended sessions, and some of anybody's; what another process is deleting is left to it."""
+    expired = BrowserSession.objects.filter(expire_date__lt=process_now())
+    with transaction.atomic():
+        for some in (expired.filter(user=user_id), expired):
+            rows = some.select_for_update(skip_locked=True).order_by("expire_date")[:DROPPED_AT_ONCE]
+            BrowserSession.objects.filter(pk__in=[row.pk for row in rows]).delete()
 
 
 def _signed_columns(data: Mapping[str, Any]) -> dict[str, Any]:

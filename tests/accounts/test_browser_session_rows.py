@@ -94,3 +94,16 @@ def test_what_is_asked_for_without_waiting_does_the_same():
     assert BrowserSession.objects.get().session_key == row_key(store.session_key)
     async_to_sync(store.aflush)()
     assert not BrowserSession.objects.exists()
+
+
+def test_a_log_in_deletes_what_is_over_of_its_user_and_some_of_the_rest(developer, stranger, monkeypatch):
+    for persona in (developer, developer, stranger, stranger):
+        sign_in(persona)
+    BrowserSession.objects.update(expire_date=database_now() - timedelta(minutes=1))
+    monkeypatch.setattr("accounts.session_engine.DROPPED_AT_ONCE", 1)
+    sign_in(developer)
+    assert BrowserSession.objects.filter(expire_date__lt=database_now()).count() == 2
+    monkeypatch.undo()
+    sign_in(developer)
+    assert not BrowserSession.objects.filter(expire_date__lt=database_now()).exists()
+    assert BrowserSession.objects.count() == 2
