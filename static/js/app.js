@@ -98,6 +98,10 @@
   });
   document.addEventListener("cc:signed-in", (event) => {
     signedOut = false;
+    if (event.detail.user !== document.body.dataset.user) { // somebody else: what stands here is not his to send
+      location.assign("/home/");
+      return;
+    }
     for (const place of [document, ...(kept ? [kept] : [])]) {
       for (const field of place.querySelectorAll("input[name=csrfmiddlewaretoken]")) field.value = event.detail.token;
     }
