@@ -62,6 +62,7 @@ def test_what_waits_for_its_place_or_for_a_signature_is_told_everywhere(has_plac
 
 def test_checkpoints_that_stop_hold_no_operation_up(sign_in, auditor):
     browser = sign_in(auditor)
+    checkpoint_now()
     record_alone(Event(action="keys.key.created"), SYSTEM)
     newest = list(AuditLog.objects.order_by("-id")[:1])
     sequence_step()
