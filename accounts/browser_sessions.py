@@ -16,7 +16,15 @@ from accounts.authentication import origin_of
 from accounts.models import LONGEST_USER_AGENT, User
 from accounts.principals import Principal
 from accounts.roles import ROLES
-from accounts.session_engine import BEGAN_AT, CLIENT_IP, ID, SEEN_AT, SUBJECT_VERSION, USER_AGENT
+from accounts.session_engine import (
+    BEGAN_AT,
+    CLIENT_IP,
+    ID,
+    SEEN_AT,
+    SUBJECT_VERSION,
+    USER_AGENT,
+    drop_expired,
+)
 from audit.events import Source
 from audit.stamps import EpochStamp
 from ciphercanary.clock import database_now, process_now
@@ -31,6 +39,8 @@ def begin_session(request: HttpRequest) -> None:
     request.session[ID] = str(uuid4())
     request.session[BEGAN_AT] = request.session[CONFIRMED_AT] = now.isoformat()
     renew(request, now)
+    if isinstance(request.user, User):
+        drop_expired(request.user.id)
 
 
 def confirm_session(request: HttpRequest) -> None:

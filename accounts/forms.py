@@ -67,7 +67,7 @@ class TotpCodeForm(PageForm):
     code = forms.CharField(
         label="Six-digit code",
         max_length=8,  # with a space where the app shows one
-        widget=forms.TextInput(
+        widget=CodeInput(
             attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}
         ),
     )
@@ -76,7 +76,9 @@ class TotpCodeForm(PageForm):
 class KeptCodesForm(PageForm):
     """Carries the recovery codes from the page that shows them: the server keeps none that it could show again."""
 
-    codes = forms.CharField(required=False, max_length=256, widget=forms.HiddenInput)
+    codes = forms.CharField(
+        required=False, max_length=256, widget=forms.HiddenInput(attrs={"autocomplete": "off"})
+    )
     saved = forms.BooleanField(
         label="I saved these codes", error_messages={"required": "Tick this once you have kept them."}
     )

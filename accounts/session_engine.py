@@ -1,13 +1,24 @@
-"""``SESSION_ENGINE``: Django's sessions in the database, in a table that knows whose they are."""
+"""``SESSION_ENGINE``: sessions in the database, in a table that knows whose they are and not what opens them.
 
+The browser's cookie holds the key; the row is found by its hash. What the session may do is signed for that row, for
+its user and up to its end, so that whoever reads the table can open nothing, and whoever writes to it cannot move a
+session to a key, a user or a moment of his choice.
+"""
+
+import logging
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, cast
+from hashlib import sha256
+from typing import Any
 from uuid import UUID, uuid4
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.serializers import JSONSerializer
+from django.core import signing
+from django.db import DatabaseError, IntegrityError, transaction
 
 from accounts.models import BrowserSession
 from ciphercanary.clock import process_now
@@ -20,36 +31,135 @@ SEEN_AT = "seen_at"
 CLIENT_IP = "client_ip"
 USER_AGENT = "user_agent"
 
+SALT = "accounts.session_engine:"  # and the row's key after it
 
-class SessionStore(DatabaseStore):
-    @classmethod
-    def get_model_class(cls) -> type[BrowserSession]:
-        return BrowserSession
+DROPPED_AT_ONCE = 100
 
-    def create_model_instance(self, data: Mapping[str, Any]) -> BrowserSession:
-        row = cast("BrowserSession", super().create_model_instance(dict(data)))
-        now = process_now()
-        row.id = UUID(data[ID]) if ID in data else uuid4()
-        row.user_id = UUID(data[SESSION_KEY]) if SESSION_KEY in data else None
-        row.subject_version = data.get(SUBJECT_VERSION, 0)
-        row.client_ip, row.user_agent = data.get(CLIENT_IP, ""), data.get(USER_AGENT, "")
-        row.began_at, row.last_seen_at = _moment(data, BEGAN_AT, now), _moment(data, SEEN_AT, now)
-        return row
+logger = logging.getLogger(__name__)
+
+
+def row_key(key: str) -> str:
+    """By what the database knows the session that this key opens. Keys are random: a plain hash is enough."""
+    return sha256(key.encode()).hexdigest()
+
+
+class SessionStore(SessionBase):
+    """Nothing of Django's own store: none of its statements may meet the table with a key in clear."""
+
+    @staticmethod
+    def read(row: BrowserSession) -> dict[str, Any] | None:
+        """What was signed for this row; None where it was signed for another, or is over."""
+        try:
+            ends_at, data = signing.loads(
+                row.session_data, salt=SALT + row.session_key, serializer=JSONSerializer
+            )
+        except signing.BadSignature:
+            logger.warning("A browser session was changed outside the application: it opens nothing.")
+            return None
+        is_so = all(getattr(row, name) == value for name, value in _signed_columns(data).items())
+        return data if is_so and process_now() < datetime.fromisoformat(ends_at) else None
+
+    def load(self) -> dict[str, Any]:
+        """Called with a key only; one that opens nothing is forgotten."""
+        key = row_key(self.session_key or "")
+        row = BrowserSession.objects.filter(session_key=key, expire_date__gt=process_now()).first()
+        data = None if row is None else self.read(row)
+        if data is None:
+            self._session_key = None
+            return {}
+        return data
+
+    def exists(self, session_key: str) -> bool:
+        return BrowserSession.objects.filter(session_key=row_key(session_key)).exists()
+
+    def create(self) -> None:
+        self._session_key = self._new_key()
+        self.save(must_create=True)
+        self.modified = True
+
+    def save(self, must_create: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's signature
+        if self.session_key is None:
+            self.create()
+            return
+        row = self._row(self._get_session(no_load=must_create))  # type: ignore[attr-defined]  # django-stubs leave it out
+        try:
+            with transaction.atomic():
+                row.save(force_insert=must_create, force_update=not must_create)
+        except IntegrityError as error:
+            if must_create:
+                raise CreateError from error
+            raise
+        except DatabaseError as error:
+            if not must_create:
+                raise UpdateError from error
+            raise
+
+    def delete(self, session_key: str | None = None) -> None:
+        key = session_key or self.session_key
+        if key is not None:
+            BrowserSession.objects.filter(session_key=row_key(key)).delete()
 
     def cycle_key(self) -> None:
         """The same row under a new key: one that was ended meanwhile must not come to life again under it.
 
         Django's own way, a new row and then no old one, would let a session that is ended in between live on.
         """
-        self.keys()  # by reading its session a key that opens nothing is forgotten
+        data = dict(self.items())  # by reading its session a key that opens nothing is forgotten
         if self.session_key is None:
             self.create()
             return
-        key: str = self._get_new_session_key()  # type: ignore[attr-defined]  # django-stubs leave it out
-        if not BrowserSession.objects.filter(session_key=self.session_key).update(session_key=key):
+        before, self._session_key = row_key(self.session_key), self._new_key()
+        after = self._row(data)
+        changed = {
+            name: getattr(after, name) for name in ("session_key", "session_data", *_signed_columns(data))
+        }
+        if not BrowserSession.objects.filter(session_key=before).update(**changed):
             raise SessionInterrupted("The session was ended.")
-        self._session_key = key
         self.modified = True
+
+    async def acycle_key(self) -> None:
+        await sync_to_async(self.cycle_key)()
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        BrowserSession.objects.filter(expire_date__lt=process_now()).delete()
+
+    def _new_key(self) -> str:
+        key: str = self._get_new_session_key()  # type: ignore[attr-defined]  # django-stubs leave it out
+        return key
+
+    def _row(self, data: Mapping[str, Any]) -> BrowserSession:
+        key, ends_at, now = row_key(self.session_key or ""), self.get_expiry_date(), process_now()
+        signed = (ends_at.isoformat(), dict(data))
+        columns = {"id": uuid4()} | _signed_columns(data)
+        return BrowserSession(
+            session_key=key,
+            session_data=signing.dumps(signed, salt=SALT + key, serializer=JSONSerializer, compress=True),
+            expire_date=ends_at,
+            client_ip=data.get(CLIENT_IP, ""),
+            user_agent=data.get(USER_AGENT, ""),
+            began_at=_moment(data, BEGAN_AT, now),
+            last_seen_at=_moment(data, SEEN_AT, now),
+            **columns,
+        )
+
+
+def drop_expired(user_id: UUID) -> None:
+    """Delete the user's ended sessions, and some of anybody's; what another process is deleting is left to it."""
+    expired = BrowserSession.objects.filter(expire_date__lt=process_now())
+    with transaction.atomic():
+        for some in (expired.filter(user=user_id), expired):
+            rows = some.select_for_update(skip_locked=True).order_by("expire_date")[:DROPPED_AT_ONCE]
+            BrowserSession.objects.filter(pk__in=[row.pk for row in rows]).delete()
+
+
+def _signed_columns(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns by which a session is found and ended, as its data has them."""
+    columns = {
+        "user_id": UUID(data[SESSION_KEY]) if SESSION_KEY in data else None,
+        "subject_version": data.get(SUBJECT_VERSION, 0),
+    }
+    return columns | ({"id": UUID(data[ID])} if ID in data else {})
 
 
 def _moment(data: Mapping[str, Any], name: str, default: datetime) -> datetime:

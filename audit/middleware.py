@@ -31,12 +31,12 @@ PAGE_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPSt
 
 
 class RefusalRecorder:
-    """Records every problem answered under the API's prefixes, and the admin's refusals, each in a transaction
-    of its own.
+    """Records refusals, each in a transaction of its own: every problem answered under the API's prefixes; of pages,
+    the admin's too, 401, 403 and 429, and what a service refused of an act, whatever the page then answers.
 
-    Reads what others left on the request: ``refusal`` (the problem renderer), ``audit_action`` and
-    ``audit_object`` (the view), ``actor`` (authentication). Whether the record succeeds or not, the answer is
-    the one that was refused.
+    Reads what others left on the request: ``refusal`` (the problem renderer, or the form), ``audit_action`` and
+    ``audit_object`` (the view), ``actor`` (authentication, or the session). Whether the record succeeds or not, the
+    answer is the one that was refused.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -54,11 +54,13 @@ def _is_refusal(request: HttpRequest, status: int) -> bool:
         return status >= HTTPStatus.BAD_REQUEST
     # Every passing scanner asks for pages that do not exist; of pages only rights and limits are on record, and
     # what a service refused of a form.
-    return status in PAGE_REFUSALS or (status >= HTTPStatus.BAD_REQUEST and _is_refused_form(request))
+    return status in PAGE_REFUSALS or _is_refused_act(request)
 
 
-def _is_refused_form(request: HttpRequest) -> bool:
-    return request.method == "POST" and getattr(request, "refusal", None) is not None
+def _is_refused_act(request: HttpRequest) -> bool:
+    """Whatever the answer: a page may show the refusal in a form, or go on to another page."""
+    is_of_a_page = hasattr(request, "audit_action")
+    return request.method == "POST" and is_of_a_page and getattr(request, "refusal", None) is not None
 
 
 def _event(request: HttpRequest, status: int) -> Event:

@@ -34,7 +34,5 @@ def last_alarm() -> Subquery:
     return Subquery(alarms().values("timestamp")[:1])
 
 
-def _written(
-    log_ids: QuerySet[AuditPending, dict[str, int]] | QuerySet[AuditLeaf, dict[str, int]],
-) -> Subquery:
+def _written(log_ids: QuerySet[Any, Any]) -> Subquery:
     return Subquery(AuditLog.objects.filter(id=Subquery(log_ids)).values("timestamp")[:1])

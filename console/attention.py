@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Count, Min, Q
 from django.urls import reverse
@@ -16,10 +16,8 @@ from console.facts import ALARM_DAYS, Facts, read_facts
 from console.system import BAD, check_disk
 from keys.lifecycle import Status
 from keys.models import Key
-from keys.selection import has_status
+from keys.selection import EXPIRING_WITHIN, Finding, has_finding, has_status
 from keys.services import ids_of_own_keys
-
-EXPIRES_WITHIN = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class Keyring:
     active: int
     overdue: tuple[int, str]
     expiring: tuple[int, str]
-    refused: tuple[int, str]
+    denied: tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +81,9 @@ def _last_day(at: datetime, own: Keys) -> Used:
 def _read_keyring(principal: Principal, denied: Sequence[str], at: datetime) -> Keyring:
     active = has_status(Status.ACTIVE, at)
     wanted = {
-        "overdue": active & Q(next_rotation_at__lte=at),
-        "expiring": active & Q(expires_at__lte=at + EXPIRES_WITHIN),
-        "refused": Q(pk__in=denied) & ~active,
+        "overdue": has_finding(Finding.OVERDUE, at),
+        "expiring": has_finding(Finding.EXPIRING, at),
+        "denied": Q(pk__in=denied) & ~active,
     }
     counts = {name: Count("pk", filter=condition) for name, condition in wanted.items()}
     names = {f"{name}_name": Min("name", filter=condition) for name, condition in wanted.items()}
@@ -115,23 +113,22 @@ def _of_the_log(now: Now) -> Iterator[Item]:
 
 
 def _of_keys(keyring: Keyring) -> Iterator[Item]:
-    count, name = keyring.refused
+    count, name = keyring.denied
     if count:
         verb = "is" if count == 1 else "are"
-        text = f"{_named(count, name)} {verb} not active, and use was refused in the last hour."
+        text = f"{_named(count, name)} {verb} not active, and use was denied in the last hour."
         url = reverse("key-activity", args=[name]) if count == 1 else reverse("usage")
         yield Item(text, url, "Look who asked", is_bad=True)
     count, name = keyring.overdue
     if count:
         text = f"The rotation of {_named(count, name)} is overdue."
-        yield Item(text, _keys_url(count, name, "finding=overdue"), "Go there and rotate")
+        yield Item(text, _keys_url(count, name, Finding.OVERDUE), "Go there and rotate")
     count, name = keyring.expiring
     if count:
         verb = "expires" if count == 1 else "expire"
-        text = (
-            f"{_named(count, name)} {verb} within {EXPIRES_WITHIN.days} days: then nothing more is encrypted."
-        )
-        yield Item(text, _keys_url(count, name, "finding=expiring"), "Look at the dates")
+        days = EXPIRING_WITHIN.days
+        text = f"{_named(count, name)} {verb} within {days} days: then nothing more is encrypted."
+        yield Item(text, _keys_url(count, name, Finding.EXPIRING), "Look at the dates")
 
 
 def _of_the_service(now: Now) -> Iterator[Item]:
@@ -150,7 +147,7 @@ def _of_the_service(now: Now) -> Iterator[Item]:
 def _of_the_account(now: Now) -> Iterator[Item]:
     if not now.facts.has_second_factor:
         text = "You sign in with a password alone: whoever learns it is you."
-        yield Item(text, reverse("account"), "Enrol a second factor")
+        yield Item(text, reverse("mfa"), "Enrol a second factor")
 
 
 def _named(count: int, name: str) -> str:
@@ -159,5 +156,5 @@ def _named(count: int, name: str) -> str:
     return f"{name} and {count - 1} other key{'' if count == 2 else 's'}"  # noqa: PLR2004 - one other
 
 
-def _keys_url(count: int, name: str, query: str) -> str:
-    return reverse("key", args=[name]) if count == 1 else f"{reverse('keys')}?{query}"
+def _keys_url(count: int, name: str, finding: Finding) -> str:
+    return reverse("key", args=[name]) if count == 1 else f"{reverse('keys')}?finding={finding}"

@@ -36,7 +36,7 @@ def checklist(now: Now) -> Sequence[Step]:
             )
         )
     if steps:
-        steps.append(Step("Enrol a second factor", now.facts.has_second_factor, url=reverse("account")))
+        steps.append(Step("Enrol a second factor", now.facts.has_second_factor, url=reverse("mfa")))
     if may("users.manage"):
         steps.append(Step("Back up the key-encryption key", None, how=BACK_UP))
         steps.append(

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from accounts.models import User
 from accounts.principals import Principal
+from audit.services import names_of
 from audit.services.usage import Used, busiest_callers, busiest_keys, used_over_time
 from audit.usage_charts import Range, chart
 from ciphercanary.pages.chart import Chart
@@ -47,7 +47,7 @@ def read_usage(*, principal: Principal, chosen: Range, now: datetime) -> Usage:
     own, span = ids_of_own_keys(principal=principal), chosen.span(now)
     keys, callers = busiest_keys(span, own), busiest_callers(span, own)
     key_names = _names_of_keys(principal, (found for found, _ in keys))
-    user_names = _names_of_users(found for found, _ in callers)
+    user_names = names_of(found for found, _ in callers)
     return Usage(
         range=chosen,
         steps=used_over_time(span, own),
@@ -72,11 +72,6 @@ def share(part: int, whole: int) -> str:
 def _names_of_keys(principal: Principal, ids: Iterable[str]) -> dict[str, str]:
     found = Key.objects.visible_to(principal).filter(pk__in=_uuids(ids)).values_list("pk", "name")
     return {str(key_id): name for key_id, name in found}
-
-
-def _names_of_users(ids: Iterable[str]) -> dict[str, str]:
-    found = User.objects.filter(pk__in=_uuids(ids)).values_list("pk", "username")
-    return {str(user_id): name for user_id, name in found}
 
 
 def _uuids(ids: Iterable[str]) -> list[UUID]:

@@ -10,5 +10,6 @@ STREAM_ENCRYPTED: Final = "crypto.stream.encrypted"
 STREAM_DECRYPTED: Final = "crypto.stream.decrypted"
 RANDOM_GENERATED: Final = "crypto.random.generated"
 ALGORITHMS_READ: Final = "crypto.algorithms.read"
-CONSOLE_OPENED: Final = "crypto.console.opened"
-SNIPPETS_READ: Final = "crypto.snippets.read"
+# Not "crypto.…": what begins so is an operation with a key, and is added up as its use.
+TRIAL_OPENED: Final = "keys.trial.opened"
+SNIPPETS_READ: Final = "keys.snippets.read"

@@ -15,15 +15,15 @@ from keys.errors import VersionConflict
 from keys.explanations import RECOMMENDED
 from keys.lifecycle import Status
 from keys.metadata import MAX_DESCRIPTION, MAX_ROTATION_PERIOD, MAX_TAG, MAX_TAGS, MAX_VERSION
-from keys.selection import Finding
+from keys.selection import EXPIRING_WITHIN, UNUSED_FOR, Finding
 
 ORDERINGS = {"name", "-name", "created_at", "-created_at", "next_rotation_at", "-next_rotation_at"}
 # Nothing schedules or destroys a key yet: nobody could find one by those states.
 STATES = (Status.ACTIVE, Status.PENDING, Status.DISABLED, Status.EXPIRED, Status.REVOKED)
 FINDINGS = {
     Finding.OVERDUE: "Rotation overdue",
-    Finding.EXPIRING: "Expiring in 30 days",
-    Finding.UNUSED: "Unused for 90 days",
+    Finding.EXPIRING: f"Expiring in {EXPIRING_WITHIN.days} days",
+    Finding.UNUSED: f"Unused for {UNUSED_FOR.days} days",
 }
 
 

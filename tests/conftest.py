@@ -22,10 +22,14 @@ AUDIT_TABLES = ("audit_logs", "audit_trail", "audit_leaves", "audit_checkpoints"
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A data folder of the test process: the key-encryption key is a real file in it."""
+    from audit import refusals  # noqa: PLC0415 - models need a set-up Django
+
     folder = tmp_path_factory.mktemp("home")
     folder.chmod(0o700)
     settings.CC_HOME = folder
     settings.CC_AUDIT_LAG_LIMIT = 3600  # no sequencer runs beside a test, and a busy machine may stand still
+    # Nor does the timer of refusals write, beside a test that takes long, what the next one would find.
+    refusals.PERIOD = 3600.0
     settings.STATIC_ROOT = folder / "static"
     call_command("collectstatic", interactive=False, verbosity=0)
     if settings.REDIS_URL:  # a Redis database of its own, too: tests empty it

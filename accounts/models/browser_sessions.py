@@ -1,6 +1,7 @@
 """Browser sessions: Django's own rows, with what their user wants to know of them."""
 
 import uuid
+from typing import Any
 
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
@@ -10,12 +11,14 @@ from accounts.models.users import LONGEST_USER_AGENT, User
 
 
 class BrowserSession(AbstractBaseSession):
-    """One sign-in in one browser. The key is the cookie and stays between the two; ``id`` is what may be shown.
+    """One sign-in in one browser. Of the cookie the hash is kept, in ``session_key``; ``id`` is what may be shown.
 
-    The row carries no MAC: what a session may do stands in ``session_data``, which Django signs. The other columns
-    are copied from there at each save (``accounts.session_engine``), so that rows can be listed and ended by them.
+    The row carries no MAC: what a session may do, whose it is and when it ends stand in ``session_data``, signed for
+    this row. The other columns are copied from there at each save (``accounts.session_engine``), so that rows can be
+    listed and ended by them.
     """
 
+    session_key = models.CharField(max_length=64, primary_key=True)  # SHA-256, in hex
     id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="browser_sessions")
     subject_version = models.PositiveIntegerField(default=0)
@@ -35,3 +38,8 @@ class BrowserSession(AbstractBaseSession):
         from accounts.session_engine import SessionStore  # noqa: PLC0415 - the engine names this model
 
         return SessionStore
+
+    def get_decoded(self) -> dict[str, Any]:
+        from accounts.session_engine import SessionStore  # noqa: PLC0415 - the engine names this model
+
+        return SessionStore.read(self) or {}

@@ -36,6 +36,11 @@ class TotpDevice(MacProtectedRow, WrappedRow, Device):  # type: ignore[misc]  # 
         help_text="The newest time step whose code was accepted: no code of it, or older, is again.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    begun_in = models.UUIDField(
+        null=True,
+        editable=False,
+        help_text="The session that was shown the seed, of a browser or of the API.",
+    )
 
     objects = models.Manager["TotpDevice"]()
 

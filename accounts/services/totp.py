@@ -4,11 +4,12 @@ Whoever changes a user's second factor holds the lock on the user's row, so that
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts import actions
 from accounts.errors import AlreadyEnrolled, OtpRequired
@@ -39,6 +40,7 @@ from ciphercanary.row_mac import IntegrityFailed
 
 type Method = Literal["totp", "recovery_code"]
 
+TAKEN_UP_FOR = timedelta(minutes=10)  # how long a seed is shown again that was not confirmed
 WRONG_CODE = "This is not a present code of the authenticator, or it was used already."
 GONE = (
     "The authenticator that a log-in of this user asks for was removed outside the application. "
@@ -56,7 +58,7 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class SecondFactor:
-    """How a user stands with his authenticator; ``is_begun``: a seed waits for its first code."""
+    """How a user stands with his authenticator; ``is_begun``: he may take up the seed he began with."""
 
     confirmed_at: datetime | None
     is_begun: bool
@@ -68,7 +70,7 @@ def get_second_factor(*, principal: Principal) -> SecondFactor:
     device = TotpDevice.objects.filter(user=principal.person_id).first()
     return SecondFactor(
         confirmed_at=device.confirmed_at if device else None,
-        is_begun=device is not None and not device.confirmed,
+        is_begun=_waiting(principal).exists(),
         recovery_codes_left=count_recovery_codes(principal.person_id),
     )
 
@@ -85,7 +87,7 @@ def enrol_totp(*, principal: Principal) -> Enrolment:
     if user.requires_second_factor:
         raise AlreadyEnrolled("Remove the present authenticator first.")
     TotpDevice.objects.filter(user=user).delete()
-    seed, device = new_seed(), TotpDevice(user=user)
+    seed, device = new_seed(), TotpDevice(user=user, begun_in=_session_of(principal))
     wrapped = kek.wrap(seed, label=system_keys.LABEL, parts=_seed_parts(device))
     device.kek_id, device.wrapped = wrapped.kek_id, wrapped.wrapped
     device.save_with_mac()
@@ -94,13 +96,16 @@ def enrol_totp(*, principal: Principal) -> Enrolment:
 
 
 def find_enrolment(*, principal: Principal) -> Enrolment:
-    """The caller's seed that waits for its first code, once more: it opens nothing until then.
+    """The seed that the caller began with in this session, within ten minutes, once more.
 
-    Raises Denied, RecentAuthRequired, NotFound where none waits.
+    Another's is never shown: whoever had the account for a moment must not leave a second factor of his in it,
+    for its owner to confirm. Raises Denied, RecentAuthRequired, NotFound where none waits.
     """
     principal.require_recent_log_in(database_now())
-    device = _find_device(principal.person_id, confirmed=False).check_mac()
-    seed = _open_seed(device)
+    device = _waiting(principal).first()
+    if device is None:
+        raise NotFound("No authenticator waits for its first code in this session.")
+    seed = _open_seed(device.check_mac())
     return Enrolment(secret=seed_text(seed), otpauth_uri=otpauth_uri(seed, principal.actor.actor_name))
 
 
@@ -226,6 +231,20 @@ def _find_device(user_id: UUID, **conditions: bool) -> TotpDevice:
     if device is None:
         raise NotFound("No authenticator is enrolled.")
     return device
+
+
+def _waiting(principal: Principal) -> QuerySet[TotpDevice]:
+    """The seed that this session was shown, while it may be shown again."""
+    return TotpDevice.objects.filter(
+        user=principal.person_id,
+        confirmed=False,
+        begun_in=_session_of(principal),
+        created_at__gt=database_now() - TAKEN_UP_FOR,
+    )
+
+
+def _session_of(principal: Principal) -> UUID | None:
+    return principal.browser_session_id or principal.family_id
 
 
 def _lock_caller(principal: Principal) -> User:

@@ -67,8 +67,8 @@ class SignInView(PageView[Principal]):
         begin_session(self.request)
         self.request.session.pop(PENDING, None)
         if is_htmx(self.request):  # over a page whose form keeps what was typed, under a new token
-            token = {"token": get_token(self.request)}
-            return trigger_client_event(HttpResponse(status=HTTPStatus.NO_CONTENT), "cc:signed-in", token)
+            told = {"token": get_token(self.request), "user": str(user.id)}
+            return trigger_client_event(HttpResponse(status=HTTPStatus.NO_CONTENT), "cc:signed-in", told)
         url = next_url(self.request, default or reverse("home"))
         return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
 

@@ -1,5 +1,6 @@
 """How much each key is used: counted from the entries as they are sequenced, in the same transaction."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from django.db import connection
 from audit.models import UsageRollup
 
 _HOUR = len("2026-11-25T10")
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 GREATEST = {"postgresql": "GREATEST", "sqlite": "max"}
 COLUMNS = ("key_id", "version", "principal", "operation", "outcome", "hour", "count", "size", "last_at")
 
@@ -40,10 +42,10 @@ def add_usage(rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def count_usage(rows: Iterable[Mapping[str, Any]]) -> dict[Bucket, Usage]:
-    """An operation is an entry ``crypto.…`` whose object is a key."""
+    """An operation is an entry ``crypto.…`` whose object is a key's id."""
     usage: dict[Bucket, Usage] = {}
     for row in rows:
-        if row["object_type"] != "key" or not row["object_id"] or not row["action"].startswith("crypto."):
+        if not _is_operation(row):
             continue
         moment = row["timestamp"]
         bucket = (
@@ -61,6 +63,12 @@ def count_usage(rows: Iterable[Mapping[str, Any]]) -> dict[Bucket, Usage]:
         used.size += row["size"] or 0
         used.last_at = max(used.last_at, moment)
     return usage
+
+
+def _is_operation(row: Mapping[str, Any]) -> bool:
+    # A refused request may name as a key whatever was sent: only what is spelled like an id can be one.
+    is_of_key = row["object_type"] == "key" and _ID.fullmatch(row["object_id"])
+    return bool(is_of_key) and row["action"].startswith("crypto.")
 
 
 def _moment(spelled: str) -> Any:

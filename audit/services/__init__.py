@@ -6,10 +6,11 @@ from audit.services.exports import (
     find_export,
     find_exports,
     find_result,
+    last_sign_of_a_worker,
     open_result,
     request_export,
 )
-from audit.services.reading import find_changes, find_log, find_logs, last_done, search_floor
+from audit.services.reading import find_changes, find_log, find_logs, last_done, names_of, search_floor
 from audit.services.recording import record, record_alone
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "find_logs",
     "find_result",
     "last_done",
+    "last_sign_of_a_worker",
+    "names_of",
     "open_result",
     "record",
     "record_alone",

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, Protocol
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Max, Q
 from msgspec.structs import asdict
 
 from audit import actions, export_files
@@ -142,6 +142,13 @@ def open_result(*, principal: Exporter, result: Result) -> BinaryIO:
         file.close()
         raise
     return file
+
+
+def last_sign_of_a_worker() -> datetime | None:
+    """When one last took an export, or ended one; None where none ever has. Whose it was is not told."""
+    ended = Max("finished_at", filter=~Q(status=Status.CANCELLED.value))
+    marks = AuditExport.objects.aggregate(Max("started_at"), ended=ended)
+    return max(filter(None, marks.values()), default=None)
 
 
 def event_of(export: AuditExport, action: str, **facts: Any) -> Event:

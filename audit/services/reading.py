@@ -1,9 +1,10 @@
 """Reading the log: who asks sees what he may, and no more."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, Subquery
 
 from audit.events import Outcome
 from audit.models import AuditLog, AuditTrail, Reader
@@ -56,6 +57,21 @@ def last_done(*, object_id: str, action: str) -> datetime | None:
     """When the action last succeeded with that object: for whoever may see the object, whoever did it."""
     done = AuditLog.objects.filter(object_id=object_id, action=action, outcome=Outcome.OK.value)
     return done.order_by("-id").values_list("timestamp", flat=True).first()
+
+
+def names_of(user_ids: Iterable[str]) -> dict[str, str]:
+    """``{user id: name}`` as the log last knew it, by which its entries are found: for whoever may see what they did.
+
+    Of each the newest entry alone is read; "" among the ids stands for nobody.
+    """
+    newest = Q()
+    for user_id in {each for each in user_ids if each}:
+        entries = AuditLog.objects.filter(user_id=user_id).order_by("-id")
+        newest |= Q(id=Subquery(entries.values("id")[:1]))
+    if not newest:
+        return {}
+    found = AuditLog.objects.filter(newest).values_list("user_id", "actor_name").order_by()
+    return {str(user_id): name for user_id, name in found}
 
 
 def find_changes(*, reader: Reader, criteria: TrailCriteria) -> QuerySet[AuditTrail]:

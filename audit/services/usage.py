@@ -7,15 +7,17 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Q, QuerySet, Subquery, Sum
+from django.db.models import Max, Q, QuerySet, Sum
 
 from audit.events import Outcome
-from audit.models import AuditLog, UsageRollup
+from audit.models import UsageRollup
+from audit.services.reading import names_of
 from ciphercanary.clock import process_now
 
 MONTH = timedelta(days=30)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BUSIEST = 20
+LATEST_DENIED = 200
 type Keys = Collection[str] | None
 
 _SUMS = {
@@ -39,8 +41,8 @@ class LastUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusals:
-    """How often a key was refused to callers in the last 24 hours, and when, and to whom, for the last time."""
+class Denials:
+    """How often a key was denied to callers in the last 24 hours, and when, and to whom, for the last time."""
 
     count: int
     at: datetime
@@ -61,12 +63,12 @@ class KeyUse:
 
     last: LastUse | None
     callers: Callers
-    refusals: Refusals | None
+    denials: Denials | None
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """How many operations were done, refused by a right, a rule or a state, and in error."""
+    """How many operations were done, denied by a right, a rule or a state, and ended in an error."""
 
     done: int = 0
     denied: int = 0
@@ -104,25 +106,25 @@ def last_uses(key_ids: Iterable[object]) -> Mapping[str, datetime]:
 
 
 def use_of(key_id: object) -> KeyUse:
-    """Of one key: who needs it, and who was refused."""
+    """Of one key: who needs it, and to whom it was denied."""
     key, now = str(key_id), process_now()
     row = _used().filter(key_id=key).order_by("-last_at").first()
     lately = _used().filter(key_id=key, hour__gte=now - DAY - HOUR, last_at__gte=now - DAY)
     sums = dict(lately.values_list("principal").annotate(sum=Sum("count")).order_by())
     busiest = sorted(sums, key=lambda who: -sums[who])
-    refused = _refused(key, now)
-    known = _names([*busiest[:BUSIEST], row.principal if row else "", refused[0][1] if refused else ""])
+    denied = _denied(key, now)
+    known = names_of([*busiest[:BUSIEST], row.principal if row else "", denied[0][1] if denied else ""])
     return KeyUse(
         last=LastUse(row.last_at, row.operation, known.get(row.principal, "")) if row else None,
         callers=Callers(tuple((known.get(who, "") or who, sums[who]) for who in busiest), sum(sums.values())),
-        refusals=_summed(refused, known),
+        denials=_summed(denied, known),
     )
 
 
-def refusals_of(key_id: object) -> Refusals | None:
+def denials_of(key_id: object) -> Denials | None:
     """Calls that want a key which does not serve them; None where there were none."""
-    refused = _refused(str(key_id), process_now())
-    return _summed(refused, _names([refused[0][1]]) if refused else {})
+    denied = _denied(str(key_id), process_now())
+    return _summed(denied, names_of([denied[0][1]]) if denied else {})
 
 
 def uses_by_version(key_id: object, versions: Iterable[int]) -> Mapping[int, int]:
@@ -163,10 +165,10 @@ def used_since(since: datetime, keys: Keys = None) -> Used:
 
 
 def keys_denied_since(since: datetime, keys: Keys = None) -> list[str]:
-    """The ids of keys whose use was denied since then, the latest first."""
+    """The ids of the ``LATEST_DENIED`` keys whose use was denied last, since then; the latest first."""
     rows = _within(since - HOUR, keys).filter(outcome=Outcome.DENIED.value, last_at__gte=since)
     latest = rows.values_list("key_id").annotate(last=Max("last_at")).order_by("-last")
-    return [key_id for key_id, _ in latest[:BUSIEST]]
+    return [key_id for key_id, _ in latest[:LATEST_DENIED]]
 
 
 def _within(since: datetime, keys: Keys) -> QuerySet[UsageRollup]:
@@ -188,26 +190,14 @@ def _used() -> QuerySet[UsageRollup]:
     return UsageRollup.objects.filter(outcome=Outcome.OK.value, operation__startswith="crypto.")
 
 
-def _refused(key_id: str, now: datetime) -> list[tuple[datetime, str, int]]:
+def _denied(key_id: str, now: datetime) -> list[tuple[datetime, str, int]]:
     """When, whom and how often, of each hour of the last 24; the latest first."""
     rows = UsageRollup.objects.filter(key_id=key_id, outcome=Outcome.DENIED.value, last_at__gte=now - DAY)
     return list(rows.order_by("-last_at").values_list("last_at", "principal", "count"))
 
 
-def _summed(refused: list[tuple[datetime, str, int]], names: Mapping[str, str]) -> Refusals | None:
-    if not refused:
+def _summed(denied: list[tuple[datetime, str, int]], names: Mapping[str, str]) -> Denials | None:
+    if not denied:
         return None
-    at, principal, _ = refused[0]
-    return Refusals(sum(count for *_, count in refused), at, names.get(principal, ""))
-
-
-def _names(user_ids: Iterable[str]) -> dict[str, str]:
-    """``{user id: name}`` as the log last knew it. Of each the newest entry alone is read."""
-    newest = Q()
-    for user_id in {each for each in user_ids if each}:
-        entries = AuditLog.objects.filter(user_id=user_id).order_by("-id")
-        newest |= Q(id=Subquery(entries.values("id")[:1]))
-    if not newest:
-        return {}
-    found = AuditLog.objects.filter(newest).values_list("user_id", "actor_name").order_by()
-    return {str(user_id): name for user_id, name in found}
+    at, principal, _ = denied[0]
+    return Denials(sum(count for *_, count in denied), at, names.get(principal, ""))

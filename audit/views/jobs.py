@@ -1,21 +1,18 @@
 """Long work: exports of the log are all there is so far."""
 
-from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Max, Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from audit import actions, services
-from audit.models import EXPORT_PERMISSION, AuditExport
+from audit.models import EXPORT_PERMISSION
 from audit.progress import pace, standing_of
 from audit.services import Exporter
-from audit.views.logs import number_of
 from ciphercanary.clock import process_now
 from ciphercanary.errors import Conflict
-from ciphercanary.jobs import Status
 from ciphercanary.pages import PageView, Rule
+from ciphercanary.pages.numbers import number_in
 from ciphercanary.pages.views import is_htmx, refuse
 
 LIMIT = 50
@@ -42,8 +39,8 @@ class JobView(PageView[Exporter]):
 
     def get(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
         job, now = services.find_export(principal=self.principal, export_id=job_id), process_now()
-        standing, looks = standing_of(job, now), number_of(request.GET.get("looks", "")) or 0
-        reached = number_of(request.GET.get("reached", "")) or 0
+        standing, looks = standing_of(job, now), number_in(request, "looks") or 0
+        reached = number_in(request, "reached") or 0
         is_part = is_htmx(request) and request.headers.get("HX-Target") == PROGRESS
         return self.page(
             job=job,
@@ -54,7 +51,7 @@ class JobView(PageView[Exporter]):
             # Each look would be too much to listen to.
             is_news=is_part and (job.has_ended or standing.milestone > reached),
             is_kept=job.is_kept(now),
-            worker_seen=_last_sign_of_a_worker() if standing.has_waited_long else None,
+            worker_seen=services.last_sign_of_a_worker() if standing.has_waited_long else None,
         )
 
 
@@ -75,10 +72,3 @@ class CancelJobView(PageView[Exporter]):
             refuse(request, refusal)
             message = refusal.detail
         return self.done(reverse("job", args=[job_id]), message)
-
-
-def _last_sign_of_a_worker() -> datetime | None:
-    """When one last took a job, or ended one; None where none ever has."""
-    ended = Max("finished_at", filter=~Q(status=Status.CANCELLED.value))
-    marks = AuditExport.objects.aggregate(Max("started_at"), ended=ended)
-    return max(filter(None, marks.values()), default=None)

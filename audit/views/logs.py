@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from audit import actions, services
-from audit.canonical import MAX_INTEGER
 from audit.forms import LogFilterForm
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditLog, AuditTrail
 from audit.selection import SEARCH_DEPTH, LogCriteria, rows_before, time_column
@@ -20,9 +19,11 @@ from audit.services.suggestions import Suggestions, suggest
 from audit.tree import latest_checkpoint
 from ciphercanary.clock import process_now
 from ciphercanary.pages import Caller, PageView, Rule
+from ciphercanary.pages.numbers import number_in
 from ciphercanary.pages.views import is_htmx
 
 LIMIT = 50
+MOST_AT_ONCE = 10_000  # entries that following looks through, whatever is asked for
 MOST_FOLLOWED = 500  # rows that following adds to a page, before it asks to be begun anew
 RESULTS, MORE, LIVE = "log-results", "more-entries", "log-live"
 
@@ -67,7 +68,7 @@ class LogListView(PageView[Caller]):
     def _list(
         self, rows: QuerySet[AuditLog], criteria: LogCriteria, shown: dict[str, Any], target: str
     ) -> HttpResponse:
-        before = number_of(self.request.GET.get("before", ""))
+        before = number_in(self.request, "before")
         is_live = before is None and self.request.GET.get("live") == "1"
         if is_live:
             shown["following"] = Following(following.leaves())
@@ -91,10 +92,10 @@ class LogListView(PageView[Caller]):
 
     def _arrived(self, rows: QuerySet[AuditLog], shown: dict[str, Any]) -> HttpResponse:
         """What came since the last time, newest first, and from where to go on."""
-        asked = self.request.GET
-        above, so_far = number_of(asked.get("above", "")), number_of(asked.get("shown", "")) or 0
+        above, so_far = number_in(self.request, "above"), number_in(self.request, "shown") or 0
         size = following.leaves()
-        found = following.arrived_between(rows, size if above is None else above, size)
+        above = size if above is None else max(above, size - MOST_AT_ONCE)
+        found = following.arrived_between(rows, above, size)
         arrived = list(found.order_by("-id")[: LIMIT + 1])
         return self.page(
             entries=arrived[:LIMIT],
@@ -158,12 +159,6 @@ class EntryProofView(PageView[Caller]):
         proof = proofs.prove_entry(services.find_log(reader=self.principal, log_id=log_id))
         named = {"Content-Disposition": f'attachment; filename="{proof.file_name}"'}
         return HttpResponse(proof.text, "text/plain; charset=utf-8", headers=named)
-
-
-def number_of(text: str) -> int | None:
-    """An id or a size from the URL; None for whatever is none."""
-    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_INTEGER))
-    return int(text) if is_number else None
 
 
 def pretty(meta: str) -> str:

@@ -19,6 +19,7 @@ class Column:
 
     @property
     def refused(self) -> int:
+        """Whatever was answered with an error, as the glossary has it."""
         return self.denied + self.failed
 
     @property

@@ -16,8 +16,8 @@ SHORTCUTS_COOKIE = "shortcuts"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """An entry of the navigation: the name of its URL, its word, who has it, and the key after ``g``."""
+class Destination:
+    """A destination of the navigation: the name of its URL, its word, who has it, and the key after ``g``."""
 
     name: str
     label: str
@@ -28,13 +28,13 @@ class Entry:
         return isinstance(self.permission, Access) or caller.has_permission(self.permission)
 
 
-ENTRIES = (
-    Entry("home", "Home", AUTHENTICATED, "h"),
-    Entry("keys", "Keys", "keys.read", "k"),
-    Entry("audit", "Audit", "audit.read", "a"),
-    Entry("jobs", "Jobs", "audit.export", "j"),
-    Entry("usage", "Usage", "keys.read", "u"),
-    Entry("system", "System", "system.read", "s"),
+DESTINATIONS = (
+    Destination("home", "Home", AUTHENTICATED, "h"),
+    Destination("keys", "Keys", "keys.read", "k"),
+    Destination("audit", "Audit", "audit.read", "a"),
+    Destination("jobs", "Jobs", "audit.export", "j"),
+    Destination("usage", "Usage", "keys.read", "u"),
+    Destination("system", "System", "system.read", "s"),
 )
 
 
@@ -44,7 +44,9 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "layout": "layouts/full.html" if caller else "layouts/bare.html",
         "principal": caller,
-        "navigation": [entry for entry in ENTRIES if entry.is_for(caller)] if caller else [],
+        "navigation": [destination for destination in DESTINATIONS if destination.is_for(caller)]
+        if caller
+        else [],
         "theme": theme_of(request),
         "has_shortcuts": request.COOKIES.get(SHORTCUTS_COOKIE) != "off",
         "session_seconds": request.session.get_expiry_age() if caller else 0,

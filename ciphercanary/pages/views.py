@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar, cast
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -25,7 +26,7 @@ from ciphercanary.actions import REQUEST_REFUSED
 from ciphercanary.errors import DomainError, RecentAuthRequired, Unauthenticated
 from ciphercanary.http import in_context
 from ciphercanary.problems import ProtocolError
-from ciphercanary.rules import PUBLIC, Access, Caller, Rule
+from ciphercanary.rules import PUBLIC, Caller, Rule
 
 PAGE, DIALOG = "page", "dialog-body"
 
@@ -55,7 +56,9 @@ class PageView[P: Caller](View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             return self._admit(request, **kwargs) or super().dispatch(request, *args, **kwargs)
-        except RecentAuthRequired:
+        except RecentAuthRequired as refusal:
+            if request.method == "POST":  # an act; a page that is only opened says so by where it leads
+                refuse(request, refusal)
             return confirm_identity_first(request)
 
     def _admit(self, request: HttpRequest, **kwargs: Any) -> HttpResponse | None:
@@ -63,9 +66,6 @@ class PageView[P: Caller](View):
         context = in_context(request)
         rule = self.rules.get("GET" if request.method == "HEAD" else request.method or "")
         context.audit_action = rule.action if rule else REQUEST_REFUSED
-        kind, part = self.concerns
-        if kind:
-            self.concern(kind, str(kwargs.get(part, "")))
         if rule is None:
             raise ProtocolError(
                 "Use another method.",
@@ -75,11 +75,25 @@ class PageView[P: Caller](View):
             )
         if rule.permission is not PUBLIC:
             if known_principal(request) is None:
+                throttle.check_address(context, group="anonymous", rate=settings.CC_THROTTLE_ANONYMOUS)
                 return sign_in_first(request)
             throttle.charge_principal(str(self.principal.user_id))
-            if not isinstance(rule.permission, Access):
-                self.principal.require(rule.permission)
+            # Not earlier: what a stranger puts into an address would stand in the log as if it were an object.
+            self._judge(rule, **kwargs)
         return None
+
+    def _judge(self, rule: Rule, **kwargs: Any) -> None:
+        """Raises Denied; the record of it names the object."""
+        is_denied = isinstance(rule.permission, str) and not self.principal.has_permission(rule.permission)
+        if is_denied or self.concerns[0]:
+            self.concern(*self.object_of(**kwargs))
+        if isinstance(rule.permission, str):
+            self.principal.require(rule.permission)
+
+    def object_of(self, **kwargs: Any) -> tuple[str, str]:
+        """Kind and id of what the URL names."""
+        kind, part = self.concerns
+        return kind, str(kwargs.get(part, ""))
 
     def concern(self, object_type: str, object_id: str) -> None:
         """Name the object of the request, for the record of a refusal."""

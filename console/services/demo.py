@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from accounts.errors import NameTaken
+from accounts.models import User
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.services import create_user, find_user, log_in, log_out, set_password
@@ -52,8 +53,8 @@ class Demo:
     people: dict[str, Principal] = field(default_factory=dict)
     refresh_tokens: list[str] = field(default_factory=list, repr=False)
 
-    def make_people(self, password: str = "") -> None:
-        """Make and sign in everybody, each with a password of his own unless one is given for all.
+    def make_people(self, password: str) -> None:
+        """Make and sign in everybody, each with a password of his own where ``password`` is empty, else with that one.
 
         Somebody of an earlier run gets a new password. Raises NameTaken where a name is somebody else's.
         """
@@ -111,8 +112,9 @@ class Demo:
 
 
 def is_fresh(principal: Principal) -> bool:
-    """Whether there is no key yet."""
-    return not keys.list_keys_after(principal=principal, only={}, after=None, limit=1).keys
+    """Whether there is no key yet, and nobody beside the first administrator."""
+    has_keys = bool(keys.list_keys_after(principal=principal, only={}, after=None, limit=1).keys)
+    return not has_keys and User.objects.count() <= 1
 
 
 def _make_person(principal: Principal, username: str, role: str, password: str) -> None:

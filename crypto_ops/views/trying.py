@@ -33,7 +33,7 @@ TAKE: Final = "take"  # a result is taken as the next input: the form is filled,
 
 
 class TryView(KeyView):
-    rules = dict.fromkeys(("GET", "POST"), Rule("crypto.encrypt", actions.CONSOLE_OPENED))
+    rules = dict.fromkeys(("GET", "POST"), Rule("crypto.encrypt", actions.TRIAL_OPENED))
     template = "crypto_ops/try.html"
     parts = frozenset({"try-form", "try-result"})
     tab = "try"

@@ -97,14 +97,8 @@ def find_key(*, principal: Principal, name: str) -> Key:
 
 
 def key_named(*, principal: Principal, name: str) -> Key | None:
-    """Which of the visible keys has the name. Whether another's has it, ``is_name_taken`` says."""
+    """Which of the visible keys has the name. That another's has it, ``create_key`` says, and the log then knows who asked."""
     return Key.objects.visible_to(principal).filter(name=name).first()
-
-
-def is_name_taken(*, principal: Principal, name: str) -> bool:
-    """Whether a key of anybody's has the name: what whoever may create keys is told when he tries."""
-    principal.require("keys.create")
-    return Key.objects.filter(name=name).exists()
 
 
 def ids_of_own_keys(*, principal: Principal) -> list[str] | None:

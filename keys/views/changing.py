@@ -110,7 +110,7 @@ class ActView(KeyView):
         return {
             "last_use": use.last,
             "callers": use.callers,
-            "refused": use.refusals,
+            "denied": use.denials,
             "in_use": self._is_in_use(key, use),
         }
 

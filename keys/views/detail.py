@@ -7,10 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from accounts.principals import Principal
 from audit.selection import LogCriteria, page_before
 from audit.services import find_logs
-from audit.services.usage import refusals_of, use_of, used_over_time, uses_by_version
+from audit.services.usage import denials_of, use_of, used_over_time, uses_by_version
 from audit.usage_charts import RANGES, chart, range_asked
 from ciphercanary.clock import process_now
 from ciphercanary.pages import PageView, Rule
+from ciphercanary.pages.numbers import number_in
 from keys import actions, lifecycle, services
 from keys.acts import ACTS, refusals
 from keys.explanations import meaning
@@ -24,8 +25,12 @@ class KeyView(PageView[Principal]):
     """A page of one key: ``show`` adds what its head and its tabs need."""
 
     section = "keys"
-    concerns = ("key", "name")
     tab: ClassVar[str] = ""
+
+    def object_of(self, **kwargs: Any) -> tuple[str, str]:
+        """The key's id, by which its activity is found; of a key that nobody may see here, none."""
+        key = services.key_named(principal=self.principal, name=kwargs["name"])
+        return "key", "" if key is None else str(key.id)
 
     def find(self, name: str) -> Key:
         """Raises NotFound, IntegrityFailed."""
@@ -38,8 +43,8 @@ class KeyView(PageView[Principal]):
         offered = [act for act in ACTS.values() if self.principal.has_permission(act.permission)]
         possible = [act for act in offered if act.is_possible(at)]
         means = meaning(at)
-        if means and "refused" not in context:
-            context["refused"] = refusals_of(key.id)
+        if means and "denied" not in context:
+            context["denied"] = denials_of(key.id)
         return self.page(
             key=key,
             at=at,
@@ -70,7 +75,7 @@ class OverviewView(KeyView):
             chart=chart(chosen, used_over_time(chosen.span(process_now()), [str(key.id)])),
             last_use=use.last,
             callers=use.callers,
-            refused=use.refusals,
+            denied=use.denials,
             entries=find_logs(reader=self.principal, criteria=criteria)[:NEWEST],
         )
 
@@ -109,9 +114,3 @@ class ActivityView(KeyView):
         return self.show(
             key, found=found, entries=found.rows, is_partial=self.principal.scope("audit.read") == "own"
         )
-
-
-def number_in(request: HttpRequest, parameter: str) -> int | None:
-    """The number that a link of ours put into the URL; None for whatever else stands there."""
-    text = request.GET.get(parameter, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < len(str(2**63)) else None

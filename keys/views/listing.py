@@ -143,9 +143,10 @@ class NewKeyView(PageView[Principal]):
             metadata.check_name(name)
         except Invalid as refusal:
             return ("bad", refusal.fields["name"][0])
-        if services.is_name_taken(principal=self.principal, name=name):
+        # Only of keys that he may see: asked name by name, and on no record, it would tell those of others.
+        if self._visible(name) is not None:
             return ("bad", f"There is a key named {name} already.")
-        return ("free", f"{name} is free.")
+        return ("free", f"None of the keys that you may see is named {name}.")
 
 
 def _is_over_list(request: HttpRequest) -> bool:

@@ -70,22 +70,24 @@
     else if (status >= 500) notify(`The server failed (${status}). ${changes(event) ? unsure : "Try again."}`);
     else notify(event.detail.xhr.responseText || `This was refused (${status}).`);
   });
+  let signedOut = false; // nobody is told so again and again: each refusal is on record
   // What a page asks by itself is no sign that somebody is there: it neither renews the session nor takes notices away.
   const polls = (event) => event.detail.elt.hasAttribute("data-polls");
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (document.hidden && polls(event)) event.preventDefault();
+    if (polls(event) && (document.hidden || signedOut)) event.preventDefault();
   });
   document.addEventListener("htmx:configRequest", (event) => {
     if (polls(event)) event.detail.headers["CC-Poll"] = "true";
   });
   document.addEventListener("htmx:afterOnLoad", (event) => {
-    const { xhr } = event.detail;
-    if (!polls(event) && xhr.status !== 204) $("#notices")?.replaceChildren();
+    const { xhr, requestConfig } = event.detail; // what polled may be gone: htmx tells its parent then
+    if (!requestConfig.headers["CC-Poll"] && xhr.status !== 204) $("#notices")?.replaceChildren();
     arm(Number(xhr.getResponseHeader("CC-Session-Seconds")));
   });
 
   // --- signed out meanwhile: sign in over the untouched page, then try again
   document.addEventListener("cc:sign-in", () => {
+    signedOut = true;
     if (signing) return; // a page that polls says it again and again
     signing = true;
     if (dialog.open) {
@@ -95,6 +97,11 @@
     htmx.ajax("GET", "/login/", { target: "#dialog-body", swap: "innerHTML" });
   });
   document.addEventListener("cc:signed-in", (event) => {
+    signedOut = false;
+    if (event.detail.user !== document.body.dataset.user) { // somebody else: what stands here is not his to send
+      location.assign("/home/");
+      return;
+    }
     for (const place of [document, ...(kept ? [kept] : [])]) {
       for (const field of place.querySelectorAll("input[name=csrfmiddlewaretoken]")) field.value = event.detail.token;
     }

@@ -9,7 +9,7 @@ from django.test import Client
 from accounts import actions, services
 from accounts.devices import device_words
 from accounts.models import BrowserSession, RefreshToken, TokenFamily
-from accounts.session_engine import BEGAN_AT, SessionStore
+from accounts.session_engine import BEGAN_AT, SessionStore, row_key
 from audit.models import AuditLog
 from ciphercanary.clock import database_now
 from ciphercanary.errors import NotFound, Unauthenticated
@@ -29,7 +29,7 @@ def sign_in(persona, user_agent=FIREFOX):
 
 
 def row_of(browser):
-    return BrowserSession.objects.get(session_key=browser.session.session_key)
+    return BrowserSession.objects.get(session_key=row_key(browser.session.session_key))
 
 
 def is_inside(browser):

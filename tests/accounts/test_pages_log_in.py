@@ -9,6 +9,7 @@ from django.test import Client
 from accounts import actions
 from accounts.browser_sessions import CONFIRMED_AT
 from accounts.models import BrowserSession
+from accounts.session_engine import row_key
 from accounts.views.log_in import PENDING
 from audit.models import AuditLog
 from audit.refusals import flush
@@ -264,7 +265,7 @@ def test_each_log_in_has_a_new_session_id_the_same_users_too(browser, auditor):
         log_in(browser, auditor.user.username)
         keys.append(browser.session.session_key)
     assert keys[0] != keys[1]
-    assert not BrowserSession.objects.filter(session_key=keys[0]).exists()
+    assert not BrowserSession.objects.filter(session_key=row_key(keys[0])).exists()
 
 
 def test_a_session_id_that_a_stranger_planted_is_not_taken_over(browser, auditor):
@@ -282,7 +283,7 @@ def test_a_log_out_ends_the_session_and_is_on_record(browser, auditor):
     assert (response.status_code, response["Location"]) == (303, "/login/?signed-out")
     assert b"You are signed out" in browser.get("/login/?signed-out").content
     assert not is_inside(browser)
-    assert not BrowserSession.objects.filter(session_key=key).exists()
+    assert not BrowserSession.objects.filter(session_key=row_key(key)).exists()
     entry = AuditLog.objects.get(action=actions.SESSION_CLOSED)
     assert (entry.source, entry.user_id) == ("console", auditor.user.id)
 

@@ -10,6 +10,7 @@ from django.test import Client
 from accounts import actions
 from accounts.models import RecoveryCode, TotpDevice, User
 from audit.models import AuditLog
+from ciphercanary.clock import database_now
 from tests.accounts.test_browser_sessions import is_inside, make_older, sign_in
 from tests.accounts.test_totp import Authenticator, enrol, let_time_pass
 from tests.personas import PASSWORD
@@ -111,6 +112,32 @@ def test_a_set_up_that_was_left_can_be_taken_up_or_begun_anew(browser):
     assert secret_in(browser.get("/account/mfa/setup/")) == first.secret
     second, _ = begin(browser)
     assert second.secret != first.secret
+
+
+def is_offered(browser):
+    return "Go on" in browser.get("/account/mfa/").content.decode()
+
+
+def test_a_set_up_of_another_session_is_not_taken_up(browser, developer):
+    """Whoever had the account for a moment would leave his own seed there, for its owner to confirm."""
+    begin(browser)
+    owner = sign_in(developer)
+    assert is_offered(browser)
+    assert not is_offered(owner)
+    assert owner.get("/account/mfa/setup/")["Location"] == "/account/mfa/"
+    assert developer.api.get("/auth/totp").json["is_begun"] is False
+    developer.api.post("/auth/totp/enrol")
+    assert not is_offered(browser)
+    assert browser.get("/account/mfa/setup/")["Location"] == "/account/mfa/"
+
+
+def test_a_set_up_is_taken_up_for_ten_minutes(browser):
+    begin(browser)
+    assert browser.post("/reauth/", {"password": PASSWORD}).status_code == 303  # the same session still
+    assert is_offered(browser)
+    TotpDevice.objects.update(created_at=database_now() - timedelta(minutes=10))
+    assert not is_offered(browser)
+    assert browser.get("/account/mfa/setup/")["Location"] == "/account/mfa/"
 
 
 # --- keeping the codes

@@ -24,7 +24,6 @@ MAY_READ_ALL_KEYS = {
     ("keys/services/creation.py", "create_key"): "a name is taken whoever has the key",
     ("keys/services/creation.py", "_find_default"): "asks for the caller's own default key",
     ("keys/services/reading.py", "count_keys_that_protect"): "a number, for the gauge",
-    ("keys/services/reading.py", "is_name_taken"): "a name is taken whoever has the key, as create_key says",
 }
 MAY_READ_ALL_VERSIONS = {
     ("keys/keyring.py", "_load"): "the ring is shared; each find asks whether its caller may see the entry",
@@ -33,12 +32,12 @@ MAY_READ_ALL_VERSIONS = {
 # Tables whose rows carry no MAC, or columns outside it, are written with Django's own means in these files.
 MAY_WRITE_WITHOUT_MAC = {
     "accounts/services/attempts.py": "login_attempts",
-    "accounts/services/own_sessions.py": "browser_sessions, whose data Django signs: ended ones go",
+    "accounts/services/own_sessions.py": "browser_sessions, whose data is signed: ended ones go",
     "accounts/services/passkeys.py": "passkeys: removed ones go",
     "accounts/services/recovery_codes.py": "recovery_codes: replaced ones go",
     "accounts/services/sessions.py": "refresh_tokens.used_at, by compare-and-set; where a family was used last; expired ones go",
     "accounts/services/totp.py": "totp_devices.last_step, recovery_codes.used_at, by compare-and-set; a removal",
-    "accounts/session_engine.py": "browser_sessions, whose data Django signs: a new key for the same row",
+    "accounts/session_engine.py": "browser_sessions, whose data it signs: a new key for the same row; ended ones go",
     "audit/epoch.py": "entity_epochs, by whoever holds the lock of the epoch",
     "audit/sequencing/anchors.py": "audit_receipts, which prove nothing by themselves",
     "audit/sequencing/appending.py": "audit_leaves, audit_tiles, audit_tree: compared with what was signed",
@@ -114,7 +113,6 @@ def test_the_log_is_read_through_visible_to():
     assert {place[0] for place in readers} == {
         "audit/services/recording.py",
         "audit/services/reading.py",
-        "audit/services/usage.py",  # the names of those who used a key that the reader may see
         "audit/numbering.py",
         "audit/lag.py",
         "audit/moments.py",  # when, and how many: no entry

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.architecture.sources import PACKAGES, ROOT
+from tests.architecture.sources import PACKAGES, ROOT, product_files
 
 FOLDERS = [ROOT / "templates", *(ROOT / package / "templates" for package in PACKAGES)]
 TEMPLATES = [path for folder in FOLDERS for path in sorted(folder.rglob("*.html"))]
@@ -66,3 +66,28 @@ def test_the_reader_sees_what_is_inline(text):
 def test_the_reader_leaves_alone_what_is_not():
     assert Reader('<script src="{% static "a.js" %}"></script><form method="post">').inline == []
     assert Reader('<form method="{% if a %}{% endif %}post">').forms == 1
+
+
+def product_texts():
+    """Whatever may name an icon or a class: templates, scripts, and the code that chooses one."""
+    paths = [*TEMPLATES, *(ROOT / "static" / "js").glob("*.js"), *product_files()]
+    return "\n".join(path.read_text() for path in paths)
+
+
+def test_every_icon_is_shown_somewhere():
+    drawn = re.findall(r'<symbol id="([^"]+)"', (ROOT / "static" / "icons.svg").read_text())
+    texts = product_texts()
+    assert [name for name in drawn if f'"{name}"' not in texts] == []
+
+
+def test_every_icon_that_is_shown_is_drawn():
+    drawn = set(re.findall(r'<symbol id="([^"]+)"', (ROOT / "static" / "icons.svg").read_text()))
+    shown = {name for path in TEMPLATES for name in re.findall(r'{% icon "([^"]+)" %}', path.read_text())}
+    assert shown - drawn == set()
+
+
+def test_every_class_of_the_stylesheet_is_used():
+    sheet = (ROOT / "static" / "css" / "app.css").read_text()
+    texts = product_texts()
+    styled = set(re.findall(r"\.([a-z][a-z0-9-]*)(?=[\s.,:>\[{)])", sheet)) - {"htmx-request"}  # htmx sets it
+    assert {name for name in styled if not re.search(rf"(?<![\w-]){name}(?![\w-])", texts)} == set()

@@ -26,7 +26,7 @@ def test_a_flood_becomes_one_entry_at_once_and_one_with_the_number():
 
     later, first = AuditLog.objects.all()
     assert (first.count, first.meta) == (1, "{}")
-    assert (later.count, later.meta) == (49, '{"repeats_within_seconds":10}')
+    assert (later.count, later.meta) == (49, f'{{"repeats_within_seconds":{int(refusals.PERIOD)}}}')
     assert (later.action, later.object_id, later.code) == (first.action, first.object_id, first.code)
     assert (later.client_ip, later.outcome) == ("192.0.2.1", "denied")
 

@@ -40,15 +40,24 @@ def test_overdue_rotations_and_coming_expiries_are_named_and_linked(at_admin, ad
     soon = process_now() + 3 * DAY
     make_due(make_key(admin, "one", rotation_period_days=90, expires_at=soon))
     make_key(admin, "two", expires_at=soon)
-    make_key(admin, "later", expires_at=process_now() + 20 * DAY)
+    make_key(admin, "later", expires_at=process_now() + 31 * DAY)
     items = at_admin.get("/home/").context["items"]
     assert [(item.text, item.url) for item in items] == [
         ("The rotation of one is overdue.", "/keys/one/"),
         (
-            "one and 1 other key expire within 14 days: then nothing more is encrypted.",
+            "one and 1 other key expire within 30 days: then nothing more is encrypted.",
             "/keys/?finding=expiring",
         ),
     ]
+
+
+def test_the_link_of_a_finding_leads_to_the_keys_that_were_counted(at_admin, admin, make_key):
+    for number, days in enumerate((3, 29, 31)):
+        make_key(admin, f"key-{number}", expires_at=process_now() + days * DAY)
+    [item] = at_admin.get("/home/").context["items"]
+    assert item.text.startswith("key-0 and 1 other key expire")
+    listed = at_admin.get(item.url).content.decode()
+    assert [f"key-{number}" in listed for number in range(3)] == [True, True, False]
 
 
 @pytest.mark.parametrize("act", [disable_key, revoke_key])
@@ -57,7 +66,7 @@ def test_a_key_that_is_not_active_and_still_asked_for_is_told(act, at_admin, adm
     use(key, outcome="denied")
     assert texts(at_admin) == []
     act(principal=admin.principal, key_id=key.id, reason="a rehearsal")
-    assert texts(at_admin) == ["payments-db is not active, and use was refused in the last hour."]
+    assert texts(at_admin) == ["payments-db is not active, and use was denied in the last hour."]
 
 
 def test_the_use_of_a_pending_key_is_told_and_an_old_refusal_is_not(at_admin, admin, make_key, use):
@@ -65,7 +74,7 @@ def test_the_use_of_a_pending_key_is_told_and_an_old_refusal_is_not(at_admin, ad
     old = make_key(admin, "old")
     use(old, outcome="denied", ago=timedelta(hours=2))
     disable_key(principal=admin.principal, key_id=old.id, reason="a rehearsal")
-    assert texts(at_admin) == ["coming is not active, and use was refused in the last hour."]
+    assert texts(at_admin) == ["coming is not active, and use was denied in the last hour."]
 
 
 def test_a_failed_job_is_told_for_a_day(at_admin):

@@ -44,7 +44,7 @@ def test_a_key_made_in_the_dialog_is_the_first_row(admin, new_name):
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name").fill(name)
     dialog.get_by_label("Name").press("Tab")
-    dialog.get_by_text(f"{name} is free.").wait_for()
+    dialog.get_by_text(f"None of the keys that you may see is named {name}.").wait_for()
     dialog.locator("#key-summary", has_text=f"aes-256 key {name}").wait_for()
     dialog.get_by_role("button", name="Create key").click()
     page.locator("#toasts[role=status]", has_text=f"Key {name} was created.").wait_for()

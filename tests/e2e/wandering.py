@@ -11,8 +11,10 @@ from tests.pages import PAGES
 
 # Where no link leads, or only one that is there for a while.
 UNLINKED = ("/reauth/", "/setup/first-key/", "/audit/saved/new?action=keys.key.rotated")
-# Before or in the middle of a log-in or set-up, or while a job runs: their own tests look at them.
-IN_BETWEEN = frozenset({"root", "setup", "setup-link", "login", "login-code", "job-cancel"})
+# Before or in the middle of a sign-in or set-up: tests/e2e/test_on_the_way.py looks at them.
+ON_THE_WAY = frozenset({"setup", "setup-link", "login", "login-code", "mfa-setup", "mfa-codes", "mfa-remove"})
+# A redirect, and what is there while a job runs: tests/e2e/test_audit.py.
+ELSEWHERE = frozenset({"root", "job-cancel"})
 FILES = frozenset({"audit-entry-proof", "usage-file"})
 LINKS = "() => [...document.querySelectorAll('a[href]')].map(a => a.href)"
 
@@ -28,7 +30,7 @@ def name_of(url: str) -> str:
 
 def reachable(role: str) -> set[str]:
     """Every page that the role may look at."""
-    return {name for name, page in PAGES.items() if role in page.get} - IN_BETWEEN
+    return {name for name, page in PAGES.items() if role in page.get} - ON_THE_WAY - ELSEWHERE
 
 
 def wander(person: Person, role: str, start: Sequence[str]) -> Iterator[str]:

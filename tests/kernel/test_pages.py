@@ -10,7 +10,7 @@ from accounts.session_engine import SessionStore
 from audit.models import AuditLog
 from audit.refusals import flush
 from ciphercanary.clock import process_now
-from ciphercanary.pages.shell import ENTRIES, shell
+from ciphercanary.pages.shell import DESTINATIONS, shell
 from ciphercanary.pages.views import next_url
 from tests.personas import PASSWORD
 
@@ -126,7 +126,7 @@ def test_the_navigation_holds_what_the_role_may_open(rf, auditor):
     request = rf.get("/")
     request.principal, request.session = auditor.principal, SessionStore()
     shown = {entry.name for entry in shell(request)["navigation"]}
-    assert {"home", "keys", "audit"} <= shown <= {entry.name for entry in ENTRIES}
+    assert {"home", "keys", "audit"} <= shown <= {entry.name for entry in DESTINATIONS}
 
 
 @pytest.mark.parametrize(
@@ -149,3 +149,32 @@ def test_numbers_are_grouped_and_nothing_is_a_dash():
         Context({"many": 1204881, "none": None})
     )
     assert rendered == "1\u202f204\u202f881 \u2013"
+
+
+def test_what_a_stranger_puts_into_an_address_is_no_object_of_the_log(db):
+    response = Client().get("/keys/zzz/try/", headers=HTMX)
+    assert response.status_code == 401
+    flush()
+    entry = AuditLog.objects.latest("id")
+    assert (entry.outcome, entry.object_type, entry.object_id) == ("denied", "", "")
+    assert not entry.action.startswith("crypto.")
+
+
+def test_strangers_are_counted_by_their_address(db, settings):
+    settings.CC_THROTTLE_ANONYMOUS = "3/minute"
+    answers = [Client().get("/keys/").status_code for _ in range(5)]
+    assert answers == [302, 302, 302, 429, 429]
+
+
+def test_an_act_that_needs_a_recent_log_in_is_on_record_as_refused(browser, admin):
+    browser.post("/keys/new", {"name": "payments-db", "algorithm": "aes-256"})
+    session = browser.session
+    session["confirmed_at"] = session["began_at"] = "2026-01-01T00:00:00+00:00"
+    session["began_at"] = process_now().isoformat()
+    session.save()
+    sent = {"reason": "because", "name": "payments-db"}
+    response = browser.post("/keys/payments-db/mark-compromised", sent)
+    assert response["Location"].startswith("/reauth/")
+    flush()
+    entry = AuditLog.objects.latest("id")
+    assert (entry.action, entry.outcome, entry.code) == ("keys.key.revoked", "denied", "recent_auth_required")

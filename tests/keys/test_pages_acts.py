@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 
 from accounts.browser_sessions import CONFIRMED_AT
+from audit.models import AuditLog
+from audit.refusals import flush
 from ciphercanary.clock import database_now
 from ciphercanary.errors import DomainError
 from keys import services
@@ -143,3 +145,11 @@ def test_an_act_is_offered_exactly_where_its_service_carries_it_out(admin, new_k
     offered = act.is_possible(row.standing(database_now()))
     with nullcontext() if offered else pytest.raises(DomainError):
         act.service(principal=admin.principal, key_id=key.id, reason="test")
+
+
+def test_a_refused_act_is_found_under_the_key(operator, browse, key):
+    assert browse(operator).post(f"/keys/{key.name}/revoke", {"reason": "because"}).status_code == 403
+    flush()
+    entry = AuditLog.objects.latest("id")
+    assert (entry.action, entry.outcome, entry.object_type) == ("keys.key.revoked", "denied", "key")
+    assert entry.object_id == str(key.id)

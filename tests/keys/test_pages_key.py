@@ -62,7 +62,7 @@ def test_a_key_that_serves_nobody_says_what_that_means_and_who_was_refused(admin
     page = text(browse(admin).get(f"/keys/{disabled.name}/"))
     assert "neither encrypts nor decrypts until it is enabled" in page
     assert "Rotate now is unavailable: only an active key gets new versions." in page
-    assert "3 calls were refused in the last 24 hours" in page
+    assert "3 calls were denied in the last 24 hours" in page
     assert "of ada" in page
     assert "Disable is unavailable" not in page  # it is disabled
 

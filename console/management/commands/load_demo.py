@@ -21,7 +21,9 @@ class Command(BaseCommand):
     requires_migrations_checks = True
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--yes", action="store_true", help="also where there are keys already")
+        parser.add_argument(
+            "--yes", action="store_true", help="also where there are keys or accounts already"
+        )
         parser.add_argument(
             "--password-from-stdin",
             action="store_true",

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db.models import Count, Max, Sum
@@ -19,6 +19,8 @@ from audit.sequencing.step import sequence_step
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BEGIN = datetime(2026, 3, 28, 23, 30, tzinfo=UTC)
+
+KEYS = [str(UUID(int=number)) for number in (1, 2, 3)]
 
 
 def user(user_id):
@@ -39,7 +41,7 @@ def any_event(chance):
     return Event(
         action=chance.choice(["crypto.message.encrypted", "crypto.message.decrypted", "keys.key.rotated"]),
         object_type=chance.choice(["key", "key", "key", "user"]),
-        object_id=chance.choice(["k1", "k2", "k3", ""]),
+        object_id=chance.choice([*KEYS, "no id", ""]),
         object_version=chance.choice([None, 1, 2]),
         outcome=chance.choice(["ok", "ok", "denied", "error"]),
         count=chance.choice([1, 1, 7]),
@@ -60,8 +62,8 @@ def write_some(chance, number):
 
 
 def counted_by_the_database():
-    operations = AuditLog.objects.filter(object_type="key", action__startswith="crypto.").exclude(
-        object_id=""
+    operations = AuditLog.objects.filter(object_type="key", action__startswith="crypto.").filter(
+        object_id__in=KEYS
     )
     groups = (
         operations.order_by()
@@ -101,24 +103,28 @@ def test_the_roll_ups_are_what_the_database_counts_in_the_log(seed):
 def test_what_is_no_operation_with_a_key_is_not_counted():
     kinds = [
         Event(action="crypto.random.generated", size=10),
-        Event(action="keys.key.rotated", object_type="key", object_id="k"),
-        Event(action="crypto.message.encrypted", object_type="user", object_id="k"),
+        Event(action="keys.key.rotated", object_type="key", object_id=KEYS[0]),
+        Event(action="crypto.message.encrypted", object_type="user", object_id=KEYS[0]),
         Event(action="crypto.message.encrypted", object_type="key"),
+        Event(action="crypto.message.encrypted", object_type="key", object_id="no id", outcome="denied"),
     ]
     insert_rows(
         [
             entry_row(event, user(None), at=format_timestamp(BEGIN), writer=str(uuid4()), wseq=1)
-            for event in [*kinds, Event(action="crypto.message.encrypted", object_type="key", object_id="k")]
+            for event in [
+                *kinds,
+                Event(action="crypto.message.encrypted", object_type="key", object_id=KEYS[0]),
+            ]
         ]
     )
 
-    assert sequence_step() == 5
-    assert Counter(row[0] for row in rolled_up()) == {"k": 1}
+    assert sequence_step() == 6
+    assert Counter(row[0] for row in rolled_up()) == {KEYS[0]: 1}
 
 
 def test_an_hour_is_one_of_utc_and_the_last_time_is_the_latest():
     times = [BEGIN, BEGIN + timedelta(minutes=29, microseconds=5), BEGIN + timedelta(minutes=10)]
-    event = Event(action="crypto.message.encrypted", object_type="key", object_id="k", size=3)
+    event = Event(action="crypto.message.encrypted", object_type="key", object_id=KEYS[0], size=3)
     for at in times:
         insert_rows([entry_row(event, user(None), at=format_timestamp(at), writer=str(uuid4()), wseq=1)])
         sequence_step()

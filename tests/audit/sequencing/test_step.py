@@ -181,7 +181,9 @@ def test_whoever_does_not_lead_waits_only_if_he_is_told_to():
 def test_a_step_that_fails_at_its_end_leaves_nothing_behind():
     write_many(300)
     sequence_step()
-    write_many(20, event=Event(action="crypto.message.encrypted", object_type="key", object_id="k"))
+    write_many(
+        20, event=Event(action="crypto.message.encrypted", object_type="key", object_id=str(uuid.uuid4()))
+    )
     before = everything()
 
     # The roll-ups are written last.
