@@ -6,6 +6,8 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 from django.apps import apps
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import Resolver404, resolve
 
 from accounts.roles import ROLES
@@ -20,6 +22,8 @@ TEMPLATES = sorted(path for path in ROOT.glob("templates/**/*.html") if "admin" 
 LAYOUTS = {"full.html", "bare.html"}
 HTMX = {"hx-get", "hx-post", "hx-put", "hx-patch", "hx-delete"}
 MOST_PAGES = 400
+MOST_STATEMENTS = 12
+TRANSACTIONS = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT")  # nobody waits for these alone
 # What a page may write: that it was read, and that its session is alive.
 MAY_GROW = {"audit_logs", "audit_trail", "audit_pending", "browser_sessions"}
 
@@ -120,6 +124,18 @@ def test_every_link_works_and_changes_nothing(role, request, world):
         assert refused == {}
     assert rows() == before
     assert {"/home/", "/keys/", "/keys/payments-db/versions/", "/audit/", "/account/"} <= set(answers)
+
+
+@pytest.mark.parametrize("role", sorted(ROLES))
+def test_no_page_asks_the_database_often(role, request, world):
+    """37: what is asked the second time, when a process knows what it remembers."""
+    browser = signed_in(request.getfixturevalue(role))
+    costs = {}
+    for path in follow(browser, "/home/"):
+        with CaptureQueriesContext(connection) as statements:
+            browser.get(path)
+        costs[path] = sum(not each["sql"].startswith(TRANSACTIONS) for each in statements)
+    assert {path: cost for path, cost in costs.items() if cost > MOST_STATEMENTS} == {}
 
 
 @pytest.mark.parametrize("role", sorted(ROLES))

@@ -70,7 +70,7 @@ def test_setting_up_is_sound(visitor_of, served, tmp_path):
 
 def test_signing_in_and_the_second_factor_are_sound(visitor_of, served, base):
     served.create_user("walker", "developer")
-    visitor = visitor_of(base)
+    visitor = visitor_of(base.replace("127.0.0.1", "localhost"))  # passkeys need a name
     page = visitor.page
     visitor.somebody.open("/login/")
     visitor.look()
@@ -91,7 +91,7 @@ def test_signing_in_and_the_second_factor_are_sound(visitor_of, served, base):
     visitor.press("Finish")
     page.get_by_text("10 of 10 left").wait_for()
     visitor.look("enrolled")
-    for path in ("/account/mfa/codes/", "/account/mfa/remove/", "/reauth/"):
+    for path in ("/account/mfa/codes/", "/account/mfa/remove/", "/account/passkeys/new/", "/reauth/"):
         visitor.somebody.open(path)
         visitor.look()
     visitor.press("Sign out")

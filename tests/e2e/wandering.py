@@ -12,7 +12,9 @@ from tests.pages import PAGES
 # Where no link leads, or only one that is there for a while.
 UNLINKED = ("/reauth/", "/setup/first-key/", "/audit/saved/new?action=keys.key.rotated")
 # Before or in the middle of a sign-in or set-up: tests/e2e/test_on_the_way.py looks at them.
-ON_THE_WAY = frozenset({"setup", "setup-link", "login", "login-code", "mfa-setup", "mfa-codes", "mfa-remove"})
+ON_THE_WAY = frozenset(
+    {"setup", "setup-link", "login", "login-code", "mfa-setup", "mfa-codes", "mfa-remove", "passkey-new"}
+)
 # A redirect, and what is there while a job runs: tests/e2e/test_audit.py.
 ELSEWHERE = frozenset({"root", "job-cancel"})
 FILES = frozenset({"audit-entry-proof", "usage-file"})
