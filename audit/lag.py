@@ -1,16 +1,17 @@
-"""How far the sequencer is behind the writers, and the checkpoints behind the sequencer."""
+"""How far the sequencer is behind the writers, and the checkpoints behind the sequencer: what is late is said here."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
 
 from django.conf import settings
-from django.db.models import QuerySet, Subquery
+from django.db.models import QuerySet
 
-from audit.models import AuditLeaf, AuditLog, AuditPending
+from audit import moments
+from audit.models import AuditLog
 from audit.tree import latest_checkpoint, read_tree
 from ciphercanary import metrics
 from ciphercanary.clock import database_now
-
-COUNTED = 100_000  # pending entries; beyond, the exact number helps nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +22,50 @@ class Lag:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """In seconds, the age of the oldest entry that has no place in the tree, and of the one with no signature over it."""
+
+    unsequenced: float
+    unsigned: float
+
+    @classmethod
+    def since(cls, unsequenced: datetime | None, unsigned: datetime | None, now: datetime) -> Self:
+        """By the moments when they were written, None where there is no such entry."""
+        return cls(_age(unsequenced, now), _age(unsigned, now))
+
+    @property
+    def seconds(self) -> float:
+        """Of both: why an entry is not proven yet does not matter."""
+        return max(self.unsequenced, self.unsigned)
+
+    @property
+    def is_late(self) -> bool:
+        return is_falling_behind(self.seconds)
+
+    @property
+    def is_too_late(self) -> bool:
+        return is_too_far_behind(self.seconds)
+
+    @property
+    def stops_operations(self) -> bool:
+        """What has a place in the tree already holds nobody up."""
+        return is_too_far_behind(self.unsequenced)
+
+
 def read_lag() -> Lag:
     """By the database's clock."""
-    return Lag(AuditPending.objects.all()[:COUNTED].count(), read_lag_seconds())
+    return Lag(moments.pending().count(), read_lag_seconds())
 
 
 def read_lag_seconds() -> float:
     """Its age alone, which costs no count."""
-    oldest = AuditPending.objects.order_by("log_id").values("log_id")[:1]
-    return _age(AuditLog.objects.filter(id=Subquery(oldest)))
+    return _age_of(moments.unsequenced())
+
+
+def read_delay() -> Delay:
+    """By the database's clock."""
+    return Delay(read_lag_seconds(), _age_of(moments.unsigned()))
 
 
 def is_falling_behind(seconds: float) -> bool:
@@ -42,13 +78,6 @@ def is_too_far_behind(seconds: float) -> bool:
     return seconds >= settings.CC_AUDIT_LAG_LIMIT
 
 
-def read_unsigned_seconds() -> float:
-    """The age of the oldest entry in the tree that no checkpoint covers; 0.0 where there is none."""
-    newest = latest_checkpoint()
-    leaf = AuditLeaf.objects.filter(idx=newest.size if newest else 0).values("log_id")[:1]
-    return _age(AuditLog.objects.filter(id=Subquery(leaf)))
-
-
 def set_gauges() -> None:
     """Tell the metrics how far the log, its tree and its checkpoints have come."""
     lag, checkpoint = read_lag(), latest_checkpoint()
@@ -58,7 +87,11 @@ def set_gauges() -> None:
     metrics.audit_checkpoint_size.set(checkpoint.size if checkpoint else 0)
 
 
-def _age(entry: QuerySet[AuditLog]) -> float:
-    """Seconds since the one entry was written, 0.0 without one."""
+def _age_of(entry: QuerySet[AuditLog]) -> float:
+    """Seconds since the one entry was written, 0.0 without one. What is well asks for no clock."""
     moment = entry.values_list("timestamp", flat=True).first()
-    return 0.0 if moment is None else max(0.0, (database_now() - moment).total_seconds())
+    return 0.0 if moment is None else _age(moment, database_now())
+
+
+def _age(moment: datetime | None, now: datetime) -> float:
+    return 0.0 if moment is None else max(0.0, (now - moment).total_seconds())

@@ -9,10 +9,10 @@ from django.urls import reverse
 
 from accounts.principals import Principal
 from audit.actions import EXPORT_FAILED, LOG_ALARMED
-from audit.lag import is_falling_behind, is_too_far_behind
 from audit.models import EXPORT_PERMISSION
+from audit.services.standing import ALARM_SHOWN
 from audit.services.usage import DAY, HOUR, Keys, Used, keys_denied_since, used_since
-from console.facts import ALARM_DAYS, Facts, read_facts
+from console.facts import Facts, read_facts
 from console.system import BAD, check_disk
 from keys.lifecycle import Status
 from keys.models import Key
@@ -98,17 +98,17 @@ def _read_keyring(principal: Principal, denied: Sequence[str], at: datetime) -> 
 
 
 def _of_the_log(now: Now) -> Iterator[Item]:
-    facts = now.facts
-    if facts.last_alarm:
+    log = now.facts.log
+    if log.alarmed_at:
         text = (
-            f"The audit log raised an alarm in the last {ALARM_DAYS} days, the last at "
-            f"{facts.last_alarm:%Y-%m-%d %H:%MZ}: somebody may have altered it."
+            f"The audit log raised an alarm in the last {ALARM_SHOWN.days} days, the last at "
+            f"{log.alarmed_at:%Y-%m-%d %H:%MZ}: somebody may have altered it."
         )
         yield Item(text, f"{reverse('audit')}?action={LOG_ALARMED}", "Look at the alarms", is_bad=True)
-    waiting = (now.at - facts.oldest_unsequenced).total_seconds() if facts.oldest_unsequenced else 0.0
-    if is_falling_behind(waiting):
-        refused = "; operations are refused" if is_too_far_behind(waiting) else ""
-        text = f"Entries of the audit log wait for {waiting:.0f} seconds to be sequenced{refused}."
+    if log.delay.is_late and now.principal.has_permission("system.read"):
+        refused = "; operations are refused" if log.delay.stops_operations else ""
+        waiting = f"wait for {log.delay.seconds:.0f} seconds to be sequenced and signed"
+        text = f"Entries of the audit log {waiting}{refused}."
         yield Item(text, reverse("system"), "Look at the system", is_bad=True)
 
 

@@ -5,43 +5,37 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import DateTimeField, Exists, Q, Subquery, Value
+from django.db.models import Exists, Q
 from django.db.models.expressions import BaseExpression
-from django.db.models.functions import Cast
 
 from accounts.models import User
 from accounts.principals import Principal
 from accounts.roles import AUDITOR
-from audit.events import Outcome
-from audit.models import UsageRollup
-from audit.moments import alarms, since_unsequenced
-from audit.services.usage import DAY, Keys
+from audit.services.standing import Signs, questions, signs_of
+from audit.services.usage import DAY, Keys, rows_done
 from ciphercanary.jobs import registry
 from ciphercanary.jobs.job import Status
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 
-ALARM_DAYS = 7
-
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Of the log only where he may see the system: ``oldest_unsequenced`` is an entry's moment."""
+    """Single answers, and how the log is."""
 
     has_second_factor: bool
     has_auditor: bool
     has_encrypted: bool
     has_failed_jobs: bool
-    last_alarm: datetime | None
-    oldest_unsequenced: datetime | None
+    log: Signs
 
 
 def read_facts(principal: Principal, own: Keys, at: datetime) -> Facts:
     """``own``: the ids of his keys, None for every key."""
     asked = {
         "has_auditor": Exists(User.objects.filter(role=AUDITOR, is_active=True)),
-        "has_encrypted": Exists(_encryptions(own)),
+        "has_encrypted": Exists(rows_done(MESSAGE_ENCRYPTED, own)),
         **_failures(principal, at - DAY),
-        **_of_the_log(principal, at),
+        **questions(principal),
     }
     person = User.objects.filter(pk=principal.person_id)
     row: dict[str, Any] = dict(person.values("requires_second_factor", **asked).get())
@@ -50,14 +44,8 @@ def read_facts(principal: Principal, own: Keys, at: datetime) -> Facts:
         has_auditor=row["has_auditor"],
         has_encrypted=row["has_encrypted"],
         has_failed_jobs=any(row[name] for name in row if name.startswith("failed_")),
-        last_alarm=row["last_alarm"],
-        oldest_unsequenced=row["oldest_unsequenced"],
+        log=signs_of(row, at),
     )
-
-
-def _encryptions(own: Keys) -> Any:
-    rows = UsageRollup.objects.filter(operation=MESSAGE_ENCRYPTED, outcome=Outcome.OK.value)
-    return rows if own is None else rows.filter(key_id__in=own)
 
 
 def _failures(principal: Principal, since: datetime) -> Mapping[str, BaseExpression]:
@@ -67,15 +55,4 @@ def _failures(principal: Principal, since: datetime) -> Mapping[str, BaseExpress
     return {
         f"failed_{number}": Exists(task.model._default_manager.filter(whose & failed))
         for number, task in enumerate(registry.tasks())
-    }
-
-
-def _of_the_log(principal: Principal, at: datetime) -> Mapping[str, BaseExpression]:
-    if not principal.has_permission("system.read"):
-        nothing = Cast(Value(None), DateTimeField())
-        return {"last_alarm": nothing, "oldest_unsequenced": nothing}
-    recent = alarms().filter(timestamp__gte=at - ALARM_DAYS * DAY)
-    return {
-        "last_alarm": Subquery(recent.values("timestamp")[:1]),
-        "oldest_unsequenced": since_unsequenced(),
     }

@@ -9,7 +9,7 @@ from django.db import connection
 from redis.exceptions import RedisError
 
 from audit.epoch import read_epoch
-from audit.lag import is_falling_behind, is_too_far_behind, read_lag_seconds, read_unsigned_seconds
+from audit.lag import Delay, is_too_far_behind, read_delay, read_lag_seconds
 from ciphercanary import errors, kek
 from ciphercanary.applied_migrations import count_due_migrations
 
@@ -24,11 +24,10 @@ def look(name: str) -> str:
         return UNHEALTHY
 
 
-def sequencer_word(seconds: float) -> str:
-    """By the age of the oldest entry that has no place in the tree, or no signature over it: why does not matter here."""
-    if is_too_far_behind(seconds):
+def sequencer_word(delay: Delay) -> str:
+    if delay.is_too_late:
         return UNHEALTHY
-    return LAGGING if is_falling_behind(seconds) else HEALTHY
+    return LAGGING if delay.is_late else HEALTHY
 
 
 def _probe_database() -> str:
@@ -45,7 +44,7 @@ def _probe_audit() -> str:
 
 
 def _probe_sequencer() -> str:
-    return sequencer_word(max(read_lag_seconds(), read_unsigned_seconds()))
+    return sequencer_word(read_delay())
 
 
 def _probe_migrations() -> str:

@@ -4,66 +4,52 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import IntegerField, Subquery
+from django.db.models import Subquery
 
-from audit.lag import COUNTED
-from audit.models import AuditCheckpoint, AuditPending
-from audit.moments import alarms, last_alarm, signed_size, since_unsequenced, since_unsigned
+from accounts.principals import Principal
+from audit import moments
+from audit.services.standing import ALARM_SHOWN, Signs, questions, signs_of
+from ciphercanary.expressions import CountOf
 from ciphercanary.jobs import leases, registry
 from ciphercanary.jobs.job import Status
 from ciphercanary.models import Instance
 
-COUNTED_ALARMS = 1000
-
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """``log_seconds``: the age of the oldest entry that has no place in the tree, or no signature over it.
+    """``pending`` entries are counted up to 100,000, ``alarms`` of the last days up to 1,000.
 
-    ``pending`` entries are counted up to ``audit.lag.COUNTED``. ``oldest_job`` is when the longest waiting was due.
+    ``oldest_job`` is when the longest waiting was due.
     """
 
+    log: Signs
     pending: int
-    log_seconds: float
     signed_size: int
     signed_at: datetime | None
     alarms: int
-    last_alarm: datetime | None
     jobs_waiting: int
     jobs_running: int
     oldest_job: datetime | None
 
 
-class CountOf(Subquery):
-    """How many rows there are."""
-
-    template = "(SELECT count(*) FROM (%(subquery)s) counted)"
-    output_field = IntegerField()
-
-
-def read_measures(now: datetime) -> Measures:
-    newest = AuditCheckpoint.objects.order_by("-size")
+def read_measures(principal: Principal, now: datetime) -> Measures:
     found = Instance.objects.values(
-        pending=CountOf(AuditPending.objects.values("log_id")[:COUNTED]),
-        unsequenced=since_unsequenced(),
-        unsigned=since_unsigned(),
-        signed_size=signed_size(),
-        signed_at=Subquery(newest.values("signed_at")[:1]),
-        alarms=CountOf(alarms().values("id")[:COUNTED_ALARMS]),
-        last_alarm=last_alarm(),
+        pending=moments.pending_count(),
+        signed_size=moments.signed_size(),
+        signed_at=moments.signed_at(),
+        alarms=moments.alarm_count(now - ALARM_SHOWN),
+        **questions(principal),
         **_of_jobs(now),
     ).get()
     row: dict[str, Any] = dict(found)
     kinds = range(len(registry.tasks()))
-    behind = [moment for moment in (row["unsequenced"], row["unsigned"]) if moment]
     since = [moment for kind in kinds if (moment := row[f"since_{kind}"])]
     return Measures(
+        log=signs_of(row, now),
         pending=row["pending"],
-        log_seconds=max(0.0, (now - min(behind)).total_seconds()) if behind else 0.0,
         signed_size=row["signed_size"],
         signed_at=row["signed_at"],
         alarms=row["alarms"],
-        last_alarm=row["last_alarm"],
         jobs_waiting=sum(row[f"due_{kind}"] for kind in kinds),
         jobs_running=sum(row[f"running_{kind}"] for kind in kinds),
         oldest_job=min(since, default=None),

@@ -20,6 +20,8 @@ from django.db import connection
 from django.http import HttpRequest
 
 import ciphercanary
+from accounts.principals import Principal
+from audit.services.standing import ALARM_SHOWN
 from ciphercanary import kek
 from ciphercanary.applied_migrations import count_due_migrations
 from ciphercanary.clock import database_now, process_now
@@ -66,10 +68,10 @@ class System:
         return sum(check.state in {WARNING, BAD} for check in self.checks)
 
 
-def read_system(request: HttpRequest) -> System:
-    """Everything at this moment. ``request`` is looked at for how it came through the proxy."""
+def read_system(principal: Principal, request: HttpRequest) -> System:
+    """Everything at this moment. ``principal`` reads the whole log; ``request`` is looked at for how it came through the proxy."""
     now = process_now()
-    measures, keks = read_measures(now), read_keks()
+    measures, keks = read_measures(principal, now), read_keks()
     checks = [
         check_database(),
         check_migrations(),
@@ -151,13 +153,13 @@ def check_redis() -> Check:
 
 
 def check_sequencer(measures: Measures) -> Check:
-    state = _state(sequencer_word(measures.log_seconds))
+    state = _state(sequencer_word(measures.log.delay))
     signed = (
         f"last checkpoint of {measures.signed_size} entries, {measures.signed_at:%Y-%m-%d %H:%M:%SZ}"
         if measures.signed_at
         else "no checkpoint yet"
     )
-    measured = f"waiting: {measures.pending}, the oldest for {measures.log_seconds:.1f} s; {signed}"
+    measured = f"waiting: {measures.pending}, the oldest for {measures.log.delay.seconds:.1f} s; {signed}"
     if state == OK:
         return Check("Sequencer", OK, measured)
     limit = settings.CC_AUDIT_LAG_LIMIT
@@ -167,12 +169,14 @@ def check_sequencer(measures: Measures) -> Check:
 
 def check_alarms(measures: Measures) -> Check:
     command = "bin/manage verify_audit_log"
-    if measures.alarms:
-        measured = f"{measures.alarms} alarms in the log, the last {measures.last_alarm:%Y-%m-%d %H:%MZ}"
+    alarmed_at, days = measures.log.alarmed_at, ALARM_SHOWN.days
+    if alarmed_at:
+        alarms = f"{measures.alarms} alarm{'' if measures.alarms == 1 else 's'}"
+        measured = f"{alarms} in the last {days} days, the last {alarmed_at:%Y-%m-%d %H:%MZ}"
         remedy = "Look into each, then verify the whole log, which also says where the first wrong entry is."
         return Check("Audit log", BAD, measured, remedy, command)
     remedy = "No alarm means that the sequencer saw nothing. Whether every entry is as it was written, this verifies:"
-    return Check("Audit log", OK, "no alarm in it", remedy, command)
+    return Check("Audit log", OK, f"no alarm in the last {days} days", remedy, command)
 
 
 def check_jobs(measures: Measures, now: datetime) -> Check:

@@ -139,6 +139,12 @@ def rows_used_since(moment: datetime) -> QuerySet[UsageRollup]:
     return _used().filter(hour__gte=moment)
 
 
+def rows_done(operation: str, keys: Keys = None) -> QuerySet[UsageRollup]:
+    """Where the operation was done, ever: to be asked whether there is any."""
+    rows = UsageRollup.objects.filter(operation=operation, outcome=Outcome.OK.value)
+    return rows if keys is None else rows.filter(key_id__in=keys)
+
+
 def used_over_time(span: Span, keys: Keys = None) -> list[tuple[datetime, Used]]:
     """Of each step of the span, those without any use included: when it began, and what was done in it."""
     rows = _within(span.since, keys).values_list("hour").annotate(**_SUMS).order_by()

@@ -16,4 +16,4 @@ class SystemView(PageView[Principal]):
     parts = frozenset({"system-now"})
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self.page(system=read_system(request), at=process_now())
+        return self.page(system=read_system(self.principal, request), at=process_now())

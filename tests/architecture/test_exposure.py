@@ -114,7 +114,6 @@ def test_the_log_is_read_through_visible_to():
         "audit/services/recording.py",
         "audit/services/reading.py",
         "audit/numbering.py",
-        "audit/lag.py",
         "audit/moments.py",  # when, and how many: no entry
         "audit/sequencing/checkpoint_keys.py",
         "audit/sequencing/continuity.py",

@@ -96,7 +96,7 @@ def test_a_sequencer_that_falls_behind_is_told(at_admin, settings):
     record_alone(Event(action="keys.key.created"), SYSTEM)
     assert AuditPending.objects.exists()
     settings.CC_AUDIT_LAG_LIMIT = 0
-    assert "to be sequenced; operations are refused." in texts(at_admin)[0]
+    assert "to be sequenced and signed; operations are refused." in texts(at_admin)[0]
 
 
 def test_a_full_disk_is_told(at_admin, monkeypatch):

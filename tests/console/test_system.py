@@ -66,7 +66,7 @@ def test_an_alarm_is_counted_with_the_command_that_verifies(at_admin):
     record_alone(Event(action=audit_actions.LOG_ALARMED, outcome=Outcome.ERROR, code="sequence_gap"), SYSTEM)
     check = checks(at_admin)["Audit log"]
     assert (check.state, check.command) == ("bad", "bin/manage verify_audit_log")
-    assert check.measured.startswith("1 alarms in the log")
+    assert check.measured.startswith("1 alarm in the last 7 days")
 
 
 def test_a_sequencer_that_is_behind_says_which_command_runs_it(at_admin, settings):

@@ -5,7 +5,7 @@ import time
 import pytest
 from prometheus_client import REGISTRY
 
-from audit import lag
+from audit import moments
 from audit.lag import Lag, read_lag, set_gauges
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.step import sequence_step
@@ -37,7 +37,7 @@ def test_the_lag_is_the_age_of_the_oldest_entry_that_waits():
 
 
 def test_counting_has_an_end(monkeypatch):
-    monkeypatch.setattr(lag, "COUNTED", 5)
+    monkeypatch.setattr(moments, "COUNTED", 5)
     write_many(9)
     assert read_lag().pending == 5
 

@@ -1,0 +1,78 @@
+"""Home, the log's page, the system's page and ``/health`` give one answer to: is the log well?"""
+
+from datetime import timedelta
+
+import pytest
+
+from audit import actions
+from audit.events import Actor, Event, Outcome, Source
+from audit.models import AuditLog
+from audit.sequencing.running import checkpoint_now
+from audit.sequencing.step import sequence_step
+from audit.services import record_alone
+from audit.services.standing import ALARM_SHOWN
+from tests.conftest import append_only_triggers_off
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SYSTEM = Actor.system("test", Source.COMMAND)
+
+
+@pytest.fixture
+def answers(sign_in, auditor):
+    """``{page: whether it says that the log is well}`` of somebody who sees everything."""
+    browser = sign_in(auditor)
+    checkpoint_now()
+
+    def ask():
+        checks = {check.name: check.state for check in browser.get("/system/").context["system"].checks}
+        items = browser.get("/home/").context["items"]
+        return {
+            "home": not any("audit log" in item.text for item in items),
+            "audit": browser.get("/audit/").context["standing"].state == "good",
+            "system": checks["Sequencer"] == checks["Audit log"] == "ok",
+        }
+
+    return ask
+
+
+def everywhere(word):
+    return dict.fromkeys(("home", "audit", "system"), word)
+
+
+def aged(entries, by):
+    """Entries that were written earlier. After they have their place, or the sequencer would raise an alarm."""
+    with append_only_triggers_off():
+        for entry in entries:
+            AuditLog.objects.filter(pk=entry.pk).update(timestamp=entry.timestamp - by)
+
+
+def test_a_log_that_is_signed_is_well(answers):
+    assert answers() == everywhere(True)
+
+
+@pytest.mark.parametrize("has_place", [False, True], ids=["not-sequenced", "not-signed"])
+def test_what_waits_for_its_place_or_for_a_signature_is_told_everywhere(has_place, answers):
+    record_alone(Event(action="keys.key.created"), SYSTEM)
+    newest = list(AuditLog.objects.order_by("-id")[:1])
+    if has_place:
+        sequence_step()
+    aged(newest, timedelta(hours=1))
+    assert answers() == everywhere(False)
+
+
+def test_checkpoints_that_stop_hold_no_operation_up(sign_in, auditor):
+    browser = sign_in(auditor)
+    record_alone(Event(action="keys.key.created"), SYSTEM)
+    newest = list(AuditLog.objects.order_by("-id")[:1])
+    sequence_step()
+    aged(newest, timedelta(hours=1))
+    [text] = [item.text for item in browser.get("/home/").context["items"] if "audit log" in item.text]
+    assert text.endswith("to be sequenced and signed.")
+
+
+@pytest.mark.parametrize(("short_of", "is_well"), [(timedelta(hours=1), False), (-timedelta(hours=1), True)])
+def test_an_alarm_is_told_everywhere_for_as_long(short_of, is_well, answers):
+    record_alone(Event(action=actions.LOG_ALARMED, outcome=Outcome.ERROR, code="sequence_gap"), SYSTEM)
+    checkpoint_now()
+    aged(AuditLog.objects.filter(action=actions.LOG_ALARMED), ALARM_SHOWN - short_of)
+    assert answers() == everywhere(is_well)
