@@ -44,7 +44,7 @@ READS = {
     "schema": 0,
     "health": 8 + 2 * CLOCK,
     "livez": 0,
-    "readyz": 4,
+    "readyz": 3,
     "metrics": 6 + 2 * CLOCK,
     "version": 0,
 }
