@@ -33,7 +33,7 @@ def test_a_refused_use_reaches_home_without_a_reload(admin, served, api, key):
     api("POST", f"/api/v1/keys/{key['id']}/disable", {"reason": "a rehearsal"})
     page = admin.open("/home/")
     admin.mark()
-    told = page.locator("#home-now li", has_text="use was refused in the last hour")
+    told = page.locator("#home-now li", has_text="use was denied in the last hour")
     assert told.count() == 0
     assert served.send("POST", "/api/v1/encrypt", message(key), token=served.token()).status == 409
     for _ in range(50):  # the sums follow within about a second
