@@ -34,9 +34,10 @@ SELECT 1, pg_temp.mac_of(n), 'argon2$argon2id$v=19$m=65536,t=3,p=4$' || md5('sal
     pg_temp.id_of('user', n), 'user-' || n, 'user-' || n || '@example.com',
     (ARRAY['developer', 'developer', 'developer', 'operator', 'auditor'])[1 + n % 5], true, false, 1, now()
 FROM generate_series(1, {users}) n;
-INSERT INTO token_families (row_seq, row_mac, id, user_id, subject_version, auth_methods, auth_time, expires_at)
+INSERT INTO token_families (row_seq, row_mac, id, user_id, subject_version, auth_methods, auth_time, expires_at,
+    client_ip, user_agent)
 SELECT 1, pg_temp.mac_of(n), pg_temp.id_of('family', n), pg_temp.id_of('user', 1 + n % {users}), 1, 'password+totp',
-    now() - interval '1 hour', now() + interval '7 days'
+    now() - interval '1 hour', now() + interval '7 days', '192.0.2.7', 'python-requests/2'
 FROM generate_series(1, 10 * {users}) n;
 INSERT INTO refresh_tokens (row_seq, row_mac, token_hash, family_id, created_at, used_at)
 SELECT 1, pg_temp.mac_of(n), encode(sha256(n::text::bytea), 'hex'), pg_temp.id_of('family', 1 + n % (10 * {users})),

@@ -45,7 +45,7 @@ READS = {
     "me": CALLER + 1,
     "jwks": 1 + CLOCK,
     "schema": 0,
-    "health": 8 + 2 * CLOCK,
+    "health": 7 + 2 * CLOCK,
     "livez": 0,
     "readyz": 3,
     "metrics": 6 + 2 * CLOCK,
