@@ -1,9 +1,8 @@
 """Secrets are planted in every place a client can put one; then everything that is kept is searched for them.
 
 What may be found: a User-Agent and a well-formed X-Request-ID stand in the audit log as evidence, a key's name,
-description and tags and the reason of a change are data that their authors wrote to be read, and Django keeps
-the ids of browser sessions in its own table. Those are planted too: they prove that the search finds things,
-and that they lie in the database alone. A refusal may name to its own sender the member that is unknown and the
+description and tags and the reason of a change are data that their authors wrote to be read. Those are planted too:
+they prove that the search finds things, and that they lie in the database alone. A refusal may name to its own sender the member that is unknown and the
 word that is on no list. Six digits of a one-time code cannot be told from other digits; their seed, and texts
 typed instead of them, are searched for.
 """
@@ -369,7 +368,7 @@ def use_the_browser(client: Client) -> None:
     client.send("GET", f"/setup/{plant.word('code of a set-up link')}/", token="", expect=404)
     done = client.send("POST", "/login/", urlencode(form).encode(), token="", expect=303, **headers)
     session = next(c for c in done.headers.get_all("Set-Cookie") if c.startswith("session="))
-    plant.evidence["id of a browser session"] = session.partition("=")[2].partition(";")[0].encode()
+    plant.keep("id of a browser session", session.partition("=")[2].partition(";")[0])
     signed_in = {"Cookie": session.partition(";")[0]}
     for path in ("/admin/", "/admin/keys/key/", "/admin/audit/auditlog/"):
         client.send("GET", path, token="", expect=200, **signed_in)

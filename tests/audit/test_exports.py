@@ -546,7 +546,7 @@ def test_an_altered_checkpoint_is_not_passed_on(auditor):
     export_id = order(auditor)
     work()
     assert AuditExport.objects.get(id=export_id).status == Status.PENDING  # it is tried again
-    assert export_files.names() == []
+    assert not [name for name in export_files.names() if name.startswith(str(export_id))]
 
 
 # --- workers that die, and workers that were only slow

@@ -1,6 +1,9 @@
-"""One product for all browser tests of a process: gunicorn on PostgreSQL and Redis, and a user of each role."""
+"""One product for all browser tests of a process: gunicorn on PostgreSQL and Redis, and a user of each role.
 
-import os
+What is started here ends with this folder, not with the process: as long as Playwright runs, no other test of its thread
+can start a loop.
+"""
+
 from dataclasses import dataclass
 
 import pytest
@@ -13,7 +16,7 @@ from tests.product import PASSWORD, POSTGRESQL_URL, Product
 ROLES = ("admin", "operator", "developer", "auditor")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served(tmp_path_factory):
     if not POSTGRESQL_URL:
         pytest.skip("browser tests run on the half with PostgreSQL and Redis")
@@ -33,19 +36,19 @@ class Demo:
     product: Product
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo(tmp_path_factory, served):
     with Product(tmp_path_factory.mktemp("demo")) as product:
         product.load_demo()
         yield Demo(f"http://127.0.0.1:{product.port}", product)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def base(served):
     return f"http://127.0.0.1:{served.port}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api(served):
     """``api("POST", "/api/v1/keys", {...})`` as the administrator; an assertion where it is refused."""
     token = served.token()
@@ -58,11 +61,11 @@ def api(served):
     return call
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(served):
     # Playwright's loop would make Django believe that it is called from asynchronous code.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    with sync_playwright() as playwright:
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         browser = launch(playwright)
         yield browser
         browser.close()
