@@ -5,6 +5,7 @@ can start a loop.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -13,7 +14,14 @@ from tests.e2e.browser import launch, person
 from tests.e2e.chromium import MISSING, find_chromium
 from tests.product import PASSWORD, POSTGRESQL_URL, Product
 
+FOLDER = Path(__file__).parent
 ROLES = ("admin", "operator", "developer", "auditor")
+
+
+@pytest.hookimpl(trylast=True)  # after the order was left to chance
+def pytest_collection_modifyitems(items):
+    """The tests of this folder come last, together: else each of its files would start the product anew."""
+    items.sort(key=lambda item: FOLDER in item.path.parents)
 
 
 @pytest.fixture(scope="package")
