@@ -38,7 +38,7 @@ def _moment(label: str) -> MomentField:
 class LogFilterForm(PageForm):
     """What the log is narrowed to; it lies in the URL, in the words of the API and with a ``period`` besides.
 
-    Once it is valid or not, ``asked`` is what could be understood of the fields and of the typed qualifiers.
+    ``asked`` is what could be understood of the fields and of the typed qualifiers.
     """
 
     search = forms.CharField(
@@ -71,6 +71,7 @@ class LogFilterForm(PageForm):
         chosen = str(data.get("action", ""))
         known = sorted({*actions, *([chosen] if chosen else [])})
         self.fields["action"].widget.choices = [("", "Any"), *_grouped(known)]
+        self.full_clean()
 
     def clean(self) -> dict[str, Any]:
         given = {name: value for name, value in self.cleaned_data.items() if value}

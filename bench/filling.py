@@ -81,11 +81,7 @@ SELECT 'key:' || id, 1 FROM encryption_keys WHERE primary_version > 1 ON CONFLIC
 INSERT INTO audit_trail (event_id, table_name, record_id, action, new_values, changed_by, changed_at)
 SELECT gen_random_uuid(), 'encryption_keys', id::text, 'insert', jsonb_build_object('name', name, 'algorithm', algorithm,
     'state', state, 'primary_version', 1), created_by_id, created_at
-FROM encryption_keys;
-INSERT INTO usage_rollups (key_id, version, principal, operation, outcome, hour, count, size, last_at)
-SELECT pg_temp.id_of('key', n)::text, 1, pg_temp.id_of('user', 1 + n % {users})::text, 'crypto.message.encrypted', 'ok',
-    date_trunc('hour', now()) - h * interval '7 hours', 100, 6400, now() - h * interval '7 hours'
-FROM generate_series(1, {keys}) n, generate_series(1, 10) h
+FROM encryption_keys
 """
 
 # What a row is: its share of a thousand, and what it says.
@@ -128,6 +124,15 @@ FROM (SELECT n, 1 + floor({keys} * random() ^ 3)::bigint AS used, random() * 100
 ORDER BY n
 """
 
+# As ``audit.sequencing.rollups`` adds entries up.
+ROLLUPS = """
+INSERT INTO usage_rollups (key_id, version, principal, operation, outcome, hour, count, size, last_at)
+SELECT object_id, coalesce(object_version, 0), coalesce(user_id::text, ''), action, outcome,
+    date_trunc('hour', timestamp, 'UTC'), sum(count), sum(coalesce(size, 0)), max(timestamp)
+FROM audit_logs WHERE object_type = 'key' AND action LIKE 'crypto.%' GROUP BY 1, 2, 3, 4, 5, 6
+ON CONFLICT DO NOTHING
+"""
+
 
 def key_id(number: int) -> UUID:
     """Of a key; the lower its number, the more it was used."""
@@ -139,8 +144,8 @@ def user_id(number: int) -> UUID:
     return _id_of("user", number)
 
 
-def fill(database: str, entries: int, say: Say) -> None:
-    """Add ``KEYS`` keys and so many entries, at the URL of a database in which nobody writes meanwhile."""
+def fill(database: str, entries: int, say: Say, keys: int = KEYS) -> None:
+    """Add so many keys and entries, at the URL of a database in which nobody writes meanwhile."""
     began = time.monotonic()
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("SET synchronous_commit = off")
@@ -149,12 +154,13 @@ def fill(database: str, entries: int, say: Say) -> None:
         connection.execute(KINDS)
         connection.execute("SELECT setseed(0.5)")
         connection.execute(USERS_AND_SESSIONS.format(users=USERS))
-        connection.execute(KEYS_AND_VERSIONS.format(users=USERS, keys=KEYS))
+        connection.execute(KEYS_AND_VERSIONS.format(users=USERS, keys=keys))
         connection.execute("ALTER TABLE audit_logs DISABLE TRIGGER audit_logs_pending")
         for first, last in chunks(entries):
-            connection.execute(_entries_of(entries, first, last))
+            connection.execute(_entries_of(entries, keys, first, last))
             say(f"{last + 1:>12,} entries after {time.monotonic() - began:,.0f} s")
         connection.execute("ALTER TABLE audit_logs ENABLE TRIGGER audit_logs_pending")
+        connection.execute(ROLLUPS)
         # As the autovacuum leaves it after a while; nothing of the filling is left to be written during the load.
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")
@@ -167,14 +173,14 @@ def chunks(entries: int) -> Iterator[tuple[int, int]]:
         yield first, min(first + CHUNK, entries) - 1
 
 
-def _entries_of(entries: int, first: int, last: int) -> str:
+def _entries_of(entries: int, keys: int, first: int, last: int) -> str:
     return ENTRIES.format(
         end="date_trunc('hour', now())",
         entries=entries,
         days=DAYS,
         first=first,
         last=last,
-        keys=KEYS,
+        keys=keys,
         users=USERS,
         writer_rows=WRITER_ROWS,
     )

@@ -90,7 +90,8 @@ def measure(options: argparse.Namespace, folder: Path) -> Growth:
         full = encrypt(server, pace, "full")
         asked = reads.reads(server.key_id, options.entries)
         tokens = {False: server.product.token(), True: server.token}
-        waits = {read.what: reads.measure(server.product, read, tokens[read.is_own]) for read in asked}
+        callers = {own: {"Authorization": f"Bearer {token}"} for own, token in tokens.items()}
+        waits = {read.what: reads.measure(server.product, read.path, callers[read.is_own]) for read in asked}
         server.product.stop()
         plans = explained(server.product, asked)
     with running(LANE, folder / "empty", "protocol") as server:

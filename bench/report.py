@@ -21,6 +21,10 @@ INDEXES = (
     "<!-- What stands between the marks is written by `python -m bench.growth --write`: indexes. -->\n",
     "<!-- end of indexes -->\n",
 )
+PAGES = (
+    "<!-- What stands between the marks is written by `python -m bench.pages --write`. -->\n",
+    "<!-- end of pages -->\n",
+)
 SINGLES = ("operation", "c", "contestant", "req/s", "to OpenBao", "p50 ms", "p95 ms", "p99 ms", "errors")
 
 type Render = Callable[[Sequence[str], Iterable[Sequence[str]]], str]

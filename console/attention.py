@@ -35,7 +35,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Keyring:
+class KeyCounts:
     """The visible keys by what they need: how many, and the name of one of them."""
 
     all: int
@@ -51,7 +51,7 @@ class Now:
 
     at: datetime
     principal: Principal
-    keyring: Keyring
+    keys: KeyCounts
     used: Used
     facts: Facts
 
@@ -59,7 +59,7 @@ class Now:
 def items_of(now: Now, *, has_checklist: bool) -> Sequence[Item]:
     """The worst first. A checklist that is shown tells of the second factor itself."""
     own = () if has_checklist else _of_the_account(now)
-    return [*_of_the_log(now), *_of_keys(now.keyring), *_of_the_service(now), *own]
+    return [*_of_the_log(now), *_of_keys(now.keys), *_of_the_service(now), *own]
 
 
 def read_now(principal: Principal, at: datetime) -> Now:
@@ -68,7 +68,7 @@ def read_now(principal: Principal, at: datetime) -> Now:
     return Now(
         at=at,
         principal=principal,
-        keyring=_read_keyring(principal, keys_denied_since(at - HOUR, own), at),
+        keys=_read_keys(principal, keys_denied_since(at - HOUR, own), at),
         used=_last_day(at, own),
         facts=read_facts(principal, own, at),
     )
@@ -78,7 +78,7 @@ def _last_day(at: datetime, own: Keys) -> Used:
     return used_since(at - DAY + HOUR, own)  # 24 hours of the clock, the present one among them
 
 
-def _read_keyring(principal: Principal, denied: Sequence[str], at: datetime) -> Keyring:
+def _read_keys(principal: Principal, denied: Sequence[str], at: datetime) -> KeyCounts:
     active = has_status(Status.ACTIVE, at)
     wanted = {
         "overdue": has_finding(Finding.OVERDUE, at),
@@ -90,7 +90,7 @@ def _read_keyring(principal: Principal, denied: Sequence[str], at: datetime) -> 
     found = Key.objects.visible_to(principal).aggregate(
         all=Count("pk"), active=Count("pk", filter=active), **counts, **names
     )
-    return Keyring(
+    return KeyCounts(
         all=found["all"],
         active=found["active"],
         **{name: (found[name], found[f"{name}_name"] or "") for name in wanted},
@@ -112,18 +112,18 @@ def _of_the_log(now: Now) -> Iterator[Item]:
         yield Item(text, reverse("system"), "Look at the system", is_bad=True)
 
 
-def _of_keys(keyring: Keyring) -> Iterator[Item]:
-    count, name = keyring.denied
+def _of_keys(keys: KeyCounts) -> Iterator[Item]:
+    count, name = keys.denied
     if count:
         verb = "is" if count == 1 else "are"
         text = f"{_named(count, name)} {verb} not active, and use was denied in the last hour."
         url = reverse("key-activity", args=[name]) if count == 1 else reverse("usage")
         yield Item(text, url, "Look who asked", is_bad=True)
-    count, name = keyring.overdue
+    count, name = keys.overdue
     if count:
         text = f"The rotation of {_named(count, name)} is overdue."
         yield Item(text, _keys_url(count, name, Finding.OVERDUE), "Go there and rotate")
-    count, name = keyring.expiring
+    count, name = keys.expiring
     if count:
         verb = "expires" if count == 1 else "expire"
         days = EXPIRING_WITHIN.days

@@ -25,7 +25,7 @@ def checklist(now: Now) -> Sequence[Step]:
     """The steps for this role; none once all that can be known is done."""
     may, steps = now.principal.has_permission, []
     if may("keys.create"):
-        steps.append(Step("Create a key", now.keyring.all > 0, url=reverse("first-key")))
+        steps.append(Step("Create a key", now.keys.all > 0, url=reverse("first-key")))
     if may("crypto.encrypt"):
         steps.append(
             Step(

@@ -4,8 +4,6 @@ None holds a secret. The first step of each asks for name and password, or takes
 gives a token; what follows needs ``CIPHERCANARY_TOKEN`` alone.
 """
 
-import json
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Template
@@ -149,13 +147,3 @@ def steps_of(language: str, *, key_id: str, mode: str) -> list[Step]:
         Step(title, text, program.substitute(sent))
         for title, text, program in zip(titles, texts, programs, strict=True)
     ]
-
-
-def curl_of(operation: str, body: Mapping[str, object]) -> str:
-    """One call of an operation, as a command for bash."""
-    return (
-        f"curl -sS --fail-with-body {settings.CC_PUBLIC_URL}/api/v1/{operation} \\\n"
-        '  -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \\\n'
-        "  -H 'Content-Type: application/json' \\\n"
-        f"  -d {shlex.quote(json.dumps(body))}\n"
-    )

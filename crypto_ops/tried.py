@@ -7,8 +7,8 @@ from uuid import UUID
 from ciphercanary.crypto import envelope
 from ciphercanary.crypto.encoding import encode_base64
 from ciphercanary.crypto.envelope import Envelope
+from ciphercanary.pages.curl import curl_of
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
-from crypto_ops.snippets import curl_of
 from crypto_ops.texts import FORMATS, shown_as
 
 MAX_SHOWN_CALL: Final = 8192  # characters: a longer command is nothing to paste into a terminal
@@ -107,7 +107,7 @@ def _call(operation: str, body: dict[str, object], aad: bytes) -> str:
     if aad:
         body["aad"] = encode_base64(aad)
     plain = {name: str(value) if isinstance(value, UUID) else value for name, value in body.items()}
-    command = curl_of(operation, plain)
+    command = curl_of(f"/api/v1/{operation}", plain)
     return command if len(command) <= MAX_SHOWN_CALL else ""
 
 

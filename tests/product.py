@@ -234,8 +234,8 @@ class Product:
     def token(self, username: str = ADMIN, password: str = PASSWORD) -> str:
         return str(self.log_in(username, password)["access_token"])
 
-    def set_up(self, path: str, username: str = ADMIN, password: str = PASSWORD) -> Reply:
-        """Open a set-up link, by its path, and send its form."""
+    def send_form(self, path: str, username: str = ADMIN, password: str = PASSWORD) -> Reply:
+        """Open a page that asks for a user's name and password, the log-in or a set-up link, and send its form."""
         page = self.send("GET", path)
         assert page.status == 200, page.content
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())
@@ -246,6 +246,13 @@ class Product:
             "Content-Type": "application/x-www-form-urlencoded",
         }
         return self.send("POST", path, urlencode(form).encode(), headers=headers)
+
+    def sign_in(self, username: str = ADMIN) -> dict[str, str]:
+        """The header with the cookie of a browser session."""
+        done = self.send_form("/login/", username)
+        assert done.status == 303, done.content
+        cookies = [header.partition(";")[0] for header in done.headers.get_all("Set-Cookie")]
+        return {"Cookie": next(cookie for cookie in cookies if cookie.startswith("session="))}
 
     def create_user(self, username: str, role: str) -> str:
         """Create the account with the common password and return an access token of it."""

@@ -15,8 +15,8 @@ from audit.models import UsageRollup
 from ciphercanary.clock import database_now
 from keys.services import create_key, disable_key, rotate_key
 from tests.architecture.sources import ROOT
+from tests.browsing import signed_in
 from tests.pages import PAGES
-from tests.test_pages import signed_in
 
 TEMPLATES = sorted(path for path in ROOT.glob("templates/**/*.html") if "admin" not in path.parts)
 LAYOUTS = {"full.html", "bare.html"}

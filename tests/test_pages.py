@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import pytest
+from django.apps import apps
 from django.test import Client
 
 from accounts.principals import Principal
@@ -14,12 +15,14 @@ from audit.sequencing.running import checkpoint_now
 from ciphercanary.rules import Access
 from keys.services import create_key
 from tests.architecture.test_rules import declared_actions
+from tests.browsing import signed_in
 from tests.doors import FINISHED_EXPORT, make_target
 from tests.pages import PAGES, STRANGERS, page_routes
-from tests.personas import PASSWORD
 
 ROUTES = {route.name: route for route in page_routes()}
 OVER = {"setup", "setup-link"}  # gone for good once there is an account
+# What the log writes of each page, and when a session was last used.
+GOES_ON = {"audit_logs", "audit_pending", "browser_sessions"}
 SYSTEM = Principal.system("test", Source.COMMAND)
 
 
@@ -40,14 +43,6 @@ def paths(transactional_db, developer):
         "filter_id": uuid4(),
     }
     return {name: route.path.format(**parts) for name, route in ROUTES.items()}
-
-
-def signed_in(persona):
-    """A browser in which the persona is signed in."""
-    browser = Client(raise_request_exception=False)
-    sent = {"username": persona.user.username, "password": PASSWORD}
-    assert browser.post("/login/", sent).status_code == 303
-    return browser
 
 
 def test_every_page_is_in_the_table():
@@ -107,6 +102,25 @@ def test_nothing_is_changed_by_a_form_without_its_token(paths, admin):
             response = strict.post(path, {"reason": "forged"})
             assert response.status_code == 403, name
             assert b"out of date" in response.content
+
+
+@pytest.mark.parametrize("role", sorted(ROLES))
+def test_looking_changes_nothing(role, request, paths):
+    """27: each page twice. The log, its numbers and the visitor's own session are what may go on."""
+    browser = signed_in(request.getfixturevalue(role))
+    before = everything_kept()
+    for path in [*paths.values(), *paths.values()]:
+        browser.get(path).close()
+    assert everything_kept() == before
+
+
+def everything_kept():
+    """``{table: its rows}``."""
+    return {
+        model._meta.db_table: sorted(map(repr, model._default_manager.values_list()))
+        for model in apps.get_models()
+        if model._meta.db_table not in GOES_ON
+    }
 
 
 def test_what_the_role_may_never_do_is_not_shown(paths, auditor):

@@ -94,7 +94,7 @@ def test_it_prints_one_link_that_makes_the_first_administrator_once(tmp_path):
     with Product(tmp_path, CC_ADMIN_PASSWORD="") as product:
         [link] = SETUP_LINK.findall(product.stdout)
         assert product.send("GET", "/").headers["Location"] == "/setup/"
-        done = product.set_up(link)
+        done = product.send_form(link)
         assert (done.status, done.headers["Location"]) == (303, "/setup/first-key/")
         assert product.log_in()["user"]["role"] == "admin"
         assert product.send("GET", link).status == 404
@@ -111,7 +111,7 @@ def test_each_start_without_an_account_prints_a_link_of_its_own_and_a_command_an
         assert product.send("GET", second).status == 200
         third = product.manage("setup_link").stdout.strip().removeprefix(f"http://127.0.0.1:{product.port}")
         assert product.send("GET", second).status == 404
-        assert product.set_up(third).status == 303
+        assert product.send_form(third).status == 303
         assert product.manage("setup_link").returncode == 1
 
 
@@ -174,7 +174,7 @@ def other_port(product):
 def test_ctrl_c_ends_everything_and_the_next_start_has_all_data(tmp_path):
     with Product(tmp_path, CC_ADMIN_PASSWORD="") as product, product.connect() as idle:
         [link] = SETUP_LINK.findall(product.stdout)
-        product.set_up(link)
+        product.send_form(link)
         token = product.token()
         key = product.send("POST", "/api/v1/keys", {"name": "kept", "algorithm": "aes-256"}, token=token).json
         idle.send("GET", "/livez")  # a client that keeps its connection open does not hold it up

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -51,7 +52,6 @@ class LogListView(PageView[Caller]):
         # What is chosen from is shown with the whole page only.
         known = Suggestions() if target in self.parts else suggest(reader=self.principal)
         form = LogFilterForm(request.GET, actions=known.actions)
-        form.is_valid()
         if form.errors and target == RESULTS:
             return self._keep_results(form)
         criteria = form.criteria(process_now())
@@ -131,7 +131,7 @@ class LogEntryView(PageView[Caller]):
     section = "audit"
     template = "audit/entry.html"
 
-    def get(self, request: HttpRequest, log_id: int) -> HttpResponse:
+    def get(self, request: HttpRequest, log_id: int) -> HttpResponse:  # noqa: ARG002 - Django's signature
         entry = services.find_log(reader=self.principal, log_id=log_id)
         changes = AuditTrail.objects.visible_to(self.principal).filter(event_id=entry.event_id).order_by("id")
         newest = latest_checkpoint()
@@ -145,7 +145,7 @@ class LogEntryView(PageView[Caller]):
             signed=signed,
             is_signed=index is not None and index < signed,
             commands=(
-                f"curl -fsS {request.scheme}://{request.get_host()}{reverse('audit-keys')} > pinned-keys",
+                f"curl -fsS {settings.CC_PUBLIC_URL}{reverse('audit-keys')} > pinned-keys",
                 f"python3 ccverify verify-proof {entry.pk}.tlog-proof --key pinned-keys",
             ),
         )

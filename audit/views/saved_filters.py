@@ -41,7 +41,7 @@ class NewSavedFilterView(PageView[Keeper]):
         return self._ask(SavedFilterForm())
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        form, asked = SavedFilterForm(request.POST), self._filters()
+        form, asked = SavedFilterForm(request.POST), LogFilterForm(self.request.GET)
         if form.is_valid():
             try:
                 kept = saved_filters.save_filter(
@@ -56,13 +56,8 @@ class NewSavedFilterView(PageView[Keeper]):
     def _ask(self, form: SavedFilterForm, **options: Any) -> HttpResponse:
         if self.principal.scope(READ_PERMISSION) != "all":
             del form.fields["is_shared"]  # there is nobody who would see the same
-        asked = self._filters()
-        return self.page(form=form, asked=asked, address=urlencode(asked.filters), **options)
-
-    def _filters(self) -> LogFilterForm:
         asked = LogFilterForm(self.request.GET)
-        asked.is_valid()
-        return asked
+        return self.page(form=form, asked=asked, address=urlencode(asked.filters), **options)
 
 
 class DeleteSavedFilterView(PageView[Keeper]):

@@ -11,12 +11,13 @@ from ciphercanary.crypto.encoding import encode_base64
 from ciphercanary.crypto.envelope import Envelope, encode
 from ciphercanary.errors import DomainError
 from ciphercanary.pages import PageView, Rule
+from ciphercanary.pages.curl import curl_of
 from console import actions
 from console.forms import DecryptBackForm, FirstKeyForm
 from crypto_ops import engine
-from crypto_ops.offers import require_console_decrypt
+from crypto_ops.offers import DECRYPT_OFF, require_console_decrypt
 from crypto_ops.requests import DecryptRequest, EncryptRequest
-from crypto_ops.snippets import curl_of, steps_of
+from crypto_ops.snippets import steps_of
 from keys.services import create_key, get_key
 
 MODE = MODES["aes-256-gcm"]
@@ -35,9 +36,9 @@ class FirstKeyPage(PageView[Principal]):
             message=message,
             data=data,
             is_decrypted=is_decrypted,
-            may_decrypt=settings.CC_CONSOLE_DECRYPT,
+            decrypt_off="" if settings.CC_CONSOLE_DECRYPT else DECRYPT_OFF,
             log_in=steps_of("curl", key_id=key_id, mode=mode)[0],
-            call=curl_of("encrypt", {"key_id": key_id, "algorithm": mode, "data": data}),
+            call=curl_of("/api/v1/encrypt", {"key_id": key_id, "algorithm": mode, "data": data}),
         )
 
 

@@ -17,6 +17,7 @@ from audit.services.usage import last_uses
 from ciphercanary.clock import process_now
 from ciphercanary.errors import DomainError, Invalid
 from ciphercanary.pages import PageView, Rule
+from ciphercanary.pages.curl import curl_of
 from keys import actions, metadata, services
 from keys.explanations import algorithm_choices
 from keys.forms import FINDINGS, MORE, ORDERINGS, KeyFilterForm, KeyForm
@@ -73,6 +74,7 @@ class KeyListView(PageView[Principal]):
             saved=[(each, chosen.get(each.parameter) == each.value) for each in SAVED],
             ordering=ordering,
             may_create=self.principal.has_permission("keys.create"),
+            create_call=curl_of("/api/v1/keys", {"name": "payments-db", "algorithm": "aes-256"}),
         )
         if request.headers.get("HX-Target") == "key-results":
             push_url(response, _address(chosen, ordering))

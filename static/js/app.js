@@ -27,6 +27,7 @@
   dialog?.addEventListener("close", () => {
     $("#dialog-body").replaceChildren(...(kept ? [kept] : []));
     if (kept) dialog.showModal();
+    else $("#dialog-notices").replaceChildren();
     kept = null;
     signing = false;
   });
@@ -50,8 +51,8 @@
   };
   document.querySelectorAll("[data-toast]").forEach(show);
 
-  // --- notices: what went wrong stays until it is dismissed
-  const notify = (text, place = "#notices") => {
+  // --- notices: what went wrong stays until something goes well; nothing behind an open dialog is seen or read out
+  const notify = (text, place = dialog?.open || kept ? "#dialog-notices" : "#notices") => {
     const line = document.createElement("p");
     line.className = "notice warning";
     line.textContent = text;
@@ -81,7 +82,10 @@
   });
   document.addEventListener("htmx:afterOnLoad", (event) => {
     const { xhr, requestConfig } = event.detail; // what polled may be gone: htmx tells its parent then
-    if (!requestConfig.headers["CC-Poll"] && xhr.status !== 204) $("#notices")?.replaceChildren();
+    const isAnswer = xhr.status < 400 || xhr.status === 422;
+    if (!requestConfig.headers["CC-Poll"] && xhr.status !== 204 && isAnswer) {
+      for (const place of document.querySelectorAll("#notices, #dialog-notices")) place.replaceChildren();
+    }
     arm(Number(xhr.getResponseHeader("CC-Session-Seconds")));
   });
 

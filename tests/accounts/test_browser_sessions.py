@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.sessions.exceptions import SessionInterrupted
-from django.test import Client
 
 from accounts import actions, services
 from accounts.devices import device_words
@@ -13,6 +12,7 @@ from accounts.session_engine import BEGAN_AT, SessionStore, row_key
 from audit.models import AuditLog
 from ciphercanary.clock import database_now
 from ciphercanary.errors import NotFound, Unauthenticated
+from tests.browsing import signed_in
 from tests.personas import PASSWORD, ApiClient
 
 pytestmark = pytest.mark.django_db
@@ -22,10 +22,7 @@ POLL = {"HX-Request": "true", "CC-Poll": "true"}
 
 
 def sign_in(persona, user_agent=FIREFOX):
-    browser = Client(headers={"User-Agent": user_agent})
-    sent = {"username": persona.user.username, "password": PASSWORD}
-    assert browser.post("/login/", sent).status_code == 303
-    return browser
+    return signed_in(persona, headers={"User-Agent": user_agent})
 
 
 def row_of(browser):

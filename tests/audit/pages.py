@@ -4,18 +4,9 @@ import re
 from html import unescape
 
 from django.db import transaction
-from django.test import Client
 
 from audit.events import Event
 from audit.services import record
-from tests.personas import PASSWORD
-
-
-def signed_in(persona):
-    browser = Client()
-    sent = {"username": persona.user.username, "password": PASSWORD}
-    assert browser.post("/login/", sent).status_code == 303
-    return browser
 
 
 def text_of(response):

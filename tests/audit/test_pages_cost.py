@@ -6,7 +6,8 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.models import SavedFilter
 from audit.sequencing.running import checkpoint_now
-from tests.audit.pages import signed_in, tell
+from tests.audit.pages import tell
+from tests.browsing import signed_in
 from tests.doors import FINISHED_EXPORT, make_target
 
 pytestmark = pytest.mark.django_db(transaction=True)

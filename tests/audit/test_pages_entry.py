@@ -10,7 +10,8 @@ from audit.sequencing.running import checkpoint_now
 from audit.services import record
 from audit.services.proofs import list_vkeys
 from tests.architecture.sources import ROOT
-from tests.audit.pages import signed_in, tell, text_of
+from tests.audit.pages import tell, text_of
+from tests.browsing import signed_in
 
 pytestmark = pytest.mark.django_db
 

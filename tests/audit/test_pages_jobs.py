@@ -14,7 +14,8 @@ from audit.progress import pace, standing_of
 from audit.selection import LogCriteria
 from ciphercanary.clock import database_now
 from ciphercanary.jobs.running import run_job
-from tests.audit.pages import part, signed_in, tell, text_of
+from tests.audit.pages import part, tell, text_of
+from tests.browsing import signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

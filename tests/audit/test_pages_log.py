@@ -14,7 +14,8 @@ from audit.models import AuditCheckpoint, AuditLog, AuditPending
 from audit.sequencing.running import checkpoint_now
 from audit.services import reading
 from ciphercanary.clock import database_now
-from tests.audit.pages import ids, part, signed_in, tell, text_of
+from tests.audit.pages import ids, part, tell, text_of
+from tests.browsing import signed_in
 from tests.conftest import append_only_triggers_off
 
 pytestmark = pytest.mark.django_db

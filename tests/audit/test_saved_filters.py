@@ -8,7 +8,8 @@ from django.db import connection
 from audit.errors import TooManyFilters
 from audit.models import AuditLog, AuditTrail, SavedFilter
 from audit.services import saved_filters
-from tests.audit.pages import signed_in, text_of
+from tests.audit.pages import text_of
+from tests.browsing import signed_in
 
 pytestmark = pytest.mark.django_db
 

@@ -2,10 +2,11 @@
 
 import pytest
 from django.db import connection
+from django.db.models import Sum
 from psycopg.conninfo import make_conninfo
 
 from accounts.models import User
-from audit.models import AuditLog, AuditPending
+from audit.models import AuditLog, AuditPending, UsageRollup
 from bench import filling
 from keys.models import Key, KeyVersion
 
@@ -19,14 +20,13 @@ ENTRIES, KEYS, USERS = 1000, 60, 10
 
 @pytest.fixture
 def said(monkeypatch):
-    monkeypatch.setattr(filling, "KEYS", KEYS)
     monkeypatch.setattr(filling, "USERS", USERS)
     monkeypatch.setattr(filling, "CHUNK", 400)
     params = connection.get_connection_params()
     url = make_conninfo("", **{name: params[name] for name in ("host", "port", "user", "dbname")})
     AuditPending.objects.all().delete()
     said = []
-    filling.fill(url, ENTRIES, said.append)
+    filling.fill(url, ENTRIES, said.append, keys=KEYS)
     return said
 
 
@@ -68,6 +68,11 @@ def test_each_writer_has_counted_without_a_gap(said):
     for writer in filled().values_list("writer", flat=True).distinct():
         numbers = list(filled().filter(writer=writer).order_by("wseq").values_list("wseq", flat=True))
         assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_use_is_what_the_log_adds_up_to(said):
+    operations = filled().filter(object_type="key", action__startswith="crypto.")
+    assert UsageRollup.objects.aggregate(sum=Sum("count")) == {"sum": operations.count()}
 
 
 def test_the_feed_of_the_sequencer_is_on_again(said):

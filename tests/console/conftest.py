@@ -3,30 +3,18 @@
 from datetime import timedelta
 
 import pytest
-from django.test import Client
 
 from audit.models import UsageRollup
 from ciphercanary.clock import process_now
 from keys.services import create_key
-from tests.personas import PASSWORD
+from tests.browsing import signed_in
 
 HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
-def sign_in():
-    def signed_in(persona, **options):
-        browser = Client(**options)
-        sent = {"username": persona.user.username, "password": PASSWORD}
-        assert browser.post("/login/", sent).status_code == 303
-        return browser
-
-    return signed_in
-
-
-@pytest.fixture
-def at_admin(sign_in, admin):
-    return sign_in(admin)
+def at_admin(admin):
+    return signed_in(admin)
 
 
 @pytest.fixture

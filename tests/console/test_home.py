@@ -12,6 +12,7 @@ from ciphercanary.clock import database_now, process_now
 from keys.models import Key
 from keys.services import disable_key, revoke_key
 from tests.accounts.test_totp import enrol
+from tests.browsing import signed_in
 from tests.console.conftest import HTMX
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,11 +86,11 @@ def test_a_failed_job_is_told_for_a_day(at_admin):
     assert texts(at_admin) == []
 
 
-def test_an_alarm_of_the_log_is_told_to_who_sees_the_system(at_admin, sign_in, developer):
+def test_an_alarm_of_the_log_is_told_to_who_sees_the_system(at_admin, developer):
     record_alone(Event(action=audit_actions.LOG_ALARMED, outcome=Outcome.ERROR, code="sequence_gap"), SYSTEM)
     [text] = texts(at_admin)
     assert text.startswith("The audit log raised an alarm in the last 7 days")
-    assert not [each for each in texts(sign_in(developer)) if "alarm" in each]
+    assert not [each for each in texts(signed_in(developer)) if "alarm" in each]
 
 
 def test_a_sequencer_that_falls_behind_is_told(at_admin, settings):
@@ -104,25 +105,25 @@ def test_a_full_disk_is_told(at_admin, monkeypatch):
     assert texts(at_admin)[0].startswith("The data folder is nearly full: ")
 
 
-def test_a_developer_hears_of_his_own_keys_alone(sign_in, developer, admin, make_key, use):
+def test_a_developer_hears_of_his_own_keys_alone(developer, admin, make_key, use):
     make_due(make_key(admin, "not-his", rotation_period_days=90))
     make_due(make_key(developer, "his", rotation_period_days=90))
     use(make_key(admin, "not-his-either"), 1000)
-    page = sign_in(developer).get("/home/")
+    page = signed_in(developer).get("/home/")
     assert [item.text for item in page.context["items"]] == ["The rotation of his is overdue."]
     assert "not-his" not in page.content.decode()
     seen = page.context["seen"]
-    assert (seen.keyring.active, seen.used.done) == (1, 0)
+    assert (seen.keys.active, seen.used.done) == (1, 0)
 
 
-def test_who_has_no_checklist_is_told_of_the_second_factor(sign_in, operator):
-    browser = sign_in(operator)
+def test_who_has_no_checklist_is_told_of_the_second_factor(operator):
+    browser = signed_in(operator)
     assert steps(browser) == {}
     assert texts(browser) == ["You sign in with a password alone: whoever learns it is you."]
 
 
-def test_who_has_a_second_factor_is_not_told(sign_in, auditor):
-    browser = sign_in(auditor)
+def test_who_has_a_second_factor_is_not_told(auditor):
+    browser = signed_in(auditor)
     enrol(auditor)
     again = auditor.user
     again.refresh_from_db()
@@ -138,7 +139,7 @@ def test_the_figures_are_those_of_the_last_24_hours(at_admin, admin, make_key, u
     use(key, 3, outcome="denied")
     use(key, 1000, ago=timedelta(hours=25))
     seen = at_admin.get("/home/").context["seen"]
-    assert (seen.keyring.active, seen.used.done, seen.used.denied) == (1, 20, 3)
+    assert (seen.keys.active, seen.used.done, seen.used.denied) == (1, 20, 3)
 
 
 def test_the_checklist_ticks_what_can_be_known_and_goes_when_it_is_done(

@@ -11,6 +11,7 @@ from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.services import record_alone
 from audit.services.standing import ALARM_SHOWN
+from tests.browsing import signed_in
 from tests.conftest import append_only_triggers_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -18,9 +19,9 @@ SYSTEM = Actor.system("test", Source.COMMAND)
 
 
 @pytest.fixture
-def answers(sign_in, auditor):
+def answers(auditor):
     """``{page: whether it says that the log is well}`` of somebody who sees everything."""
-    browser = sign_in(auditor)
+    browser = signed_in(auditor)
     checkpoint_now()
 
     def ask():
@@ -60,8 +61,8 @@ def test_what_waits_for_its_place_or_for_a_signature_is_told_everywhere(has_plac
     assert answers() == everywhere(False)
 
 
-def test_checkpoints_that_stop_hold_no_operation_up(sign_in, auditor):
-    browser = sign_in(auditor)
+def test_checkpoints_that_stop_hold_no_operation_up(auditor):
+    browser = signed_in(auditor)
     checkpoint_now()
     record_alone(Event(action="keys.key.created"), SYSTEM)
     newest = list(AuditLog.objects.order_by("-id")[:1])

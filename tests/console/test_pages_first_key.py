@@ -3,23 +3,17 @@
 import re
 
 import pytest
-from django.test import Client
 
 from audit.models import AuditLog
 from keys.models import Key
 from keys.services import disable_key
-from tests.personas import PASSWORD, b64
+from tests.browsing import signed_in
+from tests.personas import b64
 
 pytestmark = pytest.mark.django_db(transaction=True)  # invocations are reserved outside transactions
 
 GOOD = {"name": "demo", "message": "hello canary"}
 CIPHERTEXT = re.compile(r'name="ciphertext" value="(cc1\.[\w-]+)"')
-
-
-def signed_in(persona):
-    browser = Client()
-    browser.post("/login/", {"username": persona.user.username, "password": PASSWORD})
-    return browser
 
 
 @pytest.fixture

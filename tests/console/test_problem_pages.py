@@ -7,6 +7,7 @@ from django.test import RequestFactory
 
 from ciphercanary import errors, problem_views
 from keys.errors import KeyNotActive
+from tests.browsing import signed_in
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true", "HX-Target": "page"}
@@ -58,8 +59,8 @@ def test_a_page_tells_when_to_try_again_in_its_header_too():
     assert page_of(errors.Throttled("Too often.", retry_after=61))["Retry-After"] == "61"
 
 
-def test_who_lacks_a_permission_is_told_which_and_who_has_it(sign_in, developer):
-    answer = sign_in(developer, raise_request_exception=False).get("/system/")
+def test_who_lacks_a_permission_is_told_which_and_who_has_it(developer):
+    answer = signed_in(developer, raise_request_exception=False).get("/system/")
     content = answer.content.decode()
     assert answer.status_code == 403
     assert "This needs the permission system.read." in content

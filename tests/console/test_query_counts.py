@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from keys.services import disable_key
+from tests.browsing import signed_in
 from tests.console.conftest import HTMX
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,6 +52,6 @@ def test_a_part_that_is_asked_for_again_and_again_costs_less(at_admin):
         assert cost(at_admin, path, **HTMX, HX_Target=part, CC_Poll="true") == statements
 
 
-def test_a_developer_costs_one_statement_more(sign_in, developer, make_key, use):
+def test_a_developer_costs_one_statement_more(developer, make_key, use):
     make_key(developer, "his")
-    assert cost(sign_in(developer), "/home/") == PAGES["/home/"] + OWN
+    assert cost(signed_in(developer), "/home/") == PAGES["/home/"] + OWN

@@ -8,6 +8,7 @@ import pytest
 
 from ciphercanary import schema
 from console import reference
+from tests.browsing import signed_in
 
 pytestmark = pytest.mark.django_db
 OPERATIONS = [each for group in reference.groups() for each in group.operations]
@@ -33,8 +34,8 @@ def test_the_page_has_them_with_anchors_that_are_unique(at_admin):
     assert len(content) < 250_000
 
 
-def test_a_permission_is_named_with_whether_the_role_has_it(sign_in, auditor):
-    content = sign_in(auditor).get("/reference/").content.decode()
+def test_a_permission_is_named_with_whether_the_role_has_it(auditor):
+    content = signed_in(auditor).get("/reference/").content.decode()
     assert "<code>keys.rotate</code>, which your role has not" in content
     assert "<code>keys.read</code>, which your role has." in content
 

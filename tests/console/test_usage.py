@@ -8,6 +8,7 @@ import pytest
 
 from audit.services.usage import DAY, HOUR, Span, Used, used_over_time
 from console.usage import share
+from tests.browsing import signed_in
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 25, 14, 5, tzinfo=UTC)
@@ -80,10 +81,10 @@ def test_a_range_holds_what_lies_in_it(word, steps, done, at_admin, admin, make_
     assert (len(chart.columns), chart.done) == (steps, done)
 
 
-def test_a_developer_sees_the_use_of_his_own_keys_alone(sign_in, developer, admin, make_key, use):
+def test_a_developer_sees_the_use_of_his_own_keys_alone(developer, admin, make_key, use):
     use(make_key(admin, "not-his"), 1000, by=admin)
     use(make_key(developer, "his"), 7, by=admin)
-    browser = sign_in(developer)
+    browser = signed_in(developer)
     page = browser.get("/usage/")
     content = page.content.decode()
     assert page.context["usage"].chart.done == 7

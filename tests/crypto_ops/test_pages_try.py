@@ -4,22 +4,14 @@ import html
 import re
 
 import pytest
-from django.test import Client
 
 from accounts.models import BrowserSession
 from audit.models import AuditLog
-from tests.personas import PASSWORD, b64
+from tests.browsing import signed_in
+from tests.personas import b64
 
 PART = {"HX-Request": "true", "HX-Target": "try-result"}
 NOT_DECRYPTED = "Not decrypted: the ciphertext or its associated data is not what was encrypted."
-
-
-def signed_in(persona):
-    browser = Client()
-    assert (
-        browser.post("/login/", {"username": persona.user.username, "password": PASSWORD}).status_code == 303
-    )
-    return browser
 
 
 @pytest.fixture

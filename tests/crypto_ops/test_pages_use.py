@@ -6,18 +6,10 @@ import re
 import subprocess
 
 import pytest
-from django.test import Client
 
 from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
+from tests.browsing import signed_in
 from tests.personas import PASSWORD
-
-
-def signed_in(persona):
-    browser = Client()
-    assert (
-        browser.post("/login/", {"username": persona.user.username, "password": PASSWORD}).status_code == 303
-    )
-    return browser
 
 
 def blocks(browser, name, language):

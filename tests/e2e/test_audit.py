@@ -204,6 +204,22 @@ def test_without_scripts_the_log_has_pages_and_a_job_is_refreshed(without_script
     assert page.get_by_role("button", name="Download").is_visible()
 
 
+def test_an_export_is_ordered_by_the_keyboard_alone(admin, many):
+    """31: from the filtered log to the file."""
+    page = admin.open("/audit/?action=crypto.random.generated")
+    press_until_focused(page, admin, "Export these results")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Export").first.wait_for()
+    press_until_focused(page, admin, "Export")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/jobs/*/")
+    page.get_by_role("button", name="Download").wait_for(timeout=20_000)
+    press_until_focused(page, admin, "Download")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename.startswith("audit")
+
+
 def test_a_filter_is_saved_over_the_list(admin):
     page = admin.open("/audit/?outcome=denied")
     admin.mark()

@@ -12,16 +12,14 @@ from audit.refusals import flush
 from ciphercanary.clock import process_now
 from ciphercanary.pages.shell import DESTINATIONS, shell
 from ciphercanary.pages.views import next_url
-from tests.personas import PASSWORD
+from tests.browsing import signed_in
 
 HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
 def browser(admin):
-    client = Client(raise_request_exception=False)
-    client.post("/login/", {"username": admin.user.username, "password": PASSWORD})
-    return client
+    return signed_in(admin, raise_request_exception=False)
 
 
 def text(response):

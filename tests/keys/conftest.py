@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.roles import PERMISSIONS
@@ -14,7 +13,7 @@ from audit.models import AuditLog, AuditTrail, UsageRollup
 from ciphercanary.clock import database_now
 from keys import keyring, services
 from keys.models import Key
-from tests.personas import PASSWORD, Persona
+from tests.personas import Persona
 
 
 @pytest.fixture
@@ -77,19 +76,6 @@ def changes_of() -> Callable[..., list[AuditTrail]]:
 def connection_queries() -> Callable[[], CaptureQueriesContext]:
     """``with connection_queries() as statements`` lists the SQL that was run, in order."""
     return lambda: CaptureQueriesContext(connection)
-
-
-@pytest.fixture
-def browse() -> Callable[[Persona], Client]:
-    """A browser in which the persona is signed in."""
-
-    def sign_in(persona):
-        browser = Client(raise_request_exception=False)
-        sent = {"username": persona.user.username, "password": PASSWORD}
-        assert browser.post("/login/", sent).status_code == 303
-        return browser
-
-    return sign_in
 
 
 @pytest.fixture

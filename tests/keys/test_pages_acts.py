@@ -14,6 +14,7 @@ from keys import services
 from keys.acts import ACTS
 from keys.lifecycle import Standing, State, Status
 from keys.models import Key
+from tests.browsing import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -32,15 +33,15 @@ def let_log_in_grow_old(browser):
     session.save()
 
 
-def test_a_rotation_tells_when_the_next_one_comes(admin, browse, new_key):
-    browser = browse(admin)
+def test_a_rotation_tells_when_the_next_one_comes(admin, new_key):
+    browser = signed_in(admin)
     page = text(browser.get(f"/keys/{new_key(rotation_period_days=90).name}/rotate"))
     assert "The next rotation by itself is then due" in page
     assert "not rotated by itself" in text(browser.get(f"/keys/{new_key().name}/rotate"))
 
 
-def test_of_two_tabs_that_rotate_the_second_is_told_and_may_go_on(admin, browse, key):
-    browser = browse(admin)
+def test_of_two_tabs_that_rotate_the_second_is_told_and_may_go_on(admin, key):
+    browser = signed_in(admin)
     path = f"/keys/{key.name}/rotate"
     assert 'name="expected_version" value="1"' in text(browser.get(path))
     sent = {"reason": "quarterly", "expected_version": "1"}
@@ -54,9 +55,9 @@ def test_of_two_tabs_that_rotate_the_second_is_told_and_may_go_on(admin, browse,
     assert browser.post(path, sent | {"expected_version": "2"}).status_code == 303
 
 
-def test_an_act_that_the_state_forbids_says_so_instead_of_asking(admin, browse, key):
+def test_an_act_that_the_state_forbids_says_so_instead_of_asking(admin, key):
     services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
-    browser = browse(admin)
+    browser = signed_in(admin)
     page = text(browser.get(f"/keys/{key.name}/rotate"))
     assert "Rotate now is unavailable: only an active key gets new versions." in page
     assert 'name="reason"' not in page
@@ -65,9 +66,9 @@ def test_an_act_that_the_state_forbids_says_so_instead_of_asking(admin, browse, 
     assert "Rotate now is unavailable" in text(forced)
 
 
-def test_disabling_asks_for_a_reason_and_shows_who_would_notice(admin, developer, browse, key, use):
+def test_disabling_asks_for_a_reason_and_shows_who_would_notice(admin, developer, key, use):
     use(key, developer, count=7)
-    browser = browse(admin)
+    browser = signed_in(admin)
     page = text(browser.get(f"/keys/{key.name}/disable"))
     assert "7 operations" in page
     assert browser.post(f"/keys/{key.name}/disable", {}).status_code == 422
@@ -76,8 +77,8 @@ def test_disabling_asks_for_a_reason_and_shows_who_would_notice(admin, developer
 
 
 @pytest.mark.parametrize("act", ["revoke", "mark-compromised"])
-def test_a_final_act_asks_for_a_recent_log_in_whatever_the_method(admin, browse, key, act):
-    browser = browse(admin)
+def test_a_final_act_asks_for_a_recent_log_in_whatever_the_method(admin, key, act):
+    browser = signed_in(admin)
     let_log_in_grow_old(browser)
     path = f"/keys/{key.name}/{act}"
     sent = {"reason": "test", "name": key.name}
@@ -88,8 +89,8 @@ def test_a_final_act_asks_for_a_recent_log_in_whatever_the_method(admin, browse,
 
 
 @pytest.mark.parametrize(("act", "end"), [("revoke", "deactivated"), ("mark-compromised", "compromised")])
-def test_a_final_act_asks_for_the_name(admin, browse, key, act, end):
-    browser = browse(admin)
+def test_a_final_act_asks_for_the_name(admin, key, act, end):
+    browser = signed_in(admin)
     path = f"/keys/{key.name}/{act}"
     wrong = browser.post(path, {"reason": "test", "name": "another"})
     assert wrong.status_code == 422
@@ -100,9 +101,9 @@ def test_a_final_act_asks_for_the_name(admin, browse, key, act, end):
 
 
 @pytest.mark.parametrize("act", ["revoke", "mark-compromised"])
-def test_of_a_key_in_use_the_safe_act_is_offered_first(admin, browse, key, use, act):
+def test_of_a_key_in_use_the_safe_act_is_offered_first(admin, key, use, act):
     use(key, admin, ago=timedelta(days=6))
-    browser = browse(admin)
+    browser = signed_in(admin)
     path = f"/keys/{key.name}/{act}"
     page = text(browser.get(path))
     assert "This key is in use." in page
@@ -114,12 +115,12 @@ def test_of_a_key_in_use_the_safe_act_is_offered_first(admin, browse, key, use, 
     assert browser.post(path, sent | {"anyway": "on"}).status_code == 303
 
 
-def test_of_a_key_at_rest_or_disabled_nothing_more_is_asked(admin, browse, new_key, use):
+def test_of_a_key_at_rest_or_disabled_nothing_more_is_asked(admin, new_key, use):
     resting, disabled = new_key(), new_key()
     use(resting, admin, ago=timedelta(days=8))
     use(disabled, admin)
     services.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
-    browser = browse(admin)
+    browser = signed_in(admin)
     for key in (resting, disabled):
         assert "Disable instead" not in text(browser.get(f"/keys/{key.name}/revoke"))
         assert (
@@ -147,8 +148,8 @@ def test_an_act_is_offered_exactly_where_its_service_carries_it_out(admin, new_k
         act.service(principal=admin.principal, key_id=key.id, reason="test")
 
 
-def test_a_refused_act_is_found_under_the_key(operator, browse, key):
-    assert browse(operator).post(f"/keys/{key.name}/revoke", {"reason": "because"}).status_code == 403
+def test_a_refused_act_is_found_under_the_key(operator, key):
+    assert signed_in(operator).post(f"/keys/{key.name}/revoke", {"reason": "because"}).status_code == 403
     flush()
     entry = AuditLog.objects.latest("id")
     assert (entry.action, entry.outcome, entry.object_type) == ("keys.key.revoked", "denied", "key")

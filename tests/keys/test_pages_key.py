@@ -8,6 +8,7 @@ import pytest
 from ciphercanary.clock import database_now
 from keys import services
 from keys.models import Key
+from tests.browsing import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -31,22 +32,20 @@ def rotated(admin, key):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_each_page_of_a_key_costs_at_most_twelve_queries(
-    admin, browse, rotated, use, connection_queries, page
-):
+def test_each_page_of_a_key_costs_at_most_twelve_queries(admin, rotated, use, connection_queries, page):
     for version in (1, 2):
         use(rotated, admin, version=version)
         use(rotated, admin, version=version, outcome="denied")
     services.disable_key(principal=admin.principal, key_id=rotated.id, reason="test")
-    browser = browse(admin)
+    browser = signed_in(admin)
     with connection_queries() as statements:
         assert browser.get(f"/keys/{rotated.name}/{page}").status_code == 200
     # A test's transaction adds savepoints of its own.
     assert len([each for each in statements if "SAVEPOINT" not in each["sql"]]) <= 12
 
 
-def test_the_overview_says_when_the_key_was_used_and_by_whom(admin, developer, browse, key, use):
-    browser = browse(admin)
+def test_the_overview_says_when_the_key_was_used_and_by_whom(admin, developer, key, use):
+    browser = signed_in(admin)
     assert "never since its creation" in text(browser.get(f"/keys/{key.name}/"))
     services.create_key(principal=developer.principal, name="known-by-name", algorithm="aes-256")
     use(key, developer, count=1204, ago=timedelta(hours=2))
@@ -56,10 +55,10 @@ def test_the_overview_says_when_the_key_was_used_and_by_whom(admin, developer, b
     assert "1\u202f204 operations: dora 1\u202f204" in page
 
 
-def test_a_key_that_serves_nobody_says_what_that_means_and_who_was_refused(admin, browse, disabled, use):
+def test_a_key_that_serves_nobody_says_what_that_means_and_who_was_refused(admin, disabled, use):
     use(disabled, admin, count=3, outcome="denied", ago=timedelta(hours=1))
     use(disabled, admin, count=9, outcome="denied", ago=timedelta(hours=30))
-    page = text(browse(admin).get(f"/keys/{disabled.name}/"))
+    page = text(signed_in(admin).get(f"/keys/{disabled.name}/"))
     assert "neither encrypts nor decrypts until it is enabled" in page
     assert "Rotate now is unavailable: only an active key gets new versions." in page
     assert "3 calls were denied in the last 24 hours" in page
@@ -67,47 +66,47 @@ def test_a_key_that_serves_nobody_says_what_that_means_and_who_was_refused(admin
     assert "Disable is unavailable" not in page  # it is disabled
 
 
-def test_an_active_key_needs_no_explanation(admin, browse, key):
-    assert "unavailable" not in text(browse(admin).get(f"/keys/{key.name}/"))
+def test_an_active_key_needs_no_explanation(admin, key):
+    assert "unavailable" not in text(signed_in(admin).get(f"/keys/{key.name}/"))
 
 
-def test_an_auditor_is_told_the_state_and_of_no_act(admin, auditor, browse, disabled):
-    page = text(browse(auditor).get(f"/keys/{disabled.name}/"))
+def test_an_auditor_is_told_the_state_and_of_no_act(admin, auditor, disabled):
+    page = text(signed_in(auditor).get(f"/keys/{disabled.name}/"))
     assert "until it is enabled again" in page
     assert "unavailable" not in page
     assert "Edit description" not in page
 
 
-def test_a_compromised_key_says_so(admin, browse, key):
+def test_a_compromised_key_says_so(admin, key):
     services.revoke_key(principal=admin.principal, key_id=key.id, reason="test", compromised=True)
-    page = text(browse(admin).get(f"/keys/{key.name}/"))
+    page = text(signed_in(admin).get(f"/keys/{key.name}/"))
     assert "Somebody else may have it" in page
     assert "Revoke is unavailable" in page
 
 
-def test_an_expired_and_a_pending_key_say_since_and_until_when(admin, browse, new_key, let_time_pass):
+def test_an_expired_and_a_pending_key_say_since_and_until_when(admin, new_key, let_time_pass):
     expired = new_key(expires_at=database_now() + timedelta(hours=1))
     let_time_pass(expired, expired=True)
     pending = new_key(activates_at=database_now() + timedelta(hours=1))
-    browser = browse(admin)
+    browser = signed_in(admin)
     assert "It expired at" in text(browser.get(f"/keys/{expired.name}/"))
     assert "It becomes active at" in text(browser.get(f"/keys/{pending.name}/"))
 
 
-def test_versions_say_who_made_them_why_and_how_much_each_was_used(admin, operator, browse, key, use):
+def test_versions_say_who_made_them_why_and_how_much_each_was_used(admin, operator, key, use):
     services.rotate_key(principal=operator.principal, key_id=key.id, reason="quarterly")
     use(key, admin, version=1, count=212)
     use(key, admin, version=1, count=5, ago=timedelta(days=40))
-    rows = re.findall(r"<tr>.*?</tr>", text(browse(admin).get(f"/keys/{key.name}/versions/")), re.DOTALL)
+    rows = re.findall(r"<tr>.*?</tr>", text(signed_in(admin).get(f"/keys/{key.name}/versions/")), re.DOTALL)
     assert all(word in rows[1] for word in ("Version 2", "Primary", "otto", "quarterly", ">0<"))
     assert all(word in rows[2] for word in ("Version 1", "Decrypt only", "ada", "creation", ">212<"))
 
 
-def test_many_versions_are_loaded_by_and_by(admin, browse, key, monkeypatch):
+def test_many_versions_are_loaded_by_and_by(admin, key, monkeypatch):
     monkeypatch.setattr("keys.views.detail.LIMIT", 2)
     for _ in range(3):
         services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
-    browser = browse(admin)
+    browser = signed_in(admin)
     first = text(browser.get(f"/keys/{key.name}/versions/"))
     assert re.findall(r'<th scope="row">Version (\d)', first) == ["4", "3"]
     more = {"HX-Request": "true", "HX-Target": "more-versions"}
@@ -118,8 +117,8 @@ def test_many_versions_are_loaded_by_and_by(admin, browse, key, monkeypatch):
     assert re.findall(r"Version (\d)<", text(browser.get(f"/keys/{key.name}/versions/?before=²")))[0] == "4"
 
 
-def test_a_version_is_disabled_and_enabled_from_its_page(operator, browse, rotated):
-    browser = browse(operator)
+def test_a_version_is_disabled_and_enabled_from_its_page(operator, rotated):
+    browser = signed_in(operator)
     path = f"/keys/{rotated.name}/versions/1/"
     assert "cannot be decrypted until" in text(browser.get(path + "disable"))
     assert browser.post(path + "disable", {"reason": ""}).status_code == 422
@@ -133,23 +132,23 @@ def test_a_version_is_disabled_and_enabled_from_its_page(operator, browse, rotat
     assert rotated.versions.get(version=1).state == "enabled"
 
 
-def test_the_primary_version_says_why_it_cannot_be_disabled(admin, browse, key):
-    page = text(browse(admin).get(f"/keys/{key.name}/versions/1/disable"))
+def test_the_primary_version_says_why_it_cannot_be_disabled(admin, key):
+    page = text(signed_in(admin).get(f"/keys/{key.name}/versions/1/disable"))
     assert "The primary version cannot be disabled" in page
     assert 'name="reason"' not in page
 
 
 @pytest.mark.parametrize("number", [0, 9, 2**70])
-def test_a_version_that_does_not_exist_has_no_page(admin, browse, key, number):
-    assert browse(admin).get(f"/keys/{key.name}/versions/{number}/disable").status_code == 404
+def test_a_version_that_does_not_exist_has_no_page(admin, key, number):
+    assert signed_in(admin).get(f"/keys/{key.name}/versions/{number}/disable").status_code == 404
 
 
-def test_the_activity_is_the_log_of_this_key_page_by_page(admin, browse, key, new_key, monkeypatch):
+def test_the_activity_is_the_log_of_this_key_page_by_page(admin, key, new_key, monkeypatch):
     monkeypatch.setattr("keys.views.detail.LIMIT", 2)
     new_key()
     for number in range(3):
         services.rotate_key(principal=admin.principal, key_id=key.id, reason=f"{number}")
-    browser = browse(admin)
+    browser = signed_in(admin)
     first = text(browser.get(f"/keys/{key.name}/activity/"))
     assert first.count("keys.key.rotated") == 2
     older = re.search(r'href="(\?before=\d+)"[^>]*>Older', first).group(1)
@@ -159,40 +158,40 @@ def test_the_activity_is_the_log_of_this_key_page_by_page(admin, browse, key, ne
     assert "Older" not in second
 
 
-def test_whoever_reads_his_own_acts_only_is_told_so(developer, browse, new_key):
+def test_whoever_reads_his_own_acts_only_is_told_so(developer, new_key):
     key = new_key(principal=developer.principal)
-    assert "Your own acts" in text(browse(developer).get(f"/keys/{key.name}/activity/"))
+    assert "Your own acts" in text(signed_in(developer).get(f"/keys/{key.name}/activity/"))
 
 
-def test_settings_keep_what_was_not_touched(admin, browse, new_key):
+def test_settings_keep_what_was_not_touched(admin, new_key):
     key = new_key(description="two\nlines", tags=["a"], rotation_period_days=30)
-    browser = browse(admin)
+    browser = signed_in(admin)
     sent = {"description": "two\r\nlines", "tags": "a, b", "rotation_period_days": "30", "expires_at": ""}
     assert browser.post(f"/keys/{key.name}/settings/", sent).status_code == 303
     row = Key.objects.get(pk=key.pk)
     assert (row.description, row.tags, row.rotation_period_days) == ("two\nlines", ["a", "b"], 30)
 
 
-def test_description_and_tags_are_edited_from_the_overview(admin, operator, browse, key):
-    browser = browse(admin)
+def test_description_and_tags_are_edited_from_the_overview(admin, operator, key):
+    browser = signed_in(admin)
     sent = {"description": "for the tills", "tags": "pci"}
     assert browser.post(f"/keys/{key.name}/notes", sent)["Location"] == f"/keys/{key.name}/"
     page = text(browser.get(f"/keys/{key.name}/"))
     assert "for the tills" in page
     assert 'href="/keys/?tag=pci"' in page
     assert browser.post(f"/keys/{key.name}/notes", {"tags": "x, x"}).status_code == 422
-    assert browse(operator).get(f"/keys/{key.name}/notes").status_code == 403
+    assert signed_in(operator).get(f"/keys/{key.name}/notes").status_code == 403
 
 
-def test_who_may_not_change_settings_reads_them(auditor, browse, new_key):
+def test_who_may_not_change_settings_reads_them(auditor, new_key):
     key = new_key(rotation_period_days=30, description="for the tills")
-    page = text(browse(auditor).get(f"/keys/{key.name}/settings/"))
+    page = text(signed_in(auditor).get(f"/keys/{key.name}/settings/"))
     assert "every 30 days" in page
     assert 'name="description"' not in page
     assert "Danger zone" not in page
 
 
-def test_a_tag_is_a_link_that_survives_its_own_characters(admin, browse, new_key):
+def test_a_tag_is_a_link_that_survives_its_own_characters(admin, new_key):
     key = new_key(tags=["a&b=c/d"])
-    page = text(browse(admin).get(f"/keys/{key.name}/"))
+    page = text(signed_in(admin).get(f"/keys/{key.name}/"))
     assert 'href="/keys/?tag=a%26b%3Dc%2Fd"' in page

@@ -11,6 +11,7 @@ from keys import services
 from keys.explanations import algorithm_choices
 from keys.models import Key
 from keys.selection import Finding
+from tests.browsing import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -80,10 +81,10 @@ def found(person, finding):
     return sorted(key.name for key in keys)
 
 
-def test_saved_views_are_links_and_show_as_removable_filters(admin, browse, new_key):
+def test_saved_views_are_links_and_show_as_removable_filters(admin, new_key):
     new_key(name="resting")
     services.disable_key(principal=admin.principal, key_id=new_key(name="stopped").id, reason="test")
-    response = browse(admin).get("/keys/?status=disabled&search=stop&ordering=-name")
+    response = signed_in(admin).get("/keys/?status=disabled&search=stop&ordering=-name")
     assert names(response) == ["stopped"]
     page = text(response)
     assert '<a href="/keys/?status=disabled" aria-current="true">Disabled</a>' in page
@@ -92,9 +93,9 @@ def test_saved_views_are_links_and_show_as_removable_filters(admin, browse, new_
     assert 'aria-sort="descending"' in page
 
 
-def test_what_is_unknown_is_ignored_with_a_notice(admin, browse, new_key):
+def test_what_is_unknown_is_ignored_with_a_notice(admin, new_key):
     new_key(name="still-here")
-    response = browse(admin).get(
+    response = signed_in(admin).get(
         "/keys/?status=melted&algorithm=rot13&finding=x&ordering=colour&after=nonsense"
     )
     assert response.status_code == 200
@@ -103,20 +104,22 @@ def test_what_is_unknown_is_ignored_with_a_notice(admin, browse, new_key):
     assert "aria-invalid" not in text(response)
 
 
-def test_htmx_gets_the_results_alone_at_an_address_without_empty_filters(admin, browse, new_key):
+def test_htmx_gets_the_results_alone_at_an_address_without_empty_filters(admin, new_key):
     new_key(name="payments")
     sent = {"search": "pay", "status": "", "algorithm": "", "tag": "", "finding": ""}
-    response = browse(admin).get("/keys/", sent, headers={"HX-Request": "true", "HX-Target": "key-results"})
+    response = signed_in(admin).get(
+        "/keys/", sent, headers={"HX-Request": "true", "HX-Target": "key-results"}
+    )
     assert response["HX-Push-Url"] == "/keys/?search=pay"
     assert "<html" not in text(response)
     assert 'id="id_search"' not in text(response)
     assert names(response) == ["payments"]
 
 
-def test_pages_follow_each_other_by_key(admin, browse, new_key):
+def test_pages_follow_each_other_by_key(admin, new_key):
     for number in range(52):
         new_key(name=f"key-{number:02}")
-    browser = browse(admin)
+    browser = signed_in(admin)
     first = browser.get("/keys/")
     assert names(first) == [f"key-{number:02}" for number in range(50)]
     more = re.search(r'id="load-more" class="button" href="([^"]+)"', text(first)).group(1)
@@ -130,10 +133,8 @@ def test_pages_follow_each_other_by_key(admin, browse, new_key):
     assert "<table" not in text(rows)
 
 
-def test_a_list_costs_the_same_number_of_queries_whatever_its_length(
-    admin, browse, new_key, connection_queries
-):
-    browser = browse(admin)
+def test_a_list_costs_the_same_number_of_queries_whatever_its_length(admin, new_key, connection_queries):
+    browser = signed_in(admin)
     counts = []
     for _ in range(2):
         new_key()
@@ -144,20 +145,20 @@ def test_a_list_costs_the_same_number_of_queries_whatever_its_length(
     assert counts[0] == counts[1] <= 12
 
 
-def test_whoever_has_no_keys_is_told_how_to_make_one(developer, auditor, browse):
-    page = text(browse(developer).get("/keys/"))
+def test_whoever_has_no_keys_is_told_how_to_make_one(developer, auditor):
+    page = text(signed_in(developer).get("/keys/"))
     assert "No keys yet" in page
     assert "$CIPHERCANARY_TOKEN" in page
-    assert "Create key" not in text(browse(auditor).get("/keys/"))
+    assert "Create key" not in text(signed_in(auditor).get("/keys/"))
 
 
-def test_no_match_is_not_the_same_as_no_key(admin, browse, key):
-    assert "No keys match “zzz”" in text(browse(admin).get("/keys/?search=zzz"))
+def test_no_match_is_not_the_same_as_no_key(admin, key):
+    assert "No keys match “zzz”" in text(signed_in(admin).get("/keys/?search=zzz"))
 
 
-def test_a_key_made_over_the_list_becomes_its_first_row(admin, browse):
+def test_a_key_made_over_the_list_becomes_its_first_row(admin):
     sent = {"name": "made-here", "algorithm": "aes-256"}
-    response = browse(admin).post("/keys/new", sent, headers=FROM_THE_DIALOG)
+    response = signed_in(admin).post("/keys/new", sent, headers=FROM_THE_DIALOG)
     assert response.status_code == 200
     assert "cc:close" in response["HX-Trigger"]
     assert response["HX-Push-Url"] == "false"
@@ -167,8 +168,8 @@ def test_a_key_made_over_the_list_becomes_its_first_row(admin, browse):
     assert '<div hx-swap-oob="beforeend:#toasts">' in page
 
 
-def test_a_key_made_elsewhere_leads_to_its_page(admin, browse):
-    browser = browse(admin)
+def test_a_key_made_elsewhere_leads_to_its_page(admin):
+    browser = signed_in(admin)
     plain = browser.post("/keys/new", {"name": "plain-key", "algorithm": "aes-256"})
     assert (plain.status_code, plain["Location"]) == (303, "/keys/plain-key/")
     elsewhere = FROM_THE_DIALOG | {"HX-Current-URL": "http://testserver/home/"}
@@ -176,9 +177,9 @@ def test_a_key_made_elsewhere_leads_to_its_page(admin, browse):
     assert "/keys/other-key/" in browser.post("/keys/new", sent, headers=elsewhere)["HX-Location"]
 
 
-def test_a_taken_name_keeps_what_was_typed_and_leads_to_the_field_and_the_key(admin, browse, key):
+def test_a_taken_name_keeps_what_was_typed_and_leads_to_the_field_and_the_key(admin, key):
     sent = {"name": key.name, "algorithm": "chacha20", "description": "mine", "tags": "a, b"}
-    response = browse(admin).post("/keys/new", sent)
+    response = signed_in(admin).post("/keys/new", sent)
     page = text(response)
     assert response.status_code == 422
     assert f'<a href="#id_name">Name: There is a key named {key.name} already.</a>' in page
@@ -188,8 +189,8 @@ def test_a_taken_name_keeps_what_was_typed_and_leads_to_the_field_and_the_key(ad
     assert "<details open>" in page
 
 
-def test_anothers_key_of_that_name_is_not_shown(developer, browse, key):
-    page = text(browse(developer).post("/keys/new", {"name": key.name, "algorithm": "aes-256"}))
+def test_anothers_key_of_that_name_is_not_shown(developer, key):
+    page = text(signed_in(developer).post("/keys/new", {"name": key.name, "algorithm": "aes-256"}))
     assert "already" in page
     assert f"/keys/{key.name}/" not in page
 
@@ -203,40 +204,40 @@ def test_anothers_key_of_that_name_is_not_shown(developer, browse, key):
         ("x" * 65, "3 to 64"),
     ],
 )
-def test_a_name_is_judged_while_it_is_typed(admin, browse, name, said):
+def test_a_name_is_judged_while_it_is_typed(admin, name, said):
     asked = {"HX-Request": "true", "HX-Target": "name-note"}
-    note = text(browse(admin).get("/keys/new", {"name": name}, headers=asked))
+    note = text(signed_in(admin).get("/keys/new", {"name": name}, headers=asked))
     assert said in note
     assert "<form" not in note
 
 
-def test_a_name_is_judged_by_the_keys_that_one_may_see(admin, developer, browse, key):
+def test_a_name_is_judged_by_the_keys_that_one_may_see(admin, developer, key):
     asked = {"HX-Request": "true", "HX-Target": "name-note"}
-    note = text(browse(admin).get("/keys/new", {"name": key.name}, headers=asked))
+    note = text(signed_in(admin).get("/keys/new", {"name": key.name}, headers=asked))
     assert f"There is a key named {key.name} already." in note
-    note = text(browse(developer).get("/keys/new", {"name": key.name}, headers=asked))
+    note = text(signed_in(developer).get("/keys/new", {"name": key.name}, headers=asked))
     assert f"None of the keys that you may see is named {key.name}." in note
 
 
-def test_the_summary_says_what_the_key_will_be(admin, browse):
+def test_the_summary_says_what_the_key_will_be(admin):
     asked = {"HX-Request": "true", "HX-Target": "key-summary"}
     sent = {"name": "a-key", "algorithm": "chacha20", "rotation_period_days": "90"}
-    said = text(browse(admin).get("/keys/new", sent, headers=asked))
+    said = text(signed_in(admin).get("/keys/new", sent, headers=asked))
     assert "chacha20 key" in said
     assert "rotated every 90 days, next" in said
     assert "never be exported" in said
 
 
-def test_every_algorithm_says_what_it_is_for_and_one_is_recommended(admin, browse):
+def test_every_algorithm_says_what_it_is_for_and_one_is_recommended(admin):
     choices = algorithm_choices()
     assert set(choices) == set(KEY_ALGORITHMS)
     assert all(choice.use for choice in choices.values())
     assert [choice.name for choice in choices.values() if choice.is_recommended] == ["aes-256"]
-    page = text(browse(admin).get("/keys/new"))
+    page = text(signed_in(admin).get("/keys/new"))
     assert all(f"{choice.use} {choice.facts}" in page for choice in choices.values())
 
 
-def test_a_description_keeps_its_lines(admin, browse):
+def test_a_description_keeps_its_lines(admin):
     sent = {"name": "in-lines", "algorithm": "aes-256", "description": "one\r\ntwo"}
-    browse(admin).post("/keys/new", sent)
+    signed_in(admin).post("/keys/new", sent)
     assert Key.objects.get(name="in-lines").description == "one\ntwo"

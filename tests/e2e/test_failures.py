@@ -1,0 +1,96 @@
+"""39: what fails in the middle of an act is said and stays, and what was typed is still there."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.browser import person
+from tests.product import Product
+
+
+class HalfDone:
+    """The dialog for a new key, filled in and not sent."""
+
+    def __init__(self, somebody, name):
+        self.somebody, self.page, self.name = somebody, somebody.open("/keys/"), name
+        somebody.mark()
+        self.page.get_by_role("link", name="Create key").click()
+        self.dialog = self.page.get_by_role("dialog")
+        self.dialog.get_by_label("Name").fill(name)
+
+    def send(self):
+        self.dialog.get_by_role("button", name="Create key").click()
+
+    def is_told(self, text):
+        """It stands in the dialog, for nothing behind it is seen, and nothing was lost."""
+        alert = self.dialog.get_by_role("alert").filter(has_text=text)
+        alert.wait_for()
+        self.page.wait_for_timeout(500)
+        assert alert.is_visible()
+        assert self.dialog.get_by_label("Name").input_value() == self.name
+        assert not self.somebody.was_reloaded()
+
+    def is_sent_again(self):
+        self.send()
+        self.page.locator("#toasts", has_text=f"Key {self.name} was created.").wait_for()
+        expect(self.page.locator("#dialog-notices")).to_be_empty()
+        assert not self.somebody.was_reloaded()
+
+
+def test_without_a_network(admin):
+    act = HalfDone(admin, "typed-offline")
+    admin.context.set_offline(True)
+    act.send()
+    act.is_told(
+        "The server could not be reached. We do not know whether it was applied: look at the audit log."
+    )
+    admin.context.set_offline(False)
+    act.is_sent_again()
+
+
+def test_the_server_fails(admin, served):
+    act = HalfDone(admin, "typed-for-a-failing-server")
+    served.query("ALTER TABLE key_versions RENAME TO key_versions_away")
+    try:
+        act.send()
+        act.is_told(re.compile(r"The server failed \(50[03]\)\. We do not know whether it was applied"))
+    finally:
+        served.query("ALTER TABLE key_versions_away RENAME TO key_versions")
+    act.is_sent_again()
+
+
+@pytest.fixture
+def limited(tmp_path, chromium):
+    """Somebody who may do 20 things a minute."""
+    with (
+        Product(tmp_path, database="", redis=False, CC_THROTTLE_PRINCIPAL="20/minute") as product,
+        person(chromium, f"http://127.0.0.1:{product.port}") as somebody,
+    ):
+        yield somebody.sign_in("admin")
+
+
+def test_too_many_requests(limited):
+    act = HalfDone(limited, "Not a name")
+    for _ in range(20):
+        act.send()
+        act.page.wait_for_timeout(100)
+        if act.dialog.get_by_text("Too many requests").count():
+            break
+    act.is_told(re.compile(r"Too many requests\. Try again in \d+ seconds\. Nothing was changed\."))
+
+
+def test_a_list_that_cannot_be_read_again_says_so_and_stays(admin, api):
+    """No dialog is open: the notice stands above the page."""
+    api("POST", "/api/v1/keys", {"name": "listed-offline", "algorithm": "aes-256"})
+    page = admin.open("/keys/")
+    admin.context.set_offline(True)
+    page.get_by_label("Search").fill("listed-off")
+    notice = page.locator("#notices", has_text="The server could not be reached. Nothing was changed.")
+    notice.wait_for()
+    assert page.get_by_role("link", name="listed-offline", exact=True).is_visible()
+    assert page.get_by_label("Search").input_value() == "listed-off"
+    admin.context.set_offline(False)
+    page.get_by_label("Search").fill("listed-offline")
+    page.wait_for_url("**search=listed-offline")
+    expect(page.locator("#notices")).to_be_empty()
