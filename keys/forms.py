@@ -3,11 +3,9 @@
 from typing import Any
 
 from django import forms
-from django.core.exceptions import NON_FIELD_ERRORS
 from django.http import HttpRequest
 from django.urls import reverse_lazy
 
-from accounts.errors import NameTaken
 from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
 from ciphercanary.errors import DomainError
 from ciphercanary.pages.forms import MomentField, PageForm, ReasonForm
@@ -77,11 +75,16 @@ class KeyFilterForm(PageForm):
     )
 
 
-class KeySettingsForm(PageForm):
-    """What may be changed of a key."""
+class KeyNotesForm(PageForm):
+    """What is written about a key, and decides nothing."""
 
     description = ProseField(required=False, max_length=MAX_DESCRIPTION)
     tags = TagsField(required=False, help_text=f"At most {MAX_TAGS}, apart by commas.")
+
+
+class KeySettingsForm(KeyNotesForm):
+    """What may be changed of a key."""
+
     rotation_period_days = forms.IntegerField(
         required=False,
         label="Rotate every … days",
@@ -94,13 +97,6 @@ class KeySettingsForm(PageForm):
         label="Expires at (UTC)",
         help_text="From then on it decrypts only. An expiry that has passed cannot be moved.",
     )
-
-
-class KeyNotesForm(PageForm):
-    """What is written about a key, and decides nothing."""
-
-    description = ProseField(required=False, max_length=MAX_DESCRIPTION)
-    tags = TagsField(required=False, help_text=f"At most {MAX_TAGS}, apart by commas.")
 
 
 class KeyForm(KeySettingsForm):
@@ -148,12 +144,6 @@ class KeyForm(KeySettingsForm):
         """Whether something beyond name, algorithm and description was filled in, or is wrong."""
         return any(self[name].value() or self[name].errors for name in MORE)
 
-    def refused(self, request: HttpRequest, refusal: DomainError) -> None:
-        super().refused(request, refusal)
-        if isinstance(refusal, NameTaken):
-            del self.errors[NON_FIELD_ERRORS]
-            self.add_error("name", refusal.detail)
-
 
 MORE = ("rotation_period_days", "activates_at", "expires_at", "tags")
 
@@ -165,18 +155,16 @@ class RotateForm(ReasonForm):
         required=False, min_value=1, max_value=MAX_VERSION, widget=forms.HiddenInput
     )
 
-    def refused(self, request: HttpRequest, refusal: DomainError) -> None:
+    def refused(self, request: HttpRequest, refusal: DomainError, words: str = "") -> None:
         """After a conflict, the next sending is for the version that this answer tells of."""
-        super().refused(request, refusal)
         if isinstance(refusal, VersionConflict):
             present = refusal.extra["primary_version"]
             self.data = dict(self.data.items()) | {"expected_version": present}
-            del self.errors[NON_FIELD_ERRORS]
-            self.add_error(
-                None,
+            words = (
                 f"Somebody has rotated the key meanwhile: its primary version is {present}. Nothing was changed. "
-                "Send this again only if the key is to be rotated once more.",
+                "Send this again only if the key is to be rotated once more."
             )
+        super().refused(request, refusal, words)
 
 
 class FinalForm(ReasonForm):

@@ -10,11 +10,10 @@ from django.urls import reverse
 from accounts import actions, services
 from accounts.forms import AppearanceForm, ChangePasswordForm
 from accounts.principals import Principal
-from ciphercanary import problems, throttle
-from ciphercanary.errors import DomainError, Invalid
-from ciphercanary.http import in_context
+from accounts.views.log_in import SecretFormView
+from ciphercanary.errors import DomainError
 from ciphercanary.pages import AUTHENTICATED, PageView, Rule
-from ciphercanary.pages.shell import SHORTCUTS_COOKIE, THEME_COOKIE, theme_of
+from ciphercanary.pages.shell import SHORTCUTS_COOKIE, THEME_COOKIE, has_shortcuts, theme_of
 
 YEAR = 365 * 24 * 3600
 
@@ -28,7 +27,7 @@ class ProfileView(PageView[Principal]):
         return self.page(account=services.get_own_user(principal=self.principal))
 
 
-class PasswordView(PageView[Principal]):
+class PasswordView(SecretFormView):
     """A new password ends every session, this one too: whoever knew the old one is out."""
 
     rules = {method: Rule(AUTHENTICATED, actions.PASSWORD_CHANGED) for method in ("GET", "POST")}
@@ -41,18 +40,12 @@ class PasswordView(PageView[Principal]):
     def post(self, request: HttpRequest) -> HttpResponse:
         form = ChangePasswordForm(request.POST)
         if not form.is_valid():
-            return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
+            return self.again(form)
         try:
-            throttle.check_address(in_context(request), group="auth", rate=settings.CC_THROTTLE_AUTH)
+            self.charge()
             services.change_password(principal=self.principal, **form.cleaned_data)
         except DomainError as refusal:
-            form.refused(request, refusal)
-            status = (
-                HTTPStatus.UNPROCESSABLE_ENTITY
-                if isinstance(refusal, Invalid)
-                else problems.status_of(refusal)
-            )
-            return self.page(status=status, form=form)
+            return self.again(form, refusal)
         logout(request)
         return HttpResponseRedirect(f"{reverse('login')}?password-changed", status=HTTPStatus.SEE_OTHER)
 
@@ -68,7 +61,7 @@ class AppearanceView(PageView[Principal]):
     template = "accounts/appearance.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        present = {"theme": theme_of(request), "shortcuts": request.COOKIES.get(SHORTCUTS_COOKIE) != "off"}
+        present = {"theme": theme_of(request), "shortcuts": has_shortcuts(request)}
         return self.page(form=AppearanceForm(initial=present))
 
     def post(self, request: HttpRequest) -> HttpResponse:

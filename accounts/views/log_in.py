@@ -33,8 +33,8 @@ PENDING = "pending_log_in"  # of the session: whose password was right, and when
 PENDING_FOR = timedelta(minutes=5)
 
 
-class SignInView(PageView[Principal]):
-    """What the steps of signing in share: each try counts for its address, and a refusal has its own status."""
+class SecretFormView(PageView[Principal]):
+    """What forms share that ask for a password or a code: each try counts for its address, a refusal has its own status."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if known_principal(request) is None:  # for the record of a refusal, until more is known
@@ -73,7 +73,7 @@ class SignInView(PageView[Principal]):
         return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
 
 
-class LogInView(SignInView):
+class LogInView(SecretFormView):
     rules = {method: Rule(PUBLIC, actions.SESSION_OPENED) for method in ("GET", "POST")}
     template = "accounts/log_in.html"
 
@@ -111,7 +111,7 @@ class LogInView(SignInView):
         return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
 
 
-class LogInCodeView(SignInView):
+class LogInCodeView(SecretFormView):
     rules = {method: Rule(PUBLIC, actions.SESSION_OPENED) for method in ("GET", "POST")}
     template = "accounts/log_in_code.html"
 
@@ -171,22 +171,22 @@ def pending_log_in(request: HttpRequest) -> tuple[UUID, int] | None:
     return UUID(pending[0]), pending[1]
 
 
-class ConfirmIdentityView(PageView[Principal]):
+class ConfirmIdentityView(SecretFormView):
     """A factor once more, for acts that ask for a recent log-in; then back to where it was asked for."""
 
     rules = {method: Rule(AUTHENTICATED, actions.IDENTITY_CONFIRMED) for method in ("GET", "POST")}
     template = "accounts/confirm_identity.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self._show(self._form())
+        return self.page(form=self._form(), next=next_url(self.request, ""))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = self._form(request.POST)
         if not form.is_valid():
-            return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+            return self.again(form)
         given = form.cleaned_data
         try:
-            throttle.check_address(in_context(request), group="auth", rate=settings.CC_THROTTLE_AUTH)
+            self.charge()
             services.confirm_identity(
                 principal=self.principal,
                 password=given.get("password", ""),
@@ -194,8 +194,7 @@ class ConfirmIdentityView(PageView[Principal]):
                 origin=origin_of(request, Source.CONSOLE),
             )
         except DomainError as refusal:
-            form.refused(request, refusal)
-            return self._show(form, problems.status_of(refusal))
+            return self.again(form, refusal)
         confirm_session(request)
         if "code" in given:
             tell_codes_left(request, self.principal.person_id, given["code"])
@@ -204,9 +203,6 @@ class ConfirmIdentityView(PageView[Principal]):
     def _form(self, data: Any = None) -> PageForm:
         asks_for_code = services.get_own_user(principal=self.principal).requires_second_factor
         return CodeForm(data) if asks_for_code else ConfirmPasswordForm(data)
-
-    def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        return self.page(status=status, form=form, next=next_url(self.request, ""))
 
 
 class LogOutView(PageView[Principal]):

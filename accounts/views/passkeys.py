@@ -11,10 +11,10 @@ from accounts import actions, services
 from accounts.authentication import name_actor, origin_of
 from accounts.forms import CodeForm, LogInForm, NewPasskeyForm, PasskeyActForm
 from accounts.principals import Principal
-from accounts.views.log_in import PENDING, PENDING_FOR, SignInView, pending_log_in, where_passkeys_work
+from accounts.views.log_in import PENDING, PENDING_FOR, SecretFormView, pending_log_in, where_passkeys_work
 from audit.events import Source
 from ciphercanary.clock import database_now
-from ciphercanary.errors import DomainError, RecentAuthRequired, Unauthenticated
+from ciphercanary.errors import DomainError, Unauthenticated
 from ciphercanary.pages import AUTHENTICATED, PUBLIC, PageForm, PageView, Rule
 
 NEW, LOG_IN = (
@@ -40,8 +40,6 @@ class PasskeysView(PageView[Principal]):
         if form.is_valid():
             try:
                 return self._act(**form.cleaned_data)
-            except RecentAuthRequired:
-                raise
             except DomainError as refusal:
                 form.refused(request, refusal)
         return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -81,8 +79,6 @@ class NewPasskeyView(PageView[Principal]):
                 services.add_passkey(
                     principal=self.principal, name=name, state=state, answer=request.POST["answer"]
                 )
-            except RecentAuthRequired:
-                raise
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
@@ -91,7 +87,7 @@ class NewPasskeyView(PageView[Principal]):
         return self.page(status=status, form=form, **where_passkeys_work(request))
 
 
-class LogInWithPasskeyView(SignInView):
+class LogInWithPasskeyView(SecretFormView):
     """The same two halves for whoever is not signed in: instead of a password, or (``second``) after it."""
 
     rules = {"POST": Rule(PUBLIC, actions.SESSION_OPENED)}

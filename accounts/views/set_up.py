@@ -10,7 +10,7 @@ from accounts.authentication import origin_of
 from accounts.errors import AlreadySetUp, SetupLinkInvalid
 from accounts.forms import SetUpForm
 from accounts.principals import Principal
-from accounts.views.log_in import SignInView
+from accounts.views.log_in import SecretFormView
 from audit.events import Source
 from ciphercanary.errors import DomainError, NotFound
 from ciphercanary.pages import PUBLIC, PageView, Rule
@@ -28,7 +28,7 @@ class WhereIsTheLinkView(PageView[Principal]):
         return self.page()
 
 
-class SetUpView(SignInView):
+class SetUpView(SecretFormView):
     """The link of the terminal. Its code stands in the path only: neither the record nor the log names it."""
 
     rules = {"GET": Rule(PUBLIC, actions.SETUP_READ), "POST": Rule(PUBLIC, actions.USER_CREATED)}

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
@@ -15,7 +16,7 @@ from audit.forms import ExportForm, LogFilterForm
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION
 from audit.services import Exporter
 from ciphercanary.clock import database_now, process_now
-from ciphercanary.errors import DomainError, RecentAuthRequired
+from ciphercanary.errors import DomainError
 from ciphercanary.pages import PageView, Rule
 
 LIMIT = 50
@@ -56,8 +57,6 @@ class NewExportView(PageView[Exporter]):
                     export_format=form.cleaned_data["format"],
                     criteria=asked.criteria(database_now()),
                 )
-            except RecentAuthRequired:
-                raise
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
@@ -65,7 +64,13 @@ class NewExportView(PageView[Exporter]):
         return self._ask(form, asked, status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _ask(self, form: ExportForm, asked: LogFilterForm, **options: Any) -> HttpResponse:
-        return self.page(form=form, asked=asked, address=urlencode(asked.filters), **options)
+        return self.page(
+            form=form,
+            asked=asked,
+            address=urlencode(asked.filters),
+            hours=settings.CC_EXPORT_HOURS,
+            **options,
+        )
 
     def _is_of_whole_log(self, asked: LogFilterForm) -> bool:
         return not asked.asked and self.principal.scope(READ_PERMISSION) == "all"

@@ -6,7 +6,7 @@ from django import forms
 from django.forms.renderers import TemplatesSetting
 from django.http import HttpRequest
 
-from ciphercanary.errors import DomainError
+from ciphercanary.errors import DomainError, RecentAuthRequired
 from ciphercanary.pages.views import refuse
 
 
@@ -26,15 +26,21 @@ class PageForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": ""} | kwargs)
 
-    def refused(self, request: HttpRequest, refusal: DomainError) -> None:
-        """Show a refusal of the service, and leave it on the request for the record."""
+    def refused(self, request: HttpRequest, refusal: DomainError, words: str = "") -> None:
+        """Show a refusal of the service, and leave it on the request for the record.
+
+        ``words`` stand for its detail where it is of no field. Raises one that asks for a recent log-in: no form can
+        mend that, and the page leads to it.
+        """
+        if isinstance(refusal, RecentAuthRequired):
+            raise refusal
         refuse(request, refusal)
         at_fields = {name: list(found) for name, found in refusal.fields.items() if name in self.fields}
         for name, found in at_fields.items():
             for message in found:
                 self.add_error(name, message)
         if not at_fields:
-            self.add_error(None, refusal.detail)
+            self.add_error(None, words or refusal.detail)
 
 
 class MomentField(forms.DateTimeField):

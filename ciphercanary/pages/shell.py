@@ -17,12 +17,12 @@ SHORTCUTS_COOKIE = "shortcuts"
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A destination of the navigation: the name of its URL, its word, who has it, and the key after ``g``."""
+    """A destination of the navigation: the name of its URL, its word, who has it, and its key after ``g``."""
 
     name: str
     label: str
     permission: str | Access
-    key: str = ""
+    key: str
 
     def is_for(self, caller: Caller) -> bool:
         return isinstance(self.permission, Access) or caller.has_permission(self.permission)
@@ -48,7 +48,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         if caller
         else [],
         "theme": theme_of(request),
-        "has_shortcuts": request.COOKIES.get(SHORTCUTS_COOKIE) != "off",
+        "has_shortcuts": has_shortcuts(request),
         "session_seconds": request.session.get_expiry_age() if caller else 0,
         "product_version": __version__,
         "now": process_now(),
@@ -58,3 +58,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 def theme_of(request: HttpRequest) -> str:
     asked = request.COOKIES.get(THEME_COOKIE, "")
     return asked if asked in THEMES else THEMES[0]
+
+
+def has_shortcuts(request: HttpRequest) -> bool:
+    return request.COOKIES.get(SHORTCUTS_COOKIE) != "off"

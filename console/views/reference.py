@@ -10,7 +10,6 @@ from console import actions, reference
 
 class ReferenceView(PageView[Principal]):
     rules = {"GET": Rule(AUTHENTICATED, actions.REFERENCE_READ)}
-    section = "reference"
     template = "console/reference.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature

@@ -24,7 +24,6 @@ class UsageView(PageView[Principal]):
 
 class UsageFileView(PageView[Principal]):
     rules = {"GET": Rule("keys.read", actions.USAGE_READ)}
-    section = "usage"
 
     def get(self, request: HttpRequest) -> HttpResponse:
         chosen, now = range_asked(request.GET), process_now()

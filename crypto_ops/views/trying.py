@@ -13,7 +13,6 @@ from ciphercanary.crypto.errors import DecryptionFailed
 from ciphercanary.errors import DomainError, Invalid, NotFound
 from ciphercanary.http import in_context
 from ciphercanary.pages import Rule
-from ciphercanary.pages.views import refuse
 from crypto_ops import actions, engine, tried
 from crypto_ops.forms import TryForm
 from crypto_ops.offers import Offer, console_offers_of, require_console_decrypt
@@ -56,8 +55,7 @@ class TryView(KeyView):
             try:
                 result = _perform(form.cleaned_data, key, self.principal)
             except DomainError as refusal:
-                refuse(request, refusal)
-                _explain(form, refusal, next((o for o in offers if o.word == operation), None))
+                form.refused(request, refusal, _words(refusal, operation, offers))
             else:
                 return self._show(key, form, offers, result=result)
         return self._show(key, form, offers, status=HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -109,12 +107,8 @@ def _target(name: str, key: Key, principal: Principal) -> Any:
         raise Invalid.of_field("target", "There is no such key, or you may not see it.") from None
 
 
-def _explain(form: TryForm, refusal: DomainError, offer: Offer | None) -> None:
-    """Put a refusal into the form's errors, in the words of the page."""
-    at_fields = {name: found for name, found in refusal.fields.items() if name in form.fields}
-    for name, found in at_fields.items():
-        form.add_error(name, list(found))
+def _words(refusal: DomainError, operation: str, offers: Sequence[Offer]) -> str:
+    """What the page says of a refusal; "" where that is what the refusal says itself."""
     if isinstance(refusal, DecryptionFailed):
-        form.add_error(None, NOT_DECRYPTED)
-    elif not at_fields:
-        form.add_error(None, offer.reason if offer and offer.reason else refusal.detail)
+        return NOT_DECRYPTED
+    return next((offer.reason for offer in offers if offer.word == operation), "")

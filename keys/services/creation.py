@@ -60,7 +60,8 @@ def create_key(  # noqa: PLR0913 - the fields of a key, each by its name
     except IntegrityError:
         if not Key.objects.filter(name=name).exists():
             raise
-        raise NameTaken(f"There is a key named {name} already.", extra={"name": name}) from None
+        message = f"There is a key named {name} already."
+        raise NameTaken(message, fields={"name": [message]}, extra={"name": name}) from None
 
 
 def default_key(principal: Principal, algorithm: str) -> Key:

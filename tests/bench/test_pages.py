@@ -1,0 +1,48 @@
+from django.urls import resolve
+
+from bench.pages import Page, cells, pages
+from bench.reads import Wait
+from tests.pages import PAGES
+
+# What is asked for: seldom opened, of somebody's own account, or in the middle of something else.
+SELDOM = {
+    "root",
+    "first-key",
+    "usage-file",
+    "audit-entry-proof",
+    "audit-saved",
+    "audit-saved-new",
+    "audit-export-new",
+}
+OF_AN_ACCOUNT = {
+    "password",
+    "mfa",
+    "mfa-setup",
+    "mfa-codes",
+    "mfa-remove",
+    "passkeys",
+    "passkey-new",
+    "sessions",
+}
+OF_AN_ACCOUNT |= {"appearance", "reauth", "login", "login-code", "setup", "setup-link"}
+OF_A_JOB = {"job", "job-cancel"}
+ACTS = {"key-notes", "key-activate", "key-enable", "key-revoke", "key-mark-compromised"}
+ACTS |= {"key-version-disable", "key-version-enable"}
+
+
+def test_every_main_page_is_asked_for():
+    asked = {resolve(page.path.partition("?")[0]).view_name for page in pages(1)}
+    assert (
+        asked == {name for name, page in PAGES.items() if page.get} - SELDOM - OF_AN_ACCOUNT - OF_A_JOB - ACTS
+    )
+
+
+def test_a_line_says_who_waited_how_long_and_whether_that_is_well():
+    assert cells(Page("/home/"), Wait(12.3, 99)) == ["/home/", "12.3", "99", "≤ 100 ms", "yes"]
+    assert cells(Page("/home/", "developer"), Wait(1, 101)) == [
+        "/home/ of the developer",
+        "1",
+        "101",
+        "≤ 100 ms",
+        "NO",
+    ]
