@@ -33,6 +33,10 @@ class NameTaken(Conflict):
     code = "name_taken"
     title = "The name is taken"
 
+    @classmethod
+    def of_field(cls, field: str, message: str, **extra: str) -> "NameTaken":
+        return cls(message, fields={field: [message]}, extra=extra)
+
 
 class LastAdmin(Conflict):
     """Without an active administrator nobody could repair anything."""

@@ -144,7 +144,7 @@ class SessionStore(SessionBase):
         )
 
 
-def drop_expired(user_id: UUID) -> None:
+def drop_expired(user_id: UUID | None = None) -> None:
     """Delete the user's ended sessions, and some of anybody's; what another process is deleting is left to it."""
     expired = BrowserSession.objects.filter(expire_date__lt=process_now())
     with transaction.atomic():

@@ -138,7 +138,7 @@ def renew_principal(principal: Principal) -> Principal:
         if not signing_keys.key_set(stamp).is_trusted(principal.signing_kid, process_now()):
             raise SessionEnded
     if principal.browser_session_id is not None:
-        _require_browser_session(principal.browser_session_id, principal.user_id)
+        _require_browser_session(principal.browser_session_id, principal)
     return replace(principal, stamp=stamp)
 
 
@@ -172,9 +172,14 @@ def _require_open_family(family_id: UUID, user_id: UUID | None) -> TokenFamily:
     return family
 
 
-def _require_browser_session(session_id: UUID, user_id: UUID) -> None:
-    if not BrowserSession.objects.filter(id=session_id, user=user_id).exists():
+def _require_browser_session(session_id: UUID, principal: Principal) -> None:
+    """Its row is there and not over, and nothing has ended the user's sessions since the principal was built."""
+    found = BrowserSession.objects.select_related("user").filter(id=session_id, user=principal.user_id)
+    row = found.filter(expire_date__gt=process_now()).first()
+    user = None if row is None else row.user
+    if user is None or not user.is_active or user.subject_version != principal.subject_version:
         raise SessionEnded
+    user.check_mac()
 
 
 def _claimed_user(text: str) -> UUID:

@@ -41,8 +41,8 @@ FILE_TYPES: Mapping[str, FileType] = MappingProxyType(
 )
 
 # What makes a spreadsheet read a text as a formula, at the start of a cell, and where another separator than the comma
-# begins one: spreadsheets take that of their country. The full-width signs count, too.
-_FORMULA = re.compile(r"(\A|[;|\t])(?=[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n])")
+# begins one: spreadsheets take that of their country, and quotes as the beginning of a cell. The full-width signs count, too.
+_FORMULA = re.compile(r'(\A|[;|\t])(?="*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n])')
 GUARD = "'"
 
 

@@ -11,8 +11,12 @@ from uuid import UUID
 
 from django.db.models import Model, Q, QuerySet
 
+from ciphercanary.errors import Invalid
+
 EXACT_COUNT = 10_000  # counting further would scan the whole log for a number nobody reads
 SEARCH_DEPTH = 100_000  # ids: no index helps a search for words, which reads what it looks through
+MAX_WORDS = 8  # of a search: each is looked for in every text of every entry that the ones before it are in
+TOO_MANY_WORDS = f"At most {MAX_WORDS} different words."
 SEARCHED = (
     "actor_name",
     "action",
@@ -30,7 +34,8 @@ SEARCHED = (
 class LogCriteria:
     """What entries must agree with; an empty criterion asks nothing. ``since`` <= timestamp < ``until``.
 
-    ``actor`` is a name or a user's id. Every word of ``search`` must occur somewhere in the entry's texts.
+    ``actor`` is a name or a user's id. Every word of ``search`` must occur somewhere in the entry's texts. Raises Invalid
+    for more than ``MAX_WORDS`` of them.
     """
 
     actor: str = ""
@@ -42,6 +47,14 @@ class LogCriteria:
     since: datetime | None = None
     until: datetime | None = None
     search: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.words) > MAX_WORDS:
+            raise Invalid.of_field("search", TOO_MANY_WORDS)
+
+    @property
+    def words(self) -> list[str]:
+        return list(dict.fromkeys(self.search.split()))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ from audit.entries import ENTRY_FIELDS, TRAIL_FIELDS
 from audit.events import TEXT_LIMITS, ActorType, Outcome, Source
 from audit.merkle import HASH_SIZE
 from audit.models import AuditLog, AuditReceipt, AuditTrail
+from audit.selection import MAX_WORDS
 from ciphercanary.rest import Base64Field, StrictSerializer, TimestampField
 
 type Fields = dict[str, serializers.Field[Any, Any, Any, Any]]
@@ -47,7 +48,9 @@ class LogQuerySerializer(KeysetQuerySerializer):
         help_text="The object's id.",
     )
     outcome = serializers.ChoiceField(choices=[word.value for word in Outcome], required=False)
-    search = serializers.CharField(max_length=200, required=False, help_text="Words that all occur.")
+    search = serializers.CharField(
+        max_length=200, required=False, help_text=f"Words that all occur, at most {MAX_WORDS}."
+    )
 
     def get_fields(self) -> Fields:
         # "source" names something else in the class of every serializer.

@@ -253,7 +253,7 @@ CSRF_COOKIE_NAME = "__Host-csrftoken" if CC_TLS else "csrftoken"
 CSRF_COOKIE_SECURE = CC_TLS
 CSRF_COOKIE_HTTPONLY = True
 CC_CONSOLE_DECRYPT = env.bool("CC_CONSOLE_DECRYPT", True)
-MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # not in a cookie: they name keys
+MESSAGE_STORAGE = "ciphercanary.pages.messages.NewestMessages"
 CSRF_FAILURE_VIEW = "ciphercanary.problem_views.csrf_failure"
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[CC_PUBLIC_URL] if CC_TLS else [])
 SECURE_SSL_REDIRECT = CC_TLS

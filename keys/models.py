@@ -16,7 +16,7 @@ from ciphercanary.wrapped_row import WrappedRow
 from keys import lifecycle
 from keys.lifecycle import Standing, State, Status, VersionState
 from keys.metadata import MAX_REASON
-from keys.selection import Finding, contains_words, has_finding, has_status
+from keys.selection import Finding, Spelled, contains_words, has_finding, has_status
 
 
 class KeyQuerySet(models.QuerySet["Key"]):
@@ -31,6 +31,10 @@ class KeyQuerySet(models.QuerySet["Key"]):
 
     def with_finding(self, finding: Finding, now: datetime) -> Self:
         return self.filter(has_finding(finding, now))
+
+    def ids_as_logged(self) -> models.QuerySet["Key", str]:
+        """The ids as the log spells them, to be looked for within another statement."""
+        return self.order_by().values_list(Spelled("id"), flat=True)
 
     def search(self, words: str) -> Self:
         return self.filter(contains_words(words))

@@ -56,11 +56,11 @@ def has_finding(finding: Finding, now: datetime) -> Q:
     if finding is Finding.EXPIRING:
         return has_status(Status.ACTIVE, now) & Q(expires_at__lte=now + EXPIRING_WITHIN)
     since = now - UNUSED_FOR
-    used = rows_used_since(since).filter(key_id=_Spelled(OuterRef("id")))
+    used = rows_used_since(since).filter(key_id=Spelled(OuterRef("id")))
     return Q(created_at__lte=since) & Q(~Exists(used))
 
 
-class _Spelled(Func):
+class Spelled(Func):
     """A key's id as the log spells it. SQLite keeps it as 32 digits without hyphens."""
 
     template = "CAST(%(expressions)s AS varchar)"

@@ -102,10 +102,7 @@ def find_enrolment(*, principal: Principal) -> Enrolment:
     for its owner to confirm. Raises Denied, RecentAuthRequired, NotFound where none waits.
     """
     principal.require_recent_log_in(database_now())
-    device = _waiting(principal).first()
-    if device is None:
-        raise NotFound("No authenticator waits for its first code in this session.")
-    seed = _open_seed(device.check_mac())
+    seed = _open_seed(_find_waiting(principal))
     return Enrolment(secret=seed_text(seed), otpauth_uri=otpauth_uri(seed, principal.actor.actor_name))
 
 
@@ -113,13 +110,15 @@ def find_enrolment(*, principal: Principal) -> Enrolment:
 def confirm_totp(*, principal: Principal, code: str) -> list[str]:
     """Make the enrolled authenticator count, and return its ten recovery codes: they are never shown again.
 
-    The code is used up by this. Raises Denied, NotFound where nothing was enrolled, AlreadyEnrolled, and
-    Invalid for a wrong code. Guesses are not counted: the caller was shown the seed.
+    The code is used up by this. Raises Denied, RecentAuthRequired, NotFound where this session was shown no seed in the
+    last ten minutes, AlreadyEnrolled, and Invalid for a wrong code. Guesses are not counted: the caller was shown the
+    seed.
     """
+    principal.require_recent_log_in(database_now())
     user = _lock_caller(principal)
     if user.requires_second_factor:
         raise AlreadyEnrolled("This authenticator is confirmed already.")
-    device = _find_device(user.id).check_mac()
+    device = _find_waiting(principal)
     before, now = device_values(device), database_now()
     step = matching_step(_open_seed(device), tidy(code), now)
     if step is None:
@@ -241,6 +240,13 @@ def _waiting(principal: Principal) -> QuerySet[TotpDevice]:
         begun_in=_session_of(principal),
         created_at__gt=database_now() - TAKEN_UP_FOR,
     )
+
+
+def _find_waiting(principal: Principal) -> TotpDevice:
+    device: TotpDevice | None = _waiting(principal).first()
+    if device is None:
+        raise NotFound("No authenticator waits for its first code in this session. Begin with one.")
+    return device.check_mac()
 
 
 def _session_of(principal: Principal) -> UUID | None:

@@ -187,8 +187,7 @@ def _insert(user: User) -> None:
             user.save_with_mac()
     except IntegrityError:
         field = "username" if User.objects.filter(username=user.username).exists() else "email"
-        message = f"A user has this {field} already."
-        raise NameTaken(message, fields={field: [message]}) from None
+        raise NameTaken.of_field(field, f"A user has this {field} already.") from None
 
 
 def _require_acceptable(user: User) -> None:

@@ -11,6 +11,7 @@ from accounts import actions, services
 from accounts.authentication import name_actor, origin_of
 from accounts.forms import CodeForm, LogInForm, NewPasskeyForm, PasskeyActForm
 from accounts.principals import Principal
+from accounts.session_engine import drop_expired
 from accounts.views.log_in import PENDING, PENDING_FOR, SecretFormView, pending_log_in, where_passkeys_work
 from audit.events import Source
 from ciphercanary.clock import database_now
@@ -121,7 +122,12 @@ class LogInWithPasskeyView(SecretFormView):
 
 
 def begun(request: HttpRequest, key: str, options: dict[str, Any], state: dict[str, Any]) -> HttpResponse:
-    """The options for the browser; the state stays here."""
+    """The options for the browser; the state stays here.
+
+    Whoever has no session begins one by this, so that those that came to nothing go by this, too.
+    """
+    if request.session.session_key is None:
+        drop_expired()
     request.session[key] = [state, database_now().isoformat()]
     return JsonResponse(options)
 

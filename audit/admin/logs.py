@@ -64,10 +64,11 @@ class AuditLogAdmin(LogAdmin):
     ) -> tuple[QuerySet[AuditLog], bool]:
         """As the API searches, and as far back."""
         is_dated = any(name.startswith("timestamp__") for name in request.GET)
-        floor = None if is_dated else services.search_floor(LogCriteria(search=search_term))
+        criteria = LogCriteria(search=search_term)
+        floor = None if is_dated else services.search_floor(criteria)
         if floor is not None:
             queryset = queryset.filter(id__gt=floor)
-        for word in search_term.split():
+        for word in criteria.words:
             queryset = queryset.filter(holds_word(word))
         return queryset, False
 

@@ -29,7 +29,7 @@ def find_logs(*, reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:
     )
     if criteria.actor:
         found = found.filter(is_actor(criteria.actor))
-    for word in criteria.search.split():
+    for word in criteria.words:
         found = found.filter(holds_word(word))
     return found.filter(is_between("timestamp", criteria.since, criteria.until))
 

@@ -1,6 +1,7 @@
 """How keys are used: sums of the roll-ups, which follow the log within about a second.
 
-Where ``keys`` may be given it holds ids as text: only their use is counted. None counts the use of every key.
+Where ``keys`` may be given it holds ids as text, or asks for them: only their use is counted. None counts the use of
+every key.
 """
 
 from collections.abc import Collection, Iterable, Mapping

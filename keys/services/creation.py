@@ -60,8 +60,7 @@ def create_key(  # noqa: PLR0913 - the fields of a key, each by its name
     except IntegrityError:
         if not Key.objects.filter(name=name).exists():
             raise
-        message = f"There is a key named {name} already."
-        raise NameTaken(message, fields={"name": [message]}, extra={"name": name}) from None
+        raise NameTaken.of_field("name", f"There is a key named {name} already.", name=name) from None
 
 
 def default_key(principal: Principal, algorithm: str) -> Key:

@@ -101,11 +101,11 @@ def key_named(*, principal: Principal, name: str) -> Key | None:
     return Key.objects.visible_to(principal).filter(name=name).first()
 
 
-def ids_of_own_keys(*, principal: Principal) -> list[str] | None:
-    """The ids of the keys he may see, for what is counted by them; None where he may see every key."""
+def ids_of_own_keys(*, principal: Principal) -> QuerySet[Key, str] | None:
+    """The ids of the keys he may see, as the log spells them, for what is counted by them; None where he sees every key."""
     if principal.scope("keys.read") == "all":
         return None
-    return [str(key_id) for key_id in Key.objects.visible_to(principal).values_list("id", flat=True)]
+    return Key.objects.visible_to(principal).ids_as_logged()
 
 
 def list_versions(*, principal: Principal, key_id: UUID) -> QuerySet[KeyVersion]:

@@ -3,15 +3,23 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.exceptions import SessionInterrupted
+from django.test import RequestFactory
 
 from accounts import actions, services
+from accounts.browser_sessions import principal_of
 from accounts.devices import device_words
-from accounts.models import BrowserSession, RefreshToken, TokenFamily
+from accounts.errors import SessionEnded
+from accounts.models import BrowserSession, RefreshToken, TokenFamily, User
+from accounts.principals import user_entity
 from accounts.session_engine import BEGAN_AT, SessionStore, row_key
+from accounts.tokens import renew_principal
+from audit.epoch import read_stamp
 from audit.models import AuditLog
-from ciphercanary.clock import database_now
+from ciphercanary.clock import database_now, process_now
 from ciphercanary.errors import NotFound, Unauthenticated
+from keys.services import create_key
 from tests.browsing import signed_in
 from tests.personas import PASSWORD, ApiClient
 
@@ -268,3 +276,47 @@ def test_an_unknown_session_is_no_session(developer):
 )
 def test_a_device_in_words(user_agent, words):
     assert device_words(user_agent) == words
+
+
+# --- what ends a session ends what it had begun, too
+
+
+def principal_in(browser):
+    """As a request of this browser holds it, from before whatever happens next."""
+    request = RequestFactory().get("/account/")
+    request.session, request.user = browser.session, User.objects.get(pk=browser.session[SESSION_KEY])
+    request.request_id, request.client_ip = "a-request", "192.0.2.1"
+    return principal_of(request, request.user, read_stamp(user_entity(request.user.id)))
+
+
+def disabled(admin, user):
+    services.disable_user(principal=admin.principal, user_id=user.id)
+
+
+def given_a_password(admin, user):
+    services.set_password(principal=admin.principal, user_id=user.id, password="quite another horse")
+
+
+def given_a_role(admin, user):
+    services.set_role(principal=admin.principal, user_id=user.id, role="auditor")
+
+
+def signed_out(admin, user):
+    BrowserSession.objects.filter(user=user).delete()
+
+
+def timed_out(admin, user):
+    BrowserSession.objects.filter(user=user).update(expire_date=process_now())
+
+
+@pytest.mark.parametrize("end", [disabled, given_a_password, given_a_role, signed_out, timed_out])
+def test_a_request_that_began_before_the_end_of_its_session_changes_nothing(admin, developer, end):
+    principal = principal_in(sign_in(developer))
+    assert renew_principal(principal).user_id == developer.user.id
+    end(admin, developer.user)
+    with pytest.raises(SessionEnded):
+        renew_principal(principal)
+    with pytest.raises(SessionEnded):
+        create_key(principal=principal, name="too-late", algorithm="aes-256")
+    with pytest.raises(SessionEnded):
+        services.enrol_totp(principal=principal)

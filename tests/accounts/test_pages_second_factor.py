@@ -118,13 +118,20 @@ def is_offered(browser):
     return "Go on" in browser.get("/account/mfa/").content.decode()
 
 
+def is_confirmed_by(browser, authenticator):
+    browser.post("/account/mfa/setup/", {"code": authenticator.code()})
+    return TotpDevice.objects.get().confirmed
+
+
 def test_a_set_up_of_another_session_is_not_taken_up(browser, developer):
     """Whoever had the account for a moment would leave his own seed there, for its owner to confirm."""
-    begin(browser)
+    authenticator, _ = begin(browser)
     owner = sign_in(developer)
     assert is_offered(browser)
     assert not is_offered(owner)
     assert owner.get("/account/mfa/setup/")["Location"] == "/account/mfa/"
+    assert not is_confirmed_by(owner, authenticator)
+    assert developer.api.post("/auth/totp/confirm", {"code": authenticator.code()}).status == 404
     assert developer.api.get("/auth/totp").json["is_begun"] is False
     developer.api.post("/auth/totp/enrol")
     assert not is_offered(browser)
@@ -132,12 +139,21 @@ def test_a_set_up_of_another_session_is_not_taken_up(browser, developer):
 
 
 def test_a_set_up_is_taken_up_for_ten_minutes(browser):
-    begin(browser)
+    authenticator, _ = begin(browser)
     assert browser.post("/reauth/", {"password": PASSWORD}).status_code == 303  # the same session still
     assert is_offered(browser)
     TotpDevice.objects.update(created_at=database_now() - timedelta(minutes=10))
     assert not is_offered(browser)
     assert browser.get("/account/mfa/setup/")["Location"] == "/account/mfa/"
+    assert not is_confirmed_by(browser, authenticator)
+
+
+def test_a_set_up_is_confirmed_soon_after_a_log_in(browser):
+    authenticator, _ = begin(browser)
+    make_old(browser)
+    response = browser.post("/account/mfa/setup/", {"code": authenticator.code()})
+    assert response["Location"].startswith("/reauth/")
+    assert not TotpDevice.objects.get().confirmed
 
 
 # --- keeping the codes

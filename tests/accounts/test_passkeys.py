@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from accounts import actions, services
-from accounts.models import Passkey
+from accounts.models import BrowserSession, Passkey
 from audit.models import AuditLog, AuditTrail
 from ciphercanary.addresses import passkey_origin
 from ciphercanary.clock import process_now
@@ -341,3 +341,11 @@ def test_an_operator_takes_all_away(device, developer, capsys):
 )
 def test_the_one_origin_of_passkeys(url, expected):
     assert passkey_origin(url) == expected
+
+
+def test_ceremonies_that_came_to_nothing_go_with_the_next_ones(db):
+    for _ in range(3):
+        assert Client().post("/login/passkey/").status_code == 200
+    BrowserSession.objects.update(expire_date=process_now() - timedelta(minutes=1))
+    assert Client().post("/login/passkey/").status_code == 200
+    assert BrowserSession.objects.count() == 1

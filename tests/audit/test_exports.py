@@ -213,7 +213,15 @@ def test_no_cell_of_a_csv_begins_like_a_formula(auditor, text):
     assert cell.replace("'", "") == text
 
 
-@pytest.mark.parametrize("text", ["", "plain", "a=b", "1-2", "'", " =1"])
+@pytest.mark.parametrize("separator", [",", ";", "|", "\t"])
+@pytest.mark.parametrize("text", ['Mozilla;"=1+1;x', 'a|""=1', 'x\t"@SUM(A1)', '"=1+1'])
+def test_nor_does_one_for_a_spreadsheet_that_separates_otherwise(separator, text):
+    line = csv_line(dict.fromkeys(entries.ENTRY_FIELDS, text)).decode()
+    cells = next(csv.reader([line], delimiter=separator))
+    assert not [cell for cell in cells if cell.lstrip('"').startswith(("=", "@"))]
+
+
+@pytest.mark.parametrize("text", ["", "plain", "a=b", "1-2", "'", " =1", '"quoted"'])
 def test_a_harmless_cell_stays_as_it_is(text):
     assert guarded(text) == text
 

@@ -229,3 +229,12 @@ def test_times_are_within_the_period(browser, told):
     old = database_now() - timedelta(days=3)
     assert AuditLog.objects.filter(timestamp__lt=old).count() == 0
     assert ids(browser.get(f"/audit/?to={old:%Y-%m-%dT%H:%M}")) == []
+
+
+def test_too_many_words_are_said_and_not_looked_for(browser, auditor, told):
+    words = [f"word{number}" for number in range(9)]
+    response = browser.get("/audit/", {"search": " ".join(words)})
+    assert "At most 8 different words." in text_of(response)
+    refused = auditor.api.get(f"/api/v1/audit/logs?search={'+'.join(words)}")
+    assert (refused.status, list(refused.json["errors"])) == (400, ["search"])
+    assert auditor.api.get(f"/api/v1/audit/logs?search={'+'.join(words[:8] * 2)}").status == 200

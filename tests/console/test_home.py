@@ -1,13 +1,14 @@
 """Home says what needs somebody, to him alone who can do or see it, and is silent otherwise."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from audit import actions as audit_actions
 from audit.events import Actor, Event, Outcome, Source
 from audit.models import AuditExport, AuditLog, AuditPending
-from audit.services import record_alone
+from audit.services import record_alone, usage
 from ciphercanary.clock import database_now, process_now
 from keys.models import Key
 from keys.services import disable_key, revoke_key
@@ -67,6 +68,16 @@ def test_a_key_that_is_not_active_and_still_asked_for_is_told(act, at_admin, adm
     use(key, outcome="denied")
     assert texts(at_admin) == []
     act(principal=admin.principal, key_id=key.id, reason="a rehearsal")
+    assert texts(at_admin) == ["payments-db is not active, and use was denied in the last hour."]
+
+
+def test_what_is_no_key_does_not_hide_one(at_admin, admin, make_key, use, monkeypatch):
+    monkeypatch.setattr(usage, "LATEST_DENIED", 3)
+    key = make_key(admin, "payments-db")
+    use(key, outcome="denied", ago=timedelta(minutes=30))
+    disable_key(principal=admin.principal, key_id=key.id, reason="a rehearsal")
+    for _ in range(5):
+        use(uuid4(), outcome="denied")
     assert texts(at_admin) == ["payments-db is not active, and use was denied in the last hour."]
 
 

@@ -181,7 +181,7 @@ def test_the_sign_in_over_a_form_asks_for_the_second_factor_too(somebody, userna
     dialog.get_by_role("button", name="Sign in").click()
     dialog.get_by_label("Code").fill(wrong_code(secret))
     dialog.get_by_role("button", name="Sign in").click()
-    dialog.get_by_role("alert").wait_for()
+    dialog.locator(".error-summary").wait_for()
     dialog.get_by_label("Code").fill(codes[1])
     dialog.get_by_role("button", name="Sign in").click()
     page.get_by_text("You are signed in again").wait_for()

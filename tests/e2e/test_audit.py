@@ -226,7 +226,7 @@ def test_a_filter_is_saved_over_the_list(admin):
     page.get_by_role("link", name="Save this filter").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Save").click()
-    dialog.get_by_role("alert").wait_for()
+    dialog.locator(".error-summary").wait_for()
     dialog.get_by_label("Name").fill("refusals")
     dialog.get_by_role("button", name="Save").click()
     page.get_by_text("The filter refusals was saved.").wait_for()

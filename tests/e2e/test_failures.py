@@ -38,19 +38,27 @@ class HalfDone:
         assert not self.somebody.was_reloaded()
 
 
-def test_without_a_network(admin):
-    act = HalfDone(admin, "typed-offline")
-    admin.context.set_offline(True)
+@pytest.fixture
+def unlucky(admin):
+    """The administrator, whose browser complains of what the test makes go wrong."""
+    yield admin
+    assert admin.complaints.console
+    admin.complaints.console.clear()
+
+
+def test_without_a_network(unlucky):
+    act = HalfDone(unlucky, "typed-offline")
+    unlucky.context.set_offline(True)
     act.send()
     act.is_told(
         "The server could not be reached. We do not know whether it was applied: look at the audit log."
     )
-    admin.context.set_offline(False)
+    unlucky.context.set_offline(False)
     act.is_sent_again()
 
 
-def test_the_server_fails(admin, served):
-    act = HalfDone(admin, "typed-for-a-failing-server")
+def test_the_server_fails(unlucky, served):
+    act = HalfDone(unlucky, "typed-for-a-failing-server")
     served.query("ALTER TABLE key_versions RENAME TO key_versions_away")
     try:
         act.send()
@@ -80,17 +88,17 @@ def test_too_many_requests(limited):
     act.is_told(re.compile(r"Too many requests\. Try again in \d+ seconds\. Nothing was changed\."))
 
 
-def test_a_list_that_cannot_be_read_again_says_so_and_stays(admin, api):
+def test_a_list_that_cannot_be_read_again_says_so_and_stays(unlucky, api):
     """No dialog is open: the notice stands above the page."""
     api("POST", "/api/v1/keys", {"name": "listed-offline", "algorithm": "aes-256"})
-    page = admin.open("/keys/")
-    admin.context.set_offline(True)
+    page = unlucky.open("/keys/")
+    unlucky.context.set_offline(True)
     page.get_by_label("Search").fill("listed-off")
     notice = page.locator("#notices", has_text="The server could not be reached. Nothing was changed.")
     notice.wait_for()
     assert page.get_by_role("link", name="listed-offline", exact=True).is_visible()
     assert page.get_by_label("Search").input_value() == "listed-off"
-    admin.context.set_offline(False)
+    unlucky.context.set_offline(False)
     page.get_by_label("Search").fill("listed-offline")
     page.wait_for_url("**search=listed-offline")
     expect(page.locator("#notices")).to_be_empty()

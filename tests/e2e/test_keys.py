@@ -62,7 +62,7 @@ def test_a_taken_name_keeps_the_dialog_and_what_was_typed(admin, key):
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name").fill(key["name"])
     dialog.get_by_role("button", name="Create key").click()
-    alert = dialog.get_by_role("alert")
+    alert = dialog.locator(".error-summary")
     alert.wait_for()
     page.wait_for_timeout(100)  # htmx settles what it has swapped, and may move the focus once more
     assert "already" in alert.inner_text()

@@ -10,6 +10,7 @@ from accounts.session_engine import SessionStore
 from audit.models import AuditLog
 from audit.refusals import flush
 from ciphercanary.clock import process_now
+from ciphercanary.pages.messages import KEPT
 from ciphercanary.pages.shell import DESTINATIONS, shell
 from ciphercanary.pages.views import next_url
 from tests.browsing import signed_in
@@ -176,3 +177,10 @@ def test_an_act_that_needs_a_recent_log_in_is_on_record_as_refused(browser, admi
     flush()
     entry = AuditLog.objects.latest("id")
     assert (entry.action, entry.outcome, entry.code) == ("keys.key.revoked", "denied", "recent_auth_required")
+
+
+def test_messages_that_nobody_reads_do_not_fill_the_session(browser):
+    for _ in range(KEPT + 5):
+        assert browser.post("/account/sessions/", {"session": "others"}).status_code == 303
+    content = text(browser.get("/account/sessions/"))
+    assert content.count("data-toast") == KEPT
