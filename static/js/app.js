@@ -33,10 +33,13 @@
   });
 
   document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.target.id === "dialog-body" && event.target.childElementCount) open();
     if (event.detail.target?.id === "page") close();
     for (const toast of document.querySelectorAll("[data-toast]:not([data-seen])")) show(toast);
     $("[data-focus]", event.target)?.focus();
+  });
+  // Only then does htmx know the forms in it: what is sent before that would load a page.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.target.id === "dialog-body" && event.target.childElementCount) open();
   });
   document.addEventListener("cc:close", close);
 
