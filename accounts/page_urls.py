@@ -14,7 +14,7 @@ class SetupCode(StringConverter):
 register_converter(SetupCode, "setup_code")
 
 urlpatterns = [
-    path("setup/", set_up.WhereIsTheLinkView.as_view(), name="setup"),
+    path("setup/", set_up.SetUpPendingView.as_view(), name="setup"),
     path("setup/<setup_code:code>/", set_up.SetUpView.as_view(), name="setup-link"),
     path("login/", log_in.LogInView.as_view(), name="login"),
     path("login/code/", log_in.LogInCodeView.as_view(), name="login-code"),
@@ -25,7 +25,7 @@ urlpatterns = [
     path("account/", account.ProfileView.as_view(), name="account"),
     path("account/password/", account.PasswordView.as_view(), name="password"),
     path("account/mfa/", second_factor.SecondFactorView.as_view(), name="mfa"),
-    path("account/mfa/setup/", second_factor.SetUpView.as_view(), name="mfa-setup"),
+    path("account/mfa/setup/", second_factor.ConfirmTotpView.as_view(), name="mfa-setup"),
     path("account/mfa/codes/", second_factor.RecoveryCodesView.as_view(), name="mfa-codes"),
     path("account/mfa/codes/kept/", second_factor.KeptCodesView.as_view(), name="mfa-codes-kept"),
     path("account/mfa/codes/file/", second_factor.CodesFileView.as_view(), name="mfa-codes-file"),

@@ -124,12 +124,12 @@ FROM (SELECT n, 1 + floor({keys} * random() ^ 3)::bigint AS used, random() * 100
 ORDER BY n
 """
 
-# As ``audit.sequencing.rollups`` adds entries up.
+# As ``audit.sequencing.rollups`` adds entries up, hour after hour.
 ROLLUPS = """
 INSERT INTO usage_rollups (key_id, version, principal, operation, outcome, hour, count, size, last_at)
 SELECT object_id, coalesce(object_version, 0), coalesce(user_id::text, ''), action, outcome,
     date_trunc('hour', timestamp, 'UTC'), sum(count), sum(coalesce(size, 0)), max(timestamp)
-FROM audit_logs WHERE object_type = 'key' AND action LIKE 'crypto.%' GROUP BY 1, 2, 3, 4, 5, 6
+FROM audit_logs WHERE object_type = 'key' AND action LIKE 'crypto.%' GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 6
 ON CONFLICT DO NOTHING
 """
 

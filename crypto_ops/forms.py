@@ -1,4 +1,4 @@
-"""The form of the console: what is typed, and the request to the engine that it means."""
+"""The form of *Try it*: what is typed, and the request to the engine that it means."""
 
 from collections.abc import Callable
 from typing import Any, Final, cast

@@ -1,4 +1,4 @@
-"""What the console shows of an operation: the result in the forms people read, and the same call for a program."""
+"""What *Try it* shows of an operation: the result in the forms people read, and the same call for a program."""
 
 from dataclasses import dataclass
 from typing import Final

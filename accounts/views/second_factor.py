@@ -34,7 +34,7 @@ class SecondFactorView(PageView[Principal]):
         return HttpResponseRedirect(reverse("mfa-setup"), status=HTTPStatus.SEE_OTHER)
 
 
-class SetUpView(PageView[Principal]):
+class ConfirmTotpView(PageView[Principal]):
     """Steps one and two: the secret, and a code of it. Step three, the recovery codes, is the answer to the code."""
 
     rules = {

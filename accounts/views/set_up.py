@@ -16,7 +16,7 @@ from ciphercanary.errors import DomainError, NotFound
 from ciphercanary.pages import PUBLIC, PageView, Rule
 
 
-class WhereIsTheLinkView(PageView[Principal]):
+class SetUpPendingView(PageView[Principal]):
     """What whoever comes before there is an account is told. It shows no code, for anybody may come."""
 
     rules = {"GET": Rule(PUBLIC, actions.SETUP_READ)}

@@ -13,7 +13,7 @@ from ciphercanary.clock import process_now
 from ciphercanary.errors import Conflict
 from ciphercanary.pages import PageView, Rule
 from ciphercanary.pages.numbers import number_in
-from ciphercanary.pages.views import is_htmx, refuse
+from ciphercanary.pages.views import refuse
 
 LIMIT = 50
 PROGRESS = "job-progress"
@@ -41,7 +41,7 @@ class JobView(PageView[Exporter]):
         job, now = services.find_export(principal=self.principal, export_id=job_id), process_now()
         standing, looks = standing_of(job, now), number_in(request, "looks") or 0
         reached = number_in(request, "reached") or 0
-        is_part = is_htmx(request) and request.headers.get("HX-Target") == PROGRESS
+        is_part = self.target == PROGRESS
         return self.page(
             job=job,
             at=standing,

@@ -21,7 +21,6 @@ from audit.tree import latest_checkpoint
 from ciphercanary.clock import process_now
 from ciphercanary.pages import Caller, PageView, Rule
 from ciphercanary.pages.numbers import number_in
-from ciphercanary.pages.views import is_htmx
 
 LIMIT = 50
 MOST_AT_ONCE = 10_000  # entries that following looks through, whatever is asked for
@@ -48,11 +47,10 @@ class LogListView(PageView[Caller]):
     parts = frozenset({RESULTS, MORE, LIVE})
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        target = request.headers.get("HX-Target", "") if is_htmx(request) else ""
         # What is chosen from is shown with the whole page only.
-        known = Suggestions() if target in self.parts else suggest(reader=self.principal)
+        known = Suggestions() if self.target in self.parts else suggest(reader=self.principal)
         form = LogFilterForm(request.GET, actions=known.actions)
-        if form.errors and target == RESULTS:
+        if form.errors and self.target == RESULTS:
             return self._keep_results(form)
         criteria = form.criteria(process_now())
         rows = services.find_logs(reader=self.principal, criteria=criteria)
@@ -60,14 +58,12 @@ class LogListView(PageView[Caller]):
         if floor is not None:
             rows = rows.filter(id__gt=floor)
         shown = self._addresses(form) | {"form": form, "floor": floor, "actors": known.actors}
-        shown["is_part"] = target in self.parts
-        if target == LIVE:
+        shown["is_part"] = self.target in self.parts
+        if self.target == LIVE:
             return self._arrived(rows, shown)
-        return self._list(rows, criteria, shown, target)
+        return self._list(rows, criteria, shown)
 
-    def _list(
-        self, rows: QuerySet[AuditLog], criteria: LogCriteria, shown: dict[str, Any], target: str
-    ) -> HttpResponse:
+    def _list(self, rows: QuerySet[AuditLog], criteria: LogCriteria, shown: dict[str, Any]) -> HttpResponse:
         before = number_in(self.request, "before")
         is_live = before is None and self.request.GET.get("live") == "1"
         if is_live:
@@ -80,13 +76,13 @@ class LogListView(PageView[Caller]):
             shown["more_url"] = (
                 f"{reverse('audit')}?{urlencode({**shown['form'].filters, 'before': next_before})}"
             )
-        if target not in self.parts:
+        if self.target not in self.parts:
             shown |= {
                 "standing": read_standing(reader=self.principal),
                 "sees_all": self.principal.scope(READ_PERMISSION) == "all",
             }
         response = self.page(may_export=self.principal.has_permission(EXPORT_PERMISSION), **shown)
-        if target == RESULTS:
+        if self.target == RESULTS:
             response["HX-Push-Url"] = shown["live_address" if is_live else "address"]
         return response
 

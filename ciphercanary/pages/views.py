@@ -99,19 +99,23 @@ class PageView[P: Caller](View):
         """Name the object of the request, for the record of a refusal."""
         in_context(self.request).audit_object = (object_type, object_id)
 
+    @property
+    def target(self) -> str:
+        """The id of the element that htmx fills with the answer; "" without htmx."""
+        return self.request.headers.get("HX-Target", "") if is_htmx(self.request) else ""
+
     def page(self, *, status: int = HTTPStatus.OK, template: str = "", **context: Any) -> HttpResponse:
         """The page, or the part of it that htmx asks for."""
         template = template or self.template
-        target = self.request.headers.get("HX-Target", "") if is_htmx(self.request) else ""
-        if target in self.parts:
-            template = f"{template}#{target}"
-        elif target == DIALOG:
+        if self.target in self.parts:
+            template = f"{template}#{self.target}"
+        elif self.target == DIALOG:
             context["layout"] = "layouts/dialog.html"
-        elif target == PAGE:
+        elif self.target == PAGE:
             context["layout"] = "layouts/part.html"
         context["view"] = self
         response = render(self.request, template, context, status=status)
-        if target == DIALOG:
+        if self.target == DIALOG:
             push_url(response, False)  # its forms are boosted, and would leave their own address
         patch_vary_headers(response, ["HX-Request", "HX-Target", "Cookie"])
         return response

@@ -1,4 +1,4 @@
-"""The console: one operation with a key, typed and shown. It calls what the API calls, and keeps nothing."""
+"""Try it: one operation with a key, typed and shown. It calls what the API calls, and keeps nothing."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus

@@ -18,6 +18,7 @@ from ciphercanary.clock import process_now
 from ciphercanary.errors import DomainError, Invalid
 from ciphercanary.pages import PageView, Rule
 from ciphercanary.pages.curl import curl_of
+from ciphercanary.pages.views import DIALOG
 from keys import actions, metadata, services
 from keys.explanations import algorithm_choices
 from keys.forms import FINDINGS, MORE, ORDERINGS, KeyFilterForm, KeyForm
@@ -76,7 +77,7 @@ class KeyListView(PageView[Principal]):
             may_create=self.principal.has_permission("keys.create"),
             create_call=curl_of("/api/v1/keys", {"name": "payments-db", "algorithm": "aes-256"}),
         )
-        if request.headers.get("HX-Target") == "key-results":
+        if self.target == "key-results":
             push_url(response, _address(chosen, ordering))
         return response
 
@@ -128,7 +129,7 @@ class NewKeyView(PageView[Principal]):
 
     def _created(self, key: Key) -> HttpResponse:
         url = reverse("key", args=[key.name])
-        if not _is_over_list(self.request):
+        if not self._is_over_list():
             return self.done(url, f"Key {key.name} was created.")
         response = self.page(template="keys/created.html", key=key, at=key.standing(process_now()))
         return trigger_client_event(response, "cc:close")
@@ -136,6 +137,11 @@ class NewKeyView(PageView[Principal]):
     def _visible(self, name: str) -> Key | None:
         """The key that has the name already, for whoever may see it."""
         return services.key_named(principal=self.principal, name=name) if name else None
+
+    def _is_over_list(self) -> bool:
+        """Whether the form is in the dialog over the list of keys."""
+        below = urlsplit(self.request.headers.get("HX-Current-URL", "")).path
+        return self.target == DIALOG and below == reverse("keys")
 
     def _note(self, name: str) -> tuple[str, str]:
         """What is to say of a name: a word for it, and the sentence."""
@@ -149,12 +155,6 @@ class NewKeyView(PageView[Principal]):
         if self._visible(name) is not None:
             return ("bad", f"There is a key named {name} already.")
         return ("free", f"None of the keys that you may see is named {name}.")
-
-
-def _is_over_list(request: HttpRequest) -> bool:
-    """Whether the form is in the dialog over the list of keys."""
-    below = urlsplit(request.headers.get("HX-Current-URL", "")).path
-    return request.headers.get("HX-Target") == "dialog-body" and below == reverse("keys")
 
 
 def _filter_of(form: KeyFilterForm, asked: Mapping[str, str]) -> tuple[KeyFilter, list[str]]:
