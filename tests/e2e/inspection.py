@@ -80,6 +80,12 @@ TOO_WIDE = """
     .slice(0, 3).map((node) => `${node.tagName}.${node.className.baseVal ?? node.className}`).join(", ")]
 """
 
+STICKS_OUT = """
+() => [...document.querySelectorAll("button, .button, .badge, .tag, .choice")]
+  .filter((node) => node.checkVisibility() && node.scrollWidth > node.clientWidth + 1)
+  .map((node) => `wider than its border: ${node.textContent.trim().slice(0, 40)}`)
+"""
+
 WITHOUT_SCRIPT = """
 () => [...document.querySelectorAll("[hx-get], [hx-post], [hx-put], [hx-patch], [hx-delete]")].filter((node) => {
   const works = node.matches("a[href], form[action], form[method], form button[type=submit], form input, [role=status]");
@@ -112,9 +118,9 @@ def everything(page: Page, *, thoroughly: bool) -> list[str]:
 
     show(page, size="wide", theme="light")
     note("wide light", accessibility(page))
-    note("wide", [*page.evaluate(TOO_WIDE), *page.evaluate(WITHOUT_SCRIPT)])
+    note("wide", [fault for look in (TOO_WIDE, STICKS_OUT, WITHOUT_SCRIPT) for fault in page.evaluate(look)])
     show(page, size="narrow", theme="light")
-    note("narrow", page.evaluate(TOO_WIDE))
+    note("narrow", [*page.evaluate(TOO_WIDE), *page.evaluate(STICKS_OUT)])
     if thoroughly:
         # What does not depend on colours was looked at in light, and what does not depend on the width at both.
         note("narrow light", accessibility(page, rules=["color-contrast"]))
