@@ -11,7 +11,7 @@ from django import forms
 from audit.events import TEXT_LIMITS, ActorType, Outcome, Source
 from audit.export_formats import ExportFormat
 from audit.models import SavedFilter
-from audit.qualifiers import read_search
+from audit.qualifiers import QUALIFIERS, look_alikes, read_search
 from audit.saved_filters import PERIODS
 from audit.selection import MAX_WORDS, TOO_MANY_WORDS, LogCriteria
 from ciphercanary.pages.forms import MomentField, PageForm
@@ -21,6 +21,11 @@ FORMATS = {
     ExportFormat.JSONL: "JSON Lines: each line is an entry exactly as it is hashed, for proofs",
     ExportFormat.TILES: "Archive of the whole log for the verifier: entries, tiles and checkpoints",
 }
+_WORDS = {
+    "outcome": Outcome,
+    "source": Source,
+    "actor_type": ActorType,
+}  # of the fields that take one of several
 _RESULTS = {Outcome.OK: "Allowed", Outcome.DENIED: "Denied", Outcome.ERROR: "Error"}
 
 
@@ -98,12 +103,18 @@ class LogFilterForm(PageForm):
         try:
             value = self.fields[name].clean(text)
         except forms.ValidationError as error:
-            self.add_error("search", f"{spelt}: {' '.join(error.messages)}")
+            self.add_error("search", " ".join([f"{spelt}:", *error.messages, *self._hints(name)]))
             return
         if given.get(name, value) != value:
             self.add_error("search", f"{spelt}: it is given twice, with different values.")
         elif value:
             given[name] = value
+
+    def _hints(self, name: str) -> list[str]:
+        """What may be given instead."""
+        if name in _WORDS:
+            return [f"One of: {', '.join(_WORDS[name])}."]
+        return ["Such as: 2026-11-01."] if isinstance(self.fields[name], MomentField) else []
 
     def _to_utc(self, given: dict[str, Any], name: str) -> None:
         try:
@@ -111,6 +122,15 @@ class LogFilterForm(PageForm):
         except OverflowError:
             self.add_error(name, "Give a time within the years 1 to 9999.")
             del given[name]
+
+    @property
+    def no_qualifiers(self) -> str:
+        """What was looked for as a word although it looks like a qualifier; "" where there is nothing of the kind."""
+        found = look_alikes(self.asked.get("search", ""))
+        if not found:
+            return ""
+        spelt = ", ".join(f"{name}:" for name in found)
+        return f"Looked for as words, for they are no qualifiers: {spelt} Qualifiers are {', '.join(QUALIFIERS)}."
 
     @property
     def filters(self) -> dict[str, str]:

@@ -21,6 +21,14 @@ QUALIFIERS = MappingProxyType(
 _TOKEN = re.compile(rf'(?:(?P<name>{"|".join(QUALIFIERS)}):(?P<value>"[^"]*"|\S+)|\S+)', re.IGNORECASE)
 
 
+_LIKE_ONE = re.compile(r"([a-z_]+):\S", re.IGNORECASE)
+
+
+def look_alikes(words: str) -> list[str]:
+    """What looks like a qualifier and is none, as it was typed, without its value."""
+    return [found[1] for word in words.split() if (found := _LIKE_ONE.match(word))]
+
+
 def read_search(text: str) -> tuple[str, list[tuple[str, str, str]]]:
     """The words, and of each qualifier its spelling, the filter it means and its value.
 

@@ -131,10 +131,14 @@ def _body(asked: Schema) -> tuple[str, Schema]:
     return "", {}
 
 
+def _joined(*notes: str) -> str:
+    return "; ".join(note.removesuffix(".") for note in notes if note)
+
+
 def _parameter(asked: Schema, schemas: Schema) -> Field:
     shape = _resolve(asked.get("schema", {}), schemas)
     where = {"path": "in the path", "header": "a header"}.get(asked["in"], "")
-    notes = "; ".join(part for part in (where, asked.get("description", ""), _bounds(shape)) if part)
+    notes = _joined(where, asked.get("description", ""), _bounds(shape))
     return Field(asked["name"], _kind(shape, schemas), asked.get("required", False), notes)
 
 
@@ -142,7 +146,7 @@ def _members(shape: Schema, schemas: Schema, prefix: str = "", depth: int = 1) -
     required = shape.get("required", ())
     for name, given in shape.get("properties", {}).items():
         member = _resolve(given, schemas)
-        notes = "; ".join(part for part in (member.get("description", ""), _bounds(member)) if part)
+        notes = _joined(member.get("description", ""), _bounds(member))
         yield Field(f"{prefix}{name}", _kind(member, schemas), name in required, notes)
         inner = _resolve(member.get("items", {}), schemas) if "items" in member else member
         if depth < DEEPEST:

@@ -28,19 +28,22 @@ class Step:
 LANGUAGES: Final[Mapping[str, str]] = {"curl": "curl", "python": "Python"}
 
 _LOG_IN_TEXT: Final = (
-    "Sign in once. Name and password come from CIPHERCANARY_USERNAME and CIPHERCANARY_PASSWORD, or are asked for; "
-    "CIPHERCANARY_CODE is the one-time code, where you use one. The token lasts {minutes} minutes."
+    "Sign in once. Name and password come from CIPHERCANARY_USERNAME and CIPHERCANARY_PASSWORD, and where you use one, the "
+    "one-time code from CIPHERCANARY_CODE; or they are asked for. The token lasts {minutes} minutes."
 )
 
 _CURL_TOKEN: Final = _Program(
-    r"""[ "${CIPHERCANARY_USERNAME-}" ] || read -r -p "Username: " CIPHERCANARY_USERNAME
-[ "${CIPHERCANARY_PASSWORD-}" ] || { read -r -s -p "Password: " CIPHERCANARY_PASSWORD; echo; }
-quoted() { printf '"%s"' "$(printf %s "$1" | sed 's/[\\"]/\\&/g')"; }
-CIPHERCANARY_TOKEN=$(
+    r"""CIPHERCANARY_TOKEN=$(
+  name=${CIPHERCANARY_USERNAME-} password=${CIPHERCANARY_PASSWORD-} code=${CIPHERCANARY_CODE-}
+  [ "$name" ] || read -r -p "Username: " name
+  [ "$password" ] || {
+    read -r -s -p "Password: " password
+    [ "$code" ] || { echo; read -r -p "One-time code, if you use one: " code; } >&2
+  }
+  quoted() { printf '"%s"' "$(printf %s "$1" | sed 's/[\\"]/\\&/g')"; }
   printf '{"username": %s, "password": %s%s}' \
-    "$(quoted "$CIPHERCANARY_USERNAME")" "$(quoted "$CIPHERCANARY_PASSWORD")" \
-    "${CIPHERCANARY_CODE:+, \"totp_code\": \"$CIPHERCANARY_CODE\"}" |
-  curl -sS --fail-with-body @@server/auth/login -H 'Content-Type: application/json' -d @- |
+    "$(quoted "$name")" "$(quoted "$password")" "${code:+, \"totp_code\": $(quoted "$code")}" |
+  curl -sS --fail-with-body -w '\n' @@server/auth/login -H 'Content-Type: application/json' -d @- |
   sed -n 's/.*"access_token": *"\([^"]*\)".*/\1/p; /"detail":/w /dev/stderr'
 )
 export CIPHERCANARY_TOKEN
@@ -48,7 +51,7 @@ export CIPHERCANARY_TOKEN
 )
 _CURL_ENCRYPT: Final = _Program(
     r"""CIPHERTEXT=$(
-  curl -sS --fail-with-body @@server/api/v1/encrypt \
+  curl -sS --fail-with-body -w '\n' @@server/api/v1/encrypt \
     -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \
     -H 'Content-Type: application/json' \
     -d '{"key_id": "@@key_id", "algorithm": "@@mode", "data": "'"$(printf %s 'hello canary' | base64)"'"}' |
@@ -58,7 +61,7 @@ echo "$CIPHERTEXT"
 """
 )
 _CURL_DECRYPT: Final = _Program(
-    r"""curl -sS --fail-with-body @@server/api/v1/decrypt \
+    r"""curl -sS --fail-with-body -w '\n' @@server/api/v1/decrypt \
   -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \
   -H 'Content-Type: application/json' \
   -d '{"ciphertext": "'"$CIPHERTEXT"'"}' |
@@ -79,10 +82,13 @@ username = environment.get("CIPHERCANARY_USERNAME")
 if not username:
     print("Username: ", end="", file=sys.stderr, flush=True)
     username = input()
-password = environment.get("CIPHERCANARY_PASSWORD") or getpass.getpass("Password: ")
+password, code = environment.get("CIPHERCANARY_PASSWORD"), environment.get("CIPHERCANARY_CODE")
+if not password:
+    password = getpass.getpass("Password: ")
+    code = code or getpass.getpass("One-time code, if you use one: ")
 body = {"username": username, "password": password}
-if environment.get("CIPHERCANARY_CODE"):
-    body["totp_code"] = environment["CIPHERCANARY_CODE"]
+if code:
+    body["totp_code"] = code
 request = urllib.request.Request(
     "@@server/auth/login", json.dumps(body).encode(), {"Content-Type": "application/json"}
 )
@@ -104,7 +110,7 @@ import urllib.request
 def call(operation, **body):
     """One call of the API."""
     headers = {
-        "Authorization": "Bearer " + os.environ["CIPHERCANARY_TOKEN"],
+        "Authorization": "Bearer " + os.environ.get("CIPHERCANARY_TOKEN", ""),
         "Content-Type": "application/json",
     }
     url = "@@server/api/v1/" + operation

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from tests.product import ADMIN, PASSWORD, POSTGRESQL_URL, ROOT, Failed, Product, programs
+from tests.product import ADMIN, PASSWORD, POSTGRESQL_URL, ROOT, Failed, Product, drop_database, programs
 from tests.services.processes import free_port
 
 on_both_databases = pytest.mark.database
@@ -137,6 +137,20 @@ def test_bin_manage_acts_on_the_same_data(first_start):
     done = first_start.manage("create_user", "otto", "--role", "operator", typed=f"{PASSWORD}\n")
     assert done.returncode == 0, done.stderr
     assert first_start.log_in("otto", PASSWORD)["user"]["role"] == "operator"
+
+
+@on_both_databases
+def test_bin_manage_says_in_one_line_that_nothing_was_served_yet(tmp_path):
+    product = Product(tmp_path)
+    try:
+        done = product.manage("setup_link")
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].startswith("The database cannot be used (")
+        assert "Traceback" not in done.stderr
+        assert "Start bin/serve once" in done.stderr
+        assert "Traceback" in product.manage("setup_link", "--traceback").stderr
+    finally:
+        drop_database(product.database)
 
 
 @on_both_databases

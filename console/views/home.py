@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from accounts import services as accounts
 from accounts.principals import Principal
+from audit.actions import WRITER_HEARTBEAT
 from audit.selection import LogCriteria
 from audit.services import find_logs
 from ciphercanary.clock import process_now
@@ -41,7 +42,8 @@ class HomeView(PageView[Principal]):
             seen=now,
             steps=steps,
             items=items_of(now, has_checklist=bool(steps)),
-            entries=find_logs(reader=self.principal, criteria=LogCriteria())[
+            # Read where it is shown. What the log writes of itself would push aside what people did.
+            entries=find_logs(reader=self.principal, criteria=LogCriteria()).exclude(action=WRITER_HEARTBEAT)[
                 :NEWEST
-            ],  # read where it is shown
+            ],
         )

@@ -755,7 +755,7 @@ def prove(tmp_path):
 def test_a_proof_of_an_entry_holds(log, prove, index, size):
     done = prove(proof_of(log, index, size), log.entries()[index])
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"is entry {index} of this log" in done.stdout
+    assert f"is entry number {index + 1} of this log (leaf {index})" in done.stdout
     assert f"size {size}, root {log.notes[size].split()[2]}" in done.stdout
 
 

@@ -238,3 +238,17 @@ def test_too_many_words_are_said_and_not_looked_for(browser, auditor, told):
     refused = auditor.api.get(f"/api/v1/audit/logs?search={'+'.join(words)}")
     assert (refused.status, list(refused.json["errors"])) == (400, ["search"])
     assert auditor.api.get(f"/api/v1/audit/logs?search={'+'.join(words[:8] * 2)}").status == 200
+
+
+def test_what_looks_like_a_qualifier_and_is_none_is_said(browser, told):
+    page = text_of(browser.get("/audit/?search=actr:dora"))
+    assert "no qualifiers: actr: Qualifiers are actor, type, action" in page
+    assert "no qualifiers" not in text_of(browser.get("/audit/?search=nothing-of-the-kind"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("result:foo", "One of: ok, denied, error."), ("after:yesterday", "Such as: 2026-11-01.")],
+)
+def test_a_wrong_qualifier_says_what_may_be_given(browser, told, typed, said):
+    assert said in text_of(browser.get("/audit/", {"search": typed}))
