@@ -1,5 +1,6 @@
 """Filters of the key list as conditions on rows. What ``lifecycle`` says of one key, these say of all."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -17,6 +18,9 @@ from keys.lifecycle import State, Status
 
 EXPIRING_WITHIN: Final = timedelta(days=30)
 UNUSED_FOR: Final = timedelta(days=90)
+
+
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 class Finding(StrEnum):
@@ -93,10 +97,11 @@ def searched_text(name: str, description: str, tags: list[str]) -> str:
 
 
 def contains_words(search: str) -> Q:
-    """The keys that hold every word of ``search`` in their name, description or a tag."""
+    """The keys that hold every word of ``search`` in their name, description or a tag; an id is a word, too."""
     condition = Q()
     for word in fold(search).split():
-        condition &= Q(searched_text__contains=word)
+        is_id = Q(id=UUID(word)) if _ID.fullmatch(word) else Q()
+        condition &= Q(searched_text__contains=word) | is_id
     return condition
 
 

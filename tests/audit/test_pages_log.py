@@ -252,3 +252,9 @@ def test_what_looks_like_a_qualifier_and_is_none_is_said(browser, told):
 )
 def test_a_wrong_qualifier_says_what_may_be_given(browser, told, typed, said):
     assert said in text_of(browser.get("/audit/", {"search": typed}))
+
+
+def test_the_key_of_an_entry_is_a_link_to_it(browser, developer, told):
+    entry = tell(developer.principal.actor, object_type="key", object_id="an-id")
+    for path in ("/audit/", f"/audit/{entry.id}/"):
+        assert "/keys/?search=an-id" in links(browser.get(path))

@@ -99,6 +99,13 @@ def test_search_looks_for_every_word_anywhere_without_case(admin, new_key, searc
     assert names(admin, search=search) == (["orders-key"] if found else [])
 
 
+def test_a_search_finds_a_key_by_its_id_which_the_log_tells(admin, new_key):
+    key, _ = new_key(name="orders-key"), new_key(name="other-key")
+    assert names(admin, search=str(key.id)) == ["orders-key"]
+    assert names(admin, search=f"orders {str(key.id).upper()}") == ["orders-key"]
+    assert names(admin, search=str(key.id)[:-1]) == []
+
+
 def test_filters_by_expiry(admin, new_key):
     soon, _later, _never = (
         new_key(expires_at=database_now() + HOUR),
