@@ -13,7 +13,8 @@ from audit.export_formats import ExportFormat
 from audit.models import SavedFilter
 from audit.qualifiers import QUALIFIERS, look_alikes, read_search
 from audit.saved_filters import PERIODS
-from audit.selection import MAX_WORDS, TOO_MANY_WORDS, LogCriteria
+from audit.selection import LogCriteria
+from ciphercanary.errors import Invalid
 from ciphercanary.pages.forms import MomentField, PageForm
 
 FORMATS = {
@@ -81,8 +82,10 @@ class LogFilterForm(PageForm):
     def clean(self) -> dict[str, Any]:
         given = {name: value for name, value in self.cleaned_data.items() if value}
         words, typed = read_search(given.pop("search", ""))
-        if len(set(words.split())) > MAX_WORDS:
-            self.add_error("search", TOO_MANY_WORDS)
+        try:
+            LogCriteria(search=words)
+        except Invalid as refusal:
+            self.add_error("search", list(refusal.fields["search"]))
             words = ""
         for spelt, name, text in typed:
             self._take(given, spelt, name, text)

@@ -16,7 +16,6 @@ from ciphercanary.errors import Invalid
 EXACT_COUNT = 10_000  # counting further would scan the whole log for a number nobody reads
 SEARCH_DEPTH = 100_000  # ids: no index helps a search for words, which reads what it looks through
 MAX_WORDS = 8  # of a search: each is looked for in every text of every entry that the ones before it are in
-TOO_MANY_WORDS = f"At most {MAX_WORDS} different words."
 SEARCHED = (
     "actor_name",
     "action",
@@ -50,7 +49,7 @@ class LogCriteria:
 
     def __post_init__(self) -> None:
         if len(self.words) > MAX_WORDS:
-            raise Invalid.of_field("search", TOO_MANY_WORDS)
+            raise Invalid.of_field("search", f"At most {MAX_WORDS} different words.")
 
     @property
     def words(self) -> list[str]:

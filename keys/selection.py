@@ -1,6 +1,5 @@
 """Filters of the key list as conditions on rows. What ``lifecycle`` says of one key, these say of all."""
 
-import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -13,14 +12,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import CharField, Exists, Func, OuterRef, Q
 from django.db.models.sql.compiler import SQLCompiler
 
+from audit.selection import id_spelt
 from audit.services.usage import rows_used_since
 from keys.lifecycle import State, Status
 
 EXPIRING_WITHIN: Final = timedelta(days=30)
 UNUSED_FOR: Final = timedelta(days=90)
-
-
-_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 class Finding(StrEnum):
@@ -100,8 +97,8 @@ def contains_words(search: str) -> Q:
     """The keys that hold every word of ``search`` in their name, description or a tag; an id is a word, too."""
     condition = Q()
     for word in fold(search).split():
-        is_id = Q(id=UUID(word)) if _ID.fullmatch(word) else Q()
-        condition &= Q(searched_text__contains=word) | is_id
+        key_id = id_spelt(word)
+        condition &= Q(searched_text__contains=word) | (Q(id=key_id) if key_id else Q())
     return condition
 
 

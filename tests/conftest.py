@@ -30,9 +30,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     settings.CC_AUDIT_LAG_LIMIT = 3600  # no sequencer runs beside a test, and a busy machine may stand still
     # Nor does the timer of refusals write, beside a test that takes long, what the next one would find.
     refusals.PERIOD = 3600.0
-    if (
-        connection.vendor == "postgresql"
-    ):  # the same: a new connection may take longer than a request may wait
+    # Nor is a test refused a new connection by when a request would be.
+    if connection.vendor == "postgresql":
         connection.settings_dict["OPTIONS"]["pool"]["timeout"] = 60.0
     settings.STATIC_ROOT = folder / "static"
     call_command("collectstatic", interactive=False, verbosity=0)
