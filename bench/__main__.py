@@ -4,7 +4,6 @@ import argparse
 import os
 import shlex
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +18,6 @@ from bench.singles import Pace
 from bench.table import markdown, terminal
 from tests.product import Failed
 from tests.services.processes import Unavailable, ends_like_a_signal
-from tests.services.rights import folder_for_servers
 
 PRODUCT, DRF, NAIVE, BAO = CONTESTANTS = ("product", "drf", "naive", "openbao")
 SECTIONS = ("batch", "connections", "stream", "k6", "openssl")
@@ -32,9 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with ExitStack() as stack, ends_like_a_signal():
             facts = [("command", shlex.join(["bin/bench", *arguments])), *prepare()]
-            temporary = tempfile.TemporaryDirectory(prefix="bench-", dir=folder_for_servers())
-            folder = Path(stack.enter_context(temporary))
-            folder.chmod(0o700)
+            folder = stack.enter_context(machine.private_folder())
             run.start(stack, folder)
             run.measure()
     except (machine.Unfit, Failed, Unavailable, Refused) as reason:

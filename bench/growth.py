@@ -10,7 +10,6 @@ meanwhile is ``bench.filling``: 100,000 keys and 10 million entries, which take 
 import argparse
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,7 +28,6 @@ from bench.singles import Pace, measure_one
 from bench.table import HEADINGS, Figure, Goal, markdown, number, ratio_of, terminal
 from tests.product import Failed, Product
 from tests.services.processes import ends_like_a_signal
-from tests.services.rights import folder_for_servers
 
 CONNECTIONS = 32
 TAIL = Goal(100, unit="ms", lower=True)
@@ -51,9 +49,7 @@ def main(arguments: Sequence[str]) -> int:
         with ExitStack() as stack, ends_like_a_signal():
             machine.require_programs("wrk")
             machine.require_durable(os.environ["DATABASE_URL"])
-            temporary = tempfile.TemporaryDirectory(prefix="bench-", dir=folder_for_servers())
-            folder = Path(stack.enter_context(temporary))
-            folder.chmod(0o700)
+            folder = stack.enter_context(machine.private_folder())
             found = measure(options, folder)
     except (machine.Unfit, Failed, Refused) as reason:
         sys.stderr.write(f"bench.growth: {reason}\n")

@@ -8,7 +8,9 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,6 +22,7 @@ import redis
 import ciphercanary
 from bench import k6_script, openbao
 from tests.product import ROOT
+from tests.services.rights import folder_for_servers
 
 PACKAGES = ("django", "djangorestframework", "gunicorn", "gunicorn-h1c", "uvloop", "psycopg", "cryptography")
 MUST_BE_ON = ("fsync", "full_page_writes", "synchronous_commit")
@@ -144,3 +147,12 @@ def file_system(path: str) -> str:
         holding = [(len(place), kind) for place, kind in mounts if Path(path).is_relative_to(place)]
         return max(holding, default=(0, ""))[1] if Path(path).is_absolute() else ""
     return ""
+
+
+@contextlib.contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder for servers and what they keep, which holds tokens and is gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=folder_for_servers()) as name:
+        folder = Path(name)
+        folder.chmod(0o700)
+        yield folder

@@ -9,7 +9,6 @@ everything, and a developer with a tenth of all keys. What a browser does with t
 import argparse
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ from bench.requests import Refused
 from bench.table import Figure, Goal, markdown, number, terminal
 from tests.product import ADMIN, Failed
 from tests.services.processes import ends_like_a_signal
-from tests.services.rights import folder_for_servers
 
 KEYS = 10_000
 HEADINGS = ("page", "p50 ms", "p95 ms", "goal", "met")
@@ -49,9 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with ExitStack() as stack, ends_like_a_signal():
             machine.require_durable(os.environ["DATABASE_URL"])
-            temporary = tempfile.TemporaryDirectory(prefix="bench-", dir=folder_for_servers())
-            folder = Path(stack.enter_context(temporary))
-            folder.chmod(0o700)
+            folder = stack.enter_context(machine.private_folder())
             found = run(options.entries, folder)
     except (machine.Unfit, Failed, Refused) as reason:
         sys.stderr.write(f"bench.pages: {reason}\n")
