@@ -116,6 +116,7 @@ class KeyForm(KeySettingsForm):
                 "hx-target": "#name-note",
                 "hx-swap": "innerHTML",
                 "hx-sync": "this:queue last",
+                "data-echoes": "",
             }
         ),
     )

@@ -61,21 +61,26 @@
     line.textContent = text;
     $(place)?.replaceChildren(line);
   };
-  const changes = (event) => event.detail.requestConfig?.verb !== "get";
+  // What a page asks by itself, in time or while somebody types, says nothing of what he did: it takes no notice away.
+  const byItself = ({ detail: { requestConfig } }) => requestConfig.elt.matches("[data-polls], [data-echoes]");
+  const failed = (event, text) => {
+    if (!byItself(event) || !$("#dialog-notices > *, #notices > *")) notify(text);
+  };
+  const changes = (event) => event.detail.requestConfig.verb !== "get";
   const unsure = "We do not know whether it was applied: look at the audit log.";
   document.addEventListener("htmx:sendError", (event) => {
-    notify(`The server could not be reached. ${changes(event) ? unsure : "Nothing was changed."}`);
+    failed(event, `The server could not be reached. ${changes(event) ? unsure : "Nothing was changed."}`);
   });
   document.addEventListener("htmx:responseError", (event) => {
     const { status } = event.detail.xhr;
     if (status === 401) return;
     const after = event.detail.xhr.getResponseHeader("Retry-After");
-    if (status === 429) notify(`Too many requests. Try again in ${after || "a few"} seconds. Nothing was changed.`);
-    else if (status >= 500) notify(`The server failed (${status}). ${changes(event) ? unsure : "Try again."}`);
-    else notify(event.detail.xhr.responseText || `This was refused (${status}).`);
+    if (status === 429) failed(event, `Too many requests. Try again in ${after || "a few"} seconds. Nothing was changed.`);
+    else if (status >= 500) failed(event, `The server failed (${status}). ${changes(event) ? unsure : "Try again."}`);
+    else failed(event, event.detail.xhr.responseText || `This was refused (${status}).`);
   });
   let signedOut = false; // nobody is told so again and again: each refusal is on record
-  // What a page asks by itself is no sign that somebody is there: it neither renews the session nor takes notices away.
+  // What is asked in time is no sign that somebody is there: it does not renew the session.
   const polls = (event) => event.detail.elt.hasAttribute("data-polls");
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (polls(event) && (document.hidden || signedOut)) event.preventDefault();
@@ -84,9 +89,9 @@
     if (polls(event)) event.detail.headers["CC-Poll"] = "true";
   });
   document.addEventListener("htmx:afterOnLoad", (event) => {
-    const { xhr, requestConfig } = event.detail; // what polled may be gone: htmx tells its parent then
+    const { xhr } = event.detail;
     const isAnswer = xhr.status < 400 || xhr.status === 422;
-    if (!requestConfig.headers["CC-Poll"] && xhr.status !== 204 && isAnswer) {
+    if (!byItself(event) && xhr.status !== 204 && isAnswer) {
       for (const place of document.querySelectorAll("#notices, #dialog-notices")) place.replaceChildren();
     }
     arm(Number(xhr.getResponseHeader("CC-Session-Seconds")));

@@ -19,6 +19,9 @@ class HalfDone:
         self.dialog = self.page.get_by_role("dialog")
         self.dialog.get_by_label("Name").fill(name)
 
+    def choose(self, algorithm):
+        self.dialog.get_by_role("radio", name=algorithm).check()
+
     def send(self):
         self.dialog.get_by_role("button", name="Create key").click()
 
@@ -55,6 +58,22 @@ def test_without_a_network(unlucky):
     )
     unlucky.context.set_offline(False)
     act.is_sent_again()
+
+
+def test_the_summary_below_a_form_takes_no_notice_away(unlucky):
+    """It is asked for while somebody types: whether that fails or not says nothing of the key."""
+    act = HalfDone(unlucky, "typed-and-changed")
+    unlucky.context.set_offline(True)
+    act.send()
+    unsure = "The server could not be reached. We do not know whether it was applied"
+    act.is_told(unsure)
+    with act.page.expect_event("requestfailed"):
+        act.choose("aes-256-siv")
+    act.is_told(unsure)
+    unlucky.context.set_offline(False)
+    act.choose("aes-256 Recommended")
+    act.dialog.get_by_role("status").filter(has_text="aes-256").wait_for()
+    act.is_told(unsure)
 
 
 def test_the_server_fails(unlucky, served):
