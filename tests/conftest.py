@@ -90,7 +90,7 @@ def root_of_trust(request: pytest.FixtureRequest) -> Iterator[None]:
 def forget_everything() -> None:
     """What a process remembers of the database: a new test is a new process."""
     from accounts import signing_keys, verified_tokens  # noqa: PLC0415 - models need a set-up Django
-    from audit import numbering, refusals, writer  # noqa: PLC0415
+    from audit import export_files, numbering, refusals, writer  # noqa: PLC0415
     from ciphercanary import kek, system_keys, throttle  # noqa: PLC0415
     from keys import keyring  # noqa: PLC0415
     from keys.invocations import forget_counters  # noqa: PLC0415
@@ -106,6 +106,7 @@ def forget_everything() -> None:
     verified_tokens.forget_all()
     throttle.forget()
     refusals.forget()  # or its timer would write into the database of a later test
+    export_files.remove(export_files.names())
     (settings.CC_HOME / "audit-head").unlink(missing_ok=True)  # it remembers the log of an earlier test
     for cache in caches.all(initialized_only=False):
         cache.clear()

@@ -75,7 +75,7 @@ def test_a_change_waits_for_the_answers_in_flight():
             hold_epoch()
             held.set()
             assert release.wait(LONG_ENOUGH)
-        return time.monotonic()
+            return time.monotonic()  # before it commits: right afterwards the change may be the first to look
 
     def change():
         assert held.wait(LONG_ENOUGH)

@@ -13,7 +13,7 @@ from django.http import QueryDict
 from django.test import Client
 
 from accounts.session_engine import BEGAN_AT
-from audit import actions, export_files, services
+from audit import actions, services
 from audit.admin.list_filters import criteria_of_list
 from audit.canonical import format_timestamp
 from audit.events import Actor, Event, Source
@@ -28,12 +28,6 @@ LOG, EXPORTS = "/admin/audit/auditlog/", "/admin/audit/auditexport/"
 REQUEST = f"{EXPORTS}request/"
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def empty_folder(home):
-    yield
-    export_files.remove(export_files.names())
 
 
 @pytest.fixture

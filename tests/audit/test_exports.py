@@ -50,12 +50,6 @@ MEBIBYTE = 2**20
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(autouse=True)
-def empty_folder(home):
-    yield
-    export_files.remove(export_files.names())
-
-
 def order(persona, export_format="jsonl", **filters):
     answer = persona.api.post(EXPORTS, {"format": export_format, **filters})
     assert answer.status == 202, answer.response.content
