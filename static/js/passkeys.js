@@ -52,4 +52,6 @@
     event.stopImmediatePropagation();
     hold(form).catch((error) => { form.querySelector("[data-passkey-said]").textContent = why(error); });
   }, true);
+  // Only now are the forms shown: sent before, one would load what only this file can read.
+  document.documentElement.classList.add("has-passkeys");
 })();
