@@ -13,9 +13,10 @@ from concurrent.futures import Future
 from typing import Any
 
 import django.db
-from django.db import connection
+from django.db import connection, transaction
 
 from audit.batches import Batch, Deadline, Decision, Ticket
+from audit.epoch import LOCK_WAIT
 from audit.errors import CROWDED, AuditUnavailable
 from audit.guard import LagGuard
 from audit.lag import read_lag_seconds
@@ -119,10 +120,14 @@ def _begin(ticket: Ticket[Any]) -> bool:
 
 
 def _read_lag() -> float | None:
+    """None where it cannot be read: what waits for the next batch must not wait for ever."""
     try:
-        return read_lag_seconds()
+        if connection.vendor != "postgresql":
+            return read_lag_seconds()
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")  # somebody may hold a table
+            return read_lag_seconds()
     except Exception:
-        # What waits for the next batch must not wait for ever because somebody altered a row.
         logger.warning("the lag of the audit log could not be read", exc_info=True)
         django.db.connection.close()
         return None
