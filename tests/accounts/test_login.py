@@ -1,3 +1,4 @@
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -5,7 +6,7 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from django.db import connection
 
-from accounts import actions
+from accounts import actions, hashers
 from accounts.lockout import WINDOW
 from accounts.models import LoginAttempt, TokenFamily, User
 from audit.models import AuditLog
@@ -86,7 +87,7 @@ def test_a_wrong_password_an_unknown_name_and_a_disabled_account_answer_alike(ap
 def test_a_refused_log_in_costs_a_hash_whoever_is_named(api, dora, username):
     UserFactory(username="unusable", password=make_password(None))
     log_in(api, username="warm-up")
-    a_hash = cpu_seconds(lambda: make_password("some other password"))
+    a_hash = min(cpu_seconds(lambda: make_password("some other password")) for _ in range(3))
     a_refusal = cpu_seconds(lambda: log_in(api, username=username, password="not the password"))
     assert a_hash / 2 < a_refusal
 
@@ -151,7 +152,7 @@ def test_the_record_of_a_failed_log_in_names_accounts_but_never_what_was_typed_i
 
 
 def test_each_address_has_its_budget(api, db, settings):
-    settings.CC_THROTTLE_AUTH = "3/minute"
+    settings.CC_THROTTLE_AUTH = "3/day"
     statuses = [api.post("/auth/refresh", {"refresh_token": "ccr_x"}).status for _ in range(5)]
     assert statuses == [401, 401, 401, 429, 429]
 
@@ -202,7 +203,10 @@ def test_the_right_password_alone_does_not_forgive_where_a_second_factor_is_due(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("username", ["dora", "nobody"])
-def test_32_guesses_at_once_are_no_more_than_five(username):
+def test_32_guesses_at_once_are_no_more_than_five(username, monkeypatch):
+    # None is refused for want of a place: all of them count.
+    monkeypatch.setattr(hashers, "_entrances", threading.BoundedSemaphore(32))
+    monkeypatch.setattr(hashers, "SECONDS_TO_WAIT", 60)
     UserFactory(username="dora")
 
     def guess(number):

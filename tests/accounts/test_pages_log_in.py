@@ -116,7 +116,7 @@ def test_five_failures_close_the_account_here_and_at_the_api_alike(browser, audi
 
 
 def test_the_address_is_throttled_here_and_at_the_api_together(browser, auditor, settings):
-    settings.CC_THROTTLE_AUTH = "2/hour"
+    settings.CC_THROTTLE_AUTH = "2/day"
     assert log_in(browser, "nobody").status_code == 401
     assert log_in(browser, "nobody").status_code == 401
     assert log_in(browser, auditor.user.username).status_code == 429

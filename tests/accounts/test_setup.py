@@ -146,7 +146,7 @@ def test_of_two_who_use_it_at_once_one_wins():
     start = threading.Barrier(2)
 
     def use(name):
-        start.wait(10)
+        start.wait(60)
         try:
             return set_up(code, username=name).username
         except (AlreadySetUp, SetupLinkInvalid):
@@ -255,7 +255,7 @@ def test_a_fault_stands_at_its_field_and_what_was_typed_stays_but_the_password(b
 
 
 def test_the_address_is_throttled(browser, code, settings):
-    settings.CC_THROTTLE_AUTH = "2/hour"
+    settings.CC_THROTTLE_AUTH = "2/day"
     statuses = [browser.post(f"/setup/{code}/", {"username": "", "password": ""}) for _ in range(3)]
     assert [response.status_code for response in statuses] == [422, 422, 429]
     assert statuses[-1]["Retry-After"]

@@ -1,4 +1,3 @@
-import time
 from datetime import UTC, datetime, timedelta
 
 import jwt
@@ -178,8 +177,6 @@ def test_a_signing_key_put_in_by_hand_is_not_believed(developer):
 def test_verification_does_not_load_keys_again(developer):
     authenticate_bearer(developer.api.token, ORIGIN)
     before = signing_keys._load.cache_info().misses
-    start = time.perf_counter()
     for _ in range(20):
         authenticate_bearer(developer.api.token, ORIGIN)
     assert signing_keys._load.cache_info().misses == before
-    assert (time.perf_counter() - start) / 20 < 0.05

@@ -164,7 +164,7 @@ def test_of_two_admins_who_disable_each_other_at_once_one_stays():
     start = threading.Barrier(2)
 
     def disable(me, other):
-        start.wait(10)
+        start.wait(60)
         try:
             services.disable_user(principal=me.principal, user_id=other.user.id)
         except LastAdmin:

@@ -41,16 +41,16 @@ def queue_held_up():
     class HeldUp(Decision):
         def require_current(self, epoch, now):
             entered.set()
-            assert leave.wait(10)
+            assert leave.wait(60)
             super().require_current(epoch, now)
 
     held_up = writer.submit(HeldUp(result="first", event=Event(action="test.first"), actor=ACTOR))
-    assert entered.wait(10)
+    assert entered.wait(60)
     try:
         yield
     finally:
         leave.set()
-        assert held_up.result(10) == "first"
+        assert held_up.result(60) == "first"
 
 
 def stored():
@@ -61,7 +61,7 @@ def test_what_waited_is_written_in_one_transaction_and_in_its_order():
     with queue_held_up():
         futures = [writer.submit(decision(number)) for number in range(100)]
 
-    assert [future.result(10) for future in futures] == list(range(100))
+    assert [future.result(60) for future in futures] == list(range(100))
     assert stored() == ["", *map(str, range(100))]
     times = set(AuditLog.objects.exclude(object_id="").values_list("timestamp", flat=True))
     assert len(times) == 1  # one transaction read the clock once
@@ -81,12 +81,12 @@ def test_each_of_a_batch_gets_his_own_answer():
         late = writer.submit(decision(3, deadlines=(Deadline(past, lambda: Conflict("too late")),)))
         good_too = writer.submit(decision(4, stamps=(read_stamp("key:changed"),)))
 
-    assert (good.result(10), good_too.result(10)) == (1, 4)
+    assert (good.result(60), good_too.result(60)) == (1, 4)
     with pytest.raises(StaleDecision) as refused:
-        old.result(10)
+        old.result(60)
     assert refused.value.entities == {"key:changed"}
     with pytest.raises(Conflict):
-        late.result(10)
+        late.result(60)
     assert stored() == ["", "1", "4"]
 
 
@@ -107,9 +107,9 @@ def test_a_poisonous_row_costs_nobody_else_his_answer():
         poisonous = writer.submit(Decision(result="never", event=poison, actor=ACTOR))
         after = [writer.submit(decision(number)) for number in range(5, 9)]
 
-    assert [future.result(10) for future in before + after] == list(range(9))
+    assert [future.result(60) for future in before + after] == list(range(9))
     with pytest.raises((AuditUnavailable, TypeError)):
-        poisonous.result(10)
+        poisonous.result(60)
     assert stored() == ["", *map(str, range(9))]
 
 
@@ -118,7 +118,7 @@ def test_whoever_gave_up_waiting_leaves_no_record():
         given_up, other = writer.submit(decision(1)), writer.submit(decision(2))
         assert given_up.cancel()
 
-    assert other.result(10) == 2
+    assert other.result(60) == 2
     assert stored() == ["", "2"]
 
 
@@ -129,7 +129,7 @@ def test_beyond_the_bound_of_the_queue_the_next_is_refused_at_once(monkeypatch):
         with pytest.raises(AuditUnavailable, match="Too many records"):
             writer.submit(decision(3))
 
-    assert [future.result(10) for future in accepted] == [0, 1, 2]
+    assert [future.result(60) for future in accepted] == [0, 1, 2]
 
 
 def test_while_the_log_cannot_be_written_everybody_is_refused_and_then_nobody():
@@ -137,7 +137,7 @@ def test_while_the_log_cannot_be_written_everybody_is_refused_and_then_nobody():
         futures = [writer.submit(decision(number)) for number in range(3)]
         for future in futures:
             with pytest.raises(AuditUnavailable):
-                future.result(10)
+                future.result(60)
 
     assert writer.commit(decision(4)) == 4
     assert stored() == ["4"]

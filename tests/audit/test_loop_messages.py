@@ -10,11 +10,12 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from audit import loop_writer
+from audit import guard, loop_writer
 from audit.epoch import LOCK, raise_epoch, read_stamp
 from audit.errors import AuditUnavailable
 from audit.events import Actor, Event
 from audit.loop_connection import LoopConnection
+from audit.loop_statements import TOLERANCE, Look
 from audit.models import AuditLog
 from audit.writer import Deadline, Decision
 from ciphercanary.clock import database_now
@@ -26,6 +27,19 @@ pytestmark = [
 ]
 
 ACTOR = Actor.system("test", "api")
+LONG_ENOUGH = 30  # seconds
+# Who waits for the epoch's lock, in this database only: other tests run on the same server.
+WAITS = """
+    FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch):
+    """However slow the machine is, no look is due and no timestamp too old because of it."""
+    monkeypatch.setattr(guard, "PERIOD", 60.0)
+    monkeypatch.setattr(loop_writer, "TOLERANCE", timedelta(minutes=1))
 
 
 @pytest.fixture
@@ -75,19 +89,25 @@ def another_session():
         yield session
 
 
-def hold_exclusively(seconds, *, meanwhile=lambda: None):
-    """As a change does that has taken the epoch's lock; returns once the lock is held."""
+def hold_exclusively(*, meanwhile=lambda session: None):
+    """As a change does that has taken the epoch's lock; returns once it is held.
+
+    It is let go when somebody has waited for it for longer than a timestamp may be old.
+    """
     held = threading.Event()
 
     def hold():
         with another_session() as session, session.transaction():
             session.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
             held.set()
-            time.sleep(seconds)
-            meanwhile()
+            until = time.monotonic() + LONG_ENOUGH
+            while session.execute("SELECT count(*)" + WAITS).fetchone() == (0,) and time.monotonic() < until:
+                time.sleep(0.01)
+            time.sleep(2 * TOLERANCE.total_seconds())
+            meanwhile(session)
 
     threading.Thread(target=hold, daemon=True).start()
-    assert held.wait(5)
+    assert held.wait(LONG_ENOUGH)
 
 
 def change(entity):
@@ -122,30 +142,31 @@ def test_what_rests_on_a_changed_key_does_not_leave(messages):
     assert stored() == ["1"]
 
 
-def test_a_deadline_that_passes_on_the_way_refuses_by_the_databases_clock(messages):
-    end = Deadline(database_now() + timedelta(seconds=0.4), lambda: Conflict("too late"))
-    first, second = run(decision(1), lambda: hold_exclusively(0.6), decision(2, deadlines=(end,)))
+def test_a_deadline_that_passes_on_the_way_refuses_by_the_databases_clock(messages, monkeypatch):
+    end = Deadline(database_now(), lambda: Conflict("too late"))
+    monkeypatch.setattr(Look, "now", lambda self: end.at - timedelta(milliseconds=1))
+    first, second = run(decision(1), decision(2, deadlines=(end,)))
     assert (first, str(second)) == (1, "too late")
     assert messages[2] == AT_ONCE
     assert stored() == ["1"]
 
 
-def test_a_timestamp_is_a_moment_that_passed_not_long_before_the_commit(messages):
-    run(decision(1), decision(2), lambda: hold_exclusively(0.3), decision(3))
+def test_a_timestamp_is_a_moment_that_passed_not_long_before_the_commit(messages, monkeypatch):
+    def as_it_is():
+        monkeypatch.setattr(loop_writer, "TOLERANCE", TOLERANCE)
+
+    run(decision(1), decision(2), as_it_is, hold_exclusively, decision(3))
     assert messages[-3:] == [AT_ONCE, *HELD]  # the third waited for longer than a timestamp may be old
     moments = list(AuditLog.objects.order_by("id").values_list("timestamp", flat=True))
     assert moments == sorted(moments)
-    assert moments[2] - moments[1] > timedelta(seconds=0.1)
+    assert moments[2] - moments[1] > TOLERANCE
 
 
 def test_a_session_that_ends_before_the_commit_has_stored_nothing_and_the_thread_writes(caplog):
-    def end_the_waiting():
-        with another_session() as session:
-            session.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-            )
+    def end_the_waiting(session):
+        session.execute("SELECT pg_terminate_backend(pid)" + WAITS)
 
-    results = run(decision(1), lambda: hold_exclusively(0.3, meanwhile=end_the_waiting), decision(2))
+    results = run(decision(1), lambda: hold_exclusively(meanwhile=end_the_waiting), decision(2))
     assert results == [1, 2]
     assert stored() == ["1", "2"]
     assert "written by the thread" in caplog.text
@@ -232,7 +253,10 @@ def test_what_is_refused_is_decided_while_the_epoch_is_held_and_costs_the_others
 
 
 def test_once_a_second_it_looks_again(messages):
-    assert run(decision(1), lambda: time.sleep(1.1), decision(2), decision(3)) == [1, 2, 3]
+    def a_second_later():
+        loop_writer._current._guard._looked = 0.0
+
+    assert run(decision(1), a_second_later, decision(2), decision(3)) == [1, 2, 3]
     assert messages == [*FIRST, *FIRST, AT_ONCE]
 
 

@@ -108,7 +108,7 @@ def test_a_job_says_how_far_it_is_and_how_long_it_takes(browser, told, export):
         "status": "running",
         "lease_until": database_now(),
         "lease_holder": "x",
-        "started_at": database_now() - timedelta(minutes=3),
+        "started_at": database_now() - timedelta(seconds=170),
         "done": 12_400,
         "total": 50_000,
     }

@@ -19,7 +19,7 @@ with product.running("CipherCanary", Path(sys.argv[1]), "protocol") as ours:
     used = lane_costs.used()
     request = ours.request(ENCRYPT)
     ours.product.stop()
-    print(json.dumps([used, *lane_costs.by_module(ours, request, 0.5)]))
+    print(json.dumps([used, *lane_costs.by_module(ours, request, 3)]))
 """
 
 
@@ -48,11 +48,12 @@ def test_samples_fall_where_the_processor_is_busy_and_not_where_it_waits():
     samples = Counter()
     with lane_costs.sampling(samples):
         time.sleep(0.1)
-        until = time.process_time() + 0.1
-        while time.process_time() < until:
-            pass
+        waiting = samples.total()
+        until = time.process_time() + 20
+        while samples.total() < waiting + 20:
+            assert time.process_time() < until
+    assert waiting <= 3
     assert samples.most_common(1)[0][0] == "tests/bench/test_lane_costs.py"
-    assert 20 < samples.total() < 150  # a millisecond each, of the hundred that were work
     busy = samples.total()
     until = time.process_time() + 0.05
     while time.process_time() < until:

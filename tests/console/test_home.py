@@ -144,7 +144,7 @@ def test_who_has_a_second_factor_is_not_told(auditor):
 
 def test_the_figures_are_those_of_the_last_24_hours(at_admin, admin, make_key, use):
     key = make_key(admin, "payments-db")
-    make_key(admin, "gone-by", expires_at=process_now() + timedelta(seconds=1))
+    make_key(admin, "gone-by", expires_at=process_now() + DAY)
     Key.objects.filter(name="gone-by").update(expires_at=process_now() - DAY)
     use(key, 20)
     use(key, 3, outcome="denied")

@@ -2,6 +2,7 @@
 
 import io
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
@@ -24,6 +25,7 @@ def few(monkeypatch):
     rotated = [key for key in demo_data.KEYS if key.name == "payments-db"]
     ended = [key for key in demo_data.KEYS if key.fate]
     monkeypatch.setattr(demo, "KEYS", tuple(rotated + ended))
+    monkeypatch.setattr(demo, "SOON", timedelta(hours=1))  # what is used before it expires may take long
 
 
 def load(*arguments, typed=""):

@@ -24,7 +24,7 @@ from tests.product import ROOT, Product
 from tests.services.postgresql import PostgreSQL
 from tests.services.rights import folder_for_servers
 
-RECOVERY_SECONDS = 10
+RECOVERY_SECONDS = 20
 STARTED_AGAIN_SECONDS = 40  # bin/serve waits up to 30 before it starts again what dies again and again
 JOB_SECONDS = 90  # a lease must run out before the work of a killed worker is taken up
 EVERYTHING, DATABASE = "everything", "database"

@@ -1,5 +1,6 @@
 """The door that carries streams: what leaves when, and what is left when a stream does not come to its end."""
 
+import asyncio
 import json
 import time
 import uuid
@@ -218,9 +219,21 @@ def test_a_request_that_drips_is_ended(key, token, monkeypatch):
     assert code(dripping) == (408, "request_timeout")
 
 
-def test_a_slow_request_that_goes_on_is_not_ended(key, token, monkeypatch):
-    monkeypatch.setattr(stream_exchange, "IDLE_SECONDS", 0.5)
-    assert carry(path(key), BLOCKS, token=token, between=lambda _: time.sleep(0.1)).is_complete
+def test_a_slow_request_that_goes_on_is_not_ended():
+    """Each 64 KiB make the end of its patience a later one, and less does not."""
+
+    async def ends_at():
+        exchange = stream_exchange.Exchange(None, {"headers": []}, None, None)
+        async with exchange.patience() as patience:
+            moments = [patience.when()]
+            for size in (stream_exchange.PROGRESS - 1, 1):
+                await asyncio.sleep(0.01)
+                exchange.progress(size)
+                moments.append(patience.when())
+        return moments
+
+    begun, with_less, with_all = asyncio.run(ends_at())
+    assert begun == with_less < with_all
 
 
 def test_more_streams_than_there_are_places_are_refused_unseen(key, token, monkeypatch):

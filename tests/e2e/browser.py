@@ -4,7 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Route
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Playwright,
+    Route,
+    expect,
+)
 
 from tests.e2e.chromium import find_chromium
 from tests.product import PASSWORD
@@ -15,6 +24,8 @@ EXPECTED = (
     "Failed to load resource: the server responded with a status of",
     "Response Status Error Code 401",
 )
+LONG_ENOUGH = 60_000  # milliseconds, for whatever has to come
+expect.set_options(timeout=LONG_ENOUGH)
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 800}
 
 
@@ -54,7 +65,7 @@ class Person:
         context.on("console", self.complaints.hear)
         context.on("weberror", lambda error: self.complaints.console.append(str(error.error)))
         self.page: Page = context.new_page()
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(LONG_ENOUGH)
 
     def open(self, path: str) -> Page:
         self.page.goto(self.base + path)
@@ -78,6 +89,12 @@ class Person:
     def focused(self) -> str:
         """The id of what has the focus, else its text."""
         return self.page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()")
+
+
+def follow(page: Page, control: Locator) -> None:
+    """Click what loads a page, and wait until all of it is there: a click alone waits for its beginning."""
+    with page.expect_navigation():
+        control.click()
 
 
 @contextmanager

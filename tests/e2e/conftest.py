@@ -15,6 +15,7 @@ from tests.e2e.chromium import MISSING, find_chromium
 from tests.product import PASSWORD, POSTGRESQL_URL, Product
 
 FOLDER = Path(__file__).parent
+PATIENT = {"CC_DB_POOL_TIMEOUT": "60"}  # seconds: on a busy machine a page may be late, and must not fail
 ROLES = ("admin", "operator", "developer", "auditor")
 
 
@@ -30,7 +31,7 @@ def served(tmp_path_factory):
         pytest.skip("browser tests run on the half with PostgreSQL and Redis")
     if not find_chromium():
         pytest.fail(MISSING)
-    with Product(tmp_path_factory.mktemp("e2e")) as product:
+    with Product(tmp_path_factory.mktemp("e2e"), **PATIENT) as product:
         for role in ROLES[1:]:
             product.create_user(role, role)
         yield product
@@ -46,7 +47,7 @@ class Demo:
 
 @pytest.fixture(scope="package")
 def demo(tmp_path_factory, served):
-    with Product(tmp_path_factory.mktemp("demo")) as product:
+    with Product(tmp_path_factory.mktemp("demo"), **PATIENT) as product:
         product.load_demo()
         yield Demo(f"http://127.0.0.1:{product.port}", product)
 

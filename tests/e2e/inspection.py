@@ -96,7 +96,7 @@ WITHOUT_SCRIPT = """
 
 def show(page: Page, *, size: str, theme: str) -> None:
     page.set_viewport_size(SIZES[size])
-    page.emulate_media(color_scheme=theme)
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # what fades in is there at once
 
 
 def accessibility(page: Page, *, rules: list[str] | None = None, root: str = "") -> list[str]:
@@ -143,5 +143,5 @@ def adapted(page: Page) -> list[str]:
     page.evaluate(NOT_SPACED)
     page.emulate_media(forced_colors="active", reduced_motion="reduce")
     found += page.evaluate(WITHOUT_BORDER) + page.evaluate(STILL_MOVING)
-    page.emulate_media(forced_colors="none", reduced_motion="no-preference")
+    page.emulate_media(forced_colors="none")
     return found

@@ -46,7 +46,7 @@ def test_the_theme_outlasts_the_session_and_nothing_flashes(chromium, demo, them
         assert somebody.page.evaluate(BACKGROUND) == background
         somebody.sign_in("mira", PASSWORD)
         somebody.page.goto(f"{demo.base}/keys/", wait_until="load")
-        somebody.page.wait_for_timeout(100)
+        somebody.page.evaluate("new Promise((d) => requestAnimationFrame(() => requestAnimationFrame(d)))")
         assert set(somebody.page.evaluate("window.__seen")) == {background}
 
 

@@ -11,15 +11,19 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.browser import follow
+
 MARKUP = '<img src=x onerror="document.title=\'owned\'"><b hx-get="/logout/" hx-trigger="load">'
 ROWS = "#log-rows a[id^=entry-]"
 
 
 @pytest.fixture(scope="module")
 def many(api):
-    """160 entries of one action."""
+    """160 entries of one action. The day on which the first was made."""
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
     for _ in range(160):
         api("POST", "/api/v1/random", {"bytes": 16})
+    return day
 
 
 @pytest.fixture
@@ -67,11 +71,10 @@ def test_the_log_is_filtered_by_the_keyboard_alone(admin, many, base):
     admin.mark()
     page.keyboard.press("/")
     assert admin.focused() == "id_search"
-    day = f"{datetime.now(UTC):%Y-%m-%d}"
-    page.keyboard.type(f"actor:admin action:crypto.random.generated after:{day}")
+    page.keyboard.type(f"actor:admin action:crypto.random.generated after:{many}")
     page.keyboard.press("Enter")
     page.wait_for_url("**action=crypto.random.generated**")
-    assert f"from={day}" in page.url
+    assert f"from={many}" in page.url
     assert len(shown(page)) == 50
     for number in (100, 150):
         press_until_focused(page, admin, "load-more")
@@ -188,12 +191,12 @@ def test_without_scripts_the_log_has_pages_and_a_job_is_refreshed(without_script
     """21: page 2 of the log, live as a link, a job that is ordered and refreshed."""
     page = without_script.open("/audit/?action=crypto.random.generated")
     first = shown(page)
-    page.get_by_role("link", name="Load 50 more").click()
+    follow(page, page.get_by_role("link", name="Load 50 more"))
     second = shown(page)
     assert (len(second), max(second) < min(first)) == (50, True)
     page.get_by_role("link", name="Back to the newest").click()
     page.get_by_role("link", name="Live", exact=True).click()
-    page.get_by_role("link", name="Refresh").click()
+    follow(page, page.get_by_role("link", name="Refresh"))
     assert shown(page) == first
     page = order_export(without_script, "?action=crypto.random.generated")
     for _ in range(40):

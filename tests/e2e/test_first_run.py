@@ -81,7 +81,7 @@ def test_the_snippets_run_as_they_stand(chromium, empty, tmp_path):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -5,6 +5,7 @@ from itertools import count
 
 import pytest
 
+from tests.e2e.browser import follow
 from tests.product import b64
 
 numbers = count(1)
@@ -118,7 +119,7 @@ def test_a_rotation_shows_without_a_reload_and_leaves_the_focus(admin, key):
     page.get_by_text(f"{key['name']} was rotated.").wait_for()
     assert not page.get_by_role("dialog").is_visible()
     assert (admin.was_reloaded(), admin.focused()) == (False, "act-rotate")
-    page.get_by_role("link", name="Versions").click()
+    follow(page, page.get_by_role("link", name="Versions"))
     rows = page.locator("tbody tr").all_inner_texts()
     assert all(word in rows[0] for word in ("Version 2", "Primary", "quarterly"))
     assert all(word in rows[1] for word in ("Version 1", "Decrypt only", "creation"))
@@ -184,14 +185,14 @@ def test_create_search_rotate_and_turn_the_page_without_javascript(without_scrip
     assert "version 2" in page.locator("main").inner_text()
     page.get_by_role("link", name="Keys", exact=True).first.click()
     page.get_by_label("Search").fill(name)
-    page.get_by_role("button", name="Filter").click()
+    follow(page, page.get_by_role("button", name="Filter"))
     assert listed(page) == [name]
     for number in range(51):
         api("POST", "/api/v1/keys", {"name": f"page-{name}-{number:02}", "algorithm": "aes-256"})
     page = without_script.open(f"/keys/?search=page-{name}")
-    page.get_by_role("link", name="Load 50 more").click()
+    follow(page, page.get_by_role("link", name="Load 50 more"))
     assert listed(page) == [f"page-{name}-50"]
-    page.get_by_role("link", name="Back to the first keys").click()
+    follow(page, page.get_by_role("link", name="Back to the first keys"))
     assert len(listed(page)) == 50
 
 

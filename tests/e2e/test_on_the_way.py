@@ -21,7 +21,8 @@ class Visitor:
         self.somebody, self.page, self.seen = somebody, somebody.page, set()
 
     def look(self, what=""):
-        """The page, as it stands, is sound in each size and theme."""
+        """The page, once all of it is there, is sound in each size and theme."""
+        self.page.wait_for_load_state()
         faults = everything(self.page, thoroughly=True)
         assert not faults, f"{self.page.url} {what}\n" + "\n".join(faults)
         self.seen.add(name_of(self.page.url))

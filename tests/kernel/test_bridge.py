@@ -45,7 +45,7 @@ class Application:
         self.calls.append(environment)
         self.bodies.append(environment["wsgi.input"].read())
         self.threads.append(threading.get_ident())
-        assert self.may_answer.wait(10)
+        assert self.may_answer.wait(60)
         start_response(self.status, [("Content-Type", "text/plain"), ("X-One", "1"), ("X-One", "2")])
         return Parts(self)
 
@@ -263,7 +263,7 @@ def test_a_slow_body_is_408_and_takes_no_thread(application, monkeypatch):
     slow, quick = Client(part(b"begun", more=True)), Client()
     began = time.monotonic()
     serve(application, slow, quick, threads=1)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert (slow.status, refusal(slow)) == (408, "request_timeout")
     assert quick.status == 200
     assert len(application.calls) == 1
@@ -283,7 +283,14 @@ def test_beyond_what_may_wait_the_answer_is_503_and_the_rest_is_served(applicati
     monkeypatch.setattr(bridge, "WAITING_PER_THREAD", 3)
     clients = [Client() for _ in range(20)]
     application.may_answer.clear()
-    threading.Timer(0.3, application.may_answer.set).start()
+
+    def answer_once_the_rest_is_refused():
+        until = time.monotonic() + 60
+        while sum(bool(client.sent) for client in clients) < 12 and time.monotonic() < until:
+            time.sleep(0.01)
+        application.may_answer.set()
+
+    threading.Thread(target=answer_once_the_rest_is_refused, daemon=True).start()
     serve(application, *clients, threads=2)
     served = [client for client in clients if client.status == 200]
     refused = [client for client in clients if client.status == 503]

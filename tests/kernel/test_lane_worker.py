@@ -261,7 +261,8 @@ def test_a_lost_connection_is_gone_without_a_look_for_garbage(parser, begins):
         connection.protocol.connection_lost(None)
         assert connection.protocol.worker.nr_conns == 0
         del connection.protocol
-        await asyncio.sleep(0.1)
+        for _ in range(100):
+            await asyncio.sleep(0.001)
         return left()
 
     gc.disable()

@@ -62,10 +62,10 @@ def test_times_that_are_no_numbers_are_refused(variable):
 def used_up(monkeypatch):
     """A pool whose connections are all taken, this thread's own among them."""
     pool, held = connection.pool, []
-    monkeypatch.setattr(pool, "timeout", 0.2)
     with suppress(PoolTimeout):
         while True:
-            held.append(pool.getconn())
+            held.append(pool.getconn(5.0))
+    monkeypatch.setattr(pool, "timeout", 0.2)
     yield
     for each in held:
         pool.putconn(each)

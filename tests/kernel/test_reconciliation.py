@@ -26,6 +26,7 @@ from tests.services.redis import Redis
 pytestmark = pytest.mark.redis
 
 RATE = Rate(600, 60)
+SLOW = Rate(600, 86_400)  # gives nothing back while a test runs
 SECONDS = 2.0
 
 
@@ -49,7 +50,7 @@ def client(server):
 def process(client):
     """Another process, as it were: budgets of its own. It looks when it is told to; no thread is started."""
 
-    def make(rate=RATE, **options):
+    def make(rate=SLOW, **options):
         budgets = Budgets(rate, **options)
         return budgets, Reconciliation(budgets, client, prefix="cc", **options)
 
@@ -74,8 +75,7 @@ def test_what_one_has_taken_the_other_learns_when_it_takes_itself(process):
     assert other.take("ada", 1, time.monotonic()) == 0.0
     assert left(other) == 599
     other_looks.look()
-    assert left(other) in {199, 200}  # a tenth of a second gives one back
-    assert left(one) in {200, 201}
+    assert (left(other), left(one)) == (199, 200)
 
 
 def test_what_was_given_back_is_there_for_the_others_again(process):
@@ -98,7 +98,7 @@ def test_the_allowance_is_the_smaller_the_more_processes_there_are(process):
 
 
 def test_many_principals_are_told_of_in_parts(process):
-    (one, one_looks), (other, other_looks) = process(Rate(600, 3600)), process(Rate(600, 3600))
+    (one, one_looks), (other, other_looks) = process(), process()
     names = [f"user-{number}" for number in range(AT_ONCE + 2)]
     for cost, name in enumerate(names):
         one.take(name, 1 + cost % 7, time.monotonic())
@@ -110,25 +110,27 @@ def test_many_principals_are_told_of_in_parts(process):
 
 
 def test_redis_keeps_the_id_and_a_time_for_as_long_as_something_is_owed(process, client):
-    budgets, looks = process()
+    budgets, looks = process(RATE)
+    before = time.time()
     budgets.take("ada", 60, time.monotonic())
     looks.look()
+    until = float(client.get("cc:budget:600/60s:ada"))
+    assert before + 5.9 <= until <= time.time() + 6.1
+    assert 0 < client.pttl("cc:budget:600/60s:ada") <= 6000
     assert set(client.keys()) == {b"cc:processes", b"cc:budget:600/60s:ada"}
-    assert 5000 < client.pttl("cc:budget:600/60s:ada") <= 6000
-    assert float(client.get("cc:budget:600/60s:ada")) == pytest.approx(time.time() + 6, abs=2)
     assert 0 < client.ttl("cc:processes") <= ABSENCE
 
 
 def test_a_clock_of_redis_that_was_set_back_locks_nobody_out(process, client):
     client.set("cc:budget:600/60s:ada", time.time() + 3600)
-    budgets, looks = process()
+    budgets, looks = process(RATE)
     budgets.take("ada", 1, time.monotonic())
     looks.look()
     assert 0 < budgets.take("ada", 1, time.monotonic()) <= RATE.seconds + 1
 
 
 def test_an_outage_is_not_paid_for_afterwards(process, client):
-    budgets, looks = process()
+    budgets, looks = process(RATE)
     began = time.monotonic() - 3600
     for second in range(3600):
         budgets.take("ada", 10, began + second)
@@ -170,7 +172,7 @@ def test_the_thread_tells_in_time_and_at_its_end(process, client):
     (one, reconciliation), (other, other_looks) = process(), process()
     reconciliation.start()
     try:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while client.zcard("cc:processes") < 1:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -184,7 +186,7 @@ def test_the_thread_tells_in_time_and_at_its_end(process, client):
     assert client.zcard("cc:processes") == 0
     other.take("ada", 1, time.monotonic())
     other_looks.look()
-    assert 498 <= left(other) <= 520
+    assert left(other) == 498
 
 
 def test_one_process_alone_can_take_everything_at_once(process, client):
@@ -192,14 +194,16 @@ def test_one_process_alone_can_take_everything_at_once(process, client):
     budgets, reconciliation = process()
     reconciliation.start()
     try:
-        until = time.monotonic() + 1.0
-        got = 0
-        while time.monotonic() < until:
-            got += budgets.take("ada", 1, time.monotonic()) == 0.0
+        until, got, wait = time.monotonic() + 60, 0, 0.0
+        while (
+            wait <= 1 and time.monotonic() < until
+        ):  # a shorter one asks for patience, not for an empty budget
+            wait = budgets.take("ada", 1, time.monotonic())
+            got += wait == 0.0
             time.sleep(0.0005)
     finally:
         reconciliation.stop()
-    assert RATE.count * 0.9 <= got <= RATE.count + 20
+    assert SLOW.count * 0.9 <= got <= SLOW.count + 20
 
 
 def test_nothing_is_started_without_redis_and_forgetting_ends_what_was(settings, server, client):
@@ -214,7 +218,7 @@ def test_nothing_is_started_without_redis_and_forgetting_ends_what_was(settings,
     throttle.start_reconciling()
     throttle.start_reconciling()
     assert is_reconciling() == 1
-    throttle.charge_principal("ada", 10)
+    throttle.charge_principal("ada", 3000)
     throttle.forget()
     assert not is_reconciling()
     assert client.exists("cc:budget:6000/60s:ada")
@@ -229,7 +233,7 @@ def is_reconciling():
 
 
 def hammer(server, name, count, *, seconds=SECONDS, midway=lambda: None):
-    """What each of ``count`` processes with one worker got, taking at once from a full budget."""
+    """What each of ``count`` processes with one worker got, taking at once from a full budget, and the seconds it took."""
     environment = clean_environment() | {
         "DJANGO_SETTINGS_MODULE": "ciphercanary.settings",
         "REDIS_URL": server.url,
@@ -252,11 +256,12 @@ def hammer(server, name, count, *, seconds=SECONDS, midway=lambda: None):
     try:
         for process in processes:
             assert process.stdout.readline() == "ready\n"
+        began = time.monotonic()
         for process in processes:
             process.stdin.write("go\n")
             process.stdin.flush()
         midway()
-        return [int(process.communicate(timeout=30)[0]) for process in processes]
+        return [int(process.communicate(timeout=120)[0]) for process in processes], time.monotonic() - began
     finally:
         for process in processes:
             process.kill()
@@ -264,10 +269,15 @@ def hammer(server, name, count, *, seconds=SECONDS, midway=lambda: None):
 
 
 def test_two_processes_that_hammer_one_budget_get_the_limit_together(server, client):
-    got = hammer(server, "ada", 2)
-    allowed = RATE.count + RATE.count / RATE.seconds * SECONDS
-    assert 0.9 * allowed <= sum(got) <= allowed + 0.1 * RATE.count + 1
+    got, seconds = hammer(server, "ada", 2)
+    assert is_the_limit(sum(got), SECONDS, seconds)
     assert min(got) > 0
+
+
+def is_the_limit(got, least, most):
+    """Whether so many are what a full bucket of RATE gives within ``least`` to ``most`` seconds, and a tenth more."""
+    at_least, at_most = (RATE.count + RATE.count / RATE.seconds * seconds for seconds in (least, most))
+    return 0.9 * at_least <= got <= at_most + 0.1 * RATE.count + 1
 
 
 def test_redis_killed_midway_neither_opens_nor_closes_the_budgets(server, client):
@@ -276,6 +286,5 @@ def test_redis_killed_midway_neither_opens_nor_closes_the_budgets(server, client
         server.process.kill()
         server.process.wait()
 
-    got = hammer(server, uuid.uuid4().hex, 2, seconds=2 * SECONDS, midway=kill)
-    allowed = RATE.count + RATE.count / RATE.seconds * 2 * SECONDS
-    assert 0.9 * allowed <= sum(got) <= allowed + 0.1 * RATE.count + 1
+    got, seconds = hammer(server, uuid.uuid4().hex, 2, seconds=2 * SECONDS, midway=kill)
+    assert is_the_limit(sum(got), 2 * SECONDS, seconds)

@@ -1,4 +1,5 @@
 import uuid
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
@@ -11,8 +12,9 @@ from ciphercanary.throttle import Rate, parse_rate
 
 
 @pytest.fixture
-def full():
-    """Every budget is full, and will be."""
+def full(monkeypatch):
+    """Every budget is full, and will be; meanwhile time stands still."""
+    monkeypatch.setattr(throttle, "time", SimpleNamespace(monotonic=lambda: 1_000_000.0))
     throttle.forget()
     yield
     throttle.forget()
@@ -34,7 +36,7 @@ def test_what_is_no_rate_is_refused(text):
 
 
 @pytest.mark.django_db
-def test_a_principal_beyond_his_budget_is_told_when_to_come_back(admin):
+def test_a_principal_beyond_his_budget_is_told_when_to_come_back(admin, full):
     with override_settings(CC_THROTTLE_PRINCIPAL="3/minute"):
         answers = [admin.api.get("/api/v1/algorithms") for _ in range(4)]
     assert [answer.status for answer in answers] == [200, 200, 200, 429]
@@ -83,7 +85,7 @@ def test_a_refund_is_as_if_nothing_was_charged(settings, full):
 @pytest.mark.django_db
 def test_an_address_without_a_token_is_throttled_and_another_is_not(admin):
     admin.api.token = ""
-    with override_settings(CC_THROTTLE_ANONYMOUS="2/minute", CC_TRUSTED_PROXIES=1):
+    with override_settings(CC_THROTTLE_ANONYMOUS="2/day", CC_TRUSTED_PROXIES=1):
         statuses = [admin.api.get("/api/v1/keys", X_Forwarded_For="192.0.2.1").status for _ in range(3)]
         assert statuses == [401, 401, 429]
         assert admin.api.get("/api/v1/keys", X_Forwarded_For="192.0.2.2").status == 401
@@ -94,10 +96,11 @@ def test_an_address_without_a_token_is_throttled_and_another_is_not(admin):
 def test_a_check_counts_by_group():
     request = RequestFactory().get("/")
     request.client_ip = "192.0.2.77"
-    for group in ("one", "two"):
-        throttle.check_address(request, group=group, rate="1/minute")
+    one, two = uuid.uuid4().hex, uuid.uuid4().hex
+    for group in (one, two):
+        throttle.check_address(request, group=group, rate="1/day")
     with pytest.raises(Throttled):
-        throttle.check_address(request, group="one", rate="1/minute")
+        throttle.check_address(request, group=one, rate="1/day")
 
 
 @pytest.mark.parametrize(
@@ -135,12 +138,12 @@ def test_the_default_budget_is_the_documented_one():
     ],
 )
 def test_an_ipv6_client_counts_by_its_64(one, other, together):
-    statuses = []
+    statuses, group = [], uuid.uuid4().hex
     for address in (one, other):
         request = RequestFactory().get("/")
         request.client_ip = address
         try:
-            throttle.check_address(request, group=f"64-{one}-{other}", rate="1/minute")
+            throttle.check_address(request, group=group, rate="1/day")
         except Throttled:
             statuses.append(429)
     assert bool(statuses) is together

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import random
 import re
 import signal
 import socket
@@ -63,8 +64,11 @@ def major_version(program: Path, account: struct_passwd | None = None) -> int:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """Below those that the kernel gives to outgoing connections, one of which might have it a moment later."""
+    while True:
+        port = random.randrange(15_000, 32_000)  # noqa: S311 - only to stay out of each other's way
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class Server:

@@ -33,7 +33,7 @@ def new_checkpoint():
 
 
 def wait_for(received):
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while not received and time.monotonic() < until:
         time.sleep(0.01)
     [only] = received
@@ -136,7 +136,7 @@ def test_a_host_name_is_printable_or_a_hyphen(host, expected):
 
 
 def test_an_anchor_is_asked_at_most_once_in_its_time_and_then_for_the_newest(settings, tmp_path):
-    settings.CC_ANCHOR_SECONDS = 1
+    settings.CC_ANCHOR_SECONDS = 3600
     anchoring = Anchoring([FileAnchor(str(tmp_path / "file"))])
     sizes = []
     for _ in range(3):
@@ -144,7 +144,7 @@ def test_an_anchor_is_asked_at_most_once_in_its_time_and_then_for_the_newest(set
         anchoring.run()
     assert [row.size for row in AuditReceipt.objects.all()] == sizes[:1]
 
-    time.sleep(1.05)
+    anchoring._due["file"] = 0.0  # an hour later
     anchoring.run()
     assert {row.size for row in AuditReceipt.objects.all()} == {sizes[0], sizes[2]}
 

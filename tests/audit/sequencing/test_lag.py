@@ -33,7 +33,7 @@ def test_the_lag_is_the_age_of_the_oldest_entry_that_waits():
 
     found = read_lag()
     assert found.pending == 3
-    assert 0.3 <= found.seconds < 10
+    assert found.seconds >= 0.3
 
 
 def test_counting_has_an_end(monkeypatch):

@@ -89,7 +89,7 @@ def test_bin_serve_leaves_nothing_unsigned_when_it_stops(stopped):
 
 @pytest.mark.parametrize("number_", [signal.SIGTERM, signal.SIGINT])
 def test_it_sequences_what_others_write_and_signs_the_rest_when_it_is_stopped(stopped, number_):
-    with sequencer(stopped) as process:
+    with sequencer(stopped, CC_DB_POOL_TIMEOUT="60") as process:
         said = re.fullmatch(
             r"the sequencer goes on from entry (\d+) of the audit log\n", process.stdout.readline()
         )
@@ -190,9 +190,9 @@ def test_it_outlives_a_restart_of_postgresql(tmp_path):
     ):
         Path(name).chmod(0o711)
         postgresql = stack.enter_context(PostgreSQL(Path(name) / "postgresql", durable=True))
-        product = stack.enter_context(Product(tmp_path, database=postgresql.url, CC_DB_POOL_TIMEOUT="0.3"))
+        product = stack.enter_context(Product(tmp_path, database=postgresql.url))
         assert product.stop() == 0
-        process = stack.enter_context(sequencer(product))
+        process = stack.enter_context(sequencer(product, CC_DB_POOL_TIMEOUT="0.3"))
         process.stdout.readline()
 
         postgresql.stop()
@@ -213,10 +213,10 @@ def test_it_waits_for_a_database_that_is_not_there_yet(tmp_path):
     ):
         Path(name).chmod(0o711)
         postgresql = stack.enter_context(PostgreSQL(Path(name) / "postgresql", durable=True))
-        product = stack.enter_context(Product(tmp_path, database=postgresql.url, CC_DB_POOL_TIMEOUT="0.3"))
+        product = stack.enter_context(Product(tmp_path, database=postgresql.url))
         assert product.stop() == 0
         postgresql.stop()
-        process = stack.enter_context(sequencer(product))
+        process = stack.enter_context(sequencer(product, CC_DB_POOL_TIMEOUT="0.3"))
         time.sleep(2)
         assert process.poll() is None
         postgresql.start()
