@@ -18,8 +18,8 @@ from tests.product import REDIS_URL, ROOT, Product, programs, session_of
 from tests.services.processes import dies_with_parent, free_port
 
 SOON = 60  # seconds
-LEASE = 10  # seconds
-ENTRIES = 100_000
+LEASE = 8  # seconds
+ENTRIES = 200_000  # some seconds: what is cancelled is told so within one
 BATCH = 2_000
 FILL = f"""
 import uuid
