@@ -68,17 +68,17 @@ def test_who_lacks_a_permission_is_told_which_and_who_has_it(developer):
     assert "an administrator can give you another" in content
 
 
-def test_a_lost_reader_is_offered_a_search(at_admin):
-    answer = at_admin.get("/keys/no-such-key/")
+def test_a_lost_reader_is_offered_a_search(admin):
+    answer = signed_in(admin).get("/keys/no-such-key/")
     assert answer.status_code == 404
     assert 'action="/keys/"' in answer.content.decode()
 
 
-def test_a_way_in_that_is_none_is_refused_with_a_page(at_admin):
-    answer = at_admin.post("/home/", {})
+def test_a_way_in_that_is_none_is_refused_with_a_page(admin):
+    answer = signed_in(admin).post("/home/", {})
     assert (answer.status_code, answer["Allow"]) == (405, "GET")
     assert "Method Not Allowed" in answer.content.decode()
 
 
-def test_a_page_that_does_not_exist_is_not_found(at_admin):
-    assert at_admin.get("/no/such/page/").status_code == 404
+def test_a_page_that_does_not_exist_is_not_found(admin):
+    assert signed_in(admin).get("/no/such/page/").status_code == 404
