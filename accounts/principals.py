@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 from uuid import UUID
 
 from accounts.roles import PERMISSIONS, SYSTEM, roles_with, sees_all
 from audit.events import Actor, Source
 from audit.stamps import EpochStamp
 from ciphercanary.errors import Denied, RecentAuthRequired, Unauthenticated
-
-type Scope = Literal["all", "own"]
+from ciphercanary.rules import Scope
 
 RECENT = timedelta(minutes=10)
 SIGNING_KEYS = "signing-keys"  # the entity, as in audit.stamps, that every access token rests on

@@ -34,6 +34,7 @@ from ciphercanary.clock import database_now
 from ciphercanary.crypto.encoding import encode_base64
 from ciphercanary.jobs import Progress, Status
 from ciphercanary.row_mac import IntegrityFailed
+from ciphercanary.rules import Scope
 
 KIND = "audit_export"
 ALTERED_ENTRY = "An entry is not as the application has written it. Run verify_audit_log."
@@ -47,9 +48,9 @@ class _Asker:
     """Whoever asked, as a reader: how far he may see was decided then."""
 
     user_id: UUID | None
-    reach: str
+    reach: Scope
 
-    def scope(self, _word: str) -> str:
+    def scope(self, _word: str) -> Scope:
         return self.reach
 
 

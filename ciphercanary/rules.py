@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
+
+type Scope = Literal["all", "own"]  # how far a permission reaches
 
 
 class Access(Enum):
@@ -34,4 +36,4 @@ class Caller(Protocol):
     def user_id(self) -> UUID | None: ...
     def has_permission(self, word: str) -> bool: ...
     def require(self, word: str) -> None: ...
-    def scope(self, word: str) -> str: ...
+    def scope(self, word: str) -> Scope: ...

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import models
 
 from audit.events import TEXT_LIMITS, ActorType, Outcome, Source
+from ciphercanary.rules import Scope
 
 READ_PERMISSION = "audit.read"
 
@@ -17,8 +18,8 @@ class Reader(Protocol):
 
     @property
     def user_id(self) -> UUID | None: ...
-    def scope(self, word: str) -> str:
-        """``"all"`` or ``"own"``. Raises Denied without the permission."""
+    def scope(self, word: str) -> Scope:
+        """Raises Denied without the permission."""
         ...
 
 

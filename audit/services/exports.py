@@ -16,7 +16,7 @@ from audit.errors import NoResult, ResultGone, TooManyExports
 from audit.events import Actor, Event
 from audit.export_filters import filters_of
 from audit.export_formats import FILE_TYPES, ExportFormat
-from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport, Reader
+from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport
 from audit.models.exports import AuditExportQuerySet
 from audit.selection import LogCriteria
 from audit.services.recording import record
@@ -26,26 +26,20 @@ from ciphercanary import jobs
 from ciphercanary.clock import database_now
 from ciphercanary.errors import Denied, Invalid, NotFound
 from ciphercanary.jobs import Status
+from ciphercanary.rules import Caller, Scope
 
 LOCK = int.from_bytes(b"cc-exprt")  # a bigint of our own among PostgreSQL's advisory locks
 MOST_EXPORTS = 20  # of one person: waiting, running, or with a file that is kept
 EVERYTHING = LogCriteria()
 
 
-class Exporter(Reader, Protocol):
+class Exporter(Caller, Protocol):
     """Whoever wants a file of the log."""
 
-    @property
-    def is_authenticated(self) -> bool: ...
     @property
     def actor(self) -> Actor: ...
     @property
     def stamp(self) -> EpochStamp | None: ...
-    def has_permission(self, word: str) -> bool: ...
-    def require(self, word: str) -> None:
-        """Raises Denied unless the permission is held."""
-        ...
-
     def require_recent_log_in(self, now: datetime) -> None:
         """Raises Denied where the log-in is too long ago for what takes much away at once."""
         ...
@@ -156,7 +150,7 @@ def event_of(export: AuditExport, action: str, **facts: Any) -> Event:
     return Event(action=action, object_type="audit_export", object_id=str(export.id), **facts)
 
 
-def _require_whole_log(reach: str, criteria: LogCriteria) -> None:
+def _require_whole_log(reach: Scope, criteria: LogCriteria) -> None:
     if criteria != EVERYTHING:
         named = next(iter(filters_of(criteria)))
         raise Invalid.of_field(named, "An export of tiles is of the whole log: leave the filters out.")

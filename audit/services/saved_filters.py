@@ -14,20 +14,17 @@ from audit.models.saved_filters import SavedFilterQuerySet
 from audit.services.recording import record
 from audit.turns import take_turn
 from ciphercanary.errors import Denied, Invalid, NotFound
+from ciphercanary.rules import Caller
 
 LOCK = int.from_bytes(b"cc-filtr")  # a bigint of our own among PostgreSQL's advisory locks
 MOST_FILTERS = 50  # of one person
 
 
-class Keeper(Reader, Protocol):
+class Keeper(Caller, Protocol):
     """Whoever keeps filters."""
 
     @property
-    def is_authenticated(self) -> bool: ...
-    @property
     def actor(self) -> Actor: ...
-    def has_permission(self, word: str) -> bool: ...
-    def require(self, word: str) -> None: ...
 
 
 def find_filters(*, reader: Reader) -> SavedFilterQuerySet:
