@@ -20,12 +20,12 @@ from audit.errors import StaleDecision
 from audit.models import EntityEpoch
 from audit.stamps import EpochStamp, behind, entities_of, renew
 from ciphercanary.clock import process_now
+from ciphercanary.lock_waits import LOCK_WAIT
 from ciphercanary.row_mac import IntegrityFailed
 
 LOCK = int.from_bytes(b"cc-epoch")  # a bigint of our own among PostgreSQL's advisory locks
 _GLOBAL = "SELECT '', epoch FROM security_epoch WHERE id = 1"
 _ENTITIES = "SELECT entity, epoch FROM entity_epochs WHERE entity IN"
-LOCK_WAIT = "5s"  # an answer does not wait longer for a lock: somebody holds a table, or forgot a transaction
 
 
 def read_epoch() -> int:

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 
-from audit.epoch import LOCK_WAIT
+from ciphercanary.lock_waits import LOCK_WAIT
 
 type Statement = tuple[bytes, Sequence[bytes | None]]
 """A statement, and its parameters as text. It is prepared when it is first sent, so there must be few of them."""

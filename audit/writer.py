@@ -16,11 +16,11 @@ import django.db
 from django.db import connection, transaction
 
 from audit.batches import Batch, Deadline, Decision, Ticket
-from audit.epoch import LOCK_WAIT
 from audit.errors import CROWDED, AuditUnavailable
 from audit.guard import LagGuard
 from audit.lag import read_lag_seconds
 from audit.numbering import Numbering
+from ciphercanary.lock_waits import LOCK_WAIT
 
 logger = logging.getLogger(__name__)
 

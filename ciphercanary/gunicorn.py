@@ -11,6 +11,7 @@ from prometheus_client import multiprocess
 
 from ciphercanary import logs
 from ciphercanary.lane_worker import GRACE
+from ciphercanary.lock_waits import bound_lock_waits
 
 worker_class = "ciphercanary.lane_worker.LaneWorker"
 asgi_loop = "uvloop"
@@ -45,6 +46,11 @@ _logs = logs.configuration(level=settings.LOG_LEVEL, log_format=settings.LOG_FOR
 logconfig_dict = _logs | {
     "loggers": _logs["loggers"] | {"gunicorn.error": {"level": "WARNING", "handlers": [], "propagate": True}}
 }
+
+
+def post_fork(_server: object, _worker: Worker) -> None:
+    """Before the worker connects to anything."""
+    bound_lock_waits()
 
 
 def post_worker_init(worker: Worker) -> None:
