@@ -5,6 +5,7 @@ is refused, encryption included. Changes (disable, revoke, sign-out) do not pass
 the log can be written.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ class LagGuard:
     def __init__(self) -> None:
         self._seconds = 0.0
         self._looked = 0.0
+        self._is_unread = False
         self._written: Counter[str] = Counter()
         self._noisiest = ""
 
@@ -39,10 +41,18 @@ class LagGuard:
         return time.monotonic() - self._looked >= PERIOD
 
     def look(self, seconds: float | None) -> None:
-        """The lag as it was read now; None where it could not be: whether anything can be written, the batch says."""
-        self._looked = time.monotonic()
-        if seconds is not None:
-            self._seconds = seconds
+        """The lag as it was read now; None where it could not be: whether anything can be written, the batch says.
+
+        From the second time in a row on, what waits has grown older meanwhile, for all that is known: who can keep
+        the lag unread does not keep the limit away.
+        """
+        now = time.monotonic()
+        if seconds is not None and math.isfinite(seconds):
+            self._seconds, self._is_unread = seconds, False
+        else:
+            self._seconds += now - self._looked if self._is_unread else 0.0
+            self._is_unread = True
+        self._looked = now
         self._noisiest = self._who_is_noisiest()
         self._written.clear()
 

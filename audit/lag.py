@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db.models import QuerySet
 
 from audit import moments
-from audit.models import AuditLog
 from audit.tree import latest_checkpoint, read_tree
 from ciphercanary import metrics
 from ciphercanary.clock import database_now
@@ -65,7 +64,7 @@ def read_lag_seconds() -> float:
 
 def read_delay() -> Delay:
     """By the database's clock."""
-    return Delay(read_lag_seconds(), _age_of(moments.unsigned()))
+    return Delay(read_lag_seconds(), _age_of(moments.unsigned().values_list("timestamp", flat=True)))
 
 
 def is_falling_behind(seconds: float) -> bool:
@@ -87,9 +86,9 @@ def set_gauges() -> None:
     metrics.audit_checkpoint_size.set(checkpoint.size if checkpoint else 0)
 
 
-def _age_of(entry: QuerySet[AuditLog]) -> float:
-    """Seconds since the one entry was written, 0.0 without one. What is well asks for no clock."""
-    moment = entry.values_list("timestamp", flat=True).first()
+def _age_of(since: QuerySet[Any, datetime]) -> float:
+    """Seconds since the first of them, 0.0 without one. What is well asks for no clock."""
+    moment = since.first()
     return 0.0 if moment is None else _age(moment, database_now())
 
 

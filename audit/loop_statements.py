@@ -31,9 +31,10 @@ COMPARE = (
     f"SELECT set_config({_IS_CURRENT}, (epoch = $1::bigint AND clock_timestamp() >= $2::timestamptz "  # noqa: S608 - constants
     "AND clock_timestamp() < $3::timestamptz)::text, true) FROM security_epoch WHERE id = 1"
 ).encode()
+# audit.moments.unsequenced
 _LAG = (
-    b"SELECT extract(epoch FROM clock_timestamp() - timestamp) FROM audit_logs "
-    b"WHERE id = (SELECT log_id FROM audit_pending ORDER BY log_id LIMIT 1)"
+    b"SELECT extract(epoch FROM clock_timestamp() - coalesce(timestamp, 'epoch')) FROM audit_pending "
+    b"LEFT JOIN audit_logs ON audit_logs.id = log_id ORDER BY log_id LIMIT 1"
 )
 ENTITIES = b"SELECT entity, epoch FROM entity_epochs WHERE entity = ANY($1)"
 INSERTS = [

@@ -1,9 +1,9 @@
 """When something of the log happened, as part of a greater statement: moments and counts, never an entry itself."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import QuerySet, Subquery, Value
+from django.db.models import DateTimeField, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from audit import actions
@@ -12,11 +12,15 @@ from ciphercanary.expressions import CountOf
 
 COUNTED = 100_000  # pending entries; beyond, the exact number helps nobody
 COUNTED_ALARMS = 1000
+# Since when something waits that is no entry: somebody has put it there, and the lag must show.
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def unsequenced() -> QuerySet[AuditLog]:
-    """The oldest entry that has no place in the tree."""
-    return _entry(AuditPending.objects.order_by("log_id").values("log_id")[:1])
+def unsequenced() -> QuerySet[AuditPending, datetime]:
+    """Since when what has no place in the tree waits for one, whatever waits longest first."""
+    entry = AuditLog.objects.filter(id=OuterRef("log_id")).values("timestamp")[:1]
+    since = Coalesce(Subquery(entry), Value(LONG_AGO), output_field=DateTimeField())
+    return AuditPending.objects.order_by("log_id").annotate(since=since).values_list("since", flat=True)
 
 
 def unsigned() -> QuerySet[AuditLog]:
@@ -25,7 +29,7 @@ def unsigned() -> QuerySet[AuditLog]:
 
 
 def since_unsequenced() -> Subquery:
-    return Subquery(unsequenced().values("timestamp")[:1])
+    return Subquery(unsequenced()[:1])
 
 
 def since_unsigned() -> Subquery:

@@ -101,6 +101,20 @@ def test_without_a_lag_nobody_is_slowed_however_noisy():
         guard.look(0.0)
 
 
+def test_a_lag_that_cannot_be_read_grows_with_time_until_it_can():
+    guard = LagGuard()
+    guard.look(0.0)
+    guard._looked -= LIMIT
+    guard.look(None)  # a first failure adds nothing: it may have been idle before
+    tickets = [Ticket(decision())]
+    assert guard.admit(tickets) == tickets
+    guard._looked -= LIMIT
+    guard.look(float("-inf"))
+    assert guard.admit([Ticket(decision())]) == []
+    guard.look(0.0)
+    assert guard.admit(tickets) == tickets
+
+
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite admits one writer at a time")
 def test_a_table_that_somebody_holds_is_not_waited_for_longer_than_a_few_seconds(settings):
     """Neither by the look at the lag, which is due here, nor by the record."""
