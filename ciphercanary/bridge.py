@@ -27,7 +27,7 @@ BODY_SECONDS = 30.0
 DECLINED = (
     "ciphercanary.declined"  # in a scope: the hot handler has left this very request to the application
 )
-BODIES_BUFFERED = 32  # of full size, among all that are still arriving
+BODIES_BUFFERED = 32  # of full size, among all that are still arriving or wait for a hot answer
 
 
 class ClientGone(Exception):
@@ -105,11 +105,23 @@ class WsgiBridge:
         request = None if handler is None else fast_lane.read_scope(scope)
         if handler is None or request is None:
             return None
-        answer = await handler(request, body)
+        with self._buffering(len(body)):
+            answer = await handler(request, body)
         if answer is None:
             return None
         fast_lane.count("asgi", answer.status)
         return answer.for_asgi()
+
+    @contextmanager
+    def _buffering(self, size: int) -> Iterator[None]:
+        """Room for the body of a request that waits for its record. Raises OVERLOADED."""
+        if self._buffered + size > self._max_buffered:
+            raise OVERLOADED
+        self._buffered += size
+        try:
+            yield
+        finally:
+            self._buffered -= size
 
     @contextmanager
     def _place(self) -> Iterator[None]:

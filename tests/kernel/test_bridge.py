@@ -143,10 +143,28 @@ def test_a_hot_handler_is_asked_first_unless_it_has_declined_this_request(applic
         return fast_lane.answer(b"hot", request.request_id)
 
     client = Client()
+    ask_hot(application, handler, client, **declined)
+    assert client.body == answered
+
+
+def ask_hot(application, handler, *clients, **scope_values):
     plain = [(b"host", b"localhost"), (b"authorization", b"Bearer x"), (b"content-type", b"application/json")]
     hot = {("POST", "/hot"): handler}
-    serve(application, client, hot=hot, method="POST", path="/hot", headers=plain, **declined)
-    assert client.body == answered
+    serve(application, *clients, hot=hot, method="POST", path="/hot", headers=plain, **scope_values)
+
+
+def test_bodies_that_wait_for_a_hot_answer_share_a_bound(application, monkeypatch):
+    """Each is held until its record is durable, for as long as the database takes."""
+    monkeypatch.setattr(bridge, "BODIES_BUFFERED", 2)
+    clients = [Client(part(b"x" * (LIMIT - 1), more=False)) for _ in range(10)]
+
+    async def handler(request, body):
+        while sum(bool(client.sent) for client in clients) < 8:  # noqa: ASYNC110 - until the others were refused
+            await asyncio.sleep(0.001)
+        return fast_lane.answer(b"hot", request.request_id)
+
+    ask_hot(application, handler, *clients)
+    assert sorted(client.status for client in clients) == [200] * 2 + [503] * 8
 
 
 def test_a_request_is_what_pep_3333_says(application):
