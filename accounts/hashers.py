@@ -10,7 +10,8 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 from ciphercanary.errors import Throttled
 from ciphercanary.metrics import throttled_total
 
-HASHES_PER_CONTAINER = 3  # each takes 64 MiB: eight at once would fill a container of 512 MiB
+# Each takes 64 MiB: eight at once would fill a container of 512 MiB. More workers than that have one each.
+HASHES_PER_CONTAINER = 3
 SECONDS_TO_WAIT = 2.0
 
 _SLOTS = max(1, HASHES_PER_CONTAINER // settings.CC_WORKERS)

@@ -98,7 +98,7 @@ def root_of_trust(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def forget_everything() -> None:
-    """What a process remembers of the database: a new test is a new process."""
+    """What a process remembers of the database and has left in its folder: a new test is a new process."""
     from accounts import signing_keys, verified_tokens  # noqa: PLC0415 - models need a set-up Django
     from audit import export_files, numbering, refusals, writer  # noqa: PLC0415
     from ciphercanary import kek, system_keys, throttle  # noqa: PLC0415

@@ -170,6 +170,11 @@ class Export:
         wait_until(lambda: self.now()["finished_at"])
         return self.now()
 
+    def attempt(self):
+        """Each run of the job has its own, and names its file by it."""
+        [file] = (self.product.home / "exports").glob(f"{self.id}.*")
+        return file.name.split(".")[1]
+
     def attempts(self):
         identity = self.id if self.product.database else self.id.replace("-", "")
         return self.product.query(f"SELECT attempts FROM audit_exports WHERE id = '{identity}'")[0][0]  # noqa: S608
@@ -209,8 +214,10 @@ def test_the_job_of_a_killed_worker_is_taken_over_and_finished(worker):
 def test_the_job_of_a_worker_that_is_stopped_goes_to_the_next(worker):
     export = Export(worker.product)
     export.wait_until_midway()
+    begun = export.attempt()
     worker.stop()
     require_whole(export, export.wait_until_ended())
+    assert export.attempt() != begun
     assert export.attempts() == 1
 
 

@@ -61,7 +61,8 @@
     line.textContent = text;
     $(place)?.replaceChildren(line);
   };
-  // What a page asks by itself, in time or while somebody types, says nothing of what he did: it takes no notice away.
+  // What is asked in time, or beside a form that is still to be sent, says nothing of what somebody did: it takes no
+  // notice away.
   const byItself = ({ detail: { requestConfig } }) => requestConfig.elt.matches("[data-polls], [data-echoes]");
   const failed = (event, text) => {
     if (!byItself(event) || !$("#dialog-notices > *, #notices > *")) notify(text);

@@ -41,9 +41,8 @@ def test_a_flush_with_nothing_counted_writes_nothing():
 @pytest.mark.django_db(transaction=True)
 def test_what_was_counted_is_flushed_without_another_request(monkeypatch):
     monkeypatch.setattr(refusals, "PERIOD", 0.1)
-    refusals._table.is_first(
-        EVENT, ACTOR
-    )  # as if it had been written; nothing writes the next one but the timer
+    # As if the first had been written: nothing writes the next one but the timer.
+    refusals._table.is_first(EVENT, ACTOR)
     refusals.note(EVENT, ACTOR)
 
     deadline = time.monotonic() + 60

@@ -222,18 +222,38 @@ def test_a_request_that_drips_is_ended(key, token, monkeypatch):
 def test_a_slow_request_that_goes_on_is_not_ended():
     """Each 64 KiB make the end of its patience a later one, and less does not."""
 
-    async def ends_at():
-        exchange = stream_exchange.Exchange(None, {"headers": []}, None, None)
+    sizes = (stream_exchange.PROGRESS - 1, 1)
+
+    async def nothing(*_):
+        pass
+
+    async def ends_at(move):
+        exchange = stream_exchange.Exchange(None, {"headers": []}, coming(sizes), nothing)
+        outlet = stream_exchange.Outlet(exchange, None)
+        outlet.has_begun = outlet._is_released = True
         async with exchange.patience() as patience:
             moments = [patience.when()]
-            for size in (stream_exchange.PROGRESS - 1, 1):
+            for size in sizes:
                 await asyncio.sleep(0.01)
-                exchange.progress(size)
+                await move(exchange, outlet, size)
                 moments.append(patience.when())
         return moments
 
-    begun, with_less, with_all = asyncio.run(ends_at())
-    assert begun == with_less < with_all
+    for move in (
+        lambda exchange, _, __: exchange.next_block(2 * stream_exchange.PROGRESS),
+        lambda _, outlet, size: outlet.write(bytes(size)),
+    ):
+        begun, with_less, with_all = asyncio.run(ends_at(move))
+        assert begun == with_less < with_all
+
+
+def coming(sizes):
+    parts = iter(sizes)
+
+    async def receive():
+        return {"type": "http.request", "body": bytes(next(parts)), "more_body": True}
+
+    return receive
 
 
 def test_more_streams_than_there_are_places_are_refused_unseen(key, token, monkeypatch):

@@ -146,9 +146,8 @@ def type_in_form_and_lose_the_session(somebody, end):
     page.get_by_role("link", name="Create key").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name").fill(f"kept-{next(numbers)}-{somebody.page.evaluate('Date.now()')}")
-    dialog.get_by_label("Name").press(
-        "Tab"
-    )  # what the form asks for by itself is answered before the session ends
+    # What the form asks for by itself is answered before the session ends.
+    dialog.get_by_label("Name").press("Tab")
     dialog.get_by_text("None of the keys that you may see is named").wait_for()
     end()
     dialog.get_by_role("button", name="Create key").click()

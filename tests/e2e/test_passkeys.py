@@ -103,3 +103,12 @@ def test_where_passkeys_do_not_work_the_page_says_where_they_do(visitor, usernam
     assert page.get_by_role("button", name="Use a passkey", exact=True).count() == 0
     visitor.sign_in(username).open("/account/passkeys/")
     assert page.get_by_role("link", name=origin).get_attribute("href") == origin
+
+
+def test_no_form_for_a_passkey_is_shown_before_its_script_has_run(chromium, origin):
+    with person(chromium, origin) as visitor:
+        nothing = {"body": "", "content_type": "text/javascript"}
+        visitor.context.route("**/js/passkeys*.js", lambda route: route.fulfill(**nothing))
+        page = visitor.open("/login/")
+        assert page.locator("[data-passkey]").count() == 1
+        assert not page.locator("[data-passkey]").is_visible()

@@ -195,9 +195,8 @@ def test_one_process_alone_can_take_everything_at_once(process, client):
     reconciliation.start()
     try:
         until, got, wait = time.monotonic() + 60, 0, 0.0
-        while (
-            wait <= 1 and time.monotonic() < until
-        ):  # a shorter one asks for patience, not for an empty budget
+        # A shorter wait is asked for until Redis was told, a longer one when the budget is empty.
+        while wait <= 1 and time.monotonic() < until:
             wait = budgets.take("ada", 1, time.monotonic())
             got += wait == 0.0
             time.sleep(0.0005)

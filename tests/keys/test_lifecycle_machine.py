@@ -204,7 +204,6 @@ def test_random_histories_of_a_key_go_as_the_oracle_says(admin):
     limits = settings(
         max_examples=40,
         stateful_step_count=25,
-        deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
     run_state_machine_as_test(machine, settings=limits)

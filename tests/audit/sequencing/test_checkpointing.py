@@ -12,6 +12,7 @@ from audit.checkpoint import CheckpointInvalid, VerifierKey, open_note
 from audit.errors import CheckpointRefused
 from audit.events import Actor, Event
 from audit.models import AuditCheckpoint, AuditLog, AuditReceipt, AuditTree, CheckpointKey
+from audit.sequencing import running
 from audit.sequencing.checkpoint_keys import origin, trusted_keys
 from audit.sequencing.checkpointing import sign_checkpoint, thin_out_checkpoints
 from audit.sequencing.leadership import leading
@@ -231,7 +232,8 @@ def test_whoever_asks_for_a_checkpoint_is_refused_on_record():
 
 
 def test_at_most_one_checkpoint_is_signed_in_a_second(monkeypatch):
-    monkeypatch.setattr("audit.sequencing.running.CHECKPOINT_SECONDS", 60.0)  # a second that lasts
+    assert running.CHECKPOINT_SECONDS == 1.0
+    monkeypatch.setattr(running, "CHECKPOINT_SECONDS", 60.0)  # that lasts
     checkpointing = Checkpointing()
     for _ in range(3):
         write()

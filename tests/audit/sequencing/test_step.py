@@ -61,7 +61,7 @@ def test_the_tree_grows_by_steps_of_any_size():
         assert_the_tree_is_that_of_the_rows()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(1, 70))
 def test_the_size_of_a_step_does_not_matter(batches, limit):
     with pytest.MonkeyPatch.context() as patch:
