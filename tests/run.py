@@ -10,7 +10,8 @@ from tests.e2e.chromium import MISSING, find_chromium
 from tests.services.processes import run_to_end
 
 POSTGRESQL, SQLITE = "--postgresql", "--sqlite"
-PYTEST = [sys.executable, "-m", "pytest", "-n", "2"]
+# The tests of a file run in one process, so that what they share is started once; the order is pytest's.
+PYTEST = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
 SERVICES = [sys.executable, "-m", "tests.services"]
 COVERAGE = [sys.executable, "-m", "coverage"]
 COMPLETE = "ciphercanary/crypto/*,audit/merkle.py,audit/checkpoint.py,keys/lifecycle.py"
