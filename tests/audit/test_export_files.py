@@ -1,0 +1,271 @@
+"""What is in the file of an export: exactly the entries that were asked for, as of one moment."""
+
+import csv
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from functools import partial
+
+import pytest
+from django.db import transaction
+
+from audit import actions, entries, export_files, exports
+from audit.events import Actor, Event, Source
+from audit.export_formats import csv_line, guarded
+from audit.exporting import export_log
+from audit.models import AuditExport, AuditLog
+from audit.sequencing.checkpoint_keys import establish_checkpoint_keys, trusted_keys
+from audit.sequencing.checkpointing import sign_checkpoint
+from audit.snapshot import one_snapshot
+from ciphercanary.clock import database_now
+from ciphercanary.jobs import leases
+from tests.audit.exporting import (
+    EXPORTS,
+    exported,
+    fetch,
+    ids,
+    in_thread,
+    look,
+    meanwhile,
+    order,
+    seconds_to,
+    signed_log,
+    work,
+)
+from tests.audit.sequencing.log import altered, sequence_all, write, write_many
+from tests.personas import make_persona
+from tests.product import ROOT
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_each_line_is_an_entry_in_the_bytes_that_are_hashed(auditor):
+    write(3, Event(action="test.thing.done", object_id="the-object", meta={"é": "\u2028 \U0001f600"}))
+    content, told = exported(auditor, object="the-object")
+
+    rows = AuditLog.objects.filter(object_id="the-object").order_by("id").values()
+    assert content == b"".join(entries.entry_bytes(row) + b"\n" for row in rows)
+    assert (told["rows"], told["size"]) == (3, len(content))
+    assert told["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_an_export_without_filters_is_the_whole_log(auditor):
+    write(5)
+    content, told = exported(auditor)
+
+    last = AuditLog.objects.get(action=actions.EXPORT_REQUESTED).id  # what followed was after the snapshot
+    expected = list(AuditLog.objects.filter(id__lte=last).order_by("id").values_list("id", flat=True))
+    assert ids(content) == expected
+    assert told["rows"] == told["total"] == told["done"] == len(expected)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"actor": "rotate_keys"},
+        {"action": "test.other.done"},
+        {"object": "the-object"},
+        {"outcome": "denied"},
+        {"source": "scheduler"},
+        {"search": "needle hay"},
+        {"from": "2020-01-01T00:00:00Z", "to": "2020-01-02T00:00:00Z"},
+        {"from": "2020-01-01T00:00:00Z", "actor": "rotate_keys", "source": "command"},
+    ],
+)
+def test_filters_select_what_the_list_shows_under_them(auditor, filters):
+    write(2)
+    write(1, Event(action="test.thing.done", meta={"reason": "a needle in the hay"}))
+    write(1, Event(action="test.other.done", object_id="the-object", outcome="denied"))
+    write(1, actor=Actor.system("rotate_keys", Source.COMMAND))
+    write(1, actor=Actor.system("sequencer", Source.SCHEDULER))
+    content, told = exported(auditor, **filters)
+
+    query = "&".join(f"{name}={value}" for name, value in filters.items())
+    last = AuditLog.objects.get(action=actions.EXPORT_REQUESTED).id
+    listed = auditor.api.get(f"/api/v1/audit/logs?limit=100&{query}").json["results"]
+    assert ids(content) == sorted(entry["id"] for entry in listed if entry["id"] <= last)
+    assert set(told["filters"]) == set(filters)
+
+
+def test_csv_has_a_header_and_the_same_columns(auditor):
+    write(2, Event(action="test.thing.done", object_id='a "quoted", id\r\n', meta={"reason": "x"}))
+    content, told = exported(auditor, "csv", action="test.thing.done")
+
+    header, *rows = csv.reader(io.StringIO(content.decode(), newline=""))
+    assert header == list(entries.ENTRY_FIELDS)
+    stored = AuditLog.objects.filter(action="test.thing.done").order_by("id")
+    assert [dict(zip(header, row, strict=True)) for row in rows] == [as_texts(entry) for entry in stored]
+    assert told["rows"] == 2
+    assert content.count(b"\r\n") == 1 + 2 + 2  # header, rows, and one inside each object id
+
+
+def as_texts(entry):
+    columns = json.loads(entries.entry_bytes(entries.values_of(entry, entries.ENTRY_FIELDS)))
+    return {name: "" if columns[name] is None else str(columns[name]) for name in entries.ENTRY_FIELDS}
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", '=HYPERLINK("http://x","y")']
+)
+def test_no_cell_of_a_csv_begins_like_a_formula(auditor, text):
+    write(1, Event(action="test.thing.done", object_id=text))
+    content, _ = exported(auditor, "csv", action="test.thing.done")
+
+    _, row = csv.reader(io.StringIO(content.decode(), newline=""))
+    cell = row[entries.ENTRY_FIELDS.index("object_id")]
+    assert cell.startswith("'")
+    assert cell.replace("'", "") == text
+
+
+@pytest.mark.parametrize("separator", [",", ";", "|", "\t"])
+@pytest.mark.parametrize("text", ['Mozilla;"=1+1;x', 'a|""=1', 'x\t"@SUM(A1)', '"=1+1'])
+def test_nor_does_one_for_a_spreadsheet_that_separates_otherwise(separator, text):
+    line = csv_line(dict.fromkeys(entries.ENTRY_FIELDS, text)).decode()
+    cells = next(csv.reader([line], delimiter=separator))
+    assert not [cell for cell in cells if cell.lstrip('"').startswith(("=", "@"))]
+
+
+@pytest.mark.parametrize("text", ["", "plain", "a=b", "1-2", "'", " =1", '"quoted"'])
+def test_a_harmless_cell_stays_as_it_is(text):
+    assert guarded(text) == text
+
+
+def test_every_column_of_text_is_guarded():
+    row = dict.fromkeys(entries.ENTRY_FIELDS, "=x")
+    assert csv_line(row) == b",".join([b"'=x"] * len(entries.ENTRY_FIELDS)) + b"\r\n"
+
+
+def test_tiles_are_the_folder_that_the_command_writes_as_one_file(auditor, tmp_path):
+    signed_log(600)
+    content, told = exported(auditor, "tiles")
+    export_log(tmp_path / "log")
+
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        members = {member.name: archive.extractfile(member).read() for member in archive.getmembers()}
+    files = [path for path in (tmp_path / "log").rglob("*") if path.is_file()]
+    assert members == {f"audit-log/{path.relative_to(tmp_path / 'log')}": path.read_bytes() for path in files}
+    size, root = members["audit-log/checkpoint"].decode().split("\n")[1:3]
+    assert told["checkpoint"] == {"size": int(size), "root": root}
+    assert told["rows"] == told["done"] == told["total"] == int(size) > 600
+    assert told["vkeys"] == members["audit-log/keys"].decode().splitlines()
+    assert told["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_two_archives_of_one_checkpoint_are_equal(auditor):
+    signed_log(3)
+    assert exported(auditor, "tiles")[0] == exported(auditor, "tiles")[0]
+
+
+def test_an_archive_keeps_what_ccverify_needs_of_it(transactional_db, tmp_path):
+    # In threads of their own: the numbers of each writer begin with 1 there, whatever tests have emptied.
+    auditor = in_thread(partial(make_persona, "anna", "auditor"))
+    in_thread(partial(signed_log, 300))
+    content, told = exported(auditor, "tiles")
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        archive.extractall(tmp_path, filter="data")
+    command = [sys.executable, ROOT / "bin" / "ccverify", "verify-export", tmp_path / "audit-log"]
+    pinned = [part for vkey in told["vkeys"] for part in ("--key", vkey)]
+    done = subprocess.run([*command, *pinned], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_before_the_first_checkpoint_there_are_no_tiles(auditor):
+    export_id = order(auditor, "tiles")
+    work()
+    told = look(auditor, export_id)
+    assert (told["status"], told["error_code"]) == ("failed", "conflict")
+    assert export_files.names() == []
+
+
+def test_a_running_export_of_tiles_stops_and_leaves_nothing(auditor):
+    signed_log(3_000)
+    export_id = order(auditor, "tiles")
+
+    def cancel():
+        auditor.api.post(f"{EXPORTS}/{export_id}/cancel")
+        assert len(export_files.names()) >= 2  # the file, and the folder that goes into it
+        exports.delete_expired_results()  # takes nothing of it away
+        assert len(export_files.names()) >= 2
+
+    with meanwhile(cancel, at_call=1, until=lambda progress: progress._is_cancelled):
+        work()
+    assert look(auditor, export_id)["status"] == "cancelled"
+    assert export_files.names() == []
+
+
+def test_an_altered_entry_fails_the_export_with_a_code(auditor):
+    write(3)
+    altered("UPDATE audit_logs SET count = %s WHERE id = (SELECT max(id) FROM audit_logs)", 2**60)
+    export_id = order(auditor)
+    for _ in range(leases.MAX_ATTEMPTS):
+        AuditExport.objects.update(due_at=database_now())
+        work()
+    told = look(auditor, export_id)
+    assert (told["status"], told["error_code"]) == ("failed", "integrity_failed")
+
+
+def test_an_export_of_nothing_is_an_empty_file(auditor):
+    content, told = exported(auditor, object="of no entry")
+    assert (content, told["rows"], told["size"]) == (b"", 0, 0)
+    assert told["sha256"] == hashlib.sha256(b"").hexdigest()
+
+
+def test_an_export_names_the_newest_checkpoint_and_the_keys_that_verify_it(auditor):
+    establish_checkpoint_keys()
+    write(3)
+    sequence_all()
+    checkpoint = sign_checkpoint()
+    _, told = exported(auditor)
+
+    size, root = checkpoint.note.split("\n")[1:3]
+    assert told["checkpoint"] == {"size": int(size), "root": root}
+    assert told["vkeys"] == [key.vkey for key in trusted_keys()]
+
+
+def test_before_the_first_checkpoint_an_export_names_none(auditor):
+    assert exported(auditor)[1]["checkpoint"] is None
+
+
+# --- one moment
+
+
+def test_entries_that_come_while_it_is_written_are_left_out(auditor, monkeypatch):
+    monkeypatch.setattr(exports, "BATCH", 10)
+    write_many(50)
+    export_id = order(auditor)
+    last = AuditLog.objects.latest("id").id
+    with meanwhile(lambda: write(20), at_call=3):
+        work()
+
+    told = look(auditor, export_id)
+    assert max(ids(fetch(auditor, export_id).response.content)) == last
+    assert told["rows"] == told["total"] == AuditLog.objects.filter(id__lte=last).count()
+
+
+def test_writers_do_not_wait_for_an_export(auditor, monkeypatch):
+    """On SQLite a transaction that may write would keep everybody waiting for its whole length."""
+    monkeypatch.setattr(exports, "BATCH", 10)
+    write_many(30)
+    export_id = order(auditor)
+    waited = []
+    with meanwhile(lambda: waited.append(seconds_to(partial(write, 1))), at_call=2):
+        work()
+    assert look(auditor, export_id)["status"] == "succeeded"
+    assert waited[0] < 15  # SQLite gives up after 20
+
+
+def test_a_snapshot_shows_one_moment(transactional_db):
+    write(1)
+    with one_snapshot():
+        before = AuditLog.objects.count()
+        in_thread(lambda: write(1))
+        assert AuditLog.objects.count() == before
+    assert AuditLog.objects.count() == before + 1
+
+
+def test_a_snapshot_does_not_begin_inside_a_transaction(transactional_db):
+    with pytest.raises(transaction.TransactionManagementError), transaction.atomic(), one_snapshot():
+        pass
