@@ -13,14 +13,13 @@ from concurrent.futures import Future
 from typing import Any
 
 import django.db
-from django.db import connection, transaction
+from django.db import connection
 
 from audit.batches import Batch, Deadline, Decision, Ticket
 from audit.errors import CROWDED, AuditUnavailable
 from audit.guard import LagGuard
 from audit.lag import read_lag_seconds
 from audit.numbering import Numbering
-from ciphercanary.lock_waits import LOCK_WAIT
 
 logger = logging.getLogger(__name__)
 
@@ -122,11 +121,7 @@ def _begin(ticket: Ticket[Any]) -> bool:
 def _read_lag() -> float | None:
     """None where it cannot be read: what waits for the next batch must not wait for ever."""
     try:
-        if connection.vendor != "postgresql":
-            return read_lag_seconds()
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")  # somebody may hold a table
-            return read_lag_seconds()
+        return read_lag_seconds()
     except Exception:
         logger.warning("the lag of the audit log could not be read", exc_info=True)
         django.db.connection.close()
