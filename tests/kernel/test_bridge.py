@@ -157,9 +157,10 @@ def test_bodies_that_wait_for_a_hot_answer_share_a_bound(application, monkeypatc
     """Each is held until its record is durable, for as long as the database takes."""
     monkeypatch.setattr(bridge, "BODIES_BUFFERED", 2)
     clients = [Client(part(b"x" * (LIMIT - 1), more=False)) for _ in range(10)]
+    until = time.monotonic() + 60
 
     async def handler(request, body):
-        while sum(bool(client.sent) for client in clients) < 8:  # noqa: ASYNC110 - until the others were refused
+        while sum(bool(c.sent) for c in clients) < 8 and time.monotonic() < until:  # noqa: ASYNC110 - until they were refused
             await asyncio.sleep(0.001)
         return fast_lane.answer(b"hot", request.request_id)
 
