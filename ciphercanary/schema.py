@@ -1,6 +1,7 @@
 """How drf-spectacular reads our views: bearer tokens as security, the problem document as every error."""
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final, cast
@@ -147,9 +148,18 @@ class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-unt
         return {**schema, "additionalProperties": False}
 
 
-@cache
+_generating = threading.Lock()
+
+
 def document() -> Mapping[str, Any]:
-    """The OpenAPI 3.1 document: the same for everybody, so it is made once in a process."""
+    """The OpenAPI 3.1 document. It is the same for every caller, so a process generates it once."""
+    # drf-spectacular resolves its extensions on first use without a lock, so parallel generations fail.
+    with _generating:
+        return _generate()
+
+
+@cache
+def _generate() -> Mapping[str, Any]:
     made: Mapping[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]  # drf-spectacular types it not
     return made
 

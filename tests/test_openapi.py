@@ -2,6 +2,7 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,18 @@ def test_the_document_is_served_as_it_is_kept(client):
     answer = client.get("/api/schema/")
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json() == json.loads(SNAPSHOT.read_text())
+
+
+def test_parallel_first_requests_generate_the_document_once(client, monkeypatch):
+    generated = []
+
+    class Counting(SchemaGenerator):
+        def get_schema(self, *args, **kwargs):
+            generated.append(self)
+            return super().get_schema(*args, **kwargs)
+
+    monkeypatch.setattr(schema, "SchemaGenerator", Counting)
+    schema._generate.cache_clear()
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: client.get("/api/schema/").status_code, range(4)))
+    assert (answers, len(generated)) == ([200] * 4, 1)
