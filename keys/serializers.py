@@ -54,6 +54,7 @@ class CreateKeySerializer(UpdateKeySerializer):
 
 
 class KeyQuerySerializer(PageQuery):
+    name = serializers.CharField(required=False, max_length=64, help_text="the whole name, exactly")
     algorithm = serializers.CharField(required=False, max_length=50)
     status = serializers.ChoiceField(required=False, choices=STATUSES_LISTED)
     tag = serializers.CharField(required=False, max_length=MAX_TAG, trim_whitespace=False)

@@ -22,6 +22,7 @@ from keys.selection import Finding, follows
 class KeyFilter(TypedDict, total=False):
     """What a list of keys is narrowed to; every member that is there must hold."""
 
+    name: str
     algorithm: str
     status: Status
     finding: Finding
@@ -50,6 +51,8 @@ def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
     checked before a key is used or changed.
     """
     keys = Key.objects.visible_to(principal)
+    if "name" in only:
+        keys = keys.filter(name=only["name"])
     if "algorithm" in only:
         keys = keys.filter(algorithm=find_key_algorithm(only["algorithm"]).name)
     if "status" in only:

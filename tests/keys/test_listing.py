@@ -53,6 +53,15 @@ def test_the_list_itself_filters_by_status_now(admin, new_key, let_time_pass):
     assert names(admin, status=Status.ACTIVE) == []
 
 
+def test_filters_by_the_whole_name(admin, new_key):
+    new_key(name="orders-db")
+    new_key(name="orders-db-old")
+    found = admin.api.get("/api/v1/keys?name=orders-db").json["results"]
+    assert [key["name"] for key in found] == ["orders-db"]
+    assert admin.api.get("/api/v1/keys?name=Orders-db").json["results"] == []
+    assert admin.api.get(f"/api/v1/keys?name={'a' * 65}").status == 400
+
+
 def test_filters_by_algorithm_or_its_alias(admin, new_key):
     key = new_key(algorithm="aes-256")
     new_key(algorithm="chacha20")
