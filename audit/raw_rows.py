@@ -3,6 +3,9 @@
 The models' own conversions raise where a column holds what no application wrote, and one such row would end the
 reading. Here the database spells every column: a UUID and a moment as in canonical JSON where they are one, and
 otherwise as something that no entry holds.
+
+SQLite stores a UUID and a moment as text, and Django reads several spellings of either. A query compares the stored
+text, so it does not find a row whose spelling was changed. Only the spelling that Django writes is accepted here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,28 +21,31 @@ CHUNK = 1024  # rows in memory at once
 
 type Values = tuple[Any, ...]
 
-# NULL stands for a moment that Python cannot hold: an entry always has one.
+# Python has no value for an infinite moment or one BC, and to_char hides the difference.
 _POSTGRESQL = {
     "UUIDField": "{0}::text",
     "JSONField": "{0}::text",
     "DateTimeField": (
         "CASE WHEN {0} BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00' "
-        """THEN to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') END"""
+        """THEN to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE {0}::text END"""
     ),
 }
-_HEX = "typeof({0}) = 'text' AND length({0}) = 32 AND NOT {0} GLOB '*[^0-9a-f]*'"
 _DASHED = " || '-' || ".join(
     f"substr({{0}}, {start}, {length})" for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
 )
 _DIGIT = "[0-9]"
 _SECONDS = f"{_DIGIT * 4}-{_DIGIT * 2}-{_DIGIT * 2} {_DIGIT * 2}:{_DIGIT * 2}:{_DIGIT * 2}"
 _MOMENT = "substr({0}, 1, 10) || 'T' || substr({0}, 12)"
-_IS_LIKE = "typeof({0}) = 'text' AND {0} GLOB"
+# The length in bytes: GLOB and length() of a text end at a NUL character.
+_IS_TEXT = "typeof({{0}}) = 'text' AND length(CAST({{0}} AS BLOB)) = {0}"
+# What quote() returns is neither a UUID nor a moment.
+_OTHERWISE = "WHEN {0} IS NOT NULL THEN quote({0}) END"
 _SQLITE = {
-    "UUIDField": f"CASE WHEN {_HEX} THEN {_DASHED} ELSE {{0}} END",
+    "UUIDField": f"CASE WHEN {_IS_TEXT.format(32)} AND NOT {{0}} GLOB '*[^0-9a-f]*' THEN {_DASHED} {_OTHERWISE}",
     "DateTimeField": (
-        f"CASE WHEN {_IS_LIKE} '{_SECONDS}.{_DIGIT * 6}' THEN {_MOMENT} || 'Z' "
-        f"WHEN {_IS_LIKE} '{_SECONDS}' THEN {_MOMENT} || '.000000Z' ELSE {{0}} END"
+        f"CASE WHEN {_IS_TEXT.format(26)} AND {{0}} GLOB '{_SECONDS}.{_DIGIT * 6}' "
+        f"AND substr({{0}}, 20) <> '.000000' THEN {_MOMENT} || 'Z' "
+        f"WHEN {_IS_TEXT.format(19)} AND {{0}} GLOB '{_SECONDS}' THEN {_MOMENT} || '.000000Z' {_OTHERWISE}"
     ),
 }
 _SPELLINGS = {"postgresql": _POSTGRESQL, "sqlite": _SQLITE}

@@ -4,6 +4,8 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from django.db import connection
+
 from audit.entries import TRAIL_FIELDS, trail_digest
 from audit.events import TRAIL_DIGESTS
 from audit.models import AuditTrail
@@ -83,5 +85,18 @@ def row_of(values: Values) -> dict[str, object]:
     """The changed row as ``trail_digest`` takes it. Raises TypeError, ValueError and RecursionError."""
     row = dict(zip(TRAIL_FIELDS, values, strict=True))
     for name in _JSON:
-        row[name] = None if row[name] is None else json.loads(row[name])
+        row[name] = None if row[name] is None else _json(row[name])
     return row
+
+
+def _json(text: object) -> object:
+    """The value of a JSON column, if the column holds it in the spelling that the application writes.
+
+    jsonb of PostgreSQL has one spelling. SQLite keeps the text, in which the order of names has no meaning.
+    """
+    if not isinstance(text, str):
+        raise TypeError("a JSON column holds text")  # json.loads also takes bytes
+    value = json.loads(text)
+    if value is None or (connection.vendor == "sqlite" and json.dumps(value) != text):
+        raise ValueError("the application spells the value in another way")
+    return value

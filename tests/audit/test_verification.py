@@ -29,7 +29,7 @@ from audit.tiles import append
 from audit.verification import Finding, Kind, OutsideCheckpoint, Report, verify_log
 from ciphercanary import kek, system_keys
 from ciphercanary.crypto import signing
-from tests.tampering import forging
+from tests.tampering import forging, respelling
 from tests.tampering.altering import Cell, execute, query, without_triggers
 from tests.tampering.writing import Log, rotate_keys, sequence, sign
 
@@ -220,6 +220,19 @@ def test_what_no_application_writes_is_a_finding_and_never_a_failure(log):
             if not verify_log().is_altered:
                 missed.append((table, column, value))
             cell.moved(value).write(before)
+    assert missed == []
+    assert not verify_log().is_altered
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has one spelling of a value")
+def test_only_the_spelling_that_the_application_writes_is_accepted(log):
+    """Django reads the other spellings as the same value, and no query finds the row."""
+    missed = []
+    with without_triggers():
+        for table, column, name, spelling in respelling.CASES:
+            with respelling.respelled(table, column, spelling):
+                if not verify_log().is_altered:
+                    missed.append((table, column, name))
     assert missed == []
     assert not verify_log().is_altered
 

@@ -4,9 +4,11 @@ import random
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import F, Max, Model
 
 from audit.models import (
@@ -22,7 +24,7 @@ from audit.models import (
 )
 from audit.sequencing.head import HEAD_FILE
 from audit.tiles import WIDTH
-from tests.tampering import forging
+from tests.tampering import forging, respelling
 from tests.tampering.altering import Copy, query
 
 FAR = 10**9
@@ -67,6 +69,7 @@ class Tricks:
             self.swapped,
             self.duplicated,
             self.renumbered,
+            self.respelled,
             self.cut,
             self.restored,
             self.forged,
@@ -205,6 +208,13 @@ class Tricks:
             )
             yield Trick(kind, "an entry, in its leaf too", both, index)
         yield Trick(kind, "every entry", lambda: AuditLog.objects.update(id=F("id") + FAR), 0)
+
+    def respelled(self) -> Iterator[Trick]:
+        if connection.vendor != "sqlite":
+            return
+        for table, column, name, spelling in respelling.CASES:
+            act = partial(respelling.respell, table, column, spelling)
+            yield Trick("respelled", f"{table}.{column} with {name}", act)
 
     # --- the end
 
