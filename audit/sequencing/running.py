@@ -10,14 +10,15 @@ from collections.abc import Callable
 import django.db
 from django.conf import settings
 
+from audit.alarms import Alarm, Kind
 from audit.errors import CheckpointRefused
 from audit.models import AuditCheckpoint
-from audit.sequencing.alarms import Alarm, Kind, sound
 from audit.sequencing.anchors import Anchoring, configured_anchors
 from audit.sequencing.checkpoint_keys import promote_covered_keys
 from audit.sequencing.checkpointing import sign_checkpoint, thin_out_checkpoints
 from audit.sequencing.head import check_head
 from audit.sequencing.step import batch_size, sequence_step
+from audit.services.alarms import raise_alarms, restore_alarms
 from audit.tree import latest_checkpoint, read_tree
 from ciphercanary.errors import DomainError
 from ciphercanary.row_mac import IntegrityFailed
@@ -29,6 +30,7 @@ FIRST_RETRY, LONGEST_RETRY = 0.5, 5.0  # seconds after a failure
 CHECKPOINT_SECONDS = 1.0  # at most one checkpoint in so long
 ALARM_AGAIN_SECONDS = 3600.0  # the alarm makes the log grow, which must not make the next alarm
 THIN_OUT_SECONDS = 3600.0
+RESTORE_ALARMS_SECONDS = 60.0
 TICK = 0.05  # seconds after which a signal to stop is noticed
 
 
@@ -40,6 +42,7 @@ class Sequencer:
         self._checkpointing = Checkpointing()
         self._anchoring = Anchoring(configured_anchors())
         self._thin_out_due = 0.0
+        self._restore_due = 0.0
         self._failures = 0
         self._has_failed = False
         self._alarm_due: dict[Kind, float] = {}
@@ -76,6 +79,7 @@ class Sequencer:
             self._attempt(lambda: self._checkpointing.run(at_once=is_last))
             self._attempt(lambda: self._anchoring.run(at_once=is_last))
             self._attempt(self._thin_out)
+            self._attempt(self._restore_alarms)
         except Exception as error:  # noqa: BLE001 - logged; the database may be back in a moment
             self._note_failure(error)
         finally:
@@ -98,7 +102,7 @@ class Sequencer:
     def _alarm(self, alarm: Alarm) -> None:
         if time.monotonic() >= self._alarm_due.get(alarm.kind, 0.0):
             self._alarm_due[alarm.kind] = time.monotonic() + ALARM_AGAIN_SECONDS
-            sound([alarm])
+            raise_alarms([alarm])
 
     def _note_failure(self, error: Exception) -> None:
         logger.error("the sequencer goes on in a moment", exc_info=error)
@@ -113,6 +117,11 @@ class Sequencer:
         if time.monotonic() >= self._thin_out_due:
             self._thin_out_due = time.monotonic() + THIN_OUT_SECONDS
             thin_out_checkpoints()
+
+    def _restore_alarms(self) -> None:
+        if time.monotonic() >= self._restore_due:
+            self._restore_due = time.monotonic() + RESTORE_ALARMS_SECONDS
+            restore_alarms()
 
     def _wait(self, seconds: float) -> None:
         # Not an Event: its lock and a signal's handler in the same thread can wait for each other.
@@ -164,7 +173,7 @@ def checkpoint_now() -> AuditCheckpoint | None:
     try:
         sign_checkpoint(waits=True)
     except CheckpointRefused as refused:
-        sound([alarm_of(refused)])
+        raise_alarms([alarm_of(refused)])
         raise
     promote_covered_keys(waits=True)
     return latest_checkpoint()

@@ -15,14 +15,15 @@ from django.db import connection
 from django.db.models import Max
 
 from audit import actions, canonical, entries, merkle
+from audit.alarms import Alarm, Kind
 from audit.entry_mac import check_entry_mac
 from audit.models import AuditLeaf, AuditLog, AuditPending
 from audit.raw_rows import spelled
-from audit.sequencing.alarms import Alarm, Kind, sound
 from audit.sequencing.appending import append
 from audit.sequencing.continuity import find_gaps
 from audit.sequencing.leadership import leading
 from audit.sequencing.rollups import add_usage
+from audit.services.alarms import raise_alarms
 from ciphercanary.crypto.errors import MacMismatch
 
 # Entries in one step. On SQLite nobody else writes meanwhile, so it takes less at a time.
@@ -98,7 +99,7 @@ def _sequence(log_ids: Sequence[int]) -> int:
     batch = _read(log_ids)
     append(batch.log_ids, batch.leaves)
     add_usage(batch.rows)
-    sound([*batch.alarms, *find_gaps(batch.rows, batch.authentic)])
+    raise_alarms([*batch.alarms, *find_gaps(batch.rows, batch.authentic)])
     return len(batch.leaves)
 
 

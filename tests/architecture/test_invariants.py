@@ -18,8 +18,10 @@ from accounts.models import (
     TotpDevice,
     User,
 )
+from audit.alarms import Alarm, Kind
 from audit.events import Actor, Event
 from audit.models import (
+    AuditAlarm,
     AuditCheckpoint,
     AuditExport,
     AuditLeaf,
@@ -37,6 +39,7 @@ from audit.models import (
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.step import sequence_step
 from audit.services import record
+from audit.services.alarms import raise_alarms
 from ciphercanary import jobs
 from ciphercanary.models import Instance, KeyEncryptionKey, SystemKey
 from crypto_ops import actions as operations
@@ -72,6 +75,9 @@ PROVOCATIONS = {
     "auditexport_progress_within_total": (AuditExport, {}, {"done": 2, "total": 1}),
     "audit_exports_format_is_known": (AuditExport, {}, {"format": "xml"}),
     "audit_exports_result_when_succeeded": (AuditExport, {}, {"status": "succeeded", "finished_at": NOW}),
+    "audit_alarms.evidence": (AuditAlarm, {}, {"event_id": uuid.uuid4()}),
+    "audit_alarms.event_id": (AuditAlarm, {}, {"evidence": "of another alarm"}),
+    "audit_alarms_resolved_with_reason": (AuditAlarm, {}, {"resolved_at": NOW}),
     "audit_saved_filters_name_once": (SavedFilter, {}, {}),
     "users.username": (User, {}, {}),
     "users.email": (User, {"username": "mila"}, {"username": "nina"}),
@@ -170,6 +176,7 @@ def rows(admin):
     SetupLink(code_hash="0" * 64, expires_at=NOW).save_with_mac()
     jobs.submit(AuditExport(format="jsonl"))
     SavedFilter.objects.create(name="refusals", owner=uuid.uuid4(), filters={"outcome": "denied"})
+    raise_alarms([Alarm(kind=Kind.ENTRY_ALTERED, expected="a leaf", found="another")])
     used = Event(action=operations.MESSAGE_ENCRYPTED, object_type="key", object_id=str(key.id))
     record(used, Actor.system("test", "command"))
     assert sequence_step()

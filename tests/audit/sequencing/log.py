@@ -58,9 +58,14 @@ def altered(statement, *parameters):
 
 
 def alarms():
-    """``code`` and ``meta`` of every alarm on record."""
+    """``code`` and ``meta``, without the digest of the evidence, of every alarm on record."""
     rows = AuditLog.objects.filter(action=actions.LOG_ALARMED).order_by("id")
-    return [(row.code, json.loads(row.meta)) for row in rows]
+    metas = [json.loads(row.meta) for row in rows]
+    return [(row.code, without_evidence(meta)) for row, meta in zip(rows, metas, strict=True)]
+
+
+def without_evidence(meta):
+    return {name: value for name, value in meta.items() if name != "evidence"}
 
 
 def leaves_of_rows():

@@ -11,8 +11,8 @@ from prometheus_client import REGISTRY
 from audit import actions
 from audit.events import Event
 from audit.models import AuditLeaf, AuditLog
-from audit.sequencing.alarms import RECORDED
 from audit.sequencing.step import sequence_step
+from audit.services.alarms import RECORDED
 from tests.audit.sequencing.log import (
     alarms,
     altered,
@@ -83,7 +83,7 @@ def test_an_alarm_says_error_and_names_the_entry():
     alarm = AuditLog.objects.get(action=actions.LOG_ALARMED)
     assert (alarm.outcome, alarm.code) == ("error", "mac_mismatch")
     assert (alarm.object_type, alarm.object_id) == ("entry", str(entry.id))
-    assert (alarm.actor_type, alarm.actor_name, alarm.source) == ("system", "sequencer", "scheduler")
+    assert (alarm.actor_type, alarm.actor_name, alarm.source) == ("system", "audit alarms", "scheduler")
 
 
 def test_what_is_altered_after_it_was_sequenced_is_the_verifiers_to_find():
@@ -243,7 +243,7 @@ def test_an_alarm_is_sequenced_and_that_is_the_end_of_it():
 
 def test_an_alarm_that_is_altered_itself_is_told_once_in_a_while(monkeypatch):
     """Once, because an intruder could pass what he put in for an alarm; not at once again, or it would never end."""
-    monkeypatch.setattr("audit.sequencing.alarms._of_alarms_due", 0.0)
+    monkeypatch.setattr("audit.services.alarms._of_alarms_due", 0.0)
     write()
     altered("UPDATE audit_logs SET actor_name = 'x'")
     sequence_step()

@@ -1,0 +1,87 @@
+"""What an audit alarm is: a sign that the log, its tree or its keys were altered.
+
+``audit.services.alarms`` raises alarms, lists them and resolves them.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from audit import actions
+from audit.canonical import MAX_INTEGER
+from audit.events import VALUE_LIMIT, Event, Outcome, clean_text
+from ciphercanary.row_mac import encode_fields
+
+
+class Kind(StrEnum):
+    """``code`` of the alarm's entry."""
+
+    SEQUENCE_GAP = "sequence_gap"  # numbers of a writer are missing
+    MAC_MISMATCH = "mac_mismatch"  # the row is not as the application wrote it
+    ENTRY_MISSING = "entry_missing"  # the row was deleted before it was sequenced
+    ENTRY_ALTERED = "entry_altered"  # a row that was about to be shown does not match its leaf or MAC
+    INTEGRITY_FAILED = (
+        "integrity_failed"  # the tree or a key was altered, so that nothing more is sequenced or signed
+    )
+    CHECKPOINT_INCONSISTENT = "checkpoint_inconsistent"  # the tree contradicts what was signed, or itself
+    VERIFICATION_FAILED = "verification_failed"  # a verification of the whole log has findings
+    MORE = "more_alarms"  # further alarms of the same moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """``log_id``: the entry where it shows; ``expected``, ``found``: wseq of ``writer``, or words, digests and sizes.
+
+    Two alarms with equal values are one alarm. ``count`` is how many alarms a ``MORE`` summarizes, and
+    ``is_of_alarm`` marks an alarm about the entry of another alarm; neither is part of the identity.
+    """
+
+    kind: Kind
+    expected: int | str
+    found: int | str
+    log_id: int | None = None
+    writer: str | None = None
+    count: int = 1
+    is_of_alarm: bool = False
+
+    def __str__(self) -> str:
+        where = f"entry {self.log_id}" if self.log_id is not None else "the tree"
+        by = f" of writer {self.writer}" if self.writer else ""
+        return f"{self.kind} at {where}{by}: expected {self.expected}, found {self.found}"
+
+    @property
+    def evidence(self) -> str:
+        """SHA-256 (hex) of everything the alarm says: its identity."""
+        texts = (clean_text(str(value), VALUE_LIMIT) for value in (self.expected, self.found))
+        return hashlib.sha256(encode_fields((self.kind, self.log_id, self.writer, *texts))).hexdigest()
+
+    @property
+    def event(self) -> Event:
+        return Event(
+            action=actions.LOG_ALARMED,
+            object_type="" if self.log_id is None else "entry",
+            object_id="" if self.log_id is None else str(self.log_id),
+            outcome=Outcome.ERROR,
+            code=self.kind,
+            count=self.count,
+            meta={
+                "writer": self.writer,
+                "expected": self.expected,
+                "found": self.found,
+                "log_id": self._log_id,
+                "evidence": self.evidence,
+            },
+        )
+
+    @property
+    def _log_id(self) -> int | str | None:
+        """Somebody may have written a number that no entry can hold."""
+        return str(self.log_id) if self.log_id is not None and self.log_id > MAX_INTEGER else self.log_id
+
+
+def summary_of(alarms: list[Alarm]) -> Alarm:
+    """One alarm in place of many."""
+    digest = hashlib.sha256("".join(sorted(alarm.evidence for alarm in alarms)).encode()).hexdigest()
+    return Alarm(
+        kind=Kind.MORE, expected="no further alarms", found=f"alarms {digest[:32]}", count=len(alarms)
+    )

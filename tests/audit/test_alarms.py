@@ -1,0 +1,143 @@
+"""An alarm is on record once, stays open until it is resolved, and the database alone cannot clear it."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from audit import actions
+from audit.alarms import Alarm, Kind
+from audit.models import AuditAlarm, AuditLog
+from audit.services import alarms as service
+from audit.services.alarms import RECORDED, raise_alarms, restore_alarms
+from tests.audit.sequencing.log import altered
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def forged(log_id=7, found="00" * 32):
+    return Alarm(kind=Kind.ENTRY_ALTERED, expected="11" * 32, found=found, log_id=log_id)
+
+
+def entries():
+    return AuditLog.objects.filter(action=actions.LOG_ALARMED).order_by("id")
+
+
+def test_an_alarm_is_recorded_with_its_entry():
+    raise_alarms([forged()])
+    row, entry = AuditAlarm.objects.get(), entries().get()
+    assert (row.kind, row.log_id, row.expected, row.found) == ("entry_altered", 7, "11" * 32, "00" * 32)
+    assert (row.event_id, row.raised_at) == (entry.event_id, entry.timestamp)
+    assert (entry.code, entry.outcome, entry.object_id) == ("entry_altered", "error", "7")
+    assert row.is_authentic
+    assert row.is_open
+
+
+@pytest.mark.parametrize("is_resolved", [False, True])
+def test_the_same_evidence_is_not_raised_again_and_new_evidence_is(is_resolved):
+    raise_alarms([forged(), forged()])
+    if is_resolved:
+        resolved(AuditAlarm.objects.get())
+    raise_alarms([forged()])
+    assert (AuditAlarm.objects.count(), entries().count()) == (1, 1)
+    raise_alarms([forged(found="22" * 32), forged(log_id=8)])
+    assert (AuditAlarm.objects.count(), entries().count()) == (3, 3)
+
+
+def resolved(alarm):
+    alarm.resolved_at, alarm.reason = timezone.now(), "restored from the backup"
+    alarm.save_with_mac()
+    return alarm
+
+
+def test_processes_that_see_the_same_row_at_once_raise_one_alarm():
+    def see(_):
+        try:
+            raise_alarms([forged()])
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(see, range(16)))
+    assert (AuditAlarm.objects.count(), entries().count()) == (1, 1)
+
+
+def test_many_alarms_at_once_get_twenty_records_and_one_for_the_rest():
+    flood = [forged(log_id) for log_id in range(1, RECORDED + 31)]
+    raise_alarms(flood)
+    raise_alarms(flood)  # the rest of the first call, and its summary is still open
+    summary = AuditAlarm.objects.get(kind=Kind.MORE)
+    assert summary.count == 30
+    assert AuditAlarm.objects.count() == 2 * RECORDED + 1
+
+
+def test_a_table_full_of_alarms_grows_no_further(monkeypatch):
+    monkeypatch.setattr(service, "MOST_OPEN", 5)
+    for first in range(1, 200, 20):
+        raise_alarms([forged(log_id) for log_id in range(first, first + 20)])
+    assert AuditAlarm.objects.count() == 5 + 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "resolved_at = raised_at, reason = 'nothing'",
+        "resolved_at = raised_at, reason = 'nothing', row_seq = 2",
+        "resolved_at = raised_at, reason = 'nothing', row_mac = ''",
+    ],
+)
+def test_the_database_alone_clears_no_alarm(change):
+    raise_alarms([forged()])
+    altered(f"UPDATE audit_alarms SET {change}")  # noqa: S608 - from the list above
+    assert AuditAlarm.objects.open().count() == 1
+    assert not AuditAlarm.objects.resolved().exists()
+
+
+def test_a_resolution_does_not_fit_another_alarm():
+    raise_alarms([forged(1), forged(2)])
+    one, _other = AuditAlarm.objects.order_by("log_id")
+    resolved(one)
+    names = ("resolved_at", "reason", "row_seq", "row_mac")
+    AuditAlarm.objects.filter(log_id=2).update(**{name: getattr(one, name) for name in names})
+    assert [alarm.log_id for alarm in AuditAlarm.objects.open()] == [2]
+
+
+def test_a_deleted_alarm_comes_back_open_because_its_entry_stays():
+    raise_alarms([forged()])
+    before = resolved(AuditAlarm.objects.get())
+    assert restore_alarms() == 0
+    altered("DELETE FROM audit_alarms")
+    assert restore_alarms() == 1
+    after = AuditAlarm.objects.get()
+    facts = ("kind", "log_id", "expected", "found", "evidence", "event_id", "raised_at")
+    assert [getattr(after, name) for name in facts] == [getattr(before, name) for name in facts]
+    assert after.is_open
+    assert restore_alarms() == 0
+    raise_alarms([forged()])
+    assert AuditAlarm.objects.count() == 1
+
+
+def test_alarms_of_an_earlier_version_get_their_rows():
+    """They had entries only, without the digest, and the same alarm could have several."""
+    raise_alarms([forged()])
+    altered('UPDATE audit_logs SET meta = \'{"expected":1,"found":0,"log_id":7,"writer":null}\'')
+    altered("DELETE FROM audit_alarms")
+    again = forged(found="22" * 32)
+    raise_alarms([again])
+    assert restore_alarms() == 1
+    assert [(row.kind, row.log_id, row.found) for row in AuditAlarm.objects.order_by("raised_at")] == [
+        ("entry_altered", 7, "0"),
+        ("entry_altered", 7, again.found),
+    ]
+
+
+def test_an_alarm_that_cannot_be_recorded_is_logged_and_raises_nothing(caplog):
+    altered("ALTER TABLE audit_alarms RENAME TO elsewhere")
+    try:
+        raise_alarms([forged()])
+    finally:
+        altered("ALTER TABLE elsewhere RENAME TO audit_alarms")
+    assert "entry_altered at entry 7" in caplog.text
+    assert "could not be put on record" in caplog.text
+    assert not entries().exists()
