@@ -2,23 +2,35 @@
 import os
 import sys
 
+import django.db
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
-from django.db import OperationalError, ProgrammingError
 
-UNUSABLE = (
-    "The database cannot be used ({}). Start bin/serve once, which prepares it, and give this command the same CC_HOME and "
-    "DATABASE_URL. --traceback tells more."
-)
+# Exit codes of commands whose 1 means something else than "could not run".
+COULD_NOT_RUN = {"verify_audit_log": 2}
+EXPECTED = (ImproperlyConfigured, OSError, django.db.Error)
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
+    command = sys.argv[1] if len(sys.argv) > 1 else "help"
     try:
+        _ = settings.INSTALLED_APPS  # Django would report invalid settings as an unknown command
         execute_from_command_line(sys.argv)
-    except (OperationalError, ProgrammingError) as error:
-        if "--traceback" in sys.argv:
+    except Exception as error:
+        if "--traceback" in sys.argv or not (isinstance(error, EXPECTED) or command in COULD_NOT_RUN):
             raise
-        sys.exit(UNUSABLE.format(str(error).partition("\n")[0]))
+        sys.stderr.write(f"bin/manage: {_line(error)}\n")
+        sys.exit(COULD_NOT_RUN.get(command, 1))
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, django.db.Error):
+        from ciphercanary.database_errors import explain  # noqa: PLC0415 - it needs valid settings
+
+        return f"the database cannot be used: {explain(error)}"
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -33,7 +33,9 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         described: dict[str, Any] = {}
         # A path with a colon or a bracket fails in urllib, which then quotes it: often a part of the password.
         with suppress(ValueError):
-            if url.partition("://")[0] in DATABASES:
+            # An "@" behind the host: the password holds a "/", and the rest of it would become the database's name,
+            # which error messages show.
+            if url.partition("://")[0] in DATABASES and ("sqlite" in url or "@" not in urlsplit(url).path):
                 described = self.db_url_config(url, engine)
         if not described:
             raise ImproperlyConfigured(

@@ -20,6 +20,7 @@ from audit.events import Source
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
 from audit.sequencing.head import check_head
 from ciphercanary import kek, system_keys
+from ciphercanary.database_errors import explain
 from ciphercanary.errors import DomainError, Invalid
 
 FIRST_ADMIN = "admin"
@@ -53,9 +54,7 @@ def prepare() -> Preparation:
         call_command("collectstatic", interactive=False, verbosity=0)
         link = _see_to_the_first_admin()
     except django.db.Error as error:
-        raise CannotPrepare(
-            f"the database cannot be used: {type(error).__name__}. Check DATABASE_URL."
-        ) from error
+        raise CannotPrepare(f"the database cannot be used: {explain(error)}") from error
     except DomainError as error:
         raise CannotPrepare(error.detail) from None
     except OSError as error:
@@ -122,7 +121,11 @@ def _constraints_unchecked() -> Iterator[None]:
 def _copy_sqlite(file: str) -> None:
     """Keep the database as it was before the migrations that follow."""
     target = settings.CC_HOME / "db.sqlite3.before-migration"
-    with closing(sqlite3.connect(file)) as live, closing(sqlite3.connect(target)) as copy:
+    with (
+        connection.wrap_database_errors,
+        closing(sqlite3.connect(file)) as live,
+        closing(sqlite3.connect(target)) as copy,
+    ):
         live.backup(copy)
     target.chmod(0o600)
 

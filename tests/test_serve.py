@@ -158,8 +158,8 @@ def test_bin_manage_says_in_one_line_that_nothing_was_served_yet(tmp_path):
     try:
         done = product.manage("setup_link")
         assert done.returncode == 1
-        assert done.stderr.splitlines()[-1].startswith("The database cannot be used (")
-        assert "Traceback" not in done.stderr
+        assert done.stderr.startswith("CommandError: The database ")
+        assert done.stderr.count("\n") == 1
         assert "Start bin/serve once" in done.stderr
         assert "Traceback" in product.manage("setup_link", "--traceback").stderr
     finally:
@@ -439,8 +439,15 @@ def test_a_database_that_does_not_answer(tmp_path):
     url = f"postgresql://postgres@127.0.0.1:{free_port()}/absent"
     began = time.monotonic()
     line = refusal(Product(tmp_path, database=url, redis=False, CC_DB_POOL_TIMEOUT="1"))
-    assert "DATABASE_URL" in line
+    assert "Connection refused. Start PostgreSQL, or correct host and port in DATABASE_URL." in line
     assert time.monotonic() - began < SOON
+
+
+def test_a_damaged_sqlite_file_is_named(tmp_path):
+    product = Product(tmp_path, database="", redis=False)
+    product.home.mkdir()
+    product.sqlite_file.write_bytes(b"no database at all" * 500)
+    assert f"file is not a database ({product.sqlite_file}). " in refusal(product)
 
 
 @on_both_databases

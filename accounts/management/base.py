@@ -1,4 +1,4 @@
-"""What the account commands share: whom they act as, how they ask for a password, how they refuse."""
+"""What the account commands share: the principal they act as, and how they read a password."""
 
 import getpass
 import sys
@@ -9,19 +9,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.principals import Principal
 from audit.events import Source
-from ciphercanary.errors import DomainError
+from ciphercanary.commands import ServiceCommand
 
 
-class AccountCommand(BaseCommand):
-    """Acts as the application itself, under the command's own name; a refusal becomes one line."""
-
-    requires_migrations_checks = True
-
-    def execute(self, *args: Any, **options: Any) -> str | None:
-        try:
-            return super().execute(*args, **options)
-        except DomainError as error:
-            raise CommandError(describe(error)) from None
+class AccountCommand(ServiceCommand):
+    """Acts as the application itself, under the command's own name."""
 
     @property
     def principal(self) -> Principal:
@@ -39,13 +31,6 @@ class ReplacedCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         raise CommandError(f"Use bin/manage {self.instead}.")
-
-
-def describe(error: DomainError) -> str:
-    """What went wrong, field by field where fields are at fault."""
-    if not error.fields:
-        return error.detail
-    return "; ".join(f"{name}: {' '.join(messages)}" for name, messages in error.fields.items())
 
 
 def read_new_password() -> str:

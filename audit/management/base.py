@@ -1,25 +1,14 @@
-"""What the commands of the log share: whom they act as, and how they refuse."""
+"""What the commands of the log share: the actor they act as, and how they report progress."""
 
 import time
 from collections.abc import Callable
-from typing import Any
-
-from django.core.management.base import BaseCommand, CommandError
 
 from audit.events import Actor, Source
-from ciphercanary.errors import DomainError
+from ciphercanary.commands import ServiceCommand
 
 
-class LogCommand(BaseCommand):
-    """Acts as the application itself, under the command's own name; a refusal becomes one line."""
-
-    requires_migrations_checks = True
-
-    def execute(self, *args: Any, **options: Any) -> str | None:
-        try:
-            return super().execute(*args, **options)
-        except DomainError as error:
-            raise CommandError(error.detail) from None
+class LogCommand(ServiceCommand):
+    """Acts as the application itself, under the command's own name."""
 
     @property
     def actor(self) -> Actor:

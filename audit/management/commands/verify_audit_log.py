@@ -4,22 +4,21 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from audit.checkpoint import CheckpointInvalid, VerifierKey
 from audit.management.base import EveryFewSeconds
 from audit.verification import OutsideCheckpoint, Report, verify_log
-from ciphercanary.errors import DomainError
+from ciphercanary.commands import ServiceCommand
 
 ALTERED, COULD_NOT_RUN = 1, 2
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     help = (
         "Verifies the audit log that is stored: rows, leaves, tree, checkpoints, completeness. "
         "Exit: 0 good, 1 altered, 2 could not run."
     )
-    requires_migrations_checks = True
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -50,14 +49,13 @@ class Command(BaseCommand):
             return super().execute(*args, **options)
         except KeyboardInterrupt:
             raise CommandError("Interrupted: nothing is known.", returncode=COULD_NOT_RUN) from None
-        except CommandError as error:
-            error.returncode = error.returncode if isinstance(error, AuditLogAltered) else COULD_NOT_RUN
+        except AuditLogAltered:
             raise
-        except DomainError as error:
-            raise CommandError(error.detail, returncode=COULD_NOT_RUN) from error
         except Exception as error:
             # Whatever it is: 1 would say that the log was altered.
-            raise CommandError(f"{type(error).__name__}: {error}", returncode=COULD_NOT_RUN) from error
+            name = "" if isinstance(error, CommandError) else f"{type(error).__name__}: "
+            line = str(error).partition("\n")[0]
+            raise CommandError(f"{name}{line}", returncode=COULD_NOT_RUN) from error
 
     def handle(
         self,

@@ -2,11 +2,11 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from accounts.principals import Principal
 from audit.events import Source
-from ciphercanary.errors import DomainError
+from ciphercanary.commands import ServiceCommand
 from console.demo_data import PEOPLE
 from console.services.demo import Demo, Progress, is_fresh
 
@@ -16,9 +16,8 @@ HAS_KEYS = (
 )
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     help = "Fill a fresh instance with the people and keys of a company that does not exist, to look around."
-    requires_migrations_checks = True
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -42,8 +41,6 @@ class Command(BaseCommand):
             raise CommandError(
                 "Stopped. What was made stays; --yes makes the rest.", returncode=130
             ) from None
-        except DomainError as error:
-            raise CommandError(error.detail) from None
         finally:
             demo.sign_out()
 

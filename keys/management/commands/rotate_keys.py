@@ -1,14 +1,15 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from accounts.principals import Principal
 from audit.events import Source
+from ciphercanary.commands import ServiceCommand
 from keys import services
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     help = "Rotate every active key whose rotation period has passed. Run it from a scheduler, daily."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,0 +1,42 @@
+"""What all commands that call services share: they refuse in one line, and only run on migrated tables."""
+
+from typing import Any
+
+import django.db
+from django.core.management.base import BaseCommand, CommandError, SystemCheckError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from ciphercanary.database_errors import explain
+from ciphercanary.errors import DomainError
+
+NOT_MIGRATED = "The database lacks tables of this version. Start bin/serve once: it creates them. Check CC_HOME and DATABASE_URL."
+
+
+class ServiceCommand(BaseCommand):
+    """A command whose refusal is one line on standard error; ``--traceback`` shows where it comes from."""
+
+    requires_migrations_checks = True
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            return super().execute(*args, **options)
+        except DomainError as error:
+            raise CommandError(describe(error)) from error
+        except SystemCheckError as error:
+            raise CommandError(" ".join(str(error).split())) from error
+        except django.db.Error as error:
+            raise CommandError(f"The database cannot be used: {explain(error)}") from error
+
+    def check_migrations(self) -> None:
+        """Raises CommandError where Django would only print a notice, and the command would fail later."""
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            raise CommandError(NOT_MIGRATED)
+
+
+def describe(error: DomainError) -> str:
+    """What went wrong, field by field where fields are at fault."""
+    if not error.fields:
+        return error.detail
+    return "; ".join(f"{name}: {' '.join(messages)}" for name, messages in error.fields.items())

@@ -1,0 +1,60 @@
+"""Database errors as one line with a remedy, for a terminal. The line never holds the password."""
+
+import re
+import sqlite3
+
+import django.db
+import psycopg
+from django.db import connection
+from psycopg_pool import PoolTimeout
+
+CONNECT_SECONDS = 5
+# libpq's and PostgreSQL's own words; the errors of a connection carry no SQLSTATE. In another language
+# the line itself still names the cause.
+POSTGRESQL_REMEDIES = {
+    r"password authentication failed|no password supplied": "Correct the user and the password in DATABASE_URL.",
+    r'role ".*" does not exist': "Create the role, or correct the user in DATABASE_URL.",
+    r'database ".*" does not exist': "Create the database, or correct its name in DATABASE_URL.",
+    r"failed to resolve host|could not translate host name": "Unknown host: correct the host in DATABASE_URL.",
+    r"Connection refused|No such file or directory": "Start PostgreSQL, or correct host and port in DATABASE_URL.",
+    r"timeout expired|timed out": "Check the network, and host and port in DATABASE_URL.",
+    r"relation .* does not exist": "Start bin/serve once: it creates the tables.",
+}
+DAMAGED = "The file is damaged or is no database: keep a copy, then restore a backup."
+SQLITE_REMEDIES = {
+    sqlite3.SQLITE_NOTADB: DAMAGED,
+    sqlite3.SQLITE_CORRUPT: DAMAGED,
+    sqlite3.SQLITE_CANTOPEN: "Start bin/serve once: it creates the file. Check CC_HOME and DATABASE_URL.",
+    sqlite3.SQLITE_ERROR: "Start bin/serve once: it creates the tables. Check CC_HOME and DATABASE_URL.",
+    sqlite3.SQLITE_READONLY: "Check the owner and the rights of the file.",
+    sqlite3.SQLITE_BUSY: "Another process holds the file: end it, then try again.",
+    sqlite3.SQLITE_FULL: "The disk is full: free some space.",
+}
+PRIMARY_CODE = 0xFF  # of SQLite's extended result codes: https://sqlite.org/rescode.html
+
+
+def explain(error: django.db.Error) -> str:
+    """What keeps the database from being used and what to do, in one line."""
+    if connection.vendor == "sqlite":
+        code = getattr(error.__cause__, "sqlite_errorcode", 0) & PRIMARY_CODE
+        remedy = SQLITE_REMEDIES.get(code, "Check DATABASE_URL.")
+        return f"{_sentence(error)} ({connection.settings_dict['NAME']}). {remedy}"
+    line = _sentence(_cause_of_timeout() if isinstance(error.__cause__, PoolTimeout) else error)
+    matches = (remedy for words, remedy in POSTGRESQL_REMEDIES.items() if re.search(words, line))
+    return f"{line}. {next(matches, 'Check DATABASE_URL.')}"
+
+
+def _cause_of_timeout() -> Exception:
+    """The error of one connection outside the pool, which only reports that it waited."""
+    parameters = connection.get_connection_params() | {"connect_timeout": CONNECT_SECONDS}
+    try:
+        psycopg.connect(**parameters).close()
+    except psycopg.Error as error:
+        return error
+    return TimeoutError("every connection of the pool is in use")
+
+
+def _sentence(error: Exception) -> str:
+    """The first line of the error: the next ones may quote values."""
+    line = str(error).partition("\n")[0]
+    return line.removeprefix("connection failed: ").removeprefix("connection is bad: ").rstrip(".")

@@ -1,0 +1,86 @@
+import socket
+import sqlite3
+import threading
+from contextlib import closing
+
+import django.db
+import psycopg
+import pytest
+from django.db import connection
+
+from ciphercanary.database_errors import explain
+from tests.services.processes import free_port
+
+PASSWORD = "not-to-be-seen"
+STARTUP_LENGTH, ENCRYPTION_REQUESTS = 8, {80877103, 80877104}  # SSLRequest, GSSENCRequest
+WRONG_PASSWORD = b'SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user "cc"\0\0'
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize(
+    ("changes", "cause", "remedy"),
+    [
+        ({"host": "nohost.invalid"}, "nohost.invalid", "correct the host in DATABASE_URL"),
+        ({"dbname": "absent"}, 'database "absent" does not exist', "correct its name in DATABASE_URL"),
+        ({"user": "nobody_here"}, 'role "nobody_here" does not exist', "correct the user in DATABASE_URL"),
+    ],
+    ids=["unknown host", "unknown database", "unknown role"],
+)
+def test_a_refused_connection_is_one_line_with_its_cause_and_remedy(changes, cause, remedy):
+    line = explained(lambda: connect(**changes))
+    assert cause in line
+    assert remedy in line
+    assert "\n" not in line
+    assert PASSWORD not in line
+
+
+@pytest.mark.postgresql
+def test_a_port_without_a_server_is_named():
+    port = free_port()
+    line = explained(lambda: connect(port=port))
+    assert f"port {port} failed: Connection refused. Start PostgreSQL" in line
+
+
+@pytest.mark.postgresql
+def test_a_wrong_password_is_named_and_not_shown():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=refuse_password, args=(listener,), daemon=True).start()
+        line = explained(lambda: connect(host="127.0.0.1", port=listener.getsockname()[1], user="cc"))
+    assert 'password authentication failed for user "cc". Correct the user and the password' in line
+    assert PASSWORD not in line
+
+
+@pytest.mark.database
+def test_a_damaged_sqlite_file_is_named(tmp_path):
+    if connection.vendor != "sqlite":
+        pytest.skip("the other half tests PostgreSQL's errors")
+    file = tmp_path / "db.sqlite3"
+    file.write_bytes(b"no database at all" * 500)
+    line = explained(lambda: read_schema(file))
+    assert line.startswith(f"file is not a database ({connection.settings_dict['NAME']}). ")
+    assert "restore a backup" in line
+
+
+def explained(connect_or_read):
+    with pytest.raises(django.db.Error) as caught, connection.wrap_database_errors:
+        connect_or_read()
+    return explain(caught.value)
+
+
+def connect(**changes):
+    psycopg.connect(**connection.get_connection_params() | {"password": PASSWORD} | changes)
+
+
+def read_schema(file):
+    with closing(sqlite3.connect(file)) as damaged:
+        damaged.execute("SELECT * FROM sqlite_master")
+
+
+def refuse_password(listener):
+    """Answer one connection as a PostgreSQL whose pg_hba.conf asks for a password does."""
+    client, _ = listener.accept()
+    with client:
+        while len(start := client.recv(1024)) == STARTUP_LENGTH:
+            assert int.from_bytes(start[4:8]) in ENCRYPTION_REQUESTS
+            client.sendall(b"N")
+        client.sendall(b"E" + (len(WRONG_PASSWORD) + 4).to_bytes(4) + WRONG_PASSWORD)

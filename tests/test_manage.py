@@ -1,0 +1,75 @@
+"""manage.py from the outside: one line and an exit code for what keeps any command from running."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.product import ROOT, clean_environment
+
+
+def manage(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, ROOT / "manage.py", *arguments],
+        env=clean_environment() | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(("command", "code"), [("verify_audit_log", 2), ("rotate_keys", 1), ("help", 1)])
+def test_invalid_settings_are_one_line(tmp_path, command, code):
+    done = manage(command, CC_HOME=str(tmp_path), DATABASE_URL="foo")
+    assert done.returncode == code
+    assert done.stderr.startswith("bin/manage: DATABASE_URL is not like postgresql://")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "database"),
+    [
+        ("verify_audit_log", 2, "absent"),
+        ("verify_audit_log", 2, "empty"),
+        ("verify_audit_log", 2, "damaged"),
+        ("rotate_keys", 1, "damaged"),
+        ("clearsessions", 1, "damaged"),
+    ],
+)
+def test_an_unusable_sqlite_file_is_one_line(tmp_path, command, code, database):
+    file = tmp_path / "db.sqlite3"
+    if database != "absent":
+        file.write_bytes(b"no database at all" * 500 if database == "damaged" else b"")
+    done = manage(command, CC_HOME=str(file.parent if database != "absent" else tmp_path / "absent"))
+    assert done.returncode == code
+    assert done.stderr.count("\n") == 1, done.stderr
+    expected = f"file is not a database ({file})" if database == "damaged" else "Start bin/serve once"
+    assert expected in done.stderr
+
+
+def test_a_server_that_refuses_is_one_line_and_not_an_altered_log(tmp_path):
+    done = manage(
+        "verify_audit_log",
+        CC_HOME=str(tmp_path),
+        DATABASE_URL="postgresql://cc:not-to-be-seen@127.0.0.1:1/cc",
+        CC_DB_POOL_TIMEOUT="0.2",
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "Connection refused. Start PostgreSQL" in done.stderr
+    assert "not-to-be-seen" not in done.stderr
+
+
+def test_a_python_that_cannot_be_had_is_not_an_altered_log(tmp_path):
+    environment = os.environ | {"CC_PYTHON": "/nowhere/python", "CC_VENV": str(tmp_path / "venv")}
+    done = subprocess.run(
+        [ROOT / "bin" / "manage", "verify_audit_log"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("bin/manage: needs Python")
