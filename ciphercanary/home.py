@@ -2,8 +2,8 @@
 
 The folder is 0700 and every file in it 0600. Two kinds of secret file stand there and no others:
 ``kek-<id>.key`` (the key-encryption keys, see ``ciphercanary.kek``) and ``secret-key`` (Django's). Beside them
-``audit-head`` remembers how far the audit log had come (``audit.sequencing.head``), and ``serve.lock`` and
-``sequencer.lock`` are held by what runs.
+``audit-head`` remembers how far the audit log had come (``audit.sequencing.head``), and ``supervisor.lock``,
+``serve.lock`` and ``sequencer.lock`` are held by what runs.
 """
 
 import os

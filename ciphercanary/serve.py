@@ -10,7 +10,8 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -21,6 +22,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ciphercanary import home
 from ciphercanary.supervision import Program, run_together
+
+PATIENCE = 15.0  # seconds that a start waits for what a killed one has left running
+PORT_PATIENCE = 1.0  # seconds
+TICK = 0.1  # seconds
 
 
 class CannotServe(Exception):
@@ -50,22 +55,55 @@ def _read_settings() -> Path:
 
 
 @contextmanager
-def _locked_home(folder: Path) -> Iterator[IO[str]]:
+def _locked_home(folder: Path, patience: float = PATIENCE) -> Iterator[IO[str]]:
+    """Hold the data folder. The lock that is yielded is for the programs, too.
+
+    Two locks, so that a second bin/serve and the programs of a killed one differ: ``supervisor.lock`` belongs to this
+    process alone, ``serve.lock`` to everything it starts. Process ids would be reused.
+    """
     try:
         home.create(folder)
-        lock = (folder / "serve.lock").open("w")
+        supervisor, lock = (folder / "supervisor.lock").open("w"), (folder / "serve.lock").open("w")
     except OSError as error:
         raise _not_writable(folder, error) from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CannotServe(f"another bin/serve runs on the data folder {folder}.") from None
+    with supervisor, lock:
+        if not _takes(supervisor):
+            raise CannotServe(f"another bin/serve runs on the data folder {folder}.")
+        if not _takes(lock):
+            _wait_for_programs(lock, folder, patience)
         try:
             home.prepare(folder)
         except OSError as error:
             raise _not_writable(folder, error) from None
         yield lock
+
+
+def _takes(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _wait_for_programs(lock: IO[str], folder: Path, patience: float) -> None:
+    """A bin/serve was killed, and what it started still answers its last requests."""
+    sys.stderr.write(
+        f"bin/serve: waiting up to {patience:.0f} s for the programs of an earlier bin/serve to end.\n"
+    )
+    if not _holds_within(patience, lambda: _takes(lock)):
+        raise CannotServe(
+            f"programs of an earlier bin/serve still run on the data folder {folder}. Start again when they have ended."
+        )
+
+
+def _holds_within(patience: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(TICK)
+    return True
 
 
 def _not_writable(folder: Path, error: OSError) -> CannotServe:
@@ -75,16 +113,22 @@ def _not_writable(folder: Path, error: OSError) -> CannotServe:
 
 
 def _check_port(bind: str, port: int) -> None:
+    # A program that ends releases the folder's lock a moment before its listener.
+    if not _holds_within(PORT_PATIENCE, lambda: not _bind_error(bind, port)):
+        raise CannotServe(
+            f"cannot listen on {bind} port {port} ({_bind_error(bind, port)}). Set PORT or CC_BIND."
+        )
+
+
+def _bind_error(bind: str, port: int) -> str:
     family = socket.AF_INET6 if ":" in bind else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((bind, port))
         except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or "not a port"
-            raise CannotServe(
-                f"cannot listen on {bind} port {port} ({reason}). Set PORT or CC_BIND."
-            ) from None
+            return getattr(error, "strerror", None) or "not a port"
+    return ""
 
 
 def _prepare() -> None:

@@ -31,7 +31,7 @@ on_both_databases = pytest.mark.database
 SETUP_LINK = re.compile(r"│ +http://127\.0\.0\.1:\d+(/setup/[\w-]{43}/) +│")
 SOON = 18  # seconds: less than whoever asks for something at the end is waited for
 IN_THE_FOLDER = re.compile(
-    r"kek-[0-9a-f]{8}\.key|secret-key|audit-head|(serve|sequencer)\.lock|static|db\.sqlite3(-wal|-shm)?"
+    r"kek-[0-9a-f]{8}\.key|secret-key|audit-head|(serve|supervisor|sequencer)\.lock|static|db\.sqlite3(-wal|-shm)?"
 )
 
 
@@ -296,19 +296,21 @@ def test_with_a_broker_it_runs_no_worker(tmp_path):
 
 
 @on_both_databases
-def test_when_it_is_killed_its_servers_end_and_the_folder_stays_locked_until_then(tmp_path):
+def test_after_it_is_killed_a_start_waits_for_its_servers_to_end(tmp_path):
     with Product(tmp_path) as product, socket.create_connection(("127.0.0.1", product.port)) as client:
         client.sendall(b"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
         time.sleep(0.3)
         os.kill(product.process.pid, signal.SIGKILL)
         product.process.wait()
-        with other_port(product):
-            assert "another bin/serve" in refusal(product)  # the request is in flight
+        process = product.launch()
+        wait_until(
+            lambda product: "waiting up to 15 s for the programs of an earlier" in product.stderr, product
+        )
+        assert product.processes() == {process.pid}  # the request is in flight
         client.sendall(b"}")
         assert client.recv(4096).startswith(b"HTTP/1.1 415 ")
         client.close()
-        wait_until_ended(product)
-        product.start()
+        wait_until(Product.answers, product)
         assert product.stop() == 0
 
 

@@ -1,0 +1,78 @@
+"""How a start treats a data folder that is in use: by another bin/serve, or by what a killed one left running."""
+
+import fcntl
+import os
+import subprocess
+import threading
+
+import pytest
+
+from ciphercanary.serve import CannotServe, _locked_home
+from tests.product import ROOT
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "home"
+
+
+def hold(folder, name):
+    """Another process's lock: flock(2) takes a second open file for one."""
+    folder.mkdir(exist_ok=True)
+    lock = (folder / name).open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def test_a_start_waits_for_the_programs_of_a_killed_one(folder, capsys):
+    left_running = hold(folder, "serve.lock")
+    threading.Timer(0.3, left_running.close).start()
+    with _locked_home(folder, patience=60):
+        assert (folder / "secret-key").exists()
+    assert "waiting up to 60 s for the programs of an earlier bin/serve" in capsys.readouterr().err
+
+
+def test_a_start_does_not_wait_for_ever(folder):
+    with (
+        hold(folder, "serve.lock"),
+        pytest.raises(CannotServe, match="programs of an earlier bin/serve still run"),
+    ):
+        _locked_home(folder, patience=0.2).__enter__()
+    assert not (folder / "secret-key").exists()
+
+
+def test_beside_a_running_one_it_fails_at_once(folder, capsys):
+    with _locked_home(folder), pytest.raises(CannotServe, match="another bin/serve runs"):
+        _locked_home(folder).__enter__()
+    assert capsys.readouterr().err == ""
+
+
+def test_what_is_started_inherits_only_the_lock_of_the_programs(folder):
+    with _locked_home(folder) as lock:
+        program = subprocess.Popen(["sleep", "60"], pass_fds=[lock.fileno()])
+    try:
+        with pytest.raises(CannotServe, match="programs of an earlier"):
+            _locked_home(folder, patience=0).__enter__()
+    finally:
+        program.kill()
+        program.wait()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "stream"),
+    [(["--help"], 0, "stdout"), (["-h"], 0, "stdout"), (["--port", "1"], 2, "stderr")],
+)
+def test_arguments_start_and_make_nothing(tmp_path, arguments, code, stream):
+    made = {name: str(tmp_path / name) for name in ("CC_HOME", "CC_VENV")}
+    done = subprocess.run(
+        [ROOT / "bin" / "serve", *arguments],
+        env=os.environ | made,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code
+    assert "bin/serve" in getattr(done, stream)
+    assert ("CC_HOME " in done.stdout) == (code == 0)
+    assert done.stderr.count("\n") == (1 if code else 0)
+    assert list(tmp_path.iterdir()) == []
