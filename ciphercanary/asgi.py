@@ -5,16 +5,21 @@ from django.conf import settings
 from ciphercanary.wsgi import application as django  # first: it sets Django up
 
 # isort: split
+from accounts.api import AuthView
 from audit import loop_writer
 from ciphercanary.bridge import WsgiBridge
+from ciphercanary.byte_budget import ByteBudget
 from crypto_ops import lane
 from crypto_ops.stream_door import StreamDoor
 
 hot_routes = {} if settings.CC_LANE == "off" else lane.ROUTES
+bodies = ByteBudget(32 * settings.CC_MAX_BODY_BYTES)
 bridge = WsgiBridge(
     django,
     threads=settings.CC_THREADS,
     max_body_bytes=settings.CC_MAX_BODY_BYTES,
+    bodies=bodies,
+    smaller_limits={"/auth/": AuthView.max_body_bytes},
     hot=hot_routes,
     at_end=loop_writer.close,
 )

@@ -10,45 +10,34 @@ import asyncio
 import io
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from http import HTTPStatus
+from functools import partial
+from types import MappingProxyType
 from typing import Any, BinaryIO
 from wsgiref.types import WSGIApplication
 
 from ciphercanary import fast_lane
 from ciphercanary.asgi_answers import BLOCK, Answer, Headers, Receive, Scope, Send, refusal, send_answer
+from ciphercanary.asgi_bodies import ClientGone, IncomingBody, declared_length
+from ciphercanary.byte_budget import ByteBudget, Charge
 from ciphercanary.fast_lane import HotRoutes
-from ciphercanary.problems import ProtocolError, body_too_large
+from ciphercanary.problems import ProtocolError, body_too_large, overloaded, request_timeout
 
 WAITING_PER_THREAD = 32
 BODY_SECONDS = 30.0
 DECLINED = (
     "ciphercanary.declined"  # in a scope: the hot handler has left this very request to the application
 )
-BODIES_BUFFERED = 32  # of full size, among all that are still arriving or wait for a hot answer
-
-
-class ClientGone(Exception):
-    """The client closed the connection before the request was complete."""
-
-
-OVERLOADED = ProtocolError(
-    "The server is busy; nothing was done. Try again.",
-    status=HTTPStatus.SERVICE_UNAVAILABLE,
-    code="overloaded",
-    headers={"Retry-After": "1"},
-)
-TOO_SLOW = ProtocolError(
-    "The body did not arrive in time.", status=HTTPStatus.REQUEST_TIMEOUT, code="request_timeout"
-)
 
 
 class WsgiBridge:
     """Runs a WSGI application in ``threads`` lasting threads. Bodies above ``max_body_bytes`` are 413.
 
-    ``hot``: method and path to who is asked first. ``at_end``: what is awaited when the server stops.
+    ``smaller_limits``: the limit of bodies under a path prefix, in bytes. ``bodies``: the budget of all bodies that arrive
+    or wait for their answer. ``hot``: method and path to who is asked first. ``at_end``: what is awaited when the
+    server stops.
     """
 
     def __init__(
@@ -57,6 +46,8 @@ class WsgiBridge:
         *,
         threads: int,
         max_body_bytes: int,
+        bodies: ByteBudget,
+        smaller_limits: Mapping[str, int] = MappingProxyType({}),
         hot: HotRoutes | None = None,
         at_end: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
@@ -65,10 +56,10 @@ class WsgiBridge:
         self._at_end = at_end
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="django")
         self._max_body_bytes = max_body_bytes
+        self._smaller_limits = smaller_limits
         self._capacity = threads * (1 + WAITING_PER_THREAD)
         self._in_flight = 0
-        self._max_buffered = BODIES_BUFFERED * max_body_bytes
-        self._buffered = 0
+        self._bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -86,86 +77,79 @@ class WsgiBridge:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        incoming = IncomingBody(receive)
         try:
-            body = await self._read_body(receive)
-            answer = await self._ask_hot(scope, body)
-            if answer is None:
-                with self._place():
-                    answer = await self._run_in_thread(scope, body)
+            answer = await self._answer(scope, incoming)
         except ProtocolError as error:
-            await send_answer(scope, send, refusal(scope, error))
+            answer = refusal(scope, error)
         except ClientGone:
             return
-        else:
-            # Outside: whoever reads slowly keeps no place from others either.
-            await send_answer(scope, send, answer)
+        # The slot and the body are released by now, so a slow reader holds neither.
+        await send_answer(scope, send, answer)
+        await incoming.linger()
+
+    async def _answer(self, scope: Scope, incoming: IncomingBody) -> Answer:
+        charge = Charge(self._bodies)
+        try:
+            body = await self._read_body(scope, incoming, charge)
+            answer = await self._ask_hot(scope, body)
+            return answer or await self._run_in_thread(scope, body, charge)
+        finally:
+            charge.release()
 
     async def _ask_hot(self, scope: Scope, body: bytes) -> Answer | None:
         handler = None if scope.get(DECLINED) else self._hot.get((scope["method"], scope["path"]))
         request = None if handler is None else fast_lane.read_scope(scope)
         if handler is None or request is None:
             return None
-        with self._buffering(len(body)):
-            answer = await handler(request, body)
+        answer = await handler(request, body)
         if answer is None:
             return None
         fast_lane.count("asgi", answer.status)
         return answer.for_asgi()
 
-    @contextmanager
-    def _buffering(self, size: int) -> Iterator[None]:
-        """Room for the body of a request that waits for its record. Raises OVERLOADED."""
-        if self._buffered + size > self._max_buffered:
-            raise OVERLOADED
-        self._buffered += size
-        try:
-            yield
-        finally:
-            self._buffered -= size
-
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        """One of those for requests in flight. Raises OVERLOADED."""
+    async def _run_in_thread(self, scope: Scope, body: bytes, charge: Charge) -> Answer:
+        """Wait for a thread, and for its answer. The slot and the charge are held until the thread is done."""
         if self._in_flight >= self._capacity:
-            raise OVERLOADED
+            raise overloaded()
+        abandoned = threading.Event()
+        job = asyncio.get_running_loop().run_in_executor(self._pool, self._run, scope, body, abandoned)
         self._in_flight += 1
+        job.add_done_callback(partial(self._leave, charge.move()))
         try:
-            yield
+            # Cancelling the job would free its slot while the pool's queue still holds the body.
+            return await asyncio.shield(job)
         finally:
-            self._in_flight -= 1
+            abandoned.set()
 
-    async def _run_in_thread(self, scope: Scope, body: bytes) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, scope, body)
+    def _leave(self, charge: Charge, _job: object) -> None:
+        self._in_flight -= 1
+        charge.release()
 
-    async def _read_body(self, receive: Receive) -> bytes:
-        """The whole body. What all clients together have sent of bodies not yet complete is bounded, too."""
+    async def _read_body(self, scope: Scope, incoming: IncomingBody, charge: Charge) -> bytes:
+        """The whole body, charged to the budget. Raises ProtocolError, ClientGone."""
+        limit = self._limit_of(scope["path"])
+        if (declared_length(scope) or 0) > limit:
+            raise body_too_large(limit)
         body = bytearray()
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                while await self._read_part(receive, body):
-                    pass
+                while not incoming.is_complete:
+                    await _read_part(incoming, body, limit, charge)
         except TimeoutError:
-            raise TOO_SLOW from None
-        finally:
-            self._buffered -= len(body)
+            raise request_timeout("body") from None
         return bytes(body)
 
-    async def _read_part(self, receive: Receive, body: bytearray) -> bool:
-        """Add what comes next to the body; whether more is to come."""
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        part = message.get("body", b"")
-        if len(body) + len(part) > self._max_body_bytes:
-            raise body_too_large(self._max_body_bytes)
-        if self._buffered + len(part) > self._max_buffered:
-            raise OVERLOADED
-        body += part
-        self._buffered += len(part)
-        return bool(message.get("more_body"))
+    def _limit_of(self, path: str) -> int:
+        for prefix, limit in self._smaller_limits.items():
+            if path.startswith(prefix):
+                return min(limit, self._max_body_bytes)
+        return self._max_body_bytes
 
-    def _run(self, scope: Scope, body: bytes) -> Answer:
+    def _run(self, scope: Scope, body: bytes, abandoned: threading.Event) -> Answer:
         """Call the application in this thread; closing the answer here ends Django's request in it, too."""
+        if abandoned.is_set():  # the client left while the request waited for this thread
+            return Answer(0, [], b"")
         begun = _Start()
         parts: Iterable[bytes] = self._application(environ(scope, body), begun.start)
         try:
@@ -177,6 +161,15 @@ class WsgiBridge:
             if close:
                 close()
         return Answer(begun.status, begun.headers, content)
+
+
+async def _read_part(incoming: IncomingBody, body: bytearray, limit: int, charge: Charge) -> None:
+    part = await incoming.next_part()
+    if len(body) + len(part) > limit:
+        raise body_too_large(limit)
+    if not charge.grow(len(part)):
+        raise overloaded()
+    body += part
 
 
 class FileAnswer:

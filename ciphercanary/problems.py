@@ -48,6 +48,23 @@ def body_too_large(limit: int) -> ProtocolError:
     )
 
 
+def overloaded() -> ProtocolError:
+    """The refusal of a request for which this process has no room at the moment."""
+    return ProtocolError(
+        "The server is busy; nothing was done. Try again.",
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        code="overloaded",
+        headers={"Retry-After": "1"},
+    )
+
+
+def request_timeout(what: str) -> ProtocolError:
+    """The refusal of a request of which ``what`` (its body, say) came too slowly."""
+    return ProtocolError(
+        f"The {what} did not arrive in time.", status=HTTPStatus.REQUEST_TIMEOUT, code="request_timeout"
+    )
+
+
 class InternalError(errors.DomainError):
     """Nobody foresaw it: the cause stands in the log under the request id, and nowhere else."""
 

@@ -21,8 +21,10 @@ from django.http import HttpResponse
 from audit.middleware import RefusalRecorder
 from ciphercanary import problems
 from ciphercanary.asgi_answers import Receive, Scope, Send, refusal, send_answer
-from ciphercanary.bridge import OVERLOADED, TOO_SLOW, ClientGone, environ
+from ciphercanary.asgi_bodies import ClientGone
+from ciphercanary.bridge import environ
 from ciphercanary.errors import DomainError
+from ciphercanary.problems import overloaded, request_timeout
 from ciphercanary.rest.exceptions import translate
 from crypto_ops.api_streams import TAKES_STREAM, StreamAnswer
 from crypto_ops.errors import StreamCut
@@ -51,7 +53,7 @@ class StreamDoor:
             await self._others(scope, receive, send)
             return
         if self._in_flight >= MAX_STREAMS:
-            await send_answer(scope, send, refusal(scope, OVERLOADED))
+            await send_answer(scope, send, refusal(scope, overloaded()))
             return
         exchange = Exchange(self._pool, scope, receive, send)
         self._in_flight += 1
@@ -60,7 +62,7 @@ class StreamDoor:
         finally:
             self._in_flight -= 1
         if is_refused:  # whoever may not use a place does not keep it while he reads why
-            await exchange.linger()
+            await exchange.body.linger()
 
     async def _serve(self, exchange: Exchange) -> bool:
         """Whether it was refused before anything of it began."""
@@ -91,7 +93,7 @@ async def _carry(exchange: Exchange, head: StreamAnswer) -> None:
             await _transform(exchange, head.stream, outlet)
         error = None
     except TimeoutError:
-        error = TOO_SLOW
+        error = request_timeout("stream")
     except ClientGone:
         pass
     except Exception as caught:  # noqa: BLE001 - ``translate`` tells the log what nobody foresaw
@@ -102,7 +104,7 @@ async def _carry(exchange: Exchange, head: StreamAnswer) -> None:
     # An answer that has begun is not completed: the server closes the connection, and the last chunk is missing.
     if refused is not None and not outlet.has_begun and not isinstance(error, StreamCut):
         await exchange.answer(refused)
-        await exchange.linger()
+        await exchange.body.linger()
 
 
 async def _transform(exchange: Exchange, stream: Stream, outlet: Outlet) -> None:

@@ -6,14 +6,13 @@ A block is read only when the one before has left, so neither side piles up in m
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any, Final
 
 from django.conf import settings
 from django.http import HttpResponse
 
 from ciphercanary.asgi_answers import Headers, Receive, Scope, Send
-from ciphercanary.bridge import ClientGone
+from ciphercanary.asgi_bodies import IncomingBody, declared_length
 from ciphercanary.problems import body_too_large
 from ciphercanary.threads import call_in_pool
 from crypto_ops.api_streams import StreamAnswer
@@ -22,7 +21,6 @@ from crypto_ops.spool import Spool
 IDLE_SECONDS: Final = 30.0
 PROGRESS: Final = 64 * 1024  # bytes within that time, or the end of the body: less is as good as nothing
 STALL_SECONDS: Final = 0.5  # a client that has read nothing for so long sends first and reads then
-LINGER_SECONDS: Final = 2.0
 
 
 class Exchange:
@@ -30,11 +28,10 @@ class Exchange:
 
     def __init__(self, pool: ThreadPoolExecutor, scope: Scope, receive: Receive, send: Send) -> None:
         self._pool = pool
-        self._receive = receive
+        self.body = IncomingBody(receive)
         self.scope = scope
         self.send = send
         self._received = 0
-        self._is_complete = False  # whether the body is
         self._patience = asyncio.timeout(None)
         self._progress = 0
 
@@ -52,16 +49,12 @@ class Exchange:
 
     async def next_block(self, limit: int) -> bytes | None:
         """None at the end of the body. Raises ProtocolError where that is of more than ``limit`` bytes, ClientGone."""
-        if self._is_complete:
+        if self.body.is_complete:
             return None
         if (self.body_size or 0) > limit:
             raise body_too_large(limit)
-        message = await self._receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        block: bytes = message.get("body", b"")
+        block = await self.body.next_part()
         self._received += len(block)
-        self._is_complete = not message.get("more_body")
         if self._received > limit:
             raise body_too_large(limit)
         self.progress(len(block))
@@ -70,10 +63,7 @@ class Exchange:
     @property
     def body_size(self) -> int | None:
         """What has come, once it is complete; before that what the request says, or None where it does not."""
-        if self._is_complete:
-            return self._received
-        declared = dict(self.scope["headers"]).get(b"content-length")
-        return None if declared is None else int(declared)
+        return self._received if self.body.is_complete else declared_length(self.scope)
 
     async def in_thread[T](self, call: Callable[..., T], *args: Any) -> T:
         job = asyncio.get_running_loop().run_in_executor(self._pool, call_in_pool, call, *args)
@@ -86,18 +76,10 @@ class Exchange:
     async def answer(self, response: HttpResponse) -> None:
         """All of an answer that is no stream. Where the body has not been read, the connection ends with it."""
         headers = headers_of(response, len(response.content))
-        if not self._is_complete:
+        if not self.body.is_complete:
             headers.append((b"connection", b"close"))
         await self.send({"type": "http.response.start", "status": response.status_code, "headers": headers})
         await self.send({"type": "http.response.body", "body": response.content})
-
-    async def linger(self) -> None:
-        """Let what is still arriving arrive, for a while: closed at once, the client would not read his answer."""
-        with suppress(TimeoutError, ClientGone):
-            async with asyncio.timeout(LINGER_SECONDS):
-                while not self._is_complete:
-                    message = await self._receive()
-                    self._is_complete = not message.get("more_body")
 
 
 class Outlet:

@@ -9,10 +9,11 @@ import pytest
 
 from ciphercanary import errors, problems
 from ciphercanary.errors import DomainError
-from tests.architecture.sources import ROOT, calls, constant_text, product_files
+from tests.architecture.sources import ROOT, calls, constant_text, functions, name, product_files, tree
 
 KINDS = set(problems.PROBLEM_STATUS)
 WITHOUT_KIND = {problems.ProtocolError, problems.InternalError}
+CLASS = re.compile(r"_?([A-Z][a-z0-9]+)+")
 CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 # Codes that several classes share: what a caller does about them is the same.
 SHARED = {
@@ -68,6 +69,36 @@ def test_every_error_is_of_one_kind_and_says_what_it_is(cls):
     assert CODE.fullmatch(cls.code)
     assert cls.title
     assert not cls.title.endswith(".")
+
+
+def test_each_raise_makes_its_own_exception():
+    """A shared instance collects the frames of all who raise it, and with them their requests."""
+    found = [
+        f"{name(path)}:{node.lineno}: {ast.unparse(node)}"
+        for path in product_files()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Raise)
+        for raised in (node.exc, node.cause)
+        if isinstance(raised, ast.Name | ast.Attribute) and is_shared(raised, tree(path))
+    ]
+    assert found == []
+
+
+def is_shared(raised, module):
+    """Neither a class nor a variable of a function."""
+    if CLASS.fullmatch(ast.unparse(raised).split(".")[-1]):
+        return False
+    return isinstance(raised, ast.Attribute) or raised.id not in {
+        bound
+        for function in functions(module)
+        if raised in ast.walk(function)
+        for node in ast.walk(function)
+        for bound in (getattr(node, "arg", None), getattr(node, "name", None), stored_name(node))
+    }
+
+
+def stored_name(node):
+    return node.id if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else None
 
 
 def test_a_code_belongs_to_one_class_or_is_shared_on_purpose():

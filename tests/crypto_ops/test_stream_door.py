@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 
 from audit.models import AuditLog
+from ciphercanary import asgi_bodies
 from ciphercanary.crypto.errors import DecryptionFailed
 from ciphercanary.crypto.stream import sealed_size
 from crypto_ops import spool, stream_door, stream_exchange, streams
@@ -202,7 +203,7 @@ def test_a_refused_request_is_read_on_so_that_its_answer_can_be_read(key):
 
 def test_a_request_that_stands_still_is_ended(key, token, monkeypatch):
     monkeypatch.setattr(stream_exchange, "IDLE_SECONDS", 0.3)
-    monkeypatch.setattr(stream_exchange, "LINGER_SECONDS", 0.1)
+    monkeypatch.setattr(asgi_bodies, "LINGER_SECONDS", 0.1)
 
     def dawdle(number):
         if number == 1:
@@ -214,7 +215,7 @@ def test_a_request_that_stands_still_is_ended(key, token, monkeypatch):
 
 def test_a_request_that_drips_is_ended(key, token, monkeypatch):
     monkeypatch.setattr(stream_exchange, "IDLE_SECONDS", 0.5)
-    monkeypatch.setattr(stream_exchange, "LINGER_SECONDS", 0.1)
+    monkeypatch.setattr(asgi_bodies, "LINGER_SECONDS", 0.1)
     dripping = carry(path(key), [b"x"] * 100, token=token, between=lambda _: time.sleep(0.02))
     assert code(dripping) == (408, "request_timeout")
 

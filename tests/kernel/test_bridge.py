@@ -1,16 +1,20 @@
 """The bridge from ASGI to WSGI, driven as a server drives it, with a WSGI application of the test's own."""
 
 import asyncio
+import gc
 import io
 import json
 import threading
 import time
+import tracemalloc
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
 
-from ciphercanary import asgi_answers, bridge, fast_lane
+from ciphercanary import asgi_answers, asgi_bodies, bridge, fast_lane
 from ciphercanary.bridge import DECLINED, WsgiBridge, environ
+from ciphercanary.byte_budget import ByteBudget
 
 LIMIT = 1000
 
@@ -61,6 +65,11 @@ class Parts:
         self.application.closed_in.append(threading.get_ident())
 
 
+@pytest.fixture(autouse=True)
+def short_linger(monkeypatch):
+    monkeypatch.setattr(asgi_bodies, "LINGER_SECONDS", 0.05)
+
+
 @pytest.fixture
 def application():
     served = Application()
@@ -100,9 +109,15 @@ def part(body, *, more):
     return {"type": "http.request", "body": body, "more_body": more}
 
 
-def serve(application, *clients, threads=2, limit=LIMIT, hot=None, **request):
+def bridge_of(application, *, threads=1, bodies=32, **options):
+    """A bridge with room for ``bodies`` of full size."""
+    budget = ByteBudget(bodies * LIMIT)
+    return WsgiBridge(application, threads=threads, max_body_bytes=LIMIT, bodies=budget, **options)
+
+
+def serve(application, *clients, threads=2, bodies=32, hot=None, limits=(), **request):
     """Put every client's request at once; the clients hold the answers."""
-    served = WsgiBridge(application, threads=threads, max_body_bytes=limit, hot=hot)
+    served = bridge_of(application, threads=threads, bodies=bodies, hot=hot, smaller_limits=dict(limits))
 
     async def all_of_them():
         await asyncio.gather(*(served(scope(**request), c.receive, c.send) for c in clients))
@@ -153,9 +168,8 @@ def ask_hot(application, handler, *clients, **scope_values):
     serve(application, *clients, hot=hot, method="POST", path="/hot", headers=plain, **scope_values)
 
 
-def test_bodies_that_wait_for_a_hot_answer_share_a_bound(application, monkeypatch):
+def test_bodies_that_wait_for_a_hot_answer_share_a_bound(application):
     """Each is held until its record is durable, for as long as the database takes."""
-    monkeypatch.setattr(bridge, "BODIES_BUFFERED", 2)
     clients = [Client(part(b"x" * (LIMIT - 1), more=False)) for _ in range(10)]
     until = time.monotonic() + 60
 
@@ -164,7 +178,7 @@ def test_bodies_that_wait_for_a_hot_answer_share_a_bound(application, monkeypatc
             await asyncio.sleep(0.001)
         return fast_lane.answer(b"hot", request.request_id)
 
-    ask_hot(application, handler, *clients)
+    ask_hot(application, handler, *clients, bodies=2)
     assert sorted(client.status for client in clients) == [200] * 2 + [503] * 8
 
 
@@ -270,11 +284,31 @@ def test_a_body_above_the_limit_is_413_and_never_reaches_the_application(applica
     assert application.calls == []
 
 
+@pytest.mark.parametrize("headers", [[], [(b"content-length", b"101")]], ids=["no length", "declared length"])
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/auth/login", 413), ("/auth", 200), ("/api/auth/login", 200), ("/auth/", 413)]
+)
+def test_a_smaller_limit_under_a_path_holds_before_the_body_is_complete(application, path, expected, headers):
+    parts = [part(b"x" * 101, more=expected == 413)]
+    client = Client(*parts)
+    serve(application, client, path=path, headers=headers, limits={"/auth/": 100})
+    assert client.status == expected
+    if expected == 413:
+        assert b"100 bytes" in client.body
+        assert refusal(client) == "request_too_large"
+
+
+def test_a_body_that_is_declared_too_large_is_refused_unread(application):
+    client = Client()
+    serve(application, client, headers=[(b"content-length", str(LIMIT + 1).encode())])
+    assert (client.status, refusal(client)) == (413, "request_too_large")
+
+
 def test_a_body_without_end_is_refused_before_it_ends(application):
     client = Client(*(part(b"x" * 100, more=True) for _ in range(1000)))
     serve(application, client)
     assert client.status == 413
-    assert len(client.messages) > 900
+    assert application.calls == []
 
 
 def test_a_slow_body_is_408_and_takes_no_thread(application, monkeypatch):
@@ -298,19 +332,26 @@ def test_a_client_that_leaves_in_the_middle_is_not_answered(application):
 # --- load
 
 
-def test_beyond_what_may_wait_the_answer_is_503_and_the_rest_is_served(application, monkeypatch):
-    monkeypatch.setattr(bridge, "WAITING_PER_THREAD", 3)
-    clients = [Client() for _ in range(20)]
+@contextmanager
+def answering_once(condition, application):
+    """The application answers nobody before ``condition`` holds, or a minute has passed."""
     application.may_answer.clear()
 
-    def answer_once_the_rest_is_refused():
+    def wait():
         until = time.monotonic() + 60
-        while sum(bool(client.sent) for client in clients) < 12 and time.monotonic() < until:
+        while not condition() and time.monotonic() < until:
             time.sleep(0.01)
         application.may_answer.set()
 
-    threading.Thread(target=answer_once_the_rest_is_refused, daemon=True).start()
-    serve(application, *clients, threads=2)
+    threading.Thread(target=wait, daemon=True).start()
+    yield
+
+
+def test_beyond_what_may_wait_the_answer_is_503_and_the_rest_is_served(application, monkeypatch):
+    monkeypatch.setattr(bridge, "WAITING_PER_THREAD", 3)
+    clients = [Client() for _ in range(20)]
+    with answering_once(lambda: sum(bool(client.sent) for client in clients) == 12, application):
+        serve(application, *clients, threads=2)
     served = [client for client in clients if client.status == 200]
     refused = [client for client in clients if client.status == 503]
     assert (len(served), len(refused)) == (8, 12)  # two at work, three waiting for each
@@ -320,7 +361,7 @@ def test_beyond_what_may_wait_the_answer_is_503_and_the_rest_is_served(applicati
 
 def test_every_way_out_gives_its_place_back(application, monkeypatch):
     monkeypatch.setattr(bridge, "BODY_SECONDS", 0.1)
-    served = WsgiBridge(application, threads=1, max_body_bytes=LIMIT)
+    served = bridge_of(application)
     ways = [
         [part(b"", more=False)],
         [part(b"x" * (LIMIT + 1), more=False)],
@@ -332,7 +373,7 @@ def test_every_way_out_gives_its_place_back(application, monkeypatch):
         for messages in ways:
             client = Client(*messages)
             await served(scope(), client.receive, client.send)
-            assert (served._in_flight, served._buffered) == (0, 0)
+            assert (served._in_flight, served._bodies.charged) == (0, 0)
 
     asyncio.run(each())
     served._pool.shutdown()
@@ -350,17 +391,76 @@ def test_slow_senders_hold_no_place_that_others_need(application, monkeypatch):
 
 def test_bodies_that_are_still_arriving_share_a_bound(application, monkeypatch):
     monkeypatch.setattr(bridge, "BODY_SECONDS", 0.5)
-    monkeypatch.setattr(bridge, "BODIES_BUFFERED", 2)
     clients = [Client(part(b"x" * (LIMIT - 1), more=True)) for _ in range(10)]
-    serve(application, *clients)
+    serve(application, *clients, bodies=2)
     assert sorted(client.status for client in clients) == [408] * 2 + [503] * 8
+
+
+def test_bodies_that_wait_for_a_thread_share_a_bound(application):
+    clients = [Client(part(b"x" * (LIMIT - 1), more=False)) for _ in range(10)]
+    with answering_once(lambda: sum(bool(client.sent) for client in clients) == 8, application):
+        serve(application, *clients, bodies=2, threads=1)
+    assert sorted(client.status for client in clients) == [200] * 2 + [503] * 8
+    assert {refusal(client) for client in clients if client.status == 503} == {"overloaded"}
+
+
+def test_a_client_that_leaves_keeps_its_charge_until_its_thread_is_done(application):
+    """The pool's queue holds the body until then. A request that still waits is skipped."""
+    application.may_answer.clear()
+    served = bridge_of(application)
+    clients = [Client(part(b"x" * 10, more=False)) for _ in range(3)]
+
+    async def leave():
+        requests = [asyncio.create_task(served(scope(), c.receive, c.send)) for c in clients]
+        while not application.calls:  # noqa: ASYNC110 - the thread has no event to wait for
+            await asyncio.sleep(0.001)
+        for request in requests:
+            request.cancel()
+        await asyncio.gather(*requests, return_exceptions=True)
+        assert (served._in_flight, served._bodies.charged) == (3, 30)
+        application.may_answer.set()
+        while served._in_flight:  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0.001)
+        assert served._bodies.charged == 0
+
+    asyncio.run(asyncio.wait_for(leave(), 60))
+    served._pool.shutdown()
+    assert len(application.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("bodies", "code"), [(2, "overloaded"), (50, "request_timeout")], ids=["overloaded", "too slow"]
+)
+def test_refusals_leave_nothing_in_memory(application, monkeypatch, bodies, code):
+    """An exception that is raised again and again collects the frames of all who raised it, and their bodies."""
+    monkeypatch.setattr(bridge, "BODY_SECONDS", 0.05)
+
+    def refuse():
+        clients = [Client(part(b"x" * (LIMIT - 1), more=True)) for _ in range(31)]
+        serve(application, *clients, bodies=bodies)
+        assert code in {refusal(client) for client in clients}
+
+    refuse()
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(5):
+            refuse()
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert after - before < 31 * LIMIT, "less than the bodies of one round"
 
 
 def test_an_application_that_fails_gives_its_place_back(application):
     def fails(_environment, _start_response):
         raise ValueError("a defect")
 
-    served = WsgiBridge(fails, threads=1, max_body_bytes=LIMIT)
+    served = bridge_of(fails)
     client = Client()
     with pytest.raises(ValueError, match="a defect"):
         asyncio.run(served(scope(), client.receive, client.send))
@@ -387,7 +487,7 @@ def test_a_refusal_echoes_the_senders_request_id_where_it_is_one(application):
 
 
 def test_the_end_waits_for_what_is_at_work(application):
-    served = WsgiBridge(application, threads=1, max_body_bytes=LIMIT)
+    served = bridge_of(application)
     messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
     lifespan = Client(*messages)
     finished = []
