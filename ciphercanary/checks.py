@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register  # n
 from django.db import connection
 
 from ciphercanary import kek
+from ciphercanary.environment import unknown_variables
 from ciphercanary.home import SECRET_KEY_FILE
 from ciphercanary.throttle import parse_rate
 
@@ -27,6 +28,16 @@ def check_public_url(**_kwargs: Any) -> Iterable[CheckMessage]:
             "CC_PUBLIC_URL is not the address of a site.",
             hint="Write it like https://keys.example.org, without a path.",
             id="ciphercanary.E001",
+        )
+
+
+@register()
+def check_variables(**_kwargs: Any) -> Iterable[CheckMessage]:
+    for name, closest in unknown_variables().items():
+        yield Warning(
+            f"{name} is set, but there is no such setting.",
+            hint=f"Did you mean {closest}?" if closest else "docs/operations.md lists the settings.",
+            id="ciphercanary.W004",
         )
 
 

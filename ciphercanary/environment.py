@@ -1,7 +1,9 @@
 """The environment's variables. One of the wrong form is named; its value, which may be a secret, never is."""
 
+import os
 from contextlib import suppress
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import environ
@@ -10,16 +12,34 @@ from django.core.exceptions import ImproperlyConfigured
 DATABASES = {"postgres", "postgresql", "sqlite"}
 REDIS_SCHEMES = {"redis", "rediss", "unix"}
 SYSLOG_SCHEMES = {"udp", "tcp"}
+BOOLEANS = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+OWN_PREFIX = "CC_"
+# Variables that settings do not read: those of bin/, of the tests, and those for PostgreSQL when SQLite is used.
+READ_ELSEWHERE = {"CC_VENV", "CC_PYTHON", "CC_CHROMIUM", "CC_TEST_DURABLE"}
+READ_WITH_POSTGRESQL = {"CC_DB_POOL_MIN", "CC_DB_POOL_TIMEOUT", "CC_DB_POOL_MAX_LIFETIME"}
 
 
 class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ ships no types
     """django-environ without its proxies: a password that begins with ``$`` names no other variable."""
 
+    known: ClassVar[set[str]] = READ_ELSEWHERE | READ_WITH_POSTGRESQL  # grows with each variable that is read
+
     def get_value(self, var: str, cast: Any = None, default: Any = None, parse_default: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002 - django-environ's signature
         """The variable as ``cast`` reads it, or the default. Raises ImproperlyConfigured."""
+        self.known.add(var)
         try:
             # A file ends in a line break that belongs to nobody's password.
-            return self.parse_value(self.ENVIRON[var].rstrip("\r\n"), cast)
+            value = self.ENVIRON[var].rstrip("\r\n")
+            return _boolean(var, value) if cast is bool else self.parse_value(value, cast)
         except KeyError:
             return default
         except OSError:
@@ -82,6 +102,20 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         if value not in choices:
             raise ImproperlyConfigured(f"{var} must be one of {', '.join(sorted(choices))}.")
         return value
+
+
+def unknown_variables() -> dict[str, str]:
+    """``{name: closest known name, or ""}`` of the ``CC_`` variables that nothing reads, such as a misspelt one."""
+    known = Environment.known | {f"{name}_FILE" for name in Environment.known}
+    names = sorted(name for name in os.environ if name.startswith(OWN_PREFIX) and name not in known)
+    return {name: "".join(get_close_matches(name, known, n=1)) for name in names}
+
+
+def _boolean(var: str, text: str) -> bool:
+    """Not django-environ's own: to it, everything that it does not know is False. Raises ImproperlyConfigured."""
+    if text.lower() not in BOOLEANS:
+        raise ImproperlyConfigured(f"{var} must be True or False.")
+    return BOOLEANS[text.lower()]
 
 
 def _plain_float(text: str) -> float:

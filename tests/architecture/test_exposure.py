@@ -207,6 +207,7 @@ def test_the_environment_is_read_in_the_settings_only():
     may = {
         "ciphercanary/asgi.py": "names the settings",
         "ciphercanary/celery.py": "names the settings",
+        "ciphercanary/environment.py": "finds the variables that the settings do not read",
         "ciphercanary/gunicorn.py": "runs before the settings",
         "ciphercanary/serve.py": "names the settings, and hands the environment on to its servers",
         "ciphercanary/wsgi.py": "names the settings",

@@ -8,7 +8,9 @@ import subprocess
 import sys
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
+from ciphercanary.environment import Environment
 from tests.architecture.sources import ROOT, calls, constant_text, tree
 
 EXAMPLE = ROOT / ".env.example"
@@ -81,3 +83,22 @@ def test_the_values_of_the_example_are_the_defaults(database):
 
 def test_a_value_that_differs_is_noticed():
     assert settings_under({"CC_THREADS": "9"}) != settings_under({})
+
+
+def test_every_variable_of_the_example_is_known_whichever_database_is_used():
+    assert {name for name in example() if name.startswith("CC_")} <= Environment.known
+
+
+@pytest.mark.parametrize("text", ["True", "true", "yes", "ON", "1", "False", "no", "off", "0"])
+def test_a_boolean_has_the_documented_spellings(monkeypatch, text):
+    monkeypatch.setenv("DEBUG", text)
+    assert Environment().bool("DEBUG", False) is (text in {"True", "true", "yes", "ON", "1"})
+    page = (ROOT / "docs" / "operations.md").read_text().partition("Booleans are")[2].partition(".")[0]
+    assert f"`{text.lower()}`" in page.lower()
+
+
+@pytest.mark.parametrize("text", ["fasle", "", "2", "ok", "y"])
+def test_any_other_boolean_names_the_variable_and_not_the_value(monkeypatch, text):
+    monkeypatch.setenv("CC_CONSOLE_DECRYPT", text)
+    with pytest.raises(ImproperlyConfigured, match=r"^CC_CONSOLE_DECRYPT must be True or False\.$"):
+        Environment().bool("CC_CONSOLE_DECRYPT", True)

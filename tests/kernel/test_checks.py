@@ -10,6 +10,7 @@ from ciphercanary.checks import (
     check_limits,
     check_secret_key,
     check_secret_key_lasts,
+    check_variables,
 )
 
 
@@ -84,3 +85,25 @@ def test_a_postgresql_that_may_lose_commits_is_warned_about():
         cursor.execute("SELECT current_setting('fsync'), current_setting('full_page_writes')")
         expected = {"ciphercanary.W002"} if "off" in cursor.fetchone() else set()
     assert found == expected
+
+
+def test_a_misspelt_variable_is_warned_about_with_the_closest_name(monkeypatch):
+    known = {
+        "CC_THREADS": "4",
+        "CC_KEK_FILE": "/kek",
+        "CC_VENV": "/venv",
+        "CC_DB_POOL_TIMEOUT": "5",
+        "THREADS": "4",
+    }
+    for name, value in known.items():
+        monkeypatch.setenv(name, value)
+    before = [message.msg for message in check_variables()]
+    monkeypatch.setenv("CC_TREADS", "value")
+    monkeypatch.setenv("CC_XYZ_12345678", "value")
+    messages = [message for message in check_variables() if message.msg not in before]
+    assert [(message.id, message.msg.split()[0], message.hint) for message in messages] == [
+        ("ciphercanary.W004", "CC_TREADS", "Did you mean CC_THREADS?"),
+        ("ciphercanary.W004", "CC_XYZ_12345678", "docs/operations.md lists the settings."),
+    ]
+    assert not any(name in message for message in before for name in known)
+    assert not any("value" in f"{message.msg} {message.hint}" for message in messages)
