@@ -8,6 +8,7 @@ SQLite stores a UUID and a moment as text, and Django reads several spellings of
 text, so it does not find a row whose spelling was changed. Only the spelling that Django writes is accepted here.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -41,6 +42,8 @@ _IS_TEXT = "typeof({{0}}) = 'text' AND length(CAST({{0}} AS BLOB)) = {0}"
 # What quote() returns is neither a UUID nor a moment.
 _OTHERWISE = "WHEN {0} IS NOT NULL THEN quote({0}) END"
 _SQLITE = {
+    # An expression, because the driver converts a column of a declared type. It reads every number but 1 as false.
+    "BooleanField": "CASE WHEN {0} IN (0, 1) THEN {0} WHEN {0} IS NOT NULL THEN quote({0}) END",
     "UUIDField": f"CASE WHEN {_IS_TEXT.format(32)} AND NOT {{0}} GLOB '*[^0-9a-f]*' THEN {_DASHED} {_OTHERWISE}",
     "DateTimeField": (
         f"CASE WHEN {_IS_TEXT.format(26)} AND {{0}} GLOB '{_SECONDS}.{_DIGIT * 6}' "
@@ -93,6 +96,19 @@ def as_stored(spelled_uuid: object) -> object:
     return str(spelled_uuid).replace("-", "") if connection.vendor == "sqlite" else spelled_uuid
 
 
+def json_value(text: object) -> object:
+    """The value of a JSON column. Raises TypeError and ValueError unless it is spelled as the application writes it.
+
+    jsonb of PostgreSQL has one spelling. SQLite keeps the text, in which the order of names has no meaning.
+    """
+    if not isinstance(text, str):
+        raise TypeError("a JSON column holds text")  # json.loads also takes bytes
+    value = json.loads(text)
+    if value is None or (connection.vendor == "sqlite" and json.dumps(value) != text):
+        raise ValueError("the application spells the value in another way")
+    return value
+
+
 def number_of(statement: str) -> int:
     """What a SELECT of one number gives."""
     with connection.cursor() as cursor:
@@ -102,5 +118,6 @@ def number_of(statement: str) -> int:
 
 
 def _spell(field: Any, alias: str) -> str:
-    template = _SPELLINGS[connection.vendor].get(field.get_internal_type(), "{0}")
+    kind = getattr(field, "target_field", field).get_internal_type()
+    template = _SPELLINGS[connection.vendor].get(kind, "{0}")
     return template.format(f'{alias}."{field.column}"')

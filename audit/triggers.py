@@ -1,12 +1,13 @@
 """Triggers that make the tables of the log append-only and tell the sequencer of new entries, on PostgreSQL and
 on SQLite.
 
-They stop mistakes and the application's own bugs; an owner of the database can drop them, so the verifier
-never relies on them. Django rebuilds a table of SQLite when a later migration alters it, and its triggers are
+They stop mistakes and the application's own bugs. An owner of the database can drop them, so the verifier
+never relies on them, and reports those that are missing or changed. Django rebuilds a table of SQLite when a later migration alters it, and its triggers are
 lost then: such a migration installs them again.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
@@ -21,11 +22,12 @@ UNIQUE_COLUMNS = {
 # A signed checkpoint is never changed, but the older ones of an hour may go: what they say the newest says, too.
 DELETABLE = {"audit_checkpoints"}
 
-POSTGRESQL_FUNCTION = """
-CREATE OR REPLACE FUNCTION refuse_change_of_log() RETURNS trigger LANGUAGE plpgsql AS $$
+_REFUSE = """
 BEGIN
     RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
-END $$
+END """
+POSTGRESQL_FUNCTION = f"""
+CREATE OR REPLACE FUNCTION refuse_change_of_log() RETURNS trigger LANGUAGE plpgsql AS $${_REFUSE}$$
 """
 # Per statement, because TRUNCATE has no rows.
 POSTGRESQL_TRIGGER = """
@@ -38,13 +40,14 @@ BEGIN SELECT RAISE(ABORT, '{table} is append-only: {refused} is refused'); END
 """
 
 # Per statement on PostgreSQL, so that COPY feeds it in one insert.
-POSTGRESQL_FEED = (
-    """
-CREATE FUNCTION note_pending_entries() RETURNS trigger LANGUAGE plpgsql AS $$
+_FEED = """
 BEGIN
     INSERT INTO audit_pending (log_id) SELECT id FROM written;
     RETURN NULL;
-END $$
+END """
+POSTGRESQL_FEED = (
+    f"""
+CREATE FUNCTION note_pending_entries() RETURNS trigger LANGUAGE plpgsql AS $${_FEED}$$
 """,
     """
 CREATE TRIGGER audit_logs_pending AFTER INSERT ON audit_logs REFERENCING NEW TABLE AS written
@@ -57,6 +60,32 @@ CREATE TRIGGER audit_logs_pending AFTER INSERT ON audit_logs
 BEGIN INSERT INTO audit_pending (log_id) VALUES (NEW.id); END
 """,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A trigger as the migrations create it. ``source`` is the body of its function; SQLite has none."""
+
+    name: str
+    table: str
+    definition: str
+    source: str = ""
+
+
+def expected(vendor: str) -> list[Trigger]:
+    """Every trigger of the log."""
+    if vendor == "postgresql":
+        refusing = [
+            Trigger(f"{table}_append_only", table, _postgresql_trigger(table), _REFUSE)
+            for table in UNIQUE_COLUMNS
+        ]
+        return [*refusing, Trigger("audit_logs_pending", "audit_logs", POSTGRESQL_FEED[1], _FEED)]
+    refusing = [
+        Trigger(f"{table}_no_{refused[0]}", table, _sqlite_trigger(table, *refused))
+        for table in UNIQUE_COLUMNS
+        for refused in _refused_by_sqlite(table)
+    ]
+    return [*refusing, Trigger("audit_logs_pending", "audit_logs", SQLITE_FEED[0])]
 
 
 def install(schema_editor: BaseDatabaseSchemaEditor, *tables: str) -> None:
@@ -94,22 +123,18 @@ def _execute(schema_editor: BaseDatabaseSchemaEditor, statements: Iterable[str])
 
 def _statements(vendor: str, tables: tuple[str, ...]) -> list[str]:
     if vendor == "postgresql":
-        triggers = [
-            POSTGRESQL_TRIGGER.format(
-                table=table,
-                operations="UPDATE OR TRUNCATE" if table in DELETABLE else "UPDATE OR DELETE OR TRUNCATE",
-            )
-            for table in tables
-        ]
-        return [POSTGRESQL_FUNCTION, *triggers]
-    return [statement for table in tables for statement in _sqlite_statements(table)]
+        return [POSTGRESQL_FUNCTION, *(_postgresql_trigger(table) for table in tables)]
+    return [_sqlite_trigger(table, *refused) for table in tables for refused in _refused_by_sqlite(table)]
 
 
-def _sqlite_statements(table: str) -> list[str]:
-    return [
-        SQLITE_TRIGGER.format(table=table, operation=operation, condition=condition, refused=refused)
-        for operation, condition, refused in _refused_by_sqlite(table)
-    ]
+def _postgresql_trigger(table: str) -> str:
+    # In the order of pg_get_triggerdef, with which the verifier compares.
+    operations = "UPDATE OR TRUNCATE" if table in DELETABLE else "DELETE OR UPDATE OR TRUNCATE"
+    return POSTGRESQL_TRIGGER.format(table=table, operations=operations)
+
+
+def _sqlite_trigger(table: str, operation: str, condition: str, refused: str) -> str:
+    return SQLITE_TRIGGER.format(table=table, operation=operation, condition=condition, refused=refused)
 
 
 def _refused_by_sqlite(table: str) -> list[tuple[str, str, str]]:

@@ -22,6 +22,8 @@ class Kind(StrEnum):
     TREE = "tree"
     CHECKPOINT = "checkpoint"
     KEY = "checkpoint_key"
+    ROW = "protected_row"  # of a user, a key, a session …: its MAC does not hold
+    TRIGGER = "trigger"
     TRAIL = "trail"
     USAGE = "usage"
     OLDER = "older_database"

@@ -13,7 +13,9 @@ from audit.verification.findings import Finding, Kind, Report
 from audit.verification.heads import Heads, OutsideCheckpoint, Trust
 from audit.verification.keys import StoredKeys
 from audit.verification.leaves import Leaves, Progress, check_waiting
+from audit.verification.protected_rows import check_protected_rows
 from audit.verification.trail import Trail
+from audit.verification.triggers import check_triggers
 from audit.verification.usage import check_usage
 
 _RECEIPTS = """
@@ -70,6 +72,8 @@ class _Verification:
         yield from check_lists()
         yield from check_sequences()
         yield from check_usage()
+        yield from check_protected_rows()
+        yield from check_triggers()
         for size, anchor in rows_of(_RECEIPTS):
             text = f"the anchor {anchor} has a checkpoint of {size} entries, which is not stored"
             yield Finding(Kind.RECEIPT, text)

@@ -2,17 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from django.db import DataError
-
 from audit.checkpoint import VerifierKey
 from audit.models import CheckpointKey
-from audit.raw_rows import rows_of
 from audit.verification.findings import Finding, Kind
 from audit.verification.leaves import Seen
-from ciphercanary.row_mac import IntegrityFailed
-
-# What Django's fields raise where a column holds what no application wrote.
-_UNREADABLE = (DataError, TypeError, ValueError, AttributeError)
+from audit.verification.protected_rows import stored_rows
 
 
 class StoredKeys:
@@ -22,12 +16,11 @@ class StoredKeys:
         self.keys: list[VerifierKey] = []
         self._altered: list[str] = []
         self._published: set[str] = set()
-        for (kid,) in list(rows_of("SELECT kid FROM checkpoint_keys ORDER BY created_at, algorithm")):
-            try:
-                row = CheckpointKey.objects.get(kid=kid).check_mac()
+        for kid, row in stored_rows(CheckpointKey, order=("created_at", "algorithm")):
+            if row is None:
+                self._altered.append(str(kid))
+            else:
                 self.keys.append(VerifierKey(origin, row.algorithm, bytes(row.public_key)))
-            except (IntegrityFailed, *_UNREADABLE):
-                self._altered.append(kid)
 
     def look(self, seen: Sequence[Seen]) -> Iterator[Finding]:
         """Nothing is found here; what the entries publish is remembered."""

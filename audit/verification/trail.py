@@ -1,15 +1,12 @@
 """The changed rows and their events: each row is named by the digest in its event, each digest has its row."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-
-from django.db import connection
 
 from audit.entries import TRAIL_FIELDS, trail_digest
 from audit.events import TRAIL_DIGESTS
 from audit.models import AuditTrail
-from audit.raw_rows import Values, as_stored, number_of, rows_of, spelled
+from audit.raw_rows import Values, as_stored, json_value, number_of, rows_of, spelled
 from audit.verification.findings import Finding, Kind
 from audit.verification.inspection import COLUMNS
 from audit.verification.leaves import Seen
@@ -85,18 +82,5 @@ def row_of(values: Values) -> dict[str, object]:
     """The changed row as ``trail_digest`` takes it. Raises TypeError, ValueError and RecursionError."""
     row = dict(zip(TRAIL_FIELDS, values, strict=True))
     for name in _JSON:
-        row[name] = None if row[name] is None else _json(row[name])
+        row[name] = None if row[name] is None else json_value(row[name])
     return row
-
-
-def _json(text: object) -> object:
-    """The value of a JSON column, if the column holds it in the spelling that the application writes.
-
-    jsonb of PostgreSQL has one spelling. SQLite keeps the text, in which the order of names has no meaning.
-    """
-    if not isinstance(text, str):
-        raise TypeError("a JSON column holds text")  # json.loads also takes bytes
-    value = json.loads(text)
-    if value is None or (connection.vendor == "sqlite" and json.dumps(value) != text):
-        raise ValueError("the application spells the value in another way")
-    return value

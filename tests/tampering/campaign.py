@@ -65,7 +65,7 @@ class Campaign:
         self.seconds = 0.0
 
     def play(self) -> None:
-        from tests.tampering.altering import Copy, without_triggers  # noqa: PLC0415 - models need a set-up Django
+        from tests.tampering.altering import Copy, without_checks, without_triggers  # noqa: PLC0415 - models need a set-up Django
         from tests.tampering.untouched import untouched_logs  # noqa: PLC0415
         from tests.tampering.writing import write_log  # noqa: PLC0415
 
@@ -81,9 +81,10 @@ class Campaign:
         self.look("untouched", "the log itself", None, is_whole=True)
         [old] = half
         whole = Copy("whole")
-        with remembering(), without_triggers():
+        with remembering(), without_checks():
             self.alter_cells()
-            whole.restore()
+            with without_triggers():
+                whole.restore()
             self.play_tricks(old, whole)
             self.look("untouched", "the log afterwards", None, is_whole=True)
             whole.drop()
@@ -96,24 +97,29 @@ class Campaign:
     def alter_cells(self) -> None:
         from django.db import IntegrityError  # noqa: PLC0415
 
+        from tests.tampering.altering import without_triggers  # noqa: PLC0415
         from tests.tampering.cells import cells  # noqa: PLC0415
 
         for cell in cells(self.options.rows, self.options.seed):
             try:
-                cell.alter()
+                with without_triggers():
+                    cell.alter()
             except IntegrityError:
                 self.tallies[cell.name].refused += 1
                 continue
             self.look(cell.name, f"{cell.name} of {cell.row.pk}", cell.first)
-            cell.undo()
+            with without_triggers():
+                cell.undo()
 
     def play_tricks(self, old, whole) -> None:
+        from tests.tampering.altering import without_triggers  # noqa: PLC0415
         from tests.tampering.tricks import Tricks  # noqa: PLC0415
 
         with tempfile.TemporaryDirectory(prefix="tampering-") as folder:
             outside = Outside(Path(folder))
             for trick in Tricks(times=self.options.times, seed=self.options.seed, old=old):
-                trick.act()
+                with without_triggers():
+                    trick.act()
                 what = f"{trick.kind}: {trick.name}"
                 for door in trick.doors:
                     is_noticed, found = outside.look(door)
@@ -125,7 +131,8 @@ class Campaign:
                     unpromised = self.unpromised[f"{what} | {door}"]
                     unpromised.tried += 1
                     unpromised.noticed += outside.look(door)[0]
-                whole.restore()
+                with without_triggers():
+                    whole.restore()
 
     def look(self, name: str, what: str, first: int | None, *, is_whole: bool = False) -> None:
         """Verify, and count whether it was noticed and named."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.tampering.altering import execute, query
+from tests.tampering.altering import execute, query, without_triggers
 
 DASHED = (
     "substr({0}, 1, 8) || '-' || substr({0}, 9, 4) || '-' || substr({0}, 13, 4) || '-' || "
@@ -75,7 +75,9 @@ def respell(table: str, column: str, spelling: str) -> tuple[int, str]:
 
 @contextmanager
 def respelled(table: str, column: str, spelling: str) -> Iterator[None]:
-    """The same, and then as it was. The triggers are off."""
-    row, before = respell(table, column, spelling)
+    """The same, and then as it was."""
+    with without_triggers():
+        row, before = respell(table, column, spelling)
     yield
-    execute(f"UPDATE {table} SET {column} = {before} WHERE rowid = {row}")  # noqa: S608 - constants
+    with without_triggers():
+        execute(f"UPDATE {table} SET {column} = {before} WHERE rowid = {row}")  # noqa: S608 - constants

@@ -1,0 +1,70 @@
+"""The rows of every table that carry a MAC: users, keys, sessions and so on, each as the application wrote it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import ValidationError
+from django.db import connection, models
+
+from audit.canonical import format_timestamp
+from audit.models import CheckpointKey
+from audit.raw_rows import json_value, rows_of, spelled
+from audit.verification.findings import Finding, Kind
+from ciphercanary.row_mac import IntegrityFailed, MacProtectedRow
+
+_TYPES: dict[Any, type] = {
+    models.BooleanField: int,  # of which bool is one: SQLite stores 0 and 1
+    models.IntegerField: int,
+    models.CharField: str,
+    models.TextField: str,
+}
+
+
+def check_protected_rows() -> Iterator[Finding]:
+    """Each row of each such table but ``checkpoint_keys``, which is compared with the log, too."""
+    for model in apps.get_models():
+        if not issubclass(model, MacProtectedRow) or model is CheckpointKey:
+            continue
+        for key, row in stored_rows(model):
+            if row is None:
+                text = f"the row {key} of {model._meta.db_table} was altered: its MAC does not hold"
+                yield Finding(Kind.ROW, text)
+
+
+def stored_rows[Row: MacProtectedRow](
+    model: type[Row], order: Sequence[str] = ()
+) -> Iterator[tuple[object, Row | None]]:
+    """The primary key of each row as it is stored, and the row, or None where it was altered."""
+    written = [field for field in model._meta.concrete_fields if not field.generated]
+    fields = sorted(written, key=lambda field: not field.primary_key)
+    columns = spelled(model, [field.name for field in fields], "r")
+    by = ", ".join(f"r.{connection.ops.quote_name(name)}" for name in order or [str(fields[0].column)])
+    statement = f"SELECT {columns} FROM {model._meta.db_table} r ORDER BY {by}"  # noqa: S608 - constants
+    for values in rows_of(statement):
+        try:
+            stored = zip(fields, values, strict=True)
+            row = model(**{field.attname: _value(field, value) for field, value in stored})
+            yield values[0], row.check_mac()
+        except (IntegrityFailed, ValidationError, TypeError, ValueError):
+            yield values[0], None
+
+
+def _value(field: Any, stored: Any) -> Any:
+    """What the application wrote into the column. Raises for anything else: Django's fields read more spellings."""
+    field = getattr(field, "target_field", field)
+    if stored is None:
+        return None
+    if isinstance(field, models.JSONField):
+        return json_value(stored)
+    if isinstance(field, models.BinaryField):
+        return bytes(memoryview(stored))
+    expected = next((kind for base, kind in _TYPES.items() if isinstance(field, base)), str)
+    if not isinstance(stored, expected):
+        raise TypeError(f"{field.column} holds no {expected.__name__}")
+    value = field.to_python(stored)
+    if isinstance(field, models.DateTimeField) and format_timestamp(value) != stored:
+        raise ValueError(f"{field.column} holds no moment in the application's spelling")
+    if isinstance(field, models.UUIDField) and str(value) != stored:
+        raise ValueError(f"{field.column} holds no UUID in the application's spelling")
+    return value
