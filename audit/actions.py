@@ -11,6 +11,10 @@ REFUSALS_OVERFLOWED = "api.refusals.overflowed"
 WRITER_HEARTBEAT = "audit.writer.heartbeat"
 # The sequencer found what must not be: ``code`` says what, ``meta`` where.
 LOG_ALARMED = "audit.log.alarmed"
+ALARM_LISTED = "audit.alarm.listed"
+ALARM_RESOLVED = "audit.alarm.resolved"
+# ``verify_audit_log`` ended: ``code`` says how unless everything was as it should be.
+LOG_VERIFIED = "audit.log.verified"
 LOG_ROLLBACK_ACCEPTED = "audit.log.rollback_accepted"
 CHECKPOINT_KEY_PUBLISHED = "audit.checkpoint_key.published"
 CHECKPOINT_KEY_ROTATED = "audit.checkpoint_key.rotated"

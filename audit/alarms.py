@@ -1,4 +1,4 @@
-"""What an audit alarm is: a sign that the log, its tree or its keys were altered.
+"""Audit alarms: signs that the log, its tree or its keys were altered.
 
 ``audit.services.alarms`` raises alarms, lists them and resolves them.
 """
@@ -75,7 +75,7 @@ class Alarm:
 
     @property
     def _log_id(self) -> int | str | None:
-        """Somebody may have written a number that no entry can hold."""
+        """As text if it is larger than a number of an entry can be."""
         return str(self.log_id) if self.log_id is not None and self.log_id > MAX_INTEGER else self.log_id
 
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from audit.api import exports, logs, proofs, saved_filters
+from audit.api import alarms, exports, logs, proofs, saved_filters
 
 urlpatterns = [
     path("audit/logs", logs.LogListView.as_view(), name="audit-logs"),
@@ -9,6 +9,12 @@ urlpatterns = [
     path("audit/checkpoint", proofs.CheckpointView.as_view(), name="audit-checkpoint"),
     path("audit/consistency", proofs.ConsistencyView.as_view(), name="audit-consistency"),
     path("audit/trail", logs.TrailListView.as_view(), name="audit-trail"),
+    path("audit/alarms", alarms.AlarmListView.as_view(), name="audit-alarms"),
+    path(
+        "audit/alarms/<uuid:alarm_id>/resolve",
+        alarms.ResolveAlarmView.as_view(),
+        name="audit-alarm-resolve",
+    ),
     path("audit/exports", exports.ExportListView.as_view(), name="audit-exports"),
     path("audit/exports/<uuid:export_id>", exports.ExportDetailView.as_view(), name="audit-export"),
     path(

@@ -39,6 +39,16 @@ class NotSequenced(Conflict):
         )
 
 
+class AlarmResolved(Conflict):
+    """Somebody else was first, and their decision stands."""
+
+    code = "already_completed"
+    title = "This was done already"
+
+    def __init__(self, resolved_at: str) -> None:
+        super().__init__("This alarm is resolved already.", extra={"resolved_at": resolved_at})
+
+
 class CheckpointRefused(Unavailable):
     """What is stored contradicts what was signed, or itself: nothing more is signed until somebody has looked."""
 

@@ -1,4 +1,4 @@
-"""What a name, a description, a tag, a reason, an expiry and a rotation period may be. Pure; raises Invalid with the field."""
+"""What a name, a description, a tag, an expiry and a rotation period may be. Pure; raises Invalid with the field."""
 
 import re
 import unicodedata
@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from ciphercanary import reasons
 from ciphercanary.errors import Invalid
+from ciphercanary.reasons import is_label
 
 NAME: Final = re.compile(r"[a-z0-9-]{3,64}")
 MAX_DESCRIPTION: Final = 1000
 MAX_TAGS: Final = 20
 MAX_TAG: Final = 64
-MAX_REASON: Final = 100  # the column rotation_reason
+MAX_REASON: Final = reasons.MAX_REASON  # the column rotation_reason
 MAX_ROTATION_PERIOD: Final = 3650  # days
 MAX_VERSION: Final = 2**31 - 1  # the columns of versions
 
@@ -32,15 +34,10 @@ def check_description(description: str) -> None:
 def check_tags(tags: Sequence[str]) -> None:
     if len(tags) > MAX_TAGS or len(set(tags)) != len(tags):
         raise Invalid.of_field("tags", f"At most {MAX_TAGS} tags, each of them once.")
-    if not all(_is_label(tag, MAX_TAG) for tag in tags):
+    if not all(is_label(tag, MAX_TAG) for tag in tags):
         raise Invalid.of_field(
             "tags", f"A tag has 1 to {MAX_TAG} printable characters and no space at its ends."
         )
-
-
-def check_reason(reason: str) -> None:
-    if not _is_label(reason, MAX_REASON):
-        raise Invalid.of_field("reason", f"1 to {MAX_REASON} printable characters and no space at the ends.")
 
 
 def check_rotation_period(days: int | None) -> None:
@@ -61,8 +58,3 @@ def check_expiry(expires_at: datetime | None, activates_at: datetime | None, now
 def _is_prose(text: str) -> bool:
     # PostgreSQL stores no NUL (a control character) and UTF-8 no lone surrogate.
     return not any(unicodedata.category(char) in {"Cc", "Cs"} and char not in "\n\t" for char in text)
-
-
-def _is_label(text: str, max_length: int) -> bool:
-    # Printable is stricter than prose: an invisible or right-to-left mark makes one label look like another.
-    return 0 < len(text) <= max_length and text.isprintable() and text == text.strip()

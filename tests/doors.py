@@ -31,6 +31,7 @@ EXPORT, FINISHED_EXPORT, SESSION, PASSKEY = (
     "passkey",
 )  # states of a target that is no key
 SAVED_FILTER = "saved filter"  # likewise
+ALARM = "alarm"  # likewise
 SEQUENCED = "sequenced"  # state of the log: a checkpoint covers every entry
 _numbers = count(1)
 
@@ -73,6 +74,7 @@ class Target:
     session_id: UUID = field(default_factory=uuid4)
     passkey_id: UUID = field(default_factory=uuid4)
     filter_id: UUID = field(default_factory=uuid4)
+    alarm_id: UUID = field(default_factory=uuid4)
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,10 @@ DOORS: Mapping[str, Mapping[str, Door]] = {
     "audit-consistency": {"GET": Door("audit.read", state=SEQUENCED, query={"from": "1"})},
     "audit-keys": {"GET": Door(PUBLIC)},
     "audit-trail": {"GET": Door("audit.read")},
+    "audit-alarms": {"GET": Door("system.read")},
+    "audit-alarm-resolve": {
+        "POST": Door("audit.resolve", about="alarm", state=ALARM, body=lambda *_: REASON),
+    },
     "audit-exports": {
         "GET": Door("audit.export"),
         "POST": Door("audit.export", 202, body=lambda *_: {"format": "jsonl"}),
@@ -269,6 +275,7 @@ def path_of(route: Route, target: Target) -> str:
         session_id=target.session_id,
         passkey_id=target.passkey_id,
         filter_id=target.filter_id,
+        alarm_id=target.alarm_id,
     )
 
 
@@ -285,6 +292,8 @@ def make_target(owner: Persona, state: str = "active") -> Target:
         return replace(missing_target(), export_id=_make_export(owner, state))
     if state == SAVED_FILTER:
         return replace(missing_target(), filter_id=_make_filter(owner))
+    if state == ALARM:
+        return replace(missing_target(), alarm_id=make_alarm().id)
     from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
     from audit.models import AuditLog  # noqa: PLC0415 - models need a set-up Django
     from keys import services  # noqa: PLC0415
@@ -351,6 +360,17 @@ def _make_filter(owner: Persona) -> UUID:
     from audit.services.saved_filters import save_filter  # noqa: PLC0415 - models need a set-up Django
 
     return save_filter(principal=owner.principal, **_new_filter()).id
+
+
+def make_alarm() -> Any:
+    """A new open alarm of the log."""
+    from audit.alarms import Alarm, Kind  # noqa: PLC0415 - models need a set-up Django
+    from audit.models import AuditAlarm  # noqa: PLC0415
+    from audit.services.alarms import raise_alarms  # noqa: PLC0415
+
+    alarm = Alarm(kind=Kind.ENTRY_ALTERED, log_id=1, expected="a leaf", found=uuid4().hex)
+    raise_alarms([alarm])
+    return AuditAlarm.objects.get(evidence=alarm.evidence)
 
 
 def move(target: Target, state: str) -> None:

@@ -36,6 +36,8 @@ PERMISSIONS = {
     "crypto.inspect": {"admin": ALL, "operator": ALL, "developer": OWN},
     "audit.read": {"admin": ALL, "operator": ALL, "developer": OWN, "auditor": ALL},
     "audit.export": {"admin": ALL, "auditor": ALL},
+    "audit.resolve": {"admin": ALL},
+    "system.read": {"admin": ALL, "operator": ALL, "auditor": ALL},
     AUTHENTICATED: {"admin": OWN, "operator": OWN, "developer": OWN, "auditor": OWN},  # one's own account
 }
 ROLES = ("anonymous", "admin", "operator", "developer", "auditor")

@@ -13,7 +13,7 @@ from audit.models import AuditReceipt
 from audit.sequencing.running import checkpoint_now
 from ciphercanary.clock import database_now
 from tests.accounts.test_totp import enrol
-from tests.doors import DOORS, FINISHED_EXPORT, Target, all_routes, make_target, move, path_of
+from tests.doors import DOORS, FINISHED_EXPORT, Target, all_routes, make_alarm, make_target, move, path_of
 from tests.personas import make_persona
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,6 +38,7 @@ READS = {
     "audit-consistency": CALLER + 3,
     "audit-keys": 2,
     "audit-trail": LIST,
+    "audit-alarms": LIST,
     "audit-exports": LIST,
     "audit-export": CALLER + 1,
     "audit-export-result": CALLER + 6 + 2 * CLOCK,  # it is recorded
@@ -65,6 +66,7 @@ PAGES = {
     "accounts.TokenFamily": PAGE + DATES + FILTER,
     "accounts.TotpDevice": PAGE,
     "accounts.User": PAGE + DATES,
+    "audit.AuditAlarm": PAGE + DATES + FILTER,
     "audit.AuditCheckpoint": PAGE + 2,  # receipts; the size of the log
     "audit.AuditExport": PAGE + DATES,
     "audit.AuditLeaf": PAGE,
@@ -94,6 +96,7 @@ def add_rows(owner):
         target = make_target(owner)
         move(target, "rotated")
         export = make_target(owner, FINISHED_EXPORT)
+        make_alarm()
     size = checkpoint_now().size
     AuditReceipt.objects.create(size=size, anchor="file", receipt="offset 0", anchored_at=database_now())
     enrol(make_persona(f"reader-{size}", "auditor"))

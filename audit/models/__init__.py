@@ -1,6 +1,6 @@
 """The tables of the log, of the tree over it, and of what is counted from it."""
 
-from audit.models.alarms import AuditAlarm
+from audit.models.alarms import RESOLVE_PERMISSION, AuditAlarm
 from audit.models.checkpoint_keys import CheckpointKey
 from audit.models.epochs import EntityEpoch, SecurityEpoch
 from audit.models.exports import EXPORT_PERMISSION, AuditExport
@@ -12,6 +12,7 @@ from audit.models.usage import UsageRollup
 __all__ = [
     "EXPORT_PERMISSION",
     "READ_PERMISSION",
+    "RESOLVE_PERMISSION",
     "AuditAlarm",
     "AuditCheckpoint",
     "AuditExport",

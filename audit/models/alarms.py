@@ -1,4 +1,4 @@
-"""Alarms of the log, each open until somebody resolves it."""
+"""Alarms of the log, each open until it is resolved."""
 
 import uuid
 from typing import ClassVar, Self
@@ -6,12 +6,15 @@ from typing import ClassVar, Self
 from django.db import models
 from django.db.models import Q
 
+from ciphercanary.reasons import MAX_REASON
 from ciphercanary.row_mac import IntegrityFailed, MacField, MacProtectedRow
+
+RESOLVE_PERMISSION = "audit.resolve"
 
 
 class AuditAlarmQuerySet(models.QuerySet["AuditAlarm"]):
     def open(self) -> Self:
-        """Those that nobody resolved, and those whose MAC does not match: the database alone clears no alarm."""
+        """Unresolved alarms, and those whose MAC does not match: the database alone clears no alarm."""
         return self.filter(Q(resolved_at__isnull=True) | Q(pk__in=_forged_resolutions()))
 
     def resolved(self) -> Self:
@@ -40,7 +43,7 @@ class AuditAlarm(MacProtectedRow):
     resolved_at = models.DateTimeField(null=True)
     resolved_by = models.UUIDField(null=True)
     resolved_by_name = models.CharField(max_length=150, blank=True)
-    reason = models.CharField(max_length=100, blank=True)
+    reason = models.CharField(max_length=MAX_REASON, blank=True)
 
     objects = AuditAlarmQuerySet.as_manager()
 
@@ -91,6 +94,14 @@ class AuditAlarm(MacProtectedRow):
         except IntegrityFailed:
             return False
         return True
+
+    @property
+    def status(self) -> str:
+        return "open" if self.is_open else "resolved"
+
+    @property
+    def is_altered(self) -> bool:
+        return not self.is_authentic
 
     @property
     def is_open(self) -> bool:

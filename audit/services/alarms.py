@@ -5,8 +5,10 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from datetime import datetime
 from itertools import batched
-from typing import Any
+from typing import Any, Literal, Protocol
+from uuid import UUID
 
 import django.db
 from django.db import IntegrityError, connection, transaction
@@ -14,12 +16,19 @@ from django.db.models import Exists, OuterRef
 
 from audit import actions
 from audit.alarms import Alarm, Kind, summary_of
-from audit.canonical import MAX_INTEGER
-from audit.events import Actor, Source, clean_text
-from audit.models import AuditAlarm, AuditLog
+from audit.canonical import MAX_INTEGER, format_timestamp
+from audit.epoch import require_current
+from audit.errors import AlarmResolved
+from audit.events import Actor, Event, RowChange, Source, clean_text
+from audit.models import RESOLVE_PERMISSION, AuditAlarm, AuditLog
+from audit.models.alarms import AuditAlarmQuerySet
 from audit.services.recording import record
-from ciphercanary.errors import DomainError
+from audit.stamps import EpochStamp
+from ciphercanary.clock import database_now
+from ciphercanary.errors import DomainError, NotFound
 from ciphercanary.metrics import audit_alarms_total
+from ciphercanary.reasons import check_reason
+from ciphercanary.rules import Caller
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +38,20 @@ AGAIN_SECONDS = 60.0
 LOOKED_UP_AT_ONCE = 500
 ACTOR = Actor.system("audit alarms", Source.SCHEDULER)
 _of_alarms_due = 0.0
+
+LIST_PERMISSION = "system.read"  # the roles that read the whole log hold it
+
+
+class Resolver(Caller, Protocol):
+    """A caller who may resolve alarms."""
+
+    @property
+    def actor(self) -> Actor: ...
+    @property
+    def stamp(self) -> EpochStamp | None: ...
+    def require_recent_log_in(self, now: datetime) -> None:
+        """Raises RecentAuthRequired if the log-in is too long ago."""
+        ...
 
 
 def raise_alarms(alarms: Sequence[Alarm]) -> None:
@@ -65,6 +88,66 @@ def restore_alarms() -> int:
     row = AuditAlarm.objects.filter(event_id=OuterRef("event_id"))
     entries = AuditLog.objects.filter(~Exists(row), action=actions.LOG_ALARMED).order_by("id")
     return sum(map(_restore, entries[:MOST_OPEN]))
+
+
+def find_alarms(
+    *, principal: Caller, status: Literal["open", "resolved"] | None = None
+) -> AuditAlarmQuerySet:
+    """Newest first. Raises Denied."""
+    principal.require(LIST_PERMISSION)
+    found = AuditAlarm.objects.all()
+    if status is not None:
+        found = found.open() if status == "open" else found.resolved()
+    return found.order_by("-raised_at", "id")
+
+
+def find_alarm(*, principal: Caller, alarm_id: UUID) -> AuditAlarm:
+    """Raises Denied and NotFound."""
+    alarm = find_alarms(principal=principal).filter(id=alarm_id).first()
+    if alarm is None:
+        raise NotFound
+    return alarm
+
+
+def resolve_alarm(*, principal: Resolver, alarm_id: UUID, reason: str) -> AuditAlarm:
+    """Close an alarm that was looked into; the decision is on record, and the same evidence raises no alarm again.
+
+    Raises Denied, RecentAuthRequired, Invalid for the reason, NotFound, and AlarmResolved.
+    """
+    principal.require(RESOLVE_PERMISSION)
+    now = database_now()
+    principal.require_recent_log_in(now)
+    check_reason(reason)
+    with transaction.atomic():
+        alarm = AuditAlarm.objects.select_for_update().filter(id=alarm_id).first()
+        if alarm is None:
+            raise NotFound
+        if alarm.resolved_at is not None and alarm.is_authentic:
+            raise AlarmResolved(format_timestamp(alarm.resolved_at))
+        before = _decision(alarm)
+        alarm.resolved_at, alarm.reason = now, reason
+        alarm.resolved_by, alarm.resolved_by_name = principal.user_id, principal.actor.actor_name
+        alarm.save_with_mac()
+        event = Event(
+            action=actions.ALARM_RESOLVED,
+            object_type="audit_alarm",
+            object_id=str(alarm.id),
+            meta={
+                "kind": alarm.kind,
+                "evidence": alarm.evidence,
+                "raised_by": alarm.event_id,
+                "reason": reason,
+            },
+        )
+        change = RowChange.updated("audit_alarms", alarm.id, before, _decision(alarm))
+        record(event, principal.actor, changes=[change])
+        require_current(principal.stamp)
+    return alarm
+
+
+def _decision(alarm: AuditAlarm) -> Mapping[str, object]:
+    names = ("resolved_at", "resolved_by", "resolved_by_name", "reason")
+    return {name: getattr(alarm, name) for name in names}
 
 
 def _without_known(alarms: Sequence[Alarm]) -> list[Alarm]:

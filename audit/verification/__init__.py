@@ -3,5 +3,6 @@
 from audit.verification.findings import Finding, Kind, Report
 from audit.verification.fsck import verify_log
 from audit.verification.heads import OutsideCheckpoint
+from audit.verification.recording import verify_and_record
 
-__all__ = ["Finding", "Kind", "OutsideCheckpoint", "Report", "verify_log"]
+__all__ = ["Finding", "Kind", "OutsideCheckpoint", "Report", "verify_and_record", "verify_log"]

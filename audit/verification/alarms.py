@@ -1,28 +1,46 @@
-"""What the log itself tells of: alterations that were seen before the tree covered them, and losses that were accepted."""
+"""Alarms in the log: alterations that were noticed before the tree covered them, and losses that were accepted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from audit import actions
+from audit.models import AuditAlarm
 from audit.verification.findings import Finding, Kind
 from audit.verification.inspection import COLUMNS
 from audit.verification.leaves import Seen
 
-_ACTION, _CODE = COLUMNS.index("action"), COLUMNS.index("code")
+_ACTION, _CODE, _EVENT = COLUMNS.index("action"), COLUMNS.index("code"), COLUMNS.index("event_id")
 ALARMS = (actions.LOG_ALARMED, actions.LOG_ROLLBACK_ACCEPTED)
 
 
 class Alarms:
-    """Of such an alteration the alarm may be the only trace. The first ``known`` have been looked into by somebody."""
+    """Of such an alteration the alarm may be the only trace. Resolved alarms, and the first ``known``, are no findings."""
 
     def __init__(self, known: int) -> None:
         self.count = 0
         self._known = known
+        self._is_open = _read_alarms()
 
     def look(self, seen: Sequence[Seen]) -> Iterator[Finding]:
         for row in seen:
             if row.values[_ACTION] not in ALARMS:
                 continue
             self.count += 1
-            if self.count > self._known:
-                text = f"the log tells of an alarm: {row.values[_ACTION]} {row.values[_CODE]}".rstrip()
+            if self.count > self._known and (text := self._finding_of(row)):
                 yield Finding.at(Kind.ALARM, text, row.index, row.log_id)
+
+    def _finding_of(self, row: Seen) -> str:
+        name = f"{row.values[_ACTION]} {row.values[_CODE]}".rstrip()
+        if row.values[_ACTION] != actions.LOG_ALARMED:
+            return f"the log tells of an alarm: {name}"
+        is_open = self._is_open.get(str(row.values[_EVENT]))
+        if is_open is None:
+            return f"the alarm is missing from audit_alarms: {name}"
+        return f"the log tells of an alarm: {name}" if is_open else ""
+
+
+def _read_alarms() -> Mapping[str, bool]:
+    """Of each stored alarm, by the id of its event, whether it is open."""
+    try:
+        return {str(alarm.event_id): alarm.is_open for alarm in AuditAlarm.objects.iterator()}
+    except ValueError:
+        return {}  # a value that the application never writes: no alarm counts as resolved

@@ -1,10 +1,12 @@
 """What verification finds, and what is left when it has ended."""
 
 import base64
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 LISTED = 100  # findings that are kept word for word; the others are counted
 
@@ -74,6 +76,12 @@ class Report:
     counts: Counter[Kind] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
     first_bad: Finding | None = None
+    _hash: Any = field(default_factory=hashlib.sha256)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the findings, "" without any. Alarms are left out: they are on record already."""
+        return self._hash.hexdigest() if self.counts.keys() - {Kind.ALARM} else ""
 
     @property
     def is_altered(self) -> bool:
@@ -81,6 +89,8 @@ class Report:
 
     def add(self, finding: Finding) -> None:
         self.counts[finding.kind] += 1
+        if finding.kind != Kind.ALARM:
+            self._hash.update(f"{finding}\n".encode("utf-8", "surrogatepass"))
         if len(self.findings) < LISTED:
             self.findings.append(finding)
         if _precision(finding) < _precision(self.first_bad):

@@ -12,7 +12,8 @@ from audit.events import RowChange
 from ciphercanary.clock import database_now
 from ciphercanary.crypto.algorithms import find_key_algorithm
 from ciphercanary.errors import DomainError, Unavailable
-from keys import actions, metadata, trail
+from ciphercanary.reasons import check_reason
+from keys import actions, trail
 from keys.errors import VersionConflict
 from keys.lifecycle import next_rotation, require_protect
 from keys.models import Key, KeyRotation
@@ -31,7 +32,7 @@ def rotate_key(
     exactly one succeeds. Raises NotFound, KeyNotActive, VersionConflict.
     """
     principal.require("keys.rotate")
-    metadata.check_reason(reason)
+    check_reason(reason)
     key = lock_key(principal, key_id)
     now = database_now()
     if expected_version is not None and expected_version != key.primary_version:

@@ -6,7 +6,8 @@ from django.db import transaction
 
 from accounts.principals import Principal
 from ciphercanary.clock import database_now
-from keys import actions, metadata, trail
+from ciphercanary.reasons import check_reason
+from keys import actions, trail
 from keys.errors import IllegalTransition
 from keys.lifecycle import State, check_transition
 from keys.models import Key
@@ -52,7 +53,7 @@ def revoke_key(*, principal: Principal, key_id: UUID, reason: str, compromised: 
 def _change_state(
     principal: Principal, key_id: UUID, to: State, action: str, reason: str, *, only: State | None = None
 ) -> Key:
-    metadata.check_reason(reason)
+    check_reason(reason)
     key = lock_key(principal, key_id)
     now = database_now()
     at = key.standing(now)

@@ -6,7 +6,8 @@ from django.db import transaction
 
 from accounts.principals import Principal
 from ciphercanary.errors import NotFound
-from keys import actions, metadata, trail
+from ciphercanary.reasons import check_reason
+from keys import actions, trail
 from keys.errors import IllegalTransition
 from keys.lifecycle import VersionState
 from keys.models import KeyVersion
@@ -28,7 +29,7 @@ def _change_state(
     principal: Principal, key_id: UUID, number: int, to: VersionState, reason: str
 ) -> KeyVersion:
     principal.require("keys.disable")
-    metadata.check_reason(reason)
+    check_reason(reason)
     key = lock_key(principal, key_id)
     version = key.versions.filter(version=number).first()
     if version is None:

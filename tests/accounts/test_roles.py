@@ -29,6 +29,7 @@ TABLE = {
     "operations.read": "aaoa",
     "audit.read": "aaoa",
     "audit.export": "a--a",
+    "audit.resolve": "a---",
     "users.read": "a--a",
     "users.manage": "a---",
     "tokens.manage": "aooo",

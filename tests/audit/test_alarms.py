@@ -1,17 +1,24 @@
 """An alarm is on record once, stays open until it is resolved, and the database alone cannot clear it."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.db import connection
 from django.utils import timezone
 
 from audit import actions
 from audit.alarms import Alarm, Kind
-from audit.models import AuditAlarm, AuditLog
+from audit.models import AuditAlarm, AuditLog, AuditTrail
 from audit.services import alarms as service
 from audit.services.alarms import RECORDED, raise_alarms, restore_alarms
+from ciphercanary.errors import RecentAuthRequired
 from tests.audit.sequencing.log import altered
+from tests.doors import make_alarm
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -141,3 +148,89 @@ def test_an_alarm_that_cannot_be_recorded_is_logged_and_raises_nothing(caplog):
     assert "entry_altered at entry 7" in caplog.text
     assert "could not be put on record" in caplog.text
     assert not entries().exists()
+
+
+# --- resolving
+
+
+def resolve(api, alarm, reason="restored from the backup"):
+    return api.post(f"/api/v1/audit/alarms/{alarm.id}/resolve", {"reason": reason})
+
+
+def test_an_admin_resolves_an_alarm_and_the_decision_is_on_record(admin):
+    alarm = make_alarm()
+    answer = resolve(admin.api, alarm)
+    assert answer.status == 200
+    body = answer.json
+    assert (body["status"], body["reason"], body["resolved_by"]) == (
+        "resolved",
+        "restored from the backup",
+        str(admin.user.id),
+    )
+    entry = AuditLog.objects.get(action=actions.ALARM_RESOLVED)
+    assert (entry.user_id, entry.object_type, entry.object_id) == (
+        admin.user.id,
+        "audit_alarm",
+        str(alarm.id),
+    )
+    assert json.loads(entry.meta)["reason"] == "restored from the backup"
+    assert AuditTrail.objects.get(event_id=entry.event_id).table_name == "audit_alarms"
+    again = resolve(admin.api, alarm)
+    assert (again.status, again.json["code"]) == (409, "already_completed")
+
+
+@pytest.mark.parametrize("reason", ["", " ", "x" * 101, "a\u202eb", None, 5])
+def test_a_resolution_needs_a_reason(admin, reason):
+    alarm = make_alarm()
+    answer = resolve(admin.api, alarm, reason)
+    assert (answer.status, list(answer.json["errors"])) == (400, ["reason"])
+    alarm.refresh_from_db()
+    assert alarm.is_open
+
+
+def test_a_resolution_needs_a_recent_log_in(admin):
+    alarm = make_alarm()
+    old = replace(admin.principal, auth_time=timezone.now() - timedelta(minutes=11))
+    with pytest.raises(RecentAuthRequired):
+        service.resolve_alarm(principal=old, alarm_id=alarm.id, reason="seen")
+    alarm.refresh_from_db()
+    assert alarm.is_open
+
+
+def test_an_alarm_whose_row_was_altered_can_be_resolved(admin):
+    alarm = make_alarm()
+    altered("UPDATE audit_alarms SET resolved_at = raised_at, reason = 'nothing'")
+    assert resolve(admin.api, alarm).status == 200
+    assert not AuditAlarm.objects.open().exists()
+
+
+def test_the_list_says_which_alarms_are_open(auditor, admin):
+    make_alarm()
+    forged, done = make_alarm(), make_alarm()
+    resolve(admin.api, done)
+    altered(
+        "UPDATE audit_alarms SET resolved_at = raised_at, reason = 'x' WHERE evidence = %s", forged.evidence
+    )
+
+    def listed(query):
+        return auditor.api.get(f"/api/v1/audit/alarms{query}").json
+
+    assert listed("?status=open")["count"] == 2
+    assert [row["is_altered"] for row in listed("?status=open&limit=1")["results"]] in ([True], [False])
+    [resolved_row] = listed("?status=resolved")["results"]
+    assert (resolved_row["id"], resolved_row["resolved_by_name"]) == (str(done.id), admin.user.username)
+    assert listed("")["count"] == 3
+    assert auditor.api.get("/api/v1/audit/alarms?status=closed").status == 400
+
+
+def test_the_commands_list_and_resolve(capsys):
+    alarm = make_alarm()
+    call_command("list_audit_alarms")
+    assert f"{alarm.id} " in capsys.readouterr().out
+    call_command("resolve_audit_alarm", str(alarm.id), "--reason", "a restored backup")
+    call_command("list_audit_alarms")
+    assert "no open alarms" in capsys.readouterr().out
+    entry = AuditLog.objects.get(action=actions.ALARM_RESOLVED)
+    assert (entry.actor_name, entry.source) == ("resolve_audit_alarm", "command")
+    with pytest.raises(CommandError, match="resolved already"):
+        call_command("resolve_audit_alarm", str(alarm.id), "--reason", "again")

@@ -1,6 +1,7 @@
 import pytest
 
 from ciphercanary.errors import Invalid
+from ciphercanary.reasons import check_reason
 from keys import metadata
 
 
@@ -50,7 +51,7 @@ def test_other_tags_are_refused(tags):
 @pytest.mark.parametrize("reason", ["", " ", "x" * 101, "a\x00"])
 def test_a_reason_says_something_within_its_column(reason):
     with pytest.raises(Invalid) as refusal:
-        metadata.check_reason(reason)
+        check_reason(reason)
     assert set(refusal.value.fields) == {"reason"}
 
 

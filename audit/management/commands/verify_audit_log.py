@@ -7,8 +7,9 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from audit.checkpoint import CheckpointInvalid, VerifierKey
+from audit.events import Actor, Source
 from audit.management.base import EveryFewSeconds
-from audit.verification import OutsideCheckpoint, Report, verify_log
+from audit.verification import OutsideCheckpoint, Report, verify_and_record
 from ciphercanary.commands import ServiceCommand
 
 ALTERED, COULD_NOT_RUN = 1, 2
@@ -68,7 +69,9 @@ class Command(ServiceCommand):
     ) -> None:
         outside = [_read_checkpoint(name) for name in checkpoint]
         pinned = [vkey for given in key for vkey in _read_keys(given)]
-        report = verify_log(
+        report = verify_and_record(
+            actor=Actor.system("verify_audit_log", Source.COMMAND),
+            tell=self.stderr.write,
             outside=outside,
             pinned=pinned,
             known_alarms=known_alarms,

@@ -128,3 +128,17 @@ def listening(kind):
         ends.set()
         thread.join()
         server.socket.close()
+
+
+@contextmanager
+def no_more_entries():
+    refuses = {
+        "postgresql": "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_log()",
+        "sqlite": "BEGIN SELECT RAISE(ABORT, 'no'); END",
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TRIGGER no_more BEFORE INSERT ON audit_logs {refuses}")
+        try:
+            yield
+        finally:
+            cursor.execute("DROP TRIGGER no_more" + " ON audit_logs" * (connection.vendor == "postgresql"))

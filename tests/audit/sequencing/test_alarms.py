@@ -2,10 +2,8 @@
 
 import json
 import uuid
-from contextlib import contextmanager
 
 import pytest
-from django.db import connection
 from prometheus_client import REGISTRY
 
 from audit import actions
@@ -17,6 +15,7 @@ from tests.audit.sequencing.log import (
     alarms,
     altered,
     assert_the_tree_is_that_of_the_rows,
+    no_more_entries,
     sequence_all,
     write,
     write_many,
@@ -265,15 +264,3 @@ def test_an_alarm_that_cannot_be_put_on_record_does_not_stop_the_log(caplog):
     assert "an alarm could not be put on record" in caplog.text
     assert alarms() == []
     assert_the_tree_is_that_of_the_rows()
-
-
-@contextmanager
-def no_more_entries():
-    refuses = {
-        "postgresql": "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_log()",
-        "sqlite": "BEGIN SELECT RAISE(ABORT, 'no'); END",
-    }[connection.vendor]
-    with connection.cursor() as cursor:
-        cursor.execute(f"CREATE TRIGGER no_more BEFORE INSERT ON audit_logs {refuses}")
-        yield
-        cursor.execute("DROP TRIGGER no_more" + " ON audit_logs" * (connection.vendor == "postgresql"))

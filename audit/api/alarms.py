@@ -1,0 +1,46 @@
+"""Alarms of the log."""
+
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit import actions
+from audit.models import RESOLVE_PERMISSION
+from audit.serializers_alarms import (
+    AlarmQuerySerializer,
+    AuditAlarmPageSerializer,
+    AuditAlarmSerializer,
+    ResolveAlarmSerializer,
+)
+from audit.services import alarms
+from audit.services.alarms import LIST_PERMISSION, Resolver
+from ciphercanary.rest import ApiView, Rule
+
+
+class AlarmListView(ApiView[Resolver]):
+    rules = {"GET": Rule(LIST_PERMISSION, actions.ALARM_LISTED)}
+
+    @extend_schema(
+        operation_id="audit_alarms_list",
+        parameters=[AlarmQuerySerializer],
+        responses=AuditAlarmPageSerializer,
+    )
+    def get(self, _request: Request) -> Response:
+        """Signs of an altered log, newest first, and who resolved which."""
+        status = self.read_query(AlarmQuerySerializer).get("status")
+        found = alarms.find_alarms(principal=self.principal, status=status)
+        return self.page(found, AuditAlarmSerializer)
+
+
+class ResolveAlarmView(ApiView[Resolver]):
+    rules = {"POST": Rule(RESOLVE_PERMISSION, actions.ALARM_RESOLVED)}
+    concerns = ("audit_alarm", "alarm_id")
+
+    @extend_schema(request=ResolveAlarmSerializer, responses=AuditAlarmSerializer)
+    def post(self, _request: Request, alarm_id: UUID) -> Response:
+        """Close an alarm that was looked into. Needs a log-in that is not older than 10 minutes."""
+        reason = self.read(ResolveAlarmSerializer)["reason"]
+        alarm = alarms.resolve_alarm(principal=self.principal, alarm_id=alarm_id, reason=reason)
+        return Response(AuditAlarmSerializer(alarm).data)

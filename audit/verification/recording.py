@@ -1,0 +1,62 @@
+"""How a verification of the whole log ended, kept as an entry of the log: its MAC and its leaf protect the result."""
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import django.db
+
+from audit import actions
+from audit.alarms import Alarm, Kind
+from audit.events import Actor, Event, Outcome
+from audit.services.alarms import raise_alarms
+from audit.services.recording import record_alone
+from audit.verification.findings import Report
+from audit.verification.fsck import verify_log
+from ciphercanary.clock import database_now
+from ciphercanary.errors import DomainError
+
+
+class Result(StrEnum):
+    OK = "ok"
+    ALTERED = "altered"
+    FAILED = "failed"  # it could not run to its end
+
+
+def verify_and_record(*, actor: Actor, tell: Callable[[str], object], **options: Any) -> Report:
+    """``verify_log`` with these options; the result goes into the log, and findings raise an alarm.
+
+    If the log cannot be written, ``tell`` gets a line that says so. Raises what ``verify_log`` raises.
+    """
+    started_at = database_now()
+    try:
+        report = verify_log(**options)
+    except Exception:
+        _record(_event(Result.FAILED, started_at), actor, tell)
+        raise
+    result = Result.ALTERED if report.is_altered else Result.OK
+    event = _event(result, started_at, entries=report.size, findings=report.counts.total())
+    if _record(event, actor, tell) and (digest := report.digest):
+        # Without a count, which would include open alarms: the same findings are the same alarm.
+        found = f"findings {digest}"
+        raise_alarms([Alarm(kind=Kind.VERIFICATION_FAILED, expected="no findings", found=found)])
+    return report
+
+
+def _event(result: Result, started_at: datetime, **numbers: int) -> Event:
+    return Event(
+        action=actions.LOG_VERIFIED,
+        outcome=Outcome.OK if result == Result.OK else Outcome.ERROR,
+        code="" if result == Result.OK else result,
+        meta={"started_at": started_at, **numbers},
+    )
+
+
+def _record(event: Event, actor: Actor, tell: Callable[[str], object]) -> bool:
+    try:
+        record_alone(event, actor)
+    except (DomainError, django.db.Error):
+        tell("The result is not recorded: the audit log cannot be written from here.")
+        return False
+    return True

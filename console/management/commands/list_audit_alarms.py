@@ -1,0 +1,34 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from accounts.management.base import AccountCommand
+from audit.models import AuditAlarm
+from audit.services.alarms import find_alarms
+
+LIMIT = 1000
+
+
+class Command(AccountCommand):
+    help = "Lists the open alarms of the audit log, newest first."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--all", action="store_true", dest="lists_all", help="list resolved alarms, too")
+
+    def handle(self, *_args: Any, lists_all: bool, **_options: Any) -> None:
+        found = find_alarms(principal=self.principal, status=None if lists_all else "open")
+        for alarm in found[:LIMIT]:
+            self.stdout.write(_line(alarm))
+        count = found.count()
+        if count > LIMIT:
+            self.stdout.write(f"and {count - LIMIT} more")
+        if not count:
+            self.stdout.write("no alarms" if lists_all else "no open alarms")
+
+
+def _line(alarm: AuditAlarm) -> str:
+    where = "" if alarm.log_id is None else f" at entry {alarm.log_id}"
+    line = f"{alarm.id} {alarm.raised_at:%Y-%m-%d %H:%M:%SZ} {alarm.status} {alarm.kind}{where}: "
+    line += f"expected {alarm.expected}, found {alarm.found}"
+    if alarm.is_altered:
+        return f"{line} (the stored alarm was altered)"
+    return line if alarm.is_open else f"{line}; resolved by {alarm.resolved_by_name}: {alarm.reason}"

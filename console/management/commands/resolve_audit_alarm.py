@@ -1,0 +1,18 @@
+from argparse import ArgumentParser
+from typing import Any
+from uuid import UUID
+
+from accounts.management.base import AccountCommand
+from audit.services.alarms import resolve_alarm
+
+
+class Command(AccountCommand):
+    help = "Resolves an alarm of the audit log that was looked into; list_audit_alarms shows the ids."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("alarm_id", type=UUID, metavar="ID")
+        parser.add_argument("--reason", required=True, help="what was found; recorded in the audit log")
+
+    def handle(self, *_args: Any, alarm_id: UUID, reason: str, **_options: Any) -> None:
+        alarm = resolve_alarm(principal=self.principal, alarm_id=alarm_id, reason=reason)
+        self.stdout.write(f"{alarm.id} is resolved")

@@ -1,0 +1,99 @@
+"""A full verification records how it ended, and its findings raise one alarm."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from audit import actions
+from audit.alarms import Kind
+from audit.models import AuditAlarm, AuditLog, CheckpointKey
+from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
+from audit.sequencing.running import checkpoint_now
+from audit.services.alarms import resolve_alarm
+from audit.verification import Kind as Finding
+from audit.verification import verify_log
+from tests.audit.sequencing.log import altered, no_more_entries, write
+from tests.doors import make_alarm
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def published_keys(empty_log):
+    """Their entries went with the others."""
+    CheckpointKey.objects.all().delete()
+    establish_checkpoint_keys()
+
+
+def verify():
+    """The exit code of the command, which puts its result on record."""
+    try:
+        call_command("verify_audit_log", stdout=StringIO())
+    except CommandError as error:
+        return error.returncode
+    return 0
+
+
+def results():
+    rows = AuditLog.objects.filter(action=actions.LOG_VERIFIED).order_by("id")
+    return [(row.outcome, row.code, json.loads(row.meta).get("findings")) for row in rows]
+
+
+def test_a_verification_records_how_it_ended():
+    write(3)
+    checkpoint_now()
+    assert verify() == 0
+    assert results() == [("ok", "", 0)]
+    altered("UPDATE audit_logs SET actor_name = 'x' WHERE id = (SELECT min(id) FROM audit_logs)")
+    assert verify() == 1
+    [_, (outcome, code, findings)] = results()
+    assert (outcome, code) == ("error", "altered")
+    assert findings >= 1
+    assert [row.kind for row in AuditAlarm.objects.all()] == ["verification_failed"]
+
+
+def test_the_same_findings_raise_one_alarm_and_new_ones_another():
+    write(5)
+    checkpoint_now()
+    first = AuditLog.objects.earliest("id").id
+    for log_id in (first, first + 1):
+        altered("UPDATE audit_logs SET actor_name = 'x' WHERE id = %s", log_id)
+        assert [verify(), verify()] == [1, 1]
+    assert AuditAlarm.objects.filter(kind=Kind.VERIFICATION_FAILED).count() == 2
+
+
+def test_an_open_alarm_is_a_finding_and_a_resolved_one_is_not(admin):
+    alarm = make_alarm()
+    checkpoint_now()
+    assert verify_log().counts == {Finding.ALARM: 1}
+    altered("UPDATE audit_alarms SET resolved_at = raised_at, reason = 'x'")
+    assert verify_log().counts == {Finding.ALARM: 1}
+    resolve_alarm(principal=admin.principal, alarm_id=alarm.id, reason="seen")
+    checkpoint_now()
+    report = verify_log()
+    assert (report.is_altered, report.alarms) == (False, 1)
+    altered("DELETE FROM audit_alarms")
+    [finding] = verify_log().findings
+    assert "missing from audit_alarms" in finding.text
+
+
+def test_a_verifier_that_cannot_write_says_so_and_keeps_its_result(capsys):
+    write()
+    checkpoint_now()
+    with no_more_entries():
+        assert verify() == 0
+    assert "not recorded" in capsys.readouterr().err
+    assert results() == []
+
+
+def test_a_verification_that_cannot_run_is_recorded_as_failed():
+    write()
+    altered("ALTER TABLE audit_tiles RENAME TO elsewhere")
+    try:
+        assert verify() == 2
+    finally:
+        altered("ALTER TABLE elsewhere RENAME TO audit_tiles")
+    assert results() == [("error", "failed", None)]
