@@ -9,6 +9,10 @@ from django import forms
 from ciphercanary.pages.forms import PageForm
 
 RECOVERY_CODE = re.compile(r"([A-Z2-7]{4}-){3}[A-Z2-7]{4}", re.ASCII)
+CHOOSING_HELP = (
+    "12 to 128 characters. Not a common password, your name or a repetition. Length makes it strong: four or five "
+    "unrelated words are easy to remember."
+)
 SECRET_LIMIT = 1024  # characters, as in the API
 
 
@@ -94,7 +98,7 @@ class ChangePasswordForm(PageForm):
     new = password_field(
         "New password",
         "new-password",
-        "At least 12 characters, and none of the common ones. A few words do well.",
+        CHOOSING_HELP,
     )
 
 
@@ -128,8 +132,7 @@ class SetUpForm(PageForm):
     password = password_field(
         "Password",
         "new-password",
-        "12 to 128 characters, and none that everybody tries first. Length is what makes it strong: four or five "
-        "words that have nothing to do with each other are easy to keep in mind.",
+        CHOOSING_HELP,
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -1,15 +1,29 @@
-"""Which passwords are accepted: 12 to 128 characters, none that everybody tries first, no other rules."""
+"""Which passwords are accepted: 12 to 128 characters, and none of those that are guessed first. No other rules."""
 
-from django.contrib.auth.password_validation import validate_password
+import string
+
+from django.contrib.auth.password_validation import (
+    CommonPasswordValidator,
+    UserAttributeSimilarityValidator,
+    validate_password,
+)
 from django.core.exceptions import ValidationError
 
+from accounts.models import User
 from ciphercanary.errors import Invalid
+
+MIN_LENGTH, MAX_LENGTH = 12, 128
+FEWEST_CHARACTERS = 5  # different ones
+SHORTEST_WORD = 4  # the list holds single letters, too
+PADDING = string.digits + string.punctuation + string.whitespace
+# The product's name, and the example of README.md: whoever copies it has everybody's password.
+PUBLISHED = {"ciphercanary", "replace this with your own"}
 
 
 class MaximumLengthValidator:
     """Django brings a lower bound only; without an upper one a request could make the hash expensive."""
 
-    def __init__(self, max_length: int = 128) -> None:
+    def __init__(self, max_length: int = MAX_LENGTH) -> None:
         self.max_length = max_length
 
     def validate(self, password: str, user: object = None) -> None:  # noqa: ARG002 - Django's signature
@@ -20,9 +34,51 @@ class MaximumLengthValidator:
         return f"The password may have at most {self.max_length} characters."
 
 
-def require_acceptable(password: str, *, field: str = "password") -> None:
-    """Raises Invalid, naming the field, where ``AUTH_PASSWORD_VALIDATORS`` refuse the password."""
+class GuessablePasswordValidator(CommonPasswordValidator):
+    """Django's list of 20,000 common passwords, most of which are shorter than 12 characters, and their usual variants.
+
+    The variants: repeated, or with digits, punctuation and spaces around. The user's name and address count as
+    common, and so do the published ones. What is similar to them is refused as Django measures it.
+    """
+
+    similarity = UserAttributeSimilarityValidator(user_attributes=("username", "email"))
+
+    def validate(self, password: str, user: User | None = None) -> None:
+        super().validate(password, user)
+        text = password.lower()[:MAX_LENGTH]
+        period = _period(text)
+        if len(set(text)) < FEWEST_CHARACTERS or (period < MIN_LENGTH and period * 2 <= len(text)):
+            raise ValidationError("This password repeats a few characters.", code="password_repeats")
+        core = _core(text)
+        if len(core) >= SHORTEST_WORD and core in self.passwords | PUBLISHED:
+            message = "This password is a common one, repeated or with characters added."
+            raise ValidationError(message, code="password_too_common")
+        if core and core in map(_core, _names_of(user)):
+            raise ValidationError(
+                "This password is your name or e-mail address.", code="password_too_similar"
+            )
+        self.similarity.validate(password, user)
+
+
+def require_acceptable(password: str, user: User | None, *, field: str = "password") -> None:
+    """Raises Invalid, naming the field, where ``AUTH_PASSWORD_VALIDATORS`` refuse the password for this user."""
     try:
-        validate_password(password)
+        validate_password(password, user)
     except ValidationError as error:
         raise Invalid("This password is not accepted.", fields={field: error.messages}) from None
+
+
+def _names_of(user: User | None) -> list[str]:
+    email = getattr(user, "email", None) or ""
+    return [getattr(user, "username", ""), email, email.partition("@")[0]]
+
+
+def _core(text: str) -> str:
+    """``password`` of ``Password-password1!``: without repetition, and without padding at its ends."""
+    text = text.lower().strip(PADDING)
+    return text[: _period(text)].strip(PADDING)
+
+
+def _period(text: str) -> int:
+    """The length of the shortest part that makes up the text by repetition: 3 of ``abcabcab``."""
+    return next((n for n in range(1, len(text)) if text[n:] == text[:-n]), len(text))

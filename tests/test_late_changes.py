@@ -50,7 +50,9 @@ def test_an_administrator_who_logged_out_changes_nobody(admin, developer):
     log_out(refresh_token=admin.refresh_token, origin=ORIGIN)
     for change in (
         lambda: disable_user(principal=admin.principal, user_id=developer.user.id),
-        lambda: set_password(principal=admin.principal, user_id=developer.user.id, password="x" * 20),
+        lambda: set_password(
+            principal=admin.principal, user_id=developer.user.id, password="another long one"
+        ),
         lambda: create_user(principal=admin.principal, username="late", password=PASSWORD, role="admin"),
     ):
         with pytest.raises(SessionEnded):

@@ -24,6 +24,7 @@ from ciphercanary.errors import Invalid, NotFound
 
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
 USERNAME_RULE = "1 to 64 letters, digits and . _ @ + -, the first a letter or digit."
+UNCHANGED = "Choose a password that differs from the current one."
 WRONG_CURRENT = "This is not the present password."
 
 
@@ -47,7 +48,7 @@ def create_user(
     principal.require("users.manage")
     user = User(username=username.lower(), email=(email or "").lower() or None, role=role)
     _require_acceptable(user)
-    require_acceptable(password)
+    require_acceptable(password, user)
     user.password = make_password(password)
     with transaction.atomic():
         _insert(user)
@@ -60,7 +61,7 @@ def create_user(
 def set_password(*, principal: Principal, user_id: UUID, password: str) -> User:
     """Give a user another password and end his sessions. Raises Denied, NotFound, Invalid."""
     principal.require("users.manage")
-    require_acceptable(password)
+    require_acceptable(password, User.objects.filter(pk=user_id).first())
     encoded = make_password(password)
     with transaction.atomic():
         user = User.objects.lock(user_id)
@@ -73,8 +74,10 @@ def change_password(*, principal: Principal, current: str, new: str) -> None:
 
     Raises Denied, Invalid (naming the field), Throttled after five wrong guesses at the present password.
     """
-    require_acceptable(new, field="new")
     user = get_own_user(principal=principal)
+    require_acceptable(new, user, field="new")
+    if new == current:
+        raise Invalid.of_field("new", UNCHANGED)
     with hash_slot():
         attempts.spend(attempts.PASSWORD, user.username)
         if not verify_password(current, user.password)[0]:
