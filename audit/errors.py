@@ -1,4 +1,4 @@
-from ciphercanary.errors import Conflict, NotFound, Refused, Unavailable
+from ciphercanary.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 
 NOT_WRITABLE = "The audit log cannot be written now, so nothing is answered. Try again later."
 CROWDED = "Too many records wait to be written, so nothing more is answered. Try again in a moment."
@@ -67,6 +67,17 @@ class OlderDatabase(Unavailable):
 
     code = "integrity_failed"
     title = "Stored data failed its integrity check"
+
+
+class SearchTimeout(Invalid):
+    """A search of the log took too long and was stopped. The same search would take as long again."""
+
+    code = "search_timeout"
+    title = "The search took too long"
+
+    def __init__(self, seconds: int) -> None:
+        message = f"The search was stopped after {seconds} seconds. Use fewer words, or add another filter."
+        super().__init__(message, fields={"search": [message]})
 
 
 class ExportNotWritten(Unavailable):

@@ -14,6 +14,7 @@ from audit.models import SavedFilter
 from audit.qualifiers import QUALIFIERS, look_alikes, read_search
 from audit.saved_filters import PERIODS
 from audit.selection import LogCriteria
+from ciphercanary.addresses import canonical_address
 from ciphercanary.errors import Invalid
 from ciphercanary.pages.forms import MomentField, PageForm
 
@@ -35,10 +36,25 @@ def _choices(words: Iterable[str]) -> list[tuple[str, str]]:
     return [("", "Any"), *((word, "API" if word == Source.API else text) for word, text in spelt)]
 
 
+def _plain_text() -> forms.TextInput:
+    return forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+
+
 def _moment(label: str) -> MomentField:
     # A text: browsers show the picker of a time in the form of their country, and as if it were local.
     widget = forms.TextInput(attrs={"placeholder": "2026-11-25 14:05", "autocomplete": "off"})
     return MomentField(required=False, label=label, widget=widget)
+
+
+class _AddressField(forms.CharField):
+    """An IP address in any spelling, as the one that the log uses."""
+
+    def clean(self, value: Any) -> str:
+        text = super().clean(value)
+        address = canonical_address(text)
+        if text and not address:
+            raise forms.ValidationError("Enter an IP address.")
+        return address
 
 
 class LogFilterForm(PageForm):
@@ -64,6 +80,12 @@ class LogFilterForm(PageForm):
         required=False, label="Result", choices=[("", "Any"), *((w.value, t) for w, t in _RESULTS.items())]
     )
     source = forms.ChoiceField(required=False, choices=_choices(Source))
+    client_ip = _AddressField(
+        required=False, label="Client address", max_length=TEXT_LIMITS["client_ip"], widget=_plain_text()
+    )
+    request_id = forms.CharField(
+        required=False, label="Request id", max_length=TEXT_LIMITS["request_id"], widget=_plain_text()
+    )
     actor_type = forms.ChoiceField(required=False, choices=_choices(ActorType))
     period = forms.ChoiceField(
         required=False, choices=[("", "Any time"), *((word, text) for word, (text, _) in PERIODS.items())]
@@ -157,7 +179,7 @@ class LogFilterForm(PageForm):
     @property
     def asks_rarely(self) -> bool:
         """Whether one of the filters is used that are folded away."""
-        rare = {"object", "source", "actor_type", "from", "to"}
+        rare = {"object", "source", "actor_type", "client_ip", "request_id", "from", "to"}
         return not rare.isdisjoint(self.asked) or not rare.isdisjoint(self.errors)
 
     @property

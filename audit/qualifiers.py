@@ -13,6 +13,8 @@ QUALIFIERS = MappingProxyType(
         "result": "outcome",
         "outcome": "outcome",
         "source": "source",
+        "request": "request_id",
+        "ip": "client_ip",
         "after": "from",
         "before": "to",
     }

@@ -14,7 +14,7 @@ from django.db.models import Model, Q, QuerySet
 from ciphercanary.errors import Invalid
 
 EXACT_COUNT = 10_000  # counting further would scan the whole log for a number nobody reads
-SEARCH_DEPTH = 100_000  # ids: no index helps a search for words, which reads what it looks through
+SEARCH_DEPTH = 100_000  # ids that one search reads: no index serves it
 MAX_WORDS = 8  # of a search: each is looked for in every text of every entry that the ones before it are in
 SEARCHED = (
     "actor_name",
@@ -43,6 +43,8 @@ class LogCriteria:
     object_id: str = ""
     outcome: str = ""
     source: str = ""
+    request_id: str = ""
+    client_ip: str = ""
     since: datetime | None = None
     until: datetime | None = None
     search: str = ""
@@ -54,6 +56,14 @@ class LogCriteria:
     @property
     def words(self) -> list[str]:
         return list(dict.fromkeys(self.search.split()))
+
+    @property
+    def is_search(self) -> bool:
+        """Whether no index finds the entries, so that each one has to be read.
+
+        Ids of requests are random: an index of them would slow down every operation.
+        """
+        return bool(self.words or self.request_id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,13 +101,12 @@ def page_before[M: Model](
     Newest is the highest id; where ``time`` names a column, the latest time: a window of time is a piece of that
     column's index, but by id the database would first read everything that was written after it.
     """
-    older, newer = _sides(rows, before, time)
-    columns = _columns(time)
-    window = _window(rows.filter(older), columns, limit)
+    older, newer = sides(rows, before, time)
+    window = _window(rows.filter(older), time, limit)
     ids = (
         []
         if before is None
-        else list(rows.filter(newer).order_by(*columns)[: limit + 1].values_list("id", flat=True))
+        else list(rows.filter(newer).order_by(*_columns(time))[: limit + 1].values_list("id", flat=True))
     )
     is_only_page = before is None and len(window) <= limit
     count = len(window) if is_only_page else rows.order_by()[: EXACT_COUNT + 1].count()
@@ -115,8 +124,8 @@ def rows_before[M: Model](
     rows: QuerySet[M], *, before: int | None, limit: int, time: str = ""
 ) -> tuple[list[M], int | None]:
     """The rows of ``page_before`` and its ``next_before``, by one statement: nothing is counted."""
-    older, _ = _sides(rows, before, time)
-    window = _window(rows.filter(older), _columns(time), limit)
+    older, _ = sides(rows, before, time)
+    window = _window(rows.filter(older), time, limit)
     return window[:limit], window[limit - 1].pk if len(window) > limit else None
 
 
@@ -124,9 +133,14 @@ def _columns(time: str) -> tuple[str, ...]:
     return (time, "id") if time else ("id",)
 
 
-def _window[M: Model](rows: QuerySet[M], columns: tuple[str, ...], limit: int) -> list[M]:
+def _window[M: Model](rows: QuerySet[M], time: str, limit: int) -> list[M]:
     """The newest ``limit`` rows and, where there is one, the next."""
-    return list(rows.order_by(*(f"-{column}" for column in columns))[: limit + 1])
+    return list(newest_first(rows, time)[: limit + 1])
+
+
+def newest_first[M: Model](rows: QuerySet[M], time: str) -> QuerySet[M]:
+    """By id; by the column ``time`` if it names one."""
+    return rows.order_by(*(f"-{column}" for column in _columns(time)))
 
 
 def time_column(criteria: LogCriteria | TrailCriteria, column: str) -> str:
@@ -134,7 +148,7 @@ def time_column(criteria: LogCriteria | TrailCriteria, column: str) -> str:
     return column if criteria.since is not None or criteria.until is not None else ""
 
 
-def _sides[M: Model](rows: QuerySet[M], before: int | None, time: str) -> tuple[Q, Q]:
+def sides[M: Model](rows: QuerySet[M], before: int | None, time: str) -> tuple[Q, Q]:
     """What is older than the row ``before``, and the rest. An id that is not among the rows divides them by id."""
     if before is None:
         return Q(), Q()

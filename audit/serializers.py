@@ -10,6 +10,7 @@ from audit.events import TEXT_LIMITS, ActorType, Outcome, Source
 from audit.merkle import HASH_SIZE
 from audit.models import AuditLog, AuditReceipt, AuditTrail
 from audit.selection import MAX_WORDS
+from ciphercanary.addresses import canonical_address
 from ciphercanary.rest import Base64Field, StrictSerializer, TimestampField
 
 type Fields = dict[str, serializers.Field[Any, Any, Any, Any]]
@@ -48,9 +49,19 @@ class LogQuerySerializer(KeysetQuerySerializer):
         help_text="The object's id.",
     )
     outcome = serializers.ChoiceField(choices=[word.value for word in Outcome], required=False)
+    request_id = serializers.CharField(max_length=TEXT_LIMITS["request_id"], required=False)
+    client_ip = serializers.CharField(
+        max_length=TEXT_LIMITS["client_ip"], required=False, help_text="An IP address, in any spelling."
+    )
     search = serializers.CharField(
         max_length=200, required=False, help_text=f"Words that all occur, at most {MAX_WORDS}."
     )
+
+    def validate_client_ip(self, given: str) -> str:
+        address = canonical_address(given)
+        if not address:
+            raise serializers.ValidationError("Give an IP address.")
+        return address
 
     def get_fields(self) -> Fields:
         # "source" names something else in the class of every serializer.
@@ -107,7 +118,7 @@ class KeysetPageSerializer(serializers.Serializer[Any]):
 
 
 class LogPageSerializer(KeysetPageSerializer):
-    """``searched_above``: an id, where a ``search`` without ``from`` has looked no further back; else null."""
+    """``searched_above`` is the id where a search has stopped, and null if nothing is left to read. ``next`` goes on."""
 
     searched_above = serializers.IntegerField(allow_null=True)
     results = LogEntrySerializer(many=True)

@@ -37,7 +37,9 @@ def criteria_of_list(query: QueryDict) -> LogCriteria:
         if name not in FILTERS or len(values) > 1:
             raise Invalid.of_field(name, "An export does not know this filter. Take it away.")
         asked[FILTERS[name]] = values[0]
-    serializer = ExportRequestSerializer(data=asked | _period(query))
+    if period := _period(query):
+        asked |= zip(("from", "to"), map(format_timestamp, period), strict=True)
+    serializer = ExportRequestSerializer(data=asked)
     try:
         serializer.is_valid(raise_exception=True)
     except ValidationError as error:
@@ -47,20 +49,27 @@ def criteria_of_list(query: QueryDict) -> LogCriteria:
     )
 
 
-def _period(query: QueryDict) -> dict[str, str]:
-    """``from`` and ``to`` of the year, month or day that the date hierarchy is at."""
+def period_of_list(query: QueryDict) -> tuple[datetime, datetime] | tuple[None, None]:
+    """``since`` and ``until`` of the list; None for a date that names no period, such as a month of every year."""
+    try:
+        return _period(query) or (None, None)
+    except Invalid:
+        return None, None
+
+
+def _period(query: QueryDict) -> tuple[datetime, datetime] | None:
+    """Begin and end of the year, month or day that the date hierarchy is at. Raises Invalid."""
     texts = [query.get(name) for name in DATE_PARTS]
     given = [text for text in texts if text is not None]
     if not given:
-        return {}
+        return None
     unknown = Invalid.of_field(DATE_PARTS[0], "An export does not know this date. Take it away.")
     if texts[: len(given)] != given:
         raise unknown  # a month of every year, say
     try:
-        since, until = _bounds(*map(int, given))
+        return _bounds(*map(int, given))
     except (ValueError, OverflowError):
         raise unknown from None
-    return {"from": format_timestamp(since), "to": format_timestamp(until)}
 
 
 def _bounds(year: int, month: int | None = None, day: int | None = None) -> tuple[datetime, datetime]:

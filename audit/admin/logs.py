@@ -1,21 +1,24 @@
 """Entries, changed rows, and the epoch."""
 
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from audit import services
+from audit.admin.exports import principal_of
+from audit.admin.list_filters import period_of_list
 from audit.models import AuditLog, AuditTrail, EntityEpoch, SecurityEpoch
-from audit.selection import EXACT_COUNT, SEARCH_DEPTH, SEARCHED, LogCriteria, holds_word
+from audit.selection import EXACT_COUNT, SEARCH_DEPTH, SEARCHED, LogCriteria
 from audit.services import proofs
 from ciphercanary.read_only_admin import ReadOnlyModelAdmin
 
@@ -53,24 +56,28 @@ class AuditLogAdmin(LogAdmin):
     readonly_fields = ("leaf_index", "proof")
     search_help_text = (
         "Words that all occur: in the actor, action, object, code, address, meta … "
-        f"Without a date, among the newest {SEARCH_DEPTH:,}; an export looks through all."
+        f"A search reads the newest {SEARCH_DEPTH:,} entries of the chosen date; an export reads all."
     )
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list searches like the API, with the same limits. Raises Denied, Throttled, SearchTimeout."""
+        since, until = period_of_list(request.GET)
+        criteria = LogCriteria(search=request.GET.get("q", ""), since=since, until=until)
+        with services.search_logs(reader=principal_of(request), criteria=criteria) as found:
+            request.searched = found.rows  # type: ignore[attr-defined]  # for get_search_results
+            response = super().changelist_view(request, extra_context)
+            # The rows are read while the page is rendered.
+            return response.render() if isinstance(response, TemplateResponse) else response
 
     def get_search_results(
         self,
         request: HttpRequest,
         queryset: QuerySet[AuditLog],
-        search_term: str,
+        search_term: str,  # noqa: ARG002 - Django's signature
     ) -> tuple[QuerySet[AuditLog], bool]:
-        """As the API searches, and as far back."""
-        is_dated = any(name.startswith("timestamp__") for name in request.GET)
-        criteria = LogCriteria(search=search_term)
-        floor = None if is_dated else services.search_floor(criteria)
-        if floor is not None:
-            queryset = queryset.filter(id__gt=floor)
-        for word in criteria.words:
-            queryset = queryset.filter(holds_word(word))
-        return queryset, False
+        return queryset & request.searched, False  # type: ignore[attr-defined]  # set by changelist_view
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(require_safe(self.download_proof))

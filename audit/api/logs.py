@@ -1,9 +1,10 @@
 """The log and the trail, for reading only."""
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +13,7 @@ from rest_framework.serializers import ModelSerializer
 from audit import actions, services
 from audit.models import READ_PERMISSION
 from audit.selection import (
+    KeysetPage,
     LogCriteria,
     TrailCriteria,
     page_before,
@@ -40,13 +42,13 @@ class LogListView(ApiView[Caller]):
         query = self.read_query(LogQuerySerializer)
         before, limit = query.pop("before", None), query.pop("limit")
         criteria = LogCriteria(**query)
-        rows = services.find_logs(reader=self.principal, criteria=criteria)
-        floor = services.search_floor(criteria)
-        if floor is not None:
-            rows = rows.filter(id__gt=floor)
-        time = time_column(criteria, "timestamp")
-        answer = _answer(request, rows, LogEntrySerializer, before=before, limit=limit, time=time)
-        answer.data["searched_above"] = floor
+        with services.search_logs(reader=self.principal, criteria=criteria, before=before) as found:
+            page = page_before(found.rows, before=found.before, limit=limit, time=found.time)
+        if criteria.is_search:  # it looks at nothing newer, so the way back leads to the newest entries
+            next_before = page.next_before or found.stopped_at
+            page = replace(page, next_before=next_before, has_previous=before is not None)
+        answer = _answer(request, page, LogEntrySerializer, limit=limit)
+        answer.data["searched_above"] = None if found.stopped_at is None else found.stopped_at - 1
         return answer
 
 
@@ -72,20 +74,17 @@ class TrailListView(ApiView[Caller]):
         before, limit = query.pop("before", None), query.pop("limit")
         criteria = TrailCriteria(**query)
         rows = services.find_changes(reader=self.principal, criteria=criteria)
-        time = time_column(criteria, "changed_at")
-        return _answer(request, rows, ChangedRowSerializer, before=before, limit=limit, time=time)
+        page = page_before(rows, before=before, limit=limit, time=time_column(criteria, "changed_at"))
+        return _answer(request, page, ChangedRowSerializer, limit=limit)
 
 
 def _answer[M: Model](
     request: Request,
-    rows: QuerySet[M],
+    page: KeysetPage[M],
     serializer: type[ModelSerializer[M]],
     *,
-    before: int | None,
     limit: int,
-    time: str,
 ) -> Response:
-    page = page_before(rows, before=before, limit=limit, time=time)
     links = {
         "next": _url(request, page.next_before) if page.next_before else None,
         "previous": _url(request, page.previous_before) if page.has_previous else None,

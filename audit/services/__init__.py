@@ -10,8 +10,9 @@ from audit.services.exports import (
     open_result,
     request_export,
 )
-from audit.services.reading import find_changes, find_log, find_logs, last_done, names_of, search_floor
+from audit.services.reading import find_changes, find_log, find_logs, last_done, names_of
 from audit.services.recording import record, record_alone
+from audit.services.searching import search_logs
 
 __all__ = [
     "Exporter",
@@ -29,5 +30,5 @@ __all__ = [
     "record",
     "record_alone",
     "request_export",
-    "search_floor",
+    "search_logs",
 ]

@@ -9,7 +9,6 @@ from django.db.models import Q, QuerySet, Subquery
 from audit.events import Outcome
 from audit.models import AuditLog, AuditTrail, Reader
 from audit.selection import (
-    SEARCH_DEPTH,
     LogCriteria,
     TrailCriteria,
     holds_word,
@@ -22,7 +21,7 @@ from ciphercanary.errors import NotFound
 
 def find_logs(*, reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:
     """The entries the reader may see that meet the criteria. Raises Denied."""
-    exactly = ("actor_type", "action", "object_id", "outcome", "source")
+    exactly = ("actor_type", "action", "object_id", "outcome", "source", "request_id", "client_ip")
     equal = {name: getattr(criteria, name) for name in exactly}
     found = AuditLog.objects.visible_to(reader).filter(
         **{name: value for name, value in equal.items() if value}
@@ -32,17 +31,6 @@ def find_logs(*, reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:
     for word in criteria.words:
         found = found.filter(holds_word(word))
     return found.filter(is_between("timestamp", criteria.since, criteria.until))
-
-
-def search_floor(criteria: LogCriteria) -> int | None:
-    """The id up to which whoever answers a page of a search does not look, where it gives no ``since``.
-
-    None where everything is looked through: there are no words, or no more than the newest ``SEARCH_DEPTH`` ids.
-    """
-    if not criteria.search or criteria.since is not None:
-        return None
-    newest = AuditLog.objects.order_by("-id").values_list("id", flat=True).first() or 0
-    return newest - SEARCH_DEPTH if newest > SEARCH_DEPTH else None
 
 
 def find_log(*, reader: Reader, log_id: int) -> AuditLog:

@@ -6,14 +6,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from audit import actions, services
 from audit.forms import LogFilterForm
-from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditLog, AuditTrail
-from audit.selection import SEARCH_DEPTH, LogCriteria, rows_before, time_column
+from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditTrail
+from audit.selection import SEARCH_DEPTH, LogCriteria, rows_before
 from audit.services import following, proofs
 from audit.services.standing import read_standing
 from audit.services.suggestions import Suggestions, suggest
@@ -53,26 +52,21 @@ class LogListView(PageView[Caller]):
         if form.errors and self.target == RESULTS:
             return self._keep_results(form)
         criteria = form.criteria(process_now())
-        rows = services.find_logs(reader=self.principal, criteria=criteria)
-        floor = services.search_floor(criteria)
-        if floor is not None:
-            rows = rows.filter(id__gt=floor)
-        shown = self._addresses(form) | {"form": form, "floor": floor, "actors": known.actors}
+        shown = self._addresses(form) | {"form": form, "actors": known.actors}
         shown["is_part"] = self.target in self.parts
-        if self.target == LIVE:
-            return self._arrived(rows, shown)
-        return self._list(rows, criteria, shown)
+        return self._arrived(criteria, shown) if self.target == LIVE else self._list(criteria, shown)
 
-    def _list(self, rows: QuerySet[AuditLog], criteria: LogCriteria, shown: dict[str, Any]) -> HttpResponse:
+    def _list(self, criteria: LogCriteria, shown: dict[str, Any]) -> HttpResponse:
         before = number_in(self.request, "before")
         is_live = before is None and self.request.GET.get("live") == "1"
         if is_live:
             shown["following"] = Following(following.leaves())
-            rows = following.in_tree_of(rows, shown["following"].above)
-        time = time_column(criteria, "timestamp")
-        entries, next_before = rows_before(rows, before=before, limit=LIMIT, time=time)
+        with services.search_logs(reader=self.principal, criteria=criteria, before=before) as found:
+            rows = following.in_tree_of(found.rows, shown["following"].above) if is_live else found.rows
+            entries, next_before = rows_before(rows, before=found.before, limit=LIMIT, time=found.time)
         shown |= {"entries": entries, "next_before": next_before, "before": before, "depth": SEARCH_DEPTH}
-        if next_before:
+        shown["stopped_at"] = None if next_before else found.stopped_at
+        if next_before := next_before or found.stopped_at:
             shown["more_url"] = (
                 f"{reverse('audit')}?{urlencode({**shown['form'].filters, 'before': next_before})}"
             )
@@ -86,13 +80,14 @@ class LogListView(PageView[Caller]):
             response["HX-Push-Url"] = shown["live_address" if is_live else "address"]
         return response
 
-    def _arrived(self, rows: QuerySet[AuditLog], shown: dict[str, Any]) -> HttpResponse:
+    def _arrived(self, criteria: LogCriteria, shown: dict[str, Any]) -> HttpResponse:
         """What came since the last time, newest first, and from where to go on."""
         above, so_far = number_in(self.request, "above"), number_in(self.request, "shown") or 0
         size = following.leaves()
         above = size if above is None else max(above, size - MOST_AT_ONCE)
-        found = following.arrived_between(rows, above, size)
-        arrived = list(found.order_by("-id")[: LIMIT + 1])
+        with services.search_logs(reader=self.principal, criteria=criteria) as found:
+            rows = following.arrived_between(found.rows, above, size)
+            arrived = list(rows.order_by("-id")[: LIMIT + 1])
         return self.page(
             entries=arrived[:LIMIT],
             has_left_out=len(arrived) > LIMIT,

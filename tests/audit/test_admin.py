@@ -1,3 +1,4 @@
+from datetime import timedelta
 from html import unescape
 
 import pytest
@@ -94,12 +95,14 @@ def test_a_search_without_a_hit_finds_nothing(browser, told):
     assert not browser.get(f"{path(AuditLog)}?q=nothing-like-this").context["cl"].result_list
 
 
-def test_a_search_without_a_date_looks_through_the_newest(browser, told, monkeypatch):
-    record(Event(action="test.thing.done"), Actor.system("test", "command"))
-    monkeypatch.setattr("audit.services.reading.SEARCH_DEPTH", 1)
+def test_a_search_reads_the_newest_of_the_chosen_date(browser, told, monkeypatch):
+    tomorrow = told.timestamp + timedelta(days=1)
+    record(Event(action="test.thing.done"), Actor.system("test", "command"), at=tomorrow)
+    monkeypatch.setattr("audit.services.searching.SEARCH_DEPTH", 1)
 
     assert not browser.get(f"{path(AuditLog)}?q=the-object").context["cl"].result_list
-    dated = browser.get(f"{path(AuditLog)}?q=the-object&timestamp__year={told.timestamp.year}")
+    day = "&".join(f"timestamp__{part}={getattr(told.timestamp, part)}" for part in ("year", "month", "day"))
+    dated = browser.get(f"{path(AuditLog)}?q=the-object&{day}")
     assert [entry.id for entry in dated.context["cl"].result_list] == [told.id]
 
 

@@ -3,12 +3,14 @@ import json
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from audit import canonical, entries
 from audit.canonical import MAX_INTEGER
 from audit.events import Actor, Event, Outcome, RowChange
 from audit.models import AuditLog, AuditTrail
 from audit.services import record
+from audit.services.searching import SEARCH_COST
 from ciphercanary.clock import database_now
 from tests.personas import ApiClient
 
@@ -235,24 +237,77 @@ def test_refused_reading_is_itself_on_record(developer, told):
 
 @pytest.fixture
 def shallow(monkeypatch):
-    monkeypatch.setattr("audit.services.reading.SEARCH_DEPTH", 3)
+    monkeypatch.setattr("audit.services.searching.SEARCH_DEPTH", 3)
 
 
-def test_a_search_without_a_time_looks_through_the_newest_and_says_so(auditor, told, shallow):
-    answer = auditor.api.get(f"{LOGS}?search=the-object").json
+@pytest.mark.parametrize("dates", ["", "&from=2020-01-01T00:00:00Z", "&to=2999-01-01T00:00:00Z"])
+def test_a_search_stops_at_its_depth_and_next_goes_on_from_there(auditor, told, shallow, dates):
+    """Also with dates: each answer reads three ids, and together they read the whole log once."""
+    url, found, lowest = f"{LOGS}?search=the-object{dates}", [], AuditLog.objects.latest("id").id + 1
+    while url:
+        answer = auditor.api.get(url).json
+        found += [entry["id"] for entry in answer["results"]]
+        if answer["searched_above"] is not None:
+            assert lowest - 3 <= answer["searched_above"] + 1 < lowest
+            lowest = answer["searched_above"] + 1
+        assert bool(answer["next"]) == (answer["searched_above"] is not None)
+        assert bool(answer["previous"]) == ("before=" in url)
+        url = answer["next"]
 
-    assert answer["searched_above"] == AuditLog.objects.latest("id").id - 3
-    assert {entry["id"] for entry in answer["results"]} == {
-        entry.id for entry in told if entry.id > answer["searched_above"]
-    }
-    assert answer["count"] == len(answer["results"]) < 5
+    assert found == [entry.id for entry in told][::-1]
 
 
-@pytest.mark.parametrize("query", ["search=the-object&from=2020-01-01T00:00:00Z", "object=the-object"])
-def test_with_a_time_or_without_words_everything_is_looked_through(auditor, told, shallow, query):
-    answer = auditor.api.get(f"{LOGS}?{query}").json
+def test_a_dated_search_begins_at_the_newest_entry_before_its_end(auditor, told, shallow):
+    later = [tell(auditor.principal.actor, object_id="the-object") for _ in range(4)]
+    until = canonical.format_timestamp(AuditLog.objects.get(id=later[0].id).timestamp)
+    since = canonical.format_timestamp(AuditLog.objects.get(id=told[-1].id).timestamp)
+
+    answer = auditor.api.get(f"{LOGS}?search=the-object&to={until}").json
+    assert [entry["id"] for entry in answer["results"]] == [entry.id for entry in told[:1:-1]]
+    answer = auditor.api.get(f"{LOGS}?search=the-object&from={since}&to={until}").json
+    assert ([entry["id"] for entry in answer["results"]], answer["searched_above"]) == ([told[-1].id], None)
+
+
+def test_without_words_everything_is_looked_through(auditor, told, shallow):
+    answer = auditor.api.get(f"{LOGS}?object=the-object").json
 
     assert (answer["count"], answer["searched_above"]) == (5, None)
+
+
+@pytest.mark.parametrize("query", ["search=a-word", "request_id=an-id"])
+def test_a_search_costs_more_of_the_budget_than_another_read(auditor, query):
+    def left(path):
+        return int(auditor.api.get(path).headers["RateLimit"].split(";")[1].removeprefix("r="))
+
+    before = left(f"{LOGS}?object=x")
+    assert before - SEARCH_COST - 1 <= left(f"{LOGS}?{query}") <= before - SEARCH_COST + 10
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("request_id=the-request", 2),
+        ("request_id=the-reques", 0),
+        ("client_ip=2001:DB8:0::1", 2),
+        ("client_ip=192.0.2.77", 1),
+        ("client_ip=192.0.2.7", 0),
+        ("client_ip=2001:db8::1&request_id=the-request", 1),
+    ],
+)
+def test_entries_are_found_by_request_and_by_address(auditor, query, found):
+    for request_id, client_ip in [
+        ("the-request", "192.0.2.77"),
+        ("the-request", "2001:db8::1"),
+        ("other", "2001:db8::1"),
+    ]:
+        tell(structs.replace(auditor.principal.actor, request_id=request_id, client_ip=client_ip))
+
+    assert auditor.api.get(f"{LOGS}?{query}").json["count"] == found
+
+
+def test_an_address_that_is_none_is_refused_by_its_name(auditor):
+    answer = auditor.api.get(f"{LOGS}?client_ip=example.org")
+    assert (answer.status, answer.json["errors"]) == (400, {"client_ip": ["Give an IP address."]})
 
 
 def test_a_search_through_a_short_log_leaves_nothing_out(auditor, told):

@@ -12,7 +12,7 @@ from audit import selection
 from audit.events import Actor, Outcome
 from audit.models import AuditCheckpoint, AuditLog, AuditPending
 from audit.sequencing.running import checkpoint_now
-from audit.services import reading
+from audit.services import searching
 from ciphercanary.clock import database_now
 from tests.audit.pages import ids, part, tell, text_of
 from tests.browsing import signed_in
@@ -58,6 +58,8 @@ def links(response):
         ("search=action:keys.key.rotated+source:command", ["scheduled"]),
         ("search=type:system+rehearsal", ["other"]),
         ("search=object:a-key+after:2020-01-01", ["rotated"]),
+        ("search=ip:192.0.2.200", []),
+        ("search=request:no-such-request", []),
         ("search=before:2020-01-01", []),
         ("action=keys.key.disabled&period=1h", ["other"]),
         ("from=2999-01-01", []),
@@ -101,6 +103,7 @@ def test_each_filter_has_a_chip_that_leads_to_the_list_without_it(browser, told)
         ("from=yesterday", "From (UTC): Enter a valid date/time."),
         ("search=after:yesterday", "Search: after: Enter a valid date/time."),
         ("search=result:perhaps", "Search: result: Select a valid choice."),
+        ("search=ip:example.org", "Search: ip: Enter an IP address."),
         ("search=actor:ada&actor=dora", "Search: actor: it is given twice, with different values."),
         ("from=2026-02-01&to=2026-01-01", "To (UTC): Give a time that is not before the other."),
         ("from=0001-01-01T00:00%2B14:00", "From (UTC): Give a time within the years 1 to 9999."),
@@ -153,12 +156,20 @@ def test_nothing_is_counted_in_the_log(browser, told):
 
 
 def test_a_search_says_how_far_it_looked_and_offers_more(browser, told, monkeypatch):
-    monkeypatch.setattr(reading, "SEARCH_DEPTH", 2)
-    response = browser.get("/audit/?search=keys.key.rotated")
-    assert "Looked through the newest" in text_of(response)
-    assert "/audit/?search=keys.key.rotated&period=30d" in links(response)
-    assert len(ids(response)) < len(ids(browser.get("/audit/?search=keys.key.rotated&period=30d")))
+    every = ids(browser.get("/audit/?search=keys.key.rotated"))
+    monkeypatch.setattr(searching, "SEARCH_DEPTH", 2)
+    response = browser.get("/audit/?search=keys.key.rotated&period=30d")
+    assert "This one ended at number" in text_of(response)
+    found, further = ids(response), further_of(response)
+    while further:
+        response = part(browser, further, "more-entries")
+        found, further = found + ids(response), further_of(response)
+    assert found == every
     assert selection.SEARCH_DEPTH == 100_000
+
+
+def further_of(response):
+    return next((link for link in links(response) if "before=" in link), None)
 
 
 def test_nothing_found_offers_a_longer_time(browser, told):

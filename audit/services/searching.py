@@ -1,0 +1,71 @@
+"""Reading a page of the log. A search reads entries that no index finds, so it has limits that other reads do not need."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+
+from audit.models import AuditLog, Reader
+from audit.search_limits import search_limits
+from audit.selection import (
+    SEARCH_DEPTH,
+    LogCriteria,
+    is_between,
+    newest_first,
+    sides,
+    time_column,
+)
+from audit.services.reading import find_logs
+from ciphercanary import throttle
+
+SEARCH_COST = 50  # requests of the budget: what the database works for one, compared with an ordinary read
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Entries that meet the criteria, to be paged from ``before`` on, ordered by the column ``time`` if it names one.
+
+    ``stopped_at`` is the id of the last entry that a search has read; it is the ``before`` of the search that goes on.
+    None if nothing is left to read.
+    """
+
+    rows: QuerySet[AuditLog]
+    time: str
+    before: int | None
+    stopped_at: int | None = None
+
+
+@contextmanager
+def search_logs(*, reader: Reader, criteria: LogCriteria, before: int | None = None) -> Iterator[Found]:
+    """The entries older than the one with the id ``before``, to be read inside the block.
+
+    A search reads at most ``SEARCH_DEPTH`` ids, costs ``SEARCH_COST`` requests, and runs alone for its reader.
+    Raises Denied, Throttled, SearchTimeout.
+    """
+    rows, time = find_logs(reader=reader, criteria=criteria), time_column(criteria, "timestamp")
+    if not criteria.is_search:
+        yield Found(rows, time, before)
+        return
+    with search_limits(reader.user_id):
+        throttle.charge_principal(str(reader.user_id), SEARCH_COST - 1)  # the interface has charged one
+        part, stopped_at = _part(AuditLog.objects.visible_to(reader), criteria, before)
+        yield Found(rows.filter(part), time, None, stopped_at)
+
+
+def _part(entries: QuerySet[AuditLog], criteria: LogCriteria, before: int | None) -> tuple[Q, int | None]:
+    """Which of the entries one search reads, newest first, and the ``stopped_at`` of ``Found``."""
+    time = time_column(criteria, "timestamp")
+    older, _ = sides(entries, before, time)
+    fitting = entries.filter(older, is_between("timestamp", None, criteria.until))
+    newest = newest_first(fitting, time).first()
+    if newest is None or newest.id <= SEARCH_DEPTH:
+        return older, None
+    last = entries.filter(id__gt=newest.id - SEARCH_DEPTH).order_by("id")[0]
+    if not time:
+        return older & Q(id__gte=last.id), last.id
+    # Entries commit in another order than that of their clocks, so the lowest id need not have the earliest time.
+    moment = min(last.timestamp, newest.timestamp)
+    if criteria.since is not None and moment <= criteria.since:
+        return older, None
+    return older & Q(timestamp__gte=moment), entries.filter(timestamp=moment).order_by("id")[0].id
