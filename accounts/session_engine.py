@@ -18,7 +18,7 @@ from django.contrib.sessions.backends.base import CreateError, SessionBase, Upda
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.serializers import JSONSerializer
 from django.core import signing
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 
 from accounts.models import BrowserSession
 from ciphercanary.clock import process_now
@@ -90,9 +90,10 @@ class SessionStore(SessionBase):
                 raise CreateError from error
             raise
         except DatabaseError as error:
-            if not must_create:
-                raise UpdateError from error
-            raise
+            # An UpdateError says that the session was ended. Where the database does not answer, it was not.
+            if must_create or isinstance(error, OperationalError):
+                raise
+            raise UpdateError from error
 
     def delete(self, session_key: str | None = None) -> None:
         key = session_key or self.session_key

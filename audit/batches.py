@@ -19,6 +19,7 @@ from audit.errors import AuditUnavailable, StaleDecision
 from audit.events import Actor, Event
 from audit.numbering import Numbering
 from audit.stamps import EpochStamp, behind, entities_of
+from ciphercanary import lock_waits
 from ciphercanary.errors import DomainError
 from ciphercanary.metrics import audit_batch_size, audit_commit_seconds
 
@@ -63,14 +64,21 @@ class Decision[T](Struct, frozen=True):
 class Ticket[T]:
     """A decision that waits for its batch, and the future on which its caller waits.
 
-    The future is one of threads or, of a writer in an event loop, one of that loop.
+    The future is one of threads or, of a writer in an event loop, one of that loop. It waits no longer than
+    ``until`` (of time.monotonic), or than its thread may still wait.
     """
 
-    __slots__ = ("decision", "future", "refusal")
+    __slots__ = ("decision", "future", "refusal", "until")
 
-    def __init__(self, decision: Decision[T], future: "Future[T] | asyncio.Future[T] | None" = None) -> None:
+    def __init__(
+        self,
+        decision: Decision[T],
+        future: "Future[T] | asyncio.Future[T] | None" = None,
+        until: float | None = None,
+    ) -> None:
         self.decision = decision
         self.future: Future[T] | asyncio.Future[T] = Future() if future is None else future
+        self.until = lock_waits.deadline() if until is None else until
         self.refusal: Exception | None = None
 
     def release(self) -> None:
@@ -106,10 +114,16 @@ class Batch:
         self.numbering = numbering
         self.stage = Stage.DECIDING
 
+    @property
+    def until(self) -> float:
+        """The moment (of time.monotonic) at which the first of them has waited long enough."""
+        return min(ticket.until for ticket in self.tickets)
+
     def write(self, *, may_retry: bool = True) -> None:
         """Decide and record them in one transaction; release the answers once it has committed."""
         try:
-            self._transact()
+            with lock_waits.waiting_until(self.until):
+                self._transact()
         except django.db.Error as error:
             self._recover(error, may_retry=may_retry)
         except Exception as error:  # noqa: BLE001 - the thread of everybody's answers must not end with one batch
@@ -165,7 +179,8 @@ class Batch:
 
     def _recover(self, error: django.db.Error, *, may_retry: bool) -> None:
         logger.warning("a batch of %d audit records was not written", len(self.tickets), exc_info=error)
-        if not connection.in_atomic_block and not connection.is_usable():
+        was_lost = not connection.in_atomic_block and not connection.is_usable()
+        if was_lost:
             connection.close()
         is_one_rows_fault = isinstance(error, django.db.DataError | django.db.IntegrityError)
         if self.stage is Stage.INSERTING and is_one_rows_fault and len(self.tickets) > 1:
@@ -173,8 +188,8 @@ class Batch:
             half = len(self.tickets) // 2
             Batch(self.tickets[:half], self.numbering).write()
             Batch(self.tickets[half:], self.numbering).write()
-        elif self.stage is Stage.DECIDING and may_retry:
-            # A connection that died while nobody used it; nothing was sent that could be there twice.
+        elif self.stage is Stage.DECIDING and was_lost and may_retry:
+            # The connection died while it was idle; nothing was sent that could be there twice.
             self.write(may_retry=False)
         else:
             # After a COMMIT with unknown outcome the records are not sent again: one too many, of an answer that

@@ -20,7 +20,7 @@ from audit.errors import StaleDecision
 from audit.models import EntityEpoch
 from audit.stamps import EpochStamp, behind, entities_of, renew
 from ciphercanary.clock import process_now
-from ciphercanary.lock_waits import LOCK_WAIT
+from ciphercanary.lock_waits import milliseconds, seconds_left
 from ciphercanary.row_mac import IntegrityFailed
 
 LOCK = int.from_bytes(b"cc-epoch")  # a bigint of our own among PostgreSQL's advisory locks
@@ -72,7 +72,8 @@ def hold_epoch() -> tuple[int, datetime]:
     # could be of the time before the change that made us wait.
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT set_config('lock_timeout', '{LOCK_WAIT}', true), pg_advisory_xact_lock_shared({LOCK}); "  # noqa: S608 - constants
+            f"SELECT set_config('lock_timeout', '{milliseconds(seconds_left())}', true), "  # noqa: S608 - numbers
+            f"pg_advisory_xact_lock_shared({LOCK}); "
             "SELECT epoch, clock_timestamp() FROM security_epoch WHERE id = 1"
         )
         cursor.nextset()

@@ -9,10 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 
-from ciphercanary.lock_waits import LOCK_WAIT
+from ciphercanary.lock_waits import milliseconds
+
+_LOCK_NOT_AVAILABLE = b"55P03"
 
 type Statement = tuple[bytes, Sequence[bytes | None]]
 """A statement, and its parameters as text. It is prepared when it is first sent, so there must be few of them."""
@@ -20,6 +23,10 @@ type Statement = tuple[bytes, Sequence[bytes | None]]
 
 class StatementFailed(Exception):
     """The server said so: nothing of the transaction will be stored."""
+
+
+class WaitEnded(StatementFailed):
+    """A lock was held for longer than the session waits."""
 
 
 class ConnectionLost(Exception):
@@ -155,7 +162,8 @@ def _finish(waiter: asyncio.Future[None]) -> None:
 def _require_success(results: Iterable[PGresult]) -> None:
     for result in results:
         if result.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
-            raise StatementFailed(result.get_error_message())
+            is_wait = result.error_field(DiagnosticField.SQLSTATE) == _LOCK_NOT_AVAILABLE
+            raise (WaitEnded if is_wait else StatementFailed)(result.get_error_message())
 
 
 def _is_of_server(result: PGresult) -> bool:
@@ -171,7 +179,7 @@ def _second(results: Iterator[PGresult]) -> PGresult:
 
 def _connect(parameters: Mapping[str, Any]) -> psycopg.Connection[Any]:
     session = psycopg.connect(**parameters, autocommit=True)
-    session.execute(f"SET lock_timeout = '{LOCK_WAIT}'")
+    session.execute(f"SET lock_timeout = {milliseconds(settings.CC_LOCK_WAIT_SECONDS)}")
     # A statement of many rows has hundreds of parameters, and none of them changes its plan.
     session.execute("SET plan_cache_mode = force_generic_plan")
     return session

@@ -22,7 +22,7 @@ from audit.canonical import format_timestamp
 from audit.entry_mac import open_entry_key
 from audit.errors import CROWDED, AuditUnavailable
 from audit.guard import LagGuard
-from audit.loop_connection import ConnectionLost, LoopConnection, StatementFailed
+from audit.loop_connection import ConnectionLost, LoopConnection, StatementFailed, WaitEnded
 from audit.loop_statements import (
     BEGIN,
     COMMIT,
@@ -48,14 +48,15 @@ logger = logging.getLogger(__name__)
 
 MANY = 4  # records in a batch: whoever sends fewer at a time does not wait for others
 PATIENCE = 10  # turns of the event loop
+GRACE = 0.5  # seconds: the server, which says what it waited for, ends the wait first
 RECONNECT_AFTER = 1.0  # seconds: meanwhile the thread writes, and says what is wrong
 
 
-def submit[T](decision: Decision[T]) -> "asyncio.Future[T]":
+def submit[T](decision: Decision[T], until: float | None = None) -> "asyncio.Future[T]":
     """``audit.writer.submit`` for the running event loop: the same errors."""
     if settings.CC_SQLITE:
-        return asyncio.wrap_future(writer.submit(decision))
-    return _writer().submit(decision)
+        return asyncio.wrap_future(writer.submit(decision, until))
+    return _writer().submit(decision, until)
 
 
 async def close() -> None:
@@ -82,11 +83,11 @@ class _LoopWriter:
         self._refused_at = -RECONNECT_AFTER
         self._task = loop.create_task(self._run())
 
-    def submit[T](self, decision: Decision[T]) -> "asyncio.Future[T]":
+    def submit[T](self, decision: Decision[T], until: float | None) -> "asyncio.Future[T]":
         if len(self._queue) >= writer.MAX_WAITING:
             raise AuditUnavailable(CROWDED)
         future: asyncio.Future[T] = self.loop.create_future()
-        self._queue.append(Ticket(decision, future))
+        self._queue.append(Ticket(decision, future, until))
         self._changed.set()
         return future
 
@@ -126,7 +127,12 @@ class _LoopWriter:
     async def _write(self, tickets: list[Ticket[Any]]) -> None:
         batch = Batch(tickets, self._numbering)
         try:
-            await self._transact(batch)
+            async with asyncio.timeout_at(self.loop.time() + batch.until - time.monotonic() + GRACE):
+                await self._transact(batch)
+        except WaitEnded:
+            # A second wait, of the thread, would be for the same lock.
+            self._drop_session()
+            batch.fail(AuditUnavailable())
         except StatementFailed as error:
             self._hand_over(batch, error)
         except Exception as error:
@@ -135,6 +141,8 @@ class _LoopWriter:
                 # Not sent again: see audit.batches.
                 logger.warning("%d audit records were perhaps not written", len(batch.tickets), exc_info=True)
                 self._numbering.renew()
+                batch.fail(AuditUnavailable())
+            elif isinstance(error, TimeoutError):
                 batch.fail(AuditUnavailable())
             else:
                 self._hand_over(batch, error)
@@ -235,7 +243,7 @@ class _LoopWriter:
 
     def _hand_over_one(self, ticket: Ticket[Any]) -> None:
         try:
-            elsewhere = writer.submit(ticket.decision)
+            elsewhere = writer.submit(ticket.decision, ticket.until)
         except AuditUnavailable as error:
             ticket.fail(error)
         else:

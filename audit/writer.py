@@ -20,6 +20,7 @@ from audit.errors import CROWDED, AuditUnavailable
 from audit.guard import LagGuard
 from audit.lag import read_lag_seconds
 from audit.numbering import Numbering
+from ciphercanary import lock_waits
 
 logger = logging.getLogger(__name__)
 
@@ -44,9 +45,12 @@ def commit[T](decision: Decision[T]) -> T:
     return submit(decision).result()
 
 
-def submit[T](decision: Decision[T]) -> "Future[T]":
-    """The same for an event loop (``asyncio.wrap_future``), which must not wait in a call."""
-    return _writer().submit(decision)
+def submit[T](decision: Decision[T], until: float | None = None) -> "Future[T]":
+    """The same for an event loop (``asyncio.wrap_future``), which must not wait in a call.
+
+    ``until`` as in ``audit.batches.Ticket``.
+    """
+    return _writer().submit(decision, until)
 
 
 def close() -> None:
@@ -75,12 +79,12 @@ class _Writer:
     def is_alive(self) -> bool:
         return self._thread.is_alive()
 
-    def submit[T](self, decision: Decision[T]) -> "Future[T]":
+    def submit[T](self, decision: Decision[T], until: float | None) -> "Future[T]":
         future: Future[T] = Future()
         with self._changed:
             if len(self._queue) >= MAX_WAITING:
                 raise AuditUnavailable(CROWDED)
-            self._queue.append(Ticket(decision, future))
+            self._queue.append(Ticket(decision, future, until))
             self._changed.notify()
         return future
 
@@ -94,7 +98,7 @@ class _Writer:
         try:
             while batch := self._next_batch():
                 if self._guard.is_due:
-                    self._guard.look(_read_lag())
+                    self._guard.look(_read_lag(min(ticket.until for ticket in batch)))
                 if admitted := self._guard.admit(batch):
                     Batch(admitted, self._numbering).write()
         finally:
@@ -118,10 +122,11 @@ def _begin(ticket: Ticket[Any]) -> bool:
     return isinstance(ticket.future, Future) and ticket.future.set_running_or_notify_cancel()
 
 
-def _read_lag() -> float | None:
+def _read_lag(until: float) -> float | None:
     """None where it cannot be read: what waits for the next batch must not wait for ever."""
     try:
-        return read_lag_seconds()
+        with lock_waits.waiting_until(until):
+            return read_lag_seconds()
     except Exception:
         logger.warning("the lag of the audit log could not be read", exc_info=True)
         django.db.connection.close()

@@ -11,6 +11,7 @@ import io
 import os
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -23,6 +24,7 @@ from ciphercanary.asgi_answers import BLOCK, Answer, Headers, Receive, Scope, Se
 from ciphercanary.asgi_bodies import ClientGone, IncomingBody, declared_length
 from ciphercanary.byte_budget import ByteBudget, Charge
 from ciphercanary.fast_lane import HotRoutes
+from ciphercanary.lock_waits import RECEIVED_AT
 from ciphercanary.problems import ProtocolError, body_too_large, overloaded, request_timeout
 
 WAITING_PER_THREAD = 32
@@ -92,6 +94,7 @@ class WsgiBridge:
         charge = Charge(self._bodies)
         try:
             body = await self._read_body(scope, incoming, charge)
+            scope.setdefault(RECEIVED_AT, time.monotonic())
             answer = await self._ask_hot(scope, body)
             return answer or await self._run_in_thread(scope, body, charge)
         finally:
@@ -246,6 +249,7 @@ def environ(scope: Scope, body: bytes) -> dict[str, Any]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
         "wsgi.file_wrapper": FileAnswer,
+        RECEIVED_AT: scope.get(RECEIVED_AT, time.monotonic()),
     }
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").upper(), raw_value.decode("latin-1")

@@ -103,3 +103,13 @@ class Unavailable(DomainError):
 
     code = "dependency_unavailable"
     title = "A dependency is unavailable"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer in time, so nothing can be recorded, and nothing is answered without a record."""
+
+    code = "audit_unavailable"
+    title = "The audit log cannot be written"
+
+    def __init__(self) -> None:
+        super().__init__("The database does not answer in time. Try again; the operator sees why on /health.")

@@ -8,6 +8,7 @@ It also ends what gunicorn lets live: connections that never send a head, or mor
 """
 
 import asyncio
+import time
 from typing import Any, Final
 
 from django.conf import settings
@@ -21,6 +22,7 @@ from ciphercanary import fast_lane
 from ciphercanary.asgi_answers import Scope
 from ciphercanary.bridge import BODY_SECONDS, DECLINED
 from ciphercanary.fast_lane import HotAnswer, HotHandler, HotRequest
+from ciphercanary.lock_waits import RECEIVED_AT
 
 GRACE: Final = 20  # seconds that requests in flight have to end
 MAX_HOT_BODY: Final = 64 * 1024  # bytes
@@ -94,6 +96,7 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         self._is_begun = False  # a request is answered once, whatever arrives behind it meanwhile
         self._is_deciding = False
         self._is_declined = False
+        self._received_at = 0.0
         self._answering: asyncio.Task[None] | None = None
         self._waiting: asyncio.TimerHandle | None = None
         self._active_at = worker.loop.time()
@@ -129,6 +132,8 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         """Says whether the lane has seen the whole request, so that it is not asked again."""
         scope: Scope = super()._build_http_scope(request, sockname, peername)
         scope[DECLINED] = self._is_declined
+        if self._is_declined:
+            scope[RECEIVED_AT] = self._received_at  # Django goes on with what is left of the request's waits
         return scope
 
     def _on_headers_complete(self) -> bool:
@@ -192,6 +197,7 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             self._leave_to_gunicorn()
             return
         self._is_begun = self._is_deciding = True
+        self._received_at = time.monotonic()
         # Eager: what the lane can decide at once needs no turn of the event loop.
         task = asyncio.Task(
             self._answer(handler, request, b"".join(self._chunks)), loop=self.worker.loop, eager_start=True

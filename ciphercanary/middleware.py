@@ -1,5 +1,6 @@
 """What every request passes: an id, the client's address, the security headers, and the gate of the API."""
 
+import time
 from collections.abc import Callable
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.utils.cache import patch_vary_headers
 from ciphercanary import errors, problems, request_ids
 from ciphercanary.addresses import client_address
 from ciphercanary.http import in_context
+from ciphercanary.lock_waits import RECEIVED_AT, waiting_until
 from ciphercanary.logs import current_request_id
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
@@ -23,7 +25,10 @@ def is_api(request: HttpRequest) -> bool:
 
 
 class RequestContext:
-    """Gives each request ``request_id`` and ``client_ip``, and echoes the id."""
+    """Gives each request ``request_id`` and ``client_ip``, echoes the id, and bounds its waits for the database.
+
+    Its time begins when it was received: one that waited for a thread behind others waits no longer than they did.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -37,8 +42,10 @@ class RequestContext:
             settings.CC_TRUSTED_PROXIES,
         )
         token = current_request_id.set(context.request_id)
+        received_at = request.META.get(RECEIVED_AT, time.monotonic())
         try:
-            response = self.get_response(request)
+            with waiting_until(received_at + settings.CC_LOCK_WAIT_SECONDS):
+                response = self.get_response(request)
         finally:
             current_request_id.reset(token)
         response["X-Request-ID"] = context.request_id

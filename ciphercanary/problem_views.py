@@ -63,10 +63,10 @@ def _answer(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
 
 def _page(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
     shown = problems.document(error, getattr(request, "request_id", ""))
-    # Without messages: they lie in the session, and what failed may be the database. Without the shell, too, where
-    # nobody foresaw the failure: it may lie there.
+    # Without messages: they are in the session, and what failed may be the database. Without the shell, too, where
+    # the failure may be in it: it reads the database.
     around: dict[str, object] = {"problem": shown, "messages": ()}
-    if isinstance(error, problems.InternalError):
+    if isinstance(error, problems.InternalError | errors.DatabaseUnavailable):
         around["layout"] = "layouts/bare.html"
     if isinstance(error, errors.Throttled):
         around["retry_at"] = process_now() + timedelta(seconds=error.retry_after)

@@ -138,18 +138,20 @@ DATABASES = {"default": env.db_url("DATABASE_URL", f"sqlite:///{CC_HOME}/db.sqli
 _database = DATABASES["default"]
 _database["ATOMIC_REQUESTS"] = False
 CC_SQLITE = "sqlite" in _database["ENGINE"]
+# All waits of one request for locks and for a connection together: see ciphercanary.lock_waits.
+CC_LOCK_WAIT_SECONDS = env.seconds("CC_LOCK_WAIT_SECONDS", 5.0, at_least=0.1, at_most=60)
 if CC_SQLITE:
-    _database["ENGINE"] = "django_prometheus.db.backends.sqlite3"
+    _database["ENGINE"] = "ciphercanary.databases.sqlite3"
     _database["CONN_MAX_AGE"] = None
     _database["OPTIONS"] = {
         # DEFERRED transactions that turn into writers fail at once under contention instead of waiting.
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        "timeout": 20,  # of commands and the sequencer; the web server waits for CC_LOCK_WAIT_SECONDS
         # FULL: an acknowledged audit record must survive a power cut, WAL alone promises less.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
     }
 else:
-    _database["ENGINE"] = "django_prometheus.db.backends.postgresql"
+    _database["ENGINE"] = "ciphercanary.databases.postgresql"
     _database["CONN_MAX_AGE"] = 0  # the pool keeps connections; Django refuses to do both
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),

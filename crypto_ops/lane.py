@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 import msgspec
@@ -25,7 +26,7 @@ from audit import loop_writer, refusals
 from audit.errors import AuditUnavailable, StaleDecision
 from audit.events import Actor, Event, Outcome
 from audit.writer import Decision
-from ciphercanary import fast_lane, throttle
+from ciphercanary import fast_lane, lock_waits, throttle
 from ciphercanary.clock import process_now
 from ciphercanary.crypto.algorithms import Mode
 from ciphercanary.errors import DomainError, Throttled, Unavailable
@@ -71,6 +72,7 @@ class HotRoute[M: wire.Message, Q: Request, R]:
         decoder = msgspec.json.Decoder(self.message)
 
         async def answer(hot: HotRequest, body: bytes) -> HotAnswer | None:
+            until = lock_waits.deadline()
             try:
                 origin = Origin(client_ip=hot.client_ip, user_agent=hot.user_agent, request_id=hot.request_id)
                 # First: a body costs time, and whoever sends it is to be known.
@@ -80,7 +82,7 @@ class HotRoute[M: wire.Message, Q: Request, R]:
                 message = decoder.decode(body)
                 if not wire.is_unambiguous(body, message):
                     return None
-                return await self._answer(hot.token, origin, principal, message)
+                return await self._answer(hot.token, origin, principal, message, until)
             except _LEFT_TO_DJANGO:
                 return None
             except Exception:
@@ -89,32 +91,36 @@ class HotRoute[M: wire.Message, Q: Request, R]:
 
         return answer
 
-    async def _answer(self, token: str, origin: Origin, principal: Principal, message: M) -> HotAnswer:
+    async def _answer(
+        self, token: str, origin: Origin, principal: Principal, message: M, until: float
+    ) -> HotAnswer:
         request = self.request(message)
         count = self.count(request)
         name, cost = str(principal.user_id), cost_of(count)
         try:
             throttle.charge_principal(name, cost)
         except Throttled as error:
-            return await _refuse(error, self.action, Outcome.DENIED, name, origin.actor_like(principal.actor))
+            actor = origin.actor_like(principal.actor)
+            return await _refuse(error, self.action, Outcome.DENIED, name, actor, until)
         began = time.perf_counter()
         try:
-            result = await self._perform(token, origin, principal, request)
+            result = await self._perform(token, origin, principal, request, until)
         except AuditUnavailable as error:
             # Perhaps it is on record. Were Django asked, it could be there twice.
-            return await _refuse(error, self.action, Outcome.ERROR, name, origin.actor_like(principal.actor))
+            actor = origin.actor_like(principal.actor)
+            return await _refuse(error, self.action, Outcome.ERROR, name, actor, until)
         except (DomainError, NotPlain):
             throttle.refund_principal(name, cost)  # Django charges it again
             raise
         observe(request.mode, time.perf_counter() - began, count, self.refused(result))
         return fast_lane.answer(self.write(result, message), origin.request_id, *_rate_limit_headers(name))
 
-    async def _perform(self, token: str, origin: Origin, principal: Principal, request: Q) -> R:
+    async def _perform(self, token: str, origin: Origin, principal: Principal, request: Q, until: float) -> R:
         actor = origin.actor_like(principal.actor)
         attempts, loads = ATTEMPTS, MAX_LOADS
         while attempts and loads:
             try:
-                return await loop_writer.submit(self.decide(request, HeldAttempt(principal, actor)))
+                return await loop_writer.submit(self.decide(request, HeldAttempt(principal, actor)), until)
             except NotHeld as absent:
                 loads -= 1
                 await _load(absent.missing, absent.load)
@@ -157,14 +163,20 @@ def _rate_limit_headers(name: str, retry_after: int | None = None) -> list[tuple
 
 
 async def _refuse(
-    error: Throttled | AuditUnavailable, action: str, outcome: Outcome, name: str, actor: Actor
+    error: Throttled | AuditUnavailable, action: str, outcome: Outcome, name: str, actor: Actor, until: float
 ) -> HotAnswer:
     event = Event(action=action, outcome=outcome, code=error.code)
     if refusals.count(event, actor):
-        await asyncio.get_running_loop().run_in_executor(_loaders, call_in_pool, refusals.write, event, actor)
+        write = partial(refusals.write, event, actor)
+        await asyncio.get_running_loop().run_in_executor(_loaders, call_in_pool, _wait_until, until, write)
     return fast_lane.problem(
         error, actor.request_id, *_rate_limit_headers(name, getattr(error, "retry_after", None))
     )
+
+
+def _wait_until(moment: float, call: Callable[[], object]) -> object:
+    with lock_waits.waiting_until(moment):
+        return call()
 
 
 def _refused_of(result: Batch[str] | Batch[bytes]) -> int:

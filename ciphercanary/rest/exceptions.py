@@ -20,8 +20,6 @@ logger = logging.getLogger(__name__)
 
 type Context = Mapping[str, Any]
 
-DATABASE_SILENT = "The database does not answer. Try again; the operator sees it on /health."
-
 
 def handle_exception(error: Exception, context: Context) -> HttpResponse:
     """DRF's hook: render any exception of a view as a problem document."""
@@ -76,8 +74,8 @@ _FOREIGN: Mapping[type[Exception], Callable[[], errors.DomainError]] = {
     PermissionDenied: lambda: errors.Denied("You may not do this."),
     RequestDataTooBig: lambda: body_too_large(settings.CC_MAX_BODY_BYTES),
     SuspiciousOperation: lambda: errors.Invalid("The request is malformed."),
-    OperationalError: lambda: errors.Unavailable(DATABASE_SILENT),
-    InterfaceError: lambda: errors.Unavailable(DATABASE_SILENT),
+    OperationalError: errors.DatabaseUnavailable,
+    InterfaceError: errors.DatabaseUnavailable,
 }
 
 

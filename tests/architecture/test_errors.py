@@ -17,6 +17,7 @@ CLASS = re.compile(r"_?([A-Z][a-z0-9]+)+")
 CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 # Codes that several classes share: what a caller does about them is the same.
 SHARED = {
+    "audit_unavailable": "nothing was answered without its record",
     "authentication_failed": "whoever is refused is not told why",
     "dependency_unavailable": "the same request may succeed later",
     "integrity_failed": "a stored thing is not what was stored",

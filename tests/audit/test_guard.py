@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 
 from audit import writer
 from audit.batches import Decision, Ticket
@@ -17,7 +17,6 @@ from audit.models import AuditLog, AuditPending
 from audit.services import record_alone
 from ciphercanary.clock import database_now
 from ciphercanary.errors import Throttled
-from ciphercanary.lock_waits import bound_lock_waits
 from tests.conftest import append_only_triggers_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -114,35 +113,6 @@ def test_a_lag_that_cannot_be_read_grows_with_time_until_it_can():
     assert guard.admit([Ticket(decision())]) == []
     guard.look(0.0)
     assert guard.admit(tickets) == tickets
-
-
-@pytest.fixture
-def as_a_web_worker(monkeypatch):
-    """With connections of its own, as gunicorn's workers make them."""
-    options = connection.settings_dict["OPTIONS"]
-    monkeypatch.setitem(options, "options", options.get("options", ""))
-    bound_lock_waits()
-    close_pool()
-    yield
-    monkeypatch.undo()
-    close_pool()
-
-
-def close_pool():
-    connection.close()
-    if connection.vendor == "postgresql":
-        connection.close_pool()
-
-
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite admits one writer at a time")
-def test_a_table_that_somebody_holds_is_not_waited_for_longer_than_a_few_seconds(as_a_web_worker):
-    """Neither by the look at the lag, which is due here, nor by the record."""
-    began = time.monotonic()
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE")
-        with pytest.raises(AuditUnavailable):
-            writer.submit(decision()).result(60)
-    assert time.monotonic() - began < 40
 
 
 def test_a_row_that_cannot_be_read_keeps_nobody_waiting():

@@ -76,4 +76,4 @@ def used_up(monkeypatch):
 def test_a_pool_that_is_used_up_is_503(admin, used_up):
     with ThreadPoolExecutor(1) as other:
         answer = other.submit(ApiClient(admin.api.token).get, "/api/v1/keys").result()
-    assert (answer.status, answer.code) == (503, "dependency_unavailable")
+    assert (answer.status, answer.code) == (503, "audit_unavailable")

@@ -1,0 +1,145 @@
+"""Another session holds what a request needs: its waits end together, at one bound, with one code."""
+
+import asyncio
+import sqlite3
+import time
+from contextlib import closing, contextmanager
+
+import psycopg
+import pytest
+from django.db import connection
+from django.test import Client
+
+from audit import loop_writer, writer
+from audit.batches import Decision
+from audit.epoch import LOCK
+from audit.errors import AuditUnavailable
+from audit.events import Actor, Event
+from ciphercanary.lock_waits import LEAST, RECEIVED_AT, bound_lock_waits
+from tests.personas import PASSWORD, ApiClient, b64
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WAIT = 0.6  # seconds
+MANY = 15  # seconds: what a busy machine adds stays below, several waits of the old length do not
+
+
+@pytest.fixture(autouse=True)
+def as_a_web_worker(monkeypatch, settings):
+    """With connections of its own, as gunicorn's workers make them, and less patience."""
+    settings.CC_LOCK_WAIT_SECONDS = WAIT
+    options = connection.settings_dict["OPTIONS"]
+    name = "timeout" if connection.vendor == "sqlite" else "options"
+    monkeypatch.setitem(options, name, options.get(name, ""))
+    bound_lock_waits()
+    close()
+    yield
+    monkeypatch.undo()
+    close()
+
+
+def close():
+    writer.close()
+    connection.close()
+    if connection.vendor == "postgresql":
+        connection.close_pool()
+
+
+@contextmanager
+def held(statement="LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE"):
+    """Another session has begun to write (SQLite), or has run the statement (PostgreSQL), and does not end."""
+    if connection.vendor == "sqlite":
+        with closing(sqlite3.connect(connection.settings_dict["NAME"], autocommit=True)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+        return
+    parameters = connection.get_connection_params()
+    names = ("dbname", "user", "password", "host", "port")
+    with psycopg.connect(**{name: parameters[name] for name in names if name in parameters}) as other:
+        other.execute(statement)
+        yield
+        other.rollback()
+
+
+def decision(name="quiet"):
+    return Decision(
+        result=name, event=Event(action="crypto.message.encrypted"), actor=Actor.system(name, "api")
+    )
+
+
+@contextmanager
+def soon():
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < MANY
+
+
+@pytest.mark.parametrize("kind", ["operation", "change", "log-in", "renewal"])
+def test_every_request_that_waits_in_vain_is_503_with_one_code(admin, kind):
+    key = admin.api.post("/api/v1/keys", {"name": "payments", "algorithm": "aes-256"}).json["id"]
+    message = {"algorithm": "aes-256-gcm", "data": b64(b"x"), "key_id": key}
+    ask = {
+        "operation": lambda: admin.api.post("/api/v1/encrypt", message),
+        "change": lambda: admin.api.patch(f"/api/v1/keys/{key}", {"description": "new"}),
+        "log-in": lambda: ApiClient().post("/auth/login", {"username": "ada", "password": PASSWORD}),
+        "renewal": lambda: ApiClient().post("/auth/refresh", {"refresh_token": admin.refresh_token}),
+    }[kind]
+    with held(), soon():
+        answer = ask()
+    assert (answer.status, answer.code) == (503, "audit_unavailable")
+    assert ask().status == 200
+
+
+def test_a_page_is_503_and_does_not_call_the_session_ended(admin):
+    client = Client(raise_request_exception=False)
+    client.post("/login/", {"username": "ada", "password": PASSWORD})
+    with held("LOCK TABLE browser_sessions IN EXCLUSIVE MODE"), soon():
+        answer = client.post("/login/", {"username": "ada", "password": PASSWORD})
+    assert answer.status_code == 503
+    assert "does not answer in time" in answer.content.decode()
+
+
+def test_a_request_that_waited_for_a_thread_does_not_wait_as_long_again(admin, monkeypatch, settings):
+    settings.CC_LOCK_WAIT_SECONDS = 60.0
+    close()
+    body = {"refresh_token": admin.refresh_token}
+    before = time.monotonic() - 60
+    with held("LOCK TABLE refresh_tokens IN ACCESS EXCLUSIVE MODE"), soon():
+        answer = Client(raise_request_exception=False).post(
+            "/auth/refresh", body, "application/json", **{RECEIVED_AT: before}
+        )
+    assert (answer.status_code, answer.json()["code"]) == (503, "audit_unavailable")
+
+
+def test_the_records_of_a_batch_wait_as_long_as_the_first_of_them_may():
+    with held(), soon():
+        waiting = [writer.submit(decision()) for _ in range(3)]
+        late = writer.submit(decision(), until=time.monotonic())
+        for future in [*waiting, late]:
+            with pytest.raises(AuditUnavailable):
+                future.result(60)
+    assert writer.submit(decision()).result(60) == "quiet"
+
+
+def test_the_records_of_the_fast_path_do_not_wait_in_the_thread_again():
+    async def record():
+        try:
+            return await loop_writer.submit(decision())
+        finally:
+            await loop_writer.close()
+
+    with held(f"SELECT pg_advisory_xact_lock({LOCK})"), soon(), pytest.raises(AuditUnavailable):
+        asyncio.run(record())
+    assert asyncio.run(record()) == "quiet"
+
+
+def test_a_connection_waits_as_long_as_ever_after_a_request_that_had_little_time_left(admin):
+    """The bound of one request must not stay on a connection that the next one gets."""
+    ask = Client(raise_request_exception=False).get
+    headers = {"Authorization": f"Bearer {admin.api.token}"}
+    assert ask("/api/v1/keys", headers=headers, **{RECEIVED_AT: 0.0}).status_code == 200
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout" if connection.vendor == "sqlite" else "SHOW lock_timeout")
+        [bound] = cursor.fetchone()
+    assert bound in {int(WAIT * 1000), f"{int(WAIT * 1000)}ms"}
+    assert LEAST < WAIT
