@@ -2,7 +2,11 @@
 
 Without it, whoever may not do anything could still fill the disk. The table is bounded twice: one subject
 (a user, or an address) has its own bound, so that a client who probes a thousand key ids is still told by
-name, and everything beyond the whole bound ends in one bucket.
+name, and everything beyond the whole bound ends in one bucket. Strangers, who can come from any number of addresses,
+get half of the whole, so they do not hide the refusals of users.
+
+Address and token belong to the kind: use of a stolen token does not appear under the address of its owner. An entry
+that counts several refusals says of the actor only what was the same in all of them.
 """
 
 import threading
@@ -20,12 +24,20 @@ type Refusal = tuple[Event, Actor]
 
 RECORDER = Actor.system("refusal recorder", Source.API)
 
+_DETAILS = ("actor_name", "auth_method", "token_id", "client_ip", "user_agent", "request_id")
+
 
 @dataclass(slots=True)
 class _Bucket:
     event: Event
     actor: Actor
     count: int = 0
+
+    def add(self, actor: Actor) -> None:
+        """Count one more refusal. A detail that differs among those counted becomes empty."""
+        if self.actor is not RECORDER:
+            self.actor = _in_common(self.actor, actor) if self.count else actor
+        self.count += 1
 
 
 @dataclass(slots=True)
@@ -36,6 +48,7 @@ class FloodTable:
     per_subject: int = 50
     _buckets: dict[Hashable, _Bucket] = field(default_factory=dict)
     _kinds: Counter[str] = field(default_factory=Counter)
+    _strangers: int = 0  # kinds of refusals without a user
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def is_first(self, event: Event, actor: Actor) -> bool:
@@ -43,12 +56,13 @@ class FloodTable:
         with self._lock:
             subject = _subject(actor)
             kind = _kind(subject, event, actor)
-            if kind not in self._buckets and self._has_room(subject):
+            if kind not in self._buckets and self._has_room(subject, actor):
                 self._buckets[kind] = _Bucket(event, actor)
                 self._kinds[subject] += 1
+                self._strangers += actor.user_id is None
                 return True
             bucket = self._buckets.get(kind) or self._overflow(subject, actor)
-            bucket.count += 1
+            bucket.add(actor)
             return False
 
     def drain(self) -> list[Refusal]:
@@ -57,19 +71,30 @@ class FloodTable:
             counted = [bucket for bucket in self._buckets.values() if bucket.count]
             self._buckets.clear()
             self._kinds.clear()
+            self._strangers = 0
         return [(replace(bucket.event, count=bucket.count), bucket.actor) for bucket in counted]
 
-    def _has_room(self, subject: str) -> bool:
-        return len(self._buckets) < self.capacity and self._kinds[subject] < self.per_subject
+    def _has_room(self, subject: str, actor: Actor) -> bool:
+        return self._kinds[subject] < self.per_subject and not self._is_full(actor)
+
+    def _is_full(self, actor: Actor) -> bool:
+        if actor.user_id is None and self._strangers >= self.capacity // 2:
+            return True
+        return len(self._buckets) >= self.capacity
 
     def _overflow(self, subject: str, actor: Actor) -> _Bucket:
-        if subject not in self._buckets and len(self._buckets) >= self.capacity:
-            subject, actor = "", RECORDER
-        elif actor.user_id is None:
-            # Many names were tried from there: the first of them must not stand for the others.
-            actor = Actor.anonymous(actor.client_ip, "", "", actor.source)
-        event = Event(action=REFUSALS_OVERFLOWED, outcome=Outcome.DENIED)
-        return self._buckets.setdefault(subject, _Bucket(event, actor))
+        place: Hashable = (subject, actor.source)
+        if place not in self._buckets and self._is_full(actor):
+            place, subject, actor = "", "", RECORDER
+        # The addresses of an IPv6 network count as one subject, and may all differ.
+        meta = {"network": subject} if ":" in subject else {}
+        event = Event(action=REFUSALS_OVERFLOWED, outcome=Outcome.DENIED, meta=meta)
+        return self._buckets.setdefault(place, _Bucket(event, actor))
+
+
+def _in_common(one: Actor, other: Actor) -> Actor:
+    differing = [name for name in _DETAILS if getattr(one, name) != getattr(other, name)]
+    return replace(one, **dict.fromkeys(differing, "")) if differing else one
 
 
 def _subject(actor: Actor) -> str:
@@ -80,6 +105,9 @@ def _kind(subject: str, event: Event, actor: Actor) -> Hashable:
     return (
         subject,
         actor.actor_name,
+        actor.client_ip,
+        actor.token_id,
+        actor.source,
         event.action,
         event.outcome,
         event.code,

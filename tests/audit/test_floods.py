@@ -11,17 +11,17 @@ def refusal(action="keys.key.read", code="not_found", object_id="k", ip="192.0.2
     return event, Actor.anonymous(ip, "agent", "r", name=name)
 
 
-def user(number):
+def user(number, *, token="", ip="192.0.2.1", request_id=""):
     return Actor(
         user_id=uuid.UUID(int=number),
         actor_type="user",
         actor_name=f"user-{number}",
         auth_method="password",
-        token_id="",
-        client_ip="192.0.2.1",
+        token_id=token,
+        client_ip=ip,
         user_agent="",
         source="api",
-        request_id="",
+        request_id=request_id,
     )
 
 
@@ -73,6 +73,45 @@ def test_users_behind_one_address_are_told_apart():
     assert table.is_first(event, user(2))
 
 
+def test_a_stolen_token_is_told_by_the_address_that_used_it():
+    table = FloodTable()
+    event, _ = refusal()
+    owner, thief = user(1, token="t-1"), user(1, token="t-1", ip="203.0.113.9")
+
+    assert [table.is_first(event, actor) for actor in (owner, thief, owner, thief, thief)] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert table.is_first(event, user(1, token="t-2")), "another token of the same user"
+    counts = {actor.client_ip: event.count for event, actor in table.drain()}
+    assert counts == {"192.0.2.1": 1, "203.0.113.9": 2}
+
+
+def test_an_entry_of_several_says_only_what_is_true_of_all():
+    table = FloodTable(per_subject=2)
+    event, _ = refusal()
+    for number in range(4):
+        table.is_first(event, user(1, token="t", request_id=f"r-{number}"))
+    for number in range(100):
+        table.is_first(event, user(1, token="t", ip=f"203.0.113.{number}"))
+    kind, overflow = (actor for _, actor in table.drain())
+
+    assert (kind.client_ip, kind.token_id, kind.request_id) == ("192.0.2.1", "t", "")
+    assert (overflow.user_id, overflow.token_id, overflow.client_ip) == (uuid.UUID(int=1), "t", "")
+
+
+def test_addresses_of_one_ipv6_network_share_its_bound_and_no_address():
+    table = FloodTable(per_subject=2)
+    firsts = [table.is_first(*refusal(ip=f"2001:db8::{number:x}")) for number in range(100)]
+
+    assert firsts == [True] * 2 + [False] * 98
+    ((event, actor),) = table.drain()
+    assert (event.count, event.meta["network"], actor.client_ip) == (98, "2001:db8::/64", "")
+
+
 def test_one_subject_with_many_kinds_is_told_by_name_and_number():
     table = FloodTable(per_subject=3)
     firsts = [table.is_first(*refusal(object_id=str(number))) for number in range(10)]
@@ -85,14 +124,16 @@ def test_one_subject_with_many_kinds_is_told_by_name_and_number():
 
 
 def test_the_table_has_a_bound_whatever_comes():
-    table = FloodTable(capacity=5)
+    table = FloodTable(capacity=10)
     firsts = [table.is_first(*refusal(ip=f"192.0.2.{number}")) for number in range(100)]
 
     assert firsts == [True] * 5 + [False] * 95
     assert len(table._buckets) == 6
+    assert all(table.is_first(refusal()[0], user(number)) for number in range(4)), "users keep their half"
+    assert not table.is_first(refusal()[0], user(4))
     ((event, actor),) = table.drain()
-    assert (event.action, event.count) == ("api.refusals.overflowed", 95)
-    assert (actor.actor_type, actor.client_ip) == ("system", "")
+    assert (event.action, event.count) == ("api.refusals.overflowed", 96)
+    assert (actor.actor_type, actor.actor_name, actor.client_ip) == ("system", "refusal recorder", "")
 
 
 def test_nothing_is_counted_twice_or_lost_under_threads():
