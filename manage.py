@@ -5,7 +5,8 @@ import sys
 import django.db
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
+
+from ciphercanary.command_list import Commands
 
 # Exit codes of commands whose 1 means something else than "could not run".
 COULD_NOT_RUN = {"verify_audit_log": 2}
@@ -17,7 +18,7 @@ def main() -> None:
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     try:
         _ = settings.INSTALLED_APPS  # Django would report invalid settings as an unknown command
-        execute_from_command_line(sys.argv)
+        Commands(sys.argv).execute()
     except Exception as error:
         if "--traceback" in sys.argv or not (isinstance(error, EXPECTED) or command in COULD_NOT_RUN):
             raise

@@ -5,7 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from django.core.management import get_commands
 
+from ciphercanary.command_list import DJANGO, REPLACED, Commands
 from tests.product import ROOT, clean_environment
 
 
@@ -73,3 +75,19 @@ def test_a_python_that_cannot_be_had_is_not_an_altered_log(tmp_path):
     )
     assert done.returncode == 2
     assert done.stderr.startswith("bin/manage: needs Python")
+
+
+def test_the_overview_has_every_command_of_ours_and_of_djangos_those_for_operators():
+    listed = Commands(["manage.py"]).main_help_text(commands_only=True).split()
+    ours = {path.stem for path in ROOT.glob("*/management/commands/*.py")} - {"__init__"}
+    assert set(listed) == ours - REPLACED | set(DJANGO)
+    assert len(listed) == len(set(listed))
+    assert set(DJANGO) <= set(get_commands())
+    # Unlisted, and there for those who work on the code.
+    assert {"makemigrations", "spectacular", "shell"} <= set(get_commands()) - set(listed)
+
+
+def test_the_overview_describes_each_command_in_one_line():
+    lines = [line for line in Commands(["manage.py"]).main_help_text().splitlines() if line.startswith("  ")]
+    assert len(lines) == len(Commands(["manage.py"]).main_help_text(commands_only=True).split())
+    assert all(len(line.split()) > 2 and len(line) <= 120 for line in lines)

@@ -1,5 +1,6 @@
 """The use cases of accounts: each is one transaction with its own record in the audit log."""
 
+from accounts.services.listing import ListedUser, list_users
 from accounts.services.login import (
     check_password,
     confirm_identity,
@@ -49,6 +50,7 @@ from accounts.services.users import (
 
 __all__ = [
     "Enrolment",
+    "ListedUser",
     "OwnSession",
     "SecondFactor",
     "TokenPair",
@@ -79,6 +81,7 @@ __all__ = [
     "known_username",
     "list_passkeys",
     "list_sessions",
+    "list_users",
     "log_in",
     "log_in_to_browser",
     "log_in_with_passkey",

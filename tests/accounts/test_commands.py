@@ -1,4 +1,5 @@
 import io
+import re
 import sys
 
 import pytest
@@ -7,10 +8,11 @@ from django.core.management import CommandError, call_command
 from accounts import services
 from accounts.models import SigningKey, User
 from accounts.origin import Origin
+from accounts.principals import Principal
 from accounts.services import attempts
 from audit.models import AuditLog
-from ciphercanary.errors import Unauthenticated
-from tests.personas import PASSWORD
+from ciphercanary.errors import Denied, Unauthenticated
+from tests.personas import PASSWORD, UserFactory
 
 ORIGIN = Origin(client_ip="", user_agent="", request_id="")
 GOOD = "a long enough password"
@@ -129,3 +131,36 @@ def test_commands_of_djangos_that_would_break_an_account_name_ours(developer, co
     with pytest.raises(CommandError, match=f"^Use bin/manage {instead}.$"):
         run(*command)
     assert User.objects.values().get() == before
+
+
+def test_list_users_shows_who_may_log_in_and_no_secret(db, admin, developer):
+    services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    UserFactory(username="gone", role="auditor", is_active=False)
+    UserFactory(username="twice", role="operator", requires_second_factor=True)
+    UserFactory(username="forged", role="developer")
+    User.objects.filter(username="forged").update(role="admin")
+    heading, *lines = run("list_users").splitlines()
+    cells = [re.split(r"  +", line) for line in lines]
+    assert re.split(r"  +", heading) == ["username", "role", "state", "second factor", "last log-in (UTC)"]
+    assert [row[:4] for row in cells] == [
+        ["ada", "admin", "active", "none"],
+        ["dora", "developer", "active", "none"],
+        ["forged", "admin", "ALTERED", "none"],
+        ["gone", "auditor", "disabled", "none"],
+        ["twice", "operator", "active", "TOTP"],
+    ]
+    last = AuditLog.objects.filter(action="accounts.session.opened", user_id=developer.user.id).latest(
+        "timestamp"
+    )
+    assert [row[4] for row in cells[1:]] == [f"{last.timestamp:%Y-%m-%d %H:%M}", "never", "never", "never"]
+    assert "argon2" not in run("list_users")
+
+
+def test_list_users_asks_the_database_once_however_many_there_are(db, developer, django_assert_num_queries):
+    UserFactory.create_batch(5)
+    principal = Principal.system("list_users", "command")
+    services.list_users(principal=principal)
+    with django_assert_num_queries(1):
+        assert len(services.list_users(principal=principal)) == 6
+    with pytest.raises(Denied):
+        services.list_users(principal=developer.principal)

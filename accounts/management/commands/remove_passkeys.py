@@ -6,7 +6,7 @@ from accounts.management.base import AccountCommand
 
 
 class Command(AccountCommand):
-    help = "Take all passkeys of a user away, whose devices are lost or stolen. His sessions go on: see update_user."
+    help = "Remove all passkeys of a user. Sessions continue: see update_user --sign-out."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")

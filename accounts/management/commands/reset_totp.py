@@ -6,9 +6,7 @@ from accounts.management.base import AccountCommand
 
 
 class Command(AccountCommand):
-    help = (
-        "Take the authenticator of a user away, who then logs in with the password alone and can enrol anew."
-    )
+    help = "Remove a user's authenticator. The password alone then logs in, until the user enrols a new one."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")

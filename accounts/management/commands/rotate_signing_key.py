@@ -6,7 +6,7 @@ from accounts.management.base import AccountCommand
 
 
 class Command(AccountCommand):
-    help = "Sign access tokens with the published next key, and publish another one after it."
+    help = "Sign access tokens with the next key. Another next key is published."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -6,7 +6,7 @@ from accounts.management.base import AccountCommand
 
 
 class Command(AccountCommand):
-    help = "Forget the failed log-ins of a user, so that the next one is looked at."
+    help = "Clear the failed log-ins of a user."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")

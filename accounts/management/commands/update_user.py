@@ -15,7 +15,7 @@ type Change = Callable[..., User]
 
 
 class Command(AccountCommand):
-    help = "Change a user's role, shut him out, let him in again, or end his sessions; all of it or nothing."
+    help = "Change a user's role, disable or enable the user, or end their sessions. All of it or nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")

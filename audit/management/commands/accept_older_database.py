@@ -6,7 +6,7 @@ from audit.sequencing.head import accept_older_database
 
 
 class Command(LogCommand):
-    help = "Puts on record that the database lacks entries of the audit log which this host has seen."
+    help = "Record that the database lacks entries of the audit log which this host has seen."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--reason", required=True, help="why the database is older; it stands in the log")

@@ -7,7 +7,7 @@ from audit.sequencing.running import checkpoint_now
 
 
 class Command(LogCommand):
-    help = "Sequences what waits, signs a checkpoint now, and prints the newest one."
+    help = "Sign a checkpoint of the audit log now and print it."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         checkpoint = checkpoint_now()

@@ -11,7 +11,7 @@ from audit.sequencing.running import checkpoint_now
 
 
 class Command(LogCommand):
-    help = "Writes the log as a folder of entries, tiles and checkpoints, which ccverify verifies elsewhere."
+    help = "Write the audit log as a folder that bin/ccverify verifies elsewhere."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", type=Path, help="a new folder, or an empty one")

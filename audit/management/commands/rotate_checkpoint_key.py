@@ -5,7 +5,7 @@ from audit.sequencing.checkpoint_keys import rotate_checkpoint_keys
 
 
 class Command(LogCommand):
-    help = "Publishes new keys for checkpoints; they sign once a checkpoint by the old ones covers that."
+    help = "Publish new keys for checkpoints. They sign once a checkpoint by the old ones covers that."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         for key in rotate_checkpoint_keys(self.actor):

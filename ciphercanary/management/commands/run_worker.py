@@ -9,7 +9,7 @@ from ciphercanary.jobs import worker
 
 
 class Command(BaseCommand):
-    help = "Does jobs and keeps the schedule, without a broker, until SIGTERM or Ctrl-C. bin/serve starts it."
+    help = "Run jobs and the schedule until stopped. bin/serve starts it."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         stopping = threading.Event()

@@ -17,7 +17,7 @@ HAS_KEYS = (
 
 
 class Command(ServiceCommand):
-    help = "Fill a fresh instance with the people and keys of a company that does not exist, to look around."
+    help = "Fill a fresh instance with example people and keys."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

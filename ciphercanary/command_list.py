@@ -1,0 +1,45 @@
+"""The overview that ``bin/manage`` prints: what operators need. Django's commands for developers run unlisted."""
+
+from django.core.management import ManagementUtility, get_commands, load_command_class
+
+GROUPS = {
+    "accounts": "Users",
+    "keys": "Keys",
+    "audit": "Audit log",
+    "console": "Alarms and demo",
+    "ciphercanary": "Background jobs",
+}
+REPLACED = {"changepassword", "createsuperuser"}  # ours refuse, and name the command to use
+DJANGO = {
+    "check": "Check the settings; --deploy applies the rules for a public address",
+    "clearsessions": "Delete ended browser sessions",
+    "migrate": "Migrate the database; bin/serve does so at each start",
+}
+HEAD = "Usage: bin/manage COMMAND [OPTION...]\n\nbin/manage help COMMAND shows what a command takes."
+FOOT = "The server may run meanwhile. README.md explains the commands."
+
+
+class Commands(ManagementUtility):
+    """Django's command line with our overview."""
+
+    def __init__(self, argv: list[str]) -> None:
+        super().__init__(argv)
+        self.prog_name = "bin/manage"
+
+    def main_help_text(self, commands_only: bool = False) -> str:  # noqa: FBT001, FBT002 - Django's signature
+        """The groups of commands with a line for each, or the bare names."""
+        groups = {title: _described(app) for app, title in GROUPS.items()} | {"Django": DJANGO}
+        if commands_only:
+            return "\n".join(name for group in groups.values() for name in group)
+        width = max(len(name) for group in groups.values() for name in group)
+        sections = [
+            "\n".join([title, *(f"  {name:<{width}}  {text}" for name, text in group.items())])
+            for title, group in groups.items()
+        ]
+        return "\n\n".join([HEAD, *sections, FOOT])
+
+
+def _described(app: str) -> dict[str, str]:
+    """``{name: first sentence of its help}`` of the app's commands."""
+    names = sorted(name for name, owner in get_commands().items() if owner == app and name not in REPLACED)
+    return {name: load_command_class(app, name).help.partition(". ")[0].rstrip(".") for name in names}
