@@ -16,7 +16,7 @@ MIN_LENGTH, MAX_LENGTH = 12, 128
 FEWEST_CHARACTERS = 5  # different ones
 SHORTEST_WORD = 4  # the list holds single letters, too
 PADDING = string.digits + string.punctuation + string.whitespace
-# The product's name, and the example of README.md: whoever copies it has everybody's password.
+# The product's name, and the example of README.md: it is public, and easily copied as it is.
 PUBLISHED = {"ciphercanary", "replace this with your own"}
 
 
@@ -35,10 +35,11 @@ class MaximumLengthValidator:
 
 
 class GuessablePasswordValidator(CommonPasswordValidator):
-    """Django's list of 20,000 common passwords, most of which are shorter than 12 characters, and their usual variants.
+    """Rejects Django's 20,000 common passwords and their usual variants.
 
-    The variants: repeated, or with digits, punctuation and spaces around. The user's name and address count as
-    common, and so do the published ones. What is similar to them is refused as Django measures it.
+    Few entries of the list have 12 characters, so the password is also compared without repetition, and without the
+    digits, punctuation and spaces around it. The user's name and address count as common, and so do the published
+    passwords. Django measures similarity to the name and the address.
     """
 
     similarity = UserAttributeSimilarityValidator(user_attributes=("username", "email"))

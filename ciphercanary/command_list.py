@@ -1,4 +1,4 @@
-"""The overview that ``bin/manage`` prints: what operators need. Django's commands for developers run unlisted."""
+"""The list of commands that ``bin/manage`` prints. It omits Django's commands for developers, which still run."""
 
 from django.core.management import ManagementUtility, get_commands, load_command_class
 

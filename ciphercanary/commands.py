@@ -1,4 +1,4 @@
-"""What all commands that call services share: they refuse in one line, and only run on migrated tables."""
+"""The base class of our commands: errors become one line, and unmigrated tables are an error."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ class ServiceCommand(BaseCommand):
 
 
 def describe(error: DomainError) -> str:
-    """What went wrong, field by field where fields are at fault."""
+    """The error in one line, field by field if it names fields."""
     if not error.fields:
         return error.detail
     return "; ".join(f"{name}: {' '.join(messages)}" for name, messages in error.fields.items())

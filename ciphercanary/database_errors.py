@@ -17,6 +17,8 @@ POSTGRESQL_REMEDIES = {
     r'database ".*" does not exist': "Create the database, or correct its name in DATABASE_URL.",
     r"failed to resolve host|could not translate host name": "Unknown host: correct the host in DATABASE_URL.",
     r"Connection refused|No such file or directory": "Start PostgreSQL, or correct host and port in DATABASE_URL.",
+    r"no pg_hba.conf entry": "Admit the role from this host in the server's pg_hba.conf.",
+    r"permission denied": "Make the role the owner of the database.",
     r"timeout expired|timed out": "Check the network, and host and port in DATABASE_URL.",
     r"relation .* does not exist": "Start bin/serve once: it creates the tables.",
 }
@@ -34,7 +36,7 @@ PRIMARY_CODE = 0xFF  # of SQLite's extended result codes: https://sqlite.org/res
 
 
 def explain(error: django.db.Error) -> str:
-    """What keeps the database from being used and what to do, in one line."""
+    """The cause of the error and its remedy in one line."""
     if connection.vendor == "sqlite":
         code = getattr(error.__cause__, "sqlite_errorcode", 0) & PRIMARY_CODE
         remedy = SQLITE_REMEDIES.get(code, "Check DATABASE_URL.")
