@@ -9,6 +9,8 @@ from accounts.api import AuthView
 from audit import loop_writer
 from ciphercanary.bridge import WsgiBridge
 from ciphercanary.byte_budget import ByteBudget
+from ciphercanary.monitoring import METRICS, PROBES
+from ciphercanary.probes import Probes
 from crypto_ops import lane
 from crypto_ops.stream_door import StreamDoor
 
@@ -23,4 +25,4 @@ bridge = WsgiBridge(
     hot=hot_routes,
     at_end=loop_writer.close,
 )
-application = StreamDoor(django, others=bridge)
+application = Probes(django, PROBES, METRICS, others=StreamDoor(django, others=bridge))

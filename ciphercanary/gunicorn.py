@@ -57,12 +57,14 @@ def post_worker_init(worker: Worker) -> None:
     """Tell the log from time to time how far this worker's writers have come."""
     from audit.heartbeats import Heart  # noqa: PLC0415 - only a worker has set Django up
     from ciphercanary import throttle  # noqa: PLC0415 - likewise
+    from console import health  # noqa: PLC0415 - likewise
 
     # What is there by now stays: left to the collector, it would be walked through again and again.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     worker.heart = Heart()
+    health.begin()
     throttle.start_reconciling()
 
 

@@ -46,3 +46,11 @@ audit_commit_seconds = Histogram(
 )
 jobs = Gauge("jobs", "Jobs by kind and status.", ["kind", "status"], multiprocess_mode="mostrecent")
 token_refusals_total = Counter("token_refusals_total", "Access tokens refused.", ["reason"])
+# What only the database knows.
+OF_THE_DATABASE = (
+    active_keys_total,
+    audit_lag_seconds,
+    audit_pending_entries,
+    audit_tree_size,
+    audit_checkpoint_size,
+)

@@ -1,11 +1,13 @@
 """The endpoints of the service itself: is it alive, is it well, what does it count, which version is it."""
 
 import ipaddress
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
@@ -14,14 +16,19 @@ from django_prometheus.exports import ExportToDjangoView
 import ciphercanary
 from accounts.authentication import authenticate_request
 from audit.lag import set_gauges
-from ciphercanary import errors, problems
+from ciphercanary import errors, probes, problems
+from ciphercanary import metrics as gauges
+from ciphercanary.addresses import client_address
+from ciphercanary.asgi_answers import Answer, Scope
+from ciphercanary.check_rounds import CheckRounds
 from ciphercanary.http import in_context
 from ciphercanary.jobs import count_by_status
-from ciphercanary.metrics import active_keys_total, jobs
-from console.health import HEALTHY, NOT_CONFIGURED, UNHEALTHY, look
+from console.health import DEGRADING, UNHEALTHY, VITAL, look, overall
 from keys.services import count_keys_that_protect
 
-VITAL = ("database", "audit", "key_encryption_key")
+READY = ("database", "migrations", "key_encryption_key")
+TEXT = "text/plain"
+NOT_IN_TIME = "# The database does not answer in time, so nobody can be recognised by a token.\n"
 
 type View = Callable[[HttpRequest], HttpResponse]
 
@@ -34,33 +41,35 @@ def endpoint(view: View) -> View:
 @endpoint
 def livez(_request: HttpRequest) -> HttpResponse:
     """The process answers: nothing else is asked, so that a slow database never gets it restarted."""
-    return HttpResponse("ok\n", "text/plain")
+    return HttpResponse("ok\n", TEXT)
 
 
 @endpoint
 def readyz(_request: HttpRequest) -> HttpResponse:
     """200 once the database answers, every migration is in and the key-encryption key opens its sentinel."""
-    failing = [name for name in ("database", "migrations", "key_encryption_key") if look(name) == UNHEALTHY]
+    failing = [name for name, word in look(*READY).items() if word == UNHEALTHY]
     if failing:
-        return HttpResponse(
-            f"not ready: {', '.join(failing)}\n", "text/plain", HTTPStatus.SERVICE_UNAVAILABLE
-        )
-    return HttpResponse("ready\n", "text/plain")
+        return HttpResponse(f"not ready: {', '.join(failing)}\n", TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
+    return HttpResponse("ready\n", TEXT)
 
 
 @endpoint
 def health(_request: HttpRequest) -> JsonResponse:
-    """The specification's shape. Only what the answers depend on makes it 503; the rest gone is degraded."""
-    services = {name: look(name) for name in (*VITAL, "sequencer", "redis")}
-    vital = UNHEALTHY in {services[name] for name in VITAL}
-    is_well = set(services.values()) <= {HEALTHY, NOT_CONFIGURED}
-    status = UNHEALTHY if vital else HEALTHY if is_well else "degraded"
-    body = {
-        "status": status,
+    """The specification's shape. It is 503 if operations or changes fail, and degraded if only others do."""
+    words = look(*VITAL, *DEGRADING)
+    return JsonResponse(_health(words), status=_status(words))
+
+
+def _health(words: Mapping[str, str]) -> Mapping[str, object]:
+    return {
+        "status": overall(words),
         "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-        "services": services,
+        "services": words,
     }
-    return JsonResponse(body, status=HTTPStatus.SERVICE_UNAVAILABLE if vital else HTTPStatus.OK)
+
+
+def _status(words: Mapping[str, str]) -> HTTPStatus:
+    return HTTPStatus.SERVICE_UNAVAILABLE if overall(words) == UNHEALTHY else HTTPStatus.OK
 
 
 @endpoint
@@ -71,24 +80,70 @@ def version(_request: HttpRequest) -> JsonResponse:
 @endpoint
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text for loopback, the networks of ``CC_METRICS_NETWORKS``, or a token with system.read."""
-    if not _in_metrics_networks(request):
+    if not _is_in_metrics_networks(in_context(request).client_ip):
         try:
             authenticate_request(request).require("system.read")
         except errors.DomainError as error:
             return problems.render(request, error)
-    _measure()
+        except (OperationalError, InterfaceError):
+            return HttpResponse(NOT_IN_TIME, TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
+    if "figures" not in _figures.results():
+        _forget_figures()
     answer: HttpResponse = ExportToDjangoView(request)
     return answer
 
 
 def _measure() -> None:
-    active_keys_total.set(count_keys_that_protect())
+    gauges.active_keys_total.set(count_keys_that_protect())
     set_gauges()
     for kind, statuses in count_by_status().items():
         for status, count in statuses.items():
-            jobs.labels(kind, status).set(count)
+            gauges.jobs.labels(kind, status).set(count)
 
 
-def _in_metrics_networks(request: HttpRequest) -> bool:
-    address = ipaddress.ip_address(in_context(request).client_ip or "0.0.0.0")  # noqa: S104 - "unknown" is in no network
+_figures = CheckRounds({"figures": _measure})
+
+
+def _forget_figures() -> None:
+    """Not a number is what Prometheus knows for: not measured. The last values would pass for present ones."""
+    for gauge in gauges.OF_THE_DATABASE:
+        gauge.set(math.nan)
+
+
+def _is_in_metrics_networks(client_ip: str | None) -> bool:
+    address = ipaddress.ip_address(client_ip or "0.0.0.0")  # noqa: S104 - "unknown" is in no network
     return any(address in ipaddress.ip_network(network) for network in settings.CC_METRICS_NETWORKS)
+
+
+# --- what is answered where even the threads of a probe do not answer in time
+
+
+def _late_livez(scope: Scope) -> Answer:
+    return probes.answer(scope, HTTPStatus.OK, TEXT, b"ok\n")
+
+
+def _late_readyz(scope: Scope) -> Answer:
+    return probes.answer(
+        scope, HTTPStatus.SERVICE_UNAVAILABLE, TEXT, f"not ready: {', '.join(READY)}\n".encode()
+    )
+
+
+def _late_health(scope: Scope) -> Answer:
+    words = dict.fromkeys((*VITAL, *DEGRADING), UNHEALTHY)
+    return probes.json_answer(scope, _status(words), _health(words))
+
+
+def _late_metrics(scope: Scope) -> Answer:
+    sent = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode(
+        "latin-1"
+    )
+    peer = (scope.get("client") or ("",))[0]
+    if not _is_in_metrics_networks(client_address(str(peer), sent, settings.CC_TRUSTED_PROXIES)):
+        return probes.answer(scope, HTTPStatus.SERVICE_UNAVAILABLE, TEXT, NOT_IN_TIME.encode())
+    _forget_figures()
+    export = ExportToDjangoView(HttpRequest())
+    return probes.answer(scope, HTTPStatus.OK, export["Content-Type"], export.content)
+
+
+PROBES = {"/livez": _late_livez, "/readyz": _late_readyz, "/health": _late_health}
+METRICS = {"/metrics": _late_metrics}  # threads of their own: a token is looked up in the database

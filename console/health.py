@@ -1,27 +1,68 @@
-"""Is the service well? One word for each thing it depends on: for ``/health``, and for the page of the system."""
+"""Is the service well? One word for each thing it depends on: for ``/health``, and for the page of the system.
 
-from collections.abc import Callable
+The words report what requests experience: operations and changes need the services in ``VITAL``. Without another one
+some of them fail, or none does. No check leaves anything in the audit log.
+"""
 
-import django.db
+from collections.abc import Callable, Mapping, Sequence
+
 from django.conf import settings
 from django.core.cache import caches
-from django.db import connection
-from redis.exceptions import RedisError
+from django.db import connection, transaction
 
-from audit.epoch import read_epoch
+from audit.epoch import hold_epoch
 from audit.lag import Delay, is_too_far_behind, read_delay, read_lag_seconds
-from ciphercanary import errors, kek
+from ciphercanary import kek
 from ciphercanary.applied_migrations import count_due_migrations
+from ciphercanary.check_rounds import CheckRounds
+from ciphercanary.clock import process_now
 
 HEALTHY, LAGGING, UNHEALTHY, NOT_CONFIGURED = "healthy", "lagging", "unhealthy", "not_configured"
+DEGRADED = "degraded"
+VITAL = ("database", "audit", "key_encryption_key")
+# A failure of one of these degrades the service. A new one needs its name here and its check below.
+DEGRADING = ("sequencer", "redis")
+
+# Inserts of no row take the locks that a record needs: of the table, and of what its trigger writes to.
+_INSERTS = (
+    "INSERT INTO audit_logs SELECT * FROM audit_logs WHERE 1 = 0",
+    "INSERT INTO audit_trail SELECT * FROM audit_trail WHERE 1 = 0",
+)
+# PostgreSQL: a result larger than work_mem goes to a temporary file beside the data, which a full disk refuses.
+_SPILL = "SET LOCAL temp_tablespaces = ''; SET LOCAL work_mem = '64kB'; SELECT count(*) FROM generate_series(1, 20000)"
+# A commit that must reach the disk, without a row.
+_WRITE = "SELECT pg_logical_emit_message(true, 'ciphercanary', '')"
 
 
-def look(name: str) -> str:
-    """One fixed word for each service: exception text may name hosts, users or paths."""
-    try:
-        return _PROBES[name]()
-    except (django.db.Error, RedisError, OSError, errors.DomainError):
+def look(*names: str) -> Mapping[str, str]:
+    """One fixed word for each service: exception text may name hosts, users or paths.
+
+    A check without an answer in time is unhealthy.
+    """
+    asked = [rounds for rounds, checks in _ROUNDS if set(names) & set(checks)]
+    for rounds in asked:
+        rounds.begin()  # all of them before the first wait
+    found = {name: word for rounds in asked for name, word in rounds.results().items()}
+    return {name: found.get(name, UNHEALTHY) for name in names}
+
+
+def overall(words: Mapping[str, str]) -> str:
+    """The word for all of them together."""
+    if any(words[name] == UNHEALTHY for name in VITAL):
         return UNHEALTHY
+    return HEALTHY if set(words.values()) <= {HEALTHY, NOT_CONFIGURED} else DEGRADED
+
+
+def begin() -> None:
+    """Start the checks before the first request for them."""
+    for rounds, _ in _ROUNDS:
+        rounds.begin()
+
+
+def forget() -> None:
+    """Drop what was found."""
+    for rounds, _ in _ROUNDS:
+        rounds.forget()
 
 
 def sequencer_word(delay: Delay) -> str:
@@ -30,44 +71,63 @@ def sequencer_word(delay: Delay) -> str:
     return LAGGING if delay.is_late else HEALTHY
 
 
-def _probe_database() -> str:
+def _check_database() -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return HEALTHY
 
 
-def _probe_audit() -> str:
-    read_epoch()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id FROM audit_logs ORDER BY id DESC LIMIT 1")
-    return UNHEALTHY if is_too_far_behind(read_lag_seconds()) else HEALTHY
+def _check_audit() -> str:
+    """Whether records can be written: everything that a transaction with one needs and waits for, without one."""
+    if is_too_far_behind(read_lag_seconds()):
+        return UNHEALTHY
+    with transaction.atomic():
+        hold_epoch()
+        with connection.cursor() as cursor:
+            for statement in (*_INSERTS, *_write_statements()):
+                cursor.execute(statement)
+    return HEALTHY
 
 
-def _probe_sequencer() -> str:
+def _write_statements() -> Sequence[str]:
+    """Real writes that change nothing of ours."""
+    if connection.vendor == "sqlite":
+        # SQLite does not write an update that changes nothing. Nothing reads this number in the header of the file.
+        return [f"PRAGMA user_version = {int(process_now().timestamp() * 1000) % 2**31}"]
+    return [*_SPILL.split("; "), _WRITE]
+
+
+def _check_sequencer() -> str:
     return sequencer_word(read_delay())
 
 
-def _probe_migrations() -> str:
+def _check_migrations() -> str:
     return UNHEALTHY if count_due_migrations() else HEALTHY
 
 
-def _probe_kek() -> str:
+def _check_kek() -> str:
     kek.check_sentinels()
     return HEALTHY
 
 
-def _probe_redis() -> str:
+def _check_redis() -> str:
     if not settings.REDIS_URL:
         return NOT_CONFIGURED
     caches["default"].client.get_client().ping()  # type: ignore[attr-defined]  # django-redis' own client
     return HEALTHY
 
 
-_PROBES: dict[str, Callable[[], str]] = {
-    "database": _probe_database,
-    "audit": _probe_audit,
-    "migrations": _probe_migrations,
-    "key_encryption_key": _probe_kek,
-    "sequencer": _probe_sequencer,
-    "redis": _probe_redis,
-}
+# Each group is one thread, so a check that hangs delays only those behind it.
+_ROUNDS: Sequence[tuple[CheckRounds, Mapping[str, Callable[[], str]]]] = [
+    (CheckRounds(checks), checks)
+    for checks in (
+        {
+            "database": _check_database,
+            "key_encryption_key": _check_kek,
+            "migrations": _check_migrations,
+            "sequencer": _check_sequencer,  # waits if audit_logs is locked
+        },
+        {"audit": _check_audit},
+        {"redis": _check_redis},
+    )
+]

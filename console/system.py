@@ -143,7 +143,7 @@ def check_keks(keks: Sequence[Kek]) -> Check:
 
 
 def check_redis() -> Check:
-    state = _state(look("redis"))
+    state = _state(look("redis")["redis"])
     if state == OFF:
         return Check("Redis", OFF, "not configured; budgets and caches are of each process")
     if state == OK:

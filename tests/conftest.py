@@ -106,10 +106,12 @@ def forget_everything() -> None:
     from audit import export_files, numbering, refusals, writer  # noqa: PLC0415
     from ciphercanary import kek, system_keys, throttle  # noqa: PLC0415
     from ciphercanary.cache import FailoverRedisCache, OptionalRedisCache  # noqa: PLC0415
+    from console import health  # noqa: PLC0415
     from keys import keyring  # noqa: PLC0415
     from keys.invocations import forget_counters  # noqa: PLC0415
 
     writer.close()
+    health.forget()
     numbering.take_tails()
     numbering._local.__dict__.clear()  # this thread is another writer from here on
     kek.forget()

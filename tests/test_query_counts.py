@@ -46,10 +46,10 @@ READS = {
     "me": CALLER + 1,
     "jwks": 1 + CLOCK,
     "schema": 0,
-    "health": 7 + 2 * CLOCK,
+    "health": 0,  # its checks have threads and connections of their own
     "livez": 0,
-    "readyz": 3,
-    "metrics": 6 + 2 * CLOCK,
+    "readyz": 0,
+    "metrics": 0,
     "version": 0,
 }
 # The session, the epochs, the account; the session renewed, in a transaction; how many rows, and which.

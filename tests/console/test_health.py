@@ -1,0 +1,70 @@
+"""``/health`` reports what requests experience, soon, and leaves nothing in the log."""
+
+import threading
+import time
+
+import pytest
+
+from audit.epoch import LOCK
+from audit.models import AuditLog, AuditPending, AuditTrail
+from ciphercanary.check_rounds import CheckRounds
+from console import health
+from tests.audit.test_lock_waits import held
+from tests.personas import ApiClient
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SOON = 15  # seconds, on a busy machine
+
+
+def ask():
+    """The status, the word for all, and the names of what is not well."""
+    health.forget()
+    began = time.monotonic()
+    answer = ApiClient().get("/health")
+    assert time.monotonic() - began < SOON
+    services = answer.json["services"]
+    return (
+        answer.status,
+        answer.json["status"],
+        {name for name, word in services.items() if word == "unhealthy"},
+    )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "LOCK TABLE audit_logs IN SHARE MODE",  # it can be read
+        "LOCK TABLE audit_trail IN SHARE MODE",
+        "LOCK TABLE audit_pending IN SHARE MODE",
+        f"SELECT pg_advisory_xact_lock({LOCK})",
+    ],
+)
+def test_what_keeps_records_from_being_written_is_unhealthy(statement):
+    assert ask() == (200, "healthy", set())
+    with held(statement):
+        assert ask() == (503, "unhealthy", {"audit"})
+    assert ask() == (200, "healthy", set())
+
+
+def test_a_table_that_cannot_even_be_read_is_unhealthy_too():
+    with held("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE"):
+        status, word, unwell = ask()
+    assert (status, word) == (503, "unhealthy")
+    assert "audit" in unwell
+
+
+def test_groups_of_checks_run_at_the_same_time(monkeypatch):
+    """One after the other, two that wait would together wait longer than a probe may."""
+    meeting = threading.Barrier(2, timeout=SOON)
+    groups = [(CheckRounds({name: meeting.wait}), {name: meeting.wait}) for name in ("one", "other")]
+    monkeypatch.setattr(health, "_ROUNDS", groups)
+    assert sorted(health.look("one", "other").values()) == [0, 1]
+
+
+def test_nothing_stays_in_the_log():
+    for _ in range(3):
+        ask()
+    assert not AuditLog.objects.exists()
+    assert not AuditPending.objects.exists()
+    assert not AuditTrail.objects.exists()

@@ -1,0 +1,107 @@
+"""The probes answer in time and in their own format, though every thread of the server is stuck."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from ciphercanary import check_rounds, probes
+from ciphercanary.check_rounds import CheckRounds
+from ciphercanary.monitoring import METRICS, PROBES
+from ciphercanary.probes import Probes
+
+SOON = 15  # seconds, on a busy machine
+EXPECTED = {
+    "/livez": (200, b"text/plain", b"ok\n"),
+    "/readyz": (503, b"text/plain", b"not ready: "),
+    "/health": (503, b"application/json", b'{"status": "unhealthy", "timestamp": "'),
+    "/metrics": (200, b"text/plain; version=", b"# HELP "),
+}
+
+
+async def others(_scope, _receive, _send):
+    raise AssertionError("the probes are not for the others")
+
+
+async def ask(application, path, client="127.0.0.1"):
+    """The status, the content type and the body."""
+    sent = []
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "query_string": b"",
+        "http_version": "1.1",
+        "headers": [(b"cookie", b"session=x")],
+        "client": (client, 1),
+    }
+
+    async def receive():
+        return {"type": "http.request", "body": b""}
+
+    async def send(message):
+        sent.append(message)
+
+    await application(scope, receive, send)
+    headers = dict(sent[0]["headers"])
+    return sent[0]["status"], headers[b"content-type"], b"".join(part.get("body", b"") for part in sent)
+
+
+@pytest.fixture
+def stuck():
+    """The probes before an application that never answers, and what it was asked with."""
+    ends, seen = threading.Event(), []
+
+    def application(environ, _start):
+        seen.append(environ)
+        ends.wait()
+        return []
+
+    yield Probes(application, PROBES, METRICS, others=others), seen
+    ends.set()
+
+
+@pytest.mark.parametrize("path", EXPECTED)
+def test_a_probe_whose_threads_are_stuck_answers_in_its_own_format(stuck, path):
+    application, seen = stuck
+
+    async def several():
+        return await asyncio.gather(*(ask(application, path) for _ in range(probes.THREADS + 3)))
+
+    began = time.monotonic()
+    answers = asyncio.run(several())
+    assert time.monotonic() - began < SOON
+    status, kind, beginning = EXPECTED[path]
+    for answer in answers:
+        assert (answer[0], answer[1][: len(kind)], answer[2][: len(beginning)]) == (status, kind, beginning)
+    assert all("HTTP_COOKIE" not in environ for environ in seen)
+
+
+def test_late_metrics_are_for_their_networks_only(stuck):
+    status, kind, body = asyncio.run(ask(stuck[0], "/metrics", client="198.51.100.7"))
+    assert (status, kind) == (503, b"text/plain")
+    assert b"HELP" not in body
+
+
+def test_a_check_that_hangs_is_asked_once_and_keeps_no_other_from_its_result():
+    ends, calls = threading.Event(), []
+
+    def hang():
+        calls.append(1)
+        ends.wait()
+
+    rounds = CheckRounds({"first": lambda: "well", "hanging": hang, "behind": lambda: "well"})
+    began = time.monotonic()
+    assert [rounds.results() for _ in range(20)] == [{"first": "well"}] * 20
+    assert time.monotonic() - began < SOON
+    assert len(calls) == 1
+    ends.set()
+
+
+def test_a_result_is_shared_for_a_while_and_then_found_anew(monkeypatch):
+    calls = []
+    rounds = CheckRounds({"count": lambda: calls.append(1) or len(calls)})
+    assert [rounds.results()["count"] for _ in range(3)] == [1, 1, 1]
+    monkeypatch.setattr(check_rounds, "FRESH", 0.0)
+    assert rounds.results()["count"] == 2
