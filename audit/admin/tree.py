@@ -69,9 +69,9 @@ class CheckpointKeyAdmin(ReadOnlyModelAdmin):
 
 @admin.register(AuditTree)
 class AuditTreeAdmin(ReadOnlyModelAdmin):
-    fields = ("size", "root_hash", "sequenced_at")
+    fields = ("size", "root_hash")
     readonly_fields = ("root_hash",)
-    list_display = ("size", "root_hash", "sequenced_at")
+    list_display = ("size", "root_hash")
 
     def root_hash(self, tree: AuditTree) -> str:
         return bytes(tree.root).hex()

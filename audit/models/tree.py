@@ -56,7 +56,6 @@ class AuditTree(models.Model):
     size = models.BigIntegerField(default=0)
     edge = models.BinaryField(default=bytes)
     root = models.BinaryField()
-    sequenced_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "audit_tree"
@@ -68,11 +67,15 @@ class AuditTree(models.Model):
 
 
 class AuditCheckpoint(models.Model):
-    """A signed tree head (C2SP tlog-checkpoint): the note as it was signed."""
+    """A signed tree head (C2SP tlog-checkpoint): the note as it was signed, and its link (``audit.checkpoint_links``)."""
 
     size = models.BigIntegerField(primary_key=True)
     note = models.TextField()
     signed_at = models.DateTimeField(db_index=True)
+    previous = models.BigIntegerField(null=True)
+    kept = models.BigIntegerField(null=True)
+    # NULL, because a default would rebuild the table of SQLite without its triggers.
+    link_mac = models.CharField(max_length=80, null=True)  # noqa: DJ001
 
     class Meta:
         db_table = "audit_checkpoints"

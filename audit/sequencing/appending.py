@@ -11,7 +11,6 @@ from audit import tiles
 from audit.merkle import Frontier
 from audit.models import AuditTile, AuditTree
 from audit.tree import ALTERED, read_tree
-from ciphercanary.clock import database_now
 from ciphercanary.row_mac import IntegrityFailed
 
 _COPY = "COPY audit_leaves (idx, log_id, leaf_hash) FROM STDIN"
@@ -70,7 +69,7 @@ def _save_tiles(changed: dict[tuple[int, int], bytes]) -> None:
 def _advance(size: int, frontier: Frontier) -> None:
     """Compare and set: should two processes ever lead at once, one of them fails here."""
     advanced = AuditTree.objects.filter(id=1, size=size).update(
-        size=frontier.size, edge=frontier.encode(), root=frontier.root(), sequenced_at=database_now()
+        size=frontier.size, edge=frontier.encode(), root=frontier.root()
     )
     if not advanced:
         raise IntegrityFailed(ALTERED)

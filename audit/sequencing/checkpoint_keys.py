@@ -27,6 +27,8 @@ from ciphercanary.errors import Conflict
 from ciphercanary.models import Instance
 from ciphercanary.row_mac import IntegrityFailed
 
+# In the publication of keys: every later checkpoint has a link, so the database alone cannot take the links away.
+LINKED = "linked_checkpoints"
 ALGORITHMS = (signing.ED25519, signing.ML_DSA_44)
 ACTOR = Actor.system("checkpoint-keys", Source.SCHEDULER)
 
@@ -111,7 +113,8 @@ def _publish(algorithms: Sequence[str], state: CheckpointKey.State, actor: Actor
     message = publication_message(name, vkeys)
     signatures = {key.key_name: base64.b64encode(sign(message)).decode() for key, sign in outgoing}
     signed = {"signatures": signatures} if signatures else {}
-    record(_event(actions.CHECKPOINT_KEY_PUBLISHED, rows, vkeys=vkeys, **signed), actor)
+    meta = {"vkeys": vkeys, LINKED: True, **signed}
+    record(_event(actions.CHECKPOINT_KEY_PUBLISHED, rows, **meta), actor)
     return keys
 
 

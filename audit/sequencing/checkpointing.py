@@ -1,13 +1,15 @@
 """Signing the head of the tree, after it was compared with everything that was signed or remembered before."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from itertools import groupby
 
 from django.db.models import Max
 from django.db.models.functions import TruncHour
 
 from audit import actions, merkle
-from audit.checkpoint import Checkpoint, open_note, sign_note
+from audit.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, open_note, sign_note
+from audit.checkpoint_links import Link, hour_of, thinned_before
 from audit.errors import CheckpointRefused, OlderDatabase
 from audit.merkle import HASH_SIZE, Frontier, HashReader
 from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditReceipt, AuditTree
@@ -18,8 +20,6 @@ from audit.tiles import WIDTH
 from audit.tree import database_reader, latest_checkpoint, read_tile, read_tree
 from ciphercanary.clock import database_now
 from ciphercanary.row_mac import IntegrityFailed
-
-KEPT_WHOLE = timedelta(days=1)
 
 
 def sign_checkpoint(*, waits: bool = False) -> AuditCheckpoint | None:
@@ -39,7 +39,7 @@ def sign_checkpoint(*, waits: bool = False) -> AuditCheckpoint | None:
             _require_consistent(tree, newest)
         except (ValueError, IntegrityFailed, OlderDatabase) as error:
             raise CheckpointRefused from error
-        checkpoint = _sign(tree)
+        checkpoint = _sign(tree, newest)
     # Never before the commit: a head that the database does not hold would refuse the next start.
     write_head(Head(tree.size, bytes(tree.root)))
     return checkpoint
@@ -53,12 +53,39 @@ def _differs(tree: AuditTree, newest: AuditCheckpoint | None) -> bool:
     return tree.size != (newest.size if newest else 0)
 
 
-def _sign(tree: AuditTree) -> AuditCheckpoint:
+def _sign(tree: AuditTree, newest: AuditCheckpoint | None) -> AuditCheckpoint:
     # Whole seconds, because ML-DSA-44 signs them: what the row says can be checked.
     now = database_now().replace(microsecond=0)
     head = Checkpoint(origin(), tree.size, bytes(tree.root))
-    note = sign_note(head, active_signers(), int(now.timestamp()))
-    return AuditCheckpoint.objects.create(size=tree.size, note=note, signed_at=now)
+    signers = active_signers()
+    note = sign_note(head, signers, int(now.timestamp()))
+    link = _link(tree.size, newest, now, [key for key, _ in signers])
+    return AuditCheckpoint.objects.create(
+        size=tree.size,
+        note=note,
+        signed_at=now,
+        previous=link.previous,
+        kept=link.kept,
+        link_mac=link.mac(),
+    )
+
+
+def _link(size: int, newest: AuditCheckpoint | None, now: datetime, keys: Sequence[VerifierKey]) -> Link:
+    """The link to the newest checkpoint, and to the newest that is never thinned out."""
+    if newest is None:
+        return Link(size, 0, 0)
+    is_last_of_hour = hour_of(newest.signed_at) != hour_of(now)
+    if is_last_of_hour or newest.kept is None or not _is_signed_by(newest, keys):
+        return Link(size, newest.size, newest.size)
+    return Link(size, newest.size, newest.kept)
+
+
+def _is_signed_by(checkpoint: AuditCheckpoint, keys: Sequence[VerifierKey]) -> bool:
+    try:
+        open_note(checkpoint.note, keys)
+    except CheckpointInvalid:
+        return False
+    return True
 
 
 def _require_consistent(tree: AuditTree, newest: AuditCheckpoint | None) -> None:
@@ -84,6 +111,9 @@ def _require_begins_with(newest: AuditCheckpoint, size: int, root: bytes, read: 
     signed = open_note(newest.note, trusted_keys())
     if (signed.origin, signed.size) != (origin(), newest.size):
         raise ValueError("the newest checkpoint is another log's, or another size's")
+    has_link = (newest.previous, newest.kept, newest.link_mac) != (None, None, None)
+    if has_link and not Link(newest.size, newest.previous, newest.kept).holds(newest.link_mac):
+        raise ValueError("the link of the newest checkpoint was altered")
     proof = merkle.consistency_proof(signed.size, size, read)
     merkle.verify_consistency(signed.size, signed.root, size, root, proof)
 
@@ -118,9 +148,11 @@ def thin_out_checkpoints() -> int:
     """Of those older than a day keep the last of each hour, what an anchor has taken, and the last of each pair of
     keys, by which whoever pinned them follows to the next pair; how many have gone.
 
+    The verifier misses any other that is gone, by the links of those that remain.
+
     What one of the others said, the next one says, too.
     """
-    old = AuditCheckpoint.objects.filter(signed_at__lt=database_now() - KEPT_WHOLE)
+    old = AuditCheckpoint.objects.filter(signed_at__lt=thinned_before(database_now()))
     last_of_hour = (
         old.order_by()
         .annotate(hour=TruncHour("signed_at"))
@@ -129,8 +161,10 @@ def thin_out_checkpoints() -> int:
         .values("last")
     )
     anchored = AuditReceipt.objects.values("size")
+    named = AuditCheckpoint.objects.filter(kept__isnull=False).order_by().values("kept").distinct()
     # Read first: on SQLite nobody else writes while a statement deletes.
     gone = old.exclude(size__in=last_of_hour).exclude(size__in=anchored).exclude(size__in=_last_of_keys())
+    gone = gone.exclude(size__in=named)
     sizes = list(gone.values_list("size", flat=True))
     for begin in range(0, len(sizes), 1000):
         AuditCheckpoint.objects.filter(size__in=sizes[begin : begin + 1000]).delete()

@@ -18,12 +18,14 @@ from audit.checkpoint import (
     open_note,
     open_publication,
 )
+from audit.checkpoint_links import Link
 from audit.models import AuditCheckpoint
 from audit.raw_rows import rows_of, spelled
 from audit.sequencing.checkpoint_keys import ALGORITHMS
 from audit.sequencing.head import HEAD_FILE, Head
 from audit.verification.findings import Finding, Kind
 from audit.verification.inspection import Inspection
+from audit.verification.links import Links
 from ciphercanary.crypto import signing
 
 _KEY_ID_SIZE = 4
@@ -51,6 +53,8 @@ class _Note:
     name: str
     text: str
     signed_at: str | None
+    link: Link | None = None
+    link_mac: object = None
 
     @property
     def is_from_outside(self) -> bool:
@@ -103,6 +107,7 @@ class Heads:
         self._stored = {size for size in stored if size not in self._odd}
         others = {each.size for each in outside} | ({remembered.size} if remembered else set())
         self._sizes = deque(sorted(self._stored | others))
+        self._links = Links(self._stored)
         self._refused = 0  # the size of the last checkpoint that does not count
 
     @property
@@ -112,6 +117,8 @@ class Heads:
     def publish(self, index: int, entry: Inspection) -> None:
         """The entry at this index makes keys known."""
         self._published.append((index, entry))
+        if entry.links_checkpoints:
+            self._links.require(beyond=index)
 
     def meet(self, size: int, root: Callable[[], bytes]) -> Iterator[Finding]:
         """Compare what was signed of this size, if anything, with the tree."""
@@ -162,10 +169,13 @@ class Heads:
 
     def _notes(self, size: int) -> Iterator[_Note]:
         """What signs a tree of this size."""
-        columns = spelled(AuditCheckpoint, ["note", "signed_at"], "c")
+        columns = spelled(AuditCheckpoint, ["note", "signed_at", "previous", "kept", "link_mac"], "c")
         statement = f"SELECT {columns} FROM audit_checkpoints c WHERE c.size = %s"  # noqa: S608 - constants
-        for note, signed_at in list(rows_of(statement, [size])) if size in self._stored else []:
-            yield _Note(f"the checkpoint of {size}", str(note), str(signed_at))
+        for note, signed_at, previous, kept, mac in (
+            list(rows_of(statement, [size])) if size in self._stored else []
+        ):
+            link = Link(size, previous, kept)
+            yield _Note(f"the checkpoint of {size}", str(note), str(signed_at), link, mac)
         for each in self._outside:
             if each.size == size:
                 yield _Note(each.name, each.note, None)
@@ -197,6 +207,8 @@ class Heads:
             self._agreed = size
         else:
             yield from self._check_signatures(note)
+        if note.link and note.signed_at:
+            yield from self._links.check(note.link, note.link_mac, note.signed_at)
         covered = [entry for index, entry in self._published if index < size]
         self._published = [(index, entry) for index, entry in self._published if index >= size]
         for entry in covered if self._trust.is_pinned else ():

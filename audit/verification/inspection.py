@@ -11,6 +11,7 @@ from audit.entries import ENTRY_FIELDS, entry_bytes, without_id
 from audit.entry_mac import check_entry_mac
 from audit.events import TRAIL_DIGESTS
 from audit.raw_rows import Values
+from audit.sequencing.checkpoint_keys import LINKED
 from ciphercanary.crypto.errors import MacMismatch
 
 COLUMNS = (*ENTRY_FIELDS, "mac")
@@ -23,7 +24,8 @@ class Inspection:
     """``leaf`` is None where the columns have no canonical form, which no entry of the application lacks.
 
     ``digests`` are those of the changed rows, ``tails`` the last numbers of writers in a heartbeat, ``published``
-    the vkeys that the entry makes known, ``signatures`` those over them, by the name of the key.
+    the vkeys that the entry makes known, ``signatures`` those over them, by the name of the key. ``links_checkpoints``:
+    every checkpoint after such an entry has a link.
     """
 
     leaf: bytes | None
@@ -32,6 +34,7 @@ class Inspection:
     tails: tuple[tuple[str, int], ...] = ()
     published: tuple[str, ...] = ()
     signatures: Mapping[str, str] = field(default_factory=dict)
+    links_checkpoints: bool = False
 
 
 def inspect(values: Values) -> Inspection:
@@ -76,6 +79,7 @@ def _told(leaf: bytes, action: str, meta: Mapping[str, Any], *, is_authentic: bo
         tails=tuple(tail for tail in tails.items() if _is_uuid(tail[0]) and isinstance(tail[1], int)),
         published=tuple(map(str, published)),
         signatures={name: str(signature) for name, signature in signatures.items()},
+        links_checkpoints=bool(published) and meta.get(LINKED) is True,
     )
 
 

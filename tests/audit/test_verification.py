@@ -22,6 +22,7 @@ from audit.merkle import Frontier
 from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditTree, CheckpointKey
 from audit.raw_rows import rows_of, spelled
 from audit.sequencing.checkpoint_keys import active_signers, establish_checkpoint_keys, trusted_keys
+from audit.sequencing.checkpointing import thin_out_checkpoints
 from audit.sequencing.head import HEAD_FILE, read_head, write_head
 from audit.sequencing.rollups import add_usage
 from audit.services import record
@@ -31,7 +32,7 @@ from ciphercanary import kek, system_keys
 from ciphercanary.crypto import signing
 from tests.tampering import forging, respelling
 from tests.tampering.altering import Cell, execute, query, without_checks, without_triggers
-from tests.tampering.writing import Log, rotate_keys, sequence, sign
+from tests.tampering.writing import Log, rotate_keys, sequence, sign, sign_in_the_past
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -405,7 +406,9 @@ def test_tiles_and_checkpoints_that_no_such_log_has_are_found(log):
     )
     assert verify_log().counts == {Kind.TILE: 2}
 
-    altered("INSERT INTO audit_checkpoints SELECT -3, note, signed_at FROM audit_checkpoints LIMIT 1")
+    altered(
+        "INSERT INTO audit_checkpoints (size, note, signed_at) SELECT -3, note, signed_at FROM audit_checkpoints LIMIT 1"
+    )
     report = verify_log()
     assert report.counts == {Kind.TILE: 2, Kind.CHECKPOINT: 1}
     assert "-3 entries is none of this log" in " ".join(finding.text for finding in report.findings)
@@ -515,12 +518,95 @@ def test_the_cut_tail_is_named_by_a_checkpoint_kept_outside_where_the_host_has_f
     assert first_bad(report) == (size, size)
 
 
-def test_a_checkpoint_that_was_thinned_out_is_not_missed(log):
-    altered("DELETE FROM audit_checkpoints WHERE size = (SELECT min(size) FROM audit_checkpoints)")
-    assert not verify_log().is_altered
+@pytest.mark.parametrize("offset", [0, 1, 2])
+def test_a_deleted_checkpoint_is_missed_wherever_it_was(log, offset):
+    sizes = list(AuditCheckpoint.objects.order_by("size").values_list("size", flat=True))
+    altered("DELETE FROM audit_checkpoints WHERE size = %s", sizes[offset])
 
+    report = verify_log()
+
+    assert kinds(report) == {Kind.CHECKPOINT}
+    assert str(sizes[offset]) in report.findings[0].text
     altered("DELETE FROM audit_checkpoints")
     assert kinds(verify_log()) == {Kind.CHECKPOINT}
+
+
+LINK = "UPDATE audit_checkpoints SET previous = {}, kept = {}, link_mac = {} WHERE size = %s"
+
+
+@pytest.mark.parametrize(
+    ("link", "fault"),
+    [
+        (("0", "0", "link_mac"), "was altered"),
+        (("previous", "kept", "NULL"), "was altered"),
+        (("NULL", "NULL", "NULL"), "has lost its link"),
+    ],
+)
+def test_the_link_of_a_checkpoint_cannot_be_altered_to_hide_a_deletion(log, link, fault):
+    first, *others = AuditCheckpoint.objects.order_by("size").values_list("size", flat=True)
+    altered("DELETE FROM audit_checkpoints WHERE size = %s", first)
+    for size in others:
+        altered(LINK.format(*link), size)
+
+    report = verify_log()
+
+    assert report.counts == {Kind.CHECKPOINT: 2}
+    assert all(fault in finding.text for finding in report.findings)
+
+
+def test_checkpoints_from_before_links_are_not_missed(log):
+    """As after an upgrade: the keys were published without a word of links. A change of keys begins to require them."""
+    links = partial(AuditCheckpoint.objects.filter(link_mac__isnull=False).values_list, "size", flat=True)
+    with without_triggers():
+        forging.rewrite(
+            0,
+            meta=AuditLog.objects.get(id=log_id_of(0))
+            .meta.replace(',"linked_checkpoints":true', "")
+            .replace('"linked_checkpoints":true,', ""),
+        )
+        forging.rebuild(forging.entries())
+        AuditCheckpoint.objects.update(previous=None, kept=None, link_mac=None)
+        forging.resign(active_signers())
+    assert not verify_log().is_altered
+    newest = AuditCheckpoint.objects.order_by("size").last().size
+
+    rotate_keys()
+
+    assert not verify_log().is_altered
+    assert list(links())
+    altered(LINK.format("NULL", "NULL", "NULL"), max(links()))
+    assert kinds(verify_log()) == {Kind.CHECKPOINT}
+    altered("DELETE FROM audit_checkpoints WHERE size = %s", newest)
+    assert str(newest) in " ".join(finding.text for finding in verify_log().findings)
+
+
+def test_thinning_out_is_no_deletion(log):
+    """The last of each hour stays, and the last of former keys; another one that has gone is missed."""
+    with without_triggers():
+        AuditCheckpoint.objects.all().delete()  # of today
+    minutes = [50 * 60, 50 * 60 - 10, 50 * 60 - 20, 40 * 60 - 5, 40 * 60 - 15]
+    sizes = sign_in_the_past(log, *(timedelta(minutes=each) for each in minutes))
+    log.operate(1)
+    sequence()
+    sign()
+    newest = AuditCheckpoint.objects.order_by("size").last().size
+    assert not verify_log().is_altered
+
+    assert thin_out_checkpoints() == 3
+
+    assert list(AuditCheckpoint.objects.order_by("size").values_list("size", flat=True)) == [
+        sizes[2],
+        sizes[4],
+        newest,
+    ]
+    assert not verify_log().is_altered
+    for size in (sizes[2], sizes[4]):
+        kept = AuditCheckpoint.objects.get(size=size)
+        altered("DELETE FROM audit_checkpoints WHERE size = %s", size)
+        report = verify_log()
+        assert kinds(report) == {Kind.CHECKPOINT}
+        assert f"the checkpoint of {size}, which" in report.findings[0].text
+        AuditCheckpoint.objects.bulk_create([kept])
 
 
 def test_a_checkpoint_that_an_anchor_took_is_missed(log):
@@ -530,7 +616,7 @@ def test_a_checkpoint_that_an_anchor_took_is_missed(log):
     assert not verify_log().is_altered
 
     altered("DELETE FROM audit_checkpoints WHERE size = %s", size)
-    assert kinds(verify_log()) == {Kind.RECEIPT}
+    assert kinds(verify_log()) == {Kind.RECEIPT, Kind.CHECKPOINT}
 
 
 def test_when_a_checkpoint_was_signed_is_what_was_signed(log):

@@ -37,7 +37,6 @@ MODELS = (
 MEANINGLESS = {
     ("audit_tiles", "id"): "a number of the database's own; level and number name the tile",
     ("usage_rollups", "id"): "a number of the database's own; the bucket names the row",
-    ("audit_tree", "sequenced_at"): "shown to operators; when entries were written they say themselves",
 }
 FAR = 10**9  # beyond every id, index and number of the sample
 

@@ -5,6 +5,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -19,7 +20,7 @@ from audit.sequencing.head import HEAD_FILE, check_head
 from audit.verification import OutsideCheckpoint, verify_log
 from tests.tampering.altering import TABLES, execute, without_triggers
 from tests.tampering.campaign import ccverify
-from tests.tampering.writing import Log, rotate_keys, sequence, sign
+from tests.tampering.writing import Log, rotate_keys, sequence, sign, sign_in_the_past
 
 SIZES = (1, 2, 3, 255, 256, 257, 511, 512, 513, 767, 768, 769)
 
@@ -119,15 +120,12 @@ def keys(log: Log) -> str:
 
 
 def thinned(log: Log) -> str:
+    hours = sorted((log.chance.randrange(25 * 60, 80 * 60) for _ in range(40)), reverse=True)
+    sizes = sign_in_the_past(log, *(timedelta(minutes=minutes) for minutes in hours))
+    AuditReceipt.objects.create(size=sizes[3], anchor="file", receipt="x", anchored_at="2026-01-01T00:00:00Z")
+    rotate_keys()
     steps(log)
-    with without_triggers():  # as if two days had gone by
-        old = AuditCheckpoint.objects.order_by("size").values_list("size", flat=True)[:20]
-        AuditReceipt.objects.create(
-            size=old[3], anchor="file", receipt="x", anchored_at="2026-01-01T00:00:00Z"
-        )
-        keep = old[3]
-        AuditCheckpoint.objects.filter(size__in=list(old)).exclude(size=keep).delete()
-    thin_out_checkpoints()
+    assert thin_out_checkpoints()
     return "checkpoints that were thinned out, and an anchor"
 
 

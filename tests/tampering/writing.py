@@ -4,16 +4,19 @@ import random
 import threading
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.db import transaction
 
 from audit import heartbeats
 from audit.events import Actor, ActorType, Event, Outcome, RowChange, Source
+from audit.sequencing import checkpointing
 from audit.sequencing.checkpoint_keys import promote_covered_keys, rotate_checkpoint_keys
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.step import sequence_step
 from audit.services import record
 from audit.writer import Decision, submit
+from ciphercanary.clock import database_now
 
 SYSTEM = Actor.system("campaign", Source.COMMAND)
 TABLES = ("encryption_keys", "key_versions", "users")
@@ -150,6 +153,22 @@ def sequence(steps: int = 0) -> None:
 def sign() -> None:
     sign_checkpoint()
     promote_covered_keys()
+
+
+def sign_in_the_past(log: Log, *ago: timedelta) -> list[int]:
+    """An entry and a checkpoint at each of these moments; the sizes."""
+    sizes = []
+    now = database_now().replace(minute=0, second=0, microsecond=0)
+    clock = checkpointing.database_now
+    for each in ago:
+        log.operate(1)
+        sequence()
+        checkpointing.database_now = lambda moment=now - each: moment
+        try:
+            sizes.append(sign_checkpoint().size)
+        finally:
+            checkpointing.database_now = clock
+    return sizes
 
 
 def rotate_keys() -> None:

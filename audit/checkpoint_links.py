@@ -1,0 +1,52 @@
+"""Each checkpoint names two before it, so that a deleted one is missed.
+
+``previous`` is the size of the one signed just before it, which may be thinned out later. ``kept`` is the size of the
+newest one before it that never is: the last of an earlier hour, or of former keys. 0 means that there was none. Both
+are under a MAC with a key that the database does not hold. Checkpoints from before these columns have no link.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ciphercanary import system_keys
+from ciphercanary.crypto.errors import MacMismatch
+from ciphercanary.row_mac import encode_fields
+
+KEPT_WHOLE = timedelta(days=1)
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The link of the checkpoint of ``size`` entries. The types are those of the columns as they were read."""
+
+    size: int
+    previous: Any
+    kept: Any
+
+    def mac(self) -> str:
+        """Of a link of integers. Raises KekUnavailable and UnwrapFailed."""
+        return system_keys.make_mac(system_keys.ROW_MAC, _VERSION, self._message())
+
+    def holds(self, mac: object) -> bool:
+        """Whether ``mac``, a column as it was read, is that of this link. Raises KekUnavailable and UnwrapFailed."""
+        try:
+            system_keys.check_mac(system_keys.ROW_MAC, _VERSION, self._message(), str(mac))
+        except (MacMismatch, TypeError):
+            return False
+        return True
+
+    def _message(self) -> bytes:
+        if type(self.previous) is not int or type(self.kept) is not int:
+            raise TypeError("a link holds two sizes")
+        return encode_fields(("audit_checkpoints", _VERSION, self.size, self.previous, self.kept))
+
+
+def thinned_before(now: datetime) -> datetime:
+    """Checkpoints signed before this moment are thinned out: of each hour as a whole, so that its last one is known."""
+    return hour_of(now - KEPT_WHOLE)
+
+
+def hour_of(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
