@@ -19,7 +19,7 @@ from ciphercanary.lock_waits import milliseconds
 
 logger = logging.getLogger(__name__)
 
-SECONDS: Final = 0.8  # that a caller waits for a round, counted from its beginning
+SECONDS: Final = 0.8
 FRESH: Final = 1.0  # seconds that a finished round is shared
 LOCK_SECONDS, STATEMENT_SECONDS = 0.4, 0.6
 
@@ -32,10 +32,14 @@ class _Round:
 
 
 class CheckRounds:
-    """Named checks that run in their order, in one thread. A check that raises has no result."""
+    """Named checks that run in their order, in one thread. A check that raises has no result.
 
-    def __init__(self, checks: Mapping[str, Callable[[], Any]]) -> None:
+    ``seconds``: how long a caller waits for a round, counted from its beginning.
+    """
+
+    def __init__(self, checks: Mapping[str, Callable[[], Any]], seconds: float = SECONDS) -> None:
         self._checks = checks
+        self._seconds = seconds
         self._lock = threading.Lock()
         self._round: _Round | None = None
         self._connection: BaseDatabaseWrapper | None = None
@@ -52,7 +56,7 @@ class CheckRounds:
             self._run_checks(inline)
             return inline.found
         current = self._current()
-        current.is_done.wait(max(0.0, current.began + SECONDS - time.monotonic()))
+        current.is_done.wait(max(0.0, current.began + self._seconds - time.monotonic()))
         return dict(current.found)
 
     def forget(self) -> None:

@@ -101,7 +101,7 @@ def _measure() -> None:
             gauges.jobs.labels(kind, status).set(count)
 
 
-_figures = CheckRounds({"figures": _measure})
+_figures = CheckRounds({"figures": _measure}, seconds=0.5)  # the rest of the second is for the export itself
 
 
 def _forget_figures() -> None:
