@@ -206,16 +206,16 @@ def _curl(path: str, method: str, asked: Schema, schemas: Schema) -> str:
     media_type, body = _body(asked)
     if media_type:
         lines.append(f"-H 'Content-Type: {media_type}'")
-        example = _example(path, body, schemas)
-        lines.append(f"-d '{example}'" if media_type == JSON else '--data-binary @"$FILE"')
+        # A here-document, because an argument of a program is limited to 128 KiB on Linux.
+        example = f"@- <<JSON\n{_example(path, body, schemas)}\nJSON"
+        lines.append("--data-binary " + (example if media_type == JSON else '@"$FILE"'))
     return " \\\n  ".join(lines)
 
 
 def _example(path: str, shape: Schema, schemas: Schema) -> str:
-    """JSON within single quotes; an id is a variable of the shell, which they are left for."""
+    """JSON for a here-document; an id is a variable of the shell, which it expands."""
     known = {**EXAMPLES, **(OF_A_NEW_KEY if path.endswith("/keys") else {})}
-    text = json.dumps(_object(_resolve(shape, schemas), schemas, known, SHOWN.get(path, "")))
-    return re.sub(r'"(\$\w+)"', lambda found: f'"\'"{found[1]}"\'"', text)
+    return json.dumps(_object(_resolve(shape, schemas), schemas, known, SHOWN.get(path, "")))
 
 
 def _object(shape: Schema, schemas: Schema, known: Schema, shown: str = "") -> dict[str, object]:

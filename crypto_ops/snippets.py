@@ -43,7 +43,7 @@ _CURL_TOKEN: Final = _Program(
   quoted() { printf '"%s"' "$(printf %s "$1" | sed 's/[\\"]/\\&/g')"; }
   printf '{"username": %s, "password": %s%s}' \
     "$(quoted "$name")" "$(quoted "$password")" "${code:+, \"totp_code\": $(quoted "$code")}" |
-  curl -sS --fail-with-body -w '\n' @@server/auth/login -H 'Content-Type: application/json' -d @- |
+  curl -sS --fail-with-body -w '\n' @@server/auth/login -H 'Content-Type: application/json' --data-binary @- |
   sed -n 's/.*"access_token": *"\([^"]*\)".*/\1/p; /"detail":/w /dev/stderr'
 )
 export CIPHERCANARY_TOKEN
@@ -51,20 +51,26 @@ export CIPHERCANARY_TOKEN
 )
 _CURL_ENCRYPT: Final = _Program(
     r"""CIPHERTEXT=$(
+  {
+    printf '{"key_id": "@@key_id", "algorithm": "@@mode", "data": "'
+    printf %s 'hello canary' | base64 | tr -d '\n'
+    printf '"}'
+  } |
   curl -sS --fail-with-body -w '\n' @@server/api/v1/encrypt \
     -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \
     -H 'Content-Type: application/json' \
-    -d '{"key_id": "@@key_id", "algorithm": "@@mode", "data": "'"$(printf %s 'hello canary' | base64)"'"}' |
+    --data-binary @- |
   sed -n 's/.*"ciphertext": *"\([^"]*\)".*/\1/p; /"detail":/w /dev/stderr'
 )
 echo "$CIPHERTEXT"
 """
 )
 _CURL_DECRYPT: Final = _Program(
-    r"""curl -sS --fail-with-body -w '\n' @@server/api/v1/decrypt \
+    r"""printf '{"ciphertext": "%s"}' "$CIPHERTEXT" |
+curl -sS --fail-with-body -w '\n' @@server/api/v1/decrypt \
   -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \
   -H 'Content-Type: application/json' \
-  -d '{"ciphertext": "'"$CIPHERTEXT"'"}' |
+  --data-binary @- |
   sed -n 's/.*"data": *"\([^"]*\)".*/\1/p; /"detail":/w /dev/stderr' | base64 --decode
 echo
 """

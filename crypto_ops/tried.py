@@ -1,7 +1,6 @@
 """What *Try it* shows of an operation: the result in the forms people read, and the same call for a program."""
 
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 from ciphercanary.crypto import envelope
@@ -10,8 +9,6 @@ from ciphercanary.crypto.envelope import Envelope
 from ciphercanary.pages.curl import curl_of
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
 from crypto_ops.texts import FORMATS, shown_as
-
-MAX_SHOWN_CALL: Final = 8192  # characters: a longer command is nothing to paste into a terminal
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -103,12 +100,11 @@ def reencrypted(wanted: ReencryptRequest, result: Reencrypted) -> Tried:
 
 
 def _call(operation: str, body: dict[str, object], aad: bytes) -> str:
-    """As curl; empty where it would be too long."""
+    """As curl."""
     if aad:
         body["aad"] = encode_base64(aad)
     plain = {name: str(value) if isinstance(value, UUID) else value for name, value in body.items()}
-    command = curl_of(f"/api/v1/{operation}", plain)
-    return command if len(command) <= MAX_SHOWN_CALL else ""
+    return curl_of(f"/api/v1/{operation}", plain)
 
 
 def _bytes(count: int) -> str:

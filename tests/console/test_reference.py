@@ -42,11 +42,13 @@ def test_a_permission_is_named_with_whether_the_role_has_it(auditor):
 
 @pytest.mark.parametrize("each", OPERATIONS, ids=lambda each: each.anchor)
 def test_an_example_is_a_line_for_a_shell_whose_body_is_json(each):
-    words = shlex.split(each.curl.replace("\\\n", " "))
+    line, _, body = each.curl.partition(" <<JSON\n")
+    words = shlex.split(line.replace("\\\n", " "))
     assert words[0] == "curl"
     assert ("Authorization: Bearer $CIPHERCANARY_TOKEN" in words) is not each.is_public
     if each.body:
-        sent = json.loads(words[words.index("-d") + 1])
+        assert words[-2:] == ["--data-binary", "@-"]
+        sent = json.loads(body.removesuffix("\nJSON"))
         required = {field.name for field in each.body if field.is_required and "." not in field.name}
         assert required <= set(sent)
 

@@ -149,7 +149,7 @@ def test_the_longest_message_that_is_encrypted_here_is_decrypted_here(browser, p
     message = "é" * 32_768
     response = run(browser, path, "decrypt", encrypted(browser, path, message, mode=mode))
     assert results(response)["Text"] == message
-    assert "too long to be shown as one command" in said(response)
+    assert "--data-binary @-" in said(response)
 
 
 def test_wrong_associated_data_wrong_key_and_an_altered_message_are_one_sentence(browser, path, bench):

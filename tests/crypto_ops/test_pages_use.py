@@ -1,13 +1,17 @@
 """The snippets of a key: its own names, no secret, and programs that run as they stand."""
 
 import ast
+import base64
 import html
+import json
+import os
 import re
 import subprocess
 
 import pytest
 
 from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
+from ciphercanary.pages.curl import curl_of
 from tests.browsing import signed_in
 from tests.personas import PASSWORD
 
@@ -76,3 +80,48 @@ def test_an_auditor_has_no_such_page(bench, key, auditor):
     browser = signed_in(auditor)
     assert browser.get(f"/keys/{key['name']}/use/").status_code == 403
     assert b"Use it" not in browser.get(f"/keys/{key['name']}/").content
+
+
+STUB = """#!/bin/sh
+for argument; do test ${#argument} -lt 1024 || exit 3; done
+cat > "$SENT"
+printf '{"ciphertext": "cc1.%s", "data": "%s"}' "$(head -c 200000 /dev/zero | tr '\\0' A)" aGVsbG8=
+"""
+
+
+@pytest.fixture
+def run_with_stub(tmp_path):
+    """Runs bash with a ``curl`` that keeps what it is sent; gives that, and what bash printed."""
+    (tmp_path / "curl").write_text(STUB)
+    (tmp_path / "curl").chmod(0o755)
+
+    def run(code):
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SENT": str(tmp_path / "sent")}
+        command = ["bash", "-euo", "pipefail", "-s"]
+        done = subprocess.run(
+            command, input=code, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[-1000:]
+        return json.loads((tmp_path / "sent").read_text()), done.stdout
+
+    return run
+
+
+LONG = "canary sings " * 16_000  # 208 kB: no argument of a program may have more than 128 KiB on Linux
+
+
+def test_the_steps_survive_a_long_message(bench, key, run_with_stub):
+    _, encrypt, decrypt = blocks(signed_in(bench.persona), key["name"], "curl")
+    given = "export CIPHERCANARY_TOKEN=none\n"
+    sent, _ = run_with_stub(given + encrypt.replace("hello canary", LONG))
+    assert base64.b64decode(sent["data"]).decode() == LONG
+    assert (sent["key_id"], sent["algorithm"]) == (key["id"], "aes-256-gcm")
+    sent, printed = run_with_stub(given + encrypt + decrypt)
+    assert sent == {"ciphertext": "cc1." + "A" * 200_000}
+    assert printed.endswith("hello\n")
+
+
+def test_a_call_as_pages_show_it_survives_a_long_message(run_with_stub):
+    body = {"data": LONG, "note": 'it\'s $HOME `id` \\ "quoted"\nJSON\n'}
+    sent, _ = run_with_stub("export CIPHERCANARY_TOKEN=none\n" + curl_of("/api/v1/encrypt", body))
+    assert sent == body
