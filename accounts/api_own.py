@@ -55,7 +55,7 @@ class TotpView(AuthView):
         factor = services.get_second_factor(principal=self.principal)
         return Response(SecondFactorSerializer(factor).data)
 
-    @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
+    @extend_schema(request=CodeSerializer, responses={HTTPStatus.NO_CONTENT: None})
     def delete(self, _request: Request) -> Response:
         services.remove_totp(principal=self.principal, **self.read(CodeSerializer))
         return Response(status=HTTPStatus.NO_CONTENT)

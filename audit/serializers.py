@@ -1,6 +1,7 @@
 from datetime import datetime
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from audit import canonical
@@ -96,9 +97,24 @@ class LogEntrySerializer(serializers.ModelSerializer[AuditLog]):
         read_only_fields = fields
 
 
+_SCALARS = [{"type": kind} for kind in ("string", "integer", "boolean", "null")]
+_MEMBERS = [
+    *_SCALARS,
+    {"type": "array", "items": {"oneOf": _SCALARS}},
+    {"type": "object", "additionalProperties": {"oneOf": _SCALARS}},
+]
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"oneOf": _MEMBERS}})
+class RowValuesField(serializers.JSONField):
+    """The declared columns of a row; null where there was or is no row."""
+
+
 class ChangedRowSerializer(serializers.ModelSerializer[AuditTrail]):
     """The columns of ``audit_trail``."""
 
+    old_values = RowValuesField(read_only=True, allow_null=True)
+    new_values = RowValuesField(read_only=True, allow_null=True)
     changed_at = CanonicalTimestampField(read_only=True)
 
     class Meta:

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from ciphercanary.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, MODES
+
 SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
     "TITLE": "CipherCanary",
     "DESCRIPTION": "Create, rotate and retire cryptographic keys; encrypt and decrypt with them.",
@@ -12,6 +14,9 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
     "ENUM_NAME_OVERRIDES": {
         "ExportFormatEnum": ["jsonl", "csv", "tiles"],  # "format" means two things
         "RandomFormatEnum": ["base64", "hex"],
+        "KeyAlgorithmEnum": list(KEY_ALGORITHMS),
+        "AskedKeyAlgorithmEnum": [*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES],
+        "AlgorithmEnum": list(MODES),
     },
     "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
 }

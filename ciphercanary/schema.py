@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 from django.apps import apps
@@ -11,7 +12,7 @@ from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerial
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
-from drf_spectacular.utils import Direction, extend_schema
+from drf_spectacular.utils import Direction, OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -19,7 +20,8 @@ from rest_framework.response import Response
 
 from ciphercanary.actions import SCHEMA_READ
 from ciphercanary.problems import CONTENT_TYPE
-from ciphercanary.rest import PUBLIC, ApiView, Base64Field, Caller, Rule, StrictSerializer
+from ciphercanary.rest import PUBLIC, ApiView, Base64Field, Caller, LabelField, Rule, StrictSerializer
+from ciphercanary.rest.fields import LABEL_PATTERN
 
 VERBS = {"GET": "read", "PATCH": "update", "DELETE": "delete"}
 BUDGET_HEADERS: Final = {
@@ -42,6 +44,15 @@ RETRY_HEADERS: Final = {
         "schema": {"type": "integer", "minimum": 1},
     },
 }
+
+
+LOCATION: Final = OpenApiParameter(
+    "Location",
+    {"type": "string", "format": "uri-reference"},
+    OpenApiParameter.HEADER,
+    response=[HTTPStatus.CREATED.value, HTTPStatus.ACCEPTED.value],
+    description="The path of what was made.",
+)
 
 
 class ProblemMembersSerializer(serializers.Serializer[Any]):
@@ -95,6 +106,22 @@ class ApiSchema(AutoSchema):
         method = getattr(self.view, self.method.lower())
         return (method.__doc__ or vars(type(self.view)).get("__doc__") or "").strip()
 
+    def get_request_serializer(self) -> Any:
+        """None for a DELETE, unless ``extend_schema`` names one."""
+        return None if self.method == "DELETE" else super().get_request_serializer()
+
+    def _get_request_body(self, direction: Direction = "request") -> dict[str, Any] | None:
+        method = self.method
+        if method == "DELETE":
+            if self.get_request_serializer() is None:
+                return None
+            self.method = "POST"  # OpenAPI 3.1 allows a DELETE with a body, which drf-spectacular leaves out
+        try:
+            body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]  # drf-spectacular types it not
+        finally:
+            self.method = method
+        return body
+
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         problem = self.resolve_serializer(ProblemSerializer, direction)
@@ -124,6 +151,13 @@ class Base64FieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unt
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:  # noqa: ARG002 - drf-spectacular's signature
         longest = (self.target.max_bytes + 2) // 3 * 4
         return {"type": "string", "contentEncoding": "base64", "maxLength": longest}
+
+
+class LabelFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
+    target_class = LabelField
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:  # noqa: ARG002 - drf-spectacular's signature
+        return {"type": "string", "pattern": LABEL_PATTERN, "maxLength": self.target.max_length}
 
 
 class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # likewise

@@ -9,10 +9,10 @@ from rest_framework import serializers
 from ciphercanary.crypto import envelope
 from ciphercanary.crypto.algorithms import Mode, find_mode
 from ciphercanary.crypto.envelope import Envelope
-from ciphercanary.rest import Base64Field, StrictSerializer
+from ciphercanary.rest import Base64Field, KeyAlgorithmField, LabelField, ModeField, StrictSerializer
 from ciphercanary.schema import ProblemMembersSerializer
 from crypto_ops.limits import MAX_AAD_BYTES, MAX_ITEMS, MAX_RANDOM_BYTES, MAX_REFERENCE, MAX_TAG_BYTES
-from keys.metadata import MAX_VERSION
+from keys.metadata import MAX_REASON, MAX_VERSION
 
 SPLIT_FORM = ("encrypted_data", "iv", "tag", "key_id", "algorithm")
 
@@ -57,7 +57,7 @@ class OptionsSerializer(StrictSerializer):
 
 
 class EncryptSerializer(StrictSerializer):
-    algorithm = serializers.CharField(max_length=50)
+    algorithm = ModeField(max_length=50)
     data = Base64Field(max_bytes=settings.CC_MAX_PLAINTEXT_BYTES)  # type: ignore[assignment]  # DRF takes declared fields off the class
     key_id = serializers.UUIDField(required=False)
     key_version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
@@ -82,7 +82,7 @@ class DecryptSerializer(StrictSerializer):
     iv = Base64Field(max_bytes=MAX_TAG_BYTES, required=False)
     tag = Base64Field(max_bytes=MAX_TAG_BYTES, required=False)
     key_id = serializers.UUIDField(required=False)
-    algorithm = serializers.CharField(max_length=50, required=False)
+    algorithm = ModeField(max_length=50, required=False)
     key_version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
     aad = Base64Field(max_bytes=MAX_AAD_BYTES, required=False)
 
@@ -132,7 +132,7 @@ class DecryptItemSerializer(StrictSerializer):
 
 
 class EncryptBatchSerializer(StrictSerializer):
-    algorithm = serializers.CharField(max_length=50)
+    algorithm = ModeField(max_length=50)
     key_id = serializers.UUIDField(required=False)
     key_version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
     items = serializers.ListField(child=EncryptItemSerializer(), min_length=1, max_length=MAX_ITEMS)
@@ -142,7 +142,7 @@ class EncryptBatchSerializer(StrictSerializer):
 
 
 class DecryptBatchSerializer(StrictSerializer):
-    algorithm = serializers.CharField(max_length=50)
+    algorithm = ModeField(max_length=50)
     key_id = serializers.UUIDField()
     items = serializers.ListField(child=DecryptItemSerializer(), min_length=1, max_length=MAX_ITEMS)
 
@@ -154,7 +154,7 @@ class ReencryptSerializer(StrictSerializer):
     ciphertext = CiphertextField()
     key_id = serializers.UUIDField(required=False)
     aad = Base64Field(max_bytes=MAX_AAD_BYTES, required=False)
-    reason = serializers.CharField(required=False, max_length=100)
+    reason = LabelField(required=False, max_length=MAX_REASON)
 
 
 class InspectSerializer(StrictSerializer):
@@ -172,7 +172,7 @@ class EncryptedSerializer(serializers.Serializer[Envelope]):
     encrypted_data = Base64Field(max_bytes=settings.CC_MAX_BODY_BYTES, source="sealed.ciphertext")
     iv = Base64Field(max_bytes=MAX_TAG_BYTES, source="sealed.iv")
     tag = Base64Field(max_bytes=MAX_TAG_BYTES, source="sealed.tag")
-    algorithm = serializers.CharField(source="mode.name")
+    algorithm = ModeField(source="mode.name")
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField(source="version")
     ciphertext = CiphertextField(source="*")
@@ -180,7 +180,7 @@ class EncryptedSerializer(serializers.Serializer[Envelope]):
 
 class DecryptedSerializer(serializers.Serializer[Any]):
     data = Base64Field(max_bytes=settings.CC_MAX_PLAINTEXT_BYTES, source="plaintext")  # type: ignore[assignment]  # DRF takes declared fields off the class
-    algorithm = serializers.CharField(source="mode.name")
+    algorithm = ModeField(source="mode.name")
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField()
 
@@ -202,14 +202,14 @@ class DecryptedItemSerializer(serializers.Serializer[Any]):
 
 
 class EncryptedBatchSerializer(serializers.Serializer[Any]):
-    algorithm = serializers.CharField()
+    algorithm = ModeField()
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField()
     results = EncryptedItemSerializer(many=True)
 
 
 class DecryptedBatchSerializer(serializers.Serializer[Any]):
-    algorithm = serializers.CharField()
+    algorithm = ModeField()
     key_id = serializers.UUIDField()
     results = DecryptedItemSerializer(many=True)
 
@@ -218,7 +218,7 @@ class ReencryptedSerializer(serializers.Serializer[Any]):
     """``source_compromised``: the old ciphertext may have been forged by whoever has the source key."""
 
     ciphertext = CiphertextField(source="envelope")
-    algorithm = serializers.CharField(source="envelope.mode.name")
+    algorithm = ModeField(source="envelope.mode.name")
     key_id = serializers.UUIDField(source="envelope.key_id")
     key_version = serializers.IntegerField(source="envelope.version")
     source_key_version = serializers.IntegerField()
@@ -228,7 +228,7 @@ class ReencryptedSerializer(serializers.Serializer[Any]):
 class InspectionSerializer(serializers.Serializer[Any]):
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField()
-    algorithm = serializers.CharField()
+    algorithm = ModeField()
     state = serializers.CharField()
     status = serializers.CharField()
     version_state = serializers.CharField()
@@ -244,18 +244,18 @@ class GeneratedSerializer(serializers.Serializer[Any]):
 class KeyAlgorithmSerializer(serializers.Serializer[Any]):
     """A key type; sizes in bits."""
 
-    name = serializers.CharField()
+    name = KeyAlgorithmField()
     key_size = serializers.IntegerField()
     purpose = serializers.CharField()
-    modes = serializers.ListField(child=serializers.CharField())
+    modes = serializers.ListField(child=ModeField())
     status = serializers.CharField()
 
 
 class ModeSerializer(serializers.Serializer[Mode]):
     """An operation mode; sizes in bytes."""
 
-    name = serializers.CharField()
-    key_algorithm = serializers.CharField()
+    name = ModeField()
+    key_algorithm = KeyAlgorithmField()
     iv_size = serializers.IntegerField()
     tag_size = serializers.IntegerField()
     deterministic = serializers.BooleanField()

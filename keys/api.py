@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from accounts.principals import Principal
 from ciphercanary.rest import ApiView, PageQuery, Rule
+from ciphercanary.schema import LOCATION
 from keys import actions, services
 from keys.models import Key
 from keys.serializers import (
@@ -49,7 +50,7 @@ class KeyListView(ApiView[Principal]):
         keys = services.list_keys(principal=self.principal, only=cast("services.KeyFilter", only))
         return self.page(keys, KeySerializer)
 
-    @extend_schema(request=CreateKeySerializer, responses={201: KeySerializer})
+    @extend_schema(request=CreateKeySerializer, parameters=[LOCATION], responses={201: KeySerializer})
     def post(self, _request: Request) -> Response:
         """Create a key with its first version."""
         key = services.create_key(principal=self.principal, **self.read(CreateKeySerializer))

@@ -4,11 +4,22 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ciphercanary.clock import process_now
 from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
-from ciphercanary.rest import PageQuery, PageSerializer, StrictSerializer, TimestampField
+from ciphercanary.rest import (
+    AskedKeyAlgorithmField,
+    KeyAlgorithmField,
+    LabelField,
+    ModeField,
+    PageQuery,
+    PageSerializer,
+    StrictSerializer,
+    TimestampField,
+)
+from ciphercanary.rest.fields import LABEL_PATTERN
 from keys import lifecycle
 from keys.lifecycle import State, Status, VersionState
 from keys.metadata import (
@@ -29,15 +40,22 @@ ORDERINGS = tuple(
 )
 
 
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {"type": "string", "pattern": LABEL_PATTERN, "maxLength": MAX_TAG},
+        "uniqueItems": True,
+    }
+)
+class TagsField(serializers.ListField):
+    """Labels, each of them once; ``keys.metadata`` refuses a repeated one."""
+
+
 class UpdateKeySerializer(StrictSerializer):
     description = serializers.CharField(
         required=False, allow_blank=True, max_length=MAX_DESCRIPTION, trim_whitespace=False
     )
-    tags = serializers.ListField(
-        child=serializers.CharField(max_length=MAX_TAG, trim_whitespace=False),
-        required=False,
-        max_length=MAX_TAGS,
-    )
+    tags = TagsField(child=LabelField(max_length=MAX_TAG), required=False, max_length=MAX_TAGS)
     expires_at = TimestampField(required=False, allow_null=True)
     rotation_period_days = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=MAX_ROTATION_PERIOD
@@ -46,7 +64,7 @@ class UpdateKeySerializer(StrictSerializer):
 
 class CreateKeySerializer(UpdateKeySerializer):
     name = serializers.RegexField(rf"^{NAME.pattern}\Z", help_text="a-z, 0-9 and hyphen; never changes")
-    algorithm = serializers.CharField(max_length=50)
+    algorithm = AskedKeyAlgorithmField(max_length=50)
     key_size = serializers.IntegerField(
         required=False, min_value=1, max_value=MAX_KEY_SIZE, help_text="in bits"
     )
@@ -55,7 +73,7 @@ class CreateKeySerializer(UpdateKeySerializer):
 
 class KeyQuerySerializer(PageQuery):
     name = serializers.CharField(required=False, max_length=64, help_text="the whole name, exactly")
-    algorithm = serializers.CharField(required=False, max_length=50)
+    algorithm = AskedKeyAlgorithmField(required=False, max_length=50)
     status = serializers.ChoiceField(required=False, choices=STATUSES_LISTED)
     tag = serializers.CharField(required=False, max_length=MAX_TAG, trim_whitespace=False)
     search = serializers.CharField(
@@ -66,7 +84,7 @@ class KeyQuerySerializer(PageQuery):
 
 
 class ReasonSerializer(StrictSerializer):
-    reason = serializers.CharField(max_length=MAX_REASON)
+    reason = LabelField(max_length=MAX_REASON)
 
 
 class RevokeSerializer(ReasonSerializer):
@@ -83,10 +101,10 @@ class KeySerializer(serializers.Serializer[Key]):
     id = serializers.UUIDField()
     name = serializers.CharField()
     description = serializers.CharField()
-    algorithm = serializers.CharField()
+    algorithm = KeyAlgorithmField()
     key_size = serializers.IntegerField(help_text="in bits")
     purpose = serializers.CharField()
-    modes = serializers.ListField(child=serializers.CharField())
+    modes = serializers.ListField(child=ModeField())
     status = serializers.SerializerMethodField()
     state = serializers.SerializerMethodField()
     primary_version = serializers.IntegerField()

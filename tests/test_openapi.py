@@ -6,14 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import regex
 from django.test import override_settings
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.validation import validate_schema
+from jsonschema import Draft202012Validator
 
 from ciphercanary import schema
-from tests.doors import DOORS, PUBLIC, all_routes
+from ciphercanary.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, MODES
+from keys.serializers import ReasonSerializer, UpdateKeySerializer
+from tests.doors import DOORS, PUBLIC, all_routes, make_target, path_of
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
 HOW = "bin/manage spectacular --format openapi-json --file tests/openapi.json"
@@ -129,3 +133,89 @@ def test_parallel_first_requests_generate_the_document_once(client, monkeypatch)
     with ThreadPoolExecutor(4) as threads:
         answers = list(threads.map(lambda _: client.get("/api/schema/").status_code, range(4)))
     assert (answers, len(generated)) == ([200] * 4, 1)
+
+
+def validator(document, name):
+    return Draft202012Validator(
+        {"$ref": f"#/components/schemas/{name}", "components": document["components"]},
+        format_checker=Draft202012Validator.FORMAT_CHECKER,
+    )
+
+
+def test_every_door_that_takes_a_body_declares_it(document):
+    for path, method, operation in operations(document):
+        door = next(DOORS[route.name][method] for route in all_routes() if route.path == path)
+        takes_nothing = path == "/auth/totp/recovery-codes"  # its body may be empty
+        if door.body is not None and not takes_nothing:
+            assert "requestBody" in operation, (path, method)
+    body = document["paths"]["/auth/totp"]["delete"]["requestBody"]
+    assert body["required"]
+    assert body["content"]["application/json"]["schema"]["$ref"].endswith("/Code")
+    assert document["components"]["schemas"]["Code"]["required"] == ["code"]
+
+
+@pytest.mark.django_db
+def test_the_rows_of_the_trail_are_what_the_document_says(document, admin):
+    body = {"name": "orders", "algorithm": "aes-256", "tags": ["pci"]}
+    key = admin.api.post("/api/v1/keys", body).json
+    admin.api.patch(f"/api/v1/keys/{key['id']}", {"tags": [], "description": "of the shop"})
+    filters = {"name": "denials", "filters": {"outcome": "denied"}}
+    admin.api.post("/api/v1/audit/saved-filters", filters)
+    rows = admin.api.get("/api/v1/audit/trail").json["results"]
+    assert {row["action"] for row in rows} == {"insert", "update"}
+    for row in rows:
+        validator(document, "ChangedRow").validate(row)
+    row = next(row for row in rows if row["table_name"] == "encryption_keys")
+    assert not validator(document, "ChangedRow").is_valid(row | {"new_values": {"name": 1.5}})
+    assert not validator(document, "ChangedRow").is_valid(row | {"new_values": "orders"})
+
+
+def test_every_algorithm_is_one_of_those_that_exist(document):
+    known = {
+        "KeyAlgorithmEnum": set(KEY_ALGORITHMS),
+        "AskedKeyAlgorithmEnum": {*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES},
+        "AlgorithmEnum": set(MODES),
+    }
+    schemas = document["components"]["schemas"]
+    assert {name: set(schemas[name]["enum"]) for name in known} == known
+    named = {
+        name: re.findall(r"\w+Enum", json.dumps(schema["properties"]["algorithm"]))
+        for name, schema in schemas.items()
+        if "algorithm" in schema.get("properties", {})
+    }
+    assert all(len(enums) == 1 for enums in named.values()), named
+    assert [name for name in named if named[name] == ["KeyAlgorithmEnum"]] == ["Key"]
+    assert [name for name in named if named[name] == ["AskedKeyAlgorithmEnum"]] == ["CreateKey"]
+
+
+LABELS = ["a", "ticket SEC-412: lost", "é日本 ☂", "a  b", "", " a", "a ", "a\tb", "a\nb", "a\n"]
+INVISIBLE = ["a\u200bb", "\u202ea", "a\u00a0b", "a\u2028b", "\x00", "a\x7f"]
+
+
+@pytest.mark.parametrize("text", LABELS + INVISIBLE)
+def test_a_reason_and_a_tag_fit_the_pattern_exactly_where_they_are_accepted(document, text):
+    reason = document["components"]["schemas"]["Reason"]["properties"]["reason"]["pattern"]
+    tags = document["components"]["schemas"]["CreateKey"]["properties"]["tags"]
+    accepted = ReasonSerializer(data={"reason": text}).is_valid()
+    assert accepted is bool(regex.fullmatch(reason.removesuffix("$"), text))
+    assert accepted is UpdateKeySerializer(data={"tags": [text]}).is_valid()
+    assert tags["items"]["pattern"] == reason
+    assert tags["uniqueItems"]
+
+
+CREATING = [
+    (route, method, door)
+    for route in all_routes()
+    for method, door in DOORS[route.name].items()
+    if door.status in {201, 202}
+]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("route", "method", "door"), CREATING, ids=lambda each: getattr(each, "name", None))
+def test_a_location_is_declared_where_one_is_sent(document, admin, route, method, door):
+    target = make_target(admin, door.state)
+    answer = admin.api.send(method, path_of(route, target), door.body(target, admin))
+    assert answer.status == door.status
+    declared = document["paths"][route.path][method.lower()]["responses"][str(door.status)]["headers"]
+    assert ("Location" in declared) is ("Location" in answer.headers)

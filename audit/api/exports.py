@@ -23,6 +23,7 @@ from audit.serializers_exports import (
 )
 from audit.services import Exporter
 from ciphercanary.rest import ApiView, PageQuery, Rule
+from ciphercanary.schema import LOCATION
 
 
 class ExportView(ApiView[Exporter]):
@@ -45,7 +46,9 @@ class ExportListView(ApiView[Exporter]):
         self.read_query(PageQuery)
         return self.page(services.find_exports(principal=self.principal), AuditExportSerializer)
 
-    @extend_schema(request=ExportRequestSerializer, responses={202: AuditExportSerializer})
+    @extend_schema(
+        request=ExportRequestSerializer, parameters=[LOCATION], responses={202: AuditExportSerializer}
+    )
     def post(self, _request: Request) -> Response:
         """Order a file of entries: a worker writes it."""
         asked = self.read(ExportRequestSerializer)

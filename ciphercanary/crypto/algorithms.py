@@ -171,7 +171,7 @@ MODES: Final = _by_name(
 
 # Users of other services ask for a key by its mode; where a mode has a key algorithm to itself or is its
 # default, the mode's name is understood.
-_KEY_ALGORITHM_ALIASES: Final = MappingProxyType(
+KEY_ALGORITHM_ALIASES: Final = MappingProxyType(
     {"aes-256-gcm": "aes-256", "aes-128-gcm": "aes-128", "chacha20-poly1305": "chacha20"}
 )
 _MODES_BY_SUITE: Final = MappingProxyType({mode.suite: mode for mode in MODES.values()})
@@ -179,7 +179,7 @@ _MODES_BY_SUITE: Final = MappingProxyType({mode.suite: mode for mode in MODES.va
 
 def find_key_algorithm(name: str) -> KeyAlgorithm:
     """The key algorithm of that name or alias; raises UnsupportedAlgorithm."""
-    algorithm = KEY_ALGORITHMS.get(_KEY_ALGORITHM_ALIASES.get(name, name))
+    algorithm = KEY_ALGORITHMS.get(KEY_ALGORITHM_ALIASES.get(name, name))
     if algorithm is None:
         raise _unsupported("key algorithm", KEY_ALGORITHMS)
     return algorithm

@@ -1,6 +1,16 @@
 """The REST door's own furniture: a view that denies by default, strict input, paging, one error shape."""
 
-from ciphercanary.rest.fields import Base64Field, PageQuery, PageSerializer, StrictSerializer, TimestampField
+from ciphercanary.rest.fields import (
+    AskedKeyAlgorithmField,
+    Base64Field,
+    KeyAlgorithmField,
+    LabelField,
+    ModeField,
+    PageQuery,
+    PageSerializer,
+    StrictSerializer,
+    TimestampField,
+)
 from ciphercanary.rest.views import ApiView
 from ciphercanary.rules import AUTHENTICATED, PUBLIC, Access, Caller, Rule
 
@@ -9,8 +19,12 @@ __all__ = [
     "PUBLIC",
     "Access",
     "ApiView",
+    "AskedKeyAlgorithmField",
     "Base64Field",
     "Caller",
+    "KeyAlgorithmField",
+    "LabelField",
+    "ModeField",
     "PageQuery",
     "PageSerializer",
     "Rule",

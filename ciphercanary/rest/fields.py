@@ -6,14 +6,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.http import QueryDict
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from ciphercanary.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, MODES
 from ciphercanary.crypto.encoding import decode_base64, encode_base64
 from ciphercanary.errors import Invalid
 
 type AnyField = serializers.Field[Any, Any, Any, Any]
 
 MAX_PAGE = 1_000_000
+# Printable as ``str.isprintable`` means it: letters, marks, digits, punctuation and symbols, and spaces between them.
+_WORD = r"[\p{L}\p{M}\p{N}\p{P}\p{S}]+"
+LABEL_PATTERN = f"^{_WORD}(?: +{_WORD})*$"
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -126,6 +131,36 @@ class TimestampField(serializers.DateTimeField):
 
     def to_representation(self, value: Any) -> Any:
         return None if value is None else value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+@extend_schema_field({"type": "string", "enum": list(KEY_ALGORITHMS)})
+class KeyAlgorithmField(serializers.CharField):
+    """The name of a key algorithm. ``find_key_algorithm`` refuses an unknown one, with a code of its own."""
+
+
+@extend_schema_field({"type": "string", "enum": [*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES]})
+class AskedKeyAlgorithmField(KeyAlgorithmField):
+    """The same in a request, where an alias is understood."""
+
+
+@extend_schema_field({"type": "string", "enum": list(MODES)})
+class ModeField(serializers.CharField):
+    """The name of a mode. ``find_mode`` refuses an unknown one, with a code of its own."""
+
+
+class LabelField(serializers.CharField):
+    """Printable characters without a space at the ends: an invisible mark makes one label look like another."""
+
+    default_error_messages = {"unprintable": "Expected printable characters and no space at the ends."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not text.isprintable() or text != text.strip():
+            self.fail("unprintable")
+        return text
 
 
 def _has_offset(text: str) -> bool:
