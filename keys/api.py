@@ -10,9 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principals import Principal
+from ciphercanary.problems import ProtocolError
 from ciphercanary.rest import ApiView, PageQuery, Rule
+from ciphercanary.rest.preconditions import ETAG, IF_MATCH, etag_of, etags_to_match
 from ciphercanary.schema import LOCATION
 from keys import actions, services
+from keys.errors import VersionConflict
 from keys.models import Key
 from keys.serializers import (
     CreateKeySerializer,
@@ -64,16 +67,28 @@ class KeyDetailView(KeyView):
         "PATCH": Rule("keys.update", actions.KEY_UPDATED),
     }
 
-    @extend_schema(responses=KeySerializer)
+    @extend_schema(parameters=[ETAG], responses=KeySerializer)
     def get(self, _request: Request, key_id: UUID) -> Response:
         """One key, without its material."""
-        return _key(services.get_key(principal=self.principal, key_id=key_id))
+        return _with_etag(services.get_key(principal=self.principal, key_id=key_id))
 
-    @extend_schema(request=UpdateKeySerializer, responses=KeySerializer)
-    def patch(self, _request: Request, key_id: UUID) -> Response:
+    @extend_schema(request=UpdateKeySerializer, parameters=[IF_MATCH, ETAG], responses=KeySerializer)
+    def patch(self, request: Request, key_id: UUID) -> Response:
         """Change what is written about the key, and when it ends."""
+        etags = etags_to_match(request)
         changes = cast("services.KeyUpdate", self.read(UpdateKeySerializer))
-        return _key(services.update_key(principal=self.principal, key_id=key_id, changes=changes))
+        try:
+            key = services.update_key(
+                principal=self.principal,
+                key_id=key_id,
+                changes=changes,
+                only_if=lambda key: etags is None or etag_of(key.row_seq) in etags,
+            )
+        except VersionConflict as conflict:
+            raise ProtocolError(
+                conflict.detail, status=HTTPStatus.PRECONDITION_FAILED, code="version_conflict"
+            ) from None
+        return _with_etag(key)
 
 
 class RotateKeyView(KeyView):
@@ -180,6 +195,10 @@ class RotationListView(ApiView[Principal]):
     def get(self, _request: Request) -> Response:
         self.read_query(PageQuery)
         return self.page(services.list_rotations(principal=self.principal), KeyRotationSerializer)
+
+
+def _with_etag(key: Key) -> Response:
+    return Response(KeySerializer(key).data, headers={"ETag": etag_of(key.row_seq)})
 
 
 def _key(key: Key) -> Response:

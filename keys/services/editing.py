@@ -1,5 +1,6 @@
 """Changing what is written about a key, and when it ends."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
@@ -9,7 +10,7 @@ from django.db import transaction
 from accounts.principals import Principal
 from ciphercanary.clock import database_now
 from keys import actions, lifecycle, metadata, trail
-from keys.errors import IllegalTransition
+from keys.errors import IllegalTransition, VersionConflict
 from keys.models import Key
 from keys.selection import searched_text
 from keys.services.changing import finish_change, lock_key
@@ -25,10 +26,18 @@ class KeyUpdate(TypedDict, total=False):
 
 
 @transaction.atomic
-def update_key(*, principal: Principal, key_id: UUID, changes: KeyUpdate) -> Key:
-    """Raises NotFound, Invalid, and IllegalTransition for an expiry that has passed."""
+def update_key(
+    *, principal: Principal, key_id: UUID, changes: KeyUpdate, only_if: Callable[[Key], bool] | None = None
+) -> Key:
+    """``only_if`` says whether the key, once it is locked, is the one that the caller means to change.
+
+    Raises NotFound, Invalid, VersionConflict where ``only_if`` says no, and IllegalTransition for an expiry that
+    has passed.
+    """
     principal.require("keys.update")
     key = lock_key(principal, key_id)
+    if only_if is not None and not only_if(key):
+        raise VersionConflict("The key has changed since you read it. Read it again.")
     before = trail.key_values(key)
     if "description" in changes:
         metadata.check_description(changes["description"])

@@ -308,3 +308,39 @@ def test_nobody_unknown_is_told_anything(key):
 
     for method, rest in EVERY_ROUTE:
         assert ApiClient().send(method, url(key, *rest), {}).status == 401
+
+
+NOT_UNDERSTOOD = ["", " ", ",", "7", '"7', '7"', 'w/"7"', '"7" "8"', '"7", *', "*, *", '"a b"', "W/7"]
+
+
+@pytest.mark.parametrize("header", NOT_UNDERSTOOD)
+def test_an_if_match_that_is_not_understood_changes_nothing(admin, key, header):
+    answer = admin.api.patch(url(key), {"description": "changed"}, If_Match=header)
+    assert (answer.status, set(answer.json["errors"])) == (400, {"If-Match"})
+    assert Key.objects.get(pk=key.pk).description == ""
+
+
+def test_a_change_is_made_only_to_the_revision_that_was_read(admin, key):
+    read = admin.api.get(url(key))
+    assert admin.api.patch(url(key), {"description": "first"}, If_Match=read.headers["ETag"]).status == 200
+    late = admin.api.patch(url(key), {"description": "second"}, If_Match=read.headers["ETag"])
+    assert (late.status, late.code) == (412, "version_conflict")
+    assert Key.objects.get(pk=key.pk).description == "first"
+
+
+@pytest.mark.parametrize(
+    ("spell", "status"),
+    [
+        (lambda etag: "*", 200),
+        (lambda etag: f'"other", {etag}', 200),
+        (lambda etag: f'{etag},,W/"other"', 200),
+        (lambda etag: "W/" + etag, 412),  # a weak tag matches nothing in the strong comparison
+        (lambda etag: '"other"', 412),
+    ],
+)
+def test_an_if_match_is_read_as_http_says(admin, key, spell, status):
+    etag = admin.api.get(url(key)).headers["ETag"]
+    answer = admin.api.patch(url(key), {"description": "changed"}, If_Match=spell(etag))
+    assert answer.status == status, answer.json
+    if status == 200:
+        assert answer.headers["ETag"] == admin.api.get(url(key)).headers["ETag"] != etag
