@@ -1,6 +1,7 @@
 """The REST door to the engine: translate, call one function, render."""
 
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -16,33 +17,34 @@ from crypto_ops import actions, batches, engine, items, serializers, services
 from crypto_ops.batches import DecryptBatch, EncryptBatch
 from crypto_ops.limits import cost_of
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
+from keys.naming import KeyNamingView
+from keys.services import id_of_key
 
 
-class EncryptView(ApiView[Principal]):
+class EncryptView(KeyNamingView):
     """Encrypt a message with a named key, or with the caller's default key."""
 
     rules = {"POST": Rule("crypto.encrypt", actions.MESSAGE_ENCRYPTED)}
 
     @extend_schema(request=serializers.EncryptSerializer, responses=serializers.EncryptedSerializer)
     def post(self, _request: Request) -> Response:
-        wanted = _encrypt_request(self.read(serializers.EncryptSerializer))
-        self.concern("key", str(wanted.key_id or ""))
+        attrs = self.read(serializers.EncryptSerializer)
+        wanted = _encrypt_request(attrs, _key_id(self, attrs))
         return Response(serializers.EncryptedSerializer(engine.encrypt(wanted, self.principal)).data)
 
 
-class DecryptView(ApiView[Principal]):
+class DecryptView(KeyNamingView):
     """Decrypt a message, given as one ciphertext or in its parts."""
 
     rules = {"POST": Rule("crypto.decrypt", actions.MESSAGE_DECRYPTED)}
 
     @extend_schema(request=serializers.DecryptSerializer, responses=serializers.DecryptedSerializer)
     def post(self, _request: Request) -> Response:
-        wanted = _decrypt_request(self.read(serializers.DecryptSerializer))
-        self.concern("key", str(wanted.key_id))
+        wanted = _decrypt_request(self, self.read(serializers.DecryptSerializer))
         return Response(serializers.DecryptedSerializer(engine.decrypt(wanted, self.principal)).data)
 
 
-class EncryptBatchView(ApiView[Principal]):
+class EncryptBatchView(KeyNamingView):
     """Encrypt up to 1,000 messages under one key, each answered with its ciphertext or a problem of its own."""
 
     rules = {"POST": Rule("crypto.encrypt", actions.MESSAGE_ENCRYPTED)}
@@ -54,14 +56,13 @@ class EncryptBatchView(ApiView[Principal]):
         wanted = EncryptBatch(
             mode=attrs["mode"],
             items=items.messages_of((item["data"], item.get("aad", "")) for item in attrs["items"]),
-            key_id=attrs.get("key_id"),
+            key_id=_key_id(self, attrs),
             key_version=attrs.get("key_version"),
         )
-        self.concern("key", str(wanted.key_id or ""))
         return Response(items.answer_of(batches.encrypt_batch(wanted, self.principal), _references(attrs)))
 
 
-class DecryptBatchView(ApiView[Principal]):
+class DecryptBatchView(KeyNamingView):
     """Decrypt up to 1,000 messages of one key, each answered with its plaintext or a problem of its own."""
 
     rules = {"POST": Rule("crypto.decrypt", actions.MESSAGE_DECRYPTED)}
@@ -70,8 +71,7 @@ class DecryptBatchView(ApiView[Principal]):
     def post(self, _request: Request) -> Response:
         attrs = self.read(serializers.DecryptBatchSerializer)
         _charge_the_rest(self.principal, len(attrs["items"]))
-        wanted = _decrypt_batch(attrs)
-        self.concern("key", str(wanted.key_id))
+        wanted = _decrypt_batch(attrs, self.key_id_of(attrs["key_id"]))
         return Response(items.answer_of(batches.decrypt_batch(wanted, self.principal), _references(attrs)))
 
 
@@ -82,8 +82,9 @@ class ReencryptView(ApiView[Principal]):
 
     @extend_schema(request=serializers.ReencryptSerializer, responses=serializers.ReencryptedSerializer)
     def post(self, _request: Request) -> Response:
-        wanted = _reencrypt_request(self.read(serializers.ReencryptSerializer))
-        self.concern("key", str(wanted.envelope.key_id))
+        attrs = self.read(serializers.ReencryptSerializer)
+        self.concern("key", str(attrs["ciphertext"].key_id))
+        wanted = _reencrypt_request(attrs, self.principal)
         return Response(serializers.ReencryptedSerializer(engine.reencrypt(wanted, self.principal)).data)
 
 
@@ -124,33 +125,40 @@ class AlgorithmsView(ApiView[Principal]):
         return Response(serializers.AlgorithmsSerializer(registry).data)
 
 
-def _encrypt_request(attrs: dict[str, Any]) -> EncryptRequest:
+def _key_id(view: KeyNamingView, attrs: dict[str, Any]) -> UUID | None:
+    """The id of the key that the body names, None where it names none. Raises NotFound."""
+    return view.key_id_of(attrs["key_id"]) if "key_id" in attrs else None
+
+
+def _encrypt_request(attrs: dict[str, Any], key_id: UUID | None) -> EncryptRequest:
     return EncryptRequest(
         mode=attrs["mode"],
         plaintext=attrs["data"],
-        key_id=attrs.get("key_id"),
+        key_id=key_id,
         key_version=attrs.get("key_version"),
         aad=attrs.get("aad", b""),
     )
 
 
-def _decrypt_request(attrs: dict[str, Any]) -> DecryptRequest:
+def _decrypt_request(view: KeyNamingView, attrs: dict[str, Any]) -> DecryptRequest:
     aad = attrs.get("aad", b"")
     if "ciphertext" in attrs:
-        return DecryptRequest.of_envelope(attrs["ciphertext"], aad)
+        envelope = attrs["ciphertext"]
+        view.key_id_of(envelope.key_id)
+        return DecryptRequest.of_envelope(envelope, aad)
     return DecryptRequest(
         mode=attrs["mode"],
-        key_id=attrs["key_id"],
+        key_id=view.key_id_of(attrs["key_id"]),
         key_version=attrs.get("key_version"),
         sealed=Sealed(attrs["iv"], attrs["encrypted_data"], attrs["tag"]),
         aad=aad,
     )
 
 
-def _decrypt_batch(attrs: dict[str, Any]) -> DecryptBatch:
+def _decrypt_batch(attrs: dict[str, Any], key_id: UUID) -> DecryptBatch:
     return DecryptBatch(
         mode=attrs["mode"],
-        key_id=attrs["key_id"],
+        key_id=key_id,
         items=[
             items.sealed_item_of(
                 item["ciphertext"]
@@ -159,7 +167,6 @@ def _decrypt_batch(attrs: dict[str, Any]) -> DecryptBatch:
                 item.get("key_version"),
                 item.get("aad", ""),
                 mode=attrs["mode"],
-                key_id=attrs["key_id"],
             )
             for item in attrs["items"]
         ],
@@ -176,10 +183,11 @@ def _references(attrs: dict[str, Any]) -> list[str | None]:
     return [item.get("reference") for item in attrs["items"]]
 
 
-def _reencrypt_request(attrs: dict[str, Any]) -> ReencryptRequest:
+def _reencrypt_request(attrs: dict[str, Any], principal: Principal) -> ReencryptRequest:
+    target = attrs.get("key_id")
     return ReencryptRequest(
         envelope=attrs["ciphertext"],
-        target_key_id=attrs.get("key_id"),
+        target_key_id=target and id_of_key(principal=principal, reference=target),
         aad=attrs.get("aad", b""),
         reason=attrs.get("reason", ""),
     )

@@ -11,18 +11,17 @@ from typing import Any, Final
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from accounts.principals import Principal
 from ciphercanary.crypto.encoding import decode_base64
 from ciphercanary.http import ContextRequest, in_context
 from ciphercanary.problems import ProtocolError
-from ciphercanary.rest import ApiView, Rule, StrictSerializer
+from ciphercanary.rest import Rule, StrictSerializer
 from crypto_ops import actions
 from crypto_ops.limits import MAX_HEADER_AAD_BYTES
 from crypto_ops.streams import Decryption, Encryption, Stream
+from keys.naming import KeyNamingView, KeyReferenceField
 
 OCTETS: Final = "application/octet-stream"
 AAD_HEADER: Final = "X-AAD"
@@ -57,7 +56,7 @@ class OctetRenderer(BaseRenderer):
 
 
 class StreamQuery(StrictSerializer):
-    key_id = serializers.UUIDField()
+    key_id = KeyReferenceField()
 
 
 class StreamAnswer(HttpResponse):
@@ -69,7 +68,7 @@ class StreamAnswer(HttpResponse):
         self.stream = stream
 
 
-class StreamView(ApiView[Principal]):
+class StreamView(KeyNamingView):
     renderer_classes = [OctetRenderer]
 
     def answer(self, stream: Stream) -> HttpResponse:
@@ -98,8 +97,7 @@ class EncryptStreamView(StreamView):
 
     @extend_schema(parameters=[StreamQuery, _AAD_PARAMETER], **_SCHEMA)
     def post(self, _request: Request) -> HttpResponse:
-        key_id = self.read_query(StreamQuery)["key_id"]
-        self.concern("key", str(key_id))
+        key_id = self.key_id_of(self.read_query(StreamQuery)["key_id"])
         aad = self.read_aad()
         return self.answer(Encryption(self.principal, key_id=key_id, aad=aad))
 

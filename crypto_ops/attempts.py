@@ -1,7 +1,6 @@
 """One attempt to decide an operation: the caller as he is known, and each key that was looked at for it."""
 
 from collections.abc import Callable, Hashable
-from uuid import UUID
 
 from accounts.principals import Principal
 from audit.events import Actor
@@ -11,6 +10,7 @@ from ciphercanary.crypto.aead import Cipher
 from ciphercanary.crypto.algorithms import Mode
 from keys import keyring
 from keys.entries import KeyEntry, VersionEntry
+from keys.references import KeyReference
 
 
 class NotHeld(Exception):
@@ -35,9 +35,9 @@ class Attempt:
         self.actor = actor or principal.actor
         self.used: list[KeyEntry] = []
 
-    def find(self, key_id: UUID) -> KeyEntry:
+    def find(self, reference: KeyReference) -> KeyEntry:
         """``keyring.find``, remembered as what the decision rests on."""
-        return self._use(keyring.find(key_id, self.principal))
+        return self._use(keyring.find(reference, self.principal))
 
     def find_default(self, algorithm: str) -> KeyEntry:
         return self._use(keyring.find_default(self.principal, algorithm))
@@ -70,10 +70,10 @@ class HeldAttempt(Attempt):
     def charge(self, trials: int) -> None:
         raise NotPlain(trials)
 
-    def find(self, key_id: UUID) -> KeyEntry:
-        entry = keyring.find_held(key_id, self.principal)
+    def find(self, reference: KeyReference) -> KeyEntry:
+        entry = keyring.find_held(reference, self.principal)
         if entry is None:
-            raise NotHeld(key_id, lambda: keyring.find(key_id, self.principal))
+            raise NotHeld(reference, lambda: keyring.find(reference, self.principal))
         return self._use(entry)
 
     def find_default(self, algorithm: str) -> KeyEntry:

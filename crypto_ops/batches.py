@@ -21,6 +21,7 @@ from crypto_ops.engine import protecting_version
 from crypto_ops.measurement import measured
 from keys import lifecycle
 from keys.entries import KeyEntry, VersionEntry
+from keys.references import KeyReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,23 +30,24 @@ class EncryptBatch:
 
     mode: Mode
     items: Sequence[Message | DomainError] = field(repr=False)
-    key_id: UUID | None = None
+    key_id: KeyReference | None = None
     key_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SealedItem:
-    """``version`` None where the sender does not know it."""
+    """``version`` None where the sender does not know it. ``key_id``: what a self-describing ciphertext names, else None."""
 
     sealed: Sealed = field(repr=False)
     version: int | None
     aad: bytes = field(repr=False)
+    key_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecryptBatch:
     mode: Mode
-    key_id: UUID
+    key_id: KeyReference
     items: Sequence[SealedItem | DomainError] = field(repr=False)
 
 
@@ -146,6 +148,11 @@ def _in_order(items: Sequence[Message | DomainError], sealed: Iterable[str]) -> 
     return [item if isinstance(item, DomainError) else next(remaining) for item in items]
 
 
+def of_another_key() -> Invalid:
+    """What refuses an item whose ciphertext names another key or algorithm."""
+    return Invalid.of_field("ciphertext", "It names another key or algorithm than the batch.")
+
+
 class _Opener:
     """Opens items of one key; remembers which versions it needed."""
 
@@ -162,6 +169,8 @@ class _Opener:
         return next(iter(self._used.values())) if len(self._used) == 1 else None
 
     def open(self, item: SealedItem) -> bytes | DomainError:
+        if item.key_id not in (None, self._entry.key_id):
+            return of_another_key()
         try:
             version = self._version(item)
             return self._attempt.cipher(version, self._mode).open(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 
@@ -11,8 +10,8 @@ from ciphercanary.crypto import envelope
 from ciphercanary.crypto.aead import Message, Sealed
 from ciphercanary.crypto.algorithms import Mode
 from ciphercanary.crypto.encoding import decode_base64, encode_base64
-from ciphercanary.errors import DomainError, Invalid
-from crypto_ops.batches import Batch, SealedItem
+from ciphercanary.errors import DomainError
+from crypto_ops.batches import Batch, SealedItem, of_another_key
 from crypto_ops.limits import MAX_AAD_BYTES, MAX_TAG_BYTES
 
 type Parts = tuple[str, str, str]
@@ -33,12 +32,12 @@ def _message_of(data: str, aad: str, max_bytes: int) -> Message | DomainError:
 
 
 def sealed_item_of(
-    form: str | Parts, version: int | None, aad: str, *, mode: Mode, key_id: UUID
+    form: str | Parts, version: int | None, aad: str, *, mode: Mode
 ) -> SealedItem | DomainError:
     """What to open, given in one piece or in parts, or its refusal."""
     try:
         if isinstance(form, str):
-            return _of_envelope(form, aad, mode=mode, key_id=key_id)
+            return _of_envelope(form, aad, mode=mode)
         return SealedItem(sealed_of(form), version, aad_of(aad))
     except DomainError as error:
         return error
@@ -81,8 +80,8 @@ def _told(result: str | bytes | DomainError) -> dict[str, Any]:
     return {"problem": problems.members(result)}
 
 
-def _of_envelope(text: str, aad: str, *, mode: Mode, key_id: UUID) -> SealedItem:
+def _of_envelope(text: str, aad: str, *, mode: Mode) -> SealedItem:
     found = envelope.decode(text, max_length=settings.CC_MAX_BODY_BYTES)
-    if found.key_id != key_id or found.mode is not mode:
-        raise Invalid.of_field("ciphertext", "It names another key or algorithm than the batch.")
-    return SealedItem(found.sealed, found.version, aad_of(aad))
+    if found.mode is not mode:
+        raise of_another_key()
+    return SealedItem(found.sealed, found.version, aad_of(aad), found.key_id)

@@ -9,6 +9,7 @@ from msgspec import Struct
 from ciphercanary.crypto.aead import Sealed
 from ciphercanary.crypto.algorithms import Mode
 from ciphercanary.crypto.envelope import Envelope
+from keys.references import KeyReference
 
 
 class _Unprinted(Struct, frozen=True, kw_only=True):
@@ -23,7 +24,7 @@ class EncryptRequest(_Unprinted, frozen=True, kw_only=True):
 
     mode: Mode
     plaintext: bytes
-    key_id: UUID | None = None
+    key_id: KeyReference | None = None
     key_version: int | None = None
     aad: bytes = b""
 
@@ -32,7 +33,7 @@ class DecryptRequest(_Unprinted, frozen=True, kw_only=True):
     """``key_version`` None means: try the versions that may still process, newest first."""
 
     mode: Mode
-    key_id: UUID
+    key_id: KeyReference
     sealed: Sealed
     key_version: int | None = None
     aad: bytes = b""

@@ -13,6 +13,7 @@ from ciphercanary.rest import Base64Field, KeyAlgorithmField, LabelField, ModeFi
 from ciphercanary.schema import ProblemMembersSerializer
 from crypto_ops.limits import MAX_AAD_BYTES, MAX_ITEMS, MAX_RANDOM_BYTES, MAX_REFERENCE, MAX_TAG_BYTES
 from keys.metadata import MAX_REASON, MAX_VERSION
+from keys.naming import KeyReferenceField
 
 SPLIT_FORM = ("encrypted_data", "iv", "tag", "key_id", "algorithm")
 
@@ -59,7 +60,7 @@ class OptionsSerializer(StrictSerializer):
 class EncryptSerializer(StrictSerializer):
     algorithm = ModeField(max_length=50)
     data = Base64Field(max_bytes=settings.CC_MAX_PLAINTEXT_BYTES)  # type: ignore[assignment]  # DRF takes declared fields off the class
-    key_id = serializers.UUIDField(required=False)
+    key_id = KeyReferenceField(required=False)
     key_version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
     options = OptionsSerializer(required=False)
     aad = Base64Field(max_bytes=MAX_AAD_BYTES, required=False)
@@ -81,7 +82,7 @@ class DecryptSerializer(StrictSerializer):
     encrypted_data = Base64Field(max_bytes=settings.CC_MAX_BODY_BYTES, required=False)
     iv = Base64Field(max_bytes=MAX_TAG_BYTES, required=False)
     tag = Base64Field(max_bytes=MAX_TAG_BYTES, required=False)
-    key_id = serializers.UUIDField(required=False)
+    key_id = KeyReferenceField(required=False)
     algorithm = ModeField(max_length=50, required=False)
     key_version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
     aad = Base64Field(max_bytes=MAX_AAD_BYTES, required=False)
@@ -133,7 +134,7 @@ class DecryptItemSerializer(StrictSerializer):
 
 class EncryptBatchSerializer(StrictSerializer):
     algorithm = ModeField(max_length=50)
-    key_id = serializers.UUIDField(required=False)
+    key_id = KeyReferenceField(required=False)
     key_version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
     items = serializers.ListField(child=EncryptItemSerializer(), min_length=1, max_length=MAX_ITEMS)
 
@@ -143,7 +144,7 @@ class EncryptBatchSerializer(StrictSerializer):
 
 class DecryptBatchSerializer(StrictSerializer):
     algorithm = ModeField(max_length=50)
-    key_id = serializers.UUIDField()
+    key_id = KeyReferenceField()
     items = serializers.ListField(child=DecryptItemSerializer(), min_length=1, max_length=MAX_ITEMS)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -152,7 +153,7 @@ class DecryptBatchSerializer(StrictSerializer):
 
 class ReencryptSerializer(StrictSerializer):
     ciphertext = CiphertextField()
-    key_id = serializers.UUIDField(required=False)
+    key_id = KeyReferenceField(required=False)
     aad = Base64Field(max_bytes=MAX_AAD_BYTES, required=False)
     reason = LabelField(required=False, max_length=MAX_REASON)
 

@@ -5,7 +5,6 @@ takes the last of two members of one name, where the REST door refuses both: ``i
 """
 
 from typing import Annotated
-from uuid import UUID
 
 import msgspec
 from django.conf import settings
@@ -19,10 +18,13 @@ from crypto_ops import batches, items
 from crypto_ops.batches import Batch
 from crypto_ops.limits import MAX_ITEMS, MAX_REFERENCE
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest
+from keys import references
 from keys.metadata import MAX_VERSION
+from keys.references import KeyReference
 
 type Reference = Annotated[str, Meta(max_length=MAX_REFERENCE)]
 type Version = Annotated[int, Meta(ge=1, le=MAX_VERSION)]
+type KeyText = Annotated[str, Meta(max_length=references.MAX_LENGTH)]
 
 _QUOTE, _ESCAPE = b'"', b"\\"
 
@@ -44,7 +46,7 @@ class Message(Struct, frozen=True, forbid_unknown_fields=True):
 class Encrypt(Message, frozen=True):
     algorithm: str
     data: str
-    key_id: UUID | UnsetType = UNSET
+    key_id: KeyText | UnsetType = UNSET
     key_version: Version | UnsetType = UNSET
     aad: str | UnsetType = UNSET
 
@@ -73,7 +75,7 @@ class Form(Message, frozen=True):
 
 
 class Decrypt(Form, frozen=True):
-    key_id: UUID | UnsetType = UNSET
+    key_id: KeyText | UnsetType = UNSET
     algorithm: str | UnsetType = UNSET
 
 
@@ -94,13 +96,13 @@ class DecryptItem(Form, frozen=True):
 class EncryptBatch(Message, frozen=True):
     algorithm: str
     items: Annotated[list[EncryptItem], Meta(min_length=1, max_length=MAX_ITEMS)]
-    key_id: UUID | UnsetType = UNSET
+    key_id: KeyText | UnsetType = UNSET
     key_version: Version | UnsetType = UNSET
 
 
 class DecryptBatch(Message, frozen=True):
     algorithm: str
-    key_id: UUID
+    key_id: KeyText
     items: Annotated[list[DecryptItem], Meta(min_length=1, max_length=MAX_ITEMS)]
 
 
@@ -115,12 +117,17 @@ def _quotes_of(value: object) -> int:
     return 0 if isinstance(value, int) else 2
 
 
+def _key_of(text: str | UnsetType) -> KeyReference | None:
+    """None where none was sent. Raises Invalid."""
+    return None if text is UNSET else references.parse(text)
+
+
 def encrypt_request(message: Encrypt) -> EncryptRequest:
     """Raises Invalid, UnsupportedAlgorithm."""
     return EncryptRequest(
         mode=find_mode(message.algorithm),
         plaintext=decode_base64(message.data, field="data", max_bytes=settings.CC_MAX_PLAINTEXT_BYTES),
-        key_id=message.key_id or None,
+        key_id=_key_of(message.key_id),
         key_version=message.key_version or None,
         aad=items.aad_of(message.aad or ""),
     )
@@ -137,7 +144,7 @@ def decrypt_request(message: Decrypt) -> DecryptRequest:
         raise IncompleteForm
     return DecryptRequest(
         mode=find_mode(message.algorithm),
-        key_id=message.key_id,
+        key_id=references.parse(message.key_id),
         key_version=message.key_version or None,
         sealed=items.sealed_of(form),
         aad=aad,
@@ -145,25 +152,23 @@ def decrypt_request(message: Decrypt) -> DecryptRequest:
 
 
 def encrypt_batch(message: EncryptBatch) -> batches.EncryptBatch:
-    """Raises UnsupportedAlgorithm."""
+    """Raises Invalid, UnsupportedAlgorithm."""
     return batches.EncryptBatch(
         mode=find_mode(message.algorithm),
         items=items.messages_of((item.data, item.aad or "") for item in message.items),
-        key_id=message.key_id or None,
+        key_id=_key_of(message.key_id),
         key_version=message.key_version or None,
     )
 
 
 def decrypt_batch(message: DecryptBatch) -> batches.DecryptBatch:
-    """Raises UnsupportedAlgorithm, IncompleteForm."""
+    """Raises Invalid, UnsupportedAlgorithm, IncompleteForm."""
     mode = find_mode(message.algorithm)
     return batches.DecryptBatch(
         mode=mode,
-        key_id=message.key_id,
+        key_id=references.parse(message.key_id),
         items=[
-            items.sealed_item_of(
-                item.read(), item.key_version or None, item.aad or "", mode=mode, key_id=message.key_id
-            )
+            items.sealed_item_of(item.read(), item.key_version or None, item.aad or "", mode=mode)
             for item in message.items
         ],
     )

@@ -1,7 +1,7 @@
 """The DRF door to keys: each view translates, and calls one service."""
 
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from django.urls import reverse
@@ -17,6 +17,7 @@ from ciphercanary.schema import LOCATION
 from keys import actions, services
 from keys.errors import VersionConflict
 from keys.models import Key
+from keys.naming import KeyNamingView
 from keys.serializers import (
     CreateKeySerializer,
     KeyPageSerializer,
@@ -33,10 +34,14 @@ from keys.serializers import (
 )
 
 
-class KeyView(ApiView[Principal]):
-    """Base of every view whose URL names a key."""
+class KeyView(KeyNamingView):
+    """Base of every view whose URL names a key. Its methods get the key's id."""
 
     concerns = ("key", "key_id")
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self.kwargs["key_id"] = self.key_id_of(kwargs["key_id"])  # DRF passes this mapping to the method
 
 
 class KeyListView(ApiView[Principal]):

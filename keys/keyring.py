@@ -23,17 +23,31 @@ from keys import services
 from keys.entries import KeyEntry, VersionEntry, key_entity, key_of
 from keys.lifecycle import State
 from keys.models import Key, KeyVersion
+from keys.references import PREFIX, KeyReference
 
 MAX_ENTRIES: Final = 10_000
 MAX_UNUSED: Final = 60.0  # seconds
 SWEEP_INTERVAL: Final = 5.0  # seconds
 
 
-def find(key_id: UUID, principal: Principal) -> KeyEntry:
+def find(reference: KeyReference, principal: Principal) -> KeyEntry:
     """The key, if the principal may see it; nothing is said about its state.
 
     Raises NotFound and, where a row was altered, IntegrityFailed.
     """
+    if isinstance(reference, str):
+        return _find_named(reference, principal)
+    return _find(reference, principal)
+
+
+def _find_named(name: str, principal: Principal) -> KeyEntry:
+    entry = _held_named(name, principal)
+    if entry is None:
+        entry = _find(services.id_of_key(principal=principal, reference=name), principal)
+    return entry
+
+
+def _find(key_id: UUID, principal: Principal) -> KeyEntry:
     entry = _entries.get(key_id)
     if entry is None:
         entry = _load(key_id)
@@ -43,12 +57,21 @@ def find(key_id: UUID, principal: Principal) -> KeyEntry:
     return entry
 
 
-def find_held(key_id: UUID, principal: Principal) -> KeyEntry | None:
+def find_held(reference: KeyReference, principal: Principal) -> KeyEntry | None:
     """As ``find``, from memory alone: None where the key would have to be read. Raises NotFound."""
-    entry = _entries.get(key_id)
+    if isinstance(reference, str):
+        return _held_named(reference, principal)
+    entry = _entries.get(reference)
     if entry is not None and not entry.is_visible_to(principal):
         raise NotFound
     return entry
+
+
+def _held_named(name: str, principal: Principal) -> KeyEntry | None:
+    # The entry itself says that this key has this name: the name is under its MAC, and the commit compares its
+    # stamp. An invisible key counts as not held, so that its name costs what an unknown name costs.
+    entry = _entries.get_named(name)
+    return entry if entry is not None and entry.is_visible_to(principal) else None
 
 
 def held_default_id(principal: Principal, algorithm: str) -> UUID | None:
@@ -127,6 +150,7 @@ class _Entries:
     def __init__(self) -> None:
         self._lock = Lock()
         self._held: OrderedDict[UUID, tuple[KeyEntry, float]] = OrderedDict()
+        self._ids: dict[str, UUID] = {}  # of the keys that are held, by name with the prefix
         self._sweeper: Thread | None = None
 
     def get(self, key_id: UUID) -> KeyEntry | None:
@@ -138,29 +162,41 @@ class _Entries:
             self._held.move_to_end(key_id)
             return held[0]
 
+    def get_named(self, name: str) -> KeyEntry | None:
+        """By the name with its prefix."""
+        key_id = self._ids.get(name)
+        return None if key_id is None else self.get(key_id)
+
     def put(self, entry: KeyEntry) -> None:
         with self._lock:
             self._held[entry.key_id] = (entry, time.monotonic())
             self._held.move_to_end(entry.key_id)
+            self._ids[PREFIX + entry.name] = entry.key_id
             if len(self._held) > MAX_ENTRIES:
-                self._held.popitem(last=False)
+                self._remove(next(iter(self._held)))
             self._keep_sweeping()
 
     def drop(self, entities: Iterable[str]) -> None:
         with self._lock:
             for key_id in filter(None, map(key_of, entities)):
-                self._held.pop(key_id, None)
+                self._remove(key_id)
 
     def drop_unused(self, now: float) -> None:
         """Drop what was last used ``MAX_UNUSED`` seconds before ``now``, by the monotonic clock, or earlier."""
         with self._lock:
             unused = [key_id for key_id, (_, used) in self._held.items() if now - used >= MAX_UNUSED]
             for key_id in unused:
-                del self._held[key_id]
+                self._remove(key_id)
 
     def clear(self) -> None:
         with self._lock:
             self._held.clear()
+            self._ids.clear()
+
+    def _remove(self, key_id: UUID) -> None:
+        held = self._held.pop(key_id, None)
+        if held is not None:
+            self._ids.pop(PREFIX + held[0].name, None)
 
     def _keep_sweeping(self) -> None:
         # A thread, because a process that has become idle calls nothing. It ends when nothing is left to drop;

@@ -16,6 +16,7 @@ from ciphercanary.errors import NotFound
 from keys import metadata_cache
 from keys.lifecycle import Status
 from keys.models import Key, KeyQuerySet, KeyRotation, KeyVersion
+from keys.references import KeyReference, name_of
 from keys.selection import Finding, follows
 
 
@@ -42,6 +43,20 @@ def get_key(*, principal: Principal, key_id: UUID) -> Key:
         raise NotFound
     metadata_cache.keep(principal, key.check_mac())
     return key
+
+
+def id_of_key(*, principal: Principal, reference: KeyReference) -> UUID:
+    """The id of the key that the caller named. Raises NotFound for a name that no visible key has.
+
+    An unknown name and the name of an invisible key cost the same query. An id costs none: its use decides.
+    """
+    if isinstance(reference, UUID):
+        return reference
+    named = Key.objects.visible_to(principal).filter(name=name_of(reference))
+    key_id = named.values_list("id", flat=True).first()
+    if key_id is None:
+        raise NotFound
+    return key_id
 
 
 def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:

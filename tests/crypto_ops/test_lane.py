@@ -24,9 +24,11 @@ GOOD = {
     "additional data": ("encrypt", lambda doors: doors.good("encrypt", aad=b64(b"row 7"))),
     "no key": ("encrypt", lambda doors: {"algorithm": "aes-256-gcm", "data": PLAINTEXT}),
     "the primary version, named": ("encrypt", lambda doors: doors.good("encrypt", key_version=1)),
+    "a key's name": ("encrypt", lambda doors: doors.good("encrypt", key_id="name:lane")),
     "another mode": ("encrypt", lambda doors: doors.good("encrypt", algorithm="aes-256-cbc-hmac-sha512")),
     "a ciphertext": ("decrypt", lambda doors: doors.good("decrypt")),
     "its parts": ("decrypt", lambda doors: doors.split()),
+    "its parts, with the key's name": ("decrypt", lambda doors: doors.split(key_id="name:lane")),
     "a batch": ("encrypt/batch", lambda doors: doors.batch({"data": PLAINTEXT}, {"data": "", "aad": "QQ=="})),
     "references": (
         "encrypt/batch",
@@ -52,6 +54,14 @@ GOOD = {
             {**doors.parts(), "key_version": 9},
             {**doors.parts(), "iv": "QQ=="},
         ),
+    ),
+    "batches with the key's name": (
+        "encrypt/batch",
+        lambda doors: doors.batch({"data": PLAINTEXT}, {"data": "Q"}) | {"key_id": "name:lane"},
+    ),
+    "a batch to open with the key's name": (
+        "decrypt/batch",
+        lambda doors: doors.batch(*doors.sealed_items()) | {"key_id": "name:lane"},
     ),
     "a batch of which none opens": (
         "decrypt/batch",
@@ -156,6 +166,12 @@ TYPED = [
     "QR==",
     "-_-_",
     "\u0661",
+    "name:lane",
+    "name:unknown",
+    "name:Lane",
+    "name:",
+    "name:" + "a" * 65,
+    "lane",
 ]
 FIELDS = {
     "encrypt": ["algorithm", "data", "key_id", "key_version", "aad", "options", "unknown"],
@@ -190,7 +206,15 @@ def test_both_doors_read_a_key_id_alike(doors, spelling):
     text = {"upper": str(key_id).upper(), "hex": key_id.hex, "braces": f"{{{key_id}}}", "urn": key_id.urn}[
         spelling
     ]
-    assert_same(*doors.both("encrypt", doors.good("encrypt", key_id=text)))
+    for operation, body in (
+        ("encrypt", doors.good("encrypt")),
+        ("decrypt", doors.split()),
+        ("encrypt/batch", doors.batch({"data": PLAINTEXT})),
+        ("decrypt/batch", doors.batch(*doors.sealed_items())),
+    ):
+        fast, slow = doors.both(operation, body | {"key_id": text})
+        assert (fast.status, set(fast.json["errors"])) == (400, {"key_id"})
+        assert_same(fast, slow)
 
 
 def test_both_doors_refuse_what_is_not_there_or_not_visible_alike(doors):
@@ -198,6 +222,14 @@ def test_both_doors_refuse_what_is_not_there_or_not_visible_alike(doors):
     stranger = doors.product.token("lane-stranger")
     for operation in FIELDS:
         assert_same(*doors.both(operation, doors.good(operation), token=stranger))
+    named = [
+        doors.both("encrypt", doors.good("encrypt", key_id=f"name:{n}"), token=stranger)
+        for n in ("lane", "none")
+    ]
+    for fast, slow in named:
+        assert fast.status == 404
+        assert_same(fast, slow)
+        assert_same(fast, named[0][0])
     assert_same(*doors.both("encrypt", doors.good("encrypt", key_id=str(uuid.uuid4()))))
 
 
@@ -266,13 +298,14 @@ def test_a_key_that_was_taken_away_answers_no_more(doors, verb):
     body = {"name": f"lane-{verb}", "algorithm": "aes-256"}
     key_id = doors.product.send("POST", "/api/v1/keys", body, token=doors.token).json["id"]
     admin = doors.product.token()
-    for _ in range(3):
-        assert doors.fast("encrypt", doors.good("encrypt", key_id=key_id)).status == 200
+    for reference in (key_id, key_id, f"name:lane-{verb}"):
+        assert doors.fast("encrypt", doors.good("encrypt", key_id=reference)).status == 200
     done = doors.product.send("POST", f"/api/v1/keys/{key_id}/{verb}", {"reason": "test"}, token=admin)
     assert done.status == 200, done.content
-    fast, slow = doors.both("encrypt", doors.good("encrypt", key_id=key_id))
-    assert fast.code == "key_not_active"
-    assert_same(fast, slow)
+    for reference in (key_id, f"name:lane-{verb}"):
+        fast, slow = doors.both("encrypt", doors.good("encrypt", key_id=reference))
+        assert fast.code == "key_not_active"
+        assert_same(fast, slow)
 
 
 def test_a_rotated_key_seals_with_its_new_version_at_once(doors):

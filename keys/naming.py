@@ -1,0 +1,49 @@
+"""What the REST views of every app share that take a key by its id or its name."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.principals import Principal
+from ciphercanary.errors import Invalid
+from ciphercanary.rest import ApiView
+from keys import services
+from keys.references import EXPECTED, MAX_LENGTH, PATTERN, KeyReference, parse
+
+
+@extend_schema_field(
+    {
+        "type": "string",
+        "pattern": f"^{PATTERN}$",
+        "maxLength": MAX_LENGTH,
+        "description": "The key's id, or `name:` and its name.",
+    }
+)
+class KeyReferenceField(serializers.Field[KeyReference, Any, str, KeyReference]):
+    """A key by its id or, behind ``name:``, by its name."""
+
+    default_error_messages = {"invalid": EXPECTED}
+
+    def to_internal_value(self, data: Any) -> KeyReference:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return parse(data)
+        except Invalid:
+            self.fail("invalid")
+
+    def to_representation(self, value: KeyReference) -> str:
+        return str(value)
+
+
+class KeyNamingView(ApiView[Principal]):
+    """Base of every view that takes a key by its id or its name."""
+
+    def key_id_of(self, reference: KeyReference) -> UUID:
+        """The id, which becomes the object of the request. Raises NotFound for a name that no visible key has."""
+        self.concern("key", str(reference))
+        key_id = services.id_of_key(principal=self.principal, reference=reference)
+        self.concern("key", str(key_id))
+        return key_id

@@ -1,0 +1,46 @@
+"""How a caller names a key: by its id, or by its name behind the prefix ``name:``. Each has one accepted spelling."""
+
+import re
+from functools import lru_cache
+from typing import Final
+from uuid import UUID
+
+from ciphercanary.errors import Invalid
+from keys.metadata import NAME
+
+type KeyReference = UUID | str
+"""The id, or the name as it was sent, with its prefix."""
+
+PREFIX: Final = "name:"
+PATTERN: Final = (
+    rf"(?:[0-9a-f]{{8}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{12}}|{PREFIX}{NAME.pattern})"
+)
+MAX_LENGTH: Final = len(PREFIX) + 64
+EXPECTED: Final = "Expected a UUID, in lower case and with hyphens, or name: and the name of a key."
+
+_REFERENCE: Final = re.compile(PATTERN)
+
+
+@lru_cache(4096)  # because the fast path reads the same few texts all day
+def parse(text: str) -> KeyReference:
+    """Raises Invalid, with the field ``key_id``."""
+    if not _REFERENCE.fullmatch(text):
+        raise Invalid.of_field("key_id", EXPECTED)
+    return text if text.startswith(PREFIX) else UUID(text)
+
+
+def name_of(reference: str) -> str:
+    """The name without its prefix."""
+    return reference.removeprefix(PREFIX)
+
+
+class KeyReferenceConverter:
+    """The part of a path that names a key. Any other spelling matches no route, which is 404."""
+
+    regex = PATTERN
+
+    def to_python(self, value: str) -> KeyReference:
+        return parse(value)
+
+    def to_url(self, value: KeyReference) -> str:
+        return str(value)

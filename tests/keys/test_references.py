@@ -1,0 +1,199 @@
+"""A key by its id or, behind ``name:``, by its name: one spelling of each, and a name tells nothing that an id does not."""
+
+from urllib.parse import quote
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from audit.models import AuditLog
+from ciphercanary.errors import Invalid, NotFound
+from crypto_ops.attempts import HeldAttempt, NotHeld
+from keys import keyring, references, services
+from tests.doors import DOORS, all_routes, make_target, path_of
+from tests.personas import b64
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+REASON = {"reason": "test"}
+MISSPELT_IDS = {
+    "upper case": lambda key_id: str(key_id).upper(),
+    "no hyphens": lambda key_id: key_id.hex,
+    "braces": lambda key_id: f"{{{key_id}}}",
+    "URN": lambda key_id: key_id.urn,
+    "a space": lambda key_id: f" {key_id}",
+    "a line break": lambda key_id: f"{key_id}\n",
+}
+MALFORMED_NAMES = [
+    "name:",
+    "name:ab",
+    "name:Orders",
+    "name:a_b_c",
+    "name:" + "a" * 65,
+    "NAME:orders",
+    "orders",
+]
+OPERATIONS = {
+    "encrypt": {"algorithm": "aes-256-gcm", "data": b64(b"plain")},
+    "encrypt/batch": {"algorithm": "aes-256-gcm", "items": [{"data": b64(b"plain")}]},
+}
+
+
+def misspelt(key):
+    return [spell(key.id) for spell in MISSPELT_IDS.values()] + MALFORMED_NAMES
+
+
+def without_request_id(answer):
+    return {name: value for name, value in answer.json.items() if name != "request_id"}
+
+
+def last_refusal():
+    return AuditLog.objects.exclude(outcome="ok").latest("id")
+
+
+def test_a_reference_has_one_spelling(key):
+    assert references.parse(str(key.id)) == key.id
+    assert references.parse(f"name:{key.name}") == f"name:{key.name}"
+    for text in misspelt(key):
+        with pytest.raises(Invalid) as refusal:
+            references.parse(text)
+        assert set(refusal.value.fields) == {"key_id"}
+
+
+@pytest.mark.parametrize("spelling", MISSPELT_IDS)
+def test_another_spelling_of_an_id_is_404_in_a_path_and_400_elsewhere(admin, key, spelling):
+    text = MISSPELT_IDS[spelling](key.id)
+    assert admin.api.get(f"/api/v1/keys/{quote(text)}").status == 404
+    sealed = admin.api.post("/api/v1/encrypt", {**OPERATIONS["encrypt"], "key_id": str(key.id)}).json
+    parts = {name: sealed[name] for name in ("encrypted_data", "iv", "tag", "algorithm")}
+    bodies = {
+        "encrypt": OPERATIONS["encrypt"],
+        "encrypt/batch": OPERATIONS["encrypt/batch"],
+        "decrypt": parts,
+        "decrypt/batch": {"algorithm": "aes-256-gcm", "items": [{"ciphertext": sealed["ciphertext"]}]},
+        "reencrypt": {"ciphertext": sealed["ciphertext"]},
+    }
+    for operation, body in bodies.items():
+        answer = admin.api.post(f"/api/v1/{operation}", {**body, "key_id": text})
+        assert (answer.status, set(answer.json["errors"])) == (400, {"key_id"}), operation
+
+
+@pytest.mark.parametrize("name", MALFORMED_NAMES)
+def test_a_malformed_name_is_404_in_a_path_and_400_in_a_body_and_a_query(admin, name):
+    assert admin.api.get(f"/api/v1/keys/{name}").status == 404
+    answers = [
+        admin.api.post("/api/v1/encrypt", {**OPERATIONS["encrypt"], "key_id": name}),
+        admin.api.post(
+            f"/api/v1/stream/encrypt?key_id={name}", b"plain", Content_Type="application/octet-stream"
+        ),
+    ]
+    assert [(answer.status, set(answer.json["errors"])) for answer in answers] == [(400, {"key_id"})] * 2
+
+
+NAMED_KEY_DOORS = [
+    (route, method) for route in all_routes() if "{key_id}" in route.path for method in DOORS[route.name]
+]
+
+
+@pytest.mark.parametrize(("route", "method"), NAMED_KEY_DOORS, ids=lambda each: getattr(each, "name", each))
+def test_every_path_takes_the_name_and_answers_with_the_id(admin, route, method):
+    door = DOORS[route.name][method]
+    target = make_target(admin, door.state)
+    named = services.get_key(principal=admin.principal, key_id=target.key_id).name
+    path = path_of(route, target).replace(str(target.key_id), f"name:{named}")
+    answer = admin.api.send(method, path, door.body and door.body(target, admin))
+    assert answer.status == door.status, answer.json
+    if answer.json.get("name") == named:
+        assert answer.json["id"] == str(target.key_id)
+    done = AuditLog.objects.filter(object_id__startswith="name:")
+    assert not done.exists()
+
+
+def test_every_operation_takes_the_name_and_answers_with_the_id(admin, key):
+    name, key_id = f"name:{key.name}", str(key.id)
+    octets = {"Content_Type": "application/octet-stream"}
+    sealed = admin.api.post("/api/v1/encrypt", {**OPERATIONS["encrypt"], "key_id": name}).json
+    parts = {part: sealed[part] for part in ("encrypted_data", "iv", "tag", "algorithm")}
+    batch = {"key_id": name, "algorithm": "aes-256-gcm"}
+    answers = [
+        sealed,
+        admin.api.post("/api/v1/decrypt", {**parts, "key_id": name}).json,
+        admin.api.post("/api/v1/encrypt/batch", {**batch, "items": [{"data": b64(b"plain")}]}).json,
+        admin.api.post(
+            "/api/v1/decrypt/batch", {**batch, "items": [{"ciphertext": sealed["ciphertext"]}]}
+        ).json,
+        admin.api.post("/api/v1/reencrypt", {"ciphertext": sealed["ciphertext"], "key_id": name}).json,
+    ]
+    assert [answer["key_id"] for answer in answers] == [key_id] * 5
+    assert answers[3]["results"] == [{"data": b64(b"plain")}]
+    stream = admin.api.post(f"/api/v1/stream/encrypt?key_id={name}", b"plain", **octets)
+    opened = admin.api.post("/api/v1/stream/decrypt", stream.response.content, **octets)
+    assert opened.response.content == b"plain"
+    recorded = AuditLog.objects.filter(action__startswith="crypto.").values_list("object_id", flat=True)
+    assert set(recorded) == {key_id}
+
+
+def test_a_ciphertext_of_another_key_is_refused_in_a_batch_of_a_name(admin, key, new_key):
+    other = admin.api.post("/api/v1/encrypt", {**OPERATIONS["encrypt"], "key_id": str(new_key().id)}).json
+    body = {"algorithm": "aes-256-gcm", "key_id": f"name:{key.name}"}
+    items = [{"ciphertext": other["ciphertext"]}]
+    [result] = admin.api.post("/api/v1/decrypt/batch", {**body, "items": items}).json["results"]
+    assert set(result["problem"]["errors"]) == {"ciphertext"}
+
+
+def test_an_invisible_name_is_refused_as_an_unknown_one_with_the_same_work(admin, stranger, key):
+    keyring.find(key.id, admin.principal)  # hot, as it would be
+    answers, statements, recorded = [], [], []
+    by_id = stranger.api.post("/api/v1/encrypt", {**OPERATIONS["encrypt"], "key_id": str(key.id)})
+    for name in (key.name, "no-key-at-all"):
+        with CaptureQueriesContext(connection) as queries:
+            answer = stranger.api.post("/api/v1/encrypt", {**OPERATIONS["encrypt"], "key_id": f"name:{name}"})
+        answers.append(answer)
+        asked = [query["sql"].replace(name, "NAME") for query in queries if "encryption_keys" in query["sql"]]
+        statements.append(asked)
+        recorded.append((last_refusal().object_id, last_refusal().code))
+    assert [answer.status for answer in answers] == [404, 404]
+    assert without_request_id(answers[0]) == without_request_id(answers[1]) == without_request_id(by_id)
+    assert statements[0] == statements[1]
+    assert len(statements[0]) == 1
+    assert recorded == [(f"name:{name}", "not_found") for name in (key.name, "no-key-at-all")]
+    paths = [stranger.api.get(f"/api/v1/keys/name:{name}") for name in (key.name, "no-key-at-all")]
+    assert without_request_id(paths[0]) == without_request_id(paths[1])
+
+
+def test_a_refusal_of_a_visible_key_is_recorded_under_its_id(admin, key):
+    services.disable_key(principal=admin.principal, key_id=key.id, **REASON)
+    answer = admin.api.post("/api/v1/encrypt", {**OPERATIONS["encrypt"], "key_id": f"name:{key.name}"})
+    assert answer.code == "key_not_active"
+    assert last_refusal().object_id == str(key.id)
+    assert admin.api.post(f"/api/v1/keys/name:{key.name}/rotate", REASON).code == "key_not_active"
+    assert last_refusal().object_id == str(key.id)
+
+
+def test_a_hot_name_costs_memory_alone(admin, key, django_assert_num_queries):
+    name = f"name:{key.name}"
+    attempt = HeldAttempt(admin.principal)
+    with pytest.raises(NotHeld) as absent:
+        attempt.find(name)
+    absent.value.load()
+    with django_assert_num_queries(0):
+        assert attempt.find(name) is attempt.find(key.id)
+
+
+def test_a_hot_name_is_not_found_by_somebody_who_may_not_see_its_key(admin, stranger, key):
+    name = f"name:{key.name}"
+    assert keyring.find(name, admin.principal).key_id == key.id
+    assert keyring.find_held(name, stranger.principal) is None
+    assert keyring.find_held("name:no-key-at-all", stranger.principal) is None
+    with pytest.raises(NotFound):
+        keyring.find(name, stranger.principal)
+
+
+def test_a_forgotten_key_is_forgotten_by_its_name(admin, key):
+    name = f"name:{key.name}"
+    entry = keyring.find(name, admin.principal)
+    services.rotate_key(principal=admin.principal, key_id=key.id, **REASON)
+    keyring.forget([f"key:{key.id}"])
+    assert keyring.find_held(name, admin.principal) is None
+    found = keyring.find(name, admin.principal)
+    assert (entry.primary_version, found.primary_version) == (1, 2)
