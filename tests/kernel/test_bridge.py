@@ -7,6 +7,7 @@ import json
 import threading
 import time
 import tracemalloc
+import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -454,6 +455,29 @@ def test_refusals_leave_nothing_in_memory(application, monkeypatch, bodies, code
         tracemalloc.stop()
         gc.enable()
     assert after - before < 31 * LIMIT, "less than the bodies of one round"
+
+
+@pytest.mark.parametrize(("size", "is_gone"), [(999, True), (9, False)])
+def test_a_large_body_does_not_wait_for_the_collector(monkeypatch, size, is_gone):
+    """Requests of Django are reference cycles: an anonymous client could make hundreds of bodies pile up."""
+    monkeypatch.setattr(bridge, "LARGE_BODY", 10)
+    requests = []
+
+    class Request:
+        def __init__(self, environment):
+            self.itself, self.environment = self, environment
+
+    def application(environment, start_response):
+        requests.append(weakref.ref(Request(environment)))
+        start_response("200 OK", [])
+        return [b""]
+
+    gc.disable()
+    try:
+        serve(application, Client(part(b"x" * size, more=False)))
+        assert (requests[0]() is None) == is_gone
+    finally:
+        gc.enable()
 
 
 def test_an_application_that_fails_gives_its_place_back(application):
