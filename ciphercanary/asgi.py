@@ -7,7 +7,8 @@ from ciphercanary.wsgi import application as django  # first: it sets Django up
 # isort: split
 from accounts.api import AuthView
 from audit import loop_writer
-from ciphercanary.bridge import WsgiBridge
+from ciphercanary.bounded_parser import ALL_HEADS
+from ciphercanary.bridge import ALL_BODIES, WsgiBridge
 from ciphercanary.byte_budget import ByteBudget
 from ciphercanary.monitoring import METRICS, PROBES
 from ciphercanary.probes import Probes
@@ -15,7 +16,8 @@ from crypto_ops import lane
 from crypto_ops.stream_door import StreamDoor
 
 hot_routes = {} if settings.CC_LANE == "off" else lane.ROUTES
-bodies = ByteBudget(32 * settings.CC_MAX_BODY_BYTES)
+heads = ByteBudget(ALL_HEADS)
+bodies = ByteBudget(ALL_BODIES * settings.CC_MAX_BODY_BYTES)
 bridge = WsgiBridge(
     django,
     threads=settings.CC_THREADS,

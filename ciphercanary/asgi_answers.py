@@ -4,9 +4,11 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, BinaryIO, Final
 
 from ciphercanary import problems, request_ids
+from ciphercanary.errors import DomainError
 from ciphercanary.problems import ProtocolError
 
 type Scope = MutableMapping[str, Any]
@@ -35,18 +37,27 @@ class Answer:
     content: bytes | BinaryIO
 
 
-def refusal(scope: Scope, error: ProtocolError) -> Answer:
-    """What HTTP itself refuses, before Django has seen it."""
+def refusal(scope: Scope, error: DomainError) -> Answer:
+    """What is refused before Django has seen it, in the form of every other problem."""
     sent = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
     request_id = request_ids.choose(sent)
     body = json.dumps(problems.document(error, request_id)).encode()
+    extra = error.headers if isinstance(error, ProtocolError) else {}
     headers = [
         *REFUSAL_HEADERS,
         (b"content-length", str(len(body)).encode()),
         (b"x-request-id", request_id.encode()),
-        *((name.lower().encode(), value.encode()) for name, value in error.headers.items()),
+        *((name.lower().encode(), value.encode()) for name, value in extra.items()),
     ]
-    return Answer(error.status.value, headers, body)
+    return Answer(int(problems.status_of(error)), headers, body)
+
+
+def as_http(answer: Answer) -> bytes:
+    """A whole answer as HTTP/1.1 writes it, for a connection that ends with it."""
+    if not isinstance(answer.content, bytes):
+        raise TypeError("a file is sent in blocks")
+    line = b"HTTP/1.1 %d %b\r\n" % (answer.status, HTTPStatus(answer.status).phrase.encode())
+    return line + b"".join(b"%b: %b\r\n" % header for header in answer.headers) + b"\r\n" + answer.content
 
 
 async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:

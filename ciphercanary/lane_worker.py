@@ -3,8 +3,6 @@
 Only what is simple takes it: a short request of a hot route, whole, on a connection that stays open. Everything else, and whatever the lane leaves to Django, goes gunicorn's own way from where it stands, with
 its limits and time-outs. With ``CC_LANE=asgi`` no request takes it. This module knows gunicorn from inside, and holds
 for the one version that is allowed.
-
-It also ends what gunicorn lets live: connections that never send a head, or more of them than there may be.
 """
 
 import asyncio
@@ -13,6 +11,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from gunicorn.asgi import protocol
+from gunicorn.asgi.parser import ParseError
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.http.errors import ParseException
 from gunicorn.workers import gasgi
@@ -20,24 +19,29 @@ from gunicorn.workers.gasgi import ASGIWorker
 
 from ciphercanary import fast_lane
 from ciphercanary.asgi_answers import Scope
+from ciphercanary.bounded_connection import HTTP_1_1, BoundedProtocol
 from ciphercanary.bridge import BODY_SECONDS, DECLINED
+from ciphercanary.byte_budget import ByteBudget, Charge
 from ciphercanary.fast_lane import HotAnswer, HotHandler, HotRequest
 from ciphercanary.lock_waits import RECEIVED_AT
+from ciphercanary.problems import ProtocolError
 
 GRACE: Final = 20  # seconds that requests in flight have to end
 MAX_HOT_BODY: Final = 64 * 1024  # bytes
 MAX_IN_PIECES: Final = 16 * 1024  # of a body that does not come with its head: what each connection may hold
-_HTTP_1_1: Final = (1, 1)
 
 
 class LaneWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
     hot_routes: dict[tuple[bytes, bytes], HotHandler]
+    heads: ByteBudget
+    bodies: ByteBudget
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
         self.cfg.set("graceful_timeout", GRACE)  # in this process only
-        from ciphercanary.asgi import hot_routes  # noqa: PLC0415 - it sets Django up
+        from ciphercanary.asgi import bodies, heads, hot_routes  # noqa: PLC0415 - it sets Django up
 
+        self.bodies, self.heads = bodies, heads
         routes = hot_routes if settings.CC_LANE == "protocol" else {}
         self.hot_routes = {
             (method.encode(), path.encode()): handler for (method, path), handler in routes.items()
@@ -47,45 +51,7 @@ class LaneWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         gasgi.ASGIProtocol = LaneProtocol  # the one name by which the worker makes a protocol
 
 
-class PatientParser:
-    """gunicorn's parser, which keeps all that comes behind a complete request.
-
-    By itself it keeps 64 KiB, and gunicorn then closes the connection. Here it is fed in pieces of that size, and no
-    further than to the end of a request. While anything waits here the connection reads no more: that is what
-    bounds it, to two reads of the event loop.
-    """
-
-    PIECE: Final = 64 * 1024  # bytes
-    remaining_truncated: Final = False
-
-    def __init__(self, parser: Any) -> None:
-        self._parser = parser
-        self._behind = b""
-
-    def feed(self, data: bytes) -> None:
-        for start in range(0, len(data), self.PIECE):
-            if self._parser.is_complete:
-                self._behind += data[start:]
-                return
-            self._parser.feed(data[start : start + self.PIECE])
-
-    @property
-    def has_more(self) -> bool:
-        """Whether something waits behind a complete request."""
-        return bool(self._parser.is_complete and (self._behind or self._parser.remaining()))
-
-    def remaining(self) -> bytes:
-        return bytes(self._parser.remaining()) + self._behind
-
-    def reset(self) -> None:
-        self._behind = b""
-        self._parser.reset()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._parser, name)
-
-
-class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
+class LaneProtocol(BoundedProtocol):
     """One connection. ``_handler`` is set from the head of a hot request until the next may begin."""
 
     def __init__(self, worker: LaneWorker) -> None:
@@ -99,34 +65,16 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         self._received_at = 0.0
         self._answering: asyncio.Task[None] | None = None
         self._waiting: asyncio.TimerHandle | None = None
-        self._active_at = worker.loop.time()
         self._peer = ""
-        self._callback_parser: Any = None
-        self._task: asyncio.Task[None] | None
+        self._body = Charge(worker.bodies)
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if self.worker.nr_conns > self.worker.worker_connections:
-            transport.abort()
-            return
         peer = transport.get_extra_info("peername")
         self._peer = str(peer[0]) if isinstance(peer, tuple) else ""
-        self._arm_keepalive_timer()  # gunicorn itself waits for ever for the first head
 
-    def _keepalive_timeout(self) -> None:
-        """A timer for each hot request would cost as much as its encryption: this one asks when it rings."""
-        idle = 0.0 if self._is_deciding or self._waiting else self.worker.loop.time() - self._active_at
-        if idle < self._keepalive:
-            self._keepalive_handle = self.worker.loop.call_later(
-                self._keepalive - idle, self._keepalive_timeout
-            )
-        else:
-            super()._keepalive_timeout()
-
-    def _setup_callback_parser(self) -> None:
-        super()._setup_callback_parser()
-        self._parser: Any = self._callback_parser
-        self._callback_parser = PatientParser(self._parser)
+    def _is_busy(self) -> bool:
+        return self._is_deciding or self._waiting is not None
 
     def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Scope:
         """Says whether the lane has seen the whole request, so that it is not asked again."""
@@ -139,12 +87,15 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def _on_headers_complete(self) -> bool:
         self._is_declined = False
         self._handler = self._find_handler()
-        return False if self._handler else bool(super()._on_headers_complete())
+        if self._handler is None:
+            return super()._on_headers_complete()
+        self._callback_parser.end_head()
+        return False
 
     def _find_handler(self) -> HotHandler | None:
         parser = self._parser
         handler: HotHandler | None = self.worker.hot_routes.get((parser.method, parser.path))
-        if handler is None or parser.http_version != _HTTP_1_1 or not parser.should_keep_alive:
+        if handler is None or parser.http_version != HTTP_1_1 or not parser.should_keep_alive:
             return None
         length = parser.content_length
         is_short = not parser.is_chunked and length is not None and length <= MAX_HOT_BODY
@@ -159,26 +110,12 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def _on_message_complete(self) -> None:
         if self._handler is None:
             super()._on_message_complete()
-            self._pause_reading()
         else:
             self._is_whole = True
 
-    def _maybe_resume_reading(self) -> None:
-        if not self._callback_parser.is_complete:
-            super()._maybe_resume_reading()
-
-    def _resume_reading(self) -> None:
-        """Gunicorn calls it before it takes what waits behind an answered request: with more of that it would grow."""
-        if not self._callback_parser.has_more:
-            super()._resume_reading()
-
     def _feed_callback_parser(self, data: bytes) -> bool:
-        if self._closed or not super()._feed_callback_parser(data):
+        if not super()._feed_callback_parser(data):
             return False
-        if self._callback_parser.has_more:
-            self._pause_reading()
-        else:
-            self._maybe_resume_reading()
         if self._handler is not None and not self._is_begun:
             self._begin(self._handler)
         return True
@@ -186,15 +123,16 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def _begin(self, handler: HotHandler) -> None:
         if not self._is_whole and self._parser.content_length <= MAX_IN_PIECES:
             # Many clients send the head and a short body one after the other.
-            if self._waiting is None:
+            if self._waiting is None and self._body.grow(self._parser.content_length):
                 self._waiting = self.worker.loop.call_later(BODY_SECONDS, self._stop_waiting)
-            return
+            if self._waiting is not None:
+                return
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
         request = self._read_head() if self._is_whole else None
-        if request is None:
-            self._leave_to_gunicorn()
+        if request is None or not (self._body.size or self._body.grow(self._parser.content_length)):
+            self._leave_to_gunicorn()  # which answers 503 where there is no room for the body
             return
         self._is_begun = self._is_deciding = True
         self._received_at = time.monotonic()
@@ -212,40 +150,29 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             self._leave_to_gunicorn()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of everything, so that the connection needs no look for garbage: of short ones there are thousands."""
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
-        if self._answering is not None and not self._is_deciding:
-            self._answering.cancel()  # it waits for somebody to read its answer
-            self._answering = None
-        loop: asyncio.Task[None] | None = self._task
-        if self._awaiting_request and not self._finishing_calls:
-            # Gunicorn's loop only waits for a request. Its timer for a task that needs time to end would hold us.
-            self._task = None
-            self._request_ready.set()
+        if not self._is_deciding:
+            self._body.release()
+            if self._answering is not None:
+                self._answering.cancel()  # it waits for somebody to read its answer
+                self._answering = None
         super().connection_lost(exc)
-        if loop is None or loop.done():
-            self._let_go()
-        else:
-            loop.add_done_callback(self._let_go)
-
-    def _let_go(self, _loop: object = None) -> None:
-        """Of what points back at this connection."""
-        self._task = self._callback_parser = self._parser = self._body_receiver = None
 
     def _read_head(self) -> HotRequest | None:
-        parser = self._parser
-        headers = getattr(parser, "asgi_headers", None) or parser.headers
-        return fast_lane.read(headers, self._peer, "https" if self._is_ssl else "http")
+        return fast_lane.read(self._headers(), self._peer, "https" if self._is_ssl else "http")
 
     async def _answer(self, handler: HotHandler, request: HotRequest, body: bytes) -> None:
         answer = await handler(request, body)
         self._is_deciding = False
-        if self._closed:
-            return
-        if answer is None:
+        if answer is None and not self._closed:
             self._leave_to_gunicorn()
+            return
+        del body  # a slow reader does not hold it
+        self._chunks.clear()
+        self._body.release()
+        if self._closed or answer is None:
             return
         self._write(answer)
         self._active_at = self.worker.loop.time()
@@ -285,11 +212,14 @@ class LaneProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         is_whole = self._is_declined = self._is_whole
         self._handler, self._answering = None, None
         self._is_whole = self._is_begun = False
+        self._body.release()
         try:
             super()._on_headers_complete()
-        except ParseException as error:
-            self._send_error_response(400, str(error))
-            self._close_transport()
+        except ProtocolError as error:
+            self._refuse(error)
+            return
+        except (ParseError, ParseException):
+            self._send_error_response(400, "")
             return
         for chunk in self._chunks:
             super()._on_body(chunk)

@@ -170,6 +170,27 @@ def test_a_body_in_chunks_is_answered(served):
         assert client.answer()[0] == 200
 
 
+def test_a_body_too_large_for_auth_is_refused_before_it_is_sent(served):
+    with served.connect() as client:
+        client.send(
+            b"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 20000\r\n\r\n"
+        )
+        status, headers, problem = client.answer()
+        assert (status, problem["code"]) == (413, "request_too_large")
+        assert headers["x-request-id"] == problem["request_id"]
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: localhost\r\nHost: localhost\r\n"], ids=["none", "two"])
+def test_a_request_names_one_host(served, hosts):
+    with served.connect() as client:
+        client.send(b"GET /livez HTTP/1.1\r\n%b\r\n" % hosts)
+        status, headers, problem = client.answer()
+        assert (status, problem["code"]) == (400, "invalid_request")
+        assert headers["x-request-id"] == problem["request_id"]
+        assert client.is_closed()
+
+
 def test_a_client_that_leaves_disturbs_nobody(served):
     for _ in range(20):
         with served.connect() as client:

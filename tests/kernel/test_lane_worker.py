@@ -2,114 +2,12 @@
 
 import asyncio
 import gc
-import logging
 import weakref
-from types import SimpleNamespace
 
 import pytest
-from gunicorn.asgi.protocol import ASGIProtocol
-from gunicorn.config import Config
 
-from ciphercanary import fast_lane
 from ciphercanary.bridge import DECLINED
-from ciphercanary.lane_worker import LaneProtocol
-
-ROUTE = (b"POST", b"/api/v1/encrypt")
-
-
-class Transport(asyncio.Transport):
-    def __init__(self):
-        super().__init__()
-        self.written, self.reads, self.closed = b"", True, False
-
-    def get_extra_info(self, name, default=None):
-        return ("192.0.2.1", 4711) if name in {"peername", "sockname"} else default
-
-    def write(self, data):
-        self.written += data
-
-    def set_write_buffer_limits(self, high=None, low=None):
-        pass
-
-    def pause_reading(self):
-        self.reads = False
-
-    def resume_reading(self):
-        self.reads = True
-
-    def close(self):
-        self.closed = True
-
-    def is_closing(self):
-        return self.closed
-
-
-async def application(_scope, receive, send):
-    """Reads the whole body, and answers it."""
-    while (message := await receive())["type"] == "http.request":
-        if not message.get("more_body"):
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body", "body": b"{}"})
-            return
-
-
-class Connection:
-    """Hot requests are answered ``at_once`` or in a later turn of the loop; ``begun`` names those that were begun."""
-
-    def __init__(self, parser, *, at_once):
-        self.begun, self.at_once = [], at_once
-        ASGIProtocol._check_h1c_protocol_available()
-        config = Config()
-        config.set("http_parser", parser)
-        log = logging.getLogger("test")
-        log.access_log_enabled = False  # as gunicorn's own logger has it
-        worker = SimpleNamespace(
-            cfg=config,
-            log=log,
-            asgi=application,
-            loop=asyncio.get_running_loop(),
-            nr_conns=0,
-            worker_connections=9,
-            alive=True,
-            nr=0,
-            max_requests=10**9,
-            hot_routes={ROUTE: self.answer},
-        )
-        self.protocol, self.transport = LaneProtocol(worker), Transport()
-        self.protocol.connection_made(self.transport)
-
-    async def answer(self, request, _body):
-        self.begun.append(request.request_id)
-        if not self.at_once:
-            await asyncio.sleep(0)
-        return fast_lane.answer(b"{}", request.request_id)
-
-    async def receive(self, data):
-        self.protocol.data_received(data)
-        await asyncio.sleep(0.002)
-
-    async def settle(self):
-        for _ in range(200):
-            await asyncio.sleep(0.001)
-
-    @property
-    def answered(self):
-        lines = self.transport.written.decode().split("\r\n")
-        return [line.split(": ")[1] for line in lines if line.startswith("x-request-id")]
-
-
-def request(name, body=b"{}"):
-    return (
-        b"POST /api/v1/encrypt HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\n"
-        b"Content-Type: application/json\r\nContent-Length: %d\r\nX-Request-ID: %b\r\n\r\n%b"
-    ) % (len(body), name.encode(), body)
-
-
-@pytest.fixture(params=["fast", "python"])
-def parser(request):
-    if request.param == "fast":
-        pytest.importorskip("gunicorn_h1c")
-    return request.param
+from tests.kernel.connection import Connection, request
 
 
 @pytest.mark.parametrize("at_once", [True, False])
