@@ -4,6 +4,7 @@
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -26,6 +27,18 @@ class Kind(StrEnum):
     CHECKPOINT_INCONSISTENT = "checkpoint_inconsistent"  # the tree contradicts what was signed, or itself
     VERIFICATION_FAILED = "verification_failed"  # a verification of the whole log has findings
     MORE = "more_alarms"  # further alarms of the same moment
+
+
+LABELS: Mapping[str, str] = {
+    Kind.SEQUENCE_GAP: "Missing entries",
+    Kind.MAC_MISMATCH: "Entry not written by the application",
+    Kind.ENTRY_MISSING: "Entry deleted before it was sequenced",
+    Kind.ENTRY_ALTERED: "Entry altered",
+    Kind.INTEGRITY_FAILED: "Tree or checkpoint key altered",
+    Kind.CHECKPOINT_INCONSISTENT: "Tree contradicts a checkpoint",
+    Kind.VERIFICATION_FAILED: "Full verification failed",
+    Kind.MORE: "Further alarms",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

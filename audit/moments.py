@@ -3,11 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import DateTimeField, OuterRef, QuerySet, Subquery, Value
+from django.db.models import DateTimeField, Exists, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from audit import actions
-from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditPending
+from audit.models import AuditAlarm, AuditCheckpoint, AuditLeaf, AuditLog, AuditPending
 from ciphercanary.expressions import CountOf
 
 COUNTED = 100_000  # pending entries; beyond, the exact number helps nobody
@@ -56,17 +55,21 @@ def signed_at() -> Subquery:
 
 
 def last_alarm() -> Subquery:
-    """When the newest alarm was raised."""
-    return Subquery(_alarms().order_by("-id").values("timestamp")[:1])
+    """When the newest unresolved alarm was raised."""
+    return Subquery(_unresolved().order_by("-raised_at").values("raised_at")[:1])
 
 
-def alarm_count(since: datetime) -> CountOf:
-    """How many were raised since then, up to ``COUNTED_ALARMS``."""
-    return CountOf(_alarms().filter(timestamp__gte=since).values("id")[:COUNTED_ALARMS])
+def alarm_count() -> CountOf:
+    """How many alarms are unresolved, up to ``COUNTED_ALARMS``."""
+    return CountOf(_unresolved().order_by().values("id")[:COUNTED_ALARMS])
 
 
-def _alarms() -> QuerySet[AuditLog]:
-    return AuditLog.objects.filter(action=actions.LOG_ALARMED)
+def has_resolved_alarms() -> Exists:
+    return Exists(AuditAlarm.objects.filter(resolved_at__isnull=False))
+
+
+def _unresolved() -> QuerySet[AuditAlarm]:
+    return AuditAlarm.objects.filter(resolved_at__isnull=True)
 
 
 def _newest_checkpoint() -> QuerySet[AuditCheckpoint]:

@@ -1,11 +1,13 @@
 from django.urls import path
 
-from audit.views import exports, jobs, logs, saved_filters
+from audit.views import alarms, exports, jobs, logs, saved_filters
 
 urlpatterns = [
     path("audit/", logs.LogListView.as_view(), name="audit"),
     path("audit/<int:log_id>/", logs.LogEntryView.as_view(), name="audit-entry"),
     path("audit/<int:log_id>/proof", logs.EntryProofView.as_view(), name="audit-entry-proof"),
+    path("audit/alarms/", alarms.AlarmListView.as_view(), name="alarms"),
+    path("audit/alarms/<uuid:alarm_id>/resolve", alarms.ResolveAlarmView.as_view(), name="alarm-resolve"),
     path("audit/saved/", saved_filters.SavedFiltersView.as_view(), name="audit-saved"),
     path("audit/saved/new", saved_filters.NewSavedFilterView.as_view(), name="audit-saved-new"),
     path(

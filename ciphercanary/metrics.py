@@ -18,8 +18,9 @@ hot_answers_total = Counter(
     "hot_answers_total", "Answers of the fast lane, by the way their requests came.", ["way", "status"]
 )
 throttled_total = Counter("throttled_total", "Requests refused by a rate limit.", ["scope"])
-audit_alarms_total = Counter(
-    "audit_alarms_total", "Signs of an altered audit log that the sequencer has found.", ["kind"]
+audit_alarms_total = Counter("audit_alarms_total", "Signs of an altered audit log that were found.", ["kind"])
+audit_alarms_open = Gauge(
+    "audit_alarms_open", "Audit alarms that are not resolved.", multiprocess_mode="mostrecent"
 )
 audit_anchor_failures_total = Counter(
     "audit_anchor_failures_total", "Checkpoints that an anchor did not take.", ["anchor"]
@@ -53,4 +54,5 @@ OF_THE_DATABASE = (
     audit_pending_entries,
     audit_tree_size,
     audit_checkpoint_size,
+    audit_alarms_open,
 )

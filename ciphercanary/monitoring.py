@@ -16,6 +16,7 @@ from django_prometheus.exports import ExportToDjangoView
 import ciphercanary
 from accounts.authentication import authenticate_request
 from audit.lag import set_gauges
+from audit.services.alarms import count_open_alarms
 from ciphercanary import errors, probes, problems
 from ciphercanary import metrics as gauges
 from ciphercanary.addresses import client_address
@@ -96,6 +97,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 def _measure() -> None:
     gauges.active_keys_total.set(count_keys_that_protect())
     set_gauges()
+    gauges.audit_alarms_open.set(count_open_alarms())
     for kind, statuses in count_by_status().items():
         for status, count in statuses.items():
             gauges.jobs.labels(kind, status).set(count)

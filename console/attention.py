@@ -8,9 +8,8 @@ from django.db.models import Count, Min, Q
 from django.urls import reverse
 
 from accounts.principals import Principal
-from audit.actions import EXPORT_FAILED, LOG_ALARMED
+from audit.actions import EXPORT_FAILED
 from audit.models import EXPORT_PERMISSION
-from audit.services.standing import ALARM_SHOWN
 from audit.services.usage import DAY, HOUR, Keys, Used, keys_denied_since, used_since
 from console.facts import Facts, read_facts
 from console.system import BAD, check_disk
@@ -99,12 +98,11 @@ def _read_keys(principal: Principal, at: datetime) -> KeyCounts:
 
 def _of_the_log(now: Now) -> Iterator[Item]:
     log = now.facts.log
-    if log.alarmed_at:
-        text = (
-            f"The audit log raised an alarm in the last {ALARM_SHOWN.days} days, the last at "
-            f"{log.alarmed_at:%Y-%m-%d %H:%MZ}: somebody may have altered it."
-        )
-        yield Item(text, f"{reverse('audit')}?action={LOG_ALARMED}", "Look at the alarms", is_bad=True)
+    if log.alarms:
+        are = "1 audit alarm is" if log.alarms == 1 else f"{log.alarms} audit alarms are"
+        newest = f"the newest from {log.alarmed_at:%Y-%m-%d %H:%MZ}"
+        text = f"{are} open, {newest}: the audit log may have been altered."
+        yield Item(text, reverse("alarms"), "See the alarms", is_bad=True)
     if log.delay.is_late and now.principal.has_permission("system.read"):
         refused = "; operations are refused" if log.delay.stops_operations else ""
         waiting = f"wait for {log.delay.seconds:.0f} seconds to be sequenced and signed"

@@ -12,16 +12,18 @@ from django.db import connection, transaction
 
 from audit.epoch import hold_epoch
 from audit.lag import Delay, is_too_far_behind, read_delay, read_lag_seconds
+from audit.services.alarms import count_open_alarms
 from ciphercanary import kek
 from ciphercanary.applied_migrations import count_due_migrations
 from ciphercanary.check_rounds import CheckRounds
 from ciphercanary.clock import process_now
 
 HEALTHY, LAGGING, UNHEALTHY, NOT_CONFIGURED = "healthy", "lagging", "unhealthy", "not_configured"
+ALARMED = "alarmed"
 DEGRADED = "degraded"
 VITAL = ("database", "audit", "key_encryption_key")
 # A failure of one of these degrades the service. A new one needs its name here and its check below.
-DEGRADING = ("sequencer", "redis")
+DEGRADING = ("sequencer", "audit_alarms", "redis")
 
 # Inserts of no row take the locks that a record needs: of the table, and of what its trigger writes to.
 _INSERTS = (
@@ -101,6 +103,10 @@ def _check_sequencer() -> str:
     return sequencer_word(read_delay())
 
 
+def _check_alarms() -> str:
+    return ALARMED if count_open_alarms() else HEALTHY
+
+
 def _check_migrations() -> str:
     return UNHEALTHY if count_due_migrations() else HEALTHY
 
@@ -125,6 +131,7 @@ _ROUNDS: Sequence[tuple[CheckRounds, Mapping[str, Callable[[], str]]]] = [
             "database": _check_database,
             "key_encryption_key": _check_kek,
             "migrations": _check_migrations,
+            "audit_alarms": _check_alarms,
             "sequencer": _check_sequencer,  # waits if audit_logs is locked
         },
         {"audit": _check_audit},

@@ -8,7 +8,7 @@ from django.db.models import Subquery
 
 from accounts.principals import Principal
 from audit import moments
-from audit.services.standing import ALARM_SHOWN, Signs, questions, signs_of
+from audit.services.standing import Signs, questions, signs_of
 from ciphercanary.expressions import CountOf
 from ciphercanary.jobs import leases, registry
 from ciphercanary.jobs.job import Status
@@ -17,16 +17,12 @@ from ciphercanary.models import Instance
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """``pending`` entries are counted up to 100,000, ``alarms`` of the last days up to 1,000.
-
-    ``oldest_job`` is when the longest waiting was due.
-    """
+    """``pending`` entries are counted up to 100,000; ``oldest_job`` is when the longest waiting was due."""
 
     log: Signs
     pending: int
     signed_size: int
     signed_at: datetime | None
-    alarms: int
     jobs_waiting: int
     jobs_running: int
     oldest_job: datetime | None
@@ -37,7 +33,6 @@ def read_measures(principal: Principal, now: datetime) -> Measures:
         pending=moments.pending_count(),
         signed_size=moments.signed_size(),
         signed_at=moments.signed_at(),
-        alarms=moments.alarm_count(now - ALARM_SHOWN),
         **questions(principal),
         **_of_jobs(now),
     ).get()
@@ -49,7 +44,6 @@ def read_measures(principal: Principal, now: datetime) -> Measures:
         pending=row["pending"],
         signed_size=row["signed_size"],
         signed_at=row["signed_at"],
-        alarms=row["alarms"],
         jobs_waiting=sum(row[f"due_{kind}"] for kind in kinds),
         jobs_running=sum(row[f"running_{kind}"] for kind in kinds),
         oldest_job=min(since, default=None),

@@ -71,6 +71,8 @@ PAGES = {
     "audit": Page(READERS),
     "audit-entry": Page(READERS),
     "audit-entry-proof": Page(READERS),
+    "alarms": Page(frozenset({"admin", "operator", "auditor"})),
+    "alarm-resolve": Page(ADMIN, ADMIN),
     "audit-saved": Page(READERS),
     "audit-saved-new": Page(READERS, READERS),
     "audit-saved-delete": Page(post=READERS),

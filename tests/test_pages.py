@@ -16,7 +16,7 @@ from ciphercanary.rules import Access
 from keys.services import create_key
 from tests.architecture.test_rules import declared_actions
 from tests.browsing import signed_in
-from tests.doors import FINISHED_EXPORT, make_target
+from tests.doors import FINISHED_EXPORT, make_alarm, make_target
 from tests.pages import PAGES, STRANGERS, page_routes
 
 ROUTES = {route.name: route for route in page_routes()}
@@ -41,6 +41,7 @@ def paths(transactional_db, developer):
         "export_id": job,
         "job_id": job,
         "filter_id": uuid4(),
+        "alarm_id": make_alarm().id,
     }
     return {name: route.path.format(**parts) for name, route in ROUTES.items()}
 

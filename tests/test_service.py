@@ -86,6 +86,7 @@ def test_health_has_the_specifications_shape(product):
             "database": "healthy",
             "audit": "healthy",
             "sequencer": "healthy",
+            "audit_alarms": "healthy",
             "key_encryption_key": "healthy",
             "redis": "healthy" if REDIS_URL else "not_configured",
         },

@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 from django.db import models
 from django.db.models import Q
 
+from audit.alarms import LABELS
 from ciphercanary.reasons import MAX_REASON
 from ciphercanary.row_mac import IntegrityFailed, MacField, MacProtectedRow
 
@@ -15,10 +16,10 @@ RESOLVE_PERMISSION = "audit.resolve"
 class AuditAlarmQuerySet(models.QuerySet["AuditAlarm"]):
     def open(self) -> Self:
         """Unresolved alarms, and those whose MAC does not match: the database alone clears no alarm."""
-        return self.filter(Q(resolved_at__isnull=True) | Q(pk__in=_forged_resolutions()))
+        return self.filter(Q(resolved_at__isnull=True) | Q(pk__in=_ids_of(forged_resolutions())))
 
     def resolved(self) -> Self:
-        return self.filter(resolved_at__isnull=False).exclude(pk__in=_forged_resolutions())
+        return self.filter(resolved_at__isnull=False).exclude(pk__in=_ids_of(forged_resolutions()))
 
 
 class AuditAlarm(MacProtectedRow):
@@ -96,6 +97,10 @@ class AuditAlarm(MacProtectedRow):
         return True
 
     @property
+    def label(self) -> str:
+        return LABELS.get(self.kind, self.kind)
+
+    @property
     def status(self) -> str:
         return "open" if self.is_open else "resolved"
 
@@ -108,7 +113,14 @@ class AuditAlarm(MacProtectedRow):
         return self.resolved_at is None or not self.is_authentic
 
 
-def _forged_resolutions() -> list[uuid.UUID]:
-    """Each resolved row is checked: people resolve them one by one, so there are few."""
+def forged_resolutions() -> list[AuditAlarm]:
+    """Rows that say they are resolved, with a MAC that does not match.
+
+    Each resolved row is read and checked. People resolve alarms one by one, so there are few.
+    """
     resolved = AuditAlarm.objects.filter(resolved_at__isnull=False)
-    return [alarm.id for alarm in resolved.iterator() if not alarm.is_authentic]
+    return [alarm for alarm in resolved.iterator() if not alarm.is_authentic]
+
+
+def _ids_of(alarms: list[AuditAlarm]) -> list[uuid.UUID]:
+    return [alarm.id for alarm in alarms]

@@ -101,6 +101,11 @@ def find_alarms(
     return found.order_by("-raised_at", "id")
 
 
+def count_open_alarms() -> int:
+    """Up to ``MOST_OPEN``."""
+    return AuditAlarm.objects.open().order_by()[:MOST_OPEN].count()
+
+
 def find_alarm(*, principal: Caller, alarm_id: UUID) -> AuditAlarm:
     """Raises Denied and NotFound."""
     alarm = find_alarms(principal=principal).filter(id=alarm_id).first()

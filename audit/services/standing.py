@@ -5,31 +5,31 @@ A page that asks the database for more in the same statement takes ``questions``
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import DateTimeField, Value
+from django.db.models import BooleanField, DateTimeField, IntegerField, Value
 from django.db.models.expressions import BaseExpression
 from django.db.models.functions import Cast
 
 from audit import moments
 from audit.lag import Delay
 from audit.models import READ_PERMISSION, AuditCheckpoint, Reader
+from audit.models.alarms import forged_resolutions
 from audit.services.proofs import opened
+from audit.services.verifications import Verification, last_verification
 from audit.tree import latest_checkpoint
 from ciphercanary.clock import process_now
 from ciphercanary.models import Instance
 from ciphercanary.row_mac import IntegrityFailed
-
-ALARM_SHOWN = timedelta(days=7)  # an alarm is shown for so long
 
 
 class State(StrEnum):
     GOOD = "good"
     UNSIGNED = "unsigned"  # no checkpoint yet
     BEHIND = "behind"  # entries wait longer than they should
-    ALARMED = "alarmed"  # the log tells of an alarm
+    ALARMED = "alarmed"  # an alarm is open
     BROKEN = "broken"  # the newest checkpoint does not hold
 
 
@@ -37,21 +37,28 @@ class State(StrEnum):
 class Signs:
     """Since when the oldest entry ``waits`` for its place in the tree or for a signature, and for how long.
 
-    ``alarmed_at``: the newest alarm, while it is shown; None also for whoever may not hear of alarms.
+    ``alarms`` are open (counted up to 1,000), the newest since ``alarmed_at``; none for a reader who may not see alarms.
     """
 
     delay: Delay
     waits_since: datetime | None
+    alarms: int
     alarmed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """``size`` entries are signed since ``signed_at``; ``pending`` ones (counted up to 100,000) are not in the tree."""
+    """``size`` entries are signed since ``signed_at``; ``pending`` ones (counted up to 100,000) are not in the tree.
+
+    ``verification`` is the last one of the whole log, None if there was none. It and alarms are for readers of
+    the whole log (``sees_whole``).
+    """
 
     state: State
     pending: int
     signs: Signs
+    sees_whole: bool
+    verification: Verification | None
     size: int = 0
     signed_at: datetime | None = None
 
@@ -63,23 +70,30 @@ def may_hear_of_alarms(reader: Reader) -> bool:
 
 def questions(reader: Reader) -> Mapping[str, BaseExpression]:
     """Columns of a row from which ``signs_of`` reads. Raises Denied."""
-    alarm = moments.last_alarm() if may_hear_of_alarms(reader) else Cast(Value(None), DateTimeField())
+    alarms: tuple[BaseExpression, ...] = (
+        Value(0, output_field=IntegerField()),
+        Cast(Value(None), DateTimeField()),
+        Value(value=False, output_field=BooleanField()),
+    )
+    if may_hear_of_alarms(reader):
+        alarms = (moments.alarm_count(), moments.last_alarm(), moments.has_resolved_alarms())
     return {
         "log_unsequenced": moments.since_unsequenced(),
         "log_unsigned": moments.since_unsigned(),
-        "log_alarmed": alarm,
+        **dict(zip(("log_alarms", "log_alarmed", "log_resolved"), alarms, strict=True)),
     }
 
 
 def signs_of(row: Mapping[str, Any], now: datetime) -> Signs:
-    """Of a row with the columns of ``questions``."""
-    unsequenced, unsigned, alarmed_at = (
-        row[name] for name in ("log_unsequenced", "log_unsigned", "log_alarmed")
-    )
+    """Of a row with the columns of ``questions``. If alarms were resolved, their MACs are read and checked."""
+    unsequenced, unsigned = row["log_unsequenced"], row["log_unsigned"]
+    forged = forged_resolutions() if row["log_resolved"] else []
+    raised = [row["log_alarmed"], *(alarm.raised_at for alarm in forged)]
     return Signs(
         delay=Delay.since(unsequenced, unsigned, now),
         waits_since=min(filter(None, (unsequenced, unsigned)), default=None),
-        alarmed_at=alarmed_at if alarmed_at and now - alarmed_at < ALARM_SHOWN else None,
+        alarms=row["log_alarms"] + len(forged),
+        alarmed_at=max(filter(None, raised), default=None),
     )
 
 
@@ -89,17 +103,17 @@ def read_standing(*, reader: Reader) -> Standing:
         Instance.objects.values(pending=moments.pending_count(), **questions(reader)).get()
     )
     signs, newest = signs_of(row, process_now()), latest_checkpoint()
-    state = _state(newest, signs)
-    if newest is None:
-        return Standing(state, row["pending"], signs)
-    return Standing(state, row["pending"], signs, newest.size, newest.signed_at)
+    signed = () if newest is None else (newest.size, newest.signed_at)
+    sees_whole = may_hear_of_alarms(reader)
+    verification = last_verification() if sees_whole else None
+    return Standing(_state(newest, signs), row["pending"], signs, sees_whole, verification, *signed)
 
 
 def _state(newest: AuditCheckpoint | None, signs: Signs) -> State:
     """The worst that is so."""
     if newest is not None and not _holds(newest):
         return State.BROKEN
-    if signs.alarmed_at is not None:
+    if signs.alarms:
         return State.ALARMED
     if signs.delay.is_late:
         return State.BEHIND

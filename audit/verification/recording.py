@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import django.db
@@ -12,16 +11,11 @@ from audit.alarms import Alarm, Kind
 from audit.events import Actor, Event, Outcome
 from audit.services.alarms import raise_alarms
 from audit.services.recording import record_alone
+from audit.services.verifications import Result
 from audit.verification.findings import Report
 from audit.verification.fsck import verify_log
 from ciphercanary.clock import database_now
 from ciphercanary.errors import DomainError
-
-
-class Result(StrEnum):
-    OK = "ok"
-    ALTERED = "altered"
-    FAILED = "failed"  # it could not run to its end
 
 
 def verify_and_record(*, actor: Actor, tell: Callable[[str], object], **options: Any) -> Report:

@@ -1,12 +1,18 @@
 """The state of the installation."""
 
+from collections.abc import Sequence
+
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
+from audit.models import RESOLVE_PERMISSION, AuditAlarm
+from audit.services.alarms import find_alarms
 from ciphercanary.clock import process_now
 from ciphercanary.pages import PageView, Rule
 from console import actions
 from console.system import read_system
+
+LISTED = 10  # open alarms; a link leads to the others
 
 
 class SystemView(PageView[Principal]):
@@ -16,4 +22,13 @@ class SystemView(PageView[Principal]):
     parts = frozenset({"system-now"})
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self.page(system=read_system(self.principal, request), at=process_now())
+        system = read_system(self.principal, request)
+        return self.page(
+            system=system,
+            alarms=self._open_alarms() if system.alarms else (),
+            may_resolve=self.principal.has_permission(RESOLVE_PERMISSION),
+            at=process_now(),
+        )
+
+    def _open_alarms(self) -> Sequence[AuditAlarm]:
+        return list(find_alarms(principal=self.principal, status="open")[:LISTED])

@@ -113,6 +113,7 @@ def test_the_log_is_read_through_visible_to():
     assert {place[0] for place in readers} == {
         "audit/services/recording.py",
         "audit/services/reading.py",
+        "audit/services/verifications.py",  # how the last one ended
         "audit/services/alarms.py",  # entries of alarms, to restore their rows
         "audit/numbering.py",
         "audit/moments.py",  # when, and how many: no entry

@@ -27,3 +27,7 @@ def tell(actor, action="test.thing.done", **values):
 def ids(response):
     """The entries of a list, in its order."""
     return [int(number) for number in re.findall(r'id="entry-(\d+)"', response.content.decode())]
+
+
+def links(response):
+    return [unescape(url) for url in re.findall(r'href="([^"]*)"', response.content.decode())]

@@ -14,6 +14,7 @@ from audit.sequencing.step import sequence_step
 from audit.services import record
 from ciphercanary.clock import database_now
 from tests.audit.sequencing.log import altered
+from tests.conftest import append_only_triggers_off
 from tests.personas import ApiClient
 
 LIMIT = 600  # seconds; a test may stand still for a minute
@@ -82,7 +83,7 @@ def test_a_limit_that_was_set_is_the_limit(settings):
 
 
 def test_a_log_that_cannot_be_read_makes_both_unhealthy(transactional_db):
-    with connection.cursor() as cursor:
+    with append_only_triggers_off(), connection.cursor() as cursor:
         cursor.execute("ALTER TABLE audit_pending RENAME TO audit_pending_away")
         try:
             assert health() == (503, "unhealthy", "unhealthy", "unhealthy")
@@ -138,6 +139,7 @@ def test_alarms_batches_and_commits_are_among_the_metrics():
     described = set(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     assert {
         ("audit_alarms_total", "counter"),
+        ("audit_alarms_open", "gauge"),
         ("audit_batch_size", "histogram"),
         ("audit_commit_seconds", "histogram"),
     } <= described
@@ -149,4 +151,6 @@ def test_an_alarm_is_counted():
     altered("UPDATE audit_logs SET actor_name = 'somebody else' WHERE id = %s", tell().id)
     sequence_step()
 
-    assert measured()[name] == before + 1
+    found = measured()
+    assert found[name] == before + 1
+    assert found["audit_alarms_open"] == 1

@@ -13,7 +13,7 @@ from tests.doors import FINISHED_EXPORT, make_target
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CALLER = 4  # the session, the epochs, the account; the session renewed
-STANDING = 4  # what waits; the checkpoint; its keys, and whose they are
+STANDING = 5  # what waits; the checkpoint; its keys, and whose they are; the last verification
 LIST = CALLER + STANDING + 2  # what may be chosen, and which entries
 PAGES = {
     "/audit/": LIST,

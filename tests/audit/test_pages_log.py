@@ -14,9 +14,10 @@ from audit.models import AuditCheckpoint, AuditLog, AuditPending
 from audit.sequencing.running import checkpoint_now
 from audit.services import searching
 from ciphercanary.clock import database_now
-from tests.audit.pages import ids, part, tell, text_of
+from tests.audit.pages import ids, links, part, tell, text_of
 from tests.browsing import signed_in
 from tests.conftest import append_only_triggers_off
+from tests.doors import make_alarm
 
 pytestmark = pytest.mark.django_db
 
@@ -38,10 +39,6 @@ def told(developer):
         "scheduled": tell(SYSTEM, "keys.key.rotated"),
         "other": tell(SYSTEM, "keys.key.disabled", meta={"reason": "a rehearsal"}),
     }
-
-
-def links(response):
-    return [unescape(url) for url in re.findall(r'href="([^"]*)"', response.content.decode())]
 
 
 @pytest.mark.parametrize(
@@ -206,10 +203,12 @@ def test_without_scripts_following_is_a_link_to_the_page_itself(browser, told):
     assert links(browser.get("/audit/?live=1")).count("/audit/?live=1") == 1
 
 
-def test_the_list_says_how_far_the_log_is_verified(browser, told):
+def test_the_list_says_how_far_the_log_is_signed(browser, told):
     assert "Not signed yet" in text_of(browser.get("/audit/"))
     size = checkpoint_now().size
-    assert f"Verified up to entry number {size} of the tree" in text_of(browser.get("/audit/"))
+    text = text_of(browser.get("/audit/"))
+    assert f"Signed up to entry {size}" in text
+    assert "No full verification yet." in text
 
 
 def test_the_list_says_that_the_sequencer_is_behind(browser, told, settings):
@@ -222,11 +221,12 @@ def test_the_list_says_that_the_sequencer_is_behind(browser, told, settings):
 
 def test_the_list_tells_of_alarms_to_whoever_reads_the_whole_log(browser, developer, told):
     checkpoint_now()
-    tell(SYSTEM, "audit.log.alarmed", outcome=Outcome.ERROR, code="mac_mismatch")
+    make_alarm()
     response = browser.get("/audit/")
-    assert "Alarm, " in text_of(response)
-    assert "/audit/?action=audit.log.alarmed" in links(response)
-    assert "Alarm" not in text_of(signed_in(developer).get("/audit/"))
+    assert "1 open alarm, the newest from" in text_of(response)
+    assert "/audit/alarms/" in links(response)
+    for word in ("alarm", "verification"):
+        assert word not in text_of(signed_in(developer).get("/audit/"))
 
 
 def test_the_list_says_that_a_checkpoint_does_not_hold(browser, told):

@@ -5,8 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from audit import actions as audit_actions
-from audit.events import Actor, Event, Outcome, Source
+from audit.events import Actor, Event, Source
 from audit.models import AuditExport, AuditLog, AuditPending
 from audit.services import record_alone, usage
 from ciphercanary.clock import database_now, process_now
@@ -15,6 +14,7 @@ from keys.services import disable_key, revoke_key
 from tests.accounts.test_totp import enrol
 from tests.browsing import signed_in
 from tests.console.conftest import HTMX
+from tests.doors import make_alarm
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SYSTEM = Actor.system("test", Source.COMMAND)
@@ -98,9 +98,9 @@ def test_a_failed_job_is_told_for_a_day(at_admin):
 
 
 def test_an_alarm_of_the_log_is_told_to_who_sees_the_system(at_admin, developer):
-    record_alone(Event(action=audit_actions.LOG_ALARMED, outcome=Outcome.ERROR, code="sequence_gap"), SYSTEM)
+    make_alarm()
     [text] = texts(at_admin)
-    assert text.startswith("The audit log raised an alarm in the last 7 days")
+    assert text.startswith("1 audit alarm is open, the newest from ")
     assert not [each for each in texts(signed_in(developer)) if "alarm" in each]
 
 

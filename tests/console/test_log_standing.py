@@ -4,15 +4,17 @@ from datetime import timedelta
 
 import pytest
 
-from audit import actions
-from audit.events import Actor, Event, Outcome, Source
+from audit.events import Actor, Event, Source
 from audit.models import AuditLog
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.services import record_alone
-from audit.services.standing import ALARM_SHOWN
+from audit.services.alarms import resolve_alarm
+from console import health
+from tests.audit.sequencing.log import altered
 from tests.browsing import signed_in
 from tests.conftest import append_only_triggers_off
+from tests.doors import make_alarm
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SYSTEM = Actor.system("test", Source.COMMAND)
@@ -25,19 +27,21 @@ def answers(auditor):
     checkpoint_now()
 
     def ask():
+        health.forget()
         checks = {check.name: check.state for check in browser.get("/system/").context["system"].checks}
         items = browser.get("/home/").context["items"]
         return {
             "home": not any("audit log" in item.text for item in items),
             "audit": browser.get("/audit/").context["standing"].state == "good",
             "system": checks["Sequencer"] == checks["Audit log"] == "ok",
+            "health": browser.get("/health").json()["status"] == "healthy",
         }
 
     return ask
 
 
 def everywhere(word):
-    return dict.fromkeys(("home", "audit", "system"), word)
+    return dict.fromkeys(("home", "audit", "system", "health"), word)
 
 
 def aged(entries, by):
@@ -72,9 +76,20 @@ def test_checkpoints_that_stop_hold_no_operation_up(auditor):
     assert text.endswith("to be sequenced and signed.")
 
 
-@pytest.mark.parametrize(("short_of", "is_well"), [(timedelta(hours=1), False), (-timedelta(hours=1), True)])
-def test_an_alarm_is_told_everywhere_for_as_long(short_of, is_well, answers):
-    record_alone(Event(action=actions.LOG_ALARMED, outcome=Outcome.ERROR, code="sequence_gap"), SYSTEM)
+def test_an_alarm_is_shown_everywhere_until_it_is_resolved(answers, admin):
+    alarm = make_alarm()
     checkpoint_now()
-    aged(AuditLog.objects.filter(action=actions.LOG_ALARMED), ALARM_SHOWN - short_of)
-    assert answers() == everywhere(is_well)
+    assert answers() == everywhere(False)
+    resolve_alarm(principal=admin.principal, alarm_id=alarm.id, reason="a rehearsal")
+    checkpoint_now()
+    assert answers() == everywhere(True)
+    altered("UPDATE audit_alarms SET reason = 'another'")  # a resolution that the application did not write
+    assert answers() == everywhere(False)
+
+
+def test_an_open_alarm_degrades_health_and_stops_nothing(admin):
+    make_alarm()
+    answer = admin.api.get("/health")
+    assert (answer.status, answer.json["status"]) == (200, "degraded")
+    assert answer.json["services"]["audit_alarms"] == "alarmed"
+    assert admin.api.get("/readyz").status == 200

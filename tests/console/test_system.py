@@ -6,8 +6,7 @@ import pytest
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from audit import actions as audit_actions
-from audit.events import Actor, Event, Outcome, Source
+from audit.events import Actor, Event, Source
 from audit.models import AuditExport
 from audit.sequencing.running import checkpoint_now
 from audit.services import record_alone
@@ -16,6 +15,7 @@ from ciphercanary.clock import database_now
 from ciphercanary.models import KeyEncryptionKey
 from console import system as console_system
 from tests.console.conftest import HTMX
+from tests.doors import make_alarm
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SYSTEM = Actor.system("test", Source.COMMAND)
@@ -67,10 +67,10 @@ def test_a_migration_that_is_missing_is_counted(at_admin):
 
 
 def test_an_alarm_is_counted_with_the_command_that_verifies(at_admin):
-    record_alone(Event(action=audit_actions.LOG_ALARMED, outcome=Outcome.ERROR, code="sequence_gap"), SYSTEM)
+    make_alarm()
     check = checks(at_admin)["Audit log"]
     assert (check.state, check.command) == ("bad", "bin/manage verify_audit_log")
-    assert check.measured.startswith("1 alarm in the last 7 days")
+    assert check.measured.startswith("1 open alarm, the newest from ")
 
 
 def test_a_sequencer_that_is_behind_says_which_command_runs_it(at_admin, settings):

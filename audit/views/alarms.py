@@ -1,0 +1,65 @@
+"""Alarms of the log: the list, and the decision about one."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from audit import actions
+from audit.models import RESOLVE_PERMISSION
+from audit.services import alarms
+from audit.services.alarms import LIST_PERMISSION, Resolver
+from ciphercanary.clock import database_now
+from ciphercanary.errors import DomainError
+from ciphercanary.pages import PageView, ReasonForm, Rule
+from ciphercanary.pages.numbers import number_in
+
+LIMIT = 50
+MOST_PAGES = 1000
+
+
+class AlarmListView(PageView[Resolver]):
+    rules = {"GET": Rule(LIST_PERMISSION, actions.ALARM_LISTED)}
+    section = "audit"
+    template = "audit/alarms.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        lists_all = request.GET.get("status") == "all"
+        page = min(max(number_in(request, "page") or 1, 1), MOST_PAGES)
+        found = alarms.find_alarms(principal=self.principal, status=None if lists_all else "open")
+        rows = list(found[(page - 1) * LIMIT : page * LIMIT + 1])
+        return self.page(
+            alarms=rows[:LIMIT],
+            lists_all=lists_all,
+            before=page - 1,
+            after=page + 1 if len(rows) > LIMIT else 0,
+            may_resolve=self.principal.has_permission(RESOLVE_PERMISSION),
+        )
+
+
+class ResolveAlarmView(PageView[Resolver]):
+    rules = dict.fromkeys(("GET", "POST"), Rule(RESOLVE_PERMISSION, actions.ALARM_RESOLVED))
+    concerns = ("audit_alarm", "alarm_id")
+    section = "audit"
+    template = "audit/alarm_resolve.html"
+
+    def get(self, request: HttpRequest, alarm_id: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        self.principal.require_recent_log_in(database_now())
+        return self._ask(alarm_id, ReasonForm())
+
+    def post(self, request: HttpRequest, alarm_id: UUID) -> HttpResponse:
+        form = ReasonForm(request.POST)
+        if form.is_valid():
+            try:
+                alarms.resolve_alarm(principal=self.principal, alarm_id=alarm_id, **form.cleaned_data)
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return self.done(reverse("alarms"), "The alarm is resolved.")
+        return self._ask(alarm_id, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _ask(self, alarm_id: UUID, form: ReasonForm, **options: Any) -> HttpResponse:
+        alarm = alarms.find_alarm(principal=self.principal, alarm_id=alarm_id)
+        return self.page(alarm=alarm, form=form, **options)
