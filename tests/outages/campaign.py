@@ -181,10 +181,12 @@ def hanging_database(target: Target) -> Iterator[None]:
     pids = [main, *map(int, children)]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
-    yield
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 FAULTS = {
@@ -248,11 +250,18 @@ def start(
     return target
 
 
+class Requests(ThreadPoolExecutor):
+    """Threads that nobody waits for at the end: a hanging database answers only once its fault is over."""
+
+    def close(self) -> None:
+        self.shutdown(wait=False)
+
+
 def observe(target: Target, *, is_hanging: bool) -> None:
     """Ask everything at once, and print it; of each kind the slowest answer."""
-    with ThreadPoolExecutor(len(KINDS) * AT_ONCE + len(PROBES)) as pool:
+    with contextlib.closing(Requests(len(KINDS) * AT_ONCE + len(PROBES))) as pool:
         requests = [(name, pool.submit(ask, target)) for _ in range(AT_ONCE) for name, ask in KINDS.items()]
-        time.sleep(0.3)
+        time.sleep(1.2)  # a result of the probes from before the fault is shared no longer
         probes = [(path, pool.submit(target.send, "GET", path)) for path in PROBES]
         for path, answer in probes:
             say(f"  {path:14} {answer.result()}")
