@@ -1,21 +1,21 @@
 """Entries as lines of a file.
 
-JSONL has one entry a line, in exactly the bytes that are hashed into the tree: whoever has a line can compute its
-leaf. CSV (RFC 4180, UTF-8) is for reading in a spreadsheet, and proves nothing.
+JSONL has one entry a line: the bytes that are hashed into the tree, with the member ``integrity`` added at the end.
+Without that member a line hashes to its leaf. CSV (RFC 4180, UTF-8) is for reading in a spreadsheet, and proves nothing.
 """
 
 import csv
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Protocol
 
-from audit.canonical import format_timestamp
-from audit.entries import ENTRY_FIELDS, entry_bytes
+from audit.entries import ENTRY_FIELDS, ENTRY_VERSION
 
-type Row = Mapping[str, object]
+type Columns = Mapping[str, object]
 
 
 class ExportFormat(StrEnum):
@@ -46,12 +46,23 @@ _FORMULA = re.compile(r'(\A|[;|\t])(?="*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n])')
 GUARD = "'"
 
 
+class Exported(Protocol):
+    """One entry (``audit.integrity.FoundEntry``). ``octets`` are empty if its columns have no canonical form."""
+
+    @property
+    def columns(self) -> Columns: ...
+    @property
+    def octets(self) -> bytes: ...
+    @property
+    def integrity(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class RowFormat:
-    """The first bytes of the file, and those of each row (a mapping of at least ``ENTRY_FIELDS``)."""
+    """The first bytes of the file, and those of each entry."""
 
     header: bytes
-    line: Callable[[Row], bytes]
+    line: Callable[[Exported], bytes]
 
 
 class _Passing:
@@ -64,14 +75,21 @@ class _Passing:
 _WRITER = csv.writer(_Passing(), lineterminator="\r\n")
 
 
-def json_line(row: Row) -> bytes:
-    """The entry and a newline, which canonical JSON never holds."""
-    return entry_bytes(row) + b"\n"
+def json_line(entry: Exported) -> bytes:
+    """The entry with its integrity, and a newline, which JSON written by us never holds."""
+    octets = entry.octets or _as_found(entry.columns)
+    return b'%s,"integrity":"%s"}\n' % (octets[:-1], entry.integrity.encode())
 
 
-def csv_line(row: Row) -> bytes:
-    """The columns of the entry; null is an empty cell."""
-    return _csv([_cell(row[name]) for name in ENTRY_FIELDS])
+def csv_line(columns: Columns, integrity: str) -> bytes:
+    """The columns of the entry and its integrity; null is an empty cell."""
+    return _csv([*(_cell(columns[name]) for name in ENTRY_FIELDS), integrity])
+
+
+def _as_found(columns: Columns) -> bytes:
+    """Of an altered entry that has no canonical form: the same members in the same order."""
+    members = {name: columns[name] for name in ENTRY_FIELDS} | {"version": ENTRY_VERSION}
+    return json.dumps(members, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
 def guarded(text: str) -> str:
@@ -85,19 +103,16 @@ def _csv(cells: list[str]) -> bytes:
 
 
 def _cell(value: object) -> str:
-    match value:
-        case None:
-            return ""
-        case datetime():
-            return format_timestamp(value)
-        case str():
-            return guarded(value)
-    return str(value)
+    if value is None:
+        return ""
+    return guarded(value) if isinstance(value, str) else str(value)
 
 
 ROW_FORMATS: Mapping[str, RowFormat] = MappingProxyType(
     {
         ExportFormat.JSONL: RowFormat(b"", json_line),
-        ExportFormat.CSV: RowFormat(_csv(list(ENTRY_FIELDS)), csv_line),
+        ExportFormat.CSV: RowFormat(
+            _csv([*ENTRY_FIELDS, "integrity"]), lambda entry: csv_line(entry.columns, entry.integrity)
+        ),
     }
 )

@@ -5,8 +5,8 @@ succeeds; whatever else lies in the folder is a leftover.
 """
 
 import secrets
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import batched
 from uuid import UUID
@@ -15,20 +15,23 @@ from django.conf import settings
 from django.db import transaction
 from msgspec.structs import replace
 
-from audit import actions, export_files, heartbeats, tree
+from audit import actions, export_files, heartbeats, integrity, tree
+from audit.alarms import Alarm
 from audit.checkpoint import CheckpointInvalid, open_note
-from audit.entries import ENTRY_FIELDS
 from audit.errors import ExportNotWritten
 from audit.events import Actor, Outcome, Source
 from audit.export_files import HashedFile
 from audit.export_filters import criteria_of
 from audit.export_formats import FILE_TYPES, ROW_FORMATS, ExportFormat
 from audit.exporting import export_log
+from audit.integrity import FoundEntry
 from audit.models import AuditExport
 from audit.sequencing.checkpoint_keys import trusted_keys
+from audit.services.alarms import raise_alarms
 from audit.services.exports import event_of
 from audit.services.reading import find_logs
 from audit.services.recording import record
+from audit.services.showing import alarm_of
 from audit.snapshot import one_snapshot
 from ciphercanary.clock import database_now
 from ciphercanary.crypto.encoding import encode_base64
@@ -37,8 +40,8 @@ from ciphercanary.row_mac import IntegrityFailed
 from ciphercanary.rules import Scope
 
 KIND = "audit_export"
-ALTERED_ENTRY = "An entry is not as the application has written it. Run verify_audit_log."
 BATCH = 1_000  # rows between two looks at whether to go on
+MOST_ALARMS = 1_000  # of one export; the others are counted
 
 type Columns = Mapping[str, object]
 
@@ -54,11 +57,24 @@ class _Asker:
         return self.reach
 
 
+@dataclass(slots=True)
+class _Altered:
+    """The altered entries of a file: how many, and the alarms about the first of them."""
+
+    count: int = 0
+    alarms: list[Alarm] = field(default_factory=list)
+
+    def add(self, entries: Iterable[FoundEntry]) -> None:
+        altered = [entry for entry in entries if entry.faults]
+        self.count += len(altered)
+        self.alarms += map(alarm_of, altered[: MOST_ALARMS - len(self.alarms)])
+
+
 def run(export: AuditExport, progress: Progress) -> Columns:
     """Write the file; the columns of the result.
 
-    Raises ExportNotWritten where the folder does not take it, IntegrityFailed where an entry, or the newest
-    checkpoint, is not one, Conflict for an archive before the first checkpoint, and what ``progress`` raises.
+    Raises ExportNotWritten where the folder does not take it, IntegrityFailed where an entry of an archive, or the
+    newest checkpoint, is not one, Conflict for an archive before the first checkpoint, and what ``progress`` raises.
     Nothing of the file is left then.
     """
     attempt = secrets.token_hex(8)
@@ -82,7 +98,7 @@ def ended(export: AuditExport) -> None:
     actor = replace(Actor(**export.actor_facts), source=Source.SCHEDULER)
     meta = {"format": export.format}
     if export.status == Status.SUCCEEDED:
-        meta |= {name: getattr(export, name) for name in ("rows", "sha256", "checkpoint_size")}
+        meta |= {name: getattr(export, name) for name in ("rows", "altered", "sha256", "checkpoint_size")}
         record(event_of(export, actions.EXPORT_FINISHED, size=export.size, meta=meta), actor)
     elif export.status == Status.FAILED:
         failure = {"outcome": Outcome.ERROR, "code": export.error_code}
@@ -101,25 +117,25 @@ def delete_expired_results() -> None:
 
 
 def _write_entries(export: AuditExport, file: HashedFile, progress: Progress) -> Columns:
+    """One line for each entry, in the order of the ids."""
+    altered = _Altered()
     with one_snapshot():
-        try:
-            rows = _write_lines(export, file, progress)
-        except (TypeError, ValueError) as error:
-            # A column holds what the application never writes, and so has no form in an entry.
-            raise IntegrityFailed(ALTERED_ENTRY) from error
-        return {"rows": rows, **_checkpoint()}
+        rows = _write_lines(export, file, progress, altered)
+        facts = _checkpoint()
+    raise_alarms(altered.alarms)  # not inside the snapshot, where nothing can be written
+    return {"rows": rows, "altered": altered.count, **facts}
 
 
-def _write_lines(export: AuditExport, file: HashedFile, progress: Progress) -> int:
-    """One line for each entry, in the order of the ids; how many."""
+def _write_lines(export: AuditExport, file: HashedFile, progress: Progress, altered: _Altered) -> int:
     asker = _Asker(export.created_by, "own" if export.is_of_own_acts else "all")
     form = ROW_FORMATS[export.format]
     found = find_logs(reader=asker, criteria=criteria_of(export.filters)).order_by("id")
     done, total = 0, found.count()
     file.write(form.header)
-    for batch in batched(found.values(*ENTRY_FIELDS).iterator(chunk_size=BATCH), BATCH):
+    for batch in batched(integrity.stream_entries(found), BATCH):
         progress(done, total)
         file.write(b"".join(map(form.line, batch)))
+        altered.add(batch)
         done += len(batch)
     progress(done, total)
     return done

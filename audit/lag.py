@@ -64,7 +64,7 @@ def read_lag_seconds() -> float:
 
 def read_delay() -> Delay:
     """By the database's clock."""
-    return Delay(read_lag_seconds(), _age_of(moments.unsigned().values_list("timestamp", flat=True)))
+    return Delay(read_lag_seconds(), _age_of(moments.unsigned()))
 
 
 def is_falling_behind(seconds: float) -> bool:

@@ -3,28 +3,33 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import DateTimeField, Exists, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Exists, ExpressionWrapper, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
+from audit.canonical import format_timestamp
 from audit.models import AuditAlarm, AuditCheckpoint, AuditLeaf, AuditLog, AuditPending
+from audit.raw_rows import SpelledMoment, SpelledMomentField
 from ciphercanary.expressions import CountOf
 
 COUNTED = 100_000  # pending entries; beyond, the exact number helps nobody
 COUNTED_ALARMS = 1000
-# Since when something waits that is no entry: somebody has put it there, and the lag must show.
+# For what waits and is no entry, and for an entry whose time was altered to none: somebody did that, and the lag shows.
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_MOMENT = SpelledMomentField(otherwise=LONG_AGO)
 
 
 def unsequenced() -> QuerySet[AuditPending, datetime]:
     """Since when what has no place in the tree waits for one, whatever waits longest first."""
-    entry = AuditLog.objects.filter(id=OuterRef("log_id")).values("timestamp")[:1]
-    since = Coalesce(Subquery(entry), Value(LONG_AGO), output_field=DateTimeField())
+    entry = AuditLog.objects.filter(id=OuterRef("log_id")).values(spelled=SpelledMoment("timestamp"))[:1]
+    since = Coalesce(Subquery(entry), Value(format_timestamp(LONG_AGO)), output_field=_MOMENT)
     return AuditPending.objects.order_by("log_id").annotate(since=since).values_list("since", flat=True)
 
 
-def unsigned() -> QuerySet[AuditLog]:
-    """The oldest entry of the tree that no checkpoint covers."""
-    return _entry(AuditLeaf.objects.filter(idx=signed_size()).values("log_id")[:1])
+def unsigned() -> QuerySet[AuditLog, datetime]:
+    """When the oldest entry of the tree that no checkpoint covers was written."""
+    entry = _entry(AuditLeaf.objects.filter(idx=signed_size()).values("log_id")[:1])
+    since = ExpressionWrapper(SpelledMoment("timestamp"), output_field=_MOMENT)
+    return entry.annotate(since=since).values_list("since", flat=True)
 
 
 def since_unsequenced() -> Subquery:
@@ -32,7 +37,7 @@ def since_unsequenced() -> Subquery:
 
 
 def since_unsigned() -> Subquery:
-    return Subquery(unsigned().values("timestamp")[:1])
+    return Subquery(unsigned()[:1])
 
 
 def pending() -> QuerySet[AuditPending]:

@@ -12,6 +12,7 @@ import uuid
 from django.db import transaction
 from django.db.models import Max
 
+from audit.canonical import MAX_INTEGER
 from audit.models import AuditLog
 
 _local = threading.local()
@@ -33,8 +34,10 @@ def next_wseq(writer: uuid.UUID) -> int:
     A number that was committed is never given again: were the row removed before it is sequenced, the next one
     would take its place, and there would be no gap.
     """
-    last: int | None = AuditLog.objects.filter(writer=writer).aggregate(last=Max("wseq"))["last"]
-    wseq: int = max(last or 0, _local.committed) + 1
+    # Somebody may have altered a number to one that no entry can hold, or on SQLite to a text, which is above any number.
+    own = AuditLog.objects.filter(writer=writer, wseq__lt=MAX_INTEGER)
+    last = int(own.aggregate(last=Max("wseq"))["last"] or 0)
+    wseq: int = max(last, _local.committed) + 1
     transaction.on_commit(lambda: _commit(writer, wseq))
     return wseq
 

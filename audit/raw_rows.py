@@ -11,11 +11,15 @@ text, so it does not find a row whose spelling was changed. Only the spelling th
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, models
+from django.db.models import Func, TextField
 
+from audit.canonical import format_timestamp
 from audit.snapshot import one_snapshot
 
 CHUNK = 1024  # rows in memory at once
@@ -56,25 +60,31 @@ _SPELLINGS = {"postgresql": _POSTGRESQL, "sqlite": _SQLITE}
 
 def spelled(model: type[models.Model], names: Sequence[str], alias: str) -> str:
     """The named columns of a table, for a SELECT."""
-    return ", ".join(_spell(model._meta.get_field(name), alias) for name in names)
+    fields: list[Any] = [model._meta.get_field(name) for name in names]
+    return ", ".join(_spell(field, f'{alias}."{field.column}"') for field in fields)
 
 
 @contextmanager
 def reading() -> Iterator[None]:
     """One snapshot of the database, in which text that is not UTF-8 can be read, too."""
+    with any_text(), one_snapshot():
+        yield
+
+
+@contextmanager
+def any_text() -> Iterator[None]:
+    """Inside, SQLite also returns text that is not UTF-8: as lone surrogates, which have no canonical form."""
+    if connection.vendor != "sqlite":
+        yield
+        return
     with connection.cursor():
         handle: Any = connection.connection
-    if connection.vendor != "sqlite":
-        with one_snapshot():
-            yield
-        return
-    # What is not UTF-8 becomes lone surrogates, which have no canonical form.
+    before = handle.text_factory
     handle.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
     try:
-        with one_snapshot():
-            yield
+        yield
     finally:
-        handle.text_factory = str
+        handle.text_factory = before
 
 
 def stream(statement: str, parameters: Sequence[Any] = ()) -> Iterator[list[Values]]:
@@ -89,6 +99,33 @@ def rows_of(statement: str, parameters: Sequence[Any] = ()) -> Iterator[Values]:
     """The same, row by row."""
     for rows in stream(statement, parameters):
         yield from rows
+
+
+def moment_of(spelled: object) -> datetime | None:
+    """The moment that is spelled as in an entry, None for anything else."""
+    try:
+        moment = datetime.fromisoformat(spelled)  # type: ignore[arg-type]  # TypeError is caught
+        return moment if format_timestamp(moment) == spelled else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def uuid_of(spelled: object) -> UUID | None:
+    """The UUID that is spelled as in an entry, None for anything else."""
+    try:
+        found = UUID(spelled)  # type: ignore[arg-type]  # whatever it raises is caught
+    except (AttributeError, TypeError, ValueError):
+        return None
+    return found if str(found) == spelled else None
+
+
+def presentable(value: object) -> str | int | None:
+    """A value of any column, fit for UTF-8 and JSON."""
+    if value is None or type(value) is int:
+        return value
+    if isinstance(value, memoryview | bytes):
+        return bytes(value).decode(errors="replace")
+    return str(value).encode(errors="surrogateescape").decode(errors="replace")
 
 
 def as_stored(spelled_uuid: object) -> object:
@@ -117,7 +154,45 @@ def number_of(statement: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _spell(field: Any, alias: str) -> str:
+def spelled_columns(model: type[models.Model], names: Sequence[str]) -> list["str | Spelled"]:
+    """The same for ``values_list``: Django converts none of them."""
+    kinds = {name: model._meta.get_field(name).get_internal_type() for name in names}
+    return [Spelled(name) if kinds[name] in _POSTGRESQL else name for name in names]
+
+
+class Spelled(Func):
+    """One column of a queryset, spelled: ``Spelled("timestamp")``."""
+
+    output_field = TextField()  # Django converts nothing of it
+
+    def as_sql(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:  # type: ignore[override]  # noqa: ARG002 - Django's signature, without options
+        [column] = self.get_source_expressions()
+        field: Any = column
+        sql, parameters = compiler.compile(column)
+        return _spell(field.target, sql), parameters
+
+
+class SpelledMoment(Spelled):
+    """A moment, spelled; "" for anything else, so that the text is always readable."""
+
+    def as_sql(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:  # type: ignore[override]
+        sql, parameters = super().as_sql(compiler, connection)
+        if connection.vendor == "sqlite":
+            sql = f"CASE WHEN {sql} GLOB '[0-9]*Z' THEN {sql} WHEN {sql} IS NOT NULL THEN '' END"
+        return sql, parameters
+
+
+class SpelledMomentField(TextField):  # type: ignore[type-arg]  # generic in the stubs only
+    """The moment that ``SpelledMoment`` gives, and ``otherwise`` for one that Django could not convert."""
+
+    def __init__(self, *, otherwise: datetime) -> None:
+        super().__init__()
+        self.otherwise = otherwise
+
+    def from_db_value(self, value: Any, *_context: object) -> datetime | None:
+        return None if value is None else moment_of(value) or self.otherwise
+
+
+def _spell(field: Any, sql: str) -> str:
     kind = getattr(field, "target_field", field).get_internal_type()
-    template = _SPELLINGS[connection.vendor].get(kind, "{0}")
-    return template.format(f'{alias}."{field.column}"')
+    return _SPELLINGS[connection.vendor].get(kind, "{0}").format(sql)

@@ -4,13 +4,15 @@ An offset would read everything it skips and shift while entries arrive; a page 
 neither.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Model, Q, QuerySet
 
+from audit.raw_rows import Spelled, any_text, moment_of
 from ciphercanary.errors import Invalid
 
 EXACT_COUNT = 10_000  # counting further would scan the whole log for a number nobody reads
@@ -94,15 +96,22 @@ class KeysetPage[M: Model]:
 
 
 def page_before[M: Model](
-    rows: QuerySet[M], *, before: int | None, limit: int, time: str = ""
+    rows: QuerySet[M],
+    *,
+    before: int | None,
+    limit: int,
+    time: str = "",
+    read: Callable[[QuerySet[M]], list[M]] = list,
 ) -> KeysetPage[M]:
     """The ``limit`` newest rows that are older than the one with the id ``before``, or the newest of all.
 
     Newest is the highest id; where ``time`` names a column, the latest time: a window of time is a piece of that
     column's index, but by id the database would first read everything that was written after it.
+
+    ``read`` fetches the rows of the page and one more.
     """
     older, newer = sides(rows, before, time)
-    window = _window(rows.filter(older), time, limit)
+    window = read(_window(rows.filter(older), time, limit))
     ids = (
         []
         if before is None
@@ -121,11 +130,16 @@ def page_before[M: Model](
 
 
 def rows_before[M: Model](
-    rows: QuerySet[M], *, before: int | None, limit: int, time: str = ""
+    rows: QuerySet[M],
+    *,
+    before: int | None,
+    limit: int,
+    time: str = "",
+    read: Callable[[QuerySet[M]], list[M]] = list,
 ) -> tuple[list[M], int | None]:
     """The rows of ``page_before`` and its ``next_before``, by one statement: nothing is counted."""
     older, _ = sides(rows, before, time)
-    window = _window(rows.filter(older), time, limit)
+    window = read(_window(rows.filter(older), time, limit))
     return window[:limit], window[limit - 1].pk if len(window) > limit else None
 
 
@@ -133,9 +147,9 @@ def _columns(time: str) -> tuple[str, ...]:
     return (time, "id") if time else ("id",)
 
 
-def _window[M: Model](rows: QuerySet[M], time: str, limit: int) -> list[M]:
+def _window[M: Model](rows: QuerySet[M], time: str, limit: int) -> QuerySet[M]:
     """The newest ``limit`` rows and, where there is one, the next."""
-    return list(newest_first(rows, time)[: limit + 1])
+    return newest_first(rows, time)[: limit + 1]
 
 
 def newest_first[M: Model](rows: QuerySet[M], time: str) -> QuerySet[M]:
@@ -152,7 +166,7 @@ def sides[M: Model](rows: QuerySet[M], before: int | None, time: str) -> tuple[Q
     """What is older than the row ``before``, and the rest. An id that is not among the rows divides them by id."""
     if before is None:
         return Q(), Q()
-    moment = rows.filter(id=before).values_list(time, flat=True).first() if time else None
+    moment = _moment_at(rows.filter(id=before), time) if time else None
     if moment is None:
         return Q(id__lt=before), Q(id__gte=before)
     # Spelt so that one bound of the time stands alone: PostgreSQL begins to read there.
@@ -160,6 +174,12 @@ def sides[M: Model](rows: QuerySet[M], before: int | None, time: str) -> tuple[Q
         Q(**{f"{time}__lte": moment}) & (Q(**{f"{time}__lt": moment}) | Q(id__lt=before)),
         Q(**{f"{time}__gte": moment}) & (Q(**{f"{time}__gt": moment}) | Q(id__gte=before)),
     )
+
+
+def _moment_at(rows: QuerySet[Any], time: str) -> datetime | None:
+    """None also where somebody altered the column to something that is no moment, which Django cannot convert."""
+    with any_text():
+        return moment_of(rows.values_list(Spelled(time), flat=True).first())
 
 
 def is_actor(actor: str) -> Q:

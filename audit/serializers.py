@@ -1,4 +1,3 @@
-from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -9,7 +8,7 @@ from audit.checkpoint import MAX_SIZE
 from audit.entries import ENTRY_FIELDS, TRAIL_FIELDS
 from audit.events import TEXT_LIMITS, ActorType, Outcome, Source
 from audit.merkle import HASH_SIZE
-from audit.models import AuditLog, AuditReceipt, AuditTrail
+from audit.models import AuditLog, AuditReceipt, AuditTrail, Integrity
 from audit.selection import MAX_WORDS
 from ciphercanary.addresses import canonical_address
 from ciphercanary.rest import Base64Field, StrictSerializer, TimestampField
@@ -75,25 +74,34 @@ class TrailQuerySerializer(KeysetQuerySerializer):
     record = serializers.CharField(max_length=100, required=False, source="record_id")
 
 
-class CanonicalTimestampField(TimestampField):
-    """Spelt as in the entry, so that what is answered can be hashed as it stands."""
+class FoundRowSerializer[M: (AuditLog, AuditTrail)](serializers.ModelSerializer[M]):
+    """The columns of a row and its ``integrity``. The declared fields are those of the schema: what is answered are the
+    values that were compared, spelled as they are hashed.
+    """
 
-    def to_representation(self, value: datetime) -> str:
-        return canonical.format_timestamp(value)
+    integrity = serializers.ChoiceField(
+        choices=[word.value for word in Integrity],
+        read_only=True,
+        help_text="verified: the row matches its leaf and its MAC. pending: its MAC holds, and it has no leaf yet. "
+        "altered: somebody changed it outside the application.",
+    )
+
+    def to_representation(self, instance: M) -> dict[str, object]:
+        return {**instance.found, "integrity": instance.integrity}
 
 
-class LogEntrySerializer(serializers.ModelSerializer[AuditLog]):
+class LogEntrySerializer(FoundRowSerializer[AuditLog]):
     """The columns of ``audit_logs``.
 
     ``meta`` stays the exact text that is hashed: a parsed object would have to be put into canonical form
     again by everyone who checks a proof. ``mac`` is evidence, not a secret.
     """
 
-    timestamp = CanonicalTimestampField(read_only=True)
+    timestamp = TimestampField(read_only=True)
 
     class Meta:
         model = AuditLog
-        fields = (*ENTRY_FIELDS, "mac")
+        fields = (*ENTRY_FIELDS, "mac", "integrity")
         read_only_fields = fields
 
 
@@ -110,16 +118,16 @@ class RowValuesField(serializers.JSONField):
     """The declared columns of a row; null where there was or is no row."""
 
 
-class ChangedRowSerializer(serializers.ModelSerializer[AuditTrail]):
+class ChangedRowSerializer(FoundRowSerializer[AuditTrail]):
     """The columns of ``audit_trail``."""
 
     old_values = RowValuesField(read_only=True, allow_null=True)
     new_values = RowValuesField(read_only=True, allow_null=True)
-    changed_at = CanonicalTimestampField(read_only=True)
+    changed_at = TimestampField(read_only=True)
 
     class Meta:
         model = AuditTrail
-        fields = TRAIL_FIELDS
+        fields = (*TRAIL_FIELDS, "integrity")
         read_only_fields = fields
 
 

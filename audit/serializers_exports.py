@@ -27,7 +27,10 @@ class CheckpointHeadSerializer(serializers.Serializer[AuditExport]):
 
 
 class AuditExportSerializer(serializers.ModelSerializer[AuditExport]):
-    """``done`` of ``total`` entries are written. What follows ``checkpoint`` is there once it has succeeded."""
+    """``done`` of ``total`` entries are written. What follows ``checkpoint`` is there once it has succeeded.
+
+    ``altered`` counts the entries of the file that were altered outside the application; it is null for an archive.
+    """
 
     created_at = TimestampField(read_only=True)
     started_at = TimestampField(read_only=True, allow_null=True)
@@ -56,6 +59,7 @@ class AuditExportSerializer(serializers.ModelSerializer[AuditExport]):
             "done",
             "total",
             "rows",
+            "altered",
             "size",
             "sha256",
             "expires_at",

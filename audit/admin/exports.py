@@ -26,7 +26,7 @@ from ciphercanary.read_only_admin import ReadOnlyModelAdmin
 
 NOTHING = "\N{EN DASH}"
 FORMATS = {
-    ExportFormat.JSONL: "JSON Lines: each line is an entry exactly as it is hashed, for proofs",
+    ExportFormat.JSONL: "JSON Lines: each line is an entry as it is hashed, and its integrity",
     ExportFormat.CSV: "CSV: for a spreadsheet",
     ExportFormat.TILES: "Archive of the whole log for the verifier: entries, tiles and checkpoints",
 }
@@ -51,6 +51,7 @@ class AuditExportAdmin(ReadOnlyModelAdmin):
         "cancel_requested_at",
         "error_code",
         "rows",
+        "altered",
         "size",
         "sha256",
         "expires_at",

@@ -1,16 +1,48 @@
 """What the admin's list of entries shows, in the words of the API: an export of it has the same entries."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
 
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.http import QueryDict
 from rest_framework.exceptions import ValidationError
 
 from audit.canonical import format_timestamp
+from audit.events import ActorType, Source
 from audit.selection import LogCriteria
 from audit.serializers_exports import ExportRequestSerializer
 from ciphercanary.errors import Invalid
 from ciphercanary.rest.exceptions import invalid
+
+
+class WordFilter(admin.ChoicesFieldListFilter):
+    """The words of a column, from the application and not from the rows, which may hold anything."""
+
+    words: type[StrEnum]
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        yield self._choice(changelist, None, "All")
+        for word in self.words:
+            yield self._choice(changelist, word.value, word.value)
+
+    def _choice(self, changelist: ChangeList, word: str | None, text: str) -> Mapping[str, Any]:
+        asked = None if self.lookup_val is None else self.lookup_val[-1]
+        query = changelist.get_query_string(
+            {self.lookup_kwarg: word} if word else {}, [] if word else [self.lookup_kwarg]
+        )
+        return {"selected": asked == word, "query_string": query, "display": text}
+
+
+class SourceFilter(WordFilter):
+    words = Source
+
+
+class ActorTypeFilter(WordFilter):
+    words = ActorType
+
 
 FILTERS: Mapping[str, str] = {
     "q": "search",

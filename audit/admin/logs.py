@@ -1,10 +1,14 @@
 """Entries, changed rows, and the epoch."""
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, cast
 
+import django.db
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.contrib.admin.templatetags.admin_list import date_hierarchy
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,10 +20,10 @@ from django.views.decorators.http import require_safe
 
 from audit import services
 from audit.admin.exports import principal_of
-from audit.admin.list_filters import period_of_list
-from audit.models import AuditLog, AuditTrail, EntityEpoch, SecurityEpoch
+from audit.admin.list_filters import ActorTypeFilter, SourceFilter, period_of_list
+from audit.models import AuditLog, AuditTrail, EntityEpoch, Integrity, SecurityEpoch
 from audit.selection import EXACT_COUNT, SEARCH_DEPTH, SEARCHED, LogCriteria
-from audit.services import proofs
+from audit.services import proofs, showing
 from ciphercanary.read_only_admin import ReadOnlyModelAdmin
 
 
@@ -32,12 +36,59 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the s
         return rows[:EXACT_COUNT].count()
 
 
+class LogChangeList(ChangeList):
+    """Reads the rows of a page by the admin's ``show``, and survives rows that Django cannot convert."""
+
+    model_admin: "LogAdmin"
+    dates: Mapping[str, Any] | None = None
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = self.model_admin.show(self.result_list)
+        if self.date_hierarchy:
+            self.dates = self._read_dates()
+
+    def _read_dates(self) -> Mapping[str, Any] | None:
+        """What the bar of dates shows; nothing if some row has a time that is none."""
+        try:
+            return date_hierarchy(self)
+        except (TypeError, ValueError, AttributeError, OverflowError, django.db.Error):
+            return None
+
+
 class LogAdmin(ReadOnlyModelAdmin):
+    change_list_template = "admin/audit/log_list.html"
     paginator = BoundedPaginator
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's signature
+        return LogChangeList
+
+    def show(self, rows: QuerySet[Any]) -> Sequence[Model]:
+        """The rows of a page."""
+        return list(rows)
+
+
+class ShownAdmin(LogAdmin):
+    """Of rows that are compared with what proves them, in the list and by themselves."""
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Model | None:  # noqa: ARG002 - Django's signature
+        try:
+            key = self.model._meta.pk.to_python(object_id)
+        except ValidationError:
+            return None
+        return next(iter(self.show(self.get_queryset(request).filter(pk=key))), None)
+
+    @admin.display(description="integrity")
+    def verdict(self, row: AuditLog | AuditTrail) -> SafeString:
+        if row.integrity != Integrity.ALTERED:
+            return format_html("{}", row.integrity)
+        warning = "\N{WARNING SIGN} altered outside the application: run verify_audit_log"
+        return format_html('<strong class="errornote">{}</strong>', warning)
 
 
 @admin.register(AuditLog)
-class AuditLogAdmin(LogAdmin):
+class AuditLogAdmin(ShownAdmin):
+    change_list_template = "admin/audit/auditlog/change_list.html"
     date_hierarchy = "timestamp"
     list_display = (
         "id",
@@ -49,11 +100,12 @@ class AuditLogAdmin(LogAdmin):
         "source",
         "count",
         "object_id",
+        "verdict",
     )
-    list_filter = ("outcome", "source", "actor_type")
+    list_filter = ("outcome", ("source", SourceFilter), ("actor_type", ActorTypeFilter))
     ordering = ("-id",)
     search_fields = SEARCHED
-    readonly_fields = ("leaf_index", "proof")
+    readonly_fields = ("verdict", "leaf_index", "proof")
     search_help_text = (
         "Words that all occur: in the actor, action, object, code, address, meta … "
         f"A search reads the newest {SEARCH_DEPTH:,} entries of the chosen date; an export reads all."
@@ -79,6 +131,9 @@ class AuditLogAdmin(LogAdmin):
     ) -> tuple[QuerySet[AuditLog], bool]:
         return queryset & request.searched, False  # type: ignore[attr-defined]  # set by changelist_view
 
+    def show(self, rows: QuerySet[AuditLog]) -> Sequence[AuditLog]:
+        return showing.show_entries(rows)
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(require_safe(self.download_proof))
         return [path("<int:log_id>/proof/", view, name="audit_auditlog_proof"), *super().get_urls()]
@@ -88,7 +143,7 @@ class AuditLogAdmin(LogAdmin):
         entry = self.get_object(request, str(log_id))
         if not self.has_view_permission(request, entry):
             raise PermissionDenied
-        if entry is None:
+        if not isinstance(entry, AuditLog):
             raise Http404
         proof = proofs.prove_entry(entry)
         headers = {"Content-Disposition": f'attachment; filename="{proof.file_name}"'}
@@ -98,7 +153,7 @@ class AuditLogAdmin(LogAdmin):
         return proofs.leaf_index(entry)
 
     def proof(self, entry: AuditLog) -> SafeString | None:
-        if proofs.leaf_index(entry) is None:
+        if entry.integrity == Integrity.ALTERED or proofs.leaf_index(entry) is None:
             return None
         return format_html(
             '<a href="{}">Download proof</a>', reverse("admin:audit_auditlog_proof", args=[entry.pk])
@@ -106,13 +161,17 @@ class AuditLogAdmin(LogAdmin):
 
 
 @admin.register(AuditTrail)
-class AuditTrailAdmin(LogAdmin):
+class AuditTrailAdmin(ShownAdmin):
     date_hierarchy = "changed_at"
-    list_display = ("id", "changed_at", "table_name", "record_id", "action", "changed_by")
+    list_display = ("id", "changed_at", "table_name", "record_id", "action", "changed_by", "verdict")
+    readonly_fields = ("verdict",)
     list_filter = ("table_name", "action")
     ordering = ("-id",)
     search_fields = ("record_id", "table_name", "event_id")
     search_help_text = "Record, table or event id"
+
+    def show(self, rows: QuerySet[AuditTrail]) -> Sequence[AuditTrail]:
+        return showing.show_changes(rows)
 
 
 @admin.register(SecurityEpoch)

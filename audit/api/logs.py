@@ -27,6 +27,7 @@ from audit.serializers import (
     TrailPageSerializer,
     TrailQuerySerializer,
 )
+from audit.services import showing
 from ciphercanary.rest import ApiView, Caller, Rule
 from ciphercanary.rest.views import link_header
 
@@ -43,7 +44,9 @@ class LogListView(ApiView[Caller]):
         before, limit = query.pop("before", None), query.pop("limit")
         criteria = LogCriteria(**query)
         with services.search_logs(reader=self.principal, criteria=criteria, before=before) as found:
-            page = page_before(found.rows, before=found.before, limit=limit, time=found.time)
+            page = page_before(
+                found.rows, before=found.before, limit=limit, time=found.time, read=showing.show_entries
+            )
         if criteria.is_search:  # it looks at nothing newer, so the way back leads to the newest entries
             next_before = page.next_before or found.stopped_at
             page = replace(page, next_before=next_before, has_previous=before is not None)
@@ -59,7 +62,7 @@ class LogDetailView(ApiView[Caller]):
     @extend_schema(responses=LogEntrySerializer)
     def get(self, _request: Request, log_id: int) -> Response:
         """One entry."""
-        return Response(LogEntrySerializer(services.find_log(reader=self.principal, log_id=log_id)).data)
+        return Response(LogEntrySerializer(showing.show_log(reader=self.principal, log_id=log_id)).data)
 
 
 class TrailListView(ApiView[Caller]):
@@ -74,7 +77,8 @@ class TrailListView(ApiView[Caller]):
         before, limit = query.pop("before", None), query.pop("limit")
         criteria = TrailCriteria(**query)
         rows = services.find_changes(reader=self.principal, criteria=criteria)
-        page = page_before(rows, before=before, limit=limit, time=time_column(criteria, "changed_at"))
+        time = time_column(criteria, "changed_at")
+        page = page_before(rows, before=before, limit=limit, time=time, read=showing.show_changes)
         return _answer(request, page, ChangedRowSerializer, limit=limit)
 
 

@@ -9,7 +9,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit import actions, services
+from audit import actions
 from audit.models import READ_PERMISSION
 from audit.serializers import (
     CheckpointQuerySerializer,
@@ -18,7 +18,7 @@ from audit.serializers import (
     ConsistencyQuerySerializer,
     InclusionProofSerializer,
 )
-from audit.services import proofs
+from audit.services import proofs, showing
 from ciphercanary.rest import PUBLIC, ApiView, Caller, Rule
 from ciphercanary.rest.renderers import PlainTextRenderer
 
@@ -38,7 +38,7 @@ class ProofView(ApiView[Caller]):
     )
     def get(self, request: Request, log_id: int) -> Response:
         """Where the entry stands in the tree: a C2SP tlog-proof, as a member of a JSON object or by itself."""
-        proof = proofs.prove_entry(services.find_log(reader=self.principal, log_id=log_id))
+        proof = proofs.prove_entry(showing.show_log(reader=self.principal, log_id=log_id))
         if isinstance(request.accepted_renderer, PlainTextRenderer):
             named = f'attachment; filename="{proof.file_name}"'
             return Response(proof.text, headers={"Content-Disposition": named})

@@ -4,7 +4,7 @@ from audit.models.alarms import RESOLVE_PERMISSION, AuditAlarm
 from audit.models.checkpoint_keys import CheckpointKey
 from audit.models.epochs import EntityEpoch, SecurityEpoch
 from audit.models.exports import EXPORT_PERMISSION, AuditExport
-from audit.models.logs import READ_PERMISSION, AuditLog, AuditTrail, Reader
+from audit.models.logs import READ_PERMISSION, AuditLog, AuditTrail, Integrity, Reader
 from audit.models.saved_filters import SavedFilter
 from audit.models.tree import AuditCheckpoint, AuditLeaf, AuditPending, AuditReceipt, AuditTile, AuditTree
 from audit.models.usage import UsageRollup
@@ -25,6 +25,7 @@ __all__ = [
     "AuditTree",
     "CheckpointKey",
     "EntityEpoch",
+    "Integrity",
     "Reader",
     "SavedFilter",
     "SecurityEpoch",

@@ -26,7 +26,8 @@ class AuditExport(Job):
 
     ``filters`` are those of the log, in the words of the API (``audit.export_filters``); ``is_of_own_acts`` where
     the asker might read no others. What follows is the result: ``rows`` entries in a file of ``size`` bytes, whose
-    name ``attempt`` (16 hexadecimal digits) completes, kept until ``expires_at``. ``checkpoint_size`` and
+    name ``attempt`` (16 hexadecimal digits) completes, kept until ``expires_at``. ``altered`` of the rows were altered
+    outside the application; null for an archive, which its verifier checks. ``checkpoint_size`` and
     ``checkpoint_root`` (base64; null and empty where none was signed yet) are of the newest checkpoint in the
     snapshot the rows were read from, ``vkeys`` the keys that verify it.
     """
@@ -35,6 +36,7 @@ class AuditExport(Job):
     filters = models.JSONField(default=dict, blank=True)
     is_of_own_acts = models.BooleanField(default=False)
     rows = models.BigIntegerField(null=True)
+    altered = models.BigIntegerField(null=True)
     size = models.BigIntegerField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
     attempt = models.CharField(max_length=16, blank=True)

@@ -2,6 +2,8 @@
 triggers refuse the rest (``audit.triggers``). There is no foreign key: history survives what it tells of.
 """
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Protocol, Self
 from uuid import UUID
 
@@ -11,6 +13,14 @@ from audit.events import TEXT_LIMITS, ActorType, Outcome, Source
 from ciphercanary.rules import Scope
 
 READ_PERMISSION = "audit.read"
+
+
+class Integrity(StrEnum):
+    """The verdict on a row that is shown: it is what the application wrote, signed or soon to be, or it is not."""
+
+    VERIFIED = "verified"
+    PENDING = "pending"  # its MAC holds, and it waits for its leaf
+    ALTERED = "altered"
 
 
 class Reader(Protocol):
@@ -76,6 +86,10 @@ class AuditLog(models.Model):
     wseq = models.BigIntegerField()
     mac = models.CharField(max_length=80)
 
+    # Not columns: ``audit.integrity`` sets them on the rows that are shown.
+    integrity: Integrity
+    found: Mapping[str, object]
+
     objects = AuditLogQuerySet.as_manager()
 
     class Meta:
@@ -136,6 +150,10 @@ class AuditTrail(models.Model):
     new_values = models.JSONField(null=True)
     changed_by = models.UUIDField(null=True)
     changed_at = models.DateTimeField()
+
+    # As for ``AuditLog``.
+    integrity: Integrity
+    found: Mapping[str, object]
 
     objects = AuditTrailQuerySet.as_manager()
 

@@ -10,7 +10,7 @@ from audit.services.exports import (
     open_result,
     request_export,
 )
-from audit.services.reading import find_changes, find_log, find_logs, last_done, names_of
+from audit.services.reading import find_changes, find_logs, last_done, names_of
 from audit.services.recording import record, record_alone
 from audit.services.searching import search_logs
 
@@ -20,7 +20,6 @@ __all__ = [
     "find_changes",
     "find_export",
     "find_exports",
-    "find_log",
     "find_logs",
     "find_result",
     "last_done",

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet, Subquery
 
 from audit.events import Outcome
 from audit.models import AuditLog, AuditTrail, Reader
+from audit.raw_rows import Spelled, any_text, moment_of, presentable
 from audit.selection import (
     LogCriteria,
     TrailCriteria,
@@ -16,7 +17,6 @@ from audit.selection import (
     is_actor,
     is_between,
 )
-from ciphercanary.errors import NotFound
 
 
 def find_logs(*, reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:
@@ -33,18 +33,11 @@ def find_logs(*, reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:
     return found.filter(is_between("timestamp", criteria.since, criteria.until))
 
 
-def find_log(*, reader: Reader, log_id: int) -> AuditLog:
-    """One entry. Raises Denied, and NotFound also for one that the reader may not see."""
-    entry = AuditLog.objects.visible_to(reader).filter(id=log_id).first()
-    if entry is None:
-        raise NotFound
-    return entry
-
-
 def last_done(*, object_id: str, action: str) -> datetime | None:
     """When the action last succeeded with that object: for whoever may see the object, whoever did it."""
     done = AuditLog.objects.filter(object_id=object_id, action=action, outcome=Outcome.OK.value)
-    return done.order_by("-id").values_list("timestamp", flat=True).first()
+    with any_text():
+        return moment_of(done.order_by("-id").values_list(Spelled("timestamp"), flat=True).first())
 
 
 def names_of(user_ids: Iterable[str]) -> dict[str, str]:
@@ -58,8 +51,9 @@ def names_of(user_ids: Iterable[str]) -> dict[str, str]:
         newest |= Q(id=Subquery(entries.values("id")[:1]))
     if not newest:
         return {}
-    found = AuditLog.objects.filter(newest).values_list("user_id", "actor_name").order_by()
-    return {str(user_id): name for user_id, name in found}
+    with any_text():
+        found = list(AuditLog.objects.filter(newest).values_list("user_id", "actor_name").order_by())
+    return {str(user_id): str(presentable(name)) for user_id, name in found}
 
 
 def find_changes(*, reader: Reader, criteria: TrailCriteria) -> QuerySet[AuditTrail]:

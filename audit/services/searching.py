@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
 from audit.models import AuditLog, Reader
+from audit.raw_rows import Spelled, any_text, moment_of
 from audit.search_limits import search_limits
 from audit.selection import (
     SEARCH_DEPTH,
@@ -58,14 +60,23 @@ def _part(entries: QuerySet[AuditLog], criteria: LogCriteria, before: int | None
     time = time_column(criteria, "timestamp")
     older, _ = sides(entries, before, time)
     fitting = entries.filter(older, is_between("timestamp", None, criteria.until))
-    newest = newest_first(fitting, time).first()
-    if newest is None or newest.id <= SEARCH_DEPTH:
+    newest = _first(newest_first(fitting, time))
+    if newest is None or newest[0] <= SEARCH_DEPTH:
         return older, None
-    last = entries.filter(id__gt=newest.id - SEARCH_DEPTH).order_by("id")[0]
-    if not time:
-        return older & Q(id__gte=last.id), last.id
+    last = _first(entries.filter(id__gt=newest[0] - SEARCH_DEPTH).order_by("id")) or newest
     # Entries commit in another order than that of their clocks, so the lowest id need not have the earliest time.
-    moment = min(last.timestamp, newest.timestamp)
+    moments = [moment for _, moment in (last, newest) if moment]
+    if not time or not moments:
+        return older & Q(id__gte=last[0]), last[0]
+    moment = min(moments)
     if criteria.since is not None and moment <= criteria.since:
         return older, None
-    return older & Q(timestamp__gte=moment), entries.filter(timestamp=moment).order_by("id")[0].id
+    at_moment = entries.filter(timestamp=moment).order_by("id").values_list("id", flat=True)
+    return older & Q(timestamp__gte=moment), at_moment[0]
+
+
+def _first(entries: QuerySet[AuditLog]) -> tuple[int, datetime | None] | None:
+    """Id and time, None for a time that was altered to something else."""
+    with any_text():
+        found = entries.values_list("id", Spelled("timestamp")).first()
+    return None if found is None else (found[0], moment_of(found[1]))

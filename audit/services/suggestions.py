@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from django.db import connection
 
 from audit.models import READ_PERMISSION, AuditLog, Reader
+from audit.raw_rows import any_text, presentable
 
 MOST = 200  # of each
 # From one word to the next by the index of its column: as many steps as there are words, however many entries.
@@ -36,9 +37,9 @@ def suggest(*, reader: Reader) -> Suggestions:
         own = [AuditLog._meta.get_field("user_id").get_db_prep_value(reader.user_id, connection)] * 2
     known = ", ".join(_KNOWN.format(column=column, mine=mine) for column in columns)
     first = " UNION ALL ".join(_FIRST.format(column=column, most=MOST) for column in columns)
-    with connection.cursor() as cursor:
+    with any_text(), connection.cursor() as cursor:
         cursor.execute(f"WITH RECURSIVE {known} {first}", own)
-        found = cursor.fetchall()
+        found = [(column, str(presentable(word))) for column, word in cursor.fetchall()]
     return Suggestions(
         sorted(word for column, word in found if column == "action"),
         sorted(word for column, word in found if column == "actor_name"),

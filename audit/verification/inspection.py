@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +21,8 @@ _META = COLUMNS.index("meta")
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """``leaf`` is None where the columns have no canonical form, which no entry of the application lacks.
+    """``leaf`` is None where the columns have no canonical form, which no entry of the application lacks;
+    ``octets``, which it hashes, are empty then.
 
     ``digests`` are those of the changed rows, ``tails`` the last numbers of writers in a heartbeat, ``published``
     the vkeys that the entry makes known, ``signatures`` those over them, by the name of the key. ``links_checkpoints``:
@@ -30,6 +31,7 @@ class Inspection:
 
     leaf: bytes | None
     is_authentic: bool
+    octets: bytes = field(default=b"", repr=False)
     digests: tuple[str, ...] = ()
     tails: tuple[tuple[str, int], ...] = ()
     published: tuple[str, ...] = ()
@@ -56,14 +58,14 @@ def inspect(values: Values) -> Inspection:
         is_authentic = True
     action, text = values[_ACTION], str(values[_META])
     if TRAIL_DIGESTS in text or action in _TELLING:
-        return _told(leaf, action, _meta(text), is_authentic=is_authentic)
-    return Inspection(leaf, is_authentic)
+        return _told(Inspection(leaf, is_authentic, octets), action, _meta(text))
+    return Inspection(leaf, is_authentic, octets)
 
 
 _TELLING = (actions.WRITER_HEARTBEAT, actions.CHECKPOINT_KEY_PUBLISHED)
 
 
-def _told(leaf: bytes, action: str, meta: Mapping[str, Any], *, is_authentic: bool) -> Inspection:
+def _told(inspection: Inspection, action: str, meta: Mapping[str, Any]) -> Inspection:
     tails: Mapping[str, Any] = {}
     published: list[Any] = []
     signatures: Mapping[str, Any] = {}
@@ -72,9 +74,8 @@ def _told(leaf: bytes, action: str, meta: Mapping[str, Any], *, is_authentic: bo
     if action == actions.CHECKPOINT_KEY_PUBLISHED:
         published = _list(meta.get("vkeys"))
         signatures = _mapping(meta.get("signatures"))
-    return Inspection(
-        leaf,
-        is_authentic,
+    return replace(
+        inspection,
         digests=tuple(map(str, _list(meta.get(TRAIL_DIGESTS)))),
         tails=tuple(tail for tail in tails.items() if _is_uuid(tail[0]) and isinstance(tail[1], int)),
         published=tuple(map(str, published)),

@@ -9,6 +9,7 @@ from audit.verification.findings import Finding, Kind
 from audit.verification.growing import GrowingTree
 from audit.verification.heads import Heads
 from audit.verification.inspection import COLUMNS, Inspection, inspect
+from audit.verification.judging import faults_of
 
 _TIMESTAMP = COLUMNS.index("timestamp")
 
@@ -105,24 +106,11 @@ def check_waiting(looks: Sequence[Look]) -> Iterator[Finding]:
     for rows in stream(statement):
         seen = [Seen(None, values[0], tuple(values), inspect(tuple(values))) for _, *values in rows]
         for row, (waiting, *_) in zip(seen, rows, strict=True):
-            if waiting is None:
-                text = "the row has no leaf, and does not wait for one"
-                yield Finding(Kind.NOT_SEQUENCED, text, log_id=row.log_id)
-            if not row.inspection.is_authentic:
-                text = "the row waits for its leaf, and is not as the application wrote it"
-                yield Finding(Kind.MAC_MISMATCH, text, log_id=row.log_id)
+            yield from _check_row(row, None, is_pending=waiting is not None)
         for look in looks:
             yield from look(seen)
 
 
-def _check_row(row: Seen, stored: object) -> Iterator[Finding]:
-    inspection = row.inspection
-    if inspection.leaf != stored and inspection.is_authentic:
-        text = "the leaf, or the id of its row, was altered: the row's MAC holds"
-        yield Finding.at(Kind.ENTRY_ALTERED, text, row.index, row.log_id)
-    elif inspection.leaf != stored:
-        text = "the row was altered: its columns are not those of the leaf"
-        yield Finding.at(Kind.ENTRY_ALTERED, text, row.index, row.log_id)
-    elif not inspection.is_authentic:
-        text = "the row's MAC does not hold: the application did not write it so"
-        yield Finding.at(Kind.MAC_MISMATCH, text, row.index, row.log_id)
+def _check_row(row: Seen, leaf: object, *, is_pending: bool = False) -> Iterator[Finding]:
+    for fault in faults_of(row.inspection, leaf, is_pending=is_pending):
+        yield Finding.at(fault.kind, fault.text, row.index, row.log_id)

@@ -1,6 +1,7 @@
 """Reading the log: the list that is filtered and followed, and one entry."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -13,7 +14,7 @@ from audit import actions, services
 from audit.forms import LogFilterForm
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditTrail
 from audit.selection import SEARCH_DEPTH, LogCriteria, rows_before
-from audit.services import following, proofs
+from audit.services import following, proofs, showing
 from audit.services.standing import read_standing
 from audit.services.suggestions import Suggestions, suggest
 from audit.tree import latest_checkpoint
@@ -24,6 +25,7 @@ from ciphercanary.pages.numbers import number_in
 LIMIT = 50
 MOST_AT_ONCE = 10_000  # entries that following looks through, whatever is asked for
 MOST_FOLLOWED = 500  # rows that following adds to a page, before it asks to be begun anew
+NOT_COLUMNS = "(no columns)"
 RESULTS, MORE, LIVE = "log-results", "more-entries", "log-live"
 
 
@@ -63,7 +65,9 @@ class LogListView(PageView[Caller]):
             shown["following"] = Following(following.leaves())
         with services.search_logs(reader=self.principal, criteria=criteria, before=before) as found:
             rows = following.in_tree_of(found.rows, shown["following"].above) if is_live else found.rows
-            entries, next_before = rows_before(rows, before=found.before, limit=LIMIT, time=found.time)
+            entries, next_before = rows_before(
+                rows, before=found.before, limit=LIMIT, time=found.time, read=showing.show_entries
+            )
         shown |= {"entries": entries, "next_before": next_before, "before": before, "depth": SEARCH_DEPTH}
         shown["stopped_at"] = None if next_before else found.stopped_at
         if next_before := next_before or found.stopped_at:
@@ -87,7 +91,7 @@ class LogListView(PageView[Caller]):
         above = size if above is None else max(above, size - MOST_AT_ONCE)
         with services.search_logs(reader=self.principal, criteria=criteria) as found:
             rows = following.arrived_between(found.rows, above, size)
-            arrived = list(rows.order_by("-id")[: LIMIT + 1])
+            arrived = showing.show_entries(rows.order_by("-id")[: LIMIT + 1])
         return self.page(
             entries=arrived[:LIMIT],
             has_left_out=len(arrived) > LIMIT,
@@ -123,14 +127,15 @@ class LogEntryView(PageView[Caller]):
     template = "audit/entry.html"
 
     def get(self, request: HttpRequest, log_id: int) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        entry = services.find_log(reader=self.principal, log_id=log_id)
-        changes = AuditTrail.objects.visible_to(self.principal).filter(event_id=entry.event_id).order_by("id")
+        shown = showing.show_log_with_changes(reader=self.principal, log_id=log_id)
+        entry = shown.entry
         newest = latest_checkpoint()
         index, signed = proofs.leaf_index(entry), newest.size if newest else 0
         return self.page(
             entry=entry,
             meta=pretty(entry.meta),
-            changes=[(change, compared(change)) for change in changes],
+            changes=[(change, compared(change)) for change in shown.changes],
+            missing=shown.missing,
             index=index,
             number=None if index is None else index + 1,
             signed=signed,
@@ -147,28 +152,35 @@ class EntryProofView(PageView[Caller]):
     concerns = ("audit_log", "log_id")
 
     def get(self, request: HttpRequest, log_id: int) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        proof = proofs.prove_entry(services.find_log(reader=self.principal, log_id=log_id))
+        proof = proofs.prove_entry(showing.show_log(reader=self.principal, log_id=log_id))
         named = {"Content-Disposition": f'attachment; filename="{proof.file_name}"'}
         return HttpResponse(proof.text, "text/plain; charset=utf-8", headers=named)
 
 
-def pretty(meta: str) -> str:
+def pretty(meta: object) -> str:
     """The text with a line for each member; as it stands where somebody made it something else than JSON."""
     try:
-        return json.dumps(json.loads(meta), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return meta
+        text = json.dumps(json.loads(meta), indent=2, ensure_ascii=False)  # type: ignore[arg-type]  # TypeError is caught
+        return text.encode(errors="replace").decode()  # an altered entry may hold lone surrogates
+    except (TypeError, ValueError, RecursionError):
+        return str(meta)
 
 
 def compared(change: AuditTrail) -> list[tuple[str, str | None, str | None]]:
-    """Of each column its name, and what stood there before and afterwards; None where there was no row."""
-    old, new = change.old_values, change.new_values
-    names = sorted({*(old or {}), *(new or {})})
-    return [(name, _shown(old, name), _shown(new, name)) for name in names]
+    """``(column, before, after)``, sorted by column; None where the row does not exist."""
+    old, new = _members(change.old_values), _members(change.new_values)
+    return [(name, _shown(old, name), _shown(new, name)) for name in sorted({*old, *new})]
 
 
-def _shown(values: Any, name: str) -> str | None:
-    if not isinstance(values, dict) or name not in values:
+def _members(values: object) -> Mapping[str, object]:
+    """Of an altered row the text that was found, under a name that no column has."""
+    if values is None:
+        return {}
+    return values if isinstance(values, dict) else {NOT_COLUMNS: values}
+
+
+def _shown(values: Mapping[str, object], name: str) -> str | None:
+    if name not in values:
         return None
     value = values[name]
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -26,13 +26,21 @@ def icon(name: str) -> SafeString:
 
 
 @register.filter
-def moment(value: datetime | None) -> SafeString:
-    """``2026-11-25 14:05Z``, to the second for programs."""
-    if value is None:
-        return format_html("{}", "\u2013")
+def moment(value: datetime | str | None) -> SafeString:
+    """``2026-11-25 14:05Z``, to the second for programs; what is found in place of a moment as it is."""
+    if not isinstance(value, datetime):
+        return format_html("{}", "\u2013" if value is None else value)
     return format_html(
         '<time datetime="{}">{}</time>', f"{value:%Y-%m-%dT%H:%M:%SZ}", f"{value:%Y-%m-%d %H:%MZ}"
     )
+
+
+@register.filter
+def exact_moment(value: datetime | str | None) -> SafeString:
+    """``2026-11-25 14:05:07.123456Z``, otherwise as ``moment``."""
+    if not isinstance(value, datetime):
+        return moment(value)
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(), f"{value:%Y-%m-%d %H:%M:%S.%fZ}")
 
 
 @register.filter
@@ -56,9 +64,11 @@ def _amount(distance: timedelta) -> str:
 
 
 @register.filter
-def grouped(value: int | None) -> str:
-    """``1 204 881``, with spaces that do not break."""
-    return "\u2013" if value is None else f"{value:,}".replace(",", "\u202f")
+def grouped(value: int | str | None) -> str:
+    """``1 204 881``, with spaces that do not break; what is found in place of a number as it is."""
+    if not isinstance(value, int):
+        return "\u2013" if value is None else value
+    return f"{value:,}".replace(",", "\u202f")
 
 
 @register.simple_tag(takes_context=True)

@@ -8,6 +8,7 @@ from accounts.principals import Principal
 from audit.actions import WRITER_HEARTBEAT
 from audit.selection import LogCriteria
 from audit.services import find_logs
+from audit.services.showing import show_entries
 from ciphercanary.clock import process_now
 from ciphercanary.pages import AUTHENTICATED, PUBLIC, PageView, Rule
 from ciphercanary.pages.views import known_principal
@@ -36,14 +37,15 @@ class HomeView(PageView[Principal]):
     parts = frozenset({"home-now"})
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        # Read first, because an altered entry raises an alarm that needs attention. The log's own entries would push
+        # aside what people did.
+        rows = find_logs(reader=self.principal, criteria=LogCriteria()).exclude(action=WRITER_HEARTBEAT)
+        entries = show_entries(rows[:NEWEST])
         now = read_now(self.principal, process_now())
         steps = checklist(now)
         return self.page(
             seen=now,
             steps=steps,
             items=items_of(now, has_checklist=bool(steps)),
-            # Read where it is shown. What the log writes of itself would push aside what people did.
-            entries=find_logs(reader=self.principal, criteria=LogCriteria()).exclude(action=WRITER_HEARTBEAT)[
-                :NEWEST
-            ],
+            entries=entries,
         )

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from accounts.principals import Principal
 from audit.selection import LogCriteria, page_before
 from audit.services import find_logs
+from audit.services.showing import show_entries
 from audit.services.usage import denials_of, use_of, used_over_time, uses_by_version
 from audit.usage_charts import RANGES, chart, range_asked
 from ciphercanary.clock import process_now
@@ -76,7 +77,7 @@ class OverviewView(KeyView):
             last_use=use.last,
             callers=use.callers,
             denied=use.denials,
-            entries=find_logs(reader=self.principal, criteria=criteria)[:NEWEST],
+            entries=show_entries(find_logs(reader=self.principal, criteria=criteria)[:NEWEST]),
         )
 
 
@@ -110,7 +111,7 @@ class ActivityView(KeyView):
     def get(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
         rows = find_logs(reader=self.principal, criteria=LogCriteria(object_id=str(key.id)))
-        found = page_before(rows, before=number_in(request, "before"), limit=LIMIT)
+        found = page_before(rows, before=number_in(request, "before"), limit=LIMIT, read=show_entries)
         return self.show(
             key, found=found, entries=found.rows, is_partial=self.principal.scope("audit.read") == "own"
         )

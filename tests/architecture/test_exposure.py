@@ -115,6 +115,7 @@ def test_the_log_is_read_through_visible_to():
         "audit/services/reading.py",
         "audit/services/verifications.py",  # how the last one ended
         "audit/services/alarms.py",  # entries of alarms, to restore their rows
+        "audit/integrity.py",  # the entries of visible changed rows, to compare them
         "audit/numbering.py",
         "audit/moments.py",  # when, and how many: no entry
         "audit/sequencing/checkpoint_keys.py",

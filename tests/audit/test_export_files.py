@@ -16,12 +16,10 @@ from audit import actions, entries, export_files, exports
 from audit.events import Actor, Event, Source
 from audit.export_formats import csv_line, guarded
 from audit.exporting import export_log
-from audit.models import AuditExport, AuditLog
+from audit.models import AuditLog
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys, trusted_keys
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.snapshot import one_snapshot
-from ciphercanary.clock import database_now
-from ciphercanary.jobs import leases
 from tests.audit.exporting import (
     EXPORTS,
     exported,
@@ -30,24 +28,27 @@ from tests.audit.exporting import (
     in_thread,
     look,
     meanwhile,
+    on_record,
     order,
     seconds_to,
     signed_log,
     work,
 )
-from tests.audit.sequencing.log import altered, sequence_all, write, write_many
+from tests.audit.pages import text_of
+from tests.audit.sequencing.log import alarms, altered, sequence_all, write, write_many
+from tests.browsing import signed_in
 from tests.personas import make_persona
 from tests.product import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_each_line_is_an_entry_in_the_bytes_that_are_hashed(auditor):
+def test_each_line_is_an_entry_in_the_bytes_that_are_hashed_and_its_integrity(auditor):
     write(3, Event(action="test.thing.done", object_id="the-object", meta={"é": "\u2028 \U0001f600"}))
     content, told = exported(auditor, object="the-object")
 
     rows = AuditLog.objects.filter(object_id="the-object").order_by("id").values()
-    assert content == b"".join(entries.entry_bytes(row) + b"\n" for row in rows)
+    assert content == b"".join(entries.entry_bytes(row)[:-1] + b',"integrity":"pending"}\n' for row in rows)
     assert (told["rows"], told["size"]) == (3, len(content))
     assert told["sha256"] == hashlib.sha256(content).hexdigest()
 
@@ -95,7 +96,7 @@ def test_csv_has_a_header_and_the_same_columns(auditor):
     content, told = exported(auditor, "csv", action="test.thing.done")
 
     header, *rows = csv.reader(io.StringIO(content.decode(), newline=""))
-    assert header == list(entries.ENTRY_FIELDS)
+    assert header == [*entries.ENTRY_FIELDS, "integrity"]
     stored = AuditLog.objects.filter(action="test.thing.done").order_by("id")
     assert [dict(zip(header, row, strict=True)) for row in rows] == [as_texts(entry) for entry in stored]
     assert told["rows"] == 2
@@ -104,7 +105,8 @@ def test_csv_has_a_header_and_the_same_columns(auditor):
 
 def as_texts(entry):
     columns = json.loads(entries.entry_bytes(entries.values_of(entry, entries.ENTRY_FIELDS)))
-    return {name: "" if columns[name] is None else str(columns[name]) for name in entries.ENTRY_FIELDS}
+    texts = {name: "" if columns[name] is None else str(columns[name]) for name in entries.ENTRY_FIELDS}
+    return texts | {"integrity": "pending"}
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_no_cell_of_a_csv_begins_like_a_formula(auditor, text):
 @pytest.mark.parametrize("separator", [",", ";", "|", "\t"])
 @pytest.mark.parametrize("text", ['Mozilla;"=1+1;x', 'a|""=1', 'x\t"@SUM(A1)', '"=1+1'])
 def test_nor_does_one_for_a_spreadsheet_that_separates_otherwise(separator, text):
-    line = csv_line(dict.fromkeys(entries.ENTRY_FIELDS, text)).decode()
+    line = csv_line(dict.fromkeys(entries.ENTRY_FIELDS, text), "altered").decode()
     cells = next(csv.reader([line], delimiter=separator))
     assert not [cell for cell in cells if cell.lstrip('"').startswith(("=", "@"))]
 
@@ -135,7 +137,7 @@ def test_a_harmless_cell_stays_as_it_is(text):
 
 def test_every_column_of_text_is_guarded():
     row = dict.fromkeys(entries.ENTRY_FIELDS, "=x")
-    assert csv_line(row) == b",".join([b"'=x"] * len(entries.ENTRY_FIELDS)) + b"\r\n"
+    assert csv_line(row, "altered") == b",".join([b"'=x"] * len(row) + [b"altered"]) + b"\r\n"
 
 
 def test_tiles_are_the_folder_that_the_command_writes_as_one_file(auditor, tmp_path):
@@ -196,15 +198,34 @@ def test_a_running_export_of_tiles_stops_and_leaves_nothing(auditor):
     assert export_files.names() == []
 
 
-def test_an_altered_entry_fails_the_export_with_a_code(auditor):
+@pytest.mark.parametrize("export_format", ["jsonl", "csv"])
+def test_altered_entries_are_marked_counted_and_raise_their_alarms_once(auditor, export_format):
     write(3)
-    altered("UPDATE audit_logs SET count = %s WHERE id = (SELECT max(id) FROM audit_logs)", 2**60)
-    export_id = order(auditor)
-    for _ in range(leases.MAX_ATTEMPTS):
-        AuditExport.objects.update(due_at=database_now())
-        work()
-    told = look(auditor, export_id)
-    assert (told["status"], told["error_code"]) == ("failed", "integrity_failed")
+    sequence_all()
+    last = write()
+    altered("UPDATE audit_logs SET count = %s WHERE id = %s", 2**60, last.id)  # has no canonical form
+    altered("UPDATE audit_logs SET code = 'x' WHERE id = %s", last.id - 1)
+    for _ in range(2):
+        content, told = exported(auditor, export_format, action="test.thing.done")
+        assert (told["status"], told["rows"], told["altered"]) == ("succeeded", 4, 2)
+        text = content.decode()
+        rows = (
+            csv.DictReader(io.StringIO(text))
+            if export_format == "csv"
+            else map(json.loads, text.splitlines())
+        )
+        found = [(int(row["count"]), row["integrity"]) for row in rows]
+        assert found == [(1, "verified"), (1, "verified"), (1, "altered"), (2**60, "altered")]
+        assert json.loads(on_record(actions.EXPORT_FINISHED)[-1].meta)["altered"] == 2
+        assert [code for code, _ in alarms()] == ["entry_altered"] * 2
+
+
+def test_the_page_of_an_export_says_how_many_entries_were_altered(auditor):
+    altered("UPDATE audit_logs SET code = 'x' WHERE id = %s", write().id)
+    _, told = exported(auditor, action="test.thing.done")
+    browser = signed_in(auditor)
+    for path in ("/jobs/", f"/jobs/{told['id']}/", "/audit/exports/"):
+        assert "Done, 1 altered entry" in text_of(browser.get(path))
 
 
 def test_an_export_of_nothing_is_an_empty_file(auditor):

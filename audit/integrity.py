@@ -1,0 +1,189 @@
+"""Compare rows of the log with what proves them, in the moment they are read to be shown.
+
+One statement reads a row's columns as they are spelled (``audit.raw_rows``), its leaf, and whether it waits for
+one. What is shown is made from exactly these values, so nothing can change between the comparison and the page.
+A row that Django could not convert (a timestamp that is none, text that is not UTF-8) is shown, too, as altered.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.db.models import Exists, Model, OuterRef, QuerySet, Subquery
+
+from audit import canonical
+from audit.entries import TRAIL_FIELDS
+from audit.models import AuditLeaf, AuditLog, AuditPending, AuditTrail, Integrity
+from audit.raw_rows import Values, any_text, moment_of, presentable, spelled_columns, uuid_of
+from audit.verification.inspection import COLUMNS, Inspection, inspect
+from audit.verification.judging import Fault, faults_of
+from audit.verification.trail import digest_of
+
+CHUNK = 1_000  # rows in memory while a stream is read
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEntry:
+    """A row of ``audit_logs`` as it was found: the columns ``COLUMNS``, its leaf's hash, and what is wrong with it."""
+
+    values: Values
+    leaf: bytes | None
+    inspection: Inspection
+    faults: tuple[Fault, ...]
+
+    @property
+    def integrity(self) -> Integrity:
+        if self.faults:
+            return Integrity.ALTERED
+        return Integrity.PENDING if self.leaf is None else Integrity.VERIFIED
+
+    @property
+    def octets(self) -> bytes:
+        """The entry as it is hashed; empty if the columns have no canonical form."""
+        return self.inspection.octets
+
+    @property
+    def columns(self) -> dict[str, object]:
+        """``{name: value}``, fit for JSON and UTF-8 whatever was found."""
+        return _presentable(COLUMNS, self.values, is_altered=bool(self.faults))
+
+    @property
+    def evidence(self) -> str:
+        """SHA-256 (hex) over everything that was compared: it changes with every new alteration."""
+        return _digest([*self.values, self.leaf])
+
+    def names(self, digest: str) -> bool:
+        """Whether the changed row with this digest is one of the entry."""
+        return digest in self.inspection.digests
+
+    def as_row(self) -> AuditLog:
+        return _as_row(AuditLog, COLUMNS, self.columns, self.integrity)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundChange:
+    """A row of ``audit_trail`` as it was found. ``entry`` is the one that names it, None where none does."""
+
+    values: Values
+    digest: str
+    entry: FoundEntry | None
+
+    @property
+    def integrity(self) -> Integrity:
+        return Integrity.ALTERED if self.entry is None else self.entry.integrity
+
+    @property
+    def columns(self) -> dict[str, object]:
+        """As ``FoundEntry.columns``; the JSON columns are parsed where they hold canonical JSON."""
+        found = _presentable(TRAIL_FIELDS, self.values, is_altered=self.integrity == Integrity.ALTERED)
+        return found | {name: _parsed(found[name]) for name in ("old_values", "new_values")}
+
+    @property
+    def evidence(self) -> str:
+        return _digest(self.values)
+
+    def as_row(self) -> AuditTrail:
+        return _as_row(AuditTrail, TRAIL_FIELDS, self.columns, self.integrity)
+
+
+def find_entries(rows: QuerySet[AuditLog]) -> list[FoundEntry]:
+    """The rows of a page, in its order, by one statement.
+
+    Raises KekUnavailable and UnwrapFailed: without its key no MAC can be checked.
+    """
+    with any_text():
+        return [_found(values) for values in _with_leaves(rows)]
+
+
+def stream_entries(rows: QuerySet[AuditLog]) -> Iterator[FoundEntry]:
+    """The same for any number of rows, inside ``one_snapshot``."""
+    with any_text():
+        for values in _with_leaves(rows).iterator(chunk_size=CHUNK):
+            yield _found(values)
+
+
+def find_changes(
+    rows: QuerySet[AuditTrail], entries: Sequence[FoundEntry] | None = None
+) -> list[FoundChange]:
+    """Changed rows in their order. ``entries`` are those that may name them, and are looked for if not given."""
+    with any_text():
+        found = list(rows.values_list(*spelled_columns(AuditTrail, TRAIL_FIELDS)))
+    if entries is None:
+        entries = _entries_of(found)
+    intact_first = sorted(entries, key=lambda entry: bool(entry.faults))
+    changes = [(values, digest_of(values)) for values in found]
+    return [
+        FoundChange(values, digest, next((entry for entry in intact_first if entry.names(digest)), None))
+        for values, digest in changes
+    ]
+
+
+def _with_leaves(rows: QuerySet[AuditLog]) -> QuerySet[AuditLog, Values]:
+    leaf = AuditLeaf.objects.filter(log_id=OuterRef("id")).values("leaf_hash")[:1]
+    pending = AuditPending.objects.filter(log_id=OuterRef("id"))
+    return rows.values_list(*spelled_columns(AuditLog, COLUMNS), Subquery(leaf), Exists(pending))
+
+
+def _found(row: Values) -> FoundEntry:
+    *columns, leaf, is_pending = row
+    values = tuple(columns)
+    if isinstance(leaf, memoryview):
+        leaf = bytes(leaf)
+    inspection = inspect(values)
+    faults = tuple(faults_of(inspection, leaf, is_pending=is_pending))
+    return FoundEntry(values, leaf, inspection, faults)
+
+
+def _entries_of(changes: Iterable[Values]) -> list[FoundEntry]:
+    """The entries of changed rows, by the index of their timestamp: both rows got the same one when they were written."""
+    named = [dict(zip(TRAIL_FIELDS, values, strict=True)) for values in changes]
+    moments = {moment for row in named if (moment := moment_of(row["changed_at"]))}
+    events = {event_id for row in named if (event_id := uuid_of(row["event_id"]))}
+    if not moments or not events:
+        return []
+    return find_entries(AuditLog.objects.filter(timestamp__in=moments, event_id__in=events).order_by("id"))
+
+
+def _presentable(names: Sequence[str], values: Values, *, is_altered: bool) -> dict[str, object]:
+    if is_altered:
+        values = tuple(map(presentable, values))
+    return dict(zip(names, values, strict=True))
+
+
+def _parsed(text: object) -> object:
+    try:
+        value = json.loads(text)  # type: ignore[arg-type]  # TypeError is caught
+        canonical.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return text
+    return value
+
+
+def _as_row[M: (AuditLog, AuditTrail)](
+    model: type[M], names: Sequence[str], columns: Mapping[str, object], integrity: Integrity
+) -> M:
+    """An instance for templates and the admin; a value that its column's type does not allow stays a text."""
+    typed = [_typed(model, name, columns[name]) for name in names]
+    row = model.from_db(connection.alias, names, typed)
+    row.found, row.integrity = columns, integrity
+    return row
+
+
+def _typed(model: type[Model], name: str, value: object) -> Any:
+    match model._meta.get_field(name).get_internal_type():
+        case "UUIDField":
+            return uuid_of(value) or value
+        case "DateTimeField":
+            return moment_of(value) or value
+    return value
+
+
+def _digest(values: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(values, default=_hex).encode()).hexdigest()
+
+
+def _hex(value: object) -> str:
+    return bytes(value).hex() if isinstance(value, bytes | memoryview) else repr(value)

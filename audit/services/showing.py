@@ -1,0 +1,114 @@
+"""Show rows of the log: each is compared with its leaf, and one that was altered raises an alarm.
+
+Like ``proofs`` this is no part of ``audit.services`` itself, which the keys of checkpoints are recorded with.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from audit import actions, integrity
+from audit.alarms import Alarm, Kind
+from audit.integrity import FoundChange, FoundEntry
+from audit.models import AuditLog, AuditTrail, Reader
+from audit.raw_rows import uuid_of
+from audit.services.alarms import raise_alarms
+from ciphercanary.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class ShownEntry:
+    """One entry with the rows it changed; ``missing`` of those that an intact entry names are not there any more."""
+
+    entry: AuditLog
+    changes: Sequence[AuditTrail]
+    missing: int
+
+
+def show_entries(rows: QuerySet[AuditLog]) -> list[AuditLog]:
+    """The rows of a page with their ``integrity``, as ``find_logs`` selects them."""
+    found = integrity.find_entries(rows)
+    report_altered(found)
+    return [entry.as_row() for entry in found]
+
+
+def show_changes(rows: QuerySet[AuditTrail]) -> list[AuditTrail]:
+    """The same for changed rows, as ``find_changes`` selects them."""
+    found = integrity.find_changes(rows)
+    report_altered(changes=found)
+    return [change.as_row() for change in found]
+
+
+def show_log(*, reader: Reader, log_id: int) -> AuditLog:
+    """One entry. Raises Denied, and NotFound also for one that the reader may not see."""
+    entries = show_entries(_one(reader, log_id))
+    if not entries:
+        raise NotFound
+    return entries[0]
+
+
+def show_log_with_changes(*, reader: Reader, log_id: int) -> ShownEntry:
+    """One entry and what it changed. Raises Denied and NotFound."""
+    entries = integrity.find_entries(_one(reader, log_id))
+    if not entries:
+        raise NotFound
+    [entry] = entries
+    event_id = uuid_of(entry.columns["event_id"])
+    rows = AuditTrail.objects.visible_to(reader).filter(event_id__in=[event_id] if event_id else [])
+    changes = integrity.find_changes(rows.order_by("id"), entries)
+    missing = 0 if entry.faults else _count_missing(entry, changes)
+    if entry.faults:
+        report_altered(entries)  # its changed rows prove nothing more
+    else:
+        report_altered(changes=changes)
+    if missing:
+        raise_alarms([_alarm_of_missing(entry, missing)])
+    return ShownEntry(entry.as_row(), [change.as_row() for change in changes], missing)
+
+
+def _count_missing(entry: FoundEntry, changes: Sequence[FoundChange]) -> int:
+    """An altered row takes the place of one that is named."""
+    return max(0, len(entry.inspection.digests) - len(changes))
+
+
+def report_altered(entries: Iterable[FoundEntry] = (), changes: Iterable[FoundChange] = ()) -> None:
+    """Raise an alarm for each row that was altered. Outside of a snapshot: it writes."""
+    alarms = [alarm_of(entry) for entry in entries if entry.faults]
+    alarms += [_alarm_of_change(change) for change in changes if change.entry is None]
+    if alarms:
+        raise_alarms(alarms)
+
+
+def alarm_of(entry: FoundEntry) -> Alarm:
+    """The alarm about an altered entry: looking at the same alteration again makes an equal one."""
+    log_id = entry.values[0]
+    return Alarm(
+        kind=Kind.ENTRY_ALTERED,
+        log_id=log_id if isinstance(log_id, int) else None,
+        expected="an entry with a leaf" if entry.leaf is None else f"leaf {_text_of(entry.leaf)}",
+        found=f"row {entry.evidence}",
+        is_of_alarm=entry.columns["action"] == actions.LOG_ALARMED,
+    )
+
+
+def _text_of(leaf: object) -> str:
+    return leaf.hex() if isinstance(leaf, bytes) else repr(leaf)
+
+
+def _alarm_of_change(change: FoundChange) -> Alarm:
+    expected = "a changed row that its entry names"
+    return Alarm(
+        kind=Kind.ENTRY_ALTERED, expected=expected, found=f"changed row {change.values[0]}, {change.evidence}"
+    )
+
+
+def _alarm_of_missing(entry: FoundEntry, missing: int) -> Alarm:
+    expected = f"{len(entry.inspection.digests)} changed rows that the entry names"
+    return Alarm(
+        kind=Kind.ENTRY_ALTERED, log_id=entry.values[0], expected=expected, found=f"{missing} missing"
+    )
+
+
+def _one(reader: Reader, log_id: int) -> QuerySet[AuditLog]:
+    return AuditLog.objects.visible_to(reader).filter(id=log_id)

@@ -1,0 +1,35 @@
+"""Is a row what the application wrote? One judgement, for the whole log and for the rows that a page shows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from audit.verification.findings import Kind
+from audit.verification.inspection import Inspection
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one row."""
+
+    kind: Kind
+    text: str
+
+
+def faults_of(inspection: Inspection, leaf: object, *, is_pending: bool) -> Iterator[Fault]:
+    """Nothing for a row that is intact. ``leaf`` is its stored hash, or None if the row has no leaf."""
+    if leaf is None:
+        yield from _without_leaf(inspection, is_pending=is_pending)
+    elif inspection.leaf != leaf and inspection.is_authentic:
+        yield Fault(Kind.ENTRY_ALTERED, "the leaf, or the id of its row, was altered: the row's MAC holds")
+    elif inspection.leaf != leaf:
+        yield Fault(Kind.ENTRY_ALTERED, "the row was altered: its columns are not those of the leaf")
+    elif not inspection.is_authentic:
+        yield Fault(Kind.MAC_MISMATCH, "the row's MAC does not hold: the application did not write it so")
+
+
+def _without_leaf(inspection: Inspection, *, is_pending: bool) -> Iterator[Fault]:
+    if not is_pending:
+        yield Fault(Kind.NOT_SEQUENCED, "the row has no leaf, and does not wait for one")
+    if not inspection.is_authentic:
+        text = "the row waits for its leaf, and is not as the application wrote it"
+        yield Fault(Kind.MAC_MISMATCH, text)
