@@ -36,7 +36,7 @@ class _Bucket:
     def add(self, actor: Actor) -> None:
         """Count one more refusal. A detail that differs among those counted becomes empty."""
         if self.actor is not RECORDER:
-            self.actor = _in_common(self.actor, actor) if self.count else actor
+            self.actor = _shared_details(self.actor, actor) if self.count else actor
         self.count += 1
 
 
@@ -92,7 +92,7 @@ class FloodTable:
         return self._buckets.setdefault(place, _Bucket(event, actor))
 
 
-def _in_common(one: Actor, other: Actor) -> Actor:
+def _shared_details(one: Actor, other: Actor) -> Actor:
     differing = [name for name in _DETAILS if getattr(one, name) != getattr(other, name)]
     return replace(one, **dict.fromkeys(differing, "")) if differing else one
 
