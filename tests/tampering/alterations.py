@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.models import Field, Model
 
 from audit.models import AuditLog, AuditTrail
-from tests.tampering.altering import execute, query, without_triggers
+from tests.tampering.altering import execute, query, without_checks, without_triggers
 
 SOME_UUID = "6ba7b811-9dad-41d1-80b4-00c04fd430c8"
 # Of each type the SQL of other values; {0} is the column.
@@ -70,7 +70,7 @@ class Alteration:
     def made(self, row_id: int) -> Iterator[int]:
         """The row's id while it is altered; the row is restored afterwards."""
         table, kept = self.table, f"kept_{self.table}"
-        with without_triggers():
+        with without_triggers(), without_checks():
             execute(f"CREATE TEMPORARY TABLE {kept} AS SELECT * FROM {table} WHERE id = %s", [row_id])  # noqa: S608 - constants
             value = self.expression.format(self.column)
             [(new_id,)] = query(
@@ -80,7 +80,7 @@ class Alteration:
         try:
             yield new_id
         finally:
-            with without_triggers():
+            with without_triggers(), without_checks():
                 execute(f"DELETE FROM {table} WHERE id = %s", [new_id])  # noqa: S608 - constants
                 execute(f"INSERT INTO {table} SELECT * FROM {kept}")  # noqa: S608 - constants
                 execute(f"DROP TABLE {kept}")
