@@ -3,8 +3,8 @@
 from rest_framework import serializers
 
 from audit.models import AuditAlarm
-from ciphercanary.reasons import MAX_REASON
-from ciphercanary.rest import PageQuery, PageSerializer, StrictSerializer, TimestampField
+from ciphercanary.labels import MAX_REASON
+from ciphercanary.rest import LabelField, PageQuery, PageSerializer, StrictSerializer, TimestampField
 
 STATUSES = ("open", "resolved")
 
@@ -14,7 +14,7 @@ class AlarmQuerySerializer(PageQuery):
 
 
 class ResolveAlarmSerializer(StrictSerializer):
-    reason = serializers.CharField(max_length=MAX_REASON)
+    reason = LabelField(max_length=MAX_REASON)
 
 
 class AuditAlarmSerializer(serializers.ModelSerializer[AuditAlarm]):

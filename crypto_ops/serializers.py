@@ -9,10 +9,11 @@ from rest_framework import serializers
 from ciphercanary.crypto import envelope
 from ciphercanary.crypto.algorithms import Mode, find_mode
 from ciphercanary.crypto.envelope import Envelope
+from ciphercanary.labels import MAX_REASON
 from ciphercanary.rest import Base64Field, KeyAlgorithmField, LabelField, ModeField, StrictSerializer
 from ciphercanary.schema import ProblemMembersSerializer
 from crypto_ops.limits import MAX_AAD_BYTES, MAX_ITEMS, MAX_RANDOM_BYTES, MAX_REFERENCE, MAX_TAG_BYTES
-from keys.metadata import MAX_REASON, MAX_VERSION
+from keys.metadata import MAX_VERSION
 from keys.naming import KeyReferenceField
 
 SPLIT_FORM = ("encrypted_data", "iv", "tag", "key_id", "algorithm")

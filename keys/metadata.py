@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from ciphercanary import reasons
 from ciphercanary.errors import Invalid
-from ciphercanary.reasons import is_label
+from ciphercanary.labels import is_label
 
 NAME: Final = re.compile(r"[a-z0-9-]{3,64}")
 MAX_DESCRIPTION: Final = 1000
 MAX_TAGS: Final = 20
 MAX_TAG: Final = 64
-MAX_REASON: Final = reasons.MAX_REASON  # the column rotation_reason
 MAX_ROTATION_PERIOD: Final = 3650  # days
 MAX_VERSION: Final = 2**31 - 1  # the columns of versions
 

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from ciphercanary.clock import process_now
 from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
+from ciphercanary.labels import MAX_REASON
 from ciphercanary.rest import (
     AskedKeyAlgorithmField,
     KeyAlgorithmField,
@@ -24,7 +25,6 @@ from keys import lifecycle
 from keys.lifecycle import State, Status, VersionState
 from keys.metadata import (
     MAX_DESCRIPTION,
-    MAX_REASON,
     MAX_ROTATION_PERIOD,
     MAX_TAG,
     MAX_TAGS,

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from audit.alarms import LABELS
-from ciphercanary.reasons import MAX_REASON
+from ciphercanary.labels import MAX_REASON
 from ciphercanary.row_mac import IntegrityFailed, MacField, MacProtectedRow
 
 RESOLVE_PERMISSION = "audit.resolve"

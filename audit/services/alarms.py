@@ -26,8 +26,8 @@ from audit.services.recording import record
 from audit.stamps import EpochStamp
 from ciphercanary.clock import database_now
 from ciphercanary.errors import DomainError, NotFound
+from ciphercanary.labels import check_reason
 from ciphercanary.metrics import audit_alarms_total
-from ciphercanary.reasons import check_reason
 from ciphercanary.rules import Caller
 
 logger = logging.getLogger(__name__)

@@ -12,6 +12,7 @@ from rest_framework import serializers
 from ciphercanary.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, MODES
 from ciphercanary.crypto.encoding import decode_base64, encode_base64
 from ciphercanary.errors import Invalid
+from ciphercanary.labels import is_label
 
 type AnyField = serializers.Field[Any, Any, Any, Any]
 
@@ -149,17 +150,19 @@ class ModeField(serializers.CharField):
 
 
 class LabelField(serializers.CharField):
-    """Printable characters without a space at the ends: an invisible mark makes one label look like another."""
+    """A text that :func:`ciphercanary.labels.is_label` accepts."""
 
-    default_error_messages = {"unprintable": "Expected printable characters and no space at the ends."}
+    max_length: int
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(trim_whitespace=False, **kwargs)
+    default_error_messages = {"label": "1 to {max_length} printable characters and no space at the ends."}
+
+    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, max_length=max_length, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
-        if not text.isprintable() or text != text.strip():
-            self.fail("unprintable")
+        if not is_label(text, self.max_length):
+            self.fail("label", max_length=self.max_length)
         return text
 
 

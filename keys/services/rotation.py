@@ -12,7 +12,7 @@ from audit.events import RowChange
 from ciphercanary.clock import database_now
 from ciphercanary.crypto.algorithms import find_key_algorithm
 from ciphercanary.errors import DomainError, Unavailable
-from ciphercanary.reasons import check_reason
+from ciphercanary.labels import check_reason
 from keys import actions, trail
 from keys.errors import VersionConflict
 from keys.lifecycle import next_rotation, require_protect

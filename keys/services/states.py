@@ -6,7 +6,7 @@ from django.db import transaction
 
 from accounts.principals import Principal
 from ciphercanary.clock import database_now
-from ciphercanary.reasons import check_reason
+from ciphercanary.labels import check_reason
 from keys import actions, trail
 from keys.errors import IllegalTransition
 from keys.lifecycle import State, check_transition

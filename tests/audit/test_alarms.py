@@ -179,7 +179,7 @@ def test_an_admin_resolves_an_alarm_and_the_decision_is_on_record(admin):
     assert (again.status, again.json["code"]) == (409, "already_completed")
 
 
-@pytest.mark.parametrize("reason", ["", " ", "x" * 101, "a\u202eb", None, 5])
+@pytest.mark.parametrize("reason", ["", " ", " seen", "x" * 101, "a\u202eb", None, 5])
 def test_a_resolution_needs_a_reason(admin, reason):
     alarm = make_alarm()
     answer = resolve(admin.api, alarm, reason)

@@ -1,4 +1,4 @@
-"""Reasons of acts, as the audit log keeps them. Pure; raises Invalid with the field."""
+"""Labels: short texts that users give, as tags of keys and reasons of changes. Pure; raises Invalid with the field."""
 
 from typing import Final
 
