@@ -6,9 +6,11 @@ GROUPS = {
     "accounts": "Users",
     "keys": "Keys",
     "audit": "Audit log",
-    "console": "Alarms and demo",
+    "console": "Demo",
     "ciphercanary": "Background jobs",
 }
+# Commands of console, which need users: the app audit has none.
+OF_THE_AUDIT_LOG = {"list_audit_alarms", "resolve_audit_alarm"}
 REPLACED = {"changepassword", "createsuperuser"}  # ours refuse, and name the command to use
 DJANGO = {
     "check": "Check the settings; --deploy applies the rules for a public address",
@@ -40,6 +42,13 @@ class Commands(ManagementUtility):
 
 
 def _described(app: str) -> dict[str, str]:
-    """``{name: first sentence of its help}`` of the app's commands."""
-    names = sorted(name for name, owner in get_commands().items() if owner == app and name not in REPLACED)
-    return {name: load_command_class(app, name).help.partition(". ")[0].rstrip(".") for name in names}
+    """``{name: first sentence of its help}`` of the commands in the app's group."""
+    owners = get_commands()
+    names = sorted(name for name in owners.keys() - REPLACED if _group_of(name, owners[name]) == app)
+    return {
+        name: load_command_class(owners[name], name).help.partition(". ")[0].rstrip(".") for name in names
+    }
+
+
+def _group_of(name: str, app: str) -> str:
+    return "audit" if name in OF_THE_AUDIT_LOG else app

@@ -17,22 +17,26 @@ class ServiceCommand(BaseCommand):
     """A command whose refusal is one line on standard error; ``--traceback`` shows where it comes from."""
 
     requires_migrations_checks = True
+    returncode = 1  # the exit code of a command that cannot run
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
             return super().execute(*args, **options)
         except DomainError as error:
-            raise CommandError(describe(error)) from error
+            raise self.failure(describe(error)) from error
         except SystemCheckError as error:
-            raise CommandError(" ".join(str(error).split())) from error
+            raise self.failure(" ".join(str(error).split())) from error
         except django.db.Error as error:
-            raise CommandError(f"The database cannot be used: {explain(error)}") from error
+            raise self.failure(f"The database cannot be used: {explain(error)}") from error
 
     def check_migrations(self) -> None:
         """Raises CommandError where Django would only print a notice, and the command would fail later."""
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            raise CommandError(NOT_MIGRATED)
+            raise self.failure(NOT_MIGRATED)
+
+    def failure(self, line: str) -> CommandError:
+        return CommandError(line, returncode=self.returncode)
 
 
 def describe(error: DomainError) -> str:

@@ -91,3 +91,4 @@ def test_the_overview_describes_each_command_in_one_line():
     lines = [line for line in Commands(["manage.py"]).main_help_text().splitlines() if line.startswith("  ")]
     assert len(lines) == len(Commands(["manage.py"]).main_help_text(commands_only=True).split())
     assert all(len(line.split()) > 2 and len(line) <= 120 for line in lines)
+    assert not [line for line in lines if line.split()[1].endswith("s")]  # "List", not "Lists"

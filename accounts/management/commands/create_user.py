@@ -7,7 +7,7 @@ from accounts.roles import ROLES
 
 
 class Command(AccountCommand):
-    help = "Create a user. The password is asked for, or read from standard input."
+    help = "Create a user. Prompts for the password, or reads it from standard input."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")

@@ -6,7 +6,7 @@ from accounts.management.base import AccountCommand, read_new_password
 
 
 class Command(AccountCommand):
-    help = "Set a user's password and end their sessions. It is asked for, or read from standard input."
+    help = "Set a user's password and end their sessions. Prompts for it, or reads it from standard input."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")

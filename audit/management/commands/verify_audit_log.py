@@ -16,8 +16,9 @@ ALTERED, COULD_NOT_RUN = 1, 2
 
 
 class Command(ServiceCommand):
+    returncode = COULD_NOT_RUN
     help = (
-        "Verifies the audit log that is stored: rows, leaves, tree, checkpoints, completeness. "
+        "Verify the stored audit log. It checks rows, leaves, tree, checkpoints and completeness. "
         "Exit: 0 good, 1 altered, 2 could not run."
     )
 
@@ -45,19 +46,6 @@ class Command(ServiceCommand):
         )
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
 
-    def execute(self, *args: Any, **options: Any) -> str | None:
-        try:
-            return super().execute(*args, **options)
-        except KeyboardInterrupt:
-            raise CommandError("Interrupted: nothing is known.", returncode=COULD_NOT_RUN) from None
-        except AuditLogAltered:
-            raise
-        except Exception as error:
-            # Whatever it is: 1 would say that the log was altered.
-            name = "" if isinstance(error, CommandError) else f"{type(error).__name__}: "
-            line = str(error).partition("\n")[0]
-            raise CommandError(f"{name}{line}", returncode=COULD_NOT_RUN) from error
-
     def handle(
         self,
         *_args: Any,
@@ -67,23 +55,26 @@ class Command(ServiceCommand):
         as_json: bool,
         **_options: Any,
     ) -> None:
-        outside = [_read_checkpoint(name) for name in checkpoint]
-        pinned = [vkey for given in key for vkey in _read_keys(given)]
-        report = verify_and_record(
-            actor=Actor.system("verify_audit_log", Source.COMMAND),
-            tell=self.stderr.write,
-            outside=outside,
-            pinned=pinned,
-            known_alarms=known_alarms,
-            progress=EveryFewSeconds(self.stderr.write),
-        )
+        try:
+            report = verify_and_record(
+                actor=Actor.system("verify_audit_log", Source.COMMAND),
+                tell=self.stderr.write,
+                outside=[_read_checkpoint(name) for name in checkpoint],
+                pinned=[vkey for given in key for vkey in _read_keys(given)],
+                known_alarms=known_alarms,
+                progress=EveryFewSeconds(self.stderr.write),
+            )
+        except KeyboardInterrupt:
+            raise self.failure("Interrupted: nothing is known.") from None
+        except Unreadable as error:
+            raise self.failure(str(error)) from error
         self.stdout.write(json.dumps(report.as_json()) if as_json else "\n".join(_lines(report)))
         if report.is_altered:
-            raise AuditLogAltered("The audit log was altered.", returncode=ALTERED)
+            raise CommandError("The audit log was altered.", returncode=ALTERED)
 
 
-class AuditLogAltered(CommandError):
-    pass
+class Unreadable(Exception):
+    """An argument names a file that holds no checkpoint or no key."""
 
 
 def _lines(report: Report) -> list[str]:
@@ -108,7 +99,7 @@ def _read_checkpoint(name: str) -> OutsideCheckpoint:
     try:
         return OutsideCheckpoint.parse(name, Path(name).read_bytes().decode())
     except (OSError, UnicodeDecodeError, CheckpointInvalid) as error:
-        raise CommandError(f"{name}: no checkpoint can be read from it: {error}") from error
+        raise Unreadable(f"{name}: no checkpoint can be read from it: {error}") from error
 
 
 def _read_keys(given: str) -> list[VerifierKey]:
@@ -116,7 +107,7 @@ def _read_keys(given: str) -> list[VerifierKey]:
         text = Path(given).read_text() if Path(given).is_file() else given
         keys = [VerifierKey.parse(vkey) for vkey in text.split()]
     except (OSError, ValueError) as error:
-        raise CommandError(f"{given}: neither a file of keys nor a key: {error}") from error
+        raise Unreadable(f"{given}: neither a file of keys nor a key: {error}") from error
     if not keys:
-        raise CommandError(f"{given}: there is no key in it")
+        raise Unreadable(f"{given}: there is no key in it")
     return keys

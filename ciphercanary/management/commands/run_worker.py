@@ -3,13 +3,14 @@ import threading
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
 
+from ciphercanary.commands import ServiceCommand
 from ciphercanary.jobs import worker
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     help = "Run jobs and the schedule until stopped. bin/serve starts it."
+    requires_migrations_checks = False  # the database may still be starting
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         stopping = threading.Event()

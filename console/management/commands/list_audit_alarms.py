@@ -9,7 +9,7 @@ LIMIT = 1000
 
 
 class Command(AccountCommand):
-    help = "Lists the open alarms of the audit log, newest first."
+    help = "List the open alarms of the audit log, newest first."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--all", action="store_true", dest="lists_all", help="list resolved alarms, too")

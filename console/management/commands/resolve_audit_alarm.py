@@ -7,7 +7,7 @@ from audit.services.alarms import resolve_alarm
 
 
 class Command(AccountCommand):
-    help = "Resolves an alarm of the audit log that was looked into; list_audit_alarms shows the ids."
+    help = "Resolve an alarm of the audit log. list_audit_alarms shows the ids."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("alarm_id", type=UUID, metavar="ID")
