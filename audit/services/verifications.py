@@ -1,45 +1,45 @@
-"""How the last verification of the whole log ended: an entry of the log, which its MAC protects."""
+"""How the last verification of the whole log ended: an entry of the log, compared with its leaf and its MAC."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Any
 
 from audit import actions
-from audit.entries import MAC_FIELDS, mac_bytes, values_of
-from audit.entry_mac import check_entry_mac
+from audit.integrity import find_entries
 from audit.models import AuditLog
-from ciphercanary.crypto.errors import MacMismatch
-
-
-class Result(StrEnum):
-    OK = "ok"
-    ALTERED = "altered"
-    FAILED = "failed"  # it could not run to its end
+from audit.raw_rows import moment_of
+from audit.verification.findings import Result
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """``result`` is None if the entry was altered: how the verification ended is not known then."""
+    """``result`` is None if the entry was altered, and ``ended_at`` if its time is unreadable."""
 
-    ended_at: datetime
+    ended_at: datetime | None
     result: Result | None
-    entries: int | None = None
     findings: int | None = None
+
+    @property
+    def outcome(self) -> str:
+        """For people, as part of a sentence."""
+        match self.result:
+            case Result.OK:
+                return "passed"
+            case Result.ALTERED:
+                return f"failed ({self.findings:,} finding{'' if self.findings == 1 else 's'})"
+            case Result.FAILED:
+                return "could not run"
+        return "unknown: its record was altered"
 
 
 def last_verification() -> Verification | None:
     """The newest that is on record. Raises KekUnavailable and UnwrapFailed."""
-    entry = AuditLog.objects.filter(action=actions.LOG_VERIFIED).order_by("-id").first()
-    if entry is None:
+    newest = find_entries(AuditLog.objects.filter(action=actions.LOG_VERIFIED).order_by("-id")[:1])
+    if not newest:
         return None
-    try:
-        check_entry_mac(mac_bytes(values_of(entry, MAC_FIELDS)), entry.mac)
-    except MacMismatch:
-        return Verification(entry.timestamp, None)
-    meta: Mapping[str, Any] = json.loads(entry.meta)
-    return Verification(
-        entry.timestamp, Result(entry.code or Result.OK), meta.get("entries"), meta.get("findings")
-    )
+    [entry] = newest
+    ended_at = moment_of(entry.columns["timestamp"])
+    if entry.faults:
+        return Verification(ended_at, None)
+    findings = json.loads(str(entry.columns["meta"])).get("findings")
+    return Verification(ended_at, Result(str(entry.columns["code"]) or Result.OK), findings)

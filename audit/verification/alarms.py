@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from audit import actions
 from audit.models import AuditAlarm
+from audit.raw_rows import Spelled
 from audit.verification.findings import Finding, Kind
 from audit.verification.inspection import COLUMNS
 from audit.verification.leaves import Seen
+from audit.verification.protected_rows import stored_rows
 
 _ACTION, _CODE, _EVENT = COLUMNS.index("action"), COLUMNS.index("code"), COLUMNS.index("event_id")
 ALARMS = (actions.LOG_ALARMED, actions.LOG_ROLLBACK_ACCEPTED)
@@ -31,16 +33,15 @@ class Alarms:
     def _finding_of(self, row: Seen) -> str:
         name = f"{row.values[_ACTION]} {row.values[_CODE]}".rstrip()
         if row.values[_ACTION] != actions.LOG_ALARMED:
-            return f"the log tells of an alarm: {name}"
+            return f"an older database was accepted: {name}"
         is_open = self._is_open.get(str(row.values[_EVENT]))
         if is_open is None:
             return f"the alarm is missing from audit_alarms: {name}"
-        return f"the log tells of an alarm: {name}" if is_open else ""
+        return f"an alarm is open: {name}" if is_open else ""
 
 
 def _read_alarms() -> Mapping[str, bool]:
-    """Of each stored alarm, by the id of its event, whether it is open."""
-    try:
-        return {str(alarm.event_id): alarm.is_open for alarm in AuditAlarm.objects.iterator()}
-    except ValueError:
-        return {}  # a value that the application never writes: no alarm counts as resolved
+    """``{event id: whether the alarm is open}`` of each stored alarm. One whose row was altered is open."""
+    names = AuditAlarm.objects.order_by().values_list(Spelled("event_id"), flat=True)
+    intact = {str(row.event_id): row.resolved_at is None for _, row in stored_rows(AuditAlarm) if row}
+    return dict.fromkeys(map(str, names), True) | intact

@@ -11,6 +11,14 @@ from typing import Any
 LISTED = 100  # findings that are kept word for word; the others are counted
 
 
+class Result(StrEnum):
+    """How a verification ended."""
+
+    OK = "ok"
+    ALTERED = "altered"
+    FAILED = "failed"  # it could not run to its end
+
+
 class Kind(StrEnum):
     ENTRY_MISSING = "entry_missing"  # a leaf whose row has gone
     ENTRY_ALTERED = "entry_altered"  # a row that is not that of its leaf

@@ -11,8 +11,7 @@ from audit.alarms import Alarm, Kind
 from audit.events import Actor, Event, Outcome
 from audit.services.alarms import raise_alarms
 from audit.services.recording import record_alone
-from audit.services.verifications import Result
-from audit.verification.findings import Report
+from audit.verification.findings import Report, Result
 from audit.verification.fsck import verify_log
 from ciphercanary.clock import database_now
 from ciphercanary.errors import DomainError

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from audit import selection
+from audit import actions, selection
 from audit.events import Actor, Outcome
 from audit.models import AuditCheckpoint, AuditLog, AuditPending
 from audit.sequencing.running import checkpoint_now
@@ -18,6 +18,7 @@ from tests.audit.pages import ids, links, part, tell, text_of
 from tests.browsing import signed_in
 from tests.conftest import append_only_triggers_off
 from tests.doors import make_alarm
+from tests.tampering.alterations import alterations
 
 pytestmark = pytest.mark.django_db
 
@@ -209,6 +210,15 @@ def test_the_list_says_how_far_the_log_is_signed(browser, told):
     text = text_of(browser.get("/audit/"))
     assert f"Signed up to entry {size}" in text
     assert "No full verification yet." in text
+
+
+@pytest.mark.parametrize("path", ["/audit/", "/system/"])
+def test_a_page_shows_that_the_record_of_the_last_verification_was_altered(browser, told, path):
+    tell(SYSTEM, actions.LOG_VERIFIED)
+    newest = AuditLog.objects.latest("id").id
+    for alteration in (*alterations(AuditLog, "count"), *alterations(AuditLog, "timestamp")):
+        with alteration.made(newest):
+            assert "unknown: its record was altered" in text_of(browser.get(path)), alteration
 
 
 def test_the_list_says_that_the_sequencer_is_behind(browser, told, settings):

@@ -6,17 +6,21 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 
 from audit import actions
-from audit.alarms import Kind
+from audit.alarms import Alarm, Kind
 from audit.models import AuditAlarm, AuditLog, CheckpointKey
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
 from audit.sequencing.running import checkpoint_now
-from audit.services.alarms import resolve_alarm
+from audit.services.alarms import raise_alarms, resolve_alarm
+from audit.services.verifications import last_verification
 from audit.verification import Kind as Finding
 from audit.verification import verify_log
+from audit.verification.findings import Result
 from tests.audit.sequencing.log import altered, no_more_entries, write
 from tests.doors import make_alarm
+from tests.tampering.alterations import UNREADABLE, alterations, rolled_back
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -78,6 +82,30 @@ def test_an_open_alarm_is_a_finding_and_a_resolved_one_is_not(admin):
     altered("DELETE FROM audit_alarms")
     [finding] = verify_log().findings
     assert "missing from audit_alarms" in finding.text
+
+
+def test_a_recorded_verification_with_any_altered_column_has_no_result():
+    assert verify() == 0
+    assert last_verification().result == Result.OK
+    newest = AuditLog.objects.filter(action=actions.LOG_VERIFIED).latest("id").id
+    for alteration in alterations(AuditLog):
+        if alteration.column == "action" or alteration.expression == "''":
+            continue  # another action is no verification; most texts of this entry are empty
+        with rolled_back(), alteration.made(newest):
+            assert last_verification().outcome == "unknown: its record was altered", alteration
+
+
+def test_a_stored_alarm_that_cannot_be_read_is_open_and_hides_no_other(admin):
+    for log_id in (7, 8):
+        raise_alarms([Alarm(kind=Kind.ENTRY_ALTERED, expected="x", found="y", log_id=log_id)])
+        alarm = AuditAlarm.objects.get(log_id=log_id)
+        resolve_alarm(principal=admin.principal, alarm_id=alarm.id, reason="seen")
+    checkpoint_now()
+    assert not verify_log().is_altered, verify_log().findings
+    altered(f"UPDATE audit_alarms SET raised_at = {UNREADABLE[connection.vendor]} WHERE log_id = 8")  # noqa: S608 - a constant
+    found = [str(each) for each in verify_log().findings if each.kind == Finding.ALARM]
+    assert len(found) == 1
+    assert "an alarm is open: audit.log.alarmed entry_altered" in found[0]
 
 
 def test_a_verifier_that_cannot_write_says_so_and_keeps_its_result(capsys):

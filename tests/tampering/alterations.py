@@ -54,6 +54,9 @@ SQLITE = {
     "JSONField": (*LIKELY["JSONField"], *NOT_JSON),
 }
 
+# Of each database a time that Django cannot convert.
+UNREADABLE = {"postgresql": "'infinity'", "sqlite": "'garbage'"}
+
 
 @dataclass(frozen=True)
 class Alteration:
