@@ -13,6 +13,8 @@ from audit.canonical import MAX_INTEGER
 from audit.events import VALUE_LIMIT, Event, Outcome, clean_text
 from ciphercanary.row_mac import encode_fields
 
+MOST_OPEN = 1000  # open alarms that get a record each, and that are counted
+
 
 class Kind(StrEnum):
     """``code`` of the alarm's entry."""

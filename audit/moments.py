@@ -6,14 +6,14 @@ from typing import Any
 from django.db.models import Exists, ExpressionWrapper, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
+from audit.alarms import MOST_OPEN
 from audit.canonical import format_timestamp
 from audit.models import AuditAlarm, AuditCheckpoint, AuditLeaf, AuditLog, AuditPending
 from audit.raw_rows import SpelledMoment, SpelledMomentField
 from ciphercanary.expressions import CountOf
 
 COUNTED = 100_000  # pending entries; beyond, the exact number helps nobody
-COUNTED_ALARMS = 1000
-# For what waits and is no entry, and for an entry whose time was altered to none: somebody did that, and the lag shows.
+# Used for pending ids without an entry, and for unreadable times, so that tampering shows as lag.
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT = SpelledMomentField(otherwise=LONG_AGO)
 
@@ -61,20 +61,16 @@ def signed_at() -> Subquery:
 
 def last_alarm() -> Subquery:
     """When the newest unresolved alarm was raised."""
-    return Subquery(_unresolved().order_by("-raised_at").values("raised_at")[:1])
+    return Subquery(AuditAlarm.objects.unresolved().order_by("-raised_at").values("raised_at")[:1])
 
 
 def alarm_count() -> CountOf:
-    """How many alarms are unresolved, up to ``COUNTED_ALARMS``."""
-    return CountOf(_unresolved().order_by().values("id")[:COUNTED_ALARMS])
+    """How many alarms are unresolved, up to ``MOST_OPEN``."""
+    return CountOf(AuditAlarm.objects.unresolved().order_by().values("id")[:MOST_OPEN])
 
 
 def has_resolved_alarms() -> Exists:
-    return Exists(AuditAlarm.objects.filter(resolved_at__isnull=False))
-
-
-def _unresolved() -> QuerySet[AuditAlarm]:
-    return AuditAlarm.objects.filter(resolved_at__isnull=True)
+    return Exists(AuditAlarm.objects.decided())
 
 
 def _newest_checkpoint() -> QuerySet[AuditCheckpoint]:

@@ -62,6 +62,15 @@ class MacProtectedRow(models.Model):
             ) from None
         return self
 
+    @property
+    def is_authentic(self) -> bool:
+        """Whether the application wrote the row as it is. Raises KekUnavailable and UnwrapFailed."""
+        try:
+            self.check_mac()
+        except IntegrityFailed:
+            return False
+        return True
+
     def _mac_message(self) -> bytes:
         return encode_fields((self.MAC_LABEL, self.MAC_VERSION, self.row_seq, *self.mac_fields()))
 

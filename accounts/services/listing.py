@@ -10,7 +10,7 @@ from accounts.models import Passkey, User
 from accounts.principals import Principal
 from audit.events import Outcome
 from audit.models import AuditLog
-from ciphercanary.row_mac import IntegrityFailed
+from audit.raw_rows import SpelledMoment, moment_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +33,11 @@ def list_users(*, principal: Principal) -> list[ListedUser]:
     )
     users = User.objects.annotate(
         has_passkey=Exists(Passkey.objects.filter(user=OuterRef("pk"))),
-        last_log_in_at=Subquery(log_ins.values("user_id").annotate(last=Max("timestamp")).values("last")),
+        last_log_in_at=Subquery(
+            log_ins.values("user_id").annotate(last=Max(SpelledMoment("timestamp"))).values("last")
+        ),
     )
-    return [_listed(user, has_passkey=user.has_passkey, at=user.last_log_in_at) for user in users]
+    return [_listed(user, has_passkey=user.has_passkey, at=moment_of(user.last_log_in_at)) for user in users]
 
 
 def _listed(user: User, *, has_passkey: bool, at: datetime | None) -> ListedUser:
@@ -44,15 +46,7 @@ def _listed(user: User, *, has_passkey: bool, at: datetime | None) -> ListedUser
         username=user.username,
         role=user.role,
         is_active=user.is_active,
-        is_intact=_is_intact(user),
+        is_intact=user.is_authentic,
         second_factors=[name for name, is_set in factors.items() if is_set],
         last_log_in_at=at,
     )
-
-
-def _is_intact(user: User) -> bool:
-    try:
-        user.check_mac()
-    except IntegrityFailed:
-        return False
-    return True

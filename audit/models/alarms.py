@@ -8,18 +8,28 @@ from django.db.models import Q
 
 from audit.alarms import LABELS
 from ciphercanary.labels import MAX_REASON
-from ciphercanary.row_mac import IntegrityFailed, MacField, MacProtectedRow
+from ciphercanary.row_mac import MacField, MacProtectedRow
 
 RESOLVE_PERMISSION = "audit.resolve"
 
 
+_UNRESOLVED = Q(resolved_at__isnull=True)
+
+
 class AuditAlarmQuerySet(models.QuerySet["AuditAlarm"]):
+    def unresolved(self) -> Self:
+        return self.filter(_UNRESOLVED)
+
+    def decided(self) -> Self:
+        """Rows that have a resolution, whether their MAC matches or not."""
+        return self.exclude(_UNRESOLVED)
+
     def open(self) -> Self:
         """Unresolved alarms, and those whose MAC does not match: the database alone clears no alarm."""
-        return self.filter(Q(resolved_at__isnull=True) | Q(pk__in=_ids_of(forged_resolutions())))
+        return self.filter(_UNRESOLVED | Q(pk__in=_ids_of(forged_resolutions())))
 
     def resolved(self) -> Self:
-        return self.filter(resolved_at__isnull=False).exclude(pk__in=_ids_of(forged_resolutions()))
+        return self.decided().exclude(pk__in=_ids_of(forged_resolutions()))
 
 
 class AuditAlarm(MacProtectedRow):
@@ -88,15 +98,6 @@ class AuditAlarm(MacProtectedRow):
         )
 
     @property
-    def is_authentic(self) -> bool:
-        """Whether the application wrote the row as it is. Raises KekUnavailable and UnwrapFailed."""
-        try:
-            self.check_mac()
-        except IntegrityFailed:
-            return False
-        return True
-
-    @property
     def label(self) -> str:
         return LABELS.get(self.kind, self.kind)
 
@@ -118,8 +119,7 @@ def forged_resolutions() -> list[AuditAlarm]:
 
     Each resolved row is read and checked. People resolve alarms one by one, so there are few.
     """
-    resolved = AuditAlarm.objects.filter(resolved_at__isnull=False)
-    return [alarm for alarm in resolved.iterator() if not alarm.is_authentic]
+    return [alarm for alarm in AuditAlarm.objects.decided().iterator() if not alarm.is_authentic]
 
 
 def _ids_of(alarms: list[AuditAlarm]) -> list[uuid.UUID]:

@@ -15,13 +15,14 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, OuterRef
 
 from audit import actions
-from audit.alarms import Alarm, Kind, summary_of
+from audit.alarms import MOST_OPEN, Alarm, Kind, summary_of
 from audit.canonical import MAX_INTEGER, format_timestamp
 from audit.epoch import require_current
 from audit.errors import AlarmResolved
 from audit.events import Actor, Event, RowChange, Source, clean_text
 from audit.models import RESOLVE_PERMISSION, AuditAlarm, AuditLog
 from audit.models.alarms import AuditAlarmQuerySet
+from audit.raw_rows import any_text, moment_of, presentable, spelled_columns, uuid_of
 from audit.services.recording import record
 from audit.stamps import EpochStamp
 from ciphercanary.clock import database_now
@@ -33,9 +34,15 @@ from ciphercanary.rules import Caller
 logger = logging.getLogger(__name__)
 
 RECORDED = 20  # alarms of one call that get a record each
-MOST_OPEN = 1000  # open alarms that get a record each
 AGAIN_SECONDS = 60.0
 LOOKED_UP_AT_ONCE = 500
+RESTORED = (
+    "event_id",
+    "timestamp",
+    "code",
+    "count",
+    "meta",
+)  # columns of an entry that its alarm is made from
 ACTOR = Actor.system("audit alarms", Source.SCHEDULER)
 _of_alarms_due = 0.0
 
@@ -86,8 +93,10 @@ def restore_alarms() -> int:
     only, get their rows here, too. Raises django.db.Error and the errors of the MAC's key.
     """
     row = AuditAlarm.objects.filter(event_id=OuterRef("event_id"))
-    entries = AuditLog.objects.filter(~Exists(row), action=actions.LOG_ALARMED).order_by("id")
-    return sum(map(_restore, entries[:MOST_OPEN]))
+    entries = AuditLog.objects.filter(~Exists(row), action=actions.LOG_ALARMED).order_by("id")[:MOST_OPEN]
+    with any_text():
+        found = list(entries.values_list(*spelled_columns(AuditLog, RESTORED)))
+    return sum(_restore(dict(zip(RESTORED, values, strict=True))) for values in found)
 
 
 def find_alarms(
@@ -180,7 +189,7 @@ def _record_bounded(alarms: list[Alarm]) -> None:
     if not alarms:
         return
     with transaction.atomic() if connection.in_atomic_block else nullcontext():
-        unresolved = AuditAlarm.objects.filter(resolved_at__isnull=True)
+        unresolved = AuditAlarm.objects.unresolved()
         room = min(RECORDED, max(0, MOST_OPEN - unresolved.count()))
         has_summary = unresolved.filter(kind=Kind.MORE).exists()
     for alarm in alarms[:room]:
@@ -194,13 +203,15 @@ def _record(alarm: Alarm) -> None:
     try:
         with transaction.atomic():
             entry = record(alarm.event, ACTOR)
+            texts = {"writer": alarm.writer or "", "expected": alarm.expected, "found": alarm.found}
             _insert(
-                entry,
+                texts,
+                kind=entry.code,
                 log_id=alarm.log_id,
-                writer=alarm.writer or "",
-                expected=alarm.expected,
-                found=alarm.found,
+                count=entry.count,
                 evidence=alarm.evidence,
+                event_id=entry.event_id,
+                raised_at=entry.timestamp,
             )
     except IntegrityError:
         pass  # another process raised the same alarm at the same moment
@@ -208,42 +219,44 @@ def _record(alarm: Alarm) -> None:
         logger.exception("an alarm could not be put on record")
 
 
-def _insert(entry: AuditLog, *, evidence: str, log_id: int | None, **texts: object) -> None:
+def _insert(texts: Mapping[str, object], **columns: Any) -> None:
     limits = {"writer": 36, "expected": AuditAlarm.TEXT_LIMIT, "found": AuditAlarm.TEXT_LIMIT}
-    AuditAlarm(
-        kind=entry.code,
-        log_id=log_id,
-        count=entry.count,
-        evidence=evidence,
-        event_id=entry.event_id,
-        raised_at=entry.timestamp,
-        **{name: clean_text(str(texts[name]), limit) for name, limit in limits.items()},
-    ).save_with_mac()
+    bounded = {name: clean_text(str(texts[name]), limit) for name, limit in limits.items()}
+    AuditAlarm(**columns, **bounded).save_with_mac()
 
 
-def _restore(entry: AuditLog) -> bool:
-    meta = _meta_of(entry)
-    log_id = meta.get("log_id")
+def _restore(entry: Mapping[str, object]) -> bool:
+    """From an altered entry, too: a column that cannot be read is replaced, and the verifier reports the entry."""
+    event_id = uuid_of(entry["event_id"])
+    if event_id is None:
+        return False
+    meta = _meta_of(entry["meta"])
     texts = {name: "" if meta.get(name) is None else meta[name] for name in ("writer", "expected", "found")}
+    columns = {
+        "kind": clean_text(str(presentable(entry["code"])), 64),
+        "log_id": _number(meta.get("log_id")),
+        "count": _number(entry["count"]) or 1,
+        "event_id": event_id,
+        "raised_at": moment_of(entry["timestamp"]) or database_now(),
+    }
     # Entries of earlier versions name no evidence, and two of them may say the same.
-    for evidence in (meta.get("evidence"), str(entry.event_id)):
+    for evidence in (meta.get("evidence") or event_id, event_id):
         try:
             with transaction.atomic():
-                _insert(
-                    entry,
-                    evidence=clean_text(str(evidence or entry.event_id), 64),
-                    log_id=log_id if isinstance(log_id, int) and abs(log_id) <= MAX_INTEGER else None,
-                    **texts,
-                )
+                _insert(texts, evidence=clean_text(str(evidence), 64), **columns)
         except IntegrityError:
             continue
         return True
     return False
 
 
-def _meta_of(entry: AuditLog) -> Mapping[str, Any]:
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and abs(value) <= MAX_INTEGER else None
+
+
+def _meta_of(text: object) -> Mapping[str, Any]:
     try:
-        meta = json.loads(entry.meta)
-    except (ValueError, RecursionError):
+        meta = json.loads(text)  # type: ignore[arg-type]  # TypeError is caught
+    except (TypeError, ValueError, RecursionError):
         return {}
     return meta if isinstance(meta, dict) else {}

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from accounts import services
 from accounts.models import SigningKey, User
@@ -12,7 +13,9 @@ from accounts.principals import Principal
 from accounts.services import attempts
 from audit.models import AuditLog
 from ciphercanary.errors import Denied, Unauthenticated
+from tests.audit.sequencing.log import altered
 from tests.personas import PASSWORD, UserFactory
+from tests.tampering.alterations import UNREADABLE
 
 ORIGIN = Origin(client_ip="", user_agent="", request_id="")
 GOOD = "a long enough password"
@@ -154,6 +157,13 @@ def test_list_users_shows_who_may_log_in_and_no_secret(db, admin, developer):
     )
     assert [row[4] for row in cells[1:]] == [f"{last.timestamp:%Y-%m-%d %H:%M}", "never", "never", "never"]
     assert "argon2" not in run("list_users")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_list_users_lists_everybody_although_a_time_in_the_log_is_unreadable(developer):
+    services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    altered(f"UPDATE audit_logs SET timestamp = {UNREADABLE[connection.vendor]}")  # noqa: S608 - a constant
+    assert "dora" in run("list_users")
 
 
 def test_list_users_asks_the_database_once_however_many_there_are(db, developer, django_assert_num_queries):

@@ -11,14 +11,16 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.utils import timezone
 
+from accounts.roles import ROLES, SYSTEM, sees_all
 from audit import actions
 from audit.alarms import Alarm, Kind
-from audit.models import AuditAlarm, AuditLog, AuditTrail
+from audit.models import READ_PERMISSION, AuditAlarm, AuditLog, AuditTrail
 from audit.services import alarms as service
-from audit.services.alarms import RECORDED, raise_alarms, restore_alarms
+from audit.services.alarms import LIST_PERMISSION, RECORDED, raise_alarms, restore_alarms
 from ciphercanary.errors import RecentAuthRequired
 from tests.audit.sequencing.log import altered
 from tests.doors import make_alarm
+from tests.tampering.alterations import UNREADABLE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -123,6 +125,22 @@ def test_a_deleted_alarm_comes_back_open_because_its_entry_stays():
     assert restore_alarms() == 0
     raise_alarms([forged()])
     assert AuditAlarm.objects.count() == 1
+
+
+def test_an_entry_with_an_unreadable_time_does_not_keep_other_alarms_from_coming_back():
+    raise_alarms([forged(1), forged(2)])
+    altered("DELETE FROM audit_alarms")
+    altered(
+        f"UPDATE audit_logs SET timestamp = {UNREADABLE[connection.vendor]} WHERE id = %s",  # noqa: S608 - a constant
+        entries().values_list("id", flat=True)[0],
+    )
+    assert restore_alarms() == 2
+    assert sorted(AuditAlarm.objects.values_list("log_id", flat=True)) == [1, 2]
+
+
+@pytest.mark.parametrize("role", [*ROLES, SYSTEM])
+def test_whoever_may_list_alarms_reads_the_whole_log_and_the_other_way_round(role):
+    assert sees_all(role, LIST_PERMISSION) == sees_all(role, READ_PERMISSION)
 
 
 def test_alarms_of_an_earlier_version_get_their_rows():
