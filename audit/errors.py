@@ -40,7 +40,7 @@ class NotSequenced(Conflict):
 
 
 class AlarmResolved(Conflict):
-    """Somebody else was first, and their decision stands."""
+    """The alarm is resolved already, and that decision is kept."""
 
     code = "already_completed"
     title = "This was done already"

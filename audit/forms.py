@@ -20,7 +20,7 @@ from ciphercanary.pages.forms import MomentField, PageForm
 
 FORMATS = {
     ExportFormat.CSV: "CSV: for a spreadsheet",
-    ExportFormat.JSONL: "JSON Lines: each line is an entry exactly as it is hashed, for proofs",
+    ExportFormat.JSONL: "JSON Lines: each line is an entry as it is hashed, and its integrity",
     ExportFormat.TILES: "Archive of the whole log for the verifier: entries, tiles and checkpoints",
 }
 _WORDS = {

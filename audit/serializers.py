@@ -83,7 +83,7 @@ class FoundRowSerializer[M: (AuditLog, AuditTrail)](serializers.ModelSerializer[
         choices=[word.value for word in Integrity],
         read_only=True,
         help_text="verified: the row matches its leaf and its MAC. pending: its MAC holds, and it has no leaf yet. "
-        "altered: somebody changed it outside the application.",
+        "altered: it was changed in the database, outside the application.",
     )
 
     def to_representation(self, instance: M) -> dict[str, object]:

@@ -14,7 +14,7 @@ from audit import actions, services
 from audit.admin.list_filters import criteria_of_list
 from audit.downloads import download
 from audit.export_filters import filters_of
-from audit.export_formats import ExportFormat
+from audit.forms import FORMATS
 from audit.models import EXPORT_PERMISSION, AuditExport
 from audit.selection import LogCriteria
 from audit.services import Exporter
@@ -25,11 +25,6 @@ from ciphercanary.http import in_context
 from ciphercanary.read_only_admin import ReadOnlyModelAdmin
 
 NOTHING = "\N{EN DASH}"
-FORMATS = {
-    ExportFormat.JSONL: "JSON Lines: each line is an entry as it is hashed, and its integrity",
-    ExportFormat.CSV: "CSV: for a spreadsheet",
-    ExportFormat.TILES: "Archive of the whole log for the verifier: entries, tiles and checkpoints",
-}
 
 
 @admin.register(AuditExport)

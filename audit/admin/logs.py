@@ -79,7 +79,7 @@ class ShownAdmin(LogAdmin):
         return next(iter(self.show(self.get_queryset(request).filter(pk=key))), None)
 
     @admin.display(description="integrity")
-    def verdict(self, row: AuditLog | AuditTrail) -> SafeString:
+    def integrity_badge(self, row: AuditLog | AuditTrail) -> SafeString:
         if row.integrity != Integrity.ALTERED:
             return format_html("{}", row.integrity)
         warning = "\N{WARNING SIGN} altered outside the application: run verify_audit_log"
@@ -100,12 +100,12 @@ class AuditLogAdmin(ShownAdmin):
         "source",
         "count",
         "object_id",
-        "verdict",
+        "integrity_badge",
     )
     list_filter = ("outcome", ("source", SourceFilter), ("actor_type", ActorTypeFilter))
     ordering = ("-id",)
     search_fields = SEARCHED
-    readonly_fields = ("verdict", "leaf_index", "proof")
+    readonly_fields = ("integrity_badge", "leaf_index", "proof")
     search_help_text = (
         "Words that all occur: in the actor, action, object, code, address, meta … "
         f"A search reads the newest {SEARCH_DEPTH:,} entries of the chosen date; an export reads all."
@@ -163,8 +163,8 @@ class AuditLogAdmin(ShownAdmin):
 @admin.register(AuditTrail)
 class AuditTrailAdmin(ShownAdmin):
     date_hierarchy = "changed_at"
-    list_display = ("id", "changed_at", "table_name", "record_id", "action", "changed_by", "verdict")
-    readonly_fields = ("verdict",)
+    list_display = ("id", "changed_at", "table_name", "record_id", "action", "changed_by", "integrity_badge")
+    readonly_fields = ("integrity_badge",)
     list_filter = ("table_name", "action")
     ordering = ("-id",)
     search_fields = ("record_id", "table_name", "event_id")

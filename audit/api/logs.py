@@ -62,7 +62,7 @@ class LogDetailView(ApiView[Caller]):
     @extend_schema(responses=LogEntrySerializer)
     def get(self, _request: Request, log_id: int) -> Response:
         """One entry."""
-        return Response(LogEntrySerializer(showing.show_log(reader=self.principal, log_id=log_id)).data)
+        return Response(LogEntrySerializer(showing.show_entry(reader=self.principal, log_id=log_id)).data)
 
 
 class TrailListView(ApiView[Caller]):

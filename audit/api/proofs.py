@@ -38,7 +38,7 @@ class ProofView(ApiView[Caller]):
     )
     def get(self, request: Request, log_id: int) -> Response:
         """Where the entry stands in the tree: a C2SP tlog-proof, as a member of a JSON object or by itself."""
-        proof = proofs.prove_entry(showing.show_log(reader=self.principal, log_id=log_id))
+        proof = proofs.prove_entry(showing.show_entry(reader=self.principal, log_id=log_id))
         if isinstance(request.accepted_renderer, PlainTextRenderer):
             named = f'attachment; filename="{proof.file_name}"'
             return Response(proof.text, headers={"Content-Disposition": named})

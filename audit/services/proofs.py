@@ -71,7 +71,7 @@ def leaf_index(entry: AuditLog) -> int | None:
 
 
 def prove_entry(entry: AuditLog) -> InclusionProof:
-    """By the newest checkpoint, of an entry that ``find_log`` has found for whoever asks.
+    """By the newest checkpoint, of an entry that ``showing.show_entry`` returned.
 
     Raises NotSequenced, and IntegrityFailed where there is no proof that holds.
     """

@@ -29,18 +29,18 @@ class ShownEntry:
 def show_entries(rows: QuerySet[AuditLog]) -> list[AuditLog]:
     """The rows of a page with their ``integrity``, as ``find_logs`` selects them."""
     found = integrity.find_entries(rows)
-    report_altered(found)
+    _report_altered(found)
     return [entry.as_row() for entry in found]
 
 
 def show_changes(rows: QuerySet[AuditTrail]) -> list[AuditTrail]:
     """The same for changed rows, as ``find_changes`` selects them."""
     found = integrity.find_changes(rows)
-    report_altered(changes=found)
+    _report_altered(changes=found)
     return [change.as_row() for change in found]
 
 
-def show_log(*, reader: Reader, log_id: int) -> AuditLog:
+def show_entry(*, reader: Reader, log_id: int) -> AuditLog:
     """One entry. Raises Denied, and NotFound also for one that the reader may not see."""
     entries = show_entries(_one(reader, log_id))
     if not entries:
@@ -48,7 +48,7 @@ def show_log(*, reader: Reader, log_id: int) -> AuditLog:
     return entries[0]
 
 
-def show_log_with_changes(*, reader: Reader, log_id: int) -> ShownEntry:
+def show_entry_with_changes(*, reader: Reader, log_id: int) -> ShownEntry:
     """One entry and what it changed. Raises Denied and NotFound."""
     entries = integrity.find_entries(_one(reader, log_id))
     if not entries:
@@ -59,9 +59,9 @@ def show_log_with_changes(*, reader: Reader, log_id: int) -> ShownEntry:
     changes = integrity.find_changes(rows.order_by("id"), entries)
     missing = 0 if entry.faults else _count_missing(entry, changes)
     if entry.faults:
-        report_altered(entries)  # its changed rows prove nothing more
+        _report_altered(entries)  # its changed rows prove nothing more
     else:
-        report_altered(changes=changes)
+        _report_altered(changes=changes)
     if missing:
         raise_alarms([_alarm_of_missing(entry, missing)])
     return ShownEntry(entry.as_row(), [change.as_row() for change in changes], missing)
@@ -72,7 +72,7 @@ def _count_missing(entry: FoundEntry, changes: Sequence[FoundChange]) -> int:
     return max(0, len(entry.inspection.digests) - len(changes))
 
 
-def report_altered(entries: Iterable[FoundEntry] = (), changes: Iterable[FoundChange] = ()) -> None:
+def _report_altered(entries: Iterable[FoundEntry] = (), changes: Iterable[FoundChange] = ()) -> None:
     """Raise an alarm for each row that was altered. Outside of a snapshot: it writes."""
     alarms = [alarm_of(entry) for entry in entries if entry.faults]
     alarms += [_alarm_of_change(change) for change in changes if change.entry is None]

@@ -1,4 +1,4 @@
-"""Is a row what the application wrote? One judgement, for the whole log and for the rows that a page shows."""
+"""Judge whether the application wrote a row: for the verifier and for pages."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

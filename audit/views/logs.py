@@ -127,7 +127,7 @@ class LogEntryView(PageView[Caller]):
     template = "audit/entry.html"
 
     def get(self, request: HttpRequest, log_id: int) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        shown = showing.show_log_with_changes(reader=self.principal, log_id=log_id)
+        shown = showing.show_entry_with_changes(reader=self.principal, log_id=log_id)
         entry = shown.entry
         newest = latest_checkpoint()
         index, signed = proofs.leaf_index(entry), newest.size if newest else 0
@@ -152,7 +152,7 @@ class EntryProofView(PageView[Caller]):
     concerns = ("audit_log", "log_id")
 
     def get(self, request: HttpRequest, log_id: int) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        proof = proofs.prove_entry(showing.show_log(reader=self.principal, log_id=log_id))
+        proof = proofs.prove_entry(showing.show_entry(reader=self.principal, log_id=log_id))
         named = {"Content-Disposition": f'attachment; filename="{proof.file_name}"'}
         return HttpResponse(proof.text, "text/plain; charset=utf-8", headers=named)
 

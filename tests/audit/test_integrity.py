@@ -1,4 +1,4 @@
-"""Whatever column of a row somebody altered, the row is shown, and marked as altered."""
+"""A row with any altered column is shown, and marked as altered."""
 
 import pytest
 from django.db import connection, transaction

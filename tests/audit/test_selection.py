@@ -10,7 +10,7 @@ from audit.events import Actor, Event, Outcome, RowChange
 from audit.models import AuditLog
 from audit.selection import LogCriteria, TrailCriteria, page_before, time_column
 from audit.services import find_changes, find_logs, record
-from audit.services.showing import show_log
+from audit.services.showing import show_entry
 from ciphercanary.errors import Denied, NotFound
 
 pytestmark = pytest.mark.django_db
@@ -114,9 +114,9 @@ def test_a_developer_sees_his_own_acts_only(entries):
     assert names(entries, find_logs(reader=mira, criteria=LogCriteria())) == ["refused", "created"]
     assert not find_logs(reader=mira, criteria=LogCriteria(actor="sven")).exists()
     assert {row.changed_by for row in find_changes(reader=mira, criteria=TrailCriteria())} == {MIRA}
-    assert show_log(reader=mira, log_id=entries["created"].id) == entries["created"]
+    assert show_entry(reader=mira, log_id=entries["created"].id) == entries["created"]
     with pytest.raises(NotFound):
-        show_log(reader=mira, log_id=entries["rotated"].id)
+        show_entry(reader=mira, log_id=entries["rotated"].id)
 
 
 def test_what_the_system_did_is_nobodys_own(entries):
@@ -132,7 +132,7 @@ def test_without_the_permission_nothing_is_found(entries):
     for find in (
         lambda: find_logs(reader=powerless, criteria=LogCriteria()),
         lambda: find_changes(reader=powerless, criteria=TrailCriteria()),
-        lambda: show_log(reader=powerless, log_id=entries["created"].id),
+        lambda: show_entry(reader=powerless, log_id=entries["created"].id),
     ):
         with pytest.raises(Denied):
             find()
@@ -140,7 +140,7 @@ def test_without_the_permission_nothing_is_found(entries):
 
 def test_an_entry_that_is_not_there_is_not_found(entries):
     with pytest.raises(NotFound):
-        show_log(reader=AUDITOR, log_id=2**63 + 1)
+        show_entry(reader=AUDITOR, log_id=2**63 + 1)
 
 
 @pytest.mark.parametrize(
