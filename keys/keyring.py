@@ -9,6 +9,7 @@ dropped, and with them their unwrapped material.
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from threading import Lock, Thread
 from types import MappingProxyType
 from typing import Final
@@ -48,30 +49,32 @@ def _find_named(name: str, principal: Principal) -> KeyEntry:
 
 
 def _find(key_id: UUID, principal: Principal) -> KeyEntry:
-    entry = _entries.get(key_id)
+    entry = _entries.get(key_id, principal)
     if entry is None:
         entry = _load(key_id)
         _entries.put(entry)
+        _check_visible(entry, principal)
+    return entry
+
+
+def _check_visible(entry: KeyEntry, principal: Principal) -> None:
     if not entry.is_visible_to(principal):
         raise NotFound
-    return entry
 
 
 def find_held(reference: KeyReference, principal: Principal) -> KeyEntry | None:
     """As ``find``, from memory alone: None where the key would have to be read. Raises NotFound."""
     if isinstance(reference, str):
         return _held_named(reference, principal)
-    entry = _entries.get(reference)
-    if entry is not None and not entry.is_visible_to(principal):
-        raise NotFound
-    return entry
+    return _entries.get(reference, principal)
 
 
 def _held_named(name: str, principal: Principal) -> KeyEntry | None:
     # The entry itself says that this key has this name: the name is under its MAC, and the commit compares its
     # stamp. An invisible key counts as not held, so that its name costs what an unknown name costs.
-    entry = _entries.get_named(name)
-    return entry if entry is not None and entry.is_visible_to(principal) else None
+    with suppress(NotFound):
+        return _entries.get_named(name, principal)
+    return None
 
 
 def held_default_id(principal: Principal, algorithm: str) -> UUID | None:
@@ -153,19 +156,21 @@ class _Entries:
         self._ids: dict[str, UUID] = {}  # of the keys that are held, by name with the prefix
         self._sweeper: Thread | None = None
 
-    def get(self, key_id: UUID) -> KeyEntry | None:
+    def get(self, key_id: UUID, principal: Principal) -> KeyEntry | None:
+        """Only a principal that may see the key keeps it from being dropped. Raises NotFound for any other."""
         with self._lock:
             held = self._held.get(key_id)
             if held is None:
                 return None
+            _check_visible(held[0], principal)
             self._held[key_id] = (held[0], time.monotonic())
             self._held.move_to_end(key_id)
             return held[0]
 
-    def get_named(self, name: str) -> KeyEntry | None:
-        """By the name with its prefix."""
+    def get_named(self, name: str, principal: Principal) -> KeyEntry | None:
+        """As ``get``, by the name with its prefix."""
         key_id = self._ids.get(name)
-        return None if key_id is None else self.get(key_id)
+        return None if key_id is None else self.get(key_id, principal)
 
     def put(self, entry: KeyEntry) -> None:
         with self._lock:

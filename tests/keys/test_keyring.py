@@ -204,6 +204,19 @@ def test_what_nobody_used_for_a_minute_is_dropped(admin, key, new_key):
     assert set(entries._held) == {used.key_id}
 
 
+def test_a_stranger_does_not_keep_a_key_in_memory(developer, stranger, new_key):
+    key = find(developer, new_key(principal=developer.principal))
+    entries = keyring._entries
+    entries._held[key.key_id] = (key, 0.0)
+    assert keyring.find_held(f"name:{key.name}", stranger.principal) is None
+    for ask in (keyring.find, keyring.find_held):
+        with pytest.raises(NotFound):
+            ask(key.key_id, stranger.principal)
+    assert entries._held[key.key_id][1] == 0.0
+    assert keyring.find_held(f"name:{key.name}", developer.principal) is key
+    assert entries._held[key.key_id][1] > 0.0
+
+
 def test_a_sweeper_runs_while_there_is_something_to_drop(admin, key):
     find(admin, key)
     assert keyring._entries._sweeper.is_alive()
