@@ -1,9 +1,13 @@
+import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 
 from ciphercanary.clock import database_now
+from ciphercanary.errors import Invalid
+from ciphercanary.rest.preconditions import etags_to_match
 from keys import services
 from keys.models import Key
 
@@ -318,6 +322,14 @@ def test_an_if_match_that_is_not_understood_changes_nothing(admin, key, header):
     answer = admin.api.patch(url(key), {"description": "changed"}, If_Match=header)
     assert (answer.status, set(answer.json["errors"])) == (400, {"If-Match"})
     assert Key.objects.get(pk=key.pk).description == ""
+
+
+def test_an_if_match_is_read_in_time_that_grows_with_its_length():
+    headers = {"If-Match": '"a",' + " " * 40_000 + "x"}
+    began = time.monotonic()
+    with pytest.raises(Invalid):
+        etags_to_match(SimpleNamespace(headers=headers))
+    assert time.monotonic() - began < 5
 
 
 def test_a_change_is_made_only_to_the_revision_that_was_read(admin, key):
