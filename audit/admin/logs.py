@@ -92,6 +92,7 @@ class AuditLogAdmin(ShownAdmin):
     date_hierarchy = "timestamp"
     list_display = (
         "id",
+        "integrity_badge",
         "timestamp",
         "actor_name",
         "action",
@@ -100,7 +101,6 @@ class AuditLogAdmin(ShownAdmin):
         "source",
         "count",
         "object_id",
-        "integrity_badge",
     )
     list_filter = ("outcome", ("source", SourceFilter), ("actor_type", ActorTypeFilter))
     ordering = ("-id",)
@@ -163,7 +163,7 @@ class AuditLogAdmin(ShownAdmin):
 @admin.register(AuditTrail)
 class AuditTrailAdmin(ShownAdmin):
     date_hierarchy = "changed_at"
-    list_display = ("id", "changed_at", "table_name", "record_id", "action", "changed_by", "integrity_badge")
+    list_display = ("id", "integrity_badge", "changed_at", "table_name", "record_id", "action", "changed_by")
     readonly_fields = ("integrity_badge",)
     list_filter = ("table_name", "action")
     ordering = ("-id",)
