@@ -11,6 +11,7 @@ from audit.services import record
 from audit.services.proofs import list_vkeys
 from tests.architecture.sources import ROOT
 from tests.audit.pages import tell, text_of
+from tests.audit.sequencing.log import altered
 from tests.browsing import signed_in
 
 pytestmark = pytest.mark.django_db
@@ -103,3 +104,10 @@ def test_details_that_are_no_json_are_shown_as_they_stand(auditor, developer):
 
     assert pretty("{not json") == "{not json"
     assert pretty('{"a":1}') == '{\n  "a": 1\n}'
+
+
+def test_an_altered_entry_is_named_as_the_reason_why_its_changed_row_is_not_confirmed(auditor, entry):
+    altered("UPDATE audit_logs SET actor_name = 'another' WHERE id = %s", entry.id)
+    text = text_of(signed_in(auditor).get(f"/audit/{entry.id}/"))
+    assert "The entry of this changed row was altered. So nothing confirms this row." in text
+    assert "This changed row was altered." not in text
