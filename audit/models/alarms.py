@@ -1,16 +1,20 @@
 """Alarms of the log, each open until it is resolved."""
 
 import uuid
-from typing import ClassVar, Self
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Self
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 
 from audit.alarms import LABELS
+from audit.raw_rows import Spelled, any_text, moment_of, presentable, spelled_columns, uuid_of
 from ciphercanary.labels import MAX_REASON
 from ciphercanary.row_mac import MacField, MacProtectedRow
 
 RESOLVE_PERMISSION = "audit.resolve"
+_UNREADABLE = object()
 
 
 _UNRESOLVED = Q(resolved_at__isnull=True)
@@ -26,10 +30,25 @@ class AuditAlarmQuerySet(models.QuerySet["AuditAlarm"]):
 
     def open(self) -> Self:
         """Unresolved alarms, and those whose MAC does not match: the database alone clears no alarm."""
-        return self.filter(_UNRESOLVED | Q(pk__in=_ids_of(forged_resolutions())))
+        return self._spelled().filter(_UNRESOLVED | Q(spelled__in=_ids_of(forged_resolutions())))
 
     def resolved(self) -> Self:
-        return self.decided().exclude(pk__in=_ids_of(forged_resolutions()))
+        forged = _ids_of(forged_resolutions())
+        return self._spelled().exclude(_UNRESOLVED).exclude(spelled__in=forged)
+
+    def same_rows(self, rows: "Sequence[AuditAlarm]") -> Self:
+        """The rows that ``found`` gave, whatever their ids are."""
+        return self._spelled().filter(spelled__in=_ids_of(rows))
+
+    def _spelled(self) -> Self:
+        return self.alias(spelled=Spelled("id"))
+
+    def found(self) -> "list[AuditAlarm]":
+        """The rows as they are stored. One that Django could not read has placeholders, and is not authentic."""
+        fields = AuditAlarm._meta.concrete_fields
+        with any_text():
+            rows = list(self.values_list(*spelled_columns(AuditAlarm, [field.attname for field in fields])))
+        return [_as_row(fields, values) for values in rows]
 
 
 class AuditAlarm(MacProtectedRow):
@@ -55,6 +74,10 @@ class AuditAlarm(MacProtectedRow):
     resolved_by = models.UUIDField(null=True)
     resolved_by_name = models.CharField(max_length=150, blank=True)
     reason = models.CharField(max_length=MAX_REASON, blank=True)
+
+    # Not columns: ``found`` sets them.
+    stored_id: str = ""  # as it is spelled
+    is_readable = True
 
     objects = AuditAlarmQuerySet.as_manager()
 
@@ -98,6 +121,10 @@ class AuditAlarm(MacProtectedRow):
         )
 
     @property
+    def is_authentic(self) -> bool:
+        return self.is_readable and super().is_authentic
+
+    @property
     def label(self) -> str:
         return LABELS.get(self.kind, self.kind)
 
@@ -119,8 +146,50 @@ def forged_resolutions() -> list[AuditAlarm]:
 
     Each resolved row is read and checked. People resolve alarms one by one, so there are few.
     """
-    return [alarm for alarm in AuditAlarm.objects.decided().iterator() if not alarm.is_authentic]
+    return [alarm for alarm in AuditAlarm.objects.decided().found() if not alarm.is_authentic]
 
 
-def _ids_of(alarms: list[AuditAlarm]) -> list[uuid.UUID]:
-    return [alarm.id for alarm in alarms]
+def _ids_of(alarms: Sequence[AuditAlarm]) -> list[str]:
+    return [alarm.stored_id for alarm in alarms]
+
+
+def _as_row(fields: Sequence[Any], stored: Sequence[object]) -> AuditAlarm:
+    names = [field.attname for field in fields]
+    values = [_typed(field, value) for field, value in zip(fields, stored, strict=True)]
+    is_readable = _UNREADABLE not in values
+    if not is_readable:
+        values = [
+            _placeholder(*each) if each[2] is _UNREADABLE else each[2]
+            for each in zip(fields, stored, values, strict=True)
+        ]
+    row = AuditAlarm.from_db(connection.alias, names, values)
+    row.is_readable, row.stored_id = is_readable, str(stored[names.index("id")])
+    return row
+
+
+def _typed(field: Any, stored: object) -> object:
+    """The value of a column, ``_UNREADABLE`` for one that the application never writes."""
+    if stored is None:
+        return None if field.null else _UNREADABLE
+    match field.get_internal_type():
+        case "UUIDField":
+            value: object = uuid_of(stored)
+        case "DateTimeField":
+            value = moment_of(stored)
+        case "CharField":
+            value = stored if isinstance(stored, str) and presentable(stored) == stored else None
+        case _:
+            value = stored if type(stored) is int else None
+    return _UNREADABLE if value is None else value
+
+
+def _placeholder(field: Any, stored: object, _unreadable: object) -> object:
+    """What is shown instead. A row keeps the same made-up id for as long as it is not altered again."""
+    match field.get_internal_type():
+        case "CharField":
+            return presentable("" if stored is None else stored)
+        case "UUIDField" if not field.null:
+            return uuid.uuid5(uuid.NAMESPACE_OID, str(presentable(stored)))
+        case "DateTimeField" if not field.null:
+            return datetime(1970, 1, 1, tzinfo=UTC)
+    return None if field.null else 0

@@ -8,14 +8,14 @@ from contextlib import nullcontext
 from datetime import datetime
 from itertools import batched
 from typing import Any, Literal, Protocol
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import django.db
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, OuterRef
 
 from audit import actions
-from audit.alarms import MOST_OPEN, Alarm, Kind, summary_of
+from audit.alarms import MOST_OPEN, Alarm, summary_of
 from audit.canonical import MAX_INTEGER, format_timestamp
 from audit.epoch import require_current
 from audit.errors import AlarmResolved
@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 RECORDED = 20  # alarms of one call that get a record each
 AGAIN_SECONDS = 60.0
+ATTEMPTS = 3
 LOOKED_UP_AT_ONCE = 500
 RESTORED = (
     "event_id",
@@ -170,8 +171,9 @@ def _without_known(alarms: Sequence[Alarm]) -> list[Alarm]:
     # A savepoint, so that an error here does not end the caller's transaction.
     with transaction.atomic() if connection.in_atomic_block else nullcontext():
         for some in batched(list(new), LOOKED_UP_AT_ONCE):
-            for known in AuditAlarm.objects.filter(evidence__in=some).values_list("evidence", flat=True):
-                del new[known]
+            for known in AuditAlarm.objects.filter(evidence__in=some).found():
+                if known.is_authentic:  # a forged row must not keep the alarm away
+                    del new[known.evidence]
     return list(new.values())
 
 
@@ -189,20 +191,41 @@ def _record_bounded(alarms: list[Alarm]) -> None:
     if not alarms:
         return
     with transaction.atomic() if connection.in_atomic_block else nullcontext():
-        unresolved = AuditAlarm.objects.unresolved()
-        room = min(RECORDED, max(0, MOST_OPEN - unresolved.count()))
-        has_summary = unresolved.filter(kind=Kind.MORE).exists()
+        room = min(RECORDED, MOST_OPEN - _count_unresolved())
     for alarm in alarms[:room]:
         _record(alarm)
-    if alarms[room:] and not has_summary:
+    if alarms[room:]:
         _record(summary_of(alarms[room:]))
+
+
+def _count_unresolved() -> int:
+    """Up to ``MOST_OPEN``, without forged rows, which would leave no room for the others."""
+    unresolved = AuditAlarm.objects.unresolved()
+    count = unresolved.count()
+    if count > MOST_OPEN - RECORDED:
+        count = sum(alarm.is_authentic for alarm in unresolved.found())
+    return min(count, MOST_OPEN)
 
 
 def _record(alarm: Alarm) -> None:
     """The row and its entry, in one transaction."""
     try:
+        for _ in range(ATTEMPTS):
+            if not _without_known([alarm]) or _recorded(alarm):
+                return
+        logger.error("the table of alarms takes no row for this alarm; its entry is recorded alone")
+        with transaction.atomic():
+            record(alarm.event, ACTOR)
+    except (DomainError, django.db.Error):
+        logger.exception("an alarm could not be put on record")
+
+
+def _recorded(alarm: Alarm) -> bool:
+    """False if a row with the same evidence was inserted meanwhile."""
+    try:
         with transaction.atomic():
             entry = record(alarm.event, ACTOR)
+            _set_aside(alarm.evidence)
             texts = {"writer": alarm.writer or "", "expected": alarm.expected, "found": alarm.found}
             _insert(
                 texts,
@@ -214,9 +237,17 @@ def _record(alarm: Alarm) -> None:
                 raised_at=entry.timestamp,
             )
     except IntegrityError:
-        pass  # another process raised the same alarm at the same moment
-    except (DomainError, django.db.Error):
-        logger.exception("an alarm could not be put on record")
+        return False
+    if not AuditAlarm.objects.filter(event_id=entry.event_id).exists():
+        logger.error("the row of the alarm at entry %s was not inserted: look for triggers", entry.pk)
+    return True
+
+
+def _set_aside(evidence: str) -> None:
+    """A forged row with this evidence makes room for the genuine one. It stays, altered as it is."""
+    rows = AuditAlarm.objects.filter(evidence=evidence)
+    if forged := [alarm for alarm in rows.found() if not alarm.is_authentic]:
+        AuditAlarm.objects.same_rows(forged).update(evidence=uuid4().hex)
 
 
 def _insert(texts: Mapping[str, object], **columns: Any) -> None:
