@@ -70,6 +70,7 @@ def hold_epoch() -> tuple[int, datetime]:
         return read_epoch(), process_now()
     # Two statements in one message: the snapshot of the second is younger than the lock. In one statement, it
     # could be of the time before the change that made us wait.
+    # It sets lock_timeout itself, since the connections of commands have none.
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT set_config('lock_timeout', '{milliseconds(seconds_left())}', true), "  # noqa: S608 - numbers

@@ -1,4 +1,4 @@
-"""Answers as ASGI carries them, for what stands in front of Django."""
+"""Answers as ASGI carries them, for the layers in front of Django."""
 
 import asyncio
 import json
@@ -17,14 +17,12 @@ type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 type Headers = list[tuple[bytes, bytes]]
 
 BLOCK: Final = 256 * 1024  # bytes of a file that are in memory at once
-# Django's middleware has not seen a refused request: what it would have set, where it matters.
-REFUSAL_HEADERS: Final = [
-    (b"content-type", b"application/problem+json"),
+# Django's middleware does not see these answers: the headers that it would set, where they matter.
+EARLY_HEADERS: Final = [
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
-    (b"connection", b"close"),
 ]
 
 
@@ -39,17 +37,33 @@ class Answer:
 
 def refusal(scope: Scope, error: DomainError) -> Answer:
     """What is refused before Django has seen it, in the form of every other problem."""
-    sent = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    request_id = request_ids.choose(sent)
+    request_id = _request_id(scope)
     body = json.dumps(problems.document(error, request_id)).encode()
     extra = error.headers if isinstance(error, ProtocolError) else {}
     headers = [
-        *REFUSAL_HEADERS,
-        (b"content-length", str(len(body)).encode()),
-        (b"x-request-id", request_id.encode()),
+        *_early_headers(problems.CONTENT_TYPE, body, request_id),
+        (b"connection", b"close"),
         *((name.lower().encode(), value.encode()) for name, value in extra.items()),
     ]
     return Answer(int(problems.status_of(error)), headers, body)
+
+
+def early_answer(scope: Scope, status: int, content_type: str, body: bytes) -> Answer:
+    """An answer that Django does not give. The connection stays open."""
+    return Answer(status, _early_headers(content_type, body, _request_id(scope)), body)
+
+
+def _request_id(scope: Scope) -> str:
+    return request_ids.choose(dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1"))
+
+
+def _early_headers(content_type: str, body: bytes, request_id: str) -> Headers:
+    return [
+        (b"content-type", content_type.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id.encode()),
+        *EARLY_HEADERS,
+    ]
 
 
 def as_http(answer: Answer) -> bytes:

@@ -1,4 +1,4 @@
-"""Request bodies as ASGI delivers them, for what stands in front of Django."""
+"""Request bodies as ASGI delivers them, for the layers in front of Django."""
 
 import asyncio
 from contextlib import suppress

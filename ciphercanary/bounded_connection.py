@@ -1,4 +1,4 @@
-"""gunicorn's HTTP/1.1 connection, with an end to everything that it waits for without one.
+"""gunicorn's HTTP/1.1 connection, with a time limit wherever gunicorn waits for ever.
 
 By itself gunicorn waits for ever for a first byte, for the rest of a head, and for a client that reads nothing. It answers what
 its parser rejects with plain text. This module knows gunicorn from inside, and holds for the one version that is allowed.
@@ -12,8 +12,8 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from ciphercanary.asgi_answers import as_http, refusal
 from ciphercanary.bounded_parser import MAX_HEAD, BoundedParser, TooMuchBehind
 from ciphercanary.errors import DomainError
-from ciphercanary.problems import ProtocolError, request_timeout
-from ciphercanary.protocol_refusals import invalid_message, of_status
+from ciphercanary.problems import ProtocolError
+from ciphercanary.protocol_refusals import invalid_message, refusal_of_status, request_timeout
 from ciphercanary.write_watch import WRITE_SECONDS, WriteWatch
 
 HEAD_SECONDS: Final = 10.0
@@ -174,4 +174,4 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
 
     def _send_error_response(self, status: int, _message: str, _extra_headers: object = ()) -> None:
         """Replaces the plain text of gunicorn's own refusals, which may quote the request."""
-        self._refuse(of_status(status, MAX_HEAD))
+        self._refuse(refusal_of_status(status, MAX_HEAD))

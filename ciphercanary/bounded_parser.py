@@ -9,8 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ciphercanary.byte_budget import ByteBudget, Charge
-from ciphercanary.problems import overloaded
-from ciphercanary.protocol_refusals import head_too_large
+from ciphercanary.protocol_refusals import head_too_large, overloaded
 
 MAX_HEAD: Final = 32 * 1024  # bytes
 ALL_HEADS: Final = 32 * 1024 * 1024  # bytes in each process

@@ -12,7 +12,6 @@ import io
 import os
 import sys
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -25,8 +24,9 @@ from ciphercanary.asgi_answers import BLOCK, Answer, Headers, Receive, Scope, Se
 from ciphercanary.asgi_bodies import ClientGone, IncomingBody, declared_length
 from ciphercanary.byte_budget import ByteBudget, Charge
 from ciphercanary.fast_lane import HotRoutes
-from ciphercanary.lock_waits import RECEIVED_AT
-from ciphercanary.problems import ProtocolError, body_too_large, overloaded, request_timeout
+from ciphercanary.lock_waits import WAIT_UNTIL, deadline
+from ciphercanary.problems import ProtocolError
+from ciphercanary.protocol_refusals import body_too_large, overloaded, request_timeout
 
 WAITING_PER_THREAD = 32
 BODY_SECONDS = 30.0
@@ -97,7 +97,7 @@ class WsgiBridge:
         charge = Charge(self._bodies)
         try:
             body = await self._read_body(scope, incoming, charge)
-            scope.setdefault(RECEIVED_AT, time.monotonic())
+            scope.setdefault(WAIT_UNTIL, deadline())
             answer = await self._ask_hot(scope, body)
             return answer or await self._run_in_thread(scope, body, charge)
         finally:
@@ -260,7 +260,7 @@ def environ(scope: Scope, body: bytes) -> dict[str, Any]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
         "wsgi.file_wrapper": FileAnswer,
-        RECEIVED_AT: scope.get(RECEIVED_AT, time.monotonic()),
+        WAIT_UNTIL: scope.get(WAIT_UNTIL, deadline()),
     }
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").upper(), raw_value.decode("latin-1")

@@ -14,7 +14,8 @@ from django.conf import settings
 # Seconds that every wait gets: a request that was long under way must not fail for a lock held for milliseconds.
 LEAST = 0.25
 
-RECEIVED_AT = "ciphercanary.received_at"  # in a scope and a WSGI environment: the moment (of time.monotonic)
+# In a scope and a WSGI environment: the moment (of time.monotonic) at which the waits of the request end.
+WAIT_UNTIL = "ciphercanary.wait_until"
 
 _local = threading.local()
 

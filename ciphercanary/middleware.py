@@ -1,6 +1,5 @@
 """What every request passes: an id, the client's address, the security headers, and the gate of the API."""
 
-import time
 from collections.abc import Callable
 
 from django.conf import settings
@@ -11,7 +10,7 @@ from django.utils.cache import patch_vary_headers
 from ciphercanary import errors, problems, request_ids
 from ciphercanary.addresses import client_address
 from ciphercanary.http import in_context
-from ciphercanary.lock_waits import RECEIVED_AT, waiting_until
+from ciphercanary.lock_waits import WAIT_UNTIL, deadline, waiting_until
 from ciphercanary.logs import current_request_id
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
@@ -42,9 +41,8 @@ class RequestContext:
             settings.CC_TRUSTED_PROXIES,
         )
         token = current_request_id.set(context.request_id)
-        received_at = request.META.get(RECEIVED_AT, time.monotonic())
         try:
-            with waiting_until(received_at + settings.CC_LOCK_WAIT_SECONDS):
+            with waiting_until(request.META.get(WAIT_UNTIL, deadline())):
                 response = self.get_response(request)
         finally:
             current_request_id.reset(token)

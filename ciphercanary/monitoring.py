@@ -1,6 +1,7 @@
 """The endpoints of the service itself: is it alive, is it well, what does it count, which version is it."""
 
 import ipaddress
+import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -17,10 +18,10 @@ import ciphercanary
 from accounts.authentication import authenticate_request
 from audit.lag import set_gauges
 from audit.services.alarms import count_open_alarms
-from ciphercanary import errors, probes, problems
+from ciphercanary import errors, problems
 from ciphercanary import metrics as gauges
 from ciphercanary.addresses import client_address
-from ciphercanary.asgi_answers import Answer, Scope
+from ciphercanary.asgi_answers import Answer, Scope, early_answer
 from ciphercanary.check_rounds import CheckRounds
 from ciphercanary.http import in_context
 from ciphercanary.jobs import count_by_status
@@ -29,7 +30,7 @@ from keys.services import count_keys_that_protect
 
 READY = ("database", "migrations", "key_encryption_key")
 TEXT = "text/plain"
-NOT_IN_TIME = "# The database does not answer in time, so nobody can be recognised by a token.\n"
+NOT_IN_TIME = "# The database does not answer in time, so tokens cannot be checked.\n"
 
 type View = Callable[[HttpRequest], HttpResponse]
 
@@ -121,18 +122,18 @@ def _is_in_metrics_networks(client_ip: str | None) -> bool:
 
 
 def _late_livez(scope: Scope) -> Answer:
-    return probes.answer(scope, HTTPStatus.OK, TEXT, b"ok\n")
+    return early_answer(scope, HTTPStatus.OK, TEXT, b"ok\n")
 
 
 def _late_readyz(scope: Scope) -> Answer:
-    return probes.answer(
+    return early_answer(
         scope, HTTPStatus.SERVICE_UNAVAILABLE, TEXT, f"not ready: {', '.join(READY)}\n".encode()
     )
 
 
 def _late_health(scope: Scope) -> Answer:
     words = dict.fromkeys((*VITAL, *DEGRADING), UNHEALTHY)
-    return probes.json_answer(scope, _status(words), _health(words))
+    return early_answer(scope, _status(words), "application/json", json.dumps(_health(words)).encode())
 
 
 def _late_metrics(scope: Scope) -> Answer:
@@ -141,10 +142,10 @@ def _late_metrics(scope: Scope) -> Answer:
     )
     peer = (scope.get("client") or ("",))[0]
     if not _is_in_metrics_networks(client_address(str(peer), sent, settings.CC_TRUSTED_PROXIES)):
-        return probes.answer(scope, HTTPStatus.SERVICE_UNAVAILABLE, TEXT, NOT_IN_TIME.encode())
+        return early_answer(scope, HTTPStatus.SERVICE_UNAVAILABLE, TEXT, NOT_IN_TIME.encode())
     _forget_figures()
     export = ExportToDjangoView(HttpRequest())
-    return probes.answer(scope, HTTPStatus.OK, export["Content-Type"], export.content)
+    return early_answer(scope, HTTPStatus.OK, export["Content-Type"], export.content)
 
 
 PROBES = {"/livez": _late_livez, "/readyz": _late_readyz, "/health": _late_health}

@@ -39,32 +39,6 @@ class ProtocolError(errors.DomainError):
         self.title = status.phrase  # type: ignore[misc]  # likewise
 
 
-def body_too_large(limit: int) -> ProtocolError:
-    """The refusal of a body of more than ``limit`` bytes."""
-    return ProtocolError(
-        f"The body is larger than {limit} bytes.",
-        status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        code="request_too_large",
-    )
-
-
-def overloaded() -> ProtocolError:
-    """The refusal of a request for which this process has no room at the moment."""
-    return ProtocolError(
-        "The server is busy; nothing was done. Try again.",
-        status=HTTPStatus.SERVICE_UNAVAILABLE,
-        code="overloaded",
-        headers={"Retry-After": "1"},
-    )
-
-
-def request_timeout(what: str) -> ProtocolError:
-    """The refusal of a request of which ``what`` (its body, say) came too slowly."""
-    return ProtocolError(
-        f"The {what} did not arrive in time.", status=HTTPStatus.REQUEST_TIMEOUT, code="request_timeout"
-    )
-
-
 class InternalError(errors.DomainError):
     """Nobody foresaw it: the cause stands in the log under the request id, and nowhere else."""
 

@@ -1,4 +1,4 @@
-"""What the server itself refuses of a request, before there is an application: RFC 9112 and the limits of heads."""
+"""Refusals by the server itself, before the application sees the request: RFC 9112, limits and overload."""
 
 from http import HTTPStatus
 
@@ -21,7 +21,33 @@ def head_too_large(limit: int) -> ProtocolError:
     )
 
 
-def of_status(status: int, max_head: int) -> DomainError:
+def body_too_large(limit: int) -> ProtocolError:
+    """413: the body has more than ``limit`` bytes."""
+    return ProtocolError(
+        f"The body is larger than {limit} bytes.",
+        status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        code="request_too_large",
+    )
+
+
+def overloaded() -> ProtocolError:
+    """503: this process has no room for the request at the moment."""
+    return ProtocolError(
+        "The server is busy; nothing was done. Try again.",
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        code="overloaded",
+        headers={"Retry-After": "1"},
+    )
+
+
+def request_timeout(what: str) -> ProtocolError:
+    """408: ``what`` (the body of the request, say) arrives too slowly."""
+    return ProtocolError(
+        f"The {what} did not arrive in time.", status=HTTPStatus.REQUEST_TIMEOUT, code="request_timeout"
+    )
+
+
+def refusal_of_status(status: int, max_head: int) -> DomainError:
     """The refusal that gunicorn answers with a status and a text of its own, which may quote the request."""
     if status == HTTPStatus.REQUEST_URI_TOO_LONG:
         return ProtocolError(

@@ -24,7 +24,7 @@ from ciphercanary.asgi_answers import Receive, Scope, Send, refusal, send_answer
 from ciphercanary.asgi_bodies import ClientGone
 from ciphercanary.bridge import environ
 from ciphercanary.errors import DomainError
-from ciphercanary.problems import overloaded, request_timeout
+from ciphercanary.protocol_refusals import overloaded, request_timeout
 from ciphercanary.rest.exceptions import translate
 from crypto_ops.api_streams import TAKES_STREAM, StreamAnswer
 from crypto_ops.errors import StreamCut

@@ -13,7 +13,7 @@ from django.http import HttpResponse
 
 from ciphercanary.asgi_answers import Headers, Receive, Scope, Send
 from ciphercanary.asgi_bodies import IncomingBody, declared_length
-from ciphercanary.problems import body_too_large
+from ciphercanary.protocol_refusals import body_too_large
 from ciphercanary.threads import call_in_pool
 from crypto_ops.api_streams import StreamAnswer
 from crypto_ops.spool import Spool

@@ -14,7 +14,8 @@ from rest_framework.views import APIView
 
 from ciphercanary import errors, problems
 from ciphercanary.http import in_context
-from ciphercanary.problems import InternalError, ProtocolError, body_too_large
+from ciphercanary.problems import InternalError, ProtocolError
+from ciphercanary.protocol_refusals import body_too_large
 
 logger = logging.getLogger(__name__)
 

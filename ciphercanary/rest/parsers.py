@@ -9,7 +9,8 @@ from django.conf import settings
 from rest_framework.parsers import BaseParser
 
 from ciphercanary.errors import Invalid
-from ciphercanary.problems import ProtocolError, body_too_large
+from ciphercanary.problems import ProtocolError
+from ciphercanary.protocol_refusals import body_too_large
 
 MAX_DEPTH = 20
 # Of one object or list: what no endpoint reads would only cost time. The longest list of an endpoint has 1,000

@@ -15,7 +15,7 @@ from audit.batches import Decision
 from audit.epoch import LOCK
 from audit.errors import AuditUnavailable
 from audit.events import Actor, Event
-from ciphercanary.lock_waits import LEAST, RECEIVED_AT, bound_lock_waits
+from ciphercanary.lock_waits import LEAST, WAIT_UNTIL, bound_lock_waits
 from tests.personas import PASSWORD, ApiClient, b64
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,10 +103,9 @@ def test_a_request_that_waited_for_a_thread_does_not_wait_as_long_again(admin, m
     settings.CC_LOCK_WAIT_SECONDS = 60.0
     close()
     body = {"refresh_token": admin.refresh_token}
-    before = time.monotonic() - 60
     with held("LOCK TABLE refresh_tokens IN ACCESS EXCLUSIVE MODE"), soon():
         answer = Client(raise_request_exception=False).post(
-            "/auth/refresh", body, "application/json", **{RECEIVED_AT: before}
+            "/auth/refresh", body, "application/json", **{WAIT_UNTIL: time.monotonic()}
         )
     assert (answer.status_code, answer.json()["code"]) == (503, "audit_unavailable")
 
@@ -137,7 +136,7 @@ def test_a_connection_waits_as_long_as_ever_after_a_request_that_had_little_time
     """The bound of one request must not stay on a connection that the next one gets."""
     ask = Client(raise_request_exception=False).get
     headers = {"Authorization": f"Bearer {admin.api.token}"}
-    assert ask("/api/v1/keys", headers=headers, **{RECEIVED_AT: 0.0}).status_code == 200
+    assert ask("/api/v1/keys", headers=headers, **{WAIT_UNTIL: 0.0}).status_code == 200
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA busy_timeout" if connection.vendor == "sqlite" else "SHOW lock_timeout")
         [bound] = cursor.fetchone()
