@@ -15,7 +15,7 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
         "ExportFormatEnum": ["jsonl", "csv", "tiles"],  # "format" means two things
         "RandomFormatEnum": ["base64", "hex"],
         "KeyAlgorithmEnum": list(KEY_ALGORITHMS),
-        "AskedKeyAlgorithmEnum": [*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES],
+        "KeyAlgorithmOrAliasEnum": [*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES],
         "AlgorithmEnum": list(MODES),
     },
     "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},

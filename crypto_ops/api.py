@@ -17,11 +17,11 @@ from crypto_ops import actions, batches, engine, items, serializers, services
 from crypto_ops.batches import DecryptBatch, EncryptBatch
 from crypto_ops.limits import cost_of
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
-from keys.naming import KeyNamingView
+from keys.rest_references import KeyReferenceView
 from keys.services import id_of_key
 
 
-class EncryptView(KeyNamingView):
+class EncryptView(KeyReferenceView):
     """Encrypt a message with a named key, or with the caller's default key."""
 
     rules = {"POST": Rule("crypto.encrypt", actions.MESSAGE_ENCRYPTED)}
@@ -33,7 +33,7 @@ class EncryptView(KeyNamingView):
         return Response(serializers.EncryptedSerializer(engine.encrypt(wanted, self.principal)).data)
 
 
-class DecryptView(KeyNamingView):
+class DecryptView(KeyReferenceView):
     """Decrypt a message, given as one ciphertext or in its parts."""
 
     rules = {"POST": Rule("crypto.decrypt", actions.MESSAGE_DECRYPTED)}
@@ -44,7 +44,7 @@ class DecryptView(KeyNamingView):
         return Response(serializers.DecryptedSerializer(engine.decrypt(wanted, self.principal)).data)
 
 
-class EncryptBatchView(KeyNamingView):
+class EncryptBatchView(KeyReferenceView):
     """Encrypt up to 1,000 messages under one key, each answered with its ciphertext or a problem of its own."""
 
     rules = {"POST": Rule("crypto.encrypt", actions.MESSAGE_ENCRYPTED)}
@@ -62,7 +62,7 @@ class EncryptBatchView(KeyNamingView):
         return Response(items.answer_of(batches.encrypt_batch(wanted, self.principal), _references(attrs)))
 
 
-class DecryptBatchView(KeyNamingView):
+class DecryptBatchView(KeyReferenceView):
     """Decrypt up to 1,000 messages of one key, each answered with its plaintext or a problem of its own."""
 
     rules = {"POST": Rule("crypto.decrypt", actions.MESSAGE_DECRYPTED)}
@@ -125,7 +125,7 @@ class AlgorithmsView(ApiView[Principal]):
         return Response(serializers.AlgorithmsSerializer(registry).data)
 
 
-def _key_id(view: KeyNamingView, attrs: dict[str, Any]) -> UUID | None:
+def _key_id(view: KeyReferenceView, attrs: dict[str, Any]) -> UUID | None:
     """The id of the key that the body names, None where it names none. Raises NotFound."""
     return view.key_id_of(attrs["key_id"]) if "key_id" in attrs else None
 
@@ -140,7 +140,7 @@ def _encrypt_request(attrs: dict[str, Any], key_id: UUID | None) -> EncryptReque
     )
 
 
-def _decrypt_request(view: KeyNamingView, attrs: dict[str, Any]) -> DecryptRequest:
+def _decrypt_request(view: KeyReferenceView, attrs: dict[str, Any]) -> DecryptRequest:
     aad = attrs.get("aad", b"")
     if "ciphertext" in attrs:
         envelope = attrs["ciphertext"]

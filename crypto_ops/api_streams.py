@@ -21,7 +21,7 @@ from ciphercanary.rest import Rule, StrictSerializer
 from crypto_ops import actions
 from crypto_ops.limits import MAX_HEADER_AAD_BYTES
 from crypto_ops.streams import Decryption, Encryption, Stream
-from keys.naming import KeyNamingView, KeyReferenceField
+from keys.rest_references import KeyReferenceField, KeyReferenceView
 
 OCTETS: Final = "application/octet-stream"
 AAD_HEADER: Final = "X-AAD"
@@ -68,7 +68,7 @@ class StreamAnswer(HttpResponse):
         self.stream = stream
 
 
-class StreamView(KeyNamingView):
+class StreamView(KeyReferenceView):
     renderer_classes = [OctetRenderer]
 
     def answer(self, stream: Stream) -> HttpResponse:

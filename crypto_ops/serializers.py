@@ -14,7 +14,7 @@ from ciphercanary.rest import Base64Field, KeyAlgorithmField, LabelField, ModeFi
 from ciphercanary.schema import ProblemMembersSerializer
 from crypto_ops.limits import MAX_AAD_BYTES, MAX_ITEMS, MAX_RANDOM_BYTES, MAX_REFERENCE, MAX_TAG_BYTES
 from keys.metadata import MAX_VERSION
-from keys.naming import KeyReferenceField
+from keys.rest_references import KeyReferenceField
 
 SPLIT_FORM = ("encrypted_data", "iv", "tag", "key_id", "algorithm")
 

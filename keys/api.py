@@ -17,7 +17,7 @@ from ciphercanary.schema import LOCATION
 from keys import actions, services
 from keys.errors import VersionConflict
 from keys.models import Key
-from keys.naming import KeyNamingView
+from keys.rest_references import KeyReferenceView
 from keys.serializers import (
     CreateKeySerializer,
     KeyPageSerializer,
@@ -34,7 +34,7 @@ from keys.serializers import (
 )
 
 
-class KeyView(KeyNamingView):
+class KeyView(KeyReferenceView):
     """Base of every view whose URL names a key. Its methods get the key's id."""
 
     concerns = ("key", "key_id")

@@ -11,8 +11,8 @@ from ciphercanary.clock import process_now
 from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
 from ciphercanary.labels import MAX_REASON
 from ciphercanary.rest import (
-    AskedKeyAlgorithmField,
     KeyAlgorithmField,
+    KeyAlgorithmOrAliasField,
     LabelField,
     ModeField,
     PageQuery,
@@ -64,7 +64,7 @@ class UpdateKeySerializer(StrictSerializer):
 
 class CreateKeySerializer(UpdateKeySerializer):
     name = serializers.RegexField(rf"^{NAME.pattern}\Z", help_text="a-z, 0-9 and hyphen; never changes")
-    algorithm = AskedKeyAlgorithmField(max_length=50)
+    algorithm = KeyAlgorithmOrAliasField(max_length=50)
     key_size = serializers.IntegerField(
         required=False, min_value=1, max_value=MAX_KEY_SIZE, help_text="in bits"
     )
@@ -73,7 +73,7 @@ class CreateKeySerializer(UpdateKeySerializer):
 
 class KeyQuerySerializer(PageQuery):
     name = serializers.CharField(required=False, max_length=64, help_text="the whole name, exactly")
-    algorithm = AskedKeyAlgorithmField(required=False, max_length=50)
+    algorithm = KeyAlgorithmOrAliasField(required=False, max_length=50)
     status = serializers.ChoiceField(required=False, choices=STATUSES_LISTED)
     tag = serializers.CharField(required=False, max_length=MAX_TAG, trim_whitespace=False)
     search = serializers.CharField(

@@ -173,7 +173,7 @@ def test_the_rows_of_the_trail_are_what_the_document_says(document, admin):
 def test_every_algorithm_is_one_of_those_that_exist(document):
     known = {
         "KeyAlgorithmEnum": set(KEY_ALGORITHMS),
-        "AskedKeyAlgorithmEnum": {*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES},
+        "KeyAlgorithmOrAliasEnum": {*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES},
         "AlgorithmEnum": set(MODES),
     }
     schemas = document["components"]["schemas"]
@@ -185,7 +185,7 @@ def test_every_algorithm_is_one_of_those_that_exist(document):
     }
     assert all(len(enums) == 1 for enums in named.values()), named
     assert [name for name in named if named[name] == ["KeyAlgorithmEnum"]] == ["Key"]
-    assert [name for name in named if named[name] == ["AskedKeyAlgorithmEnum"]] == ["CreateKey"]
+    assert [name for name in named if named[name] == ["KeyAlgorithmOrAliasEnum"]] == ["CreateKey"]
 
 
 LABELS = ["a", "ticket SEC-412: lost", "é日本 ☂", "a  b", "", " a", "a ", "a\tb", "a\nb", "a\n"]

@@ -1,9 +1,9 @@
 """The REST door's own furniture: a view that denies by default, strict input, paging, one error shape."""
 
 from ciphercanary.rest.fields import (
-    AskedKeyAlgorithmField,
     Base64Field,
     KeyAlgorithmField,
+    KeyAlgorithmOrAliasField,
     LabelField,
     ModeField,
     PageQuery,
@@ -19,10 +19,10 @@ __all__ = [
     "PUBLIC",
     "Access",
     "ApiView",
-    "AskedKeyAlgorithmField",
     "Base64Field",
     "Caller",
     "KeyAlgorithmField",
+    "KeyAlgorithmOrAliasField",
     "LabelField",
     "ModeField",
     "PageQuery",

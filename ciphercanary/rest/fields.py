@@ -140,8 +140,8 @@ class KeyAlgorithmField(serializers.CharField):
 
 
 @extend_schema_field({"type": "string", "enum": [*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES]})
-class AskedKeyAlgorithmField(KeyAlgorithmField):
-    """The same in a request, where an alias is understood."""
+class KeyAlgorithmOrAliasField(KeyAlgorithmField):
+    """The same in a request, which may give an alias."""
 
 
 @extend_schema_field({"type": "string", "enum": list(MODES)})

@@ -1,4 +1,4 @@
-"""What the REST views of every app share that take a key by its id or its name."""
+"""The field and the base view of REST requests that take a key by its id or its name."""
 
 from typing import Any
 from uuid import UUID
@@ -38,7 +38,7 @@ class KeyReferenceField(serializers.Field[KeyReference, Any, str, KeyReference])
         return str(value)
 
 
-class KeyNamingView(ApiView[Principal]):
+class KeyReferenceView(ApiView[Principal]):
     """Base of every view that takes a key by its id or its name."""
 
     def key_id_of(self, reference: KeyReference) -> UUID:
