@@ -31,7 +31,11 @@ _INSERTS = (
     "INSERT INTO audit_trail SELECT * FROM audit_trail WHERE 1 = 0",
 )
 # PostgreSQL: a result larger than work_mem goes to a temporary file beside the data, which a full disk refuses.
-_SPILL = "SET LOCAL temp_tablespaces = ''; SET LOCAL work_mem = '64kB'; SELECT count(*) FROM generate_series(1, 20000)"
+_SPILL = (
+    "SET LOCAL temp_tablespaces = ''",
+    "SET LOCAL work_mem = '64kB'",
+    "SELECT count(*) FROM generate_series(1, 20000)",
+)
 # A commit that must reach the disk, without a row.
 _WRITE = "SELECT pg_logical_emit_message(true, 'ciphercanary', '')"
 
@@ -96,7 +100,7 @@ def _write_statements() -> Sequence[str]:
     if connection.vendor == "sqlite":
         # SQLite does not write an update that changes nothing. Nothing reads this number in the header of the file.
         return [f"PRAGMA user_version = {int(process_now().timestamp() * 1000) % 2**31}"]
-    return [*_SPILL.split("; "), _WRITE]
+    return [*_SPILL, _WRITE]
 
 
 def _check_sequencer() -> str:

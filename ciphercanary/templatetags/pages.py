@@ -27,7 +27,7 @@ def icon(name: str) -> SafeString:
 
 @register.filter
 def moment(value: datetime | str | None) -> SafeString:
-    """``2026-11-25 14:05Z``, to the second for programs; what is found in place of a moment as it is."""
+    """``2026-11-25 14:05Z``, to the second for programs; any other value is shown as found."""
     if not isinstance(value, datetime):
         return format_html("{}", "\u2013" if value is None else value)
     return format_html(
@@ -65,7 +65,7 @@ def _amount(distance: timedelta) -> str:
 
 @register.filter
 def grouped(value: int | str | None) -> str:
-    """``1 204 881``, with spaces that do not break; what is found in place of a number as it is."""
+    """``1 204 881``, with spaces that do not break; any other value is shown as found."""
     if not isinstance(value, int):
         return "\u2013" if value is None else value
     return f"{value:,}".replace(",", "\u202f")

@@ -1,4 +1,7 @@
-"""PostgreSQL. The session's ``lock_timeout`` bounds one wait; what is left of a request's bound is set where it is less."""
+"""PostgreSQL. The session's ``lock_timeout`` bounds one wait.
+
+If a request has less time left, its statements get that as ``lock_timeout``.
+"""
 
 from collections.abc import Callable
 from contextlib import suppress
