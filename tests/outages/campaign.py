@@ -1,10 +1,11 @@
-"""Break something under the running server, again and again, and print what its clients get.
+"""Break something under the running server, and compare what its clients get with what docs/operations.md promises.
 
     python -m tests.outages.campaign --database sqlite --faults lock,disk,sequencer
 
 For each fault: the time to the answer, its status and its code of an encryption over the fast path, one over Django, a
 log-in and a change, several of each at once, and what the probes answer and how fast; then how long the recovery took.
-``--database postgresql`` brings servers of its own. ``disk`` mounts a small tmpfs, so it needs root.
+It exits 1 if an answer is not an expected one or if the server does not recover. ``--database postgresql`` brings servers
+of its own. ``disk`` mounts a small tmpfs, so it needs root.
 """
 
 import argparse
@@ -43,8 +44,12 @@ class Seen:
     status: int
     code: str
 
+    @property
+    def answer(self) -> str:
+        return f"{self.status} {self.code}".rstrip()
+
     def __str__(self) -> str:
-        return f"{self.status} {self.code} {self.seconds:.2f} s"
+        return f"{self.answer} {self.seconds:.2f} s"
 
 
 @dataclass
@@ -103,6 +108,32 @@ KINDS: dict[str, Callable[[Target], Seen]] = {
     "change": Target.change,
 }
 
+# Answers of each request kind and of the probes; in /health the services that are not well.
+REFUSED = {"503 audit_unavailable"}
+THROTTLED = {"429 throttled"}  # of several log-ins of one user at once
+READY, NOT_READY = {"200 ready"}, {"503 not ready: database, migrations, key_encryption_key"}
+LOCKED = {"encrypt, fast": REFUSED, "encrypt, REST": REFUSED, "login": REFUSED | THROTTLED, "change": REFUSED}
+NO_DATABASE = "503 unhealthy (database, audit, key_encryption_key, sequencer, audit_alarms)"
+EXPECTED: dict[str, dict[str, set[str]]] = {
+    # The sequencer reads the table that PostgreSQL locks.
+    "lock": LOCKED
+    | {"/readyz": READY, "/health": {"503 unhealthy (audit)", "503 unhealthy (audit, sequencer)"}},
+    "epoch": LOCKED | {"login": {"200"} | THROTTLED, "/readyz": READY, "/health": {"503 unhealthy (audit)"}},
+    "disk": LOCKED
+    | {"/readyz": READY, "/health": {"503 unhealthy (audit)", "503 unhealthy (audit, sequencer)"}},
+    "sequencer": {
+        "encrypt, fast": REFUSED,
+        "encrypt, REST": REFUSED,
+        "login": {"200"} | THROTTLED,
+        "change": {"200 active"},
+        "/readyz": READY,
+        "/health": {"503 unhealthy (audit, sequencer)"},
+    },
+    "stop": LOCKED | {"/readyz": NOT_READY, "/health": {NO_DATABASE}},
+    "hang": {"/readyz": NOT_READY, "/health": {NO_DATABASE}},
+}
+ALWAYS = {"/livez": {"200 text/plain"}, "/metrics": {"200 text/plain"}}
+
 
 # --- the faults: each is over when its block ends
 
@@ -155,8 +186,12 @@ def full_disk(target: Target) -> Iterator[None]:
 def stopped_sequencer(target: Target) -> Iterator[None]:
     """For longer than the log may be behind."""
     [pid] = target.product.processes_of("run_sequencer")
-    os.kill(pid, signal.SIGSTOP)
-    target.encrypt()
+    for _ in range(10):
+        os.kill(pid, signal.SIGSTOP)
+        if target.change().status == 200:
+            break
+        os.kill(pid, signal.SIGCONT)  # it was stopped while it held a lock of the database
+        time.sleep(1)
     time.sleep(LAG_LIMIT + 2)
     yield
     os.kill(pid, signal.SIGCONT)
@@ -199,21 +234,29 @@ FAULTS = {
 }
 OF_DATABASE = {
     "sqlite": ("lock", "disk", "sequencer"),
-    "postgresql": ("lock", "epoch", "disk", "sequencer", "stop"),
+    "postgresql": ("lock", "epoch", "disk", "sequencer", "stop", "hang"),
 }
 
 
 def main() -> int:
+    """Return 0 if every answer is an expected one and the server recovers from each fault."""
     options = parse()
+    is_well = True
     for fault in options.faults:
         with contextlib.ExitStack() as stack:
             environment = {"CC_AUDIT_LAG_LIMIT": str(LAG_LIMIT)} if fault == "sequencer" else {}
             target = start(stack, options.database, environment, on_small_disk=fault == "disk")
             say(f"\n{options.database}, {fault}")
             with FAULTS[fault](target):
-                observe(target, is_hanging=fault == "hang")
-            say(f"  recovered after {recovery(target)}")
-    return 0
+                is_well &= observe(target, EXPECTED[fault] | ALWAYS, is_hanging=fault == "hang")
+            seconds = recovery(target)
+            is_well &= seconds is not None
+            say(
+                f"  NOT recovered in {RECOVERY_SECONDS} s"
+                if seconds is None
+                else f"  recovered after {seconds:.1f} s"
+            )
+    return 0 if is_well else 1
 
 
 def parse() -> argparse.Namespace:
@@ -257,30 +300,44 @@ class Requests(ThreadPoolExecutor):
         self.shutdown(wait=False)
 
 
-def observe(target: Target, *, is_hanging: bool) -> None:
-    """Ask everything at once, and print it; of each kind the slowest answer."""
+def observe(target: Target, expected: dict[str, set[str]], *, is_hanging: bool) -> bool:
+    """Send everything at once and print the answers, of each kind the slowest; return whether all are expected.
+
+    While the database hangs only the probes answer, so only they are compared.
+    """
+    seen: list[tuple[str, list[Seen]]] = []
     with contextlib.closing(Requests(len(KINDS) * AT_ONCE + len(PROBES))) as pool:
         requests = [(name, pool.submit(ask, target)) for _ in range(AT_ONCE) for name, ask in KINDS.items()]
         time.sleep(1.2)  # a result of the probes from before the fault is shared no longer
         probes = [(path, pool.submit(target.send, "GET", path)) for path in PROBES]
-        for path, answer in probes:
-            say(f"  {path:14} {answer.result()}")
-        if is_hanging:
-            return
-        for name in KINDS:
-            answers = [answer.result() for other, answer in requests if other == name]
-            codes = " or ".join(sorted({f"{seen.status} {seen.code}" for seen in answers}))
-            say(f"  {name:14} {codes} within {max(seen.seconds for seen in answers):.2f} s")
-        say(f"  /health later  {target.send('GET', '/health')}")
+        seen += [(path, [answer.result()]) for path, answer in probes]
+        if not is_hanging:
+            seen += [
+                (name, [answer.result() for other, answer in requests if other == name]) for name in KINDS
+            ]
+            seen.append(("/health", [target.send("GET", "/health")]))
+    results = [is_expected(name, answers, expected[name]) for name, answers in seen]
+    return all(results)
 
 
-def recovery(target: Target) -> str:
+def is_expected(name: str, answers: list[Seen], expected: set[str]) -> bool:
+    """Print one line."""
+    codes = {seen.answer for seen in answers}
+    wrong = "" if codes <= expected else f"  NOT EXPECTED: {' or '.join(sorted(expected))}"
+    say(
+        f"  {name:14} {' or '.join(sorted(codes))} within {max(seen.seconds for seen in answers):.2f} s{wrong}"
+    )
+    return codes <= expected
+
+
+def recovery(target: Target) -> float | None:
+    """How many seconds it took, None if it took too long."""
     began = time.monotonic()
     while time.monotonic() - began < RECOVERY_SECONDS:
         if target.encrypt().status == 200 and target.send("GET", "/health").code == "healthy":
-            return f"{time.monotonic() - began:.1f} s"
+            return time.monotonic() - began
         time.sleep(0.2)
-    return f"more than {RECOVERY_SECONDS} s"
+    return None
 
 
 def say(text: str) -> None:
