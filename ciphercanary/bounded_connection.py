@@ -5,8 +5,10 @@ its parser rejects with plain text. This module knows gunicorn from inside, and 
 """
 
 import asyncio
+from http import HTTPStatus
 from typing import Any, Final
 
+from gunicorn.asgi import protocol
 from gunicorn.asgi.protocol import ASGIProtocol
 
 from ciphercanary.asgi_answers import as_http, refusal
@@ -18,6 +20,8 @@ from ciphercanary.write_watch import WRITE_SECONDS, WriteWatch
 
 HEAD_SECONDS: Final = 10.0
 HTTP_1_1: Final = (1, 1)
+# gunicorn's table lacks 412 and others, and sends "Unknown" for them.
+protocol._REASON_PHRASES.update({status.value: status.phrase for status in HTTPStatus})  # noqa: SLF001 - it has no other way
 
 
 class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types

@@ -162,7 +162,9 @@ def _programs() -> list[Program]:
 
 
 def _command(name: str) -> Program:
-    return Program(name, [sys.executable, str(settings.BASE_DIR / "manage.py"), name], patience=10)
+    # This process has run the checks and printed their warnings.
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), name, "--skip-checks"]
+    return Program(name, command, patience=10)
 
 
 def _gunicorn() -> Program:

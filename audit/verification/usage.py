@@ -12,6 +12,12 @@ _BUCKET = ("key_id", "version", "principal", "operation", "outcome", "hour")
 # The hour as ``spelled`` spells it. The sum of absurd numbers must not end the statement.
 _HOUR = "substr({moment}, 1, 14) || '00:00.000000Z'"
 _SUM = {"postgresql": "sum({0})", "sqlite": "CAST(total({0}) AS integer)"}
+_HEX = "[0-9a-f]"
+# A refused request may name a key by something that is no id: the roll-ups leave it out.
+_IS_ID = {
+    "postgresql": f"g.object_id ~ '^{_HEX}{{8}}(-{_HEX}{{4}}){{3}}-{_HEX}{{12}}$'",
+    "sqlite": f"g.object_id GLOB '{'-'.join(_HEX * length for length in (8, 4, 4, 4, 12))}'",
+}
 
 # One row counted and one stored, and both the same, is as it should be.
 _DIFFERENCES = """
@@ -20,7 +26,7 @@ WITH counted AS (
         g.action AS operation, g.outcome, {hour} AS hour,
         {count} AS count, {size} AS size, max({moment}) AS last_at, 0 AS stored
     FROM audit_leaves l JOIN audit_logs g ON g.id = l.log_id
-    WHERE g.object_type = 'key' AND g.object_id <> '' AND substr(g.action, 1, 7) = 'crypto.'
+    WHERE g.object_type = 'key' AND {is_id} AND substr(g.action, 1, 7) = 'crypto.'
     GROUP BY 1, 2, 3, 4, 5, 6
 ), stored AS (
     SELECT {bucket}, {columns}, 1 AS stored FROM usage_rollups u
@@ -40,6 +46,7 @@ def check_usage() -> Iterator[Finding]:
         user=spelled(AuditLog, ["user_id"], "g"),
         hour=_HOUR.format(moment=moment),
         moment=moment,
+        is_id=_IS_ID[connection.vendor],
         count=add.format("g.count"),
         size=add.format("coalesce(g.size, 0)"),
         bucket=", ".join(spelled(UsageRollup, [name], "u") + f" AS {name}" for name in _BUCKET),

@@ -364,3 +364,11 @@ def test_the_limits_that_are_documented_are_those_in_the_code():
     until = write_watch.WRITE_SECONDS + write_watch.CHECK_SECONDS
     assert f"{write_watch.WRITE_SECONDS:.0f} to {until:.0f} seconds without progress" in section
     assert gunicorn.limit_request_line == gunicorn.limit_request_field_size == 8190
+
+
+# --- status lines
+
+
+def test_each_status_has_its_phrase():
+    line = bounded_connection.protocol._get_cached_status_line((1, 1), 412)
+    assert line == b"HTTP/1.1 412 Precondition Failed\r\n"

@@ -15,6 +15,7 @@ from audit.events import Actor, Event, Source
 from audit.models import AuditLog, UsageRollup
 from audit.sequencing.rollups import COLUMNS
 from audit.sequencing.step import sequence_step
+from audit.verification.usage import check_usage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -106,7 +107,7 @@ def test_what_is_no_operation_with_a_key_is_not_counted():
         Event(action="keys.key.rotated", object_type="key", object_id=KEYS[0]),
         Event(action="crypto.message.encrypted", object_type="user", object_id=KEYS[0]),
         Event(action="crypto.message.encrypted", object_type="key"),
-        Event(action="crypto.message.encrypted", object_type="key", object_id="no id", outcome="denied"),
+        Event(action="crypto.message.encrypted", object_type="key", object_id="name:nope", outcome="denied"),
     ]
     insert_rows(
         [
@@ -120,6 +121,7 @@ def test_what_is_no_operation_with_a_key_is_not_counted():
 
     assert sequence_step() == 6
     assert Counter(row[0] for row in rolled_up()) == {KEYS[0]: 1}
+    assert list(check_usage()) == []
 
 
 def test_an_hour_is_one_of_utc_and_the_last_time_is_the_latest():
