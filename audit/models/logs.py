@@ -16,7 +16,7 @@ READ_PERMISSION = "audit.read"
 
 
 class Integrity(StrEnum):
-    """The verdict on a row that is shown: it is what the application wrote, signed or soon to be, or it is not."""
+    """Whether a shown row is what the application wrote."""
 
     VERIFIED = "verified"
     PENDING = "pending"  # its MAC holds, and it waits for its leaf
