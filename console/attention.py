@@ -103,6 +103,8 @@ def _of_the_log(now: Now) -> Iterator[Item]:
         newest = f"the newest from {log.alarmed_at:%Y-%m-%d %H:%MZ}"
         text = f"{are} open, {newest}: the audit log may have been altered."
         yield Item(text, reverse("alarms"), "See the alarms", is_bad=True)
+    elif now.facts.verification is not None and now.facts.verification.problem:
+        yield Item(now.facts.verification.problem, reverse("system"), "Look at the system")
     if log.delay.is_late and now.principal.has_permission("system.read"):
         refused = "; operations are refused" if log.delay.stops_operations else ""
         waiting = f"wait for {log.delay.seconds:.0f} seconds to be sequenced and signed"

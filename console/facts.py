@@ -11,8 +11,9 @@ from django.db.models.expressions import BaseExpression
 from accounts.models import User
 from accounts.principals import Principal
 from accounts.roles import AUDITOR
-from audit.services.standing import Signs, questions, signs_of
+from audit.services.standing import Signs, may_hear_of_alarms, questions, signs_of
 from audit.services.usage import DAY, Keys, rows_done
+from audit.services.verifications import Verification, last_verification
 from ciphercanary.jobs import registry
 from ciphercanary.jobs.job import Status
 from crypto_ops.actions import MESSAGE_ENCRYPTED
@@ -20,13 +21,14 @@ from crypto_ops.actions import MESSAGE_ENCRYPTED
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Single answers, and how the log is."""
+    """Single answers, and how the log is; ``verification`` only for readers of the whole log."""
 
     has_second_factor: bool
     has_auditor: bool
     has_encrypted: bool
     has_failed_jobs: bool
     log: Signs
+    verification: Verification | None
 
 
 def read_facts(principal: Principal, own: Keys, at: datetime) -> Facts:
@@ -45,6 +47,7 @@ def read_facts(principal: Principal, own: Keys, at: datetime) -> Facts:
         has_encrypted=row["has_encrypted"],
         has_failed_jobs=any(row[name] for name in row if name.startswith("failed_")),
         log=signs_of(row, at),
+        verification=last_verification() if may_hear_of_alarms(principal) else None,
     )
 
 

@@ -170,12 +170,15 @@ def check_sequencer(measures: Measures) -> Check:
 
 def check_alarms(measures: Measures) -> Check:
     command = "bin/manage verify_audit_log"
-    alarms, verified = measures.log.alarms, verified_text(last_verification())
+    alarms, last = measures.log.alarms, last_verification()
+    verified = verified_text(last)
     if alarms:
         measured = f"{alarms} open alarm{'' if alarms == 1 else 's'}, the newest from "
         measured += f"{measures.log.alarmed_at:%Y-%m-%d %H:%MZ}; {verified}"
         remedy = "Verify the whole log, look into each alarm below, and resolve it with a reason."
         return Check("Audit log", BAD, measured, remedy, command)
+    if last is not None and last.problem:
+        return Check("Audit log", WARNING, f"no open alarms; {verified}", last.problem, command)
     remedy = "Entries are checked when they are sequenced and when they are shown. This checks all of them:"
     return Check("Audit log", OK, f"no open alarms; {verified}", remedy, command)
 

@@ -28,6 +28,7 @@ from ciphercanary.row_mac import IntegrityFailed
 class State(StrEnum):
     GOOD = "good"
     UNSIGNED = "unsigned"  # no checkpoint yet
+    UNVERIFIED = "unverified"  # the last full verification did not pass
     BEHIND = "behind"  # entries wait longer than they should
     ALARMED = "alarmed"  # an alarm is open
     BROKEN = "broken"  # the newest checkpoint does not hold
@@ -106,10 +107,12 @@ def read_standing(*, reader: Reader) -> Standing:
     signed = () if newest is None else (newest.size, newest.signed_at)
     sees_whole = may_hear_of_alarms(reader)
     verification = last_verification() if sees_whole else None
-    return Standing(_state(newest, signs), row["pending"], signs, sees_whole, verification, *signed)
+    return Standing(
+        _state(newest, signs, verification), row["pending"], signs, sees_whole, verification, *signed
+    )
 
 
-def _state(newest: AuditCheckpoint | None, signs: Signs) -> State:
+def _state(newest: AuditCheckpoint | None, signs: Signs, verification: Verification | None) -> State:
     """The worst that is so."""
     if newest is not None and not _holds(newest):
         return State.BROKEN
@@ -117,6 +120,8 @@ def _state(newest: AuditCheckpoint | None, signs: Signs) -> State:
         return State.ALARMED
     if signs.delay.is_late:
         return State.BEHIND
+    if verification is not None and verification.problem:
+        return State.UNVERIFIED
     return State.UNSIGNED if newest is None else State.GOOD
 
 

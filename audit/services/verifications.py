@@ -31,6 +31,18 @@ class Verification:
                 return "could not run"
         return "unknown: its record was altered"
 
+    @property
+    def problem(self) -> str:
+        """What is wrong and what to do, for people; "" if it passed."""
+        match self.result:
+            case Result.OK:
+                return ""
+            case Result.ALTERED:
+                return "The last full verification failed. Run it again, and look into its findings."
+            case Result.FAILED:
+                return "The last full verification could not run. Run it again."
+        return "The record of the last full verification was altered. Run it again."
+
 
 def last_verification() -> Verification | None:
     """The newest that is on record. Raises KekUnavailable and UnwrapFailed."""

@@ -4,12 +4,14 @@ from datetime import timedelta
 
 import pytest
 
+from audit import actions
 from audit.events import Actor, Event, Source
 from audit.models import AuditLog
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.services import record_alone
 from audit.services.alarms import resolve_alarm
+from audit.verification.findings import Result
 from console import health
 from tests.audit.sequencing.log import altered
 from tests.browsing import signed_in
@@ -72,7 +74,11 @@ def test_checkpoints_that_stop_hold_no_operation_up(auditor):
     newest = list(AuditLog.objects.order_by("-id")[:1])
     sequence_step()
     aged(newest, timedelta(hours=1))
-    [text] = [item.text for item in browser.get("/home/").context["items"] if "audit log" in item.text]
+    [text] = [
+        item.text
+        for item in browser.get("/home/").context["items"]
+        if "Entries of the audit log" in item.text
+    ]
     assert text.endswith("to be sequenced and signed.")
 
 
@@ -93,3 +99,21 @@ def test_an_open_alarm_degrades_health_and_stops_nothing(admin):
     assert (answer.status, answer.json["status"]) == (200, "degraded")
     assert answer.json["services"]["audit_alarms"] == "alarmed"
     assert admin.api.get("/readyz").status == 200
+
+
+@pytest.mark.parametrize("result", [Result.ALTERED, Result.FAILED])
+def test_a_last_full_verification_that_did_not_pass_needs_attention(result, auditor, developer):
+    verified = Event(action=actions.LOG_VERIFIED, outcome="error", code=result, meta={"findings": 4})
+    record_alone(verified, SYSTEM)
+    checkpoint_now()
+    browser, word = signed_in(auditor), "The last full verification"
+    assert any(word in item.text for item in browser.get("/home/").context["items"])
+    assert browser.get("/audit/").context["standing"].state == "unverified"
+    [check] = [each for each in browser.get("/system/").context["system"].checks if each.name == "Audit log"]
+    assert (check.state, word in check.remedy) == ("warning", True)
+    assert browser.get("/system/").context["system"].unwell
+    page = signed_in(developer).get("/audit/")  # a developer may not hear of it: their badge is never green
+    assert (page.context["standing"].state, "badge-ok" in page.content.decode().split("<table")[0]) == (
+        "good",
+        False,
+    )
