@@ -66,7 +66,7 @@ class LogFilterForm(PageForm):
     search = forms.CharField(
         required=False,
         max_length=200,
-        help_text="Words that all occur, and qualifiers: actor:mira result:denied after:2026-11-01",
+        help_text="Search words, or filters such as actor:mira result:denied ip:192.0.2.7 request:ID after:2026-11-01",
         widget=forms.TextInput(attrs={"type": "search", "data-search": True, "spellcheck": "false"}),
     )
     actor = forms.CharField(

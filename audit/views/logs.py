@@ -51,11 +51,11 @@ class LogListView(PageView[Caller]):
         # What is chosen from is shown with the whole page only.
         known = Suggestions() if self.target in self.parts else suggest(reader=self.principal)
         form = LogFilterForm(request.GET, actions=known.actions)
-        if form.errors and self.target == RESULTS:
-            return self._keep_results(form)
-        criteria = form.criteria(process_now())
         shown = self._addresses(form) | {"form": form, "actors": known.actors}
         shown["is_part"] = self.target in self.parts
+        if form.errors and self.target not in {MORE, LIVE}:
+            return self._reject(shown)
+        criteria = form.criteria(process_now())
         return self._arrived(criteria, shown) if self.target == LIVE else self._list(criteria, shown)
 
     def _list(self, criteria: LogCriteria, shown: dict[str, Any]) -> HttpResponse:
@@ -74,11 +74,7 @@ class LogListView(PageView[Caller]):
             shown["more_url"] = (
                 f"{reverse('audit')}?{urlencode({**shown['form'].filters, 'before': next_before})}"
             )
-        if self.target not in self.parts:
-            shown |= {
-                "standing": read_standing(reader=self.principal),
-                "sees_all": self.principal.scope(READ_PERMISSION) == "all",
-            }
+        shown |= self._around()
         response = self.page(may_export=self.principal.has_permission(EXPORT_PERMISSION), **shown)
         if self.target == RESULTS:
             response["HX-Push-Url"] = shown["live_address" if is_live else "address"]
@@ -100,10 +96,17 @@ class LogListView(PageView[Caller]):
             **shown,
         )
 
-    def _keep_results(self, form: LogFilterForm) -> HttpResponse:
-        """Say what is wrong with the form, and leave what is shown as it is."""
-        response = self.page(status=422, form=form, is_part=True)
-        response["HX-Reswap"] = "none"
+    def _around(self) -> dict[str, Any]:
+        """What only the whole page shows."""
+        if self.target in self.parts:
+            return {}
+        sees_all = self.principal.scope(READ_PERMISSION) == "all"
+        return {"standing": read_standing(reader=self.principal), "sees_all": sees_all}
+
+    def _reject(self, shown: dict[str, Any]) -> HttpResponse:
+        """Name the errors of the form, without results: those of the other filters would look like an answer."""
+        may_export = self.principal.has_permission(EXPORT_PERMISSION)
+        response = self.page(status=422, may_export=may_export, **self._around(), **shown)
         response["HX-Push-Url"] = "false"
         return response
 
