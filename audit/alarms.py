@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,7 @@ from audit.events import VALUE_LIMIT, Event, Outcome, clean_text
 from ciphercanary.row_mac import encode_fields
 
 MOST_OPEN = 1000  # open alarms that get a record each, and that are counted
+_DIGEST = re.compile(r"\b[0-9a-f]{32,}\b")
 
 
 class Kind(StrEnum):
@@ -48,7 +50,8 @@ class Alarm:
     """``log_id``: the entry where it shows; ``expected``, ``found``: wseq of ``writer``, or words, digests and sizes.
 
     Two alarms with equal values are one alarm. ``count`` is how many alarms a ``MORE`` summarizes, and
-    ``is_of_alarm`` marks an alarm about the entry of another alarm; neither is part of the identity.
+    ``is_of_alarm`` marks an alarm about the entry of another alarm; neither is part of the identity. ``identity``
+    takes the place of ``found`` there, if ``found`` changes while the evidence does not.
     """
 
     kind: Kind
@@ -58,16 +61,19 @@ class Alarm:
     writer: str | None = None
     count: int = 1
     is_of_alarm: bool = False
+    identity: str = ""
 
     def __str__(self) -> str:
-        where = f"entry {self.log_id}" if self.log_id is not None else "the tree"
+        """Of digests only that there is one: the alarm's entry has them."""
+        where = f" at entry {self.log_id}" if self.log_id is not None else ""
         by = f" of writer {self.writer}" if self.writer else ""
-        return f"{self.kind} at {where}{by}: expected {self.expected}, found {self.found}"
+        return _DIGEST.sub("…", f"{self.kind}{where}{by}: expected {self.expected}, found {self.found}")
 
     @property
     def evidence(self) -> str:
         """SHA-256 (hex) of everything the alarm says: its identity."""
-        texts = (clean_text(str(value), VALUE_LIMIT) for value in (self.expected, self.found))
+        found = self.identity or self.found
+        texts = (clean_text(str(value), VALUE_LIMIT) for value in (self.expected, found))
         return hashlib.sha256(encode_fields((self.kind, self.log_id, self.writer, *texts))).hexdigest()
 
     @property

@@ -112,7 +112,7 @@ def find_changes(
     with any_text():
         found = list(rows.values_list(*spelled_columns(AuditTrail, TRAIL_FIELDS)))
     if entries is None:
-        entries = _entries_of(found)
+        entries = entries_of(found)
     intact_first = sorted(entries, key=lambda entry: bool(entry.faults))
     changes = [(values, digest_of(values)) for values in found]
     return [
@@ -137,7 +137,7 @@ def _found(row: Values) -> FoundEntry:
     return FoundEntry(values, leaf, inspection, faults)
 
 
-def _entries_of(changes: Iterable[Values]) -> list[FoundEntry]:
+def entries_of(changes: Iterable[Values]) -> list[FoundEntry]:
     """The entries of changed rows, by the index of their timestamp: both rows got the same one when they were written."""
     named = [dict(zip(TRAIL_FIELDS, values, strict=True)) for values in changes]
     moments = {moment for row in named if (moment := moment_of(row["changed_at"]))}

@@ -1,5 +1,7 @@
 """Alarms of the log, as the API lists and resolves them."""
 
+from typing import Any
+
 from rest_framework import serializers
 
 from audit.models import AuditAlarm
@@ -7,6 +9,7 @@ from ciphercanary.labels import MAX_REASON
 from ciphercanary.rest import LabelField, PageQuery, PageSerializer, StrictSerializer, TimestampField
 
 STATUSES = ("open", "resolved")
+_NO_RESOLUTION = {"resolved_at": None, "resolved_by": None, "resolved_by_name": "", "reason": ""}
 
 
 class AlarmQuerySerializer(PageQuery):
@@ -47,6 +50,11 @@ class AuditAlarmSerializer(serializers.ModelSerializer[AuditAlarm]):
             "reason",
         )
         read_only_fields = fields
+
+    def to_representation(self, instance: AuditAlarm) -> dict[str, Any]:
+        """An open alarm has no resolution, whatever the database holds."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        return shown | _NO_RESOLUTION if instance.is_open else shown
 
 
 class AuditAlarmPageSerializer(PageSerializer):

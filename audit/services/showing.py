@@ -75,7 +75,7 @@ def _count_missing(entry: FoundEntry, changes: Sequence[FoundChange]) -> int:
 def _report_altered(entries: Iterable[FoundEntry] = (), changes: Iterable[FoundChange] = ()) -> None:
     """Raise an alarm for each row that was altered. Outside of a snapshot: it writes."""
     alarms = [alarm_of(entry) for entry in entries if entry.faults]
-    alarms += [_alarm_of_change(change) for change in changes if change.entry is None]
+    alarms += _alarms_of_changes([change for change in changes if change.entry is None])
     if alarms:
         raise_alarms(alarms)
 
@@ -96,11 +96,19 @@ def _text_of(leaf: object) -> str:
     return leaf.hex() if isinstance(leaf, bytes) else repr(leaf)
 
 
-def _alarm_of_change(change: FoundChange) -> Alarm:
-    expected = "a changed row that its entry names"
-    return Alarm(
-        kind=Kind.ENTRY_ALTERED, expected=expected, found=f"changed row {change.values[0]}, {change.evidence}"
-    )
+def _alarms_of_changes(changes: Sequence[FoundChange]) -> list[Alarm]:
+    """Each leads to the entry of its event, if there is one."""
+    entries = integrity.entries_of(change.values for change in changes)
+    log_ids = {entry.columns["event_id"]: entry.values[0] for entry in entries}
+    return [
+        Alarm(
+            kind=Kind.ENTRY_ALTERED,
+            log_id=log_ids.get(change.columns["event_id"]),
+            expected="a changed row that its entry names",
+            found=f"changed row {change.values[0]}, {change.evidence}",
+        )
+        for change in changes
+    ]
 
 
 def _alarm_of_missing(entry: FoundEntry, missing: int) -> Alarm:

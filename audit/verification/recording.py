@@ -31,10 +31,20 @@ def verify_and_record(*, actor: Actor, tell: Callable[[str], object], **options:
     result = Result.ALTERED if report.is_altered else Result.OK
     event = _event(result, started_at, entries=report.size, findings=report.counts.total())
     if _record(event, actor, tell) and (digest := report.digest):
-        # Without a count, which would include open alarms: the same findings are the same alarm.
-        found = f"findings {digest}"
-        raise_alarms([Alarm(kind=Kind.VERIFICATION_FAILED, expected="no findings", found=found)])
+        raise_alarms([_alarm_of(report, digest)])
     return report
+
+
+def _alarm_of(report: Report, digest: str) -> Alarm:
+    """The same findings are the same alarm, so its identity has no count: counts include open alarms."""
+    total = report.counts.total()
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(report.counts.items()))
+    return Alarm(
+        kind=Kind.VERIFICATION_FAILED,
+        expected="no findings",
+        found=f"{total:,} finding{'' if total == 1 else 's'}: {kinds}",
+        identity=f"findings {digest}",
+    )
 
 
 def _event(result: Result, started_at: datetime, **numbers: int) -> Event:

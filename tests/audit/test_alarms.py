@@ -43,6 +43,12 @@ def test_an_alarm_is_recorded_with_its_entry():
     assert row.is_open
 
 
+def test_a_line_of_the_servers_log_has_no_digest_and_no_place_that_is_none():
+    line = str(replace(forged(), log_id=None))
+    assert line == "entry_altered: expected …, found …"
+    assert str(forged()).startswith("entry_altered at entry 7: ")
+
+
 @pytest.mark.parametrize("is_resolved", [False, True])
 def test_the_same_evidence_is_not_raised_again_and_new_evidence_is(is_resolved):
     raise_alarms([forged(), forged()])
@@ -235,6 +241,8 @@ def test_the_list_says_which_alarms_are_open(auditor, admin):
 
     assert listed("?status=open")["count"] == 2
     assert [row["is_altered"] for row in listed("?status=open&limit=1")["results"]] in ([True], [False])
+    [forged_row] = [row for row in listed("?status=open")["results"] if row["is_altered"]]
+    assert (forged_row["resolved_at"], forged_row["reason"]) == (None, "")  # it has no resolution
     [resolved_row] = listed("?status=resolved")["results"]
     assert (resolved_row["id"], resolved_row["resolved_by_name"]) == (str(done.id), admin.user.username)
     assert listed("")["count"] == 3

@@ -6,11 +6,12 @@ import sys
 import pytest
 
 from audit.events import Event, RowChange
+from audit.models import AuditAlarm, AuditLog
 from audit.sequencing.running import checkpoint_now
 from audit.services import record
 from audit.services.proofs import list_vkeys
 from tests.architecture.sources import ROOT
-from tests.audit.pages import tell, text_of
+from tests.audit.pages import links, tell, text_of
 from tests.audit.sequencing.log import altered
 from tests.browsing import signed_in
 
@@ -111,3 +112,13 @@ def test_an_altered_entry_is_named_as_the_reason_why_its_changed_row_is_not_conf
     text = text_of(signed_in(auditor).get(f"/audit/{entry.id}/"))
     assert "The entry of this changed row was altered. So nothing confirms this row." in text
     assert "This changed row was altered." not in text
+
+
+def test_an_alarm_about_a_changed_row_leads_to_the_entry_of_its_event(auditor, entry):
+    altered("UPDATE audit_trail SET record_id = 'another'")
+    browser = signed_in(auditor)
+    assert "This changed row was altered." in text_of(browser.get(f"/audit/{entry.id}/"))
+    alarm = AuditAlarm.objects.get()
+    assert alarm.log_id == entry.id
+    own = AuditLog.objects.get(event_id=alarm.event_id)
+    assert {f"/audit/{entry.id}/", f"/audit/{own.id}/"} <= set(links(browser.get("/audit/alarms/")))
