@@ -118,7 +118,6 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
         self._callback_parser.end_head()
         if self._parser.http_version >= HTTP_1_1 and all(name != b"host" for name, _ in self._headers()):
             raise invalid_message("Host: this header is required (RFC 9112 section 3.2).")
-        self._callback_parser.charge_framing()
         return bool(super()._on_headers_complete())
 
     def _on_message_complete(self) -> None:
@@ -130,7 +129,16 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
         return False
 
     def _feed_callback_parser(self, data: bytes) -> bool:
-        if self._closed or not self._feed(data):
+        if self._closed:
+            return False
+        try:
+            if not super()._feed_callback_parser(data):
+                return False
+        except ProtocolError as error:
+            self._refuse(error)
+            return False
+        except TooMuchBehind:
+            self.transport.abort()  # an answer would overtake that of the request in progress
             return False
         parser = self._callback_parser
         if parser.unfinished and self._head_timer is None:
@@ -139,18 +147,9 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
             self._stop_head_timer()
         if parser.has_more:
             self._pause_reading()
-        else:
+        elif self._reading_paused:
             self._maybe_resume_reading()
         return True
-
-    def _feed(self, data: bytes) -> bool:
-        try:
-            return bool(super()._feed_callback_parser(data))
-        except ProtocolError as error:
-            self._refuse(error)
-        except TooMuchBehind:
-            self.transport.abort()  # an answer would overtake that of the request in progress
-        return False
 
     def _end_head(self) -> None:
         self._refuse(request_timeout("head of the request"))

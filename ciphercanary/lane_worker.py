@@ -203,7 +203,7 @@ class LaneProtocol(BoundedProtocol):
         if early:
             # Not from here: an answer at once, and one behind it, would nest as deep as requests are sent.
             self.worker.loop.call_soon(self._feed_callback_parser, early)
-        else:
+        elif self._reading_paused:
             self._resume_reading()
 
     def _leave_to_gunicorn(self) -> None:
