@@ -10,7 +10,7 @@ from audit import loop_writer
 from ciphercanary.bounded_parser import ALL_HEADS
 from ciphercanary.bridge import ALL_BODIES, WsgiBridge
 from ciphercanary.byte_budget import ByteBudget
-from ciphercanary.monitoring import METRICS, PROBES
+from ciphercanary.monitoring import METRICS, PROBES, REPORTS
 from ciphercanary.probes import Probes
 from crypto_ops import lane
 from crypto_ops.stream_door import StreamDoor
@@ -27,4 +27,4 @@ bridge = WsgiBridge(
     hot=hot_routes,
     at_end=loop_writer.close,
 )
-application = Probes(django, PROBES, METRICS, others=StreamDoor(django, others=bridge))
+application = Probes(django, PROBES, METRICS, reports=REPORTS, others=StreamDoor(django, others=bridge))

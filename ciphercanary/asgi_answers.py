@@ -4,8 +4,12 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, BinaryIO, Final
+
+from django.conf import settings
+from django.utils.csp import build_policy
 
 from ciphercanary import problems, request_ids
 from ciphercanary.errors import DomainError
@@ -17,8 +21,8 @@ type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 type Headers = list[tuple[bytes, bytes]]
 
 BLOCK: Final = 256 * 1024  # bytes of a file that are in memory at once
-# Django's middleware does not see these answers: the headers that it would set, where they matter.
-EARLY_HEADERS: Final = [
+# Django's middleware does not see refusals: the headers that it would set, where they matter.
+REFUSAL_HEADERS: Final = [
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
@@ -41,7 +45,8 @@ def refusal(scope: Scope, error: DomainError) -> Answer:
     body = json.dumps(problems.document(error, request_id)).encode()
     extra = error.headers if isinstance(error, ProtocolError) else {}
     headers = [
-        *_early_headers(problems.CONTENT_TYPE, body, request_id),
+        *_own_headers(problems.CONTENT_TYPE, body, request_id),
+        *REFUSAL_HEADERS,
         (b"connection", b"close"),
         *((name.lower().encode(), value.encode()) for name, value in extra.items()),
     ]
@@ -50,19 +55,33 @@ def refusal(scope: Scope, error: DomainError) -> Answer:
 
 def early_answer(scope: Scope, status: int, content_type: str, body: bytes) -> Answer:
     """An answer that Django does not give. The connection stays open."""
-    return Answer(status, _early_headers(content_type, body, _request_id(scope)), body)
+    headers = _own_headers(content_type, body, _request_id(scope))
+    return Answer(status, [*headers, *middleware_headers()], body)
+
+
+@lru_cache(1)
+def middleware_headers() -> Headers:
+    """What Django's middleware adds to each answer, in these settings; tests compare the two."""
+    return [
+        (b"cache-control", b"no-store"),
+        (b"content-security-policy", build_policy(settings.SECURE_CSP).encode()),
+        (b"cross-origin-opener-policy", settings.SECURE_CROSS_ORIGIN_OPENER_POLICY.encode()),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"referrer-policy", settings.SECURE_REFERRER_POLICY.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", settings.X_FRAME_OPTIONS.encode()),
+    ]
 
 
 def _request_id(scope: Scope) -> str:
     return request_ids.choose(dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1"))
 
 
-def _early_headers(content_type: str, body: bytes, request_id: str) -> Headers:
+def _own_headers(content_type: str, body: bytes, request_id: str) -> Headers:
     return [
         (b"content-type", content_type.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"x-request-id", request_id.encode()),
-        *EARLY_HEADERS,
     ]
 
 

@@ -66,6 +66,11 @@ class WsgiBridge:
         self._in_flight = 0
         self._bodies = bodies
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the next request is 503."""
+        return self._in_flight >= self._capacity
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
@@ -116,7 +121,7 @@ class WsgiBridge:
 
     async def _run_in_thread(self, scope: Scope, body: bytes, charge: Charge) -> Answer:
         """Wait for a thread, and for its answer. The slot and the charge are held until the thread is done."""
-        if self._in_flight >= self._capacity:
+        if self.is_full:
             raise overloaded()
         abandoned = threading.Event()
         job = asyncio.get_running_loop().run_in_executor(self._pool, self._run, scope, body, abandoned)

@@ -12,13 +12,12 @@ from http import HTTPStatus
 
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
-from django.utils.csp import build_policy
 from msgspec import Struct
 from prometheus_client import Counter
 
 from ciphercanary import errors, problems, request_ids
 from ciphercanary.addresses import client_address
-from ciphercanary.asgi_answers import Answer, Headers, Scope
+from ciphercanary.asgi_answers import Answer, Headers, Scope, middleware_headers
 from ciphercanary.metrics import hot_answers_total
 
 _READ = frozenset(
@@ -164,17 +163,7 @@ def _counter(way: str, status: int) -> Counter:
 @lru_cache(1)
 def _constant_headers() -> Headers:
     """What Django's middleware adds to each answer of the API, in these settings; a test compares the two."""
-    policy = build_policy(settings.SECURE_CSP)
-    headers = [
-        (b"cache-control", b"no-store"),
-        (b"vary", b"Authorization"),
-        (b"content-security-policy", policy.encode()),
-        (b"cross-origin-opener-policy", settings.SECURE_CROSS_ORIGIN_OPENER_POLICY.encode()),
-        (b"cross-origin-resource-policy", b"same-origin"),
-        (b"referrer-policy", settings.SECURE_REFERRER_POLICY.encode()),
-        (b"x-content-type-options", b"nosniff"),
-        (b"x-frame-options", settings.X_FRAME_OPTIONS.encode()),
-    ]
+    headers = [(b"vary", b"Authorization"), *middleware_headers()]
     if settings.SECURE_HSTS_SECONDS:
         headers.append((b"strict-transport-security", b"max-age=%d" % settings.SECURE_HSTS_SECONDS))
     return headers

@@ -49,6 +49,10 @@ def livez(_request: HttpRequest) -> HttpResponse:
 @endpoint
 def readyz(_request: HttpRequest) -> HttpResponse:
     """200 once the database answers, every migration is in and the key-encryption key opens its sentinel."""
+    return _report_readiness()
+
+
+def _report_readiness() -> HttpResponse:
     failing = [name for name, word in look(*READY).items() if word == UNHEALTHY]
     if failing:
         return HttpResponse(f"not ready: {', '.join(failing)}\n", TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -56,8 +60,12 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 
 
 @endpoint
-def health(_request: HttpRequest) -> JsonResponse:
+def health(_request: HttpRequest) -> HttpResponse:
     """The specification's shape. It is 503 if operations or changes fail, and degraded if only others do."""
+    return _report_health()
+
+
+def _report_health() -> HttpResponse:
     words = look(*VITAL, *DEGRADING)
     return JsonResponse(_health(words), status=_status(words))
 
@@ -148,5 +156,6 @@ def _late_metrics(scope: Scope) -> Answer:
     return early_answer(scope, HTTPStatus.OK, export["Content-Type"], export.content)
 
 
+REPORTS = {"/livez": None, "/readyz": _report_readiness, "/health": _report_health}
 PROBES = {"/livez": _late_livez, "/readyz": _late_readyz, "/health": _late_health}
 METRICS = {"/metrics": _late_metrics}  # threads of their own: a token is looked up in the database

@@ -3,10 +3,13 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from wsgiref.types import WSGIApplication
 
-from ciphercanary.asgi_answers import Answer, Receive, Scope, Send, send_answer
+from django.http import HttpResponse
+
+from ciphercanary.asgi_answers import Answer, Receive, Scope, Send, early_answer, send_answer
 from ciphercanary.bridge import WsgiBridge
 from ciphercanary.byte_budget import ByteBudget
 from ciphercanary.lock_waits import WAIT_UNTIL
@@ -19,18 +22,28 @@ BODY_BYTES: Final = 1024
 type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 type Late = Callable[[Scope], Answer]
 """Fallback answer of an endpoint whose threads did not answer in time."""
+type Report = Callable[[], HttpResponse] | None
+"""What a plain request gets without Django, found in a thread; None where the late answer is all there is to say."""
 
 
 class Probes:
     """Serves each group of paths by a few threads of its own, so that it waits for no other request.
 
     ``groups``: the late answer of each path. Without a cookie: a session is of no use here, and costs queries.
+    ``reports``: paths whose plain requests share one run at a time, so that no number of them costs more than one.
     """
 
     def __init__(
-        self, application: WSGIApplication, *groups: Mapping[str, Late], others: Application
+        self,
+        application: WSGIApplication,
+        *groups: Mapping[str, Late],
+        reports: Mapping[str, Report],
+        others: Application,
     ) -> None:
         self._others = others
+        self._reports = reports
+        self._running: dict[str, asyncio.Future[HttpResponse]] = {}
+        self._pool = ThreadPoolExecutor(len(reports) or 1, thread_name_prefix="probes")
         self._late: dict[str, Late] = {}
         self._bridges: dict[str, WsgiBridge] = {}
         for group in groups:
@@ -44,17 +57,42 @@ class Probes:
         if path not in self._bridges:
             await self._others(scope, receive, send)
             return
-        headers = [header for header in scope["headers"] if header[0] != b"cookie"]
-        asked = {**scope, "headers": headers, WAIT_UNTIL: time.monotonic() + DATABASE_SECONDS}
+        bridge, is_plain = self._bridges[path], _is_plain(scope)
         messages: list[Any] = []
         try:
             async with asyncio.timeout(SECONDS):
-                await self._bridges[path](asked, receive, _keep_in(messages))
+                if is_plain and path in self._reports:
+                    await send_answer(scope, _keep_in(messages), await self._report(path, scope))
+                elif not (is_plain and bridge.is_full):
+                    await bridge(_without_cookies(scope), receive, _keep_in(messages))
         except TimeoutError:
+            messages.clear()
+        if not messages:
             await send_answer(scope, send, self._late[path](scope))
-        else:
-            for message in messages:
-                await send(message)
+        for message in messages:
+            await send(message)
+
+    async def _report(self, path: str, scope: Scope) -> Answer:
+        report = self._reports[path]
+        if report is None:
+            return self._late[path](scope)
+        running = self._running.get(path)
+        if running is None or running.done():
+            running = asyncio.get_running_loop().run_in_executor(self._pool, report)
+            self._running[path] = running
+        found = await asyncio.shield(running)
+        return early_answer(scope, found.status_code, found["Content-Type"], found.content)
+
+
+def _is_plain(scope: Scope) -> bool:
+    """Whether it reads, and has no body. Django refuses other methods."""
+    names = {name for name, _ in scope["headers"]}
+    return scope["method"] in {"GET", "HEAD"} and not names & {b"content-length", b"transfer-encoding"}
+
+
+def _without_cookies(scope: Scope) -> Scope:
+    headers = [header for header in scope["headers"] if header[0] != b"cookie"]
+    return {**scope, "headers": headers, WAIT_UNTIL: time.monotonic() + DATABASE_SECONDS}
 
 
 def _keep_in(messages: list[Any]) -> Send:

@@ -144,6 +144,7 @@ def test_a_migration_that_is_missing_makes_it_unready(product):
         answer = product.send("GET", "/readyz")
     finally:
         product.query(f"UPDATE django_migrations SET app = 'keys' WHERE id = {number}")  # noqa: S608
+        time.sleep(SHARED)
     assert (answer.status, answer.content) == (503, b"not ready: migrations\n")
 
 

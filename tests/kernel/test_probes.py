@@ -5,13 +5,16 @@ import threading
 import time
 
 import pytest
+from django.http import HttpResponse
 
 from ciphercanary import check_rounds, probes
+from ciphercanary.bridge import WAITING_PER_THREAD
 from ciphercanary.check_rounds import CheckRounds
-from ciphercanary.monitoring import METRICS, PROBES
+from ciphercanary.monitoring import METRICS, PROBES, REPORTS
 from ciphercanary.probes import Probes
 
 SOON = 15  # seconds, on a busy machine
+FLOOD = probes.THREADS * (1 + WAITING_PER_THREAD) + 3  # more requests than the threads and their queue take
 EXPECTED = {
     "/livez": (200, b"text/plain", b"ok\n"),
     "/readyz": (503, b"text/plain", b"not ready: "),
@@ -58,7 +61,8 @@ def stuck():
         ends.wait()
         return []
 
-    yield Probes(application, PROBES, METRICS, others=others), seen
+    reports = {path: report and ends.wait for path, report in REPORTS.items()}
+    yield Probes(application, PROBES, METRICS, reports=reports, others=others), seen
     ends.set()
 
 
@@ -67,7 +71,7 @@ def test_a_probe_whose_threads_are_stuck_answers_in_its_own_format(stuck, path):
     application, seen = stuck
 
     async def several():
-        return await asyncio.gather(*(ask(application, path) for _ in range(probes.THREADS + 3)))
+        return await asyncio.gather(*(ask(application, path) for _ in range(FLOOD)))
 
     began = time.monotonic()
     answers = asyncio.run(several())
@@ -76,6 +80,24 @@ def test_a_probe_whose_threads_are_stuck_answers_in_its_own_format(stuck, path):
     for answer in answers:
         assert (answer[0], answer[1][: len(kind)], answer[2][: len(beginning)]) == (status, kind, beginning)
     assert all("HTTP_COOKIE" not in environ for environ in seen)
+
+
+def test_requests_at_the_same_time_share_one_report():
+    ends, runs = threading.Event(), []
+
+    def report():
+        runs.append(1)
+        ends.wait(SOON)
+        return HttpResponse("well", "text/plain")
+
+    application = Probes(None, PROBES, reports=REPORTS | {"/health": report}, others=others)
+
+    async def flood():
+        asyncio.get_running_loop().call_later(0.05, ends.set)
+        return await asyncio.gather(*(ask(application, "/health") for _ in range(FLOOD)))
+
+    assert set(asyncio.run(flood())) == {(200, b"text/plain", b"well")}
+    assert len(runs) == 1
 
 
 def test_late_metrics_are_for_their_networks_only(stuck):
