@@ -15,7 +15,8 @@ from audit.serializers_alarms import (
     ResolveAlarmSerializer,
 )
 from audit.services import alarms
-from audit.services.alarms import LIST_PERMISSION, Resolver
+from audit.services.alarms import LIST_PERMISSION
+from audit.services.resolving import Resolver, resolve_alarm
 from ciphercanary.rest import ApiView, Rule
 
 
@@ -42,5 +43,5 @@ class ResolveAlarmView(ApiView[Resolver]):
     def post(self, _request: Request, alarm_id: UUID) -> Response:
         """Close an alarm that was looked into. Needs a log-in that is not older than 10 minutes."""
         reason = self.read(ResolveAlarmSerializer)["reason"]
-        alarm = alarms.resolve_alarm(principal=self.principal, alarm_id=alarm_id, reason=reason)
+        alarm = resolve_alarm(principal=self.principal, alarm_id=alarm_id, reason=reason)
         return Response(AuditAlarmSerializer(alarm).data)

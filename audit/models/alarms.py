@@ -43,11 +43,18 @@ class AuditAlarmQuerySet(models.QuerySet["AuditAlarm"]):
     def _spelled(self) -> Self:
         return self.alias(spelled=Spelled("id"))
 
+    def with_id(self, alarm_id: uuid.UUID) -> "AuditAlarm | None":
+        """A row as ``found`` gives it, also by the id that it made up."""
+        rows = self.filter(id=alarm_id).found() or [row for row in self.found() if row.id == alarm_id]
+        return rows[0] if rows else None
+
     def found(self) -> "list[AuditAlarm]":
         """The rows as they are stored. One that Django could not read has placeholders, and is not authentic."""
         fields = AuditAlarm._meta.concrete_fields
+        columns = spelled_columns(AuditAlarm, [field.attname for field in fields])
+        annotated = [name for name in ("own_entry",) if name in self.query.annotations]
         with any_text():
-            rows = list(self.values_list(*spelled_columns(AuditAlarm, [field.attname for field in fields])))
+            rows = list(self.values_list(*columns, *annotated))
         return [_as_row(fields, values) for values in rows]
 
 
@@ -77,6 +84,7 @@ class AuditAlarm(MacProtectedRow):
 
     # Not columns: ``found`` sets them.
     stored_id: str = ""  # as it is spelled
+    entry_id: int | None = None  # of its own entry, where the queryset has it
     is_readable = True
 
     objects = AuditAlarmQuerySet.as_manager()
@@ -153,8 +161,9 @@ def _ids_of(alarms: Sequence[AuditAlarm]) -> list[str]:
     return [alarm.stored_id for alarm in alarms]
 
 
-def _as_row(fields: Sequence[Any], stored: Sequence[object]) -> AuditAlarm:
+def _as_row(fields: Sequence[Any], columns: Sequence[Any]) -> AuditAlarm:
     names = [field.attname for field in fields]
+    stored, annotated = columns[: len(fields)], columns[len(fields) :]
     values = [_typed(field, value) for field, value in zip(fields, stored, strict=True)]
     is_readable = _UNREADABLE not in values
     if not is_readable:
@@ -164,6 +173,8 @@ def _as_row(fields: Sequence[Any], stored: Sequence[object]) -> AuditAlarm:
         ]
     row = AuditAlarm.from_db(connection.alias, names, values)
     row.is_readable, row.stored_id = is_readable, str(stored[names.index("id")])
+    if annotated and annotated[0] is not None and annotated[0] > 0:  # no page has another id
+        [row.entry_id] = annotated
     return row
 
 

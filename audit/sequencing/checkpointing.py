@@ -95,8 +95,9 @@ def _require_consistent(tree: AuditTree, newest: AuditCheckpoint | None) -> None
     """
     read = database_reader()
     root = bytes(tree.root)
-    if Frontier.decode(tree.size, bytes(tree.edge)).root() != root:
-        raise ValueError("the root is not that of the edge")
+    edge_root = Frontier.decode(tree.size, bytes(tree.edge)).root()
+    if edge_root != root:  # nothing is sequenced then, so both stay
+        raise ValueError(f"the root {root.hex()} is not that of the edge, {edge_root.hex()}")
     if merkle.root(tree.size, read) != root:
         raise ValueError("the root is not that of the tiles")
     if newest is not None:

@@ -32,7 +32,12 @@ def find_gaps(rows: Sequence[Row], authentic: Sequence[Row]) -> list[Alarm]:
     """
     expected = dict(_numbers_before(rows)) | dict(_numbers_told(authentic))
     stored = set(_stored(expected))
-    return [_gap(number, row) for number, row in expected.items() if number not in stored]
+    trusted = {row["id"] for row in authentic}
+    return [
+        _gap(number, row, is_of_alarm=row["id"] in trusted and row["action"] == actions.LOG_ALARMED)
+        for number, row in expected.items()
+        if number not in stored
+    ]
 
 
 def _numbers_before(rows: Iterable[Row]) -> Iterator[tuple[Number, Row]]:
@@ -63,7 +68,7 @@ def _stored(numbers: Iterable[Number]) -> Iterator[Number]:
         yield from ((str(writer), wseq) for writer, wseq in found)
 
 
-def _gap(number: Number, row: Row) -> Alarm:
+def _gap(number: Number, row: Row, *, is_of_alarm: bool) -> Alarm:
     writer, expected = number
     last: int | None = AuditLog.objects.filter(writer=writer, wseq__lt=expected).aggregate(last=Max("wseq"))[
         "last"
@@ -74,5 +79,5 @@ def _gap(number: Number, row: Row) -> Alarm:
         expected=expected,
         found=last or 0,
         log_id=row["id"],
-        is_of_alarm=row["action"] == actions.LOG_ALARMED,
+        is_of_alarm=is_of_alarm,
     )

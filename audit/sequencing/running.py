@@ -3,6 +3,7 @@
 It needs the database and nothing else, and outlives the database's restarts.
 """
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -12,14 +13,15 @@ from django.conf import settings
 
 from audit.alarms import Alarm, Kind
 from audit.errors import CheckpointRefused
-from audit.models import AuditCheckpoint
+from audit.models import AuditCheckpoint, AuditTree
 from audit.sequencing.anchors import Anchoring, configured_anchors
 from audit.sequencing.checkpoint_keys import promote_covered_keys
 from audit.sequencing.checkpointing import sign_checkpoint, thin_out_checkpoints
 from audit.sequencing.head import check_head
 from audit.sequencing.step import batch_size, sequence_step
-from audit.services.alarms import raise_alarms, restore_alarms
-from audit.tree import latest_checkpoint, read_tree
+from audit.services.alarms import raise_alarms
+from audit.services.resolving import restore_alarms
+from audit.tree import ALTERED, latest_checkpoint, read_tree
 from ciphercanary.errors import DomainError
 from ciphercanary.row_mac import IntegrityFailed
 
@@ -45,7 +47,7 @@ class Sequencer:
         self._restore_due = 0.0
         self._failures = 0
         self._has_failed = False
-        self._alarm_due: dict[Kind, float] = {}
+        self._alarm_due: dict[str, float] = {}  # by the alarm's evidence
 
     def prepare(self) -> int | None:
         """Compare the database, as soon as it is there, with what this host remembers; the size of its tree.
@@ -100,8 +102,10 @@ class Sequencer:
         return None
 
     def _alarm(self, alarm: Alarm) -> None:
-        if time.monotonic() >= self._alarm_due.get(alarm.kind, 0.0):
-            self._alarm_due[alarm.kind] = time.monotonic() + ALARM_AGAIN_SECONDS
+        now = time.monotonic()
+        self._alarm_due = {evidence: due for evidence, due in self._alarm_due.items() if due > now}
+        if alarm.evidence not in self._alarm_due:
+            self._alarm_due[alarm.evidence] = now + ALARM_AGAIN_SECONDS
             raise_alarms([alarm])
 
     def _note_failure(self, error: Exception) -> None:
@@ -147,12 +151,25 @@ class Checkpointing:
 
 
 def alarm_of(error: CheckpointRefused | IntegrityFailed) -> Alarm:
-    """What contradicts what, in the words of the check that found it."""
+    """What contradicts what, in the words of the check that found it, and the state in which it was found.
+
+    The state stays as it is for as long as nothing is signed, or sequenced: the same incident is one alarm.
+    """
+    expected = "what was written or signed before"
     if isinstance(error, CheckpointRefused):
-        kind, found = Kind.CHECKPOINT_INCONSISTENT, str(error.__cause__)
-    else:
-        kind, found = Kind.INTEGRITY_FAILED, error.detail
-    return Alarm(kind=kind, expected="what was written or signed before", found=found)
+        newest = latest_checkpoint()
+        found = f"{error.__cause__} (newest checkpoint: {newest.size if newest else 0})"
+        return Alarm(kind=Kind.CHECKPOINT_INCONSISTENT, expected=expected, found=found)
+    found = f"{error.detail} {_tree_as_found()}" if error.detail == ALTERED else error.detail
+    return Alarm(kind=Kind.INTEGRITY_FAILED, expected=expected, found=found)
+
+
+def _tree_as_found() -> str:
+    row = AuditTree.objects.values_list("size", "root", "edge").first()
+    if row is None:
+        return "It is missing."
+    size, root, edge = row
+    return f"Size {size}, root {bytes(root).hex()}, SHA-256 of the edge {hashlib.sha256(edge).hexdigest()}."
 
 
 def pause_after(sequenced: int) -> float:

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Max
 
-from audit import actions, canonical, entries, merkle
+from audit import canonical, entries, merkle
 from audit.alarms import Alarm, Kind
 from audit.entry_mac import check_entry_mac
 from audit.models import AuditLeaf, AuditLog, AuditPending
@@ -162,5 +162,4 @@ def _altered(row: Row, found: str) -> Alarm:
         writer=str(row["writer"]),
         expected="the content of its MAC",
         found=found,
-        is_of_alarm=row["action"] == actions.LOG_ALARMED,
     )

@@ -1,33 +1,23 @@
 """Alarms of the log: raised once each, open until an administrator resolves them with a reason."""
 
-import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from datetime import datetime
 from itertools import batched
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import django.db
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import OuterRef, Subquery
 
-from audit import actions
 from audit.alarms import MOST_OPEN, Alarm, summary_of
-from audit.canonical import MAX_INTEGER, format_timestamp
-from audit.epoch import require_current
-from audit.errors import AlarmResolved
-from audit.events import Actor, Event, RowChange, Source, clean_text
-from audit.models import RESOLVE_PERMISSION, AuditAlarm, AuditLog
+from audit.events import Actor, Source, clean_text
+from audit.models import AuditAlarm, AuditLog
 from audit.models.alarms import AuditAlarmQuerySet
-from audit.raw_rows import any_text, moment_of, presentable, spelled_columns, uuid_of
 from audit.services.recording import record
-from audit.stamps import EpochStamp
-from ciphercanary.clock import database_now
 from ciphercanary.errors import DomainError, NotFound
-from ciphercanary.labels import check_reason
 from ciphercanary.metrics import audit_alarms_total
 from ciphercanary.rules import Caller
 
@@ -37,29 +27,10 @@ RECORDED = 20  # alarms of one call that get a record each
 AGAIN_SECONDS = 60.0
 ATTEMPTS = 3
 LOOKED_UP_AT_ONCE = 500
-RESTORED = (
-    "event_id",
-    "timestamp",
-    "code",
-    "count",
-    "meta",
-)  # columns of an entry that its alarm is made from
 ACTOR = Actor.system("audit alarms", Source.SCHEDULER)
 _of_alarms_due = 0.0
 
 LIST_PERMISSION = "system.read"  # the roles that read the whole log hold it
-
-
-class Resolver(Caller, Protocol):
-    """A caller who may resolve alarms."""
-
-    @property
-    def actor(self) -> Actor: ...
-    @property
-    def stamp(self) -> EpochStamp | None: ...
-    def require_recent_log_in(self, now: datetime) -> None:
-        """Raises RecentAuthRequired if the log-in is too long ago."""
-        ...
 
 
 def raise_alarms(alarms: Sequence[Alarm]) -> None:
@@ -87,19 +58,6 @@ def raise_alarms(alarms: Sequence[Alarm]) -> None:
         logger.exception("an alarm could not be put on record")
 
 
-def restore_alarms() -> int:
-    """Insert an open alarm for every alarm entry of the log that has no row; how many.
-
-    The entries are append-only, so deleting a row clears no alarm. Alarms of earlier versions, which had entries
-    only, get their rows here, too. Raises django.db.Error and the errors of the MAC's key.
-    """
-    row = AuditAlarm.objects.filter(event_id=OuterRef("event_id"))
-    entries = AuditLog.objects.filter(~Exists(row), action=actions.LOG_ALARMED).order_by("id")[:MOST_OPEN]
-    with any_text():
-        found = list(entries.values_list(*spelled_columns(AuditLog, RESTORED)))
-    return sum(_restore(dict(zip(RESTORED, values, strict=True))) for values in found)
-
-
 def find_alarms(
     *, principal: Caller, status: Literal["open", "resolved"] | None = None
 ) -> AuditAlarmQuerySet:
@@ -107,7 +65,7 @@ def find_alarms(
     principal.require(LIST_PERMISSION)
     # Both were written with the same time, which has an index.
     entry = AuditLog.objects.filter(timestamp=OuterRef("raised_at"), event_id=OuterRef("event_id"))
-    found = AuditAlarm.objects.annotate(entry_id=Subquery(entry.order_by("id").values("id")[:1]))
+    found = AuditAlarm.objects.annotate(own_entry=Subquery(entry.order_by("id").values("id")[:1]))
     if status is not None:
         found = found.open() if status == "open" else found.resolved()
     return found.order_by("-raised_at", "id")
@@ -120,51 +78,10 @@ def count_open_alarms() -> int:
 
 def find_alarm(*, principal: Caller, alarm_id: UUID) -> AuditAlarm:
     """Raises Denied and NotFound."""
-    alarm = find_alarms(principal=principal).filter(id=alarm_id).first()
+    alarm = find_alarms(principal=principal).with_id(alarm_id)
     if alarm is None:
         raise NotFound
     return alarm
-
-
-def resolve_alarm(*, principal: Resolver, alarm_id: UUID, reason: str) -> AuditAlarm:
-    """Close an alarm that was looked into; the decision is on record, and the same evidence raises no alarm again.
-
-    Raises Denied, RecentAuthRequired, Invalid for the reason, NotFound, and AlarmResolved.
-    """
-    principal.require(RESOLVE_PERMISSION)
-    now = database_now()
-    principal.require_recent_log_in(now)
-    check_reason(reason)
-    with transaction.atomic():
-        alarm = AuditAlarm.objects.select_for_update().filter(id=alarm_id).first()
-        if alarm is None:
-            raise NotFound
-        if alarm.resolved_at is not None and alarm.is_authentic:
-            raise AlarmResolved(format_timestamp(alarm.resolved_at))
-        before = _decision(alarm)
-        alarm.resolved_at, alarm.reason = now, reason
-        alarm.resolved_by, alarm.resolved_by_name = principal.user_id, principal.actor.actor_name
-        alarm.save_with_mac()
-        event = Event(
-            action=actions.ALARM_RESOLVED,
-            object_type="audit_alarm",
-            object_id=str(alarm.id),
-            meta={
-                "kind": alarm.kind,
-                "evidence": alarm.evidence,
-                "raised_by": alarm.event_id,
-                "reason": reason,
-            },
-        )
-        change = RowChange.updated("audit_alarms", alarm.id, before, _decision(alarm))
-        record(event, principal.actor, changes=[change])
-        require_current(principal.stamp)
-    return alarm
-
-
-def _decision(alarm: AuditAlarm) -> Mapping[str, object]:
-    names = ("resolved_at", "resolved_by", "resolved_by_name", "reason")
-    return {name: getattr(alarm, name) for name in names}
 
 
 def _without_known(alarms: Sequence[Alarm]) -> list[Alarm]:
@@ -227,9 +144,9 @@ def _recorded(alarm: Alarm) -> bool:
     try:
         with transaction.atomic():
             entry = record(alarm.event, ACTOR)
-            _set_aside(alarm.evidence)
+            set_aside(alarm.evidence)
             texts = {"writer": alarm.writer or "", "expected": alarm.expected, "found": alarm.found}
-            _insert(
+            insert_row(
                 texts,
                 kind=entry.code,
                 log_id=alarm.log_id,
@@ -245,51 +162,14 @@ def _recorded(alarm: Alarm) -> bool:
     return True
 
 
-def _set_aside(evidence: str) -> None:
+def set_aside(evidence: str) -> None:
     """A forged row with this evidence makes room for the genuine one. It stays, altered as it is."""
     rows = AuditAlarm.objects.filter(evidence=evidence)
     if forged := [alarm for alarm in rows.found() if not alarm.is_authentic]:
         AuditAlarm.objects.same_rows(forged).update(evidence=uuid4().hex)
 
 
-def _insert(texts: Mapping[str, object], **columns: Any) -> None:
+def insert_row(texts: Mapping[str, object], **columns: Any) -> None:
     limits = {"writer": 36, "expected": AuditAlarm.TEXT_LIMIT, "found": AuditAlarm.TEXT_LIMIT}
     bounded = {name: clean_text(str(texts[name]), limit) for name, limit in limits.items()}
     AuditAlarm(**columns, **bounded).save_with_mac()
-
-
-def _restore(entry: Mapping[str, object]) -> bool:
-    """From an altered entry, too: a column that cannot be read is replaced, and the verifier reports the entry."""
-    event_id = uuid_of(entry["event_id"])
-    if event_id is None:
-        return False
-    meta = _meta_of(entry["meta"])
-    texts = {name: "" if meta.get(name) is None else meta[name] for name in ("writer", "expected", "found")}
-    columns = {
-        "kind": clean_text(str(presentable(entry["code"])), 64),
-        "log_id": _number(meta.get("log_id")),
-        "count": _number(entry["count"]) or 1,
-        "event_id": event_id,
-        "raised_at": moment_of(entry["timestamp"]) or database_now(),
-    }
-    # Entries of earlier versions name no evidence, and two of them may say the same.
-    for evidence in (meta.get("evidence") or event_id, event_id):
-        try:
-            with transaction.atomic():
-                _insert(texts, evidence=clean_text(str(evidence), 64), **columns)
-        except IntegrityError:
-            continue
-        return True
-    return False
-
-
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) and abs(value) <= MAX_INTEGER else None
-
-
-def _meta_of(text: object) -> Mapping[str, Any]:
-    try:
-        meta = json.loads(text)  # type: ignore[arg-type]  # TypeError is caught
-    except (TypeError, ValueError, RecursionError):
-        return {}
-    return meta if isinstance(meta, dict) else {}

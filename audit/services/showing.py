@@ -3,6 +3,8 @@
 Like ``proofs`` this is no part of ``audit.services`` itself, which the keys of checkpoints are recorded with.
 """
 
+import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +17,8 @@ from audit.models import AuditLog, AuditTrail, Reader
 from audit.raw_rows import uuid_of
 from audit.services.alarms import raise_alarms
 from ciphercanary.errors import NotFound
+
+_CHANGED_ROW = re.compile(r"changed row (-?\d{1,18}), ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +57,43 @@ def show_entry_with_changes(*, reader: Reader, log_id: int) -> ShownEntry:
     entries = integrity.find_entries(_one(reader, log_id))
     if not entries:
         raise NotFound
-    [entry] = entries
+    changes, missing = _changes_of(entries[0], AuditTrail.objects.visible_to(reader))
+    if alarms := _alarms_about(entries[0], changes, missing):
+        raise_alarms(alarms)
+    return ShownEntry(entries[0].as_row(), [change.as_row() for change in changes], len(missing))
+
+
+def present_alarms(log_id: int | None, found: str) -> list[Alarm]:
+    """What looking at the entry, or at the changed row that ``found`` names, would raise now."""
+    if named := _CHANGED_ROW.match(found):
+        changes = integrity.find_changes(AuditTrail.objects.filter(id=int(named[1])))
+        return _alarms_of_changes([change for change in changes if change.entry is None])
+    return [
+        alarm
+        for entry in integrity.find_entries(AuditLog.objects.filter(id__in=[log_id]))
+        for alarm in _alarms_about(entry, *_changes_of(entry, AuditTrail.objects.all()))
+    ]
+
+
+def _changes_of(entry: FoundEntry, rows: QuerySet[AuditTrail]) -> tuple[Sequence[FoundChange], Sequence[str]]:
+    """The changed rows of an entry, and the digests of those that are missing."""
     event_id = uuid_of(entry.columns["event_id"])
-    rows = AuditTrail.objects.visible_to(reader).filter(event_id__in=[event_id] if event_id else [])
-    changes = integrity.find_changes(rows.order_by("id"), entries)
-    missing = 0 if entry.faults else _count_missing(entry, changes)
+    found = rows.filter(event_id__in=[event_id] if event_id else []).order_by("id")
+    changes = integrity.find_changes(found, [entry])
+    return changes, [] if entry.faults else _missing(entry, changes)
+
+
+def _alarms_about(entry: FoundEntry, changes: Sequence[FoundChange], missing: Sequence[str]) -> list[Alarm]:
     if entry.faults:
-        _report_altered(entries)  # its changed rows prove nothing more
-    else:
-        _report_altered(changes=changes)
-    if missing:
-        raise_alarms([_alarm_of_missing(entry, missing)])
-    return ShownEntry(entry.as_row(), [change.as_row() for change in changes], missing)
+        return [alarm_of(entry)]  # its changed rows prove nothing more
+    alarms = _alarms_of_changes([change for change in changes if change.entry is None])
+    return [*alarms, _alarm_of_missing(entry, missing)] if missing else alarms
 
 
-def _count_missing(entry: FoundEntry, changes: Sequence[FoundChange]) -> int:
-    """An altered row takes the place of one that is named."""
-    return max(0, len(entry.inspection.digests) - len(changes))
+def _missing(entry: FoundEntry, changes: Sequence[FoundChange]) -> list[str]:
+    """Digests of rows that are not there. An altered row takes the place of one that is named."""
+    digests = set(entry.inspection.digests) - {change.digest for change in changes}
+    return sorted(digests)[: max(0, len(entry.inspection.digests) - len(changes))]
 
 
 def _report_altered(entries: Iterable[FoundEntry] = (), changes: Iterable[FoundChange] = ()) -> None:
@@ -88,7 +112,7 @@ def alarm_of(entry: FoundEntry) -> Alarm:
         log_id=log_id if isinstance(log_id, int) else None,
         expected="an entry with a leaf" if entry.leaf is None else f"leaf {_text_of(entry.leaf)}",
         found=f"row {entry.evidence}",
-        is_of_alarm=entry.columns["action"] == actions.LOG_ALARMED,
+        is_of_alarm=entry.inspection.is_authentic and entry.columns["action"] == actions.LOG_ALARMED,
     )
 
 
@@ -111,11 +135,10 @@ def _alarms_of_changes(changes: Sequence[FoundChange]) -> list[Alarm]:
     ]
 
 
-def _alarm_of_missing(entry: FoundEntry, missing: int) -> Alarm:
+def _alarm_of_missing(entry: FoundEntry, missing: Sequence[str]) -> Alarm:
     expected = f"{len(entry.inspection.digests)} changed rows that the entry names"
-    return Alarm(
-        kind=Kind.ENTRY_ALTERED, log_id=entry.values[0], expected=expected, found=f"{missing} missing"
-    )
+    found = f"{len(missing)} missing, {hashlib.sha256(''.join(missing).encode()).hexdigest()}"
+    return Alarm(kind=Kind.ENTRY_ALTERED, log_id=entry.values[0], expected=expected, found=found)
 
 
 def _one(reader: Reader, log_id: int) -> QuerySet[AuditLog]:

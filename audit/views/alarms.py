@@ -10,7 +10,8 @@ from django.urls import reverse
 from audit import actions
 from audit.models import RESOLVE_PERMISSION
 from audit.services import alarms
-from audit.services.alarms import LIST_PERMISSION, Resolver
+from audit.services.alarms import LIST_PERMISSION
+from audit.services.resolving import Resolver, resolve_alarm
 from ciphercanary.clock import database_now
 from ciphercanary.errors import DomainError
 from ciphercanary.pages import PageView, ReasonForm, Rule
@@ -29,7 +30,7 @@ class AlarmListView(PageView[Resolver]):
         lists_all = request.GET.get("status") == "all"
         page = min(max(number_in(request, "page") or 1, 1), MOST_PAGES)
         found = alarms.find_alarms(principal=self.principal, status=None if lists_all else "open")
-        rows = list(found[(page - 1) * LIMIT : page * LIMIT + 1])
+        rows = found[(page - 1) * LIMIT : page * LIMIT + 1].found()
         return self.page(
             alarms=rows[:LIMIT],
             lists_all=lists_all,
@@ -53,7 +54,7 @@ class ResolveAlarmView(PageView[Resolver]):
         form = ReasonForm(request.POST)
         if form.is_valid():
             try:
-                alarms.resolve_alarm(principal=self.principal, alarm_id=alarm_id, **form.cleaned_data)
+                resolve_alarm(principal=self.principal, alarm_id=alarm_id, **form.cleaned_data)
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:

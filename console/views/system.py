@@ -31,4 +31,4 @@ class SystemView(PageView[Principal]):
         )
 
     def _open_alarms(self) -> Sequence[AuditAlarm]:
-        return list(find_alarms(principal=self.principal, status="open")[:LISTED])
+        return find_alarms(principal=self.principal, status="open")[:LISTED].found()

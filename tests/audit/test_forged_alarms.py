@@ -3,13 +3,18 @@
 import uuid
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from audit import actions
 from audit.alarms import Alarm, Kind
 from audit.models import AuditAlarm, AuditLog
+from audit.sequencing.step import sequence_step
 from audit.services import alarms as service
-from audit.services.alarms import raise_alarms, restore_alarms
+from audit.services.alarms import raise_alarms
+from audit.services.resolving import resolve_alarm, restore_alarms
+from audit.services.showing import show_entries
+from tests.audit.sequencing.log import altered, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,3 +64,62 @@ def test_an_open_summary_hides_no_alarm_of_a_later_call(monkeypatch):
     for log_id in (1, 2, 2):
         raise_alarms([alarm_at(log_id)])
     assert list(entries().values_list("code", flat=True)) == [Kind.MORE, Kind.MORE]
+
+
+def resolved(admin, alarm):
+    return resolve_alarm(principal=admin.principal, alarm_id=alarm.id, reason="seen")
+
+
+def test_resolving_an_altered_alarm_makes_it_what_its_entry_says(admin):
+    raise_alarms([alarm_at(1)])
+    alarm = AuditAlarm.objects.get()
+    coming = alarm_at(99)
+    altered(
+        "UPDATE audit_alarms SET evidence = %s, kind = 'sequence_gap', found = 'nothing'", coming.evidence
+    )
+    row = resolved(admin, alarm)
+    assert (row.id, row.kind, row.found, row.is_open) == (alarm.id, "entry_altered", alarm_at().found, False)
+    raise_alarms([coming])
+    assert AuditAlarm.objects.open().get().log_id == 99
+
+
+def test_a_row_without_an_intact_entry_can_be_resolved_as_what_it_is(admin):
+    forge("ab")
+    forge("cd")
+    altered("UPDATE audit_alarms SET event_id = %s WHERE evidence = 'cd'", some_uuid())
+    for alarm in AuditAlarm.objects.all().found():
+        row = resolved(admin, alarm)
+        assert (row.kind, row.expected) == ("entry_altered", "an alarm with its entry")
+        assert entries().get(event_id=row.event_id).code == "entry_altered"
+    assert not AuditAlarm.objects.open().exists()
+    assert restore_alarms() == 0
+
+
+@pytest.mark.parametrize("is_repaired", [True, False])
+def test_the_same_alteration_alarms_again_if_it_was_repaired_before(admin, is_repaired):
+    entry = write()
+    sequence_step()
+    before = entry.actor_name
+
+    def see(name):
+        altered("UPDATE audit_logs SET actor_name = %s WHERE id = %s", name, entry.id)
+        show_entries(AuditLog.objects.filter(id=entry.id))
+
+    see("x")
+    if is_repaired:
+        see(before)
+    resolved(admin, AuditAlarm.objects.get())
+    see("x")
+    assert AuditAlarm.objects.open().count() == is_repaired
+
+
+def test_a_resolved_alarm_about_the_tree_is_raised_again_while_it_holds(admin):
+    alarm = Alarm(kind=Kind.INTEGRITY_FAILED, expected="x", found="y")
+    raise_alarms([alarm])
+    resolved(admin, AuditAlarm.objects.get())
+    raise_alarms([alarm])
+    assert AuditAlarm.objects.open().count() == 1
+
+
+def some_uuid():
+    return str(uuid.uuid4()) if connection.vendor == "postgresql" else "zz"

@@ -7,7 +7,7 @@ import pytest
 
 from audit import actions
 from audit.models import AuditAlarm, AuditLog
-from audit.services.alarms import resolve_alarm
+from audit.services.resolving import resolve_alarm
 from audit.views.alarms import LIMIT
 from ciphercanary.clock import database_now
 from tests.audit.pages import links, text_of
@@ -59,7 +59,7 @@ def test_an_old_log_in_is_renewed_first(at_admin, monkeypatch):
     alarm = make_alarm()
     later = database_now() + timedelta(minutes=11)
     monkeypatch.setattr("audit.views.alarms.database_now", lambda: later)
-    monkeypatch.setattr("audit.services.alarms.database_now", lambda: later)
+    monkeypatch.setattr("audit.services.resolving.database_now", lambda: later)
     for response in (at_admin.get(url_of(alarm)), at_admin.post(url_of(alarm), {"reason": "seen"})):
         assert response.status_code in {302, 303}
         assert response["Location"].startswith(f"/reauth/?next={quote(url_of(alarm), safe='')}")

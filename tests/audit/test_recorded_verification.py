@@ -14,7 +14,8 @@ from audit.alarms import Alarm, Kind
 from audit.models import AuditAlarm, AuditLog, CheckpointKey
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
 from audit.sequencing.running import checkpoint_now
-from audit.services.alarms import raise_alarms, resolve_alarm
+from audit.services.alarms import raise_alarms
+from audit.services.resolving import resolve_alarm
 from audit.services.verifications import last_verification
 from audit.verification import Kind as Finding
 from audit.verification import verify_log

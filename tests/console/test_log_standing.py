@@ -10,7 +10,7 @@ from audit.models import AuditLog
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.services import record_alone
-from audit.services.alarms import resolve_alarm
+from audit.services.resolving import resolve_alarm
 from audit.verification.findings import Result
 from console import health
 from tests.audit.sequencing.log import altered

@@ -16,7 +16,7 @@ class Command(AccountCommand):
 
     def handle(self, *_args: Any, lists_all: bool, **_options: Any) -> None:
         found = find_alarms(principal=self.principal, status=None if lists_all else "open")
-        for alarm in found[:LIMIT]:
+        for alarm in found[:LIMIT].found():
             self.stdout.write(_line(alarm))
         count = found.count()
         if count > LIMIT:

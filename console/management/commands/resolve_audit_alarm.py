@@ -3,7 +3,7 @@ from typing import Any
 from uuid import UUID
 
 from accounts.management.base import AccountCommand
-from audit.services.alarms import resolve_alarm
+from audit.services.resolving import resolve_alarm
 
 
 class Command(AccountCommand):
