@@ -61,7 +61,8 @@ def signed_at() -> Subquery:
 
 def last_alarm() -> Subquery:
     """When the newest unresolved alarm was raised."""
-    return Subquery(AuditAlarm.objects.unresolved().order_by("-raised_at").values("raised_at")[:1])
+    newest = AuditAlarm.objects.unresolved().order_by("-raised_at").values(spelled=SpelledMoment("raised_at"))
+    return Subquery(newest[:1], output_field=_MOMENT)
 
 
 def alarm_count() -> CountOf:

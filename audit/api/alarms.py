@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from audit import actions
 from audit.models import RESOLVE_PERMISSION
+from audit.models.alarms import AuditAlarmQuerySet
 from audit.serializers_alarms import (
     AlarmQuerySerializer,
     AuditAlarmPageSerializer,
@@ -32,7 +33,7 @@ class AlarmListView(ApiView[Resolver]):
         """Signs of an altered log, newest first, and who resolved which."""
         status = self.read_query(AlarmQuerySerializer).get("status")
         found = alarms.find_alarms(principal=self.principal, status=status)
-        return self.page(found, AuditAlarmSerializer)
+        return self.page(found, AuditAlarmSerializer, read=AuditAlarmQuerySet.found)
 
 
 class ResolveAlarmView(ApiView[Resolver]):

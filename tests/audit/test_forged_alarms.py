@@ -15,6 +15,8 @@ from audit.services.alarms import raise_alarms
 from audit.services.resolving import resolve_alarm, restore_alarms
 from audit.services.showing import show_entries
 from tests.audit.sequencing.log import altered, write
+from tests.browsing import signed_in
+from tests.tampering.alterations import UNREADABLE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -123,3 +125,38 @@ def test_a_resolved_alarm_about_the_tree_is_raised_again_while_it_holds(admin):
 
 def some_uuid():
     return str(uuid.uuid4()) if connection.vendor == "postgresql" else "zz"
+
+
+UNREADABLE_ALARM = [
+    "raised_at = {time}",
+    "resolved_at = {time}, reason = 'nothing'",
+    "raised_at = {time}, resolved_at = raised_at, reason = 'nothing'",
+    *(
+        f"{column} = {value}{resolved}"
+        for column, value in (
+            ("id", "'zz'"),
+            ("log_id", "1.5"),
+            ("count", "'x'"),
+            ("evidence", "CAST(x'ff41' AS TEXT)"),
+            ("row_mac", "x'ff'"),
+        )
+        for resolved in ("", ", resolved_at = raised_at, reason = 'nothing'")
+        if connection.vendor == "sqlite"
+    ),
+]
+
+
+@pytest.mark.parametrize("change", UNREADABLE_ALARM)
+def test_an_alarm_with_an_unreadable_column_is_shown_open_and_can_be_resolved(change, admin):
+    raise_alarms([alarm_at()])
+    altered(f"UPDATE audit_alarms SET {change.format(time=UNREADABLE[connection.vendor])}")  # noqa: S608 - constants
+    browser = signed_in(admin)
+    for path in ("/home/", "/system/", "/audit/", "/audit/alarms/", "/audit/alarms/?status=all"):
+        assert browser.get(path).status_code == 200, path
+    listed = admin.api.get("/api/v1/audit/alarms?status=open")
+    [shown] = listed.json["results"]
+    assert (shown["is_altered"], shown["status"]) == (True, "open")
+    raise_alarms([alarm_at(9)])
+    assert restore_alarms() == 0
+    assert admin.api.post(f"/api/v1/audit/alarms/{shown['id']}/resolve", {"reason": "seen"}).status == 200
+    assert [row.log_id for row in AuditAlarm.objects.open()] == [9]
