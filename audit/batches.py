@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
@@ -179,8 +180,7 @@ class Batch:
 
     def _recover(self, error: django.db.Error, *, may_retry: bool) -> None:
         logger.warning("a batch of %d audit records was not written", len(self.tickets), exc_info=error)
-        was_lost = not connection.in_atomic_block and not connection.is_usable()
-        if was_lost:
+        if not connection.in_atomic_block and not connection.is_usable():
             connection.close()
         is_one_rows_fault = isinstance(error, django.db.DataError | django.db.IntegrityError)
         if self.stage is Stage.INSERTING and is_one_rows_fault and len(self.tickets) > 1:
@@ -188,8 +188,9 @@ class Batch:
             half = len(self.tickets) // 2
             Batch(self.tickets[:half], self.numbering).write()
             Batch(self.tickets[half:], self.numbering).write()
-        elif self.stage is Stage.DECIDING and was_lost and may_retry:
-            # The connection died while it was idle; nothing was sent that could be there twice.
+        elif self.stage is Stage.DECIDING and may_retry and time.monotonic() < self.until:
+            # The connection died while it was idle; nothing was sent that could be there twice. A wait for a lock that
+            # ended has used up the time.
             self.write(may_retry=False)
         else:
             # After a COMMIT with unknown outcome the records are not sent again: one too many, of an answer that

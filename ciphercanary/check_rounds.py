@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 SECONDS: Final = 0.8
 FRESH: Final = 1.0  # seconds that a finished round is shared
 LOCK_SECONDS, STATEMENT_SECONDS = 0.4, 0.6
+FORGET_SECONDS: Final = 10.0  # more than the statements of a round may take together
 
 
 class _Round:
@@ -60,9 +61,9 @@ class CheckRounds:
         return dict(current.found)
 
     def forget(self) -> None:
-        """Drop the results and the connection. A round that still runs is left alone."""
+        """Drop the results and the connection, once a round that still runs has ended."""
         with self._lock:
-            is_idle = self._round is None or self._round.is_done.is_set()
+            is_idle = self._round is None or self._round.is_done.wait(FORGET_SECONDS)
             if is_idle and self._connection is not None:
                 self._connection.close()
             self._round = None

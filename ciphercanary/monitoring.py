@@ -115,6 +115,11 @@ def _measure() -> None:
 _figures = CheckRounds({"figures": _measure}, seconds=0.5)  # the rest of the second is for the export itself
 
 
+def forget() -> None:
+    """Drop the figures and their connection."""
+    _figures.forget()
+
+
 def _forget_figures() -> None:
     """Not a number is what Prometheus knows for: not measured. The last values would pass for present ones."""
     for gauge in gauges.OF_THE_DATABASE:

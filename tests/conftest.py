@@ -104,7 +104,7 @@ def forget_everything() -> None:
     """What a process remembers of the database and has left in its folder: a new test is a new process."""
     from accounts import signing_keys, verified_tokens  # noqa: PLC0415 - models need a set-up Django
     from audit import export_files, numbering, refusals, writer  # noqa: PLC0415
-    from ciphercanary import kek, system_keys, throttle  # noqa: PLC0415
+    from ciphercanary import kek, monitoring, system_keys, throttle  # noqa: PLC0415
     from ciphercanary.cache import FailoverRedisCache, OptionalRedisCache  # noqa: PLC0415
     from console import health  # noqa: PLC0415
     from keys import keyring  # noqa: PLC0415
@@ -112,6 +112,7 @@ def forget_everything() -> None:
 
     writer.close()
     health.forget()
+    monitoring.forget()
     numbering.take_tails()
     numbering._local.__dict__.clear()  # this thread is another writer from here on
     kek.forget()

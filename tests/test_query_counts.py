@@ -37,7 +37,7 @@ READS = {
     "audit-checkpoint": CALLER + 6 + CLOCK,
     "audit-consistency": CALLER + 3,
     "audit-keys": 2,
-    "audit-trail": LIST,
+    "audit-trail": LIST + 1,  # the entries of the rows
     "audit-alarms": LIST,
     "audit-exports": LIST,
     "audit-export": CALLER + 1,
@@ -70,11 +70,11 @@ PAGES = {
     "audit.AuditCheckpoint": PAGE + 2,  # receipts; the size of the log
     "audit.AuditExport": PAGE + DATES,
     "audit.AuditLeaf": PAGE,
-    "audit.AuditLog": PAGE + DATES + 2 * FILTER,
+    "audit.AuditLog": PAGE + DATES,
     "audit.AuditPending": PAGE,
     "audit.AuditReceipt": PAGE,
     "audit.AuditTile": PAGE,
-    "audit.AuditTrail": PAGE + DATES + 2 * FILTER,
+    "audit.AuditTrail": PAGE + DATES + 2 * FILTER + 1,  # the entries of the rows
     "audit.AuditTree": PAGE,
     "audit.CheckpointKey": PAGE,
     "audit.EntityEpoch": PAGE,

@@ -6,6 +6,7 @@ from django.urls import reverse
 from accounts import services as accounts
 from accounts.principals import Principal
 from audit.actions import WRITER_HEARTBEAT
+from audit.models import AuditLog
 from audit.selection import LogCriteria
 from audit.services import find_logs
 from audit.services.showing import show_entries
@@ -37,10 +38,8 @@ class HomeView(PageView[Principal]):
     parts = frozenset({"home-now"})
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        # Read first, because an altered entry raises an alarm that needs attention. The log's own entries would push
-        # aside what people did.
-        rows = find_logs(reader=self.principal, criteria=LogCriteria()).exclude(action=WRITER_HEARTBEAT)
-        entries = show_entries(rows[:NEWEST])
+        # Read first, because an altered entry raises an alarm that needs attention.
+        entries = [] if self.target == "home-now" else self._newest_entries()
         now = read_now(self.principal, process_now())
         steps = checklist(now)
         return self.page(
@@ -49,3 +48,8 @@ class HomeView(PageView[Principal]):
             items=items_of(now, has_checklist=bool(steps)),
             entries=entries,
         )
+
+    def _newest_entries(self) -> list[AuditLog]:
+        # The log's own entries would push aside what people did.
+        rows = find_logs(reader=self.principal, criteria=LogCriteria()).exclude(action=WRITER_HEARTBEAT)
+        return show_entries(rows[:NEWEST])

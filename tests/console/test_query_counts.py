@@ -20,7 +20,7 @@ PAGES = {
     "/system/": READER + RENEWED + 4 + CLOCK,
     "/reference/": READER + RENEWED,
 }
-POLLS = {("/home/", "home-now"): READER + 6, ("/system/", "system-now"): READER + 4 + CLOCK}
+POLLS = {("/home/", "home-now"): READER + 5, ("/system/", "system-now"): READER + 4 + CLOCK}
 
 
 def cost(browser, path, **headers):

@@ -102,7 +102,7 @@ def test_a_key_altered_by_hand_is_neither_shown_nor_used(change):
 
 def test_nobody_signs_the_first_publication():
     begin_anew()
-    assert set(json.loads(published()[-1][0].meta)) == {"vkeys"}
+    assert set(json.loads(published()[-1][0].meta)) == {"vkeys", "linked_checkpoints"}
 
 
 def test_each_outgoing_key_signs_the_keys_that_follow():
