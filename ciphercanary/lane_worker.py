@@ -6,6 +6,7 @@ for the one version that is allowed.
 """
 
 import asyncio
+import time
 from typing import Any, Final
 
 from django.conf import settings
@@ -22,7 +23,7 @@ from ciphercanary.bounded_connection import HTTP_1_1, BoundedProtocol
 from ciphercanary.bridge import BODY_SECONDS, DECLINED
 from ciphercanary.byte_budget import ByteBudget, Charge
 from ciphercanary.fast_lane import HotAnswer, HotHandler, HotRequest
-from ciphercanary.lock_waits import WAIT_UNTIL, deadline
+from ciphercanary.lock_waits import WAIT_UNTIL
 from ciphercanary.problems import ProtocolError
 
 GRACE: Final = 20  # seconds that requests in flight have to end
@@ -61,7 +62,7 @@ class LaneProtocol(BoundedProtocol):
         self._is_begun = False  # a request is answered once, whatever arrives behind it meanwhile
         self._is_deciding = False
         self._is_declined = False
-        self._wait_until = 0.0
+        self._received_at = 0.0
         self._answering: asyncio.Task[None] | None = None
         self._waiting: asyncio.TimerHandle | None = None
         self._peer = ""
@@ -80,7 +81,8 @@ class LaneProtocol(BoundedProtocol):
         scope: Scope = super()._build_http_scope(request, sockname, peername)
         scope[DECLINED] = self._is_declined
         if self._is_declined:
-            scope[WAIT_UNTIL] = self._wait_until  # Django goes on with what is left of the request's waits
+            # Django goes on with what is left of the request's waits.
+            scope[WAIT_UNTIL] = self._received_at + settings.CC_LOCK_WAIT_SECONDS
         return scope
 
     def _on_headers_complete(self) -> bool:
@@ -134,7 +136,7 @@ class LaneProtocol(BoundedProtocol):
             self._leave_to_gunicorn()  # which answers 503 where there is no room for the body
             return
         self._is_begun = self._is_deciding = True
-        self._wait_until = deadline()
+        self._received_at = time.monotonic()
         # Eager: what the lane can decide at once needs no turn of the event loop.
         task = asyncio.Task(
             self._answer(handler, request, b"".join(self._chunks)), loop=self.worker.loop, eager_start=True
