@@ -1,6 +1,6 @@
-"""The triggers of the log: each is there, enabled, and as the migrations created it."""
+"""The triggers of the log: each is there, enabled, and as the migrations created it, and there are no others."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from django.db import connection
 
@@ -17,10 +17,25 @@ WHERE NOT t.tgisinternal AND pg_table_is_visible(c.oid)
 """,
     "sqlite": "SELECT name, tbl_name, sql, '', 1 FROM sqlite_master WHERE type = 'trigger'",
 }
+# Of PostgreSQL: a rule rewrites what is inserted, as a trigger would change it.
+_RULES = (
+    "SELECT rulename::text, tablename::text FROM pg_rules WHERE schemaname = ANY (current_schemas(false))"
+)
+# No other trigger may be on one of these.
+_WATCHED = {
+    "audit_logs",
+    "audit_trail",
+    "audit_leaves",
+    "audit_tiles",
+    "audit_tree",
+    "audit_pending",
+    "audit_checkpoints",
+    "audit_alarms",
+}
 
 
 def check_triggers() -> Iterator[Finding]:
-    """A trigger that is missing, disabled or replaced."""
+    """A trigger that is missing, disabled or replaced, and a trigger or rule that no migration created."""
     stored = {
         Trigger(name, table, _one_line(definition), _one_line(source)): is_enabled
         for name, table, definition, source, is_enabled in rows_of(_STORED[connection.vendor])
@@ -35,6 +50,16 @@ def check_triggers() -> Iterator[Finding]:
         else:
             fault = "was replaced" if (each.name, each.table) in names else "is missing"
         yield Finding(Kind.TRIGGER, f"the trigger {each.name} of {each.table} {fault}")
+    known = {(each.name, each.table) for each in expected(connection.vendor)}
+    yield from _unexpected("trigger", names - known)
+    if connection.vendor == "postgresql":
+        yield from _unexpected("rule", set(rows_of(_RULES)))
+
+
+def _unexpected(what: str, named: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+    for name, table in sorted(named):
+        if table.lower() in _WATCHED:
+            yield Finding(Kind.TRIGGER, f"the {what} {name} of {table} is not the application's")
 
 
 def _one_line(text: object) -> str:

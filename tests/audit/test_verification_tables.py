@@ -46,6 +46,21 @@ def test_a_missing_trigger_is_named(empty_log, trigger):
         execute(trigger.definition)
 
 
+@pytest.mark.parametrize("table", ["audit_logs", "audit_alarms", "audit_pending", "audit_trail"])
+def test_an_additional_trigger_or_rule_is_named(empty_log, table):
+    if connection.vendor == "postgresql":
+        what, made = "rule", f"CREATE RULE swallow AS ON INSERT TO {table} DO INSTEAD NOTHING"
+        dropped = f"DROP RULE swallow ON {table}"
+    else:
+        what, dropped = "trigger", "DROP TRIGGER swallow"
+        made = f"CREATE TRIGGER swallow BEFORE INSERT ON {table} BEGIN SELECT RAISE(IGNORE); END"
+    execute(made)
+    try:
+        assert findings() == [f"trigger: the {what} swallow of {table} is not the application's"]
+    finally:
+        execute(dropped)
+
+
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite cannot disable a trigger")
 @pytest.mark.parametrize("state", ["DISABLE", "ENABLE REPLICA"])
 def test_a_disabled_trigger_is_named(empty_log, state):
