@@ -160,3 +160,11 @@ def test_an_alarm_with_an_unreadable_column_is_shown_open_and_can_be_resolved(ch
     assert restore_alarms() == 0
     assert admin.api.post(f"/api/v1/audit/alarms/{shown['id']}/resolve", {"reason": "seen"}).status == 200
     assert [row.log_id for row in AuditAlarm.objects.open()] == [9]
+
+
+def test_an_entry_whose_id_is_negative_is_shown_without_a_link(admin):
+    entry = write()
+    sequence_step()
+    altered("UPDATE audit_logs SET id = -2 WHERE id = %s", entry.id)
+    assert signed_in(admin).get("/audit/").status_code == 200
+    assert AuditAlarm.objects.filter(log_id=-2).exists()
