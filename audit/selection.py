@@ -63,9 +63,9 @@ class LogCriteria:
     def is_search(self) -> bool:
         """Whether no index finds the entries, so that each one has to be read.
 
-        Ids of requests are random: an index of them would slow down every operation.
+        An index of the ids of requests or of client addresses would slow down every operation.
         """
-        return bool(self.words or self.request_id)
+        return bool(self.words or self.request_id or self.client_ip)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

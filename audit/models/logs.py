@@ -105,7 +105,6 @@ class AuditLog(models.Model):
             models.Index(fields=["object_id", "id"], name="idx_audit_logs_object"),
             models.Index(fields=["actor_name", "id"], name="idx_audit_logs_actor"),
             models.Index(fields=["action", "id"], name="idx_audit_logs_action"),
-            models.Index(fields=["client_ip", "id"], name="idx_audit_logs_client_ip"),
             # The rare values only: the common ones need no index, and pay for none when they are written.
             models.Index(
                 fields=["outcome", "id"],

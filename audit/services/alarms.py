@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from itertools import batched
+from operator import attrgetter
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
@@ -90,9 +91,10 @@ def _without_known(alarms: Sequence[Alarm]) -> list[Alarm]:
     # A savepoint, so that an error here does not end the caller's transaction.
     with transaction.atomic() if connection.in_atomic_block else nullcontext():
         for some in batched(list(new), LOOKED_UP_AT_ONCE):
-            for known in AuditAlarm.objects.filter(evidence__in=some).found():
-                if known.is_authentic:  # a forged row must not keep the alarm away
-                    del new[known.evidence]
+            rows = AuditAlarm.objects.filter(evidence__in=some).found()
+            # A forged row must not keep the alarm away.
+            for known in filter(attrgetter("is_authentic"), rows):
+                del new[known.evidence]
     return list(new.values())
 
 

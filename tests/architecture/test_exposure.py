@@ -32,6 +32,7 @@ MAY_READ_ALL_VERSIONS = {
 # Tables whose rows carry no MAC, or columns outside it, are written with Django's own means in these files.
 MAY_WRITE_WITHOUT_MAC = {
     "audit/services/alarms.py": "a forged row gets another evidence and stays forged",
+    "audit/services/resolving.py": "a forged row is replaced by what its entry says",
     "accounts/services/attempts.py": "login_attempts",
     "accounts/services/own_sessions.py": "browser_sessions, whose data is signed: ended ones go",
     "accounts/services/passkeys.py": "passkeys: removed ones go",
@@ -115,7 +116,9 @@ def test_the_log_is_read_through_visible_to():
         "audit/services/recording.py",
         "audit/services/reading.py",
         "audit/services/verifications.py",  # how the last one ended
-        "audit/services/alarms.py",  # entries of alarms, to restore their rows
+        "audit/services/alarms.py",  # the entry of an alarm
+        "audit/services/resolving.py",  # entries of alarms, to restore their rows
+        "audit/services/showing.py",  # the entry of an alarm, to compare it once more
         "audit/integrity.py",  # the entries of visible changed rows, to compare them
         "audit/numbering.py",
         "audit/moments.py",  # when, and how many: no entry

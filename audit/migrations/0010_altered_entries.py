@@ -4,6 +4,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0010_checkpoint_links")]
+    dependencies = [("audit", "0009_checkpoint_links")]
 
     operations = [migrations.AddField("auditexport", "altered", models.BigIntegerField(null=True))]

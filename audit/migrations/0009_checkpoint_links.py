@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0009_client_ip")]
+    dependencies = [("audit", "0008_alarms")]
 
     # Nullable and without a default: SQLite then adds the columns and does not rebuild the table without its triggers.
     operations = [
