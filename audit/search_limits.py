@@ -1,4 +1,4 @@
-"""What one search of the log may take: one at a time for each user, and ``SEARCH_SECONDS``."""
+"""Limits of one search of the log: one at a time for each user, and ``SEARCH_SECONDS``."""
 
 import sqlite3
 import threading

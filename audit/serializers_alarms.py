@@ -52,7 +52,7 @@ class AuditAlarmSerializer(serializers.ModelSerializer[AuditAlarm]):
         read_only_fields = fields
 
     def to_representation(self, instance: AuditAlarm) -> dict[str, Any]:
-        """An open alarm has no resolution, whatever the database holds."""
+        """An open alarm has no resolution, even if its row was altered to have one."""
         shown: dict[str, Any] = super().to_representation(instance)
         return shown | _NO_RESOLUTION if instance.is_open else shown
 

@@ -30,7 +30,7 @@ class WriteWatch:
             self._check()
 
     def note_progress(self) -> None:
-        """The buffer has drained. What is written next may make it larger than before."""
+        """The buffer has drained. The next write may make it larger than before."""
         self._progressed_at = self._loop.time()
 
     def stop(self) -> None:

@@ -37,7 +37,7 @@ class AuditAlarmQuerySet(models.QuerySet["AuditAlarm"]):
         return self._spelled().exclude(_UNRESOLVED).exclude(spelled__in=forged)
 
     def same_rows(self, rows: "Sequence[AuditAlarm]") -> Self:
-        """The rows that ``found`` gave, whatever their ids are."""
+        """The rows that ``found`` gave, by any spelling of their ids."""
         return self._spelled().filter(spelled__in=_ids_of(rows))
 
     def _spelled(self) -> Self:
@@ -195,7 +195,7 @@ def _typed(field: Any, stored: object) -> object:
 
 
 def _placeholder(field: Any, stored: object, _unreadable: object) -> object:
-    """What is shown instead. A row keeps the same made-up id for as long as it is not altered again."""
+    """The columns that are shown instead. A row keeps the same made-up id for as long as it is not altered again."""
     match field.get_internal_type():
         case "CharField":
             return presentable("" if stored is None else stored)

@@ -21,7 +21,7 @@ from audit.selection import (
 from audit.services.reading import find_logs
 from ciphercanary import throttle
 
-SEARCH_COST = 50  # requests of the budget: what the database works for one, compared with an ordinary read
+SEARCH_COST = 50  # requests of the budget: the work of the database for one search, beside an ordinary read
 
 
 @dataclass(frozen=True, slots=True)

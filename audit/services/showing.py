@@ -64,7 +64,7 @@ def show_entry_with_changes(*, reader: Reader, log_id: int) -> ShownEntry:
 
 
 def present_alarms(log_id: int | None, found: str) -> list[Alarm]:
-    """What looking at the entry, or at the changed row that ``found`` names, would raise now."""
+    """The alarms that a look at the entry, or at the changed row that ``found`` names, raises now."""
     if named := _CHANGED_ROW.match(found):
         changes = integrity.find_changes(AuditTrail.objects.filter(id=int(named[1])))
         return _alarms_of_changes([change for change in changes if change.entry is None])

@@ -33,7 +33,7 @@ class Verification:
 
     @property
     def problem(self) -> str:
-        """What is wrong and what to do, for people; "" if it passed."""
+        """The problem and the remedy, for people; "" if it passed."""
         match self.result:
             case Result.OK:
                 return ""

@@ -9,7 +9,7 @@ from audit.verification.inspection import Inspection
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one row."""
+    """One thing that is wrong with a row."""
 
     kind: Kind
     text: str

@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110 section 13): what ``ETag`` and ``If-Match`` say of an object's revision."""
+"""Conditional requests (RFC 9110 section 13): ``ETag`` and ``If-Match`` name an object's revision."""
 
 import re
 from typing import Final
