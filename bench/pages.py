@@ -116,6 +116,7 @@ def pages(entry: int) -> list[Page]:
         "/audit/?action=keys.key.disabled",
         f"/audit/?actor=user-{1 + BUSY}",
         "/audit/?search=company",
+        "/audit/alarms/",
         "/audit/exports/",
         "/jobs/",
         "/usage/?range=7d",

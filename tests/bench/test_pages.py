@@ -27,7 +27,7 @@ OF_AN_ACCOUNT = {
 OF_AN_ACCOUNT |= {"appearance", "reauth", "login", "login-code", "setup", "setup-link"}
 OF_A_JOB = {"job", "job-cancel"}
 ACTS = {"key-notes", "key-activate", "key-enable", "key-revoke", "key-mark-compromised"}
-ACTS |= {"key-version-disable", "key-version-enable"}
+ACTS |= {"key-version-disable", "key-version-enable", "alarm-resolve"}
 
 
 def test_every_main_page_is_asked_for():
