@@ -19,6 +19,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus, urlencode
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -326,7 +327,7 @@ def fail_to_encrypt(client: Client) -> None:
         for path in ("/api/v1/encrypt", "/api/v1/decrypt", "/api/v1/inspect", "/api/v1/random"):
             client.send("POST", path, body, expect=400)
     unknown = {"algorithm": "aes-256-gcm", "data": b64(plant.octets("plaintext for an unknown key"))}
-    client.send("POST", "/api/v1/encrypt", {**unknown, "key_id": "0" * 32}, expect=404)
+    client.send("POST", "/api/v1/encrypt", {**unknown, "key_id": str(UUID(int=0))}, expect=404)
     client.send("POST", f"/api/v1/keys/{key_id}/disable", {"reason": "sweep"}, expect=200)
     body = {**good, "data": b64(plant.octets("plaintext for a disabled key"))}
     client.send("POST", "/api/v1/encrypt", body, expect=409)
