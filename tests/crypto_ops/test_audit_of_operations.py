@@ -1,7 +1,7 @@
 import pytest
-from django.db import connection
 
 from audit.models import AuditLog
+from tests.audit.conftest import log_out_of_reach
 from tests.personas import b64
 
 
@@ -53,18 +53,13 @@ def test_random_refuses_other_amounts(bench, size):
 def test_no_answer_leaves_while_the_log_cannot_be_written(bench):
     key = bench.key()
     encrypted = bench.encrypt(key["id"]).json
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE audit_logs RENAME TO audit_logs_away")
-    try:
+    with log_out_of_reach():
         answers = [
             bench.encrypt(key["id"]),
             bench.decrypt(ciphertext=encrypted["ciphertext"]),
             bench.persona.api.post("/api/v1/reencrypt", {"ciphertext": encrypted["ciphertext"]}),
             bench.persona.api.post("/api/v1/random", {"bytes": 16}),
         ]
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE audit_logs_away RENAME TO audit_logs")
     assert {(answer.status, answer.code) for answer in answers} == {(503, "audit_unavailable")}
     assert bench.encrypt(key["id"]).status == 200
 
