@@ -69,9 +69,10 @@ def stuck():
 @pytest.mark.parametrize("path", EXPECTED)
 def test_a_probe_whose_threads_are_stuck_answers_in_its_own_format(stuck, path):
     application, seen = stuck
+    number = 3 if path == "/metrics" else FLOOD  # each of its answers exports every figure
 
     async def several():
-        return await asyncio.gather(*(ask(application, path) for _ in range(FLOOD)))
+        return await asyncio.gather(*(ask(application, path) for _ in range(number)))
 
     began = time.monotonic()
     answers = asyncio.run(several())
