@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, SystemCheckEr
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from ciphercanary.applied_migrations import has_due_migrations
 from ciphercanary.database_errors import explain
 from ciphercanary.errors import DomainError
 
@@ -31,8 +32,7 @@ class ServiceCommand(BaseCommand):
 
     def check_migrations(self) -> None:
         """Raises CommandError where Django would only print a notice, and the command would fail later."""
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        if has_due_migrations(MigrationExecutor(connection)):
             raise self.failure(NOT_MIGRATED)
 
     def failure(self, line: str) -> CommandError:

@@ -20,6 +20,7 @@ from audit.events import Source
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
 from audit.sequencing.head import check_head
 from ciphercanary import kek, system_keys
+from ciphercanary.applied_migrations import has_due_migrations
 from ciphercanary.database_errors import explain
 from ciphercanary.errors import DomainError, Invalid
 
@@ -91,14 +92,9 @@ def _sentence(message: CheckMessage) -> str:
     return f"{message.id}: {message.msg} {message.hint or ''}".strip()
 
 
-def due_migrations(executor: MigrationExecutor) -> bool:
-    """Whether a migration of this version is not applied yet."""
-    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-
-
 def _migrate() -> None:
     executor = MigrationExecutor(connection)
-    if due_migrations(executor) and executor.loader.applied_migrations and settings.CC_SQLITE:
+    if has_due_migrations(executor) and executor.loader.applied_migrations and settings.CC_SQLITE:
         _copy_sqlite(settings.DATABASES["default"]["NAME"])
     with _constraints_unchecked(), transaction.atomic():
         # All of them or none: Django records a migration only after its tables are there, and a start that is
