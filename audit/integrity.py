@@ -7,9 +7,9 @@ A row that Django could not convert (a timestamp that is none, text that is not 
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
 
 from django.db import connection
 from django.db.models import Exists, Model, OuterRef, QuerySet, Subquery
@@ -166,19 +166,19 @@ def _as_row[M: (AuditLog, AuditTrail)](
     model: type[M], names: Sequence[str], columns: Mapping[str, object], integrity: Integrity
 ) -> M:
     """An instance for templates and the admin; a value that its column's type does not allow stays a text."""
-    typed = [_typed(model, name, columns[name]) for name in names]
-    row = model.from_db(connection.alias, names, typed)
+    typed = dict(columns)
+    for name, convert in _conversions(model):
+        typed[name] = convert(columns[name]) or columns[name]
+    row = model.from_db(connection.alias, names, [typed[name] for name in names])
     row.found, row.integrity = columns, integrity
     return row
 
 
-def _typed(model: type[Model], name: str, value: object) -> Any:
-    match model._meta.get_field(name).get_internal_type():
-        case "UUIDField":
-            return uuid_of(value) or value
-        case "DateTimeField":
-            return moment_of(value) or value
-    return value
+@cache  # pages convert each value of fifty rows
+def _conversions(model: type[Model]) -> Sequence[tuple[str, Callable[[object], object]]]:
+    converters: dict[str, Callable[[object], object]] = {"UUIDField": uuid_of, "DateTimeField": moment_of}
+    kinds = {field.attname: field.get_internal_type() for field in model._meta.concrete_fields}
+    return [(name, converters[kind]) for name, kind in kinds.items() if kind in converters]
 
 
 def _digest(values: Sequence[object]) -> str:

@@ -1,6 +1,7 @@
 """What templates of pages say again and again: icons, moments, numbers, the query string with a change."""
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django import template
@@ -18,6 +19,7 @@ _UNITS = (("year", 365 * 86400), ("month", 30 * 86400), ("day", 86400), ("hour",
 
 
 @register.simple_tag
+@cache  # a list has one in each row, and the address of a static file is looked up anew each time
 def icon(name: str) -> SafeString:
     """A symbol of ``static/icons.svg``; it decorates the word beside it."""
     return format_html(
