@@ -281,6 +281,22 @@ class Product:
         with contextlib.closing(sqlite3.connect(self.sqlite_file, timeout=20, autocommit=True)) as file:
             return file.execute(statement).fetchall()
 
+    @contextlib.contextmanager
+    def without_table(self, table: str) -> Iterator[None]:
+        """The database without one of its tables. Its triggers stay as they are, although SQLite's RENAME rewrites them."""
+        triggers = [] if self.database else self.query(
+            f"SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = '{table}'"
+        )
+        for name, _ in triggers:
+            self.query(f'DROP TRIGGER "{name}"')
+        self.query(f"ALTER TABLE {table} RENAME TO {table}_away")
+        try:
+            yield
+        finally:
+            self.query(f"ALTER TABLE {table}_away RENAME TO {table}")
+            for _, definition in triggers:
+                self.query(definition)
+
 
 class KeepAlive:
     def __init__(self, connection: HTTPConnection) -> None:

@@ -1,4 +1,4 @@
-"""Whoever disables a key is told so only when no process can use it any more, however warm its keyring is."""
+"""A disable is acknowledged only when no process can use the key any more, however warm its keyring is."""
 
 import statistics
 import threading
@@ -20,7 +20,7 @@ from keys.errors import KeyNotActive
 
 CLIENTS = 6
 ROUNDS = 50 if connection.vendor == "postgresql" else 20  # on SQLite, writers wait by polling
-WAIT = 20.0  # seconds an administrator may wait for his change under this load
+WAIT = 20.0  # seconds an administrator may wait for a change under this load
 
 
 @dataclass
@@ -32,6 +32,7 @@ class Clients:
     sealed: int = 0
     refused: int = 0
     _ends: threading.Event = field(default_factory=threading.Event)
+    _has_sealed: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self):
         self._pool = ThreadPoolExecutor(CLIENTS)
@@ -45,6 +46,11 @@ class Clients:
             sealed, refused = client.result()
             self.sealed, self.refused = self.sealed + sealed, self.refused + refused
 
+    def wait_for_one(self):
+        """Until a message is encrypted."""
+        self._has_sealed.clear()
+        assert self._has_sealed.wait(60)
+
     def _work(self):
         request = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=b"canary", key_id=self.key_id)
         sealed = refused = 0
@@ -53,6 +59,7 @@ class Clients:
                 try:
                     engine.encrypt(request, self.principal)
                     sealed += 1
+                    self._has_sealed.set()
                 except (KeyNotActive, Unavailable):
                     refused += 1
                     time.sleep(0.002)
@@ -68,7 +75,7 @@ def test_nothing_is_encrypted_between_a_disable_and_the_next_enable(admin, recor
     suspensions, waits = [], []
     with Clients(admin.principal, key.id) as clients:
         for _ in range(ROUNDS):
-            time.sleep(0.01)
+            clients.wait_for_one()
             began = time.monotonic()
             services.disable_key(**change)
             waits.append(time.monotonic() - began)
@@ -83,8 +90,7 @@ def test_nothing_is_encrypted_between_a_disable_and_the_next_enable(admin, recor
     assert len(times) == clients.sealed
     during = [at for begin, end in suspensions for at in times if begin < at < end]
     assert during == []
-    assert clients.sealed > ROUNDS  # they were at work, and ran into the closed door
-    assert clients.refused > 0
+    assert clients.refused > 0  # they ran into the closed door
     assert max(waits) < WAIT
     record_property("administrator's wait, median", statistics.median(waits))
     record_property("administrator's wait, longest", max(waits))

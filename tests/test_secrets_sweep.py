@@ -16,7 +16,6 @@ import re
 import secrets
 import struct
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus, urlencode
 from uuid import UUID
@@ -410,26 +409,17 @@ def break_under_secrets(client: Client) -> None:
         "data": b64(plant.octets("plaintext, when it broke")),
         "key_id": key_id,
     }
-    with renamed(client.product, "key_versions"):
+    with client.product.without_table("key_versions"):
         client.send("POST", "/api/v1/encrypt", body, expect={500, 503})
-    with renamed(client.product, "audit_logs"):
+    with client.product.without_table("audit_logs"):
         client.send("POST", "/api/v1/encrypt", body, expect={500, 503})
-    with renamed(client.product, "login_attempts"):
+    with client.product.without_table("login_attempts"):
         body = {"username": "dora", "password": plant.text("password, when it broke")}
         client.send("POST", "/auth/login", body, token="", expect={500, 503})
-    with renamed(client.product, "refresh_tokens"):
+    with client.product.without_table("refresh_tokens"):
         client.send(
             "POST", "/auth/refresh", {"refresh_token": plant.word("token, when it broke")}, expect={500, 503}
         )
-
-
-@contextmanager
-def renamed(product, table):
-    product.query(f"ALTER TABLE {table} RENAME TO {table}_away")
-    try:
-        yield
-    finally:
-        product.query(f"ALTER TABLE {table}_away RENAME TO {table}")
 
 
 def leave_evidence(client: Client) -> None:

@@ -6,7 +6,6 @@ import socket
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -60,16 +59,6 @@ def behind_tls(tmp_path_factory):
         yield running
 
 
-@contextmanager
-def renamed(product, table):
-    """The database without one of its tables."""
-    product.query(f"ALTER TABLE {table} RENAME TO {table}_away")
-    try:
-        yield
-    finally:
-        product.query(f"ALTER TABLE {table}_away RENAME TO {table}")
-
-
 # --- health
 
 
@@ -120,7 +109,7 @@ def test_they_are_for_reading_only(product, path):
     ],
 )
 def test_what_answers_depend_on_makes_it_503_in_fixed_words(product, table, failing):
-    with renamed(product, table):
+    with product.without_table(table):
         time.sleep(SHARED)
         health, ready = product.send("GET", "/health"), product.send("GET", "/readyz")
         assert product.send("GET", "/livez").status == 200
