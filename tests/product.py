@@ -284,18 +284,32 @@ class Product:
     @contextlib.contextmanager
     def without_table(self, table: str) -> Iterator[None]:
         """The database without one of its tables. Its triggers stay as they are, although SQLite's RENAME rewrites them."""
-        triggers = [] if self.database else self.query(
-            f"SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = '{table}'"
+        away, back = (
+            f"ALTER TABLE {table} RENAME TO {table}_away",
+            f"ALTER TABLE {table}_away RENAME TO {table}",
         )
-        for name, _ in triggers:
-            self.query(f'DROP TRIGGER "{name}"')
-        self.query(f"ALTER TABLE {table} RENAME TO {table}_away")
+        triggers = (
+            []
+            if self.database
+            else self.query(
+                f"SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = '{table}'"  # noqa: S608 - a constant
+            )
+        )
+        self._change_schema(*(f"DROP TRIGGER {name}" for name, _ in triggers), away)
         try:
             yield
         finally:
-            self.query(f"ALTER TABLE {table}_away RENAME TO {table}")
-            for _, definition in triggers:
-                self.query(definition)
+            self._change_schema(back, *(definition for _, definition in triggers))
+
+    def _change_schema(self, *statements: str) -> None:
+        """In one transaction: the product goes on writing meanwhile."""
+        if self.database:
+            self.query("; ".join(statements))
+            return
+        with contextlib.closing(sqlite3.connect(self.sqlite_file, timeout=20, autocommit=False)) as file:
+            for statement in statements:
+                file.execute(statement)
+            file.commit()
 
 
 class KeepAlive:
