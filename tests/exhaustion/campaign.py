@@ -27,7 +27,8 @@ BODY = 2 * MIB - 1
 # MiB above the start: the budgets of bodies (64) and heads (32), and as much again for connections, three log-ins of 64 MiB
 # one after the other, and what the allocator keeps.
 GROWTH_LIMIT = 192
-UNREAD = 192 * 1024  # bytes for a client that does not read: two answers of the schema, one of them in a write buffer
+# Bytes for a client that does not read: two answers of the schema, one of them in a write buffer.
+UNREAD = 192 * 1024
 ANSWER_SECONDS = 60
 CLOSED_SECONDS = 100  # 30 seconds without write progress, after a connection has been idle for up to 30
 OPEN = {"01", "08"}  # in /proc/net/tcp: established, and closed by the client only
