@@ -14,11 +14,11 @@ ALTERED = (
 
 
 def read_tree() -> AuditTree:
-    """Size, root and right edge, as they stand. Raises IntegrityFailed where somebody removed the row."""
-    try:
-        return AuditTree.objects.get(id=1)
-    except AuditTree.DoesNotExist:
-        raise IntegrityFailed(ALTERED) from None
+    """Size, root and right edge, as they stand. Raises IntegrityFailed if the row is missing or holds other types."""
+    tree = AuditTree.objects.filter(id=1).first()
+    if tree is None or not all(isinstance(value, bytes | memoryview) for value in (tree.root, tree.edge)):
+        raise IntegrityFailed(ALTERED)
+    return tree
 
 
 def latest_checkpoint() -> AuditCheckpoint | None:

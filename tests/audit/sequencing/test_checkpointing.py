@@ -15,6 +15,7 @@ from audit.models import AuditCheckpoint, AuditLog, AuditReceipt, AuditTree, Che
 from audit.sequencing import running
 from audit.sequencing.checkpoint_keys import origin, trusted_keys
 from audit.sequencing.checkpointing import sign_checkpoint, thin_out_checkpoints
+from audit.sequencing.head import Head, write_head
 from audit.sequencing.leadership import leading
 from audit.sequencing.running import Checkpointing, Sequencer, checkpoint_now
 from audit.sequencing.step import sequence_step
@@ -287,3 +288,23 @@ def test_a_second_alteration_of_the_tree_is_another_alarm():
         sequencer.turn()
         AuditTree.objects.update(root=before)
     assert [code for code, _ in alarms()] == ["integrity_failed"] * 2
+
+
+def test_an_older_database_is_told_once_although_each_alarm_makes_the_log_grow():
+    signed(3)
+    write_head(Head(1000, b"\1" * 32))
+    sequencer = Sequencer(lambda: False)
+    for _ in range(4):
+        write()
+        sequencer.turn()
+    assert [code for code, _ in alarms()] == ["checkpoint_inconsistent"]
+
+
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL keeps a text out of the columns")
+@pytest.mark.parametrize("column", ["root", "edge"])
+def test_a_tree_that_holds_a_text_is_told(column):
+    signed(3)
+    altered(f"UPDATE audit_tree SET {column} = 'x'")  # noqa: S608 - a constant
+    write()
+    Sequencer(lambda: False).turn()
+    assert [code for code, _ in alarms()] == ["integrity_failed"]
