@@ -18,7 +18,7 @@ from audit.events import Actor, Event, RowChange
 from audit.integrity import FoundEntry
 from audit.models import RESOLVE_PERMISSION, AuditAlarm, AuditLog
 from audit.services import showing
-from audit.services.alarms import ACTOR, insert_row, set_aside
+from audit.services.alarms import ACTOR, insert_row, raise_alarms, set_aside
 from audit.services.recording import record
 from audit.stamps import EpochStamp
 from ciphercanary.clock import database_now
@@ -46,14 +46,15 @@ def restore_alarms() -> int:
     """Insert an open alarm for every intact alarm entry of the log that has no row; how many.
 
     The entries are append-only, so deleting a row clears no alarm. Alarms of earlier versions, which had entries
-    only, get their rows here, too. An altered entry restores nothing: showing or verifying it raises an alarm of its
-    own. Raises django.db.Error and the errors of the MAC's key.
+    only, get their rows here, too. An altered entry restores nothing: it raises an alarm of its own. Raises
+    django.db.Error and the errors of the MAC's key.
     """
     row = AuditAlarm.objects.filter(event_id=OuterRef("event_id"))
     entries = AuditLog.objects.filter(~Exists(row), action=actions.LOG_ALARMED).order_by("id")
     restored, found = 0, integrity.find_entries(entries[:READ_AT_ONCE])
     while found:
         restored += sum(_restore(entry) for entry in found if not entry.faults)
+        raise_alarms([showing.alarm_of(entry) for entry in found if entry.faults])
         found = integrity.find_entries(entries.filter(id__gt=found[-1].values[0])[:READ_AT_ONCE])
     return restored
 

@@ -16,6 +16,7 @@ from accounts.roles import ROLES, SYSTEM, sees_all
 from audit import actions
 from audit.alarms import Alarm, Kind
 from audit.models import READ_PERMISSION, AuditAlarm, AuditLog, AuditTrail
+from audit.sequencing.step import sequence_step
 from audit.services import alarms as service
 from audit.services.alarms import LIST_PERMISSION, RECORDED, raise_alarms
 from audit.services.recording import record_alone
@@ -90,7 +91,7 @@ def test_many_alarms_at_once_get_twenty_records_and_one_for_the_rest():
     assert AuditAlarm.objects.count() == 2 * RECORDED + 2
 
 
-def test_a_table_full_of_alarms_grows_no_further(monkeypatch):
+def test_a_table_full_of_alarms_grows_by_one_summary_for_each_call(monkeypatch):
     monkeypatch.setattr(service, "MOST_OPEN", 5)
     for first in range(1, 200, 20):
         raise_alarms([forged(log_id) for log_id in range(first, first + 20)])
@@ -146,7 +147,18 @@ def test_an_altered_entry_restores_nothing_and_keeps_no_other_alarm_away():
     )
     altered("UPDATE audit_logs SET meta = '{}' WHERE id = %s", two)
     assert restore_alarms() == 1
-    assert AuditAlarm.objects.get().log_id == 3
+    told = AuditAlarm.objects.values_list("kind", "found", "log_id")
+    assert {log_id for kind, _, log_id in told if kind == Kind.ENTRY_ALTERED} >= {-7, two, 3}
+
+
+def test_an_open_alarm_does_not_vanish_with_its_row_and_its_intact_entry():
+    raise_alarms([forged(1)])
+    sequence_step()
+    altered("UPDATE audit_logs SET user_agent = 'x' WHERE action = %s", actions.LOG_ALARMED)
+    altered("DELETE FROM audit_alarms")
+    for _ in range(2):
+        assert restore_alarms() == 0
+        assert AuditAlarm.objects.open().count() == 1
 
 
 @pytest.mark.parametrize("role", [*ROLES, SYSTEM])
