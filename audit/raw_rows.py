@@ -172,6 +172,19 @@ class Spelled(Func):
         return _spell(field.target, sql), parameters
 
 
+class Octets(Func):
+    """One column of a queryset as a text that no other value of the column has, and that any driver takes back."""
+
+    output_field = TextField()
+
+    def as_sql(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:  # type: ignore[override]
+        [column] = self.get_source_expressions()
+        sql, parameters = compiler.compile(column)
+        return ("typeof({0}) || hex({0})" if connection.vendor == "sqlite" else "{0}::text").format(
+            sql
+        ), parameters
+
+
 class SpelledMoment(Spelled):
     """A moment, spelled; "" for anything else, so that the text is always readable."""
 

@@ -9,7 +9,7 @@ from django.db import connection, models
 from django.db.models import Q
 
 from audit.alarms import LABELS
-from audit.raw_rows import Spelled, any_text, moment_of, presentable, spelled_columns, uuid_of
+from audit.raw_rows import Octets, any_text, moment_of, presentable, spelled_columns, uuid_of
 from ciphercanary.labels import MAX_REASON
 from ciphercanary.row_mac import MacField, MacProtectedRow
 
@@ -30,18 +30,18 @@ class AuditAlarmQuerySet(models.QuerySet["AuditAlarm"]):
 
     def open(self) -> Self:
         """Unresolved alarms, and those whose MAC does not match: the database alone clears no alarm."""
-        return self._spelled().filter(_UNRESOLVED | Q(spelled__in=_ids_of(forged_resolutions())))
+        return self._identified().filter(_UNRESOLVED | Q(stored_id__in=_ids_of(forged_resolutions())))
 
     def resolved(self) -> Self:
         forged = _ids_of(forged_resolutions())
-        return self._spelled().exclude(_UNRESOLVED).exclude(spelled__in=forged)
+        return self._identified().exclude(_UNRESOLVED).exclude(stored_id__in=forged)
 
     def same_rows(self, rows: "Sequence[AuditAlarm]") -> Self:
-        """The rows that ``found`` gave, by any spelling of their ids."""
-        return self._spelled().filter(spelled__in=_ids_of(rows))
+        """The rows that ``found`` gave, whatever their ids hold."""
+        return self._identified().filter(stored_id__in=_ids_of(rows))
 
-    def _spelled(self) -> Self:
-        return self.alias(spelled=Spelled("id"))
+    def _identified(self) -> Self:
+        return self.alias(stored_id=Octets("id"))
 
     def with_id(self, alarm_id: uuid.UUID) -> "AuditAlarm | None":
         """A row as ``found`` gives it, also by the id that it made up."""
@@ -54,8 +54,8 @@ class AuditAlarmQuerySet(models.QuerySet["AuditAlarm"]):
         columns = spelled_columns(AuditAlarm, [field.attname for field in fields])
         annotated = [name for name in ("own_entry",) if name in self.query.annotations]
         with any_text():
-            rows = list(self.values_list(*columns, *annotated))
-        return [_as_row(fields, values) for values in rows]
+            rows = list(self.values_list(Octets("id"), *columns, *annotated))
+        return [_as_row(stored_id, fields, values) for stored_id, *values in rows]
 
 
 class AuditAlarm(MacProtectedRow):
@@ -83,7 +83,7 @@ class AuditAlarm(MacProtectedRow):
     reason = models.CharField(max_length=MAX_REASON, blank=True)
 
     # Not columns: ``found`` sets them.
-    stored_id: str = ""  # as it is spelled
+    stored_id: str = ""  # as ``Octets`` gives it
     entry_id: int | None = None  # of its own entry, where the queryset has it
     is_readable = True
 
@@ -161,7 +161,7 @@ def _ids_of(alarms: Sequence[AuditAlarm]) -> list[str]:
     return [alarm.stored_id for alarm in alarms]
 
 
-def _as_row(fields: Sequence[Any], columns: Sequence[Any]) -> AuditAlarm:
+def _as_row(stored_id: str, fields: Sequence[Any], columns: Sequence[Any]) -> AuditAlarm:
     names = [field.attname for field in fields]
     stored, annotated = columns[: len(fields)], columns[len(fields) :]
     values = [_typed(field, value) for field, value in zip(fields, stored, strict=True)]
@@ -172,7 +172,7 @@ def _as_row(fields: Sequence[Any], columns: Sequence[Any]) -> AuditAlarm:
             for each in zip(fields, stored, values, strict=True)
         ]
     row = AuditAlarm.from_db(connection.alias, names, values)
-    row.is_readable, row.stored_id = is_readable, str(stored[names.index("id")])
+    row.is_readable, row.stored_id = is_readable, stored_id
     if annotated and annotated[0] is not None and annotated[0] > 0:  # no page has another id
         [row.entry_id] = annotated
     return row
