@@ -58,8 +58,9 @@ def show_entry_with_changes(*, reader: Reader, log_id: int) -> ShownEntry:
     if not entries:
         raise NotFound
     changes, missing = _changes_of(entries[0], AuditTrail.objects.visible_to(reader))
-    if alarms := _alarms_about(entries[0], changes, missing):
-        raise_alarms(alarms)
+    if _alarms_about(entries[0], changes, missing):
+        # Of all its changed rows: one that the reader may not see is not missing.
+        raise_alarms(_alarms_about(entries[0], *_changes_of(entries[0], AuditTrail.objects.all())))
     return ShownEntry(entries[0].as_row(), [change.as_row() for change in changes], len(missing))
 
 
@@ -123,11 +124,12 @@ def _text_of(leaf: object) -> str:
 def _alarms_of_changes(changes: Sequence[FoundChange]) -> list[Alarm]:
     """Each leads to the entry of its event, if there is one."""
     entries = integrity.entries_of(change.values for change in changes)
-    log_ids = {entry.columns["event_id"]: entry.values[0] for entry in entries}
+    # With the time: the same row makes the same alarm, whatever rows are shown beside it.
+    log_ids = {(entry.columns["event_id"], entry.columns["timestamp"]): entry.values[0] for entry in entries}
     return [
         Alarm(
             kind=Kind.ENTRY_ALTERED,
-            log_id=log_ids.get(change.columns["event_id"]),
+            log_id=log_ids.get((change.columns["event_id"], change.columns["changed_at"])),
             expected="a changed row that its entry names",
             found=f"changed row {change.values[0]}, {change.evidence}",
         )

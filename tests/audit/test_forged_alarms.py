@@ -3,17 +3,20 @@
 import uuid
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from audit import actions
 from audit.alarms import Alarm, Kind
-from audit.models import AuditAlarm, AuditLog
+from audit.events import Event, RowChange
+from audit.models import AuditAlarm, AuditLog, AuditTrail
+from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.services import alarms as service
 from audit.services.alarms import raise_alarms
+from audit.services.recording import record
 from audit.services.resolving import resolve_alarm, restore_alarms
-from audit.services.showing import show_entries
+from audit.services.showing import show_entries, show_entry_with_changes
 from tests.audit.sequencing.log import altered, write
 from tests.browsing import signed_in
 from tests.tampering.alterations import UNREADABLE
@@ -135,6 +138,7 @@ UNREADABLE_ALARM = [
         f"{column} = {value}{resolved}"
         for column, value in (
             ("id", "'zz'"),
+            ("id", "CAST(x'ff41' AS TEXT)"),
             ("log_id", "1.5"),
             ("count", "'x'"),
             ("evidence", "CAST(x'ff41' AS TEXT)"),
@@ -168,3 +172,37 @@ def test_an_entry_whose_id_is_negative_is_shown_without_a_link(admin):
     altered("UPDATE audit_logs SET id = -2 WHERE id = %s", entry.id)
     assert signed_in(admin).get("/audit/").status_code == 200
     assert AuditAlarm.objects.filter(log_id=-2).exists()
+
+
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL keeps other ids out of the column")
+def test_ids_that_quote_alike_are_those_of_two_rows():
+    for end, evidence in (("a", "another"), ("b", alarm_at().evidence)):
+        forge(evidence)
+        altered("UPDATE audit_alarms SET id = 'zz' || char(0) || %s WHERE evidence = %s", end, evidence)
+    raise_alarms([alarm_at()])
+    assert [row.evidence for row in AuditAlarm.objects.all().found() if row.is_authentic] == [
+        alarm_at().evidence
+    ]
+
+
+@pytest.mark.parametrize("reader", ["admin", "developer"])
+def test_a_resolved_alarm_about_a_changed_row_stays_resolved(reader, admin, developer):
+    changes = [RowChange.inserted("things", number, {"a": 1}) for number in (1, 2)]
+    with transaction.atomic():
+        entry = record(Event(action="test.thing.done"), developer.principal.actor, changes=changes)
+    checkpoint_now()
+    one, two = AuditTrail.objects.order_by("id").values_list("id", flat=True)
+    altered("UPDATE audit_trail SET changed_by = NULL WHERE id = %s", one)
+    earlier = "(SELECT min(timestamp) FROM audit_logs)"
+    altered(f"UPDATE audit_trail SET changed_at = {earlier} WHERE id = %s", two)  # noqa: S608 - a constant
+
+    def see():
+        who = {"admin": admin, "developer": developer}[reader]
+        show_entry_with_changes(reader=who.principal, log_id=entry.id)
+
+    see()
+    assert AuditAlarm.objects.open().count() == 2
+    for alarm in AuditAlarm.objects.all():
+        resolved(admin, alarm)
+    see()
+    assert not AuditAlarm.objects.open().exists()
