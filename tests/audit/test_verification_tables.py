@@ -46,7 +46,9 @@ def test_a_missing_trigger_is_named(empty_log, trigger):
         execute(trigger.definition)
 
 
-@pytest.mark.parametrize("table", ["audit_logs", "audit_alarms", "audit_pending", "audit_trail"])
+@pytest.mark.parametrize(
+    "table", ["audit_logs", "audit_alarms", "audit_pending", "audit_trail", "usage_rollups"]
+)
 def test_an_additional_trigger_or_rule_is_named(empty_log, table):
     if connection.vendor == "postgresql":
         what, made = "rule", f"CREATE RULE swallow AS ON INSERT TO {table} DO INSTEAD NOTHING"
