@@ -72,8 +72,9 @@ class CheckRounds:
         with self._lock:
             current = self._round
             if current is None or (current.is_done.is_set() and time.monotonic() - current.began >= FRESH):
-                current = self._round = _Round()
+                current = _Round()
                 threading.Thread(target=self._run, args=(current,), name="checks", daemon=True).start()
+                self._round = current  # now that it runs: one that did not start would never be done
             return current
 
     def _run(self, current: _Round) -> None:

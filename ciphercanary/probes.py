@@ -1,6 +1,7 @@
 """The endpoints that report on the service: they answer in time and in their own format during any fault."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,8 @@ from ciphercanary.asgi_answers import Answer, Receive, Scope, Send, early_answer
 from ciphercanary.bridge import WsgiBridge
 from ciphercanary.byte_budget import ByteBudget
 from ciphercanary.lock_waits import WAIT_UNTIL
+
+logger = logging.getLogger(__name__)
 
 SECONDS: Final = 0.95  # to the answer, at most
 DATABASE_SECONDS: Final = 0.6  # of them, for waits of the request itself
@@ -76,11 +79,15 @@ class Probes:
         report = self._reports[path]
         if report is None:
             return self._late[path](scope)
-        running = self._running.get(path)
-        if running is None or running.done():
-            running = asyncio.get_running_loop().run_in_executor(self._pool, report)
-            self._running[path] = running
-        found = await asyncio.shield(running)
+        try:
+            running = self._running.get(path)
+            if running is None or running.done():
+                running = asyncio.get_running_loop().run_in_executor(self._pool, report)
+                self._running[path] = running
+            found = await asyncio.shield(running)
+        except Exception as error:  # a thread that cannot start, say: the late answer needs none
+            logger.warning("the probe %s failed", path, exc_info=error)
+            return self._late[path](scope)
         return early_answer(scope, found.status_code, found["Content-Type"], found.content)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from django.http import HttpResponse
@@ -99,6 +100,24 @@ def test_requests_at_the_same_time_share_one_report():
 
     assert set(asyncio.run(flood())) == {(200, b"text/plain", b"well")}
     assert len(runs) == 1
+
+
+def test_a_process_without_a_free_thread_is_unhealthy_until_it_has_one(monkeypatch):
+    rounds = CheckRounds({"first": lambda: "well"})
+
+    def report():
+        return HttpResponse(rounds.results().get("first", "unwell"), "text/plain")
+
+    def refuse(**_options):
+        raise RuntimeError("can't start new thread")
+
+    application = Probes(None, PROBES, reports=REPORTS | {"/health": report}, others=others)
+    with monkeypatch.context() as full:
+        full.setattr(check_rounds, "threading", SimpleNamespace(Thread=refuse, Event=threading.Event))
+        status, kind, body = asyncio.run(ask(application, "/health"))
+    assert (status, kind) == EXPECTED["/health"][:2]
+    assert body.startswith(EXPECTED["/health"][2])
+    assert asyncio.run(ask(application, "/health")) == (200, b"text/plain", b"well")
 
 
 def test_late_metrics_are_for_their_networks_only(stuck):
