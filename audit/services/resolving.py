@@ -121,10 +121,20 @@ def _is_still_there(alarm: AuditAlarm) -> bool:
     return True
 
 
+def original_of(alarm: AuditAlarm) -> AuditLog | None:
+    """The intact entry that decides what an altered alarm is when it is resolved."""
+    entry = _intact_entry(alarm)
+    return None if entry is None else entry.as_row()
+
+
+def _intact_entry(alarm: AuditAlarm) -> FoundEntry | None:
+    of_alarm = AuditLog.objects.filter(event_id=alarm.event_id, action=actions.LOG_ALARMED)
+    return next((entry for entry in integrity.find_entries(of_alarm) if not entry.faults), None)
+
+
 def _rebuilt(forged: AuditAlarm) -> AuditAlarm:
     """The row as its entry has it. A row without an intact entry becomes an alarm about just that."""
-    of_alarm = AuditLog.objects.filter(event_id=forged.event_id, action=actions.LOG_ALARMED)
-    entry = next((entry for entry in integrity.find_entries(of_alarm) if not entry.faults), None)
+    entry = _intact_entry(forged)
     AuditAlarm.objects.same_rows([forged]).delete()
     if entry is None:
         found = f"the row {forged.id} without one"

@@ -11,7 +11,7 @@ from audit import actions
 from audit.models import RESOLVE_PERMISSION
 from audit.services import alarms
 from audit.services.alarms import LIST_PERMISSION
-from audit.services.resolving import Resolver, resolve_alarm
+from audit.services.resolving import Resolver, original_of, resolve_alarm
 from ciphercanary.clock import database_now
 from ciphercanary.errors import DomainError
 from ciphercanary.pages import PageView, ReasonForm, Rule
@@ -63,4 +63,5 @@ class ResolveAlarmView(PageView[Resolver]):
 
     def _ask(self, alarm_id: UUID, form: ReasonForm, **options: Any) -> HttpResponse:
         alarm = alarms.find_alarm(principal=self.principal, alarm_id=alarm_id)
-        return self.page(alarm=alarm, form=form, **options)
+        original = original_of(alarm) if alarm.is_altered else None
+        return self.page(alarm=alarm, original=original, form=form, **options)

@@ -47,6 +47,17 @@ def test_without_a_reason_the_form_is_shown_again(reason, at_admin):
     assert AuditAlarm.objects.open().count() == 1
 
 
+def test_an_altered_alarm_leads_to_the_entry_that_is_decided_about(at_admin):
+    alarm = make_alarm()
+    entry = AuditLog.objects.get(event_id=alarm.event_id)
+    altered("UPDATE audit_alarms SET kind = 'sequence_gap', log_id = 1, raised_at = '2026-01-01 00:00:00'")
+    page = at_admin.get(url_of(alarm))
+    assert f"/audit/{entry.id}/" in links(page)
+    assert f"You decide about entry {entry.id} (entry_altered)" in text_of(page)
+    altered("UPDATE audit_logs SET meta = '{}' WHERE id = %s", entry.id)
+    assert "The log has no intact entry of it" in text_of(at_admin.get(url_of(alarm)))
+
+
 def test_an_alarm_that_was_resolved_meanwhile_is_not_resolved_again(at_admin, admin):
     alarm = make_alarm()
     resolve_alarm(principal=admin.principal, alarm_id=alarm.id, reason="seen")
