@@ -1,4 +1,4 @@
-"""The use cases of accounts: each is one transaction with its own record in the audit log."""
+"""Services for accounts. Each runs in one transaction with its own audit event."""
 
 from accounts.services.listing import ListedUser, list_users
 from accounts.services.login import (

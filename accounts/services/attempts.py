@@ -1,7 +1,7 @@
-"""How many guesses a subject has left: five in fifteen minutes, counted before the guess is looked at.
+"""Limits guesses to five in 15 minutes per subject. Each guess is counted before it is checked.
 
-``counter`` keeps the password's guesses (subject: the username, whether an account has it or not) apart from
-those of the second factor (subject: the user's id).
+``counter`` separates password guesses (subject: the username, even without an account) from second-factor guesses
+(subject: the user's ID).
 """
 
 from datetime import datetime
@@ -15,14 +15,14 @@ from ciphercanary.clock import database_now
 from ciphercanary.errors import Throttled
 from ciphercanary.metrics import throttled_total
 
-PASSWORD = "password"  # noqa: S105 - the name of a counter
+PASSWORD = "password"  # noqa: S105 - a counter name
 TOTP = "totp"
 
 
 def spend(counter: str, subject: str) -> None:
-    """Count a guess as failed, durably. Raises Throttled where none is left.
+    """Count a guess as failed, durably. Raises Throttled if no guess is left.
 
-    Counted before the check: afterwards, parallel guesses would pass uncounted.
+    If guesses were counted after the check, parallel guesses would pass uncounted.
     """
     account = _account(counter, subject)
     now = database_now()
@@ -34,9 +34,9 @@ def spend(counter: str, subject: str) -> None:
 
 
 def forgive(counter: str, subject: str) -> None:
-    """Start counting from nothing: a log-in was completed, or an operator unlocked the account.
+    """Reset the count, after a completed log-in or when an operator unlocks the account.
 
-    The row stays: were it deleted, a parallel ``spend`` could find it neither there nor free to insert.
+    The row is kept: if it were deleted, a parallel ``spend`` could neither find it nor insert it.
     """
     now = database_now()
     row = LoginAttempt.objects.filter(account=_account(counter, subject))
@@ -44,11 +44,11 @@ def forgive(counter: str, subject: str) -> None:
 
 
 def _hold(account: str, now: datetime) -> LoginAttempt:
-    """The subject's row, new or not, locked until the transaction ends."""
+    """Return the subject's row, created if necessary and locked until the transaction ends."""
     held = LoginAttempt.objects.select_for_update().filter(account=account)
-    # get_or_create would fail where another process drops an old row between its two looks.
+    # get_or_create would fail if another process deleted an old row between its two queries.
     while (row := held.first()) is None:
-        # Invented names must not fill the table: what no longer counts goes whenever a new name comes.
+        # Delete expired rows whenever a new name appears, so that invented names cannot fill the table.
         LoginAttempt.objects.filter(last_at__lt=now - WINDOW).delete()
         begun = LoginAttempt(account=account, failures=0, first_at=now, last_at=now)
         LoginAttempt.objects.bulk_create([begun], ignore_conflicts=True)

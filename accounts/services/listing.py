@@ -1,4 +1,4 @@
-"""All users, as an administrator looks them over."""
+"""The list of all users for administrators."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from audit.raw_rows import SpelledMoment, moment_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedUser:
-    """``is_intact``: the MAC of the row holds. ``last_log_in_at`` comes from the audit log."""
+    """``is_intact`` means that the MAC of the row is valid. ``last_log_in_at`` comes from the audit log."""
 
     username: str
     role: str
@@ -26,7 +26,7 @@ class ListedUser:
 
 
 def list_users(*, principal: Principal) -> list[ListedUser]:
-    """Every user by name, in one query. Raises Denied. A row that was altered is marked and hides no other."""
+    """All users ordered by name, in one query. Raises Denied. An altered row is marked and does not hide the others."""
     principal.require("users.read")
     log_ins = AuditLog.objects.visible_to(principal).filter(
         user_id=OuterRef("pk"), action=actions.SESSION_OPENED, outcome=Outcome.OK

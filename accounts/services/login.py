@@ -1,4 +1,4 @@
-"""Logging in: the same answer at the same cost, whoever the name belongs to."""
+"""Log-in: the same response at the same cost whether or not an account has the username."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -24,19 +24,19 @@ WRONG = "Username or password is wrong."
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A user whose every factor was right, as he stood then; ``auth_method`` names them: ``password+totp``."""
+    """A user who passed every factor, as read at that time. ``auth_method`` names the factors: ``password+totp``."""
 
     user: User
     auth_method: str
 
 
 def log_in(*, username: str, password: str, totp_code: str = "", origin: Origin) -> TokenPair:
-    """Open a session for API calls. Called outside any transaction.
+    """Open a session for API calls. Call it outside any transaction.
 
     Raises Unauthenticated (one text for every reason), OtpRequired, Throttled.
     """
-    # The place is held to the end: so few log-ins are in flight at once that parallel ones with the right
-    # password never reach the limit of failures.
+    # Hold the slot until the end. It limits concurrent log-ins, so that parallel log-ins with the right password
+    # never reach the limit of failures.
     with hash_slot():
         verified = _verify_credentials(username, password, totp_code, origin)
         with transaction.atomic():
@@ -46,19 +46,19 @@ def log_in(*, username: str, password: str, totp_code: str = "", origin: Origin)
 
 
 def check_password(*, username: str, password: str) -> User:
-    """The user whose password this is: the first half of a log-in in a browser, which opens nothing by itself.
+    """The user with this password: the first half of a browser log-in, which does not open a session.
 
-    Raises Unauthenticated, Throttled. Called outside any transaction.
+    Raises Unauthenticated, Throttled. Call it outside any transaction.
     """
     with hash_slot():
         return _check_password(username, password)
 
 
 def log_in_to_browser(*, user_id: UUID, subject_version: int, totp_code: str = "", origin: Origin) -> User:
-    """The user for whom Django may open a session: the second half, after ``check_password``.
+    """The second half of a browser log-in, after ``check_password``. Django may open a session for the returned user.
 
-    ``subject_version`` is the user's as it stood then. Raises OtpRequired, Unauthenticated, Throttled, and
-    SessionEnded where his sessions were ended since. Called outside any transaction.
+    ``subject_version`` is the user's version when the password was checked. Raises OtpRequired, Unauthenticated,
+    Throttled, and SessionEnded if the user's sessions were ended since. Call it outside any transaction.
     """
     seen = _find_unchanged(user_id, subject_version)
     methods = ("password", *require_second_factor(seen, totp_code, origin))
@@ -73,9 +73,10 @@ def log_in_to_browser(*, user_id: UUID, subject_version: int, totp_code: str = "
 def confirm_identity(
     *, principal: Principal, password: str = "", totp_code: str = "", origin: Origin
 ) -> None:
-    """One factor once more, before an act that asks for a recent log-in: a code where the user has an authenticator.
+    """Check one factor again, before an action that requires a recent log-in.
 
-    Raises Denied, OtpRequired, Unauthenticated, Throttled. Called outside any transaction.
+    The factor is a code if the user has an authenticator, and the password otherwise. Raises Denied, OtpRequired,
+    Unauthenticated, Throttled. Call it outside any transaction.
     """
     seen = _find_unchanged(principal.person_id, principal.subject_version)
     method = "totp"
@@ -96,12 +97,12 @@ def confirm_identity(
 
 @transaction.atomic
 def log_out_of_browser(*, user: User, origin: Origin) -> None:
-    """Record that a browser session ends; Django ends it."""
+    """Record the end of a browser session. Django ends it."""
     record(user_event(actions.SESSION_CLOSED, user.id), origin.user(user.id, user.username))
 
 
 def known_username(username: str) -> str:
-    """The name, if an account has it, else nothing: a password typed into the wrong field is not recorded."""
+    """The name if an account has it, otherwise "", so that a password typed into the wrong field is not recorded."""
     return User.objects.filter(username=username.lower()).values_list("username", flat=True).first() or ""
 
 
@@ -114,7 +115,7 @@ def _verify_credentials(username: str, password: str, totp_code: str, origin: Or
 def _check_password(username: str, password: str) -> User:
     attempts.spend(attempts.PASSWORD, username)
     user = User.objects.filter(username=username.lower()).first()
-    # An unusable hash makes Django compute one all the same: a missing account costs what a wrong password does.
+    # With an unusable hash Django still computes one, so a missing account costs as much as a wrong password.
     is_right, _ = verify_password(password, user.password if user else UNUSABLE_PASSWORD_PREFIX)
     if user is None or not user.check_mac().is_active or not is_right:
         raise Unauthenticated(WRONG)

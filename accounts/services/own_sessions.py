@@ -1,4 +1,4 @@
-"""Where one is signed in, in browsers and over the API, and how to end it from elsewhere."""
+"""List the caller's browser and API sessions, and end them remotely."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ GONE = "There is no such session; perhaps it has ended by itself."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnSession:
-    """A session of the caller's. ``is_present``: the one he asks from."""
+    """One of the caller's sessions. ``is_present`` marks the session of the current request."""
 
     id: UUID
     kind: Literal["browser", "api"]
@@ -37,7 +37,7 @@ class OwnSession:
 
 
 def list_sessions(*, principal: Principal) -> list[OwnSession]:
-    """The caller's open sessions: the present one first, then the one last seen. Raises Denied."""
+    """The caller's open sessions: the current one first, then by last use, newest first. Raises Denied."""
     user = User.objects.get(pk=principal.person_id)
     present = {principal.browser_session_id, principal.family_id}
     browsers = [_of_browser(row, present) for row in _open_browsers(user)]
@@ -49,7 +49,7 @@ def list_sessions(*, principal: Principal) -> list[OwnSession]:
 
 @transaction.atomic
 def end_session(*, principal: Principal, session_id: UUID) -> None:
-    """End one of the caller's own sessions, at once. Raises Denied, NotFound, SessionEnded."""
+    """End one of the caller's sessions immediately. Raises Denied, NotFound, SessionEnded."""
     user = User.objects.lock(principal.person_id)
     renew_principal(principal)
     ended = _end_browsers(principal, _open_browsers(user).filter(id=session_id))
@@ -61,7 +61,7 @@ def end_session(*, principal: Principal, session_id: UUID) -> None:
 
 @transaction.atomic
 def end_other_sessions(*, principal: Principal) -> int:
-    """End every session of the caller's but the one he asks from; how many there were. Raises Denied, SessionEnded."""
+    """End all of the caller's sessions except the current one. Returns their number. Raises Denied, SessionEnded."""
     user = User.objects.lock(principal.person_id)
     renew_principal(principal)
     present = [each for each in (principal.browser_session_id, principal.family_id) if each]

@@ -1,7 +1,7 @@
-"""Passkeys: adding, naming and removing one's own, and signing in with one.
+"""Add, rename and remove the caller's passkeys, and sign in with a passkey.
 
-The state of a ceremony is what its options were made with, the challenge above all. The caller keeps it between the
-two halves, where its browser cannot change it, and hands it in once.
+The state of a ceremony holds the values its options were made with, above all the challenge. Between the two
+halves the caller keeps the state where the browser cannot change it, and passes it in once.
 """
 
 from collections.abc import Mapping
@@ -25,14 +25,14 @@ from audit.services import record
 from ciphercanary.clock import database_now
 from ciphercanary.errors import Invalid, NotFound, Unauthenticated
 
-MOST = 20  # passkeys of one user
+MOST = 20  # passkeys per user
 TABLE = "passkeys"
 NOT_ADDED = "The device's answer was not accepted. Begin again."
 WRONG = "This passkey was not accepted."
 
 
 def list_passkeys(*, principal: Principal) -> list[Passkey]:
-    """The caller's own, the oldest first. Raises Denied, IntegrityFailed."""
+    """The caller's passkeys, oldest first. Raises Denied, IntegrityFailed."""
     return [
         row.check_mac() for row in Passkey.objects.filter(user=principal.person_id).order_by("created_at")
     ]
@@ -52,9 +52,9 @@ def begin_passkey(*, principal: Principal) -> tuple[Options, State]:
 
 @transaction.atomic
 def add_passkey(*, principal: Principal, name: str, state: State, answer: str) -> Passkey:
-    """Keep the passkey that a device of the caller's has made.
+    """Store a passkey that the caller's device has created.
 
-    Raises Denied, RecentAuthRequired (a stolen session must not leave one behind), Invalid.
+    Raises Denied, RecentAuthRequired (a stolen session must not leave a passkey behind), Invalid.
     """
     principal.require_recent_log_in(database_now())
     user = User.objects.lock(principal.person_id)
@@ -64,7 +64,7 @@ def add_passkey(*, principal: Principal, name: str, state: State, answer: str) -
     try:
         with accepting(), transaction.atomic():
             passkey: Passkey = Ceremony(name).register_complete(user, state, read_answer(answer))
-    except (NotAccepted, IntegrityError):  # the latter: this very passkey is known already
+    except (NotAccepted, IntegrityError):  # IntegrityError: the passkey is already registered
         raise Invalid(NOT_ADDED) from None
     change = RowChange.inserted(TABLE, passkey.pk, passkey_values(passkey))
     record(user_event(actions.PASSKEY_ADDED, user.id), principal.actor, changes=[change])
@@ -84,14 +84,14 @@ def rename_passkey(*, principal: Principal, passkey_id: UUID, name: str) -> None
 
 @transaction.atomic
 def remove_passkey(*, principal: Principal, passkey_id: UUID) -> None:
-    """It signs nobody in from now on; sessions that it opened go on. Raises Denied, RecentAuthRequired, NotFound."""
+    """Remove a passkey. Sessions that it opened continue. Raises Denied, RecentAuthRequired, NotFound."""
     principal.require_recent_log_in(database_now())
     _remove(principal, [_lock_own(principal, passkey_id)])
 
 
 @transaction.atomic
 def remove_passkeys_of(*, principal: Principal, user_id: UUID) -> int:
-    """Take away all passkeys of a user whose devices are lost or stolen; how many there were.
+    """Remove all passkeys of a user whose devices are lost or stolen. Returns their number.
 
     Raises Denied, RecentAuthRequired, NotFound.
     """
@@ -105,7 +105,10 @@ def remove_passkeys_of(*, principal: Principal, user_id: UUID) -> int:
 
 
 def begin_passkey_log_in(*, user_id: UUID | None = None) -> tuple[Options, State]:
-    """The options for signing in with a passkey, and the state; of ``user_id``, whose password was right, if given."""
+    """The options and the state for signing in with a passkey.
+
+    If ``user_id`` is given, that user's password was right, and the passkey must be theirs.
+    """
     user = User.objects.filter(pk=user_id).first() if user_id else None
     options, state = Ceremony().authenticate_begin(user=user, require_user_verification=True)
     return options, state
@@ -114,10 +117,11 @@ def begin_passkey_log_in(*, user_id: UUID | None = None) -> tuple[Options, State
 def log_in_with_passkey(
     *, state: State, answer: str, after_password: tuple[UUID, int] | None = None, origin: Origin
 ) -> User:
-    """The user for whom Django may open a session: a passkey is both factors, or the second after a password.
+    """Complete a passkey log-in. Django may open a session for the returned user.
 
-    ``after_password`` is the user whose password was right, and his subject version then. Raises Unauthenticated,
-    SessionEnded where his sessions were ended since, IntegrityFailed. Called outside any transaction.
+    A passkey counts as both factors, or as the second factor after a password. ``after_password`` holds the ID
+    and the subject version of the user whose password was right, as read then. Raises Unauthenticated,
+    SessionEnded if the user's sessions were ended since, IntegrityFailed. Call it outside any transaction.
     """
     try:
         sent = read_answer(answer)
@@ -158,7 +162,7 @@ def _credential_id(sent: Mapping[str, Any]) -> bytes:
 
 
 def _lock_own(principal: Principal, passkey_id: UUID) -> Passkey:
-    """The caller's passkey, held by the lock on his own row: whoever signs in with it waits."""
+    """The caller's passkey. The lock on the user's row makes concurrent sign-ins with the passkey wait."""
     user = User.objects.lock(principal.person_id)
     renew_principal(principal)
     passkey: Passkey | None = Passkey.objects.filter(pk=passkey_id, user=user).first()

@@ -1,4 +1,4 @@
-"""The ten codes for the day the authenticator is lost: how many are left, and new ones instead."""
+"""The ten recovery codes for a lost authenticator: count the unused ones and replace them all."""
 
 from uuid import UUID
 
@@ -17,15 +17,15 @@ from ciphercanary.errors import NotFound
 
 
 def count_recovery_codes(user_id: UUID) -> int:
-    """How many of the user's codes are unused."""
+    """The number of the user's unused codes."""
     return RecoveryCode.objects.filter(device__user=user_id, device__confirmed=True, used_at=None).count()
 
 
 @transaction.atomic
 def replace_recovery_codes(*, principal: Principal) -> list[str]:
-    """Ten new codes, never shown again; the old ones open nothing from now on.
+    """Ten new codes, which are never shown again. The old codes become invalid.
 
-    Raises Denied, RecentAuthRequired (a stolen session must not take codes along), NotFound without an authenticator.
+    Raises Denied, RecentAuthRequired (a stolen session must not obtain codes), NotFound without an authenticator.
     """
     principal.require_recent_log_in(database_now())
     user = User.objects.lock(principal.person_id)
@@ -41,7 +41,7 @@ def replace_recovery_codes(*, principal: Principal) -> list[str]:
 
 
 def add_recovery_codes(device: TotpDevice) -> list[str]:
-    """Ten new codes of the device; only their hashes are kept."""
+    """Create ten codes for the device. Only their hashes are stored."""
     codes = new_recovery_codes()
     for each in codes:
         RecoveryCode(device=device, code_hash=recovery_code_hash(device.id, each)).save_with_mac()

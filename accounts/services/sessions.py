@@ -1,4 +1,4 @@
-"""Sessions of API clients: a family of refresh tokens, each good for one use."""
+"""Sessions of API clients: each is a family of single-use refresh tokens."""
 
 import hashlib
 import secrets
@@ -22,15 +22,15 @@ from audit.services import record
 from ciphercanary.clock import database_now
 from ciphercanary.errors import Unauthenticated
 
-PREFIX = "ccr_"  # what secret scanners look for
+PREFIX = "ccr_"  # lets secret scanners recognize a token
 TOKEN_BYTES = 32
-RETRY_WINDOW = timedelta(seconds=10)  # a second use so soon is a client's retry, not a thief
+RETRY_WINDOW = timedelta(seconds=10)  # a second use within this time is a client's retry, not theft
 BAD_TOKEN = "The refresh token is not valid. Log in again."  # noqa: S105 - a sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPair:
-    """What a client holds after a log-in or a refresh; ``expires_in`` is the access token's life in seconds."""
+    """The tokens that a log-in or a refresh returns. ``expires_in`` is the access token's lifetime in seconds."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -39,9 +39,9 @@ class TokenPair:
 
 
 def open_session(user: User, auth_method: str, origin: Origin) -> TokenPair:
-    """Begin a token family for a user whose credentials were verified.
+    """Create a token family for a user whose credentials were verified.
 
-    Raises SessionEnded where he was disabled or signed out since.
+    Raises SessionEnded if the user was disabled or signed out since.
     """
     keys = signing_keys.key_set()
     with transaction.atomic():
@@ -64,10 +64,10 @@ def open_session(user: User, auth_method: str, origin: Origin) -> TokenPair:
 
 
 def refresh(*, refresh_token: str, origin: Origin) -> TokenPair:
-    """Exchange an unused refresh token for a new pair; of parallel uses one succeeds.
+    """Exchange an unused refresh token for a new pair. Of several parallel uses, one succeeds.
 
-    Raises Unauthenticated for an unknown token, a used one and an ended session. A use more than ten seconds
-    after the first revokes the whole family before the refusal: one of the two users is a thief.
+    Raises Unauthenticated for an unknown token, a used token and an ended session. A use more than ten seconds
+    after the first also revokes the whole family, because one of the two users must be a thief.
     """
     token = _find(refresh_token)
     pair = _exchange(token, origin)
@@ -78,9 +78,9 @@ def refresh(*, refresh_token: str, origin: Origin) -> TokenPair:
 
 
 def log_out(*, refresh_token: str, everywhere: bool = False, origin: Origin) -> None:
-    """End the token's family, access tokens included; with ``everywhere`` every session of the user.
+    """End the token's family with its access tokens. With ``everywhere``, end every session of the user.
 
-    A token that was used before still ends its family, but no more than that. Raises Unauthenticated.
+    A used token still ends its family, but is refused with ``everywhere``. Raises Unauthenticated.
     """
     token = _find(refresh_token)
     with transaction.atomic():
@@ -105,7 +105,7 @@ def _find(refresh_token: str) -> RefreshToken:
 
 
 def _exchange(token: RefreshToken, origin: Origin) -> TokenPair | None:
-    """The new pair; None where the token was used before, perhaps a moment ago by another thread."""
+    """The new pair, or None if the token was used before, perhaps a moment ago by another thread."""
     keys = signing_keys.key_set()
     with transaction.atomic():
         family = _lock_family(token)
@@ -136,7 +136,7 @@ def _revoke_if_stolen(token: RefreshToken, origin: Origin) -> None:
 
 
 def _lock_family(token: RefreshToken) -> TokenFamily:
-    """The token's family and user, held against every other change of either until the transaction ends."""
+    """The token's family. Locks its user, which blocks every other change of either until the transaction ends."""
     user = User.objects.lock(token.family.user_id)
     family = TokenFamily.objects.filter(pk=token.family_id).first()
     if family is None:
@@ -159,7 +159,7 @@ def _add_refresh_token(family: TokenFamily) -> str:
 
 
 def revoke_family(family: TokenFamily) -> None:
-    """End a family; whoever calls this has locked its user, and records it."""
+    """End a family. The caller must have locked its user, and must record the event."""
     family.revoked_at = database_now()
     family.save_with_mac(update_fields=["revoked_at"])
 

@@ -1,4 +1,4 @@
-"""Setting up: the first administrator, by a link that only who started the server has seen."""
+"""Set-up: create the first administrator with a link that is shown only to the person who started the server."""
 
 from hmac import compare_digest
 
@@ -17,12 +17,12 @@ from ciphercanary.clock import database_now
 
 
 def is_set_up() -> bool:
-    """Whether there is an account: from then on no link opens anything."""
+    """Whether an account exists. If so, no set-up link works any more."""
     return User.objects.exists()
 
 
 def issue_setup_link(*, principal: Principal) -> str:
-    """The code of a new link, which ends the one before it. Raises Denied, AlreadySetUp."""
+    """The code of a new link, which replaces the previous one. Raises Denied, AlreadySetUp."""
     principal.require("users.manage")
     code = setup_codes.new_code()
     with transaction.atomic():
@@ -45,8 +45,8 @@ def check_setup_link(code: str) -> None:
 
 @transaction.atomic
 def create_first_admin(*, code: str, username: str, password: str, origin: Origin) -> User:
-    """The first account; the link is used up with it. Raises AlreadySetUp, SetupLinkInvalid, Invalid."""
-    # Held to the end: of two who use the link at once, the second finds it gone.
+    """Create the first account and delete the link. Raises AlreadySetUp, SetupLinkInvalid, Invalid."""
+    # Keep the lock until the end, so that only one of two concurrent uses of the link succeeds.
     held = SetupLink.objects.select_for_update().first()
     if is_set_up():
         raise AlreadySetUp

@@ -1,4 +1,4 @@
-"""Making and changing the keys that sign access tokens: RSA-3072, published before use, replaced without a gap."""
+"""Create and rotate the keys that sign access tokens: RSA-3072, published before use, replaced without a gap."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ _STATE = SigningKey.State
 
 
 def establish_signing_keys() -> None:
-    """Make the first active and the first next key, where they are missing."""
+    """Create the first active key and the first next key if they are missing."""
     present = set(SigningKey.objects.values_list("state", flat=True))
     for state in (_STATE.ACTIVE, _STATE.NEXT):
         if state not in present:
@@ -36,14 +36,14 @@ def establish_signing_keys() -> None:
 
 
 def rotate_signing_key(*, principal: Principal, is_emergency: bool = False) -> SigningKey:
-    """Let the published next key sign, retire the active one, publish a new next key; the new active key.
+    """Activate the published next key, retire the active key and publish a new next key. Returns the new active key.
 
-    In an emergency nothing is waited for and the old key is believed no longer: every access token it signed
-    ends now. Raises Denied, and SigningKeyTooNew where verifiers may not have seen the next key yet.
+    An emergency rotation does not wait and stops trusting the old key, which ends every access token it signed.
+    Raises Denied, and SigningKeyTooNew if verifiers may not have seen the next key yet.
     """
     principal.require("users.manage")
     establish_signing_keys()
-    fresh = _generate(_STATE.NEXT)  # outside the transaction: it takes a good part of a second
+    fresh = _generate(_STATE.NEXT)  # outside the transaction, because it takes a large part of a second
     with transaction.atomic():
         now = database_now()
         rows = SigningKey.objects.select_for_update().exclude(state=_STATE.RETIRED).order_by("state")
@@ -74,7 +74,7 @@ def _create(state: SigningKey.State) -> None:
             record(_event(actions.SIGNING_KEY_PUBLISHED, key), actor)
             raise_epoch(SIGNING_KEYS)
     except IntegrityError:
-        # Another process was faster; the constraint lets one key of each state stand, and it serves as well.
+        # Another process created the key first. The constraint allows one key per state, and either key will do.
         return
 
 

@@ -1,6 +1,6 @@
-"""The second factor: enrolling an authenticator app, removing it, and asking for its code at log-in.
+"""The second factor: enrol and remove an authenticator app, and check its codes at log-in.
 
-Whoever changes a user's second factor holds the lock on the user's row, so that two changes never meet.
+Every change of a user's second factor locks the user's row, so that two changes never run at the same time.
 """
 
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ from ciphercanary.row_mac import IntegrityFailed
 
 type Method = Literal["totp", "recovery_code"]
 
-TAKEN_UP_FOR = timedelta(minutes=10)  # how long a seed is shown again that was not confirmed
+TAKEN_UP_FOR = timedelta(minutes=10)  # how long an unconfirmed seed can be shown again
 WRONG_CODE = "This is not a present code of the authenticator, or it was used already."
 GONE = (
     "The authenticator that a log-in of this user asks for was removed outside the application. "
@@ -50,7 +50,7 @@ GONE = (
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """What an authenticator app must be told: shown once, printed never."""
+    """The secret for an authenticator app. Its ``repr`` omits the secret, so that it is never printed."""
 
     secret: str = field(repr=False)
     otpauth_uri: str = field(repr=False)
@@ -58,7 +58,7 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class SecondFactor:
-    """How a user stands with his authenticator; ``is_begun``: he may take up the seed he began with."""
+    """The state of a user's second factor. ``is_begun`` means that this session has an enrolment it can resume."""
 
     confirmed_at: datetime | None
     is_begun: bool
@@ -66,7 +66,7 @@ class SecondFactor:
 
 
 def get_second_factor(*, principal: Principal) -> SecondFactor:
-    """The caller's own. Raises Denied."""
+    """The state of the caller's second factor. Raises Denied."""
     device = TotpDevice.objects.filter(user=principal.person_id).first()
     return SecondFactor(
         confirmed_at=device.confirmed_at if device else None,
@@ -77,10 +77,10 @@ def get_second_factor(*, principal: Principal) -> SecondFactor:
 
 @transaction.atomic
 def enrol_totp(*, principal: Principal) -> Enrolment:
-    """Give the caller a new seed. It asks nobody for a code until ``confirm_totp`` has seen one.
+    """Create a new seed for the caller. Log-in requires no code until ``confirm_totp`` succeeds.
 
-    An earlier seed that was never confirmed is replaced. Raises Denied, RecentAuthRequired (a stolen access
-    token must not lock its owner out), AlreadyEnrolled.
+    The new seed replaces an unconfirmed one. Raises Denied, RecentAuthRequired (a stolen access token must not
+    lock its owner out), AlreadyEnrolled.
     """
     principal.require_recent_log_in(database_now())
     user = _lock_caller(principal)
@@ -96,10 +96,10 @@ def enrol_totp(*, principal: Principal) -> Enrolment:
 
 
 def find_enrolment(*, principal: Principal) -> Enrolment:
-    """The seed that the caller began with in this session, within ten minutes, once more.
+    """The seed that the caller created in this session within the last ten minutes.
 
-    Another's is never shown: whoever had the account for a moment must not leave a second factor of his in it,
-    for its owner to confirm. Raises Denied, RecentAuthRequired, NotFound where none waits.
+    A seed of another session is never shown: an attacker with brief access to the account must not plant a second
+    factor that the owner then confirms. Raises Denied, RecentAuthRequired, NotFound if no enrolment is pending.
     """
     principal.require_recent_log_in(database_now())
     seed = _open_seed(_find_waiting(principal))
@@ -108,11 +108,11 @@ def find_enrolment(*, principal: Principal) -> Enrolment:
 
 @transaction.atomic
 def confirm_totp(*, principal: Principal, code: str) -> list[str]:
-    """Make the enrolled authenticator count, and return its ten recovery codes: they are never shown again.
+    """Activate the enrolled authenticator and return its ten recovery codes, which are never shown again.
 
-    The code is used up by this. Raises Denied, RecentAuthRequired, NotFound where this session was shown no seed in the
-    last ten minutes, AlreadyEnrolled, and Invalid for a wrong code. Guesses are not counted: the caller was shown the
-    seed.
+    The code is used up. Raises Denied, RecentAuthRequired, NotFound if this session created no seed in the last
+    ten minutes, AlreadyEnrolled, and Invalid for a wrong code. Guesses are not counted, because the caller has
+    seen the seed.
     """
     principal.require_recent_log_in(database_now())
     user = _lock_caller(principal)
@@ -133,10 +133,10 @@ def confirm_totp(*, principal: Principal, code: str) -> list[str]:
 
 
 def remove_totp(*, principal: Principal, code: str) -> None:
-    """Remove the caller's own authenticator. ``code`` is a present code of it, or a recovery code: a stolen
-    access token alone must not be enough to take the second factor away.
+    """Remove the caller's own authenticator.
 
-    Raises Denied, NotFound, Throttled after five wrong codes, and Invalid for each of those.
+    ``code`` is a current code or a recovery code: a stolen access token alone must not be enough to remove the
+    second factor. Raises Denied, NotFound, Throttled after five wrong codes, and Invalid for each of those.
     """
     user_id = principal.person_id
     _find_device(user_id, confirmed=True)
@@ -154,10 +154,10 @@ def remove_totp(*, principal: Principal, code: str) -> None:
 
 @transaction.atomic
 def reset_totp(*, principal: Principal, user_id: UUID) -> User:
-    """Take another's authenticator away, for whoever lost it and the recovery codes too.
+    """Remove the authenticator of a user who has lost it together with the recovery codes.
 
-    It also mends what was removed outside the application. Raises Denied, RecentAuthRequired, and NotFound
-    where there is no such user or no authenticator.
+    It also repairs an account whose authenticator was removed outside the application. Raises Denied,
+    RecentAuthRequired, and NotFound if there is no such user or no authenticator.
     """
     principal.require("users.manage")
     principal.require_recent_log_in(database_now())
@@ -165,19 +165,18 @@ def reset_totp(*, principal: Principal, user_id: UUID) -> User:
     if not user.requires_second_factor:
         _find_device(user_id)
     _remove(principal, actions.TOTP_RESET, user)
-    # In this order: a log-in takes the authenticator's row first and the count after it, too.
+    # Lock the authenticator row before the counter, as log-in does, to avoid a deadlock.
     attempts.forgive(attempts.TOTP, str(user_id))
     renew_principal(principal)
     return user
 
 
 def require_second_factor(user: User, totp_code: str, origin: Origin) -> tuple[Method, ...]:
-    """What the second factor adds to the methods of a log-in: nothing where the user has none.
+    """Check the second factor of a log-in. Returns the method used, or nothing if the user has no second factor.
 
-    Raises OtpRequired without a code, Unauthenticated for one that is wrong, too old or used before,
-    Throttled after five of those, and IntegrityFailed where the authenticator was changed or removed outside
-    the application. Called outside any transaction: the count and the used code must stay whatever becomes of
-    the log-in.
+    Raises OtpRequired without a code, Unauthenticated for a code that is wrong, too old or used before, Throttled
+    after five of those, and IntegrityFailed if the authenticator was changed or removed outside the application.
+    Call it outside any transaction, because the count and the used code must persist even if the log-in fails.
     """
     if not user.requires_second_factor:
         return ()
@@ -197,9 +196,9 @@ def require_second_factor(user: User, totp_code: str, origin: Origin) -> tuple[M
 
 
 def _use_code(device: TotpDevice, code: str) -> Method:
-    """Use a code up by compare-and-set: of any number of simultaneous uses one succeeds. Raises Unauthenticated.
+    """Use a code by compare-and-set: of several simultaneous uses, one succeeds. Raises Unauthenticated.
 
-    Accepted steps only ever grow, so a clock that was set back opens no code a second time.
+    The last accepted step only increases, so a clock that was set back does not make a code valid again.
     """
     code, now = tidy(code), database_now()
     if not is_totp_code(code):
@@ -233,7 +232,7 @@ def _find_device(user_id: UUID, **conditions: bool) -> TotpDevice:
 
 
 def _waiting(principal: Principal) -> QuerySet[TotpDevice]:
-    """The seed that this session was shown, while it may be shown again."""
+    """The unconfirmed seed of this session, while it can still be shown."""
     return TotpDevice.objects.filter(
         user=principal.person_id,
         confirmed=False,
@@ -254,7 +253,7 @@ def _session_of(principal: Principal) -> UUID | None:
 
 
 def _lock_caller(principal: Principal) -> User:
-    """The caller's own row. Whoever ends his sessions waits for it: what is true under the lock stays true."""
+    """The caller's user row, locked. Ending their sessions requires the same lock, so checks under it stay valid."""
     user = User.objects.lock(principal.person_id)
     renew_principal(principal)
     return user

@@ -1,4 +1,4 @@
-"""Creating and changing users. A change that takes something away ends every session of the user at once."""
+"""Create and change users. A change that removes rights ends every session of the user immediately."""
 
 import re
 from uuid import UUID
@@ -29,7 +29,7 @@ WRONG_CURRENT = "This is not the present password."
 
 
 def find_user(username: str) -> User:
-    """The user of that name, whatever its case. Raises NotFound."""
+    """The user with this name, ignoring case. Raises NotFound."""
     user = User.objects.filter(username=username.lower()).first()
     if user is None:
         raise NotFound("There is no user of that name.")
@@ -37,14 +37,14 @@ def find_user(username: str) -> User:
 
 
 def get_own_user(*, principal: Principal) -> User:
-    """The caller's own account. Raises Denied for what is no person, IntegrityFailed."""
+    """The caller's own account. Raises Denied if the caller is not a person, IntegrityFailed."""
     return User.objects.get(pk=principal.person_id).check_mac()
 
 
 def create_user(
     *, principal: Principal, username: str, password: str, role: str, email: str | None = None
 ) -> User:
-    """A new, active user; name and address are kept in small letters. Raises Denied, Invalid, NameTaken."""
+    """Create an active user, with the name and email address in lower case. Raises Denied, Invalid, NameTaken."""
     principal.require("users.manage")
     user = User(username=username.lower(), email=(email or "").lower() or None, role=role)
     _require_acceptable(user)
@@ -59,7 +59,7 @@ def create_user(
 
 
 def set_password(*, principal: Principal, user_id: UUID, password: str) -> User:
-    """Give a user another password and end his sessions. Raises Denied, NotFound, Invalid."""
+    """Set a user's password and end their sessions. Raises Denied, NotFound, Invalid."""
     principal.require("users.manage")
     require_acceptable(password, User.objects.filter(pk=user_id).first())
     encoded = make_password(password)
@@ -70,9 +70,10 @@ def set_password(*, principal: Principal, user_id: UUID, password: str) -> User:
 
 
 def change_password(*, principal: Principal, current: str, new: str) -> None:
-    """Change one's own password and end every session, this one included. Called outside any transaction.
+    """Change the caller's password and end all their sessions, including this one. Call it outside any transaction.
 
-    Raises Denied, Invalid (naming the field), Throttled after five wrong guesses at the present password.
+    Raises Denied, Invalid (naming the field), SessionEnded, and Throttled after five wrong guesses of the current
+    password.
     """
     user = get_own_user(principal=principal)
     require_acceptable(new, user, field="new")
@@ -94,7 +95,7 @@ def change_password(*, principal: Principal, current: str, new: str) -> None:
 
 @transaction.atomic
 def set_role(*, principal: Principal, user_id: UUID, role: str) -> User:
-    """Give a user another role and end his sessions.
+    """Change a user's role and end their sessions.
 
     Raises Denied, RecentAuthRequired, NotFound, Invalid, LastAdmin.
     """
@@ -111,7 +112,7 @@ def set_role(*, principal: Principal, user_id: UUID, role: str) -> User:
 
 @transaction.atomic
 def disable_user(*, principal: Principal, user_id: UUID) -> User:
-    """Shut a user out, now. Raises Denied, NotFound, LastAdmin."""
+    """Disable a user immediately. Raises Denied, NotFound, LastAdmin."""
     principal.require("users.manage")
     user = _lock_beside_admins(user_id, stays_admin=False)
     if not user.is_active:
@@ -123,7 +124,7 @@ def disable_user(*, principal: Principal, user_id: UUID) -> User:
 
 @transaction.atomic
 def enable_user(*, principal: Principal, user_id: UUID) -> User:
-    """Let a disabled user log in again. Raises Denied, NotFound."""
+    """Allow a disabled user to log in again. Raises Denied, NotFound."""
     principal.require("users.manage")
     user = User.objects.lock(user_id)
     if user.is_active:
@@ -135,7 +136,7 @@ def enable_user(*, principal: Principal, user_id: UUID) -> User:
 
 @transaction.atomic
 def sign_out_everywhere(*, principal: Principal, user_id: UUID) -> User:
-    """End every session of a user: one's own, or, with users.manage, another's. Raises Denied, NotFound."""
+    """End every session of a user. For another user this requires users.manage. Raises Denied, NotFound."""
     if user_id != principal.user_id:
         principal.require("users.manage")
     return _save(User.objects.lock(user_id), principal, actions.USER_SIGNED_OUT, ends_sessions=True)
@@ -143,7 +144,7 @@ def sign_out_everywhere(*, principal: Principal, user_id: UUID) -> User:
 
 @transaction.atomic
 def unlock_user(*, principal: Principal, user_id: UUID) -> User:
-    """Forget the failed log-ins of a user, second factor included. Raises Denied, NotFound."""
+    """Reset the failed log-ins of a user, including the second factor. Raises Denied, NotFound."""
     principal.require("users.manage")
     user = User.objects.lock(user_id)
     attempts.forgive(attempts.PASSWORD, user.username)
@@ -153,8 +154,8 @@ def unlock_user(*, principal: Principal, user_id: UUID) -> User:
 
 
 def _lock_beside_admins(user_id: UUID, *, stays_admin: bool) -> User:
-    """The user, held, once it is sure that an active administrator will be left. Raises LastAdmin."""
-    # All administrators are locked, in one order: two who disable each other at once would both succeed.
+    """Return the user, locked, after checking that an active administrator will remain. Raises LastAdmin."""
+    # Lock all administrators in a fixed order. Otherwise two who disable each other at once would both succeed.
     active = User.objects.select_for_update().filter(role=ADMIN, is_active=True).order_by("pk")
     admins = [admin.pk for admin in active]
     user = User.objects.lock(user_id)
@@ -171,7 +172,7 @@ def _save(
     *,
     ends_sessions: bool = False,
 ) -> User:
-    """Write a changed user with its record; ``before`` are the declared fields, where those changed."""
+    """Save a changed user with an audit event. ``before`` holds the declared fields if those changed."""
     if ends_sessions:
         user.subject_version += 1
     user.save_with_mac()
@@ -179,7 +180,7 @@ def _save(
     record(user_event(action, user.id), principal.actor, changes=changes)
     raise_epoch(user_entity(user.id))
     if user.pk != principal.user_id:
-        # While this waited for its locks, somebody may have ended the rights it was asked for with.
+        # The caller's rights may have ended while this transaction waited for its locks.
         renew_principal(principal)
     return user
 
