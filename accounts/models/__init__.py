@@ -1,4 +1,4 @@
-"""The tables of who may ask."""
+"""Models of users, credentials and sessions."""
 
 from accounts.models.browser_sessions import BrowserSession
 from accounts.models.setup import SetupLink
@@ -6,7 +6,7 @@ from accounts.models.tokens import RefreshToken, SigningKey, TokenFamily
 from accounts.models.totp import RecoveryCode, TotpDevice
 from accounts.models.users import LONGEST_USER_AGENT, LoginAttempt, User
 
-# After the users: django_otp_webauthn asks for their model when it is imported.
+# Import this after the users: django_otp_webauthn needs the user model at import time.
 from accounts.models.passkeys import Passkey  # isort: skip
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Browser sessions: Django's own rows, with what their user wants to know of them."""
+"""Browser sessions: Django's session rows, with columns that are shown to the user."""
 
 import uuid
 from typing import Any
@@ -11,11 +11,11 @@ from accounts.models.users import LONGEST_USER_AGENT, User
 
 
 class BrowserSession(AbstractBaseSession):
-    """One sign-in in one browser. Of the cookie the hash is kept, in ``session_key``; ``id`` is what may be shown.
+    """One sign-in in one browser. ``session_key`` is the hash of the cookie's key; ``id`` may be shown.
 
-    The row carries no MAC: what a session may do, whose it is and when it ends stand in ``session_data``, signed for
-    this row. The other columns are copied from there at each save (``accounts.session_engine``), so that rows can be
-    listed and ended by them.
+    The row has no MAC: the user, the rights and the expiry of a session are in ``session_data``, which is signed
+    for this row. Each save copies the other columns from there (``accounts.session_engine``), so that queries can
+    list and end sessions by them.
     """
 
     session_key = models.CharField(max_length=64, primary_key=True)  # SHA-256, in hex
@@ -35,11 +35,11 @@ class BrowserSession(AbstractBaseSession):
 
     @classmethod
     def get_session_store_class(cls) -> type[SessionBase]:
-        from accounts.session_engine import SessionStore  # noqa: PLC0415 - the engine names this model
+        from accounts.session_engine import SessionStore  # noqa: PLC0415 - the engine imports this model
 
         return SessionStore
 
     def get_decoded(self) -> dict[str, Any]:
-        from accounts.session_engine import SessionStore  # noqa: PLC0415 - the engine names this model
+        from accounts.session_engine import SessionStore  # noqa: PLC0415 - the engine imports this model
 
         return SessionStore.read(self) or {}

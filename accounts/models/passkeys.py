@@ -1,4 +1,4 @@
-"""Passkeys: credentials of WebAuthn (W3C, Level 3), each a key pair whose private half stays in somebody's device."""
+"""Passkeys: WebAuthn credentials (W3C, Level 3). The private half of each key pair stays in the user's device."""
 
 import uuid
 from typing import Self
@@ -10,8 +10,10 @@ from ciphercanary.row_mac import MacField, MacProtectedRow
 
 
 class Passkey(MacProtectedRow, AbstractWebAuthnCredential):  # type: ignore[misc]  # the package ships no types
-    """A passkey of a user. Its MAC stands against a row put in by hand: a public key of one's own choosing would
-    sign in as somebody else. It leaves out what each use changes: the counter, the time, whether it is backed up.
+    """A passkey of a user.
+
+    The MAC detects inserted rows: with their own public key, an attacker could sign in as another user. It
+    excludes the fields that every use changes: the counter, the time and the backup state.
     """
 
     MAC_LABEL = "passkeys"
@@ -39,6 +41,6 @@ class Passkey(MacProtectedRow, AbstractWebAuthnCredential):  # type: ignore[misc
 
     @classmethod
     def get_by_credential_id(cls, credential_id: bytes) -> Self:
-        """Whatever checks a signature reads the public key through here."""
+        """Check the MAC. All signature checks read the public key through this method."""
         passkey: Self = super().get_by_credential_id(credential_id)
         return passkey.check_mac()

@@ -1,4 +1,4 @@
-"""The link by which the first administrator is made."""
+"""The link that creates the first administrator."""
 
 from django.db import models
 
@@ -6,9 +6,10 @@ from ciphercanary.row_mac import MacField, MacProtectedRow
 
 
 class SetupLink(MacProtectedRow):
-    """The one link that counts, by the SHA-256 of its code; a new one takes the place of the old.
+    """The only valid link, stored as the SHA-256 of its code. A new link replaces it.
 
-    Under a MAC: whoever writes the database could delete every user and put in a code of his own choosing.
+    The MAC protects against an attacker with write access to the database, who could delete every user and insert
+    their own code.
     """
 
     MAC_LABEL = "setup_links"

@@ -1,4 +1,4 @@
-"""What a log-in leaves behind: a family of refresh tokens; and the keys that sign access tokens."""
+"""Families of refresh tokens, which log-ins create, and the keys that sign access tokens."""
 
 import uuid
 
@@ -13,9 +13,9 @@ from ciphercanary.wrapped_row import WrappedRow
 class TokenFamily(MacProtectedRow):
     """One log-in and all the tokens that descend from it.
 
-    It is over when it is revoked, when ``expires_at`` passes (refreshing never moves it), when the user is
-    disabled, or when the user's subject version moves on. Where it was used last is for its user to read: no MAC
-    covers those columns, because nothing is decided by them.
+    A family ends when it is revoked, when ``expires_at`` passes (refreshing never moves it), when the user is
+    disabled, or when the user's subject version changes. The MAC excludes the columns about the last use, because
+    they are only shown to the user and no decision depends on them.
     """
 
     MAC_LABEL = "token_families"
@@ -50,17 +50,17 @@ class TokenFamily(MacProtectedRow):
         )
 
     def require_open(self) -> None:
-        """Raises SessionEnded where the family was ended; its expiry is asked of the database's clock."""
+        """Raises SessionEnded if the family was ended. Does not check the expiry, which needs the database's clock."""
         is_open = self.revoked_at is None and self.subject_version == self.user.subject_version
         if not (is_open and self.user.is_active):
             raise SessionEnded
 
 
 class RefreshToken(MacProtectedRow):
-    """A refresh token by its SHA-256; good for one use.
+    """A single-use refresh token, stored as its SHA-256.
 
-    The MAC leaves ``used_at`` out, because only a compare-and-set writes it. It stands against a row put in
-    by hand: without it, a hash of one's own choosing would open another's session.
+    The MAC excludes ``used_at``, because only a compare-and-set writes it. The MAC detects inserted rows: with a
+    hash of their own choice, an attacker could open another user's session.
     """
 
     MAC_LABEL = "refresh_tokens"
@@ -81,8 +81,10 @@ class RefreshToken(MacProtectedRow):
 
 
 class SigningKey(MacProtectedRow, WrappedRow):
-    """An RSA key for access tokens. It is published as ``next`` first, signs while ``active``, then verifies
-    until ``trusted_until``; the private half (PKCS #8, DER) is wiped when it stops signing.
+    """An RSA key for access tokens.
+
+    It is published as ``next`` first, signs while ``active``, then verifies until ``trusted_until``. The private
+    half (PKCS #8, DER) is wiped when it stops signing.
     """
 
     MAC_LABEL = "token_signing_keys"

@@ -1,7 +1,7 @@
-"""Second factors: an authenticator app (RFC 6238), and the codes for the day it is lost.
+"""Second factors: an authenticator app (RFC 6238), and recovery codes for a lost authenticator.
 
-django-otp's own plugin tables keep seeds and recovery codes in plain text, so they are not installed. Here a
-seed is wrapped under the key-encryption key, and of a recovery code only the hash is kept.
+django-otp's own plugin tables keep seeds and recovery codes in plain text, so they are not installed. Here the
+key-encryption key wraps each seed, and only the hashes of recovery codes are stored.
 """
 
 import uuid
@@ -15,11 +15,11 @@ from ciphercanary.wrapped_row import WrappedRow
 
 
 class TotpDevice(MacProtectedRow, WrappedRow, Device):  # type: ignore[misc]  # django-otp ships no types
-    """A user's authenticator app: one each. It counts only once a code from it has been confirmed.
+    """A user's authenticator app, at most one per user. It takes effect once one of its codes has been confirmed.
 
-    The inherited ``verify_token`` refuses everything: a code is used by ``accounts.services`` alone, which
-    counts failures and makes it single-use. The MAC leaves ``last_step`` out, because only a compare-and-set
-    writes it.
+    The inherited ``verify_token`` refuses everything: only ``accounts.services`` uses codes, because it counts
+    failures and makes each code single-use. The MAC excludes ``last_step``, because only a compare-and-set writes
+    it.
     """
 
     MAC_LABEL = "totp_devices"
@@ -28,7 +28,7 @@ class TotpDevice(MacProtectedRow, WrappedRow, Device):  # type: ignore[misc]  # 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="totp_device"
     )
-    name = None  # one device needs none
+    name = None  # one device per user needs no name
     confirmed = models.BooleanField(default=False)
     confirmed_at = models.DateTimeField(null=True, blank=True)
     last_step = models.BigIntegerField(
@@ -56,9 +56,9 @@ class TotpDevice(MacProtectedRow, WrappedRow, Device):  # type: ignore[misc]  # 
 
 
 class RecoveryCode(MacProtectedRow):
-    """One of the ten codes that stand in for the authenticator, each once.
+    """One of the ten codes that replace the authenticator. Each works once.
 
-    The MAC leaves ``used_at`` out, because only a compare-and-set writes it.
+    The MAC excludes ``used_at``, because only a compare-and-set writes it.
     """
 
     MAC_LABEL = "recovery_codes"

@@ -1,4 +1,4 @@
-"""Users, and the count of log-ins that failed."""
+"""Users, and counters of failed log-ins."""
 
 import uuid
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from accounts.roles import ROLES, sees_all
 from ciphercanary.errors import NotFound
 from ciphercanary.row_mac import MacField, MacProtectedRow
 
-LONGEST_USER_AGENT = 200  # characters of what a session keeps of it
+LONGEST_USER_AGENT = 200  # characters stored per session
 
-# What the read-only admin asks for each app's tables, in the words of the API's permissions.
+# The API permission that the read-only admin requires for each app's tables.
 _VIEW_PERMISSIONS: Mapping[str, str] = {
     "accounts": "users.read",
     "audit": "audit.read",
@@ -27,16 +27,17 @@ _VIEW_PERMISSIONS: Mapping[str, str] = {
 
 class UserManager(models.Manager["User"]):
     def lock(self, user_id: uuid.UUID) -> "User":
-        """The user, held against other changes until the transaction ends. Raises NotFound, IntegrityFailed."""
+        """Return the user, locked until the transaction ends. Raises NotFound, IntegrityFailed."""
         user = self.select_for_update().filter(pk=user_id).first()
         if user is None:
             raise NotFound
         return user.check_mac()
 
     def lock_unchanged(self, seen: "User") -> "User":
-        """The user, held, if nothing ended his sessions since he was ``seen``. Raises SessionEnded.
+        """Return the user, locked, if nothing has ended their sessions since ``seen`` was read. Raises SessionEnded.
 
-        Nor may a second factor have come into force: the log-in that saw none must begin anew.
+        The second-factor requirement must not have changed either: a log-in that started without it must start
+        again.
         """
         user = self.lock(seen.pk)
         is_same = (user.subject_version, user.requires_second_factor) == (
@@ -51,23 +52,25 @@ class UserManager(models.Manager["User"]):
 class User(MacProtectedRow, AbstractBaseUser):
     """A person who may log in.
 
-    Written by ``accounts.services`` alone: the inherited ``set_password`` and ``save`` leave the MAC behind.
-    ``subject_version`` grows with every change that ends what was granted before it; tokens and browser
-    sessions carry the number they were issued under.
+    Only ``accounts.services`` writes users, because the inherited ``set_password`` and ``save`` do not update the
+    MAC. ``subject_version`` increases with every change that ends earlier grants. Tokens and browser sessions
+    carry the version they were issued under.
     """
 
     MAC_LABEL = "users"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     username = models.CharField(max_length=64, unique=True)
-    email = models.EmailField(unique=True, null=True, blank=True)  # '' would clash
+    email = models.EmailField(
+        unique=True, null=True, blank=True
+    )  # NULL if unset, because '' would violate uniqueness
     role = models.CharField(max_length=20, choices=[(role, role) for role in ROLES])
     is_active = models.BooleanField(default=True)
-    # Under the MAC, so that nobody switches the second factor off by deleting the authenticator's row.
+    # Covered by the MAC, so that deleting the authenticator's row does not switch off the second factor.
     requires_second_factor = models.BooleanField(default=False, editable=False)
     subject_version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
-    last_login = None  # Django's way to leave a column out; the audit log knows every log-in
+    last_login = None  # Django's way to omit a column; the audit log records every log-in
 
     USERNAME_FIELD = "username"
 
@@ -78,7 +81,7 @@ class User(MacProtectedRow, AbstractBaseUser):
         ordering = ["username"]
         constraints = [
             models.CheckConstraint(condition=models.Q(role__in=list(ROLES)), name="users_role_is_known"),
-            # Stored in small letters, so that plain uniqueness is uniqueness whatever the case.
+            # Stored in lower case, so that a plain unique constraint ignores case.
             models.CheckConstraint(
                 condition=models.Q(username=Lower("username")), name="users_username_is_lower_case"
             ),
@@ -103,11 +106,11 @@ class User(MacProtectedRow, AbstractBaseUser):
 
     @property
     def is_staff(self) -> bool:
-        """Whether the read-only admin lets the user in at all."""
+        """Whether the user may open the read-only admin."""
         return any(self.has_module_perms(app) for app in _VIEW_PERMISSIONS)
 
     def has_perm(self, perm: str, obj: object = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Django's question, by the admin alone: viewing follows the role, everything else is refused."""
+        """Called by the admin only: viewing depends on the role, everything else is refused."""
         app, _, act = perm.partition(".")
         return act.startswith("view_") and self.has_module_perms(app)
 
@@ -121,9 +124,10 @@ class User(MacProtectedRow, AbstractBaseUser):
 
 
 class LoginAttempt(models.Model):
-    """How often guessing at an account failed lately; the account need not exist.
+    """Recent failed attempts on an account. The account need not exist.
 
-    ``account`` is a keyed hash of what is guessed at: people type passwords into the field of the name.
+    ``account`` is a keyed hash of the attempted subject, because users sometimes type a password into the
+    username field.
     """
 
     account = models.CharField(primary_key=True, max_length=64)
