@@ -1,4 +1,4 @@
-"""One's own account: profile, password and appearance."""
+"""The caller's account: profile, password and appearance."""
 
 from http import HTTPStatus
 
@@ -28,7 +28,7 @@ class ProfileView(PageView[Principal]):
 
 
 class PasswordView(SecretFormView):
-    """A new password ends every session, this one too: whoever knew the old one is out."""
+    """Changing the password ends every session, including this one, to shut out anyone who used the old password."""
 
     rules = {method: Rule(AUTHENTICATED, actions.PASSWORD_CHANGED) for method in ("GET", "POST")}
     section = "account"
@@ -51,7 +51,7 @@ class PasswordView(SecretFormView):
 
 
 class AppearanceView(PageView[Principal]):
-    """Kept in cookies of this browser: it is a screen that is light or dark, not a person."""
+    """Stored in cookies, because light or dark is a property of the screen, not of the user."""
 
     rules = {
         "GET": Rule(AUTHENTICATED, actions.APPEARANCE_READ),

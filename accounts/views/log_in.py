@@ -1,4 +1,4 @@
-"""Signing in and out, in two steps where an authenticator is enrolled; showing a factor once more."""
+"""Sign-in, in two steps if an authenticator is enrolled; sign-out; and confirming a factor again."""
 
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -29,15 +29,17 @@ from ciphercanary.http import in_context
 from ciphercanary.pages import AUTHENTICATED, PUBLIC, PageForm, PageView, Rule
 from ciphercanary.pages.views import is_htmx, known_principal, next_url, with_next
 
-PENDING = "pending_log_in"  # of the session: whose password was right, and when
+PENDING = "pending_log_in"  # session entry: the user whose password was right, and when
 PENDING_FOR = timedelta(minutes=5)
 
 
 class SecretFormView(PageView[Principal]):
-    """What forms share that ask for a password or a code: each try counts for its address, a refusal has its own status."""
+    """Base class of forms for a password or a code. Each attempt counts against the rate limit of the client's
+    address, and a refusal has its own status code.
+    """
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if known_principal(request) is None:  # for the record of a refusal, until more is known
+        if known_principal(request) is None:  # recorded with a refusal until the user is known
             name_actor(request, origin_of(request, Source.CONSOLE).anonymous())
         return super().dispatch(request, *args, **kwargs)
 
@@ -48,7 +50,7 @@ class SecretFormView(PageView[Principal]):
         throttle.check_address(in_context(self.request), group="auth", rate=settings.CC_THROTTLE_AUTH)
 
     def again(self, form: PageForm, refusal: DomainError | None = None, **context: Any) -> HttpResponse:
-        """The form once more, with what was wrong."""
+        """Show the form again with its errors."""
         status: int = HTTPStatus.UNPROCESSABLE_ENTITY
         if refusal is not None:
             form.refused(self.request, refusal)
@@ -62,11 +64,11 @@ class SecretFormView(PageView[Principal]):
         return response
 
     def open(self, user: User, default: str = "") -> HttpResponse:
-        """Sign the user in, and go where he wanted to, or else to ``default``, or home."""
+        """Sign the user in and redirect to the requested page, to ``default`` or to the home page."""
         login(self.request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
         begin_session(self.request)
         self.request.session.pop(PENDING, None)
-        if is_htmx(self.request):  # over a page whose form keeps what was typed, under a new token
+        if is_htmx(self.request):  # in a dialog: the page keeps its form input, and gets a new CSRF token
             told = {"token": get_token(self.request), "user": str(user.id)}
             return trigger_client_event(HttpResponse(status=HTTPStatus.NO_CONTENT), "cc:signed-in", told)
         url = next_url(self.request, default or reverse("home"))
@@ -81,7 +83,7 @@ class LogInView(SecretFormView):
         if known_principal(request) is not None and not is_htmx(request):
             return HttpResponseRedirect(next_url(request, reverse("home")))
         if not services.is_set_up():
-            return HttpResponseRedirect(reverse("setup"))  # nobody could sign in
+            return HttpResponseRedirect(reverse("setup"))  # no account exists yet
         return self.page(form=LogInForm(), next=next_url(request, ""))
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -91,7 +93,7 @@ class LogInView(SecretFormView):
         origin = origin_of(request, Source.CONSOLE)
         try:
             self.charge()
-            # For the record of a refusal: the name only where an account has it, for it may be a password.
+            # Record the username with a refusal only if an account has it, because it may be a mistyped password.
             name_actor(request, origin.anonymous(services.known_username(form.cleaned_data["username"])))
             user = services.check_password(**form.cleaned_data)
             if user.requires_second_factor:
@@ -149,7 +151,7 @@ class LogInCodeView(SecretFormView):
 
 
 def tell_codes_left(request: HttpRequest, user_id: UUID, code: str) -> None:
-    """After a recovery code: how many are left. Said on the next page, in this browser."""
+    """After the use of a recovery code, show the number left on the next page in this browser."""
     if not is_totp_code(tidy(code)):
         left = services.count_recovery_codes(user_id)
         words = "1 code" if left == 1 else f"{left} codes"
@@ -157,14 +159,14 @@ def tell_codes_left(request: HttpRequest, user_id: UUID, code: str) -> None:
 
 
 def where_passkeys_work(request: HttpRequest) -> dict[str, Any]:
-    """For a page: whether its address may use them. Browsers bind a passkey to one origin."""
+    """Template context: whether passkeys work at this address. Browsers bind a passkey to one origin."""
     (origin,) = settings.OTP_WEBAUTHN_ALLOWED_ORIGINS
     here = f"{request.scheme}://{request.get_host()}"
     return {"passkeys_work": here == origin, "passkey_origin": origin}
 
 
 def pending_log_in(request: HttpRequest) -> tuple[UUID, int] | None:
-    """Whose password this browser has shown in the last five minutes, and his subject version then."""
+    """The user whose password was checked in this browser in the last five minutes, and their subject version then."""
     pending = request.session.get(PENDING)
     if pending is None or database_now() - datetime.fromisoformat(pending[2]) > PENDING_FOR:
         return None
@@ -172,7 +174,7 @@ def pending_log_in(request: HttpRequest) -> tuple[UUID, int] | None:
 
 
 class ConfirmIdentityView(SecretFormView):
-    """A factor once more, for acts that ask for a recent log-in; then back to where it was asked for."""
+    """Confirm a factor for actions that require a recent log-in, then return to the requested page."""
 
     rules = {method: Rule(AUTHENTICATED, actions.IDENTITY_CONFIRMED) for method in ("GET", "POST")}
     template = "accounts/confirm_identity.html"
@@ -215,7 +217,7 @@ class LogOutView(PageView[Principal]):
 
 
 class ExtendSessionView(PageView[Principal]):
-    """The request itself renews the session, as every request of a person does: ``accounts.middleware``."""
+    """The request itself renews the session, as every user request does. See ``accounts.middleware``."""
 
     rules = {"POST": Rule(AUTHENTICATED, actions.SESSION_EXTENDED)}
 

@@ -1,4 +1,4 @@
-"""One's own passkeys: the list, a new one, and signing in with one."""
+"""The caller's passkeys: list, add, and sign in with one."""
 
 from datetime import datetime
 from http import HTTPStatus
@@ -21,7 +21,7 @@ from ciphercanary.pages import AUTHENTICATED, PUBLIC, PageForm, PageView, Rule
 NEW, LOG_IN = (
     "new_passkey",
     "passkey_log_in",
-)  # of the session: the state of a ceremony that was begun, and when
+)  # session entries: the state of a started ceremony, and the start time
 TOO_OLD = "That took too long. Begin again."
 
 
@@ -58,7 +58,7 @@ class PasskeysView(PageView[Principal]):
 
 
 class NewPasskeyView(PageView[Principal]):
-    """A POST without an answer asks for the options of the ceremony; the browser then sends the device's answer."""
+    """A POST without an answer returns the options of the ceremony. The browser then posts the device's answer."""
 
     rules = {method: Rule(AUTHENTICATED, actions.PASSKEY_ADDED) for method in ("GET", "POST")}
     section = "account"
@@ -89,7 +89,7 @@ class NewPasskeyView(PageView[Principal]):
 
 
 class LogInWithPasskeyView(SecretFormView):
-    """The same two halves for whoever is not signed in: instead of a password, or (``second``) after it."""
+    """The same two steps for signing in: instead of a password, or (``second``) after it."""
 
     rules = {"POST": Rule(PUBLIC, actions.SESSION_OPENED)}
 
@@ -122,9 +122,9 @@ class LogInWithPasskeyView(SecretFormView):
 
 
 def begun(request: HttpRequest, key: str, options: dict[str, Any], state: dict[str, Any]) -> HttpResponse:
-    """The options for the browser; the state stays here.
+    """Return the options to the browser, and keep the state in the session.
 
-    Whoever has no session begins one by this, so that those that came to nothing go by this, too.
+    This may create a session, so it also deletes expired sessions of visitors who never signed in.
     """
     if request.session.session_key is None:
         drop_expired()
@@ -133,7 +133,7 @@ def begun(request: HttpRequest, key: str, options: dict[str, Any], state: dict[s
 
 
 def take_state(request: HttpRequest, key: str) -> dict[str, Any]:
-    """The state of the ceremony that was begun; it serves once. Raises Unauthenticated."""
+    """The state of the started ceremony, which works once. Raises Unauthenticated."""
     state, begun_at = request.session.pop(key, ({}, ""))
     if not state or database_now() - datetime.fromisoformat(begun_at) > PENDING_FOR:
         raise Unauthenticated(TOO_OLD)

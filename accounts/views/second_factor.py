@@ -1,4 +1,4 @@
-"""One's own authenticator: set up in three steps, its recovery codes, and its removal."""
+"""The caller's authenticator: set-up in three steps, recovery codes, and removal."""
 
 from http import HTTPStatus
 
@@ -17,7 +17,7 @@ FILE_NAME = "ciphercanary-recovery-codes.txt"
 
 
 class SecondFactorView(PageView[Principal]):
-    """Whether there is one; a POST begins with one, or begins anew with one that was never confirmed."""
+    """Show the second factor. A POST starts an enrolment, and replaces one that was never confirmed."""
 
     rules = {
         "GET": Rule(AUTHENTICATED, actions.TOTP_READ),
@@ -35,7 +35,7 @@ class SecondFactorView(PageView[Principal]):
 
 
 class ConfirmTotpView(PageView[Principal]):
-    """Steps one and two: the secret, and a code of it. Step three, the recovery codes, is the answer to the code."""
+    """Steps one and two: the secret, and its first code. The response to the code is step three, the recovery codes."""
 
     rules = {
         "GET": Rule(AUTHENTICATED, actions.TOTP_READ),
@@ -61,7 +61,7 @@ class ConfirmTotpView(PageView[Principal]):
     def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
         try:
             enrolment = services.find_enrolment(principal=self.principal)
-        except NotFound:  # nothing waits: it was confirmed already, or never begun
+        except NotFound:  # no enrolment is pending: it was confirmed, has expired, or was never started
             return HttpResponseRedirect(reverse("mfa"), status=HTTPStatus.SEE_OTHER)
         secret = enrolment.secret
         return self.page(
@@ -74,7 +74,7 @@ class ConfirmTotpView(PageView[Principal]):
 
 
 class RecoveryCodesView(PageView[Principal]):
-    """New recovery codes instead of the present ones."""
+    """Replace the recovery codes."""
 
     rules = {method: Rule(AUTHENTICATED, actions.RECOVERY_CODES_REPLACED) for method in ("GET", "POST")}
     section = "account"
@@ -96,7 +96,7 @@ class RecoveryCodesView(PageView[Principal]):
 
 
 class KeptCodesView(PageView[Principal]):
-    """The tick that ends the set-up. The codes come along with the form: nothing keeps them here, to show them again."""
+    """The confirmation that ends the set-up. The form carries the codes, because the server stores only hashes."""
 
     rules = {"POST": Rule(AUTHENTICATED, actions.RECOVERY_CODES_KEPT)}
     section = "account"
@@ -112,7 +112,7 @@ class KeptCodesView(PageView[Principal]):
 
 
 class CodesFileView(PageView[Principal]):
-    """The codes that the page shows, as a file: sent back from its form, whether scripts run or not."""
+    """The displayed codes as a file. The form posts them back, so this works without scripts."""
 
     rules = {"POST": Rule(AUTHENTICATED, actions.RECOVERY_CODES_KEPT)}
     section = "account"
@@ -153,6 +153,6 @@ class RemoveView(PageView[Principal]):
 
 
 def show_codes(view: PageView[Principal], codes: list[str]) -> HttpResponse:
-    """Step three, once: the codes are in this answer and nowhere else."""
+    """Step three. Only this response contains the codes."""
     form = KeptCodesForm(initial={"codes": " ".join(codes)})
     return view.page(template="accounts/recovery_codes.html", form=form, codes=codes)

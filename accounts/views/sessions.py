@@ -1,4 +1,4 @@
-"""Where one is signed in, and signing out there."""
+"""The caller's sessions, and signing them out."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,7 +19,7 @@ from ciphercanary.pages import AUTHENTICATED, PageForm, PageView, Rule
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the list: a session, and its device in words."""
+    """A row of the list: a session, and its device in words."""
 
     session: OwnSession
     device: str
@@ -46,7 +46,7 @@ class SessionsView(PageView[Principal]):
         return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _end(self, which: UUID | None) -> HttpResponse:
-        """``which`` is one session; None stands for all others."""
+        """End one session, or all other sessions if ``which`` is None."""
         if which is None:
             count = services.end_other_sessions(principal=self.principal)
             words = {0: "There was no other session.", 1: "The other session is signed out."}

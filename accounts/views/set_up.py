@@ -1,4 +1,4 @@
-"""The first administrator: where to find the link, and the page that it opens."""
+"""Create the first administrator: where to find the link, and the page that it opens."""
 
 from http import HTTPStatus
 
@@ -17,7 +17,7 @@ from ciphercanary.pages import PUBLIC, PageView, Rule
 
 
 class SetUpPendingView(PageView[Principal]):
-    """What whoever comes before there is an account is told. It shows no code, for anybody may come."""
+    """Shown to every visitor before an account exists. It contains no code, because anyone may open it."""
 
     rules = {"GET": Rule(PUBLIC, actions.SETUP_READ)}
     template = "accounts/set_up_first.html"
@@ -29,7 +29,7 @@ class SetUpPendingView(PageView[Principal]):
 
 
 class SetUpView(SecretFormView):
-    """The link of the terminal. Its code stands in the path only: neither the record nor the log names it."""
+    """The page of the link printed in the terminal. The code is only in the path: audit events and logs omit it."""
 
     rules = {"GET": Rule(PUBLIC, actions.SETUP_READ), "POST": Rule(PUBLIC, actions.USER_CREATED)}
     template = "accounts/set_up.html"
@@ -61,5 +61,5 @@ class SetUpView(SecretFormView):
 
     def _closed(self, refusal: DomainError) -> HttpResponse:
         if isinstance(refusal, AlreadySetUp):
-            raise NotFound  # as any other address that is not there
+            raise NotFound  # the same response as for any unknown URL
         return self.page(status=HTTPStatus.NOT_FOUND, template="accounts/set_up_first.html", refusal=refusal)
