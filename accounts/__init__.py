@@ -1,1 +1,1 @@
-"""Who may ask: users, roles, passwords, tokens and what a caller may do."""
+"""Users, roles, passwords and tokens, and the permissions of a caller."""

@@ -1,4 +1,4 @@
-"""The words under which the audit log keeps what happens to accounts."""
+"""Names of the audit actions for accounts."""
 
 SESSION_OPENED = "accounts.session.opened"
 SESSION_REFRESHED = "accounts.session.refreshed"
@@ -19,8 +19,8 @@ USER_DISABLED = "accounts.user.disabled"
 USER_ENABLED = "accounts.user.enabled"
 USER_SIGNED_OUT = "accounts.user.signed_out"
 USER_UNLOCKED = "accounts.user.unlocked"
-PASSWORD_SET = "accounts.password.set"  # noqa: S105 - a word of the audit log
-PASSWORD_CHANGED = "accounts.password.changed"  # noqa: S105 - a word of the audit log
+PASSWORD_SET = "accounts.password.set"  # noqa: S105 - an audit action name
+PASSWORD_CHANGED = "accounts.password.changed"  # noqa: S105 - an audit action name
 
 PASSKEY_LISTED = "accounts.passkey.listed"
 PASSKEY_CHANGED = "accounts.passkey.changed"

@@ -1,4 +1,6 @@
-"""Accounts for auditors. Fields are named one by one: password hashes, token hashes and seeds are not among them."""
+"""Read-only account tables for auditors. Each admin lists its fields, to leave out password hashes, token hashes
+and seeds.
+"""
 
 from django.contrib import admin
 

@@ -1,4 +1,4 @@
-"""The authentication door: log-in, refresh, log-out, one's own password, and the tokens' public keys."""
+"""REST interface for authentication: log-in, refresh, log-out, password change, and the public signing keys."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -30,7 +30,7 @@ from ciphercanary.rest import AUTHENTICATED, PUBLIC, ApiView, Rule
 
 
 class AuthView(ApiView[Principal]):
-    """An endpoint of ``/auth/``: each request counts for its client's address, and is small."""
+    """Base class of ``/auth/`` endpoints: rate limited per client address, with small request bodies."""
 
     max_body_bytes = 16 * 1024
 
@@ -40,13 +40,13 @@ class AuthView(ApiView[Principal]):
 
 
 class CredentialView(AuthView):
-    """An endpoint that proves who is asking by its body: a stale Authorization header does no harm."""
+    """Base class of endpoints that authenticate by the request body. They ignore a stale Authorization header."""
 
     authentication_classes: Sequence[type[BaseAuthentication]] = ()
 
 
 class LogInView(CredentialView):
-    """Tokens for a name, a password and, where an authenticator is enrolled, its code."""
+    """Issue tokens for a username, a password and, if an authenticator is enrolled, its code."""
 
     rules = {"POST": Rule(PUBLIC, actions.SESSION_OPENED)}
 
@@ -54,7 +54,7 @@ class LogInView(CredentialView):
     def post(self, request: Request) -> Response:
         body = self.read(LogInSerializer)
         origin = origin_of(request)
-        # For the record of a refusal: the name only where an account has it, for it may be a password.
+        # Record the username with a refusal only if an account has it, because it may be a mistyped password.
         name_actor(request, origin.anonymous(services.known_username(body["username"])))
         pair = services.log_in(
             username=body["username"],
@@ -66,7 +66,7 @@ class LogInView(CredentialView):
 
 
 class RefreshView(CredentialView):
-    """A new pair for an unused refresh token; a used one ends its session."""
+    """Exchange an unused refresh token for a new pair. Reusing a token after more than 10 seconds ends its session."""
 
     rules = {"POST": Rule(PUBLIC, actions.SESSION_REFRESHED)}
 
@@ -78,7 +78,7 @@ class RefreshView(CredentialView):
 
 
 class LogOutView(CredentialView):
-    """End the session of a refresh token, or every session of its user."""
+    """End the session of a refresh token, or all sessions of its user."""
 
     rules = {"POST": Rule(PUBLIC, actions.SESSION_CLOSED)}
 
@@ -89,7 +89,7 @@ class LogOutView(CredentialView):
 
 
 class MeView(AuthView):
-    """Who the token stands for, how he logged in, and until when the token lives."""
+    """The caller, their log-in method and time, and when the token expires."""
 
     rules = {"GET": Rule(AUTHENTICATED, actions.SESSION_READ)}
 
@@ -100,7 +100,7 @@ class MeView(AuthView):
 
 
 class PasswordView(AuthView):
-    """Change one's own password, which ends every session."""
+    """Change the caller's password and end all their sessions."""
 
     rules = {"POST": Rule(AUTHENTICATED, actions.PASSWORD_CHANGED)}
 
@@ -111,7 +111,7 @@ class PasswordView(AuthView):
 
 
 class JwksView(ApiView[Principal]):
-    """The keys that verify access tokens (RFC 7517), the coming one included."""
+    """The public keys that verify access tokens (RFC 7517), including the next key."""
 
     authentication_classes: Sequence[type[BaseAuthentication]] = ()
     rules = {"GET": Rule(PUBLIC, actions.SIGNING_KEYS_READ)}

@@ -1,4 +1,4 @@
-"""The authentication door, for one's own account: second factor, recovery codes, and where one is signed in."""
+"""REST interface for the caller's own account: second factor, recovery codes, sessions and passkeys."""
 
 from http import HTTPStatus
 from uuid import UUID
@@ -21,7 +21,7 @@ from ciphercanary.rest import AUTHENTICATED, Rule, StrictSerializer
 
 
 class TotpEnrolView(AuthView):
-    """Begin with an authenticator of one's own: its secret, shown this once."""
+    """Start enrolling an authenticator. Only this response contains the secret."""
 
     rules = {"POST": Rule(AUTHENTICATED, actions.TOTP_ENROLLED)}
 
@@ -32,7 +32,7 @@ class TotpEnrolView(AuthView):
 
 
 class TotpConfirmView(AuthView):
-    """Confirm the authenticator by its first code: log-in asks for one from now on. Answers the recovery codes."""
+    """Confirm the authenticator with its first code. Log-in requires a code from then on. Returns recovery codes."""
 
     rules = {"POST": Rule(AUTHENTICATED, actions.TOTP_CONFIRMED)}
 
@@ -43,7 +43,7 @@ class TotpConfirmView(AuthView):
 
 
 class TotpView(AuthView):
-    """One's own authenticator. To remove it, the body is `{code}`: a present code, or a recovery code."""
+    """The caller's authenticator. DELETE requires the body `{code}`: a current code or a recovery code."""
 
     rules = {
         "GET": Rule(AUTHENTICATED, actions.TOTP_READ),
@@ -62,7 +62,7 @@ class TotpView(AuthView):
 
 
 class RecoveryCodesView(AuthView):
-    """Ten new recovery codes instead of the present ones."""
+    """Replace the recovery codes with ten new ones."""
 
     rules = {"POST": Rule(AUTHENTICATED, actions.RECOVERY_CODES_REPLACED)}
 
@@ -74,7 +74,7 @@ class RecoveryCodesView(AuthView):
 
 
 class SessionsView(AuthView):
-    """Where the caller is signed in, in browsers and over the API. DELETE ends all but the present one."""
+    """The caller's browser and API sessions. DELETE ends all sessions except the current one."""
 
     rules = {
         "GET": Rule(AUTHENTICATED, actions.SESSION_LISTED),
@@ -93,7 +93,7 @@ class SessionsView(AuthView):
 
 
 class SessionView(AuthView):
-    """One of the caller's own sessions."""
+    """One of the caller's sessions."""
 
     rules = {"DELETE": Rule(AUTHENTICATED, actions.SESSION_REVOKED)}
     concerns = ("session", "session_id")
@@ -105,7 +105,7 @@ class SessionView(AuthView):
 
 
 class PasskeysView(AuthView):
-    """The caller's passkeys. New ones are made in a browser."""
+    """The caller's passkeys. New passkeys are created in a browser."""
 
     rules = {"GET": Rule(AUTHENTICATED, actions.PASSKEY_LISTED)}
 
@@ -116,7 +116,7 @@ class PasskeysView(AuthView):
 
 
 class PasskeyView(AuthView):
-    """One of the caller's own passkeys."""
+    """One of the caller's passkeys."""
 
     rules = {"DELETE": Rule(AUTHENTICATED, actions.PASSKEY_REMOVED)}
     concerns = ("passkey", "passkey_id")

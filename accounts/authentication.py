@@ -1,4 +1,4 @@
-"""Who sends a request to the REST door: whoever its bearer token stands for."""
+"""Authentication of REST requests by bearer token."""
 
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
@@ -13,7 +13,7 @@ from ciphercanary.http import in_context
 
 
 class BearerAuthentication(BaseAuthentication):
-    """RFC 6750, the Authorization header only. Browser sessions never authenticate the API."""
+    """Authenticate by the Authorization header (RFC 6750). Browser sessions never authenticate API requests."""
 
     def authenticate(self, request: Request) -> tuple[Principal, None] | None:
         principal = _read_principal(request)
@@ -24,7 +24,7 @@ class BearerAuthentication(BaseAuthentication):
 
 
 def authenticate_request(request: HttpRequest) -> Principal:
-    """Whoever sends a request to a view outside DRF. Raises Unauthenticated."""
+    """The caller of a view outside DRF. Raises Unauthenticated."""
     principal = _read_principal(request)
     if principal is None:
         raise Unauthenticated("Send an access token: Authorization: Bearer ….")
@@ -43,13 +43,13 @@ def _read_principal(request: HttpRequest | Request) -> Principal | None:
 
 
 def _concerned(request: HttpRequest | Request) -> tuple[str, ...]:
-    """The entity, as in ``audit.stamps``, that the URL names."""
+    """The entities, as in ``audit.stamps``, that the URL names: one or none."""
     kind, name = getattr(in_context(request), "audit_object", ("", ""))
     return (f"{kind}:{name}",) if kind else ()
 
 
 def origin_of(request: HttpRequest | Request, source: Source = Source.API) -> Origin:
-    """Where a request comes from, as ``ciphercanary.middleware`` found it."""
+    """The origin of a request, as determined by ``ciphercanary.middleware``."""
     context = in_context(request)
     return Origin(
         client_ip=context.client_ip,
@@ -60,5 +60,5 @@ def origin_of(request: HttpRequest | Request, source: Source = Source.API) -> Or
 
 
 def name_actor(request: HttpRequest | Request, actor: Actor) -> None:
-    """Say who acts, for the record of a refusal."""
-    in_context(request).actor = actor  # type: ignore[attr-defined]  # the kernel knows no Actor; audit reads it
+    """Set the actor to record if the request is refused."""
+    in_context(request).actor = actor  # type: ignore[attr-defined]  # the kernel has no Actor type; audit reads this

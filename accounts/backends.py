@@ -1,4 +1,4 @@
-"""Whom a browser session belongs to."""
+"""Authentication backend for browser sessions."""
 
 from uuid import UUID
 
@@ -8,9 +8,9 @@ from accounts.models import User
 
 
 class SessionBackend(BaseBackend):
-    """Finds the user of a session. Nobody logs in through it: that is ``accounts.services``' alone."""
+    """Finds the user of a session. It never logs anyone in: only ``accounts.services`` does."""
 
     def get_user(self, user_id: UUID) -> User | None:
-        """The active user. Raises IntegrityFailed where somebody changed the row by hand."""
+        """The active user. Raises IntegrityFailed if the row was changed outside the application."""
         user = User.objects.filter(pk=user_id, is_active=True).first()
         return user and user.check_mac()

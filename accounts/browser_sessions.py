@@ -1,8 +1,8 @@
-"""Browser sessions: a new id at each log-in, an end after half an hour unused and after twelve hours at all.
+"""Browser sessions: a new ID at each log-in, a 30-minute idle timeout and a 12-hour absolute timeout.
 
-Django's own session holds them (``accounts.session_engine`` keeps them). Its hash follows the user's password and
-subject version, so that a change of either ends the session at its next request. What ends it otherwise is its
-expiry, a moment: every request of a person moves it, and what a page asks for by itself, from time to time, does not.
+``accounts.session_engine`` stores the sessions. The session hash covers the user's password and subject version,
+so a change of either ends the session at its next request. Otherwise the session ends at its expiry time. User
+requests move the expiry; automatic polling does not.
 """
 
 from datetime import datetime, timedelta
@@ -29,11 +29,11 @@ from audit.events import Source
 from audit.stamps import EpochStamp
 from ciphercanary.clock import database_now, process_now
 
-CONFIRMED_AT = "confirmed_at"  # when a factor was last asked for
+CONFIRMED_AT = "confirmed_at"  # when the user last passed a factor check
 
 
 def begin_session(request: HttpRequest) -> None:
-    """Count the session's life from now, under a new id even where the same user was logged in already."""
+    """Start the session's lifetime under a new key and ID, even if the same user was already logged in."""
     request.session.cycle_key()
     now = database_now()
     request.session[ID] = str(uuid4())
@@ -44,26 +44,26 @@ def begin_session(request: HttpRequest) -> None:
 
 
 def confirm_session(request: HttpRequest) -> None:
-    """The session's user has just shown a factor once more; its life goes on as before, under a new id."""
+    """Record that the user passed a factor check, under a new key. The lifetime of the session does not change."""
     request.session.cycle_key()
     request.session[CONFIRMED_AT] = database_now().isoformat()
 
 
 def is_over(request: HttpRequest, now: datetime) -> bool:
-    """Whether a logged-in session has reached its absolute end; its life counts from the first time it is seen."""
+    """Whether a logged-in session has reached its absolute timeout. The lifetime starts with the first check."""
     request.session.setdefault(ID, str(uuid4()))
     request.session.setdefault(BEGAN_AT, now.isoformat())
     return now >= _absolute_end(request)
 
 
 def renew(request: HttpRequest, now: datetime) -> None:
-    """Somebody is using the session: its idle time begins anew, up to its absolute end."""
+    """Extend the idle timeout after a user request, at most to the absolute end."""
     session, origin = request.session, origin_of(request)
     session[SEEN_AT] = now.isoformat()
     session[CLIENT_IP], session[USER_AGENT] = origin.client_ip, origin.user_agent[:LONGEST_USER_AGENT]
     if isinstance(request.user, User):
         session[SUBJECT_VERSION] = request.user.subject_version
-    # By the process's clock, as Django asks for it.
+    # Use the process clock, because Django compares the expiry with it.
     idle_end = process_now() + timedelta(seconds=settings.SESSION_COOKIE_AGE)
     session.set_expiry(min(idle_end, _absolute_end(request)))
 
@@ -74,7 +74,7 @@ def _absolute_end(request: HttpRequest) -> datetime:
 
 
 def principal_of(request: HttpRequest, user: User, stamp: EpochStamp) -> Principal:
-    """The session's user with the rights of his role, read after ``stamp``."""
+    """The session's user with the permissions of their role. ``stamp`` was read before the user's row."""
     return Principal(
         actor=origin_of(request, source_of(request)).user(user.id, user.username),
         user_id=user.id,
@@ -88,11 +88,11 @@ def principal_of(request: HttpRequest, user: User, stamp: EpochStamp) -> Princip
 
 
 def record_log_out(request: HttpRequest) -> None:
-    """Say on record that the session's user ends it; Django's own view then does."""
+    """Record that the session's user logs out. The calling view then ends the session."""
     if isinstance(request.user, User):
         services.log_out_of_browser(user=request.user, origin=origin_of(request, source_of(request)))
 
 
 def source_of(request: HttpRequest) -> Source:
-    """By which of the two doors of a browser a request comes in."""
+    """Whether a browser request uses the admin or the console interface."""
     return Source.ADMIN if request.path.startswith("/admin/") else Source.CONSOLE

@@ -1,7 +1,7 @@
-"""The two ceremonies of WebAuthn, as django-otp-webauthn holds them, with what we ask for beyond its defaults.
+"""WebAuthn registration and authentication: django-otp-webauthn with stricter requirements than its defaults.
 
-User verification is always required: the device has asked for its PIN or its owner's finger, so a passkey is two
-factors. It is always one that the device finds by itself, so that nobody is asked for a name first.
+User verification is always required: the device checks a PIN or a fingerprint, so a passkey counts as two
+factors. Passkeys must be discoverable by the device, so that users do not have to enter a username first.
 """
 
 import base64
@@ -28,13 +28,13 @@ type State = dict[str, Any]
 
 
 class NotAccepted(Exception):
-    """What a browser sent as the outcome of a ceremony is none, or is none of this one."""
+    """The browser's response is malformed, or does not belong to this ceremony."""
 
 
 class Ceremony(WebAuthnHelper):  # type: ignore[misc]  # the package ships no types
     def __init__(self, name: str = "") -> None:
-        """``name`` is that of a new passkey."""
-        super().__init__(HttpRequest())  # asked by callables among the settings only, and there are none
+        """``name`` is the name of a new passkey."""
+        super().__init__(HttpRequest())  # only callables in the settings use the request, and there are none
         self.name = name
 
     def get_generate_registration_options_kwargs(self, *, user: User) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class Ceremony(WebAuthnHelper):  # type: ignore[misc]  # the package ships no ty
         return asked
 
     def create_credential(self, *args: Any, **kwargs: Any) -> Passkey:
-        """The row with its MAC; the package saves it once more, as it is."""
+        """Create the row with its MAC. The package then saves it again without changes."""
         passkey: Passkey = super().create_credential(*args, **kwargs)
         passkey.name = self.name
         passkey.credential_id_sha256 = Passkey.get_credential_id_sha256(passkey.credential_id)
@@ -54,11 +54,11 @@ class Ceremony(WebAuthnHelper):  # type: ignore[misc]  # the package ships no ty
         return passkey
 
     def create_attestation(self, *args: Any, **kwargs: Any) -> None:
-        """None is asked for, so none is kept: who made a device is nothing that we would decide by."""
+        """Store no attestation. None is requested: the authenticator's manufacturer does not affect any decision."""
 
 
 def read_answer(text: str) -> dict[str, Any]:
-    """What ``static/js/passkeys.js`` sent: the members that we use, and no others. Raises NotAccepted."""
+    """Parse the response from ``static/js/passkeys.js`` and keep only the members in use. Raises NotAccepted."""
     try:
         sent = json.loads(text)
         answer = {name: sent[name] for name in ("id", "rawId", "type", "response")}
@@ -70,16 +70,16 @@ def read_answer(text: str) -> dict[str, Any]:
 
 
 def names_owner(answer: Mapping[str, Any], user: User) -> bool:
-    """Whether the device says that the passkey is that user's (WebAuthn section 7.2, step 6)."""
+    """Whether the device reports ``user`` as the owner of the passkey (WebAuthn section 7.2, step 6)."""
     handle = base64.urlsafe_b64encode(WebAuthnUserHandle.get_handle_for_user(user)).rstrip(b"=").decode()
     return str(answer["response"].get("userHandle", "")).rstrip("=") == handle
 
 
 @contextmanager
 def accepting() -> Iterator[None]:
-    """Whatever the libraries find wrong with an answer is one refusal, NotAccepted."""
+    """Convert every library error about a bad response to NotAccepted."""
     try:
         yield
     except (WebAuthnException, OTPWebAuthnApiError, ValueError, TypeError, KeyError, AttributeError):
-        # Beside their own exceptions they let those of parsing pass, of what a stranger sent.
+        # Besides their own exceptions, the libraries let errors from parsing untrusted input pass through.
         raise NotAccepted from None

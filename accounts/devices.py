@@ -1,4 +1,7 @@
-"""A user agent in words, for whoever looks for a session that is not his. It proves nothing: clients choose it."""
+"""Describe a user agent in words, so that users can spot sessions that are not theirs.
+
+The description proves nothing, because clients choose their user agent.
+"""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +9,7 @@ from typing import Final
 
 UNKNOWN: Final = "Unknown device"
 
-# The first that matches is said: browsers name those that they descend from, too.
+# The first match wins, because browsers also name the browsers they derive from.
 _BROWSERS: Final[Sequence[tuple[str, str]]] = (
     (r"Edg(e|A|iOS)?/", "Edge"),
     (r"OPR/|Opera", "Opera"),
@@ -28,7 +31,7 @@ _PROGRAM = re.compile(r"([A-Za-z][A-Za-z0-9._-]{0,39})(/[^\s]*)?", re.ASCII)
 
 
 def device_words(user_agent: str) -> str:
-    """``Firefox on Linux``; of a program its own name: ``curl``."""
+    """For example ``Firefox on Linux``, or the name of a program: ``curl``."""
     browser, system = _first(_BROWSERS, user_agent), _first(_SYSTEMS, user_agent)
     if browser:
         return f"{browser} on {system}" if system else browser

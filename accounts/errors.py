@@ -9,7 +9,7 @@ class OtpRequired(Unauthenticated):
 
 
 class TokenExpired(Unauthenticated):
-    """The access token was good once: refresh it."""
+    """The access token was valid, but has expired. The client should refresh it."""
 
     code = "token_expired"
     title = "The token has expired"
@@ -19,7 +19,7 @@ class TokenExpired(Unauthenticated):
 
 
 class SessionEnded(Unauthenticated):
-    """Signed out, revoked, disabled, or over its absolute life."""
+    """The session was signed out or revoked, its user was disabled, or its absolute lifetime is over."""
 
     title = "The session has ended"
 
@@ -28,7 +28,7 @@ class SessionEnded(Unauthenticated):
 
 
 class NameTaken(Conflict):
-    """Of a user, or of a key."""
+    """Another user or key has the name."""
 
     code = "name_taken"
     title = "The name is taken"
@@ -39,14 +39,14 @@ class NameTaken(Conflict):
 
 
 class LastAdmin(Conflict):
-    """Without an active administrator nobody could repair anything."""
+    """At least one active administrator must remain to manage the other accounts."""
 
     code = "last_admin"
     title = "The last active administrator must stay"
 
 
 class SigningKeyTooNew(Conflict):
-    """Verifiers that keep a copy of the JWKS may not know the next key yet."""
+    """Verifiers that cache the JWKS may not have the next key yet."""
 
     code = "signing_key_too_new"
     title = "The next signing key was only just published"
@@ -60,7 +60,7 @@ class AlreadyEnrolled(Conflict):
 
 
 class AlreadySetUp(Conflict):
-    """There is an account: set-up is over, for good."""
+    """An account exists, so set-up is permanently closed."""
 
     code = "already_set_up"
     title = "It is set up already"
@@ -70,7 +70,7 @@ class AlreadySetUp(Conflict):
 
 
 class SetupLinkInvalid(NotFound):
-    """It has expired, a newer one took its place, or it was never ours: who asks is not told which."""
+    """The link has expired, was replaced by a newer one, or never existed. The response does not reveal which."""
 
     code = "setup_link_invalid"
     title = "This set-up link does not open anything"

@@ -1,4 +1,4 @@
-"""Forms of accounts. Secrets are never put back into a form."""
+"""Account forms. They never redisplay secrets."""
 
 import re
 from typing import Any
@@ -24,7 +24,7 @@ def password_field(label: str, autocomplete: str, help_text: str = "") -> forms.
 
 
 class CodeInput(forms.TextInput):
-    """Readable while it is typed, and never put back."""
+    """Shows the code while it is typed, and never redisplays it."""
 
     def format_value(self, value: Any) -> None:  # noqa: ARG002 - Django's signature
         return None
@@ -66,11 +66,11 @@ class ConfirmPasswordForm(PageForm):
 
 
 class TotpCodeForm(PageForm):
-    """The first code of a new authenticator: it stands in no recovery code's stead yet."""
+    """The first code of a new authenticator. Recovery codes are not accepted here."""
 
     code = forms.CharField(
         label="Six-digit code",
-        max_length=8,  # with a space where the app shows one
+        max_length=8,  # allows for the space that some apps show
         widget=CodeInput(
             attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}
         ),
@@ -78,7 +78,7 @@ class TotpCodeForm(PageForm):
 
 
 class KeptCodesForm(PageForm):
-    """Carries the recovery codes from the page that shows them: the server keeps none that it could show again."""
+    """Carries the recovery codes from the page that shows them, because the server stores only their hashes."""
 
     codes = forms.CharField(
         required=False, max_length=256, widget=forms.HiddenInput(attrs={"autocomplete": "off"})
@@ -88,7 +88,7 @@ class KeptCodesForm(PageForm):
     )
 
     def given_codes(self) -> list[str]:
-        """The codes that came along; nothing else is ever sent back."""
+        """The submitted codes. Empty unless all of them are well formed, so that no other text is echoed."""
         given = self.data.get("codes", "").split()
         return given if all(RECOVERY_CODE.fullmatch(code) for code in given) else []
 
@@ -103,12 +103,12 @@ class ChangePasswordForm(PageForm):
 
 
 class EndSessionForm(PageForm):
-    """One session by its id, or ``others``."""
+    """Ends one session by its ID, or all ``others``."""
 
     session = forms.CharField(max_length=36, widget=forms.HiddenInput)
 
     def clean_session(self) -> UUID | None:
-        """None stands for all others."""
+        """None means all other sessions."""
         asked = self.cleaned_data["session"]
         if asked == "others":
             return None
@@ -119,7 +119,7 @@ class EndSessionForm(PageForm):
 
 
 class SetUpForm(PageForm):
-    """The first administrator."""
+    """Creates the first administrator."""
 
     username = forms.CharField(
         max_length=64,
@@ -144,13 +144,14 @@ class NewPasskeyForm(PageForm):
     name = forms.CharField(
         max_length=64,
         help_text="What you will know it by: the device, or the app that keeps it.",
-        # Asked for before the device is: else it would keep a passkey that nobody else knows of.
+        # Required before the browser calls the device. Otherwise the device could keep a passkey that is not
+        # registered here.
         widget=forms.TextInput(attrs={"autocomplete": "off", "required": True}),
     )
 
 
 class PasskeyActForm(PageForm):
-    """What a line of the list does with its passkey."""
+    """Renames or removes one passkey of the list."""
 
     act = forms.ChoiceField(choices=[("rename", "Rename"), ("remove", "Remove")], widget=forms.HiddenInput)
     passkey = forms.UUIDField(widget=forms.HiddenInput)

@@ -1,4 +1,4 @@
-"""Password hashing: Argon2id at the cost the specification names, and never too many at once."""
+"""Password hashing: Argon2id at the specified cost, with a limit on concurrent hashes."""
 
 import threading
 from collections.abc import Iterator
@@ -10,22 +10,24 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 from ciphercanary.errors import Throttled
 from ciphercanary.metrics import throttled_total
 
-# Each takes 64 MiB: eight at once would fill a container of 512 MiB. More workers than that have one each.
+# Each hash takes 64 MiB: eight at once would fill a container of 512 MiB. If there are more workers than hashes, each
+# worker still has one slot.
 HASHES_PER_CONTAINER = 3
 SECONDS_TO_WAIT = 2.0
 
 _SLOTS = max(1, HASHES_PER_CONTAINER // settings.CC_WORKERS)
 _slots = threading.BoundedSemaphore(_SLOTS)
-# One may wait for a place, others are refused at once: waiting log-ins hold threads that all requests need.
+# One log-in may wait for a slot. Others are refused immediately, because waiting log-ins hold threads that all
+# requests need.
 _entrances = threading.BoundedSemaphore(_SLOTS + 1)
 _held = threading.local()
 
 
 @contextmanager
 def hash_slot() -> Iterator[None]:
-    """Hold one of the process's few places for a password hash; a thread that holds one may enter again.
+    """Hold one of the process's few slots for password hashing. A thread that holds a slot may enter again.
 
-    Raises Throttled where none becomes free in time.
+    Raises Throttled if no slot becomes free in time.
     """
     if getattr(_held, "slot", False):
         yield

@@ -1,4 +1,4 @@
-"""When an account is closed to guessing: five failures within fifteen minutes, for fifteen minutes."""
+"""Account lockout: five failures within 15 minutes lock an account for 15 minutes."""
 
 import math
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class Attempts:
         return cls(failures=1, first_at=now, last_at=now)
 
     def another(self, now: datetime) -> "Attempts":
-        """The count with one more attempt. Raises Throttled while the account is closed.
+        """The count with one more attempt. Raises Throttled while the account is locked.
 
-        A refused attempt is not counted: whoever keeps knocking does not keep the owner out for ever.
+        A refused attempt is not counted, so continued attempts cannot lock the owner out forever.
         """
         reopens_at = self.last_at + WINDOW
         if self.failures >= LIMIT and now < reopens_at:

@@ -15,17 +15,17 @@ from ciphercanary.http import in_context
 from ciphercanary.middleware import Handler, is_api
 from ciphercanary.pages.views import is_poll, known_principal
 
-SECONDS_LEFT = "CC-Session-Seconds"  # a header: what static/js/app.js counts down
+SECONDS_LEFT = "CC-Session-Seconds"  # header that static/js/app.js counts down
 
 
 class SessionLifetime:
-    """Ends a browser session that is over. Of another, ``request.principal`` is its user, and named as the actor."""
+    """Ends expired browser sessions. For a valid session it sets ``request.principal`` and the actor to record."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        # Without the cookie nothing is looked up: the API never asks for sessions.
+        # Look up a session only if the cookie is present. The API never uses sessions.
         if settings.SESSION_COOKIE_NAME in request.COOKIES and not is_api(request):
             _look_at_session(request)
         response = self.get_response(request)
@@ -37,15 +37,15 @@ class SessionLifetime:
 def _look_at_session(request: HttpRequest) -> None:
     if SESSION_KEY not in request.session:
         return
-    # Before Django reads the user's row: what changes after this moment makes the principal stale.
+    # Read the stamp before Django reads the user's row, so that any later change makes the principal stale.
     stamp = read_stamp(user_entity(UUID(request.session[SESSION_KEY])))
     now = database_now()
     if is_over(request, now):
         request.session.flush()
     elif isinstance(request.user, User):
-        # A page left open asks for its parts by itself: that must not keep somebody signed in who has gone.
+        # Polling by a page that was left open must not keep an absent user signed in.
         if not is_poll(request):
             renew(request, now)
         principal = principal_of(request, request.user, stamp)
         name_actor(request, principal.actor)
-        in_context(request).principal = principal  # type: ignore[attr-defined]  # the kernel knows no Principal
+        in_context(request).principal = principal  # type: ignore[attr-defined]  # the kernel has no Principal type

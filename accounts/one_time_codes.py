@@ -1,4 +1,4 @@
-"""One-time codes as pure rules: TOTP (RFC 6238) and recovery codes. There is no ORM and no clock in it."""
+"""One-time codes as pure functions: TOTP (RFC 6238) and recovery codes. They use neither the ORM nor a clock."""
 
 import base64
 import hashlib
@@ -17,10 +17,10 @@ from ciphercanary.crypto.material import KeyMaterial
 SEED_SIZE: Final = 20  # bytes; RFC 4226 section 4, R6 recommends 160 bits
 STEP: Final = 30  # seconds
 DIGITS: Final = 6
-STEPS_BACK: Final = 1  # a code may be one step old: it takes a moment to type (RFC 6238 section 5.2)
+STEPS_BACK: Final = 1  # accepted for codes that take a moment to type (RFC 6238 section 5.2)
 
 RECOVERY_CODES: Final = 10
-RECOVERY_CODE_SIZE: Final = 10  # bytes: 80 random bits, out of reach of a search through their hashes
+RECOVERY_CODE_SIZE: Final = 10  # bytes; 80 random bits make a search through the hashes infeasible
 
 ISSUER: Final = "CipherCanary"
 
@@ -33,12 +33,12 @@ def new_seed() -> KeyMaterial:
 
 
 def seed_text(seed: KeyMaterial) -> str:
-    """Base32 without padding: what an authenticator app accepts by hand."""
+    """Base32 without padding, for manual entry in an authenticator app."""
     return base64.b32encode(seed.expose()).decode().rstrip("=")
 
 
 def otpauth_uri(seed: KeyMaterial, username: str) -> str:
-    """The ``otpauth://`` text that authenticator apps read as a QR code (Key URI Format)."""
+    """The ``otpauth://`` URI that authenticator apps read as a QR code (Key URI Format)."""
     label = quote(f"{ISSUER}:{username}")
     query = urlencode(
         {
@@ -53,19 +53,20 @@ def otpauth_uri(seed: KeyMaterial, username: str) -> str:
 
 
 def tidy(code: str) -> str:
-    """The code as it is compared: people type separators and small letters."""
+    """Normalize a code for comparison: remove separators and convert it to upper case."""
     return _SEPARATORS.sub("", code).upper()
 
 
 def is_totp_code(code: str) -> bool:
-    """Whether a tidy code has the form of a TOTP code; every other form is taken for a recovery code."""
+    """Whether a normalized code has the form of a TOTP code. Any other form is treated as a recovery code."""
     return _TOTP_CODE.fullmatch(code) is not None
 
 
 def matching_step(seed: KeyMaterial, code: str, now: datetime) -> int | None:
-    """The time step, the present one or the one before it, whose code this is; None where it is neither's.
+    """The time step of the code: the current or the previous one. None if the code matches neither.
 
-    Every candidate is computed and compared in constant time: how long it takes says nothing about the code.
+    All candidates are computed and compared in constant time, so the duration does not reveal anything about the
+    code.
     """
     matches = [
         step for step, expected in _candidates(seed, now) if hmac.compare_digest(expected, code.encode())
@@ -84,7 +85,7 @@ def _candidates(seed: KeyMaterial, now: datetime) -> list[tuple[int, bytes]]:
 
 
 def new_recovery_codes() -> list[str]:
-    """Ten codes in four groups of four, of base32's letters and digits: no 0, 1, 8 or 9 to misread."""
+    """Ten codes of four groups of four Base32 characters. Base32 has no 0, 1, 8 or 9, which are easily misread."""
     return [_new_recovery_code() for _ in range(RECOVERY_CODES)]
 
 
@@ -94,5 +95,5 @@ def _new_recovery_code() -> str:
 
 
 def recovery_code_hash(device_id: UUID, code: str) -> str:
-    """SHA-256 in hexadecimal, bound to its device. A slow hash defends guessable secrets; this one is random."""
+    """SHA-256 in hexadecimal, bound to the device. The code is random, so it needs no slow hash."""
     return hashlib.sha256(b"cc/recovery/v1\x00" + device_id.bytes + tidy(code).encode()).hexdigest()

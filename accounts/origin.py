@@ -1,4 +1,4 @@
-"""Where a request comes from."""
+"""The origin of a request."""
 
 from functools import lru_cache
 from uuid import UUID
@@ -10,7 +10,7 @@ from audit.events import Actor, ActorType, Source
 
 
 class Origin(Struct, frozen=True, kw_only=True):
-    """Where a request comes from, before anybody is known to have sent it."""
+    """The origin of a request, before its caller is authenticated."""
 
     client_ip: str
     user_agent: str
@@ -21,7 +21,7 @@ class Origin(Struct, frozen=True, kw_only=True):
         return Actor.anonymous(self.client_ip, self.user_agent, self.request_id, self.source, name)
 
     def actor_like(self, known: Actor) -> Actor:
-        """Somebody known from another request, acting from here."""
+        """An actor known from an earlier request, with this request's origin."""
         return _acting_from(known, self.client_ip, self.user_agent, self.source).of_request(self.request_id)
 
     def user(self, user_id: UUID, username: str, *, auth_method: str = "", token_id: str = "") -> Actor:
@@ -40,5 +40,5 @@ class Origin(Struct, frozen=True, kw_only=True):
 
 @lru_cache(4096)
 def _acting_from(known: Actor, client_ip: str, user_agent: str, source: Source) -> Actor:
-    """Who acts all day does so from one place."""
+    """Cached, because busy callers usually send all their requests from one place."""
     return replace(known, client_ip=client_ip, user_agent=user_agent, source=source)

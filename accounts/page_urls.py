@@ -6,7 +6,7 @@ from accounts.views import account, log_in, passkeys, second_factor, sessions, s
 
 
 class SetupCode(StringConverter):
-    """Leaves the other addresses below /setup/ alone."""
+    """Matches set-up codes only, so that other URLs below /setup/ keep their own routes."""
 
     regex = setup_codes.PATTERN
 

@@ -1,4 +1,4 @@
-"""Which passwords are accepted: 12 to 128 characters, and none of those that are guessed first. No other rules."""
+"""Password rules: 12 to 128 characters, and no password that attackers try first. There are no other rules."""
 
 import string
 
@@ -13,15 +13,15 @@ from accounts.models import User
 from ciphercanary.errors import Invalid
 
 MIN_LENGTH, MAX_LENGTH = 12, 128
-FEWEST_CHARACTERS = 5  # different ones
-SHORTEST_WORD = 4  # the list holds single letters, too
+FEWEST_CHARACTERS = 5  # distinct characters
+SHORTEST_WORD = 4  # because the list also contains single letters
 PADDING = string.digits + string.punctuation + string.whitespace
-# The product's name, and the example of README.md: it is public, and easily copied as it is.
+# The product's name, and the example in README.md, which is public and easily copied unchanged.
 PUBLISHED = {"ciphercanary", "replace this with your own"}
 
 
 class MaximumLengthValidator:
-    """Django brings a lower bound only; without an upper one a request could make the hash expensive."""
+    """Django has a minimum only. Without a maximum, a request could make the hash expensive."""
 
     def __init__(self, max_length: int = MAX_LENGTH) -> None:
         self.max_length = max_length
@@ -37,9 +37,9 @@ class MaximumLengthValidator:
 class GuessablePasswordValidator(CommonPasswordValidator):
     """Rejects Django's 20,000 common passwords and their usual variants.
 
-    Few entries of the list have 12 characters, so the password is also compared without repetition, and without the
-    digits, punctuation and spaces around it. The user's name and address count as common, and so do the published
-    passwords. Django measures similarity to the name and the address.
+    Few entries in the list have 12 characters, so the password is also compared without repetition, and without
+    the digits, punctuation and spaces around it. The user's name and email address count as common passwords, and
+    so do the published ones. Django's validator checks the similarity to the name and the address.
     """
 
     similarity = UserAttributeSimilarityValidator(user_attributes=("username", "email"))
@@ -62,7 +62,7 @@ class GuessablePasswordValidator(CommonPasswordValidator):
 
 
 def require_acceptable(password: str, user: User | None, *, field: str = "password") -> None:
-    """Raises Invalid, naming the field, where ``AUTH_PASSWORD_VALIDATORS`` refuse the password for this user."""
+    """Raises Invalid, naming the field, if ``AUTH_PASSWORD_VALIDATORS`` reject the password for this user."""
     try:
         validate_password(password, user)
     except ValidationError as error:
@@ -75,11 +75,11 @@ def _names_of(user: User | None) -> list[str]:
 
 
 def _core(text: str) -> str:
-    """``password`` of ``Password-password1!``: without repetition, and without padding at its ends."""
+    """The text without repetition and without padding at its ends: ``password`` for ``Password-password1!``."""
     text = text.lower().strip(PADDING)
     return text[: _period(text)].strip(PADDING)
 
 
 def _period(text: str) -> int:
-    """The length of the shortest part that makes up the text by repetition: 3 of ``abcabcab``."""
+    """The length of the shortest part that forms the text by repetition: 3 for ``abcabcab``."""
     return next((n for n in range(1, len(text)) if text[n:] == text[:-n]), len(text))

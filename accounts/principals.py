@@ -1,4 +1,4 @@
-"""Who is asking, as one immutable value that every door hands to every service."""
+"""The caller, as one immutable value that every interface passes to every service."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,11 +12,11 @@ from ciphercanary.errors import Denied, RecentAuthRequired, Unauthenticated
 from ciphercanary.rules import Scope
 
 RECENT = timedelta(minutes=10)
-SIGNING_KEYS = "signing-keys"  # the entity, as in audit.stamps, that every access token rests on
+SIGNING_KEYS = "signing-keys"  # the entity, as in audit.stamps, that every access token depends on
 
 
 def user_entity(user_id: UUID) -> str:
-    """The entity, as in ``audit.stamps``, that a user with his role and sessions is."""
+    """The entity, as in ``audit.stamps``, of a user with their role and sessions."""
     return f"user:{user_id}"
 
 
@@ -24,8 +24,8 @@ def user_entity(user_id: UUID) -> str:
 class Principal:
     """An authenticated caller.
 
-    ``stamp`` holds the epochs that were read *before* the rows this value was built from; ``not_after`` is the
-    moment (aware UTC) from which the value may no longer be relied on; None where nothing of the kind applies.
+    ``stamp`` holds the epochs that were read *before* the rows this value was built from. ``not_after`` is the
+    time (aware UTC) at which the value expires. Both are None if they do not apply.
     """
 
     actor: Actor
@@ -44,12 +44,12 @@ class Principal:
 
     @classmethod
     def system(cls, name: str, source: Source) -> Self:
-        """The application itself (a command, a scheduled task): every permission, over everything."""
+        """The application itself (a command, a scheduled task), with every permission on all objects."""
         return cls(actor=Actor.system(name, source), user_id=None, role=SYSTEM, permissions=PERMISSIONS)
 
     @property
     def person_id(self) -> UUID:
-        """The user's id. Raises Denied for what is no person: some acts need one's own account."""
+        """The user's ID. Raises Denied if the caller is not a person, because some actions require an account."""
         if self.user_id is None:
             raise Denied("Only a person can do this.")
         return self.user_id
@@ -58,18 +58,18 @@ class Principal:
         return word in self.permissions
 
     def require(self, word: str) -> None:
-        """Raises Denied unless the permission is held; it says which roles hold it."""
+        """Raises Denied, naming the roles that have the permission, unless the caller has it."""
         if word not in self.permissions:
             extra = {"permission": word, "roles": roles_with(word)}
             raise Denied(f"This needs the permission {word}.", extra=extra)
 
     def scope(self, word: str) -> Scope:
-        """How far the permission reaches. Raises Denied where it is not held at all."""
+        """Whether the permission covers all objects or the caller's own. Raises Denied without the permission."""
         self.require(word)
         return "all" if sees_all(self.role, word) else "own"
 
     def require_recent_log_in(self, now: datetime) -> None:
-        """Raises RecentAuthRequired where a person's log-in is older than ten minutes."""
+        """Raises RecentAuthRequired if a person's log-in is older than ten minutes."""
         if self.role == SYSTEM:
             return
         if self.auth_time is None or now - self.auth_time > RECENT:
@@ -78,12 +78,12 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class AnonymousPrincipal:
-    """Nobody known: holds no permission."""
+    """An unauthenticated caller, who has no permissions."""
 
     is_authenticated: ClassVar[bool] = False
     user_id: ClassVar[None] = None
 
-    def has_permission(self, word: str) -> bool:  # noqa: ARG002 - the question is the same for everybody
+    def has_permission(self, word: str) -> bool:  # noqa: ARG002 - same signature as Principal
         return False
 
     def require(self, word: str) -> None:

@@ -1,16 +1,18 @@
-"""A QR code as the path of an SVG: no image request, no ``style`` attribute, no markup made here."""
+"""A QR code as an SVG path. It needs no image request, no ``style`` attribute and no generated markup."""
 
 from dataclasses import dataclass
 from itertools import groupby
 
 import segno
 
-QUIET_ZONE = 4  # modules of white around it, which scanners need (ISO/IEC 18004)
+QUIET_ZONE = 4  # white modules around the code, which scanners need (ISO/IEC 18004)
 
 
 @dataclass(frozen=True, slots=True)
 class QrCode:
-    """``size`` modules a side, quiet zone included; ``path`` are the dark ones: ``M4 4h7v1h-7z…``."""
+    """``size`` is the number of modules per side with the quiet zone. ``path`` draws the dark modules: ``M4
+    4h7v1h-7z…``.
+    """
 
     size: int
     path: str

@@ -1,4 +1,4 @@
-"""What the audit log holds of accounts: events of a user; of rows the declared fields, none of them secret."""
+"""Audit events about users, and the declared fields of rows for the audit log. No field is secret."""
 
 from uuid import UUID
 

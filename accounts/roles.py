@@ -1,4 +1,4 @@
-"""Roles as data: which permission each role has, and whether it reaches beyond what is one's own."""
+"""Roles as data: the permissions of each role, and whether they reach beyond the user's own objects."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ ADMIN = "admin"
 OPERATOR = "operator"
 DEVELOPER = "developer"
 AUDITOR = "auditor"
-SYSTEM = "system"  # the application itself and its commands: no user has it
+SYSTEM = "system"  # the application and its commands; no user has this role
 
 _EVERYONE = frozenset({"keys.read", "policies.read", "operations.read", "audit.read", "tokens.manage"})
 _KEY_USE = frozenset(
@@ -57,12 +57,12 @@ _OWN_ONLY: Mapping[str, frozenset[str]] = {
 
 
 def sees_all(role: str, permission: str) -> bool:
-    """Whether the role holds the permission for everybody's objects; an unknown role holds nothing."""
+    """Whether the role has the permission on all users' objects. An unknown role has no permissions."""
     if role == SYSTEM:
         return permission in PERMISSIONS
     return permission in ROLES.get(role, frozenset()) - _OWN_ONLY.get(role, frozenset())
 
 
 def roles_with(permission: str) -> list[str]:
-    """The roles that hold it, over whatever objects."""
+    """The roles that have the permission, on all objects or only on their own."""
     return [role for role, held in ROLES.items() if permission in held]

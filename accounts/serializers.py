@@ -1,4 +1,4 @@
-"""The wire form of log-ins and users."""
+"""REST serializers for log-ins and users."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from accounts.roles import ROLES
 from accounts.services import Enrolment, OwnSession, SecondFactor, TokenPair
 from ciphercanary.rest import StrictSerializer, TimestampField
 
-SECRET_LIMIT = 1024  # characters; what is longer is no password and no token of ours
+SECRET_LIMIT = 1024  # characters; our passwords and tokens are shorter
 
 
 class TextField(serializers.CharField):
-    """A string; blanks at its ends belong to it."""
+    """A string that keeps leading and trailing whitespace."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, **kwargs)

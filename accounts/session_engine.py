@@ -1,8 +1,8 @@
-"""``SESSION_ENGINE``: sessions in the database, in a table that knows whose they are and not what opens them.
+"""``SESSION_ENGINE``: sessions in the database, in a table that identifies their users but not their cookies.
 
-The browser's cookie holds the key; the row is found by its hash. What the session may do is signed for that row, for
-its user and up to its end, so that whoever reads the table can open nothing, and whoever writes to it cannot move a
-session to a key, a user or a moment of his choice.
+The browser's cookie holds the key; the row is found by the key's hash. The session data is signed for that row,
+its user and its expiry. An attacker who reads the table cannot open a session. An attacker who writes to it
+cannot move a session to another key, user or expiry.
 """
 
 import logging
@@ -23,7 +23,7 @@ from django.db import DatabaseError, IntegrityError, OperationalError, transacti
 from accounts.models import BrowserSession
 from ciphercanary.clock import process_now
 
-# Of a session that somebody is signed in with; written by ``accounts.browser_sessions``.
+# Entries of a signed-in session, written by ``accounts.browser_sessions``.
 ID = "id"
 SUBJECT_VERSION = "subject_version"
 BEGAN_AT = "began_at"
@@ -31,7 +31,7 @@ SEEN_AT = "seen_at"
 CLIENT_IP = "client_ip"
 USER_AGENT = "user_agent"
 
-SALT = "accounts.session_engine:"  # and the row's key after it
+SALT = "accounts.session_engine:"  # followed by the row's key
 
 DROPPED_AT_ONCE = 100
 
@@ -39,16 +39,16 @@ logger = logging.getLogger(__name__)
 
 
 def row_key(key: str) -> str:
-    """By what the database knows the session that this key opens. Keys are random: a plain hash is enough."""
+    """The database key of the session with this cookie key. Keys are random, so a plain hash is enough."""
     return sha256(key.encode()).hexdigest()
 
 
 class SessionStore(SessionBase):
-    """Nothing of Django's own store: none of its statements may meet the table with a key in clear."""
+    """Does not inherit from Django's database store, whose queries would contain the key in clear."""
 
     @staticmethod
     def read(row: BrowserSession) -> dict[str, Any] | None:
-        """What was signed for this row; None where it was signed for another, or is over."""
+        """The data signed for this row, or None if it was signed for another row or has expired."""
         try:
             ends_at, data = signing.loads(
                 row.session_data, salt=SALT + row.session_key, serializer=JSONSerializer
@@ -60,7 +60,7 @@ class SessionStore(SessionBase):
         return data if is_so and process_now() < datetime.fromisoformat(ends_at) else None
 
     def load(self) -> dict[str, Any]:
-        """Called with a key only; one that opens nothing is forgotten."""
+        """Called only if there is a key. A key without a valid session is dropped."""
         key = row_key(self.session_key or "")
         row = BrowserSession.objects.filter(session_key=key, expire_date__gt=process_now()).first()
         data = None if row is None else self.read(row)
@@ -90,7 +90,7 @@ class SessionStore(SessionBase):
                 raise CreateError from error
             raise
         except DatabaseError as error:
-            # An UpdateError says that the session was ended. Where the database does not answer, it was not.
+            # UpdateError means that the session was ended. An unavailable database does not mean that.
             if must_create or isinstance(error, OperationalError):
                 raise
             raise UpdateError from error
@@ -101,11 +101,12 @@ class SessionStore(SessionBase):
             BrowserSession.objects.filter(session_key=row_key(key)).delete()
 
     def cycle_key(self) -> None:
-        """The same row under a new key: one that was ended meanwhile must not come to life again under it.
+        """Move the row to a new key, so that a session ended in the meantime is not revived.
 
-        Django's own way, a new row and then no old one, would let a session that is ended in between live on.
+        Django inserts a new row and then deletes the old one, so a session that is ended in between would
+        survive.
         """
-        data = dict(self.items())  # by reading its session a key that opens nothing is forgotten
+        data = dict(self.items())  # reading the session drops a key without a valid session
         if self.session_key is None:
             self.create()
             return
@@ -146,7 +147,7 @@ class SessionStore(SessionBase):
 
 
 def drop_expired(user_id: UUID | None = None) -> None:
-    """Delete the user's ended sessions, and some of anybody's; what another process is deleting is left to it."""
+    """Delete the user's expired sessions and some of other users. Rows that another process is deleting are skipped."""
     expired = BrowserSession.objects.filter(expire_date__lt=process_now())
     with transaction.atomic():
         for some in (expired.filter(user=user_id), expired):
@@ -155,7 +156,7 @@ def drop_expired(user_id: UUID | None = None) -> None:
 
 
 def _signed_columns(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns by which a session is found and ended, as its data has them."""
+    """The columns that find and end a session, taken from its data."""
     columns = {
         "user_id": UUID(data[SESSION_KEY]) if SESSION_KEY in data else None,
         "subject_version": data.get(SUBJECT_VERSION, 0),

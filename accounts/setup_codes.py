@@ -1,4 +1,4 @@
-"""Codes of set-up links: whoever opens one while there is no account makes the first administrator."""
+"""Codes of set-up links. While no account exists, the holder of a code can create the first administrator."""
 
 import secrets
 from datetime import timedelta
@@ -9,20 +9,20 @@ from django.conf import settings
 from django.urls import reverse
 
 LIFE: Final = timedelta(minutes=15)
-# The codes that URLs carry; also one that was cut off in copying, whose page says how to get another.
+# Also matches a code that was truncated in copying, because its page explains how to get a new link.
 PATTERN: Final = "[A-Za-z0-9_-]{20,100}"
 
 
 def new_code() -> str:
-    """256 random bits. Of its length and alphabet, so that ``ciphercanary.logs`` takes it for a credential."""
+    """256 random bits, in a length and alphabet that ``ciphercanary.logs`` recognizes as a credential."""
     return secrets.token_urlsafe(32)
 
 
 def digest(code: str) -> str:
-    """What is stored of a code: it is random enough for a hash without salt."""
+    """The stored hash of a code. The code is random enough to need no salt."""
     return sha256(code.encode()).hexdigest()
 
 
 def link_of(code: str) -> str:
-    """The address to open in a browser."""
+    """The URL to open in a browser."""
     return f"{settings.CC_PUBLIC_URL}{reverse('setup-link', args=[code])}"

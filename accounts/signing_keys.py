@@ -1,8 +1,8 @@
-"""The keys that sign access tokens, as everybody uses them; ``accounts.services.signing_keys`` makes them.
+"""The keys that sign access tokens. ``accounts.services.signing_keys`` creates them.
 
-``next`` stands in the JWKS so that verifiers know it before the first token; ``active`` signs; ``retired``
-verifies until the last token it signed has expired. Opened keys are remembered by the epoch of their last
-change, so a rotation reaches every process with its next request.
+``next`` is published in the JWKS before it signs, so that verifiers have it in time; ``active`` signs;
+``retired`` verifies until the last token it signed has expired. Unwrapped keys are cached by the epoch of their
+last change, so a rotation reaches every process with its next request.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ JWKS_MAX_AGE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class VerificationKey:
-    """A public key, and until when it is believed; None: as long as it is there."""
+    """A public key and the time until which it is trusted, or None if that time has no limit."""
 
     public_key: RSAPublicKey
     trusted_until: datetime | None
@@ -39,39 +39,39 @@ class VerificationKey:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """The signing keys as they stand between two changes of theirs."""
+    """An immutable snapshot of the signing keys."""
 
     active_kid: str
     verification_keys: Mapping[str, VerificationKey]
 
     def is_trusted(self, kid: str, now: datetime) -> bool:
-        """Whether tokens that the key signed are believed at ``now``."""
+        """Whether tokens that the key signed are trusted at ``now``."""
         key = self.verification_keys.get(kid)
         return key is not None and key.is_trusted(now)
 
 
 def key_set(stamp: EpochStamp | None = None) -> KeySet:
-    """The present keys; ``stamp`` holds their epoch, where the caller has just read it.
+    """The current keys. ``stamp`` holds their epoch if the caller has just read it.
 
-    Raises IntegrityFailed, also where somebody removed the active one.
+    Raises IntegrityFailed, also if the active key was removed.
     """
     return _load((stamp or read_stamp(SIGNING_KEYS)).epochs[SIGNING_KEYS])
 
 
 def jwks(now: datetime) -> dict[str, list[dict[str, object]]]:
-    """The public keys as a JWK set (RFC 7517 section 5), the coming one included."""
+    """The public keys as a JWK set (RFC 7517 section 5), including the next key."""
     keys = key_set().verification_keys.items()
     return {"keys": [_jwk(kid, key.public_key) for kid, key in keys if key.is_trusted(now)]}
 
 
 def forget() -> None:
-    """Drop what this process remembers: the next use reads it anew."""
+    """Clear the caches of this process. The next use reads the keys again."""
     _load.cache_clear()
     signer.cache_clear()
 
 
 @lru_cache(maxsize=2)
-def _load(epoch: int) -> KeySet:  # noqa: ARG001 - the epoch is the cache's key: another one means other rows
+def _load(epoch: int) -> KeySet:  # noqa: ARG001 - the epoch is the cache key: a new epoch means new rows
     believed = SigningKey.objects.exclude(trusted_until__lt=database_now()).order_by("created_at")
     rows = [row.check_mac() for row in believed]
     active_kid = next((row.kid for row in rows if row.state == SigningKey.State.ACTIVE), "")
@@ -97,12 +97,12 @@ def signer(kid: str) -> RSAPrivateKey:
     """The private half of an active key. Raises UnwrapFailed, KekUnavailable, SigningKey.DoesNotExist."""
     row = SigningKey.objects.get(kid=kid).check_mac()
     der = kek.unwrap(row.wrapped_key, label=system_keys.LABEL, parts=parts(kid)).expose()
-    # The wrapping authenticated the key: checking its primes again would only cost a tenth of a second.
+    # Unwrapping authenticates the key. Checking its primes again would cost a tenth of a second.
     return cast("RSAPrivateKey", load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True))
 
 
 def parts(kid: str) -> list[bytes]:
-    """What a wrapped private key is bound to."""
+    """The context that a wrapped private key is bound to."""
     return [b"token-signing", kid.encode()]
 
 

@@ -1,7 +1,7 @@
-"""Access tokens: JWTs after RFC 9068 (``at+jwt``), signed with RS256.
+"""Access tokens: JWTs as specified in RFC 9068 (``at+jwt``), signed with RS256.
 
-simplejwt makes and checks the claims, PyJWT the signature. What stands before them is narrower than either:
-one algorithm, three header members, a key of our own by its ``kid``, and one spelling of each token.
+simplejwt creates and checks the claims, PyJWT the signature. The checks before them are stricter than either
+library: one algorithm, three header members, one of our own keys by its ``kid``, and one spelling of each token.
 """
 
 import json
@@ -54,7 +54,7 @@ _CLAIMS: Mapping[str, type] = {
 
 
 class SigningBackend(TokenBackend):
-    """simplejwt's backend, with the key chosen by ``kid`` from one set of our own keys."""
+    """simplejwt's backend, with the key chosen by ``kid`` from our own key set."""
 
     def __init__(self, keys: KeySet) -> None:
         super().__init__(
@@ -82,7 +82,7 @@ class SigningBackend(TokenBackend):
 
 
 class AccessToken(simplejwt.AccessToken):
-    """An access token, new or, where ``text`` is given, checked. Raises simplejwt's TokenError."""
+    """A new access token, or a verified one if ``text`` is given. Raises simplejwt's TokenError."""
 
     def __init__(self, text: str | None = None, *, keys: KeySet) -> None:
         self._token_backend = SigningBackend(keys)
@@ -96,7 +96,7 @@ class AccessToken(simplejwt.AccessToken):
 
 
 def issue_access_token(family: TokenFamily, keys: KeySet) -> tuple[str, int]:
-    """A signed access token of the family, and the whole seconds it lives: never longer than the family."""
+    """A signed access token of the family and its lifetime in whole seconds. It never outlives the family."""
     token = AccessToken(keys=keys)
     issued_at, expires_at = token["iat"], min(token["exp"], int(family.expires_at.timestamp()))
     token.payload |= {
@@ -111,11 +111,10 @@ def issue_access_token(family: TokenFamily, keys: KeySet) -> tuple[str, int]:
 
 
 def authenticate_bearer(text: str, origin: Origin, *about: str) -> Principal:
-    """The principal an access token stands for, as the database knows him now.
+    """The principal of an access token, with the user's current state from the database.
 
-    His stamp tells of the entities that his request is ``about``, too. Raises TokenExpired; Unauthenticated for a
-    token that is malformed, forged, revoked or of a user who is disabled or signed out; IntegrityFailed where a row
-    was altered.
+    The stamp also covers the entities in ``about``. Raises TokenExpired; Unauthenticated for a token that is
+    malformed, forged or revoked, or whose user is disabled or signed out; IntegrityFailed if a row was altered.
     """
     try:
         return _authenticate(text, origin, about)
@@ -125,10 +124,10 @@ def authenticate_bearer(text: str, origin: Origin, *about: str) -> Principal:
 
 
 def renew_principal(principal: Principal) -> Principal:
-    """The same caller as of now: for an answer decided anew, and last in every change.
+    """The same caller with current rights. Call it before repeating a decision, and last in every change.
 
-    Raises SessionEnded where his rights ended meanwhile: a role never changes without ending them, and an
-    emergency rotation ends every token that the old signing key signed.
+    Raises SessionEnded if the caller's rights have ended: a role change always ends them, and an emergency
+    rotation ends every token that the old signing key signed.
     """
     if principal.user_id is None:
         return principal
@@ -144,7 +143,7 @@ def renew_principal(principal: Principal) -> Principal:
 
 def _authenticate(text: str, origin: Origin, about: tuple[str, ...]) -> Principal:
     user_id = _claimed_user(text)
-    # Before the rows: what changes after this moment makes the principal stale.
+    # Read the stamp before the rows, so that any later change makes the principal stale.
     stamp = read_stamp(user_entity(user_id), SIGNING_KEYS, *about)
     claims = _verify(text, signing_keys.key_set(stamp))
     family = _require_open_family(UUID(claims["sid"]), user_id)
@@ -173,7 +172,7 @@ def _require_open_family(family_id: UUID, user_id: UUID | None) -> TokenFamily:
 
 
 def _require_browser_session(session_id: UUID, principal: Principal) -> None:
-    """Its row is there and not over, and nothing has ended the user's sessions since the principal was built."""
+    """Raises SessionEnded if the session has ended or expired, or if the user's sessions were ended since."""
     found = BrowserSession.objects.select_related("user").filter(id=session_id, user=principal.user_id)
     row = found.filter(expire_date__gt=process_now()).first()
     user = None if row is None else row.user
@@ -183,7 +182,7 @@ def _require_browser_session(session_id: UUID, principal: Principal) -> None:
 
 
 def _claimed_user(text: str) -> UUID:
-    """Whom the token names, before it is verified: good for one thing, to know which epochs to read."""
+    """The user ID in the unverified token. Use it only to choose the epochs to read."""
     try:
         return UUID(_read_json(_decode(_split(text)[1]))["sub"])
     except (TokenBackendError, KeyError, ValueError, TypeError, AttributeError):
@@ -200,7 +199,7 @@ def _verify(text: str, keys: KeySet) -> dict[str, Any]:
 
 
 def _read_header(text: str) -> dict[str, str]:
-    """The header of a token of the one shape we issue. Raises TokenBackendError for any other."""
+    """The header of a token in the only format we issue. Raises TokenBackendError for any other."""
     header_bytes, *_ = (_decode(part) for part in _split(text))
     header = _read_json(header_bytes)
     if set(header) != _HEADER_MEMBERS:

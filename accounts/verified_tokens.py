@@ -1,8 +1,8 @@
-"""Access tokens that this process has verified: a lookup takes a microsecond where a signature takes a hundred.
+"""Cache of access tokens that this process has verified.
 
-What is remembered is the principal as he stood then, with his stamp. Whoever acts for him hands that stamp to
-``audit.writer``: a token that was revoked meanwhile, in whatever process, is refused there. Nothing that is
-answered without such a commit may rest on what is found here.
+A lookup takes a microsecond, a signature check a hundred. An entry is the principal as built at verification,
+with its stamp. Code that acts for the principal passes the stamp to ``audit.writer``, which refuses a token that
+any process has revoked since. An answer without such a commit must not depend on this cache.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ from accounts.principals import Principal
 
 MAX_HELD: Final = 10_000
 
-# By the digest: a memory dump holds no token.
+# Keyed by digest, so that a memory dump contains no token.
 _held: Final[OrderedDict[bytes, Principal]] = OrderedDict()
 _lock = Lock()
 
 
 def find(text: str, now: datetime) -> Principal | None:
-    """The principal that the token stands for, as he was when it was verified; None where it has to be verified."""
+    """The principal as built when the token was verified, or None if the token must be verified."""
     digest = _digest(text)
     with _lock:
         principal = _held.get(digest)
@@ -35,7 +35,7 @@ def find(text: str, now: datetime) -> Principal | None:
 
 
 def remember(text: str, principal: Principal) -> None:
-    """``principal`` was made from the token a moment ago. The one not used for the longest time goes first."""
+    """Cache a principal that was just built from the token. A full cache evicts the least recently used entry."""
     digest = _digest(text)
     with _lock:
         _held[digest] = principal
@@ -45,7 +45,7 @@ def remember(text: str, principal: Principal) -> None:
 
 
 def forget(text: str) -> None:
-    """Something that the principal rests on has changed."""
+    """Drop the entry because something that the principal depends on has changed."""
     with _lock:
         _held.pop(_digest(text), None)
 

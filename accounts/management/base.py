@@ -1,4 +1,4 @@
-"""What the account commands share: the principal they act as, and how they read a password."""
+"""Shared code of the account commands: the principal they act as, and password input."""
 
 import getpass
 import sys
@@ -13,7 +13,7 @@ from ciphercanary.commands import ServiceCommand
 
 
 class AccountCommand(ServiceCommand):
-    """Acts as the application itself, under the command's own name."""
+    """Acts as the application itself, under the command's name."""
 
     @property
     def principal(self) -> Principal:
@@ -21,7 +21,7 @@ class AccountCommand(ServiceCommand):
 
 
 class ReplacedCommand(BaseCommand):
-    """A command of Django's that would write a user past his MAC and his record: it says what to use instead."""
+    """Replaces a Django command that would change a user without updating the MAC and without an audit event."""
 
     instead: ClassVar[str]
     help = "Refused here."
@@ -34,9 +34,10 @@ class ReplacedCommand(BaseCommand):
 
 
 def read_new_password() -> str:
-    """A password typed twice at a terminal, or the first line of what is piped in; never an argument.
+    """Read a password twice from a terminal, or from the first line of piped input.
 
-    Arguments stand in the process list and in the shell's history. Raises CommandError.
+    The password is never an argument, because arguments appear in the process list and in the shell history.
+    Raises CommandError.
     """
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
