@@ -1,6 +1,6 @@
-"""The use cases of keys: each is one function, one transaction and one audit event.
+"""Services for keys. Each is one function, one transaction and one audit event.
 
-Each asks its principal for the permission, and looks a key up among those the principal may see.
+Each service checks the principal's permission, and searches only the keys that the principal may see.
 """
 
 from keys.services.creation import create_key, default_key

@@ -1,4 +1,4 @@
-"""What changes are made of: take a key under lock, give it a version, finish the change on record."""
+"""Building blocks of key changes: lock a key, create a version, and finish the change with an audit event."""
 
 from datetime import datetime
 from uuid import UUID
@@ -16,9 +16,9 @@ from keys.models import Key, KeyVersion
 
 
 def lock_key(principal: Principal, key_id: UUID) -> Key:
-    """The key, its row locked until the transaction ends. Raises NotFound, IntegrityFailed.
+    """The key, with its row locked until the transaction ends. Raises NotFound, IntegrityFailed.
 
-    SQLite knows no row locks; there every transaction is IMMEDIATE, which is the lock.
+    SQLite has no row locks. There every transaction is IMMEDIATE, which has the same effect.
     """
     key = Key.objects.visible_to(principal).select_for_update().filter(pk=key_id).first()
     if key is None:
@@ -35,18 +35,18 @@ def finish_change(
     version: int | None = None,
     meta: dict[str, object] | None = None,
 ) -> None:
-    """Record the change, then raise the key's epoch: from its commit on no decision stands that was made before.
+    """Record the change, then raise the key's epoch, which invalidates earlier decisions once the change is committed.
 
-    Raising the epoch is the last step, since it holds the lock that every encryption in flight waits for.
+    Raise the epoch as late as possible, because it takes the lock that every encryption in flight waits for.
     """
     record(key_event(action, key, version=version, meta=meta), principal.actor, changes=changes)
     raise_epoch(key_entity(key.id))
-    # While the change waited for its locks, somebody may have ended the rights it was asked for with.
+    # The caller's rights may have ended while this transaction waited for its locks.
     renew_principal(principal)
 
 
 def new_version(key: Key, number: int, kind: KeyAlgorithm, now: datetime) -> KeyVersion:
-    """A version with fresh material, not yet saved: the key's primary from the moment it is."""
+    """A version with new material, not yet saved. It becomes the key's primary version when it is saved."""
     wrapped = wrapping.generate_wrapped(key.id, number, kind)
     return KeyVersion(
         key=key,
@@ -61,7 +61,7 @@ def new_version(key: Key, number: int, kind: KeyAlgorithm, now: datetime) -> Key
 def key_event(
     action: str, key: Key, *, version: int | None = None, meta: dict[str, object] | None = None
 ) -> Event:
-    """The row's sequence number stands in the event, so that an old row put back later can be told."""
+    """The event contains the row's sequence number, so that restoring an old row can be detected."""
     return Event(
         action=action,
         object_type="key",

@@ -1,4 +1,4 @@
-"""How a key comes into being."""
+"""Creation of keys."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ from keys.selection import searched_text
 from keys.services.changing import key_event, new_version
 
 
-def create_key(  # noqa: PLR0913 - the fields of a key, each by its name
+def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
     *,
     principal: Principal,
     name: str,
@@ -33,10 +33,10 @@ def create_key(  # noqa: PLR0913 - the fields of a key, each by its name
     description: str = "",
     rotation_period_days: int | None = None,
 ) -> Key:
-    """A new key with its first version, active at once unless ``activates_at`` lies ahead.
+    """Create a key with its first version. It is active immediately unless ``activates_at`` is in the future.
 
-    ``algorithm`` is a key algorithm or its alias; ``key_size``, in bits, must agree with it where given; times
-    are aware. Raises Invalid, UnsupportedAlgorithm, NameTaken.
+    ``algorithm`` is a key algorithm or its alias. ``key_size``, in bits, must match it if given. Times are aware.
+    Raises Invalid, UnsupportedAlgorithm, NameTaken.
     """
     principal.require("keys.create")
     kind = _find_algorithm(algorithm, key_size)
@@ -64,11 +64,11 @@ def create_key(  # noqa: PLR0913 - the fields of a key, each by its name
 
 
 def default_key(principal: Principal, algorithm: str) -> Key:
-    """The key that encrypts for a user who names none: one for each algorithm, created on first use.
+    """The key that encrypts for a user who names none: one per algorithm, created on first use.
 
-    Raises Invalid for a caller that is no user.
+    Raises Invalid for a caller that is not a user.
     """
-    principal.require("crypto.encrypt")  # not "keys.create": it comes with encrypting
+    principal.require("crypto.encrypt")  # not "keys.create": this key is part of encrypting
     kind = find_key_algorithm(algorithm)
     if principal.user_id is None:
         raise Invalid.of_field("key_id", "Required: only a user has a default key.")
@@ -77,12 +77,12 @@ def default_key(principal: Principal, algorithm: str) -> Key:
         return existing
     now = database_now()
     key = _new_key(principal, kind, "", now)
-    # Named after its own random id: nobody can take the name beforehand.
+    # The name contains the key's random ID, so that no other user can take it in advance.
     key.name = f"default-{kind.name}-{key.id.hex[:12]}"
     key.is_default = True
     try:
         return _store(principal, key, kind)
-    except IntegrityError:  # of several first uses at once, one creates the key and the others use it
+    except IntegrityError:  # of several concurrent first uses, one creates the key and the others use it
         created = _find_default(principal.user_id, kind)
         if created is None:
             raise
@@ -111,7 +111,7 @@ def _new_key(principal: Principal, kind: KeyAlgorithm, name: str, now: datetime)
 
 @transaction.atomic
 def _store(principal: Principal, key: Key, kind: KeyAlgorithm) -> Key:
-    # No epoch is raised: no decision can have been made about a key that did not exist.
+    # No epoch is raised, because no decision can depend on a key that did not exist.
     key.searched_text = searched_text(key.name, key.description, key.tags)
     key.save_with_mac()
     version = new_version(key, 1, kind, key.created_at)
@@ -122,7 +122,7 @@ def _store(principal: Principal, key: Key, kind: KeyAlgorithm) -> Key:
         changes=[trail.inserted(key), trail.inserted(version)],
     )
     hold_epoch()
-    renew_principal(principal)  # nobody creates a key after his rights have ended
+    renew_principal(principal)  # a user whose rights have ended must not create a key
     return key
 
 

@@ -1,4 +1,4 @@
-"""Changing what is written about a key, and when it ends."""
+"""Change a key's description, tags, expiry and rotation period."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -17,7 +17,7 @@ from keys.services.changing import finish_change, lock_key
 
 
 class KeyUpdate(TypedDict, total=False):
-    """The fields to change; one that is left out stays as it is."""
+    """The fields to change. Omitted fields keep their values."""
 
     description: str
     tags: list[str]
@@ -29,10 +29,10 @@ class KeyUpdate(TypedDict, total=False):
 def update_key(
     *, principal: Principal, key_id: UUID, changes: KeyUpdate, only_if: Callable[[Key], bool] | None = None
 ) -> Key:
-    """``only_if`` says whether the key, once it is locked, is the one that the caller means to change.
+    """Change the fields in ``changes``, if ``only_if`` accepts the key after it is locked.
 
-    Raises NotFound, Invalid, VersionConflict where ``only_if`` says no, and IllegalTransition for an expiry that
-    has passed.
+    Raises NotFound, Invalid, VersionConflict if ``only_if`` returns false, and IllegalTransition for moving an
+    expiry that has passed.
     """
     principal.require("keys.update")
     key = lock_key(principal, key_id)
@@ -62,7 +62,7 @@ def _move_expiry(key: Key, expires_at: datetime | None) -> None:
     if expires_at == key.expires_at:
         return
     if key.expires_at is not None and key.expires_at <= now:
-        # Else whoever may edit could bring an expired key back, which no transition allows.
+        # Otherwise an editor could reactivate an expired key, which no transition allows.
         raise IllegalTransition(
             "The key's expiry has passed and cannot be moved.", extra=key.standing(now).facts()
         )

@@ -1,4 +1,4 @@
-"""The versions of a key with who made each, and why."""
+"""The versions of a key, with the creator of each and the reason."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class MadeVersion:
 
 @dataclass(frozen=True, slots=True)
 class VersionWindow:
-    """Some of a key's versions. ``next_before`` begins the earlier ones; None at the end."""
+    """One page of a key's versions. ``next_before`` starts the next page; None at the end."""
 
     versions: Sequence[MadeVersion]
     next_before: int | None
@@ -31,7 +31,7 @@ class VersionWindow:
 def list_made_versions(
     *, principal: Principal, key_id: UUID, before: int | None, limit: int
 ) -> VersionWindow:
-    """The ``limit`` newest versions that are earlier than ``before``, or the newest of all. Raises NotFound."""
+    """The newest ``limit`` versions before the version ``before``, or the newest of all. Raises NotFound."""
     versions = list_versions(principal=principal, key_id=key_id).select_related("key__created_by")
     if before is not None:
         versions = versions.filter(version__lt=before)

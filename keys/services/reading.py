@@ -1,4 +1,4 @@
-"""What may be read about keys, and by whom."""
+"""Reading keys, limited to those that the principal may see."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from keys.selection import Finding, follows
 
 
 class KeyFilter(TypedDict, total=False):
-    """What a list of keys is narrowed to; every member that is there must hold."""
+    """Filters of a key list. All given members must match."""
 
     name: str
     algorithm: str
@@ -34,7 +34,7 @@ class KeyFilter(TypedDict, total=False):
 
 
 def get_key(*, principal: Principal, key_id: UUID) -> Key:
-    """The key, to be shown: nothing is decided by it. Raises NotFound, IntegrityFailed."""
+    """The key, for display only: no decision may depend on it. Raises NotFound, IntegrityFailed."""
     known = metadata_cache.find(principal, key_id)
     if known is not None:
         return known
@@ -46,9 +46,10 @@ def get_key(*, principal: Principal, key_id: UUID) -> Key:
 
 
 def id_of_key(*, principal: Principal, reference: KeyReference) -> UUID:
-    """The id of the key that the caller named. Raises NotFound for a name that no visible key has.
+    """The ID of the key that the caller named. Raises NotFound for a name that no visible key has.
 
-    An unknown name and the name of an invisible key cost the same query. An id costs none: its use decides.
+    An unknown name and the name of an invisible key cost the same query. An ID costs none, because its use checks
+    visibility.
     """
     if isinstance(reference, UUID):
         return reference
@@ -62,8 +63,8 @@ def id_of_key(*, principal: Principal, reference: KeyReference) -> UUID:
 def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
     """The visible keys that match, in an order without ties. Raises UnsupportedAlgorithm.
 
-    MACs are not checked here: one altered row must not hide the others from whoever looks for it. They are
-    checked before a key is used or changed.
+    MACs are not checked here, because one altered row must not hide the others. They are checked before a key is
+    used or changed.
     """
     keys = Key.objects.visible_to(principal)
     if "name" in only:
@@ -85,16 +86,16 @@ def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
 
 @dataclass(frozen=True, slots=True)
 class KeyWindow:
-    """Some of a list's keys. ``next_after`` begins what follows them; None at the end."""
+    """One page of a key list. ``next_after`` starts the next page; None at the end."""
 
     keys: Sequence[Key]
     next_after: UUID | None
 
 
 def list_keys_after(*, principal: Principal, only: KeyFilter, after: UUID | None, limit: int) -> KeyWindow:
-    """The ``limit`` keys of ``list_keys`` behind the one with the id ``after``, or the first; nothing is counted.
+    """The first ``limit`` keys of ``list_keys`` after the key with the ID ``after``, or the first of all.
 
-    A key that is gone from sight meanwhile begins the list anew.
+    Nothing is counted. If that key is no longer visible, the list starts from the beginning.
     """
     keys = list_keys(principal=principal, only=only)
     ordering = only.get("ordering", "name")
@@ -107,7 +108,7 @@ def list_keys_after(*, principal: Principal, only: KeyFilter, after: UUID | None
 
 
 def find_key(*, principal: Principal, name: str) -> Key:
-    """The key of that name, to be shown: nothing is decided by it. Raises NotFound, IntegrityFailed."""
+    """The key with this name, for display only: no decision may depend on it. Raises NotFound, IntegrityFailed."""
     key = Key.objects.visible_to(principal).select_related("created_by").filter(name=name).first()
     if key is None:
         raise NotFound
@@ -115,12 +116,15 @@ def find_key(*, principal: Principal, name: str) -> Key:
 
 
 def key_named(*, principal: Principal, name: str) -> Key | None:
-    """Which of the visible keys has the name. That another's has it, ``create_key`` says, and the log then knows who asked."""
+    """The visible key with this name, or None.
+
+    Only ``create_key`` reports that another user's key has the name, because it also records the caller.
+    """
     return Key.objects.visible_to(principal).filter(name=name).first()
 
 
 def ids_of_own_keys(*, principal: Principal) -> QuerySet[Key, str] | None:
-    """The ids of the keys he may see, as the log spells them, for what is counted by them; None where he sees every key."""
+    """The IDs of visible keys in the audit log's format, to count log entries. None if the principal sees all keys."""
     if principal.scope("keys.read") == "all":
         return None
     return Key.objects.visible_to(principal).ids_as_logged()
@@ -138,13 +142,14 @@ def list_rotations(*, principal: Principal) -> QuerySet[KeyRotation]:
 
 
 def count_keys_that_protect() -> int:
-    """How many keys protect at this moment, whoever may see them: a figure for metrics."""
+    """The number of keys that can protect now, regardless of visibility, for the metrics."""
     return Key.objects.with_status(Status.ACTIVE, database_now()).count()
 
 
 def _order(ordering: str) -> tuple[OrderBy, OrderBy]:
-    # The id breaks ties, so that no page of a list repeats or skips a key. Nulls go last on both databases, which
-    # differ by default; said of a column without them, it would keep PostgreSQL from reading its index backwards.
+    # The ID breaks ties, so that no key is repeated or missing across pages. Nulls go last on both databases, which
+    # differ by default. For a column without nulls, NULLS LAST would keep PostgreSQL from scanning the index
+    # backwards.
     name = ordering.removeprefix("-")
     column, nulls_last = F(name), Key._meta.get_field(name).null or None
     if ordering.startswith("-"):

@@ -1,4 +1,4 @@
-"""Giving a key new material under the same id."""
+"""Rotation: new material for a key under the same ID."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ DUE_REASON = "rotation period has passed"
 def rotate_key(
     *, principal: Principal, key_id: UUID, reason: str, expected_version: int | None = None
 ) -> KeyRotation:
-    """Add a version and make it primary; earlier ones decrypt on.
+    """Add a version and make it primary. Earlier versions still decrypt.
 
-    ``expected_version`` is the primary version the caller saw: of several rotations that name the same one,
+    ``expected_version`` is the primary version that the caller saw: of several rotations with the same value,
     exactly one succeeds. Raises NotFound, KeyNotActive, VersionConflict.
     """
     principal.require("keys.rotate")
@@ -56,7 +56,7 @@ def rotate_key(
 
 @dataclass(frozen=True, slots=True)
 class DueRotation:
-    """What became of one key whose rotation period had passed; neither field is set in a dry run."""
+    """The result for one key whose rotation period has passed. In a dry run neither field is set."""
 
     key: Key
     rotation: KeyRotation | None = None
@@ -64,13 +64,13 @@ class DueRotation:
 
 
 def rotate_due_keys(*, principal: Principal, dry_run: bool = False) -> Iterator[DueRotation]:
-    """Rotate every active key whose period has passed, one transaction each; a failure does not stop the rest."""
+    """Rotate every active key whose period has passed, one transaction each. A failure does not stop the others."""
     due = list(Key.objects.visible_to(principal).due_for_rotation(database_now()).order_by("name"))
     for key in due:
         try:
             yield DueRotation(key) if dry_run else _rotate_due(principal, key)
         except VersionConflict:
-            continue  # another run, or somebody by hand, has just rotated it: it is no longer due
+            continue  # another run or a user has just rotated it, so it is no longer due
 
 
 def _rotate_due(principal: Principal, key: Key) -> DueRotation:

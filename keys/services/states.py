@@ -1,4 +1,4 @@
-"""Moving a key from state to state, as ``lifecycle.TRANSITIONS`` allows."""
+"""State changes of a key, as allowed by ``lifecycle.TRANSITIONS``."""
 
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from keys.services.changing import finish_change, lock_key
 
 
 def activate_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
-    """Activate a pending key before its time. Raises NotFound, IllegalTransition."""
+    """Activate a pending key before its activation time. Raises NotFound, IllegalTransition."""
     principal.require("keys.disable")
     return _change_state(
         principal, key_id, State.ACTIVE, actions.KEY_ACTIVATED, reason, only=State.PRE_ACTIVATION
@@ -23,13 +23,13 @@ def activate_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
 
 
 def disable_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
-    """Suspend a key: it neither protects nor processes until it is enabled. Raises NotFound, IllegalTransition."""
+    """Suspend a key. It neither protects nor processes until it is enabled. Raises NotFound, IllegalTransition."""
     principal.require("keys.disable")
     return _change_state(principal, key_id, State.SUSPENDED, actions.KEY_DISABLED, reason)
 
 
 def enable_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
-    """End a suspension; where the key's expiry has passed meanwhile it is expired from then on.
+    """End a suspension. If the key's expiry has passed in the meantime, the key is expired.
 
     Raises NotFound, IllegalTransition.
     """
@@ -38,9 +38,9 @@ def enable_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
 
 
 def revoke_key(*, principal: Principal, key_id: UUID, reason: str, compromised: bool = False) -> Key:
-    """End a key for good: it decrypts still, unless it is compromised.
+    """Revoke a key permanently. It can still decrypt, unless it is compromised.
 
-    Raises RecentAuthRequired (for a compromised one), NotFound, IllegalTransition.
+    Raises RecentAuthRequired (to mark a key compromised), NotFound, IllegalTransition.
     """
     principal.require("keys.revoke")
     if compromised:
@@ -58,7 +58,7 @@ def _change_state(
     now = database_now()
     at = key.standing(now)
     check_transition(at, to)
-    if only not in {None, at.state}:  # two acts lead to "active": neither does the other's work
+    if only not in {None, at.state}:  # activating and enabling must not replace each other
         raise IllegalTransition(f"The key is {at.status}: this needs one that is {only}.", extra=at.facts())
     before = trail.key_values(key)
     if at.state is State.PRE_ACTIVATION and to is State.ACTIVE:

@@ -1,4 +1,4 @@
-"""Disabling and enabling one version of a key."""
+"""Disable and enable one version of a key."""
 
 from uuid import UUID
 
@@ -15,12 +15,12 @@ from keys.services.changing import finish_change, lock_key
 
 
 def disable_version(*, principal: Principal, key_id: UUID, version: int, reason: str) -> KeyVersion:
-    """Keep an earlier version from decrypting. Raises NotFound, IllegalTransition (the primary, or disabled)."""
+    """Stop an earlier version from decrypting. Raises NotFound, IllegalTransition (primary, or already disabled)."""
     return _change_state(principal, key_id, version, VersionState.DISABLED, reason)
 
 
 def enable_version(*, principal: Principal, key_id: UUID, version: int, reason: str) -> KeyVersion:
-    """Let a disabled version decrypt again. Raises NotFound, IllegalTransition."""
+    """Allow a disabled version to decrypt again. Raises NotFound, IllegalTransition."""
     return _change_state(principal, key_id, version, VersionState.ENABLED, reason)
 
 
