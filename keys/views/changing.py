@@ -1,4 +1,4 @@
-"""Changing a key: its settings, and the acts of ``keys.acts``."""
+"""Pages that change a key: its settings, and the operations of ``keys.acts``."""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -20,11 +20,11 @@ from keys.services import KeyUpdate
 from keys.views.detail import KeyView
 
 IN_USE = timedelta(days=7)
-ORDERED = ("reason", "expected_version")  # what of a form is for the service
+ORDERED = ("reason", "expected_version")  # the form fields that are passed to the service
 
 
 class SettingsView(KeyView):
-    """A form over what may be changed of a key; ``after`` is the page it leads to."""
+    """A form for the settings of a key. ``after`` is the page to redirect to."""
 
     rules = {
         "GET": Rule("keys.read", actions.KEY_READ),
@@ -43,7 +43,7 @@ class SettingsView(KeyView):
         key = self.find(name)
         form = self._form(key, request.POST)
         if form.is_valid():
-            # What was not touched stays as it is, whatever somebody else has made of it meanwhile.
+            # Send only changed fields, so that concurrent changes of other fields are kept.
             changes = cast("KeyUpdate", {each: form.cleaned_data[each] for each in form.changed_data})
             try:
                 services.update_key(principal=self.principal, key_id=key.id, changes=changes)
@@ -58,7 +58,7 @@ class SettingsView(KeyView):
 
 
 class NotesView(SettingsView):
-    """Description and tags, from the overview."""
+    """Edits the description and tags from the overview."""
 
     rules = {
         "GET": Rule("keys.update", actions.KEY_UPDATED),
@@ -70,9 +70,9 @@ class NotesView(SettingsView):
 
 
 class ActView(KeyView):
-    """One act: what it will do, to whom it matters, why. ``page_urls`` gives each its ``act`` and ``rules``.
+    """One operation: its effect, who is affected, and the reason. ``page_urls`` sets ``act`` and ``rules``.
 
-    A page for what cannot be undone asks for a recent log-in, whether or not its service insists on one.
+    The page of an operation that cannot be undone requires a recent log-in, even if its service does not.
     """
 
     act: ClassVar[Act] = ACTS["rotate"]
@@ -103,7 +103,7 @@ class ActView(KeyView):
         return self.find(name)
 
     def _impact(self, key: Key) -> dict[str, Any]:
-        """Who would notice; nothing for an act that nobody notices."""
+        """The recent use of the key; empty for an operation that does not affect callers."""
         if not self.act.shows_impact:
             return {}
         use = use_of(key.id)
@@ -115,7 +115,7 @@ class ActView(KeyView):
         }
 
     def _is_in_use(self, key: Key, use: KeyUse) -> bool:
-        """Whether disabling it first is the better act."""
+        """Whether the page should recommend disabling the key first."""
         now = process_now()
         lately = use.last is not None and now - use.last.at < IN_USE
         return self.act.is_final and lately and key.standing(now).state is State.ACTIVE

@@ -1,4 +1,4 @@
-"""One key: what it is, its versions, what happened to it, and what is shown around each of its pages."""
+"""Pages of one key: overview, versions, activity, and the parts that all its pages share."""
 
 from typing import Any, ClassVar
 
@@ -23,13 +23,13 @@ LIMIT = 50
 
 
 class KeyView(PageView[Principal]):
-    """A page of one key: ``show`` adds what its head and its tabs need."""
+    """Base class for pages of one key. ``show`` adds the context of the header and the tabs."""
 
     section = "keys"
     tab: ClassVar[str] = ""
 
     def object_of(self, **kwargs: Any) -> tuple[str, str]:
-        """The key's id, by which its activity is found; of a key that nobody may see here, none."""
+        """The key's ID, by which its activity is found; no ID for a key that is not visible."""
         key = services.key_named(principal=self.principal, name=kwargs["name"])
         return "key", "" if key is None else str(key.id)
 

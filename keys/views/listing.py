@@ -1,4 +1,4 @@
-"""Finding a key, and making one."""
+"""The list of keys, and creating a key."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ FILTERS = ("search", "status", "algorithm", "tag", "finding")
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A view of the list that many ask for: one filter, and its words."""
+    """A frequently used view of the list: one filter, with its label."""
 
     label: str
     parameter: str
@@ -57,7 +57,7 @@ class KeyListView(PageView[Principal]):
         form = KeyFilterForm(request.GET)
         form.is_valid()
         only, ignored = _filter_of(form, request.GET)
-        form = KeyFilterForm(initial=form.cleaned_data)  # what was ignored is not shown as if it counted
+        form = KeyFilterForm(initial=form.cleaned_data)  # ignored filters are not shown as if they applied
         after = _after(request.GET)
         found = services.list_keys_after(principal=self.principal, only=only, after=after, limit=LIMIT)
         used, now = last_uses(key.id for key in found.keys), process_now()
@@ -83,7 +83,7 @@ class KeyListView(PageView[Principal]):
 
 
 class NewKeyView(PageView[Principal]):
-    """A new key. Made in the dialog over the list, it becomes the first row there."""
+    """A new key. If it is created in the dialog above the list, it becomes the first row of the list."""
 
     rules = {
         "GET": Rule("keys.create", actions.KEY_CREATED),
@@ -135,30 +135,30 @@ class NewKeyView(PageView[Principal]):
         return trigger_client_event(response, "cc:close")
 
     def _visible(self, name: str) -> Key | None:
-        """The key that has the name already, for whoever may see it."""
+        """The key with this name, if the principal may see it."""
         return services.key_named(principal=self.principal, name=name) if name else None
 
     def _is_over_list(self) -> bool:
-        """Whether the form is in the dialog over the list of keys."""
+        """Whether the form is shown in the dialog above the list of keys."""
         below = urlsplit(self.request.headers.get("HX-Current-URL", "")).path
         return self.target == DIALOG and below == reverse("keys")
 
     def _note(self, name: str) -> tuple[str, str]:
-        """What is to say of a name: a word for it, and the sentence."""
+        """The note about a name: a word for its kind, and a sentence."""
         if not name:
             return ("", "")
         try:
             metadata.check_name(name)
         except Invalid as refusal:
             return ("bad", refusal.fields["name"][0])
-        # Only of keys that he may see: asked name by name, and on no record, it would tell those of others.
+        # Check visible keys only: this check is not recorded, so testing many names would reveal keys of other users.
         if self._visible(name) is not None:
             return ("bad", f"There is a key named {name} already.")
         return ("free", f"None of the keys that you may see is named {name}.")
 
 
 def _filter_of(form: KeyFilterForm, asked: Mapping[str, str]) -> tuple[KeyFilter, list[str]]:
-    """What the list is narrowed to, and which parameters were ignored because they say nothing we know."""
+    """The filters of the list, and the labels of parameters that were ignored because they are not valid."""
     given: dict[str, Any] = {name: value for name, value in form.cleaned_data.items() if value}
     if "finding" in given:
         given["finding"] = Finding(given["finding"])
@@ -175,7 +175,7 @@ def _label(form: KeyFilterForm, name: str) -> str:
 
 
 def _words(name: str, value: str) -> str:
-    """A filter's value as people read it."""
+    """The display text of a filter's value."""
     if name == "finding":
         return FINDINGS[Finding(value)]
     return value.capitalize() if name == "status" else value
@@ -186,7 +186,7 @@ def _without(chosen: Mapping[str, str], name: str) -> dict[str, str]:
 
 
 def _address(chosen: Mapping[str, str], ordering: str) -> str:
-    """The list's URL with what narrows it, and nothing that is empty: what is worth to be handed on."""
+    """The URL of the list with its filters, without empty parameters, so that it can be shared."""
     query = QueryDict(mutable=True)
     query.update(chosen)
     if ordering != "name":

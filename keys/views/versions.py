@@ -1,4 +1,4 @@
-"""Disabling one version of a key, and enabling it."""
+"""Pages that disable and enable one version of a key."""
 
 from http import HTTPStatus
 from typing import ClassVar
@@ -16,7 +16,7 @@ from keys.views.detail import KeyView
 
 
 class VersionView(KeyView):
-    """One act on a version: ``enables`` or disables it."""
+    """Enables a version if ``enables`` is true, and disables it otherwise."""
 
     template = "keys/version_act.html"
     tab = "versions"
