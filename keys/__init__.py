@@ -1,1 +1,1 @@
-"""Keys and their versions: what they are, what state they are in, who may use them, and their material."""
+"""Keys and their versions: algorithms, states, permissions and wrapped material."""

@@ -1,4 +1,4 @@
-"""What the audit log calls that which happens to keys."""
+"""Names of the audit actions for keys."""
 
 from typing import Final
 

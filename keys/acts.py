@@ -1,4 +1,4 @@
-"""What may be done to a key on a page of its own, as data: rotate, disable and the rest differ in words only."""
+"""Key operations that have their own page, as data: rotate, disable and the others differ in their texts only."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,11 +12,12 @@ from keys.lifecycle import Standing, State
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One act. ``states`` are the effective states in which it is offered; ``effect`` says in a sentence what it does.
+    """One key operation. It is offered in the effective ``states``; ``effect`` describes the result in one sentence.
 
-    ``needs`` says which key it is for, and ``leads_to`` names the state of a key that has no more need of it.
-    ``shows_impact``: its page shows who used the key lately. ``is_final``: it cannot be undone, so it asks for the
-    key's name and for a recent log-in, and of a key in use for a tick at ``anyway``, too.
+    ``needs`` describes the keys it applies to, and ``leads_to`` is the state in which it is no longer necessary.
+    ``shows_impact``: its page shows who used the key recently. ``is_final``: it cannot be undone, so its page
+    requires the key's name and a recent log-in. For a key in use it also shows a checkbox with the label
+    ``anyway``.
     """
 
     slug: str
@@ -46,7 +47,7 @@ class Act:
         return self.question.format(name)
 
     def refusal(self, at: Standing) -> str:
-        """Why it cannot be done to a key that stands there; "" where it can."""
+        """Why the operation is not available for a key in this state; "" if it is available."""
         return "" if self.is_possible(at) else f"{self.label} is unavailable: {self.needs}."
 
 
@@ -155,9 +156,9 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
 
 
 def refusals(acts: Iterable[Act], at: Standing) -> list[str]:
-    """Why acts that are usual with a key cannot be done to one that stands there.
+    """Why operations that an active key allows are not available for a key in this state.
 
-    Nothing is said of what would lead to where it stands, nor of the ways back to where it never was.
+    Operations that would lead to the current state are omitted.
     """
     usual = (act for act in acts if State.ACTIVE in act.states and act.leads_to is not at.state)
     return [act.refusal(at) for act in usual if not act.is_possible(at)]

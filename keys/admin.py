@@ -1,4 +1,4 @@
-"""Keys for auditors: to look at, never to touch. Every change goes through ``keys.services``."""
+"""Read-only key tables for auditors. Every change goes through ``keys.services``."""
 
 from django.contrib import admin
 

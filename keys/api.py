@@ -1,4 +1,4 @@
-"""The DRF door to keys: each view translates, and calls one service."""
+"""REST interface for keys. Each view converts the request and calls one service."""
 
 from http import HTTPStatus
 from typing import Any, cast
@@ -35,7 +35,7 @@ from keys.serializers import (
 
 
 class KeyView(KeyReferenceView):
-    """Base of every view whose URL names a key. Its methods get the key's id."""
+    """Base class of views whose URL names a key. Their methods receive the key's ID."""
 
     concerns = ("key", "key_id")
 
@@ -79,7 +79,7 @@ class KeyDetailView(KeyView):
 
     @extend_schema(request=UpdateKeySerializer, parameters=[IF_MATCH, ETAG], responses=KeySerializer)
     def patch(self, request: Request, key_id: UUID) -> Response:
-        """Change what is written about the key, and when it ends."""
+        """Change the key's description, tags, expiry and rotation period."""
         etags = etags_to_match(request)
         changes = cast("services.KeyUpdate", self.read(UpdateKeySerializer))
         try:
@@ -97,7 +97,7 @@ class KeyDetailView(KeyView):
 
 
 class RotateKeyView(KeyView):
-    """Give the key new material: a new version becomes its primary one, earlier ones decrypt on."""
+    """Add a new version with new material and make it primary. Earlier versions still decrypt."""
 
     rules = {"POST": Rule("keys.rotate", actions.KEY_ROTATED)}
 
@@ -108,7 +108,7 @@ class RotateKeyView(KeyView):
 
 
 class ActivateKeyView(KeyView):
-    """Activate a pending key before its time."""
+    """Activate a pending key before its activation time."""
 
     rules = {"POST": Rule("keys.disable", actions.KEY_ACTIVATED)}
 
@@ -119,7 +119,7 @@ class ActivateKeyView(KeyView):
 
 
 class DisableKeyView(KeyView):
-    """Suspend the key: it neither encrypts nor decrypts until it is enabled."""
+    """Suspend the key. It neither encrypts nor decrypts until it is enabled again."""
 
     rules = {"POST": Rule("keys.disable", actions.KEY_DISABLED)}
 
@@ -130,7 +130,7 @@ class DisableKeyView(KeyView):
 
 
 class EnableKeyView(KeyView):
-    """End a suspension."""
+    """End the suspension of a key."""
 
     rules = {"POST": Rule("keys.disable", actions.KEY_ENABLED)}
 
@@ -141,7 +141,7 @@ class EnableKeyView(KeyView):
 
 
 class RevokeKeyView(KeyView):
-    """End the key for good: it decrypts still, unless it is compromised."""
+    """Revoke the key permanently. It can still decrypt, unless it is compromised."""
 
     rules = {"POST": Rule("keys.revoke", actions.KEY_REVOKED)}
 
@@ -166,7 +166,7 @@ class KeyVersionListView(KeyView):
 
 
 class DisableVersionView(KeyView):
-    """Keep an earlier version from decrypting."""
+    """Stop an earlier version from decrypting."""
 
     rules = {"POST": Rule("keys.disable", actions.VERSION_DISABLED)}
 
@@ -179,7 +179,7 @@ class DisableVersionView(KeyView):
 
 
 class EnableVersionView(KeyView):
-    """Let a disabled version decrypt again."""
+    """Allow a disabled version to decrypt again."""
 
     rules = {"POST": Rule("keys.disable", actions.VERSION_ENABLED)}
 

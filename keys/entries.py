@@ -1,4 +1,4 @@
-"""What the keyring holds in memory: a key and its versions, as far as using them asks. No query, no clock."""
+"""In-memory keyring entries: a key and its versions, with everything their use requires. No queries, no clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,23 +25,23 @@ _ENTITY = "key:"
 
 
 def key_entity(key_id: UUID) -> str:
-    """The entity, as in ``audit.stamps``, that a key with its versions is."""
+    """The entity, as in ``audit.stamps``, of a key with its versions."""
     return f"{_ENTITY}{key_id}"
 
 
 def key_of(entity: str) -> UUID | None:
-    """The id of the key that the entity is, if it is one."""
+    """The ID of the entity's key, or None if the entity is not a key."""
     return UUID(entity.removeprefix(_ENTITY)) if entity.startswith(_ENTITY) else None
 
 
 @final
 class VersionEntry(Confidential):
-    """One version, ready to use. Its material is unwrapped when a mode is first asked for, and kept as ciphers."""
+    """One version, ready to use. Its material is unwrapped at the first use of each mode, and kept as ciphers."""
 
     __slots__ = ("_binding", "_ciphers", "_id", "_lock", "_modes", "_wrapped", "number", "state")
 
     def __init__(self, row: KeyVersion) -> None:
-        """``row`` comes with its key, and both MACs have been checked."""
+        """``row`` includes its key, and both MACs have been checked."""
         self.number: int = row.version
         self.state = VersionState(row.state)
         self._id = row.pk
@@ -52,34 +52,34 @@ class VersionEntry(Confidential):
         self._lock = Lock()
 
     def cipher(self, mode: Mode) -> Cipher:
-        """The cipher of ``mode``. Raises UnsupportedAlgorithm where the key may not use it; UnwrapFailed."""
+        """The cipher of ``mode``. Raises UnsupportedAlgorithm if the key may not use it; UnwrapFailed."""
         cipher = self._ciphers.get(mode.name)
         return cipher if cipher is not None else self._build(mode)
 
     def held_cipher(self, mode: Mode) -> Cipher | None:
-        """The same, if it was asked for before."""
+        """The cipher of ``mode`` if it is cached, otherwise None."""
         return self._ciphers.get(mode.name)
 
     def reserve_invocations(self, mode: Mode, count: int) -> None:
-        """Account for ``count`` messages *before* they are sealed. Raises UsageLimitReached.
+        """Count ``count`` messages *before* they are sealed. Raises UsageLimitReached.
 
-        All modes of a version share one count, which is more careful than their separate subkeys ask for.
+        All modes of a version share one counter, which is stricter than their separate subkeys require.
         """
         if mode.invocation_limit is not None:
             counter_of(self._id).take(mode.invocation_limit, count)
 
     def prepare_invocations(self, mode: Mode, count: int) -> None:
-        """Have so many reserved, for ``reserve_held_invocations``. Raises UsageLimitReached."""
+        """Reserve ``count`` invocations for ``reserve_held_invocations``. Raises UsageLimitReached."""
         if mode.invocation_limit is not None:
             counter_of(self._id).prepare(mode.invocation_limit, count)
 
     def reserve_held_invocations(self, mode: Mode, count: int) -> bool:
-        """The same from what this process has reserved before; False where the database would have to be asked."""
+        """Count messages using invocations already reserved by this process. False if that would need the database."""
         limit = mode.invocation_limit
         return limit is None or counter_of(self._id).take_held(limit, count)
 
     def stream_cipher(self) -> StreamCipher:
-        """The cipher of streams, which are AES-256-GCM in chunks: whoever may not use the one uses not the other.
+        """The cipher for streams. They use AES-256-GCM in chunks, so the key must allow that mode.
 
         Raises UnsupportedAlgorithm; UnwrapFailed.
         """
@@ -107,7 +107,7 @@ class VersionEntry(Confidential):
 @final
 @dataclass(frozen=True, slots=True)
 class KeyEntry:
-    """A key as it stood under ``stamp`` or later. Times are aware UTC."""
+    """A key as of ``stamp`` or later. Times are aware UTC."""
 
     key_id: UUID
     name: str
@@ -123,7 +123,7 @@ class KeyEntry:
     stamp: EpochStamp
 
     def is_visible_to(self, principal: Principal) -> bool:
-        """What ``Key.objects.visible_to`` asks of a row."""
+        """The same rule as ``Key.objects.visible_to``."""
         if principal.scope("keys.read") == "all":
             return True
         return self.created_by is not None and self.created_by == principal.user_id
@@ -137,7 +137,7 @@ class KeyEntry:
         return self.versions[self.primary_version]
 
     def require_process(self, version: int, now: datetime, *, for_reencryption: bool = False) -> VersionEntry:
-        """A version that decrypts. Raises NotFound (no such version), KeyNotUsable (key or version)."""
+        """The version that decrypts. Raises NotFound (no such version), KeyNotUsable (key or version)."""
         at = self.standing(now)
         lifecycle.require_process(at, for_reencryption=for_reencryption)
         entry = self.versions.get(version)

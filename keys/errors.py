@@ -2,14 +2,14 @@ from ciphercanary.errors import Conflict, Refused
 
 
 class KeyNotActive(Conflict):
-    """The key's state forbids protecting (encrypting) and rotating; ``extra`` has ``state`` and ``key_status``."""
+    """The key's state forbids protecting (encrypting) and rotating. ``extra`` has ``state`` and ``key_status``."""
 
     code = "key_not_active"
     title = "The key is not active"
 
 
 class KeyNotUsable(Conflict):
-    """The key's, or the version's, state forbids processing (decrypting)."""
+    """The state of the key or of the version forbids processing (decrypting)."""
 
     code = "key_not_usable"
     title = "The key cannot be used"
@@ -21,7 +21,7 @@ class IllegalTransition(Conflict):
 
 
 class VersionConflict(Conflict):
-    """Somebody rotated first; ``extra`` has the present ``primary_version``."""
+    """The key was changed in the meantime. After a rotation ``extra`` has the current ``primary_version``."""
 
     code = "version_conflict"
     title = "The key has another primary version by now"

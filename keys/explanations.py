@@ -1,4 +1,4 @@
-"""What people are told about keys: what a state means, and what an algorithm is for."""
+"""UI texts about keys: the meaning of each state, and the use of each algorithm."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _COMPROMISED: Final = (
     "with another key."
 )
 
-# What each is for; what it is, its row in ``KEY_ALGORITHMS`` says.
+# The use of each algorithm. Its row in ``KEY_ALGORITHMS`` holds its technical properties.
 _USES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "aes-256": "For almost everything.",
@@ -39,13 +39,13 @@ _USES: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def meaning(at: Standing) -> str:
-    """What the state means for whoever calls; "" for an active key, of which there is nothing to say."""
+    """The meaning of the state for callers; "" for an active key, which needs no explanation."""
     return _COMPROMISED if at.state is State.COMPROMISED else _MEANINGS.get(at.status, "")
 
 
 @dataclass(frozen=True, slots=True)
 class AlgorithmChoice:
-    """An algorithm as it is offered to somebody who creates a key."""
+    """An algorithm as shown in the form for a new key."""
 
     name: str
     use: str

@@ -1,4 +1,4 @@
-"""Forms of keys: what is typed; what may be typed is the services' to say."""
+"""Forms for keys. They parse input; the services validate it."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from keys.metadata import MAX_DESCRIPTION, MAX_ROTATION_PERIOD, MAX_TAG, MAX_TAG
 from keys.selection import EXPIRING_WITHIN, UNUSED_FOR, Finding
 
 ORDERINGS = {"name", "-name", "created_at", "-created_at", "next_rotation_at", "-next_rotation_at"}
-# Nothing schedules or destroys a key yet: nobody could find one by those states.
+# States that keys can have. No operation schedules or performs a deletion yet, so those states would match nothing.
 STATES = (Status.ACTIVE, Status.PENDING, Status.DISABLED, Status.EXPIRED, Status.REVOKED)
 FINDINGS = {
     Finding.OVERDUE: "Rotation overdue",
@@ -26,7 +26,7 @@ FINDINGS = {
 
 
 class ProseField(forms.CharField):
-    """Text in lines, as it was typed. Browsers end a line with two characters, of which one is ours."""
+    """Multi-line text, kept as typed except that the CR LF sent by browsers becomes LF."""
 
     widget = forms.Textarea(attrs={"rows": 3, "class": "prose"})
 
@@ -38,7 +38,7 @@ class ProseField(forms.CharField):
 
 
 class TagsField(forms.CharField):
-    """Tags, apart by commas: ``pci, prod``."""
+    """Tags separated by commas: ``pci, prod``."""
 
     widget = forms.TextInput(attrs={"autocomplete": "off"})
 
@@ -54,7 +54,7 @@ class TagsField(forms.CharField):
 
 
 class KeyFilterForm(PageForm):
-    """What the list is narrowed to; it lies in the URL."""
+    """Filters of the list, taken from the URL."""
 
     search = forms.CharField(required=False, max_length=200)
     status = forms.ChoiceField(
@@ -76,14 +76,14 @@ class KeyFilterForm(PageForm):
 
 
 class KeyNotesForm(PageForm):
-    """What is written about a key, and decides nothing."""
+    """Notes about a key, which do not affect any decision."""
 
     description = ProseField(required=False, max_length=MAX_DESCRIPTION)
     tags = TagsField(required=False, help_text=f"At most {MAX_TAGS}, apart by commas.")
 
 
 class KeySettingsForm(KeyNotesForm):
-    """What may be changed of a key."""
+    """The settings of a key that can be changed."""
 
     rotation_period_days = forms.IntegerField(
         required=False,
@@ -100,7 +100,7 @@ class KeySettingsForm(KeyNotesForm):
 
 
 class KeyForm(KeySettingsForm):
-    """A new key. Whether a name is free is said as soon as it is typed, and what the key will be, below."""
+    """A new key. The page checks the name as soon as it is entered, and summarizes the new key below."""
 
     name = forms.CharField(
         max_length=64,
@@ -137,12 +137,12 @@ class KeyForm(KeySettingsForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.is_bound:  # what is wrong gets the focus
+        if self.is_bound:  # an invalid field gets the focus
             del self.fields["name"].widget.attrs["autofocus"]
 
     @property
     def asks_for_more(self) -> bool:
-        """Whether something beyond name, algorithm and description was filled in, or is wrong."""
+        """Whether a field other than name, algorithm and description has a value or an error."""
         return any(self[name].value() or self[name].errors for name in MORE)
 
 
@@ -150,14 +150,14 @@ MORE = ("rotation_period_days", "activates_at", "expires_at", "tags")
 
 
 class RotateForm(ReasonForm):
-    """``expected_version`` is the primary version that was on the page: what is sent from an older one is refused."""
+    """``expected_version`` is the primary version shown on the page. A submission from an outdated page is refused."""
 
     expected_version = forms.IntegerField(
         required=False, min_value=1, max_value=MAX_VERSION, widget=forms.HiddenInput
     )
 
     def refused(self, request: HttpRequest, refusal: DomainError, words: str = "") -> None:
-        """After a conflict, the next sending is for the version that this answer tells of."""
+        """After a conflict, put the current version into the form, so that the next submission applies to it."""
         if isinstance(refusal, VersionConflict):
             present = refusal.extra["primary_version"]
             self.data = dict(self.data.items()) | {"expected_version": present}
@@ -169,7 +169,7 @@ class RotateForm(ReasonForm):
 
 
 class FinalForm(ReasonForm):
-    """For what cannot be undone: a reason, the key's name typed out, and a tick where the key is in use."""
+    """For operations that cannot be undone: a reason, the typed key name, and a checkbox if the key is in use."""
 
     anyway = forms.BooleanField(error_messages={"required": "Tick this, or disable the key instead."})
     name = forms.CharField(
@@ -179,7 +179,7 @@ class FinalForm(ReasonForm):
     field_order = ("anyway", "reason", "name")
 
     def __init__(self, *args: Any, key_name: str, anyway: str, **kwargs: Any) -> None:
-        """``anyway`` is the words of the tick, "" for a key that is not in use."""
+        """``anyway`` is the label of the checkbox, "" for a key that is not in use."""
         super().__init__(*args, **kwargs)
         self.key_name = key_name
         self.fields["name"].help_text = f"Type {key_name} to confirm."
@@ -189,7 +189,7 @@ class FinalForm(ReasonForm):
             del self.fields["anyway"]
 
     def clean_name(self) -> str:
-        typed: str = self.cleaned_data["name"]  # without spaces at its ends
+        typed: str = self.cleaned_data["name"]  # leading and trailing spaces are stripped
         if typed != self.key_name:
             raise forms.ValidationError(f"This is not {self.key_name}.")
         return typed

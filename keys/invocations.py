@@ -1,7 +1,8 @@
-"""How often a key version may still seal (NIST SP 800-38D §8.3: random 96-bit nonces wear a key out).
+"""Limits how many messages a key version may seal (NIST SP 800-38D §8.3: random 96-bit nonces wear a key out).
 
 A process reserves invocations by a committed UPDATE *before* it uses them, many at a time, and then counts in
-memory. What it has not used when it ends is lost: lost invocations cost nothing, repeated nonces the key.
+memory. Unused reservations are lost when the process ends. Lost invocations cost nothing, but a repeated nonce
+compromises the key.
 """
 
 import logging
@@ -20,18 +21,18 @@ from keys.models import KeyVersion
 
 logger = logging.getLogger(__name__)
 
-LOW: Final = 2**14  # left: more are reserved before they are missed
+LOW: Final = 2**14  # remaining invocations at which a refill starts
 FIRST_RESERVATION: Final = 2**16
 LARGEST_RESERVATION: Final = 2**20
 MAX_COUNTERS: Final = 100_000
 
 
-# One thread for all versions: an event loop asks for refills, and must not start as many threads as there are keys.
+# One thread for all versions: an event loop requests refills, and must not start one thread per key.
 _refills: Final = ThreadPoolExecutor(1, thread_name_prefix="invocations")
 
 
 class InvocationCounter:
-    """What this process has reserved of one version and not used yet. Threads share it."""
+    """The invocations of one version that this process has reserved and not used yet. Thread-safe."""
 
     __slots__ = ("_is_refilling", "_left", "_lock", "_reserving", "_size", "_version_id")
 
@@ -44,14 +45,14 @@ class InvocationCounter:
         self._is_refilling = False
 
     def take(self, limit: int, count: int = 1) -> None:
-        """Use ``count`` invocations of a version that may have ``limit``. Raises UsageLimitReached."""
+        """Use ``count`` invocations of a version with the given ``limit``. Raises UsageLimitReached."""
         while not self._take(count):
             with self._reserving:
                 if self._left < count:
                     self._reserve(limit, count)
 
     def take_held(self, limit: int, count: int = 1) -> bool:
-        """Use what is reserved already; False where too few are. Few left are made more, in another thread."""
+        """Use reserved invocations. False if there are not enough. If few remain, another thread reserves more."""
         taken = self._take(count)
         if taken and self._left < LOW and not self._is_refilling:
             self._is_refilling = True
@@ -59,7 +60,7 @@ class InvocationCounter:
         return taken
 
     def prepare(self, limit: int, count: int) -> None:
-        """Have ``count`` of them reserved, for ``take_held``. Raises UsageLimitReached."""
+        """Reserve ``count`` invocations for ``take_held``. Raises UsageLimitReached."""
         with self._reserving:
             if self._left < count:
                 self._reserve(limit, count)
@@ -74,7 +75,7 @@ class InvocationCounter:
     def _refill(self, limit: int) -> None:
         try:
             with self._reserving:
-                # Near the limit it is left to ``take``, for good.
+                # Near the limit, stop refilling and leave reservations to ``take``.
                 self._is_refilling = not self._reserve_many(limit)
         except Exception:
             logger.exception("invocations of a key version could not be reserved")
@@ -83,7 +84,7 @@ class InvocationCounter:
     def _reserve(self, limit: int, count: int) -> None:
         if self._reserve_many(limit):
             return
-        # Of the last invocations only those go out that are needed now.
+        # Near the limit, reserve only as many invocations as are needed now.
         if not _reserve_in_database(self._version_id, count, limit):
             raise UsageLimitReached("This version has encrypted as many messages as is safe. Rotate the key.")
         self._add(count)
@@ -102,7 +103,7 @@ class InvocationCounter:
 
 def _reserve_in_database(version_id: UUID, count: int, limit: int) -> bool:
     if connection.in_atomic_block:
-        # Were it rolled back, the same invocations would be given out twice.
+        # A rollback would release the reservation, and the same invocations would be used twice.
         raise transaction.TransactionManagementError("invocations are reserved outside transactions")
     return bool(
         KeyVersion.objects.filter(pk=version_id, uses_reserved__lte=limit - count).update(
@@ -111,15 +112,14 @@ def _reserve_in_database(version_id: UUID, count: int, limit: int) -> bool:
     )
 
 
-# Counters outlive the keyring's entries. An entry is reloaded whenever anything security-relevant changes, a
-# log-out somewhere included; were its reservation lost each time, a busy installation would wear its keys out
-# without encrypting.
+# Counters outlive the keyring's entries. An entry is reloaded whenever anything security-relevant changes, including
+# any log-out. If each reload lost the reservation, a busy installation would use up its keys without encrypting.
 _counters: OrderedDict[UUID, InvocationCounter] = OrderedDict()
 _counters_lock = Lock()
 
 
 def counter_of(version_id: UUID) -> InvocationCounter:
-    """The process's one counter of a version."""
+    """Return the only counter of a version in this process."""
     with _counters_lock:
         counter = _counters.get(version_id)
         if counter is None:
@@ -131,6 +131,6 @@ def counter_of(version_id: UUID) -> InvocationCounter:
 
 
 def forget_counters() -> None:
-    """Give up every reservation of this process, as its end does."""
+    """Drop every reservation of this process, as at its end."""
     with _counters_lock:
         _counters.clear()

@@ -1,9 +1,9 @@
-"""The keys this process is using, in memory: once a key is warm, using it asks the database nothing.
+"""In-memory cache of the keys that this process uses. Using a cached key needs no database query.
 
-An entry carries the epoch of its key (``audit.stamps``), read *before* its rows. Whoever decides by it hands that
-to ``audit.writer.commit``, which refuses the decision if the key has changed since: so a disabled or revoked
-key is never used again, in any process, however warm its entry is. Entries that nobody used for a minute are
-dropped, and with them their unwrapped material.
+An entry carries the epoch of its key (``audit.stamps``), read *before* its rows. Code that decides by an entry
+passes that epoch to ``audit.writer.commit``, which refuses the decision if the key has changed since. A disabled
+or revoked key is therefore never used again, in any process, even if it is cached. Entries that were not used for
+a minute are dropped together with their unwrapped material.
 """
 
 import time
@@ -32,9 +32,9 @@ SWEEP_INTERVAL: Final = 5.0  # seconds
 
 
 def find(reference: KeyReference, principal: Principal) -> KeyEntry:
-    """The key, if the principal may see it; nothing is said about its state.
+    """The key, if the principal may see it. Its state is not checked.
 
-    Raises NotFound and, where a row was altered, IntegrityFailed.
+    Raises NotFound, and IntegrityFailed if a row was altered.
     """
     if isinstance(reference, str):
         return _find_named(reference, principal)
@@ -63,22 +63,22 @@ def _check_visible(entry: KeyEntry, principal: Principal) -> None:
 
 
 def find_held(reference: KeyReference, principal: Principal) -> KeyEntry | None:
-    """As ``find``, from memory alone: None where the key would have to be read. Raises NotFound."""
+    """As ``find``, but from memory only: None on a cache miss. Raises NotFound."""
     if isinstance(reference, str):
         return _held_named(reference, principal)
     return _entries.get(reference, principal)
 
 
 def _held_named(name: str, principal: Principal) -> KeyEntry | None:
-    # The entry itself says that this key has this name: the name is under its MAC, and the commit compares its
-    # stamp. An invisible key counts as not held, so that its name costs what an unknown name costs.
+    # No query is needed: the name is covered by the key's MAC, and the commit checks the entry's stamp. Treat an
+    # invisible key as a cache miss, so that its name costs as much as an unknown name.
     with suppress(NotFound):
         return _entries.get_named(name, principal)
     return None
 
 
 def held_default_id(principal: Principal, algorithm: str) -> UUID | None:
-    """The id of the principal's default key, where this process knows it."""
+    """The ID of the principal's default key, if this process has cached it."""
     return _default_ids.get((principal.user_id, algorithm))
 
 
@@ -90,23 +90,23 @@ def find_default(principal: Principal, algorithm: str) -> KeyEntry:
         key_id = services.default_key(principal, algorithm).id
         if len(_default_ids) >= MAX_ENTRIES:
             _default_ids.clear()
-        _default_ids[owned] = key_id  # for good: which key is the default never changes
+        _default_ids[owned] = key_id  # never invalidated, because a user's default key never changes
     return find(key_id, principal)
 
 
 def forget_all() -> None:
-    """Drop everything."""
+    """Drop all entries."""
     _entries.clear()
     _default_ids.clear()
 
 
 def forget(entities: Iterable[str]) -> None:
-    """Drop the keys among the entities: they have changed, and the next use reads them anew."""
+    """Drop changed keys among the entities. The next use reads them again."""
     _entries.drop(entities)
 
 
 def find_current(key_id: UUID, principal: Principal) -> KeyEntry:
-    """As ``find``, for an answer that no commit will check: the entry is compared with the database first."""
+    """As ``find``, for an answer that no commit checks: the entry's epoch is first compared with the database."""
     entry = find(key_id, principal)
     stale = renew_stamps([entry.stamp], read_epoch())
     if not stale:
@@ -116,9 +116,9 @@ def find_current(key_id: UUID, principal: Principal) -> KeyEntry:
 
 
 def _load(key_id: UUID) -> KeyEntry:
-    # Before the rows: read after them, the epoch could be newer than what it vouches for.
+    # Read the epoch before the rows. An epoch read after them could be newer than the rows.
     stamp = read_stamp(key_entity(key_id))
-    # One statement, one snapshot: in two, a rotation between them would look like an altered row.
+    # One statement uses one snapshot. With two, a rotation in between would look like an altered row.
     rows = list(KeyVersion.objects.filter(key_id=key_id).select_related("key").order_by("version"))
     if not rows:
         raise NotFound
@@ -148,16 +148,16 @@ def _entry(key: Key, rows: list[KeyVersion], stamp: EpochStamp) -> KeyEntry:
 
 
 class _Entries:
-    """At most ``MAX_ENTRIES`` keys, the least recently used of them going first, and none of them idle for long."""
+    """An LRU cache of at most ``MAX_ENTRIES`` keys. Idle entries are dropped."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._held: OrderedDict[UUID, tuple[KeyEntry, float]] = OrderedDict()
-        self._ids: dict[str, UUID] = {}  # of the keys that are held, by name with the prefix
+        self._ids: dict[str, UUID] = {}  # of cached keys, by name with the prefix
         self._sweeper: Thread | None = None
 
     def get(self, key_id: UUID, principal: Principal) -> KeyEntry | None:
-        """Only a principal that may see the key keeps it from being dropped. Raises NotFound for any other."""
+        """Only a principal that may see the key marks it as used. Raises NotFound for any other principal."""
         with self._lock:
             held = self._held.get(key_id)
             if held is None:
@@ -187,7 +187,7 @@ class _Entries:
                 self._remove(key_id)
 
     def drop_unused(self, now: float) -> None:
-        """Drop what was last used ``MAX_UNUSED`` seconds before ``now``, by the monotonic clock, or earlier."""
+        """Drop entries last used at least ``MAX_UNUSED`` seconds before ``now`` (monotonic clock)."""
         with self._lock:
             unused = [key_id for key_id, (_, used) in self._held.items() if now - used >= MAX_UNUSED]
             for key_id in unused:
@@ -204,8 +204,8 @@ class _Entries:
             self._ids.pop(PREFIX + held[0].name, None)
 
     def _keep_sweeping(self) -> None:
-        # A thread, because a process that has become idle calls nothing. It ends when nothing is left to drop;
-        # after a fork it is not alive and is started anew.
+        # A thread, because an idle process makes no calls. It ends when nothing is left to drop. It does not survive a
+        # fork, so it is started again.
         if self._sweeper is None or not self._sweeper.is_alive():
             self._sweeper = Thread(target=self._sweep, name="keyring-sweeper", daemon=True)
             self._sweeper.start()

@@ -1,7 +1,7 @@
-"""The states of a key (NIST SP 800-57 part 1, §7) as a table and a few pure questions. No clock, no database.
+"""The states of a key (NIST SP 800-57 part 1, §7) as a table and pure functions. No clock, no database.
 
-Activation and expiry happen at the moment of use: what is stored is the last *decision*, and the effective
-state follows from it and the time. So a key expires although every scheduler is dead.
+Activation and expiry take effect at the time of use: the database stores the last *decision*, and the effective
+state follows from it and the time. A key therefore expires even if no scheduler runs.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from keys.errors import IllegalTransition, KeyNotActive, KeyNotUsable
 
 
 class State(StrEnum):
-    """What a key may be used for."""
+    """Determines what a key may be used for."""
 
     PRE_ACTIVATION = "pre_activation"
     ACTIVE = "active"
@@ -27,7 +27,7 @@ class State(StrEnum):
 
 
 class Status(StrEnum):
-    """The one word a caller sees first. ``revoked`` means two states, and ``deactivated`` two words."""
+    """The short status shown to callers. ``revoked`` covers two states, and ``deactivated`` has two statuses."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -39,7 +39,7 @@ class Status(StrEnum):
 
 
 class VersionState(StrEnum):
-    """What one version may be used for, within what its key may be used for."""
+    """Determines what one version may be used for, within the limits of its key."""
 
     ENABLED = "enabled"
     DISABLED = "disabled"
@@ -56,8 +56,8 @@ TRANSITIONS: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
         ),
         State.DEACTIVATED: frozenset({State.COMPROMISED, State.DELETION_SCHEDULED}),
         State.COMPROMISED: frozenset({State.DELETION_SCHEDULED}),
-        # Cancelling restores the state that was left, and is no way to a state of choice: were those states
-        # listed here, "revoke" would quietly call off a deletion.
+        # Cancelling restores the previous state and is not a free transition: if those states were listed here,
+        # "revoke" would silently cancel a deletion.
         State.DELETION_SCHEDULED: frozenset({State.DESTROYED}),
         State.DESTROYED: frozenset(),
     }
@@ -79,10 +79,10 @@ _STATUS: Final[Mapping[State, Status]] = MappingProxyType(
 def effective_state(
     state: State, activates_at: datetime | None, expires_at: datetime | None, now: datetime
 ) -> State:
-    """The state at the moment ``now``; every time is aware UTC.
+    """The state at ``now``. All times are aware UTC.
 
-    A suspended key stays suspended when its expiry passes: a deactivated one may process, so expiry would
-    otherwise lift a suspension.
+    A suspended key stays suspended when its expiry passes: a deactivated key may process, so expiry would
+    otherwise lift the suspension.
     """
     if state is State.PRE_ACTIVATION and activates_at is not None and activates_at <= now:
         state = State.ACTIVE
@@ -93,13 +93,13 @@ def effective_state(
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a key stands at one moment: its effective state and the word for it."""
+    """A key's effective state at one time, and its status."""
 
     state: State
     status: Status
 
     def facts(self) -> dict[str, object]:
-        """The members that every refusal because of a state carries."""
+        """The members that every refusal because of a state includes."""
         return {"state": self.state.value, "key_status": self.status.value}
 
 
@@ -110,27 +110,27 @@ _STANDINGS: Final = MappingProxyType({state: Standing(state, status) for state, 
 def standing(
     state: State, activates_at: datetime | None, expires_at: datetime | None, now: datetime
 ) -> Standing:
-    """Where such a key stands at ``now``: deactivated by the clock is expired, by decision revoked."""
+    """The standing at ``now``. A key deactivated by its expiry is "expired", one deactivated by decision "revoked"."""
     effective = effective_state(state, activates_at, expires_at, now)
     by_clock = effective is State.DEACTIVATED and state is not State.DEACTIVATED
     return _EXPIRED if by_clock else _STANDINGS[effective]
 
 
 def next_rotation(period_days: int | None, since: datetime) -> datetime | None:
-    """When a key whose material is of ``since`` is due for rotation."""
+    """When a key is due for rotation if its material was created at ``since``."""
     return None if period_days is None else since + timedelta(days=period_days)
 
 
 def may_protect(state: State) -> bool:
-    """Whether new messages may be encrypted; ``state`` is the effective one."""
+    """Whether new messages may be encrypted. ``state`` is the effective state."""
     return state is State.ACTIVE
 
 
 def may_process(state: State, *, for_reencryption: bool = False) -> bool:
-    """Whether existing messages may be decrypted; ``state`` is the effective one.
+    """Whether existing messages may be decrypted. ``state`` is the effective state.
 
-    Stricter than NIST asks where a key is suspended. A compromised key opens its messages only to have them
-    encrypted anew: each of them may be a forgery by whoever has the key.
+    For suspended keys this is stricter than NIST requires. A compromised key may decrypt for re-encryption only,
+    because each of its messages may be a forgery by someone who has the key.
     """
     return state in {State.ACTIVE, State.DEACTIVATED} or (for_reencryption and state is State.COMPROMISED)
 
@@ -142,7 +142,7 @@ def require_protect(at: Standing) -> None:
 
 
 def not_active(at: Standing) -> KeyNotActive:
-    """The refusal of a key that does not protect."""
+    """The error for a key that must not protect."""
     return KeyNotActive(f"The key is {at.status}: it must be active for this.", extra=at.facts())
 
 
@@ -153,13 +153,13 @@ def require_process(at: Standing, *, for_reencryption: bool = False) -> None:
 
 
 def check_transition(at: Standing, to: State) -> None:
-    """Raises IllegalTransition unless the table lets a key that stands there become ``to``."""
+    """Raises IllegalTransition unless the table allows a change from the key's effective state to ``to``."""
     if to not in TRANSITIONS[at.state]:
         raise IllegalTransition(f"A key that is {at.state} cannot become {to}.", extra=at.facts())
 
 
 def operations(state: State) -> list[str]:
-    """What an encryption key can do in that effective state, in the words of permissions."""
+    """The operations that an encryption key allows in this effective state, in the words of permissions."""
     able = {
         "encrypt": may_protect(state),
         "decrypt": may_process(state),

@@ -1,4 +1,4 @@
-"""What a name, a description, a tag, an expiry and a rotation period may be. Pure; raises Invalid with the field."""
+"""Validation of a key's name, description, tags, expiry and rotation period. Pure; raises Invalid with the field."""
 
 import re
 import unicodedata
@@ -14,7 +14,7 @@ MAX_DESCRIPTION: Final = 1000
 MAX_TAGS: Final = 20
 MAX_TAG: Final = 64
 MAX_ROTATION_PERIOD: Final = 3650  # days
-MAX_VERSION: Final = 2**31 - 1  # the columns of versions
+MAX_VERSION: Final = 2**31 - 1  # the limit of the version columns
 
 
 def check_name(name: str) -> None:
@@ -44,7 +44,7 @@ def check_rotation_period(days: int | None) -> None:
 
 
 def check_expiry(expires_at: datetime | None, activates_at: datetime | None, now: datetime) -> None:
-    """The expiry lies ahead, and after the activation."""
+    """The expiry must be in the future, and after the activation."""
     if expires_at is None:
         return
     if expires_at <= now:
@@ -54,5 +54,5 @@ def check_expiry(expires_at: datetime | None, activates_at: datetime | None, now
 
 
 def _is_prose(text: str) -> bool:
-    # PostgreSQL stores no NUL (a control character) and UTF-8 no lone surrogate.
+    # PostgreSQL cannot store NUL (a control character), and UTF-8 cannot encode lone surrogates.
     return not any(unicodedata.category(char) in {"Cc", "Cs"} and char not in "\n\t" for char in text)

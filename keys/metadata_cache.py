@@ -1,11 +1,15 @@
-"""What is written about keys, in Django's cache, for whoever only looks. Nothing is decided by what is found here.
+"""Caches key metadata in Django's cache for read-only views. No decision may depend on a cached entry.
 
-An entry lies under the epoch of its key (``audit.stamps``), as the caller's stamp holds it: read in the statement that
-reads the epochs of his own rights, before any row. Whoever comes after a change has another epoch, in whatever process,
-and finds nothing that it replaced. It lies under the reader's reach, too: it was put there after the database had shown
-him the key, so that what he may not see is missing here as what does not exist is, and in the same time.
+The cache key contains the epoch of the key (``audit.stamps``) from the caller's stamp. That epoch was read in the
+same statement as the epochs of the caller's rights, before any row. After a change, every process uses a new
+epoch and cannot find the old entries.
 
-Its MAC covers both, and the content: whoever writes Redis can take entries away, and put a true one back in its place.
+The cache key also contains the reader's scope, because an entry is stored only after the database has shown the
+key to that reader. A key that the reader may not see is a cache miss, like a key that does not exist, and takes
+the same time.
+
+The MAC covers the cache key and the content. An attacker who can write to Redis can only delete entries, or put a
+genuine entry back in its place.
 """
 
 import json
@@ -34,7 +38,7 @@ NAMES: Final = [field.attname for field in FIELDS]
 
 
 def find(principal: Principal, key_id: UUID) -> Key | None:
-    """The key as the principal sees it, if that is known; without the columns ``LEFT_OUT``. Raises Denied."""
+    """The key as the principal sees it, without the columns ``LEFT_OUT``. None on a cache miss. Raises Denied."""
     place = _place(principal, key_id)
     entry = caches["metadata"].get(place) if place else None
     if not isinstance(entry, str):
@@ -50,7 +54,7 @@ def find(principal: Principal, key_id: UUID) -> Key | None:
 
 
 def keep(principal: Principal, key: Key) -> None:
-    """Remember a key that the database has shown to the principal, after his stamp was read."""
+    """Cache a key that the database has shown to the principal after the principal's stamp was read."""
     place = _place(principal, key.id)
     if place:
         text = json.dumps([getattr(key, name) for name in NAMES], default=str)
@@ -59,7 +63,7 @@ def keep(principal: Principal, key: Key) -> None:
 
 
 def _place(principal: Principal, key_id: UUID) -> str:
-    """Where the entry lies; "" where the cache is off, or the principal's stamp does not tell of this key."""
+    """The cache key of the entry; "" if the cache is off or the principal's stamp does not cover this key."""
     reader = "all" if principal.scope("keys.read") == "all" else str(principal.user_id)
     stamp, entity = principal.stamp, key_entity(key_id)
     if not settings.CC_METADATA_CACHE_SECONDS or stamp is None or entity not in stamp.epochs:

@@ -1,4 +1,4 @@
-"""Keys, their versions and the record of rotations. Rows are written by ``keys.services`` only."""
+"""Keys, their versions and the record of rotations. Only ``keys.services`` writes rows."""
 
 import uuid
 from datetime import datetime
@@ -20,10 +20,10 @@ from keys.selection import Finding, Spelled, contains_words, has_finding, has_st
 
 
 class KeyQuerySet(models.QuerySet["Key"]):
-    """The questions that lists of keys ask."""
+    """The filters of key lists."""
 
     def visible_to(self, principal: Principal) -> Self:
-        """Every read of keys starts here: what somebody may not see does not exist for him."""
+        """Every read of keys starts here: a key that the principal may not see does not exist for them."""
         return self.filter(_visible(principal, "created_by"))
 
     def with_status(self, status: Status, now: datetime) -> Self:
@@ -33,14 +33,14 @@ class KeyQuerySet(models.QuerySet["Key"]):
         return self.filter(has_finding(finding, now))
 
     def ids_as_logged(self) -> models.QuerySet["Key", str]:
-        """The ids as the log spells them, to be looked for within another statement."""
+        """The IDs in the audit log's format, for use in a subquery."""
         return self.order_by().values_list(Spelled("id"), flat=True)
 
     def search(self, words: str) -> Self:
         return self.filter(contains_words(words))
 
     def tagged(self, tag: str) -> Self:
-        """Compared exactly, with case."""
+        """The keys with exactly this tag, including case."""
         if connections[self.db].vendor == "postgresql":
             return self.filter(tags__contains=[tag])
         return self.filter(_HasElement(F("tags"), Value(tag)))
@@ -50,7 +50,7 @@ class KeyQuerySet(models.QuerySet["Key"]):
 
 
 class Key(MacProtectedRow):
-    """A key: its id and name stay, rotation adds versions. It holds no material; its versions do."""
+    """A key. Its ID and name never change; a rotation adds a version. Only the versions hold material."""
 
     MAC_LABEL: ClassVar[str] = "encryption_keys"
 
@@ -93,7 +93,7 @@ class Key(MacProtectedRow):
                 name="idx_encryption_keys_due",
                 condition=Q(next_rotation_at__isnull=False),
             ),
-            # The rare states only; the list, which is ordered by name, begins at once.
+            # Rare states only. A list of such keys is ordered by name, so its first page needs no sort.
             models.Index(
                 fields=["state", "name"],
                 name="idx_encryption_keys_state",
@@ -128,14 +128,14 @@ class Key(MacProtectedRow):
 
     @property
     def versions_count(self) -> int:
-        """Numbers run from 1 without a gap and rows stay for ever, so the newest number is the count."""
+        """Version numbers have no gaps and rows are never deleted, so the newest number is the count."""
         return self.primary_version
 
     def standing(self, now: datetime) -> Standing:
         return lifecycle.standing(State(self.state), self.activates_at, self.expires_at, now)
 
     def mac_fields(self) -> tuple[MacField, ...]:
-        """Whatever decides who may use the key, for what, and until when."""
+        """The fields that decide who may use the key, for what, and until when."""
         return (
             self.id,
             self.name,
@@ -152,7 +152,7 @@ class Key(MacProtectedRow):
 
 
 class KeyVersion(MacProtectedRow, WrappedRow):
-    """One generation of a key's material, wrapped. ``Key.primary_version`` says which one protects."""
+    """One generation of a key's wrapped material. ``Key.primary_version`` determines which one protects."""
 
     MAC_LABEL: ClassVar[str] = "key_versions"
 
@@ -164,12 +164,12 @@ class KeyVersion(MacProtectedRow, WrappedRow):
         choices=[(state.value, state.value) for state in VersionState],
         default=VersionState.ENABLED.value,
     )
-    # Repeats Key.primary_version so that the database itself can refuse a second primary. Outside the MAC: it is
-    # shown, and nothing decides by it.
+    # Repeats Key.primary_version so that the database itself can refuse a second primary. Not covered by the MAC,
+    # because it is only displayed and no decision depends on it.
     is_primary = models.BooleanField()
-    # Outside the MAC: many processes raise it with a bare UPDATE that must not wait for a lock. Lowered by hand
-    # it could let a version seal more than its limit: a fault of whoever writes the database, and never a leak
-    # by itself. Raised by hand it makes the version refuse.
+    # Not covered by the MAC, because many processes increase it with a plain UPDATE that must not wait for a lock. An
+    # attacker with write access to the database who lowers it could let a version seal more than its limit, which is
+    # not a leak by itself. A value that is too high makes the version refuse.
     uses_reserved = models.PositiveBigIntegerField(default=0)
     created_at = models.DateTimeField()
 
@@ -202,12 +202,12 @@ class KeyVersion(MacProtectedRow, WrappedRow):
 
 class KeyRotationQuerySet(models.QuerySet["KeyRotation"]):
     def visible_to(self, principal: Principal) -> Self:
-        """The rotations of the keys that he may see."""
+        """The rotations of the keys that the principal may see."""
         return self.filter(_visible(principal, "old_key__created_by"))
 
 
 class KeyRotation(models.Model):
-    """That a key was rotated. In place, both keys are the same one."""
+    """A rotation of a key. For a rotation in place, both keys are the same."""
 
     COMPLETED: ClassVar[str] = "completed"
 
@@ -240,12 +240,12 @@ def _visible(principal: Principal, owner: str) -> Q:
     if principal.scope("keys.read") == "all":
         return Q()
     if principal.user_id is None:
-        return Q(pk__in=[])  # "owner = None" would mean IS NULL: every key that the system created
+        return Q(pk__in=[])  # a filter for None would mean IS NULL: every key that the system created
     return Q(**{owner: principal.user_id})
 
 
 class _HasElement(models.Func):
-    """Whether a JSON list holds a text, on SQLite, which has no ``@>``."""
+    """Whether a JSON list contains a text, for SQLite, which has no ``@>``."""
 
     template = "EXISTS (SELECT 1 FROM json_each(%(expressions)s))"
     arg_joiner = ") WHERE json_each.value = ("

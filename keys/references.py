@@ -1,4 +1,4 @@
-"""How a caller names a key: by its id, or by its name behind the prefix ``name:``. Each has one accepted spelling."""
+"""Key references: an ID, or a name with the prefix ``name:``. Each has exactly one accepted spelling."""
 
 import re
 from functools import lru_cache
@@ -9,7 +9,7 @@ from ciphercanary.errors import Invalid
 from keys.metadata import NAME
 
 type KeyReference = UUID | str
-"""The id, or the name as it was sent, with its prefix."""
+"""The ID, or the name as sent, with its prefix."""
 
 PREFIX: Final = "name:"
 PATTERN: Final = (
@@ -21,7 +21,7 @@ EXPECTED: Final = "Expected a UUID, in lower case and with hyphens, or name: and
 _REFERENCE: Final = re.compile(PATTERN)
 
 
-@lru_cache(4096)  # because the fast path reads the same few texts all day
+@lru_cache(4096)  # because the fast path parses the same few texts repeatedly
 def parse(text: str) -> KeyReference:
     """Raises Invalid, with the field ``key_id``."""
     if not _REFERENCE.fullmatch(text):
@@ -35,7 +35,7 @@ def name_of(reference: str) -> str:
 
 
 class KeyReferenceConverter:
-    """The part of a path that names a key. Any other spelling matches no route, which is 404."""
+    """The path segment that names a key. Any other spelling matches no route and returns 404."""
 
     regex = PATTERN
 

@@ -1,4 +1,4 @@
-"""The field and the base view of REST requests that take a key by its id or its name."""
+"""Field and base view for REST requests that accept a key's ID or name."""
 
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ from keys.references import EXPECTED, MAX_LENGTH, PATTERN, KeyReference, parse
     }
 )
 class KeyReferenceField(serializers.Field[KeyReference, Any, str, KeyReference]):
-    """A key by its id or, behind ``name:``, by its name."""
+    """A key by its ID, or by its name with the prefix ``name:``."""
 
     default_error_messages = {"invalid": EXPECTED}
 
@@ -39,10 +39,10 @@ class KeyReferenceField(serializers.Field[KeyReference, Any, str, KeyReference])
 
 
 class KeyReferenceView(ApiView[Principal]):
-    """Base of every view that takes a key by its id or its name."""
+    """Base class of views that accept a key's ID or name."""
 
     def key_id_of(self, reference: KeyReference) -> UUID:
-        """The id, which becomes the object of the request. Raises NotFound for a name that no visible key has."""
+        """The ID, which is set as the object of the request. Raises NotFound for a name that no visible key has."""
         self.concern("key", str(reference))
         key_id = services.id_of_key(principal=self.principal, reference=reference)
         self.concern("key", str(key_id))

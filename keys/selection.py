@@ -1,4 +1,4 @@
-"""Filters of the key list as conditions on rows. What ``lifecycle`` says of one key, these say of all."""
+"""Filters of the key list as query conditions. They match ``lifecycle``, which evaluates one key."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ UNUSED_FOR: Final = timedelta(days=90)
 
 
 class Finding(StrEnum):
-    """What somebody looks through keys for."""
+    """Findings by which the key list can be filtered."""
 
     OVERDUE = "overdue"
     EXPIRING = "expiring"
@@ -39,7 +39,7 @@ _DECIDED: Final[Mapping[Status, Q]] = MappingProxyType(
 
 
 def has_status(status: Status, now: datetime) -> Q:
-    """The keys whose ``lifecycle.standing`` has ``status`` at the moment ``now``."""
+    """The keys whose ``lifecycle.standing`` has ``status`` at ``now``."""
     if status in _DECIDED:
         return _DECIDED[status]
     begun = Q(state=State.ACTIVE) | Q(state=State.PRE_ACTIVATION, activates_at__lte=now)
@@ -51,7 +51,7 @@ def has_status(status: Status, now: datetime) -> Q:
 
 
 def has_finding(finding: Finding, now: datetime) -> Q:
-    """The keys that should have been rotated, that will expire soon, or that nobody has used for long."""
+    """The keys that are overdue for rotation, will expire soon, or have been unused for a long time."""
     if finding is Finding.OVERDUE:
         return has_status(Status.ACTIVE, now) & Q(next_rotation_at__lte=now)
     if finding is Finding.EXPIRING:
@@ -62,7 +62,7 @@ def has_finding(finding: Finding, now: datetime) -> Q:
 
 
 class Spelled(Func):
-    """A key's id as the log spells it. SQLite keeps it as 32 digits without hyphens."""
+    """A key's ID in the audit log's format. SQLite stores UUIDs as 32 hexadecimal digits without hyphens."""
 
     template = "CAST(%(expressions)s AS varchar)"
     output_field = CharField()
@@ -81,20 +81,20 @@ class Spelled(Func):
 
 
 def fold(text: str) -> str:
-    """The form in which texts are compared without case.
+    """Normalize a text for case-insensitive comparison.
 
-    Python folds, never the database: SQLite knows the case of ASCII letters only.
+    Python does this, not the database, because SQLite only folds the case of ASCII letters.
     """
     return unicodedata.normalize("NFKC", text).casefold()
 
 
 def searched_text(name: str, description: str, tags: list[str]) -> str:
-    """What a search looks through. No word holds a line break, so none matches across two fields."""
+    """The text that searches match. A search word contains no line break, so it never matches across two fields."""
     return fold("\n".join([name, description, *tags]))
 
 
 def contains_words(search: str) -> Q:
-    """The keys that hold every word of ``search`` in their name, description or a tag; an id is a word, too."""
+    """The keys that have every word of ``search`` in their name, description or a tag, or as their ID."""
     condition = Q()
     for word in fold(search).split():
         key_id = id_spelt(word)
@@ -103,7 +103,7 @@ def contains_words(search: str) -> Q:
 
 
 def follows(column: str, value: object, row_id: UUID, *, descending: bool) -> Q:
-    """The rows behind the one with that value and id, in the order that ``keys.services.reading`` gives: nulls last."""
+    """The rows after the given value and ID, in the order of ``keys.services.reading``: nulls last."""
     side = "lt" if descending else "gt"
     tied = Q(**{column: value}) if value is not None else Q(**{f"{column}__isnull": True})
     behind = tied & Q(**{f"id__{side}": row_id})

@@ -1,4 +1,4 @@
-"""The wire's words for keys. Shapes only: what a value may be, ``keys.services`` decides."""
+"""REST serializers for keys. They check types and lengths only; ``keys.services`` validates values."""
 
 from datetime import datetime
 from functools import cached_property
@@ -48,7 +48,7 @@ ORDERINGS = tuple(
     }
 )
 class TagsField(serializers.ListField):
-    """Labels, each of them once; ``keys.metadata`` refuses a repeated one."""
+    """Distinct labels; ``keys.metadata`` rejects duplicates."""
 
 
 class UpdateKeySerializer(StrictSerializer):
@@ -96,7 +96,7 @@ class RotateSerializer(ReasonSerializer):
 
 
 class KeySerializer(serializers.Serializer[Key]):
-    """A key as anybody who may see it sees it. There is no field for its material."""
+    """A key as shown to everyone who may see it. There is no field for its material."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()
@@ -120,7 +120,7 @@ class KeySerializer(serializers.Serializer[Key]):
 
     @cached_property
     def now(self) -> datetime:
-        """One moment for every key of an answer."""
+        """The same time for every key of a response."""
         return process_now()
 
     def get_status(self, key: Key) -> Status:

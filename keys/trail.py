@@ -1,4 +1,4 @@
-"""What the audit trail holds of a row: declared fields, none of them secret. Wrapped bytes are not among them."""
+"""The declared fields of a row for the audit trail. No field is secret, and wrapped material is not included."""
 
 from audit.events import RowChange
 from keys.models import Key, KeyVersion

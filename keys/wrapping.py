@@ -1,4 +1,4 @@
-"""Key material at rest: wrapped under a key-encryption key, bound to its key, version, algorithm and purpose."""
+"""Key material at rest, wrapped by a key-encryption key and bound to its key, version, algorithm and purpose."""
 
 import struct
 from typing import Final
@@ -13,7 +13,7 @@ LABEL: Final = "cc/kv/v1"
 
 
 def generate_wrapped(key_id: UUID, version: int, algorithm: KeyAlgorithm) -> Wrapped:
-    """Fresh random material for a version, wrapped at once: nothing else ever sees it in clear."""
+    """New random material for a version, wrapped immediately, so that no other code sees it in clear."""
     material = KeyMaterial.generate(algorithm.key_size // 8)
     return kek.wrap(material, label=LABEL, parts=_parts(key_id, version, algorithm.name, algorithm.purpose))
 
@@ -21,7 +21,7 @@ def generate_wrapped(key_id: UUID, version: int, algorithm: KeyAlgorithm) -> Wra
 def open_wrapped(
     wrapped: Wrapped, *, key_id: UUID, version: int, algorithm: str, purpose: str
 ) -> KeyMaterial:
-    """The material; raises UnwrapFailed where the row was made for another key, version or algorithm."""
+    """The material. Raises UnwrapFailed if it was wrapped for another key, version, algorithm or purpose."""
     return kek.unwrap(wrapped, label=LABEL, parts=_parts(key_id, version, algorithm, purpose))
 
 
