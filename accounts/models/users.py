@@ -61,7 +61,7 @@ class User(MacProtectedRow, AbstractBaseUser):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     username = models.CharField(max_length=64, unique=True)
-    email = models.EmailField(unique=True, null=True, blank=True)  # not '', which must be unique
+    email = models.EmailField(unique=True, null=True, blank=True)  # '' would violate uniqueness
     role = models.CharField(max_length=20, choices=[(role, role) for role in ROLES])
     is_active = models.BooleanField(default=True)
     # Covered by the MAC, so that deleting the authenticator's row does not switch off the second factor.
