@@ -1,4 +1,5 @@
-"""The usual way to do it with Django: what a good developer writes in an afternoon. For comparison only.
+"""The usual Django implementation, as a good developer writes it in an afternoon. For comparison only.
 
-Django REST framework's view and serializers, simplejwt, rows through the ORM, gunicorn with threads.
+It uses views and serializers of Django REST framework, simplejwt, rows through the ORM, and gunicorn with
+threads.
 """

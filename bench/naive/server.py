@@ -1,4 +1,4 @@
-"""The naive view as a contestant: gunicorn with threads, on a PostgreSQL database of its own."""
+"""The naive view as a contestant: gunicorn with threads, on its own PostgreSQL database."""
 
 import os
 import secrets
@@ -16,7 +16,7 @@ from tests.product import PASSWORD, ROOT, drop_database, new_database
 from tests.services.processes import Server
 
 WORKERS, THREADS = 2, 8
-RENEW_SECONDS = 120  # simplejwt's tokens live five minutes
+RENEW_SECONDS = 120  # simplejwt's tokens expire after five minutes
 
 
 class NaiveServer(Server):
@@ -60,7 +60,7 @@ def running(folder: Path) -> Iterator["Naive"]:
 
 
 class Naive:
-    """A client of it."""
+    """A client of the naive server."""
 
     name = "naive DRF view"
 
@@ -83,7 +83,7 @@ class Naive:
         return str(answer["data"])
 
     def settle(self) -> None:
-        """Nothing is left to do once it has answered."""
+        """The server does no work after its answer."""
 
     @property
     def token(self) -> str:

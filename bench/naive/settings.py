@@ -1,11 +1,11 @@
-"""The settings of ``startproject``, with a database whose connections last."""
+"""The settings of ``startproject``, with persistent database connections."""
 
 import os
 from pathlib import Path
 
 import environ
 
-HOME = Path(os.environ["NAIVE_HOME"])  # what is confidential comes as files from there
+HOME = Path(os.environ["NAIVE_HOME"])  # secrets are read from files in this folder
 
 SECRET_KEY = (HOME / "secret_key").read_text()
 KEY_ENCRYPTION_KEY = (HOME / "kek").read_bytes()
