@@ -1,4 +1,4 @@
-"""Everything side by side in one run: ``bin/bench``."""
+"""Runs all benchmarks side by side: ``bin/bench``."""
 
 import argparse
 import os
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def prepare() -> list[tuple[str, str]]:
-    """Describe the machine, once it is fit to be measured on."""
+    """Check that the machine is fit for measurements, and describe it."""
     machine.require_programs("wrk", "openssl")
     database, cache = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
     machine.allow_many_files()
@@ -66,7 +66,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 class Run:
-    """One run: what was asked for, who takes part, what was found, and whether a part failed."""
+    """One run: its options, its contestants, its results, and whether a part failed."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.quick: bool = options.quick
@@ -77,7 +77,7 @@ class Run:
         self.running: dict[str, Contestant] = {}
 
     def start(self, stack: ExitStack, folder: Path) -> None:
-        """Start who is needed; the stack ends them."""
+        """Start the contestants that are needed. The stack stops them."""
         ways = {
             PRODUCT: lambda: product.running(LANE, folder / PRODUCT, "protocol"),
             DRF: lambda: product.running(DOOR, folder / DRF, "off"),
@@ -117,7 +117,7 @@ class Run:
             self.results.lag = ours.longest_lag
 
     def attempt(self, name: str, part: Callable[[], None]) -> None:
-        """One part that fails does not cost the figures of the others."""
+        """Run one part. If it fails, the results of the other parts are kept."""
         say(f"measuring {name}")
         try:
             part()

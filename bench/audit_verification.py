@@ -1,9 +1,9 @@
-"""How long it takes to verify, export and verify elsewhere a log of very many entries.
+"""Measures how long it takes to verify and export a large log, and to verify the export.
 
     python -m tests.services python -m bench.audit_verification 1000000
 
-measures on PostgreSQL; without ``tests.services``, on SQLite. The rows are made by the product's own builder, with
-their MACs; of forty, one is a change of two rows of the trail.
+This runs on PostgreSQL; without ``tests.services``, on SQLite. The product's own builder creates the rows, with
+their MACs. One in forty is a change of two rows of the trail.
 """
 
 import random
@@ -22,7 +22,7 @@ from tests.revocation.campaign import database_of_our_own
 
 BATCH = 5_000
 CHANGES_IN_A_BATCH = 125
-MEGABYTE = 1024  # of the KiB that the kernel counts in
+MEGABYTE = 1024  # in KiB, the kernel's unit
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def write(entries: int) -> None:
     from audit.sequencing.checkpointing import sign_checkpoint
     from audit.sequencing.step import sequence_step
 
-    chance = random.Random(1)  # noqa: S311 - which keys is no secret
+    chance = random.Random(1)  # noqa: S311 - the choice of keys is not secret
     for _ in range(entries // BATCH):
         write_batch(chance)
         while sequence_step():
@@ -63,7 +63,7 @@ def write_batch(chance: random.Random) -> None:
         actor_type="user",
         actor_name="dora",
         auth_method="password+totp",
-        token_id="3f9d1c7a",  # noqa: S106 - the id of one, not a token
+        token_id="3f9d1c7a",  # noqa: S106 - a token ID, not a token
         client_ip="192.0.2.7",
         user_agent="python-requests/2.32",
         source=Source.API,

@@ -1,8 +1,9 @@
-"""Durable audit records per second: group commit against one commit for each record, in one run.
+"""Measures durable audit records per second: group commit against one commit per record, in one run.
 
     CC_TEST_DURABLE=1 bin/python-in-venv -m tests.services python -m bench.audit_writer
 
-measures on PostgreSQL; without ``tests.services``, on SQLite. The sequencer runs meanwhile, as it does in production.
+This runs on PostgreSQL; without ``tests.services``, on SQLite. The sequencer runs at the same time, as in
+production.
 """
 
 import os

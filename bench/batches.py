@@ -1,4 +1,4 @@
-"""Many messages in each request."""
+"""Measures requests with many messages each."""
 
 from dataclasses import dataclass
 from statistics import median
@@ -18,7 +18,7 @@ NOT_FOUND = 404
 
 @dataclass(frozen=True)
 class Batch:
-    """Messages a second, in all and for each second of CPU time that the web workers used."""
+    """Messages per second: in total, and per second of CPU time of the web workers."""
 
     items: int
     rate: float
@@ -27,7 +27,7 @@ class Batch:
 
 
 def measure_ours(product: CipherCanary, items: int, pace: Pace) -> Batch | None:
-    """Return None where the product has no such endpoint."""
+    """Return None if the product has no such endpoint."""
     request = product.batch(items)
     if request.status() == NOT_FOUND:
         return None

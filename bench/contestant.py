@@ -1,4 +1,4 @@
-"""What everything that is measured side by side has in common."""
+"""Common interface of all servers that are measured side by side."""
 
 import base64
 from typing import Protocol
@@ -20,16 +20,16 @@ class Contestant(Protocol):
         ...
 
     def plaintext(self, answer: dict) -> str:
-        """Return the base64 that the answer to a decryption holds."""
+        """Return the base64 plaintext in the answer to a decryption."""
         ...
 
     def settle(self) -> None:
-        """Wait until nothing that the last run left to do takes from the next one."""
+        """Wait until the work left by the last run cannot slow down the next one."""
         ...
 
 
 def check(contestant: Contestant) -> None:
-    """Have one message encrypted and decrypted: what is measured must work."""
+    """Encrypt and decrypt one message, to check that the contestant works before it is measured."""
     contestant.request(ENCRYPT).send()
     answer = contestant.request(DECRYPT).send()
     if contestant.plaintext(answer) != TEXT:

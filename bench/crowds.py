@@ -1,4 +1,4 @@
-"""Very many keep-alive connections at once, all busy, and what the web workers need for them."""
+"""Measures thousands of busy keep-alive connections at once, and the memory of the web workers."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ CONNECTIONS = (1000, 5000)
 
 @dataclass(frozen=True)
 class Crowd:
-    """``peak`` is the resident memory of the larger web worker, bytes."""
+    """``peak`` is the resident memory of the larger web worker, in bytes."""
 
     load: Load
     peak: int

@@ -1,7 +1,8 @@
-"""Which index PostgreSQL uses for each query that the product sends, and what that costs.
+"""Shows which index PostgreSQL uses for each query of the product, and the cost of the query.
 
-Nothing is retyped: requests go through the product's own views and services, in this process, and each statement they
-send is explained before it runs: EXPLAIN (ANALYZE, BUFFERS). One that writes is taken back, and then runs once.
+No query is copied: requests go through the product's own views and services, in this process. Each statement is
+explained before it runs: EXPLAIN (ANALYZE, BUFFERS). The effects of explaining a write are rolled back before it
+runs.
 """
 
 import json
@@ -27,8 +28,10 @@ STATEMENT = re.compile(
 
 @dataclass(frozen=True)
 class Plan:
-    """One statement. ``access`` names the indexes, and the tables that are read whole; ``read`` counts the rows that were
-    looked at for the ``rows`` of the result, ``pages`` those of 8 KiB; in ``milliseconds``.
+    """One statement.
+
+    ``access`` names the indexes, and the tables that are read completely. ``read`` counts the rows that were
+    examined for the ``rows`` of the result, and ``pages`` the pages of 8 KiB. Times are in ``milliseconds``.
     """
 
     what: str
@@ -42,7 +45,7 @@ class Plan:
 
     @property
     def is_telling(self) -> bool:
-        """Whether an index was used, or could have been: a row is inserted without, and a tiny table read whole."""
+        """Whether an index was used or could have been. An insert uses none, and a tiny table is read completely."""
         return any(not name.startswith(WHOLE) for name in self.access) or self.read > TINY
 
     def cells(self) -> list[str]:
@@ -51,8 +54,10 @@ class Plan:
 
 
 class Explainer:
-    """For ``connection.execute_wrapper``. Left out is what was explained with the same parameters, and what is in
-    ``common``: every request authenticates.
+    """A wrapper for ``connection.execute_wrapper`` that explains statements.
+
+    It skips statements that were already explained with the same parameters, and those in ``common``: every
+    request authenticates.
     """
 
     def __init__(self) -> None:
@@ -82,8 +87,8 @@ class Explainer:
 
 
 def explained(connection: Any, sql: str, params: Any) -> dict[str, Any]:
-    """What PostgreSQL says of a statement. It runs; inside of a transaction that is taken back."""
-    with connection.cursor() as cursor:  # EXPLAIN is none of the statements that are explained
+    """Explain a statement. The statement runs; inside a transaction its effects are rolled back."""
+    with connection.cursor() as cursor:  # no recursion, because EXPLAIN statements are not explained
         if connection.in_atomic_block:
             cursor.execute("SAVEPOINT explained")
         cursor.execute(EXPLAIN + sql, params)
@@ -94,13 +99,13 @@ def explained(connection: Any, sql: str, params: Any) -> dict[str, Any]:
 
 
 def label_of(sql: str) -> str:
-    """The verb and the first table of a statement; "" where it reads and writes none."""
+    """The verb and the first table of a statement; "" if it accesses no table."""
     found = STATEMENT.match(sql)
     return f"{(found[1] or found[2]).removeprefix('SELECT ').lower()} {found[3]}" if found else ""
 
 
 def plan_of(what: str, statement: str, explained: dict[str, Any]) -> Plan:
-    """From what PostgreSQL's ``FORMAT JSON`` has as the one member of its list."""
+    """Build a plan from the only member of the list that ``FORMAT JSON`` returns."""
     top = explained["Plan"]
     nodes = list(nodes_of(top))
     access = [
@@ -138,7 +143,7 @@ def touched(node: dict[str, Any]) -> int:
 
 @contextmanager
 def asking(explainer: Explainer, what: str) -> Iterator[None]:
-    """Explain what is sent inside the block as the answer to a question."""
+    """Explain the statements sent inside the block, labelled with ``what``."""
     from django.db import connection
 
     explainer.what, explainer.asked = what, set()
@@ -147,8 +152,10 @@ def asking(explainer: Explainer, what: str) -> Iterator[None]:
 
 
 def plans(reads: Sequence[Read], owner: str, host: str) -> list[Plan]:
-    """Of every read, and of what the product asks for itself. Django is set up on the database, and nobody serves it;
-    ``owner`` is a developer's name, ``host`` one that the product answers to.
+    """The plans of every read, and of the product's own queries.
+
+    Django must be set up on the database, and no server may use it. ``owner`` is a developer's name, and ``host``
+    a host name that the product accepts.
     """
     explainer = Explainer()
     tokens = {name: log_in(explainer, name) for name in ("admin", owner)}
@@ -162,7 +169,7 @@ def plans(reads: Sequence[Read], owner: str, host: str) -> list[Plan]:
 
 
 def log_in(explainer: Explainer, username: str) -> str:
-    """An access token, by the service that follows a right password."""
+    """An access token, from the service that runs after the password check."""
     from accounts.models import User
     from accounts.services.sessions import open_session, refresh
 
@@ -176,17 +183,17 @@ def log_in(explainer: Explainer, username: str) -> str:
 
 
 def authenticate(explainer: Explainer, token: str) -> None:
-    """Explain it once, and no more."""
+    """Explain the authentication once, and skip it afterwards."""
     from accounts.tokens import authenticate_bearer
 
-    authenticate_bearer(token, origin())  # reads the signing keys, which are kept
+    authenticate_bearer(token, origin())  # reads the signing keys, which are then cached
     with asking(explainer, "access token"):
         authenticate_bearer(token, origin())
     explainer.common |= explainer.asked
 
 
 def get(path: str, token: str, host: str) -> None:
-    """Raises Refused where it is not answered with 200."""
+    """Raises Refused unless the answer is 200."""
     from django.test import Client
 
     answer = Client().get(path, headers={"Authorization": f"Bearer {token}", "Host": host})
@@ -210,7 +217,7 @@ def ask_for_keys(explainer: Explainer, token: str) -> None:
 
 
 def sequence(explainer: Explainer) -> None:
-    """Write an entry, and have it sequenced, as the product does; the second one of its writer, who may have a gap."""
+    """Explain writing an entry and sequencing it. The entry is the second of its writer, so that a gap is possible."""
     from audit.events import Actor, Event, Source
     from audit.lag import read_lag
     from audit.sequencing.step import sequence_step

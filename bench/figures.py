@@ -1,4 +1,4 @@
-"""The table "Figures to reach": what each line asks, and what was measured of it."""
+"""The table "Figures to reach": the goal of each line, and the measured value."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ from bench.table import NOT_MEASURED, NOT_THERE, Figure, Goal, number, ratio_of
 
 LANE, DOOR, NAIVE, OPENBAO = "CipherCanary", "its DRF door alone", "naive DRF view", "OpenBao transit"
 MEGABYTE = 1e6
-# Requests a second and p95 of single operations, against OpenBao's, by connections.
+# Requests per second and p95 of single operations, relative to OpenBao, by connections.
 RATES = {1: Goal(0.7, 1), 32: Goal(2.5, 3), 256: Goal(3, 6)}
 TAILS = {32: Goal(0.25, 0.1, lower=True), 256: Goal(0.25, 0.05, lower=True)}
 AGAINST_DOOR = Goal(10, 30)
 BATCH = Goal(300_000, 800_000, "items/s and core")
 BATCH_AGAINST_OPENBAO = Goal(3)
 STREAM = Goal(700, 1200, "MB/s and core")
-STREAM_GROWTH = Goal(16, unit="MB", lower=True)  # a few blocks in flight: constant, whatever the size
+STREAM_GROWTH = Goal(16, unit="MB", lower=True)  # a few blocks in flight: constant for any size
 FILE_JOB = Goal(1500, 3000, "MB/s")
 CROWD_ERRORS = Goal(0, unit="errors", lower=True)
 CROWD_TAIL = Goal(None, 100, "ms", lower=True)
@@ -36,7 +36,9 @@ SPEED_OF_GROWN = Goal(0.9)
 
 @dataclass
 class Results:
-    """What was measured; what was not is empty. ``absent`` names the endpoints that answered 404."""
+    """The results of a run. Parts that were not measured are empty. ``absent`` names the endpoints that returned
+    404.
+    """
 
     singles: dict[Cell, Load] = field(default_factory=dict)
     bound: Bound | None = None
@@ -171,7 +173,7 @@ def lag(results: Results) -> Figure:
 
 
 def singles_rows(results: Results) -> list[list[str]]:
-    """Every contestant's figures, for the second table."""
+    """The figures of every contestant, for the second table."""
     rows = []
     for (name, operation, count), one in results.singles.items():
         reference = results.singles.get((OPENBAO, operation, count))

@@ -1,8 +1,9 @@
-"""A database as it is after years: users with their sessions, keys with their versions, very many entries of the log.
+"""Fills a database as after years of use: users with sessions, keys with versions, and millions of log entries.
 
-The server generates the rows from their numbers, so the same figures give the same rows. They have the widths and the
-spread of real ones, but no MAC that holds: they are there to be stepped over and listed, not to be used or verified.
-The feed of the sequencer is off meanwhile, for it would be given entries that no application wrote: they have no leaf.
+The server generates the rows from their numbers, so the same parameters give the same rows. The rows have
+realistic widths and distributions, but no valid MACs: queries can scan and list them, but not use or verify them.
+The feed of the sequencer is off during the filling. It would otherwise receive entries that no application wrote
+and that have no leaf.
 """
 
 import hashlib
@@ -15,8 +16,8 @@ import psycopg
 USERS = 1_000
 KEYS = 100_000
 CHUNK = 500_000  # entries in one transaction
-DAYS = 365  # over which they are spread
-WRITER_ROWS = 10_000  # entries of one writer, eight of which write at a time
+DAYS = 365  # the period of the entries
+WRITER_ROWS = 10_000  # entries per writer; eight writers write at a time
 
 type Say = Callable[[str], None]
 
@@ -45,7 +46,7 @@ SELECT 1, pg_temp.mac_of(n), encode(sha256(n::text::bytea), 'hex'), pg_temp.id_o
 FROM generate_series(1, 100 * {users}) n
 """
 
-# The first key of each user is his default one; every fourth key was rotated up to three times.
+# The first key of each user is their default key. Every fourth key was rotated up to three times.
 KEYS_AND_VERSIONS = """
 INSERT INTO encryption_keys (row_seq, row_mac, id, name, description, tags, algorithm, purpose, modes, state,
     activates_at, expires_at, primary_version, rotation_period_days, next_rotation_at, is_default, searched_text,
@@ -84,7 +85,7 @@ SELECT gen_random_uuid(), 'encryption_keys', id::text, 'insert', jsonb_build_obj
 FROM encryption_keys
 """
 
-# What a row is: its share of a thousand, and what it says.
+# The kinds of entries: their share per thousand, and their values.
 KINDS = """
 CREATE TEMPORARY TABLE kinds AS SELECT *, sum(share) OVER (ORDER BY number) AS below FROM (VALUES
     (1, 540, 'crypto.message.encrypted', 'key', 'user', 'api', 'ok', '', '{"mode":"gcm"}'),
@@ -100,7 +101,7 @@ CREATE TEMPORARY TABLE kinds AS SELECT *, sum(share) OVER (ORDER BY number) AS b
 ) AS kind (number, share, action, object_type, actor_type, source, outcome, code, meta)
 """
 
-# A few keys and users act most, as in life: the cube of an even spread. Times rise with the ids.
+# A few keys and users cause most entries, as in practice: the cube of a uniform distribution. Times rise with the IDs.
 ENTRIES = """
 INSERT INTO audit_logs (event_id, timestamp, user_id, actor_type, actor_name, auth_method, token_id, client_ip,
     user_agent, source, action, object_type, object_id, object_version, outcome, code, request_id, count, size, meta,
@@ -124,7 +125,7 @@ FROM (SELECT n, 1 + floor({keys} * random() ^ 3)::bigint AS used, random() * 100
 ORDER BY n
 """
 
-# As ``audit.sequencing.rollups`` adds entries up, hour after hour.
+# Aggregates entries per hour, as ``audit.sequencing.rollups`` does.
 ROLLUPS = """
 INSERT INTO usage_rollups (key_id, version, principal, operation, outcome, hour, count, size, last_at)
 SELECT object_id, coalesce(object_version, 0), coalesce(user_id::text, ''), action, outcome,
@@ -135,17 +136,17 @@ ON CONFLICT DO NOTHING
 
 
 def key_id(number: int) -> UUID:
-    """Of a key; the lower its number, the more it was used."""
+    """The ID of a key. Keys with lower numbers are used more."""
     return _id_of("key", number)
 
 
 def user_id(number: int) -> UUID:
-    """Of the user ``user-<number>``, who uses the keys one below his number and every thousandth after it."""
+    """The ID of the user ``user-<number>``, who uses key ``number - 1`` and every thousandth key after it."""
     return _id_of("user", number)
 
 
 def fill(database: str, entries: int, say: Say, keys: int = KEYS) -> None:
-    """Add so many keys and entries, at the URL of a database in which nobody writes meanwhile."""
+    """Add keys and entries to the database at this URL. No other process may write to it at the same time."""
     began = time.monotonic()
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("SET synchronous_commit = off")
@@ -161,14 +162,14 @@ def fill(database: str, entries: int, say: Say, keys: int = KEYS) -> None:
             say(f"{last + 1:>12,} entries after {time.monotonic() - began:,.0f} s")
         connection.execute("ALTER TABLE audit_logs ENABLE TRIGGER audit_logs_pending")
         connection.execute(ROLLUPS)
-        # As the autovacuum leaves it after a while; nothing of the filling is left to be written during the load.
+        # As after an autovacuum. Write everything now, so that no filling work remains during the load.
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")
     say(f"filled in {time.monotonic() - began:,.0f} s")
 
 
 def chunks(entries: int) -> Iterator[tuple[int, int]]:
-    """The first and the last number of each transaction, from 0: a writer's own numbers then begin with 1."""
+    """The first and last number of each transaction, starting at 0, so that each writer's own numbers start at 1."""
     for first in range(0, entries, CHUNK):
         yield first, min(first + CHUNK, entries) - 1
 

@@ -1,10 +1,10 @@
-"""What it costs that the database has grown: the rate of an empty one and of a full one, the reads of the full one.
+"""Measures the cost of a grown database: the rates with an empty and a full one, and the reads of the full one.
 
     CC_TEST_DURABLE=1 python -m tests.services python -m bench.growth
 
-The rate is that of single encryptions over 32 connections. One database cannot be empty and full by turns, so the empty
-one is measured before and, as another one, after; the full one is compared with the median of both. What fills it
-meanwhile is ``bench.filling``: 100,000 keys and 10 million entries, which take ten minutes and 12 GB.
+The rate is that of single encryptions over 32 connections. One empty database is measured before the full one,
+and another one after it. The full one is compared with the median of both. ``bench.filling`` adds 100,000 keys
+and 10 million entries, which takes ten minutes and 12 GB.
 """
 
 import argparse
@@ -35,7 +35,7 @@ TAIL = Goal(100, unit="ms", lower=True)
 
 @dataclass(frozen=True)
 class Growth:
-    """The rates of the two empty databases and of the full one, and what was asked of the full one."""
+    """The rates of the two empty databases and of the full one, and the reads of the full one."""
 
     empty: Sequence[Load]
     full: Load
@@ -104,7 +104,7 @@ def encrypt(server: CipherCanary, pace: Pace, what: str) -> Load:
 
 
 def explained(product: Product, asked: Sequence[reads.Read]) -> list[Plan]:
-    """The plans of the stopped product's queries; this process takes its place for them."""
+    """The plans of the stopped product's queries, which this process runs in its place."""
     os.environ |= product.environment | {
         "DJANGO_SETTINGS_MODULE": "ciphercanary.settings",
         "LOG_LEVEL": "CRITICAL",
@@ -135,7 +135,7 @@ def figures(found: Growth, entries: int) -> list[Figure]:
 
 
 def compared(found: Growth, kind: str, unit: str) -> tuple[str, str, float | None]:
-    """What was measured, against what, and their ratio."""
+    """The measured value, the value it is compared with, and their ratio."""
     full, each = getattr(found.full, kind), [getattr(one, kind) for one in found.empty]
     middle = median(each)
     told = ", ".join(map(number, each))

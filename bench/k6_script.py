@@ -1,4 +1,4 @@
-"""The specification's load test, with the CPU that the server takes for it."""
+"""The load test of the specification, with the CPU time of the server."""
 
 import json
 import os
@@ -15,12 +15,14 @@ PROGRAM = Path(sys.executable).with_name("k6")
 SCRIPT = Path(__file__).parent / "k6" / "encrypt.js"
 RAMP_SECONDS, STAY_SECONDS = 10, 40
 QUICK_RAMP_SECONDS, QUICK_STAY_SECONDS = 2, 4
-THRESHOLD_MISSED = 99  # k6's exit code; the table says it, too
+THRESHOLD_MISSED = 99  # k6's exit code; the table reports it as well
 
 
 @dataclass(frozen=True)
 class K6:
-    """``p95`` in milliseconds; ``cores`` that all processes of ``bin/serve`` used together, the database apart."""
+    """``p95`` is in milliseconds. ``cores`` is the use of all processes of ``bin/serve`` together, without the
+    database.
+    """
 
     requests: int
     errors: int

@@ -1,9 +1,10 @@
-"""What one encryption through the lane costs, by process and by part: run by hand, results in docs/performance.md.
+"""Measures the cost of one encryption in the fast path, by process and by module.
 
     CC_TEST_DURABLE=1 python -m tests.services python -m bench.lane_costs [--seconds N]
 
-First under load over HTTP: the CPU time of each kind of process for a request. Then inside one process, without HTTP
-and without the other processes' share of the cores: samples of where the lane and its writer are, by module.
+It is run manually; the results are in docs/performance.md. The first part measures the CPU time per request of
+each kind of process under load over HTTP. The second part runs inside one process, without HTTP and without other
+processes competing for the cores. It samples which module of the fast path and its writer is running.
 """
 
 import argparse
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def by_process(ours: CipherCanary, connections: int, seconds: float) -> list[str]:
-    """CPU microseconds of each kind of process for one request."""
+    """CPU microseconds per request of each kind of process."""
     request = ours.request(ENCRYPT)
     load.run(request, connections, 2)
     before = used()
@@ -87,7 +88,7 @@ def used() -> Counter[str]:
 
 
 def by_module(ours: CipherCanary, request: Request, seconds: float) -> tuple[float, list[tuple[str, float]]]:
-    """CPU microseconds of one request in this process, and those of each module that has at least half of one."""
+    """CPU microseconds of one request in this process, in total and for each module that uses at least half of one."""
     os.environ |= {name: value for name, value in ours.product.environment.items() if name != "TMPDIR"}
     os.environ["DJANGO_SETTINGS_MODULE"] = "ciphercanary.settings"
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(dir=ours.product.temporary)
@@ -100,7 +101,7 @@ def by_module(ours: CipherCanary, request: Request, seconds: float) -> tuple[flo
 
 
 async def serve(request: Request, seconds: float, samples: Counter[str]) -> tuple[int, float]:
-    """Let the lane answer as fast as it can; how many answers, and the CPU seconds they took."""
+    """Send requests to the fast path as fast as it can answer. Returns the number of answers and their CPU seconds."""
     from audit import loop_writer
     from ciphercanary import fast_lane
     from ciphercanary.asgi import hot_routes
@@ -132,7 +133,7 @@ async def serve(request: Request, seconds: float, samples: Counter[str]) -> tupl
 
 @contextmanager
 def sampling(samples: Counter[str]) -> Iterator[None]:
-    """Count in which module the process is, by its own CPU time: waiting is not counted."""
+    """Sample the running module by the CPU time of the process. Waiting is not counted."""
 
     def sample(_: int, frame: FrameType | None) -> None:
         if frame is not None:
@@ -147,7 +148,7 @@ def sampling(samples: Counter[str]) -> Iterator[None]:
 
 
 def module_of(filename: str) -> str:
-    """A module of ours by its path; what is generated, and what is not ours, by the name of its package."""
+    """The path of one of our modules, or the package name of installed and generated code."""
     path = Path(filename)
     if "site-packages" in path.parts:
         return path.parts[path.parts.index("site-packages") + 1]

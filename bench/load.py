@@ -1,4 +1,4 @@
-"""Load by wrk: a fixed number of keep-alive connections, each sending its next request when it has its answer."""
+"""Generates load with wrk: a fixed number of keep-alive connections. Each sends its next request after an answer."""
 
 import json
 import math
@@ -14,15 +14,15 @@ from bench.requests import Request
 
 SCRIPT = Path(__file__).with_name("post.lua")
 PATIENCE_SECONDS = 5  # a request that waits longer counts as broken
-THREADS_FROM = 1000  # connections; below, one thread of wrk is never what limits
+THREADS_FROM = 1000  # connections; below this number, one wrk thread is never the bottleneck
 
 
 @dataclass(frozen=True)
 class Load:
-    """What came of it. ``rate`` counts answered requests a second, latencies are milliseconds.
+    """The result of a load. ``rate`` counts answered requests per second. Latencies are in milliseconds.
 
-    ``refused`` answers had a status of 400 or more; ``broken`` requests had none. Without any answer latencies are
-    infinite.
+    ``refused`` answers had a status of 400 or more; ``broken`` requests had no answer. Without any answer the
+    latencies are infinite.
     """
 
     rate: float
@@ -38,11 +38,11 @@ class Load:
 
 
 def run(request: Request, connections: int, seconds: float) -> Load:
-    """Send ``request`` over ``connections`` for ``seconds`` (whole ones; at least one)."""
+    """Send ``request`` over ``connections`` for ``seconds`` (a whole number, at least one)."""
     whole = max(1, round(seconds))
     with tempfile.TemporaryDirectory(prefix="bench-wrk-") as folder:
         done = subprocess.run(
-            [  # noqa: S607 - found in PATH, as bin/bench has made sure
+            [  # noqa: S607 - bin/bench checks that it is in PATH
                 "wrk",
                 f"--threads={2 if connections >= THREADS_FROM else 1}",
                 f"--connections={connections}",
@@ -61,7 +61,7 @@ def run(request: Request, connections: int, seconds: float) -> Load:
 
 
 def parse(output: str) -> Load:
-    """Read what wrk printed with bench/post.lua. Raises ValueError where its line of JSON is not there."""
+    """Parse the output of wrk with bench/post.lua. Raises ValueError if its line of JSON is missing."""
     line = next((line for line in reversed(output.splitlines()) if line.startswith("{")), None)
     if line is None:
         raise ValueError(f"wrk printed no result:\n{output}")
@@ -79,7 +79,7 @@ def parse(output: str) -> Load:
 
 
 def median_of(loads: Sequence[Load]) -> Load:
-    """Each figure's own median; errors are added up, so that none is lost."""
+    """The median of each figure separately. Errors are added up, so that none is lost."""
     return Load(
         rate=median(load.rate for load in loads),
         p50=median(load.p50 for load in loads),

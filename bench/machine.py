@@ -1,4 +1,4 @@
-"""On what it was measured: figures without this say nothing."""
+"""Describes and checks the machine. Figures are meaningless without this description."""
 
 import contextlib
 import os
@@ -32,11 +32,11 @@ FILES = 16_384  # descriptors of each process
 
 
 class Unfit(Exception):
-    """What would be measured here is not what the page promises; the text says why and what helps."""
+    """The machine cannot produce the figures that the page promises. The text gives the reason and a remedy."""
 
 
 def allow_many_files() -> None:
-    """Let this process and those it will start open enough sockets. Raises Unfit where the system forbids it."""
+    """Allow this process and its children to open enough sockets. Raises Unfit if the system forbids it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < FILES:
         raise Unfit(f"a process may open {hard} files (ulimit -Hn), {FILES} are needed")
@@ -45,14 +45,14 @@ def allow_many_files() -> None:
 
 
 def require_programs(*names: str) -> None:
-    """Raise Unfit for the first that is not in PATH."""
+    """Raise Unfit for the first program that is not in PATH."""
     for name in names:
         if shutil.which(name) is None:
             raise Unfit(f"needs {name} (Debian, Ubuntu: apt-get install {name}; macOS: brew install {name})")
 
 
 def require_durable(database: str) -> None:
-    """Raise Unfit unless the PostgreSQL server keeps what it acknowledges."""
+    """Raise Unfit unless the PostgreSQL server keeps the commits that it acknowledges."""
     with psycopg.connect(database) as connection:
         off = [name for name in MUST_BE_ON if shown(connection, name) == "off"]
         kind = file_system(shown(connection, "data_directory"))
@@ -79,7 +79,7 @@ def describe(database: str, cache: str) -> list[tuple[str, str]]:
 
 
 def commit() -> str:
-    """The commit that is checked out, ``-dirty`` where files differ from it; "" without a repository."""
+    """The commit that is checked out, with ``-dirty`` if files differ from it; "" without a repository."""
     return said("git", "describe", "--always", "--dirty") if (ROOT / ".git").exists() else ""
 
 
@@ -100,7 +100,7 @@ def installed(package: str) -> str:
 
 
 def said(*command: str) -> str:
-    """The first line that a command prints, wherever; "" where it cannot be run."""
+    """The first line of a command's output or error output; "" if it cannot be run."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     except OSError:
@@ -131,7 +131,7 @@ def shown(connection: psycopg.Connection, name: str) -> str:
 
 
 def commit_milliseconds(connection: psycopg.Connection) -> float:
-    """The median time of a commit that waits for the disk: what a single caller cannot get below."""
+    """The median time of a commit that waits for the disk: the lower bound for a single caller."""
     took = []
     for _ in range(COMMITS):
         began = time.perf_counter()
@@ -141,7 +141,7 @@ def commit_milliseconds(connection: psycopg.Connection) -> float:
 
 
 def file_system(path: str) -> str:
-    """The kind of file system that holds a local path; "" where that cannot be told."""
+    """The type of the file system that holds a local path; "" if it is unknown."""
     with contextlib.suppress(OSError):
         mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
         holding = [(len(place), kind) for place, kind in mounts if Path(path).is_relative_to(place)]
@@ -151,7 +151,7 @@ def file_system(path: str) -> str:
 
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
-    """A folder for servers and what they keep, which holds tokens and is gone at the end."""
+    """A temporary folder for servers and their data. It is private, because it holds tokens."""
     with tempfile.TemporaryDirectory(prefix="bench-", dir=folder_for_servers()) as name:
         folder = Path(name)
         folder.chmod(0o700)

@@ -12,7 +12,7 @@ from bench.requests import Request
 from tests.services.processes import Server
 
 PROGRAM = Path(sys.executable).with_name("bao")
-# Keys and tokens are in memory: no operation of the measurement would write to its storage anyway.
+# Keys and tokens are in memory, because no measured operation would write to its storage anyway.
 CONFIGURATION = """
 storage "inmem" {{}}
 listener "tcp" {{
@@ -27,7 +27,7 @@ POLICY = 'path "transit/+/bench" { capabilities = ["update"] }'
 
 
 class OpenBaoServer(Server):
-    """The server, not initialised yet; it answers whoever asks for its health."""
+    """The server before its initialization. It already answers health checks."""
 
     name = "OpenBao"
 
@@ -53,7 +53,7 @@ def running(folder: Path) -> Iterator["OpenBao"]:
 
 
 class OpenBao:
-    """A client of it, with a service token that may use one key and nothing else."""
+    """A client of OpenBao, with a service token that may use one key and nothing else."""
 
     name = "OpenBao transit"
 
@@ -80,7 +80,9 @@ class OpenBao:
         return str(answer["data"]["plaintext"])
 
     def settle(self) -> None:
-        """Empty its audit log, which would fill the disk; it goes on at the new end, as after ``logrotate``."""
+        """Truncate the audit log, which would fill the disk. The server appends at the new end, as after
+        ``logrotate``.
+        """
         os.truncate(self.server.folder / "audit.log", 0)
 
     def _post(self, path: str, body: object, token: str) -> Request:

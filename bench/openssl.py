@@ -1,4 +1,4 @@
-"""What the processor can do at all: AES-256-GCM in OpenSSL's own loop, on one core, without anything around it."""
+"""The upper bound of the processor: AES-256-GCM in OpenSSL's own loop, on one core."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ SIZES = {"message": 64, "block": 1 << 20}
 
 @dataclass(frozen=True)
 class Bound:
-    """Messages of 64 bytes a second (initialised once, so an upper bound), and bytes a second in large blocks."""
+    """Messages of 64 bytes per second (initialised once, so an upper bound), and bytes per second in large blocks."""
 
     messages: float
     bytes: float
@@ -20,11 +20,11 @@ def measure(seconds: float) -> Bound:
 
 
 def speed(size: int, seconds: float) -> float:
-    """Bytes a second for inputs of ``size`` bytes."""
+    """Bytes per second for inputs of ``size`` bytes."""
     whole = str(max(1, round(seconds)))
     arguments = ["-elapsed", "-mr", "-seconds", whole, "-bytes", str(size), "-evp", "aes-256-gcm"]
     done = subprocess.run(
-        ["openssl", "speed", *arguments],  # noqa: S607 - found in PATH, as bin/bench has made sure
+        ["openssl", "speed", *arguments],  # noqa: S607 - bin/bench checks that it is in PATH
         capture_output=True,
         text=True,
         check=True,

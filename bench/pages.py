@@ -1,9 +1,10 @@
-"""How long a browser waits for each main page, with 10,000 keys and a million entries of the audit log.
+"""Measures the response time of each main page, with 10,000 keys and a million entries of the audit log.
 
     CC_TEST_DURABLE=1 python -m tests.services python -m bench.pages
 
-Each page is asked for a hundred times over one connection, by somebody who is signed in: an administrator, who sees
-everything, and a developer with a tenth of all keys. What a browser does with the answer is not measured.
+Each page is requested a hundred times over one connection by a signed-in user: an administrator, who sees
+everything, and a developer with a tenth of all keys. The time that a browser needs to render the answer is not
+measured.
 """
 
 import argparse
@@ -32,7 +33,7 @@ COMMON = ("/home/", "/keys/", "/keys/?search=orders", "/audit/", "/usage/", "/us
 
 @dataclass(frozen=True)
 class Page:
-    """A page, and who opens it."""
+    """A page and the user who opens it."""
 
     path: str
     username: str = ADMIN
@@ -83,7 +84,7 @@ def run(entries: int, folder: Path) -> list[tuple[Page, Wait]]:
 
 
 def make_busy(server: CipherCanary) -> None:
-    """Give the developer a tenth of the keys, and the key whose MAC holds the use of a busy one."""
+    """Give the developer a tenth of the keys, and give the only key with a valid MAC the usage of a busy key."""
     developer = f"(SELECT id FROM users WHERE username = '{DEVELOPER}')"  # noqa: S608 - a constant
     server.product.query(
         f"UPDATE encryption_keys SET created_by_id = {developer}, is_default = false"  # noqa: S608 - constants
@@ -96,7 +97,7 @@ def make_busy(server: CipherCanary) -> None:
 
 
 def pages(entry: int) -> list[Page]:
-    """The main pages; ``entry`` is the number of one entry of the log."""
+    """The main pages. ``entry`` is the number of one entry of the log."""
     key, busy = "/keys/bench/", filling.key_id(BUSY)
     own = [Page(path, DEVELOPER) for path in COMMON]
     everything = [

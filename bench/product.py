@@ -1,4 +1,4 @@
-"""CipherCanary as an operator runs it: ``bin/serve``, PostgreSQL, Redis, two web workers, the sequencer."""
+"""CipherCanary in a production set-up: ``bin/serve``, PostgreSQL, Redis, two web workers, the sequencer."""
 
 import base64
 import time
@@ -16,13 +16,13 @@ from tests.product import PASSWORD, Product
 WORKERS = 2
 ALGORITHM = "aes-256-gcm"
 STEP_SECONDS = 30  # of a TOTP code (RFC 6238)
-RENEW_SECONDS = 600  # a third of an access token's life
+RENEW_SECONDS = 600  # a third of an access token's lifetime
 SETTLE_SECONDS = 120
 
 
 @contextmanager
 def running(name: str, folder: Path, lane: str) -> Iterator["CipherCanary"]:
-    """Serve a product with a database of its own; ``lane`` is its ``CC_LANE``."""
+    """Serve a product with its own database. ``lane`` is its ``CC_LANE``."""
     environment = {
         "CC_LANE": lane,
         "CC_THROTTLE_PRINCIPAL": "1000000000/minute",
@@ -33,7 +33,7 @@ def running(name: str, folder: Path, lane: str) -> Iterator["CipherCanary"]:
 
 
 class CipherCanary:
-    """A client of it: a developer with a second factor, and a key that he made."""
+    """A client of the product: a developer with a second factor, and a key that they created."""
 
     def __init__(self, name: str, product: Product) -> None:
         self.name = name
@@ -58,7 +58,7 @@ class CipherCanary:
         return str(answer["data"])
 
     def settle(self) -> None:
-        """Wait for the sequencer: what it still has to do after a run is not another's burden."""
+        """Wait for the sequencer, so that its remaining work does not slow down the next contestant."""
         began = time.monotonic()
         while self._is_pending() and time.monotonic() - began < SETTLE_SECONDS:
             time.sleep(0.1)
@@ -69,7 +69,7 @@ class CipherCanary:
 
     @property
     def token(self) -> str:
-        """An access token with at least 20 minutes to live."""
+        """An access token that is valid for at least 20 minutes."""
         if time.monotonic() - self._renewed > RENEW_SECONDS:
             body = {"refresh_token": self._session["refresh_token"]}
             self._session = Request.of_json(self.product.port, "/auth/refresh", body, {}).send()
@@ -92,14 +92,15 @@ class CipherCanary:
 
 
 def log_in_with_second_factor(product: Product, username: str) -> Any:
-    """Enrol an authenticator, confirm it, and log in with it. Returns what the log-in answers."""
+    """Enrol an authenticator, confirm it, and log in with it. Returns the response of the log-in."""
     token = product.token(username)
     seed = product.send("POST", "/auth/totp/enrol", {}, token=token).json["secret"]
     if (left := STEP_SECONDS - time.time() % STEP_SECONDS) < 10:
         time.sleep(left)
-    # A code works once: the previous one, which is still accepted, leaves the present one for the log-in.
+    # Each code works once. Confirm with the previous code, which is still accepted, and keep the current one for
+    # log-in.
     answer = product.send("POST", "/auth/totp/confirm", {"code": code(seed, steps=-1)}, token=token)
-    assert answer.status == 200, answer.content  # noqa: S101 - as the tests' product does
+    assert answer.status == 200, answer.content  # noqa: S101 - like the product class of the tests
     body = {"username": username, "password": PASSWORD, "totp_code": code(seed)}
     return Request.of_json(product.port, "/auth/login", body, {}).send()
 

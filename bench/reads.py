@@ -1,4 +1,4 @@
-"""The main reads of the REST API, as an ordinary client sends them, and how long he waits for each."""
+"""Measures the main reads of the REST API, as an ordinary client sends them."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ from tests.product import Product
 KEYS, LOG, TRAIL = "/api/v1/keys", "/api/v1/audit/logs", "/api/v1/audit/trail"
 LIMIT = 100  # the largest page
 TIMES = 100
-BUSY, QUIET = 1, 70_000  # the numbers of a key that is used much, and of one that is used little
+BUSY, QUIET = 1, 70_000  # the numbers of a busy key and of a rarely used key
 
 
 @dataclass(frozen=True)
 class Read:
-    """A GET; ``is_own`` where a developer sends it, who sees only his own, and not an administrator."""
+    """A GET request. ``is_own``: sent by a developer, who sees only their own objects, instead of an administrator."""
 
     what: str
     path: str
@@ -28,7 +28,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Wait:
-    """What of it came: milliseconds."""
+    """Response times in milliseconds."""
 
     p50: float
     p95: float
@@ -39,7 +39,7 @@ def listed(what: str, path: str, *, is_own: bool = False, **query: object) -> Re
 
 
 def reads(key: str, entries: int) -> list[Read]:
-    """``key`` is the id of the one whose rows have a MAC that holds."""
+    """``key`` is the ID of the key whose rows have valid MACs."""
     return [*reads_of_keys(key), *reads_of_log(entries), *reads_of_trail()]
 
 
@@ -117,7 +117,7 @@ def reads_of_trail() -> list[Read]:
 
 
 def measure(product: Product, path: str, headers: Mapping[str, str]) -> Wait:
-    """GET it again and again on one connection. Raises Refused where it is not answered with 200."""
+    """Send the GET request repeatedly on one connection. Raises Refused unless every answer is 200."""
     took = []
     with product.connect() as client:
         for _ in range(TIMES + 1):
@@ -126,7 +126,7 @@ def measure(product: Product, path: str, headers: Mapping[str, str]) -> Wait:
             took.append(1000 * (time.perf_counter() - began))
             if answer.status != 200:
                 raise Refused(f"GET {path}: {answer.status} {answer.content[:500].decode()}")
-    return wait_of(took[1:])  # the first one pays for the connection
+    return wait_of(took[1:])  # the first request includes the time to connect
 
 
 def wait_of(milliseconds: Sequence[float]) -> Wait:

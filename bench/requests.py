@@ -1,4 +1,4 @@
-"""What is sent to a contestant, once as a probe or again and again by wrk."""
+"""Requests to a contestant, sent once as a probe or repeatedly by wrk."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ TIMEOUT_SECONDS = 60
 
 
 class Refused(Exception):
-    """A contestant did not answer as it should; the text is what it said."""
+    """A contestant did not answer as expected. The text is its answer."""
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,18 @@ class Request:
         return f"http://127.0.0.1:{self.port}{self.path}"
 
     def status(self) -> int:
-        """Send it once; what is answered does not matter."""
+        """Send the request once and return the status of the answer."""
         return self._send()[0]
 
     def send(self) -> Any:
-        """Send it once and return the JSON of the answer. Raises Refused where that is not 2xx."""
+        """Send the request once and return the JSON of the answer. Raises Refused unless the status is 2xx."""
         status, content = self._send()
         if status // 100 != 2:
             raise Refused(f"POST {self.path}: {status} {content[:500].decode(errors='replace')}")
         return json.loads(content) if content else None
 
     def write(self, folder: Path) -> Path:
-        """Write it as bench/post.lua reads it: it holds a token, so the folder must be private."""
+        """Write the request for bench/post.lua. It contains a token, so the folder must be private."""
         path = folder / "request"
         head = "".join(f"{name}: {value}\n" for name, value in self.headers.items())
         path.write_bytes(f"{head}\n".encode() + self.body)

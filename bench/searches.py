@@ -1,10 +1,10 @@
-"""How long an administrator waits for ``GET /keys`` while one developer searches the log in parallel.
+"""Measures how long an administrator waits for ``GET /keys`` while one developer searches the log in parallel.
 
     python -m bench.searches                                  # on SQLite
     python -m tests.services python -m bench.searches         # on PostgreSQL
 
-It serves a product of its own, fills its log with entries of the developer, and stops by itself. Run it in two trees to compare
-them.
+It serves its own product, fills the log with entries of the developer, and stops by itself. To compare two source
+trees, run it in both.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from tests.product import Product
 
 KEYS, LOG = "/api/v1/keys", "/api/v1/audit/logs"
 PRESENT, ABSENT = "alpha beta gamma delta epsilon zeta eta", "omega"
-# Every word but the last is in every entry, at the end of the last text, so each search reads all of them.
+# Every entry contains all words but the last at the end of its last text, so each search reads all entries completely.
 SEARCH = f"{LOG}?from=2000-01-01T00:00:00Z&search={quote(f'{PRESENT} {ABSENT}')}"
 FILL = """
 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {entries})
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def fill(product: Product, entries: int) -> None:
-    """Add entries of the developer. The sequencer gets none of them, because their MACs do not hold."""
+    """Add entries of the developer. The sequencer receives none of them, because their MACs are not valid."""
     database = POSTGRESQL if product.database else SQLITE
     values = {name: text.format(entries=entries) for name, text in database.items()}
     feed = product.query(
@@ -75,19 +75,19 @@ def fill(product: Product, entries: int) -> None:
 
 
 def waits(product: Product, token: str, seconds: float) -> list[float]:
-    """Seconds of each of the administrator's requests, one after the other."""
+    """The duration in seconds of each of the administrator's requests, sent one after the other."""
     taken, end = [], time.monotonic() + seconds
     while time.monotonic() < end:
         began = time.monotonic()
         answer = product.send("GET", KEYS, token=token)
-        assert answer.status == 200, answer.content  # noqa: S101 - as the tests' product does
+        assert answer.status == 200, answer.content  # noqa: S101 - like the product class of the tests
         taken.append(time.monotonic() - began)
     return taken
 
 
 @contextlib.contextmanager
 def searching(product: Product, token: str, parallel: int, seconds: float) -> Iterator[Counter[str]]:
-    """So many threads of the developer search again and again; how often each status and code was answered."""
+    """Search repeatedly in ``parallel`` threads of the developer. Yields the count of each status and code."""
     answers: Counter[str] = Counter()
     end = time.monotonic() + seconds
 

@@ -1,4 +1,4 @@
-"""One message in each request: every contestant in turn, for each operation and number of connections."""
+"""Measures requests with one message each: every contestant in turn, for each operation and number of connections."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ type Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Pace:
-    """How long each load lasts, after a warm-up, and how often it is repeated."""
+    """The duration of each load, of the warm-up before it, and the number of repetitions."""
 
     seconds: float
     warm_up: float
@@ -23,7 +23,7 @@ class Pace:
 
 
 def measure(contestants: Sequence[Contestant], pace: Pace, say: Say) -> dict[Cell, Load]:
-    """Return the medians. The contestants take turns, so that a slow minute of the machine meets all of them."""
+    """Return the medians. The contestants take turns, so that a slow minute of the machine affects all of them."""
     found: dict[Cell, Load] = {}
     for connections in CONNECTIONS:
         for operation in OPERATIONS:
@@ -52,6 +52,6 @@ def measure_one(contestant: Contestant, operation: str, connections: int, pace: 
 
 
 def turned[T](items: Sequence[T], turn: int) -> list[T]:
-    """Let another begin at each turn: whoever follows a heavy load finds the machine warm."""
+    """Start each round with a different contestant, because a heavy load leaves the machine warm for the next one."""
     first = turn % len(items) if items else 0
     return [*items[first:], *items[:first]]

@@ -1,4 +1,7 @@
-"""One large body through ``POST /api/v1/stream/encrypt``: sent and received at once, as the server answers meanwhile."""
+"""Measures one large body through ``POST /api/v1/stream/encrypt``.
+
+It sends and receives at the same time, because the server starts its answer before the end of the request.
+"""
 
 import socket
 import threading
@@ -21,7 +24,9 @@ SILENCE_SECONDS = 30
 
 @dataclass(frozen=True)
 class Stream:
-    """Bytes of plaintext a second, and for each second of CPU time of the web workers; ``growth`` of one's memory."""
+    """Bytes of plaintext per second, and per second of CPU time of the web workers. ``growth`` is a worker's
+    memory growth.
+    """
 
     size: int
     rate: float
@@ -30,7 +35,7 @@ class Stream:
 
 
 def measure(product: CipherCanary, size: int, pace: Pace) -> Stream | None:
-    """Return None where the product has no such endpoint."""
+    """Return None if the product has no such endpoint."""
     path = f"{PATH}?key_id={product.key_id}"
     headers = {"Content-Type": "application/octet-stream", **product.authorization}
     if Request(product.product.port, path, b"probe", headers).status() == NOT_FOUND:
@@ -48,7 +53,9 @@ def measure(product: CipherCanary, size: int, pace: Pace) -> Stream | None:
 
 
 def send_stream(port: int, path: str, headers: dict[str, str], size: int) -> int:
-    """Send ``size`` bytes and return how many came back. Raises Refused unless a whole 200 did."""
+    """Send ``size`` bytes and return the number of bytes received. Raises Refused unless the answer is a complete
+    200.
+    """
     lines = [
         f"POST {path} HTTP/1.1",
         f"Host: 127.0.0.1:{port}",
@@ -76,11 +83,11 @@ def send_zeros(connection: socket.socket, size: int) -> None:
             connection.sendall(block[: min(BLOCK, size)])
             size -= min(BLOCK, size)
     except OSError:
-        return  # a server that refuses closes early: its answer, or that there is none, is told by the reader
+        return  # a server that refuses closes the connection early; the reader reports its answer, or the missing one
 
 
 def receive(connection: socket.socket) -> tuple[bytes, bytes, int]:
-    """Return the first bytes of the answer, the last ones, and how many there were."""
+    """Return the first bytes of the answer, the last bytes, and the total number."""
     buffer = memoryview(bytearray(4 * BLOCK))
     start, end, received = b"", b"", 0
     while count := connection.recv_into(buffer):

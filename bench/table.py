@@ -10,9 +10,9 @@ HEADINGS = ("what", "measured", "against", "ratio", "goal", "stretch", "met")
 
 @dataclass(frozen=True)
 class Goal:
-    """What a figure must at least reach, or at most where ``lower`` is better; ``stretch`` is what we dream of.
+    """The minimum for a figure, or the maximum if ``lower`` is better. ``stretch`` is an ambitious goal beyond it.
 
-    A ``bound`` of None asks for nothing: there is the stretch alone.
+    If ``bound`` is None, only the stretch goal applies.
     """
 
     bound: float | None
@@ -21,7 +21,7 @@ class Goal:
     lower: bool = False
 
     def verdict(self, value: float, errors: int = 0) -> str:
-        """Say whether ``value`` meets it. Where requests failed, nothing is met: failing is fast."""
+        """Whether ``value`` meets the goal. If requests failed, it never does, because failing is fast."""
         if errors:
             return f"{MISSED}: {errors} errors"
         if self.stretch is not None and self._reaches(value, self.stretch):
@@ -43,7 +43,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Figure:
-    """A line of "Figures to reach". ``value`` is what the goal is about; None where there is none, then ``why``."""
+    """A line of "Figures to reach". ``value`` is compared with the goal. If it is None, ``why`` gives the reason."""
 
     what: str
     goal: Goal
@@ -61,12 +61,12 @@ class Figure:
 
 
 def ratio_of(value: float, other: float) -> float | None:
-    """None where there is nothing to compare with: the other did not manage one answer."""
+    """None if there is nothing to compare with, because the other contestant gave no answer."""
     return value / other if other else None
 
 
 def number(value: float) -> str:
-    """Three digits that count, thousands apart: ``0.25``, ``3``, ``19,400``."""
+    """Three significant digits, with thousands separators: ``0.25``, ``3``, ``19,400``."""
     if abs(value) >= 100:
         return f"{float(f'{value:.3g}'):,.0f}"
     return f"{value:.3g}"

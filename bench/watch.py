@@ -1,4 +1,4 @@
-"""What processes use while something runs: CPU time, and resident memory."""
+"""Measures the CPU time and resident memory of processes while a block runs."""
 
 import contextlib
 import os
@@ -14,10 +14,10 @@ EVERY_SECONDS = 0.05
 
 
 class Watch:
-    """Watches from entering the block to leaving it.
+    """Watches processes from entering the block to leaving it.
 
-    Afterwards ``cpu_seconds`` is what all processes used together, ``cores`` the same for each second that passed;
-    ``before`` and ``peak`` are bytes of the process that had most.
+    Afterwards ``cpu_seconds`` is the CPU time of all processes together, and ``cores`` the same per elapsed
+    second. ``before`` and ``peak`` are the bytes of the largest process.
     """
 
     def __init__(self, pids: Iterable[int]) -> None:
@@ -53,7 +53,7 @@ class Watch:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process, 0.0 where it has ended (proc_pid_stat(5))."""
+    """User and system time of a process, or 0.0 if it has ended (proc_pid_stat(5))."""
     with contextlib.suppress(OSError):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
