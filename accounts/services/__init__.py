@@ -1,4 +1,4 @@
-"""Services for accounts. Each runs in one transaction with its own audit event."""
+"""Services for accounts. A change and its audit event share one transaction."""
 
 from accounts.services.listing import ListedUser, list_users
 from accounts.services.login import (

@@ -1,6 +1,6 @@
-"""Services for keys. Each is one function, one transaction and one audit event.
+"""Services for keys. A change and its audit event share one transaction.
 
-Each service checks the principal's permission, and searches only the keys that the principal may see.
+The services check the principal's permission, and search only the keys that the principal may see.
 """
 
 from keys.services.creation import create_key, default_key
