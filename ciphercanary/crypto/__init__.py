@@ -1,5 +1,5 @@
-"""The pure cryptographic core: the standard library and ``cryptography``, no Django, no database, no clock.
+"""The pure cryptographic core: the standard library and ``cryptography``; no Django, no database, no clock.
 
-It holds an allow-list (``algorithms``) and the few operations on it. Nothing outside this package imports
-``cryptography`` to encrypt, and nothing inside it invents a construction.
+It contains an allow list (``algorithms``) and the few operations on it. Code outside this package does not import
+``cryptography`` to encrypt, and this package invents no construction.
 """

@@ -20,7 +20,7 @@ _MESSAGE_HEADER: Final = struct.Struct(">10s16sIBI")
 
 
 class Sealed(NamedTuple):
-    """A sealed message in its parts, all bytes. It prints none of them: ciphertexts stay out of logs."""
+    """The parts of a sealed message, all bytes. Its ``repr`` shows none of them, to keep ciphertexts out of logs."""
 
     iv: bytes
     ciphertext: bytes
@@ -35,7 +35,7 @@ type Message = tuple[bytes, bytes]
 
 
 def message_aad(key_id: uuid.UUID, version: int, mode: Mode, aad: bytes) -> bytes:
-    """What every native message authenticates beside its plaintext.
+    """The additional data that every native message authenticates.
 
     ``"cc/msg/v1" 0x00 ‖ key id (16) ‖ version (u32be) ‖ suite (u8) ‖ length (u32be) ‖ aad``. A ciphertext
     relabelled with another key, version or mode does not open.
@@ -44,9 +44,9 @@ def message_aad(key_id: uuid.UUID, version: int, mode: Mode, aad: bytes) -> byte
 
 
 def check_lengths(mode: Mode, sealed: Sealed) -> None:
-    """Raise MalformedCiphertext unless every part has exactly the length its mode gives it.
+    """Raise MalformedCiphertext unless every part has exactly the length that its mode requires.
 
-    The library alone accepts other nonce lengths, and takes a tag that lies half in the ciphertext.
+    The library alone accepts other nonce lengths, and does not notice a tag that is partly in the ciphertext.
     """
     if len(sealed.iv) != mode.iv_size or len(sealed.tag) != mode.tag_size:
         raise MalformedCiphertext(
@@ -58,23 +58,23 @@ def check_lengths(mode: Mode, sealed: Sealed) -> None:
 
 @final
 class Cipher(Confidential):
-    """One key version in one mode, ready to use. Build it once and keep it: it may be shared by threads."""
+    """One key version in one mode, ready to use. Build it once and keep it; threads may share it."""
 
     __slots__ = ("_aead", "_mode")
 
     def __init__(self, material: KeyMaterial, mode: Mode) -> None:
-        """ValueError where the material is not of the mode's key algorithm."""
+        """Raise ValueError if the material does not belong to the mode's key algorithm."""
         self._mode = mode
         self._aead = _aead(mode, material.subkey(mode))
 
     def seal(self, plaintext: bytes, *, key_id: uuid.UUID, version: int, aad: bytes) -> Sealed:
-        """Seal under a fresh random iv. No caller chooses one: one repeated GCM nonce gives the key away."""
+        """Seal under a fresh random iv. Callers cannot choose one: a single repeated GCM nonce exposes the key."""
         iv = os.urandom(self._mode.iv_size)
         bound = message_aad(key_id, version, self._mode, aad)
         return _seal_with_iv(self._aead, self._mode, iv, plaintext, bound)
 
     def seal_many(self, messages: Sequence[Message], *, key_id: uuid.UUID, version: int) -> list[bytes]:
-        """Each as ``seal`` would, in one piece: iv ‖ ciphertext ‖ tag."""
+        """Seal each message as ``seal`` does, in one piece: iv ‖ ciphertext ‖ tag."""
         size, encrypt = self._mode.iv_size, self._aead.encrypt
         ivs = os.urandom(size * len(messages))
         unbound = message_aad(key_id, version, self._mode, b"")
@@ -86,12 +86,12 @@ class Cipher(Confidential):
         return pieces
 
     def open(self, sealed: Sealed, *, key_id: uuid.UUID, version: int, aad: bytes) -> bytes:
-        """The plaintext; raises MalformedCiphertext (a length) or DecryptionFailed (everything else)."""
+        """The plaintext. Raises MalformedCiphertext (wrong length) or DecryptionFailed (everything else)."""
         return _open(self._aead, self._mode, sealed, message_aad(key_id, version, self._mode, aad))
 
 
 class _Aead(Protocol):
-    """The shape of the library's AEAD classes: ciphertext ‖ tag in one piece, InvalidTag on failure."""
+    """The interface of the library's AEAD classes: ciphertext ‖ tag in one piece, InvalidTag on failure."""
 
     def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes, /) -> bytes: ...
     def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes, /) -> bytes: ...
@@ -99,7 +99,7 @@ class _Aead(Protocol):
 
 @final
 class _AesSiv(Confidential):
-    """AES-SIV (RFC 5297 §4, deterministic) in the shape of the others: the tag last, the nonce empty."""
+    """AES-SIV (RFC 5297 §4, deterministic) with the interface of the others: tag last, empty nonce."""
 
     __slots__ = ("_siv",)
     _TAG_SIZE: Final = 16
@@ -132,7 +132,7 @@ def _aead(mode: Mode, subkey: KeyMaterial) -> _Aead:
 
 
 def _seal_with_iv(aead: _Aead, mode: Mode, iv: bytes, plaintext: bytes, bound: bytes) -> Sealed:
-    """Private to ``Cipher`` and to published vectors; an iv from anywhere else breaks the key."""
+    """Private to ``Cipher`` and to published vectors. An iv from any other source breaks the key."""
     sealed = aead.encrypt(iv, plaintext, bound)
     return Sealed(iv, sealed[: -mode.tag_size], sealed[-mode.tag_size :])
 
@@ -142,5 +142,5 @@ def _open(aead: _Aead, mode: Mode, sealed: Sealed, bound: bytes) -> bytes:
     try:
         return aead.decrypt(sealed.iv, sealed.ciphertext + sealed.tag, bound)
     except InvalidTag:
-        # "from None": a chained cause would tell a wrong tag from a wrong padding in a traceback.
+        # "from None": a chained cause would distinguish a wrong tag from wrong padding in a traceback.
         raise DecryptionFailed from None

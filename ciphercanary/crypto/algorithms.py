@@ -1,9 +1,9 @@
-"""The allow-list: every key algorithm and every mode that can be reached, each named once.
+"""The allow list: every available key algorithm and mode, each defined once.
 
-``cryptography`` can run much more (Blowfish, RC4, ECB, CBC without a MAC). What is not in these tables does
-not exist for the product.
+``cryptography`` supports much more (Blowfish, RC4, ECB, CBC without a MAC). The product offers only the entries of
+these tables.
 
-A *key algorithm* says what is generated, wrapped and rotated; a *mode* says how a message is sealed with a
+A *key algorithm* defines what is generated, wrapped and rotated. A *mode* defines how a message is sealed with a
 subkey of it (``KeyMaterial.subkey``).
 """
 
@@ -21,7 +21,7 @@ type Status = Literal["approved", "accepted"]
 
 @dataclass(frozen=True, slots=True)
 class KeyAlgorithm:
-    """What a key is. ``key_size`` is the size of its material in bits, ``modes[0]`` its default mode."""
+    """A type of key. ``key_size`` is the size of its material in bits, ``modes[0]`` its default mode."""
 
     name: str
     key_size: int
@@ -35,8 +35,7 @@ class Mode:
     """How a message is sealed. ``suite`` is the number written into ciphertexts: never reused, never changed.
 
     ``subkey_size``, ``iv_size`` and ``tag_size`` are in bytes. ``deterministic``: equal inputs give equal
-    ciphertexts. ``invocation_limit``: how many messages one key version may seal, None where no limit is
-    within reach.
+    ciphertexts. ``invocation_limit``: how many messages one key version may seal; None if no limit is within reach.
     """
 
     name: str
@@ -51,17 +50,17 @@ class Mode:
     invocation_limit: int | None
 
 
-# NIST SP 800-38D §8.3 allows 2^32 messages per key with random 96-bit nonces: two nonces then coincide with a
-# chance of 2^-33, and one coincidence gives away the authentication key. A tenth is kept in reserve.
-# ChaCha20-Poly1305 (RFC 8439 §4) draws the same nonces and fails as badly, so it gets the same limit.
-# CBC draws 128-bit ivs; its limit is coincidence of cipher blocks. 2^32 messages of 1 MiB are 2^48 blocks,
-# which again is a chance of 2^-33, so it gets the same limit too.
+# NIST SP 800-38D §8.3 allows 2^32 messages per key with random 96-bit nonces. The probability of a nonce collision
+# is then 2^-33, and one collision exposes the authentication key. A tenth is kept in reserve. ChaCha20-Poly1305
+# (RFC 8439 §4) uses nonces of the same size and fails as badly, so it gets the same limit. CBC uses random 128-bit
+# ivs; its limit is a collision of cipher blocks. 2^32 messages of 1 MiB are 2^48 blocks, which is again a
+# probability of 2^-33, so it gets the same limit.
 _RANDOM_NONCE_LIMIT: Final = int(0.9 * 2**32)
-# GCM-SIV derives a fresh key from each nonce, and a repeated nonce shows only whether two messages are equal.
-# RFC 8452 §9 puts the limit for messages up to 32 MiB at 2^48.
+# GCM-SIV derives a fresh key from each nonce, and a repeated nonce only reveals whether two messages are equal. RFC
+# 8452 §9 puts the limit for messages up to 32 MiB at 2^48.
 _GCM_SIV_LIMIT: Final = None
-# SIV draws no nonce; repeating a message is its purpose. What is left is CMAC: 2^48 messages
-# (NIST SP 800-38B appendix B). At 10,000 messages a second 2^48 take nine centuries.
+# SIV uses no nonce; repeating a message is its purpose. CMAC sets the remaining limit: 2^48 messages (NIST SP
+# 800-38B appendix B). At 10,000 messages per second, that takes nine centuries.
 _SIV_LIMIT: Final = None
 
 
@@ -84,8 +83,8 @@ KEY_ALGORITHMS: Final = _by_name(
         KeyAlgorithm(
             name="chacha20", key_size=256, purpose="encrypt", modes=("chacha20-poly1305",), status="accepted"
         ),
-        # AES-256-SIV runs on two AES-256 keys, 64 bytes. Both come by HKDF from 32 random bytes: 256 bits is
-        # what is generated, wrapped and guessed, so 256 is what is shown.
+        # AES-256-SIV uses two AES-256 keys, 64 bytes. HKDF derives both from 32 random bytes. The size shown is 256
+        # because 256 bits are generated and wrapped, and an attacker has to guess 256 bits.
         KeyAlgorithm(
             name="aes-256-siv", key_size=256, purpose="encrypt", modes=("aes-256-siv",), status="accepted"
         ),
@@ -169,8 +168,8 @@ MODES: Final = _by_name(
     )
 )
 
-# Users of other services ask for a key by its mode; where a mode has a key algorithm to itself or is its
-# default, the mode's name is understood.
+# Users of other services name a key by its mode. The mode's name is accepted if the mode is the only or the default
+# mode of its key algorithm.
 KEY_ALGORITHM_ALIASES: Final = MappingProxyType(
     {"aes-256-gcm": "aes-256", "aes-128-gcm": "aes-128", "chacha20-poly1305": "chacha20"}
 )
@@ -178,7 +177,7 @@ _MODES_BY_SUITE: Final = MappingProxyType({mode.suite: mode for mode in MODES.va
 
 
 def find_key_algorithm(name: str) -> KeyAlgorithm:
-    """The key algorithm of that name or alias; raises UnsupportedAlgorithm."""
+    """The key algorithm with this name or alias; raises UnsupportedAlgorithm."""
     algorithm = KEY_ALGORITHMS.get(KEY_ALGORITHM_ALIASES.get(name, name))
     if algorithm is None:
         raise _unsupported("key algorithm", KEY_ALGORITHMS)
@@ -186,7 +185,7 @@ def find_key_algorithm(name: str) -> KeyAlgorithm:
 
 
 def find_mode(name: str) -> Mode:
-    """The mode of that name; raises UnsupportedAlgorithm."""
+    """The mode with this name; raises UnsupportedAlgorithm."""
     mode = MODES.get(name)
     if mode is None:
         raise _unsupported("mode", MODES)
@@ -194,7 +193,7 @@ def find_mode(name: str) -> Mode:
 
 
 def mode_by_suite(suite: int) -> Mode:
-    """The mode with that number in ciphertexts; raises UnsupportedAlgorithm."""
+    """The mode with this number in ciphertexts; raises UnsupportedAlgorithm."""
     mode = _MODES_BY_SUITE.get(suite)
     if mode is None:
         raise _unsupported("suite", (str(number) for number in _MODES_BY_SUITE))
@@ -202,5 +201,5 @@ def mode_by_suite(suite: int) -> Mode:
 
 
 def _unsupported(what: str, allowed: Iterable[str]) -> UnsupportedAlgorithm:
-    # The name asked for is not repeated: it is the caller's text, of any length and content.
+    # Do not echo the requested name: it is the caller's text, of any length and content.
     return UnsupportedAlgorithm(f"Unknown {what}. Allowed: {', '.join(allowed)}.")

@@ -1,6 +1,7 @@
 """AES-256-CBC with HMAC-SHA-512, encrypt then MAC: A256CBC-HS512 of RFC 7518 §5.2.5.
 
-The one construction the library does not ship whole. It has the shape of the library's own AEAD classes.
+This is the only construction that the library does not provide complete. The class has the interface of the
+library's AEAD classes.
 """
 
 from typing import Final, final
@@ -41,10 +42,10 @@ class AesCbcHmacSha512(Confidential):
         return ciphertext + self._tag(nonce, ciphertext, associated_data)
 
     def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes) -> bytes:
-        """The plaintext of ciphertext ‖ tag; InvalidTag for every failure.
+        """The plaintext of ciphertext ‖ tag; raises InvalidTag for every failure.
 
-        The MAC is checked, in constant time, before anything is decrypted: whoever cannot make a tag never
-        reaches the padding, which else answers guesses about the plaintext (Vaudenay 2002).
+        The MAC is checked in constant time before decryption. Without a valid tag, an attacker never reaches the
+        padding check, which would otherwise be a padding oracle (Vaudenay 2002).
         """
         ciphertext, tag = data[:-_TAG_SIZE], data[-_TAG_SIZE:]
         if not bytes_eq(tag, self._tag(nonce, ciphertext, associated_data)):

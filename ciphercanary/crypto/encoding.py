@@ -14,9 +14,9 @@ def encode_base64(octets: bytes) -> str:
 
 
 def decode_base64(text: str, *, field: str, max_bytes: int) -> bytes:
-    """The bytes of ``text``; raises Invalid, naming ``field``, for more than ``max_bytes`` or a wrong form.
+    """The bytes of ``text``; raises Invalid, naming ``field``, for more than ``max_bytes`` or invalid base64.
 
-    Padding is required; white space, other alphabets and non-zero trailing bits (RFC 4648 §3.5) are refused.
+    Padding is required; white space, other alphabets and non-zero trailing bits (RFC 4648 §3.5) are rejected.
     """
     if 3 * (len(text) // 4) - text[-2:].count("=") > max_bytes:  # before decoding: the bound is on memory
         raise Invalid.of_field(field, f"At most {max_bytes} bytes.")
@@ -24,7 +24,7 @@ def decode_base64(text: str, *, field: str, max_bytes: int) -> bytes:
         octets = pybase64.b64decode(text, None, True)
     except ValueError:
         raise Invalid.of_field(field, "Not valid base64.") from None
-    # Decoders ignore the unused bits of the last character; the comparison is what makes it strict.
+    # Decoders ignore the unused bits of the last character; this comparison rejects them.
     if encode_base64(octets) != text:
         raise Invalid.of_field(field, "Not valid base64.")
     return octets
@@ -36,8 +36,8 @@ def encode_base64url(octets: bytes) -> str:
 
 
 def decode_base64url(text: str) -> bytes:
-    """The bytes of a text without padding; raises ValueError for any text that ``encode_base64url`` never makes."""
-    if "+" in text or "/" in text:  # of the other alphabet
+    """Decode text without padding; raises ValueError for any text that ``encode_base64url`` never produces."""
+    if "+" in text or "/" in text:  # characters of the standard alphabet
         raise ValueError("not base64url")
     octets = pybase64.b64decode(text + "=" * (-len(text) % 4), _URL, True)
     if encode_base64url(octets) != text:

@@ -1,6 +1,6 @@
 """The self-describing ciphertext: one text that names its key, version and mode.
 
-``cc1.`` then, in base64url without padding,
+``cc1.`` followed by the base64url encoding, without padding, of
 ``0x01 ‖ suite (u8) ‖ key id (16) ‖ version (u32be) ‖ iv ‖ ciphertext ‖ tag``.
 """
 
@@ -22,7 +22,7 @@ HEADER_SIZE: Final = _HEADER.size
 
 
 class Envelope(NamedTuple):
-    """A sealed message and what it says of itself. Nothing of it is true before it has been opened."""
+    """A sealed message and its header. Nothing in it is trustworthy before it has been opened."""
 
     mode: Mode
     key_id: uuid.UUID
@@ -31,14 +31,14 @@ class Envelope(NamedTuple):
 
 
 def encode(envelope: Envelope) -> str:
-    """The text of an envelope; there is exactly one."""
+    """The text of an envelope. Each envelope has exactly one."""
     sealed = envelope.sealed
     header = pack_header(envelope.mode, envelope.key_id, envelope.version)
     return PREFIX + encode_base64url(b"".join((header, sealed.iv, sealed.ciphertext, sealed.tag)))
 
 
 def encode_many(mode: Mode, key_id: uuid.UUID, version: int, pieces: Iterable[bytes]) -> list[str]:
-    """The texts of messages that ``Cipher.seal_many`` has sealed."""
+    """The texts of messages sealed by ``Cipher.seal_many``."""
     header = pack_header(mode, key_id, version)
     return [PREFIX + encode_base64url(header + piece) for piece in pieces]
 
@@ -46,8 +46,8 @@ def encode_many(mode: Mode, key_id: uuid.UUID, version: int, pieces: Iterable[by
 def decode(text: str, *, max_length: int) -> Envelope:
     """The envelope of a text of at most ``max_length`` characters; raises MalformedCiphertext.
 
-    Only the text that ``encode`` would write is accepted, so that one ciphertext never has two spellings
-    (a list of seen or revoked ciphertexts could be passed by with the second).
+    Only the text that ``encode`` writes is accepted, so a ciphertext never has two spellings. A second spelling
+    could bypass a list of seen or revoked ciphertexts.
     """
     if len(text) > max_length or not text.startswith(PREFIX):
         raise MalformedCiphertext
@@ -61,12 +61,12 @@ def decode(text: str, *, max_length: int) -> Envelope:
 
 
 def pack_header(mode: Mode, key_id: uuid.UUID, version: int) -> bytes:
-    """What every ciphertext and every stream begins with."""
+    """The first bytes of every ciphertext and every stream."""
     return _HEADER.pack(_FORM, mode.suite, key_id.bytes, version)
 
 
 def unpack_header(octets: bytes) -> tuple[int, uuid.UUID, int]:
-    """Suite, key id and version of what begins with ``octets``; raises MalformedCiphertext."""
+    """The suite, key id and version at the start of ``octets``; raises MalformedCiphertext."""
     if len(octets) < HEADER_SIZE:
         raise MalformedCiphertext
     form, suite, key_id, version = _HEADER.unpack_from(octets)
@@ -85,7 +85,7 @@ def _mode_of(suite: int) -> Mode:
 def _split(mode: Mode, octets: bytes) -> Sealed:
     start = HEADER_SIZE + mode.iv_size
     end = len(octets) - mode.tag_size
-    if end < start:  # else iv and tag would overlap, each of its right length
+    if end < start:  # otherwise iv and tag would overlap, each with its correct length
         raise MalformedCiphertext
     sealed = Sealed(octets[HEADER_SIZE:start], octets[start:end], octets[end:])
     check_lengths(mode, sealed)

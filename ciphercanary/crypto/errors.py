@@ -1,10 +1,10 @@
-"""What the core refuses. The texts say nothing that depends on key bytes or plaintext."""
+"""Errors of the cryptographic core. Their texts never depend on key bytes or plaintext."""
 
 from ciphercanary.errors import Invalid, Unavailable
 
 
 class MalformedCiphertext(Invalid):
-    """The form is wrong before any key is touched: prefix, alphabet, suite or a length."""
+    """The form is wrong (prefix, alphabet, suite or a length). Raised before any key is used."""
 
     code = "malformed_ciphertext"
     title = "The ciphertext is malformed"
@@ -16,7 +16,7 @@ class MalformedCiphertext(Invalid):
 
 
 class DecryptionFailed(Invalid):
-    """Wrong key, wrong aad and altered ciphertext share one text: telling them apart would be an oracle."""
+    """Wrong key, wrong aad and altered ciphertext share one text, because a distinction would be an oracle."""
 
     code = "decryption_failed"
     title = "Decryption failed"
@@ -29,14 +29,14 @@ class DecryptionFailed(Invalid):
 
 
 class UnsupportedAlgorithm(Invalid):
-    """The name is not in the allow-list, or does not fit the key."""
+    """The name is not in the allow list, or does not fit the key."""
 
     code = "unsupported_algorithm"
     title = "The algorithm is not supported"
 
 
 class UnwrapFailed(Unavailable):
-    """A wrapped key does not open under the key-encryption key and the binding it should have."""
+    """A wrapped key does not open under the expected key-encryption key and binding."""
 
     code = "integrity_failed"
     title = "Stored data failed its integrity check"
@@ -48,7 +48,7 @@ class UnwrapFailed(Unavailable):
 
 
 class MacMismatch(Unavailable):
-    """A MAC made here does not hold over what is stored now."""
+    """A MAC computed by this service does not match the stored data."""
 
     code = "integrity_failed"
     title = "Stored data failed its integrity check"
@@ -58,7 +58,7 @@ class MacMismatch(Unavailable):
 
 
 class SignatureInvalid(Unavailable):
-    """A signature does not verify. Whoever checks one from outside catches this and answers in his own words."""
+    """A signature does not verify. Code that verifies external signatures catches this and raises its own error."""
 
     code = "integrity_failed"
     title = "Stored data failed its integrity check"

@@ -1,4 +1,4 @@
-"""Wrapping a key under a key-encryption key (KEK), bound to what the key is.
+"""Wrapping a key under a key-encryption key (KEK), bound to the key's identity.
 
 Form: ``0x01 ‖ nonce (12) ‖ ciphertext ‖ tag (16)``, AES-256-GCM (NIST SP 800-38D) with a random nonce.
 """
@@ -21,14 +21,14 @@ _KEK_SIZE: Final = 32
 def binding(label: str, *parts: bytes) -> bytes:
     """The aad of a wrapped key: ``label 0x00``, then each part as ``length (u16be) ‖ bytes``.
 
-    The lengths keep two different lists from giving one aad. ``label`` is a constant of the caller, ASCII
-    without NUL; OverflowError for a part above 65,535 bytes.
+    The lengths ensure that two different lists never give the same aad. ``label`` is a constant of the caller,
+    ASCII without NUL. Raises OverflowError for a part above 65,535 bytes.
     """
     return b"".join((label.encode("ascii"), b"\x00", *(len(part).to_bytes(2) + part for part in parts)))
 
 
 def wrap(kek: KeyMaterial, material: KeyMaterial, *, aad: bytes) -> bytes:
-    """``material`` under ``kek`` (32 bytes, else ValueError), bound to ``aad``."""
+    """Wrap ``material`` under ``kek`` (32 bytes, else ValueError), bound to ``aad``."""
     nonce = os.urandom(_NONCE_SIZE)
     return _FORM + nonce + _aead(kek).encrypt(nonce, material.expose(), aad)
 
@@ -46,6 +46,6 @@ def unwrap(kek: KeyMaterial, wrapped: bytes, *, aad: bytes) -> KeyMaterial:
 
 def _aead(kek: KeyMaterial) -> AESGCM:
     octets = kek.expose()
-    if len(octets) != _KEK_SIZE:  # the library would take 16 bytes and run AES-128
+    if len(octets) != _KEK_SIZE:  # the library would accept 16 bytes and use AES-128
         raise ValueError(f"a key-encryption key has {_KEK_SIZE} bytes")
     return AESGCM(octets)

@@ -11,7 +11,7 @@ from ciphercanary.crypto.material import Confidential, KeyMaterial
 
 @final
 class Mac(Confidential):
-    """One key, ready to use: its two blocks are hashed once, not for each message. Threads may share it."""
+    """One key, ready to use: its two blocks are hashed once instead of per message. Threads may share it."""
 
     __slots__ = ("_keyed",)
 

@@ -1,4 +1,4 @@
-"""Key bytes, wrapped so that they cannot slip out by accident."""
+"""Key bytes, wrapped to prevent accidental disclosure."""
 
 import os
 from typing import Final, NoReturn, final
@@ -13,9 +13,9 @@ _MIN_SIZE: Final = 16
 
 
 class Confidential:
-    """Base of every object that holds key bytes: it prints nothing, and is neither copied nor serialised.
+    """Base of every object that holds key bytes: its ``repr`` hides them, and it cannot be copied or serialised.
 
-    A cache, a task queue and a deep copy of a dataclass all ask for its state (``object.__getstate__``).
+    Caches, task queues and deep copies of a dataclass all call ``object.__getstate__``, which raises here.
     """
 
     __slots__ = ()
@@ -29,16 +29,16 @@ class Confidential:
 
 @final
 class KeyMaterial(Confidential):
-    """The bytes of one key. ``expose`` is the only way to them, so that ``grep expose`` finds every use.
+    """The bytes of one key. ``expose`` is the only access to them, so ``grep expose`` finds every use.
 
-    It has no length, no order, no hash. Comparing it raises: ``==`` on bytes takes time that depends on where
-    they differ, and no caller has a reason to compare keys.
+    It has no length, no order and no hash. Comparing it raises: ``==`` on bytes leaks the position of the first
+    difference through timing, and no caller needs to compare keys.
     """
 
     __slots__ = ("_octets",)
 
     def __init__(self, octets: bytes) -> None:
-        """``octets``: at least 16 bytes; ValueError below (an empty variable must not become a key)."""
+        """``octets``: at least 16 bytes, else ValueError, so that an empty variable cannot become a key."""
         if len(octets) < _MIN_SIZE:
             raise ValueError(f"key material has at least {_MIN_SIZE} bytes")
         self._octets = bytes(octets)
@@ -55,10 +55,10 @@ class KeyMaterial(Confidential):
         return KeyMaterial(HKDF(SHA256(), length=size, salt=None, info=info).derive(self._octets))
 
     def subkey(self, mode: Mode) -> "KeyMaterial":
-        """The key that ``mode`` seals with: no two modes ever run on the same key.
+        """The key that ``mode`` seals with. No two modes ever share a key.
 
-        ValueError where the material is not of the mode's key algorithm: HKDF would make an AES-256 key of 16
-        bytes without a word.
+        Raises ValueError if the material does not belong to the mode's key algorithm: HKDF would silently derive an
+        AES-256 key from 16 bytes.
         """
         if len(self._octets) * 8 != KEY_ALGORITHMS[mode.key_algorithm].key_size:
             raise ValueError(f"this material is not a key for {mode.name}")
@@ -67,4 +67,4 @@ class KeyMaterial(Confidential):
     def __eq__(self, other: object) -> NoReturn:
         raise TypeError("key material is not compared")
 
-    __hash__ = None  # type: ignore[assignment]  # typeshed knows no other way to say unhashable
+    __hash__ = None  # type: ignore[assignment]  # typeshed offers no other way to declare it unhashable

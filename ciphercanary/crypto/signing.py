@@ -1,7 +1,7 @@
 """Signing: Ed25519 (RFC 8032) and ML-DSA-44 (FIPS 204, pure, hedged, with an empty context).
 
-The private half of either is a seed of 32 random bytes, and that is what is wrapped and stored: the library
-makes the rest of the key from it (RFC 8032 §5.1.5, FIPS 204 algorithm 6).
+The private key of either is a seed of 32 random bytes, which is wrapped and stored. The library derives the rest of
+the key from it (RFC 8032 §5.1.5, FIPS 204 algorithm 6).
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ class _PrivateKey(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SigningAlgorithm:
-    """Sizes in bytes. ``private_key`` and ``public_key`` read raw bytes, ValueError for another length."""
+    """Sizes in bytes. ``private_key`` and ``public_key`` parse raw bytes; ValueError for another length."""
 
     name: str
     seed_size: int
@@ -68,7 +68,7 @@ SIGNING_ALGORITHMS: Final[Mapping[str, SigningAlgorithm]] = MappingProxyType(
 
 
 def find_signing_algorithm(name: str) -> SigningAlgorithm:
-    """The algorithm of that name; raises UnsupportedAlgorithm."""
+    """The algorithm with this name; raises UnsupportedAlgorithm."""
     algorithm = SIGNING_ALGORITHMS.get(name)
     if algorithm is None:
         raise UnsupportedAlgorithm(f"Unknown signing algorithm. Allowed: {', '.join(SIGNING_ALGORITHMS)}.")
@@ -76,13 +76,13 @@ def find_signing_algorithm(name: str) -> SigningAlgorithm:
 
 
 def generate(algorithm: str) -> tuple[KeyMaterial, bytes]:
-    """A new key: its seed, and its raw public key."""
+    """A new key: its seed and its raw public key."""
     material = KeyMaterial.generate(find_signing_algorithm(algorithm).seed_size)
     return material, public_key(algorithm, material)
 
 
 def public_key(algorithm: str, material: KeyMaterial) -> bytes:
-    """The raw public key that belongs to a seed; ValueError for a seed of another length."""
+    """The raw public key of a seed; ValueError for a seed of another length."""
     return find_signing_algorithm(algorithm).private_key(material.expose()).public_key().public_bytes_raw()
 
 

@@ -1,12 +1,13 @@
-"""Streams: messages of any size, sealed and opened piece by piece in memory that does not grow.
+"""Streams: messages of any size, sealed and opened piece by piece in constant memory.
 
-C2SP chunked-encryption (https://c2sp.org/chunked-encryption) in its instance Cobblestone-256: HKDF-Expand with SHA-512
-derives a key, a nonce and a commitment from the subkey, a random salt and a context, and AES-256-GCM seals chunks of
-16 KiB, of which the last is always shorter. So chunks cannot be reordered, and a stream that was cut does not open.
+The format is C2SP chunked-encryption (https://c2sp.org/chunked-encryption), instance Cobblestone-256. HKDF-Expand
+with SHA-512 derives a key, a nonce and a commitment from the subkey, a random salt and a context. AES-256-GCM seals
+chunks of 16 KiB, of which the last is always shorter. Therefore chunks cannot be reordered, and a truncated stream
+does not open.
 
-In front of it stands what a self-describing ciphertext begins with (``ciphercanary.crypto.envelope``):
-``0x01 ‖ suite (u8) ‖ key id (16) ‖ version (u32be)``. The context is what every native message authenticates
-(``aead.message_aad``), so a stream that is relabelled does not open either.
+The stream starts with the header of a self-describing ciphertext (``ciphercanary.crypto.envelope``):
+``0x01 ‖ suite (u8) ‖ key id (16) ‖ version (u32be)``. The context is the additional data of every native message
+(``aead.message_aad``), so a relabelled stream does not open either.
 """
 
 import uuid
@@ -22,8 +23,8 @@ from ciphercanary.crypto.envelope import HEADER_SIZE, pack_header, unpack_header
 from ciphercanary.crypto.errors import DecryptionFailed, MalformedCiphertext
 from ciphercanary.crypto.material import Confidential, KeyMaterial
 
-# A mode of its own, and none of ``MODES``: a message is not sealed with it. Streams of up to 4 PiB may be sealed
-# 2^77 times under one subkey (C2SP chunked-encryption, "FIPS 140 compliance"), so no limit is within reach.
+# A separate mode outside ``MODES``, because it does not seal messages. Streams of up to 4 PiB may be sealed 2^77
+# times under one subkey (C2SP chunked-encryption, "FIPS 140 compliance"), so no limit is within reach.
 STREAM: Final = Mode(
     name="stream",
     suite=0x20,
@@ -43,13 +44,13 @@ _FIXED_SIZE: Final = HEADER_SIZE + STREAM.iv_size + _COMMITMENT_SIZE
 
 
 def sealed_size(size: int) -> int:
-    """How many bytes a stream of ``size`` bytes of plaintext has."""
+    """The size in bytes of a sealed stream with ``size`` bytes of plaintext."""
     return _FIXED_SIZE + size + (size // CHUNK_SIZE + 1) * STREAM.tag_size
 
 
 @dataclass(frozen=True, slots=True)
 class StreamHeader:
-    """What a stream says of itself. Nothing of it is true before the stream has been opened."""
+    """The header of a stream. Nothing in it is trustworthy before the stream has been opened."""
 
     key_id: uuid.UUID
     version: int
@@ -74,12 +75,12 @@ NO_STREAM: Final = "The body is not a stream that was encrypted here: it does no
 
 @final
 class StreamCipher(Confidential):
-    """One key version, ready for streams. Each stream takes a sealer or an opener of its own."""
+    """One key version, ready for streams. Each stream needs its own sealer or opener."""
 
     __slots__ = ("_subkey",)
 
     def __init__(self, material: KeyMaterial) -> None:
-        """ValueError where the material is not of an AES-256 key."""
+        """Raise ValueError if the material does not belong to an AES-256 key."""
         self._subkey = material.subkey(STREAM)
 
     def sealer(self, header: StreamHeader, aad: bytes) -> "StreamSealer":
@@ -95,7 +96,7 @@ def _context(header: StreamHeader, aad: bytes) -> bytes:
 
 @final
 class StreamSealer(Confidential):
-    """Seals one stream: ``update`` as often as there is something, then ``finish`` once. One thread at a time."""
+    """Seals one stream: call ``update`` for each piece of data, then ``finish`` once. One thread at a time."""
 
     __slots__ = ("_encryptor", "_unsent")
 
@@ -104,22 +105,22 @@ class StreamSealer(Confidential):
         self._unsent = header.encode()
 
     def update(self, plaintext: bytes) -> bytes:
-        """What can be sealed by now: whole chunks, and in front of the first of them the header."""
+        """Everything that can be sealed so far: whole chunks, with the header before the first of them."""
         begun, self._unsent = self._unsent, b""
         sealed = self._encryptor.update(plaintext)
         return begun + sealed if begun else sealed
 
     def finish(self) -> bytes:
-        """The last chunk. Without it nothing of the stream opens as a whole."""
+        """The last chunk. Without it, the stream does not open as a whole."""
         return self._unsent + self._encryptor.finalize()
 
 
 @final
 class StreamOpener(Confidential):
-    """Opens what follows the header of one stream. One thread at a time.
+    """Opens the part of one stream after its header. One thread at a time.
 
-    What ``update`` gives back is genuine chunk by chunk, but only ``finish`` knows that nothing was cut off: whoever
-    hands out plaintext has let another opener run to its end before.
+    Each chunk that ``update`` returns is authentic, but only ``finish`` detects truncation. Therefore callers run a
+    separate opener over the whole stream before they release any plaintext.
     """
 
     __slots__ = ("_decryptor",)
@@ -128,14 +129,14 @@ class StreamOpener(Confidential):
         self._decryptor = Cobblestone256Decryptor(subkey.expose(), context)
 
     def update(self, ciphertext: bytes) -> bytes:
-        """The plaintext of the chunks that are complete by now; raises DecryptionFailed, and is then used up."""
+        """The plaintext of the chunks completed so far. Raises DecryptionFailed; the opener is then unusable."""
         try:
             return self._decryptor.update(ciphertext)
         except InvalidTag:
             raise DecryptionFailed from None
 
     def finish(self) -> bytes:
-        """The last chunk; raises DecryptionFailed, also where the stream was cut."""
+        """The last chunk. Raises DecryptionFailed, also if the stream was truncated."""
         try:
             return self._decryptor.finalize()
         except InvalidTag:
