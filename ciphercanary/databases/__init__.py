@@ -1,1 +1,1 @@
-"""Django's database backends, with all waits of a request bounded together: see ``ciphercanary.lock_waits``."""
+"""Django's database backends with one bound for all waits of a request: see ``ciphercanary.lock_waits``."""

@@ -1,6 +1,6 @@
-"""PostgreSQL. The session's ``lock_timeout`` bounds one wait.
+"""PostgreSQL backend. The session's ``lock_timeout`` bounds a single wait.
 
-If a request has less time left, its statements get that as ``lock_timeout``.
+If a request has less time left, its statements use the remaining time as ``lock_timeout``.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from ciphercanary.lock_waits import is_short, milliseconds, seconds_left
 
 
 class BoundedPool:
-    """A pool that makes a request wait for a connection no longer than it may still wait."""
+    """A pool that limits the wait for a connection to the remaining wait time of the request."""
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection[Any]]) -> None:
         self._pool = pool
@@ -49,7 +49,7 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_pro
         try:
             return execute(*call)
         finally:
-            with suppress(psycopg.Error):  # the connection broke, and is not used again
+            with suppress(psycopg.Error):  # the connection is broken and will not be used again
                 self.connection.execute("RESET lock_timeout")
 
     def _run(self, statement: str) -> None:

@@ -1,4 +1,4 @@
-"""SQLite. Only what begins outside a transaction waits: ``BEGIN IMMEDIATE``, or a statement by itself."""
+"""SQLite backend. Only operations outside a transaction wait: ``BEGIN IMMEDIATE``, or a single statement."""
 
 from collections.abc import Callable
 from typing import Any
