@@ -1,8 +1,8 @@
-"""Long work: a row with a lease is the truth (``job``), whoever holds the lease does it (``running``).
+"""Background jobs: a row with a lease holds the state (``job``), and the lease holder runs it (``running``).
 
-An app makes a table of ``Job``, registers a task for it when it is ready (``AppConfig.ready``), and calls
-``submit`` and ``cancel``. Who brings the id of a job to whom does not matter: the embedded worker polls
-(``worker``), Celery is rung (``bell``).
+An app defines a table of ``Job``, registers a task for it in ``AppConfig.ready``, and calls ``submit`` and
+``cancel``. The transport of job ids does not matter: the embedded worker polls (``worker``), and Celery is notified
+(``bell``).
 """
 
 from ciphercanary.jobs.delivery import cancel, submit

@@ -1,4 +1,4 @@
-"""Asking for a job, taking it back, and ringing for it. A bell that is not heard delays a job and loses none."""
+"""Submitting, cancelling and announcing jobs. A lost notification delays a job but never loses it."""
 
 import logging
 from datetime import timedelta
@@ -21,13 +21,13 @@ MOST_AT_ONCE = 100
 
 
 def submit(job: Job) -> None:
-    """Insert the new row; once the caller's transaction has committed, ring for it."""
+    """Insert the new row, and notify the workers after the caller's transaction has committed."""
     job.save(force_insert=True)
     transaction.on_commit(partial(ring, task_of(job).kind, job.pk))
 
 
 def cancel(job: Job) -> None:
-    """End a pending job at once, a running one when its task next tells its progress. Raises Conflict if it has ended."""
+    """End a pending job at once, a running one at its next progress report. Raises Conflict if it has ended."""
     with transaction.atomic():
         row = type(job)._default_manager.select_for_update().get(pk=job.pk)
         if row.has_ended:
@@ -40,10 +40,10 @@ def cancel(job: Job) -> None:
 
 
 def ring(kind: str, job_id: UUID) -> None:
-    """Tell the workers behind the broker, if there is one. Never raises: the row is there, and is found later."""
+    """Notify the workers through the broker, if there is one. Never raises: workers find the row later anyway."""
     if not settings.CELERY_BROKER_URL:
         return
-    from ciphercanary.jobs import bell  # noqa: PLC0415 - without a broker nothing pays for Celery
+    from ciphercanary.jobs import bell  # noqa: PLC0415 - do not load Celery without a broker
 
     try:
         bell.ring(kind, str(job_id))
@@ -52,10 +52,10 @@ def ring(kind: str, job_id: UUID) -> None:
 
 
 def deliver_due_jobs() -> None:
-    """Ring again for jobs that nobody took in time, and for those whose worker died. Raises what the broker raises."""
+    """Notify again for overdue jobs and for jobs whose worker died. Raises what the broker raises."""
     if not settings.CELERY_BROKER_URL:
         return
-    from ciphercanary.jobs import bell  # noqa: PLC0415 - without a broker nothing pays for Celery
+    from ciphercanary.jobs import bell  # noqa: PLC0415 - do not load Celery without a broker
 
     now = database_now()
     overdue = leases.due(now, late=timedelta(seconds=lease_seconds() / 2))

@@ -1,4 +1,4 @@
-"""The row of a job. It alone says what is to be done, who does it and how far it is; brokers only ring."""
+"""The row of a job. It alone holds the work, its worker and its progress; brokers only notify."""
 
 import uuid
 from collections.abc import Mapping
@@ -23,14 +23,17 @@ ENDED = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
 
 
 class Job(models.Model):
-    """Long work that somebody asked for. A concrete table writes ``class Meta(Job.Meta)``, or it loses the constraints.
+    """A background job that a user requested.
 
-    A job is due when it is pending and ``due_at`` has come, or running and ``lease_until`` has passed: then its
-    worker is taken for dead. Every claim makes a new ``lease_holder``, so that a worker that was only slow finds
-    its own name gone. ``done`` and ``total`` (None: not known yet) count ``unit``. ``error_code`` is a fixed word.
+    A concrete model must define ``class Meta(Job.Meta)`` to keep the constraints.
 
-    ``created_by`` and ``created_by_name`` say who asked, ``actor`` holds the other facts of that actor as text:
-    what the task does is recorded in that name.
+    A job is due in two cases: it is pending and ``due_at`` has passed, or it is running and ``lease_until`` has
+    passed, in which case its worker is presumed dead. Every claim sets a new ``lease_holder``, so a worker that was
+    only slow finds its own value gone. ``done`` and ``total`` (None if not known yet) are in ``unit``.
+    ``error_code`` is a fixed word.
+
+    ``created_by`` and ``created_by_name`` identify the requester, and ``actor`` holds the other facts of that actor
+    as text. Audit events of the task name this actor.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -91,14 +94,14 @@ class Job(models.Model):
 
     @property
     def actor_facts(self) -> dict[str, Any]:
-        """The arguments of ``audit.events.Actor`` for whoever asked."""
+        """The arguments of ``audit.events.Actor`` for the requester."""
         return {**self.actor, "user_id": self.created_by, "actor_name": self.created_by_name}
 
 
 def asked_by(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that keep who asked, from the facts of an actor (``msgspec.structs.asdict`` of it).
+    """The columns that store the requester, from the facts of an actor (its ``msgspec.structs.asdict``).
 
-    ``Export.objects.create(**asked_by(asdict(actor)), …)``; ``Job.actor_facts`` gives them back.
+    ``Export.objects.create(**asked_by(asdict(actor)), …)``; ``Job.actor_facts`` is the inverse.
     """
     others = {name: str(fact) for name, fact in facts.items() if name not in {"user_id", "actor_name"}}
     return {"created_by": facts["user_id"], "created_by_name": facts["actor_name"], "actor": others}

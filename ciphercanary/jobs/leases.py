@@ -1,4 +1,4 @@
-"""Who holds a job: every change is a compare-and-set on the row, so of several workers one wins."""
+"""Leases of jobs: every change is a compare-and-set on the row, so exactly one of several workers wins."""
 
 import os
 import secrets
@@ -27,16 +27,16 @@ type Columns = Mapping[str, Any]
 
 
 def due(now: datetime, *, late: timedelta = timedelta()) -> Q:
-    """Pending and its time has come (``late`` ago), or running while its worker is taken for dead."""
+    """Jobs that have been pending for at least ``late`` after ``due_at``, or whose worker is presumed dead."""
     return Q(status=Status.PENDING.value, due_at__lte=now - late) | Q(
         status=Status.RUNNING.value, lease_until__lt=now
     )
 
 
 def claim(task: Task, job_id: UUID | str) -> Job | None:
-    """Take this job if it is due; None where somebody else has it, or it has ended.
+    """Claim this job if it is due. None if another worker holds it or it has ended.
 
-    One that was begun ``MAX_ATTEMPTS`` times and never ended fails with ``gave_up``.
+    A job that was started ``MAX_ATTEMPTS`` times without ending fails with ``gave_up``.
     """
     now = database_now()
     rows = task.model._default_manager.filter(due(now), pk=job_id)
@@ -52,18 +52,18 @@ def claim(task: Task, job_id: UUID | str) -> Job | None:
         return task.model._default_manager.filter(lease_holder=holder).get(pk=job_id)
     exhausted = rows.filter(attempts__gte=MAX_ATTEMPTS).first()
     if exhausted:
-        with suppress(LeaseLost):  # another has given it up
+        with suppress(LeaseLost):  # another worker has already ended it
             _end(rows, exhausted, Status.FAILED, {}, GAVE_UP)
     return None
 
 
 def end(job: Job, status: Status, columns: Columns, *, error_code: str = "") -> None:
-    """Write how the job ended, unless it has changed hands since it was read. Raises LeaseLost then."""
+    """Record the end of the job. Raises LeaseLost if the job has changed hands since it was read."""
     _end(_as_read(job), job, status, columns, error_code)
 
 
 def put_back(job: Job, columns: Columns, *, error_code: str) -> None:
-    """Let the job be tried again, later each time; after the last attempt it fails. Raises LeaseLost."""
+    """Return the job for a retry with increasing delay, or fail it after the last attempt. Raises LeaseLost."""
     if job.attempts >= MAX_ATTEMPTS:
         end(job, Status.FAILED, columns, error_code=error_code)
         return
@@ -72,7 +72,7 @@ def put_back(job: Job, columns: Columns, *, error_code: str) -> None:
 
 
 def hand_over(job: Job, columns: Columns) -> None:
-    """Leave the job to any other worker at once; that it was begun does not count. Raises LeaseLost."""
+    """Release the job for any other worker at once, without counting this attempt. Raises LeaseLost."""
     _release(job, {**columns, "due_at": database_now(), "attempts": F("attempts") - 1})
 
 

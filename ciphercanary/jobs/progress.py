@@ -1,4 +1,4 @@
-"""How far a task is, and whether it may go on: the lease of a running job, kept alive beside the task."""
+"""Progress of a task, and the lease of its job, which a thread renews while the task runs."""
 
 import logging
 import threading
@@ -21,19 +21,19 @@ BEAT_SECONDS = 1.0
 
 
 class Stop(Exception):
-    """Raised by ``Progress`` inside a task: it lets go of what it holds and passes this on."""
+    """Raised by ``Progress`` inside a task. The task must release its resources and let this propagate."""
 
 
 class LeaseLost(Stop):
-    """Another worker may have taken the job: nothing this one still does may count."""
+    """Another worker may have taken the job, so no further result of this worker may count."""
 
 
 class Cancelled(Stop):
-    """Whoever asked for the job has taken it back."""
+    """The user cancelled the job."""
 
 
 class Stopping(Stop):
-    """The worker ends; the job is put back for another."""
+    """The worker is shutting down; the job is put back for another worker."""
 
 
 def lease_seconds() -> int:
@@ -41,11 +41,11 @@ def lease_seconds() -> int:
 
 
 class Progress:
-    """Handed to a task. Calling it costs no query, so a task calls it for every item.
+    """Progress of a task. Calling it costs no query, so the task calls it for every item.
 
-    A thread writes what it is told about once a second, renews the lease and looks whether the job was
-    cancelled. Where it cannot (the database is away), the lease counts as lost once it has run out, by the clock
-    of this process and from before the last renewal: no sooner than any other worker could take the job.
+    A thread writes the latest progress about once a second, renews the lease and checks for cancellation. If it
+    cannot (the database is unavailable), the lease counts as lost after its duration on this process's clock,
+    measured from before the last renewal. So this worker stops before another worker can take the job.
     """
 
     def __init__(self, job: Job, is_stopping: Callable[[], bool]) -> None:
@@ -57,7 +57,7 @@ class Progress:
         self._lease = lease_seconds()
         self._renewed = time.monotonic()
         self._left = threading.Event()
-        # In the context of the task: its lines are logged under the id of the job, too.
+        # Run in the context of the task, so that its log lines carry the id of the job, too.
         self._thread = threading.Thread(target=copy_context().run, args=[self._beat], daemon=True)
 
     def __enter__(self) -> Self:
@@ -71,7 +71,7 @@ class Progress:
         self._thread.join()
 
     def __call__(self, done: int, total: int | None = None) -> None:
-        """``done`` of ``total`` units, None where that is not known yet. Raises a ``Stop`` where the task has to end."""
+        """Report ``done`` of ``total`` units; None if unknown. Raises a ``Stop`` if the task has to end."""
         self.done = done
         self.total = self.total if total is None else total
         if self._is_lost or time.monotonic() - self._renewed > self._lease:
@@ -84,7 +84,7 @@ class Progress:
     @property
     def columns(self) -> dict[str, int | None]:
         """``done`` and ``total`` as the row takes them."""
-        done = self.done  # one reading: the task goes on meanwhile
+        done = self.done  # read once: the task changes it concurrently
         return {"done": done, "total": None if self.total is None else max(self.total, done)}
 
     def _beat(self) -> None:
@@ -100,7 +100,7 @@ class Progress:
         except django.db.Error:
             logger.warning("the lease of a job could not be renewed; it is tried again", exc_info=True)
         finally:
-            django.db.close_old_connections()  # a pool's connection goes back, a broken one goes
+            django.db.close_old_connections()  # return a pooled connection, close a broken one
 
     def _renew(self) -> None:
         began = time.monotonic()

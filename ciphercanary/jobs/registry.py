@@ -1,4 +1,4 @@
-"""What this process can do: a task for each kind of job, and what is done every so often. Filled by the apps."""
+"""The registry of this process: a task for each kind of job, and periodic functions. Apps fill it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ciphercanary.jobs.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """How the jobs of one table are done."""
+    """How to run the jobs of one table."""
 
     kind: str
     model: type[Job]
@@ -39,18 +39,18 @@ def register[J: Job](
     run: Callable[[J, Progress], Mapping[str, object]],
     ended: Callable[[J], object] = lambda _job: None,
 ) -> None:
-    """Make ``run`` the task of the jobs of this table; ``kind`` is its word in messages and metrics.
+    """Make ``run`` the task of the jobs of this table; ``kind`` is its name in messages and metrics.
 
-    ``run`` does the work outside any transaction and calls ``progress(done, total)`` often: that is where it is
-    stopped. It returns the columns of its result; they are written together with the success, unless the lease
-    was lost. ``ended`` is called in the transaction that ends a job, whichever way and in whichever process, with
-    the row as it will be: the place of the record. If it raises, the job does not end.
+    ``run`` does the work outside any transaction and must call ``progress(done, total)`` often, because it can only
+    be stopped there. It returns the result columns, which are written together with the success unless the lease
+    was lost. ``ended`` is called in the transaction that ends a job, for every outcome and in any process, with the
+    row in its final state. It writes the audit event. If it raises, the job does not end.
     """
     _tasks[kind] = Task(kind, model, run, ended)
 
 
 def register_periodic(name: str, seconds: float, function: Callable[[], object]) -> None:
-    """Call the function every so often, wherever a schedule is kept; now and then two processes do at once."""
+    """Call the function periodically in every process with a schedule. Two processes may call it at the same time."""
     _periodic[name] = Periodic(name, seconds, function)
 
 
@@ -63,7 +63,7 @@ def find_task(kind: str) -> Task | None:
 
 
 def task_of(job: Job) -> Task:
-    """The task of the job's table. Raises LookupError where none is registered."""
+    """The task of the job's table. Raises LookupError if none is registered."""
     for task in _tasks.values():
         if isinstance(job, task.model):
             return task
@@ -79,7 +79,7 @@ def find_periodic(name: str) -> Periodic | None:
 
 
 def count_by_status() -> dict[str, dict[str, int]]:
-    """``{kind: {status: jobs}}`` with every kind that is registered and every status."""
+    """``{kind: {status: jobs}}`` with every registered kind and every status."""
     return {task.kind: _count(task.model) for task in _tasks.values()}
 
 

@@ -1,4 +1,4 @@
-"""Doing a job: claim it, run its task, write how it ended. The same whoever brought its id."""
+"""Running a job: claim it, run its task, record the outcome. Independent of how its id was delivered."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -18,12 +18,12 @@ from ciphercanary.logs import current_request_id
 logger = logging.getLogger(__name__)
 
 INTERNAL = "internal"
-# Worth another try: the database, or something the task depends on, may be back then.
+# Retryable errors: the database, or another dependency of the task, may recover.
 PASSING = (django.db.OperationalError, django.db.InterfaceError, Unavailable)
 
 
 def run_job(kind: str, job_id: UUID | str, is_stopping: Callable[[], bool]) -> None:
-    """Do this job if it is due; leave it alone if not. Raises django.db.Error where it cannot be claimed."""
+    """Run this job if it is due; otherwise do nothing. Raises django.db.Error if it cannot be claimed."""
     task = find_task(kind)
     if task is None:
         logger.error("a job of a kind that is not known here was delivered")
@@ -34,7 +34,7 @@ def run_job(kind: str, job_id: UUID | str, is_stopping: Callable[[], bool]) -> N
 
 
 def run_next(is_stopping: Callable[[], bool]) -> bool:
-    """Do one of the jobs that are due, the oldest first. False where there was none."""
+    """Run one of the due jobs, oldest first. False if there was none."""
     for task, job_id in _due_jobs():
         job = leases.claim(task, job_id)
         if job is not None:
@@ -44,7 +44,7 @@ def run_next(is_stopping: Callable[[], bool]) -> bool:
 
 
 def _due_jobs() -> list[tuple[Task, UUID]]:
-    """The oldest few of each kind: others may be faster with the first."""
+    """The ten oldest of each kind, because other workers may claim the first ones sooner."""
     now = database_now()
     found = [
         (due_at, task, job_id)
@@ -63,7 +63,7 @@ def _run(task: Task, job: Job, is_stopping: Callable[[], bool]) -> None:
         except LeaseLost:
             logger.warning("the lease of a job was lost: what was done here does not count")
         except Exception:
-            # Whatever kept its end from being written: the lease runs out, and the job is due again.
+            # The outcome could not be written. The lease expires and the job becomes due again.
             logger.exception("the end of a job could not be written")
 
 
@@ -82,7 +82,7 @@ def _attempt(task: Task, job: Job, is_stopping: Callable[[], bool]) -> None:
         leases.hand_over(job, progress.columns)
     except PASSING as error:
         logger.warning("a job could not be done now", exc_info=True)
-        django.db.close_old_connections()  # a broken one would not write this either
+        django.db.close_old_connections()  # a broken connection could not write this either
         leases.put_back(job, progress.columns, error_code=_code(error))
     except Exception as error:
         logger.exception("a job failed")
@@ -98,7 +98,7 @@ def _code(error: Exception) -> str:
 
 @contextmanager
 def _logged_as(job: Job) -> Iterator[None]:
-    """Every line that is logged meanwhile carries the id of the job."""
+    """Log lines inside the block carry the id of the job."""
     token = current_request_id.set(str(job.pk))
     try:
         yield

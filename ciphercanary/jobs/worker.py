@@ -1,4 +1,4 @@
-"""The worker that needs no broker: threads that poll the tables of jobs, and one that keeps the schedule."""
+"""The worker that needs no broker: threads that poll the tables of jobs, and one for the schedule."""
 
 import logging
 import threading
@@ -17,7 +17,7 @@ AFTER_FAILURE_SECONDS = 5.0
 
 
 def work(threads: int, stopping: threading.Event) -> None:
-    """Do jobs until ``stopping`` is set and those that run were put back."""
+    """Run jobs until ``stopping`` is set and all running jobs have been put back."""
     doing = [threading.Thread(target=_repeat, args=[_poll, stopping]) for _ in range(threads)]
     doing.append(threading.Thread(target=_repeat, args=[Schedule().run_due, stopping]))
     for thread in doing:
@@ -27,7 +27,7 @@ def work(threads: int, stopping: threading.Event) -> None:
 
 
 def _repeat(step: Callable[[threading.Event], bool], stopping: threading.Event) -> None:
-    """Call ``step`` again at once where it found something to do, else after a moment."""
+    """Call ``step`` again at once if it found work, else after a pause."""
     pause = 0.0
     while not stopping.wait(pause):
         try:
@@ -45,7 +45,7 @@ def _poll(stopping: threading.Event) -> bool:
 
 
 class Schedule:
-    """What is registered as periodic, each from the first moment on and then when its time has come."""
+    """Runs each periodic function once at the start and then at its interval."""
 
     def __init__(self) -> None:
         self._next: dict[str, float] = {}
@@ -59,7 +59,7 @@ class Schedule:
 
 
 def run_periodic(name: str) -> None:
-    """Call the function of this name; a failure is logged, the next time may do better. Never raises."""
+    """Call the function with this name. A failure is logged and retried at the next interval. Never raises."""
     periodic = find_periodic(name)
     if periodic is None:
         logger.error("a periodic function that is not known here was asked for")
