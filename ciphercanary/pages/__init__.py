@@ -1,4 +1,4 @@
-"""The browser door's furniture: a view that denies by default, forms that keep what was typed, one shell."""
+"""Base classes of the browser interface: a view that denies by default, forms that keep their input, one shell."""
 
 from ciphercanary.pages.forms import PageForm, ReasonForm
 from ciphercanary.pages.views import PageView

@@ -1,16 +1,16 @@
-"""A bar chart as numbers: what ``templates/partials/chart.html`` draws, and the table below it repeats. No database."""
+"""The figures of a bar chart for ``templates/partials/chart.html`` and the table below it. No database access."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 720, 160  # units of the drawing, which the page stretches
-GAP = 0.2  # of the room of a column
-LEAST = 2.0  # units: what happened once is seen beside what happened a million times
+GAP = 0.2  # fraction of the room of a column
+LEAST = 2.0  # units: a count of one stays visible beside a count of a million
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What happened in one stretch of time; ``label`` names it wherever it is shown."""
+    """The counts of one period; ``label`` names the period wherever it is shown."""
 
     label: str
     done: int
@@ -19,7 +19,7 @@ class Column:
 
     @property
     def refused(self) -> int:
-        """Whatever was answered with an error, as the glossary has it."""
+        """All operations that ended in an error, as the glossary defines it."""
         return self.denied + self.failed
 
     @property
@@ -39,7 +39,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class DrawnColumn:
-    """A column with its rectangles: what was refused stands on what was done. None where there is nothing."""
+    """A column with its rectangles: refused above done. None for a count of zero."""
 
     column: Column
     done: Bar | None
@@ -48,7 +48,7 @@ class DrawnColumn:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """``name`` says what is shown, in words; ``unit`` is the heading of the first column of the table."""
+    """``name`` describes the chart in words; ``unit`` is the heading of the first column of the table."""
 
     name: str
     unit: str
@@ -67,7 +67,7 @@ class Chart:
 
     @property
     def peak(self) -> int:
-        """What the tallest column stands for."""
+        """The count of the tallest column."""
         return max((column.total for column in self.columns), default=0)
 
     @property

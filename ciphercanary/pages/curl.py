@@ -1,4 +1,4 @@
-"""A call of the API as pages show it: a command for bash, which takes the token from CIPHERCANARY_TOKEN."""
+"""An API call as pages show it: a command for bash, with the token from CIPHERCANARY_TOKEN."""
 
 import json
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from django.conf import settings
 def curl_of(path: str, body: Mapping[str, object]) -> str:
     """A POST of JSON to a path of this server.
 
-    The body is a here-document, because an argument of a program is limited to 128 KiB on Linux. It is one line that
-    begins with a brace, so nothing in it can end the here-document early.
+    The body is a here-document because Linux limits a program argument to 128 KiB. It is one line that begins with
+    a brace, so nothing in it can end the here-document early.
     """
     return (
         f"curl -sS --fail-with-body {settings.CC_PUBLIC_URL}{path} \\\n"

@@ -1,4 +1,4 @@
-"""Forms of pages: what was typed stays, what is wrong stands at its field and once above all."""
+"""Forms of pages: input is kept, and each error appears at its field and in a summary above the form."""
 
 from typing import Any
 
@@ -18,19 +18,19 @@ class PageRenderer(TemplatesSetting):
 
 
 class PageForm(forms.Form):
-    """A form whose refusals come from its service: ``refused`` puts them where they belong."""
+    """A form whose errors come from its service: ``refused`` assigns them to the fields."""
 
     default_renderer = PageRenderer
-    use_required_attribute = False  # the server says what is missing, the same way with and without scripts
+    use_required_attribute = False  # the server reports missing values, with and without scripts
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": ""} | kwargs)
 
     def refused(self, request: HttpRequest, refusal: DomainError, words: str = "") -> None:
-        """Show a refusal of the service, and leave it on the request for the record.
+        """Show a refusal of the service and attach it to the request for the audit log.
 
-        ``words`` stand for its detail where it is of no field. Raises one that asks for a recent log-in: no form can
-        mend that, and the page leads to it.
+        ``words`` replaces the detail of a refusal that concerns no field of the form. Re-raises RecentAuthRequired,
+        which no form can resolve; the page redirects to the log-in.
         """
         if isinstance(refusal, RecentAuthRequired):
             raise refusal
@@ -44,19 +44,19 @@ class PageForm(forms.Form):
 
 
 class MomentField(forms.DateTimeField):
-    """A moment in UTC, to the minute, as browsers send it."""
+    """A UTC time with minute precision, as browsers send it."""
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
     input_formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"]
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        """Whether the minute differs: the seconds of what is there are not shown, so they cannot be sent back."""
+        """Whether the minute differs. The field does not show seconds, so they cannot be sent back."""
         shown = f"{initial:%Y-%m-%dT%H:%M}" if initial else ""
         return bool(shown != (data or "")[: len("2026-01-01T00:00")])
 
 
 class ReasonForm(PageForm):
-    """Why something is done: it goes into the audit log."""
+    """The reason for an operation, recorded in the audit log."""
 
     reason = forms.CharField(
         label="Why?",

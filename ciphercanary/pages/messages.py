@@ -1,15 +1,15 @@
-"""``MESSAGE_STORAGE``: what pages say once, kept in the session and not in a cookie, for it names keys."""
+"""``MESSAGE_STORAGE``: one-time messages, kept in the session instead of a cookie because they name keys."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.messages.storage.session import SessionStorage
 
-KEPT = 10  # whoever acts and never opens a page would fill the session
+KEPT = 10  # a client that never opens a page would otherwise fill the session
 
 
 class NewestMessages(SessionStorage):
-    """The last ``KEPT`` of those that no page has shown yet."""
+    """Keeps the latest ``KEPT`` messages that no page has shown yet."""
 
     def serialize_messages(self, messages: Sequence[Any]) -> str:
         return super().serialize_messages(messages[-KEPT:])

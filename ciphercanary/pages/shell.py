@@ -1,4 +1,4 @@
-"""What every page shows around itself: navigation for this role, theme, and when the session ends."""
+"""Context of every page: navigation for this role, theme, and when the session ends."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ SHORTCUTS_COOKIE = "shortcuts"
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A destination of the navigation: the name of its URL, its word, who has it, and its key after ``g``."""
+    """A navigation entry: the name of its URL, its label, its permission, and its key after ``g``."""
 
     name: str
     label: str
@@ -39,7 +39,7 @@ DESTINATIONS = (
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """The context processor. ``layout`` is what a page extends; ``PageView.page`` replaces it for htmx."""
+    """The context processor. ``layout`` is the template that a page extends; ``PageView.page`` replaces it for htmx."""
     caller = known_principal(request)
     return {
         "layout": "layouts/full.html" if caller else "layouts/bare.html",

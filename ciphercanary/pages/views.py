@@ -1,8 +1,8 @@
-"""A page that denies by default. Every page is whole by itself; htmx may ask for it, or for a part of it, instead.
+"""A page that denies by default. Every page works on its own; htmx may request it, or a part of it, instead.
 
-What htmx is given follows from the element that it is to fill (``HX-Target``): ``page`` gets what stands between
-the top bar and the foot, ``dialog-body`` the same for the one dialog, and an element that ``parts`` names gets the
-template's partial of that name. Whoever asks without htmx gets the whole page, at the same address.
+The response to htmx depends on the element that it fills (``HX-Target``): ``page`` gets the content between the top
+bar and the footer, ``dialog-body`` the same for the dialog, and an element listed in ``parts`` gets the template's
+partial of that name. A request without htmx gets the whole page at the same URL.
 """
 
 from collections.abc import Mapping
@@ -32,10 +32,10 @@ PAGE, DIALOG = "page", "dialog-body"
 
 
 class PageView[P: Caller](View):
-    """One page. ``rules`` names for each method who may use it; a method without a rule is refused.
+    """One page. ``rules`` defines who may use each method; a method without a rule is refused.
 
-    ``concerns`` says what kind of object the URL names, and in which of its parts; ``section`` is the entry of the
-    navigation it belongs to; ``parts`` are the partials of its template that may be asked for alone.
+    ``concerns`` names the type of object in the URL, and the URL parameter with its id. ``section`` is the
+    navigation entry of the page. ``parts`` lists the partials of its template that htmx may request alone.
     """
 
     http_method_names = ["get", "head", "post"]
@@ -47,7 +47,7 @@ class PageView[P: Caller](View):
 
     @property
     def principal(self) -> P:
-        """Whoever is signed in. Raises Unauthenticated where nobody is."""
+        """The signed-in user. Raises Unauthenticated if there is none."""
         principal = known_principal(self.request)
         if principal is None:
             raise Unauthenticated("Sign in first.")
@@ -57,12 +57,12 @@ class PageView[P: Caller](View):
         try:
             return self._admit(request, **kwargs) or super().dispatch(request, *args, **kwargs)
         except RecentAuthRequired as refusal:
-            if request.method == "POST":  # an act; a page that is only opened says so by where it leads
+            if request.method == "POST":  # for a page that is merely opened, the redirect is enough
                 refuse(request, refusal)
             return confirm_identity_first(request)
 
     def _admit(self, request: HttpRequest, **kwargs: Any) -> HttpResponse | None:
-        """None for who may come in, else where he is sent. Raises Denied, Throttled."""
+        """None if the caller is admitted, else a redirect. Raises Denied, Throttled."""
         context = in_context(request)
         rule = self.rules.get("GET" if request.method == "HEAD" else request.method or "")
         context.audit_action = rule.action if rule else REQUEST_REFUSED
@@ -78,12 +78,13 @@ class PageView[P: Caller](View):
                 throttle.check_address(context, group="anonymous", rate=settings.CC_THROTTLE_ANONYMOUS)
                 return sign_in_first(request)
             throttle.charge_principal(str(self.principal.user_id))
-            # Not earlier: what a stranger puts into an address would stand in the log as if it were an object.
+            # Not earlier: otherwise the log would record any text that an anonymous caller puts into a URL as an
+            # object.
             self._judge(rule, **kwargs)
         return None
 
     def _judge(self, rule: Rule, **kwargs: Any) -> None:
-        """Raises Denied; the record of it names the object."""
+        """Raises Denied; its audit event names the object."""
         is_denied = isinstance(rule.permission, str) and not self.principal.has_permission(rule.permission)
         if is_denied or self.concerns[0]:
             self.concern(*self.object_of(**kwargs))
@@ -91,21 +92,21 @@ class PageView[P: Caller](View):
             self.principal.require(rule.permission)
 
     def object_of(self, **kwargs: Any) -> tuple[str, str]:
-        """Kind and id of what the URL names."""
+        """Type and id of the object that the URL names."""
         kind, part = self.concerns
         return kind, str(kwargs.get(part, ""))
 
     def concern(self, object_type: str, object_id: str) -> None:
-        """Name the object of the request, for the record of a refusal."""
+        """Set the object of the request for the audit event of a refusal."""
         in_context(self.request).audit_object = (object_type, object_id)
 
     @property
     def target(self) -> str:
-        """The id of the element that htmx fills with the answer; "" without htmx."""
+        """The id of the element that htmx fills with the response; "" without htmx."""
         return self.request.headers.get("HX-Target", "") if is_htmx(self.request) else ""
 
     def page(self, *, status: int = HTTPStatus.OK, template: str = "", **context: Any) -> HttpResponse:
-        """The page, or the part of it that htmx asks for."""
+        """The page, or the part of it that htmx requests."""
         template = template or self.template
         if self.target in self.parts:
             template = f"{template}#{self.target}"
@@ -116,12 +117,12 @@ class PageView[P: Caller](View):
         context["view"] = self
         response = render(self.request, template, context, status=status)
         if self.target == DIALOG:
-            push_url(response, False)  # its forms are boosted, and would leave their own address
+            push_url(response, False)  # its forms are boosted and would push their own URL
         patch_vary_headers(response, ["HX-Request", "HX-Target", "Cookie"])
         return response
 
     def done(self, url: str, message: str = "") -> HttpResponse:
-        """Leave for ``url`` after an act that succeeded, and say so there; without a reload where htmx asked."""
+        """Redirect to ``url`` after a successful operation and show ``message`` there. For htmx, without a reload."""
         if message:
             messages.success(self.request, message)
         if is_htmx(self.request):
@@ -130,7 +131,7 @@ class PageView[P: Caller](View):
 
 
 def known_principal(request: HttpRequest) -> Caller | None:
-    """Whoever is signed in in this browser, as ``accounts.middleware`` found him."""
+    """The user that ``accounts.middleware`` found signed in, if any."""
     return getattr(in_context(request), "principal", None)
 
 
@@ -139,17 +140,17 @@ def is_htmx(request: HttpRequest) -> bool:
 
 
 def is_poll(request: HttpRequest) -> bool:
-    """Whether a page asks by itself, from time to time (``data-polls``), and nobody need be in front of it."""
+    """Whether a page polls automatically (``data-polls``), possibly without a user present."""
     return request.headers.get("CC-Poll") == "true"
 
 
 def refuse(request: HttpRequest, refusal: DomainError) -> None:
-    """Leave a refusal that a form shows on the request, where its record is made."""
+    """Attach a refusal that a form shows to the request, for its audit event."""
     in_context(request).refusal = refusal
 
 
 def sign_in_first(request: HttpRequest) -> HttpResponse:
-    """To the log-in and back; where htmx asks, the page stays as it is and the log-in opens over it."""
+    """Redirect to the log-in and back. For htmx, the page remains and the log-in opens as a dialog over it."""
     if is_htmx(request):
         response = HttpResponse(status=HTTPStatus.UNAUTHORIZED)
         return trigger_client_event(response, "cc:sign-in")
@@ -157,7 +158,7 @@ def sign_in_first(request: HttpRequest) -> HttpResponse:
 
 
 def confirm_identity_first(request: HttpRequest) -> HttpResponse:
-    """To the page that asks for a factor once more, and back to this one."""
+    """Redirect to the page that asks for a factor again, and from there back to this page."""
     url = with_next("reauth", request.get_full_path())
     return HttpResponseClientRedirect(url) if is_htmx(request) else HttpResponseRedirect(url)
 
@@ -172,7 +173,7 @@ def with_next(name: str, path: str) -> str:
 
 
 def next_url(request: HttpRequest, default: str) -> str:
-    """Where to go afterwards: a path of this site, or the default."""
+    """The redirect target: a path of this site, or the default."""
     asked = request.POST.get("next") or request.GET.get("next") or ""
     is_ours = asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed_hosts=None)
     return asked if is_ours else default
