@@ -1,4 +1,4 @@
-"""The REST door's own furniture: a view that denies by default, strict input, paging, one error shape."""
+"""Base classes of the REST interface: a view that denies by default, strict input, paging, one error format."""
 
 from ciphercanary.rest.fields import (
     Base64Field,

@@ -1,4 +1,4 @@
-"""Every exception a view can raise becomes one of ours, and one shape."""
+"""Converts every exception that a view can raise into a domain error, rendered in one format."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ def handle_exception(error: Exception, context: Context) -> HttpResponse:
 
 
 def translate(error: Exception, view: APIView | None = None) -> errors.DomainError:
-    """The domain error an exception stands for; an unforeseen one is logged and becomes ``internal``."""
+    """The domain error for an exception. An unexpected exception is logged and becomes ``internal``."""
     if isinstance(error, errors.DomainError):
         return error
     if isinstance(error, exceptions.APIException):
@@ -81,7 +81,7 @@ _FOREIGN: Mapping[type[Exception], Callable[[], errors.DomainError]] = {
 
 
 def invalid(error: exceptions.ValidationError) -> errors.Invalid:
-    """DRF's nested messages as ``{"options.mode": [...]}``; the first of them is the detail."""
+    """DRF's nested messages as ``{"options.mode": [...]}``; the first of them becomes the detail."""
     fields = dict(_flatten(error.detail, ""))
     name, messages = next(iter(fields.items()), ("", ["The request is not valid."]))
     return errors.Invalid(f"{name}: {messages[0]}" if name else messages[0], fields=fields)

@@ -1,4 +1,4 @@
-"""Serializer fields that are as strict as the contract: what is unknown, loose or out of range is refused."""
+"""Strict serializer fields: unknown, loosely typed or out-of-range values are rejected."""
 
 import datetime as dt
 import re
@@ -17,14 +17,16 @@ from ciphercanary.labels import is_label
 type AnyField = serializers.Field[Any, Any, Any, Any]
 
 MAX_PAGE = 1_000_000
-# Printable as ``str.isprintable`` means it: letters, marks, digits, punctuation and symbols, and spaces between them.
+# Printable as defined by ``str.isprintable``: letters, marks, digits, punctuation and symbols, with spaces between.
 _WORD = r"[\p{L}\p{M}\p{N}\p{P}\p{S}]+"
 LABEL_PATTERN = f"^{_WORD}(?: +{_WORD})*$"
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses members it does not declare, so that a misspelt option is never silently ignored, and values
-    of another JSON type than the field's: DRF would read ``"1"``, ``1.0`` and ``true`` as numbers or texts.
+    """Rejects undeclared members, so that a misspelled option is never silently ignored.
+
+    It also rejects values of another JSON type than the field's: DRF would accept ``"1"``, ``1.0`` and ``true`` as
+    numbers or texts.
     """
 
     def to_internal_value(self, data: Any) -> Any:
@@ -42,7 +44,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         return error_of(self.fields[name], value) if name in self.fields else "Unknown field."
 
 
-# Base64Field and nested serializers look for themselves.
+# Base64Field and nested serializers check the type themselves.
 _JSON_TYPES: tuple[tuple[type[AnyField], type, str], ...] = (
     (serializers.CharField, str, "Expected a string."),
     (serializers.ChoiceField, str, "Expected a string."),
@@ -56,7 +58,7 @@ _INTEGER = re.compile("-?[0-9]+", re.ASCII)
 
 
 def _type_error(field: AnyField, value: object) -> str:
-    """What is wrong with the JSON type of a value; null is the field's own question."""
+    """The error in the JSON type of a value, or "". The field itself handles null."""
     for kind, expected, message in _JSON_TYPES:
         if isinstance(field, kind) and value is not None and type(value) is not expected:
             return message
@@ -66,7 +68,7 @@ def _type_error(field: AnyField, value: object) -> str:
 
 
 def _form_error(field: AnyField, text: str) -> str:
-    """What is wrong with the spelling of a query parameter: ``1.0`` and digits of other scripts are no integers."""
+    """The error in the spelling of a query parameter, or "": ``1.0`` and digits of other scripts are not integers."""
     if isinstance(field, serializers.IntegerField) and not _INTEGER.fullmatch(text):
         return "Expected an integer."
     return ""
@@ -87,7 +89,7 @@ class PageQuery(StrictSerializer):
 
 
 class PageSerializer(serializers.Serializer[Any]):
-    """The frame that ``ApiView.page`` puts around a list; for the schema only, like its subclasses."""
+    """The envelope that ``ApiView.page`` adds to a list. For the schema only, like its subclasses."""
 
     count = serializers.IntegerField()
     page = serializers.IntegerField()
@@ -118,7 +120,7 @@ class Base64Field(serializers.Field[bytes, Any, str, bytes]):
 
 
 class TimestampField(serializers.DateTimeField):
-    """RFC 3339 with an offset, in and out; answered in UTC with a ``Z``."""
+    """RFC 3339 with an offset in both directions; output is in UTC with a ``Z``."""
 
     default_error_messages = {"naive": "Give a time zone: end the time in Z or in an offset like +02:00."}
 
@@ -136,17 +138,17 @@ class TimestampField(serializers.DateTimeField):
 
 @extend_schema_field({"type": "string", "enum": list(KEY_ALGORITHMS)})
 class KeyAlgorithmField(serializers.CharField):
-    """The name of a key algorithm. ``find_key_algorithm`` refuses an unknown one, with a code of its own."""
+    """The name of a key algorithm. ``find_key_algorithm`` rejects an unknown one with a specific error code."""
 
 
 @extend_schema_field({"type": "string", "enum": [*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES]})
 class KeyAlgorithmOrAliasField(KeyAlgorithmField):
-    """The same in a request, which may give an alias."""
+    """The name of a key algorithm in a request, which may be an alias."""
 
 
 @extend_schema_field({"type": "string", "enum": list(MODES)})
 class ModeField(serializers.CharField):
-    """The name of a mode. ``find_mode`` refuses an unknown one, with a code of its own."""
+    """The name of a mode. ``find_mode`` rejects an unknown one with a specific error code."""
 
 
 class LabelField(serializers.CharField):
@@ -170,4 +172,4 @@ def _has_offset(text: str) -> bool:
     try:
         return dt.datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
-        return True  # not a time at all: DRF's own message says so
+        return True  # not a time at all: DRF's own message reports that

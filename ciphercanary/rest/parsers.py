@@ -1,4 +1,4 @@
-"""Strict JSON: what two parsers could read differently is refused."""
+"""Strict JSON: rejects anything that two parsers could interpret differently."""
 
 import json
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from ciphercanary.problems import ProtocolError
 from ciphercanary.protocol_refusals import body_too_large
 
 MAX_DEPTH = 20
-# Of one object or list: what no endpoint reads would only cost time. The longest list of an endpoint has 1,000
-# members; the refusal of a few more is its own, and names the field.
+# Limit per object or list: larger ones would only waste time. The longest list of an endpoint has 1,000 members;
+# slightly longer lists get that field's own error, which names the field.
 MAX_MEMBERS = 1024
 
 
@@ -56,7 +56,7 @@ def loads(body: bytes) -> object:
     except UnicodeDecodeError:
         raise Invalid("The body is not UTF-8.") from None
     except (ValueError, RecursionError):
-        # The decoder's own message would quote the position only; the value itself is never echoed.
+        # The decoder's message contains only the position; values are never echoed.
         raise Invalid("The body is not valid JSON.") from None
     _check(value, MAX_DEPTH)
     return value
@@ -95,7 +95,7 @@ def _check(value: object, depth: int) -> None:
 
 
 def _check_text(text: str) -> None:
-    # A lone surrogate is legal in a JSON escape and in no database.
+    # JSON escapes may contain a lone surrogate, but no database can store one.
     if not text.isascii():
         try:
             text.encode()

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from ciphercanary.errors import Invalid
 
 HEADER: Final = "If-Match"
-# Possessive quantifiers: a header that does not match costs time in proportion to its length.
+# Possessive quantifiers: a header that does not match takes linear time.
 _ELEMENT: Final = re.compile(r'[ \t]*+((?:W/)?"[\x21\x23-\x7e\x80-\xff]*+")?+[ \t]*+(?:,|\Z)')
 
 ETAG: Final = OpenApiParameter(
@@ -33,9 +33,9 @@ def etag_of(revision: int) -> str:
 
 
 def etags_to_match(request: Request) -> frozenset[str] | None:
-    """The strong tags of ``If-Match``; None where any revision will do. Raises Invalid unless it follows RFC 9110.
+    """The strong tags of ``If-Match``; None if it accepts any revision. Raises Invalid for a malformed header.
 
-    Weak tags are left out: the comparison is the strong one, in which they match nothing (section 13.1.1).
+    Weak tags are omitted because they never match in a strong comparison (RFC 9110 section 13.1.1).
     """
     header = request.headers.get(HEADER)
     if header is None or header.strip(" \t") == "*":

@@ -1,4 +1,4 @@
-"""Answers that are no JSON."""
+"""Renderers for responses that are not JSON."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from rest_framework.renderers import BaseRenderer
 
 
 class PlainTextRenderer(BaseRenderer):
-    """A text as it is, in UTF-8."""
+    """Plain text in UTF-8."""
 
     media_type = "text/plain"
     format = "txt"

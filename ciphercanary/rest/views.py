@@ -1,4 +1,4 @@
-"""A view that denies by default: what has no rule is refused, and every refusal knows what was tried."""
+"""A view that denies by default: it refuses methods without a rule, and audit events of refusals name the action."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, cast
@@ -23,29 +23,29 @@ from ciphercanary.rules import PUBLIC, Caller, Rule
 
 
 class ApiView[P: Caller](APIView):
-    """One endpoint. ``rules`` names for each method who may use it; a method without a rule is refused.
+    """One endpoint. ``rules`` defines who may use each method; a method without a rule is refused.
 
-    ``concerns`` says what kind of object the URL names, and in which of its parts.
+    ``concerns`` names the type of object in the URL, and the URL parameter with its id.
     """
 
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     parser_classes = [StrictJSONParser]
     max_body_bytes: ClassVar[int] = 0
-    """A limit below ``CC_MAX_BODY_BYTES`` for endpoints that need less; 0 means none of its own."""
+    """A limit below ``CC_MAX_BODY_BYTES`` for endpoints that need less; 0 means no separate limit."""
     rules: ClassVar[Mapping[str, Rule]] = {}
     concerns: ClassVar[tuple[str, str]] = ("", "")
-    _charged = ""  # the principal whose budget this request was counted against
+    _charged = ""  # the principal whose budget this request was charged to
 
     @property
     def default_response_headers(self) -> dict[str, str]:
-        """DRF's, without Allow on every answer: it goes with 405, where it belongs."""
+        """DRF's headers without Allow, which only 405 responses have."""
         headers = dict(super().default_response_headers)
         headers.pop("Allow", None)
         return headers
 
     @property
     def principal(self) -> P:
-        """Whoever calls; an anonymous caller only where the rule is public."""
+        """The caller; anonymous only if the rule is public."""
         return cast("P", self.request.user)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - DRF's signature
@@ -76,7 +76,7 @@ class ApiView[P: Caller](APIView):
         throttle.charge_principal(self._charged)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """Tell whoever was charged, refused or not, what is left."""
+        """Add the remaining budget to every response to a charged principal, including refusals."""
         answer = super().finalize_response(request, response, *args, **kwargs)
         if self._charged:
             retry_after = response.headers.get("Retry-After")
@@ -85,15 +85,15 @@ class ApiView[P: Caller](APIView):
         return answer
 
     def concern(self, object_type: str, object_id: str) -> None:
-        """Name the object of the request, for the record of a refusal."""
+        """Set the object of the request for the audit event of a refusal."""
         in_context(self.request).audit_object = (object_type, object_id)
 
     def read(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
-        """The validated body. Raises Invalid, with the fields at fault."""
+        """The validated body. Raises Invalid with the fields at fault."""
         return self._validate(serializer_class, self.request.data)
 
     def read_query(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
-        """The validated query string. Raises Invalid, with the parameters at fault."""
+        """The validated query string. Raises Invalid with the parameters at fault."""
         return self._validate(serializer_class, self.request.query_params)
 
     def _validate(self, serializer_class: type[StrictSerializer], data: Any) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class ApiView[P: Caller](APIView):
         serializer_class: type[BaseSerializer[Any]],
         read: Callable[[Rows], Iterable[Any]] = list,
     ) -> Response:
-        """One page of a deterministically ordered queryset, in two queries. ``read`` gives the rows of it."""
+        """One page of a deterministically ordered queryset, in two queries. ``read`` loads its rows."""
         sent = self.request.query_params.copy()
         for name in sent.keys() - {"page", "limit"}:
             del sent[name]
