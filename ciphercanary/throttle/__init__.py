@@ -1,5 +1,7 @@
-"""Rates: by client address (django-ratelimit, in Redis or in this process) and by principal (in this process, which
-hears of the others through Redis).
+"""Rate limits by client address and by principal.
+
+The count by address (django-ratelimit) is in Redis or in this process. The count by principal is in this process,
+which exchanges counts with the other processes through Redis.
 """
 
 import math
@@ -36,7 +38,7 @@ _reconciliation: Reconciliation | None = None
 
 
 def check_address(request: HttpRequest, *, group: str, rate: str) -> None:
-    """Count this request for its client address. Raises Throttled once the rate is exceeded."""
+    """Count this request for its client address. Raises Throttled if the rate is exceeded."""
     parsed = parse_rate(rate)
     usage = get_usage(
         request, group=group, key=_address, rate=f"{parsed.count}/{parsed.seconds}s", increment=True
@@ -62,7 +64,7 @@ def _policy(rate: str) -> tuple[str, str]:
 
 
 def charge_principal(principal_id: str, cost: int = 1) -> None:
-    """Charge the principal's budget. Raises Throttled where it is spent; nothing is charged then."""
+    """Charge the principal's budget. Raises Throttled, and charges nothing, if the budget is spent."""
     wait = _budgets(settings.CC_THROTTLE_PRINCIPAL).take(principal_id, cost, time.monotonic())
     if wait:
         throttled_total.labels(scope="principal").inc()
@@ -70,19 +72,19 @@ def charge_principal(principal_id: str, cost: int = 1) -> None:
 
 
 def refund_principal(principal_id: str, cost: int = 1) -> None:
-    """Undo a charge: who hands a request on to another door does not have it charged twice."""
+    """Undo a charge, so that a request passed on to another interface is not charged twice."""
     _budgets(settings.CC_THROTTLE_PRINCIPAL).give_back(principal_id, cost)
 
 
 def standing(principal_id: str) -> Standing:
-    """What is left of the principal's budget."""
+    """The remaining budget of the principal."""
     return _budgets(settings.CC_THROTTLE_PRINCIPAL).standing(principal_id, time.monotonic())
 
 
 def headers(principal_id: str, retry_after: int | None = None) -> tuple[tuple[str, str], tuple[str, str]]:
     """``RateLimit-Policy`` and ``RateLimit`` (draft-ietf-httpapi-ratelimit-headers-11, sections 3 and 4).
 
-    ``retry_after`` is the answer's own ``Retry-After``: the window must not end after it (section 6).
+    ``retry_after`` is the ``Retry-After`` of the same response. The window must not end after it (section 6).
     """
     _, remaining, window = standing(principal_id)
     if retry_after is not None and retry_after < window:
@@ -91,7 +93,7 @@ def headers(principal_id: str, retry_after: int | None = None) -> tuple[tuple[st
 
 
 def start_reconciling() -> None:
-    """Hear of what other processes take, in a thread of this one; nothing without REDIS_URL, or the second time."""
+    """Start a thread that exchanges counts with other processes. No-op without REDIS_URL or if already started."""
     global _reconciliation  # noqa: PLW0603 - one thread per process
     if _reconciliation is None and settings.REDIS_URL:
         _reconciliation = Reconciliation(
@@ -104,7 +106,7 @@ def start_reconciling() -> None:
 
 
 def stop_reconciling() -> None:
-    """Tell what is untold, and end the thread. For the end of a process."""
+    """Report the remaining counts and stop the thread, at the end of a process."""
     global _reconciliation  # noqa: PLW0603 - one thread per process
     if _reconciliation is not None:
         _reconciliation.stop()
@@ -112,6 +114,6 @@ def stop_reconciling() -> None:
 
 
 def forget() -> None:
-    """Fill every budget of this process, which hears of no other from here on."""
+    """Refill every budget of this process and stop the exchange with other processes."""
     stop_reconciling()
     _budgets.cache_clear()

@@ -1,13 +1,13 @@
-"""The budget of each principal, as far as this process knows it.
+"""The budget of each principal, as known to this process.
 
-A budget is a bucket of ``rate.count`` requests that starts full and refills evenly. It is kept as one number: the
-moment at which it will be full again (the *virtual scheduling* form of the leaky bucket, ITU-T I.371, also known
-as GCRA). What a principal owes are the seconds until then.
+A budget is a bucket of ``rate.count`` requests that starts full and refills evenly. It is stored as one number: the
+time at which it will be full again (the *virtual scheduling* form of the leaky bucket, ITU-T I.371, also known as
+GCRA). The debt of a principal is the number of seconds until that time.
 
-Several processes serve one principal. Where they hear of each other (``ciphercanary.throttle.reconciliation``),
-each runs ahead of what it has told by an allowance at most, so that all of them together exceed the rate by
-``TOLERANCE`` and no more, however fast they are. Where they do not, each counts a request as many times as there
-are processes.
+Several processes serve one principal. If they exchange counts (``ciphercanary.throttle.reconciliation``), each
+process may charge at most an allowance beyond its last report. All processes together therefore exceed the rate by
+at most ``TOLERANCE``, at any speed. If they do not exchange counts, each process multiplies every request by the
+number of processes.
 """
 
 import math
@@ -18,14 +18,14 @@ from typing import NamedTuple
 from ciphercanary.throttle.rates import Rate
 
 MAX_PRINCIPALS = 100_000
-TOLERANCE = 0.1  # of the rate's count, for all processes together
-MIN_ALLOWANCE = 4  # requests: a tenth of a small rate would refuse what arrives within a millisecond
-PATIENCE = 0.5  # seconds without an answer after which nobody is refused for want of it
-SHORTLY = 0.1  # seconds in which the answer should be there
+TOLERANCE = 0.1  # fraction of the rate's count, for all processes together
+MIN_ALLOWANCE = 4  # requests: a tenth of a small rate would refuse requests that arrive within a millisecond
+PATIENCE = 0.5  # seconds without a reply from Redis after which requests are no longer refused
+SHORTLY = 0.1  # seconds within which the reply should arrive
 
 
 class Standing(NamedTuple):
-    """``remaining`` of ``limit`` requests; ``reset_seconds`` until it is full, or, with none left, until the next."""
+    """``remaining`` of ``limit`` requests. ``reset_seconds``: until it is full or, if none remain, until the next."""
 
     limit: int
     remaining: int
@@ -33,7 +33,7 @@ class Standing(NamedTuple):
 
 
 class Untold(NamedTuple):
-    """What a principal has taken here since others were told: requests, and the seconds he still owes for them."""
+    """Unreported charges of a principal: requests, and the seconds of debt for them."""
 
     name: str
     requests: int
@@ -43,33 +43,34 @@ class Untold(NamedTuple):
 class Budgets:
     """The budgets of all principals under one rate. Times are monotonic seconds of this process.
 
-    Bounded: beyond ``capacity``, whoever owes least is forgotten first, and his bucket comes back full.
+    The size is bounded: beyond ``capacity``, the principals with the smallest debt are evicted first, and start
+    with a full bucket again.
     """
 
     def __init__(self, rate: Rate, *, processes: int = 1, capacity: int = MAX_PRINCIPALS) -> None:
         self.rate = rate
         self.alarm = threading.Event()
-        """Set when so much was taken that the others should hear of it now."""
+        """Set when a principal has so many unreported charges that they should be reported now."""
         self._interval = rate.seconds / rate.count
         self._depth = (
             rate.seconds + self._interval / 1000
-        )  # room for rounding: the last request of a full bucket
+        )  # margin for rounding, for the last request of a full bucket
         self._capacity = capacity
         self._lock = threading.Lock()
         self._full_at: dict[str, float] = {}
-        self._untold: dict[str, int] = {}  # of these principals alone
+        self._untold: dict[str, int] = {}  # contains only principals of ``_full_at``
         self._price = self._interval
         self._processes = 1
         self._allowance = self._ask_at = self._asked_at = math.inf
         self.count_alone(processes)
 
     def take(self, name: str, cost: int, now: float) -> float:
-        """Take ``cost`` requests: 0.0, or the seconds until they are there, and nothing is taken.
+        """Charge ``cost`` requests and return 0.0, or charge nothing and return the seconds to wait.
 
-        What costs more than the whole budget is let through when that is full, and paid for afterwards.
+        A cost above the whole budget is admitted when the budget is full, and paid off afterwards.
         """
         due = cost * self._price
-        with self._lock:  # a reader between get and set would lose a charge
+        with self._lock:  # an interleaved read between get and set would lose a charge
             owed = max(self._full_at.get(name, now) - now, 0.0)
             wait = owed + due - self._depth
             if wait > 0.0:
@@ -96,7 +97,7 @@ class Budgets:
                 self._untold[name] = self._untold.get(name, 0) - cost
 
     def standing(self, name: str, now: float) -> Standing:
-        """What is left. In a process that counts alone this supposes that the others are used as much."""
+        """The remaining budget. A process that counts alone assumes the same usage in the others."""
         owed = max(self._full_at.get(name, now) - now, 0.0)
         remaining = int((self._depth - owed) / self._price) * self._processes
         if remaining > 0:
@@ -106,13 +107,13 @@ class Budgets:
     # --- other processes
 
     def count_alone(self, processes: int) -> None:
-        """Nothing is heard of others: with ``processes`` that are used alike, the rate holds for all together."""
+        """Count without the other processes: if the load is even, the rate holds for all ``processes`` together."""
         self._processes = processes
         self._price = self._interval * processes
         self._allowance = self._ask_at = self._asked_at = math.inf
 
     def count_together(self, processes: int) -> None:
-        """The others are heard of: each of the ``processes`` may run ahead by its part of the tolerance."""
+        """Count with the other processes: each of the ``processes`` may use its part of the tolerance."""
         self._processes = 1
         self._price = self._interval
         self._allowance = max(MIN_ALLOWANCE, int(self.rate.count * TOLERANCE) // processes)
@@ -120,7 +121,7 @@ class Budgets:
         self._asked_at = math.inf
 
     def untold(self, now: float) -> list[Untold]:
-        """What the others have not heard of. What has been refilled meanwhile is owed to nobody."""
+        """The unreported charges. Debt that has been paid off in the meantime is not reported."""
         with self._lock:
             taken = [(name, count, self._full_at[name] - now) for name, count in self._untold.items()]
         return [
@@ -128,9 +129,9 @@ class Budgets:
         ]
 
     def settle(self, told: Iterable[Untold], owed: Iterable[float], now: float) -> None:
-        """The others know what was ``told``; ``owed`` is what each of these principals owes to all together."""
+        """Apply a reply: ``told`` is now reported, and ``owed`` is each principal's debt to all processes together."""
         for (name, count, _), seconds in zip(told, owed, strict=True):
-            with self._lock:  # for one principal at a time: requests are waiting
+            with self._lock:  # lock per principal, because requests are waiting
                 rest = self._untold.pop(name, 0) - count
                 if rest:
                     self._untold[name] = rest

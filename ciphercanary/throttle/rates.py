@@ -1,4 +1,4 @@
-"""Rates as settings write them."""
+"""Parsing of rates in settings."""
 
 import re
 from dataclasses import dataclass

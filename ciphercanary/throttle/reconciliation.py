@@ -1,8 +1,8 @@
-"""What several processes have taken of one budget, brought together in Redis, without Redis in any request.
+"""Combines the charges of several processes through Redis, without Redis in the path of a request.
 
-A thread of each process tells Redis what was taken here and learns what a principal owes to all processes
-together: several times a second, and at once where a principal takes much. Redis holds one key for each principal
-who owes something, the moment at which his budget is full again by Redis's own clock. It goes by itself then.
+A thread of each process reports its charges to Redis and reads each principal's debt to all processes together:
+several times a second, and at once for a very active principal. Redis holds one key for each principal in debt: the
+time, by Redis's own clock, at which the budget is full again. The key expires then.
 """
 
 import logging
@@ -19,15 +19,15 @@ from ciphercanary.throttle.budgets import Budgets, Untold
 
 logger = logging.getLogger(__name__)
 
-PERIOD = 0.2  # seconds between two looks
-RETRY = 1.0  # seconds, while Redis does not answer
-PRESENCE = 5.0  # seconds after which a process without requests shows that it is there
+PERIOD = 0.2  # seconds between two exchanges
+RETRY = 1.0  # seconds, while Redis does not respond
+PRESENCE = 5.0  # seconds after which a process without requests reports its presence
 ABSENCE = 15  # seconds after which a silent process is no longer counted
-AT_ONCE = 500  # principals: Redis does nothing else meanwhile
+AT_ONCE = 500  # principals: the script blocks Redis meanwhile
 
-# KEYS: the processes, then a budget each. ARGV: this process, ABSENCE, the most that a budget may owe already, then
-# the seconds to add to each budget. The answer: how many processes there are, then what each budget owes.
-# The most: a clock that was set back must not lock anybody out for as long.
+# KEYS: the processes, then one per budget. ARGV: this process, ABSENCE, the maximum debt of a budget, then the
+# seconds to add to each budget. Returns the number of processes, then the debt of each budget. The maximum limits
+# the lock-out after the clock of Redis has been set back.
 EXCHANGE = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -52,7 +52,8 @@ return answer
 class Reconciliation:
     """Reconciles ``budgets`` through ``client``, in a thread from ``start`` until ``stop``.
 
-    ``prefix`` stands in front of every key; ``processes`` is what is supposed until Redis tells the number.
+    ``prefix`` begins every key. ``processes`` is the assumed number of processes until Redis reports the actual
+    one.
     """
 
     def __init__(self, budgets: Budgets, client: Redis, *, prefix: str, processes: int = 1) -> None:
@@ -60,7 +61,7 @@ class Reconciliation:
         self._client = client
         self._exchange = client.register_script(EXCHANGE)
         self._processes_key = f"{prefix}:processes"
-        # Another rate is another budget: what is owed under one means nothing under the other.
+        # A different rate is a different budget: debt under one rate means nothing under another.
         self._budget_prefix = f"{prefix}:budget:{budgets.rate.count}/{budgets.rate.seconds}s:"
         self._me = uuid.uuid4().hex
         self._processes = processes
@@ -73,13 +74,13 @@ class Reconciliation:
         self._thread.start()
 
     def stop(self) -> None:
-        """Tell what is untold and leave; the budgets count alone again."""
+        """Report the remaining charges and stop the thread. The budgets then count alone."""
         self._ends = True
         self._budgets.alarm.set()
         self._thread.join()
 
     def look(self) -> None:
-        """Tell what was taken here, learn what all have taken. Without Redis the budgets count alone."""
+        """Report the charges of this process and read the combined debt. Without Redis, the budgets count alone."""
         try:
             self._reconcile()
         except RedisError:
