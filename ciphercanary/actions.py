@@ -1,7 +1,7 @@
-"""The audit words of the service itself."""
+"""Audit actions of the service itself."""
 
 from typing import Final
 
 SCHEMA_READ: Final = "service.schema.read"
-# A request that was refused before any endpoint could say what it wanted.
+# A request rejected before any endpoint could determine its action.
 REQUEST_REFUSED: Final = "api.request.refused"

@@ -1,4 +1,4 @@
-"""IP addresses as text: one spelling for each, and whom it counts for."""
+"""IP addresses as text: canonical spelling, client address and rate-limit key."""
 
 import ipaddress
 from functools import lru_cache
@@ -7,21 +7,21 @@ from urllib.parse import urlsplit
 
 @lru_cache(4096)
 def canonical_address(address: str) -> str:
-    """The one spelling of an IP address (RFC 5952); ``""`` for what is none, such as a Unix socket's peer."""
+    """The canonical spelling of an IP address (RFC 5952); ``""`` for any other text, such as a Unix socket's peer."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return ""
-    # An IPv4 client of a dual-stack socket is the same client.
+    # An IPv4 client of a dual-stack socket counts as the same client.
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return str(mapped or parsed)
 
 
 def client_address(peer: str, forwarded_for: str, hops: int) -> str:
-    """The address of the client: the peer, or the entry that our outermost trusted proxy appended.
+    """The address of the client: the peer, or the entry that the outermost trusted proxy appended.
 
-    ``hops`` entries are counted from the right of X-Forwarded-For: everything further left was sent by the
-    client, who may write there what he likes.
+    ``hops`` entries are counted from the right of X-Forwarded-For. The client sends everything further left and can
+    put any value there.
     """
     if hops and forwarded_for:
         forwarded = forwarded_for.split(",")
@@ -30,14 +30,14 @@ def client_address(peer: str, forwarded_for: str, hops: int) -> str:
 
 
 def network_of(address: str) -> str:
-    """Whom a canonical address counts for: itself, or its /64, the least that an IPv6 subscriber is given."""
+    """Rate-limit key: the IPv4 address, or the /64 for IPv6 (the smallest usual allocation)."""
     return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
 
 
 def passkey_origin(public_url: str) -> tuple[str, str]:
-    """The one origin whose pages may use passkeys, and its host, the relying party's id (WebAuthn section 5.1.2).
+    """The only origin whose pages may use passkeys, and its host: the relying party id (WebAuthn section 5.1.2).
 
-    Browsers allow them over https and on ``localhost``: where the public URL is neither, ``localhost`` it is.
+    Browsers allow passkeys over https and on ``localhost``. If the public URL is neither, ``localhost`` is used.
     """
     url = urlsplit(public_url)
     is_usual = url.port in {None, 443 if url.scheme == "https" else 80}

@@ -1,4 +1,4 @@
-"""The root of trust for auditors: names and dates, no wrapped bytes."""
+"""Read-only admin of the root of trust for auditors: names and dates, no wrapped bytes."""
 
 from django.contrib import admin
 

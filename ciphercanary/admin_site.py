@@ -1,4 +1,4 @@
-"""The admin site: Django's own, behind the console's log-in, without anything that writes."""
+"""The admin site: Django's own, behind the console's log-in, without any view that writes."""
 
 from typing import Any, NoReturn
 
@@ -15,7 +15,7 @@ WRITING = {"password_change", "password_change_done"}
 
 
 class ReadOnlyAdminSite(admin.AdminSite):
-    """Auditors' view of every table. Who is signed in to the console is signed in here; tokens open nothing."""
+    """Auditors' view of every table. It uses the console's session; API tokens have no access."""
 
     site_title = "CipherCanary"
     site_header = "CipherCanary"
@@ -25,15 +25,15 @@ class ReadOnlyAdminSite(admin.AdminSite):
 
     @method_decorator(login_not_required)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        """Where Django sends whoever it does not let in. Raises Denied for who is signed in already."""
+        """Redirect an unauthenticated user to the console's log-in. Raises Denied if the user is already signed in."""
         if known_principal(request) is not None:
             raise Denied("Your role may not see the admin site.")
         return HttpResponseRedirect(with_next("login", next_url(request, "/admin/")))
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> NoReturn:  # noqa: ARG002 - Django's signature
-        """Django looks this address up whenever it refuses somebody; signing out is the console's, which records it."""
+        """Django resolves this URL whenever it denies access. Sign-out belongs to the console, which records it."""
         raise NotFound
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """All but Django's password form, which would write the user's row past its service, MAC and record."""
+        """All URLs but Django's password form, which would bypass the user's service, MAC and audit event."""
         return [url for url in super().get_urls() if getattr(url, "name", "") not in WRITING]

@@ -1,4 +1,4 @@
-"""Whether the tables are those of this version."""
+"""Checks for unapplied migrations."""
 
 from functools import cache
 
@@ -8,12 +8,12 @@ from django.db.migrations.recorder import MigrationRecorder
 
 
 def count_due_migrations() -> int:
-    """How many migrations of this version are not applied. Raises django.db.Error, also where there are no tables."""
+    """The number of unapplied migrations of this version. Raises django.db.Error, also if there are no tables."""
     return len(_shipped() - set(MigrationRecorder.Migration.objects.values_list("app", "name")))
 
 
 def has_due_migrations(executor: MigrationExecutor) -> bool:
-    """Whether a migration of this version is not applied yet, also where there are no tables. Raises django.db.Error."""
+    """Whether this version has an unapplied migration; works without tables, too. Raises django.db.Error."""
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 

@@ -1,4 +1,4 @@
-"""What gunicorn serves: streams, the hot routes by the fast lane, everything else by Django behind a bounded bridge."""
+"""The ASGI application for gunicorn: streams, the fast path for hot routes, and Django behind a bounded bridge."""
 
 from django.conf import settings
 

@@ -1,4 +1,4 @@
-"""Answers as ASGI carries them, for the layers in front of Django."""
+"""Responses in ASGI form, for the layers in front of Django."""
 
 import asyncio
 import json
@@ -20,8 +20,8 @@ type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 type Headers = list[tuple[bytes, bytes]]
 
-BLOCK: Final = 256 * 1024  # bytes of a file that are in memory at once
-# Django's middleware does not see refusals: the headers that it would set, where they matter.
+BLOCK: Final = 256 * 1024  # bytes of a file in memory at once
+# Refusals bypass Django's middleware, so these are the headers that it would set, where they matter.
 REFUSAL_HEADERS: Final = [
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -32,7 +32,7 @@ REFUSAL_HEADERS: Final = [
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer, or one whose body is the rest of a file."""
+    """A complete response, or one whose body is the rest of a file."""
 
     status: int
     headers: Headers
@@ -40,7 +40,7 @@ class Answer:
 
 
 def refusal(scope: Scope, error: DomainError) -> Answer:
-    """What is refused before Django has seen it, in the form of every other problem."""
+    """A refusal from before Django sees the request, as a problem document like every other one."""
     request_id = _request_id(scope)
     body = json.dumps(problems.document(error, request_id)).encode()
     extra = error.headers if isinstance(error, ProtocolError) else {}
@@ -54,14 +54,14 @@ def refusal(scope: Scope, error: DomainError) -> Answer:
 
 
 def early_answer(scope: Scope, status: int, content_type: str, body: bytes) -> Answer:
-    """An answer that Django does not give. The connection stays open."""
+    """A response that does not come from Django. The connection stays open."""
     headers = _own_headers(content_type, body, _request_id(scope))
     return Answer(status, [*headers, *middleware_headers()], body)
 
 
 @lru_cache(1)
 def middleware_headers() -> Headers:
-    """What Django's middleware adds to each answer, in these settings; tests compare the two."""
+    """The headers that Django's middleware adds to each response under these settings; tests compare the two."""
     return [
         (b"cache-control", b"no-store"),
         (b"content-security-policy", build_policy(settings.SECURE_CSP).encode()),
@@ -86,7 +86,7 @@ def _own_headers(content_type: str, body: bytes, request_id: str) -> Headers:
 
 
 def as_http(answer: Answer) -> bytes:
-    """A whole answer as HTTP/1.1 writes it, for a connection that ends with it."""
+    """A complete response as HTTP/1.1 bytes, for a connection that closes after it."""
     if not isinstance(answer.content, bytes):
         raise TypeError("a file is sent in blocks")
     line = b"HTTP/1.1 %d %b\r\n" % (answer.status, HTTPStatus(answer.status).phrase.encode())
@@ -96,7 +96,7 @@ def as_http(answer: Answer) -> bytes:
 async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
     start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
     content = answer.content
-    # A body after HEAD would be read as the beginning of the next answer (RFC 9110 section 9.3.2).
+    # A client would read a body after HEAD as the beginning of the next response (RFC 9110 section 9.3.2).
     has_body = scope["method"] != "HEAD"
     if isinstance(content, bytes):
         await send(start)

@@ -29,9 +29,9 @@ class IncomingBody:
         return message.get("body", b"")  # type: ignore[no-any-return]  # ASGI messages are untyped
 
     async def linger(self) -> None:
-        """Discard what still arrives, for ``LINGER_SECONDS``.
+        """Discard incoming data for at most ``LINGER_SECONDS``.
 
-        A connection that is closed with unread input is reset, and the client could not read the refusal.
+        Closing a connection with unread input resets it, and the client could not read the refusal.
         """
         if self.is_complete:
             return

@@ -1,7 +1,8 @@
-"""gunicorn's HTTP/1.1 connection, with a time limit wherever gunicorn waits for ever.
+"""gunicorn's HTTP/1.1 connection, with a timeout wherever gunicorn waits forever.
 
-By itself gunicorn waits for ever for a first byte, for the rest of a head, and for a client that reads nothing. It answers what
-its parser rejects with plain text. This module knows gunicorn from inside, and holds for the one version that is allowed.
+gunicorn waits without a limit for a first byte, for the rest of a head, and for a client that reads nothing. It
+sends plain text for requests that its parser rejects. This module depends on gunicorn's internals and supports only
+the one version that is pinned.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from ciphercanary.write_watch import WRITE_SECONDS, WriteWatch
 HEAD_SECONDS: Final = 10.0
 HTTP_1_1: Final = (1, 1)
 # gunicorn's table lacks 412 and others, and sends "Unknown" for them.
-protocol._REASON_PHRASES.update({status.value: status.phrase for status in HTTPStatus})  # noqa: SLF001 - it has no other way
+protocol._REASON_PHRASES.update({status.value: status.phrase for status in HTTPStatus})  # noqa: SLF001 - gunicorn offers no other way
 
 
 class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
@@ -42,16 +43,17 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
         if self.worker.nr_conns > self.worker.worker_connections:
             transport.abort()
             return
-        self._arm_keepalive_timer()  # gunicorn itself waits for ever for the first head
+        self._arm_keepalive_timer()  # gunicorn itself waits forever for the first head
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of everything, so that the connection needs no look for garbage: of short ones there are thousands."""
+        """Break reference cycles. There may be thousands of short connections, too many for the garbage collector."""
         self._stop_head_timer()
         self._writes.stop()
         self._callback_parser.release()
         loop = self._task
         if self._awaiting_request and not self._finishing_calls:
-            # Gunicorn's loop only waits for a request. Its timer for a task that needs time to end would hold us.
+            # gunicorn's task only waits for a request. Its timer for a task that needs time to end would keep a
+            # reference to this connection.
             self._task = None
             self._request_ready.set()
         super().connection_lost(exc)
@@ -61,13 +63,13 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
             loop.add_done_callback(self._let_go)
 
     def _let_go(self, _loop: object = None) -> None:
-        """Of what points back at this connection."""
+        """Drop the references that point back at this connection."""
         self._task = self._callback_parser = self._parser = self._body_receiver = None
 
     # --- idle connections, and clients that do not read
 
     def _is_busy(self) -> bool:
-        """Whether a request is in progress that gunicorn does not know of."""
+        """Whether a request that gunicorn does not track is in progress."""
         return False
 
     def _arm_keepalive_timer(self) -> None:
@@ -81,7 +83,10 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
         self._keepalive_handle = self.worker.loop.call_later(seconds, self._keepalive_timeout)
 
     def _keepalive_timeout(self) -> None:
-        """A timer for each hot request would cost as much as its encryption: this one asks when it rings."""
+        """Check for idleness only when the timer fires.
+
+        Rescheduling it per hot request would cost as much as encrypting.
+        """
         self._writes.start()
         idle = 0.0 if self._is_busy() else self.worker.loop.time() - self._active_at
         if idle < self._keepalive:
@@ -98,7 +103,7 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
         super().resume_writing()
 
     def _close_transport(self) -> None:
-        """The transport waits until its write buffer is empty, however long that takes."""
+        """The transport waits until its write buffer is empty, with no time limit of its own."""
         super()._close_transport()
         self._writes.start()
 
@@ -110,7 +115,7 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
         self._callback_parser = BoundedParser(self._parser, self.worker.heads, self._setup_callback_parser)
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
-        """Those of the last head that is complete, with names in lower case."""
+        """The headers of the last complete head, with names in lower case."""
         return getattr(self._parser, "asgi_headers", None) or self._parser.headers  # type: ignore[no-any-return]
 
     def _on_headers_complete(self) -> bool:
@@ -125,7 +130,7 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
         self._pause_reading()
 
     def _is_websocket_upgrade(self, _request: object) -> bool:
-        """No: the request is answered as if it did not ask for one (RFC 9110 section 7.8)."""
+        """Never upgrade: the request is served as if it did not ask for an upgrade (RFC 9110 section 7.8)."""
         return False
 
     def _feed_callback_parser(self, data: bytes) -> bool:
@@ -138,7 +143,7 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
             self._refuse(error)
             return False
         except TooMuchBehind:
-            self.transport.abort()  # an answer would overtake that of the request in progress
+            self.transport.abort()  # a refusal would overtake the response to the request in progress
             return False
         parser = self._callback_parser
         if parser.unfinished and self._head_timer is None:
@@ -164,17 +169,20 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
             super()._maybe_resume_reading()
 
     def _resume_reading(self) -> None:
-        """Gunicorn calls it before it takes what waits behind an answered request: with more of that it would grow."""
+        """Stay paused while data is buffered.
+
+        Gunicorn calls this before it consumes that data, so the buffer would grow.
+        """
         if not self._callback_parser.has_more:
             super()._resume_reading()
 
-    # --- what is no request for the application
+    # --- refusals outside the application
 
     def _refuse(self, error: DomainError) -> None:
-        """Answer with a problem document, and close."""
+        """Send a problem document and close the connection."""
         self._safe_write(as_http(refusal({"headers": self._headers()}, error)))
         self._close_transport()
 
     def _send_error_response(self, status: int, _message: str, _extra_headers: object = ()) -> None:
-        """Replaces the plain text of gunicorn's own refusals, which may quote the request."""
+        """Replace the plain text of gunicorn's own refusals, which may quote the request."""
         self._refuse(refusal_of_status(status, MAX_HEAD))

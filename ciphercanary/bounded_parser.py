@@ -1,8 +1,9 @@
-"""gunicorn's request parser, with bounds for what it holds.
+"""gunicorn's request parser with bounded buffers.
 
-By itself it allows a head of half a mebibyte, keeps its largest buffer for as long as the connection lives, and drops what
-comes more than 64 KiB behind a complete request. Here it is fed in pieces, and no further than to the end of a request.
-While anything waits behind that, the connection reads no more: at most two reads of the event loop are held.
+By itself, gunicorn's parser allows a head of half a mebibyte, keeps its largest buffer for the life of the
+connection, and drops data beyond 64 KiB after a complete request. This class feeds it in pieces and stops at the
+end of a request. While more data is pending after that, the connection stops reading: it holds at most two reads of
+the event loop.
 """
 
 from collections.abc import Callable
@@ -13,25 +14,25 @@ from ciphercanary.protocol_refusals import head_too_large, overloaded
 
 MAX_HEAD: Final = 32 * 1024  # bytes
 ALL_HEADS: Final = 32 * 1024 * 1024  # bytes in each process
-PIECE: Final = 64 * 1024  # of a body; the parser drops more than that behind a request
+PIECE: Final = 64 * 1024  # of a body; the parser drops more than that after a request
 HEAD_PIECE: Final = 4 * 1024  # the size of the parser's first buffer: a larger piece would make it grow
-# The parser keeps a line of chunk extensions or trailers, of 8190 bytes at most, until it is whole, and doubles its buffer
-# when the next piece does not fit behind it.
+# The parser keeps an incomplete line of chunk extensions or trailers (8190 bytes at most) and doubles its buffer if
+# the next piece does not fit after it.
 CHUNKED_PIECE: Final = 8 * 1024
 CHUNKED_BUFFER: Final = 16 * 1024
 
 
 class TooMuchBehind(Exception):
-    """There is no room for what the client has sent behind a complete request."""
+    """The budget has no room for the data that the client sent after a complete request."""
 
 
 class BoundedParser:
-    """Charges to ``heads``: heads that do not arrive at once, chunked framing, and what waits behind a request.
+    """Charges to ``heads``: heads that arrive in parts, chunked framing, and data pending after a request.
 
-    ``renew`` puts a new parser in the place of this one.
+    ``renew`` replaces this parser with a new one.
     """
 
-    # The attributes of an instance are found without a dictionary: each request reads them a dozen times.
+    # Slots make attribute access faster than a dictionary: each request reads attributes a dozen times.
     __slots__ = ("_behind", "_charge", "_framing", "_has_head", "_parser", "_renew", "unfinished")
     remaining_truncated: Final = False
 
@@ -82,7 +83,7 @@ class BoundedParser:
             raise overloaded()
 
     def _charge_framing(self, charged: int, size: int) -> None:
-        """Twice what arrives, until no buffer can be larger: a client that sends nothing is charged nothing."""
+        """Charge twice the bytes that arrive, up to the largest possible buffer. A silent client costs nothing."""
         size = min(2 * size, CHUNKED_BUFFER - charged)
         if not self._charge.grow(size):
             raise overloaded()
@@ -93,21 +94,21 @@ class BoundedParser:
             raise TooMuchBehind
 
     def end_head(self) -> None:
-        """Call it when the parser has the whole head."""
+        """Call this when the parser has the whole head."""
         self._has_head = True
         self._framing = 0 if self._parser.is_chunked else None
         self.unfinished = 0
 
     @property
     def has_more(self) -> bool:
-        """Whether something waits behind a complete request."""
+        """Whether data is pending after a complete request."""
         return bool(self._parser.is_complete and (self._behind or self._parser.remaining()))
 
     def remaining(self) -> bytes:
         return bytes(self._parser.remaining()) + self._behind
 
     def reset(self) -> None:
-        """Begin the next request. A parser whose buffer has grown is replaced: it would keep the buffer."""
+        """Begin the next request. A parser whose buffer has grown is replaced because it would keep that buffer."""
         has_grown = self._charge.size > HEAD_PIECE or bool(self._framing)
         self.release()
         self._behind = b""
@@ -119,7 +120,7 @@ class BoundedParser:
             self._parser.reset()
 
     def release(self) -> None:
-        """Give back what is charged. A lost connection needs nothing else."""
+        """Give back the charge. A lost connection needs no other cleanup."""
         self._charge.release()
         self.unfinished = 0
 

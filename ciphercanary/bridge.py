@@ -1,9 +1,9 @@
 """A bounded bridge from ASGI to a WSGI application.
 
-Django's own ASGI handler gives every request a thread and a database connection without limit. Here a fixed
-number of lasting threads serves them, each keeping its connection; what waits is bounded too, and answered
-503 beyond that. The body is read whole, within a limit, before a thread is taken: a slow sender occupies none. A file
-is sent block by block when its thread is free again: a slow reader occupies none, and no memory.
+Django's own ASGI handler gives every request a thread and a database connection, without a limit. This bridge uses
+a fixed pool of threads, each of which keeps its connection. The queue is bounded, too: beyond it, requests get 503.
+The body is read whole, within a limit, before a thread is used, so a slow sender occupies no thread. A file is sent
+block by block after its thread is free again, so a slow reader occupies neither a thread nor memory.
 """
 
 import asyncio
@@ -32,17 +32,15 @@ WAITING_PER_THREAD = 32
 BODY_SECONDS = 30.0
 ALL_BODIES = 32  # of full size, in each process
 LARGE_BODY = 64 * 1024  # bytes
-DECLINED = (
-    "ciphercanary.declined"  # in a scope: the hot handler has left this very request to the application
-)
+DECLINED = "ciphercanary.declined"  # in a scope: the hot handler has passed this request to the application
 
 
 class WsgiBridge:
-    """Runs a WSGI application in ``threads`` lasting threads. Bodies above ``max_body_bytes`` are 413.
+    """Runs a WSGI application in a pool of ``threads`` threads. Bodies above ``max_body_bytes`` get 413.
 
-    ``smaller_limits``: the limit of bodies under a path prefix, in bytes. ``bodies``: the budget of all bodies that arrive
-    or wait for their answer. ``hot``: method and path to who is asked first. ``at_end``: what is awaited when the
-    server stops.
+    ``smaller_limits``: the body limit under a path prefix, in bytes. ``bodies``: the budget of all bodies that
+    arrive or wait for their response. ``hot``: the handler to try first, by method and path. ``at_end``: awaited
+    when the server stops.
     """
 
     def __init__(
@@ -68,7 +66,7 @@ class WsgiBridge:
 
     @property
     def is_full(self) -> bool:
-        """Whether the next request is 503."""
+        """Whether the next request gets 503."""
         return self._in_flight >= self._capacity
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,7 +118,7 @@ class WsgiBridge:
         return answer.for_asgi()
 
     async def _run_in_thread(self, scope: Scope, body: bytes, charge: Charge) -> Answer:
-        """Wait for a thread, and for its answer. The slot and the charge are held until the thread is done."""
+        """Wait for a thread and its response. The slot and the charge are held until the thread is done."""
         if self.is_full:
             raise overloaded()
         abandoned = threading.Event()
@@ -138,7 +136,7 @@ class WsgiBridge:
         charge.release()
 
     async def _read_body(self, scope: Scope, incoming: IncomingBody, charge: Charge) -> bytes:
-        """The whole body, charged to the budget. Raises ProtocolError, ClientGone."""
+        """Read the whole body and charge it to the budget. Raises ProtocolError, ClientGone."""
         limit = self._limit_of(scope["path"])
         if (declared_length(scope) or 0) > limit:
             raise body_too_large(limit)
@@ -158,17 +156,18 @@ class WsgiBridge:
         return self._max_body_bytes
 
     def _run(self, scope: Scope, body: bytes, abandoned: threading.Event) -> Answer:
-        if abandoned.is_set():  # the client left while the request waited for this thread
+        if abandoned.is_set():  # the client left while the request was queued
             return Answer(0, [], b"")
         try:
             return self._call(scope, body)
         finally:
             if len(body) >= LARGE_BODY:
-                # Django's requests are reference cycles. The collector would let hundreds of bodies pile up.
+                # Django's requests are reference cycles. The default collector thresholds would let hundreds of
+                # bodies pile up.
                 gc.collect(1)
 
     def _call(self, scope: Scope, body: bytes) -> Answer:
-        """Call the application in this thread; closing the answer here ends Django's request in it, too."""
+        """Call the application in this thread. Closing the response here also ends Django's request in this thread."""
         begun = _Start()
         parts: Iterable[bytes] = self._application(environ(scope, body), begun.start)
         try:
@@ -192,7 +191,7 @@ async def _read_part(incoming: IncomingBody, body: bytearray, limit: int, charge
 
 
 class FileAnswer:
-    """PEP 3333's ``wsgi.file_wrapper``: an application that answers with one has the file sent."""
+    """PEP 3333's ``wsgi.file_wrapper``: the bridge sends the file of a response of this type."""
 
     def __init__(self, file: Any, block_size: int = BLOCK) -> None:
         self._file, self._block_size = file, block_size
@@ -202,9 +201,9 @@ class FileAnswer:
             yield block
 
     def on_disk(self) -> BinaryIO | None:
-        """The file once more, from where it stands, to be read when the application has closed its own.
+        """A duplicate of the file at its current position, to be read after the application has closed its own.
 
-        None where it is no file of the system: a part of one, say.
+        None if it is not a file of the operating system, such as a section of a file.
         """
         try:
             copy = os.fdopen(os.dup(self._file.fileno()), "rb")
@@ -231,7 +230,7 @@ class _Start:
         _exc_info: object = None,
         /,
     ) -> Callable[[bytes], object]:
-        """PEP 3333's ``start_response``. Nothing has been sent yet, so a second call simply replaces."""
+        """PEP 3333's ``start_response``. Nothing has been sent yet, so a second call simply replaces the first."""
         self.status = int(status.split(" ", 1)[0])
         self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         return _refuse_write

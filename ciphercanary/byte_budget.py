@@ -1,4 +1,4 @@
-"""A bound on the bytes that one process holds for all its connections together. For the event loop only."""
+"""A bound on the bytes that one process holds for all its connections. Use it from the event loop only."""
 
 
 class ByteBudget:
@@ -10,7 +10,7 @@ class ByteBudget:
 
 
 class Charge:
-    """The bytes of a budget that one request or connection holds."""
+    """The part of a budget that one request or connection holds."""
 
     __slots__ = ("_budget", "size")
 
@@ -19,7 +19,7 @@ class Charge:
         self.size = 0
 
     def grow(self, size: int) -> bool:
-        """Charge ``size`` more bytes. False, and nothing charged, if the budget has no room for them."""
+        """Charge ``size`` more bytes. If the budget has no room for them, charge nothing and return False."""
         if self._budget.charged + size > self._budget.limit:
             return False
         self._budget.charged += size

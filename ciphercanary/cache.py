@@ -1,4 +1,4 @@
-"""The caches that lie in Redis, and what becomes of them while it does not answer."""
+"""Caches in Redis, and their behaviour during an outage of Redis."""
 
 import logging
 import threading
@@ -16,10 +16,10 @@ logger = logging.getLogger(__name__)
 
 
 class PlainSerializer(JSONSerializer):  # type: ignore[misc]  # django-redis ships no types
-    """JSON in place of django-redis's pickle, by which whoever writes Redis would run code in this process."""
+    """JSON instead of django-redis's pickle, which would let an attacker with write access to Redis run code here."""
 
     def loads(self, value: bytes) -> Any:
-        """The value; None for what is no JSON."""
+        """The value; None if it is not JSON."""
         try:
             return super().loads(value)
         except (ValueError, RecursionError):
@@ -27,7 +27,7 @@ class PlainSerializer(JSONSerializer):  # type: ignore[misc]  # django-redis shi
 
 
 class Outage:
-    """Whether Redis answers, as the threads of this process have found."""
+    """Whether Redis responds, as observed by the threads of this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -35,34 +35,35 @@ class Outage:
         self._rests_until = 0.0  # by the monotonic clock
 
     def may_try(self) -> bool:
-        """Whether to ask Redis. During an outage one thread may, each time that ``REST`` seconds are over."""
+        """Whether to try Redis. During an outage, one thread may try every ``REST`` seconds."""
         if not self._is_on:
             return True
         with self._lock:
             if time.monotonic() < self._rests_until:
                 return False
-            self._rests_until = time.monotonic() + REST  # nobody else waits meanwhile
+            self._rests_until = time.monotonic() + REST  # the other threads do not wait meanwhile
             return True
 
     def begin(self) -> bool:
-        """Redis has not answered. Whether that is news."""
+        """Record that Redis did not respond. Returns whether this begins an outage."""
         with self._lock:
             is_news, self._is_on = not self._is_on, True
             self._rests_until = time.monotonic() + REST
         return is_news
 
     def end(self) -> None:
-        """Redis has answered."""
+        """Record that Redis responded."""
         self._is_on = False
 
 
 class RestingRedisCache(RedisCache):  # type: ignore[misc]  # django-redis ships no types
-    """Redis, or what stands in for it while it does not answer.
+    """Redis, or a substitute while Redis does not respond.
 
-    It is then left alone for ``REST`` seconds, or each use would wait until the connection times out.
+    After a failure, Redis is not tried for ``REST`` seconds. Otherwise every use would wait for the connection
+    timeout.
     """
 
-    outage: ClassVar[Outage]  # of the process: Django makes an instance for each thread
+    outage: ClassVar[Outage]  # per process: Django creates a cache instance per thread
     warning: ClassVar = ""
 
     def get(self, *args: Any, **kwargs: Any) -> Any:
@@ -85,7 +86,7 @@ class RestingRedisCache(RedisCache):  # type: ignore[misc]  # django-redis ships
 
 
 class FailoverRedisCache(RestingRedisCache):
-    """Redis, falling back to the ``local`` cache: a limit may become one per process, never none at all."""
+    """Redis, falling back to the ``local`` cache: a limit may become one per process, but it never disappears."""
 
     outage = Outage()
     warning = "redis unavailable, counting in this process"
@@ -97,8 +98,8 @@ class FailoverRedisCache(RestingRedisCache):
         try:
             return self._attempt("incr", key, delta, **kwargs)
         except ValueError:
-            # Redis went or came back since the ``add``: where it counts now, the count begins anew. django-ratelimit
-            # would take an error for a limit that is exceeded.
+            # Redis went away or came back since the ``add``, so the count restarts. django-ratelimit would treat
+            # the error as an exceeded limit.
             self.add(key, delta, **kwargs)
             return delta
 
@@ -107,7 +108,7 @@ class FailoverRedisCache(RestingRedisCache):
 
 
 class OptionalRedisCache(RestingRedisCache):
-    """Redis, or nothing: while it does not answer nothing is found and nothing kept."""
+    """Redis without a fallback: during an outage, every get is a miss and nothing is stored."""
 
     outage = Outage()
 

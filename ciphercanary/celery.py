@@ -1,7 +1,7 @@
-"""Celery's entry: ``celery -A ciphercanary worker`` and ``celery -A ciphercanary beat``.
+"""Celery's entry point: ``celery -A ciphercanary worker`` and ``celery -A ciphercanary beat``.
 
-Its tasks take ids and names, and call what the embedded worker calls. Neither raises: Celery would log the text
-of the exception, which may quote a value.
+Its tasks take ids and names, and call the same functions as the embedded worker. No task raises, because Celery
+would log the text of the exception, which may quote a value.
 """
 
 import logging
@@ -15,17 +15,17 @@ from celery import bootsteps
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
 django.setup()
 
-from ciphercanary.jobs import bell, running, worker  # noqa: E402 - they need a set-up Django
+from ciphercanary.jobs import bell, running, worker  # noqa: E402 - they need Django to be set up
 from ciphercanary.jobs.registry import periodic_functions  # noqa: E402
 
 logger = logging.getLogger(__name__)
 app = bell.app
-# Made before the pool forks: its processes see what the parent sets.
+# Created before the pool forks, so that its processes see the parent's value.
 _stopping = multiprocessing.Event()
 
 
 class TellTasks(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no types
-    """A worker that shuts down waits for its tasks: they are told, and put their jobs back."""
+    """Notify running tasks of a shutdown, so that they put their jobs back. The worker waits for them."""
 
     def close(self, _worker: Any) -> None:
         _stopping.set()
@@ -46,7 +46,7 @@ app.conf.beat_schedule = {
         "task": bell.RUN_PERIODIC,
         "args": [periodic.name],
         "schedule": periodic.seconds,
-        "options": {"expires": periodic.seconds},  # what nobody did in time need not be done twice
+        "options": {"expires": periodic.seconds},  # drop an overdue run: the next one replaces it
     }
     for periodic in periodic_functions()
 }

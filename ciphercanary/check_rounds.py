@@ -1,8 +1,8 @@
-"""Checks with a deadline, for endpoints that must answer during any fault.
+"""Checks with a deadline, for endpoints that must respond during any fault.
 
-A check may hang: the database takes a connection and says nothing, another session holds a table. So checks run in a
-thread of their own, on a connection of their own outside the pool, and a caller waits for them until a deadline. One
-round runs at a time, and all callers share its results for a second.
+A check may hang: the database accepts a connection and never responds, or another session locks a table. Therefore
+checks run in a separate thread, on a separate connection outside the pool, and callers wait for them until a
+deadline. One round runs at a time, and all callers share its results for a second.
 """
 
 import logging
@@ -20,7 +20,7 @@ from ciphercanary.lock_waits import milliseconds
 logger = logging.getLogger(__name__)
 
 SECONDS: Final = 0.8
-FRESH: Final = 1.0  # seconds that a finished round is shared
+FRESH: Final = 1.0  # seconds for which a finished round is shared
 LOCK_SECONDS, STATEMENT_SECONDS = 0.4, 0.6
 FORGET_SECONDS: Final = 10.0  # more than the statements of a round may take together
 
@@ -33,9 +33,9 @@ class _Round:
 
 
 class CheckRounds:
-    """Named checks that run in their order, in one thread. A check that raises has no result.
+    """Named checks that run in order, in one thread. A check that raises has no result.
 
-    ``seconds``: how long a caller waits for a round, counted from its beginning.
+    ``seconds``: how long a caller waits for a round, counted from the start of the round.
     """
 
     def __init__(self, checks: Mapping[str, Callable[[], Any]], seconds: float = SECONDS) -> None:
@@ -46,12 +46,12 @@ class CheckRounds:
         self._connection: BaseDatabaseWrapper | None = None
 
     def begin(self) -> None:
-        """Start a round without waiting for it: the first one connects and loads what later ones find in memory."""
+        """Start a round without waiting for it: the first round connects and warms caches for later ones."""
         if not connection.in_atomic_block:
             self._current()
 
     def results(self) -> Mapping[str, Any]:
-        """The results of the present round that are there in time, by name."""
+        """The results of the current round that are available in time, by name."""
         if connection.in_atomic_block:  # inside the transaction of a test, which no other thread can read
             inline = _Round()
             self._run_checks(inline)
@@ -61,7 +61,7 @@ class CheckRounds:
         return dict(current.found)
 
     def forget(self) -> None:
-        """Drop the results and the connection, once a round that still runs has ended."""
+        """Drop the results and the connection after the current round has ended."""
         with self._lock:
             is_idle = self._round is None or self._round.is_done.wait(FORGET_SECONDS)
             if is_idle and self._connection is not None:
@@ -96,7 +96,7 @@ class CheckRounds:
 
 
 def _own_connection() -> BaseDatabaseWrapper:
-    """A connection outside the pool that waits for nothing for long. The threads of rounds use it in turn."""
+    """A connection outside the pool with short timeouts. The threads of rounds use it in turn."""
     own: BaseDatabaseWrapper = connections.create_connection(DEFAULT_DB_ALIAS)
     options = dict(own.settings_dict["OPTIONS"])
     options.pop("pool", None)
@@ -105,7 +105,7 @@ def _own_connection() -> BaseDatabaseWrapper:
     else:
         bounds = {"lock_timeout": LOCK_SECONDS, "statement_timeout": STATEMENT_SECONDS}
         words = [f" -c {name}={milliseconds(seconds)}" for name, seconds in bounds.items()]
-        # A server that is gone without a word is given up after seconds, not after the minutes of TCP.
+        # Detect an unreachable server after seconds instead of the minutes of TCP's default.
         options |= {"options": options.get("options", "") + "".join(words), "connect_timeout": 2}
         options |= {
             "tcp_user_timeout": 3000,

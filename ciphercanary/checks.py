@@ -1,4 +1,4 @@
-"""System checks with ids and hints: a wrong configuration fails at start-up, not at the first request."""
+"""System checks with ids and hints: an invalid configuration fails at start-up instead of at the first request."""
 
 import ipaddress
 import stat

@@ -1,4 +1,4 @@
-"""Two clocks. The database's decides expiry, lock-out and the order of the audit log."""
+"""Two clocks. The database's clock decides expiry, lock-out and the order of the audit log."""
 
 from datetime import UTC, datetime
 
@@ -6,14 +6,14 @@ from django.db import connection
 
 
 def process_now() -> datetime:
-    """Aware UTC, for what is shown or decided first: where it matters, the database's clock decides last."""
+    """Aware UTC, for display and preliminary decisions. The database's clock makes the final ones."""
     return datetime.now(UTC)
 
 
 def database_now() -> datetime:
-    """Aware UTC, microseconds; the moment of the call, not of the transaction's start.
+    """Aware UTC with microseconds: the time of the call, not of the start of the transaction.
 
-    SQLite has only milliseconds and runs inside this process: its clock is the process's.
+    SQLite has only milliseconds and runs inside this process, so this uses the process's clock.
     """
     if connection.vendor != "postgresql":
         return process_now()

@@ -9,9 +9,9 @@ GROUPS = {
     "console": "Demo",
     "ciphercanary": "Background jobs",
 }
-# Commands of console, which need users: the app audit has none.
+# Commands of console because they need users, which the audit app does not have.
 OF_THE_AUDIT_LOG = {"list_audit_alarms", "resolve_audit_alarm"}
-REPLACED = {"changepassword", "createsuperuser"}  # ours refuse, and name the command to use
+REPLACED = {"changepassword", "createsuperuser"}  # our versions refuse and name the command to use
 DJANGO = {
     "check": "Check the settings; --deploy applies the rules for a public address",
     "clearsessions": "Delete ended browser sessions",

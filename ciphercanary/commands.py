@@ -1,4 +1,4 @@
-"""The base class of our commands: errors become one line, and unmigrated tables are an error."""
+"""Base class of our commands: errors become one line, and unapplied migrations are an error."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ NOT_MIGRATED = "The database lacks tables of this version. Start bin/serve once:
 
 
 class ServiceCommand(BaseCommand):
-    """A command whose refusal is one line on standard error; ``--traceback`` shows where it comes from."""
+    """A command whose refusal is one line on standard error; ``--traceback`` adds the traceback."""
 
     requires_migrations_checks = True
     returncode = 1  # the exit code of a command that cannot run
@@ -31,7 +31,7 @@ class ServiceCommand(BaseCommand):
             raise self.failure(f"The database cannot be used: {explain(error)}") from error
 
     def check_migrations(self) -> None:
-        """Raises CommandError where Django would only print a notice, and the command would fail later."""
+        """Raise CommandError where Django would only print a notice and the command would fail later."""
         if has_due_migrations(MigrationExecutor(connection)):
             raise self.failure(NOT_MIGRATED)
 
@@ -40,7 +40,7 @@ class ServiceCommand(BaseCommand):
 
 
 def describe(error: DomainError) -> str:
-    """The error in one line, field by field if it names fields."""
+    """The error in one line, with one part per field if it names fields."""
     if not error.fields:
         return error.detail
     return "; ".join(f"{name}: {' '.join(messages)}" for name, messages in error.fields.items())

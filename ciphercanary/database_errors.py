@@ -1,4 +1,4 @@
-"""Database errors as one line with a remedy, for a terminal. The line never holds the password."""
+"""Database errors as one line with a remedy, for a terminal. The line never contains the password."""
 
 import re
 import sqlite3
@@ -9,8 +9,8 @@ from django.db import connection
 from psycopg_pool import PoolTimeout
 
 CONNECT_SECONDS = 5
-# libpq's and PostgreSQL's own words; the errors of a connection carry no SQLSTATE. In another language
-# the line itself still names the cause.
+# The messages of libpq and PostgreSQL; connection errors carry no SQLSTATE. In another language, no remedy matches
+# but the line itself still names the cause.
 POSTGRESQL_REMEDIES = {
     r"password authentication failed|no password supplied": "Correct the user and the password in DATABASE_URL.",
     r'role ".*" does not exist': "Create the role, or correct the user in DATABASE_URL.",
@@ -36,7 +36,7 @@ PRIMARY_CODE = 0xFF  # of SQLite's extended result codes: https://sqlite.org/res
 
 
 def explain(error: django.db.Error) -> str:
-    """The cause of the error and its remedy in one line."""
+    """The cause of the error and its remedy, in one line."""
     if connection.vendor == "sqlite":
         code = getattr(error.__cause__, "sqlite_errorcode", 0) & PRIMARY_CODE
         remedy = SQLITE_REMEDIES.get(code, "Check DATABASE_URL.")
@@ -47,7 +47,7 @@ def explain(error: django.db.Error) -> str:
 
 
 def _cause_of_timeout() -> Exception:
-    """The error of one connection outside the pool, which only reports that it waited."""
+    """The error of a connection made outside the pool. The pool itself only reports a timeout."""
     parameters = connection.get_connection_params() | {"connect_timeout": CONNECT_SECONDS}
     try:
         psycopg.connect(**parameters).close()
@@ -57,6 +57,6 @@ def _cause_of_timeout() -> Exception:
 
 
 def _sentence(error: Exception) -> str:
-    """The first line of the error: the next ones may quote values."""
+    """The first line of the error. Later lines may quote values."""
     line = str(error).partition("\n")[0]
     return line.removeprefix("connection failed: ").removeprefix("connection is bad: ").rstrip(".")

@@ -1,4 +1,4 @@
-"""The environment's variables. One of the wrong form is named; its value, which may be a secret, never is."""
+"""Environment variables. Errors name an invalid variable but never show its value, which may be a secret."""
 
 import os
 from contextlib import suppress
@@ -23,21 +23,22 @@ BOOLEANS = {
     "0": False,
 }
 OWN_PREFIX = "CC_"
-# Variables that settings do not read: those of bin/, of the tests, and those for PostgreSQL when SQLite is used.
+# Variables that the settings do not read: those of bin/, of the tests, and those for PostgreSQL when SQLite is
+# used.
 READ_ELSEWHERE = {"CC_VENV", "CC_PYTHON", "CC_CHROMIUM", "CC_TEST_DURABLE"}
 READ_WITH_POSTGRESQL = {"CC_DB_POOL_MIN", "CC_DB_POOL_TIMEOUT", "CC_DB_POOL_MAX_LIFETIME"}
 
 
 class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ ships no types
-    """django-environ without its proxies: a password that begins with ``$`` names no other variable."""
+    """django-environ without its proxies: a password that begins with ``$`` does not refer to another variable."""
 
     known: ClassVar[set[str]] = READ_ELSEWHERE | READ_WITH_POSTGRESQL  # grows with each variable that is read
 
     def get_value(self, var: str, cast: Any = None, default: Any = None, parse_default: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002 - django-environ's signature
-        """The variable as ``cast`` reads it, or the default. Raises ImproperlyConfigured."""
+        """The variable converted by ``cast``, or the default. Raises ImproperlyConfigured."""
         self.known.add(var)
         try:
-            # A file ends in a line break that belongs to nobody's password.
+            # A file ends in a line break that is not part of the password.
             value = self.ENVIRON[var].rstrip("\r\n")
             return _boolean(var, value) if cast is bool else self.parse_value(value, cast)
         except KeyError:
@@ -51,10 +52,10 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         """Django's description of a database. Raises ImproperlyConfigured."""
         url: str = self.get_value(var, default=default)
         described: dict[str, Any] = {}
-        # A path with a colon or a bracket fails in urllib, which then quotes it: often a part of the password.
+        # urllib fails on a path with a colon or a bracket and quotes it in the error: often a part of the password.
         with suppress(ValueError):
-            # An "@" behind the host: the password holds a "/", and the rest of it would become the database's name,
-            # which error messages show.
+            # An "@" after the host means that the password contains a "/". The rest of the password would become
+            # the database name, which error messages show.
             if url.partition("://")[0] in DATABASES and ("sqlite" in url or "@" not in urlsplit(url).path):
                 described = self.db_url_config(url, engine)
         if not described:
@@ -65,7 +66,7 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         return described
 
     def number(self, var: str, default: int, *, at_least: int = 1, at_most: int | None = None) -> int:
-        """A whole number within its bounds. Raises ImproperlyConfigured."""
+        """An integer within its bounds. Raises ImproperlyConfigured."""
         value: int = self.int(var, default)
         if value < at_least or (at_most is not None and value > at_most):
             bounds = f"at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
@@ -73,14 +74,14 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         return value
 
     def seconds(self, var: str, default: float, *, at_least: float, at_most: float) -> float:
-        """Seconds, and parts of one, within their bounds. Raises ImproperlyConfigured."""
+        """Seconds, including fractions, within the bounds. Raises ImproperlyConfigured."""
         value: float = self.get_value(var, cast=_plain_float, default=default)
-        if not at_least <= value <= at_most:  # "nan" is a number to Python, and within no bounds
+        if not at_least <= value <= at_most:  # "nan" is a float to Python but is not within the bounds
             raise ImproperlyConfigured(f"{var} must be from {at_least:g} to {at_most:g}.")
         return value
 
     def redis_url(self, var: str) -> str:
-        """The address of a Redis server, or "". Raises ImproperlyConfigured."""
+        """The URL of a Redis server, or "". Raises ImproperlyConfigured."""
         url: str = self.get_value(var, default="")
         if url and url.partition("://")[0] not in REDIS_SCHEMES:
             raise ImproperlyConfigured(f"{var} is not like redis://host:6379/0.")
@@ -105,21 +106,21 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
 
 
 def unknown_variables() -> dict[str, str]:
-    """``{name: closest known name, or ""}`` of the ``CC_`` variables that nothing reads, such as a misspelt one."""
+    """``{name: closest known name, or ""}`` of ``CC_`` variables that are not read, such as a misspelled name."""
     known = Environment.known | {f"{name}_FILE" for name in Environment.known}
     names = sorted(name for name in os.environ if name.startswith(OWN_PREFIX) and name not in known)
     return {name: "".join(get_close_matches(name, known, n=1)) for name in names}
 
 
 def _boolean(var: str, text: str) -> bool:
-    """Not django-environ's own: to it, everything that it does not know is False. Raises ImproperlyConfigured."""
+    """Replaces django-environ's conversion, which treats every unknown text as False. Raises ImproperlyConfigured."""
     if text.lower() not in BOOLEANS:
         raise ImproperlyConfigured(f"{var} must be True or False.")
     return BOOLEANS[text.lower()]
 
 
 def _plain_float(text: str) -> float:
-    """Not django-environ's own, which leaves out what is no digit: ``1e9`` is 19 to it. Raises ValueError."""
+    """Replaces django-environ's conversion, which drops every non-digit: ``1e9`` becomes 19. Raises ValueError."""
     return float(text)
 
 
@@ -127,6 +128,6 @@ def _is_host_and_port(url: str) -> bool:
     try:
         parts = urlsplit(url)
         has_port = bool(parts.port)
-    except ValueError:  # brackets without an address, or a port that is no number
+    except ValueError:  # brackets without an address, or a port that is not a number
         return False
     return parts.scheme in SYSLOG_SCHEMES and bool(parts.hostname) and has_port and not parts.path

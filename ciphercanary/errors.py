@@ -1,7 +1,6 @@
-"""The one family of errors: what went wrong, in words a caller may read. There is no HTTP in it.
+"""The errors of the product: what went wrong, in words that a caller may read. Independent of HTTP.
 
-Every refusal in the product is a leaf of one of eight kinds. ``ciphercanary.problems`` is the only place
-that knows which HTTP status a kind becomes.
+Every refusal is a subclass of one of eight kinds. Only ``ciphercanary.problems`` maps a kind to an HTTP status.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,9 +12,9 @@ type FieldErrors = Mapping[str, Sequence[str]]
 class DomainError(Exception):
     """A refusal with a stable code.
 
-    ``detail`` is shown to the caller: it names the field or the state and the remedy, and never holds key
-    bytes, plaintext, a password, a token or exception text. ``extra`` adds machine-readable members to the
-    problem document; ``fields`` maps an input field to its messages.
+    ``detail`` is shown to the caller. It names the field or the state and the remedy, and never contains key bytes,
+    plaintext, a password, a token or exception text. ``extra`` adds machine-readable members to the problem
+    document; ``fields`` maps an input field to its messages.
     """
 
     code: ClassVar[str]
@@ -43,28 +42,28 @@ class Invalid(DomainError):
 
 
 class Unauthenticated(DomainError):
-    """Nobody known is asking."""
+    """The caller could not be authenticated."""
 
     code = "authentication_failed"
     title = "Authentication failed"
 
 
 class Denied(DomainError):
-    """Somebody known may not do this."""
+    """An authenticated caller lacks the permission."""
 
     code = "permission_denied"
     title = "Permission denied"
 
 
 class RecentAuthRequired(Denied):
-    """The act asks for a log-in that is not older than ten minutes."""
+    """The operation requires a log-in within the last ten minutes."""
 
     code = "recent_auth_required"
     title = "A recent log-in is required"
 
 
 class NotFound(DomainError):
-    """It does not exist, or is not visible to the caller: the two are never told apart."""
+    """The object does not exist or is not visible to the caller; the response does not distinguish the two."""
 
     code = "not_found"
     title = "Not found"
@@ -74,21 +73,21 @@ class NotFound(DomainError):
 
 
 class Conflict(DomainError):
-    """The present state of the object forbids it."""
+    """The current state of the object forbids the operation."""
 
     code = "conflict"
     title = "The present state forbids this"
 
 
 class Refused(DomainError):
-    """Understood, but a rule says no."""
+    """The request is valid, but a rule forbids it."""
 
     code = "policy_violated"
     title = "A rule refuses this"
 
 
 class Throttled(DomainError):
-    """Too much, too soon; ``retry_after`` is in whole seconds."""
+    """Too many requests; ``retry_after`` is in whole seconds."""
 
     code = "throttled"
     title = "Too many requests"
@@ -99,14 +98,14 @@ class Throttled(DomainError):
 
 
 class Unavailable(DomainError):
-    """Something the answer depends on is missing; the same request may succeed later."""
+    """A dependency of the request is unavailable. The same request may succeed later."""
 
     code = "dependency_unavailable"
     title = "A dependency is unavailable"
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database does not answer in time, so nothing can be recorded, and nothing is answered without a record."""
+    """The database does not respond in time. No audit event can be written, so the request fails."""
 
     code = "audit_unavailable"
     title = "The audit log cannot be written"

@@ -4,7 +4,7 @@ from django.db.models import IntegerField, Subquery
 
 
 class CountOf(Subquery):
-    """How many rows there are."""
+    """The number of rows of a query."""
 
     template = "(SELECT count(*) FROM (%(subquery)s) counted)"
     output_field = IntegerField()

@@ -1,8 +1,7 @@
-"""What of HTTP a hot route reads and writes by itself, without Django.
+"""Reads and writes HTTP for hot routes without Django.
 
-It understands the plain request that a client sends all day and nothing else: whatever is unusual (another
-media type, a second header of a name, a host that Django would refuse) is left to Django, whose answer is then
-the one that counts.
+This module handles only the plain requests that clients usually send. Anything unusual (another media type, a
+repeated header, a host that Django would reject) falls back to Django, whose response is authoritative.
 """
 
 import json
@@ -40,7 +39,7 @@ _BEARER = b"Bearer "
 
 
 class HotRequest(Struct, frozen=True):
-    """The token as it was sent, not verified yet. It prints nothing of it."""
+    """A request with its unverified token. Its ``repr`` does not show the token."""
 
     token: str
     client_ip: str
@@ -52,7 +51,7 @@ class HotRequest(Struct, frozen=True):
 
 
 class HotAnswer(Struct, frozen=True):
-    """An answer with the headers that differ from one to the next; the others are always the same."""
+    """A response with the headers that vary; the constant headers are added later."""
 
     status: int
     headers: Headers
@@ -62,19 +61,19 @@ class HotAnswer(Struct, frozen=True):
         return Answer(self.status, [*self.headers, *_constant_headers()], self.body)
 
     def head(self) -> bytes:
-        """The head, but for its last line and what the server adds."""
+        """The response head without its final line and the headers that the server adds."""
         lines = b"".join([b"%b: %b\r\n" % header for header in self.headers])
         return _status_line(self.status) + lines + _constant_lines()
 
 
 type HotHandler = Callable[[HotRequest, bytes], Awaitable[HotAnswer | None]]
-"""Answers a request with its whole body by itself, or leaves it to Django: None."""
+"""Responds to a request with its complete body, or returns None to pass it to Django."""
 type HotRoutes = Mapping[tuple[str, str], HotHandler]
 """By method and path."""
 
 
 def read_scope(scope: Scope) -> HotRequest | None:
-    """The request of an ASGI scope, if it is one of the plain kind; None leaves it to Django."""
+    """The request of an ASGI scope if the fast path supports it; None passes it to Django."""
     if scope["query_string"]:
         return None
     peer = scope.get("client")
@@ -82,7 +81,7 @@ def read_scope(scope: Scope) -> HotRequest | None:
 
 
 def read(headers: Iterable[tuple[bytes, bytes]], peer: str, scheme: str) -> HotRequest | None:
-    """The same of a head without a query string. Names are in lower case."""
+    """Like ``read_scope``, for headers of a request without a query string. Names are in lower case."""
     found: dict[bytes, bytes] = {}
     for name, value in headers:
         if name in _READ:
@@ -126,12 +125,12 @@ def _is_allowed(host: bytes) -> bool:
 
 
 def answer(body: bytes, request_id: str, *more: tuple[bytes, bytes]) -> HotAnswer:
-    """A success."""
+    """A success response."""
     return HotAnswer(200, _headers(_JSON, body, request_id, more), body)
 
 
 def problem(error: errors.DomainError, request_id: str, *more: tuple[bytes, bytes]) -> HotAnswer:
-    """A refusal, as ``ciphercanary.problems.render`` makes it."""
+    """A refusal, identical to the one that ``ciphercanary.problems.render`` makes."""
     body = json.dumps(problems.document(error, request_id)).encode()
     if "retry_after" in error.extra:
         more = (*more, (b"retry-after", str(error.extra["retry_after"]).encode()))
@@ -151,7 +150,7 @@ def _headers(
 
 
 def count(way: str, status: int) -> None:
-    """An answer is about to leave, to a request that came from the ``parser`` or over ``asgi``."""
+    """Count a response to a request that arrived from the ``parser`` or over ``asgi``."""
     _counter(way, status).inc()
 
 
@@ -162,7 +161,7 @@ def _counter(way: str, status: int) -> Counter:
 
 @lru_cache(1)
 def _constant_headers() -> Headers:
-    """What Django's middleware adds to each answer of the API, in these settings; a test compares the two."""
+    """The headers that Django's middleware adds to each API response under these settings; a test compares the two."""
     headers = [(b"vary", b"Authorization"), *middleware_headers()]
     if settings.SECURE_HSTS_SECONDS:
         headers.append((b"strict-transport-security", b"max-age=%d" % settings.SECURE_HSTS_SECONDS))

@@ -15,9 +15,9 @@ from ciphercanary.lock_waits import bound_lock_waits
 
 worker_class = "ciphercanary.lane_worker.LaneWorker"
 asgi_loop = "uvloop"
-# No control socket: nothing outside this process tree steers it, and the file system may be read-only.
+# No control socket: nothing outside this process tree controls gunicorn, and the file system may be read-only.
 control_socket_disable = True
-# The worker waits for GRACE; its parent kills it later, so that what it has to tell at its end is told.
+# The worker waits for GRACE. The parent kills it later, so that the worker can report its final counts.
 graceful_timeout = GRACE + 5
 timeout = 60
 keepalive = settings.CC_KEEPALIVE_SECONDS
@@ -33,15 +33,15 @@ GC_THRESHOLDS = (50_000, 20, 50)
 
 
 class Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
-    """Without the access log, which gunicorn prepares for each request wherever logging is configured."""
+    """Disables the access log, which gunicorn would prepare for each request whenever logging is configured."""
 
     access_log_enabled = False
 
 
 logger_class = Logger
 loglevel = "warning"
-# All of ours, with gunicorn's own records sent to the root logger: what is left out here gunicorn fills with a
-# handler of its own, which would write the text of exceptions past the redaction.
+# The complete logging configuration, with gunicorn's own records sent to the root logger. gunicorn adds its own
+# handler for anything left out here, and that handler would bypass the redaction of exception texts.
 _logs = logs.configuration(level=settings.LOG_LEVEL, log_format=settings.LOG_FORMAT)
 logconfig_dict = _logs | {
     "loggers": _logs["loggers"] | {"gunicorn.error": {"level": "WARNING", "handlers": [], "propagate": True}}
@@ -49,17 +49,17 @@ logconfig_dict = _logs | {
 
 
 def post_fork(_server: object, _worker: Worker) -> None:
-    """Before the worker connects to anything."""
+    """Runs before the worker opens any connection."""
     bound_lock_waits()
 
 
 def post_worker_init(worker: Worker) -> None:
-    """Tell the log from time to time how far this worker's writers have come."""
-    from audit.heartbeats import Heart  # noqa: PLC0415 - only a worker has set Django up
+    """Start the heartbeat, which periodically records the positions of this worker's writers in the audit log."""
+    from audit.heartbeats import Heart  # noqa: PLC0415 - Django is set up only in a worker
     from ciphercanary import throttle  # noqa: PLC0415 - likewise
     from console import health  # noqa: PLC0415 - likewise
 
-    # What is there by now stays: left to the collector, it would be walked through again and again.
+    # Freeze all current objects. Otherwise the collector would traverse them again and again.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
@@ -69,8 +69,8 @@ def post_worker_init(worker: Worker) -> None:
 
 
 def worker_exit(_server: object, worker: Worker) -> None:
-    """Write what a worker has counted and not yet told, and the end of its writers' sequences."""
-    from audit import refusals, writer  # noqa: PLC0415 - only a worker has set Django up
+    """Write the worker's unreported counts and the end of its writers' sequences."""
+    from audit import refusals, writer  # noqa: PLC0415 - Django is set up only in a worker
     from ciphercanary import throttle  # noqa: PLC0415 - likewise
 
     throttle.stop_reconciling()
@@ -81,6 +81,6 @@ def worker_exit(_server: object, worker: Worker) -> None:
 
 
 def child_exit(_server: object, worker: Worker) -> None:
-    """Forget the gauges of a worker that ended."""
+    """Remove the gauges of a worker that has exited."""
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # prometheus_client types it not
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # prometheus_client does not type it

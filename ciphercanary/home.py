@@ -1,9 +1,9 @@
-"""The data folder (``CC_HOME``): who may read it, and the secrets that live in it.
+"""The data folder (``CC_HOME``): its permissions and the secrets in it.
 
-The folder is 0700 and every file in it 0600. Two kinds of secret file stand there and no others:
-``kek-<id>.key`` (the key-encryption keys, see ``ciphercanary.kek``) and ``secret-key`` (Django's). Beside them
-``audit-head`` remembers how far the audit log had come (``audit.sequencing.head``), and ``supervisor.lock``,
-``serve.lock`` and ``sequencer.lock`` are held by what runs.
+The folder is 0700 and every file in it 0600. It contains two kinds of secret files and no others: ``kek-<id>.key``
+(the key-encryption keys, see ``ciphercanary.kek``) and ``secret-key`` (Django's). In addition, ``audit-head``
+stores the latest known position of the audit log (``audit.sequencing.head``), and running processes lock
+``supervisor.lock``, ``serve.lock`` and ``sequencer.lock``.
 """
 
 import os
@@ -16,7 +16,7 @@ SECRET_KEY_FILE = "secret-key"  # noqa: S105 - a file name
 
 
 def create(home: Path) -> None:
-    """Create the folder if it is missing. Raises OSError where that is impossible."""
+    """Create the folder if it is missing. Raises OSError."""
     os.umask(0o077)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     home.chmod(0o700)
@@ -40,21 +40,21 @@ def read_secret_key(home: Path) -> str:
 
 
 def create_private_file(path: Path, content: bytes) -> None:
-    """Write a new 0600 file durably: it is on the disk, name included, before this returns.
+    """Create a 0600 file durably: its content and its name are on the disk before this returns.
 
-    It appears whole or not at all, whenever the process is killed. Raises FileExistsError rather than
-    overwrite: two starts at once must not replace each other's key.
+    The file appears completely or not at all, even if the process is killed. Raises FileExistsError instead of
+    overwriting: two concurrent starts must not replace each other's key.
     """
     unfinished = _write_unfinished(path, content)
     try:
-        os.link(unfinished, path)  # unlike a rename, it refuses a name that is taken
+        os.link(unfinished, path)  # unlike a rename, it fails if the name is taken
     finally:
         unfinished.unlink()
     _sync_folder(path.parent)
 
 
 def replace_private_file(path: Path, content: bytes) -> None:
-    """The same for a file that may be there: whoever reads it sees the old content or the new."""
+    """Like ``create_private_file``, but may replace a file. Readers see either the old content or the new."""
     unfinished = _write_unfinished(path, content)
     try:
         unfinished.replace(path)
@@ -65,7 +65,9 @@ def replace_private_file(path: Path, content: bytes) -> None:
 
 
 def _write_unfinished(path: Path, content: bytes) -> Path:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)  # mkstemp's files are 0600
+    descriptor, name = tempfile.mkstemp(
+        dir=path.parent, prefix=UNFINISHED
+    )  # mkstemp creates it with mode 0600
     unfinished = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:

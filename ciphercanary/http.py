@@ -1,4 +1,4 @@
-"""The request as our middleware leaves it: what ``RequestContext`` and the views hang on it, with types."""
+"""The request with the attributes that ``RequestContext`` and the views set, with types."""
 
 from typing import TYPE_CHECKING, cast
 
@@ -10,7 +10,7 @@ from ciphercanary.errors import DomainError
 if TYPE_CHECKING:
 
     class ContextRequest(HttpRequest):
-        """``request_id`` and ``client_ip`` are always there; the others where a view or a refusal set them."""
+        """``request_id`` and ``client_ip`` are always set; the others only if a view or a refusal set them."""
 
         request_id: str
         client_ip: str
@@ -23,6 +23,6 @@ else:
 
 
 def in_context(request: HttpRequest | Request) -> ContextRequest:
-    """The same Django request, typed; DRF's wrapper is taken off."""
+    """The same Django request, typed and without DRF's wrapper."""
     bare = request._request if isinstance(request, Request) else request  # noqa: SLF001 - DRF's name for it
     return cast("ContextRequest", bare)

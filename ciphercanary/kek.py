@@ -1,12 +1,12 @@
-"""The ring of key-encryption keys: what wraps every stored key, bound to where it is stored.
+"""The ring of key-encryption keys, which wrap every stored key and bind it to its row.
 
-A key-encryption key (KEK) is 32 random bytes that never enter the database: a file ``kek-<id>.key`` in the
-data folder, or an entry of ``CC_KEK``. The table ``key_encryption_keys`` names those the database relies on,
-says which one is primary, and keeps a sentinel wrapped under each.
+A key-encryption key (KEK) is 32 random bytes that never enter the database: a file ``kek-<id>.key`` in the data
+folder, or an entry of ``CC_KEK``. The table ``key_encryption_keys`` lists the keys that the database relies on,
+marks the primary one, and holds a sentinel wrapped under each.
 
-The additional data of a wrapped key is ``label ‖ 0x00`` and then the instance id and the caller's parts, each
-with its length (``ciphercanary.crypto.keywrap.binding``): a wrapped key opens only in the row, and in the
-installation, it was made for.
+The additional data of a wrapped key is ``label ‖ 0x00``, then the instance id and the caller's parts, each with its
+length (``ciphercanary.crypto.keywrap.binding``). A wrapped key therefore opens only in its own row and
+installation.
 """
 
 import base64
@@ -47,15 +47,15 @@ def wrap(material: KeyMaterial, *, label: str, parts: Sequence[bytes]) -> Wrappe
 
 
 def unwrap(wrapped: Wrapped, *, label: str, parts: Sequence[bytes]) -> KeyMaterial:
-    """Open what ``wrap`` made with the same label and parts. Raises UnwrapFailed, KekUnavailable."""
+    """Unwrap a key that ``wrap`` wrapped with the same label and parts. Raises UnwrapFailed, KekUnavailable."""
     return keywrap.unwrap(_find(wrapped.kek_id), wrapped.wrapped, aad=_binding(label, parts))
 
 
 @transaction.atomic
 def establish() -> None:
-    """Make the root of trust on an empty database; otherwise open every sentinel before anything is served.
+    """Create the root of trust on an empty database; on any other, open every sentinel before serving requests.
 
-    Raises KekUnavailable where a key-encryption key is missing or wrong; nothing is written then.
+    Raises KekUnavailable, and writes nothing, if a key-encryption key is missing or wrong.
     """
     forget()
     Instance.objects.get_or_create(singleton=True)
@@ -83,13 +83,13 @@ def check_sentinel(record: KeyEncryptionKey) -> None:
 
 
 def forget() -> None:
-    """Drop what this process remembers of the ring and the instance: the next use reads them anew."""
+    """Clear this process's cache of the ring and the instance, so that the next use reloads them."""
     for remembered in (_ring, _instance_id, _primary_id):
         remembered.cache_clear()
 
 
 def ring_files() -> list[Path]:
-    """The key files in the data folder: what an operator must back up, apart from the database."""
+    """The key files in the data folder. Operators must back them up separately from the database."""
     return sorted(settings.CC_HOME.glob("kek-*.key"))
 
 
@@ -105,7 +105,7 @@ def _ring() -> Mapping[str, KeyMaterial]:
 def _decode(kek_id: str, text: str | bytes) -> bytes:
     try:
         content = base64.b64decode(text, validate=True)
-    except ValueError:  # binascii.Error is one, and so is text beyond ASCII
+    except ValueError:  # includes binascii.Error, and non-ASCII text
         content = b""
     if len(content) != KEK_SIZE:
         raise KekUnavailable(
@@ -142,7 +142,8 @@ def _adopt_first_kek() -> None:
         raise KekUnavailable(
             "The database holds wrapped keys but names no key-encryption key: restore a backup of the database."
         )
-    # A file left by a start that was interrupted before its first commit, or made for another database, serves.
+    # Use an existing file: a start may have been interrupted before its first commit, or the file may have been
+    # created for another database.
     kek_id = min(_ring(), default="") or _generate_file()
     KeyEncryptionKey.objects.create(
         id=kek_id,
@@ -154,7 +155,7 @@ def _adopt_first_kek() -> None:
 
 
 def _generate_file() -> str:
-    # The file is on the disk before the first row is wrapped under it, never the other way round.
+    # Write the file to the disk before the first row is wrapped under it, never the other way round.
     kek_id = secrets.token_hex(4)
     home.create_private_file(
         settings.CC_HOME / f"kek-{kek_id}.key", base64.b64encode(secrets.token_bytes(KEK_SIZE)) + b"\n"

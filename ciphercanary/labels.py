@@ -1,4 +1,4 @@
-"""Labels: short texts that users give, as tags of keys and reasons of changes. Pure; raises Invalid with the field."""
+"""Labels: short texts from users, such as tags of keys and reasons of changes. Raises Invalid with the field."""
 
 from typing import Final
 
@@ -13,5 +13,5 @@ def check_reason(reason: str) -> None:
 
 
 def is_label(text: str, max_length: int) -> bool:
-    """Printable, because an invisible or right-to-left mark makes one label look like another."""
+    """Whether a text is a valid label. An invisible or right-to-left mark could make one label look like another."""
     return 0 < len(text) <= max_length and text.isprintable() and text == text.strip()

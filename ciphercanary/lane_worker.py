@@ -1,8 +1,9 @@
-"""gunicorn's ASGI worker, with a short cut for hot routes: from the parser to the lane and back, without ASGI.
+"""gunicorn's ASGI worker with a fast path for hot routes, which goes from the parser to the handler without ASGI.
 
-Only what is simple takes it: a short request of a hot route, whole, on a connection that stays open. Everything else, and whatever the lane leaves to Django, goes gunicorn's own way from where it stands, with
-its limits and time-outs. With ``CC_LANE=asgi`` no request takes it. This module knows gunicorn from inside, and holds
-for the one version that is allowed.
+The fast path accepts only simple requests: a complete, short request of a hot route on a keep-alive connection. All
+other requests, and those that the handler passes to Django, continue through gunicorn's own code with its limits
+and timeouts. ``CC_LANE=asgi`` disables this fast path. This module depends on gunicorn's internals and supports
+only the one version that is pinned.
 """
 
 import asyncio
@@ -26,9 +27,9 @@ from ciphercanary.fast_lane import HotAnswer, HotHandler, HotRequest
 from ciphercanary.lock_waits import WAIT_UNTIL
 from ciphercanary.problems import ProtocolError
 
-GRACE: Final = 20  # seconds that requests in flight have to end
+GRACE: Final = 20  # seconds for requests in flight to complete
 MAX_HOT_BODY: Final = 64 * 1024  # bytes
-MAX_IN_PIECES: Final = 16 * 1024  # of a body that does not come with its head: what each connection may hold
+MAX_IN_PIECES: Final = 16 * 1024  # per connection, of a body that does not arrive with its head
 
 
 class LaneWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -46,20 +47,21 @@ class LaneWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self.hot_routes = {
             (method.encode(), path.encode()): handler for (method, path), handler in routes.items()
         }
-        # Asked of its subclass, it would note the answer there and look for it here: the C parser would not be found.
+        # Call this on the base class. On a subclass it would cache its result there but read it from the base
+        # class, so the C parser would not be found.
         ASGIProtocol._check_h1c_protocol_available()  # noqa: SLF001 - as its own class does
-        gasgi.ASGIProtocol = LaneProtocol  # the one name by which the worker makes a protocol
+        gasgi.ASGIProtocol = LaneProtocol  # the only name through which the worker creates a protocol
 
 
 class LaneProtocol(BoundedProtocol):
-    """One connection. ``_handler`` is set from the head of a hot request until the next may begin."""
+    """One connection. ``_handler`` is set from the head of a hot request until the next request may begin."""
 
     def __init__(self, worker: LaneWorker) -> None:
         super().__init__(worker)
         self._handler: HotHandler | None = None
         self._chunks: list[bytes] = []
         self._is_whole = False
-        self._is_begun = False  # a request is answered once, whatever arrives behind it meanwhile
+        self._is_begun = False  # answer a request only once, even if more data arrives meanwhile
         self._is_deciding = False
         self._is_declined = False
         self._received_at = 0.0
@@ -77,11 +79,11 @@ class LaneProtocol(BoundedProtocol):
         return self._is_deciding or self._waiting is not None
 
     def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Scope:
-        """Says whether the lane has seen the whole request, so that it is not asked again."""
+        """Mark the scope if the fast path has already declined the whole request, so that it is not tried again."""
         scope: Scope = super()._build_http_scope(request, sockname, peername)
         scope[DECLINED] = self._is_declined
         if self._is_declined:
-            # Django goes on with what is left of the request's waits.
+            # Django gets the rest of the request's wait time.
             scope[WAIT_UNTIL] = self._received_at + settings.CC_LOCK_WAIT_SECONDS
         return scope
 
@@ -123,7 +125,7 @@ class LaneProtocol(BoundedProtocol):
 
     def _begin(self, handler: HotHandler) -> None:
         if not self._is_whole and self._parser.content_length <= MAX_IN_PIECES:
-            # Many clients send the head and a short body one after the other.
+            # Many clients send the head and a short body in two packets.
             if self._waiting is None and self._body.grow(self._parser.content_length):
                 self._waiting = self.worker.loop.call_later(BODY_SECONDS, self._stop_waiting)
             if self._waiting is not None:
@@ -133,11 +135,11 @@ class LaneProtocol(BoundedProtocol):
             self._waiting = None
         request = self._read_head() if self._is_whole else None
         if request is None or not (self._body.size or self._body.grow(self._parser.content_length)):
-            self._leave_to_gunicorn()  # which answers 503 where there is no room for the body
+            self._leave_to_gunicorn()  # which responds 503 if there is no room for the body
             return
         self._is_begun = self._is_deciding = True
         self._received_at = time.monotonic()
-        # Eager: what the lane can decide at once needs no turn of the event loop.
+        # Eager start: a request that the handler can decide at once needs no turn of the event loop.
         task = asyncio.Task(
             self._answer(handler, request, b"".join(self._chunks)), loop=self.worker.loop, eager_start=True
         )
@@ -145,7 +147,7 @@ class LaneProtocol(BoundedProtocol):
             self._answering = task
 
     def _stop_waiting(self) -> None:
-        """Gunicorn's way ends in an answer to whoever is too slow."""
+        """Pass the request to gunicorn, whose code responds to slow senders."""
         self._waiting = None
         if not self._closed and self._handler is not None and not self._is_whole:
             self._leave_to_gunicorn()
@@ -157,7 +159,7 @@ class LaneProtocol(BoundedProtocol):
         if not self._is_deciding:
             self._body.release()
             if self._answering is not None:
-                self._answering.cancel()  # it waits for somebody to read its answer
+                self._answering.cancel()  # it waits for the client to read the response
                 self._answering = None
         super().connection_lost(exc)
 
@@ -170,7 +172,7 @@ class LaneProtocol(BoundedProtocol):
         if answer is None and not self._closed:
             self._leave_to_gunicorn()
             return
-        del body  # a slow reader does not hold it
+        del body  # a slow reader must not keep it in memory
         self._chunks.clear()
         self._body.release()
         if self._closed or answer is None:
@@ -187,12 +189,12 @@ class LaneProtocol(BoundedProtocol):
         if self.worker.nr >= self.worker.max_requests:
             self.worker.alive = False
         closing = b"" if self.worker.alive else b"Connection: close\r\n"
-        head = answer.head() + protocol._CACHED_SERVER_HEADER + protocol._get_cached_date_header() + closing  # noqa: SLF001 - as gunicorn's own answers
+        head = answer.head() + protocol._CACHED_SERVER_HEADER + protocol._get_cached_date_header() + closing  # noqa: SLF001 - the same as gunicorn's own responses
         fast_lane.count("parser", answer.status)
         self._safe_write(head + b"\r\n" + answer.body)
 
     def _await_next(self) -> None:
-        """As gunicorn does after an answer."""
+        """Prepare for the next request, as gunicorn does after a response."""
         self._handler, self._answering = None, None
         self._is_whole = self._is_begun = False
         self._chunks.clear()
@@ -203,13 +205,13 @@ class LaneProtocol(BoundedProtocol):
         early = self._callback_parser.remaining()
         self._callback_parser.reset()
         if early:
-            # Not from here: an answer at once, and one behind it, would nest as deep as requests are sent.
+            # Use call_soon: direct calls would recurse once per pipelined request.
             self.worker.loop.call_soon(self._feed_callback_parser, early)
         elif self._reading_paused:
             self._resume_reading()
 
     def _leave_to_gunicorn(self) -> None:
-        """Give it what the parser has told so far. Its connection loop was waiting all the time."""
+        """Replay the parser's events to gunicorn. Its connection loop has been waiting for them."""
         is_whole = self._is_declined = self._is_whole
         self._handler, self._answering = None, None
         self._is_whole = self._is_begun = False

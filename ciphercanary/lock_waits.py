@@ -1,7 +1,7 @@
-"""How long a request waits for the database: for locks, and for a connection of the pool, all its waits together.
+"""The wait limit of a request for the database: all its waits together, for locks and for a pooled connection.
 
-Another session may hold a table or the SQLite file for ever. The bound is ``CC_LOCK_WAIT_SECONDS``. A wait that
-reaches it fails as django.db.OperationalError.
+Another session may hold a table or the SQLite file forever. The limit is ``CC_LOCK_WAIT_SECONDS``. A wait that
+reaches it fails with django.db.OperationalError.
 """
 
 import threading
@@ -11,10 +11,10 @@ from contextlib import contextmanager
 
 from django.conf import settings
 
-# Seconds that every wait gets: a request that was long under way must not fail for a lock held for milliseconds.
+# The minimum wait in seconds: a long-running request must not fail because of a lock held for milliseconds.
 LEAST = 0.25
 
-# In a scope and a WSGI environment: the moment (of time.monotonic) at which the waits of the request end.
+# Key in a scope and a WSGI environment: the time.monotonic() at which the waits of the request end.
 WAIT_UNTIL = "ciphercanary.wait_until"
 
 _local = threading.local()
@@ -33,14 +33,14 @@ def bound_lock_waits() -> None:
 
 
 def deadline() -> float:
-    """The moment (of time.monotonic) at which the waits of what this thread does now are over."""
+    """The time.monotonic() at which the waits of this thread's current request end."""
     until: float | None = getattr(_local, "until", None)
     return time.monotonic() + settings.CC_LOCK_WAIT_SECONDS if until is None else until
 
 
 @contextmanager
 def waiting_until(moment: float) -> Iterator[None]:
-    """Inside the block, all waits of this thread together end at the moment (of time.monotonic)."""
+    """Inside the block, all waits of this thread end at ``moment``, a time.monotonic()."""
     before = getattr(_local, "until", None)
     _local.until = moment
     try:
@@ -50,15 +50,15 @@ def waiting_until(moment: float) -> Iterator[None]:
 
 
 def seconds_left() -> float:
-    """How long this thread may wait now."""
+    """The remaining wait time of this thread."""
     return max(deadline() - time.monotonic(), LEAST)
 
 
 def is_short(seconds: float) -> bool:
-    """Whether the bound of a connection, the whole one, has to be lowered to this."""
+    """Whether this is so short that the full timeout of a connection must be lowered to it."""
     return seconds < settings.CC_LOCK_WAIT_SECONDS * 0.9
 
 
 def milliseconds(seconds: float) -> int:
-    """For PostgreSQL and SQLite, where 0 means no bound or no wait."""
+    """For PostgreSQL and SQLite, where 0 would mean no limit or no wait."""
     return max(1, round(seconds * 1000))

@@ -1,7 +1,7 @@
-"""Structured logs: ECS field names, an allow-list of fields, and redaction behind it.
+"""Structured logs: ECS field names, an allow list of fields, and redaction.
 
-A record carries its message, level, logger, time, request id and the fields of ``ALLOWED_FIELDS``; any other
-field is dropped, not printed. What is left is searched for what looks like a credential.
+A record carries its message, level, logger, time, request id and the fields of ``ALLOWED_FIELDS``. All other fields
+are dropped. In the remaining text, anything that resembles a credential is redacted.
 """
 
 import logging
@@ -32,21 +32,21 @@ REDACTED = "[redacted]"
 LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
 FORMATS = {"json", "text"}
 QUIETER = {
-    # A statement's parameters are data: they stay out of the log at every level.
+    # The parameters of a statement are user data: keep them out of the log at every level.
     "django.db.backends": "WARNING",
-    # Refusals are in the audit log, failures are logged where they are answered.
+    # The audit log records refusals, and failures are logged where they are handled.
     "django.request": "CRITICAL",
-    # Any client could fill the disk with hosts it makes up.
+    # Any client could fill the disk with requests for made-up hosts.
     "django.security.DisallowedHost": "CRITICAL",
-    # Each failed attempt to connect, in its own words; what comes of them is said once.
+    # One line per failed connection attempt; the resulting error is logged once.
     "psycopg.pool": "ERROR",
-    # Every delivery, every few seconds; what came of a job stands in its row.
+    # One line per delivery, every few seconds; the row of a job holds its result.
     "celery.app.trace": "WARNING",
     "celery.beat": "WARNING",
     "celery.worker.strategy": "WARNING",
 }
-# A JWT, a service or refresh token, a password hash, a private key, a self-describing ciphertext, an
-# Authorization value, and any long run of base64 or hex: key bytes have no other way to look.
+# A JWT, a service or refresh token, a password hash, a private key, a self-describing ciphertext, an Authorization
+# value, and any long run of base64 or hex, because key bytes in text look like that.
 CREDENTIAL = re.compile(
     r"eyJ[\w-]+\.[\w-]+\.[\w-]*"
     r"|cc[tr]_[\w-]+"
@@ -68,7 +68,7 @@ def configure(*, level: str, log_format: str) -> None:
 
 
 def configuration(*, level: str, log_format: str) -> dict[str, Any]:
-    """What ``configure`` sets, in the form of ``logging.config.dictConfig``."""
+    """The ``logging.config.dictConfig`` that ``configure`` applies."""
     renderer: Any = (
         structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer()
     )
@@ -104,7 +104,7 @@ def _add_record_fields(_logger: Any, _method: str, fields: Fields) -> Fields:
 
 
 def _stack(trace: TracebackType | None) -> str:
-    """File, line and function of each frame. An exception's text may quote a value, so it is left out."""
+    """File, line and function of each frame. The exception's text is omitted because it may quote a value."""
     frames = []
     while trace:
         code = trace.tb_frame.f_code
@@ -125,5 +125,5 @@ def _redact(_logger: Any, _method: str, fields: Fields) -> Fields:
 
 
 def redact(text: str) -> str:
-    """The text without what looks like a credential."""
+    """The text with everything that resembles a credential redacted."""
     return CREDENTIAL.sub(REDACTED, text)

@@ -1,4 +1,4 @@
-"""The product's own Prometheus metrics. No label carries a key id, a user or an address."""
+"""The product's own Prometheus metrics. No label contains a key id, a user or an address."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -47,7 +47,7 @@ audit_commit_seconds = Histogram(
 )
 jobs = Gauge("jobs", "Jobs by kind and status.", ["kind", "status"], multiprocess_mode="mostrecent")
 token_refusals_total = Counter("token_refusals_total", "Access tokens refused.", ["reason"])
-# What only the database knows.
+# Gauges whose values come from the database.
 OF_THE_DATABASE = (
     active_keys_total,
     audit_lag_seconds,

@@ -1,4 +1,4 @@
-"""What every request passes: an id, the client's address, the security headers, and the gate of the API."""
+"""Middleware for every request: an id, the client's address, the security headers, and the gate of the API."""
 
 from collections.abc import Callable
 
@@ -19,14 +19,14 @@ API_PREFIXES = ("/api/", "/auth/")
 
 
 def is_api(request: HttpRequest) -> bool:
-    """Whether the path answers with problem documents instead of pages."""
+    """Whether the path returns problem documents instead of pages."""
     return request.path.startswith(API_PREFIXES)
 
 
 class RequestContext:
-    """Gives each request ``request_id`` and ``client_ip``, echoes the id, and bounds its waits for the database.
+    """Sets ``request_id`` and ``client_ip``, echoes the id, and bounds the request's waits for the database.
 
-    Its time begins when it was received: one that waited for a thread behind others waits no longer than they did.
+    The time limit starts when the request is received, so time in the queue for a thread counts, too.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -51,7 +51,7 @@ class RequestContext:
 
 
 class SecurityHeaders:
-    """The headers Django's own middleware does not set; ``no-store`` on all but static files."""
+    """Sets the headers that Django's own middleware does not set; ``no-store`` on all but static files."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -67,14 +67,14 @@ class SecurityHeaders:
 
 
 class Gate:
-    """Refuses, before any view: plain HTTP to the API where the public URL is https; cross-site changes."""
+    """Refuses, before any view: plain HTTP to the API if the public URL is https; cross-site changes."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if settings.CC_TLS and is_api(request) and not request.is_secure():
-            # A redirect would have answered after the token crossed the network in clear.
+            # A redirect would come too late: the token has already crossed the network in clear text.
             return problems.render(request, errors.Denied("Use https: plain HTTP is refused here."))
         if request.method not in {"GET", "HEAD", "OPTIONS"} and _is_cross_site(request):
             return problems.render(request, errors.Denied("Changes from another site are refused."))

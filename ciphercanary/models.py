@@ -1,4 +1,4 @@
-"""The root of trust: who this installation is, its key-encryption keys, and its own MAC keys."""
+"""The root of trust: the identity of this installation, its key-encryption keys, and its own MAC keys."""
 
 import uuid
 
@@ -8,7 +8,7 @@ from ciphercanary.wrapped_row import WrappedRow
 
 
 class Instance(models.Model):
-    """One row: the identity that every wrapped key is bound to."""
+    """A single row: the identity that every wrapped key is bound to."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     singleton = models.BooleanField(default=True, unique=True, editable=False)
@@ -23,9 +23,9 @@ class Instance(models.Model):
 
 
 class KeyEncryptionKey(models.Model):
-    """A key-encryption key that the database relies on; its bytes live with the provider, never here.
+    """A key-encryption key that the database relies on. Its bytes stay with the provider, never in this table.
 
-    ``sentinel`` is a known value wrapped under it: a start with a wrong or missing key is refused.
+    ``sentinel`` is a known value wrapped under it. It detects a wrong or missing key, which prevents the start.
     """
 
     id = models.CharField(primary_key=True, max_length=16)
@@ -46,7 +46,7 @@ class KeyEncryptionKey(models.Model):
 
 
 class SystemKey(WrappedRow):
-    """A MAC key of the installation itself, wrapped; ``/sign`` and the keyring cannot reach it."""
+    """A wrapped MAC key of the installation itself, out of reach of ``/sign`` and the keyring."""
 
     kid = models.CharField(primary_key=True, max_length=16)
     purpose = models.CharField(max_length=20)

@@ -1,4 +1,4 @@
-"""The endpoints of the service itself: is it alive, is it well, what does it count, which version is it."""
+"""The endpoints of the service itself: liveness, readiness, health, metrics and version."""
 
 import ipaddress
 import json
@@ -36,19 +36,19 @@ type View = Callable[[HttpRequest], HttpResponse]
 
 
 def endpoint(view: View) -> View:
-    """A reading view outside the API. It changes nothing, so another method is 405 and not a missing CSRF token."""
+    """A read-only view outside the API. Any other method gets 405 instead of an error about a missing CSRF token."""
     return csrf_exempt(require_safe(view))
 
 
 @endpoint
 def livez(_request: HttpRequest) -> HttpResponse:
-    """The process answers: nothing else is asked, so that a slow database never gets it restarted."""
+    """The process responds. It checks nothing else, so that a slow database never causes a restart."""
     return HttpResponse("ok\n", TEXT)
 
 
 @endpoint
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """200 once the database answers, every migration is in and the key-encryption key opens its sentinel."""
+    """200 if the database responds, every migration is applied and the key-encryption key opens its sentinel."""
     return _report_readiness()
 
 
@@ -61,7 +61,7 @@ def _report_readiness() -> HttpResponse:
 
 @endpoint
 def health(_request: HttpRequest) -> HttpResponse:
-    """The specification's shape. It is 503 if operations or changes fail, and degraded if only others do."""
+    """The specified format. 503 if operations or changes fail, and degraded if only other services do."""
     return _report_health()
 
 
@@ -121,7 +121,7 @@ def forget() -> None:
 
 
 def _forget_figures() -> None:
-    """Not a number is what Prometheus knows for: not measured. The last values would pass for present ones."""
+    """Set the gauges to NaN, Prometheus's value for "not measured". Old values would look current."""
     for gauge in gauges.OF_THE_DATABASE:
         gauge.set(math.nan)
 
@@ -131,7 +131,7 @@ def _is_in_metrics_networks(client_ip: str | None) -> bool:
     return any(address in ipaddress.ip_network(network) for network in settings.CC_METRICS_NETWORKS)
 
 
-# --- what is answered where even the threads of a probe do not answer in time
+# --- responses for probes whose threads miss the deadline
 
 
 def _late_livez(scope: Scope) -> Answer:
@@ -163,4 +163,4 @@ def _late_metrics(scope: Scope) -> Answer:
 
 REPORTS = {"/livez": None, "/readyz": _report_readiness, "/health": _report_health}
 PROBES = {"/livez": _late_livez, "/readyz": _late_readyz, "/health": _late_health}
-METRICS = {"/metrics": _late_metrics}  # threads of their own: a token is looked up in the database
+METRICS = {"/metrics": _late_metrics}  # separate threads, because tokens are looked up in the database

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the API as a whole; settings for drf-spectacular."""
+"""Settings for drf-spectacular: the parts of the OpenAPI document about the API as a whole."""
 
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
-        "ExportFormatEnum": ["jsonl", "csv", "tiles"],  # "format" means two things
+        "ExportFormatEnum": ["jsonl", "csv", "tiles"],  # "format" has two meanings
         "RandomFormatEnum": ["base64", "hex"],
         "KeyAlgorithmEnum": list(KEY_ALGORITHMS),
         "KeyAlgorithmOrAliasEnum": [*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES],

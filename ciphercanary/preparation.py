@@ -1,4 +1,4 @@
-"""What must be true before anything is served: tables, root of trust, static files, somebody who can log in."""
+"""The prerequisites of serving: tables, root of trust, static files, and an account that can log in."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -28,22 +28,22 @@ FIRST_ADMIN = "admin"
 
 
 class CannotPrepare(Exception):
-    """One line that says what is in the way and what to do."""
+    """One line with the problem and its remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What the terminal has to say; ``setup_link`` is shown this once, and "" where there is an account."""
+    """The output for the terminal. ``setup_link`` is shown only once; it is "" if an account exists."""
 
     setup_link: str = field(repr=False)
     warnings: list[str]
 
 
 def prepare() -> Preparation:
-    """Check, migrate, establish the root of trust and the signing keys, collect static files, see to the first account.
+    """Check, migrate, bootstrap the root of trust and signing keys, collect static files, prepare the first account.
 
-    A database that lacks entries of the log which this host has seen is refused before anything is written to it.
-    Every step leaves alone what is already there. Raises CannotPrepare.
+    A database that lacks audit log entries which this host has already seen is refused before anything is written
+    to it. Every step leaves existing data unchanged. Raises CannotPrepare.
     """
     try:
         warnings = _check()
@@ -68,15 +68,15 @@ def prepare() -> Preparation:
 
 
 def _disconnect() -> None:
-    # This process only waits from here on: the connections belong to those that serve.
+    # This process only waits from here on, so free its connections for the processes that serve.
     connection.close()
     if connection.vendor == "postgresql":
         connection.close_pool()  # type: ignore[attr-defined]  # Django's PostgreSQL backend has it
 
 
 def _check() -> list[str]:
-    """The warnings of the system checks. Raises CannotPrepare where they found an error."""
-    # Where the public address is https, what `check --deploy` says is a reason not to start.
+    """The warnings of the system checks. Raises CannotPrepare if they report an error."""
+    # If the public URL is https, the errors of `check --deploy` prevent the start.
     found = [
         message
         for message in run_checks(include_deployment_checks=settings.CC_TLS, databases=["default"])
@@ -97,16 +97,16 @@ def _migrate() -> None:
     if has_due_migrations(executor) and executor.loader.applied_migrations and settings.CC_SQLITE:
         _copy_sqlite(settings.DATABASES["default"]["NAME"])
     with _constraints_unchecked(), transaction.atomic():
-        # All of them or none: Django records a migration only after its tables are there, and a start that is
-        # killed between the two could never be followed by another. Called when nothing is due, too: what
-        # follows the migrations may have been interrupted by an earlier version.
+        # All or nothing: Django records a migration only after its tables exist, so a start killed between the two
+        # would block every later start. Run this even if nothing is due: the steps after the migrations may have
+        # been interrupted in an earlier version.
         call_command("migrate", interactive=False, verbosity=0)
 
 
 @contextmanager
 def _constraints_unchecked() -> Iterator[None]:
-    # SQLite's schema editor wants them off, and SQLite cannot turn them off inside a transaction. What the
-    # migrations did is checked by the schema editor, before the transaction ends.
+    # SQLite's schema editor requires them to be off, and SQLite cannot turn them off inside a transaction. The
+    # schema editor checks the constraints before the transaction ends.
     connection.disable_constraint_checking()
     try:
         yield
@@ -115,7 +115,7 @@ def _constraints_unchecked() -> Iterator[None]:
 
 
 def _copy_sqlite(file: str) -> None:
-    """Keep the database as it was before the migrations that follow."""
+    """Copy the database in its state before the migrations."""
     target = settings.CC_HOME / "db.sqlite3.before-migration"
     with (
         connection.wrap_database_errors,
@@ -127,7 +127,7 @@ def _copy_sqlite(file: str) -> None:
 
 
 def _see_to_the_first_admin() -> str:
-    """Where there is no account: make it with the password that was given, or give a link that does. The link."""
+    """If there is no account, create the first admin with the given password, or return a setup link."""
     first_start = Principal.system("first start", Source.COMMAND)
     if is_set_up():
         return ""

@@ -1,4 +1,4 @@
-"""The endpoints that report on the service: they answer in time and in their own format during any fault."""
+"""Endpoints that report on the service. They respond in time and in their own format during any fault."""
 
 import asyncio
 import logging
@@ -17,23 +17,24 @@ from ciphercanary.lock_waits import WAIT_UNTIL
 
 logger = logging.getLogger(__name__)
 
-SECONDS: Final = 0.95  # to the answer, at most
-DATABASE_SECONDS: Final = 0.6  # of them, for waits of the request itself
+SECONDS: Final = 0.95  # until the response, at most
+DATABASE_SECONDS: Final = 0.6  # of SECONDS, for the request's own waits for the database
 THREADS: Final = 2
 BODY_BYTES: Final = 1024
 
 type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 type Late = Callable[[Scope], Answer]
-"""Fallback answer of an endpoint whose threads did not answer in time."""
+"""Fallback response of an endpoint whose threads did not respond in time."""
 type Report = Callable[[], HttpResponse] | None
-"""What a plain request gets without Django, found in a thread; None where the late answer is all there is to say."""
+"""The response to a plain request without Django, produced in a thread; None if the late response is always used."""
 
 
 class Probes:
-    """Serves each group of paths by a few threads of its own, so that it waits for no other request.
+    """Serves each group of paths with a few dedicated threads, so that it does not wait for other requests.
 
-    ``groups``: the late answer of each path. Without a cookie: a session is of no use here, and costs queries.
-    ``reports``: paths whose plain requests share one run at a time, so that no number of them costs more than one.
+    ``groups``: the late response of each path. Cookies are removed because a session is useless here and costs
+    queries. ``reports``: paths whose plain requests share a single run at a time, so any number of them costs no
+    more than one.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Probes:
 
 
 def _is_plain(scope: Scope) -> bool:
-    """Whether it reads, and has no body. Django refuses other methods."""
+    """Whether the request is read-only and has no body. Django refuses other methods."""
     names = {name for name, _ in scope["headers"]}
     return scope["method"] in {"GET", "HEAD"} and not names & {b"content-length", b"transfer-encoding"}
 

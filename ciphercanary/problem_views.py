@@ -1,4 +1,4 @@
-"""What is answered outside any REST view: problem documents for the API, pages for the browser."""
+"""Error responses outside REST views: problem documents for the API, pages for the browser."""
 
 import sys
 from datetime import timedelta
@@ -15,7 +15,7 @@ from ciphercanary.rest.exceptions import translate
 
 
 class DomainErrorAnswers:
-    """Answers what a page raised, REST views aside, which answer for themselves."""
+    """Converts the errors that pages raise into responses. REST views handle their own."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -52,7 +52,7 @@ def _answer(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
     problem = problems.render(request, error)
     if is_api(request):
         return problem
-    # htmx leaves the page as it is and shows the sentence above it.
+    # htmx keeps the page and shows the text above it.
     answer = HttpResponse(error.detail, "text/plain") if is_htmx(request) else _page(request, error)
     answer.status_code = problem.status_code
     for name, value in problem.headers.items():
@@ -63,8 +63,8 @@ def _answer(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
 
 def _page(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
     shown = problems.document(error, getattr(request, "request_id", ""))
-    # Without messages: they are in the session, and what failed may be the database. Without the shell, too, where
-    # the failure may be in it: it reads the database.
+    # Without messages: they are in the session, and the database may be the cause of the failure. Without the shell
+    # in that case, too, because the shell reads the database.
     around: dict[str, object] = {"problem": shown, "messages": ()}
     if isinstance(error, problems.InternalError | errors.DatabaseUnavailable):
         around["layout"] = "layouts/bare.html"

@@ -1,4 +1,4 @@
-"""From the family of errors to the outside: the one map kind -> status, and RFC 9457 problem documents."""
+"""HTTP form of the errors: the mapping from kind to status, and RFC 9457 problem documents."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ PROBLEM_STATUS: Mapping[type[errors.DomainError], HTTPStatus] = MappingProxyType
 
 
 class ProtocolError(errors.DomainError):
-    """What HTTP itself refuses (method, media type, size); it has no kind of its own, only a status."""
+    """A refusal by HTTP itself (method, media type, size). It belongs to no kind and only has a status."""
 
     def __init__(
         self, detail: str, *, status: HTTPStatus, code: str, headers: Mapping[str, str] | None = None
@@ -40,7 +40,7 @@ class ProtocolError(errors.DomainError):
 
 
 class InternalError(errors.DomainError):
-    """Nobody foresaw it: the cause stands in the log under the request id, and nowhere else."""
+    """An unexpected error. The cause is only in the server log, under the request id."""
 
     code = "internal"
     title = "Internal error"
@@ -60,12 +60,12 @@ def status_of(error: errors.DomainError) -> HTTPStatus:
 
 
 def document(error: errors.DomainError, request_id: str) -> dict[str, object]:
-    """The RFC 9457 members of an error, as a whole answer."""
+    """The RFC 9457 members of an error, as a complete response."""
     return members(error) | {"request_id": request_id}
 
 
 def members(error: errors.DomainError) -> dict[str, object]:
-    """The same of a part of an answer; ``errors`` is there only where fields are at fault."""
+    """The members for a part of a response. ``errors`` is present only if fields are at fault."""
     ours: dict[str, object] = {
         "type": f"urn:ciphercanary:problem:{error.code}",
         "title": error.title,
@@ -75,13 +75,13 @@ def members(error: errors.DomainError) -> dict[str, object]:
     }
     if error.fields:
         ours["errors"] = {name: list(messages) for name, messages in error.fields.items()}
-    return error.extra | ours  # no extra member may pass for one of these
+    return error.extra | ours  # extra members must not replace these
 
 
 def render(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
-    """The answer to a refused request; it leaves the error on the request for the audit middleware."""
+    """The response to a refused request. Attaches the error to the request for the audit middleware."""
     in_context(request).refusal = error
-    request_id = getattr(request, "request_id", "")  # Django calls its handlers before any middleware, too
+    request_id = getattr(request, "request_id", "")  # Django also calls its handlers before any middleware
     response = HttpResponse(
         json.dumps(document(error, request_id)), content_type=CONTENT_TYPE, status=status_of(error)
     )
@@ -96,6 +96,6 @@ def render(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
 
 
 def _challenge(request: HttpRequest) -> str:
-    # RFC 6750 section 3: who sent no credentials is not told of an error.
+    # RFC 6750 section 3: a challenge to a request without credentials contains no error code.
     error = ', error="invalid_token"' if "Authorization" in request.headers else ""
     return f'Bearer realm="ciphercanary"{error}'

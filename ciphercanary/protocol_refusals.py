@@ -12,7 +12,7 @@ def invalid_message(detail: str) -> ProtocolError:
 
 
 def head_too_large(limit: int) -> ProtocolError:
-    """431: the request line and the headers are larger than ``limit`` bytes, or one of them is too large."""
+    """431: the request line and the headers together exceed ``limit`` bytes, or one of them is too large."""
     return ProtocolError(
         f"The head is too large. Request line and headers have at most {limit} bytes together, one header at most "
         "8190, and there are at most 64 headers.",
@@ -31,7 +31,7 @@ def body_too_large(limit: int) -> ProtocolError:
 
 
 def overloaded() -> ProtocolError:
-    """503: this process has no room for the request at the moment."""
+    """503: this process currently has no capacity for the request."""
     return ProtocolError(
         "The server is busy; nothing was done. Try again.",
         status=HTTPStatus.SERVICE_UNAVAILABLE,
@@ -41,14 +41,14 @@ def overloaded() -> ProtocolError:
 
 
 def request_timeout(what: str) -> ProtocolError:
-    """408: ``what`` (the body of the request, say) arrives too slowly."""
+    """408: ``what`` (such as the body of the request) arrives too slowly."""
     return ProtocolError(
         f"The {what} did not arrive in time.", status=HTTPStatus.REQUEST_TIMEOUT, code="request_timeout"
     )
 
 
 def refusal_of_status(status: int, max_head: int) -> DomainError:
-    """The refusal that gunicorn answers with a status and a text of its own, which may quote the request."""
+    """Replaces a refusal of gunicorn, whose own text may quote the request."""
     if status == HTTPStatus.REQUEST_URI_TOO_LONG:
         return ProtocolError(
             "The request line is larger than 8190 bytes.",

@@ -1,10 +1,10 @@
-"""The admin as auditors use it: everything can be looked at, nothing can be touched."""
+"""A read-only admin for auditors."""
 
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-# What the filters and the date hierarchy of Django's own pages ask.
+# The lookups that the filters and the date hierarchy of Django's own pages use.
 LOOKUPS = {"", "exact", "isnull", "year", "month", "day", "gte", "lt"}
 
 
@@ -13,16 +13,16 @@ def _field_name(entry: object) -> object:
 
 
 class ReadOnlyModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
-    """Nothing is added, changed or deleted here, whoever asks. Who may look is ``User.has_perm``'s answer."""
+    """Refuses to add, change or delete, for every user. ``User.has_perm`` decides who may view."""
 
     actions = None
     list_per_page = 50
     show_full_result_count = False  # "7 results (of 1,000,000)" would count the whole table
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
-        """Filter by what is offered as a filter, and nothing else.
+        """Allow only the offered filters.
 
-        Django lets any local field be searched by any lookup: ``password__regex`` would read a hash bit by bit.
+        Django allows any lookup on any local field: ``password__regex`` would extract a hash bit by bit.
         """
         field, _, how = lookup.partition("__")
         offered = {*map(_field_name, self.list_filter), self.date_hierarchy}

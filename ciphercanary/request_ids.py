@@ -1,4 +1,4 @@
-"""The id of a request: the one its sender chose, if it can stand in a log line, or a random one."""
+"""The id of a request: the client's value if it is safe for a log line, else a random one."""
 
 import os
 import re

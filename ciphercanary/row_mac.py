@@ -1,9 +1,9 @@
-"""Rows that must not be altered behind the application's back carry a MAC over their meaning.
+"""Rows protected against changes outside the application by a MAC over their values.
 
-HMAC-SHA-256 (FIPS 198-1) under the installation's ``row-mac`` key, over the label of the table, the version of
-its field list, the row's sequence number and the fields, each with its type and length. The column reads
-``<field-list version>.<kid>.<base64url>``. Whoever writes to the database without the key-encryption key can
-put back a *whole* old row, and nothing else.
+HMAC-SHA-256 (FIPS 198-1) under the installation's ``row-mac`` key covers the label of the table, the version of its
+field list, the row's sequence number and the fields, each with its type and length. The column contains
+``<field-list version>.<kid>.<base64url>``. An attacker who can write to the database but lacks the key-encryption
+key can restore a *whole* old row, and nothing else.
 """
 
 import struct
@@ -23,14 +23,17 @@ type MacField = MacScalar | list[str]
 
 
 class IntegrityFailed(Unavailable):
-    """A row's MAC does not hold: somebody changed the database by hand."""
+    """The MAC of a row does not match: the row was changed outside the application."""
 
     code = "integrity_failed"
     title = "Stored data failed its integrity check"
 
 
 class MacProtectedRow(models.Model):
-    """A row with a MAC. Write it with ``save_with_mac`` only, singly and under lock: a bulk update breaks it."""
+    """A row with a MAC.
+
+    Write it only with ``save_with_mac``, one at a time and under lock: a bulk update breaks the MAC.
+    """
 
     MAC_LABEL: ClassVar[str]
     MAC_VERSION: ClassVar[int] = 1
@@ -42,17 +45,17 @@ class MacProtectedRow(models.Model):
         abstract = True
 
     def mac_fields(self) -> tuple[MacField, ...]:
-        """The values the MAC covers, in the order of ``MAC_VERSION``'s field list."""
+        """The values covered by the MAC, in the order of ``MAC_VERSION``'s field list."""
         raise TypeError(f"{type(self).__name__} names no MAC fields")
 
     def save_with_mac(self, update_fields: Iterable[str] | None = None) -> None:
-        """Raise the row's sequence number, compute its MAC, save."""
+        """Increment the row's sequence number, compute its MAC, and save."""
         self.row_seq += 1
         self.row_mac = system_keys.make_mac(system_keys.ROW_MAC, self.MAC_VERSION, self._mac_message())
         self.save(update_fields=None if update_fields is None else [*update_fields, "row_seq", "row_mac"])
 
     def check_mac(self) -> Self:
-        """The row itself. Raises IntegrityFailed where the MAC does not hold."""
+        """The row itself. Raises IntegrityFailed if the MAC does not match."""
         try:
             system_keys.check_mac(system_keys.ROW_MAC, self.MAC_VERSION, self._mac_message(), self.row_mac)
         except MacMismatch:
@@ -64,7 +67,7 @@ class MacProtectedRow(models.Model):
 
     @property
     def is_authentic(self) -> bool:
-        """Whether the application wrote the row as it is. Raises KekUnavailable and UnwrapFailed."""
+        """Whether the row is unchanged since the application wrote it. Raises KekUnavailable and UnwrapFailed."""
         try:
             self.check_mac()
         except IntegrityFailed:
@@ -91,7 +94,7 @@ def _encode_field(field: MacField) -> bytes:
 def _encode_scalar(field: MacScalar) -> tuple[bytes, bytes]:
     if field is None:
         return b"n", b""
-    # bool before int: True is an int, too.
+    # bool before int, because True is also an int.
     for kind, (mark, encode) in _SCALARS.items():
         if isinstance(field, kind):
             return mark, encode(field)

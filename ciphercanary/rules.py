@@ -1,4 +1,4 @@
-"""Who may use a method of a view, and what the audit log calls it: the same words for pages and for the API."""
+"""Who may use a method of a view, and its audit action. Pages and the API share these types."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -9,7 +9,7 @@ type Scope = Literal["all", "own"]  # how far a permission reaches
 
 
 class Access(Enum):
-    """Rules that ask for no permission word."""
+    """Rules that require no permission."""
 
     PUBLIC = "public"
     AUTHENTICATED = "authenticated"
@@ -21,14 +21,14 @@ AUTHENTICATED = Access.AUTHENTICATED
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Who may use a method (a permission word, or an ``Access``), and the audit word of what it does."""
+    """Who may use a method (a permission or an ``Access``), and its audit action."""
 
     permission: str | Access
     action: str
 
 
 class Caller(Protocol):
-    """What views ask of whoever calls."""
+    """The interface of a caller that views rely on."""
 
     @property
     def is_authenticated(self) -> bool: ...

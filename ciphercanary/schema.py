@@ -1,4 +1,4 @@
-"""How drf-spectacular reads our views: bearer tokens as security, the problem document as every error."""
+"""drf-spectacular settings for our views: bearer tokens as security, a problem document as every error."""
 
 import re
 import threading
@@ -56,7 +56,7 @@ LOCATION: Final = OpenApiParameter(
 
 
 class ProblemMembersSerializer(serializers.Serializer[Any]):
-    """A problem that is a part of an answer, as ``ciphercanary.problems.members`` writes it; some codes add members."""
+    """A problem inside a response, as written by ``ciphercanary.problems.members``; some codes add members."""
 
     type = serializers.CharField()
     title = serializers.CharField()
@@ -69,13 +69,13 @@ class ProblemMembersSerializer(serializers.Serializer[Any]):
 
 
 class ProblemSerializer(ProblemMembersSerializer):
-    """RFC 9457, as ``ciphercanary.problems.document`` writes it; some codes add members."""
+    """RFC 9457, as written by ``ciphercanary.problems.document``; some codes add members."""
 
     request_id = serializers.CharField()
 
 
 class ApiSchema(AutoSchema):
-    """Reads ``rules`` for security; an operation is named after its path, and tagged with its app."""
+    """Reads ``rules`` for security, names an operation after its path, and tags it with its app."""
 
     @property
     def rules(self) -> Mapping[str, Rule]:
@@ -86,7 +86,7 @@ class ApiSchema(AutoSchema):
         return [] if rule and rule.permission is PUBLIC else [{"bearer": []}]
 
     def get_extensions(self) -> dict[str, str]:
-        """The permission that is asked for, where it is one: the roles that hold it are in docs/api.md."""
+        """The required permission, if it is one. docs/api.md lists the roles that have it."""
         rule = self.rules.get(self.method)
         return {"x-permission": rule.permission} if rule and isinstance(rule.permission, str) else {}
 
@@ -95,14 +95,14 @@ class ApiSchema(AutoSchema):
         return [str(app.verbose_name)] if app else []
 
     def get_operation_id(self) -> str:
-        """``keys_rotate``, ``encrypt``; a POST to what can also be read creates: ``keys_create``."""
+        """``keys_rotate``, ``encrypt``. A POST to a path that also has a GET creates: ``keys_create``."""
         words = [re.sub(r"\W", "_", word) for word in self.path.removeprefix("/api/v1/").split("/") if word]
         creates = self.method == "POST" and "GET" in self.rules
         verb = "create" if creates else VERBS.get(self.method, "")
         return "_".join([word for word in words if not word.startswith("_")] + [verb] * bool(verb))
 
     def get_description(self) -> str:  # type: ignore[override]  # as in drf-spectacular's own class
-        """The docstring of the method or of the view itself; a base class speaks to its heirs, not to callers."""
+        """The docstring of the method or of the view itself. That of a base class addresses developers, not callers."""
         method = getattr(self.view, self.method.lower())
         return (method.__doc__ or vars(type(self.view)).get("__doc__") or "").strip()
 
@@ -115,9 +115,9 @@ class ApiSchema(AutoSchema):
         if method == "DELETE":
             if self.get_request_serializer() is None:
                 return None
-            self.method = "POST"  # OpenAPI 3.1 allows a DELETE with a body, which drf-spectacular leaves out
+            self.method = "POST"  # OpenAPI 3.1 allows a DELETE with a body, but drf-spectacular omits it
         try:
-            body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]  # drf-spectacular types it not
+            body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]  # drf-spectacular does not type it
         finally:
             self.method = method
         return body
@@ -139,7 +139,7 @@ class ApiSchema(AutoSchema):
     def _header_refs(self, headers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         refs = {}
         for name, header in headers.items():
-            component = ResolvedComponent(name, ResolvedComponent.HEADER, header, object=name)  # type: ignore[no-untyped-call]  # drf-spectacular types it not
+            component = ResolvedComponent(name, ResolvedComponent.HEADER, header, object=name)  # type: ignore[no-untyped-call]  # drf-spectacular does not type it
             self.registry.register_on_missing(component)
             refs[name] = component.ref
         return refs
@@ -161,14 +161,14 @@ class LabelFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unty
 
 
 class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # likewise
-    """Says what is refused beside the fields' own bounds: unknown members, and empty texts."""
+    """Adds constraints beyond the fields' own: unknown members and empty texts are rejected."""
 
     target_class = StrictSerializer
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:
         serializer = self.target() if isinstance(self.target, type) else self.target
-        schema: dict[str, Any] = auto_schema._map_serializer(  # type: ignore[no-untyped-call]  # noqa: SLF001 - the way drf-spectacular gives to its extensions
+        schema: dict[str, Any] = auto_schema._map_serializer(  # type: ignore[no-untyped-call]  # noqa: SLF001 - the way that drf-spectacular documents for extensions
             serializer, direction, bypass_extensions=True
         )
         for name, field in serializer.fields.items():
@@ -178,7 +178,7 @@ class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-unt
                 bounds = {"minItems": field.min_length, "maxItems": field.max_length}
                 schema["properties"][name] |= {word: bound for word, bound in bounds.items() if bound}
         if not vars(type(serializer)).get("__doc__"):
-            schema.pop("description", None)  # the base class's own
+            schema.pop("description", None)  # the base class's own docstring
         return {**schema, "additionalProperties": False}
 
 
@@ -186,15 +186,15 @@ _generating = threading.Lock()
 
 
 def document() -> Mapping[str, Any]:
-    """The OpenAPI 3.1 document. It is the same for every caller, so a process generates it once."""
-    # drf-spectacular resolves its extensions on first use without a lock, so parallel generations fail.
+    """The OpenAPI 3.1 document. It is the same for every caller, so each process generates it once."""
+    # drf-spectacular resolves its extensions on first use without a lock, so parallel generations would fail.
     with _generating:
         return _generate()
 
 
 @cache
 def _generate() -> Mapping[str, Any]:
-    made: Mapping[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]  # drf-spectacular types it not
+    made: Mapping[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]  # drf-spectacular does not type it
     return made
 
 

@@ -1,6 +1,6 @@
-"""``bin/serve``: everything a fresh machine needs, then the servers, until Ctrl-C.
+"""``bin/serve``: prepares a fresh machine, then runs the servers until Ctrl-C.
 
-Each step can be interrupted and run again: it goes on from where it stands.
+Each step can be interrupted and run again: it continues from its current state.
 """
 
 import fcntl
@@ -23,13 +23,13 @@ from django.core.exceptions import ImproperlyConfigured
 from ciphercanary import home
 from ciphercanary.supervision import Program, run_together
 
-PATIENCE = 15.0  # seconds that a start waits for what a killed one has left running
+PATIENCE = 15.0  # seconds that a start waits for the programs of a killed one
 PORT_PATIENCE = 1.0  # seconds
 TICK = 0.1  # seconds
 
 
 class CannotServe(Exception):
-    """One line that says what is in the way and what to do."""
+    """One line with the problem and its remedy."""
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _read_settings() -> Path:
-    """The data folder, once every setting could be read."""
+    """The data folder, after all settings have been read successfully."""
     try:
         return Path(settings.CC_HOME)
     except (ImproperlyConfigured, OSError) as error:
@@ -56,10 +56,10 @@ def _read_settings() -> Path:
 
 @contextmanager
 def _locked_home(folder: Path, patience: float = PATIENCE) -> Iterator[IO[str]]:
-    """Hold the data folder. The lock that is yielded is for the programs, too.
+    """Lock the data folder. The programs inherit the lock that is yielded.
 
-    Two locks, so that a second bin/serve and the programs of a killed one differ: ``supervisor.lock`` belongs to this
-    process alone, ``serve.lock`` to everything it starts. Process ids would be reused.
+    Two locks distinguish a second bin/serve from the programs of a killed one: ``supervisor.lock`` belongs to this
+    process alone, ``serve.lock`` also to every program it starts. Process ids could be reused.
     """
     try:
         home.create(folder)
@@ -87,7 +87,7 @@ def _takes(lock: IO[str]) -> bool:
 
 
 def _wait_for_programs(lock: IO[str], folder: Path, patience: float) -> None:
-    """A bin/serve was killed, and what it started still answers its last requests."""
+    """Wait for the programs of a killed bin/serve, which may still respond to their last requests."""
     sys.stderr.write(
         f"bin/serve: waiting up to {patience:.0f} s for the programs of an earlier bin/serve to end.\n"
     )
@@ -113,7 +113,7 @@ def _not_writable(folder: Path, error: OSError) -> CannotServe:
 
 
 def _check_port(bind: str, port: int) -> None:
-    # A program that ends releases the folder's lock a moment before its listener.
+    # A program that exits releases the folder's lock a moment before its listener.
     if not _holds_within(PORT_PATIENCE, lambda: not _bind_error(bind, port)):
         raise CannotServe(
             f"cannot listen on {bind} port {port} ({_bind_error(bind, port)}). Set PORT or CC_BIND."
@@ -138,16 +138,16 @@ def _prepare() -> None:
         prepared = preparation.prepare()
     except preparation.CannotPrepare as reason:
         raise CannotServe(str(reason)) from None
-    print(preparation.welcome(prepared), flush=True)  # noqa: T201 - the terminal is where it is read
+    print(preparation.welcome(prepared), flush=True)  # noqa: T201 - output for the terminal
 
 
 def _run(lock: IO[str]) -> int:
-    """Run the servers until they are stopped. The web server's exit code."""
+    """Run the servers until they are stopped. Returns the web server's exit code."""
     metrics_folder = Path(tempfile.mkdtemp(prefix="ciphercanary-metrics-"))
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder)}
-    environment.pop("CC_ADMIN_PASSWORD", None)  # it has done its work; the servers do not get it
+    environment.pop("CC_ADMIN_PASSWORD", None)  # no longer needed, so the servers do not get it
     try:
-        # They inherit the lock: were this process killed, the folder stays locked while one of them still ends.
+        # They inherit the lock: if this process is killed, the folder stays locked until the last of them exits.
         code = run_together(_programs(), environment, [lock.fileno()])
     finally:
         shutil.rmtree(metrics_folder, ignore_errors=True)
@@ -155,14 +155,14 @@ def _run(lock: IO[str]) -> int:
 
 
 def _programs() -> list[Program]:
-    """In the order of their start. The sequencer ends last: it signs what the others have written."""
-    # Where there is a broker, Celery's workers do the jobs.
+    """The programs in start order. The sequencer stops last because it signs the entries of the others."""
+    # With a broker, Celery's workers run the jobs.
     commands = ["run_sequencer"] if settings.CELERY_BROKER_URL else ["run_sequencer", "run_worker"]
     return [*map(_command, commands), _gunicorn()]
 
 
 def _command(name: str) -> Program:
-    # This process has run the checks and printed their warnings.
+    # This process has already run the checks and printed their warnings.
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), name, "--skip-checks"]
     return Program(name, command, patience=10)
 

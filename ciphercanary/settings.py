@@ -1,6 +1,6 @@
-"""Every setting, in the order of Django's documentation. Values come from the environment only.
+"""All settings, in the order of Django's documentation. Values come only from the environment.
 
-A secret may come as ``NAME`` or as ``NAME_FILE`` (the path of a file that holds it). ``.env.example`` lists
+A secret may be set as ``NAME`` or as ``NAME_FILE`` (the path of a file that contains it). ``.env.example`` lists
 every variable with its default; a test compares the two.
 """
 
@@ -17,7 +17,7 @@ from ciphercanary.environment import Environment
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
 
-# --- where we are and how we are reached
+# --- paths and addresses
 CC_HOME = Path(env.str("CC_HOME", str(BASE_DIR / "var"))).absolute()
 CC_BIND = env.str("CC_BIND", "127.0.0.1")
 CC_PORT = env.number("PORT", 8000, at_least=1, at_most=65535)
@@ -41,7 +41,7 @@ CC_THROTTLE_PRINCIPAL = env.str("CC_THROTTLE_PRINCIPAL", "6000/minute")
 CC_AUDIT_LAG_LIMIT = env.number("CC_AUDIT_LAG_LIMIT", 60)  # seconds
 CC_METRICS_NETWORKS = env.list("CC_METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"])
 
-# --- anchors: where checkpoints of the audit log go, for an auditor who reads them there
+# --- anchors: destinations of audit log checkpoints, where an auditor reads them
 CC_ANCHOR_FILE = env.str("CC_ANCHOR_FILE", "")
 CC_ANCHOR_SYSLOG = env.syslog_address("CC_ANCHOR_SYSLOG")
 CC_ANCHOR_SECONDS = env.number("CC_ANCHOR_SECONDS", 60)
@@ -122,17 +122,17 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 FORMAT_MODULE_PATH = ["ciphercanary.formats"]
 WSGI_APPLICATION = "ciphercanary.wsgi.application"
-# The bridge refuses larger bodies before Django sees them; Django's own limit stands behind it.
+# The bridge refuses larger bodies before Django sees them; this is a second limit.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CC_MAX_BODY_BYTES
 
-# --- jobs: without a broker, bin/serve runs a worker beside the server
+# --- jobs: without a broker, bin/serve runs a worker in addition to the server
 CELERY_BROKER_URL = env.redis_url("CELERY_BROKER_URL")
 CC_JOB_THREADS = env.number("CC_JOB_THREADS", 2)
 CC_JOB_LEASE_SECONDS = env.number("CC_JOB_LEASE_SECONDS", 20)
 CC_EXPORT_HOURS = env.number("CC_EXPORT_HOURS", 24)
 
 # --- database
-# Besides: 4 threads that read for the lane, 4 for streams, the writer of records, the leases of jobs.
+# The 10 are for 4 loader threads of the fast path, 4 threads for streams, the audit writer, and the leases of jobs.
 CC_DB_POOL_MAX = env.number("CC_DB_POOL_MAX", max(CC_THREADS, CC_JOB_THREADS) + 10)
 DATABASES = {"default": env.db_url("DATABASE_URL", f"sqlite:///{CC_HOME}/db.sqlite3")}
 _database = DATABASES["default"]
@@ -144,10 +144,10 @@ if CC_SQLITE:
     _database["ENGINE"] = "ciphercanary.databases.sqlite3"
     _database["CONN_MAX_AGE"] = None
     _database["OPTIONS"] = {
-        # DEFERRED transactions that turn into writers fail at once under contention instead of waiting.
+        # Under contention, DEFERRED transactions that become writers fail at once instead of waiting.
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,  # of commands and the sequencer; the web server waits for CC_LOCK_WAIT_SECONDS
-        # FULL: an acknowledged audit record must survive a power cut, WAL alone promises less.
+        # FULL: an acknowledged audit event must survive a power cut, which WAL alone does not guarantee.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
     }
 else:
@@ -155,17 +155,18 @@ else:
     _database["CONN_MAX_AGE"] = 0  # the pool keeps connections; Django refuses to do both
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),
-        # A commit that is answered is on the disk, whatever the server's default says.
+        # An acknowledged commit is on the disk, regardless of the server's default.
         "options": "-c synchronous_commit=on",
-        # audit.epoch reads the epoch after it waited for its lock: under a stricter level, whatever the server's
-        # default says, the snapshot would be older than the lock.
+        # audit.epoch waits for a lock and then reads the epoch. At a stricter level, which the server's default
+        # could set, its snapshot would be older than the lock.
         "isolation_level": IsolationLevel.READ_COMMITTED,
         "pool": {
             "min_size": env.number("CC_DB_POOL_MIN", 1, at_least=0, at_most=CC_DB_POOL_MAX),
             "max_size": CC_DB_POOL_MAX,
             "timeout": env.seconds("CC_DB_POOL_TIMEOUT", 5.0, at_least=0.1, at_most=60),
             "max_lifetime": env.seconds("CC_DB_POOL_MAX_LIFETIME", 3600.0, at_least=60, at_most=86400),
-            # It waits twice as long after each failure: without an end, half a minute after an outage of one.
+            # The pool doubles its wait after each failure. Without this limit, it would reconnect half a minute
+            # after an outage of half a minute.
             "reconnect_timeout": 5.0,
         },
     }
@@ -177,7 +178,7 @@ CC_REDIS_PREFIX = env.str("CC_REDIS_PREFIX", "cc")
 _local_cache = {
     "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
     "LOCATION": "local",
-    "OPTIONS": {"MAX_ENTRIES": 100_000},  # the default of 300 would forget rate counters under load
+    "OPTIONS": {"MAX_ENTRIES": 100_000},  # the default of 300 would evict rate counters under load
 }
 _redis_cache = {
     "LOCATION": REDIS_URL,
@@ -188,25 +189,25 @@ _redis_cache = {
         "SOCKET_TIMEOUT": 1,
     },
 }
-# Apart from the counters of rates, which it must not push out of memory.
+# Separate from the rate counters, so that it cannot evict them.
 _local_metadata = _local_cache | {"LOCATION": "metadata", "OPTIONS": {"MAX_ENTRIES": 10_000}}
 CACHES = {"default": _local_cache, "local": _local_cache, "metadata": _local_metadata}
 if REDIS_URL:
     CACHES["default"] = {"BACKEND": "ciphercanary.cache.FailoverRedisCache", **_redis_cache}
     CACHES["metadata"] = {"BACKEND": "ciphercanary.cache.OptionalRedisCache", **_redis_cache}
-# Not longer: a database put back from a backup can come to the same epochs again.
+# Limited because a database restored from a backup can reach the same epochs again.
 CC_METADATA_CACHE_SECONDS = env.number("CC_METADATA_CACHE_SECONDS", 60, at_least=0, at_most=3600)
 RATELIMIT_ENABLE = True
 SILENCED_SYSTEM_CHECKS = [
-    # Without Redis each process counts alone: exact with one, and ciphercanary.W001 says so with more.
+    # Without Redis, each process counts alone: exact with one process; ciphercanary.W001 warns if there are more.
     "django_ratelimit.E003",
     "django_ratelimit.W001",
-    # HSTS for the host itself; what holds for its sub-domains and for browsers' lists is the operator's to say.
+    # HSTS covers the host itself. The operator decides on subdomains and on the preload lists of browsers.
     "security.W005",
     "security.W021",
 ]
 
-# --- who is asking
+# --- authentication
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.SessionBackend"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -224,10 +225,10 @@ OTP_WEBAUTHN_CREDENTIAL_MODEL = "accounts.Passkey"
 # --- REST
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": [],  # ciphercanary.rest.ApiView denies what has no rule
+    "DEFAULT_PERMISSION_CLASSES": [],  # ciphercanary.rest.ApiView denies methods without a rule
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "ciphercanary.schema.ApiSchema",
-    "URL_FORMAT_OVERRIDE": None,  # the Accept header decides; "format" is a parameter like any other
+    "URL_FORMAT_OVERRIDE": None,  # the Accept header decides; "format" is an ordinary parameter
     "EXCEPTION_HANDLER": "ciphercanary.rest.exceptions.handle_exception",
     "UNAUTHENTICATED_USER": "accounts.principals.AnonymousPrincipal",
 }
@@ -245,7 +246,7 @@ SESSION_ENGINE = "accounts.session_engine"
 SESSION_COOKIE_NAME = "__Host-session" if CC_TLS else "session"
 CC_SESSION_IDLE_MINUTES = env.number("CC_SESSION_IDLE_MINUTES", 30, at_least=5, at_most=24 * 60)
 SESSION_COOKIE_AGE = CC_SESSION_IDLE_MINUTES * 60
-# The age is an idle time: accounts.middleware renews it with each request that a person has made.
+# The age is an idle time: accounts.middleware renews it with each request that a user makes.
 SESSION_SAVE_EVERY_REQUEST = False
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -262,7 +263,7 @@ SECURE_SSL_REDIRECT = CC_TLS
 SECURE_REDIRECT_EXEMPT = [r"^(api|auth)/", r"^(health|livez|readyz|metrics|version)$"]
 SECURE_HSTS_SECONDS = 31_536_000 if CC_TLS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CC_TRUSTED_PROXIES else None
-# Not no-referrer: under that browsers send "Origin: null" with every form, and the CSRF check must refuse it.
+# With no-referrer, browsers send "Origin: null" with every form, which the CSRF check must refuse.
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CSP = {
@@ -279,7 +280,7 @@ SECURE_CSP = {
 }
 
 # --- static files
-FILE_UPLOAD_PERMISSIONS = 0o600  # collectstatic's too: every file of the data folder is its owner's
+FILE_UPLOAD_PERMISSIONS = 0o600  # also for collectstatic: only the owner may access files of the data folder
 STATIC_URL = "/static/"
 STATIC_ROOT = CC_HOME / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]

@@ -1,4 +1,4 @@
-"""Several processes that live and end together: the part of ``bin/serve`` that watches over its servers."""
+"""Runs several processes as a unit: the part of ``bin/serve`` that supervises its servers."""
 
 import ctypes
 import logging
@@ -16,15 +16,15 @@ logger = logging.getLogger(__name__)
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TICK = 0.1  # seconds
-FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0  # seconds before what died is started again
-STEADY = 60.0  # seconds: what ran for so long and then died is started again as if for the first time
+FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0  # seconds before a program that exited is restarted
+STEADY = 60.0  # seconds: a program that ran this long restarts with FIRST_DELAY again
 PR_SET_PDEATHSIG = 1  # prctl(2), Linux
 LIBC = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A command line, and the seconds it may take to end before it is killed."""
+    """A command line, and the seconds that it may take to exit before it is killed."""
 
     name: str
     command: Sequence[str]
@@ -32,7 +32,7 @@ class Program:
 
 
 class Child:
-    """A program as it runs. Its process group is its own, so that Ctrl-C reaches us alone and we keep the order."""
+    """A running program. It has its own process group, so that only we receive Ctrl-C and control the stop order."""
 
     def __init__(self, program: Program, environment: Mapping[str, str], descriptors: Sequence[int]) -> None:
         self.program = program
@@ -54,7 +54,7 @@ class Child:
         )
 
     def keep_running(self) -> None:
-        """Start it again if it died: after a second, later each time."""
+        """Restart the program if it exited: after a second at first, with increasing delay."""
         if self.process.poll() is None:
             return
         now = time.monotonic()
@@ -75,7 +75,7 @@ class Child:
         self._delay = min(self._delay * 2, LONGEST_DELAY)
 
     def stop(self, number: int) -> int:
-        """Ask it to end, kill it where it does not. Its exit code."""
+        """Signal the program to exit, and kill it if it does not. Returns its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         with suppress(subprocess.TimeoutExpired):
@@ -88,10 +88,10 @@ class Child:
 def run_together(
     programs: Sequence[Program], environment: Mapping[str, str], descriptors: Sequence[int]
 ) -> int:
-    """Start the programs in order, keep them running, stop them in the reverse order. The last one's exit code.
+    """Start the programs in order, restart them, and stop them in reverse order. Returns the last one's exit code.
 
-    The end is a signal to stop, or the end of the last program. ``descriptors`` are inherited. Should this process
-    be killed, the kernel tells the programs to end (Linux).
+    Stops on a stop signal or when the last program exits. The programs inherit ``descriptors``. If this process is
+    killed, the kernel sends the programs SIGTERM (Linux).
     """
     children: list[Child] = []
     with _stop_requests() as came:
@@ -105,7 +105,7 @@ def run_together(
 
 def _stops(children: Sequence[Child], came: Sequence[int]) -> Iterator[tuple[Child, int]]:
     *others, main = children
-    # Ctrl-C is passed on as it is: gunicorn then waits for no idle connection.
+    # Pass Ctrl-C on unchanged: after SIGINT, gunicorn does not wait for idle connections.
     yield main, signal.SIGINT if signal.SIGINT in came else signal.SIGTERM
     yield from ((child, signal.SIGTERM) for child in reversed(others))
 
@@ -120,13 +120,13 @@ def _watch(children: Sequence[Child], came: Sequence[int]) -> None:
 
 @contextmanager
 def _stop_requests() -> Iterator[Sequence[int]]:
-    """The numbers of the signals to stop that came: remembered instead of obeyed at once."""
+    """The stop signals received so far, recorded instead of handled at once."""
     came: list[int] = []
 
     def receive(number: int, _frame: FrameType | None) -> None:
         came.append(number)
 
-    # What was ignored stays ignored: nohup has asked to outlive the terminal.
+    # Keep ignored signals ignored: nohup lets the process outlive the terminal.
     numbers = [n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
     before = {number: signal.signal(number, receive) for number in numbers}
     try:
@@ -137,12 +137,12 @@ def _stop_requests() -> Iterator[Sequence[int]]:
 
 
 def _ends_with(parent: int) -> Callable[[], None]:
-    """Run in the child before its program: have the kernel send SIGTERM when the parent is gone."""
+    """Runs in the child before its program: the kernel will send SIGTERM when the parent exits."""
 
     def ask_kernel() -> None:
         if sys.platform == "linux":
             LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != parent:  # it was killed between the fork and the request
+            if os.getppid() != parent:  # the parent was killed between the fork and the prctl call
                 os._exit(1)
 
     return ask_kernel

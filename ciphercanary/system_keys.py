@@ -1,4 +1,4 @@
-"""The installation's own MAC keys: random, wrapped under the key-encryption key, remembered once opened."""
+"""The installation's own MAC keys: random, wrapped under the key-encryption key, and cached once unwrapped."""
 
 import re
 import secrets
@@ -24,7 +24,7 @@ _KID = re.compile(f"[0-9a-f]{{{2 * _KID_BYTES}}}")
 
 @transaction.atomic
 def establish() -> None:
-    """Make the root of trust, then the key of each purpose that has none yet. Raises KekUnavailable."""
+    """Create the root of trust and the key of each purpose that has none yet. Raises KekUnavailable."""
     kek.establish()
     forget()
     present = set(SystemKey.objects.values_list("purpose", flat=True))
@@ -34,7 +34,7 @@ def establish() -> None:
 
 
 def open_key(purpose: str) -> None:
-    """Read and unwrap the primary key, so that the next ``make_mac`` asks no database.
+    """Read and unwrap the primary key, so that the next ``make_mac`` needs no database.
 
     Raises UnwrapFailed for an altered row.
     """
@@ -44,19 +44,19 @@ def open_key(purpose: str) -> None:
 def make_mac(purpose: str, version: int, message: bytes) -> str:
     """``<version>.<kid>.<base64url>`` of HMAC-SHA-256 (FIPS 198-1) under the purpose's primary key.
 
-    The database holds the key only wrapped: who can write rows cannot make their MACs. ``version`` names the
-    list of fields that the message was made from.
+    The database holds the key only in wrapped form, so an attacker who can write rows cannot forge their MACs.
+    ``version`` identifies the field list of the message.
     """
     kid = _primary_kid(purpose)
     return f"{version}.{kid}.{encode_base64url(_mac(purpose, kid).compute(message))}"
 
 
 def check_mac(purpose: str, version: int, message: bytes, mac: str) -> None:
-    """Raises MacMismatch unless ``mac`` is one that ``make_mac`` made, under whichever key, of this message."""
+    """Raises MacMismatch unless ``make_mac`` made ``mac`` from this message, under any of the purpose's keys."""
     try:
         found, kid, tag = mac.split(".")
         if not _KID.fullmatch(kid):
-            raise MacMismatch  # it would be asked of the database, which need not even accept the text
+            raise MacMismatch  # otherwise the text would go into a query, and the database may not even accept it
         key = _mac(purpose, kid)
         octets = decode_base64url(tag)
     except (ValueError, SystemKey.DoesNotExist):
@@ -67,7 +67,7 @@ def check_mac(purpose: str, version: int, message: bytes, mac: str) -> None:
 
 
 def forget() -> None:
-    """Drop the opened keys: the next use reads them anew."""
+    """Drop the unwrapped keys, so that the next use reloads them."""
     _primary_kid.cache_clear()
     _mac.cache_clear()
 

@@ -1,4 +1,4 @@
-"""Threads of pools, which would keep a database connection from one call to the next."""
+"""Threads of pools, which would otherwise keep a database connection between calls."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import django.db
 
 
 def call_in_pool[T](call: Callable[..., T], *args: object) -> T:
-    """What the thread runs: the call, after which the connections that it took are given back."""
+    """Call the function in this pool thread, then return the database connections that it used."""
     try:
         return call(*args)
     finally:

@@ -14,7 +14,7 @@ class Wrapped:
 
 
 class WrappedRow(models.Model):
-    """A row that holds a wrapped key. Which label and parts it is bound to, its app says."""
+    """A row with a wrapped key. Its app defines the label and the parts that the key is bound to."""
 
     kek_id = models.CharField(max_length=16)
     wrapped = models.BinaryField()

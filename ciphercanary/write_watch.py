@@ -1,4 +1,4 @@
-"""Ends connections whose client does not read its answer."""
+"""Closes connections whose client does not read its response."""
 
 import asyncio
 from typing import Final
@@ -8,9 +8,9 @@ CHECK_SECONDS: Final = 5.0
 
 
 class WriteWatch:
-    """Aborts a transport whose write buffer has not shrunk for ``WRITE_SECONDS``. A slow reader is left alone.
+    """Aborts a transport whose write buffer has not shrunk for ``WRITE_SECONDS``. Slow readers are unaffected.
 
-    Its timer runs only while there is something in the buffer.
+    Its timer runs only while the buffer is not empty.
     """
 
     __slots__ = ("_left", "_loop", "_progressed_at", "_timer", "_transport")
@@ -23,18 +23,18 @@ class WriteWatch:
         self._progressed_at = 0.0
 
     def start(self) -> None:
-        """Call it when the transport may be stuck: paused, closing, or idle."""
+        """Call this when the transport may be stuck: paused, closing, or idle."""
         if self._timer is None and self._transport is not None:
             self._left = self._transport.get_write_buffer_size()
             self._progressed_at = self._loop.time()
             self._check()
 
     def note_progress(self) -> None:
-        """The buffer has drained. The next write may make it larger than before."""
+        """Record that the buffer has drained. The next write may make it larger than before."""
         self._progressed_at = self._loop.time()
 
     def stop(self) -> None:
-        """Forget the transport."""
+        """Release the transport."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._transport = None

@@ -1,4 +1,4 @@
-"""What templates of pages say again and again: icons, moments, numbers, the query string with a change."""
+"""Template tags and filters of pages: icons, timestamps, numbers, and changes to the query string."""
 
 from datetime import datetime, timedelta
 from functools import cache
@@ -14,12 +14,12 @@ from ciphercanary.clock import process_now
 
 register = template.Library()
 
-# From the largest unit down; the first that fits at least once is the one that is said.
+# From the largest unit to the smallest; the first with a count of at least one is used.
 _UNITS = (("year", 365 * 86400), ("month", 30 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60))
 
 
 @register.simple_tag
-@cache  # a list has one in each row, and the address of a static file is looked up anew each time
+@cache  # a list has one in each row, and each lookup of a static file's URL costs time
 def icon(name: str) -> SafeString:
     """A symbol of ``static/icons.svg``; it decorates the word beside it."""
     return format_html(
@@ -29,7 +29,7 @@ def icon(name: str) -> SafeString:
 
 @register.filter
 def moment(value: datetime | str | None) -> SafeString:
-    """``2026-11-25 14:05Z``, to the second for programs; any other value is shown as found."""
+    """``2026-11-25 14:05Z``, with seconds in the attribute for programs; any other value is shown unchanged."""
     if not isinstance(value, datetime):
         return format_html("{}", "\u2013" if value is None else value)
     return format_html(
@@ -39,7 +39,7 @@ def moment(value: datetime | str | None) -> SafeString:
 
 @register.filter
 def exact_moment(value: datetime | str | None) -> SafeString:
-    """``2026-11-25 14:05:07.123456Z``, otherwise as ``moment``."""
+    """``2026-11-25 14:05:07.123456Z``, otherwise like ``moment``."""
     if not isinstance(value, datetime):
         return moment(value)
     return format_html('<time datetime="{}">{}</time>', value.isoformat(), f"{value:%Y-%m-%d %H:%M:%S.%fZ}")
@@ -47,7 +47,7 @@ def exact_moment(value: datetime | str | None) -> SafeString:
 
 @register.filter
 def relative(value: datetime | None) -> str:
-    """``4 minutes ago``, ``in 23 days``; it stands beside a moment, never instead of it."""
+    """``4 minutes ago``, ``in 23 days``. Shown in addition to a timestamp, never instead of it."""
     if value is None:
         return ""
     distance = value - process_now()
@@ -67,7 +67,7 @@ def _amount(distance: timedelta) -> str:
 
 @register.filter
 def grouped(value: int | str | None) -> str:
-    """``1 204 881``, with spaces that do not break; any other value is shown as found."""
+    """``1 204 881``, with non-breaking spaces; any other value is shown unchanged."""
     if not isinstance(value, int):
         return "\u2013" if value is None else value
     return f"{value:,}".replace(",", "\u202f")
@@ -75,7 +75,7 @@ def grouped(value: int | str | None) -> str:
 
 @register.simple_tag(takes_context=True)
 def query(context: RequestContext, **changes: Any) -> str:
-    """The query string of this page with some parameters changed; None takes one out."""
+    """The query string of this page with some parameters changed; None removes one."""
     asked = context["request"].GET.copy()
     for name, value in changes.items():
         asked.pop(name, None)
