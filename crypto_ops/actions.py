@@ -1,4 +1,4 @@
-"""What the audit log calls the operations."""
+"""Audit actions of the cryptographic operations."""
 
 from typing import Final
 
@@ -10,6 +10,6 @@ STREAM_ENCRYPTED: Final = "crypto.stream.encrypted"
 STREAM_DECRYPTED: Final = "crypto.stream.decrypted"
 RANDOM_GENERATED: Final = "crypto.random.generated"
 ALGORITHMS_READ: Final = "crypto.algorithms.read"
-# Not "crypto.…": what begins so is an operation with a key, and is added up as its use.
+# Not "crypto.…": actions with that prefix are operations with a key and count as its usage.
 TRIAL_OPENED: Final = "keys.trial.opened"
 SNIPPETS_READ: Final = "keys.snippets.read"

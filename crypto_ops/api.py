@@ -1,4 +1,4 @@
-"""The REST door to the engine: translate, call one function, render."""
+"""The REST interface to the engine: translate, call one function, render."""
 
 from typing import Any
 from uuid import UUID
@@ -45,7 +45,7 @@ class DecryptView(KeyReferenceView):
 
 
 class EncryptBatchView(KeyReferenceView):
-    """Encrypt up to 1,000 messages under one key, each answered with its ciphertext or a problem of its own."""
+    """Encrypt up to 1,000 messages under one key. Each result is a ciphertext or a separate problem."""
 
     rules = {"POST": Rule("crypto.encrypt", actions.MESSAGE_ENCRYPTED)}
 
@@ -63,7 +63,7 @@ class EncryptBatchView(KeyReferenceView):
 
 
 class DecryptBatchView(KeyReferenceView):
-    """Decrypt up to 1,000 messages of one key, each answered with its plaintext or a problem of its own."""
+    """Decrypt up to 1,000 messages of one key. Each result is a plaintext or a separate problem."""
 
     rules = {"POST": Rule("crypto.decrypt", actions.MESSAGE_DECRYPTED)}
 
@@ -76,7 +76,7 @@ class DecryptBatchView(KeyReferenceView):
 
 
 class ReencryptView(ApiView[Principal]):
-    """Encrypt a message anew with the primary version of its key, or with another key. The plaintext is not shown."""
+    """Re-encrypt a message with the primary version of its key, or with another key. The plaintext is not returned."""
 
     rules = {"POST": Rule("crypto.reencrypt", actions.MESSAGE_REENCRYPTED)}
 
@@ -89,7 +89,7 @@ class ReencryptView(ApiView[Principal]):
 
 
 class InspectView(ApiView[Principal]):
-    """What a ciphertext says of itself. Nothing is decrypted."""
+    """The contents of a ciphertext's header. Nothing is decrypted."""
 
     rules = {"POST": Rule("crypto.inspect", actions.MESSAGE_INSPECTED)}
 
@@ -115,7 +115,7 @@ class RandomView(ApiView[Principal]):
 
 
 class AlgorithmsView(ApiView[Principal]):
-    """The key algorithms and modes that exist."""
+    """The available key algorithms and modes."""
 
     rules = {"GET": Rule(AUTHENTICATED, actions.ALGORITHMS_READ)}
 
@@ -126,7 +126,7 @@ class AlgorithmsView(ApiView[Principal]):
 
 
 def _key_id(view: KeyReferenceView, attrs: dict[str, Any]) -> UUID | None:
-    """The id of the key that the body names, None where it names none. Raises NotFound."""
+    """The id of the key that the body names; None if it names none. Raises NotFound."""
     return view.key_id_of(attrs["key_id"]) if "key_id" in attrs else None
 
 
@@ -174,7 +174,7 @@ def _decrypt_batch(attrs: dict[str, Any], key_id: UUID) -> DecryptBatch:
 
 
 def _charge_the_rest(principal: Principal, messages: int) -> None:
-    """The view has charged one request. Raises Throttled."""
+    """Charge the batch beyond the one request that the view has charged. Raises Throttled."""
     if (more := cost_of(messages) - 1) > 0:
         throttle.charge_principal(str(principal.user_id), more)
 

@@ -1,7 +1,7 @@
-"""The REST views of streams: who may, and with what. Whoever serves them carries the bytes.
+"""The REST views of streams. They check permissions and parameters; their caller transfers the bytes.
 
-Under ``crypto_ops.stream_door`` they give back a stream that is begun, and the door carries a body of any size through
-it. Under the bridge they are the reference door: the whole body, within its limit, at once.
+Under ``crypto_ops.stream_door`` they return a stream that has begun, and that module transfers a body of any size
+through it. Under the bridge they are the reference implementation: the whole body, within its limit, at once.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,8 @@ from keys.rest_references import KeyReferenceField, KeyReferenceView
 
 OCTETS: Final = "application/octet-stream"
 AAD_HEADER: Final = "X-AAD"
-# In the WSGI environment, where no header gets such a name: a list for the stream, from whoever will end it.
+# Key in the WSGI environment, where no header can set it: a list that receives the stream. Its owner ends the
+# stream.
 TAKES_STREAM: Final = "ciphercanary.takes_stream"
 
 _SCHEMA: Final[Mapping[str, Any]] = {
@@ -40,7 +41,7 @@ _AAD_PARAMETER: Final = OpenApiParameter(
 
 
 class OctetRenderer(BaseRenderer):
-    """For the Accept header alone: nothing of a stream passes through DRF."""
+    """Exists only for the Accept header: stream data does not pass through DRF."""
 
     media_type = OCTETS
     format = "octets"
@@ -60,7 +61,7 @@ class StreamQuery(StrictSerializer):
 
 
 class StreamAnswer(HttpResponse):
-    """Everything of an answer but its body, which comes out of ``stream``."""
+    """A response without its body, which comes from ``stream``."""
 
     def __init__(self, request: ContextRequest, stream: Stream) -> None:
         super().__init__(content_type=OCTETS)
@@ -84,14 +85,14 @@ class StreamView(KeyReferenceView):
         return HttpResponse(octets, content_type=OCTETS)
 
     def read_aad(self) -> bytes:
-        """The aad in the headers, once it is clear that the body is of the right kind. Raises Invalid."""
+        """The aad from the headers. Checks the media type of the body first. Raises Invalid."""
         require_octets(in_context(self.request))
         sent = self.request.headers.get(AAD_HEADER, "")
         return decode_base64(sent, field=AAD_HEADER, max_bytes=MAX_HEADER_AAD_BYTES)
 
 
 class EncryptStreamView(StreamView):
-    """Encrypt a body of any size. The answer names the key and its version in its first bytes."""
+    """Encrypt a body of any size. The first bytes of the response name the key and its version."""
 
     rules = {"POST": Rule("crypto.encrypt", actions.STREAM_ENCRYPTED)}
 
@@ -103,7 +104,7 @@ class EncryptStreamView(StreamView):
 
 
 class DecryptStreamView(StreamView):
-    """Decrypt an encrypted stream. Nothing is answered before it is verified to its end."""
+    """Decrypt an encrypted stream. The response starts only after the whole stream has been verified."""
 
     rules = {"POST": Rule("crypto.decrypt", actions.STREAM_DECRYPTED)}
 

@@ -1,4 +1,4 @@
-"""One attempt to decide an operation: the caller as he is known, and each key that was looked at for it."""
+"""One attempt to decide an operation: the caller, and each key that was read for it."""
 
 from collections.abc import Callable, Hashable
 
@@ -14,7 +14,7 @@ from keys.references import KeyReference
 
 
 class NotHeld(Exception):
-    """Memory alone cannot decide. ``load`` reads what is missing, in a thread; ``missing`` names it."""
+    """The cache cannot decide. ``load`` reads the missing data, in a thread; ``missing`` identifies it."""
 
     def __init__(self, missing: Hashable, load: Callable[[], object]) -> None:
         super().__init__(missing)
@@ -23,27 +23,27 @@ class NotHeld(Exception):
 
 
 class NotPlain(Exception):
-    """What it costs to decide this is not known before: it is no work for an event loop."""
+    """The cost of this decision is not known in advance, so the event loop must not make it."""
 
 
 class Attempt:
-    """Reads what it does not find in memory."""
+    """Decides an operation, with database reads on cache misses."""
 
     def __init__(self, principal: Principal, actor: Actor | None = None) -> None:
-        """``actor``: the principal from where he acts now, if he was remembered from another request."""
+        """``actor``: the principal with the current request's facts, if the principal comes from a cache."""
         self.principal = principal
         self.actor = actor or principal.actor
         self.used: list[KeyEntry] = []
 
     def find(self, reference: KeyReference) -> KeyEntry:
-        """``keyring.find``, remembered as what the decision rests on."""
+        """Find a key as ``keyring.find`` does, and record it as part of the decision."""
         return self._use(keyring.find(reference, self.principal))
 
     def find_default(self, algorithm: str) -> KeyEntry:
         return self._use(keyring.find_default(self.principal, algorithm))
 
     def charge(self, trials: int) -> None:
-        """Charge the principal for trying so many versions more than one. Raises Throttled."""
+        """Charge the principal for trial decryptions with more than one version. Raises Throttled."""
         throttle.charge_principal(str(self.principal.user_id), cost=trials)
 
     def cipher(self, version: VersionEntry, mode: Mode) -> Cipher:
@@ -65,7 +65,7 @@ class Attempt:
 
 
 class HeldAttempt(Attempt):
-    """Asks memory alone, as an event loop must. Raises NotHeld where the database would be needed, and NotPlain."""
+    """Decides from memory only, as an event loop must. Raises NotHeld on a cache miss, and NotPlain."""
 
     def charge(self, trials: int) -> None:
         raise NotPlain(trials)

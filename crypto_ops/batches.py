@@ -1,4 +1,4 @@
-"""Many messages under one key by one decision: one record of them all, each with a result or a refusal of its own."""
+"""Batches: many messages under one key with one decision and one audit event. Each message succeeds or fails alone."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,10 @@ from keys.references import KeyReference
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncryptBatch:
-    """What to seal; ``items`` that could not be read are their refusals. As in ``EncryptRequest`` else."""
+    """The messages to seal; ``items`` contains a refusal for each one that could not be read.
+
+    Else like ``EncryptRequest``.
+    """
 
     mode: Mode
     items: Sequence[Message | DomainError] = field(repr=False)
@@ -36,7 +39,7 @@ class EncryptBatch:
 
 @dataclass(frozen=True, slots=True)
 class SealedItem:
-    """``version`` None where the sender does not know it. ``key_id``: what a self-describing ciphertext names, else None."""
+    """``version``: None if the caller did not name it. ``key_id``: from a self-describing ciphertext, else None."""
 
     sealed: Sealed = field(repr=False)
     version: int | None
@@ -53,9 +56,9 @@ class DecryptBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch[R: (str, bytes)]:
-    """In the order of the items: self-describing ciphertexts, or plaintexts; what was refused is its refusal.
+    """Self-describing ciphertexts or plaintexts in the order of the items, with a refusal for each failed item.
 
-    ``key_version``: what sealed, None of a batch that was opened. ``refusals``: those among the results.
+    ``key_version``: the version that sealed; None for decryptions. ``refusals``: the refusals among the results.
     """
 
     mode: Mode
@@ -66,12 +69,12 @@ class Batch[R: (str, bytes)]:
 
     @property
     def refused(self) -> int:
-        """How many of the items."""
+        """The number of refused items."""
         return len(self.refusals)
 
 
 def encrypt_batch(request: EncryptBatch, principal: Principal) -> Batch[str]:
-    """Seal all items with the key's primary version. Raises what the key, the principal or the log refuse."""
+    """Seal all items with the key's primary version. Raises refusals that concern the whole batch."""
     with measured(request.mode, len(request.items)) as measurement:
         batch = perform(principal, lambda attempt: decide_encryptions(request, attempt))
         measurement.refused = batch.refused
@@ -79,7 +82,7 @@ def encrypt_batch(request: EncryptBatch, principal: Principal) -> Batch[str]:
 
 
 def decrypt_batch(request: DecryptBatch, principal: Principal) -> Batch[bytes]:
-    """Open all items. Raises what the key, the principal or the log refuse."""
+    """Open all items. Raises refusals that concern the whole batch."""
     with measured(request.mode, len(request.items)) as measurement:
         batch = perform(principal, lambda attempt: decide_decryptions(request, attempt))
         measurement.refused = batch.refused
@@ -87,7 +90,7 @@ def decrypt_batch(request: DecryptBatch, principal: Principal) -> Batch[bytes]:
 
 
 def decide_encryptions(request: EncryptBatch, attempt: Attempt) -> Decision[Batch[str]]:
-    """The results, which may not leave before the decision is committed. Raises what refuses them all."""
+    """The results, which must not be released before the commit. Raises refusals that concern the whole batch."""
     attempt.principal.require("crypto.encrypt")
     mode = request.mode
     refusals = _refusals(request.items)
@@ -95,7 +98,7 @@ def decide_encryptions(request: EncryptBatch, attempt: Attempt) -> Decision[Batc
         entry = attempt.find(request.key_id)
     elif len(refusals) < len(request.items):
         entry = attempt.find_default(mode.key_algorithm)
-    else:  # the default key is created by its first use, and this would be none
+    else:  # the first use creates the default key, and there is no message to use it for
         raise Invalid.of_field("items", "None of them can be read. Name a key_id to be told why, for each.")
     version = protecting_version(entry, mode, request.key_version, process_now())
     messages = _without_refusals(request.items) if refusals else cast(Sequence[Message], request.items)
@@ -116,7 +119,7 @@ def decide_encryptions(request: EncryptBatch, attempt: Attempt) -> Decision[Batc
 
 
 def decide_decryptions(request: DecryptBatch, attempt: Attempt) -> Decision[Batch[bytes]]:
-    """The results, which may not leave before the decision is committed. Raises what refuses them all."""
+    """The results, which must not be released before the commit. Raises refusals that concern the whole batch."""
     attempt.principal.require("crypto.decrypt")
     entry = attempt.find(request.key_id)
     lifecycle.require_process(entry.standing(process_now()))
@@ -149,12 +152,12 @@ def _in_order(items: Sequence[Message | DomainError], sealed: Iterable[str]) -> 
 
 
 def of_another_key() -> Invalid:
-    """What refuses an item whose ciphertext names another key or algorithm."""
+    """The refusal of an item whose ciphertext names another key or algorithm."""
     return Invalid.of_field("ciphertext", "It names another key or algorithm than the batch.")
 
 
 class _Opener:
-    """Opens items of one key; remembers which versions it needed."""
+    """Opens items of one key and records the versions used."""
 
     def __init__(self, entry: KeyEntry, mode: Mode, attempt: Attempt) -> None:
         self._entry = entry
@@ -165,7 +168,7 @@ class _Opener:
 
     @property
     def only_version(self) -> VersionEntry | None:
-        """The version of all, None where they are several or none."""
+        """The version of all items; None if there are several or none."""
         return next(iter(self._used.values())) if len(self._used) == 1 else None
 
     def open(self, item: SealedItem) -> bytes | DomainError:
@@ -186,7 +189,7 @@ class _Opener:
                 raise Invalid.of_field("key_version", "Required: in a batch, versions are not tried.")
             number = self._entry.primary_version
         if number not in self._entry.versions:
-            raise DecryptionFailed  # as in the engine: a relabelled ciphertext looks like any other
+            raise DecryptionFailed  # as in the engine: indistinguishable from an altered ciphertext
         if number not in self._used:
             self._used[number] = self._entry.require_process(number, self._now)
         return self._used[number]
@@ -195,7 +198,7 @@ class _Opener:
 def _event(
     action: str, entry: KeyEntry, version: VersionEntry | None, batch: Batch[str] | Batch[bytes], size: int
 ) -> Event:
-    """One entry tells of all that succeeded, and how many did not; of nothing but failures, why the first failed."""
+    """One event for all successes, with the number of failures. If all failed, it has the code of the first failure."""
     succeeded = len(batch.results) - batch.refused
     failed = {"failed": batch.refused} if succeeded and batch.refused else {}
     return key_event(

@@ -1,8 +1,8 @@
-"""Deciding, and making a decision count: the way of every operation with keys, of messages and of streams.
+"""Deciding and settling: common to every operation with keys, for messages and streams.
 
-Each is *decided* in memory (may this principal do this with that key now), and the decision is *settled*: committed
-with its record by ``audit.writer``, or, where its answer does not leave yet, compared with the database. A decision
-that has become stale is made again from fresh rows.
+Each operation is *decided* in memory (may this principal do this with that key now), and the decision is *settled*:
+``audit.writer`` commits it with its audit event, or, if the response is not released yet, it is compared with the
+database. A stale decision is repeated with fresh rows.
 """
 
 from collections.abc import Callable
@@ -33,13 +33,13 @@ def perform[T](
     decide: Callable[[Attempt], Decision[T]],
     settle: Callable[[Decision[T]], T] = writer.commit,
 ) -> T:
-    """Decide and settle, anew while it is stale. Raises what decides against it, Unavailable after five attempts."""
+    """Decide and settle, with retries while stale. Raises refusals, and Unavailable after five attempts."""
     for _ in range(ATTEMPTS):
         attempt = Attempt(principal)
         try:
             decision = decide(attempt)
         except DomainError:
-            # A refusal must not rest on an old entry either: the key may have been enabled a moment ago elsewhere.
+            # A refusal must not rest on stale entries either: another process may just have enabled the key.
             stale = renew_stamps(attempt.stamps, read_epoch())
             if not stale:
                 raise
@@ -54,12 +54,15 @@ def perform[T](
 
 
 def changing_too_fast() -> Unavailable:
-    """After ``ATTEMPTS`` decisions that had become stale before they could be settled."""
+    """The error after ``ATTEMPTS`` decisions that became stale before they could be settled."""
     return Unavailable("Keys are being changed faster than this request could be decided. Try again.")
 
 
 def compare[T](decision: Decision[T]) -> T:
-    """Settle without a record, for an answer that does not leave yet. Raises as ``audit.writer.commit`` does."""
+    """Settle without an audit event, if the response is not released yet.
+
+    Raises the errors of ``audit.writer.commit``.
+    """
     epoch = read_epoch()
     renew_stamps(decision.stamps, epoch)
     decision.require_current(epoch, process_now())
@@ -77,7 +80,7 @@ def key_event(
     code: str = "",
     **meta: object,
 ) -> Event:
-    """What is recorded of ``count`` operations with a key, ``size`` bytes in all."""
+    """The audit event of ``count`` operations with a key, ``size`` bytes in total."""
     kind = _event_like(
         action, entry.key_id, None if version is None else version.number, outcome, code, tuple(meta.items())
     )
@@ -93,7 +96,7 @@ def _event_like(
     code: str,
     meta: tuple[tuple[str, object], ...],
 ) -> Event:
-    """An event of no size yet: most of a busy key's are alike."""
+    """An event without a size, cached because most events of a busy key differ only in that."""
     return Event(
         action=action,
         object_type="key",
@@ -108,7 +111,7 @@ def _event_like(
 def decision_of[T](
     result: T, event: Event, attempt: Attempt, *, protects: KeyEntry | None = None
 ) -> Decision[T]:
-    """Valid while nothing has changed that the attempt looked at, and within every life it uses."""
+    """A decision that is valid while nothing it read has changed, and within all lifetimes that apply."""
     return Decision(
         result=result,
         event=event,
@@ -126,7 +129,7 @@ def _token_end(principal: Principal) -> tuple[Deadline, ...]:
 
 
 def _key_end(entry: KeyEntry | None) -> tuple[Deadline, ...]:
-    """Protecting ends with the expiry; processing knows no such end."""
+    """The expiry ends protection but not processing."""
     if entry is None or entry.expires_at is None:
         return ()
     expired = Standing(State.DEACTIVATED, Status.EXPIRED)
@@ -134,7 +137,7 @@ def _key_end(entry: KeyEntry | None) -> tuple[Deadline, ...]:
 
 
 def _key_start(entry: KeyEntry) -> tuple[Deadline, ...]:
-    """Where a key is active by the clock alone, the database's clock has the last word on that, too."""
+    """If a key is active only because of the clock, the database's clock makes the final decision."""
     if entry.state is not State.PRE_ACTIVATION or entry.activates_at is None:
         return ()
     pending = Standing(State.PRE_ACTIVATION, Status.PENDING)

@@ -1,9 +1,8 @@
-"""Encrypt, decrypt, re-encrypt, random bytes: what every door calls. It knows no HTTP, and asks no query of a warm key.
+"""Encrypt, decrypt, re-encrypt, random bytes: the engine of every interface. No HTTP; no query for a cached key.
 
-Each operation is *decided* in memory (may this principal do this with that key now, and what comes out), and
-the decision is *committed*: ``audit.writer`` writes its record, in a transaction that checks that nothing it
-rests on has changed since. Only then is the result returned. A decision that has become stale is made again
-from fresh rows.
+Each operation is *decided* in memory (may this principal do this with that key now, and what is the result). Then
+the decision is *committed*: ``audit.writer`` writes its audit event in a transaction that checks that nothing has
+changed since. Only then is the result returned. A stale decision is repeated with fresh rows.
 """
 
 import secrets
@@ -32,19 +31,19 @@ MAX_TRIAL_BYTES: Final = 64 * 1024
 
 
 def encrypt(request: EncryptRequest, principal: Principal) -> Envelope:
-    """Seal with the key's primary version. Raises what the key, the principal or the audit log refuse."""
+    """Seal with the key's primary version. Raises refusals of the key, the principal or the audit log."""
     with measured(request.mode):
         return perform(principal, lambda attempt: decide_encryption(request, attempt))
 
 
 def decrypt(request: DecryptRequest, principal: Principal) -> Decrypted:
-    """Open a message. Wrong key, wrong additional data and altered ciphertext are one DecryptionFailed."""
+    """Open a message. Wrong key, wrong additional data and altered ciphertext all raise DecryptionFailed."""
     with measured(request.mode):
         return perform(principal, lambda attempt: decide_decryption(request, attempt))
 
 
 def reencrypt(request: ReencryptRequest, principal: Principal) -> Reencrypted:
-    """Open and seal anew with the primary version of the same or another key; the plaintext stays inside."""
+    """Open a message and seal it under the primary version of the same or another key. The plaintext stays internal."""
     with measured(request.envelope.mode):
         return perform(principal, lambda attempt: _decide_reencryption(request, attempt))
 
@@ -60,7 +59,7 @@ def _decide_random(size: int, attempt: Attempt) -> Decision[bytes]:
 
 
 def decide_encryption(request: EncryptRequest, attempt: Attempt) -> Decision[Envelope]:
-    """The result, which may not leave before the decision is committed. Raises what refuses it."""
+    """The result, which must not be released before the decision is committed. Raises refusals."""
     attempt.principal.require("crypto.encrypt")
     if request.key_id is None:
         entry = attempt.find_default(request.mode.key_algorithm)
@@ -75,12 +74,12 @@ def decide_encryption(request: EncryptRequest, attempt: Attempt) -> Decision[Env
 
 
 def protecting_version(entry: KeyEntry, mode: Mode, number: int | None, now: datetime) -> VersionEntry:
-    """The version that seals: the primary one, or in deterministic modes the one named. Raises what refuses it."""
+    """The version to seal with: the primary one, or the named one in deterministic modes. Raises refusals."""
     primary = entry.require_protect(now)
     if number is None or number == primary.number:
         return primary
-    # Equal plaintexts give equal ciphertexts only under one version: who looks rows up by their ciphertext
-    # says which.
+    # Equal plaintexts give equal ciphertexts only under one version, so a caller who searches by ciphertext names
+    # the version.
     if not mode.deterministic:
         raise Invalid.of_field("key_version", "Only deterministic modes take a version: leave it out.")
     return entry.require_process(number, now)
@@ -94,7 +93,7 @@ def _seal(request: EncryptRequest, entry: KeyEntry, version: VersionEntry, attem
 
 
 def decide_decryption(request: DecryptRequest, attempt: Attempt) -> Decision[Decrypted]:
-    """The result, which may not leave before the decision is committed. Raises what refuses it."""
+    """The result, which must not be released before the decision is committed. Raises refusals."""
     attempt.principal.require("crypto.decrypt")
     entry = attempt.find(request.key_id)
     candidates = _candidates(request, entry, process_now())
@@ -111,10 +110,10 @@ def decide_decryption(request: DecryptRequest, attempt: Attempt) -> Decision[Dec
 def _candidates(
     request: DecryptRequest, entry: KeyEntry, now: datetime, *, for_reencryption: bool = False
 ) -> list[VersionEntry]:
-    """The versions to try, newest first: the one that is named, or all that may process, within limits."""
+    """The versions to try, newest first: the named one, or all that may process, within limits."""
     if request.key_version is not None:
         if request.key_version not in entry.versions:
-            raise DecryptionFailed  # a relabelled ciphertext looks like any other altered one
+            raise DecryptionFailed  # indistinguishable from an altered ciphertext
         return [entry.require_process(request.key_version, now, for_reencryption=for_reencryption)]
     if len(request.sealed.ciphertext) > MAX_TRIAL_BYTES and len(entry.versions) > 1:
         raise Invalid.of_field(
@@ -175,7 +174,7 @@ def _target(request: ReencryptRequest, source: KeyEntry, attempt: Attempt) -> Ke
     target_id = request.target_key_id or source.key_id
     if target_id == source.key_id:
         return source
-    # From key to key, the caller learns nothing new only if he may do both halves by himself.
+    # Require both permissions, so that a change of key gives the caller no access beyond their own.
     attempt.principal.require("crypto.decrypt")
     attempt.principal.require("crypto.encrypt")
     return attempt.find(target_id)

@@ -2,7 +2,7 @@ from ciphercanary.errors import Invalid, Unavailable
 
 
 class StreamCut(Invalid):
-    """The client went away, or the server stopped, before a stream was complete. Nobody is left to be told."""
+    """The client disconnected, or the server stopped, before a stream was complete. No response is possible."""
 
     code = "stream_cut"
     title = "The stream was cut short"
@@ -12,7 +12,7 @@ class StreamCut(Invalid):
 
 
 class SpoolNotWritten(Unavailable):
-    """The data folder does not take a stream that has to wait there: the disk is full, say."""
+    """The data folder cannot store a stream that has to wait there, for example because the disk is full."""
 
     code = "spool_not_written"
     title = "The stream cannot be kept on disk"

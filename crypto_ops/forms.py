@@ -1,4 +1,4 @@
-"""The form of *Try it*: what is typed, and the request to the engine that it means."""
+"""The form of *Try it* and its conversion into a request to the engine."""
 
 from collections.abc import Callable
 from typing import Any, Final, cast
@@ -16,12 +16,12 @@ from crypto_ops.texts import FORMATS, octets_of, require_ciphertext
 from keys import lifecycle
 from keys.models import Key
 
-# What is typed here is nobody else's: no browser keeps it, and none sends it to a spelling service.
+# Input is confidential: browsers must not store it or send it to a spelling service.
 _UNKEPT: Final = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 
 
 class TryForm(PageForm):
-    """One operation with ``key``. Which operations are possible now is not the form's to say."""
+    """One operation with ``key``. The form does not check which operations are currently possible."""
 
     operation = forms.ChoiceField(
         choices=list(LABELS.items()), error_messages={"required": "Choose an operation."}
@@ -69,7 +69,7 @@ class TryForm(PageForm):
             self.fields["target"].help_text = "The name of another key: this one encrypts nothing now."
 
     def clean(self) -> dict[str, Any]:
-        """Adds ``octets`` or ``envelope``, as the operation asks for, and ``aad_octets``."""
+        """Adds ``aad_octets``, and ``octets`` or ``envelope`` depending on the operation."""
         given = self.cleaned_data
         if {"operation", "input", "aad"} <= given.keys():
             self._add("aad_octets", "aad", lambda: self._octets("aad", MAX_AAD_BYTES))

@@ -1,4 +1,4 @@
-"""The items of a batch between the wire and the engine, for both doors: an item that cannot be read costs no other."""
+"""Items of a batch between wire and engine, for REST and the fast path. Unreadable items do not affect others."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -34,7 +34,7 @@ def _message_of(data: str, aad: str, max_bytes: int) -> Message | DomainError:
 def sealed_item_of(
     form: str | Parts, version: int | None, aad: str, *, mode: Mode
 ) -> SealedItem | DomainError:
-    """What to open, given in one piece or in parts, or its refusal."""
+    """The sealed item, given in one piece or in parts, or its refusal."""
     try:
         if isinstance(form, str):
             return _of_envelope(form, aad, mode=mode)
@@ -54,12 +54,12 @@ def sealed_of(parts: Parts) -> Sealed:
 
 
 def aad_of(text: str) -> bytes:
-    """Additional data, none where the text is empty or was not sent. Raises Invalid."""
+    """The additional data; empty if the text is empty or missing. Raises Invalid."""
     return decode_base64(text, field="aad", max_bytes=MAX_AAD_BYTES) if text else b""
 
 
 def answer_of(batch: Batch[str] | Batch[bytes], references: Sequence[str | None]) -> dict[str, Any]:
-    """The answer of either door: results in order, each with the reference its item came with."""
+    """The response for REST and the fast path: results in order, each with the reference of its item."""
     version = {} if batch.key_version is None else {"key_version": batch.key_version}
     return {
         "algorithm": batch.mode.name,

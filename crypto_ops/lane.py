@@ -1,9 +1,10 @@
-"""The fast door to the engine: hot operations without Django, without a query, without a thread.
+"""The fast path to the engine: hot operations without Django, without a query, without a thread.
 
-It answers what is plain, held in memory, and allowed; what it does not hold it has read, once for all who wait
-for it. Everything else it leaves to the REST door (it answers None): a refusal or an error has one author, one
-text and one record, and the two doors cannot drift apart in them. Two refusals it speaks itself: a spent budget, for
-a flood is no load for Django, and a record that could not be written, for nothing may be tried twice.
+It serves plain requests that are allowed and whose data is in memory. Cache misses are loaded once and shared by
+all waiting requests. Everything else goes to the REST interface (the handler returns None), so each refusal or
+error has one implementation, one text and one audit event, and the two interfaces cannot diverge. There are two
+exceptions. A spent budget is refused here, because a flood of requests must not load Django. A failure to write the
+audit event is reported here, because no operation may be tried twice.
 """
 
 import asyncio
@@ -42,11 +43,11 @@ from keys import keyring
 
 logger = logging.getLogger(__name__)
 
-MAX_LOADS: Final = 64  # of what one decision needs: a batch may name many versions
-LOADERS: Final = 4  # threads that read what is not held
+MAX_LOADS: Final = 64  # per decision: a batch may name many versions
+LOADERS: Final = 4  # threads that load on a cache miss
 MAX_LOADING: Final = 256
 
-# Whatever is in the way of a decision, Django is asked instead; it knows every word for it.
+# Django handles every request that cannot be decided here, because it has the text of every refusal.
 _LEFT_TO_DJANGO = (DomainError, NotPlain, wire.IncompleteForm, msgspec.MsgspecError, UnicodeDecodeError)
 
 
@@ -57,7 +58,7 @@ class Request(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HotRoute[M: wire.Message, Q: Request, R]:
-    """One operation: how its body is read, how it is decided, how its result is written."""
+    """One operation: its message type, request, decision and response."""
 
     action: str
     message: type[M]
@@ -68,14 +69,14 @@ class HotRoute[M: wire.Message, Q: Request, R]:
     refused: Callable[[R], int] = lambda _: 0
 
     def handler(self) -> HotHandler:
-        """For ``ciphercanary.lane_worker`` and ``ciphercanary.bridge``."""
+        """The handler for ``ciphercanary.lane_worker`` and ``ciphercanary.bridge``."""
         decoder = msgspec.json.Decoder(self.message)
 
         async def answer(hot: HotRequest, body: bytes) -> HotAnswer | None:
             until = lock_waits.deadline()
             try:
                 origin = Origin(client_ip=hot.client_ip, user_agent=hot.user_agent, request_id=hot.request_id)
-                # First: a body costs time, and whoever sends it is to be known.
+                # Authenticate first, because decoding the body costs time.
                 principal = verified_tokens.find(hot.token, process_now())
                 if principal is None:
                     principal = await _verify(hot.token, origin)
@@ -106,7 +107,7 @@ class HotRoute[M: wire.Message, Q: Request, R]:
         try:
             result = await self._perform(token, origin, principal, request, until)
         except AuditUnavailable as error:
-            # Perhaps it is on record. Were Django asked, it could be there twice.
+            # The audit event may have been written. If Django repeated the request, there could be two.
             actor = origin.actor_like(principal.actor)
             return await _refuse(error, self.action, Outcome.ERROR, name, actor, until)
         except (DomainError, NotPlain):
@@ -133,7 +134,7 @@ class HotRoute[M: wire.Message, Q: Request, R]:
 
 
 async def _verify(token: str, origin: Origin) -> Principal:
-    """Whom the token stands for. Raises Unauthenticated and what else ``authenticate_bearer`` does."""
+    """The principal of the token. Raises Unauthenticated and the other errors of ``authenticate_bearer``."""
     await _load(token, lambda: verified_tokens.remember(token, authenticate_bearer(token, origin)))
     principal = verified_tokens.find(token, process_now())
     if principal is None:
@@ -142,7 +143,7 @@ async def _verify(token: str, origin: Origin) -> Principal:
 
 
 async def _load(missing: Hashable, load: Callable[[], object]) -> None:
-    """Have it read in a thread, once for all who wait for it. Raises what ``load`` raises."""
+    """Load in a thread, once for all waiting requests. Raises the errors of ``load``."""
     loading = _loading.get(missing)
     if loading is None:
         if len(_loading) >= MAX_LOADING:

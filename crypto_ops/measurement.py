@@ -1,4 +1,4 @@
-"""Counts and times each operation, by mode and outcome: the specification's two metrics."""
+"""Counts and times each operation, by mode and outcome: the two metrics of the specification."""
 
 import time
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from ciphercanary.metrics import encryption_duration_seconds, encryption_operati
 
 @dataclass(slots=True)
 class Measurement:
-    """What turned out meanwhile: how many of the operations were ``refused`` while the others succeeded."""
+    """The number of ``refused`` operations in a batch that otherwise succeeded."""
 
     refused: int = 0
 
 
 def observe(mode: Mode, seconds: float, count: int = 1, refused: int = 0) -> None:
-    """Count so many operations, which together took so long, and how many of them were refused."""
+    """Count ``count`` operations that took ``seconds`` in total, of which ``refused`` were refused."""
     succeeded, duration = _children(mode.name)
     succeeded.inc(count - refused)
     duration.observe(seconds)
@@ -39,9 +39,9 @@ def _children(algorithm: str) -> tuple[Counter, Histogram]:
 
 @contextmanager
 def measured(mode: Mode, count: int = 1) -> Iterator[Measurement]:
-    """Count so many operations as ``success``, but for those that turn out refused.
+    """Count ``count`` operations as ``success``, except those that ``Measurement.refused`` reports.
 
-    Where the body raises, it is all of them as ``refused`` (a domain error) or ``error`` (anything else).
+    If the block raises, all of them count as ``refused`` (a domain error) or ``error`` (anything else).
     """
     started = time.perf_counter()
     status, measurement = "error", Measurement()

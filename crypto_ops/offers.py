@@ -1,4 +1,4 @@
-"""What a page offers to do with a key, and why something is unavailable now, in words."""
+"""The operations that a page offers for a key, and the reasons why some are currently unavailable."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ DECRYPT_OFF: Final = "Decrypting in the browser is switched off on this server. 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An operation, in the word of its permission; ``reason`` is empty where it is available."""
+    """An operation, named by its permission; ``reason`` is empty if it is available."""
 
     word: str
     reason: str
@@ -35,7 +35,7 @@ class Offer:
 
 
 def offers_of(principal: Principal, key: Key) -> list[Offer]:
-    """The operations that the role may ever use, each with what stands against it now."""
+    """The operations that the role permits, each with the reason if it is currently unavailable."""
     at = key.standing(process_now())
     able = lifecycle.operations(at.state)
     words = [word for word in LABELS if principal.has_permission(f"crypto.{word}")]
@@ -44,7 +44,7 @@ def offers_of(principal: Principal, key: Key) -> list[Offer]:
 
 
 def console_offers_of(principal: Principal, key: Key) -> list[Offer]:
-    """The same for the console, where decrypting may be switched off."""
+    """The same for the console, where decryption may be switched off."""
     offers = offers_of(principal, key)
     if settings.CC_CONSOLE_DECRYPT:
         return offers
@@ -52,13 +52,13 @@ def console_offers_of(principal: Principal, key: Key) -> list[Offer]:
 
 
 def require_console_decrypt() -> None:
-    """For every page that decrypts. Raises Refused where that is switched off."""
+    """For every page that decrypts. Raises Refused if decryption is switched off."""
     if not settings.CC_CONSOLE_DECRYPT:
         raise Refused(DECRYPT_OFF)
 
 
 def _standing_in_words(key: Key, at: Standing) -> str:
-    """How a key came to where it stands, and when: what follows its name."""
+    """The state of a key and since when, as the end of a sentence that begins with its name."""
     if at.status is Status.PENDING:
         when = key.activates_at
         return (

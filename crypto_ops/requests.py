@@ -1,4 +1,4 @@
-"""What the engine is asked for and what it answers: plain values, no HTTP, none of them printable."""
+"""Requests and results of the engine: plain values without HTTP. None of them can be printed."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,14 +13,14 @@ from keys.references import KeyReference
 
 
 class _Unprinted(Struct, frozen=True, kw_only=True):
-    """Holds plaintexts or ciphertexts, which stay out of logs and tracebacks."""
+    """Contains plaintexts or ciphertexts, which must stay out of logs and tracebacks."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
 
 class EncryptRequest(_Unprinted, frozen=True, kw_only=True):
-    """``key_id`` None means the caller's default key. ``key_version`` is for deterministic modes only."""
+    """``key_id``: None for the caller's default key. ``key_version``: for deterministic modes only."""
 
     mode: Mode
     plaintext: bytes
@@ -30,7 +30,7 @@ class EncryptRequest(_Unprinted, frozen=True, kw_only=True):
 
 
 class DecryptRequest(_Unprinted, frozen=True, kw_only=True):
-    """``key_version`` None means: try the versions that may still process, newest first."""
+    """``key_version``: None to try the versions that may still process, newest first."""
 
     mode: Mode
     key_id: KeyReference
@@ -51,7 +51,7 @@ class DecryptRequest(_Unprinted, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReencryptRequest:
-    """``target_key_id`` None means the same key; ``reason`` is required where that key is compromised."""
+    """``target_key_id``: None for the same key. ``reason``: required if the source key is compromised."""
 
     envelope: Envelope = field(repr=False)
     target_key_id: UUID | None = None
@@ -68,7 +68,7 @@ class Decrypted(_Unprinted, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reencrypted:
-    """``source_compromised``: the old ciphertext may have been forged by whoever has the key."""
+    """``source_compromised``: an attacker with the source key may have forged the old ciphertext."""
 
     envelope: Envelope = field(repr=False)
     source_key_version: int
@@ -77,7 +77,7 @@ class Reencrypted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """What a ciphertext says of itself, and what the caller could do with it."""
+    """The contents of a ciphertext's header, and whether the caller could decrypt it."""
 
     key_id: UUID
     key_version: int

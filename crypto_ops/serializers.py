@@ -1,4 +1,4 @@
-"""The wire: here the specification's field names (``data``, ``encrypted_data``) meet the domain's."""
+"""Serializers, which map the specification's field names (``data``, ``encrypted_data``) to the domain's."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ MODE_WORDS = {
 
 @extend_schema_field({"type": "string", "maxLength": settings.CC_MAX_BODY_BYTES})
 class CiphertextField(serializers.Field[Envelope, Any, str, Envelope]):
-    """A self-describing ciphertext. Raises MalformedCiphertext, which has a code of its own."""
+    """A self-describing ciphertext. Raises MalformedCiphertext, which has its own error code."""
 
     default_error_messages = {"invalid": "Expected a string."}
 
@@ -45,14 +45,14 @@ class CiphertextField(serializers.Field[Envelope, Any, str, Envelope]):
 
 
 class TextField(serializers.CharField):
-    """A text as it was sent."""
+    """A text, unchanged."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, allow_blank=True, **kwargs)
 
 
 class OptionsSerializer(StrictSerializer):
-    """Accepted where they agree with the algorithm; padding is real in CBC only."""
+    """Accepted if they agree with the algorithm; padding exists only in CBC."""
 
     mode = serializers.ChoiceField(sorted(set(MODE_WORDS.values())), required=False)
     padding = serializers.ChoiceField(["pkcs7"], required=False)
@@ -77,7 +77,7 @@ class EncryptSerializer(StrictSerializer):
 
 
 class DecryptSerializer(StrictSerializer):
-    """Either ``ciphertext``, or the five parts that encrypt answered (with ``key_version`` where known)."""
+    """Either ``ciphertext``, or the five parts from the response of encrypt (with ``key_version`` if known)."""
 
     ciphertext = CiphertextField(required=False)
     encrypted_data = Base64Field(max_bytes=settings.CC_MAX_BODY_BYTES, required=False)
@@ -102,7 +102,7 @@ class DecryptSerializer(StrictSerializer):
 
 
 class EncryptItemSerializer(StrictSerializer):
-    """``data`` and ``aad`` in base64: an item whose texts cannot be decoded is refused by itself."""
+    """``data`` and ``aad`` in base64. An item that cannot be decoded does not affect the others."""
 
     data = TextField()  # type: ignore[assignment]  # DRF takes declared fields off the class
     aad = TextField(required=False)
@@ -110,7 +110,7 @@ class EncryptItemSerializer(StrictSerializer):
 
 
 class DecryptItemSerializer(StrictSerializer):
-    """Either ``ciphertext``, or ``encrypted_data``, ``iv`` and ``tag`` (with ``key_version`` where known)."""
+    """Either ``ciphertext``, or ``encrypted_data``, ``iv`` and ``tag`` (with ``key_version`` if known)."""
 
     ciphertext = TextField(required=False)
     encrypted_data = TextField(required=False)
@@ -169,7 +169,7 @@ class RandomSerializer(StrictSerializer):
 
 
 class EncryptedSerializer(serializers.Serializer[Envelope]):
-    """The specification's parts, the version, and the one self-describing text."""
+    """The specification's parts, the version, and the self-describing ciphertext."""
 
     encrypted_data = Base64Field(max_bytes=settings.CC_MAX_BODY_BYTES, source="sealed.ciphertext")
     iv = Base64Field(max_bytes=MAX_TAG_BYTES, source="sealed.iv")
@@ -217,7 +217,7 @@ class DecryptedBatchSerializer(serializers.Serializer[Any]):
 
 
 class ReencryptedSerializer(serializers.Serializer[Any]):
-    """``source_compromised``: the old ciphertext may have been forged by whoever has the source key."""
+    """``source_compromised``: an attacker with the source key may have forged the old ciphertext."""
 
     ciphertext = CiphertextField(source="envelope")
     algorithm = ModeField(source="envelope.mode.name")

@@ -1,4 +1,4 @@
-"""What a ciphertext says of itself."""
+"""Inspection of ciphertexts."""
 
 from accounts.principals import Principal
 from ciphercanary.clock import process_now
@@ -10,7 +10,7 @@ from keys.lifecycle import VersionState
 
 
 def inspect(*, principal: Principal, envelope: Envelope) -> Inspection:
-    """What the ciphertext names, as far as the caller may see it. Nothing is decrypted. Raises NotFound."""
+    """The header of the ciphertext and the state of its key, if visible to the caller. Raises NotFound."""
     principal.require("crypto.inspect")
     entry = keyring.find_current(envelope.key_id, principal)
     version = entry.versions.get(envelope.version)

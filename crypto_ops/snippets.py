@@ -1,7 +1,7 @@
-"""Programs that use one key, ready to run: the same text stands on the page and is run by the tests.
+"""Ready-to-run programs that use one key. Pages show exactly the text that the tests run.
 
-None holds a secret. The first step of each asks for name and password, or takes them from the environment, and
-gives a token; what follows needs ``CIPHERCANARY_TOKEN`` alone.
+No program contains a secret. The first step of each prompts for name and password, or takes them from the
+environment, and gets a token. The next steps need only ``CIPHERCANARY_TOKEN``.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from django.conf import settings
 
 
 class _Program(Template):
-    """Placeholders are ``@@server``, ``@@key_id`` …: neither shells nor Python mean anything by that."""
+    """Placeholders are ``@@server``, ``@@key_id`` …, which have no meaning in shells or Python."""
 
     delimiter = "@@"
 
@@ -141,7 +141,7 @@ print(base64.b64decode(data).decode())
 
 
 def steps_of(language: str, *, key_id: str, mode: str) -> list[Step]:
-    """The steps in one of ``LANGUAGES``, for one key."""
+    """The steps in one of ``LANGUAGES`` for one key."""
     sent = {"server": settings.CC_PUBLIC_URL, "key_id": key_id, "mode": mode}
     log_in_text = _LOG_IN_TEXT.format(minutes=settings.CC_ACCESS_TOKEN_MINUTES)
     if language == "python":

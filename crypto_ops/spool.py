@@ -1,4 +1,4 @@
-"""Where ciphertext waits until the rest of its stream is there. Plaintext never does."""
+"""Storage for ciphertext until its stream is complete. Plaintext is never stored."""
 
 import shutil
 from pathlib import Path
@@ -10,14 +10,14 @@ from django.conf import settings
 from audit.export_files import RESERVE
 from crypto_ops.errors import SpoolNotWritten
 
-IN_MEMORY: Final = 1024 * 1024  # bytes; what is larger goes to the disk
+IN_MEMORY: Final = 1024 * 1024  # bytes; larger contents go to the disk
 READ_SIZE: Final = 1024 * 1024
 
 
 class Spool:
-    """Written first, then read from its beginning. In memory up to ``IN_MEMORY``, then in a file in ``CC_HOME/spool``.
+    """Written first, then read from the start. In memory up to ``IN_MEMORY``, then in a file in ``CC_HOME/spool``.
 
-    The file has no name (``O_TMPFILE``, mode 0600), so whenever and however the process ends, nothing of it is left.
+    The file has no name (``O_TMPFILE``, mode 0600), so nothing of it remains, however the process ends.
     """
 
     def __init__(self) -> None:
@@ -38,14 +38,14 @@ class Spool:
             raise SpoolNotWritten from None
 
     def rewind(self, start: int = 0) -> None:
-        """From here on it is read, from ``start``. Raises SpoolNotWritten, where the last bytes found no room."""
+        """Switch to reading, from ``start``. Raises SpoolNotWritten if the disk has no room for the last bytes."""
         try:
             self._file.seek(start)
         except OSError:
             raise SpoolNotWritten from None
 
     def read(self) -> bytes:
-        """The next bytes, ``READ_SIZE`` of them where there are so many; b"" at the end."""
+        """The next ``READ_SIZE`` bytes, or fewer at the end; b"" after it."""
         return self._file.read(READ_SIZE)
 
     def close(self) -> None:

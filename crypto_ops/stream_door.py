@@ -1,13 +1,14 @@
-"""The door for streams: an ASGI application that carries bodies of any size through ``crypto_ops.streams``.
+"""The stream interface: an ASGI application that moves bodies of any size through ``crypto_ops.streams``.
 
-Django's middleware and the REST view look at the head of a request, in a thread, as they look at any other; what the view
-has begun is then carried here. A block is read only when the one before has left, so neither side piles up in memory.
-What waits (the database, the disk) is done in threads; a block is sealed in the event loop, for it takes less time
-than to hand it to a thread.
+Django's middleware and the REST view process the head of a request in a thread, like any other request. This module
+then transfers the stream that the view has begun. It reads a block only after sending the previous one, so neither
+side accumulates in memory. Waits (for the database or the disk) happen in threads. Blocks are sealed in the event
+loop, because sealing takes less time than handing the block to a thread.
 
-An answer begins while its request still arrives. Clients and proxies that do not read before they have sent all would
-then wait for ever: once nobody reads, ciphertext is held in a spool until the request is complete. Behind proxies it
-is from the beginning, because nginx stops forwarding a request once its answer has begun.
+The response begins while the request still arrives. This would deadlock clients and proxies that do not read before
+they have sent everything. Therefore, as soon as the client stops reading, ciphertext is kept in a spool until the
+request is complete. Behind proxies it is kept from the start, because nginx stops forwarding a request once its
+response begins.
 """
 
 import time
@@ -38,7 +39,7 @@ CHECK_SECONDS: Final = 3.0
 
 
 class StreamDoor:
-    """Carries the streams, and hands everything else to ``others``. ``application`` is Django's."""
+    """Serves the streams and passes everything else to ``others``. ``application`` is Django's."""
 
     def __init__(
         self, application: WSGIApplication, *, others: Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -61,11 +62,11 @@ class StreamDoor:
             is_refused = await self._serve(exchange)
         finally:
             self._in_flight -= 1
-        if is_refused:  # whoever may not use a place does not keep it while he reads why
+        if is_refused:  # after releasing the slot: a refused client must not occupy it while it reads
             await exchange.body.linger()
 
     async def _serve(self, exchange: Exchange) -> bool:
-        """Whether it was refused before anything of it began."""
+        """Whether the request was refused before a stream began."""
         begun: list[Stream] = []
         try:
             answer = await exchange.in_thread(self._ask, exchange.scope, begun)
@@ -74,20 +75,20 @@ class StreamDoor:
             else:
                 await exchange.answer(answer)
         finally:
-            for stream in begun:  # already ended, but for one that Django began and then did not hand out
+            for stream in begun:  # all have ended already, except one that Django began but did not return
                 stream.end(StreamCut())
         return not isinstance(answer, StreamAnswer)
 
     def _ask(self, scope: Scope, begun: list[Stream]) -> HttpResponse:
-        """Django's answer to the head of the request; no StreamAnswer where something speaks against one."""
+        """Django's response to the head of the request: a StreamAnswer, or a refusal."""
         response: Any = self._application(environ(scope, b"") | {TAKES_STREAM: begun}, _ignore_start)
         response.close()
-        return response  # type: ignore[no-any-return]  # PEP 3333 promises an iterable, Django its response
+        return response  # type: ignore[no-any-return]  # PEP 3333 promises an iterable; Django returns its response
 
 
 async def _carry(exchange: Exchange, head: StreamAnswer) -> None:
     outlet = Outlet(exchange, head)
-    error: DomainError | None = StreamCut()  # also where the task is cancelled: nothing else is known then
+    error: DomainError | None = StreamCut()  # also if the task is cancelled: no other cause is known then
     try:
         async with exchange.patience():
             await _transform(exchange, head.stream, outlet)
@@ -96,12 +97,12 @@ async def _carry(exchange: Exchange, head: StreamAnswer) -> None:
         error = request_timeout("stream")
     except ClientGone:
         pass
-    except Exception as caught:  # noqa: BLE001 - ``translate`` tells the log what nobody foresaw
+    except Exception as caught:  # noqa: BLE001 - ``translate`` logs unexpected exceptions
         error = translate(caught)
     finally:
         outlet.give_up()
         refused = await exchange.in_thread(_end, head, outlet, error)
-    # An answer that has begun is not completed: the server closes the connection, and the last chunk is missing.
+    # A response that has begun is never completed: the server closes the connection without the last chunk.
     if refused is not None and not outlet.has_begun and not isinstance(error, StreamCut):
         await exchange.answer(refused)
         await exchange.body.linger()
@@ -124,7 +125,7 @@ async def _transform(exchange: Exchange, stream: Stream, outlet: Outlet) -> None
 
 
 def _end(head: StreamAnswer, outlet: Outlet, error: DomainError | None) -> HttpResponse | None:
-    """End the stream; where it failed, put that on record. The answer, if nothing of another has left yet."""
+    """End the stream. After a failure, record it and return the refusal, which is sent if no response has begun."""
     head.stream.end(error)
     outlet.close()
     if error is None:
@@ -138,5 +139,5 @@ def _end(head: StreamAnswer, outlet: Outlet, error: DomainError | None) -> HttpR
 
 
 def _ignore_start(*_: Any) -> Callable[[bytes], object]:
-    """PEP 3333's ``start_response``, whose news the response itself holds, too."""
+    """PEP 3333's ``start_response``; the response itself has the same information."""
     return lambda _: None

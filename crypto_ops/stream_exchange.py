@@ -1,6 +1,6 @@
-"""One HTTP exchange of the door for streams: a body that comes in blocks, an answer that leaves in blocks, and patience.
+"""One HTTP exchange of a stream: request and response bodies in blocks, with an idle timeout.
 
-A block is read only when the one before has left, so neither side piles up in memory.
+It reads a block only after sending the previous one, so neither side accumulates in memory.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from crypto_ops.api_streams import StreamAnswer
 from crypto_ops.spool import Spool
 
 IDLE_SECONDS: Final = 30.0
-PROGRESS: Final = 64 * 1024  # bytes within that time, or the end of the body: less is as good as nothing
-STALL_SECONDS: Final = 0.5  # a client that has read nothing for so long sends first and reads then
+PROGRESS: Final = 64 * 1024  # bytes within that time, or the end of the body: less does not count as progress
+STALL_SECONDS: Final = 0.5  # a client that has not read for this long sends everything before it reads
 
 
 class Exchange:
-    """A request and its answer. What may wait for a disk or a database runs in a thread of ``pool``."""
+    """A request and its response. Calls that may wait for a disk or a database run in a thread of ``pool``."""
 
     def __init__(self, pool: ThreadPoolExecutor, scope: Scope, receive: Receive, send: Send) -> None:
         self._pool = pool
@@ -36,19 +36,19 @@ class Exchange:
         self._progress = 0
 
     def patience(self) -> asyncio.Timeout:
-        """The block that must go on: TimeoutError where nothing came or went for ``IDLE_SECONDS``."""
+        """A context that raises TimeoutError after ``IDLE_SECONDS`` without progress in either direction."""
         self._patience = asyncio.timeout(IDLE_SECONDS)
         return self._patience
 
     def progress(self, size: int) -> None:
-        """So many bytes came or went: there is time for more."""
+        """Record transferred bytes, which extend the timeout."""
         self._progress += size
         if self._progress >= PROGRESS:
             self._progress = 0
             self._patience.reschedule(asyncio.get_running_loop().time() + IDLE_SECONDS)
 
     async def next_block(self, limit: int) -> bytes | None:
-        """None at the end of the body. Raises ProtocolError where that is of more than ``limit`` bytes, ClientGone."""
+        """The next block; None at the end of the body. Raises ProtocolError above ``limit`` bytes, ClientGone."""
         if self.body.is_complete:
             return None
         if (self.body_size or 0) > limit:
@@ -62,7 +62,7 @@ class Exchange:
 
     @property
     def body_size(self) -> int | None:
-        """What has come, once it is complete; before that what the request says, or None where it does not."""
+        """The number of bytes received once complete; before that, the declared length or None."""
         return self._received if self.body.is_complete else declared_length(self.scope)
 
     async def in_thread[T](self, call: Callable[..., T], *args: Any) -> T:
@@ -74,7 +74,7 @@ class Exchange:
             raise
 
     async def answer(self, response: HttpResponse) -> None:
-        """All of an answer that is no stream. Where the body has not been read, the connection ends with it."""
+        """Send a complete response that is no stream. If the body was not read, the connection closes after it."""
         headers = headers_of(response, len(response.content))
         if not self.body.is_complete:
             headers.append((b"connection", b"close"))
@@ -83,7 +83,7 @@ class Exchange:
 
 
 class Outlet:
-    """The answer: sent as it comes, or held while the request is not complete and nobody reads."""
+    """The response: sent as it is produced, or kept while the request is incomplete and the client does not read."""
 
     def __init__(self, exchange: Exchange, head: StreamAnswer) -> None:
         self._exchange = exchange
@@ -105,14 +105,14 @@ class Outlet:
             await self._try(block)
 
     async def _try(self, block: bytes) -> None:
-        # Started at once, and mostly done at once: the event loop is not asked.
+        # Eager start: the send usually completes at once, without a turn of the event loop.
         self._sending = asyncio.Task(self._put(block), loop=asyncio.get_running_loop(), eager_start=True)
         if not self._sending.done():
             await asyncio.wait([self._sending], timeout=STALL_SECONDS)
         self._holds = not self._sending.done()
 
     async def release(self) -> None:
-        """The request is complete: whoever sends first reads from now on. What was held leaves."""
+        """Send everything that was kept. The request is complete, so clients that send first now read."""
         self._is_released = True
         if self._sending is not None:
             await self._sending
@@ -138,7 +138,7 @@ class Outlet:
         return {"type": "http.response.start", "status": self._head.status_code, "headers": headers}
 
     def give_up(self) -> None:
-        """Whatever is still being sent, nobody waits for it any more."""
+        """Cancel a send in progress that is no longer needed."""
         if self._sending is not None:
             self._sending.cancel()
 
@@ -148,7 +148,7 @@ class Outlet:
 
 
 def headers_of(response: HttpResponse, size: int | None) -> Headers:
-    """Those of the response, for a body of that size (None: not known)."""
+    """The headers of the response for a body of ``size`` bytes (None if unknown)."""
     told = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
     headers = [pair for pair in told if pair[0] != b"content-length"]
     return headers if size is None else [*headers, (b"content-length", str(size).encode())]

@@ -1,10 +1,11 @@
-"""Encrypting and decrypting data of any size, piece by piece: what every door of streams calls. It knows no HTTP.
+"""Encrypting and decrypting data of any size, piece by piece. Shared by all interfaces; independent of HTTP.
 
-A stream is begun (decided, and compared with the database), written to as its bytes arrive, checked now and then, and
-finished: there it is decided once more and committed with its record, true size included, by ``audit.writer``. What
-makes it complete leaves only after that. Of an encryption this is the last chunk, without which nothing opens as a
-whole; of a decryption it is everything, since ciphertext waits in a spool until it is verified to its end. So whoever
-holds a complete stream is on record, and a key that was disabled or rotated meanwhile completes none.
+A stream is begun (decided, and compared with the database), written to as its bytes arrive, checked periodically,
+and finished. To finish, it is decided once more, and ``audit.writer`` commits the decision with its audit event,
+which has the actual size. Only then is the final part released. For an encryption, this is the last chunk, without
+which the stream does not open as a whole. For a decryption, it is everything, because the ciphertext waits in a
+spool until it is verified completely. So every complete stream has an audit event, and a key that was disabled or
+rotated in the meantime completes no stream.
 """
 
 import threading
@@ -42,16 +43,19 @@ from crypto_ops.spool import Spool
 from keys.entries import VersionEntry
 from keys.errors import VersionConflict
 
-MAX_OF_ONE: Final = 8  # streams at once of one principal, in each process
+MAX_OF_ONE: Final = 8  # concurrent streams of one principal, in each process
 RETRY_SECONDS: Final = 5
-HELD_BACK: Final = 256 * 1024  # bytes of ciphertext: so much is refused as a whole, or is there as a whole
+HELD_BACK: Final = 256 * 1024  # bytes of ciphertext: a shorter stream is refused or returned as a whole
 
 
 class Stream(ABC):
-    """What encrypting and decrypting have in common. Whoever began one ends it, with what went wrong if anything did."""
+    """Common base of encryption and decryption.
+
+    The code that begins a stream must end it, with the error if it failed.
+    """
 
     waits: ClassVar[bool]
-    """Whether ``write`` may wait for a disk or a database, and so does not belong into an event loop."""
+    """Whether ``write`` may wait for a disk or a database, so that it must not run in an event loop."""
 
     def __init__(self, principal: Principal, aad: bytes) -> None:
         self.key_id: UUID | None = None
@@ -62,27 +66,27 @@ class Stream(ABC):
 
     @abstractmethod
     def write(self, octets: bytes) -> bytes:
-        """Take the next bytes of the body; what may leave for them already. Raises what they are refused for."""
+        """Process the next bytes of the body and return the output that may be sent already. Raises refusals."""
 
     @abstractmethod
     def check(self) -> None:
-        """Raises what by now speaks against it: a right that ended, a disabled or rotated key, an expired token."""
+        """Raise an error if the stream may not continue: lost permission, disabled or rotated key, expired token."""
 
     @abstractmethod
     def finish(self) -> Iterator[bytes]:
-        """Record the complete body, durably; the rest of the answer. Raises what it is refused for."""
+        """Commit the audit event for the complete body, then return the rest of the response. Raises refusals."""
 
     @abstractmethod
     def answer_size(self, body_size: int | None) -> int | None:
-        """The size of the whole answer to a body of that size; None where it is not known."""
+        """The size of the whole response to a body of that size; None if unknown."""
 
     @property
     @abstractmethod
     def max_body(self) -> int:
-        """Bytes of the longest body: what was encrypted within ``CC_MAX_STREAM_BYTES`` is decrypted within it."""
+        """Maximum body size in bytes. Any stream encrypted within ``CC_MAX_STREAM_BYTES`` can be decrypted."""
 
     def end(self, error: BaseException | None = None) -> None:
-        """Give back what it holds, and count how it went. A second time does nothing."""
+        """Release resources and record the metrics. A second call does nothing."""
         held, self._held = self._held, ExitStack()
         held.__exit__(type(error) if error else None, error, None)
 
@@ -97,7 +101,7 @@ class Stream(ABC):
 
 @final
 class Encryption(Stream):
-    """Seals under what is the key's primary version when it is begun. Its refusals are those of a message."""
+    """Seals under the primary version at the start of the stream. Raises the same errors as for a message."""
 
     waits = False
 
@@ -147,7 +151,7 @@ class Encryption(Stream):
         now = process_now()
         version = entry.require_protect(now)
         if begun_under not in {None, version.number}:
-            # As with messages: nothing is completed under a version once its rotation was acknowledged.
+            # As for messages: no encryption completes under a version after its rotation was acknowledged.
             raise VersionConflict(
                 "The key was rotated while the stream was encrypted. Send it anew.",
                 extra={**entry.standing(now).facts(), "primary_version": version.number},
@@ -158,7 +162,7 @@ class Encryption(Stream):
 
 @dataclass(frozen=True, slots=True)
 class _Opening:
-    """A decryption whose header has arrived: what it names, and the first of the two passes over it."""
+    """A decryption whose header has arrived: the header, and the first of the two passes over the stream."""
 
     header: StreamHeader
     cipher: StreamCipher
@@ -167,7 +171,10 @@ class _Opening:
 
 @final
 class Decryption(Stream):
-    """Begun before its key is known: the first bytes of the stream name it. Its refusals are those of a message."""
+    """Begins before its key is known: the first bytes of the stream name it.
+
+    Raises the same errors as for a message.
+    """
 
     waits = True
 
@@ -204,7 +211,7 @@ class Decryption(Stream):
         perform(self._principal, lambda attempt: self._decide(header, attempt))
         return self._second_pass(self._opening.cipher.opener(header, self._aad))
 
-    def answer_size(self, body_size: int | None) -> int | None:  # noqa: ARG002 - its first pass knows it better
+    def answer_size(self, body_size: int | None) -> int | None:  # noqa: ARG002 - the first pass has measured the plaintext
         return self._size
 
     @property
@@ -222,7 +229,7 @@ class Decryption(Stream):
         attempt.principal.require("crypto.decrypt")
         entry = attempt.find(header.key_id)
         if header.version not in entry.versions:
-            raise DecryptionFailed  # a relabelled stream looks like any other altered one
+            raise DecryptionFailed  # indistinguishable from an altered stream
         version = entry.require_process(header.version, process_now())
         event = key_event(actions.STREAM_DECRYPTED, entry, version, self._size, algorithm=STREAM.name)
         return decision_of(version, event, attempt)
@@ -236,7 +243,7 @@ class Decryption(Stream):
 
 @contextmanager
 def _place(principal: Principal) -> Iterator[ExitStack]:
-    """A measured place for one more stream; taken for good with ``pop_all``. Raises Throttled."""
+    """A slot for one more stream, with metrics; ``pop_all`` keeps it. Raises Throttled."""
     with ExitStack() as held:
         held.enter_context(measured(STREAM))
         held.enter_context(_running.one_more(str(principal.user_id or principal.actor.actor_name)))
@@ -244,7 +251,7 @@ def _place(principal: Principal) -> Iterator[ExitStack]:
 
 
 class _Running:
-    """How many streams each principal has in this process."""
+    """The number of streams of each principal in this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -265,7 +272,7 @@ class _Running:
         finally:
             with self._lock:
                 self._counts[name] -= 1
-                self._counts += Counter()  # without those that have none
+                self._counts += Counter()  # removes principals without streams
 
 
 _running: Final = _Running()

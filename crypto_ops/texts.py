@@ -1,4 +1,4 @@
-"""Bytes as people type and read them: text, base64, hexadecimal. What is wrong is named by its place, never quoted."""
+"""Conversion of bytes from and to text, base64 and hexadecimal. Errors name the position and never quote the input."""
 
 import re
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ _NOT_IN_CIPHERTEXT: Final = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 def octets_of(text: str, form: str, *, field: str, max_bytes: int) -> bytes:
-    """The bytes that a text stands for. Raises Invalid, which says what is wrong, and at which character.
+    """The bytes that a text encodes. Raises Invalid with the error and the position of its character.
 
-    White space in base64 and hexadecimal is ignored: both are often wrapped. Line ends of a text are LF, for
-    browsers send CRLF or LF for the same key.
+    White space in base64 and hexadecimal is ignored because both are often wrapped. Line ends of a text become LF
+    because browsers send CRLF or LF for the same key.
     """
     readers = {"text": _of_text, "base64": _of_base64, "hex": _of_hex}
     octets = readers[form](text, field)
@@ -30,7 +30,7 @@ def octets_of(text: str, form: str, *, field: str, max_bytes: int) -> bytes:
 
 
 def shown_as(octets: bytes, form: str) -> str | None:
-    """The bytes in one of ``FORMATS``; None where they are no text that a browser would give back unchanged."""
+    """The bytes in one of ``FORMATS``; None if they are not a text that a browser would return unchanged."""
     if form == "base64":
         return encode_base64(octets)
     if form == "hex":
@@ -43,7 +43,7 @@ def shown_as(octets: bytes, form: str) -> str | None:
 
 
 def require_ciphertext(text: str, *, field: str, max_characters: int) -> str:
-    """The text without white space around it, if it may be a ciphertext. Raises Invalid."""
+    """The text without surrounding white space, if it may be a ciphertext. Raises Invalid."""
     text = text.strip()
     if len(text) > max_characters:
         raise Invalid.of_field(field, f"Too long: {len(text):,} characters, at most {max_characters:,}.")
@@ -72,7 +72,7 @@ def _of_base64(text: str, field: str) -> bytes:
     try:
         return decode_base64(compact, field=field, max_bytes=len(compact))
     except Invalid:
-        # The alphabet and the length are right: what is left are the last group's padding and unused bits.
+        # The alphabet and the length are valid, so the error is in the last group's padding or unused bits.
         raise Invalid.of_field(
             field, "Not base64: the last four characters are none that stand for bytes."
         ) from None

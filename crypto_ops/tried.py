@@ -1,4 +1,4 @@
-"""What *Try it* shows of an operation: the result in the forms people read, and the same call for a program."""
+"""The output of *Try it*: the result in readable forms, and the same call for a program."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,7 +13,7 @@ from crypto_ops.texts import FORMATS, shown_as
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Shown:
-    """The result in one form; ``text`` None where it cannot be shown so."""
+    """The result in one form; ``text`` is None if it cannot be shown in this form."""
 
     form: str
     label: str
@@ -22,7 +22,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Tried:
-    """The result of one operation. ``next_operation`` takes it as its input; empty where none does on this page."""
+    """The result of one operation. ``next_operation`` accepts it as its input; empty if none on this page does."""
 
     sentence: str
     mode: str
@@ -33,12 +33,12 @@ class Tried:
 
     @property
     def first(self) -> Shown:
-        """What is shown at first: the first that can be."""
+        """The form shown initially: the first one available."""
         return next(each for each in self.shown if each.text is not None)
 
     @property
     def next_format(self) -> str:
-        """The input format of what is shown at first."""
+        """The input format of the form shown initially."""
         return self.first.form if self.first.form in FORMATS else "text"
 
 
@@ -62,7 +62,7 @@ def encrypted(wanted: EncryptRequest, result: Envelope) -> Tried:
 
 
 def decrypted(wanted: DecryptRequest, text: str, result: Decrypted) -> Tried:
-    """``text`` is the ciphertext as it was sent."""
+    """``text`` is the ciphertext as the user sent it."""
     octets = result.plaintext
     shown = [Shown(form, label, shown_as(octets, form)) for form, label in FORMATS.items()]
     return Tried(
@@ -100,7 +100,7 @@ def reencrypted(wanted: ReencryptRequest, result: Reencrypted) -> Tried:
 
 
 def _call(operation: str, body: dict[str, object], aad: bytes) -> str:
-    """As curl."""
+    """The call as a curl command."""
     if aad:
         body["aad"] = encode_base64(aad)
     plain = {name: str(value) if isinstance(value, UUID) else value for name, value in body.items()}

@@ -1,7 +1,7 @@
-"""The hot requests and answers as msgspec reads and writes them: what ``serializers`` is to the REST door.
+"""msgspec types for hot requests and responses, as ``serializers`` are for the REST interface.
 
-Strict in the same way: unknown members, other JSON types, null, and numbers out of range are refused. msgspec
-takes the last of two members of one name, where the REST door refuses both: ``is_unambiguous`` tells.
+Equally strict: they refuse unknown members, other JSON types, null, and numbers out of range. If a member occurs
+twice, msgspec keeps the last one, but the REST interface refuses both: ``is_unambiguous`` detects this.
 """
 
 from typing import Annotated
@@ -34,11 +34,11 @@ class IncompleteForm(Exception):
 
 
 class Message(Struct, frozen=True, forbid_unknown_fields=True):
-    """Members of an object on the wire; what was not sent is UNSET."""
+    """The members of a JSON object; members that were not sent are UNSET."""
 
     @property
     def quotes(self) -> int:
-        """How many the object has when it is spelt without escapes: two for each member and two for each text."""
+        """The number of quotes of the object without escapes: two for each member name and two for each text."""
         values = [value for name in self.__struct_fields__ if (value := getattr(self, name)) is not UNSET]
         return sum(2 + _quotes_of(value) for value in values)
 
@@ -62,7 +62,7 @@ class Form(Message, frozen=True):
     aad: str | UnsetType = UNSET
 
     def read(self) -> str | items.Parts:
-        """Whichever of the two it is. Raises IncompleteForm."""
+        """The form that was sent. Raises IncompleteForm."""
         parts = (self.encrypted_data, self.iv, self.tag)
         if self.ciphertext is not UNSET:
             if self.key_version is not UNSET or any(part is not UNSET for part in parts):
@@ -107,7 +107,7 @@ class DecryptBatch(Message, frozen=True):
 
 
 def is_unambiguous(body: bytes, message: Message) -> bool:
-    """Whether the body names each member once, and spells every string as it is: its quotes tell."""
+    """Whether the body names each member once and uses no escapes, according to its number of quotes."""
     return _ESCAPE not in body and body.count(_QUOTE) == message.quotes
 
 
@@ -118,7 +118,7 @@ def _quotes_of(value: object) -> int:
 
 
 def _key_of(text: str | UnsetType) -> KeyReference | None:
-    """None where none was sent. Raises Invalid."""
+    """The key reference; None if none was sent. Raises Invalid."""
     return None if text is UNSET else references.parse(text)
 
 

@@ -1,4 +1,4 @@
-"""Try it: one operation with a key, typed and shown. It calls what the API calls, and keeps nothing."""
+"""Try it: a form for one operation with a key. It calls the same engine as the API and stores nothing."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -28,7 +28,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "decrypt": actions.MESSAGE_DECRYPTED,
     "reencrypt": actions.MESSAGE_REENCRYPTED,
 }
-TAKE: Final = "take"  # a result is taken as the next input: the form is filled, and nothing is done yet
+TAKE: Final = "take"  # use a result as the next input: fill the form without performing an operation
 
 
 class TryView(KeyView):
@@ -74,7 +74,7 @@ class TryView(KeyView):
 
 
 def _perform(given: Mapping[str, Any], key: Key, principal: Principal) -> Tried:
-    """What is asked for, done by the engine. Raises what the engine refuses, and Refused."""
+    """Perform the requested operation with the engine. Raises the engine's refusals, and Refused."""
     if given["operation"] == "encrypt":
         mode = find_mode(given["mode"] or key.modes[0])
         encrypting = EncryptRequest(
@@ -83,7 +83,7 @@ def _perform(given: Mapping[str, Any], key: Key, principal: Principal) -> Tried:
         return tried.encrypted(encrypting, engine.encrypt(encrypting, principal))
     sent = given["envelope"]
     if sent.key_id != key.id:
-        raise DecryptionFailed  # on the page of a key, another key's ciphertext is a wrong one
+        raise DecryptionFailed  # on the page of a key, a ciphertext of another key is wrong
     if given["operation"] == "reencrypt":
         reencrypting = ReencryptRequest(
             envelope=sent,
@@ -98,7 +98,7 @@ def _perform(given: Mapping[str, Any], key: Key, principal: Principal) -> Tried:
 
 
 def _target(name: str, key: Key, principal: Principal) -> Any:
-    """The id of another key, None for the same. Raises Invalid."""
+    """The id of another key; None for the same key. Raises Invalid."""
     if name in {"", key.name}:
         return None
     try:
@@ -108,7 +108,7 @@ def _target(name: str, key: Key, principal: Principal) -> Any:
 
 
 def _words(refusal: DomainError, operation: str, offers: Sequence[Offer]) -> str:
-    """What the page says of a refusal; "" where that is what the refusal says itself."""
+    """The page's text for a refusal; "" to use the refusal's own text."""
     if isinstance(refusal, DecryptionFailed):
         return NOT_DECRYPTED
     return next((offer.reason for offer in offers if offer.word == operation), "")

@@ -1,4 +1,4 @@
-"""How a program uses a key: steps that run as they stand."""
+"""How a program uses a key: steps that run without changes."""
 
 from django.http import HttpRequest, HttpResponse
 
