@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ciphercanary.command_list import Commands
 
-# Exit codes of commands whose 1 means something else than "could not run".
+# Exit codes for commands whose exit code 1 does not mean "could not run".
 COULD_NOT_RUN = {"verify_audit_log": 2}
 EXPECTED = (ImproperlyConfigured, OSError, django.db.Error)
 
@@ -17,7 +17,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     try:
-        _ = settings.INSTALLED_APPS  # Django would report invalid settings as an unknown command
+        _ = settings.INSTALLED_APPS  # otherwise Django would report invalid settings as an unknown command
         Commands(sys.argv).execute()
     except Exception as error:
         if "--traceback" in sys.argv or not (isinstance(error, EXPECTED) or command in COULD_NOT_RUN):

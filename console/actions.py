@@ -1,4 +1,4 @@
-"""The words of what the console shows of several apps at once."""
+"""Audit actions of pages that combine several apps."""
 
 from typing import Final
 

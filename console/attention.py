@@ -1,4 +1,4 @@
-"""What needs somebody now: read at once, and filtered by what he may see and do. An empty list is the good case."""
+"""Items that need attention, filtered by what the user may see and do. Ideally, the list is empty."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from keys.services import ids_of_own_keys
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to look at, and where."""
+    """One item that needs attention, with a link."""
 
     text: str
     url: str
@@ -35,7 +35,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class KeyCounts:
-    """The visible keys by what they need: how many, and the name of one of them."""
+    """The visible keys by finding: how many, and the name of one of them."""
 
     all: int
     active: int
@@ -46,7 +46,7 @@ class KeyCounts:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """What the page of the first look shows, as of ``at``."""
+    """The data of the home page as of ``at``."""
 
     at: datetime
     principal: Principal
@@ -56,7 +56,7 @@ class Now:
 
 
 def items_of(now: Now, *, has_checklist: bool) -> Sequence[Item]:
-    """The worst first. A checklist that is shown tells of the second factor itself."""
+    """The worst first. A visible checklist already covers the second factor."""
     own = () if has_checklist else _of_the_account(now)
     return [*_of_the_log(now), *_of_keys(now.keys), *_of_the_service(now), *own]
 
@@ -74,12 +74,12 @@ def read_now(principal: Principal, at: datetime) -> Now:
 
 
 def _last_day(at: datetime, own: Keys) -> Used:
-    return used_since(at - DAY + HOUR, own)  # 24 hours of the clock, the present one among them
+    return used_since(at - DAY + HOUR, own)  # 24 hours of the clock, including the current one
 
 
 def _read_keys(principal: Principal, at: datetime) -> KeyCounts:
     active, visible = has_status(Status.ACTIVE, at), Key.objects.visible_to(principal)
-    # Of these alone: what is no key at all could be asked for often enough to hide them.
+    # Restrict this to known keys: otherwise frequent requests for made-up key ids could crowd them out.
     denied = keys_denied_since(at - HOUR, visible.filter(~active).ids_as_logged())
     wanted = {
         "overdue": has_finding(Finding.OVERDUE, at),

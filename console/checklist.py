@@ -1,4 +1,4 @@
-"""What is left to do after the installation: it goes by itself when all that can be known is done."""
+"""The tasks after the installation. The list disappears when all tasks that can be checked are done."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ BACK_UP = "Copy each kek-….key from the data folder to a place apart from the 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``is_done`` is None where nobody can know it from here; ``how`` says what to do, or ``url`` where."""
+    """``is_done`` is None if the server cannot check it; ``how`` says what to do, or ``url`` where."""
 
     text: str
     is_done: bool | None
@@ -22,7 +22,7 @@ class Step:
 
 
 def checklist(now: Now) -> Sequence[Step]:
-    """The steps for this role; none once all that can be known is done."""
+    """The steps for this role; empty once all steps that can be checked are done."""
     may, steps = now.principal.has_permission, []
     if may("keys.create"):
         steps.append(Step("Create a key", now.keys.all > 0, url=reverse("first-key")))

@@ -1,11 +1,11 @@
-"""What ``load_demo`` makes: the people and keys of a payment company that does not exist. Data alone."""
+"""Data of ``load_demo``: the people and keys of a fictional payment company."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
 type Fate = Literal["", "pending", "expires", "disabled", "revoked", "compromised"]
 
-DOMAIN: Final = "demo.invalid"  # RFC 2606: no such address is anybody's
+DOMAIN: Final = "demo.invalid"  # RFC 2606: reserved, so no such address exists
 ADMIN: Final = "mira"
 OPERATOR: Final = "jonas"
 AUDITOR: Final = "ines"
@@ -21,10 +21,11 @@ PEOPLE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class DemoKey:
-    """A key, who makes and uses it, and what becomes of it.
+    """A key, its owner, its use and its final state.
 
     It is used ``encrypts`` times before each of its rotations and after the last; every message is decrypted
-    ``reads`` times. ``retired`` versions are disabled in the end. ``fate`` is where it ends, ``why`` the reason that is recorded.
+    ``reads`` times. ``retired`` versions are disabled at the end. ``fate`` is the final state, and ``why`` its
+    recorded reason.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What the first page asks of many tables, in one statement: each answer is one value."""
+"""The single values that the home page reads from many tables, in one statement."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from crypto_ops.actions import MESSAGE_ENCRYPTED
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Single answers, and how the log is; ``verification`` only for readers of the whole log."""
+    """Single values and the state of the log. ``verification`` is only for readers of the whole log."""
 
     has_second_factor: bool
     has_auditor: bool
@@ -32,7 +32,7 @@ class Facts:
 
 
 def read_facts(principal: Principal, own: Keys, at: datetime) -> Facts:
-    """``own``: the ids of his keys, None for every key."""
+    """``own``: the ids of the principal's own keys; None for every key."""
     asked = {
         "has_auditor": Exists(User.objects.filter(role=AUDITOR, is_active=True)),
         "has_encrypted": Exists(rows_done(MESSAGE_ENCRYPTED, own)),
@@ -52,7 +52,7 @@ def read_facts(principal: Principal, own: Keys, at: datetime) -> Facts:
 
 
 def _failures(principal: Principal, since: datetime) -> Mapping[str, BaseExpression]:
-    """Of each kind of job whether one failed: anybody's for who sees the system, else his own."""
+    """Whether a job of each kind failed: any job if the principal may read the system, else only their own."""
     whose = Q() if principal.has_permission("system.read") else Q(created_by=principal.user_id)
     failed = Q(status=Status.FAILED.value, finished_at__gte=since)
     return {

@@ -7,11 +7,11 @@ from ciphercanary.crypto.errors import MalformedCiphertext
 from ciphercanary.pages.forms import PageForm
 
 MAX_MESSAGE = 1000  # characters
-MAX_CIPHERTEXT = 8000  # characters: of such a message in four-byte letters, in base64
+MAX_CIPHERTEXT = 8000  # characters: such a message in four-byte characters, encrypted and in base64
 
 
 class FirstKeyForm(PageForm):
-    """A first key and a first message: one button is enough."""
+    """A first key and a first message. The defaults are valid, so submitting is enough."""
 
     name = forms.CharField(
         label="Name of the key",

@@ -1,7 +1,7 @@
-"""Is the service well? One word for each thing it depends on: for ``/health``, and for the page of the system.
+"""The state of each dependency as one word, for ``/health`` and the system page.
 
-The words report what requests experience: operations and changes need the services in ``VITAL``. Without another one
-some of them fail, or none does. No check leaves anything in the audit log.
+The words reflect what requests experience: operations and changes need the services in ``VITAL``. Without one of
+the others, some of them fail, or none. Checks leave nothing in the audit log.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,25 +25,25 @@ VITAL = ("database", "audit", "key_encryption_key")
 # A failure of one of these degrades the service. A new one needs its name here and its check below.
 DEGRADING = ("sequencer", "audit_alarms", "redis")
 
-# Inserts of no row take the locks that a record needs: of the table, and of what its trigger writes to.
+# Inserts without rows take the locks that an audit event needs: on the table, and on those its trigger writes to.
 _INSERTS = (
     "INSERT INTO audit_logs SELECT * FROM audit_logs WHERE 1 = 0",
     "INSERT INTO audit_trail SELECT * FROM audit_trail WHERE 1 = 0",
 )
-# PostgreSQL: a result larger than work_mem goes to a temporary file beside the data, which a full disk refuses.
+# PostgreSQL: a result larger than work_mem goes to a temporary file beside the data, which fails on a full disk.
 _SPILL = (
     "SET LOCAL temp_tablespaces = ''",
     "SET LOCAL work_mem = '64kB'",
     "SELECT count(*) FROM generate_series(1, 20000)",
 )
-# A commit that must reach the disk, without a row.
+# A commit that must reach the disk, without writing a row.
 _WRITE = "SELECT pg_logical_emit_message(true, 'ciphercanary', '')"
 
 
 def look(*names: str) -> Mapping[str, str]:
-    """One fixed word for each service: exception text may name hosts, users or paths.
+    """One fixed word for each service, because exception text may name hosts, users or paths.
 
-    A check without an answer in time is unhealthy.
+    A check without a timely result is unhealthy.
     """
     asked = [rounds for rounds, checks in _ROUNDS if set(names) & set(checks)]
     for rounds in asked:
@@ -53,7 +53,7 @@ def look(*names: str) -> Mapping[str, str]:
 
 
 def overall(words: Mapping[str, str]) -> str:
-    """The word for all of them together."""
+    """The word for all services together."""
     if any(words[name] == UNHEALTHY for name in VITAL):
         return UNHEALTHY
     return HEALTHY if set(words.values()) <= {HEALTHY, NOT_CONFIGURED} else DEGRADED
@@ -66,7 +66,7 @@ def begin() -> None:
 
 
 def forget() -> None:
-    """Drop what was found."""
+    """Drop all results."""
     for rounds, _ in _ROUNDS:
         rounds.forget()
 
@@ -84,7 +84,10 @@ def _check_database() -> str:
 
 
 def _check_audit() -> str:
-    """Whether records can be written: everything that a transaction with one needs and waits for, without one."""
+    """Whether audit events can be written.
+
+    Does everything that such a transaction does or waits for, without an event.
+    """
     if is_too_far_behind(read_lag_seconds()):
         return UNHEALTHY
     with transaction.atomic():
@@ -96,9 +99,9 @@ def _check_audit() -> str:
 
 
 def _write_statements() -> Sequence[str]:
-    """Real writes that change nothing of ours."""
+    """Real writes that change none of our data."""
     if connection.vendor == "sqlite":
-        # SQLite does not write an update that changes nothing. Nothing reads this number in the header of the file.
+        # SQLite skips an update that changes nothing. This number in the header of the file is otherwise unused.
         return [f"PRAGMA user_version = {int(process_now().timestamp() * 1000) % 2**31}"]
     return [*_SPILL, _WRITE]
 
@@ -127,7 +130,7 @@ def _check_redis() -> str:
     return HEALTHY
 
 
-# Each group is one thread, so a check that hangs delays only those behind it.
+# Each group has its own thread, so a hanging check delays only later ones in its group.
 _ROUNDS: Sequence[tuple[CheckRounds, Mapping[str, Callable[[], str]]]] = [
     (CheckRounds(checks), checks)
     for checks in (

@@ -1,4 +1,4 @@
-"""What the page of the system asks of many tables, in one statement."""
+"""The values that the system page reads from many tables, in one statement."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ from ciphercanary.models import Instance
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """``pending`` entries are counted up to 100,000; ``oldest_job`` is when the longest waiting was due."""
+    """``pending`` entries are counted up to 100,000; ``oldest_job``: since when the longest waiting job is due."""
 
     log: Signs
     pending: int
@@ -51,7 +51,7 @@ def read_measures(principal: Principal, now: datetime) -> Measures:
 
 
 def _of_jobs(now: datetime) -> dict[str, Subquery]:
-    """Of each kind, by its number: what is due, what runs, and since when the longest waiting is due."""
+    """For each kind, by its number: the due jobs, the running jobs, and since when the longest waiting job is due."""
     found: dict[str, Subquery] = {}
     for number, task in enumerate(registry.tasks()):
         rows = task.model._default_manager.order_by()

@@ -15,8 +15,8 @@ from ciphercanary.problems import PROBLEM_STATUS
 
 METHODS: Final = ("get", "post", "patch", "put", "delete")
 JSON: Final = "application/json"
-DEEPEST = 3  # parts within parts of a body
-# What an example says where the document gives only a type.
+DEEPEST = 3  # nested levels of a body
+# Example values for members of which the document gives only a type.
 EXAMPLES: Final[Mapping[str, object]] = {
     "algorithm": "aes-256-gcm",
     "name": "payments-db",
@@ -26,7 +26,7 @@ EXAMPLES: Final[Mapping[str, object]] = {
     "format": "jsonl",
 }
 OF_A_NEW_KEY: Final[Mapping[str, object]] = {"algorithm": "aes-256"}
-# Members that are shown although they may be left out.
+# Optional members that examples show nevertheless.
 SHOWN: Final[Mapping[str, str]] = {
     "/api/v1/encrypt": "key_id",
     "/api/v1/encrypt/batch": "key_id",
@@ -38,7 +38,7 @@ type Schema = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A parameter, or a member of a body; ``name`` of a part of a part is ``options.nonce``."""
+    """A parameter, or a member of a body; the ``name`` of a nested member is ``options.nonce``."""
 
     name: str
     kind: str
@@ -48,7 +48,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """``permission`` is "" where none is asked for; ``is_public`` where not even a log-in is."""
+    """``permission`` is "" if none is required; ``is_public`` if not even a log-in is required."""
 
     anchor: str
     method: str
@@ -79,7 +79,7 @@ class Problem:
 
 @cache
 def groups() -> Sequence[Group]:
-    """The operations by the app they belong to, in the order of their paths. Made once in a process."""
+    """The operations grouped by app, in the order of their paths. Cached per process."""
     document = schema.document()
     found: dict[str, list[Operation]] = {}
     for path, methods in document["paths"].items():
@@ -92,7 +92,7 @@ def groups() -> Sequence[Group]:
 
 @cache
 def problems() -> Sequence[Problem]:
-    """Every code that a refusal may carry, by its status."""
+    """Every code that a refusal may have, by status."""
     found = {
         Problem(int(status), error.code, error.title)
         for kind, status in PROBLEM_STATUS.items()
@@ -125,7 +125,7 @@ def _operation(path: str, method: str, asked: Schema, schemas: Schema) -> Operat
 
 
 def _body(asked: Schema) -> tuple[str, Schema]:
-    """The media type of the body and what it is made of; empty where there is none."""
+    """The media type and schema of the body; empty if there is none."""
     for media_type, body in asked.get("requestBody", {}).get("content", {}).items():
         return media_type, body.get("schema", {})
     return "", {}
@@ -156,7 +156,7 @@ def _members(shape: Schema, schemas: Schema, prefix: str = "", depth: int = 1) -
 
 
 def _resolve(shape: Schema, schemas: Schema) -> Schema:
-    """What a reference stands for; what stands beside it stays."""
+    """The target of a reference, together with the members beside the reference."""
     if "$ref" in shape:
         rest = {name: value for name, value in shape.items() if name != "$ref"}
         return {**schemas[shape["$ref"].rpartition("/")[2]], **rest}
@@ -194,7 +194,7 @@ _BOUNDS: Final = {
 
 
 def _curl(path: str, method: str, asked: Schema, schemas: Schema) -> str:
-    """A call for a shell; what varies is a variable of the shell, the token always."""
+    """A call for a shell. Variable parts, including the token, are shell variables."""
     url = re.sub(r"\{(\w+)\}", lambda part: f"${part[1].upper()}", settings.CC_PUBLIC_URL + path)
     wanted = [
         each["name"] for each in asked.get("parameters", ()) if each["in"] == "query" and each.get("required")
@@ -206,20 +206,20 @@ def _curl(path: str, method: str, asked: Schema, schemas: Schema) -> str:
     media_type, body = _body(asked)
     if media_type:
         lines.append(f"-H 'Content-Type: {media_type}'")
-        # A here-document, because an argument of a program is limited to 128 KiB on Linux.
+        # A here-document, because Linux limits a program argument to 128 KiB.
         example = f"@- <<JSON\n{_example(path, body, schemas)}\nJSON"
         lines.append("--data-binary " + (example if media_type == JSON else '@"$FILE"'))
     return " \\\n  ".join(lines)
 
 
 def _example(path: str, shape: Schema, schemas: Schema) -> str:
-    """JSON for a here-document; an id is a variable of the shell, which it expands."""
+    """JSON for a here-document. Ids are shell variables, which the shell expands."""
     known = {**EXAMPLES, **(OF_A_NEW_KEY if path.endswith("/keys") else {})}
     return json.dumps(_object(_resolve(shape, schemas), schemas, known, SHOWN.get(path, "")))
 
 
 def _object(shape: Schema, schemas: Schema, known: Schema, shown: str = "") -> dict[str, object]:
-    """The members that are required, and the one that is ``shown``; the first of an object that requires none."""
+    """The required members and ``shown``; if there are none, the first member."""
     members = shape.get("properties", {})
     chosen = [name for name in members if name in shape.get("required", ()) or name == shown]
     return {name: _value(name, members[name], schemas, known) for name in chosen or list(members)[:1]}

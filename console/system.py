@@ -1,6 +1,6 @@
-"""The state of the installation for people: what was measured, and what to do where it is not well.
+"""The state of the installation for people: measured values, and remedies for problems.
 
-``/health`` asks ``console.health`` the same questions and answers programs with a word.
+``/health`` reports the same checks of ``console.health`` to programs.
 """
 
 import platform
@@ -31,14 +31,17 @@ from console.measures import Measures, read_measures
 
 OK, WARNING, BAD, OFF = "ok", "warning", "bad", "off"
 STATES: Final = {HEALTHY: OK, LAGGING: WARNING, NOT_CONFIGURED: OFF}  # every other word is bad
-SKEW_SECONDS = 2.0  # one-time codes and tokens bear more; between two machines of one service this is much
+SKEW_SECONDS = 2.0  # much for two machines of one service, though one-time codes and tokens tolerate more
 LEAST_FREE_BYTES, LEAST_FREE_SHARE = 1024**3, 0.1
 WAITS_LONG_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """``measured`` is a value, ``remedy`` a sentence and ``command`` a line for a terminal, where it is not well."""
+    """``measured`` is a value.
+
+    If there is a problem, ``remedy`` is a sentence and ``command`` a line for a terminal.
+    """
 
     name: str
     state: str
@@ -49,7 +52,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Kek:
-    """A key-encryption key by its name; ``is_open`` says whether this process holds the right one."""
+    """A key-encryption key by name; ``is_open``: whether this process has the correct one."""
 
     id: str
     is_primary: bool
@@ -70,7 +73,7 @@ class System:
 
 
 def read_system(principal: Principal, request: HttpRequest) -> System:
-    """Everything at this moment. ``principal`` reads the whole log; ``request`` is looked at for how it came through the proxy."""
+    """The current state. ``principal`` reads the whole log; ``request`` shows how requests pass the proxy."""
     now = process_now()
     measures, keks = read_measures(principal, now), read_keks()
     checks = [
@@ -88,7 +91,7 @@ def read_system(principal: Principal, request: HttpRequest) -> System:
 
 
 def check_database() -> Check:
-    """One question of its clock: how long it takes, and how far the clocks are apart."""
+    """One query for the database's clock measures the response time and the difference between the clocks."""
     name = f"Database ({connection.display_name})"
     if connection.vendor == "sqlite":
         return Check(name, OK, "a file of this machine; its clock is this process's")
@@ -218,7 +221,7 @@ def check_disk() -> Check:
 
 
 def check_way_in(request: HttpRequest) -> Check:
-    """Whether what arrives here fits what was said about the proxy."""
+    """Whether the request matches the configuration of the proxy."""
     name, proxies = "TLS and proxy", settings.CC_TRUSTED_PROXIES
     measured = f"{settings.CC_PUBLIC_URL}; {proxies} trusted prox{'y' if proxies == 1 else 'ies'}"
     if settings.CC_TLS and not request.is_secure():

@@ -1,4 +1,4 @@
-"""How the keys that somebody may see are used: sums over a range of time, as pages show them."""
+"""Usage of the keys that a user may see: sums over a period, for pages."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from keys.services import ids_of_own_keys
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A key or a caller, and what was done with the one, or by the other. ``name`` is "" where none is known."""
+    """A key with the operations on it, or a caller with their operations. ``name`` is "" if unknown."""
 
     id: str
     name: str
@@ -25,7 +25,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """All that the page of usage shows of one range."""
+    """The data of the usage page for one range."""
 
     range: Range
     steps: Sequence[tuple[datetime, Used]]
@@ -38,12 +38,12 @@ class Usage:
 
     @property
     def denied_share(self) -> str:
-        """In percent of all operations."""
+        """The share of denied operations, in percent."""
         return share(sum(used.denied for _, used in self.steps), sum(used.total for _, used in self.steps))
 
 
 def read_usage(*, principal: Principal, chosen: Range, now: datetime) -> Usage:
-    """Of the keys the principal may see. Raises Denied."""
+    """The usage of the keys that the principal may see. Raises Denied."""
     own, span = ids_of_own_keys(principal=principal), chosen.span(now)
     keys, callers = busiest_keys(span, own), busiest_callers(span, own)
     key_names = _names_of_keys(principal, (found for found, _ in keys))
@@ -57,12 +57,12 @@ def read_usage(*, principal: Principal, chosen: Range, now: datetime) -> Usage:
 
 
 def read_steps(*, principal: Principal, chosen: Range, now: datetime) -> Sequence[tuple[datetime, Used]]:
-    """The sums over time alone. Raises Denied."""
+    """Only the sums over time. Raises Denied."""
     return used_over_time(chosen.span(now), ids_of_own_keys(principal=principal))
 
 
 def share(part: int, whole: int) -> str:
-    """In percent, to a tenth; what is less than that and not nothing says so."""
+    """The share in percent, to a tenth. Smaller shares above zero are shown as "< 0.1 %"."""
     if not whole or not part:
         return "0 %"
     percent = 100 * part / whole
@@ -75,7 +75,7 @@ def _names_of_keys(principal: Principal, ids: Iterable[str]) -> dict[str, str]:
 
 
 def _uuids(ids: Iterable[str]) -> list[UUID]:
-    """Those that are one: the log names whatever a caller asked for."""
+    """The valid ids. The log may also contain invalid ones because it records any id that a caller requested."""
     found = []
     for text in ids:
         try:

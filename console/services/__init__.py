@@ -1,1 +1,1 @@
-"""What the console does beyond showing what other apps have."""
+"""Services of the console itself."""

@@ -1,7 +1,7 @@
-"""A small world for a fresh instance: people, keys, and real operations with them.
+"""Demo data for a fresh instance: people, keys, and real operations with them.
 
-Nothing is forged: every key, rotation, operation and refusal happens while this runs, through the services that
-everybody uses, and stands in the audit log with the time at which it happened.
+Nothing is forged: every key, rotation, operation and refusal happens while this runs, through the regular services,
+and is in the audit log with its actual time.
 """
 
 import secrets
@@ -30,14 +30,14 @@ from keys.models import Key
 
 ORIGIN = Origin(client_ip="", user_agent="load_demo", request_id="", source=Source.COMMAND)
 PASSWORD_BYTES = 12
-SOON = timedelta(seconds=5)  # when the key expires that is to be seen expired
+SOON = timedelta(seconds=5)  # until the expiry of the key that demonstrates it
 LATER = timedelta(days=37)
-REFUSALS = 3  # tries with each key that refuses
+REFUSALS = 3  # attempts with each key that refuses
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """``done`` of ``total`` steps, and what the last one was."""
+    """``done`` of ``total`` steps, and a description of the last one."""
 
     done: int
     total: int
@@ -46,7 +46,7 @@ class Progress:
 
 @dataclass(slots=True)
 class Demo:
-    """``passwords`` has those of the people it makes; ``people`` and ``refresh_tokens`` their sessions."""
+    """Loads the demo. ``passwords``, ``people`` and ``refresh_tokens`` belong to the users that it creates."""
 
     principal: Principal
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
@@ -54,9 +54,9 @@ class Demo:
     refresh_tokens: list[str] = field(default_factory=list, repr=False)
 
     def make_people(self, password: str) -> None:
-        """Make and sign in everybody, each with a password of his own where ``password`` is empty, else with that one.
+        """Create and sign in all users, with ``password`` or, if it is empty, a random password for each.
 
-        Somebody of an earlier run gets a new password. Raises NameTaken where a name is somebody else's.
+        A user of an earlier run gets a new password. Raises NameTaken if a name belongs to another user.
         """
         for username, role in PEOPLE:
             chosen = password or secrets.token_urlsafe(PASSWORD_BYTES)
@@ -67,7 +67,7 @@ class Demo:
             self.people[username] = authenticate_bearer(pair.access_token, ORIGIN)
 
     def make_keys(self) -> Iterator[Progress]:
-        """Make each key, use it, rotate it and bring it where it ends; one that is there already stays as it is."""
+        """Create each key, use it, rotate it and bring it to its final state. Existing keys stay unchanged."""
         for number, wanted in enumerate(KEYS, start=1):
             if self._make_key(wanted):
                 yield Progress(number, len(KEYS), wanted.name)
@@ -75,12 +75,12 @@ class Demo:
                 yield Progress(number, len(KEYS), f"{wanted.name} was there already")
 
     def order_export(self) -> None:
-        """The auditor orders a file of all rotations; a worker makes it. Raises TooManyExports."""
+        """Request an export of all rotations as the auditor; a worker creates the file. Raises TooManyExports."""
         criteria = LogCriteria(action="keys.key.rotated")
         request_export(principal=self.people[AUDITOR], export_format="csv", criteria=criteria)
 
     def sign_out(self) -> None:
-        """End the sessions that were opened here."""
+        """End the sessions opened here."""
         while self.refresh_tokens:
             log_out(refresh_token=self.refresh_tokens.pop(), origin=ORIGIN)
 
@@ -112,7 +112,7 @@ class Demo:
 
 
 def is_fresh(principal: Principal) -> bool:
-    """Whether there is no key yet, and nobody beside the first administrator."""
+    """Whether there is no key yet, and no user besides the first administrator."""
     has_keys = bool(keys.list_keys_after(principal=principal, only={}, after=None, limit=1).keys)
     return not has_keys and User.objects.count() <= 1
 
@@ -152,7 +152,7 @@ def _use(key: Key, wanted: DemoKey, owner: Principal) -> None:
 
 
 def _encrypt(key: Key, plaintext: bytes, owner: Principal) -> Envelope | None:
-    """None where it was refused: then the refusal is on record, as any door would record it."""
+    """None if refused. Records the refusal, as every interface does."""
     try:
         request = EncryptRequest(mode=_mode_of(key), plaintext=plaintext, key_id=key.id)
         return engine.encrypt(request, owner)

@@ -1,1 +1,1 @@
-"""The pages that show several apps at once."""
+"""Pages that combine several apps."""

@@ -1,4 +1,4 @@
-"""The first key: made, used and used back, each with one press, and how a program does the same."""
+"""The first key: create it, encrypt and decrypt with one click each, and show how a program does the same."""
 
 from http import HTTPStatus
 
@@ -27,7 +27,7 @@ class FirstKeyPage(PageView[Principal]):
     section = "keys"
 
     def show(self, envelope: Envelope, message: str, *, is_decrypted: bool) -> HttpResponse:
-        """The ciphertext, what can be done with it now, and the call that makes such a one."""
+        """The ciphertext, the possible next steps, and the API call that creates such a ciphertext."""
         key_id, mode, data = str(envelope.key_id), envelope.mode.name, encode_base64(message.encode())
         return self.page(
             template="console/first_message.html",

@@ -1,4 +1,4 @@
-"""What needs me now, and where to go on."""
+"""The home page: items that need attention, and links to continue."""
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -21,7 +21,7 @@ NEWEST = 10
 
 
 class RootView(PageView[Principal]):
-    """The address that people type: on to where they can do something."""
+    """The site's root URL: redirects to the home page, the log-in or the set-up."""
 
     rules = {"GET": Rule(PUBLIC, actions.ROOT_READ)}
 
@@ -50,6 +50,6 @@ class HomeView(PageView[Principal]):
         )
 
     def _newest_entries(self) -> list[AuditLog]:
-        # The log's own entries would push aside what people did.
+        # Exclude heartbeats, which would crowd out the actions of users.
         rows = find_logs(reader=self.principal, criteria=LogCriteria()).exclude(action=WRITER_HEARTBEAT)
         return show_entries(rows[:NEWEST])

@@ -1,4 +1,4 @@
-"""The API's reference, for people."""
+"""The page of the API reference."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse

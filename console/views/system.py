@@ -1,4 +1,4 @@
-"""The state of the installation."""
+"""The page of the system's state."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""How the keys are used, as a page and as a file."""
+"""Usage of the keys, as a page and as a file."""
 
 import csv
 

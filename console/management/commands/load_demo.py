@@ -46,7 +46,7 @@ class Command(ServiceCommand):
 
     def _load(self, demo: Demo, password: str) -> None:
         demo.make_people(password)
-        # At once, not at the end: whoever stops it here still has what is shown this once.
+        # Print passwords now instead of at the end: they are shown only once, and the user may interrupt the rest.
         for username, role in PEOPLE:
             shown = "as given" if password else demo.passwords[username]
             self.stdout.write(f"{username:<13} {role:<10} {shown}")
