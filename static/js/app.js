@@ -1,12 +1,12 @@
-// What the pages cannot do by themselves: one dialog, copying, shortcuts, and saying when something did not work.
-// Every act works without this file; htmx upgrades forms and links, and this takes care of focus and notices.
+// Enhances the pages: one dialog, copying, shortcuts, and error notices. Every operation works without this file.
+// htmx upgrades forms and links; this file manages focus and notices.
 "use strict";
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
   const root = document.documentElement;
   root.classList.add("has-script");
 
-  // --- the dialog: whatever fills #dialog-body opens it; whatever fills #page closes it
+  // --- the dialog: content in #dialog-body opens it; content in #page closes it
   const dialog = $("#dialog");
   let opener = null;
   const open = () => {
@@ -22,7 +22,7 @@
     const again = opener?.id && document.getElementById(opener.id);
     (again || (opener?.isConnected ? opener : $("#page")))?.focus();
   };
-  let kept = null; // what stood in the dialog before the sign-in needed it
+  let kept = null; // content of the dialog before the sign-in replaced it
   let signing = false;
   dialog?.addEventListener("close", () => {
     $("#dialog-body").replaceChildren(...(kept ? [kept] : []));
@@ -37,13 +37,13 @@
     for (const toast of document.querySelectorAll("[data-toast]:not([data-seen])")) show(toast);
     $("[data-focus]", event.target)?.focus();
   });
-  // Only then does htmx know the forms in it: what is sent before that would load a page.
+  // Wait for afterSettle: before it, htmx has not processed the forms, and submitting one would load a page.
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.target.id === "dialog-body" && event.target.childElementCount) open();
   });
   document.addEventListener("cc:close", close);
 
-  // --- toasts stay eight seconds, longer under the pointer or the focus
+  // --- toasts stay for eight seconds, or longer while hovered or focused
   const show = (toast) => {
     toast.dataset.seen = "";
     const fade = () => {
@@ -54,15 +54,14 @@
   };
   document.querySelectorAll("[data-toast]").forEach(show);
 
-  // --- notices: what went wrong stays until something goes well; nothing behind an open dialog is seen or read out
+  // --- notices: an error stays until a success; content behind an open dialog is neither visible nor read out
   const notify = (text, place = dialog?.open || kept ? "#dialog-notices" : "#notices") => {
     const line = document.createElement("p");
     line.className = "notice warning";
     line.textContent = text;
     $(place)?.replaceChildren(line);
   };
-  // What is asked in time, or beside a form that is still to be sent, says nothing of what somebody did: it takes no
-  // notice away.
+  // Polling and live validation are not user actions, so they do not clear notices.
   const byItself = ({ detail: { requestConfig } }) => requestConfig.elt.matches("[data-polls], [data-echoes]");
   const failed = (event, text) => {
     if (!byItself(event) || !$("#dialog-notices > *, #notices > *")) notify(text);
@@ -80,8 +79,8 @@
     else if (status >= 500) failed(event, `The server failed (${status}). ${changes(event) ? unsure : "Try again."}`);
     else failed(event, event.detail.xhr.responseText || `This was refused (${status}).`);
   });
-  let signedOut = false; // nobody is told so again and again: each refusal is on record
-  // What is asked in time is no sign that somebody is there: it does not renew the session.
+  let signedOut = false; // stop polling then, because every refusal is recorded
+  // Polling is not user activity, so it does not renew the session.
   const polls = (event) => event.detail.elt.hasAttribute("data-polls");
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (polls(event) && (document.hidden || signedOut)) event.preventDefault();
@@ -98,10 +97,10 @@
     arm(Number(xhr.getResponseHeader("CC-Session-Seconds")));
   });
 
-  // --- signed out meanwhile: sign in over the untouched page, then try again
+  // --- session ended: sign in over the unchanged page, then try again
   document.addEventListener("cc:sign-in", () => {
     signedOut = true;
-    if (signing) return; // a page that polls says it again and again
+    if (signing) return; // a polling page triggers this repeatedly
     signing = true;
     if (dialog.open) {
       kept = new DocumentFragment();
@@ -111,7 +110,7 @@
   });
   document.addEventListener("cc:signed-in", (event) => {
     signedOut = false;
-    if (event.detail.user !== document.body.dataset.user) { // somebody else: what stands here is not his to send
+    if (event.detail.user !== document.body.dataset.user) { // another user, who must not submit this page's forms
       location.assign("/home/");
       return;
     }
@@ -125,7 +124,7 @@
   // --- two minutes before the session ends
   const end = $("#session-end");
   let timer = 0;
-  const arm = (seconds) => { // what the server said last: it knows of other tabs, and of polls, which prolong nothing
+  const arm = (seconds) => { // latest value from the server, which accounts for other tabs and ignores polling
     if (!end || !seconds) return;
     clearTimeout(timer);
     if (seconds > 125) end.replaceChildren();
@@ -145,7 +144,7 @@
   };
   arm(Number(end?.dataset.seconds));
 
-  // --- copying, on plain http too: there is no clipboard API there, and a selection can be copied
+  // --- copying; plain http has no clipboard API, so copy a selection instead
   const select = (node) => {
     if (node.select) { node.focus(); node.select(); return; }
     const range = document.createRange();
@@ -184,7 +183,7 @@
     field.type = hidden ? "text" : "password";
     button.setAttribute("aria-pressed", String(hidden));
   };
-  // --- how long a new password is; what is accepted, the server says
+  // --- length of a new password; only the server decides whether to accept it
   for (const hint of document.querySelectorAll("[data-strength]")) {
     document.getElementById(hint.dataset.strength).addEventListener("input", (event) => {
       const { length } = event.target.value;
@@ -197,7 +196,7 @@
     open();
   };
 
-  // --- shortcuts, never while typing, and not where they are switched off (WCAG 2.1.4)
+  // --- shortcuts; inactive while typing and if switched off (WCAG 2.1.4)
   let going = false;
   document.addEventListener("keydown", (event) => {
     if (document.body.dataset.shortcuts !== "on" || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -208,7 +207,7 @@
     if (act) { event.preventDefault(); act(); }
   });
 
-  // --- htmx notes the address, which may name a key, for a history that it does not keep here
+  // --- htmx stores the URL, which may name a key, for a history cache that is disabled here
   const forget = () => sessionStorage.removeItem("htmx-current-path-for-history");
   for (const name of ["htmx:pushedIntoHistory", "htmx:replacedInHistory", "htmx:historyRestore"]) {
     document.addEventListener(name, forget);

@@ -1,5 +1,5 @@
-// Passkeys: between a form that asks for one and its sending stands the browser's own dialog. The server makes the
-// options (the form, sent without an answer, gets them as JSON) and judges the answer; nothing is decided here.
+// Passkeys: opens the browser's passkey dialog before a form is submitted. The server creates the options (a form
+// submitted without an answer gets them as JSON) and verifies the answer; this file makes no decision.
 "use strict";
 (() => {
   const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
@@ -7,7 +7,7 @@
     .replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
   const known = (list) => list?.map((each) => ({ ...each, id: bytes(each.id) }));
 
-  // From JSON and back as WebAuthn Level 3, 5.1.8 has it; not every browser has its functions for that yet.
+  // Conversion from and to JSON as in WebAuthn Level 3, 5.1.8, because not every browser has these functions yet.
   const read = (options) => ({
     ...options,
     challenge: bytes(options.challenge),
@@ -42,7 +42,7 @@
     form.requestSubmit();
   };
 
-  // Before anybody else hears of the sending, htmx included: the first time it only asks for the options.
+  // Capture phase, before htmx and other listeners: the first submission only requests the options.
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (!form.matches("[data-passkey]")) return;
@@ -52,6 +52,6 @@
     event.stopImmediatePropagation();
     hold(form).catch((error) => { form.querySelector("[data-passkey-said]").textContent = why(error); });
   }, true);
-  // Only now are the forms shown: sent before, one would load what only this file can read.
+  // Show the forms only now: submitted earlier, a form would load JSON that only this file can process.
   document.documentElement.classList.add("has-passkeys");
 })();
