@@ -144,7 +144,7 @@ def _see_to_the_first_admin() -> str:
 
 
 def welcome(preparation: Preparation) -> str:
-    """The box on the terminal."""
+    """The welcome box for the terminal."""
     lines = [f"CipherCanary serves at {settings.CC_PUBLIC_URL}", f"data folder      {settings.CC_HOME}"]
     if preparation.setup_link:
         lines += [

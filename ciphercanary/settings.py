@@ -166,7 +166,7 @@ else:
             "timeout": env.seconds("CC_DB_POOL_TIMEOUT", 5.0, at_least=0.1, at_most=60),
             "max_lifetime": env.seconds("CC_DB_POOL_MAX_LIFETIME", 3600.0, at_least=60, at_most=86400),
             # The pool doubles its wait after each failure. Without this limit, it would reconnect half a minute
-            # after an outage of half a minute.
+            # after an outage of a minute.
             "reconnect_timeout": 5.0,
         },
     }

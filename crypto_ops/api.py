@@ -89,7 +89,7 @@ class ReencryptView(ApiView[Principal]):
 
 
 class InspectView(ApiView[Principal]):
-    """The contents of a ciphertext's header. Nothing is decrypted."""
+    """Describe a ciphertext: its key, the state of that key, and whether you can decrypt it. Nothing is decrypted."""
 
     rules = {"POST": Rule("crypto.inspect", actions.MESSAGE_INSPECTED)}
 

@@ -47,7 +47,7 @@ class Attempt:
         throttle.charge_principal(str(self.principal.user_id), cost=trials)
 
     def cipher(self, version: VersionEntry, mode: Mode) -> Cipher:
-        """Raises UnsupportedAlgorithm where the key may not use the mode; UnwrapFailed."""
+        """Raises UnsupportedAlgorithm if the key may not use the mode; UnwrapFailed."""
         return version.cipher(mode)
 
     def reserve(self, version: VersionEntry, mode: Mode, count: int = 1) -> None:

@@ -1,6 +1,6 @@
 """AES-256-CBC with HMAC-SHA-512, encrypt then MAC: A256CBC-HS512 of RFC 7518 §5.2.5.
 
-This is the only construction that the library does not provide complete. The class has the interface of the
+This is the only construction that the library does not implement as a whole. The class has the interface of the
 library's AEAD classes.
 """
 

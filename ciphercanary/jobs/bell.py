@@ -15,7 +15,7 @@ class OurLogs(Logging):  # type: ignore[misc]  # Celery ships no types
     """Keep the loggers of the settings: Celery's own handlers would bypass the redaction."""
 
     def setup_logging_subsystem(self, *_arguments: Any, **_options: Any) -> bool:
-        return True  # they are set up
+        return True  # already set up
 
 
 app = Celery("ciphercanary", log=OurLogs)

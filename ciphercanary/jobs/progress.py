@@ -83,7 +83,7 @@ class Progress:
 
     @property
     def columns(self) -> dict[str, int | None]:
-        """``done`` and ``total`` as the row takes them."""
+        """``done`` and ``total`` as columns of the row."""
         done = self.done  # read once: the task changes it concurrently
         return {"done": done, "total": None if self.total is None else max(self.total, done)}
 
