@@ -1,4 +1,4 @@
-"""The log in Django's admin, for auditors: search, filters, dates, and nothing that changes anything."""
+"""Pages of the log in Django's admin, for auditors. The log is read-only; exports can be requested and cancelled."""
 
 from audit.admin import alarms, exports, logs, saved_filters, tree, usage
 

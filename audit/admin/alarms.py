@@ -1,4 +1,4 @@
-"""Alarms of the log, for reading: they are resolved in the console, the API or the terminal."""
+"""Alarms of the log, read-only: they are resolved in the console, through the API, or with a command."""
 
 from django.contrib import admin
 

@@ -1,4 +1,4 @@
-"""Exports of the log in Django's admin: asked for from the list of entries, watched, cancelled and fetched."""
+"""Exports of the log in Django's admin: request from the list of entries, watch, cancel and download."""
 
 from uuid import UUID
 
@@ -70,7 +70,7 @@ class AuditExportAdmin(ReadOnlyModelAdmin):
     readonly_fields = ("progress", "result")
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Who exports is not who reads: an operator sees the log, and no file of it."""
+        """Requires the export permission: operators may read the log but not export it."""
         try:
             principal_of(request).require(EXPORT_PERMISSION)
         except Denied:
@@ -98,17 +98,17 @@ class AuditExportAdmin(ReadOnlyModelAdmin):
     @admin.display(description="file")
     def result(self, export: AuditExport) -> str:
         if not export.has_ended:
-            # The pages are forms with their token already: a button needs none of its own.
+            # The admin pages are forms with a CSRF token already, so the button needs no form of its own.
             return format_html(
                 '<button type="submit" formaction="{}">Cancel</button>', _url("cancel", export.id)
             )
-        # Shown by this clock, decided by the database's once it is asked for: a page has many rows.
+        # Uses the process clock, because a page has many rows. The download checks the database clock.
         if export.is_kept(process_now()):
             return format_html('<a href="{}">Download</a>', _url("result", export.id))
         return "gone" if export.expires_at else NOTHING
 
     def request_view(self, request: HttpRequest) -> HttpResponse:
-        """Ask for an export of what the list of entries shows under the same query string."""
+        """Request an export of the entries that the list shows for the same query string."""
         in_context(request).audit_action = actions.EXPORT_REQUESTED
         principal = principal_of(request)
         principal.require(EXPORT_PERMISSION)
@@ -159,7 +159,7 @@ class AuditExportAdmin(ReadOnlyModelAdmin):
 
 
 def principal_of(request: HttpRequest) -> Exporter:
-    """As ``accounts.middleware`` has put it there. Raises Denied for whoever has no session."""
+    """The principal that ``accounts.middleware`` has set. Raises Denied without a session."""
     principal: Exporter | None = getattr(request, "principal", None)
     if principal is None:
         raise Denied("Log in first.")
@@ -167,7 +167,7 @@ def principal_of(request: HttpRequest) -> Exporter:
 
 
 def _concern(request: HttpRequest, action: str, export_id: UUID) -> None:
-    """Say what is tried with which export, for the record of a refusal."""
+    """Set the action and the export on the request, for the record of a refusal."""
     in_context(request).audit_action = action
     in_context(request).audit_object = ("audit_export", str(export_id))
 

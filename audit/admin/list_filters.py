@@ -1,4 +1,4 @@
-"""What the admin's list of entries shows, in the words of the API: an export of it has the same entries."""
+"""Convert the filters of the admin's entry list to API criteria, so that an export has the same entries."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from ciphercanary.rest.exceptions import invalid
 
 
 class WordFilter(admin.ChoicesFieldListFilter):
-    """The words of a column, from the application and not from the rows, which may hold anything."""
+    """Offers the values that the application defines. The stored rows may contain anything."""
 
     words: type[StrEnum]
 
@@ -53,14 +53,14 @@ FILTERS: Mapping[str, str] = {
     "actor_type": "actor_type",
     "actor_type__exact": "actor_type",
 }
-ARRANGING = {"o", "p", "all", "e", "_facets"}  # order, page and the like: they narrow nothing
+ARRANGING = {"o", "p", "all", "e", "_facets"}  # order, page and the like do not filter
 DATE_PARTS = ("timestamp__year", "timestamp__month", "timestamp__day")
 
 
 def criteria_of_list(query: QueryDict) -> LogCriteria:
-    """The criteria behind the list's query string. Raises Invalid for one that an export does not know.
+    """The criteria of the list's query string. Raises Invalid for a filter that exports do not support.
 
-    What is not understood is refused and not left out: the file would have more entries than the list.
+    Unknown filters are rejected, not ignored: otherwise the file would have more entries than the list.
     """
     asked: dict[str, str] = {"format": "jsonl"}
     for name, values in query.lists():
@@ -82,7 +82,7 @@ def criteria_of_list(query: QueryDict) -> LogCriteria:
 
 
 def period_of_list(query: QueryDict) -> tuple[datetime, datetime] | tuple[None, None]:
-    """``since`` and ``until`` of the list; None for a date that names no period, such as a month of every year."""
+    """``since`` and ``until`` of the list; None for a date that is no period, such as a month of every year."""
     try:
         return _period(query) or (None, None)
     except Invalid:
@@ -90,14 +90,14 @@ def period_of_list(query: QueryDict) -> tuple[datetime, datetime] | tuple[None, 
 
 
 def _period(query: QueryDict) -> tuple[datetime, datetime] | None:
-    """Begin and end of the year, month or day that the date hierarchy is at. Raises Invalid."""
+    """Start and end of the year, month or day selected in the date hierarchy. Raises Invalid."""
     texts = [query.get(name) for name in DATE_PARTS]
     given = [text for text in texts if text is not None]
     if not given:
         return None
     unknown = Invalid.of_field(DATE_PARTS[0], "An export does not know this date. Take it away.")
     if texts[: len(given)] != given:
-        raise unknown  # a month of every year, say
+        raise unknown  # for example a month of every year
     try:
         return _bounds(*map(int, given))
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Entries, changed rows, and the epoch."""
+"""Admin pages of log entries, changed rows and epochs."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -28,7 +28,7 @@ from ciphercanary.read_only_admin import ReadOnlyModelAdmin
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
-    """Counts no further than a reader would page: a COUNT over the whole log takes longer than its page."""
+    """Stops counting at ``EXACT_COUNT``: a COUNT over the whole log takes longer than loading a page."""
 
     @cached_property
     def count(self) -> int:
@@ -37,7 +37,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the s
 
 
 class LogChangeList(ChangeList):
-    """Reads the rows of a page by the admin's ``show``, and survives rows that Django cannot convert."""
+    """Reads the rows of a page with the admin's ``show``, and tolerates rows that Django cannot convert."""
 
     model_admin: "LogAdmin"
     dates: Mapping[str, Any] | None = None
@@ -49,7 +49,7 @@ class LogChangeList(ChangeList):
             self.dates = self._read_dates()
 
     def _read_dates(self) -> Mapping[str, Any] | None:
-        """What the bar of dates shows; nothing if some row has a time that is none."""
+        """Context of the date navigation; None if a row has an invalid timestamp."""
         try:
             return date_hierarchy(self)
         except (TypeError, ValueError, AttributeError, OverflowError, django.db.Error):
@@ -69,7 +69,7 @@ class LogAdmin(ReadOnlyModelAdmin):
 
 
 class ShownAdmin(LogAdmin):
-    """Of rows that are compared with what proves them, in the list and by themselves."""
+    """Admin of rows whose integrity is checked, in the list and on the detail page."""
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Model | None:  # noqa: ARG002 - Django's signature
         try:
@@ -114,13 +114,13 @@ class AuditLogAdmin(ShownAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list searches like the API, with the same limits. Raises Denied, Throttled, SearchTimeout."""
+        """Search like the API, with the same limits. Raises Denied, Throttled, SearchTimeout."""
         since, until = period_of_list(request.GET)
         criteria = LogCriteria(search=request.GET.get("q", ""), since=since, until=until)
         with services.search_logs(reader=principal_of(request), criteria=criteria) as found:
             request.searched = found.rows  # type: ignore[attr-defined]  # for get_search_results
             response = super().changelist_view(request, extra_context)
-            # The rows are read while the page is rendered.
+            # Render inside the block, because rendering reads the rows.
             return response.render() if isinstance(response, TemplateResponse) else response
 
     def get_search_results(
@@ -139,7 +139,7 @@ class AuditLogAdmin(ShownAdmin):
         return [path("<int:log_id>/proof/", view, name="audit_auditlog_proof"), *super().get_urls()]
 
     def download_proof(self, request: HttpRequest, log_id: int) -> HttpResponse:
-        """Whoever may see the entry gets the proof of it. Raises NotSequenced and IntegrityFailed."""
+        """Download the proof of an entry that the user may view. Raises NotSequenced and IntegrityFailed."""
         entry = self.get_object(request, str(log_id))
         if not self.has_view_permission(request, entry):
             raise PermissionDenied

@@ -1,4 +1,4 @@
-"""Filters of the log that somebody keeps."""
+"""Saved filters of the log."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -15,5 +15,5 @@ class SavedFilterAdmin(ReadOnlyModelAdmin):
     ordering = ("name", "id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SavedFilter]:
-        """What another keeps for himself is not shown here either."""
+        """Excludes the private filters of other users."""
         return SavedFilter.objects.visible_to(principal_of(request))

@@ -1,4 +1,4 @@
-"""The tree over the log, its checkpoints and the keys that sign them."""
+"""Admin pages of the Merkle tree over the log, its checkpoints and their signing keys."""
 
 from typing import cast
 
@@ -34,7 +34,7 @@ class AuditCheckpointAdmin(LogAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditCheckpoint]:
         names = StringAgg("anchor", Value(", "), order_by="anchor")
         receipts = AuditReceipt.objects.filter(size=OuterRef("size")).order_by().values("size")
-        # One query for the page, and none of it where rows are only counted.
+        # One query for the page. Django drops the annotation if it only counts rows.
         anchors = Subquery(receipts.annotate(names=names).values("names"))
         return cast("QuerySet[AuditCheckpoint]", super().get_queryset(request).annotate(anchors=anchors))
 
@@ -92,7 +92,7 @@ class AuditLeafAdmin(LogAdmin):
         queryset: QuerySet[AuditLeaf],
         search_term: str,
     ) -> tuple[QuerySet[AuditLeaf], bool]:
-        """Django would compare the numbers as texts, for which there is no index."""
+        """Django would compare the ids as text, which no index supports."""
         if not search_term:
             return queryset, False
         is_id = search_term.isascii() and search_term.isdecimal()

@@ -1,4 +1,4 @@
-"""How much each key is used."""
+"""Usage totals of keys in Django's admin."""
 
 from django.contrib import admin
 
