@@ -30,7 +30,7 @@ class AlarmListView(ApiView[Resolver]):
         responses=AuditAlarmPageSerializer,
     )
     def get(self, _request: Request) -> Response:
-        """Signs of an altered log, newest first, and who resolved which."""
+        """List the alarms of the log, newest first, with their resolutions."""
         status = self.read_query(AlarmQuerySerializer).get("status")
         found = alarms.find_alarms(principal=self.principal, status=status)
         return self.page(found, AuditAlarmSerializer, read=AuditAlarmQuerySet.found)
@@ -42,7 +42,7 @@ class ResolveAlarmView(ApiView[Resolver]):
 
     @extend_schema(request=ResolveAlarmSerializer, responses=AuditAlarmSerializer)
     def post(self, _request: Request, alarm_id: UUID) -> Response:
-        """Close an alarm that was looked into. Needs a log-in that is not older than 10 minutes."""
+        """Resolve an alarm after investigating it. Requires a log-in that is not older than 10 minutes."""
         reason = self.read(ResolveAlarmSerializer)["reason"]
         alarm = resolve_alarm(principal=self.principal, alarm_id=alarm_id, reason=reason)
         return Response(AuditAlarmSerializer(alarm).data)

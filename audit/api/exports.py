@@ -1,4 +1,4 @@
-"""Exports of the log, as jobs."""
+"""Exports of the log, run as background jobs."""
 
 from http import HTTPStatus
 from uuid import UUID
@@ -42,7 +42,7 @@ class ExportListView(ApiView[Exporter]):
         operation_id="audit_exports_list", parameters=[PageQuery], responses=AuditExportPageSerializer
     )
     def get(self, _request: Request) -> Response:
-        """The exports that the caller may see, newest first."""
+        """List the exports that the caller may see, newest first."""
         self.read_query(PageQuery)
         return self.page(services.find_exports(principal=self.principal), AuditExportSerializer)
 
@@ -50,7 +50,7 @@ class ExportListView(ApiView[Exporter]):
         request=ExportRequestSerializer, parameters=[LOCATION], responses={202: AuditExportSerializer}
     )
     def post(self, _request: Request) -> Response:
-        """Order a file of entries: a worker writes it."""
+        """Queue an export of log entries. A background worker writes the file."""
         asked = self.read(ExportRequestSerializer)
         export = services.request_export(
             principal=self.principal, export_format=asked.pop("format"), criteria=LogCriteria(**asked)
@@ -66,7 +66,7 @@ class ExportDetailView(ExportView):
 
     @extend_schema(responses=AuditExportSerializer)
     def get(self, _request: Request, export_id: UUID) -> Response:
-        """How far an export is, and what came of it."""
+        """The status of an export, and its result."""
         export = services.find_export(principal=self.principal, export_id=export_id)
         return Response(AuditExportSerializer(export).data)
 
@@ -76,7 +76,7 @@ class ExportCancelView(ExportView):
 
     @extend_schema(request=None, responses=AuditExportSerializer)
     def post(self, _request: Request, export_id: UUID) -> Response:
-        """End an export that waits or runs; one that runs stops in a moment."""
+        """Cancel an export that is queued or running. A running export stops within moments."""
         export = services.cancel_export(principal=self.principal, export_id=export_id)
         return Response(AuditExportSerializer(export).data)
 
@@ -89,7 +89,7 @@ class ExportResultView(ExportView):
         request: Request,  # noqa: ARG002 - DRF's signature
         force: bool = False,  # noqa: ARG002, FBT001, FBT002 - likewise
     ) -> tuple[BaseRenderer, str]:
-        # The file is of one type, whatever is asked for (RFC 9110 section 12.5.1).
+        # The file has one media type, independent of the Accept header (RFC 9110 section 12.5.1).
         return JSONRenderer(), "application/json"
 
     @extend_schema(
@@ -97,5 +97,5 @@ class ExportResultView(ExportView):
         operation_id="audit_exports_result",
     )
     def get(self, request: Request, export_id: UUID) -> HttpResponseBase:
-        """The file of an export that has succeeded, until it expires. ``Repr-Digest`` holds its SHA-256."""
+        """Download the file of a successful export, until it expires. ``Repr-Digest`` has its SHA-256."""
         return download(principal=self.principal, export_id=export_id, is_head=request.method == "HEAD")

@@ -1,4 +1,4 @@
-"""The log and the trail, for reading only."""
+"""Read-only access to log entries and changed rows."""
 
 from dataclasses import replace
 from typing import Any
@@ -39,7 +39,7 @@ class LogListView(ApiView[Caller]):
         operation_id="audit_logs_list", parameters=[LogQuerySerializer], responses=LogPageSerializer
     )
     def get(self, request: Request) -> Response:
-        """What happened, newest first: an entry is the columns of ``audit_logs``."""
+        """List audit events, newest first. An entry has the columns of ``audit_logs``."""
         query = self.read_query(LogQuerySerializer)
         before, limit = query.pop("before", None), query.pop("limit")
         criteria = LogCriteria(**query)
@@ -47,7 +47,7 @@ class LogListView(ApiView[Caller]):
             page = page_before(
                 found.rows, before=found.before, limit=limit, time=found.time, read=showing.show_entries
             )
-        if criteria.is_search:  # it looks at nothing newer, so the way back leads to the newest entries
+        if criteria.is_search:  # a search reads nothing newer, so ``previous`` links to the newest entries
             next_before = page.next_before or found.stopped_at
             page = replace(page, next_before=next_before, has_previous=before is not None)
         answer = _answer(request, page, LogEntrySerializer, limit=limit)
@@ -72,7 +72,7 @@ class TrailListView(ApiView[Caller]):
         operation_id="audit_trail_list", parameters=[TrailQuerySerializer], responses=TrailPageSerializer
     )
     def get(self, request: Request) -> Response:
-        """Which rows changed, newest first: the columns of ``audit_trail``."""
+        """List changed rows, newest first, with the columns of ``audit_trail``."""
         query = self.read_query(TrailQuerySerializer)
         before, limit = query.pop("before", None), query.pop("limit")
         criteria = TrailCriteria(**query)

@@ -22,7 +22,7 @@ from audit.services import proofs, showing
 from ciphercanary.rest import PUBLIC, ApiView, Caller, Rule
 from ciphercanary.rest.renderers import PlainTextRenderer
 
-KEYS_MAX_AGE = 300  # seconds; a next key signs only what comes after a checkpoint that covers its publication
+KEYS_MAX_AGE = 300  # seconds; a new key signs only after a checkpoint covers its publication
 
 
 class ProofView(ApiView[Caller]):
@@ -37,7 +37,7 @@ class ProofView(ApiView[Caller]):
         }
     )
     def get(self, request: Request, log_id: int) -> Response:
-        """Where the entry stands in the tree: a C2SP tlog-proof, as a member of a JSON object or by itself."""
+        """Inclusion proof of an entry: a C2SP tlog-proof, as a member of a JSON object or as plain text."""
         proof = proofs.prove_entry(showing.show_entry(reader=self.principal, log_id=log_id))
         if isinstance(request.accepted_renderer, PlainTextRenderer):
             named = f'attachment; filename="{proof.file_name}"'
@@ -50,7 +50,7 @@ class CheckpointView(ApiView[Caller]):
 
     @extend_schema(parameters=[CheckpointQuerySerializer], responses=CheckpointSerializer)
     def get(self, _request: Request) -> Response:
-        """The newest signed checkpoint, or that of a size; and how far the log has run ahead of it."""
+        """The newest signed checkpoint, or the one of the given size, and how far sequencing lags behind the log."""
         head = proofs.find_checkpoint(reader=self.principal, **self.read_query(CheckpointQuerySerializer))
         return Response(CheckpointSerializer(head).data)
 
@@ -60,14 +60,14 @@ class ConsistencyView(ApiView[Caller]):
 
     @extend_schema(parameters=[ConsistencyQuerySerializer], responses=ConsistencyProofSerializer)
     def get(self, _request: Request) -> Response:
-        """That the tree of one size begins with that of another (RFC 9162 section 2.1.4)."""
+        """Prove that the tree of size ``to`` begins with the tree of size ``from`` (RFC 9162 section 2.1.4)."""
         query = self.read_query(ConsistencyQuerySerializer)
         proof = proofs.prove_consistency(reader=self.principal, **query)
         return Response(ConsistencyProofSerializer(proof).data)
 
 
 class CheckpointKeysView(ApiView[Caller]):
-    """The public keys of checkpoints, one C2SP vkey a line, those of former and of coming checkpoints included."""
+    """The public keys of past, current and upcoming checkpoints, one C2SP vkey per line."""
 
     authentication_classes: Sequence[type[BaseAuthentication]] = ()
     renderer_classes = [PlainTextRenderer]

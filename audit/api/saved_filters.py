@@ -1,4 +1,4 @@
-"""Filters of the log, kept under a name."""
+"""Saved filters of the log."""
 
 from http import HTTPStatus
 from uuid import UUID
@@ -29,13 +29,13 @@ class SavedFilterListView(ApiView[Keeper]):
         operation_id="audit_saved_filters_list", parameters=[PageQuery], responses=SavedFilterPageSerializer
     )
     def get(self, _request: Request) -> Response:
-        """Your own, and those that others share with whoever reads the whole log, by name."""
+        """List the caller's filters by name. Callers who may read the whole log also get shared filters."""
         self.read_query(PageQuery)
         return self.page(saved_filters.find_filters(reader=self.principal), SavedFilterSerializer)
 
     @extend_schema(request=NewSavedFilterSerializer, responses={201: SavedFilterSerializer})
     def post(self, _request: Request) -> Response:
-        """Keep a filter."""
+        """Save a filter."""
         kept = saved_filters.save_filter(principal=self.principal, **self.read(NewSavedFilterSerializer))
         return Response(SavedFilterSerializer(kept).data, status=HTTPStatus.CREATED)
 
@@ -46,6 +46,6 @@ class SavedFilterView(ApiView[Keeper]):
 
     @extend_schema(responses={204: None})
     def delete(self, _request: Request, filter_id: UUID) -> Response:
-        """Forget one of your own."""
+        """Delete one of the caller's filters."""
         saved_filters.delete_filter(principal=self.principal, filter_id=filter_id)
         return Response(status=HTTPStatus.NO_CONTENT)
