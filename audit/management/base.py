@@ -1,4 +1,4 @@
-"""What the commands of the log share: the actor they act as, and how they report progress."""
+"""Shared parts of the commands of the log: the actor, and progress reports."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from ciphercanary.commands import ServiceCommand
 
 
 class LogCommand(ServiceCommand):
-    """Acts as the application itself, under the command's own name."""
+    """Acts as the application itself, under the name of the command."""
 
     @property
     def actor(self) -> Actor:
@@ -16,7 +16,7 @@ class LogCommand(ServiceCommand):
 
 
 class EveryFewSeconds:
-    """Tells of the progress of long work, and nothing of short work."""
+    """Reports the progress of long operations, and nothing of short ones."""
 
     SECONDS = 5.0
 

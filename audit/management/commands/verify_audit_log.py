@@ -74,7 +74,7 @@ class Command(ServiceCommand):
 
 
 class Unreadable(Exception):
-    """An argument names a file that holds no checkpoint or no key."""
+    """An argument names a file without a checkpoint or a key."""
 
 
 def _lines(report: Report) -> list[str]:
