@@ -1,4 +1,4 @@
-"""The tables of the log, of the tree over it, and of what is counted from it."""
+"""The tables of the log, of the tree over it, and of usage totals."""
 
 from audit.models.alarms import RESOLVE_PERMISSION, AuditAlarm
 from audit.models.checkpoint_keys import CheckpointKey

@@ -1,4 +1,4 @@
-"""Alarms of the log, each open until it is resolved."""
+"""Alarms of the log. Each stays open until it is resolved."""
 
 import uuid
 from collections.abc import Sequence
@@ -25,11 +25,11 @@ class AuditAlarmQuerySet(models.QuerySet["AuditAlarm"]):
         return self.filter(_UNRESOLVED)
 
     def decided(self) -> Self:
-        """Rows that have a resolution, whether their MAC matches or not."""
+        """Rows with a resolution, whether their MAC matches or not."""
         return self.exclude(_UNRESOLVED)
 
     def open(self) -> Self:
-        """Unresolved alarms, and those whose MAC does not match: the database alone clears no alarm."""
+        """Unresolved alarms, and those with a MAC mismatch: write access to the database cannot close an alarm."""
         return self._identified().filter(_UNRESOLVED | Q(stored_id__in=_ids_of(forged_resolutions())))
 
     def resolved(self) -> Self:
@@ -37,19 +37,19 @@ class AuditAlarmQuerySet(models.QuerySet["AuditAlarm"]):
         return self._identified().exclude(_UNRESOLVED).exclude(stored_id__in=forged)
 
     def same_rows(self, rows: "Sequence[AuditAlarm]") -> Self:
-        """The rows that ``found`` gave, whatever their ids hold."""
+        """The rows that ``found`` returned, whatever their ids hold."""
         return self._identified().filter(stored_id__in=_ids_of(rows))
 
     def _identified(self) -> Self:
         return self.alias(stored_id=Octets("id"))
 
     def with_id(self, alarm_id: uuid.UUID) -> "AuditAlarm | None":
-        """A row as ``found`` gives it, also by the id that it made up."""
+        """A row as ``found`` returns it, also by a placeholder id."""
         rows = self.filter(id=alarm_id).found() or [row for row in self.found() if row.id == alarm_id]
         return rows[0] if rows else None
 
     def found(self) -> "list[AuditAlarm]":
-        """The rows as they are stored. One that Django could not read has placeholders, and is not authentic."""
+        """The rows as stored. Rows that Django could not read have placeholders, and are not authentic."""
         fields = AuditAlarm._meta.concrete_fields
         columns = spelled_columns(AuditAlarm, [field.attname for field in fields])
         annotated = [name for name in ("own_entry",) if name in self.query.annotations]
@@ -59,7 +59,7 @@ class AuditAlarmQuerySet(models.QuerySet["AuditAlarm"]):
 
 
 class AuditAlarm(MacProtectedRow):
-    """An ``audit.alarms.Alarm`` on record. ``event_id`` names its entry in the log.
+    """A stored ``audit.alarms.Alarm``. ``event_id`` refers to its entry in the log.
 
     ``evidence`` is the alarm's identity. The name of the user who resolved it is copied; there is no foreign key.
     """
@@ -83,8 +83,8 @@ class AuditAlarm(MacProtectedRow):
     reason = models.CharField(max_length=MAX_REASON, blank=True)
 
     # Not columns: ``found`` sets them.
-    stored_id: str = ""  # as ``Octets`` gives it
-    entry_id: int | None = None  # of its own entry, where the queryset has it
+    stored_id: str = ""  # as ``Octets`` returns it
+    entry_id: int | None = None  # of its own entry, if the queryset has it
     is_readable = True
 
     objects = AuditAlarmQuerySet.as_manager()
@@ -150,9 +150,9 @@ class AuditAlarm(MacProtectedRow):
 
 
 def forged_resolutions() -> list[AuditAlarm]:
-    """Rows that say they are resolved, with a MAC that does not match.
+    """Rows that claim to be resolved, with a MAC that does not match.
 
-    Each resolved row is read and checked. People resolve alarms one by one, so there are few.
+    Reads and checks every resolved row. People resolve alarms one by one, so there are few.
     """
     return [alarm for alarm in AuditAlarm.objects.decided().found() if not alarm.is_authentic]
 
@@ -173,7 +173,7 @@ def _as_row(stored_id: str, fields: Sequence[Any], columns: Sequence[Any]) -> Au
         ]
     row = AuditAlarm.from_db(connection.alias, names, values)
     row.is_readable, row.stored_id = is_readable, stored_id
-    if annotated and annotated[0] is not None and annotated[0] > 0:  # no page has another id
+    if annotated and annotated[0] is not None and annotated[0] > 0:  # only positive ids have a page
         [row.entry_id] = annotated
     return row
 
@@ -195,7 +195,7 @@ def _typed(field: Any, stored: object) -> object:
 
 
 def _placeholder(field: Any, stored: object, _unreadable: object) -> object:
-    """The columns that are shown instead. A row keeps the same made-up id for as long as it is not altered again."""
+    """The value shown instead. The generated id of a row stays the same until the row is altered again."""
     match field.get_internal_type():
         case "CharField":
             return presentable("" if stored is None else stored)

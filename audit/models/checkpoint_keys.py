@@ -1,4 +1,4 @@
-"""The keys that sign checkpoints, wrapped like every other key."""
+"""The keys that sign checkpoints, wrapped like all other keys."""
 
 from django.db import models
 
@@ -8,7 +8,7 @@ from ciphercanary.wrapped_row import WrappedRow
 
 class CheckpointKey(MacProtectedRow, WrappedRow):
     """One key of one algorithm. It is ``next`` from its publication in the log until a checkpoint of the old key
-    covers that entry, signs while ``active``, and is ``retired`` for good, its private half wiped.
+    covers that entry. It signs while ``active``. Finally it is ``retired``, and its private half is wiped.
     """
 
     MAC_LABEL = "checkpoint_keys"

@@ -1,10 +1,10 @@
-"""What every security-relevant change raises (``audit.epoch``)."""
+"""The epochs of security-relevant changes (``audit.epoch``)."""
 
 from django.db import models
 
 
 class SecurityEpoch(models.Model):
-    """One row: a number that every security-relevant change raises (``audit.epoch``)."""
+    """A single row: the counter that every security-relevant change increments (``audit.epoch``)."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     epoch = models.BigIntegerField()
@@ -19,9 +19,9 @@ class SecurityEpoch(models.Model):
 
 
 class EntityEpoch(models.Model):
-    """When an entity (``key:<id>``, ``user:<id>``, ``signing-keys``) was last changed: the global epoch of its change.
+    """The global epoch of the last change of an entity (``key:<id>``, ``user:<id>``, ``signing-keys``).
 
-    No row means never changed since this installation counts by entity.
+    No row means that the entity has not changed since this installation counts by entity.
     """
 
     entity = models.CharField(primary_key=True, max_length=80)

@@ -1,4 +1,4 @@
-"""Exports of the log: jobs, each of which leaves a file for a while (``audit.exports``)."""
+"""Exports of the log: jobs that each produce a file for a limited time (``audit.exports``)."""
 
 from datetime import datetime
 from typing import Self
@@ -15,7 +15,7 @@ EXPORT_PERMISSION = "audit.export"
 
 class AuditExportQuerySet(models.QuerySet["AuditExport"]):
     def visible_to(self, reader: Reader) -> Self:
-        """Every export, or those the reader asked for himself. Raises Denied."""
+        """All exports, or those that the reader requested. Raises Denied."""
         if reader.scope(EXPORT_PERMISSION) == "all":
             return self
         return self.filter(created_by=reader.user_id, created_by__isnull=False)
@@ -24,12 +24,12 @@ class AuditExportQuerySet(models.QuerySet["AuditExport"]):
 class AuditExport(Job):
     """One file of entries.
 
-    ``filters`` are those of the log, in the words of the API (``audit.export_filters``); ``is_of_own_acts`` where
-    the asker might read no others. What follows is the result: ``rows`` entries in a file of ``size`` bytes, whose
-    name ``attempt`` (16 hexadecimal digits) completes, kept until ``expires_at``. ``altered`` of the rows were altered
-    outside the application; null for an archive, which its verifier checks. ``checkpoint_size`` and
-    ``checkpoint_root`` (base64; null and empty where none was signed yet) are of the newest checkpoint in the
-    snapshot the rows were read from, ``vkeys`` the keys that verify it.
+    ``filters`` are log filters under their API names (``audit.export_filters``). ``is_of_own_acts`` is True if the
+    user could read only their own entries. The other columns are the result: ``rows`` entries in a file of ``size``
+    bytes, kept until ``expires_at``. The file's name includes ``attempt`` (16 hexadecimal digits). ``altered`` rows
+    were altered outside the application; null for an archive, which its verifier checks. ``checkpoint_size`` and
+    ``checkpoint_root`` (base64; null and empty if none was signed yet) are of the newest checkpoint in the snapshot
+    from which the rows were read. ``vkeys`` are the keys that verify it.
     """
 
     format = models.CharField(max_length=10, choices=[(word.value, word.value) for word in ExportFormat])
@@ -71,5 +71,5 @@ class AuditExport(Job):
         ]
 
     def is_kept(self, now: datetime) -> bool:
-        """Whether the result may still be fetched."""
+        """Whether the result can still be downloaded."""
         return self.expires_at is not None and now < self.expires_at

@@ -1,5 +1,5 @@
-"""The tables of the log. Rows of ``audit_logs`` and ``audit_trail`` are inserted once and never touched again;
-triggers refuse the rest (``audit.triggers``). There is no foreign key: history survives what it tells of.
+"""The tables of the log. Rows of ``audit_logs`` and ``audit_trail`` are inserted once and never changed. Triggers
+reject everything else (``audit.triggers``). There is no foreign key, so that history outlives its objects.
 """
 
 from collections.abc import Mapping
@@ -16,15 +16,15 @@ READ_PERMISSION = "audit.read"
 
 
 class Integrity(StrEnum):
-    """Whether a shown row is what the application wrote."""
+    """Whether a displayed row is what the application wrote."""
 
     VERIFIED = "verified"
-    PENDING = "pending"  # its MAC holds, and it waits for its leaf
+    PENDING = "pending"  # its MAC matches, and it waits for its leaf
     ALTERED = "altered"
 
 
 class Reader(Protocol):
-    """Whoever wants to read the log."""
+    """A caller who reads the log."""
 
     @property
     def user_id(self) -> UUID | None: ...
@@ -35,16 +35,16 @@ class Reader(Protocol):
 
 class AuditLogQuerySet(models.QuerySet["AuditLog"]):
     def visible_to(self, reader: Reader) -> Self:
-        """Every entry, or those of the reader's own acts. Raises Denied."""
+        """All entries, or those of the reader's own actions. Raises Denied."""
         if reader.scope(READ_PERMISSION) == "all":
             return self
-        # A null user_id is the system or a stranger: nobody's own.
+        # A null user_id is the system or an anonymous client, so it never belongs to the reader.
         return self.filter(user_id=reader.user_id, user_id__isnull=False)
 
 
 class AuditTrailQuerySet(models.QuerySet["AuditTrail"]):
     def visible_to(self, reader: Reader) -> Self:
-        """Every change, or those the reader made himself. Raises Denied."""
+        """All changes, or those that the reader made. Raises Denied."""
         if reader.scope(READ_PERMISSION) == "all":
             return self
         return self.filter(changed_by=reader.user_id, changed_by__isnull=False)
@@ -55,10 +55,10 @@ def _text(name: str) -> "models.CharField[str, str]":
 
 
 class AuditLog(models.Model):
-    """One event. The row is the entry: ``audit.entries`` makes the hashed bytes from these columns.
+    """One event. The row is the entry: ``audit.entries`` computes the hashed bytes from these columns.
 
-    ``timestamp`` is the database's clock; ``meta`` the exact canonical JSON, as text, because jsonb would
-    rewrite it; ``wseq`` counts 1, 2, 3 … per ``writer``, so that a missing row shows.
+    ``timestamp`` is the database time. ``meta`` is the exact canonical JSON, as text, because jsonb would rewrite it.
+    ``wseq`` counts 1, 2, 3 … per ``writer``, so that a missing row is detected.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -86,7 +86,7 @@ class AuditLog(models.Model):
     wseq = models.BigIntegerField()
     mac = models.CharField(max_length=80)
 
-    # Not columns: ``audit.integrity`` sets them on the rows that are shown.
+    # Not columns: ``audit.integrity`` sets them on rows for display.
     integrity: Integrity
     found: Mapping[str, object]
 
@@ -100,12 +100,12 @@ class AuditLog(models.Model):
         indexes = [
             models.Index(fields=["timestamp"], name="idx_audit_logs_timestamp"),
             models.Index(fields=["user_id", "action"], name="idx_audit_logs_user_action"),
-            # With the id behind it an index serves the newest page of its filter without a sort.
+            # With the id as last column, an index serves the newest page of its filter without a sort.
             models.Index(fields=["user_id", "id"], name="idx_audit_logs_user"),
             models.Index(fields=["object_id", "id"], name="idx_audit_logs_object"),
             models.Index(fields=["actor_name", "id"], name="idx_audit_logs_actor"),
             models.Index(fields=["action", "id"], name="idx_audit_logs_action"),
-            # The rare values only: the common ones need no index, and pay for none when they are written.
+            # Only rare values: common ones need no index, and do not pay for one when they are written.
             models.Index(
                 fields=["outcome", "id"],
                 condition=models.Q(outcome__in=[Outcome.DENIED.value, Outcome.ERROR.value]),
@@ -150,7 +150,7 @@ class AuditTrail(models.Model):
     changed_by = models.UUIDField(null=True)
     changed_at = models.DateTimeField()
 
-    # As for ``AuditLog``.
+    # See ``AuditLog``.
     integrity: Integrity
     found: Mapping[str, object]
 

@@ -1,4 +1,4 @@
-"""Filters of the log that somebody keeps under a name."""
+"""Saved filters of the log."""
 
 import uuid
 from typing import ClassVar, Self
@@ -12,15 +12,15 @@ from ciphercanary.clock import database_now
 
 class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):
     def visible_to(self, reader: Reader) -> Self:
-        """The reader's own, and the shared ones where he reads the whole log. Raises Denied."""
+        """The reader's own filters, and shared ones if the reader may read the whole log. Raises Denied."""
         own = Q(owner=reader.user_id, owner__isnull=False)
         return self.filter(own | Q(is_shared=True) if reader.scope(READ_PERMISSION) == "all" else own)
 
 
 class SavedFilter(models.Model):
-    """``filters`` are those of the log in the words of the API, as texts, and ``period`` (``audit.saved_filters``).
+    """``filters`` are log filters as texts, under their API names, and ``period`` (``audit.saved_filters``).
 
-    There is no foreign key to the owner, as nowhere in the log; ``owner_name`` is copied.
+    Like all tables of the log, this one has no foreign keys. ``owner_name`` is copied.
     """
 
     NAME_LIMIT: ClassVar[int] = 100

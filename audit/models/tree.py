@@ -1,10 +1,10 @@
-"""The Merkle tree over the log: derived from ``audit_logs`` by the sequencer alone, and proof of it."""
+"""The Merkle tree over the log, which proves its content. Only the sequencer writes it, from ``audit_logs``."""
 
 from django.db import models
 
 
 class AuditPending(models.Model):
-    """An entry not yet sequenced. A trigger on ``audit_logs`` fills this table; the sequencer empties it."""
+    """An entry that is not yet sequenced. A trigger on ``audit_logs`` inserts the row; the sequencer deletes it."""
 
     log_id = models.BigIntegerField(primary_key=True)
 
@@ -67,14 +67,14 @@ class AuditTree(models.Model):
 
 
 class AuditCheckpoint(models.Model):
-    """A signed tree head (C2SP tlog-checkpoint): the note as it was signed, and its link (``audit.checkpoint_links``)."""
+    """A signed tree head (C2SP tlog-checkpoint): the signed note, and its link (``audit.checkpoint_links``)."""
 
     size = models.BigIntegerField(primary_key=True)
     note = models.TextField()
     signed_at = models.DateTimeField(db_index=True)
     previous = models.BigIntegerField(null=True)
     kept = models.BigIntegerField(null=True)
-    # NULL, because a default would rebuild the table of SQLite without its triggers.
+    # NULL, because a default would rebuild the SQLite table without its triggers.
     link_mac = models.CharField(max_length=80, null=True)  # noqa: DJ001
 
     class Meta:
@@ -87,7 +87,7 @@ class AuditCheckpoint(models.Model):
 
 
 class AuditReceipt(models.Model):
-    """That an anchor has taken a checkpoint; ``receipt`` is what the anchor can be asked about."""
+    """Proof that an anchor has stored a checkpoint. ``receipt`` identifies it there."""
 
     size = models.BigIntegerField()
     anchor = models.CharField(max_length=20)

@@ -1,4 +1,4 @@
-"""How much each key is used, by whom: added up by the sequencer, so that no writer waits for a counter."""
+"""Usage totals of keys. The sequencer adds them up, so that no writer waits for a counter."""
 
 from django.db import models
 
@@ -8,7 +8,7 @@ from audit.events import TEXT_LIMITS, Outcome
 class UsageRollup(models.Model):
     """Operations of one kind with one version of a key, by one principal, within one hour (UTC).
 
-    ``principal`` is a user's id, "" for nobody; ``version`` 0 where the entry names none; ``size`` bytes.
+    ``principal`` is a user's id, "" without a user. ``version`` is 0 if the entry has none. ``size`` is in bytes.
     """
 
     key_id = models.CharField(max_length=TEXT_LIMITS["object_id"])
