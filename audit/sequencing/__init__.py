@@ -1,1 +1,1 @@
-"""From the rows of the log to the signed tree over them; ``bin/manage run_sequencer`` is the process that does it."""
+"""Build the signed tree from the rows of the log. ``bin/manage run_sequencer`` is the process that does it."""

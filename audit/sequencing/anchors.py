@@ -1,7 +1,7 @@
-"""Where checkpoints go, so that an auditor has them from somewhere else than from us.
+"""Anchors: places outside this installation where auditors can read its checkpoints.
 
-An anchor is worth something where the auditor reads it without asking the operators of this installation: a file on
-storage that they cannot rewrite, a syslog server of other people.
+An anchor is useful if the auditor can read it without asking the operators of this installation: a file on storage
+that they cannot rewrite, or a syslog server that other people run.
 """
 
 import base64
@@ -25,7 +25,7 @@ from ciphercanary.metrics import audit_anchor_failures_total
 
 logger = logging.getLogger(__name__)
 
-RETRY_SECONDS = 5.0  # an anchor that is gone must not hold up every step for as long as its time-out
+RETRY_SECONDS = 5.0  # a failing anchor must not delay every step by its timeout
 
 
 class Anchor(Protocol):
@@ -34,12 +34,12 @@ class Anchor(Protocol):
     name: str
 
     def take(self, note: str, size: int) -> str:
-        """Keep the signed note of a checkpoint of ``size``; a receipt that helps to find it. Raises OSError."""
+        """Store the signed note of a checkpoint of ``size``. Returns a receipt to find it with. Raises OSError."""
         ...
 
 
 class FileAnchor:
-    """Appends each note, and an empty line, to a file. The receipt: its byte offset and SHA-256."""
+    """Appends each note, and an empty line, to a file. The receipt has its byte offset and SHA-256."""
 
     name = "file"
 
@@ -67,9 +67,9 @@ class FileAnchor:
 
 
 class SyslogAnchor:
-    """Sends the note, with its Ed25519 signature only, as one line of base64. The receipt: when, and whither.
+    """Sends the note, with only its Ed25519 signature, as one line of base64. The receipt has the time and the address.
 
-    The other signature would make it longer than what a syslog server must accept (RFC 5424 section 6.1).
+    With the other signature, it would be longer than what a syslog server must accept (RFC 5424 section 6.1).
     """
 
     name = "syslog"
@@ -84,7 +84,7 @@ class SyslogAnchor:
 
 
 def configured_anchors() -> list[Anchor]:
-    """Those of ``CC_ANCHOR_FILE`` and ``CC_ANCHOR_SYSLOG``."""
+    """The anchors of ``CC_ANCHOR_FILE`` and ``CC_ANCHOR_SYSLOG``."""
     anchors: list[Anchor] = []
     if settings.CC_ANCHOR_FILE:
         anchors.append(FileAnchor(settings.CC_ANCHOR_FILE))
@@ -94,16 +94,16 @@ def configured_anchors() -> list[Anchor]:
 
 
 class Anchoring:
-    """Brings the newest checkpoint to each anchor, at most every ``CC_ANCHOR_SECONDS``."""
+    """Sends the newest checkpoint to each anchor, at most every ``CC_ANCHOR_SECONDS``."""
 
     def __init__(self, anchors: Sequence[Anchor]) -> None:
         self._due = {anchor.name: 0.0 for anchor in anchors}
-        # Not asked of the receipts: whoever writes the database could have put them there.
+        # Not read from the receipts, because an attacker with write access to the database could insert them.
         self._taken: dict[str, int] = {}
         self._anchors = anchors
 
     def run(self, *, at_once: bool = False) -> None:
-        """Anchor what is due. A failing anchor is logged and tried again. Raises django.db.Error."""
+        """Anchor the newest checkpoint where it is due. Failures are logged and retried. Raises django.db.Error."""
         for anchor in self._anchors:
             if at_once or time.monotonic() >= self._due[anchor.name]:
                 self._bring(anchor)
@@ -116,7 +116,7 @@ class Anchoring:
         try:
             receipt = anchor.take(checkpoint.note, checkpoint.size)
         except (OSError, ValueError):
-            # ValueError: somebody altered the note, and the checkpointer says so.
+            # ValueError: the note was altered. The checkpointer reports that.
             audit_anchor_failures_total.labels(anchor.name).inc()
             logger.exception("the anchor %s did not take the checkpoint of %d", anchor.name, checkpoint.size)
             pause = min(pause, RETRY_SECONDS)

@@ -1,4 +1,4 @@
-"""Leaves, tiles and head of the tree, each as fast as the database takes them."""
+"""Append leaves, tiles and the head of the tree, with the fastest method of each database."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -18,9 +18,9 @@ _INSERT = "INSERT INTO audit_leaves (idx, log_id, leaf_hash) VALUES (%s, %s, %s)
 
 
 def append(log_ids: Sequence[int], leaves: Sequence[bytes]) -> None:
-    """Let the leaf hashes of these entries follow the tree, inside the caller's transaction.
+    """Append the leaf hashes of these entries to the tree, inside the caller's transaction.
 
-    Raises IntegrityFailed where what is stored of the tree does not fit together, and django.db.Error.
+    Raises IntegrityFailed if the stored parts of the tree do not match, and django.db.Error.
     """
     if not leaves:
         return
@@ -52,7 +52,7 @@ def _insert_leaves(size: int, log_ids: Sequence[int], leaves: Sequence[bytes]) -
         if connection.vendor != "postgresql":
             cursor.executemany(_INSERT, rows)
             return
-        # psycopg's own method, so its errors are not yet Django's.
+        # The copy is psycopg's own method: convert its errors to Django's.
         with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
             copy.write("".join([f"{idx}\t{log_id}\t\\\\x{leaf.hex()}\n" for idx, log_id, leaf in rows]))
 
@@ -67,7 +67,7 @@ def _save_tiles(changed: dict[tuple[int, int], bytes]) -> None:
 
 
 def _advance(size: int, frontier: Frontier) -> None:
-    """Compare and set: should two processes ever lead at once, one of them fails here."""
+    """Compare and set: if two processes ever lead at once, one of them fails here."""
     advanced = AuditTree.objects.filter(id=1, size=size).update(
         size=frontier.size, edge=frontier.encode(), root=frontier.root()
     )

@@ -1,8 +1,8 @@
 """The keys that sign checkpoints: one of Ed25519 and one of ML-DSA-44, published in the log before they are used.
 
-Whoever pins a key finds its successor in an entry that a checkpoint of the pinned key covers: a next key becomes
-active only after such a checkpoint, and the private half of the old one is wiped then. The keys that sign so far also
-sign those that follow, since an entry that somebody else put into the database gets its leaf, too.
+A verifier with a pinned key finds its successor in an entry that a checkpoint of the pinned key covers. A next key
+becomes active only after such a checkpoint. Then the private half of the old one is wiped. The current keys also sign
+the next keys, because an entry that an attacker inserts into the database gets a leaf, too.
 """
 
 import base64
@@ -27,7 +27,7 @@ from ciphercanary.errors import Conflict
 from ciphercanary.models import Instance
 from ciphercanary.row_mac import IntegrityFailed
 
-# In the publication of keys: every later checkpoint has a link, so the database alone cannot take the links away.
+# In a key publication: every later checkpoint has a link. So write access to the database cannot remove the links.
 LINKED = "linked_checkpoints"
 ALGORITHMS = (signing.ED25519, signing.ML_DSA_44)
 ACTOR = Actor.system("checkpoint-keys", Source.SCHEDULER)
@@ -36,12 +36,12 @@ _STATE = CheckpointKey.State
 
 
 def origin() -> str:
-    """The log's name in its checkpoints, and that of its keys."""
+    """The name of the log in its checkpoints, and of its keys."""
     return f"ciphercanary/{Instance.objects.get().id}"
 
 
 def establish_checkpoint_keys() -> None:
-    """Make and publish the first active keys, where they are missing."""
+    """Create and publish the first active keys, if they are missing."""
     present = set(CheckpointKey.objects.filter(state=_STATE.ACTIVE).values_list("algorithm", flat=True))
     missing = [algorithm for algorithm in ALGORITHMS if algorithm not in present]
     if not missing:
@@ -50,12 +50,12 @@ def establish_checkpoint_keys() -> None:
         with transaction.atomic():
             _publish(missing, _STATE.ACTIVE, ACTOR)
     except IntegrityError:
-        # Another process was faster; the constraint lets one key of each algorithm stand, and it serves as well.
+        # Another process was faster. The constraint allows one key of each algorithm, and that key is as good as ours.
         return
 
 
 def rotate_checkpoint_keys(actor: Actor) -> list[VerifierKey]:
-    """Publish the next keys. They sign once the present ones have signed that; Conflict while others wait for it."""
+    """Publish the next keys, to sign after the current keys sign that. Raises Conflict while others wait for it."""
     try:
         with transaction.atomic():
             return _publish(ALGORITHMS, _STATE.NEXT, actor)
@@ -67,7 +67,7 @@ def rotate_checkpoint_keys(actor: Actor) -> list[VerifierKey]:
 
 
 def promote_covered_keys(*, waits: bool = False) -> None:
-    """Let the next keys sign if the newest checkpoint, by the present ones, covers their publication."""
+    """Activate the next keys if the newest checkpoint, by the current ones, covers their publication."""
     if not CheckpointKey.objects.filter(state=_STATE.NEXT).exists():
         return
     with leading(waits=waits) as leads:
@@ -77,13 +77,13 @@ def promote_covered_keys(*, waits: bool = False) -> None:
 
 
 def trusted_keys() -> list[VerifierKey]:
-    """Every key there is: next, active and retired, in the order they were made. Raises IntegrityFailed."""
+    """All keys: next, active and retired, in order of creation. Raises IntegrityFailed."""
     name = origin()
     return [_verifier_key(name, row) for row in _rows(*_STATE)]
 
 
 def active_signers() -> list[tuple[VerifierKey, Signer]]:
-    """What signs now. Raises IntegrityFailed, UnwrapFailed and KekUnavailable."""
+    """The active keys with their signers. Raises IntegrityFailed, UnwrapFailed and KekUnavailable."""
     rows = _rows(_STATE.ACTIVE)
     if {row.algorithm for row in rows} != set(ALGORITHMS):
         raise IntegrityFailed(
@@ -103,7 +103,7 @@ def _rows(*states: str) -> list[CheckpointKey]:
 
 
 def _publish(algorithms: Sequence[str], state: CheckpointKey.State, actor: Actor) -> list[VerifierKey]:
-    outgoing = _signers(_rows(_STATE.ACTIVE))  # none yet at the first start: the first keys are pinned
+    outgoing = _signers(_rows(_STATE.ACTIVE))  # empty at the first start: the first keys are pinned
     rows = [_generate(algorithm, state) for algorithm in algorithms]
     for row in rows:
         row.save_with_mac()
@@ -138,7 +138,7 @@ def _unwrap(row: CheckpointKey) -> KeyMaterial:
 
 
 def _parts(kid: str) -> list[bytes]:
-    """What a wrapped private half is bound to."""
+    """The context to which a wrapped private half is bound."""
     return [b"checkpoint-signing", kid.encode()]
 
 
@@ -158,12 +158,12 @@ def _is_covered(upcoming: Sequence[CheckpointKey]) -> bool:
     try:
         signed = open_note(newest.note, [_verifier_key(name, row) for row in _rows(_STATE.ACTIVE)])
     except CheckpointInvalid:
-        return False  # signing refuses to go on from it, and says so
+        return False  # signing refuses to continue from it, and reports it
     return leaf.idx < signed.size
 
 
 def _promote(upcoming: Sequence[CheckpointKey]) -> None:
-    # The old ones first: there is room for one active key of an algorithm.
+    # The old ones first, because only one key of an algorithm can be active.
     retiring = [row for row in _rows(_STATE.ACTIVE) if row.algorithm in {key.algorithm for key in upcoming}]
     for row in retiring:
         row.state, row.wrapped = _STATE.RETIRED, b""

@@ -1,4 +1,4 @@
-"""Signing the head of the tree, after it was compared with everything that was signed or remembered before."""
+"""Sign the head of the tree, after checking it against earlier checkpoints and the head remembered on this host."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,11 +23,10 @@ from ciphercanary.row_mac import IntegrityFailed
 
 
 def sign_checkpoint(*, waits: bool = False) -> AuditCheckpoint | None:
-    """Sign the head of the tree if it has grown since the last time, and remember it on this host.
+    """Sign the head of the tree if it has grown, and remember it on this host.
 
-    None where it has not, or where another process leads and is not to be waited for. Raises CheckpointRefused
-    (OlderDatabase and IntegrityFailed are its causes, or a ValueError), the errors of the keys, OSError, and
-    django.db.Error.
+    Returns None if it has not grown, or if another process leads, unless this one ``waits``. Raises CheckpointRefused
+    (its cause is OlderDatabase, IntegrityFailed or a ValueError), the errors of the keys, OSError, and django.db.Error.
     """
     if not _has_changed():
         return None
@@ -40,7 +39,7 @@ def sign_checkpoint(*, waits: bool = False) -> AuditCheckpoint | None:
         except (ValueError, IntegrityFailed, OlderDatabase) as error:
             raise CheckpointRefused from error
         checkpoint = _sign(tree, newest)
-    # Never before the commit: a head that the database does not hold would refuse the next start.
+    # Never before the commit: a head that the database does not have would refuse the next start.
     write_head(Head(tree.size, bytes(tree.root)))
     return checkpoint
 
@@ -54,7 +53,7 @@ def _differs(tree: AuditTree, newest: AuditCheckpoint | None) -> bool:
 
 
 def _sign(tree: AuditTree, newest: AuditCheckpoint | None) -> AuditCheckpoint:
-    # Whole seconds, because ML-DSA-44 signs them: what the row says can be checked.
+    # Whole seconds, because ML-DSA-44 signs those. So the time in the row can be verified.
     now = database_now().replace(microsecond=0)
     head = Checkpoint(origin(), tree.size, bytes(tree.root))
     signers = active_signers()
@@ -71,7 +70,7 @@ def _sign(tree: AuditTree, newest: AuditCheckpoint | None) -> AuditCheckpoint:
 
 
 def _link(size: int, newest: AuditCheckpoint | None, now: datetime, keys: Sequence[VerifierKey]) -> Link:
-    """The link to the newest checkpoint, and to the newest that is never thinned out."""
+    """The link to the newest checkpoint, and to the newest one that is never thinned out."""
     if newest is None:
         return Link(size, 0, 0)
     is_last_of_hour = hour_of(newest.signed_at) != hour_of(now)
@@ -89,14 +88,14 @@ def _is_signed_by(checkpoint: AuditCheckpoint, keys: Sequence[VerifierKey]) -> b
 
 
 def _require_consistent(tree: AuditTree, newest: AuditCheckpoint | None) -> None:
-    """The tree is what its edge, tiles and leaves say, and begins with what was signed and what is remembered.
+    """Check that the tree matches its edge, tiles and leaves, and begins with the signed and the remembered tree.
 
     Raises ValueError, IntegrityFailed and OlderDatabase.
     """
     read = database_reader()
     root = bytes(tree.root)
     edge_root = Frontier.decode(tree.size, bytes(tree.edge)).root()
-    if edge_root != root:  # nothing is sequenced then, so both stay
+    if edge_root != root:  # sequencing stops in this state, so both roots stay the same
         raise ValueError(f"the root {root.hex()} is not that of the edge, {edge_root.hex()}")
     if merkle.root(tree.size, read) != root:
         raise ValueError("the root is not that of the tiles")
@@ -120,7 +119,7 @@ def _require_begins_with(newest: AuditCheckpoint, size: int, root: bytes, read: 
 
 
 def _require_leaves(first: int, size: int) -> None:
-    """The leaves from ``first`` on are those of the tiles."""
+    """Check that the leaves from ``first`` on match the tiles."""
     leaves = AuditLeaf.objects.filter(idx__gte=first, idx__lt=size).order_by("idx")
     rows = leaves.values_list("idx", "leaf_hash").iterator()
     known = first
@@ -135,7 +134,7 @@ def _require_leaves(first: int, size: int) -> None:
 
 
 def _last_of_keys() -> list[int]:
-    """The sizes of the checkpoints after which the keys were exchanged."""
+    """The sizes of the last checkpoints before the keys were exchanged."""
     rotated = AuditLog.objects.filter(action=actions.CHECKPOINT_KEY_ROTATED).values_list(
         "timestamp", flat=True
     )
@@ -146,12 +145,11 @@ def _last_of_keys() -> list[int]:
 
 
 def thin_out_checkpoints() -> int:
-    """Of those older than a day keep the last of each hour, what an anchor has taken, and the last of each pair of
-    keys, by which whoever pinned them follows to the next pair; how many have gone.
+    """Delete checkpoints older than a day, except some. Returns the number of deleted ones.
 
-    The verifier misses any other that is gone, by the links of those that remain.
-
-    What one of the others said, the next one says, too.
+    These remain: the last of each hour, those that an anchor has stored, those that a link names as ``kept``, and the
+    last of each pair of keys, which leads a verifier from pinned keys to the next pair. A later checkpoint covers all
+    that a deleted one covered. If any other checkpoint is missing, the links of the remaining ones reveal it.
     """
     old = AuditCheckpoint.objects.filter(signed_at__lt=thinned_before(database_now()))
     last_of_hour = (
@@ -163,7 +161,7 @@ def thin_out_checkpoints() -> int:
     )
     anchored = AuditReceipt.objects.values("size")
     named = AuditCheckpoint.objects.filter(kept__isnull=False).order_by().values("kept").distinct()
-    # Read first: on SQLite nobody else writes while a statement deletes.
+    # Read the sizes first, because on SQLite a DELETE blocks all other writers.
     gone = old.exclude(size__in=last_of_hour).exclude(size__in=anchored).exclude(size__in=_last_of_keys())
     gone = gone.exclude(size__in=named)
     sizes = list(gone.values_list("size", flat=True))

@@ -1,7 +1,7 @@
-"""Whether a batch of entries is what the application wrote: nothing altered, and nothing missing before it.
+"""Find gaps: rows that are missing in a batch of entries, or before it.
 
-A writer numbers its rows 1, 2, 3 … and commits them in that order, with growing ids. So the rows of a writer in a
-batch of the lowest ids have consecutive numbers, and the number before the first of them is in the log already.
+A writer numbers its rows 1, 2, 3 … and commits them in that order, with growing ids. So in a batch of the lowest ids,
+the rows of a writer have consecutive numbers, and the number before the first of them is already in the log.
 """
 
 import json
@@ -21,14 +21,14 @@ from audit.models import AuditLog
 LOOKED_UP_AT_ONCE = 100
 
 type Row = Mapping[str, Any]
-type Number = tuple[str, int]  # of a writer
+type Number = tuple[str, int]  # writer, wseq
 
 
 def find_gaps(rows: Sequence[Row], authentic: Sequence[Row]) -> list[Alarm]:
-    """The numbers that should be there and are not.
+    """Alarms about numbers that should exist but do not.
 
-    ``rows`` are in the order of their ids; those that are ``authentic`` have a MAC that holds, and heartbeats
-    among them are believed.
+    ``rows`` are in the order of their ids. Those in ``authentic`` have a valid MAC. Only heartbeats among them are
+    trusted.
     """
     expected = dict(_numbers_before(rows)) | dict(_numbers_told(authentic))
     stored = set(_stored(expected))
@@ -54,7 +54,7 @@ def _numbers_before(rows: Iterable[Row]) -> Iterator[tuple[Number, Row]]:
 
 
 def _numbers_told(rows: Iterable[Row]) -> Iterator[tuple[Number, Row]]:
-    """The last number of each writer, as heartbeats tell it."""
+    """The last number of each writer, from heartbeats."""
     for row in rows:
         if row["action"] == actions.WRITER_HEARTBEAT:
             for writer, wseq in json.loads(row["meta"]).get("writers", {}).items():

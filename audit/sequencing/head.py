@@ -1,9 +1,9 @@
-"""How far the log had come, remembered beside the key-encryption key, where a restore of the database does not reach.
+"""The head of the log, remembered next to the key-encryption key, where a restore of the database does not reach it.
 
 ``CC_HOME/audit-head`` is one line, ``<size> <root in base64>``, replaced after each checkpoint. A database with fewer
-entries, or with others, is refused until an operator says on record that he knows. That record does not mend what
-was signed: the checkpoints of the lost part, wherever they were anchored, contradict those that follow it for ever,
-and an auditor who holds one will ask.
+or with other entries is refused until an operator accepts it on record. That record does not repair what was signed:
+the checkpoints of the lost part, wherever they were anchored, contradict all later ones forever, and an auditor who
+has one will notice.
 """
 
 import base64
@@ -39,7 +39,7 @@ REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Size and root of a tree that was signed."""
+    """Size and root of a signed tree."""
 
     size: int
     root: bytes
@@ -49,13 +49,13 @@ class Head:
 
     @classmethod
     def decode(cls, octets: bytes) -> "Head":
-        """What ``encode`` gave; ValueError."""
+        """Inverse of ``encode``. Raises ValueError."""
         size, _, root = octets.decode().removesuffix("\n").partition(" ")
         return cls(decode_decimal(size), decode_base64(root))
 
 
 def read_head() -> Head | None:
-    """What this host remembers; None where it remembers nothing. Raises OlderDatabase for an unreadable file."""
+    """The head that this host remembers, None if there is none. Raises OlderDatabase for an unreadable file."""
     try:
         return Head.decode(_path().read_bytes())
     except FileNotFoundError:
@@ -67,25 +67,25 @@ def read_head() -> Head | None:
 
 
 def write_head(head: Head) -> None:
-    """Remember it durably, unless more is remembered already. Raises OSError."""
+    """Remember the head durably, unless a larger one is remembered already. Raises OSError."""
     with _alone():
         try:
             known = read_head()
         except OlderDatabase:
-            known = None  # it says nothing any more
+            known = None  # unreadable, so replace it
         if known is None or known.size <= head.size:
             home.replace_private_file(_path(), head.encode())
 
 
 def reset_head(head: Head) -> None:
-    """Remember this one instead, although it is smaller. Raises OSError."""
+    """Remember this head, even if it is smaller. Raises OSError."""
     with _alone():
         home.replace_private_file(_path(), head.encode())
 
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Two processes of this host sign one after the other, and might write in the other order."""
+    """Lock: two processes of this host sign one after the other, but might write in the other order."""
     folder = os.open(settings.CC_HOME, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
@@ -95,10 +95,10 @@ def _alone() -> Iterator[None]:
 
 
 def check_head() -> None:
-    """Compare the database with what this host remembers. Raises OlderDatabase.
+    """Compare the database with the head that this host remembers. Raises OlderDatabase.
 
-    Where it remembers nothing it begins to: with a warning, since that is right after an upgrade and on a new host,
-    and after a theft of the file, too.
+    Without a remembered head, the current one is stored, with a warning. This is right after an upgrade and on a new
+    host, but it also happens if an attacker has removed the file.
     """
     head, tree = read_head(), read_tree()
     if head is not None:
@@ -114,7 +114,7 @@ def check_head() -> None:
 
 
 def require_not_older(head: Head, size: int, read: HashReader) -> None:
-    """Raises OlderDatabase unless the tree of ``size`` begins with the one that is remembered."""
+    """Raises OlderDatabase unless the tree of ``size`` begins with the remembered one."""
     if size < head.size:
         raise OlderDatabase(
             f"The database holds {size} entries of the audit log, of which this host has seen {head.size}: it is "
@@ -132,9 +132,9 @@ def require_not_older(head: Head, size: int, read: HashReader) -> None:
 
 
 def accept_older_database(*, reason: str, actor: Actor) -> int:
-    """Put on record that the database is older than what this host remembers, and remember the database.
+    """Record that the database is older than the head that this host remembers, and remember the database's head.
 
-    The size of its tree. Raises Invalid without a reason, and Conflict where there is nothing to accept.
+    Returns the size of its tree. Raises Invalid without a reason, and Conflict if there is nothing to accept.
     """
     if not reason.strip():
         raise Invalid("Give a reason: it stands in the log, for auditors to read.")
@@ -143,13 +143,13 @@ def accept_older_database(*, reason: str, actor: Actor) -> int:
         remembered = _refused_head(tree.size)
         meta = {**remembered, "database_size": tree.size, "reason": reason}
         record(Event(action=actions.LOG_ROLLBACK_ACCEPTED, object_type="audit_log", meta=meta), actor)
-    # After the commit: killed in between, the operator says it again.
+    # After the commit: if the process is killed in between, the operator repeats the command.
     reset_head(Head(tree.size, bytes(tree.root)))
     return tree.size
 
 
 def _refused_head(size: int) -> dict[str, object]:
-    """What is remembered and contradicts the database. Raises Conflict where nothing does."""
+    """The remembered head, if it contradicts the database. Raises Conflict otherwise."""
     head = None
     try:
         head = read_head()

@@ -1,4 +1,4 @@
-"""One process at a time appends to the tree, signs it and changes the keys that sign."""
+"""Leadership: one process at a time appends to the tree, signs it, and changes the signing keys."""
 
 import fcntl
 import os
@@ -8,21 +8,21 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import connection, transaction
 
-LOCK = int.from_bytes(b"cc-seqnc")  # a bigint of our own among PostgreSQL's advisory locks
+LOCK = int.from_bytes(b"cc-seqnc")  # our key among PostgreSQL's advisory locks, a bigint
 LOCK_FILE = "sequencer.lock"
 
 
 @contextmanager
 def leading(*, waits: bool = False) -> Iterator[bool]:
-    """A transaction, and whether this process leads in it; where another does, it is waited for or not.
+    """A transaction. Yields whether this process leads in it. ``waits``: wait if another process leads.
 
-    The lock ends with the transaction, so whoever is killed leads no longer.
+    The lock ends with the transaction, so a killed process no longer leads.
     """
     if connection.vendor == "postgresql":
         with transaction.atomic(durable=True):
             yield _lock_postgresql(waits=waits)
         return
-    # BEGIN IMMEDIATE admits one writer, too, but the others would wait for it, or fail after 20 seconds.
+    # BEGIN IMMEDIATE also admits one writer, but the others would wait for it, or fail after 20 seconds.
     with os.fdopen(os.open(settings.CC_HOME / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))

@@ -1,4 +1,4 @@
-"""How much each key is used: counted from the entries as they are sequenced, in the same transaction."""
+"""Usage totals of keys, counted from the entries as they are sequenced, in the same transaction."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -16,12 +16,12 @@ GREATEST = {"postgresql": "GREATEST", "sqlite": "max"}
 COLUMNS = ("key_id", "version", "principal", "operation", "outcome", "hour", "count", "size", "last_at")
 
 type Bucket = tuple[str, int, str, str, str, str]
-"""The hour as the beginning of a moment's spelling: ``2026-11-25T10``."""
+"""The last item is the hour as the beginning of a timestamp: ``2026-11-25T10``."""
 
 
 @dataclass(slots=True)
 class Usage:
-    """``last_at`` in the spelling of an entry."""
+    """``last_at`` has the spelling of an entry."""
 
     count: int
     size: int
@@ -42,7 +42,7 @@ def add_usage(rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def count_usage(rows: Iterable[Mapping[str, Any]]) -> dict[Bucket, Usage]:
-    """An operation is an entry ``crypto.…`` whose object is a key's id."""
+    """An operation is an entry with an action ``crypto.…`` whose object is a key's id."""
     usage: dict[Bucket, Usage] = {}
     for row in rows:
         if not _is_operation(row):
@@ -66,7 +66,7 @@ def count_usage(rows: Iterable[Mapping[str, Any]]) -> dict[Bucket, Usage]:
 
 
 def _is_operation(row: Mapping[str, Any]) -> bool:
-    # A refused request may name as a key whatever was sent: only what is spelled like an id can be one.
+    # A refused request may name anything as key. Only a value that is spelled like an id can be one.
     is_of_key = row["object_type"] == "key" and _ID.fullmatch(row["object_id"])
     return bool(is_of_key) and row["action"].startswith("crypto.")
 

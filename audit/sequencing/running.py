@@ -1,6 +1,6 @@
-"""The sequencer as a process: steps, checkpoints and anchors, one after the other in one thread, until it is stopped.
+"""The sequencer process: steps, checkpoints and anchors, one after the other in one thread, until it is stopped.
 
-It needs the database and nothing else, and outlives the database's restarts.
+It needs only the database, and survives restarts of the database.
 """
 
 import hashlib
@@ -30,16 +30,16 @@ logger = logging.getLogger(__name__)
 
 PAUSE, SHORTEST_PAUSE = 1.0, 0.1  # seconds between two steps: none after a full one, shorter under load
 FIRST_RETRY, LONGEST_RETRY = 0.5, 5.0  # seconds after a failure
-CHECKPOINT_SECONDS = 1.0  # at most one checkpoint in so long
-ALARM_AGAIN_SECONDS = 3600.0  # the alarm makes the log grow, which must not make the next alarm
+CHECKPOINT_SECONDS = 1.0  # at most one checkpoint in this time
+ALARM_AGAIN_SECONDS = 3600.0  # the alarm makes the log grow, which must not cause the next alarm
 THIN_OUT_SECONDS = 3600.0
 RESTORE_ALARMS_SECONDS = 60.0
-TICK = 0.05  # seconds after which a signal to stop is noticed
+TICK = 0.05  # seconds between two checks for a signal to stop
 _NUMBER = re.compile(r"\b\d+\b")
 
 
 class Sequencer:
-    """``has_to_stop`` is asked between two steps and while it waits."""
+    """``has_to_stop`` is called between two steps, and during pauses."""
 
     def __init__(self, has_to_stop: Callable[[], bool]) -> None:
         self._has_to_stop = has_to_stop
@@ -52,9 +52,9 @@ class Sequencer:
         self._alarm_due: dict[str, float] = {}  # by the alarm's evidence
 
     def prepare(self) -> int | None:
-        """Compare the database, as soon as it is there, with what this host remembers; the size of its tree.
+        """Wait for the database, and compare it with the head that this host remembers. Returns the size of its tree.
 
-        None where it has to stop before. Raises OlderDatabase.
+        Returns None if it has to stop before. Raises OlderDatabase.
         """
         while not self._has_to_stop():
             try:
@@ -70,13 +70,13 @@ class Sequencer:
         return None
 
     def run(self) -> None:
-        """Until it has to stop; then what is there is sequenced, signed and anchored once more."""
+        """Run until it has to stop. Then sequence, sign and anchor the rest."""
         while not self._has_to_stop():
             self._wait(self.turn())
         self.turn(is_last=True)
 
     def turn(self, *, is_last: bool = False) -> float:
-        """One step and what follows from it; after how many seconds the next is due. Never raises."""
+        """One step and its follow-up work. Returns the seconds until the next one is due. Never raises."""
         self._has_failed, sequenced = False, 0
         try:
             sequenced = self._attempt(sequence_step) or 0
@@ -94,7 +94,7 @@ class Sequencer:
         return pause_after(sequenced)
 
     def _attempt[T](self, duty: Callable[[], T]) -> T | None:
-        """What is refused for a reason of its own does not keep the others from their work."""
+        """Run one duty. If it is refused, the others still run."""
         try:
             return duty()
         except (CheckpointRefused, IntegrityFailed) as error:
@@ -130,14 +130,14 @@ class Sequencer:
             restore_alarms()
 
     def _wait(self, seconds: float) -> None:
-        # Not an Event: its lock and a signal's handler in the same thread can wait for each other.
+        # Not an Event: its lock can deadlock with a signal handler in the same thread.
         until = time.monotonic() + seconds
         while not self._has_to_stop() and (left := until - time.monotonic()) > 0:
             time.sleep(min(TICK, left))
 
 
 class Checkpointing:
-    """Signs what has grown, at most once a second, and lets the keys change that were published."""
+    """Signs the tree if it has grown, at most once a second, and activates published keys."""
 
     def __init__(self) -> None:
         self._due = 0.0
@@ -153,9 +153,9 @@ class Checkpointing:
 
 
 def alarm_of(error: CheckpointRefused | IntegrityFailed) -> Alarm:
-    """What contradicts what, in the words of the check that found it, and the state in which it was found.
+    """The alarm for a failed check: the message of the check, and the state in which it failed.
 
-    The state stays as it is for as long as nothing is signed, or sequenced: the same incident is one alarm.
+    The state stays the same while nothing is signed or sequenced, so the same incident is one alarm.
     """
     expected = "what was written or signed before"
     if isinstance(error, CheckpointRefused):
@@ -184,17 +184,17 @@ def _octets(stored: object) -> bytes:
 
 
 def pause_after(sequenced: int) -> float:
-    """Seconds to the next step: the fuller this one was, the sooner."""
+    """Seconds until the next step: the fuller this one was, the sooner."""
     full = batch_size()
-    # On SQLite nobody else can write during a step, and between two without a pause hardly anybody would.
+    # On SQLite, nothing else can write during a step, so there must be a pause between two steps.
     shortest = 0.0 if sequenced >= full and not settings.CC_SQLITE else SHORTEST_PAUSE
     return max(shortest, PAUSE * (1 - sequenced / full))
 
 
 def checkpoint_now() -> AuditCheckpoint | None:
-    """Sequence and sign what is there, also while a sequencer runs; the newest checkpoint, None in an empty log.
+    """Sequence and sign all entries, even while a sequencer runs. Returns the newest checkpoint, None in an empty log.
 
-    Raises CheckpointRefused, which is on record then, and what ``sequence_step`` and ``sign_checkpoint`` raise.
+    Raises CheckpointRefused, after an alarm was recorded, and what ``sequence_step`` and ``sign_checkpoint`` raise.
     """
     while sequence_step(waits=True) >= batch_size():
         pass

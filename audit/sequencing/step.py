@@ -1,8 +1,8 @@
-"""One step of the sequencer: the entries that wait get their place in the tree, in one transaction.
+"""One step of the sequencer: waiting entries get their place in the tree, in one transaction.
 
-What waits is taken with ``DELETE … RETURNING``, so nothing is taken twice and nothing is passed over, in whatever
-order the entries' transactions commit. (Tried: ``id`` above the last one lost 1,407 rows of those that commit late;
-waiting for the oldest running transaction stalled behind a long one.)
+They are taken with ``DELETE … RETURNING``, so none is taken twice or skipped, in any order of commits. The
+alternatives failed in tests: reading above the last ``id`` lost 1,407 rows that committed late, and waiting for the
+oldest running transaction stalled behind a long one.
 """
 
 import re
@@ -26,7 +26,7 @@ from audit.sequencing.rollups import add_usage
 from audit.services.alarms import raise_alarms
 from ciphercanary.crypto.errors import MacMismatch
 
-# Entries in one step. On SQLite nobody else writes meanwhile, so it takes less at a time.
+# Entries in one step. Smaller on SQLite, because nothing else can write meanwhile.
 BATCH = 20_000
 BATCH_ON_SQLITE = 1_000
 
@@ -45,15 +45,15 @@ type Row = Mapping[str, Any]
 
 
 def batch_size() -> int:
-    """How many entries one step takes at most."""
+    """The maximum number of entries in one step."""
     return BATCH_ON_SQLITE if settings.CC_SQLITE else BATCH
 
 
 def sequence_step(*, waits: bool = False) -> int:
-    """Give the entries that wait their leaves; how many. 0, too, where another process leads, unless it ``waits``.
+    """Give waiting entries their leaves. Returns their number: 0 if another process leads, unless this one ``waits``.
 
-    What is wrong with an entry is told by an alarm, and does not stop the others. Raises django.db.Error, and
-    IntegrityFailed where the tree itself was altered.
+    An invalid entry raises an alarm, and does not stop the others. Raises django.db.Error, and IntegrityFailed if the
+    tree itself was altered.
     """
     if not AuditPending.objects.exists():
         return 0
@@ -63,7 +63,7 @@ def sequence_step(*, waits: bool = False) -> int:
 
 @dataclass(slots=True)
 class _Batch:
-    """What was taken. ``alarms`` tell of what is wrong with single entries."""
+    """The entries that were taken. ``alarms`` are about single entries."""
 
     log_ids: list[int] = field(default_factory=list)
     leaves: list[bytes] = field(default_factory=list)
@@ -76,8 +76,8 @@ class _Batch:
             _require_form(row)
             octets = canonical.encode_members(row)
         except (TypeError, ValueError):
-            # A number or text that no application can have written. It stays without a leaf, which verify_audit_log
-            # finds: an entry that has no bytes has no hash.
+            # The application cannot have written this number or text. Without bytes there is no hash, so the entry
+            # stays without a leaf, and verify_audit_log reports it.
             self.alarms.append(_altered(row, "no canonical form"))
             return
         self.log_ids.append(row["id"])
@@ -104,8 +104,8 @@ def _sequence(log_ids: Sequence[int]) -> int:
 
 
 def _take() -> list[int]:
-    # A range, not a join of the table with itself: it is empty whenever PostgreSQL happens to look at its size, and
-    # for a table of no rows the planner joins each with each. 20,000 of 100,000 then took minutes, not 30 ms.
+    # A range instead of a self-join. PostgreSQL's statistics may show an empty table, because it often is. The planner
+    # then joins every row with every row: 20,000 of 100,000 took minutes, not 30 ms.
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM audit_pending WHERE log_id <= (SELECT max(log_id) FROM "
@@ -116,7 +116,7 @@ def _take() -> list[int]:
 
 
 def _without_leaf(log_ids: list[int]) -> list[int]:
-    """An entry has one leaf, whoever puts it on the list once more."""
+    """Remove entries that already have a leaf: a row may have been inserted into the list again."""
     last: int = AuditLeaf.objects.aggregate(last=Max("log_id"))["last"] or 0
     late = [log_id for log_id in log_ids if log_id <= last]
     known = set(AuditLeaf.objects.filter(log_id__in=late).values_list("log_id", flat=True))
@@ -124,7 +124,7 @@ def _without_leaf(log_ids: list[int]) -> list[int]:
 
 
 def _read(log_ids: Sequence[int]) -> _Batch:
-    """The rows as they are now: what the transaction that wrote them sent is not asked."""
+    """The rows as stored now, not as the writing transaction sent them."""
     batch = _Batch()
     rows = _stored(log_ids) if log_ids else {}
     for log_id in log_ids:
@@ -136,7 +136,7 @@ def _read(log_ids: Sequence[int]) -> _Batch:
 
 
 def _stored(log_ids: Sequence[int]) -> dict[int, tuple[Row, object]]:
-    """The rows that are there, each with its MAC, by id."""
+    """The existing rows, each with its MAC, by id."""
     ids = ", ".join(map(str, log_ids))
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {_COLUMNS}, g.mac FROM audit_logs g WHERE g.id IN ({ids})")  # noqa: S608 - integers
@@ -147,7 +147,7 @@ def _stored(log_ids: Sequence[int]) -> dict[int, tuple[Row, object]]:
 
 
 def _require_form(row: Row) -> None:
-    """What follows reads these columns, and SQLite lets anything be written into them. Raises TypeError, ValueError."""
+    """Check columns that later steps read, because SQLite accepts any value in them. Raises TypeError, ValueError."""
     if not _UUID.fullmatch(row["writer"]) or not _MOMENT.fullmatch(row["timestamp"]):
         raise ValueError("no spelling of an entry")
     for name, kinds in _NUMBERS:

@@ -1,4 +1,4 @@
-"""One message to a syslog server: RFC 5424, over a local socket, UDP (RFC 5426) or TCP (RFC 6587)."""
+"""Send one message to a syslog server: RFC 5424, over a local socket, UDP (RFC 5426) or TCP (RFC 6587)."""
 
 import errno
 import os
@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 
 # Facility 13 is the audit log's, severity 5 a notice (RFC 5424 section 6.2.1).
 PRIORITY = 13 * 8 + 5
-TIMEOUT = 2.0  # seconds: the log does not wait longer for somebody else's server
+TIMEOUT = 2.0  # seconds: an external server must not delay the log for longer
 _NOT_PRINTABLE = re.compile(r"[^!-~]")
 
 
 def send(address: str, message_id: str, text: str) -> datetime:
-    """Send one line of printable ASCII; the time in its header.
+    """Send one line of printable ASCII. Returns the time in its header.
 
-    ``address`` is a socket's path, ``udp://host:port`` or ``tcp://host:port``. Of these only TCP notices a server
-    that is not there, and none that the message was stored. Raises OSError.
+    ``address`` is a socket's path, ``udp://host:port`` or ``tcp://host:port``. UDP does not detect a missing server,
+    and no transport confirms that the message was stored. Raises OSError.
     """
     now = datetime.now(UTC)
     message = encode(now, socket.gethostname(), message_id, text)
@@ -28,7 +28,7 @@ def send(address: str, message_id: str, text: str) -> datetime:
     target = (parts.hostname or "", parts.port or 0)
     if parts.scheme == "tcp":
         with socket.create_connection(target, TIMEOUT) as connection:
-            # Octet counting (RFC 6587 section 3.4.1): a line end in a message would not part it.
+            # Octet counting (RFC 6587 section 3.4.1): a newline in a message would not split it.
             connection.sendall(b"%d %b" % (len(message), message))
         return now
     family, kind, protocol, _, resolved = socket.getaddrinfo(*target, type=socket.SOCK_DGRAM)[0]
@@ -47,7 +47,7 @@ def encode(now: datetime, host: str, message_id: str, text: str) -> bytes:
 
 
 def _send_locally(path: str, message: bytes) -> None:
-    """A daemon listens for datagrams or, rarely, for a stream."""
+    """The daemon listens for datagrams or, rarely, for a stream."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
         datagrams.settimeout(TIMEOUT)
         try:
