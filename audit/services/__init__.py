@@ -1,4 +1,4 @@
-"""Writing the log, and reading it."""
+"""Write and read the log."""
 
 from audit.services.exports import (
     Exporter,

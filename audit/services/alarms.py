@@ -1,4 +1,4 @@
-"""Alarms of the log: raised once each, open until an administrator resolves them with a reason."""
+"""Raise and list alarms of the log. Each is raised once, and open until an administrator resolves it with a reason."""
 
 import logging
 import time
@@ -24,21 +24,21 @@ from ciphercanary.rules import Caller
 
 logger = logging.getLogger(__name__)
 
-RECORDED = 20  # alarms of one call that get a record each
+RECORDED = 20  # alarms of one call that are stored individually
 AGAIN_SECONDS = 60.0
 ATTEMPTS = 3
 LOOKED_UP_AT_ONCE = 500
 ACTOR = Actor.system("audit alarms", Source.SCHEDULER)
 _of_alarms_due = 0.0
 
-LIST_PERMISSION = "system.read"  # the roles that read the whole log hold it
+LIST_PERMISSION = "system.read"  # roles that may read the whole log have it
 
 
 def raise_alarms(alarms: Sequence[Alarm]) -> None:
-    """Put each alarm on record, with its entry, unless it is on record already, open or resolved. Never raises.
+    """Store each alarm and its entry, unless it is already stored, open or resolved. Never raises.
 
-    The first ``RECORDED`` have a record each and the others one together. Joins the caller's transaction if there is
-    one; inside a read-only snapshot nothing can be recorded, so call it after the snapshot.
+    The first ``RECORDED`` alarms are stored individually, the others as one. Joins the caller's transaction if there is
+    one. Inside a read-only snapshot nothing can be stored, so call it after the snapshot.
     """
     try:
         new = _without_known(alarms)
@@ -64,7 +64,7 @@ def find_alarms(
 ) -> AuditAlarmQuerySet:
     """Newest first, each with the ``entry_id`` of its own entry in the log. Raises Denied."""
     principal.require(LIST_PERMISSION)
-    # Both were written with the same time, which has an index.
+    # Both have the same timestamp, which is indexed.
     entry = AuditLog.objects.filter(timestamp=OuterRef("raised_at"), event_id=OuterRef("event_id"))
     found = AuditAlarm.objects.annotate(own_entry=Subquery(entry.order_by("id").values("id")[:1]))
     if status is not None:
@@ -73,7 +73,7 @@ def find_alarms(
 
 
 def count_open_alarms() -> int:
-    """Up to ``MOST_OPEN``."""
+    """Counts up to ``MOST_OPEN``."""
     return AuditAlarm.objects.open().order_by()[:MOST_OPEN].count()
 
 
@@ -86,21 +86,21 @@ def find_alarm(*, principal: Caller, alarm_id: UUID) -> AuditAlarm:
 
 
 def _without_known(alarms: Sequence[Alarm]) -> list[Alarm]:
-    """Each alarm once, without those on record."""
+    """Each alarm once, without those already stored."""
     new = {alarm.evidence: alarm for alarm in alarms}
     # A savepoint, so that an error here does not end the caller's transaction.
     with transaction.atomic() if connection.in_atomic_block else nullcontext():
         for some in batched(list(new), LOOKED_UP_AT_ONCE):
             rows = AuditAlarm.objects.filter(evidence__in=some).found()
-            # A forged row must not keep the alarm away.
+            # A forged row must not suppress the alarm.
             for known in filter(attrgetter("is_authentic"), rows):
                 del new[known.evidence]
     return list(new.values())
 
 
 def _is_due() -> bool:
-    """At most one alarm a minute about the entries of alarms: recording one makes the next such entry."""
-    global _of_alarms_due  # noqa: PLW0603 - a time for the whole process
+    """Allow one alarm a minute about the entries of alarms, because recording one creates another such entry."""
+    global _of_alarms_due  # noqa: PLW0603 - one limit for the whole process
     now = time.monotonic()
     if now < _of_alarms_due:
         return False
@@ -120,7 +120,7 @@ def _record_bounded(alarms: list[Alarm]) -> None:
 
 
 def _count_unresolved() -> int:
-    """Up to ``MOST_OPEN``, without forged rows, which would leave no room for the others."""
+    """Counts up to ``MOST_OPEN``, without forged rows, which would leave no room for the others."""
     unresolved = AuditAlarm.objects.unresolved()
     count = unresolved.count()
     if count > MOST_OPEN - RECORDED:
@@ -129,7 +129,7 @@ def _count_unresolved() -> int:
 
 
 def _record(alarm: Alarm) -> None:
-    """The row and its entry, in one transaction."""
+    """Store the row and its entry, in one transaction."""
     try:
         for _ in range(ATTEMPTS):
             if not _without_known([alarm]) or _recorded(alarm):
@@ -142,7 +142,7 @@ def _record(alarm: Alarm) -> None:
 
 
 def _recorded(alarm: Alarm) -> bool:
-    """False if a row with the same evidence was inserted meanwhile."""
+    """Whether it was stored: False if a row with the same evidence was inserted meanwhile."""
     try:
         with transaction.atomic():
             entry = record(alarm.event, ACTOR)
@@ -165,7 +165,7 @@ def _recorded(alarm: Alarm) -> bool:
 
 
 def set_aside(evidence: str) -> None:
-    """A forged row with this evidence makes room for the genuine one. It stays, altered as it is."""
+    """Change the evidence of forged rows with this evidence, to make room for the genuine one. They stay altered."""
     rows = AuditAlarm.objects.filter(evidence=evidence)
     if forged := [alarm for alarm in rows.found() if not alarm.is_authentic]:
         AuditAlarm.objects.same_rows(forged).update(evidence=uuid4().hex)

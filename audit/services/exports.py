@@ -1,4 +1,4 @@
-"""Exports of the log: asking for one, watching it, taking it back, and fetching what came of it."""
+"""Exports of the log: request, list and cancel them, and download their results."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,26 +28,26 @@ from ciphercanary.errors import Denied, Invalid, NotFound
 from ciphercanary.jobs import Status
 from ciphercanary.rules import Caller, Scope
 
-LOCK = int.from_bytes(b"cc-exprt")  # a bigint of our own among PostgreSQL's advisory locks
-MOST_EXPORTS = 20  # of one person: waiting, running, or with a file that is kept
+LOCK = int.from_bytes(b"cc-exprt")  # our key among PostgreSQL's advisory locks, a bigint
+MOST_EXPORTS = 20  # of one user: queued, running, or with a file that is kept
 EVERYTHING = LogCriteria()
 
 
 class Exporter(Caller, Protocol):
-    """Whoever wants a file of the log."""
+    """A caller who exports the log."""
 
     @property
     def actor(self) -> Actor: ...
     @property
     def stamp(self) -> EpochStamp | None: ...
     def require_recent_log_in(self, now: datetime) -> None:
-        """Raises Denied where the log-in is too long ago for what takes much away at once."""
+        """Raises Denied if the log-in is too old for a bulk download."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The file of a finished export, and what it is to be called outside."""
+    """The file of a finished export, and its name for the download."""
 
     export: AuditExport
     path: Path
@@ -56,7 +56,7 @@ class Result:
 
 
 def request_export(*, principal: Exporter, export_format: str, criteria: LogCriteria) -> AuditExport:
-    """Order a file of the entries that the caller may read and that meet the criteria.
+    """Queue an export of the entries that the caller may read and that match the criteria.
 
     Raises Denied, RecentAuthRequired, TooManyExports, and Invalid for an unknown format and for tiles with a
     criterion: they prove the whole log or nothing.
@@ -86,12 +86,12 @@ def request_export(*, principal: Exporter, export_format: str, criteria: LogCrit
 
 
 def find_exports(*, principal: Exporter) -> AuditExportQuerySet:
-    """Those the caller may see, newest first. Raises Denied."""
+    """The exports that the caller may see, newest first. Raises Denied."""
     return AuditExport.objects.visible_to(principal).order_by("-created_at", "id")
 
 
 def find_export(*, principal: Exporter, export_id: UUID) -> AuditExport:
-    """One of them. Raises Denied, and NotFound also for one that the caller may not see."""
+    """One export. Raises Denied, and NotFound also if the caller may not see it."""
     export = find_exports(principal=principal).filter(id=export_id).first()
     if export is None:
         raise NotFound
@@ -99,7 +99,7 @@ def find_export(*, principal: Exporter, export_id: UUID) -> AuditExport:
 
 
 def cancel_export(*, principal: Exporter, export_id: UUID) -> AuditExport:
-    """End an export before it is finished; one that runs stops in a moment. Raises Denied, NotFound, Conflict."""
+    """Cancel an unfinished export. A running one stops within moments. Raises Denied, NotFound, Conflict."""
     with transaction.atomic():
         export = find_export(principal=principal, export_id=export_id)
         jobs.cancel(export)
@@ -110,7 +110,7 @@ def cancel_export(*, principal: Exporter, export_id: UUID) -> AuditExport:
 
 
 def find_result(*, principal: Exporter, export_id: UUID) -> Result:
-    """The file. Raises Denied, NotFound, NoResult before it is finished, ResultGone afterwards."""
+    """The file. Raises Denied, NotFound, NoResult before it is finished, ResultGone after it has expired."""
     export = find_export(principal=principal, export_id=export_id)
     if export.status != Status.SUCCEEDED:
         raise NoResult(export.status)
@@ -122,7 +122,7 @@ def find_result(*, principal: Exporter, export_id: UUID) -> Result:
 
 
 def open_result(*, principal: Exporter, result: Result) -> BinaryIO:
-    """The bytes, once it is on record that they leave. Raises ResultGone, AuditUnavailable, StaleDecision."""
+    """Open the file, after recording the download. Raises ResultGone, AuditUnavailable, StaleDecision."""
     try:
         file = result.path.open("rb")
     except FileNotFoundError:
@@ -139,14 +139,14 @@ def open_result(*, principal: Exporter, result: Result) -> BinaryIO:
 
 
 def last_sign_of_a_worker() -> datetime | None:
-    """When one last took an export, or ended one; None where none ever has. Whose it was is not told."""
+    """When a worker last started or finished any export, None if never. Does not reveal whose it was."""
     ended = Max("finished_at", filter=~Q(status=Status.CANCELLED.value))
     marks = AuditExport.objects.aggregate(Max("started_at"), ended=ended)
     return max(filter(None, marks.values()), default=None)
 
 
 def event_of(export: AuditExport, action: str, **facts: Any) -> Event:
-    """What happened to an export."""
+    """An event about an export."""
     return Event(action=action, object_type="audit_export", object_id=str(export.id), **facts)
 
 
@@ -159,8 +159,8 @@ def _require_whole_log(reach: Scope, criteria: LogCriteria) -> None:
 
 
 def _require_room(user_id: UUID | None, now: datetime) -> None:
-    """Raises TooManyExports. The files lie beside the database, which must not run out of space."""
-    take_turn(LOCK)  # or requests at the same moment would not see each other
+    """Raises TooManyExports. Files are stored next to the database, which must not run out of space."""
+    take_turn(LOCK)  # otherwise concurrent requests would not see each other
     unfinished = Q(status__in=[Status.PENDING.value, Status.RUNNING.value])
     own = AuditExport.objects.filter(unfinished | Q(expires_at__gt=now), created_by=user_id)
     if own.count() >= MOST_EXPORTS:

@@ -1,9 +1,9 @@
-"""What the log shows of itself: an entry's place in it, its signed head, that it has only grown.
+"""Proofs of the log: the place of an entry in it, its signed head, and that it has only grown.
 
-It is no part of ``audit.services`` itself, which the keys of checkpoints are recorded with.
+Not imported by ``audit.services``, because this module needs the checkpoint keys, and they are recorded with it.
 
-An inclusion proof and a checkpoint are verified before they are handed out: who is given one that does not hold has
-no way to tell an altered database from a fault of his own.
+Inclusion proofs and checkpoints are verified before they are returned. A client with an invalid one could not
+distinguish an altered database from a bug of its own.
 """
 
 from dataclasses import dataclass
@@ -28,10 +28,11 @@ ENTRY_ALTERED = (
 
 @dataclass(frozen=True, slots=True)
 class InclusionProof:
-    """That the leaf ``index`` of a signed tree of ``size`` is the entry, whose exact bytes are the UTF-8 of ``entry``.
+    """Proof that an entry is the leaf ``index`` of a signed tree of ``size``. ``entry`` is its exact bytes, as UTF-8
+    text.
 
-    ``text`` is a C2SP tlog-proof, which holds the checkpoint and, as its extra data, those bytes: with a pinned key
-    it is all a verifier needs.
+    ``text`` is a C2SP tlog-proof, with the checkpoint and, as its extra data, those bytes. A verifier with a pinned key
+    needs nothing else.
     """
 
     log_id: int
@@ -48,7 +49,7 @@ class InclusionProof:
 
 @dataclass(frozen=True, slots=True)
 class SignedHead:
-    """A checkpoint, opened; its row, the anchors' receipts for it, and what is not even sequenced yet."""
+    """A verified checkpoint, its row, the anchors' receipts for it, and the lag of the sequencer."""
 
     checkpoint: Checkpoint
     row: AuditCheckpoint
@@ -58,7 +59,7 @@ class SignedHead:
 
 @dataclass(frozen=True, slots=True)
 class ConsistencyProof:
-    """That the tree of ``second`` entries begins with that of ``first`` (RFC 9162 section 2.1.4)."""
+    """Proof that the tree of ``second`` entries begins with the tree of ``first`` (RFC 9162 section 2.1.4)."""
 
     first: int
     second: int
@@ -66,14 +67,14 @@ class ConsistencyProof:
 
 
 def leaf_index(entry: AuditLog) -> int | None:
-    """The entry's place in the tree; None as long as it has none."""
+    """The entry's place in the tree, None while it has none."""
     return AuditLeaf.objects.filter(log_id=entry.pk).values_list("idx", flat=True).first()
 
 
 def prove_entry(entry: AuditLog) -> InclusionProof:
-    """By the newest checkpoint, of an entry that ``showing.show_entry`` returned.
+    """Prove an entry that ``showing.show_entry`` returned, with the newest checkpoint.
 
-    Raises NotSequenced, and IntegrityFailed where there is no proof that holds.
+    Raises NotSequenced, and IntegrityFailed if no valid proof exists.
     """
     index, newest = leaf_index(entry), latest_checkpoint()
     if index is None or newest is None or index >= newest.size:
@@ -93,7 +94,7 @@ def prove_entry(entry: AuditLog) -> InclusionProof:
 def find_checkpoint(*, reader: Reader, size: int | None = None) -> SignedHead:
     """The newest checkpoint, or that of ``size``.
 
-    Raises Denied, NotSequenced before the first one, NotFound, and IntegrityFailed where its signatures do not hold.
+    Raises Denied, NotSequenced before the first one, NotFound, and IntegrityFailed if its signatures are invalid.
     """
     reader.scope(READ_PERMISSION)
     row = latest_checkpoint() if size is None else AuditCheckpoint.objects.filter(size=size).first()
@@ -104,9 +105,9 @@ def find_checkpoint(*, reader: Reader, size: int | None = None) -> SignedHead:
 
 
 def prove_consistency(*, reader: Reader, first: int, second: int | None = None) -> ConsistencyProof:
-    """Between any two sizes the tree has had; ``second`` is that of the newest checkpoint where it is not given.
+    """Prove consistency between any two sizes of the tree. ``second`` defaults to that of the newest checkpoint.
 
-    Raises Denied, NotSequenced, Invalid (of ``from`` or ``to``), and IntegrityFailed where the tree is damaged.
+    Raises Denied, NotSequenced, Invalid (of ``from`` or ``to``), and IntegrityFailed if the tree is damaged.
     """
     reader.scope(READ_PERMISSION)
     second = _newest_size() if second is None else second
@@ -124,7 +125,7 @@ def prove_consistency(*, reader: Reader, first: int, second: int | None = None) 
 
 
 def list_vkeys() -> list[str]:
-    """The keys of checkpoints as C2SP vkeys: retired, active and next, oldest first. Raises IntegrityFailed."""
+    """The checkpoint keys as C2SP vkeys: retired, active and next, oldest first. Raises IntegrityFailed."""
     return [key.vkey for key in trusted_keys()]
 
 
@@ -136,7 +137,7 @@ def _newest_size() -> int:
 
 
 def opened(row: AuditCheckpoint) -> Checkpoint:
-    """The checkpoint that was signed there. Raises IntegrityFailed where its signatures do not hold."""
+    """The checkpoint of the row, verified. Raises IntegrityFailed if its signatures or its size are wrong."""
     try:
         checkpoint = open_note(row.note, trusted_keys())
     except ValueError:

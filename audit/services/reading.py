@@ -1,4 +1,4 @@
-"""Reading the log: who asks sees what he may, and no more."""
+"""Read the log, limited to what the reader may see."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -20,7 +20,7 @@ from audit.selection import (
 
 
 def find_logs(*, reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:
-    """The entries the reader may see that meet the criteria. Raises Denied."""
+    """The entries that the reader may see and that match the criteria. Raises Denied."""
     exactly = ("actor_type", "action", "object_id", "outcome", "source", "request_id", "client_ip")
     equal = {name: getattr(criteria, name) for name in exactly}
     found = AuditLog.objects.visible_to(reader).filter(
@@ -34,16 +34,16 @@ def find_logs(*, reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:
 
 
 def last_done(*, object_id: str, action: str) -> datetime | None:
-    """When the action last succeeded with that object: for whoever may see the object, whoever did it."""
+    """When the action last succeeded with that object, by any user. Use it only if the reader may see the object."""
     done = AuditLog.objects.filter(object_id=object_id, action=action, outcome=Outcome.OK.value)
     with any_text():
         return moment_of(done.order_by("-id").values_list(Spelled("timestamp"), flat=True).first())
 
 
 def names_of(user_ids: Iterable[str]) -> dict[str, str]:
-    """``{user id: name}`` as the log last knew it, by which its entries are found: for whoever may see what they did.
+    """``{user id: name}``, with the latest name in the log. Use it only if the reader may see what these users did.
 
-    Of each the newest entry alone is read; "" among the ids stands for nobody.
+    Reads only the newest entry of each user. An id of "" is ignored.
     """
     newest = Q()
     for user_id in {each for each in user_ids if each}:
@@ -57,7 +57,7 @@ def names_of(user_ids: Iterable[str]) -> dict[str, str]:
 
 
 def find_changes(*, reader: Reader, criteria: TrailCriteria) -> QuerySet[AuditTrail]:
-    """The changed rows the reader may see that meet the criteria. Raises Denied."""
+    """The changed rows that the reader may see and that match the criteria. Raises Denied."""
     equal = {"table_name": criteria.table_name, "record_id": criteria.record_id}
     found = AuditTrail.objects.visible_to(reader).filter(
         **{name: value for name, value in equal.items() if value}
@@ -69,9 +69,10 @@ def find_changes(*, reader: Reader, criteria: TrailCriteria) -> QuerySet[AuditTr
 
 
 def _id_of(actor: str) -> UUID | None:
-    """Whose acts are meant, None where nobody's.
+    """The user's id of an actor, None if there is no such user.
 
-    The trail knows ids only; the log remembers who went by a name, which nobody else gets later. Asked beforehand: inside of the query for the trail PostgreSQL would look through the log for each changed row.
+    The trail has only ids. The log also has names, which are never reused for other users. A separate query, because
+    PostgreSQL would otherwise search the log once for each changed row.
     """
     user_id = id_spelt(actor)
     if user_id is not None:

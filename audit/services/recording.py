@@ -1,4 +1,4 @@
-"""Writing the log: success inside the transaction of what happened, what changed nothing in one of its own."""
+"""Write the log: an event in the transaction of its change or, without a change, in its own transaction."""
 
 import uuid
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ def record(
 ) -> AuditLog:
     """Write one event, and the rows it changed, in the transaction of the change itself.
 
-    ``at`` is the database's clock where the caller has read it already. Raises TransactionManagementError
-    outside a transaction and AuditUnavailable where the log cannot be written; the change is rolled back then.
+    ``at`` is the database time, if the caller has already read it. Raises TransactionManagementError outside a
+    transaction, and AuditUnavailable if the log cannot be written; the change is rolled back then.
     """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("an event is recorded in the transaction of its change")
@@ -33,7 +33,7 @@ def record(
 
 
 def record_alone(event: Event, actor: Actor) -> AuditLog:
-    """Write an event that changed nothing (a refusal, say) in a transaction of its own. Raises AuditUnavailable."""
+    """Write an event that changed nothing (such as a refusal) in its own transaction. Raises AuditUnavailable."""
     try:
         with transaction.atomic(durable=True):
             return record(event, actor)
@@ -43,7 +43,7 @@ def record_alone(event: Event, actor: Actor) -> AuditLog:
 
 def _insert(event: Event, actor: Actor, changes: Sequence[RowChange], moment: datetime) -> AuditLog:
     event_id = uuid.uuid4()
-    # The changed rows come first: their ids are part of the digests that the event carries.
+    # Insert the changed rows first, because their ids are part of the digests that the event contains.
     digests = [_insert_change(change, event_id, actor, moment) for change in changes]
     writer = numbering.current_writer()
     row = entry_row(

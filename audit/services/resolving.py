@@ -1,4 +1,4 @@
-"""Resolve alarms, and restore those whose rows were deleted or altered: from their entries, which prove what they were."""
+"""Resolve alarms, and restore deleted or altered alarm rows from their entries, which prove their content."""
 
 import json
 from collections.abc import Mapping
@@ -43,10 +43,10 @@ class Resolver(Caller, Protocol):
 
 
 def restore_alarms() -> int:
-    """Insert an open alarm for every intact alarm entry of the log that has no row; how many.
+    """Insert an open alarm for each intact alarm entry of the log that has no row. Returns their number.
 
-    The entries are append-only, so deleting a row clears no alarm. Alarms of earlier versions, which had entries
-    only, get their rows here, too. An altered entry restores nothing: it raises an alarm of its own. Raises
+    The entries are append-only, so deleting a row does not clear an alarm. This also creates the rows of alarms from
+    earlier versions, which had only entries. An altered entry restores nothing: it raises an alarm of its own. Raises
     django.db.Error and the errors of the MAC's key.
     """
     row = AuditAlarm.objects.filter(event_id=OuterRef("event_id"))
@@ -60,10 +60,10 @@ def restore_alarms() -> int:
 
 
 def resolve_alarm(*, principal: Resolver, alarm_id: UUID, reason: str) -> AuditAlarm:
-    """Close an alarm that was looked into; the decision is on record.
+    """Close an alarm after an investigation, and record the decision.
 
-    The same evidence raises no alarm again if it was there when it was accepted so. A row whose MAC does not match is
-    replaced first, by what its entry in the log says. Raises Denied, RecentAuthRequired, Invalid for the reason,
+    The same evidence raises no further alarm if it is still present when it is accepted. A row with a MAC mismatch is
+    first replaced with the content of its log entry. Raises Denied, RecentAuthRequired, Invalid for the reason,
     NotFound, and AlarmResolved.
     """
     principal.require(RESOLVE_PERMISSION)
@@ -111,13 +111,13 @@ def _decision(alarm: AuditAlarm) -> Mapping[str, object]:
 
 
 def _is_still_there(alarm: AuditAlarm) -> bool:
-    """Whether the alarm stays accepted: otherwise the same evidence raises an alarm again."""
+    """Whether the alarm stays accepted. Otherwise the same evidence raises an alarm again."""
     match alarm.kind:
         case Kind.ENTRY_ALTERED:
             present = showing.present_alarms(alarm.log_id, alarm.found)
             return any(each.evidence == alarm.evidence for each in present)
         case Kind.INTEGRITY_FAILED | Kind.CHECKPOINT_INCONSISTENT:
-            return False  # the sequencer looks again, at most once an hour
+            return False  # the sequencer checks again, and raises an alarm at most once an hour
     return True
 
 
@@ -133,7 +133,7 @@ def _intact_entry(alarm: AuditAlarm) -> FoundEntry | None:
 
 
 def _rebuilt(forged: AuditAlarm) -> AuditAlarm:
-    """The row as its entry has it. A row without an intact entry becomes an alarm about just that."""
+    """The row rebuilt from its entry. A row without an intact entry becomes an alarm about that fact."""
     entry = _intact_entry(forged)
     AuditAlarm.objects.same_rows([forged]).delete()
     if entry is None:
@@ -157,7 +157,7 @@ def _restore(entry: FoundEntry, **columns: Any) -> bool:
     texts = {name: "" if meta.get(name) is None else meta[name] for name in ("writer", "expected", "found")}
     columns |= {"kind": row.code, "count": row.count, "event_id": row.event_id, "raised_at": row.timestamp}
     columns["log_id"] = log_id if isinstance(log_id, int) and abs(log_id) <= MAX_INTEGER else None
-    # Entries of earlier versions name no evidence, and two of them may say the same.
+    # Entries of earlier versions have no evidence, and two of them may be equal.
     for evidence in (meta.get("evidence") or row.event_id, row.event_id):
         try:
             with transaction.atomic():
@@ -165,7 +165,7 @@ def _restore(entry: FoundEntry, **columns: Any) -> bool:
                 insert_row(texts, evidence=str(evidence), **columns)
         except IntegrityError:
             continue
-        return AuditAlarm.objects.filter(event_id=row.event_id).exists()  # a trigger can refuse it in silence
+        return AuditAlarm.objects.filter(event_id=row.event_id).exists()  # a trigger can suppress it silently
     return False
 
 

@@ -1,4 +1,4 @@
-"""Filters that somebody keeps, for himself or for whoever reads the whole log."""
+"""Saved filters: private, or shared with users who may read the whole log."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -16,27 +16,27 @@ from audit.turns import take_turn
 from ciphercanary.errors import Denied, Invalid, NotFound
 from ciphercanary.rules import Caller
 
-LOCK = int.from_bytes(b"cc-filtr")  # a bigint of our own among PostgreSQL's advisory locks
-MOST_FILTERS = 50  # of one person
+LOCK = int.from_bytes(b"cc-filtr")  # our key among PostgreSQL's advisory locks, a bigint
+MOST_FILTERS = 50  # of one user
 
 
 class Keeper(Caller, Protocol):
-    """Whoever keeps filters."""
+    """A caller who saves filters."""
 
     @property
     def actor(self) -> Actor: ...
 
 
 def find_filters(*, reader: Reader) -> SavedFilterQuerySet:
-    """The reader's own and those that are shared with him, by name. Raises Denied."""
+    """The reader's own filters, and filters that are shared with them, by name. Raises Denied."""
     return SavedFilter.objects.visible_to(reader).order_by("name", "id")
 
 
 def save_filter(
     *, principal: Keeper, name: str, filters: Mapping[str, str], is_shared: bool = False
 ) -> SavedFilter:
-    """Keep a filter. Raises Denied, TooManyFilters, and Invalid for a name the caller has used, a filter that asks
-    nothing, and one to share from whoever does not read the whole log.
+    """Save a filter. Raises Denied, TooManyFilters, and Invalid for a name that the caller already uses, for an empty
+    filter, and for a shared filter of a caller who may not read the whole log.
     """
     principal.require(READ_PERMISSION)
     owner, actor = principal.user_id, principal.actor
@@ -60,7 +60,7 @@ def save_filter(
 
 
 def delete_filter(*, principal: Keeper, filter_id: UUID) -> SavedFilter:
-    """Forget one of the caller's own. Raises Denied for one that another shares, and NotFound."""
+    """Delete one of the caller's filters. Raises NotFound, and Denied for a filter that another user shares."""
     principal.require(READ_PERMISSION)
     with transaction.atomic():
         kept = find_filters(reader=principal).select_for_update().filter(id=filter_id).first()
@@ -75,7 +75,7 @@ def delete_filter(*, principal: Keeper, filter_id: UUID) -> SavedFilter:
 
 
 def _require_room(owner: UUID) -> None:
-    take_turn(LOCK)  # or requests at the same moment would not see each other
+    take_turn(LOCK)  # otherwise concurrent requests would not see each other
     if SavedFilter.objects.filter(owner=owner).count() >= MOST_FILTERS:
         raise TooManyFilters(MOST_FILTERS)
 

@@ -1,4 +1,4 @@
-"""Reading a page of the log. A search reads entries that no index finds, so it has limits that other reads do not need."""
+"""Read a page of the log. A search reads entries that no index finds, so it has additional limits."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,14 +21,14 @@ from audit.selection import (
 from audit.services.reading import find_logs
 from ciphercanary import throttle
 
-SEARCH_COST = 50  # requests of the budget: the work of the database for one search, beside an ordinary read
+SEARCH_COST = 50  # requests of the rate limit: the work of the database, relative to an ordinary read
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Entries that meet the criteria, to be paged from ``before`` on, ordered by the column ``time`` if it names one.
+    """Matching entries, to be paged from ``before`` on, sorted by the column ``time`` if it is set.
 
-    ``stopped_at`` is the id of the last entry that a search has read; it is the ``before`` of the search that goes on.
+    ``stopped_at`` is the id of the last entry that a search has read, and the ``before`` with which to continue it.
     None if nothing is left to read.
     """
 
@@ -40,7 +40,7 @@ class Found:
 
 @contextmanager
 def search_logs(*, reader: Reader, criteria: LogCriteria, before: int | None = None) -> Iterator[Found]:
-    """The entries older than the one with the id ``before``, to be read inside the block.
+    """The entries older than the entry ``before``, to be read inside the block.
 
     A search reads at most ``SEARCH_DEPTH`` ids, costs ``SEARCH_COST`` requests, and runs alone for its reader.
     Raises Denied, Throttled, SearchTimeout.
@@ -56,7 +56,7 @@ def search_logs(*, reader: Reader, criteria: LogCriteria, before: int | None = N
 
 
 def _part(entries: QuerySet[AuditLog], criteria: LogCriteria, before: int | None) -> tuple[Q, int | None]:
-    """Which of the entries one search reads, newest first, and the ``stopped_at`` of ``Found``."""
+    """The condition for the entries that one search reads, newest first, and the ``stopped_at`` of ``Found``."""
     time = time_column(criteria, "timestamp")
     older, _ = sides(entries, before, time)
     fitting = entries.filter(older, is_between("timestamp", None, criteria.until))
@@ -64,7 +64,7 @@ def _part(entries: QuerySet[AuditLog], criteria: LogCriteria, before: int | None
     if newest is None or newest[0] <= SEARCH_DEPTH:
         return older, None
     last = _first(entries.filter(id__gt=newest[0] - SEARCH_DEPTH).order_by("id")) or newest
-    # Entries commit in another order than that of their clocks, so the lowest id need not have the earliest time.
+    # Entries do not commit in the order of their timestamps, so the lowest id need not have the earliest time.
     moments = [moment for _, moment in (last, newest) if moment]
     if not time or not moments:
         return older & Q(id__gte=last[0]), last[0]
@@ -76,7 +76,7 @@ def _part(entries: QuerySet[AuditLog], criteria: LogCriteria, before: int | None
 
 
 def _first(entries: QuerySet[AuditLog]) -> tuple[int, datetime | None] | None:
-    """Id and time, None for a time that was altered to something else."""
+    """Id and time. The time is None if it was altered to something invalid."""
     with any_text():
         found = entries.values_list("id", Spelled("timestamp")).first()
     return None if found is None else (found[0], moment_of(found[1]))

@@ -1,6 +1,6 @@
-"""Show rows of the log: each is compared with its leaf, and one that was altered raises an alarm.
+"""Show rows of the log: each is compared with its leaf, and an altered row raises an alarm.
 
-Like ``proofs`` this is no part of ``audit.services`` itself, which the keys of checkpoints are recorded with.
+Like ``proofs``, not imported by ``audit.services``, because it depends on the checkpoint keys.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _CHANGED_ROW = re.compile(r"changed row (-?\d{1,18}), ")
 
 @dataclass(frozen=True, slots=True)
 class ShownEntry:
-    """One entry with the rows it changed; ``missing`` of those that an intact entry names are not there any more."""
+    """One entry with the rows it changed. An intact entry also names ``missing`` rows that no longer exist."""
 
     entry: AuditLog
     changes: Sequence[AuditTrail]
@@ -31,21 +31,21 @@ class ShownEntry:
 
 
 def show_entries(rows: QuerySet[AuditLog]) -> list[AuditLog]:
-    """The rows of a page with their ``integrity``, as ``find_logs`` selects them."""
+    """The rows of a page, as ``find_logs`` selects them, with their ``integrity``."""
     found = integrity.find_entries(rows)
     _report_altered(found)
     return [entry.as_row() for entry in found]
 
 
 def show_changes(rows: QuerySet[AuditTrail]) -> list[AuditTrail]:
-    """The same for changed rows, as ``find_changes`` selects them."""
+    """Changed rows, as ``find_changes`` selects them, with their ``integrity``."""
     found = integrity.find_changes(rows)
     _report_altered(changes=found)
     return [change.as_row() for change in found]
 
 
 def show_entry(*, reader: Reader, log_id: int) -> AuditLog:
-    """One entry. Raises Denied, and NotFound also for one that the reader may not see."""
+    """One entry. Raises Denied, and NotFound also if the reader may not see it."""
     entries = show_entries(_one(reader, log_id))
     if not entries:
         raise NotFound
@@ -53,7 +53,7 @@ def show_entry(*, reader: Reader, log_id: int) -> AuditLog:
 
 
 def show_entry_with_changes(*, reader: Reader, log_id: int) -> ShownEntry:
-    """One entry and what it changed. Raises Denied and NotFound."""
+    """One entry and its changed rows. Raises Denied and NotFound."""
     entries = integrity.find_entries(_one(reader, log_id))
     if not entries:
         raise NotFound
@@ -65,7 +65,7 @@ def show_entry_with_changes(*, reader: Reader, log_id: int) -> ShownEntry:
 
 
 def present_alarms(log_id: int | None, found: str) -> list[Alarm]:
-    """The alarms that a look at the entry, or at the changed row that ``found`` names, raises now."""
+    """The alarms that showing the entry, or the changed row that ``found`` names, would raise now."""
     if named := _CHANGED_ROW.match(found):
         changes = integrity.find_changes(AuditTrail.objects.filter(id=int(named[1])))
         return _alarms_of_changes([change for change in changes if change.entry is None])
@@ -77,7 +77,7 @@ def present_alarms(log_id: int | None, found: str) -> list[Alarm]:
 
 
 def _changes_of(entry: FoundEntry, rows: QuerySet[AuditTrail]) -> tuple[Sequence[FoundChange], Sequence[str]]:
-    """The changed rows of an entry, and the digests of those that are missing."""
+    """The changed rows of an entry, and the digests of the missing ones."""
     event_id = uuid_of(entry.columns["event_id"])
     found = rows.filter(event_id__in=[event_id] if event_id else []).order_by("id")
     changes = integrity.find_changes(found, [entry])
@@ -86,19 +86,19 @@ def _changes_of(entry: FoundEntry, rows: QuerySet[AuditTrail]) -> tuple[Sequence
 
 def _alarms_about(entry: FoundEntry, changes: Sequence[FoundChange], missing: Sequence[str]) -> list[Alarm]:
     if entry.faults:
-        return [alarm_of(entry)]  # its changed rows prove nothing more
+        return [alarm_of(entry)]  # an altered entry proves nothing about its changed rows
     alarms = _alarms_of_changes([change for change in changes if change.entry is None])
     return [*alarms, _alarm_of_missing(entry, missing)] if missing else alarms
 
 
 def _missing(entry: FoundEntry, changes: Sequence[FoundChange]) -> list[str]:
-    """Digests of rows that are not there. An altered row takes the place of one that is named."""
+    """The digests of missing rows. An altered row takes the place of a named one."""
     digests = set(entry.inspection.digests) - {change.digest for change in changes}
     return sorted(digests)[: max(0, len(entry.inspection.digests) - len(changes))]
 
 
 def _report_altered(entries: Iterable[FoundEntry] = (), changes: Iterable[FoundChange] = ()) -> None:
-    """Raise an alarm for each row that was altered. Outside of a snapshot: it writes."""
+    """Raise an alarm for each altered row. Call it outside a snapshot, because it writes."""
     alarms = [alarm_of(entry) for entry in entries if entry.faults]
     alarms += _alarms_of_changes([change for change in changes if change.entry is None])
     if alarms:
@@ -106,7 +106,7 @@ def _report_altered(entries: Iterable[FoundEntry] = (), changes: Iterable[FoundC
 
 
 def alarm_of(entry: FoundEntry) -> Alarm:
-    """The alarm about an altered entry: looking at the same alteration again makes an equal one."""
+    """The alarm about an altered entry. The same alteration always gives an equal alarm."""
     log_id = entry.values[0]
     return Alarm(
         kind=Kind.ENTRY_ALTERED,
@@ -122,7 +122,7 @@ def _text_of(leaf: object) -> str:
 
 
 def _alarms_of_changes(changes: Sequence[FoundChange]) -> list[Alarm]:
-    """Each leads to the entry of its event, if there is one."""
+    """Each alarm refers to the entry of its event, if there is one."""
     entries = integrity.entries_of(change.values for change in changes)
     # With the time: the same row makes the same alarm, whatever rows are shown beside it.
     log_ids = {(entry.columns["event_id"], entry.columns["timestamp"]): entry.values[0] for entry in entries}

@@ -1,6 +1,6 @@
-"""Is the log well? One answer for every page: what is signed, what waits, and whether something is wrong.
+"""The state of the log for every page: signed entries, waiting entries, and problems.
 
-A page that asks the database for more in the same statement takes ``questions`` into it, and gives the row to ``signs_of``.
+A page that already queries the database adds ``questions`` to its statement, and passes the row to ``signs_of``.
 """
 
 from collections.abc import Mapping
@@ -31,14 +31,15 @@ class State(StrEnum):
     UNVERIFIED = "unverified"  # the last full verification did not pass
     BEHIND = "behind"  # entries wait longer than they should
     ALARMED = "alarmed"  # an alarm is open
-    BROKEN = "broken"  # the newest checkpoint does not hold
+    BROKEN = "broken"  # the newest checkpoint is invalid
 
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """Since when the oldest entry ``waits`` for its place in the tree or for a signature, and for how long.
+    """``waits_since`` is the time of the oldest entry without a place in the tree or without a signature.
 
-    ``alarms`` are open (counted up to 1,000), the newest since ``alarmed_at``; none for a reader who may not see alarms.
+    ``alarms`` is the number of open alarms (counted up to 1,000), ``alarmed_at`` the time of the newest. A reader who
+    may not see alarms gets none.
     """
 
     delay: Delay
@@ -49,10 +50,10 @@ class Signs:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """``size`` entries are signed since ``signed_at``; ``pending`` ones (counted up to 100,000) are not in the tree.
+    """``size`` entries are signed since ``signed_at``. ``pending`` ones (counted up to 100,000) are not in the tree.
 
-    ``verification`` is the last one of the whole log, None if there was none. It and alarms are for readers of
-    the whole log (``sees_whole``).
+    ``verification`` is the last one of the whole log, or None. It and alarms are only for readers of the whole log
+    (``sees_whole``).
     """
 
     state: State
@@ -65,12 +66,12 @@ class Standing:
 
 
 def may_hear_of_alarms(reader: Reader) -> bool:
-    """Whoever reads the whole log: they are entries of it. Raises Denied for who may not read it at all."""
+    """Whether the reader may read the whole log, because alarms are entries of it. Raises Denied without any access."""
     return reader.scope(READ_PERMISSION) == "all"
 
 
 def questions(reader: Reader) -> Mapping[str, BaseExpression]:
-    """Columns of a row from which ``signs_of`` reads. Raises Denied."""
+    """The columns that ``signs_of`` reads. Raises Denied."""
     alarms: tuple[BaseExpression, ...] = (
         Value(0, output_field=IntegerField()),
         Cast(Value(None), DateTimeField()),
@@ -86,7 +87,7 @@ def questions(reader: Reader) -> Mapping[str, BaseExpression]:
 
 
 def signs_of(row: Mapping[str, Any], now: datetime) -> Signs:
-    """Of a row with the columns of ``questions``. If alarms were resolved, their MACs are read and checked."""
+    """Signs from a row with the columns of ``questions``. Checks the MACs of resolved alarms, if there are any."""
     unsequenced, unsigned = row["log_unsequenced"], row["log_unsigned"]
     forged = forged_resolutions() if row["log_resolved"] else []
     raised = [row["log_alarmed"], *(alarm.raised_at for alarm in forged)]
@@ -99,7 +100,7 @@ def signs_of(row: Mapping[str, Any], now: datetime) -> Signs:
 
 
 def read_standing(*, reader: Reader) -> Standing:
-    """By the signs and the newest checkpoint, whose signatures are verified. Raises Denied."""
+    """The state from the signs and the newest checkpoint, whose signatures are verified. Raises Denied."""
     row: dict[str, Any] = dict(
         Instance.objects.values(pending=moments.pending_count(), **questions(reader)).get()
     )
@@ -113,7 +114,7 @@ def read_standing(*, reader: Reader) -> Standing:
 
 
 def _state(newest: AuditCheckpoint | None, signs: Signs, verification: Verification | None) -> State:
-    """The worst that is so."""
+    """The most severe state that applies."""
     if newest is not None and not _holds(newest):
         return State.BROKEN
     if signs.alarms:

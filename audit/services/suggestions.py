@@ -1,4 +1,4 @@
-"""What a reader could filter by: the words that stand in the log."""
+"""The values in the log that a reader can filter by."""
 
 from dataclasses import dataclass, field
 
@@ -7,8 +7,8 @@ from django.db import connection
 from audit.models import READ_PERMISSION, AuditLog, Reader
 from audit.raw_rows import any_text, presentable
 
-MOST = 200  # of each
-# From one word to the next by the index of its column: as many steps as there are words, however many entries.
+MOST = 200  # per column
+# A skip scan jumps from value to value in the column's index. It costs one step per value, however many entries.
 _KNOWN = """
     known_{column}(word) AS (
         SELECT (SELECT min({column}) FROM audit_logs WHERE {mine} AND {column} > '')
@@ -22,14 +22,14 @@ _FIRST = "SELECT * FROM (SELECT '{column}', word FROM known_{column} WHERE word 
 
 @dataclass(frozen=True, slots=True)
 class Suggestions:
-    """In order; ``actors`` only for whoever sees more than his own acts."""
+    """Sorted. ``actors`` is empty for a reader who may read only their own entries."""
 
     actions: list[str] = field(default_factory=list)
     actors: list[str] = field(default_factory=list)
 
 
 def suggest(*, reader: Reader) -> Suggestions:
-    """The actions and the actors among the entries that the reader may see, by one statement. Raises Denied."""
+    """The actions and actors of the entries that the reader may see, with one statement. Raises Denied."""
     mine, own = "TRUE", []
     columns: tuple[str, ...] = ("action", "actor_name")
     if reader.scope(READ_PERMISSION) != "all":

@@ -1,7 +1,7 @@
-"""How keys are used: sums of the roll-ups, which follow the log within about a second.
+"""The usage of keys, from roll-ups that follow the log within about a second.
 
-Where ``keys`` may be given it holds ids as text, or asks for them: only their use is counted. None counts the use of
-every key.
+``keys`` parameters are collections of ids as text, or querysets of them, and limit the result to these keys. None
+counts all keys.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -29,7 +29,7 @@ _SUMS = {
 
 @dataclass(frozen=True, slots=True)
 class LastUse:
-    """When a key last did something for somebody, and what; ``name`` is "" for whom the log does not know."""
+    """The last successful use of a key. ``name`` is "" if the log does not know the user."""
 
     at: datetime
     operation: str
@@ -43,7 +43,7 @@ class LastUse:
 
 @dataclass(frozen=True, slots=True)
 class Denials:
-    """How often a key was denied to callers in the last 24 hours, and when, and to whom, for the last time."""
+    """How often a key was denied to callers in the last 24 hours, and when and to whom for the last time."""
 
     count: int
     at: datetime
@@ -52,7 +52,7 @@ class Denials:
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """Who used a key in the last 24 hours: name, number of operations; the busiest first."""
+    """Who used a key in the last 24 hours: name and number of operations, busiest first."""
 
     by_name: tuple[tuple[str, int], ...]
     total: int
@@ -60,7 +60,7 @@ class Callers:
 
 @dataclass(frozen=True, slots=True)
 class KeyUse:
-    """Who needs a key: what a page shows before somebody takes it away."""
+    """The users of a key: pages show them before the key is taken out of service."""
 
     last: LastUse | None
     callers: Callers
@@ -69,7 +69,7 @@ class KeyUse:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """How many operations were done, denied by a right, a rule or a state, and ended in an error."""
+    """Numbers of operations that succeeded, that a permission, rule or state denied, and that failed."""
 
     done: int = 0
     denied: int = 0
@@ -82,7 +82,7 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """``steps`` hours or days (UTC) in a row, from ``since`` on; the last one is under way."""
+    """``steps`` consecutive hours or days (UTC) from ``since`` on. The last one is in progress."""
 
     since: datetime
     step: timedelta
@@ -101,13 +101,13 @@ class Span:
 
 
 def last_uses(key_ids: Iterable[object]) -> Mapping[str, datetime]:
-    """``{key id: moment}`` of those that were ever used."""
+    """``{key id: time}`` of keys that were ever used."""
     rows = _used().filter(key_id__in=[str(key_id) for key_id in key_ids]).values_list("key_id")
     return dict(rows.annotate(last=Max("last_at")).order_by())
 
 
 def use_of(key_id: object) -> KeyUse:
-    """Of one key: who needs it, and to whom it was denied."""
+    """The usage and the denials of one key."""
     key, now = str(key_id), process_now()
     row = _used().filter(key_id=key).order_by("-last_at").first()
     lately = _used().filter(key_id=key, hour__gte=now - DAY - HOUR, last_at__gte=now - DAY)
@@ -123,31 +123,31 @@ def use_of(key_id: object) -> KeyUse:
 
 
 def denials_of(key_id: object) -> Denials | None:
-    """Calls that want a key which does not serve them; None where there were none."""
+    """Denied calls of a key; None if there were none."""
     denied = _denied(str(key_id), process_now())
     return _summed(denied, names_of([denied[0][1]]) if denied else {})
 
 
 def uses_by_version(key_id: object, versions: Iterable[int]) -> Mapping[int, int]:
-    """``{version: operations in the last 30 days}`` of those that were used in that time."""
+    """``{version: operations in the last 30 days}`` of versions that were used in that time."""
     since = process_now() - MONTH
     rows = _used().filter(key_id=str(key_id), version__in=list(versions), hour__gte=since)
     return dict(rows.values_list("version").annotate(sum=Sum("count")).order_by())
 
 
 def rows_used_since(moment: datetime) -> QuerySet[UsageRollup]:
-    """The use of keys from that hour on; a list of keys asks which of them occur in it."""
+    """The usage of keys from that hour on, to filter a list of keys."""
     return _used().filter(hour__gte=moment)
 
 
 def rows_done(operation: str, keys: Keys = None) -> QuerySet[UsageRollup]:
-    """Where the operation was done, ever: to be asked whether there is any."""
+    """All rows in which the operation succeeded, to check whether there are any."""
     rows = UsageRollup.objects.filter(operation=operation, outcome=Outcome.OK.value)
     return rows if keys is None else rows.filter(key_id__in=keys)
 
 
 def used_over_time(span: Span, keys: Keys = None) -> list[tuple[datetime, Used]]:
-    """Of each step of the span, those without any use included: when it began, and what was done in it."""
+    """The start and the usage of each step of the span, including steps without usage."""
     rows = _within(span.since, keys).values_list("hour").annotate(**_SUMS).order_by()
     found: dict[int, list[Used]] = {}
     for hour, done, denied, failed in rows:
@@ -156,23 +156,23 @@ def used_over_time(span: Span, keys: Keys = None) -> list[tuple[datetime, Used]]
 
 
 def busiest_keys(span: Span, keys: Keys = None) -> list[tuple[str, Used]]:
-    """The ids of the ``BUSIEST`` keys of the span, the busiest first."""
+    """The ids of the ``BUSIEST`` keys of the span, busiest first."""
     return _busiest("key_id", span, keys)
 
 
 def busiest_callers(span: Span, keys: Keys = None) -> list[tuple[str, Used]]:
-    """The same of callers: users' ids, "" for whom the log does not know."""
+    """The same for callers: users' ids, "" for operations without a user."""
     return _busiest("principal", span, keys)
 
 
 def used_since(since: datetime, keys: Keys = None) -> Used:
-    """All that was done in the hours from the one of ``since`` on."""
+    """Totals since the start of the hour of ``since``."""
     sums = _within(since.replace(minute=0, second=0, microsecond=0), keys).aggregate(**_SUMS)
     return Used(sums["done"], sums["denied"], sums["failed"])
 
 
 def keys_denied_since(since: datetime, keys: Keys = None) -> list[str]:
-    """The ids of the ``LATEST_DENIED`` keys whose use was denied last, since then; the latest first."""
+    """The ids of the ``LATEST_DENIED`` keys that were denied last since that time, latest first."""
     rows = _within(since - HOUR, keys).filter(outcome=Outcome.DENIED.value, last_at__gte=since)
     latest = rows.values_list("key_id").annotate(last=Max("last_at")).order_by("-last")
     return [key_id for key_id, _ in latest[:LATEST_DENIED]]
@@ -198,7 +198,7 @@ def _used() -> QuerySet[UsageRollup]:
 
 
 def _denied(key_id: str, now: datetime) -> list[tuple[datetime, str, int]]:
-    """When, whom and how often, of each hour of the last 24; the latest first."""
+    """(time, principal, count) per hour of the last 24, latest first."""
     rows = UsageRollup.objects.filter(key_id=key_id, outcome=Outcome.DENIED.value, last_at__gte=now - DAY)
     return list(rows.order_by("-last_at").values_list("last_at", "principal", "count"))
 

@@ -1,4 +1,4 @@
-"""How the last verification of the whole log ended: an entry of the log, compared with its leaf and its MAC."""
+"""The result of the last full verification, from its log entry, which is checked against its leaf and its MAC."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from audit.verification.findings import Result
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """``result`` is None if the entry was altered, and ``ended_at`` if its time is unreadable."""
+    """``result`` is None if the entry was altered, and ``ended_at`` is None if its time is unreadable."""
 
     ended_at: datetime | None
     result: Result | None
@@ -21,7 +21,7 @@ class Verification:
 
     @property
     def outcome(self) -> str:
-        """For people, as part of a sentence."""
+        """For display, as part of a sentence."""
         match self.result:
             case Result.OK:
                 return "passed"
@@ -33,7 +33,7 @@ class Verification:
 
     @property
     def problem(self) -> str:
-        """The problem and the remedy, for people; "" if it passed."""
+        """The problem and the remedy, for display; "" if it passed."""
         match self.result:
             case Result.OK:
                 return ""
@@ -45,7 +45,7 @@ class Verification:
 
 
 def last_verification() -> Verification | None:
-    """The newest that is on record. Raises KekUnavailable and UnwrapFailed."""
+    """The newest recorded verification. Raises KekUnavailable and UnwrapFailed."""
     newest = find_entries(AuditLog.objects.filter(action=actions.LOG_VERIFIED).order_by("-id")[:1])
     if not newest:
         return None
