@@ -1,4 +1,4 @@
-"""Verification of the stored log, as a library; ``bin/manage verify_audit_log`` is the command."""
+"""Verification of the stored log, as a library. ``bin/manage verify_audit_log`` is the command."""
 
 from audit.verification.findings import Finding, Kind, Report
 from audit.verification.fsck import verify_log

@@ -1,4 +1,4 @@
-"""Alarms in the log: alterations that were noticed before the tree covered them, and losses that were accepted."""
+"""Alarms in the log: alterations that were detected before the tree covered them, and losses that were accepted."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,7 +15,7 @@ ALARMS = (actions.LOG_ALARMED, actions.LOG_ROLLBACK_ACCEPTED)
 
 
 class Alarms:
-    """Of such an alteration the alarm may be the only trace. Resolved alarms, and the first ``known``, are no findings."""
+    """An alarm may be the only trace of an alteration. Resolved alarms, and the first ``known``, are no findings."""
 
     def __init__(self, known: int) -> None:
         self.count = 0
@@ -41,7 +41,7 @@ class Alarms:
 
 
 def _read_alarms() -> Mapping[str, bool]:
-    """``{event id: whether the alarm is open}`` of each stored alarm. One whose row was altered is open."""
+    """``{event id: whether the alarm is open}`` of each stored alarm. An alarm with an altered row is open."""
     names = AuditAlarm.objects.order_by().values_list(Spelled("event_id"), flat=True)
     intact = {str(row.event_id): row.resolved_at is None for _, row in stored_rows(AuditAlarm) if row}
     return dict.fromkeys(map(str, names), True) | intact

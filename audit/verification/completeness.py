@@ -1,4 +1,4 @@
-"""Whether anything is missing or there twice: what has a leaf, what waits for one, and the numbers of each writer."""
+"""Find missing and duplicate data: leaves, waiting entries, and the numbers of each writer."""
 
 from collections.abc import Iterator, Sequence
 from itertools import batched
@@ -18,7 +18,7 @@ WHERE g.id IS NULL OR l.idx IS NOT NULL ORDER BY p.log_id
 _TWICE = """
 SELECT log_id, min(idx), max(idx), count(*) FROM audit_leaves GROUP BY log_id HAVING count(*) > 1 ORDER BY log_id
 """
-# The numeric 1.0, because the largest bigint has no successor among its like.
+# The numeric 1.0, because the largest bigint plus 1 would overflow.
 _GAPS = """
 SELECT n.id, n.name, n.wseq, n.prior, here.idx, there.idx FROM (
     SELECT g.id, {writer} AS name, g.wseq,
@@ -34,7 +34,7 @@ SELECT max(g.wseq), max(l.idx) FROM audit_logs g LEFT JOIN audit_leaves l ON l.l
 
 
 def check_lists() -> Iterator[Finding]:
-    """Every entry has one leaf, or waits for it."""
+    """Check that every entry has one leaf, or waits for it."""
     for log_id, index in rows_of(_WAITING):
         text = "waits for a leaf, and is not there" if index is None else "waits for a leaf, and has one"
         yield Finding.at(Kind.WAITING, f"the row {text}", index, log_id)
@@ -43,7 +43,7 @@ def check_lists() -> Iterator[Finding]:
 
 
 def check_sequences() -> Iterator[Finding]:
-    """Each writer's numbers are 1, 2, 3 …"""
+    """Check that each writer's numbers are 1, 2, 3 …"""
     statement = _GAPS.format(writer=spelled(AuditLog, ["writer"], "g"))
     for log_id, writer, wseq, prior, here, there in rows_of(statement):
         text = f"after {prior} of writer {writer} comes {wseq}"
@@ -52,7 +52,7 @@ def check_sequences() -> Iterator[Finding]:
 
 
 def check_heartbeats(seen: Sequence[Seen]) -> Iterator[Finding]:
-    """What a heartbeat tells of a writer is stored."""
+    """Check that all rows that a heartbeat reports are stored."""
     told = [
         (writer, wseq, row)
         for row in seen

@@ -1,4 +1,4 @@
-"""What verification finds, and what is left when it has ended."""
+"""The findings of a verification, and its report."""
 
 import base64
 import hashlib
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-LISTED = 100  # findings that are kept word for word; the others are counted
+LISTED = 100  # findings that are kept verbatim; the others are counted
 
 
 class Result(StrEnum):
@@ -16,35 +16,35 @@ class Result(StrEnum):
 
     OK = "ok"
     ALTERED = "altered"
-    FAILED = "failed"  # it could not run to its end
+    FAILED = "failed"  # it could not finish
 
 
 class Kind(StrEnum):
-    ENTRY_MISSING = "entry_missing"  # a leaf whose row has gone
-    ENTRY_ALTERED = "entry_altered"  # a row that is not that of its leaf
-    MAC_MISMATCH = "mac_mismatch"  # a row that the application did not write so
+    ENTRY_MISSING = "entry_missing"  # a leaf whose row is missing
+    ENTRY_ALTERED = "entry_altered"  # a row that does not match its leaf
+    MAC_MISMATCH = "mac_mismatch"  # a row that the application did not write like this
     LEAF_MISSING = "leaf_missing"
-    LEAF_SURPLUS = "leaf_surplus"  # an index, or an entry, that the tree has twice; a leaf beyond its end
+    LEAF_SURPLUS = "leaf_surplus"  # a duplicate index or entry in the tree; a leaf beyond its end
     NOT_SEQUENCED = "not_sequenced"  # a row that is neither in the tree nor waiting for it
-    WAITING = "waiting"  # what waits is not there, or is in the tree already
-    SEQUENCE_GAP = "sequence_gap"  # numbers of a writer are missing, or there twice
+    WAITING = "waiting"  # a waiting entry that does not exist, or is already in the tree
+    SEQUENCE_GAP = "sequence_gap"  # missing or duplicate numbers of a writer
     TILE = "tile"
     TREE = "tree"
     CHECKPOINT = "checkpoint"
     KEY = "checkpoint_key"
-    ROW = "protected_row"  # of a user, a key, a session …: its MAC does not hold
+    ROW = "protected_row"  # of a user, a key, a session …: its MAC does not match
     TRIGGER = "trigger"
     TRAIL = "trail"
     USAGE = "usage"
     OLDER = "older_database"
     RECEIPT = "receipt"
-    ALARM = "alarm"  # that the log itself tells of
+    ALARM = "alarm"  # recorded in the log itself
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that must not be. Between the leaf indices ``first`` and ``last`` (inclusive; equal where it is
-    known exactly, None where the finding is not of any leaf) something is wrong. ``log_id``: the row it shows at.
+    """A problem between the leaf indices ``first`` and ``last`` (inclusive; equal if the index is known exactly,
+    None if the finding is not about a leaf). ``log_id`` is the row where it was found.
     """
 
     kind: Kind
@@ -69,18 +69,18 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """The outcome. ``size`` and ``root`` are of the tree that was computed, ``last_timestamp`` of its last entry;
-    ``signed_size`` is that of the largest checkpoint that holds.
+    """The outcome. ``size`` and ``root`` are of the computed tree, ``last_timestamp`` of its last entry.
+    ``signed_size`` is that of the largest valid checkpoint.
     """
 
     size: int = 0
     root: bytes = b""
     last_timestamp: object = None
     signed_size: int = 0
-    checkpoints: int = 0  # that hold, those from outside included
+    checkpoints: int = 0  # valid ones, including those from outside
     waiting: int = 0  # rows that are not yet sequenced
     changed_rows: int = 0  # of the trail
-    alarms: int = 0  # that the log tells of, the known ones included
+    alarms: int = 0  # in the log, including the known ones
     counts: Counter[Kind] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
     first_bad: Finding | None = None
@@ -88,7 +88,7 @@ class Report:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of the findings, "" without any. Alarms are left out: they are on record already."""
+        """SHA-256 (hex) of the findings, "" without any. Excludes alarms, because they are already on record."""
         return self._hash.hexdigest() if self.counts.keys() - {Kind.ALARM} else ""
 
     @property
@@ -122,7 +122,7 @@ class Report:
 
 
 def _precision(finding: Finding | None) -> tuple[float, float]:
-    """Of two ranges that hold something wrong the one that ends first says most about where the wrong begins."""
+    """Sort key: of two ranges with a problem, the one that ends first locates the first problem best."""
     if finding is None or finding.first is None or finding.last is None:
         return float("inf"), 0
     return finding.last, -finding.first

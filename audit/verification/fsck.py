@@ -1,4 +1,4 @@
-"""Verify the log that is stored: everything that can be computed again is, and compared with what stands there."""
+"""Verify the stored log: recompute everything that can be recomputed, and compare it with what is stored."""
 
 from collections.abc import Iterator, Sequence
 
@@ -31,14 +31,15 @@ def verify_log(
     known_alarms: int = 0,
     progress: Progress = lambda _done, _total: None,
 ) -> Report:
-    """Everything, as of one moment, while others write; what is wrong stands in the report.
+    """Verify everything, in one snapshot, while others write. The report has the findings.
 
-    ``outside`` are checkpoints that the log must agree with. Where keys are ``pinned``, only they and those they
-    vouch for sign. The first ``known_alarms`` of the log are no findings. Raises TransactionManagementError inside a transaction, KekUnavailable and UnwrapFailed where
-    MACs cannot be checked, django.db.Error, OSError, and what ``progress`` raises.
+    ``outside`` are checkpoints that the log must agree with. If keys are ``pinned``, only these count, and keys that
+    they vouch for. The first ``known_alarms`` of the log are no findings. Raises TransactionManagementError inside a
+    transaction, KekUnavailable and UnwrapFailed if MACs cannot be checked, django.db.Error, OSError, and what
+    ``progress`` raises.
     """
     report = Report()
-    remembered = _read_head(report)  # before the snapshot: it is written after what it tells of
+    remembered = _read_head(report)  # before the snapshot, because it is written after the data it refers to
     with reading():
         verification = _Verification(outside, pinned, known_alarms, remembered)
         for finding in verification.run(progress):

@@ -1,4 +1,4 @@
-"""The tree as it grows from the leaves, compared with the tiles that are stored, and with every head that was signed."""
+"""Grow the tree from the leaves, and compare it with the stored tiles and with every signed head."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +12,7 @@ from audit.verification.heads import Heads
 
 
 class GrowingTree:
-    """Takes the leaf hashes in their order. It keeps one unfinished tile of each level and no more."""
+    """Takes the leaf hashes in order. It keeps only one unfinished tile of each level."""
 
     def __init__(self, heads: Heads) -> None:
         self.size = 0
@@ -34,7 +34,7 @@ class GrowingTree:
             yield from self._heads.meet(self.size, self.root)
 
     def finish(self) -> Iterator[Finding]:
-        """After the last leaf: the tiles that are not full, and those that should not be there."""
+        """After the last leaf: check the partial tiles, and find tiles that should not exist."""
         yield from self._heads.meet(self.size, self.root)
         for level, hashes in enumerate(self._levels):
             if hashes:
@@ -43,7 +43,7 @@ class GrowingTree:
         yield from self._compare_row()
 
     def frontier(self) -> Frontier:
-        """The right edge: what the unfinished tiles are made of, the highest level first."""
+        """The right edge, from the unfinished tiles, highest level first."""
         hashes = (hash_ for row in reversed(self._levels) for hash_ in Frontier.EMPTY.extended(row).hashes)
         return Frontier(self.size, tuple(hashes))
 
@@ -110,7 +110,7 @@ def stored_tile(level: int, number: int) -> object:
 
 
 def _first_difference(stored: object, hashes: Sequence[bytes]) -> int:
-    """Where the stored hashes first differ from the right ones, or go on after them."""
+    """The index of the first stored hash that differs, or the number of hashes if the stored tile is longer."""
     octets = stored if isinstance(stored, bytes) else b""
     for position, hash_ in enumerate(hashes):
         if octets[position * HASH_SIZE :][:HASH_SIZE] != hash_:

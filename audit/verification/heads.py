@@ -1,7 +1,8 @@
-"""Every head of the tree that somebody vouches for: stored checkpoints, those kept outside, what this host remembers.
+"""All known heads of the tree: stored checkpoints, those kept outside, and the head that this host remembers.
 
-Each is met when the growing tree has its size. A key of the table signs for all; where keys are pinned, only they do,
-and those that the log publishes before a checkpoint that they signed, if they also signed the new ones themselves.
+Each is compared when the growing tree has its size. Without pinned keys, every key of the table may sign. With pinned
+keys, only these may, and keys that the log publishes before a checkpoint by a trusted key. A trusted key must also
+have signed the new keys themselves.
 """
 
 from collections import deque
@@ -34,7 +35,7 @@ NEVER = 2**63  # larger than the size of any tree
 
 @dataclass(frozen=True, slots=True)
 class OutsideCheckpoint:
-    """A note that was kept where nobody of this installation writes; ``name`` is what the reader calls it."""
+    """A note that was kept outside this installation. ``name`` is what the reader calls it."""
 
     name: str
     note: str
@@ -42,13 +43,13 @@ class OutsideCheckpoint:
 
     @classmethod
     def parse(cls, name: str, note: str) -> "OutsideCheckpoint":
-        """Its form only; the signature is checked when the tree has its size. Raises CheckpointInvalid."""
+        """Only parses it. The signature is checked when the tree has its size. Raises CheckpointInvalid."""
         return cls(name, note, Checkpoint.parse(note.rpartition("\n\n")[0] + "\n").size)
 
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """``signed_at`` is what the row says; None where there is no row."""
+    """``signed_at`` is the time in the row, None without a row."""
 
     name: str
     text: str
@@ -63,28 +64,28 @@ class _Note:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Who may sign for ``origin``. ``is_pinned``: the keys came from outside."""
+    """The keys that may sign for ``origin``. ``is_pinned``: they came from outside."""
 
     origin: str
     keys: tuple[VerifierKey, ...]
     is_pinned: bool
 
     def with_published(self, entry: Inspection) -> "Trust":
-        """Also the keys that an entry publishes, where one of these signed them and they are of a pinned algorithm."""
+        """Add the keys that an entry publishes, if a trusted key signed them and their algorithm is pinned."""
         try:
             published = open_publication(self.origin, entry.published, entry.signatures, self.keys)
         except CheckpointInvalid:
-            return self  # what the new keys sign does not count, which is said of each checkpoint
+            return self  # the new keys are not trusted, and each of their checkpoints is reported
         algorithms = {key.algorithm for key in self.keys}
         new = [key for key in published if key.algorithm in algorithms and key.name == self.origin]
         return Trust(self.origin, tuple(dict.fromkeys((*self.keys, *new))), self.is_pinned)
 
 
 class Heads:
-    """``next_size`` is the smallest size at which the tree has to be met.
+    """``next_size`` is the smallest size for which there is a head to compare.
 
-    ``stored_keys`` are those of this installation: what is stored was signed by one of each algorithm, and by nobody
-    else, whoever is trusted.
+    ``stored_keys`` are the keys of this installation. A stored checkpoint must have one signature of each algorithm by
+    them, and no others, whichever keys are trusted.
     """
 
     def __init__(
@@ -94,9 +95,9 @@ class Heads:
         outside: Sequence[OutsideCheckpoint],
         remembered: Head | None,
     ) -> None:
-        self.signed_size = 0  # of the largest checkpoint that holds
-        self.held = 0  # checkpoints that hold
-        self._agreed = 0  # the same of those from outside: whoever has the keys can sign the stored ones anew
+        self.signed_size = 0  # of the largest valid checkpoint
+        self.held = 0  # number of valid checkpoints
+        self._agreed = 0  # signed_size from outside only: an attacker with the keys can re-sign stored ones
         self._trust = trust
         self._stored_keys = {(key.name, key.key_id): key for key in stored_keys}
         self._outside = outside
@@ -108,20 +109,20 @@ class Heads:
         others = {each.size for each in outside} | ({remembered.size} if remembered else set())
         self._sizes = deque(sorted(self._stored | others))
         self._links = Links(self._stored)
-        self._refused = 0  # the size of the last checkpoint that does not count
+        self._refused = 0  # the size of the last invalid checkpoint
 
     @property
     def next_size(self) -> int:
         return self._sizes[0] if self._sizes else NEVER
 
     def publish(self, index: int, entry: Inspection) -> None:
-        """The entry at this index makes keys known."""
+        """Remember that the entry at this index publishes keys."""
         self._published.append((index, entry))
         if entry.links_checkpoints:
             self._links.require(beyond=index)
 
     def meet(self, size: int, root: Callable[[], bytes]) -> Iterator[Finding]:
-        """Compare what was signed of this size, if anything, with the tree."""
+        """Compare the heads of this size, if any, with the tree."""
         if size != self.next_size:
             return
         self._sizes.popleft()
@@ -134,7 +135,7 @@ class Heads:
             yield Finding(Kind.OLDER, text, agreed, size - 1)
 
     def finish(self, size: int) -> Iterator[Finding]:
-        """The tree has ended with this size: whatever was signed beyond it has been cut off."""
+        """The tree ends with this size: report heads beyond it, because their entries were cut off."""
         for odd in self._odd:
             yield Finding(Kind.CHECKPOINT, f"a checkpoint of {odd!r} entries is none of this log")
         for beyond in self._sizes:
@@ -145,7 +146,7 @@ class Heads:
             yield Finding(Kind.CHECKPOINT, text, self.signed_size, unsigned - 1)
         newest = max(self._stored, default=0)
         if self._remembered and newest < self._remembered.size:
-            # The head is remembered once it is signed, and the newest checkpoint is never thinned out.
+            # The head is written after signing, and the newest checkpoint is never thinned out.
             text = f"{HEAD_FILE} remembers {self._remembered.size} signed entries, the newest checkpoint {newest}"
             yield Finding(Kind.CHECKPOINT, text)
 
@@ -168,7 +169,7 @@ class Heads:
         return self._remembered is not None and self._remembered.size == size
 
     def _notes(self, size: int) -> Iterator[_Note]:
-        """What signs a tree of this size."""
+        """The notes that sign a tree of this size."""
         columns = spelled(AuditCheckpoint, ["note", "signed_at", "previous", "kept", "link_mac"], "c")
         statement = f"SELECT {columns} FROM audit_checkpoints c WHERE c.size = %s"  # noqa: S608 - constants
         for note, signed_at, previous, kept, mac in (
@@ -215,7 +216,7 @@ class Heads:
             self._trust = self._trust.with_published(entry)
 
     def _check_signatures(self, note: _Note) -> Iterator[Finding]:
-        """Of a stored checkpoint that holds: a line that nobody can verify would count for nothing, unnoticed."""
+        """Check every signature of a valid stored checkpoint. An unknown one would otherwise be ignored unnoticed."""
         lines = [line.split(" ") for line in note.text.rpartition("\n\n")[2].splitlines()]
         signed = [(name, decode_base64(signature)) for _, name, signature in lines]
         keys = [self._stored_keys.get((name, octets[:_KEY_ID_SIZE])) for name, octets in signed]

@@ -1,4 +1,4 @@
-"""What one row of the log says, computed from its columns alone."""
+"""Inspect one row of the log, using only its columns."""
 
 import json
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ _META = COLUMNS.index("meta")
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """``leaf`` is None where the columns have no canonical form, which no entry of the application lacks;
-    ``octets``, which it hashes, are empty then.
+    """``leaf`` is None, and ``octets``, which it hashes, are empty if the columns have no canonical form. The
+    application never writes such a row.
 
-    ``digests`` are those of the changed rows, ``tails`` the last numbers of writers in a heartbeat, ``published``
-    the vkeys that the entry makes known, ``signatures`` those over them, by the name of the key. ``links_checkpoints``:
+    ``digests`` are those of the changed rows, ``tails`` the last numbers of writers in a heartbeat, ``published`` the
+    vkeys that the entry publishes, and ``signatures`` those over them, by the name of the key. ``links_checkpoints``:
     every checkpoint after such an entry has a link.
     """
 
@@ -40,9 +40,9 @@ class Inspection:
 
 
 def inspect(values: Values) -> Inspection:
-    """Of the columns ``COLUMNS``, spelled as ``audit.raw_rows`` spells them.
+    """Inspect the columns ``COLUMNS``, spelled as ``audit.raw_rows`` spells them.
 
-    Raises KekUnavailable and UnwrapFailed: without its key no MAC can be checked.
+    Raises KekUnavailable and UnwrapFailed, because no MAC can be checked without the key.
     """
     row = dict(zip(COLUMNS, values, strict=True))
     try:

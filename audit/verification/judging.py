@@ -1,4 +1,4 @@
-"""Judge whether the application wrote a row: for the verifier and for pages."""
+"""Decide whether the application wrote a row, for the verifier and for pages."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Fault:
 
 
 def faults_of(inspection: Inspection, leaf: object, *, is_pending: bool) -> Iterator[Fault]:
-    """Nothing for a row that is intact. ``leaf`` is its stored hash, or None if the row has no leaf."""
+    """The faults of a row, none if it is intact. ``leaf`` is its stored hash, or None if the row has no leaf."""
     if leaf is None:
         yield from _without_leaf(inspection, is_pending=is_pending)
     elif inspection.leaf != leaf and inspection.is_authentic:

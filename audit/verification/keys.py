@@ -1,4 +1,4 @@
-"""The keys that sign checkpoints: each row as the application wrote it, and published in the log."""
+"""Check the keys that sign checkpoints: each row is as the application wrote it, and published in the log."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +10,7 @@ from audit.verification.protected_rows import stored_rows
 
 
 class StoredKeys:
-    """``keys`` are those whose rows hold."""
+    """``keys`` are those with a valid row."""
 
     def __init__(self, origin: str) -> None:
         self.keys: list[VerifierKey] = []
@@ -23,19 +23,19 @@ class StoredKeys:
                 self.keys.append(VerifierKey(origin, row.algorithm, bytes(row.public_key)))
 
     def look(self, seen: Sequence[Seen]) -> Iterator[Finding]:
-        """Nothing is found here; what the entries publish is remembered."""
+        """Remember the keys that the entries publish. There are no findings here."""
         for row in seen:
             if row.inspection.is_authentic:
                 self._published.update(row.inspection.published)
         yield from ()
 
     def finish(self) -> Iterator[Finding]:
-        """After every entry: what was altered, what has gone, and what nobody published."""
+        """After every entry: report altered rows, missing rows, and keys that were never published."""
         for kid in self._altered:
             yield Finding(Kind.KEY, f"the row of the key {kid} was altered: its MAC does not hold")
         stored = {key.vkey for key in self.keys}
         for vkey in sorted(stored - self._published):
             yield Finding(Kind.KEY, f"the key {vkey} was never published in the log")
-        # As many as there are altered rows are theirs.
+        # Each altered row accounts for one of them.
         for vkey in sorted(self._published - stored)[len(self._altered) :]:
             yield Finding(Kind.KEY, f"the log publishes the key {vkey}, and its row is not there")

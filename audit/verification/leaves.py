@@ -1,4 +1,4 @@
-"""The pass over every row of the log: those in the tree by the index of their leaf, then those without one."""
+"""The pass over every row of the log: rows in the tree by the index of their leaf, then rows without a leaf."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from audit.verification.judging import faults_of
 
 _TIMESTAMP = COLUMNS.index("timestamp")
 
-# (leaves done, leaves in all)
+# (leaves done, leaves in total)
 type Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A row that was inspected; ``index`` is None where it has no leaf."""
+    """A row that was inspected. ``index`` is None if it has no leaf."""
 
     index: int | None
     log_id: int
@@ -31,7 +31,7 @@ type Look = Callable[[Sequence[Seen]], Iterator[Finding]]
 
 
 class Leaves:
-    """Leaves and their rows, in order. ``looks`` see every row, a chunk at a time."""
+    """Leaves and their rows, in order. ``looks`` get every row, a chunk at a time."""
 
     def __init__(self, heads: Heads, looks: Sequence[Look]) -> None:
         self.tree = GrowingTree(heads)
@@ -39,7 +39,7 @@ class Leaves:
         self._heads = heads
         self._looks = looks
         self._expected = 0
-        self._is_whole = True  # until an index is missing: what follows has another place in the tree
+        self._is_whole = True  # until an index is missing: later leaves have another place in the tree
 
     def check(self, progress: Progress) -> Iterator[Finding]:
         total = number_of("SELECT count(*) FROM audit_leaves")
@@ -97,7 +97,7 @@ class Leaves:
 
 
 def check_waiting(looks: Sequence[Look]) -> Iterator[Finding]:
-    """Rows without a leaf: each must be on the list of what waits, and as the application wrote it."""
+    """Rows without a leaf: each must be waiting for one, and be as the application wrote it."""
     statement = (
         f"SELECT p.log_id, {spelled(AuditLog, COLUMNS, 'g')} FROM audit_logs g "  # noqa: S608 - constants
         "LEFT JOIN audit_leaves l ON l.log_id = g.id LEFT JOIN audit_pending p ON p.log_id = g.id "

@@ -1,4 +1,4 @@
-"""The links of stored checkpoints: each names those before it, so a deleted one is missed."""
+"""The links of stored checkpoints: each names earlier ones, so a deleted checkpoint is detected."""
 
 from collections.abc import Container, Iterator
 
@@ -9,7 +9,7 @@ from ciphercanary.clock import database_now
 
 
 class Links:
-    """``stored`` are the sizes of the checkpoints that are there. They are checked in ascending order."""
+    """``stored`` are the sizes of the stored checkpoints. Check them in ascending order."""
 
     def __init__(self, stored: Container[object]) -> None:
         self._stored = stored
@@ -18,12 +18,12 @@ class Links:
         self._thinned_before = format_timestamp(thinned_before(database_now()))
 
     def require(self, beyond: int) -> None:
-        """Every checkpoint of more entries than these has a link."""
+        """Require a link of every checkpoint with more entries than this."""
         if self._required_beyond is None:
             self._required_beyond = beyond
 
     def check(self, link: Link, mac: object, signed_at: str) -> Iterator[Finding]:
-        """``signed_at`` as an entry spells it."""
+        """``signed_at`` has the spelling of an entry."""
         if (link.previous, link.kept, mac) == (None, None, None):
             if self._required_beyond is not None and link.size > self._required_beyond:
                 text = f"the checkpoint of {link.size} has lost its link to those before it"

@@ -1,4 +1,4 @@
-"""The rows of every table that carry a MAC: users, keys, sessions and so on, each as the application wrote it."""
+"""Check the rows of every table with a MAC: users, keys, sessions and so on."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from audit.verification.findings import Finding, Kind
 from ciphercanary.row_mac import IntegrityFailed, MacProtectedRow
 
 _TYPES: dict[Any, type] = {
-    models.BooleanField: int,  # of which bool is one: SQLite stores 0 and 1
+    models.BooleanField: int,  # includes bool: SQLite stores 0 and 1
     models.IntegerField: int,
     models.CharField: str,
     models.TextField: str,
@@ -22,7 +22,7 @@ _TYPES: dict[Any, type] = {
 
 
 def check_protected_rows() -> Iterator[Finding]:
-    """Each row of each such table but ``checkpoint_keys``, which is compared with the log, too."""
+    """Check each such table except ``checkpoint_keys``, which is also compared with the log elsewhere."""
     for model in apps.get_models():
         if not issubclass(model, MacProtectedRow) or model is CheckpointKey:
             continue
@@ -35,7 +35,7 @@ def check_protected_rows() -> Iterator[Finding]:
 def stored_rows[Row: MacProtectedRow](
     model: type[Row], order: Sequence[str] = ()
 ) -> Iterator[tuple[object, Row | None]]:
-    """The primary key of each row as it is stored, and the row, or None where it was altered."""
+    """The primary key of each row as stored, and the row, or None if it was altered."""
     written = [field for field in model._meta.concrete_fields if not field.generated]
     fields = sorted(written, key=lambda field: not field.primary_key)
     columns = spelled(model, [field.name for field in fields], "r")
@@ -51,7 +51,7 @@ def stored_rows[Row: MacProtectedRow](
 
 
 def _value(field: Any, stored: Any) -> Any:
-    """What the application wrote into the column. Raises for anything else: Django's fields read more spellings."""
+    """The value that the application wrote. Raises for anything else, because Django's fields read more spellings."""
     field = getattr(field, "target_field", field)
     if stored is None:
         return None

@@ -1,4 +1,4 @@
-"""How a verification of the whole log ended, kept as an entry of the log: its MAC and its leaf protect the result."""
+"""Record the result of a full verification as an entry of the log, whose MAC and leaf protect it."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,9 +18,9 @@ from ciphercanary.errors import DomainError
 
 
 def verify_and_record(*, actor: Actor, tell: Callable[[str], object], **options: Any) -> Report:
-    """``verify_log`` with these options; the result goes into the log, and findings raise an alarm.
+    """Run ``verify_log`` with these options. The result goes into the log, and findings raise an alarm.
 
-    If the log cannot be written, ``tell`` gets a line that says so. Raises what ``verify_log`` raises.
+    If the log cannot be written, ``tell`` gets a message. Raises what ``verify_log`` raises.
     """
     started_at = database_now()
     try:
@@ -36,7 +36,7 @@ def verify_and_record(*, actor: Actor, tell: Callable[[str], object], **options:
 
 
 def _alarm_of(report: Report, digest: str) -> Alarm:
-    """The same findings are the same alarm, so its identity has no count: counts include open alarms."""
+    """The same findings are the same alarm. So its identity has no counts, because they include open alarms."""
     total = report.counts.total()
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(report.counts.items()))
     return Alarm(

@@ -1,4 +1,4 @@
-"""The changed rows and their events: each row is named by the digest in its event, each digest has its row."""
+"""Compare the changed rows with their events: each digest in an event has its row, and each row its digest."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,13 +17,13 @@ _JSON = ("old_values", "new_values")
 
 
 class Trail:
-    """``rows`` that were compared so far."""
+    """``rows`` is the number of rows compared so far."""
 
     def __init__(self) -> None:
         self.rows = 0
 
     def look(self, seen: Sequence[Seen]) -> Iterator[Finding]:
-        """The changed rows of these entries."""
+        """Check the changed rows of these entries."""
         telling = [row for row in seen if row.inspection.digests]
         if not telling:
             return
@@ -45,7 +45,7 @@ class Trail:
                 yield Finding.at(Kind.TRAIL, text, row.index, row.log_id)
 
     def finish(self) -> Iterator[Finding]:
-        """After every entry: the changed rows that no entry names at all."""
+        """After every entry: find changed rows that no entry names at all."""
         if number_of("SELECT count(*) FROM audit_trail") == self.rows:
             return
         statement = (
@@ -71,7 +71,7 @@ def trail_of(event_ids: Sequence[object]) -> Iterator[Values]:
 
 
 def digest_of(values: Values) -> str:
-    """The digest, or "", which no entry names, where the columns have no canonical form."""
+    """The digest; "", which no entry names, if the columns have no canonical form."""
     try:
         return trail_digest(row_of(values))
     except (TypeError, ValueError, RecursionError):
@@ -79,7 +79,7 @@ def digest_of(values: Values) -> str:
 
 
 def row_of(values: Values) -> dict[str, object]:
-    """The changed row as ``trail_digest`` takes it. Raises TypeError, ValueError and RecursionError."""
+    """The changed row as input of ``trail_digest``. Raises TypeError, ValueError and RecursionError."""
     row = dict(zip(TRAIL_FIELDS, values, strict=True))
     for name in _JSON:
         row[name] = None if row[name] is None else json_value(row[name])

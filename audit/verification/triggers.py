@@ -1,4 +1,4 @@
-"""The triggers of the log: each is there, enabled, and as the migrations created it, and there are no others."""
+"""Check the triggers of the log: each exists, is enabled and as the migrations created it. There are no others."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,7 +9,7 @@ from audit.raw_rows import rows_of
 from audit.triggers import Trigger, expected
 from audit.verification.findings import Finding, Kind
 
-# A trigger with tgenabled R fires on a replica only.
+# A trigger with tgenabled R fires only on a replica.
 _STORED = {
     "postgresql": """
 SELECT t.tgname::text, c.relname::text, pg_get_triggerdef(t.oid, true), p.prosrc, t.tgenabled IN ('O', 'A')
@@ -18,14 +18,14 @@ WHERE NOT t.tgisinternal AND pg_table_is_visible(c.oid)
 """,
     "sqlite": "SELECT name, tbl_name, sql, '', 1 FROM sqlite_master WHERE type = 'trigger'",
 }
-# Of PostgreSQL: a rule rewrites what is inserted, as a trigger would change it.
+# PostgreSQL only: a rule can rewrite an INSERT, like a trigger.
 _RULES = (
     "SELECT rulename::text, tablename::text FROM pg_rules WHERE schemaname = ANY (current_schemas(false))"
 )
 
 
 def check_triggers() -> Iterator[Finding]:
-    """A trigger that is missing, disabled or replaced, and a trigger or rule that no migration created."""
+    """Report triggers that are missing, disabled or replaced, and triggers or rules that no migration created."""
     stored = {
         Trigger(name, table, _one_line(definition), _one_line(source)): is_enabled
         for name, table, definition, source, is_enabled in rows_of(_STORED[connection.vendor])

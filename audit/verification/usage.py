@@ -1,4 +1,4 @@
-"""The roll-ups against a recount of the log: the entries in the tree, by the rule of ``audit.sequencing.rollups``."""
+"""Compare the roll-ups with a recount of the entries in the tree, by the rule of ``audit.sequencing.rollups``."""
 
 from collections.abc import Iterator
 
@@ -9,17 +9,17 @@ from audit.raw_rows import rows_of, spelled
 from audit.verification.findings import Finding, Kind
 
 _BUCKET = ("key_id", "version", "principal", "operation", "outcome", "hour")
-# The hour as ``spelled`` spells it. The sum of absurd numbers must not end the statement.
+# The hour in the format of ``spelled``. A sum of absurd numbers must not abort the statement.
 _HOUR = "substr({moment}, 1, 14) || '00:00.000000Z'"
 _SUM = {"postgresql": "sum({0})", "sqlite": "CAST(total({0}) AS integer)"}
 _HEX = "[0-9a-f]"
-# A refused request may name a key by something that is no id: the roll-ups leave it out.
+# A refused request may name a key by something that is not an id. The roll-ups leave it out.
 _IS_ID = {
     "postgresql": f"g.object_id ~ '^{_HEX}{{8}}(-{_HEX}{{4}}){{3}}-{_HEX}{{12}}$'",
     "sqlite": f"g.object_id GLOB '{'-'.join(_HEX * length for length in (8, 4, 4, 4, 12))}'",
 }
 
-# One row counted and one stored, and both the same, is as it should be.
+# A bucket is correct if there are one counted and one stored row, and they are equal.
 _DIFFERENCES = """
 WITH counted AS (
     SELECT g.object_id AS key_id, coalesce(g.object_version, 0) AS version, coalesce({user}, '') AS principal,
@@ -40,7 +40,7 @@ ORDER BY {names}
 
 
 def check_usage() -> Iterator[Finding]:
-    """Each bucket is there once, and holds what the entries add up to."""
+    """Check that each bucket exists once, with the totals of the entries."""
     moment, add = spelled(AuditLog, ["timestamp"], "g"), _SUM[connection.vendor]
     statement = _DIFFERENCES.format(
         user=spelled(AuditLog, ["user_id"], "g"),
