@@ -1,4 +1,4 @@
-"""Alarms of the log: the list, and the decision about one."""
+"""Pages of the log's alarms: list them, and resolve one."""
 
 from http import HTTPStatus
 from typing import Any

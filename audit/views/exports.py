@@ -1,4 +1,4 @@
-"""Exports of the log: those there are, asking for one, and its file."""
+"""Pages of exports of the log: list them, request one, and download its file."""
 
 from http import HTTPStatus
 from typing import Any
@@ -35,7 +35,7 @@ class ExportListView(PageView[Exporter]):
 
 
 class NewExportView(PageView[Exporter]):
-    """Orders a file of what the query string filters by."""
+    """Queues an export with the filters of the query string."""
 
     rules = dict.fromkeys(("GET", "POST"), Rule(EXPORT_PERMISSION, actions.EXPORT_REQUESTED))
     section = "audit"
@@ -49,7 +49,7 @@ class NewExportView(PageView[Exporter]):
     def post(self, request: HttpRequest) -> HttpResponse:
         asked = LogFilterForm(request.GET)
         form = ExportForm(request.POST, is_of_whole_log=self._is_of_whole_log(asked))
-        # A file of more than was asked for is not written: what is not understood is refused.
+        # Reject invalid filters, because without them the file would contain more than was requested.
         if form.is_valid() and not asked.errors:
             try:
                 export = services.request_export(
@@ -77,7 +77,7 @@ class NewExportView(PageView[Exporter]):
 
 
 class ExportFileView(PageView[Exporter]):
-    """By POST: each download is put on record, and a link may be followed by whatever reads pages."""
+    """POST only, because each download is recorded, and crawlers may follow links."""
 
     rules = {"POST": Rule(EXPORT_PERMISSION, actions.EXPORT_DOWNLOADED)}
     concerns = ("audit_export", "export_id")

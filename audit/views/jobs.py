@@ -1,4 +1,4 @@
-"""Long work: exports of the log are all there is so far."""
+"""Pages of background jobs, which are only exports of the log so far."""
 
 from uuid import UUID
 
@@ -48,7 +48,7 @@ class JobView(PageView[Exporter]):
             seconds=pace(looks),
             looks=looks + 1,
             is_part=is_part,
-            # Each look would be too much to listen to.
+            # Screen readers should not announce every poll.
             is_news=is_part and (job.has_ended or standing.milestone > reached),
             is_kept=job.is_kept(now),
             worker_seen=services.last_sign_of_a_worker() if standing.has_waited_long else None,

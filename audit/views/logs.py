@@ -1,4 +1,4 @@
-"""Reading the log: the list that is filtered and followed, and one entry."""
+"""Pages of the log: the list, with filters and live updates, and one entry."""
 
 import json
 from collections.abc import Mapping
@@ -23,15 +23,15 @@ from ciphercanary.pages import Caller, PageView, Rule
 from ciphercanary.pages.numbers import number_in
 
 LIMIT = 50
-MOST_AT_ONCE = 10_000  # entries that following looks through, whatever is asked for
-MOST_FOLLOWED = 500  # rows that following adds to a page, before it asks to be begun anew
+MOST_AT_ONCE = 10_000  # entries that one live update looks through
+MOST_FOLLOWED = 500  # rows that live updates add to a page before they must be restarted
 NOT_COLUMNS = "(no columns)"
 RESULTS, MORE, LIVE = "log-results", "more-entries", "log-live"
 
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """The log is followed from the ``above`` first entries of the tree on; ``shown`` rows were added to the page."""
+    """Live updates start after the ``above`` first entries of the tree. ``shown`` rows were added to the page."""
 
     above: int
     shown: int = 0
@@ -48,7 +48,7 @@ class LogListView(PageView[Caller]):
     parts = frozenset({RESULTS, MORE, LIVE})
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        # What is chosen from is shown with the whole page only.
+        # Only the whole page has the choices of the filters.
         known = Suggestions() if self.target in self.parts else suggest(reader=self.principal)
         form = LogFilterForm(request.GET, actions=known.actions)
         shown = self._addresses(form) | {"form": form, "actors": known.actors}
@@ -81,7 +81,7 @@ class LogListView(PageView[Caller]):
         return response
 
     def _arrived(self, criteria: LogCriteria, shown: dict[str, Any]) -> HttpResponse:
-        """What came since the last time, newest first, and from where to go on."""
+        """The entries since the last update, newest first, and the start of the next one."""
         above, so_far = number_in(self.request, "above"), number_in(self.request, "shown") or 0
         size = following.leaves()
         above = size if above is None else max(above, size - MOST_AT_ONCE)
@@ -97,21 +97,21 @@ class LogListView(PageView[Caller]):
         )
 
     def _around(self) -> dict[str, Any]:
-        """What only the whole page shows."""
+        """Context that only the whole page needs."""
         if self.target in self.parts:
             return {}
         sees_all = self.principal.scope(READ_PERMISSION) == "all"
         return {"standing": read_standing(reader=self.principal), "sees_all": sees_all}
 
     def _reject(self, shown: dict[str, Any]) -> HttpResponse:
-        """Name the errors of the form, without results: those of the other filters would look like an answer."""
+        """Show the errors of the form without results: results of the other filters would look like an answer."""
         may_export = self.principal.has_permission(EXPORT_PERMISSION)
         response = self.page(status=422, may_export=may_export, **self._around(), **shown)
         response["HX-Push-Url"] = "false"
         return response
 
     def _addresses(self, form: LogFilterForm) -> dict[str, Any]:
-        """The addresses of the list, the same for everybody they are sent to."""
+        """The URLs of the list, the same for every user."""
         filters, url = form.filters, reverse("audit")
         text = urlencode(filters)
         wider = {name: value for name, value in filters.items() if name not in {"from", "to"}}
@@ -161,7 +161,7 @@ class EntryProofView(PageView[Caller]):
 
 
 def pretty(meta: object) -> str:
-    """The text with a line for each member; as it stands where somebody made it something else than JSON."""
+    """The text with one line per member. Unchanged if it was altered to something other than JSON."""
     try:
         text = json.dumps(json.loads(meta), indent=2, ensure_ascii=False)  # type: ignore[arg-type]  # TypeError is caught
         return text.encode(errors="replace").decode()  # an altered entry may hold lone surrogates
@@ -170,13 +170,13 @@ def pretty(meta: object) -> str:
 
 
 def compared(change: AuditTrail) -> list[tuple[str, str | None, str | None]]:
-    """``(column, before, after)``, sorted by column; None where the row does not exist."""
+    """``(column, before, after)``, sorted by column. None if the row does not exist."""
     old, new = _members(change.old_values), _members(change.new_values)
     return [(name, _shown(old, name), _shown(new, name)) for name in sorted({*old, *new})]
 
 
 def _members(values: object) -> Mapping[str, object]:
-    """Of an altered row the text that was found, under a name that no column has."""
+    """For an altered row, the stored text under a name that no column has."""
     if values is None:
         return {}
     return values if isinstance(values, dict) else {NOT_COLUMNS: values}

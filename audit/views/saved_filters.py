@@ -1,4 +1,4 @@
-"""Filters that are kept under a name."""
+"""Pages of saved filters."""
 
 from http import HTTPStatus
 from typing import Any
@@ -31,7 +31,7 @@ class SavedFiltersView(PageView[Keeper]):
 
 
 class NewSavedFilterView(PageView[Keeper]):
-    """Keeps what the query string filters by."""
+    """Saves the filters of the query string."""
 
     rules = dict.fromkeys(("GET", "POST"), Rule(READ_PERMISSION, actions.FILTER_SAVED))
     section = "audit"
@@ -55,7 +55,7 @@ class NewSavedFilterView(PageView[Keeper]):
 
     def _ask(self, form: SavedFilterForm, **options: Any) -> HttpResponse:
         if self.principal.scope(READ_PERMISSION) != "all":
-            del form.fields["is_shared"]  # there is nobody who would see the same
+            del form.fields["is_shared"]  # no other user would see the same
         asked = LogFilterForm(self.request.GET)
         return self.page(form=form, asked=asked, address=urlencode(asked.filters), **options)
 
@@ -75,5 +75,5 @@ class DeleteSavedFilterView(PageView[Keeper]):
 
 
 def _address(kept: SavedFilter) -> str:
-    """The list that it filters. A database keeps no order of members."""
+    """The URL of the filtered list. Sorted, because a database does not keep the order of members."""
     return f"{reverse('audit')}?{urlencode(sorted(kept.filters.items()))}"
