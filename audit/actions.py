@@ -1,4 +1,4 @@
-"""The audit app's own words for what happened, or was tried."""
+"""Audit actions that the audit app itself records."""
 
 LOG_READ = "audit.log.read"
 TRAIL_READ = "audit.trail.read"
@@ -6,14 +6,14 @@ PROOF_READ = "audit.proof.read"
 CONSISTENCY_READ = "audit.consistency.read"
 CHECKPOINT_READ = "audit.checkpoint.read"
 CHECKPOINT_KEYS_READ = "audit.checkpoint_key.read"
-# Refusals beyond the bound of the flood table, told as a number only.
+# Refusals beyond the limit of the deduplication table. Only their number is recorded.
 REFUSALS_OVERFLOWED = "api.refusals.overflowed"
 WRITER_HEARTBEAT = "audit.writer.heartbeat"
-# The sequencer found what must not be: ``code`` says what, ``meta`` where.
+# Evidence of tampering was found: ``code`` is the kind of alarm, ``meta`` has the details.
 LOG_ALARMED = "audit.log.alarmed"
 ALARM_LISTED = "audit.alarm.listed"
 ALARM_RESOLVED = "audit.alarm.resolved"
-# ``verify_audit_log`` ended: ``code`` says how unless everything was as it should be.
+# ``verify_audit_log`` ended: ``code`` is the result, empty if the log is intact.
 LOG_VERIFIED = "audit.log.verified"
 LOG_ROLLBACK_ACCEPTED = "audit.log.rollback_accepted"
 CHECKPOINT_KEY_PUBLISHED = "audit.checkpoint_key.published"

@@ -14,7 +14,7 @@ from audit.canonical import MAX_INTEGER
 from audit.events import VALUE_LIMIT, Event, Outcome, clean_text
 from ciphercanary.row_mac import encode_fields
 
-MOST_OPEN = 1000  # open alarms that get a record each, and that are counted
+MOST_OPEN = 1000  # maximum number of open alarms that are stored individually, and that are counted
 _DIGEST = re.compile(r"\b[0-9a-f]{32,}\b")
 
 
@@ -26,11 +26,11 @@ class Kind(StrEnum):
     ENTRY_MISSING = "entry_missing"  # the row was deleted before it was sequenced
     ENTRY_ALTERED = "entry_altered"  # a row that was about to be shown does not match its leaf or MAC
     INTEGRITY_FAILED = (
-        "integrity_failed"  # the tree or a key was altered, so that nothing more is sequenced or signed
+        "integrity_failed"  # the tree or a key was altered, so sequencing or signing has stopped
     )
-    CHECKPOINT_INCONSISTENT = "checkpoint_inconsistent"  # the tree contradicts what was signed, or itself
+    CHECKPOINT_INCONSISTENT = "checkpoint_inconsistent"  # the tree contradicts a signed checkpoint, or itself
     VERIFICATION_FAILED = "verification_failed"  # a verification of the whole log has findings
-    MORE = "more_alarms"  # further alarms of the same moment
+    MORE = "more_alarms"  # further alarms, summarized
 
 
 LABELS: Mapping[str, str] = {
@@ -47,11 +47,12 @@ LABELS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """``log_id``: the entry where it shows; ``expected``, ``found``: wseq of ``writer``, or words, digests and sizes.
+    """Evidence of tampering. ``log_id`` is the entry where it was found.
 
-    Two alarms with equal values are one alarm. ``count`` is how many alarms a ``MORE`` summarizes, and
-    ``is_of_alarm`` marks an alarm about the entry of another alarm; neither is part of the identity. ``identity``
-    takes the place of ``found`` there, if ``found`` changes while the evidence does not.
+    ``expected`` and ``found`` are sequence numbers of ``writer``, or text with digests and sizes. ``count`` is the
+    number of alarms that a ``MORE`` summarizes. ``is_of_alarm`` marks an alarm about the log entry of another alarm.
+    Neither is part of the identity: two alarms with otherwise equal values are the same alarm. ``identity`` replaces
+    ``found`` in the identity, if ``found`` can change while the evidence stays the same.
     """
 
     kind: Kind
@@ -64,14 +65,14 @@ class Alarm:
     identity: str = ""
 
     def __str__(self) -> str:
-        """Of digests only that there is one: the alarm's entry has them."""
+        """Replaces digests with an ellipsis. The alarm's entry has them."""
         where = f" at entry {self.log_id}" if self.log_id is not None else ""
         by = f" of writer {self.writer}" if self.writer else ""
         return _DIGEST.sub("…", f"{self.kind}{where}{by}: expected {self.expected}, found {self.found}")
 
     @property
     def evidence(self) -> str:
-        """SHA-256 (hex) of everything the alarm says: its identity."""
+        """SHA-256 (hex) of the alarm's values: its identity."""
         found = self.identity or self.found
         texts = (clean_text(str(value), VALUE_LIMIT) for value in (self.expected, found))
         return hashlib.sha256(encode_fields((self.kind, self.log_id, self.writer, *texts))).hexdigest()
@@ -96,12 +97,12 @@ class Alarm:
 
     @property
     def _log_id(self) -> int | str | None:
-        """As text if it is larger than a number of an entry can be."""
+        """Text if it exceeds the largest integer of an entry."""
         return str(self.log_id) if self.log_id is not None and self.log_id > MAX_INTEGER else self.log_id
 
 
 def summary_of(alarms: list[Alarm]) -> Alarm:
-    """One alarm in place of many."""
+    """One alarm that summarizes many."""
     digest = hashlib.sha256("".join(sorted(alarm.evidence for alarm in alarms)).encode()).hexdigest()
     return Alarm(
         kind=Kind.MORE, expected="no further alarms", found=f"alarms {digest[:32]}", count=len(alarms)

@@ -8,7 +8,7 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit log"
 
     def ready(self) -> None:
-        from audit import exports  # noqa: PLC0415 - models are there only now
+        from audit import exports  # noqa: PLC0415 - models are not loaded before
         from audit.models import AuditExport  # noqa: PLC0415
         from ciphercanary import jobs  # noqa: PLC0415
 

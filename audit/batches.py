@@ -1,4 +1,4 @@
-"""One transaction for the records of many answers: which of them may still leave, and the rows of those."""
+"""Group commit: one transaction decides which results may be returned, and records them."""
 
 import asyncio
 import logging
@@ -30,17 +30,17 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Deadline(Struct, frozen=True):
-    """From ``at`` (aware, the database's clock) the answer is what ``error`` makes: a key or a token has expired."""
+    """From ``at`` (aware, database clock) on, ``error`` replaces the result: for example, a key has expired."""
 
     at: datetime
     error: Callable[[], DomainError]
 
 
 class Decision[T](Struct, frozen=True):
-    """A result that may leave once its event is durable, if the epochs and the clock allow it.
+    """A result that may be returned once its event is durable, if the epochs and the clock allow it.
 
-    ``stamps`` are those of everything cached that the result was computed from. Those of ``not_before``
-    are turned round: *until* their moment the answer is their error.
+    ``stamps`` cover all cached data that the result depends on. Entries of ``not_before`` work the other way round:
+    *until* their time, their error replaces the result.
     """
 
     result: T
@@ -51,7 +51,7 @@ class Decision[T](Struct, frozen=True):
     not_before: tuple[Deadline, ...] = ()
 
     def require_current(self, epoch: int, now: datetime) -> None:
-        """Raises StaleDecision, and the error of a deadline that has passed or a beginning still to come."""
+        """Raises StaleDecision, or the error of a deadline that has passed or of a start that is still ahead."""
         if stale := behind(self.stamps, epoch):
             raise StaleDecision(frozenset(entities_of(stale)))
         for start in self.not_before:
@@ -65,8 +65,8 @@ class Decision[T](Struct, frozen=True):
 class Ticket[T]:
     """A decision that waits for its batch, and the future on which its caller waits.
 
-    The future is one of threads or, of a writer in an event loop, one of that loop. It waits no longer than
-    ``until`` (of time.monotonic), or than its thread may still wait.
+    The future is a thread future or, for the writer of an event loop, a future of that loop. The ticket waits until
+    ``until`` (time.monotonic), by default for as long as its thread may wait.
     """
 
     __slots__ = ("decision", "future", "refusal", "until")
@@ -83,7 +83,7 @@ class Ticket[T]:
         self.refusal: Exception | None = None
 
     def release(self) -> None:
-        """Hand out the result, or why there is none, unless its caller has given up."""
+        """Set the result or the refusal, unless the caller has given up."""
         if self.future.done():
             return
         if self.refusal is None:
@@ -100,7 +100,7 @@ type Tickets = Sequence[Ticket[Any]]
 
 
 class Stage(Enum):
-    """How far a transaction came. Before COMMIT was sent, or where the server says that it failed, nothing was stored."""
+    """Progress of a transaction. Nothing is stored before COMMIT is sent, or if the server reports that it failed."""
 
     DECIDING = auto()
     INSERTING = auto()
@@ -108,7 +108,7 @@ class Stage(Enum):
 
 
 class Batch:
-    """The tickets of one transaction. ``write`` never raises: whatever happens reaches each caller by himself."""
+    """The tickets of one transaction. ``write`` never raises: each caller gets its error through its ticket."""
 
     def __init__(self, tickets: Tickets, numbering: Numbering) -> None:
         self.tickets = tickets
@@ -117,23 +117,23 @@ class Batch:
 
     @property
     def until(self) -> float:
-        """The moment (of time.monotonic) at which the first of them has waited long enough."""
+        """The earliest timeout of the tickets (time.monotonic)."""
         return min(ticket.until for ticket in self.tickets)
 
     def write(self, *, may_retry: bool = True) -> None:
-        """Decide and record them in one transaction; release the answers once it has committed."""
+        """Decide and record the tickets in one transaction. Release the results after the commit."""
         try:
             with lock_waits.waiting_until(self.until):
                 self._transact()
         except django.db.Error as error:
             self._recover(error, may_retry=may_retry)
-        except Exception as error:  # noqa: BLE001 - the thread of everybody's answers must not end with one batch
+        except Exception as error:  # noqa: BLE001 - one batch must not end the thread that writes all records
             self.fail(error)
         else:
             self.release()
 
     def release(self) -> None:
-        """Once it has committed: the answers leave."""
+        """Release all results. Call it only after the commit."""
         for ticket in self.tickets:
             ticket.release()
 
@@ -141,7 +141,7 @@ class Batch:
     def _transact(self) -> None:
         with transaction.atomic(durable=True):
             epoch, now = hold_epoch()
-            # What still holds is current after this; each decision then looks at its own.
+            # Renews the stamps that are still valid. Each decision then checks its own stamps.
             renew_stamps(self.stamps, epoch)
             rows = self.decide(epoch, now)
             if rows:
@@ -153,16 +153,16 @@ class Batch:
 
     @property
     def stamps(self) -> list[EpochStamp]:
-        """What the decisions rest on. To be renewed before ``decide``."""
+        """The stamps of all decisions. Renew them before ``decide``."""
         return [stamp for ticket in self.tickets for stamp in ticket.decision.stamps]
 
     @property
     def not_after(self) -> datetime:
-        """The first moment at which one of the answers may no longer leave."""
+        """The earliest deadline of the decisions."""
         return min((end.at for ticket in self.tickets for end in ticket.decision.deadlines), default=NEVER)
 
     def decide(self, epoch: int, now: datetime) -> list[EntryRow]:
-        """The rows of those whose answer may leave; the others know their refusal then."""
+        """The rows of the decisions that may be released. The other tickets get their refusal."""
         rows: list[EntryRow] = []
         at, writer = format_timestamp(now), str(self.numbering.writer)
         for ticket in self.tickets:
@@ -171,7 +171,7 @@ class Batch:
             try:
                 decision.require_current(epoch, now)
                 row = entry_row(decision.event, decision.actor, at=at, writer=writer, wseq=wseq)
-            except Exception as error:  # noqa: BLE001 - one decision's error is not that of the others
+            except Exception as error:  # noqa: BLE001 - an error of one decision must not affect the others
                 ticket.refusal = error
             else:
                 ticket.refusal = None
@@ -184,21 +184,21 @@ class Batch:
             connection.close()
         is_one_rows_fault = isinstance(error, django.db.DataError | django.db.IntegrityError)
         if self.stage is Stage.INSERTING and is_one_rows_fault and len(self.tickets) > 1:
-            # One poisonous row must not cost the others their answer.
+            # Split the batch, so that one bad row does not fail the others.
             half = len(self.tickets) // 2
             Batch(self.tickets[:half], self.numbering).write()
             Batch(self.tickets[half:], self.numbering).write()
         elif self.stage is Stage.DECIDING and may_retry and time.monotonic() < self.until:
-            # The connection died while it was idle; nothing was sent that could be there twice. A wait for a lock that
-            # ended has used up the time.
+            # The idle connection died before anything was inserted, so a retry cannot duplicate rows. After a lock
+            # timeout, no time is left for a retry.
             self.write(may_retry=False)
         else:
-            # After a COMMIT with unknown outcome the records are not sent again: one too many, of an answer that
-            # never left, is the lesser evil, and the same event twice would be a lie.
+            # Do not retry a COMMIT with an unknown outcome. One extra record, of a result that was never returned,
+            # is better than recording the same event twice.
             self.numbering.renew()
             self.fail(AuditUnavailable())
 
     def fail(self, error: Exception) -> None:
-        """None of the answers leaves."""
+        """Reject all tickets with this error."""
         for ticket in self.tickets:
             ticket.fail(error)

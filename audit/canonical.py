@@ -1,7 +1,7 @@
-"""Canonical JSON (RFC 8785) for the subset the log uses: no floats, integers within 2**53 - 1.
+"""Canonical JSON (RFC 8785) for the subset that the log uses: no floats, integers within 2**53 - 1.
 
-One value has one byte string, whoever computes it and in whatever language: what is hashed today can be
-recomputed from the columns in ten years.
+A value has exactly one byte string, in every language and implementation. Hashes of today can be recomputed from
+the columns in ten years.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-# RFC 8785 section 3.2.2.3: beyond it, a reader with IEEE 754 numbers sees another integer.
+# RFC 8785 section 3.2.2.3: beyond this, readers with IEEE 754 numbers get another integer.
 MAX_INTEGER = 2**53 - 1
 
-# It escapes exactly what RFC 8785 section 3.2.2.2 asks, in the same spelling.
+# msgspec escapes exactly what RFC 8785 section 3.2.2.2 requires, with the same spelling.
 _ENCODER = msgspec.json.Encoder()
 
 type JsonValue = bool | int | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None
@@ -21,14 +21,14 @@ type JsonValue = bool | int | str | Sequence[JsonValue] | Mapping[str, JsonValue
 def encode(value: JsonValue) -> bytes:
     """The canonical UTF-8 bytes of a value.
 
-    Raises TypeError for what is not of the subset (floats, bytes, keys that are no strings), ValueError for
-    an integer out of range, UnicodeEncodeError for a lone surrogate.
+    Raises TypeError for values outside the subset (floats, bytes, keys that are not strings), ValueError for an
+    integer out of range, and UnicodeEncodeError for a lone surrogate.
     """
     return _ENCODER.encode(_in_order(value))
 
 
 def encode_members(members: Mapping[str, str | int | None]) -> bytes:
-    """``encode`` of an object whose names are in their order already, and whose values hold no others."""
+    """``encode`` for a flat object whose names are already in canonical order."""
     for value in members.values():
         kind = type(value)
         if kind is str or value is None:
@@ -48,7 +48,7 @@ def format_timestamp(moment: datetime) -> str:
 
 
 def _in_order(value: JsonValue) -> JsonValue:
-    """The value with every object's members in the order of their names' UTF-16 code units (section 3.2.3)."""
+    """Sort the members of each object by the UTF-16 code units of their names (section 3.2.3)."""
     match value:
         case str() | None | bool():
             return value
@@ -56,7 +56,7 @@ def _in_order(value: JsonValue) -> JsonValue:
             return _within_range(value)
         case Mapping():
             return {
-                # Most values are texts: they are spared a call.
+                # Most values are strings. Skip the call for them.
                 name: member if type(member := value[name]) is str else _in_order(member)
                 for name in _sorted(value)
             }
@@ -72,7 +72,7 @@ def _within_range(number: int) -> int:
 
 
 def _sorted(names: Iterable[str]) -> list[str]:
-    # Of ASCII names the order by characters is the same, and costs a tenth.
+    # For ASCII names, sorting by characters gives the same order at a tenth of the cost.
     return sorted(names) if "".join(names).isascii() else sorted(names, key=_utf_16)
 
 

@@ -1,7 +1,7 @@
-"""Checkpoints: what the log promises, signed (C2SP signed-note, tlog-checkpoint, tlog-cosignature).
+"""Signed checkpoints of the log (C2SP signed-note, tlog-checkpoint, tlog-cosignature).
 
-A checkpoint says how many entries there are and the root over them. Ed25519 signs its text (type 0x01); ML-DSA-44
-signs a ``cosigned_message`` with a time (type 0x06), which names signer and log by the same words.
+A checkpoint contains the number of entries and the root over them. Ed25519 signs its text (type 0x01). ML-DSA-44
+signs a ``cosigned_message`` with a timestamp (type 0x06), in which signer and log have the same name.
 """
 
 import base64
@@ -18,31 +18,31 @@ from audit.merkle import HASH_SIZE
 from ciphercanary.crypto import signing
 from ciphercanary.crypto.errors import SignatureInvalid
 
-# Private half elsewhere: message -> raw signature.
+# The private key is kept elsewhere: message -> raw signature.
 type Signer = Callable[[bytes], bytes]
 
 MAX_NOTE_SIZE: Final = 256 * 1024  # characters
-MAX_SIGNATURES: Final = 32  # signed-note: at least 16 are accepted
+MAX_SIGNATURES: Final = 32  # signed-note requires accepting at least 16
 MAX_SIZE: Final = 2**63 - 1  # entries, and seconds since 1970
 
 _TYPES: Final[Mapping[str, int]] = MappingProxyType({signing.ED25519: 0x01, signing.ML_DSA_44: 0x06})
 _ALGORITHMS: Final = MappingProxyType({type_byte: algorithm for algorithm, type_byte in _TYPES.items()})
 _KEY_ID_SIZE: Final = 4
 _TIMESTAMP_SIZE: Final = 8
-_MAX_NAME_SIZE: Final = 255  # bytes: its length is a uint8 in a cosigned_message
+_MAX_NAME_SIZE: Final = 255  # bytes: the length is a uint8 in a cosigned_message
 _CONTROL: Final = re.compile(r"[\x00-\x1f]")
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 class CheckpointInvalid(ValueError):
-    """Not a signed checkpoint, or not signed by whom it should be."""
+    """Not a checkpoint, or not signed by a trusted key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A tree head. ``origin`` names the log (1 to 255 bytes of UTF-8, one line), ``root`` has 32 bytes.
 
-    Extension lines are refused: ML-DSA-44 would not sign them.
+    Extension lines are rejected, because ML-DSA-44 would not sign them.
     """
 
     origin: str
@@ -59,12 +59,12 @@ class Checkpoint:
 
     @property
     def text(self) -> str:
-        """The text that is signed: three lines."""
+        """The signed text: three lines."""
         return f"{self.origin}\n{self.size}\n{_base64(self.root)}\n"
 
     @classmethod
     def parse(cls, text: str) -> "Checkpoint":
-        """What ``text`` gave; raises CheckpointInvalid for any other spelling."""
+        """Inverse of ``text``. Raises CheckpointInvalid for any other spelling."""
         lines = text.split("\n")
         if len(lines) != 4 or lines[3]:  # noqa: PLR2004 - three lines, each with its end
             raise CheckpointInvalid("a checkpoint has three lines: origin, size and root")
@@ -78,7 +78,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """A public key under a name without spaces and ``+``; ValueError for another name or a wrong length."""
+    """A named public key. Raises ValueError for a name with spaces or ``+``, or for a wrong key length."""
 
     name: str
     algorithm: str
@@ -113,7 +113,7 @@ class VerifierKey:
 
     @classmethod
     def parse(cls, vkey: str) -> "VerifierKey":
-        """What ``vkey`` gave; ValueError for any other spelling, an unknown type or an id of another key."""
+        """Inverse of ``vkey``. Raises ValueError for any other spelling, an unknown type or the id of another key."""
         name, _, rest = vkey.partition("+")
         typed = decode_base64(rest.partition("+")[2])
         if not typed or typed[0] not in _ALGORITHMS:
@@ -126,7 +126,7 @@ class VerifierKey:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A signature line: the key's name, its id (4 bytes), and the signature with what belongs to it."""
+    """A signature line: the key's name, its id (4 bytes), and the signature, for ML-DSA-44 after its timestamp."""
 
     name: str
     key_id: bytes
@@ -134,9 +134,9 @@ class _Line:
 
 
 def sign_note(checkpoint: Checkpoint, signers: Sequence[tuple[VerifierKey, Signer]], timestamp: int) -> str:
-    """The signed note, the lines of Ed25519 first. ``timestamp`` (seconds since 1970) goes into those of ML-DSA-44.
+    """The signed note, Ed25519 lines first. ``timestamp`` (seconds since 1970) is part of ML-DSA-44 signatures.
 
-    ValueError where no key is of Ed25519, or one is not named by the origin.
+    Raises ValueError if no key is Ed25519, or if a key is not named after the origin.
     """
     ordered = sorted(signers, key=lambda signer: _TYPES[signer[0].algorithm])
     if not ordered or ordered[0][0].algorithm != signing.ED25519:
@@ -154,7 +154,7 @@ def sign_note(checkpoint: Checkpoint, signers: Sequence[tuple[VerifierKey, Signe
 def open_note(note: str, trusted: Sequence[VerifierKey]) -> Checkpoint:
     """The checkpoint of a note that a trusted key of its origin has signed.
 
-    Lines of unknown keys are ignored; a wrong signature of any trusted key refuses the note. Raises
+    Lines of unknown keys are ignored. A wrong signature of any trusted key invalidates the note. Raises
     CheckpointInvalid.
     """
     text, lines = _split(note)
@@ -171,21 +171,21 @@ def open_note(note: str, trusted: Sequence[VerifierKey]) -> Checkpoint:
 
 
 def publication_message(origin: str, vkeys: Sequence[str]) -> bytes:
-    """What the keys that sign so far sign of those that follow; no checkpoint begins like it."""
+    """The message with which the current keys sign the next keys. No checkpoint begins like it."""
     return "\n".join(("ciphercanary/checkpoint-keys/v1", origin, *vkeys, "")).encode()
 
 
 def open_publication(
     origin: str, vkeys: Sequence[str], signatures: Mapping[str, str], trusted: Sequence[VerifierKey]
 ) -> list[VerifierKey]:
-    """The keys that are published, where a trusted key of the log has signed them. Raises CheckpointInvalid.
+    """The published keys, if a trusted key of the log has signed them. Raises CheckpointInvalid.
 
     ``signatures``: ``key_name`` of the signer -> raw signature of ``publication_message``, in base64.
     """
     for key in trusted:
         if key.name != origin or key.key_name not in signatures:
             continue
-        with suppress(SignatureInvalid, ValueError):  # anybody may have written them
+        with suppress(SignatureInvalid, ValueError):  # untrusted input
             message, signature = publication_message(origin, vkeys), decode_base64(signatures[key.key_name])
             signing.verify(key.algorithm, key.public_key, message, signature)
             return [VerifierKey.parse(vkey) for vkey in vkeys]
@@ -193,16 +193,16 @@ def open_publication(
 
 
 def ed25519_only(note: str) -> str:
-    """The note with its first signature line only, which ``sign_note`` made with Ed25519; for short messages.
+    """The note with only its first signature line, the Ed25519 line of ``sign_note``; for short messages.
 
-    Raises CheckpointInvalid for what is not a signed checkpoint. No signature is verified.
+    Raises CheckpointInvalid for a malformed note. Does not verify signatures.
     """
     text, [first, *_] = _split(note)
     return f"{Checkpoint.parse(text).text}\n— {first.name} {_base64(first.key_id + first.signature)}\n"
 
 
 def decode_base64(text: str) -> bytes:
-    """Standard base64 in its one canonical spelling (RFC 4648 section 4); ValueError."""
+    """Decode standard base64 (RFC 4648 section 4). Raises ValueError for a non-canonical spelling."""
     try:
         octets = base64.b64decode(text, validate=True)
     except (binascii.Error, UnicodeEncodeError) as error:
@@ -213,14 +213,14 @@ def decode_base64(text: str) -> bytes:
 
 
 def decode_decimal(text: str) -> int:
-    """ASCII decimal without leading zeros, at most 2**63 - 1; ValueError."""
+    """Decode an ASCII decimal without leading zeros, at most 2**63 - 1. Raises ValueError."""
     if not _DECIMAL.fullmatch(text) or int(text) > MAX_SIZE:
         raise ValueError("not a decimal number within 2**63 - 1")
     return int(text)
 
 
 def _split(note: str) -> tuple[str, list[_Line]]:
-    """The text, with its last newline, and the signature lines, one at least. The text may still be anything."""
+    """The text, including its last newline, and at least one signature line. The text is not validated."""
     if len(note) > MAX_NOTE_SIZE:
         raise CheckpointInvalid(f"a note has at most {MAX_NOTE_SIZE} characters")
     head, separator, signatures = note.rpartition("\n\n")
@@ -257,7 +257,7 @@ def _verify(key: VerifierKey, line: _Line, checkpoint: Checkpoint) -> None:
 
 
 def _message(key: VerifierKey, checkpoint: Checkpoint, stamp: bytes) -> bytes:
-    """What the key signs: the text, or the ``cosigned_message`` of tlog-cosignature for the whole tree."""
+    """The signed bytes: the text, or the ``cosigned_message`` of tlog-cosignature for the whole tree."""
     if key.algorithm == signing.ED25519:
         return checkpoint.text.encode()
     name, origin = key.name.encode(), checkpoint.origin.encode()

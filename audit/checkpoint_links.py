@@ -1,8 +1,9 @@
-"""Each checkpoint names two before it, so that a deleted one is missed.
+"""Links from each checkpoint to two earlier ones, so that a deleted checkpoint is detected.
 
-``previous`` is the size of the one signed just before it, which may be thinned out later. ``kept`` is the size of the
-newest one before it that never is: the last of an earlier hour, or of former keys. 0 means that there was none. Both
-are under a MAC with a key that the database does not hold. Checkpoints from before these columns have no link.
+``previous`` is the size of the checkpoint signed just before it, which may be thinned out later. ``kept`` is the size
+of the newest earlier checkpoint that is never thinned out: the last of an earlier hour, or of former keys. 0 means
+that there was none. A MAC protects both; the database has its key only in wrapped form. Checkpoints that predate
+these columns have no link.
 """
 
 from dataclasses import dataclass
@@ -19,18 +20,18 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The link of the checkpoint of ``size`` entries. The types are those of the columns as they were read."""
+    """The link of the checkpoint of ``size`` entries. The columns have the types with which they were read."""
 
     size: int
     previous: Any
     kept: Any
 
     def mac(self) -> str:
-        """Of a link of integers. Raises KekUnavailable and UnwrapFailed."""
+        """The MAC of a link of integers. Raises KekUnavailable and UnwrapFailed."""
         return system_keys.make_mac(system_keys.ROW_MAC, _VERSION, self._message())
 
     def holds(self, mac: object) -> bool:
-        """Whether ``mac``, a column as it was read, is that of this link. Raises KekUnavailable and UnwrapFailed."""
+        """Whether ``mac``, an unvalidated value, is that of this link. Raises KekUnavailable and UnwrapFailed."""
         try:
             system_keys.check_mac(system_keys.ROW_MAC, _VERSION, self._message(), str(mac))
         except (MacMismatch, TypeError):
@@ -44,7 +45,7 @@ class Link:
 
 
 def thinned_before(now: datetime) -> datetime:
-    """Checkpoints signed before this moment are thinned out: of each hour as a whole, so that its last one is known."""
+    """Checkpoints signed before this time are thinned out. It starts an hour, so the last of each hour is known."""
     return hour_of(now - KEPT_WHOLE)
 
 

@@ -1,4 +1,4 @@
-"""The answer that holds the file of an export, for the API and the admin alike."""
+"""The HTTP response with the file of an export, for all interfaces."""
 
 from uuid import UUID
 
@@ -13,7 +13,7 @@ BLOCK = 64 * 1024  # bytes
 
 
 def download(*, principal: Exporter, export_id: UUID, is_head: bool) -> HttpResponseBase:
-    """The file, with its SHA-256 in ``Repr-Digest`` (RFC 9530). After HEAD nothing leaves, and nothing is recorded.
+    """The file, with its SHA-256 in ``Repr-Digest`` (RFC 9530). HEAD returns no content and records nothing.
 
     Raises Denied, NotFound, NoResult, ResultGone, AuditUnavailable.
     """

@@ -1,7 +1,7 @@
-"""From the columns of a row to the bytes that are hashed: the row *is* the entry.
+"""Convert the columns of a row to the bytes that are hashed: the row *is* the entry.
 
-Every column counts, in a fixed field list with its version. Change one and the bytes differ; nothing outside
-the row is needed to compute them again.
+All columns are included, in a fixed, versioned list. Changing one changes the bytes. The bytes can be recomputed
+from the row alone.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from audit.canonical import JsonValue
 
 ENTRY_VERSION = 1
 
-# Columns of ``audit_logs`` but ``mac``, which is computed over the others and proves itself.
+# Columns of ``audit_logs`` except ``mac``, which is computed over the others.
 ENTRY_FIELDS = (
     "id",
     "event_id",
@@ -56,40 +56,40 @@ TRAIL_FIELDS = (
 
 
 _VERSION = "version"
-# Every entry is written once and read by every verifier: its names are put into their canonical order here.
+# Sorted once, because every entry is encoded when it is written and by every verifier.
 ENTRY_ORDER = tuple(sorted((*ENTRY_FIELDS, _VERSION)))
 _MAC_ORDER = tuple(sorted((*MAC_FIELDS, _VERSION)))
 
 type Members = Mapping[str, str | int | None]
-"""The columns of an entry in their canonical types and in the order of their names, ``version`` among them."""
+"""The columns of an entry in canonical types, sorted by name, including ``version``."""
 
 
 def entry_bytes(row_values: Mapping[str, object]) -> bytes:
-    """The entry of an ``audit_logs`` row: canonical JSON of its columns. KeyError where one is missing."""
+    """The entry of an ``audit_logs`` row: canonical JSON of its columns. Raises KeyError if one is missing."""
     return canonical.encode_members(_members(row_values, ENTRY_ORDER))
 
 
 def mac_bytes(row_values: Mapping[str, object]) -> bytes:
-    """What the row's MAC covers: the entry without ``id``, which the database gives only at the INSERT."""
+    """The bytes that the row's MAC covers: the entry without ``id``, which the database assigns at the INSERT."""
     return canonical.encode_members(_members(row_values, _MAC_ORDER))
 
 
 def without_id(octets: bytes, log_id: int) -> bytes:
-    """``mac_bytes`` of the row whose ``entry_bytes`` these are.
+    """``mac_bytes`` of the row with these ``entry_bytes``.
 
-    No text of the entry can hold the member: the quotes around its name would be escaped.
+    No text of the entry can contain the replaced member, because its quotes would be escaped.
     """
     return octets.replace(b'"id":%d,' % log_id, b"", 1)
 
 
 def trail_bytes(row_values: Mapping[str, object]) -> bytes:
-    """An ``audit_trail`` row in the same form."""
+    """Canonical JSON of an ``audit_trail`` row."""
     columns = {name: _plain(row_values[name]) for name in TRAIL_FIELDS}
     return canonical.encode({_VERSION: ENTRY_VERSION, **columns})
 
 
 def trail_digest(row_values: Mapping[str, object]) -> str:
-    """SHA-256 (hex) of ``trail_bytes``; it stands in the ``meta`` of the row's event."""
+    """SHA-256 (hex) of ``trail_bytes``. The ``meta`` of the row's event contains it."""
     return hashlib.sha256(trail_bytes(row_values)).hexdigest()
 
 

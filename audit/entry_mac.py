@@ -1,6 +1,6 @@
-"""The MAC of a row of ``audit_logs``: proof that the application wrote it, before the tree covers it.
+"""The MAC of an ``audit_logs`` row: it proves that the application wrote the row, before the tree covers it.
 
-It covers the ``mac_bytes`` of ``audit.entries``.
+The MAC covers the ``mac_bytes`` of ``audit.entries``.
 """
 
 from audit.entries import ENTRY_VERSION
@@ -13,10 +13,10 @@ def compute_entry_mac(covered: bytes) -> str:
 
 
 def open_entry_key() -> None:
-    """Read and unwrap the key, so that the next ``compute_entry_mac`` asks no database."""
+    """Read and unwrap the key, so that the next ``compute_entry_mac`` needs no query."""
     system_keys.open_key(system_keys.AUDIT_MAC)
 
 
 def check_entry_mac(covered: bytes, mac: object) -> None:
-    """Raises MacMismatch unless ``mac``, a column as it was read, was made by ``compute_entry_mac``."""
+    """Raises MacMismatch unless ``compute_entry_mac`` made ``mac``, an unvalidated column value."""
     system_keys.check_mac(system_keys.AUDIT_MAC, ENTRY_VERSION, covered, str(mac))

@@ -1,4 +1,4 @@
-"""From an event to the row of ``audit_logs`` that tells of it, MAC included, and many such rows at once."""
+"""Build ``audit_logs`` rows with MACs from events, and insert many rows at once."""
 
 import os
 import re
@@ -11,15 +11,15 @@ from audit.entries import ENTRY_FIELDS, ENTRY_VERSION
 from audit.entry_mac import compute_entry_mac
 from audit.events import META_LIMIT, TRAIL_DIGESTS, Actor, Event, clean_mapping
 
-# The text format of COPY: backslash, and whatever would end a column or a row.
+# COPY text format: escape backslashes, and characters that would end a column or a row.
 _ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _NEEDS_ESCAPE = re.compile(r"[\\\t\n\r]")
 
 type Value = str | int | None
 type EntryRow = Mapping[str, Value]
-"""The columns but ``id``: what is no number is a text in its canonical form, a UUID and a moment, too."""
+"""All columns except ``id``. All values but numbers are canonical text, including UUIDs and timestamps."""
 
-COLUMNS = (*(name for name in ENTRY_FIELDS if name != "id"), "mac")  # the database gives the id
+COLUMNS = (*(name for name in ENTRY_FIELDS if name != "id"), "mac")  # the database assigns the id
 _UUIDS = {"event_id", "user_id", "writer"}
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 _COPY = f"COPY audit_logs ({_NAMES}) FROM STDIN"
@@ -38,7 +38,7 @@ def entry_row(
     event_id: str | None = None,
     digests: Sequence[str] = (),
 ) -> dict[str, Value]:
-    """The columns of the entry. ``at`` is the database's clock; ``digests`` are those of the changed rows."""
+    """The columns of the entry. ``at`` is the database time; ``digests`` are those of the changed rows."""
     row: dict[str, Value] = {
         "action": event.action,
         "actor_name": actor.actor_name,
@@ -64,14 +64,14 @@ def entry_row(
         "writer": writer,
         "wseq": wseq,
     }
-    mac = compute_entry_mac(canonical.encode_members(row))  # the names above are in their order
+    mac = compute_entry_mac(canonical.encode_members(row))  # the names above are in canonical order
     del row["version"]
     row["mac"] = mac
     return row
 
 
 def new_event_id() -> str:
-    """A random UUID (RFC 9562 section 5.4) as text; ``uuid`` makes an object of it first, for three times the time."""
+    """A random UUID (RFC 9562 section 5.4) as text. ``uuid`` creates an object first and takes three times as long."""
     octets = bytearray(os.urandom(16))
     octets[6] = octets[6] & 0x0F | 0x40
     octets[8] = octets[8] & 0x3F | 0x80
@@ -87,7 +87,7 @@ def _meta_with(event: Event, digests: Sequence[str]) -> str:
 
 
 def insert_statement(rows: int, condition: str) -> bytes:
-    """An INSERT of so many rows, if the condition holds, for ``parameters_of``: to be prepared."""
+    """A conditional INSERT of ``rows`` rows, for ``parameters_of`` and to be prepared."""
     width = len(COLUMNS)
     values = ", ".join(
         f"({', '.join(f'${row * width + place}::{_TYPES.get(name, "text")}' for place, name in enumerate(COLUMNS, start=1))})"
@@ -97,7 +97,7 @@ def insert_statement(rows: int, condition: str) -> bytes:
 
 
 def parameters_of(rows: Iterable[EntryRow]) -> list[bytes | None]:
-    """The values of the rows, one after the other, in PostgreSQL's text form."""
+    """The values of the rows, one after the other, in PostgreSQL's text format."""
     return [_parameter(row[name]) for row in rows for name in COLUMNS]
 
 
@@ -108,7 +108,7 @@ def _parameter(value: Value) -> bytes | None:
 
 
 def insert_rows(rows: Sequence[EntryRow]) -> None:
-    """Insert them in their order, by the fastest way the database has for so many. Raises django.db.Error."""
+    """Insert the rows in order, with the fastest method for their number. Raises django.db.Error."""
     with connection.cursor() as cursor:
         if connection.vendor != "postgresql":
             cursor.executemany(_INSERT, [[_for_sqlite(name, row[name]) for name in COLUMNS] for row in rows])
@@ -116,13 +116,13 @@ def insert_rows(rows: Sequence[EntryRow]) -> None:
             # One round trip; COPY takes two.
             cursor.execute(_INSERT, [rows[0][name] for name in COLUMNS])
         else:
-            # psycopg's own method, so its errors are not yet Django's.
+            # The copy is psycopg's own method: convert its errors to Django's.
             with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
                 copy.write("".join(map(_copy_line, rows)))
 
 
 def _copy_line(row: EntryRow) -> str:
-    """A row in the text format of COPY; psycopg's own formatting takes five times as long."""
+    """A row in the COPY text format. psycopg's own formatting takes five times as long."""
     return (
         "\t".join(["\\N" if (value := row[name]) is None else _copy_text(value) for name in COLUMNS]) + "\n"
     )
@@ -134,7 +134,7 @@ def _copy_text(value: str | int) -> str:
 
 
 def _for_sqlite(name: str, value: Value) -> Value:
-    """As Django's fields store it there: a UUID as 32 hexadecimal digits, a moment as naive UTC text."""
+    """The value as Django's fields store it: a UUID as 32 hexadecimal digits, a timestamp as naive UTC text."""
     if name in _UUIDS and isinstance(value, str):
         return value.replace("-", "")
     if name == "timestamp" and isinstance(value, str):

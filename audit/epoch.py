@@ -1,14 +1,13 @@
-"""The security epoch: one number that every security-relevant change raises, and when each entity last did.
+"""The security epoch: a counter that every security-relevant change increments, globally and per entity.
 
-An answer computed from cached keys and rights remembers the epochs it was computed under. The transaction that
-writes its audit row holds the epoch still and compares: a revocation that was acknowledged before can then
-never be followed by an answer from the old state, whatever process computed it. While the global number is the
-same nothing has changed. Where it moved, the entities concerned decide, so that a busy administrator does not
-make everybody's answers be computed anew.
+An answer computed from cached keys and permissions keeps the epochs that it was computed under. The transaction that
+writes its audit row locks the epoch and compares. So once a revocation is acknowledged, no process can return an
+answer from the old state. If the global epoch is unchanged, nothing has changed. Otherwise only the affected entities
+are compared, so that a busy administrator does not force all answers to be recomputed.
 
-The lock is an advisory one. A plain re-read is not enough (tried: at every isolation level a stale answer left
-after the revocation was acknowledged), and ``FOR SHARE`` on the row starves the administrator under load. On
-SQLite ``BEGIN IMMEDIATE`` already admits one writer at a time.
+The lock is an advisory lock. Reading the epoch again is not enough: in tests, at every isolation level, a stale
+answer was returned after the revocation was acknowledged. ``FOR SHARE`` on the row starves the administrator under
+load. On SQLite, ``BEGIN IMMEDIATE`` already serializes writers.
 """
 
 from collections.abc import Iterable
@@ -23,18 +22,18 @@ from ciphercanary.clock import process_now
 from ciphercanary.lock_waits import milliseconds, seconds_left
 from ciphercanary.row_mac import IntegrityFailed
 
-LOCK = int.from_bytes(b"cc-epoch")  # a bigint of our own among PostgreSQL's advisory locks
+LOCK = int.from_bytes(b"cc-epoch")  # our key among PostgreSQL's advisory locks, a bigint
 _GLOBAL = "SELECT '', epoch FROM security_epoch WHERE id = 1"
 _ENTITIES = "SELECT entity, epoch FROM entity_epochs WHERE entity IN"
 
 
 def read_epoch() -> int:
-    """The present global epoch. Whoever caches rows reads it *before* them, never after."""
+    """The current global epoch. Code that caches rows must read it *before* the rows."""
     return _run("SELECT epoch FROM security_epoch WHERE id = 1")
 
 
 def read_stamp(*entities: str) -> EpochStamp:
-    """The present epochs of what is about to be read. Called *before* the rows, never after."""
+    """The current epochs of entities that the caller is about to read. Call it *before* reading the rows."""
     places = ", ".join(["%s"] * len(entities))
     with connection.cursor() as cursor:
         cursor.execute(f"{_GLOBAL} UNION ALL {_ENTITIES} ({places})", entities)
@@ -45,9 +44,9 @@ def read_stamp(*entities: str) -> EpochStamp:
 
 
 def raise_epoch(entity: str, *more: str) -> int:
-    """The next global epoch, which is also that of the changed entities, once the transaction commits.
+    """Increment the global epoch, and store it for the changed entities. Returns the new epoch.
 
-    The last step of a change: it waits for the answers in flight, and from here to the commit they wait.
+    The last step of a change: it waits for pending answers, and later answers wait until the commit.
     """
     _require_transaction()
     if connection.vendor == "postgresql":
@@ -64,13 +63,13 @@ def raise_epoch(entity: str, *more: str) -> int:
 
 
 def hold_epoch() -> tuple[int, datetime]:
-    """The global epoch, which no change can raise until the transaction ends, and the database's clock."""
+    """Lock the global epoch until the transaction ends. Returns it, and the database time."""
     _require_transaction()
     if connection.vendor != "postgresql":
         return read_epoch(), process_now()
-    # Two statements in one message: the snapshot of the second is younger than the lock. In one statement, it
-    # could be of the time before the change that made us wait.
-    # It sets lock_timeout itself, since the connections of commands have none.
+    # Two statements in one message: the snapshot of the second is newer than the lock. A single statement could
+    # read a snapshot from before the change that it waited for.
+    # Sets lock_timeout itself, because the connections of commands have none.
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT set_config('lock_timeout', '{milliseconds(seconds_left())}', true), "  # noqa: S608 - numbers
@@ -85,9 +84,9 @@ def hold_epoch() -> tuple[int, datetime]:
 
 
 def require_current(stamp: EpochStamp | None) -> None:
-    """Raises StaleDecision unless what was read under the stamp still holds, and goes on to until the commit.
+    """Raises StaleDecision unless data read under the stamp is still valid. It then stays valid until the commit.
 
-    The last look of an act that changes nothing others have cached: it waits for changes, and they for it.
+    Final check of an operation that invalidates no caches. It and concurrent changes wait for each other.
     """
     epoch, _ = hold_epoch()
     if stamp is not None and (changed := renew_stamps([stamp], epoch)):
@@ -95,9 +94,9 @@ def require_current(stamp: EpochStamp | None) -> None:
 
 
 def renew_stamps(stamps: Iterable[EpochStamp], epoch: int) -> frozenset[str]:
-    """Bring up to date what still holds; the entities that changed since. ``epoch`` is the present global one.
+    """Renew the stamps that are still valid. Returns the changed entities. ``epoch``: the current global epoch.
 
-    Exact while the caller holds the epoch, and a lower bound otherwise: what is current then was so at ``epoch``.
+    Exact while the caller holds the epoch. Otherwise it may miss later changes: renewed stamps were valid at ``epoch``.
     """
     old = behind(stamps, epoch)
     if not old:

@@ -5,7 +5,7 @@ CROWDED = "Too many records wait to be written, so nothing more is answered. Try
 
 
 class AuditUnavailable(Unavailable):
-    """The record cannot be made durable, so the answer it belongs to is withheld."""
+    """The record cannot be made durable, so its answer is withheld."""
 
     code = "audit_unavailable"
     title = "The audit log cannot be written"
@@ -15,9 +15,9 @@ class AuditUnavailable(Unavailable):
 
 
 class StaleDecision(Unavailable):
-    """A key, a right or a user changed while the answer was computed: decide anew, on fresh rows.
+    """A key, permission or user changed while the answer was computed: decide again with fresh rows.
 
-    ``entities`` are those of whatever no longer holds, as in ``audit.stamps``: at least one of them changed.
+    ``entities`` are those of all stale stamps (``audit.stamps``). At least one of them changed.
     """
 
     def __init__(self, entities: frozenset[str]) -> None:
@@ -26,7 +26,7 @@ class StaleDecision(Unavailable):
 
 
 class NotSequenced(Conflict):
-    """No checkpoint covers it yet, so there is nothing to prove it by; about a second later there is."""
+    """No checkpoint covers the entry yet, so it cannot be proven. One usually follows within a second."""
 
     code = "not_sequenced"
     title = "No checkpoint covers this yet"
@@ -40,7 +40,7 @@ class NotSequenced(Conflict):
 
 
 class AlarmResolved(Conflict):
-    """The alarm is resolved already, and that decision is kept."""
+    """The alarm is already resolved, and the first decision is kept."""
 
     code = "already_completed"
     title = "This was done already"
@@ -50,7 +50,7 @@ class AlarmResolved(Conflict):
 
 
 class CheckpointRefused(Unavailable):
-    """What is stored contradicts what was signed, or itself: nothing more is signed until somebody has looked."""
+    """Stored data contradicts a signed checkpoint, or itself. Nothing is signed until an operator has investigated."""
 
     code = "integrity_failed"
     title = "Stored data failed its integrity check"
@@ -63,14 +63,14 @@ class CheckpointRefused(Unavailable):
 
 
 class OlderDatabase(Unavailable):
-    """The database lacks entries of the log that this installation has seen signed, or holds others."""
+    """The database lacks signed entries that this installation has seen, or has different ones."""
 
     code = "integrity_failed"
     title = "Stored data failed its integrity check"
 
 
 class SearchTimeout(Invalid):
-    """A search of the log took too long and was stopped. The same search would take as long again."""
+    """A search was stopped because it took too long. The same search would time out again."""
 
     code = "search_timeout"
     title = "The search took too long"
@@ -81,7 +81,7 @@ class SearchTimeout(Invalid):
 
 
 class ExportNotWritten(Unavailable):
-    """The folder of exports does not take the file: the disk is full, say."""
+    """The folder of exports does not accept the file, for example because the disk is full."""
 
     code = "export_not_written"
     title = "The file of an export cannot be written"
@@ -93,7 +93,7 @@ class ExportNotWritten(Unavailable):
 
 
 class NoResult(Conflict):
-    """The export has not succeeded, or will not any more."""
+    """The export has not succeeded yet, or never will."""
 
     code = "no_result"
     title = "The export has no result"
@@ -104,7 +104,7 @@ class NoResult(Conflict):
 
 
 class ResultGone(NotFound):
-    """There was a result, for a while."""
+    """The result existed, but is no longer kept."""
 
     code = "result_gone"
     title = "The result is gone"
@@ -114,7 +114,7 @@ class ResultGone(NotFound):
 
 
 class TooManyExports(Refused):
-    """Files lie beside the database: one person does not fill its disk."""
+    """Files are stored next to the database, so one user must not fill the disk."""
 
     code = "too_many_exports"
     title = "Too many exports"
@@ -126,7 +126,7 @@ class TooManyExports(Refused):
 
 
 class TooManyFilters(Refused):
-    """Nobody finds one among more."""
+    """Limits the saved filters of a user, so that the list stays usable."""
 
     code = "too_many_filters"
     title = "Too many saved filters"

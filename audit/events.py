@@ -1,7 +1,7 @@
-"""What happened and who did it, as values that any database accepts.
+"""Events and actors, as values that every database accepts.
 
-Everything here is cleaned and bounded when it is made: one NUL, one lone surrogate or one over-long text from
-a client would otherwise abort the insert of a whole batch, and with it the answers of other people.
+Values are cleaned and bounded on creation. Otherwise one NUL, one lone surrogate or one over-long text from a client
+would abort the insert of a whole batch, and with it the answers of other users.
 """
 
 import re
@@ -20,7 +20,7 @@ from audit import canonical
 from audit.canonical import JsonValue
 from ciphercanary.addresses import canonical_address
 
-# Characters per text column, of models and events alike.
+# Characters per text column, for models and events.
 TEXT_LIMITS: Mapping[str, int] = MappingProxyType(
     {
         "actor_type": 20,
@@ -37,10 +37,10 @@ TEXT_LIMITS: Mapping[str, int] = MappingProxyType(
         "code": 64,
     }
 )
-# Characters of one text inside ``meta`` or a changed row: a signature of ML-DSA-44 has 3,228 in base64.
+# Characters of one text inside ``meta`` or a changed row. An ML-DSA-44 signature has 3,228 in base64.
 VALUE_LIMIT = 4000
-# Bytes of the whole canonical ``meta``: escaped once more, as a text of its entry, it may be twice as long, and an
-# entry of an export has at most 65,535 bytes (C2SP tlog-tiles).
+# Bytes of the whole canonical ``meta``. Escaped again as a text of its entry, it can double in size, and an entry of
+# an export has at most 65,535 bytes (C2SP tlog-tiles).
 META_LIMIT = 28 * 1024
 TRAIL_DIGESTS = "trail_sha256"  # the member of ``meta`` that binds the changed rows to their event
 
@@ -57,7 +57,7 @@ class ActorType(StrEnum):
 
 
 class Source(StrEnum):
-    """The door through which the actor came."""
+    """The interface that the actor used."""
 
     API = "api"
     CONSOLE = "console"
@@ -67,7 +67,7 @@ class Source(StrEnum):
 
 
 class Outcome(StrEnum):
-    """``denied``: a right, a rule, a state or a limit said no. ``error``: it could not be understood or done."""
+    """``denied``: refused by a permission, rule, state or limit. ``error``: the request was invalid or failed."""
 
     OK = "ok"
     DENIED = "denied"
@@ -75,7 +75,7 @@ class Outcome(StrEnum):
 
 
 class Actor(Struct, frozen=True, kw_only=True):
-    """Who acted and from where; the name is copied, so that history survives the account."""
+    """The actor and where it acted from. The name is copied, so that history outlives the account."""
 
     user_id: UUID | None
     actor_type: str
@@ -92,21 +92,21 @@ class Actor(Struct, frozen=True, kw_only=True):
         _clean_texts(self)
 
     def of_request(self, request_id: str) -> Self:
-        """The same, by another request: only its id is cleaned anew."""
+        """A copy with another request id. Only the id is cleaned again."""
         other = copy(self)
         structs.force_setattr(other, "request_id", clean_text(request_id, TEXT_LIMITS["request_id"]))
         return other
 
     @classmethod
     def system(cls, name: str, source: Source) -> Self:
-        """The application itself, acting for nobody."""
+        """The application itself, without a user."""
         return cls._nobody(ActorType.SYSTEM, name=name, source=source)
 
     @classmethod
     def anonymous(
         cls, client_ip: str, user_agent: str, request_id: str, source: Source = Source.API, name: str = ""
     ) -> Self:
-        """Somebody not authenticated; ``name`` is only what he called himself."""
+        """An unauthenticated client. ``name`` is only what the client claimed."""
         return cls._nobody(
             ActorType.ANONYMOUS,
             name=name,
@@ -141,12 +141,12 @@ class Actor(Struct, frozen=True, kw_only=True):
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """One thing that happened to one object, ``count`` times.
+    """An event that happened to one object ``count`` times.
 
-    ``size`` is in bytes. ``meta_text`` is the canonical form of ``meta``, made here; ``meta`` holds declared,
-    non-secret values: texts, integers, booleans, ids, moments, lists and mappings of them. Raises TypeError for
-    another type and ValueError for a number out of range or a ``meta`` above 28 KiB: both are defects of the caller,
-    and an operation without its record must fail.
+    ``size`` is in bytes. ``meta`` has declared, non-secret values: texts, integers, booleans, ids, timestamps, and
+    lists and mappings of them. ``meta_text`` is its canonical form, computed here. Raises TypeError for another type,
+    and ValueError for a number out of range or a ``meta`` above 28 KiB. Both are bugs of the caller: an operation
+    without its record must fail.
     """
 
     action: str
@@ -173,7 +173,7 @@ class Event(Struct, frozen=True, kw_only=True):
             raise ValueError("meta is too large for an entry")
 
     def of_amount(self, count: int, size: int) -> Self:
-        """The same of another number of times and bytes: nothing else is checked anew."""
+        """A copy with another count and size. Only these are checked again."""
         _check_numbers(count, size)
         other = copy(self)
         structs.force_setattr(other, "count", count)
@@ -183,7 +183,7 @@ class Event(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowChange:
-    """A row before and after; declared, non-secret fields only, None where there was or is no row."""
+    """A row before and after a change: declared, non-secret fields only, None if there was or is no row."""
 
     table_name: str
     record_id: str
@@ -199,7 +199,7 @@ class RowChange:
     def updated(
         cls, table_name: str, record_id: object, before: Mapping[str, object], after: Mapping[str, object]
     ) -> Self:
-        """Of two records of the same fields, those that differ."""
+        """The fields that differ between two states of a row."""
         changed = [name for name in after if after[name] != before[name]]
         return cls(
             table_name=table_name,
@@ -215,7 +215,7 @@ class RowChange:
 
 
 def clean_text(text: str, limit: int) -> str:
-    """The text without what PostgreSQL or UTF-8 cannot store, cut to ``limit`` characters where longer."""
+    """Replace what PostgreSQL or UTF-8 cannot store, and truncate to ``limit`` characters."""
     cleaned = str(text)
     if not cleaned.isascii() or "\0" in cleaned:
         cleaned = UNSTORABLE.sub(REPLACEMENT, cleaned)
@@ -223,7 +223,7 @@ def clean_text(text: str, limit: int) -> str:
 
 
 def clean_mapping(values: Mapping[str, object]) -> dict[str, JsonValue]:
-    """Declared values in their canonical types, each text cleaned and bounded. Raises TypeError."""
+    """Declared values in their canonical types, with each text cleaned and bounded. Raises TypeError."""
     return {clean_text(name, VALUE_LIMIT): _clean_value(value) for name, value in values.items()}
 
 

@@ -1,8 +1,8 @@
-"""The files of exports, in ``CC_HOME/exports`` (0700, every file in it 0600).
+"""Files of exports, in ``CC_HOME/exports`` (0700, every file in it 0600).
 
-A file is written under a name that ends in ``.unfinished`` and is renamed once it is whole and on the disk. The
-name holds the id of the job and of the attempt: two workers that take each other for dead never write to the same
-file, and which one counts says the row alone.
+A file gets a name that ends in ``.unfinished``, and is renamed once it is complete and synced to disk. The name
+contains the ids of the job and of the attempt, so two workers that consider each other dead never write to the same
+file. The row alone decides which file is valid.
 """
 
 import errno
@@ -23,16 +23,16 @@ from django.conf import settings
 from ciphercanary.row_mac import IntegrityFailed
 
 UNFINISHED = ".unfinished"
-# Bytes that stay free: the log may lie on the same disk, and where it cannot be written nothing is answered.
+# Bytes kept free on the disk. The log may be on the same disk, and without the log nothing is answered.
 RESERVE = 256 * 1024 * 1024
-LOOKED_AFTER = 8 * 1024 * 1024  # bytes between two looks at what is free
+LOOKED_AFTER = 8 * 1024 * 1024  # bytes between two checks of the free space
 ARCHIVE_ROOT = "audit-log"
 _ATTEMPT = re.compile("[0-9a-f]{16}")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 class HashedFile:
-    """Counts and hashes what is written through it. Raises OSError before the disk is full."""
+    """Counts and hashes the bytes written through it. Raises OSError before the disk is full."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -50,14 +50,14 @@ class HashedFile:
 
     @property
     def sha256(self) -> str:
-        """Of everything so far, in hexadecimal."""
+        """SHA-256 (hex) of everything written so far."""
         return self._hash.hexdigest()
 
 
 def path_of(job_id: UUID, attempt: str, extension: str) -> Path:
-    """Where the result of this attempt (16 hexadecimal digits) is. Raises IntegrityFailed for what is none.
+    """The path of the result of this attempt (16 hexadecimal digits). Raises IntegrityFailed for an invalid attempt.
 
-    Whoever writes the database must not choose which file of the data folder is handed out.
+    An attacker with write access to the database must not choose which file of the data folder is served.
     """
     if not _ATTEMPT.fullmatch(attempt):
         raise IntegrityFailed(
@@ -67,14 +67,14 @@ def path_of(job_id: UUID, attempt: str, extension: str) -> Path:
 
 
 def require_space() -> None:
-    """Raises OSError where less than ``RESERVE`` is free on the disk of the folder."""
+    """Raises OSError if less than ``RESERVE`` is free on the disk of the folder."""
     if shutil.disk_usage(_folder()).free < RESERVE:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(_folder()))
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[HashedFile]:
-    """A file that appears under this name, durably, when the block ends, and not at all when it raises.
+    """A file that appears under this name, durably, when the block ends, and is discarded if it raises.
 
     Raises OSError.
     """
@@ -93,16 +93,16 @@ def new_file(path: Path) -> Iterator[HashedFile]:
 
 @contextmanager
 def new_folder(job_id: UUID) -> Iterator[Path]:
-    """An empty folder for what the job puts together, gone when the block ends. Raises OSError."""
+    """A temporary folder for the files of the job, removed when the block ends. Raises OSError."""
     _make_folder()
     with TemporaryDirectory(prefix=f"{job_id}.", suffix=UNFINISHED, dir=_folder()) as folder:
         yield Path(folder)
 
 
 def pack(folder: Path, file: HashedFile, after_each: Callable[[], None]) -> None:
-    """Write the files below the folder into a tar archive (POSIX.1-2001). Raises what ``after_each`` raises.
+    """Write the files below the folder to a tar archive (POSIX.1-2001). Raises what ``after_each`` raises.
 
-    Equal files make equal archives: owners and times are left out.
+    Owners and times are left out, so equal files give equal archives.
     """
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     with tarfile.open(  # type: ignore[call-overload]  # as a stream it only writes
@@ -117,12 +117,12 @@ def pack(folder: Path, file: HashedFile, after_each: Callable[[], None]) -> None
 
 
 def names() -> list[str]:
-    """Of everything in the folder, whatever it is."""
+    """Names of everything in the folder."""
     return sorted(path.name for path in _folder().iterdir()) if _folder().exists() else []
 
 
 def remove(some: Collection[str]) -> None:
-    """Remove what ``names`` has told. Raises OSError."""
+    """Remove items that ``names`` returned. Raises OSError."""
     for path in (_folder() / name for name in some):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

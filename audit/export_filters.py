@@ -1,4 +1,4 @@
-"""The filters of an export in the words of the API, as its row keeps them."""
+"""The filters of an export under their API names, as its row stores them."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -12,7 +12,7 @@ _WORDS = {"object_id": "object", "since": "from", "until": "to"}
 
 
 def filters_of(criteria: LogCriteria) -> dict[str, str]:
-    """Those that ask for something: ``{"actor": "ada", "from": "2026-01-01T00:00:00.000000Z"}``."""
+    """The filters that are set: ``{"actor": "ada", "from": "2026-01-01T00:00:00.000000Z"}``."""
     asked = {each.name: getattr(criteria, each.name) for each in fields(criteria)}
     return {
         _WORDS.get(name, name): format_timestamp(value) if isinstance(value, datetime) else value
@@ -22,7 +22,7 @@ def filters_of(criteria: LogCriteria) -> dict[str, str]:
 
 
 def criteria_of(filters: Mapping[str, str]) -> LogCriteria:
-    """What ``filters_of`` was given. Raises TypeError and ValueError for what it never gives."""
+    """Inverse of ``filters_of``. Raises TypeError and ValueError for anything else."""
     names = {word: name for name, word in _WORDS.items()}
     asked: dict[str, Any] = {names.get(word, word): value for word, value in filters.items()}
     for name in {"since", "until"} & asked.keys():

@@ -1,7 +1,7 @@
 """Entries as lines of a file.
 
-JSONL has one entry a line: the bytes that are hashed into the tree, with the member ``integrity`` added at the end.
-Without that member a line hashes to its leaf. CSV (RFC 4180, UTF-8) is for reading in a spreadsheet, and proves nothing.
+A line of JSONL has the bytes that are hashed into the tree, with the member ``integrity`` added at the end. Without
+that member, a line hashes to its leaf. CSV (RFC 4180, UTF-8) is for spreadsheets, and proves nothing.
 """
 
 import csv
@@ -19,7 +19,7 @@ type Columns = Mapping[str, object]
 
 
 class ExportFormat(StrEnum):
-    """Entries as lines of canonical JSON or as a table, or a folder for the verifier: entries, tiles, checkpoints."""
+    """Entries as lines of canonical JSON or as a table, or an archive for the verifier: entries, tiles, checkpoints."""
 
     JSONL = "jsonl"
     CSV = "csv"
@@ -40,14 +40,14 @@ FILE_TYPES: Mapping[str, FileType] = MappingProxyType(
     }
 )
 
-# What makes a spreadsheet read a text as a formula, at the start of a cell, and where another separator than the comma
-# begins one: spreadsheets take that of their country, and quotes as the beginning of a cell. The full-width signs count, too.
+# Text that a spreadsheet reads as a formula, at the start of a cell or after another separator than the comma: the
+# separator depends on the locale, and a quote can start a cell. Includes the full-width signs.
 _FORMULA = re.compile(r'(\A|[;|\t])(?="*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n])')
 GUARD = "'"
 
 
 class Exported(Protocol):
-    """One entry (``audit.integrity.FoundEntry``). ``octets`` are empty if its columns have no canonical form."""
+    """One entry (``audit.integrity.FoundEntry``). ``octets`` is empty if its columns have no canonical form."""
 
     @property
     def columns(self) -> Columns: ...
@@ -59,14 +59,14 @@ class Exported(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RowFormat:
-    """The first bytes of the file, and those of each entry."""
+    """The header of the file, and the bytes of each entry."""
 
     header: bytes
     line: Callable[[Exported], bytes]
 
 
 class _Passing:
-    """What ``csv.writer`` writes to: it answers ``writerow`` with the line."""
+    """The target of ``csv.writer``: makes ``writerow`` return the line."""
 
     def write(self, text: str) -> str:
         return text
@@ -76,24 +76,24 @@ _WRITER = csv.writer(_Passing(), lineterminator="\r\n")
 
 
 def json_line(entry: Exported) -> bytes:
-    """The entry with its integrity, and a newline, which JSON written by us never holds."""
+    """The entry with its integrity, and a newline. Our JSON contains no other newline."""
     octets = entry.octets or _as_found(entry.columns)
     return b'%s,"integrity":"%s"}\n' % (octets[:-1], entry.integrity.encode())
 
 
 def csv_line(columns: Columns, integrity: str) -> bytes:
-    """The columns of the entry and its integrity; null is an empty cell."""
+    """The columns of the entry and its integrity. Null becomes an empty cell."""
     return _csv([*(_cell(columns[name]) for name in ENTRY_FIELDS), integrity])
 
 
 def _as_found(columns: Columns) -> bytes:
-    """Of an altered entry that has no canonical form: the same members in the same order."""
+    """For an altered entry without a canonical form: the same members in the same order."""
     members = {name: columns[name] for name in ENTRY_FIELDS} | {"version": ENTRY_VERSION}
     return json.dumps(members, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
 def guarded(text: str) -> str:
-    """The text, with an apostrophe before whatever a spreadsheet would take for a formula."""
+    """The text, with an apostrophe before everything that a spreadsheet would read as a formula."""
     return _FORMULA.sub(rf"\1{GUARD}", text)
 
 

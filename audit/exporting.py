@@ -1,9 +1,9 @@
-"""The signed part of the log as a folder of files, for whoever verifies it elsewhere (C2SP tlog-tiles).
+"""Export the signed part of the log as a folder of files, for verification elsewhere (C2SP tlog-tiles).
 
-``checkpoint`` is the newest signed note, ``checkpoints/<size>`` those before it; ``tile/<level>/<number>`` and
-``tile/entries/<number>`` the tree and the entries of exactly that size; ``trail.jsonl`` the changed rows that these
-entries name, a line each, in the bytes whose SHA-256 an entry holds; ``keys`` what signs, for a comparison with what
-the reader has pinned, and no more. Nothing is verified here.
+``checkpoint`` is the newest signed note, and ``checkpoints/<size>`` are the earlier ones. ``tile/<level>/<number>``
+and ``tile/entries/<number>`` are the tree and the entries of exactly that size. ``trail.jsonl`` has the changed rows
+that these entries name, one per line, in the bytes whose SHA-256 an entry contains. ``keys`` has the signing keys,
+only for comparison with the reader's pinned keys. The export verifies nothing.
 """
 
 import os
@@ -39,13 +39,13 @@ BUNDLES_AT_ONCE = 4
 _EVENT, _META = ENTRY_FIELDS.index("event_id"), ENTRY_FIELDS.index("meta")
 _EVENT_OF_ROW = TRAIL_FIELDS.index("event_id")
 
-# (entries done, entries in all)
+# (entries done, entries in total)
 type Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSummary:
-    """What was written: ``size`` entries under the root ``root``, ``rows`` changed rows, the note ``checkpoint``."""
+    """What was written: ``size`` entries with the root ``root``, ``rows`` changed rows, the note ``checkpoint``."""
 
     size: int
     root: bytes
@@ -54,11 +54,11 @@ class ExportSummary:
 
 
 def export_log(folder: Path, progress: Progress = lambda _done, _total: None) -> ExportSummary:
-    """Write the log up to its newest checkpoint, all of it or nothing; 0700, and every file in it 0600.
+    """Write the log up to its newest checkpoint, completely or not at all. The folder is 0700, its files 0600.
 
-    Raises Conflict where the folder is not empty or nothing is signed yet, IntegrityFailed where something is missing
-    or has no form (``verify_audit_log`` says more), TransactionManagementError inside a transaction, OSError,
-    django.db.Error, and what ``progress`` raises.
+    Raises Conflict if the folder is not empty or nothing is signed yet, IntegrityFailed if data is missing or malformed
+    (``verify_audit_log`` gives details), TransactionManagementError inside a transaction, OSError, django.db.Error, and
+    what ``progress`` raises.
     """
     with _appearing(folder) as unfinished, reading():
         head, note = _newest_note()
@@ -87,7 +87,7 @@ class _Folder:
 
 @contextmanager
 def _appearing(folder: Path) -> Iterator[Path]:
-    """A folder beside this one, which takes its place when the block ends, and is gone when it raises."""
+    """A folder next to this one. It replaces this one when the block ends, and is removed if the block raises."""
     folder = folder.absolute()
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise Conflict(f"{folder} is there already, and not empty. Name another folder.")
@@ -95,7 +95,7 @@ def _appearing(folder: Path) -> Iterator[Path]:
     unfinished.mkdir(mode=0o700)
     try:
         yield unfinished
-        os.sync()  # one for thousands of files: what has its name is on the disk
+        os.sync()  # one call for thousands of files: their contents are on disk before the rename
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -127,12 +127,12 @@ def _write_tiles(target: _Folder, size: int) -> None:
         stored, length = stored_tile(level, number), width * HASH_SIZE
         if not isinstance(stored, bytes) or len(stored) < length:
             raise _incomplete(tiles.tile_path(level, number, width))
-        # The tree may have grown since the checkpoint; what was there before is the beginning of its tiles.
+        # The tree may have grown since the checkpoint. Its tiles then begin with those of the checkpoint.
         target.write(tiles.tile_path(level, number, width), stored[:length])
 
 
 def _write_entries(target: _Folder, trail: BinaryIO, size: int, progress: Progress) -> int:
-    """The bundles, and the changed rows; how many of these."""
+    """Write the bundles and the changed rows. Returns the number of changed rows."""
     statement = (
         f"SELECT l.idx, {spelled(AuditLog, ENTRY_FIELDS, 'g')} FROM audit_leaves l "  # noqa: S608 - constants
         "LEFT JOIN audit_logs g ON g.id = l.log_id WHERE l.idx < %s ORDER BY l.idx"
@@ -169,7 +169,7 @@ def _bundle(entries: tuple[bytes, ...], first: int) -> bytes:
 
 
 def _write_trail(trail: BinaryIO, entries: tuple[Values, ...]) -> int:
-    """The changed rows of these entries, in the order of the entries; how many."""
+    """Write the changed rows of these entries, in the order of the entries. Returns their number."""
     naming = [row[1 + _EVENT] for row in entries if TRAIL_DIGESTS in str(row[1 + _META])]
     lines: dict[object, list[bytes]] = {event_id: [] for event_id in naming}
     for values in trail_of(naming) if naming else ():

@@ -1,7 +1,7 @@
-"""The task behind an export: it reads the log as of one moment, writes the file, and says what is in it.
+"""The background task of an export: it reads the log in one snapshot, writes the file, and returns its metadata.
 
-Registered for the workers in ``audit.apps``. A file counts once the row names its attempt, which is when the job
-succeeds; whatever else lies in the folder is a leftover.
+``audit.apps`` registers it for the workers. A file is valid once the row names its attempt, which is when the job
+succeeds. Every other file in the folder is a leftover.
 """
 
 import secrets
@@ -40,15 +40,15 @@ from ciphercanary.row_mac import IntegrityFailed
 from ciphercanary.rules import Scope
 
 KIND = "audit_export"
-BATCH = 1_000  # rows between two looks at whether to go on
-MOST_ALARMS = 1_000  # of one export; the others are counted
+BATCH = 1_000  # rows between two checks whether to continue
+MOST_ALARMS = 1_000  # per export; the others are counted
 
 type Columns = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class _Asker:
-    """Whoever asked, as a reader: how far he may see was decided then."""
+    """The user who requested the export, with the scope they had then."""
 
     user_id: UUID | None
     reach: Scope
@@ -59,7 +59,7 @@ class _Asker:
 
 @dataclass(slots=True)
 class _Altered:
-    """The altered entries of a file: how many, and the alarms about the first of them."""
+    """The altered entries of a file: their number, and alarms about the first of them."""
 
     count: int = 0
     alarms: list[Alarm] = field(default_factory=list)
@@ -71,11 +71,11 @@ class _Altered:
 
 
 def run(export: AuditExport, progress: Progress) -> Columns:
-    """Write the file; the columns of the result.
+    """Write the file. Returns the columns of the result.
 
-    Raises ExportNotWritten where the folder does not take it, IntegrityFailed where an entry of an archive, or the
-    newest checkpoint, is not one, Conflict for an archive before the first checkpoint, and what ``progress`` raises.
-    Nothing of the file is left then.
+    Raises ExportNotWritten if the folder does not accept the file, IntegrityFailed if an entry of an archive or the
+    newest checkpoint is invalid, Conflict for an archive before the first checkpoint, and what ``progress`` raises.
+    Nothing of the file remains after an error.
     """
     attempt = secrets.token_hex(8)
     path = export_files.path_of(export.id, attempt, FILE_TYPES[export.format].extension)
@@ -91,10 +91,10 @@ def run(export: AuditExport, progress: Progress) -> Columns:
 
 
 def ended(export: AuditExport) -> None:
-    """Put on record how the job ended. Whoever cancelled one has done so himself."""
-    # A worker's process may do nothing else for long: the end of its sequence is told with each job.
+    """Record how the job ended. Cancelling a job already records that."""
+    # The worker may be idle for long afterwards, so each job ends with a heartbeat.
     transaction.on_commit(heartbeats.beat)
-    # Done for the asker, who need not be there any more.
+    # Done for the user who requested the export. They may no longer exist.
     actor = replace(Actor(**export.actor_facts), source=Source.SCHEDULER)
     meta = {"format": export.format}
     if export.status == Status.SUCCEEDED:
@@ -106,9 +106,9 @@ def ended(export: AuditExport) -> None:
 
 
 def delete_expired_results() -> None:
-    """Remove the files whose time is over, and what was never finished. Raises OSError."""
+    """Remove expired files, and leftovers of unfinished ones. Raises OSError."""
     found = export_files.names()
-    # Read after the folder: whatever has succeeded in between is named by its row by now.
+    # Read after the folder, so that the rows include every job that succeeded in between.
     running = AuditExport.objects.filter(status=Status.RUNNING.value)
     results = AuditExport.objects.filter(expires_at__gt=database_now())
     kept = {(str(job_id), attempt) for job_id, attempt in results.values_list("id", "attempt")}
@@ -117,12 +117,12 @@ def delete_expired_results() -> None:
 
 
 def _write_entries(export: AuditExport, file: HashedFile, progress: Progress) -> Columns:
-    """One line for each entry, in the order of the ids."""
+    """Write one line per entry, ordered by id."""
     altered = _Altered()
     with one_snapshot():
         rows = _write_lines(export, file, progress, altered)
         facts = _checkpoint()
-    raise_alarms(altered.alarms)  # not inside the snapshot, where nothing can be written
+    raise_alarms(altered.alarms)  # outside the snapshot, which is read-only
     return {"rows": rows, "altered": altered.count, **facts}
 
 
@@ -142,7 +142,7 @@ def _write_lines(export: AuditExport, file: HashedFile, progress: Progress, alte
 
 
 def _write_archive(export: AuditExport, file: HashedFile, progress: Progress) -> Columns:
-    """The folder that ``export_audit_log`` writes, as one file."""
+    """The folder that ``export_audit_log`` writes, packed into one file."""
     with export_files.new_folder(export.id) as folder:
         summary = export_log(folder, progress)
         export_files.pack(folder, file, lambda: progress(summary.size, summary.size))
@@ -152,7 +152,7 @@ def _write_archive(export: AuditExport, file: HashedFile, progress: Progress) ->
 
 
 def _checkpoint() -> Columns:
-    """The newest checkpoint, verified, and the keys that did it. Raises IntegrityFailed."""
+    """The newest checkpoint, verified, and the keys that verify it. Raises IntegrityFailed."""
     keys = trusted_keys()
     columns: dict[str, object] = {"vkeys": [key.vkey for key in keys]}
     newest = tree.latest_checkpoint()

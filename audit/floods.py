@@ -1,12 +1,12 @@
-"""Refusals in a flood: the first of a kind is told at once, the rest of a period as one number.
+"""Deduplicate refusals: the first of a kind is recorded at once, the rest of a period as one count.
 
-Without it, whoever may not do anything could still fill the disk. The table is bounded twice: one subject
-(a user, or an address) has its own bound, so that a client who probes a thousand key ids is still told by
-name, and everything beyond the whole bound ends in one bucket. Strangers, who can come from any number of addresses,
-get half of the whole, so they do not hide the refusals of users.
+Without this, a client with no permission at all could fill the disk. The table has two limits. Each subject (a user
+or an address) has its own limit, so a client that probes a thousand key ids is still recorded by name. Everything
+beyond the total limit goes into one bucket. Anonymous clients can use any number of addresses, so they get half of
+the total and cannot hide the refusals of users.
 
-Address and token belong to the kind: use of a stolen token does not appear under the address of its owner. An entry
-that counts several refusals says of the actor only what was the same in all of them.
+Address and token are part of the kind, so use of a stolen token does not appear under the address of its owner. An
+entry that counts several refusals has only the actor details that all of them share.
 """
 
 import threading
@@ -34,7 +34,7 @@ class _Bucket:
     count: int = 0
 
     def add(self, actor: Actor) -> None:
-        """Count one more refusal. A detail that differs among those counted becomes empty."""
+        """Count one more refusal. A detail that differs among the counted refusals becomes empty."""
         if self.actor is not RECORDER:
             self.actor = _shared_details(self.actor, actor) if self.count else actor
         self.count += 1
@@ -42,7 +42,7 @@ class _Bucket:
 
 @dataclass(slots=True)
 class FloodTable:
-    """Counts of what is told later; safe for threads. ``capacity`` and ``per_subject`` are kinds of refusals."""
+    """Thread-safe counts of refusals to record later. ``capacity`` and ``per_subject`` limit the kinds of refusals."""
 
     capacity: int = 1000
     per_subject: int = 50
@@ -52,7 +52,7 @@ class FloodTable:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def is_first(self, event: Event, actor: Actor) -> bool:
-        """Whether to write this refusal now; otherwise it has been counted."""
+        """Whether the caller must record this refusal now. Otherwise it has been counted."""
         with self._lock:
             subject = _subject(actor)
             kind = _kind(subject, event, actor)
@@ -66,7 +66,7 @@ class FloodTable:
             return False
 
     def drain(self) -> list[Refusal]:
-        """What was counted, one refusal per kind with its ``count``; the table is empty afterwards."""
+        """Remove and return the counted refusals, one per kind with its ``count``."""
         with self._lock:
             counted = [bucket for bucket in self._buckets.values() if bucket.count]
             self._buckets.clear()
@@ -86,7 +86,7 @@ class FloodTable:
         place: Hashable = (subject, actor.source)
         if place not in self._buckets and self._is_full(actor):
             place, subject, actor = "", "", RECORDER
-        # The addresses of an IPv6 network count as one subject, and may all differ.
+        # An IPv6 network is one subject, but its addresses may all differ.
         meta = {"network": subject} if ":" in subject else {}
         event = Event(action=REFUSALS_OVERFLOWED, outcome=Outcome.DENIED, meta=meta)
         return self._buckets.setdefault(place, _Bucket(event, actor))

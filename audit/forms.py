@@ -1,4 +1,4 @@
-"""Forms of the log's pages."""
+"""Forms of the audit log pages."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ _WORDS = {
     "outcome": Outcome,
     "source": Source,
     "actor_type": ActorType,
-}  # of the fields that take one of several
+}  # fields with a fixed set of values
 _RESULTS = {Outcome.OK: "Allowed", Outcome.DENIED: "Denied", Outcome.ERROR: "Error"}
 
 
@@ -41,13 +41,13 @@ def _plain_text() -> forms.TextInput:
 
 
 def _moment(label: str) -> MomentField:
-    # A text: browsers show the picker of a time in the form of their country, and as if it were local.
+    # A text field: browsers show date pickers in the local format, and as if the time were local.
     widget = forms.TextInput(attrs={"placeholder": "2026-11-25 14:05", "autocomplete": "off"})
     return MomentField(required=False, label=label, widget=widget)
 
 
 class _AddressField(forms.CharField):
-    """An IP address in any spelling, as the one that the log uses."""
+    """An IP address in any spelling, converted to the canonical one."""
 
     def clean(self, value: Any) -> str:
         text = super().clean(value)
@@ -58,9 +58,9 @@ class _AddressField(forms.CharField):
 
 
 class LogFilterForm(PageForm):
-    """What the log is narrowed to; it lies in the URL, in the words of the API and with a ``period`` besides.
+    """Filters of the log. The URL contains them under their API names, plus ``period``.
 
-    ``asked`` is what could be understood of the fields and of the typed qualifiers.
+    ``asked`` has the valid values of the fields and of the typed qualifiers.
     """
 
     search = forms.CharField(
@@ -94,7 +94,7 @@ class LogFilterForm(PageForm):
     def __init__(self, data: Mapping[str, Any], *, actions: Sequence[str] = ()) -> None:
         super().__init__(data)
         self.asked: dict[str, Any] = {}
-        # "from" is a word of Python's: it cannot be declared above.
+        # "from" is a Python keyword, so it cannot be declared above.
         self.fields |= {"from": _moment("From (UTC)"), "to": _moment("To (UTC)")}
         chosen = str(data.get("action", ""))
         known = sorted({*actions, *([chosen] if chosen else [])})
@@ -124,7 +124,7 @@ class LogFilterForm(PageForm):
         return self.cleaned_data
 
     def _take(self, given: dict[str, Any], spelt: str, name: str, text: str) -> None:
-        """One typed qualifier, judged by the field that it stands for."""
+        """Validate one typed qualifier with the field that it refers to."""
         try:
             value = self.fields[name].clean(text)
         except forms.ValidationError as error:
@@ -136,7 +136,7 @@ class LogFilterForm(PageForm):
             given[name] = value
 
     def _hints(self, name: str) -> list[str]:
-        """What may be given instead."""
+        """Valid values, or an example."""
         if name in _WORDS:
             return [f"One of: {', '.join(_WORDS[name])}."]
         return ["Such as: 2026-11-01."] if isinstance(self.fields[name], MomentField) else []
@@ -150,7 +150,7 @@ class LogFilterForm(PageForm):
 
     @property
     def no_qualifiers(self) -> str:
-        """What was looked for as a word although it looks like a qualifier; "" where there is nothing of the kind."""
+        """A hint about search words that look like qualifiers but are none; "" if there are no such words."""
         found = look_alikes(self.asked.get("search", ""))
         if not found:
             return ""
@@ -159,14 +159,14 @@ class LogFilterForm(PageForm):
 
     @property
     def filters(self) -> dict[str, str]:
-        """What is asked, as texts: parameters of the page's URL, and what a saved filter keeps."""
+        """The filters as texts: parameters of the page's URL, and the content of a saved filter."""
         return {
             name: value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
             for name, value in self.asked.items()
         }
 
     def criteria(self, now: datetime) -> LogCriteria:
-        """The same for the services; a period ends ``now``."""
+        """The filters for the services. A period ends at ``now``."""
         asked = dict(self.asked)
         _, length = PERIODS.get(asked.pop("period", ""), ("", timedelta()))
         return LogCriteria(
@@ -178,13 +178,13 @@ class LogFilterForm(PageForm):
 
     @property
     def asks_rarely(self) -> bool:
-        """Whether one of the filters is used that are folded away."""
+        """Whether a filter of the collapsed section is used."""
         rare = {"object", "source", "actor_type", "client_ip", "request_id", "from", "to"}
         return not rare.isdisjoint(self.asked) or not rare.isdisjoint(self.errors)
 
     @property
     def chips(self) -> list[tuple[str, str, str]]:
-        """Of each filter its label, its value in words, and the query string without it."""
+        """The label, the value in words, and the query string without it, for each filter."""
         filters = self.filters
         return [
             (
@@ -197,7 +197,7 @@ class LogFilterForm(PageForm):
 
 
 def _grouped(actions: Sequence[str]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Choices under the first two parts of their words: ``keys.key`` has created, rotated …"""
+    """Choices grouped by the first two parts of the action, such as ``keys.key`` for created, rotated …"""
     groups = groupby(actions, lambda word: word.rpartition(".")[0])
     return [(group, [(word, word) for word in words]) for group, words in groups]
 

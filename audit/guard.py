@@ -1,8 +1,8 @@
-"""The lag guard: where the sequencer falls behind, answers wait for it rather than the proof for them.
+"""The lag guard: backpressure if the sequencer falls behind, so that proofs do not lag far behind answers.
 
-Half-way to the limit the principal that writes most is told to slow down; from the limit on every operation
-is refused, encryption included. Changes (disable, revoke, sign-out) do not pass here: they stay possible while
-the log can be written.
+At half of the limit, the principal that writes most is throttled. From the limit on, every operation is refused,
+encryption included. Changes (disable, revoke, sign-out) bypass the guard: they stay possible while the log can be
+written.
 """
 
 import math
@@ -16,8 +16,8 @@ from audit.errors import AuditUnavailable
 from audit.lag import is_falling_behind, is_too_far_behind
 from ciphercanary.errors import DomainError, Throttled
 
-PERIOD = 1.0  # seconds between two looks at the lag
-NOISY = 20  # records in that time: fewer do not make a log fall behind
+PERIOD = 1.0  # seconds between two readings of the lag
+NOISY = 20  # records in that time: fewer cannot make the log fall behind
 TOO_FAR_BEHIND = (
     "The audit log is not sequenced fast enough, or not at all, so nothing is answered. "
     "An operator sees why at /health and starts the sequencer."
@@ -26,7 +26,7 @@ SLOW_DOWN = "The audit log is falling behind and you write most of it. Send less
 
 
 class LagGuard:
-    """One per writer: what it counts and remembers needs no lock. The writer reads the lag when that ``is_due``."""
+    """One per writer, so its state needs no lock. The writer reads the lag when ``is_due``."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
@@ -37,14 +37,14 @@ class LagGuard:
 
     @property
     def is_due(self) -> bool:
-        """Whether the lag was last read ``PERIOD`` seconds ago."""
+        """Whether the lag was last read at least ``PERIOD`` seconds ago."""
         return time.monotonic() - self._looked >= PERIOD
 
     def look(self, seconds: float | None) -> None:
-        """The lag as it was read now; None where it could not be: whether anything can be written, the batch says.
+        """Set the current lag; None if it could not be read. The batch decides whether anything can be written.
 
-        From the second time in a row on, what waits has grown older meanwhile, for all that is known: who can keep
-        the lag unread does not keep the limit away.
+        After two failed readings in a row, the known lag grows with time, because waiting entries may have aged. So an
+        attacker cannot stay below the limit by preventing the reading.
         """
         now = time.monotonic()
         if seconds is not None and math.isfinite(seconds):
@@ -57,7 +57,7 @@ class LagGuard:
         self._written.clear()
 
     def admit(self, tickets: Sequence[Ticket[Any]]) -> list[Ticket[Any]]:
-        """Those that may be written; the others have been refused."""
+        """The tickets that may be written. The others have been refused."""
         self._written.update(_principal(ticket) for ticket in tickets)
         if not is_falling_behind(self._seconds):
             return list(tickets)
@@ -77,7 +77,7 @@ class LagGuard:
         return None
 
     def _who_is_noisiest(self) -> str:
-        """Whoever wrote at least half of this process's records, if those were many; "" where nobody did."""
+        """The principal that wrote at least half of this process's records, if there were many; otherwise ""."""
         for principal, count in self._written.most_common(1):
             if count >= NOISY and count * 2 >= self._written.total():
                 return principal

@@ -1,8 +1,8 @@
-"""The end of each writer's sequence, on record: without it, the last rows of a writer that falls silent could be
-removed in the moment before they are sequenced, and no later number would show the gap.
+"""Heartbeats record the end of each writer's sequence.
 
-A process that lasts says about twice a minute, if anything was written since, how far each of its writers has
-come. A command ends before that: what it wrote is covered by the tree within about a second.
+Without them, the last rows of a writer that falls silent could be removed before they are sequenced, and no later
+number would reveal the gap. A long-running process records about twice a minute how far each of its writers has come,
+if they wrote anything since. A command ends sooner: the tree covers its rows within about a second.
 """
 
 import logging
@@ -22,7 +22,7 @@ ACTOR = Actor.system("audit writer", Source.SCHEDULER)
 
 
 def beat() -> None:
-    """Record how far the writers have come that wrote since the last time; never raises."""
+    """Record how far the writers have come that wrote since the last call. Never raises."""
     tails = numbering.take_tails()
     if not tails:
         return
@@ -34,12 +34,12 @@ def beat() -> None:
         for writer, wseq in tails.items():
             numbering.note_committed(writer, wseq)
     else:
-        # Its own row is the one tail nobody tells of, or an idle process would beat for ever.
+        # The heartbeat's own row needs no heartbeat; otherwise an idle process would send them forever.
         numbering.forget_committed(own.writer, own.wseq)
 
 
 class Heart:
-    """Beats in a thread of a process that lasts, from its making until ``stop``, which beats once more."""
+    """Sends heartbeats in a thread of a long-running process until ``stop``, which sends a last one."""
 
     def __init__(self) -> None:
         self._ends = threading.Event()

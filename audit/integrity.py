@@ -1,8 +1,8 @@
-"""Compare rows of the log with what proves them, in the moment they are read to be shown.
+"""Check rows of the log against their leaf and MAC when they are read for display.
 
-One statement reads a row's columns as they are spelled (``audit.raw_rows``), its leaf, and whether it waits for
-one. What is shown is made from exactly these values, so nothing can change between the comparison and the page.
-A row that Django could not convert (a timestamp that is none, text that is not UTF-8) is shown, too, as altered.
+One statement reads a row's columns in their stored spelling (``audit.raw_rows``), its leaf, and whether it is pending.
+Pages show exactly these values, so nothing can change between the check and the page. A row that Django could not
+convert (an invalid timestamp, text that is not UTF-8) is also shown, as altered.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ CHUNK = 1_000  # rows in memory while a stream is read
 
 @dataclass(frozen=True, slots=True)
 class FoundEntry:
-    """A row of ``audit_logs`` as it was found: the columns ``COLUMNS``, its leaf's hash, and what is wrong with it."""
+    """A row of ``audit_logs`` as stored: the columns ``COLUMNS``, its leaf's hash, and its faults."""
 
     values: Values
     leaf: bytes | None
@@ -42,21 +42,21 @@ class FoundEntry:
 
     @property
     def octets(self) -> bytes:
-        """The entry as it is hashed; empty if the columns have no canonical form."""
+        """The hashed bytes of the entry; empty if the columns have no canonical form."""
         return self.inspection.octets
 
     @property
     def columns(self) -> dict[str, object]:
-        """``{name: value}``, fit for JSON and UTF-8 whatever was found."""
+        """``{name: value}``, valid as JSON and UTF-8 for any stored value."""
         return _presentable(COLUMNS, self.values, is_altered=bool(self.faults))
 
     @property
     def evidence(self) -> str:
-        """SHA-256 (hex) over everything that was compared: it changes with every new alteration."""
+        """SHA-256 (hex) of all compared values. It changes with every new alteration."""
         return _digest([*self.values, self.leaf])
 
     def names(self, digest: str) -> bool:
-        """Whether the changed row with this digest is one of the entry."""
+        """Whether the entry contains the digest of this changed row."""
         return digest in self.inspection.digests
 
     def as_row(self) -> AuditLog:
@@ -65,7 +65,7 @@ class FoundEntry:
 
 @dataclass(frozen=True, slots=True)
 class FoundChange:
-    """A row of ``audit_trail`` as it was found. ``entry`` is the one that names it, None where none does."""
+    """A row of ``audit_trail`` as stored. ``entry`` is the entry that names it, or None."""
 
     values: Values
     digest: str
@@ -77,7 +77,7 @@ class FoundChange:
 
     @property
     def columns(self) -> dict[str, object]:
-        """As ``FoundEntry.columns``; the JSON columns are parsed where they hold canonical JSON."""
+        """Like ``FoundEntry.columns``. The JSON columns are parsed if their value has a canonical form."""
         found = _presentable(TRAIL_FIELDS, self.values, is_altered=self.integrity == Integrity.ALTERED)
         return found | {name: _parsed(found[name]) for name in ("old_values", "new_values")}
 
@@ -90,16 +90,16 @@ class FoundChange:
 
 
 def find_entries(rows: QuerySet[AuditLog]) -> list[FoundEntry]:
-    """The rows of a page, in its order, by one statement.
+    """The rows of a page, in order, with one statement.
 
-    Raises KekUnavailable and UnwrapFailed: without its key no MAC can be checked.
+    Raises KekUnavailable and UnwrapFailed, because no MAC can be checked without the key.
     """
     with any_text():
         return [_found(values) for values in _with_leaves(rows)]
 
 
 def stream_entries(rows: QuerySet[AuditLog]) -> Iterator[FoundEntry]:
-    """The same for any number of rows, inside ``one_snapshot``."""
+    """Like ``find_entries``, for any number of rows. Call it inside ``one_snapshot``."""
     with any_text():
         for values in _with_leaves(rows).iterator(chunk_size=CHUNK):
             yield _found(values)
@@ -108,7 +108,7 @@ def stream_entries(rows: QuerySet[AuditLog]) -> Iterator[FoundEntry]:
 def find_changes(
     rows: QuerySet[AuditTrail], entries: Sequence[FoundEntry] | None = None
 ) -> list[FoundChange]:
-    """Changed rows in their order. ``entries`` are those that may name them, and are looked for if not given."""
+    """Changed rows in order. ``entries`` are those that may name them. They are looked up if not given."""
     with any_text():
         found = list(rows.values_list(*spelled_columns(AuditTrail, TRAIL_FIELDS)))
     if entries is None:
@@ -138,7 +138,7 @@ def _found(row: Values) -> FoundEntry:
 
 
 def entries_of(changes: Iterable[Values]) -> list[FoundEntry]:
-    """The entries of changed rows, by the index of their timestamp: both rows got the same one when they were written."""
+    """The entries of changed rows, found with the timestamp index: both rows have the same timestamp."""
     named = [dict(zip(TRAIL_FIELDS, values, strict=True)) for values in changes]
     moments = {moment for row in named if (moment := moment_of(row["changed_at"]))}
     events = {event_id for row in named if (event_id := uuid_of(row["event_id"]))}
@@ -165,7 +165,7 @@ def _parsed(text: object) -> object:
 def _as_row[M: (AuditLog, AuditTrail)](
     model: type[M], names: Sequence[str], columns: Mapping[str, object], integrity: Integrity
 ) -> M:
-    """An instance for templates and the admin; a value that its column's type does not allow stays a text."""
+    """An instance for templates and the admin. A value that its column's type does not allow stays text."""
     typed = dict(columns)
     for name, convert in _conversions(model):
         typed[name] = convert(columns[name]) or columns[name]
@@ -174,7 +174,7 @@ def _as_row[M: (AuditLog, AuditTrail)](
     return row
 
 
-@cache  # pages convert each value of fifty rows
+@cache  # a page converts each value of fifty rows
 def _conversions(model: type[Model]) -> Sequence[tuple[str, Callable[[object], object]]]:
     converters: dict[str, Callable[[object], object]] = {"UUIDField": uuid_of, "DateTimeField": moment_of}
     kinds = {field.attname: field.get_internal_type() for field in model._meta.concrete_fields}

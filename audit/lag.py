@@ -1,4 +1,4 @@
-"""How far the sequencer is behind the writers, and the checkpoints behind the sequencer: what is late is said here."""
+"""The lag of the sequencer behind the writers, and of the checkpoints behind the sequencer, with its limits."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from ciphercanary.clock import database_now
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """``pending`` entries (counted up to ``COUNTED``); ``seconds``: the age of the oldest, 0.0 where there is none."""
+    """``pending`` entries, counted up to ``COUNTED``. ``seconds`` is the age of the oldest, 0.0 without any."""
 
     pending: int
     seconds: float
@@ -23,19 +23,19 @@ class Lag:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """In seconds, the age of the oldest entry that has no place in the tree, and of the one with no signature over it."""
+    """The ages in seconds of the oldest entry that is not in the tree, and of the oldest in it that is not signed."""
 
     unsequenced: float
     unsigned: float
 
     @classmethod
     def since(cls, unsequenced: datetime | None, unsigned: datetime | None, now: datetime) -> Self:
-        """By the moments when they were written, None where there is no such entry."""
+        """From the times at which these entries were written. None if there is no such entry."""
         return cls(_age(unsequenced, now), _age(unsigned, now))
 
     @property
     def seconds(self) -> float:
-        """Of both: why an entry is not proven yet does not matter."""
+        """The larger of both: the reason why an entry is not proven yet does not matter."""
         return max(self.unsequenced, self.unsigned)
 
     @property
@@ -48,27 +48,27 @@ class Delay:
 
     @property
     def stops_operations(self) -> bool:
-        """What has a place in the tree already holds nobody up."""
+        """Entries that are already in the tree do not stop operations."""
         return is_too_far_behind(self.unsequenced)
 
 
 def read_lag() -> Lag:
-    """By the database's clock."""
+    """Uses the database clock."""
     return Lag(moments.pending().count(), read_lag_seconds())
 
 
 def read_lag_seconds() -> float:
-    """Its age alone, which costs no count."""
+    """The age alone, without the cost of counting."""
     return _age_of(moments.unsequenced())
 
 
 def read_delay() -> Delay:
-    """By the database's clock."""
+    """Uses the database clock."""
     return Delay(read_lag_seconds(), _age_of(moments.unsigned()))
 
 
 def is_falling_behind(seconds: float) -> bool:
-    """Whether whoever writes most is slowed: half-way to the limit."""
+    """Whether the principal that writes most is throttled: half of the limit is reached."""
     return seconds * 2 >= settings.CC_AUDIT_LAG_LIMIT
 
 
@@ -78,7 +78,7 @@ def is_too_far_behind(seconds: float) -> bool:
 
 
 def set_gauges() -> None:
-    """Tell the metrics how far the log, its tree and its checkpoints have come."""
+    """Update the metrics of the log, its tree and its checkpoints."""
     lag, checkpoint = read_lag(), latest_checkpoint()
     metrics.audit_lag_seconds.set(lag.seconds)
     metrics.audit_pending_entries.set(lag.pending)
@@ -87,7 +87,7 @@ def set_gauges() -> None:
 
 
 def _age_of(since: QuerySet[Any, datetime]) -> float:
-    """Seconds since the first of them, 0.0 without one. What is well asks for no clock."""
+    """Seconds since the first time; 0.0 without one. The database clock is read only if needed."""
     moment = since.first()
     return 0.0 if moment is None else _age(moment, database_now())
 

@@ -1,7 +1,7 @@
-"""A connection to PostgreSQL that never blocks the event loop: libpq's pipeline, and no more of it.
+"""A PostgreSQL connection that never blocks the event loop. It supports only libpq's pipeline mode.
 
-psycopg's own asynchronous connection costs several times as much for each statement, and the writer of an event
-loop sends the same few all day.
+psycopg's own asynchronous connection costs several times as much per statement, and the writer of an event loop
+sends the same few statements all the time.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from ciphercanary.lock_waits import milliseconds
 _LOCK_NOT_AVAILABLE = b"55P03"
 
 type Statement = tuple[bytes, Sequence[bytes | None]]
-"""A statement, and its parameters as text. It is prepared when it is first sent, so there must be few of them."""
+"""A statement and its parameters as text. It is prepared on first use, so there must be few different ones."""
 
 
 class StatementFailed(Exception):
-    """The server said so: nothing of the transaction will be stored."""
+    """The server reported an error: nothing of the transaction is stored."""
 
 
 class WaitEnded(StatementFailed):
@@ -30,11 +30,11 @@ class WaitEnded(StatementFailed):
 
 
 class ConnectionLost(Exception):
-    """Nothing is known of what was sent last."""
+    """The outcome of the last statements is unknown."""
 
 
 class LoopConnection:
-    """One session. Its caller waits for the results of one call before he makes the next."""
+    """One session. Calls must not overlap: the caller waits for the results of one before the next."""
 
     def __init__(self, session: psycopg.Connection[Any], loop: asyncio.AbstractEventLoop) -> None:
         self._session = session
@@ -50,7 +50,7 @@ class LoopConnection:
 
     @classmethod
     async def connect(cls, parameters: Mapping[str, Any]) -> "LoopConnection":
-        """A session by the parameters of libpq. Raises psycopg.Error."""
+        """Open a session with libpq parameters. Raises psycopg.Error."""
         loop = asyncio.get_running_loop()
         return cls(await loop.run_in_executor(None, _connect, parameters), loop)
 
@@ -59,9 +59,9 @@ class LoopConnection:
         return self._is_broken
 
     async def run(self, *statements: Statement) -> list[PGresult]:
-        """Send them in one message; the result of each. Each has a snapshot of its own.
+        """Send the statements in one message, and return their results. Each has a snapshot of its own.
 
-        The first that fails ends them all. Raises StatementFailed, ConnectionLost.
+        The first failure aborts all of them. Raises StatementFailed, ConnectionLost.
         """
         if self._is_broken:
             raise ConnectionLost
@@ -75,7 +75,7 @@ class LoopConnection:
             self._break()
             raise ConnectionLost from error
         except ConnectionLost:
-            # Answers come in their order: what failed before the last statement kept that from being done.
+            # Results arrive in order: after a failure before the last statement, that statement was not executed.
             _require_success(filter(_is_of_server, results[: sum(is_new) + len(is_new) - 1]))
             raise
         finally:
@@ -89,7 +89,7 @@ class LoopConnection:
         self._session.close()
 
     def _send(self, text: bytes, parameters: Sequence[bytes | None]) -> bool:
-        """Whether it was prepared for this, whose answer comes first."""
+        """Send a statement. Returns whether it is also prepared now. That result then comes first."""
         name = self._names.get(text)
         if is_new := name is None:
             name = self._names[text] = b"s%d" % len(self._names)
@@ -98,7 +98,7 @@ class LoopConnection:
         return is_new
 
     async def _receive(self, results: list[PGresult]) -> None:
-        """Fill in what comes up to the end of the message."""
+        """Collect the results up to the end of the message."""
         while self._pgconn.flush():
             await self._writable()
         was_end = False
@@ -108,7 +108,7 @@ class LoopConnection:
                     raise ConnectionLost
                 await self._readable()
             result = self._pgconn.get_result()
-            if result is None:  # the end of one statement's; two of them, that nothing more was received
+            if result is None:  # end of one statement's results; twice in a row if nothing more was received
                 if was_end and self._is_broken:
                     raise ConnectionLost
                 was_end = True
@@ -131,9 +131,9 @@ class LoopConnection:
             self._loop.remove_writer(self._socket)
 
     def _read(self) -> None:
-        """Whatever arrives is taken in at once; whoever waits goes on when it is a whole result.
+        """Take in available input, and wake the waiting caller once a result is complete.
 
-        What a server says unasked is, most likely, that it ends the session: a new one costs little.
+        Unexpected input most likely means that the server ends the session. A new session costs little.
         """
         try:
             self._pgconn.consume_input()
@@ -167,7 +167,7 @@ def _require_success(results: Iterable[PGresult]) -> None:
 
 
 def _is_of_server(result: PGresult) -> bool:
-    """Where a connection is lost, libpq and poolers in between make up an error for what was not answered."""
+    """False for errors that libpq or a pooler generates for unanswered statements if a connection is lost."""
     state = result.error_field(DiagnosticField.SQLSTATE) or b""
     return bool(state) and not state.startswith(b"08")
 

@@ -1,4 +1,4 @@
-"""What the writer of an event loop says to PostgreSQL, and how it reads the answers."""
+"""The PostgreSQL statements of the event-loop writer, and the parsers of their results."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,16 +12,16 @@ from audit.entry_rows import EntryRow, insert_statement, parameters_of
 from audit.epoch import LOCK
 from audit.loop_connection import Statement, StatementFailed
 
-ROWS_AT_ONCE = 32  # of one INSERT: each number of them is a statement of its own
-# How much older than its commit a timestamp may be that was not asked of the database for this very batch.
+ROWS_AT_ONCE = 32  # per INSERT: each number of rows is a statement of its own
+# Maximum age of a timestamp at its commit, if it was not read from the database for this very batch.
 TOLERANCE = timedelta(milliseconds=100)
 DRIFT = timedelta(
     milliseconds=1
 )  # by which this process's clock may be ahead of the database's within a second
 EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
-# Each statement of a message has a snapshot of its own: see audit.epoch.hold_epoch. What may be written in a
-# transaction is said once in it and asked by each INSERT, so that all rows are written or none.
+# Each statement of a message has a snapshot of its own: see audit.epoch.hold_epoch. One statement stores in the
+# transaction whether it may write, and every INSERT reads that. So all rows are written, or none.
 _IS_CURRENT = "'ciphercanary.is_current'"
 _HOLD = (
     "SELECT epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, "  # noqa: S608 - constants
@@ -31,7 +31,7 @@ COMPARE = (
     f"SELECT set_config({_IS_CURRENT}, (epoch = $1::bigint AND clock_timestamp() >= $2::timestamptz "  # noqa: S608 - constants
     "AND clock_timestamp() < $3::timestamptz)::text, true) FROM security_epoch WHERE id = 1"
 ).encode()
-# audit.moments.unsequenced
+# The query of audit.moments.unsequenced.
 _LAG = (
     b"SELECT extract(epoch FROM clock_timestamp() - coalesce(timestamp, 'epoch')) FROM audit_pending "
     b"LEFT JOIN audit_logs ON audit_logs.id = log_id ORDER BY log_id LIMIT 1"
@@ -56,20 +56,20 @@ BEGIN, LOCK_EPOCH, HOLD, LAG, COMMIT, ROLLBACK = (
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The epoch and the database's clock, and when this process learned them (monotonic seconds)."""
+    """The epoch and the database time, and when this process received them (monotonic seconds)."""
 
     epoch: int
     clock: datetime
     received: float
 
     def now(self) -> datetime:
-        """A moment of the database's clock that has passed, however little: two clocks do not run quite alike."""
+        """A time of the database clock that has already passed. ``DRIFT`` allows for different speeds of the clocks."""
         elapsed = timedelta(seconds=time.monotonic() - self.received) - DRIFT
         return self.clock + max(elapsed, timedelta())
 
 
 def look_of(result: PGresult) -> Look:
-    """What ``HOLD`` has just answered. Raises StatementFailed."""
+    """Parse a result of ``HOLD`` that has just arrived. Raises StatementFailed."""
     epoch, moment = result.get_value(0, 0), result.get_value(0, 1)
     if epoch is None or moment is None:
         raise StatementFailed("the security epoch has lost its row")
@@ -81,7 +81,7 @@ def inserts_of(rows: Sequence[EntryRow]) -> list[Statement]:
 
 
 def array_of(entities: Iterable[str]) -> bytes:
-    """PostgreSQL's text form of an array of texts that hold neither quotes nor backslashes."""
+    """PostgreSQL's text format of an array. The texts must not contain quotes or backslashes."""
     return ("{" + ",".join(f'"{entity}"' for entity in entities) + "}").encode()
 
 

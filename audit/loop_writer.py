@@ -1,9 +1,10 @@
-"""``audit.writer`` for an event loop: the answers of a lane are released by a task of their own loop.
+"""``audit.writer`` for an event loop: a task of the loop releases the answers of the fast path.
 
-The same batches, decided in the same way; what differs is who drives the database. On PostgreSQL the task does,
-in the loop, without a thread to hand work to and take it back from. What the server says failed before its
-COMMIT is handed to the thread of ``audit.writer``, which knows what to do with a bad row, a dead connection
-or a lock that nobody gives up; where the server said nothing, the outcome is unknown. On SQLite that thread does it all: its database has no other interface.
+Batches and decisions are the same. Only the access to the database differs. On PostgreSQL, the task does it in the
+loop, without handing work over to a thread and back. If the server reports a failure, nothing was stored, and the
+batch goes to the thread of ``audit.writer``, which handles bad rows and dead connections. Lock timeouts are not
+retried. If the server does not respond to COMMIT, the outcome is unknown. On SQLite, the thread does all of it: its
+database has no other interface.
 """
 
 import asyncio
@@ -46,21 +47,21 @@ from ciphercanary.threads import call_in_pool
 
 logger = logging.getLogger(__name__)
 
-MANY = 4  # records in a batch: whoever sends fewer at a time does not wait for others
-PATIENCE = 10  # turns of the event loop
-GRACE = 0.5  # seconds: the server, which says what it waited for, ends the wait first
-RECONNECT_AFTER = 1.0  # seconds: meanwhile the thread writes, and says what is wrong
+MANY = 4  # records in a batch: after smaller ones, the writer does not wait for more
+PATIENCE = 10  # iterations of the event loop
+GRACE = 0.5  # seconds: the server's timeout, which names the cause, comes first
+RECONNECT_AFTER = 1.0  # seconds: meanwhile the thread writes, and reports the problem
 
 
 def submit[T](decision: Decision[T], until: float | None = None) -> "asyncio.Future[T]":
-    """``audit.writer.submit`` for the running event loop: the same errors."""
+    """``audit.writer.submit`` for the running event loop, with the same errors."""
     if settings.CC_SQLITE:
         return asyncio.wrap_future(writer.submit(decision, until))
     return _writer().submit(decision, until)
 
 
 async def close() -> None:
-    """Write what waits, then end the task. The next ``submit`` begins a new one."""
+    """Write waiting records, then end the task. The next ``submit`` starts a new one."""
     global _current
     ending, _current = _current, None
     if ending is not None:
@@ -105,7 +106,7 @@ class _LoopWriter:
             self._drop_session()
 
     async def _next_batch(self) -> list[Ticket[Any]]:
-        """The tickets that wait, at least one of them; none at the end. Callers who gave up are left out."""
+        """The waiting tickets, at least one; empty when closing. Cancelled tickets are left out."""
         while True:
             while not self._queue:
                 if self._is_closing:
@@ -118,7 +119,7 @@ class _LoopWriter:
                 return batch
 
     async def _let_them_gather(self) -> None:
-        """Who was answered a moment ago asks again: two half batches by turns cost more than one whole."""
+        """Callers who just got an answer often submit again: alternating half batches cost more than a full one."""
         for _ in range(PATIENCE):
             if len(self._queue) >= min(self._expected, writer.MAX_BATCH):
                 return
@@ -130,7 +131,7 @@ class _LoopWriter:
             async with asyncio.timeout_at(self.loop.time() + batch.until - time.monotonic() + GRACE):
                 await self._transact(batch)
         except WaitEnded:
-            # A second wait, of the thread, would be for the same lock.
+            # The thread would wait for the same lock again.
             self._drop_session()
             batch.fail(AuditUnavailable())
         except StatementFailed as error:
@@ -138,7 +139,7 @@ class _LoopWriter:
         except Exception as error:
             self._drop_session()
             if batch.stage is Stage.COMMITTING:
-                # Not sent again: see audit.batches.
+                # Do not retry: see audit.batches.
                 logger.warning("%d audit records were perhaps not written", len(batch.tickets), exc_info=True)
                 self._numbering.renew()
                 batch.fail(AuditUnavailable())
@@ -165,10 +166,11 @@ class _LoopWriter:
         batch.release()
 
     async def _write_at_once(self, session: LoopConnection, batch: Batch, look: Look) -> int:
-        """Decide by the last look, and write in one message if the database agrees; how many rows, or 0.
+        """Decide with the last known epoch, and write in one message if the database confirms.
 
-        It agrees while the epoch is that of the look, the rows' timestamp has passed, but not long ago, and every
-        answer may still leave. What is not so plain, a refusal included, is decided while the epoch is held.
+        The database confirms if the epoch is unchanged, the rows' timestamp is past but recent, and every answer may
+        still be released. Everything else, including refusals, is decided while the epoch is held. Returns the number
+        of rows, or 0.
         """
         now = look.now()
         rows = batch.decide(look.epoch, now)
@@ -189,7 +191,7 @@ class _LoopWriter:
         return 0
 
     async def _write_held(self, session: LoopConnection, batch: Batch, held: Look) -> int:
-        """Decide while the epoch is held, and write, in a second message; how many rows."""
+        """Decide while the epoch is held, and write in a second message. Returns the number of rows."""
         if old := behind(batch.stamps, held.epoch):
             [found] = await session.run((ENTITIES, [array_of(entities_of(old))]))
             renew(old, dict(pairs_of(found)), held.epoch)
@@ -203,7 +205,7 @@ class _LoopWriter:
         return len(rows)
 
     async def _hold_epoch(self, session: LoopConnection) -> Look:
-        """``audit.epoch.hold_epoch``; once a second the lag of the log comes with it."""
+        """``audit.epoch.hold_epoch``. Once a second, it also reads the lag of the log."""
         is_due = self._guard.is_due
         _, _, held, *lag = await session.run(BEGIN, LOCK_EPOCH, HOLD, *([LAG] if is_due else []))
         self._look = look_of(held)
@@ -218,7 +220,7 @@ class _LoopWriter:
         if time.monotonic() - self._refused_at < RECONNECT_AFTER:
             raise ConnectionLost
         try:
-            # The key of the MACs, too, is read where reading may take its time.
+            # Also load the key of the MACs here, in a thread that may block.
             await self.loop.run_in_executor(None, call_in_pool, open_entry_key)
             self._session = await LoopConnection.connect(connection.get_connection_params())
         except Exception:
@@ -232,7 +234,7 @@ class _LoopWriter:
             self._session = self._look = None
 
     def _hand_over(self, batch: Batch, error: Exception) -> None:
-        """Nothing was stored: the thread decides and writes anew."""
+        """Nothing was stored, so the thread decides and writes again."""
         logger.warning("%d audit records are written by the thread", len(batch.tickets), exc_info=error)
         self._drop_session()
         if self._guard.is_due:

@@ -1,8 +1,8 @@
 """The Merkle tree over the log: RFC 6962 section 2.1 (RFC 9162 section 2.1), with SHA-256.
 
-A leaf is SHA-256(0x00 ‖ entry), a node SHA-256(0x01 ‖ left ‖ right); a tree of n leaves is split at the largest
-power of two below n. Generators and verifiers of proofs share nothing but ``node_hash``: the generators follow
-the recursion of RFC 6962, the verifiers the algorithms of RFC 9162.
+A leaf is SHA-256(0x00 ‖ entry), a node SHA-256(0x01 ‖ left ‖ right). A tree of n leaves is split at the largest
+power of two below n. Generators and verifiers of proofs share only ``node_hash``: the generators follow the recursion
+of RFC 6962, the verifiers the algorithms of RFC 9162.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ type HashReader = Callable[[int, int], bytes]
 
 
 class ProofInvalid(ValueError):
-    """A proof does not show what it should."""
+    """A proof does not prove what it should."""
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -31,9 +31,9 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
-    """The right edge of a tree: the roots of the complete subtrees that ``size`` is made of, largest first.
+    """The right edge of a tree: the roots of the complete subtrees that make up ``size``, largest first.
 
-    It is all that appending needs; there is one hash for each bit that is set in ``size``.
+    Appending needs nothing else. There is one hash for each bit that is set in ``size``.
     """
 
     size: int
@@ -46,10 +46,10 @@ class Frontier:
             raise ValueError(f"a tree of {self.size} leaves has another number of edge hashes")
 
     def extended(self, leaves: Sequence[bytes]) -> "Frontier":
-        """The edge after these leaf hashes were appended."""
+        """The edge after appending these leaf hashes."""
         edge, open_hashes = list(self.hashes), []
         size, row = self.size, list(leaves)
-        while row or size:  # one turn a level, from the leaves up; row holds what is new in it
+        while row or size:  # one iteration per level, from the leaves up; row has the new nodes of the level
             if size % 2:
                 row.insert(0, edge.pop())
             if len(row) % 2:
@@ -66,7 +66,7 @@ class Frontier:
 
     @classmethod
     def decode(cls, size: int, octets: bytes) -> "Frontier":
-        """What ``encode`` gave; ValueError where it is not of a tree of ``size``."""
+        """Inverse of ``encode``. Raises ValueError unless it is the edge of a tree of ``size``."""
         if len(octets) % HASH_SIZE:
             raise ValueError("the edge of a tree is a sequence of whole hashes")
         return cls(size, tuple(octets[at : at + HASH_SIZE] for at in range(0, len(octets), HASH_SIZE)))
@@ -76,7 +76,7 @@ Frontier.EMPTY = Frontier(0, ())
 
 
 def complete_root(hashes: Sequence[bytes]) -> bytes:
-    """The root above 2**k hashes of one level; ValueError for another number."""
+    """The root above 2**k hashes of one level. Raises ValueError for another number."""
     if len(hashes).bit_count() != 1:
         raise ValueError("a complete subtree has a power of two of hashes")
     row = list(hashes)
@@ -91,7 +91,7 @@ def root(size: int, read: HashReader) -> bytes:
 
 
 def inclusion_proof(index: int, size: int, read: HashReader) -> list[bytes]:
-    """PATH(index, D[size]) of RFC 6962 section 2.1.1, from the leaf's sibling up. ValueError out of range."""
+    """PATH(index, D[size]) of RFC 6962 section 2.1.1, from the leaf's sibling up. Raises ValueError out of range."""
     if not 0 <= index < size:
         raise ValueError(f"a tree of {size} leaves has no leaf {index}")
     begin, end, path = 0, size, []
@@ -107,9 +107,9 @@ def inclusion_proof(index: int, size: int, read: HashReader) -> list[bytes]:
 
 
 def consistency_proof(first: int, second: int, read: HashReader) -> list[bytes]:
-    """PROOF(first, D[second]) of RFC 6962 section 2.1.2; empty from nothing, and from a size to itself.
+    """PROOF(first, D[second]) of RFC 6962 section 2.1.2. Empty if ``first`` is 0 or equal to ``second``.
 
-    ValueError out of range.
+    Raises ValueError out of range.
     """
     if not 0 <= first <= second:
         raise ValueError(f"a tree of {second} leaves has no former size {first}")
@@ -124,13 +124,13 @@ def consistency_proof(first: int, second: int, read: HashReader) -> list[bytes]:
         else:
             path.append(_range_root(begin, middle, read))
             begin = middle
-    if begin:  # else it is the first tree itself, whose root the verifier has
+    if begin:  # otherwise it is the first tree itself, and the verifier has its root
         path.append(_range_root(begin, end, read))
     return path[::-1]
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
-    """RFC 9162 section 2.1.3.2: ``leaf`` (a hash) stands at ``index``. Raises ProofInvalid."""
+    """RFC 9162 section 2.1.3.2: check that ``leaf`` (a hash) is at ``index``. Raises ProofInvalid."""
     if not 0 <= index < size:
         raise ProofInvalid(f"a tree of {size} leaves has no leaf {index}")
     _require_hashes(leaf, *proof)
@@ -154,7 +154,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 def verify_consistency(
     first: int, first_root: bytes, second: int, second_root: bytes, proof: Sequence[bytes]
 ) -> None:
-    """RFC 9162 section 2.1.4.2: the second tree begins with the first. Raises ProofInvalid."""
+    """RFC 9162 section 2.1.4.2: check that the second tree begins with the first. Raises ProofInvalid."""
     if not 0 <= first <= second:
         raise ProofInvalid(f"a tree of {second} leaves has no former size {first}")
     _require_hashes(*proof)
@@ -194,22 +194,22 @@ def _verify_trivially(
 
 
 def _require_hashes(*values: bytes) -> None:
-    # Of another length, bytes could move from one side of a node to the other.
+    # With another length, bytes could move from one side of a node to the other.
     if any(len(value) != HASH_SIZE for value in values):
         raise ProofInvalid(f"a hash has {HASH_SIZE} bytes")
 
 
 def _split(begin: int, end: int) -> int:
-    """Where the leaves ``begin`` to ``end`` (two at least) part: after the largest power of two below their number."""
+    """The split point of leaves[begin:end] (two at least): after the largest power of two below their number."""
     return begin + (1 << (end - begin - 1).bit_length() - 1)
 
 
 def _range_root(begin: int, end: int, read: HashReader) -> bytes:
-    """The root over leaves[begin:end], where ``begin`` is a multiple of the largest power of two in their number."""
+    """The root over leaves[begin:end]. ``begin`` is a multiple of the largest power of two within their number."""
     hashes = []
     for level in reversed(range((end - begin).bit_length())):
         if (end - begin) >> level & 1:
-            # What is larger has been passed: its bits, and no others, are taken off the front.
+            # The larger subtrees come first. Their sizes are the higher bits of the number of leaves.
             start = begin + ((end - begin) >> level + 1 << level + 1)
             hashes.append(read(level, start >> level))
     return _join(hashes)

@@ -1,4 +1,4 @@
-"""One place where refusals leave, and where each of them is recorded: no door can forget it."""
+"""Records refusals in one place, for all interfaces."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -15,8 +15,8 @@ from ciphercanary.problems import status_of
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
 
-# A right, the object's state, a rule or a limit said no. Every other problem is an error: the request could
-# not be understood (400, 405, 406, 412, 413, 415) or not be carried out (5xx).
+# Refused by a permission, a state, a rule or a limit. Every other problem is an error: the request was invalid
+# (400, 405, 406, 412, 413, 415) or failed (5xx).
 DENIED = frozenset(
     {
         HTTPStatus.UNAUTHORIZED,
@@ -31,12 +31,12 @@ PAGE_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPSt
 
 
 class RefusalRecorder:
-    """Records refusals, each in a transaction of its own: every problem answered under the API's prefixes; of pages,
-    the admin's too, 401, 403 and 429, and what a service refused of an act, whatever the page then answers.
+    """Records each refusal in a transaction of its own. For the API, these are all problem responses. For pages,
+    including the admin, these are 401, 403 and 429, and form submissions that a service refused, with any status.
 
-    Reads what others left on the request: ``refusal`` (the problem renderer, or the form), ``audit_action`` and
-    ``audit_object`` (the view), ``actor`` (authentication, or the session). Whether the record succeeds or not, the
-    answer is the one that was refused.
+    Reads attributes that others set on the request: ``refusal`` (the problem renderer, or the form), ``audit_action``
+    and ``audit_object`` (the view), ``actor`` (authentication, or the session). The response is the same whether the
+    record succeeds or not.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -52,13 +52,13 @@ class RefusalRecorder:
 def _is_refusal(request: HttpRequest, status: int) -> bool:
     if is_api(request):
         return status >= HTTPStatus.BAD_REQUEST
-    # Every passing scanner asks for pages that do not exist; of pages only rights and limits are on record, and
-    # what a service refused of a form.
+    # Scanners request many pages that do not exist. For pages, record only refusals by permissions and limits, and
+    # refusals of submitted forms by a service.
     return status in PAGE_REFUSALS or _is_refused_act(request)
 
 
 def _is_refused_act(request: HttpRequest) -> bool:
-    """Whatever the answer: a page may show the refusal in a form, or go on to another page."""
+    """Ignores the status: a page may show the refusal in a form, or redirect to another page."""
     is_of_a_page = hasattr(request, "audit_action")
     return request.method == "POST" and is_of_a_page and getattr(request, "refusal", None) is not None
 
@@ -67,7 +67,7 @@ def _event(request: HttpRequest, status: int) -> Event:
     object_type, object_id = getattr(request, "audit_object", ("", ""))
     refusal = getattr(request, "refusal", None)
     if refusal is not None:
-        status = status_of(refusal)  # a page shows every refusal of a form with one status
+        status = status_of(refusal)  # pages show all refusals of forms with the same status
     return Event(
         action=getattr(request, "audit_action", REQUEST_REFUSED),
         object_type=object_type,

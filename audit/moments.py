@@ -1,4 +1,4 @@
-"""When something of the log happened, as part of a greater statement: moments and counts, never an entry itself."""
+"""Subqueries for times and counts of the log, for use in larger statements. They never select an entry."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,21 +12,21 @@ from audit.models import AuditAlarm, AuditCheckpoint, AuditLeaf, AuditLog, Audit
 from audit.raw_rows import SpelledMoment, SpelledMomentField
 from ciphercanary.expressions import CountOf
 
-COUNTED = 100_000  # pending entries; beyond, the exact number helps nobody
+COUNTED = 100_000  # maximum count of pending entries; a larger exact number is of no use
 # Used for pending ids without an entry, and for unreadable times, so that tampering shows as lag.
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT = SpelledMomentField(otherwise=LONG_AGO)
 
 
 def unsequenced() -> QuerySet[AuditPending, datetime]:
-    """Since when what has no place in the tree waits for one, whatever waits longest first."""
+    """The times of entries that wait for a place in the tree. The first one waits longest."""
     entry = AuditLog.objects.filter(id=OuterRef("log_id")).values(spelled=SpelledMoment("timestamp"))[:1]
     since = Coalesce(Subquery(entry), Value(format_timestamp(LONG_AGO)), output_field=_MOMENT)
     return AuditPending.objects.order_by("log_id").annotate(since=since).values_list("since", flat=True)
 
 
 def unsigned() -> QuerySet[AuditLog, datetime]:
-    """When the oldest entry of the tree that no checkpoint covers was written."""
+    """The time of the oldest entry in the tree that no checkpoint covers."""
     entry = _entry(AuditLeaf.objects.filter(idx=signed_size()).values("log_id")[:1])
     since = ExpressionWrapper(SpelledMoment("timestamp"), output_field=_MOMENT)
     return entry.annotate(since=since).values_list("since", flat=True)
@@ -41,7 +41,7 @@ def since_unsigned() -> Subquery:
 
 
 def pending() -> QuerySet[AuditPending]:
-    """What waits for a place in the tree, up to ``COUNTED``: to be counted."""
+    """Entries that wait for a place in the tree, up to ``COUNTED``, for counting."""
     return AuditPending.objects.all()[:COUNTED]
 
 

@@ -1,4 +1,4 @@
-"""How far a job is, in words for whoever waits for it."""
+"""The progress of a job, for display."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from ciphercanary.jobs import Job, Status
 
 MILESTONES = (25, 50, 75, 100)
-# A look every so many seconds: the first ones, the next ones, and for as long as it lasts.
+# (number of polls, seconds between them): the first ones, the next ones, and then ``SLOWEST``.
 PACES = ((5, 1), (10, 2))
 SLOWEST = 5
-LONG_WAIT = timedelta(seconds=15)  # a worker that is free takes a job within about a second
+LONG_WAIT = timedelta(seconds=15)  # a free worker takes a job within about a second
 
-# What went wrong, by the job's code; other codes are said as they stand.
+# Explanations by error code. Other codes are shown unchanged.
 FAILURES = {
     "gave_up": "It was begun five times, and no worker brought it to its end.",
     "internal": "An unexpected fault, which the server's log tells more of.",
@@ -24,7 +24,7 @@ FAILURES = {
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Of a job at a moment. ``percent`` and ``left`` are None where they are not known."""
+    """The progress of a job at one time. ``percent`` and ``left`` are None if unknown."""
 
     percent: int | None
     left: timedelta | None
@@ -56,12 +56,12 @@ def standing_of(job: Job, now: datetime) -> Standing:
 
 
 def pace(looks: int) -> int:
-    """Seconds until the next look, after so many."""
+    """Seconds until the next poll, after ``looks`` polls."""
     return next((seconds for number, seconds in PACES if looks < number), SLOWEST)
 
 
 def _left(job: Job, now: datetime) -> timedelta | None:
-    """As long again as what is done has taken, for each part that is left."""
+    """The remaining time, at the average speed so far."""
     if job.status != Status.RUNNING or not job.total or not job.done or job.started_at is None:
         return None
     return (now - job.started_at) / job.done * (job.total - job.done)

@@ -1,4 +1,4 @@
-"""Proof that an entry stands in the log, for whoever is offline (C2SP tlog-proof): a text with the checkpoint in it."""
+"""Offline proof that an entry is in the log (C2SP tlog-proof): a text that includes the checkpoint."""
 
 import base64
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ MAX_HASHES: Final = 63  # the height of a tree of 2**63 - 1 leaves
 class Proof:
     """``hashes`` is the inclusion proof of the leaf ``index`` in the tree of the checkpoint in ``note``.
 
-    Nothing of it is verified yet. ``extra`` is authenticated by nothing, ever.
+    Nothing of it is verified yet. ``extra`` is never authenticated.
     """
 
     index: int
@@ -26,7 +26,7 @@ class Proof:
 
 
 def format_proof(index: int, hashes: Sequence[bytes], note: str, extra: bytes = b"") -> str:
-    """The text; ``note`` stands in it verbatim."""
+    """The proof as text, with ``note`` verbatim."""
     lines = [HEADER]
     if extra:
         lines.append(f"extra {_base64(extra)}")
@@ -35,7 +35,7 @@ def format_proof(index: int, hashes: Sequence[bytes], note: str, extra: bytes = 
 
 
 def parse_proof(text: str) -> Proof:
-    """What ``format_proof`` was given; ValueError for any other spelling. The note is not opened."""
+    """Inverse of ``format_proof``. Raises ValueError for any other spelling. Does not verify the note."""
     head, separator, note = text.partition("\n\n")
     header, *lines = head.split("\n")
     if header != HEADER or not separator or not note:

@@ -1,9 +1,9 @@
-"""What is typed into the search of the log: words, and qualifiers such as ``actor:mira result:denied after:2026-11-01``."""
+"""Parse the search input of the log: words, and qualifiers such as ``actor:mira result:denied after:2026-11-01``."""
 
 import re
 from types import MappingProxyType
 
-# What is typed, and the filter's name in the API.
+# The typed name, and the filter's name in the API.
 QUALIFIERS = MappingProxyType(
     {
         "actor": "actor",
@@ -19,7 +19,7 @@ QUALIFIERS = MappingProxyType(
         "before": "to",
     }
 )
-# One after the other, so that a quote that is never closed is a character like others.
+# Alternatives in order, so that a quote that is never closed is an ordinary character.
 _TOKEN = re.compile(rf'(?:(?P<name>{"|".join(QUALIFIERS)}):(?P<value>"[^"]*"|\S+)|\S+)', re.IGNORECASE)
 
 
@@ -27,14 +27,14 @@ _LIKE_ONE = re.compile(r"([a-z_]+):\S", re.IGNORECASE)
 
 
 def look_alikes(words: str) -> list[str]:
-    """What looks like a qualifier and is none, as it was typed, without its value."""
+    """The names, as typed, of words that look like qualifiers but are none."""
     return [found[1] for word in words.split() if (found := _LIKE_ONE.match(word))]
 
 
 def read_search(text: str) -> tuple[str, list[tuple[str, str, str]]]:
-    """The words, and of each qualifier its spelling, the filter it means and its value.
+    """The words, and the typed name, API filter and value of each qualifier.
 
-    ``x:y`` is a word where ``x`` is no qualifier: addresses and URLs are searched for, too.
+    ``x:y`` is a word if ``x`` is not a qualifier, because addresses and URLs are searched for, too.
     """
     words, found = [], []
     for token in _TOKEN.finditer(text):

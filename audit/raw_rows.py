@@ -1,10 +1,10 @@
-"""Rows of the log as they stand, whatever somebody wrote there, in the spelling of an entry.
+"""Stored rows of the log, even invalid ones, in the spelling of an entry.
 
-The models' own conversions raise where a column holds what no application wrote, and one such row would end the
-reading. Here the database spells every column: a UUID and a moment as in canonical JSON where they are one, and
-otherwise as something that no entry holds.
+The conversions of the models raise for values that the application never writes, and one such row would end the
+reading. Here the database spells every column: a valid UUID or timestamp as in canonical JSON, and everything else as
+a text that no entry contains.
 
-SQLite stores a UUID and a moment as text, and Django reads several spellings of either. A query compares the stored
+SQLite stores UUIDs and timestamps as text, and Django reads several spellings of either. A query compares the stored
 text, so it does not find a row whose spelling was changed. Only the spelling that Django writes is accepted here.
 """
 
@@ -26,7 +26,7 @@ CHUNK = 1024  # rows in memory at once
 
 type Values = tuple[Any, ...]
 
-# Python has no value for an infinite moment or one BC, and to_char hides the difference.
+# Python has no value for an infinite or BC timestamp, and to_char hides the difference.
 _POSTGRESQL = {
     "UUIDField": "{0}::text",
     "JSONField": "{0}::text",
@@ -41,12 +41,12 @@ _DASHED = " || '-' || ".join(
 _DIGIT = "[0-9]"
 _SECONDS = f"{_DIGIT * 4}-{_DIGIT * 2}-{_DIGIT * 2} {_DIGIT * 2}:{_DIGIT * 2}:{_DIGIT * 2}"
 _MOMENT = "substr({0}, 1, 10) || 'T' || substr({0}, 12)"
-# The length in bytes: GLOB and length() of a text end at a NUL character.
+# The length in bytes, because GLOB and length() of a text end at a NUL character.
 _IS_TEXT = "typeof({{0}}) = 'text' AND length(CAST({{0}} AS BLOB)) = {0}"
-# What quote() returns is neither a UUID nor a moment.
+# quote() returns neither a UUID nor a timestamp.
 _OTHERWISE = "WHEN {0} IS NOT NULL THEN quote({0}) END"
 _SQLITE = {
-    # An expression, because the driver converts a column of a declared type. It reads every number but 1 as false.
+    # An expression, because the driver converts columns of a declared type. It reads every number except 1 as false.
     "BooleanField": "CASE WHEN {0} IN (0, 1) THEN {0} WHEN {0} IS NOT NULL THEN quote({0}) END",
     "UUIDField": f"CASE WHEN {_IS_TEXT.format(32)} AND NOT {{0}} GLOB '*[^0-9a-f]*' THEN {_DASHED} {_OTHERWISE}",
     "DateTimeField": (
@@ -59,21 +59,21 @@ _SPELLINGS = {"postgresql": _POSTGRESQL, "sqlite": _SQLITE}
 
 
 def spelled(model: type[models.Model], names: Sequence[str], alias: str) -> str:
-    """The named columns of a table, for a SELECT."""
+    """The named columns of a table, spelled, for a SELECT."""
     fields: list[Any] = [model._meta.get_field(name) for name in names]
     return ", ".join(_spell(field, f'{alias}."{field.column}"') for field in fields)
 
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """One snapshot of the database, in which text that is not UTF-8 can be read, too."""
+    """One snapshot of the database. Text that is not UTF-8 can be read in it, too."""
     with any_text(), one_snapshot():
         yield
 
 
 @contextmanager
 def any_text() -> Iterator[None]:
-    """Inside, SQLite also returns text that is not UTF-8: as lone surrogates, which have no canonical form."""
+    """Inside, SQLite also returns text that is not UTF-8, as lone surrogates, which have no canonical form."""
     if connection.vendor != "sqlite":
         yield
         return
@@ -88,7 +88,7 @@ def any_text() -> Iterator[None]:
 
 
 def stream(statement: str, parameters: Sequence[Any] = ()) -> Iterator[list[Values]]:
-    """What a SELECT gives, in lists of at most ``CHUNK`` rows. Raises django.db.Error."""
+    """The rows of a SELECT, in lists of at most ``CHUNK`` rows. Raises django.db.Error."""
     with connection.chunked_cursor() as cursor:
         cursor.execute(statement, parameters)
         while rows := cursor.fetchmany(CHUNK):
@@ -96,13 +96,13 @@ def stream(statement: str, parameters: Sequence[Any] = ()) -> Iterator[list[Valu
 
 
 def rows_of(statement: str, parameters: Sequence[Any] = ()) -> Iterator[Values]:
-    """The same, row by row."""
+    """Like ``stream``, row by row."""
     for rows in stream(statement, parameters):
         yield from rows
 
 
 def moment_of(spelled: object) -> datetime | None:
-    """The moment that is spelled as in an entry, None for anything else."""
+    """The timestamp, if it is spelled as in an entry; otherwise None."""
     try:
         moment = datetime.fromisoformat(spelled)  # type: ignore[arg-type]  # TypeError is caught
         return moment if format_timestamp(moment) == spelled else None
@@ -111,16 +111,16 @@ def moment_of(spelled: object) -> datetime | None:
 
 
 def uuid_of(spelled: object) -> UUID | None:
-    """The UUID that is spelled as in an entry, None for anything else."""
+    """The UUID, if it is spelled as in an entry; otherwise None."""
     try:
-        found = UUID(spelled)  # type: ignore[arg-type]  # whatever it raises is caught
+        found = UUID(spelled)  # type: ignore[arg-type]  # exceptions are caught
     except (AttributeError, TypeError, ValueError):
         return None
     return found if str(found) == spelled else None
 
 
 def presentable(value: object) -> str | int | None:
-    """A value of any column, fit for UTF-8 and JSON."""
+    """A value of any column, converted to valid UTF-8 and JSON."""
     if value is None or type(value) is int:
         return value
     if isinstance(value, memoryview | bytes):
@@ -129,12 +129,12 @@ def presentable(value: object) -> str | int | None:
 
 
 def as_stored(spelled_uuid: object) -> object:
-    """A UUID in the spelling of ``spelled``, as a parameter that is compared with its column."""
+    """A UUID in the spelling of ``spelled``, as a parameter to compare with its column."""
     return str(spelled_uuid).replace("-", "") if connection.vendor == "sqlite" else spelled_uuid
 
 
 def json_value(text: object) -> object:
-    """The value of a JSON column. Raises TypeError and ValueError unless it is spelled as the application writes it.
+    """The value of a JSON column. Raises TypeError and ValueError unless the application spells it like this.
 
     jsonb of PostgreSQL has one spelling. SQLite keeps the text, in which the order of names has no meaning.
     """
@@ -147,7 +147,7 @@ def json_value(text: object) -> object:
 
 
 def number_of(statement: str) -> int:
-    """What a SELECT of one number gives."""
+    """The number that a SELECT returns, 0 without a row."""
     with connection.cursor() as cursor:
         cursor.execute(statement)
         row = cursor.fetchone()
@@ -155,7 +155,7 @@ def number_of(statement: str) -> int:
 
 
 def spelled_columns(model: type[models.Model], names: Sequence[str]) -> list["str | Spelled"]:
-    """The same for ``values_list``: Django converts none of them."""
+    """Spelled columns for ``values_list``. Django does not convert them."""
     kinds = {name: model._meta.get_field(name).get_internal_type() for name in names}
     return [Spelled(name) if kinds[name] in _POSTGRESQL else name for name in names]
 
@@ -163,7 +163,7 @@ def spelled_columns(model: type[models.Model], names: Sequence[str]) -> list["st
 class Spelled(Func):
     """One column of a queryset, spelled: ``Spelled("timestamp")``."""
 
-    output_field = TextField()  # Django converts nothing of it
+    output_field = TextField()  # Django does not convert it
 
     def as_sql(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:  # type: ignore[override]  # noqa: ARG002 - Django's signature, without options
         [column] = self.get_source_expressions()
@@ -186,7 +186,7 @@ class Octets(Func):
 
 
 class SpelledMoment(Spelled):
-    """A moment, spelled; "" for anything else, so that the text is always readable."""
+    """A timestamp, spelled. The text is always readable: on SQLite, it is "" for anything else."""
 
     def as_sql(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:  # type: ignore[override]
         sql, parameters = super().as_sql(compiler, connection)
@@ -196,7 +196,7 @@ class SpelledMoment(Spelled):
 
 
 class SpelledMomentField(TextField):  # type: ignore[type-arg]  # generic in the stubs only
-    """The moment that ``SpelledMoment`` gives, and ``otherwise`` for one that Django could not convert."""
+    """The timestamp of ``SpelledMoment``, or ``otherwise`` for one that Django could not convert."""
 
     def __init__(self, *, otherwise: datetime) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Recording what was refused, floods included, without ever changing the refusal."""
+"""Record refusals, with deduplication, without ever changing the refusal."""
 
 import logging
 import threading
@@ -14,8 +14,8 @@ from audit.services import record_alone
 
 logger = logging.getLogger(__name__)
 
-# Seconds between the first refusal of a kind and the record of how many followed. A process that is killed
-# loses what it counted in that time, and nothing older.
+# Seconds between the first refusal of a kind and the record of how many followed. A killed process loses only the
+# counts of that time.
 PERIOD = 10.0
 
 _table = FloodTable()
@@ -24,13 +24,13 @@ _timer: threading.Timer | None = None
 
 
 def note(event: Event, actor: Actor) -> None:
-    """Write the first refusal of its kind now, count the others; never raises."""
+    """Write the first refusal of its kind now, and count the others. Never raises."""
     if count(event, actor):
         write(event, actor)
 
 
 def count(event: Event, actor: Actor) -> bool:
-    """Count it, in memory; True for the first of its kind, which its caller writes now. Never raises."""
+    """Count the refusal in memory. True for the first of its kind: the caller must write it now. Never raises."""
     is_first = _table.is_first(event, actor)
     with _failure_only_logged():
         _arm()
@@ -38,13 +38,13 @@ def count(event: Event, actor: Actor) -> bool:
 
 
 def flush() -> None:
-    """Write what was counted: one entry per kind, ``count`` saying how many."""
+    """Write what was counted: one entry per kind, with its ``count``."""
     for event, actor in _table.drain():
         write(replace(event, meta={**event.meta, "repeats_within_seconds": int(PERIOD)}), actor)
 
 
 def forget() -> None:
-    """Drop what was counted, and the flush that would write it."""
+    """Discard the counts, and cancel the scheduled flush."""
     global _timer  # noqa: PLW0603 - one table and one timer per process
     with _arming:
         if _timer is not None:
@@ -56,7 +56,7 @@ def forget() -> None:
 def _arm() -> None:
     global _timer  # noqa: PLW0603 - one table and one timer per process
     with _arming:
-        # A forked child inherits the variable but not the thread, so it is asked whether it lives.
+        # A forked child inherits the variable but not the thread, so check whether the thread is alive.
         if _timer is None or not _timer.is_alive():
             _timer = threading.Timer(PERIOD, _flush_in_thread)
             _timer.daemon = True
@@ -74,7 +74,7 @@ def _flush_in_thread() -> None:
 
 
 def write(event: Event, actor: Actor) -> None:
-    """Write a refusal that was counted; never raises."""
+    """Write a refusal. Never raises."""
     with _failure_only_logged():
         record_alone(event, actor)
 
@@ -84,5 +84,5 @@ def _failure_only_logged() -> Iterator[None]:
     try:
         yield
     except Exception:
-        # Whatever it was, the client was refused already and gets that very answer.
+        # The client has already been refused, and gets the same answer.
         logger.exception("a refusal could not be recorded")

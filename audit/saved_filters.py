@@ -1,9 +1,9 @@
-"""What a saved filter may hold: the filters of the log as texts, and a period that ends whenever it is used."""
+"""The periods of saved filters. A period ends at the time when the filter is used."""
 
 from datetime import timedelta
 from types import MappingProxyType
 
-# Word, what people call it, and how long it is.
+# Word, label, and length.
 PERIODS = MappingProxyType(
     {
         "1h": ("Last hour", timedelta(hours=1)),

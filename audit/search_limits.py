@@ -1,4 +1,4 @@
-"""Limits of one search of the log: one at a time for each user, and ``SEARCH_SECONDS``."""
+"""Limits of searches in the log: one at a time per user, and ``SEARCH_SECONDS``."""
 
 import sqlite3
 import threading
@@ -15,16 +15,16 @@ from ciphercanary.errors import Throttled
 from ciphercanary.metrics import throttled_total
 
 SEARCH_SECONDS = 5
-STEPS = 10_000  # of SQLite's virtual machine between two looks at the clock: well below a millisecond
+STEPS = 10_000  # steps of SQLite's virtual machine between two checks of the clock: well below a millisecond
 _searching: set[UUID | None] = set()
 _lock = threading.Lock()
 
 
 def search_limits(user_id: UUID | None) -> AbstractContextManager[None]:
-    """For the statements of one search; not inside a transaction.
+    """Limits for the statements of one search. Use it outside a transaction.
 
     Raises Throttled if another search of the user runs: in any process on PostgreSQL, in this one on SQLite, which has
-    one web process. Raises SearchTimeout for a statement that takes longer than ``SEARCH_SECONDS``.
+    one web process. Raises SearchTimeout after ``SEARCH_SECONDS``, per statement on PostgreSQL and in total on SQLite.
     """
     return _on_postgresql(user_id) if connection.vendor == "postgresql" else _on_sqlite(user_id)
 
@@ -48,7 +48,7 @@ def _on_postgresql(user_id: UUID | None) -> Iterator[None]:
 
 
 def _lock_of(user_id: UUID | None) -> int:
-    # The end of a random UUID. Read as a signed number it is negative, and the application's other locks are not.
+    # The last half of a random UUID. As a signed number it is negative, and the application's other locks are not.
     return -1 if user_id is None else int.from_bytes(user_id.bytes[8:], signed=True)
 
 

@@ -1,6 +1,6 @@
-"""What a reader of the log may ask for: the filters, and pages by key.
+"""The filters of the log, and keyset pagination.
 
-An offset would read everything it skips and shift while entries arrive; a page that begins below an id does
+An offset would read all rows that it skips, and shift while entries arrive. A page that begins below an id does
 neither.
 """
 
@@ -15,9 +15,9 @@ from django.db.models import Model, Q, QuerySet
 from audit.raw_rows import Spelled, any_text, moment_of
 from ciphercanary.errors import Invalid
 
-EXACT_COUNT = 10_000  # counting further would scan the whole log for a number nobody reads
-SEARCH_DEPTH = 100_000  # ids that one search reads: no index serves it
-MAX_WORDS = 8  # of a search: each is looked for in every text of every entry that the ones before it are in
+EXACT_COUNT = 10_000  # counting further would scan the whole log for a number that is of no use
+SEARCH_DEPTH = 100_000  # ids that one search reads, because no index supports it
+MAX_WORDS = 8  # per search: each is searched in every text of every entry that matches the words before it
 SEARCHED = (
     "actor_name",
     "action",
@@ -33,10 +33,10 @@ SEARCHED = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LogCriteria:
-    """What entries must agree with; an empty criterion asks nothing. ``since`` <= timestamp < ``until``.
+    """Conditions on entries; empty ones match everything. ``since`` <= timestamp < ``until``.
 
-    ``actor`` is a name or a user's id. Every word of ``search`` must occur somewhere in the entry's texts. Raises Invalid
-    for more than ``MAX_WORDS`` of them.
+    ``actor`` is a name or a user's id. Every word of ``search`` must occur in the entry's texts. Raises Invalid for
+    more than ``MAX_WORDS`` words.
     """
 
     actor: str = ""
@@ -61,9 +61,9 @@ class LogCriteria:
 
     @property
     def is_search(self) -> bool:
-        """Whether no index finds the entries, so that each one has to be read.
+        """Whether no index finds the entries, so that every entry has to be read.
 
-        An index of the ids of requests or of client addresses would slow down every operation.
+        An index on request ids or client addresses would slow down every operation.
         """
         return bool(self.words or self.request_id or self.client_ip)
 
@@ -81,10 +81,10 @@ class TrailCriteria:
 
 @dataclass(frozen=True, slots=True)
 class KeysetPage[M: Model]:
-    """Rows newest first. ``next_before`` and ``previous_before`` begin the older and the newer page.
+    """Rows, newest first. ``next_before`` starts the older page, ``previous_before`` the newer one.
 
-    ``previous_before`` is None with ``has_previous`` where the newer page is the newest one. ``count`` tells
-    the rows of all pages, and at most 10,000: ``count_is_exact`` says whether there are more.
+    If ``has_previous`` is True and ``previous_before`` is None, the newer page is the newest one. ``count`` is the
+    number of rows on all pages, at most 10,000. ``count_is_exact`` is False if there are more.
     """
 
     rows: Sequence[M]
@@ -103,10 +103,10 @@ def page_before[M: Model](
     time: str = "",
     read: Callable[[QuerySet[M]], list[M]] = list,
 ) -> KeysetPage[M]:
-    """The ``limit`` newest rows that are older than the one with the id ``before``, or the newest of all.
+    """The ``limit`` newest rows that are older than the row ``before``, or the newest of all.
 
-    Newest is the highest id; where ``time`` names a column, the latest time: a window of time is a piece of that
-    column's index, but by id the database would first read everything that was written after it.
+    Rows are sorted by id or, if ``time`` names a column, by that time. A time range is one section of that column's
+    index. By id, the database would first read everything that was written after the range.
 
     ``read`` fetches the rows of the page and one more.
     """
@@ -137,7 +137,7 @@ def rows_before[M: Model](
     time: str = "",
     read: Callable[[QuerySet[M]], list[M]] = list,
 ) -> tuple[list[M], int | None]:
-    """The rows of ``page_before`` and its ``next_before``, by one statement: nothing is counted."""
+    """The rows and the ``next_before`` of ``page_before``, without counting."""
     older, _ = sides(rows, before, time)
     window = read(_window(rows.filter(older), time, limit))
     return window[:limit], window[limit - 1].pk if len(window) > limit else None
@@ -148,28 +148,28 @@ def _columns(time: str) -> tuple[str, ...]:
 
 
 def _window[M: Model](rows: QuerySet[M], time: str, limit: int) -> QuerySet[M]:
-    """The newest ``limit`` rows and, where there is one, the next."""
+    """The newest ``limit`` rows, and the next one if it exists."""
     return newest_first(rows, time)[: limit + 1]
 
 
 def newest_first[M: Model](rows: QuerySet[M], time: str) -> QuerySet[M]:
-    """By id; by the column ``time`` if it names one."""
+    """Sorted by id, or by the column ``time`` if given."""
     return rows.order_by(*(f"-{column}" for column in _columns(time)))
 
 
 def time_column(criteria: LogCriteria | TrailCriteria, column: str) -> str:
-    """What ``page_before`` is to order by: the ``column`` where the criteria bound it, else no time."""
+    """The ``time`` for ``page_before``: the ``column`` if the criteria limit it, otherwise none."""
     return column if criteria.since is not None or criteria.until is not None else ""
 
 
 def sides[M: Model](rows: QuerySet[M], before: int | None, time: str) -> tuple[Q, Q]:
-    """What is older than the row ``before``, and the rest. An id that is not among the rows divides them by id."""
+    """Conditions for rows older than the row ``before``, and for the rest. An unknown id divides the rows by id."""
     if before is None:
         return Q(), Q()
     moment = _moment_at(rows.filter(id=before), time) if time else None
     if moment is None:
         return Q(id__lt=before), Q(id__gte=before)
-    # Spelt so that one bound of the time stands alone: PostgreSQL begins to read there.
+    # The separate condition on the time lets PostgreSQL start its index scan there.
     return (
         Q(**{f"{time}__lte": moment}) & (Q(**{f"{time}__lt": moment}) | Q(id__lt=before)),
         Q(**{f"{time}__gte": moment}) & (Q(**{f"{time}__gt": moment}) | Q(id__gte=before)),
@@ -177,19 +177,19 @@ def sides[M: Model](rows: QuerySet[M], before: int | None, time: str) -> tuple[Q
 
 
 def _moment_at(rows: QuerySet[Any], time: str) -> datetime | None:
-    """None also where somebody altered the column to something that is no moment, which Django cannot convert."""
+    """The time of the row. Also None if the column was altered to an invalid time, which Django cannot convert."""
     with any_text():
         return moment_of(rows.values_list(Spelled(time), flat=True).first())
 
 
 def is_actor(actor: str) -> Q:
-    """Of a user's id or, whatever is not spelt like one, of a name: one index serves each, and none serves both."""
+    """Match a user's id or, if ``actor`` is not spelled like one, a name. Each has an index; none serves both."""
     user_id = id_spelt(actor)
     return Q(actor_name=actor) if user_id is None else Q(user_id=user_id)
 
 
 def id_spelt(actor: str) -> UUID | None:
-    """The user's id that is written there, None for a name. Of the spellings of a UUID it is the one we answer with."""
+    """The user's id that ``actor`` spells, None for a name. Only the hyphenated spelling of a UUID is an id."""
     try:
         user_id = UUID(actor)
     except ValueError:

@@ -17,7 +17,7 @@ type Fields = dict[str, serializers.Field[Any, Any, Any, Any]]
 
 
 class KeysetQuerySerializer(StrictSerializer):
-    """``before`` (an id) and ``limit`` instead of page numbers; ``from`` <= time < ``to``."""
+    """``before`` (an id) and ``limit`` replace page numbers; ``from`` <= time < ``to``."""
 
     before = serializers.IntegerField(min_value=1, max_value=canonical.MAX_INTEGER, required=False)
     limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
@@ -26,7 +26,7 @@ class KeysetQuerySerializer(StrictSerializer):
     )
 
     def get_fields(self) -> Fields:
-        # "from" is a word of Python's: it cannot be declared above.
+        # "from" is a Python keyword, so it cannot be declared above.
         times: Fields = {
             "from": TimestampField(required=False, source="since"),
             "to": TimestampField(required=False, source="until"),
@@ -64,7 +64,7 @@ class LogQuerySerializer(KeysetQuerySerializer):
         return address
 
     def get_fields(self) -> Fields:
-        # "source" names something else in the class of every serializer.
+        # "source" has another meaning in the class of every serializer.
         choices = [word.value for word in Source]
         return super().get_fields() | {"source": serializers.ChoiceField(choices=choices, required=False)}
 
@@ -75,8 +75,8 @@ class TrailQuerySerializer(KeysetQuerySerializer):
 
 
 class FoundRowSerializer[M: (AuditLog, AuditTrail)](serializers.ModelSerializer[M]):
-    """The columns of a row and its ``integrity``. The declared fields are those of the schema: what is answered are the
-    values that were compared, spelled as they are hashed.
+    """The columns of a row and its ``integrity``. The declared fields define the schema. Responses contain the verified
+    values, spelled as they are hashed.
     """
 
     integrity = serializers.ChoiceField(
@@ -93,8 +93,8 @@ class FoundRowSerializer[M: (AuditLog, AuditTrail)](serializers.ModelSerializer[
 class LogEntrySerializer(FoundRowSerializer[AuditLog]):
     """The columns of ``audit_logs``.
 
-    ``meta`` stays the exact text that is hashed: a parsed object would have to be put into canonical form
-    again by everyone who checks a proof. ``mac`` is evidence, not a secret.
+    ``meta`` is the exact text that is hashed. Otherwise everyone who checks a proof would have to restore the canonical
+    form. ``mac`` is evidence, not a secret.
     """
 
     timestamp = TimestampField(read_only=True)
@@ -115,7 +115,7 @@ _MEMBERS = [
 
 @extend_schema_field({"type": "object", "additionalProperties": {"oneOf": _MEMBERS}})
 class RowValuesField(serializers.JSONField):
-    """The declared columns of a row; null where there was or is no row."""
+    """The declared columns of a row; null if the row did not or does not exist."""
 
 
 class ChangedRowSerializer(FoundRowSerializer[AuditTrail]):
@@ -142,7 +142,7 @@ class KeysetPageSerializer(serializers.Serializer[Any]):
 
 
 class LogPageSerializer(KeysetPageSerializer):
-    """``searched_above`` is the id where a search has stopped, and null if nothing is left to read. ``next`` goes on."""
+    """``searched_above`` is the id where a search stopped, null if nothing is left to read. ``next`` continues it."""
 
     searched_above = serializers.IntegerField(allow_null=True)
     results = LogEntrySerializer(many=True)
@@ -162,10 +162,10 @@ class CheckpointQuerySerializer(StrictSerializer):
 
 
 class ConsistencyQuerySerializer(StrictSerializer):
-    """Sizes of the tree; ``to`` is that of the newest checkpoint where it is left out."""
+    """Sizes of the tree. ``to`` defaults to the size of the newest checkpoint."""
 
     def get_fields(self) -> Fields:
-        # "from" is a word of Python's: it cannot be declared above.
+        # "from" is a Python keyword, so it cannot be declared above.
         bounds: dict[str, Any] = {"min_value": 1, "max_value": MAX_SIZE}
         return {
             "from": serializers.IntegerField(source="first", **bounds),
@@ -174,8 +174,8 @@ class ConsistencyQuerySerializer(StrictSerializer):
 
 
 class InclusionProofSerializer(serializers.Serializer[Any]):
-    """``proof`` is a C2SP tlog-proof: a file that, with a pinned key, proves the entry it holds. The UTF-8 of ``entry`` is
-    what was hashed.
+    """``proof`` is a C2SP tlog-proof: with a pinned key, the file proves the entry that it contains. The UTF-8 bytes of
+    ``entry`` are what was hashed.
     """
 
     index = serializers.IntegerField()
@@ -206,8 +206,8 @@ class ReceiptSerializer(serializers.ModelSerializer[AuditReceipt]):
 
 
 class CheckpointSerializer(serializers.Serializer[Any]):
-    """``note`` is the C2SP checkpoint as it was signed. ``pending`` entries, counted to 100,000, are not yet sequenced;
-    the oldest of them is ``lag_seconds`` old, rounded down.
+    """``note`` is the signed C2SP checkpoint. ``pending`` entries, counted to 100,000, are not yet sequenced. The
+    oldest of them is ``lag_seconds`` old, rounded down.
     """
 
     origin = serializers.CharField(source="checkpoint.origin")

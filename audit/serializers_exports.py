@@ -10,15 +10,15 @@ from ciphercanary.rest import PageSerializer, TimestampField
 
 
 class ExportRequestSerializer(LogQuerySerializer):
-    """A format, and the filters of the log; tiles take no filter."""
+    """A format, and filters of the log. The format ``tiles`` accepts no filters."""
 
-    before = None  # type: ignore[assignment]  # DRF's way to take an inherited field away
+    before = None  # type: ignore[assignment]  # DRF's way to remove an inherited field
     limit = None  # type: ignore[assignment]  # likewise
     format = serializers.ChoiceField(choices=[word.value for word in ExportFormat])
 
 
 class CheckpointHeadSerializer(serializers.Serializer[AuditExport]):
-    """What the newest checkpoint said when the entries were read: how many entries, and the root over them."""
+    """The newest checkpoint when the entries were read: the number of entries, and the root over them."""
 
     size = serializers.IntegerField(source="checkpoint_size")
     root = serializers.CharField(  # type: ignore[assignment]  # DRF takes declared fields off the class
@@ -27,9 +27,10 @@ class CheckpointHeadSerializer(serializers.Serializer[AuditExport]):
 
 
 class AuditExportSerializer(serializers.ModelSerializer[AuditExport]):
-    """``done`` of ``total`` entries are written. What follows ``checkpoint`` is there once it has succeeded.
+    """``done`` of ``total`` entries are written. ``rows`` and the fields after it are set once the export has
+    succeeded.
 
-    ``altered`` counts the entries of the file that were altered outside the application; it is null for an archive.
+    ``altered`` counts entries of the file that were altered outside the application. It is null for an archive.
     """
 
     created_at = TimestampField(read_only=True)

@@ -10,9 +10,9 @@ from ciphercanary.rest import PageSerializer, StrictSerializer, TimestampField
 
 
 class KeptQuerySerializer(LogQuerySerializer):
-    """The filters of the log; ``period`` stands for a ``from`` that moves with the clock."""
+    """The filters of the log. ``period`` is a ``from`` that moves with the clock."""
 
-    before = None  # type: ignore[assignment]  # DRF's way to take an inherited field away
+    before = None  # type: ignore[assignment]  # DRF's way to remove an inherited field
     limit = None  # type: ignore[assignment]  # likewise
     period = serializers.ChoiceField(choices=list(PERIODS), required=False)
 
@@ -28,7 +28,7 @@ class NewSavedFilterSerializer(StrictSerializer):
     filters = KeptQuerySerializer()
 
     def validate_filters(self, given: dict[str, Any]) -> dict[str, str]:
-        """As texts again, in the words of the API."""
+        """The filters as texts, under their API names."""
         words = {"since": "from", "until": "to", "object_id": "object"}
         return {
             words.get(name, name): value if isinstance(value, str) else format_timestamp(value)

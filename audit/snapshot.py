@@ -1,4 +1,4 @@
-"""Reading a lot as of one moment, for as long as it takes, while others write."""
+"""Long reads of one state of the database, while others write."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +8,9 @@ from django.db import connection, transaction
 
 @contextmanager
 def one_snapshot() -> Iterator[None]:
-    """Whatever is read inside stood in the database at one moment. Only for reading.
+    """All reads inside the block see the same state of the database. For reading only.
 
-    Raises TransactionManagementError inside a transaction, which may have its snapshot already.
+    Raises TransactionManagementError inside a transaction, which may already have its snapshot.
     """
     if connection.in_atomic_block:
         raise transaction.TransactionManagementError("a snapshot begins outside any transaction")
@@ -20,7 +20,7 @@ def one_snapshot() -> Iterator[None]:
             yield
         return
     with connection.cursor() as cursor:
-        # Not atomic(): its BEGIN IMMEDIATE would keep every writer waiting.
+        # Not atomic(): its BEGIN IMMEDIATE would block every writer.
         cursor.execute("BEGIN DEFERRED")
         try:
             yield

@@ -1,4 +1,4 @@
-"""What a cached key or caller was read under, so that whoever decides by it can be asked to prove it is current."""
+"""Epoch stamps of cached keys and callers, which show whether a decision is based on current data."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 @dataclass(slots=True, eq=False)
 class EpochStamp:
-    """The epoch of each entity that something in memory rests on, read *before* the rows it was made of.
+    """The epochs of the entities that cached data depends on, read *before* the rows of that data.
 
-    ``epochs``: entity to the global epoch of its last change, 0 where it never changed. ``as_of``: the global
-    epoch at which that was last seen to hold; while the global epoch is still this one, nothing has changed at
-    all, and no entity needs to be looked at. Epochs are compared for equality, never by size: a database put
-    back from a backup has gone to lower ones.
+    ``epochs``: entity to the global epoch of its last change, 0 if it never changed. ``as_of``: the global epoch at
+    which they were last verified. While the global epoch has this value, nothing has changed, and no entity needs to
+    be checked. Epochs are compared for equality, never by size, because restoring a backup lowers them.
     """
 
     epochs: Mapping[str, int]
@@ -19,7 +18,7 @@ class EpochStamp:
 
 
 def behind(stamps: Iterable[EpochStamp], epoch: int) -> list[EpochStamp]:
-    """Those last seen to hold at another global epoch: their entities have to be looked at."""
+    """Stamps that were last verified at another global epoch. Their entities must be checked."""
     return [stamp for stamp in stamps if stamp.as_of != epoch]
 
 
@@ -28,9 +27,9 @@ def entities_of(stamps: Iterable[EpochStamp]) -> set[str]:
 
 
 def renew(stamps: Iterable[EpochStamp], present: Mapping[str, int], epoch: int) -> frozenset[str]:
-    """Bring up to date what still holds; the entities that changed since.
+    """Renew the stamps that are still valid. Returns the entities that changed since.
 
-    ``present``: the epochs of all that the stamps rest on, where one has no row that of never (0) is meant.
+    ``present``: the current epochs of all entities of the stamps. A missing row means epoch 0.
     """
     stale: set[str] = set()
     for stamp in stamps:

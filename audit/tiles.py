@@ -1,7 +1,7 @@
 """The tree as tiles, and the entries as bundles (C2SP tlog-tiles).
 
-A tile holds up to 256 consecutive hashes of one level: tile (level, number) those of nodes number * 256 and on, of
-height 8 * level. What lies between is computed. A full tile never changes; only the last of each level grows.
+A tile has up to 256 consecutive hashes of one level. Tile (level, number) has the nodes of height 8 * level from
+number * 256 on. Nodes in between are computed. A full tile never changes; only the last tile of each level grows.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ def entries_path(number: int, width: int = WIDTH) -> str:
 
 
 def tiles_of(size: int) -> Iterator[tuple[int, int, int]]:
-    """(level, number, width) of every tile of a tree of ``size``, the partial ones included."""
+    """(level, number, width) of every tile of a tree of ``size``, including partial tiles."""
     level = 0
     while size >> HEIGHT * level:
         hashes = size >> HEIGHT * level
@@ -36,16 +36,16 @@ def tiles_of(size: int) -> Iterator[tuple[int, int, int]]:
 
 
 def edge_tiles(size: int) -> list[tuple[int, int]]:
-    """(level, number) of the partial tiles of a tree of ``size``: what ``append`` needs, and rewrites."""
+    """(level, number) of the partial tiles of a tree of ``size``. ``append`` needs and rewrites them."""
     counts = [size >> HEIGHT * level for level in range(size.bit_length() // HEIGHT + 1)]
     return [(level, count // WIDTH) for level, count in enumerate(counts) if count % WIDTH]
 
 
 def reader(read_tile: Callable[[int, int], bytes]) -> HashReader:
-    """The hash of any complete subtree, from tiles.
+    """A reader for the hash of any complete subtree, based on tiles.
 
-    ``read_tile(level, number)`` gives a tile's concatenated hashes, as many as there are. The reader raises
-    ValueError where a tile has too few.
+    ``read_tile(level, number)`` returns the concatenated hashes of a tile. The reader raises ValueError if a tile has
+    too few.
     """
 
     def read(level: int, index: int) -> bytes:
@@ -62,9 +62,9 @@ def reader(read_tile: Callable[[int, int], bytes]) -> HashReader:
 def append(
     size: int, edge: Mapping[tuple[int, int], bytes], leaves: Sequence[bytes]
 ) -> dict[tuple[int, int], bytes]:
-    """Every tile that changes when leaf hashes follow a tree of ``size``, whole: (level, number) -> hashes.
+    """All tiles that change when leaf hashes are appended to a tree of ``size``: (level, number) -> all their hashes.
 
-    ``edge`` holds the tiles that ``edge_tiles(size)`` names; ValueError where one is missing or of another width.
+    ``edge`` has the tiles of ``edge_tiles(size)``. Raises ValueError if one is missing or has another width.
     """
     changed: dict[tuple[int, int], bytes] = {}
     level, count, row = 0, size, list(leaves)
@@ -82,14 +82,14 @@ def append(
 
 
 def encode_bundle(entries: Sequence[bytes]) -> bytes:
-    """Each entry after its length (uint16, big-endian). ValueError for one above 65,535 bytes."""
+    """Each entry after its length (uint16, big-endian). Raises ValueError for an entry above 65,535 bytes."""
     if any(len(entry) > MAX_ENTRY_SIZE for entry in entries):
         raise ValueError(f"an entry of a bundle has at most {MAX_ENTRY_SIZE} bytes")
     return b"".join(len(entry).to_bytes(2) + entry for entry in entries)
 
 
 def decode_bundle(octets: bytes) -> list[bytes]:
-    """What ``encode_bundle`` was given. ValueError where the last entry is cut off."""
+    """Inverse of ``encode_bundle``. Raises ValueError if the last entry is truncated."""
     entries, at = [], 0
     while at < len(octets):
         begin = at + 2

@@ -1,4 +1,4 @@
-"""The tree as it is stored: its present head, the newest signed one, and its hashes from tiles."""
+"""The stored tree: its current head, the newest signed one, and its hashes from tiles."""
 
 from functools import cache
 
@@ -14,7 +14,7 @@ ALTERED = (
 
 
 def read_tree() -> AuditTree:
-    """Size, root and right edge, as they stand. Raises IntegrityFailed if the row is missing or holds other types."""
+    """Size, root and right edge, not verified. Raises IntegrityFailed if the row is missing or holds other types."""
     tree = AuditTree.objects.filter(id=1).first()
     if tree is None or not all(isinstance(value, bytes | memoryview) for value in (tree.root, tree.edge)):
         raise IntegrityFailed(ALTERED)
@@ -22,20 +22,20 @@ def read_tree() -> AuditTree:
 
 
 def latest_checkpoint() -> AuditCheckpoint | None:
-    """The one that covers most; None before the first. Its note is as it is stored: ``open_note`` verifies it."""
+    """The largest checkpoint, None before the first. Its note is not verified: use ``open_note``."""
     return AuditCheckpoint.objects.order_by("-size").first()
 
 
 def database_reader() -> HashReader:
-    """The hash of any complete subtree, of the present tree and so of every former one.
+    """A reader for the hash of any complete subtree, of the current tree and all former ones.
 
-    It asks the database once for each tile, and raises ValueError where one is missing or too short. Made for one
-    task: what it has read, it remembers.
+    It queries each tile once, and raises ValueError if one is missing or too short. Create one for each task, because
+    it caches what it has read.
     """
     return tiles.reader(cache(read_tile))
 
 
 def read_tile(level: int, number: int) -> bytes:
-    """The concatenated hashes of a tile, as many as there are; ``b""`` where there is none."""
+    """The concatenated hashes of a tile; ``b""`` if there is none."""
     hashes = AuditTile.objects.filter(level=level, number=number).values_list("hashes", flat=True).first()
     return bytes(hashes or b"")

@@ -1,9 +1,8 @@
-"""Triggers that make the tables of the log append-only and tell the sequencer of new entries, on PostgreSQL and
-on SQLite.
+"""Triggers that make the log tables append-only and pass new entries to the sequencer, on PostgreSQL and SQLite.
 
-They stop mistakes and the application's own bugs. An owner of the database can drop them, so the verifier
-never relies on them, and reports those that are missing or changed. Django rebuilds a table of SQLite when a later migration alters it, and its triggers are
-lost then: such a migration installs them again.
+They stop mistakes and the application's own bugs. An owner of the database can drop them, so the verifier never
+relies on them. It reports missing and changed triggers. Django rebuilds a SQLite table when a later migration alters
+it, and its triggers are lost: such a migration must install them again.
 """
 
 from collections.abc import Iterable
@@ -11,15 +10,15 @@ from dataclasses import dataclass
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-# A replacing INSERT would delete the old row without firing the DELETE trigger of SQLite: named by what
-# makes a row unique.
+# A replacing INSERT would delete the old row without firing SQLite's DELETE trigger. These columns make a row
+# unique.
 UNIQUE_COLUMNS = {
     "audit_logs": (("id",), ("writer", "wseq")),
     "audit_trail": (("id",),),
     "audit_leaves": (("idx",), ("log_id",)),
     "audit_checkpoints": (("size",),),
 }
-# A signed checkpoint is never changed, but the older ones of an hour may go: what they say the newest says, too.
+# A signed checkpoint never changes, but older ones of an hour may be deleted: the newest covers their content.
 DELETABLE = {"audit_checkpoints"}
 
 _REFUSE = """
@@ -39,7 +38,7 @@ CREATE TRIGGER {table}_no_{operation} BEFORE {operation} ON {table} {condition}
 BEGIN SELECT RAISE(ABORT, '{table} is append-only: {refused} is refused'); END
 """
 
-# Per statement on PostgreSQL, so that COPY feeds it in one insert.
+# Per statement on PostgreSQL, so that a COPY needs only one insert.
 _FEED = """
 BEGIN
     INSERT INTO audit_pending (log_id) SELECT id FROM written;
@@ -64,7 +63,7 @@ BEGIN INSERT INTO audit_pending (log_id) VALUES (NEW.id); END
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A trigger as the migrations create it. ``source`` is the body of its function; SQLite has none."""
+    """A trigger as the migrations create it. ``source`` is the body of its function, empty for SQLite."""
 
     name: str
     table: str
@@ -89,7 +88,7 @@ def expected(vendor: str) -> list[Trigger]:
 
 
 def install(schema_editor: BaseDatabaseSchemaEditor, *tables: str) -> None:
-    """Refuse UPDATE, DELETE and TRUNCATE (on SQLite also REPLACE) on the tables, but DELETE on ``DELETABLE``."""
+    """Reject UPDATE, DELETE and TRUNCATE (on SQLite also REPLACE) on the tables, except DELETE on ``DELETABLE``."""
     _execute(schema_editor, _statements(schema_editor.connection.vendor, tables))
 
 
@@ -103,7 +102,7 @@ def remove(schema_editor: BaseDatabaseSchemaEditor, *tables: str) -> None:
 
 
 def install_feed(schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Note each new row of ``audit_logs`` in ``audit_pending``, in the transaction that inserts it."""
+    """Insert the id of each new ``audit_logs`` row into ``audit_pending``, in the same transaction."""
     is_postgresql = schema_editor.connection.vendor == "postgresql"
     _execute(schema_editor, POSTGRESQL_FEED if is_postgresql else SQLITE_FEED)
 
@@ -128,7 +127,7 @@ def _statements(vendor: str, tables: tuple[str, ...]) -> list[str]:
 
 
 def _postgresql_trigger(table: str) -> str:
-    # In the order of pg_get_triggerdef, with which the verifier compares.
+    # In the order of pg_get_triggerdef, because the verifier compares with its output.
     operations = "UPDATE OR TRUNCATE" if table in DELETABLE else "DELETE OR UPDATE OR TRUNCATE"
     return POSTGRESQL_TRIGGER.format(table=table, operations=operations)
 
@@ -138,7 +137,7 @@ def _sqlite_trigger(table: str, operation: str, condition: str, refused: str) ->
 
 
 def _refused_by_sqlite(table: str) -> list[tuple[str, str, str]]:
-    """The operation, a condition and the word of the refusal, for each trigger of a table."""
+    """(operation, condition, word of the refusal) for each trigger of a table."""
     same = " OR ".join(
         "(" + " AND ".join(f"{column} = NEW.{column}" for column in columns) + ")"
         for columns in UNIQUE_COLUMNS[table]

@@ -1,12 +1,12 @@
-"""One after the other: for limits that requests at the same moment would not see each other reach."""
+"""Serialize requests that check a limit. Otherwise concurrent requests would not see each other reach it."""
 
 from django.db import connection
 
 
 def take_turn(lock: int) -> None:
-    """Wait for the lock (a bigint of the caller's own) and hold it until the transaction ends.
+    """Wait for the lock (a bigint of the caller's choice) and hold it until the transaction ends.
 
-    On SQLite a transaction that writes is alone anyway.
+    SQLite needs no lock, because it has one writing transaction at a time.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Use over time as pages show it: the ranges that can be chosen, and their charts."""
+"""Charts of key usage over time, and the ranges that can be chosen."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ciphercanary.pages.chart import Chart, Column
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A range that can be chosen: its word in the URL, its name, and how it is divided."""
+    """A range that can be chosen: its word in the URL, its label, and its division."""
 
     word: str
     name: str
@@ -40,7 +40,7 @@ RANGES: Final[Mapping[str, Range]] = MappingProxyType(
 
 
 def range_asked(asked: Mapping[str, str]) -> Range:
-    """The ``range`` of a query; an unknown word means the shortest, as none does."""
+    """The ``range`` of a query; the shortest if it is missing or unknown."""
     return RANGES.get(asked.get("range", ""), RANGES["24h"])
 
 

@@ -1,8 +1,8 @@
-"""The record of a cryptographic operation, durable before its answer leaves.
+"""Durable records of cryptographic operations, written before their answers are returned.
 
-The result is computed in memory, from cached keys and rights. Its record waits, with those of others, for the
-next transaction of this process's one writing thread, which also decides whether the result may still leave:
-whatever queued while the last commit ran is the next batch. The linearisation point is that commit.
+The result is computed in memory, from cached keys and permissions. Its record waits in a queue for the next
+transaction of this process's single writer thread, which also decides whether the result may still be returned.
+Records that are queued during a commit form the next batch. That commit is the linearization point.
 """
 
 import logging
@@ -26,19 +26,18 @@ logger = logging.getLogger(__name__)
 
 __all__ = ["Deadline", "Decision", "close", "commit", "submit"]
 
-MAX_BATCH = 512  # records in one transaction: beyond, the first would wait for the rows of the last
-MAX_WAITING = 8192  # records in the queue: each holds an answer in memory
+MAX_BATCH = 512  # records per transaction: with more, the first would wait for the rows of the last
+MAX_WAITING = 8192  # records in the queue, each with an answer in memory
 
 
 def commit[T](decision: Decision[T]) -> T:
-    """Make the event durable and hand out the result. Called outside any transaction; waits for the batch.
+    """Make the event durable, and return the result. Call it outside a transaction. It waits for the batch.
 
-    Raises StaleDecision where something it rests on changed since (decide anew), the error of a deadline that
-    has passed, Throttled or AuditUnavailable where the log is too far behind, and AuditUnavailable where the
-    record is not known to be durable.
+    Raises StaleDecision if data that it depends on has changed (decide again), the error of a deadline that has passed,
+    Throttled or AuditUnavailable if the log is too far behind, and AuditUnavailable if the record may not be durable.
     """
     if connection.in_atomic_block:
-        # Durable means outermost: Django refuses this, except inside the transaction that a test rolls back.
+        # Durable means outermost. Django rejects this, except inside the transaction that a test rolls back.
         future: Future[T] = Future()
         Batch([Ticket(decision, future)], Numbering()).write()
         return future.result()
@@ -46,15 +45,15 @@ def commit[T](decision: Decision[T]) -> T:
 
 
 def submit[T](decision: Decision[T], until: float | None = None) -> "Future[T]":
-    """The same for an event loop (``asyncio.wrap_future``), which must not wait in a call.
+    """Like ``commit`` for an event loop (``asyncio.wrap_future``), which must not block.
 
-    ``until`` as in ``audit.batches.Ticket``.
+    ``until``: see ``audit.batches.Ticket``.
     """
     return _writer().submit(decision, until)
 
 
 def close() -> None:
-    """Write what waits, then end the thread. The next ``submit`` begins a new one."""
+    """Write waiting records, then end the thread. The next ``submit`` starts a new one."""
     global _current
     with _beginning:
         writer, _current = _current, None
@@ -105,7 +104,7 @@ class _Writer:
             django.db.connections.close_all()
 
     def _next_batch(self) -> list[Ticket[Any]]:
-        """The tickets that wait, at least one of them; none at the end. Callers who gave up are left out."""
+        """The waiting tickets, at least one; empty when closing. Cancelled tickets are left out."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._queue or self._is_closing)
@@ -118,12 +117,12 @@ class _Writer:
 
 
 def _begin(ticket: Ticket[Any]) -> bool:
-    """From here on its caller can no longer give up; False where he has."""
+    """Prevent the caller from cancelling from here on. False if they already have."""
     return isinstance(ticket.future, Future) and ticket.future.set_running_or_notify_cancel()
 
 
 def _read_lag(until: float) -> float | None:
-    """None where it cannot be read: what waits for the next batch must not wait for ever."""
+    """None if it cannot be read. The time is limited, because waiting records must not wait forever."""
     try:
         with lock_waits.waiting_until(until):
             return read_lag_seconds()
