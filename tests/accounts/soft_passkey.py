@@ -1,4 +1,4 @@
-"""A device that keeps passkeys, in software: what Chromium and an authenticator answer to the server's options."""
+"""A software passkey device: produces the answers of Chromium and an authenticator to the server's options."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ def b64u(octets: bytes) -> str:
 
 @dataclass
 class SoftPasskey:
-    """One passkey; ``flags`` of a device that has asked for its PIN, unless they are changed."""
+    """One passkey; the default ``flags`` are those of a device that has verified the user with a PIN."""
 
     origin: str = ORIGIN
     rp_id: str = "localhost"
@@ -33,7 +33,7 @@ class SoftPasskey:
     key: Any = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
 
     def create(self, options: dict[str, Any]) -> str:
-        """The answer to the options of a registration, as static/js/passkeys.js sends it."""
+        """Return the response to registration options, as static/js/passkeys.js sends it."""
         self.user_handle = options["user"]["id"]
         numbers = self.key.public_key().public_numbers()
         cose = {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32, "big"), -3: numbers.y.to_bytes(32, "big")}
@@ -50,7 +50,7 @@ class SoftPasskey:
         return self._answer(response)
 
     def get(self, options: dict[str, Any]) -> str:
-        """The answer to the options of a sign-in."""
+        """Return the response to sign-in options."""
         self.count += 1
         client_data = self._client_data("webauthn.get", options["challenge"])
         data = self._authenticator_data()

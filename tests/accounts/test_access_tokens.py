@@ -47,7 +47,7 @@ def encoded(value):
 
 
 def signed(token, *, claims=None, header=None, without=()):
-    """The token again, signed with our own active key, with other claims or header members."""
+    """Re-sign the token with our own active key, with changed claims or header members."""
     kid = signing_keys.key_set().active_kid
     payload = {k: v for k, v in (decoded(parts(token)[1]) | (claims or {})).items() if k not in without}
     return jwt.encode(
@@ -158,7 +158,7 @@ def test_header_members_beyond_our_three_are_refused(token, header):
 
 
 def test_every_altered_character_is_refused(token):
-    # Every fifth character, and the last ones, whose unused bits a loose decoder would ignore.
+    # Every fifth character, plus the last of each part: a lenient decoder would ignore its unused bits.
     positions = {*range(0, len(token), 5), *(len(".".join(parts(token)[:n])) - 1 for n in (1, 2, 3))}
     for at in positions:
         altered = "B" if token[at] == "A" else "A"

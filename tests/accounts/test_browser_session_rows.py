@@ -1,4 +1,4 @@
-"""What the table of browser sessions gives away to its reader, and what its writer can make of it."""
+"""Attackers with read or write access to the table of browser sessions gain no session."""
 
 from datetime import timedelta
 
@@ -38,7 +38,7 @@ def test_what_the_database_knows_a_session_by_opens_nothing(developer):
 
 
 def test_a_session_copied_to_another_key_opens_nothing(developer, auditor):
-    """Whoever writes to the database knows the key of a session of his own, and puts another's data there."""
+    """An attacker who can write to the database copies another user's session data to their own session key."""
     his, hers = sign_in(developer), sign_in(auditor)
     data = row_of(hers).session_data
     BrowserSession.objects.filter(session_key=row_of(his).session_key).update(session_data=data)

@@ -1,4 +1,4 @@
-"""Browser sessions: what renews them, what ends them, and the list of one's own."""
+"""Browser sessions: how they are renewed, how they end, and the list of the user's own sessions."""
 
 from datetime import timedelta
 
@@ -42,7 +42,7 @@ def is_inside(browser):
 
 
 def make_older(browser, age):
-    """As if nobody had used the session for so long, of the 30 minutes that it may be unused."""
+    """Make the session appear unused for ``age``; it expires after 30 idle minutes."""
     session = browser.session
     session.set_expiry(database_now() + timedelta(minutes=30) - age)
     session.save()
@@ -52,7 +52,7 @@ def entries(action):
     return list(AuditLog.objects.filter(action=action).order_by("id"))
 
 
-# --- how long a session lives
+# --- session lifetime
 
 
 def test_a_row_says_whose_session_it_is_and_from_where(developer):
@@ -86,7 +86,7 @@ def test_a_poll_that_changes_the_session_prolongs_nothing_either(developer):
     expiry = row_of(browser).expire_date
     browser.post(
         "/account/sessions/", {"session": "others"}, headers=POLL
-    )  # its message is put into the session
+    )  # its message is stored in the session
     assert row_of(browser).expire_date == expiry
 
 
@@ -129,7 +129,7 @@ def test_a_new_key_leaves_the_row_and_takes_the_old_key_away(developer):
     assert not BrowserSession.objects.filter(session_key=before.session_key).exists()
 
 
-# --- the list, over both doors
+# --- the list, in the browser and over the API
 
 
 def test_the_list_shows_browsers_and_programs_and_no_key(developer):
@@ -214,7 +214,7 @@ def test_what_is_no_session_of_mine_is_refused_beside_the_list(developer, asked)
 
 
 def test_what_a_session_decided_does_not_outlive_its_end(developer):
-    """A service that looks its caller up again, last of all, finds that the session was ended meanwhile."""
+    """A service that checks its caller again at the end detects that the session has ended meanwhile."""
     browser = sign_in(developer)
     principal = browser.get("/account/").wsgi_request.principal
     BrowserSession.objects.all().delete()
@@ -278,11 +278,11 @@ def test_a_device_in_words(user_agent, words):
     assert device_words(user_agent) == words
 
 
-# --- what ends a session ends what it had begun, too
+# --- ending a session also ends requests that it has started
 
 
 def principal_in(browser):
-    """As a request of this browser holds it, from before whatever happens next."""
+    """Return the principal of a request that began in this browser before any later change."""
     request = RequestFactory().get("/account/")
     request.session, request.user = browser.session, User.objects.get(pk=browser.session[SESSION_KEY])
     request.request_id, request.client_ip = "a-request", "192.0.2.1"

@@ -16,7 +16,7 @@ from accounts.one_time_codes import (
 )
 from ciphercanary.crypto.material import KeyMaterial
 
-# RFC 6238 appendix B, SHA-1: seconds since the epoch, and the last six of the eight digits given there.
+# RFC 6238 appendix B, SHA-1: seconds since the epoch, and the last six of the eight digits listed there.
 SEED = KeyMaterial(b"12345678901234567890")
 VECTORS = [
     (59, "287082"),

@@ -1,4 +1,4 @@
-"""Signing in and out in a browser: two steps, one message, and what each refusal leaves behind."""
+"""Signing in and out in a browser: the two steps, the uniform error message, and the effects of each refusal."""
 
 import json
 from datetime import timedelta
@@ -36,7 +36,7 @@ def send_code(browser, code, **more):
 
 
 def errors(response):
-    """What the form says, field by field; an empty name is the form as a whole."""
+    """The form's errors by field; the empty name means the whole form."""
     return {
         name.replace("__all__", ""): list(found) for name, found in response.context["form"].errors.items()
     }
@@ -47,7 +47,7 @@ def is_inside(browser):
 
 
 def refusals():
-    """``(action, code, source, actor's name, actor's type)`` of every refusal on record."""
+    """``(action, code, source, actor's name, actor's type)`` of every recorded refusal."""
     flush()
     found = AuditLog.objects.exclude(outcome="ok").order_by("id")
     return list(found.values_list("action", "code", "source", "actor_name", "actor_type"))
@@ -76,7 +76,7 @@ def test_every_failure_has_the_same_answer(browser, auditor, operator):
     answers = [
         log_in(browser, operator.user.username, "not the password"),
         log_in(browser, "nobody", "not the password"),
-        log_in(browser, auditor.user.username),  # disabled, and the password is right
+        log_in(browser, auditor.user.username),  # disabled, with the right password
     ]
     assert {answer.status_code for answer in answers} == {401}
     assert [errors(answer) for answer in answers] == [{"": ["Username or password is wrong."]}] * 3
@@ -294,16 +294,16 @@ def test_over_a_page_htmx_is_told_and_given_the_new_token(browser, auditor):
     assert response.status_code == 204
     assert json.loads(response["HX-Trigger"])["cc:signed-in"]["token"]
     wrong = Client().post("/login/", sent | {"password": "no"}, headers=HTMX | {"HX-Target": "dialog-body"})
-    assert wrong.status_code == 422  # the one status of a refusal that htmx shows
+    assert wrong.status_code == 422  # the only error status whose content htmx shows
     assert (actions.SESSION_OPENED, "authentication_failed", "console", "aude", "anonymous") in refusals()
 
 
-# --- a factor once more
+# --- reauthentication
 
 
 @pytest.fixture
 def stale(browser, auditor):
-    """Signed in, but so long ago that acts which cannot be undone ask for a factor again."""
+    """A session whose last authentication is too old for irreversible actions."""
     log_in(browser, auditor.user.username)
     session = browser.session
     session[CONFIRMED_AT] = (database_now() - timedelta(hours=1)).isoformat()

@@ -1,4 +1,4 @@
-"""The pages of the second factor and of one's password, as somebody without scripts uses them."""
+"""The pages for the second factor and for changing the password, without JavaScript."""
 
 import re
 from datetime import timedelta
@@ -27,7 +27,7 @@ def browser(developer):
 
 
 def begin(browser):
-    """Step one; the authenticator that has read the page."""
+    """Do step one; return an authenticator set up from the page, and the page."""
     response = browser.post("/account/mfa/", follow=True)
     assert response.redirect_chain == [("/account/mfa/setup/", 303)]
     return Authenticator(secret_in(response)), response
@@ -43,13 +43,13 @@ def second_factor(persona):
 
 
 def make_old(browser):
-    """As if the last factor had been shown more than ten minutes ago."""
+    """Set the last authentication of the session to long ago (the limit is ten minutes)."""
     session = browser.session
     session["confirmed_at"] = "2020-01-01T00:00:00+00:00"
     session.save()
 
 
-# --- setting one up
+# --- setting up an authenticator
 
 
 def test_the_secret_is_shown_in_groups_as_a_link_and_as_a_code(browser):
@@ -65,7 +65,7 @@ def test_a_wrong_code_is_refused_and_nothing_is_enrolled(browser, developer):
     authenticator, _ = begin(browser)
     response = browser.post("/account/mfa/setup/", {"code": authenticator.wrong_code()})
     assert response.status_code == 422
-    assert secret_in(response) == authenticator.secret  # he may go on with what he has scanned
+    assert secret_in(response) == authenticator.secret  # the secret already scanned stays valid
     assert not second_factor(developer)
     assert not TotpDevice.objects.get().confirmed
     assert not RecoveryCode.objects.exists()
@@ -124,7 +124,9 @@ def is_confirmed_by(browser, authenticator):
 
 
 def test_a_set_up_of_another_session_is_not_taken_up(browser, developer):
-    """Whoever had the account for a moment would leave his own seed there, for its owner to confirm."""
+    """Otherwise an attacker with brief access to the account could leave their own seed for its owner to
+    confirm.
+    """
     authenticator, _ = begin(browser)
     owner = sign_in(developer)
     assert is_offered(browser)
@@ -140,7 +142,7 @@ def test_a_set_up_of_another_session_is_not_taken_up(browser, developer):
 
 def test_a_set_up_is_taken_up_for_ten_minutes(browser):
     authenticator, _ = begin(browser)
-    assert browser.post("/reauth/", {"password": PASSWORD}).status_code == 303  # the same session still
+    assert browser.post("/reauth/", {"password": PASSWORD}).status_code == 303  # still the same session
     assert is_offered(browser)
     TotpDevice.objects.update(created_at=database_now() - timedelta(minutes=10))
     assert not is_offered(browser)
@@ -156,7 +158,7 @@ def test_a_set_up_is_confirmed_soon_after_a_log_in(browser):
     assert not TotpDevice.objects.get().confirmed
 
 
-# --- keeping the codes
+# --- saving the recovery codes
 
 
 @pytest.fixture
@@ -213,7 +215,7 @@ def test_new_codes_ask_for_a_recent_log_in(browser, shown):
     assert RecoveryCode.objects.count() == 10
 
 
-# --- using them, and taking it away
+# --- using codes, and removing the authenticator
 
 
 def log_in_with(persona, code, **more):

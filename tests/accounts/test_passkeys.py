@@ -1,4 +1,4 @@
-"""Passkeys: what is asked of a device, what is believed of its answer, and what stays on record."""
+"""Passkeys: the options sent to a device, the checks of its response, and the audit events."""
 
 import json
 from datetime import timedelta
@@ -20,7 +20,7 @@ from tests.personas import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
-HERE = {"host": "localhost:8000"}  # the one address where passkeys work
+HERE = {"host": "localhost:8000"}  # the only address where passkeys work
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +64,7 @@ def entries(action):
     return list(AuditLog.objects.filter(action=action))
 
 
-# --- adding one
+# --- adding a passkey
 
 
 def test_a_new_one_is_asked_for_with_user_verification_and_kept_with_its_mac(browser, developer):
@@ -104,7 +104,7 @@ def test_without_user_verification_nothing_is_accepted(browser, device):
 def test_an_answer_to_other_options_adds_nothing(browser):
     device = SoftPasskey()
     options = browser.post("/account/passkeys/new/").json()
-    browser.post("/account/passkeys/new/")  # begins anew: the first challenge is forgotten
+    browser.post("/account/passkeys/new/")  # starts again: the first challenge is discarded
     response = browser.post("/account/passkeys/new/", {"name": "x", "answer": device.create(options)})
     assert response.status_code == 422
     assert not Passkey.objects.exists()

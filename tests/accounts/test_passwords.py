@@ -61,7 +61,7 @@ def test_what_is_guessed_first_is_refused_with_its_reason(password, reason):
         PASSWORD,
         "twelve chars",
         "918273645018",
-        "918273645a18",  # the list of common passwords has single letters
+        "918273645a18",  # the list of common passwords contains single letters
         "dragon eats monkey",
         "summer rain in winter",
         "kX7#kX7#kX7#qT2",

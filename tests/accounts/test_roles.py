@@ -2,7 +2,7 @@ import pytest
 
 from accounts.roles import ADMIN, AUDITOR, DEVELOPER, OPERATOR, PERMISSIONS, ROLES, SYSTEM, sees_all
 
-# The table of the API contract: "a" is everybody's, "o" is one's own, "-" is nothing.
+# The table of the API contract: "a" means all objects, "o" the user's own, "-" none.
 # columns: admin, operator, developer, auditor
 TABLE = {
     "keys.read": "aaoa",

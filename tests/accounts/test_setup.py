@@ -1,4 +1,4 @@
-"""The first administrator, by a link that works once and for a quarter of an hour."""
+"""The first administrator is created through a single-use link that expires after 15 minutes."""
 
 import io
 import json
@@ -133,7 +133,7 @@ def test_links_are_the_applications_to_make(db):
 
 
 def test_whoever_writes_the_database_makes_himself_no_administrator(code):
-    """Deleting the users and putting in the hash of a code of his own would do, were it not for the MAC."""
+    """Without the MAC, it would suffice to delete the users and store the hash of one's own code."""
     own = setup_codes.new_code()
     SetupLink.objects.update(code_hash=setup_codes.digest(own))
     with pytest.raises(IntegrityFailed):

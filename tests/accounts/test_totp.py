@@ -32,7 +32,7 @@ OWN_CODE = "ABCD-EFGH-2345-WXYZ"
 
 
 class Authenticator:
-    """The app on somebody's telephone: it knows the seed and the time."""
+    """An authenticator app: it has the seed and the time."""
 
     def __init__(self, secret):
         self.secret = secret
@@ -60,7 +60,7 @@ def enrol(persona):
 
 
 def let_time_pass():
-    """As if the codes of the present steps had not been used: the last use moves into the past."""
+    """Move the last use into the past, so that the codes of the present steps count as unused."""
     TotpDevice.objects.update(last_step=F("last_step") - 10)
 
 
@@ -101,7 +101,9 @@ def test_a_code_of_the_step_before_is_accepted_and_of_other_steps_not(enrolled):
 
 
 def wait_for_the_middle_of_a_step():
-    """A code computed just before a step ends is two steps old when it arrives just after the next begins."""
+    """Avoid the end of a step: a code computed before it could be two steps old on arrival, just after the
+    next begins.
+    """
     left = 30 - database_now().timestamp() % 30
     if left < 3:
         time.sleep(left)
@@ -187,7 +189,7 @@ def test_an_operator_can_forgive_them_too(enrolled):
 
 
 def guess(user, code):
-    """The kind of refusal, or None."""
+    """The type of the refusal, or None."""
     try:
         require_second_factor(user, code, ORIGIN)
     except (Unauthenticated, Throttled) as refusal:
@@ -367,7 +369,7 @@ def test_a_seed_that_was_put_into_another_row_does_not_open(enrolled, stranger):
     TotpDevice.objects.filter(pk=theirs.pk).update(wrapped=mine.wrapped)
     with pytest.raises(IntegrityFailed):
         require_second_factor(persona.user, thief.code(), ORIGIN)
-    # Its MAC made anew, the seed still does not open.
+    # Even after its MAC is recomputed, the seed does not open.
     TotpDevice.objects.get(user=persona.user).save_with_mac()
     with pytest.raises(UnwrapFailed):
         require_second_factor(persona.user, thief.code(), ORIGIN)
@@ -458,7 +460,7 @@ def test_of_simultaneous_enrolments_and_confirmations_one_device_remains():
             services.confirm_totp(principal=persona.principal, code=Authenticator(enrolment.secret).code())
         except AlreadyEnrolled:
             return "refused"
-        except Exception as error:  # noqa: BLE001 - named in the answer
+        except Exception as error:  # noqa: BLE001 - returned by name
             return type(error).__name__
         finally:
             connection.close()

@@ -14,7 +14,7 @@ DOORS = re.compile(r"(api|admin|forms|serializers|views|page_urls|management)(_\
 
 @cache
 def product_files() -> list[Path]:
-    """Every Python file that is shipped, migrations apart."""
+    """Every Python file that is shipped, except migrations."""
     found = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
     return [path for path in found if "migrations" not in path.parts]
 
@@ -25,7 +25,7 @@ def tree(path: Path) -> ast.Module:
 
 
 def name(path: Path) -> str:
-    """The path as it is written in a list of exceptions: ``keys/models.py``."""
+    """The path as written in a list of exceptions: ``keys/models.py``."""
     return path.relative_to(ROOT).as_posix()
 
 
@@ -47,7 +47,7 @@ def calls(path: Path) -> Iterator[ast.Call]:
 
 
 def imported_modules(path: Path) -> Iterator[str]:
-    """What a file imports, as dotted names; ``from a import b`` gives ``a`` and ``a.b``."""
+    """The modules that a file imports, as dotted names; ``from a import b`` gives ``a`` and ``a.b``."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

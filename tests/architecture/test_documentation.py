@@ -1,4 +1,4 @@
-"""The documentation names what exists: a path, a test, a command or a word that is gone fails here."""
+"""The documentation must not name a path, test, command or word that does not exist."""
 
 import importlib
 import re
@@ -24,7 +24,7 @@ def text(name):
 
 
 def anchors(page):
-    """GitHub's anchors: small letters, spaces as hyphens, without punctuation."""
+    """GitHub's anchors: lower case, spaces as hyphens, without punctuation."""
     return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in HEADING.findall(page)}
 
 
@@ -92,7 +92,7 @@ def test_every_route_is_in_the_page_of_the_api():
 
 
 def test_the_example_of_the_ciphertext_format_runs():
-    """It is independent of our code: the bare library opens what the page shows."""
+    """The example must not depend on our code: the bare library opens the ciphertext that the page shows."""
     code = re.search(r"```python\n(.*?)```", text("docs/ciphertext-format.md"), re.DOTALL)[1]
     assert not any(package in code for package in PACKAGES)
     exec(code, {})  # noqa: S102 - the example of our own page

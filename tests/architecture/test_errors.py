@@ -15,7 +15,7 @@ KINDS = set(problems.PROBLEM_STATUS)
 WITHOUT_KIND = {problems.ProtocolError, problems.InternalError}
 CLASS = re.compile(r"_?([A-Z][a-z0-9]+)+")
 CODE = re.compile(r"[a-z]+(_[a-z]+)*")
-# Codes that several classes share: what a caller does about them is the same.
+# Codes that several classes share because the caller's reaction is the same.
 SHARED = {
     "audit_unavailable": "nothing was answered without its record",
     "authentication_failed": "whoever is refused is not told why",
@@ -39,7 +39,7 @@ def descendants(cls):
 
 
 def protocol_codes():
-    """The codes that have no class: the constant arguments that look like one."""
+    """The codes without a class: constant arguments that have the format of a code."""
     found = [
         text
         for path in product_files()
@@ -73,7 +73,7 @@ def test_every_error_is_of_one_kind_and_says_what_it_is(cls):
 
 
 def test_each_raise_makes_its_own_exception():
-    """A shared instance collects the frames of all who raise it, and with them their requests."""
+    """A shared instance collects the frames of every raise, and with them their requests."""
     found = [
         f"{name(path)}:{node.lineno}: {ast.unparse(node)}"
         for path in product_files()
@@ -86,7 +86,7 @@ def test_each_raise_makes_its_own_exception():
 
 
 def is_shared(raised, module):
-    """Neither a class nor a variable of a function."""
+    """True for an instance that is neither a class nor a local variable of a function."""
     if CLASS.fullmatch(ast.unparse(raised).split(".")[-1]):
         return False
     return isinstance(raised, ast.Attribute) or raised.id not in {
@@ -134,7 +134,7 @@ def test_every_code_is_in_the_documentation():
 
 
 def test_no_error_can_carry_an_exception_text():
-    """A detail is written by us: ``str(error)`` of a library may quote what was sent."""
+    """Error details must be our own text: ``str(error)`` of a library may quote the request."""
     named = {cls.__name__ for cls in coded_classes() if inspect.isclass(cls)} | PROTOCOL_FUNCTIONS
     quoting = [
         f"{path.relative_to(ROOT)}:{call.lineno}"

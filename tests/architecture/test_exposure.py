@@ -1,4 +1,4 @@
-"""Where the dangerous things may stand, and that they stand nowhere else."""
+"""Dangerous constructs may appear only in the files listed here."""
 
 import ast
 import sys
@@ -14,12 +14,13 @@ from tests.architecture.sources import (
     tree,
 )
 
-# ``expose`` hands out key bytes: outside the core only where another library needs them.
+# ``expose`` returns key bytes: outside the core, only where another library needs them.
 MAY_EXPOSE = {
     "accounts/one_time_codes.py": "a TOTP seed becomes the text and the codes of RFC 6238",
     "accounts/signing_keys.py": "an RSA private key becomes the object that signs",
 }
-# Visibility is a queryset: who reads keys otherwise says here why nobody sees what is not his.
+# Visibility is enforced by a queryset. Each exception gives the reason why users still see only their own
+# keys.
 MAY_READ_ALL_KEYS = {
     ("keys/services/creation.py", "create_key"): "a name is taken whoever has the key",
     ("keys/services/creation.py", "_find_default"): "asks for the caller's own default key",
@@ -29,7 +30,7 @@ MAY_READ_ALL_VERSIONS = {
     ("keys/keyring.py", "_load"): "the ring is shared; each find asks whether its caller may see the entry",
     ("keys/invocations.py", "_reserve"): "raises a counter of a version that was found already",
 }
-# Tables whose rows carry no MAC, or columns outside it, are written with Django's own means in these files.
+# These files use Django's own write methods, for tables without a MAC or for columns that no MAC covers.
 MAY_WRITE_WITHOUT_MAC = {
     "audit/services/alarms.py": "a forged row gets another evidence and stays forged",
     "audit/services/resolving.py": "a forged row is replaced by what its entry says",
@@ -86,7 +87,7 @@ def places(paths, matches):
 
 
 def bypasses_visibility(model):
-    """``Key.objects.x`` where x is not ``visible_to``."""
+    """Match ``Key.objects.x`` unless x is ``visible_to``."""
     return lambda node: (
         isinstance(node, ast.Attribute)
         and node.attr != "visible_to"
@@ -115,20 +116,20 @@ def test_the_log_is_read_through_visible_to():
     assert {place[0] for place in readers} == {
         "audit/services/recording.py",
         "audit/services/reading.py",
-        "audit/services/verifications.py",  # how the last one ended
+        "audit/services/verifications.py",  # result of the last verification
         "audit/services/alarms.py",  # the entry of an alarm
         "audit/services/resolving.py",  # entries of alarms, to restore their rows
-        "audit/services/showing.py",  # the entry of an alarm, to compare it once more
+        "audit/services/showing.py",  # the entry of an alarm, to compare it again
         "audit/integrity.py",  # the entries of visible changed rows, to compare them
         "audit/numbering.py",
-        "audit/moments.py",  # when, and how many: no entry
+        "audit/moments.py",  # timestamps and counts only, no entry
         "audit/sequencing/checkpoint_keys.py",
         "audit/sequencing/continuity.py",
         "audit/sequencing/checkpointing.py",
     }
     assert {place[0] for place in places(product_files(), bypasses_visibility("AuditTrail"))} == {
         "audit/services/recording.py",
-        "audit/services/showing.py",  # the changed rows of an alarm, to compare them once more
+        "audit/services/showing.py",  # the changed rows of an alarm, to compare them again
     }
 
 
@@ -143,7 +144,7 @@ def test_rows_with_a_mac_are_written_with_their_mac():
 
 
 def is_about_rows(call):
-    """Leaves out the like-named methods of dicts, hashes and gauges, and our own services."""
+    """Exclude methods of the same name on dicts, hashes and gauges, and our own services."""
     receiver = ast.unparse(call.func.value)
     return (
         "objects" in receiver or attribute(call) == "save" or ".filter(" in receiver or receiver == "device"

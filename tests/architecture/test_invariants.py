@@ -1,4 +1,4 @@
-"""Each promise of the database, by its name, and an attempt to break it: nothing of the application is asked."""
+"""For each database constraint, by name, an attempt to violate it directly in the database."""
 
 import uuid
 
@@ -51,7 +51,7 @@ from tests.doors import code_to_confirm, make_passkey
 pytestmark = pytest.mark.django_db
 
 NOW = timezone.now()
-# name -> (model, which row to copy, what the copy has otherwise). A copy always has a key of its own.
+# name -> (model, filter for the row to copy, changes to the copy). A copy always gets its own key.
 PROVOCATIONS = {
     "instance_is_single": (Instance, {}, {"singleton": False}),
     "instance.singleton": (Instance, {}, {}),
@@ -127,8 +127,8 @@ TRIGGERS = {
         "{}_no_INSERT": ["INSERT OR REPLACE INTO {0} SELECT * FROM {0}"],
     },
 }
-FEED = "audit_logs_pending"  # it refuses nothing, and has a test of its own
-# On SQLite the trigger against REPLACE sees a row that is there twice before the index does.
+FEED = "audit_logs_pending"  # it refuses nothing, and has its own test
+# On SQLite the trigger against REPLACE detects a duplicate row before the index does.
 SEEN_BY_A_TRIGGER = {("sqlite", "audit_logs_writer_is_sequenced"), ("sqlite", "audit_leaves.log_id")}
 
 
@@ -158,7 +158,7 @@ def columns_of(model, fields):
 
 @pytest.fixture
 def rows(admin):
-    """At least one row of each kind that a provocation copies."""
+    """Create at least one row of each kind that an attempt copies."""
     everybody = {"principal": admin.principal}
     accounts.create_user(
         **everybody,
@@ -197,7 +197,9 @@ def new_key_of(row):
 
 
 def says(error, name):
-    """PostgreSQL names the constraint; SQLite names a CHECK, and of a unique index the columns."""
+    """PostgreSQL names the constraint. SQLite names a CHECK constraint, but for a unique index it names the
+    columns.
+    """
     message = str(error)
     if (connection.vendor, name) in SEEN_BY_A_TRIGGER:
         return "append-only: REPLACE is refused" in message

@@ -5,12 +5,12 @@ from django.db.models import Manager
 
 from tests.architecture.sources import PACKAGES, ROOT, name, product_files, tree
 
-# Words that name nothing: whoever looks for a thing does not find it under them.
+# Words without meaning: these names do not help readers find a specific thing.
 EMPTY_WORDS = re.compile(r"(?<![a-z])(utils?|helpers?|managers?|misc|common|blobs?|stuff)(?![a-z])")
 
 
 def words(identifier):
-    """``KeyManager`` and ``key_manager`` alike: ``key manager``."""
+    """``KeyManager`` and ``key_manager`` both become ``key manager``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", identifier).replace("_", " ").lower()
 
 
@@ -35,7 +35,7 @@ def test_no_class_or_function_has_a_name_that_says_nothing():
 
 
 def is_django_manager(node):
-    """Django's word for what gives querysets; it may stay where it is Django's class."""
+    """True for a subclass of Django's ``Manager``, where the word is Django's."""
     return isinstance(node, ast.ClassDef) and any(
         Manager.__name__ in ast.unparse(base) for base in node.bases
     )

@@ -1,4 +1,4 @@
-"""Each method of each view has a rule, in words that roles and the audit log know."""
+"""Each method of each view has a rule, with a permission and an action that roles and the audit log define."""
 
 import importlib
 import re
@@ -13,10 +13,10 @@ from tests.doors import DOORS, all_routes
 
 HTTP_METHODS = ("get", "post", "put", "patch", "delete")
 ACTION = re.compile(r"[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*")
-# Plain Django views: open to whoever monitors the service, read-only, and no door to data.
+# Plain Django views for monitoring: open to all, read-only, without access to data.
 WITHOUT_RULES = {"health", "livez", "readyz", "metrics", "version"}
 VIEWS = {route.name: route.view.cls for route in all_routes() if hasattr(route.view, "cls")}
-# A word may be recorded by one act only, unless the acts are one and the same to whoever reads the log.
+# An action word may be recorded by one act only, unless the acts mean the same to a reader of the log.
 SHARED = {
     "audit.log.read": "the list and one entry of it",
     "crypto.message.encrypted": "of one message and of many: the count tells",
@@ -76,7 +76,9 @@ def test_no_action_is_declared_twice():
 
 
 def test_what_is_recorded_is_declared():
-    """An event takes its action from an ``actions`` module, so that the words of the log stand in five files."""
+    """An event takes its action from an ``actions`` module, so that all action words are defined in five
+    files.
+    """
     spelt = [
         f"{name(path)}:{call.lineno}"
         for path in product_files()

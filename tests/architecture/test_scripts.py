@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [path for path in sorted((ROOT / "bin").iterdir()) if not path.name.startswith("_")]
-VERIFIER = ROOT / "bin" / "ccverify"  # Python, and by itself: tests/audit/test_ccverify.py
+VERIFIER = ROOT / "bin" / "ccverify"  # a standalone Python program, tested in tests/audit/test_ccverify.py
 SCRIPTS = [*(path for path in COMMANDS if path != VERIFIER), ROOT / ".ci" / "run"]
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
 WRAPPER = [sys.executable, "-m", "tests.services"]

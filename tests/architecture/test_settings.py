@@ -1,4 +1,4 @@
-"""``.env.example`` is the truth about the settings: the same names, and the defaults that hold without it."""
+"""``.env.example`` lists exactly the settings that exist, with their actual defaults."""
 
 import ast
 import json
@@ -17,9 +17,10 @@ EXAMPLE = ROOT / ".env.example"
 SETTINGS = ROOT / "ciphercanary" / "settings.py"
 GUNICORN = ROOT / "ciphercanary" / "gunicorn.py"
 LINE = re.compile(r"# ([A-Z][A-Z0-9_]*)=(.*?)(?:\s+#.*)?")
-# Set by bin/serve for its own processes; no operator sets it.
+# Set by bin/serve for its own processes, never by an operator.
 INTERNAL = {"PROMETHEUS_MULTIPROC_DIR"}
-# Without these there is SQLite and no Redis, as the heading above them says; what stands there is a form.
+# Without these the application uses SQLite and no Redis, as their heading explains; their values show the
+# format.
 FORMS = {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"}
 PRINT_SETTINGS = """
 import json
@@ -46,7 +47,7 @@ def names_read(path, receivers):
 
 
 def settings_under(variables):
-    """What the settings become in a process that has these variables and no others."""
+    """The settings in a process that has these variables and no others."""
     environment = {"PATH": os.environ["PATH"], "SECRET_KEY": "of this test", **variables}
     command = [sys.executable, "-W", "error", "-c", PRINT_SETTINGS]
     output = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True).stdout

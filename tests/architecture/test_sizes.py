@@ -16,13 +16,13 @@ def lines_of(function):
 
 
 def nesting(node):
-    """How many blocks stand inside each other below a function; ``elif`` is not a block of its own."""
+    """The depth of nested blocks in a function; ``elif`` does not count as a block of its own."""
     return max((depth(child) for child in statements(node)), default=0)
 
 
 def depth(node):
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return 0  # measured by itself
+        return 0  # measured separately
     if isinstance(node, ast.If) and len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If):
         inner = max((depth(child) for child in node.body), default=0)
         return max(1 + inner, depth(node.orelse[0]))

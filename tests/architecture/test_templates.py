@@ -1,4 +1,4 @@
-"""What the Content-Security-Policy would block is not written, and no form is sent without its token."""
+"""Templates contain nothing that the Content-Security-Policy blocks, and every POST form has a CSRF token."""
 
 import re
 from html.parser import HTMLParser
@@ -13,12 +13,12 @@ TAGS = re.compile(r"{%.*?%}|{{.*?}}|{#.*?#}", re.DOTALL)
 
 
 class Reader(HTMLParser):
-    """Collects what is inline, and the forms that POST."""
+    """Collect inline scripts and styles, and the forms that POST."""
 
     def __init__(self, text):
         super().__init__()
         self.inline, self.forms = [], 0
-        # A template tag inside an attribute would confuse the parser; what it prints is not our concern here.
+        # A template tag inside an attribute would confuse the parser, and its output is not checked here.
         self.feed(TAGS.sub("", text))
 
     def handle_starttag(self, tag, attributes):
@@ -69,7 +69,7 @@ def test_the_reader_leaves_alone_what_is_not():
 
 
 def product_texts():
-    """Whatever may name an icon or a class: templates, scripts, and the code that chooses one."""
+    """All text that may name an icon or a class: templates, scripts, and the code that chooses one."""
     paths = [*TEMPLATES, *(ROOT / "static" / "js").glob("*.js"), *product_files()]
     return "\n".join(path.read_text() for path in paths)
 
