@@ -10,19 +10,19 @@ from tests.conftest import append_only_triggers_off, touches_database
 
 @pytest.fixture(autouse=True)
 def empty_log(request, root_of_trust):
-    """The installation's own first events are not what these tests count."""
+    """Remove the first events of the installation, so that tests count only their own."""
     if touches_database(request):
         with append_only_triggers_off():
             AuditLog.objects.all().delete()
             AuditTrail.objects.all().delete()
             AuditPending.objects.all().delete()
-        numbering._local.__dict__.clear()  # its numbers begin anew with the log
+        numbering._local.__dict__.clear()  # numbers restart with the empty log
 
 
 @contextmanager
 def log_out_of_reach():
-    """As when a migration went wrong or the right to write was taken away: the table is not there."""
-    # Without its triggers, whose texts SQLite would rewrite.
+    """Make the table unavailable, as after a failed migration or a revoked write permission."""
+    # Its triggers are removed because SQLite would rewrite their texts.
     with append_only_triggers_off(), connection.cursor() as cursor:
         cursor.execute("ALTER TABLE audit_logs RENAME TO audit_logs_elsewhere")
         try:
@@ -37,7 +37,7 @@ def unwritable_log(transactional_db):
         yield
 
 
-# Deferred constraints are checked by COMMIT and not before: making one that fails, and undoing it.
+# COMMIT checks deferred constraints: statements that create a failing one, and that remove it.
 FAILING_COMMIT = {
     "postgresql": (
         """CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS

@@ -1,4 +1,4 @@
-"""Ordering an export, doing it as a worker does, and fetching the file."""
+"""Request an export, run it as a worker does, and fetch the file."""
 
 import json
 import time
@@ -26,7 +26,7 @@ def order(persona, export_format="jsonl", **filters):
 
 
 def work():
-    """As a worker does: whatever is due, until nothing is."""
+    """Run all due jobs, as a worker does."""
     while running.run_next(lambda: False):
         pass
 
@@ -40,7 +40,7 @@ def fetch(persona, export_id):
 
 
 def exported(persona, export_format="jsonl", **filters):
-    """The bytes of an export of entries; what the API says of it."""
+    """Export entries; return the bytes of the file and the API's description of the export."""
     export_id = order(persona, export_format, **filters)
     work()
     answer = fetch(persona, export_id)
@@ -54,9 +54,9 @@ def ids(content):
 
 @contextmanager
 def meanwhile(do, at_call, *, until=lambda progress: True):
-    """Another thread does something when the task tells its progress for the n-th time, and the task waits for it.
+    """Run ``do`` in another thread when the task reports progress for the n-th time; the task waits for it.
 
-    Then it waits, but not for ever, ``until`` something is so.
+    The task then also waits, for at most a minute, until ``until`` is true.
     """
     calls = count(1)
 
@@ -79,7 +79,7 @@ def meanwhile(do, at_call, *, until=lambda progress: True):
 
 
 def in_thread(function):
-    """With connections of its own."""
+    """Run the function in a thread with its own connections."""
 
     def call():
         try:

@@ -1,4 +1,4 @@
-"""A browser without a window: pages as text, and as htmx asks for parts of them."""
+"""Read pages without a browser: as text, and in parts as htmx requests them."""
 
 import re
 from html import unescape
@@ -10,12 +10,12 @@ from audit.services import record
 
 
 def text_of(response):
-    """What is to be read, on one line."""
+    """The visible text of the page, on one line."""
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", response.content.decode())).split())
 
 
 def part(browser, path, target, **data):
-    """What htmx is given for the element ``target``."""
+    """The response to an htmx request for the element ``target``."""
     return browser.get(path, data, headers={"HX-Request": "true", "HX-Target": target})
 
 

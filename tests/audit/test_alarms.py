@@ -1,4 +1,4 @@
-"""An alarm is on record once, stays open until it is resolved, and the database alone cannot clear it."""
+"""An alarm is recorded once and stays open until it is resolved; writing to the database cannot clear it."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -85,7 +85,7 @@ def test_processes_that_see_the_same_row_at_once_raise_one_alarm():
 def test_many_alarms_at_once_get_twenty_records_and_one_for_the_rest():
     flood = [forged(log_id) for log_id in range(1, RECORDED + 31)]
     raise_alarms(flood)
-    raise_alarms(flood)  # of the rest of the first call ten more are left
+    raise_alarms(flood)  # the rest of the first call leaves ten more
     summary = AuditAlarm.objects.filter(kind=Kind.MORE).earliest("raised_at")
     assert summary.count == 30
     assert AuditAlarm.objects.count() == 2 * RECORDED + 2

@@ -25,7 +25,7 @@ def tell(actor, action="test.thing.done", changes=(), **values):
 
 @pytest.fixture
 def told(developer, stranger):
-    """Five entries of one object: three of the developer, one of a stranger, one of the system."""
+    """Five entries of one object: three by the developer, one by a stranger, one by the system."""
     actors = [developer.principal.actor] * 3 + [
         stranger.principal.actor,
         Actor.system("rotate_keys", "command"),
@@ -243,7 +243,7 @@ def shallow(monkeypatch):
 
 @pytest.mark.parametrize("dates", ["", "&from=2020-01-01T00:00:00Z", "&to=2999-01-01T00:00:00Z"])
 def test_a_search_stops_at_its_depth_and_next_goes_on_from_there(auditor, told, shallow, dates):
-    """Also with dates: each answer reads three ids, and together they read the whole log once."""
+    """Also with dates: each response reads three ids, and together they read the whole log once."""
     url, found, lowest = f"{LOGS}?search=the-object{dates}", [], AuditLog.objects.latest("id").id + 1
     while url:
         answer = auditor.api.get(url).json

@@ -10,7 +10,8 @@ from audit.canonical import MAX_INTEGER
 
 
 def test_the_example_of_rfc_8785_section_3_2_2_comes_out_as_printed_there_but_for_its_floats():
-    # The RFC's own example; its array of floats lies outside our subset and is tested below as refused.
+    # The RFC's own example. Its array of floats is outside our subset; a test below checks that it is
+    # refused.
     source = json.loads(
         r'{"string": "\u20ac$\u000F\u000aA\u0027\u0042\u0022\u005c\\\"\/", "literals": [null, true, false]}'
     )
@@ -21,7 +22,7 @@ def test_the_example_of_rfc_8785_section_3_2_2_comes_out_as_printed_there_but_fo
 
 
 def test_members_are_sorted_by_utf_16_code_units_as_in_rfc_8785_section_3_2_3():
-    # In code points U+1F600 would follow U+FB33; as UTF-16 its first unit D83D precedes it.
+    # In code point order U+1F600 would follow U+FB33; as UTF-16 its first unit D83D precedes it.
     source = {
         "\u20ac": "Euro Sign",
         "\r": "Carriage Return",
@@ -116,7 +117,7 @@ def test_timestamps_are_utc_with_six_digits(moment, text):
 
 def test_a_moment_without_a_zone_is_refused():
     with pytest.raises(ValueError, match="time zone"):
-        canonical.format_timestamp(datetime(2026, 1, 1))  # noqa: DTZ001 - the naive one is the point
+        canonical.format_timestamp(datetime(2026, 1, 1))  # noqa: DTZ001 - the test needs a naive datetime
 
 
 def test_every_character_is_spelt_as_pythons_own_encoder_spells_it():

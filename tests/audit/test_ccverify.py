@@ -37,7 +37,7 @@ ED, PQ = new_signer(), new_signer(signing.ML_DSA_44)
 
 @dataclass
 class Log:
-    """What an export is made of; every list may be spoilt before it is written."""
+    """The contents of an export; tests may corrupt any list before it is written."""
 
     rows: list = field(default_factory=list)
     trail: list = field(default_factory=list)
@@ -155,7 +155,7 @@ def verify(folder, *arguments, key=ED):
 
 
 def first_bad(done):
-    """The index that is named; a range gives a pair."""
+    """The first bad index in the output; a range gives a pair."""
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Good" not in done.stdout
     found = re.search(r"First bad index: (\d+)(?: to (\d+))?\.$", done.stdout)
@@ -187,7 +187,7 @@ def outside(log, tmp_path):
 
 
 def rebundled(folder, change):
-    """The bundle of the entries 256 to 511, rewritten; its tile stays."""
+    """Rewrite the bundle of the entries 256 to 511, but not its tile."""
     path = folder / tiles.entries_path(1)
     entries = tiles.decode_bundle(path.read_bytes())
     change(entries)
@@ -310,7 +310,9 @@ def test_an_altered_checkpoint_is_found_wherever_it_was_altered(export, name):
 
 
 def rewritten(log, change, signers):
-    """The log as somebody would have it who can write everything, with the checkpoints that he signs."""
+    """The log as rewritten by an attacker who can write everything, with checkpoints by the attacker's
+    ``signers``.
+    """
     other = Log(rows=[dict(row) for row in log.rows], trail=[dict(row) for row in log.trail])
     change(other.rows)
     for size in SIZES:
@@ -343,7 +345,7 @@ def test_a_log_rewritten_with_the_signing_key_is_found_by_a_checkpoint_kept_outs
         tmp_path / "export"
     )
     assert verify(folder).returncode == 0
-    # The checkpoints in the folder were signed anew, so they do not narrow it down.
+    # The checkpoints in the folder were all re-signed, so they do not narrow it down.
     assert first_bad(verify(folder, "--checkpoint", outside)) == (0, 299)
     earlier = outside.with_name("kept-256")
     earlier.write_text(log.notes[256])
@@ -441,7 +443,7 @@ def test_an_entry_that_is_no_canonical_entry_is_found(tmp_path, octets):
 
 
 def publication(keys, signers, origin=ORIGIN):
-    """``meta`` of the entry that publishes keys, with signatures of those that sign so far."""
+    """``meta`` of the entry that publishes keys, signed by the current signers."""
     vkeys = [key.vkey for key, _ in keys]
     message = publication_message(origin, vkeys)
     signatures = {key.key_name: base64.b64encode(sign(message)).decode() for key, sign in signers}
@@ -463,7 +465,7 @@ def test_a_key_that_the_log_published_is_trusted_after_a_checkpoint_that_covers_
     log, new = rotated(published_at=270, first_size_of_the_new=512)
     folder = log.write(tmp_path / "export")
     assert verify(folder).returncode == 0
-    # Who pins the new key alone knows nothing of the former.
+    # A client that pins only the new key cannot verify checkpoints of the former key.
     assert "signed by no trusted key" in verify(folder, key=new).stdout
     assert run("verify-export", folder, "--key", ED[0].vkey, "--key", new[0].vkey).returncode == 0
 
@@ -498,7 +500,7 @@ SIGNED = publication([NEW, PQ], [ED])
     ],
 )
 def test_a_published_key_that_no_trusted_key_signed_is_not_trusted(tmp_path, meta):
-    """Whoever writes the database has any entry signed by the next checkpoint."""
+    """An attacker who can write to the database gets any entry signed by the next checkpoint."""
     log, _ = rotated(270, 512, meta=meta, new=NEW)
     done = verify(log.write(tmp_path / "export"))
     assert done.returncode == 1
@@ -818,7 +820,7 @@ def test_a_proof_is_compared_with_an_earlier_checkpoint(log, prove, outside, tmp
 
 @pytest.fixture
 def compare(log, written, tmp_path):
-    """``ccverify consistency`` between two sizes; ``proof`` None asks the export instead."""
+    """Run ``ccverify consistency`` between two sizes; if ``proof`` is None, it reads the export instead."""
 
     def consistency(old, new, proof=None, *, folder=written, keys=(ED,)):
         for name, note in (("old", old), ("new", new)):

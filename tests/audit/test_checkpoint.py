@@ -18,7 +18,7 @@ from ciphercanary.crypto.material import KeyMaterial
 ORIGIN = "log.example/instance"
 HEAD = Checkpoint(ORIGIN, 70_000, bytes(range(32)))
 TIME = 1_700_000_000
-# golang.org/x/mod/sumdb/note, the example of its documentation.
+# The example in the documentation of golang.org/x/mod/sumdb/note.
 PETER = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
 PETERS_TEXT = (
     "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
@@ -29,7 +29,7 @@ PETERS_SIGNATURE = (
 
 
 def signer(algorithm, seed, name=ORIGIN):
-    """A key that is the same in every run, and what signs with it."""
+    """A key that is the same in every run, and a function that signs with it."""
     material = KeyMaterial(hashlib.sha256(seed.encode()).digest())
     key = VerifierKey(name, algorithm, signing.public_key(algorithm, material))
     return key, lambda message: signing.sign(algorithm, material, message)
@@ -43,7 +43,7 @@ NOTE = sign_note(HEAD, [PQ, ED], TIME)
 
 
 def spoilt(note, at):
-    """The note with the lowest bit of one byte flipped, read as a lenient reader would."""
+    """The note with the lowest bit of one byte flipped, decoded as a lenient reader would."""
     octets = bytearray(note.encode())
     octets[at] ^= 1
     return octets.decode("utf-8", "surrogateescape")
@@ -175,7 +175,7 @@ def test_a_witness_alone_does_not_vouch_for_the_log():
 
 
 def test_two_keys_with_one_name_and_id_are_not_guessed_between(monkeypatch):
-    # 32 bits collide for whoever tries long enough; here all keys have one id.
+    # 32 bits can be made to collide with enough attempts; here all keys have one id.
     monkeypatch.setattr(VerifierKey, "key_id", ED[0].key_id)
     with pytest.raises(CheckpointInvalid, match="share a name"):
         open_note(NOTE, [OTHER[0], ED[0]])
@@ -273,7 +273,7 @@ def test_a_vkey_has_one_spelling(key):
     for at in range(len(key.vkey)):
         for other in (key.vkey[:at], key.vkey[at + 1 :], key.vkey[:at] + "x" + key.vkey[at + 1 :]):
             if other != key.vkey:
-                with pytest.raises(ValueError):  # noqa: PT011 - every text of its own
+                with pytest.raises(ValueError):  # noqa: PT011 - each text fails with its own message
                     VerifierKey.parse(other)
 
 
@@ -285,7 +285,7 @@ def vkey(name, typed):
 @pytest.mark.parametrize(
     "text",
     [
-        vkey("a", b"\x02" + bytes(32)),  # another type, with its right id
+        vkey("a", b"\x02" + bytes(32)),  # another type, with its correct id
         vkey("a", b"\x04" + bytes(32)),
         vkey("a", b"\x01" + bytes(31)),
         vkey("a", b"\x06" + bytes(1311)),
@@ -301,7 +301,7 @@ def vkey(name, typed):
     ],
 )
 def test_a_key_of_another_kind_is_refused(text):
-    with pytest.raises(ValueError):  # noqa: PT011 - every text of its own
+    with pytest.raises(ValueError):  # noqa: PT011 - each text fails with its own message
         VerifierKey.parse(text)
 
 

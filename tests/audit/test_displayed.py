@@ -1,4 +1,6 @@
-"""An altered row is marked wherever the log is shown; ``python -m tests.tampering.displayed`` looks at every column."""
+"""An altered row is marked wherever the log is shown; ``python -m tests.tampering.displayed`` tests every
+column.
+"""
 
 import pytest
 
@@ -6,7 +8,7 @@ from tests.tampering.displayed import CHANGE_SURFACES, ENTRY_SURFACES, Campaign
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# What Django cannot convert, on either database.
+# Values that Django cannot convert, on either database.
 COLUMNS = "audit_logs.timestamp|audit_trail.changed_at"
 
 
@@ -16,4 +18,4 @@ def test_an_altered_row_is_marked_wherever_it_is_shown_and_raises_one_alarm(root
     assert tally.alarmed == tally.alterations == 2
     assert (
         len(tally.marked) == len(ENTRY_SURFACES) + len(CHANGE_SURFACES) - 1
-    )  # a list by time finds no such time
+    )  # a list by time does not find the unreadable time

@@ -63,7 +63,7 @@ def altered(value):
 
 
 def test_an_entry_has_these_bytes_for_ever():
-    # Typed in, not computed: the day this changes, every hash of the past is worthless.
+    # Typed in, not computed: if these bytes change, every past hash is worthless.
     assert entries.entry_bytes(ENTRY) == (
         b'{"action":"keys.key.rotated","actor_name":"mira","actor_type":"user","auth_method":"password",'
         b'"client_ip":"2001:db8::1","code":"","count":1,"event_id":"0b1e7a52-9c1d-4c8e-8f6e-0d3c1a2b3c4d",'

@@ -1,4 +1,4 @@
-"""A row for the log: its texts are what the database's own types would write."""
+"""The text values of a row for the log equal the text that the database's own types would write."""
 
 import uuid
 from datetime import UTC, datetime

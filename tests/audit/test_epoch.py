@@ -9,8 +9,8 @@ from audit.epoch import hold_epoch, raise_epoch, read_epoch
 from ciphercanary.clock import database_now
 from ciphercanary.row_mac import IntegrityFailed
 
-LONG_ENOUGH = 60  # seconds after which a wait that should have ended has failed
-A_WHILE = 0.4  # seconds in which a wait that should not end would have been seen to end
+LONG_ENOUGH = 60  # seconds after which a wait that should have ended counts as failed
+A_WHILE = 0.4  # seconds in which a wait that should not end would have ended if it could
 
 
 @pytest.mark.django_db
@@ -75,7 +75,7 @@ def test_a_change_waits_for_the_answers_in_flight():
             hold_epoch()
             held.set()
             assert release.wait(LONG_ENOUGH)
-            return time.monotonic()  # before it commits: right afterwards the change may be the first to look
+            return time.monotonic()  # before the commit, because right after it the change may run first
 
     def change():
         assert held.wait(LONG_ENOUGH)
@@ -126,7 +126,7 @@ def test_answers_do_not_wait_for_each_other():
     def answer():
         with transaction.atomic():
             epoch, _ = hold_epoch()
-            both.wait()  # breaks where the second cannot hold while the first does
+            both.wait()  # breaks if the second cannot hold the epoch while the first does
             return epoch
 
     with ThreadPoolExecutor(2) as pool:

@@ -1,4 +1,4 @@
-"""What is exported is exactly what was signed, and ccverify believes it."""
+"""An export contains exactly the signed entries, and ccverify accepts it."""
 
 import hashlib
 import stat

@@ -1,4 +1,6 @@
-"""Exports in the admin: what the list of entries shows is what the file holds, and no more rights than over the API."""
+"""Exports in the admin: the file contains the entries that the list shows, with the same permissions as the
+API.
+"""
 
 import json
 import re
@@ -61,7 +63,7 @@ def fetch(browser, export):
 
 
 class Page(HTMLParser):
-    """The links of a page, and what its buttons post to."""
+    """The links of a page, and the targets of its POST buttons."""
 
     def __init__(self, response):
         super().__init__()
@@ -156,7 +158,7 @@ def test_the_page_says_what_will_be_exported(browser):
     text = browser.get(f"{REQUEST}?q=%3Cb%3Eneedle&outcome__exact=denied").content.decode()
     assert "&lt;b&gt;needle" in text
     assert "denied" in text
-    assert 'value="tiles"' not in text  # they are of the whole log
+    assert 'value="tiles"' not in text  # tiles always contain the whole log
     assert 'value="tiles"' in browser.get(REQUEST).content.decode()
 
 
@@ -227,7 +229,7 @@ def test_a_button_of_the_list_cancels_by_the_form_it_stands_in(auditor, told):
     )
     listed = browser.get(EXPORTS)
     [target] = Page(listed).posts
-    assert browser.post(target).status_code == 403  # without the token of the page
+    assert browser.post(target).status_code == 403  # without the page's CSRF token
     token = re.search(
         r'id="changelist-form".*?name="csrfmiddlewaretoken" value="(\w+)"', listed.content.decode(), re.DOTALL
     )
@@ -260,7 +262,7 @@ def test_the_pages_carry_the_strict_policy_and_are_kept_by_nobody(browser, path)
     assert "no-store" in answer.headers["Cache-Control"]
 
 
-# --- who may
+# --- permissions
 
 
 def test_a_log_in_that_is_too_long_ago_is_said_on_the_page_and_on_record(browser, auditor):
@@ -301,7 +303,7 @@ def test_without_a_session_the_pages_lead_to_the_log_in(client, told):
 def test_an_export_that_does_not_exist_is_not_found(browser):
     assert browser.get(f"{EXPORTS}{uuid4()}/result/").status_code == 404
     assert browser.post(f"{EXPORTS}{uuid4()}/cancel/").status_code == 404
-    assert browser.get(f"{EXPORTS}{uuid4()}/change/").status_code in {302, 404}  # Django's own way to say so
+    assert browser.get(f"{EXPORTS}{uuid4()}/change/").status_code in {302, 404}  # Django's own behaviour
 
 
 def test_no_export_is_added_changed_or_deleted_here(browser, told):

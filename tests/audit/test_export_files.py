@@ -1,4 +1,4 @@
-"""What is in the file of an export: exactly the entries that were asked for, as of one moment."""
+"""The file of an export contains exactly the requested entries, as of one moment."""
 
 import csv
 import hashlib
@@ -57,7 +57,7 @@ def test_an_export_without_filters_is_the_whole_log(auditor):
     write(5)
     content, told = exported(auditor)
 
-    last = AuditLog.objects.get(action=actions.EXPORT_REQUESTED).id  # what followed was after the snapshot
+    last = AuditLog.objects.get(action=actions.EXPORT_REQUESTED).id  # later entries follow the snapshot
     expected = list(AuditLog.objects.filter(id__lte=last).order_by("id").values_list("id", flat=True))
     assert ids(content) == expected
     assert told["rows"] == told["total"] == told["done"] == len(expected)
@@ -162,7 +162,8 @@ def test_two_archives_of_one_checkpoint_are_equal(auditor):
 
 
 def test_an_archive_keeps_what_ccverify_needs_of_it(transactional_db, tmp_path):
-    # In threads of their own: the numbers of each writer begin with 1 there, whatever tests have emptied.
+    # In separate threads, so that the numbers of each writer begin with 1, even if other tests have emptied
+    # tables.
     auditor = in_thread(partial(make_persona, "anna", "auditor"))
     in_thread(partial(signed_log, 300))
     content, told = exported(auditor, "tiles")
@@ -188,8 +189,8 @@ def test_a_running_export_of_tiles_stops_and_leaves_nothing(auditor):
 
     def cancel():
         auditor.api.post(f"{EXPORTS}/{export_id}/cancel")
-        assert len(export_files.names()) >= 2  # the file, and the folder that goes into it
-        exports.delete_expired_results()  # takes nothing of it away
+        assert len(export_files.names()) >= 2  # the file, and the folder that becomes its content
+        exports.delete_expired_results()  # deletes none of them
         assert len(export_files.names()) >= 2
 
     with meanwhile(cancel, at_call=1, until=lambda progress: progress._is_cancelled):
@@ -267,7 +268,7 @@ def test_entries_that_come_while_it_is_written_are_left_out(auditor, monkeypatch
 
 
 def test_writers_do_not_wait_for_an_export(auditor, monkeypatch):
-    """On SQLite a transaction that may write would keep everybody waiting for its whole length."""
+    """On SQLite a transaction that may write would block all other writers until it ends."""
     monkeypatch.setattr(exports, "BATCH", 10)
     write_many(30)
     export_id = order(auditor)

@@ -1,4 +1,4 @@
-"""Whoever may not have the file of an export has not."""
+"""Only users with the permission can request, cancel or fetch an export."""
 
 import json
 from dataclasses import replace
@@ -43,7 +43,7 @@ def test_a_stranger_is_not_let_in(auditor):
 
 
 def test_an_export_of_somebody_else_does_not_exist_for_whoever_sees_his_own_only(developer, stranger):
-    """No role is like this today; the scope decides, not the role's name."""
+    """No current role has this permission; the scope decides, not the name of the role."""
     mine = with_export_permission(developer)
     theirs = services.request_export(
         principal=with_export_permission(stranger), export_format="jsonl", criteria=LogCriteria()
@@ -128,7 +128,7 @@ def test_a_bad_order_is_refused_naming_the_field(auditor, body, field):
 
 
 def test_whoever_writes_the_database_does_not_choose_the_file(auditor, home):
-    """The name of the file comes from the row, and the key-encryption key lies in the same data folder."""
+    """The name of the file comes from the row, and the key-encryption key is in the same data folder."""
     export_id = order(auditor)
     work()
     for attempt in ("../../kek-1", "..%2f", "x" * 16, "0" * 15, "ABCDEF0123456789"):
@@ -138,7 +138,7 @@ def test_whoever_writes_the_database_does_not_choose_the_file(auditor, home):
 
 
 def test_rights_that_have_ended_order_cancel_and_fetch_nothing(auditor):
-    """Whoever was authenticated a moment before his account was disabled is a moment late."""
+    """A caller authenticated just before the account was disabled is refused."""
     finished = order(auditor)
     work()
     waiting = order(auditor)

@@ -1,4 +1,4 @@
-"""How an export ends: done, cancelled, failed, begun anew by another worker, gone when its time is over."""
+"""The ends of an export: done, cancelled, failed, restarted by another worker, or expired."""
 
 import base64
 import hashlib
@@ -70,7 +70,7 @@ def test_asking_finishing_and_each_download_are_on_record(auditor):
     told = look(auditor, export_id)
     for _ in range(2):
         fetch(auditor, export_id)
-    auditor.api.send("HEAD", f"{EXPORTS}/{export_id}/result", None)  # nothing leaves
+    auditor.api.send("HEAD", f"{EXPORTS}/{export_id}/result", None)  # no content is sent
 
     [requested], [finished] = on_record(actions.EXPORT_REQUESTED), on_record(actions.EXPORT_FINISHED)
     downloaded = on_record(actions.EXPORT_DOWNLOADED)
@@ -109,7 +109,7 @@ def test_a_pending_export_is_cancelled_at_once(auditor, admin):
     work()
     assert fetch(auditor, export_id).json["export_status"] == "cancelled"
     [entry] = on_record(actions.EXPORT_CANCELLED)
-    assert entry.user_id == admin.user.id  # who cancelled, not who asked
+    assert entry.user_id == admin.user.id  # the user who cancelled, not the one who requested it
 
 
 def test_a_running_export_stops_and_leaves_nothing(auditor, monkeypatch):
@@ -151,7 +151,7 @@ def test_a_result_is_gone_when_its_time_is_over(auditor, settings):
     exports.delete_expired_results()
     assert [name.partition(".")[0] for name in export_files.names()] == [kept]
     assert fetch(auditor, kept).status == 200
-    assert look(auditor, expired)["rows"] is not None  # what it was stays known
+    assert look(auditor, expired)["rows"] is not None  # its description remains
 
 
 def test_a_file_that_was_taken_away_is_gone_and_not_on_record_as_fetched(auditor):
@@ -209,15 +209,15 @@ def test_an_altered_checkpoint_is_not_passed_on(auditor):
     altered("UPDATE audit_checkpoints SET note = %s", note.replace(root, another))
     export_id = order(auditor)
     work()
-    assert AuditExport.objects.get(id=export_id).status == Status.PENDING  # it is tried again
+    assert AuditExport.objects.get(id=export_id).status == Status.PENDING  # it will be retried
     assert not [name for name in export_files.names() if name.startswith(str(export_id))]
 
 
-# --- workers that die, and workers that were only slow
+# --- dead workers and slow workers
 
 
 def test_the_next_worker_begins_anew_and_only_its_file_counts(auditor, monkeypatch):
-    """The first is so slow that it loses the job, and ends after the second: its file is a leftover."""
+    """The first worker is so slow that it loses the job and ends after the second: its file is a leftover."""
     monkeypatch.setattr(exports, "BATCH", 10)
     write_many(30)
     export_id = order(auditor)
@@ -225,7 +225,7 @@ def test_the_next_worker_begins_anew_and_only_its_file_counts(auditor, monkeypat
     def another_takes_over():
         write_many(5)
         job, end = None, time.monotonic() + 60
-        while job is None:  # its keeper may renew the lease at any moment
+        while job is None:  # the worker's heartbeat may renew the lease at any moment
             assert time.monotonic() < end
             AuditExport.objects.update(lease_until=database_now() - timedelta(seconds=1))
             job = leases.claim(registry.find_task(exports.KIND), export_id)

@@ -1,4 +1,4 @@
-"""Through the doors: where the log cannot be written nothing succeeds, and nothing refused is let through."""
+"""Through all interfaces: if the log cannot be written, no operation succeeds, and a refusal stays a refusal."""
 
 import pytest
 

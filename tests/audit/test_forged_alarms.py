@@ -1,4 +1,4 @@
-"""Rows that somebody puts into ``audit_alarms``, or alters there, keep no alarm away."""
+"""Rows inserted into ``audit_alarms``, or altered there, by an attacker suppress no alarm."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Many answers in one transaction: each gets his own result or error, and none costs the others theirs."""
+"""Many decisions share one transaction: each gets its own result or error, and none affects the others."""
 
 import asyncio
 import threading
@@ -35,7 +35,7 @@ def decision(number, **values):
 
 @contextmanager
 def queue_held_up():
-    """Nothing is written meanwhile: what is submitted in the block is one batch."""
+    """Block the writer, so that all decisions submitted in the block form one batch."""
     entered, leave = threading.Event(), threading.Event()
 
     class HeldUp(Decision):
@@ -96,7 +96,7 @@ def test_a_change_of_something_else_does_not_make_a_decision_stale():
         epoch = raise_epoch("key:yours", "user:you")
 
     assert writer.commit(decision(1, stamps=(stamp,))) == 1
-    assert stamp.as_of == epoch  # the next decision by it is compared by one number
+    assert stamp.as_of == epoch  # the next decision with this stamp compares only one number
 
 
 def test_a_poisonous_row_costs_nobody_else_his_answer():
@@ -218,7 +218,7 @@ def test_the_last_number_of_each_writer_is_noted_for_the_heartbeat():
 
 
 def test_a_writer_that_has_written_nothing_is_not_told_of():
-    """Or a heartbeat would name a row that nobody is to find."""
+    """Otherwise a heartbeat would name a row that does not exist."""
     numbering.take_tails()
     with transaction.atomic():
         stamp = read_stamp("key:changed")

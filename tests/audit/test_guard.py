@@ -1,4 +1,4 @@
-"""Where the sequencer falls behind, operations wait for it; changes do not."""
+"""If the sequencer falls behind, operations are throttled; changes are not."""
 
 import time
 from contextlib import suppress
@@ -30,7 +30,7 @@ def limit(settings, empty_log):
 
 
 def left_behind(seconds):
-    """An entry that has waited so long for its leaf."""
+    """Add an entry that has waited ``seconds`` for its leaf."""
     entry = record_alone(Event(action="test.left.behind"), Actor.system("test", "command"))
     with append_only_triggers_off():
         AuditLog.objects.filter(pk=entry.pk).update(timestamp=database_now() - timedelta(seconds=seconds))
@@ -68,7 +68,7 @@ def test_operations_go_on_by_themselves_once_the_sequencer_has_caught_up():
         writer.commit(decision())
     AuditPending.objects.all().delete()
 
-    time.sleep(1.1)  # it looks about every second
+    time.sleep(1.1)  # the lag is read about every second
 
     assert writer.commit(decision()) == "quiet"
 
@@ -105,7 +105,7 @@ def test_a_lag_that_cannot_be_read_grows_with_time_until_it_can():
     guard = LagGuard()
     guard.look(0.0)
     guard._looked -= LIMIT
-    guard.look(None)  # a first failure adds nothing: it may have been idle before
+    guard.look(None)  # a first failure adds nothing, because the guard may have been idle before
     tickets = [Ticket(decision())]
     assert guard.admit(tickets) == tickets
     guard._looked -= LIMIT
@@ -116,7 +116,7 @@ def test_a_lag_that_cannot_be_read_grows_with_time_until_it_can():
 
 
 def test_a_row_that_cannot_be_read_keeps_nobody_waiting():
-    """Whoever writes the database must not be able to end the thread of everybody's answers."""
+    """An attacker who can write to the database must not be able to stop the shared writer thread."""
     if connection.vendor == "sqlite":
         left_behind(1)
         with append_only_triggers_off(), connection.cursor() as cursor:

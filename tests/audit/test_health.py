@@ -1,4 +1,4 @@
-"""What /health and /metrics tell of the log: how far the sequencer is behind, and what that means."""
+"""/health and /metrics report how far the sequencer is behind, and the resulting state."""
 
 import re
 from datetime import timedelta
@@ -17,7 +17,7 @@ from tests.audit.sequencing.log import altered
 from tests.conftest import append_only_triggers_off
 from tests.personas import ApiClient
 
-LIMIT = 600  # seconds; a test may stand still for a minute
+LIMIT = 600  # seconds; a slow test may pause for a minute
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +33,7 @@ def tell(seconds_ago=0.0):
 
 
 def health():
-    """The answer's status, the word for it, and those for the log and the sequencer."""
+    """The status code, the overall status, and the statuses of the log and the sequencer."""
     answer = ApiClient().get("/health")
     services = answer.json["services"]
     return answer.status, answer.json["status"], services["audit"], services["sequencer"]
@@ -62,7 +62,7 @@ def test_the_age_of_what_is_not_sequenced_decides(seconds, expected):
     [(0, "healthy", "healthy"), (LIMIT / 2, "degraded", "lagging"), (LIMIT, "degraded", "unhealthy")],
 )
 def test_what_is_sequenced_and_not_signed_refuses_no_operation_but_is_told(seconds, status, sequencer):
-    """Operations are refused for the other lag only, so the log itself is well."""
+    """Only the other lag causes operations to be refused, so the log itself is healthy."""
     tell()
     checkpoint_now()
     tell(seconds)

@@ -1,4 +1,6 @@
-"""How far each writer has come is on record, so that the end of a silent writer's sequence cannot be cut off."""
+"""Each writer's progress is recorded, so that the end of a silent writer's sequence cannot be cut off
+undetected.
+"""
 
 import json
 import uuid

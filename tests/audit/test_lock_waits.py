@@ -1,4 +1,6 @@
-"""Another session holds what a request needs: its waits end together, at one bound, with one code."""
+"""If another session holds a lock that a request needs, all its waits end at one deadline, with one error
+code.
+"""
 
 import asyncio
 import sqlite3
@@ -21,12 +23,12 @@ from tests.personas import PASSWORD, ApiClient, b64
 pytestmark = pytest.mark.django_db(transaction=True)
 
 WAIT = 0.6  # seconds
-MANY = 15  # seconds: what a busy machine adds stays below, several waits of the old length do not
+MANY = 15  # seconds: more than a busy machine adds, less than several of the old waits take
 
 
 @pytest.fixture(autouse=True)
 def as_a_web_worker(monkeypatch, settings):
-    """With connections of its own, as gunicorn's workers make them, and less patience."""
+    """Use own connections, as gunicorn's workers do, with a shorter lock wait."""
     settings.CC_LOCK_WAIT_SECONDS = WAIT
     options = connection.settings_dict["OPTIONS"]
     name = "timeout" if connection.vendor == "sqlite" else "options"
@@ -133,7 +135,7 @@ def test_the_records_of_the_fast_path_do_not_wait_in_the_thread_again():
 
 
 def test_a_connection_waits_as_long_as_ever_after_a_request_that_had_little_time_left(admin):
-    """The bound of one request must not stay on a connection that the next one gets."""
+    """The limit of one request must not stay on a connection that the next one gets."""
     ask = Client(raise_request_exception=False).get
     headers = {"Authorization": f"Bearer {admin.api.token}"}
     assert ask("/api/v1/keys", headers=headers, **{WAIT_UNTIL: 0.0}).status_code == 200

@@ -1,4 +1,4 @@
-"""Exports of a long log, and as the product runs."""
+"""Exports of a long log, also through the running product."""
 
 import base64
 import csv
@@ -30,7 +30,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_memory_does_not_grow_with_the_log(auditor):
     for _ in range(LONG // 5_000):
         write_many(5_000, event=Event(action="test.thing.done", meta={"reason": "x" * 1_000}))
-    # What is loaded once is loaded by a small one: memory that a large one had freed would be used again.
+    # Run a small export first: it loads modules and caches. A large one would free memory for the second to
+    # reuse.
     exports.run(AuditExport.objects.get(id=order(auditor, object="of no entry")), lambda *_: None)
     job = AuditExport.objects.get(id=order(auditor))
     before = forget_peak()
@@ -41,7 +42,7 @@ def test_memory_does_not_grow_with_the_log(auditor):
 
 
 def forget_peak():
-    """The memory of this process now, in bytes; its peak counts from here (proc_pid_clear_refs(5))."""
+    """Return the current memory of this process in bytes, and reset its peak (proc_pid_clear_refs(5))."""
     Path("/proc/self/clear_refs").write_text("5")
     return memory("VmRSS")
 
@@ -73,7 +74,7 @@ def test_through_the_running_product_the_file_is_the_log(product, export_format)
     expected = sorted(entry["id"] for entry in listed["results"])
     if export_format == "jsonl":
         assert ids(result.content) == expected
-        # Whoever has a line can find it in the tree.
+        # An auditor can find the entry of each line in the tree.
         leaves = {bytes(leaf) for (leaf,) in product.query("SELECT leaf_hash FROM audit_leaves")}
         entries = [
             line.removesuffix(b',"integrity":"verified"}') + b"}" for line in result.content.splitlines()

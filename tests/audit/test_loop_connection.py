@@ -1,4 +1,6 @@
-"""How a session ends is told apart: by the server's word nothing was stored, by silence nothing is known."""
+"""How a session ended matters: an error from the server means that nothing was stored; silence leaves it
+unknown.
+"""
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
@@ -16,22 +18,24 @@ pytestmark = [
 
 ONE = (b"SELECT 1", ())
 END_YOURSELF = (b"SELECT pg_terminate_backend(pg_backend_pid())", ())
-LARGE = 16 * 2**20  # bytes: some times what the buffers of a loopback socket hold
+LARGE = 16 * 2**20  # bytes: several times the buffers of a loopback socket
 
 
 def error(state, text):
-    """The server's message that ends a session, as it stands on the wire."""
+    """The server's message that ends a session, as bytes on the wire."""
     fields = b"SFATAL\0VFATAL\0C" + state + b"\0M" + text + b"\0\0"
     return b"E" + (4 + len(fields)).to_bytes(4) + fields
 
 
-# As a pooler tells its client that the server behind it went.
+# The message of a pooler to its client when it loses the server.
 GONE = error(b"08P01", b"server conn crashed?")
 ENDING = error(b"57P01", b"terminating connection due to administrator command")
 
 
 class Relay:
-    """Between a session and the server. It passes nothing of what it ``holds``, "requests" or "answers"."""
+    """A relay between a session and the server. It holds back the directions in ``holds``: "requests" or
+    "answers".
+    """
 
     def __init__(self):
         self.holds = set()
@@ -125,7 +129,7 @@ def test_a_session_that_the_server_ends_while_it_rests_is_broken_before_anything
     async def scene(session, _relay):
         [pid] = values(await session.run((b"SELECT pg_backend_pid()", ())))
         await asyncio.to_thread(end_session, int(pid))
-        while not session.is_broken:  # noqa: ASYNC110 - nobody asks; what the server says is heard all the same
+        while not session.is_broken:  # noqa: ASYNC110 - no query is sent; the session must notice by itself
             await asyncio.sleep(0.01)
         with pytest.raises(ConnectionLost):
             await session.run(ONE)
@@ -169,7 +173,7 @@ def test_a_message_larger_than_the_buffers_waits_for_room_and_holds_up_nobody():
         relay.holds = {"requests"}
         text = b"x" * LARGE
         sent = asyncio.create_task(session.run((b"SELECT length($1::text)", [text]), ONE))
-        done, _ = await asyncio.wait([sent], timeout=0.3)  # the loop goes on meanwhile
+        done, _ = await asyncio.wait([sent], timeout=0.3)  # the loop continues meanwhile
         assert not done
         relay.release()
         return values(await sent) + values(await session.run(ONE))

@@ -1,4 +1,6 @@
-"""In an event loop a batch is one message to PostgreSQL, as long as nothing has changed; else it is decided anew."""
+"""In an event loop a batch is one message to PostgreSQL if the epoch is unchanged; otherwise it is checked
+again.
+"""
 
 import asyncio
 import threading
@@ -28,7 +30,7 @@ pytestmark = [
 
 ACTOR = Actor.system("test", "api")
 LONG_ENOUGH = 30  # seconds
-# Who waits for the epoch's lock, in this database only: other tests run on the same server.
+# Sessions that wait for the epoch's lock, in this database only: other tests run on the same server.
 WAITS = """
     FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -37,14 +39,14 @@ WAITS = """
 
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch):
-    """However slow the machine is, no look is due and no timestamp too old because of it."""
+    """Make the periodic check and the tolerance of timestamps independent of the machine's speed."""
     monkeypatch.setattr(guard, "PERIOD", 60.0)
     monkeypatch.setattr(loop_writer, "TOLERANCE", timedelta(minutes=1))
 
 
 @pytest.fixture
 def messages(monkeypatch):
-    """What was sent: of each message the first words of its statements."""
+    """The sent messages, each as the first words of its statements."""
     sent = []
     send = LoopConnection.run
 
@@ -62,7 +64,9 @@ def decision(number, **values):
 
 
 def run(*steps):
-    """Each step is a decision, whose result or error is noted, or a function that is called in a thread."""
+    """Run the steps: decisions, whose results or errors are returned, and functions, which are called in a
+    thread.
+    """
 
     async def all_of_them():
         results = []
@@ -90,9 +94,9 @@ def another_session():
 
 
 def hold_exclusively(*, meanwhile=lambda session: None):
-    """As a change does that has taken the epoch's lock; returns once it is held.
+    """Hold the epoch's lock exclusively, as a change does; return once it is held.
 
-    It is let go when somebody has waited for it for longer than a timestamp may be old.
+    The lock is released after another session has waited longer than a timestamp may be old.
     """
     held = threading.Event()
 
@@ -187,7 +191,7 @@ def test_many_records_of_a_batch_are_all_stored_or_none(messages):
 
 
 class Relay:
-    """Between the writer and the database; once told so, it keeps the answers to itself and ends the connection."""
+    """A relay between the writer and the database. When silent, it drops the answers and ends the connection."""
 
     def __init__(self):
         self.is_silent = False

@@ -1,4 +1,6 @@
-"""The writer of an event loop promises what the thread's does; on PostgreSQL it keeps its promises by itself."""
+"""The event loop's writer gives the same guarantees as the thread's; on PostgreSQL it does so without the
+thread.
+"""
 
 import asyncio
 from datetime import timedelta
@@ -32,7 +34,7 @@ def decision(number, **values):
 
 
 def run(*decisions, meanwhile=None):
-    """Their results or errors, of one event loop that ends with its writer."""
+    """Return the results or errors of the decisions, from one event loop that ends with its writer."""
 
     async def all_of_them():
         try:
@@ -141,7 +143,7 @@ def test_a_session_that_died_unused_is_replaced():
 
 @on_postgresql
 def test_a_session_that_dies_in_the_commit_answers_nobody_and_another_writer_begins():
-    """The trigger ends the session of its own transaction, when its rows and its COMMIT have been sent."""
+    """The trigger ends its own session after the rows and the COMMIT have been sent."""
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS "

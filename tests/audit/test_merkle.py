@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from audit import merkle
 from audit.merkle import Frontier, ProofInvalid
 
-# The entries of Certificate Transparency's own tests for RFC 6962, and the roots of the trees over the first
+# The entries from Certificate Transparency's own tests for RFC 6962, and the roots of the trees over the
+# first
 # 1, 2 … 8 of them.
 ENTRIES = [
     bytes.fromhex(entry)
@@ -43,7 +44,7 @@ LARGEST = 130
 
 
 def naive_root(leaves):
-    """MTH as RFC 6962 section 2.1 defines it, word for word."""
+    """MTH, literally as RFC 6962 section 2.1 defines it."""
     if not leaves:
         return hashlib.sha256().digest()
     if len(leaves) == 1:
@@ -147,7 +148,7 @@ def test_an_edge_cannot_be_changed():
 def test_twenty_thousand_leaves_are_appended_in_a_tenth_of_a_second():
     leaves = LEAVES * 67
     took = []
-    for _ in range(5):  # the least of it is what it costs; the rest is of whoever shares the processor
+    for _ in range(5):  # the minimum is the actual cost; the excess comes from other processes
         begun = time.process_time()
         Frontier.EMPTY.extended(leaves[:20_000])
         took.append(time.process_time() - begun)

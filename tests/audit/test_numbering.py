@@ -105,4 +105,4 @@ def test_a_number_is_not_given_again_where_its_row_was_removed():
     with append_only_triggers_off():
         AuditLog.objects.all().delete()
     with transaction.atomic():
-        assert write().wseq == removed + 1  # and so there is a gap, which the sequencer sees
+        assert write().wseq == removed + 1  # this leaves a gap, which the sequencer detects

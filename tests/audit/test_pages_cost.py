@@ -1,4 +1,4 @@
-"""What a page of the log asks the database for: a fixed number of questions."""
+"""Each page of the log needs a fixed number of database queries."""
 
 import pytest
 from django.db import connection
@@ -13,11 +13,11 @@ from tests.doors import FINISHED_EXPORT, make_target
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CALLER = 4  # the session, the epochs, the account; the session renewed
-STANDING = 5  # what waits; the checkpoint; its keys, and whose they are; the last verification
-LIST = CALLER + STANDING + 2  # what may be chosen, and which entries
+STANDING = 5  # waiting entries; the checkpoint; its keys, and their instance; the last verification
+LIST = CALLER + STANDING + 2  # the filter choices, and the entries
 PAGES = {
     "/audit/": LIST,
-    "/audit/?search=word": LIST + 1,  # how far it looks
+    "/audit/?search=word": LIST + 1,  # how far the search reads
     "/audit/?search=word&period=7d": LIST + 1,
     "/audit/?live=1": LIST + 1,  # the size of the tree
     "/audit/{log_id}/": CALLER + 4,

@@ -1,4 +1,4 @@
-"""One entry: what it holds, what it changed, and the proof of it."""
+"""The page of one entry: its columns, the changed rows, and its proof."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Exports in the browser: ordered, watched as jobs, cancelled and fetched."""
+"""Exports in the browser: requested, watched as jobs, cancelled and fetched."""
 
 import hashlib
 import re

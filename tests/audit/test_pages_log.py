@@ -1,4 +1,4 @@
-"""The list of the log: filters, chips, pages by key, and following it."""
+"""The list of the log: filters, chips, keyset pages, and live updates."""
 
 import re
 from datetime import timedelta
@@ -32,7 +32,7 @@ def browser(auditor):
 
 @pytest.fixture
 def told(developer):
-    """Four entries that differ in what can be filtered by."""
+    """Four entries that differ in the columns that can be filtered."""
     actor = developer.principal.actor
     return {
         "rotated": tell(actor, "keys.key.rotated", object_type="key", object_id="a-key"),

@@ -63,7 +63,7 @@ def test_extra_stands_before_the_index():
 )
 def test_any_other_spelling_is_refused(old, new):
     assert old in TEXT
-    with pytest.raises(ValueError):  # noqa: PT011 - every text of its own
+    with pytest.raises(ValueError):  # noqa: PT011 - each text fails with its own message
         parse_proof(TEXT.replace(old, new, 1))
 
 

@@ -1,4 +1,4 @@
-"""What the API hands out to whoever wants to check the log for himself."""
+"""The data that the API provides for independent verification of the log."""
 
 import base64
 import subprocess
@@ -43,20 +43,20 @@ pytestmark = pytest.mark.django_db
 
 
 def tell(actor=SYSTEM, times=1):
-    """So many entries; the last of them."""
+    """Write ``times`` entries; return the last."""
     told = [record(Event(action="test.thing.done", meta={"é": 1}), actor) for _ in range(times)]
     return told[-1] if told else None
 
 
 def sign_up_to(size):
-    """Write as many entries as are missing to a tree of this size, and sign it."""
+    """Write entries until the tree has this size, and sign it."""
     there = AuditTree.objects.get().size + AuditPending.objects.count()
     tell(times=size - there)
     assert checkpoint_now().size == size
 
 
 def pinned():
-    """The keys as somebody fetches them who knows none."""
+    """The keys as an anonymous client fetches them."""
     return [VerifierKey.parse(line) for line in ApiClient().get(KEYS).response.content.decode().splitlines()]
 
 
@@ -392,7 +392,7 @@ def test_a_key_that_was_altered_is_not_published(db):
     assert (answer.status, answer.code) == (503, "integrity_failed")
 
 
-# --- refusals are on record
+# --- refusals are recorded
 
 
 def test_a_refused_proof_is_on_record(developer, stranger):

@@ -1,4 +1,4 @@
-"""A full verification records how it ended, and its findings raise one alarm."""
+"""A full verification records its result, and its findings raise one alarm."""
 
 import json
 import re
@@ -29,13 +29,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def published_keys(empty_log):
-    """Their entries went with the others."""
+    """Recreate the keys, whose entries were deleted with the others."""
     CheckpointKey.objects.all().delete()
     establish_checkpoint_keys()
 
 
 def verify():
-    """The exit code of the command, which puts its result on record."""
+    """Return the exit code of the command, which records its result."""
     try:
         call_command("verify_audit_log", stdout=StringIO())
     except CommandError as error:

@@ -1,4 +1,4 @@
-"""Filters that somebody keeps: over the API, and in the browser."""
+"""Saved filters: over the API, and in the browser."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""What one search of the log may take."""
+"""The limits of one search of the log."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELEC
 
 @contextmanager
 def search_running(persona):
-    """Another thread, with a connection of its own, is in the middle of a search."""
+    """Run a search in another thread, with its own connection, for the duration of the block."""
     runs, may_end = threading.Event(), threading.Event()
 
     def search():

@@ -42,7 +42,7 @@ AUDITOR = reader("auditor", uuid.UUID(int=9))
 
 @pytest.fixture
 def entries(db):
-    """Name -> entry; a minute lies between each and the next."""
+    """Name -> entry; the entries are one minute apart."""
     told = {
         "created": (Event(action="keys.key.created", object_id="k-1"), actor(MIRA, "mira")),
         "rotated": (

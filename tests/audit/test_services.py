@@ -210,7 +210,8 @@ def test_each_filter_finds_its_newest_page_without_a_sort(name, column):
 )
 def test_what_is_rare_has_an_index_of_its_own(rare):
     with connection.cursor() as cursor:
-        # An empty table is cheapest read whole, or along any index; a bitmap needs one that fits the condition.
+        # An empty table is cheapest read whole, or along any index; a bitmap needs one that fits the
+        # condition.
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_indexscan = off")
 

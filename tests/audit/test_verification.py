@@ -1,4 +1,4 @@
-"""The verifier finds what was altered, names the first index, and says nothing of a log that is whole."""
+"""The verifier finds alterations, names the first bad index, and reports nothing about an intact log."""
 
 import base64
 import json
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def log(root_of_trust, settings):
-    """330 entries or so, of which the last four wait."""
+    """About 330 entries, of which the last four are not sequenced."""
     CheckpointKey.objects.all().delete()
     establish_checkpoint_keys()
     log = Log(seed=7)
@@ -124,7 +124,7 @@ def test_an_altered_leaf_is_told_from_an_altered_row(log):
 
 
 def test_a_row_that_only_its_mac_gives_away_is_found(log):
-    """As of somebody who writes the tree anew, and has no key for MACs."""
+    """The attacker recomputes the tree, but has no key for MACs."""
     altered(
         "UPDATE audit_logs SET mac = %s WHERE id = %s",
         query("SELECT mac FROM audit_logs WHERE id = %s", [log_id_of(9)])[0][0],
@@ -208,7 +208,7 @@ ABSURD += ABSURD_ON_SQLITE if connection.vendor == "sqlite" else ABSURD_ON_POSTG
 
 
 def test_what_no_application_writes_is_a_finding_and_never_a_failure(log):
-    """One log for all of them: it takes a while to write."""
+    """One log for all cases, because it takes a while to write."""
     keys = {"audit_leaves": "idx", "audit_checkpoints": "size", "checkpoint_keys": "kid"}
     places = {table: query(f"SELECT max({keys.get(table, 'id')}) FROM {table}")[0][0] for table, *_ in ABSURD}  # noqa: S608 - constants
     places["audit_logs"] = log_id_of(100)
@@ -229,7 +229,7 @@ def test_what_no_application_writes_is_a_finding_and_never_a_failure(log):
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has one spelling of a value")
 def test_only_the_spelling_that_the_application_writes_is_accepted(log):
-    """Django reads the other spellings as the same value, and no query finds the row."""
+    """Django reads the other spellings as the same value, but no query finds the row."""
     missed = []
     for table, column, name, spelling in respelling.CASES:
         with respelling.respelled(table, column, spelling):
@@ -281,7 +281,7 @@ def test_a_missing_leaf_is_named_and_what_follows_is_still_looked_at(log):
     report = verify_log()
 
     assert {Kind.LEAF_MISSING, Kind.NOT_SEQUENCED, Kind.ENTRY_ALTERED} <= kinds(report)
-    assert Kind.TILE not in kinds(report)  # what follows is in another place, which says nothing about tiles
+    assert Kind.TILE not in kinds(report)  # the following entries have moved, which says nothing about tiles
     assert first_bad(report) == (257, 257)
 
 
@@ -555,7 +555,9 @@ def test_the_link_of_a_checkpoint_cannot_be_altered_to_hide_a_deletion(log, link
 
 
 def test_checkpoints_from_before_links_are_not_missed(log):
-    """As after an upgrade: the keys were published without a word of links. A change of keys begins to require them."""
+    """As after an upgrade, the keys were published without a mention of links. The next key rotation requires
+    them.
+    """
     links = partial(AuditCheckpoint.objects.filter(link_mac__isnull=False).values_list, "size", flat=True)
     with without_triggers():
         forging.rewrite(
@@ -581,7 +583,7 @@ def test_checkpoints_from_before_links_are_not_missed(log):
 
 
 def test_thinning_out_is_no_deletion(log):
-    """The last of each hour stays, and the last of former keys; another one that has gone is missed."""
+    """Thinning keeps the last checkpoint of each hour and of former keys; any other deletion is reported."""
     with without_triggers():
         AuditCheckpoint.objects.all().delete()  # of today
     minutes = [50 * 60, 50 * 60 - 10, 50 * 60 - 20, 40 * 60 - 5, 40 * 60 - 15]
@@ -738,7 +740,7 @@ def test_it_runs_while_others_write_and_sequence_without_a_false_alarm(log):
     def work(duty):
         while not stops.is_set():
             duty()
-            time.sleep(0.002)  # on SQLite only one writes at a time
+            time.sleep(0.002)  # SQLite allows one writer at a time
         connections.close_all()
 
     def write():
@@ -877,7 +879,7 @@ def test_an_interruption_says_that_nothing_is_known(log, capsys, monkeypatch):
 
 
 def test_pinned_keys_vouch_only_for_keys_that_they_signed(log):
-    """The MAC holds: whoever wrote it has the database and the key of MACs, and none that signs checkpoints."""
+    """The MAC is valid: the attacker has the database and the key of MACs, but no key that signs checkpoints."""
     pinned = trusted_keys()
     strangers = [signing.generate(algorithm) for algorithm in (signing.ED25519, signing.ML_DSA_44)]
     keys = [

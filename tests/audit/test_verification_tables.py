@@ -1,4 +1,4 @@
-"""The verifier checks what surrounds the log: its triggers, and the MACs of users, keys and so on."""
+"""The verifier also checks the triggers of the log, and the MACs of users, keys and other tables."""
 
 import pytest
 from django.apps import apps
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def empty_log(root_of_trust):
-    """No entry, so the only findings are those of the other tables."""
+    """Delete all entries, so that the only findings are those of the other tables."""
     with without_triggers():
         for table in ("audit_logs", "audit_pending", "checkpoint_keys"):
             execute(f"DELETE FROM {table}")  # noqa: S608 - constants
@@ -115,7 +115,7 @@ def test_a_replaced_function_is_named_with_each_trigger_that_calls_it(empty_log)
         assert len(findings()) == 4
     finally:
         with connection.cursor() as cursor:
-            cursor.execute(triggers.POSTGRESQL_FUNCTION)  # without parameters: it holds percent signs
+            cursor.execute(triggers.POSTGRESQL_FUNCTION)  # without parameters: it contains percent signs
 
 
 # --- MACs of rows
@@ -123,7 +123,7 @@ def test_a_replaced_function_is_named_with_each_trigger_that_calls_it(empty_log)
 
 @pytest.fixture
 def people_and_keys(empty_log):
-    """A row or more of each table with a MAC that a log-in and a key make."""
+    """At least one row of each table with a MAC that a log-in and a key create."""
     persona = make_persona("mira", "admin")
     answer = persona.api.post("/api/v1/keys", {"name": "payments", "algorithm": "aes-256"})
     assert answer.status == 201, answer
@@ -163,7 +163,7 @@ def test_a_row_whose_mac_does_not_hold_is_named_by_table_and_id(people_and_keys,
 
 
 def test_the_macs_of_every_model_are_checked(people_and_keys):
-    """By a MAC that is none, in each table that has a row."""
+    """Write an invalid MAC in each table that has a row."""
     tables = [
         model._meta.db_table
         for model in apps.get_models()

@@ -1,4 +1,4 @@
-"""What waits for its leaf is verified in a moment, whatever PostgreSQL believes of the list."""
+"""Verification of the unsequenced entries is fast, even if PostgreSQL's statistics call the list empty."""
 
 import pytest
 from django.db import connection, transaction
@@ -13,11 +13,12 @@ pytestmark = [
 
 
 def test_what_waits_is_checked_in_a_moment_though_postgresql_believes_the_list_is_empty():
-    """As for the sequencer's DELETE; but this needs no range in place of the join.
+    """Like the sequencer's DELETE, except that this query needs no range in place of the join.
 
-    Each table that is joined has the id in a unique index, and the rows are wanted in that order. A scan of the list
-    for each row costs as much as its pages, even where they are believed to be empty: the indices are cheaper, and
-    are merged.
+    Each joined table has a unique index on the id, and the rows are wanted in that order. A scan of the list
+    for each row costs as much as its pages, even if the statistics call them empty: the planner prefers to
+    merge
+    the indices, which are cheaper.
     """
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE audit_pending SET (vacuum_truncate = false)")
@@ -31,6 +32,6 @@ def test_what_waits_is_checked_in_a_moment_though_postgresql_believes_the_list_i
         write_many(1000)
     looked_at = []
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = '20s'")  # a join of each with each takes half a minute
+        cursor.execute("SET LOCAL statement_timeout = '20s'")  # a nested-loop join takes half a minute
         assert list(check_waiting([lambda seen: iter(looked_at.extend(seen) or [])])) == []
     assert len(looked_at) == 20_000

@@ -119,7 +119,9 @@ def test_a_transaction_around_the_commit_is_refused():
 
 @pytest.mark.django_db(transaction=True)
 def test_after_a_revocation_is_acknowledged_no_answer_from_before_it_leaves():
-    """Threads answer as fast as they can while the main thread revokes: order by the moment of return."""
+    """Threads answer as fast as they can while the main thread revokes; results are ordered by the moment of
+    return.
+    """
     stop, leaks = threading.Event(), []
     acknowledged = 0  # the epoch of the last change whose commit has returned
 
@@ -128,7 +130,7 @@ def test_after_a_revocation_is_acknowledged_no_answer_from_before_it_leaves():
         while not stop.is_set():
             decision = decide()
             time.sleep(0.001)  # the cryptography
-            # Read before the commit is asked for: whatever was acknowledged by now must bind it.
+            # Read before the commit is requested: every change acknowledged by now must apply to it.
             binding = acknowledged
             try:
                 commit(decision)

@@ -1,4 +1,4 @@
-"""What these tests share is in ``tests.audit.sequencing.log``; here stands what pytest finds by itself."""
+"""Fixtures of the sequencing tests; their shared functions are in ``tests.audit.sequencing.log``."""
 
 import pytest
 

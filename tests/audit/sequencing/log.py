@@ -1,4 +1,4 @@
-"""Writing entries, altering what is stored behind the application's back, and reading what came of it."""
+"""Write entries, alter stored rows without the application, and read the results."""
 
 import json
 import socket
@@ -23,7 +23,7 @@ DONE = Event(action="test.thing.done")
 
 
 def write(times=1, event=DONE, actor=ACTOR):
-    """So many entries, each in a transaction of its own; the last of them."""
+    """Write ``times`` entries, each in its own transaction; return the last."""
     for _ in range(times):
         with transaction.atomic():
             entry = record(event, actor)
@@ -31,7 +31,7 @@ def write(times=1, event=DONE, actor=ACTOR):
 
 
 def write_many(number, writer=None, first=1, event=DONE):
-    """So many entries of one writer in one transaction."""
+    """Write ``number`` entries of one writer in one transaction."""
     writer, now = writer or uuid.uuid4(), database_now()
     rows = [
         entry_row(event, ACTOR, at=format_timestamp(now), writer=str(writer), wseq=wseq)
@@ -43,7 +43,9 @@ def write_many(number, writer=None, first=1, event=DONE):
 
 
 def sequence_all():
-    """Steps until nothing is left but what the steps themselves have written; how many entries."""
+    """Run steps until only entries written by the steps themselves remain; return the number of sequenced
+    entries.
+    """
     total = 0
     while number := sequence_step():
         total += number
@@ -51,14 +53,14 @@ def sequence_all():
 
 
 def altered(statement, *parameters):
-    """Whoever owns the database can take the triggers off."""
+    """Run a statement without the triggers, which the owner of the database can remove."""
     with transaction.atomic(), append_only_triggers_off(), connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return cursor.rowcount
 
 
 def alarms():
-    """``code`` and ``meta``, without the digest of the evidence, of every alarm on record."""
+    """``code`` and ``meta``, without the digest of the evidence, of every recorded alarm."""
     rows = AuditLog.objects.filter(action=actions.LOG_ALARMED).order_by("id")
     metas = [json.loads(row.meta) for row in rows]
     return [(row.code, without_evidence(meta)) for row, meta in zip(rows, metas, strict=True)]
@@ -69,7 +71,7 @@ def without_evidence(meta):
 
 
 def leaves_of_rows():
-    """The leaf hashes as anybody computes them from the rows, in the order of the tree."""
+    """The leaf hashes in tree order, computed independently from the rows."""
     rows = {row["id"]: row for row in AuditLog.objects.values(*entries.ENTRY_FIELDS)}
     log_ids = AuditLeaf.objects.order_by("idx").values_list("log_id", flat=True)
     return [merkle.leaf_hash(entries.entry_bytes(rows[log_id])) for log_id in log_ids]
@@ -91,7 +93,9 @@ def assert_the_tree_is_that_of_the_rows():
 
 
 class Server:
-    """``address`` as the setting has it; ``received`` holds each datagram or connection, whole."""
+    """A local server. ``address`` has the format of the setting; ``received`` holds each datagram or
+    connection, whole.
+    """
 
     def __init__(self, kind):
         self.kind = kind

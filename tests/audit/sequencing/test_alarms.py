@@ -1,4 +1,4 @@
-"""What is wrong with single entries is found when they are sequenced, told three ways, and stops nothing."""
+"""Sequencing detects faults of single entries and reports each in three ways, without stopping."""
 
 import json
 import uuid
@@ -29,7 +29,7 @@ def counted(kind):
 
 
 def without(*numbers, of):
-    """Remove rows of a writer and what tells that they were to be sequenced."""
+    """Remove rows of a writer and their places in the queue of the sequencer."""
     for wseq in numbers:
         [log_id] = AuditLog.objects.filter(writer=of, wseq=wseq).values_list("id", flat=True)
         altered("DELETE FROM audit_pending WHERE log_id = %s", log_id)
@@ -202,7 +202,7 @@ def test_a_forged_heartbeat_is_an_altered_row_and_no_more():
     assert [code for code, _ in alarms()] == ["mac_mismatch"]
 
 
-# --- rows that have gone
+# --- missing rows
 
 
 def test_a_row_that_has_gone_before_it_was_sequenced_is_told():
@@ -215,7 +215,7 @@ def test_a_row_that_has_gone_before_it_was_sequenced_is_told():
     assert_the_tree_is_that_of_the_rows()
 
 
-# --- there is an end to it
+# --- alarms are limited
 
 
 def test_many_alarms_are_told_in_one_entry_more():
@@ -241,7 +241,7 @@ def test_an_alarm_is_sequenced_and_that_is_the_end_of_it():
 
 
 def test_an_altered_entry_that_claims_to_be_of_an_alarm_is_told_like_any_other(monkeypatch):
-    """Otherwise all but one in a minute would go untold."""
+    """Otherwise all such alarms but one per minute would go unreported."""
     monkeypatch.setattr("audit.services.alarms._of_alarms_due", 0.0)
     ids = [write().id for _ in range(3)]
     altered("UPDATE audit_logs SET action = %s, actor_name = 'x'", actions.LOG_ALARMED)

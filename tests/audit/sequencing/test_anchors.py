@@ -1,4 +1,4 @@
-"""Where checkpoints go: a file, a syslog server; and that a failing one holds nothing up."""
+"""Anchors of checkpoints: a file and a syslog server. A failing anchor delays nothing."""
 
 import base64
 import hashlib
@@ -132,7 +132,7 @@ def test_a_host_name_is_printable_or_a_hyphen(host, expected):
     assert message.split(b" ")[1:3] == [b"2026-01-01T00:00:00.000000Z", expected]
 
 
-# --- when
+# --- timing
 
 
 def test_an_anchor_is_asked_at_most_once_in_its_time_and_then_for_the_newest(settings, tmp_path):

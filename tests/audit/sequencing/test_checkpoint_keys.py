@@ -1,4 +1,4 @@
-"""The keys that sign: published before they are used, wrapped, and wiped when others sign."""
+"""Signing keys are published before use, stored wrapped, and wiped after other keys have taken over."""
 
 import base64
 import json
@@ -97,7 +97,7 @@ def test_a_key_altered_by_hand_is_neither_shown_nor_used(change):
         trusted_keys()
 
 
-# --- who vouches for new keys
+# --- signatures on new keys
 
 
 def test_nobody_signs_the_first_publication():
@@ -149,7 +149,7 @@ def test_a_publication_is_opened_only_as_it_was_signed():
     refused(signatures={})
     refused(signatures={old.key_name: signatures[other.key_name]})
     refused(signatures={old.key_name: "no base64"})
-    refused(trusted=new)  # they do not vouch for themselves
+    refused(trusted=new)  # new keys do not vouch for themselves
     refused(name="ciphercanary/another")
     assert open_publication(name, vkeys, signatures | {old.key_name: ""}, [old, other]) == new
 
@@ -179,7 +179,7 @@ def test_they_sign_once_the_old_keys_have_signed_their_publication():
 
     sequence_step()
     promote_covered_keys()
-    assert keys_of("next") == keys  # it is in the tree, and still nothing is signed
+    assert keys_of("next") == keys  # it is in the tree, but still not signed
 
     covering = sign_checkpoint()
     [leaf] = AuditLeaf.objects.filter(log_id=published()[-1][0].id)

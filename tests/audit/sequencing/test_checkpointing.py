@@ -1,4 +1,4 @@
-"""What is signed is the tree of the log, and never one that contradicts what was signed before."""
+"""Only the tree of the log is signed, and never one that contradicts an earlier checkpoint."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -99,7 +99,7 @@ def test_a_signed_note_is_not_changed():
         AuditCheckpoint.objects.update(note="another")
 
 
-# --- what contradicts itself is not signed
+# --- contradictions are not signed
 
 ALTERATIONS = {
     "a leaf": "UPDATE audit_leaves SET leaf_hash = (SELECT leaf_hash FROM audit_leaves WHERE idx = 1) WHERE idx = 301",
@@ -145,7 +145,7 @@ def test_what_was_altered_is_not_signed_for_the_first_time_either(what):
 
 
 def test_a_log_that_was_written_anew_is_not_signed():
-    """Whoever can compute the tree still lacks the key that signed the one before."""
+    """An attacker who can compute the tree still lacks the key that signed the previous checkpoint."""
     signed(5)
     for table in ("audit_leaves", "audit_tiles"):
         altered(f"DELETE FROM {table}")  # noqa: S608 - our own tables
@@ -165,7 +165,7 @@ def test_a_log_that_lost_its_checkpoints_is_not_signed_where_the_host_remembers_
     sequence_step()
     altered("DELETE FROM audit_checkpoints")
     checkpoint = sign_checkpoint()
-    assert checkpoint.size == 8  # the same log, so nothing is contradicted
+    assert checkpoint.size == 8  # the same log, so it contradicts nothing
 
     altered("DELETE FROM audit_checkpoints")
     for table in ("audit_leaves", "audit_tiles"):
@@ -234,7 +234,7 @@ def test_whoever_asks_for_a_checkpoint_is_refused_on_record():
 
 def test_at_most_one_checkpoint_is_signed_in_a_second(monkeypatch):
     assert running.CHECKPOINT_SECONDS == 1.0
-    monkeypatch.setattr(running, "CHECKPOINT_SECONDS", 60.0)  # that lasts
+    monkeypatch.setattr(running, "CHECKPOINT_SECONDS", 60.0)  # longer than the test takes
     checkpointing = Checkpointing()
     for _ in range(3):
         write()
@@ -264,7 +264,7 @@ def test_of_old_checkpoints_the_last_of_each_hour_and_the_anchored_ones_are_kept
 
 
 def test_the_last_checkpoint_of_former_keys_is_kept():
-    """Without it nobody who pinned them could follow to the keys that came after."""
+    """Without it, clients that pinned the former keys could not verify the keys that followed."""
     now = database_now().replace(minute=59, second=0, microsecond=0)
     AuditCheckpoint.objects.bulk_create(
         AuditCheckpoint(size=size, note="", signed_at=now - timedelta(minutes=minutes))

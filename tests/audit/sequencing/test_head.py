@@ -1,4 +1,4 @@
-"""What the host remembers of the log, so that an older database does not pass for the present one."""
+"""The host remembers the head of the log, so that an older database is not accepted as current."""
 
 import json
 import stat
@@ -30,7 +30,7 @@ def signed(entries):
 
 
 def become_older():
-    """As after a restore of an empty database: all that is left is what the host remembers."""
+    """Empty the log, as after a restore of an empty database: only the host's record remains."""
     for table in ("audit_logs", "audit_pending", "audit_leaves", "audit_tiles", "audit_checkpoints"):
         altered(f"DELETE FROM {table}")  # noqa: S608 - our own tables
     AuditTree.objects.update(size=0, edge=b"", root=merkle.EMPTY_ROOT)
@@ -118,7 +118,7 @@ def test_a_database_that_is_exchanged_while_it_runs_is_not_signed():
     assert read_head().size == 5
 
 
-# --- accepting
+# --- accepting an older database
 
 
 def test_an_older_database_is_accepted_on_record():

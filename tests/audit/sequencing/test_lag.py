@@ -45,7 +45,7 @@ def test_counting_has_an_end(monkeypatch):
 
 
 def test_what_waits_and_is_no_entry_waits_since_ever():
-    """Else whoever writes the database could hide a lag behind it."""
+    """Otherwise an attacker who can write to the database could hide a lag behind such a row."""
     write()
     altered("DELETE FROM audit_logs")
     assert is_too_far_behind(read_lag_seconds())

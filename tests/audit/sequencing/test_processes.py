@@ -1,4 +1,4 @@
-"""The commands as processes of their own, on a data folder and a database that bin/serve has prepared."""
+"""The commands as separate processes, on a data folder and a database that bin/serve has prepared."""
 
 import base64
 import contextlib
@@ -25,7 +25,7 @@ SOON = 60  # seconds, on a busy machine
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory):
-    """A product that has run and was stopped. Tests add to its log and stop what they start."""
+    """A product that has run and was stopped. Tests add to its log and stop the processes that they start."""
     with Product(tmp_path_factory.mktemp("stopped")) as product:
         assert product.stop() == 0
         yield product
@@ -33,20 +33,20 @@ def stopped(tmp_path_factory):
 
 @contextlib.contextmanager
 def sequencer(product, **environment):
-    """``bin/manage run_sequencer``; it is killed where the test has not stopped it."""
+    """Run ``bin/manage run_sequencer``; kill it if the test has not stopped it."""
     process = subprocess.Popen(
         [ROOT / "bin" / "manage", "run_sequencer"],
         env=product.environment | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=dies_with_parent(signal.SIGTERM),  # noqa: PLW1509 - nothing runs in threads yet
+        preexec_fn=dies_with_parent(signal.SIGTERM),  # noqa: PLW1509 - no threads are running yet
     )
     try:
         yield process
     finally:
         process.kill()
-        sys.stderr.write("".join(process.communicate()))  # pytest shows it where a test fails
+        sys.stderr.write("".join(process.communicate()))  # pytest shows it if a test fails
 
 
 def number(product, statement):
@@ -165,7 +165,7 @@ def test_an_older_database_starts_only_after_an_operator_has_said_so(stopped):
         assert done.stdout == ""
         assert f"holds {size} entries of the audit log" in done.stderr
         assert "accept_older_database --reason" in done.stderr
-    assert stopped.manage("accept_older_database").returncode != 0  # it wants a reason
+    assert stopped.manage("accept_older_database").returncode != 0  # a reason is required
 
     accepted = stopped.manage("accept_older_database", "--reason", "a test restored it")
     assert accepted.returncode == 0, accepted.stderr

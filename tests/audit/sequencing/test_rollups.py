@@ -1,4 +1,4 @@
-"""How much each key is used is exactly what the log says."""
+"""The usage of each key is exactly the usage recorded in the log."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""How often the sequencer works, and that it goes on whatever fails."""
+"""How often the sequencer works, and that it continues after any failure."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""From rows to leaves: all of them, once, in an order without gaps, whatever else happens at the time."""
+"""Each row becomes a leaf exactly once, in an order without gaps, regardless of concurrent work."""
 
 import threading
 import uuid
@@ -104,7 +104,7 @@ def test_a_step_takes_a_moment_though_postgresql_believes_the_list_is_empty():
         assert cursor.fetchone() == (0.0,)
         cursor.execute(fill, [60_001, 120_000])
         with transaction.atomic():
-            cursor.execute("SET LOCAL statement_timeout = '20s'")  # a join of each with each takes a minute
+            cursor.execute("SET LOCAL statement_timeout = '20s'")  # a nested-loop join takes a minute
             assert step._take() == list(range(60_001, 80_001))
 
 
@@ -281,7 +281,7 @@ def test_a_number_beyond_what_an_entry_holds_is_alarmed_and_stops_nothing():
 def test_what_only_somebody_else_can_have_written_is_alarmed_and_stops_nothing(column, value):
     if connection.vendor == "postgresql":
         pytest.skip("PostgreSQL keeps to the types of its columns")
-    write_many(3)  # of a writer who is not this test's own
+    write_many(3)  # of a writer other than this test's own
     entry = AuditLog.objects.latest("id")
     with append_only_triggers_off(), connection.cursor() as cursor:
         cursor.execute(f"UPDATE audit_logs SET {column} = %s WHERE id = %s", [value, entry.id])  # noqa: S608
