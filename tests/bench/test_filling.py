@@ -1,4 +1,4 @@
-"""A small full database: the statements hold on the tables as they are, and give what the measurements rely on."""
+"""Fill a small database: the statements match the real tables and create the data that the measurements use."""
 
 import pytest
 from django.db import connection

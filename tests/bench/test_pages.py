@@ -4,7 +4,7 @@ from bench.pages import Page, cells, pages
 from bench.reads import Wait
 from tests.pages import PAGES
 
-# What is asked for: seldom opened, of somebody's own account, or in the middle of something else.
+# Pages without a measurement: rarely opened, of the user's own account, or in the middle of another action.
 SELDOM = {
     "root",
     "first-key",

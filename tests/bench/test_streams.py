@@ -11,7 +11,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def served(answer, port_of):
-    """A server of one connection: it sends back what it reads, between ``answer`` and its end."""
+    """Start a server for one connection: it skips the request's head, and ``answer`` handles the rest."""
     listener = socket.create_server(("127.0.0.1", 0))
     port_of.append(listener.getsockname()[1])
 

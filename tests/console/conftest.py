@@ -1,4 +1,4 @@
-"""People in front of a page, without a browser: Django's client, signed in; and keys that were used."""
+"""A signed-in Django test client, and keys that were used."""
 
 from datetime import timedelta
 
@@ -27,7 +27,9 @@ def make_key():
 
 @pytest.fixture
 def use():
-    """``use(key, 7, by=persona, outcome="denied", ago=timedelta(days=2))``: as the sequencer would add it up."""
+    """``use(key, 7, by=persona, outcome="denied", ago=timedelta(days=2))`` adds usage, as the sequencer
+    would.
+    """
 
     def used(key, count=1, *, by=None, outcome="ok", ago=timedelta(), operation="crypto.message.encrypted"):
         at = process_now() - ago

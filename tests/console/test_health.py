@@ -1,4 +1,4 @@
-"""``/health`` reports what requests experience, soon, and leaves nothing in the log."""
+"""``/health`` reports the state that requests experience, without delay, and writes nothing to the log."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ SOON = 15  # seconds, on a busy machine
 
 
 def ask():
-    """The status, the word for all, and the names of what is not well."""
+    """The status code, the overall status, and the names of the unhealthy services."""
     health.forget()
     began = time.monotonic()
     answer = ApiClient().get("/health")
@@ -55,7 +55,7 @@ def test_a_table_that_cannot_even_be_read_is_unhealthy_too():
 
 
 def test_groups_of_checks_run_at_the_same_time(monkeypatch):
-    """One after the other, two that wait would together wait longer than a probe may."""
+    """In sequence, two blocked groups would together take longer than a probe may."""
     meeting = threading.Barrier(2, timeout=SOON)
     groups = [(CheckRounds({name: meeting.wait}), {name: meeting.wait}) for name in ("one", "other")]
     monkeypatch.setattr(health, "_ROUNDS", groups)

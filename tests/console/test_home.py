@@ -1,4 +1,4 @@
-"""Home says what needs somebody, to him alone who can do or see it, and is silent otherwise."""
+"""Home shows open problems only to users who may see or fix them, and nothing otherwise."""
 
 from datetime import timedelta
 from uuid import uuid4

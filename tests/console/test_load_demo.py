@@ -1,4 +1,4 @@
-"""``bin/manage load_demo``: what it makes is real, and it harms no instance that is in use."""
+"""``bin/manage load_demo`` creates real data, and does not harm an instance that is in use."""
 
 import io
 from contextlib import contextmanager
@@ -21,11 +21,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
-    """Of all keys those with a fate and one that is rotated, each used a little."""
+    """Limit the demo to the keys with a fate and one rotated key, each used only a little."""
     rotated = [key for key in demo_data.KEYS if key.name == "payments-db"]
     ended = [key for key in demo_data.KEYS if key.fate]
     monkeypatch.setattr(demo, "KEYS", tuple(rotated + ended))
-    monkeypatch.setattr(demo, "SOON", timedelta(hours=1))  # what is used before it expires may take long
+    monkeypatch.setattr(demo, "SOON", timedelta(hours=1))  # the uses before the expiry may take long
 
 
 def load(*arguments, typed=""):
@@ -120,7 +120,7 @@ def test_a_password_that_is_not_accepted_makes_nobody(db):
 
 
 class Interrupting(io.StringIO):
-    """A terminal at which somebody presses Ctrl-C when the first key is told of."""
+    """A terminal at which the user presses Ctrl-C when the first key is reported."""
 
     def write(self, text):
         if text.startswith("key 1 "):

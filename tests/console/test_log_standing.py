@@ -1,4 +1,4 @@
-"""Home, the log's page, the system's page and ``/health`` give one answer to: is the log well?"""
+"""Home, the log's page, the system's page and ``/health`` agree on whether the log is healthy."""
 
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ SYSTEM = Actor.system("test", Source.COMMAND)
 
 @pytest.fixture
 def answers(auditor):
-    """``{page: whether it says that the log is well}`` of somebody who sees everything."""
+    """``{page: whether it reports a healthy log}`` for a user who sees everything."""
     browser = signed_in(auditor)
     checkpoint_now()
 
@@ -47,7 +47,7 @@ def everywhere(word):
 
 
 def aged(entries, by):
-    """Entries that were written earlier. After they have their place, or the sequencer would raise an alarm."""
+    """Backdate entries. They must have leaves already, or the sequencer would raise an alarm."""
     with append_only_triggers_off():
         for entry in entries:
             AuditLog.objects.filter(pk=entry.pk).update(timestamp=entry.timestamp - by)
@@ -112,7 +112,7 @@ def test_a_last_full_verification_that_did_not_pass_needs_attention(result, audi
     [check] = [each for each in browser.get("/system/").context["system"].checks if each.name == "Audit log"]
     assert (check.state, word in check.remedy) == ("warning", True)
     assert browser.get("/system/").context["system"].unwell
-    page = signed_in(developer).get("/audit/")  # a developer may not hear of it: their badge is never green
+    page = signed_in(developer).get("/audit/")  # hidden from developers, whose badge is never green
     assert (page.context["standing"].state, "badge-ok" in page.content.decode().split("<table")[0]) == (
         "good",
         False,

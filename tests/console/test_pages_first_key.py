@@ -1,4 +1,4 @@
-"""The first key: two presses from nothing to a message that was encrypted and opened again."""
+"""The first key: two clicks from an empty account to a message that was encrypted and decrypted."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A page that is left open asks for its parts by itself; that keeps nobody signed in who has gone."""
+"""An open page polls for its parts, but polling does not keep an absent user signed in."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What the pages of several apps cost the database: a fixed number of statements, however many rows there are."""
+"""Pages of several apps cost a fixed number of database statements, independent of the number of rows."""
 
 import pytest
 from django.db import connection
@@ -10,8 +10,8 @@ from tests.console.conftest import HTMX
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CLOCK = int(connection.vendor == "postgresql")  # it is asked for the time; on SQLite the process has it
-# The session, the epochs, the account; the session renewed, in a transaction. A page that asks by itself renews none.
+CLOCK = int(connection.vendor == "postgresql")  # PostgreSQL provides the time; on SQLite the process does
+# The session, the epochs, the account; the session renewed, in a transaction. A poll renews no session.
 READER, RENEWED = 3 + CLOCK, 3
 PAGES = {
     "/home/": READER + RENEWED + 6,
@@ -24,7 +24,7 @@ POLLS = {("/home/", "home-now"): READER + 5, ("/system/", "system-now"): READER 
 
 
 def cost(browser, path, **headers):
-    """How many statements it takes to answer what was answered before."""
+    """The number of statements of a repeated request."""
     assert browser.get(path, headers=headers).status_code == 200
     with CaptureQueriesContext(connection) as statements:
         browser.get(path, headers=headers)
@@ -43,7 +43,7 @@ def test_a_page_costs_the_same_statements_however_many_rows_there_are(at_admin, 
     for number in (0, 3, 6):
         add_rows(admin, make_key, use, number)
         assert {path: cost(at_admin, path) for path in PAGES} == PAGES
-    assert max(PAGES.values()) - RENEWED + 1 <= 12  # BEGIN and COMMIT are none that anybody waits for
+    assert max(PAGES.values()) - RENEWED + 1 <= 12  # requests do not wait for BEGIN and COMMIT
 
 
 def test_a_part_that_is_asked_for_again_and_again_costs_less(at_admin):

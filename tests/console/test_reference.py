@@ -1,4 +1,4 @@
-"""The reference shows every operation of the document, and calls that a shell can run."""
+"""The reference shows every operation of the OpenAPI document, with calls that a shell can run."""
 
 import json
 import re

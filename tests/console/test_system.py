@@ -1,4 +1,4 @@
-"""The page of the system: what is well says so, what is not says what to do."""
+"""The page of the system shows the state of each check, and a remedy for each problem."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ def checks(browser, **headers):
 
 
 def test_a_healthy_system_is_well_everywhere(at_admin, monkeypatch):
-    monkeypatch.setattr(console_system, "SKEW_SECONDS", 3600.0)  # the test may stand still between two clocks
+    monkeypatch.setattr(console_system, "SKEW_SECONDS", 3600.0)  # the test may pause between two clocks
     monkeypatch.setattr(console_system, "LEAST_FREE_BYTES", 0)
     monkeypatch.setattr(console_system, "LEAST_FREE_SHARE", 0)
     checkpoint_now()

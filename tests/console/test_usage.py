@@ -1,4 +1,4 @@
-"""The page of usage tells what the roll-ups say, of the keys that the reader may see."""
+"""The page of usage shows the roll-ups of the keys that the reader may see."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The product killed in the middle of its work: what it acknowledged must be there, and nothing half made.
+"""Kill the product during its work: everything acknowledged must be stored, and nothing half done.
 
 ``python -m tests.crash.campaign`` is the long run; ``tests/test_crash.py`` a short one.
 """

@@ -1,9 +1,9 @@
-"""Kill the server in the middle of its work, or a part of it, again and again, on one data set that grows.
+"""Kill the server, or a part of it, repeatedly during its work, on one growing data set.
 
     python -m tests.crash.campaign --rounds 20 --changes 200 --kill everything,web,worker,sequencer,database
 
 Each round kills the next of the parts. It runs on SQLite; inside ``python -m tests.services`` (or with
-DATABASE_URL) on PostgreSQL. ``database`` brings a durable PostgreSQL of its own. The clients grow from 8 to 32.
+DATABASE_URL) on PostgreSQL. ``database`` starts its own durable PostgreSQL. The clients grow from 8 to 32.
 """
 
 import argparse
@@ -25,14 +25,14 @@ from tests.services.postgresql import PostgreSQL
 from tests.services.rights import folder_for_servers
 
 RECOVERY_SECONDS = 20
-STARTED_AGAIN_SECONDS = 40  # bin/serve waits up to 30 before it starts again what dies again and again
-JOB_SECONDS = 90  # a lease must run out before the work of a killed worker is taken up
+STARTED_AGAIN_SECONDS = 40  # bin/serve waits up to 30 before it restarts a process that dies repeatedly
+JOB_SECONDS = 90  # the lease of a killed worker must expire before its job is taken over
 EVERYTHING, DATABASE = "everything", "database"
 PARTS = {"web": "gunicorn: worker", "worker": "run_worker", "sequencer": "run_sequencer"}
 
 
 def main() -> int:
-    """Return 0 where no round broke anything."""
+    """Return 0 if no round found a violation."""
     options = parse()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder_for_servers())))
@@ -82,8 +82,8 @@ def parse() -> argparse.Namespace:
 def kill_under_load(
     product: Product, everything: Acknowledged, *, changes: int, seed: int, clients: int = 8
 ) -> None:
-    """``kill -9`` of every process of the server at a moment of the round, then a new start."""
-    moment = random.Random(seed).randrange(changes // 4, changes)  # noqa: S311 - a moment is no secret
+    """``kill -9`` of every process of the server at a random point of the round, then a new start."""
+    moment = random.Random(seed).randrange(changes // 4, changes)  # noqa: S311 - needs no secret randomness
     with Load(product, product.token(), seed=seed, clients=clients) as load:
         load.wait_for(moment)
         product.kill()
@@ -94,8 +94,8 @@ def kill_under_load(
 def kill_part_under_load(
     product: Product, command: str, everything: Acknowledged, *, changes: int, seed: int, clients: int = 8
 ) -> None:
-    """``kill -9`` of the processes that run ``command``, while the rest stays and starts them again."""
-    moment = random.Random(seed).randrange(changes // 4, changes)  # noqa: S311 - a moment is no secret
+    """``kill -9`` of the processes that run ``command``; the rest of the server continues and restarts them."""
+    moment = random.Random(seed).randrange(changes // 4, changes)  # noqa: S311 - needs no secret randomness
     with Load(product, product.token(), outlasts=True, seed=seed, clients=clients) as load:
         load.wait_for(moment)
         killed = running(product, command)
@@ -103,14 +103,16 @@ def kill_part_under_load(
             os.kill(pid, signal.SIGKILL)
         assert killed, f"nothing runs {command}"
         load.wait_for(moment + changes // 4)
-    # 429: while the sequencer is away and the log grows behind it, whoever writes most is told to wait.
+    # 429: if the sequencer is down and falls behind the log, the busiest clients are throttled.
     assert set(load.acknowledged.refusals) <= {429, 503}, load.acknowledged.refusals
     add(everything, load.acknowledged)
     catch_up(product)
 
 
 def catch_up(product: Product) -> None:
-    """Wait until every entry is in the tree: a log that is far behind refuses what is to be looked at."""
+    """Wait until every entry is in the tree: if the log lags far behind, the following checks would be
+    refused.
+    """
     deadline = time.monotonic() + 2 * STARTED_AGAIN_SECONDS
     while product.query("SELECT 1 FROM audit_pending LIMIT 1"):
         assert time.monotonic() < deadline, "the sequencer does not catch up"
@@ -118,7 +120,9 @@ def catch_up(product: Product) -> None:
 
 
 def running(product: Product, command: str) -> set[int]:
-    """Its processes; what was killed again and again is started after a while only."""
+    """The processes that run ``command``, which may be restarted only after a delay if they were killed
+    repeatedly.
+    """
     deadline = time.monotonic() + STARTED_AGAIN_SECONDS
     while not (found := product.processes_of(command)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -134,9 +138,9 @@ def kill_database_under_load(
     seed: int,
     clients: int = 8,
 ) -> float:
-    """``kill -9`` of PostgreSQL, and its restart, while the server stays; the seconds until it answered again.
+    """``kill -9`` and restart PostgreSQL while the server runs; return the seconds until it answered again.
 
-    What the server says meanwhile must be 503, and it must find the database again by itself.
+    Meanwhile the server may only answer 503, and it must reconnect to the database by itself.
     """
     with Load(product, product.token(), outlasts=True, seed=seed, clients=clients) as load:
         load.wait_for(changes // 2)
@@ -154,7 +158,7 @@ def kill_database_under_load(
 
 
 def restart(postgresql: PostgreSQL) -> None:
-    # The killed one's children need a moment to notice, and to let go of its memory.
+    # The children of the killed process need a moment to exit and release its memory.
     for _ in range(20):
         with contextlib.suppress(TimeoutError):
             postgresql.start()
@@ -171,7 +175,7 @@ def add(everything: Acknowledged, more: Acknowledged) -> None:
 
 
 def find_violations(product: Product, everything: Acknowledged) -> list[str]:
-    """What the database says, seen from inside, and what the restarted server answers."""
+    """Violations found inside the database, and in the answers of the restarted server."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.crash.invariants"],
         cwd=ROOT,
@@ -190,7 +194,7 @@ def find_violations(product: Product, everything: Acknowledged) -> list[str]:
 
 
 def unfinished(product: Product, everything: Acknowledged) -> list[str]:
-    """The exports that nobody finishes, and the files that are not what they are said to be."""
+    """The exports that do not finish, and the files that do not match their description."""
     token, wrong = product.token(), []
     for export_id in everything.exports[-5:]:
         path, deadline = f"/api/v1/audit/exports/{export_id}", time.monotonic() + JOB_SECONDS
@@ -207,7 +211,9 @@ def unfinished(product: Product, everything: Acknowledged) -> list[str]:
 
 
 def unusable(product: Product, everything: Acknowledged) -> list[str]:
-    """The acknowledged ciphertexts that do not decrypt, and the keys that do not encrypt; of many, a sample."""
+    """The acknowledged ciphertexts that do not decrypt, and the keys that do not encrypt; a sample if there
+    are many.
+    """
     token, wrong = product.token(), []
     with contextlib.suppress(*GONE), product.connect() as client:
         for ciphertext, plaintext in everything.ciphertexts[-100:]:

@@ -1,4 +1,4 @@
-"""Clients that create, rotate and encrypt until the server is gone, and remember what it acknowledged."""
+"""Clients that create, rotate and encrypt until the server is gone, and record what it acknowledged."""
 
 import random
 import threading
@@ -18,7 +18,7 @@ GONE = (OSError, HTTPException)
 
 @dataclass
 class Acknowledged:
-    """What clients were told: (key, version) pairs, request ids, ciphertexts with their plaintexts, exports."""
+    """Acknowledged results: (key, version) pairs, request ids, ciphertexts with their plaintexts, exports."""
 
     versions: list[tuple[str, int]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Load:
     def __init__(
         self, product: Product, token: str, *, outlasts: bool = False, seed: int = 0, clients: int = CLIENTS
     ) -> None:
-        """``outlasts``: clients connect anew when the server goes away, instead of ending."""
+        """``outlasts``: clients reconnect when the server goes away, instead of ending."""
         self.product = product
         self.token = token
         self.outlasts = outlasts
@@ -61,14 +61,14 @@ class Load:
             client.result()
 
     def wait_for(self, changes: int, seconds: float = 60) -> None:
-        """Return once so many creations and rotations were acknowledged."""
+        """Return once ``changes`` creations and rotations were acknowledged."""
         deadline = time.monotonic() + seconds
         while self.acknowledged.changes < changes:
             assert time.monotonic() < deadline, self.acknowledged.refusals[-10:]
             time.sleep(0.005)
 
     def _work(self, number: int) -> None:
-        chance = random.Random(f"{self.seed}-{number}")  # noqa: S311 - which act comes next is no secret
+        chance = random.Random(f"{self.seed}-{number}")  # noqa: S311 - the choice of the next act is no secret
         while not self._ends.is_set():
             try:
                 with self.product.connect() as client:
@@ -112,7 +112,7 @@ class Load:
         )
 
     def _export(self, client: KeepAlive) -> None:
-        """Keep the worker busy: an export of the log, about every second."""
+        """Keep the worker busy: request an export of the log about every second."""
         if (now := time.monotonic()) < self._exports_due:
             return
         self._exports_due = now + 1
@@ -120,7 +120,7 @@ class Load:
 
     def _exported(self, answer: dict) -> None:
         self.acknowledged.exports.append(answer["id"])
-        self.acknowledged.requests.pop()  # its id is on record again when the export has finished
+        self.acknowledged.requests.pop()  # its id is recorded again when the export has finished
 
     def _changed(self, key_id: str, version: int) -> None:
         self.acknowledged.versions.append((key_id, version))

@@ -96,7 +96,7 @@ def test_cbc_ciphertext_of_broken_blocks_is_malformed(size, key_id):
 
 
 def test_wrong_padding_under_a_right_mac_is_the_same_error_as_a_wrong_mac():
-    """Only a holder of the key can make such a message; it must not answer differently even so."""
+    """Only a holder of the key can make such a message, but the error must be the same even then."""
     mode, key, iv = MODES["aes-256-cbc-hmac-sha512"], bytes(range(64)), bytes(16)
     cipher = AesCbcHmacSha512(key)
     encryptor = BlockCipher(AES(key[32:]), CBC(iv)).encryptor()

@@ -41,7 +41,9 @@ ALLOWED_FROM_THE_LIBRARY = {
 
 
 def library_names(source):
-    """Every name taken from ``cryptography`` but its exceptions; of an imported module, the members used."""
+    """Every name imported from ``cryptography`` except its exceptions; of an imported module, the members
+    used.
+    """
     tree = ast.parse(source)
     modules = {}
     for node in ast.walk(tree):

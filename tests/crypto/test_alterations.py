@@ -1,7 +1,7 @@
-"""No altered ciphertext is accepted: every bit, every cut, every way of putting parts together anew.
+"""No altered ciphertext is accepted: every bit, every cut, every recombination of parts.
 
-The keyring here is the most generous one possible: every key id and version holds the same material, and
-every suite that fits it is tried, so that nothing but the ciphertext's own binding can refuse.
+The keyring here is the most permissive possible: every key id and version holds the same material, and
+every suite that fits it is tried, so that only the ciphertext's own binding can refuse.
 """
 
 import base64
@@ -129,7 +129,9 @@ def test_parts_of_two_messages_do_not_combine(accepts, ciphers, mode, key_id, se
 
 
 def test_bytes_do_not_move_between_iv_ciphertext_and_tag(ciphers, mode, key_id, sealed):
-    """The library takes any nonce length, and sees ciphertext and tag as one piece: only our lengths stop this."""
+    """The library accepts any nonce length, and ciphertext and tag as one piece: only our length checks
+    prevent this.
+    """
     whole = sealed.iv + sealed.ciphertext + sealed.tag
     opened = set()
     for start, end in itertools.combinations_with_replacement(range(len(whole) + 1), 2):

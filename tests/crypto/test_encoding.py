@@ -40,7 +40,7 @@ def test_any_text_is_refused_or_the_only_spelling_of_its_bytes(text):
         "AA===",
         "AAAA=",
         "AAAA====",
-        "AB==",  # trailing bits that are not zero
+        "AB==",  # nonzero trailing bits
         "AAB=",
         "QQ==QQ==",
         "QQ==\n",

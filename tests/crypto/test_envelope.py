@@ -14,8 +14,9 @@ from ciphercanary.crypto.material import KeyMaterial
 
 LONGEST = 2 * 1024 * 1024
 
-# Made with the bare library and hand-built bindings, not with this package: material 00 01 02 …, iv a0 a1 a2 …,
-# key 6f1c…, version 7, aad "invoice-4711". Stored ciphertexts look like this: a change here loses data.
+# Made with the bare library and hand-built bindings, not with this package: material 00 01 02 …, iv a0 a1 a2
+# …,
+# key 6f1c…, version 7, aad "invoice-4711". Stored ciphertexts have this format: a change here loses data.
 GOLDEN = {
     "aes-256-gcm": "cc1.AQFvHBpODVtMV5pTK38fDJ4RAAAAB6ChoqOkpaanqKmqq3PDNaREn30cuAdrVURWaxajsX8QwYb7pkUbwY2H4hM8A4mQ",
     "aes-128-gcm": "cc1.AQJvHBpODVtMV5pTK38fDJ4RAAAAB6ChoqOkpaanqKmqq8yP_If4VisHu9w_lKXSTWvGfPm49g9VBxn7wWR9JO3hU9LH",
@@ -140,7 +141,7 @@ def test_an_unknown_suite_is_malformed(suite):
 
 
 def test_iv_and_tag_never_overlap(mode):
-    """A body shorter than iv and tag together could give each its right length by sharing bytes."""
+    """If iv and tag shared bytes, a body shorter than both together could still satisfy both lengths."""
     header = bytes([1, mode.suite]) + bytes(20)
     for size in range(mode.iv_size + mode.tag_size):
         assert_malformed(text_of(header + bytes(size)))

@@ -7,7 +7,7 @@ from ciphercanary.crypto.keywrap import binding, unwrap, wrap
 from ciphercanary.crypto.material import KeyMaterial
 
 AAD = b"cc/kv/v1\x00\x00\x01a\x00\x00\x00\x02bc"
-# Made with the bare library: KEK 40 41 … 5f, nonce 00 … 0b, material 00 … 1f. Databases hold this form.
+# Made with the bare library: KEK 40 41 … 5f, nonce 00 … 0b, material 00 … 1f. Databases store this form.
 GOLDEN = bytes.fromhex(
     "01000102030405060708090a0b3a046e7b738942a7ca1b8ac9b4e0c2b493d53f1a7859bb44f639f28d5dac7741074da546f47c7cef"
     "990e11f3661ae53f"

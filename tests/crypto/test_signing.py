@@ -50,7 +50,8 @@ def test_the_thousand_published_ed25519_signatures_are_ours():
         assert signing.sign(signing.ED25519, material, message) + message == signed
 
 
-# Their signatures have a context each, which ours never have; their keys come from seeds, as ours do.
+# Only the keys are usable: like ours, they come from seeds. Each signature has a context; ours never have
+# one.
 ML_DSA_44_VECTORS = read_vectors("asymmetric/MLDSA/kat_MLDSA_44_det_pure.rsp")
 
 

@@ -1,4 +1,4 @@
-"""Streams: the published vectors of their construction, what our header adds, and whatever was done to one on its way."""
+"""Streams: the published vectors of their construction, the binding of our header, and alterations."""
 
 import base64
 import json
@@ -52,10 +52,12 @@ def ciphertext_of(vector):
 
 
 class Reference:
-    """C2SP chunked-encryption with AES-256-GCM, written down from its specification, whatever the hash.
+    """C2SP chunked-encryption with AES-256-GCM, implemented independently from its specification, for any
+    hash.
 
-    The published vectors are made with SHA-256, Cobblestone is the same with SHA-512: the vectors prove this class
-    right, and this class proves our streams right.
+    The published vectors use SHA-256; Cobblestone is the same construction with SHA-512. The vectors verify
+    this
+    class, and this class verifies our streams.
     """
 
     def __init__(self, algorithm, key, salt, context):
@@ -68,7 +70,7 @@ class Reference:
         return (int.from_bytes(self.nonce) ^ number).to_bytes(12)
 
     def open(self, octets):
-        """Raises InvalidTag."""
+        """Return the plaintext. Raises InvalidTag."""
         if octets[24:56] != self.commitment:
             raise InvalidTag
         chunks = [octets[at : at + SEALED_CHUNK] for at in range(56, len(octets), SEALED_CHUNK)]

@@ -11,7 +11,7 @@ PLAINTEXT = b"the canary sings at four\x00\xff"
 
 @dataclass(frozen=True)
 class Workbench:
-    """One persona, and a key for each key algorithm, made over the API."""
+    """One persona, with a key for each key algorithm, created over the API."""
 
     persona: Persona
 
@@ -36,7 +36,7 @@ class Workbench:
 
 @pytest.fixture
 def bench(admin: Persona, transactional_db: None) -> Workbench:
-    """Transactional: an operation reserves its invocations by a commit of its own."""
+    """Transactional, because an operation reserves its invocations in a separate commit."""
     return Workbench(admin)
 
 

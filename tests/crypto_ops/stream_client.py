@@ -1,4 +1,6 @@
-"""Drives the door for streams as a server drives it: blocks of a body go in, messages of an answer come out."""
+"""Calls the streaming interface as an ASGI server does: blocks of the body go in, messages of the response
+come out.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,15 +20,18 @@ ENCRYPT, DECRYPT = "/api/v1/stream/encrypt", "/api/v1/stream/decrypt"
 
 @cache
 def django() -> WSGIHandler:
-    return WSGIHandler()  # when it is first needed: the static files of the session are there then
+    return WSGIHandler()  # created on first use, when the static files of the test session exist
 
 
 @dataclass
 class Server:
-    """What a server does with one request. ``told`` holds, in order, what the application received and sent.
+    """The server's side of one request. ``told`` lists, in order, the messages that the application received
+    and sent.
 
-    ``between`` is called in a thread before the block of that number is handed over; the client is gone after the last
-    block where ``cut``. A client that ``reads_late`` takes nothing before he has sent all.
+    ``between`` is called in a thread before each block is delivered, with the number of that block. With
+    ``cut`` the
+    client disconnects after the last block. With ``reads_late`` the client reads nothing until it has sent
+    everything.
     """
 
     blocks: Sequence[bytes]
@@ -66,7 +71,7 @@ class Server:
 
 @dataclass
 class Carried:
-    """``status`` 0: no answer had begun. ``is_complete``: it came to its end."""
+    """The response to a request. ``status`` is 0 if it had not begun; ``is_complete`` is true if it ended."""
 
     server: Server
 
@@ -94,13 +99,15 @@ class Carried:
 
     @property
     def answered_after(self) -> int:
-        """How many blocks the application had taken when its answer began."""
+        """The number of blocks that the application had received when its response began."""
         kinds = [message["type"] for message in self.server.told]
         return kinds[: kinds.index("http.response.start")].count("http.request")
 
 
 def carry(path: str, blocks: Sequence[bytes], *, token: str = "", length: bool = True, **how: Any) -> Carried:
-    """One request through the door. Headers are named like keyword arguments; ``length`` declares that of the body."""
+    """Send one request through the interface. ``length`` declares the length of the body; ``how`` goes to
+    ``Server``.
+    """
     headers = how.pop("headers", {})
     sent = {"host": "localhost", "content-type": OCTETS, **headers}
     if token:
@@ -138,7 +145,7 @@ def _nobody(*_: object) -> Awaitable[None]:
 
 @dataclass(frozen=True)
 class Door:
-    """One of the two doors, as a client sees it: the whole body at once."""
+    """One of the two interfaces, used by a client that sends the whole body at once."""
 
     name: str
     api: Any
@@ -155,7 +162,7 @@ class Door:
         if token:
             named["Authorization"] = f"Bearer {token}"
         content_type = headers.get("content_type", OCTETS)
-        # As an extra: without a body the test client leaves the content type out.
+        # As an extra: without a body the test client omits the content type.
         whole = self.api._client.generic("POST", path, body, headers=named, CONTENT_TYPE=content_type)
         return Outcome(whole.status_code, {n.lower(): v for n, v in whole.headers.items()}, whole.content)
 

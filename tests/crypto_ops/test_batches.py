@@ -1,4 +1,4 @@
-"""Many messages, one decision, one record; each item answers for itself."""
+"""A batch has many messages, one decision and one audit event; each item has its own result."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One contract, two doors: what the lane answers is what the REST door answers, and it leaves the rest to it."""
+"""The fast path answers exactly as the REST interface does, and leaves all other requests to it."""
 
 import json
 import uuid
@@ -12,7 +12,7 @@ from tests.product import Product
 
 @pytest.fixture(scope="module", params=WAYS)
 def doors(request, tmp_path_factory):
-    """Every way into the lane."""
+    """A server for each implementation of the fast path."""
     with Product(tmp_path_factory.mktemp("lane"), **WAYS[request.param]) as product:
         yield Doors(product)
 
@@ -93,7 +93,7 @@ BAD_BATCHES = {
 @pytest.mark.parametrize("case", GOOD)
 def test_both_doors_answer_alike(doors, case):
     operation, make = GOOD[case]
-    doors.fast(operation, make(doors))  # what is not held yet is read once
+    doors.fast(operation, make(doors))  # cache misses are loaded once
     is_short = len(json.dumps(make(doors))) < 16 * 1024
     before, by_lane = doors.requests_of_django(), doors.answers_of_the_lane(is_short=is_short)
     fast = doors.fast(operation, make(doors))

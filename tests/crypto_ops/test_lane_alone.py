@@ -1,4 +1,6 @@
-"""The lane in one event loop, without a server: what it answers by itself, and when it steps aside."""
+"""The fast path in one event loop, without a server: the requests that it answers, and those that it passes
+on.
+"""
 
 import asyncio
 import json
@@ -15,7 +17,7 @@ DATA = b64(b"canary")
 
 
 def ask(bench, *requests, token=None):
-    """``(status, body)`` of each (operation, body), one after the other; None where the lane steps aside."""
+    """``(status, body)`` of each (operation, body), in sequence; None if the fast path passes the request on."""
 
     async def play():
         answers = []

@@ -1,4 +1,4 @@
-"""The console: what it does is what the API does, what goes wrong is said exactly, and nothing typed is kept."""
+"""The console does what the API does, reports errors exactly, and stores no input."""
 
 import html
 import re
@@ -25,13 +25,13 @@ def path(key):
 
 
 def run(browser, path, operation, typed, **fields):
-    """The part of the page that htmx puts beside the form."""
+    """The part of the page that htmx inserts next to the form."""
     headers = fields.pop("headers", PART)
     return browser.post(path, {"operation": operation, "input": typed, **fields}, headers=headers)
 
 
 def results(response):
-    """What is shown, by its form."""
+    """The displayed results, by format."""
     found = re.findall(
         r'aria-label="Result: (\w+)"[^>]*>\n(.*?)</textarea>', response.content.decode(), re.DOTALL
     )
@@ -217,7 +217,7 @@ def test_what_the_state_forbids_is_unavailable_with_its_date(
     assert ("The name of another key: this one encrypts nothing now." in content) == ("reencrypt" in left)
     offered = re.findall(r'name="operation" value="(\w+)"( checked)?( disabled)?', content)
     assert {word for word, _, disabled in offered if not disabled} == left
-    for operation in {"encrypt", "decrypt"} - left:  # a page that was open since before
+    for operation in {"encrypt", "decrypt"} - left:  # a page that was already open
         response = run(browser, path, operation, "hello" if operation == "encrypt" else ciphertext)
         assert (response.status_code, words in said(response)) == (422, True)
         record = AuditLog.objects.filter(object_id=key["id"], source="console").latest("id")

@@ -1,4 +1,4 @@
-"""The snippets of a key: its own names, no secret, and programs that run as they stand."""
+"""The snippets of a key contain its own names and no secret, and run unchanged."""
 
 import ast
 import base64
@@ -91,7 +91,7 @@ printf '{"ciphertext": "cc1.%s", "data": "%s"}' "$(head -c 200000 /dev/zero | tr
 
 @pytest.fixture
 def run_with_stub(tmp_path):
-    """Runs bash with a ``curl`` that keeps what it is sent; gives that, and what bash printed."""
+    """Run bash with a ``curl`` that saves its input; return that input, and the output of bash."""
     (tmp_path / "curl").write_text(STUB)
     (tmp_path / "curl").chmod(0o755)
 

@@ -1,4 +1,4 @@
-"""What the state of a key allows at the moment of use, however warm the keyring is."""
+"""The state of a key decides at the moment of use, even if the keyring has cached the key."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -92,13 +92,13 @@ def test_a_disabled_version_no_longer_decrypts(bench):
 
 @pytest.mark.parametrize("change", ["disable", "revoke"])
 def test_a_decision_from_a_warm_keyring_does_not_outlive_a_change_in_another_process(bench, change):
-    """The other process is one that never told this one: only the database knows."""
+    """The other process has not notified this one: only the database has the change."""
     key = bench.key()
     assert bench.encrypt(key["id"]).status == 200
     warm = keyring.find(UUID(key["id"]), bench.persona.principal)
     services = {"disable": disable_key, "revoke": revoke_key}
     services[change](principal=bench.persona.principal, key_id=warm.key_id, reason="elsewhere")
-    keyring._entries.put(warm)  # as if this process had never heard of it
+    keyring._entries.put(warm)  # as if this process had not noticed the change
     assert bench.encrypt(key["id"]).status == 409
 
 
@@ -124,5 +124,5 @@ def test_a_principal_read_before_his_rights_ended_gets_no_answer(bench, develope
 def test_a_warm_key_costs_whoever_uses_it_no_query(bench, django_assert_num_queries):
     request = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=b"x", key_id=UUID(bench.key()["id"]))
     engine.encrypt(request, bench.persona.principal)
-    with django_assert_num_queries(0):  # its record is written by the thread of everybody's records
+    with django_assert_num_queries(0):  # the shared writer thread stores its record
         engine.encrypt(request, bench.persona.principal)

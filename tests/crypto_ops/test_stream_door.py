@@ -1,4 +1,4 @@
-"""The door that carries streams: what leaves when, and what is left when a stream does not come to its end."""
+"""The streaming interface: when parts of a response are sent, and what remains of an unfinished stream."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ def in_blocks(octets, size=50_000):
     return [octets[at : at + size] for at in range(0, len(octets), size)]
 
 
-# --- what leaves when
+# --- when data is sent
 
 
 def test_an_answer_begins_while_its_request_arrives(bench, key, token):
@@ -109,7 +109,7 @@ def test_a_client_that_sends_first_and_reads_then_is_served(bench, key, token, m
     assert opens(bench.persona.principal, sealed.content) == BLOCK * 30
 
 
-# --- what does not come to its end
+# --- unfinished streams
 
 
 def test_a_request_that_is_cut_leaves_nothing_that_opens(bench, key, token):
@@ -221,7 +221,7 @@ def test_a_request_that_drips_is_ended(key, token, monkeypatch):
 
 
 def test_a_slow_request_that_goes_on_is_not_ended():
-    """Each 64 KiB make the end of its patience a later one, and less does not."""
+    """Every 64 KiB of progress extends the deadline; less does not."""
 
     sizes = (stream_exchange.PROGRESS - 1, 1)
 

@@ -1,4 +1,4 @@
-"""Streams: one contract for the two doors, what the log says of it, and what a changed mind in between does."""
+"""Streams: one contract for both interfaces, their audit events, and changes of rights during a stream."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ def code(outcome):
     return outcome.status, json.loads(outcome.content)["code"]
 
 
-# --- one contract, two doors
+# --- one contract, two interfaces
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 100_000])
@@ -70,7 +70,7 @@ def test_an_altered_stream_is_refused_and_nothing_of_it_is_shown(door, bench, ke
     sealed = bytearray(door.post(path(key), PLAINTEXT).content)
     sealed[where] ^= 1
     status = code(door.post(DECRYPT, bytes(sealed)))
-    # The key id is part of what was altered: another key does not exist.
+    # The altered byte may be in the key id, and that key does not exist.
     assert status == ((404, "not_found") if where == 2 else (400, "decryption_failed"))
 
 

@@ -1,4 +1,4 @@
-"""Streams without a door: begun, checked, finished, ended; and where their ciphertext waits."""
+"""Streams without an interface: begun, checked, finished, ended; and the storage of their ciphertext."""
 
 import uuid
 from contextlib import suppress
@@ -125,7 +125,7 @@ def test_a_large_stream_waits_on_disk_and_leaves_nothing_there(principal, key):
     folder = settings.CC_HOME / "spool"
     with Decryption(principal) as stream:
         stream.write(sealed)
-        assert stream._spool._file.fileno() > 0  # it lies in a file, and the file has no name
+        assert stream._spool._file.fileno() > 0  # it is stored in a file without a name
         assert list(folder.iterdir()) == []
         assert b"".join(stream.finish()) == plaintext
     assert folder.stat().st_mode & 0o777 == 0o700

@@ -18,7 +18,7 @@ BLOCK = bytes(n % 251 for n in range(100_000))
 
 
 def access(product):
-    """A token, and the key that it may use."""
+    """A token, and a key that it may use."""
     token = product.token()
     body = {"name": "streams", "algorithm": "aes-256"}
     return token, product.send("POST", "/api/v1/keys", body, token=token).json["id"]
@@ -68,7 +68,7 @@ def head(path, token, size, more=""):
 
 
 def by_hand(server, path, token, more):
-    """What comes back to the head of a request alone."""
+    """Send only the head of a request; return the response."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(head(path, token, 10, more))
         return connection.recv(4096)
@@ -82,7 +82,7 @@ def test_memory_does_not_grow_with_the_stream(server, network):
     before = peak(worker)
     for _ in range(4):
         pump(server, f"{ENCRYPT}?key_id={key_id}", token, LARGE * 8)
-    assert peak(worker) - before < 24 * 1024  # KiB, of almost 200 MiB that passed at a time
+    assert peak(worker) - before < 24 * 1024  # KiB, while almost 200 MiB pass at a time
 
 
 def pump(server, path, token, body):
@@ -102,8 +102,8 @@ def pump(server, path, token, body):
 
 
 def peak(pid):
-    """The most memory that the process ever had, in KiB."""
-    with open(f"/proc/{pid}/status", encoding="ascii") as status:  # noqa: PTH123 - a line of it
+    """The peak memory of the process, in KiB."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:  # noqa: PTH123 - only one line is needed
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 
 

@@ -1,7 +1,8 @@
-"""One server and both of its doors; what must be the same of their answers.
+"""One server with both of its interfaces, and the comparison of their answers.
 
-A request whose media type names its charset is as good as any, and the lane leaves it to Django: so the same
-request goes through either door.
+A request whose media type names its charset is equally valid, but the fast path leaves it to Django. So the
+same
+request can be sent through either interface.
 """
 
 from tests.personas import b64
@@ -10,7 +11,7 @@ from tests.product import Product
 SLOW = {"Content-Type": "application/json; charset=utf-8"}
 PLAINTEXT = b64(b"the canary sings at four\x00\xff")
 OURS = {"x-request-id", "date", "ratelimit", "content-length", "server"}
-FRESH = {"iv", "tag", "encrypted_data", "ciphertext"}  # of every message anew
+FRESH = {"iv", "tag", "encrypted_data", "ciphertext"}  # differs for each message
 
 WAYS = {
     "from the parser": {"CC_LANE": "protocol"},
@@ -27,7 +28,7 @@ class Doors:
         body = {"name": "lane", "algorithm": "aes-256"}
         self.key_id = product.send("POST", "/api/v1/keys", body, token=self.token).json["id"]
         self.encrypted = self.fast("encrypt", self.good("encrypt")).json
-        self.encrypted = self.fast("encrypt", self.good("encrypt")).json  # everything is held now
+        self.encrypted = self.fast("encrypt", self.good("encrypt")).json  # everything is cached now
 
     def good(self, operation, **fields):
         if operation == "encrypt":
@@ -64,7 +65,9 @@ class Doors:
         )
 
     def answers_of_the_lane(self, *, is_short):
-        """By the way that is to be tried; one that is not short may take either."""
+        """The number of answers of the fast path, from the implementation under test if the body is short,
+        else from any.
+        """
         ways = ["parser", "asgi"]
         if is_short:
             ways = ["parser"] if self.product.environment["CC_LANE"] == "protocol" else ["asgi"]
@@ -91,7 +94,7 @@ def members_of(reply):
 
 
 def without_fresh(value):
-    """What is random in an answer is compared by its length."""
+    """Replace the random parts of an answer by their lengths."""
     if isinstance(value, list):
         return [without_fresh(item) for item in value]
     if isinstance(value, dict):
