@@ -1,4 +1,4 @@
-"""The app on somebody's telephone: it reads a QR code off the screen, and shows codes."""
+"""An authenticator app: it reads a QR code from the screen, and computes codes."""
 
 import base64
 import time
@@ -7,7 +7,7 @@ import zxingcpp
 from django_otp.oath import totp
 from playwright.sync_api import Locator
 
-# Grey values of a picture, drawn on a canvas of a page that has nothing else on it.
+# Grey values of an image, drawn on a canvas of an otherwise empty page.
 PIXELS = """async (png) => {
   const image = new Image();
   image.src = "data:image/png;base64," + png;
@@ -23,7 +23,7 @@ PIXELS = """async (png) => {
 
 
 def read_qr_code(shown: Locator) -> str:
-    """The text of the QR code as it looks on the screen."""
+    """The text of the QR code as displayed on the screen."""
     picture = base64.b64encode(shown.screenshot()).decode()
     blank = shown.page.context.browser.new_page()
     try:
@@ -46,6 +46,6 @@ def wrong_code(secret: str) -> str:
 
 
 def next_code(secret: str) -> str:
-    """A code of a step that no earlier call has used: a code works once."""
+    """A code of a step that no earlier call has used, because a code works once."""
     time.sleep(30 - time.time() % 30 + 0.2)
     return code_of(secret)

@@ -1,4 +1,4 @@
-"""People in front of a real Chromium: what they see, and what the browser complains of."""
+"""Users in a real Chromium: what they see, and the messages in the browser's console."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,25 +18,26 @@ from playwright.sync_api import (
 from tests.e2e.chromium import find_chromium
 from tests.product import PASSWORD
 
-# Chromium writes a line for each answer that is no success, the 422 of a form included, and htmx one for the 401 of a
-# session that has ended: it is no fault of the page.
+# Not faults of the page: Chromium logs each unsuccessful response, including the 422 of a form, and htmx logs
+# the
+# 401 of an expired session.
 EXPECTED = (
     "Failed to load resource: the server responded with a status of",
     "Response Status Error Code 401",
 )
-LONG_ENOUGH = 60_000  # milliseconds, for whatever has to come
+LONG_ENOUGH = 60_000  # milliseconds, for any expected change
 expect.set_options(timeout=LONG_ENOUGH)
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 800}
 
 
 def launch(playwright: Playwright) -> Browser:
-    """The system's Chromium: nothing is downloaded."""
+    """Start the system's Chromium; nothing is downloaded."""
     return playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
 
 
 @dataclass
 class Complaints:
-    """What the console of the browser said, and which requests would have left the origin."""
+    """The messages in the browser's console, and the requests that would have left the origin."""
 
     base: str
     console: list[str] = field(default_factory=list)
@@ -55,7 +56,7 @@ class Complaints:
 
 
 class Person:
-    """Somebody with a browser of his own: ``person.page`` is its one window."""
+    """A user with their own browser; ``person.page`` is its only tab."""
 
     def __init__(self, context: BrowserContext, base: str) -> None:
         self.context = context
@@ -80,26 +81,30 @@ class Person:
         return self
 
     def mark(self) -> None:
-        """Leave a mark that a reload of the page would wipe away."""
+        """Set a mark that a reload of the page would remove."""
         self.page.evaluate("window.__mark = true")
 
     def was_reloaded(self) -> bool:
         return not self.page.evaluate("window.__mark === true")
 
     def focused(self) -> str:
-        """The id of what has the focus, else its text."""
+        """The id of the focused element, or its text if it has no id."""
         return self.page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()")
 
 
 def follow(page: Page, control: Locator) -> None:
-    """Click what loads a page, and wait until all of it is there: a click alone waits for its beginning."""
+    """Click a control that loads a page, and wait for the load to finish; a click alone waits only for its
+    start.
+    """
     with page.expect_navigation():
         control.click()
 
 
 @contextmanager
 def person(browser: Browser, base: str, **options: object) -> Iterator[Person]:
-    """``options`` as for Playwright's ``new_context``: ``color_scheme``, ``viewport``, ``java_script_enabled`` …"""
+    """``options`` as for Playwright's ``new_context``: ``color_scheme``, ``viewport``,
+    ``java_script_enabled`` …
+    """
     context = browser.new_context(**{"viewport": WIDE, **options})
     try:
         yield Person(context, base)

@@ -1,4 +1,4 @@
-"""The browser that the machine has: none is downloaded."""
+"""The browser installed on the machine; none is downloaded."""
 
 import os
 import shutil
@@ -11,6 +11,6 @@ MISSING = (
 
 
 def find_chromium() -> str:
-    """The path of the browser's program, "" where there is none."""
+    """The path of the browser's executable, or "" if there is none."""
     found = os.environ.get("CC_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), "")
     return found if os.access(found, os.X_OK) else ""

@@ -1,7 +1,8 @@
 """One product for all browser tests of a process: gunicorn on PostgreSQL and Redis, and a user of each role.
 
-What is started here ends with this folder, not with the process: as long as Playwright runs, no other test of its thread
-can start a loop.
+These fixtures end with this package, not with the process: while Playwright runs, no other test in its thread
+can
+start an event loop.
 """
 
 from dataclasses import dataclass
@@ -15,13 +16,13 @@ from tests.e2e.chromium import MISSING, find_chromium
 from tests.product import PASSWORD, POSTGRESQL_URL, Product
 
 FOLDER = Path(__file__).parent
-PATIENT = {"CC_DB_POOL_TIMEOUT": "60"}  # seconds: on a busy machine a page may be late, and must not fail
+PATIENT = {"CC_DB_POOL_TIMEOUT": "60"}  # seconds: on a busy machine a page may be late, but must not fail
 ROLES = ("admin", "operator", "developer", "auditor")
 
 
-@pytest.hookimpl(trylast=True)  # after the order was left to chance
+@pytest.hookimpl(trylast=True)  # after the random ordering
 def pytest_collection_modifyitems(items):
-    """The tests of this folder come last, together: else each of its files would start the product anew."""
+    """Run the tests of this folder last and together, so that the product is not restarted for each file."""
     items.sort(key=lambda item: FOLDER in item.path.parents)
 
 
@@ -39,7 +40,7 @@ def served(tmp_path_factory):
 
 @dataclass(frozen=True)
 class Demo:
-    """Where a product with the data of load_demo answers; everybody's password is the tests' own."""
+    """The base URL of a product with the data of load_demo. Every user has the password of the tests."""
 
     base: str
     product: Product
@@ -59,7 +60,7 @@ def base(served):
 
 @pytest.fixture(scope="package")
 def api(served):
-    """``api("POST", "/api/v1/keys", {...})`` as the administrator; an assertion where it is refused."""
+    """``api("POST", "/api/v1/keys", {...})`` as the administrator; a refusal fails the test."""
     token = served.token()
 
     def call(method, path, body=None):
@@ -72,7 +73,7 @@ def api(served):
 
 @pytest.fixture(scope="package")
 def chromium(served):
-    # Playwright's loop would make Django believe that it is called from asynchronous code.
+    # Playwright's event loop would make Django assume that it is called from asynchronous code.
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         browser = launch(playwright)
@@ -82,7 +83,7 @@ def chromium(served):
 
 @pytest.fixture
 def visitor(chromium, base):
-    """Somebody who is not signed in. At the end of the test nothing may have been complained of."""
+    """A visitor who is not signed in. At the end of the test the browser must have logged no messages."""
     with person(chromium, base) as somebody:
         yield somebody
         assert (somebody.complaints.console, somebody.complaints.strangers) == ([], [])

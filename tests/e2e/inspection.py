@@ -1,4 +1,4 @@
-"""What is wrong with the page that is open, as far as a program can see it: each inspection gives sentences."""
+"""Automatic inspections of the open page; each returns its faults as sentences."""
 
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
@@ -12,7 +12,7 @@ async ([options, root]) => (await axe.run(root || document, options)).violations
   (violation) => violation.nodes.map((node) => `${violation.id}: ${node.target.join(" ")} ${node.failureSummary || ""}`))
 """
 
-# WCAG 1.4.12. A style sheet of this kind is no inline style, so the policy lets it be.
+# WCAG 1.4.12. A constructed style sheet is not an inline style, so the policy allows it.
 SPACED = """
 () => {
   const sheet = new CSSStyleSheet();
@@ -23,7 +23,7 @@ SPACED = """
 """
 NOT_SPACED = "() => { document.adoptedStyleSheets = []; }"
 
-# Text that its box cuts off, and pieces of text that lie on each other.
+# Text that its box cuts off, and texts that overlap.
 LOST_TEXT = """
 () => {
   const forReaders = (node) => node && (getComputedStyle(node).clipPath !== "none" || forReaders(node.parentElement));
@@ -58,7 +58,8 @@ LOST_TEXT = """
 }
 """
 
-# Colours are the system's, and backgrounds are gone: what is pressed, typed into or a badge needs a border of its own.
+# The colours are the system's and backgrounds are removed, so buttons, input fields and badges need their own
+# border.
 WITHOUT_BORDER = """
 () => [...document.querySelectorAll("button:not(.link), .button, input:not([type=hidden]), select, textarea, .badge, .card")]
   .filter((node) => node.checkVisibility() && !["checkbox", "radio"].includes(node.type))
@@ -96,7 +97,7 @@ WITHOUT_SCRIPT = """
 
 def show(page: Page, *, size: str, theme: str) -> None:
     page.set_viewport_size(SIZES[size])
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # what fades in is there at once
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # faded-in elements appear at once
 
 
 def accessibility(page: Page, *, rules: list[str] | None = None, root: str = "") -> list[str]:
@@ -104,13 +105,13 @@ def accessibility(page: Page, *, rules: list[str] | None = None, root: str = "")
     if page.evaluate("typeof axe") == "undefined":
         page.evaluate(AXE_SCRIPT)
     only = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": TAGS}
-    # Without preloading: axe would put style sheets that import others into the page, and the policy refuses that.
+    # Without preloading: axe would insert style sheets that import others, and the policy refuses that.
     options = {"runOnly": only, "resultTypes": ["violations"], "preload": False}
     return page.evaluate(RUN_AXE, [options, root])
 
 
 def everything(page: Page, *, thoroughly: bool) -> list[str]:
-    """What is wrong, with the size and theme in which it is."""
+    """All faults of the page, each with its size and theme."""
     found = []
 
     def note(where: str, sentences: list[str]) -> None:
@@ -122,7 +123,8 @@ def everything(page: Page, *, thoroughly: bool) -> list[str]:
     show(page, size="narrow", theme="light")
     note("narrow", [*page.evaluate(TOO_WIDE), *page.evaluate(STICKS_OUT)])
     if thoroughly:
-        # What does not depend on colours was looked at in light, and what does not depend on the width at both.
+        # Rules that do not depend on colours were checked in light; those that do not depend on the width, at
+        # both widths.
         note("narrow light", accessibility(page, rules=["color-contrast"]))
         show(page, size="narrow", theme="dark")
         note("narrow dark", accessibility(page))
@@ -134,7 +136,7 @@ def everything(page: Page, *, thoroughly: bool) -> list[str]:
 
 
 def adapted(page: Page) -> list[str]:
-    """With the wider spacing of text, with forced colours, and with reduced motion."""
+    """Faults with increased text spacing, with forced colours, and with reduced motion."""
     found = []
     page.evaluate(SPACED)
     for size in SIZES:

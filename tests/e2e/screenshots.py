@@ -1,9 +1,10 @@
-"""Pictures of the running product, with the data of ``load_demo``.
+"""Screenshots of the running product, with the data of ``load_demo``.
 
 python -m tests.e2e.screenshots [--all FOLDER]
 
-Without arguments it makes those of the README, in ``docs/images``. With a folder it makes one of every page that an
-administrator can reach, wide and narrow, light and dark, to be looked at.
+Without arguments it makes those of the README, in ``docs/images``. With a folder it makes one of every page
+that an
+administrator can reach, wide and narrow, light and dark, for visual inspection.
 """
 
 import argparse
@@ -29,7 +30,7 @@ PICTURES = {
     "audit": ("/audit/", "light"),
 }
 SIZES = {"1280": WIDE, "360": NARROW}
-SETTLED = 3  # seconds until the sequencer has added up what was used
+SETTLED = 3  # seconds until the sequencer has updated the usage figures
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--all", type=Path, metavar="FOLDER", help="every page, for review")
     asked = parser.parse_args(arguments)
     os.environ["DJANGO_SETTINGS_MODULE"] = "ciphercanary.settings"
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop is no asynchronous code of ours
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's event loop is not asynchronous code of ours
     django.setup()
     folder = asked.all or ROOT / "docs" / "images"
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""One's own account in the browser: checks 15, 17 and 18 of the design, by their numbers."""
+"""The user's own account in the browser: checks 15, 17 and 18 of the design, by their numbers."""
 
 from itertools import count
 from urllib.parse import parse_qs, urlsplit
@@ -15,7 +15,7 @@ numbers = count(1)
 
 @pytest.fixture
 def username(served):
-    """Somebody new: what he does to his own account concerns no other test."""
+    """A new user, so that changes to the account affect no other test."""
     name = f"account-{next(numbers)}"
     served.create_user(name, "admin")
     return name
@@ -27,7 +27,7 @@ def somebody(visitor, username):
 
 
 def set_up(person):
-    """The three steps. The secret and the ten codes."""
+    """Do the three steps; return the secret and the ten codes."""
     page = person.open("/account/mfa/")
     page.get_by_role("button", name="Set up an authenticator").click()
     secret = page.locator("[data-value]").text_content()
@@ -51,7 +51,7 @@ def sign_in_with_code(page, base, username, code):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_qr_code_says_what_stands_below_it(chromium, base, username, theme):
-    """15: what a telephone reads off the screen is the secret that is shown, in both themes."""
+    """15: the QR code on the screen contains the displayed secret, in both themes."""
     with person(chromium, base, color_scheme=theme) as somebody:
         somebody.sign_in(username)
         page = somebody.open("/account/mfa/")
@@ -65,7 +65,9 @@ def test_the_qr_code_says_what_stands_below_it(chromium, base, username, theme):
 
 
 def test_a_wrong_code_enrols_nothing_and_a_right_one_gives_ten(somebody, username, base):
-    """15: refused, then on; each recovery code opens once, and the page says how many are left."""
+    """15: a wrong code is refused, then a right one accepted; each recovery code works once, and the rest are
+    counted.
+    """
     page = somebody.open("/account/mfa/")
     page.get_by_role("button", name="Set up an authenticator").click()
     secret = page.locator("[data-value]").text_content()
@@ -141,12 +143,12 @@ def sign_out_others(chromium, base, username, code=""):
 
 
 def type_in_form_and_lose_the_session(somebody, end):
-    """A form of a page with something in it, whose session ends before htmx sends it."""
+    """Fill in a form on a page, and end the session before htmx sends the form."""
     page = somebody.open("/keys/")
     page.get_by_role("link", name="Create key").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name").fill(f"kept-{next(numbers)}-{somebody.page.evaluate('Date.now()')}")
-    # What the form asks for by itself is answered before the session ends.
+    # The form's own validation request is answered before the session ends.
     dialog.get_by_label("Name").press("Tab")
     dialog.get_by_text("None of the keys that you may see is named").wait_for()
     end()
@@ -156,7 +158,7 @@ def type_in_form_and_lose_the_session(somebody, end):
 
 
 def test_signing_out_others_opens_the_sign_in_over_the_untouched_form(somebody, username, chromium, base):
-    """17: what was typed is still there, and is sent again under the new session's token."""
+    """17: the input is still there, and is sent again with the new session's token."""
     page, dialog = type_in_form_and_lose_the_session(
         somebody, lambda: sign_out_others(chromium, base, username)
     )
@@ -212,7 +214,7 @@ def seconds_left(served, username):
 
 
 def shorten(served, username, seconds):
-    """As if the session had been left alone: so many seconds are left of it."""
+    """Make the session expire in ``seconds``, as if it had been idle."""
     with psycopg.connect(served.database) as connection:
         connection.execute(
             "UPDATE browser_sessions SET expire_date = now() + %s * interval '1 second' "
@@ -222,7 +224,7 @@ def shorten(served, username, seconds):
 
 
 def test_the_end_of_a_session_is_announced_and_put_off_by_keyboard(somebody, username, served):
-    """18: two minutes before, and *Stay signed in* works without a mouse."""
+    """18: the warning appears two minutes before, and *Stay signed in* works without a mouse."""
     page = somebody.page
     page.clock.install()
     somebody.open("/account/")
@@ -233,7 +235,7 @@ def test_the_end_of_a_session_is_announced_and_put_off_by_keyboard(somebody, use
     page.get_by_role("button", name="Stay signed in").wait_for()
     assert "You will be signed out at" in banner.inner_text()
     shorten(served, username, 110)
-    for _ in range(20):  # from the top of the page, as who hears of it would
+    for _ in range(20):  # from the top of the page, as a screen reader user would
         page.keyboard.press("Tab")
         if somebody.focused() == "Stay signed in":
             break

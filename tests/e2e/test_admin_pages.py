@@ -1,4 +1,4 @@
-"""Django's admin, whose templates are not ours: it is held to the same rules, under the same policy. Check 30."""
+"""Check 30 for Django's admin, whose templates are not ours: the same rules, under the same policy."""
 
 import pytest
 
@@ -12,7 +12,7 @@ PAGES = (
     "/admin/accounts/user/",
     "/admin/audit/auditexport/",
 )
-# Rules that Django's own templates break, and why that is let be.
+# Rules that Django's own templates break, with the reason for each exception.
 ALLOWED = {
     "label-title-only": "the search field's label is a picture with an alternative text; 'Search' stands on the button"
 }

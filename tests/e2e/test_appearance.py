@@ -1,4 +1,4 @@
-"""36: the theme lasts, and the first paint is in its colours already."""
+"""36: the theme persists, and the first paint already has its colours."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.product import PASSWORD
 
 LIGHT, DARK = "rgb(247, 247, 244)", "rgb(18, 22, 27)"
 BACKGROUND = "getComputedStyle(document.documentElement).backgroundColor"
-# The background at each frame from the first on, noted before any script of the page runs.
+# The background at each frame from the first, recorded before any script of the page runs.
 WATCH = f"""
 window.__seen = [];
 const note = () => {{ if (document.documentElement && document.styleSheets.length) window.__seen.push({BACKGROUND}); }};

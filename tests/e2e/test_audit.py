@@ -1,4 +1,4 @@
-"""The log and its jobs in the browser: checks 12, 13, 14 and 24 of the design, and of 21 what is theirs."""
+"""The log and its jobs in the browser: checks 12, 13, 14 and 24 of the design, and their part of 21."""
 
 import csv
 import hashlib
@@ -19,7 +19,7 @@ ROWS = "#log-rows a[id^=entry-]"
 
 @pytest.fixture(scope="module")
 def many(api):
-    """160 entries of one action. The day on which the first was made."""
+    """Create 160 entries of one action; return the day of the first."""
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     for _ in range(160):
         api("POST", "/api/v1/random", {"bytes": 16})
@@ -28,7 +28,7 @@ def many(api):
 
 @pytest.fixture
 def no_worker(served):
-    """The worker stands still, so that a job stays where the test puts it."""
+    """Pause the worker, so that a job stays in the state that the test sets."""
     workers = served.processes_of("run_worker")
     assert workers
     for pid in workers:
@@ -54,7 +54,7 @@ def press_until_focused(page, who, wanted, key="Tab", most=120):
 
 
 def change(served, job, columns):
-    """The row of the job, as its worker would write it."""
+    """Change the row of the job, as its worker would."""
     served.query(f"UPDATE audit_exports SET {columns} WHERE id = '{job}'")  # noqa: S608 - our own words
 
 
@@ -66,7 +66,7 @@ def order_export(who, query):
 
 
 def test_the_log_is_filtered_by_the_keyboard_alone(admin, many, base):
-    """12: actor, action and day; the address can be shared, chips go away, and 150 rows come in order."""
+    """12: actor, action and day; the address can be shared, chips can be removed, and 150 rows come in order."""
     page = admin.open("/audit/")
     admin.mark()
     page.keyboard.press("/")
@@ -125,7 +125,7 @@ def test_an_entry_opens_over_the_list_and_as_a_page(admin, api):
 
 
 def test_the_log_is_followed(admin, api, many):
-    """New events are put before the others and announced; without a change nothing is said."""
+    """New events are inserted before the others and announced; without a change there is no announcement."""
     page = admin.open("/audit/?action=crypto.random.generated")
     page.get_by_role("link", name="Live", exact=True).click()
     page.wait_for_url("**live=1**")
@@ -144,7 +144,7 @@ def test_the_log_is_followed(admin, api, many):
 
 
 def test_an_export_is_what_was_filtered(admin, api, many, tmp_path):
-    """13: as many rows as the filter has, the SHA-256 that is shown, and events of it."""
+    """13: as many rows as the filter matches, the displayed SHA-256, and its audit events."""
     query = "?action=crypto.random.generated&outcome=ok"
     count = api("GET", f"/api/v1/audit/logs{query}")["count"]
     page = admin.open(f"/audit/{query}")
@@ -189,7 +189,7 @@ def test_a_job_shows_its_progress_is_cancelled_and_asks_no_more(admin, served, n
 
 
 def test_without_scripts_the_log_has_pages_and_a_job_is_refreshed(without_script, many):
-    """21: page 2 of the log, live as a link, a job that is ordered and refreshed."""
+    """21: page 2 of the log, live as a link, a job that is requested and refreshed."""
     page = without_script.open("/audit/?action=crypto.random.generated")
     first = shown(page)
     follow(page, page.get_by_role("link", name="Load 50 more"))

@@ -1,4 +1,4 @@
-"""38: what the first visit costs, on a full page of fifty keys."""
+"""38: the transfer size of the first visit, on a full page of fifty keys."""
 
 import gzip
 

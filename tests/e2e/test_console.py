@@ -22,14 +22,14 @@ def message(key):
 
 
 def poll(page, part):
-    """What the page does when its time has come, at once."""
+    """Run the page's poll immediately."""
     page.evaluate(
         f"htmx.ajax('GET', location.pathname, {{source: '#{part}', target: '#{part}', swap: 'outerHTML'}})"
     )
 
 
 def test_a_refused_use_reaches_home_without_a_reload(admin, served, api, key):
-    """11: refused, counted, and told at the next look."""
+    """11: the use is refused, counted, and shown at the next poll."""
     api("POST", f"/api/v1/keys/{key['id']}/disable", {"reason": "a rehearsal"})
     page = admin.open("/home/")
     admin.mark()
@@ -99,7 +99,7 @@ def test_the_system_measures_anew_without_a_reload(admin):
 
 
 def test_a_call_of_the_reference_runs_as_it_was_copied(admin, served, key):
-    """33, of the reference: only the variables that it names are set."""
+    """33, for the reference: only the variables that the call names are set."""
     admin.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = admin.open("/reference/")
     page.get_by_role("button", name="Copy curl for POST /api/v1/encrypt", exact=True).click()
@@ -123,7 +123,7 @@ def test_a_line_of_the_contents_leads_to_its_endpoint(admin):
 
 @pytest.mark.parametrize("size", [WIDE, NARROW, {"width": 320, "height": 700}])
 def test_nothing_is_wider_than_the_window(admin, size):
-    """32, and what the browser complains of is looked at after each test."""
+    """32; the fixture checks the browser's messages after each test."""
     admin.page.set_viewport_size(size)
     for path in PAGES:
         page = admin.open(path)

@@ -1,4 +1,6 @@
-"""Every page of the console, for each role, in a real browser: checks 22, 23, 28 to 30, 32 and 35 of the design."""
+"""Every page of the console, for each role, in a real browser: checks 22, 23, 28 to 30, 32 and 35 of the
+design.
+"""
 
 import pytest
 
@@ -19,7 +21,7 @@ POLICY = {
     "manifest-src 'self'",
 }
 NAMES = {"admin": "mira", "operator": "jonas", "auditor": "ines", "developer": "payments-api"}
-KEYS = {  # of each role, one in each state that it sees
+KEYS = {  # for each role, one in each state that it sees
     "developer": ("payments-db", "payouts-2027", "black-friday-vouchers", "old-gateway"),
     "others": (
         "card-pan-vault",
@@ -30,7 +32,7 @@ KEYS = {  # of each role, one in each state that it sees
         "partner-acme-sftp",
     ),
 }
-THOROUGH = "admin"  # whoever sees everything looks at it in every size and theme
+THOROUGH = "admin"  # the role that sees everything checks every size and theme
 LISTEN = """
 window.__violations = [];
 document.addEventListener("securitypolicyviolation", (event) => window.__violations.push(event.violatedDirective));
@@ -39,7 +41,7 @@ OPENERS = "main [hx-target='#dialog-body'], .page-head [hx-target='#dialog-body'
 
 
 class Wanderer:
-    """Somebody who goes through the console, and notes what is wrong on the way."""
+    """A user who visits the pages of the console and collects their faults."""
 
     def __init__(self, somebody: Person, role: str) -> None:
         self.person, self.role, self.thoroughly = somebody, role, role == THOROUGH

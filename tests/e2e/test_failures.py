@@ -1,4 +1,4 @@
-"""39: what fails in the middle of an act is said and stays, and what was typed is still there."""
+"""39: a failure during an action shows a message that stays, and the input is kept."""
 
 import re
 
@@ -26,7 +26,9 @@ class HalfDone:
         self.dialog.get_by_role("button", name="Create key").click()
 
     def is_told(self, text):
-        """It stands in the dialog, for nothing behind it is seen, and nothing was lost."""
+        """Check the message and the kept input. The message is in the dialog, because the dialog hides the
+        page behind it.
+        """
         alert = self.dialog.get_by_role("alert").filter(has_text=text)
         alert.wait_for()
         self.page.wait_for_timeout(500)
@@ -43,7 +45,7 @@ class HalfDone:
 
 @pytest.fixture
 def unlucky(admin):
-    """The administrator, whose browser complains of what the test makes go wrong."""
+    """The administrator; the browser must log messages about the failures that the test causes."""
     yield admin
     assert admin.complaints.console
     admin.complaints.console.clear()
@@ -61,7 +63,7 @@ def test_without_a_network(unlucky):
 
 
 def test_the_summary_below_a_form_takes_no_notice_away(unlucky):
-    """It is asked for while somebody types: whether that fails or not says nothing of the key."""
+    """It is requested while the user types, so its success or failure says nothing about the key."""
     act = HalfDone(unlucky, "typed-and-changed")
     unlucky.context.set_offline(True)
     act.send()
@@ -69,7 +71,7 @@ def test_the_summary_below_a_form_takes_no_notice_away(unlucky):
     act.is_told(unsure)
     with act.page.expect_event("requestfailed"):
         act.choose("aes-256-siv")
-    act.page.locator("#key-summary:not(.htmx-request)").wait_for()  # htmx has heard of it, too
+    act.page.locator("#key-summary:not(.htmx-request)").wait_for()  # htmx has processed it as well
     act.is_told(unsure)
     unlucky.context.set_offline(False)
     act.choose("chacha20")
@@ -87,7 +89,7 @@ def test_the_server_fails(unlucky, served):
 
 @pytest.fixture
 def limited(tmp_path, chromium):
-    """Somebody who may do 20 things a minute."""
+    """A user with a limit of 20 requests per minute."""
     with (
         Product(tmp_path, database="", redis=False, CC_THROTTLE_PRINCIPAL="20/minute") as product,
         person(chromium, f"http://127.0.0.1:{product.port}") as somebody,
@@ -97,7 +99,7 @@ def limited(tmp_path, chromium):
 
 def test_too_many_requests(limited):
     act = HalfDone(limited, "Not a name")
-    for _ in range(200):  # a click while one is under way sends nothing, and time gives some back
+    for _ in range(200):  # a click during a request sends nothing, and the budget refills over time
         act.send()
         act.page.wait_for_timeout(100)
         if act.dialog.get_by_text("Too many requests").count():
@@ -106,7 +108,7 @@ def test_too_many_requests(limited):
 
 
 def test_a_list_that_cannot_be_read_again_says_so_and_stays(unlucky, api):
-    """No dialog is open: the notice stands above the page."""
+    """No dialog is open: the notice is shown above the page."""
     api("POST", "/api/v1/keys", {"name": "listed-offline", "algorithm": "aes-256"})
     page = unlucky.open("/keys/")
     unlucky.context.set_offline(True)

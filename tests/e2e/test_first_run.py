@@ -1,4 +1,4 @@
-"""40: from bin/serve in an empty folder to a visible ciphertext, in less than a minute and by few clicks."""
+"""40: from bin/serve in an empty folder to a visible ciphertext, in less than a minute and with few clicks."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ SECONDS, CLICKS, TYPED = 60, 6, 2
 
 
 class Counted:
-    """What somebody does with mouse and keyboard, counted."""
+    """A user's mouse and keyboard actions, counted."""
 
     def __init__(self, page):
         self.page = page
@@ -31,7 +31,7 @@ class Counted:
 
 @pytest.fixture
 def empty(tmp_path):
-    """Nothing but a folder: neither a database nor Redis nor a password."""
+    """An empty folder: no database, no Redis, no password."""
     product = Product(tmp_path, database="", redis=False, CC_ADMIN_PASSWORD="")
     assert not product.home.exists()
     yield product

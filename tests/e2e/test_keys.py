@@ -26,7 +26,7 @@ def listed(page):
 
 
 def in_use(who, api, key, path):
-    """Encrypt once with the key, and open the page when it knows: usage follows within about a second."""
+    """Encrypt once with the key, and reload the page until it shows the use, which takes about a second."""
     api("POST", "/api/v1/encrypt", {"key_id": key["id"], "algorithm": "aes-256-gcm", "data": b64(b"hello")})
     for _ in range(50):
         page = who.open(path)
@@ -56,7 +56,7 @@ def test_a_key_made_in_the_dialog_is_the_first_row(admin, new_name):
 
 
 def test_a_taken_name_keeps_the_dialog_and_what_was_typed(admin, key):
-    """2: 422, the dialog stays, the summary has the focus, and leads to the field."""
+    """2: 422, the dialog stays open, and the error summary has the focus and links to the field."""
     page = admin.open("/keys/")
     admin.mark()
     page.get_by_role("link", name="Create key").click()
@@ -65,7 +65,7 @@ def test_a_taken_name_keeps_the_dialog_and_what_was_typed(admin, key):
     dialog.get_by_role("button", name="Create key").click()
     alert = dialog.locator(".error-summary")
     alert.wait_for()
-    page.wait_for_timeout(100)  # htmx settles what it has swapped, and may move the focus once more
+    page.wait_for_timeout(100)  # htmx settles the swapped content, and may move the focus again
     assert "already" in alert.inner_text()
     assert page.evaluate("document.activeElement.matches('.error-summary')")
     assert dialog.get_by_label("Name").input_value() == key["name"]
@@ -75,7 +75,7 @@ def test_a_taken_name_keeps_the_dialog_and_what_was_typed(admin, key):
 
 
 def test_what_is_typed_into_the_search_is_never_overwritten(admin, key):
-    """3: every character stays, the results match, the address says so."""
+    """3: no character is lost, the results match, and the address contains the search."""
     page = admin.open("/keys/")
     box = page.get_by_label("Search")
     box.press_sequentially(key["name"], delay=15)
@@ -86,7 +86,7 @@ def test_what_is_typed_into_the_search_is_never_overwritten(admin, key):
 
 
 def test_the_address_of_a_filtered_list_is_the_list(admin, key):
-    """4: the same results in another tab, and after Back from a key; a filter is taken out by its chip."""
+    """4: the same results in another tab, and after Back from a key; a filter is removed by its chip."""
     page = admin.open("/keys/")
     page.get_by_label("Search").fill(key["name"])
     page.wait_for_url("**search=**")
@@ -108,7 +108,7 @@ def test_the_address_of_a_filtered_list_is_the_list(admin, key):
 
 
 def test_a_rotation_shows_without_a_reload_and_leaves_the_focus(admin, key):
-    """5: the next version is primary, the former decrypts only, and the focus stays where it was."""
+    """5: the next version is primary, the former decrypts only, and the focus does not move."""
     page = admin.open(f"/keys/{key['name']}/")
     admin.mark()
     page.get_by_role("link", name="Rotate now").click()
@@ -137,7 +137,7 @@ def test_of_two_tabs_that_rotate_the_second_is_told(admin, key):
 
 
 def test_disabling_a_key_in_use_shows_who_used_it(admin, api, key):
-    """7: caller and count; a reason is required; then the API refuses, and the page says how often."""
+    """7: caller and count; a reason is required; then the API refuses, and the page shows how often."""
     page = in_use(admin, api, key, f"/keys/{key['name']}/disable")
     page.get_by_role("button", name="Disable").click()
     assert "This field is required" in page.locator(".error-summary").inner_text()
@@ -170,7 +170,7 @@ def test_more_keys_are_loaded_in_place(admin, api, new_name):
 
 
 def test_create_search_rotate_and_turn_the_page_without_javascript(without_script, api, new_name):
-    """21, as far as keys go."""
+    """21, for keys."""
     name = new_name()
     page = without_script.open("/keys/")
     page.get_by_role("link", name="Create key").click()
@@ -197,7 +197,7 @@ def test_create_search_rotate_and_turn_the_page_without_javascript(without_scrip
 
 
 def tab_to(page, name):
-    """Press Tab until what has the name is focused, and see that it shows."""
+    """Press Tab until the named control has the focus, and check that the focus is visible."""
     for _ in range(60):
         page.keyboard.press("Tab")
         said = page.evaluate(
@@ -211,7 +211,7 @@ def tab_to(page, name):
 
 
 def test_create_and_rotate_by_keyboard_alone(admin, new_name):
-    """31: the focus shows at every stop, Esc closes the dialog and gives the focus back."""
+    """31: the focus is visible at every stop; Esc closes the dialog and returns the focus."""
     name = new_name()
     page = admin.open("/keys/")
     tab_to(page, "Create key")

@@ -1,4 +1,4 @@
-"""The pages that no link leads to: setting up, signing in, the second factor, faults and errors. Checks 27, 30, 32, 35."""
+"""The pages without a link: set-up, sign-in, the second factor, faults and errors. Checks 27, 30, 32, 35."""
 
 import re
 from contextlib import ExitStack
@@ -15,13 +15,13 @@ LINK = re.compile(r"http://127\.0\.0\.1:\d+(/setup/[\w-]{43}/)")
 
 
 class Visitor:
-    """Somebody who is asked for something at each step; ``seen`` has the names of the pages that were looked at."""
+    """A user who meets a prompt at each step; ``seen`` has the names of the inspected pages."""
 
     def __init__(self, somebody):
         self.somebody, self.page, self.seen = somebody, somebody.page, set()
 
     def look(self, what=""):
-        """The page, once all of it is there, is sound in each size and theme."""
+        """Wait until the page is loaded, and check it in each size and theme."""
         self.page.wait_for_load_state()
         faults = everything(self.page, thoroughly=True)
         assert not faults, f"{self.page.url} {what}\n" + "\n".join(faults)
@@ -36,7 +36,7 @@ class Visitor:
 
 @pytest.fixture
 def visitor_of(chromium):
-    """``visitor_of(base)``: somebody in a browser of his own."""
+    """``visitor_of(base)``: a user in their own browser."""
     with ExitStack() as opened:
         yield lambda base: Visitor(opened.enter_context(person(chromium, base)))
 
@@ -71,7 +71,7 @@ def test_setting_up_is_sound(visitor_of, served, tmp_path):
 
 def test_signing_in_and_the_second_factor_are_sound(visitor_of, served, base):
     served.create_user("walker", "developer")
-    visitor = visitor_of(base.replace("127.0.0.1", "localhost"))  # passkeys need a name
+    visitor = visitor_of(base.replace("127.0.0.1", "localhost"))  # passkeys need a host name
     page = visitor.page
     visitor.somebody.open("/login/")
     visitor.look()
@@ -140,7 +140,7 @@ def test_faults_and_errors_are_sound(visitor_of, base):
 
 
 def test_a_form_without_its_token_explains_itself(visitor_of, base):
-    """27: nothing is changed, and the page says what to do."""
+    """27: nothing is changed, and the page explains what to do."""
     visitor = visitor_of(base)
     visitor.somebody.sign_in("admin")
     visitor.somebody.open("/keys/new")

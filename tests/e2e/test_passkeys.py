@@ -1,4 +1,4 @@
-"""Passkeys in the browser, with the authenticator that Chromium brings for tests."""
+"""Passkeys in the browser, with Chromium's virtual authenticator."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.product import PASSWORD
 
 @pytest.fixture
 def origin(served):
-    """Passkeys work at ``localhost``: an address of digits is no relying party."""
+    """Passkeys work at ``localhost``: an IP address cannot be a relying party."""
     return f"http://localhost:{served.port}"
 
 
@@ -23,7 +23,7 @@ def somebody(chromium, origin, username):  # noqa: F811 - the fixture
 
 
 def plug_in(visitor, *, verifies=True):
-    """A device in this browser that asks for nothing and says that it has asked."""
+    """Add a virtual device that reports user verification without asking the user."""
     session = visitor.context.new_cdp_session(visitor.page)
     session.send("WebAuthn.enable")
     options = {

@@ -29,12 +29,12 @@ def careful(served):
         body = {"code": authenticator.code(-1)}
         return served.send("POST", "/auth/totp/confirm", body, token=token).status == 200
 
-    assert is_confirmed() or is_confirmed()  # its time may end on the way, and another's has begun then
+    assert is_confirmed() or is_confirmed()  # the step may end in transit; the next one has then begun
     return name, authenticator
 
 
 class Clock(Authenticator):
-    """On this machine's clock, for the product's database is not the tests'."""
+    """Uses the clock of this machine, because the product has its own database."""
 
     def code(self, steps=0):
         return self.at(time.time() + 30 * steps)

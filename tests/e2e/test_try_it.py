@@ -41,7 +41,7 @@ def result(page):
 
 
 def test_a_message_goes_to_and_fro_without_being_typed_again(admin, key):
-    """6: encrypt, Use as input, decrypt, the same text; the form is still filled; a mismatch is one sentence."""
+    """6: encrypt, Use as input, decrypt, the same text; the form stays filled; a mismatch is one sentence."""
     page = try_page(admin, key)
     admin.mark()
     page.get_by_label("Input", exact=True).fill(SECRET)
@@ -68,7 +68,7 @@ def test_a_message_goes_to_and_fro_without_being_typed_again(admin, key):
 
 
 def test_back_after_decrypting_shows_no_plaintext_and_the_browser_has_kept_none(admin, api, key):
-    """26, 25: neither in the form, nor in the result, nor in what the browser stores."""
+    """26, 25: not in the form, not in the result, and not in the browser's storage."""
     message = {"key_id": key["id"], "algorithm": "aes-256-gcm", "data": b64(SECRET.encode())}
     ciphertext = api("POST", "/api/v1/encrypt", message)["ciphertext"]
     page = try_page(admin, key)
@@ -105,7 +105,7 @@ def test_everything_works_by_keyboard(admin, key):
 
 @pytest.mark.parametrize("width", [320, 1280])
 def test_neither_page_scrolls_sideways(admin, key, width):
-    """32: long results wrap, and code scrolls in a region that takes the focus."""
+    """32: long results wrap, and code scrolls in a focusable region."""
     page = try_page(admin, key)
     page.set_viewport_size({"width": width, "height": 800})
     page.get_by_label("Input", exact=True).fill("a" * 3000)
@@ -135,7 +135,7 @@ def test_a_message_is_encrypted_and_decrypted_without_scripts(without_script, ke
 
 
 def copied(who, page, name):
-    """What the button puts on the clipboard."""
+    """The text that the button copies to the clipboard."""
     who.context.grant_permissions(["clipboard-read", "clipboard-write"])
     button = page.get_by_role("button", name=name, exact=True)
     button.click()
@@ -144,7 +144,7 @@ def copied(who, page, name):
 
 
 def run_program(command, code, **environment):
-    """Its output, of a program that has nothing but what it is given."""
+    """Run a program with only the given environment; return its output."""
     given = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **environment}
     done = subprocess.run(
         command, input=code, env=given, capture_output=True, text=True, timeout=60, check=False
@@ -182,7 +182,7 @@ def test_a_snippet_that_is_refused_says_why(admin, key, language, command):
 
 
 def complaint_of(command, code, **environment):
-    """What a program says on its standard error."""
+    """The program's standard error."""
     given = {"PATH": os.environ["PATH"], **environment}
     done = subprocess.run(
         command, input=code, env=given, capture_output=True, text=True, timeout=60, check=False
@@ -202,7 +202,7 @@ def test_the_call_of_the_console_runs_as_it_was_copied(admin, served, key):
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory):
-    """The product under a name that is not localhost, over plain http: no clipboard API there."""
+    """The product under a host name other than localhost, over plain http: no clipboard API there."""
     with Product(tmp_path_factory.mktemp("elsewhere"), ALLOWED_HOSTS=f"{OTHER_NAME},127.0.0.1") as product:
         yield product
 
@@ -218,7 +218,9 @@ def chromium_elsewhere(chromium):
 
 
 def test_copying_works_on_plain_http_and_says_so_where_it_does_not(elsewhere, chromium_elsewhere):
-    """39: a selection is copied there; where that fails, too, it stays selected and the button says what to press."""
+    """39: the page copies a selection; if that fails too, it stays selected and the button shows the keys to
+    press.
+    """
     name = elsewhere.send(
         "POST", "/api/v1/keys", {"name": "of-elsewhere", "algorithm": "aes-256"}, token=elsewhere.token()
     ).json["name"]
@@ -241,6 +243,7 @@ def test_copying_works_on_plain_http_and_says_so_where_it_does_not(elsewhere, ch
         step = page.get_by_role("button", name="Copy step 2")
         step.click()
         step.get_by_text("Copied").wait_for()
-        # Of the one header that plain http does not take, Chromium says so; of nothing else.
+        # Plain http does not support one header, about which Chromium logs a message; nothing else may be
+        # logged.
         heard = [text for text in somebody.complaints.console if "Cross-Origin-Opener-Policy" not in text]
         assert (heard, somebody.complaints.strangers) == ([], [])

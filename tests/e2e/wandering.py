@@ -1,4 +1,4 @@
-"""Going through the console from link to link, so that a page is visited because it can be reached."""
+"""Visit the console from link to link, so that a page is visited because it can be reached."""
 
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
@@ -9,9 +9,9 @@ from playwright.sync_api import Page
 from tests.e2e.browser import Person
 from tests.pages import PAGES
 
-# Where no link leads, or only one that is there for a while.
+# Pages without a link, or with one that is only temporary.
 UNLINKED = ("/reauth/", "/setup/first-key/", "/audit/saved/new?action=keys.key.rotated")
-# Before or in the middle of a sign-in or set-up: tests/e2e/test_on_the_way.py looks at them.
+# Before or in the middle of a sign-in or set-up: tests/e2e/test_on_the_way.py inspects them.
 ON_THE_WAY = frozenset(
     {"setup", "setup-link", "login", "login-code", "mfa-setup", "mfa-codes", "mfa-remove", "passkey-new"}
 )
@@ -22,7 +22,7 @@ LINKS = "() => [...document.querySelectorAll('a[href]')].map(a => a.href)"
 
 
 def name_of(url: str) -> str:
-    """The name of the page's route, "" where it is no page of the console."""
+    """The name of the page's route, or "" if it is no page of the console."""
     try:
         name = resolve(urlsplit(url).path).view_name
     except Resolver404:
@@ -31,13 +31,14 @@ def name_of(url: str) -> str:
 
 
 def reachable(role: str) -> set[str]:
-    """Every page that the role may look at."""
+    """Every page that the role may see."""
     return {name for name, page in PAGES.items() if role in page.get} - ON_THE_WAY - ELSEWHERE
 
 
 def wander(person: Person, role: str, start: Sequence[str]) -> Iterator[str]:
-    """Open page after page from the ``start`` on, one of each route those of the start aside, and yield its name while
-    it is open; of a file, after it was fetched.
+    """Visit pages from the ``start`` onwards and yield the name of each while it is open.
+
+    Apart from the pages of ``start``, only one page of each route is opened. Files are fetched instead.
     """
     first = [*start, *(path for path in UNLINKED if name_of(path) in reachable(role))]
     waiting, seen, opened = list(first), set(first), set[str]()
@@ -58,6 +59,6 @@ def wander(person: Person, role: str, start: Sequence[str]) -> Iterator[str]:
 
 
 def links_of(page: Page, base: str) -> list[str]:
-    """The paths that the page links to, of pages of the console, each once, without what narrows a list down."""
+    """The paths of console pages that the page links to, each once, without query strings."""
     paths = (urlsplit(url).path for url in page.evaluate(LINKS) if url.startswith(base))
     return list(dict.fromkeys(path for path in paths if name_of(path)))

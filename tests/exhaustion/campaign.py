@@ -1,10 +1,11 @@
-"""Exhaust a server without credentials, and measure what its web worker keeps in memory.
+"""Exhaust a server without credentials, and measure the memory of its web worker.
 
     python -m tests.exhaustion.campaign --rounds 10 --heads 2000 --readers 500 --overload 300
 
-It starts the product on SQLite with one thread, and attacks it from this machine over loopback. It prints the resident
-memory of the worker before, at its peak, and after each attack, and exits 1 if memory is not flat, if a client gets
-another answer than the attack deserves, or if connections stay open. With 10 rounds it takes about eight minutes.
+It starts the product on SQLite with one thread, and attacks it from this machine over loopback. It prints the
+resident memory of the worker before, at its peak, and after each attack. It exits 1 if memory is not flat, if
+a
+client gets an unexpected answer, or if connections stay open. With 10 rounds it takes about eight minutes.
 """
 
 import argparse
@@ -24,8 +25,9 @@ from tests.product import ADMIN, PASSWORD, Product
 
 MIB = 1024 * 1024
 BODY = 2 * MIB - 1
-# MiB above the start: the budgets of bodies (64) and heads (32), and as much again for connections, three log-ins of 64 MiB
-# one after the other, and what the allocator keeps.
+# MiB above the start: the budgets of bodies (64) and heads (32), and as much again for connections, three
+# sequential
+# log-ins of 64 MiB, and memory that the allocator keeps.
 GROWTH_LIMIT = 192
 # Bytes for a client that does not read: two answers of the schema, one of them in a write buffer.
 UNREAD = 192 * 1024
@@ -68,7 +70,7 @@ def parse() -> argparse.Namespace:
 
 
 class Worker:
-    """The one web worker of a product."""
+    """The only web worker of a product."""
 
     def __init__(self, product: Product) -> None:
         self.product = product
@@ -76,16 +78,16 @@ class Worker:
         self.limit = self._memory(self.pid, "VmRSS") + GROWTH_LIMIT
 
     def measure(self, name: str, attack: Callable[..., tuple[str, bool]], *arguments: int) -> bool:
-        """Run one attack, and print what it cost. Whether that is within the limits."""
+        """Run one attack, print its cost, and return whether it is within the limits."""
         before = self._memory(self.pid, "VmRSS")
-        Path(f"/proc/{self.pid}/clear_refs").write_text("5")  # the peak starts anew: proc_pid_clear_refs(5)
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")  # reset the peak: proc_pid_clear_refs(5)
         result, is_well = attack(self.product, *arguments)
         after, peak = self._memory(self.pid, "VmRSS"), self._memory(self.pid, "VmHWM")
         say(f"{name}: {before} MiB before, {peak} at the peak, {after} after; {result}")
         return peak <= self.limit and is_well
 
     def connections(self) -> int:
-        """How many connections the server has not closed."""
+        """The number of connections that the server has not closed."""
         ours = f"0100007F:{self.product.port:04X}"
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         return sum(local == ours and state in OPEN for _, local, _, state, *_ in rows)
@@ -96,7 +98,7 @@ class Worker:
 
 
 def slow_senders(product: Product) -> tuple[str, bool]:
-    """Each sends a body of the largest size but for its last byte."""
+    """Each client sends a body of the largest size except for its last byte."""
     with connections(product, 31) as clients:
         for client in clients:
             client.sendall(post("/api/v1/keys", BODY) + bytes(BODY - 1))
@@ -104,16 +106,16 @@ def slow_senders(product: Product) -> tuple[str, bool]:
 
 
 def overloaded(product: Product, count: int) -> tuple[str, bool]:
-    """Complete requests with a body of 1 MiB each, while the one thread waits for the database."""
+    """Complete requests with a body of 1 MiB each, while the only thread waits for the database."""
     with locked(product), ThreadPoolExecutor(50) as pool, connections(product, count) as clients:
         request = post("/api/v1/keys", MIB) + bytes(MIB)
         list(pool.map(lambda client: send_some(client, request), clients))
-        # 401 for those that a thread took once the lock was free.
+        # 401 for requests that a thread took once the lock was free.
         return judged(statuses(clients), {"503"}, {"401"})
 
 
 def unfinished_heads(product: Product, count: int) -> tuple[str, bool]:
-    """Half of them stay below 32 KiB, half go as far as they can."""
+    """Half of the heads stay below 32 KiB, half are as large as possible."""
     fields = b"".join(b"X-%d: %b\r\n" % (number, b"x" * 8000) for number in range(40))
     start = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
     with connections(product, count) as clients:
@@ -124,7 +126,7 @@ def unfinished_heads(product: Product, count: int) -> tuple[str, bool]:
 
 
 def never_reading(product: Product, count: int) -> tuple[str, bool]:
-    """Each asks ten times for a large document, and reads nothing of the answers."""
+    """Each client requests a large document ten times, and reads none of the answers."""
     request = b"GET /api/schema/ HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n"
     with connections(product, count, receive=4096) as clients:
         for client in clients:
@@ -138,13 +140,13 @@ def never_reading(product: Product, count: int) -> tuple[str, bool]:
 
 @contextlib.contextmanager
 def locked(product: Product) -> Iterator[None]:
-    """Hold the database's lock while a log-in waits for it in the product's one thread."""
+    """Hold the database's lock while a log-in waits for it in the product's only thread."""
     database = sqlite3.connect(product.sqlite_file, isolation_level=None)
     database.execute("BEGIN IMMEDIATE")
     waiting = [threading.Thread(target=log_in, args=[product]) for _ in range(3)]
     for thread in waiting:
         thread.start()
-    time.sleep(1)  # until the first holds the thread; nothing tells of it
+    time.sleep(1)  # until the first holds the thread, which cannot be observed
     try:
         yield
     finally:
@@ -161,14 +163,15 @@ def log_in(product: Product) -> None:
 
 @contextlib.contextmanager
 def connections(product: Product, count: int, *, receive: int = 0) -> Iterator[list[socket.socket]]:
-    """Open connections; ``receive`` is the size of their receive buffer in bytes, where it is not the usual one."""
+    """Open connections; ``receive`` is the size of their receive buffer in bytes, or 0 for the default."""
     with contextlib.ExitStack() as stack:
         clients = []
         for _ in range(count):
             client = stack.enter_context(socket.socket())
             if receive:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
-                # As over a network: with the segments of loopback, the kernel would take megabytes from the server.
+                # As over a network: with the segment size of loopback, the kernel would accept megabytes from
+                # the server.
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
             client.settimeout(ANSWER_SECONDS)
             client.connect(("127.0.0.1", product.port))
@@ -183,13 +186,13 @@ def post(path: str, length: int) -> bytes:
 
 
 def send_some(client: socket.socket, data: bytes) -> None:
-    """Send as much as the server takes."""
+    """Send as much as the server accepts."""
     with contextlib.suppress(OSError):
         client.sendall(data)
 
 
 def statuses(clients: list[socket.socket], seconds: float = ANSWER_SECONDS) -> Counter[str]:
-    """How many of the clients got which answer."""
+    """Count the clients by their answer."""
     counts: Counter[str] = Counter()
     deadline = time.monotonic() + seconds
     for client in clients:
@@ -208,7 +211,7 @@ def statuses(clients: list[socket.socket], seconds: float = ANSWER_SECONDS) -> C
 def judged(
     counts: Counter[str], expected: set[str], allowed: frozenset[str] | set[str] = frozenset()
 ) -> tuple[str, bool]:
-    """The counts as text, and whether each expected answer was given and no other than those and the allowed ones."""
+    """The counts as text, and whether all expected answers occurred, and no others except the allowed ones."""
     text = ", ".join(f"{count} got {status}" for status, count in sorted(counts.items()))
     return text, expected <= counts.keys() <= expected | allowed
 

@@ -1,4 +1,4 @@
-"""A connection as gunicorn's worker makes it, with its real parsers and a transport that does as it is told."""
+"""A connection as gunicorn's worker creates it, with its real parsers and a transport that the test controls."""
 
 import asyncio
 import json
@@ -57,7 +57,7 @@ class Transport(asyncio.Transport):
 
 
 async def application(_scope, receive, send):
-    """Reads the whole body, and answers it."""
+    """Read the whole body, and answer it."""
     while (message := await receive())["type"] == "http.request":
         if not message.get("more_body"):
             await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -66,16 +66,18 @@ async def application(_scope, receive, send):
 
 
 class Connection:
-    """Hot requests are answered ``at_once`` or in a later turn of the loop; ``begun`` names those that were begun."""
+    """Fast-path requests are answered ``at_once`` or in a later turn of the loop; ``begun`` names the started
+    ones.
+    """
 
     def __init__(self, parser, *, at_once=True, app=application, heads=2**20, bodies=2**20):
         self.begun, self.at_once = [], at_once
         ASGIProtocol._check_h1c_protocol_available()
         config = Config()
         config.set("http_parser", parser)
-        config.set("limit_request_fields", 64)  # as ciphercanary.gunicorn has it
+        config.set("limit_request_fields", 64)  # as in ciphercanary.gunicorn
         log = logging.getLogger("test")
-        log.access_log_enabled = False  # as gunicorn's own logger has it
+        log.access_log_enabled = False  # as in gunicorn's own logger
         worker = SimpleNamespace(
             cfg=config,
             log=log,
@@ -94,7 +96,7 @@ class Connection:
         self.connect()
 
     def connect(self):
-        """A further connection to the same worker, in the place of the one before."""
+        """Open another connection to the same worker, in place of the previous one."""
         self.protocol, self.transport = LaneProtocol(self.worker), Transport()
         self.protocol.connection_made(self.transport)
 
@@ -114,11 +116,11 @@ class Connection:
 
     @property
     def charged(self):
-        """Bytes, of heads and of bodies."""
+        """Charged bytes, of heads and of bodies."""
         return self.worker.heads.charged, self.worker.bodies.charged
 
     def problem(self):
-        """Status and document of the one answer, which is a refusal and the last of its connection."""
+        """Status and document of the only answer, which is a refusal and the last of its connection."""
         head, _, body = self.transport.written.partition(b"\r\n\r\n")
         line, *lines = head.decode().split("\r\n")
         headers = dict(line.split(": ") for line in lines)

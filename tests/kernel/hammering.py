@@ -1,6 +1,7 @@
-"""A process that takes of a budget all it gets: `python -m tests.kernel.hammering NAME SECONDS`.
+"""A process that takes as much of a budget as it can: `python -m tests.kernel.hammering NAME SECONDS`.
 
-Says `ready` once it hears of the others, begins at a line on standard input, and says what it got.
+It prints `ready` once it receives the others' counts, begins at a line on standard input, and prints its
+count.
 """
 
 import sys
@@ -24,7 +25,9 @@ def main(name: str, seconds: float) -> None:
 
 
 def take(name: str, until: float) -> int:
-    """How many requests went through; whoever was kept from asking for a while asks for longer."""
+    """The number of requests that went through. It continues past ``until`` until 100 were refused, in case
+    of delays.
+    """
     got = refused = 0
     while time.monotonic() < until or refused < 100:
         try:

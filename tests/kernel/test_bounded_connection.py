@@ -1,4 +1,4 @@
-"""What ends a connection: heads without end, clients that do not read, and requests that are none."""
+"""Conditions that end a connection: heads without end, clients that do not read, and invalid requests."""
 
 import asyncio
 import socket
@@ -20,7 +20,7 @@ CHUNKED = b"POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\
 
 
 def head(size):
-    """A head of that many bytes, with headers that are each small enough."""
+    """A head of ``size`` bytes, with headers that are each small enough."""
     fields = [b"A: %b\r\n" % (b"x" * 995) for _ in range((size - len(GET) - 200) // 1000)]
     rest = size - len(GET) - sum(map(len, fields)) - 2
     return GET + b"".join(fields) + b"A: %b\r\n" % (b"x" * (rest - 5)) + b"\r\n"
@@ -122,7 +122,7 @@ def test_a_head_that_ends_in_time_has_no_deadline_left(parser):
 
 
 def test_chunked_framing_is_charged_as_it_arrives(parser):
-    """A chunk of one byte may have an extension of 8 KiB, and a body 64 trailers: the parser holds them."""
+    """A chunk of one byte may have an extension of 8 KiB, and a body 64 trailers; the parser buffers them."""
 
     async def scene():
         connection = Connection(parser, heads=CHUNKED_BUFFER)
@@ -162,7 +162,7 @@ def test_what_waits_behind_a_request_shares_the_bound_of_heads(parser):
     asyncio.run(scene())
 
 
-# --- hot bodies
+# --- bodies of the fast path
 
 
 def test_a_hot_body_for_which_there_is_no_room_is_left_to_the_application(parser):
@@ -180,7 +180,7 @@ def test_a_hot_body_for_which_there_is_no_room_is_left_to_the_application(parser
     asyncio.run(scene())
 
 
-# --- requests that are none
+# --- invalid requests
 
 NO_REQUESTS = {
     "no request line": (b"hello\r\n\r\n", 400, "invalid_request"),

@@ -1,4 +1,4 @@
-"""The bridge from ASGI to WSGI, driven as a server drives it, with a WSGI application of the test's own."""
+"""The bridge from ASGI to WSGI, called as a server calls it, with a WSGI application of the test's own."""
 
 import asyncio
 import gc
@@ -37,7 +37,9 @@ def scope(method="GET", path="/", headers=(), query=b"", **more):
 
 @dataclass
 class Application:
-    """A WSGI application that remembers what it was asked, in which thread, and where its answer was closed."""
+    """A WSGI application that records its requests, their threads, and the thread in which each answer was
+    closed.
+    """
 
     status: str = "200 OK"
     calls: list[dict] = field(default_factory=list)
@@ -79,7 +81,7 @@ def application():
 
 
 class Client:
-    """One request: what it sends, message by message, and what it gets."""
+    """One request: the messages that it sends, and those that it receives."""
 
     def __init__(self, *messages):
         self.messages = list(messages) or [{"type": "http.request", "body": b"", "more_body": False}]
@@ -117,7 +119,7 @@ def bridge_of(application, *, threads=1, bodies=32, **options):
 
 
 def serve(application, *clients, threads=2, bodies=32, hot=None, limits=(), **request):
-    """Put every client's request at once; the clients hold the answers."""
+    """Send every client's request at once; the clients store the answers."""
     served = bridge_of(application, threads=threads, bodies=bodies, hot=hot, smaller_limits=dict(limits))
 
     async def all_of_them():
@@ -210,7 +212,7 @@ def test_a_request_is_what_pep_3333_says(application):
 
 
 def test_the_answer_is_closed_in_the_thread_that_made_it(application):
-    # Django ends a request when its answer is closed, and looks after this thread's connection then.
+    # Django ends a request when its answer is closed, and then handles this thread's connection.
     serve(application, *(Client() for _ in range(20)))
     assert sorted(application.closed_in) == sorted(application.threads)
     assert threading.get_ident() not in application.threads
@@ -335,7 +337,7 @@ def test_a_client_that_leaves_in_the_middle_is_not_answered(application):
 
 @contextmanager
 def answering_once(condition, application):
-    """The application answers nobody before ``condition`` holds, or a minute has passed."""
+    """The application answers no request before ``condition`` holds, or a minute has passed."""
     application.may_answer.clear()
 
     def wait():
@@ -355,7 +357,7 @@ def test_beyond_what_may_wait_the_answer_is_503_and_the_rest_is_served(applicati
         serve(application, *clients, threads=2)
     served = [client for client in clients if client.status == 200]
     refused = [client for client in clients if client.status == 503]
-    assert (len(served), len(refused)) == (8, 12)  # two at work, three waiting for each
+    assert (len(served), len(refused)) == (8, 12)  # two running, three waiting for each
     assert {refusal(client) for client in refused} == {"overloaded"}
     assert {client.headers[b"retry-after"] for client in refused} == {b"1"}
 
@@ -433,7 +435,7 @@ def test_a_client_that_leaves_keeps_its_charge_until_its_thread_is_done(applicat
     ("bodies", "code"), [(2, "overloaded"), (50, "request_timeout")], ids=["overloaded", "too slow"]
 )
 def test_refusals_leave_nothing_in_memory(application, monkeypatch, bodies, code):
-    """An exception that is raised again and again collects the frames of all who raised it, and their bodies."""
+    """A shared exception collects the frames of every raise, and with them their bodies."""
     monkeypatch.setattr(bridge, "BODY_SECONDS", 0.05)
 
     def refuse():

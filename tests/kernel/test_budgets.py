@@ -1,4 +1,4 @@
-"""The budgets of one process, at times that the test makes up."""
+"""The budgets of one process, at times that the test chooses."""
 
 import sys
 import threading
@@ -10,7 +10,7 @@ from ciphercanary.throttle.rates import Rate
 
 
 def taken(budgets, name="ada", now=0.0, most=200_000):
-    """How many requests go through at one moment."""
+    """The number of requests that go through at one moment."""
     return next(count for count in range(most) if budgets.take(name, 1, now))
 
 
@@ -77,7 +77,7 @@ def test_what_is_left_and_until_when():
     assert budgets.standing("ada", 0.0) == (60, 40, 20)
     assert budgets.standing("ada", 5.5) == (60, 45, 15)
     assert budgets.take("ada", 45, 5.5) == 0.0
-    # With nothing left, the moment that counts is that of the next request.
+    # With nothing left, the relevant moment is that of the next request.
     assert budgets.standing("ada", 5.5) == (60, 0, 1)
     budgets.take("dora", 120, 0.0)
     assert budgets.standing("dora", 0.0) == (60, 0, 61)
@@ -86,7 +86,7 @@ def test_what_is_left_and_until_when():
 def test_every_charge_of_eight_threads_counts():
     budgets = Budgets(Rate(10_000_000, 60))
     before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)  # as unlucky as can be
+    sys.setswitchinterval(1e-6)  # to provoke races
     try:
         threads = [
             threading.Thread(target=lambda: [budgets.take("ada", 1, 0.0) for _ in range(2000)])
@@ -176,7 +176,7 @@ def test_nobody_is_refused_for_long_for_want_of_an_answer():
 
 
 def test_what_was_refilled_meanwhile_is_not_told_as_owed():
-    """Or an outage of an hour would be paid for in the hour after it."""
+    """Otherwise the hour after an outage would pay for the hour of the outage."""
     budgets = Budgets(Rate(60, 60))
     for second in range(300):
         assert budgets.take("ada", 1, float(second)) == 0.0

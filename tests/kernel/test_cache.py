@@ -16,7 +16,7 @@ from tests.services.redis import Redis
 
 
 class Trap:
-    """Unpickled, it would run code in this process."""
+    """If unpickled, it would run code in this process."""
 
     sprung = False
 
@@ -86,7 +86,7 @@ def test_a_redis_that_does_not_answer_costs_one_wait_and_is_left_alone(cache_at)
 
 
 def connections_to(server):
-    """How many were made to it, none of which has been accepted."""
+    """The number of connections made to the server, none of which has been accepted."""
     server.setblocking(False)
     made = 0
     with suppress(BlockingIOError):
@@ -101,7 +101,7 @@ def test_an_outage_is_logged_once_and_the_next_one_again(server, counts, monkeyp
     monkeypatch.setattr(redis_caches, "REST", 0.05)
     for outages in (1, 2):
         server.stop()
-        until = time.monotonic() + 0.3  # several rests
+        until = time.monotonic() + 0.3  # several retry intervals
         while time.monotonic() < until:
             counts.add(f"{server.port}-during-{outages}", 1)
         assert warnings_in(caplog) == ["redis unavailable, counting in this process"] * outages
@@ -126,13 +126,13 @@ def test_a_redis_that_came_back_is_asked_after_a_rest_and_not_before(server, cou
 
 @pytest.mark.redis
 def test_a_count_that_begins_in_one_place_goes_on_in_the_other(server, counts, monkeypatch):
-    """django-ratelimit adds, then increments: an error in between would be a refusal."""
+    """django-ratelimit adds, then increments; an error in between would cause a refusal."""
     name = f"{server.port}-between"
     counts.add(name, 4)
     server.stop()
     assert [counts.incr(name), counts.incr(name)] == [1, 2]
     server.start()
-    monkeypatch.setattr(FailoverRedisCache, "outage", Outage())  # the rest is over
+    monkeypatch.setattr(FailoverRedisCache, "outage", Outage())  # the retry interval is over
     assert [counts.incr(name), counts.incr(name)] == [1, 2]
     assert lies_in_redis(counts, name)
 
@@ -146,7 +146,7 @@ def test_while_redis_does_not_answer_one_of_many_waits_for_it(cache_at):
         asked = [threads.submit(cache.get, "anything") for _ in range(8)]
         list(islice(as_completed(asked, timeout=30), 7))  # seven do not wait,
         assert [each.done() for each in asked].count(False) == 1  # one does,
-        assert connections_to(silent) == 2  # and is let go by this
+        assert connections_to(silent) == 2  # and this releases it
 
 
 @pytest.mark.parametrize("seconds", ["-1", "3601"])

@@ -1,4 +1,4 @@
-"""The drawing of a chart stays inside its frame, and says what the numbers say."""
+"""The drawing of a chart stays inside its frame, and matches the numbers."""
 
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ def test_every_bar_stays_inside_the_drawing(columns):
     assert all(bar.x >= 0 and bar.x + bar.width <= WIDTH + 0.01 for bar in bars)
     assert all(
         bar.y >= 0 and bar.y + bar.height <= HEIGHT + 3 for bar in bars
-    )  # what is too small to see has 2
+    )  # values too small to see get a height of 2
 
 
 def test_bars_stand_side_by_side_in_order():

@@ -1,4 +1,4 @@
-"""Jobs: of several workers one has a job, what it does counts only while it has it, and each job ends on record."""
+"""Only one worker holds a job, its results count only while it holds the lease, and each end is recorded."""
 
 import io
 import json
@@ -25,7 +25,7 @@ from ciphercanary.jobs.progress import Cancelled, LeaseLost, Progress, Stopping
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SOON = 60  # seconds
-# What the table of exports asks of one that succeeded.
+# The columns that the table of exports requires of a successful export.
 RESULT = {
     "rows": 3,
     "size": 9,
@@ -36,7 +36,7 @@ RESULT = {
 
 
 class Task:
-    """Registered for the exports: does what a test asks for, and remembers it."""
+    """A task registered for exports: does what a test specifies, and records its calls."""
 
     def __init__(self):
         self.does = lambda _job, _progress: RESULT
@@ -63,7 +63,7 @@ def task(monkeypatch):
 
 @pytest.fixture
 def fast_beat(monkeypatch):
-    """The row is written often, and its lease is as long as ever."""
+    """The row is written often, but its lease has the usual length."""
     monkeypatch.setattr(progress_module, "BEAT_SECONDS", 0.05)
 
 
@@ -90,7 +90,7 @@ def let_the_lease_run_out(job):
 
 
 def in_thread(function):
-    """With connections of its own, which end with it."""
+    """Run the function with its own connections, and close them."""
     try:
         return function()
     finally:
@@ -104,7 +104,7 @@ def wait_until(holds):
         time.sleep(0.02)
 
 
-# --- who has a job
+# --- holding a job
 
 
 def test_a_claimed_job_is_held_for_the_lease_and_by_nobody_else(task):
@@ -133,7 +133,7 @@ def test_of_8_jobs_and_32_workers_each_job_is_done_once(task):
     with ThreadPoolExecutor(32) as pool:
         done = list(pool.map(in_thread, [run_one] * 32))
     while run_one():
-        pass  # a worker that was too late with all it had seen found nothing: the next look does
+        pass  # a worker that was too late for all the jobs it saw found nothing; the next call does
     assert sum(done) <= 8
     assert sorted(task.runs) == sorted(ids)
     assert {each.status for each in AuditExport.objects.all()} == {Status.SUCCEEDED}
@@ -168,7 +168,7 @@ def test_the_clock_of_the_database_decides(task):
         assert claim(job)
 
 
-# --- a lease that was lost
+# --- lost leases
 
 
 def test_the_job_of_a_dead_worker_is_taken_over(task):
@@ -226,7 +226,7 @@ def test_a_task_whose_job_was_taken_over_is_stopped(task, fast_beat):
     task.does = is_slow
     assert run_one()
     assert stopped
-    assert row(job).status == Status.RUNNING  # the other's
+    assert row(job).status == Status.RUNNING  # held by the other worker
     assert task.ends == []
 
 
@@ -236,9 +236,9 @@ def in_another_thread(function):
 
 
 def test_a_task_that_cannot_reach_the_database_stops_when_its_lease_has_run_out(task):
-    progress = Progress(claim(submitted()), lambda: False)  # its thread, which would renew it, does not run
+    progress = Progress(claim(submitted()), lambda: False)  # without its thread, which would renew it
     progress(1)
-    progress._renewed -= progress._lease + 1  # so long ago
+    progress._renewed -= progress._lease + 1  # make the last renewal older than the lease
     with pytest.raises(LeaseLost):
         progress(2)
 
@@ -382,7 +382,7 @@ def test_a_job_that_kills_every_worker_is_given_up(task):
     assert row(job).finished_at
 
 
-# --- taking it back, and stopping
+# --- cancelling, and stopping
 
 
 def test_a_pending_job_is_cancelled_at_once(task):
@@ -412,7 +412,7 @@ def test_a_job_that_was_cancelled_before_its_worker_died_is_not_begun_again(task
     claim(job)
     jobs.cancel(job)
     requested = row(job).cancel_requested_at
-    jobs.cancel(job)  # once more changes nothing
+    jobs.cancel(job)  # a second request changes nothing
     assert row(job).cancel_requested_at == requested
     let_the_lease_run_out(job)
     assert run_one()
@@ -464,7 +464,7 @@ def test_what_stops_a_task_is_one_family():
     assert {LeaseLost, Cancelled, Stopping} == set(jobs.Stop.__subclasses__())
 
 
-# --- asking for one, and counting
+# --- submitting, and counting
 
 
 def test_a_job_is_there_once_its_transaction_has_committed(task):

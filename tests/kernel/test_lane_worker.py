@@ -1,4 +1,4 @@
-"""The short cut from gunicorn's parser, with its real parsers and a transport that does as it is told."""
+"""The fast path in gunicorn's parser, with its real parsers and a transport that the test controls."""
 
 import asyncio
 import gc
@@ -38,7 +38,7 @@ def test_thousands_behind_each_other_do_not_nest(parser, at_once):
         blob = b"".join(map(request, names))
         for begin in range(0, len(blob), 250_000):
             await connection.receive(blob[begin : begin + 250_000])
-            while not connection.transport.reads:  # noqa: ASYNC110 - nothing tells of it
+            while not connection.transport.reads:  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0.001)
         await connection.settle()
         assert connection.answered == names

@@ -19,7 +19,7 @@ def log_format(request):
 
 @pytest.fixture
 def written(log_format):
-    """What a logger writes in that format, as ``bin/serve`` configures it; pytest's own capture stands aside."""
+    """A logger's output in that format, as ``bin/serve`` configures it, without pytest's own capture."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     logs.configure(level="DEBUG", log_format=log_format)
@@ -34,7 +34,7 @@ def logger(written):
 
 
 def fields(written):
-    """The one record, as JSON."""
+    """The only record, as JSON."""
     [line] = written().splitlines()
     return json.loads(line)
 
@@ -78,7 +78,7 @@ def test_an_exception_tells_its_type_and_place_and_no_value(written, logger):
     assert "ValueError" in written()
     assert "test_logs.py" in written()
     assert "fails_with" in written()
-    assert logs.REDACTED not in written()  # a trace of nothing but our own files stays readable
+    assert logs.REDACTED not in written()  # a trace of only our own files stays readable
 
 
 def test_the_cause_of_an_exception_is_not_quoted_either(written, logger):

@@ -16,17 +16,17 @@ def request(forwarded="", peer="192.0.2.1"):
     ("proxies", "forwarded", "address"),
     [
         (0, "", "192.0.2.1"),
-        (0, "203.0.113.9", "192.0.2.1"),  # nobody is trusted: what is sent says nothing
+        (0, "203.0.113.9", "192.0.2.1"),  # no proxy is trusted, so the header is ignored
         (1, "203.0.113.9", "203.0.113.9"),
         (1, "1.1.1.1, 203.0.113.9", "203.0.113.9"),  # the client wrote the first, our proxy the second
         (1, "1.1.1.1,2.2.2.2 , 203.0.113.9 ", "203.0.113.9"),
         (2, "1.1.1.1, 203.0.113.9, 10.0.0.1", "203.0.113.9"),
-        (2, "203.0.113.9", "192.0.2.1"),  # too few entries: it did not come through both
+        (2, "203.0.113.9", "192.0.2.1"),  # too few entries: the request did not pass through both
         (1, "", "192.0.2.1"),
         (1, "2001:db8::1", "2001:db8::1"),
         (1, "2001:DB8:0::1", "2001:db8::1"),  # one spelling of an address, or it would have two budgets
         (1, "::ffff:203.0.113.9", "203.0.113.9"),
-        (1, "203.0.113.9:4711", ""),  # no address: in no network, and everybody's budget
+        (1, "203.0.113.9:4711", ""),  # not an address: in no network, and with a shared budget
         (1, "unknown", ""),
         (1, "'; DROP TABLE users", ""),
     ],
@@ -52,7 +52,7 @@ def test_any_other_is_replaced_by_a_random_one(sent):
 
 
 def test_the_id_is_in_every_log_record_of_the_request_and_of_no_other():
-    from ciphercanary.logs import current_request_id  # noqa: PLC0415 - beside what reads it
+    from ciphercanary.logs import current_request_id  # noqa: PLC0415 - next to its use
 
     seen = []
 

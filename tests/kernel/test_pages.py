@@ -1,4 +1,4 @@
-"""What every page has in common: parts for htmx, refusals, moments, and where a log-in leads to."""
+"""Features of every page: parts for htmx, refusals, times, and the target after a log-in."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The connections to PostgreSQL: as many as the settings say, checked, replaced, and none waited for in vain."""
+"""The connections to PostgreSQL: limited by the settings, checked and replaced, with bounded waits."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -60,7 +60,7 @@ def test_times_that_are_no_numbers_are_refused(variable):
 
 @pytest.fixture
 def used_up(monkeypatch):
-    """A pool whose connections are all taken, this thread's own among them."""
+    """A pool whose connections are all taken, including this thread's own."""
     pool, held = connection.pool, []
     with suppress(PoolTimeout):
         while True:

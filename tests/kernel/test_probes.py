@@ -1,4 +1,4 @@
-"""The probes answer in time and in their own format, though every thread of the server is stuck."""
+"""The probes answer in time and in their own format, even if every thread of the server is stuck."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ from ciphercanary.monitoring import METRICS, PROBES, REPORTS
 from ciphercanary.probes import Probes
 
 SOON = 15  # seconds, on a busy machine
-FLOOD = probes.THREADS * (1 + WAITING_PER_THREAD) + 3  # more requests than the threads and their queue take
+FLOOD = probes.THREADS * (1 + WAITING_PER_THREAD) + 3  # more requests than the threads and their queue accept
 EXPECTED = {
     "/livez": (200, b"text/plain", b"ok\n"),
     "/readyz": (503, b"text/plain", b"not ready: "),
@@ -54,7 +54,7 @@ async def ask(application, path, client="127.0.0.1"):
 
 @pytest.fixture
 def stuck():
-    """The probes before an application that never answers, and what it was asked with."""
+    """The probes in front of an application that never answers, and the environments of its requests."""
     ends, seen = threading.Event(), []
 
     def application(environ, _start):

@@ -1,4 +1,4 @@
-"""What goes wrong has a page that says what, why and what next; htmx gets the sentence alone."""
+"""Each error page explains the problem, its cause and the next step; htmx gets only the sentence."""
 
 import pytest
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
@@ -14,7 +14,7 @@ HTMX = {"HX-Request": "true", "HX-Target": "page"}
 
 
 def page_of(error, **headers):
-    """What whoever is not signed in is answered where a page raises this."""
+    """The response to an anonymous visitor of a page that raises this error."""
     request = RequestFactory().get("/keys/", headers=headers)
     request.request_id = "0123456789abcdef"
     if isinstance(error, errors.DomainError):

@@ -1,7 +1,7 @@
 """One budget for several processes, through a real Redis.
 
-What "the limit" means: a bucket starts full, so within `t` seconds from full at most the limit and what was
-refilled go through, `count + count / seconds * t`. Processes together may exceed that by a tenth of the limit.
+The meaning of "the limit": a bucket starts full, so within `t` seconds from full at most the limit plus the
+refill go through, `count + count / seconds * t`. Processes together may exceed that by a tenth of the limit.
 """
 
 import logging
@@ -26,7 +26,7 @@ from tests.services.redis import Redis
 pytestmark = pytest.mark.redis
 
 RATE = Rate(600, 60)
-SLOW = Rate(600, 86_400)  # gives nothing back while a test runs
+SLOW = Rate(600, 86_400)  # refills nothing noticeable while a test runs
 SECONDS = 2.0
 
 
@@ -41,14 +41,14 @@ def client(server):
     if server.process.poll() is not None:
         server.start()
     pool = redis.ConnectionPool.from_url(server.url, socket_timeout=1)
-    with redis.Redis.from_pool(pool) as client:  # as django-redis does; a client by itself tries thrice
+    with redis.Redis.from_pool(pool) as client:  # as django-redis does; a standalone client retries
         client.flushall()
         yield client
 
 
 @pytest.fixture
 def process(client):
-    """Another process, as it were: budgets of its own. It looks when it is told to; no thread is started."""
+    """Simulate another process by separate budgets. The test calls ``look`` itself; no thread is started."""
 
     def make(rate=SLOW, **options):
         budgets = Budgets(rate, **options)
@@ -65,7 +65,7 @@ def left(budgets, name="ada"):
     return budgets.standing(name, time.monotonic()).remaining
 
 
-# --- what one took the other learns
+# --- processes share their counts
 
 
 def test_what_one_has_taken_the_other_learns_when_it_takes_itself(process):
@@ -92,7 +92,7 @@ def test_what_was_given_back_is_there_for_the_others_again(process):
 def test_the_allowance_is_the_smaller_the_more_processes_there_are(process):
     (one, one_looks), (_, other_looks), (_, third_looks) = process(), process(), process()
     for looks in (one_looks, other_looks, third_looks, one_looks):
-        one.take("dora", 1, time.monotonic())  # or there would be nothing to look for
+        one.take("dora", 1, time.monotonic())  # otherwise there would be nothing to report
         looks.look()
     assert taken_now(one) == 20
 
@@ -190,12 +190,12 @@ def test_the_thread_tells_in_time_and_at_its_end(process, client):
 
 
 def test_one_process_alone_can_take_everything_at_once(process, client):
-    """What was not told yet is a tenth at most; telling keeps up with whoever takes a request each millisecond."""
+    """At most a tenth is unreported; reporting keeps up with a caller that takes one request per millisecond."""
     budgets, reconciliation = process()
     reconciliation.start()
     try:
         until, got, wait = time.monotonic() + 60, 0, 0.0
-        # A shorter wait is asked for until Redis was told, a longer one when the budget is empty.
+        # Waits are short while a report to Redis is pending, and long when the budget is empty.
         while wait <= 1 and time.monotonic() < until:
             wait = budgets.take("ada", 1, time.monotonic())
             got += wait == 0.0
@@ -232,7 +232,9 @@ def is_reconciling():
 
 
 def hammer(server, name, count, *, seconds=SECONDS, midway=lambda: None):
-    """What each of ``count`` processes with one worker got, taking at once from a full budget, and the seconds it took."""
+    """Let ``count`` one-worker processes take from a full budget at once; return their counts and the
+    seconds.
+    """
     environment = clean_environment() | {
         "DJANGO_SETTINGS_MODULE": "ciphercanary.settings",
         "REDIS_URL": server.url,
@@ -274,7 +276,9 @@ def test_two_processes_that_hammer_one_budget_get_the_limit_together(server, cli
 
 
 def is_the_limit(got, least, most):
-    """Whether so many are what a full bucket of RATE gives within ``least`` to ``most`` seconds, and a tenth more."""
+    """Whether ``got`` is what a full bucket of RATE gives within ``least`` to ``most`` seconds, plus at most
+    a tenth.
+    """
     at_least, at_most = (RATE.count + RATE.count / RATE.seconds * seconds for seconds in (least, most))
     return 0.9 * at_least <= got <= at_most + 0.1 * RATE.count + 1
 

@@ -13,7 +13,7 @@ from ciphercanary.throttle import Rate, parse_rate
 
 @pytest.fixture
 def full(monkeypatch):
-    """Every budget is full, and will be; meanwhile time stands still."""
+    """Every budget is full and stays so, because time stops."""
     monkeypatch.setattr(throttle, "time", SimpleNamespace(monotonic=lambda: 1_000_000.0))
     throttle.forget()
     yield
@@ -45,7 +45,7 @@ def test_a_principal_beyond_his_budget_is_told_when_to_come_back(admin, full):
     assert [answer.headers["RateLimit-Policy"] for answer in answers] == ['"principal";q=3;w=60'] * 4
     left = [answer.headers["RateLimit"] for answer in answers]
     assert left[:2] == ['"principal";r=2;t=20', '"principal";r=1;t=40']
-    # The draft, section 6: whoever waits as Retry-After says has seen the window end.
+    # The draft, section 6: after waiting for Retry-After, the client has seen the window end.
     assert left[2:] == [f'"principal";r=0;t={answers[-1].headers["Retry-After"]}'] * 2
 
 
@@ -60,7 +60,9 @@ def test_every_answer_to_who_was_charged_says_what_is_left_and_no_other(admin):
 
 
 def test_a_window_ends_no_later_than_the_refusal_it_comes_with(settings, full):
-    """A refusal of a dear request leaves a budget that is not empty, and is full long after Retry-After."""
+    """The refusal of an expensive request leaves a budget that is not empty, and is full long after
+    Retry-After.
+    """
     settings.CC_THROTTLE_PRINCIPAL = "60/minute"
     throttle.charge_principal("ada", 31)
     with pytest.raises(Throttled) as refusal:
@@ -89,7 +91,7 @@ def test_an_address_without_a_token_is_throttled_and_another_is_not(admin):
         statuses = [admin.api.get("/api/v1/keys", X_Forwarded_For="192.0.2.1").status for _ in range(3)]
         assert statuses == [401, 401, 429]
         assert admin.api.get("/api/v1/keys", X_Forwarded_For="192.0.2.2").status == 401
-        # What the client writes further left counts for nothing.
+        # Entries that the client writes further left are ignored.
         assert admin.api.get("/api/v1/keys", X_Forwarded_For="192.0.2.9, 192.0.2.1").status == 429
 
 
