@@ -1,4 +1,4 @@
-"""People in front of a page, without a window: Django's client, signed in."""
+"""A signed-in Django test client in place of a browser."""
 
 from functools import cache
 from unittest.mock import patch
@@ -12,7 +12,7 @@ _verify = BoundedArgon2PasswordHasher.verify
 
 
 def signed_in(persona: Persona, **options: object) -> Client:
-    """A browser of the persona's, signed in with the password. ``options`` as for Django's client."""
+    """Sign in the persona with the password. ``options`` as for Django's client."""
     browser = Client(**options)
     sent = {"username": persona.user.username, "password": PASSWORD}
     with patch.object(BoundedArgon2PasswordHasher, "verify", _verify_once):
@@ -21,7 +21,7 @@ def signed_in(persona: Persona, **options: object) -> Client:
 
 
 def _verify_once(_hasher: BoundedArgon2PasswordHasher, password: str, encoded: str) -> bool:
-    """Everybody has one password and its one hash: a fifth of a second is worth paying once."""
+    """Cache the check of the shared password and hash, which takes a fifth of a second."""
     return _verified(password, encoded)
 
 

@@ -1,7 +1,7 @@
-"""Every door of the API, with a request that it accepts: what the matrix and the sweeps are generated from.
+"""Every endpoint of the API with a request that it accepts: the source of the matrix and the sweeps.
 
-``DOORS`` is typed in from the API contract and knows nothing of ``accounts.roles`` or of the views' rules: where
-the product and this table differ, a test fails. A route that is not in it fails the suite too.
+``DOORS`` is copied by hand from the API contract, independently of ``accounts.roles`` and of the views'
+rules. If the product and this table differ, a test fails. A route that is missing here fails the suite too.
 """
 
 import base64
@@ -29,7 +29,7 @@ EXPORT, FINISHED_EXPORT, SESSION, PASSKEY = (
     "finished export",
     "session",
     "passkey",
-)  # states of a target that is no key
+)  # states of a target that is not a key
 SAVED_FILTER = "saved filter"  # likewise
 ALARM = "alarm"  # likewise
 SEQUENCED = "sequenced"  # state of the log: a checkpoint covers every entry
@@ -38,7 +38,7 @@ _numbers = count(1)
 
 @dataclass(frozen=True)
 class Route:
-    """One entry of the URLconf: its name, and its path with ``{part}`` for what varies."""
+    """One entry of the URLconf: its name, and its path with ``{part}`` for the variable parts."""
 
     name: str
     path: str
@@ -56,15 +56,15 @@ def _routes(patterns, prefix):
         if isinstance(pattern, URLPattern):
             view = getattr(pattern.callback, "view_class", None)
             if view is RedirectView or (view is not None and issubclass(view, PageView)):
-                continue  # pages have tests of their own: tests/pages.py
+                continue  # pages have their own tests: tests/pages.py
             yield Route(pattern.name or path, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path), pattern.callback)
-        elif isinstance(pattern, URLResolver) and path != "/admin/":  # pages, with tests of their own
+        elif isinstance(pattern, URLResolver) and path != "/admin/":  # pages, with their own tests
             yield from _routes(pattern.url_patterns, path)
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a request is about; ciphertext and stream name the key, whether that exists or not."""
+    """The objects of a request; ciphertext and stream name the key, even if it does not exist."""
 
     key_id: UUID
     ciphertext: str = ""
@@ -79,12 +79,13 @@ class Target:
 
 @dataclass(frozen=True)
 class Door:
-    """One method of one route: the permission it asks for, a good request, and the answer to it.
+    """One method of one route: the required permission, a good request, and the status of its answer.
 
-    ``about`` says what kind of object the request names. ``state`` is what a key must be for the answer to be
-    ``status``. ``body`` is made from the target and the account whose credentials the request may hold; bytes are sent
-    as they are. ``query`` holds the parameters that are required, or makes them from the target. ``is_private``: of
-    what is another's nobody knows, however far his permission reaches.
+    ``about`` is the kind of object that the request names. ``state`` is the required state of a key for
+    ``status``. ``body`` is built from the target and from the account whose credentials the request may
+    contain; bytes are sent unchanged. ``query`` contains the required parameters, or builds them from the
+    target. ``is_private``: an object of another user is hidden from everyone else, including users whose
+    permission covers all objects.
     """
 
     permission: str
@@ -158,7 +159,7 @@ def _refresh(_target, account):
 
 
 def code_to_confirm(_target, account):
-    """The code that a new authenticator of the account shows now."""
+    """Enrol an authenticator for the account; return its current code."""
     from accounts import services  # noqa: PLC0415 - models need a set-up Django
 
     secret = services.enrol_totp(principal=account.principal).secret
@@ -173,7 +174,7 @@ def _recovery_code(_target, account):
 
 
 def _authenticator(_target, account):
-    """Nothing to send; but an authenticator is there, whose codes are replaced."""
+    """Enrol an authenticator, whose codes the request replaces; the body is empty."""
     _recovery_code(None, account)
     return {}
 
@@ -257,7 +258,7 @@ DOORS: Mapping[str, Mapping[str, Door]] = {
     "health": {"GET": Door(PUBLIC)},
     "livez": {"GET": Door(PUBLIC)},
     "readyz": {"GET": Door(PUBLIC)},
-    "metrics": {"GET": Door(PUBLIC)},  # to loopback, where these tests come from
+    "metrics": {"GET": Door(PUBLIC)},  # to loopback, the origin of these tests
     "version": {"GET": Door(PUBLIC)},
 }
 
@@ -280,9 +281,11 @@ def path_of(route: Route, target: Target) -> str:
 
 
 def make_target(owner: Persona, state: str = "active") -> Target:
-    """A key of the owner's in that state, with a ciphertext, and an entry of the log about an act of his.
+    """Create a target of the owner: a key in ``state``, a ciphertext, and a log entry about one of the
+    owner's actions.
 
-    Or an export or a saved filter of his. He may have made it when his role was another.
+    It may instead be an export, a saved filter or another object. It is created with every permission, as if
+    the owner had had another role before.
     """
     if state == PASSKEY:
         return replace(missing_target(), passkey_id=make_passkey(owner.user).id)
@@ -322,7 +325,7 @@ def _sequence() -> None:
 
 
 def make_passkey(user: Any) -> Any:
-    """A passkey of the user's that no device knows."""
+    """Create a passkey of the user that belongs to no device."""
     from accounts.models import Passkey  # noqa: PLC0415 - models need a set-up Django
 
     credential_id = uuid4().bytes
@@ -333,7 +336,7 @@ def make_passkey(user: Any) -> Any:
 
 
 def _make_session(owner: Persona) -> UUID:
-    """Another session of his, beside the one that he asks from."""
+    """Open a second session of the owner, besides the one that sends the requests."""
     from accounts.models import TokenFamily  # noqa: PLC0415 - models need a set-up Django
     from accounts.origin import Origin  # noqa: PLC0415
     from accounts.services.sessions import open_session  # noqa: PLC0415
@@ -363,7 +366,7 @@ def _make_filter(owner: Persona) -> UUID:
 
 
 def make_alarm() -> Any:
-    """A new open alarm of the log."""
+    """Raise a new open alarm of the log."""
     from audit.alarms import Alarm, Kind  # noqa: PLC0415 - models need a set-up Django
     from audit.models import AuditAlarm  # noqa: PLC0415
     from audit.services.alarms import raise_alarms  # noqa: PLC0415
@@ -374,7 +377,7 @@ def make_alarm() -> Any:
 
 
 def move(target: Target, state: str) -> None:
-    """Take an active key to ``state``, as the system."""
+    """Move an active key to ``state``, as the system."""
     from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
     from keys import keyring, services  # noqa: PLC0415
     from keys.models import Key  # noqa: PLC0415
@@ -407,7 +410,7 @@ def _now():
 
 
 def _seal(named: UUID, sealing: UUID | None) -> str:
-    """A ciphertext that names the key ``named``; it opens only where ``sealing`` is that key."""
+    """A ciphertext that names the key ``named``; it opens only if ``sealing`` is that key."""
     from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
     from ciphercanary.crypto import envelope  # noqa: PLC0415
     from ciphercanary.crypto.aead import Sealed  # noqa: PLC0415

@@ -1,4 +1,6 @@
-"""Every page of the console, and who may open it: typed in from the design, not taken from the views' rules."""
+"""Every page of the console and the roles that may open it: copied from the design, not from the views'
+rules.
+"""
 
 import re
 from dataclasses import dataclass
@@ -10,17 +12,17 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from ciphercanary.pages import PageView
 
 EVERYBODY = frozenset({"admin", "operator", "developer", "auditor"})
-READERS = EVERYBODY  # a developer sees what is his own
+READERS = EVERYBODY  # developers see only their own objects
 ADMIN = frozenset({"admin"})
 ADMIN_AND_OPERATOR = frozenset({"admin", "operator"})
 ADMIN_AND_AUDITOR = frozenset({"admin", "auditor"})
 ADMIN_AND_DEVELOPER = frozenset({"admin", "developer"})
-STRANGERS = frozenset({"stranger"})  # whoever is not signed in, and everybody else too
+STRANGERS = frozenset({"stranger"})  # anonymous visitors, and thus all users as well
 
 
 @dataclass(frozen=True)
 class Page:
-    """Who may GET it and who may POST to it; empty: nobody, for there is no such method."""
+    """The roles that may GET the page, and those that may POST to it; empty if the method does not exist."""
 
     get: frozenset[str] = frozenset()
     post: frozenset[str] = frozenset()
@@ -96,7 +98,9 @@ PAGES = {
 
 @dataclass(frozen=True)
 class PageRoute:
-    """One page of the URLconf: its name, its path with ``{part}`` for what varies, its view's class and rules."""
+    """One page of the URLconf: its name, its path with ``{part}`` for variable parts, its view's class and
+    rules.
+    """
 
     name: str
     path: str

@@ -1,4 +1,4 @@
-"""People who use the product: an account, a logged-in API client, and the principal behind its token."""
+"""Users of the product: an account, a logged-in API client, and the principal behind its token."""
 
 import base64
 import json
@@ -16,12 +16,12 @@ PASSWORD = "correct horse battery staple"
 
 @cache
 def hashed_password() -> str:
-    """One real Argon2id hash for all: 64 MiB and a tenth of a second are worth paying once."""
+    """One real Argon2id hash for all, because each costs 64 MiB and a tenth of a second."""
     return make_password(PASSWORD)
 
 
 class UserFactory(factory.django.DjangoModelFactory):
-    """Writes the row with its MAC, as the service does."""
+    """Write the row with its MAC, as the service does."""
 
     class Meta:
         model = "accounts.User"
@@ -38,7 +38,7 @@ class UserFactory(factory.django.DjangoModelFactory):
 
 
 class ApiClient:
-    """A JSON client: ``api.post("/api/v1/keys", {...})`` gives an ``Answer``."""
+    """A JSON client: ``api.post("/api/v1/keys", {...})`` returns an ``Answer``."""
 
     def __init__(self, token: str = "") -> None:
         self.token = token
@@ -57,7 +57,7 @@ class ApiClient:
         return self.send("DELETE", path, body, **headers)
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> "Answer":
-        """``body`` bytes go as they are; anything else as JSON. ``headers`` use underscores."""
+        """Send ``body``: bytes unchanged, anything else as JSON. ``headers`` use underscores."""
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         extra = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.token:
@@ -68,7 +68,7 @@ class ApiClient:
 
 
 def _read_whole(response: Any) -> HttpResponse:
-    """A streamed answer, read to its end."""
+    """Read a streamed answer to its end."""
     return HttpResponse(response.getvalue(), status=response.status_code, headers=dict(response.headers))
 
 
@@ -90,7 +90,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The problem's code; an assertion where the answer is no problem document."""
+        """The problem's code; fails if the answer is no problem document."""
         assert self.headers["Content-Type"] == "application/problem+json", self.response.content
         return str(self.json["code"])
 
@@ -104,7 +104,7 @@ class Persona:
 
 
 def make_persona(username: str, role: str) -> Persona:
-    """Create the account and log it in, by the services that the doors call."""
+    """Create the account and log it in, through the same services as the interfaces."""
     from accounts.origin import Origin  # noqa: PLC0415 - models need a set-up Django
     from accounts.services.sessions import open_session  # noqa: PLC0415
     from accounts.tokens import authenticate_bearer  # noqa: PLC0415

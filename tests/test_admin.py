@@ -115,7 +115,7 @@ def test_the_theme_is_the_consoles(browser, auditor, theme):
     browser.cookies["theme"] = theme
     content = browser.get("/admin/").content.decode()
     assert f"theme-{theme}" in content
-    assert "theme.js" not in content  # it would keep a choice of its own
+    assert "theme.js" not in content  # it would store a separate choice
 
 
 def test_a_session_ends_after_half_an_hour_without_use(browser, auditor):
@@ -200,13 +200,13 @@ def test_django_s_own_password_form_is_not_there(browser, auditor):
 def test_every_table_of_the_product_can_be_looked_at():
     ours = {"accounts", "audit", "keys", "ciphercanary"}
     tables = {model for model in apps.get_models() if model._meta.app_label in ours}
-    # The key of a session's row is the cookie: it is shown nowhere.
+    # The key of a session's row is the cookie, so it is shown nowhere.
     assert tables - {BrowserSession} <= set(MODELS)
 
 
 @pytest.fixture
 def everything(admin, auditor):
-    """A row of each table at least."""
+    """Create at least one row of each table."""
     key = create_key(principal=admin.principal, name="payments", algorithm="aes-256", tags=["pci"])
     use = Event(action=MESSAGE_ENCRYPTED, object_type="key", object_id=str(key.id), size=64)
     record(use, admin.principal.actor)
@@ -340,7 +340,7 @@ def test_browsers_are_told_a_referrer_policy_under_which_they_name_the_origin_of
     ],
 )
 def test_a_lookup_that_no_filter_offers_is_refused(browser, auditor, query):
-    """Django would answer any lookup on any local field: a hash could be read character by character."""
+    """Django would allow any lookup on any local field: a hash could be read character by character."""
     browser.force_login(auditor.user)
     assert browser.get(f"/admin/{query}").status_code == 400
 

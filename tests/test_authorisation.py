@@ -1,4 +1,4 @@
-"""The authorisation matrix: every route, every method, every role, every object, against a table typed in here."""
+"""The authorisation matrix: every route, method, role and object, compared with a hand-written table."""
 
 from itertools import count, product
 from urllib.parse import urlencode
@@ -21,7 +21,7 @@ from tests.personas import ApiClient, make_persona
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ALL, OWN = "all", "own"
-# From the contract: who holds a permission, and over whose objects. A role that is not named holds nothing.
+# From the contract: the roles with each permission, and the objects that it covers. Other roles have nothing.
 PERMISSIONS = {
     "keys.read": {"admin": ALL, "operator": ALL, "developer": OWN, "auditor": ALL},
     "keys.create": {"admin": ALL, "developer": ALL},
@@ -38,7 +38,7 @@ PERMISSIONS = {
     "audit.export": {"admin": ALL, "auditor": ALL},
     "audit.resolve": {"admin": ALL},
     "system.read": {"admin": ALL, "operator": ALL, "auditor": ALL},
-    AUTHENTICATED: {"admin": OWN, "operator": OWN, "developer": OWN, "auditor": OWN},  # one's own account
+    AUTHENTICATED: {"admin": OWN, "operator": OWN, "developer": OWN, "auditor": OWN},  # their own account
 }
 ROLES = ("anonymous", "admin", "operator", "developer", "auditor")
 OBJECTS = ("own", "other's", "missing")
@@ -50,7 +50,8 @@ CODES = {
     404: "not_found",
     405: "method_not_allowed",
 }
-# ``status`` of the good request in each of STATES, to somebody who may; a key that is gone from a state is a 409.
+# The status of the good request in each of STATES, for a permitted user; 409 if the state forbids the
+# request.
 IN_STATE = {
     ("key", "GET"): (200, 200, 200, 200, 200, 200),
     ("key", "PATCH"): (200, 200, 200, 200, 200, 200),
@@ -69,7 +70,7 @@ IN_STATE = {
 
 
 def expected_status(role, door, kind, others):
-    """What the table says: 401 before 405 before 403 before 404 before the answer."""
+    """The status according to the table: 401 takes precedence over 405, then 403, then 404."""
     if door is None:
         open_to_all = all(each.permission == PUBLIC for each in others)
         return 405 if open_to_all or role != "anonymous" else 401
@@ -85,7 +86,7 @@ def expected_status(role, door, kind, others):
 
 
 class People:
-    """One account per role, made when it is asked for, and made anew once it was dismissed."""
+    """One account per role, created on first use, and again after it was dismissed."""
 
     def __init__(self):
         self.accounts = {}
@@ -132,7 +133,7 @@ def ask(people, route, method, role, target):
 
 
 def cells(route):
-    """Each method, role and kind of object; where a request names no object, one kind is enough."""
+    """Each method, role and kind of object; one kind suffices if the request names no object."""
     for method, role in product(METHODS, ROLES):
         door = door_of(route, method)
         for kind in OBJECTS if door and door.about else ("missing",):
@@ -169,7 +170,7 @@ def test_each_role_is_answered_as_the_table_says(route, people):
 
 
 def about_objects(matches):
-    """Parameters: the doors about an object, where the table's row of their permission matches."""
+    """Parameters: the endpoints about an object whose row in the table of permissions matches."""
     found = [
         pytest.param(route, method, id=f"{route.name}-{method}")
         for route in ROUTES
@@ -180,7 +181,7 @@ def about_objects(matches):
 
 
 def _told(answer):
-    """The head of an answer; what is left of a budget is less with each request."""
+    """The headers of an answer, except the remaining budget, which decreases with each request."""
     return {name: value for name, value in answer.headers.items() if name != "RateLimit"}
 
 

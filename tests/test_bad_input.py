@@ -1,7 +1,7 @@
-"""Whatever is sent, the answer is a problem document that says what is wrong: never a guess, never a 500.
+"""Any bad input is answered by a problem document that names the fault: never a guess, never a 500.
 
-Generated from the OpenAPI document and the good requests of ``tests.doors``: a new endpoint is swept without
-being written down here.
+Generated from the OpenAPI document and the good requests of ``tests.doors``: a new endpoint is tested without
+being listed here.
 """
 
 import json
@@ -17,9 +17,9 @@ from tests.doors import all_routes, door_of, make_target, missing_target, path_o
 pytestmark = pytest.mark.django_db
 
 HUGE = 10**30
-# A code of its own, for a field of its own.
+# Fields with an error code of their own.
 OF_ONE_FIELD = {"malformed_ciphertext": "ciphertext", "unsupported_algorithm": "algorithm"}
-# Values that are of no type but their own. A field refuses each that its schema does not name.
+# Values of each type. A field refuses the values of every type that its schema does not name.
 TYPED = {
     "string": ["text"],
     "integer": [1],
@@ -101,7 +101,9 @@ with_limit = doors(lambda operation: any(p["name"] == "limit" for p in operation
 
 @pytest.fixture
 def send(admin, settings):
-    """Send a body (bytes, or a value) to a door about a key of the admin's; no request gets as far as its state."""
+    """Send a body (bytes, or a value) to an endpoint about a key of the admin. No request gets as far as its
+    state.
+    """
     settings.CC_THROTTLE_AUTH = "100000/minute"
     target = make_target(admin, "pre_activation")
 
@@ -226,7 +228,7 @@ def out_of_bounds(name, part):
 
 def bad_texts(part):
     yield from ("\x00", "a\x00b")
-    if part.get("maxLength", 0) < settings.CC_MAX_BODY_BYTES:  # a longer one is a body too large, as above
+    if part.get("maxLength", 0) < settings.CC_MAX_BODY_BYTES:  # else the body is too large, as above
         yield "x" * (part.get("maxLength", 4000) + 1)
     if part.get("minLength"):
         yield ""
@@ -288,7 +290,7 @@ def parameters(route, method):
 
 
 def ask(send, route, method, pairs):
-    """With what is required beside them."""
+    """Send the query with the required parameters."""
     pairs = list(pairs.items()) if isinstance(pairs, dict) else pairs
     named = {name for name, _ in pairs}
     required = door_of(route, method).query_of(missing_target())

@@ -1,4 +1,4 @@
-"""Connections as clients really use them: pipelined, in pieces, large, closed, never finished, too many."""
+"""Connections in realistic use: pipelined, in pieces, large, closed, never finished, too many."""
 
 import json
 import socket
@@ -58,7 +58,7 @@ class Served:
         return Client(socket.create_connection(("127.0.0.1", self.product.port), timeout=20))
 
     def has_connections(self):
-        """Whether it has one that it has not closed."""
+        """Whether the server has a connection that it has not closed."""
         ours = f"0100007F:{self.product.port:04X}"
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         return any(local == ours and state in OPEN for _, local, _, state, *_ in rows)
@@ -101,7 +101,7 @@ class Client:
 def test_one_connection_serves_hot_and_other_requests_in_turn(served):
     with served.connect() as client:
         for turn in range(6):
-            more = "Sec-Fetch-Site: none\r\n" if turn % 2 else ""  # what the lane leaves to Django
+            more = "Sec-Fetch-Site: none\r\n" if turn % 2 else ""  # the fast path leaves it to Django
             client.send(served.request(name=f"turn-{turn}", more=more))
             status, headers, _ = client.answer()
             assert (status, headers["x-request-id"]) == (200, f"turn-{turn}")
@@ -216,7 +216,9 @@ def test_a_connection_in_use_is_not_closed_while_it_is_used(impatient):
 
 
 def stayed_open_in_use(served):
-    """False where the machine stood still for longer than a connection is kept, which shows nothing."""
+    """Return False if the machine paused for longer than a connection is kept, because the result proves
+    nothing.
+    """
     with served.connect() as client:
         asked = time.monotonic()
         for _ in range(5):
@@ -252,14 +254,14 @@ def test_more_connections_than_allowed_are_closed_at_once(served):
 
 
 def test_who_does_not_read_is_answered_each_request_once_and_in_its_order(served):
-    """What arrives while an answer waits to be read must not begin its request again."""
+    """Data that arrives while an answer waits to be read must not start its request again."""
     names = [f"unread-{number}" for number in range(300)]
     requests = b"".join(served.request(size=9_000, name=name) for name in names)
     with served.connect() as client:
         client.connection.settimeout(None)
         sender = threading.Thread(target=send_in_crumbs, args=[client, requests])
         sender.start()
-        time.sleep(0.3)  # answers pile up: several times what the system holds of them
+        time.sleep(0.3)  # answers pile up: several times the system's buffers
         answers = [client.answer() for _ in names]
         sender.join()
     assert [headers["x-request-id"] for _, headers, _ in answers] == names
@@ -274,10 +276,10 @@ def send_in_crumbs(client, requests):
 
 @pytest.fixture(scope="module")
 def spent(tmp_path_factory):
-    """A server whose one user has no budget left: it answers at once."""
+    """A server whose only user has no budget left, so it answers at once."""
     with Product(tmp_path_factory.mktemp("spent"), CC_THROTTLE_PRINCIPAL="20/day") as product:
         served = Served(product)
-        refused = 0  # in a row: a first refusal may only mean that Redis has not been heard yet
+        refused = 0  # in a row: a first refusal may only mean that Redis has not answered yet
         with served.connect() as client:
             while refused < 5:
                 client.send(served.request())
@@ -318,7 +320,7 @@ def test_who_sends_without_reading_does_not_fill_the_memory(spent):
 
 
 def memory_of(product):
-    """Resident, of all web workers, in MiB."""
+    """The resident memory of all web workers, in MiB."""
     sizes = [
         line.split()[1]
         for worker in product.processes_of("gunicorn")

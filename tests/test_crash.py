@@ -1,4 +1,4 @@
-"""The short form of ``tests.crash.campaign``: two kills, then everything is there and whole."""
+"""The short form of ``tests.crash.campaign``: after two kills, all data is present and intact."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A disable is acknowledged only when no process can use the key any more, however warm its keyring is."""
+"""Disabling a key is acknowledged only when no process can use it any more, even from a warm keyring."""
 
 import statistics
 import threading
@@ -20,12 +20,12 @@ from keys.errors import KeyNotActive
 
 CLIENTS = 6
 ROUNDS = 50 if connection.vendor == "postgresql" else 20  # on SQLite, writers wait by polling
-WAIT = 20.0  # seconds an administrator may wait for a change under this load
+WAIT = 20.0  # seconds that an administrator may wait for a change under this load
 
 
 @dataclass
 class Clients:
-    """Threads that encrypt without pause, each from the state of the key it has in memory."""
+    """Threads that encrypt continuously, each with the state of the key in its memory."""
 
     principal: object
     key_id: object
@@ -47,7 +47,7 @@ class Clients:
             self.sealed, self.refused = self.sealed + sealed, self.refused + refused
 
     def wait_for_one(self):
-        """Until a message is encrypted."""
+        """Wait until a message is encrypted."""
         self._has_sealed.clear()
         assert self._has_sealed.wait(60)
 
@@ -84,13 +84,14 @@ def test_nothing_is_encrypted_between_a_disable_and_the_next_enable(admin, recor
             suspensions.append((acknowledged, database_now()))
             services.enable_key(**change)
 
-    # The time of an entry was read while its transaction held the epoch: later, it could not have committed.
+    # The time of an entry was read while its transaction held the epoch; any later, it could not have
+    # committed.
     encrypted = AuditLog.objects.filter(action=actions.MESSAGE_ENCRYPTED, outcome="ok")
     times = sorted(encrypted.values_list("timestamp", flat=True))
     assert len(times) == clients.sealed
     during = [at for begin, end in suspensions for at in times if begin < at < end]
     assert during == []
-    assert clients.refused > 0  # they ran into the closed door
+    assert clients.refused > 0  # some were refused while the key was disabled
     assert max(waits) < WAIT
     record_property("administrator's wait, median", statistics.median(waits))
     record_property("administrator's wait, longest", max(waits))

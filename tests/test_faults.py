@@ -1,4 +1,4 @@
-"""What the running product does when something it stands on goes away, and when it comes back."""
+"""The running product when one of its dependencies fails, and when it returns."""
 
 import tempfile
 import time
@@ -20,9 +20,9 @@ from tests.services.redis import Redis
 from tests.services.rights import folder_for_servers
 
 LIMIT = 12  # log-ins from one address
-SHARED = 1.1  # seconds after which a check of /health is made anew
-PROMPT = 4  # seconds for a probe, which has one, on a busy machine
-SOON = 15  # seconds in which a refusal must come, however much is broken
+SHARED = 1.1  # seconds after which /health repeats a check
+PROMPT = 4  # seconds for a probe, which may take one, on a busy machine
+SOON = 15  # seconds within which a refusal must come, even if much is broken
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def create(product, token, number):
 
 
 def wait_until(is_reached, seconds=RECOVERY_SECONDS):
-    """The seconds until it was; a failure after so many."""
+    """Return the seconds until the condition was true; fail after ``seconds``."""
     began = time.monotonic()
     while not is_reached():
         assert time.monotonic() - began < seconds
@@ -119,7 +119,7 @@ def test_postgresql_gone_is_503_and_it_is_found_again_by_itself(tmp_path, server
         key_id = new_key(product, token)
         assert encrypt(product, token, key_id).status == 200  # the keyring is warm
         postgresql.stop()
-        hot = encrypt(product, token, key_id)  # everything is held but its record
+        hot = encrypt(product, token, key_id)  # everything is cached except its record
         assert (hot.status, hot.code) == (503, "audit_unavailable")
         assert_tells_nothing(hot, product)
         for answer in (
@@ -163,7 +163,7 @@ def test_when_every_connection_is_taken_the_answer_is_503(tmp_path):
         key_id = new_key(product, token)
         with psycopg.connect(product.database) as blocker, ThreadPoolExecutor(8) as pool:
             blocker.execute("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE")
-            # Changes: each holds a connection of its own until its record is written.
+            # Changes: each holds a connection until its record is written.
             waiting = [pool.submit(create, product, token, number) for number in range(8)]
             wait_until(lambda: sum(answer.done() for answer in waiting) >= 6)
             assert product.send("GET", "/livez").status == 200
@@ -177,7 +177,7 @@ def test_when_every_connection_is_taken_the_answer_is_503(tmp_path):
 
 @pytest.mark.postgresql
 def test_while_a_table_is_locked_everything_is_answered_within_seconds(tmp_path):
-    """More requests than there are threads: none of them may wait for as long as somebody holds the log."""
+    """More requests than threads: none may wait for as long as the other session locks the log."""
     with Product(tmp_path) as product:
         token = product.token()
         key_id = new_key(product, token)
@@ -207,7 +207,7 @@ def new_key_status(product, token):
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_a_clock_that_is_set_back_revives_no_expired_key(admin):
-    from ciphercanary.crypto.algorithms import MODES  # noqa: PLC0415 - beside the models
+    from ciphercanary.crypto.algorithms import MODES  # noqa: PLC0415 - next to the models
     from crypto_ops import engine  # noqa: PLC0415
     from crypto_ops.requests import EncryptRequest  # noqa: PLC0415
     from keys import services  # noqa: PLC0415
@@ -220,7 +220,7 @@ def test_a_clock_that_is_set_back_revives_no_expired_key(admin):
     request = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=b"", key_id=key.id)
     assert engine.encrypt(request, admin.principal)
     time.sleep(4.1)
-    # This process goes an hour back; the database's clock, which has the last word, does not.
+    # This process goes an hour back, but the decisive clock of the database does not.
     with time_machine.travel(expires_at - timedelta(hours=1)), pytest.raises(KeyNotActive):
         engine.encrypt(request, admin.principal)
 
@@ -235,6 +235,6 @@ def test_while_the_log_cannot_be_written_nothing_is_answered_and_then_everything
                 time.sleep(2)
             load.wait_for(load.acknowledged.changes + 20)
         add(everything, load.acknowledged)
-        # Every answer that had a result is on record, and every other one was 503.
+        # Every answer with a result is recorded, and every other one was 503.
         assert find_violations(product, everything) == []
         assert set(load.acknowledged.refusals) == {503}

@@ -1,4 +1,4 @@
-"""A change must not be made with rights that ended while it was on its way."""
+"""A change must not be made with rights that ended during the request."""
 
 import pytest
 

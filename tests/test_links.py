@@ -1,4 +1,6 @@
-"""Following links: none of them is refused or broken, none changes anything, and every act works without a script."""
+"""Follow all links: none is refused or broken, none changes anything, and every action works without
+JavaScript.
+"""
 
 import re
 from html.parser import HTMLParser
@@ -23,13 +25,13 @@ LAYOUTS = {"full.html", "bare.html"}
 HTMX = {"hx-get", "hx-post", "hx-put", "hx-patch", "hx-delete"}
 MOST_PAGES = 400
 MOST_STATEMENTS = 12
-TRANSACTIONS = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT")  # nobody waits for these alone
-# What a page may write: that it was read, and that its session is alive.
+TRANSACTIONS = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT")  # they cost no noticeable time
+# Tables that a page may write: the record of the read, and the session's renewal.
 MAY_GROW = {"audit_logs", "audit_trail", "audit_pending", "browser_sessions"}
 
 
 class Document(HTMLParser):
-    """The links of a page, and what in it works with htmx only."""
+    """The links of a page, and its elements that work only with htmx."""
 
     def __init__(self, text):
         super().__init__()
@@ -54,7 +56,7 @@ class Document(HTMLParser):
 
 
 def path_of(page, link):
-    """Where a link of the page leads, with its query; "" where to is no page of the console."""
+    """The target of a link with its query, or "" if it is no page of the console."""
     target = urlsplit(urljoin(page, link))
     try:
         is_page = not target.netloc and resolve(target.path).view_name in PAGES
@@ -66,7 +68,7 @@ def path_of(page, link):
 
 @pytest.fixture
 def world(db, developer, operator):
-    """Keys in several states, and somebody who has used one."""
+    """Keys in several states, and a user who has used one."""
     for name in (
         "payments-db",
         "legacy-csv",
@@ -90,7 +92,7 @@ def world(db, developer, operator):
 
 
 def follow(browser, start):
-    """``{path: answer}`` of every page that is reached by links, each once."""
+    """``{path: answer}`` of every page that is reachable by links, each once."""
     waiting, answers = [start], {}
     while waiting and len(answers) < MOST_PAGES:
         path = waiting.pop(0)
@@ -104,7 +106,7 @@ def follow(browser, start):
 
 
 def rows():
-    """Every row of every table but those that a read may add to."""
+    """Every row of every table, except those to which a read may add."""
     return {
         model._meta.db_table: sorted(map(repr, model._base_manager.values_list()))
         for model in apps.get_models()
@@ -114,7 +116,7 @@ def rows():
 
 @pytest.mark.parametrize("role", sorted(ROLES))
 def test_every_link_works_and_changes_nothing(role, request, world):
-    """27 and 28: followed twice, every link that a role is shown is a page that it may see."""
+    """27 and 28: followed twice, every link shown to a role leads to a page that the role may see."""
     browser = signed_in(request.getfixturevalue(role))
     browser.get("/home/")
     before = rows()
@@ -128,7 +130,7 @@ def test_every_link_works_and_changes_nothing(role, request, world):
 
 @pytest.mark.parametrize("role", sorted(ROLES))
 def test_no_page_asks_the_database_often(role, request, world):
-    """37: what is asked the second time, when a process knows what it remembers."""
+    """37: the cost of the second request, when the process has filled its caches."""
     browser = signed_in(request.getfixturevalue(role))
     costs = {}
     for path in follow(browser, "/home/"):
@@ -140,7 +142,7 @@ def test_no_page_asks_the_database_often(role, request, world):
 
 @pytest.mark.parametrize("role", sorted(ROLES))
 def test_no_act_needs_a_script(role, request, world):
-    """22: whatever htmx is told of is a link or a form as well, or only brings news."""
+    """22: every element with htmx attributes is also a link or a form, or only refreshes the page."""
     answers = follow(signed_in(request.getfixturevalue(role)), "/home/")
     stuck = {
         path: Document(answer.content.decode()).stuck for path, answer in answers.items() if is_page(answer)
@@ -154,7 +156,7 @@ def is_page(answer):
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_htmx_may_swap_in_holds_no_noscript(path):
-    """22: in a part it would be shown as content."""
+    """22: in a partial page it would be shown as content."""
     assert path.name in LAYOUTS or "<noscript" not in path.read_text()
 
 

@@ -1,4 +1,6 @@
-"""manage.py from the outside: one line and an exit code for what keeps any command from running."""
+"""manage.py from the outside: one line and an exit code for each condition that prevents commands from
+running.
+"""
 
 import os
 import subprocess
@@ -83,7 +85,7 @@ def test_the_overview_has_every_command_of_ours_and_of_djangos_those_for_operato
     assert set(listed) == ours - REPLACED | set(DJANGO)
     assert len(listed) == len(set(listed))
     assert set(DJANGO) <= set(get_commands())
-    # Unlisted, and there for those who work on the code.
+    # Unlisted, but available to developers.
     assert {"makemigrations", "spectacular", "shell"} <= set(get_commands()) - set(listed)
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document: kept as a file, so that every change of the contract is seen in a review."""
+"""The OpenAPI document is stored as a file, so that every change of the contract is visible in a review."""
 
 import json
 import re
@@ -21,7 +21,7 @@ from tests.doors import DOORS, PUBLIC, all_routes, make_target, path_of
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
 HOW = "bin/manage spectacular --format openapi-json --file tests/openapi.json"
-# Read by machines that know their form: they are no part of the API.
+# For clients that expect a known format; not part of the API.
 UNDOCUMENTED = {"schema", "health", "livez", "readyz", "metrics", "version"}
 
 
@@ -84,7 +84,7 @@ def test_every_request_body_refuses_what_it_does_not_know(document):
     for path, method, operation in operations(document):
         for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
             if media_type == "application/octet-stream":
-                continue  # it is what it is
+                continue  # a raw body has no schema
             name = content["schema"]["$ref"].rsplit("/", 1)[1]
             assert document["components"]["schemas"][name]["additionalProperties"] is False, (path, method)
 

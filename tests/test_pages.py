@@ -1,4 +1,4 @@
-"""Every page: who may open it, what it says of itself, and that a form needs its token."""
+"""Every page: the roles that may open it, its headers, and the CSRF token of its form."""
 
 from uuid import uuid4
 
@@ -20,15 +20,15 @@ from tests.doors import FINISHED_EXPORT, make_alarm, make_target
 from tests.pages import PAGES, STRANGERS, page_routes
 
 ROUTES = {route.name: route for route in page_routes()}
-OVER = {"setup", "setup-link"}  # gone for good once there is an account
-# What the log writes of each page, and when a session was last used.
+OVER = {"setup", "setup-link"}  # no longer available once there is an account
+# Tables that a page view changes: the log, and the last use of the session.
 GOES_ON = {"audit_logs", "audit_pending", "browser_sessions"}
 SYSTEM = Principal.system("test", Source.COMMAND)
 
 
 @pytest.fixture
 def paths(transactional_db, developer):
-    """The path of each page, of things that every role may see."""
+    """The path of each page, with objects that every role may see."""
     create_key(principal=developer.principal, name="payments-db", algorithm="aes-256")
     entry = AuditLog.objects.filter(user_id=developer.user.id).latest("id")
     job = make_target(developer, FINISHED_EXPORT).export_id
@@ -75,7 +75,7 @@ def test_each_role_opens_its_pages_and_no_other(role, request, paths):
         if page.get:
             status = browser.get(path).status_code
             allowed = role in page.get or page.get == STRANGERS
-            # A recent log-in, a state or a pending log-in may lead elsewhere; a right that is missing may not.
+            # A recent log-in, a state or a pending log-in may redirect; a missing permission may not.
             assert (status in {200, 302}) if allowed else (status == 403), (name, status)
         if page.post and name != "logout":
             answer = browser.post(path, {})
@@ -107,7 +107,7 @@ def test_nothing_is_changed_by_a_form_without_its_token(paths, admin):
 
 @pytest.mark.parametrize("role", sorted(ROLES))
 def test_looking_changes_nothing(role, request, paths):
-    """27: each page twice. The log, its numbers and the visitor's own session are what may go on."""
+    """27: each page twice. Only the log, its numbers and the visitor's own session may change."""
     browser = signed_in(request.getfixturevalue(role))
     before = everything_kept()
     for path in [*paths.values(), *paths.values()]:
@@ -116,7 +116,7 @@ def test_looking_changes_nothing(role, request, paths):
 
 
 def everything_kept():
-    """``{table: its rows}``."""
+    """``{table: its rows}``, except those of the log and the sessions."""
     return {
         model._meta.db_table: sorted(map(repr, model._default_manager.values_list()))
         for model in apps.get_models()

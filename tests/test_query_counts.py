@@ -1,4 +1,4 @@
-"""What a page and a read cost the database: a fixed number of statements, however many rows there are."""
+"""A page and a read cost a fixed number of database statements, independent of the number of rows."""
 
 from urllib.parse import urlencode
 
@@ -18,10 +18,10 @@ from tests.personas import make_persona
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CLOCK = int(connection.vendor == "postgresql")  # it is asked for the time; on SQLite the process has it
-CALLER = 2  # the epochs; his session with his account
-LIST = CALLER + 2  # how many, and which
-# Statements of GET, where the same was asked before. What begins a transaction and ends it counts, too.
+CLOCK = int(connection.vendor == "postgresql")  # PostgreSQL provides the time; on SQLite the process does
+CALLER = 2  # the epochs; the session with its account
+LIST = CALLER + 2  # the count and the rows
+# Statements of a repeated GET, including those that begin and end a transaction.
 READS = {
     "keys": LIST,
     "key": CALLER,
@@ -41,21 +41,21 @@ READS = {
     "audit-alarms": LIST,
     "audit-exports": LIST,
     "audit-export": CALLER + 1,
-    "audit-export-result": CALLER + 6 + 2 * CLOCK,  # it is recorded
+    "audit-export-result": CALLER + 6 + 2 * CLOCK,  # the download is recorded
     "saved-filters": LIST,
     "me": CALLER + 1,
     "jwks": 1 + CLOCK,
     "schema": 0,
-    "health": 0,  # its checks have threads and connections of their own
+    "health": 0,  # its checks have their own threads and connections
     "livez": 0,
     "readyz": 0,
     "metrics": 0,
     "version": 0,
 }
-# The session, the epochs, the account; the session renewed, in a transaction; how many rows, and which.
+# The session, the epochs, the account; the session renewed, in a transaction; the count and the rows.
 PAGE = 3 + CLOCK + 3 + 2
 DATES = 2  # the span of a date hierarchy, and its parts
-FILTER = 1  # the values that a column can be narrowed to
+FILTER = 1  # the values of a column filter
 PAGES = {
     "accounts.LoginAttempt": PAGE,
     "accounts.RecoveryCode": PAGE,
@@ -91,7 +91,7 @@ PAGES = {
 
 
 def add_rows(owner):
-    """Some in every table; what a read can ask for by name."""
+    """Add rows to every table; return the objects that a read can name."""
     for _ in range(3):
         target = make_target(owner)
         move(target, "rotated")
@@ -104,7 +104,7 @@ def add_rows(owner):
 
 
 def cost(get):
-    """How many statements it takes to answer what was answered before."""
+    """The number of statements of a repeated request."""
     get()
     with CaptureQueriesContext(connection) as statements:
         get()
@@ -134,7 +134,7 @@ def cost_of_pages(browser):
 
 def test_a_read_costs_the_same_statements_however_many_rows_there_are(admin):
     for _ in range(3):
-        add_rows(admin)  # a first page that holds everything is spared its count
+        add_rows(admin)  # if the first page holds everything, the count is skipped
     for _ in range(3):
         target = add_rows(admin)
         assert cost_of_reads(admin, target) == READS

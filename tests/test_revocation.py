@@ -1,4 +1,4 @@
-"""Rights that end are used by no other process any more, however warm its memory; the long form is the campaign's."""
+"""No other process uses a right after it has ended, even from warm caches; the campaign is the long form."""
 
 import os
 import subprocess

@@ -1,10 +1,11 @@
-"""Secrets are planted in every place a client can put one; then everything that is kept is searched for them.
+"""Plant secrets in every place where a client can put one, then search all stored data for them.
 
-What may be found: a User-Agent and a well-formed X-Request-ID stand in the audit log as evidence, a key's name,
-description and tags and the reason of a change are data that their authors wrote to be read. Those are planted too:
-they prove that the search finds things, and that they lie in the database alone. A refusal may name to its own sender the member that is unknown and the
-word that is on no list. Six digits of a one-time code cannot be told from other digits; their seed, and texts
-typed instead of them, are searched for.
+Permitted finds: the audit log stores a User-Agent and a well-formed X-Request-ID as evidence. A key's name,
+description and tags and the reason of a change are data that their authors wrote to be read. Those are
+planted too: they prove that the search works, and that they are stored only in the database. A refusal may
+name the unknown member or the invalid word to its own sender. Six digits of a one-time code are
+indistinguishable from other digits, so the search covers the seed instead, and texts that were typed in place
+of codes.
 """
 
 import base64
@@ -32,19 +33,19 @@ pytestmark = pytest.mark.database
 
 @dataclass
 class Markers:
-    """Secrets by what they are; ``evidence`` are those that may lie in the database."""
+    """Secrets by kind; those in ``evidence`` may be stored in the database."""
 
     secret: dict[str, bytes] = field(default_factory=dict)
     evidence: dict[str, bytes] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
-        """A new secret with characters that JSON and URLs spell in their own ways."""
+        """A new secret with characters that JSON and URLs encode differently."""
         value = f"{secrets.token_hex(8)} é/+&<{secrets.token_hex(8)}"
         self.secret[name] = value.encode()
         return value
 
     def word(self, name: str, *, is_evidence: bool = False) -> str:
-        """One of letters and digits only."""
+        """A secret of letters and digits only."""
         value = f"mk{secrets.token_hex(14)}"
         (self.evidence if is_evidence else self.secret)[name] = value.encode()
         return value
@@ -55,16 +56,16 @@ class Markers:
         return value
 
     def keep(self, name: str, value: str | bytes) -> None:
-        """A secret that the product made."""
+        """Register a secret that the product made."""
         self.secret[name] = value.encode() if isinstance(value, str) else value
 
 
 def spellings(secret: bytes) -> set[bytes]:
-    """Every way in which the secret could have been written down."""
+    """Every encoding in which the secret could have been stored."""
     found = {secret, secret.hex().encode(), secret.hex().upper().encode()}
     for offset in range(3):
-        # Inside a longer base64 text a secret looks different by where it begins; its edges share characters
-        # with their neighbours and are left out.
+        # Inside a longer base64 text, a secret's encoding depends on its offset. Its first and last
+        # characters may also encode neighbouring bytes, so they are left out.
         begin, end = -(-offset * 4 // 3), (offset + len(secret)) * 4 // 3
         text = base64.b64encode(bytes(offset) + secret)[begin:end]
         found |= {text, text.translate(bytes.maketrans(b"+/", b"-_"))}
@@ -103,11 +104,11 @@ def test_the_search_knows_every_spelling(secret):
     assert not find({"it": secret}, {"there": secret[:-1] + b"z" + secret.hex().encode()[2:]})
 
 
-# --- what clients do
+# --- client requests
 
 
 class Client:
-    """Plants: every request goes through here, and every refusal is kept."""
+    """Sends every request that plants secrets, and collects the refusals."""
 
     def __init__(self, product: Product, markers: Markers) -> None:
         self.product = product
@@ -121,9 +122,7 @@ class Client:
             method, path, body, token=self.token if token is None else token, headers=sent
         )
         assert answer.status in (expect if isinstance(expect, set) else {expect}), (path, answer.content)
-        if answer.status >= 400 and path.startswith(
-            ("/api/", "/auth/")
-        ):  # a page shows a form as it was sent
+        if answer.status >= 400 and path.startswith(("/api/", "/auth/")):  # a page repeats the submitted form
             self.refusals += answer.content
         return answer
 
@@ -259,7 +258,7 @@ def encrypt_and_decrypt(client: Client) -> None:
             "key_id": key_id,
         }
         sealed = client.send("POST", "/api/v1/encrypt", {**body, "aad": aad}, expect=200).json["ciphertext"]
-        plant.keep(f"ciphertext of {mode.name}", sealed)  # no plaintext, but the client's own all the same
+        plant.keep(f"ciphertext of {mode.name}", sealed)  # no plaintext, but still the client's own
         client.send("POST", f"/api/v1/keys/{key_id}/rotate", {"reason": "sweep"}, expect=201)
         for path in ("/api/v1/decrypt", "/api/v1/reencrypt"):
             client.send("POST", path, {"ciphertext": sealed, "aad": aad}, expect=200)
@@ -272,7 +271,9 @@ def encrypt_and_decrypt(client: Client) -> None:
 
 
 def encrypt_many_and_long(client: Client) -> None:
-    """Twice: the second time the lane answers by itself. Batches, then streams that leave memory for the spool."""
+    """Twice, so that the fast path answers the second time. Batches, then streams that spill from memory to
+    the spool.
+    """
     plant = client.plant
     key = {"name": "sweep-many", "algorithm": "aes-256"}
     key_id = client.send("POST", "/api/v1/keys", key, expect=201).json["id"]
@@ -439,7 +440,7 @@ def leave_evidence(client: Client) -> None:
     )
 
 
-# --- what is kept
+# --- stored data
 
 
 def kept_in_the_database(product: Product) -> dict[str, bytes]:
@@ -450,7 +451,7 @@ def kept_in_the_database(product: Product) -> dict[str, bytes]:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         for (table,) in tables:
             rows = connection.execute(f'SELECT t::text FROM "{table}" t').fetchall()  # noqa: S608 - our own tables
-            # PostgreSQL prints a text with a quote in it doubled or escaped: none of the markers has one.
+            # PostgreSQL doubles or escapes quotes in a text, but no marker contains one.
             kept[f"table {table}"] = "\n".join(row for (row,) in rows).encode()
     return kept
 
@@ -472,7 +473,7 @@ def kept_elsewhere(product: Product, client: Client) -> dict[str, bytes]:
 
 
 def told_by_the_log(product: Product, token: str) -> bytes:
-    """Every page of the log and of the trail, as the API shows them."""
+    """Every page of the log and of the trail, as the API returns them."""
     told = b""
     for first in ("/api/v1/audit/logs?limit=100", "/api/v1/audit/trail?limit=100"):
         page = first
@@ -518,6 +519,6 @@ def test_no_secret_is_kept_anywhere_in_any_spelling(tmp_path):
     assert len(markers.secret) > 80
     hits = find(markers.secret, database | elsewhere | told)
     assert hits == {("password as a field's name", "refusals"), ("plaintext as an option", "refusals")}
-    # What is evidence is found, so the search works; and it is found in the database alone.
+    # The evidence is found, so the search works, and only in the database.
     assert {name for name, _ in find(markers.evidence, database)} == set(markers.evidence)
     assert find(markers.evidence, elsewhere) == set()

@@ -1,4 +1,4 @@
-"""bin/serve from the outside: the first run, every later one, what it refuses, and how it ends."""
+"""bin/serve from the outside: the first start, later starts, its refusals, and its shutdown."""
 
 import contextlib
 import os
@@ -29,7 +29,7 @@ from tests.services.processes import free_port
 on_both_databases = pytest.mark.database
 
 SETUP_LINK = re.compile(r"│ +http://127\.0\.0\.1:\d+(/setup/[\w-]{43}/) +│")
-SOON = 18  # seconds: less than whoever asks for something at the end is waited for
+SOON = 18  # seconds: less than the grace period for requests in flight
 IN_THE_FOLDER = re.compile(
     r"kek-[0-9a-f]{8}\.key|secret-key|audit-head|(serve|supervisor|sequencer)\.lock|static|db\.sqlite3(-wal|-shm)?"
 )
@@ -37,21 +37,21 @@ IN_THE_FOLDER = re.compile(
 
 @pytest.fixture(scope="module")
 def first_start(tmp_path_factory):
-    """A product at its first start, without CC_ADMIN_PASSWORD. Tests only look at it."""
+    """A product at its first start, without CC_ADMIN_PASSWORD. Tests only read from it."""
     with Product(tmp_path_factory.mktemp("first"), CC_ADMIN_PASSWORD="") as product:
         yield product
 
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory):
-    """A product that has run and was stopped: tests alter its folder, and put back what they altered."""
+    """A product that has run and was stopped. Tests alter its folder, and restore their alterations."""
     with Product(tmp_path_factory.mktemp("stopped")) as product:
         assert product.stop() == 0
         yield product
 
 
 def refusal(product):
-    """The one line that a start says which refuses."""
+    """The only line printed by a start that refuses."""
     done = product.run()
     lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]  # those are the log
     assert done.returncode != 0
@@ -62,13 +62,13 @@ def refusal(product):
 
 
 def has_ended(product):
-    """Whether nothing is left of it: no process, no listener."""
+    """Whether neither a process nor a listener is left."""
     with socket.socket() as client:
         return not product.processes() and client.connect_ex(("127.0.0.1", product.port)) != 0
 
 
 def content(product):
-    """What the database knows of people and of the root of trust, and what happened."""
+    """The contents of the tables of users, the root of trust, migrations and the log."""
     tables = ("users", "instance", "key_encryption_keys", "system_keys", "audit_logs", "django_migrations")
     return [product.query(f"SELECT * FROM {table} ORDER BY 1") for table in tables]  # noqa: S608 - fixed names
 
@@ -80,7 +80,7 @@ def content(product):
 def test_the_data_folder_is_its_owners_alone(first_start):
     assert stat.S_IMODE(first_start.home.stat().st_mode) == 0o700
     for path in first_start.home.rglob("*"):
-        if path.name.startswith(UNFINISHED):  # one of the sequencer's goes at any moment
+        if path.name.startswith(UNFINISHED):  # the sequencer's may disappear at any moment
             continue
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 
@@ -194,7 +194,7 @@ def other_port(product):
     product.environment = before
 
 
-# --- later starts, and the end
+# --- later starts, and shutdown
 
 
 @on_both_databases
@@ -204,13 +204,13 @@ def test_ctrl_c_ends_everything_and_the_next_start_has_all_data(tmp_path):
         product.send_form(link)
         token = product.token()
         key = product.send("POST", "/api/v1/keys", {"name": "kept", "algorithm": "aes-256"}, token=token).json
-        idle.send("GET", "/livez")  # a client that keeps its connection open does not hold it up
+        idle.send("GET", "/livez")  # a client that keeps its connection open does not delay the shutdown
         files = {
             path: path.read_bytes() for path in [*product.home.glob("kek-*"), product.home / "secret-key"]
         }
 
         began = time.monotonic()
-        assert product.stop(signal.SIGINT, whole_group=True) == 0  # as a terminal sends it: to all of them
+        assert product.stop(signal.SIGINT, whole_group=True) == 0  # to the group, as a terminal sends it
         assert time.monotonic() - began < SOON
         assert has_ended(product)
         assert not list(product.temporary.iterdir())
@@ -221,7 +221,7 @@ def test_ctrl_c_ends_everything_and_the_next_start_has_all_data(tmp_path):
         assert content(product) == before
         assert {path: path.read_bytes() for path in files} == files
         assert product.send("GET", f"/api/v1/keys/{key['id']}", token=token).json == key
-        # The password of the environment makes the first account; it never resets one.
+        # The password of the environment creates the first account; it never resets one.
         assert SETUP_LINK.findall(product.stdout) == [link]
         assert product.token()
         answer = product.send(
@@ -230,7 +230,7 @@ def test_ctrl_c_ends_everything_and_the_next_start_has_all_data(tmp_path):
         assert answer.status == 401
 
         began = time.monotonic()
-        assert product.stop(signal.SIGTERM) == 0  # as a supervisor sends it: to the parent
+        assert product.stop(signal.SIGTERM) == 0  # to the parent, as a supervisor sends it
         assert time.monotonic() - began < SOON
         assert has_ended(product)
         assert product.stderr == ""
@@ -332,7 +332,7 @@ def test_a_first_start_that_was_killed_goes_on(tmp_path, moment):
         time.sleep(0.2)  # into the middle of it
         product.kill()
         migrated = migrations(product)
-        (product.home / f"{UNFINISHED}secret").touch()  # what is left of a file that was being written
+        (product.home / f"{UNFINISHED}secret").touch()  # the remains of a file that was being written
         product.start()
         assert product.log_in()["user"]["role"] == "admin"
         assert not (product.home / f"{UNFINISHED}secret").exists()
@@ -353,7 +353,7 @@ def test_ctrl_c_during_the_first_start_is_one_line(tmp_path):
 
 
 def migrations(product):
-    """Those that are recorded; [] where there is no table of them yet."""
+    """The recorded migrations, or [] if their table does not exist yet."""
     tables = "pg_tables WHERE tablename" if product.database else "sqlite_master WHERE name"
     if product.query(f"SELECT count(*) FROM {tables} = 'django_migrations'") == [(0,)]:  # noqa: S608 - fixed names
         return []
@@ -364,7 +364,7 @@ def makes_tables(product):
     if product.database:
         return product.query("""SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
                                 WHERE mode = 'AccessExclusiveLock' AND datname = current_database()""")
-    if not product.sqlite_file.with_name("db.sqlite3-wal").exists():  # it is becoming a database
+    if not product.sqlite_file.with_name("db.sqlite3-wal").exists():  # the database is being created
         return False
     with contextlib.closing(sqlite3.connect(product.sqlite_file, timeout=0, autocommit=True)) as file:
         try:
@@ -389,7 +389,7 @@ def wait_until(is_reached, product):
         time.sleep(0.01)
 
 
-# --- what it refuses
+# --- refusals
 
 
 def test_a_port_in_use(tmp_path):

@@ -1,4 +1,4 @@
-"""What the running product answers beside its API: is it well, what does it count; and what every answer carries."""
+"""The running product's health, metrics and other endpoints beside the API, and the headers of every answer."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tests.product import ADMIN, PASSWORD, POSTGRESQL_URL, REDIS_URL, Product
 
 pytestmark = pytest.mark.database
 
-SHARED = 1.1  # seconds after which a check is made anew
+SHARED = 1.1  # seconds after which a check is repeated
 OUTSIDE = {"X-Forwarded-For": "198.51.100.7"}
 HTTPS = {"Host": "keys.example.org", "X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.7"}
 HTTP = HTTPS | {"X-Forwarded-Proto": "http"}
@@ -42,7 +42,7 @@ def admin_token(product):
 
 @pytest.fixture(scope="module")
 def tokens(product, admin_token):
-    """Roles by their token; "" is nobody."""
+    """Roles by their token; "" is an anonymous client."""
     return {
         "admin": admin_token,
         "auditor": product.create_user(f"aude-{uuid.uuid4().hex[:6]}", "auditor"),
@@ -53,7 +53,7 @@ def tokens(product, admin_token):
 
 @pytest.fixture(scope="module")
 def behind_tls(tmp_path_factory):
-    """The product where its public address is https and a proxy in front speaks TLS."""
+    """The product with a public https address, behind a proxy that terminates TLS."""
     folder = tmp_path_factory.mktemp("tls")
     with Product(folder, CC_PUBLIC_URL="https://keys.example.org", CC_TRUSTED_PROXIES="1") as running:
         yield running
@@ -196,9 +196,9 @@ def test_no_label_of_a_metric_holds_an_id_a_name_or_an_address(product, admin_to
         assert word not in labels
 
 
-# --- what every answer carries
+# --- headers of every answer
 
-# Everything the product answers of its own accord: (method, path, body, with the admin's token?, status).
+# Every kind of answer of the product: (method, path, body, with the admin's token?, status).
 ANSWERS = {
     "API": ("GET", "/api/v1/keys", None, True, 200),
     "API, unauthenticated": ("GET", "/api/v1/keys", None, False, 401),
@@ -233,7 +233,7 @@ def test_every_kind_of_answer_carries_the_security_headers(product, admin_token,
     assert "no-store" in headers["Cache-Control"] or path.endswith("jwks.json")
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
     if status == 413:
-        return  # refused before Django; its own test says what it carries
+        return  # refused before Django; another test checks its headers
     policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
     assert policy == CSP
     assert headers["X-Frame-Options"] == "DENY"
@@ -277,7 +277,7 @@ def test_a_problem_names_the_request_id_of_its_header(product):
     assert answer.json["request_id"] == answer.headers["X-Request-ID"]
 
 
-# --- where a request comes from
+# --- the origin of a request
 
 
 def logged_address(product, admin_token, raw_headers):
@@ -377,7 +377,7 @@ def test_a_change_from_another_site_is_refused(product, admin_token):
         assert answer.status == status
 
 
-# --- bounds of one process
+# --- limits of one process
 
 
 @pytest.mark.skipif(not POSTGRESQL_URL, reason="SQLite does not count its connections")
@@ -396,5 +396,6 @@ def test_many_clients_share_as_many_connections_as_there_are_threads(product, ad
         while not all(answer.done() for answer in answers):
             seen += session.execute(of_the_product).fetchone()
     assert {status for answer in answers for status in answer.result()} == {200}
-    # CC_THREADS and what the pool has to spare, for the web server; the worker's two jobs and theirs; the sequencer.
+    # CC_THREADS and the pool's spare connections for the web server; two jobs and the same for the worker;
+    # the sequencer.
     assert max(seen) <= (8 + 2) + (2 + 2) + 2

@@ -1,4 +1,4 @@
-"""How a start treats a data folder that is in use: by another bin/serve, or by what a killed one left running."""
+"""A start on a data folder that is in use: by another bin/serve, or by processes that a killed one left."""
 
 import fcntl
 import os
@@ -17,7 +17,7 @@ def folder(tmp_path):
 
 
 def hold(folder, name):
-    """Another process's lock: flock(2) takes a second open file for one."""
+    """Take a lock as another process would: flock(2) treats a second open file as another process."""
     folder.mkdir(exist_ok=True)
     lock = (folder / name).open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""ciphercanary.supervision with small programs of its own: who is started again, who ends when, and in which order."""
+"""ciphercanary.supervision with small test programs: restarts, shutdown, and the order of both."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 from tests.product import ROOT, session_of
 
 SOON = 60  # seconds
-# Says in a file when it begins and when it is told to end; ``obedient`` it ends then.
+# Records in a file when it begins and receives a signal; if ``obedient`` is "yes", the signal ends it.
 PROGRAM = """
 import os, signal, sys, time
 name, file, obedient = sys.argv[1:]
@@ -44,7 +44,7 @@ sys.exit(run_together(programs, os.environ, []) & 0xFF)
 
 class Supervised:
     def __init__(self, folder: Path, **programs: str):
-        """``programs`` maps names to how obedient they are: yes, no, dies."""
+        """``programs`` maps names to their ``obedient`` argument: yes, no, dies."""
         self.file = folder / "said"
         self.file.touch()
         commands = [
@@ -64,7 +64,7 @@ class Supervised:
         )
 
     def said(self):
-        """``(name, what)`` in the order in which it was said."""
+        """``(name, what)`` of each record, in order."""
         return [tuple(line.split()[:2]) for line in self.lines()]
 
     def lines(self):

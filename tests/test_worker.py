@@ -19,7 +19,7 @@ from tests.services.processes import dies_with_parent, free_port
 
 SOON = 60  # seconds
 LEASE = 8  # seconds
-ENTRIES = 200_000  # some seconds: what is cancelled is told so within one
+ENTRIES = 200_000  # takes some seconds; a cancellation takes effect within one
 BATCH = 2_000
 FILL = f"""
 import uuid
@@ -40,7 +40,7 @@ for first in range(1, {ENTRIES} + 1, {BATCH}):
 
 
 class Embedded:
-    """The worker that bin/serve runs, and starts again."""
+    """The worker that bin/serve runs and restarts."""
 
     settings = {}
 
@@ -60,7 +60,7 @@ class Embedded:
 
 
 class Celery:
-    """A worker and a beat of our own beside bin/serve, which runs none then."""
+    """A worker and a beat of the tests, next to bin/serve, which then runs no worker."""
 
     settings = {"CELERY_BROKER_URL": REDIS_URL}
 
@@ -77,8 +77,8 @@ class Celery:
             env=self.product.environment,
             stdout=self.said,
             stderr=self.said,
-            start_new_session=True,  # its pool can be killed with it
-            preexec_fn=dies_with_parent(signal.SIGTERM),  # noqa: PLW1509 - nothing runs in threads here
+            start_new_session=True,  # so that its pool can be killed with it
+            preexec_fn=dies_with_parent(signal.SIGTERM),  # noqa: PLW1509 - no threads run here
         )
 
     def start(self):
@@ -160,7 +160,7 @@ class Export:
         return self.product.send("GET", f"{self.path}/result", token=self.token)
 
     def wait_until_midway(self):
-        """What the API said when some of it, and not all, was done."""
+        """Wait until the export is partly done; return the API's answer of that moment."""
         wait_until(lambda: self.now()["done"] > 0)
         seen = self.now()
         assert seen["status"] == "running", seen
@@ -171,7 +171,7 @@ class Export:
         return self.now()
 
     def attempt(self):
-        """Each run of the job has its own, and names its file by it."""
+        """The attempt, which differs for each run of the job and is part of the file's name."""
         [file] = (self.product.home / "exports").glob(f"{self.id}.*")
         return file.name.split(".")[1]
 
@@ -188,7 +188,7 @@ def wait_until(holds):
 
 
 def require_whole(export, ended):
-    """The file is there, as the row says."""
+    """Check that the file exists and matches the row."""
     assert ended["status"] == "succeeded", ended
     content = export.result().content
     assert hashlib.sha256(content).hexdigest() == ended["sha256"]
@@ -200,7 +200,7 @@ def test_the_job_of_a_killed_worker_is_taken_over_and_finished(worker):
     before = export.wait_until_midway()
     assert 0 < before["done"] < before["total"]
     worker.kill()
-    assert export.now()["status"] == "running"  # nobody knows yet
+    assert export.now()["status"] == "running"  # not detected yet
     ended = export.wait_until_ended()
     require_whole(export, ended)
     assert export.attempts() == 2
@@ -248,7 +248,7 @@ def test_the_broker_carries_ids_and_celery_logs_as_we_do(celery):
     export = Export(celery.product)
     require_whole(export, export.wait_until_ended())
     said = (celery.product.folder / "celery").read_text()
-    assert "Task ciphercanary.run_job" not in said  # each delivery would be a line
+    assert "Task ciphercanary.run_job" not in said  # otherwise each delivery would be a line
     assert "Traceback" not in said
     lines = [line for line in said.splitlines() if "celery.worker" in line]
     assert lines
@@ -268,7 +268,7 @@ def test_while_the_broker_is_away_a_job_is_taken_all_the_same_and_waits(tmp_path
         for said in (product.stdout, product.stderr):
             assert "refused" not in said  # the text of an exception
             assert "a-password-of-the-broker" not in said
-        # Whoever is in a hurry runs the worker by hand: the row is all it needs.
+        # Without a broker, a manual worker suffices: it needs only the row.
         process = subprocess.Popen(
             [sys.executable, "manage.py", "run_worker"], cwd=ROOT, env=product.environment
         )

@@ -43,7 +43,7 @@ def test_a_stranger_is_not_let_in(auditor):
 
 
 def test_an_export_of_somebody_else_does_not_exist_for_whoever_sees_his_own_only(developer, stranger):
-    """No current role has this permission; the scope decides, not the name of the role."""
+    """No current role has this combination; the scope decides, not the name of the role."""
     mine = with_export_permission(developer)
     theirs = services.request_export(
         principal=with_export_permission(stranger), export_format="jsonl", criteria=LogCriteria()

@@ -10,8 +10,7 @@ from audit import merkle
 from audit.merkle import Frontier, ProofInvalid
 
 # The entries from Certificate Transparency's own tests for RFC 6962, and the roots of the trees over the
-# first
-# 1, 2 … 8 of them.
+# first 1, 2 … 8 of them.
 ENTRIES = [
     bytes.fromhex(entry)
     for entry in (

@@ -17,8 +17,7 @@ def test_what_waits_is_checked_in_a_moment_though_postgresql_believes_the_list_i
 
     Each joined table has a unique index on the id, and the rows are wanted in that order. A scan of the list
     for each row costs as much as its pages, even if the statistics call them empty: the planner prefers to
-    merge
-    the indices, which are cheaper.
+    merge the indices, which are cheaper.
     """
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE audit_pending SET (vacuum_truncate = false)")

@@ -15,8 +15,7 @@ from ciphercanary.crypto.material import KeyMaterial
 LONGEST = 2 * 1024 * 1024
 
 # Made with the bare library and hand-built bindings, not with this package: material 00 01 02 …, iv a0 a1 a2
-# …,
-# key 6f1c…, version 7, aad "invoice-4711". Stored ciphertexts have this format: a change here loses data.
+# …, key 6f1c…, version 7, aad "invoice-4711". Stored ciphertexts have this format: a change here loses data.
 GOLDEN = {
     "aes-256-gcm": "cc1.AQFvHBpODVtMV5pTK38fDJ4RAAAAB6ChoqOkpaanqKmqq3PDNaREn30cuAdrVURWaxajsX8QwYb7pkUbwY2H4hM8A4mQ",
     "aes-128-gcm": "cc1.AQJvHBpODVtMV5pTK38fDJ4RAAAAB6ChoqOkpaanqKmqq8yP_If4VisHu9w_lKXSTWvGfPm49g9VBxn7wWR9JO3hU9LH",

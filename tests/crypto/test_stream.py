@@ -56,8 +56,7 @@ class Reference:
     hash.
 
     The published vectors use SHA-256; Cobblestone is the same construction with SHA-512. The vectors verify
-    this
-    class, and this class verifies our streams.
+    this class, and this class verifies our streams.
     """
 
     def __init__(self, algorithm, key, salt, context):

@@ -29,9 +29,8 @@ class Server:
     and sent.
 
     ``between`` is called in a thread before each block is delivered, with the number of that block. With
-    ``cut`` the
-    client disconnects after the last block. With ``reads_late`` the client reads nothing until it has sent
-    everything.
+    ``cut`` the client disconnects after the last block. With ``reads_late`` the client reads nothing until it
+    has sent everything.
     """
 
     blocks: Sequence[bytes]

@@ -1,8 +1,7 @@
 """One server with both of its interfaces, and the comparison of their answers.
 
 A request whose media type names its charset is equally valid, but the fast path leaves it to Django. So the
-same
-request can be sent through either interface.
+same request can be sent through either interface.
 """
 
 from tests.personas import b64

@@ -1,4 +1,4 @@
-"""Users in a real Chromium: what they see, and the messages in the browser's console."""
+"""Users in a real Chromium, their view of the pages, and the messages in the browser's console."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +19,7 @@ from tests.e2e.chromium import find_chromium
 from tests.product import PASSWORD
 
 # Not faults of the page: Chromium logs each unsuccessful response, including the 422 of a form, and htmx logs
-# the
-# 401 of an expired session.
+# the 401 of an expired session.
 EXPECTED = (
     "Failed to load resource: the server responded with a status of",
     "Response Status Error Code 401",

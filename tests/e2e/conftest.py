@@ -1,8 +1,7 @@
 """One product for all browser tests of a process: gunicorn on PostgreSQL and Redis, and a user of each role.
 
 These fixtures end with this package, not with the process: while Playwright runs, no other test in its thread
-can
-start an event loop.
+can start an event loop.
 """
 
 from dataclasses import dataclass

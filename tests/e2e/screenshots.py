@@ -3,8 +3,7 @@
 python -m tests.e2e.screenshots [--all FOLDER]
 
 Without arguments it makes those of the README, in ``docs/images``. With a folder it makes one of every page
-that an
-administrator can reach, wide and narrow, light and dark, for visual inspection.
+that an administrator can reach, wide and narrow, light and dark, for visual inspection.
 """
 
 import argparse

@@ -4,8 +4,7 @@
 
 It starts the product on SQLite with one thread, and attacks it from this machine over loopback. It prints the
 resident memory of the worker before, at its peak, and after each attack. It exits 1 if memory is not flat, if
-a
-client gets an unexpected answer, or if connections stay open. With 10 rounds it takes about eight minutes.
+a client gets an unexpected answer, or if connections stay open. With 10 rounds it takes about eight minutes.
 """
 
 import argparse
@@ -26,8 +25,7 @@ from tests.product import ADMIN, PASSWORD, Product
 MIB = 1024 * 1024
 BODY = 2 * MIB - 1
 # MiB above the start: the budgets of bodies (64) and heads (32), and as much again for connections, three
-# sequential
-# log-ins of 64 MiB, and memory that the allocator keeps.
+# sequential log-ins of 64 MiB, and memory that the allocator keeps.
 GROWTH_LIMIT = 192
 # Bytes for a client that does not read: two answers of the schema, one of them in a write buffer.
 UNREAD = 192 * 1024

@@ -18,7 +18,7 @@ from tests.personas import Persona
 
 @pytest.fixture
 def new_key(admin) -> Callable[..., Key]:
-    """Creates a key through the service, as the admin unless told otherwise."""
+    """Create a key through the service, as the admin unless specified otherwise."""
     numbers = count(1)
 
     def create(**fields):
@@ -34,7 +34,7 @@ def new_key(admin) -> Callable[..., Key]:
 
 @pytest.fixture
 def allowed_stranger(stranger) -> Persona:
-    """May do everything, with keys of his own."""
+    """A stranger with every permission, for their own keys only."""
     return replace(stranger, principal=replace(stranger.principal, permissions=PERMISSIONS))
 
 
@@ -45,7 +45,7 @@ def key(new_key) -> Key:
 
 @pytest.fixture
 def let_time_pass() -> Callable[..., None]:
-    """Puts a key where it would be after its activation, or its expiry too, as if written long ago."""
+    """Move a key past its activation, and optionally its expiry, as if it had been created long ago."""
 
     def shift(key, *, expired=False):
         now = database_now()
@@ -74,13 +74,13 @@ def changes_of() -> Callable[..., list[AuditTrail]]:
 
 @pytest.fixture
 def connection_queries() -> Callable[[], CaptureQueriesContext]:
-    """``with connection_queries() as statements`` lists the SQL that was run, in order."""
+    """``with connection_queries() as statements`` lists the executed SQL, in order."""
     return lambda: CaptureQueriesContext(connection)
 
 
 @pytest.fixture
 def use() -> Callable[..., None]:
-    """Counts operations with a key, as the sequencer would have."""
+    """Count operations with a key, as the sequencer would."""
 
     def count_use(key, persona, *, count=1, ago=timedelta(), version=1, outcome="ok"):
         at = database_now() - ago

@@ -308,7 +308,7 @@ def test_each_role_acts_as_far_as_it_may(request, role, allowed, key):
 
 
 def test_nobody_unknown_is_told_anything(key):
-    from tests.personas import ApiClient  # noqa: PLC0415 - only here is the client without a token
+    from tests.personas import ApiClient  # noqa: PLC0415 - only this test has a client without a token
 
     for method, rest in EVERY_ROUTE:
         assert ApiClient().send(method, url(key, *rest), {}).status == 401

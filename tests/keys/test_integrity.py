@@ -85,7 +85,7 @@ def test_a_version_moved_to_another_key_is_noticed(admin, new_key):
 
 
 def test_a_version_moved_to_another_key_does_not_open_even_with_a_mac(admin, new_key):
-    # As by somebody who writes the database and could make the MAC, but not unwrap.
+    # An attacker who can write to the database and compute the MAC, but cannot unwrap.
     mine, theirs = new_key(), new_key()
     KeyVersion.objects.filter(key=mine).delete()
     moved = theirs.versions.get()

@@ -42,7 +42,7 @@ def test_each_reservation_doubles_up_to_the_largest(version):
     sizes = []
     for _ in range(7):
         before = reserved(version)
-        counter._left = 0  # all of it used
+        counter._left = 0  # the reservation is used up
         counter.take(LIMIT)
         sizes.append(reserved(version) - before)
     assert sizes == [2**16, 2**17, 2**18, 2**19, 2**20, 2**20, 2**20]

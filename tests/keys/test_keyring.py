@@ -78,7 +78,7 @@ def test_threads_share_one_cipher(admin, key):
 
 def test_material_is_unwrapped_on_first_use_only(admin, key):
     services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
-    # The first version's bytes cannot be opened; as long as nobody asks for it, nothing is the matter.
+    # The first version's material cannot be opened, which has no effect until it is used.
     first = key.versions.get(version=1)
     first.wrapped = b"\x01" + bytes(60)
     first.save_with_mac()
@@ -175,7 +175,7 @@ def test_a_change_of_another_key_leaves_an_entry_as_it_is(admin, key, new_key):
     other = find(admin, new_key())
     services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     assert keyring.find_current(other.key_id, admin.principal) is other
-    assert other.stamp.as_of == read_epoch()  # and the next look is a comparison of two numbers
+    assert other.stamp.as_of == read_epoch()  # so the next check compares only two numbers
 
 
 def test_what_has_changed_is_forgotten_by_the_name_of_its_entity(admin, key, new_key):

@@ -117,7 +117,7 @@ def test_each_state_has_its_status_word(state, status):
         (State.PRE_ACTIVATION, BEFORE, AFTER, "active"),
         (State.PRE_ACTIVATION, BEFORE, NOW, "expired"),
         (State.PRE_ACTIVATION, None, None, "pending"),
-        (State.ACTIVE, AFTER, None, "active"),  # activated by hand, before its time
+        (State.ACTIVE, AFTER, None, "active"),  # activated manually, before its time
         (State.ACTIVE, None, AFTER, "active"),
         (State.ACTIVE, None, NOW, "expired"),
         (State.SUSPENDED, None, BEFORE, "disabled"),

@@ -1,4 +1,4 @@
-"""Random histories of a key, against a model in plain Python that knows nothing of the code under test."""
+"""Random histories of a key, compared with a model in plain Python that is independent of the tested code."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -20,7 +20,7 @@ GCM = MODES["aes-256-gcm"]
 
 
 class Oracle:
-    """What should be true of the key. A status, and the numbers of the versions that open."""
+    """The expected state of the key: a status, and the numbers of the versions that open."""
 
     def __init__(self, *, pending, expiring):
         self.status = "pending" if pending else "active"
@@ -42,7 +42,7 @@ class Oracle:
             self.status = "expired"
 
     def act(self, name):
-        """Whether the act is allowed; if so it has happened."""
+        """Apply the act if it is allowed; return whether it was."""
         origins = {
             "activate": {"pending"},
             "disable": {"active"},
@@ -126,7 +126,8 @@ class KeyHistory(RuleBasedStateMachine):
 
     @rule()
     def compromise(self):
-        # Once compromised always compromised: the oracle's word for what the API calls revoked, too.
+        # A compromised key stays compromised, so the oracle has this status even when the API reports it as
+        # revoked.
         self.expect(self.oracle.act("compromise"), services.revoke_key, **self.order(), compromised=True)
 
     @rule()

@@ -27,7 +27,7 @@ def moment():
 
 @pytest.fixture
 def every_standing(new_key, moment):
-    """A key for each stored state and each place of the two times; all that the constraints allow."""
+    """A key for each stored state and each combination of the two times that the constraints allow."""
     times = [None, moment - 2 * HOUR, moment - HOUR, moment, moment + HOUR, moment + 2 * HOUR]
     for state in State:
         for activates_at in times:
@@ -87,7 +87,7 @@ def test_filters_by_a_whole_tag_with_its_case(admin, new_key):
     ("search", "found"),
     [
         ("orders", True),
-        ("RDER", True),  # a substring, whatever its case
+        ("RDER", True),  # a substring, in any case
         ("orders bücher", True),  # words in different fields
         ("BÜCHER", True),  # the case of letters beyond ASCII
         ("straße", True),
@@ -95,12 +95,12 @@ def test_filters_by_a_whole_tag_with_its_case(admin, new_key):
         ("pci", True),
         ("orders pears", False),  # every word
         ("100%", True),
-        ("%", True),  # a sign like any other
+        ("%", True),  # a literal character
         ("_", False),
         ("key\\", False),
         ("", True),
         ("  ", True),
-        ("orders-keybücher", False),  # nothing matches across two fields
+        ("orders-keybücher", False),  # a word does not match across two fields
     ],
 )
 def test_search_looks_for_every_word_anywhere_without_case(admin, new_key, search, found):

@@ -1,4 +1,4 @@
-"""Metadata of keys in the cache: what it saves, and what whoever writes it, or has lost a right, gets from it."""
+"""Metadata of keys in the cache: the saved queries, forged entries, and revoked rights."""
 
 import json
 from datetime import timedelta
@@ -21,7 +21,7 @@ REASON = {"reason": "test"}
 
 @pytest.fixture
 def places(monkeypatch):
-    """Where entries were put, in order."""
+    """The cache keys under which entries were stored, in order."""
     found = []
     cache = type(caches["metadata"])
     put = cache.set
@@ -36,7 +36,7 @@ def places(monkeypatch):
 
 @pytest.fixture
 def key(new_key, developer):
-    """With something in every column, and the developer's own."""
+    """The developer's own key, with a value in every column."""
     return new_key(
         principal=developer.principal,
         description="für \N{KEY}",
@@ -154,7 +154,9 @@ def test_an_entry_that_was_altered_is_not_used(admin, key, places, forge):
 
 
 def test_a_true_entry_in_another_place_is_not_used(admin, stranger, key, places):
-    """Neither the former state of the key under its present epoch, nor what one may see for another who may not."""
+    """Neither an old state of the key under its present epoch, nor one user's entry under another user's
+    cache key.
+    """
     admin.api.get(path(key))
     former = caches["metadata"].get(places[0])
     admin.api.post(f"{path(key)}/revoke", REASON)

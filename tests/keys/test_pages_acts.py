@@ -1,4 +1,4 @@
-"""The acts on a key in a browser: what each says first, and when it is refused."""
+"""The actions on a key in a browser: their confirmation pages, and the refusals."""
 
 from contextlib import nullcontext
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The list of keys and the page that makes one, as a browser gets them."""
+"""The list of keys and the page that creates a key, as a browser receives them."""
 
 import re
 from datetime import timedelta
@@ -35,7 +35,7 @@ def text(response):
 
 @pytest.fixture
 def age():
-    """Puts the creation of a key, and its next rotation, into the past."""
+    """Move the creation of a key, and its next rotation, into the past."""
 
     def shift(key, days):
         row = Key.objects.get(pk=key.pk)

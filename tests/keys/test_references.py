@@ -1,4 +1,4 @@
-"""A key by its id or, behind ``name:``, by its name: one spelling of each, and a name tells nothing that an id does not."""
+"""A key by its id or, after ``name:``, by its name: each has one spelling, and names reveal no more than ids."""
 
 from urllib.parse import quote
 
@@ -142,7 +142,7 @@ def test_a_ciphertext_of_another_key_is_refused_in_a_batch_of_a_name(admin, key,
 
 
 def test_an_invisible_name_is_refused_as_an_unknown_one_with_the_same_work(admin, stranger, key):
-    keyring.find(key.id, admin.principal)  # hot, as it would be
+    keyring.find(key.id, admin.principal)  # cached, as it would be in production
     answers, statements, recorded = [], [], []
     by_id = stranger.api.post("/api/v1/encrypt", {**OPERATIONS["encrypt"], "key_id": str(key.id)})
     for name in (key.name, "no-key-at-all"):

@@ -1,4 +1,4 @@
-"""What the database itself promises, whoever writes to it."""
+"""The constraints of the database itself, independent of the application."""
 
 from importlib import import_module
 
@@ -92,7 +92,8 @@ def test_the_indexes_for_searching_are_there():
 )
 def test_the_list_can_use_them(admin, only, index):
     with connection.cursor() as cursor:
-        # An empty table is cheapest read whole, or along any index; a bitmap needs one that fits the condition.
+        # An empty table is cheapest read whole, or along any index; a bitmap needs one that fits the
+        # condition.
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_indexscan = off")
     rows = services.list_keys(principal=admin.principal, only=only).order_by()

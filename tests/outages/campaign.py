@@ -1,11 +1,11 @@
-"""Break something under the running server, and compare what its clients get with what docs/operations.md promises.
+"""Break a dependency of the running server, and compare the answers with the promises in docs/operations.md.
 
     python -m tests.outages.campaign --database sqlite --faults lock,disk,sequencer
 
-For each fault: the time to the answer, its status and its code of an encryption over the fast path, one over Django, a
-log-in and a change, several of each at once, and what the probes answer and how fast; then how long the recovery took.
-It exits 1 if an answer is not an expected one or if the server does not recover. ``--database postgresql`` brings servers
-of its own. ``disk`` mounts a small tmpfs, so it needs root.
+For each fault it prints the time, status and code of the answers to an encryption over the fast path, one
+over Django, a log-in and a change, several of each at once, then the answers of the probes and their times,
+and the time of the recovery. It exits 1 if an answer is unexpected or if the server does not recover.
+``--database postgresql`` starts servers of its own. ``disk`` mounts a small tmpfs, so it needs root.
 """
 
 import argparse
@@ -108,9 +108,9 @@ KINDS: dict[str, Callable[[Target], Seen]] = {
     "change": Target.change,
 }
 
-# Answers of each request kind and of the probes; in /health the services that are not well.
+# Answers of each request kind and of the probes; in /health also the unhealthy services.
 REFUSED = {"503 audit_unavailable"}
-THROTTLED = {"429 throttled"}  # of several log-ins of one user at once
+THROTTLED = {"429 throttled"}  # if one user logs in several times at once
 READY, NOT_READY = {"200 ready"}, {"503 not ready: database, migrations, key_encryption_key"}
 LOCKED = {"encrypt, fast": REFUSED, "encrypt, REST": REFUSED, "login": REFUSED | THROTTLED, "change": REFUSED}
 NO_DATABASE = "503 unhealthy (database, audit, key_encryption_key, sequencer, audit_alarms)"
@@ -135,7 +135,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
 ALWAYS = {"/livez": {"200 text/plain"}, "/metrics": {"200 text/plain"}}
 
 
-# --- the faults: each is over when its block ends
+# --- the faults: each ends with its block
 
 
 @contextlib.contextmanager
@@ -164,7 +164,7 @@ def epoch_lock(target: Target) -> Iterator[None]:
 
 @contextlib.contextmanager
 def full_disk(target: Target) -> Iterator[None]:
-    """The disk of the database has no room left."""
+    """The disk of the database is full."""
     folder = target.postgresql.folder if target.postgresql else target.product.home
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
@@ -184,7 +184,7 @@ def full_disk(target: Target) -> Iterator[None]:
 
 @contextlib.contextmanager
 def stopped_sequencer(target: Target) -> Iterator[None]:
-    """For longer than the log may be behind."""
+    """Stop the sequencer for longer than the permitted lag."""
     [pid] = target.product.processes_of("run_sequencer")
     for _ in range(10):
         os.kill(pid, signal.SIGSTOP)
@@ -208,7 +208,7 @@ def stopped_database(target: Target) -> Iterator[None]:
 
 @contextlib.contextmanager
 def hanging_database(target: Target) -> Iterator[None]:
-    """It takes connections and answers nothing."""
+    """It accepts connections and answers nothing."""
     assert target.postgresql
     assert target.postgresql.process
     main = target.postgresql.process.pid
@@ -294,21 +294,23 @@ def start(
 
 
 class Requests(ThreadPoolExecutor):
-    """Threads that nobody waits for at the end: a hanging database answers only once its fault is over."""
+    """A pool that does not wait for its threads at the end: a hanging database answers only after its fault
+    is over.
+    """
 
     def close(self) -> None:
         self.shutdown(wait=False)
 
 
 def observe(target: Target, expected: dict[str, set[str]], *, is_hanging: bool) -> bool:
-    """Send everything at once and print the answers, of each kind the slowest; return whether all are expected.
+    """Send everything at once and print the slowest answer of each kind; return whether all are expected.
 
     While the database hangs only the probes answer, so only they are compared.
     """
     seen: list[tuple[str, list[Seen]]] = []
     with contextlib.closing(Requests(len(KINDS) * AT_ONCE + len(PROBES))) as pool:
         requests = [(name, pool.submit(ask, target)) for _ in range(AT_ONCE) for name, ask in KINDS.items()]
-        time.sleep(1.2)  # a result of the probes from before the fault is shared no longer
+        time.sleep(1.2)  # probe results from before the fault have expired
         probes = [(path, pool.submit(target.send, "GET", path)) for path in PROBES]
         seen += [(path, [answer.result()]) for path, answer in probes]
         if not is_hanging:
@@ -331,7 +333,7 @@ def is_expected(name: str, answers: list[Seen], expected: set[str]) -> bool:
 
 
 def recovery(target: Target) -> float | None:
-    """How many seconds it took, None if it took too long."""
+    """The seconds until the recovery, or None if it took too long."""
     began = time.monotonic()
     while time.monotonic() - began < RECOVERY_SECONDS:
         if target.encrypt().status == 200 and target.send("GET", "/health").code == "healthy":

@@ -1,10 +1,10 @@
-"""Take rights away while other processes use them from memory: not one answer may leave after it was acknowledged.
+"""Revoke rights while other processes use them from memory: no answer may leave after the acknowledgement.
 
     python -m tests.revocation.campaign --rounds 1000
 
 runs on SQLite; inside ``python -m tests.services`` (or with DATABASE_URL) on PostgreSQL. Of four rounds, one
-disables a key, one lets a key expire, one logs a session out and one changes a role. The time of an entry is a
-moment that its own transaction, while it held the epoch, found to be past, by a millisecond or two.
+disables a key, one lets a key expire, one logs a session out and one changes a role. The timestamp of an
+entry was already past when its own transaction checked it while holding the epoch, by a millisecond or two.
 """
 
 import argparse
@@ -32,7 +32,7 @@ KINDS = ("disable", "expire", "log out", "change role")
 
 @dataclass
 class Findings:
-    """What the rounds showed; a leak names its round."""
+    """The results of the rounds; a leak names its round."""
 
     waits: dict[str, list[float]] = field(default_factory=dict)
     leaks: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Client:
         assert self.process.stdout.readline() == "ready\n"
 
     def end(self) -> dict[str, int]:
-        """What it counted."""
+        """End the client; return its counts."""
         out, _ = self.process.communicate(timeout=60)
         return json.loads(out)
 
@@ -98,7 +98,7 @@ class Campaign:
         self.look(kind, key.id, ended)
 
     def take_away(self, kind: str, key, refresh_token: str) -> datetime:
-        """End the right, and the moment from which it must not be used."""
+        """End the right; return the moment from which it must not be used."""
         from accounts.origin import Origin  # noqa: PLC0415
         from accounts.services import log_out, set_role  # noqa: PLC0415
         from audit.events import Source  # noqa: PLC0415
@@ -147,7 +147,7 @@ class Campaign:
         )
 
     def wait_for_load(self, key_id) -> None:
-        """Return once somebody has used the key; a busy machine needs its time."""
+        """Return once a client has used the key, which may take time on a busy machine."""
         deadline = time.monotonic() + LOAD_SECONDS
         while not self.entries().filter(object_id=str(key_id)).exists() and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -167,7 +167,7 @@ class Campaign:
 
 
 def run(rounds: int, door: str) -> Findings:
-    """Play them on a database of their own."""
+    """Play the rounds on a new database."""
     with ExitStack() as stack:
         environment = stack.enter_context(database_of_our_own())
         stack.enter_context(sequencer(environment))
@@ -185,7 +185,7 @@ def run(rounds: int, door: str) -> Findings:
 
 @contextmanager
 def sequencer(environment: dict[str, str]) -> Iterator[None]:
-    """As in production: without it the log falls behind, and after a minute nothing is answered."""
+    """Run the sequencer, as in production: without it operations are refused after a minute of lag."""
     process = subprocess.Popen(
         [sys.executable, ROOT / "manage.py", "run_sequencer"], env=environment, stdout=subprocess.DEVNULL
     )
@@ -198,7 +198,7 @@ def sequencer(environment: dict[str, str]) -> Iterator[None]:
 
 @contextmanager
 def database_of_our_own() -> Iterator[dict[str, str]]:
-    """Set Django up on a new database and data folder; the environment for the clients."""
+    """Set up Django on a new database and data folder; yield the environment for the clients."""
     url = new_database()
     with tempfile.TemporaryDirectory(prefix="revocation-") as folder:
         ours = {"CC_HOME": str(Path(folder) / "home"), "DJANGO_SETTINGS_MODULE": "ciphercanary.settings"}
@@ -233,7 +233,7 @@ def prepare() -> None:
 
 
 def main() -> int:
-    """Return 0 where nothing leaked."""
+    """Return 0 if nothing leaked."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,7 +1,7 @@
-"""A process that encrypts without pause, with the caller and the key it was given once and keeps in memory.
+"""A process that encrypts continuously, with a caller and a key that it receives once and keeps in memory.
 
-Each line on standard input names the next token and key; the end of input ends it. What it was told and how
-often it succeeded goes to standard output.
+Each line on standard input names the next token and key, which it acknowledges with `ready`. The end of input
+ends it; it then prints how often it encrypted and how often it was refused.
 """
 
 import json

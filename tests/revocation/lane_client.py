@@ -1,6 +1,6 @@
-"""``tests.revocation.client`` by the lane: requests at once in one event loop, each as it would come over HTTP.
+"""``tests.revocation.client`` on the fast path: concurrent requests in one event loop, each as if over HTTP.
 
-What the lane leaves to Django is done as Django does it: the token is verified, and the engine asked.
+Requests that the fast path leaves to Django are done as Django does: verify the token, and call the engine.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ TASKS = 8
 
 
 async def encrypt(orders, counts) -> None:
-    """Without pause, with whatever was ordered last."""
+    """Encrypt continuously, with the latest order."""
     from ciphercanary.fast_lane import HotRequest  # noqa: PLC0415 - main() sets Django up
     from crypto_ops import lane  # noqa: PLC0415
 

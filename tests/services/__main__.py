@@ -1,4 +1,6 @@
-"""Start what is missing, run the command with both addresses in its environment, stop what was started."""
+"""Start missing services, run the command with their addresses in its environment, and stop the started
+services.
+"""
 
 import os
 import sys
@@ -13,7 +15,7 @@ from tests.services.rights import folder_for_servers
 
 
 def main(command: list[str]) -> int:
-    """Return the exit code of `command`, 2 without a command, 1 where a service cannot be had."""
+    """Return the exit code of `command`, 2 without a command, 1 if a service is unavailable."""
     if not command:
         sys.stderr.write("usage: python -m tests.services COMMAND...\n")
         return 2

@@ -15,14 +15,14 @@ from tests.services.rights import private_folder, readable_copy, unprivileged_ac
 
 OLDEST = 15
 DATABASE = "ciphercanary"
-# Nothing of a test run must survive a power cut. Crash tests ask for the durable server.
+# Data of a test run need not survive a power failure. Crash tests request the durable server.
 FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
 class PostgreSQL(Server):
     """PostgreSQL on 127.0.0.1 with one superuser and no password, its database `ciphercanary` empty.
 
-    `stop_signals` are a fast and an immediate shutdown, then the end.
+    `stop_signals` are a fast and an immediate shutdown, then a kill.
     """
 
     name = "PostgreSQL"
@@ -83,7 +83,7 @@ class PostgreSQL(Server):
 
 
 def find_programs(room: Path, account: struct_passwd | None) -> Path:
-    """Return the folder of a `postgres` and an `initdb` that run; `room` may take a copy of the wheel's."""
+    """Return the folder of a `postgres` and an `initdb` that run; `room` may receive a copy of the wheel's."""
     for folder in (*system_folders(), *wheel_folders(room)):
         if (
             major_version(folder / "initdb", account)
@@ -102,7 +102,8 @@ def system_folders() -> Iterator[Path]:
 
 
 def wheel_folders(room: Path) -> Iterator[Path]:
-    """Yield the wheel's folder as installed, then a copy of it: PostgreSQL's account may not reach the first.
+    """Yield the wheel's folder as installed, then a copy of it: PostgreSQL's account may have no access to
+    the first.
 
     The package is not imported: that warns, and as root it adds an account to the system.
     """

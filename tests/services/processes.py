@@ -1,4 +1,4 @@
-"""Processes that never outlive us: a server on a port of its own, and a command run to its end."""
+"""Processes that never outlive the caller: a server on its own port, and a command that runs to its end."""
 
 import contextlib
 import ctypes
@@ -24,12 +24,12 @@ PORT_ATTEMPTS = 3
 LIBC = ctypes.CDLL(None)
 
 
-class Unavailable(Exception):  # the word says what is wrong, as in ciphercanary.errors
-    """A service cannot be had here; the text says why and what helps."""
+class Unavailable(Exception):  # the name describes the problem, as in ciphercanary.errors
+    """A service is unavailable here; the text gives the cause and a remedy."""
 
 
 def dies_with_parent(signum: int) -> Callable[[], None]:
-    """Return a `preexec_fn` that has the kernel send `signum` should our process be killed (Linux)."""
+    """Return a `preexec_fn` that makes the kernel send `signum` if our process is killed (Linux)."""
 
     def ask_kernel() -> None:
         if sys.platform == "linux":
@@ -39,7 +39,7 @@ def dies_with_parent(signum: int) -> Callable[[], None]:
 
 
 class Ownership(TypedDict, total=False):
-    """The arguments of `subprocess` that say whose rights a process has."""
+    """The arguments of `subprocess` that set the user and groups of a process."""
 
     user: int
     group: int
@@ -47,7 +47,7 @@ class Ownership(TypedDict, total=False):
 
 
 def ownership(account: struct_passwd | None) -> Ownership:
-    """Return what makes `subprocess` run as `account`; None stays who we are."""
+    """Return the arguments that make `subprocess` run as `account`; None keeps the current user."""
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
 
 
@@ -64,9 +64,11 @@ def major_version(program: Path, account: struct_passwd | None = None) -> int:
 
 
 def free_port() -> int:
-    """Below those that the kernel gives to outgoing connections, one of which might have it a moment later."""
+    """Return a free port below those that the kernel assigns to outgoing connections, which could take it
+    later.
+    """
     while True:
-        port = random.randrange(15_000, 32_000)  # noqa: S311 - only to stay out of each other's way
+        port = random.randrange(15_000, 32_000)  # noqa: S311 - only to avoid collisions
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
 
@@ -87,11 +89,11 @@ class Server:
         raise NotImplementedError
 
     def answers(self) -> bool:
-        """Say whether the server on our port is ready, and ours."""
+        """Return whether the server on the port is ready, and is the one started here."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:
-        for _ in range(PORT_ATTEMPTS):  # another process may take the port between our look and our use
+        for _ in range(PORT_ATTEMPTS):  # another process may take the port after the check
             self.port = free_port()
             with contextlib.suppress(TimeoutError):
                 self.start()
@@ -115,7 +117,7 @@ class Server:
                 stderr=log,
                 cwd=self.folder,
                 env={k: v for k, v in os.environ.items() if not k.startswith("PG")} | {"LC_ALL": "C"},
-                start_new_session=True,  # Ctrl-C is for the command; it needs its services to the end
+                start_new_session=True,  # Ctrl-C is for the command, which needs its services to the end
                 preexec_fn=dies_with_parent(self.stop_signals[0]),  # noqa: PLW1509  # no threads here
                 **ownership(self.account),
             )
@@ -136,13 +138,13 @@ class Server:
 
 
 def run_to_end(command: Sequence[str], environment: dict[str, str]) -> int:
-    """Run `command`, hand it our signals, and end whatever it leaves running; return its exit code.
+    """Run `command`, forward signals to it, and end all processes that it leaves; return its exit code.
 
     A command that a signal ended gives 128 + signal, one that is not found 127, as in a shell.
     """
     older = children()
     if sys.platform == "linux":
-        LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)  # what the command leaves behind becomes our child
+        LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)  # orphans of the command become our children
     try:
         process = subprocess.Popen(
             command,
@@ -165,7 +167,7 @@ def run_to_end(command: Sequence[str], environment: dict[str, str]) -> int:
 
 
 def in_foreground() -> bool:
-    """Say whether a terminal sends its Ctrl-C to our whole group: then the command has it already."""
+    """Return whether a terminal sends Ctrl-C to the whole process group, and thus to the command as well."""
     return sys.stdin is not None and sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
 
 
@@ -192,7 +194,7 @@ def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
 
 
 def ends_like_a_signal() -> contextlib.AbstractContextManager[None]:
-    """Turn a signal into an ordinary exit, so that the blocks around it stop what they started."""
+    """Turn a signal into an ordinary exit, so that the surrounding blocks stop what they started."""
 
     def leave(signum: int, _: FrameType | None) -> None:
         sys.exit(128 + signum)

@@ -13,7 +13,7 @@ OLDEST = 7
 
 
 class Redis(Server):
-    """Redis on 127.0.0.1 that keeps nothing on disk, with a database for each of 64 test workers."""
+    """Redis on 127.0.0.1 without persistence, with a database for each of 64 test workers."""
 
     name = "Redis"
 

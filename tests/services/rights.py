@@ -1,4 +1,6 @@
-"""Whose rights a server runs with. PostgreSQL refuses root, and another account must reach its files."""
+"""The user account of a server. PostgreSQL refuses to run as root, and another account needs access to its
+files.
+"""
 
 import os
 import pwd
@@ -10,7 +12,7 @@ from tests.services.processes import Unavailable
 
 
 def unprivileged_account() -> pwd.struct_passwd | None:
-    """Return the account for PostgreSQL where we are root, None where we are not and ours will do."""
+    """Return the account for PostgreSQL if we are root, or None if the current account suffices."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -23,7 +25,7 @@ def unprivileged_account() -> pwd.struct_passwd | None:
 
 def folder_for_servers() -> str:
     """Return the first folder for temporary files that every account can pass through."""
-    for candidate in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108  # mkdtemp names what goes in
+    for candidate in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108  # mkdtemp chooses the names inside
         if os.geteuid() != 0 or is_open_to_all(Path(candidate)):
             return candidate
     raise Unavailable("no folder for temporary files that other accounts may enter; set TMPDIR")
@@ -41,7 +43,7 @@ def private_folder(folder: Path, account: pwd.struct_passwd | None) -> Path:
 
 
 def readable_copy(source: Path, target: Path) -> None:
-    """Copy a tree so that every account can read and run it, whatever its modes were."""
+    """Copy a tree so that every account can read and run it, independently of its original modes."""
     shutil.copytree(source, target, symlinks=True)
     for path in (target, *target.rglob("*")):
         if not path.is_symlink():

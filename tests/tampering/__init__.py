@@ -1,4 +1,5 @@
-"""Somebody who owns the database alters the log, in every way we can think of: each must be noticed.
+"""An attacker who owns the database alters the log in every way we can think of; the verifier must detect
+each.
 
 ``python -m tests.tampering.campaign`` is the long run; ``tests/tampering/test_tampering.py`` a short one.
 """

@@ -1,4 +1,6 @@
-"""Every column of a row that is displayed, altered one at a time, also to what its type or Django does not allow."""
+"""Alterations of every column of a displayed row, one at a time, including values that its type or Django
+forbids.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,7 @@ from audit.models import AuditLog, AuditTrail
 from tests.tampering.altering import execute, query, without_checks, without_triggers
 
 SOME_UUID = "6ba7b811-9dad-41d1-80b4-00c04fd430c8"
-# Of each type the SQL of other values; {0} is the column.
+# SQL expressions of other values for each type; {0} is the column.
 LIKELY = {
     "BigAutoField": ("{0} + 1000000",),
     "BigIntegerField": ("coalesce({0}, 0) + 1", "9223372036854775807"),
@@ -54,7 +56,7 @@ SQLITE = {
     "JSONField": (*LIKELY["JSONField"], *NOT_JSON),
 }
 
-# Of each database a time that Django cannot convert.
+# For each database a time that Django cannot convert.
 UNREADABLE = {"postgresql": "'infinity'", "sqlite": "'garbage'"}
 
 
@@ -71,7 +73,7 @@ class Alteration:
 
     @contextmanager
     def made(self, row_id: int) -> Iterator[int]:
-        """The row's id while it is altered; the row is restored afterwards."""
+        """Alter the row; yield its id, which may have changed, and restore the row afterwards."""
         table, kept = self.table, f"kept_{self.table}"
         with without_triggers(), without_checks():
             execute(f"CREATE TEMPORARY TABLE {kept} AS SELECT * FROM {table} WHERE id = %s", [row_id])  # noqa: S608 - constants
@@ -90,7 +92,7 @@ class Alteration:
 
 
 def alterations(model: type[Model], column: str = "") -> list[Alteration]:
-    """Of every column of the model, or of one."""
+    """The alterations of every column of the model, or of one."""
     fields = [field for field in model._meta.concrete_fields if column in {"", field.column}]
     return [
         Alteration(model._meta.db_table, field.column, expression)
@@ -108,7 +110,7 @@ def expressions(field: Field) -> tuple[str, ...]:
 
 @contextmanager
 def rolled_back() -> Iterator[None]:
-    """What is done inside never happened, and costs no write to the disk."""
+    """Roll back everything done in the block, which then costs no write to the disk."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)

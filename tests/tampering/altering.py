@@ -1,4 +1,4 @@
-"""What the owner of a database can do: write past triggers and constraints, and put everything back."""
+"""The powers of a database owner: write past triggers and constraints, and restore everything."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from audit.sequencing.head import HEAD_FILE
 
-# Everything the verifier reads, in an order in which rows can be put back.
+# Every table that the verifier reads, in an order in which rows can be restored.
 TABLES = (
     "audit_logs",
     "audit_trail",
@@ -27,7 +27,7 @@ TABLES = (
 
 
 def execute(statement: str, parameters: Sequence[Any] = ()) -> int:
-    """How many rows it touched."""
+    """Run the statement; return the number of affected rows."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return cursor.rowcount
@@ -58,13 +58,13 @@ class Cell:
         assert execute(statement, [value, self.place]) == 1
 
     def moved(self, value: object) -> "Cell":
-        """Where the cell is after this value was written to it."""
+        """The location of the cell after this value was written to it."""
         return replace(self, place=value) if self.key == self.column else self
 
 
 @contextmanager
 def without_checks() -> Iterator[None]:
-    """The owner drops the checks of values, and creates them again."""
+    """Drop the checks of values, as the owner can, and create them again afterwards."""
     if connection.vendor != "postgresql":
         execute("PRAGMA ignore_check_constraints = ON")
         try:
@@ -88,7 +88,9 @@ def without_checks() -> Iterator[None]:
 
 @contextmanager
 def without_triggers() -> Iterator[None]:
-    """The owner takes them off and puts them back. The verifier misses those that are off."""
+    """Disable the triggers, as the owner can, and enable them afterwards. The verifier reports disabled
+    triggers.
+    """
     if connection.vendor == "postgresql":
         for table in TABLES:
             execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
@@ -109,7 +111,7 @@ def without_triggers() -> Iterator[None]:
 
 
 class Copy:
-    """The tables as they are, beside themselves, and what the host remembers."""
+    """Copies of the tables in the same database, and the head that the host remembers."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -124,7 +126,7 @@ class Copy:
             execute(f"DROP TABLE {self.name}_{table}")
 
     def restore(self) -> None:
-        """The triggers are off."""
+        """Restore everything. The triggers must be off."""
         self.restore_tables()
         if self._remembered is None:
             self._head.unlink(missing_ok=True)
@@ -132,7 +134,7 @@ class Copy:
             self._head.write_bytes(self._remembered)
 
     def restore_tables(self) -> None:
-        """As a backup is put back: what the host remembers does not belong to it."""
+        """Restore only the tables, like a backup: the head that the host remembers is not part of it."""
         with transaction.atomic():
             for table in TABLES:
                 execute(f"DELETE FROM {table}")  # noqa: S608 - constants

@@ -1,11 +1,12 @@
-"""Alter the log in every way we can think of, and see each noticed; leave it alone, and see nothing noticed.
+"""Alter the log in every way we can think of and expect each to be detected; leave it intact and expect no
+findings.
 
     python -m tests.tampering.campaign --entries 10000 --rows 300 --times 10 --untouched 50
 
-runs on SQLite; inside ``python -m tests.services`` (or with DATABASE_URL) on PostgreSQL. Every alteration is looked
-for by a whole run of the verifier. What it computes from the columns of one row it remembers by those columns, so
-that the thousandth run takes less time than the first; every ``CHECKED_AFRESH``th run is made again without that,
-and must find the same.
+runs on SQLite; inside ``python -m tests.services`` (or with DATABASE_URL) on PostgreSQL. Each alteration is
+followed by a complete run of the verifier. Its results for the columns of a row are cached by those columns,
+so that the thousandth run takes less time than the first. Every ``CHECKED_AFRESH``th run is repeated without
+the cache, and must have the same findings.
 """
 
 import argparse
@@ -29,8 +30,10 @@ CHECKED_AFRESH = 50
 
 @dataclass
 class Tally:
-    """Of one kind of alteration. ``indexed``: those that concern a leaf; ``named``: its index was in the range that
-    was named, ``exact``: it was named alone.
+    """Results of one kind of alteration.
+
+    ``indexed``: those that concern a leaf. ``named``: the index was in the reported range. ``exact``: only
+    the index was reported.
     """
 
     tried: int = 0
@@ -127,7 +130,7 @@ class Campaign:
                         what, is_noticed=is_noticed, wanted=trick.first, found=found
                     )
                 for door in trick.blind:
-                    # Not a promise: it shows what the other doors are for.
+                    # Not a promise: it shows why the other verifiers are needed.
                     unpromised = self.unpromised[f"{what} | {door}"]
                     unpromised.tried += 1
                     unpromised.noticed += outside.look(door)[0]
@@ -135,7 +138,7 @@ class Campaign:
                     whole.restore()
 
     def look(self, name: str, what: str, first: int | None, *, is_whole: bool = False) -> None:
-        """Verify, and count whether it was noticed and named."""
+        """Run the verifier, and count whether the alteration was detected and its index reported."""
         from audit.verification import verify_log  # noqa: PLC0415
 
         began = time.monotonic()
@@ -152,7 +155,7 @@ class Campaign:
 
 
 class Outside:
-    """Verifiers that hold something the database does not: keys, checkpoints."""
+    """Verifiers with data that the database lacks: keys, checkpoints."""
 
     def __init__(self, folder: Path) -> None:
         from audit.models import AuditCheckpoint  # noqa: PLC0415
@@ -177,7 +180,7 @@ class Outside:
             case tricks.CHECKPOINT_DOOR:
                 report = verify_log(pinned=self.pinned, outside=self.checkpoints)
             case tricks.KEY_DOOR:
-                report = verify_log(pinned=self.pinned[:2])  # those of before the change of keys
+                report = verify_log(pinned=self.pinned[:2])  # those before the key rotation
             case _:
                 report = verify_log()
         return report.is_altered, range_of(report)
@@ -209,7 +212,7 @@ def range_of(report) -> tuple[int, int] | None:
 
 @contextmanager
 def remembering() -> Iterator[None]:
-    """What a row says is computed once: the same function, of the same columns."""
+    """Cache the inspection of a row by its columns."""
     from audit.verification import inspection, leaves  # noqa: PLC0415
 
     leaves.inspect = lru_cache(maxsize=None)(inspection.inspect)
@@ -236,7 +239,7 @@ def say(text: str) -> None:
 
 
 def tell(campaign: Campaign) -> int:
-    """The table; 1 where anything was missed or wrongly alarmed about."""
+    """Print the table; return 1 if an alteration was missed or there was a false alarm."""
     say(
         f"{'alteration':<100} {'tried':>6} {'noticed':>8} {'of leaves':>10} {'in range':>9} {'exactly':>8} {'refused':>8}"
     )
@@ -264,7 +267,7 @@ def tell(campaign: Campaign) -> int:
 
 
 def main() -> int:
-    """Return 0 where every alteration was noticed and nothing else was."""
+    """Return 0 if every alteration was detected and there was no false alarm."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""Every column of a sample of rows, altered one at a time to something that its type allows."""
+"""Every column of a sample of rows, altered one at a time to another value that its type allows."""
 
 import random
 import uuid
@@ -33,7 +33,7 @@ MODELS = (
     CheckpointKey,
     UsageRollup,
 )
-# Columns that say nothing about the log, and which nothing could prove.
+# Columns that carry no information about the log, and that nothing could prove.
 MEANINGLESS = {
     ("audit_tiles", "id"): "a number of the database's own; level and number name the tile",
     ("usage_rollups", "id"): "a number of the database's own; the bucket names the row",
@@ -43,9 +43,9 @@ FAR = 10**9  # beyond every id, index and number of the sample
 
 @dataclass(frozen=True)
 class Cell:
-    """A column of a row, what stands there, and what shall stand there.
+    """A column of a row, with its value before and after the alteration.
 
-    ``first`` and ``last``: the indices that the verifier must name, None where the row is of no leaf.
+    ``first`` and ``last``: the indices that the verifier must report, None if the row belongs to no leaf.
     """
 
     row: models.Model
@@ -71,8 +71,8 @@ class Cell:
 
 
 def cells(rows: int, seed: int) -> Iterator[Cell]:
-    """Of so many rows of each table, or of all it has."""
-    chance = random.Random(f"cells {seed}")  # noqa: S311 - which rows is no secret
+    """The cells of ``rows`` rows of each table, or of all that it has."""
+    chance = random.Random(f"cells {seed}")  # noqa: S311 - the choice of rows is no secret
     places = dict(AuditLeaf.objects.values_list("log_id", "idx"))
     events = {event: places.get(log_id) for event, log_id in AuditLog.objects.values_list("event_id", "id")}
     for model in MODELS:
@@ -109,7 +109,7 @@ def place_of(row, before, after, places, events) -> tuple[int | None, int | None
 
 
 def other(field: models.Field, before: Any, chance: random.Random) -> Any:  # noqa: PLR0911 - one for each type
-    """Another value that the column takes, as near to this one as can be or as far."""
+    """Another value that the column accepts, either very similar or very different."""
     match field, before:
         case models.JSONField(), dict() | None:
             return chance.choice([{**(before or {}), "smuggled": 1}, {"name": "c"}])
@@ -129,7 +129,7 @@ def other(field: models.Field, before: Any, chance: random.Random) -> Any:  # no
 
 
 def flipped(octets: bytes, chance: random.Random) -> bytes:
-    """One bit of it; of nothing, one byte."""
+    """Flip one bit; empty bytes become one byte."""
     if not octets:
         return b"\0"
     at = chance.randrange(len(octets))
@@ -137,7 +137,7 @@ def flipped(octets: bytes, chance: random.Random) -> bytes:
 
 
 def another_number(field: models.Field, before: int | None, chance: random.Random) -> int:
-    # What is unique, or named elsewhere, goes where nothing is yet: two alike the database would refuse.
+    # Unique or referenced numbers move to unused values, because the database would refuse duplicates.
     if isinstance(field, models.PositiveSmallIntegerField):
         return before + 50
     if field.primary_key or field.name in {"wseq", "log_id", "number"}:

@@ -1,9 +1,9 @@
-"""Alter each column of a displayed row, one at a time, and look at it wherever the log is shown.
+"""Alter each column of a displayed row, one at a time, and view it wherever the log is shown.
 
     python -m tests.tampering.displayed
 
-runs on SQLite; inside ``python -m tests.services`` (or with DATABASE_URL) on PostgreSQL. Each row must be shown, be
-marked as altered, and raise one alarm, however often it is looked at.
+runs on SQLite; inside ``python -m tests.services`` (or with DATABASE_URL) on PostgreSQL. Each row must be
+shown, be marked as altered, and raise one alarm, however often it is viewed.
 """
 
 import argparse
@@ -29,7 +29,7 @@ IN_ADMIN = "altered outside the application"
 
 @dataclass(frozen=True)
 class Target:
-    """The rows that are looked at: an entry and the row it changed, both of a key."""
+    """The viewed rows: an entry and the row it changed, both of a key."""
 
     log_id: int
     trail_id: int
@@ -56,7 +56,7 @@ class Viewer:
         return unescape(response.content.decode())
 
     def marked(self, path: str, row: str, mark: str, *, admin: bool = False) -> bool:
-        """Whether the row of the page's table that holds ``row`` holds the mark."""
+        """Whether the row of the page's table that contains ``row`` contains the mark."""
         rows = re.findall(r"<tr\b.*?</tr>", self.page(path, admin=admin), re.DOTALL)
         [found] = [each for each in rows if row in each]
         return mark in found
@@ -76,7 +76,7 @@ class Viewer:
         from audit.models import AuditExport  # noqa: PLC0415
         from tests.audit.exporting import exported  # noqa: PLC0415
 
-        AuditExport.objects.all().delete()  # nobody may keep many
+        AuditExport.objects.all().delete()  # the number of exports per user is limited
         content, told = exported(self.persona, export_format)
         text = content.decode()
         rows = (
@@ -130,7 +130,7 @@ CHANGE_SURFACES: dict[str, Look] = {
         f"/admin/audit/audittrail/{target.trail_id}/change/", IN_ADMIN, admin=True
     ),
 }
-# A row whose altered column is what the page selects by is not on the page.
+# If a page selects by the altered column, the row is not on the page.
 NOT_SHOWN = {
     ("timestamp", "audit page, by time"),
     ("object_id", "key's overview"),
@@ -152,7 +152,9 @@ class Tally:
 
 
 class Campaign:
-    """``columns``: a pattern for ``table.column``. ``variants``: of each column so many alterations, 0 for all."""
+    """``columns``: a pattern for ``table.column``. ``variants``: the number of alterations of each column, 0
+    for all.
+    """
 
     def __init__(self, columns: str, variants: int = 0) -> None:
         from tests.tampering.altering import query  # noqa: PLC0415
@@ -168,7 +170,7 @@ class Campaign:
         self._query = query
 
     def renew_viewer(self) -> None:
-        """An export needs a recent log-in."""
+        """Replace the viewer in time, because an export needs a recent log-in."""
         if time.monotonic() - self.seconds > LOGGED_IN_FOR or not self.viewers:
             self.viewers += 1
             self.seconds, self.viewer = time.monotonic(), Viewer(f"ada-{self.viewers}")
@@ -212,7 +214,7 @@ class Campaign:
                     continue
                 self._count(f"{alteration.table}: {name}", f"{alteration} ({state})", look, target)
         raised = self._alarms() - before
-        # A changed row is looked at by itself, and as one that its entry misses.
+        # A changed row is checked by itself, and as a row that its entry lacks.
         is_once = raised == 1 or (alteration.table == "audit_trail" and raised in {1, 2})
         self.tally.alarmed += is_once
         if not is_once:
@@ -222,7 +224,7 @@ class Campaign:
         self.tally.looks[surface] += 1
         try:
             is_marked = look(self.viewer, target)
-        except Exception as error:  # noqa: BLE001 - whatever a page fails with is a finding
+        except Exception as error:  # noqa: BLE001 - any failure of a page is a finding
             self.tally.fault(f"{surface}: {what}: {type(error).__name__} {error}")
             return
         self.tally.marked[surface] += is_marked

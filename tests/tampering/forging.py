@@ -1,4 +1,4 @@
-"""Somebody who understands the tree: what he alters he makes consistent, as far as the keys that he has allow."""
+"""An attacker who makes each alteration consistent with the tree, as far as the available keys allow."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ from ciphercanary.crypto import signing
 
 
 def rebuild(log_ids: Sequence[int]) -> None:
-    """Leaves, tiles, tree and usage for these entries, in this order, as the sequencer would make them."""
+    """Write leaves, tiles, tree and usage for these entries, in this order, as the sequencer would."""
     rows = {row["id"]: row for row in AuditLog.objects.order_by().values(*ENTRY_FIELDS)}
     leaves = [leaf_hash(entry_bytes(rows[log_id])) for log_id in log_ids]
     frontier = Frontier.EMPTY.extended(leaves)
@@ -53,7 +53,7 @@ def entries() -> list[int]:
 
 
 def cut(size: int, *, rolls_back: bool = True) -> None:
-    """Nothing is left of what came after so many entries; its checkpoints neither."""
+    """Remove everything after the first ``size`` entries, including the checkpoints."""
     kept = entries()[:size]
     log = AuditLog.objects.exclude(id__in=AuditLeaf.objects.filter(idx__lt=size).values("log_id"))
     AuditTrail.objects.filter(event_id__in=list(log.values_list("event_id", flat=True))).delete()
@@ -67,14 +67,16 @@ def cut(size: int, *, rolls_back: bool = True) -> None:
 
 
 def rewrite(index: int, **columns: object) -> None:
-    """Another content for an entry, with a MAC that holds: the forger has the key-encryption key."""
+    """Change the columns of an entry, with a valid MAC: the attacker has the key-encryption key."""
     row = AuditLog.objects.filter(id=entries()[index]).values(*ENTRY_FIELDS).get() | columns
     row["mac"] = compute_entry_mac(mac_bytes(row))
     AuditLog.objects.filter(id=row["id"]).update(**row)
 
 
 def resign(signers: Sequence[tuple[VerifierKey, Signer]], *, beyond: int = 0) -> None:
-    """Every checkpoint of more than so many entries, for the tree as it is now; the host's memory, too."""
+    """Re-sign every checkpoint of more than ``beyond`` entries for the current tree, and update the host's
+    head.
+    """
     leaves = [bytes(leaf) for leaf in AuditLeaf.objects.order_by("idx").values_list("leaf_hash", flat=True)]
     for checkpoint in AuditCheckpoint.objects.filter(size__gt=beyond):
         head = Checkpoint(
@@ -86,7 +88,7 @@ def resign(signers: Sequence[tuple[VerifierKey, Signer]], *, beyond: int = 0) ->
 
 
 def rewrite_with_other_keys(index: int, **columns: object) -> None:
-    """The whole log anew: entries, tree, keys and their publication, every checkpoint."""
+    """Rewrite the whole log: entries, tree, keys and their publication, every checkpoint."""
     signers = [_new_signer(algorithm) for algorithm in (signing.ED25519, signing.ML_DSA_44)]
     rewrite(index, **columns)
     publications = AuditLog.objects.filter(action="audit.checkpoint_key.published").order_by("id")
@@ -106,7 +108,7 @@ def rewrite_with_other_keys(index: int, **columns: object) -> None:
 
 
 def rewrite_with_our_keys(index: int, **columns: object) -> None:
-    """What the operators themselves can do: the entry and every checkpoint after it."""
+    """Rewrite an entry and every later checkpoint, as the operators themselves could."""
     rewrite(index, **columns)
     rebuild(entries())
     resign(active_signers(), beyond=index)

@@ -64,7 +64,9 @@ CASES = [
 
 
 def respell(table: str, column: str, spelling: str) -> tuple[int, str]:
-    """Give the first row that the spelling changes that spelling; its rowid, and what it held, as a literal of SQL."""
+    """Respell the first row that the spelling changes; return its rowid and its former value as an SQL
+    literal.
+    """
     other = spelling.format(column)
     [(row, before)] = query(
         f"SELECT rowid, quote({column}) FROM {table} WHERE {other} IS NOT {column} ORDER BY rowid LIMIT 1"  # noqa: S608 - constants
@@ -75,7 +77,7 @@ def respell(table: str, column: str, spelling: str) -> tuple[int, str]:
 
 @contextmanager
 def respelled(table: str, column: str, spelling: str) -> Iterator[None]:
-    """The same, and then as it was."""
+    """Respell a value for the duration of the block."""
     with without_triggers():
         row, before = respell(table, column, spelling)
     yield

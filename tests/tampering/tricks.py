@@ -1,4 +1,6 @@
-"""Rows removed, inserted, swapped, duplicated and renumbered; ends cut off, old copies put back, all of it forged."""
+"""Rows removed, inserted, swapped, duplicated, renumbered; the end cut off, old copies restored, the log
+forged.
+"""
 
 import random
 import uuid
@@ -37,23 +39,23 @@ EVERYWHERE = (CHECKPOINT_DOOR, CCVERIFY)
 
 @dataclass(frozen=True)
 class Trick:
-    """``first``: the first bad index, None where none is concerned. ``doors``: who must notice, each of them."""
+    """``first``: the first bad index, or None. ``doors``: the verifiers that must all detect it."""
 
     kind: str
     name: str
     act: Callable[[], object]
     first: int | None = None
     doors: tuple[str, ...] = (DOOR,)
-    blind: tuple[str, ...] = field(default=())  # who cannot notice, and we say so
+    blind: tuple[str, ...] = field(default=())  # verifiers that cannot detect it, as documented
 
 
 class Tricks:
-    """Those that can be played on the log as it is; ``old`` is a copy of it from earlier."""
+    """The tricks that are possible on the current log; ``old`` is an earlier copy of it."""
 
     def __init__(self, *, times: int, seed: int, old: Copy) -> None:
         self.times = times
         self.old = old
-        self.chance = random.Random(f"tricks {seed}")  # noqa: S311 - which rows is no secret
+        self.chance = random.Random(f"tricks {seed}")  # noqa: S311 - the choice of rows is no secret
         self.order = forging.entries()
         self.size = len(self.order)
         self.places = {log_id: index for index, log_id in enumerate(self.order)}
@@ -153,7 +155,7 @@ class Tricks:
         for row in self.chance.sample(self.trail, min(self.times, len(self.trail))):
             yield Trick(kind, "a changed row", copied(row), self.events[row.event_id])
 
-    # --- rows in each other's place
+    # --- exchanged rows
 
     def swapped(self) -> Iterator[Trick]:
         kind = "swapped"
@@ -265,7 +267,7 @@ class Tricks:
                 doors=(KEY_DOOR, *EVERYWHERE),
                 blind=(DOOR,),
             )
-        # The keys of before are wiped: the operators have those of after the last change.
+        # Former keys are wiped: the operators have only the keys since the last rotation.
         rotated = AuditLog.objects.filter(action="audit.checkpoint_key.rotated").aggregate(last=Max("id"))[
             "last"
         ]
@@ -280,7 +282,7 @@ class Tricks:
                 blind=(DOOR, KEY_DOOR),
             )
 
-    # --- what they are made of
+    # --- building blocks
 
     def some(self, model: type[Model]) -> list[Model]:
         rows = list(model._default_manager.order_by("pk"))
@@ -293,7 +295,7 @@ class Tricks:
         forging.rebuild([each for each in self.order if each != log_id])
 
     def smuggle(self, model: int, *, waits: bool = False, at: int | None = None) -> None:
-        """An entry like another one, of a writer of its own; its MAC the forger cannot make."""
+        """Insert a copy of an entry under a new writer. The attacker cannot compute its MAC."""
         entry = AuditLog.objects.get(id=self.order[model])
         entry.id, entry.event_id, entry.writer, entry.wseq = FAR, uuid.uuid4(), uuid.uuid4(), 1
         entry.actor_name, entry.meta = "smuggled", "{}"
@@ -318,7 +320,7 @@ def gone(model: type[Model], **where: object) -> Callable[[], object]:
 
 
 def copied(row: Model, **columns: object) -> Callable[[], object]:
-    """The row once more, with other columns; with a number of its own where it has one."""
+    """Insert the row again, with other columns, and with a new id if that is its primary key."""
 
     def act() -> None:
         values = {each.attname: getattr(row, each.attname) for each in row._meta.concrete_fields} | columns
@@ -330,7 +332,7 @@ def copied(row: Model, **columns: object) -> Callable[[], object]:
 
 
 def exchanged(model: type[Model], key: str, one: object, two: object) -> Callable[[], object]:
-    """The two rows under each other's key."""
+    """Exchange the keys of the two rows."""
 
     def act() -> None:
         rows = model._default_manager
@@ -341,7 +343,7 @@ def exchanged(model: type[Model], key: str, one: object, two: object) -> Callabl
 
 
 def exchanged_all(model: type[Model], names: list[str], one: object, two: object) -> Callable[[], object]:
-    """The named columns of two rows."""
+    """Exchange the named columns of two rows."""
 
     def act() -> None:
         rows = model._default_manager
@@ -356,7 +358,7 @@ def exchanged_all(model: type[Model], names: list[str], one: object, two: object
 
 
 def shifted(rows, column: str, by: int) -> None:
-    """In two steps, because no two may be alike in between."""
+    """Shift the column in two steps, because no two rows may be equal in between."""
     pks = list(rows.values_list("pk", flat=True)) if column != "idx" else None
     rows.update(**{column: F(column) + FAR})
     moved = rows if pks is None else rows.model._default_manager.filter(pk__in=pks)

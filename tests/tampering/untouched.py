@@ -1,4 +1,4 @@
-"""Logs that nobody altered, of every shape we can think of: none may raise an alarm, in any verifier."""
+"""Unaltered logs of every shape we can think of: no verifier may raise an alarm about them."""
 
 import random
 import tempfile
@@ -26,7 +26,7 @@ SIZES = (1, 2, 3, 255, 256, 257, 511, 512, 513, 767, 768, 769)
 
 
 def untouched_logs(number: int, seed: int) -> Iterator[tuple[str, str, str]]:
-    """The log, the verifier, and what it found: nothing, if all is well."""
+    """The log, the verifier, and its findings, which must be empty."""
     for count in range(number):
         begin_anew()
         name = shape(count, Log(seed + count))
@@ -36,7 +36,7 @@ def untouched_logs(number: int, seed: int) -> Iterator[tuple[str, str, str]]:
 
 
 def begin_anew() -> None:
-    """As in the moment after the migrations; the keys of this installation are its first."""
+    """Reset to the state after the migrations; the keys of this installation are its first."""
     with without_triggers(), transaction.atomic():
         for table in TABLES:
             execute(f"DELETE FROM {table}")  # noqa: S608 - constants
@@ -52,7 +52,7 @@ EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 def shape(number: int, log: Log) -> str:
-    """Write one, and say what it is like."""
+    """Write a log of the given shape, and return its description."""
     if number == 0:
         return "nothing at all"
     establish_checkpoint_keys()
@@ -163,7 +163,7 @@ def finish() -> None:
 
 @contextmanager
 def busy(is_busy: bool) -> Iterator[None]:  # noqa: FBT001 - a switch for a with statement
-    """Others write, sequence and sign meanwhile."""
+    """Write, sequence and sign in other threads meanwhile."""
     if not is_busy:
         yield
         return
@@ -189,7 +189,7 @@ def busy(is_busy: bool) -> Iterator[None]:  # noqa: FBT001 - a switch for a with
 
 
 def checked_from_outside(name: str) -> Iterator[tuple[str, str, str]]:
-    """With a pinned key and an earlier checkpoint, here and by ccverify."""
+    """Verify with a pinned key and an earlier checkpoint, here and with ccverify."""
     if not AuditCheckpoint.objects.exists():
         return
     pinned = trusted_keys()[:2]

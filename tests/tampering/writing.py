@@ -1,4 +1,4 @@
-"""A log like that of an installation at work: changes with their trail, batches, several writers, keys that change."""
+"""A realistic log: changes with their trail, batches, several writers, key rotations."""
 
 import random
 import threading
@@ -24,10 +24,10 @@ OPERATIONS = ("crypto.message.encrypted", "crypto.message.decrypted", "crypto.ra
 
 
 class Log:
-    """Writes by chance, which is the same for the same seed."""
+    """Random writes, the same for the same seed."""
 
     def __init__(self, seed: int) -> None:
-        self.chance = random.Random(seed)  # noqa: S311 - what comes next is no secret
+        self.chance = random.Random(seed)  # noqa: S311 - the next event is no secret
         self.keys = [str(self.some_uuid()) for _ in range(12)]
         self.actors = [SYSTEM, *(self.user(number) for number in range(5))]
         self.written = 0
@@ -49,7 +49,7 @@ class Log:
         )
 
     def change(self, rows: int | None = None) -> None:
-        """An event in a transaction of its own, with the rows it changed."""
+        """Record an event in its own transaction, with the rows it changed."""
         rows = self.chance.randrange(4) if rows is None else rows
         with transaction.atomic():
             record(
@@ -82,7 +82,7 @@ class Log:
         return RowChange.deleted(table, number, before)
 
     def undo(self) -> None:
-        """A transaction that is rolled back: an id is used, a number is not."""
+        """Roll back a transaction: it uses an id, but no number."""
         with transaction.atomic():
             record(self.event(), SYSTEM, changes=[self.row_change()])
             transaction.set_rollback(True)
@@ -111,7 +111,7 @@ class Log:
         )
 
     def elsewhere(self, changes: int) -> None:
-        """In another thread, which is another writer."""
+        """Make changes in another thread, which is another writer."""
         thread = threading.Thread(target=self._change_and_leave, args=[changes])
         thread.start()
         thread.join()
@@ -124,7 +124,7 @@ class Log:
         connections.close_all()
 
     def write(self, entries: int) -> None:
-        """So many entries at least."""
+        """Write at least ``entries`` entries."""
         until = self.written + entries
         while (left := until - self.written) > 0:
             match self.chance.randrange(8):
@@ -143,7 +143,7 @@ class Log:
 
 
 def sequence(steps: int = 0) -> None:
-    """All of it, or so many steps."""
+    """Sequence everything, or only ``steps`` steps."""
     while sequence_step():
         steps -= 1
         if not steps:
@@ -156,7 +156,7 @@ def sign() -> None:
 
 
 def sign_in_the_past(log: Log, *ago: timedelta) -> list[int]:
-    """An entry and a checkpoint at each of these moments; the sizes."""
+    """Write an entry and a checkpoint at each of these moments; return the sizes."""
     sizes = []
     now = database_now().replace(minute=0, second=0, microsecond=0)
     clock = checkpointing.database_now
@@ -180,7 +180,7 @@ def rotate_keys() -> None:
 
 
 def write_log(entries: int, *, seed: int, parts: int, at_half: Callable[[], object]) -> Log:
-    """Sequenced and signed in parts, with a change of keys in the middle."""
+    """Write a log, sequenced and signed in parts, with a key rotation in the middle."""
     log = Log(seed)
     for part in range(parts):
         log.write(entries // parts)
