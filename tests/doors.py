@@ -428,7 +428,7 @@ def _seal(named: UUID, sealing: UUID | None) -> str:
 
 
 def _seal_stream(named: UUID, sealing: UUID | None) -> bytes:
-    """The same as a stream."""
+    """Like ``_seal``, as a stream."""
     from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
     from ciphercanary.crypto.stream import StreamHeader  # noqa: PLC0415
     from crypto_ops.streams import Encryption  # noqa: PLC0415

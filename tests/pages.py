@@ -1,6 +1,4 @@
-"""Every page of the console and the roles that may open it: copied from the design, not from the views'
-rules.
-"""
+"""Every page of the console and the roles that may open it: taken from the design, not from the views."""
 
 import re
 from dataclasses import dataclass
@@ -98,9 +96,7 @@ PAGES = {
 
 @dataclass(frozen=True)
 class PageRoute:
-    """One page of the URLconf: its name, its path with ``{part}`` for variable parts, its view's class and
-    rules.
-    """
+    """One page of the URLconf: its name, its path with ``{part}`` for variable parts, its view and rules."""
 
     name: str
     path: str

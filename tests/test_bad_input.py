@@ -101,9 +101,7 @@ with_limit = doors(lambda operation: any(p["name"] == "limit" for p in operation
 
 @pytest.fixture
 def send(admin, settings):
-    """Send a body (bytes, or a value) to an endpoint about a key of the admin. No request gets as far as its
-    state.
-    """
+    """Send a body (bytes, or a value) to an endpoint about a key of the admin; its state is never reached."""
     settings.CC_THROTTLE_AUTH = "100000/minute"
     target = make_target(admin, "pre_activation")
 

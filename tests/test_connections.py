@@ -216,9 +216,7 @@ def test_a_connection_in_use_is_not_closed_while_it_is_used(impatient):
 
 
 def stayed_open_in_use(served):
-    """Return False if the machine paused for longer than a connection is kept, because the result proves
-    nothing.
-    """
+    """Return False if the machine paused for longer than a connection is kept, which proves nothing."""
     with served.connect() as client:
         asked = time.monotonic()
         for _ in range(5):

@@ -1,6 +1,4 @@
-"""Follow all links: none is refused or broken, none changes anything, and every action works without
-JavaScript.
-"""
+"""Follow all links: none is refused or broken or changes anything, and no action needs JavaScript."""
 
 import re
 from html.parser import HTMLParser

@@ -1,6 +1,4 @@
-"""manage.py from the outside: one line and an exit code for each condition that prevents commands from
-running.
-"""
+"""manage.py from the outside: conditions that prevent any command give one line and an exit code."""
 
 import os
 import subprocess

@@ -271,9 +271,7 @@ def encrypt_and_decrypt(client: Client) -> None:
 
 
 def encrypt_many_and_long(client: Client) -> None:
-    """Twice, so that the fast path answers the second time. Batches, then streams that spill from memory to
-    the spool.
-    """
+    """Twice, so that the fast path answers the second time; batches; then streams that spill to the spool."""
     plant = client.plant
     key = {"name": "sweep-many", "algorithm": "aes-256"}
     key_id = client.send("POST", "/api/v1/keys", key, expect=201).json["id"]

@@ -329,7 +329,7 @@ def test_a_first_start_that_was_killed_goes_on(tmp_path, moment):
         stack.callback(product.__exit__)
         product.launch()
         wait_until(MOMENTS[moment], product)
-        time.sleep(0.2)  # into the middle of it
+        time.sleep(0.2)  # in the middle of that step
         product.kill()
         migrated = migrations(product)
         (product.home / f"{UNFINISHED}secret").touch()  # the remains of a file that was being written

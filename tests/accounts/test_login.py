@@ -204,7 +204,7 @@ def test_the_right_password_alone_does_not_forgive_where_a_second_factor_is_due(
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("username", ["dora", "nobody"])
 def test_32_guesses_at_once_are_no_more_than_five(username, monkeypatch):
-    # None is refused for want of a place: all of them count.
+    # No guess is refused for lack of capacity, so all of them count.
     monkeypatch.setattr(hashers, "_entrances", threading.BoundedSemaphore(32))
     monkeypatch.setattr(hashers, "SECONDS_TO_WAIT", 60)
     UserFactory(username="dora")

@@ -124,9 +124,7 @@ def is_confirmed_by(browser, authenticator):
 
 
 def test_a_set_up_of_another_session_is_not_taken_up(browser, developer):
-    """Otherwise an attacker with brief access to the account could leave their own seed for its owner to
-    confirm.
-    """
+    """Otherwise an attacker with brief access could leave their own seed for the account's owner to confirm."""
     authenticator, _ = begin(browser)
     owner = sign_in(developer)
     assert is_offered(browser)

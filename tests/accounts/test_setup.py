@@ -133,7 +133,7 @@ def test_links_are_the_applications_to_make(db):
 
 
 def test_whoever_writes_the_database_makes_himself_no_administrator(code):
-    """Without the MAC, it would suffice to delete the users and store the hash of one's own code."""
+    """Without the MAC, it would suffice to delete the users and store the hash of an invented code."""
     own = setup_codes.new_code()
     SetupLink.objects.update(code_hash=setup_codes.digest(own))
     with pytest.raises(IntegrityFailed):

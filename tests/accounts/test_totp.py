@@ -101,9 +101,7 @@ def test_a_code_of_the_step_before_is_accepted_and_of_other_steps_not(enrolled):
 
 
 def wait_for_the_middle_of_a_step():
-    """Avoid the end of a step: a code computed before it could be two steps old on arrival, just after the
-    next begins.
-    """
+    """Avoid the end of a step: a code computed just before it could be two steps old on arrival."""
     left = 30 - database_now().timestamp() % 30
     if left < 3:
         time.sleep(left)

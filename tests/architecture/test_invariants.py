@@ -197,9 +197,7 @@ def new_key_of(row):
 
 
 def says(error, name):
-    """PostgreSQL names the constraint. SQLite names a CHECK constraint, but for a unique index it names the
-    columns.
-    """
+    """PostgreSQL names the constraint. SQLite names a CHECK, but for a unique index it names the columns."""
     message = str(error)
     if (connection.vendor, name) in SEEN_BY_A_TRIGGER:
         return "append-only: REPLACE is refused" in message

@@ -76,9 +76,7 @@ def test_no_action_is_declared_twice():
 
 
 def test_what_is_recorded_is_declared():
-    """An event takes its action from an ``actions`` module, so that all action words are defined in five
-    files.
-    """
+    """An event takes its action from an ``actions`` module, so that five files define all action words."""
     spelt = [
         f"{name(path)}:{call.lineno}"
         for path in product_files()

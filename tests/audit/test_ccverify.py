@@ -310,9 +310,7 @@ def test_an_altered_checkpoint_is_found_wherever_it_was_altered(export, name):
 
 
 def rewritten(log, change, signers):
-    """The log as rewritten by an attacker who can write everything, with checkpoints by the attacker's
-    ``signers``.
-    """
+    """The log rewritten by an attacker who can write everything, with checkpoints by ``signers``."""
     other = Log(rows=[dict(row) for row in log.rows], trail=[dict(row) for row in log.trail])
     change(other.rows)
     for size in SIZES:

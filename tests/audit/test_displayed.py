@@ -1,6 +1,4 @@
-"""An altered row is marked wherever the log is shown; ``python -m tests.tampering.displayed`` tests every
-column.
-"""
+"""An altered row is marked wherever the log is shown; ``tests.tampering.displayed`` tests every column."""
 
 import pytest
 

@@ -1,6 +1,4 @@
-"""Exports in the admin: the file contains the entries that the list shows, with the same permissions as the
-API.
-"""
+"""Exports in the admin: the file has the entries of the list, and the permissions are those of the API."""
 
 import json
 import re

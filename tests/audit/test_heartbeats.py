@@ -1,6 +1,4 @@
-"""Each writer's progress is recorded, so that the end of a silent writer's sequence cannot be cut off
-undetected.
-"""
+"""Each writer's progress is recorded, so that a truncated sequence of a silent writer is detected."""
 
 import json
 import uuid

@@ -92,9 +92,7 @@ def test_a_changed_row_of_an_altered_entry_is_altered(entry):
 
 
 def test_an_entry_whose_leaf_was_altered_with_it_is_altered(entry):
-    """Write access to the database suffices to forge a matching leaf, but not the MAC, whose key is
-    elsewhere.
-    """
+    """With the database, an attacker can forge a matching leaf, but not the MAC, whose key is elsewhere."""
     sequence_step()
     with without_triggers():
         execute("UPDATE audit_logs SET actor_name = 'somebody else' WHERE id = %s", [entry.id])

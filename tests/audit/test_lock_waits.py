@@ -1,6 +1,4 @@
-"""If another session holds a lock that a request needs, all its waits end at one deadline, with one error
-code.
-"""
+"""If another session holds a lock that a request needs, all its waits end at one deadline, with one code."""
 
 import asyncio
 import sqlite3

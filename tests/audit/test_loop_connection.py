@@ -1,6 +1,4 @@
-"""How a session ended matters: an error from the server means that nothing was stored; silence leaves it
-unknown.
-"""
+"""An error from the server means that nothing was stored; if a session ends silently, that is unknown."""
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
@@ -33,9 +31,7 @@ ENDING = error(b"57P01", b"terminating connection due to administrator command")
 
 
 class Relay:
-    """A relay between a session and the server. It holds back the directions in ``holds``: "requests" or
-    "answers".
-    """
+    """A relay between a session and the server. ``holds`` names what it holds back: "requests" or "answers"."""
 
     def __init__(self):
         self.holds = set()

@@ -1,6 +1,4 @@
-"""In an event loop a batch is one message to PostgreSQL if the epoch is unchanged; otherwise it is checked
-again.
-"""
+"""In an event loop a batch is one message to PostgreSQL; if the epoch has changed, it is decided again."""
 
 import asyncio
 import threading
@@ -64,9 +62,7 @@ def decision(number, **values):
 
 
 def run(*steps):
-    """Run the steps: decisions, whose results or errors are returned, and functions, which are called in a
-    thread.
-    """
+    """Run the steps: decisions, whose results or errors are returned, and functions, called in a thread."""
 
     async def all_of_them():
         results = []

@@ -1,6 +1,4 @@
-"""The event loop's writer gives the same guarantees as the thread's; on PostgreSQL it does so without the
-thread.
-"""
+"""The event loop's writer gives the thread's guarantees; on PostgreSQL it needs no thread for them."""
 
 import asyncio
 from datetime import timedelta

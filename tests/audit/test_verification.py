@@ -555,9 +555,7 @@ def test_the_link_of_a_checkpoint_cannot_be_altered_to_hide_a_deletion(log, link
 
 
 def test_checkpoints_from_before_links_are_not_missed(log):
-    """As after an upgrade, the keys were published without a mention of links. The next key rotation requires
-    them.
-    """
+    """As after an upgrade: the published keys do not mention links, which the next key rotation requires."""
     links = partial(AuditCheckpoint.objects.filter(link_mac__isnull=False).values_list, "size", flat=True)
     with without_triggers():
         forging.rewrite(

@@ -119,9 +119,7 @@ def test_a_transaction_around_the_commit_is_refused():
 
 @pytest.mark.django_db(transaction=True)
 def test_after_a_revocation_is_acknowledged_no_answer_from_before_it_leaves():
-    """Threads answer as fast as they can while the main thread revokes; results are ordered by the moment of
-    return.
-    """
+    """Threads answer as fast as they can while the main thread revokes; the order is that of the returns."""
     stop, leaks = threading.Event(), []
     acknowledged = 0  # the epoch of the last change whose commit has returned
 
@@ -129,7 +127,7 @@ def test_after_a_revocation_is_acknowledged_no_answer_from_before_it_leaves():
         answered = 0
         while not stop.is_set():
             decision = decide()
-            time.sleep(0.001)  # the cryptography
+            time.sleep(0.001)  # simulates the cryptography
             # Read before the commit is requested: every change acknowledged by now must apply to it.
             binding = acknowledged
             try:

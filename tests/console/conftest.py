@@ -27,9 +27,7 @@ def make_key():
 
 @pytest.fixture
 def use():
-    """``use(key, 7, by=persona, outcome="denied", ago=timedelta(days=2))`` adds usage, as the sequencer
-    would.
-    """
+    """Add usage as the sequencer does: ``use(key, 7, by=persona, outcome="denied", ago=timedelta(days=2))``."""
 
     def used(key, count=1, *, by=None, outcome="ok", ago=timedelta(), operation="crypto.message.encrypted"):
         at = process_now() - ago

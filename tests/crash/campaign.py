@@ -110,9 +110,7 @@ def kill_part_under_load(
 
 
 def catch_up(product: Product) -> None:
-    """Wait until every entry is in the tree: if the log lags far behind, the following checks would be
-    refused.
-    """
+    """Wait until every entry is in the tree: if the log lags far behind, it refuses the following checks."""
     deadline = time.monotonic() + 2 * STARTED_AGAIN_SECONDS
     while product.query("SELECT 1 FROM audit_pending LIMIT 1"):
         assert time.monotonic() < deadline, "the sequencer does not catch up"
@@ -120,9 +118,7 @@ def catch_up(product: Product) -> None:
 
 
 def running(product: Product, command: str) -> set[int]:
-    """The processes that run ``command``, which may be restarted only after a delay if they were killed
-    repeatedly.
-    """
+    """The processes that run ``command``; after repeated deaths they are restarted only after a delay."""
     deadline = time.monotonic() + STARTED_AGAIN_SECONDS
     while not (found := product.processes_of(command)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -211,9 +207,7 @@ def unfinished(product: Product, everything: Acknowledged) -> list[str]:
 
 
 def unusable(product: Product, everything: Acknowledged) -> list[str]:
-    """The acknowledged ciphertexts that do not decrypt, and the keys that do not encrypt; a sample if there
-    are many.
-    """
+    """The acknowledged ciphertexts that do not decrypt, and keys that do not encrypt; of many, a sample."""
     token, wrong = product.token(), []
     with contextlib.suppress(*GONE), product.connect() as client:
         for ciphertext, plaintext in everything.ciphertexts[-100:]:

@@ -41,9 +41,7 @@ ALLOWED_FROM_THE_LIBRARY = {
 
 
 def library_names(source):
-    """Every name imported from ``cryptography`` except its exceptions; of an imported module, the members
-    used.
-    """
+    """Every name taken from ``cryptography`` except its exceptions; of an imported module, the used members."""
     tree = ast.parse(source)
     modules = {}
     for node in ast.walk(tree):

@@ -129,9 +129,7 @@ def test_parts_of_two_messages_do_not_combine(accepts, ciphers, mode, key_id, se
 
 
 def test_bytes_do_not_move_between_iv_ciphertext_and_tag(ciphers, mode, key_id, sealed):
-    """The library accepts any nonce length, and ciphertext and tag as one piece: only our length checks
-    prevent this.
-    """
+    """The library accepts any nonce length, and ciphertext and tag as one piece; our length checks do not."""
     whole = sealed.iv + sealed.ciphertext + sealed.tag
     opened = set()
     for start, end in itertools.combinations_with_replacement(range(len(whole) + 1), 2):

@@ -1,6 +1,4 @@
-"""Calls the streaming interface as an ASGI server does: blocks of the body go in, messages of the response
-come out.
-"""
+"""Calls the streaming interface as an ASGI server does: body blocks go in, response messages come out."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -104,9 +102,7 @@ class Carried:
 
 
 def carry(path: str, blocks: Sequence[bytes], *, token: str = "", length: bool = True, **how: Any) -> Carried:
-    """Send one request through the interface. ``length`` declares the length of the body; ``how`` goes to
-    ``Server``.
-    """
+    """Send one request. ``length`` declares the length of the body; ``how`` goes to ``Server``."""
     headers = how.pop("headers", {})
     sent = {"host": "localhost", "content-type": OCTETS, **headers}
     if token:

@@ -1,6 +1,4 @@
-"""The fast path in one event loop, without a server: the requests that it answers, and those that it passes
-on.
-"""
+"""The fast path in one event loop, without a server: which requests it answers, and which it passes on."""
 
 import asyncio
 import json

@@ -64,9 +64,7 @@ class Doors:
         )
 
     def answers_of_the_lane(self, *, is_short):
-        """The number of answers of the fast path, from the implementation under test if the body is short,
-        else from any.
-        """
+        """Count the fast path's answers: by the implementation under test if the body is short, else by any."""
         ways = ["parser", "asgi"]
         if is_short:
             ways = ["parser"] if self.product.environment["CC_LANE"] == "protocol" else ["asgi"]

@@ -92,18 +92,14 @@ class Person:
 
 
 def follow(page: Page, control: Locator) -> None:
-    """Click a control that loads a page, and wait for the load to finish; a click alone waits only for its
-    start.
-    """
+    """Click a control that loads a page, and wait for the end of the load; a click waits only for its start."""
     with page.expect_navigation():
         control.click()
 
 
 @contextmanager
 def person(browser: Browser, base: str, **options: object) -> Iterator[Person]:
-    """``options`` as for Playwright's ``new_context``: ``color_scheme``, ``viewport``,
-    ``java_script_enabled`` …
-    """
+    """Options of Playwright's ``new_context``: ``color_scheme``, ``viewport``, ``java_script_enabled`` …"""
     context = browser.new_context(**{"viewport": WIDE, **options})
     try:
         yield Person(context, base)

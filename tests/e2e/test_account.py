@@ -65,8 +65,8 @@ def test_the_qr_code_says_what_stands_below_it(chromium, base, username, theme):
 
 
 def test_a_wrong_code_enrols_nothing_and_a_right_one_gives_ten(somebody, username, base):
-    """15: a wrong code is refused, then a right one accepted; each recovery code works once, and the rest are
-    counted.
+    """15: a wrong code is refused, a right one accepted; each recovery code works once, and the page counts
+    them.
     """
     page = somebody.open("/account/mfa/")
     page.get_by_role("button", name="Set up an authenticator").click()

@@ -1,6 +1,4 @@
-"""Every page of the console, for each role, in a real browser: checks 22, 23, 28 to 30, 32 and 35 of the
-design.
-"""
+"""Checks 22, 23, 28 to 30, 32 and 35 of the design: every page, for each role, in a real browser."""
 
 import pytest
 

@@ -26,8 +26,8 @@ class HalfDone:
         self.dialog.get_by_role("button", name="Create key").click()
 
     def is_told(self, text):
-        """Check the message and the kept input. The message is in the dialog, because the dialog hides the
-        page behind it.
+        """Check the kept input and the message, which must be in the dialog, because that hides the page
+        behind it.
         """
         alert = self.dialog.get_by_role("alert").filter(has_text=text)
         alert.wait_for()

@@ -121,7 +121,7 @@ def test_neither_page_scrolls_sideways(admin, key, width):
 
 
 def test_a_message_is_encrypted_and_decrypted_without_scripts(without_script, key):
-    """21, its part."""
+    """21, for these pages."""
     page = try_page(without_script, key)
     page.get_by_label("Input", exact=True).fill(SECRET)
     send(page, "Encrypt")
@@ -218,9 +218,7 @@ def chromium_elsewhere(chromium):
 
 
 def test_copying_works_on_plain_http_and_says_so_where_it_does_not(elsewhere, chromium_elsewhere):
-    """39: the page copies a selection; if that fails too, it stays selected and the button shows the keys to
-    press.
-    """
+    """39: the page copies a selection; if that fails too, the selection stays and the button names the keys."""
     name = elsewhere.send(
         "POST", "/api/v1/keys", {"name": "of-elsewhere", "algorithm": "aes-256"}, token=elsewhere.token()
     ).json["name"]

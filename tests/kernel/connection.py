@@ -66,9 +66,7 @@ async def application(_scope, receive, send):
 
 
 class Connection:
-    """Fast-path requests are answered ``at_once`` or in a later turn of the loop; ``begun`` names the started
-    ones.
-    """
+    """Fast-path requests are answered ``at_once`` or in a later turn of the loop; ``begun`` lists them."""
 
     def __init__(self, parser, *, at_once=True, app=application, heads=2**20, bodies=2**20):
         self.begun, self.at_once = [], at_once

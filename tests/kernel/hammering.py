@@ -25,8 +25,8 @@ def main(name: str, seconds: float) -> None:
 
 
 def take(name: str, until: float) -> int:
-    """The number of requests that went through. It continues past ``until`` until 100 were refused, in case
-    of delays.
+    """The number of accepted requests. Because of delays, it runs until 100 were refused, even past
+    ``until``.
     """
     got = refused = 0
     while time.monotonic() < until or refused < 100:

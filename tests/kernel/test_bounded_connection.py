@@ -270,7 +270,7 @@ def impatient(monkeypatch):
 
 @pytest.mark.parametrize("read", [0, 1])
 def test_only_a_client_that_reads_nothing_is_ended(impatient, read):
-    """One byte is progress enough."""
+    """Reading one byte counts as progress."""
 
     async def scene():
         transport = SimpleNamespace(unread=1000, aborted=False)

@@ -37,9 +37,7 @@ def scope(method="GET", path="/", headers=(), query=b"", **more):
 
 @dataclass
 class Application:
-    """A WSGI application that records its requests, their threads, and the thread in which each answer was
-    closed.
-    """
+    """A WSGI application that records its requests, and the threads that called it and closed its answers."""
 
     status: str = "200 OK"
     calls: list[dict] = field(default_factory=list)

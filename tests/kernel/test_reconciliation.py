@@ -232,9 +232,7 @@ def is_reconciling():
 
 
 def hammer(server, name, count, *, seconds=SECONDS, midway=lambda: None):
-    """Let ``count`` one-worker processes take from a full budget at once; return their counts and the
-    seconds.
-    """
+    """Let ``count`` one-worker processes empty a full budget; return their counts and the seconds."""
     environment = clean_environment() | {
         "DJANGO_SETTINGS_MODULE": "ciphercanary.settings",
         "REDIS_URL": server.url,
@@ -276,8 +274,8 @@ def test_two_processes_that_hammer_one_budget_get_the_limit_together(server, cli
 
 
 def is_the_limit(got, least, most):
-    """Whether ``got`` is what a full bucket of RATE gives within ``least`` to ``most`` seconds, plus at most
-    a tenth.
+    """Whether a full bucket of RATE gives ``got`` in ``least`` to ``most`` seconds, with a tenth of
+    tolerance.
     """
     at_least, at_most = (RATE.count + RATE.count / RATE.seconds * seconds for seconds in (least, most))
     return 0.9 * at_least <= got <= at_most + 0.1 * RATE.count + 1

@@ -60,9 +60,7 @@ def test_every_answer_to_who_was_charged_says_what_is_left_and_no_other(admin):
 
 
 def test_a_window_ends_no_later_than_the_refusal_it_comes_with(settings, full):
-    """The refusal of an expensive request leaves a budget that is not empty, and is full long after
-    Retry-After.
-    """
+    """Refusing an expensive request leaves a budget that is not empty, and is full long after Retry-After."""
     settings.CC_THROTTLE_PRINCIPAL = "60/minute"
     throttle.charge_principal("ada", 31)
     with pytest.raises(Throttled) as refusal:

@@ -154,9 +154,7 @@ def test_an_entry_that_was_altered_is_not_used(admin, key, places, forge):
 
 
 def test_a_true_entry_in_another_place_is_not_used(admin, stranger, key, places):
-    """Neither an old state of the key under its present epoch, nor one user's entry under another user's
-    cache key.
-    """
+    """An old state under the present epoch, and one user's entry under another user's cache key, are refused."""
     admin.api.get(path(key))
     former = caches["metadata"].get(places[0])
     admin.api.post(f"{path(key)}/revoke", REASON)

@@ -199,7 +199,7 @@ def stopped_sequencer(target: Target) -> Iterator[None]:
 
 @contextlib.contextmanager
 def stopped_database(target: Target) -> Iterator[None]:
-    """It refuses connections."""
+    """The database refuses connections."""
     assert target.postgresql
     target.postgresql.stop()
     yield
@@ -208,7 +208,7 @@ def stopped_database(target: Target) -> Iterator[None]:
 
 @contextlib.contextmanager
 def hanging_database(target: Target) -> Iterator[None]:
-    """It accepts connections and answers nothing."""
+    """The database accepts connections and answers nothing."""
     assert target.postgresql
     assert target.postgresql.process
     main = target.postgresql.process.pid
@@ -294,9 +294,7 @@ def start(
 
 
 class Requests(ThreadPoolExecutor):
-    """A pool that does not wait for its threads at the end: a hanging database answers only after its fault
-    is over.
-    """
+    """A pool that does not wait for its threads: a hanging database answers only after its fault is over."""
 
     def close(self) -> None:
         self.shutdown(wait=False)

@@ -1,6 +1,4 @@
-"""Start missing services, run the command with their addresses in its environment, and stop the started
-services.
-"""
+"""Start missing services, run the command with their addresses in its environment, and stop them."""
 
 import os
 import sys

@@ -64,9 +64,7 @@ def major_version(program: Path, account: struct_passwd | None = None) -> int:
 
 
 def free_port() -> int:
-    """Return a free port below those that the kernel assigns to outgoing connections, which could take it
-    later.
-    """
+    """Avoid the kernel's range for outgoing connections, one of which could take the port before the server."""
     while True:
         port = random.randrange(15_000, 32_000)  # noqa: S311 - only to avoid collisions
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):

@@ -1,6 +1,4 @@
-"""The user account of a server. PostgreSQL refuses to run as root, and another account needs access to its
-files.
-"""
+"""The account of a server. PostgreSQL refuses to run as root, and another account must reach its files."""
 
 import os
 import pwd

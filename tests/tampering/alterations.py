@@ -1,6 +1,4 @@
-"""Alterations of every column of a displayed row, one at a time, including values that its type or Django
-forbids.
-"""
+"""Alterations of every column of a displayed row, including values that its type or Django forbids."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -88,9 +88,7 @@ def without_checks() -> Iterator[None]:
 
 @contextmanager
 def without_triggers() -> Iterator[None]:
-    """Disable the triggers, as the owner can, and enable them afterwards. The verifier reports disabled
-    triggers.
-    """
+    """Disable the triggers for the block, as the owner can. The verifier reports disabled triggers."""
     if connection.vendor == "postgresql":
         for table in TABLES:
             execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")

@@ -152,9 +152,7 @@ class Tally:
 
 
 class Campaign:
-    """``columns``: a pattern for ``table.column``. ``variants``: the number of alterations of each column, 0
-    for all.
-    """
+    """``columns``: a pattern for ``table.column``. ``variants``: alterations of each column, 0 for all."""
 
     def __init__(self, columns: str, variants: int = 0) -> None:
         from tests.tampering.altering import query  # noqa: PLC0415

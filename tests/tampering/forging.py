@@ -74,9 +74,7 @@ def rewrite(index: int, **columns: object) -> None:
 
 
 def resign(signers: Sequence[tuple[VerifierKey, Signer]], *, beyond: int = 0) -> None:
-    """Re-sign every checkpoint of more than ``beyond`` entries for the current tree, and update the host's
-    head.
-    """
+    """Re-sign the checkpoints of more than ``beyond`` entries for the current tree; update the host's head."""
     leaves = [bytes(leaf) for leaf in AuditLeaf.objects.order_by("idx").values_list("leaf_hash", flat=True)]
     for checkpoint in AuditCheckpoint.objects.filter(size__gt=beyond):
         head = Checkpoint(

@@ -64,9 +64,7 @@ CASES = [
 
 
 def respell(table: str, column: str, spelling: str) -> tuple[int, str]:
-    """Respell the first row that the spelling changes; return its rowid and its former value as an SQL
-    literal.
-    """
+    """Respell the first row that the spelling changes; return its rowid and its former value as SQL."""
     other = spelling.format(column)
     [(row, before)] = query(
         f"SELECT rowid, quote({column}) FROM {table} WHERE {other} IS NOT {column} ORDER BY rowid LIMIT 1"  # noqa: S608 - constants

@@ -1,6 +1,4 @@
-"""Rows removed, inserted, swapped, duplicated, renumbered; the end cut off, old copies restored, the log
-forged.
-"""
+"""Rows removed, inserted, swapped, duplicated, renumbered; the end cut off, copies restored, all forged."""
 
 import random
 import uuid

@@ -172,7 +172,7 @@ def sign_in_the_past(log: Log, *ago: timedelta) -> list[int]:
 
 
 def rotate_keys() -> None:
-    """The next keys sign from the checkpoint after the next."""
+    """Rotate the keys; the new ones sign from the second checkpoint on."""
     rotate_checkpoint_keys(SYSTEM)
     for _ in range(2):
         sequence()

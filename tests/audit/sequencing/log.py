@@ -43,9 +43,7 @@ def write_many(number, writer=None, first=1, event=DONE):
 
 
 def sequence_all():
-    """Run steps until only entries written by the steps themselves remain; return the number of sequenced
-    entries.
-    """
+    """Run steps until only their own entries remain; return the number of sequenced entries."""
     total = 0
     while number := sequence_step():
         total += number
@@ -93,8 +91,8 @@ def assert_the_tree_is_that_of_the_rows():
 
 
 class Server:
-    """A local server. ``address`` has the format of the setting; ``received`` holds each datagram or
-    connection, whole.
+    """A local server. ``address`` is in the setting's format; ``received`` has each datagram or connection,
+    whole.
     """
 
     def __init__(self, kind):
