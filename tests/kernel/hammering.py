@@ -25,9 +25,7 @@ def main(name: str, seconds: float) -> None:
 
 
 def take(name: str, until: float) -> int:
-    """The number of accepted requests. Because of delays, it runs until 100 were refused, even past
-    ``until``.
-    """
+    """The number of accepted requests. In case of delays it runs past ``until``, until 100 were refused."""
     got = refused = 0
     while time.monotonic() < until or refused < 100:
         try:

@@ -274,9 +274,7 @@ def test_two_processes_that_hammer_one_budget_get_the_limit_together(server, cli
 
 
 def is_the_limit(got, least, most):
-    """Whether a full bucket of RATE gives ``got`` in ``least`` to ``most`` seconds, with a tenth of
-    tolerance.
-    """
+    """Whether ``got`` is what RATE gives from full in ``least`` to ``most`` seconds, tolerating a tenth."""
     at_least, at_most = (RATE.count + RATE.count / RATE.seconds * seconds for seconds in (least, most))
     return 0.9 * at_least <= got <= at_most + 0.1 * RATE.count + 1
 

@@ -13,7 +13,7 @@ from ciphercanary.throttle import Rate, parse_rate
 
 @pytest.fixture
 def full(monkeypatch):
-    """Every budget is full and stays so, because time stops."""
+    """Start and end with full budgets; time stops in between, so nothing is refilled."""
     monkeypatch.setattr(throttle, "time", SimpleNamespace(monotonic=lambda: 1_000_000.0))
     throttle.forget()
     yield
