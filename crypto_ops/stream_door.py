@@ -22,10 +22,10 @@ from audit.middleware import RefusalRecorder
 from ciphercanary import problems
 from ciphercanary.asgi_answers import Receive, Scope, Send, refusal, send_answer
 from ciphercanary.asgi_bodies import ClientGone
-from ciphercanary.bridge import environ
 from ciphercanary.errors import DomainError
 from ciphercanary.protocol_refusals import overloaded, request_timeout
 from ciphercanary.rest.exceptions import translate
+from ciphercanary.wsgi_environ import environ
 from crypto_ops.api_streams import TAKES_STREAM, StreamAnswer
 from crypto_ops.errors import StreamCut
 from crypto_ops.stream_exchange import Exchange, Outlet

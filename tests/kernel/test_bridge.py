@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from ciphercanary import asgi_answers, asgi_bodies, bridge, fast_lane
-from ciphercanary.bridge import DECLINED, WsgiBridge, environ
+from ciphercanary.bridge import DECLINED, WsgiBridge
 from ciphercanary.byte_budget import ByteBudget
+from ciphercanary.wsgi_environ import environ
 
 LIMIT = 1000
 
