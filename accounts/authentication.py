@@ -8,8 +8,8 @@ from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.tokens import BAD_TOKEN, authenticate_bearer
 from audit.events import Actor, Source
-from ciphercanary.errors import Unauthenticated
-from ciphercanary.http import in_context
+from kernel.errors import Unauthenticated
+from kernel.http.context import in_context
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -49,7 +49,7 @@ def _concerned(request: HttpRequest | Request) -> tuple[str, ...]:
 
 
 def origin_of(request: HttpRequest | Request, source: Source = Source.API) -> Origin:
-    """Where a request comes from, as ``ciphercanary.middleware`` found it."""
+    """Where a request comes from, as ``kernel.http.middleware`` found it."""
     context = in_context(request)
     return Origin(
         client_ip=context.client_ip,

@@ -27,7 +27,7 @@ from accounts.session_engine import (
 )
 from audit.events import Source
 from audit.stamps import EpochStamp
-from ciphercanary.clock import database_now, process_now
+from kernel.clock import database_now, process_now
 
 CONFIRMED_AT = "confirmed_at"  # when a factor was last asked for
 

@@ -8,8 +8,8 @@ from uuid import UUID
 from accounts.roles import PERMISSIONS, SYSTEM, roles_with, sees_all
 from audit.events import Actor, Source
 from audit.stamps import EpochStamp
-from ciphercanary.errors import Denied, RecentAuthRequired, Unauthenticated
-from ciphercanary.rules import Scope
+from kernel.errors import Denied, RecentAuthRequired, Unauthenticated
+from kernel.rules import Scope
 
 RECENT = timedelta(minutes=10)
 SIGNING_KEYS = "signing-keys"  # the entity, as in audit.stamps, that every access token rests on

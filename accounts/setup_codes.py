@@ -14,7 +14,7 @@ PATTERN: Final = "[A-Za-z0-9_-]{20,100}"
 
 
 def new_code() -> str:
-    """256 random bits. Of its length and alphabet, so that ``ciphercanary.logs`` takes it for a credential."""
+    """256 random bits. Of its length and alphabet, so that ``kernel.observability.logs`` takes it for a credential."""
     return secrets.token_urlsafe(32)
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from audit import actions
 from audit.canonical import MAX_INTEGER
 from audit.events import VALUE_LIMIT, Event, Outcome, clean_text
-from ciphercanary.row_mac import encode_fields
+from kernel.trust.row_mac import encode_fields
 
 MOST_OPEN = 1000  # open alarms that get a record each, and that are counted
 _DIGEST = re.compile(r"\b[0-9a-f]{32,}\b")

@@ -10,7 +10,7 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         from audit import exports  # noqa: PLC0415 - models are there only now
         from audit.models import AuditExport  # noqa: PLC0415
-        from ciphercanary import jobs  # noqa: PLC0415
+        from kernel import jobs  # noqa: PLC0415
 
         jobs.register(exports.KIND, AuditExport, exports.run, exports.ended)
         jobs.register_periodic("delete_expired_results", SWEEP_SECONDS, exports.delete_expired_results)

@@ -20,9 +20,9 @@ from audit.errors import AuditUnavailable, StaleDecision
 from audit.events import Actor, Event
 from audit.numbering import Numbering
 from audit.stamps import EpochStamp, behind, entities_of
-from ciphercanary import lock_waits
-from ciphercanary.errors import DomainError
-from ciphercanary.metrics import audit_batch_size, audit_commit_seconds
+from kernel.databases import lock_waits
+from kernel.errors import DomainError
+from kernel.observability.metrics import audit_batch_size, audit_commit_seconds
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import Final
 
 from audit.merkle import HASH_SIZE
-from ciphercanary.crypto import signing
-from ciphercanary.crypto.errors import SignatureInvalid
+from kernel.crypto import signing
+from kernel.crypto.errors import SignatureInvalid
 
 # Private half elsewhere: message -> raw signature.
 type Signer = Callable[[bytes], bytes]

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ciphercanary import system_keys
-from ciphercanary.crypto.errors import MacMismatch
-from ciphercanary.row_mac import encode_fields
+from kernel.crypto.errors import MacMismatch
+from kernel.trust import system_keys
+from kernel.trust.row_mac import encode_fields
 
 KEPT_WHOLE = timedelta(days=1)
 _VERSION = 1

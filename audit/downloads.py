@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 
 from audit import services
 from audit.services import Exporter
-from ciphercanary.crypto.encoding import encode_base64
+from kernel.crypto.encoding import encode_base64
 
 BLOCK = 64 * 1024  # bytes
 

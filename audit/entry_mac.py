@@ -4,7 +4,7 @@ It covers the ``mac_bytes`` of ``audit.entries``.
 """
 
 from audit.entries import ENTRY_VERSION
-from ciphercanary import system_keys
+from kernel.trust import system_keys
 
 
 def compute_entry_mac(covered: bytes) -> str:

@@ -19,9 +19,9 @@ from django.db import connection, transaction
 from audit.errors import StaleDecision
 from audit.models import EntityEpoch
 from audit.stamps import EpochStamp, behind, entities_of, renew
-from ciphercanary.clock import process_now
-from ciphercanary.lock_waits import milliseconds, seconds_left
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.clock import process_now
+from kernel.databases.lock_waits import milliseconds, seconds_left
+from kernel.trust.row_mac import IntegrityFailed
 
 LOCK = int.from_bytes(b"cc-epoch")  # a bigint of our own among PostgreSQL's advisory locks
 _GLOBAL = "SELECT '', epoch FROM security_epoch WHERE id = 1"

@@ -1,4 +1,4 @@
-from ciphercanary.errors import Conflict, Invalid, NotFound, Refused, Unavailable
+from kernel.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 
 NOT_WRITABLE = "The audit log cannot be written now, so nothing is answered. Try again later."
 CROWDED = "Too many records wait to be written, so nothing more is answered. Try again in a moment."

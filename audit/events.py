@@ -18,7 +18,7 @@ from msgspec import Struct, structs
 
 from audit import canonical
 from audit.canonical import JsonValue
-from ciphercanary.addresses import canonical_address
+from kernel.http.addresses import canonical_address
 
 # Characters per text column, of models and events alike.
 TEXT_LIMITS: Mapping[str, int] = MappingProxyType(

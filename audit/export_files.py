@@ -20,7 +20,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.trust.row_mac import IntegrityFailed
 
 UNFINISHED = ".unfinished"
 # Bytes that stay free: the log may lie on the same disk, and where it cannot be written nothing is answered.

@@ -27,8 +27,8 @@ from audit.sequencing.checkpoint_keys import origin
 from audit.verification.growing import stored_tile
 from audit.verification.keys import StoredKeys
 from audit.verification.trail import row_of, trail_of
-from ciphercanary.errors import Conflict
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.errors import Conflict
+from kernel.trust.row_mac import IntegrityFailed
 
 README = """\
 The audit log of {origin}, its first {size} entries. It proves itself to whoever has pinned the public key:

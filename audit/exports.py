@@ -32,12 +32,12 @@ from audit.services.exports import event_of
 from audit.services.reading import find_logs
 from audit.services.recording import record
 from audit.services.showing import alarm_of
-from audit.snapshot import one_snapshot
-from ciphercanary.clock import database_now
-from ciphercanary.crypto.encoding import encode_base64
-from ciphercanary.jobs import Progress, Status
-from ciphercanary.row_mac import IntegrityFailed
-from ciphercanary.rules import Scope
+from kernel.clock import database_now
+from kernel.crypto.encoding import encode_base64
+from kernel.databases.snapshot import one_snapshot
+from kernel.jobs import Progress, Status
+from kernel.rules import Scope
+from kernel.trust.row_mac import IntegrityFailed
 
 KIND = "audit_export"
 BATCH = 1_000  # rows between two looks at whether to go on

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from audit.actions import REFUSALS_OVERFLOWED
 from audit.events import Actor, Event, Outcome, Source
-from ciphercanary.addresses import network_of
+from kernel.http.addresses import network_of
 
 type Refusal = tuple[Event, Actor]
 

@@ -14,9 +14,9 @@ from audit.models import SavedFilter
 from audit.qualifiers import QUALIFIERS, look_alikes, read_search
 from audit.saved_filters import PERIODS
 from audit.selection import LogCriteria
-from ciphercanary.addresses import canonical_address
-from ciphercanary.errors import Invalid
-from ciphercanary.pages.forms import MomentField, PageForm
+from kernel.errors import Invalid
+from kernel.http.addresses import canonical_address
+from kernel.pages.forms import MomentField, PageForm
 
 FORMATS = {
     ExportFormat.CSV: "CSV: for a spreadsheet",

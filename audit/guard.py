@@ -14,7 +14,7 @@ from typing import Any
 from audit.batches import Ticket
 from audit.errors import AuditUnavailable
 from audit.lag import is_falling_behind, is_too_far_behind
-from ciphercanary.errors import DomainError, Throttled
+from kernel.errors import DomainError, Throttled
 
 PERIOD = 1.0  # seconds between two looks at the lag
 NOISY = 20  # records in that time: fewer do not make a log fall behind

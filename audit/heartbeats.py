@@ -13,7 +13,7 @@ import django.db
 from audit import actions, numbering
 from audit.events import Actor, Event, Source
 from audit.services import record_alone
-from ciphercanary.errors import DomainError
+from kernel.errors import DomainError
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 
 from audit import moments
 from audit.tree import latest_checkpoint, read_tree
-from ciphercanary import metrics
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
+from kernel.observability import metrics
 
 
 @dataclass(frozen=True, slots=True)

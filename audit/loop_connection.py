@@ -13,7 +13,7 @@ from django.conf import settings
 from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 
-from ciphercanary.lock_waits import milliseconds
+from kernel.databases.lock_waits import milliseconds
 
 _LOCK_NOT_AVAILABLE = b"55P03"
 

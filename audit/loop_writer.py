@@ -41,8 +41,8 @@ from audit.loop_statements import (
 )
 from audit.numbering import Numbering
 from audit.stamps import behind, entities_of, renew
-from ciphercanary.metrics import audit_batch_size, audit_commit_seconds
-from ciphercanary.threads import call_in_pool
+from kernel.databases.threads import call_in_pool
+from kernel.observability.metrics import audit_batch_size, audit_commit_seconds
 
 logger = logging.getLogger(__name__)
 

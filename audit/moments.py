@@ -10,7 +10,7 @@ from audit.alarms import MOST_OPEN
 from audit.canonical import format_timestamp
 from audit.models import AuditAlarm, AuditCheckpoint, AuditLeaf, AuditLog, AuditPending
 from audit.raw_rows import SpelledMoment, SpelledMomentField
-from ciphercanary.expressions import CountOf
+from kernel.databases.expressions import CountOf
 
 COUNTED = 100_000  # pending entries; beyond, the exact number helps nobody
 # Used for pending ids without an entry, and for unreadable times, so that tampering shows as lag.

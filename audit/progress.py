@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ciphercanary.jobs import Job, Status
+from kernel.jobs import Job, Status
 
 MILESTONES = (25, 50, 75, 100)
 # A look every so many seconds: the first ones, the next ones, and for as long as it lasts.

@@ -20,7 +20,7 @@ from django.db import connection, models
 from django.db.models import Func, TextField
 
 from audit.canonical import format_timestamp
-from audit.snapshot import one_snapshot
+from kernel.databases.snapshot import one_snapshot
 
 CHUNK = 1024  # rows in memory at once
 

@@ -11,8 +11,8 @@ from django.db import OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
 from audit.errors import SearchTimeout
-from ciphercanary.errors import Throttled
-from ciphercanary.metrics import throttled_total
+from kernel.errors import Throttled
+from kernel.observability.metrics import throttled_total
 
 SEARCH_SECONDS = 5
 STEPS = 10_000  # of SQLite's virtual machine between two looks at the clock: well below a millisecond

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.models import Model, Q, QuerySet
 
 from audit.raw_rows import Spelled, any_text, moment_of
-from ciphercanary.errors import Invalid
+from kernel.errors import Invalid
 
 EXACT_COUNT = 10_000  # counting further would scan the whole log for a number nobody reads
 SEARCH_DEPTH = 100_000  # ids that one search reads: no index serves it

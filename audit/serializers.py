@@ -10,8 +10,8 @@ from audit.events import TEXT_LIMITS, ActorType, Outcome, Source
 from audit.merkle import HASH_SIZE
 from audit.models import AuditLog, AuditReceipt, AuditTrail, Integrity
 from audit.selection import MAX_WORDS
-from ciphercanary.addresses import canonical_address
-from ciphercanary.rest import Base64Field, StrictSerializer, TimestampField
+from kernel.http.addresses import canonical_address
+from kernel.rest import Base64Field, StrictSerializer, TimestampField
 
 type Fields = dict[str, serializers.Field[Any, Any, Any, Any]]
 

@@ -5,8 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from audit.models import AuditAlarm
-from ciphercanary.labels import MAX_REASON
-from ciphercanary.rest import LabelField, PageQuery, PageSerializer, StrictSerializer, TimestampField
+from kernel.labels import MAX_REASON
+from kernel.rest import LabelField, PageQuery, PageSerializer, StrictSerializer, TimestampField
 
 STATUSES = ("open", "resolved")
 _NO_RESOLUTION = {"resolved_at": None, "resolved_by": None, "resolved_by_name": "", "reason": ""}

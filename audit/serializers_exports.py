@@ -6,7 +6,7 @@ from rest_framework import serializers
 from audit.export_formats import ExportFormat
 from audit.models import AuditExport
 from audit.serializers import LogQuerySerializer
-from ciphercanary.rest import PageSerializer, TimestampField
+from kernel.rest import PageSerializer, TimestampField
 
 
 class ExportRequestSerializer(LogQuerySerializer):

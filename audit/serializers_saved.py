@@ -6,7 +6,7 @@ from audit.canonical import format_timestamp
 from audit.models import SavedFilter
 from audit.saved_filters import PERIODS
 from audit.serializers import LogQuerySerializer
-from ciphercanary.rest import PageSerializer, StrictSerializer, TimestampField
+from kernel.rest import PageSerializer, StrictSerializer, TimestampField
 
 
 class KeptQuerySerializer(LogQuerySerializer):

@@ -5,7 +5,7 @@ from functools import cache
 from audit import tiles
 from audit.merkle import HashReader
 from audit.models import AuditCheckpoint, AuditTile, AuditTree
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.trust.row_mac import IntegrityFailed
 
 ALTERED = (
     "The tree over the audit log was changed outside the application. "

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from audit.services.usage import DAY, HOUR, Span, Used
-from ciphercanary.pages.chart import Chart, Column
+from kernel.pages.chart import Chart, Column
 
 
 @dataclass(frozen=True, slots=True)

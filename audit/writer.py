@@ -20,7 +20,7 @@ from audit.errors import CROWDED, AuditUnavailable
 from audit.guard import LagGuard
 from audit.lag import read_lag_seconds
 from audit.numbering import Numbering
-from ciphercanary import lock_waits
+from kernel.databases import lock_waits
 
 logger = logging.getLogger(__name__)
 

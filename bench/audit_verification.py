@@ -56,7 +56,7 @@ def write_batch(chance: random.Random) -> None:
     from audit.entry_rows import entry_row, insert_rows
     from audit.events import Actor, Event, RowChange, Source
     from audit.services import record
-    from ciphercanary.clock import database_now
+    from kernel.clock import database_now
 
     actor = Actor(
         user_id=uuid.UUID(int=chance.randrange(20), version=4),

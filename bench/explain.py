@@ -196,7 +196,7 @@ def get(path: str, token: str, host: str) -> None:
 
 def ask_for_keys(explainer: Explainer, token: str) -> None:
     from accounts.tokens import authenticate_bearer
-    from ciphercanary.clock import database_now
+    from kernel.clock import database_now
     from keys.models import Key
     from keys.services import count_keys_that_protect, default_key
 

@@ -11,12 +11,12 @@ from typing import Any, Final
 from gunicorn.asgi import protocol
 from gunicorn.asgi.protocol import ASGIProtocol
 
-from ciphercanary.asgi_answers import as_http, refusal
 from ciphercanary.bounded_parser import MAX_HEAD, BoundedParser, TooMuchBehind
-from ciphercanary.errors import DomainError
-from ciphercanary.problems import ProtocolError
-from ciphercanary.protocol_refusals import invalid_message, refusal_of_status, request_timeout
 from ciphercanary.write_watch import WRITE_SECONDS, WriteWatch
+from kernel.errors import DomainError
+from kernel.http.asgi_answers import as_http, refusal
+from kernel.http.problems import ProtocolError
+from kernel.http.protocol_refusals import invalid_message, refusal_of_status, request_timeout
 
 HEAD_SECONDS: Final = 10.0
 HTTP_1_1: Final = (1, 1)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ciphercanary.byte_budget import ByteBudget, Charge
-from ciphercanary.protocol_refusals import head_too_large, overloaded
+from kernel.http.protocol_refusals import head_too_large, overloaded
 
 MAX_HEAD: Final = 32 * 1024  # bytes
 ALL_HEADS: Final = 32 * 1024 * 1024  # bytes in each process

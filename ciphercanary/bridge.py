@@ -15,15 +15,15 @@ from functools import partial
 from types import MappingProxyType
 from wsgiref.types import WSGIApplication
 
-from ciphercanary import fast_lane
-from ciphercanary.asgi_answers import Answer, Headers, Receive, Scope, Send, refusal, send_answer
-from ciphercanary.asgi_bodies import ClientGone, IncomingBody, declared_length
 from ciphercanary.byte_budget import ByteBudget, Charge
-from ciphercanary.fast_lane import HotRoutes
-from ciphercanary.lock_waits import WAIT_UNTIL, deadline
-from ciphercanary.problems import ProtocolError
-from ciphercanary.protocol_refusals import body_too_large, overloaded, request_timeout
-from ciphercanary.wsgi_environ import FileAnswer, environ
+from kernel.databases.lock_waits import WAIT_UNTIL, deadline
+from kernel.http import fast_lane
+from kernel.http.asgi_answers import Answer, Headers, Receive, Scope, Send, refusal, send_answer
+from kernel.http.asgi_bodies import ClientGone, IncomingBody, declared_length
+from kernel.http.fast_lane import HotRoutes
+from kernel.http.problems import ProtocolError
+from kernel.http.protocol_refusals import body_too_large, overloaded, request_timeout
+from kernel.http.wsgi_environ import FileAnswer, environ
 
 WAITING_PER_THREAD = 32
 BODY_SECONDS = 30.0

@@ -15,8 +15,8 @@ from celery import bootsteps
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
 django.setup()
 
-from ciphercanary.jobs import bell, running, worker  # noqa: E402 - they need a set-up Django
-from ciphercanary.jobs.registry import periodic_functions  # noqa: E402
+from kernel.jobs import bell, running, worker  # noqa: E402 - they need a set-up Django
+from kernel.jobs.registry import periodic_functions  # noqa: E402
 
 logger = logging.getLogger(__name__)
 app = bell.app

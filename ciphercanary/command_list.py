@@ -7,7 +7,7 @@ GROUPS = {
     "keys": "Keys",
     "audit": "Audit log",
     "console": "Demo",
-    "ciphercanary": "Background jobs",
+    "kernel": "Background jobs",
 }
 # Commands of console, which need users: the app audit has none.
 OF_THE_AUDIT_LOG = {"list_audit_alarms", "resolve_audit_alarm"}

@@ -9,9 +9,9 @@ from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.workers.base import Worker
 from prometheus_client import multiprocess
 
-from ciphercanary import logs
 from ciphercanary.lane_worker import GRACE
-from ciphercanary.lock_waits import bound_lock_waits
+from kernel.databases.lock_waits import bound_lock_waits
+from kernel.observability import logs
 
 worker_class = "ciphercanary.lane_worker.LaneWorker"
 asgi_loop = "uvloop"
@@ -26,7 +26,7 @@ limit_request_line = 8190
 limit_request_fields = 64
 limit_request_field_size = 8190
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn's heartbeat file, 0600
-# X-Forwarded-* is read in one place, ciphercanary.middleware, which counts CC_TRUSTED_PROXIES.
+# X-Forwarded-* is read in one place, kernel.http.middleware, which counts CC_TRUSTED_PROXIES.
 secure_scheme_headers: dict[str, str] = {}
 accesslog = None
 GC_THRESHOLDS = (50_000, 20, 50)
@@ -56,8 +56,8 @@ def post_fork(_server: object, _worker: Worker) -> None:
 def post_worker_init(worker: Worker) -> None:
     """Tell the log from time to time how far this worker's writers have come."""
     from audit.heartbeats import Heart  # noqa: PLC0415 - only a worker has set Django up
-    from ciphercanary import throttle  # noqa: PLC0415 - likewise
     from console import health  # noqa: PLC0415 - likewise
+    from kernel import throttle  # noqa: PLC0415 - likewise
 
     # What is there by now stays: left to the collector, it would be walked through again and again.
     gc.collect()
@@ -71,7 +71,7 @@ def post_worker_init(worker: Worker) -> None:
 def worker_exit(_server: object, worker: Worker) -> None:
     """Write what a worker has counted and not yet told, and the end of its writers' sequences."""
     from audit import refusals, writer  # noqa: PLC0415 - only a worker has set Django up
-    from ciphercanary import throttle  # noqa: PLC0415 - likewise
+    from kernel import throttle  # noqa: PLC0415 - likewise
 
     throttle.stop_reconciling()
     refusals.flush()

@@ -17,14 +17,14 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers import gasgi
 from gunicorn.workers.gasgi import ASGIWorker
 
-from ciphercanary import fast_lane
-from ciphercanary.asgi_answers import Scope
 from ciphercanary.bounded_connection import HTTP_1_1, BoundedProtocol
 from ciphercanary.bridge import BODY_SECONDS, DECLINED
 from ciphercanary.byte_budget import ByteBudget, Charge
-from ciphercanary.fast_lane import HotAnswer, HotHandler, HotRequest
-from ciphercanary.lock_waits import WAIT_UNTIL
-from ciphercanary.problems import ProtocolError
+from kernel.databases.lock_waits import WAIT_UNTIL
+from kernel.http import fast_lane
+from kernel.http.asgi_answers import Scope
+from kernel.http.fast_lane import HotAnswer, HotHandler, HotRequest
+from kernel.http.problems import ProtocolError
 
 GRACE: Final = 20  # seconds that requests in flight have to end
 MAX_HOT_BODY: Final = 64 * 1024  # bytes

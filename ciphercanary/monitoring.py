@@ -14,18 +14,19 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
-import ciphercanary
+import kernel
 from accounts.authentication import authenticate_request
 from audit.lag import set_gauges
 from audit.services.alarms import count_open_alarms
-from ciphercanary import errors, problems
-from ciphercanary import metrics as gauges
-from ciphercanary.addresses import client_address
-from ciphercanary.asgi_answers import Answer, Scope, early_answer
-from ciphercanary.check_rounds import CheckRounds
-from ciphercanary.http import in_context
-from ciphercanary.jobs import count_by_status
 from console.health import DEGRADING, UNHEALTHY, VITAL, look, overall
+from kernel import errors
+from kernel.http import problems
+from kernel.http.addresses import client_address
+from kernel.http.asgi_answers import Answer, Scope, early_answer
+from kernel.http.context import in_context
+from kernel.jobs import count_by_status
+from kernel.observability import metrics as gauges
+from kernel.observability.check_rounds import CheckRounds
 from keys.services import count_keys_that_protect
 
 READY = ("database", "migrations", "key_encryption_key")
@@ -84,7 +85,7 @@ def _status(words: Mapping[str, str]) -> HTTPStatus:
 
 @endpoint
 def version(_request: HttpRequest) -> JsonResponse:
-    return JsonResponse({"name": "ciphercanary", "version": ciphercanary.__version__})
+    return JsonResponse({"name": "ciphercanary", "version": kernel.__version__})
 
 
 @endpoint

@@ -19,10 +19,10 @@ from accounts.services import create_user, establish_signing_keys, is_set_up, is
 from audit.events import Source
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
 from audit.sequencing.head import check_head
-from ciphercanary import kek, system_keys
-from ciphercanary.applied_migrations import has_due_migrations
-from ciphercanary.database_errors import explain
-from ciphercanary.errors import DomainError, Invalid
+from kernel.databases.applied_migrations import has_due_migrations
+from kernel.databases.database_errors import explain
+from kernel.errors import DomainError, Invalid
+from kernel.trust import kek, system_keys
 
 FIRST_ADMIN = "admin"
 

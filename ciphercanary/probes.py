@@ -9,10 +9,10 @@ from wsgiref.types import WSGIApplication
 
 from django.http import HttpResponse
 
-from ciphercanary.asgi_answers import Answer, Receive, Scope, Send, early_answer, send_answer
 from ciphercanary.bridge import WsgiBridge
 from ciphercanary.byte_budget import ByteBudget
-from ciphercanary.lock_waits import WAIT_UNTIL
+from kernel.databases.lock_waits import WAIT_UNTIL
+from kernel.http.asgi_answers import Answer, Receive, Scope, Send, early_answer, send_answer
 
 SECONDS: Final = 0.95  # to the answer, at most
 DATABASE_SECONDS: Final = 0.6  # of them, for waits of the request itself

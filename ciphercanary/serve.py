@@ -20,8 +20,8 @@ import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from ciphercanary import home
 from ciphercanary.supervision import Program, run_together
+from kernel import home
 
 PATIENCE = 15.0  # seconds that a start waits for what a killed one has left running
 PORT_PATIENCE = 1.0  # seconds

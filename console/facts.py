@@ -14,9 +14,9 @@ from accounts.roles import AUDITOR
 from audit.services.standing import Signs, may_hear_of_alarms, questions, signs_of
 from audit.services.usage import DAY, Keys, rows_done
 from audit.services.verifications import Verification, last_verification
-from ciphercanary.jobs import registry
-from ciphercanary.jobs.job import Status
 from crypto_ops.actions import MESSAGE_ENCRYPTED
+from kernel.jobs import registry
+from kernel.jobs.job import Status
 
 
 @dataclass(frozen=True, slots=True)

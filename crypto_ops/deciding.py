@@ -18,9 +18,9 @@ from audit.epoch import read_epoch, renew_stamps
 from audit.errors import StaleDecision
 from audit.events import Event, Outcome
 from audit.writer import Deadline, Decision
-from ciphercanary.clock import process_now
-from ciphercanary.errors import DomainError, Unavailable
 from crypto_ops.attempts import Attempt
+from kernel.clock import process_now
+from kernel.errors import DomainError, Unavailable
 from keys import keyring, lifecycle
 from keys.entries import KeyEntry, VersionEntry
 from keys.lifecycle import Standing, State, Status

@@ -13,16 +13,16 @@ from typing import Final
 from accounts.principals import Principal
 from audit.events import Event
 from audit.writer import Decision
-from ciphercanary.clock import process_now
-from ciphercanary.crypto.algorithms import MODES, Mode
-from ciphercanary.crypto.envelope import Envelope
-from ciphercanary.crypto.errors import DecryptionFailed
-from ciphercanary.errors import Invalid
 from crypto_ops import actions
 from crypto_ops.attempts import Attempt
 from crypto_ops.deciding import decision_of, key_event, perform
 from crypto_ops.measurement import measured
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
+from kernel.clock import process_now
+from kernel.crypto.algorithms import MODES, Mode
+from kernel.crypto.envelope import Envelope
+from kernel.crypto.errors import DecryptionFailed
+from kernel.errors import Invalid
 from keys import lifecycle
 from keys.entries import KeyEntry, VersionEntry
 from keys.lifecycle import State, VersionState

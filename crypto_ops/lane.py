@@ -26,18 +26,20 @@ from audit import loop_writer, refusals
 from audit.errors import AuditUnavailable, StaleDecision
 from audit.events import Actor, Event, Outcome
 from audit.writer import Decision
-from ciphercanary import fast_lane, lock_waits, throttle
-from ciphercanary.clock import process_now
-from ciphercanary.crypto.algorithms import Mode
-from ciphercanary.errors import DomainError, Throttled, Unavailable
-from ciphercanary.fast_lane import HotAnswer, HotHandler, HotRequest, HotRoutes
-from ciphercanary.threads import call_in_pool
 from crypto_ops import actions, batches, engine, wire
 from crypto_ops.attempts import Attempt, HeldAttempt, NotHeld, NotPlain
 from crypto_ops.batches import Batch, DecryptBatch, EncryptBatch
 from crypto_ops.deciding import ATTEMPTS, changing_too_fast
 from crypto_ops.limits import cost_of
 from crypto_ops.measurement import observe
+from kernel import throttle
+from kernel.clock import process_now
+from kernel.crypto.algorithms import Mode
+from kernel.databases import lock_waits
+from kernel.databases.threads import call_in_pool
+from kernel.errors import DomainError, Throttled, Unavailable
+from kernel.http import fast_lane
+from kernel.http.fast_lane import HotAnswer, HotHandler, HotRequest, HotRoutes
 from keys import keyring
 
 logger = logging.getLogger(__name__)

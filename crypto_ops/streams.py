@@ -21,24 +21,17 @@ from django.conf import settings
 
 from accounts.principals import Principal
 from audit.writer import Decision
-from ciphercanary.clock import process_now
-from ciphercanary.crypto.envelope import HEADER_SIZE
-from ciphercanary.crypto.errors import DecryptionFailed, MalformedCiphertext
-from ciphercanary.crypto.stream import (
-    NO_STREAM,
-    STREAM,
-    StreamCipher,
-    StreamHeader,
-    StreamOpener,
-    sealed_size,
-)
-from ciphercanary.errors import Throttled
-from ciphercanary.metrics import throttled_total
 from crypto_ops import actions
 from crypto_ops.attempts import Attempt
 from crypto_ops.deciding import compare, decision_of, key_event, perform
 from crypto_ops.measurement import measured
 from crypto_ops.spool import Spool
+from kernel.clock import process_now
+from kernel.crypto.envelope import HEADER_SIZE
+from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
+from kernel.crypto.stream import NO_STREAM, STREAM, StreamCipher, StreamHeader, StreamOpener, sealed_size
+from kernel.errors import Throttled
+from kernel.observability.metrics import throttled_total
 from keys.entries import VersionEntry
 from keys.errors import VersionConflict
 

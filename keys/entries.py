@@ -9,12 +9,12 @@ from uuid import UUID
 
 from accounts.principals import Principal
 from audit.stamps import EpochStamp
-from ciphercanary.crypto.aead import Cipher
-from ciphercanary.crypto.algorithms import MODES, Mode
-from ciphercanary.crypto.errors import UnsupportedAlgorithm
-from ciphercanary.crypto.material import Confidential, KeyMaterial
-from ciphercanary.crypto.stream import StreamCipher
-from ciphercanary.errors import NotFound
+from kernel.crypto.aead import Cipher
+from kernel.crypto.algorithms import MODES, Mode
+from kernel.crypto.errors import UnsupportedAlgorithm
+from kernel.crypto.material import Confidential, KeyMaterial
+from kernel.crypto.stream import StreamCipher
+from kernel.errors import NotFound
 from keys import lifecycle, wrapping
 from keys.errors import KeyNotUsable
 from keys.invocations import counter_of

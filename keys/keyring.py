@@ -18,8 +18,8 @@ from uuid import UUID
 from accounts.principals import Principal
 from audit.epoch import read_epoch, read_stamp, renew_stamps
 from audit.stamps import EpochStamp
-from ciphercanary.errors import NotFound
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.errors import NotFound
+from kernel.trust.row_mac import IntegrityFailed
 from keys import services
 from keys.entries import KeyEntry, VersionEntry, key_entity, key_of
 from keys.lifecycle import State

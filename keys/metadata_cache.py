@@ -18,9 +18,9 @@ from django.core.cache import caches
 from django.db import DEFAULT_DB_ALIAS
 
 from accounts.principals import Principal
-from ciphercanary import system_keys
-from ciphercanary.crypto.errors import MacMismatch
-from ciphercanary.row_mac import encode_fields
+from kernel.crypto.errors import MacMismatch
+from kernel.trust import system_keys
+from kernel.trust.row_mac import encode_fields
 from keys.entries import key_entity
 from keys.models import Key
 

@@ -12,7 +12,7 @@ from accounts.setup_codes import new_code
 from audit.events import Source
 from audit.models import AuditLog
 from audit.sequencing.running import checkpoint_now
-from ciphercanary.rules import Access
+from kernel.rules import Access
 from keys.services import create_key
 from tests.architecture.test_rules import declared_actions
 from tests.browsing import signed_in

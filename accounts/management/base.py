@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.principals import Principal
 from audit.events import Source
-from ciphercanary.commands import ServiceCommand
+from kernel.commands import ServiceCommand
 
 
 class AccountCommand(ServiceCommand):

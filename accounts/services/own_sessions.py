@@ -16,8 +16,8 @@ from accounts.tokens import renew_principal
 from audit.epoch import raise_epoch
 from audit.events import Event
 from audit.services import record
-from ciphercanary.clock import database_now
-from ciphercanary.errors import NotFound
+from kernel.clock import database_now
+from kernel.errors import NotFound
 
 GONE = "There is no such session; perhaps it has ended by itself."
 

@@ -22,8 +22,8 @@ from accounts.services import attempts
 from accounts.tokens import renew_principal
 from audit.events import RowChange
 from audit.services import record
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Invalid, NotFound, Unauthenticated
+from kernel.clock import database_now
+from kernel.errors import Invalid, NotFound, Unauthenticated
 
 MOST = 20  # passkeys of one user
 TABLE = "passkeys"

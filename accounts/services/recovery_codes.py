@@ -12,8 +12,8 @@ from accounts.records import user_event
 from accounts.tokens import renew_principal
 from audit.epoch import raise_epoch
 from audit.services import record
-from ciphercanary.clock import database_now
-from ciphercanary.errors import NotFound
+from kernel.clock import database_now
+from kernel.errors import NotFound
 
 
 def count_recovery_codes(user_id: UUID) -> int:

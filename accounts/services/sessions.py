@@ -19,8 +19,8 @@ from accounts.tokens import issue_access_token
 from audit.epoch import raise_epoch
 from audit.events import Actor, Event
 from audit.services import record
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Unauthenticated
+from kernel.clock import database_now
+from kernel.errors import Unauthenticated
 
 PREFIX = "ccr_"  # what secret scanners look for
 TOKEN_BYTES = 32

@@ -12,8 +12,8 @@ from accounts.forms import SetUpForm
 from accounts.principals import Principal
 from accounts.views.log_in import SecretFormView
 from audit.events import Source
-from ciphercanary.errors import DomainError, NotFound
-from ciphercanary.pages import PUBLIC, PageView, Rule
+from kernel.errors import DomainError, NotFound
+from kernel.pages import PUBLIC, PageView, Rule
 
 
 class SetUpPendingView(PageView[Principal]):

@@ -18,11 +18,11 @@ from audit.forms import FORMATS
 from audit.models import EXPORT_PERMISSION, AuditExport
 from audit.selection import LogCriteria
 from audit.services import Exporter
-from ciphercanary import problems
-from ciphercanary.clock import process_now
-from ciphercanary.errors import Conflict, Denied, DomainError
-from ciphercanary.http import in_context
-from ciphercanary.read_only_admin import ReadOnlyModelAdmin
+from kernel.clock import process_now
+from kernel.errors import Conflict, Denied, DomainError
+from kernel.http import problems
+from kernel.http.context import in_context
+from kernel.read_only_admin import ReadOnlyModelAdmin
 
 NOTHING = "\N{EN DASH}"
 

@@ -14,8 +14,8 @@ from audit.canonical import format_timestamp
 from audit.events import ActorType, Source
 from audit.selection import LogCriteria
 from audit.serializers_exports import ExportRequestSerializer
-from ciphercanary.errors import Invalid
-from ciphercanary.rest.exceptions import invalid
+from kernel.errors import Invalid
+from kernel.rest.exceptions import invalid
 
 
 class WordFilter(admin.ChoicesFieldListFilter):

@@ -24,7 +24,7 @@ from audit.admin.list_filters import ActorTypeFilter, SourceFilter, period_of_li
 from audit.models import AuditLog, AuditTrail, EntityEpoch, Integrity, SecurityEpoch
 from audit.selection import EXACT_COUNT, SEARCH_DEPTH, SEARCHED, LogCriteria
 from audit.services import proofs, showing
-from ciphercanary.read_only_admin import ReadOnlyModelAdmin
+from kernel.read_only_admin import ReadOnlyModelAdmin
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only

@@ -21,7 +21,7 @@ from audit.models import (
     CheckpointKey,
 )
 from audit.sequencing.checkpoint_keys import origin
-from ciphercanary.read_only_admin import ReadOnlyModelAdmin
+from kernel.read_only_admin import ReadOnlyModelAdmin
 
 
 @admin.register(AuditCheckpoint)

@@ -22,8 +22,8 @@ from audit.serializers_exports import (
     ExportRequestSerializer,
 )
 from audit.services import Exporter
-from ciphercanary.rest import ApiView, PageQuery, Rule
-from ciphercanary.schema import LOCATION
+from kernel.rest import ApiView, PageQuery, Rule
+from kernel.rest.schema import LOCATION
 
 
 class ExportView(ApiView[Exporter]):

@@ -28,8 +28,8 @@ from audit.serializers import (
     TrailQuerySerializer,
 )
 from audit.services import showing
-from ciphercanary.rest import ApiView, Caller, Rule
-from ciphercanary.rest.views import link_header
+from kernel.rest import ApiView, Caller, Rule
+from kernel.rest.views import link_header
 
 
 class LogListView(ApiView[Caller]):

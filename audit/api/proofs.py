@@ -19,8 +19,8 @@ from audit.serializers import (
     InclusionProofSerializer,
 )
 from audit.services import proofs, showing
-from ciphercanary.rest import PUBLIC, ApiView, Caller, Rule
-from ciphercanary.rest.renderers import PlainTextRenderer
+from kernel.rest import PUBLIC, ApiView, Caller, Rule
+from kernel.rest.renderers import PlainTextRenderer
 
 KEYS_MAX_AGE = 300  # seconds; a next key signs only what comes after a checkpoint that covers its publication
 

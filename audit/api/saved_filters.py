@@ -16,7 +16,7 @@ from audit.serializers_saved import (
 )
 from audit.services import saved_filters
 from audit.services.saved_filters import Keeper
-from ciphercanary.rest import ApiView, PageQuery, Rule
+from kernel.rest import ApiView, PageQuery, Rule
 
 
 class SavedFilterListView(ApiView[Keeper]):

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from audit.events import Actor, Source
-from ciphercanary.commands import ServiceCommand
+from kernel.commands import ServiceCommand
 
 
 class LogCommand(ServiceCommand):

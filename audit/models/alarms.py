@@ -10,8 +10,8 @@ from django.db.models import Q
 
 from audit.alarms import LABELS
 from audit.raw_rows import Spelled, any_text, moment_of, presentable, spelled_columns, uuid_of
-from ciphercanary.labels import MAX_REASON
-from ciphercanary.row_mac import MacField, MacProtectedRow
+from kernel.labels import MAX_REASON
+from kernel.trust.row_mac import MacField, MacProtectedRow
 
 RESOLVE_PERMISSION = "audit.resolve"
 _UNREADABLE = object()

@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from audit.export_formats import ExportFormat
 from audit.models.logs import Reader
-from ciphercanary.jobs import Job, Status
+from kernel.jobs import Job, Status
 
 EXPORT_PERMISSION = "audit.export"
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import models
 
 from audit.events import TEXT_LIMITS, ActorType, Outcome, Source
-from ciphercanary.rules import Scope
+from kernel.rules import Scope
 
 READ_PERMISSION = "audit.read"
 

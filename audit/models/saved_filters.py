@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from audit.models.logs import READ_PERMISSION, Reader
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 
 
 class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):

@@ -20,8 +20,8 @@ from audit.checkpoint import ed25519_only
 from audit.models import AuditCheckpoint, AuditReceipt
 from audit.sequencing import syslog
 from audit.tree import latest_checkpoint
-from ciphercanary.clock import database_now
-from ciphercanary.metrics import audit_anchor_failures_total
+from kernel.clock import database_now
+from kernel.observability.metrics import audit_anchor_failures_total
 
 logger = logging.getLogger(__name__)
 

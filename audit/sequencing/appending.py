@@ -11,7 +11,7 @@ from audit import tiles
 from audit.merkle import Frontier
 from audit.models import AuditTile, AuditTree
 from audit.tree import ALTERED, read_tree
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.trust.row_mac import IntegrityFailed
 
 _COPY = "COPY audit_leaves (idx, log_id, leaf_hash) FROM STDIN"
 _INSERT = "INSERT INTO audit_leaves (idx, log_id, leaf_hash) VALUES (%s, %s, %s)"

@@ -19,13 +19,13 @@ from audit.models import AuditLeaf, AuditLog, CheckpointKey
 from audit.sequencing.leadership import leading
 from audit.services import record
 from audit.tree import latest_checkpoint
-from ciphercanary import kek, system_keys
-from ciphercanary.clock import database_now
-from ciphercanary.crypto import signing
-from ciphercanary.crypto.material import KeyMaterial
-from ciphercanary.errors import Conflict
-from ciphercanary.models import Instance
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.clock import database_now
+from kernel.crypto import signing
+from kernel.crypto.material import KeyMaterial
+from kernel.errors import Conflict
+from kernel.models import Instance
+from kernel.trust import kek, system_keys
+from kernel.trust.row_mac import IntegrityFailed
 
 # In the publication of keys: every later checkpoint has a link, so the database alone cannot take the links away.
 LINKED = "linked_checkpoints"

@@ -18,8 +18,8 @@ from audit.sequencing.head import Head, read_head, require_not_older, write_head
 from audit.sequencing.leadership import leading
 from audit.tiles import WIDTH
 from audit.tree import database_reader, latest_checkpoint, read_tile, read_tree
-from ciphercanary.clock import database_now
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.clock import database_now
+from kernel.trust.row_mac import IntegrityFailed
 
 
 def sign_checkpoint(*, waits: bool = False) -> AuditCheckpoint | None:

@@ -25,8 +25,8 @@ from audit.merkle import HashReader
 from audit.sequencing.leadership import leading
 from audit.services import record
 from audit.tree import database_reader, read_tree
-from ciphercanary import home
-from ciphercanary.errors import Conflict, Invalid
+from kernel import home
+from kernel.errors import Conflict, Invalid
 
 logger = logging.getLogger(__name__)
 

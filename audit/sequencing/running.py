@@ -22,8 +22,8 @@ from audit.sequencing.step import batch_size, sequence_step
 from audit.services.alarms import raise_alarms
 from audit.services.resolving import restore_alarms
 from audit.tree import ALTERED, latest_checkpoint, read_tree
-from ciphercanary.errors import DomainError
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.errors import DomainError
+from kernel.trust.row_mac import IntegrityFailed
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from audit.sequencing.continuity import find_gaps
 from audit.sequencing.leadership import leading
 from audit.sequencing.rollups import add_usage
 from audit.services.alarms import raise_alarms
-from ciphercanary.crypto.errors import MacMismatch
+from kernel.crypto.errors import MacMismatch
 
 # Entries in one step. On SQLite nobody else writes meanwhile, so it takes less at a time.
 BATCH = 20_000

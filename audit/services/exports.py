@@ -21,12 +21,12 @@ from audit.models.exports import AuditExportQuerySet
 from audit.selection import LogCriteria
 from audit.services.recording import record
 from audit.stamps import EpochStamp
-from audit.turns import take_turn
-from ciphercanary import jobs
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Denied, Invalid, NotFound
-from ciphercanary.jobs import Status
-from ciphercanary.rules import Caller, Scope
+from kernel import jobs
+from kernel.clock import database_now
+from kernel.databases.turns import take_turn
+from kernel.errors import Denied, Invalid, NotFound
+from kernel.jobs import Status
+from kernel.rules import Caller, Scope
 
 LOCK = int.from_bytes(b"cc-exprt")  # a bigint of our own among PostgreSQL's advisory locks
 MOST_EXPORTS = 20  # of one person: waiting, running, or with a file that is kept

@@ -17,8 +17,8 @@ from audit.models import READ_PERMISSION, AuditCheckpoint, AuditLeaf, AuditLog, 
 from audit.proof import format_proof
 from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.tree import ALTERED, database_reader, latest_checkpoint, read_tree
-from ciphercanary.errors import Invalid, NotFound
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.errors import Invalid, NotFound
+from kernel.trust.row_mac import IntegrityFailed
 
 ENTRY_ALTERED = (
     "The entry, or the tree over the audit log, was changed outside the application: there is no proof of it. "

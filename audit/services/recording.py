@@ -13,7 +13,7 @@ from audit.entry_rows import entry_row
 from audit.errors import AuditUnavailable
 from audit.events import Actor, Event, RowChange, clean_mapping, clean_text
 from audit.models import AuditLog, AuditTrail
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 
 
 def record(

@@ -21,11 +21,11 @@ from audit.services import showing
 from audit.services.alarms import ACTOR, insert_row, set_aside
 from audit.services.recording import record
 from audit.stamps import EpochStamp
-from ciphercanary.clock import database_now
-from ciphercanary.errors import NotFound
-from ciphercanary.labels import check_reason
-from ciphercanary.row_mac import IntegrityFailed
-from ciphercanary.rules import Caller
+from kernel.clock import database_now
+from kernel.errors import NotFound
+from kernel.labels import check_reason
+from kernel.rules import Caller
+from kernel.trust.row_mac import IntegrityFailed
 
 READ_AT_ONCE = 1000
 

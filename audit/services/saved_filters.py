@@ -12,9 +12,9 @@ from audit.events import Actor, Event, RowChange
 from audit.models import READ_PERMISSION, Reader, SavedFilter
 from audit.models.saved_filters import SavedFilterQuerySet
 from audit.services.recording import record
-from audit.turns import take_turn
-from ciphercanary.errors import Denied, Invalid, NotFound
-from ciphercanary.rules import Caller
+from kernel.databases.turns import take_turn
+from kernel.errors import Denied, Invalid, NotFound
+from kernel.rules import Caller
 
 LOCK = int.from_bytes(b"cc-filtr")  # a bigint of our own among PostgreSQL's advisory locks
 MOST_FILTERS = 50  # of one person

@@ -19,7 +19,7 @@ from audit.selection import (
     time_column,
 )
 from audit.services.reading import find_logs
-from ciphercanary import throttle
+from kernel import throttle
 
 SEARCH_COST = 50  # requests of the budget: the work of the database for one search, beside an ordinary read
 

@@ -16,7 +16,7 @@ from audit.integrity import FoundChange, FoundEntry
 from audit.models import AuditLog, AuditTrail, Reader
 from audit.raw_rows import uuid_of
 from audit.services.alarms import raise_alarms
-from ciphercanary.errors import NotFound
+from kernel.errors import NotFound
 
 _CHANGED_ROW = re.compile(r"changed row (-?\d{1,18}), ")
 

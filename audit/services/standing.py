@@ -20,9 +20,9 @@ from audit.models.alarms import forged_resolutions
 from audit.services.proofs import opened
 from audit.services.verifications import Verification, last_verification
 from audit.tree import latest_checkpoint
-from ciphercanary.clock import process_now
-from ciphercanary.models import Instance
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.clock import process_now
+from kernel.models import Instance
+from kernel.trust.row_mac import IntegrityFailed
 
 
 class State(StrEnum):

@@ -13,7 +13,7 @@ from django.db.models import Max, Q, QuerySet, Sum
 from audit.events import Outcome
 from audit.models import UsageRollup
 from audit.services.reading import names_of
-from ciphercanary.clock import process_now
+from kernel.clock import process_now
 
 MONTH = timedelta(days=30)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -26,7 +26,7 @@ from audit.sequencing.head import HEAD_FILE, Head
 from audit.verification.findings import Finding, Kind
 from audit.verification.inspection import Inspection
 from audit.verification.links import Links
-from ciphercanary.crypto import signing
+from kernel.crypto import signing
 
 _KEY_ID_SIZE = 4
 NEVER = 2**63  # larger than the size of any tree

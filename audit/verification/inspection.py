@@ -12,7 +12,7 @@ from audit.entry_mac import check_entry_mac
 from audit.events import TRAIL_DIGESTS
 from audit.raw_rows import Values
 from audit.sequencing.checkpoint_keys import LINKED
-from ciphercanary.crypto.errors import MacMismatch
+from kernel.crypto.errors import MacMismatch
 
 COLUMNS = (*ENTRY_FIELDS, "mac")
 _ACTION = COLUMNS.index("action")

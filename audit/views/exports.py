@@ -15,9 +15,9 @@ from audit.downloads import download
 from audit.forms import ExportForm, LogFilterForm
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION
 from audit.services import Exporter
-from ciphercanary.clock import database_now, process_now
-from ciphercanary.errors import DomainError
-from ciphercanary.pages import PageView, Rule
+from kernel.clock import database_now, process_now
+from kernel.errors import DomainError
+from kernel.pages import PageView, Rule
 
 LIMIT = 50
 

@@ -9,11 +9,11 @@ from audit import actions, services
 from audit.models import EXPORT_PERMISSION
 from audit.progress import pace, standing_of
 from audit.services import Exporter
-from ciphercanary.clock import process_now
-from ciphercanary.errors import Conflict
-from ciphercanary.pages import PageView, Rule
-from ciphercanary.pages.numbers import number_in
-from ciphercanary.pages.views import refuse
+from kernel.clock import process_now
+from kernel.errors import Conflict
+from kernel.pages import PageView, Rule
+from kernel.pages.numbers import number_in
+from kernel.pages.views import refuse
 
 LIMIT = 50
 PROGRESS = "job-progress"

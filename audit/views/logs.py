@@ -18,9 +18,9 @@ from audit.services import following, proofs, showing
 from audit.services.standing import read_standing
 from audit.services.suggestions import Suggestions, suggest
 from audit.tree import latest_checkpoint
-from ciphercanary.clock import process_now
-from ciphercanary.pages import Caller, PageView, Rule
-from ciphercanary.pages.numbers import number_in
+from kernel.clock import process_now
+from kernel.pages import Caller, PageView, Rule
+from kernel.pages.numbers import number_in
 
 LIMIT = 50
 MOST_AT_ONCE = 10_000  # entries that following looks through, whatever is asked for

@@ -10,9 +10,9 @@ from audit.services import find_logs
 from audit.services.showing import show_entries
 from audit.services.usage import denials_of, use_of, used_over_time, uses_by_version
 from audit.usage_charts import RANGES, chart, range_asked
-from ciphercanary.clock import process_now
-from ciphercanary.pages import PageView, Rule
-from ciphercanary.pages.numbers import number_in
+from kernel.clock import process_now
+from kernel.pages import PageView, Rule
+from kernel.pages.numbers import number_in
 from keys import actions, lifecycle, services
 from keys.acts import ACTS, refusals
 from keys.explanations import meaning

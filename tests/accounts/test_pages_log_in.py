@@ -13,7 +13,7 @@ from accounts.session_engine import row_key
 from accounts.views.log_in import PENDING
 from audit.models import AuditLog
 from audit.refusals import flush
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 from tests.accounts.test_totp import enrol, let_time_pass
 from tests.personas import PASSWORD
 

@@ -46,11 +46,11 @@ MAY_WRITE_WITHOUT_MAC = {
     "audit/sequencing/checkpointing.py": "audit_checkpoints: signed notes; old ones go",
     "audit/services/recording.py": "audit_logs and audit_trail: entries have a MAC of their own",
     "audit/services/saved_filters.py": "saved_filters: words to look for, which decide nothing",
-    "ciphercanary/jobs/delivery.py": "jobs: a row asks for work, and what the task does is decided when it runs",
-    "ciphercanary/jobs/leases.py": "jobs, by compare-and-set",
-    "ciphercanary/kek.py": "instance, key_encryption_keys",
-    "ciphercanary/row_mac.py": "save_with_mac itself",
-    "ciphercanary/system_keys.py": "system_keys",
+    "kernel/jobs/delivery.py": "jobs: a row asks for work, and what the task does is decided when it runs",
+    "kernel/jobs/leases.py": "jobs, by compare-and-set",
+    "kernel/trust/kek.py": "instance, key_encryption_keys",
+    "kernel/trust/row_mac.py": "save_with_mac itself",
+    "kernel/trust/system_keys.py": "system_keys",
     "keys/invocations.py": "key_versions.uses_reserved, which many processes raise without a lock",
     "keys/services/rotation.py": "key_rotations; key_versions.is_primary, which nothing reads",
 }
@@ -96,7 +96,7 @@ def bypasses_visibility(model):
 
 def test_key_bytes_are_exposed_in_the_core_and_where_a_reason_is_given():
     exposing = {name(path) for path in product_files() for call in calls(path) if attribute(call) == "expose"}
-    assert {path for path in exposing if not path.startswith("ciphercanary/crypto/")} == set(MAY_EXPOSE)
+    assert {path for path in exposing if not path.startswith("kernel/crypto/")} == set(MAY_EXPOSE)
 
 
 def test_keys_are_read_through_visible_to():
@@ -201,9 +201,9 @@ def test_no_number_that_is_stored_or_answered_is_a_float():
 
 
 def test_the_core_imports_the_standard_library_cryptography_and_base64_only():
-    core = [path for path in product_files() if name(path).startswith("ciphercanary/crypto/")]
+    core = [path for path in product_files() if name(path).startswith("kernel/crypto/")]
     imported = {module.split(".")[0] for path in core for module in imported_modules(path)}
-    assert imported - set(sys.stdlib_module_names) == {"ciphercanary", "cryptography", "pybase64"}
+    assert imported - set(sys.stdlib_module_names) == {"kernel", "cryptography", "pybase64"}
 
 
 def test_randomness_comes_from_the_operating_system():
@@ -215,7 +215,7 @@ def test_the_environment_is_read_in_the_settings_only():
     may = {
         "ciphercanary/asgi.py": "names the settings",
         "ciphercanary/celery.py": "names the settings",
-        "ciphercanary/environment.py": "finds the variables that the settings do not read",
+        "kernel/environment.py": "finds the variables that the settings do not read",
         "ciphercanary/gunicorn.py": "runs before the settings",
         "ciphercanary/serve.py": "names the settings, and hands the environment on to its servers",
         "ciphercanary/wsgi.py": "names the settings",

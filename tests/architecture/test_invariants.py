@@ -40,9 +40,9 @@ from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.step import sequence_step
 from audit.services import record
 from audit.services.alarms import raise_alarms
-from ciphercanary import jobs
-from ciphercanary.models import Instance, KeyEncryptionKey, SystemKey
 from crypto_ops import actions as operations
+from kernel import jobs
+from kernel.models import Instance, KeyEncryptionKey, SystemKey
 from keys import services as keys
 from keys.models import Key, KeyRotation, KeyVersion
 from tests.architecture.sources import PACKAGES

@@ -10,7 +10,7 @@ import sys
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from ciphercanary.environment import Environment
+from kernel.environment import Environment
 from tests.architecture.sources import ROOT, calls, constant_text, tree
 
 EXAMPLE = ROOT / ".env.example"

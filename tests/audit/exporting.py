@@ -12,8 +12,8 @@ from audit import exports
 from audit.models import AuditExport, AuditLog
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
 from audit.sequencing.checkpointing import sign_checkpoint
-from ciphercanary import jobs
-from ciphercanary.jobs import running
+from kernel import jobs
+from kernel.jobs import running
 from tests.audit.sequencing.log import sequence_all, write_many
 
 EXPORTS = "/api/v1/audit/exports"

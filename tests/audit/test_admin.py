@@ -19,7 +19,7 @@ from audit.models import (
 from audit.proof import parse_proof
 from audit.sequencing.running import checkpoint_now
 from audit.services import proofs, record
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,7 @@ from audit.events import Actor, Event, Outcome, RowChange
 from audit.models import AuditLog, AuditTrail
 from audit.services import record
 from audit.services.searching import SEARCH_COST
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 from tests.personas import ApiClient
 
 LOGS, TRAIL = "/api/v1/audit/logs", "/api/v1/audit/trail"

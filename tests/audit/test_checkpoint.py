@@ -12,8 +12,8 @@ from audit.checkpoint import (
     open_note,
     sign_note,
 )
-from ciphercanary.crypto import signing
-from ciphercanary.crypto.material import KeyMaterial
+from kernel.crypto import signing
+from kernel.crypto.material import KeyMaterial
 
 ORIGIN = "log.example/instance"
 HEAD = Checkpoint(ORIGIN, 70_000, bytes(range(32)))

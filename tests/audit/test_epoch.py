@@ -6,8 +6,8 @@ import pytest
 from django.db import connection, transaction
 
 from audit.epoch import hold_epoch, raise_epoch, read_epoch
-from ciphercanary.clock import database_now
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.clock import database_now
+from kernel.trust.row_mac import IntegrityFailed
 
 LONG_ENOUGH = 60  # seconds after which a wait that should have ended has failed
 A_WHILE = 0.4  # seconds in which a wait that should not end would have been seen to end

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from audit.canonical import MAX_INTEGER
 from audit.events import TEXT_LIMITS, Actor, ActorType, Event, Outcome, Source, clean_text
-from ciphercanary.addresses import canonical_address
+from kernel.http.addresses import canonical_address
 
 
 def test_nul_and_lone_surrogates_are_replaced_in_every_text_of_an_event():

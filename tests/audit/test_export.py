@@ -16,8 +16,8 @@ from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditTile, AuditT
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys, trusted_keys
 from audit.sequencing.head import HEAD_FILE
 from audit.tree import latest_checkpoint
-from ciphercanary.errors import Conflict
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.errors import Conflict
+from kernel.trust.row_mac import IntegrityFailed
 from tests.product import ROOT
 from tests.tampering.altering import execute, query, without_triggers
 from tests.tampering.writing import Log, rotate_keys, sequence, sign

@@ -19,9 +19,9 @@ from audit.canonical import format_timestamp
 from audit.events import Actor, Event, Source
 from audit.models import AuditExport, AuditLog
 from audit.selection import LogCriteria
-from ciphercanary.clock import database_now, process_now
-from ciphercanary.errors import Invalid
-from ciphercanary.jobs import Status, running
+from kernel.clock import database_now, process_now
+from kernel.errors import Invalid
+from kernel.jobs import Status, running
 from tests.audit.sequencing.log import write
 
 LOG, EXPORTS = "/admin/audit/auditlog/", "/admin/audit/auditexport/"

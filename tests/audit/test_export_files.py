@@ -19,7 +19,7 @@ from audit.exporting import export_log
 from audit.models import AuditLog
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys, trusted_keys
 from audit.sequencing.checkpointing import sign_checkpoint
-from audit.snapshot import one_snapshot
+from kernel.databases.snapshot import one_snapshot
 from tests.audit.exporting import (
     EXPORTS,
     exported,

@@ -14,8 +14,8 @@ from audit.errors import StaleDecision
 from audit.events import Source
 from audit.models import AuditExport, AuditLog
 from audit.selection import LogCriteria
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Denied, NotFound
+from kernel.clock import database_now
+from kernel.errors import Denied, NotFound
 from tests.audit.exporting import EXPORTS, fetch, order, work
 from tests.audit.sequencing.log import write
 from tests.personas import ApiClient

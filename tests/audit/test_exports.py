@@ -15,8 +15,8 @@ from audit import actions, export_files, exports
 from audit.models import AuditExport
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
 from audit.sequencing.checkpointing import sign_checkpoint
-from ciphercanary.clock import database_now
-from ciphercanary.jobs import Status, leases, registry
+from kernel.clock import database_now
+from kernel.jobs import Status, leases, registry
 from tests.audit.exporting import (
     EXPORTS,
     fetch,

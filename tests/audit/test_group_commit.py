@@ -19,8 +19,8 @@ from audit.events import Actor, Event
 from audit.models import AuditLog
 from audit.numbering import Numbering
 from audit.writer import Deadline, Decision
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Conflict
+from kernel.clock import database_now
+from kernel.errors import Conflict
 from tests.audit.conftest import log_out_of_reach
 
 pytestmark = pytest.mark.django_db(transaction=True)

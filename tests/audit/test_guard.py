@@ -15,8 +15,8 @@ from audit.guard import PERIOD, LagGuard
 from audit.lag import read_lag
 from audit.models import AuditLog, AuditPending
 from audit.services import record_alone
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Throttled
+from kernel.clock import database_now
+from kernel.errors import Throttled
 from tests.conftest import append_only_triggers_off
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,7 +12,7 @@ from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.services import record
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 from tests.audit.sequencing.log import altered
 from tests.conftest import append_only_triggers_off
 from tests.personas import ApiClient

@@ -15,7 +15,7 @@ from audit.batches import Decision
 from audit.epoch import LOCK
 from audit.errors import AuditUnavailable
 from audit.events import Actor, Event
-from ciphercanary.lock_waits import LEAST, WAIT_UNTIL, bound_lock_waits
+from kernel.databases.lock_waits import LEAST, WAIT_UNTIL, bound_lock_waits
 from tests.personas import PASSWORD, ApiClient, b64
 
 pytestmark = pytest.mark.django_db(transaction=True)

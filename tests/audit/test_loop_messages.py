@@ -18,8 +18,8 @@ from audit.loop_connection import LoopConnection
 from audit.loop_statements import TOLERANCE, Look
 from audit.models import AuditLog
 from audit.writer import Deadline, Decision
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Conflict
+from kernel.clock import database_now
+from kernel.errors import Conflict
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -15,8 +15,8 @@ from audit.events import Actor, Event
 from audit.models import AuditLog
 from audit.services import record_alone
 from audit.writer import Deadline, Decision
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Conflict
+from kernel.clock import database_now
+from kernel.errors import Conflict
 from tests.audit.conftest import log_out_of_reach
 from tests.conftest import append_only_triggers_off
 

@@ -12,8 +12,8 @@ from audit.events import Outcome
 from audit.models import AuditExport, AuditLog
 from audit.progress import pace, standing_of
 from audit.selection import LogCriteria
-from ciphercanary.clock import database_now
-from ciphercanary.jobs.running import run_job
+from kernel.clock import database_now
+from kernel.jobs.running import run_job
 from tests.audit.pages import part, tell, text_of
 from tests.browsing import signed_in
 

@@ -10,7 +10,8 @@ from audit import refusals
 from audit.events import Actor, Event, Outcome
 from audit.middleware import RefusalRecorder
 from audit.models import AuditLog
-from ciphercanary import errors, problems
+from kernel import errors
+from kernel.http import problems
 
 ACTOR = Actor.anonymous("192.0.2.1", "agent", "r-1")
 EVENT = Event(action="keys.key.read", object_id="k", outcome=Outcome.DENIED, code="not_found")

@@ -11,7 +11,7 @@ from audit.models import AuditLog
 from audit.selection import LogCriteria, TrailCriteria, page_before, time_column
 from audit.services import find_changes, find_logs, record
 from audit.services.showing import show_entry
-from ciphercanary.errors import Denied, NotFound
+from kernel.errors import Denied, NotFound
 
 pytestmark = pytest.mark.django_db
 

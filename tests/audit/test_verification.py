@@ -28,8 +28,8 @@ from audit.sequencing.rollups import add_usage
 from audit.services import record
 from audit.tiles import append
 from audit.verification import Finding, Kind, OutsideCheckpoint, Report, verify_log
-from ciphercanary import kek, system_keys
-from ciphercanary.crypto import signing
+from kernel.crypto import signing
+from kernel.trust import kek, system_keys
 from tests.tampering import forging, respelling
 from tests.tampering.altering import Cell, execute, query, without_checks, without_triggers
 from tests.tampering.writing import Log, rotate_keys, sequence, sign, sign_in_the_past

@@ -6,7 +6,7 @@ from django.db import connection
 
 from audit import triggers
 from audit.verification import Kind, verify_log
-from ciphercanary.row_mac import MacProtectedRow
+from kernel.trust.row_mac import MacProtectedRow
 from tests.personas import make_persona
 from tests.tampering import respelling
 from tests.tampering.altering import execute, query, without_triggers

@@ -12,8 +12,8 @@ from audit.errors import AuditUnavailable, StaleDecision
 from audit.events import Actor, Event
 from audit.models import AuditLog
 from audit.writer import Deadline, Decision, commit
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Conflict
+from kernel.clock import database_now
+from kernel.errors import Conflict
 
 ACTOR = Actor.system("test", "api")
 KEY, USER = "key:k", "user:u"

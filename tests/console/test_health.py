@@ -7,8 +7,8 @@ import pytest
 
 from audit.epoch import LOCK
 from audit.models import AuditLog, AuditPending, AuditTrail
-from ciphercanary.check_rounds import CheckRounds
 from console import health
+from kernel.observability.check_rounds import CheckRounds
 from tests.audit.test_lock_waits import held
 from tests.personas import ApiClient
 

@@ -8,7 +8,7 @@ import pytest
 from audit.events import Actor, Event, Source
 from audit.models import AuditExport, AuditLog, AuditPending
 from audit.services import record_alone, usage
-from ciphercanary.clock import database_now, process_now
+from kernel.clock import database_now, process_now
 from keys.models import Key
 from keys.services import disable_key, revoke_key
 from tests.accounts.test_totp import enrol

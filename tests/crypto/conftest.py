@@ -2,9 +2,9 @@ import uuid
 
 import pytest
 
-from ciphercanary.crypto.aead import Cipher
-from ciphercanary.crypto.algorithms import KEY_ALGORITHMS, MODES
-from ciphercanary.crypto.material import KeyMaterial
+from kernel.crypto.aead import Cipher
+from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
+from kernel.crypto.material import KeyMaterial
 
 
 @pytest.fixture(params=MODES.values(), ids=lambda mode: mode.name)

@@ -8,11 +8,11 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ciphercanary.crypto import aead
-from ciphercanary.crypto.algorithms import MODES
-from ciphercanary.crypto.cbc_hmac import AesCbcHmacSha512
-from ciphercanary.crypto.errors import DecryptionFailed, MalformedCiphertext
-from ciphercanary.crypto.material import KeyMaterial
+from kernel.crypto import aead
+from kernel.crypto.algorithms import MODES
+from kernel.crypto.cbc_hmac import AesCbcHmacSha512
+from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
+from kernel.crypto.material import KeyMaterial
 from tests.crypto.conftest import new_cipher
 
 CIPHERS = {name: new_cipher(mode) for name, mode in MODES.items()}

@@ -6,16 +6,10 @@ import types
 
 import pytest
 
-from ciphercanary import crypto
-from ciphercanary.crypto import aead
-from ciphercanary.crypto.algorithms import (
-    KEY_ALGORITHMS,
-    MODES,
-    find_key_algorithm,
-    find_mode,
-    mode_by_suite,
-)
-from ciphercanary.crypto.errors import UnsupportedAlgorithm
+from kernel import crypto
+from kernel.crypto import aead
+from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES, find_key_algorithm, find_mode, mode_by_suite
+from kernel.crypto.errors import UnsupportedAlgorithm
 
 ALLOWED_FROM_THE_LIBRARY = {
     "cryptography.cobblestone.Cobblestone256Decryptor",

@@ -10,11 +10,11 @@ import uuid
 
 import pytest
 
-from ciphercanary.crypto import envelope
-from ciphercanary.crypto.aead import Cipher, Sealed
-from ciphercanary.crypto.algorithms import KEY_ALGORITHMS, MODES
-from ciphercanary.crypto.errors import DecryptionFailed, MalformedCiphertext
-from ciphercanary.crypto.material import KeyMaterial
+from kernel.crypto import envelope
+from kernel.crypto.aead import Cipher, Sealed
+from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
+from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
+from kernel.crypto.material import KeyMaterial
 
 AAD = b"aad"
 PLAINTEXT = b"a plaintext of thirty-three bytes"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ciphercanary.crypto.encoding import decode_base64, encode_base64
-from ciphercanary.errors import Invalid
+from kernel.crypto.encoding import decode_base64, encode_base64
+from kernel.errors import Invalid
 
 
 def decode(text, max_bytes=1000):

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ciphercanary.crypto import envelope
-from ciphercanary.crypto.aead import Cipher, Sealed
-from ciphercanary.crypto.algorithms import KEY_ALGORITHMS, MODES
-from ciphercanary.crypto.errors import MalformedCiphertext
-from ciphercanary.crypto.material import KeyMaterial
+from kernel.crypto import envelope
+from kernel.crypto.aead import Cipher, Sealed
+from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
+from kernel.crypto.errors import MalformedCiphertext
+from kernel.crypto.material import KeyMaterial
 
 LONGEST = 2 * 1024 * 1024
 

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ciphercanary.crypto.errors import UnwrapFailed
-from ciphercanary.crypto.keywrap import binding, unwrap, wrap
-from ciphercanary.crypto.material import KeyMaterial
+from kernel.crypto.errors import UnwrapFailed
+from kernel.crypto.keywrap import binding, unwrap, wrap
+from kernel.crypto.material import KeyMaterial
 
 AAD = b"cc/kv/v1\x00\x00\x01a\x00\x00\x00\x02bc"
 # Made with the bare library: KEK 40 41 … 5f, nonce 00 … 0b, material 00 … 1f. Databases hold this form.

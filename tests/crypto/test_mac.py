@@ -2,9 +2,9 @@ import copy
 
 import pytest
 
-from ciphercanary.crypto.errors import MacMismatch
-from ciphercanary.crypto.mac import Mac
-from ciphercanary.crypto.material import KeyMaterial
+from kernel.crypto.errors import MacMismatch
+from kernel.crypto.mac import Mac
+from kernel.crypto.material import KeyMaterial
 from tests.crypto.vector_files import octets, read_vectors
 
 # Cases with keys shorter than KeyMaterial allows are left out.

@@ -7,10 +7,10 @@ import traceback
 
 import pytest
 
-from ciphercanary.crypto import aead
-from ciphercanary.crypto.algorithms import MODES
-from ciphercanary.crypto.cbc_hmac import AesCbcHmacSha512
-from ciphercanary.crypto.material import KeyMaterial
+from kernel.crypto import aead
+from kernel.crypto.algorithms import MODES
+from kernel.crypto.cbc_hmac import AesCbcHmacSha512
+from kernel.crypto.material import KeyMaterial
 from tests.crypto.vector_files import octets, read_vectors
 
 MARKER = b"MARKER-OF-32-BYTES-OF-A-TEST-KEY"

@@ -1,9 +1,9 @@
 import cryptography_vectors
 import pytest
 
-from ciphercanary.crypto import signing
-from ciphercanary.crypto.errors import SignatureInvalid, UnsupportedAlgorithm
-from ciphercanary.crypto.material import KeyMaterial
+from kernel.crypto import signing
+from kernel.crypto.errors import SignatureInvalid, UnsupportedAlgorithm
+from kernel.crypto.material import KeyMaterial
 from tests.crypto.vector_files import octets, read_vectors
 
 # RFC 8032 section 7.1, TEST 1 to 3: seed, public key, message, signature.

@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ciphercanary.crypto import envelope
-from ciphercanary.crypto.aead import Sealed
-from ciphercanary.crypto.algorithms import MODES
-from ciphercanary.crypto.errors import DecryptionFailed, MalformedCiphertext
-from ciphercanary.crypto.material import KeyMaterial
-from ciphercanary.crypto.stream import (
+from kernel.crypto import envelope
+from kernel.crypto.aead import Sealed
+from kernel.crypto.algorithms import MODES
+from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
+from kernel.crypto.material import KeyMaterial
+from kernel.crypto.stream import (
     CHUNK_SIZE,
     HEADER_SIZE,
     STREAM,

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ciphercanary.crypto import aead
-from ciphercanary.crypto.algorithms import MODES
-from ciphercanary.crypto.errors import DecryptionFailed, MalformedCiphertext
-from ciphercanary.crypto.material import KeyMaterial
+from kernel.crypto import aead
+from kernel.crypto.algorithms import MODES
+from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
+from kernel.crypto.material import KeyMaterial
 from tests.crypto.vector_files import octets, read_vectors
 
 

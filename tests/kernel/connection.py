@@ -9,9 +9,9 @@ from types import SimpleNamespace
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.config import Config
 
-from ciphercanary import fast_lane
 from ciphercanary.byte_budget import ByteBudget
 from ciphercanary.lane_worker import LaneProtocol
+from kernel.http import fast_lane
 
 ROUTE = (b"POST", b"/api/v1/encrypt")
 

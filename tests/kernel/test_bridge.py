@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ciphercanary import asgi_answers, asgi_bodies, bridge, fast_lane
+from ciphercanary import bridge
 from ciphercanary.bridge import DECLINED, WsgiBridge
 from ciphercanary.byte_budget import ByteBudget
-from ciphercanary.wsgi_environ import environ
+from kernel.http import asgi_answers, asgi_bodies, fast_lane
+from kernel.http.wsgi_environ import environ
 
 LIMIT = 1000
 

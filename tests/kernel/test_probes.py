@@ -7,11 +7,12 @@ import time
 import pytest
 from django.http import HttpResponse
 
-from ciphercanary import check_rounds, probes
+from ciphercanary import probes
 from ciphercanary.bridge import WAITING_PER_THREAD
-from ciphercanary.check_rounds import CheckRounds
 from ciphercanary.monitoring import METRICS, PROBES, REPORTS
 from ciphercanary.probes import Probes
+from kernel.observability import check_rounds
+from kernel.observability.check_rounds import CheckRounds
 
 SOON = 15  # seconds, on a busy machine
 FLOOD = probes.THREADS * (1 + WAITING_PER_THREAD) + 3  # more requests than the threads and their queue take

@@ -4,8 +4,8 @@ from itertools import product
 import pytest
 
 from audit.epoch import read_epoch
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Invalid, NotFound
+from kernel.clock import database_now
+from kernel.errors import Invalid, NotFound
 from keys import services
 from keys.errors import IllegalTransition
 from keys.lifecycle import State

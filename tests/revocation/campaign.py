@@ -102,7 +102,7 @@ class Campaign:
         from accounts.origin import Origin  # noqa: PLC0415
         from accounts.services import log_out, set_role  # noqa: PLC0415
         from audit.events import Source  # noqa: PLC0415
-        from ciphercanary.clock import database_now  # noqa: PLC0415
+        from kernel.clock import database_now  # noqa: PLC0415
         from keys.services import disable_key  # noqa: PLC0415
 
         if kind == "expire":
@@ -138,7 +138,7 @@ class Campaign:
         return self.user.role
 
     def new_key(self, principal, *, expires: bool):
-        from ciphercanary.clock import database_now  # noqa: PLC0415
+        from kernel.clock import database_now  # noqa: PLC0415
         from keys.services import create_key  # noqa: PLC0415
 
         expires_at = database_now() + timedelta(seconds=EXPIRES_IN) if expires else None
@@ -223,7 +223,7 @@ def prepare() -> None:
     import django  # noqa: PLC0415
     from django.conf import settings  # noqa: PLC0415
 
-    from ciphercanary import home  # noqa: PLC0415
+    from kernel import home  # noqa: PLC0415
 
     home.prepare(Path(settings.CC_HOME))
     django.setup()

@@ -24,7 +24,7 @@ PORT_ATTEMPTS = 3
 LIBC = ctypes.CDLL(None)
 
 
-class Unavailable(Exception):  # the word says what is wrong, as in ciphercanary.errors
+class Unavailable(Exception):  # the word says what is wrong, as in kernel.errors
     """A service cannot be had here; the text says why and what helps."""
 
 

@@ -24,7 +24,7 @@ from audit.sequencing.checkpoint_keys import active_signers, origin
 from audit.sequencing.head import Head, reset_head
 from audit.sequencing.rollups import add_usage
 from audit.tiles import append
-from ciphercanary.crypto import signing
+from kernel.crypto import signing
 
 
 def rebuild(log_ids: Sequence[int]) -> None:

@@ -16,7 +16,7 @@ from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.step import sequence_step
 from audit.services import record
 from audit.writer import Decision, submit
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 
 SYSTEM = Actor.system("campaign", Source.COMMAND)
 TABLES = ("encryption_keys", "key_versions", "users")

@@ -5,7 +5,7 @@ from django.core.management.base import CommandError
 
 from accounts.principals import Principal
 from audit.events import Source
-from ciphercanary.commands import ServiceCommand
+from kernel.commands import ServiceCommand
 from keys import services
 
 

@@ -15,7 +15,7 @@ from audit.events import Actor, Event
 from audit.models import AuditLeaf, AuditLog, AuditTile, AuditTree
 from audit.sequencing.step import sequence_step
 from audit.services import record
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 from tests.conftest import append_only_triggers_off
 
 ACTOR = Actor.system("test", "command")

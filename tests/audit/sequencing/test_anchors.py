@@ -16,7 +16,7 @@ from audit.sequencing import syslog
 from audit.sequencing.anchors import Anchoring, FileAnchor, SyslogAnchor, configured_anchors
 from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.sequencing.running import Sequencer, checkpoint_now
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 from tests.audit.sequencing.log import write
 from tests.services.processes import free_port
 

@@ -21,10 +21,10 @@ from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.tree import latest_checkpoint
-from ciphercanary.crypto import signing
-from ciphercanary.crypto.errors import UnwrapFailed
-from ciphercanary.errors import Conflict
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.crypto import signing
+from kernel.crypto.errors import UnwrapFailed
+from kernel.errors import Conflict
+from kernel.trust.row_mac import IntegrityFailed
 from tests.audit.sequencing.log import ACTOR, sequence_all, write
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -20,8 +20,8 @@ from audit.sequencing.running import Checkpointing, Sequencer, checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.services import record_alone
 from audit.tree import ALTERED, database_reader, latest_checkpoint
-from ciphercanary.clock import database_now
-from ciphercanary.models import Instance
+from kernel.clock import database_now
+from kernel.models import Instance
 from tests.audit.sequencing.log import alarms, altered, leaves_of_rows, sequence_all, write, write_many
 from tests.conftest import append_only_triggers_off
 

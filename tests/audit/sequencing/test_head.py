@@ -13,7 +13,7 @@ from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.head import Head, accept_older_database, check_head, read_head, write_head
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
-from ciphercanary.errors import Conflict, Invalid
+from kernel.errors import Conflict, Invalid
 from tests.audit.sequencing.log import ACTOR, altered, sequence_all, write, write_many
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -16,7 +16,7 @@ from audit.sequencing import step
 from audit.sequencing.leadership import leading
 from audit.sequencing.step import sequence_step
 from audit.services import record
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.trust.row_mac import IntegrityFailed
 from tests.audit.sequencing.log import (
     ACTOR,
     DONE,

@@ -1,1 +1,0 @@
-"""Django's database backends, with all waits of a request bounded together: see ``ciphercanary.lock_waits``."""

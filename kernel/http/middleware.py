@@ -1,0 +1,86 @@
+"""What every request passes: an id, the client's address, the security headers, and the gate of the API."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+
+from kernel import errors
+from kernel.databases.lock_waits import WAIT_UNTIL, deadline, waiting_until
+from kernel.http import problems, request_ids
+from kernel.http.addresses import client_address
+from kernel.http.context import in_context
+from kernel.observability.logs import current_request_id
+
+type Handler = Callable[[HttpRequest], HttpResponseBase]
+
+API_PREFIXES = ("/api/", "/auth/")
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether the path answers with problem documents instead of pages."""
+    return request.path.startswith(API_PREFIXES)
+
+
+class RequestContext:
+    """Gives each request ``request_id`` and ``client_ip``, echoes the id, and bounds its waits for the database.
+
+    Its time begins when it was received: one that waited for a thread behind others waits no longer than they did.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        context = in_context(request)
+        context.request_id = request_ids.choose(request.headers.get("X-Request-ID", ""))
+        context.client_ip = client_address(
+            request.META.get("REMOTE_ADDR", ""),
+            request.headers.get("X-Forwarded-For", ""),
+            settings.CC_TRUSTED_PROXIES,
+        )
+        token = current_request_id.set(context.request_id)
+        try:
+            with waiting_until(request.META.get(WAIT_UNTIL, deadline())):
+                response = self.get_response(request)
+        finally:
+            current_request_id.reset(token)
+        response["X-Request-ID"] = context.request_id
+        return response
+
+
+class SecurityHeaders:
+    """The headers Django's own middleware does not set; ``no-store`` on all but static files."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        response["Cross-Origin-Resource-Policy"] = "same-origin"
+        if not request.path.startswith(settings.STATIC_URL):
+            response.headers.setdefault("Cache-Control", "no-store")
+        if is_api(request):
+            patch_vary_headers(response, ["Authorization"])
+        return response
+
+
+class Gate:
+    """Refuses, before any view: plain HTTP to the API where the public URL is https; cross-site changes."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if settings.CC_TLS and is_api(request) and not request.is_secure():
+            # A redirect would have answered after the token crossed the network in clear.
+            return problems.render(request, errors.Denied("Use https: plain HTTP is refused here."))
+        if request.method not in {"GET", "HEAD", "OPTIONS"} and _is_cross_site(request):
+            return problems.render(request, errors.Denied("Changes from another site are refused."))
+        return self.get_response(request)
+
+
+def _is_cross_site(request: HttpRequest) -> bool:
+    return request.headers.get("Sec-Fetch-Site") == "cross-site"
