@@ -43,7 +43,7 @@ def prepare() -> None:
     import django
 
     django.setup()
-    from ciphercanary import preparation
+    from ciphercanary.server import preparation
 
     preparation.prepare()
 

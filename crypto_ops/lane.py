@@ -70,7 +70,7 @@ class HotRoute[M: wire.Message, Q: Request, R]:
     refused: Callable[[R], int] = lambda _: 0
 
     def handler(self) -> HotHandler:
-        """For ``ciphercanary.lane_worker`` and ``ciphercanary.bridge``."""
+        """For ``ciphercanary.server.lane_worker`` and ``ciphercanary.server.bridge``."""
         decoder = msgspec.json.Decoder(self.message)
 
         async def answer(hot: HotRequest, body: bytes) -> HotAnswer | None:

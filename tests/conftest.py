@@ -104,7 +104,7 @@ def forget_everything() -> None:
     """What a process remembers of the database and has left in its folder: a new test is a new process."""
     from accounts import signing_keys, verified_tokens  # noqa: PLC0415 - models need a set-up Django
     from audit import export_files, numbering, refusals, writer  # noqa: PLC0415
-    from ciphercanary import monitoring  # noqa: PLC0415
+    from ciphercanary.server import monitoring  # noqa: PLC0415
     from console import health  # noqa: PLC0415
     from kernel import throttle  # noqa: PLC0415
     from kernel.cache import FailoverRedisCache, OptionalRedisCache  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""ciphercanary.supervision with small programs of its own: who is started again, who ends when, and in which order."""
+"""ciphercanary.server.supervision with small programs of its own: who is started again, who ends when, and in which order."""
 
 import json
 import os
@@ -36,7 +36,7 @@ while True:
 """
 SUPERVISE = """
 import json, os, sys
-from ciphercanary.supervision import Program, run_together
+from ciphercanary.server.supervision import Program, run_together
 programs = [Program(*each) for each in json.loads(sys.argv[1])]
 sys.exit(run_together(programs, os.environ, []) & 0xFF)
 """

@@ -57,7 +57,7 @@ MAY_WRITE_WITHOUT_MAC = {
 MAY_OPEN_TRANSACTIONS = {
     "accounts/management/commands/update_user.py": "several changes, all of them or none"
 }
-PRINTERS = {"ciphercanary/serve.py": "the box on the terminal"}
+PRINTERS = {"ciphercanary/server/serve.py": "the box on the terminal"}
 SAVING = {
     "save",
     "create",
@@ -216,8 +216,8 @@ def test_the_environment_is_read_in_the_settings_only():
         "ciphercanary/asgi.py": "names the settings",
         "ciphercanary/celery.py": "names the settings",
         "kernel/environment.py": "finds the variables that the settings do not read",
-        "ciphercanary/gunicorn.py": "runs before the settings",
-        "ciphercanary/serve.py": "names the settings, and hands the environment on to its servers",
+        "ciphercanary/server/gunicorn.py": "runs before the settings",
+        "ciphercanary/server/serve.py": "names the settings, and hands the environment on to its servers",
         "ciphercanary/wsgi.py": "names the settings",
     }
     reading = {

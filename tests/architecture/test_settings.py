@@ -15,7 +15,7 @@ from tests.architecture.sources import ROOT, calls, constant_text, tree
 
 EXAMPLE = ROOT / ".env.example"
 SETTINGS = ROOT / "ciphercanary" / "settings.py"
-GUNICORN = ROOT / "ciphercanary" / "gunicorn.py"
+GUNICORN = ROOT / "ciphercanary" / "server" / "gunicorn.py"
 LINE = re.compile(r"# ([A-Z][A-Z0-9_]*)=(.*?)(?:\s+#.*)?")
 # Set by bin/serve for its own processes; no operator sets it.
 INTERNAL = {"PROMETHEUS_MULTIPROC_DIR"}

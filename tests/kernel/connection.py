@@ -9,8 +9,8 @@ from types import SimpleNamespace
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.config import Config
 
-from ciphercanary.byte_budget import ByteBudget
-from ciphercanary.lane_worker import LaneProtocol
+from ciphercanary.server.byte_budget import ByteBudget
+from ciphercanary.server.lane_worker import LaneProtocol
 from kernel.http import fast_lane
 
 ROUTE = (b"POST", b"/api/v1/encrypt")
@@ -73,7 +73,7 @@ class Connection:
         ASGIProtocol._check_h1c_protocol_available()
         config = Config()
         config.set("http_parser", parser)
-        config.set("limit_request_fields", 64)  # as ciphercanary.gunicorn has it
+        config.set("limit_request_fields", 64)  # as ciphercanary.server.gunicorn has it
         log = logging.getLogger("test")
         log.access_log_enabled = False  # as gunicorn's own logger has it
         worker = SimpleNamespace(

@@ -9,10 +9,10 @@ import uvloop
 from django.conf import settings
 
 from accounts.api import AuthView
-from ciphercanary import bounded_connection, bridge, gunicorn, write_watch
-from ciphercanary.bounded_parser import ALL_HEADS, CHUNKED_BUFFER, HEAD_PIECE, MAX_HEAD
-from ciphercanary.lane_worker import LaneProtocol
-from ciphercanary.write_watch import WriteWatch
+from ciphercanary.server import bounded_connection, bridge, gunicorn, write_watch
+from ciphercanary.server.bounded_parser import ALL_HEADS, CHUNKED_BUFFER, HEAD_PIECE, MAX_HEAD
+from ciphercanary.server.lane_worker import LaneProtocol
+from ciphercanary.server.write_watch import WriteWatch
 from tests.kernel.connection import Connection, request
 
 GET = b"GET /x HTTP/1.1\r\nHost: localhost\r\n"

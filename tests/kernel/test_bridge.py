@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ciphercanary import bridge
-from ciphercanary.bridge import DECLINED, WsgiBridge
-from ciphercanary.byte_budget import ByteBudget
+from ciphercanary.server import bridge
+from ciphercanary.server.bridge import DECLINED, WsgiBridge
+from ciphercanary.server.byte_budget import ByteBudget
 from kernel.http import asgi_answers, asgi_bodies, fast_lane
 from kernel.http.wsgi_environ import environ
 

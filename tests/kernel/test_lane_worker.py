@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from ciphercanary.bridge import DECLINED
+from ciphercanary.server.bridge import DECLINED
 from tests.kernel.connection import Connection, request
 
 

@@ -227,7 +227,7 @@ def prepare() -> None:
 
     home.prepare(Path(settings.CC_HOME))
     django.setup()
-    from ciphercanary import preparation  # noqa: PLC0415 - it imports models
+    from ciphercanary.server import preparation  # noqa: PLC0415 - it imports models
 
     preparation.prepare()
 

@@ -9,8 +9,8 @@ from wsgiref.types import WSGIApplication
 
 from django.http import HttpResponse
 
-from ciphercanary.bridge import WsgiBridge
-from ciphercanary.byte_budget import ByteBudget
+from ciphercanary.server.bridge import WsgiBridge
+from ciphercanary.server.byte_budget import ByteBudget
 from kernel.databases.lock_waits import WAIT_UNTIL
 from kernel.http.asgi_answers import Answer, Receive, Scope, Send, early_answer, send_answer
 

@@ -17,9 +17,9 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers import gasgi
 from gunicorn.workers.gasgi import ASGIWorker
 
-from ciphercanary.bounded_connection import HTTP_1_1, BoundedProtocol
-from ciphercanary.bridge import BODY_SECONDS, DECLINED
-from ciphercanary.byte_budget import ByteBudget, Charge
+from ciphercanary.server.bounded_connection import HTTP_1_1, BoundedProtocol
+from ciphercanary.server.bridge import BODY_SECONDS, DECLINED
+from ciphercanary.server.byte_budget import ByteBudget, Charge
 from kernel.databases.lock_waits import WAIT_UNTIL
 from kernel.http import fast_lane
 from kernel.http.asgi_answers import Scope

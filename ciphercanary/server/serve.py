@@ -20,7 +20,7 @@ import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from ciphercanary.supervision import Program, run_together
+from ciphercanary.server.supervision import Program, run_together
 from kernel import home
 
 PATIENCE = 15.0  # seconds that a start waits for what a killed one has left running
@@ -132,7 +132,7 @@ def _bind_error(bind: str, port: int) -> str:
 
 
 def _prepare() -> None:
-    from ciphercanary import preparation  # noqa: PLC0415 - it imports models, which need django.setup()
+    from ciphercanary.server import preparation  # noqa: PLC0415 - it imports models, which need django.setup()
 
     try:
         prepared = preparation.prepare()
@@ -175,7 +175,7 @@ def _gunicorn() -> Program:
         "gunicorn",
         "ciphercanary.asgi:application",
         "--config",
-        "python:ciphercanary.gunicorn",
+        "python:ciphercanary.server.gunicorn",
         "--bind",
         f"{bind}:{settings.CC_PORT}",
         "--workers",

@@ -9,11 +9,11 @@ from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.workers.base import Worker
 from prometheus_client import multiprocess
 
-from ciphercanary.lane_worker import GRACE
+from ciphercanary.server.lane_worker import GRACE
 from kernel.databases.lock_waits import bound_lock_waits
 from kernel.observability import logs
 
-worker_class = "ciphercanary.lane_worker.LaneWorker"
+worker_class = "ciphercanary.server.lane_worker.LaneWorker"
 asgi_loop = "uvloop"
 # No control socket: nothing outside this process tree steers it, and the file system may be read-only.
 control_socket_disable = True

@@ -8,7 +8,7 @@ While anything waits behind that, the connection reads no more: at most two read
 from collections.abc import Callable
 from typing import Any, Final
 
-from ciphercanary.byte_budget import ByteBudget, Charge
+from ciphercanary.server.byte_budget import ByteBudget, Charge
 from kernel.http.protocol_refusals import head_too_large, overloaded
 
 MAX_HEAD: Final = 32 * 1024  # bytes
