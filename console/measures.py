@@ -12,7 +12,7 @@ from audit.services.standing import Signs, questions, signs_of
 from kernel.databases.expressions import CountOf
 from kernel.jobs import leases, registry
 from kernel.jobs.job import Status
-from kernel.models import Instance
+from kernel.trust.models import Instance
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ from console.health import HEALTHY, LAGGING, NOT_CONFIGURED, look, sequencer_wor
 from console.measures import Measures, read_measures
 from kernel.clock import database_now, process_now
 from kernel.databases.applied_migrations import count_due_migrations
-from kernel.models import KeyEncryptionKey
 from kernel.trust import kek
+from kernel.trust.models import KeyEncryptionKey
 
 OK, WARNING, BAD, OFF = "ok", "warning", "bad", "off"
 STATES: Final = {HEALTHY: OK, LAGGING: WARNING, NOT_CONFIGURED: OFF}  # every other word is bad

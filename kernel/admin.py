@@ -2,8 +2,8 @@
 
 from django.contrib import admin
 
-from kernel.models import Instance, KeyEncryptionKey, SystemKey
 from kernel.read_only_admin import ReadOnlyModelAdmin
+from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 
 
 @admin.register(Instance)

@@ -1,45 +1,25 @@
 """The one family of errors: what went wrong, in words a caller may read. There is no HTTP in it.
 
 Every refusal in the product is a leaf of one of eight kinds. ``kernel.http.problems`` is the only place
-that knows which HTTP status a kind becomes.
+that knows which HTTP status a kind becomes. The core imports no other package of ours, so the base class and the
+two kinds that it raises are defined in ``kernel.crypto.errors``.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from kernel.crypto.errors import DomainError, Invalid, Unavailable
 
-type FieldErrors = Mapping[str, Sequence[str]]
-
-
-class DomainError(Exception):
-    """A refusal with a stable code.
-
-    ``detail`` is shown to the caller: it names the field or the state and the remedy, and never holds key
-    bytes, plaintext, a password, a token or exception text. ``extra`` adds machine-readable members to the
-    problem document; ``fields`` maps an input field to its messages.
-    """
-
-    code: ClassVar[str]
-    title: ClassVar[str]
-
-    def __init__(
-        self, detail: str, *, fields: FieldErrors | None = None, extra: Mapping[str, object] | None = None
-    ) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.fields = dict(fields or {})
-        self.extra = dict(extra or {})
-
-
-class Invalid(DomainError):
-    """The request is malformed or contradicts itself."""
-
-    code = "invalid_request"
-    title = "The request is not valid"
-
-    @staticmethod
-    def of_field(name: str, message: str) -> "Invalid":
-        """The refusal of one input field."""
-        return Invalid(f"{name}: {message}", fields={name: [message]})
+__all__ = [
+    "Conflict",
+    "DatabaseUnavailable",
+    "Denied",
+    "DomainError",
+    "Invalid",
+    "NotFound",
+    "RecentAuthRequired",
+    "Refused",
+    "Throttled",
+    "Unauthenticated",
+    "Unavailable",
+]
 
 
 class Unauthenticated(DomainError):
@@ -96,13 +76,6 @@ class Throttled(DomainError):
     def __init__(self, detail: str, *, retry_after: int) -> None:
         super().__init__(detail, extra={"retry_after": retry_after})
         self.retry_after = retry_after
-
-
-class Unavailable(DomainError):
-    """Something the answer depends on is missing; the same request may succeed later."""
-
-    code = "dependency_unavailable"
-    title = "A dependency is unavailable"
 
 
 class DatabaseUnavailable(Unavailable):

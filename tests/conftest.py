@@ -70,8 +70,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any, home: Path) -
     from accounts.services import establish_signing_keys  # noqa: PLC0415
     from audit.models import AuditTree, CheckpointKey, EntityEpoch, SecurityEpoch  # noqa: PLC0415
     from audit.sequencing.checkpoint_keys import establish_checkpoint_keys  # noqa: PLC0415
-    from kernel.models import Instance, KeyEncryptionKey, SystemKey  # noqa: PLC0415
     from kernel.trust import system_keys  # noqa: PLC0415
+    from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey  # noqa: PLC0415
 
     with django_db_blocker.unblock():
         system_keys.establish()
@@ -90,7 +90,7 @@ def root_of_trust(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     # Not an argument: it would open the database to every test, the pure ones included.
     request.getfixturevalue("_django_db_helper")
-    from kernel.models import Instance  # noqa: PLC0415 - models need a set-up Django
+    from kernel.trust.models import Instance  # noqa: PLC0415 - models need a set-up Django
 
     forget_everything()
     if not Instance.objects.exists():

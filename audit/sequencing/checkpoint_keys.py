@@ -23,8 +23,8 @@ from kernel.clock import database_now
 from kernel.crypto import signing
 from kernel.crypto.material import KeyMaterial
 from kernel.errors import Conflict
-from kernel.models import Instance
 from kernel.trust import kek, system_keys
+from kernel.trust.models import Instance
 from kernel.trust.row_mac import IntegrityFailed
 
 # In the publication of keys: every later checkpoint has a link, so the database alone cannot take the links away.

@@ -21,7 +21,7 @@ from audit.services.proofs import opened
 from audit.services.verifications import Verification, last_verification
 from audit.tree import latest_checkpoint
 from kernel.clock import process_now
-from kernel.models import Instance
+from kernel.trust.models import Instance
 from kernel.trust.row_mac import IntegrityFailed
 
 

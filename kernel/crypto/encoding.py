@@ -4,7 +4,7 @@ from typing import Final
 
 import pybase64
 
-from kernel.errors import Invalid
+from kernel.crypto.errors import Invalid
 
 _URL: Final = b"-_"
 

@@ -1,6 +1,51 @@
-"""What the core refuses. The texts say nothing that depends on key bytes or plaintext."""
+"""The errors of the core. The texts say nothing that depends on key bytes or plaintext.
 
-from kernel.errors import Invalid, Unavailable
+The base class and two of the kinds of ``kernel.errors`` are here because the core imports no other package of ours.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+type FieldErrors = Mapping[str, Sequence[str]]
+
+
+class DomainError(Exception):
+    """A refusal with a stable code.
+
+    ``detail`` is shown to the caller: it names the field or the state and the remedy, and never holds key
+    bytes, plaintext, a password, a token or exception text. ``extra`` adds machine-readable members to the
+    problem document; ``fields`` maps an input field to its messages.
+    """
+
+    code: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(
+        self, detail: str, *, fields: FieldErrors | None = None, extra: Mapping[str, object] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.fields = dict(fields or {})
+        self.extra = dict(extra or {})
+
+
+class Invalid(DomainError):
+    """The request is malformed or contradicts itself."""
+
+    code = "invalid_request"
+    title = "The request is not valid"
+
+    @staticmethod
+    def of_field(name: str, message: str) -> "Invalid":
+        """The refusal of one input field."""
+        return Invalid(f"{name}: {message}", fields={name: [message]})
+
+
+class Unavailable(DomainError):
+    """Something the answer depends on is missing; the same request may succeed later."""
+
+    code = "dependency_unavailable"
+    title = "A dependency is unavailable"
 
 
 class MalformedCiphertext(Invalid):

@@ -25,7 +25,7 @@ from kernel.crypto import keywrap
 from kernel.crypto.errors import UnwrapFailed
 from kernel.crypto.material import KeyMaterial
 from kernel.errors import Unavailable
-from kernel.models import Instance, KeyEncryptionKey
+from kernel.trust.models import Instance, KeyEncryptionKey
 from kernel.trust.wrapped_row import Wrapped, WrappedRow
 
 KEK_SIZE = 32

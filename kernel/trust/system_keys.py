@@ -10,8 +10,8 @@ from kernel.crypto.encoding import decode_base64url, encode_base64url
 from kernel.crypto.errors import MacMismatch
 from kernel.crypto.mac import Mac
 from kernel.crypto.material import KeyMaterial
-from kernel.models import SystemKey
 from kernel.trust import kek
+from kernel.trust.models import SystemKey
 
 LABEL = "cc/sys/v1"
 MAC_KEY_SIZE = 32

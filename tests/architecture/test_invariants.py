@@ -42,7 +42,7 @@ from audit.services import record
 from audit.services.alarms import raise_alarms
 from crypto_ops import actions as operations
 from kernel import jobs
-from kernel.models import Instance, KeyEncryptionKey, SystemKey
+from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from keys import services as keys
 from keys.models import Key, KeyRotation, KeyVersion
 from tests.architecture.sources import PACKAGES

@@ -12,8 +12,8 @@ from audit.sequencing.running import checkpoint_now
 from audit.services import record_alone
 from console import system as console_system
 from kernel.clock import database_now
-from kernel.models import KeyEncryptionKey
 from kernel.trust import kek
+from kernel.trust.models import KeyEncryptionKey
 from tests.console.conftest import HTMX
 from tests.doors import make_alarm
 

@@ -10,9 +10,9 @@ from audit.models import CheckpointKey
 from kernel import home
 from kernel.crypto.errors import UnwrapFailed
 from kernel.crypto.material import KeyMaterial
-from kernel.models import Instance, KeyEncryptionKey, SystemKey
 from kernel.trust import kek, system_keys
 from kernel.trust.kek import KekUnavailable
+from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from kernel.trust.wrapped_row import Wrapped
 from keys.services import create_key
 

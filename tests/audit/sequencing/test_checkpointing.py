@@ -21,7 +21,7 @@ from audit.sequencing.step import sequence_step
 from audit.services import record_alone
 from audit.tree import ALTERED, database_reader, latest_checkpoint
 from kernel.clock import database_now
-from kernel.models import Instance
+from kernel.trust.models import Instance
 from tests.audit.sequencing.log import alarms, altered, leaves_of_rows, sequence_all, write, write_many
 from tests.conftest import append_only_triggers_off
 
