@@ -43,7 +43,7 @@ def _read_principal(request: HttpRequest | Request) -> Principal | None:
 
 
 def _concerned(request: HttpRequest | Request) -> tuple[str, ...]:
-    """The entity, as in ``audit.stamps``, that the URL names."""
+    """The entity, as in ``kernel.freshness.stamps``, that the URL names."""
     kind, name = getattr(in_context(request), "audit_object", ("", ""))
     return (f"{kind}:{name}",) if kind else ()
 

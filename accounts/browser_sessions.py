@@ -26,8 +26,8 @@ from accounts.session_engine import (
     drop_expired,
 )
 from audit.events import Source
-from audit.stamps import EpochStamp
 from kernel.clock import database_now, process_now
+from kernel.freshness.stamps import EpochStamp
 
 CONFIRMED_AT = "confirmed_at"  # when a factor was last asked for
 

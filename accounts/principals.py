@@ -7,16 +7,16 @@ from uuid import UUID
 
 from accounts.roles import PERMISSIONS, SYSTEM, roles_with, sees_all
 from audit.events import Actor, Source
-from audit.stamps import EpochStamp
 from kernel.errors import Denied, RecentAuthRequired, Unauthenticated
+from kernel.freshness.stamps import EpochStamp
 from kernel.rules import Scope
 
 RECENT = timedelta(minutes=10)
-SIGNING_KEYS = "signing-keys"  # the entity, as in audit.stamps, that every access token rests on
+SIGNING_KEYS = "signing-keys"  # the entity, as in kernel.freshness.stamps, that every access token rests on
 
 
 def user_entity(user_id: UUID) -> str:
-    """The entity, as in ``audit.stamps``, that a user with his role and sessions is."""
+    """The entity, as in ``kernel.freshness.stamps``, that a user with his role and sessions is."""
     return f"user:{user_id}"
 
 

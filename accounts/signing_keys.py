@@ -17,9 +17,9 @@ from jwt.algorithms import RSAAlgorithm
 
 from accounts.models import SigningKey
 from accounts.principals import SIGNING_KEYS
-from audit.epoch import read_stamp
-from audit.stamps import EpochStamp
 from kernel.clock import database_now
+from kernel.freshness.epoch import read_stamp
+from kernel.freshness.stamps import EpochStamp
 from kernel.trust import kek, system_keys
 from kernel.trust.row_mac import IntegrityFailed
 

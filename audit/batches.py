@@ -15,13 +15,14 @@ from msgspec import Struct
 
 from audit.canonical import format_timestamp
 from audit.entry_rows import EntryRow, entry_row, insert_rows
-from audit.epoch import hold_epoch, renew_stamps
-from audit.errors import AuditUnavailable, StaleDecision
+from audit.errors import AuditUnavailable
 from audit.events import Actor, Event
 from audit.numbering import Numbering
-from audit.stamps import EpochStamp, behind, entities_of
 from kernel.databases import lock_waits
 from kernel.errors import DomainError
+from kernel.freshness.epoch import hold_epoch, renew_stamps
+from kernel.freshness.errors import StaleDecision
+from kernel.freshness.stamps import EpochStamp, behind, entities_of
 from kernel.observability.metrics import audit_batch_size, audit_commit_seconds
 
 logger = logging.getLogger(__name__)

@@ -14,17 +14,6 @@ class AuditUnavailable(Unavailable):
         super().__init__(reason)
 
 
-class StaleDecision(Unavailable):
-    """A key, a right or a user changed while the answer was computed: decide anew, on fresh rows.
-
-    ``entities`` are those of whatever no longer holds, as in ``audit.stamps``: at least one of them changed.
-    """
-
-    def __init__(self, entities: frozenset[str]) -> None:
-        super().__init__("Keys or rights changed while the answer was computed. Try again.")
-        self.entities = entities
-
-
 class NotSequenced(Conflict):
     """No checkpoint covers it yet, so there is nothing to prove it by; about a second later there is."""
 

@@ -9,8 +9,8 @@ from itertools import batched
 from psycopg.pq.abc import PGresult
 
 from audit.entry_rows import EntryRow, insert_statement, parameters_of
-from audit.epoch import LOCK
 from audit.loop_connection import Statement, StatementFailed
+from kernel.freshness.epoch import LOCK
 
 ROWS_AT_ONCE = 32  # of one INSERT: each number of them is a statement of its own
 # How much older than its commit a timestamp may be that was not asked of the database for this very batch.
@@ -20,7 +20,7 @@ DRIFT = timedelta(
 )  # by which this process's clock may be ahead of the database's within a second
 EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
-# Each statement of a message has a snapshot of its own: see audit.epoch.hold_epoch. What may be written in a
+# Each statement of a message has a snapshot of its own: see kernel.freshness.epoch.hold_epoch. What may be written in a
 # transaction is said once in it and asked by each INSERT, so that all rows are written or none.
 _IS_CURRENT = "'ciphercanary.is_current'"
 _HOLD = (

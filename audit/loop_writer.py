@@ -40,8 +40,8 @@ from audit.loop_statements import (
     pairs_of,
 )
 from audit.numbering import Numbering
-from audit.stamps import behind, entities_of, renew
 from kernel.databases.threads import call_in_pool
+from kernel.freshness.stamps import behind, entities_of, renew
 from kernel.observability.metrics import audit_batch_size, audit_commit_seconds
 
 logger = logging.getLogger(__name__)
@@ -203,7 +203,7 @@ class _LoopWriter:
         return len(rows)
 
     async def _hold_epoch(self, session: LoopConnection) -> Look:
-        """``audit.epoch.hold_epoch``; once a second the lag of the log comes with it."""
+        """``kernel.freshness.epoch.hold_epoch``; once a second the lag of the log comes with it."""
         is_due = self._guard.is_due
         _, _, held, *lag = await session.run(BEGIN, LOCK_EPOCH, HOLD, *([LAG] if is_due else []))
         self._look = look_of(held)

@@ -94,9 +94,9 @@ def work(write: Callable[[object], None], ends: float, latencies: list[float]) -
 
 
 def decide() -> object:
-    from audit.epoch import read_stamp
     from audit.events import Actor, Event
     from audit.writer import Decision
+    from kernel.freshness.epoch import read_stamp
 
     key = "0198f3a0-0000-7000-8000-000000000001"
     event = Event(

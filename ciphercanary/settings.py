@@ -160,7 +160,7 @@ else:
         **_database.get("OPTIONS", {}),
         # A commit that is answered is on the disk, whatever the server's default says.
         "options": "-c synchronous_commit=on",
-        # audit.epoch reads the epoch after it waited for its lock: under a stricter level, whatever the server's
+        # kernel.freshness.epoch reads the epoch after it waited for its lock: under a stricter level, whatever the server's
         # default says, the snapshot would be older than the lock.
         "isolation_level": IsolationLevel.READ_COMMITTED,
         "pool": {

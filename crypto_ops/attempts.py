@@ -4,10 +4,10 @@ from collections.abc import Callable, Hashable
 
 from accounts.principals import Principal
 from audit.events import Actor
-from audit.stamps import EpochStamp
 from kernel import throttle
 from kernel.crypto.aead import Cipher
 from kernel.crypto.algorithms import Mode
+from kernel.freshness.stamps import EpochStamp
 from keys import keyring
 from keys.entries import KeyEntry, VersionEntry
 from keys.references import KeyReference

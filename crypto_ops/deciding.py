@@ -14,13 +14,13 @@ from accounts.errors import TokenExpired
 from accounts.principals import Principal
 from accounts.tokens import renew_principal
 from audit import writer
-from audit.epoch import read_epoch, renew_stamps
-from audit.errors import StaleDecision
 from audit.events import Event, Outcome
 from audit.writer import Deadline, Decision
 from crypto_ops.attempts import Attempt
 from kernel.clock import process_now
 from kernel.errors import DomainError, Unavailable
+from kernel.freshness.epoch import read_epoch, renew_stamps
+from kernel.freshness.errors import StaleDecision
 from keys import keyring, lifecycle
 from keys.entries import KeyEntry, VersionEntry
 from keys.lifecycle import Standing, State, Status

@@ -23,7 +23,7 @@ from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.tokens import authenticate_bearer
 from audit import loop_writer, refusals
-from audit.errors import AuditUnavailable, StaleDecision
+from audit.errors import AuditUnavailable
 from audit.events import Actor, Event, Outcome
 from audit.writer import Decision
 from crypto_ops import actions, batches, engine, wire
@@ -38,6 +38,7 @@ from kernel.crypto.algorithms import Mode
 from kernel.databases import lock_waits
 from kernel.databases.threads import call_in_pool
 from kernel.errors import DomainError, Throttled, Unavailable
+from kernel.freshness.errors import StaleDecision
 from kernel.http import fast_lane
 from kernel.http.fast_lane import HotAnswer, HotHandler, HotRequest, HotRoutes
 from keys import keyring

@@ -1,6 +1,6 @@
 """The keys this process is using, in memory: once a key is warm, using it asks the database nothing.
 
-An entry carries the epoch of its key (``audit.stamps``), read *before* its rows. Whoever decides by it hands that
+An entry carries the epoch of its key (``kernel.freshness.stamps``), read *before* its rows. Whoever decides by it hands that
 to ``audit.writer.commit``, which refuses the decision if the key has changed since: so a disabled or revoked
 key is never used again, in any process, however warm its entry is. Entries that nobody used for a minute are
 dropped, and with them their unwrapped material.
@@ -16,9 +16,9 @@ from typing import Final
 from uuid import UUID
 
 from accounts.principals import Principal
-from audit.epoch import read_epoch, read_stamp, renew_stamps
-from audit.stamps import EpochStamp
 from kernel.errors import NotFound
+from kernel.freshness.epoch import read_epoch, read_stamp, renew_stamps
+from kernel.freshness.stamps import EpochStamp
 from kernel.trust.row_mac import IntegrityFailed
 from keys import services
 from keys.entries import KeyEntry, VersionEntry, key_entity, key_of

@@ -1,6 +1,6 @@
 """What is written about keys, in Django's cache, for whoever only looks. Nothing is decided by what is found here.
 
-An entry lies under the epoch of its key (``audit.stamps``), as the caller's stamp holds it: read in the statement that
+An entry lies under the epoch of its key (``kernel.freshness.stamps``), as the caller's stamp holds it: read in the statement that
 reads the epochs of his own rights, before any row. Whoever comes after a change has another epoch, in whatever process,
 and finds nothing that it replaced. It lies under the reader's reach, too: it was put there after the database had shown
 him the key, so that what he may not see is missing here as what does not exist is, and in the same time.

@@ -68,8 +68,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any, home: Path) -
     """The root of trust, the keys that sign tokens and checkpoints, made once: RSA keys are dear."""
     from accounts.models import SigningKey  # noqa: PLC0415 - models need a set-up Django
     from accounts.services import establish_signing_keys  # noqa: PLC0415
-    from audit.models import AuditTree, CheckpointKey, EntityEpoch, SecurityEpoch  # noqa: PLC0415
+    from audit.models import AuditTree, CheckpointKey  # noqa: PLC0415
     from audit.sequencing.checkpoint_keys import establish_checkpoint_keys  # noqa: PLC0415
+    from kernel.freshness.models import EntityEpoch, SecurityEpoch  # noqa: PLC0415
     from kernel.trust import system_keys  # noqa: PLC0415
     from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey  # noqa: PLC0415
 

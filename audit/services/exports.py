@@ -11,7 +11,6 @@ from django.db.models import Max, Q
 from msgspec.structs import asdict
 
 from audit import actions, export_files
-from audit.epoch import require_current
 from audit.errors import NoResult, ResultGone, TooManyExports
 from audit.events import Actor, Event
 from audit.export_filters import filters_of
@@ -20,11 +19,12 @@ from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport
 from audit.models.exports import AuditExportQuerySet
 from audit.selection import LogCriteria
 from audit.services.recording import record
-from audit.stamps import EpochStamp
 from kernel import jobs
 from kernel.clock import database_now
 from kernel.databases.turns import take_turn
 from kernel.errors import Denied, Invalid, NotFound
+from kernel.freshness.epoch import require_current
+from kernel.freshness.stamps import EpochStamp
 from kernel.jobs import Status
 from kernel.rules import Caller, Scope
 

@@ -12,7 +12,6 @@ from django.db.models import Exists, OuterRef
 from audit import actions, integrity
 from audit.alarms import Alarm, Kind
 from audit.canonical import MAX_INTEGER, format_timestamp
-from audit.epoch import require_current
 from audit.errors import AlarmResolved
 from audit.events import Actor, Event, RowChange
 from audit.integrity import FoundEntry
@@ -20,9 +19,10 @@ from audit.models import RESOLVE_PERMISSION, AuditAlarm, AuditLog
 from audit.services import showing
 from audit.services.alarms import ACTOR, insert_row, set_aside
 from audit.services.recording import record
-from audit.stamps import EpochStamp
 from kernel.clock import database_now
 from kernel.errors import NotFound
+from kernel.freshness.epoch import require_current
+from kernel.freshness.stamps import EpochStamp
 from kernel.labels import check_reason
 from kernel.rules import Caller
 from kernel.trust.row_mac import IntegrityFailed

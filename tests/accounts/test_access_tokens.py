@@ -19,8 +19,8 @@ from accounts.models import TokenFamily, User
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.tokens import authenticate_bearer, renew_principal
-from audit.epoch import read_epoch
 from kernel.errors import Unauthenticated
+from kernel.freshness.epoch import read_epoch
 from kernel.observability.metrics import token_refusals_total
 from kernel.trust.row_mac import IntegrityFailed
 

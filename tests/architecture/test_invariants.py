@@ -33,7 +33,6 @@ from audit.models import (
     AuditTree,
     CheckpointKey,
     SavedFilter,
-    SecurityEpoch,
     UsageRollup,
 )
 from audit.sequencing.checkpointing import sign_checkpoint
@@ -42,6 +41,7 @@ from audit.services import record
 from audit.services.alarms import raise_alarms
 from crypto_ops import actions as operations
 from kernel import jobs
+from kernel.freshness.models import SecurityEpoch
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from keys import services as keys
 from keys.models import Key, KeyRotation, KeyVersion

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection, transaction
 
-from audit.epoch import hold_epoch, raise_epoch, read_epoch
 from kernel.clock import database_now
+from kernel.freshness.epoch import hold_epoch, raise_epoch, read_epoch
 from kernel.trust.row_mac import IntegrityFailed
 
 LONG_ENOUGH = 60  # seconds after which a wait that should have ended has failed

@@ -10,12 +10,12 @@ import pytest
 from accounts.principals import Principal
 from accounts.services import disable_user
 from audit import actions, services
-from audit.errors import StaleDecision
 from audit.events import Source
 from audit.models import AuditExport, AuditLog
 from audit.selection import LogCriteria
 from kernel.clock import database_now
 from kernel.errors import Denied, NotFound
+from kernel.freshness.errors import StaleDecision
 from tests.audit.exporting import EXPORTS, fetch, order, work
 from tests.audit.sequencing.log import write
 from tests.personas import ApiClient

@@ -13,14 +13,15 @@ from django.test.utils import CaptureQueriesContext
 
 from audit import numbering, writer
 from audit.batches import Batch, Ticket
-from audit.epoch import raise_epoch, read_stamp
-from audit.errors import AuditUnavailable, StaleDecision
+from audit.errors import AuditUnavailable
 from audit.events import Actor, Event
 from audit.models import AuditLog
 from audit.numbering import Numbering
 from audit.writer import Deadline, Decision
 from kernel.clock import database_now
 from kernel.errors import Conflict
+from kernel.freshness.epoch import raise_epoch, read_stamp
+from kernel.freshness.errors import StaleDecision
 from tests.audit.conftest import log_out_of_reach
 
 pytestmark = pytest.mark.django_db(transaction=True)

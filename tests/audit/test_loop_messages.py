@@ -11,7 +11,6 @@ import pytest
 from django.db import connection, transaction
 
 from audit import guard, loop_writer
-from audit.epoch import LOCK, raise_epoch, read_stamp
 from audit.errors import AuditUnavailable
 from audit.events import Actor, Event
 from audit.loop_connection import LoopConnection
@@ -20,6 +19,7 @@ from audit.models import AuditLog
 from audit.writer import Deadline, Decision
 from kernel.clock import database_now
 from kernel.errors import Conflict
+from kernel.freshness.epoch import LOCK, raise_epoch, read_stamp
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

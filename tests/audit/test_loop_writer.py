@@ -9,14 +9,15 @@ from django.db import connection, transaction
 from audit import loop_writer, writer
 from audit.entries import mac_bytes
 from audit.entry_mac import check_entry_mac
-from audit.epoch import raise_epoch, read_stamp
-from audit.errors import AuditUnavailable, StaleDecision
+from audit.errors import AuditUnavailable
 from audit.events import Actor, Event
 from audit.models import AuditLog
 from audit.services import record_alone
 from audit.writer import Deadline, Decision
 from kernel.clock import database_now
 from kernel.errors import Conflict
+from kernel.freshness.epoch import raise_epoch, read_stamp
+from kernel.freshness.errors import StaleDecision
 from tests.audit.conftest import log_out_of_reach
 from tests.conftest import append_only_triggers_off
 

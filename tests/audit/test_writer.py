@@ -7,13 +7,14 @@ import pytest
 import time_machine
 from django.db import connection, transaction
 
-from audit.epoch import raise_epoch, read_stamp
-from audit.errors import AuditUnavailable, StaleDecision
+from audit.errors import AuditUnavailable
 from audit.events import Actor, Event
 from audit.models import AuditLog
 from audit.writer import Deadline, Decision, commit
 from kernel.clock import database_now
 from kernel.errors import Conflict
+from kernel.freshness.epoch import raise_epoch, read_stamp
+from kernel.freshness.errors import StaleDecision
 
 ACTOR = Actor.system("test", "api")
 KEY, USER = "key:k", "user:u"

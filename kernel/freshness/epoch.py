@@ -16,11 +16,11 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from audit.errors import StaleDecision
-from audit.models import EntityEpoch
-from audit.stamps import EpochStamp, behind, entities_of, renew
 from kernel.clock import process_now
 from kernel.databases.lock_waits import milliseconds, seconds_left
+from kernel.freshness.errors import StaleDecision
+from kernel.freshness.models import EntityEpoch
+from kernel.freshness.stamps import EpochStamp, behind, entities_of, renew
 from kernel.trust.row_mac import IntegrityFailed
 
 LOCK = int.from_bytes(b"cc-epoch")  # a bigint of our own among PostgreSQL's advisory locks

@@ -1,15 +1,16 @@
-"""What every security-relevant change raises (``audit.epoch``)."""
+"""What every security-relevant change raises (``kernel.freshness.epoch``)."""
 
 from django.db import models
 
 
 class SecurityEpoch(models.Model):
-    """One row: a number that every security-relevant change raises (``audit.epoch``)."""
+    """One row: a number that every security-relevant change raises (``kernel.freshness.epoch``)."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     epoch = models.BigIntegerField()
 
     class Meta:
+        app_label = "audit"  # whose migrations made the table
         db_table = "security_epoch"
         verbose_name_plural = "security epoch"
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="security_epoch_is_single")]
@@ -28,6 +29,7 @@ class EntityEpoch(models.Model):
     epoch = models.BigIntegerField()
 
     class Meta:
+        app_label = "audit"  # likewise
         db_table = "entity_epochs"
 
     def __str__(self) -> str:
