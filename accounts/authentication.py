@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.tokens import BAD_TOKEN, authenticate_bearer
-from audit.events import Actor, Source
+from audit.log.events import Actor, Source
 from kernel.errors import Unauthenticated
 from kernel.http.context import in_context
 

@@ -25,7 +25,7 @@ from accounts.session_engine import (
     USER_AGENT,
     drop_expired,
 )
-from audit.events import Source
+from audit.log.events import Source
 from kernel.clock import database_now, process_now
 from kernel.freshness.stamps import EpochStamp
 

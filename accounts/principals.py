@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 from uuid import UUID
 
 from accounts.roles import PERMISSIONS, SYSTEM, roles_with, sees_all
-from audit.events import Actor, Source
+from audit.log.events import Actor, Source
 from kernel.errors import Denied, RecentAuthRequired, Unauthenticated
 from kernel.freshness.stamps import EpochStamp
 from kernel.rules import Scope

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from audit import actions
-from audit.canonical import MAX_INTEGER
-from audit.events import VALUE_LIMIT, Event, Outcome, clean_text
+from audit.log.canonical import MAX_INTEGER
+from audit.log.events import VALUE_LIMIT, Event, Outcome, clean_text
 from kernel.trust.row_mac import encode_fields
 
 MOST_OPEN = 1000  # open alarms that get a record each, and that are counted

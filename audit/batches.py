@@ -13,11 +13,11 @@ import django.db
 from django.db import connection, transaction
 from msgspec import Struct
 
-from audit.canonical import format_timestamp
-from audit.entry_rows import EntryRow, entry_row, insert_rows
 from audit.errors import AuditUnavailable
-from audit.events import Actor, Event
-from audit.numbering import Numbering
+from audit.log.canonical import format_timestamp
+from audit.log.entry_rows import EntryRow, entry_row, insert_rows
+from audit.log.events import Actor, Event
+from audit.log.numbering import Numbering
 from kernel.databases import lock_waits
 from kernel.errors import DomainError
 from kernel.freshness.epoch import hold_epoch, renew_stamps

@@ -13,7 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol
 
-from audit.entries import ENTRY_FIELDS, ENTRY_VERSION
+from audit.log.entries import ENTRY_FIELDS, ENTRY_VERSION
 
 type Columns = Mapping[str, object]
 

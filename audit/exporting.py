@@ -18,11 +18,11 @@ from typing import BinaryIO
 
 from audit import tiles
 from audit.checkpoint import Checkpoint, CheckpointInvalid
-from audit.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_bytes
-from audit.events import TRAIL_DIGESTS
+from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_bytes
+from audit.log.events import TRAIL_DIGESTS
+from audit.log.raw_rows import Values, reading, rows_of, spelled
 from audit.merkle import HASH_SIZE
 from audit.models import AuditLog
-from audit.raw_rows import Values, reading, rows_of, spelled
 from audit.sequencing.checkpoint_keys import origin
 from audit.verification.growing import stored_tile
 from audit.verification.keys import StoredKeys

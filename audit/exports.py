@@ -15,16 +15,17 @@ from django.conf import settings
 from django.db import transaction
 from msgspec.structs import replace
 
-from audit import actions, export_files, heartbeats, integrity, tree
+from audit import actions, export_files, integrity, tree
 from audit.alarms import Alarm
 from audit.checkpoint import CheckpointInvalid, open_note
 from audit.errors import ExportNotWritten
-from audit.events import Actor, Outcome, Source
 from audit.export_files import HashedFile
 from audit.export_filters import criteria_of
 from audit.export_formats import FILE_TYPES, ROW_FORMATS, ExportFormat
 from audit.exporting import export_log
 from audit.integrity import FoundEntry
+from audit.log import heartbeats
+from audit.log.events import Actor, Outcome, Source
 from audit.models import AuditExport
 from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.services.alarms import raise_alarms

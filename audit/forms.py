@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from django import forms
 
-from audit.events import TEXT_LIMITS, ActorType, Outcome, Source
 from audit.export_formats import ExportFormat
+from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
 from audit.models import SavedFilter
 from audit.qualifiers import QUALIFIERS, look_alikes, read_search
 from audit.saved_filters import PERIODS

@@ -1,6 +1,6 @@
 """Compare rows of the log with what proves them, in the moment they are read to be shown.
 
-One statement reads a row's columns as they are spelled (``audit.raw_rows``), its leaf, and whether it waits for
+One statement reads a row's columns as they are spelled (``audit.log.raw_rows``), its leaf, and whether it waits for
 one. What is shown is made from exactly these values, so nothing can change between the comparison and the page.
 A row that Django could not convert (a timestamp that is none, text that is not UTF-8) is shown, too, as altered.
 """
@@ -14,10 +14,10 @@ from functools import cache
 from django.db import connection
 from django.db.models import Exists, Model, OuterRef, QuerySet, Subquery
 
-from audit import canonical
-from audit.entries import TRAIL_FIELDS
+from audit.log import canonical
+from audit.log.entries import TRAIL_FIELDS
+from audit.log.raw_rows import Values, any_text, moment_of, presentable, spelled_columns, uuid_of
 from audit.models import AuditLeaf, AuditLog, AuditPending, AuditTrail, Integrity
-from audit.raw_rows import Values, any_text, moment_of, presentable, spelled_columns, uuid_of
 from audit.verification.inspection import COLUMNS, Inspection, inspect
 from audit.verification.judging import Fault, faults_of
 from audit.verification.trail import digest_of

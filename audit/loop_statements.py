@@ -8,7 +8,7 @@ from itertools import batched
 
 from psycopg.pq.abc import PGresult
 
-from audit.entry_rows import EntryRow, insert_statement, parameters_of
+from audit.log.entry_rows import EntryRow, insert_statement, parameters_of
 from audit.loop_connection import Statement, StatementFailed
 from kernel.freshness.epoch import LOCK
 

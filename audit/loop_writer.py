@@ -18,10 +18,11 @@ from django.db import connection
 
 from audit import writer
 from audit.batches import Batch, Decision, Stage, Ticket
-from audit.canonical import format_timestamp
-from audit.entry_mac import open_entry_key
 from audit.errors import CROWDED, AuditUnavailable
 from audit.guard import LagGuard
+from audit.log.canonical import format_timestamp
+from audit.log.entry_mac import open_entry_key
+from audit.log.numbering import Numbering
 from audit.loop_connection import ConnectionLost, LoopConnection, StatementFailed, WaitEnded
 from audit.loop_statements import (
     BEGIN,
@@ -39,7 +40,6 @@ from audit.loop_statements import (
     look_of,
     pairs_of,
 )
-from audit.numbering import Numbering
 from kernel.databases.threads import call_in_pool
 from kernel.freshness.stamps import behind, entities_of, renew
 from kernel.observability.metrics import audit_batch_size, audit_commit_seconds

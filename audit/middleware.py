@@ -6,8 +6,8 @@ from http import HTTPStatus
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from audit import refusals
-from audit.events import Actor, Event, Outcome
+from audit.log import refusals
+from audit.log.events import Actor, Event, Outcome
 from kernel.actions import REQUEST_REFUSED
 from kernel.http.context import in_context
 from kernel.http.middleware import is_api

@@ -7,9 +7,9 @@ from django.db.models import Exists, ExpressionWrapper, OuterRef, QuerySet, Subq
 from django.db.models.functions import Coalesce
 
 from audit.alarms import MOST_OPEN
-from audit.canonical import format_timestamp
+from audit.log.canonical import format_timestamp
+from audit.log.raw_rows import SpelledMoment, SpelledMomentField
 from audit.models import AuditAlarm, AuditCheckpoint, AuditLeaf, AuditLog, AuditPending
-from audit.raw_rows import SpelledMoment, SpelledMomentField
 from kernel.databases.expressions import CountOf
 
 COUNTED = 100_000  # pending entries; beyond, the exact number helps nobody

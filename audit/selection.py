@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db.models import Model, Q, QuerySet
 
-from audit.raw_rows import Spelled, any_text, moment_of
+from audit.log.raw_rows import Spelled, any_text, moment_of
 from kernel.errors import Invalid
 
 EXACT_COUNT = 10_000  # counting further would scan the whole log for a number nobody reads

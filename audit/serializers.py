@@ -3,10 +3,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from audit import canonical
 from audit.checkpoint import MAX_SIZE
-from audit.entries import ENTRY_FIELDS, TRAIL_FIELDS
-from audit.events import TEXT_LIMITS, ActorType, Outcome, Source
+from audit.log import canonical
+from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS
+from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
 from audit.merkle import HASH_SIZE
 from audit.models import AuditLog, AuditReceipt, AuditTrail, Integrity
 from audit.selection import MAX_WORDS

@@ -2,7 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from audit.canonical import format_timestamp
+from audit.log.canonical import format_timestamp
 from audit.models import SavedFilter
 from audit.saved_filters import PERIODS
 from audit.serializers import LogQuerySerializer

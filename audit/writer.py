@@ -19,7 +19,7 @@ from audit.batches import Batch, Deadline, Decision, Ticket
 from audit.errors import CROWDED, AuditUnavailable
 from audit.guard import LagGuard
 from audit.lag import read_lag_seconds
-from audit.numbering import Numbering
+from audit.log.numbering import Numbering
 from kernel.databases import lock_waits
 
 logger = logging.getLogger(__name__)

@@ -52,9 +52,9 @@ def write(entries: int) -> None:
 def write_batch(chance: random.Random) -> None:
     from django.db import transaction
 
-    from audit.canonical import format_timestamp
-    from audit.entry_rows import entry_row, insert_rows
-    from audit.events import Actor, Event, RowChange, Source
+    from audit.log.canonical import format_timestamp
+    from audit.log.entry_rows import entry_row, insert_rows
+    from audit.log.events import Actor, Event, RowChange, Source
     from audit.services import record
     from kernel.clock import database_now
 

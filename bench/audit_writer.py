@@ -94,7 +94,7 @@ def work(write: Callable[[object], None], ends: float, latencies: list[float]) -
 
 
 def decide() -> object:
-    from audit.events import Actor, Event
+    from audit.log.events import Actor, Event
     from audit.writer import Decision
     from kernel.freshness.epoch import read_stamp
 
@@ -119,7 +119,7 @@ def write_together(decision: object) -> None:
 
 def write_alone(decision: object) -> None:
     from audit.batches import Batch, Ticket
-    from audit.numbering import Numbering
+    from audit.log.numbering import Numbering
 
     ticket = Ticket(decision)  # type: ignore[arg-type,var-annotated]  # as above
     numbering = getattr(_own, "numbering", None) or Numbering()

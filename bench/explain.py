@@ -211,8 +211,8 @@ def ask_for_keys(explainer: Explainer, token: str) -> None:
 
 def sequence(explainer: Explainer) -> None:
     """Write an entry, and have it sequenced, as the product does; the second one of its writer, who may have a gap."""
-    from audit.events import Actor, Event, Source
     from audit.lag import read_lag
+    from audit.log.events import Actor, Event, Source
     from audit.sequencing.step import sequence_step
     from audit.services import record_alone
 
@@ -230,6 +230,6 @@ def sequence(explainer: Explainer) -> None:
 
 def origin() -> Any:
     from accounts.origin import Origin
-    from audit.events import Source
+    from audit.log.events import Source
 
     return Origin(client_ip="192.0.2.1", user_agent="", request_id="", source=Source.API)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 
 from accounts.principals import Principal
-from audit.events import Actor
+from audit.log.events import Actor
 from kernel import throttle
 from kernel.crypto.aead import Cipher
 from kernel.crypto.algorithms import Mode

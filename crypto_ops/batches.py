@@ -6,7 +6,7 @@ from typing import cast
 from uuid import UUID
 
 from accounts.principals import Principal
-from audit.events import Event, Outcome
+from audit.log.events import Event, Outcome
 from audit.writer import Decision
 from crypto_ops import actions
 from crypto_ops.attempts import Attempt

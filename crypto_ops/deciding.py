@@ -14,7 +14,7 @@ from accounts.errors import TokenExpired
 from accounts.principals import Principal
 from accounts.tokens import renew_principal
 from audit import writer
-from audit.events import Event, Outcome
+from audit.log.events import Event, Outcome
 from audit.writer import Deadline, Decision
 from crypto_ops.attempts import Attempt
 from kernel.clock import process_now

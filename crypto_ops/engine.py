@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from accounts.principals import Principal
-from audit.events import Event
+from audit.log.events import Event
 from audit.writer import Decision
 from crypto_ops import actions
 from crypto_ops.attempts import Attempt

@@ -22,9 +22,10 @@ from accounts.errors import TokenExpired
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.tokens import authenticate_bearer
-from audit import loop_writer, refusals
+from audit import loop_writer
 from audit.errors import AuditUnavailable
-from audit.events import Actor, Event, Outcome
+from audit.log import refusals
+from audit.log.events import Actor, Event, Outcome
 from audit.writer import Decision
 from crypto_ops import actions, batches, engine, wire
 from crypto_ops.attempts import Attempt, HeldAttempt, NotHeld, NotPlain

@@ -1,6 +1,6 @@
 """What the audit trail holds of a row: declared fields, none of them secret. Wrapped bytes are not among them."""
 
-from audit.events import RowChange
+from audit.log.events import RowChange
 from keys.models import Key, KeyVersion
 
 type Values = dict[str, object]

@@ -33,7 +33,7 @@ AUDIT_TABLES = ("audit_logs", "audit_trail", "audit_leaves", "audit_checkpoints"
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A data folder of the test process: the key-encryption key is a real file in it."""
-    from audit import refusals  # noqa: PLC0415 - models need a set-up Django
+    from audit.log import refusals  # noqa: PLC0415 - models need a set-up Django
 
     folder = tmp_path_factory.mktemp("home")
     folder.chmod(0o700)
@@ -104,7 +104,8 @@ def root_of_trust(request: pytest.FixtureRequest) -> Iterator[None]:
 def forget_everything() -> None:
     """What a process remembers of the database and has left in its folder: a new test is a new process."""
     from accounts import signing_keys, verified_tokens  # noqa: PLC0415 - models need a set-up Django
-    from audit import export_files, numbering, refusals, writer  # noqa: PLC0415
+    from audit import export_files, writer  # noqa: PLC0415
+    from audit.log import numbering, refusals  # noqa: PLC0415
     from ciphercanary.server import monitoring  # noqa: PLC0415
     from console import health  # noqa: PLC0415
     from kernel import throttle  # noqa: PLC0415

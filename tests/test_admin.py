@@ -11,7 +11,7 @@ from accounts import services
 from accounts.models import BrowserSession, TotpDevice, User
 from accounts.principals import Principal
 from accounts.session_engine import BEGAN_AT, row_key
-from audit.events import Event
+from audit.log.events import Event
 from audit.models import AuditLog, AuditPending, AuditReceipt
 from audit.sequencing.running import checkpoint_now
 from audit.services import record

@@ -9,7 +9,7 @@ from django.test import Client
 from accounts.principals import Principal
 from accounts.roles import PERMISSIONS, ROLES
 from accounts.setup_codes import new_code
-from audit.events import Source
+from audit.log.events import Source
 from audit.models import AuditLog
 from audit.sequencing.running import checkpoint_now
 from kernel.rules import Access

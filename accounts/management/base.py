@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.principals import Principal
-from audit.events import Source
+from audit.log.events import Source
 from kernel.commands import ServiceCommand
 
 

@@ -13,7 +13,7 @@ from accounts.models import BrowserSession, TokenFamily, User
 from accounts.principals import Principal, user_entity
 from accounts.services.sessions import revoke_family
 from accounts.tokens import renew_principal
-from audit.events import Event
+from audit.log.events import Event
 from audit.services import record
 from kernel.clock import database_now
 from kernel.errors import NotFound

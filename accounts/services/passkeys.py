@@ -20,7 +20,7 @@ from accounts.principals import Principal
 from accounts.records import passkey_values, user_event
 from accounts.services import attempts
 from accounts.tokens import renew_principal
-from audit.events import RowChange
+from audit.log.events import RowChange
 from audit.services import record
 from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound, Unauthenticated

@@ -16,7 +16,7 @@ from accounts.principals import user_entity
 from accounts.records import user_event
 from accounts.signing_keys import KeySet
 from accounts.tokens import issue_access_token
-from audit.events import Actor, Event
+from audit.log.events import Actor, Event
 from audit.services import record
 from kernel.clock import database_now
 from kernel.errors import Unauthenticated

@@ -11,7 +11,7 @@ from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.roles import ADMIN, SYSTEM
 from accounts.services.users import create_user
-from audit.events import Event
+from audit.log.events import Event
 from audit.services import record
 from kernel.clock import database_now
 

@@ -14,7 +14,7 @@ from accounts.errors import SigningKeyTooNew
 from accounts.models import SigningKey
 from accounts.principals import SIGNING_KEYS, Principal
 from accounts.signing_keys import JWKS_MAX_AGE
-from audit.events import Actor, Event, Source
+from audit.log.events import Actor, Event, Source
 from audit.services import record
 from kernel.clock import database_now
 from kernel.crypto.material import KeyMaterial

@@ -29,7 +29,7 @@ from accounts.records import deleted, device_values, inserted, updated, user_eve
 from accounts.services import attempts
 from accounts.services.recovery_codes import add_recovery_codes, count_recovery_codes
 from accounts.tokens import renew_principal
-from audit.events import RowChange
+from audit.log.events import RowChange
 from audit.services import record
 from kernel.clock import database_now
 from kernel.crypto.material import KeyMaterial

@@ -21,7 +21,7 @@ from accounts.forms import CodeForm, ConfirmPasswordForm, LogInForm
 from accounts.models import User
 from accounts.one_time_codes import is_totp_code, tidy
 from accounts.principals import Principal
-from audit.events import Source
+from audit.log.events import Source
 from kernel import throttle
 from kernel.clock import database_now, process_now
 from kernel.errors import DomainError, Invalid, Throttled

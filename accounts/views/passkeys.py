@@ -13,7 +13,7 @@ from accounts.forms import CodeForm, LogInForm, NewPasskeyForm, PasskeyActForm
 from accounts.principals import Principal
 from accounts.session_engine import drop_expired
 from accounts.views.log_in import PENDING, PENDING_FOR, SecretFormView, pending_log_in, where_passkeys_work
-from audit.events import Source
+from audit.log.events import Source
 from kernel.clock import database_now
 from kernel.errors import DomainError, Unauthenticated
 from kernel.pages import AUTHENTICATED, PUBLIC, PageForm, PageView, Rule

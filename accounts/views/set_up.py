@@ -11,7 +11,7 @@ from accounts.errors import AlreadySetUp, SetupLinkInvalid
 from accounts.forms import SetUpForm
 from accounts.principals import Principal
 from accounts.views.log_in import SecretFormView
-from audit.events import Source
+from audit.log.events import Source
 from kernel.errors import DomainError, NotFound
 from kernel.pages import PUBLIC, PageView, Rule
 

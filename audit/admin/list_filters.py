@@ -10,8 +10,8 @@ from django.contrib.admin.views.main import ChangeList
 from django.http import QueryDict
 from rest_framework.exceptions import ValidationError
 
-from audit.canonical import format_timestamp
-from audit.events import ActorType, Source
+from audit.log.canonical import format_timestamp
+from audit.log.events import ActorType, Source
 from audit.selection import LogCriteria
 from audit.serializers_exports import ExportRequestSerializer
 from kernel.errors import Invalid

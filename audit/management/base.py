@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from audit.events import Actor, Source
+from audit.log.events import Actor, Source
 from kernel.commands import ServiceCommand
 
 

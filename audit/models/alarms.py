@@ -9,7 +9,7 @@ from django.db import connection, models
 from django.db.models import Q
 
 from audit.alarms import LABELS
-from audit.raw_rows import Spelled, any_text, moment_of, presentable, spelled_columns, uuid_of
+from audit.log.raw_rows import Spelled, any_text, moment_of, presentable, spelled_columns, uuid_of
 from kernel.labels import MAX_REASON
 from kernel.trust.row_mac import MacField, MacProtectedRow
 

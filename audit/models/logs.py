@@ -1,5 +1,5 @@
 """The tables of the log. Rows of ``audit_logs`` and ``audit_trail`` are inserted once and never touched again;
-triggers refuse the rest (``audit.triggers``). There is no foreign key: history survives what it tells of.
+triggers refuse the rest (``audit.log.triggers``). There is no foreign key: history survives what it tells of.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import models
 
-from audit.events import TEXT_LIMITS, ActorType, Outcome, Source
+from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
 from kernel.rules import Scope
 
 READ_PERMISSION = "audit.read"
@@ -55,7 +55,7 @@ def _text(name: str) -> "models.CharField[str, str]":
 
 
 class AuditLog(models.Model):
-    """One event. The row is the entry: ``audit.entries`` makes the hashed bytes from these columns.
+    """One event. The row is the entry: ``audit.log.entries`` makes the hashed bytes from these columns.
 
     ``timestamp`` is the database's clock; ``meta`` the exact canonical JSON, as text, because jsonb would
     rewrite it; ``wseq`` counts 1, 2, 3 … per ``writer``, so that a missing row shows.

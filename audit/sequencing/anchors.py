@@ -15,8 +15,8 @@ from typing import Protocol
 
 from django.conf import settings
 
-from audit.canonical import format_timestamp
 from audit.checkpoint import ed25519_only
+from audit.log.canonical import format_timestamp
 from audit.models import AuditCheckpoint, AuditReceipt
 from audit.sequencing import syslog
 from audit.tree import latest_checkpoint

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 
 from audit import actions
 from audit.checkpoint import CheckpointInvalid, Signer, VerifierKey, open_note, publication_message
-from audit.events import Actor, Event, Source
+from audit.log.events import Actor, Event, Source
 from audit.models import AuditLeaf, AuditLog, CheckpointKey
 from audit.sequencing.leadership import leading
 from audit.services import record

@@ -20,7 +20,7 @@ from django.conf import settings
 from audit import actions, merkle
 from audit.checkpoint import decode_base64, decode_decimal
 from audit.errors import OlderDatabase
-from audit.events import Actor, Event
+from audit.log.events import Actor, Event
 from audit.merkle import HashReader
 from audit.sequencing.leadership import leading
 from audit.services import record

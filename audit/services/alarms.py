@@ -14,7 +14,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import OuterRef, Subquery
 
 from audit.alarms import MOST_OPEN, Alarm, summary_of
-from audit.events import Actor, Source, clean_text
+from audit.log.events import Actor, Source, clean_text
 from audit.models import AuditAlarm, AuditLog
 from audit.models.alarms import AuditAlarmQuerySet
 from audit.services.recording import record

@@ -12,9 +12,9 @@ from msgspec.structs import asdict
 
 from audit import actions, export_files
 from audit.errors import NoResult, ResultGone, TooManyExports
-from audit.events import Actor, Event
 from audit.export_filters import filters_of
 from audit.export_formats import FILE_TYPES, ExportFormat
+from audit.log.events import Actor, Event
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport
 from audit.models.exports import AuditExportQuerySet
 from audit.selection import LogCriteria

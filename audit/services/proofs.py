@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from audit import merkle
 from audit.checkpoint import Checkpoint, open_note
-from audit.entries import ENTRY_FIELDS, entry_bytes, values_of
 from audit.errors import NotSequenced
 from audit.lag import Lag, read_lag
+from audit.log.entries import ENTRY_FIELDS, entry_bytes, values_of
 from audit.models import READ_PERMISSION, AuditCheckpoint, AuditLeaf, AuditLog, AuditReceipt, Reader
 from audit.proof import format_proof
 from audit.sequencing.checkpoint_keys import trusted_keys

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet, Subquery
 
-from audit.events import Outcome
+from audit.log.events import Outcome
+from audit.log.raw_rows import Spelled, any_text, moment_of, presentable
 from audit.models import AuditLog, AuditTrail, Reader
-from audit.raw_rows import Spelled, any_text, moment_of, presentable
 from audit.selection import (
     LogCriteria,
     TrailCriteria,

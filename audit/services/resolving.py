@@ -11,10 +11,10 @@ from django.db.models import Exists, OuterRef
 
 from audit import actions, integrity
 from audit.alarms import Alarm, Kind
-from audit.canonical import MAX_INTEGER, format_timestamp
 from audit.errors import AlarmResolved
-from audit.events import Actor, Event, RowChange
 from audit.integrity import FoundEntry
+from audit.log.canonical import MAX_INTEGER, format_timestamp
+from audit.log.events import Actor, Event, RowChange
 from audit.models import RESOLVE_PERMISSION, AuditAlarm, AuditLog
 from audit.services import showing
 from audit.services.alarms import ACTOR, insert_row, set_aside

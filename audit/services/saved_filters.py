@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from audit import actions
 from audit.errors import TooManyFilters
-from audit.events import Actor, Event, RowChange
+from audit.log.events import Actor, Event, RowChange
 from audit.models import READ_PERMISSION, Reader, SavedFilter
 from audit.models.saved_filters import SavedFilterQuerySet
 from audit.services.recording import record

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
+from audit.log.raw_rows import Spelled, any_text, moment_of
 from audit.models import AuditLog, Reader
-from audit.raw_rows import Spelled, any_text, moment_of
 from audit.search_limits import search_limits
 from audit.selection import (
     SEARCH_DEPTH,

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 
+from audit.log.raw_rows import any_text, presentable
 from audit.models import READ_PERMISSION, AuditLog, Reader
-from audit.raw_rows import any_text, presentable
 
 MOST = 200  # of each
 # From one word to the next by the index of its column: as many steps as there are words, however many entries.

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Max, Q, QuerySet, Sum
 
-from audit.events import Outcome
+from audit.log.events import Outcome
 from audit.models import UsageRollup
 from audit.services.reading import names_of
 from kernel.clock import process_now

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from audit import actions
 from audit.integrity import find_entries
+from audit.log.raw_rows import moment_of
 from audit.models import AuditLog
-from audit.raw_rows import moment_of
 from audit.verification.findings import Result
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from audit.checkpoint import VerifierKey
 from audit.errors import OlderDatabase
-from audit.raw_rows import number_of, reading, rows_of
+from audit.log.raw_rows import number_of, reading, rows_of
 from audit.sequencing.checkpoint_keys import origin
 from audit.sequencing.head import Head, read_head
 from audit.verification.alarms import Alarms

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from audit.canonical import format_timestamp
 from audit.checkpoint import (
     Checkpoint,
     CheckpointInvalid,
@@ -19,8 +18,9 @@ from audit.checkpoint import (
     open_publication,
 )
 from audit.checkpoint_links import Link
+from audit.log.canonical import format_timestamp
+from audit.log.raw_rows import rows_of, spelled
 from audit.models import AuditCheckpoint
-from audit.raw_rows import rows_of, spelled
 from audit.sequencing.checkpoint_keys import ALGORITHMS
 from audit.sequencing.head import HEAD_FILE, Head
 from audit.verification.findings import Finding, Kind

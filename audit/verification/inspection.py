@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from audit import actions, merkle
-from audit.entries import ENTRY_FIELDS, entry_bytes, without_id
-from audit.entry_mac import check_entry_mac
-from audit.events import TRAIL_DIGESTS
-from audit.raw_rows import Values
+from audit.log.entries import ENTRY_FIELDS, entry_bytes, without_id
+from audit.log.entry_mac import check_entry_mac
+from audit.log.events import TRAIL_DIGESTS
+from audit.log.raw_rows import Values
 from audit.sequencing.checkpoint_keys import LINKED
 from kernel.crypto.errors import MacMismatch
 
@@ -40,7 +40,7 @@ class Inspection:
 
 
 def inspect(values: Values) -> Inspection:
-    """Of the columns ``COLUMNS``, spelled as ``audit.raw_rows`` spells them.
+    """Of the columns ``COLUMNS``, spelled as ``audit.log.raw_rows`` spells them.
 
     Raises KekUnavailable and UnwrapFailed: without its key no MAC can be checked.
     """

@@ -8,7 +8,7 @@ import django.db
 
 from audit import actions
 from audit.alarms import Alarm, Kind
-from audit.events import Actor, Event, Outcome
+from audit.log.events import Actor, Event, Outcome
 from audit.services.alarms import raise_alarms
 from audit.services.recording import record_alone
 from audit.verification.findings import Report, Result

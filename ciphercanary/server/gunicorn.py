@@ -55,7 +55,7 @@ def post_fork(_server: object, _worker: Worker) -> None:
 
 def post_worker_init(worker: Worker) -> None:
     """Tell the log from time to time how far this worker's writers have come."""
-    from audit.heartbeats import Heart  # noqa: PLC0415 - only a worker has set Django up
+    from audit.log.heartbeats import Heart  # noqa: PLC0415 - only a worker has set Django up
     from console import health  # noqa: PLC0415 - likewise
     from kernel import throttle  # noqa: PLC0415 - likewise
 
@@ -70,7 +70,8 @@ def post_worker_init(worker: Worker) -> None:
 
 def worker_exit(_server: object, worker: Worker) -> None:
     """Write what a worker has counted and not yet told, and the end of its writers' sequences."""
-    from audit import refusals, writer  # noqa: PLC0415 - only a worker has set Django up
+    from audit import writer  # noqa: PLC0415 - only a worker has set Django up
+    from audit.log import refusals  # noqa: PLC0415 - only a worker has set Django up
     from kernel import throttle  # noqa: PLC0415 - likewise
 
     throttle.stop_reconciling()

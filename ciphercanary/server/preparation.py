@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from accounts import setup_codes
 from accounts.principals import Principal
 from accounts.services import create_user, establish_signing_keys, is_set_up, issue_setup_link
-from audit.events import Source
+from audit.log.events import Source
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
 from audit.sequencing.head import check_head
 from kernel.databases.applied_migrations import has_due_migrations

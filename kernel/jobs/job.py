@@ -91,7 +91,7 @@ class Job(models.Model):
 
     @property
     def actor_facts(self) -> dict[str, Any]:
-        """The arguments of ``audit.events.Actor`` for whoever asked."""
+        """The arguments of ``audit.log.events.Actor`` for whoever asked."""
         return {**self.actor, "user_id": self.created_by, "actor_name": self.created_by_name}
 
 

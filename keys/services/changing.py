@@ -5,7 +5,7 @@ from uuid import UUID
 
 from accounts.principals import Principal
 from accounts.tokens import renew_principal
-from audit.events import Event, RowChange
+from audit.log.events import Event, RowChange
 from audit.services import record
 from kernel.crypto.algorithms import KeyAlgorithm
 from kernel.errors import NotFound

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import DatabaseError, transaction
 
 from accounts.principals import Principal
-from audit.events import RowChange
+from audit.log.events import RowChange
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithm
 from kernel.errors import DomainError, Unavailable

@@ -17,9 +17,9 @@ from accounts.errors import AlreadySetUp, SetupLinkInvalid
 from accounts.models import SetupLink, User
 from accounts.origin import Origin
 from accounts.principals import Principal
-from audit.events import Source
+from audit.log.events import Source
+from audit.log.refusals import flush
 from audit.models import AuditLog, AuditTrail
-from audit.refusals import flush
 from kernel.errors import Denied, Invalid
 from kernel.observability.logs import redact
 from kernel.trust.row_mac import IntegrityFailed

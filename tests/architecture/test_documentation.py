@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from audit.events import ActorType
+from audit.log.events import ActorType
 from kernel.rest.schema import document
 from tests.architecture.sources import PACKAGES, ROOT
 from tests.architecture.test_rules import declared_actions

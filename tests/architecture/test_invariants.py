@@ -19,7 +19,7 @@ from accounts.models import (
     User,
 )
 from audit.alarms import Alarm, Kind
-from audit.events import Actor, Event
+from audit.log.events import Actor, Event
 from audit.models import (
     AuditAlarm,
     AuditCheckpoint,

@@ -6,7 +6,7 @@ from django.contrib.admin import site
 from django.test import Client, RequestFactory
 
 from audit.admin.logs import BoundedPaginator
-from audit.events import Actor, Event, RowChange
+from audit.log.events import Actor, Event, RowChange
 from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditReceipt, AuditTrail, CheckpointKey
 from audit.proof import parse_proof
 from audit.sequencing.running import checkpoint_now

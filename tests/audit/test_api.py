@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from msgspec import structs
 
-from audit import canonical, entries
-from audit.canonical import MAX_INTEGER
-from audit.events import Actor, Event, Outcome, RowChange
+from audit.log import canonical, entries
+from audit.log.canonical import MAX_INTEGER
+from audit.log.events import Actor, Event, Outcome, RowChange
 from audit.models import AuditLog, AuditTrail
 from audit.services import record
 from audit.services.searching import SEARCH_COST

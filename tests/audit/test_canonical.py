@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit import canonical
-from audit.canonical import MAX_INTEGER
+from audit.log import canonical
+from audit.log.canonical import MAX_INTEGER
 
 
 def test_the_example_of_rfc_8785_section_3_2_2_comes_out_as_printed_there_but_for_its_floats():

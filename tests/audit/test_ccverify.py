@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from audit import canonical, merkle, tiles
+from audit import merkle, tiles
 from audit.checkpoint import Checkpoint, VerifierKey, ed25519_only, publication_message, sign_note
-from audit.entries import ENTRY_VERSION, TRAIL_FIELDS, entry_bytes, trail_digest
+from audit.log import canonical
+from audit.log.entries import ENTRY_VERSION, TRAIL_FIELDS, entry_bytes, trail_digest
 from audit.proof import format_proof
 from kernel.crypto import signing
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from audit import entries
+from audit.log import entries
 
 ENTRY = {
     "id": 7,

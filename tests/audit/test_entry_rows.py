@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pytest
 from django.db import connection, transaction
 
-from audit.canonical import format_timestamp
-from audit.entries import mac_bytes
-from audit.entry_mac import compute_entry_mac
-from audit.entry_rows import entry_row, insert_rows, new_event_id
-from audit.events import Actor, Event
+from audit.log.canonical import format_timestamp
+from audit.log.entries import mac_bytes
+from audit.log.entry_mac import compute_entry_mac
+from audit.log.entry_rows import entry_row, insert_rows, new_event_id
+from audit.log.events import Actor, Event
 from audit.models import AuditLog
 
 ACTOR = Actor.system("test", "api")

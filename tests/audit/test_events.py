@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from audit.canonical import MAX_INTEGER
-from audit.events import TEXT_LIMITS, Actor, ActorType, Event, Outcome, Source, clean_text
+from audit.log.canonical import MAX_INTEGER
+from audit.log.events import TEXT_LIMITS, Actor, ActorType, Event, Outcome, Source, clean_text
 from kernel.http.addresses import canonical_address
 
 

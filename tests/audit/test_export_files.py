@@ -12,10 +12,11 @@ from functools import partial
 import pytest
 from django.db import transaction
 
-from audit import actions, entries, export_files, exports
-from audit.events import Actor, Event, Source
+from audit import actions, export_files, exports
 from audit.export_formats import csv_line, guarded
 from audit.exporting import export_log
+from audit.log import entries
+from audit.log.events import Actor, Event, Source
 from audit.models import AuditLog
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys, trusted_keys
 from audit.sequencing.checkpointing import sign_checkpoint

@@ -10,7 +10,7 @@ import pytest
 from accounts.principals import Principal
 from accounts.services import disable_user
 from audit import actions, services
-from audit.events import Source
+from audit.log.events import Source
 from audit.models import AuditExport, AuditLog
 from audit.selection import LogCriteria
 from kernel.clock import database_now

@@ -2,8 +2,8 @@ import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
-from audit.events import Actor, Event, Outcome
-from audit.floods import FloodTable
+from audit.log.events import Actor, Event, Outcome
+from audit.log.floods import FloodTable
 
 
 def refusal(action="keys.key.read", code="not_found", object_id="k", ip="192.0.2.1", name=""):

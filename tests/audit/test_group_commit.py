@@ -11,12 +11,13 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from audit import numbering, writer
+from audit import writer
 from audit.batches import Batch, Ticket
 from audit.errors import AuditUnavailable
-from audit.events import Actor, Event
+from audit.log import numbering
+from audit.log.events import Actor, Event
+from audit.log.numbering import Numbering
 from audit.models import AuditLog
-from audit.numbering import Numbering
 from audit.writer import Deadline, Decision
 from kernel.clock import database_now
 from kernel.errors import Conflict

@@ -10,9 +10,9 @@ from django.db import connection
 from audit import writer
 from audit.batches import Decision, Ticket
 from audit.errors import AuditUnavailable
-from audit.events import Actor, Event
 from audit.guard import PERIOD, LagGuard
 from audit.lag import read_lag
+from audit.log.events import Actor, Event
 from audit.models import AuditLog, AuditPending
 from audit.services import record_alone
 from kernel.clock import database_now

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from audit.events import Actor, Event
+from audit.log.events import Actor, Event
 from audit.models import AuditExport, AuditTree
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.running import checkpoint_now

@@ -6,8 +6,8 @@ import uuid
 import pytest
 from django.db import transaction
 
-from audit import heartbeats, numbering
-from audit.events import Actor, Event
+from audit.log import heartbeats, numbering
+from audit.log.events import Actor, Event
 from audit.models import AuditLog
 from audit.services import record
 from tests.audit.conftest import log_out_of_reach

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection, transaction
 
 from audit import integrity
-from audit.events import Event, RowChange
+from audit.log.events import Event, RowChange
 from audit.models import AuditLeaf, AuditLog, AuditPending, AuditTrail, Integrity
 from audit.sequencing.step import sequence_step
 from audit.services import record

@@ -13,7 +13,7 @@ from django.test import Client
 from audit import loop_writer, writer
 from audit.batches import Decision
 from audit.errors import AuditUnavailable
-from audit.events import Actor, Event
+from audit.log.events import Actor, Event
 from kernel.databases.lock_waits import LEAST, WAIT_UNTIL, bound_lock_waits
 from kernel.freshness.epoch import LOCK
 from tests.personas import PASSWORD, ApiClient, b64

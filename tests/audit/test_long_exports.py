@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from audit import exports, merkle
-from audit.events import Event
+from audit.log.events import Event
 from audit.models import AuditExport
 from tests.audit.exporting import (
     EXPORTS,

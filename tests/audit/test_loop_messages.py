@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from audit import guard, loop_writer
 from audit.errors import AuditUnavailable
-from audit.events import Actor, Event
+from audit.log.events import Actor, Event
 from audit.loop_connection import LoopConnection
 from audit.loop_statements import TOLERANCE, Look
 from audit.models import AuditLog

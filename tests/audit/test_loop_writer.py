@@ -7,10 +7,10 @@ import pytest
 from django.db import connection, transaction
 
 from audit import loop_writer, writer
-from audit.entries import mac_bytes
-from audit.entry_mac import check_entry_mac
 from audit.errors import AuditUnavailable
-from audit.events import Actor, Event
+from audit.log.entries import mac_bytes
+from audit.log.entry_mac import check_entry_mac
+from audit.log.events import Actor, Event
 from audit.models import AuditLog
 from audit.services import record_alone
 from audit.writer import Deadline, Decision

@@ -6,8 +6,8 @@ from contextlib import suppress
 import pytest
 from django.db import connection, transaction
 
-from audit import numbering
-from audit.events import Actor, Event
+from audit.log import numbering
+from audit.log.events import Actor, Event
 from audit.models import AuditLog
 from audit.services import record
 from tests.conftest import append_only_triggers_off

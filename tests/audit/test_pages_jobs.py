@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 
 from audit import exports, services
-from audit.events import Outcome
+from audit.log.events import Outcome
 from audit.models import AuditExport, AuditLog
 from audit.progress import pace, standing_of
 from audit.selection import LogCriteria

@@ -10,10 +10,10 @@ import pytest
 from django.db import connection
 
 from audit import actions, merkle
-from audit.canonical import MAX_INTEGER
 from audit.checkpoint import CheckpointInvalid, VerifierKey, open_note
-from audit.entries import ENTRY_FIELDS, entry_bytes, values_of
-from audit.events import Actor, Event
+from audit.log.canonical import MAX_INTEGER
+from audit.log.entries import ENTRY_FIELDS, entry_bytes, values_of
+from audit.log.events import Actor, Event
 from audit.models import (
     AuditCheckpoint,
     AuditLeaf,

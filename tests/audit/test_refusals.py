@@ -6,8 +6,8 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from audit import refusals
-from audit.events import Actor, Event, Outcome
+from audit.log import refusals
+from audit.log.events import Actor, Event, Outcome
 from audit.middleware import RefusalRecorder
 from audit.models import AuditLog
 from kernel import errors
@@ -54,7 +54,7 @@ def test_what_was_counted_is_flushed_without_another_request(monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_record_that_fails_is_logged_and_forgotten(unwritable_log, caplog):
-    with caplog.at_level(logging.ERROR, "audit.refusals"):
+    with caplog.at_level(logging.ERROR, "audit.log.refusals"):
         refusals.note(EVENT, ACTOR)
         refusals.note(EVENT, ACTOR)
         refusals.flush()

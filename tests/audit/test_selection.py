@@ -6,7 +6,7 @@ import pytest
 from accounts.principals import Principal
 from accounts.roles import ROLES
 from audit import selection
-from audit.events import Actor, Event, Outcome, RowChange
+from audit.log.events import Actor, Event, Outcome, RowChange
 from audit.models import AuditLog
 from audit.selection import LogCriteria, TrailCriteria, page_before, time_column
 from audit.services import find_changes, find_logs, record

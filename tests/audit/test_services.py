@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection, transaction
 
-from audit import entries
 from audit.errors import AuditUnavailable
-from audit.events import Actor, Event, Outcome, RowChange
+from audit.log import entries
+from audit.log.events import Actor, Event, Outcome, RowChange
 from audit.models import AuditLog, AuditTrail
 from audit.services import record, record_alone
 from kernel.clock import database_now

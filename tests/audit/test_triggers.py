@@ -1,8 +1,8 @@
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from audit import triggers
-from audit.events import Actor, Event, RowChange
+from audit.log import triggers
+from audit.log.events import Actor, Event, RowChange
 from audit.models import AuditLog, AuditTrail
 from audit.services import record
 

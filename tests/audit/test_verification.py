@@ -14,13 +14,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 
 from audit.actions import CHECKPOINT_KEY_PUBLISHED
-from audit.canonical import format_timestamp
 from audit.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, publication_message, sign_note
-from audit.entries import ENTRY_FIELDS
-from audit.events import Actor, Event, RowChange, Source
+from audit.log.canonical import format_timestamp
+from audit.log.entries import ENTRY_FIELDS
+from audit.log.events import Actor, Event, RowChange, Source
+from audit.log.raw_rows import rows_of, spelled
 from audit.merkle import Frontier
 from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditTree, CheckpointKey
-from audit.raw_rows import rows_of, spelled
 from audit.sequencing.checkpoint_keys import active_signers, establish_checkpoint_keys, trusted_keys
 from audit.sequencing.checkpointing import thin_out_checkpoints
 from audit.sequencing.head import HEAD_FILE, read_head, write_head

@@ -4,7 +4,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from audit import triggers
+from audit.log import triggers
 from audit.verification import Kind, verify_log
 from kernel.trust.row_mac import MacProtectedRow
 from tests.personas import make_persona

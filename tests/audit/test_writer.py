@@ -8,7 +8,7 @@ import time_machine
 from django.db import connection, transaction
 
 from audit.errors import AuditUnavailable
-from audit.events import Actor, Event
+from audit.log.events import Actor, Event
 from audit.models import AuditLog
 from audit.writer import Deadline, Decision, commit
 from kernel.clock import database_now

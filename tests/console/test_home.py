@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from audit.events import Actor, Event, Source
+from audit.log.events import Actor, Event, Source
 from audit.models import AuditExport, AuditLog, AuditPending
 from audit.services import record_alone, usage
 from kernel.clock import database_now, process_now

@@ -69,9 +69,9 @@ def material_opens(_acknowledged: dict) -> Iterator[str]:
 
 
 def log_is_whole(_acknowledged: dict) -> Iterator[str]:
-    from audit.entries import ENTRY_FIELDS, TRAIL_FIELDS, mac_bytes, trail_digest, values_of  # noqa: PLC0415
-    from audit.entry_mac import compute_entry_mac  # noqa: PLC0415
-    from audit.events import TRAIL_DIGESTS  # noqa: PLC0415
+    from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, mac_bytes, trail_digest, values_of  # noqa: PLC0415
+    from audit.log.entry_mac import compute_entry_mac  # noqa: PLC0415
+    from audit.log.events import TRAIL_DIGESTS  # noqa: PLC0415
     from audit.models import AuditLog, AuditTrail  # noqa: PLC0415
 
     numbers, digests = defaultdict(list), defaultdict(list)

@@ -7,8 +7,8 @@ from django.template import Context, Template
 from django.test import Client, RequestFactory
 
 from accounts.session_engine import SessionStore
+from audit.log.refusals import flush
 from audit.models import AuditLog
-from audit.refusals import flush
 from kernel.clock import process_now
 from kernel.pages.messages import KEPT
 from kernel.pages.shell import DESTINATIONS, shell

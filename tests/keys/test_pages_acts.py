@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from accounts.browser_sessions import CONFIRMED_AT
+from audit.log.refusals import flush
 from audit.models import AuditLog
-from audit.refusals import flush
 from kernel.clock import database_now
 from kernel.errors import DomainError
 from keys import services

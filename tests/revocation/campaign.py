@@ -73,7 +73,7 @@ class Campaign:
     def __init__(self, clients: list[Client]) -> None:
         from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
         from accounts.services import create_user  # noqa: PLC0415
-        from audit.events import Source  # noqa: PLC0415
+        from audit.log.events import Source  # noqa: PLC0415
 
         self.clients = clients
         self.system = Principal.system("campaign", Source.COMMAND)
@@ -101,7 +101,7 @@ class Campaign:
         """End the right, and the moment from which it must not be used."""
         from accounts.origin import Origin  # noqa: PLC0415
         from accounts.services import log_out, set_role  # noqa: PLC0415
-        from audit.events import Source  # noqa: PLC0415
+        from audit.log.events import Source  # noqa: PLC0415
         from kernel.clock import database_now  # noqa: PLC0415
         from keys.services import disable_key  # noqa: PLC0415
 
@@ -124,7 +124,7 @@ class Campaign:
         from accounts.services import set_role  # noqa: PLC0415
         from accounts.services.sessions import open_session  # noqa: PLC0415
         from accounts.tokens import authenticate_bearer  # noqa: PLC0415
-        from audit.events import Source  # noqa: PLC0415
+        from audit.log.events import Source  # noqa: PLC0415
 
         if self.role() != "developer":
             set_role(principal=self.system, user_id=self.user.id, role="developer")

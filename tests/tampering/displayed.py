@@ -238,7 +238,7 @@ def write_target(persona, key_id: str) -> tuple[int, int]:
     """An entry of the key, and the row it changed."""
     from django.db import transaction  # noqa: PLC0415
 
-    from audit.events import Event, RowChange  # noqa: PLC0415
+    from audit.log.events import Event, RowChange  # noqa: PLC0415
     from audit.models import AuditTrail  # noqa: PLC0415
     from audit.services import record  # noqa: PLC0415
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from django.db import transaction
 
 from audit.checkpoint import Checkpoint, Signer, VerifierKey, sign_note
-from audit.entries import ENTRY_FIELDS, entry_bytes, mac_bytes
-from audit.entry_mac import compute_entry_mac
+from audit.log.entries import ENTRY_FIELDS, entry_bytes, mac_bytes
+from audit.log.entry_mac import compute_entry_mac
 from audit.merkle import Frontier, leaf_hash
 from audit.models import (
     AuditCheckpoint,

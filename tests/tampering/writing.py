@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from django.db import transaction
 
-from audit import heartbeats
-from audit.events import Actor, ActorType, Event, Outcome, RowChange, Source
+from audit.log import heartbeats
+from audit.log.events import Actor, ActorType, Event, Outcome, RowChange, Source
 from audit.sequencing import checkpointing
 from audit.sequencing.checkpoint_keys import promote_covered_keys, rotate_checkpoint_keys
 from audit.sequencing.checkpointing import sign_checkpoint

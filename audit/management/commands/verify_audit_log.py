@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from audit.checkpoint import CheckpointInvalid, VerifierKey
-from audit.events import Actor, Source
+from audit.log.events import Actor, Source
 from audit.management.base import EveryFewSeconds
 from audit.verification import OutsideCheckpoint, Report, verify_and_record
 from kernel.commands import ServiceCommand

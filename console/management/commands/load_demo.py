@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from accounts.principals import Principal
-from audit.events import Source
+from audit.log.events import Source
 from console.demo_data import PEOPLE
 from console.services.demo import Demo, Progress, is_fresh
 from kernel.commands import ServiceCommand

@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from accounts.principals import Principal
-from audit.events import Source
+from audit.log.events import Source
 from kernel.commands import ServiceCommand
 from keys import services
 

@@ -8,10 +8,11 @@ from contextlib import closing, contextmanager
 
 from django.db import connection, transaction
 
-from audit import actions, entries, merkle
-from audit.canonical import format_timestamp
-from audit.entry_rows import entry_row, insert_rows
-from audit.events import Actor, Event
+from audit import actions, merkle
+from audit.log import entries
+from audit.log.canonical import format_timestamp
+from audit.log.entry_rows import entry_row, insert_rows
+from audit.log.events import Actor, Event
 from audit.models import AuditLeaf, AuditLog, AuditTile, AuditTree
 from audit.sequencing.step import sequence_step
 from audit.services import record

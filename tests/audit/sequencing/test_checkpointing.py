@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from audit import actions, merkle
 from audit.checkpoint import CheckpointInvalid, VerifierKey, open_note
 from audit.errors import CheckpointRefused
-from audit.events import Actor, Event
+from audit.log.events import Actor, Event
 from audit.models import AuditCheckpoint, AuditLog, AuditReceipt, AuditTree, CheckpointKey
 from audit.sequencing import running
 from audit.sequencing.checkpoint_keys import origin, trusted_keys

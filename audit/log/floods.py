@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from audit.actions import REFUSALS_OVERFLOWED
-from audit.events import Actor, Event, Outcome, Source
+from audit.log.events import Actor, Event, Outcome, Source
 from kernel.http.addresses import network_of
 
 type Refusal = tuple[Event, Actor]

@@ -12,7 +12,7 @@ import uuid
 from django.db import transaction
 from django.db.models import Max
 
-from audit.canonical import MAX_INTEGER
+from audit.log.canonical import MAX_INTEGER
 from audit.models import AuditLog
 
 _local = threading.local()

@@ -10,8 +10,9 @@ import threading
 
 import django.db
 
-from audit import actions, numbering
-from audit.events import Actor, Event, Source
+from audit import actions
+from audit.log import numbering
+from audit.log.events import Actor, Event, Source
 from audit.services import record_alone
 from kernel.errors import DomainError
 

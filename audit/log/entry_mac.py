@@ -1,9 +1,9 @@
 """The MAC of a row of ``audit_logs``: proof that the application wrote it, before the tree covers it.
 
-It covers the ``mac_bytes`` of ``audit.entries``.
+It covers the ``mac_bytes`` of ``audit.log.entries``.
 """
 
-from audit.entries import ENTRY_VERSION
+from audit.log.entries import ENTRY_VERSION
 from kernel.trust import system_keys
 
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import django.db
 from msgspec.structs import replace
 
-from audit.events import Actor, Event
-from audit.floods import FloodTable
+from audit.log.events import Actor, Event
+from audit.log.floods import FloodTable
 from audit.services import record_alone
 
 logger = logging.getLogger(__name__)

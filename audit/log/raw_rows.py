@@ -19,7 +19,7 @@ from uuid import UUID
 from django.db import connection, models
 from django.db.models import Func, TextField
 
-from audit.canonical import format_timestamp
+from audit.log.canonical import format_timestamp
 from kernel.databases.snapshot import one_snapshot
 
 CHUNK = 1024  # rows in memory at once

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from audit import canonical
-from audit.canonical import JsonValue
+from audit.log import canonical
+from audit.log.canonical import JsonValue
 
 ENTRY_VERSION = 1
 

@@ -16,8 +16,8 @@ from uuid import UUID
 
 from msgspec import Struct, structs
 
-from audit import canonical
-from audit.canonical import JsonValue
+from audit.log import canonical
+from audit.log.canonical import JsonValue
 from kernel.http.addresses import canonical_address
 
 # Characters per text column, of models and events alike.

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection
 
-from audit import canonical
-from audit.entries import ENTRY_FIELDS, ENTRY_VERSION
-from audit.entry_mac import compute_entry_mac
-from audit.events import META_LIMIT, TRAIL_DIGESTS, Actor, Event, clean_mapping
+from audit.log import canonical
+from audit.log.entries import ENTRY_FIELDS, ENTRY_VERSION
+from audit.log.entry_mac import compute_entry_mac
+from audit.log.events import META_LIMIT, TRAIL_DIGESTS, Actor, Event, clean_mapping
 
 # The text format of COPY: backslash, and whatever would end a column or a row.
 _ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
