@@ -1,7 +1,7 @@
 """Access tokens that this process has verified: a lookup takes a microsecond where a signature takes a hundred.
 
 What is remembered is the principal as he stood then, with his stamp. Whoever acts for him hands that stamp to
-``audit.writer``: a token that was revoked meanwhile, in whatever process, is refused there. Nothing that is
+``audit.commit.writer``: a token that was revoked meanwhile, in whatever process, is refused there. Nothing that is
 answered without such a commit may rest on what is found here.
 """
 

@@ -94,8 +94,8 @@ def work(write: Callable[[object], None], ends: float, latencies: list[float]) -
 
 
 def decide() -> object:
+    from audit.commit.writer import Decision
     from audit.log.events import Actor, Event
-    from audit.writer import Decision
     from kernel.freshness.epoch import read_stamp
 
     key = "0198f3a0-0000-7000-8000-000000000001"
@@ -112,13 +112,13 @@ def decide() -> object:
 
 
 def write_together(decision: object) -> None:
-    from audit import writer
+    from audit.commit import writer
 
     writer.commit(decision)  # type: ignore[arg-type]  # typed loosely, so that Django is imported late
 
 
 def write_alone(decision: object) -> None:
-    from audit.batches import Batch, Ticket
+    from audit.commit.batches import Batch, Ticket
     from audit.log.numbering import Numbering
 
     ticket = Ticket(decision)  # type: ignore[arg-type,var-annotated]  # as above

@@ -101,7 +101,7 @@ def by_module(ours: CipherCanary, request: Request, seconds: float) -> tuple[flo
 
 async def serve(request: Request, seconds: float, samples: Counter[str]) -> tuple[int, float]:
     """Let the lane answer as fast as it can; how many answers, and the CPU seconds they took."""
-    from audit import loop_writer
+    from audit.commit import loop_writer
     from ciphercanary.asgi import hot_routes
     from kernel.http import fast_lane
 

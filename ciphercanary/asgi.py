@@ -6,7 +6,7 @@ from ciphercanary.wsgi import application as django  # first: it sets Django up
 
 # isort: split
 from accounts.api import AuthView
-from audit import loop_writer
+from audit.commit import loop_writer
 from ciphercanary.server.bounded_parser import ALL_HEADS
 from ciphercanary.server.bridge import ALL_BODIES, WsgiBridge
 from ciphercanary.server.byte_budget import ByteBudget

@@ -6,8 +6,8 @@ from typing import cast
 from uuid import UUID
 
 from accounts.principals import Principal
+from audit.commit.writer import Decision
 from audit.log.events import Event, Outcome
-from audit.writer import Decision
 from crypto_ops import actions
 from crypto_ops.attempts import Attempt
 from crypto_ops.deciding import decision_of, key_event, perform

@@ -1,7 +1,7 @@
 """Deciding, and making a decision count: the way of every operation with keys, of messages and of streams.
 
 Each is *decided* in memory (may this principal do this with that key now), and the decision is *settled*: committed
-with its record by ``audit.writer``, or, where its answer does not leave yet, compared with the database. A decision
+with its record by ``audit.commit.writer``, or, where its answer does not leave yet, compared with the database. A decision
 that has become stale is made again from fresh rows.
 """
 
@@ -13,9 +13,9 @@ from uuid import UUID
 from accounts.errors import TokenExpired
 from accounts.principals import Principal
 from accounts.tokens import renew_principal
-from audit import writer
+from audit.commit import writer
+from audit.commit.writer import Deadline, Decision
 from audit.log.events import Event, Outcome
-from audit.writer import Deadline, Decision
 from crypto_ops.attempts import Attempt
 from kernel.clock import process_now
 from kernel.errors import DomainError, Unavailable
@@ -59,7 +59,7 @@ def changing_too_fast() -> Unavailable:
 
 
 def compare[T](decision: Decision[T]) -> T:
-    """Settle without a record, for an answer that does not leave yet. Raises as ``audit.writer.commit`` does."""
+    """Settle without a record, for an answer that does not leave yet. Raises as ``audit.commit.writer.commit`` does."""
     epoch = read_epoch()
     renew_stamps(decision.stamps, epoch)
     decision.require_current(epoch, process_now())

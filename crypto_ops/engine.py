@@ -1,7 +1,7 @@
 """Encrypt, decrypt, re-encrypt, random bytes: what every door calls. It knows no HTTP, and asks no query of a warm key.
 
 Each operation is *decided* in memory (may this principal do this with that key now, and what comes out), and
-the decision is *committed*: ``audit.writer`` writes its record, in a transaction that checks that nothing it
+the decision is *committed*: ``audit.commit.writer`` writes its record, in a transaction that checks that nothing it
 rests on has changed since. Only then is the result returned. A decision that has become stale is made again
 from fresh rows.
 """
@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Final
 
 from accounts.principals import Principal
+from audit.commit.writer import Decision
 from audit.log.events import Event
-from audit.writer import Decision
 from crypto_ops import actions
 from crypto_ops.attempts import Attempt
 from crypto_ops.deciding import decision_of, key_event, perform

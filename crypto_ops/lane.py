@@ -22,11 +22,11 @@ from accounts.errors import TokenExpired
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.tokens import authenticate_bearer
-from audit import loop_writer
+from audit.commit import loop_writer
+from audit.commit.writer import Decision
 from audit.errors import AuditUnavailable
 from audit.log import refusals
 from audit.log.events import Actor, Event, Outcome
-from audit.writer import Decision
 from crypto_ops import actions, batches, engine, wire
 from crypto_ops.attempts import Attempt, HeldAttempt, NotHeld, NotPlain
 from crypto_ops.batches import Batch, DecryptBatch, EncryptBatch

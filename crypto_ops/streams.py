@@ -1,7 +1,7 @@
 """Encrypting and decrypting data of any size, piece by piece: what every door of streams calls. It knows no HTTP.
 
 A stream is begun (decided, and compared with the database), written to as its bytes arrive, checked now and then, and
-finished: there it is decided once more and committed with its record, true size included, by ``audit.writer``. What
+finished: there it is decided once more and committed with its record, true size included, by ``audit.commit.writer``. What
 makes it complete leaves only after that. Of an encryption this is the last chunk, without which nothing opens as a
 whole; of a decryption it is everything, since ciphertext waits in a spool until it is verified to its end. So whoever
 holds a complete stream is on record, and a key that was disabled or rotated meanwhile completes none.
@@ -20,7 +20,7 @@ from uuid import UUID
 from django.conf import settings
 
 from accounts.principals import Principal
-from audit.writer import Decision
+from audit.commit.writer import Decision
 from crypto_ops import actions
 from crypto_ops.attempts import Attempt
 from crypto_ops.deciding import compare, decision_of, key_event, perform

@@ -1,7 +1,7 @@
 """The keys this process is using, in memory: once a key is warm, using it asks the database nothing.
 
 An entry carries the epoch of its key (``kernel.freshness.stamps``), read *before* its rows. Whoever decides by it hands that
-to ``audit.writer.commit``, which refuses the decision if the key has changed since: so a disabled or revoked
+to ``audit.commit.writer.commit``, which refuses the decision if the key has changed since: so a disabled or revoked
 key is never used again, in any process, however warm its entry is. Entries that nobody used for a minute are
 dropped, and with them their unwrapped material.
 """

@@ -70,7 +70,7 @@ def post_worker_init(worker: Worker) -> None:
 
 def worker_exit(_server: object, worker: Worker) -> None:
     """Write what a worker has counted and not yet told, and the end of its writers' sequences."""
-    from audit import writer  # noqa: PLC0415 - only a worker has set Django up
+    from audit.commit import writer  # noqa: PLC0415 - only a worker has set Django up
     from audit.log import refusals  # noqa: PLC0415 - only a worker has set Django up
     from kernel import throttle  # noqa: PLC0415 - likewise
 

@@ -11,14 +11,14 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from audit import writer
-from audit.batches import Batch, Ticket
+from audit.commit import writer
+from audit.commit.batches import Batch, Ticket
+from audit.commit.writer import Deadline, Decision
 from audit.errors import AuditUnavailable
 from audit.log import numbering
 from audit.log.events import Actor, Event
 from audit.log.numbering import Numbering
 from audit.models import AuditLog
-from audit.writer import Deadline, Decision
 from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import raise_epoch, read_stamp

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from audit import writer
-from audit.batches import Decision, Ticket
+from audit.commit import writer
+from audit.commit.batches import Decision, Ticket
+from audit.commit.guard import PERIOD, LagGuard
 from audit.errors import AuditUnavailable
-from audit.guard import PERIOD, LagGuard
 from audit.lag import read_lag
 from audit.log.events import Actor, Event
 from audit.models import AuditLog, AuditPending

@@ -10,8 +10,8 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from audit import loop_writer, writer
-from audit.batches import Decision
+from audit.commit import loop_writer, writer
+from audit.commit.batches import Decision
 from audit.errors import AuditUnavailable
 from audit.log.events import Actor, Event
 from kernel.databases.lock_waits import LEAST, WAIT_UNTIL, bound_lock_waits

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from audit.loop_connection import ConnectionLost, LoopConnection, StatementFailed
+from audit.commit.loop_connection import ConnectionLost, LoopConnection, StatementFailed
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -10,13 +10,13 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from audit import guard, loop_writer
+from audit.commit import guard, loop_writer
+from audit.commit.loop_connection import LoopConnection
+from audit.commit.loop_statements import TOLERANCE, Look
+from audit.commit.writer import Deadline, Decision
 from audit.errors import AuditUnavailable
 from audit.log.events import Actor, Event
-from audit.loop_connection import LoopConnection
-from audit.loop_statements import TOLERANCE, Look
 from audit.models import AuditLog
-from audit.writer import Deadline, Decision
 from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import LOCK, raise_epoch, read_stamp

@@ -6,14 +6,14 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
-from audit import loop_writer, writer
+from audit.commit import loop_writer, writer
+from audit.commit.writer import Deadline, Decision
 from audit.errors import AuditUnavailable
 from audit.log.entries import mac_bytes
 from audit.log.entry_mac import check_entry_mac
 from audit.log.events import Actor, Event
 from audit.models import AuditLog
 from audit.services import record_alone
-from audit.writer import Deadline, Decision
 from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import raise_epoch, read_stamp
@@ -52,7 +52,7 @@ def stored():
 
 
 def written_by_the_loop(caplog):
-    return not [record for record in caplog.records if record.name == "audit.loop_writer"]
+    return not [record for record in caplog.records if record.name == "audit.commit.loop_writer"]
 
 
 def test_each_gets_its_own_result_and_all_are_stored_in_their_order(caplog):

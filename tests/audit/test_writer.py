@@ -7,10 +7,10 @@ import pytest
 import time_machine
 from django.db import connection, transaction
 
+from audit.commit.writer import Deadline, Decision, commit
 from audit.errors import AuditUnavailable
 from audit.log.events import Actor, Event
 from audit.models import AuditLog
-from audit.writer import Deadline, Decision, commit
 from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import raise_epoch, read_stamp

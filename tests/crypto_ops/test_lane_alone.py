@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from audit import loop_writer
+from audit.commit import loop_writer
 from crypto_ops import lane
 from kernel.http.fast_lane import HotRequest
 from tests.audit.conftest import log_out_of_reach

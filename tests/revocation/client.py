@@ -45,7 +45,7 @@ def main() -> None:
     django.setup()
     from accounts.origin import Origin  # noqa: PLC0415
     from accounts.tokens import authenticate_bearer  # noqa: PLC0415
-    from audit import writer  # noqa: PLC0415
+    from audit.commit import writer  # noqa: PLC0415
     from audit.log.events import Source  # noqa: PLC0415
     from crypto_ops.requests import EncryptRequest  # noqa: PLC0415
     from kernel.crypto.algorithms import MODES  # noqa: PLC0415

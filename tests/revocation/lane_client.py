@@ -52,7 +52,7 @@ def is_sealed_by_django(token, body) -> bool:
 
 
 async def play() -> dict[str, int]:
-    from audit import loop_writer  # noqa: PLC0415 - main() sets Django up
+    from audit.commit import loop_writer  # noqa: PLC0415 - main() sets Django up
 
     orders, counts = {}, {"sealed": 0, "refused": 0, "by_django": 0}
     tasks = [asyncio.create_task(encrypt(orders, counts)) for _ in range(TASKS)]
@@ -74,7 +74,7 @@ def main() -> None:
 
     django.setup()
     counts = asyncio.run(play())
-    from audit import writer  # noqa: PLC0415
+    from audit.commit import writer  # noqa: PLC0415
 
     writer.close()
     print(json.dumps(counts), flush=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connections, transaction
 
-from audit import writer
+from audit.commit import writer
 from audit.exporting import export_log
 from audit.log import numbering
 from audit.models import AuditCheckpoint, AuditLog, AuditPending, AuditReceipt, AuditTree

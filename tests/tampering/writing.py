@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from django.db import transaction
 
+from audit.commit.writer import Decision, submit
 from audit.log import heartbeats
 from audit.log.events import Actor, ActorType, Event, Outcome, RowChange, Source
 from audit.sequencing import checkpointing
@@ -15,7 +16,6 @@ from audit.sequencing.checkpoint_keys import promote_covered_keys, rotate_checkp
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.step import sequence_step
 from audit.services import record
-from audit.writer import Decision, submit
 from kernel.clock import database_now
 
 SYSTEM = Actor.system("campaign", Source.COMMAND)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from audit.batches import Ticket
+from audit.commit.batches import Ticket
 from audit.errors import AuditUnavailable
 from audit.lag import is_falling_behind, is_too_far_behind
 from kernel.errors import DomainError, Throttled

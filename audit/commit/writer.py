@@ -15,9 +15,9 @@ from typing import Any
 import django.db
 from django.db import connection
 
-from audit.batches import Batch, Deadline, Decision, Ticket
+from audit.commit.batches import Batch, Deadline, Decision, Ticket
+from audit.commit.guard import LagGuard
 from audit.errors import CROWDED, AuditUnavailable
-from audit.guard import LagGuard
 from audit.lag import read_lag_seconds
 from audit.log.numbering import Numbering
 from kernel.databases import lock_waits
@@ -48,7 +48,7 @@ def commit[T](decision: Decision[T]) -> T:
 def submit[T](decision: Decision[T], until: float | None = None) -> "Future[T]":
     """The same for an event loop (``asyncio.wrap_future``), which must not wait in a call.
 
-    ``until`` as in ``audit.batches.Ticket``.
+    ``until`` as in ``audit.commit.batches.Ticket``.
     """
     return _writer().submit(decision, until)
 

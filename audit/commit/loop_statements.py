@@ -8,8 +8,8 @@ from itertools import batched
 
 from psycopg.pq.abc import PGresult
 
+from audit.commit.loop_connection import Statement, StatementFailed
 from audit.log.entry_rows import EntryRow, insert_statement, parameters_of
-from audit.loop_connection import Statement, StatementFailed
 from kernel.freshness.epoch import LOCK
 
 ROWS_AT_ONCE = 32  # of one INSERT: each number of them is a statement of its own

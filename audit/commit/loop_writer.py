@@ -1,8 +1,8 @@
-"""``audit.writer`` for an event loop: the answers of a lane are released by a task of their own loop.
+"""``audit.commit.writer`` for an event loop: the answers of a lane are released by a task of their own loop.
 
 The same batches, decided in the same way; what differs is who drives the database. On PostgreSQL the task does,
 in the loop, without a thread to hand work to and take it back from. What the server says failed before its
-COMMIT is handed to the thread of ``audit.writer``, which knows what to do with a bad row, a dead connection
+COMMIT is handed to the thread of ``audit.commit.writer``, which knows what to do with a bad row, a dead connection
 or a lock that nobody gives up; where the server said nothing, the outcome is unknown. On SQLite that thread does it all: its database has no other interface.
 """
 
@@ -16,15 +16,11 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from audit import writer
-from audit.batches import Batch, Decision, Stage, Ticket
-from audit.errors import CROWDED, AuditUnavailable
-from audit.guard import LagGuard
-from audit.log.canonical import format_timestamp
-from audit.log.entry_mac import open_entry_key
-from audit.log.numbering import Numbering
-from audit.loop_connection import ConnectionLost, LoopConnection, StatementFailed, WaitEnded
-from audit.loop_statements import (
+from audit.commit import writer
+from audit.commit.batches import Batch, Decision, Stage, Ticket
+from audit.commit.guard import LagGuard
+from audit.commit.loop_connection import ConnectionLost, LoopConnection, StatementFailed, WaitEnded
+from audit.commit.loop_statements import (
     BEGIN,
     COMMIT,
     COMPARE,
@@ -40,6 +36,10 @@ from audit.loop_statements import (
     look_of,
     pairs_of,
 )
+from audit.errors import CROWDED, AuditUnavailable
+from audit.log.canonical import format_timestamp
+from audit.log.entry_mac import open_entry_key
+from audit.log.numbering import Numbering
 from kernel.databases.threads import call_in_pool
 from kernel.freshness.stamps import behind, entities_of, renew
 from kernel.observability.metrics import audit_batch_size, audit_commit_seconds
@@ -53,7 +53,7 @@ RECONNECT_AFTER = 1.0  # seconds: meanwhile the thread writes, and says what is 
 
 
 def submit[T](decision: Decision[T], until: float | None = None) -> "asyncio.Future[T]":
-    """``audit.writer.submit`` for the running event loop: the same errors."""
+    """``audit.commit.writer.submit`` for the running event loop: the same errors."""
     if settings.CC_SQLITE:
         return asyncio.wrap_future(writer.submit(decision, until))
     return _writer().submit(decision, until)
@@ -138,7 +138,7 @@ class _LoopWriter:
         except Exception as error:
             self._drop_session()
             if batch.stage is Stage.COMMITTING:
-                # Not sent again: see audit.batches.
+                # Not sent again: see audit.commit.batches.
                 logger.warning("%d audit records were perhaps not written", len(batch.tickets), exc_info=True)
                 self._numbering.renew()
                 batch.fail(AuditUnavailable())
