@@ -16,14 +16,14 @@ from itertools import batched
 from pathlib import Path
 from typing import BinaryIO
 
-from audit import tiles
-from audit.checkpoint import Checkpoint, CheckpointInvalid
 from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_bytes
 from audit.log.events import TRAIL_DIGESTS
 from audit.log.raw_rows import Values, reading, rows_of, spelled
-from audit.merkle import HASH_SIZE
 from audit.models import AuditLog
 from audit.sequencing.checkpoint_keys import origin
+from audit.tlog import tiles
+from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid
+from audit.tlog.merkle import HASH_SIZE
 from audit.verification.growing import stored_tile
 from audit.verification.keys import StoredKeys
 from audit.verification.trail import row_of, trail_of

@@ -17,7 +17,6 @@ from msgspec.structs import replace
 
 from audit import actions, export_files, integrity, tree
 from audit.alarms import Alarm
-from audit.checkpoint import CheckpointInvalid, open_note
 from audit.errors import ExportNotWritten
 from audit.export_files import HashedFile
 from audit.export_filters import criteria_of
@@ -33,6 +32,7 @@ from audit.services.exports import event_of
 from audit.services.reading import find_logs
 from audit.services.recording import record
 from audit.services.showing import alarm_of
+from audit.tlog.checkpoint import CheckpointInvalid, open_note
 from kernel.clock import database_now
 from kernel.crypto.encoding import encode_base64
 from kernel.databases.snapshot import one_snapshot

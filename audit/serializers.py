@@ -3,13 +3,13 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from audit.checkpoint import MAX_SIZE
 from audit.log import canonical
 from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
-from audit.merkle import HASH_SIZE
 from audit.models import AuditLog, AuditReceipt, AuditTrail, Integrity
 from audit.selection import MAX_WORDS
+from audit.tlog.checkpoint import MAX_SIZE
+from audit.tlog.merkle import HASH_SIZE
 from kernel.http.addresses import canonical_address
 from kernel.rest import Base64Field, StrictSerializer, TimestampField
 

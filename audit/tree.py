@@ -2,9 +2,9 @@
 
 from functools import cache
 
-from audit import tiles
-from audit.merkle import HashReader
 from audit.models import AuditCheckpoint, AuditTile, AuditTree
+from audit.tlog import tiles
+from audit.tlog.merkle import HashReader
 from kernel.trust.row_mac import IntegrityFailed
 
 ALTERED = (

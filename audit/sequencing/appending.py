@@ -7,9 +7,9 @@ from operator import or_
 from django.db import connection
 from django.db.models import Q
 
-from audit import tiles
-from audit.merkle import Frontier
 from audit.models import AuditTile, AuditTree
+from audit.tlog import tiles
+from audit.tlog.merkle import Frontier
 from audit.tree import ALTERED, read_tree
 from kernel.trust.row_mac import IntegrityFailed
 

@@ -14,7 +14,6 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Max
 
-from audit import merkle
 from audit.alarms import Alarm, Kind
 from audit.log import canonical, entries
 from audit.log.entry_mac import check_entry_mac
@@ -25,6 +24,7 @@ from audit.sequencing.continuity import find_gaps
 from audit.sequencing.leadership import leading
 from audit.sequencing.rollups import add_usage
 from audit.services.alarms import raise_alarms
+from audit.tlog import merkle
 from kernel.crypto.errors import MacMismatch
 
 # Entries in one step. On SQLite nobody else writes meanwhile, so it takes less at a time.

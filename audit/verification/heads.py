@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from audit.checkpoint import (
+from audit.checkpoint_links import Link
+from audit.log.canonical import format_timestamp
+from audit.log.raw_rows import rows_of, spelled
+from audit.models import AuditCheckpoint
+from audit.sequencing.checkpoint_keys import ALGORITHMS
+from audit.sequencing.head import HEAD_FILE, Head
+from audit.tlog.checkpoint import (
     Checkpoint,
     CheckpointInvalid,
     VerifierKey,
@@ -17,12 +23,6 @@ from audit.checkpoint import (
     open_note,
     open_publication,
 )
-from audit.checkpoint_links import Link
-from audit.log.canonical import format_timestamp
-from audit.log.raw_rows import rows_of, spelled
-from audit.models import AuditCheckpoint
-from audit.sequencing.checkpoint_keys import ALGORITHMS
-from audit.sequencing.head import HEAD_FILE, Head
 from audit.verification.findings import Finding, Kind
 from audit.verification.inspection import Inspection
 from audit.verification.links import Links

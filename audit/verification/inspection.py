@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from audit import actions, merkle
+from audit import actions
 from audit.log.entries import ENTRY_FIELDS, entry_bytes, without_id
 from audit.log.entry_mac import check_entry_mac
 from audit.log.events import TRAIL_DIGESTS
 from audit.log.raw_rows import Values
 from audit.sequencing.checkpoint_keys import LINKED
+from audit.tlog import merkle
 from kernel.crypto.errors import MacMismatch
 
 COLUMNS = (*ENTRY_FIELDS, "mac")

@@ -8,9 +8,9 @@ from django.test import Client, RequestFactory
 from audit.admin.logs import BoundedPaginator
 from audit.log.events import Actor, Event, RowChange
 from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditReceipt, AuditTrail, CheckpointKey
-from audit.proof import parse_proof
 from audit.sequencing.running import checkpoint_now
 from audit.services import proofs, record
+from audit.tlog.proof import parse_proof
 from kernel.clock import database_now
 from kernel.freshness.models import SecurityEpoch
 

@@ -3,8 +3,8 @@ import hashlib
 
 import pytest
 
-from audit import checkpoint as checkpoints
-from audit.checkpoint import (
+from audit.tlog import checkpoint as checkpoints
+from audit.tlog.checkpoint import (
     Checkpoint,
     CheckpointInvalid,
     VerifierKey,

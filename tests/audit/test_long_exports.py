@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from audit import exports, merkle
+from audit import exports
 from audit.log.events import Event
 from audit.models import AuditExport
+from audit.tlog import merkle
 from tests.audit.exporting import (
     EXPORTS,
     ids,

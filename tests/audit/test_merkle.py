@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit import merkle
-from audit.merkle import Frontier, ProofInvalid
+from audit.tlog import merkle
+from audit.tlog.merkle import Frontier, ProofInvalid
 
 # The entries of Certificate Transparency's own tests for RFC 6962, and the roots of the trees over the first
 # 1, 2 … 8 of them.

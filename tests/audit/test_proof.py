@@ -2,7 +2,7 @@ import base64
 
 import pytest
 
-from audit.proof import Proof, format_proof, parse_proof
+from audit.tlog.proof import Proof, format_proof, parse_proof
 
 NOTE = "log.example/1\n3\n" + base64.b64encode(bytes(32)).decode() + "\n\n— log.example/1 AAAAAAA=\n"
 ONE, TWO = bytes(range(32)), bytes(range(32, 64))

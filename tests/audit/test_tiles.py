@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit import merkle, tiles
+from audit.tlog import merkle, tiles
 
 LEAVES = [hashlib.sha256(b"leaf %d" % number).digest() for number in range(70_000)]
 

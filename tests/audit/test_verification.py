@@ -14,19 +14,19 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 
 from audit.actions import CHECKPOINT_KEY_PUBLISHED
-from audit.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, publication_message, sign_note
 from audit.log.canonical import format_timestamp
 from audit.log.entries import ENTRY_FIELDS
 from audit.log.events import Actor, Event, RowChange, Source
 from audit.log.raw_rows import rows_of, spelled
-from audit.merkle import Frontier
 from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditTree, CheckpointKey
 from audit.sequencing.checkpoint_keys import active_signers, establish_checkpoint_keys, trusted_keys
 from audit.sequencing.checkpointing import thin_out_checkpoints
 from audit.sequencing.head import HEAD_FILE, read_head, write_head
 from audit.sequencing.rollups import add_usage
 from audit.services import record
-from audit.tiles import append
+from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, publication_message, sign_note
+from audit.tlog.merkle import Frontier
+from audit.tlog.tiles import append
 from audit.verification import Finding, Kind, OutsideCheckpoint, Report, verify_log
 from kernel.crypto import signing
 from kernel.trust import kek, system_keys

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from audit.checkpoint import CheckpointInvalid, VerifierKey
 from audit.log.events import Actor, Source
 from audit.management.base import EveryFewSeconds
+from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey
 from audit.verification import OutsideCheckpoint, Report, verify_and_record
 from kernel.commands import ServiceCommand
 

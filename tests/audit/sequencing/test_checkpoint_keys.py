@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 
 from audit import actions
-from audit.checkpoint import CheckpointInvalid, VerifierKey, open_note, open_publication, publication_message
 from audit.models import AuditLeaf, AuditLog, CheckpointKey
 from audit.sequencing.checkpoint_keys import (
     active_signers,
@@ -20,6 +19,13 @@ from audit.sequencing.checkpoint_keys import (
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
+from audit.tlog.checkpoint import (
+    CheckpointInvalid,
+    VerifierKey,
+    open_note,
+    open_publication,
+    publication_message,
+)
 from audit.tree import latest_checkpoint
 from kernel.crypto import signing
 from kernel.crypto.errors import UnwrapFailed

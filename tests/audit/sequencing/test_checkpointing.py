@@ -7,8 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from audit import actions, merkle
-from audit.checkpoint import CheckpointInvalid, VerifierKey, open_note
+from audit import actions
 from audit.errors import CheckpointRefused
 from audit.log.events import Actor, Event
 from audit.models import AuditCheckpoint, AuditLog, AuditReceipt, AuditTree, CheckpointKey
@@ -19,6 +18,8 @@ from audit.sequencing.leadership import leading
 from audit.sequencing.running import Checkpointing, Sequencer, checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.services import record_alone
+from audit.tlog import merkle
+from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey, open_note
 from audit.tree import ALTERED, database_reader, latest_checkpoint
 from kernel.clock import database_now
 from kernel.trust.models import Instance

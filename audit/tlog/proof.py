@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from audit.checkpoint import decode_base64, decode_decimal
-from audit.merkle import HASH_SIZE
+from audit.tlog.checkpoint import decode_base64, decode_decimal
+from audit.tlog.merkle import HASH_SIZE
 
 HEADER: Final = "c2sp.org/tlog-proof@v1"
 MAX_HASHES: Final = 63  # the height of a tree of 2**63 - 1 leaves

@@ -7,7 +7,7 @@ height 8 * level. What lies between is computed. A full tile never changes; only
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from audit.merkle import HASH_SIZE, HashReader, complete_root
+from audit.tlog.merkle import HASH_SIZE, HashReader, complete_root
 
 HEIGHT: Final = 8
 WIDTH: Final = 2**HEIGHT

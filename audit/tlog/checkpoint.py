@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from audit.merkle import HASH_SIZE
+from audit.tlog.merkle import HASH_SIZE
 from kernel.crypto import signing
 from kernel.crypto.errors import SignatureInvalid
 
