@@ -15,8 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from msgspec.structs import replace
 
-from audit import actions, export_files, integrity, tree
-from audit.alarms import Alarm
+from audit import actions, export_files, integrity
 from audit.errors import ExportNotWritten
 from audit.export_files import HashedFile
 from audit.export_filters import criteria_of
@@ -26,6 +25,8 @@ from audit.integrity import FoundEntry
 from audit.log import heartbeats
 from audit.log.events import Actor, Outcome, Source
 from audit.models import AuditExport
+from audit.sequencing import tree
+from audit.sequencing.alarms import Alarm
 from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.services.alarms import raise_alarms
 from audit.services.exports import event_of

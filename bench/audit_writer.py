@@ -51,7 +51,7 @@ def prepare() -> None:
 def run() -> None:
     from django.db import connection
 
-    from audit.lag import read_lag
+    from audit.sequencing.lag import read_lag
 
     print(f"{connection.vendor}, {SECONDS:g} s each, median of {REPEATS}\n")
     print(f"{'writers':>8} {'way':<22} {'events/s':>9} {'p50 ms':>8} {'p99 ms':>8}")

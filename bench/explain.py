@@ -211,8 +211,8 @@ def ask_for_keys(explainer: Explainer, token: str) -> None:
 
 def sequence(explainer: Explainer) -> None:
     """Write an entry, and have it sequenced, as the product does; the second one of its writer, who may have a gap."""
-    from audit.lag import read_lag
     from audit.log.events import Actor, Event, Source
+    from audit.sequencing.lag import read_lag
     from audit.sequencing.step import sequence_step
     from audit.services import record_alone
 

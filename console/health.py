@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.cache import caches
 from django.db import connection, transaction
 
-from audit.lag import Delay, is_too_far_behind, read_delay, read_lag_seconds
+from audit.sequencing.lag import Delay, is_too_far_behind, read_delay, read_lag_seconds
 from audit.services.alarms import count_open_alarms
 from kernel.clock import process_now
 from kernel.databases.applied_migrations import count_due_migrations

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Subquery
 
 from accounts.principals import Principal
-from audit import moments
+from audit.sequencing import moments
 from audit.services.standing import Signs, questions, signs_of
 from kernel.databases.expressions import CountOf
 from kernel.jobs import leases, registry

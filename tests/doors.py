@@ -364,8 +364,8 @@ def _make_filter(owner: Persona) -> UUID:
 
 def make_alarm() -> Any:
     """A new open alarm of the log."""
-    from audit.alarms import Alarm, Kind  # noqa: PLC0415 - models need a set-up Django
     from audit.models import AuditAlarm  # noqa: PLC0415
+    from audit.sequencing.alarms import Alarm, Kind  # noqa: PLC0415 - models need a set-up Django
     from audit.services.alarms import raise_alarms  # noqa: PLC0415
 
     alarm = Alarm(kind=Kind.ENTRY_ALTERED, log_id=1, expected="a leaf", found=uuid4().hex)

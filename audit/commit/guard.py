@@ -13,7 +13,7 @@ from typing import Any
 
 from audit.commit.batches import Ticket
 from audit.errors import AuditUnavailable
-from audit.lag import is_falling_behind, is_too_far_behind
+from audit.sequencing.lag import is_falling_behind, is_too_far_behind
 from kernel.errors import DomainError, Throttled
 
 PERIOD = 1.0  # seconds between two looks at the lag

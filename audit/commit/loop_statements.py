@@ -31,7 +31,7 @@ COMPARE = (
     f"SELECT set_config({_IS_CURRENT}, (epoch = $1::bigint AND clock_timestamp() >= $2::timestamptz "  # noqa: S608 - constants
     "AND clock_timestamp() < $3::timestamptz)::text, true) FROM security_epoch WHERE id = 1"
 ).encode()
-# audit.moments.unsequenced
+# audit.sequencing.moments.unsequenced
 _LAG = (
     b"SELECT extract(epoch FROM clock_timestamp() - coalesce(timestamp, 'epoch')) FROM audit_pending "
     b"LEFT JOIN audit_logs ON audit_logs.id = log_id ORDER BY log_id LIMIT 1"

@@ -18,8 +18,8 @@ from django.db import connection
 from audit.commit.batches import Batch, Deadline, Decision, Ticket
 from audit.commit.guard import LagGuard
 from audit.errors import CROWDED, AuditUnavailable
-from audit.lag import read_lag_seconds
 from audit.log.numbering import Numbering
+from audit.sequencing.lag import read_lag_seconds
 from kernel.databases import lock_waits
 
 logger = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 from django.db import connection, models
 from django.db.models import Q
 
-from audit.alarms import LABELS
 from audit.log.raw_rows import Spelled, any_text, moment_of, presentable, spelled_columns, uuid_of
+from audit.sequencing.alarms import LABELS
 from kernel.labels import MAX_REASON
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
@@ -59,7 +59,7 @@ class AuditAlarmQuerySet(models.QuerySet["AuditAlarm"]):
 
 
 class AuditAlarm(MacProtectedRow):
-    """An ``audit.alarms.Alarm`` on record. ``event_id`` names its entry in the log.
+    """An ``audit.sequencing.alarms.Alarm`` on record. ``event_id`` names its entry in the log.
 
     ``evidence`` is the alarm's identity. The name of the user who resolved it is copied; there is no foreign key.
     """

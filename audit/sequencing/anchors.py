@@ -18,8 +18,8 @@ from django.conf import settings
 from audit.log.canonical import format_timestamp
 from audit.models import AuditCheckpoint, AuditReceipt
 from audit.sequencing import syslog
+from audit.sequencing.tree import latest_checkpoint
 from audit.tlog.checkpoint import ed25519_only
-from audit.tree import latest_checkpoint
 from kernel.clock import database_now
 from kernel.observability.metrics import audit_anchor_failures_total
 

@@ -8,9 +8,9 @@ from django.db import connection
 from django.db.models import Q
 
 from audit.models import AuditTile, AuditTree
+from audit.sequencing.tree import ALTERED, read_tree
 from audit.tlog import tiles
 from audit.tlog.merkle import Frontier
-from audit.tree import ALTERED, read_tree
 from kernel.trust.row_mac import IntegrityFailed
 
 _COPY = "COPY audit_leaves (idx, log_id, leaf_hash) FROM STDIN"

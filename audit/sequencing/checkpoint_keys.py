@@ -16,9 +16,9 @@ from audit import actions
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditLeaf, AuditLog, CheckpointKey
 from audit.sequencing.leadership import leading
+from audit.sequencing.tree import latest_checkpoint
 from audit.services import record
 from audit.tlog.checkpoint import CheckpointInvalid, Signer, VerifierKey, open_note, publication_message
-from audit.tree import latest_checkpoint
 from kernel.clock import database_now
 from kernel.crypto import signing
 from kernel.crypto.material import KeyMaterial

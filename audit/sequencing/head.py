@@ -21,11 +21,11 @@ from audit import actions
 from audit.errors import OlderDatabase
 from audit.log.events import Actor, Event
 from audit.sequencing.leadership import leading
+from audit.sequencing.tree import database_reader, read_tree
 from audit.services import record
 from audit.tlog import merkle
 from audit.tlog.checkpoint import decode_base64, decode_decimal
 from audit.tlog.merkle import HashReader
-from audit.tree import database_reader, read_tree
 from kernel import home
 from kernel.errors import Conflict, Invalid
 

@@ -14,11 +14,11 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Max
 
-from audit.alarms import Alarm, Kind
 from audit.log import canonical, entries
 from audit.log.entry_mac import check_entry_mac
 from audit.log.raw_rows import spelled
 from audit.models import AuditLeaf, AuditLog, AuditPending
+from audit.sequencing.alarms import Alarm, Kind
 from audit.sequencing.appending import append
 from audit.sequencing.continuity import find_gaps
 from audit.sequencing.leadership import leading

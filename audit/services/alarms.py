@@ -13,10 +13,10 @@ import django.db
 from django.db import IntegrityError, connection, transaction
 from django.db.models import OuterRef, Subquery
 
-from audit.alarms import MOST_OPEN, Alarm, summary_of
 from audit.log.events import Actor, Source, clean_text
 from audit.models import AuditAlarm, AuditLog
 from audit.models.alarms import AuditAlarmQuerySet
+from audit.sequencing.alarms import MOST_OPEN, Alarm, summary_of
 from audit.services.recording import record
 from kernel.errors import DomainError, NotFound
 from kernel.observability.metrics import audit_alarms_total

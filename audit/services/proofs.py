@@ -9,14 +9,14 @@ no way to tell an altered database from a fault of his own.
 from dataclasses import dataclass
 
 from audit.errors import NotSequenced
-from audit.lag import Lag, read_lag
 from audit.log.entries import ENTRY_FIELDS, entry_bytes, values_of
 from audit.models import READ_PERMISSION, AuditCheckpoint, AuditLeaf, AuditLog, AuditReceipt, Reader
 from audit.sequencing.checkpoint_keys import trusted_keys
+from audit.sequencing.lag import Lag, read_lag
+from audit.sequencing.tree import ALTERED, database_reader, latest_checkpoint, read_tree
 from audit.tlog import merkle
 from audit.tlog.checkpoint import Checkpoint, open_note
 from audit.tlog.proof import format_proof
-from audit.tree import ALTERED, database_reader, latest_checkpoint, read_tree
 from kernel.errors import Invalid, NotFound
 from kernel.trust.row_mac import IntegrityFailed
 

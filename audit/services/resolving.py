@@ -10,12 +10,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
 from audit import actions, integrity
-from audit.alarms import Alarm, Kind
 from audit.errors import AlarmResolved
 from audit.integrity import FoundEntry
 from audit.log.canonical import MAX_INTEGER, format_timestamp
 from audit.log.events import Actor, Event, RowChange
 from audit.models import RESOLVE_PERMISSION, AuditAlarm, AuditLog
+from audit.sequencing.alarms import Alarm, Kind
 from audit.services import showing
 from audit.services.alarms import ACTOR, insert_row, set_aside
 from audit.services.recording import record

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from audit import actions, integrity
-from audit.alarms import Alarm, Kind
 from audit.integrity import FoundChange, FoundEntry
 from audit.log.raw_rows import uuid_of
 from audit.models import AuditLog, AuditTrail, Reader
+from audit.sequencing.alarms import Alarm, Kind
 from audit.services.alarms import raise_alarms
 from kernel.errors import NotFound
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from audit.checkpoint_links import Link
 from audit.log.canonical import format_timestamp
 from audit.log.raw_rows import rows_of, spelled
 from audit.models import AuditCheckpoint
 from audit.sequencing.checkpoint_keys import ALGORITHMS
+from audit.sequencing.checkpoint_links import Link
 from audit.sequencing.head import HEAD_FILE, Head
 from audit.tlog.checkpoint import (
     Checkpoint,

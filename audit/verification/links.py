@@ -2,8 +2,8 @@
 
 from collections.abc import Container, Iterator
 
-from audit.checkpoint_links import Link, thinned_before
 from audit.log.canonical import format_timestamp
+from audit.sequencing.checkpoint_links import Link, thinned_before
 from audit.verification.findings import Finding, Kind
 from kernel.clock import database_now
 

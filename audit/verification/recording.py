@@ -7,8 +7,8 @@ from typing import Any
 import django.db
 
 from audit import actions
-from audit.alarms import Alarm, Kind
 from audit.log.events import Actor, Event, Outcome
+from audit.sequencing.alarms import Alarm, Kind
 from audit.services.alarms import raise_alarms
 from audit.services.recording import record_alone
 from audit.verification.findings import Report, Result

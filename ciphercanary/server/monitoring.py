@@ -16,7 +16,7 @@ from django_prometheus.exports import ExportToDjangoView
 
 import kernel
 from accounts.authentication import authenticate_request
-from audit.lag import set_gauges
+from audit.sequencing.lag import set_gauges
 from audit.services.alarms import count_open_alarms
 from console.health import DEGRADING, UNHEALTHY, VITAL, look, overall
 from kernel import errors

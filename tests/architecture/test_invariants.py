@@ -18,7 +18,6 @@ from accounts.models import (
     TotpDevice,
     User,
 )
-from audit.alarms import Alarm, Kind
 from audit.log.events import Actor, Event
 from audit.models import (
     AuditAlarm,
@@ -35,6 +34,7 @@ from audit.models import (
     SavedFilter,
     UsageRollup,
 )
+from audit.sequencing.alarms import Alarm, Kind
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.step import sequence_step
 from audit.services import record

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from accounts.roles import ROLES, SYSTEM, sees_all
 from audit import actions
-from audit.alarms import Alarm, Kind
 from audit.models import READ_PERMISSION, AuditAlarm, AuditLog, AuditTrail
+from audit.sequencing.alarms import Alarm, Kind
 from audit.services import alarms as service
 from audit.services.alarms import LIST_PERMISSION, RECORDED, raise_alarms
 from audit.services.recording import record_alone

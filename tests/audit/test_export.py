@@ -13,9 +13,9 @@ from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_dig
 from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditTile, AuditTrail, AuditTree, CheckpointKey
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys, trusted_keys
 from audit.sequencing.head import HEAD_FILE
+from audit.sequencing.tree import latest_checkpoint
 from audit.tlog import tiles
 from audit.tlog.checkpoint import open_note
-from audit.tree import latest_checkpoint
 from kernel.errors import Conflict
 from kernel.trust.row_mac import IntegrityFailed
 from tests.product import ROOT

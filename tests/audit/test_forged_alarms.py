@@ -7,8 +7,8 @@ from django.db import connection
 from django.utils import timezone
 
 from audit import actions
-from audit.alarms import Alarm, Kind
 from audit.models import AuditAlarm, AuditLog
+from audit.sequencing.alarms import Alarm, Kind
 from audit.sequencing.step import sequence_step
 from audit.services import alarms as service
 from audit.services.alarms import raise_alarms

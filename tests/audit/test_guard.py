@@ -11,9 +11,9 @@ from audit.commit import writer
 from audit.commit.batches import Decision, Ticket
 from audit.commit.guard import PERIOD, LagGuard
 from audit.errors import AuditUnavailable
-from audit.lag import read_lag
 from audit.log.events import Actor, Event
 from audit.models import AuditLog, AuditPending
+from audit.sequencing.lag import read_lag
 from audit.services import record_alone
 from kernel.clock import database_now
 from kernel.errors import Throttled

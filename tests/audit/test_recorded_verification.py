@@ -10,8 +10,8 @@ from django.core.management.base import CommandError
 from django.db import connection
 
 from audit import actions
-from audit.alarms import Alarm, Kind
 from audit.models import AuditAlarm, AuditLog, CheckpointKey
+from audit.sequencing.alarms import Alarm, Kind
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
 from audit.sequencing.running import checkpoint_now
 from audit.services.alarms import raise_alarms

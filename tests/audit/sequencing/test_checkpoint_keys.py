@@ -19,6 +19,7 @@ from audit.sequencing.checkpoint_keys import (
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
+from audit.sequencing.tree import latest_checkpoint
 from audit.tlog.checkpoint import (
     CheckpointInvalid,
     VerifierKey,
@@ -26,7 +27,6 @@ from audit.tlog.checkpoint import (
     open_publication,
     publication_message,
 )
-from audit.tree import latest_checkpoint
 from kernel.crypto import signing
 from kernel.crypto.errors import UnwrapFailed
 from kernel.errors import Conflict

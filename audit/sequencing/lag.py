@@ -7,8 +7,8 @@ from typing import Any, Self
 from django.conf import settings
 from django.db.models import QuerySet
 
-from audit import moments
-from audit.tree import latest_checkpoint, read_tree
+from audit.sequencing import moments
+from audit.sequencing.tree import latest_checkpoint, read_tree
 from kernel.clock import database_now
 from kernel.observability import metrics
 

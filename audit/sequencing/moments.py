@@ -6,10 +6,10 @@ from typing import Any
 from django.db.models import Exists, ExpressionWrapper, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from audit.alarms import MOST_OPEN
 from audit.log.canonical import format_timestamp
 from audit.log.raw_rows import SpelledMoment, SpelledMomentField
 from audit.models import AuditAlarm, AuditCheckpoint, AuditLeaf, AuditLog, AuditPending
+from audit.sequencing.alarms import MOST_OPEN
 from kernel.databases.expressions import CountOf
 
 COUNTED = 100_000  # pending entries; beyond, the exact number helps nobody
