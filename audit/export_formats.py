@@ -47,7 +47,7 @@ GUARD = "'"
 
 
 class Exported(Protocol):
-    """One entry (``audit.integrity.FoundEntry``). ``octets`` are empty if its columns have no canonical form."""
+    """One entry (``audit.verification.integrity.FoundEntry``). ``octets`` are empty if its columns have no canonical form."""
 
     @property
     def columns(self) -> Columns: ...

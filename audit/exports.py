@@ -15,13 +15,12 @@ from django.conf import settings
 from django.db import transaction
 from msgspec.structs import replace
 
-from audit import actions, export_files, integrity
+from audit import actions, export_files
 from audit.errors import ExportNotWritten
 from audit.export_files import HashedFile
 from audit.export_filters import criteria_of
 from audit.export_formats import FILE_TYPES, ROW_FORMATS, ExportFormat
 from audit.exporting import export_log
-from audit.integrity import FoundEntry
 from audit.log import heartbeats
 from audit.log.events import Actor, Outcome, Source
 from audit.models import AuditExport
@@ -34,6 +33,8 @@ from audit.services.reading import find_logs
 from audit.services.recording import record
 from audit.services.showing import alarm_of
 from audit.tlog.checkpoint import CheckpointInvalid, open_note
+from audit.verification import integrity
+from audit.verification.integrity import FoundEntry
 from kernel.clock import database_now
 from kernel.crypto.encoding import encode_base64
 from kernel.databases.snapshot import one_snapshot

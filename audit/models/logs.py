@@ -86,7 +86,7 @@ class AuditLog(models.Model):
     wseq = models.BigIntegerField()
     mac = models.CharField(max_length=80)
 
-    # Not columns: ``audit.integrity`` sets them on the rows that are shown.
+    # Not columns: ``audit.verification.integrity`` sets them on the rows that are shown.
     integrity: Integrity
     found: Mapping[str, object]
 

@@ -9,9 +9,8 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
-from audit import actions, integrity
+from audit import actions
 from audit.errors import AlarmResolved
-from audit.integrity import FoundEntry
 from audit.log.canonical import MAX_INTEGER, format_timestamp
 from audit.log.events import Actor, Event, RowChange
 from audit.models import RESOLVE_PERMISSION, AuditAlarm, AuditLog
@@ -19,6 +18,8 @@ from audit.sequencing.alarms import Alarm, Kind
 from audit.services import showing
 from audit.services.alarms import ACTOR, insert_row, set_aside
 from audit.services.recording import record
+from audit.verification import integrity
+from audit.verification.integrity import FoundEntry
 from kernel.clock import database_now
 from kernel.errors import NotFound
 from kernel.freshness.epoch import require_current

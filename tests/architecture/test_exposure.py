@@ -119,7 +119,7 @@ def test_the_log_is_read_through_visible_to():
         "audit/services/alarms.py",  # the entry of an alarm
         "audit/services/resolving.py",  # entries of alarms, to restore their rows
         "audit/services/showing.py",  # the entry of an alarm, to compare it once more
-        "audit/integrity.py",  # the entries of visible changed rows, to compare them
+        "audit/verification/integrity.py",  # the entries of visible changed rows, to compare them
         "audit/log/numbering.py",
         "audit/sequencing/moments.py",  # when, and how many: no entry
         "audit/sequencing/checkpoint_keys.py",
