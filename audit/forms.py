@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django import forms
 
-from audit.export_formats import ExportFormat
+from audit.exports.formats import ExportFormat
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
 from audit.models import SavedFilter
 from audit.qualifiers import QUALIFIERS, look_alikes, read_search

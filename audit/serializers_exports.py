@@ -3,7 +3,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from audit.export_formats import ExportFormat
+from audit.exports.formats import ExportFormat
 from audit.models import AuditExport
 from audit.serializers import LogQuerySerializer
 from kernel.rest import PageSerializer, TimestampField

@@ -112,7 +112,7 @@ def verify() -> None:
 
 
 def export(folder: Path) -> None:
-    from audit.exporting import export_log
+    from audit.exports.archive import export_log
     from audit.sequencing.checkpoint_keys import trusted_keys
 
     with timed("export_log"):

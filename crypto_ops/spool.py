@@ -7,7 +7,7 @@ from typing import Final
 
 from django.conf import settings
 
-from audit.export_files import RESERVE
+from audit.exports.files import RESERVE
 from crypto_ops.errors import SpoolNotWritten
 
 IN_MEMORY: Final = 1024 * 1024  # bytes; what is larger goes to the disk

@@ -104,8 +104,8 @@ def root_of_trust(request: pytest.FixtureRequest) -> Iterator[None]:
 def forget_everything() -> None:
     """What a process remembers of the database and has left in its folder: a new test is a new process."""
     from accounts import signing_keys, verified_tokens  # noqa: PLC0415 - models need a set-up Django
-    from audit import export_files  # noqa: PLC0415
     from audit.commit import writer  # noqa: PLC0415
+    from audit.exports import files  # noqa: PLC0415
     from audit.log import numbering, refusals  # noqa: PLC0415
     from ciphercanary.server import monitoring  # noqa: PLC0415
     from console import health  # noqa: PLC0415
@@ -128,7 +128,7 @@ def forget_everything() -> None:
     verified_tokens.forget_all()
     throttle.forget()
     refusals.forget()  # or its timer would write into the database of a later test
-    export_files.remove(export_files.names())
+    files.remove(files.names())
     (settings.CC_HOME / "audit-head").unlink(missing_ok=True)  # it remembers the log of an earlier test
     for kind in (FailoverRedisCache, OptionalRedisCache):
         kind.outage.end()

@@ -12,8 +12,8 @@ from django.utils.html import format_html
 
 from audit import actions, services
 from audit.admin.list_filters import criteria_of_list
-from audit.downloads import download
-from audit.export_filters import filters_of
+from audit.exports.downloads import download
+from audit.exports.filters import filters_of
 from audit.forms import FORMATS
 from audit.models import EXPORT_PERMISSION, AuditExport
 from audit.selection import LogCriteria

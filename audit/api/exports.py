@@ -12,8 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit import actions, services
-from audit.downloads import download
-from audit.export_formats import FILE_TYPES
+from audit.exports.downloads import download
+from audit.exports.formats import FILE_TYPES
 from audit.models import EXPORT_PERMISSION
 from audit.selection import LogCriteria
 from audit.serializers_exports import (

@@ -1,4 +1,4 @@
-"""Exports of the log: jobs, each of which leaves a file for a while (``audit.exports``)."""
+"""Exports of the log: jobs, each of which leaves a file for a while (``audit.exports.task``)."""
 
 from datetime import datetime
 from typing import Self
@@ -6,7 +6,7 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
-from audit.export_formats import ExportFormat
+from audit.exports.formats import ExportFormat
 from audit.models.logs import Reader
 from kernel.jobs import Job, Status
 
@@ -24,7 +24,7 @@ class AuditExportQuerySet(models.QuerySet["AuditExport"]):
 class AuditExport(Job):
     """One file of entries.
 
-    ``filters`` are those of the log, in the words of the API (``audit.export_filters``); ``is_of_own_acts`` where
+    ``filters`` are those of the log, in the words of the API (``audit.exports.filters``); ``is_of_own_acts`` where
     the asker might read no others. What follows is the result: ``rows`` entries in a file of ``size`` bytes, whose
     name ``attempt`` (16 hexadecimal digits) completes, kept until ``expires_at``. ``altered`` of the rows were altered
     outside the application; null for an archive, which its verifier checks. ``checkpoint_size`` and

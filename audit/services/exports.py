@@ -10,10 +10,11 @@ from django.db import transaction
 from django.db.models import Max, Q
 from msgspec.structs import asdict
 
-from audit import actions, export_files
+from audit import actions
 from audit.errors import NoResult, ResultGone, TooManyExports
-from audit.export_filters import filters_of
-from audit.export_formats import FILE_TYPES, ExportFormat
+from audit.exports import files
+from audit.exports.filters import filters_of
+from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.log.events import Actor, Event
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport
 from audit.models.exports import AuditExportQuerySet
@@ -115,7 +116,7 @@ def find_result(*, principal: Exporter, export_id: UUID) -> Result:
     if export.status != Status.SUCCEEDED:
         raise NoResult(export.status)
     extension = FILE_TYPES[export.format].extension
-    path = export_files.path_of(export.id, export.attempt, extension)
+    path = files.path_of(export.id, export.attempt, extension)
     if not export.is_kept(database_now()) or not path.exists():
         raise ResultGone
     return Result(export, path, f"audit-log-{export.id}.{extension}", FILE_TYPES[export.format].media_type)

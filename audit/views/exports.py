@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from audit import actions, services
-from audit.downloads import download
+from audit.exports.downloads import download
 from audit.forms import ExportForm, LogFilterForm
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION
 from audit.services import Exporter

@@ -8,7 +8,7 @@ from itertools import count
 
 from django.db import connections
 
-from audit import exports
+from audit.exports import task
 from audit.models import AuditExport, AuditLog
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
 from audit.sequencing.checkpointing import sign_checkpoint
@@ -69,13 +69,13 @@ def meanwhile(do, at_call, *, until=lambda progress: True):
                 while not until(progress) and time.monotonic() < end:
                     time.sleep(0.05)
 
-        return exports.run(export, tell)
+        return task.run(export, tell)
 
-    jobs.register(exports.KIND, AuditExport, run, exports.ended)
+    jobs.register(task.KIND, AuditExport, run, task.ended)
     try:
         yield
     finally:
-        jobs.register(exports.KIND, AuditExport, exports.run, exports.ended)
+        jobs.register(task.KIND, AuditExport, task.run, task.ended)
 
 
 def in_thread(function):

@@ -8,7 +8,7 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
-from audit.exporting import export_log
+from audit.exports.archive import export_log
 from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_digest
 from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditTile, AuditTrail, AuditTree, CheckpointKey
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys, trusted_keys

@@ -12,9 +12,10 @@ from functools import partial
 import pytest
 from django.db import transaction
 
-from audit import actions, export_files, exports
-from audit.export_formats import csv_line, guarded
-from audit.exporting import export_log
+from audit import actions
+from audit.exports import files, task
+from audit.exports.archive import export_log
+from audit.exports.formats import csv_line, guarded
 from audit.log import entries
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditLog
@@ -180,7 +181,7 @@ def test_before_the_first_checkpoint_there_are_no_tiles(auditor):
     work()
     told = look(auditor, export_id)
     assert (told["status"], told["error_code"]) == ("failed", "conflict")
-    assert export_files.names() == []
+    assert files.names() == []
 
 
 def test_a_running_export_of_tiles_stops_and_leaves_nothing(auditor):
@@ -189,14 +190,14 @@ def test_a_running_export_of_tiles_stops_and_leaves_nothing(auditor):
 
     def cancel():
         auditor.api.post(f"{EXPORTS}/{export_id}/cancel")
-        assert len(export_files.names()) >= 2  # the file, and the folder that goes into it
-        exports.delete_expired_results()  # takes nothing of it away
-        assert len(export_files.names()) >= 2
+        assert len(files.names()) >= 2  # the file, and the folder that goes into it
+        task.delete_expired_results()  # takes nothing of it away
+        assert len(files.names()) >= 2
 
     with meanwhile(cancel, at_call=1, until=lambda progress: progress._is_cancelled):
         work()
     assert look(auditor, export_id)["status"] == "cancelled"
-    assert export_files.names() == []
+    assert files.names() == []
 
 
 @pytest.mark.parametrize("export_format", ["jsonl", "csv"])
@@ -255,7 +256,7 @@ def test_before_the_first_checkpoint_an_export_names_none(auditor):
 
 
 def test_entries_that_come_while_it_is_written_are_left_out(auditor, monkeypatch):
-    monkeypatch.setattr(exports, "BATCH", 10)
+    monkeypatch.setattr(task, "BATCH", 10)
     write_many(50)
     export_id = order(auditor)
     last = AuditLog.objects.latest("id").id
@@ -269,7 +270,7 @@ def test_entries_that_come_while_it_is_written_are_left_out(auditor, monkeypatch
 
 def test_writers_do_not_wait_for_an_export(auditor, monkeypatch):
     """On SQLite a transaction that may write would keep everybody waiting for its whole length."""
-    monkeypatch.setattr(exports, "BATCH", 10)
+    monkeypatch.setattr(task, "BATCH", 10)
     write_many(30)
     export_id = order(auditor)
     waited = []

@@ -11,7 +11,8 @@ from uuid import uuid4
 
 import pytest
 
-from audit import actions, export_files, exports
+from audit import actions
+from audit.exports import files, task
 from audit.models import AuditExport
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
 from audit.sequencing.checkpointing import sign_checkpoint
@@ -98,7 +99,7 @@ def test_before_it_is_finished_there_is_no_result(auditor):
     export_id = order(auditor)
     answer = fetch(auditor, export_id)
     assert (answer.status, answer.code, answer.json["export_status"]) == (409, "no_result", "pending")
-    leases.claim(registry.find_task(exports.KIND), export_id)
+    leases.claim(registry.find_task(task.KIND), export_id)
     assert fetch(auditor, export_id).json["export_status"] == "running"
 
 
@@ -113,20 +114,20 @@ def test_a_pending_export_is_cancelled_at_once(auditor, admin):
 
 
 def test_a_running_export_stops_and_leaves_nothing(auditor, monkeypatch):
-    monkeypatch.setattr(exports, "BATCH", 10)
+    monkeypatch.setattr(task, "BATCH", 10)
     write_many(50)
     export_id = order(auditor)
 
     def cancel():
         assert auditor.api.post(f"{EXPORTS}/{export_id}/cancel").status == 200
-        assert export_files.names() != []
+        assert files.names() != []
 
     with meanwhile(cancel, at_call=2, until=lambda progress: progress._is_cancelled):
         work()
     told = look(auditor, export_id)
     assert told["status"] == "cancelled"
     assert told["done"] < told["total"]
-    assert export_files.names() == []
+    assert files.names() == []
     assert auditor.api.post(f"{EXPORTS}/{export_id}/cancel").code == "conflict"
 
 
@@ -148,8 +149,8 @@ def test_a_result_is_gone_when_its_time_is_over(auditor, settings):
 
     answer = fetch(auditor, expired)
     assert (answer.status, answer.code) == (404, "result_gone")
-    exports.delete_expired_results()
-    assert [name.partition(".")[0] for name in export_files.names()] == [kept]
+    task.delete_expired_results()
+    assert [name.partition(".")[0] for name in files.names()] == [kept]
     assert fetch(auditor, kept).status == 200
     assert look(auditor, expired)["rows"] is not None  # what it was stays known
 
@@ -157,7 +158,7 @@ def test_a_result_is_gone_when_its_time_is_over(auditor, settings):
 def test_a_file_that_was_taken_away_is_gone_and_not_on_record_as_fetched(auditor):
     export_id = order(auditor)
     work()
-    export_files.remove(export_files.names())
+    files.remove(files.names())
     assert fetch(auditor, export_id).code == "result_gone"
     assert [entry.outcome for entry in on_record(actions.EXPORT_DOWNLOADED)] == ["denied"]
 
@@ -166,20 +167,20 @@ def test_leftovers_go_and_what_is_being_written_stays(auditor, home):
     running_id, done_id = order(auditor), order(auditor)
     folder = home / "exports"
     folder.mkdir(exist_ok=True)
-    leases.claim(registry.find_task(exports.KIND), running_id)
+    leases.claim(registry.find_task(task.KIND), running_id)
     work()
-    [result] = export_files.names()
+    [result] = files.names()
     leftovers = [f"{done_id}.{'1' * 16}.jsonl", f"{done_id}.{'1' * 16}.jsonl.unfinished", f"{uuid4()}.x", "x"]
     busy = f"{running_id}.{'2' * 16}.jsonl.unfinished"
     for name in (*leftovers, busy):
         (folder / name).write_bytes(b"half")
     (folder / f"{done_id}.{'1' * 16}.tar.folder.unfinished" / "tile").mkdir(parents=True)
-    exports.delete_expired_results()
-    assert sorted(export_files.names()) == sorted([result, busy])
+    task.delete_expired_results()
+    assert sorted(files.names()) == sorted([result, busy])
 
 
 def test_without_the_folder_there_is_nothing_to_delete(db):
-    exports.delete_expired_results()
+    task.delete_expired_results()
 
 
 def test_a_folder_that_takes_no_file_fails_the_export_with_a_code(auditor, home):
@@ -210,7 +211,7 @@ def test_an_altered_checkpoint_is_not_passed_on(auditor):
     export_id = order(auditor)
     work()
     assert AuditExport.objects.get(id=export_id).status == Status.PENDING  # it is tried again
-    assert not [name for name in export_files.names() if name.startswith(str(export_id))]
+    assert not [name for name in files.names() if name.startswith(str(export_id))]
 
 
 # --- workers that die, and workers that were only slow
@@ -218,7 +219,7 @@ def test_an_altered_checkpoint_is_not_passed_on(auditor):
 
 def test_the_next_worker_begins_anew_and_only_its_file_counts(auditor, monkeypatch):
     """The first is so slow that it loses the job, and ends after the second: its file is a leftover."""
-    monkeypatch.setattr(exports, "BATCH", 10)
+    monkeypatch.setattr(task, "BATCH", 10)
     write_many(30)
     export_id = order(auditor)
 
@@ -228,8 +229,8 @@ def test_the_next_worker_begins_anew_and_only_its_file_counts(auditor, monkeypat
         while job is None:  # its keeper may renew the lease at any moment
             assert time.monotonic() < end
             AuditExport.objects.update(lease_until=database_now() - timedelta(seconds=1))
-            job = leases.claim(registry.find_task(exports.KIND), export_id)
-        leases.end(job, Status.SUCCEEDED, exports.run(job, lambda *_: None))
+            job = leases.claim(registry.find_task(task.KIND), export_id)
+        leases.end(job, Status.SUCCEEDED, task.run(job, lambda *_: None))
 
     with meanwhile(another_takes_over, at_call=2):
         work()
@@ -237,6 +238,6 @@ def test_the_next_worker_begins_anew_and_only_its_file_counts(auditor, monkeypat
     content = fetch(auditor, export_id).response.content
     assert told["sha256"] == hashlib.sha256(content).hexdigest()
     assert told["rows"] == len(ids(content))
-    exports.delete_expired_results()
-    assert len(export_files.names()) == 1
+    task.delete_expired_results()
+    assert len(files.names()) == 1
     assert fetch(auditor, export_id).response.content == content

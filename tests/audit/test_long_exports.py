@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from audit import exports
+from audit.exports import task
 from audit.log.events import Event
 from audit.models import AuditExport
 from audit.tlog import merkle
@@ -32,10 +32,10 @@ def test_memory_does_not_grow_with_the_log(auditor):
     for _ in range(LONG // 5_000):
         write_many(5_000, event=Event(action="test.thing.done", meta={"reason": "x" * 1_000}))
     # What is loaded once is loaded by a small one: memory that a large one had freed would be used again.
-    exports.run(AuditExport.objects.get(id=order(auditor, object="of no entry")), lambda *_: None)
+    task.run(AuditExport.objects.get(id=order(auditor, object="of no entry")), lambda *_: None)
     job = AuditExport.objects.get(id=order(auditor))
     before = forget_peak()
-    columns = exports.run(job, lambda *_: None)
+    columns = task.run(job, lambda *_: None)
     assert columns["rows"] > LONG
     assert columns["size"] > LONG * 1_000
     assert peak() - before < 40 * MEBIBYTE

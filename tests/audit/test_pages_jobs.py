@@ -7,7 +7,8 @@ from html import unescape
 
 import pytest
 
-from audit import exports, services
+from audit import services
+from audit.exports import task
 from audit.log.events import Outcome
 from audit.models import AuditExport, AuditLog
 from audit.progress import pace, standing_of
@@ -39,7 +40,7 @@ def export(auditor):
 
 
 def finish(export):
-    run_job(exports.KIND, export.id, lambda: False)
+    run_job(task.KIND, export.id, lambda: False)
     export.refresh_from_db()
 
 

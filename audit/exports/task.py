@@ -15,12 +15,13 @@ from django.conf import settings
 from django.db import transaction
 from msgspec.structs import replace
 
-from audit import actions, export_files
+from audit import actions
 from audit.errors import ExportNotWritten
-from audit.export_files import HashedFile
-from audit.export_filters import criteria_of
-from audit.export_formats import FILE_TYPES, ROW_FORMATS, ExportFormat
-from audit.exporting import export_log
+from audit.exports import files
+from audit.exports.archive import export_log
+from audit.exports.files import HashedFile
+from audit.exports.filters import criteria_of
+from audit.exports.formats import FILE_TYPES, ROW_FORMATS, ExportFormat
 from audit.log import heartbeats
 from audit.log.events import Actor, Outcome, Source
 from audit.models import AuditExport
@@ -81,9 +82,9 @@ def run(export: AuditExport, progress: Progress) -> Columns:
     Nothing of the file is left then.
     """
     attempt = secrets.token_hex(8)
-    path = export_files.path_of(export.id, attempt, FILE_TYPES[export.format].extension)
+    path = files.path_of(export.id, attempt, FILE_TYPES[export.format].extension)
     try:
-        with export_files.new_file(path) as file:
+        with files.new_file(path) as file:
             write = _write_archive if export.format == ExportFormat.TILES else _write_entries
             facts = write(export, file, progress)
     except OSError as error:
@@ -110,13 +111,13 @@ def ended(export: AuditExport) -> None:
 
 def delete_expired_results() -> None:
     """Remove the files whose time is over, and what was never finished. Raises OSError."""
-    found = export_files.names()
+    found = files.names()
     # Read after the folder: whatever has succeeded in between is named by its row by now.
     running = AuditExport.objects.filter(status=Status.RUNNING.value)
     results = AuditExport.objects.filter(expires_at__gt=database_now())
     kept = {(str(job_id), attempt) for job_id, attempt in results.values_list("id", "attempt")}
     busy = {str(job_id) for job_id in running.values_list("id", flat=True)}
-    export_files.remove([name for name in found if not _is_needed(name, kept, busy)])
+    files.remove([name for name in found if not _is_needed(name, kept, busy)])
 
 
 def _write_entries(export: AuditExport, file: HashedFile, progress: Progress) -> Columns:
@@ -146,9 +147,9 @@ def _write_lines(export: AuditExport, file: HashedFile, progress: Progress, alte
 
 def _write_archive(export: AuditExport, file: HashedFile, progress: Progress) -> Columns:
     """The folder that ``export_audit_log`` writes, as one file."""
-    with export_files.new_folder(export.id) as folder:
+    with files.new_folder(export.id) as folder:
         summary = export_log(folder, progress)
-        export_files.pack(folder, file, lambda: progress(summary.size, summary.size))
+        files.pack(folder, file, lambda: progress(summary.size, summary.size))
         keys = (folder / "keys").read_text().splitlines()
     root = encode_base64(summary.root)
     return {"rows": summary.size, "checkpoint_size": summary.size, "checkpoint_root": root, "vkeys": keys}
