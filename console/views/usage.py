@@ -5,7 +5,7 @@ import csv
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
-from audit.usage_charts import RANGES, columns, range_asked
+from audit.usage.charts import RANGES, columns, range_asked
 from console import actions
 from console.usage import read_steps, read_usage
 from kernel.clock import process_now

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
-from audit.services.usage import KeyUse, use_of
+from audit.usage.queries import KeyUse, use_of
 from kernel.clock import database_now, process_now
 from kernel.errors import DomainError
 from kernel.pages import PageForm, ReasonForm, Rule

@@ -13,7 +13,7 @@ from django_htmx.http import push_url, trigger_client_event
 
 from accounts.errors import NameTaken
 from accounts.principals import Principal
-from audit.services.usage import last_uses
+from audit.usage.queries import last_uses
 from kernel.clock import process_now
 from kernel.errors import DomainError, Invalid
 from kernel.pages import PageView, Rule

@@ -6,7 +6,7 @@ from typing import ClassVar
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from audit.services.usage import uses_by_version
+from audit.usage.queries import uses_by_version
 from kernel.errors import DomainError, NotFound
 from kernel.pages import PageForm, ReasonForm, Rule
 from keys import actions, services
