@@ -3,11 +3,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from audit.browse.selection import MAX_WORDS
 from audit.log import canonical
 from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
 from audit.models import AuditLog, AuditReceipt, AuditTrail, Integrity
-from audit.selection import MAX_WORDS
 from audit.tlog.checkpoint import MAX_SIZE
 from audit.tlog.merkle import HASH_SIZE
 from kernel.http.addresses import canonical_address

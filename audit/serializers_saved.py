@@ -2,9 +2,9 @@ from typing import Any
 
 from rest_framework import serializers
 
+from audit.browse.saved_filters import PERIODS
 from audit.log.canonical import format_timestamp
 from audit.models import SavedFilter
-from audit.saved_filters import PERIODS
 from audit.serializers import LogQuerySerializer
 from kernel.rest import PageSerializer, StrictSerializer, TimestampField
 

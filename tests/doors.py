@@ -345,7 +345,7 @@ def _make_session(owner: Persona) -> UUID:
 def _make_export(owner: Persona, state: str) -> UUID:
     from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
     from audit import services  # noqa: PLC0415
-    from audit.selection import LogCriteria  # noqa: PLC0415
+    from audit.browse.selection import LogCriteria  # noqa: PLC0415
     from kernel.jobs.running import run_job  # noqa: PLC0415
 
     principal = replace(owner.principal, permissions=PERMISSIONS)

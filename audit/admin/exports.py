@@ -12,11 +12,11 @@ from django.utils.html import format_html
 
 from audit import actions, services
 from audit.admin.list_filters import criteria_of_list
+from audit.browse.selection import LogCriteria
 from audit.exports.downloads import download
 from audit.exports.filters import filters_of
 from audit.forms import FORMATS
 from audit.models import EXPORT_PERMISSION, AuditExport
-from audit.selection import LogCriteria
 from audit.services import Exporter
 from kernel.clock import process_now
 from kernel.errors import Conflict, Denied, DomainError

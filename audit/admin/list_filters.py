@@ -10,9 +10,9 @@ from django.contrib.admin.views.main import ChangeList
 from django.http import QueryDict
 from rest_framework.exceptions import ValidationError
 
+from audit.browse.selection import LogCriteria
 from audit.log.canonical import format_timestamp
 from audit.log.events import ActorType, Source
-from audit.selection import LogCriteria
 from audit.serializers_exports import ExportRequestSerializer
 from kernel.errors import Invalid
 from kernel.rest.exceptions import invalid

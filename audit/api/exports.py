@@ -12,10 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit import actions, services
+from audit.browse.selection import LogCriteria
 from audit.exports.downloads import download
 from audit.exports.formats import FILE_TYPES
 from audit.models import EXPORT_PERMISSION
-from audit.selection import LogCriteria
 from audit.serializers_exports import (
     AuditExportPageSerializer,
     AuditExportSerializer,

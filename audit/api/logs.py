@@ -11,14 +11,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import ModelSerializer
 
 from audit import actions, services
+from audit.browse.selection import KeysetPage, LogCriteria, TrailCriteria, page_before, time_column
 from audit.models import READ_PERMISSION
-from audit.selection import (
-    KeysetPage,
-    LogCriteria,
-    TrailCriteria,
-    page_before,
-    time_column,
-)
 from audit.serializers import (
     ChangedRowSerializer,
     LogEntrySerializer,

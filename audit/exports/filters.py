@@ -5,8 +5,8 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
+from audit.browse.selection import LogCriteria
 from audit.log.canonical import format_timestamp
-from audit.selection import LogCriteria
 
 _WORDS = {"object_id": "object", "since": "from", "until": "to"}
 

@@ -18,7 +18,7 @@ class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):
 
 
 class SavedFilter(models.Model):
-    """``filters`` are those of the log in the words of the API, as texts, and ``period`` (``audit.saved_filters``).
+    """``filters`` are those of the log in the words of the API, as texts, and ``period`` (``audit.browse.saved_filters``).
 
     There is no foreign key to the owner, as nowhere in the log; ``owner_name`` is copied.
     """

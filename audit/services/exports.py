@@ -11,6 +11,7 @@ from django.db.models import Max, Q
 from msgspec.structs import asdict
 
 from audit import actions
+from audit.browse.selection import LogCriteria
 from audit.errors import NoResult, ResultGone, TooManyExports
 from audit.exports import files
 from audit.exports.filters import filters_of
@@ -18,7 +19,6 @@ from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.log.events import Actor, Event
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport
 from audit.models.exports import AuditExportQuerySet
-from audit.selection import LogCriteria
 from audit.services.recording import record
 from kernel import jobs
 from kernel.clock import database_now

@@ -7,17 +7,10 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
+from audit.browse.search_limits import search_limits
+from audit.browse.selection import SEARCH_DEPTH, LogCriteria, is_between, newest_first, sides, time_column
 from audit.log.raw_rows import Spelled, any_text, moment_of
 from audit.models import AuditLog, Reader
-from audit.search_limits import search_limits
-from audit.selection import (
-    SEARCH_DEPTH,
-    LogCriteria,
-    is_between,
-    newest_first,
-    sides,
-    time_column,
-)
 from audit.services.reading import find_logs
 from kernel import throttle
 

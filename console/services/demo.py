@@ -15,8 +15,8 @@ from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.services import create_user, find_user, log_in, log_out, set_password
 from accounts.tokens import authenticate_bearer
+from audit.browse.selection import LogCriteria
 from audit.log.events import Event, Outcome, Source
-from audit.selection import LogCriteria
 from audit.services import record_alone, request_export
 from console.demo_data import ADMIN, AUDITOR, DOMAIN, KEYS, OPERATOR, PEOPLE, DemoKey
 from crypto_ops import actions, engine

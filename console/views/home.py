@@ -6,8 +6,8 @@ from django.urls import reverse
 from accounts import services as accounts
 from accounts.principals import Principal
 from audit.actions import WRITER_HEARTBEAT
+from audit.browse.selection import LogCriteria
 from audit.models import AuditLog
-from audit.selection import LogCriteria
 from audit.services import find_logs
 from audit.services.showing import show_entries
 from console import actions

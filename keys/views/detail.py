@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
-from audit.selection import LogCriteria, page_before
+from audit.browse.selection import LogCriteria, page_before
 from audit.services import find_logs
 from audit.services.showing import show_entries
 from audit.usage.charts import RANGES, chart, range_asked

@@ -15,10 +15,10 @@ from django.test import Client
 from accounts.session_engine import BEGAN_AT
 from audit import actions, services
 from audit.admin.list_filters import criteria_of_list
+from audit.browse.selection import LogCriteria
 from audit.log.canonical import format_timestamp
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditExport, AuditLog
-from audit.selection import LogCriteria
 from kernel.clock import database_now, process_now
 from kernel.errors import Invalid
 from kernel.jobs import Status, running

@@ -10,9 +10,9 @@ import pytest
 from accounts.principals import Principal
 from accounts.services import disable_user
 from audit import actions, services
+from audit.browse.selection import LogCriteria
 from audit.log.events import Source
 from audit.models import AuditExport, AuditLog
-from audit.selection import LogCriteria
 from kernel.clock import database_now
 from kernel.errors import Denied, NotFound
 from kernel.freshness.errors import StaleDecision

@@ -1,6 +1,6 @@
 import pytest
 
-from audit.qualifiers import read_search
+from audit.browse.qualifiers import read_search
 
 
 @pytest.mark.parametrize(

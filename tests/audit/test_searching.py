@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from audit import search_limits
+from audit.browse import search_limits
+from audit.browse.selection import LogCriteria
 from audit.errors import SearchTimeout
-from audit.selection import LogCriteria
 from audit.services import search_logs
 from tests.browsing import signed_in
 

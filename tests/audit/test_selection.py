@@ -5,10 +5,10 @@ import pytest
 
 from accounts.principals import Principal
 from accounts.roles import ROLES
-from audit import selection
+from audit.browse import selection
+from audit.browse.selection import LogCriteria, TrailCriteria, page_before, time_column
 from audit.log.events import Actor, Event, Outcome, RowChange
 from audit.models import AuditLog
-from audit.selection import LogCriteria, TrailCriteria, page_before, time_column
 from audit.services import find_changes, find_logs, record
 from audit.services.showing import show_entry
 from kernel.errors import Denied, NotFound
