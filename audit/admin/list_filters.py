@@ -13,7 +13,7 @@ from rest_framework.exceptions import ValidationError
 from audit.browse.selection import LogCriteria
 from audit.log.canonical import format_timestamp
 from audit.log.events import ActorType, Source
-from audit.serializers_exports import ExportRequestSerializer
+from audit.serializers.exports import ExportRequestSerializer
 from kernel.errors import Invalid
 from kernel.rest.exceptions import invalid
 

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from audit import actions
 from audit.models import RESOLVE_PERMISSION
 from audit.models.alarms import AuditAlarmQuerySet
-from audit.serializers_alarms import (
+from audit.serializers.alarms import (
     AlarmQuerySerializer,
     AuditAlarmPageSerializer,
     AuditAlarmSerializer,

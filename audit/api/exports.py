@@ -16,7 +16,7 @@ from audit.browse.selection import LogCriteria
 from audit.exports.downloads import download
 from audit.exports.formats import FILE_TYPES
 from audit.models import EXPORT_PERMISSION
-from audit.serializers_exports import (
+from audit.serializers.exports import (
     AuditExportPageSerializer,
     AuditExportSerializer,
     ExportRequestSerializer,

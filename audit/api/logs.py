@@ -13,7 +13,7 @@ from rest_framework.serializers import ModelSerializer
 from audit import actions, services
 from audit.browse.selection import KeysetPage, LogCriteria, TrailCriteria, page_before, time_column
 from audit.models import READ_PERMISSION
-from audit.serializers import (
+from audit.serializers.logs import (
     ChangedRowSerializer,
     LogEntrySerializer,
     LogPageSerializer,

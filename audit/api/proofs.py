@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from audit import actions
 from audit.models import READ_PERMISSION
-from audit.serializers import (
+from audit.serializers.logs import (
     CheckpointQuerySerializer,
     CheckpointSerializer,
     ConsistencyProofSerializer,

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from audit import actions
 from audit.models import READ_PERMISSION
-from audit.serializers_saved import (
+from audit.serializers.saved_filters import (
     NewSavedFilterSerializer,
     SavedFilterPageSerializer,
     SavedFilterSerializer,

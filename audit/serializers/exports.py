@@ -5,7 +5,7 @@ from rest_framework import serializers
 
 from audit.exports.formats import ExportFormat
 from audit.models import AuditExport
-from audit.serializers import LogQuerySerializer
+from audit.serializers.logs import LogQuerySerializer
 from kernel.rest import PageSerializer, TimestampField
 
 

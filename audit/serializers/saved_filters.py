@@ -5,7 +5,7 @@ from rest_framework import serializers
 from audit.browse.saved_filters import PERIODS
 from audit.log.canonical import format_timestamp
 from audit.models import SavedFilter
-from audit.serializers import LogQuerySerializer
+from audit.serializers.logs import LogQuerySerializer
 from kernel.rest import PageSerializer, StrictSerializer, TimestampField
 
 
