@@ -12,7 +12,7 @@ from audit.browse.selection import LogCriteria
 from audit.exports import task
 from audit.log.events import Outcome
 from audit.models import AuditExport, AuditLog
-from audit.progress import pace, standing_of
+from console.progress import pace, standing_of
 from kernel.clock import database_now
 from kernel.jobs.running import run_job
 from tests.audit.pages import part, tell, text_of

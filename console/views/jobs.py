@@ -7,8 +7,8 @@ from django.urls import reverse
 
 from audit import actions, services
 from audit.models import EXPORT_PERMISSION
-from audit.progress import pace, standing_of
 from audit.services import Exporter
+from console.progress import pace, standing_of
 from kernel.clock import process_now
 from kernel.errors import Conflict
 from kernel.pages import PageView, Rule
