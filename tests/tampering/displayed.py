@@ -74,7 +74,7 @@ class Viewer:
 
     def exported(self, export_format: str, log_id: int) -> bool:
         from audit.models import AuditExport  # noqa: PLC0415
-        from tests.audit.exporting import exported  # noqa: PLC0415
+        from tests.audit.exports.exporting import exported  # noqa: PLC0415
 
         AuditExport.objects.all().delete()  # nobody may keep many
         content, told = exported(self.persona, export_format)

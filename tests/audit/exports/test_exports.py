@@ -18,16 +18,7 @@ from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
 from audit.sequencing.checkpointing import sign_checkpoint
 from kernel.clock import database_now
 from kernel.jobs import Status, leases, registry
-from tests.audit.exporting import (
-    EXPORTS,
-    fetch,
-    ids,
-    look,
-    meanwhile,
-    on_record,
-    order,
-    work,
-)
+from tests.audit.exports.exporting import EXPORTS, fetch, ids, look, meanwhile, on_record, order, work
 from tests.audit.sequencing.log import altered, sequence_all, write, write_many
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,7 +7,7 @@ import weakref
 import pytest
 
 from ciphercanary.server.bridge import DECLINED
-from tests.kernel.connection import Connection, request
+from tests.server.connection import Connection, request
 
 
 @pytest.mark.parametrize("at_once", [True, False])

@@ -16,7 +16,7 @@ from audit.models import AuditExport, AuditLog
 from kernel.clock import database_now
 from kernel.errors import Denied, NotFound
 from kernel.freshness.errors import StaleDecision
-from tests.audit.exporting import EXPORTS, fetch, order, work
+from tests.audit.exports.exporting import EXPORTS, fetch, order, work
 from tests.audit.sequencing.log import write
 from tests.personas import ApiClient
 

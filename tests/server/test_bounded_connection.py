@@ -13,7 +13,7 @@ from ciphercanary.server import bounded_connection, bridge, gunicorn, write_watc
 from ciphercanary.server.bounded_parser import ALL_HEADS, CHUNKED_BUFFER, HEAD_PIECE, MAX_HEAD
 from ciphercanary.server.lane_worker import LaneProtocol
 from ciphercanary.server.write_watch import WriteWatch
-from tests.kernel.connection import Connection, request
+from tests.server.connection import Connection, request
 
 GET = b"GET /x HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKED = b"POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nX-Request-ID: mine\r\n\r\n"

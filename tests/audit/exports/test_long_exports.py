@@ -14,11 +14,7 @@ from audit.exports import task
 from audit.log.events import Event
 from audit.models import AuditExport
 from audit.tlog import merkle
-from tests.audit.exporting import (
-    EXPORTS,
-    ids,
-    order,
-)
+from tests.audit.exports.exporting import EXPORTS, ids, order
 from tests.audit.sequencing.log import write_many
 
 LONG = 30_000  # entries

@@ -6,7 +6,7 @@ from kernel.crypto import aead
 from kernel.crypto.algorithms import MODES
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
-from tests.crypto.vector_files import octets, read_vectors
+from tests.kernel.crypto.vector_files import octets, read_vectors
 
 
 def seal(name, key, iv, plaintext, aad):

@@ -4,7 +4,7 @@ import pytest
 from kernel.crypto import signing
 from kernel.crypto.errors import SignatureInvalid, UnsupportedAlgorithm
 from kernel.crypto.material import KeyMaterial
-from tests.crypto.vector_files import octets, read_vectors
+from tests.kernel.crypto.vector_files import octets, read_vectors
 
 # RFC 8032 section 7.1, TEST 1 to 3: seed, public key, message, signature.
 RFC_8032 = [

@@ -13,7 +13,7 @@ from kernel.crypto.algorithms import MODES
 from kernel.crypto.cbc_hmac import AesCbcHmacSha512
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
-from tests.crypto.conftest import new_cipher
+from tests.kernel.crypto.conftest import new_cipher
 
 CIPHERS = {name: new_cipher(mode) for name, mode in MODES.items()}
 

@@ -11,7 +11,7 @@ from kernel.crypto import aead
 from kernel.crypto.algorithms import MODES
 from kernel.crypto.cbc_hmac import AesCbcHmacSha512
 from kernel.crypto.material import KeyMaterial
-from tests.crypto.vector_files import octets, read_vectors
+from tests.kernel.crypto.vector_files import octets, read_vectors
 
 MARKER = b"MARKER-OF-32-BYTES-OF-A-TEST-KEY"
 

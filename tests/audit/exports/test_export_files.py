@@ -22,7 +22,7 @@ from audit.models import AuditLog
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys, trusted_keys
 from audit.sequencing.checkpointing import sign_checkpoint
 from kernel.databases.snapshot import one_snapshot
-from tests.audit.exporting import (
+from tests.audit.exports.exporting import (
     EXPORTS,
     exported,
     fetch,

@@ -5,7 +5,7 @@ import pytest
 from kernel.crypto.errors import MacMismatch
 from kernel.crypto.mac import Mac
 from kernel.crypto.material import KeyMaterial
-from tests.crypto.vector_files import octets, read_vectors
+from tests.kernel.crypto.vector_files import octets, read_vectors
 
 # Cases with keys shorter than KeyMaterial allows are left out.
 VECTORS = [v for v in read_vectors("HMAC/rfc-4231-sha256.txt", first="len") if len(octets(v["key"])) >= 16]
