@@ -11,6 +11,8 @@ import secrets
 import tempfile
 from pathlib import Path
 
+# Bytes that stay free: the log may lie on the same disk, and where it cannot be written nothing is answered.
+RESERVE = 256 * 1024 * 1024
 UNFINISHED = ".unfinished-"
 SECRET_KEY_FILE = "secret-key"  # noqa: S105 - a file name
 

@@ -20,11 +20,10 @@ from uuid import UUID
 
 from django.conf import settings
 
+from kernel.home import RESERVE
 from kernel.trust.row_mac import IntegrityFailed
 
 UNFINISHED = ".unfinished"
-# Bytes that stay free: the log may lie on the same disk, and where it cannot be written nothing is answered.
-RESERVE = 256 * 1024 * 1024
 LOOKED_AFTER = 8 * 1024 * 1024  # bytes between two looks at what is free
 ARCHIVE_ROOT = "audit-log"
 _ATTEMPT = re.compile("[0-9a-f]{16}")
