@@ -15,7 +15,7 @@ from accounts.models import (
     TotpDevice,
     User,
 )
-from ciphercanary.read_only_admin import ReadOnlyModelAdmin
+from kernel.read_only_admin import ReadOnlyModelAdmin
 
 
 @admin.register(User)

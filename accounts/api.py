@@ -23,10 +23,10 @@ from accounts.serializers import (
     RefreshSerializer,
     TokenPairSerializer,
 )
-from ciphercanary import throttle
-from ciphercanary.clock import database_now
-from ciphercanary.http import in_context
-from ciphercanary.rest import AUTHENTICATED, PUBLIC, ApiView, Rule
+from kernel import throttle
+from kernel.clock import database_now
+from kernel.http.context import in_context
+from kernel.rest import AUTHENTICATED, PUBLIC, ApiView, Rule
 
 
 class AuthView(ApiView[Principal]):

@@ -17,7 +17,7 @@ from accounts.serializers import (
     SecondFactorSerializer,
     SessionListSerializer,
 )
-from ciphercanary.rest import AUTHENTICATED, Rule, StrictSerializer
+from kernel.rest import AUTHENTICATED, Rule, StrictSerializer
 
 
 class TotpEnrolView(AuthView):

@@ -7,9 +7,9 @@ from rest_framework.request import Request
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.tokens import BAD_TOKEN, authenticate_bearer
-from audit.events import Actor, Source
-from ciphercanary.errors import Unauthenticated
-from ciphercanary.http import in_context
+from audit.log.events import Actor, Source
+from kernel.errors import Unauthenticated
+from kernel.http.context import in_context
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -43,13 +43,13 @@ def _read_principal(request: HttpRequest | Request) -> Principal | None:
 
 
 def _concerned(request: HttpRequest | Request) -> tuple[str, ...]:
-    """The entities, as in ``audit.stamps``, that the URL names: one or none."""
+    """The entities, as in ``kernel.freshness.stamps``, that the URL names: one or none."""
     kind, name = getattr(in_context(request), "audit_object", ("", ""))
     return (f"{kind}:{name}",) if kind else ()
 
 
 def origin_of(request: HttpRequest | Request, source: Source = Source.API) -> Origin:
-    """The origin of a request, as determined by ``ciphercanary.middleware``."""
+    """The origin of a request, as determined by ``kernel.http.middleware``."""
     context = in_context(request)
     return Origin(
         client_ip=context.client_ip,

@@ -25,9 +25,9 @@ from accounts.session_engine import (
     USER_AGENT,
     drop_expired,
 )
-from audit.events import Source
-from audit.stamps import EpochStamp
-from ciphercanary.clock import database_now, process_now
+from audit.log.events import Source
+from kernel.clock import database_now, process_now
+from kernel.freshness.stamps import EpochStamp
 
 CONFIRMED_AT = "confirmed_at"  # when the user last passed a factor check
 

@@ -1,4 +1,4 @@
-from ciphercanary.errors import Conflict, NotFound, Unauthenticated
+from kernel.errors import Conflict, NotFound, Unauthenticated
 
 
 class OtpRequired(Unauthenticated):

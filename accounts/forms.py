@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django import forms
 
-from ciphercanary.pages.forms import PageForm
+from kernel.pages.forms import PageForm
 
 RECOVERY_CODE = re.compile(r"([A-Z2-7]{4}-){3}[A-Z2-7]{4}", re.ASCII)
 CHOOSING_HELP = (

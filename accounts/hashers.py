@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
-from ciphercanary.errors import Throttled
-from ciphercanary.metrics import throttled_total
+from kernel.errors import Throttled
+from kernel.observability.metrics import throttled_total
 
 # Each hash takes 64 MiB: eight at once would fill a container of 512 MiB. If there are more workers than hashes, each
 # worker still has one slot.

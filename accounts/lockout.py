@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
-from ciphercanary.errors import Throttled
+from kernel.errors import Throttled
 
 LIMIT = 5
 WINDOW = timedelta(minutes=15)

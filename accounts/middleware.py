@@ -9,11 +9,11 @@ from accounts.authentication import name_actor
 from accounts.browser_sessions import is_over, principal_of, renew
 from accounts.models import User
 from accounts.principals import user_entity
-from audit.epoch import read_stamp
-from ciphercanary.clock import database_now
-from ciphercanary.http import in_context
-from ciphercanary.middleware import Handler, is_api
-from ciphercanary.pages.views import is_poll, known_principal
+from kernel.clock import database_now
+from kernel.freshness.epoch import read_stamp
+from kernel.http.context import in_context
+from kernel.http.middleware import Handler, is_api
+from kernel.pages.views import is_poll, known_principal
 
 SECONDS_LEFT = "CC-Session-Seconds"  # header that static/js/app.js counts down
 

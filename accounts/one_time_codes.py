@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django_otp.oath import TOTP
 
-from ciphercanary.crypto.material import KeyMaterial
+from kernel.crypto.material import KeyMaterial
 
 SEED_SIZE: Final = 20  # bytes; RFC 4226 section 4, R6 recommends 160 bits
 STEP: Final = 30  # seconds

@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from audit.events import Actor, ActorType, Source
+from audit.log.events import Actor, ActorType, Source
 
 
 class Origin(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from django.contrib.auth.password_validation import (
 from django.core.exceptions import ValidationError
 
 from accounts.models import User
-from ciphercanary.errors import Invalid
+from kernel.errors import Invalid
 
 MIN_LENGTH, MAX_LENGTH = 12, 128
 FEWEST_CHARACTERS = 5  # distinct characters

@@ -6,17 +6,17 @@ from typing import ClassVar, Self
 from uuid import UUID
 
 from accounts.roles import PERMISSIONS, SYSTEM, roles_with, sees_all
-from audit.events import Actor, Source
-from audit.stamps import EpochStamp
-from ciphercanary.errors import Denied, RecentAuthRequired, Unauthenticated
-from ciphercanary.rules import Scope
+from audit.log.events import Actor, Source
+from kernel.errors import Denied, RecentAuthRequired, Unauthenticated
+from kernel.freshness.stamps import EpochStamp
+from kernel.rules import Scope
 
 RECENT = timedelta(minutes=10)
-SIGNING_KEYS = "signing-keys"  # the entity, as in audit.stamps, that every access token depends on
+SIGNING_KEYS = "signing-keys"  # the entity, as in kernel.freshness.stamps, that every access token depends on
 
 
 def user_entity(user_id: UUID) -> str:
-    """The entity, as in ``audit.stamps``, of a user with their role and sessions."""
+    """The entity, as in ``kernel.freshness.stamps``, of a user with their role and sessions."""
     return f"user:{user_id}"
 
 

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from accounts.models import Passkey, TotpDevice, User
-from audit.events import Event, RowChange
+from audit.log.events import Event, RowChange
 
 type Values = dict[str, object]
 

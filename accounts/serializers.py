@@ -9,7 +9,7 @@ from accounts.models import Passkey, User
 from accounts.principals import Principal
 from accounts.roles import ROLES
 from accounts.services import Enrolment, OwnSession, SecondFactor, TokenPair
-from ciphercanary.rest import StrictSerializer, TimestampField
+from kernel.rest import StrictSerializer, TimestampField
 
 SECRET_LIMIT = 1024  # characters; our passwords and tokens are shorter
 

@@ -21,7 +21,7 @@ from django.core import signing
 from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 
 from accounts.models import BrowserSession
-from ciphercanary.clock import process_now
+from kernel.clock import process_now
 
 # Entries of a signed-in session, written by ``accounts.browser_sessions``.
 ID = "id"

@@ -14,7 +14,7 @@ PATTERN: Final = "[A-Za-z0-9_-]{20,100}"
 
 
 def new_code() -> str:
-    """256 random bits, in a length and alphabet that ``ciphercanary.logs`` recognizes as a credential."""
+    """256 random bits, in a length and alphabet that ``kernel.observability.logs`` recognizes as a credential."""
     return secrets.token_urlsafe(32)
 
 

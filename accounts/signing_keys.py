@@ -17,11 +17,11 @@ from jwt.algorithms import RSAAlgorithm
 
 from accounts.models import SigningKey
 from accounts.principals import SIGNING_KEYS
-from audit.epoch import read_stamp
-from audit.stamps import EpochStamp
-from ciphercanary import kek, system_keys
-from ciphercanary.clock import database_now
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.clock import database_now
+from kernel.freshness.epoch import read_stamp
+from kernel.freshness.stamps import EpochStamp
+from kernel.trust import kek, system_keys
+from kernel.trust.row_mac import IntegrityFailed
 
 JWKS_MAX_AGE = timedelta(minutes=5)
 

@@ -26,11 +26,11 @@ from accounts.origin import Origin
 from accounts.principals import SIGNING_KEYS, Principal, user_entity
 from accounts.roles import ROLES
 from accounts.signing_keys import KeySet
-from audit.epoch import read_stamp
-from ciphercanary.clock import process_now
-from ciphercanary.crypto.encoding import decode_base64url
-from ciphercanary.errors import Unauthenticated
-from ciphercanary.metrics import token_refusals_total
+from kernel.clock import process_now
+from kernel.crypto.encoding import decode_base64url
+from kernel.errors import Unauthenticated
+from kernel.freshness.epoch import read_stamp
+from kernel.observability.metrics import token_refusals_total
 
 ALGORITHM = "RS256"
 TYPE = "at+jwt"

@@ -1,7 +1,7 @@
 """Cache of access tokens that this process has verified.
 
 A lookup takes a microsecond, a signature check a hundred. An entry is the principal as built at verification,
-with its stamp. Code that acts for the principal passes the stamp to ``audit.writer``, which refuses a token that
+with its stamp. Code that acts for the principal passes the stamp to ``audit.commit.writer``, which refuses a token that
 any process has revoked since. An answer without such a commit must not depend on this cache.
 """
 

@@ -8,9 +8,9 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit log"
 
     def ready(self) -> None:
-        from audit import exports  # noqa: PLC0415 - models are not loaded before
+        from audit.exports import task  # noqa: PLC0415 - models are not loaded before
         from audit.models import AuditExport  # noqa: PLC0415
-        from ciphercanary import jobs  # noqa: PLC0415
+        from kernel import jobs  # noqa: PLC0415
 
-        jobs.register(exports.KIND, AuditExport, exports.run, exports.ended)
-        jobs.register_periodic("delete_expired_results", SWEEP_SECONDS, exports.delete_expired_results)
+        jobs.register(task.KIND, AuditExport, task.run, task.ended)
+        jobs.register_periodic("delete_expired_results", SWEEP_SECONDS, task.delete_expired_results)

@@ -1,4 +1,4 @@
-from ciphercanary.errors import Conflict, Invalid, NotFound, Refused, Unavailable
+from kernel.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 
 NOT_WRITABLE = "The audit log cannot be written now, so nothing is answered. Try again later."
 CROWDED = "Too many records wait to be written, so nothing more is answered. Try again in a moment."
@@ -12,17 +12,6 @@ class AuditUnavailable(Unavailable):
 
     def __init__(self, reason: str = NOT_WRITABLE) -> None:
         super().__init__(reason)
-
-
-class StaleDecision(Unavailable):
-    """A key, permission or user changed while the answer was computed: decide again with fresh rows.
-
-    ``entities`` are those of all stale stamps (``audit.stamps``). At least one of them changed.
-    """
-
-    def __init__(self, entities: frozenset[str]) -> None:
-        super().__init__("Keys or rights changed while the answer was computed. Try again.")
-        self.entities = entities
 
 
 class NotSequenced(Conflict):

@@ -8,15 +8,15 @@ from urllib.parse import urlencode
 
 from django import forms
 
-from audit.events import TEXT_LIMITS, ActorType, Outcome, Source
-from audit.export_formats import ExportFormat
+from audit.browse.qualifiers import QUALIFIERS, look_alikes, read_search
+from audit.browse.saved_filters import PERIODS
+from audit.browse.selection import LogCriteria
+from audit.exports.formats import ExportFormat
+from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
 from audit.models import SavedFilter
-from audit.qualifiers import QUALIFIERS, look_alikes, read_search
-from audit.saved_filters import PERIODS
-from audit.selection import LogCriteria
-from ciphercanary.addresses import canonical_address
-from ciphercanary.errors import Invalid
-from ciphercanary.pages.forms import MomentField, PageForm
+from kernel.errors import Invalid
+from kernel.http.addresses import canonical_address
+from kernel.pages.forms import MomentField, PageForm
 
 FORMATS = {
     ExportFormat.CSV: "CSV: for a spreadsheet",

@@ -6,12 +6,12 @@ from http import HTTPStatus
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from audit import refusals
-from audit.events import Actor, Event, Outcome
-from ciphercanary.actions import REQUEST_REFUSED
-from ciphercanary.http import in_context
-from ciphercanary.middleware import is_api
-from ciphercanary.problems import status_of
+from audit.log import refusals
+from audit.log.events import Actor, Event, Outcome
+from kernel.actions import REQUEST_REFUSED
+from kernel.http.context import in_context
+from kernel.http.middleware import is_api
+from kernel.http.problems import status_of
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
 

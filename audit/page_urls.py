@@ -1,6 +1,6 @@
 from django.urls import path
 
-from audit.views import alarms, exports, jobs, logs, saved_filters
+from audit.views import alarms, exports, logs, saved_filters
 
 urlpatterns = [
     path("audit/", logs.LogListView.as_view(), name="audit"),
@@ -18,7 +18,4 @@ urlpatterns = [
     path("audit/exports/", exports.ExportListView.as_view(), name="audit-export-list"),
     path("audit/exports/new", exports.NewExportView.as_view(), name="audit-export-new"),
     path("audit/exports/<uuid:export_id>/file", exports.ExportFileView.as_view(), name="audit-export-file"),
-    path("jobs/", jobs.JobListView.as_view(), name="jobs"),
-    path("jobs/<uuid:job_id>/", jobs.JobView.as_view(), name="job"),
-    path("jobs/<uuid:job_id>/cancel", jobs.CancelJobView.as_view(), name="job-cancel"),
 ]

@@ -52,11 +52,11 @@ def write(entries: int) -> None:
 def write_batch(chance: random.Random) -> None:
     from django.db import transaction
 
-    from audit.canonical import format_timestamp
-    from audit.entry_rows import entry_row, insert_rows
-    from audit.events import Actor, Event, RowChange, Source
+    from audit.log.canonical import format_timestamp
+    from audit.log.entry_rows import entry_row, insert_rows
+    from audit.log.events import Actor, Event, RowChange, Source
     from audit.services import record
-    from ciphercanary.clock import database_now
+    from kernel.clock import database_now
 
     actor = Actor(
         user_id=uuid.UUID(int=chance.randrange(20), version=4),
@@ -112,7 +112,7 @@ def verify() -> None:
 
 
 def export(folder: Path) -> None:
-    from audit.exporting import export_log
+    from audit.exports.archive import export_log
     from audit.sequencing.checkpoint_keys import trusted_keys
 
     with timed("export_log"):

@@ -44,7 +44,7 @@ def prepare() -> None:
     import django
 
     django.setup()
-    from ciphercanary import preparation
+    from ciphercanary.server import preparation
 
     preparation.prepare()
 
@@ -52,7 +52,7 @@ def prepare() -> None:
 def run() -> None:
     from django.db import connection
 
-    from audit.lag import read_lag
+    from audit.sequencing.lag import read_lag
 
     print(f"{connection.vendor}, {SECONDS:g} s each, median of {REPEATS}\n")
     print(f"{'writers':>8} {'way':<22} {'events/s':>9} {'p50 ms':>8} {'p99 ms':>8}")
@@ -95,9 +95,9 @@ def work(write: Callable[[object], None], ends: float, latencies: list[float]) -
 
 
 def decide() -> object:
-    from audit.epoch import read_stamp
-    from audit.events import Actor, Event
-    from audit.writer import Decision
+    from audit.commit.writer import Decision
+    from audit.log.events import Actor, Event
+    from kernel.freshness.epoch import read_stamp
 
     key = "0198f3a0-0000-7000-8000-000000000001"
     event = Event(
@@ -113,14 +113,14 @@ def decide() -> object:
 
 
 def write_together(decision: object) -> None:
-    from audit import writer
+    from audit.commit import writer
 
     writer.commit(decision)  # type: ignore[arg-type]  # typed loosely, so that Django is imported late
 
 
 def write_alone(decision: object) -> None:
-    from audit.batches import Batch, Ticket
-    from audit.numbering import Numbering
+    from audit.commit.batches import Batch, Ticket
+    from audit.log.numbering import Numbering
 
     ticket = Ticket(decision)  # type: ignore[arg-type,var-annotated]  # as above
     numbering = getattr(_own, "numbering", None) or Numbering()

@@ -203,7 +203,7 @@ def get(path: str, token: str, host: str) -> None:
 
 def ask_for_keys(explainer: Explainer, token: str) -> None:
     from accounts.tokens import authenticate_bearer
-    from ciphercanary.clock import database_now
+    from kernel.clock import database_now
     from keys.models import Key
     from keys.services import count_keys_that_protect, default_key
 
@@ -218,8 +218,8 @@ def ask_for_keys(explainer: Explainer, token: str) -> None:
 
 def sequence(explainer: Explainer) -> None:
     """Explain writing an entry and sequencing it. The entry is the second of its writer, so that a gap is possible."""
-    from audit.events import Actor, Event, Source
-    from audit.lag import read_lag
+    from audit.log.events import Actor, Event, Source
+    from audit.sequencing.lag import read_lag
     from audit.sequencing.step import sequence_step
     from audit.services import record_alone
 
@@ -237,6 +237,6 @@ def sequence(explainer: Explainer) -> None:
 
 def origin() -> Any:
     from accounts.origin import Origin
-    from audit.events import Source
+    from audit.log.events import Source
 
     return Origin(client_ip="192.0.2.1", user_agent="", request_id="", source=Source.API)

@@ -102,9 +102,9 @@ def by_module(ours: CipherCanary, request: Request, seconds: float) -> tuple[flo
 
 async def serve(request: Request, seconds: float, samples: Counter[str]) -> tuple[int, float]:
     """Send requests to the fast path as fast as it can answer. Returns the number of answers and their CPU seconds."""
-    from audit import loop_writer
-    from ciphercanary import fast_lane
+    from audit.commit import loop_writer
     from ciphercanary.asgi import hot_routes
+    from kernel.http import fast_lane
 
     handler = hot_routes["POST", request.path]
     names = {"Host": f"127.0.0.1:{request.port}", **request.headers}

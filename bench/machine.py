@@ -19,7 +19,7 @@ from statistics import median
 import psycopg
 import redis
 
-import ciphercanary
+import kernel
 from bench import k6_script, openbao
 from tests.product import ROOT
 from tests.services.rights import folder_for_servers
@@ -67,7 +67,7 @@ def describe(database: str, cache: str) -> list[tuple[str, str]]:
     packages = [f"{name} {found}" for name in PACKAGES if (found := installed(name))]
     return [
         ("date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
-        ("version", f"{ciphercanary.__version__} {commit()}"),
+        ("version", f"{kernel.__version__} {commit()}"),
         ("processor", f"{processor()}, {os.cpu_count()} logical"),
         ("system", f"{platform.system()} {platform.release()}, load {os.getloadavg()[0]:.1f} at the start"),
         ("Python", f"{platform.python_version()}: {', '.join(packages)}"),

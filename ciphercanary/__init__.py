@@ -1,1 +1,1 @@
-__version__ = "0.1.0"
+"""The Django project: it puts the apps together. Nothing else imports it."""

@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, URLResolver
 from django.utils.decorators import method_decorator
 
-from ciphercanary.errors import Denied, NotFound
-from ciphercanary.pages.views import known_principal, next_url, with_next
+from kernel.errors import Denied, NotFound
+from kernel.pages.views import known_principal, next_url, with_next
 
 WRITING = {"password_change", "password_change_done"}
 

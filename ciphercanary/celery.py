@@ -15,8 +15,8 @@ from celery import bootsteps
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
 django.setup()
 
-from ciphercanary.jobs import bell, running, worker  # noqa: E402 - they need Django to be set up
-from ciphercanary.jobs.registry import periodic_functions  # noqa: E402
+from kernel.jobs import bell, running, worker  # noqa: E402 - they need Django to be set up
+from kernel.jobs.registry import periodic_functions  # noqa: E402
 
 logger = logging.getLogger(__name__)
 app = bell.app

@@ -7,7 +7,7 @@ GROUPS = {
     "keys": "Keys",
     "audit": "Audit log",
     "console": "Demo",
-    "ciphercanary": "Background jobs",
+    "kernel": "Background jobs",
 }
 # Commands of console because they need users, which the audit app does not have.
 OF_THE_AUDIT_LOG = {"list_audit_alarms", "resolve_audit_alarm"}

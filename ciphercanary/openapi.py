@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from ciphercanary.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, MODES
+from kernel.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, MODES
 
 SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
     "TITLE": "CipherCanary",

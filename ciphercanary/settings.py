@@ -11,8 +11,11 @@ from urllib.parse import urlsplit
 from django.utils.csp import CSP
 from psycopg import IsolationLevel
 
-from ciphercanary import addresses, home, logs, openapi
-from ciphercanary.environment import Environment
+from ciphercanary import openapi
+from kernel import home
+from kernel.environment import Environment
+from kernel.http import addresses
+from kernel.observability import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -59,7 +62,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[_public.hostname or "", "127.
 APPEND_SLASH = False
 DEBUG = env.bool("DEBUG", False)
 INSTALLED_APPS = [
-    "ciphercanary",
+    "kernel",
     "ciphercanary.admin_apps.CipherCanaryAdminConfig",
     "accounts",  # before Django's own: its commands replace two of theirs
     "django.contrib.auth",
@@ -67,7 +70,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "django.forms",  # the templates of its widgets, for ciphercanary.pages.forms
+    "django.forms",  # the templates of its widgets, for kernel.pages.forms
     "django_htmx",
     "django_otp",
     "django_otp_webauthn",
@@ -80,21 +83,21 @@ INSTALLED_APPS = [
     "console",
 ]
 MIDDLEWARE = [
-    "ciphercanary.middleware.RequestContext",
-    "ciphercanary.middleware.SecurityHeaders",
+    "kernel.http.middleware.RequestContext",
+    "kernel.http.middleware.SecurityHeaders",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "audit.middleware.RefusalRecorder",
-    "ciphercanary.middleware.Gate",
+    "kernel.http.middleware.Gate",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.middleware.SessionLifetime",
-    "ciphercanary.problem_views.DomainErrorAnswers",
+    "kernel.pages.problem_views.DomainErrorAnswers",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -111,16 +114,16 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "ciphercanary.pages.shell.shell",
+                "kernel.pages.shell.shell",
             ],
-            "builtins": ["django.templatetags.static", "ciphercanary.templatetags.pages"],
+            "builtins": ["django.templatetags.static", "kernel.templatetags.pages"],
         },
     }
 ]
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = False
-FORMAT_MODULE_PATH = ["ciphercanary.formats"]
+FORMAT_MODULE_PATH = ["kernel.formats"]
 WSGI_APPLICATION = "ciphercanary.wsgi.application"
 # The bridge refuses larger bodies before Django sees them; this is a second limit.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CC_MAX_BODY_BYTES
@@ -138,10 +141,10 @@ DATABASES = {"default": env.db_url("DATABASE_URL", f"sqlite:///{CC_HOME}/db.sqli
 _database = DATABASES["default"]
 _database["ATOMIC_REQUESTS"] = False
 CC_SQLITE = "sqlite" in _database["ENGINE"]
-# All waits of one request for locks and for a connection together: see ciphercanary.lock_waits.
+# All waits of one request for locks and for a connection together: see kernel.databases.lock_waits.
 CC_LOCK_WAIT_SECONDS = env.seconds("CC_LOCK_WAIT_SECONDS", 5.0, at_least=0.1, at_most=60)
 if CC_SQLITE:
-    _database["ENGINE"] = "ciphercanary.databases.sqlite3"
+    _database["ENGINE"] = "kernel.databases.sqlite3"
     _database["CONN_MAX_AGE"] = None
     _database["OPTIONS"] = {
         # Under contention, DEFERRED transactions that become writers fail at once instead of waiting.
@@ -151,13 +154,13 @@ if CC_SQLITE:
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
     }
 else:
-    _database["ENGINE"] = "ciphercanary.databases.postgresql"
+    _database["ENGINE"] = "kernel.databases.postgresql"
     _database["CONN_MAX_AGE"] = 0  # the pool keeps connections; Django refuses to do both
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),
         # An acknowledged commit is on the disk, regardless of the server's default.
         "options": "-c synchronous_commit=on",
-        # audit.epoch waits for a lock and then reads the epoch. At a stricter level, which the server's default
+        # kernel.freshness.epoch waits for a lock and then reads the epoch. At a stricter level, which the server's default
         # could set, its snapshot would be older than the lock.
         "isolation_level": IsolationLevel.READ_COMMITTED,
         "pool": {
@@ -184,7 +187,7 @@ _redis_cache = {
     "LOCATION": REDIS_URL,
     "KEY_PREFIX": CC_REDIS_PREFIX,
     "OPTIONS": {
-        "SERIALIZER": "ciphercanary.cache.PlainSerializer",
+        "SERIALIZER": "kernel.cache.PlainSerializer",
         "SOCKET_CONNECT_TIMEOUT": 1,
         "SOCKET_TIMEOUT": 1,
     },
@@ -193,8 +196,8 @@ _redis_cache = {
 _local_metadata = _local_cache | {"LOCATION": "metadata", "OPTIONS": {"MAX_ENTRIES": 10_000}}
 CACHES = {"default": _local_cache, "local": _local_cache, "metadata": _local_metadata}
 if REDIS_URL:
-    CACHES["default"] = {"BACKEND": "ciphercanary.cache.FailoverRedisCache", **_redis_cache}
-    CACHES["metadata"] = {"BACKEND": "ciphercanary.cache.OptionalRedisCache", **_redis_cache}
+    CACHES["default"] = {"BACKEND": "kernel.cache.FailoverRedisCache", **_redis_cache}
+    CACHES["metadata"] = {"BACKEND": "kernel.cache.OptionalRedisCache", **_redis_cache}
 # Limited because a database restored from a backup can reach the same epochs again.
 CC_METADATA_CACHE_SECONDS = env.number("CC_METADATA_CACHE_SECONDS", 60, at_least=0, at_most=3600)
 RATELIMIT_ENABLE = True
@@ -225,11 +228,11 @@ OTP_WEBAUTHN_CREDENTIAL_MODEL = "accounts.Passkey"
 # --- REST
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": [],  # ciphercanary.rest.ApiView denies methods without a rule
+    "DEFAULT_PERMISSION_CLASSES": [],  # kernel.rest.ApiView denies methods without a rule
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "ciphercanary.schema.ApiSchema",
+    "DEFAULT_SCHEMA_CLASS": "kernel.rest.schema.ApiSchema",
     "URL_FORMAT_OVERRIDE": None,  # the Accept header decides; "format" is an ordinary parameter
-    "EXCEPTION_HANDLER": "ciphercanary.rest.exceptions.handle_exception",
+    "EXCEPTION_HANDLER": "kernel.rest.exceptions.handle_exception",
     "UNAUTHENTICATED_USER": "accounts.principals.AnonymousPrincipal",
 }
 SPECTACULAR_SETTINGS = openapi.SPECTACULAR_SETTINGS
@@ -256,8 +259,8 @@ CSRF_COOKIE_NAME = "__Host-csrftoken" if CC_TLS else "csrftoken"
 CSRF_COOKIE_SECURE = CC_TLS
 CSRF_COOKIE_HTTPONLY = True
 CC_CONSOLE_DECRYPT = env.bool("CC_CONSOLE_DECRYPT", True)
-MESSAGE_STORAGE = "ciphercanary.pages.messages.NewestMessages"
-CSRF_FAILURE_VIEW = "ciphercanary.problem_views.csrf_failure"
+MESSAGE_STORAGE = "kernel.pages.messages.NewestMessages"
+CSRF_FAILURE_VIEW = "kernel.pages.problem_views.csrf_failure"
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[CC_PUBLIC_URL] if CC_TLS else [])
 SECURE_SSL_REDIRECT = CC_TLS
 SECURE_REDIRECT_EXEMPT = [r"^(api|auth)/", r"^(health|livez|readyz|metrics|version)$"]

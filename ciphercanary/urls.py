@@ -4,8 +4,8 @@ from django.views.generic import RedirectView
 
 from accounts.api import JwksView
 from audit.api.proofs import CheckpointKeysView
-from ciphercanary import monitoring
-from ciphercanary.schema import SchemaView
+from ciphercanary.server import monitoring
+from kernel.rest.schema import SchemaView
 
 urlpatterns = [
     path("api/v1/", include("keys.api_urls")),
@@ -29,5 +29,5 @@ urlpatterns = [
     path("admin", RedirectView.as_view(pattern_name="admin:index"), name="admin-without-slash"),
 ]
 
-handler400 = handler403 = handler404 = "ciphercanary.problem_views.refused"
-handler500 = "ciphercanary.problem_views.failed"
+handler400 = handler403 = handler404 = "kernel.pages.problem_views.refused"
+handler500 = "kernel.pages.problem_views.failed"

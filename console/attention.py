@@ -10,7 +10,7 @@ from django.urls import reverse
 from accounts.principals import Principal
 from audit.actions import EXPORT_FAILED
 from audit.models import EXPORT_PERMISSION
-from audit.services.usage import DAY, HOUR, Keys, Used, keys_denied_since, used_since
+from audit.usage.queries import DAY, HOUR, Keys, Used, keys_denied_since, used_since
 from console.facts import Facts, read_facts
 from console.system import BAD, check_disk
 from keys.lifecycle import Status

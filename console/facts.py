@@ -12,11 +12,11 @@ from accounts.models import User
 from accounts.principals import Principal
 from accounts.roles import AUDITOR
 from audit.services.standing import Signs, may_hear_of_alarms, questions, signs_of
-from audit.services.usage import DAY, Keys, rows_done
 from audit.services.verifications import Verification, last_verification
-from ciphercanary.jobs import registry
-from ciphercanary.jobs.job import Status
+from audit.usage.queries import DAY, Keys, rows_done
 from crypto_ops.actions import MESSAGE_ENCRYPTED
+from kernel.jobs import registry
+from kernel.jobs.job import Status
 
 
 @dataclass(frozen=True, slots=True)

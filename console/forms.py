@@ -2,9 +2,9 @@
 
 from django import forms
 
-from ciphercanary.crypto.envelope import Envelope, decode
-from ciphercanary.crypto.errors import MalformedCiphertext
-from ciphercanary.pages.forms import PageForm
+from kernel.crypto.envelope import Envelope, decode
+from kernel.crypto.errors import MalformedCiphertext
+from kernel.pages.forms import PageForm
 
 MAX_MESSAGE = 1000  # characters
 MAX_CIPHERTEXT = 8000  # characters: such a message in four-byte characters, encrypted and in base64

@@ -10,13 +10,13 @@ from django.conf import settings
 from django.core.cache import caches
 from django.db import connection, transaction
 
-from audit.epoch import hold_epoch
-from audit.lag import Delay, is_too_far_behind, read_delay, read_lag_seconds
+from audit.sequencing.lag import Delay, is_too_far_behind, read_delay, read_lag_seconds
 from audit.services.alarms import count_open_alarms
-from ciphercanary import kek
-from ciphercanary.applied_migrations import count_due_migrations
-from ciphercanary.check_rounds import CheckRounds
-from ciphercanary.clock import process_now
+from kernel.clock import process_now
+from kernel.databases.applied_migrations import count_due_migrations
+from kernel.freshness.epoch import hold_epoch
+from kernel.observability.check_rounds import CheckRounds
+from kernel.trust import kek
 
 HEALTHY, LAGGING, UNHEALTHY, NOT_CONFIGURED = "healthy", "lagging", "unhealthy", "not_configured"
 ALARMED = "alarmed"

@@ -7,12 +7,12 @@ from typing import Any
 from django.db.models import Subquery
 
 from accounts.principals import Principal
-from audit import moments
+from audit.sequencing import moments
 from audit.services.standing import Signs, questions, signs_of
-from ciphercanary.expressions import CountOf
-from ciphercanary.jobs import leases, registry
-from ciphercanary.jobs.job import Status
-from ciphercanary.models import Instance
+from kernel.databases.expressions import CountOf
+from kernel.jobs import leases, registry
+from kernel.jobs.job import Status
+from kernel.trust.models import Instance
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from ciphercanary import schema
-from ciphercanary.errors import DomainError
-from ciphercanary.problems import PROBLEM_STATUS
+from kernel.errors import DomainError
+from kernel.http.problems import PROBLEM_STATUS
+from kernel.rest import schema
 
 METHODS: Final = ("get", "post", "patch", "put", "delete")
 JSON: Final = "application/json"

@@ -19,15 +19,15 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest
 
-import ciphercanary
+import kernel
 from accounts.principals import Principal
 from audit.services.verifications import Verification, last_verification
-from ciphercanary import kek
-from ciphercanary.applied_migrations import count_due_migrations
-from ciphercanary.clock import database_now, process_now
-from ciphercanary.models import KeyEncryptionKey
 from console.health import HEALTHY, LAGGING, NOT_CONFIGURED, look, sequencer_word
 from console.measures import Measures, read_measures
+from kernel.clock import database_now, process_now
+from kernel.databases.applied_migrations import count_due_migrations
+from kernel.trust import kek
+from kernel.trust.models import KeyEncryptionKey
 
 OK, WARNING, BAD, OFF = "ok", "warning", "bad", "off"
 STATES: Final = {HEALTHY: OK, LAGGING: WARNING, NOT_CONFIGURED: OFF}  # every other word is bad
@@ -243,7 +243,7 @@ def _is_loopback() -> bool:
 def versions() -> Sequence[tuple[str, str]]:
     numbers = ".".join(str(part) for part in connection.get_database_version())
     return [
-        ("CipherCanary", ciphercanary.__version__),
+        ("CipherCanary", kernel.__version__),
         ("Python", platform.python_version()),
         ("Django", django.get_version()),
         (connection.display_name, numbers),

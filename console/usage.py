@@ -7,9 +7,9 @@ from uuid import UUID
 
 from accounts.principals import Principal
 from audit.services import names_of
-from audit.services.usage import Used, busiest_callers, busiest_keys, used_over_time
-from audit.usage_charts import Range, chart
-from ciphercanary.pages.chart import Chart
+from audit.usage.charts import Range, chart
+from audit.usage.queries import Used, busiest_callers, busiest_keys, used_over_time
+from kernel.pages.chart import Chart
 from keys.models import Key
 from keys.services import ids_of_own_keys
 

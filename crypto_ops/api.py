@@ -8,15 +8,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principals import Principal
-from ciphercanary import throttle
-from ciphercanary.crypto.aead import Sealed
-from ciphercanary.crypto.algorithms import KEY_ALGORITHMS, MODES
-from ciphercanary.crypto.encoding import encode_base64
-from ciphercanary.rest import AUTHENTICATED, ApiView, Rule
 from crypto_ops import actions, batches, engine, items, serializers, services
 from crypto_ops.batches import DecryptBatch, EncryptBatch
 from crypto_ops.limits import cost_of
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
+from kernel import throttle
+from kernel.crypto.aead import Sealed
+from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
+from kernel.crypto.encoding import encode_base64
+from kernel.rest import AUTHENTICATED, ApiView, Rule
 from keys.rest_references import KeyReferenceView
 from keys.services import id_of_key
 

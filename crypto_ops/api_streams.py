@@ -14,13 +14,13 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from ciphercanary.crypto.encoding import decode_base64
-from ciphercanary.http import ContextRequest, in_context
-from ciphercanary.problems import ProtocolError
-from ciphercanary.rest import Rule, StrictSerializer
 from crypto_ops import actions
 from crypto_ops.limits import MAX_HEADER_AAD_BYTES
 from crypto_ops.streams import Decryption, Encryption, Stream
+from kernel.crypto.encoding import decode_base64
+from kernel.http.context import ContextRequest, in_context
+from kernel.http.problems import ProtocolError
+from kernel.rest import Rule, StrictSerializer
 from keys.rest_references import KeyReferenceField, KeyReferenceView
 
 OCTETS: Final = "application/octet-stream"

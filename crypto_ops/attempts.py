@@ -3,11 +3,11 @@
 from collections.abc import Callable, Hashable
 
 from accounts.principals import Principal
-from audit.events import Actor
-from audit.stamps import EpochStamp
-from ciphercanary import throttle
-from ciphercanary.crypto.aead import Cipher
-from ciphercanary.crypto.algorithms import Mode
+from audit.log.events import Actor
+from kernel import throttle
+from kernel.crypto.aead import Cipher
+from kernel.crypto.algorithms import Mode
+from kernel.freshness.stamps import EpochStamp
 from keys import keyring
 from keys.entries import KeyEntry, VersionEntry
 from keys.references import KeyReference

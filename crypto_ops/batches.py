@@ -6,19 +6,19 @@ from typing import cast
 from uuid import UUID
 
 from accounts.principals import Principal
-from audit.events import Event, Outcome
-from audit.writer import Decision
-from ciphercanary.clock import process_now
-from ciphercanary.crypto import envelope
-from ciphercanary.crypto.aead import Message, Sealed
-from ciphercanary.crypto.algorithms import Mode
-from ciphercanary.crypto.errors import DecryptionFailed
-from ciphercanary.errors import DomainError, Invalid
+from audit.commit.writer import Decision
+from audit.log.events import Event, Outcome
 from crypto_ops import actions
 from crypto_ops.attempts import Attempt
 from crypto_ops.deciding import decision_of, key_event, perform
 from crypto_ops.engine import protecting_version
 from crypto_ops.measurement import measured
+from kernel.clock import process_now
+from kernel.crypto import envelope
+from kernel.crypto.aead import Message, Sealed
+from kernel.crypto.algorithms import Mode
+from kernel.crypto.errors import DecryptionFailed
+from kernel.errors import DomainError, Invalid
 from keys import lifecycle
 from keys.entries import KeyEntry, VersionEntry
 from keys.references import KeyReference

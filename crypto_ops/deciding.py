@@ -1,7 +1,7 @@
 """Deciding and settling: common to every operation with keys, for messages and streams.
 
 Each operation is *decided* in memory (may this principal do this with that key now), and the decision is *settled*:
-``audit.writer`` commits it with its audit event, or, if the response is not released yet, it is compared with the
+``audit.commit.writer`` commits it with its audit event, or, if the response is not released yet, it is compared with the
 database. A stale decision is repeated with fresh rows.
 """
 
@@ -13,14 +13,14 @@ from uuid import UUID
 from accounts.errors import TokenExpired
 from accounts.principals import Principal
 from accounts.tokens import renew_principal
-from audit import writer
-from audit.epoch import read_epoch, renew_stamps
-from audit.errors import StaleDecision
-from audit.events import Event, Outcome
-from audit.writer import Deadline, Decision
-from ciphercanary.clock import process_now
-from ciphercanary.errors import DomainError, Unavailable
+from audit.commit import writer
+from audit.commit.writer import Deadline, Decision
+from audit.log.events import Event, Outcome
 from crypto_ops.attempts import Attempt
+from kernel.clock import process_now
+from kernel.errors import DomainError, Unavailable
+from kernel.freshness.epoch import read_epoch, renew_stamps
+from kernel.freshness.errors import StaleDecision
 from keys import keyring, lifecycle
 from keys.entries import KeyEntry, VersionEntry
 from keys.lifecycle import Standing, State, Status
@@ -61,7 +61,7 @@ def changing_too_fast() -> Unavailable:
 def compare[T](decision: Decision[T]) -> T:
     """Settle without an audit event, if the response is not released yet.
 
-    Raises the errors of ``audit.writer.commit``.
+    Raises the errors of ``audit.commit.writer.commit``.
     """
     epoch = read_epoch()
     renew_stamps(decision.stamps, epoch)

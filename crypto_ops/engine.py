@@ -1,7 +1,7 @@
 """Encrypt, decrypt, re-encrypt, random bytes: the engine of every interface. No HTTP; no query for a cached key.
 
 Each operation is *decided* in memory (may this principal do this with that key now, and what is the result). Then
-the decision is *committed*: ``audit.writer`` writes its audit event in a transaction that checks that nothing has
+the decision is *committed*: ``audit.commit.writer`` writes its audit event in a transaction that checks that nothing has
 changed since. Only then is the result returned. A stale decision is repeated with fresh rows.
 """
 
@@ -10,18 +10,18 @@ from datetime import datetime
 from typing import Final
 
 from accounts.principals import Principal
-from audit.events import Event
-from audit.writer import Decision
-from ciphercanary.clock import process_now
-from ciphercanary.crypto.algorithms import MODES, Mode
-from ciphercanary.crypto.envelope import Envelope
-from ciphercanary.crypto.errors import DecryptionFailed
-from ciphercanary.errors import Invalid
+from audit.commit.writer import Decision
+from audit.log.events import Event
 from crypto_ops import actions
 from crypto_ops.attempts import Attempt
 from crypto_ops.deciding import decision_of, key_event, perform
 from crypto_ops.measurement import measured
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
+from kernel.clock import process_now
+from kernel.crypto.algorithms import MODES, Mode
+from kernel.crypto.envelope import Envelope
+from kernel.crypto.errors import DecryptionFailed
+from kernel.errors import Invalid
 from keys import lifecycle
 from keys.entries import KeyEntry, VersionEntry
 from keys.lifecycle import State, VersionState

@@ -1,4 +1,4 @@
-from ciphercanary.errors import Invalid, Unavailable
+from kernel.errors import Invalid, Unavailable
 
 
 class StreamCut(Invalid):

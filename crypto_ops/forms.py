@@ -5,14 +5,14 @@ from typing import Any, Final, cast
 
 from django import forms
 
-from ciphercanary.clock import process_now
-from ciphercanary.crypto import envelope
-from ciphercanary.crypto.envelope import Envelope
-from ciphercanary.errors import Invalid
-from ciphercanary.pages import PageForm
 from crypto_ops.limits import MAX_AAD_BYTES, MAX_TRIED_BYTES, MAX_TRIED_CHARACTERS
 from crypto_ops.offers import LABELS
 from crypto_ops.texts import FORMATS, octets_of, require_ciphertext
+from kernel.clock import process_now
+from kernel.crypto import envelope
+from kernel.crypto.envelope import Envelope
+from kernel.errors import Invalid
+from kernel.pages import PageForm
 from keys import lifecycle
 from keys.models import Key
 

@@ -5,14 +5,14 @@ from typing import Any
 
 from django.conf import settings
 
-from ciphercanary import problems
-from ciphercanary.crypto import envelope
-from ciphercanary.crypto.aead import Message, Sealed
-from ciphercanary.crypto.algorithms import Mode
-from ciphercanary.crypto.encoding import decode_base64, encode_base64
-from ciphercanary.errors import DomainError
 from crypto_ops.batches import Batch, SealedItem, of_another_key
 from crypto_ops.limits import MAX_AAD_BYTES, MAX_TAG_BYTES
+from kernel.crypto import envelope
+from kernel.crypto.aead import Message, Sealed
+from kernel.crypto.algorithms import Mode
+from kernel.crypto.encoding import decode_base64, encode_base64
+from kernel.errors import DomainError
+from kernel.http import problems
 
 type Parts = tuple[str, str, str]
 """encrypted_data, iv and tag, in base64."""

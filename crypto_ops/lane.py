@@ -23,22 +23,26 @@ from accounts.errors import TokenExpired
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.tokens import authenticate_bearer
-from audit import loop_writer, refusals
-from audit.errors import AuditUnavailable, StaleDecision
-from audit.events import Actor, Event, Outcome
-from audit.writer import Decision
-from ciphercanary import fast_lane, lock_waits, throttle
-from ciphercanary.clock import process_now
-from ciphercanary.crypto.algorithms import Mode
-from ciphercanary.errors import DomainError, Throttled, Unavailable
-from ciphercanary.fast_lane import HotAnswer, HotHandler, HotRequest, HotRoutes
-from ciphercanary.threads import call_in_pool
+from audit.commit import loop_writer
+from audit.commit.writer import Decision
+from audit.errors import AuditUnavailable
+from audit.log import refusals
+from audit.log.events import Actor, Event, Outcome
 from crypto_ops import actions, batches, engine, wire
 from crypto_ops.attempts import Attempt, HeldAttempt, NotHeld, NotPlain
 from crypto_ops.batches import Batch, DecryptBatch, EncryptBatch
 from crypto_ops.deciding import ATTEMPTS, changing_too_fast
 from crypto_ops.limits import cost_of
 from crypto_ops.measurement import observe
+from kernel import throttle
+from kernel.clock import process_now
+from kernel.crypto.algorithms import Mode
+from kernel.databases import lock_waits
+from kernel.databases.threads import call_in_pool
+from kernel.errors import DomainError, Throttled, Unavailable
+from kernel.freshness.errors import StaleDecision
+from kernel.http import fast_lane
+from kernel.http.fast_lane import HotAnswer, HotHandler, HotRequest, HotRoutes
 from keys import keyring
 
 logger = logging.getLogger(__name__)
@@ -69,7 +73,7 @@ class HotRoute[M: wire.Message, Q: Request, R]:
     refused: Callable[[R], int] = lambda _: 0
 
     def handler(self) -> HotHandler:
-        """The handler for ``ciphercanary.lane_worker`` and ``ciphercanary.bridge``."""
+        """The handler for ``ciphercanary.server.lane_worker`` and ``ciphercanary.server.bridge``."""
         decoder = msgspec.json.Decoder(self.message)
 
         async def answer(hot: HotRequest, body: bytes) -> HotAnswer | None:

@@ -8,9 +8,9 @@ from functools import cache
 
 from prometheus_client import Counter, Histogram
 
-from ciphercanary.crypto.algorithms import Mode
-from ciphercanary.errors import DomainError
-from ciphercanary.metrics import encryption_duration_seconds, encryption_operations_total
+from kernel.crypto.algorithms import Mode
+from kernel.errors import DomainError
+from kernel.observability.metrics import encryption_duration_seconds, encryption_operations_total
 
 
 @dataclass(slots=True)

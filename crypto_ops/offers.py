@@ -9,8 +9,8 @@ from django.conf import settings
 
 from accounts.principals import Principal
 from audit.services import last_done
-from ciphercanary.clock import process_now
-from ciphercanary.errors import Refused
+from kernel.clock import process_now
+from kernel.errors import Refused
 from keys import actions, lifecycle
 from keys.lifecycle import Standing, State, Status
 from keys.models import Key

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from ciphercanary.crypto.aead import Sealed
-from ciphercanary.crypto.algorithms import Mode
-from ciphercanary.crypto.envelope import Envelope
+from kernel.crypto.aead import Sealed
+from kernel.crypto.algorithms import Mode
+from kernel.crypto.envelope import Envelope
 from keys.references import KeyReference
 
 

@@ -6,13 +6,13 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from ciphercanary.crypto import envelope
-from ciphercanary.crypto.algorithms import Mode, find_mode
-from ciphercanary.crypto.envelope import Envelope
-from ciphercanary.labels import MAX_REASON
-from ciphercanary.rest import Base64Field, KeyAlgorithmField, LabelField, ModeField, StrictSerializer
-from ciphercanary.schema import ProblemMembersSerializer
 from crypto_ops.limits import MAX_AAD_BYTES, MAX_ITEMS, MAX_RANDOM_BYTES, MAX_REFERENCE, MAX_TAG_BYTES
+from kernel.crypto import envelope
+from kernel.crypto.algorithms import Mode, find_mode
+from kernel.crypto.envelope import Envelope
+from kernel.labels import MAX_REASON
+from kernel.rest import Base64Field, KeyAlgorithmField, LabelField, ModeField, StrictSerializer
+from kernel.rest.schema import ProblemMembersSerializer
 from keys.metadata import MAX_VERSION
 from keys.rest_references import KeyReferenceField
 

@@ -1,10 +1,10 @@
 """Inspection of ciphertexts."""
 
 from accounts.principals import Principal
-from ciphercanary.clock import process_now
-from ciphercanary.crypto.envelope import Envelope
-from ciphercanary.errors import NotFound
 from crypto_ops.requests import Inspection
+from kernel.clock import process_now
+from kernel.crypto.envelope import Envelope
+from kernel.errors import NotFound
 from keys import keyring, lifecycle
 from keys.lifecycle import VersionState
 

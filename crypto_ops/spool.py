@@ -7,8 +7,8 @@ from typing import Final
 
 from django.conf import settings
 
-from audit.export_files import RESERVE
 from crypto_ops.errors import SpoolNotWritten
+from kernel.home import RESERVE
 
 IN_MEMORY: Final = 1024 * 1024  # bytes; larger contents go to the disk
 READ_SIZE: Final = 1024 * 1024

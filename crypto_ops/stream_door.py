@@ -20,17 +20,17 @@ from wsgiref.types import WSGIApplication
 from django.http import HttpResponse
 
 from audit.middleware import RefusalRecorder
-from ciphercanary import problems
-from ciphercanary.asgi_answers import Receive, Scope, Send, refusal, send_answer
-from ciphercanary.asgi_bodies import ClientGone
-from ciphercanary.bridge import environ
-from ciphercanary.errors import DomainError
-from ciphercanary.protocol_refusals import overloaded, request_timeout
-from ciphercanary.rest.exceptions import translate
 from crypto_ops.api_streams import TAKES_STREAM, StreamAnswer
 from crypto_ops.errors import StreamCut
 from crypto_ops.stream_exchange import Exchange, Outlet
 from crypto_ops.streams import Stream
+from kernel.errors import DomainError
+from kernel.http import problems
+from kernel.http.asgi_answers import Receive, Scope, Send, refusal, send_answer
+from kernel.http.asgi_bodies import ClientGone
+from kernel.http.protocol_refusals import overloaded, request_timeout
+from kernel.http.wsgi_environ import environ
+from kernel.rest.exceptions import translate
 
 ROUTES: Final = frozenset({("POST", "/api/v1/stream/encrypt"), ("POST", "/api/v1/stream/decrypt")})
 MAX_STREAMS: Final = 32  # in each process

@@ -11,12 +11,12 @@ from typing import Any, Final
 from django.conf import settings
 from django.http import HttpResponse
 
-from ciphercanary.asgi_answers import Headers, Receive, Scope, Send
-from ciphercanary.asgi_bodies import IncomingBody, declared_length
-from ciphercanary.protocol_refusals import body_too_large
-from ciphercanary.threads import call_in_pool
 from crypto_ops.api_streams import StreamAnswer
 from crypto_ops.spool import Spool
+from kernel.databases.threads import call_in_pool
+from kernel.http.asgi_answers import Headers, Receive, Scope, Send
+from kernel.http.asgi_bodies import IncomingBody, declared_length
+from kernel.http.protocol_refusals import body_too_large
 
 IDLE_SECONDS: Final = 30.0
 PROGRESS: Final = 64 * 1024  # bytes within that time, or the end of the body: less does not count as progress

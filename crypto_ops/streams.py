@@ -1,7 +1,7 @@
 """Encrypting and decrypting data of any size, piece by piece. Shared by all interfaces; independent of HTTP.
 
 A stream is begun (decided, and compared with the database), written to as its bytes arrive, checked periodically,
-and finished. To finish, it is decided once more, and ``audit.writer`` commits the decision with its audit event,
+and finished. To finish, it is decided once more, and ``audit.commit.writer`` commits the decision with its audit event,
 which has the actual size. Only then is the final part released. For an encryption, this is the last chunk, without
 which the stream does not open as a whole. For a decryption, it is everything, because the ciphertext waits in a
 spool until it is verified completely. So every complete stream has an audit event, and a key that was disabled or
@@ -21,25 +21,18 @@ from uuid import UUID
 from django.conf import settings
 
 from accounts.principals import Principal
-from audit.writer import Decision
-from ciphercanary.clock import process_now
-from ciphercanary.crypto.envelope import HEADER_SIZE
-from ciphercanary.crypto.errors import DecryptionFailed, MalformedCiphertext
-from ciphercanary.crypto.stream import (
-    NO_STREAM,
-    STREAM,
-    StreamCipher,
-    StreamHeader,
-    StreamOpener,
-    sealed_size,
-)
-from ciphercanary.errors import Throttled
-from ciphercanary.metrics import throttled_total
+from audit.commit.writer import Decision
 from crypto_ops import actions
 from crypto_ops.attempts import Attempt
 from crypto_ops.deciding import compare, decision_of, key_event, perform
 from crypto_ops.measurement import measured
 from crypto_ops.spool import Spool
+from kernel.clock import process_now
+from kernel.crypto.envelope import HEADER_SIZE
+from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
+from kernel.crypto.stream import NO_STREAM, STREAM, StreamCipher, StreamHeader, StreamOpener, sealed_size
+from kernel.errors import Throttled
+from kernel.observability.metrics import throttled_total
 from keys.entries import VersionEntry
 from keys.errors import VersionConflict
 

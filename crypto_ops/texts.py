@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from ciphercanary.crypto.encoding import decode_base64, encode_base64
-from ciphercanary.errors import Invalid
+from kernel.crypto.encoding import decode_base64, encode_base64
+from kernel.errors import Invalid
 
 FORMATS: Final[Mapping[str, str]] = {"text": "Text", "base64": "Base64", "hex": "Hexadecimal"}
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from ciphercanary.crypto import envelope
-from ciphercanary.crypto.encoding import encode_base64
-from ciphercanary.crypto.envelope import Envelope
-from ciphercanary.pages.curl import curl_of
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
 from crypto_ops.texts import FORMATS, shown_as
+from kernel.crypto import envelope
+from kernel.crypto.encoding import encode_base64
+from kernel.crypto.envelope import Envelope
+from kernel.pages.curl import curl_of
 
 
 @dataclass(frozen=True, slots=True, repr=False)

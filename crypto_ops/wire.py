@@ -10,14 +10,14 @@ import msgspec
 from django.conf import settings
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from ciphercanary.crypto import envelope
-from ciphercanary.crypto.algorithms import find_mode
-from ciphercanary.crypto.encoding import decode_base64, encode_base64
-from ciphercanary.crypto.envelope import Envelope
 from crypto_ops import batches, items
 from crypto_ops.batches import Batch
 from crypto_ops.limits import MAX_ITEMS, MAX_REFERENCE
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest
+from kernel.crypto import envelope
+from kernel.crypto.algorithms import find_mode
+from kernel.crypto.encoding import decode_base64, encode_base64
+from kernel.crypto.envelope import Envelope
 from keys import references
 from keys.metadata import MAX_VERSION
 from keys.references import KeyReference

@@ -2,8 +2,8 @@
 
 from django.contrib import admin
 
-from ciphercanary.clock import process_now
-from ciphercanary.read_only_admin import ReadOnlyModelAdmin
+from kernel.clock import process_now
+from kernel.read_only_admin import ReadOnlyModelAdmin
 from keys.models import Key, KeyRotation, KeyVersion
 
 

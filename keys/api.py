@@ -10,10 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principals import Principal
-from ciphercanary.problems import ProtocolError
-from ciphercanary.rest import ApiView, PageQuery, Rule
-from ciphercanary.rest.preconditions import ETAG, IF_MATCH, etag_of, etags_to_match
-from ciphercanary.schema import LOCATION
+from kernel.http.problems import ProtocolError
+from kernel.rest import ApiView, PageQuery, Rule
+from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, etags_to_match
+from kernel.rest.schema import LOCATION
 from keys import actions, services
 from keys.errors import VersionConflict
 from keys.models import Key

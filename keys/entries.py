@@ -8,13 +8,13 @@ from typing import final
 from uuid import UUID
 
 from accounts.principals import Principal
-from audit.stamps import EpochStamp
-from ciphercanary.crypto.aead import Cipher
-from ciphercanary.crypto.algorithms import MODES, Mode
-from ciphercanary.crypto.errors import UnsupportedAlgorithm
-from ciphercanary.crypto.material import Confidential, KeyMaterial
-from ciphercanary.crypto.stream import StreamCipher
-from ciphercanary.errors import NotFound
+from kernel.crypto.aead import Cipher
+from kernel.crypto.algorithms import MODES, Mode
+from kernel.crypto.errors import UnsupportedAlgorithm
+from kernel.crypto.material import Confidential, KeyMaterial
+from kernel.crypto.stream import StreamCipher
+from kernel.errors import NotFound
+from kernel.freshness.stamps import EpochStamp
 from keys import lifecycle, wrapping
 from keys.errors import KeyNotUsable
 from keys.invocations import counter_of
@@ -25,7 +25,7 @@ _ENTITY = "key:"
 
 
 def key_entity(key_id: UUID) -> str:
-    """The entity, as in ``audit.stamps``, of a key with its versions."""
+    """The entity, as in ``kernel.freshness.stamps``, of a key with its versions."""
     return f"{_ENTITY}{key_id}"
 
 

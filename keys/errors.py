@@ -1,4 +1,4 @@
-from ciphercanary.errors import Conflict, Refused
+from kernel.errors import Conflict, Refused
 
 
 class KeyNotActive(Conflict):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from ciphercanary.crypto.algorithms import KEY_ALGORITHMS, KeyAlgorithm
+from kernel.crypto.algorithms import KEY_ALGORITHMS, KeyAlgorithm
 from keys.lifecycle import Standing, State, Status
 
 RECOMMENDED: Final = "aes-256"

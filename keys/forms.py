@@ -6,9 +6,9 @@ from django import forms
 from django.http import HttpRequest
 from django.urls import reverse_lazy
 
-from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
-from ciphercanary.errors import DomainError
-from ciphercanary.pages.forms import MomentField, PageForm, ReasonForm
+from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.errors import DomainError
+from kernel.pages.forms import MomentField, PageForm, ReasonForm
 from keys.errors import VersionConflict
 from keys.explanations import RECOMMENDED
 from keys.lifecycle import Status

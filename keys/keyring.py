@@ -1,7 +1,7 @@
 """In-memory cache of the keys that this process uses. Using a cached key needs no database query.
 
-An entry carries the epoch of its key (``audit.stamps``), read *before* its rows. Code that decides by an entry
-passes that epoch to ``audit.writer.commit``, which refuses the decision if the key has changed since. A disabled
+An entry carries the epoch of its key (``kernel.freshness.stamps``), read *before* its rows. Code that decides by an entry
+passes that epoch to ``audit.commit.writer.commit``, which refuses the decision if the key has changed since. A disabled
 or revoked key is therefore never used again, in any process, even if it is cached. Entries that were not used for
 a minute are dropped together with their unwrapped material.
 """
@@ -16,10 +16,10 @@ from typing import Final
 from uuid import UUID
 
 from accounts.principals import Principal
-from audit.epoch import read_epoch, read_stamp, renew_stamps
-from audit.stamps import EpochStamp
-from ciphercanary.errors import NotFound
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.errors import NotFound
+from kernel.freshness.epoch import read_epoch, read_stamp, renew_stamps
+from kernel.freshness.stamps import EpochStamp
+from kernel.trust.row_mac import IntegrityFailed
 from keys import services
 from keys.entries import KeyEntry, VersionEntry, key_entity, key_of
 from keys.lifecycle import State

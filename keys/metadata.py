@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from ciphercanary.errors import Invalid
-from ciphercanary.labels import is_label
+from kernel.errors import Invalid
+from kernel.labels import is_label
 
 NAME: Final = re.compile(r"[a-z0-9-]{3,64}")
 MAX_DESCRIPTION: Final = 1000

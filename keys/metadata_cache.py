@@ -1,6 +1,6 @@
 """Caches key metadata in Django's cache for read-only views. No decision may depend on a cached entry.
 
-The cache key contains the epoch of the key (``audit.stamps``) from the caller's stamp. That epoch was read in the
+The cache key contains the epoch of the key (``kernel.freshness.stamps``) from the caller's stamp. That epoch was read in the
 same statement as the epochs of the caller's rights, before any row. After a change, every process uses a new
 epoch and cannot find the old entries.
 
@@ -22,9 +22,9 @@ from django.core.cache import caches
 from django.db import DEFAULT_DB_ALIAS
 
 from accounts.principals import Principal
-from ciphercanary import system_keys
-from ciphercanary.crypto.errors import MacMismatch
-from ciphercanary.row_mac import encode_fields
+from kernel.crypto.errors import MacMismatch
+from kernel.trust import system_keys
+from kernel.trust.row_mac import encode_fields
 from keys.entries import key_entity
 from keys.models import Key
 

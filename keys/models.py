@@ -10,10 +10,10 @@ from django.db import connections, models
 from django.db.models import F, Q, Value
 
 from accounts.principals import Principal
-from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
-from ciphercanary.labels import MAX_REASON
-from ciphercanary.row_mac import MacField, MacProtectedRow
-from ciphercanary.wrapped_row import WrappedRow
+from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.labels import MAX_REASON
+from kernel.trust.row_mac import MacField, MacProtectedRow
+from kernel.trust.wrapped_row import WrappedRow
 from keys import lifecycle
 from keys.lifecycle import Standing, State, Status, VersionState
 from keys.selection import Finding, Spelled, contains_words, has_finding, has_status

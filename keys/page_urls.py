@@ -1,6 +1,6 @@
 from django.urls import path
 
-from ciphercanary.pages import Rule
+from kernel.pages import Rule
 from keys.acts import ACTS
 from keys.views import changing, detail, listing, versions
 

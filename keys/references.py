@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
-from ciphercanary.errors import Invalid
+from kernel.errors import Invalid
 from keys.metadata import NAME
 
 type KeyReference = UUID | str

@@ -7,8 +7,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.principals import Principal
-from ciphercanary.errors import Invalid
-from ciphercanary.rest import ApiView
+from kernel.errors import Invalid
+from kernel.rest import ApiView
 from keys import services
 from keys.references import EXPECTED, MAX_LENGTH, PATTERN, KeyReference, parse
 

@@ -12,8 +12,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import CharField, Exists, Func, OuterRef, Q
 from django.db.models.sql.compiler import SQLCompiler
 
-from audit.selection import id_spelt
-from audit.services.usage import rows_used_since
+from audit.browse.selection import id_spelt
+from audit.usage.queries import rows_used_since
 from keys.lifecycle import State, Status
 
 EXPIRING_WITHIN: Final = timedelta(days=30)

@@ -7,10 +7,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from ciphercanary.clock import process_now
-from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
-from ciphercanary.labels import MAX_REASON
-from ciphercanary.rest import (
+from kernel.clock import process_now
+from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.labels import MAX_REASON
+from kernel.rest import (
     KeyAlgorithmField,
     KeyAlgorithmOrAliasField,
     LabelField,
@@ -20,7 +20,7 @@ from ciphercanary.rest import (
     StrictSerializer,
     TimestampField,
 )
-from ciphercanary.rest.fields import LABEL_PATTERN
+from kernel.rest.fields import LABEL_PATTERN
 from keys import lifecycle
 from keys.lifecycle import State, Status, VersionState
 from keys.metadata import (

@@ -1,6 +1,6 @@
 """The declared fields of a row for the audit trail. No field is secret, and wrapped material is not included."""
 
-from audit.events import RowChange
+from audit.log.events import RowChange
 from keys.models import Key, KeyVersion
 
 type Values = dict[str, object]

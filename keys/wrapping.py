@@ -4,10 +4,10 @@ import struct
 from typing import Final
 from uuid import UUID
 
-from ciphercanary import kek
-from ciphercanary.crypto.algorithms import KeyAlgorithm
-from ciphercanary.crypto.material import KeyMaterial
-from ciphercanary.wrapped_row import Wrapped
+from kernel.crypto.algorithms import KeyAlgorithm
+from kernel.crypto.material import KeyMaterial
+from kernel.trust import kek
+from kernel.trust.wrapped_row import Wrapped
 
 LABEL: Final = "cc/kv/v1"
 

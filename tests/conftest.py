@@ -33,7 +33,7 @@ AUDIT_TABLES = ("audit_logs", "audit_trail", "audit_leaves", "audit_checkpoints"
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A data folder of the test process: the key-encryption key is a real file in it."""
-    from audit import refusals  # noqa: PLC0415 - models need a set-up Django
+    from audit.log import refusals  # noqa: PLC0415 - models need a set-up Django
 
     folder = tmp_path_factory.mktemp("home")
     folder.chmod(0o700)
@@ -68,10 +68,11 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any, home: Path) -
     """The root of trust, the keys that sign tokens and checkpoints, made once: RSA keys are dear."""
     from accounts.models import SigningKey  # noqa: PLC0415 - models need a set-up Django
     from accounts.services import establish_signing_keys  # noqa: PLC0415
-    from audit.models import AuditTree, CheckpointKey, EntityEpoch, SecurityEpoch  # noqa: PLC0415
+    from audit.models import AuditTree, CheckpointKey  # noqa: PLC0415
     from audit.sequencing.checkpoint_keys import establish_checkpoint_keys  # noqa: PLC0415
-    from ciphercanary import system_keys  # noqa: PLC0415
-    from ciphercanary.models import Instance, KeyEncryptionKey, SystemKey  # noqa: PLC0415
+    from kernel.freshness.models import EntityEpoch, SecurityEpoch  # noqa: PLC0415
+    from kernel.trust import system_keys  # noqa: PLC0415
+    from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey  # noqa: PLC0415
 
     with django_db_blocker.unblock():
         system_keys.establish()
@@ -90,7 +91,7 @@ def root_of_trust(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     # Not an argument: it would open the database to every test, the pure ones included.
     request.getfixturevalue("_django_db_helper")
-    from ciphercanary.models import Instance  # noqa: PLC0415 - models need a set-up Django
+    from kernel.trust.models import Instance  # noqa: PLC0415 - models need a set-up Django
 
     forget_everything()
     if not Instance.objects.exists():
@@ -103,10 +104,14 @@ def root_of_trust(request: pytest.FixtureRequest) -> Iterator[None]:
 def forget_everything() -> None:
     """What a process remembers of the database and has left in its folder: a new test is a new process."""
     from accounts import signing_keys, verified_tokens  # noqa: PLC0415 - models need a set-up Django
-    from audit import export_files, numbering, refusals, writer  # noqa: PLC0415
-    from ciphercanary import kek, monitoring, system_keys, throttle  # noqa: PLC0415
-    from ciphercanary.cache import FailoverRedisCache, OptionalRedisCache  # noqa: PLC0415
+    from audit.commit import writer  # noqa: PLC0415
+    from audit.exports import files  # noqa: PLC0415
+    from audit.log import numbering, refusals  # noqa: PLC0415
+    from ciphercanary.server import monitoring  # noqa: PLC0415
     from console import health  # noqa: PLC0415
+    from kernel import throttle  # noqa: PLC0415
+    from kernel.cache import FailoverRedisCache, OptionalRedisCache  # noqa: PLC0415
+    from kernel.trust import kek, system_keys  # noqa: PLC0415
     from keys import keyring  # noqa: PLC0415
     from keys.invocations import forget_counters  # noqa: PLC0415
 
@@ -123,7 +128,7 @@ def forget_everything() -> None:
     verified_tokens.forget_all()
     throttle.forget()
     refusals.forget()  # or its timer would write into the database of a later test
-    export_files.remove(export_files.names())
+    files.remove(files.names())
     (settings.CC_HOME / "audit-head").unlink(missing_ok=True)  # it remembers the log of an earlier test
     for kind in (FailoverRedisCache, OptionalRedisCache):
         kind.outage.end()

@@ -18,7 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.views.generic import RedirectView
 from django_otp.oath import totp
 
-from ciphercanary.pages import PageView
+from kernel.pages import PageView
 from tests.personas import PASSWORD, Persona, b64
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -348,8 +348,8 @@ def _make_session(owner: Persona) -> UUID:
 def _make_export(owner: Persona, state: str) -> UUID:
     from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
     from audit import services  # noqa: PLC0415
-    from audit.selection import LogCriteria  # noqa: PLC0415
-    from ciphercanary.jobs.running import run_job  # noqa: PLC0415
+    from audit.browse.selection import LogCriteria  # noqa: PLC0415
+    from kernel.jobs.running import run_job  # noqa: PLC0415
 
     principal = replace(owner.principal, permissions=PERMISSIONS)
     criteria = LogCriteria(object_id="of no entry")
@@ -367,8 +367,8 @@ def _make_filter(owner: Persona) -> UUID:
 
 def make_alarm() -> Any:
     """Raise a new open alarm of the log."""
-    from audit.alarms import Alarm, Kind  # noqa: PLC0415 - models need a set-up Django
     from audit.models import AuditAlarm  # noqa: PLC0415
+    from audit.sequencing.alarms import Alarm, Kind  # noqa: PLC0415 - models need a set-up Django
     from audit.services.alarms import raise_alarms  # noqa: PLC0415
 
     alarm = Alarm(kind=Kind.ENTRY_ALTERED, log_id=1, expected="a leaf", found=uuid4().hex)
@@ -404,7 +404,7 @@ def move(target: Target, state: str) -> None:
 
 
 def _now():
-    from ciphercanary.clock import database_now  # noqa: PLC0415 - needs a set-up Django
+    from kernel.clock import database_now  # noqa: PLC0415 - needs a set-up Django
 
     return database_now()
 
@@ -412,11 +412,11 @@ def _now():
 def _seal(named: UUID, sealing: UUID | None) -> str:
     """A ciphertext that names the key ``named``; it opens only if ``sealing`` is that key."""
     from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
-    from ciphercanary.crypto import envelope  # noqa: PLC0415
-    from ciphercanary.crypto.aead import Sealed  # noqa: PLC0415
-    from ciphercanary.crypto.algorithms import MODES  # noqa: PLC0415
     from crypto_ops import engine  # noqa: PLC0415
     from crypto_ops.requests import EncryptRequest  # noqa: PLC0415
+    from kernel.crypto import envelope  # noqa: PLC0415
+    from kernel.crypto.aead import Sealed  # noqa: PLC0415
+    from kernel.crypto.algorithms import MODES  # noqa: PLC0415
 
     mode = MODES["aes-256-gcm"]
     if sealing is None:
@@ -430,8 +430,8 @@ def _seal(named: UUID, sealing: UUID | None) -> str:
 def _seal_stream(named: UUID, sealing: UUID | None) -> bytes:
     """Like ``_seal``, as a stream."""
     from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
-    from ciphercanary.crypto.stream import StreamHeader  # noqa: PLC0415
     from crypto_ops.streams import Encryption  # noqa: PLC0415
+    from kernel.crypto.stream import StreamHeader  # noqa: PLC0415
 
     if sealing is None:
         return StreamHeader(named, 1).encode() + bytes(100)

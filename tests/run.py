@@ -14,7 +14,7 @@ POSTGRESQL, SQLITE = "--postgresql", "--sqlite"
 PYTEST = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
 SERVICES = [sys.executable, "-m", "tests.services"]
 COVERAGE = [sys.executable, "-m", "coverage"]
-COMPLETE = "ciphercanary/crypto/*,audit/merkle.py,audit/checkpoint.py,keys/lifecycle.py"
+COMPLETE = "kernel/crypto/*,audit/tlog/*,keys/lifecycle.py"
 INTERRUPTED, NO_TESTS = 2, 5
 
 

@@ -11,12 +11,12 @@ from accounts import services
 from accounts.models import BrowserSession, TotpDevice, User
 from accounts.principals import Principal
 from accounts.session_engine import BEGAN_AT, row_key
-from audit.events import Event
+from audit.log.events import Event
 from audit.models import AuditLog, AuditPending, AuditReceipt
 from audit.sequencing.running import checkpoint_now
 from audit.services import record
-from ciphercanary.clock import database_now
 from crypto_ops.actions import MESSAGE_ENCRYPTED
+from kernel.clock import database_now
 from keys.services import create_key
 from tests.accounts.test_totp import Authenticator, enrol
 from tests.doors import make_passkey

@@ -11,7 +11,7 @@ import pytest
 import regex
 from django.conf import settings
 
-from ciphercanary import schema
+from kernel.rest import schema
 from tests.doors import all_routes, door_of, make_target, missing_target, path_of
 
 pytestmark = pytest.mark.django_db

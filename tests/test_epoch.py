@@ -10,11 +10,11 @@ import pytest
 from django.db import connection
 
 from audit.models import AuditLog
-from ciphercanary.clock import database_now
-from ciphercanary.crypto.algorithms import MODES
-from ciphercanary.errors import Unavailable
 from crypto_ops import actions, engine
 from crypto_ops.requests import EncryptRequest
+from kernel.clock import database_now
+from kernel.crypto.algorithms import MODES
+from kernel.errors import Unavailable
 from keys import services
 from keys.errors import KeyNotActive
 

@@ -207,9 +207,9 @@ def new_key_status(product, token):
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_a_clock_that_is_set_back_revives_no_expired_key(admin):
-    from ciphercanary.crypto.algorithms import MODES  # noqa: PLC0415 - next to the models
     from crypto_ops import engine  # noqa: PLC0415
     from crypto_ops.requests import EncryptRequest  # noqa: PLC0415
+    from kernel.crypto.algorithms import MODES  # noqa: PLC0415 - beside the models
     from keys import services  # noqa: PLC0415
     from keys.errors import KeyNotActive  # noqa: PLC0415
 

@@ -12,7 +12,7 @@ from django.urls import Resolver404, resolve
 
 from accounts.roles import ROLES
 from audit.models import UsageRollup
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 from keys.services import create_key, disable_key, rotate_key
 from tests.architecture.sources import ROOT
 from tests.browsing import signed_in

@@ -14,8 +14,8 @@ from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
 
-from ciphercanary import schema
-from ciphercanary.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, MODES
+from kernel.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, MODES
+from kernel.rest import schema
 from keys.serializers import ReasonSerializer, UpdateKeySerializer
 from tests.doors import DOORS, PUBLIC, all_routes, make_target, path_of
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from audit.models import AuditReceipt
 from audit.sequencing.running import checkpoint_now
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 from tests.accounts.test_totp import enrol
 from tests.doors import DOORS, FINISHED_EXPORT, Target, all_routes, make_alarm, make_target, move, path_of
 from tests.personas import make_persona

@@ -25,7 +25,7 @@ import psycopg
 import pytest
 import redis
 
-from ciphercanary.crypto.algorithms import KEY_ALGORITHMS, MODES
+from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
 from tests.product import PASSWORD, REDIS_URL, Product, b64
 
 pytestmark = pytest.mark.database

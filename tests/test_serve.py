@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from ciphercanary.home import UNFINISHED
+from kernel.home import UNFINISHED
 from tests.product import (
     ADMIN,
     PASSWORD,

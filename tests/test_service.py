@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from ciphercanary import __version__
+from kernel import __version__
 from tests.product import ADMIN, PASSWORD, POSTGRESQL_URL, REDIS_URL, Product
 
 pytestmark = pytest.mark.database

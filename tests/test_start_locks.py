@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from ciphercanary.serve import CannotServe, _locked_home
+from ciphercanary.server.serve import CannotServe, _locked_home
 from tests.product import ROOT
 
 

@@ -26,10 +26,10 @@ import uuid
 import django
 django.setup()
 from django.db import transaction
-from audit.canonical import format_timestamp
-from audit.entry_rows import entry_row, insert_rows
-from audit.events import Actor, Event, Source
-from ciphercanary.clock import database_now
+from audit.log.canonical import format_timestamp
+from audit.log.entry_rows import entry_row, insert_rows
+from audit.log.events import Actor, Event, Source
+from kernel.clock import database_now
 writer, actor = uuid.uuid4(), Actor.system("a long history", Source.COMMAND)
 event = Event(action="keys.key.read", object_type="key", object_id=str(uuid.uuid4()))
 for first in range(1, {ENTRIES} + 1, {BATCH}):

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.principals import Principal
-from audit.events import Source
-from ciphercanary.commands import ServiceCommand
+from audit.log.events import Source
+from kernel.commands import ServiceCommand
 
 
 class AccountCommand(ServiceCommand):

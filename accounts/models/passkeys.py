@@ -6,7 +6,7 @@ from typing import Self
 from django.db import models
 from django_otp_webauthn.models import AbstractWebAuthnCredential
 
-from ciphercanary.row_mac import MacField, MacProtectedRow
+from kernel.trust.row_mac import MacField, MacProtectedRow
 
 
 class Passkey(MacProtectedRow, AbstractWebAuthnCredential):  # type: ignore[misc]  # the package ships no types

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from ciphercanary.row_mac import MacField, MacProtectedRow
+from kernel.trust.row_mac import MacField, MacProtectedRow
 
 
 class SetupLink(MacProtectedRow):

@@ -6,8 +6,8 @@ from django.db import models
 
 from accounts.errors import SessionEnded
 from accounts.models.users import LONGEST_USER_AGENT, User
-from ciphercanary.row_mac import MacField, MacProtectedRow
-from ciphercanary.wrapped_row import WrappedRow
+from kernel.trust.row_mac import MacField, MacProtectedRow
+from kernel.trust.wrapped_row import WrappedRow
 
 
 class TokenFamily(MacProtectedRow):

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.db import models
 from django_otp.models import Device
 
-from ciphercanary.row_mac import MacField, MacProtectedRow
-from ciphercanary.wrapped_row import WrappedRow
+from kernel.trust.row_mac import MacField, MacProtectedRow
+from kernel.trust.wrapped_row import WrappedRow
 
 
 class TotpDevice(MacProtectedRow, WrappedRow, Device):  # type: ignore[misc]  # django-otp ships no types

@@ -10,8 +10,8 @@ from django.utils.crypto import salted_hmac
 
 from accounts.errors import SessionEnded
 from accounts.roles import ROLES, sees_all
-from ciphercanary.errors import NotFound
-from ciphercanary.row_mac import MacField, MacProtectedRow
+from kernel.errors import NotFound
+from kernel.trust.row_mac import MacField, MacProtectedRow
 
 LONGEST_USER_AGENT = 200  # characters stored per session
 

@@ -11,9 +11,9 @@ from django.utils.crypto import salted_hmac
 
 from accounts.lockout import WINDOW, Attempts
 from accounts.models import LoginAttempt
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Throttled
-from ciphercanary.metrics import throttled_total
+from kernel.clock import database_now
+from kernel.errors import Throttled
+from kernel.observability.metrics import throttled_total
 
 PASSWORD = "password"  # noqa: S105 - a counter name
 TOTP = "totp"

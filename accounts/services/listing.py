@@ -8,9 +8,9 @@ from django.db.models import Exists, Max, OuterRef, Subquery
 from accounts import actions
 from accounts.models import Passkey, User
 from accounts.principals import Principal
-from audit.events import Outcome
+from audit.log.events import Outcome
+from audit.log.raw_rows import SpelledMoment, moment_of
 from audit.models import AuditLog
-from audit.raw_rows import SpelledMoment, moment_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from accounts.services import attempts
 from accounts.services.sessions import TokenPair, open_session
 from accounts.services.totp import require_second_factor
 from audit.services import record
-from ciphercanary.errors import Unauthenticated
+from kernel.errors import Unauthenticated
 
 WRONG = "Username or password is wrong."
 

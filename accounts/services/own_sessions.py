@@ -13,11 +13,11 @@ from accounts.models import BrowserSession, TokenFamily, User
 from accounts.principals import Principal, user_entity
 from accounts.services.sessions import revoke_family
 from accounts.tokens import renew_principal
-from audit.epoch import raise_epoch
-from audit.events import Event
+from audit.log.events import Event
 from audit.services import record
-from ciphercanary.clock import database_now
-from ciphercanary.errors import NotFound
+from kernel.clock import database_now
+from kernel.errors import NotFound
+from kernel.freshness.epoch import raise_epoch
 
 GONE = "There is no such session; perhaps it has ended by itself."
 

@@ -20,10 +20,10 @@ from accounts.principals import Principal
 from accounts.records import passkey_values, user_event
 from accounts.services import attempts
 from accounts.tokens import renew_principal
-from audit.events import RowChange
+from audit.log.events import RowChange
 from audit.services import record
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Invalid, NotFound, Unauthenticated
+from kernel.clock import database_now
+from kernel.errors import Invalid, NotFound, Unauthenticated
 
 MOST = 20  # passkeys per user
 TABLE = "passkeys"

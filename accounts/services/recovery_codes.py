@@ -10,10 +10,10 @@ from accounts.one_time_codes import new_recovery_codes, recovery_code_hash
 from accounts.principals import Principal, user_entity
 from accounts.records import user_event
 from accounts.tokens import renew_principal
-from audit.epoch import raise_epoch
 from audit.services import record
-from ciphercanary.clock import database_now
-from ciphercanary.errors import NotFound
+from kernel.clock import database_now
+from kernel.errors import NotFound
+from kernel.freshness.epoch import raise_epoch
 
 
 def count_recovery_codes(user_id: UUID) -> int:

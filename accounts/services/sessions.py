@@ -16,11 +16,11 @@ from accounts.principals import user_entity
 from accounts.records import user_event
 from accounts.signing_keys import KeySet
 from accounts.tokens import issue_access_token
-from audit.epoch import raise_epoch
-from audit.events import Actor, Event
+from audit.log.events import Actor, Event
 from audit.services import record
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Unauthenticated
+from kernel.clock import database_now
+from kernel.errors import Unauthenticated
+from kernel.freshness.epoch import raise_epoch
 
 PREFIX = "ccr_"  # lets secret scanners recognize a token
 TOKEN_BYTES = 32

@@ -11,9 +11,9 @@ from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.roles import ADMIN, SYSTEM
 from accounts.services.users import create_user
-from audit.events import Event
+from audit.log.events import Event
 from audit.services import record
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 
 
 def is_set_up() -> bool:

@@ -14,12 +14,12 @@ from accounts.errors import SigningKeyTooNew
 from accounts.models import SigningKey
 from accounts.principals import SIGNING_KEYS, Principal
 from accounts.signing_keys import JWKS_MAX_AGE
-from audit.epoch import raise_epoch
-from audit.events import Actor, Event, Source
+from audit.log.events import Actor, Event, Source
 from audit.services import record
-from ciphercanary import kek, system_keys
-from ciphercanary.clock import database_now
-from ciphercanary.crypto.material import KeyMaterial
+from kernel.clock import database_now
+from kernel.crypto.material import KeyMaterial
+from kernel.freshness.epoch import raise_epoch
+from kernel.trust import kek, system_keys
 
 RSA_BITS = 3072  # NIST SP 800-57 part 1: 128 bits of strength
 PUBLISHED_BEFORE_USE = 2 * JWKS_MAX_AGE

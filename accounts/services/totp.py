@@ -29,14 +29,14 @@ from accounts.records import deleted, device_values, inserted, updated, user_eve
 from accounts.services import attempts
 from accounts.services.recovery_codes import add_recovery_codes, count_recovery_codes
 from accounts.tokens import renew_principal
-from audit.epoch import raise_epoch
-from audit.events import RowChange
+from audit.log.events import RowChange
 from audit.services import record
-from ciphercanary import kek, system_keys
-from ciphercanary.clock import database_now
-from ciphercanary.crypto.material import KeyMaterial
-from ciphercanary.errors import Invalid, NotFound, Unauthenticated
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.clock import database_now
+from kernel.crypto.material import KeyMaterial
+from kernel.errors import Invalid, NotFound, Unauthenticated
+from kernel.freshness.epoch import raise_epoch
+from kernel.trust import kek, system_keys
+from kernel.trust.row_mac import IntegrityFailed
 
 type Method = Literal["totp", "recovery_code"]
 

@@ -17,10 +17,10 @@ from accounts.records import Values, inserted, updated, user_event, user_values
 from accounts.roles import ADMIN, ROLES
 from accounts.services import attempts
 from accounts.tokens import renew_principal
-from audit.epoch import hold_epoch, raise_epoch
 from audit.services import record
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Invalid, NotFound
+from kernel.clock import database_now
+from kernel.errors import Invalid, NotFound
+from kernel.freshness.epoch import hold_epoch, raise_epoch
 
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
 USERNAME_RULE = "1 to 64 letters, digits and . _ @ + -, the first a letter or digit."

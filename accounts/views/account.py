@@ -11,9 +11,9 @@ from accounts import actions, services
 from accounts.forms import AppearanceForm, ChangePasswordForm
 from accounts.principals import Principal
 from accounts.views.log_in import SecretFormView
-from ciphercanary.errors import DomainError
-from ciphercanary.pages import AUTHENTICATED, PageView, Rule
-from ciphercanary.pages.shell import SHORTCUTS_COOKIE, THEME_COOKIE, has_shortcuts, theme_of
+from kernel.errors import DomainError
+from kernel.pages import AUTHENTICATED, PageView, Rule
+from kernel.pages.shell import SHORTCUTS_COOKIE, THEME_COOKIE, has_shortcuts, theme_of
 
 YEAR = 365 * 24 * 3600
 

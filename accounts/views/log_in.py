@@ -21,13 +21,14 @@ from accounts.forms import CodeForm, ConfirmPasswordForm, LogInForm
 from accounts.models import User
 from accounts.one_time_codes import is_totp_code, tidy
 from accounts.principals import Principal
-from audit.events import Source
-from ciphercanary import problems, throttle
-from ciphercanary.clock import database_now, process_now
-from ciphercanary.errors import DomainError, Invalid, Throttled
-from ciphercanary.http import in_context
-from ciphercanary.pages import AUTHENTICATED, PUBLIC, PageForm, PageView, Rule
-from ciphercanary.pages.views import is_htmx, known_principal, next_url, with_next
+from audit.log.events import Source
+from kernel import throttle
+from kernel.clock import database_now, process_now
+from kernel.errors import DomainError, Invalid, Throttled
+from kernel.http import problems
+from kernel.http.context import in_context
+from kernel.pages import AUTHENTICATED, PUBLIC, PageForm, PageView, Rule
+from kernel.pages.views import is_htmx, known_principal, next_url, with_next
 
 PENDING = "pending_log_in"  # session entry: the user whose password was right, and when
 PENDING_FOR = timedelta(minutes=5)

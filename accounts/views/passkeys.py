@@ -13,10 +13,10 @@ from accounts.forms import CodeForm, LogInForm, NewPasskeyForm, PasskeyActForm
 from accounts.principals import Principal
 from accounts.session_engine import drop_expired
 from accounts.views.log_in import PENDING, PENDING_FOR, SecretFormView, pending_log_in, where_passkeys_work
-from audit.events import Source
-from ciphercanary.clock import database_now
-from ciphercanary.errors import DomainError, Unauthenticated
-from ciphercanary.pages import AUTHENTICATED, PUBLIC, PageForm, PageView, Rule
+from audit.log.events import Source
+from kernel.clock import database_now
+from kernel.errors import DomainError, Unauthenticated
+from kernel.pages import AUTHENTICATED, PUBLIC, PageForm, PageView, Rule
 
 NEW, LOG_IN = (
     "new_passkey",

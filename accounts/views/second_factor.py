@@ -9,9 +9,9 @@ from accounts import actions, services
 from accounts.forms import CodeForm, KeptCodesForm, TotpCodeForm
 from accounts.principals import Principal
 from accounts.qr import qr_code
-from ciphercanary.clock import database_now
-from ciphercanary.errors import DomainError, NotFound
-from ciphercanary.pages import AUTHENTICATED, PageForm, PageView, Rule
+from kernel.clock import database_now
+from kernel.errors import DomainError, NotFound
+from kernel.pages import AUTHENTICATED, PageForm, PageView, Rule
 
 FILE_NAME = "ciphercanary-recovery-codes.txt"
 

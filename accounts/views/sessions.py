@@ -13,8 +13,8 @@ from accounts.devices import device_words
 from accounts.forms import EndSessionForm
 from accounts.principals import Principal
 from accounts.services import OwnSession
-from ciphercanary.errors import DomainError
-from ciphercanary.pages import AUTHENTICATED, PageForm, PageView, Rule
+from kernel.errors import DomainError
+from kernel.pages import AUTHENTICATED, PageForm, PageView, Rule
 
 
 @dataclass(frozen=True, slots=True)

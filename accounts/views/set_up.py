@@ -11,9 +11,9 @@ from accounts.errors import AlreadySetUp, SetupLinkInvalid
 from accounts.forms import SetUpForm
 from accounts.principals import Principal
 from accounts.views.log_in import SecretFormView
-from audit.events import Source
-from ciphercanary.errors import DomainError, NotFound
-from ciphercanary.pages import PUBLIC, PageView, Rule
+from audit.log.events import Source
+from kernel.errors import DomainError, NotFound
+from kernel.pages import PUBLIC, PageView, Rule
 
 
 class SetUpPendingView(PageView[Principal]):

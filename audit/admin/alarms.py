@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from audit.models import AuditAlarm
-from ciphercanary.read_only_admin import ReadOnlyModelAdmin
+from kernel.read_only_admin import ReadOnlyModelAdmin
 
 
 @admin.register(AuditAlarm)

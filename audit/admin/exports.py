@@ -12,17 +12,17 @@ from django.utils.html import format_html
 
 from audit import actions, services
 from audit.admin.list_filters import criteria_of_list
-from audit.downloads import download
-from audit.export_filters import filters_of
+from audit.browse.selection import LogCriteria
+from audit.exports.downloads import download
+from audit.exports.filters import filters_of
 from audit.forms import FORMATS
 from audit.models import EXPORT_PERMISSION, AuditExport
-from audit.selection import LogCriteria
 from audit.services import Exporter
-from ciphercanary import problems
-from ciphercanary.clock import process_now
-from ciphercanary.errors import Conflict, Denied, DomainError
-from ciphercanary.http import in_context
-from ciphercanary.read_only_admin import ReadOnlyModelAdmin
+from kernel.clock import process_now
+from kernel.errors import Conflict, Denied, DomainError
+from kernel.http import problems
+from kernel.http.context import in_context
+from kernel.read_only_admin import ReadOnlyModelAdmin
 
 NOTHING = "\N{EN DASH}"
 

@@ -10,12 +10,12 @@ from django.contrib.admin.views.main import ChangeList
 from django.http import QueryDict
 from rest_framework.exceptions import ValidationError
 
-from audit.canonical import format_timestamp
-from audit.events import ActorType, Source
-from audit.selection import LogCriteria
-from audit.serializers_exports import ExportRequestSerializer
-from ciphercanary.errors import Invalid
-from ciphercanary.rest.exceptions import invalid
+from audit.browse.selection import LogCriteria
+from audit.log.canonical import format_timestamp
+from audit.log.events import ActorType, Source
+from audit.serializers.exports import ExportRequestSerializer
+from kernel.errors import Invalid
+from kernel.rest.exceptions import invalid
 
 
 class WordFilter(admin.ChoicesFieldListFilter):

@@ -21,10 +21,11 @@ from django.views.decorators.http import require_safe
 from audit import services
 from audit.admin.exports import principal_of
 from audit.admin.list_filters import ActorTypeFilter, SourceFilter, period_of_list
-from audit.models import AuditLog, AuditTrail, EntityEpoch, Integrity, SecurityEpoch
-from audit.selection import EXACT_COUNT, SEARCH_DEPTH, SEARCHED, LogCriteria
+from audit.browse.selection import EXACT_COUNT, SEARCH_DEPTH, SEARCHED, LogCriteria
+from audit.models import AuditLog, AuditTrail, Integrity
 from audit.services import proofs, showing
-from ciphercanary.read_only_admin import ReadOnlyModelAdmin
+from kernel.freshness.models import EntityEpoch, SecurityEpoch
+from kernel.read_only_admin import ReadOnlyModelAdmin
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only

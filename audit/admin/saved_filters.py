@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from audit.admin.exports import principal_of
 from audit.models import SavedFilter
-from ciphercanary.read_only_admin import ReadOnlyModelAdmin
+from kernel.read_only_admin import ReadOnlyModelAdmin
 
 
 @admin.register(SavedFilter)

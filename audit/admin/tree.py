@@ -9,8 +9,6 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from audit.admin.logs import LogAdmin
-from audit.checkpoint import VerifierKey
-from audit.merkle import HASH_SIZE
 from audit.models import (
     AuditCheckpoint,
     AuditLeaf,
@@ -21,7 +19,9 @@ from audit.models import (
     CheckpointKey,
 )
 from audit.sequencing.checkpoint_keys import origin
-from ciphercanary.read_only_admin import ReadOnlyModelAdmin
+from audit.tlog.checkpoint import VerifierKey
+from audit.tlog.merkle import HASH_SIZE
+from kernel.read_only_admin import ReadOnlyModelAdmin
 
 
 @admin.register(AuditCheckpoint)

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from audit import actions
 from audit.models import RESOLVE_PERMISSION
 from audit.models.alarms import AuditAlarmQuerySet
-from audit.serializers_alarms import (
+from audit.serializers.alarms import (
     AlarmQuerySerializer,
     AuditAlarmPageSerializer,
     AuditAlarmSerializer,
@@ -18,7 +18,7 @@ from audit.serializers_alarms import (
 from audit.services import alarms
 from audit.services.alarms import LIST_PERMISSION
 from audit.services.resolving import Resolver, resolve_alarm
-from ciphercanary.rest import ApiView, Rule
+from kernel.rest import ApiView, Rule
 
 
 class AlarmListView(ApiView[Resolver]):

@@ -12,18 +12,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit import actions, services
-from audit.downloads import download
-from audit.export_formats import FILE_TYPES
+from audit.browse.selection import LogCriteria
+from audit.exports.downloads import download
+from audit.exports.formats import FILE_TYPES
 from audit.models import EXPORT_PERMISSION
-from audit.selection import LogCriteria
-from audit.serializers_exports import (
+from audit.serializers.exports import (
     AuditExportPageSerializer,
     AuditExportSerializer,
     ExportRequestSerializer,
 )
 from audit.services import Exporter
-from ciphercanary.rest import ApiView, PageQuery, Rule
-from ciphercanary.schema import LOCATION
+from kernel.rest import ApiView, PageQuery, Rule
+from kernel.rest.schema import LOCATION
 
 
 class ExportView(ApiView[Exporter]):

@@ -11,15 +11,9 @@ from rest_framework.response import Response
 from rest_framework.serializers import ModelSerializer
 
 from audit import actions, services
+from audit.browse.selection import KeysetPage, LogCriteria, TrailCriteria, page_before, time_column
 from audit.models import READ_PERMISSION
-from audit.selection import (
-    KeysetPage,
-    LogCriteria,
-    TrailCriteria,
-    page_before,
-    time_column,
-)
-from audit.serializers import (
+from audit.serializers.logs import (
     ChangedRowSerializer,
     LogEntrySerializer,
     LogPageSerializer,
@@ -28,8 +22,8 @@ from audit.serializers import (
     TrailQuerySerializer,
 )
 from audit.services import showing
-from ciphercanary.rest import ApiView, Caller, Rule
-from ciphercanary.rest.views import link_header
+from kernel.rest import ApiView, Caller, Rule
+from kernel.rest.views import link_header
 
 
 class LogListView(ApiView[Caller]):

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from audit import actions
 from audit.models import READ_PERMISSION
-from audit.serializers import (
+from audit.serializers.logs import (
     CheckpointQuerySerializer,
     CheckpointSerializer,
     ConsistencyProofSerializer,
@@ -19,8 +19,8 @@ from audit.serializers import (
     InclusionProofSerializer,
 )
 from audit.services import proofs, showing
-from ciphercanary.rest import PUBLIC, ApiView, Caller, Rule
-from ciphercanary.rest.renderers import PlainTextRenderer
+from kernel.rest import PUBLIC, ApiView, Caller, Rule
+from kernel.rest.renderers import PlainTextRenderer
 
 KEYS_MAX_AGE = 300  # seconds; a new key signs only after a checkpoint covers its publication
 

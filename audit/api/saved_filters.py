@@ -9,14 +9,14 @@ from rest_framework.response import Response
 
 from audit import actions
 from audit.models import READ_PERMISSION
-from audit.serializers_saved import (
+from audit.serializers.saved_filters import (
     NewSavedFilterSerializer,
     SavedFilterPageSerializer,
     SavedFilterSerializer,
 )
 from audit.services import saved_filters
 from audit.services.saved_filters import Keeper
-from ciphercanary.rest import ApiView, PageQuery, Rule
+from kernel.rest import ApiView, PageQuery, Rule
 
 
 class SavedFilterListView(ApiView[Keeper]):

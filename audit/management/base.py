@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
-from audit.events import Actor, Source
-from ciphercanary.commands import ServiceCommand
+from audit.log.events import Actor, Source
+from kernel.commands import ServiceCommand
 
 
 class LogCommand(ServiceCommand):

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from audit import triggers
+from audit.log import triggers
 
 TABLES = ("audit_logs", "audit_trail")
 

@@ -4,7 +4,7 @@ import hashlib
 
 from django.db import migrations
 
-from audit import triggers
+from audit.log import triggers
 
 TABLES = ("audit_leaves", "audit_checkpoints")
 

@@ -2,7 +2,6 @@
 
 from audit.models.alarms import RESOLVE_PERMISSION, AuditAlarm
 from audit.models.checkpoint_keys import CheckpointKey
-from audit.models.epochs import EntityEpoch, SecurityEpoch
 from audit.models.exports import EXPORT_PERMISSION, AuditExport
 from audit.models.logs import READ_PERMISSION, AuditLog, AuditTrail, Integrity, Reader
 from audit.models.saved_filters import SavedFilter
@@ -24,10 +23,8 @@ __all__ = [
     "AuditTrail",
     "AuditTree",
     "CheckpointKey",
-    "EntityEpoch",
     "Integrity",
     "Reader",
     "SavedFilter",
-    "SecurityEpoch",
     "UsageRollup",
 ]

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 from django.db import connection, models
 from django.db.models import Q
 
-from audit.alarms import LABELS
-from audit.raw_rows import Octets, any_text, moment_of, presentable, spelled_columns, uuid_of
-from ciphercanary.labels import MAX_REASON
-from ciphercanary.row_mac import MacField, MacProtectedRow
+from audit.log.raw_rows import Octets, any_text, moment_of, presentable, spelled_columns, uuid_of
+from audit.sequencing.alarms import LABELS
+from kernel.labels import MAX_REASON
+from kernel.trust.row_mac import MacField, MacProtectedRow
 
 RESOLVE_PERMISSION = "audit.resolve"
 _UNREADABLE = object()
@@ -59,7 +59,7 @@ class AuditAlarmQuerySet(models.QuerySet["AuditAlarm"]):
 
 
 class AuditAlarm(MacProtectedRow):
-    """A stored ``audit.alarms.Alarm``. ``event_id`` refers to its entry in the log.
+    """A stored ``audit.sequencing.alarms.Alarm``. ``event_id`` refers to its entry in the log.
 
     ``evidence`` is the alarm's identity. The name of the user who resolved it is copied; there is no foreign key.
     """

@@ -2,8 +2,8 @@
 
 from django.db import models
 
-from ciphercanary.row_mac import MacField, MacProtectedRow
-from ciphercanary.wrapped_row import WrappedRow
+from kernel.trust.row_mac import MacField, MacProtectedRow
+from kernel.trust.wrapped_row import WrappedRow
 
 
 class CheckpointKey(MacProtectedRow, WrappedRow):

@@ -1,4 +1,4 @@
-"""Exports of the log: jobs that each produce a file for a limited time (``audit.exports``)."""
+"""Exports of the log: jobs that each produce a file for a limited time (``audit.exports.task``)."""
 
 from datetime import datetime
 from typing import Self
@@ -6,9 +6,9 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
-from audit.export_formats import ExportFormat
+from audit.exports.formats import ExportFormat
 from audit.models.logs import Reader
-from ciphercanary.jobs import Job, Status
+from kernel.jobs import Job, Status
 
 EXPORT_PERMISSION = "audit.export"
 
@@ -24,7 +24,7 @@ class AuditExportQuerySet(models.QuerySet["AuditExport"]):
 class AuditExport(Job):
     """One file of entries.
 
-    ``filters`` are log filters under their API names (``audit.export_filters``). ``is_of_own_acts`` is True if the
+    ``filters`` are log filters under their API names (``audit.exports.filters``). ``is_of_own_acts`` is True if the
     user could read only their own entries. The other columns are the result: ``rows`` entries in a file of ``size``
     bytes, kept until ``expires_at``. The file's name includes ``attempt`` (16 hexadecimal digits). ``altered`` rows
     were altered outside the application; null for an archive, which its verifier checks. ``checkpoint_size`` and

@@ -1,5 +1,5 @@
 """The tables of the log. Rows of ``audit_logs`` and ``audit_trail`` are inserted once and never changed. Triggers
-reject everything else (``audit.triggers``). There is no foreign key, so that history outlives its objects.
+reject everything else (``audit.log.triggers``). There is no foreign key, so that history outlives its objects.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from uuid import UUID
 
 from django.db import models
 
-from audit.events import TEXT_LIMITS, ActorType, Outcome, Source
-from ciphercanary.rules import Scope
+from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
+from kernel.rules import Scope
 
 READ_PERMISSION = "audit.read"
 
@@ -55,7 +55,7 @@ def _text(name: str) -> "models.CharField[str, str]":
 
 
 class AuditLog(models.Model):
-    """One event. The row is the entry: ``audit.entries`` computes the hashed bytes from these columns.
+    """One event. The row is the entry: ``audit.log.entries`` computes the hashed bytes from these columns.
 
     ``timestamp`` is the database time. ``meta`` is the exact canonical JSON, as text, because jsonb would rewrite it.
     ``wseq`` counts 1, 2, 3 … per ``writer``, so that a missing row is detected.
@@ -86,7 +86,7 @@ class AuditLog(models.Model):
     wseq = models.BigIntegerField()
     mac = models.CharField(max_length=80)
 
-    # Not columns: ``audit.integrity`` sets them on rows for display.
+    # Not columns: ``audit.verification.integrity`` sets them on rows for display.
     integrity: Integrity
     found: Mapping[str, object]
 

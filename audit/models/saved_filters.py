@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from audit.models.logs import READ_PERMISSION, Reader
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 
 
 class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):
@@ -18,7 +18,7 @@ class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):
 
 
 class SavedFilter(models.Model):
-    """``filters`` are log filters as texts, under their API names, and ``period`` (``audit.saved_filters``).
+    """``filters`` are log filters as texts, under their API names, and ``period`` (``audit.browse.saved_filters``).
 
     Like all tables of the log, this one has no foreign keys. ``owner_name`` is copied.
     """

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from audit.events import TEXT_LIMITS, Outcome
+from audit.log.events import TEXT_LIMITS, Outcome
 
 
 class UsageRollup(models.Model):

@@ -15,13 +15,13 @@ from typing import Protocol
 
 from django.conf import settings
 
-from audit.canonical import format_timestamp
-from audit.checkpoint import ed25519_only
+from audit.log.canonical import format_timestamp
 from audit.models import AuditCheckpoint, AuditReceipt
 from audit.sequencing import syslog
-from audit.tree import latest_checkpoint
-from ciphercanary.clock import database_now
-from ciphercanary.metrics import audit_anchor_failures_total
+from audit.sequencing.tree import latest_checkpoint
+from audit.tlog.checkpoint import ed25519_only
+from kernel.clock import database_now
+from kernel.observability.metrics import audit_anchor_failures_total
 
 logger = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from operator import or_
 from django.db import connection
 from django.db.models import Q
 
-from audit import tiles
-from audit.merkle import Frontier
 from audit.models import AuditTile, AuditTree
-from audit.tree import ALTERED, read_tree
-from ciphercanary.row_mac import IntegrityFailed
+from audit.sequencing.tree import ALTERED, read_tree
+from audit.tlog import tiles
+from audit.tlog.merkle import Frontier
+from kernel.trust.row_mac import IntegrityFailed
 
 _COPY = "COPY audit_leaves (idx, log_id, leaf_hash) FROM STDIN"
 _INSERT = "INSERT INTO audit_leaves (idx, log_id, leaf_hash) VALUES (%s, %s, %s)"

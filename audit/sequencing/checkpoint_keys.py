@@ -13,19 +13,19 @@ from functools import partial
 from django.db import IntegrityError, transaction
 
 from audit import actions
-from audit.checkpoint import CheckpointInvalid, Signer, VerifierKey, open_note, publication_message
-from audit.events import Actor, Event, Source
+from audit.log.events import Actor, Event, Source
 from audit.models import AuditLeaf, AuditLog, CheckpointKey
 from audit.sequencing.leadership import leading
+from audit.sequencing.tree import latest_checkpoint
 from audit.services import record
-from audit.tree import latest_checkpoint
-from ciphercanary import kek, system_keys
-from ciphercanary.clock import database_now
-from ciphercanary.crypto import signing
-from ciphercanary.crypto.material import KeyMaterial
-from ciphercanary.errors import Conflict
-from ciphercanary.models import Instance
-from ciphercanary.row_mac import IntegrityFailed
+from audit.tlog.checkpoint import CheckpointInvalid, Signer, VerifierKey, open_note, publication_message
+from kernel.clock import database_now
+from kernel.crypto import signing
+from kernel.crypto.material import KeyMaterial
+from kernel.errors import Conflict
+from kernel.trust import kek, system_keys
+from kernel.trust.models import Instance
+from kernel.trust.row_mac import IntegrityFailed
 
 # In a key publication: every later checkpoint has a link. So write access to the database cannot remove the links.
 LINKED = "linked_checkpoints"

@@ -7,19 +7,20 @@ from itertools import groupby
 from django.db.models import Max
 from django.db.models.functions import TruncHour
 
-from audit import actions, merkle
-from audit.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, open_note, sign_note
-from audit.checkpoint_links import Link, hour_of, thinned_before
+from audit import actions
 from audit.errors import CheckpointRefused, OlderDatabase
-from audit.merkle import HASH_SIZE, Frontier, HashReader
 from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditReceipt, AuditTree
 from audit.sequencing.checkpoint_keys import active_signers, origin, trusted_keys
+from audit.sequencing.checkpoint_links import Link, hour_of, thinned_before
 from audit.sequencing.head import Head, read_head, require_not_older, write_head
 from audit.sequencing.leadership import leading
-from audit.tiles import WIDTH
-from audit.tree import database_reader, latest_checkpoint, read_tile, read_tree
-from ciphercanary.clock import database_now
-from ciphercanary.row_mac import IntegrityFailed
+from audit.sequencing.tree import database_reader, latest_checkpoint, read_tile, read_tree
+from audit.tlog import merkle
+from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, open_note, sign_note
+from audit.tlog.merkle import HASH_SIZE, Frontier, HashReader
+from audit.tlog.tiles import WIDTH
+from kernel.clock import database_now
+from kernel.trust.row_mac import IntegrityFailed
 
 
 def sign_checkpoint(*, waits: bool = False) -> AuditCheckpoint | None:

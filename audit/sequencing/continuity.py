@@ -15,8 +15,8 @@ from uuid import UUID
 from django.db.models import Max, Q
 
 from audit import actions
-from audit.alarms import Alarm, Kind
 from audit.models import AuditLog
+from audit.sequencing.alarms import Alarm, Kind
 
 LOOKED_UP_AT_ONCE = 100
 

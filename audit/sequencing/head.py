@@ -17,16 +17,17 @@ from pathlib import Path
 
 from django.conf import settings
 
-from audit import actions, merkle
-from audit.checkpoint import decode_base64, decode_decimal
+from audit import actions
 from audit.errors import OlderDatabase
-from audit.events import Actor, Event
-from audit.merkle import HashReader
+from audit.log.events import Actor, Event
 from audit.sequencing.leadership import leading
+from audit.sequencing.tree import database_reader, read_tree
 from audit.services import record
-from audit.tree import database_reader, read_tree
-from ciphercanary import home
-from ciphercanary.errors import Conflict, Invalid
+from audit.tlog import merkle
+from audit.tlog.checkpoint import decode_base64, decode_decimal
+from audit.tlog.merkle import HashReader
+from kernel import home
+from kernel.errors import Conflict, Invalid
 
 logger = logging.getLogger(__name__)
 

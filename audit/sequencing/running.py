@@ -12,19 +12,19 @@ from collections.abc import Callable
 import django.db
 from django.conf import settings
 
-from audit.alarms import Alarm, Kind
 from audit.errors import CheckpointRefused
 from audit.models import AuditCheckpoint, AuditTree
+from audit.sequencing.alarms import Alarm, Kind
 from audit.sequencing.anchors import Anchoring, configured_anchors
 from audit.sequencing.checkpoint_keys import promote_covered_keys
 from audit.sequencing.checkpointing import sign_checkpoint, thin_out_checkpoints
 from audit.sequencing.head import check_head
 from audit.sequencing.step import batch_size, sequence_step
+from audit.sequencing.tree import ALTERED, latest_checkpoint, read_tree
 from audit.services.alarms import raise_alarms
 from audit.services.resolving import restore_alarms
-from audit.tree import ALTERED, latest_checkpoint, read_tree
-from ciphercanary.errors import DomainError
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.errors import DomainError
+from kernel.trust.row_mac import IntegrityFailed
 
 logger = logging.getLogger(__name__)
 

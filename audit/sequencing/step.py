@@ -14,17 +14,18 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Max
 
-from audit import canonical, entries, merkle
-from audit.alarms import Alarm, Kind
-from audit.entry_mac import check_entry_mac
+from audit.log import canonical, entries
+from audit.log.entry_mac import check_entry_mac
+from audit.log.raw_rows import spelled
 from audit.models import AuditLeaf, AuditLog, AuditPending
-from audit.raw_rows import spelled
+from audit.sequencing.alarms import Alarm, Kind
 from audit.sequencing.appending import append
 from audit.sequencing.continuity import find_gaps
 from audit.sequencing.leadership import leading
 from audit.sequencing.rollups import add_usage
 from audit.services.alarms import raise_alarms
-from ciphercanary.crypto.errors import MacMismatch
+from audit.tlog import merkle
+from kernel.crypto.errors import MacMismatch
 
 # Entries in one step. Smaller on SQLite, because nothing else can write meanwhile.
 BATCH = 20_000

@@ -13,14 +13,14 @@ import django.db
 from django.db import IntegrityError, connection, transaction
 from django.db.models import OuterRef, Subquery
 
-from audit.alarms import MOST_OPEN, Alarm, summary_of
-from audit.events import Actor, Source, clean_text
+from audit.log.events import Actor, Source, clean_text
 from audit.models import AuditAlarm, AuditLog
 from audit.models.alarms import AuditAlarmQuerySet
+from audit.sequencing.alarms import MOST_OPEN, Alarm, summary_of
 from audit.services.recording import record
-from ciphercanary.errors import DomainError, NotFound
-from ciphercanary.metrics import audit_alarms_total
-from ciphercanary.rules import Caller
+from kernel.errors import DomainError, NotFound
+from kernel.observability.metrics import audit_alarms_total
+from kernel.rules import Caller
 
 logger = logging.getLogger(__name__)
 

@@ -10,23 +10,24 @@ from django.db import transaction
 from django.db.models import Max, Q
 from msgspec.structs import asdict
 
-from audit import actions, export_files
-from audit.epoch import require_current
+from audit import actions
+from audit.browse.selection import LogCriteria
 from audit.errors import NoResult, ResultGone, TooManyExports
-from audit.events import Actor, Event
-from audit.export_filters import filters_of
-from audit.export_formats import FILE_TYPES, ExportFormat
+from audit.exports import files
+from audit.exports.filters import filters_of
+from audit.exports.formats import FILE_TYPES, ExportFormat
+from audit.log.events import Actor, Event
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport
 from audit.models.exports import AuditExportQuerySet
-from audit.selection import LogCriteria
 from audit.services.recording import record
-from audit.stamps import EpochStamp
-from audit.turns import take_turn
-from ciphercanary import jobs
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Denied, Invalid, NotFound
-from ciphercanary.jobs import Status
-from ciphercanary.rules import Caller, Scope
+from kernel import jobs
+from kernel.clock import database_now
+from kernel.databases.turns import take_turn
+from kernel.errors import Denied, Invalid, NotFound
+from kernel.freshness.epoch import require_current
+from kernel.freshness.stamps import EpochStamp
+from kernel.jobs import Status
+from kernel.rules import Caller, Scope
 
 LOCK = int.from_bytes(b"cc-exprt")  # our key among PostgreSQL's advisory locks, a bigint
 MOST_EXPORTS = 20  # of one user: queued, running, or with a file that is kept
@@ -115,7 +116,7 @@ def find_result(*, principal: Exporter, export_id: UUID) -> Result:
     if export.status != Status.SUCCEEDED:
         raise NoResult(export.status)
     extension = FILE_TYPES[export.format].extension
-    path = export_files.path_of(export.id, export.attempt, extension)
+    path = files.path_of(export.id, export.attempt, extension)
     if not export.is_kept(database_now()) or not path.exists():
         raise ResultGone
     return Result(export, path, f"audit-log-{export.id}.{extension}", FILE_TYPES[export.format].media_type)

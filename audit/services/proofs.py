@@ -8,17 +8,17 @@ distinguish an altered database from a bug of its own.
 
 from dataclasses import dataclass
 
-from audit import merkle
-from audit.checkpoint import Checkpoint, open_note
-from audit.entries import ENTRY_FIELDS, entry_bytes, values_of
 from audit.errors import NotSequenced
-from audit.lag import Lag, read_lag
+from audit.log.entries import ENTRY_FIELDS, entry_bytes, values_of
 from audit.models import READ_PERMISSION, AuditCheckpoint, AuditLeaf, AuditLog, AuditReceipt, Reader
-from audit.proof import format_proof
 from audit.sequencing.checkpoint_keys import trusted_keys
-from audit.tree import ALTERED, database_reader, latest_checkpoint, read_tree
-from ciphercanary.errors import Invalid, NotFound
-from ciphercanary.row_mac import IntegrityFailed
+from audit.sequencing.lag import Lag, read_lag
+from audit.sequencing.tree import ALTERED, database_reader, latest_checkpoint, read_tree
+from audit.tlog import merkle
+from audit.tlog.checkpoint import Checkpoint, open_note
+from audit.tlog.proof import format_proof
+from kernel.errors import Invalid, NotFound
+from kernel.trust.row_mac import IntegrityFailed
 
 ENTRY_ALTERED = (
     "The entry, or the tree over the audit log, was changed outside the application: there is no proof of it. "

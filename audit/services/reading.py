@@ -6,17 +6,10 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet, Subquery
 
-from audit.events import Outcome
+from audit.browse.selection import LogCriteria, TrailCriteria, holds_word, id_spelt, is_actor, is_between
+from audit.log.events import Outcome
+from audit.log.raw_rows import Spelled, any_text, moment_of, presentable
 from audit.models import AuditLog, AuditTrail, Reader
-from audit.raw_rows import Spelled, any_text, moment_of, presentable
-from audit.selection import (
-    LogCriteria,
-    TrailCriteria,
-    holds_word,
-    id_spelt,
-    is_actor,
-    is_between,
-)
 
 
 def find_logs(*, reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:

@@ -7,13 +7,13 @@ from datetime import datetime
 import django.db
 from django.db import transaction
 
-from audit import entries, numbering
-from audit.canonical import format_timestamp
-from audit.entry_rows import entry_row
 from audit.errors import AuditUnavailable
-from audit.events import Actor, Event, RowChange, clean_mapping, clean_text
+from audit.log import entries, numbering
+from audit.log.canonical import format_timestamp
+from audit.log.entry_rows import entry_row
+from audit.log.events import Actor, Event, RowChange, clean_mapping, clean_text
 from audit.models import AuditLog, AuditTrail
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 
 
 def record(

@@ -9,23 +9,24 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
-from audit import actions, integrity
-from audit.alarms import Alarm, Kind
-from audit.canonical import MAX_INTEGER, format_timestamp
-from audit.epoch import require_current
+from audit import actions
 from audit.errors import AlarmResolved
-from audit.events import Actor, Event, RowChange
-from audit.integrity import FoundEntry
+from audit.log.canonical import MAX_INTEGER, format_timestamp
+from audit.log.events import Actor, Event, RowChange
 from audit.models import RESOLVE_PERMISSION, AuditAlarm, AuditLog
+from audit.sequencing.alarms import Alarm, Kind
 from audit.services import showing
 from audit.services.alarms import ACTOR, insert_row, raise_alarms, set_aside
 from audit.services.recording import record
-from audit.stamps import EpochStamp
-from ciphercanary.clock import database_now
-from ciphercanary.errors import NotFound
-from ciphercanary.labels import check_reason
-from ciphercanary.row_mac import IntegrityFailed
-from ciphercanary.rules import Caller
+from audit.verification import integrity
+from audit.verification.integrity import FoundEntry
+from kernel.clock import database_now
+from kernel.errors import NotFound
+from kernel.freshness.epoch import require_current
+from kernel.freshness.stamps import EpochStamp
+from kernel.labels import check_reason
+from kernel.rules import Caller
+from kernel.trust.row_mac import IntegrityFailed
 
 READ_AT_ONCE = 1000
 

@@ -8,13 +8,13 @@ from django.db import IntegrityError, transaction
 
 from audit import actions
 from audit.errors import TooManyFilters
-from audit.events import Actor, Event, RowChange
+from audit.log.events import Actor, Event, RowChange
 from audit.models import READ_PERMISSION, Reader, SavedFilter
 from audit.models.saved_filters import SavedFilterQuerySet
 from audit.services.recording import record
-from audit.turns import take_turn
-from ciphercanary.errors import Denied, Invalid, NotFound
-from ciphercanary.rules import Caller
+from kernel.databases.turns import take_turn
+from kernel.errors import Denied, Invalid, NotFound
+from kernel.rules import Caller
 
 LOCK = int.from_bytes(b"cc-filtr")  # our key among PostgreSQL's advisory locks, a bigint
 MOST_FILTERS = 50  # of one user

@@ -7,19 +7,12 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
+from audit.browse.search_limits import search_limits
+from audit.browse.selection import SEARCH_DEPTH, LogCriteria, is_between, newest_first, sides, time_column
+from audit.log.raw_rows import Spelled, any_text, moment_of
 from audit.models import AuditLog, Reader
-from audit.raw_rows import Spelled, any_text, moment_of
-from audit.search_limits import search_limits
-from audit.selection import (
-    SEARCH_DEPTH,
-    LogCriteria,
-    is_between,
-    newest_first,
-    sides,
-    time_column,
-)
 from audit.services.reading import find_logs
-from ciphercanary import throttle
+from kernel import throttle
 
 SEARCH_COST = 50  # requests of the rate limit: the work of the database, relative to an ordinary read
 

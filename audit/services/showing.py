@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from audit import actions, integrity
-from audit.alarms import Alarm, Kind
-from audit.integrity import FoundChange, FoundEntry
+from audit import actions
+from audit.log.raw_rows import uuid_of
 from audit.models import AuditLog, AuditTrail, Reader
-from audit.raw_rows import uuid_of
+from audit.sequencing.alarms import Alarm, Kind
 from audit.services.alarms import raise_alarms
-from ciphercanary.errors import NotFound
+from audit.verification import integrity
+from audit.verification.integrity import FoundChange, FoundEntry
+from kernel.errors import NotFound
 
 _CHANGED_ROW = re.compile(r"changed row (-?\d{1,18}), ")
 

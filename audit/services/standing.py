@@ -13,16 +13,16 @@ from django.db.models import BooleanField, DateTimeField, IntegerField, Value
 from django.db.models.expressions import BaseExpression
 from django.db.models.functions import Cast
 
-from audit import moments
-from audit.lag import Delay
 from audit.models import READ_PERMISSION, AuditCheckpoint, Reader
 from audit.models.alarms import forged_resolutions
+from audit.sequencing import moments
+from audit.sequencing.lag import Delay
+from audit.sequencing.tree import latest_checkpoint
 from audit.services.proofs import opened
 from audit.services.verifications import Verification, last_verification
-from audit.tree import latest_checkpoint
-from ciphercanary.clock import process_now
-from ciphercanary.models import Instance
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.clock import process_now
+from kernel.trust.models import Instance
+from kernel.trust.row_mac import IntegrityFailed
 
 
 class State(StrEnum):

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audit import actions
-from audit.integrity import find_entries
+from audit.log.raw_rows import moment_of
 from audit.models import AuditLog
-from audit.raw_rows import moment_of
 from audit.verification.findings import Result
+from audit.verification.integrity import find_entries
 
 
 @dataclass(frozen=True, slots=True)

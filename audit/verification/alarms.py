@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from audit import actions
+from audit.log.raw_rows import Spelled
 from audit.models import AuditAlarm
-from audit.raw_rows import Spelled
 from audit.verification.findings import Finding, Kind
 from audit.verification.inspection import COLUMNS
 from audit.verification.leaves import Seen

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from itertools import batched
 
+from audit.log.raw_rows import as_stored, rows_of, spelled
 from audit.models import AuditLog
-from audit.raw_rows import as_stored, rows_of, spelled
 from audit.verification.findings import Finding, Kind
 from audit.verification.leaves import Seen
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from audit.checkpoint import VerifierKey
 from audit.errors import OlderDatabase
-from audit.raw_rows import number_of, reading, rows_of
+from audit.log.raw_rows import number_of, reading, rows_of
 from audit.sequencing.checkpoint_keys import origin
 from audit.sequencing.head import Head, read_head
+from audit.tlog.checkpoint import VerifierKey
 from audit.verification.alarms import Alarms
 from audit.verification.completeness import check_heartbeats, check_lists, check_sequences
 from audit.verification.findings import Finding, Kind, Report

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from django.db import connection
 
-from audit.merkle import HASH_SIZE, Frontier, complete_root
-from audit.raw_rows import rows_of
-from audit.tiles import HEIGHT, WIDTH, tile_path
+from audit.log.raw_rows import rows_of
+from audit.tlog.merkle import HASH_SIZE, Frontier, complete_root
+from audit.tlog.tiles import HEIGHT, WIDTH, tile_path
 from audit.verification.findings import Finding, Kind
 from audit.verification.heads import Heads
 

@@ -10,8 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from audit.canonical import format_timestamp
-from audit.checkpoint import (
+from audit.log.canonical import format_timestamp
+from audit.log.raw_rows import rows_of, spelled
+from audit.models import AuditCheckpoint
+from audit.sequencing.checkpoint_keys import ALGORITHMS
+from audit.sequencing.checkpoint_links import Link
+from audit.sequencing.head import HEAD_FILE, Head
+from audit.tlog.checkpoint import (
     Checkpoint,
     CheckpointInvalid,
     VerifierKey,
@@ -19,15 +24,10 @@ from audit.checkpoint import (
     open_note,
     open_publication,
 )
-from audit.checkpoint_links import Link
-from audit.models import AuditCheckpoint
-from audit.raw_rows import rows_of, spelled
-from audit.sequencing.checkpoint_keys import ALGORITHMS
-from audit.sequencing.head import HEAD_FILE, Head
 from audit.verification.findings import Finding, Kind
 from audit.verification.inspection import Inspection
 from audit.verification.links import Links
-from ciphercanary.crypto import signing
+from kernel.crypto import signing
 
 _KEY_ID_SIZE = 4
 NEVER = 2**63  # larger than the size of any tree

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from audit import actions, merkle
-from audit.entries import ENTRY_FIELDS, entry_bytes, without_id
-from audit.entry_mac import check_entry_mac
-from audit.events import TRAIL_DIGESTS
-from audit.raw_rows import Values
+from audit import actions
+from audit.log.entries import ENTRY_FIELDS, entry_bytes, without_id
+from audit.log.entry_mac import check_entry_mac
+from audit.log.events import TRAIL_DIGESTS
+from audit.log.raw_rows import Values
 from audit.sequencing.checkpoint_keys import LINKED
-from ciphercanary.crypto.errors import MacMismatch
+from audit.tlog import merkle
+from kernel.crypto.errors import MacMismatch
 
 COLUMNS = (*ENTRY_FIELDS, "mac")
 _ACTION = COLUMNS.index("action")
@@ -40,7 +41,7 @@ class Inspection:
 
 
 def inspect(values: Values) -> Inspection:
-    """Inspect the columns ``COLUMNS``, spelled as ``audit.raw_rows`` spells them.
+    """Inspect the columns ``COLUMNS``, spelled as ``audit.log.raw_rows`` spells them.
 
     Raises KekUnavailable and UnwrapFailed, because no MAC can be checked without the key.
     """

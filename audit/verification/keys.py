@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from audit.checkpoint import VerifierKey
 from audit.models import CheckpointKey
+from audit.tlog.checkpoint import VerifierKey
 from audit.verification.findings import Finding, Kind
 from audit.verification.leaves import Seen
 from audit.verification.protected_rows import stored_rows

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from audit.log.raw_rows import Values, number_of, spelled, stream
 from audit.models import AuditLog
-from audit.raw_rows import Values, number_of, spelled, stream
 from audit.verification.findings import Finding, Kind
 from audit.verification.growing import GrowingTree
 from audit.verification.heads import Heads

@@ -2,10 +2,10 @@
 
 from collections.abc import Container, Iterator
 
-from audit.canonical import format_timestamp
-from audit.checkpoint_links import Link, thinned_before
+from audit.log.canonical import format_timestamp
+from audit.sequencing.checkpoint_links import Link, thinned_before
 from audit.verification.findings import Finding, Kind
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 
 
 class Links:

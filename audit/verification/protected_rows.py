@@ -7,11 +7,11 @@ from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import connection, models
 
-from audit.canonical import format_timestamp
+from audit.log.canonical import format_timestamp
+from audit.log.raw_rows import json_value, rows_of, spelled
 from audit.models import CheckpointKey
-from audit.raw_rows import json_value, rows_of, spelled
 from audit.verification.findings import Finding, Kind
-from ciphercanary.row_mac import IntegrityFailed, MacProtectedRow
+from kernel.trust.row_mac import IntegrityFailed, MacProtectedRow
 
 _TYPES: dict[Any, type] = {
     models.BooleanField: int,  # includes bool: SQLite stores 0 and 1

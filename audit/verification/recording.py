@@ -7,14 +7,14 @@ from typing import Any
 import django.db
 
 from audit import actions
-from audit.alarms import Alarm, Kind
-from audit.events import Actor, Event, Outcome
+from audit.log.events import Actor, Event, Outcome
+from audit.sequencing.alarms import Alarm, Kind
 from audit.services.alarms import raise_alarms
 from audit.services.recording import record_alone
 from audit.verification.findings import Report, Result
 from audit.verification.fsck import verify_log
-from ciphercanary.clock import database_now
-from ciphercanary.errors import DomainError
+from kernel.clock import database_now
+from kernel.errors import DomainError
 
 
 def verify_and_record(*, actor: Actor, tell: Callable[[str], object], **options: Any) -> Report:

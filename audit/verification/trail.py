@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from audit.entries import TRAIL_FIELDS, trail_digest
-from audit.events import TRAIL_DIGESTS
+from audit.log.entries import TRAIL_FIELDS, trail_digest
+from audit.log.events import TRAIL_DIGESTS
+from audit.log.raw_rows import Values, as_stored, json_value, number_of, rows_of, spelled
 from audit.models import AuditTrail
-from audit.raw_rows import Values, as_stored, json_value, number_of, rows_of, spelled
 from audit.verification.findings import Finding, Kind
 from audit.verification.inspection import COLUMNS
 from audit.verification.leaves import Seen

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from django.apps import apps
 from django.db import connection
 
-from audit.raw_rows import rows_of
-from audit.triggers import Trigger, expected
+from audit.log.raw_rows import rows_of
+from audit.log.triggers import Trigger, expected
 from audit.verification.findings import Finding, Kind
 
 # A trigger with tgenabled R fires only on a replica.

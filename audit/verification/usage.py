@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from django.db import connection
 
+from audit.log.raw_rows import rows_of, spelled
 from audit.models import AuditLog, UsageRollup
-from audit.raw_rows import rows_of, spelled
 from audit.verification.findings import Finding, Kind
 
 _BUCKET = ("key_id", "version", "principal", "operation", "outcome", "hour")

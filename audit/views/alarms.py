@@ -12,10 +12,10 @@ from audit.models import RESOLVE_PERMISSION
 from audit.services import alarms
 from audit.services.alarms import LIST_PERMISSION
 from audit.services.resolving import Resolver, original_of, resolve_alarm
-from ciphercanary.clock import database_now
-from ciphercanary.errors import DomainError
-from ciphercanary.pages import PageView, ReasonForm, Rule
-from ciphercanary.pages.numbers import number_in
+from kernel.clock import database_now
+from kernel.errors import DomainError
+from kernel.pages import PageView, ReasonForm, Rule
+from kernel.pages.numbers import number_in
 
 LIMIT = 50
 MOST_PAGES = 1000

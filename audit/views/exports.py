@@ -11,13 +11,13 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from audit import actions, services
-from audit.downloads import download
+from audit.exports.downloads import download
 from audit.forms import ExportForm, LogFilterForm
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION
 from audit.services import Exporter
-from ciphercanary.clock import database_now, process_now
-from ciphercanary.errors import DomainError
-from ciphercanary.pages import PageView, Rule
+from kernel.clock import database_now, process_now
+from kernel.errors import DomainError
+from kernel.pages import PageView, Rule
 
 LIMIT = 50
 

@@ -11,16 +11,16 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from audit import actions, services
+from audit.browse.selection import SEARCH_DEPTH, LogCriteria, rows_before
+from audit.browse.suggestions import Suggestions, suggest
 from audit.forms import LogFilterForm
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditTrail
-from audit.selection import SEARCH_DEPTH, LogCriteria, rows_before
+from audit.sequencing.tree import latest_checkpoint
 from audit.services import following, proofs, showing
 from audit.services.standing import read_standing
-from audit.services.suggestions import Suggestions, suggest
-from audit.tree import latest_checkpoint
-from ciphercanary.clock import process_now
-from ciphercanary.pages import Caller, PageView, Rule
-from ciphercanary.pages.numbers import number_in
+from kernel.clock import process_now
+from kernel.pages import Caller, PageView, Rule
+from kernel.pages.numbers import number_in
 
 LIMIT = 50
 MOST_AT_ONCE = 10_000  # entries that one live update looks through

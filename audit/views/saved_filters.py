@@ -13,9 +13,9 @@ from audit.forms import LogFilterForm, SavedFilterForm
 from audit.models import READ_PERMISSION, SavedFilter
 from audit.services import saved_filters
 from audit.services.saved_filters import Keeper
-from ciphercanary.errors import DomainError, NotFound
-from ciphercanary.pages import PageView, Rule
-from ciphercanary.pages.views import refuse
+from kernel.errors import DomainError, NotFound
+from kernel.pages import PageView, Rule
+from kernel.pages.views import refuse
 
 
 class SavedFiltersView(PageView[Keeper]):

@@ -15,16 +15,16 @@ from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.services import create_user, find_user, log_in, log_out, set_password
 from accounts.tokens import authenticate_bearer
-from audit.events import Event, Outcome, Source
-from audit.selection import LogCriteria
+from audit.browse.selection import LogCriteria
+from audit.log.events import Event, Outcome, Source
 from audit.services import record_alone, request_export
-from ciphercanary.clock import database_now
-from ciphercanary.crypto.algorithms import KEY_ALGORITHMS, MODES, Mode
-from ciphercanary.crypto.envelope import Envelope
-from ciphercanary.errors import DomainError
 from console.demo_data import ADMIN, AUDITOR, DOMAIN, KEYS, OPERATOR, PEOPLE, DemoKey
 from crypto_ops import actions, engine
 from crypto_ops.requests import DecryptRequest, EncryptRequest
+from kernel.clock import database_now
+from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES, Mode
+from kernel.crypto.envelope import Envelope
+from kernel.errors import DomainError
 from keys import services as keys
 from keys.models import Key
 

@@ -6,18 +6,18 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
-from ciphercanary.crypto.algorithms import MODES
-from ciphercanary.crypto.encoding import encode_base64
-from ciphercanary.crypto.envelope import Envelope, encode
-from ciphercanary.errors import DomainError
-from ciphercanary.pages import PageView, Rule
-from ciphercanary.pages.curl import curl_of
 from console import actions
 from console.forms import DecryptBackForm, FirstKeyForm
 from crypto_ops import engine
 from crypto_ops.offers import DECRYPT_OFF, require_console_decrypt
 from crypto_ops.requests import DecryptRequest, EncryptRequest
 from crypto_ops.snippets import steps_of
+from kernel.crypto.algorithms import MODES
+from kernel.crypto.encoding import encode_base64
+from kernel.crypto.envelope import Envelope, encode
+from kernel.errors import DomainError
+from kernel.pages import PageView, Rule
+from kernel.pages.curl import curl_of
 from keys.services import create_key, get_key
 
 MODE = MODES["aes-256-gcm"]

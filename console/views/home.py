@@ -6,16 +6,16 @@ from django.urls import reverse
 from accounts import services as accounts
 from accounts.principals import Principal
 from audit.actions import WRITER_HEARTBEAT
+from audit.browse.selection import LogCriteria
 from audit.models import AuditLog
-from audit.selection import LogCriteria
 from audit.services import find_logs
 from audit.services.showing import show_entries
-from ciphercanary.clock import process_now
-from ciphercanary.pages import AUTHENTICATED, PUBLIC, PageView, Rule
-from ciphercanary.pages.views import known_principal
 from console import actions
 from console.attention import items_of, read_now
 from console.checklist import checklist
+from kernel.clock import process_now
+from kernel.pages import AUTHENTICATED, PUBLIC, PageView, Rule
+from kernel.pages.views import known_principal
 
 NEWEST = 10
 

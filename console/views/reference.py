@@ -4,8 +4,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
-from ciphercanary.pages import AUTHENTICATED, PageView, Rule
 from console import actions, reference
+from kernel.pages import AUTHENTICATED, PageView, Rule
 
 
 class ReferenceView(PageView[Principal]):

@@ -7,10 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from accounts.principals import Principal
 from audit.models import RESOLVE_PERMISSION, AuditAlarm
 from audit.services.alarms import find_alarms
-from ciphercanary.clock import process_now
-from ciphercanary.pages import PageView, Rule
 from console import actions
 from console.system import read_system
+from kernel.clock import process_now
+from kernel.pages import PageView, Rule
 
 LISTED = 10  # open alarms; a link leads to the others
 

@@ -5,11 +5,11 @@ import csv
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
-from audit.usage_charts import RANGES, columns, range_asked
-from ciphercanary.clock import process_now
-from ciphercanary.pages import PageView, Rule
+from audit.usage.charts import RANGES, columns, range_asked
 from console import actions
 from console.usage import read_steps, read_usage
+from kernel.clock import process_now
+from kernel.pages import PageView, Rule
 
 
 class UsageView(PageView[Principal]):

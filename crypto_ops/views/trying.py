@@ -7,17 +7,17 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
-from ciphercanary.crypto import envelope
-from ciphercanary.crypto.algorithms import find_mode
-from ciphercanary.crypto.errors import DecryptionFailed
-from ciphercanary.errors import DomainError, Invalid, NotFound
-from ciphercanary.http import in_context
-from ciphercanary.pages import Rule
 from crypto_ops import actions, engine, tried
 from crypto_ops.forms import TryForm
 from crypto_ops.offers import Offer, console_offers_of, require_console_decrypt
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
 from crypto_ops.tried import Tried
+from kernel.crypto import envelope
+from kernel.crypto.algorithms import find_mode
+from kernel.crypto.errors import DecryptionFailed
+from kernel.errors import DomainError, Invalid, NotFound
+from kernel.http.context import in_context
+from kernel.pages import Rule
 from keys import services
 from keys.models import Key
 from keys.views.detail import KeyView

@@ -2,10 +2,10 @@
 
 from django.http import HttpRequest, HttpResponse
 
-from ciphercanary.pages import Rule
 from crypto_ops import actions
 from crypto_ops.offers import LABELS, offers_of
 from crypto_ops.snippets import LANGUAGES, steps_of
+from kernel.pages import Rule
 from keys.views.detail import KeyView
 
 

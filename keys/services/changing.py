@@ -5,11 +5,11 @@ from uuid import UUID
 
 from accounts.principals import Principal
 from accounts.tokens import renew_principal
-from audit.epoch import raise_epoch
-from audit.events import Event, RowChange
+from audit.log.events import Event, RowChange
 from audit.services import record
-from ciphercanary.crypto.algorithms import KeyAlgorithm
-from ciphercanary.errors import NotFound
+from kernel.crypto.algorithms import KeyAlgorithm
+from kernel.errors import NotFound
+from kernel.freshness.epoch import raise_epoch
 from keys import wrapping
 from keys.entries import key_entity
 from keys.models import Key, KeyVersion

@@ -9,11 +9,11 @@ from django.db import IntegrityError, transaction
 from accounts.errors import NameTaken
 from accounts.principals import Principal
 from accounts.tokens import renew_principal
-from audit.epoch import hold_epoch
 from audit.services import record
-from ciphercanary.clock import database_now
-from ciphercanary.crypto.algorithms import KeyAlgorithm, find_key_algorithm
-from ciphercanary.errors import Invalid
+from kernel.clock import database_now
+from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm
+from kernel.errors import Invalid
+from kernel.freshness.epoch import hold_epoch
 from keys import actions, lifecycle, metadata, trail
 from keys.lifecycle import State
 from keys.models import Key

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.principals import Principal
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 from keys import actions, lifecycle, metadata, trail
 from keys.errors import IllegalTransition, VersionConflict
 from keys.models import Key

@@ -10,9 +10,9 @@ from django.db.models import F, QuerySet
 from django.db.models.expressions import OrderBy
 
 from accounts.principals import Principal
-from ciphercanary.clock import database_now
-from ciphercanary.crypto.algorithms import find_key_algorithm
-from ciphercanary.errors import NotFound
+from kernel.clock import database_now
+from kernel.crypto.algorithms import find_key_algorithm
+from kernel.errors import NotFound
 from keys import metadata_cache
 from keys.lifecycle import Status
 from keys.models import Key, KeyQuerySet, KeyRotation, KeyVersion

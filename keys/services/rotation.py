@@ -8,11 +8,11 @@ from uuid import UUID
 from django.db import DatabaseError, transaction
 
 from accounts.principals import Principal
-from audit.events import RowChange
-from ciphercanary.clock import database_now
-from ciphercanary.crypto.algorithms import find_key_algorithm
-from ciphercanary.errors import DomainError, Unavailable
-from ciphercanary.labels import check_reason
+from audit.log.events import RowChange
+from kernel.clock import database_now
+from kernel.crypto.algorithms import find_key_algorithm
+from kernel.errors import DomainError, Unavailable
+from kernel.labels import check_reason
 from keys import actions, trail
 from keys.errors import VersionConflict
 from keys.lifecycle import next_rotation, require_protect

@@ -5,8 +5,8 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.principals import Principal
-from ciphercanary.clock import database_now
-from ciphercanary.labels import check_reason
+from kernel.clock import database_now
+from kernel.labels import check_reason
 from keys import actions, trail
 from keys.errors import IllegalTransition
 from keys.lifecycle import State, check_transition

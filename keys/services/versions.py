@@ -5,8 +5,8 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.principals import Principal
-from ciphercanary.errors import NotFound
-from ciphercanary.labels import check_reason
+from kernel.errors import NotFound
+from kernel.labels import check_reason
 from keys import actions, trail
 from keys.errors import IllegalTransition
 from keys.lifecycle import VersionState

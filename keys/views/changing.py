@@ -7,10 +7,10 @@ from typing import Any, ClassVar, cast
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
-from audit.services.usage import KeyUse, use_of
-from ciphercanary.clock import database_now, process_now
-from ciphercanary.errors import DomainError
-from ciphercanary.pages import PageForm, ReasonForm, Rule
+from audit.usage.queries import KeyUse, use_of
+from kernel.clock import database_now, process_now
+from kernel.errors import DomainError
+from kernel.pages import PageForm, ReasonForm, Rule
 from keys import actions, services
 from keys.acts import ACTS, Act
 from keys.forms import FinalForm, KeyNotesForm, KeySettingsForm, RotateForm

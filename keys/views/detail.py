@@ -5,14 +5,14 @@ from typing import Any, ClassVar
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
-from audit.selection import LogCriteria, page_before
+from audit.browse.selection import LogCriteria, page_before
 from audit.services import find_logs
 from audit.services.showing import show_entries
-from audit.services.usage import denials_of, use_of, used_over_time, uses_by_version
-from audit.usage_charts import RANGES, chart, range_asked
-from ciphercanary.clock import process_now
-from ciphercanary.pages import PageView, Rule
-from ciphercanary.pages.numbers import number_in
+from audit.usage.charts import RANGES, chart, range_asked
+from audit.usage.queries import denials_of, use_of, used_over_time, uses_by_version
+from kernel.clock import process_now
+from kernel.pages import PageView, Rule
+from kernel.pages.numbers import number_in
 from keys import actions, lifecycle, services
 from keys.acts import ACTS, refusals
 from keys.explanations import meaning

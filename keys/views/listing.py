@@ -13,12 +13,12 @@ from django_htmx.http import push_url, trigger_client_event
 
 from accounts.errors import NameTaken
 from accounts.principals import Principal
-from audit.services.usage import last_uses
-from ciphercanary.clock import process_now
-from ciphercanary.errors import DomainError, Invalid
-from ciphercanary.pages import PageView, Rule
-from ciphercanary.pages.curl import curl_of
-from ciphercanary.pages.views import DIALOG
+from audit.usage.queries import last_uses
+from kernel.clock import process_now
+from kernel.errors import DomainError, Invalid
+from kernel.pages import PageView, Rule
+from kernel.pages.curl import curl_of
+from kernel.pages.views import DIALOG
 from keys import actions, metadata, services
 from keys.explanations import algorithm_choices
 from keys.forms import FINDINGS, MORE, ORDERINGS, KeyFilterForm, KeyForm

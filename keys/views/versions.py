@@ -6,9 +6,9 @@ from typing import ClassVar
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from audit.services.usage import uses_by_version
-from ciphercanary.errors import DomainError, NotFound
-from ciphercanary.pages import PageForm, ReasonForm, Rule
+from audit.usage.queries import uses_by_version
+from kernel.errors import DomainError, NotFound
+from kernel.pages import PageForm, ReasonForm, Rule
 from keys import actions, services
 from keys.lifecycle import VersionState
 from keys.models import Key, KeyVersion

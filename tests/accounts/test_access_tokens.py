@@ -19,10 +19,10 @@ from accounts.models import TokenFamily, User
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.tokens import authenticate_bearer, renew_principal
-from audit.epoch import read_epoch
-from ciphercanary.errors import Unauthenticated
-from ciphercanary.metrics import token_refusals_total
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.errors import Unauthenticated
+from kernel.freshness.epoch import read_epoch
+from kernel.observability.metrics import token_refusals_total
+from kernel.trust.row_mac import IntegrityFailed
 
 ORIGIN = Origin(client_ip="192.0.2.7", user_agent="tests", request_id="r1")
 OURSELVES = Principal.system("test", "command")

@@ -10,7 +10,7 @@ from django.test import Client
 
 from accounts.models import BrowserSession
 from accounts.session_engine import SessionStore, row_key
-from ciphercanary.clock import database_now, process_now
+from kernel.clock import database_now, process_now
 from tests.accounts.test_browser_sessions import is_inside, row_of, sign_in
 from tests.personas import PASSWORD
 

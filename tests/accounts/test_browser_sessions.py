@@ -15,10 +15,10 @@ from accounts.models import BrowserSession, RefreshToken, TokenFamily, User
 from accounts.principals import user_entity
 from accounts.session_engine import BEGAN_AT, SessionStore, row_key
 from accounts.tokens import renew_principal
-from audit.epoch import read_stamp
 from audit.models import AuditLog
-from ciphercanary.clock import database_now, process_now
-from ciphercanary.errors import NotFound, Unauthenticated
+from kernel.clock import database_now, process_now
+from kernel.errors import NotFound, Unauthenticated
+from kernel.freshness.epoch import read_stamp
 from keys.services import create_key
 from tests.browsing import signed_in
 from tests.personas import PASSWORD, ApiClient

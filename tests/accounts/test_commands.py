@@ -12,7 +12,7 @@ from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.services import attempts
 from audit.models import AuditLog
-from ciphercanary.errors import Denied, Unauthenticated
+from kernel.errors import Denied, Unauthenticated
 from tests.audit.sequencing.log import altered
 from tests.personas import PASSWORD, UserFactory
 from tests.tampering.alterations import UNREADABLE

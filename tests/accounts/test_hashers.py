@@ -6,7 +6,7 @@ from django.contrib.auth.hashers import make_password, verify_password
 
 from accounts import hashers
 from accounts.hashers import hash_slot
-from ciphercanary.errors import Throttled
+from kernel.errors import Throttled
 
 
 def test_a_hash_has_the_cost_the_specification_names():

@@ -14,7 +14,7 @@ from accounts.one_time_codes import (
     seed_text,
     tidy,
 )
-from ciphercanary.crypto.material import KeyMaterial
+from kernel.crypto.material import KeyMaterial
 
 # RFC 6238 appendix B, SHA-1: seconds since the epoch, and the last six of the eight digits listed there.
 SEED = KeyMaterial(b"12345678901234567890")

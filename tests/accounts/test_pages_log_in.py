@@ -11,9 +11,9 @@ from accounts.browser_sessions import CONFIRMED_AT
 from accounts.models import BrowserSession
 from accounts.session_engine import row_key
 from accounts.views.log_in import PENDING
+from audit.log.refusals import flush
 from audit.models import AuditLog
-from audit.refusals import flush
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 from tests.accounts.test_totp import enrol, let_time_pass
 from tests.personas import PASSWORD
 

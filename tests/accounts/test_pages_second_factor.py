@@ -10,7 +10,7 @@ from django.test import Client
 from accounts import actions
 from accounts.models import RecoveryCode, TotpDevice, User
 from audit.models import AuditLog
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 from tests.accounts.test_browser_sessions import is_inside, make_older, sign_in
 from tests.accounts.test_totp import Authenticator, enrol, let_time_pass
 from tests.personas import PASSWORD

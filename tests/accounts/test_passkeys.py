@@ -10,8 +10,8 @@ from django.test import Client
 from accounts import actions, services
 from accounts.models import BrowserSession, Passkey
 from audit.models import AuditLog, AuditTrail
-from ciphercanary.addresses import passkey_origin
-from ciphercanary.clock import process_now
+from kernel.clock import process_now
+from kernel.http.addresses import passkey_origin
 from tests.accounts.soft_passkey import ORIGIN, PRESENT, SoftPasskey
 from tests.accounts.test_browser_sessions import is_inside, sign_in
 from tests.accounts.test_pages_second_factor import make_old

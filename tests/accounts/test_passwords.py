@@ -8,8 +8,8 @@ from accounts.models import User
 from accounts.origin import Origin
 from accounts.passwords import require_acceptable
 from accounts.principals import Principal
-from ciphercanary.errors import Invalid
-from ciphercanary.preparation import CannotPrepare, _see_to_the_first_admin
+from ciphercanary.server.preparation import CannotPrepare, _see_to_the_first_admin
+from kernel.errors import Invalid
 from tests.architecture.sources import ROOT
 from tests.personas import PASSWORD, UserFactory
 

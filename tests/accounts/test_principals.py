@@ -6,7 +6,7 @@ import pytest
 from accounts.origin import Origin
 from accounts.principals import AnonymousPrincipal, Principal
 from accounts.roles import PERMISSIONS, ROLES
-from ciphercanary.errors import Denied, RecentAuthRequired, Unauthenticated
+from kernel.errors import Denied, RecentAuthRequired, Unauthenticated
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 

@@ -9,10 +9,10 @@ from accounts import actions, services
 from accounts.models import RefreshToken, TokenFamily
 from accounts.origin import Origin
 from accounts.services.sessions import RETRY_WINDOW, _hash
-from audit.epoch import read_epoch
 from audit.models import AuditLog
-from ciphercanary.errors import Unauthenticated
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.errors import Unauthenticated
+from kernel.freshness.epoch import read_epoch
+from kernel.trust.row_mac import IntegrityFailed
 from tests.personas import PASSWORD, ApiClient, make_persona
 
 ORIGIN = Origin(client_ip="192.0.2.7", user_agent="tests", request_id="r1")

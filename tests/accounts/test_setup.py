@@ -17,12 +17,12 @@ from accounts.errors import AlreadySetUp, SetupLinkInvalid
 from accounts.models import SetupLink, User
 from accounts.origin import Origin
 from accounts.principals import Principal
-from audit.events import Source
+from audit.log.events import Source
+from audit.log.refusals import flush
 from audit.models import AuditLog, AuditTrail
-from audit.refusals import flush
-from ciphercanary.errors import Denied, Invalid
-from ciphercanary.logs import redact
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.errors import Denied, Invalid
+from kernel.observability.logs import redact
+from kernel.trust.row_mac import IntegrityFailed
 from tests.personas import PASSWORD
 
 SYSTEM = Principal.system("test", Source.COMMAND)

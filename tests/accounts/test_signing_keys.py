@@ -10,10 +10,10 @@ from accounts.models import SigningKey
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.tokens import authenticate_bearer
-from audit.epoch import read_epoch
 from audit.models import AuditLog
-from ciphercanary.errors import Denied, Unauthenticated
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.errors import Denied, Unauthenticated
+from kernel.freshness.epoch import read_epoch
+from kernel.trust.row_mac import IntegrityFailed
 from tests.personas import PASSWORD, ApiClient
 
 SYSTEM = Principal.system("test", "command")

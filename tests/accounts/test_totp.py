@@ -19,12 +19,12 @@ from accounts.one_time_codes import recovery_code_hash
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.services.totp import require_second_factor
-from audit.epoch import read_epoch
 from audit.models import AuditLog, AuditTrail
-from ciphercanary.clock import database_now
-from ciphercanary.crypto.errors import UnwrapFailed
-from ciphercanary.errors import Denied, RecentAuthRequired, Throttled, Unauthenticated
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.clock import database_now
+from kernel.crypto.errors import UnwrapFailed
+from kernel.errors import Denied, RecentAuthRequired, Throttled, Unauthenticated
+from kernel.freshness.epoch import read_epoch
+from kernel.trust.row_mac import IntegrityFailed
 from tests.personas import PASSWORD, ApiClient, make_persona
 
 ORIGIN = Origin(client_ip="127.0.0.1", user_agent="tests", request_id="test")

@@ -15,8 +15,8 @@ from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.services import attempts
 from audit.models import AuditLog, AuditTrail
-from ciphercanary.errors import Denied, Invalid, NotFound, RecentAuthRequired, Throttled, Unauthenticated
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.errors import Denied, Invalid, NotFound, RecentAuthRequired, Throttled, Unauthenticated
+from kernel.trust.row_mac import IntegrityFailed
 from tests.personas import PASSWORD, ApiClient, UserFactory, make_persona
 
 OURSELVES = Principal.system("test", "command")

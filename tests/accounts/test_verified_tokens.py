@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from accounts import verified_tokens
-from ciphercanary.clock import process_now
+from kernel.clock import process_now
 
 NOW = process_now()
 

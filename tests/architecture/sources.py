@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("audit", "accounts", "keys", "crypto_ops", "console")
-PACKAGES = ("ciphercanary", *APPS)
+PACKAGES = ("ciphercanary", *APPS, "kernel")
 DOORS = re.compile(r"(api|admin|forms|serializers|views|page_urls|management)(_\w+)?$")
 
 

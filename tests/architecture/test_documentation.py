@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from audit.events import ActorType
-from ciphercanary.schema import document
+from audit.log.events import ActorType
+from kernel.rest.schema import document
 from tests.architecture.sources import PACKAGES, ROOT
 from tests.architecture.test_rules import declared_actions
 from tests.architecture.test_settings import example
@@ -74,7 +74,7 @@ def test_every_setting_is_in_the_page_for_operators():
 
 
 def test_every_check_is_in_the_page_for_operators():
-    ids = set(re.findall(r"ciphercanary\.[EW]\d{3}", text("ciphercanary/checks.py")))
+    ids = set(re.findall(r"ciphercanary\.[EW]\d{3}", text("kernel/checks.py")))
     assert ids
     assert ids == set(re.findall(r"ciphercanary\.[EW]\d{3}", text("docs/operations.md")))
 
@@ -99,7 +99,7 @@ def test_the_example_of_the_ciphertext_format_runs():
 
 
 def test_the_example_is_what_our_code_opens():
-    envelope = importlib.import_module("ciphercanary.crypto.envelope")
+    envelope = importlib.import_module("kernel.crypto.envelope")
     shown = re.search(r'text = "(cc1\.[\w-]+)"', text("docs/ciphertext-format.md"))[1]
     opened = envelope.decode(shown, max_length=1000)
     assert (opened.mode.name, opened.version) == ("aes-256-gcm", 1)

@@ -7,8 +7,9 @@ import re
 
 import pytest
 
-from ciphercanary import errors, problems
-from ciphercanary.errors import DomainError
+from kernel import errors
+from kernel.errors import DomainError
+from kernel.http import problems
 from tests.architecture.sources import ROOT, calls, constant_text, functions, name, product_files, tree
 
 KINDS = set(problems.PROBLEM_STATUS)
@@ -122,7 +123,7 @@ def test_errors_of_an_app_stand_in_its_errors_module():
     strays = [
         cls.__qualname__
         for cls in coded_classes()
-        if cls.__module__.split(".")[0] != "ciphercanary" and not cls.__module__.endswith(".errors")
+        if cls.__module__.split(".")[0] != "kernel" and not cls.__module__.endswith(".errors")
     ]
     assert strays == []
 

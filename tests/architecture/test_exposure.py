@@ -41,24 +41,24 @@ MAY_WRITE_WITHOUT_MAC = {
     "accounts/services/sessions.py": "refresh_tokens.used_at, by compare-and-set; where a family was used last; expired ones go",
     "accounts/services/totp.py": "totp_devices.last_step, recovery_codes.used_at, by compare-and-set; a removal",
     "accounts/session_engine.py": "browser_sessions, whose data it signs: a new key for the same row; ended ones go",
-    "audit/epoch.py": "entity_epochs, by whoever holds the lock of the epoch",
+    "kernel/freshness/epoch.py": "entity_epochs, by whoever holds the lock of the epoch",
     "audit/sequencing/anchors.py": "audit_receipts, which prove nothing by themselves",
     "audit/sequencing/appending.py": "audit_leaves, audit_tiles, audit_tree: compared with what was signed",
     "audit/sequencing/checkpointing.py": "audit_checkpoints: signed notes; old ones go",
     "audit/services/recording.py": "audit_logs and audit_trail: entries have a MAC of their own",
     "audit/services/saved_filters.py": "saved_filters: words to look for, which decide nothing",
-    "ciphercanary/jobs/delivery.py": "jobs: a row asks for work, and what the task does is decided when it runs",
-    "ciphercanary/jobs/leases.py": "jobs, by compare-and-set",
-    "ciphercanary/kek.py": "instance, key_encryption_keys",
-    "ciphercanary/row_mac.py": "save_with_mac itself",
-    "ciphercanary/system_keys.py": "system_keys",
+    "kernel/jobs/delivery.py": "jobs: a row asks for work, and what the task does is decided when it runs",
+    "kernel/jobs/leases.py": "jobs, by compare-and-set",
+    "kernel/trust/kek.py": "instance, key_encryption_keys",
+    "kernel/trust/row_mac.py": "save_with_mac itself",
+    "kernel/trust/system_keys.py": "system_keys",
     "keys/invocations.py": "key_versions.uses_reserved, which many processes raise without a lock",
     "keys/services/rotation.py": "key_rotations; key_versions.is_primary, which nothing reads",
 }
 MAY_OPEN_TRANSACTIONS = {
     "accounts/management/commands/update_user.py": "several changes, all of them or none"
 }
-PRINTERS = {"ciphercanary/serve.py": "the box on the terminal"}
+PRINTERS = {"ciphercanary/server/serve.py": "the box on the terminal"}
 SAVING = {
     "save",
     "create",
@@ -97,7 +97,7 @@ def bypasses_visibility(model):
 
 def test_key_bytes_are_exposed_in_the_core_and_where_a_reason_is_given():
     exposing = {name(path) for path in product_files() for call in calls(path) if attribute(call) == "expose"}
-    assert {path for path in exposing if not path.startswith("ciphercanary/crypto/")} == set(MAY_EXPOSE)
+    assert {path for path in exposing if not path.startswith("kernel/crypto/")} == set(MAY_EXPOSE)
 
 
 def test_keys_are_read_through_visible_to():
@@ -120,9 +120,9 @@ def test_the_log_is_read_through_visible_to():
         "audit/services/alarms.py",  # the entry of an alarm
         "audit/services/resolving.py",  # entries of alarms, to restore their rows
         "audit/services/showing.py",  # the entry of an alarm, to compare it again
-        "audit/integrity.py",  # the entries of visible changed rows, to compare them
-        "audit/numbering.py",
-        "audit/moments.py",  # timestamps and counts only, no entry
+        "audit/verification/integrity.py",  # the entries of visible changed rows, to compare them
+        "audit/log/numbering.py",
+        "audit/sequencing/moments.py",  # timestamps and counts only, no entry
         "audit/sequencing/checkpoint_keys.py",
         "audit/sequencing/continuity.py",
         "audit/sequencing/checkpointing.py",
@@ -202,9 +202,9 @@ def test_no_number_that_is_stored_or_answered_is_a_float():
 
 
 def test_the_core_imports_the_standard_library_cryptography_and_base64_only():
-    core = [path for path in product_files() if name(path).startswith("ciphercanary/crypto/")]
+    core = [path for path in product_files() if name(path).startswith("kernel/crypto/")]
     imported = {module.split(".")[0] for path in core for module in imported_modules(path)}
-    assert imported - set(sys.stdlib_module_names) == {"ciphercanary", "cryptography", "pybase64"}
+    assert imported - set(sys.stdlib_module_names) == {"kernel", "cryptography", "pybase64"}
 
 
 def test_randomness_comes_from_the_operating_system():
@@ -216,9 +216,9 @@ def test_the_environment_is_read_in_the_settings_only():
     may = {
         "ciphercanary/asgi.py": "names the settings",
         "ciphercanary/celery.py": "names the settings",
-        "ciphercanary/environment.py": "finds the variables that the settings do not read",
-        "ciphercanary/gunicorn.py": "runs before the settings",
-        "ciphercanary/serve.py": "names the settings, and hands the environment on to its servers",
+        "kernel/environment.py": "finds the variables that the settings do not read",
+        "ciphercanary/server/gunicorn.py": "runs before the settings",
+        "ciphercanary/server/serve.py": "names the settings, and hands the environment on to its servers",
         "ciphercanary/wsgi.py": "names the settings",
     }
     reading = {

@@ -18,8 +18,7 @@ from accounts.models import (
     TotpDevice,
     User,
 )
-from audit.alarms import Alarm, Kind
-from audit.events import Actor, Event
+from audit.log.events import Actor, Event
 from audit.models import (
     AuditAlarm,
     AuditCheckpoint,
@@ -33,16 +32,17 @@ from audit.models import (
     AuditTree,
     CheckpointKey,
     SavedFilter,
-    SecurityEpoch,
     UsageRollup,
 )
+from audit.sequencing.alarms import Alarm, Kind
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.step import sequence_step
 from audit.services import record
 from audit.services.alarms import raise_alarms
-from ciphercanary import jobs
-from ciphercanary.models import Instance, KeyEncryptionKey, SystemKey
 from crypto_ops import actions as operations
+from kernel import jobs
+from kernel.freshness.models import SecurityEpoch
+from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from keys import services as keys
 from keys.models import Key, KeyRotation, KeyVersion
 from tests.architecture.sources import PACKAGES

@@ -50,3 +50,8 @@ def test_every_package_of_the_product_is_under_the_import_rules(pyproject):
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"bench", "tests"}
     assert packages == set(PACKAGES) == set(pyproject["tool"]["importlinter"]["root_packages"])
     assert packages == set(pyproject["tool"]["coverage"]["run"]["source"])
+
+
+def test_no_import_rule_has_an_exception(pyproject):
+    contracts = pyproject["tool"]["importlinter"]["contracts"]
+    assert [contract["name"] for contract in contracts if "ignore_imports" in contract] == []

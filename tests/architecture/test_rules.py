@@ -7,7 +7,7 @@ from enum import EnumType
 import pytest
 
 from accounts.roles import PERMISSIONS
-from ciphercanary.rest import Access, ApiView
+from kernel.rest import Access, ApiView
 from tests.architecture.sources import APPS, ROOT, calls, name, product_files
 from tests.doors import DOORS, all_routes
 
@@ -28,7 +28,7 @@ SHARED = {
 def declared_actions():
     """``{word: package}`` of every constant in an ``actions`` module."""
     found = {}
-    for package in ("ciphercanary", *APPS):
+    for package in ("kernel", *APPS):
         for value in vars(importlib.import_module(f"{package}.actions")).values():
             words = [member.value for member in value] if isinstance(value, EnumType) else [value]
             found |= {word: package for word in words if isinstance(word, str) and ACTION.fullmatch(word)}
@@ -69,7 +69,7 @@ def test_one_word_means_one_act():
 def test_no_action_is_declared_twice():
     words = [
         word
-        for package in ("ciphercanary", *APPS)
+        for package in ("kernel", *APPS)
         for word in re.findall(r'"([a-z_]+\.[a-z_]+\.[a-z_]+)"', (ROOT / package / "actions.py").read_text())
     ]
     assert sorted(words) == sorted(declared_actions())

@@ -10,12 +10,12 @@ import sys
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from ciphercanary.environment import Environment
+from kernel.environment import Environment
 from tests.architecture.sources import ROOT, calls, constant_text, tree
 
 EXAMPLE = ROOT / ".env.example"
 SETTINGS = ROOT / "ciphercanary" / "settings.py"
-GUNICORN = ROOT / "ciphercanary" / "gunicorn.py"
+GUNICORN = ROOT / "ciphercanary" / "server" / "gunicorn.py"
 LINE = re.compile(r"# ([A-Z][A-Z0-9_]*)=(.*?)(?:\s+#.*)?")
 # Set by bin/serve for its own processes, never by an operator.
 INTERNAL = {"PROMETHEUS_MULTIPROC_DIR"}

@@ -3,7 +3,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection
 
-from audit import numbering
+from audit.log import numbering
 from audit.models import AuditLog, AuditPending, AuditTrail
 from tests.conftest import append_only_triggers_off, touches_database
 

@@ -5,7 +5,7 @@ from html import unescape
 
 from django.db import transaction
 
-from audit.events import Event
+from audit.log.events import Event
 from audit.services import record
 
 

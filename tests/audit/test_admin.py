@@ -6,20 +6,13 @@ from django.contrib.admin import site
 from django.test import Client, RequestFactory
 
 from audit.admin.logs import BoundedPaginator
-from audit.events import Actor, Event, RowChange
-from audit.models import (
-    AuditCheckpoint,
-    AuditLeaf,
-    AuditLog,
-    AuditReceipt,
-    AuditTrail,
-    CheckpointKey,
-    SecurityEpoch,
-)
-from audit.proof import parse_proof
+from audit.log.events import Actor, Event, RowChange
+from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditReceipt, AuditTrail, CheckpointKey
 from audit.sequencing.running import checkpoint_now
 from audit.services import proofs, record
-from ciphercanary.clock import database_now
+from audit.tlog.proof import parse_proof
+from kernel.clock import database_now
+from kernel.freshness.models import SecurityEpoch
 
 pytestmark = pytest.mark.django_db
 

@@ -14,14 +14,14 @@ from django.utils import timezone
 
 from accounts.roles import ROLES, SYSTEM, sees_all
 from audit import actions
-from audit.alarms import Alarm, Kind
 from audit.models import READ_PERMISSION, AuditAlarm, AuditLog, AuditTrail
+from audit.sequencing.alarms import Alarm, Kind
 from audit.sequencing.step import sequence_step
 from audit.services import alarms as service
 from audit.services.alarms import LIST_PERMISSION, RECORDED, raise_alarms
 from audit.services.recording import record_alone
 from audit.services.resolving import resolve_alarm, restore_alarms
-from ciphercanary.errors import RecentAuthRequired
+from kernel.errors import RecentAuthRequired
 from tests.audit.sequencing.log import altered
 from tests.doors import make_alarm
 from tests.tampering.alterations import UNREADABLE

@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 from msgspec import structs
 
-from audit import canonical, entries
-from audit.canonical import MAX_INTEGER
-from audit.events import Actor, Event, Outcome, RowChange
+from audit.log import canonical, entries
+from audit.log.canonical import MAX_INTEGER
+from audit.log.events import Actor, Event, Outcome, RowChange
 from audit.models import AuditLog, AuditTrail
 from audit.services import record
 from audit.services.searching import SEARCH_COST
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 from tests.personas import ApiClient
 
 LOGS, TRAIL = "/api/v1/audit/logs", "/api/v1/audit/trail"

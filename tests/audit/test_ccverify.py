@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from audit import canonical, merkle, tiles
-from audit.checkpoint import Checkpoint, VerifierKey, ed25519_only, publication_message, sign_note
-from audit.entries import ENTRY_VERSION, TRAIL_FIELDS, entry_bytes, trail_digest
-from audit.proof import format_proof
-from ciphercanary.crypto import signing
+from audit.log import canonical
+from audit.log.entries import ENTRY_VERSION, TRAIL_FIELDS, entry_bytes, trail_digest
+from audit.tlog import merkle, tiles
+from audit.tlog.checkpoint import Checkpoint, VerifierKey, ed25519_only, publication_message, sign_note
+from audit.tlog.proof import format_proof
+from kernel.crypto import signing
 
 CCVERIFY = Path(__file__).resolve().parents[2] / "bin" / "ccverify"
 ORIGIN = "ciphercanary/5b0c9ee1-36f0-4d0c-9a5e-000000000001"

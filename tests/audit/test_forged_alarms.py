@@ -7,9 +7,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from audit import actions
-from audit.alarms import Alarm, Kind
-from audit.events import Event, RowChange
+from audit.log.events import Event, RowChange
 from audit.models import AuditAlarm, AuditLog, AuditTrail
+from audit.sequencing.alarms import Alarm, Kind
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.services import alarms as service

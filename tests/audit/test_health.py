@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from audit.events import Actor, Event
+from audit.log.events import Actor, Event
 from audit.models import AuditExport, AuditTree
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.services import record
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 from tests.audit.sequencing.log import altered
 from tests.conftest import append_only_triggers_off
 from tests.personas import ApiClient

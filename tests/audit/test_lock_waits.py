@@ -10,12 +10,12 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from audit import loop_writer, writer
-from audit.batches import Decision
-from audit.epoch import LOCK
+from audit.commit import loop_writer, writer
+from audit.commit.batches import Decision
 from audit.errors import AuditUnavailable
-from audit.events import Actor, Event
-from ciphercanary.lock_waits import LEAST, WAIT_UNTIL, bound_lock_waits
+from audit.log.events import Actor, Event
+from kernel.databases.lock_waits import LEAST, WAIT_UNTIL, bound_lock_waits
+from kernel.freshness.epoch import LOCK
 from tests.personas import PASSWORD, ApiClient, b64
 
 pytestmark = pytest.mark.django_db(transaction=True)

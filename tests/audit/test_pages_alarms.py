@@ -9,7 +9,7 @@ from audit import actions
 from audit.models import AuditAlarm, AuditLog
 from audit.services.resolving import resolve_alarm
 from audit.views.alarms import LIMIT
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 from tests.audit.pages import links, text_of
 from tests.audit.sequencing.log import altered
 from tests.browsing import signed_in

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from audit.events import Event, RowChange
+from audit.log.events import Event, RowChange
 from audit.models import AuditAlarm, AuditLog
 from audit.sequencing.running import checkpoint_now
 from audit.services import record

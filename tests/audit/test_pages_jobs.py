@@ -7,13 +7,14 @@ from html import unescape
 
 import pytest
 
-from audit import exports, services
-from audit.events import Outcome
+from audit import services
+from audit.browse.selection import LogCriteria
+from audit.exports import task
+from audit.log.events import Outcome
 from audit.models import AuditExport, AuditLog
-from audit.progress import pace, standing_of
-from audit.selection import LogCriteria
-from ciphercanary.clock import database_now
-from ciphercanary.jobs.running import run_job
+from console.progress import pace, standing_of
+from kernel.clock import database_now
+from kernel.jobs.running import run_job
 from tests.audit.pages import part, tell, text_of
 from tests.browsing import signed_in
 
@@ -39,7 +40,7 @@ def export(auditor):
 
 
 def finish(export):
-    run_job(exports.KIND, export.id, lambda: False)
+    run_job(task.KIND, export.id, lambda: False)
     export.refresh_from_db()
 
 

@@ -8,12 +8,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from audit import actions, selection
-from audit.events import Actor, Outcome
+from audit import actions
+from audit.browse import selection
+from audit.log.events import Actor, Outcome
 from audit.models import AuditCheckpoint, AuditLog, AuditPending
 from audit.sequencing.running import checkpoint_now
 from audit.services import searching
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 from tests.audit.pages import ids, links, part, tell, text_of
 from tests.browsing import signed_in
 from tests.conftest import append_only_triggers_off

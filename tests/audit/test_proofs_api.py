@@ -9,11 +9,10 @@ from itertools import combinations_with_replacement
 import pytest
 from django.db import connection
 
-from audit import actions, merkle
-from audit.canonical import MAX_INTEGER
-from audit.checkpoint import CheckpointInvalid, VerifierKey, open_note
-from audit.entries import ENTRY_FIELDS, entry_bytes, values_of
-from audit.events import Actor, Event
+from audit import actions
+from audit.log.canonical import MAX_INTEGER
+from audit.log.entries import ENTRY_FIELDS, entry_bytes, values_of
+from audit.log.events import Actor, Event
 from audit.models import (
     AuditCheckpoint,
     AuditLeaf,
@@ -23,13 +22,15 @@ from audit.models import (
     AuditTree,
     CheckpointKey,
 )
-from audit.proof import parse_proof
 from audit.sequencing.checkpoint_keys import rotate_checkpoint_keys
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.services import record
-from ciphercanary.clock import database_now
+from audit.tlog import merkle
+from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey, open_note
+from audit.tlog.proof import parse_proof
+from kernel.clock import database_now
 from tests.architecture.sources import ROOT
 from tests.audit.sequencing.log import altered
 from tests.personas import ApiClient

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection, transaction
 
-from audit import entries
 from audit.errors import AuditUnavailable
-from audit.events import Actor, Event, Outcome, RowChange
+from audit.log import entries
+from audit.log.events import Actor, Event, Outcome, RowChange
 from audit.models import AuditLog, AuditTrail
 from audit.services import record, record_alone
-from ciphercanary import kek, system_keys
-from ciphercanary.clock import database_now
-from ciphercanary.models import SystemKey
+from kernel.clock import database_now
+from kernel.trust import kek, system_keys
+from kernel.trust.models import SystemKey
 
 ACTOR = Actor(
     user_id=uuid.UUID("0b1e7a52-9c1d-4c8e-8f6e-0d3c1a2b3c4d"),

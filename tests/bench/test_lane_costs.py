@@ -38,7 +38,7 @@ def test_the_lane_answers_inside_one_process_and_its_modules_share_what_it_costs
     assert set(used) == set(lane_costs.KINDS)
     assert all(seconds > 0 for seconds in used.values())
     shares = dict(parts)
-    assert {"ciphercanary/fast_lane.py", "crypto_ops/lane.py", "audit/entry_rows.py"} <= set(shares)
+    assert {"kernel/http/fast_lane.py", "crypto_ops/lane.py", "audit/log/entry_rows.py"} <= set(shares)
     assert 10 < total < 10_000, "microseconds"
     assert total * 0.5 < sum(shares.values()) <= total * 1.001
     assert min(shares.values()) >= 0.5

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from audit.models import UsageRollup
-from ciphercanary.clock import process_now
+from kernel.clock import process_now
 from keys.services import create_key
 from tests.browsing import signed_in
 

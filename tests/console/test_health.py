@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from audit.epoch import LOCK
 from audit.models import AuditLog, AuditPending, AuditTrail
-from ciphercanary.check_rounds import CheckRounds
 from console import health
+from kernel.freshness.epoch import LOCK
+from kernel.observability.check_rounds import CheckRounds
 from tests.audit.test_lock_waits import held
 from tests.personas import ApiClient
 

@@ -5,10 +5,11 @@ from uuid import uuid4
 
 import pytest
 
-from audit.events import Actor, Event, Source
+from audit.log.events import Actor, Event, Source
 from audit.models import AuditExport, AuditLog, AuditPending
-from audit.services import record_alone, usage
-from ciphercanary.clock import database_now, process_now
+from audit.services import record_alone
+from audit.usage import queries
+from kernel.clock import database_now, process_now
 from keys.models import Key
 from keys.services import disable_key, revoke_key
 from tests.accounts.test_totp import enrol
@@ -72,7 +73,7 @@ def test_a_key_that_is_not_active_and_still_asked_for_is_told(act, at_admin, adm
 
 
 def test_what_is_no_key_does_not_hide_one(at_admin, admin, make_key, use, monkeypatch):
-    monkeypatch.setattr(usage, "LATEST_DENIED", 3)
+    monkeypatch.setattr(queries, "LATEST_DENIED", 3)
     key = make_key(admin, "payments-db")
     use(key, outcome="denied", ago=timedelta(minutes=30))
     disable_key(principal=admin.principal, key_id=key.id, reason="a rehearsal")

@@ -10,9 +10,9 @@ from django.core.management.base import CommandError
 
 from accounts.models import TokenFamily, User
 from audit.models import AuditLog
-from ciphercanary.clock import database_now
 from console import demo_data
 from console.services import demo
+from kernel.clock import database_now
 from keys.models import Key
 from keys.services import create_key
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from audit import actions
-from audit.events import Actor, Event, Source
+from audit.log.events import Actor, Event, Source
 from audit.models import AuditLog
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step

@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from django.conf import settings
 
-from ciphercanary.clock import process_now
+from kernel.clock import process_now
 from tests.console.conftest import HTMX
 
 pytestmark = pytest.mark.django_db

@@ -6,8 +6,8 @@ import shlex
 
 import pytest
 
-from ciphercanary import schema
 from console import reference
+from kernel.rest import schema
 from tests.browsing import signed_in
 
 pytestmark = pytest.mark.django_db

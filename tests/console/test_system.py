@@ -6,14 +6,14 @@ import pytest
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from audit.events import Actor, Event, Source
+from audit.log.events import Actor, Event, Source
 from audit.models import AuditExport
 from audit.sequencing.running import checkpoint_now
 from audit.services import record_alone
-from ciphercanary import kek
-from ciphercanary.clock import database_now
-from ciphercanary.models import KeyEncryptionKey
 from console import system as console_system
+from kernel.clock import database_now
+from kernel.trust import kek
+from kernel.trust.models import KeyEncryptionKey
 from tests.console.conftest import HTMX
 from tests.doors import make_alarm
 

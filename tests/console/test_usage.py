@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from audit.services.usage import DAY, HOUR, Span, Used, used_over_time
+from audit.usage.queries import DAY, HOUR, Span, Used, used_over_time
 from console.usage import share
 from tests.browsing import signed_in
 

@@ -38,7 +38,7 @@ def versions_are_whole(_acknowledged: dict) -> Iterator[str]:
 
 
 def macs_hold(_acknowledged: dict) -> Iterator[str]:
-    from ciphercanary.row_mac import IntegrityFailed, MacProtectedRow  # noqa: PLC0415
+    from kernel.trust.row_mac import IntegrityFailed, MacProtectedRow  # noqa: PLC0415
 
     for model in apps.get_models():
         if not issubclass(model, MacProtectedRow):
@@ -51,7 +51,7 @@ def macs_hold(_acknowledged: dict) -> Iterator[str]:
 
 
 def material_opens(_acknowledged: dict) -> Iterator[str]:
-    from ciphercanary.errors import DomainError  # noqa: PLC0415
+    from kernel.errors import DomainError  # noqa: PLC0415
     from keys import wrapping  # noqa: PLC0415
     from keys.models import KeyVersion  # noqa: PLC0415
 
@@ -69,9 +69,9 @@ def material_opens(_acknowledged: dict) -> Iterator[str]:
 
 
 def log_is_whole(_acknowledged: dict) -> Iterator[str]:
-    from audit.entries import ENTRY_FIELDS, TRAIL_FIELDS, mac_bytes, trail_digest, values_of  # noqa: PLC0415
-    from audit.entry_mac import compute_entry_mac  # noqa: PLC0415
-    from audit.events import TRAIL_DIGESTS  # noqa: PLC0415
+    from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, mac_bytes, trail_digest, values_of  # noqa: PLC0415
+    from audit.log.entry_mac import compute_entry_mac  # noqa: PLC0415
+    from audit.log.events import TRAIL_DIGESTS  # noqa: PLC0415
     from audit.models import AuditLog, AuditTrail  # noqa: PLC0415
 
     numbers, digests = defaultdict(list), defaultdict(list)

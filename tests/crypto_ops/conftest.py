@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from ciphercanary.crypto.algorithms import MODES
+from kernel.crypto.algorithms import MODES
 from tests.personas import Persona, b64
 
 PLAINTEXT = b"the canary sings at four\x00\xff"

@@ -4,7 +4,7 @@ import pytest
 
 from audit.models import AuditLog, UsageRollup
 from audit.sequencing.step import sequence_step
-from ciphercanary.metrics import encryption_operations_total
+from kernel.observability.metrics import encryption_operations_total
 from keys.models import Key
 from tests.crypto_ops.test_lane_alone import ask
 from tests.personas import b64

@@ -4,7 +4,7 @@ import uuid
 import pytest
 from django.test import override_settings
 
-from ciphercanary.crypto import envelope
+from kernel.crypto import envelope
 from tests.crypto_ops.conftest import PLAINTEXT, split_form
 from tests.personas import b64
 

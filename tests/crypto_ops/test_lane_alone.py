@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from audit import loop_writer
-from ciphercanary.fast_lane import HotRequest
+from audit.commit import loop_writer
 from crypto_ops import lane
+from kernel.http.fast_lane import HotRequest
 from tests.audit.conftest import log_out_of_reach
 from tests.personas import b64
 
@@ -122,7 +122,7 @@ def test_without_a_record_nothing_leaves(bench):
 def test_a_batch_costs_a_request_for_each_hundred(bench, settings, count):
     settings.CC_THROTTLE_PRINCIPAL = "10/day"
     key = bench.key()
-    from ciphercanary import throttle  # noqa: PLC0415 - the budget of these settings
+    from kernel import throttle  # noqa: PLC0415 - the budget of these settings
 
     throttle.forget()
     items = [{"data": ""}] * count

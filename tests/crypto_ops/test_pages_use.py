@@ -10,8 +10,8 @@ import subprocess
 
 import pytest
 
-from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
-from ciphercanary.pages.curl import curl_of
+from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.pages.curl import curl_of
 from tests.browsing import signed_in
 from tests.personas import PASSWORD
 

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from ciphercanary.crypto.algorithms import MODES
-from ciphercanary.errors import Denied
 from crypto_ops import engine, services
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
+from kernel.crypto.algorithms import MODES
+from kernel.errors import Denied
 from keys.services import create_key
 
 pytestmark = pytest.mark.django_db(transaction=True)

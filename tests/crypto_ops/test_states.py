@@ -8,10 +8,10 @@ import pytest
 
 from accounts.services import disable_user, set_role, sign_out_everywhere
 from audit.models import AuditLog
-from ciphercanary.crypto.algorithms import MODES
-from ciphercanary.errors import Denied, Unauthenticated
 from crypto_ops import engine
 from crypto_ops.requests import EncryptRequest
+from kernel.crypto.algorithms import MODES
+from kernel.errors import Denied, Unauthenticated
 from keys import keyring
 from keys.services import disable_key, revoke_key
 from tests.crypto_ops.conftest import split_form

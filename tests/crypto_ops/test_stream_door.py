@@ -9,11 +9,11 @@ import pytest
 from django.conf import settings
 
 from audit.models import AuditLog
-from ciphercanary import asgi_bodies
-from ciphercanary.crypto.errors import DecryptionFailed
-from ciphercanary.crypto.stream import sealed_size
 from crypto_ops import spool, stream_door, stream_exchange, streams
 from crypto_ops.streams import Decryption, Encryption
+from kernel.crypto.errors import DecryptionFailed
+from kernel.crypto.stream import sealed_size
+from kernel.http import asgi_bodies
 from tests.crypto_ops.stream_client import DECRYPT, carry, path
 
 BLOCK = bytes(n % 251 for n in range(100_000))

@@ -7,10 +7,10 @@ import uuid
 import pytest
 from django.conf import settings
 
-from ciphercanary.crypto.envelope import HEADER_SIZE
-from ciphercanary.crypto.stream import StreamHeader, sealed_size
-from ciphercanary.metrics import encryption_operations_total
 from crypto_ops import spool
+from kernel.crypto.envelope import HEADER_SIZE
+from kernel.crypto.stream import StreamHeader, sealed_size
+from kernel.observability.metrics import encryption_operations_total
 from tests.audit.conftest import log_out_of_reach
 from tests.crypto_ops.stream_client import DECRYPT, ENCRYPT, Door, entries, path
 from tests.personas import b64

@@ -6,13 +6,13 @@ from contextlib import suppress
 import pytest
 from django.conf import settings
 
-from ciphercanary.crypto.envelope import HEADER_SIZE
-from ciphercanary.crypto.errors import DecryptionFailed
-from ciphercanary.crypto.stream import sealed_size
-from ciphercanary.errors import Conflict, DomainError, Throttled
 from crypto_ops import spool, streams
 from crypto_ops.errors import SpoolNotWritten
 from crypto_ops.streams import Decryption, Encryption
+from kernel.crypto.envelope import HEADER_SIZE
+from kernel.crypto.errors import DecryptionFailed
+from kernel.crypto.stream import sealed_size
+from kernel.errors import Conflict, DomainError, Throttled
 from keys import services
 from keys.errors import KeyNotActive, KeyNotUsable, VersionConflict
 from tests.crypto_ops.stream_client import entries

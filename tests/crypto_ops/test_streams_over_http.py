@@ -10,7 +10,7 @@ import uuid
 
 import pytest
 
-from ciphercanary.crypto.stream import sealed_size
+from kernel.crypto.stream import sealed_size
 from tests.crypto_ops.stream_client import DECRYPT, ENCRYPT
 from tests.product import Product
 

@@ -9,8 +9,8 @@ import time
 
 import django
 
-from ciphercanary import throttle
-from ciphercanary.errors import Throttled
+from kernel import throttle
+from kernel.errors import Throttled
 
 
 def main(name: str, seconds: float) -> None:

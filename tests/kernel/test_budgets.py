@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from ciphercanary.throttle.budgets import PATIENCE, SHORTLY, Budgets, Untold
-from ciphercanary.throttle.rates import Rate
+from kernel.throttle.budgets import PATIENCE, SHORTLY, Budgets, Untold
+from kernel.throttle.rates import Rate
 
 
 def taken(budgets, name="ada", now=0.0, most=200_000):

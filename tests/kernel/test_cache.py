@@ -8,8 +8,8 @@ from subprocess import CalledProcessError
 
 import pytest
 
-from ciphercanary import cache as redis_caches
-from ciphercanary.cache import FailoverRedisCache, OptionalRedisCache, Outage, PlainSerializer
+from kernel import cache as redis_caches
+from kernel.cache import FailoverRedisCache, OptionalRedisCache, Outage, PlainSerializer
 from tests.architecture.test_settings import settings_under
 from tests.services.processes import free_port
 from tests.services.redis import Redis

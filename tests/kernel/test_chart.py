@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from ciphercanary.pages.chart import HEIGHT, WIDTH, Chart, Column
+from kernel.pages.chart import HEIGHT, WIDTH, Chart, Column
 
 MIXED = [Column("a", 5), Column("b", 0), Column("c", 1_000_000, denied=3, failed=4), Column("d", 0, denied=1)]
 

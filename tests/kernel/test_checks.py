@@ -2,7 +2,7 @@ import pytest
 from django.db import connection
 from django.test import override_settings
 
-from ciphercanary.checks import (
+from kernel.checks import (
     check_connections,
     check_durability,
     check_hosts,

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from ciphercanary.database_errors import explain
+from kernel.databases.database_errors import explain
 from tests.services.processes import free_port
 
 PASSWORD = "not-to-be-seen"

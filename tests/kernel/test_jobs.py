@@ -15,12 +15,13 @@ import time_machine
 from django.db import connection, connections, transaction
 
 from audit.models import AuditExport
-from ciphercanary import jobs, logs
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Conflict, Denied, Unavailable
-from ciphercanary.jobs import Status, leases, registry, running, worker
-from ciphercanary.jobs import progress as progress_module
-from ciphercanary.jobs.progress import Cancelled, LeaseLost, Progress, Stopping
+from kernel import jobs
+from kernel.clock import database_now
+from kernel.errors import Conflict, Denied, Unavailable
+from kernel.jobs import Status, leases, registry, running, worker
+from kernel.jobs import progress as progress_module
+from kernel.jobs.progress import Cancelled, LeaseLost, Progress, Stopping
+from kernel.observability import logs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

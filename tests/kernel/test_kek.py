@@ -7,12 +7,13 @@ from django.test import override_settings
 
 from accounts.models import SigningKey
 from audit.models import CheckpointKey
-from ciphercanary import home, kek, system_keys
-from ciphercanary.crypto.errors import UnwrapFailed
-from ciphercanary.crypto.material import KeyMaterial
-from ciphercanary.kek import KekUnavailable
-from ciphercanary.models import Instance, KeyEncryptionKey, SystemKey
-from ciphercanary.wrapped_row import Wrapped
+from kernel import home
+from kernel.crypto.errors import UnwrapFailed
+from kernel.crypto.material import KeyMaterial
+from kernel.trust import kek, system_keys
+from kernel.trust.kek import KekUnavailable
+from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
+from kernel.trust.wrapped_row import Wrapped
 from keys.services import create_key
 
 pytestmark = pytest.mark.django_db

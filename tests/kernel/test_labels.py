@@ -1,7 +1,7 @@
 import pytest
 
-from ciphercanary.errors import Invalid
-from ciphercanary.labels import check_reason
+from kernel.errors import Invalid
+from kernel.labels import check_reason
 
 
 @pytest.mark.parametrize("reason", ["", " ", "x" * 101, "a\x00"])

@@ -8,7 +8,7 @@ from secrets import token_bytes
 
 import pytest
 
-from ciphercanary import logs
+from kernel.observability import logs
 from tests.product import ROOT
 
 

@@ -2,9 +2,9 @@ import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
 
-from ciphercanary import request_ids
-from ciphercanary.addresses import client_address
-from ciphercanary.middleware import RequestContext
+from kernel.http import request_ids
+from kernel.http.addresses import client_address
+from kernel.http.middleware import RequestContext
 
 
 def request(forwarded="", peer="192.0.2.1"):
@@ -52,7 +52,7 @@ def test_any_other_is_replaced_by_a_random_one(sent):
 
 
 def test_the_id_is_in_every_log_record_of_the_request_and_of_no_other():
-    from ciphercanary.logs import current_request_id  # noqa: PLC0415 - next to its use
+    from kernel.observability.logs import current_request_id  # noqa: PLC0415 - next to its use
 
     seen = []
 

@@ -7,12 +7,12 @@ from django.template import Context, Template
 from django.test import Client, RequestFactory
 
 from accounts.session_engine import SessionStore
+from audit.log.refusals import flush
 from audit.models import AuditLog
-from audit.refusals import flush
-from ciphercanary.clock import process_now
-from ciphercanary.pages.messages import KEPT
-from ciphercanary.pages.shell import DESTINATIONS, shell
-from ciphercanary.pages.views import next_url
+from kernel.clock import process_now
+from kernel.pages.messages import KEPT
+from kernel.pages.shell import DESTINATIONS, shell
+from kernel.pages.views import next_url
 from tests.browsing import signed_in
 
 HTMX = {"HX-Request": "true"}

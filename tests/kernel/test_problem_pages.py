@@ -5,7 +5,8 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
 from django.test import RequestFactory
 
-from ciphercanary import errors, problem_views
+from kernel import errors
+from kernel.pages import problem_views
 from keys.errors import KeyNotActive
 from tests.browsing import signed_in
 

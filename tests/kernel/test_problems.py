@@ -1,5 +1,5 @@
-from ciphercanary.errors import Conflict
-from ciphercanary.problems import document
+from kernel.errors import Conflict
+from kernel.http.problems import document
 
 
 def test_an_extra_member_never_passes_for_a_member_of_the_standard():

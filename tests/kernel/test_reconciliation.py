@@ -14,10 +14,10 @@ import uuid
 import pytest
 import redis
 
-from ciphercanary import throttle
-from ciphercanary.throttle.budgets import Budgets
-from ciphercanary.throttle.rates import Rate
-from ciphercanary.throttle.reconciliation import ABSENCE, AT_ONCE, Reconciliation
+from kernel import throttle
+from kernel.throttle.budgets import Budgets
+from kernel.throttle.rates import Rate
+from kernel.throttle.reconciliation import ABSENCE, AT_ONCE, Reconciliation
 from tests.kernel.test_budgets import taken
 from tests.product import ROOT, clean_environment
 from tests.services.processes import dies_with_parent
@@ -211,7 +211,7 @@ def test_nothing_is_started_without_redis_and_forgetting_ends_what_was(settings,
     assert not is_reconciling()
     settings.REDIS_URL = server.url
     settings.CACHES = {
-        "default": {"BACKEND": "ciphercanary.cache.FailoverRedisCache", "LOCATION": server.url},
+        "default": {"BACKEND": "kernel.cache.FailoverRedisCache", "LOCATION": server.url},
         "local": settings.CACHES["local"],
     }
     throttle.start_reconciling()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ciphercanary.row_mac import IntegrityFailed, encode_fields
+from kernel.trust.row_mac import IntegrityFailed, encode_fields
 from tests.personas import UserFactory
 
 SCALARS = st.one_of(

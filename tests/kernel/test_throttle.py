@@ -5,10 +5,10 @@ import pytest
 from django.conf import settings
 from django.test import RequestFactory, override_settings
 
-from ciphercanary import throttle
-from ciphercanary.checks import check_networks, check_processes, check_public_url, check_rates
-from ciphercanary.errors import Throttled
-from ciphercanary.throttle import Rate, parse_rate
+from kernel import throttle
+from kernel.checks import check_networks, check_processes, check_public_url, check_rates
+from kernel.errors import Throttled
+from kernel.throttle import Rate, parse_rate
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.roles import PERMISSIONS
 from audit.models import AuditLog, AuditTrail, UsageRollup
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 from keys import keyring, services
 from keys.models import Key
 from tests.personas import Persona

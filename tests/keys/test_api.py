@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Invalid
-from ciphercanary.rest.preconditions import etags_to_match
+from kernel.clock import database_now
+from kernel.errors import Invalid
+from kernel.rest.preconditions import etags_to_match
 from keys import services
 from keys.models import Key
 

@@ -3,10 +3,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from accounts.errors import NameTaken
-from audit.epoch import read_epoch
-from ciphercanary.clock import database_now
-from ciphercanary.crypto.errors import UnsupportedAlgorithm
-from ciphercanary.errors import Invalid
+from kernel.clock import database_now
+from kernel.crypto.errors import UnsupportedAlgorithm
+from kernel.errors import Invalid
+from kernel.freshness.epoch import read_epoch
 from keys import services, wrapping
 from keys.lifecycle import Status
 from keys.models import Key

@@ -5,8 +5,8 @@ import pytest
 from django.db import connection
 
 from accounts.principals import Principal
-from ciphercanary.crypto.errors import UnsupportedAlgorithm
-from ciphercanary.errors import Invalid
+from kernel.crypto.errors import UnsupportedAlgorithm
+from kernel.errors import Invalid
 from keys import keyring, services
 from keys.models import Key
 

@@ -2,9 +2,9 @@ from datetime import timedelta
 
 import pytest
 
-from audit.epoch import read_epoch
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Invalid, NotFound
+from kernel.clock import database_now
+from kernel.errors import Invalid, NotFound
+from kernel.freshness.epoch import read_epoch
 from keys import services
 from keys.errors import IllegalTransition
 from keys.models import Key

@@ -3,9 +3,9 @@ from uuid import uuid4
 
 import pytest
 
-from ciphercanary.crypto.algorithms import MODES
-from ciphercanary.crypto.errors import UnwrapFailed
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.crypto.algorithms import MODES
+from kernel.crypto.errors import UnwrapFailed
+from kernel.trust.row_mac import IntegrityFailed
 from keys import keyring, services
 from keys.models import Key, KeyVersion
 

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection, transaction
 
-from ciphercanary.crypto.algorithms import MODES
+from kernel.crypto.algorithms import MODES
 from keys import keyring, services
 from keys.errors import UsageLimitReached
 from keys.invocations import FIRST_RESERVATION, LARGEST_RESERVATION, InvocationCounter, counter_of

@@ -7,11 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from audit.epoch import read_epoch
-from ciphercanary.clock import database_now
-from ciphercanary.crypto.algorithms import KEY_ALGORITHMS, MODES
-from ciphercanary.crypto.errors import DecryptionFailed, UnsupportedAlgorithm
-from ciphercanary.errors import NotFound
+from kernel.clock import database_now
+from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
+from kernel.crypto.errors import DecryptionFailed, UnsupportedAlgorithm
+from kernel.errors import NotFound
+from kernel.freshness.epoch import read_epoch
 from keys import keyring, services
 from keys.entries import key_entity
 from keys.errors import KeyNotActive, KeyNotUsable

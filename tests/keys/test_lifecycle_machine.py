@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from ciphercanary.clock import database_now
-from ciphercanary.crypto.algorithms import MODES
-from ciphercanary.errors import Conflict
+from kernel.clock import database_now
+from kernel.crypto.algorithms import MODES
+from kernel.errors import Conflict
 from keys import keyring, services
 from keys.models import Key, KeyVersion
 

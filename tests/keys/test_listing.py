@@ -4,9 +4,9 @@ from datetime import timedelta
 import pytest
 
 from accounts.principals import Principal
-from ciphercanary.clock import database_now
-from ciphercanary.crypto.errors import UnsupportedAlgorithm
-from ciphercanary.errors import NotFound
+from kernel.clock import database_now
+from kernel.crypto.errors import UnsupportedAlgorithm
+from kernel.errors import NotFound
 from keys import services
 from keys.lifecycle import State, Status
 from keys.models import Key

@@ -1,6 +1,6 @@
 import pytest
 
-from ciphercanary.errors import Invalid
+from kernel.errors import Invalid
 from keys import metadata
 
 

@@ -9,8 +9,8 @@ from django.core.cache import caches
 from django.db import connection
 
 from accounts.services import set_role
-from ciphercanary.cache import OptionalRedisCache
-from ciphercanary.clock import database_now
+from kernel.cache import OptionalRedisCache
+from kernel.clock import database_now
 from keys import metadata_cache, services
 from keys.models import Key
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from accounts.browser_sessions import CONFIRMED_AT
+from audit.log.refusals import flush
 from audit.models import AuditLog
-from audit.refusals import flush
-from ciphercanary.clock import database_now
-from ciphercanary.errors import DomainError
+from kernel.clock import database_now
+from kernel.errors import DomainError
 from keys import services
 from keys.acts import ACTS
 from keys.lifecycle import Standing, State, Status

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 from keys import services
 from keys.models import Key
 from tests.browsing import signed_in

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from ciphercanary.clock import database_now
-from ciphercanary.crypto.algorithms import KEY_ALGORITHMS
+from kernel.clock import database_now
+from kernel.crypto.algorithms import KEY_ALGORITHMS
 from keys import services
 from keys.explanations import algorithm_choices
 from keys.models import Key

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from ciphercanary.errors import Denied, RecentAuthRequired
+from kernel.errors import Denied, RecentAuthRequired
 from keys import services
 
 pytestmark = pytest.mark.django_db

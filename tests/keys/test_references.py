@@ -7,8 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import AuditLog
-from ciphercanary.errors import Invalid, NotFound
 from crypto_ops.attempts import HeldAttempt, NotHeld
+from kernel.errors import Invalid, NotFound
 from keys import keyring, references, services
 from tests.doors import DOORS, all_routes, make_target, path_of
 from tests.personas import b64

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from django.core.management import CommandError, call_command
 
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 from keys import services
 from keys.models import Key, KeyRotation
 

@@ -5,9 +5,9 @@ from threading import Barrier
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from audit.epoch import read_epoch
-from ciphercanary.clock import database_now
-from ciphercanary.errors import Invalid, NotFound
+from kernel.clock import database_now
+from kernel.errors import Invalid, NotFound
+from kernel.freshness.epoch import read_epoch
 from keys import keyring, services
 from keys.errors import KeyNotActive, VersionConflict
 from keys.models import Key, KeyRotation, KeyVersion

@@ -1,7 +1,7 @@
 import pytest
 
-from audit.epoch import read_epoch
-from ciphercanary.errors import Invalid, NotFound
+from kernel.errors import Invalid, NotFound
+from kernel.freshness.epoch import read_epoch
 from keys import services
 from keys.errors import IllegalTransition
 

@@ -73,7 +73,7 @@ class Campaign:
     def __init__(self, clients: list[Client]) -> None:
         from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
         from accounts.services import create_user  # noqa: PLC0415
-        from audit.events import Source  # noqa: PLC0415
+        from audit.log.events import Source  # noqa: PLC0415
 
         self.clients = clients
         self.system = Principal.system("campaign", Source.COMMAND)
@@ -101,8 +101,8 @@ class Campaign:
         """End the right; return the moment from which it must not be used."""
         from accounts.origin import Origin  # noqa: PLC0415
         from accounts.services import log_out, set_role  # noqa: PLC0415
-        from audit.events import Source  # noqa: PLC0415
-        from ciphercanary.clock import database_now  # noqa: PLC0415
+        from audit.log.events import Source  # noqa: PLC0415
+        from kernel.clock import database_now  # noqa: PLC0415
         from keys.services import disable_key  # noqa: PLC0415
 
         if kind == "expire":
@@ -124,7 +124,7 @@ class Campaign:
         from accounts.services import set_role  # noqa: PLC0415
         from accounts.services.sessions import open_session  # noqa: PLC0415
         from accounts.tokens import authenticate_bearer  # noqa: PLC0415
-        from audit.events import Source  # noqa: PLC0415
+        from audit.log.events import Source  # noqa: PLC0415
 
         if self.role() != "developer":
             set_role(principal=self.system, user_id=self.user.id, role="developer")
@@ -138,7 +138,7 @@ class Campaign:
         return self.user.role
 
     def new_key(self, principal, *, expires: bool):
-        from ciphercanary.clock import database_now  # noqa: PLC0415
+        from kernel.clock import database_now  # noqa: PLC0415
         from keys.services import create_key  # noqa: PLC0415
 
         expires_at = database_now() + timedelta(seconds=EXPIRES_IN) if expires else None
@@ -223,11 +223,11 @@ def prepare() -> None:
     import django  # noqa: PLC0415
     from django.conf import settings  # noqa: PLC0415
 
-    from ciphercanary import home  # noqa: PLC0415
+    from kernel import home  # noqa: PLC0415
 
     home.prepare(Path(settings.CC_HOME))
     django.setup()
-    from ciphercanary import preparation  # noqa: PLC0415 - it imports models
+    from ciphercanary.server import preparation  # noqa: PLC0415 - it imports models
 
     preparation.prepare()
 

@@ -21,8 +21,8 @@ class Encrypting:
         self._lock = threading.Lock()
 
     def work(self) -> None:
-        from ciphercanary.errors import DomainError  # noqa: PLC0415 - main() sets Django up
         from crypto_ops import engine  # noqa: PLC0415
+        from kernel.errors import DomainError  # noqa: PLC0415 - main() sets Django up
 
         sealed = refused = 0
         while not self.ends:
@@ -45,11 +45,11 @@ def main() -> None:
     django.setup()
     from accounts.origin import Origin  # noqa: PLC0415
     from accounts.tokens import authenticate_bearer  # noqa: PLC0415
-    from audit import writer  # noqa: PLC0415
-    from audit.events import Source  # noqa: PLC0415
-    from ciphercanary.crypto.algorithms import MODES  # noqa: PLC0415
-    from ciphercanary.errors import DomainError  # noqa: PLC0415
+    from audit.commit import writer  # noqa: PLC0415
+    from audit.log.events import Source  # noqa: PLC0415
     from crypto_ops.requests import EncryptRequest  # noqa: PLC0415
+    from kernel.crypto.algorithms import MODES  # noqa: PLC0415
+    from kernel.errors import DomainError  # noqa: PLC0415
 
     origin = Origin(client_ip="192.0.2.1", user_agent="campaign", request_id="", source=Source.API)
     encrypting = Encrypting()

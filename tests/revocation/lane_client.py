@@ -14,8 +14,8 @@ TASKS = 8
 
 async def encrypt(orders, counts) -> None:
     """Encrypt continuously, with the latest order."""
-    from ciphercanary.fast_lane import HotRequest  # noqa: PLC0415 - main() sets Django up
     from crypto_ops import lane  # noqa: PLC0415
+    from kernel.http.fast_lane import HotRequest  # noqa: PLC0415 - main() sets Django up
 
     handler = lane.ROUTES["POST", "/api/v1/encrypt"]
     while not orders.get("ends"):
@@ -39,8 +39,8 @@ async def encrypt(orders, counts) -> None:
 def is_sealed_by_django(token, body) -> bool:
     from accounts.origin import Origin  # noqa: PLC0415 - main() sets Django up
     from accounts.tokens import authenticate_bearer  # noqa: PLC0415
-    from ciphercanary.errors import DomainError  # noqa: PLC0415
     from crypto_ops import engine, wire  # noqa: PLC0415
+    from kernel.errors import DomainError  # noqa: PLC0415
 
     origin = Origin(client_ip="192.0.2.1", user_agent="campaign", request_id="")
     wanted = wire.encrypt_request(msgspec.json.decode(body, type=wire.Encrypt))
@@ -52,7 +52,7 @@ def is_sealed_by_django(token, body) -> bool:
 
 
 async def play() -> dict[str, int]:
-    from audit import loop_writer  # noqa: PLC0415 - main() sets Django up
+    from audit.commit import loop_writer  # noqa: PLC0415 - main() sets Django up
 
     orders, counts = {}, {"sealed": 0, "refused": 0, "by_django": 0}
     tasks = [asyncio.create_task(encrypt(orders, counts)) for _ in range(TASKS)]
@@ -74,7 +74,7 @@ def main() -> None:
 
     django.setup()
     counts = asyncio.run(play())
-    from audit import writer  # noqa: PLC0415
+    from audit.commit import writer  # noqa: PLC0415
 
     writer.close()
     print(json.dumps(counts), flush=True)

@@ -24,7 +24,7 @@ PORT_ATTEMPTS = 3
 LIBC = ctypes.CDLL(None)
 
 
-class Unavailable(Exception):  # the name describes the problem, as in ciphercanary.errors
+class Unavailable(Exception):  # the name describes the problem, as in kernel.errors
     """A service is unavailable here; the text gives the cause and a remedy."""
 
 

@@ -20,7 +20,7 @@ from audit.models import (
     CheckpointKey,
     UsageRollup,
 )
-from audit.tiles import HEIGHT, WIDTH
+from audit.tlog.tiles import HEIGHT, WIDTH
 
 MODELS = (
     AuditLog,

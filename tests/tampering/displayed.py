@@ -74,7 +74,7 @@ class Viewer:
 
     def exported(self, export_format: str, log_id: int) -> bool:
         from audit.models import AuditExport  # noqa: PLC0415
-        from tests.audit.exporting import exported  # noqa: PLC0415
+        from tests.audit.exports.exporting import exported  # noqa: PLC0415
 
         AuditExport.objects.all().delete()  # the number of exports per user is limited
         content, told = exported(self.persona, export_format)
@@ -238,7 +238,7 @@ def write_target(persona, key_id: str) -> tuple[int, int]:
     """An entry of the key, and the row it changed."""
     from django.db import transaction  # noqa: PLC0415
 
-    from audit.events import Event, RowChange  # noqa: PLC0415
+    from audit.log.events import Event, RowChange  # noqa: PLC0415
     from audit.models import AuditTrail  # noqa: PLC0415
     from audit.services import record  # noqa: PLC0415
 

@@ -5,10 +5,8 @@ from collections.abc import Callable, Sequence
 
 from django.db import transaction
 
-from audit.checkpoint import Checkpoint, Signer, VerifierKey, sign_note
-from audit.entries import ENTRY_FIELDS, entry_bytes, mac_bytes
-from audit.entry_mac import compute_entry_mac
-from audit.merkle import Frontier, leaf_hash
+from audit.log.entries import ENTRY_FIELDS, entry_bytes, mac_bytes
+from audit.log.entry_mac import compute_entry_mac
 from audit.models import (
     AuditCheckpoint,
     AuditLeaf,
@@ -23,8 +21,10 @@ from audit.models import (
 from audit.sequencing.checkpoint_keys import active_signers, origin
 from audit.sequencing.head import Head, reset_head
 from audit.sequencing.rollups import add_usage
-from audit.tiles import append
-from ciphercanary.crypto import signing
+from audit.tlog.checkpoint import Checkpoint, Signer, VerifierKey, sign_note
+from audit.tlog.merkle import Frontier, leaf_hash
+from audit.tlog.tiles import append
+from kernel.crypto import signing
 
 
 def rebuild(log_ids: Sequence[int]) -> None:

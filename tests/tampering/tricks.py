@@ -23,7 +23,7 @@ from audit.models import (
     UsageRollup,
 )
 from audit.sequencing.head import HEAD_FILE
-from audit.tiles import WIDTH
+from audit.tlog.tiles import WIDTH
 from tests.tampering import forging, respelling
 from tests.tampering.altering import Copy, query
 

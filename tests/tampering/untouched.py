@@ -11,8 +11,9 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connections, transaction
 
-from audit import numbering, writer
-from audit.exporting import export_log
+from audit.commit import writer
+from audit.exports.archive import export_log
+from audit.log import numbering
 from audit.models import AuditCheckpoint, AuditLog, AuditPending, AuditReceipt, AuditTree
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys, trusted_keys
 from audit.sequencing.checkpointing import thin_out_checkpoints

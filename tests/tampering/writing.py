@@ -8,15 +8,15 @@ from datetime import timedelta
 
 from django.db import transaction
 
-from audit import heartbeats
-from audit.events import Actor, ActorType, Event, Outcome, RowChange, Source
+from audit.commit.writer import Decision, submit
+from audit.log import heartbeats
+from audit.log.events import Actor, ActorType, Event, Outcome, RowChange, Source
 from audit.sequencing import checkpointing
 from audit.sequencing.checkpoint_keys import promote_covered_keys, rotate_checkpoint_keys
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.step import sequence_step
 from audit.services import record
-from audit.writer import Decision, submit
-from ciphercanary.clock import database_now
+from kernel.clock import database_now
 
 SYSTEM = Actor.system("campaign", Source.COMMAND)
 TABLES = ("encryption_keys", "key_versions", "users")

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from audit.exporting import export_log
+from audit.exports.archive import export_log
 from audit.management.base import EveryFewSeconds, LogCommand
 from audit.sequencing.running import checkpoint_now
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from audit.checkpoint import CheckpointInvalid, VerifierKey
-from audit.events import Actor, Source
+from audit.log.events import Actor, Source
 from audit.management.base import EveryFewSeconds
+from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey
 from audit.verification import OutsideCheckpoint, Report, verify_and_record
-from ciphercanary.commands import ServiceCommand
+from kernel.commands import ServiceCommand
 
 ALTERED, COULD_NOT_RUN = 1, 2
 

@@ -5,10 +5,10 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from accounts.principals import Principal
-from audit.events import Source
-from ciphercanary.commands import ServiceCommand
+from audit.log.events import Source
 from console.demo_data import PEOPLE
 from console.services.demo import Demo, Progress, is_fresh
+from kernel.commands import ServiceCommand
 
 HAS_KEYS = (
     "This instance has keys already. The people and keys of the demo cannot be told from yours afterwards, and what "

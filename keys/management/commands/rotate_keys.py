@@ -4,8 +4,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from accounts.principals import Principal
-from audit.events import Source
-from ciphercanary.commands import ServiceCommand
+from audit.log.events import Source
+from kernel.commands import ServiceCommand
 from keys import services
 
 

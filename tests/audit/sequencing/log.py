@@ -8,14 +8,16 @@ from contextlib import closing, contextmanager
 
 from django.db import connection, transaction
 
-from audit import actions, entries, merkle
-from audit.canonical import format_timestamp
-from audit.entry_rows import entry_row, insert_rows
-from audit.events import Actor, Event
+from audit import actions
+from audit.log import entries
+from audit.log.canonical import format_timestamp
+from audit.log.entry_rows import entry_row, insert_rows
+from audit.log.events import Actor, Event
 from audit.models import AuditLeaf, AuditLog, AuditTile, AuditTree
 from audit.sequencing.step import sequence_step
 from audit.services import record
-from ciphercanary.clock import database_now
+from audit.tlog import merkle
+from kernel.clock import database_now
 from tests.conftest import append_only_triggers_off
 
 ACTOR = Actor.system("test", "command")

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from audit import actions
-from audit.events import Event
+from audit.log.events import Event
 from audit.models import AuditAlarm, AuditLeaf, AuditLog
 from audit.sequencing.step import sequence_step
 from audit.services.alarms import RECORDED

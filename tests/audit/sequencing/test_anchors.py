@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from prometheus_client import REGISTRY
 
-from audit.checkpoint import ed25519_only, open_note
 from audit.models import AuditReceipt
 from audit.sequencing import syslog
 from audit.sequencing.anchors import Anchoring, FileAnchor, SyslogAnchor, configured_anchors
 from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.sequencing.running import Sequencer, checkpoint_now
-from ciphercanary.clock import database_now
+from audit.tlog.checkpoint import ed25519_only, open_note
+from kernel.clock import database_now
 from tests.audit.sequencing.log import write
 from tests.services.processes import free_port
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 
 from audit import actions
-from audit.checkpoint import CheckpointInvalid, VerifierKey, open_note, open_publication, publication_message
 from audit.models import AuditLeaf, AuditLog, CheckpointKey
 from audit.sequencing.checkpoint_keys import (
     active_signers,
@@ -20,11 +19,18 @@ from audit.sequencing.checkpoint_keys import (
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
-from audit.tree import latest_checkpoint
-from ciphercanary.crypto import signing
-from ciphercanary.crypto.errors import UnwrapFailed
-from ciphercanary.errors import Conflict
-from ciphercanary.row_mac import IntegrityFailed
+from audit.sequencing.tree import latest_checkpoint
+from audit.tlog.checkpoint import (
+    CheckpointInvalid,
+    VerifierKey,
+    open_note,
+    open_publication,
+    publication_message,
+)
+from kernel.crypto import signing
+from kernel.crypto.errors import UnwrapFailed
+from kernel.errors import Conflict
+from kernel.trust.row_mac import IntegrityFailed
 from tests.audit.sequencing.log import ACTOR, sequence_all, write
 
 pytestmark = pytest.mark.django_db(transaction=True)

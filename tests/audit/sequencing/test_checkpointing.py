@@ -7,10 +7,9 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from audit import actions, merkle
-from audit.checkpoint import CheckpointInvalid, VerifierKey, open_note
+from audit import actions
 from audit.errors import CheckpointRefused
-from audit.events import Actor, Event
+from audit.log.events import Actor, Event
 from audit.models import AuditCheckpoint, AuditLog, AuditReceipt, AuditTree, CheckpointKey
 from audit.sequencing import running
 from audit.sequencing.checkpoint_keys import origin, trusted_keys
@@ -19,10 +18,12 @@ from audit.sequencing.head import Head, write_head
 from audit.sequencing.leadership import leading
 from audit.sequencing.running import Checkpointing, Sequencer, checkpoint_now
 from audit.sequencing.step import sequence_step
+from audit.sequencing.tree import ALTERED, database_reader, latest_checkpoint
 from audit.services import record_alone
-from audit.tree import ALTERED, database_reader, latest_checkpoint
-from ciphercanary.clock import database_now
-from ciphercanary.models import Instance
+from audit.tlog import merkle
+from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey, open_note
+from kernel.clock import database_now
+from kernel.trust.models import Instance
 from tests.audit.sequencing.log import alarms, altered, leaves_of_rows, sequence_all, write, write_many
 from tests.conftest import append_only_triggers_off
 

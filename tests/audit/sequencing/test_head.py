@@ -6,14 +6,15 @@ import stat
 import pytest
 from django.conf import settings
 
-from audit import actions, merkle
+from audit import actions
 from audit.errors import OlderDatabase
 from audit.models import AuditLog, AuditTree
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.head import Head, accept_older_database, check_head, read_head, write_head
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
-from ciphercanary.errors import Conflict, Invalid
+from audit.tlog import merkle
+from kernel.errors import Conflict, Invalid
 from tests.audit.sequencing.log import ACTOR, altered, sequence_all, write, write_many
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,10 +6,10 @@ import pytest
 from django.db import connection
 from prometheus_client import REGISTRY
 
-from audit import moments
-from audit.lag import Lag, is_too_far_behind, read_lag, read_lag_seconds, set_gauges
-from audit.loop_statements import LAG
+from audit.commit.loop_statements import LAG
+from audit.sequencing import moments
 from audit.sequencing.checkpointing import sign_checkpoint
+from audit.sequencing.lag import Lag, is_too_far_behind, read_lag, read_lag_seconds, set_gauges
 from audit.sequencing.step import sequence_step
 from tests.audit.sequencing.log import altered, write, write_many
 

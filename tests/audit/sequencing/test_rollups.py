@@ -9,9 +9,9 @@ import pytest
 from django.db.models import Count, Max, Sum
 from django.db.models.functions import TruncHour
 
-from audit.canonical import format_timestamp
-from audit.entry_rows import entry_row, insert_rows
-from audit.events import Actor, Event, Source
+from audit.log.canonical import format_timestamp
+from audit.log.entry_rows import entry_row, insert_rows
+from audit.log.events import Actor, Event, Source
 from audit.models import AuditLog, UsageRollup
 from audit.sequencing.rollups import COLUMNS
 from audit.sequencing.step import sequence_step

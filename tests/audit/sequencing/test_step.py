@@ -9,14 +9,14 @@ from django.db import Error, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit import canonical
-from audit.events import Event
+from audit.log import canonical
+from audit.log.events import Event
 from audit.models import AuditLeaf, AuditLog, AuditPending, AuditTile, AuditTree, UsageRollup
 from audit.sequencing import step
 from audit.sequencing.leadership import leading
 from audit.sequencing.step import sequence_step
 from audit.services import record
-from ciphercanary.row_mac import IntegrityFailed
+from kernel.trust.row_mac import IntegrityFailed
 from tests.audit.sequencing.log import (
     ACTOR,
     DONE,

@@ -1,0 +1,1 @@
+"""Finding entries: filters, qualifiers, saved filters, suggestions, and limits of searches."""

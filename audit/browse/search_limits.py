@@ -1,0 +1,86 @@
+"""Limits of searches in the log: one at a time per user, and ``SEARCH_SECONDS``."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from uuid import UUID
+
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import QueryCanceled
+
+from audit.errors import SearchTimeout
+from kernel.errors import Throttled
+from kernel.observability.metrics import throttled_total
+
+SEARCH_SECONDS = 5
+STEPS = 10_000  # steps of SQLite's virtual machine between two checks of the clock: well below a millisecond
+_searching: set[UUID | None] = set()
+_lock = threading.Lock()
+
+
+def search_limits(user_id: UUID | None) -> AbstractContextManager[None]:
+    """Limits for the statements of one search. Use it outside a transaction.
+
+    Raises Throttled if another search of the user runs: in any process on PostgreSQL, in this one on SQLite, which has
+    one web process. Raises SearchTimeout after ``SEARCH_SECONDS``, per statement on PostgreSQL and in total on SQLite.
+    """
+    return _on_postgresql(user_id) if connection.vendor == "postgresql" else _on_sqlite(user_id)
+
+
+@contextmanager
+def _on_postgresql(user_id: UUID | None) -> Iterator[None]:
+    # An advisory lock ends with its transaction, so a killed process leaves none behind.
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_try_advisory_xact_lock(%s), set_config('statement_timeout', %s, true)",
+            [_lock_of(user_id), f"{round(SEARCH_SECONDS * 1000)}ms"],
+        )
+        if not cursor.fetchone()[0]:
+            raise _busy()
+        try:
+            yield
+        except OperationalError as error:
+            if isinstance(error.__cause__, QueryCanceled):
+                raise SearchTimeout(SEARCH_SECONDS) from None
+            raise
+
+
+def _lock_of(user_id: UUID | None) -> int:
+    # The last half of a random UUID. As a signed number it is negative, and the application's other locks are not.
+    return -1 if user_id is None else int.from_bytes(user_id.bytes[8:], signed=True)
+
+
+@contextmanager
+def _on_sqlite(user_id: UUID | None) -> Iterator[None]:
+    with _lock:
+        if user_id in _searching:
+            raise _busy()
+        _searching.add(user_id)
+    try:
+        with _interrupted_when_late():
+            yield
+    finally:
+        with _lock:
+            _searching.remove(user_id)
+
+
+@contextmanager
+def _interrupted_when_late() -> Iterator[None]:
+    connection.ensure_connection()
+    deadline = time.monotonic() + SEARCH_SECONDS
+    connection.connection.set_progress_handler(lambda: time.monotonic() > deadline, STEPS)
+    try:
+        yield
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            raise SearchTimeout(SEARCH_SECONDS) from None
+        raise
+    finally:
+        connection.connection.set_progress_handler(None, 0)
+
+
+def _busy() -> Throttled:
+    throttled_total.labels(scope="search").inc()
+    return Throttled("Another search of yours is still running. Wait until it has ended.", retry_after=1)

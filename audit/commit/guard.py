@@ -1,0 +1,89 @@
+"""The lag guard: backpressure if the sequencer falls behind, so that proofs do not lag far behind answers.
+
+At half of the limit, the principal that writes most is throttled. From the limit on, every operation is refused,
+encryption included. Changes (disable, revoke, sign-out) bypass the guard: they stay possible while the log can be
+written.
+"""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from audit.commit.batches import Ticket
+from audit.errors import AuditUnavailable
+from audit.sequencing.lag import is_falling_behind, is_too_far_behind
+from kernel.errors import DomainError, Throttled
+
+PERIOD = 1.0  # seconds between two readings of the lag
+NOISY = 20  # records in that time: fewer cannot make the log fall behind
+TOO_FAR_BEHIND = (
+    "The audit log is not sequenced fast enough, or not at all, so nothing is answered. "
+    "An operator sees why at /health and starts the sequencer."
+)
+SLOW_DOWN = "The audit log is falling behind and you write most of it. Send less for a while."
+
+
+class LagGuard:
+    """One per writer, so its state needs no lock. The writer reads the lag when ``is_due``."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._looked = 0.0
+        self._is_unread = False
+        self._written: Counter[str] = Counter()
+        self._noisiest = ""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the lag was last read at least ``PERIOD`` seconds ago."""
+        return time.monotonic() - self._looked >= PERIOD
+
+    def look(self, seconds: float | None) -> None:
+        """Set the current lag; None if it could not be read. The batch decides whether anything can be written.
+
+        After two failed readings in a row, the known lag grows with time, because waiting entries may have aged. So an
+        attacker cannot stay below the limit by preventing the reading.
+        """
+        now = time.monotonic()
+        if seconds is not None and math.isfinite(seconds):
+            self._seconds, self._is_unread = seconds, False
+        else:
+            self._seconds += now - self._looked if self._is_unread else 0.0
+            self._is_unread = True
+        self._looked = now
+        self._noisiest = self._who_is_noisiest()
+        self._written.clear()
+
+    def admit(self, tickets: Sequence[Ticket[Any]]) -> list[Ticket[Any]]:
+        """The tickets that may be written. The others have been refused."""
+        self._written.update(_principal(ticket) for ticket in tickets)
+        if not is_falling_behind(self._seconds):
+            return list(tickets)
+        admitted = []
+        for ticket in tickets:
+            if refusal := self._refusal(_principal(ticket)):
+                ticket.fail(refusal)
+            else:
+                admitted.append(ticket)
+        return admitted
+
+    def _refusal(self, principal: str) -> DomainError | None:
+        if is_too_far_behind(self._seconds):
+            return AuditUnavailable(TOO_FAR_BEHIND)
+        if principal == self._noisiest:
+            return Throttled(SLOW_DOWN, retry_after=int(PERIOD))
+        return None
+
+    def _who_is_noisiest(self) -> str:
+        """The principal that wrote at least half of this process's records, if there were many; otherwise ""."""
+        for principal, count in self._written.most_common(1):
+            if count >= NOISY and count * 2 >= self._written.total():
+                return principal
+        return ""
+
+
+def _principal(ticket: Ticket[Any]) -> str:
+    actor = ticket.decision.actor
+    return str(actor.user_id or actor.actor_name)

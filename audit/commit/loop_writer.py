@@ -1,0 +1,274 @@
+"""``audit.commit.writer`` for an event loop: a task of the loop releases the answers of the fast path.
+
+Batches and decisions are the same. Only the access to the database differs. On PostgreSQL, the task does it in the
+loop, without handing work over to a thread and back. If the server reports a failure, nothing was stored, and the
+batch goes to the thread of ``audit.commit.writer``, which handles bad rows and dead connections. Lock timeouts are not
+retried. If the server does not respond to COMMIT, the outcome is unknown. On SQLite, the thread does all of it: its
+database has no other interface.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from concurrent.futures import Future
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from audit.commit import writer
+from audit.commit.batches import Batch, Decision, Stage, Ticket
+from audit.commit.guard import LagGuard
+from audit.commit.loop_connection import ConnectionLost, LoopConnection, StatementFailed, WaitEnded
+from audit.commit.loop_statements import (
+    BEGIN,
+    COMMIT,
+    COMPARE,
+    ENTITIES,
+    HOLD,
+    LAG,
+    LOCK_EPOCH,
+    ROLLBACK,
+    TOLERANCE,
+    Look,
+    array_of,
+    inserts_of,
+    look_of,
+    pairs_of,
+)
+from audit.errors import CROWDED, AuditUnavailable
+from audit.log.canonical import format_timestamp
+from audit.log.entry_mac import open_entry_key
+from audit.log.numbering import Numbering
+from kernel.databases.threads import call_in_pool
+from kernel.freshness.stamps import behind, entities_of, renew
+from kernel.observability.metrics import audit_batch_size, audit_commit_seconds
+
+logger = logging.getLogger(__name__)
+
+MANY = 4  # records in a batch: after smaller ones, the writer does not wait for more
+PATIENCE = 10  # iterations of the event loop
+GRACE = 0.5  # seconds: the server's timeout, which names the cause, comes first
+RECONNECT_AFTER = 1.0  # seconds: meanwhile the thread writes, and reports the problem
+
+
+def submit[T](decision: Decision[T], until: float | None = None) -> "asyncio.Future[T]":
+    """``audit.commit.writer.submit`` for the running event loop, with the same errors."""
+    if settings.CC_SQLITE:
+        return asyncio.wrap_future(writer.submit(decision, until))
+    return _writer().submit(decision, until)
+
+
+async def close() -> None:
+    """Write waiting records, then end the task. The next ``submit`` starts a new one."""
+    global _current
+    ending, _current = _current, None
+    if ending is not None:
+        await ending.close()
+
+
+class _LoopWriter:
+    """A task, its queue, its session and its numbering."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._queue: deque[Ticket[Any]] = deque()
+        self._changed = asyncio.Event()
+        self._is_closing = False
+        self._numbering = Numbering()
+        self._guard = LagGuard()
+        self._session: LoopConnection | None = None
+        self._look: Look | None = None
+        self._expected = 0
+        self._refused_at = -RECONNECT_AFTER
+        self._task = loop.create_task(self._run())
+
+    def submit[T](self, decision: Decision[T], until: float | None) -> "asyncio.Future[T]":
+        if len(self._queue) >= writer.MAX_WAITING:
+            raise AuditUnavailable(CROWDED)
+        future: asyncio.Future[T] = self.loop.create_future()
+        self._queue.append(Ticket(decision, future, until))
+        self._changed.set()
+        return future
+
+    async def close(self) -> None:
+        self._is_closing = True
+        self._changed.set()
+        await self._task
+
+    async def _run(self) -> None:
+        try:
+            while tickets := await self._next_batch():
+                await self._write(tickets)
+                self._expected = len(tickets) + len(self._queue) if len(tickets) >= MANY else 0
+        finally:
+            self._drop_session()
+
+    async def _next_batch(self) -> list[Ticket[Any]]:
+        """The waiting tickets, at least one; empty when closing. Cancelled tickets are left out."""
+        while True:
+            while not self._queue:
+                if self._is_closing:
+                    return []
+                self._changed.clear()
+                await self._changed.wait()
+            await self._let_them_gather()
+            waiting = [self._queue.popleft() for _ in range(min(writer.MAX_BATCH, len(self._queue)))]
+            if batch := [ticket for ticket in waiting if not ticket.future.cancelled()]:
+                return batch
+
+    async def _let_them_gather(self) -> None:
+        """Callers who just got an answer often submit again: alternating half batches cost more than a full one."""
+        for _ in range(PATIENCE):
+            if len(self._queue) >= min(self._expected, writer.MAX_BATCH):
+                return
+            await asyncio.sleep(0)
+
+    async def _write(self, tickets: list[Ticket[Any]]) -> None:
+        batch = Batch(tickets, self._numbering)
+        try:
+            async with asyncio.timeout_at(self.loop.time() + batch.until - time.monotonic() + GRACE):
+                await self._transact(batch)
+        except WaitEnded:
+            # The thread would wait for the same lock again.
+            self._drop_session()
+            batch.fail(AuditUnavailable())
+        except StatementFailed as error:
+            self._hand_over(batch, error)
+        except Exception as error:
+            self._drop_session()
+            if batch.stage is Stage.COMMITTING:
+                # Do not retry: see audit.commit.batches.
+                logger.warning("%d audit records were perhaps not written", len(batch.tickets), exc_info=True)
+                self._numbering.renew()
+                batch.fail(AuditUnavailable())
+            elif isinstance(error, TimeoutError):
+                batch.fail(AuditUnavailable())
+            else:
+                self._hand_over(batch, error)
+
+    async def _transact(self, batch: Batch) -> None:
+        session = await self._open_session()
+        began = time.perf_counter()
+        look = None if self._guard.is_due else self._look
+        held = None if look else await self._hold_epoch(session)
+        batch.tickets = self._guard.admit(batch.tickets)
+        if look and not batch.tickets:
+            return
+        rows = await self._write_at_once(session, batch, look) if look else 0
+        if not rows:
+            rows = await self._write_held(session, batch, held or await self._hold_epoch(session))
+        if rows:
+            self._numbering.advance(rows)
+            audit_batch_size.observe(rows)
+            audit_commit_seconds.observe(time.perf_counter() - began)
+        batch.release()
+
+    async def _write_at_once(self, session: LoopConnection, batch: Batch, look: Look) -> int:
+        """Decide with the last known epoch, and write in one message if the database confirms.
+
+        The database confirms if the epoch is unchanged, the rows' timestamp is past but recent, and every answer may
+        still be released. Everything else, including refusals, is decided while the epoch is held. Returns the number
+        of rows, or 0.
+        """
+        now = look.now()
+        rows = batch.decide(look.epoch, now)
+        if len(rows) < len(batch.tickets) or not rows:
+            return 0
+        limits = (
+            str(look.epoch),
+            format_timestamp(now),
+            format_timestamp(min(now + TOLERANCE, batch.not_after)),
+        )
+        compare = (COMPARE, [limit.encode() for limit in limits])
+        statements = (BEGIN, LOCK_EPOCH, compare, *inserts_of(rows), COMMIT)
+        batch.stage = Stage.COMMITTING
+        _, _, compared, *_ = await session.run(*statements)
+        if compared.get_value(0, 0) == b"true":
+            return len(rows)
+        batch.stage = Stage.DECIDING
+        return 0
+
+    async def _write_held(self, session: LoopConnection, batch: Batch, held: Look) -> int:
+        """Decide while the epoch is held, and write in a second message. Returns the number of rows."""
+        if old := behind(batch.stamps, held.epoch):
+            [found] = await session.run((ENTITIES, [array_of(entities_of(old))]))
+            renew(old, dict(pairs_of(found)), held.epoch)
+        rows = batch.decide(held.epoch, held.clock)
+        if not rows:
+            await session.run(ROLLBACK)
+            return 0
+        statements = (*inserts_of(rows), COMMIT)
+        batch.stage = Stage.COMMITTING
+        await session.run(*statements)
+        return len(rows)
+
+    async def _hold_epoch(self, session: LoopConnection) -> Look:
+        """``kernel.freshness.epoch.hold_epoch``. Once a second, it also reads the lag of the log."""
+        is_due = self._guard.is_due
+        _, _, held, *lag = await session.run(BEGIN, LOCK_EPOCH, HOLD, *([LAG] if is_due else []))
+        self._look = look_of(held)
+        if is_due:
+            self._guard.look(float(lag[0].get_value(0, 0) or 0) if lag[0].ntuples else 0.0)
+        return self._look
+
+    async def _open_session(self) -> LoopConnection:
+        if self._session is not None and not self._session.is_broken:
+            return self._session
+        self._drop_session()
+        if time.monotonic() - self._refused_at < RECONNECT_AFTER:
+            raise ConnectionLost
+        try:
+            # Also load the key of the MACs here, in a thread that may block.
+            await self.loop.run_in_executor(None, call_in_pool, open_entry_key)
+            self._session = await LoopConnection.connect(connection.get_connection_params())
+        except Exception:
+            self._refused_at = time.monotonic()
+            raise
+        return self._session
+
+    def _drop_session(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = self._look = None
+
+    def _hand_over(self, batch: Batch, error: Exception) -> None:
+        """Nothing was stored, so the thread decides and writes again."""
+        logger.warning("%d audit records are written by the thread", len(batch.tickets), exc_info=error)
+        self._drop_session()
+        if self._guard.is_due:
+            self._guard.look(None)
+        for ticket in batch.tickets:
+            if not ticket.future.done():
+                self._hand_over_one(ticket)
+
+    def _hand_over_one(self, ticket: Ticket[Any]) -> None:
+        try:
+            elsewhere = writer.submit(ticket.decision, ticket.until)
+        except AuditUnavailable as error:
+            ticket.fail(error)
+        else:
+            elsewhere.add_done_callback(
+                lambda done: self.loop.call_soon_threadsafe(_pass_on, done, ticket.future)
+            )
+
+
+def _pass_on(done: "Future[Any]", waiting: "Future[Any] | asyncio.Future[Any]") -> None:
+    if waiting.done():
+        return
+    if error := done.exception():
+        waiting.set_exception(error)
+    else:
+        waiting.set_result(done.result())
+
+
+_current: _LoopWriter | None = None
+
+
+def _writer() -> _LoopWriter:
+    global _current  # noqa: PLW0603 - one writer per process
+    loop = asyncio.get_running_loop()
+    if _current is None or _current.loop is not loop:
+        _current = _LoopWriter(loop)
+    return _current

@@ -1,0 +1,145 @@
+"""Durable records of cryptographic operations, written before their answers are returned.
+
+The result is computed in memory, from cached keys and permissions. Its record waits in a queue for the next
+transaction of this process's single writer thread, which also decides whether the result may still be returned.
+Records that are queued during a commit form the next batch. That commit is the linearization point.
+"""
+
+import logging
+import os
+import threading
+from collections import deque
+from concurrent.futures import Future
+from typing import Any
+
+import django.db
+from django.db import connection
+
+from audit.commit.batches import Batch, Deadline, Decision, Ticket
+from audit.commit.guard import LagGuard
+from audit.errors import CROWDED, AuditUnavailable
+from audit.log.numbering import Numbering
+from audit.sequencing.lag import read_lag_seconds
+from kernel.databases import lock_waits
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["Deadline", "Decision", "close", "commit", "submit"]
+
+MAX_BATCH = 512  # records per transaction: with more, the first would wait for the rows of the last
+MAX_WAITING = 8192  # records in the queue, each with an answer in memory
+
+
+def commit[T](decision: Decision[T]) -> T:
+    """Make the event durable, and return the result. Call it outside a transaction. It waits for the batch.
+
+    Raises StaleDecision if data that it depends on has changed (decide again), the error of a deadline that has passed,
+    Throttled or AuditUnavailable if the log is too far behind, and AuditUnavailable if the record may not be durable.
+    """
+    if connection.in_atomic_block:
+        # Durable means outermost. Django rejects this, except inside the transaction that a test rolls back.
+        future: Future[T] = Future()
+        Batch([Ticket(decision, future)], Numbering()).write()
+        return future.result()
+    return submit(decision).result()
+
+
+def submit[T](decision: Decision[T], until: float | None = None) -> "Future[T]":
+    """Like ``commit`` for an event loop (``asyncio.wrap_future``), which must not block.
+
+    ``until``: see ``audit.commit.batches.Ticket``.
+    """
+    return _writer().submit(decision, until)
+
+
+def close() -> None:
+    """Write waiting records, then end the thread. The next ``submit`` starts a new one."""
+    global _current
+    with _beginning:
+        writer, _current = _current, None
+    if writer is not None and writer.pid == os.getpid():
+        writer.close()
+
+
+class _Writer:
+    """A thread, its queue and its numbering."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self._queue: deque[Ticket[Any]] = deque()
+        self._changed = threading.Condition()
+        self._is_closing = False
+        self._numbering = Numbering()
+        self._guard = LagGuard()
+        self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def submit[T](self, decision: Decision[T], until: float | None) -> "Future[T]":
+        future: Future[T] = Future()
+        with self._changed:
+            if len(self._queue) >= MAX_WAITING:
+                raise AuditUnavailable(CROWDED)
+            self._queue.append(Ticket(decision, future, until))
+            self._changed.notify()
+        return future
+
+    def close(self) -> None:
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while batch := self._next_batch():
+                if self._guard.is_due:
+                    self._guard.look(_read_lag(min(ticket.until for ticket in batch)))
+                if admitted := self._guard.admit(batch):
+                    Batch(admitted, self._numbering).write()
+        finally:
+            django.db.connections.close_all()
+
+    def _next_batch(self) -> list[Ticket[Any]]:
+        """The waiting tickets, at least one; empty when closing. Cancelled tickets are left out."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._is_closing)
+                if not self._queue:
+                    return []
+                waiting = [self._queue.popleft() for _ in range(min(MAX_BATCH, len(self._queue)))]
+            batch = [ticket for ticket in waiting if _begin(ticket)]
+            if batch:
+                return batch
+
+
+def _begin(ticket: Ticket[Any]) -> bool:
+    """Prevent the caller from cancelling from here on. False if they already have."""
+    return isinstance(ticket.future, Future) and ticket.future.set_running_or_notify_cancel()
+
+
+def _read_lag(until: float) -> float | None:
+    """None if it cannot be read. The time is limited, because waiting records must not wait forever."""
+    try:
+        with lock_waits.waiting_until(until):
+            return read_lag_seconds()
+    except Exception:
+        logger.warning("the lag of the audit log could not be read", exc_info=True)
+        django.db.connection.close()
+        return None
+
+
+_current: _Writer | None = None
+_beginning = threading.Lock()
+
+
+def _writer() -> _Writer:
+    global _current  # noqa: PLW0603 - one writer per process
+    with _beginning:
+        # A forked child inherits the object but not the thread.
+        if _current is None or _current.pid != os.getpid() or not _current.is_alive:
+            _current = _Writer()
+        return _current

@@ -1,0 +1,1 @@
+"""Exports of the log: jobs that leave a file, and the files."""

@@ -1,0 +1,118 @@
+"""Entries as lines of a file.
+
+A line of JSONL has the bytes that are hashed into the tree, with the member ``integrity`` added at the end. Without
+that member, a line hashes to its leaf. CSV (RFC 4180, UTF-8) is for spreadsheets, and proves nothing.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Protocol
+
+from audit.log.entries import ENTRY_FIELDS, ENTRY_VERSION
+
+type Columns = Mapping[str, object]
+
+
+class ExportFormat(StrEnum):
+    """Entries as lines of canonical JSON or as a table, or an archive for the verifier: entries, tiles, checkpoints."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    TILES = "tiles"
+
+
+@dataclass(frozen=True, slots=True)
+class FileType:
+    extension: str
+    media_type: str
+
+
+FILE_TYPES: Mapping[str, FileType] = MappingProxyType(
+    {
+        ExportFormat.JSONL: FileType("jsonl", "application/jsonl"),
+        ExportFormat.CSV: FileType("csv", "text/csv; charset=utf-8; header=present"),
+        ExportFormat.TILES: FileType("tar", "application/x-tar"),
+    }
+)
+
+# Text that a spreadsheet reads as a formula, at the start of a cell or after another separator than the comma: the
+# separator depends on the locale, and a quote can start a cell. Includes the full-width signs.
+_FORMULA = re.compile(r'(\A|[;|\t])(?="*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n])')
+GUARD = "'"
+
+
+class Exported(Protocol):
+    """One entry (``audit.verification.integrity.FoundEntry``). ``octets`` is empty if its columns have no canonical form."""
+
+    @property
+    def columns(self) -> Columns: ...
+    @property
+    def octets(self) -> bytes: ...
+    @property
+    def integrity(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RowFormat:
+    """The header of the file, and the bytes of each entry."""
+
+    header: bytes
+    line: Callable[[Exported], bytes]
+
+
+class _Passing:
+    """The target of ``csv.writer``: makes ``writerow`` return the line."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+_WRITER = csv.writer(_Passing(), lineterminator="\r\n")
+
+
+def json_line(entry: Exported) -> bytes:
+    """The entry with its integrity, and a newline. Our JSON contains no other newline."""
+    octets = entry.octets or _as_found(entry.columns)
+    return b'%s,"integrity":"%s"}\n' % (octets[:-1], entry.integrity.encode())
+
+
+def csv_line(columns: Columns, integrity: str) -> bytes:
+    """The columns of the entry and its integrity. Null becomes an empty cell."""
+    return _csv([*(_cell(columns[name]) for name in ENTRY_FIELDS), integrity])
+
+
+def _as_found(columns: Columns) -> bytes:
+    """For an altered entry without a canonical form: the same members in the same order."""
+    members = {name: columns[name] for name in ENTRY_FIELDS} | {"version": ENTRY_VERSION}
+    return json.dumps(members, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def guarded(text: str) -> str:
+    """The text, with an apostrophe before everything that a spreadsheet would read as a formula."""
+    return _FORMULA.sub(rf"\1{GUARD}", text)
+
+
+def _csv(cells: list[str]) -> bytes:
+    line: str = _WRITER.writerow(cells)
+    return line.encode()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return guarded(value) if isinstance(value, str) else str(value)
+
+
+ROW_FORMATS: Mapping[str, RowFormat] = MappingProxyType(
+    {
+        ExportFormat.JSONL: RowFormat(b"", json_line),
+        ExportFormat.CSV: RowFormat(
+            _csv([*ENTRY_FIELDS, "integrity"]), lambda entry: csv_line(entry.columns, entry.integrity)
+        ),
+    }
+)

@@ -1,0 +1,175 @@
+"""The background task of an export: it reads the log in one snapshot, writes the file, and returns its metadata.
+
+``audit.apps`` registers it for the workers. A file is valid once the row names its attempt, which is when the job
+succeeds. Every other file in the folder is a leftover.
+"""
+
+import secrets
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import batched
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from msgspec.structs import replace
+
+from audit import actions
+from audit.errors import ExportNotWritten
+from audit.exports import files
+from audit.exports.archive import export_log
+from audit.exports.files import HashedFile
+from audit.exports.filters import criteria_of
+from audit.exports.formats import FILE_TYPES, ROW_FORMATS, ExportFormat
+from audit.log import heartbeats
+from audit.log.events import Actor, Outcome, Source
+from audit.models import AuditExport
+from audit.sequencing import tree
+from audit.sequencing.alarms import Alarm
+from audit.sequencing.checkpoint_keys import trusted_keys
+from audit.services.alarms import raise_alarms
+from audit.services.exports import event_of
+from audit.services.reading import find_logs
+from audit.services.recording import record
+from audit.services.showing import alarm_of
+from audit.tlog.checkpoint import CheckpointInvalid, open_note
+from audit.verification import integrity
+from audit.verification.integrity import FoundEntry
+from kernel.clock import database_now
+from kernel.crypto.encoding import encode_base64
+from kernel.databases.snapshot import one_snapshot
+from kernel.jobs import Progress, Status
+from kernel.rules import Scope
+from kernel.trust.row_mac import IntegrityFailed
+
+KIND = "audit_export"
+BATCH = 1_000  # rows between two checks whether to continue
+MOST_ALARMS = 1_000  # per export; the others are counted
+
+type Columns = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    """The user who requested the export, with the scope they had then."""
+
+    user_id: UUID | None
+    reach: Scope
+
+    def scope(self, _word: str) -> Scope:
+        return self.reach
+
+
+@dataclass(slots=True)
+class _Altered:
+    """The altered entries of a file: their number, and alarms about the first of them."""
+
+    count: int = 0
+    alarms: list[Alarm] = field(default_factory=list)
+
+    def add(self, entries: Iterable[FoundEntry]) -> None:
+        altered = [entry for entry in entries if entry.faults]
+        self.count += len(altered)
+        self.alarms += map(alarm_of, altered[: MOST_ALARMS - len(self.alarms)])
+
+
+def run(export: AuditExport, progress: Progress) -> Columns:
+    """Write the file. Returns the columns of the result.
+
+    Raises ExportNotWritten if the folder does not accept the file, IntegrityFailed if an entry of an archive or the
+    newest checkpoint is invalid, Conflict for an archive before the first checkpoint, and what ``progress`` raises.
+    Nothing of the file remains after an error.
+    """
+    attempt = secrets.token_hex(8)
+    path = files.path_of(export.id, attempt, FILE_TYPES[export.format].extension)
+    try:
+        with files.new_file(path) as file:
+            write = _write_archive if export.format == ExportFormat.TILES else _write_entries
+            facts = write(export, file, progress)
+    except OSError as error:
+        raise ExportNotWritten from error
+    expires_at = database_now() + timedelta(hours=settings.CC_EXPORT_HOURS)
+    written = {"attempt": attempt, "size": file.size, "sha256": file.sha256, "expires_at": expires_at}
+    return {**written, **facts}
+
+
+def ended(export: AuditExport) -> None:
+    """Record how the job ended. Cancelling a job already records that."""
+    # The worker may be idle for long afterwards, so each job ends with a heartbeat.
+    transaction.on_commit(heartbeats.beat)
+    # Done for the user who requested the export. They may no longer exist.
+    actor = replace(Actor(**export.actor_facts), source=Source.SCHEDULER)
+    meta = {"format": export.format}
+    if export.status == Status.SUCCEEDED:
+        meta |= {name: getattr(export, name) for name in ("rows", "altered", "sha256", "checkpoint_size")}
+        record(event_of(export, actions.EXPORT_FINISHED, size=export.size, meta=meta), actor)
+    elif export.status == Status.FAILED:
+        failure = {"outcome": Outcome.ERROR, "code": export.error_code}
+        record(event_of(export, actions.EXPORT_FAILED, meta=meta, **failure), actor)
+
+
+def delete_expired_results() -> None:
+    """Remove expired files, and leftovers of unfinished ones. Raises OSError."""
+    found = files.names()
+    # Read after the folder, so that the rows include every job that succeeded in between.
+    running = AuditExport.objects.filter(status=Status.RUNNING.value)
+    results = AuditExport.objects.filter(expires_at__gt=database_now())
+    kept = {(str(job_id), attempt) for job_id, attempt in results.values_list("id", "attempt")}
+    busy = {str(job_id) for job_id in running.values_list("id", flat=True)}
+    files.remove([name for name in found if not _is_needed(name, kept, busy)])
+
+
+def _write_entries(export: AuditExport, file: HashedFile, progress: Progress) -> Columns:
+    """Write one line per entry, ordered by id."""
+    altered = _Altered()
+    with one_snapshot():
+        rows = _write_lines(export, file, progress, altered)
+        facts = _checkpoint()
+    raise_alarms(altered.alarms)  # outside the snapshot, which is read-only
+    return {"rows": rows, "altered": altered.count, **facts}
+
+
+def _write_lines(export: AuditExport, file: HashedFile, progress: Progress, altered: _Altered) -> int:
+    asker = _Asker(export.created_by, "own" if export.is_of_own_acts else "all")
+    form = ROW_FORMATS[export.format]
+    found = find_logs(reader=asker, criteria=criteria_of(export.filters)).order_by("id")
+    done, total = 0, found.count()
+    file.write(form.header)
+    for batch in batched(integrity.stream_entries(found), BATCH):
+        progress(done, total)
+        file.write(b"".join(map(form.line, batch)))
+        altered.add(batch)
+        done += len(batch)
+    progress(done, total)
+    return done
+
+
+def _write_archive(export: AuditExport, file: HashedFile, progress: Progress) -> Columns:
+    """The folder that ``export_audit_log`` writes, packed into one file."""
+    with files.new_folder(export.id) as folder:
+        summary = export_log(folder, progress)
+        files.pack(folder, file, lambda: progress(summary.size, summary.size))
+        keys = (folder / "keys").read_text().splitlines()
+    root = encode_base64(summary.root)
+    return {"rows": summary.size, "checkpoint_size": summary.size, "checkpoint_root": root, "vkeys": keys}
+
+
+def _checkpoint() -> Columns:
+    """The newest checkpoint, verified, and the keys that verify it. Raises IntegrityFailed."""
+    keys = trusted_keys()
+    columns: dict[str, object] = {"vkeys": [key.vkey for key in keys]}
+    newest = tree.latest_checkpoint()
+    if newest is None:
+        return columns
+    try:
+        checkpoint = open_note(newest.note, keys)
+    except CheckpointInvalid as error:
+        raise IntegrityFailed(tree.ALTERED) from error
+    root = encode_base64(checkpoint.root)
+    return {**columns, "checkpoint_size": checkpoint.size, "checkpoint_root": root}
+
+
+def _is_needed(name: str, kept: Collection[tuple[str, str]], busy: Collection[str]) -> bool:
+    job_id, _, rest = name.partition(".")
+    return job_id in busy or (job_id, rest.partition(".")[0]) in kept

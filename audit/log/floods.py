@@ -1,0 +1,116 @@
+"""Deduplicate refusals: the first of a kind is recorded at once, the rest of a period as one count.
+
+Without this, a client with no permission at all could fill the disk. The table has two limits. Each subject (a user
+or an address) has its own limit, so a client that probes a thousand key ids is still recorded by name. Everything
+beyond the total limit goes into one bucket. Anonymous clients can use any number of addresses, so they get half of
+the total and cannot hide the refusals of users.
+
+Address and token are part of the kind, so use of a stolen token does not appear under the address of its owner. An
+entry that counts several refusals has only the actor details that all of them share.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from audit.actions import REFUSALS_OVERFLOWED
+from audit.log.events import Actor, Event, Outcome, Source
+from kernel.http.addresses import network_of
+
+type Refusal = tuple[Event, Actor]
+
+RECORDER = Actor.system("refusal recorder", Source.API)
+
+_DETAILS = ("actor_name", "auth_method", "token_id", "client_ip", "user_agent", "request_id")
+
+
+@dataclass(slots=True)
+class _Bucket:
+    event: Event
+    actor: Actor
+    count: int = 0
+
+    def add(self, actor: Actor) -> None:
+        """Count one more refusal. A detail that differs among the counted refusals becomes empty."""
+        if self.actor is not RECORDER:
+            self.actor = _shared_details(self.actor, actor) if self.count else actor
+        self.count += 1
+
+
+@dataclass(slots=True)
+class FloodTable:
+    """Thread-safe counts of refusals to record later. ``capacity`` and ``per_subject`` limit the kinds of refusals."""
+
+    capacity: int = 1000
+    per_subject: int = 50
+    _buckets: dict[Hashable, _Bucket] = field(default_factory=dict)
+    _kinds: Counter[str] = field(default_factory=Counter)
+    _strangers: int = 0  # kinds of refusals without a user
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def is_first(self, event: Event, actor: Actor) -> bool:
+        """Whether the caller must record this refusal now. Otherwise it has been counted."""
+        with self._lock:
+            subject = _subject(actor)
+            kind = _kind(subject, event, actor)
+            if kind not in self._buckets and self._has_room(subject, actor):
+                self._buckets[kind] = _Bucket(event, actor)
+                self._kinds[subject] += 1
+                self._strangers += actor.user_id is None
+                return True
+            bucket = self._buckets.get(kind) or self._overflow(subject, actor)
+            bucket.add(actor)
+            return False
+
+    def drain(self) -> list[Refusal]:
+        """Remove and return the counted refusals, one per kind with its ``count``."""
+        with self._lock:
+            counted = [bucket for bucket in self._buckets.values() if bucket.count]
+            self._buckets.clear()
+            self._kinds.clear()
+            self._strangers = 0
+        return [(replace(bucket.event, count=bucket.count), bucket.actor) for bucket in counted]
+
+    def _has_room(self, subject: str, actor: Actor) -> bool:
+        return self._kinds[subject] < self.per_subject and not self._is_full(actor)
+
+    def _is_full(self, actor: Actor) -> bool:
+        if actor.user_id is None and self._strangers >= self.capacity // 2:
+            return True
+        return len(self._buckets) >= self.capacity
+
+    def _overflow(self, subject: str, actor: Actor) -> _Bucket:
+        place: Hashable = (subject, actor.source)
+        if place not in self._buckets and self._is_full(actor):
+            place, subject, actor = "", "", RECORDER
+        # An IPv6 network is one subject, but its addresses may all differ.
+        meta = {"network": subject} if ":" in subject else {}
+        event = Event(action=REFUSALS_OVERFLOWED, outcome=Outcome.DENIED, meta=meta)
+        return self._buckets.setdefault(place, _Bucket(event, actor))
+
+
+def _shared_details(one: Actor, other: Actor) -> Actor:
+    differing = [name for name in _DETAILS if getattr(one, name) != getattr(other, name)]
+    return replace(one, **dict.fromkeys(differing, "")) if differing else one
+
+
+def _subject(actor: Actor) -> str:
+    return str(actor.user_id or network_of(actor.client_ip) or "unknown")
+
+
+def _kind(subject: str, event: Event, actor: Actor) -> Hashable:
+    return (
+        subject,
+        actor.actor_name,
+        actor.client_ip,
+        actor.token_id,
+        actor.source,
+        event.action,
+        event.outcome,
+        event.code,
+        event.object_type,
+        event.object_id,
+    )

@@ -1,0 +1,85 @@
+"""Writers and the sequence numbers of their rows, which reveal a removed row.
+
+A writer has one transaction at a time. So its numbers have no gaps, even after a rollback of a savepoint or of the
+transaction, and no two writers wait for each other. Each thread is a writer for records in the transaction of a
+change (``max + 1`` there). The thread of group commits counts in memory (``Numbering``).
+"""
+
+import os
+import threading
+import uuid
+
+from django.db import transaction
+from django.db.models import Max
+
+from audit.log.canonical import MAX_INTEGER
+from audit.models import AuditLog
+
+_local = threading.local()
+_tails: dict[uuid.UUID, int] = {}
+_lock = threading.Lock()
+
+
+def current_writer() -> uuid.UUID:
+    """The writer id of this thread and process. A forked child does not inherit its parent's."""
+    if getattr(_local, "pid", None) != os.getpid():
+        _local.pid, _local.writer, _local.committed = os.getpid(), uuid.uuid4(), 0
+    writer: uuid.UUID = _local.writer
+    return writer
+
+
+def next_wseq(writer: uuid.UUID) -> int:
+    """The number after this thread's last one, from 1, as this transaction sees it.
+
+    A committed number is never reused. Otherwise, if its row is removed before it is sequenced, the next row would take
+    its place without a gap.
+    """
+    # Tampering may set a number that no entry can have or, on SQLite, a text, which sorts above any number.
+    own = AuditLog.objects.filter(writer=writer, wseq__lt=MAX_INTEGER)
+    last = int(own.aggregate(last=Max("wseq"))["last"] or 0)
+    wseq: int = max(last, _local.committed) + 1
+    transaction.on_commit(lambda: _commit(writer, wseq))
+    return wseq
+
+
+def _commit(writer: uuid.UUID, wseq: int) -> None:
+    _local.committed = max(wseq, _local.committed)
+    note_committed(writer, wseq)
+
+
+class Numbering:
+    """The numbers of an exclusive writer, counted without queries."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Continue as another writer, because a commit with an unknown outcome leaves the last number unknown."""
+        self.writer, self.last = uuid.uuid4(), 0
+
+    def advance(self, rows: int) -> None:
+        """Record ``rows`` committed rows. A writer is announced after its first write."""
+        if rows:
+            self.last += rows
+            note_committed(self.writer, self.last)
+
+
+def note_committed(writer: uuid.UUID, wseq: int) -> None:
+    """The writer has committed its row ``wseq``. The next heartbeat reports it."""
+    with _lock:
+        _tails[writer] = max(wseq, _tails.get(writer, 0))
+
+
+def forget_committed(writer: uuid.UUID, wseq: int) -> None:
+    """The next heartbeat need not report the writer, unless it has gone beyond ``wseq``."""
+    with _lock:
+        if _tails.get(writer) == wseq:
+            del _tails[writer]
+
+
+def take_tails() -> dict[uuid.UUID, int]:
+    """Remove and return the last committed numbers of writers that have committed since the last call."""
+    with _lock:
+        tails = dict(_tails)
+        _tails.clear()
+    return tails

@@ -1,0 +1,82 @@
+"""Subqueries for times and counts of the log, for use in larger statements. They never select an entry."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Exists, ExpressionWrapper, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from audit.log.canonical import format_timestamp
+from audit.log.raw_rows import SpelledMoment, SpelledMomentField
+from audit.models import AuditAlarm, AuditCheckpoint, AuditLeaf, AuditLog, AuditPending
+from audit.sequencing.alarms import MOST_OPEN
+from kernel.databases.expressions import CountOf
+
+COUNTED = 100_000  # maximum count of pending entries; a larger exact number is of no use
+# Used for pending ids without an entry, and for unreadable times, so that tampering shows as lag.
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_MOMENT = SpelledMomentField(otherwise=LONG_AGO)
+
+
+def unsequenced() -> QuerySet[AuditPending, datetime]:
+    """The times of entries that wait for a place in the tree. The first one waits longest."""
+    entry = AuditLog.objects.filter(id=OuterRef("log_id")).values(spelled=SpelledMoment("timestamp"))[:1]
+    since = Coalesce(Subquery(entry), Value(format_timestamp(LONG_AGO)), output_field=_MOMENT)
+    return AuditPending.objects.order_by("log_id").annotate(since=since).values_list("since", flat=True)
+
+
+def unsigned() -> QuerySet[AuditLog, datetime]:
+    """The time of the oldest entry in the tree that no checkpoint covers."""
+    entry = _entry(AuditLeaf.objects.filter(idx=signed_size()).values("log_id")[:1])
+    since = ExpressionWrapper(SpelledMoment("timestamp"), output_field=_MOMENT)
+    return entry.annotate(since=since).values_list("since", flat=True)
+
+
+def since_unsequenced() -> Subquery:
+    return Subquery(unsequenced()[:1])
+
+
+def since_unsigned() -> Subquery:
+    return Subquery(unsigned()[:1])
+
+
+def pending() -> QuerySet[AuditPending]:
+    """Entries that wait for a place in the tree, up to ``COUNTED``, for counting."""
+    return AuditPending.objects.all()[:COUNTED]
+
+
+def pending_count() -> CountOf:
+    return CountOf(pending().values("log_id"))
+
+
+def signed_size() -> Coalesce:
+    """How many entries the newest checkpoint covers."""
+    return Coalesce(Subquery(_newest_checkpoint().values("size")[:1]), Value(0))
+
+
+def signed_at() -> Subquery:
+    """When the newest checkpoint was signed."""
+    return Subquery(_newest_checkpoint().values("signed_at")[:1])
+
+
+def last_alarm() -> Subquery:
+    """When the newest unresolved alarm was raised."""
+    newest = AuditAlarm.objects.unresolved().order_by("-raised_at").values(spelled=SpelledMoment("raised_at"))
+    return Subquery(newest[:1], output_field=_MOMENT)
+
+
+def alarm_count() -> CountOf:
+    """How many alarms are unresolved, up to ``MOST_OPEN``."""
+    return CountOf(AuditAlarm.objects.unresolved().order_by().values("id")[:MOST_OPEN])
+
+
+def has_resolved_alarms() -> Exists:
+    return Exists(AuditAlarm.objects.decided())
+
+
+def _newest_checkpoint() -> QuerySet[AuditCheckpoint]:
+    return AuditCheckpoint.objects.order_by("-size")
+
+
+def _entry(log_ids: QuerySet[Any, Any]) -> QuerySet[AuditLog]:
+    return AuditLog.objects.filter(id=Subquery(log_ids))

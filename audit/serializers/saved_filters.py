@@ -1,0 +1,50 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from audit.browse.saved_filters import PERIODS
+from audit.log.canonical import format_timestamp
+from audit.models import SavedFilter
+from audit.serializers.logs import LogQuerySerializer
+from kernel.rest import PageSerializer, StrictSerializer, TimestampField
+
+
+class KeptQuerySerializer(LogQuerySerializer):
+    """The filters of the log. ``period`` is a ``from`` that moves with the clock."""
+
+    before = None  # type: ignore[assignment]  # DRF's way to remove an inherited field
+    limit = None  # type: ignore[assignment]  # likewise
+    period = serializers.ChoiceField(choices=list(PERIODS), required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "period" in attrs and "since" in attrs:
+            raise serializers.ValidationError({"period": ["Give a period or from."]})
+        return super().validate(attrs)
+
+
+class NewSavedFilterSerializer(StrictSerializer):
+    name = serializers.CharField(max_length=SavedFilter.NAME_LIMIT)
+    is_shared = serializers.BooleanField(default=False)
+    filters = KeptQuerySerializer()
+
+    def validate_filters(self, given: dict[str, Any]) -> dict[str, str]:
+        """The filters as texts, under their API names."""
+        words = {"since": "from", "until": "to", "object_id": "object"}
+        return {
+            words.get(name, name): value if isinstance(value, str) else format_timestamp(value)
+            for name, value in given.items()
+        }
+
+
+class SavedFilterSerializer(serializers.ModelSerializer[SavedFilter]):
+    created_at = TimestampField(read_only=True)
+    filters = serializers.DictField(child=serializers.CharField(), read_only=True)
+
+    class Meta:
+        model = SavedFilter
+        fields = ("id", "name", "is_shared", "owner", "owner_name", "filters", "created_at")
+        read_only_fields = fields
+
+
+class SavedFilterPageSerializer(PageSerializer):
+    results = SavedFilterSerializer(many=True)

@@ -1,0 +1,1 @@
+"""How keys are used over time: queries of the roll-ups, and charts."""

@@ -1,0 +1,210 @@
+"""The usage of keys, from roll-ups that follow the log within about a second.
+
+``keys`` parameters are collections of ids as text, or querysets of them, and limit the result to these keys. None
+counts all keys.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Max, Q, QuerySet, Sum
+
+from audit.log.events import Outcome
+from audit.models import UsageRollup
+from audit.services.reading import names_of
+from kernel.clock import process_now
+
+MONTH = timedelta(days=30)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+BUSIEST = 20
+LATEST_DENIED = 200
+type Keys = Collection[str] | None
+
+_SUMS = {
+    name: Sum("count", filter=Q(outcome=outcome.value), default=0)
+    for name, outcome in (("done", Outcome.OK), ("denied", Outcome.DENIED), ("failed", Outcome.ERROR))
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LastUse:
+    """The last successful use of a key. ``name`` is "" if the log does not know the user."""
+
+    at: datetime
+    operation: str
+    name: str
+
+    @property
+    def verb(self) -> str:
+        """``encrypted`` of ``crypto.message.encrypted``."""
+        return self.operation.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Denials:
+    """How often a key was denied to callers in the last 24 hours, and when and to whom for the last time."""
+
+    count: int
+    at: datetime
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """Who used a key in the last 24 hours: name and number of operations, busiest first."""
+
+    by_name: tuple[tuple[str, int], ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """The users of a key: pages show them before the key is taken out of service."""
+
+    last: LastUse | None
+    callers: Callers
+    denials: Denials | None
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Numbers of operations that succeeded, that a permission, rule or state denied, and that failed."""
+
+    done: int = 0
+    denied: int = 0
+    failed: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.done + self.denied + self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """``steps`` consecutive hours or days (UTC) from ``since`` on. The last one is in progress."""
+
+    since: datetime
+    step: timedelta
+    steps: int
+
+    @classmethod
+    def until(cls, now: datetime, step: timedelta, steps: int) -> "Span":
+        begun = now.replace(minute=0, second=0, microsecond=0)
+        if step == DAY:
+            begun = begun.replace(hour=0)
+        return cls(begun - step * (steps - 1), step, steps)
+
+    @property
+    def starts(self) -> list[datetime]:
+        return [self.since + self.step * number for number in range(self.steps)]
+
+
+def last_uses(key_ids: Iterable[object]) -> Mapping[str, datetime]:
+    """``{key id: time}`` of keys that were ever used."""
+    rows = _used().filter(key_id__in=[str(key_id) for key_id in key_ids]).values_list("key_id")
+    return dict(rows.annotate(last=Max("last_at")).order_by())
+
+
+def use_of(key_id: object) -> KeyUse:
+    """The usage and the denials of one key."""
+    key, now = str(key_id), process_now()
+    row = _used().filter(key_id=key).order_by("-last_at").first()
+    lately = _used().filter(key_id=key, hour__gte=now - DAY - HOUR, last_at__gte=now - DAY)
+    sums = dict(lately.values_list("principal").annotate(sum=Sum("count")).order_by())
+    busiest = sorted(sums, key=lambda who: -sums[who])
+    denied = _denied(key, now)
+    known = names_of([*busiest[:BUSIEST], row.principal if row else "", denied[0][1] if denied else ""])
+    return KeyUse(
+        last=LastUse(row.last_at, row.operation, known.get(row.principal, "")) if row else None,
+        callers=Callers(tuple((known.get(who, "") or who, sums[who]) for who in busiest), sum(sums.values())),
+        denials=_summed(denied, known),
+    )
+
+
+def denials_of(key_id: object) -> Denials | None:
+    """Denied calls of a key; None if there were none."""
+    denied = _denied(str(key_id), process_now())
+    return _summed(denied, names_of([denied[0][1]]) if denied else {})
+
+
+def uses_by_version(key_id: object, versions: Iterable[int]) -> Mapping[int, int]:
+    """``{version: operations in the last 30 days}`` of versions that were used in that time."""
+    since = process_now() - MONTH
+    rows = _used().filter(key_id=str(key_id), version__in=list(versions), hour__gte=since)
+    return dict(rows.values_list("version").annotate(sum=Sum("count")).order_by())
+
+
+def rows_used_since(moment: datetime) -> QuerySet[UsageRollup]:
+    """The usage of keys from that hour on, to filter a list of keys."""
+    return _used().filter(hour__gte=moment)
+
+
+def rows_done(operation: str, keys: Keys = None) -> QuerySet[UsageRollup]:
+    """All rows in which the operation succeeded, to check whether there are any."""
+    rows = UsageRollup.objects.filter(operation=operation, outcome=Outcome.OK.value)
+    return rows if keys is None else rows.filter(key_id__in=keys)
+
+
+def used_over_time(span: Span, keys: Keys = None) -> list[tuple[datetime, Used]]:
+    """The start and the usage of each step of the span, including steps without usage."""
+    rows = _within(span.since, keys).values_list("hour").annotate(**_SUMS).order_by()
+    found: dict[int, list[Used]] = {}
+    for hour, done, denied, failed in rows:
+        found.setdefault((hour - span.since) // span.step, []).append(Used(done, denied, failed))
+    return [(start, _added(found.get(number, ()))) for number, start in enumerate(span.starts)]
+
+
+def busiest_keys(span: Span, keys: Keys = None) -> list[tuple[str, Used]]:
+    """The ids of the ``BUSIEST`` keys of the span, busiest first."""
+    return _busiest("key_id", span, keys)
+
+
+def busiest_callers(span: Span, keys: Keys = None) -> list[tuple[str, Used]]:
+    """The same for callers: users' ids, "" for operations without a user."""
+    return _busiest("principal", span, keys)
+
+
+def used_since(since: datetime, keys: Keys = None) -> Used:
+    """Totals since the start of the hour of ``since``."""
+    sums = _within(since.replace(minute=0, second=0, microsecond=0), keys).aggregate(**_SUMS)
+    return Used(sums["done"], sums["denied"], sums["failed"])
+
+
+def keys_denied_since(since: datetime, keys: Keys = None) -> list[str]:
+    """The ids of the ``LATEST_DENIED`` keys that were denied last since that time, latest first."""
+    rows = _within(since - HOUR, keys).filter(outcome=Outcome.DENIED.value, last_at__gte=since)
+    latest = rows.values_list("key_id").annotate(last=Max("last_at")).order_by("-last")
+    return [key_id for key_id, _ in latest[:LATEST_DENIED]]
+
+
+def _within(since: datetime, keys: Keys) -> QuerySet[UsageRollup]:
+    rows = UsageRollup.objects.filter(hour__gte=since)
+    return rows if keys is None else rows.filter(key_id__in=keys)
+
+
+def _busiest(column: str, span: Span, keys: Keys) -> list[tuple[str, Used]]:
+    rows = _within(span.since, keys).values_list(column).annotate(**_SUMS, all=Sum("count"))
+    return [(found, Used(*sums)) for found, *sums, _ in rows.order_by("-all", column)[:BUSIEST]]
+
+
+def _added(parts: Iterable[Used]) -> Used:
+    held = list(parts)
+    return Used(sum(p.done for p in held), sum(p.denied for p in held), sum(p.failed for p in held))
+
+
+def _used() -> QuerySet[UsageRollup]:
+    return UsageRollup.objects.filter(outcome=Outcome.OK.value, operation__startswith="crypto.")
+
+
+def _denied(key_id: str, now: datetime) -> list[tuple[datetime, str, int]]:
+    """(time, principal, count) per hour of the last 24, latest first."""
+    rows = UsageRollup.objects.filter(key_id=key_id, outcome=Outcome.DENIED.value, last_at__gte=now - DAY)
+    return list(rows.order_by("-last_at").values_list("last_at", "principal", "count"))
+
+
+def _summed(denied: list[tuple[datetime, str, int]], names: Mapping[str, str]) -> Denials | None:
+    if not denied:
+        return None
+    at, principal, _ = denied[0]
+    return Denials(sum(count for *_, count in denied), at, names.get(principal, ""))

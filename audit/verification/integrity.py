@@ -1,0 +1,189 @@
+"""Check rows of the log against their leaf and MAC when they are read for display.
+
+One statement reads a row's columns in their stored spelling (``audit.log.raw_rows``), its leaf, and whether it is pending.
+Pages show exactly these values, so nothing can change between the check and the page. A row that Django could not
+convert (an invalid timestamp, text that is not UTF-8) is also shown, as altered.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from django.db import connection
+from django.db.models import Exists, Model, OuterRef, QuerySet, Subquery
+
+from audit.log import canonical
+from audit.log.entries import TRAIL_FIELDS
+from audit.log.raw_rows import Values, any_text, moment_of, presentable, spelled_columns, uuid_of
+from audit.models import AuditLeaf, AuditLog, AuditPending, AuditTrail, Integrity
+from audit.verification.inspection import COLUMNS, Inspection, inspect
+from audit.verification.judging import Fault, faults_of
+from audit.verification.trail import digest_of
+
+CHUNK = 1_000  # rows in memory while a stream is read
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEntry:
+    """A row of ``audit_logs`` as stored: the columns ``COLUMNS``, its leaf's hash, and its faults."""
+
+    values: Values
+    leaf: bytes | None
+    inspection: Inspection
+    faults: tuple[Fault, ...]
+
+    @property
+    def integrity(self) -> Integrity:
+        if self.faults:
+            return Integrity.ALTERED
+        return Integrity.PENDING if self.leaf is None else Integrity.VERIFIED
+
+    @property
+    def octets(self) -> bytes:
+        """The hashed bytes of the entry; empty if the columns have no canonical form."""
+        return self.inspection.octets
+
+    @property
+    def columns(self) -> dict[str, object]:
+        """``{name: value}``, valid as JSON and UTF-8 for any stored value."""
+        return _presentable(COLUMNS, self.values, is_altered=bool(self.faults))
+
+    @property
+    def evidence(self) -> str:
+        """SHA-256 (hex) of all compared values. It changes with every new alteration."""
+        return _digest([*self.values, self.leaf])
+
+    def names(self, digest: str) -> bool:
+        """Whether the entry contains the digest of this changed row."""
+        return digest in self.inspection.digests
+
+    def as_row(self) -> AuditLog:
+        return _as_row(AuditLog, COLUMNS, self.columns, self.integrity)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundChange:
+    """A row of ``audit_trail`` as stored. ``entry`` is the entry that names it, or None."""
+
+    values: Values
+    digest: str
+    entry: FoundEntry | None
+
+    @property
+    def integrity(self) -> Integrity:
+        return Integrity.ALTERED if self.entry is None else self.entry.integrity
+
+    @property
+    def columns(self) -> dict[str, object]:
+        """Like ``FoundEntry.columns``. The JSON columns are parsed if their value has a canonical form."""
+        found = _presentable(TRAIL_FIELDS, self.values, is_altered=self.integrity == Integrity.ALTERED)
+        return found | {name: _parsed(found[name]) for name in ("old_values", "new_values")}
+
+    @property
+    def evidence(self) -> str:
+        return _digest(self.values)
+
+    def as_row(self) -> AuditTrail:
+        return _as_row(AuditTrail, TRAIL_FIELDS, self.columns, self.integrity)
+
+
+def find_entries(rows: QuerySet[AuditLog]) -> list[FoundEntry]:
+    """The rows of a page, in order, with one statement.
+
+    Raises KekUnavailable and UnwrapFailed, because no MAC can be checked without the key.
+    """
+    with any_text():
+        return [_found(values) for values in _with_leaves(rows)]
+
+
+def stream_entries(rows: QuerySet[AuditLog]) -> Iterator[FoundEntry]:
+    """Like ``find_entries``, for any number of rows. Call it inside ``one_snapshot``."""
+    with any_text():
+        for values in _with_leaves(rows).iterator(chunk_size=CHUNK):
+            yield _found(values)
+
+
+def find_changes(
+    rows: QuerySet[AuditTrail], entries: Sequence[FoundEntry] | None = None
+) -> list[FoundChange]:
+    """Changed rows in order. ``entries`` are those that may name them. They are looked up if not given."""
+    with any_text():
+        found = list(rows.values_list(*spelled_columns(AuditTrail, TRAIL_FIELDS)))
+    if entries is None:
+        entries = entries_of(found)
+    intact_first = sorted(entries, key=lambda entry: bool(entry.faults))
+    changes = [(values, digest_of(values)) for values in found]
+    return [
+        FoundChange(values, digest, next((entry for entry in intact_first if entry.names(digest)), None))
+        for values, digest in changes
+    ]
+
+
+def _with_leaves(rows: QuerySet[AuditLog]) -> QuerySet[AuditLog, Values]:
+    leaf = AuditLeaf.objects.filter(log_id=OuterRef("id")).values("leaf_hash")[:1]
+    pending = AuditPending.objects.filter(log_id=OuterRef("id"))
+    return rows.values_list(*spelled_columns(AuditLog, COLUMNS), Subquery(leaf), Exists(pending))
+
+
+def _found(row: Values) -> FoundEntry:
+    *columns, leaf, is_pending = row
+    values = tuple(columns)
+    if isinstance(leaf, memoryview):
+        leaf = bytes(leaf)
+    inspection = inspect(values)
+    faults = tuple(faults_of(inspection, leaf, is_pending=is_pending))
+    return FoundEntry(values, leaf, inspection, faults)
+
+
+def entries_of(changes: Iterable[Values]) -> list[FoundEntry]:
+    """The entries of changed rows, found with the timestamp index: both rows have the same timestamp."""
+    named = [dict(zip(TRAIL_FIELDS, values, strict=True)) for values in changes]
+    moments = {moment for row in named if (moment := moment_of(row["changed_at"]))}
+    events = {event_id for row in named if (event_id := uuid_of(row["event_id"]))}
+    if not moments or not events:
+        return []
+    return find_entries(AuditLog.objects.filter(timestamp__in=moments, event_id__in=events).order_by("id"))
+
+
+def _presentable(names: Sequence[str], values: Values, *, is_altered: bool) -> dict[str, object]:
+    if is_altered:
+        values = tuple(map(presentable, values))
+    return dict(zip(names, values, strict=True))
+
+
+def _parsed(text: object) -> object:
+    try:
+        value = json.loads(text)  # type: ignore[arg-type]  # TypeError is caught
+        canonical.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return text
+    return value
+
+
+def _as_row[M: (AuditLog, AuditTrail)](
+    model: type[M], names: Sequence[str], columns: Mapping[str, object], integrity: Integrity
+) -> M:
+    """An instance for templates and the admin. A value that its column's type does not allow stays text."""
+    typed = dict(columns)
+    for name, convert in _conversions(model):
+        typed[name] = convert(columns[name]) or columns[name]
+    row = model.from_db(connection.alias, names, [typed[name] for name in names])
+    row.found, row.integrity = columns, integrity
+    return row
+
+
+@cache  # a page converts each value of fifty rows
+def _conversions(model: type[Model]) -> Sequence[tuple[str, Callable[[object], object]]]:
+    converters: dict[str, Callable[[object], object]] = {"UUIDField": uuid_of, "DateTimeField": moment_of}
+    kinds = {field.attname: field.get_internal_type() for field in model._meta.concrete_fields}
+    return [(name, converters[kind]) for name, kind in kinds.items() if kind in converters]
+
+
+def _digest(values: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(values, default=_hex).encode()).hexdigest()
+
+
+def _hex(value: object) -> str:
+    return bytes(value).hex() if isinstance(value, bytes | memoryview) else repr(value)

@@ -1,7 +1,0 @@
-"""Base classes of the browser interface: a view that denies by default, forms that keep their input, one shell."""
-
-from ciphercanary.pages.forms import PageForm, ReasonForm
-from ciphercanary.pages.views import PageView
-from ciphercanary.rules import AUTHENTICATED, PUBLIC, Caller, Rule
-
-__all__ = ["AUTHENTICATED", "PUBLIC", "Caller", "PageForm", "PageView", "ReasonForm", "Rule"]

@@ -1,0 +1,87 @@
+"""gunicorn's configuration: its native ASGI worker, the C parser, uvloop, and bounds."""
+
+import gc
+import os
+from pathlib import Path
+
+from django.conf import settings
+from gunicorn.glogging import Logger as GunicornLogger
+from gunicorn.workers.base import Worker
+from prometheus_client import multiprocess
+
+from ciphercanary.server.lane_worker import GRACE
+from kernel.databases.lock_waits import bound_lock_waits
+from kernel.observability import logs
+
+worker_class = "ciphercanary.server.lane_worker.LaneWorker"
+asgi_loop = "uvloop"
+# No control socket: nothing outside this process tree controls gunicorn, and the file system may be read-only.
+control_socket_disable = True
+# The worker waits for GRACE. The parent kills it later, so that the worker can report its final counts.
+graceful_timeout = GRACE + 5
+timeout = 60
+keepalive = settings.CC_KEEPALIVE_SECONDS
+worker_connections = settings.CC_MAX_CONNECTIONS
+limit_request_line = 8190
+limit_request_fields = 64
+limit_request_field_size = 8190
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn's heartbeat file, 0600
+# X-Forwarded-* is read in one place, kernel.http.middleware, which counts CC_TRUSTED_PROXIES.
+secure_scheme_headers: dict[str, str] = {}
+accesslog = None
+GC_THRESHOLDS = (50_000, 20, 50)
+
+
+class Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
+    """Disables the access log, which gunicorn would prepare for each request whenever logging is configured."""
+
+    access_log_enabled = False
+
+
+logger_class = Logger
+loglevel = "warning"
+# The complete logging configuration, with gunicorn's own records sent to the root logger. gunicorn adds its own
+# handler for anything left out here, and that handler would bypass the redaction of exception texts.
+_logs = logs.configuration(level=settings.LOG_LEVEL, log_format=settings.LOG_FORMAT)
+logconfig_dict = _logs | {
+    "loggers": _logs["loggers"] | {"gunicorn.error": {"level": "WARNING", "handlers": [], "propagate": True}}
+}
+
+
+def post_fork(_server: object, _worker: Worker) -> None:
+    """Runs before the worker opens any connection."""
+    bound_lock_waits()
+
+
+def post_worker_init(worker: Worker) -> None:
+    """Start the heartbeat, which periodically records the positions of this worker's writers in the audit log."""
+    from audit.log.heartbeats import Heart  # noqa: PLC0415 - Django is set up only in a worker
+    from console import health  # noqa: PLC0415 - likewise
+    from kernel import throttle  # noqa: PLC0415 - likewise
+
+    # Freeze all current objects. Otherwise the collector would traverse them again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    worker.heart = Heart()
+    health.begin()
+    throttle.start_reconciling()
+
+
+def worker_exit(_server: object, worker: Worker) -> None:
+    """Write the worker's unreported counts and the end of its writers' sequences."""
+    from audit.commit import writer  # noqa: PLC0415 - Django is set up only in a worker
+    from audit.log import refusals  # noqa: PLC0415 - likewise
+    from kernel import throttle  # noqa: PLC0415 - likewise
+
+    throttle.stop_reconciling()
+    refusals.flush()
+    writer.close()
+    if heart := getattr(worker, "heart", None):
+        heart.stop()
+
+
+def child_exit(_server: object, worker: Worker) -> None:
+    """Remove the gauges of a worker that has exited."""
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # prometheus_client does not type it

@@ -1,0 +1,231 @@
+"""gunicorn's ASGI worker with a fast path for hot routes, which goes from the parser to the handler without ASGI.
+
+The fast path accepts only simple requests: a complete, short request of a hot route on a keep-alive connection. All
+other requests, and those that the handler passes to Django, continue through gunicorn's own code with its limits
+and timeouts. ``CC_LANE=asgi`` disables this fast path. This module depends on gunicorn's internals and supports
+only the one version that is pinned.
+"""
+
+import asyncio
+import time
+from typing import Any, Final
+
+from django.conf import settings
+from gunicorn.asgi import protocol
+from gunicorn.asgi.parser import ParseError
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.http.errors import ParseException
+from gunicorn.workers import gasgi
+from gunicorn.workers.gasgi import ASGIWorker
+
+from ciphercanary.server.bounded_connection import HTTP_1_1, BoundedProtocol
+from ciphercanary.server.bridge import BODY_SECONDS, DECLINED
+from ciphercanary.server.byte_budget import ByteBudget, Charge
+from kernel.databases.lock_waits import WAIT_UNTIL
+from kernel.http import fast_lane
+from kernel.http.asgi_answers import Scope
+from kernel.http.fast_lane import HotAnswer, HotHandler, HotRequest
+from kernel.http.problems import ProtocolError
+
+GRACE: Final = 20  # seconds for requests in flight to complete
+MAX_HOT_BODY: Final = 64 * 1024  # bytes
+MAX_IN_PIECES: Final = 16 * 1024  # per connection, of a body that does not arrive with its head
+
+
+class LaneWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
+    hot_routes: dict[tuple[bytes, bytes], HotHandler]
+    heads: ByteBudget
+    bodies: ByteBudget
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        self.cfg.set("graceful_timeout", GRACE)  # in this process only
+        from ciphercanary.asgi import bodies, heads, hot_routes  # noqa: PLC0415 - it sets Django up
+
+        self.bodies, self.heads = bodies, heads
+        routes = hot_routes if settings.CC_LANE == "protocol" else {}
+        self.hot_routes = {
+            (method.encode(), path.encode()): handler for (method, path), handler in routes.items()
+        }
+        # Call this on the base class. On a subclass it would cache its result there but read it from the base
+        # class, so the C parser would not be found.
+        ASGIProtocol._check_h1c_protocol_available()  # noqa: SLF001 - as its own class does
+        gasgi.ASGIProtocol = LaneProtocol  # the only name through which the worker creates a protocol
+
+
+class LaneProtocol(BoundedProtocol):
+    """One connection. ``_handler`` is set from the head of a hot request until the next request may begin."""
+
+    def __init__(self, worker: LaneWorker) -> None:
+        super().__init__(worker)
+        self._handler: HotHandler | None = None
+        self._chunks: list[bytes] = []
+        self._is_whole = False
+        self._is_begun = False  # answer a request only once, even if more data arrives meanwhile
+        self._is_deciding = False
+        self._is_declined = False
+        self._received_at = 0.0
+        self._answering: asyncio.Task[None] | None = None
+        self._waiting: asyncio.TimerHandle | None = None
+        self._peer = ""
+        self._body = Charge(worker.bodies)
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        self._peer = str(peer[0]) if isinstance(peer, tuple) else ""
+
+    def _is_busy(self) -> bool:
+        return self._is_deciding or self._waiting is not None
+
+    def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Scope:
+        """Mark the scope if the fast path has already declined the whole request, so that it is not tried again."""
+        scope: Scope = super()._build_http_scope(request, sockname, peername)
+        scope[DECLINED] = self._is_declined
+        if self._is_declined:
+            # Django gets the rest of the request's wait time.
+            scope[WAIT_UNTIL] = self._received_at + settings.CC_LOCK_WAIT_SECONDS
+        return scope
+
+    def _on_headers_complete(self) -> bool:
+        self._is_declined = False
+        self._handler = self._find_handler()
+        if self._handler is None:
+            return super()._on_headers_complete()
+        self._callback_parser.end_head()
+        return False
+
+    def _find_handler(self) -> HotHandler | None:
+        parser = self._parser
+        handler: HotHandler | None = self.worker.hot_routes.get((parser.method, parser.path))
+        if handler is None or parser.http_version != HTTP_1_1 or not parser.should_keep_alive:
+            return None
+        length = parser.content_length
+        is_short = not parser.is_chunked and length is not None and length <= MAX_HOT_BODY
+        return handler if is_short and self.worker.alive else None
+
+    def _on_body(self, chunk: bytes) -> None:
+        if self._handler is None:
+            super()._on_body(chunk)
+        else:
+            self._chunks.append(chunk)
+
+    def _on_message_complete(self) -> None:
+        if self._handler is None:
+            super()._on_message_complete()
+        else:
+            self._is_whole = True
+
+    def _feed_callback_parser(self, data: bytes) -> bool:
+        if not super()._feed_callback_parser(data):
+            return False
+        if self._handler is not None and not self._is_begun:
+            self._begin(self._handler)
+        return True
+
+    def _begin(self, handler: HotHandler) -> None:
+        if not self._is_whole and self._parser.content_length <= MAX_IN_PIECES:
+            # Many clients send the head and a short body in two packets.
+            if self._waiting is None and self._body.grow(self._parser.content_length):
+                self._waiting = self.worker.loop.call_later(BODY_SECONDS, self._stop_waiting)
+            if self._waiting is not None:
+                return
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+        request = self._read_head() if self._is_whole else None
+        if request is None or not (self._body.size or self._body.grow(self._parser.content_length)):
+            self._leave_to_gunicorn()  # which responds 503 if there is no room for the body
+            return
+        self._is_begun = self._is_deciding = True
+        self._received_at = time.monotonic()
+        # Eager start: a request that the handler can decide at once needs no turn of the event loop.
+        task = asyncio.Task(
+            self._answer(handler, request, b"".join(self._chunks)), loop=self.worker.loop, eager_start=True
+        )
+        if not task.done():
+            self._answering = task
+
+    def _stop_waiting(self) -> None:
+        """Pass the request to gunicorn, whose code responds to slow senders."""
+        self._waiting = None
+        if not self._closed and self._handler is not None and not self._is_whole:
+            self._leave_to_gunicorn()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+        if not self._is_deciding:
+            self._body.release()
+            if self._answering is not None:
+                self._answering.cancel()  # it waits for the client to read the response
+                self._answering = None
+        super().connection_lost(exc)
+
+    def _read_head(self) -> HotRequest | None:
+        return fast_lane.read(self._headers(), self._peer, "https" if self._is_ssl else "http")
+
+    async def _answer(self, handler: HotHandler, request: HotRequest, body: bytes) -> None:
+        answer = await handler(request, body)
+        self._is_deciding = False
+        if answer is None and not self._closed:
+            self._leave_to_gunicorn()
+            return
+        del body  # a slow reader must not keep it in memory
+        self._chunks.clear()
+        self._body.release()
+        if self._closed or answer is None:
+            return
+        self._write(answer)
+        self._active_at = self.worker.loop.time()
+        if self._flow_control.write_paused:
+            await self._flow_control.drain()
+        if not self._closed:
+            self._await_next()
+
+    def _write(self, answer: HotAnswer) -> None:
+        self.worker.nr += 1
+        if self.worker.nr >= self.worker.max_requests:
+            self.worker.alive = False
+        closing = b"" if self.worker.alive else b"Connection: close\r\n"
+        head = answer.head() + protocol._CACHED_SERVER_HEADER + protocol._get_cached_date_header() + closing  # noqa: SLF001 - the same as gunicorn's own responses
+        fast_lane.count("parser", answer.status)
+        self._safe_write(head + b"\r\n" + answer.body)
+
+    def _await_next(self) -> None:
+        """Prepare for the next request, as gunicorn does after a response."""
+        self._handler, self._answering = None, None
+        self._is_whole = self._is_begun = False
+        self._chunks.clear()
+        if not self.worker.alive:
+            self._close_transport()
+            self._request_ready.set()
+            return
+        early = self._callback_parser.remaining()
+        self._callback_parser.reset()
+        if early:
+            # Use call_soon: direct calls would recurse once per pipelined request.
+            self.worker.loop.call_soon(self._feed_callback_parser, early)
+        elif self._reading_paused:
+            self._resume_reading()
+
+    def _leave_to_gunicorn(self) -> None:
+        """Replay the parser's events to gunicorn. Its connection loop has been waiting for them."""
+        is_whole = self._is_declined = self._is_whole
+        self._handler, self._answering = None, None
+        self._is_whole = self._is_begun = False
+        self._body.release()
+        try:
+            super()._on_headers_complete()
+        except ProtocolError as error:
+            self._refuse(error)
+            return
+        except (ParseError, ParseException):
+            self._send_error_response(400, "")
+            return
+        for chunk in self._chunks:
+            super()._on_body(chunk)
+        self._chunks.clear()
+        if is_whole:
+            self._on_message_complete()

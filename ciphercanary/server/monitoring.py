@@ -1,0 +1,167 @@
+"""The endpoints of the service itself: liveness, readiness, health, metrics and version."""
+
+import ipaddress
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
+from django_prometheus.exports import ExportToDjangoView
+
+import kernel
+from accounts.authentication import authenticate_request
+from audit.sequencing.lag import set_gauges
+from audit.services.alarms import count_open_alarms
+from console.health import DEGRADING, UNHEALTHY, VITAL, look, overall
+from kernel import errors
+from kernel.http import problems
+from kernel.http.addresses import client_address
+from kernel.http.asgi_answers import Answer, Scope, early_answer
+from kernel.http.context import in_context
+from kernel.jobs import count_by_status
+from kernel.observability import metrics as gauges
+from kernel.observability.check_rounds import CheckRounds
+from keys.services import count_keys_that_protect
+
+READY = ("database", "migrations", "key_encryption_key")
+TEXT = "text/plain"
+NOT_IN_TIME = "# The database does not answer in time, so tokens cannot be checked.\n"
+
+type View = Callable[[HttpRequest], HttpResponse]
+
+
+def endpoint(view: View) -> View:
+    """A read-only view outside the API. Any other method gets 405 instead of an error about a missing CSRF token."""
+    return csrf_exempt(require_safe(view))
+
+
+@endpoint
+def livez(_request: HttpRequest) -> HttpResponse:
+    """The process responds. It checks nothing else, so that a slow database never causes a restart."""
+    return HttpResponse("ok\n", TEXT)
+
+
+@endpoint
+def readyz(_request: HttpRequest) -> HttpResponse:
+    """200 if the database responds, every migration is applied and the key-encryption key opens its sentinel."""
+    return _report_readiness()
+
+
+def _report_readiness() -> HttpResponse:
+    failing = [name for name, word in look(*READY).items() if word == UNHEALTHY]
+    if failing:
+        return HttpResponse(f"not ready: {', '.join(failing)}\n", TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
+    return HttpResponse("ready\n", TEXT)
+
+
+@endpoint
+def health(_request: HttpRequest) -> HttpResponse:
+    """The specified format. 503 if operations or changes fail, and degraded if only other services do."""
+    return _report_health()
+
+
+def _report_health() -> HttpResponse:
+    words = look(*VITAL, *DEGRADING)
+    return JsonResponse(_health(words), status=_status(words))
+
+
+def _health(words: Mapping[str, str]) -> Mapping[str, object]:
+    return {
+        "status": overall(words),
+        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        "services": words,
+    }
+
+
+def _status(words: Mapping[str, str]) -> HTTPStatus:
+    return HTTPStatus.SERVICE_UNAVAILABLE if overall(words) == UNHEALTHY else HTTPStatus.OK
+
+
+@endpoint
+def version(_request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"name": "ciphercanary", "version": kernel.__version__})
+
+
+@endpoint
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus text for loopback, the networks of ``CC_METRICS_NETWORKS``, or a token with system.read."""
+    if not _is_in_metrics_networks(in_context(request).client_ip):
+        try:
+            authenticate_request(request).require("system.read")
+        except errors.DomainError as error:
+            return problems.render(request, error)
+        except (OperationalError, InterfaceError):
+            return HttpResponse(NOT_IN_TIME, TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
+    if "figures" not in _figures.results():
+        _forget_figures()
+    answer: HttpResponse = ExportToDjangoView(request)
+    return answer
+
+
+def _measure() -> None:
+    gauges.active_keys_total.set(count_keys_that_protect())
+    set_gauges()
+    gauges.audit_alarms_open.set(count_open_alarms())
+    for kind, statuses in count_by_status().items():
+        for status, count in statuses.items():
+            gauges.jobs.labels(kind, status).set(count)
+
+
+_figures = CheckRounds({"figures": _measure}, seconds=0.5)  # the rest of the second is for the export itself
+
+
+def forget() -> None:
+    """Drop the figures and their connection."""
+    _figures.forget()
+
+
+def _forget_figures() -> None:
+    """Set the gauges to NaN, Prometheus's value for "not measured". Old values would look current."""
+    for gauge in gauges.OF_THE_DATABASE:
+        gauge.set(math.nan)
+
+
+def _is_in_metrics_networks(client_ip: str | None) -> bool:
+    address = ipaddress.ip_address(client_ip or "0.0.0.0")  # noqa: S104 - "unknown" is in no network
+    return any(address in ipaddress.ip_network(network) for network in settings.CC_METRICS_NETWORKS)
+
+
+# --- responses for probes whose threads miss the deadline
+
+
+def _late_livez(scope: Scope) -> Answer:
+    return early_answer(scope, HTTPStatus.OK, TEXT, b"ok\n")
+
+
+def _late_readyz(scope: Scope) -> Answer:
+    return early_answer(
+        scope, HTTPStatus.SERVICE_UNAVAILABLE, TEXT, f"not ready: {', '.join(READY)}\n".encode()
+    )
+
+
+def _late_health(scope: Scope) -> Answer:
+    words = dict.fromkeys((*VITAL, *DEGRADING), UNHEALTHY)
+    return early_answer(scope, _status(words), "application/json", json.dumps(_health(words)).encode())
+
+
+def _late_metrics(scope: Scope) -> Answer:
+    sent = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode(
+        "latin-1"
+    )
+    peer = (scope.get("client") or ("",))[0]
+    if not _is_in_metrics_networks(client_address(str(peer), sent, settings.CC_TRUSTED_PROXIES)):
+        return early_answer(scope, HTTPStatus.SERVICE_UNAVAILABLE, TEXT, NOT_IN_TIME.encode())
+    _forget_figures()
+    export = ExportToDjangoView(HttpRequest())
+    return early_answer(scope, HTTPStatus.OK, export["Content-Type"], export.content)
+
+
+REPORTS = {"/livez": None, "/readyz": _report_readiness, "/health": _report_health}
+PROBES = {"/livez": _late_livez, "/readyz": _late_readyz, "/health": _late_health}
+METRICS = {"/metrics": _late_metrics}  # separate threads, because tokens are looked up in the database

@@ -1,0 +1,67 @@
+"""The progress of a job, for display."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from kernel.jobs import Job, Status
+
+MILESTONES = (25, 50, 75, 100)
+# (number of polls, seconds between them): the first ones, the next ones, and then ``SLOWEST``.
+PACES = ((5, 1), (10, 2))
+SLOWEST = 5
+LONG_WAIT = timedelta(seconds=15)  # a free worker takes a job within about a second
+
+# Explanations by error code. Other codes are shown unchanged.
+FAILURES = {
+    "gave_up": "It was begun five times, and no worker brought it to its end.",
+    "internal": "An unexpected fault, which the server's log tells more of.",
+    "export_not_written": "The file could not be written. The operator sees to the space and the rights of CC_HOME.",
+    "integrity_failed": "An entry, or the newest checkpoint, is not as it was written. Run verify_audit_log.",
+    "conflict": "There is no checkpoint yet that an archive could hold. Try again in a moment.",
+    "service_unavailable": "The database was away, five times in a row.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The progress of a job at one time. ``percent`` and ``left`` are None if unknown."""
+
+    percent: int | None
+    left: timedelta | None
+    has_waited_long: bool
+    failure: str
+
+    @property
+    def minutes_left(self) -> int:
+        return round(self.left.total_seconds() / 60) if self.left else 0
+
+    @property
+    def milestone(self) -> int:
+        """The last one that was reached, 0 before the first."""
+        return max((mark for mark in MILESTONES if mark <= (self.percent or 0)), default=0)
+
+
+def standing_of(job: Job, now: datetime) -> Standing:
+    percent = None
+    if job.status == Status.SUCCEEDED:
+        percent = 100
+    elif job.total:
+        percent = job.done * 100 // job.total
+    return Standing(
+        percent=percent,
+        left=_left(job, now),
+        has_waited_long=job.status == Status.PENDING and now - job.due_at > LONG_WAIT,
+        failure=FAILURES.get(job.error_code, job.error_code),
+    )
+
+
+def pace(looks: int) -> int:
+    """Seconds until the next poll, after ``looks`` polls."""
+    return next((seconds for number, seconds in PACES if looks < number), SLOWEST)
+
+
+def _left(job: Job, now: datetime) -> timedelta | None:
+    """The remaining time, at the average speed so far."""
+    if job.status != Status.RUNNING or not job.total or not job.done or job.started_at is None:
+        return None
+    return (now - job.started_at) / job.done * (job.total - job.done)

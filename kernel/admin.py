@@ -1,0 +1,25 @@
+"""Read-only admin of the root of trust for auditors: names and dates, no wrapped bytes."""
+
+from django.contrib import admin
+
+from kernel.read_only_admin import ReadOnlyModelAdmin
+from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
+
+
+@admin.register(Instance)
+class InstanceAdmin(ReadOnlyModelAdmin):
+    fields = ("id", "created_at")
+    list_display = ("id", "created_at")
+
+
+@admin.register(KeyEncryptionKey)
+class KeyEncryptionKeyAdmin(ReadOnlyModelAdmin):
+    fields = ("id", "is_primary", "created_at")
+    list_display = ("id", "is_primary", "created_at")
+
+
+@admin.register(SystemKey)
+class SystemKeyAdmin(ReadOnlyModelAdmin):
+    fields = ("kid", "purpose", "is_primary", "kek_id", "created_at")
+    list_display = ("kid", "purpose", "is_primary", "kek_id", "created_at")
+    list_filter = ("purpose",)

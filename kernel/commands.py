@@ -1,0 +1,46 @@
+"""Base class of our commands: errors become one line, and unapplied migrations are an error."""
+
+from typing import Any
+
+import django.db
+from django.core.management.base import BaseCommand, CommandError, SystemCheckError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from kernel.databases.applied_migrations import has_due_migrations
+from kernel.databases.database_errors import explain
+from kernel.errors import DomainError
+
+NOT_MIGRATED = "The database lacks tables of this version. Start bin/serve once: it creates them. Check CC_HOME and DATABASE_URL."
+
+
+class ServiceCommand(BaseCommand):
+    """A command whose refusal is one line on standard error; ``--traceback`` adds the traceback."""
+
+    requires_migrations_checks = True
+    returncode = 1  # the exit code of a command that cannot run
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            return super().execute(*args, **options)
+        except DomainError as error:
+            raise self.failure(describe(error)) from error
+        except SystemCheckError as error:
+            raise self.failure(" ".join(str(error).split())) from error
+        except django.db.Error as error:
+            raise self.failure(f"The database cannot be used: {explain(error)}") from error
+
+    def check_migrations(self) -> None:
+        """Raise CommandError where Django would only print a notice and the command would fail later."""
+        if has_due_migrations(MigrationExecutor(connection)):
+            raise self.failure(NOT_MIGRATED)
+
+    def failure(self, line: str) -> CommandError:
+        return CommandError(line, returncode=self.returncode)
+
+
+def describe(error: DomainError) -> str:
+    """The error in one line, with one part per field if it names fields."""
+    if not error.fields:
+        return error.detail
+    return "; ".join(f"{name}: {' '.join(messages)}" for name, messages in error.fields.items())

@@ -1,0 +1,205 @@
+"""The allow list: every available key algorithm and mode, each defined once.
+
+``cryptography`` supports much more (Blowfish, RC4, ECB, CBC without a MAC). The product offers only the entries of
+these tables.
+
+A *key algorithm* defines what is generated, wrapped and rotated. A *mode* defines how a message is sealed with a
+subkey of it (``KeyMaterial.subkey``).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+from kernel.crypto.errors import UnsupportedAlgorithm
+
+type Purpose = Literal["encrypt"]
+type Status = Literal["approved", "accepted"]
+"""``approved``: built from FIPS-approved algorithms. ``accepted``: specified by an RFC, not by NIST."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAlgorithm:
+    """A type of key. ``key_size`` is the size of its material in bits, ``modes[0]`` its default mode."""
+
+    name: str
+    key_size: int
+    purpose: Purpose
+    modes: tuple[str, ...]
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """How a message is sealed. ``suite`` is the number written into ciphertexts: never reused, never changed.
+
+    ``subkey_size``, ``iv_size`` and ``tag_size`` are in bytes. ``deterministic``: equal inputs give equal
+    ciphertexts. ``invocation_limit``: how many messages one key version may seal; None if no limit is within reach.
+    """
+
+    name: str
+    suite: int
+    key_algorithm: str
+    subkey_size: int
+    iv_size: int
+    tag_size: int
+    deterministic: bool
+    padding: Literal["pkcs7"] | None
+    status: Status
+    invocation_limit: int | None
+
+
+# NIST SP 800-38D §8.3 allows 2^32 messages per key with random 96-bit nonces. The probability of a nonce collision
+# is then 2^-33, and one collision exposes the authentication key. A tenth is kept in reserve. ChaCha20-Poly1305
+# (RFC 8439 §4) uses nonces of the same size and fails as badly, so it gets the same limit. CBC uses random 128-bit
+# ivs; its limit is a collision of cipher blocks. 2^32 messages of 1 MiB are 2^48 blocks, which is again a
+# probability of 2^-33, so it gets the same limit.
+_RANDOM_NONCE_LIMIT: Final = int(0.9 * 2**32)
+# GCM-SIV derives a fresh key from each nonce, and a repeated nonce only reveals whether two messages are equal. RFC
+# 8452 §9 puts the limit for messages up to 32 MiB at 2^48.
+_GCM_SIV_LIMIT: Final = None
+# SIV uses no nonce; repeating a message is its purpose. CMAC sets the remaining limit: 2^48 messages (NIST SP
+# 800-38B appendix B). At 10,000 messages per second, that takes nine centuries.
+_SIV_LIMIT: Final = None
+
+
+def _by_name[T: (KeyAlgorithm, Mode)](rows: Iterable[T]) -> Mapping[str, T]:
+    return MappingProxyType({row.name: row for row in rows})
+
+
+KEY_ALGORITHMS: Final = _by_name(
+    (
+        KeyAlgorithm(
+            name="aes-256",
+            key_size=256,
+            purpose="encrypt",
+            modes=("aes-256-gcm", "aes-256-gcm-siv", "aes-256-cbc-hmac-sha512"),
+            status="approved",
+        ),
+        KeyAlgorithm(
+            name="aes-128", key_size=128, purpose="encrypt", modes=("aes-128-gcm",), status="approved"
+        ),
+        KeyAlgorithm(
+            name="chacha20", key_size=256, purpose="encrypt", modes=("chacha20-poly1305",), status="accepted"
+        ),
+        # AES-256-SIV uses two AES-256 keys, 64 bytes. HKDF derives both from 32 random bytes. The size shown is 256
+        # because 256 bits are generated and wrapped, and an attacker has to guess 256 bits.
+        KeyAlgorithm(
+            name="aes-256-siv", key_size=256, purpose="encrypt", modes=("aes-256-siv",), status="accepted"
+        ),
+    )
+)
+
+MODES: Final = _by_name(
+    (
+        Mode(
+            name="aes-256-gcm",
+            suite=1,
+            key_algorithm="aes-256",
+            subkey_size=32,
+            iv_size=12,
+            tag_size=16,
+            deterministic=False,
+            padding=None,
+            status="approved",
+            invocation_limit=_RANDOM_NONCE_LIMIT,
+        ),
+        Mode(
+            name="aes-128-gcm",
+            suite=2,
+            key_algorithm="aes-128",
+            subkey_size=16,
+            iv_size=12,
+            tag_size=16,
+            deterministic=False,
+            padding=None,
+            status="approved",
+            invocation_limit=_RANDOM_NONCE_LIMIT,
+        ),
+        Mode(
+            name="aes-256-gcm-siv",
+            suite=3,
+            key_algorithm="aes-256",
+            subkey_size=32,
+            iv_size=12,
+            tag_size=16,
+            deterministic=False,
+            padding=None,
+            status="accepted",
+            invocation_limit=_GCM_SIV_LIMIT,
+        ),
+        Mode(
+            name="chacha20-poly1305",
+            suite=4,
+            key_algorithm="chacha20",
+            subkey_size=32,
+            iv_size=12,
+            tag_size=16,
+            deterministic=False,
+            padding=None,
+            status="accepted",
+            invocation_limit=_RANDOM_NONCE_LIMIT,
+        ),
+        Mode(
+            name="aes-256-cbc-hmac-sha512",
+            suite=5,
+            key_algorithm="aes-256",
+            subkey_size=64,
+            iv_size=16,
+            tag_size=32,
+            deterministic=False,
+            padding="pkcs7",
+            status="approved",
+            invocation_limit=_RANDOM_NONCE_LIMIT,
+        ),
+        Mode(
+            name="aes-256-siv",
+            suite=6,
+            key_algorithm="aes-256-siv",
+            subkey_size=64,
+            iv_size=0,
+            tag_size=16,
+            deterministic=True,
+            padding=None,
+            status="accepted",
+            invocation_limit=_SIV_LIMIT,
+        ),
+    )
+)
+
+# Users of other services name a key by its mode. The mode's name is accepted if the mode is the only or the default
+# mode of its key algorithm.
+KEY_ALGORITHM_ALIASES: Final = MappingProxyType(
+    {"aes-256-gcm": "aes-256", "aes-128-gcm": "aes-128", "chacha20-poly1305": "chacha20"}
+)
+_MODES_BY_SUITE: Final = MappingProxyType({mode.suite: mode for mode in MODES.values()})
+
+
+def find_key_algorithm(name: str) -> KeyAlgorithm:
+    """The key algorithm with this name or alias; raises UnsupportedAlgorithm."""
+    algorithm = KEY_ALGORITHMS.get(KEY_ALGORITHM_ALIASES.get(name, name))
+    if algorithm is None:
+        raise _unsupported("key algorithm", KEY_ALGORITHMS)
+    return algorithm
+
+
+def find_mode(name: str) -> Mode:
+    """The mode with this name; raises UnsupportedAlgorithm."""
+    mode = MODES.get(name)
+    if mode is None:
+        raise _unsupported("mode", MODES)
+    return mode
+
+
+def mode_by_suite(suite: int) -> Mode:
+    """The mode with this number in ciphertexts; raises UnsupportedAlgorithm."""
+    mode = _MODES_BY_SUITE.get(suite)
+    if mode is None:
+        raise _unsupported("suite", (str(number) for number in _MODES_BY_SUITE))
+    return mode
+
+
+def _unsupported(what: str, allowed: Iterable[str]) -> UnsupportedAlgorithm:
+    # Do not echo the requested name: it is the caller's text, of any length and content.
+    return UnsupportedAlgorithm(f"Unknown {what}. Allowed: {', '.join(allowed)}.")

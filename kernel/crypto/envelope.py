@@ -1,0 +1,92 @@
+"""The self-describing ciphertext: one text that names its key, version and mode.
+
+``cc1.`` followed by the base64url encoding, without padding, of
+``0x01 ‖ suite (u8) ‖ key id (16) ‖ version (u32be) ‖ iv ‖ ciphertext ‖ tag``.
+"""
+
+import struct
+import uuid
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from kernel.crypto.aead import Sealed, check_lengths
+from kernel.crypto.algorithms import Mode, mode_by_suite
+from kernel.crypto.encoding import decode_base64url, encode_base64url
+from kernel.crypto.errors import MalformedCiphertext, UnsupportedAlgorithm
+
+PREFIX: Final = "cc1."
+
+_FORM: Final = 1
+_HEADER: Final = struct.Struct(">BB16sI")
+HEADER_SIZE: Final = _HEADER.size
+
+
+class Envelope(NamedTuple):
+    """A sealed message and its header. Nothing in it is trustworthy before it has been opened."""
+
+    mode: Mode
+    key_id: uuid.UUID
+    version: int
+    sealed: Sealed
+
+
+def encode(envelope: Envelope) -> str:
+    """The text of an envelope. Each envelope has exactly one."""
+    sealed = envelope.sealed
+    header = pack_header(envelope.mode, envelope.key_id, envelope.version)
+    return PREFIX + encode_base64url(b"".join((header, sealed.iv, sealed.ciphertext, sealed.tag)))
+
+
+def encode_many(mode: Mode, key_id: uuid.UUID, version: int, pieces: Iterable[bytes]) -> list[str]:
+    """The texts of messages sealed by ``Cipher.seal_many``."""
+    header = pack_header(mode, key_id, version)
+    return [PREFIX + encode_base64url(header + piece) for piece in pieces]
+
+
+def decode(text: str, *, max_length: int) -> Envelope:
+    """The envelope of a text of at most ``max_length`` characters; raises MalformedCiphertext.
+
+    Only the text that ``encode`` writes is accepted, so a ciphertext never has two spellings. A second spelling
+    could bypass a list of seen or revoked ciphertexts.
+    """
+    if len(text) > max_length or not text.startswith(PREFIX):
+        raise MalformedCiphertext
+    try:
+        octets = decode_base64url(text.removeprefix(PREFIX))
+    except ValueError:
+        raise MalformedCiphertext from None
+    suite, key_id, version = unpack_header(octets)
+    mode = _mode_of(suite)
+    return Envelope(mode, key_id, version, _split(mode, octets))
+
+
+def pack_header(mode: Mode, key_id: uuid.UUID, version: int) -> bytes:
+    """The first bytes of every ciphertext and every stream."""
+    return _HEADER.pack(_FORM, mode.suite, key_id.bytes, version)
+
+
+def unpack_header(octets: bytes) -> tuple[int, uuid.UUID, int]:
+    """The suite, key id and version at the start of ``octets``; raises MalformedCiphertext."""
+    if len(octets) < HEADER_SIZE:
+        raise MalformedCiphertext
+    form, suite, key_id, version = _HEADER.unpack_from(octets)
+    if form != _FORM:
+        raise MalformedCiphertext
+    return suite, uuid.UUID(bytes=key_id), version
+
+
+def _mode_of(suite: int) -> Mode:
+    try:
+        return mode_by_suite(suite)
+    except UnsupportedAlgorithm:
+        raise MalformedCiphertext from None
+
+
+def _split(mode: Mode, octets: bytes) -> Sealed:
+    start = HEADER_SIZE + mode.iv_size
+    end = len(octets) - mode.tag_size
+    if end < start:  # otherwise iv and tag would overlap, each with its correct length
+        raise MalformedCiphertext
+    sealed = Sealed(octets[HEADER_SIZE:start], octets[start:end], octets[end:])
+    check_lengths(mode, sealed)
+    return sealed

@@ -1,0 +1,57 @@
+"""PostgreSQL backend. The session's ``lock_timeout`` bounds a single wait.
+
+If a request has less time left, its statements use the remaining time as ``lock_timeout``.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from django_prometheus.db.backends.postgresql import base
+from psycopg_pool import ConnectionPool
+
+from kernel.databases.lock_waits import is_short, milliseconds, seconds_left
+
+
+class BoundedPool:
+    """A pool that limits the wait for a connection to the remaining wait time of the request."""
+
+    def __init__(self, pool: ConnectionPool[psycopg.Connection[Any]]) -> None:
+        self._pool = pool
+
+    def getconn(self, timeout: float | None = None) -> psycopg.Connection[Any]:
+        return self._pool.getconn(min(timeout or self._pool.timeout, seconds_left()))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+
+class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_prometheus has no types
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.execute_wrappers.append(self._execute_bounded)
+
+    @property
+    def pool(self) -> BoundedPool | None:
+        pool = super().pool
+        return None if pool is None else BoundedPool(pool)
+
+    def _execute_bounded(self, execute: Callable[..., Any], *call: Any) -> Any:
+        seconds = seconds_left()
+        if not is_short(seconds):
+            return execute(*call)
+        bound = f"lock_timeout = {milliseconds(seconds)}"
+        if self.in_atomic_block:
+            self._run(f"SET LOCAL {bound}")
+            return execute(*call)
+        self._run(f"SET {bound}")
+        try:
+            return execute(*call)
+        finally:
+            with suppress(psycopg.Error):  # the connection is broken and will not be used again
+                self.connection.execute("RESET lock_timeout")
+
+    def _run(self, statement: str) -> None:
+        with self.wrap_database_errors:
+            self.connection.execute(statement)

@@ -1,0 +1,33 @@
+"""SQLite backend. Only operations outside a transaction wait: ``BEGIN IMMEDIATE``, or a single statement."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django_prometheus.db.backends.sqlite3 import base
+
+from kernel.databases.lock_waits import is_short, milliseconds, seconds_left
+
+
+class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_prometheus has no types
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._has_less = False
+        self.execute_wrappers.append(self._execute_bounded)
+
+    def get_new_connection(self, conn_params: Any) -> Any:
+        self._has_less = False
+        return super().get_new_connection(conn_params)
+
+    def _execute_bounded(self, execute: Callable[..., Any], *call: Any) -> Any:
+        if not self.in_atomic_block:
+            seconds = seconds_left()
+            if is_short(seconds):
+                self._set_timeout(seconds)
+                self._has_less = True
+            elif self._has_less:
+                self._set_timeout(self.settings_dict["OPTIONS"]["timeout"])
+                self._has_less = False
+        return execute(*call)
+
+    def _set_timeout(self, seconds: float) -> None:
+        self.connection.execute(f"PRAGMA busy_timeout = {milliseconds(seconds)}")

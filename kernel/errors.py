@@ -1,0 +1,88 @@
+"""The errors of the product: what went wrong, in words that a caller may read. Independent of HTTP.
+
+Every refusal is a subclass of one of eight kinds. Only ``kernel.http.problems`` maps a kind to an HTTP status.
+The core imports no other package of ours, so ``kernel.crypto.errors`` defines the base class and the two kinds that
+it raises.
+"""
+
+from kernel.crypto.errors import DomainError, Invalid, Unavailable
+
+__all__ = [
+    "Conflict",
+    "DatabaseUnavailable",
+    "Denied",
+    "DomainError",
+    "Invalid",
+    "NotFound",
+    "RecentAuthRequired",
+    "Refused",
+    "Throttled",
+    "Unauthenticated",
+    "Unavailable",
+]
+
+
+class Unauthenticated(DomainError):
+    """The caller could not be authenticated."""
+
+    code = "authentication_failed"
+    title = "Authentication failed"
+
+
+class Denied(DomainError):
+    """An authenticated caller lacks the permission."""
+
+    code = "permission_denied"
+    title = "Permission denied"
+
+
+class RecentAuthRequired(Denied):
+    """The operation requires a log-in within the last ten minutes."""
+
+    code = "recent_auth_required"
+    title = "A recent log-in is required"
+
+
+class NotFound(DomainError):
+    """The object does not exist or is not visible to the caller; the response does not distinguish the two."""
+
+    code = "not_found"
+    title = "Not found"
+
+    def __init__(self, detail: str = "There is no such object, or you may not see it.") -> None:
+        super().__init__(detail)
+
+
+class Conflict(DomainError):
+    """The current state of the object forbids the operation."""
+
+    code = "conflict"
+    title = "The present state forbids this"
+
+
+class Refused(DomainError):
+    """The request is valid, but a rule forbids it."""
+
+    code = "policy_violated"
+    title = "A rule refuses this"
+
+
+class Throttled(DomainError):
+    """Too many requests; ``retry_after`` is in whole seconds."""
+
+    code = "throttled"
+    title = "Too many requests"
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail, extra={"retry_after": retry_after})
+        self.retry_after = retry_after
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not respond in time. No audit event can be written, so the request fails."""
+
+    code = "audit_unavailable"
+    title = "The audit log cannot be written"
+
+    def __init__(self) -> None:
+        super().__init__("The database does not answer in time. Try again; the operator sees why on /health.")

@@ -1,0 +1,1 @@
+"""Whether a decision still rests on current keys and rights: the security epoch, and stamps of it."""

@@ -1,0 +1,125 @@
+"""The security epoch: a counter that every security-relevant change increments, globally and per entity.
+
+An answer computed from cached keys and permissions keeps the epochs that it was computed under. The transaction that
+writes its audit row locks the epoch and compares. So once a revocation is acknowledged, no process can return an
+answer from the old state. If the global epoch is unchanged, nothing has changed. Otherwise only the affected entities
+are compared, so that a busy administrator does not force all answers to be recomputed.
+
+The lock is an advisory lock. Reading the epoch again is not enough: in tests, at every isolation level, a stale
+answer was returned after the revocation was acknowledged. ``FOR SHARE`` on the row starves the administrator under
+load. On SQLite, ``BEGIN IMMEDIATE`` already serializes writers.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from kernel.clock import process_now
+from kernel.databases.lock_waits import milliseconds, seconds_left
+from kernel.freshness.errors import StaleDecision
+from kernel.freshness.models import EntityEpoch
+from kernel.freshness.stamps import EpochStamp, behind, entities_of, renew
+from kernel.trust.row_mac import IntegrityFailed
+
+LOCK = int.from_bytes(b"cc-epoch")  # our key among PostgreSQL's advisory locks, a bigint
+_GLOBAL = "SELECT '', epoch FROM security_epoch WHERE id = 1"
+_ENTITIES = "SELECT entity, epoch FROM entity_epochs WHERE entity IN"
+
+
+def read_epoch() -> int:
+    """The current global epoch. Code that caches rows must read it *before* the rows."""
+    return _run("SELECT epoch FROM security_epoch WHERE id = 1")
+
+
+def read_stamp(*entities: str) -> EpochStamp:
+    """The current epochs of entities that the caller is about to read. Call it *before* reading the rows."""
+    places = ", ".join(["%s"] * len(entities))
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_GLOBAL} UNION ALL {_ENTITIES} ({places})", entities)
+        found: dict[str, int] = dict(cursor.fetchall())
+    if "" not in found:
+        raise _lost()
+    return EpochStamp({entity: found.get(entity, 0) for entity in entities}, found[""])
+
+
+def raise_epoch(entity: str, *more: str) -> int:
+    """Increment the global epoch, and store it for the changed entities. Returns the new epoch.
+
+    The last step of a change: it waits for pending answers, and later answers wait until the commit.
+    """
+    _require_transaction()
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    epoch = _run("UPDATE security_epoch SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch")
+    EntityEpoch.objects.bulk_create(
+        [EntityEpoch(entity=changed, epoch=epoch) for changed in (entity, *more)],
+        update_conflicts=True,
+        unique_fields=["entity"],
+        update_fields=["epoch"],
+    )
+    return epoch
+
+
+def hold_epoch() -> tuple[int, datetime]:
+    """Lock the global epoch until the transaction ends. Returns it, and the database time."""
+    _require_transaction()
+    if connection.vendor != "postgresql":
+        return read_epoch(), process_now()
+    # Two statements in one message: the snapshot of the second is newer than the lock. A single statement could
+    # read a snapshot from before the change that it waited for.
+    # Sets lock_timeout itself, because the connections of commands have none.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT set_config('lock_timeout', '{milliseconds(seconds_left())}', true), "  # noqa: S608 - numbers
+            f"pg_advisory_xact_lock_shared({LOCK}); "
+            "SELECT epoch, clock_timestamp() FROM security_epoch WHERE id = 1"
+        )
+        cursor.nextset()
+        row = cursor.fetchone()
+    if row is None:
+        raise _lost()
+    return row[0], row[1]
+
+
+def require_current(stamp: EpochStamp | None) -> None:
+    """Raises StaleDecision unless data read under the stamp is still valid. It then stays valid until the commit.
+
+    Final check of an operation that invalidates no caches. It and concurrent changes wait for each other.
+    """
+    epoch, _ = hold_epoch()
+    if stamp is not None and (changed := renew_stamps([stamp], epoch)):
+        raise StaleDecision(changed)
+
+
+def renew_stamps(stamps: Iterable[EpochStamp], epoch: int) -> frozenset[str]:
+    """Renew the stamps that are still valid. Returns the changed entities. ``epoch``: the current global epoch.
+
+    Exact while the caller holds the epoch. Otherwise it may miss later changes: renewed stamps were valid at ``epoch``.
+    """
+    old = behind(stamps, epoch)
+    if not old:
+        return frozenset()
+    wanted = entities_of(old)
+    present = EntityEpoch.objects.filter(entity__in=wanted).values_list("entity", "epoch")
+    return renew(old, dict(present), epoch)
+
+
+def _require_transaction() -> None:
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("the epoch is held and raised inside a transaction only")
+
+
+def _run(statement: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        row = cursor.fetchone()
+    if row is None:
+        raise _lost()
+    epoch: int = row[0]
+    return epoch
+
+
+def _lost() -> IntegrityFailed:
+    return IntegrityFailed("The security epoch has lost its row: somebody changed the database by hand.")

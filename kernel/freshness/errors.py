@@ -1,0 +1,12 @@
+from kernel.errors import Unavailable
+
+
+class StaleDecision(Unavailable):
+    """A key, a right or a user changed while the answer was computed: decide anew, on fresh rows.
+
+    ``entities`` are those of whatever no longer holds, as in ``kernel.freshness.stamps``: at least one of them changed.
+    """
+
+    def __init__(self, entities: frozenset[str]) -> None:
+        super().__init__("Keys or rights changed while the answer was computed. Try again.")
+        self.entities = entities

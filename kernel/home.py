@@ -1,0 +1,90 @@
+"""The data folder (``CC_HOME``): its permissions and the secrets in it.
+
+The folder is 0700 and every file in it 0600. It contains two kinds of secret files and no others: ``kek-<id>.key``
+(the key-encryption keys, see ``kernel.trust.kek``) and ``secret-key`` (Django's). In addition, ``audit-head``
+stores the latest known position of the audit log (``audit.sequencing.head``), and running processes lock
+``supervisor.lock``, ``serve.lock`` and ``sequencer.lock``.
+"""
+
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+# Bytes that stay free: the log may lie on the same disk, and where it cannot be written nothing is answered.
+RESERVE = 256 * 1024 * 1024
+UNFINISHED = ".unfinished-"
+SECRET_KEY_FILE = "secret-key"  # noqa: S105 - a file name
+
+
+def create(home: Path) -> None:
+    """Create the folder if it is missing. Raises OSError."""
+    os.umask(0o077)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home.chmod(0o700)
+
+
+def prepare(home: Path) -> None:
+    """Create the folder and its secret key if they are missing. One process at a time; raises OSError."""
+    create(home)
+    for leftover in home.glob(f"{UNFINISHED}*"):
+        leftover.unlink()
+    if not (home / SECRET_KEY_FILE).exists():
+        create_private_file(home / SECRET_KEY_FILE, secrets.token_urlsafe(64).encode())
+
+
+def read_secret_key(home: Path) -> str:
+    """The stored secret key, or a random one for a process that runs before the folder is prepared."""
+    try:
+        return (home / SECRET_KEY_FILE).read_text().strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return secrets.token_urlsafe(64)
+
+
+def create_private_file(path: Path, content: bytes) -> None:
+    """Create a 0600 file durably: its content and its name are on the disk before this returns.
+
+    The file appears completely or not at all, even if the process is killed. Raises FileExistsError instead of
+    overwriting: two concurrent starts must not replace each other's key.
+    """
+    unfinished = _write_unfinished(path, content)
+    try:
+        os.link(unfinished, path)  # unlike a rename, it fails if the name is taken
+    finally:
+        unfinished.unlink()
+    _sync_folder(path.parent)
+
+
+def replace_private_file(path: Path, content: bytes) -> None:
+    """Like ``create_private_file``, but may replace a file. Readers see either the old content or the new."""
+    unfinished = _write_unfinished(path, content)
+    try:
+        unfinished.replace(path)
+    except OSError:
+        unfinished.unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def _write_unfinished(path: Path, content: bytes) -> Path:
+    descriptor, name = tempfile.mkstemp(
+        dir=path.parent, prefix=UNFINISHED
+    )  # mkstemp creates it with mode 0600
+    unfinished = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        unfinished.unlink()
+        raise
+    return unfinished
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,179 @@
+"""Reads and writes HTTP for hot routes without Django.
+
+This module handles only the plain requests that clients usually send. Anything unusual (another media type, a
+repeated header, a host that Django would reject) falls back to Django, whose response is authoritative.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cache, lru_cache
+from http import HTTPStatus
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+from msgspec import Struct
+from prometheus_client import Counter
+
+from kernel import errors
+from kernel.http import problems, request_ids
+from kernel.http.addresses import client_address
+from kernel.http.asgi_answers import Answer, Headers, Scope, middleware_headers
+from kernel.observability.metrics import hot_answers_total
+
+_READ = frozenset(
+    {
+        b"accept",
+        b"authorization",
+        b"content-encoding",
+        b"content-type",
+        b"host",
+        b"sec-fetch-site",
+        b"user-agent",
+        b"x-forwarded-for",
+        b"x-forwarded-proto",
+        b"x-request-id",
+    }
+)
+_JSON = b"application/json"
+_ACCEPTED = frozenset({None, b"*/*", _JSON})
+_BEARER = b"Bearer "
+
+
+class HotRequest(Struct, frozen=True):
+    """A request with its unverified token. Its ``repr`` does not show the token."""
+
+    token: str
+    client_ip: str
+    user_agent: str
+    request_id: str
+
+    def __repr__(self) -> str:
+        return f"<HotRequest {self.request_id}>"
+
+
+class HotAnswer(Struct, frozen=True):
+    """A response with the headers that vary; the constant headers are added later."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    def for_asgi(self) -> Answer:
+        return Answer(self.status, [*self.headers, *_constant_headers()], self.body)
+
+    def head(self) -> bytes:
+        """The response head without its final line and the headers that the server adds."""
+        lines = b"".join([b"%b: %b\r\n" % header for header in self.headers])
+        return _status_line(self.status) + lines + _constant_lines()
+
+
+type HotHandler = Callable[[HotRequest, bytes], Awaitable[HotAnswer | None]]
+"""Responds to a request with its complete body, or returns None to pass it to Django."""
+type HotRoutes = Mapping[tuple[str, str], HotHandler]
+"""By method and path."""
+
+
+def read_scope(scope: Scope) -> HotRequest | None:
+    """The request of an ASGI scope if the fast path supports it; None passes it to Django."""
+    if scope["query_string"]:
+        return None
+    peer = scope.get("client")
+    return read(scope["headers"], str(peer[0]) if peer else "", str(scope.get("scheme")))
+
+
+def read(headers: Iterable[tuple[bytes, bytes]], peer: str, scheme: str) -> HotRequest | None:
+    """Like ``read_scope``, for headers of a request without a query string. Names are in lower case."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in _READ:
+            if name in found:
+                return None
+            found[name] = value
+    authorization = found.get(b"authorization", b"")
+    if not authorization.startswith(_BEARER) or not _is_plain(found, scheme):
+        return None
+    return HotRequest(
+        token=authorization[len(_BEARER) :].decode("latin-1"),
+        client_ip=client_address(
+            peer, found.get(b"x-forwarded-for", b"").decode("latin-1"), settings.CC_TRUSTED_PROXIES
+        ),
+        user_agent=found.get(b"user-agent", b"").decode("latin-1"),
+        request_id=request_ids.choose(found.get(b"x-request-id", b"").decode("latin-1")),
+    )
+
+
+def _is_plain(found: Mapping[bytes, bytes], scheme: str) -> bool:
+    return (
+        found.get(b"content-type") == _JSON
+        and found.get(b"accept") in _ACCEPTED
+        and b"content-encoding" not in found
+        and b"sec-fetch-site" not in found
+        and _is_allowed(found.get(b"host", b""))
+        and (not settings.CC_TLS or _is_secure(found, scheme))
+    )
+
+
+def _is_secure(found: Mapping[bytes, bytes], scheme: str) -> bool:
+    if settings.SECURE_PROXY_SSL_HEADER:
+        return found.get(b"x-forwarded-proto") == b"https"
+    return scheme == "https"
+
+
+@lru_cache(64)
+def _is_allowed(host: bytes) -> bool:
+    domain, _ = split_domain_port(host.decode("latin-1"))
+    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
+
+
+def answer(body: bytes, request_id: str, *more: tuple[bytes, bytes]) -> HotAnswer:
+    """A success response."""
+    return HotAnswer(200, _headers(_JSON, body, request_id, more), body)
+
+
+def problem(error: errors.DomainError, request_id: str, *more: tuple[bytes, bytes]) -> HotAnswer:
+    """A refusal, identical to the one that ``kernel.http.problems.render`` makes."""
+    body = json.dumps(problems.document(error, request_id)).encode()
+    if "retry_after" in error.extra:
+        more = (*more, (b"retry-after", str(error.extra["retry_after"]).encode()))
+    headers = _headers(problems.CONTENT_TYPE.encode(), body, request_id, more)
+    return HotAnswer(int(problems.status_of(error)), headers, body)
+
+
+def _headers(
+    content_type: bytes, body: bytes, request_id: str, more: tuple[tuple[bytes, bytes], ...]
+) -> Headers:
+    return [
+        (b"content-type", content_type),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", request_id.encode("latin-1")),
+        *more,
+    ]
+
+
+def count(way: str, status: int) -> None:
+    """Count a response to a request that arrived from the ``parser`` or over ``asgi``."""
+    _counter(way, status).inc()
+
+
+@cache
+def _counter(way: str, status: int) -> Counter:
+    return hot_answers_total.labels(way=way, status=str(status))
+
+
+@lru_cache(1)
+def _constant_headers() -> Headers:
+    """The headers that Django's middleware adds to each API response under these settings; a test compares the two."""
+    headers = [(b"vary", b"Authorization"), *middleware_headers()]
+    if settings.SECURE_HSTS_SECONDS:
+        headers.append((b"strict-transport-security", b"max-age=%d" % settings.SECURE_HSTS_SECONDS))
+    return headers
+
+
+@lru_cache(1)
+def _constant_lines() -> bytes:
+    return b"".join([b"%b: %b\r\n" % header for header in _constant_headers()])
+
+
+@lru_cache(64)
+def _status_line(status: int) -> bytes:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()

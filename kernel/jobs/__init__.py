@@ -1,0 +1,25 @@
+"""Background jobs: a row with a lease holds the state (``job``), and the lease holder runs it (``running``).
+
+An app defines a table of ``Job``, registers a task for it in ``AppConfig.ready``, and calls ``submit`` and
+``cancel``. The transport of job ids does not matter: the embedded worker polls (``worker``), and Celery is notified
+(``bell``).
+"""
+
+from kernel.jobs.delivery import cancel, submit
+from kernel.jobs.job import ENDED, Job, Status, asked_by
+from kernel.jobs.progress import Progress, Stop
+from kernel.jobs.registry import count_by_status, register, register_periodic
+
+__all__ = [
+    "ENDED",
+    "Job",
+    "Progress",
+    "Status",
+    "Stop",
+    "asked_by",
+    "cancel",
+    "count_by_status",
+    "register",
+    "register_periodic",
+    "submit",
+]

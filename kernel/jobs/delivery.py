@@ -1,0 +1,68 @@
+"""Submitting, cancelling and announcing jobs. A lost notification delays a job but never loses it."""
+
+import logging
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from kernel.clock import database_now
+from kernel.errors import Conflict
+from kernel.jobs import leases
+from kernel.jobs.job import Job, Status
+from kernel.jobs.progress import lease_seconds
+from kernel.jobs.registry import register_periodic, task_of, tasks
+
+logger = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 100
+
+
+def submit(job: Job) -> None:
+    """Insert the new row, and notify the workers after the caller's transaction has committed."""
+    job.save(force_insert=True)
+    transaction.on_commit(partial(ring, task_of(job).kind, job.pk))
+
+
+def cancel(job: Job) -> None:
+    """End a pending job at once, a running one at its next progress report. Raises Conflict if it has ended."""
+    with transaction.atomic():
+        row = type(job)._default_manager.select_for_update().get(pk=job.pk)
+        if row.has_ended:
+            raise Conflict("This job has ended already.")
+        if row.status == Status.PENDING:
+            leases.end(row, Status.CANCELLED, {})
+        else:
+            row.cancel_requested_at = row.cancel_requested_at or database_now()
+            row.save(update_fields=["cancel_requested_at"])
+
+
+def ring(kind: str, job_id: UUID) -> None:
+    """Notify the workers through the broker, if there is one. Never raises: workers find the row later anyway."""
+    if not settings.CELERY_BROKER_URL:
+        return
+    from kernel.jobs import bell  # noqa: PLC0415 - do not load Celery without a broker
+
+    try:
+        bell.ring(kind, str(job_id))
+    except Exception:
+        logger.exception("the broker does not answer: a job waits until it does")
+
+
+def deliver_due_jobs() -> None:
+    """Notify again for overdue jobs and for jobs whose worker died. Raises what the broker raises."""
+    if not settings.CELERY_BROKER_URL:
+        return
+    from kernel.jobs import bell  # noqa: PLC0415 - do not load Celery without a broker
+
+    now = database_now()
+    overdue = leases.due(now, late=timedelta(seconds=lease_seconds() / 2))
+    for task in tasks():
+        rows = task.model._default_manager.filter(overdue).order_by("due_at")
+        for job_id in rows.values_list("pk", flat=True)[:MOST_AT_ONCE]:
+            bell.ring(task.kind, str(job_id))
+
+
+register_periodic("deliver_due_jobs", settings.CC_JOB_LEASE_SECONDS / 2, deliver_due_jobs)

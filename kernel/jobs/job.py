@@ -1,0 +1,107 @@
+"""The row of a job. It alone holds the work, its worker and its progress; brokers only notify."""
+
+import uuid
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from django.db import models
+from django.db.models import F, Q
+
+from kernel.clock import database_now
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ENDED = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
+
+
+class Job(models.Model):
+    """A background job that a user requested.
+
+    A concrete model must define ``class Meta(Job.Meta)`` to keep the constraints.
+
+    A job is due in two cases: it is pending and ``due_at`` has passed, or it is running and ``lease_until`` has
+    passed, in which case its worker is presumed dead. Every claim sets a new ``lease_holder``, so a worker that was
+    only slow finds its own value gone. ``done`` and ``total`` (None if not known yet) are in ``unit``.
+    ``error_code`` is a fixed word.
+
+    ``created_by`` and ``created_by_name`` identify the requester, and ``actor`` holds the other facts of that actor
+    as text. Audit events of the task name this actor.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    status = models.CharField(
+        max_length=10, choices=[(word.value, word.value) for word in Status], default=Status.PENDING.value
+    )
+    created_at = models.DateTimeField(default=database_now)
+    due_at = models.DateTimeField(default=database_now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    created_by = models.UUIDField(null=True)
+    created_by_name = models.CharField(max_length=150, blank=True)
+    actor = models.JSONField(default=dict, blank=True)
+    done = models.BigIntegerField(default=0)
+    total = models.BigIntegerField(null=True)
+    unit = models.CharField(max_length=20, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    lease_holder = models.CharField(max_length=100, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    error_code = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        abstract = True
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["status", "due_at"], name="idx_%(class)s_due")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=[word.value for word in Status]), name="%(class)s_status_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status=Status.RUNNING.value, lease_until__isnull=False) & ~Q(lease_holder="")
+                | ~Q(status=Status.RUNNING.value) & Q(lease_until__isnull=True, lease_holder=""),
+                name="%(class)s_lease_while_running",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=[word.value for word in ENDED], finished_at__isnull=False)
+                | ~Q(status__in=[word.value for word in ENDED]) & Q(finished_at__isnull=True),
+                name="%(class)s_finished_when_ended",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=Status.FAILED.value) & ~Q(error_code="")
+                | ~Q(status=Status.FAILED.value) & Q(error_code=""),
+                name="%(class)s_failure_has_a_code",
+            ),
+            models.CheckConstraint(
+                condition=Q(done__gte=0) & (Q(total__isnull=True) | Q(total__gte=F("done"))),
+                name="%(class)s_progress_within_total",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self._meta.verbose_name} {self.pk}"
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in ENDED
+
+    @property
+    def actor_facts(self) -> dict[str, Any]:
+        """The arguments of ``audit.log.events.Actor`` for the requester."""
+        return {**self.actor, "user_id": self.created_by, "actor_name": self.created_by_name}
+
+
+def asked_by(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that store the requester, from the facts of an actor (its ``msgspec.structs.asdict``).
+
+    ``Export.objects.create(**asked_by(asdict(actor)), …)``; ``Job.actor_facts`` is the inverse.
+    """
+    others = {name: str(fact) for name, fact in facts.items() if name not in {"user_id", "actor_name"}}
+    return {"created_by": facts["user_id"], "created_by_name": facts["actor_name"], "actor": others}

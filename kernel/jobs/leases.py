@@ -1,0 +1,93 @@
+"""Leases of jobs: every change is a compare-and-set on the row, so exactly one of several workers wins."""
+
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
+
+from kernel.clock import database_now
+from kernel.jobs.job import Job, Status
+from kernel.jobs.progress import LeaseLost, lease_seconds
+from kernel.jobs.registry import Task, task_of
+
+MAX_ATTEMPTS = 5
+GAVE_UP = "gave_up"
+FIRST_DELAY, LONGEST_DELAY = 5, 300  # seconds
+UNHELD = {"lease_until": None, "lease_holder": ""}
+
+type Columns = Mapping[str, Any]
+
+
+def due(now: datetime, *, late: timedelta = timedelta()) -> Q:
+    """Jobs that have been pending for at least ``late`` after ``due_at``, or whose worker is presumed dead."""
+    return Q(status=Status.PENDING.value, due_at__lte=now - late) | Q(
+        status=Status.RUNNING.value, lease_until__lt=now
+    )
+
+
+def claim(task: Task, job_id: UUID | str) -> Job | None:
+    """Claim this job if it is due. None if another worker holds it or it has ended.
+
+    A job that was started ``MAX_ATTEMPTS`` times without ending fails with ``gave_up``.
+    """
+    now = database_now()
+    rows = task.model._default_manager.filter(due(now), pk=job_id)
+    holder = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(8)}"
+    taken = rows.filter(attempts__lt=MAX_ATTEMPTS).update(
+        status=Status.RUNNING.value,
+        lease_holder=holder,
+        lease_until=now + timedelta(seconds=lease_seconds()),
+        attempts=F("attempts") + 1,
+        started_at=Coalesce("started_at", now),
+    )
+    if taken:
+        return task.model._default_manager.filter(lease_holder=holder).get(pk=job_id)
+    exhausted = rows.filter(attempts__gte=MAX_ATTEMPTS).first()
+    if exhausted:
+        with suppress(LeaseLost):  # another worker has already ended it
+            _end(rows, exhausted, Status.FAILED, {}, GAVE_UP)
+    return None
+
+
+def end(job: Job, status: Status, columns: Columns, *, error_code: str = "") -> None:
+    """Record the end of the job. Raises LeaseLost if the job has changed hands since it was read."""
+    _end(_as_read(job), job, status, columns, error_code)
+
+
+def put_back(job: Job, columns: Columns, *, error_code: str) -> None:
+    """Return the job for a retry with increasing delay, or fail it after the last attempt. Raises LeaseLost."""
+    if job.attempts >= MAX_ATTEMPTS:
+        end(job, Status.FAILED, columns, error_code=error_code)
+        return
+    delay = timedelta(seconds=min(FIRST_DELAY * 2 ** (job.attempts - 1), LONGEST_DELAY))
+    _release(job, {**columns, "due_at": database_now() + delay})
+
+
+def hand_over(job: Job, columns: Columns) -> None:
+    """Release the job for any other worker at once, without counting this attempt. Raises LeaseLost."""
+    _release(job, {**columns, "due_at": database_now(), "attempts": F("attempts") - 1})
+
+
+def _release(job: Job, columns: Columns) -> None:
+    if not _as_read(job).update(**columns, **UNHELD, status=Status.PENDING.value):
+        raise LeaseLost
+
+
+def _as_read(job: Job) -> QuerySet[Job]:
+    return type(job)._default_manager.filter(pk=job.pk, status=job.status, lease_holder=job.lease_holder)
+
+
+def _end(rows: QuerySet[Job], job: Job, status: Status, columns: Columns, error_code: str) -> None:
+    ending = {**columns, **UNHELD, "status": status.value, "error_code": error_code}
+    with transaction.atomic():
+        if not rows.update(**ending, finished_at=database_now()):
+            raise LeaseLost
+        task_of(job).ended(type(job)._default_manager.get(pk=job.pk))

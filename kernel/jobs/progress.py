@@ -1,0 +1,112 @@
+"""Progress of a task, and the lease of its job, which a thread renews while the task runs."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextvars import copy_context
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+import django.db
+from django.conf import settings
+
+from kernel.clock import database_now
+from kernel.jobs.job import Job
+
+logger = logging.getLogger(__name__)
+
+BEAT_SECONDS = 1.0
+
+
+class Stop(Exception):
+    """Raised by ``Progress`` inside a task. The task must release its resources and let this propagate."""
+
+
+class LeaseLost(Stop):
+    """Another worker may have taken the job, so no further result of this worker may count."""
+
+
+class Cancelled(Stop):
+    """The user cancelled the job."""
+
+
+class Stopping(Stop):
+    """The worker is shutting down; the job is put back for another worker."""
+
+
+def lease_seconds() -> int:
+    return int(settings.CC_JOB_LEASE_SECONDS)
+
+
+class Progress:
+    """Progress of a task. Calling it costs no query, so the task calls it for every item.
+
+    A thread writes the latest progress about once a second, renews the lease and checks for cancellation. If it
+    cannot (the database is unavailable), the lease counts as lost after its duration on this process's clock,
+    measured from before the last renewal. So this worker stops before another worker can take the job.
+    """
+
+    def __init__(self, job: Job, is_stopping: Callable[[], bool]) -> None:
+        self.done, self.total = job.done, job.total
+        self._rows = type(job)._default_manager.filter(pk=job.pk, lease_holder=job.lease_holder)
+        self._is_stopping = is_stopping
+        self._is_cancelled = job.cancel_requested_at is not None
+        self._is_lost = False
+        self._lease = lease_seconds()
+        self._renewed = time.monotonic()
+        self._left = threading.Event()
+        # Run in the context of the task, so that its log lines carry the id of the job, too.
+        self._thread = threading.Thread(target=copy_context().run, args=[self._beat], daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._left.set()
+        self._thread.join()
+
+    def __call__(self, done: int, total: int | None = None) -> None:
+        """Report ``done`` of ``total`` units; None if unknown. Raises a ``Stop`` if the task has to end."""
+        self.done = done
+        self.total = self.total if total is None else total
+        if self._is_lost or time.monotonic() - self._renewed > self._lease:
+            raise LeaseLost
+        if self._is_cancelled:
+            raise Cancelled
+        if self._is_stopping():
+            raise Stopping
+
+    @property
+    def columns(self) -> dict[str, int | None]:
+        """``done`` and ``total`` as columns of the row."""
+        done = self.done  # read once: the task changes it concurrently
+        return {"done": done, "total": None if self.total is None else max(self.total, done)}
+
+    def _beat(self) -> None:
+        try:
+            while not self._left.wait(min(BEAT_SECONDS, self._lease / 4)):
+                self._renew_if_possible()
+        finally:
+            django.db.connections.close_all()
+
+    def _renew_if_possible(self) -> None:
+        try:
+            self._renew()
+        except django.db.Error:
+            logger.warning("the lease of a job could not be renewed; it is tried again", exc_info=True)
+        finally:
+            django.db.close_old_connections()  # return a pooled connection, close a broken one
+
+    def _renew(self) -> None:
+        began = time.monotonic()
+        until = database_now() + timedelta(seconds=self._lease)
+        if not self._rows.update(lease_until=until, **self.columns):
+            self._is_lost = True
+        elif self._rows.filter(cancel_requested_at__isnull=False).exists():
+            self._is_cancelled = True
+        self._renewed = began

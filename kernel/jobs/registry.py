@@ -1,0 +1,88 @@
+"""The registry of this process: a task for each kind of job, and periodic functions. Apps fill it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count
+
+from kernel.jobs.job import Job, Status
+from kernel.jobs.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """How to run the jobs of one table."""
+
+    kind: str
+    model: type[Job]
+    run: Callable[[Any, Progress], Mapping[str, object]]
+    ended: Callable[[Any], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """A function that a schedule calls every ``seconds``."""
+
+    name: str
+    seconds: float
+    function: Callable[[], object]
+
+
+_tasks: dict[str, Task] = {}
+_periodic: dict[str, Periodic] = {}
+
+
+def register[J: Job](
+    kind: str,
+    model: type[J],
+    run: Callable[[J, Progress], Mapping[str, object]],
+    ended: Callable[[J], object] = lambda _job: None,
+) -> None:
+    """Make ``run`` the task of the jobs of this table; ``kind`` is its name in messages and metrics.
+
+    ``run`` does the work outside any transaction and must call ``progress(done, total)`` often, because it can only
+    be stopped there. It returns the result columns, which are written together with the success unless the lease
+    was lost. ``ended`` is called in the transaction that ends a job, for every outcome and in any process, with the
+    row in its final state. It writes the audit event. If it raises, the job does not end.
+    """
+    _tasks[kind] = Task(kind, model, run, ended)
+
+
+def register_periodic(name: str, seconds: float, function: Callable[[], object]) -> None:
+    """Call the function periodically in every process with a schedule. Two processes may call it at the same time."""
+    _periodic[name] = Periodic(name, seconds, function)
+
+
+def tasks() -> list[Task]:
+    return list(_tasks.values())
+
+
+def find_task(kind: str) -> Task | None:
+    return _tasks.get(kind)
+
+
+def task_of(job: Job) -> Task:
+    """The task of the job's table. Raises LookupError if none is registered."""
+    for task in _tasks.values():
+        if isinstance(job, task.model):
+            return task
+    raise LookupError(f"no task is registered for {type(job).__name__}")
+
+
+def periodic_functions() -> list[Periodic]:
+    return list(_periodic.values())
+
+
+def find_periodic(name: str) -> Periodic | None:
+    return _periodic.get(name)
+
+
+def count_by_status() -> dict[str, dict[str, int]]:
+    """``{kind: {status: jobs}}`` with every registered kind and every status."""
+    return {task.kind: _count(task.model) for task in _tasks.values()}
+
+
+def _count(model: type[Job]) -> dict[str, int]:
+    found = model._default_manager.order_by().values_list("status").annotate(Count("pk"))
+    return {status.value: 0 for status in Status} | dict(found)

@@ -1,0 +1,106 @@
+"""Running a job: claim it, run its task, record the outcome. Independent of how its id was delivered."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import django.db
+
+from kernel.clock import database_now
+from kernel.errors import DomainError, Unavailable
+from kernel.jobs import leases
+from kernel.jobs.job import Job, Status
+from kernel.jobs.progress import Cancelled, LeaseLost, Progress, Stopping
+from kernel.jobs.registry import Task, find_task, tasks
+from kernel.observability.logs import current_request_id
+
+logger = logging.getLogger(__name__)
+
+INTERNAL = "internal"
+# Retryable errors: the database, or another dependency of the task, may recover.
+PASSING = (django.db.OperationalError, django.db.InterfaceError, Unavailable)
+
+
+def run_job(kind: str, job_id: UUID | str, is_stopping: Callable[[], bool]) -> None:
+    """Run this job if it is due; otherwise do nothing. Raises django.db.Error if it cannot be claimed."""
+    task = find_task(kind)
+    if task is None:
+        logger.error("a job of a kind that is not known here was delivered")
+        return
+    job = leases.claim(task, job_id)
+    if job is not None:
+        _run(task, job, is_stopping)
+
+
+def run_next(is_stopping: Callable[[], bool]) -> bool:
+    """Run one of the due jobs, oldest first. False if there was none."""
+    for task, job_id in _due_jobs():
+        job = leases.claim(task, job_id)
+        if job is not None:
+            _run(task, job, is_stopping)
+            return True
+    return False
+
+
+def _due_jobs() -> list[tuple[Task, UUID]]:
+    """The ten oldest of each kind, because other workers may claim the first ones sooner."""
+    now = database_now()
+    found = [
+        (due_at, task, job_id)
+        for task in tasks()
+        for due_at, job_id in task.model._default_manager.filter(leases.due(now))
+        .order_by("due_at")
+        .values_list("due_at", "pk")[:10]
+    ]
+    return [(task, job_id) for _, task, job_id in sorted(found, key=lambda each: each[0])]
+
+
+def _run(task: Task, job: Job, is_stopping: Callable[[], bool]) -> None:
+    with _logged_as(job):
+        try:
+            _attempt(task, job, is_stopping)
+        except LeaseLost:
+            logger.warning("the lease of a job was lost: what was done here does not count")
+        except Exception:
+            # The outcome could not be written. The lease expires and the job becomes due again.
+            logger.exception("the end of a job could not be written")
+
+
+def _attempt(task: Task, job: Job, is_stopping: Callable[[], bool]) -> None:
+    progress = Progress(job, is_stopping)
+    try:
+        with progress:
+            progress(job.done)  # it may have been cancelled since, or before its last worker died
+            result = task.run(job, progress)
+        leases.end(job, Status.SUCCEEDED, {**progress.columns, **result})
+    except LeaseLost:
+        raise
+    except Cancelled:
+        leases.end(job, Status.CANCELLED, progress.columns)
+    except Stopping:
+        leases.hand_over(job, progress.columns)
+    except PASSING as error:
+        logger.warning("a job could not be done now", exc_info=True)
+        django.db.close_old_connections()  # a broken connection could not write this either
+        leases.put_back(job, progress.columns, error_code=_code(error))
+    except Exception as error:
+        logger.exception("a job failed")
+        django.db.close_old_connections()
+        leases.end(job, Status.FAILED, progress.columns, error_code=_code(error))
+
+
+def _code(error: Exception) -> str:
+    if isinstance(error, DomainError):
+        return error.code
+    return Unavailable.code if isinstance(error, PASSING) else INTERNAL
+
+
+@contextmanager
+def _logged_as(job: Job) -> Iterator[None]:
+    """Log lines inside the block carry the id of the job."""
+    token = current_request_id.set(str(job.pk))
+    try:
+        yield
+    finally:
+        current_request_id.reset(token)

@@ -1,0 +1,19 @@
+import signal
+import threading
+from typing import Any
+
+from django.conf import settings
+
+from kernel.commands import ServiceCommand
+from kernel.jobs import worker
+
+
+class Command(ServiceCommand):
+    help = "Run jobs and the schedule until stopped. bin/serve starts it."
+    requires_migrations_checks = False  # the database may still be starting
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        stopping = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopping.set())
+        worker.work(settings.CC_JOB_THREADS, stopping)

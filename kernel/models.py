@@ -1,0 +1,6 @@
+"""Where Django looks for models. Each room defines its own."""
+
+from kernel.freshness.models import EntityEpoch, SecurityEpoch
+from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
+
+__all__ = ["EntityEpoch", "Instance", "KeyEncryptionKey", "SecurityEpoch", "SystemKey"]

@@ -1,0 +1,1 @@
+"""Logs, metrics, and checks that answer within a deadline."""

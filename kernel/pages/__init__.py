@@ -1,0 +1,7 @@
+"""Base classes of the browser interface: a view that denies by default, forms that keep their input, one shell."""
+
+from kernel.pages.forms import PageForm, ReasonForm
+from kernel.pages.views import PageView
+from kernel.rules import AUTHENTICATED, PUBLIC, Caller, Rule
+
+__all__ = ["AUTHENTICATED", "PUBLIC", "Caller", "PageForm", "PageView", "ReasonForm", "Rule"]

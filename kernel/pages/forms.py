@@ -1,0 +1,66 @@
+"""Forms of pages: input is kept, and each error appears at its field and in a summary above the form."""
+
+from typing import Any
+
+from django import forms
+from django.forms.renderers import TemplatesSetting
+from django.http import HttpRequest
+
+from kernel.errors import DomainError, RecentAuthRequired
+from kernel.pages.views import refuse
+
+
+class PageRenderer(TemplatesSetting):
+    """Renders a form, its fields and its errors from ``templates/partials``."""
+
+    form_template_name = "partials/form.html"
+    field_template_name = "partials/field.html"
+
+
+class PageForm(forms.Form):
+    """A form whose errors come from its service: ``refused`` assigns them to the fields."""
+
+    default_renderer = PageRenderer
+    use_required_attribute = False  # the server reports missing values, with and without scripts
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": ""} | kwargs)
+
+    def refused(self, request: HttpRequest, refusal: DomainError, words: str = "") -> None:
+        """Show a refusal of the service and attach it to the request for the audit log.
+
+        ``words`` replaces the detail of a refusal that concerns no field of the form. Re-raises RecentAuthRequired,
+        which no form can resolve; the page redirects to the log-in.
+        """
+        if isinstance(refusal, RecentAuthRequired):
+            raise refusal
+        refuse(request, refusal)
+        at_fields = {name: list(found) for name, found in refusal.fields.items() if name in self.fields}
+        for name, found in at_fields.items():
+            for message in found:
+                self.add_error(name, message)
+        if not at_fields:
+            self.add_error(None, words or refusal.detail)
+
+
+class MomentField(forms.DateTimeField):
+    """A UTC time with minute precision, as browsers send it."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+    input_formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Whether the minute differs. The field does not show seconds, so they cannot be sent back."""
+        shown = f"{initial:%Y-%m-%dT%H:%M}" if initial else ""
+        return bool(shown != (data or "")[: len("2026-01-01T00:00")])
+
+
+class ReasonForm(PageForm):
+    """The reason for an operation, recorded in the audit log."""
+
+    reason = forms.CharField(
+        label="Why?",
+        help_text="Recorded in the audit log.",
+        max_length=100,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )

@@ -1,0 +1,64 @@
+"""Context of every page: navigation for this role, theme, and when the session ends."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+
+from kernel import __version__
+from kernel.clock import process_now
+from kernel.pages.views import known_principal
+from kernel.rules import AUTHENTICATED, Access, Caller
+
+THEMES = ("system", "light", "dark")
+THEME_COOKIE = "theme"
+SHORTCUTS_COOKIE = "shortcuts"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A navigation entry: the name of its URL, its label, its permission, and its key after ``g``."""
+
+    name: str
+    label: str
+    permission: str | Access
+    key: str
+
+    def is_for(self, caller: Caller) -> bool:
+        return isinstance(self.permission, Access) or caller.has_permission(self.permission)
+
+
+DESTINATIONS = (
+    Destination("home", "Home", AUTHENTICATED, "h"),
+    Destination("keys", "Keys", "keys.read", "k"),
+    Destination("audit", "Audit", "audit.read", "a"),
+    Destination("jobs", "Jobs", "audit.export", "j"),
+    Destination("usage", "Usage", "keys.read", "u"),
+    Destination("system", "System", "system.read", "s"),
+)
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """The context processor. ``layout`` is the template that a page extends; ``PageView.page`` replaces it for htmx."""
+    caller = known_principal(request)
+    return {
+        "layout": "layouts/full.html" if caller else "layouts/bare.html",
+        "principal": caller,
+        "navigation": [destination for destination in DESTINATIONS if destination.is_for(caller)]
+        if caller
+        else [],
+        "theme": theme_of(request),
+        "has_shortcuts": has_shortcuts(request),
+        "session_seconds": request.session.get_expiry_age() if caller else 0,
+        "product_version": __version__,
+        "now": process_now(),
+    }
+
+
+def theme_of(request: HttpRequest) -> str:
+    asked = request.COOKIES.get(THEME_COOKIE, "")
+    return asked if asked in THEMES else THEMES[0]
+
+
+def has_shortcuts(request: HttpRequest) -> bool:
+    return request.COOKIES.get(SHORTCUTS_COOKIE) != "off"

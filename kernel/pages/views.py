@@ -1,0 +1,179 @@
+"""A page that denies by default. Every page works on its own; htmx may request it, or a part of it, instead.
+
+The response to htmx depends on the element that it fills (``HX-Target``): ``page`` gets the content between the top
+bar and the footer, ``dialog-body`` the same for the dialog, and an element listed in ``parts`` gets the template's
+partial of that name. A request without htmx gets the whole page at the same URL.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, ClassVar, cast
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views import View
+from django_htmx.http import HttpResponseClientRedirect, HttpResponseLocation, push_url, trigger_client_event
+
+from kernel import throttle
+from kernel.actions import REQUEST_REFUSED
+from kernel.errors import DomainError, RecentAuthRequired, Unauthenticated
+from kernel.http.context import in_context
+from kernel.http.problems import ProtocolError
+from kernel.rules import PUBLIC, Caller, Rule
+
+PAGE, DIALOG = "page", "dialog-body"
+
+
+class PageView[P: Caller](View):
+    """One page. ``rules`` defines who may use each method; a method without a rule is refused.
+
+    ``concerns`` names the type of object in the URL, and the URL parameter with its id. ``section`` is the
+    navigation entry of the page. ``parts`` lists the partials of its template that htmx may request alone.
+    """
+
+    http_method_names = ["get", "head", "post"]
+    rules: ClassVar[Mapping[str, Rule]] = {}
+    concerns: ClassVar[tuple[str, str]] = ("", "")
+    section: ClassVar[str] = ""
+    template: ClassVar[str] = ""
+    parts: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def principal(self) -> P:
+        """The signed-in user. Raises Unauthenticated if there is none."""
+        principal = known_principal(self.request)
+        if principal is None:
+            raise Unauthenticated("Sign in first.")
+        return cast("P", principal)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return self._admit(request, **kwargs) or super().dispatch(request, *args, **kwargs)
+        except RecentAuthRequired as refusal:
+            if request.method == "POST":  # for a page that is merely opened, the redirect is enough
+                refuse(request, refusal)
+            return confirm_identity_first(request)
+
+    def _admit(self, request: HttpRequest, **kwargs: Any) -> HttpResponse | None:
+        """None if the caller is admitted, else a redirect. Raises Denied, Throttled."""
+        context = in_context(request)
+        rule = self.rules.get("GET" if request.method == "HEAD" else request.method or "")
+        context.audit_action = rule.action if rule else REQUEST_REFUSED
+        if rule is None:
+            raise ProtocolError(
+                "Use another method.",
+                status=HTTPStatus.METHOD_NOT_ALLOWED,
+                code="method_not_allowed",
+                headers={"Allow": ", ".join(self.rules)},
+            )
+        if rule.permission is not PUBLIC:
+            if known_principal(request) is None:
+                throttle.check_address(context, group="anonymous", rate=settings.CC_THROTTLE_ANONYMOUS)
+                return sign_in_first(request)
+            throttle.charge_principal(str(self.principal.user_id))
+            # Not earlier: otherwise the log would record any text that an anonymous caller puts into a URL as an
+            # object.
+            self._judge(rule, **kwargs)
+        return None
+
+    def _judge(self, rule: Rule, **kwargs: Any) -> None:
+        """Raises Denied; its audit event names the object."""
+        is_denied = isinstance(rule.permission, str) and not self.principal.has_permission(rule.permission)
+        if is_denied or self.concerns[0]:
+            self.concern(*self.object_of(**kwargs))
+        if isinstance(rule.permission, str):
+            self.principal.require(rule.permission)
+
+    def object_of(self, **kwargs: Any) -> tuple[str, str]:
+        """Type and id of the object that the URL names."""
+        kind, part = self.concerns
+        return kind, str(kwargs.get(part, ""))
+
+    def concern(self, object_type: str, object_id: str) -> None:
+        """Set the object of the request for the audit event of a refusal."""
+        in_context(self.request).audit_object = (object_type, object_id)
+
+    @property
+    def target(self) -> str:
+        """The id of the element that htmx fills with the response; "" without htmx."""
+        return self.request.headers.get("HX-Target", "") if is_htmx(self.request) else ""
+
+    def page(self, *, status: int = HTTPStatus.OK, template: str = "", **context: Any) -> HttpResponse:
+        """The page, or the part of it that htmx requests."""
+        template = template or self.template
+        if self.target in self.parts:
+            template = f"{template}#{self.target}"
+        elif self.target == DIALOG:
+            context["layout"] = "layouts/dialog.html"
+        elif self.target == PAGE:
+            context["layout"] = "layouts/part.html"
+        context["view"] = self
+        response = render(self.request, template, context, status=status)
+        if self.target == DIALOG:
+            push_url(response, False)  # its forms are boosted and would push their own URL
+        patch_vary_headers(response, ["HX-Request", "HX-Target", "Cookie"])
+        return response
+
+    def done(self, url: str, message: str = "") -> HttpResponse:
+        """Redirect to ``url`` after a successful operation and show ``message`` there. For htmx, without a reload."""
+        if message:
+            messages.success(self.request, message)
+        if is_htmx(self.request):
+            return HttpResponseLocation(url, target=f"#{PAGE}", swap="outerHTML")
+        return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
+
+
+def known_principal(request: HttpRequest) -> Caller | None:
+    """The user that ``accounts.middleware`` found signed in, if any."""
+    return getattr(in_context(request), "principal", None)
+
+
+def is_htmx(request: HttpRequest) -> bool:
+    return request.headers.get("HX-Request") == "true"
+
+
+def is_poll(request: HttpRequest) -> bool:
+    """Whether a page polls automatically (``data-polls``), possibly without a user present."""
+    return request.headers.get("CC-Poll") == "true"
+
+
+def refuse(request: HttpRequest, refusal: DomainError) -> None:
+    """Attach a refusal that a form shows to the request, for its audit event."""
+    in_context(request).refusal = refusal
+
+
+def sign_in_first(request: HttpRequest) -> HttpResponse:
+    """Redirect to the log-in and back. For htmx, the page remains and the log-in opens as a dialog over it."""
+    if is_htmx(request):
+        response = HttpResponse(status=HTTPStatus.UNAUTHORIZED)
+        return trigger_client_event(response, "cc:sign-in")
+    return HttpResponseRedirect(with_next("login", request.get_full_path() if is_read(request) else ""))
+
+
+def confirm_identity_first(request: HttpRequest) -> HttpResponse:
+    """Redirect to the page that asks for a factor again, and from there back to this page."""
+    url = with_next("reauth", request.get_full_path())
+    return HttpResponseClientRedirect(url) if is_htmx(request) else HttpResponseRedirect(url)
+
+
+def is_read(request: HttpRequest) -> bool:
+    return request.method in {"GET", "HEAD"}
+
+
+def with_next(name: str, path: str) -> str:
+    url = reverse(name)
+    return f"{url}?{urlencode({'next': path})}" if path and path != "/" else url
+
+
+def next_url(request: HttpRequest, default: str) -> str:
+    """The redirect target: a path of this site, or the default."""
+    asked = request.POST.get("next") or request.GET.get("next") or ""
+    is_ours = asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed_hosts=None)
+    return asked if is_ours else default

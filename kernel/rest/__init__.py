@@ -1,0 +1,33 @@
+"""Base classes of the REST interface: a view that denies by default, strict input, paging, one error format."""
+
+from kernel.rest.fields import (
+    Base64Field,
+    KeyAlgorithmField,
+    KeyAlgorithmOrAliasField,
+    LabelField,
+    ModeField,
+    PageQuery,
+    PageSerializer,
+    StrictSerializer,
+    TimestampField,
+)
+from kernel.rest.views import ApiView
+from kernel.rules import AUTHENTICATED, PUBLIC, Access, Caller, Rule
+
+__all__ = [
+    "AUTHENTICATED",
+    "PUBLIC",
+    "Access",
+    "ApiView",
+    "Base64Field",
+    "Caller",
+    "KeyAlgorithmField",
+    "KeyAlgorithmOrAliasField",
+    "LabelField",
+    "ModeField",
+    "PageQuery",
+    "PageSerializer",
+    "Rule",
+    "StrictSerializer",
+    "TimestampField",
+]

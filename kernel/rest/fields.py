@@ -1,0 +1,175 @@
+"""Strict serializer fields: unknown, loosely typed or out-of-range values are rejected."""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.http import QueryDict
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from kernel.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, MODES
+from kernel.crypto.encoding import decode_base64, encode_base64
+from kernel.errors import Invalid
+from kernel.labels import is_label
+
+type AnyField = serializers.Field[Any, Any, Any, Any]
+
+MAX_PAGE = 1_000_000
+# Printable as defined by ``str.isprintable``: letters, marks, digits, punctuation and symbols, with spaces between.
+_WORD = r"[\p{L}\p{M}\p{N}\p{P}\p{S}]+"
+LABEL_PATTERN = f"^{_WORD}(?: +{_WORD})*$"
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Rejects undeclared members, so that a misspelled option is never silently ignored.
+
+    It also rejects values of another JSON type than the field's: DRF would accept ``"1"``, ``1.0`` and ``true`` as
+    numbers or texts.
+    """
+
+    def to_internal_value(self, data: Any) -> Any:
+        error_of = _form_error if isinstance(data, QueryDict) else _type_error
+        if isinstance(data, QueryDict):
+            data = _single_values(data)
+        if isinstance(data, Mapping):
+            found = {name: self._error(error_of, name, value) for name, value in data.items()}
+            errors = {name: [message] for name, message in found.items() if message}
+            if errors:
+                raise serializers.ValidationError(errors)
+        return super().to_internal_value(data)
+
+    def _error(self, error_of: Callable[[AnyField, Any], str], name: str, value: object) -> str:
+        return error_of(self.fields[name], value) if name in self.fields else "Unknown field."
+
+
+# Base64Field and nested serializers check the type themselves.
+_JSON_TYPES: tuple[tuple[type[AnyField], type, str], ...] = (
+    (serializers.CharField, str, "Expected a string."),
+    (serializers.ChoiceField, str, "Expected a string."),
+    (serializers.DateTimeField, str, "Expected a string."),
+    (serializers.UUIDField, str, "Expected a string."),
+    (serializers.IntegerField, int, "Expected an integer."),
+    (serializers.BooleanField, bool, "Expected true or false."),
+    (serializers.ListField, list, "Expected a list."),
+)
+_INTEGER = re.compile("-?[0-9]+", re.ASCII)
+
+
+def _type_error(field: AnyField, value: object) -> str:
+    """The error in the JSON type of a value, or "". The field itself handles null."""
+    for kind, expected, message in _JSON_TYPES:
+        if isinstance(field, kind) and value is not None and type(value) is not expected:
+            return message
+    if isinstance(field, serializers.ListField) and isinstance(value, list):
+        return next((message for member in value if (message := _type_error(field.child, member))), "")
+    return ""
+
+
+def _form_error(field: AnyField, text: str) -> str:
+    """The error in the spelling of a query parameter, or "": ``1.0`` and digits of other scripts are not integers."""
+    if isinstance(field, serializers.IntegerField) and not _INTEGER.fullmatch(text):
+        return "Expected an integer."
+    return ""
+
+
+def _single_values(query: QueryDict) -> dict[str, Any]:
+    repeated = {name: ["Give this parameter once."] for name, values in query.lists() if len(values) > 1}
+    if repeated:
+        raise serializers.ValidationError(repeated)
+    return query.dict()
+
+
+class PageQuery(StrictSerializer):
+    """``page`` (from 1) and ``limit`` (1-100, default 20); list filters extend it."""
+
+    page = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, default=1)
+    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+
+
+class PageSerializer(serializers.Serializer[Any]):
+    """The envelope that ``ApiView.page`` adds to a list. For the schema only, like its subclasses."""
+
+    count = serializers.IntegerField()
+    page = serializers.IntegerField()
+    limit = serializers.IntegerField()
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+
+
+class Base64Field(serializers.Field[bytes, Any, str, bytes]):
+    """Bytes as strict, canonical base64 (RFC 4648 section 4), at most ``max_bytes`` of them."""
+
+    default_error_messages = {"invalid": "Expected a string of base64."}
+
+    def __init__(self, *, max_bytes: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_bytes = max_bytes
+
+    def to_internal_value(self, data: Any) -> bytes:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return decode_base64(data, field=self.field_name or "", max_bytes=self.max_bytes)
+        except Invalid as error:
+            raise serializers.ValidationError([m for ms in error.fields.values() for m in ms]) from None
+
+    def to_representation(self, value: bytes) -> str:
+        return encode_base64(value)
+
+
+class TimestampField(serializers.DateTimeField):
+    """RFC 3339 with an offset in both directions; output is in UTC with a ``Z``."""
+
+    default_error_messages = {"naive": "Give a time zone: end the time in Z or in an offset like +02:00."}
+
+    def to_internal_value(self, value: Any) -> dt.datetime:
+        if isinstance(value, str) and not _has_offset(value):
+            self.fail("naive")
+        try:
+            return super().to_internal_value(value).astimezone(dt.UTC)
+        except OverflowError:
+            self.fail("overflow")
+
+    def to_representation(self, value: Any) -> Any:
+        return None if value is None else value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+@extend_schema_field({"type": "string", "enum": list(KEY_ALGORITHMS)})
+class KeyAlgorithmField(serializers.CharField):
+    """The name of a key algorithm. ``find_key_algorithm`` rejects an unknown one with a specific error code."""
+
+
+@extend_schema_field({"type": "string", "enum": [*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES]})
+class KeyAlgorithmOrAliasField(KeyAlgorithmField):
+    """The name of a key algorithm in a request, which may be an alias."""
+
+
+@extend_schema_field({"type": "string", "enum": list(MODES)})
+class ModeField(serializers.CharField):
+    """The name of a mode. ``find_mode`` rejects an unknown one with a specific error code."""
+
+
+class LabelField(serializers.CharField):
+    """A text that :func:`kernel.labels.is_label` accepts."""
+
+    max_length: int
+
+    default_error_messages = {"label": "1 to {max_length} printable characters and no space at the ends."}
+
+    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, max_length=max_length, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not is_label(text, self.max_length):
+            self.fail("label", max_length=self.max_length)
+        return text
+
+
+def _has_offset(text: str) -> bool:
+    try:
+        return dt.datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return True  # not a time at all: DRF's own message reports that

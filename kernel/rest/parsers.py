@@ -1,0 +1,41 @@
+"""The parser of request bodies: strict JSON within the limit of the view."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import IO, Any
+
+from django.conf import settings
+from rest_framework.parsers import BaseParser
+
+from kernel.http.problems import ProtocolError
+from kernel.http.protocol_refusals import body_too_large
+from kernel.http.strict_json import loads
+
+
+class StrictJSONParser(BaseParser):
+    """UTF-8 JSON without duplicate keys, NaN, lone surrogates or deep nesting, within the body limit."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,  # noqa: ARG002 - DRF's signature
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        context = parser_context or {}
+        request, view = context["request"], context["view"]
+        if request.headers.get("Content-Encoding", "identity") != "identity":
+            raise ProtocolError(
+                "Send the body without a content encoding.",
+                status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                code="unsupported_media_type",
+            )
+        return loads(_read(stream, view.max_body_bytes or settings.CC_MAX_BODY_BYTES))
+
+
+def _read(stream: IO[Any], limit: int) -> bytes:
+    body: bytes = stream.read(limit + 1)
+    if len(body) > limit:
+        raise body_too_large(limit)
+    return body

@@ -1,0 +1,145 @@
+"""A view that denies by default: it refuses methods without a rule, and audit events of refusals name the action."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, cast
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.db.models import QuerySet
+from rest_framework.exceptions import MethodNotAllowed, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+
+from kernel import throttle
+from kernel.actions import REQUEST_REFUSED
+from kernel.errors import Unauthenticated
+from kernel.http.context import in_context
+from kernel.rest.exceptions import invalid
+from kernel.rest.fields import PageQuery, StrictSerializer
+from kernel.rest.parsers import StrictJSONParser
+from kernel.rules import PUBLIC, Caller, Rule
+
+
+class ApiView[P: Caller](APIView):
+    """One endpoint. ``rules`` defines who may use each method; a method without a rule is refused.
+
+    ``concerns`` names the type of object in the URL, and the URL parameter with its id.
+    """
+
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+    parser_classes = [StrictJSONParser]
+    max_body_bytes: ClassVar[int] = 0
+    """A limit below ``CC_MAX_BODY_BYTES`` for endpoints that need less; 0 means no separate limit."""
+    rules: ClassVar[Mapping[str, Rule]] = {}
+    concerns: ClassVar[tuple[str, str]] = ("", "")
+    _charged = ""  # the principal whose budget this request was charged to
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """DRF's headers without Allow, which only 405 responses have."""
+        headers = dict(super().default_response_headers)
+        headers.pop("Allow", None)
+        return headers
+
+    @property
+    def principal(self) -> P:
+        """The caller; anonymous only if the rule is public."""
+        return cast("P", self.request.user)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - DRF's signature
+        rule = self.rules.get("GET" if request.method == "HEAD" else request.method or "")
+        in_context(request).audit_action = rule.action if rule else REQUEST_REFUSED
+        kind, part = self.concerns
+        if kind:
+            self.concern(kind, str(kwargs.get(part, "")))
+        open_to_all = {r.permission for r in ([rule] if rule else self.rules.values())} == {PUBLIC}
+        if not open_to_all:
+            self._admit(request)
+        self.format_kwarg = self.get_format_suffix(**kwargs)
+        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
+        if rule is None:
+            raise MethodNotAllowed(request.method or "")
+        if isinstance(rule.permission, str):
+            self.principal.require(rule.permission)
+
+    def _admit(self, request: Request) -> None:
+        try:
+            caller = _authenticated(request)
+        except Unauthenticated:
+            throttle.check_address(
+                in_context(request), group="anonymous", rate=settings.CC_THROTTLE_ANONYMOUS
+            )
+            raise
+        self._charged = str(caller.user_id)
+        throttle.charge_principal(self._charged)
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Add the remaining budget to every response to a charged principal, including refusals."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        if self._charged:
+            retry_after = response.headers.get("Retry-After")
+            for name, value in throttle.headers(self._charged, int(retry_after) if retry_after else None):
+                answer[name] = value
+        return answer
+
+    def concern(self, object_type: str, object_id: str) -> None:
+        """Set the object of the request for the audit event of a refusal."""
+        in_context(self.request).audit_object = (object_type, object_id)
+
+    def read(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
+        """The validated body. Raises Invalid with the fields at fault."""
+        return self._validate(serializer_class, self.request.data)
+
+    def read_query(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
+        """The validated query string. Raises Invalid with the parameters at fault."""
+        return self._validate(serializer_class, self.request.query_params)
+
+    def _validate(self, serializer_class: type[StrictSerializer], data: Any) -> dict[str, Any]:
+        serializer = serializer_class(data=data, context={"view": self})
+        try:
+            serializer.is_valid(raise_exception=True)
+        except ValidationError as error:
+            raise invalid(error) from None
+        return cast("dict[str, Any]", serializer.validated_data)
+
+    def page[Rows: QuerySet[Any]](
+        self,
+        queryset: Rows,
+        serializer_class: type[BaseSerializer[Any]],
+        read: Callable[[Rows], Iterable[Any]] = list,
+    ) -> Response:
+        """One page of a deterministically ordered queryset, in two queries. ``read`` loads its rows."""
+        sent = self.request.query_params.copy()
+        for name in sent.keys() - {"page", "limit"}:
+            del sent[name]
+        window = self._validate(PageQuery, sent)
+        page, limit = window["page"], window["limit"]
+        count = queryset.count()
+        rows = read(queryset[(page - 1) * limit : page * limit])
+        links = {
+            "next": self._page_url(page + 1) if page * limit < count else None,
+            "previous": self._page_url(page - 1) if page > 1 else None,
+        }
+        results = serializer_class(rows, many=True, context={"view": self}).data
+        body = {"count": count, "page": page, "limit": limit, **links, "results": results}
+        return Response(body, headers=link_header(links))
+
+    def _page_url(self, page: int) -> str:
+        query = self.request.query_params.dict() | {"page": str(page)}
+        return f"{self.request.path}?{urlencode(query)}"
+
+
+def _authenticated(request: Request) -> Caller:
+    caller = cast("Caller", request.user)
+    if not caller.is_authenticated:
+        raise Unauthenticated("Send an access token: Authorization: Bearer ….")
+    return caller
+
+
+def link_header(links: Mapping[str, str | None]) -> dict[str, str]:
+    """The RFC 8288 ``Link`` header of ``next`` and ``previous``."""
+    relations = {"next": "next", "previous": "prev"}
+    parts = [f'<{url}>; rel="{relations[name]}"' for name, url in links.items() if url]
+    return {"Link": ", ".join(parts)} if parts else {}

@@ -1,0 +1,85 @@
+"""Template tags and filters of pages: icons, timestamps, numbers, and changes to the query string."""
+
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from django import template
+from django.template import RequestContext
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from kernel.clock import process_now
+
+register = template.Library()
+
+# From the largest unit to the smallest; the first with a count of at least one is used.
+_UNITS = (("year", 365 * 86400), ("month", 30 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60))
+
+
+@register.simple_tag
+@cache  # a list has one in each row, and each lookup of a static file's URL costs time
+def icon(name: str) -> SafeString:
+    """A symbol of ``static/icons.svg``; it decorates the word beside it."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', static("icons.svg"), name
+    )
+
+
+@register.filter
+def moment(value: datetime | str | None) -> SafeString:
+    """``2026-11-25 14:05Z``, with seconds in the attribute for programs; any other value is shown unchanged."""
+    if not isinstance(value, datetime):
+        return format_html("{}", "\u2013" if value is None else value)
+    return format_html(
+        '<time datetime="{}">{}</time>', f"{value:%Y-%m-%dT%H:%M:%SZ}", f"{value:%Y-%m-%d %H:%MZ}"
+    )
+
+
+@register.filter
+def exact_moment(value: datetime | str | None) -> SafeString:
+    """``2026-11-25 14:05:07.123456Z``, otherwise like ``moment``."""
+    if not isinstance(value, datetime):
+        return moment(value)
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(), f"{value:%Y-%m-%d %H:%M:%S.%fZ}")
+
+
+@register.filter
+def relative(value: datetime | None) -> str:
+    """``4 minutes ago``, ``in 23 days``. Shown in addition to a timestamp, never instead of it."""
+    if value is None:
+        return ""
+    distance = value - process_now()
+    words = _amount(abs(distance))
+    if not words:
+        return "just now" if distance <= timedelta() else "in a moment"
+    return f"{words} ago" if distance < timedelta() else f"in {words}"
+
+
+def _amount(distance: timedelta) -> str:
+    seconds = int(distance.total_seconds())
+    for unit, size in _UNITS:
+        if count := seconds // size:
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return ""
+
+
+@register.filter
+def grouped(value: int | str | None) -> str:
+    """``1 204 881``, with non-breaking spaces; any other value is shown unchanged."""
+    if not isinstance(value, int):
+        return "\u2013" if value is None else value
+    return f"{value:,}".replace(",", "\u202f")
+
+
+@register.simple_tag(takes_context=True)
+def query(context: RequestContext, **changes: Any) -> str:
+    """The query string of this page with some parameters changed; None removes one."""
+    asked = context["request"].GET.copy()
+    for name, value in changes.items():
+        asked.pop(name, None)
+        if value not in {None, ""}:
+            asked[name] = str(value)
+    text = asked.urlencode()
+    return f"?{text}" if text else "?"

@@ -1,0 +1,146 @@
+"""The budget of each principal, as known to this process.
+
+A budget is a bucket of ``rate.count`` requests that starts full and refills evenly. It is stored as one number: the
+time at which it will be full again (the *virtual scheduling* form of the leaky bucket, ITU-T I.371, also known as
+GCRA). The debt of a principal is the number of seconds until that time.
+
+Several processes serve one principal. If they exchange counts (``kernel.throttle.reconciliation``), each
+process may charge at most an allowance beyond its last report. All processes together therefore exceed the rate by
+at most ``TOLERANCE``, at any speed. If they do not exchange counts, each process multiplies every request by the
+number of processes.
+"""
+
+import math
+import threading
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from kernel.throttle.rates import Rate
+
+MAX_PRINCIPALS = 100_000
+TOLERANCE = 0.1  # fraction of the rate's count, for all processes together
+MIN_ALLOWANCE = 4  # requests: a tenth of a small rate would refuse requests that arrive within a millisecond
+PATIENCE = 0.5  # seconds without a reply from Redis after which requests are no longer refused
+SHORTLY = 0.1  # seconds within which the reply should arrive
+
+
+class Standing(NamedTuple):
+    """``remaining`` of ``limit`` requests. ``reset_seconds``: until it is full or, if none remain, until the next."""
+
+    limit: int
+    remaining: int
+    reset_seconds: int
+
+
+class Untold(NamedTuple):
+    """Unreported charges of a principal: requests, and the seconds of debt for them."""
+
+    name: str
+    requests: int
+    due: float
+
+
+class Budgets:
+    """The budgets of all principals under one rate. Times are monotonic seconds of this process.
+
+    The size is bounded: beyond ``capacity``, the principals with the smallest debt are evicted first, and start
+    with a full bucket again.
+    """
+
+    def __init__(self, rate: Rate, *, processes: int = 1, capacity: int = MAX_PRINCIPALS) -> None:
+        self.rate = rate
+        self.alarm = threading.Event()
+        """Set when a principal has so many unreported charges that they should be reported now."""
+        self._interval = rate.seconds / rate.count
+        self._depth = (
+            rate.seconds + self._interval / 1000
+        )  # margin for rounding, for the last request of a full bucket
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._full_at: dict[str, float] = {}
+        self._untold: dict[str, int] = {}  # contains only principals of ``_full_at``
+        self._price = self._interval
+        self._processes = 1
+        self._allowance = self._ask_at = self._asked_at = math.inf
+        self.count_alone(processes)
+
+    def take(self, name: str, cost: int, now: float) -> float:
+        """Charge ``cost`` requests and return 0.0, or charge nothing and return the seconds to wait.
+
+        A cost above the whole budget is admitted when the budget is full, and paid off afterwards.
+        """
+        due = cost * self._price
+        with self._lock:  # an interleaved read between get and set would lose a charge
+            owed = max(self._full_at.get(name, now) - now, 0.0)
+            wait = owed + due - self._depth
+            if wait > 0.0:
+                wait -= max(due - self.rate.seconds, 0.0)
+            if wait > 0.0:
+                return wait
+            untold = self._untold.get(name, 0)
+            if untold >= self._ask_at and self._asked_at == math.inf:
+                self._asked_at = now
+                self.alarm.set()
+            if untold >= self._allowance and now - self._asked_at < PATIENCE:
+                return SHORTLY
+            self._untold[name] = untold + cost
+            self._full_at[name] = now + owed + due
+            if len(self._full_at) > self._capacity:
+                self._make_room(now)
+        return 0.0
+
+    def give_back(self, name: str, cost: int) -> None:
+        """Undo a ``take`` of ``cost``."""
+        with self._lock:
+            if name in self._full_at:
+                self._full_at[name] -= cost * self._price
+                self._untold[name] = self._untold.get(name, 0) - cost
+
+    def standing(self, name: str, now: float) -> Standing:
+        """The remaining budget. A process that counts alone assumes the same usage in the others."""
+        owed = max(self._full_at.get(name, now) - now, 0.0)
+        remaining = int((self._depth - owed) / self._price) * self._processes
+        if remaining > 0:
+            return Standing(self.rate.count, remaining, math.ceil(owed) or 1)
+        return Standing(self.rate.count, 0, max(1, math.ceil(owed + self._price - self._depth)))
+
+    # --- other processes
+
+    def count_alone(self, processes: int) -> None:
+        """Count without the other processes: if the load is even, the rate holds for all ``processes`` together."""
+        self._processes = processes
+        self._price = self._interval * processes
+        self._allowance = self._ask_at = self._asked_at = math.inf
+
+    def count_together(self, processes: int) -> None:
+        """Count with the other processes: each of the ``processes`` may use its part of the tolerance."""
+        self._processes = 1
+        self._price = self._interval
+        self._allowance = max(MIN_ALLOWANCE, int(self.rate.count * TOLERANCE) // processes)
+        self._ask_at = self._allowance // 4
+        self._asked_at = math.inf
+
+    def untold(self, now: float) -> list[Untold]:
+        """The unreported charges. Debt that has been paid off in the meantime is not reported."""
+        with self._lock:
+            taken = [(name, count, self._full_at[name] - now) for name, count in self._untold.items()]
+        return [
+            Untold(name, count, min(count * self._interval, max(owed, 0.0))) for name, count, owed in taken
+        ]
+
+    def settle(self, told: Iterable[Untold], owed: Iterable[float], now: float) -> None:
+        """Apply a reply: ``told`` is now reported, and ``owed`` is each principal's debt to all processes together."""
+        for (name, count, _), seconds in zip(told, owed, strict=True):
+            with self._lock:  # lock per principal, because requests are waiting
+                rest = self._untold.pop(name, 0) - count
+                if rest:
+                    self._untold[name] = rest
+                self._full_at[name] = now + seconds + rest * self._interval
+
+    def _make_room(self, now: float) -> None:
+        owing = {name: full_at for name, full_at in self._full_at.items() if full_at > now}
+        if len(owing) > self._capacity:
+            kept = sorted(owing, key=owing.__getitem__)[len(owing) - self._capacity + self._capacity // 10 :]
+            owing = {name: owing[name] for name in kept}
+        self._full_at = owing
+        self._untold = {name: count for name, count in self._untold.items() if name in owing}

@@ -1,0 +1,65 @@
+"""The root of trust: the identity of this installation, its key-encryption keys, and its own MAC keys."""
+
+import uuid
+
+from django.db import models
+
+from kernel.trust.wrapped_row import WrappedRow
+
+
+class Instance(models.Model):
+    """A single row: the identity that every wrapped key is bound to."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    singleton = models.BooleanField(default=True, unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "instance"
+        constraints = [models.CheckConstraint(condition=models.Q(singleton=True), name="instance_is_single")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class KeyEncryptionKey(models.Model):
+    """A key-encryption key that the database relies on. Its bytes stay with the provider, never in this table.
+
+    ``sentinel`` is a known value wrapped under it. It detects a wrong or missing key, which prevents the start.
+    """
+
+    id = models.CharField(primary_key=True, max_length=16)
+    is_primary = models.BooleanField(default=False)
+    sentinel = models.BinaryField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "key_encryption_keys"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_primary"], condition=models.Q(is_primary=True), name="one_primary_kek"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class SystemKey(WrappedRow):
+    """A wrapped MAC key of the installation itself, out of reach of ``/sign`` and the keyring."""
+
+    kid = models.CharField(primary_key=True, max_length=16)
+    purpose = models.CharField(max_length=20)
+    is_primary = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "system_keys"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["purpose"], condition=models.Q(is_primary=True), name="one_primary_system_key"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} {self.kid}"

@@ -1,0 +1,111 @@
+"""Rows protected against changes outside the application by a MAC over their values.
+
+HMAC-SHA-256 (FIPS 198-1) under the installation's ``row-mac`` key covers the label of the table, the version of its
+field list, the row's sequence number and the fields, each with its type and length. The column contains
+``<field-list version>.<kid>.<base64url>``. An attacker who can write to the database but lacks the key-encryption
+key can restore a *whole* old row, and nothing else.
+"""
+
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Self
+from uuid import UUID
+
+from django.db import models
+
+from kernel.crypto.errors import MacMismatch
+from kernel.errors import Unavailable
+from kernel.trust import system_keys
+
+type MacScalar = bool | int | str | bytes | UUID | datetime | None
+type MacField = MacScalar | list[str]
+
+
+class IntegrityFailed(Unavailable):
+    """The MAC of a row does not match: the row was changed outside the application."""
+
+    code = "integrity_failed"
+    title = "Stored data failed its integrity check"
+
+
+class MacProtectedRow(models.Model):
+    """A row with a MAC.
+
+    Write it only with ``save_with_mac``, one at a time and under lock: a bulk update breaks the MAC.
+    """
+
+    MAC_LABEL: ClassVar[str]
+    MAC_VERSION: ClassVar[int] = 1
+
+    row_seq = models.PositiveBigIntegerField(default=0, editable=False)
+    row_mac = models.CharField(max_length=80, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def mac_fields(self) -> tuple[MacField, ...]:
+        """The values covered by the MAC, in the order of ``MAC_VERSION``'s field list."""
+        raise TypeError(f"{type(self).__name__} names no MAC fields")
+
+    def save_with_mac(self, update_fields: Iterable[str] | None = None) -> None:
+        """Increment the row's sequence number, compute its MAC, and save."""
+        self.row_seq += 1
+        self.row_mac = system_keys.make_mac(system_keys.ROW_MAC, self.MAC_VERSION, self._mac_message())
+        self.save(update_fields=None if update_fields is None else [*update_fields, "row_seq", "row_mac"])
+
+    def check_mac(self) -> Self:
+        """The row itself. Raises IntegrityFailed if the MAC does not match."""
+        try:
+            system_keys.check_mac(system_keys.ROW_MAC, self.MAC_VERSION, self._mac_message(), self.row_mac)
+        except MacMismatch:
+            raise IntegrityFailed(
+                f"A row of {self._meta.db_table} was changed outside the application. "
+                "Restore it from a backup and find out who wrote to the database."
+            ) from None
+        return self
+
+    @property
+    def is_authentic(self) -> bool:
+        """Whether the row is unchanged since the application wrote it. Raises KekUnavailable and UnwrapFailed."""
+        try:
+            self.check_mac()
+        except IntegrityFailed:
+            return False
+        return True
+
+    def _mac_message(self) -> bytes:
+        return encode_fields((self.MAC_LABEL, self.MAC_VERSION, self.row_seq, *self.mac_fields()))
+
+
+def encode_fields(fields: Iterable[MacField]) -> bytes:
+    """An injective encoding: each field as one type byte, its length (u32be) and its bytes."""
+    return b"".join(_encode_field(field) for field in fields)
+
+
+def _encode_field(field: MacField) -> bytes:
+    if isinstance(field, list):
+        kind, content = b"l", encode_fields(field)
+    else:
+        kind, content = _encode_scalar(field)
+    return kind + struct.pack(">I", len(content)) + content
+
+
+def _encode_scalar(field: MacScalar) -> tuple[bytes, bytes]:
+    if field is None:
+        return b"n", b""
+    # bool before int, because True is also an int.
+    for kind, (mark, encode) in _SCALARS.items():
+        if isinstance(field, kind):
+            return mark, encode(field)
+    raise TypeError(f"{type(field).__name__} is no MAC field")
+
+
+_SCALARS: Mapping[type, tuple[bytes, Callable[[Any], bytes]]] = {
+    bool: (b"b", lambda value: bytes([value])),
+    int: (b"i", lambda value: str(value).encode()),
+    str: (b"s", str.encode),
+    bytes: (b"y", bytes),
+    UUID: (b"u", lambda value: value.bytes),
+    datetime: (b"t", lambda value: value.astimezone(UTC).isoformat(timespec="microseconds").encode()),
+}

@@ -1,0 +1,93 @@
+"""The installation's own MAC keys: random, wrapped under the key-encryption key, and cached once unwrapped."""
+
+import re
+import secrets
+from functools import cache
+
+from django.db import transaction
+
+from kernel.crypto.encoding import decode_base64url, encode_base64url
+from kernel.crypto.errors import MacMismatch
+from kernel.crypto.mac import Mac
+from kernel.crypto.material import KeyMaterial
+from kernel.trust import kek
+from kernel.trust.models import SystemKey
+
+LABEL = "cc/sys/v1"
+MAC_KEY_SIZE = 32
+ROW_MAC = "row-mac"
+AUDIT_MAC = "audit-mac"
+PURPOSES = (ROW_MAC, AUDIT_MAC)
+_KID_BYTES = 4
+_KID = re.compile(f"[0-9a-f]{{{2 * _KID_BYTES}}}")
+
+
+@transaction.atomic
+def establish() -> None:
+    """Create the root of trust and the key of each purpose that has none yet. Raises KekUnavailable."""
+    kek.establish()
+    forget()
+    present = set(SystemKey.objects.values_list("purpose", flat=True))
+    for purpose in PURPOSES:
+        if purpose not in present:
+            _create(purpose)
+
+
+def open_key(purpose: str) -> None:
+    """Read and unwrap the primary key, so that the next ``make_mac`` needs no database.
+
+    Raises UnwrapFailed for an altered row.
+    """
+    _mac(purpose, _primary_kid(purpose))
+
+
+def make_mac(purpose: str, version: int, message: bytes) -> str:
+    """``<version>.<kid>.<base64url>`` of HMAC-SHA-256 (FIPS 198-1) under the purpose's primary key.
+
+    The database holds the key only in wrapped form, so an attacker who can write rows cannot forge their MACs.
+    ``version`` identifies the field list of the message.
+    """
+    kid = _primary_kid(purpose)
+    return f"{version}.{kid}.{encode_base64url(_mac(purpose, kid).compute(message))}"
+
+
+def check_mac(purpose: str, version: int, message: bytes, mac: str) -> None:
+    """Raises MacMismatch unless ``make_mac`` made ``mac`` from this message, under any of the purpose's keys."""
+    try:
+        found, kid, tag = mac.split(".")
+        if not _KID.fullmatch(kid):
+            raise MacMismatch  # otherwise the text would go into a query, and the database may not even accept it
+        key = _mac(purpose, kid)
+        octets = decode_base64url(tag)
+    except (ValueError, SystemKey.DoesNotExist):
+        raise MacMismatch from None
+    if found != str(version):
+        raise MacMismatch
+    key.verify(message, octets)
+
+
+def forget() -> None:
+    """Drop the unwrapped keys, so that the next use reloads them."""
+    _primary_kid.cache_clear()
+    _mac.cache_clear()
+
+
+@cache
+def _primary_kid(purpose: str) -> str:
+    return SystemKey.objects.get(purpose=purpose, is_primary=True).kid
+
+
+@cache
+def _mac(purpose: str, kid: str) -> Mac:
+    row = SystemKey.objects.get(purpose=purpose, kid=kid)
+    return Mac(kek.unwrap(row.wrapped_key, label=LABEL, parts=_parts(purpose, kid)))
+
+
+def _create(purpose: str) -> None:
+    kid = secrets.token_hex(_KID_BYTES)
+    wrapped = kek.wrap(KeyMaterial.generate(MAC_KEY_SIZE), label=LABEL, parts=_parts(purpose, kid))
+    SystemKey.objects.create(kid=kid, purpose=purpose, kek_id=wrapped.kek_id, wrapped=wrapped.wrapped)
+
+
+def _parts(purpose: str, kid: str) -> list[bytes]:
+    return [purpose.encode(), kid.encode()]

@@ -1,0 +1,230 @@
+"""Many decisions share one transaction: each gets its own result or error, and none affects the others."""
+
+import asyncio
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from audit.commit import writer
+from audit.commit.batches import Batch, Ticket
+from audit.commit.writer import Deadline, Decision
+from audit.errors import AuditUnavailable
+from audit.log import numbering
+from audit.log.events import Actor, Event
+from audit.log.numbering import Numbering
+from audit.models import AuditLog
+from kernel.clock import database_now
+from kernel.errors import Conflict
+from kernel.freshness.epoch import raise_epoch, read_stamp
+from kernel.freshness.errors import StaleDecision
+from tests.audit.conftest import log_out_of_reach
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ACTOR = Actor.system("test", "api")
+
+
+def decision(number, **values):
+    event = Event(action="crypto.message.encrypted", object_id=str(number))
+    return Decision(**{"result": number, "event": event, "actor": ACTOR, **values})
+
+
+@contextmanager
+def queue_held_up():
+    """Block the writer, so that all decisions submitted in the block form one batch."""
+    entered, leave = threading.Event(), threading.Event()
+
+    class HeldUp(Decision):
+        def require_current(self, epoch, now):
+            entered.set()
+            assert leave.wait(60)
+            super().require_current(epoch, now)
+
+    held_up = writer.submit(HeldUp(result="first", event=Event(action="test.first"), actor=ACTOR))
+    assert entered.wait(60)
+    try:
+        yield
+    finally:
+        leave.set()
+        assert held_up.result(60) == "first"
+
+
+def stored():
+    return list(AuditLog.objects.order_by("id").values_list("object_id", flat=True))
+
+
+def test_what_waited_is_written_in_one_transaction_and_in_its_order():
+    with queue_held_up():
+        futures = [writer.submit(decision(number)) for number in range(100)]
+
+    assert [future.result(60) for future in futures] == list(range(100))
+    assert stored() == ["", *map(str, range(100))]
+    times = set(AuditLog.objects.exclude(object_id="").values_list("timestamp", flat=True))
+    assert len(times) == 1  # one transaction read the clock once
+    numbers = list(AuditLog.objects.order_by("id").values_list("wseq", flat=True))
+    assert numbers == list(range(1, 102))
+    assert AuditLog.objects.values("writer").distinct().count() == 1
+
+
+def test_each_of_a_batch_gets_his_own_answer():
+    stale = read_stamp("key:changed")
+    with transaction.atomic():
+        raise_epoch("key:changed")
+    past = database_now() - timedelta(seconds=1)
+    with queue_held_up():
+        good = writer.submit(decision(1, stamps=(read_stamp("key:same"),)))
+        old = writer.submit(decision(2, stamps=(stale,)))
+        late = writer.submit(decision(3, deadlines=(Deadline(past, lambda: Conflict("too late")),)))
+        good_too = writer.submit(decision(4, stamps=(read_stamp("key:changed"),)))
+
+    assert (good.result(60), good_too.result(60)) == (1, 4)
+    with pytest.raises(StaleDecision) as refused:
+        old.result(60)
+    assert refused.value.entities == {"key:changed"}
+    with pytest.raises(Conflict):
+        late.result(60)
+    assert stored() == ["", "1", "4"]
+
+
+def test_a_change_of_something_else_does_not_make_a_decision_stale():
+    stamp = read_stamp("key:mine", "user:me")
+    with transaction.atomic():
+        epoch = raise_epoch("key:yours", "user:you")
+
+    assert writer.commit(decision(1, stamps=(stamp,))) == 1
+    assert stamp.as_of == epoch  # the next decision with this stamp compares only one number
+
+
+def test_a_poisonous_row_costs_nobody_else_his_answer():
+    poison = Event(action="test.poison")
+    object.__setattr__(poison, "object_id", "x" * 101 if connection.vendor == "postgresql" else object())
+    with queue_held_up():
+        before = [writer.submit(decision(number)) for number in range(5)]
+        poisonous = writer.submit(Decision(result="never", event=poison, actor=ACTOR))
+        after = [writer.submit(decision(number)) for number in range(5, 9)]
+
+    assert [future.result(60) for future in before + after] == list(range(9))
+    with pytest.raises((AuditUnavailable, TypeError)):
+        poisonous.result(60)
+    assert stored() == ["", *map(str, range(9))]
+
+
+def test_whoever_gave_up_waiting_leaves_no_record():
+    with queue_held_up():
+        given_up, other = writer.submit(decision(1)), writer.submit(decision(2))
+        assert given_up.cancel()
+
+    assert other.result(60) == 2
+    assert stored() == ["", "2"]
+
+
+def test_beyond_the_bound_of_the_queue_the_next_is_refused_at_once(monkeypatch):
+    monkeypatch.setattr(writer, "MAX_WAITING", 3)
+    with queue_held_up():
+        accepted = [writer.submit(decision(number)) for number in range(3)]
+        with pytest.raises(AuditUnavailable, match="Too many records"):
+            writer.submit(decision(3))
+
+    assert [future.result(60) for future in accepted] == [0, 1, 2]
+
+
+def test_while_the_log_cannot_be_written_everybody_is_refused_and_then_nobody():
+    with log_out_of_reach():
+        futures = [writer.submit(decision(number)) for number in range(3)]
+        for future in futures:
+            with pytest.raises(AuditUnavailable):
+                future.result(60)
+
+    assert writer.commit(decision(4)) == 4
+    assert stored() == ["4"]
+
+
+def test_after_a_commit_with_unknown_outcome_another_writer_begins(failing_commit):
+    numbering = Numbering()
+    first = numbering.writer
+    ticket = Ticket(decision(1))
+    Batch([ticket], numbering).write()
+
+    with pytest.raises(AuditUnavailable):
+        ticket.future.result(0)
+    assert numbering.writer != first
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no connection that could die")
+def test_a_connection_that_died_unused_is_replaced_without_a_word():
+    assert writer.commit(decision(1)) == 1
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND query ILIKE 'commit%'"
+        )
+
+    assert writer.commit(decision(2)) == 2
+    assert stored() == ["1", "2"]
+
+
+def test_an_event_loop_waits_without_a_thread():
+    async def answer(number):
+        return await asyncio.wrap_future(writer.submit(decision(number)))
+
+    async def answers():
+        return await asyncio.gather(*map(answer, range(50)))
+
+    assert asyncio.run(answers()) == list(range(50))
+    assert AuditLog.objects.count() == 50
+
+
+def test_closing_writes_what_waits_and_the_next_answer_begins_a_new_writer():
+    futures = [writer.submit(decision(number)) for number in range(20)]
+    writer.close()
+
+    assert [future.result(0) for future in futures] == list(range(20))
+    assert writer.commit(decision(20)) == 20
+    assert AuditLog.objects.values("writer").distinct().count() == 2
+
+
+def test_a_hundred_records_cost_no_more_statements_than_one():
+    numbering, counts = Numbering(), []
+    for size in (1, 1, 100):  # the first opens the key of the MACs
+        with CaptureQueriesContext(connection) as statements:
+            Batch([Ticket(decision(number)) for number in range(size)], numbering).write()
+        counts.append(len(statements))
+
+    assert AuditLog.objects.count() == 102
+    assert counts[2] <= counts[1] <= 4
+
+
+def test_threads_that_write_together_are_all_acknowledged_and_stored_once():
+    def work(worker):
+        return [writer.commit(decision(f"{worker}-{number}")) for number in range(20)]
+
+    with ThreadPoolExecutor(16) as pool:
+        acknowledged = [each for done in pool.map(work, range(16)) for each in done]
+
+    assert sorted(acknowledged) == sorted(stored())
+
+
+def test_the_last_number_of_each_writer_is_noted_for_the_heartbeat():
+    numbering.take_tails()
+    for number in range(3):
+        writer.commit(decision(number))
+
+    entry = AuditLog.objects.order_by("id").last()
+    assert numbering.take_tails() == {uuid.UUID(str(entry.writer)): 3}
+
+
+def test_a_writer_that_has_written_nothing_is_not_told_of():
+    """Otherwise a heartbeat would name a row that does not exist."""
+    numbering.take_tails()
+    with transaction.atomic():
+        stamp = read_stamp("key:changed")
+        raise_epoch("key:changed")
+    with pytest.raises(StaleDecision):
+        writer.commit(decision(1, stamps=(stamp,)))
+    assert numbering.take_tails() == {}

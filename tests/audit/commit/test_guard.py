@@ -1,0 +1,136 @@
+"""If the sequencer falls behind, operations are throttled; changes are not."""
+
+import time
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from audit.commit import writer
+from audit.commit.batches import Decision, Ticket
+from audit.commit.guard import PERIOD, LagGuard
+from audit.errors import AuditUnavailable
+from audit.log.events import Actor, Event
+from audit.models import AuditLog, AuditPending
+from audit.sequencing.lag import read_lag
+from audit.services import record_alone
+from kernel.clock import database_now
+from kernel.errors import Throttled
+from tests.conftest import append_only_triggers_off
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIMIT = 10  # seconds
+
+
+@pytest.fixture(autouse=True)
+def limit(settings, empty_log):
+    settings.CC_AUDIT_LAG_LIMIT = LIMIT
+
+
+def left_behind(seconds):
+    """Add an entry that has waited ``seconds`` for its leaf."""
+    entry = record_alone(Event(action="test.left.behind"), Actor.system("test", "command"))
+    with append_only_triggers_off():
+        AuditLog.objects.filter(pk=entry.pk).update(timestamp=database_now() - timedelta(seconds=seconds))
+
+
+def decision(name="quiet"):
+    return Decision(
+        result=name, event=Event(action="crypto.message.encrypted"), actor=Actor.system(name, "api")
+    )
+
+
+def test_the_lag_is_the_age_of_the_oldest_entry_without_a_leaf():
+    assert read_lag().seconds == 0.0
+    left_behind(30)
+    left_behind(5)
+
+    lag = read_lag()
+    assert lag.pending == 2
+    assert 30 <= lag.seconds < 300
+
+
+def test_beyond_the_limit_operations_are_refused_and_changes_are_not():
+    left_behind(LIMIT + 1)
+    before = AuditLog.objects.count()
+
+    with pytest.raises(AuditUnavailable, match="sequenced"):
+        writer.commit(decision())
+    assert AuditLog.objects.count() == before
+    record_alone(Event(action="keys.key.disabled"), Actor.system("test", "api"))
+
+
+def test_operations_go_on_by_themselves_once_the_sequencer_has_caught_up():
+    left_behind(LIMIT + 1)
+    with pytest.raises(AuditUnavailable):
+        writer.commit(decision())
+    AuditPending.objects.all().delete()
+
+    time.sleep(1.1)  # the lag is read about every second
+
+    assert writer.commit(decision()) == "quiet"
+
+
+def test_half_way_to_the_limit_the_noisiest_is_slowed_first():
+    guard = LagGuard()
+    guard.admit([Ticket(decision("noisy")) for _ in range(20)] + [Ticket(decision())])
+    guard.look(LIMIT * 0.7)
+
+    noisy, quiet = Ticket(decision("noisy")), Ticket(decision())
+    assert guard.admit([noisy, quiet]) == [quiet]
+    with pytest.raises(Throttled, match="you write most of it") as refused:
+        noisy.future.result(0)
+    assert refused.value.retry_after == 1
+
+
+def test_whoever_writes_little_is_not_slowed_though_nobody_writes_more():
+    guard = LagGuard()
+    guard.admit([Ticket(decision("only one"))])
+    guard.look(LIMIT * 0.7)
+
+    assert len(guard.admit([Ticket(decision("only one"))])) == 1
+
+
+def test_without_a_lag_nobody_is_slowed_however_noisy():
+    guard = LagGuard()
+    for _ in range(3):
+        tickets = [Ticket(decision("noisy")) for _ in range(50)]
+        assert guard.admit(tickets) == tickets
+        guard.look(0.0)
+
+
+def test_a_lag_that_cannot_be_read_grows_with_time_until_it_can():
+    guard = LagGuard()
+    guard.look(0.0)
+    guard._looked -= LIMIT
+    guard.look(None)  # a first failure adds nothing, because the guard may have been idle before
+    tickets = [Ticket(decision())]
+    assert guard.admit(tickets) == tickets
+    guard._looked -= LIMIT
+    guard.look(float("-inf"))
+    assert guard.admit([Ticket(decision())]) == []
+    guard.look(0.0)
+    assert guard.admit(tickets) == tickets
+
+
+def test_a_row_that_cannot_be_read_keeps_nobody_waiting():
+    """An attacker who can write to the database must not be able to stop the shared writer thread."""
+    if connection.vendor == "sqlite":
+        left_behind(1)
+        with append_only_triggers_off(), connection.cursor() as cursor:
+            cursor.execute("UPDATE audit_logs SET timestamp = 'no moment'")
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE audit_pending RENAME COLUMN log_id TO elsewhere")
+    try:
+        with suppress(AuditUnavailable):
+            writer.submit(decision()).result(60)
+    finally:
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("ALTER TABLE audit_pending RENAME COLUMN elsewhere TO log_id")
+    AuditPending.objects.all().delete()
+    time.sleep(PERIOD)  # the lag is read once in this time
+    assert writer.submit(decision()).result(60) == "quiet"

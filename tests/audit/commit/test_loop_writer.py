@@ -1,0 +1,203 @@
+"""The event loop's writer gives the thread's guarantees; on PostgreSQL it needs no thread for them."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+
+from audit.commit import loop_writer, writer
+from audit.commit.writer import Deadline, Decision
+from audit.errors import AuditUnavailable
+from audit.log.entries import mac_bytes
+from audit.log.entry_mac import check_entry_mac
+from audit.log.events import Actor, Event
+from audit.models import AuditLog
+from audit.services import record_alone
+from kernel.clock import database_now
+from kernel.errors import Conflict
+from kernel.freshness.epoch import raise_epoch, read_stamp
+from kernel.freshness.errors import StaleDecision
+from tests.audit.conftest import log_out_of_reach
+from tests.conftest import append_only_triggers_off
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ACTOR = Actor.system("test", "api")
+on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="on SQLite the thread writes")
+
+
+def decision(number, **values):
+    event = values.pop("event", Event(action="crypto.message.encrypted", object_id=str(number)))
+    return Decision(**{"result": number, "event": event, "actor": ACTOR, **values})
+
+
+def run(*decisions, meanwhile=None):
+    """Return the results or errors of the decisions, from one event loop that ends with its writer."""
+
+    async def all_of_them():
+        try:
+            if meanwhile:
+                await asyncio.gather(loop_writer.submit(decision("before")))
+                await asyncio.to_thread(meanwhile)
+            return await asyncio.gather(*map(loop_writer.submit, decisions), return_exceptions=True)
+        finally:
+            await loop_writer.close()
+
+    return asyncio.run(all_of_them())
+
+
+def stored():
+    return list(AuditLog.objects.order_by("id").values_list("object_id", flat=True))
+
+
+def written_by_the_loop(caplog):
+    return not [record for record in caplog.records if record.name == "audit.commit.loop_writer"]
+
+
+def test_each_gets_its_own_result_and_all_are_stored_in_their_order(caplog):
+    assert run(*(decision(number) for number in range(700))) == list(range(700))
+    assert stored() == [str(number) for number in range(700)]
+    assert written_by_the_loop(caplog)
+
+
+def test_an_entry_is_the_same_whoever_wrote_it():
+    odd = Actor.anonymous("2001:db8::1", 'agent "quoted" \\ \t\n {1,2} NULL ü 😀', "r-1")
+    event = Event(
+        action="test.odd", object_id="NULL", object_version=3, size=0, meta={"text": 'a"b\\c', "empty": ""}
+    )
+    run(Decision(result=1, event=event, actor=odd))
+    writer.commit(Decision(result=2, event=event, actor=odd))
+    fresh = {"id", "event_id", "timestamp", "writer", "wseq", "mac"}
+    first, second = (
+        {name: value for name, value in row.items() if name not in fresh} for row in AuditLog.objects.values()
+    )
+    assert first == second
+    for row in AuditLog.objects.values():
+        check_entry_mac(mac_bytes(row), row["mac"])
+
+
+def test_what_changed_is_stale_and_the_others_leave(caplog):
+    kept, changed = read_stamp("key:kept"), read_stamp("key:changed")
+    with transaction.atomic():
+        raise_epoch("key:changed")
+    results = run(
+        decision(1, stamps=(kept,)), decision(2, stamps=(changed,)), decision(3, stamps=(kept, changed))
+    )
+    assert results[0] == 1
+    assert [type(result) for result in results[1:]] == [StaleDecision, StaleDecision]
+    assert results[1].entities == {"key:changed"}
+    assert stored() == ["1"]
+    assert written_by_the_loop(caplog)
+
+
+def test_the_databases_clock_decides_on_deadlines():
+    now = database_now()
+    late = Deadline(now - timedelta(seconds=1), lambda: Conflict("too late"))
+    early = Deadline(now + timedelta(minutes=1), lambda: Conflict("too early"))
+    results = run(
+        decision(1, deadlines=(late,)), decision(2, not_before=(early,)), decision(3, deadlines=(early,))
+    )
+    assert [str(result) for result in results] == ["too late", "too early", "3"]
+    assert stored() == ["3"]
+
+
+def test_while_the_log_cannot_be_written_nothing_leaves_and_then_all():
+    with log_out_of_reach():
+        results = run(*(decision(number) for number in range(5)))
+    assert {type(result) for result in results} == {AuditUnavailable}
+    assert run(decision(6)) == [6]
+    assert stored() == ["6"]
+
+
+@on_postgresql
+def test_one_poisonous_record_costs_nobody_else_his_answer(caplog):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_logs ADD CONSTRAINT poison CHECK (object_id <> '13')")
+    try:
+        results = run(*(decision(number) for number in range(30)))
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE audit_logs DROP CONSTRAINT poison")
+    assert [result for result in results if isinstance(result, int)] == [n for n in range(30) if n != 13]
+    assert isinstance(results[13], AuditUnavailable)
+    assert sorted(stored(), key=int) == [str(number) for number in range(30) if number != 13]
+    assert "written by the thread" in caplog.text
+
+
+@on_postgresql
+def test_a_session_that_died_unused_is_replaced():
+    def end_sessions():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid() AND query ILIKE 'commit%'"
+            )
+        connection.close()
+
+    results = run(decision(1), decision(2), meanwhile=end_sessions)
+    assert results == [1, 2]
+    assert stored() == ["before", "1", "2"]
+
+
+@on_postgresql
+def test_a_session_that_dies_in_the_commit_answers_nobody_and_another_writer_begins():
+    """The trigger ends its own session after the rows and the COMMIT have been sent."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$BEGIN IF NEW.object_id = '2' THEN PERFORM pg_terminate_backend(pg_backend_pid()); "
+            "PERFORM pg_sleep(1); END IF; RETURN NULL; END$$; "
+            "CREATE TRIGGER die AFTER INSERT ON audit_logs FOR EACH ROW EXECUTE FUNCTION die()"
+        )
+    try:
+        [lost] = run(decision(2), meanwhile=lambda: None)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER die ON audit_logs; DROP FUNCTION die()")
+    assert isinstance(lost, AuditUnavailable)
+    assert run(decision(3)) == [3]
+    assert stored() == ["before", "3"]
+    assert AuditLog.objects.values("writer").distinct().count() == 2
+
+
+@on_postgresql
+def test_a_caller_who_gives_up_costs_the_others_nothing():
+    async def some_give_up():
+        futures = [loop_writer.submit(decision(number)) for number in range(20)]
+        for future in futures[::2]:
+            future.cancel()
+        try:
+            return await asyncio.gather(*futures[1::2])
+        finally:
+            await loop_writer.close()
+
+    assert asyncio.run(some_give_up()) == list(range(1, 20, 2))
+    assert stored() == [str(number) for number in range(1, 20, 2)]
+
+
+def test_more_than_may_wait_are_refused_at_once(monkeypatch):
+    monkeypatch.setattr(writer, "MAX_WAITING", 3)
+
+    async def too_many():
+        waiting = []
+        try:
+            with pytest.raises(AuditUnavailable):
+                waiting.extend(loop_writer.submit(decision(number)) for number in range(200))
+            return await asyncio.gather(*waiting)
+        finally:
+            await loop_writer.close()
+
+    asyncio.run(too_many())
+
+
+@on_postgresql
+def test_beyond_the_limit_of_the_lag_operations_are_refused(settings):
+    settings.CC_AUDIT_LAG_LIMIT = 10
+    entry = record_alone(Event(action="test.left.behind"), ACTOR)
+    with append_only_triggers_off():
+        AuditLog.objects.filter(pk=entry.pk).update(timestamp=database_now() - timedelta(seconds=11))
+    results = run(decision(1), decision(2))
+    assert [type(result) for result in results] == [AuditUnavailable, AuditUnavailable]
+    assert "sequenced" in results[0].detail
+    assert stored() == [""]

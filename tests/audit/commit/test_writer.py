@@ -1,0 +1,153 @@
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.db import connection, transaction
+
+from audit.commit.writer import Deadline, Decision, commit
+from audit.errors import AuditUnavailable
+from audit.log.events import Actor, Event
+from audit.models import AuditLog
+from kernel.clock import database_now
+from kernel.errors import Conflict
+from kernel.freshness.epoch import raise_epoch, read_stamp
+from kernel.freshness.errors import StaleDecision
+
+ACTOR = Actor.system("test", "api")
+KEY, USER = "key:k", "user:u"
+EVENT = Event(action="crypto.message.encrypted", object_id="k")
+
+
+class Expired(Conflict):
+    code = "key_not_active"
+
+
+def decide(**values):
+    return Decision(
+        **{
+            "result": "the answer",
+            "event": EVENT,
+            "actor": ACTOR,
+            "stamps": (read_stamp(KEY, USER),),
+            **values,
+        }
+    )
+
+
+def deadline(seconds):
+    return Deadline(database_now() + timedelta(seconds=seconds), lambda: Expired("expired"))
+
+
+@pytest.mark.django_db
+def test_the_result_is_handed_out_once_its_event_is_stored():
+    before = database_now()
+
+    assert commit(decide(deadlines=(deadline(60),))) == "the answer"
+
+    entry = AuditLog.objects.get()
+    assert (entry.action, entry.object_id, entry.outcome) == ("crypto.message.encrypted", "k", "ok")
+    assert before <= entry.timestamp <= database_now()
+
+
+@pytest.mark.django_db
+def test_a_decision_under_an_old_epoch_is_refused_and_leaves_no_record():
+    decision = decide()
+    raise_epoch(KEY)
+
+    with pytest.raises(StaleDecision):
+        commit(decision)
+
+    assert not AuditLog.objects.exists()
+
+
+@pytest.mark.django_db
+def test_before_its_beginning_the_answer_is_the_error_and_leaves_no_record():
+    with pytest.raises(Expired):
+        commit(decide(not_before=(deadline(-60), deadline(60))))
+    assert not AuditLog.objects.exists()
+    assert commit(decide(not_before=(deadline(-60),))) == "the answer"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seconds", [0, -0.000001, -3600])
+def test_a_passed_deadline_raises_its_error_and_leaves_no_record(seconds):
+    decision = decide(deadlines=(deadline(60), deadline(seconds)))
+
+    with pytest.raises(Expired):
+        commit(decision)
+
+    assert not AuditLog.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no clock but this process's")
+def test_the_databases_clock_decides_however_wrong_ours_is():
+    late, early = deadline(3600), deadline(-3600)
+
+    with time_machine.travel(late.at + timedelta(days=1)):
+        assert commit(decide(deadlines=(late,))) == "the answer"
+    decision = decide(deadlines=(early,))
+    with time_machine.travel(early.at - timedelta(days=1)), pytest.raises(Expired):
+        commit(decision)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_result_leaves_where_the_log_cannot_be_written(unwritable_log):
+    with pytest.raises(AuditUnavailable) as refused:
+        commit(decide())
+
+    assert refused.value.code == "audit_unavailable"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_result_leaves_where_the_commit_itself_fails(failing_commit):
+    with pytest.raises(AuditUnavailable):
+        commit(decide())
+
+    assert not AuditLog.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_around_the_commit_is_refused():
+    decision = decide()
+
+    with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
+        commit(decision)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_a_revocation_is_acknowledged_no_answer_from_before_it_leaves():
+    """Threads answer as fast as they can while the main thread revokes; the order is that of the returns."""
+    stop, leaks = threading.Event(), []
+    acknowledged = 0  # the epoch of the last change whose commit has returned
+
+    def answer():
+        answered = 0
+        while not stop.is_set():
+            decision = decide()
+            time.sleep(0.001)  # simulates the cryptography
+            # Read before the commit is requested: every change acknowledged by now must apply to it.
+            binding = acknowledged
+            try:
+                commit(decision)
+            except StaleDecision:
+                continue
+            answered += 1
+            if decision.stamps[0].epochs[KEY] < binding:
+                leaks.append((decision.stamps, binding))
+        connection.close()
+        return answered
+
+    with ThreadPoolExecutor(4) as pool:
+        answering = [pool.submit(answer) for _ in range(4)]
+        for _ in range(25):
+            time.sleep(0.01)
+            with transaction.atomic():
+                epoch = raise_epoch(KEY)
+            acknowledged = epoch
+        stop.set()
+        assert sum(each.result() for each in answering) == AuditLog.objects.count()
+    assert not leaks

@@ -1,0 +1,127 @@
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from audit.log.canonical import MAX_INTEGER
+from audit.log.events import TEXT_LIMITS, Actor, ActorType, Event, Outcome, Source, clean_text
+from kernel.http.addresses import canonical_address
+
+
+def test_nul_and_lone_surrogates_are_replaced_in_every_text_of_an_event():
+    event = Event(
+        action="a\x00b", object_id="\ud800", code="x\udfff", meta={"reason": "n\x00", "l": ["\ud801"]}
+    )
+
+    assert (event.action, event.object_id, event.code) == ("a\ufffdb", "\ufffd", "x\ufffd")
+    assert dict(event.meta) == {"reason": "n\ufffd", "l": ["\ufffd"]}
+
+
+def test_texts_are_cut_to_their_column_and_show_it():
+    actor = Actor.anonymous("127.0.0.1", "x" * 5000, "r" * 100, name="n" * 200)
+
+    assert len(actor.user_agent) == TEXT_LIMITS["user_agent"]
+    assert actor.user_agent.endswith("x\u2026")
+    assert len(actor.request_id) == TEXT_LIMITS["request_id"]
+    assert len(actor.actor_name) == TEXT_LIMITS["actor_name"]
+
+
+@given(st.text(), st.integers(1, 50))
+def test_a_cleaned_text_fits_is_storable_and_is_left_alone_when_cleaned_again(text, limit):
+    cleaned = clean_text(text, limit)
+
+    assert len(cleaned) <= limit
+    assert "\x00" not in cleaned
+    cleaned.encode("utf-8")
+    assert clean_text(cleaned, limit) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("spelling", "address"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:DB8:0:0:0:0:0:1", "2001:db8::1"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("", ""),
+        ("unix:", ""),
+        ("192.0.2.007", ""),
+    ],
+)
+def test_an_address_has_one_spelling(spelling, address):
+    assert canonical_address(spelling) == address
+    assert Actor.anonymous(spelling, "", "").client_ip == address
+
+
+def test_meta_holds_ids_and_moments_as_text():
+    key = uuid.uuid4()
+    event = Event(action="a", meta={"key": key, "at": datetime(2026, 1, 2, tzinfo=UTC), "tags": ("a", "b")})
+
+    assert dict(event.meta) == {"key": str(key), "at": "2026-01-02T00:00:00.000000Z", "tags": ["a", "b"]}
+
+
+@pytest.mark.parametrize("value", [b"key bytes", 1.5, object(), {"deep": [b""]}])
+def test_meta_refuses_what_is_not_declared_data(value):
+    with pytest.raises(TypeError, match="does not belong"):
+        Event(action="a", meta={"value": value})
+
+
+def test_meta_has_a_bound():
+    with pytest.raises(ValueError, match="too large"):
+        Event(action="a", meta={"list": ["x" * 1000] * 70})
+
+
+def test_the_digests_of_changed_rows_cannot_be_forged_by_a_caller():
+    with pytest.raises(ValueError, match="recorder"):
+        Event(action="a", meta={"trail_sha256": []})
+
+
+@pytest.mark.parametrize("field", ["object_version", "count", "size"])
+@pytest.mark.parametrize("number", [-1, MAX_INTEGER + 1])
+def test_numbers_out_of_range_are_refused(field, number):
+    with pytest.raises(ValueError, match="not a number"):
+        Event(action="a", **{field: number})
+
+
+def test_an_unknown_outcome_is_refused():
+    with pytest.raises(ValueError, match="maybe"):
+        Event(action="a", outcome="maybe")
+
+
+def test_a_copy_of_an_event_keeps_its_meta():
+    event = Event(action="a", meta={"reason": "r"})
+
+    assert replace(event, count=7) == Event(action="a", count=7, meta={"reason": "r"})
+
+
+def test_the_system_acts_for_nobody():
+    actor = Actor.system("rotate_keys", Source.COMMAND)
+
+    assert (actor.user_id, actor.actor_type, actor.actor_name) == (None, ActorType.SYSTEM, "rotate_keys")
+    assert actor.source == "command"
+
+
+def test_an_event_is_ok_and_single_unless_told_otherwise():
+    event = Event(action="a")
+
+    assert (event.outcome, event.count, event.size) == (Outcome.OK, 1, None)
+
+
+@given(st.text())
+def test_an_actor_of_another_request_is_as_if_made_for_it(request_id):
+    def acting(by):
+        return Actor.anonymous("192.0.2.7", "agent", by, name="n")
+
+    assert acting("r-1").of_request(request_id) == acting(request_id)
+
+
+def test_an_event_of_another_amount_is_as_if_made_of_it():
+    event = Event(action="a", object_id="k", meta={"reason": "r"})
+
+    assert event.of_amount(3, 70) == Event(action="a", object_id="k", meta={"reason": "r"}, count=3, size=70)
+    assert (event.count, event.size) == (1, None)
+    for count, size in ((-1, 0), (1, MAX_INTEGER + 1)):
+        with pytest.raises(ValueError, match="not a number"):
+            event.of_amount(count, size)

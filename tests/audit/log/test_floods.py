@@ -1,0 +1,156 @@
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+from audit.log.events import Actor, Event, Outcome
+from audit.log.floods import FloodTable
+
+
+def refusal(action="keys.key.read", code="not_found", object_id="k", ip="192.0.2.1", name=""):
+    event = Event(action=action, object_type="key", object_id=object_id, outcome=Outcome.DENIED, code=code)
+    return event, Actor.anonymous(ip, "agent", "r", name=name)
+
+
+def user(number, *, token="", ip="192.0.2.1", request_id=""):
+    return Actor(
+        user_id=uuid.UUID(int=number),
+        actor_type="user",
+        actor_name=f"user-{number}",
+        auth_method="password",
+        token_id=token,
+        client_ip=ip,
+        user_agent="",
+        source="api",
+        request_id=request_id,
+    )
+
+
+def test_the_first_of_a_kind_is_written_and_the_rest_is_counted():
+    table = FloodTable()
+
+    assert [table.is_first(*refusal()) for _ in range(5)] == [True, False, False, False, False]
+
+    ((event, actor),) = table.drain()
+    assert (event.count, event.code, event.object_id, actor.client_ip) == (4, "not_found", "k", "192.0.2.1")
+
+
+def test_what_came_once_needs_no_second_record():
+    table = FloodTable()
+    table.is_first(*refusal())
+
+    assert table.drain() == []
+
+
+def test_after_a_flush_the_next_is_a_first_again():
+    table = FloodTable()
+    table.is_first(*refusal())
+    table.drain()
+
+    assert table.is_first(*refusal())
+    assert table.drain() == []
+
+
+def test_address_name_action_code_and_object_make_a_kind():
+    table = FloodTable()
+    kinds = [
+        refusal(),
+        refusal(ip="192.0.2.2"),
+        refusal(name="mira"),
+        refusal(action="keys.key.rotated"),
+        refusal(code="permission_denied"),
+        refusal(object_id="k2"),
+    ]
+
+    assert all(table.is_first(*kind) for kind in kinds)
+    assert not any(table.is_first(*kind) for kind in kinds)
+
+
+def test_users_behind_one_address_are_told_apart():
+    table = FloodTable()
+    event, _ = refusal()
+
+    assert table.is_first(event, user(1))
+    assert table.is_first(event, user(2))
+
+
+def test_a_stolen_token_is_told_by_the_address_that_used_it():
+    table = FloodTable()
+    event, _ = refusal()
+    owner, thief = user(1, token="t-1"), user(1, token="t-1", ip="203.0.113.9")
+
+    assert [table.is_first(event, actor) for actor in (owner, thief, owner, thief, thief)] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert table.is_first(event, user(1, token="t-2")), "another token of the same user"
+    counts = {actor.client_ip: event.count for event, actor in table.drain()}
+    assert counts == {"192.0.2.1": 1, "203.0.113.9": 2}
+
+
+def test_an_entry_of_several_says_only_what_is_true_of_all():
+    table = FloodTable(per_subject=2)
+    event, _ = refusal()
+    for number in range(4):
+        table.is_first(event, user(1, token="t", request_id=f"r-{number}"))
+    for number in range(100):
+        table.is_first(event, user(1, token="t", ip=f"203.0.113.{number}"))
+    kind, overflow = (actor for _, actor in table.drain())
+
+    assert (kind.client_ip, kind.token_id, kind.request_id) == ("192.0.2.1", "t", "")
+    assert (overflow.user_id, overflow.token_id, overflow.client_ip) == (uuid.UUID(int=1), "t", "")
+
+
+def test_addresses_of_one_ipv6_network_share_its_bound_and_no_address():
+    table = FloodTable(per_subject=2)
+    firsts = [table.is_first(*refusal(ip=f"2001:db8::{number:x}")) for number in range(100)]
+
+    assert firsts == [True] * 2 + [False] * 98
+    ((event, actor),) = table.drain()
+    assert (event.count, event.meta["network"], actor.client_ip) == (98, "2001:db8::/64", "")
+
+
+def test_one_subject_with_many_kinds_is_told_by_name_and_number():
+    table = FloodTable(per_subject=3)
+    firsts = [table.is_first(*refusal(object_id=str(number))) for number in range(10)]
+
+    assert firsts == [True] * 3 + [False] * 7
+    assert table.is_first(*refusal(ip="192.0.2.2")), "another subject still has its own"
+    ((event, actor),) = table.drain()
+    assert (event.action, event.count, event.object_id) == ("api.refusals.overflowed", 7, "")
+    assert (event.outcome, actor.client_ip) == (Outcome.DENIED, "192.0.2.1")
+
+
+def test_the_table_has_a_bound_whatever_comes():
+    table = FloodTable(capacity=10)
+    firsts = [table.is_first(*refusal(ip=f"192.0.2.{number}")) for number in range(100)]
+
+    assert firsts == [True] * 5 + [False] * 95
+    assert len(table._buckets) == 6
+    assert all(table.is_first(refusal()[0], user(number)) for number in range(4)), "users keep their half"
+    assert not table.is_first(refusal()[0], user(4))
+    ((event, actor),) = table.drain()
+    assert (event.action, event.count) == ("api.refusals.overflowed", 96)
+    assert (actor.actor_type, actor.actor_name, actor.client_ip) == ("system", "refusal recorder", "")
+
+
+def test_nothing_is_counted_twice_or_lost_under_threads():
+    table = FloodTable(capacity=20, per_subject=5)
+    gate = threading.Barrier(8)
+
+    def work(worker):
+        gate.wait()
+        written = counted = 0
+        for turn in range(500):
+            number = (worker * 500 + turn) % 60
+            written += table.is_first(*refusal(ip=f"192.0.2.{number % 9}", object_id=str(number)))
+            if turn % 100 == 0:
+                counted += sum(event.count for event, _ in table.drain())
+        return written + counted
+
+    with ThreadPoolExecutor(8) as pool:
+        told = sum(pool.map(work, range(8)))
+
+    assert told + sum(event.count for event, _ in table.drain()) == 8 * 500

@@ -1,0 +1,77 @@
+"""Each writer's progress is recorded, so that a truncated sequence of a silent writer is detected."""
+
+import json
+import uuid
+
+import pytest
+from django.db import transaction
+
+from audit.log import heartbeats, numbering
+from audit.log.events import Actor, Event
+from audit.models import AuditLog
+from audit.services import record
+from tests.audit.conftest import log_out_of_reach
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def nothing_noted(empty_log):
+    numbering.take_tails()
+
+
+def write(times=1):
+    for _ in range(times):
+        with transaction.atomic():
+            entry = record(Event(action="test.thing.done"), Actor.system("test", "command"))
+    return entry
+
+
+def heard():
+    beats = AuditLog.objects.filter(action="audit.writer.heartbeat").order_by("id")
+    return [json.loads(text)["writers"] for text in beats.values_list("meta", flat=True)]
+
+
+def test_a_beat_tells_the_last_number_of_each_writer():
+    last = write(3)
+    other = uuid.uuid4()
+    numbering.note_committed(other, 7)
+
+    heartbeats.beat()
+
+    assert heard() == [{str(last.writer): last.wseq, str(other): 7}]
+
+
+def test_a_process_that_writes_nothing_is_silent():
+    write()
+    for _ in range(3):
+        heartbeats.beat()
+
+    assert len(heard()) == 1
+
+
+def test_what_was_rolled_back_is_not_told():
+    with transaction.atomic():
+        record(Event(action="test.thing.done"), Actor.system("test", "command"))
+        transaction.set_rollback(True)
+
+    heartbeats.beat()
+
+    assert heard() == []
+
+
+def test_a_beat_that_could_not_be_written_is_made_up_for():
+    last = write()
+    with log_out_of_reach():
+        heartbeats.beat()
+    heartbeats.beat()
+
+    assert heard() == [{str(last.writer): last.wseq}]
+
+
+def test_the_last_beat_comes_when_the_process_ends():
+    heart = heartbeats.Heart()
+    last = write()
+    heart.stop()
+
+    assert heard() == [{str(last.writer): last.wseq}]

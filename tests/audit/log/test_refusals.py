@@ -1,0 +1,146 @@
+import logging
+import time
+
+import pytest
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import RequestFactory
+
+from audit.log import refusals
+from audit.log.events import Actor, Event, Outcome
+from audit.middleware import RefusalRecorder
+from audit.models import AuditLog
+from kernel import errors
+from kernel.http import problems
+
+ACTOR = Actor.anonymous("192.0.2.1", "agent", "r-1")
+EVENT = Event(action="keys.key.read", object_id="k", outcome=Outcome.DENIED, code="not_found")
+
+
+@pytest.mark.django_db
+def test_a_flood_becomes_one_entry_at_once_and_one_with_the_number():
+    for _ in range(50):
+        refusals.note(EVENT, ACTOR)
+    assert [entry.count for entry in AuditLog.objects.all()] == [1]
+
+    refusals.flush()
+
+    later, first = AuditLog.objects.all()
+    assert (first.count, first.meta) == (1, "{}")
+    assert (later.count, later.meta) == (49, f'{{"repeats_within_seconds":{int(refusals.PERIOD)}}}')
+    assert (later.action, later.object_id, later.code) == (first.action, first.object_id, first.code)
+    assert (later.client_ip, later.outcome) == ("192.0.2.1", "denied")
+
+
+@pytest.mark.django_db
+def test_a_flush_with_nothing_counted_writes_nothing():
+    refusals.flush()
+
+    assert not AuditLog.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_counted_is_flushed_without_another_request(monkeypatch):
+    monkeypatch.setattr(refusals, "PERIOD", 0.1)
+    # Register the first refusal as already written, so that only the timer writes the next one.
+    refusals._table.is_first(EVENT, ACTOR)
+    refusals.note(EVENT, ACTOR)
+
+    deadline = time.monotonic() + 60
+    while not AuditLog.objects.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert [entry.count for entry in AuditLog.objects.all()] == [1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_record_that_fails_is_logged_and_forgotten(unwritable_log, caplog):
+    with caplog.at_level(logging.ERROR, "audit.log.refusals"):
+        refusals.note(EVENT, ACTOR)
+        refusals.note(EVENT, ACTOR)
+        refusals.flush()
+
+    assert [record.message for record in caplog.records] == ["a refusal could not be recorded"] * 2
+
+
+def answer(error=None, path="/api/v1/keys", **on_request):
+    """Send a request through the middleware to a view that refuses it, or does not."""
+
+    def view(request):
+        for name, value in on_request.items():
+            setattr(request, name, value)
+        return problems.render(request, error) if error else HttpResponse("fine")
+
+    request = RequestFactory().get(path, headers={"User-Agent": "curl"})
+    request.client_ip, request.request_id = "192.0.2.7", "r-7"
+    return RefusalRecorder(view)(request)
+
+
+@pytest.mark.django_db
+def test_a_refusal_says_who_wanted_what_from_where():
+    answer(errors.NotFound(), audit_action="keys.key.read", audit_object=("key", "k"), actor=ACTOR)
+
+    entry = AuditLog.objects.get()
+    assert (entry.action, entry.object_type, entry.object_id) == ("keys.key.read", "key", "k")
+    assert (entry.outcome, entry.code) == ("denied", "not_found")
+    assert (entry.client_ip, entry.user_agent, entry.request_id) == ("192.0.2.1", "agent", "r-1")
+
+
+@pytest.mark.django_db
+def test_a_stranger_is_told_by_his_address():
+    answer(errors.Unauthenticated("no"))
+
+    entry = AuditLog.objects.get()
+    assert (entry.actor_type, entry.user_id, entry.client_ip) == ("anonymous", None, "192.0.2.7")
+    assert (entry.user_agent, entry.request_id) == ("curl", "r-7")
+    assert (entry.action, entry.code) == ("api.request.refused", "authentication_failed")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (errors.Invalid("x"), "error"),
+        (errors.Unauthenticated("x"), "denied"),
+        (errors.Denied("x"), "denied"),
+        (errors.NotFound(), "denied"),
+        (errors.Conflict("x"), "denied"),
+        (errors.Refused("x"), "denied"),
+        (errors.Throttled("x", retry_after=1), "denied"),
+        (errors.Unavailable("x"), "error"),
+        (problems.InternalError(), "error"),
+    ],
+)
+def test_a_no_is_denied_and_what_could_not_be_done_is_an_error(error, outcome):
+    answer(error)
+
+    assert AuditLog.objects.get().outcome == outcome
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/auth/login", "/api/v1/nothing"])
+def test_every_prefix_of_the_api_is_recorded(path):
+    answer(errors.Denied("x"), path=path)
+
+    assert AuditLog.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_success_and_pages_are_not_recorded_here():
+    answer()
+    answer(errors.NotFound(), path="/favicon.ico")
+
+    assert not AuditLog.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refusal_stays_the_same_refusal_where_it_cannot_be_recorded(unwritable_log):
+    response = answer(errors.Denied("You may not."))
+
+    assert response.status_code == 403
+    assert b'"code": "permission_denied"' in response.content
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_left_open_does_not_change_the_answer():
+    with transaction.atomic():
+        assert answer(errors.Denied("You may not.")).status_code == 403

@@ -1,0 +1,135 @@
+"""A row with any altered column is shown, and marked as altered."""
+
+import pytest
+from django.db import connection, transaction
+
+from audit.log.events import Event, RowChange
+from audit.models import AuditLeaf, AuditLog, AuditPending, AuditTrail, Integrity
+from audit.sequencing.step import sequence_step
+from audit.services import record
+from audit.verification import integrity
+from tests.tampering import forging
+from tests.tampering.alterations import LOG_COLUMNS, TRAIL_COLUMNS, alterations, rolled_back
+from tests.tampering.altering import execute, without_triggers
+from tests.tampering.writing import Log
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def entry(root_of_trust):
+    return write()
+
+
+def write() -> AuditLog:
+    actor = Log(seed=1).user(1)
+    event = Event(
+        action="keys.key.updated", object_type="key", object_id="k", object_version=1, size=5, code="x"
+    )
+    change = RowChange.updated("encryption_keys", "k", {"name": "a"}, {"name": "b"})
+    with transaction.atomic():
+        return record(event, actor, changes=[change])
+
+
+def found(log_id: int) -> integrity.FoundEntry:
+    [row] = integrity.find_entries(AuditLog.objects.filter(id=log_id))
+    return row
+
+
+def found_change(row_id: int) -> integrity.FoundChange:
+    [row] = integrity.find_changes(AuditTrail.objects.filter(id=row_id))
+    return row
+
+
+def test_an_intact_row_is_pending_until_it_has_its_leaf(entry):
+    change = AuditTrail.objects.get()
+    assert found(entry.id).integrity == found_change(change.id).integrity == Integrity.PENDING
+    sequence_step()
+    assert found(entry.id).integrity == found_change(change.id).integrity == Integrity.VERIFIED
+
+
+def test_a_row_that_is_shown_has_the_values_of_the_model(entry):
+    change = AuditTrail.objects.get()
+    for shown, stored in (
+        (found(entry.id).as_row(), AuditLog.objects.get(id=entry.id)),
+        (found_change(change.id).as_row(), change),
+    ):
+        for field in stored._meta.concrete_fields:
+            assert getattr(shown, field.attname) == getattr(stored, field.attname), field
+
+
+@pytest.mark.parametrize("is_sequenced", [False, True], ids=["pending", "sequenced"])
+@pytest.mark.parametrize("column", LOG_COLUMNS)
+def test_an_entry_with_any_altered_column_is_altered(entry, column, is_sequenced):
+    if is_sequenced:
+        sequence_step()
+    for alteration in alterations(AuditLog, column):
+        with rolled_back(), alteration.made(entry.id) as log_id:
+            row = found(log_id)
+            assert row.integrity == Integrity.ALTERED, alteration
+            row.as_row()
+    assert found(entry.id).integrity != Integrity.ALTERED
+
+
+@pytest.mark.parametrize("column", TRAIL_COLUMNS)
+def test_a_changed_row_with_any_altered_column_is_altered(entry, column):
+    sequence_step()
+    change = AuditTrail.objects.get()
+    for alteration in alterations(AuditTrail, column):
+        with rolled_back(), alteration.made(change.id) as row_id:
+            row = found_change(row_id)
+            assert row.integrity == Integrity.ALTERED, alteration
+            row.as_row()
+    assert found_change(change.id).integrity == Integrity.VERIFIED
+
+
+def test_a_changed_row_of_an_altered_entry_is_altered(entry):
+    sequence_step()
+    change = AuditTrail.objects.get()
+    for alteration in alterations(AuditLog):
+        with rolled_back(), alteration.made(entry.id):
+            assert found_change(change.id).integrity == Integrity.ALTERED, alteration
+
+
+def test_an_entry_whose_leaf_was_altered_with_it_is_altered(entry):
+    """With the database, an attacker can forge a matching leaf, but not the MAC, whose key is elsewhere."""
+    sequence_step()
+    with without_triggers():
+        execute("UPDATE audit_logs SET actor_name = 'somebody else' WHERE id = %s", [entry.id])
+        forging.rebuild(forging.entries())
+    assert found(entry.id).inspection.leaf == bytes(AuditLeaf.objects.get(log_id=entry.id).leaf_hash)
+    assert found(entry.id).integrity == Integrity.ALTERED
+
+
+def test_an_entry_that_neither_has_a_leaf_nor_waits_for_one_is_altered(entry):
+    AuditPending.objects.all().delete()
+    assert found(entry.id).integrity == Integrity.ALTERED
+
+
+def test_an_altered_leaf_shows_at_its_entry(entry):
+    sequence_step()
+    values = [b"\0" * 32, "text"] if connection.vendor == "sqlite" else [b"\0" * 32]
+    for value in values:
+        with without_triggers():
+            execute("UPDATE audit_leaves SET leaf_hash = %s WHERE log_id = %s", [value, entry.id])
+        assert found(entry.id).integrity == Integrity.ALTERED
+
+
+def test_every_alteration_is_evidence_of_its_own(entry):
+    seen = {found(entry.id).evidence}
+    for column in LOG_COLUMNS:
+        with rolled_back(), alterations(AuditLog, column)[0].made(entry.id) as log_id:
+            again = {found(log_id).evidence, found(log_id).evidence}
+            assert len(again) == 1
+            seen |= again
+    assert len(seen) == 1 + len(LOG_COLUMNS)
+
+
+def test_a_page_is_judged_by_one_statement(entry, django_assert_num_queries):
+    for _ in range(3):
+        write()
+    sequence_step()
+    write()
+    with django_assert_num_queries(1):
+        rows = integrity.find_entries(AuditLog.objects.order_by("-id")[:50])
+    assert [row.integrity for row in rows][:2] == [Integrity.PENDING, Integrity.VERIFIED]

@@ -1,0 +1,902 @@
+"""The verifier finds alterations, names the first bad index, and reports nothing about an intact log."""
+
+import base64
+import json
+import threading
+import time
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, connections, transaction
+
+from audit.actions import CHECKPOINT_KEY_PUBLISHED
+from audit.log.canonical import format_timestamp
+from audit.log.entries import ENTRY_FIELDS
+from audit.log.events import Actor, Event, RowChange, Source
+from audit.log.raw_rows import rows_of, spelled
+from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditTree, CheckpointKey
+from audit.sequencing.checkpoint_keys import active_signers, establish_checkpoint_keys, trusted_keys
+from audit.sequencing.checkpointing import thin_out_checkpoints
+from audit.sequencing.head import HEAD_FILE, read_head, write_head
+from audit.sequencing.rollups import add_usage
+from audit.services import record
+from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, publication_message, sign_note
+from audit.tlog.merkle import Frontier
+from audit.tlog.tiles import append
+from audit.verification import Finding, Kind, OutsideCheckpoint, Report, verify_log
+from kernel.crypto import signing
+from kernel.trust import kek, system_keys
+from tests.tampering import forging, respelling
+from tests.tampering.altering import Cell, execute, query, without_checks, without_triggers
+from tests.tampering.writing import Log, rotate_keys, sequence, sign, sign_in_the_past
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def log(root_of_trust, settings):
+    """About 330 entries, of which the last four are not sequenced."""
+    CheckpointKey.objects.all().delete()
+    establish_checkpoint_keys()
+    log = Log(seed=7)
+    for _ in range(3):
+        for rows in (0, 2, 3):
+            log.change(rows)
+        log.undo()
+        log.elsewhere(2)
+        log.operate(100)
+        log.beat()
+        sequence()
+        sign()
+    log.change(rows=2)
+    log.operate(3)
+    assert AuditTree.objects.get().size > 310
+    yield log
+    (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)
+
+
+def altered(statement, *parameters):
+    with without_triggers():
+        assert execute(statement, parameters)
+
+
+def kinds(report):
+    return set(report.counts)
+
+
+def first_bad(report):
+    return report.first_bad.first, report.first_bad.last
+
+
+def log_id_of(index):
+    return AuditLeaf.objects.get(idx=index).log_id
+
+
+def test_a_log_that_is_whole_is_found_whole(log):
+    report = verify_log()
+
+    tree = AuditTree.objects.get()
+    assert not report.is_altered, report.findings
+    assert (report.size, report.root) == (tree.size, bytes(tree.root))
+    assert report.signed_size == tree.size
+    assert report.checkpoints == 3
+    assert report.waiting == 4
+    assert report.changed_rows > 15
+    assert report.last_timestamp == format_timestamp(
+        AuditLog.objects.get(id=log_id_of(tree.size - 1)).timestamp
+    )
+
+
+def test_an_empty_log_is_found_whole(root_of_trust):
+    with without_triggers():
+        execute("DELETE FROM audit_logs")
+        execute("DELETE FROM audit_pending")
+        CheckpointKey.objects.all().delete()
+
+    report = verify_log()
+
+    assert (report.is_altered, report.size, report.last_timestamp) == (False, 0, None)
+
+
+@pytest.mark.parametrize("index", [1, 255, 256, 300])
+def test_an_altered_row_is_named_by_index_and_id(log, index):
+    altered("UPDATE audit_logs SET actor_name = 'somebody else' WHERE id = %s", log_id_of(index))
+
+    report = verify_log()
+
+    assert kinds(report) == {Kind.ENTRY_ALTERED}
+    assert first_bad(report) == (index, index)
+    assert report.first_bad.log_id == log_id_of(index)
+    assert "row was altered" in report.first_bad.text
+
+
+def test_an_altered_leaf_is_told_from_an_altered_row(log):
+    altered("UPDATE audit_leaves SET leaf_hash = %s WHERE idx = 300", b"x" * 32)
+
+    report = verify_log()
+
+    assert first_bad(report) == (300, 300)
+    assert "the leaf, or the id of its row, was altered" in report.first_bad.text
+
+
+def test_a_row_that_only_its_mac_gives_away_is_found(log):
+    """The attacker recomputes the tree, but has no key for MACs."""
+    altered(
+        "UPDATE audit_logs SET mac = %s WHERE id = %s",
+        query("SELECT mac FROM audit_logs WHERE id = %s", [log_id_of(9)])[0][0],
+        log_id_of(8),
+    )
+
+    report = verify_log()
+
+    assert kinds(report) == {Kind.MAC_MISMATCH}
+    assert first_bad(report) == (8, 8)
+
+
+ABSURD = [
+    ("audit_logs", "meta", "{]"),
+    ("audit_logs", "meta", "[" * 20_000),
+    ("audit_logs", "count", 2**60),
+    ("audit_logs", "size", -(2**63)),
+    ("audit_logs", "wseq", 2**63 - 1),
+    ("audit_logs", "mac", ""),
+    ("audit_logs", "mac", "1.x.y.z"),
+    ("audit_logs", "action", "audit.writer.heartbeat"),
+    ("audit_logs", "action", "audit.checkpoint_key.published"),
+    ("audit_trail", "new_values", '{"a": 1.5}'),
+    ("audit_trail", "new_values", "[" * 900 + "]" * 900),
+    ("audit_trail", "old_values", "7"),
+    ("audit_leaves", "leaf_hash", b""),
+    ("audit_leaves", "log_id", -5),
+    ("audit_tiles", "hashes", b"x"),
+    ("audit_tiles", "level", 30_000),
+    ("audit_tiles", "number", -1),
+    ("audit_tree", "size", -1),
+    ("audit_tree", "edge", b"x"),
+    ("audit_checkpoints", "note", ""),
+    ("audit_checkpoints", "note", "ciphercanary/x\n1\nAAAA\n\n— x y\n"),
+    ("audit_checkpoints", "size", -3),
+    ("checkpoint_keys", "public_key", b"x"),
+    ("checkpoint_keys", "algorithm", "rot13"),
+    ("checkpoint_keys", "row_mac", ""),
+    ("usage_rollups", "count", -(2**63)),
+    ("usage_rollups", "size", 2**63 - 1),
+]
+ABSURD_ON_SQLITE = [
+    ("audit_logs", "timestamp", "yesterday"),
+    ("audit_logs", "timestamp", b"x"),
+    ("audit_logs", "user_id", "nobody"),
+    ("audit_logs", "event_id", 7),
+    ("audit_logs", "writer", ""),
+    ("audit_logs", "count", 1.5),
+    ("audit_logs", "wseq", "three"),
+    ("audit_logs", "actor_name", b"\xff"),
+    ("audit_trail", "changed_at", 1.5),
+    ("audit_trail", "new_values", b"\xff"),
+    ("audit_trail", "event_id", "none"),
+    ("audit_leaves", "leaf_hash", "text"),
+    ("audit_leaves", "idx", "text"),
+    ("audit_leaves", "log_id", "text"),
+    ("audit_tiles", "hashes", "text"),
+    ("audit_tiles", "level", "text"),
+    ("audit_tree", "size", "text"),
+    ("audit_tree", "root", 1),
+    ("audit_checkpoints", "size", "text"),
+    ("audit_checkpoints", "note", b"\xff"),
+    ("audit_checkpoints", "signed_at", "never"),
+    ("checkpoint_keys", "created_at", "never"),
+    ("checkpoint_keys", "public_key", "text"),
+    ("usage_rollups", "hour", "never"),
+    ("usage_rollups", "count", "many"),
+]
+ABSURD_ON_POSTGRESQL = [
+    ("audit_logs", "timestamp", "infinity"),
+    ("audit_logs", "timestamp", "-infinity"),
+    ("audit_logs", "timestamp", "2026-11-24 12:00:00+00 BC"),
+    ("audit_logs", "timestamp", "200000-01-01 00:00:00+00"),
+    ("audit_trail", "changed_at", "infinity"),
+    ("audit_checkpoints", "signed_at", "infinity"),
+    ("checkpoint_keys", "created_at", "infinity"),
+    ("usage_rollups", "hour", "infinity"),
+    ("usage_rollups", "last_at", "-infinity"),
+]
+ABSURD += ABSURD_ON_SQLITE if connection.vendor == "sqlite" else ABSURD_ON_POSTGRESQL
+
+
+def test_what_no_application_writes_is_a_finding_and_never_a_failure(log):
+    """One log for all cases, because it takes a while to write."""
+    keys = {"audit_leaves": "idx", "audit_checkpoints": "size", "checkpoint_keys": "kid"}
+    places = {table: query(f"SELECT max({keys.get(table, 'id')}) FROM {table}")[0][0] for table, *_ in ABSURD}  # noqa: S608 - constants
+    places["audit_logs"] = log_id_of(100)
+    missed = []
+    with without_checks():
+        for table, column, value in ABSURD:
+            cell = Cell(table, keys.get(table, "id"), places[table], column)
+            before = cell.read()
+            with without_triggers():
+                cell.write(value)
+            if not verify_log().is_altered:
+                missed.append((table, column, value))
+            with without_triggers():
+                cell.moved(value).write(before)
+    assert missed == []
+    assert not verify_log().is_altered
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has one spelling of a value")
+def test_only_the_spelling_that_the_application_writes_is_accepted(log):
+    """Django reads the other spellings as the same value, but no query finds the row."""
+    missed = []
+    for table, column, name, spelling in respelling.CASES:
+        with respelling.respelled(table, column, spelling):
+            if not verify_log().is_altered:
+                missed.append((table, column, name))
+    assert missed == []
+    assert not verify_log().is_altered
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL takes no text that is none")
+def test_text_that_is_no_text_is_a_finding(log):
+    altered("UPDATE audit_logs SET actor_name = CAST(x'ff' AS TEXT) WHERE id = %s", log_id_of(30))
+    altered(
+        "UPDATE audit_trail SET record_id = CAST(x'ff' AS TEXT) WHERE id = (SELECT max(id) FROM audit_trail)"
+    )
+
+    report = verify_log()
+
+    assert kinds(report) == {Kind.ENTRY_ALTERED, Kind.TRAIL}
+    assert first_bad(report) == (30, 30)
+    assert query("SELECT actor_name FROM audit_logs WHERE id = %s", [log_id_of(31)])
+
+
+def test_of_ranges_the_one_that_ends_first_says_where_the_wrong_begins():
+    report = Report()
+    ranges = [(300, 300), (50, 149), (99, 103), (90, 103), (0, 10_000), (None, None)]
+    for first, last in ranges:
+        report.add(Finding(Kind.CHECKPOINT, "x", first, last))
+
+    assert first_bad(report) == (99, 103)
+    assert str(report.first_bad) == "checkpoint (index 99 to 103): x"
+
+
+def test_a_removed_row_is_named_by_the_index_of_its_leaf(log):
+    log_id = log_id_of(120)
+    altered("DELETE FROM audit_logs WHERE id = %s", log_id)
+
+    report = verify_log()
+
+    assert Kind.ENTRY_MISSING in kinds(report)
+    assert first_bad(report) == (120, 120)
+    assert report.first_bad.log_id == log_id
+
+
+def test_a_missing_leaf_is_named_and_what_follows_is_still_looked_at(log):
+    altered("DELETE FROM audit_leaves WHERE idx = 257")
+    altered("UPDATE audit_logs SET code = 'x' WHERE id = %s", log_id_of(310))
+
+    report = verify_log()
+
+    assert {Kind.LEAF_MISSING, Kind.NOT_SEQUENCED, Kind.ENTRY_ALTERED} <= kinds(report)
+    assert Kind.TILE not in kinds(report)  # the following entries have moved, which says nothing about tiles
+    assert first_bad(report) == (257, 257)
+
+
+def test_an_inserted_row_has_no_leaf_and_does_not_wait_for_one(log):
+    columns = ", ".join(
+        f'"{field.column}"' for field in AuditLog._meta.fields if field.column not in {"id", "writer"}
+    )
+    altered(
+        f"INSERT INTO audit_logs (writer, {columns}) SELECT %s, {columns} FROM audit_logs WHERE id = %s",  # noqa: S608 - constants
+        uuid.uuid4().hex,
+        log_id_of(5),
+    )
+
+    report = verify_log()
+
+    assert {Kind.NOT_SEQUENCED, Kind.MAC_MISMATCH, Kind.SEQUENCE_GAP} <= kinds(report)
+
+
+def test_waiting_rows_are_looked_at_too(log):
+    [(waiting,)] = query("SELECT min(log_id) FROM audit_pending")
+    altered("UPDATE audit_logs SET outcome = 'denied', code = 'x' WHERE id = %s", waiting)
+    assert kinds(verify_log()) >= {Kind.MAC_MISMATCH}
+
+    altered("DELETE FROM audit_logs WHERE id = %s", waiting)
+    assert kinds(verify_log()) >= {Kind.WAITING}
+
+    altered("DELETE FROM audit_pending WHERE log_id = %s", waiting)
+    assert Kind.WAITING not in kinds(verify_log())
+
+
+def test_what_is_in_the_tree_does_not_wait(log):
+    altered("INSERT INTO audit_pending (log_id) VALUES (%s)", log_id_of(3))
+
+    report = verify_log()
+
+    assert kinds(report) == {Kind.WAITING}
+    assert first_bad(report) == (3, 3)
+
+
+def test_the_end_of_a_writer_that_was_removed_before_it_was_sequenced_is_told_by_a_heartbeat(log):
+    log.elsewhere(2)
+    [(last,)] = query("SELECT max(id) FROM audit_logs")
+    log.beat()
+    with without_triggers():
+        execute("DELETE FROM audit_pending WHERE log_id = %s", [last])
+        execute("DELETE FROM audit_logs WHERE id = %s", [last])
+        execute("DELETE FROM audit_trail WHERE event_id NOT IN (SELECT event_id FROM audit_logs)")
+    sequence()
+    sign()
+
+    report = verify_log()
+
+    assert kinds(report) == {Kind.SEQUENCE_GAP, Kind.ALARM}
+    assert "heartbeat" in " ".join(finding.text for finding in report.findings)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_trail SET record_id = 'x' WHERE id = (SELECT max(id) FROM audit_trail)",
+        "DELETE FROM audit_trail WHERE id = (SELECT min(id) FROM audit_trail)",
+        """UPDATE audit_trail SET event_id = (SELECT event_id FROM audit_logs WHERE action LIKE 'crypto%%' LIMIT 1)
+        WHERE id = (SELECT min(id) FROM audit_trail)""",
+    ],
+)
+def test_changed_rows_are_bound_to_their_event(log, statement):
+    altered(statement)
+
+    report = verify_log()
+
+    assert kinds(report) == {Kind.TRAIL}
+
+
+def test_a_changed_row_that_nobody_recorded_is_found(log):
+    names = "table_name, record_id, action, old_values, new_values, changed_by, changed_at"
+    for event_id in (uuid.uuid4().hex, query("SELECT event_id FROM audit_logs ORDER BY id")[0][0]):
+        altered(
+            f"INSERT INTO audit_trail (event_id, {names}) SELECT %s, {names} FROM audit_trail LIMIT 1",  # noqa: S608 - constants
+            event_id,
+        )
+    report = verify_log()
+    assert report.counts == {Kind.TRAIL: 2}
+    assert "belongs to no entry" in report.findings[0].text
+
+    altered(
+        f"INSERT INTO audit_trail (event_id, {names}) SELECT event_id, {names} FROM audit_trail "  # noqa: S608 - constants
+        "WHERE event_id IN (SELECT event_id FROM audit_logs) LIMIT 1"
+    )
+    assert verify_log().counts == {Kind.TRAIL: 3}
+
+
+def test_usage_is_what_the_log_adds_up_to(log):
+    altered("UPDATE usage_rollups SET count = count + 1 WHERE id = (SELECT min(id) FROM usage_rollups)")
+    altered("DELETE FROM usage_rollups WHERE id = (SELECT max(id) FROM usage_rollups)")
+
+    report = verify_log()
+
+    assert report.counts == {Kind.USAGE: 2}
+    assert "as the log adds it up" in report.findings[0].text + report.findings[1].text
+
+
+def test_a_tile_is_named_by_the_first_leaf_that_it_is_wrong_about(log):
+    [(hashes,)] = query("SELECT hashes FROM audit_tiles WHERE level = 0 AND number = 1")
+    altered(
+        "UPDATE audit_tiles SET hashes = %s WHERE level = 0 AND number = 1",
+        bytes(hashes[:320]) + b"x" * 32 + bytes(hashes[352:]),
+    )
+    assert first_bad(verify_log()) == (266, 266)
+
+    altered("DELETE FROM audit_tiles WHERE level = 1")
+    report = verify_log()
+    assert report.counts[Kind.TILE] == 2
+    assert first_bad(report) == (0, 255)
+
+
+def test_tiles_and_checkpoints_that_no_such_log_has_are_found(log):
+    altered(
+        "INSERT INTO audit_tiles (level, number, hashes) SELECT 9, 0, hashes FROM audit_tiles WHERE level = 1"
+    )
+    altered(
+        "INSERT INTO audit_tiles (level, number, hashes) SELECT 0, 2, hashes FROM audit_tiles WHERE level = 1"
+    )
+    assert verify_log().counts == {Kind.TILE: 2}
+
+    altered(
+        "INSERT INTO audit_checkpoints (size, note, signed_at) SELECT -3, note, signed_at FROM audit_checkpoints LIMIT 1"
+    )
+    report = verify_log()
+    assert report.counts == {Kind.TILE: 2, Kind.CHECKPOINT: 1}
+    assert "-3 entries is none of this log" in " ".join(finding.text for finding in report.findings)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="a constraint of a table of SQLite stays")
+def test_what_the_database_refuses_to_have_twice_is_found_where_it_was_made_to_take_it(log):
+    for table, constraint in (
+        ("audit_tiles", "audit_tiles_position"),
+        ("audit_leaves", "audit_leaves_log_id_key"),
+    ):
+        with without_triggers(), transaction.atomic():
+            execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}")
+    columns = "level, number, hashes"
+    altered(f"INSERT INTO audit_tiles ({columns}) SELECT {columns} FROM audit_tiles WHERE level = 0")  # noqa: S608 - constants
+    report = verify_log()
+    assert report.counts == {Kind.TILE: 2}
+    assert first_bad(report) == (0, 255)
+
+    altered(
+        "DELETE FROM audit_tiles WHERE id IN (SELECT max(id) FROM audit_tiles GROUP BY level, number HAVING count(*) > 1)"
+    )
+    altered(
+        "INSERT INTO audit_leaves SELECT %s, log_id, leaf_hash FROM audit_leaves WHERE idx = 9", report.size
+    )
+    report = verify_log()
+    assert {Kind.LEAF_SURPLUS, Kind.TREE} <= kinds(report)
+    assert "has 2 leaves" in " ".join(finding.text for finding in report.findings)
+
+    altered("DELETE FROM audit_leaves WHERE idx = %s", report.size - 1)
+    execute("ALTER TABLE audit_tiles ADD CONSTRAINT audit_tiles_position UNIQUE (level, number)")
+    execute("ALTER TABLE audit_leaves ADD CONSTRAINT audit_leaves_log_id_key UNIQUE (log_id)")
+    assert not verify_log().is_altered
+
+
+def test_an_entry_that_was_rewritten_with_its_tree_is_between_the_checkpoints_around_it(log):
+    first, second, _ = AuditCheckpoint.objects.order_by("size")
+    with without_triggers():
+        forging.rewrite(first.size + 5, actor_name="somebody else")
+        forging.rebuild(forging.entries())
+
+    report = verify_log()
+    assert kinds(report) == {Kind.CHECKPOINT, Kind.OLDER}
+    assert first_bad(report) == (first.size, second.size - 1)
+
+    with without_triggers():
+        forging.resign(active_signers(), beyond=first.size)
+    assert not verify_log().is_altered
+    outside = [OutsideCheckpoint.parse(f"{each.size}", each.note) for each in (first, second)]
+    report = verify_log(outside=outside)
+    assert report.counts == {Kind.CHECKPOINT: 1}
+    assert first_bad(report) == (first.size, second.size - 1)
+
+
+def test_the_cut_tail_is_named_by_what_this_host_remembers(log):
+    before = read_head()
+    [(size,)] = query("SELECT size FROM audit_checkpoints ORDER BY size LIMIT 1 OFFSET 1")
+    cut_back_to(size)
+
+    report = verify_log()
+
+    assert {Kind.OLDER, Kind.CHECKPOINT} == kinds(report)
+    assert first_bad(report) == (size, size)
+    assert str(before.size) in report.findings[0].text
+
+
+def cut_back_to(size):
+    """Roll the log back to a checkpoint, as a restored backup would."""
+    leaves = [bytes(leaf) for (leaf,) in query("SELECT leaf_hash FROM audit_leaves WHERE idx < %s", [size])]
+    frontier = Frontier.EMPTY.extended(leaves)
+    with without_triggers():
+        execute("DELETE FROM audit_leaves WHERE idx >= %s", [size])
+        execute("DELETE FROM audit_logs WHERE id NOT IN (SELECT log_id FROM audit_leaves)")
+        execute("DELETE FROM audit_trail WHERE event_id NOT IN (SELECT event_id FROM audit_logs)")
+        execute("DELETE FROM audit_pending")
+        execute("DELETE FROM audit_checkpoints WHERE size > %s", [size])
+        execute("DELETE FROM audit_tiles")
+        for (level, number), hashes in append(0, {}, leaves).items():
+            execute(
+                "INSERT INTO audit_tiles (level, number, hashes) VALUES (%s, %s, %s)", [level, number, hashes]
+            )
+        execute(
+            "UPDATE audit_tree SET size = %s, edge = %s, root = %s",
+            [size, frontier.encode(), frontier.root()],
+        )
+        execute("DELETE FROM usage_rollups")
+        recount()
+
+
+def recount():
+    with transaction.atomic():
+        columns = spelled(AuditLog, ENTRY_FIELDS, "g")
+        rows = rows_of(f"SELECT {columns} FROM audit_logs g JOIN audit_leaves l ON l.log_id = g.id")  # noqa: S608
+        add_usage(dict(zip(ENTRY_FIELDS, row, strict=True)) for row in rows)
+
+
+def test_the_cut_tail_is_named_by_a_checkpoint_kept_outside_where_the_host_has_forgotten(log, settings):
+    kept = AuditCheckpoint.objects.get(size=AuditTree.objects.get().size)
+    [(size,)] = query("SELECT min(size) FROM audit_checkpoints")
+    cut_back_to(size)
+    (settings.CC_HOME / HEAD_FILE).unlink()
+    assert not verify_log().is_altered
+
+    report = verify_log(outside=[OutsideCheckpoint.parse("kept", kept.note)])
+
+    assert kinds(report) == {Kind.CHECKPOINT}
+    assert first_bad(report) == (size, size)
+
+
+@pytest.mark.parametrize("offset", [0, 1, 2])
+def test_a_deleted_checkpoint_is_missed_wherever_it_was(log, offset):
+    sizes = list(AuditCheckpoint.objects.order_by("size").values_list("size", flat=True))
+    altered("DELETE FROM audit_checkpoints WHERE size = %s", sizes[offset])
+
+    report = verify_log()
+
+    assert kinds(report) == {Kind.CHECKPOINT}
+    assert str(sizes[offset]) in report.findings[0].text
+    altered("DELETE FROM audit_checkpoints")
+    assert kinds(verify_log()) == {Kind.CHECKPOINT}
+
+
+LINK = "UPDATE audit_checkpoints SET previous = {}, kept = {}, link_mac = {} WHERE size = %s"
+
+
+@pytest.mark.parametrize(
+    ("link", "fault"),
+    [
+        (("0", "0", "link_mac"), "was altered"),
+        (("previous", "kept", "NULL"), "was altered"),
+        (("NULL", "NULL", "NULL"), "has lost its link"),
+    ],
+)
+def test_the_link_of_a_checkpoint_cannot_be_altered_to_hide_a_deletion(log, link, fault):
+    first, *others = AuditCheckpoint.objects.order_by("size").values_list("size", flat=True)
+    altered("DELETE FROM audit_checkpoints WHERE size = %s", first)
+    for size in others:
+        altered(LINK.format(*link), size)
+
+    report = verify_log()
+
+    assert report.counts == {Kind.CHECKPOINT: 2}
+    assert all(fault in finding.text for finding in report.findings)
+
+
+def test_checkpoints_from_before_links_are_not_missed(log):
+    """As after an upgrade: the published keys do not mention links, which the next key rotation requires."""
+    links = partial(AuditCheckpoint.objects.filter(link_mac__isnull=False).values_list, "size", flat=True)
+    with without_triggers():
+        forging.rewrite(
+            0,
+            meta=AuditLog.objects.get(id=log_id_of(0))
+            .meta.replace(',"linked_checkpoints":true', "")
+            .replace('"linked_checkpoints":true,', ""),
+        )
+        forging.rebuild(forging.entries())
+        AuditCheckpoint.objects.update(previous=None, kept=None, link_mac=None)
+        forging.resign(active_signers())
+    assert not verify_log().is_altered
+    newest = AuditCheckpoint.objects.order_by("size").last().size
+
+    rotate_keys()
+
+    assert not verify_log().is_altered
+    assert list(links())
+    altered(LINK.format("NULL", "NULL", "NULL"), max(links()))
+    assert kinds(verify_log()) == {Kind.CHECKPOINT}
+    altered("DELETE FROM audit_checkpoints WHERE size = %s", newest)
+    assert str(newest) in " ".join(finding.text for finding in verify_log().findings)
+
+
+def test_thinning_out_is_no_deletion(log):
+    """Thinning keeps the last checkpoint of each hour and of former keys; any other deletion is reported."""
+    with without_triggers():
+        AuditCheckpoint.objects.all().delete()  # of today
+    minutes = [50 * 60, 50 * 60 - 10, 50 * 60 - 20, 40 * 60 - 5, 40 * 60 - 15]
+    sizes = sign_in_the_past(log, *(timedelta(minutes=each) for each in minutes))
+    log.operate(1)
+    sequence()
+    sign()
+    newest = AuditCheckpoint.objects.order_by("size").last().size
+    assert not verify_log().is_altered
+
+    assert thin_out_checkpoints() == 3
+
+    assert list(AuditCheckpoint.objects.order_by("size").values_list("size", flat=True)) == [
+        sizes[2],
+        sizes[4],
+        newest,
+    ]
+    assert not verify_log().is_altered
+    for size in (sizes[2], sizes[4]):
+        kept = AuditCheckpoint.objects.get(size=size)
+        altered("DELETE FROM audit_checkpoints WHERE size = %s", size)
+        report = verify_log()
+        assert kinds(report) == {Kind.CHECKPOINT}
+        assert f"the checkpoint of {size}, which" in report.findings[0].text
+        AuditCheckpoint.objects.bulk_create([kept])
+
+
+def test_a_checkpoint_that_an_anchor_took_is_missed(log):
+    [(size,)] = query("SELECT min(size) FROM audit_checkpoints")
+    values = "(size, anchor, receipt, anchored_at) SELECT size, 'file', 'x', signed_at FROM audit_checkpoints"
+    altered(f"INSERT INTO audit_receipts {values}")
+    assert not verify_log().is_altered
+
+    altered("DELETE FROM audit_checkpoints WHERE size = %s", size)
+    assert kinds(verify_log()) == {Kind.RECEIPT, Kind.CHECKPOINT}
+
+
+def test_when_a_checkpoint_was_signed_is_what_was_signed(log):
+    newest = AuditCheckpoint.objects.order_by("-size")[0]
+    with without_triggers():
+        AuditCheckpoint.objects.filter(size=newest.size).update(
+            signed_at=newest.signed_at - timedelta(seconds=1)
+        )
+
+    report = verify_log()
+
+    assert kinds(report) == {Kind.CHECKPOINT}
+    assert "when its row says" in report.findings[0].text
+
+
+UPDATE_NOTE = "UPDATE audit_checkpoints SET note = %s WHERE size = %s"
+
+
+def test_no_character_of_a_stored_checkpoint_can_be_altered_not_even_to_make_a_signature_nobodys(log):
+    row = AuditCheckpoint.objects.order_by("-size")[0]
+    second = row.note.index("\n— ", row.note.index("\n— ") + 1)
+    altered_unnoticed = []
+    for at in [*range(0, second, 17), *range(second + 1, second + 80, 3), len(row.note) - 2]:
+        char = "x" if row.note[at] != "x" else "y"
+        altered(UPDATE_NOTE, f"{row.note[:at]}{char}{row.note[at + 1 :]}", row.size)
+        if not verify_log().is_altered:
+            altered_unnoticed.append(at)
+    for note in (row.note[: second + 1], row.note + row.note[second + 1 :]):
+        altered(UPDATE_NOTE, note, row.size)
+        assert kinds(verify_log()) == {Kind.CHECKPOINT}
+    assert altered_unnoticed == []
+
+
+def test_checkpoints_kept_outside_count_only_if_they_were_signed(log):
+    note = AuditCheckpoint.objects.order_by("size")[0].note
+    good = OutsideCheckpoint.parse("good", note)
+    head = Checkpoint.parse(note.rpartition("\n\n")[0] + "\n")
+    forged = OutsideCheckpoint.parse("forged", note.replace(head.text, replace(head, root=b"x" * 32).text))
+
+    assert not verify_log(outside=[good]).is_altered
+    assert kinds(verify_log(outside=[forged])) == {Kind.CHECKPOINT}
+    with pytest.raises(CheckpointInvalid):
+        OutsideCheckpoint.parse("nothing", "nothing")
+
+
+def test_pinned_keys_decide_and_vouch_for_those_that_the_log_publishes(log):
+    pinned = trusted_keys()
+    rotate_keys()
+    log.write(20)
+    sequence()
+    sign()
+    assert len(trusted_keys()) == 4
+
+    assert not verify_log(pinned=pinned).is_altered
+    assert not verify_log(pinned=[key for key in pinned if key.algorithm == signing.ED25519]).is_altered
+    name, (_, public_key) = pinned[0].name, signing.generate(signing.ED25519)
+    report = verify_log(pinned=[VerifierKey(name, signing.ED25519, public_key)])
+    assert kinds(report) == {Kind.CHECKPOINT}
+    assert first_bad(report) == (0, report.size - 1)
+
+
+def test_a_key_row_that_was_altered_removed_or_smuggled_in_is_found(log):
+    [kid, other] = CheckpointKey.objects.order_by("algorithm").values_list("kid", flat=True)
+    kept = list(CheckpointKey.objects.all())
+
+    altered("UPDATE checkpoint_keys SET public_key = %s WHERE kid = %s", b"x" * 32, kid)
+    assert Kind.KEY in kinds(verify_log())
+
+    altered("DELETE FROM checkpoint_keys WHERE kid = %s", other)
+    assert verify_log().counts[Kind.KEY] == 2
+
+    CheckpointKey.objects.all().delete()
+    CheckpointKey.objects.bulk_create(kept)
+    assert not verify_log().is_altered
+    smuggled = CheckpointKey(
+        kid="smuggled",
+        algorithm=signing.ED25519,
+        public_key=b"y" * 32,
+        state="retired",
+        created_at=kept[0].created_at,
+        kek_id=kept[0].kek_id,
+        wrapped=b"",
+    )
+    smuggled.save_with_mac()
+    assert kinds(verify_log()) == {Kind.KEY}
+
+
+def test_what_the_host_remembers_of_another_log_is_found(log, settings):
+    head = read_head()
+    write_head(type(head)(head.size, b"x" * 32))
+    assert kinds(verify_log()) == {Kind.OLDER}
+
+    (settings.CC_HOME / HEAD_FILE).write_text("nothing")
+    assert kinds(verify_log()) == {Kind.OLDER}
+
+
+def test_the_row_of_the_tree_is_there_once(log):
+    altered("DELETE FROM audit_tree")
+    try:
+        assert kinds(verify_log()) == {Kind.TREE}
+    finally:  # a row that later tests need
+        tree = verify_log()
+        AuditTree.objects.create(id=1, size=0, root=tree.root)
+
+
+def test_of_very_many_findings_a_hundred_are_listed_and_all_are_counted(log):
+    altered("UPDATE audit_logs SET request_id = 'x'")
+
+    report = verify_log()
+
+    assert len(report.findings) == 100
+    assert report.counts[Kind.ENTRY_ALTERED] == report.size
+    assert first_bad(report) == (0, 0)
+
+
+def test_it_runs_while_others_write_and_sequence_without_a_false_alarm(log):
+    stops, seen = threading.Event(), []
+
+    def work(duty):
+        while not stops.is_set():
+            duty()
+            time.sleep(0.002)  # SQLite allows one writer at a time
+        connections.close_all()
+
+    def write():
+        with transaction.atomic():
+            record(
+                Event(action="keys.key.created"),
+                Actor.system("busy", Source.COMMAND),
+                changes=[RowChange.inserted("t", 1, {"a": 1})],
+            )
+
+    def go_on():
+        sequence()
+        sign()
+
+    threads = [threading.Thread(target=work, args=[duty]) for duty in (write, write, go_on)]
+    for thread in threads:
+        thread.start()
+    try:
+        until = time.monotonic() + 300
+        while len(seen) < 8 or seen[-1].size == seen[0].size:
+            seen.append(verify_log())
+            assert time.monotonic() < until
+    finally:
+        stops.set()
+        for thread in threads:
+            thread.join()
+
+    assert [report.findings for report in seen if report.is_altered] == []
+
+
+def test_an_alarm_may_be_the_only_trace_and_is_a_finding_until_somebody_knows_it(log, capsys):
+    log.operate(1)
+    [(last,)] = query("SELECT max(id) FROM audit_logs")
+    altered("DELETE FROM audit_logs WHERE id = %s", last)
+    sequence()
+    sign()
+    log.operate(1)
+    place = AuditLeaf.objects.get(
+        log_id=AuditLog.objects.get(action="audit.log.alarmed", code="entry_missing").id
+    ).idx
+
+    report = verify_log()
+
+    assert Kind.ALARM in kinds(report)
+    assert (place, place) in {(finding.first, finding.last) for finding in report.findings}
+    alarms = report.alarms
+    assert Kind.ALARM not in kinds(verify_log(known_alarms=alarms))
+    assert verify_log(known_alarms=alarms - 1).counts[Kind.ALARM] == 1
+    assert f"{alarms} alarms stand in the log" in command("--known-alarms", str(alarms), capsys=capsys)[1]
+
+
+# --- The command
+
+
+def command(*arguments, capsys):
+    """Exit code and what was printed."""
+    capsys.readouterr()
+    code = 0
+    try:
+        call_command("verify_audit_log", *arguments)
+    except CommandError as error:
+        code = error.returncode
+    return code, capsys.readouterr().out
+
+
+def test_the_command_says_how_far_the_log_is_whole(log, capsys):
+    code, out = command(capsys=capsys)
+
+    assert code == 0
+    assert f"{AuditTree.objects.get().size} entries verified, up to 2" in out
+    assert "3 checkpoints hold" in out
+    assert "4 entries are not yet sequenced" in out
+
+
+def test_the_command_names_the_first_bad_index_and_fails(log, capsys):
+    altered("UPDATE audit_logs SET actor_name = 'x' WHERE id = %s", log_id_of(77))
+
+    code, out = command(capsys=capsys)
+    assert code == 1
+    assert "first bad index: 77" in out.splitlines()
+    assert f"entry_altered (index 77, log id {log_id_of(77)})" in out
+
+    code, out = command("--json", capsys=capsys)
+    assert code == 1
+    assert json.loads(out)["first_bad"]["first"] == 77
+
+
+def test_the_command_takes_keys_and_checkpoints_from_outside(log, capsys, tmp_path):
+    note = AuditCheckpoint.objects.order_by("size")[1].note
+    (tmp_path / "checkpoint").write_text(note)
+    (tmp_path / "keys").write_text("\n".join(key.vkey for key in trusted_keys()))
+    good = ["--key", str(tmp_path / "keys"), "--checkpoint", str(tmp_path / "checkpoint")]
+    assert command(*good, capsys=capsys)[0] == 0
+    assert "4 checkpoints hold" in command(*good, capsys=capsys)[1]
+
+    (tmp_path / "checkpoint").write_text(note.replace("\n\n", "\n\n", 1)[:-20] + "AAAAAAAAAAAAAAAAAAA\n")
+    assert command(*good, capsys=capsys)[0] in {1, 2}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--key", "nowhere/keys"],
+        ["--checkpoint", "nowhere/checkpoint"],
+        ["--checkpoint", __file__],
+        ["--key", "/dev/null"],
+    ],
+)
+def test_what_cannot_be_read_is_neither_good_nor_altered(log, capsys, arguments):
+    assert command(*arguments, capsys=capsys)[0] == 2
+
+
+def test_without_its_keys_it_cannot_run(log, capsys, settings):
+    [path] = kek.ring_files()
+    content = path.read_bytes()
+    path.unlink()
+    try:
+        kek.forget()
+        system_keys.forget()
+        assert command(capsys=capsys)[0] == 2
+    finally:
+        path.write_bytes(content)
+        kek.forget()
+        system_keys.forget()
+
+
+def test_an_interruption_says_that_nothing_is_known(log, capsys, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("audit.management.base.EveryFewSeconds.__call__", interrupt)
+    assert command(capsys=capsys)[0] == 2
+
+
+# --- A publication that the application did not write
+
+
+def test_pinned_keys_vouch_only_for_keys_that_they_signed(log):
+    """The MAC is valid: the attacker has the database and the key of MACs, but no key that signs checkpoints."""
+    pinned = trusted_keys()
+    strangers = [signing.generate(algorithm) for algorithm in (signing.ED25519, signing.ML_DSA_44)]
+    keys = [
+        VerifierKey(pinned[0].name, key.algorithm, own[1]) for key, own in zip(pinned, strangers, strict=True)
+    ]
+    message = publication_message(pinned[0].name, [key.vkey for key in keys])
+    own = signing.sign(keys[0].algorithm, strangers[0][0], message)
+    signatures = {key.key_name: base64.b64encode(own).decode() for key in (*keys, *pinned)}
+    meta = {"vkeys": [key.vkey for key in keys], "signatures": signatures}
+    with transaction.atomic():
+        record(Event(action=CHECKPOINT_KEY_PUBLISHED, meta=meta), Actor.system("x", Source.COMMAND))
+    sequence()
+    sign()
+    size = AuditTree.objects.get().size
+    signers = [
+        (key, partial(signing.sign, key.algorithm, material))
+        for key, (material, _) in zip(keys, strangers, strict=True)
+    ]
+    note = sign_note(Checkpoint(pinned[0].name, size, bytes(AuditTree.objects.get().root)), signers, 0)
+
+    report = verify_log(pinned=pinned, outside=[OutsideCheckpoint.parse("theirs", note)])
+    assert any("theirs does not count" in str(finding) for finding in report.findings)

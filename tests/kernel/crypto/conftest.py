@@ -1,0 +1,26 @@
+import uuid
+
+import pytest
+
+from kernel.crypto.aead import Cipher
+from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
+from kernel.crypto.material import KeyMaterial
+
+
+@pytest.fixture(params=MODES.values(), ids=lambda mode: mode.name)
+def mode(request):
+    return request.param
+
+
+@pytest.fixture
+def cipher(mode):
+    return new_cipher(mode)
+
+
+@pytest.fixture
+def key_id():
+    return uuid.UUID("6f1c1a4e-0d5b-4c57-9a53-2b7f1f0c9e11")
+
+
+def new_cipher(mode):
+    return Cipher(KeyMaterial.generate(KEY_ALGORITHMS[mode.key_algorithm].key_size // 8), mode)

@@ -1,0 +1,170 @@
+import ast
+import dataclasses
+import importlib
+import pathlib
+import types
+
+import pytest
+
+from kernel import crypto
+from kernel.crypto import aead
+from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES, find_key_algorithm, find_mode, mode_by_suite
+from kernel.crypto.errors import UnsupportedAlgorithm
+
+ALLOWED_FROM_THE_LIBRARY = {
+    "cryptography.cobblestone.Cobblestone256Decryptor",
+    "cryptography.cobblestone.Cobblestone256Encryptor",
+    "cryptography.hazmat.primitives.asymmetric.ed25519.Ed25519PrivateKey",
+    "cryptography.hazmat.primitives.asymmetric.ed25519.Ed25519PublicKey",
+    "cryptography.hazmat.primitives.asymmetric.mldsa.MLDSA44PrivateKey",
+    "cryptography.hazmat.primitives.asymmetric.mldsa.MLDSA44PublicKey",
+    "cryptography.hazmat.primitives.ciphers.Cipher",
+    "cryptography.hazmat.primitives.ciphers.aead.AESGCM",
+    "cryptography.hazmat.primitives.ciphers.aead.AESGCMSIV",
+    "cryptography.hazmat.primitives.ciphers.aead.AESSIV",
+    "cryptography.hazmat.primitives.ciphers.aead.ChaCha20Poly1305",
+    "cryptography.hazmat.primitives.ciphers.algorithms.AES",
+    "cryptography.hazmat.primitives.ciphers.modes.CBC",
+    "cryptography.hazmat.primitives.constant_time.bytes_eq",
+    "cryptography.hazmat.primitives.hashes.SHA256",
+    "cryptography.hazmat.primitives.hashes.SHA512",
+    "cryptography.hazmat.primitives.hmac.HMAC",
+    "cryptography.hazmat.primitives.kdf.hkdf.HKDF",
+    "cryptography.hazmat.primitives.padding.PKCS7",
+}
+
+
+def library_names(source):
+    """Every name taken from ``cryptography`` except its exceptions; of an imported module, the used members."""
+    tree = ast.parse(source)
+    modules = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("cryptography"))
+        if not isinstance(node, ast.ImportFrom) or not node.module.startswith("cryptography"):
+            continue
+        if node.module == "cryptography.exceptions":
+            continue
+        for alias in node.names:
+            taken = getattr(importlib.import_module(node.module), alias.name)
+            if isinstance(taken, types.ModuleType):
+                modules[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+            else:
+                yield f"{node.module}.{alias.name}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            yield f"{modules[node.value.id]}.{node.attr}"
+
+
+def test_the_core_takes_only_allowed_algorithms_from_the_library():
+    sources = list(pathlib.Path(crypto.__file__).parent.glob("**/*.py"))
+    taken = {name for source in sources for name in library_names(source.read_text("utf-8"))}
+    assert taken == ALLOWED_FROM_THE_LIBRARY
+
+
+def test_the_scan_sees_a_forbidden_algorithm_in_every_spelling():
+    assert list(library_names("import cryptography.hazmat.primitives.hashes as h"))
+    assert list(library_names("from cryptography.hazmat.primitives import hashes as h\nh.MD5()")) == [
+        "cryptography.hazmat.primitives.hashes.MD5"
+    ]
+    assert list(library_names("from cryptography.hazmat.primitives.hashes import SHA1")) == [
+        "cryptography.hazmat.primitives.hashes.SHA1"
+    ]
+
+
+def test_every_mode_has_exactly_one_implementation():
+    assert set(aead._AEADS) == set(MODES)
+
+
+def test_key_algorithms_and_modes_name_each_other():
+    for algorithm in KEY_ALGORITHMS.values():
+        assert set(algorithm.modes) == {m.name for m in MODES.values() if m.key_algorithm == algorithm.name}
+
+
+def test_suites_and_sizes_are_those_of_the_ciphertext_format():
+    shapes = {m.name: (m.suite, m.subkey_size, m.iv_size, m.tag_size) for m in MODES.values()}
+    assert shapes == {
+        "aes-256-gcm": (1, 32, 12, 16),
+        "aes-128-gcm": (2, 16, 12, 16),
+        "aes-256-gcm-siv": (3, 32, 12, 16),
+        "chacha20-poly1305": (4, 32, 12, 16),
+        "aes-256-cbc-hmac-sha512": (5, 64, 16, 32),
+        "aes-256-siv": (6, 64, 0, 16),
+    }
+
+
+def test_only_siv_is_deterministic_and_has_a_key_algorithm_to_itself():
+    deterministic = [m.name for m in MODES.values() if m.deterministic]
+    assert deterministic == ["aes-256-siv"]
+    assert KEY_ALGORITHMS["aes-256-siv"].modes == ("aes-256-siv",)
+
+
+def test_modes_with_random_96_bit_nonces_stop_short_of_two_to_the_32():
+    limits = {m.name: m.invocation_limit for m in MODES.values()}
+    assert limits["aes-256-gcm"] == limits["aes-128-gcm"] == limits["chacha20-poly1305"] == 3_865_470_566
+    assert limits["aes-256-cbc-hmac-sha512"] == 3_865_470_566
+    assert limits["aes-256-gcm-siv"] is limits["aes-256-siv"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("aes-256", "aes-256"),
+        ("aes-128", "aes-128"),
+        ("chacha20", "chacha20"),
+        ("aes-256-siv", "aes-256-siv"),
+        ("aes-256-gcm", "aes-256"),
+        ("aes-128-gcm", "aes-128"),
+        ("chacha20-poly1305", "chacha20"),
+    ],
+)
+def test_a_key_algorithm_is_found_by_its_name_and_by_the_mode_that_stands_for_it(name, meant):
+    assert find_key_algorithm(name) is KEY_ALGORITHMS[meant]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "rc4", "blowfish", "aes-192", "aes-256-ecb", "aes-256-cbc", "AES-256", "aes-256-gcm-siv "]
+)
+def test_anything_else_is_refused_with_the_allowed_words_and_without_an_echo(name):
+    with pytest.raises(UnsupportedAlgorithm) as key_refusal:
+        find_key_algorithm(name)
+    with pytest.raises(UnsupportedAlgorithm) as mode_refusal:
+        find_mode(name)
+    assert (
+        key_refusal.value.detail == "Unknown key algorithm. Allowed: aes-256, aes-128, chacha20, aes-256-siv."
+    )
+    assert mode_refusal.value.detail == f"Unknown mode. Allowed: {', '.join(MODES)}."
+    assert key_refusal.value.code == "unsupported_algorithm"
+
+
+def test_a_key_algorithm_is_not_a_mode():
+    with pytest.raises(UnsupportedAlgorithm):
+        find_mode("aes-256")
+
+
+def test_a_mode_is_found_by_name_and_by_suite(mode):
+    assert find_mode(mode.name) is mode
+    assert mode_by_suite(mode.suite) is mode
+
+
+@pytest.mark.parametrize("suite", [0, 7, 0x20, 255, -1])
+def test_an_unknown_suite_is_refused(suite):
+    with pytest.raises(UnsupportedAlgorithm, match=r"Allowed: 1, 2, 3, 4, 5, 6\."):
+        mode_by_suite(suite)
+
+
+@pytest.mark.parametrize("table", [KEY_ALGORITHMS, MODES, aead._AEADS], ids=["keys", "modes", "aeads"])
+def test_the_tables_cannot_be_changed(table):
+    name = next(iter(table))
+    with pytest.raises(TypeError):
+        table["rc4"] = table[name]
+    with pytest.raises(TypeError):
+        del table[name]
+    assert not hasattr(table, "update")
+
+
+@pytest.mark.parametrize("row", [KEY_ALGORITHMS["aes-256"], MODES["aes-256-gcm"]], ids=["key", "mode"])
+def test_the_rows_cannot_be_changed(row):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        row.name = "rc4"
+    assert not hasattr(row, "__dict__")

@@ -1,0 +1,148 @@
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection, transaction
+
+from kernel.clock import database_now
+from kernel.freshness.epoch import hold_epoch, raise_epoch, read_epoch
+from kernel.trust.row_mac import IntegrityFailed
+
+LONG_ENOUGH = 60  # seconds after which a wait that should have ended counts as failed
+A_WHILE = 0.4  # seconds in which a wait that should not end would have ended if it could
+
+
+@pytest.mark.django_db
+def test_a_change_raises_the_epoch_by_one():
+    before = read_epoch()
+
+    assert raise_epoch("key:k") == before + 1
+    assert read_epoch() == before + 1
+
+
+@pytest.mark.django_db
+def test_holding_tells_the_epoch_and_the_databases_clock():
+    before = database_now()
+    epoch, now = hold_epoch()
+
+    assert epoch == read_epoch()
+    assert before <= now <= database_now()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("function", [hold_epoch, lambda: raise_epoch("key:k")])
+def test_outside_a_transaction_there_is_nothing_to_hold(function):
+    with pytest.raises(transaction.TransactionManagementError, match="inside a transaction"):
+        function()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_that_is_rolled_back_raises_nothing():
+    before = read_epoch()
+    with transaction.atomic():
+        raise_epoch("key:k")
+        transaction.set_rollback(True)
+
+    assert read_epoch() == before
+
+
+@pytest.mark.django_db
+def test_an_epoch_that_was_deleted_by_hand_stops_everything():
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM security_epoch")
+
+    with pytest.raises(IntegrityFailed, match="security epoch"):
+        read_epoch()
+
+
+def in_thread(pool, function):
+    def work():
+        try:
+            return function()
+        finally:
+            connection.close()
+
+    return pool.submit(work)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_waits_for_the_answers_in_flight():
+    held, release = threading.Event(), threading.Event()
+
+    def answer():
+        with transaction.atomic():
+            hold_epoch()
+            held.set()
+            assert release.wait(LONG_ENOUGH)
+            return time.monotonic()  # before the commit, because right after it the change may run first
+
+    def change():
+        assert held.wait(LONG_ENOUGH)
+        with transaction.atomic():
+            raise_epoch("key:k")
+        return time.monotonic()
+
+    with ThreadPoolExecutor(2) as pool:
+        answered, changed = in_thread(pool, answer), in_thread(pool, change)
+        assert held.wait(LONG_ENOUGH)
+        time.sleep(A_WHILE)
+        assert not changed.done()
+        release.set()
+        assert answered.result(LONG_ENOUGH) <= changed.result(LONG_ENOUGH)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_that_waited_for_a_change_sees_the_epoch_after_it():
+    before = read_epoch()
+    raised, release = threading.Event(), threading.Event()
+
+    def change():
+        with transaction.atomic():
+            raise_epoch("key:k")
+            raised.set()
+            assert release.wait(LONG_ENOUGH)
+
+    def answer():
+        assert raised.wait(LONG_ENOUGH)
+        with transaction.atomic():
+            return hold_epoch()[0]
+
+    with ThreadPoolExecutor(2) as pool:
+        changing, answering = in_thread(pool, change), in_thread(pool, answer)
+        assert raised.wait(LONG_ENOUGH)
+        time.sleep(A_WHILE)
+        assert not answering.done()
+        release.set()
+        changing.result(LONG_ENOUGH)
+        assert answering.result(LONG_ENOUGH) == before + 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite admits one writer at a time anyway")
+def test_answers_do_not_wait_for_each_other():
+    both = threading.Barrier(2, timeout=LONG_ENOUGH)
+
+    def answer():
+        with transaction.atomic():
+            epoch, _ = hold_epoch()
+            both.wait()  # breaks if the second cannot hold the epoch while the first does
+            return epoch
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = [in_thread(pool, answer) for _ in range(2)]
+        assert answers[0].result(LONG_ENOUGH) == answers[1].result(LONG_ENOUGH)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_concurrent_changes_each_raise_it():
+    before = read_epoch()
+
+    def change():
+        with transaction.atomic():
+            return raise_epoch("key:k")
+
+    with ThreadPoolExecutor(8) as pool:
+        seen = sorted(each.result() for each in [in_thread(pool, change) for _ in range(16)])
+
+    assert seen == list(range(before + 1, before + 17))
