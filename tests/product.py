@@ -4,6 +4,7 @@ On the half of bin/test that has DATABASE_URL and REDIS_URL it serves on a new P
 Redis, else on SQLite without one.
 """
 
+import atexit
 import base64
 import contextlib
 import json
@@ -14,10 +15,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Self
@@ -50,6 +53,10 @@ OUR_NAMES = {
 }
 
 
+# Settings that the first start of an installation reads.
+UNPREPARED = {"CC_ADMIN_PASSWORD", "CC_HOME"}
+
+
 class Failed(Exception):
     """The product did not start; the text is what it said."""
 
@@ -76,8 +83,19 @@ class Reply:
 class Product:
     """Runs from entering the block to leaving it, unless it was stopped or killed in between."""
 
-    def __init__(self, folder: Path, *, database: str | None = None, redis: bool = True, **environment: str):
-        """``database`` is a PostgreSQL URL to use as it is; ``redis`` False leaves REDIS_URL out."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        database: str | None = None,
+        redis: bool = True,
+        is_new: bool = False,
+        **environment: str,
+    ):
+        """``database`` is a PostgreSQL URL to use as it is; ``redis`` False leaves REDIS_URL out.
+
+        It continues with a copy of a prepared installation, unless ``is_new``: then it begins with nothing.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.home = folder / "home"
@@ -85,7 +103,10 @@ class Product:
         self.temporary.mkdir(exist_ok=True)
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
-        self.database = new_database() if database is None else database
+        is_new = is_new or bool(database) or bool(UNPREPARED & environment.keys())
+        self.database = new_database(is_empty=is_new) if database is None else database
+        if not is_new:
+            shutil.copytree(prepared(is_on_sqlite=not self.database).home, self.home)
         self.redis_prefix = f"cc-{uuid.uuid4().hex[:8]}"
         self.environment = clean_environment() | {
             "CC_VENV": str(installed_in(folder / "venv")),
@@ -357,18 +378,35 @@ def clean_environment() -> dict[str, str]:
     }
 
 
-def new_database() -> str:
-    """The URL of a new, empty database on the tests' PostgreSQL; "" where the tests run on SQLite."""
+@cache
+def prepared(*, is_on_sqlite: bool) -> Product:
+    """A stopped product of this process, whose data folder and database others copy: a first start takes seconds."""
+    folder = Path(tempfile.mkdtemp(prefix="prepared-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    product = Product(folder, database="" if is_on_sqlite else None, redis=False, is_new=True)
+    atexit.register(drop_database, product.database)
+    product.start()
+    product.stop()
+    return product
+
+
+def new_database(*, is_empty: bool = True) -> str:
+    """The URL of a new database on the tests' PostgreSQL; "" where the tests run on SQLite."""
     if not POSTGRESQL_URL:
         return ""
     name = f"product_{uuid.uuid4().hex[:12]}"
+    template = "template1" if is_empty else name_of(prepared(is_on_sqlite=False).database)
     with psycopg.connect(POSTGRESQL_URL, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     return urlsplit(POSTGRESQL_URL)._replace(path=f"/{name}").geturl()
 
 
+def name_of(url: str) -> str:
+    return urlsplit(url).path.removeprefix("/")
+
+
 def drop_database(url: str) -> None:
-    name = urlsplit(url).path.removeprefix("/")
+    name = name_of(url)
     if name.startswith("product_") and urlsplit(url).netloc == urlsplit(POSTGRESQL_URL).netloc:
         with psycopg.connect(POSTGRESQL_URL, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
@@ -414,6 +452,6 @@ def program_of(pid: int) -> str:
 def copy_of(product: Product, folder: Path) -> Product:
     """A stopped product's data under another roof: SQLite only, where the data folder is everything."""
     assert not product.database
-    copy = Product(folder, database="")
+    copy = Product(folder, database="", is_new=True)
     shutil.copytree(product.home, copy.home)
     return copy

@@ -154,7 +154,7 @@ def test_bin_manage_acts_on_the_same_data(first_start):
 
 @on_both_databases
 def test_bin_manage_says_in_one_line_that_nothing_was_served_yet(tmp_path):
-    product = Product(tmp_path)
+    product = Product(tmp_path, is_new=True)
     try:
         done = product.manage("setup_link")
         assert done.returncode == 1
@@ -325,7 +325,7 @@ def wait_until_ended(product):
 @on_both_databases
 def test_a_first_start_that_was_killed_goes_on(tmp_path, moment):
     with contextlib.ExitStack() as stack:
-        product = Product(tmp_path)
+        product = Product(tmp_path, is_new=True)
         stack.callback(product.__exit__)
         product.launch()
         wait_until(MOMENTS[moment], product)
@@ -343,7 +343,7 @@ def test_a_first_start_that_was_killed_goes_on(tmp_path, moment):
 @on_both_databases
 def test_ctrl_c_during_the_first_start_is_one_line(tmp_path):
     with contextlib.ExitStack() as stack:
-        product = Product(tmp_path)
+        product = Product(tmp_path, is_new=True)
         stack.callback(product.__exit__)
         product.launch()
         wait_until(MOMENTS["while it makes tables"], product)
@@ -394,7 +394,7 @@ def wait_until(is_reached, product):
 
 def test_a_port_in_use(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        product = Product(tmp_path, database="", PORT=str(listener.getsockname()[1]))
+        product = Product(tmp_path, database="", is_new=True, PORT=str(listener.getsockname()[1]))
         line = refusal(product)
     assert "port" in line
     assert "in use" in line
@@ -433,7 +433,7 @@ def test_a_data_folder_that_cannot_be_one(tmp_path, place):
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_a_setting_that_cannot_be_kept(tmp_path, settings, words):
-    product = Product(tmp_path, database="", redis=False, **settings)
+    product = Product(tmp_path, database="", redis=False, is_new=True, **settings)
     assert words in refusal(product)
 
 
@@ -446,7 +446,7 @@ def test_a_database_that_does_not_answer(tmp_path):
 
 
 def test_a_damaged_sqlite_file_is_named(tmp_path):
-    product = Product(tmp_path, database="", redis=False)
+    product = Product(tmp_path, database="", redis=False, is_new=True)
     product.home.mkdir()
     product.sqlite_file.write_bytes(b"no database at all" * 500)
     assert f"file is not a database ({product.sqlite_file}). " in refusal(product)
