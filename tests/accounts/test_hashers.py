@@ -5,17 +5,25 @@ import pytest
 from django.contrib.auth.hashers import make_password, verify_password
 
 from accounts import hashers
-from accounts.hashers import hash_slot
+from accounts.hashers import BoundedArgon2PasswordHasher, hash_slot
 from kernel.errors import Throttled
+from tests.conftest import FULL_COST
 
 
-def test_a_hash_has_the_cost_the_specification_names():
+def test_a_hash_has_the_cost_the_specification_names(full_cost):
     encoded = make_password("correct horse battery staple")
     assert encoded.startswith("argon2$argon2id$v=19$m=65536,t=3,p=4$")
     digest = encoded.rpartition("$")[2]
     assert len(base64.b64decode(digest + "=")) == 32
     assert verify_password("correct horse battery staple", encoded) == (True, False)
     assert verify_password("correct horse battery stapler", encoded)[0] is False
+
+
+@pytest.fixture
+def full_cost(monkeypatch):
+    """The cost of the product, which tests/conftest.py lowers."""
+    for name, value in FULL_COST.items():
+        monkeypatch.setattr(BoundedArgon2PasswordHasher, name, value)
 
 
 def test_no_more_than_three_hashes_are_computed_at_once(monkeypatch):
