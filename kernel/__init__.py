@@ -1,3 +1,3 @@
-"""What every app stands on. It knows no domain."""
+"""The foundation of every app. It contains no domain logic and imports no app."""
 
 __version__ = "0.1.0"

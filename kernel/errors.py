@@ -1,4 +1,4 @@
-"""The errors of the product: what went wrong, in words that a caller may read. Independent of HTTP.
+"""The errors of the product. Their messages are safe to show to callers. Independent of HTTP.
 
 Every refusal is a subclass of one of eight kinds. Only ``kernel.http.problems`` maps a kind to an HTTP status.
 The core imports no other package of ours, so ``kernel.crypto.errors`` defines the base class and the two kinds that

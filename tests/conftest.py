@@ -1,4 +1,4 @@
-"""What every test stands on: a data folder of its own, a root of trust, and people with roles."""
+"""Fixtures for every test: its own data folder, a root of trust, and users with roles."""
 
 import gc
 from collections.abc import Iterator
@@ -43,16 +43,16 @@ def home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     folder = tmp_path_factory.mktemp("home")
     folder.chmod(0o700)
     settings.CC_HOME = folder
-    settings.CC_AUDIT_LAG_LIMIT = 3600  # no sequencer runs beside a test, and a busy machine may stand still
-    # Nor does the timer of refusals write, beside a test that takes long, what the next one would find.
+    settings.CC_AUDIT_LAG_LIMIT = 3600  # no sequencer runs during a test, and a busy machine may stall
+    # The timer must not write refusals during a slow test, because the next test would find them.
     refusals.PERIOD = 3600.0
-    # Nor is a test refused a new connection by when a request would be.
+    # A test may wait longer for a new connection than a request may.
     if connection.vendor == "postgresql":
         connection.settings_dict["OPTIONS"]["pool"]["timeout"] = 60.0
     for name, value in LOW_COST.items():
         setattr(BoundedArgon2PasswordHasher, name, value)
     settings.STATIC_ROOT = folder / "static"
-    # Each of the tests' clients begins the middleware anew, which else would look at every file there is.
+    # Each test client creates the middleware again, which would otherwise scan every static file.
     settings.WHITENOISE_AUTOREFRESH = True
     call_command("collectstatic", interactive=False, verbosity=0)
     if settings.REDIS_URL:  # a Redis database of its own, too: tests empty it
@@ -72,7 +72,7 @@ def django_db_modify_db_settings(home: Path, django_db_modify_db_settings_parall
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any, home: Path) -> list[Model]:
-    """The root of trust, the keys that sign tokens and checkpoints, made once: RSA keys are dear."""
+    """The root of trust and the signing keys of tokens and checkpoints, created once because RSA keys are expensive."""
     from accounts.models import SigningKey  # noqa: PLC0415 - models need a set-up Django
     from accounts.services import establish_signing_keys  # noqa: PLC0415
     from audit.models import AuditTree, CheckpointKey  # noqa: PLC0415
@@ -109,7 +109,7 @@ def root_of_trust(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def forget_everything() -> None:
-    """What a process remembers of the database and has left in its folder: a new test is a new process."""
+    """Clear the caches of the process and its files in the data folder: each test starts like a new process."""
     from accounts import signing_keys, verified_tokens  # noqa: PLC0415 - models need a set-up Django
     from audit.commit import writer  # noqa: PLC0415
     from audit.exports import files  # noqa: PLC0415
@@ -208,7 +208,7 @@ def developer(db: None) -> Persona:
 
 @pytest.fixture
 def stranger(db: None) -> Persona:
-    """Another developer: everything that is not his must not exist for him."""
+    """Another developer, who must not see objects of other users."""
     return make_persona("sten", "developer")
 
 

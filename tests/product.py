@@ -39,7 +39,7 @@ POSTGRESQL_URL = os.environ.get("DATABASE_URL", "")
 # The Redis database of this pytest worker, as tests/conftest.py counts them.
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
 REDIS_URL = os.environ.get("REDIS_URL", "") and f"{os.environ['REDIS_URL'].rsplit('/', 1)[0]}/{WORKER}"
-# What the tests' own environment says must not reach the product.
+# Variables of the tests' own environment that must not reach the product.
 OURS = ("CC_", "DJANGO_", "PG", "PYTEST_", "LOG_")
 OUR_NAMES = {
     "DATABASE_URL",
@@ -136,7 +136,7 @@ class Product:
     # --- the process
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Start it without waiting; what it says goes to ``stdout`` and ``stderr`` in the folder."""
+        """Start it without waiting. Its output goes to ``stdout`` and ``stderr`` in the folder."""
         with (self.folder / "stdout").open("ab") as out, (self.folder / "stderr").open("ab") as err:
             self.process = subprocess.Popen(
                 [ROOT / "bin" / "serve"],
@@ -144,7 +144,7 @@ class Product:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                start_new_session=True,  # what it starts stays in its session, and can be killed as a whole
+                start_new_session=True,  # its child processes stay in its session, so all can be killed together
                 preexec_fn=dies_with_parent(signal.SIGTERM),  # noqa: PLW1509 - nothing runs in threads yet
             )
         return self.process
@@ -186,7 +186,7 @@ class Product:
             time.sleep(0.01)
 
     def run(self) -> subprocess.CompletedProcess[str]:
-        """Run it where it is expected to refuse; what it said is in the result."""
+        """Run it in a case that it must refuse. The result contains its output."""
         return self._run("serve")
 
     def manage(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
@@ -257,7 +257,7 @@ class Product:
         return str(self.log_in(username, password)["access_token"])
 
     def send_form(self, path: str, username: str = ADMIN, password: str = PASSWORD) -> Reply:
-        """Open a page that asks for a user's name and password, the log-in or a set-up link, and send its form."""
+        """Open a page with a form for user name and password (log-in or set-up link), and send the form."""
         page = self.send("GET", path)
         assert page.status == 200, page.content
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())
@@ -283,7 +283,7 @@ class Product:
         return self.token(username)
 
     def load_demo(self) -> None:
-        """Its people, keys and operations; everybody has the common password."""
+        """Load its users, keys and operations. All users have the common password."""
         done = self.manage("load_demo", "--yes", "--password-from-stdin", typed=f"{PASSWORD}\n")
         assert done.returncode == 0, done.stderr
 
@@ -294,7 +294,7 @@ class Product:
         return self.home / "db.sqlite3"
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
-        """What the database answers to a statement (or to a change of its schema), past the product."""
+        """Run a statement (or a schema change) directly in the database, bypassing the product. Returns the rows."""
         if self.database:
             with psycopg.connect(self.database, autocommit=True) as connection:
                 cursor = connection.execute(statement)
@@ -356,7 +356,7 @@ class KeepAlive:
 
 
 def installed_in(folder: Path) -> Path:
-    """What the commands in bin take for a complete environment: it hands on to the tests' own interpreter."""
+    """A folder that the commands in bin accept as a complete environment. It runs the tests' own interpreter."""
     (folder / "bin").mkdir(parents=True, exist_ok=True)
     for lock in ROOT.glob("requirements*.lock"):
         shutil.copy(lock, folder)

@@ -1,6 +1,6 @@
-"""What bin/test runs: both halves of the suite, then the coverage of the two together.
+"""The program of bin/test: both halves of the suite, then their combined coverage.
 
-With arguments for pytest only a part runs, and coverage is not asked for.
+With arguments for pytest, only a part runs, and coverage is not measured.
 """
 
 import os

@@ -23,7 +23,6 @@ ROUTES = {route.name: route for route in page_routes()}
 OVER = {"setup", "setup-link"}  # gone for good once there is an account
 # The log names a job by the words of the app that does it.
 OF_ANOTHER_APP = dict.fromkeys(("jobs", "job", "job-cancel"), "audit")
-# What the log writes of each page, and when a session was last used.
 OVER = {"setup", "setup-link"}  # no longer available once there is an account
 # Tables that a page view changes: the log, and the last use of the session.
 GOES_ON = {"audit_logs", "audit_pending", "browser_sessions"}

@@ -1,1 +1,1 @@
-"""The entries of the log: what they say, their bytes, their rows and their numbers."""
+"""The entries of the log: their content, bytes, rows and numbers."""

@@ -37,7 +37,7 @@ class AuditAlarmQuerySet(models.QuerySet["AuditAlarm"]):
         return self._identified().exclude(_UNRESOLVED).exclude(stored_id__in=forged)
 
     def same_rows(self, rows: "Sequence[AuditAlarm]") -> Self:
-        """The rows that ``found`` returned, whatever their ids hold."""
+        """The rows that ``found`` returned, even if their ids are not valid UUIDs."""
         return self._identified().filter(stored_id__in=_ids_of(rows))
 
     def _identified(self) -> Self:

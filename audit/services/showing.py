@@ -125,7 +125,7 @@ def _text_of(leaf: object) -> str:
 def _alarms_of_changes(changes: Sequence[FoundChange]) -> list[Alarm]:
     """Each alarm refers to the entry of its event, if there is one."""
     entries = integrity.entries_of(change.values for change in changes)
-    # With the time: the same row makes the same alarm, whatever rows are shown beside it.
+    # The key includes the time, so a row always raises the same alarm, regardless of the rows shown beside it.
     log_ids = {(entry.columns["event_id"], entry.columns["timestamp"]): entry.values[0] for entry in entries}
     return [
         Alarm(

@@ -47,7 +47,7 @@ def check_triggers() -> Iterator[Finding]:
 
 
 def _unexpected(what: str, named: Iterable[tuple[str, str]]) -> Iterator[Finding]:
-    """On any of our tables: what a trigger of one does, it can do to another."""
+    """Triggers and rules on any of our tables, because a trigger on one table can change another."""
     own = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
     for name, table in sorted(named):
         if table.lower() in own:

@@ -2,9 +2,9 @@ from kernel.errors import Unavailable
 
 
 class StaleDecision(Unavailable):
-    """A key, a right or a user changed while the answer was computed: decide anew, on fresh rows.
+    """A key, a permission or a user changed while the answer was computed: decide again, on fresh rows.
 
-    ``entities`` are those of whatever no longer holds, as in ``kernel.freshness.stamps``: at least one of them changed.
+    ``entities`` are those of the stale stamps (``kernel.freshness.stamps``): at least one of them changed.
     """
 
     def __init__(self, entities: frozenset[str]) -> None:

@@ -21,9 +21,9 @@ class FileAnswer:
             yield block
 
     def on_disk(self) -> BinaryIO | None:
-        """The file once more, from where it stands, to be read when the application has closed its own.
+        """A second handle at the current position, readable after the application has closed its own.
 
-        None where it is no file of the system: a part of one, say.
+        None if it is not a file of the operating system, for example a part of one.
         """
         try:
             copy = os.fdopen(os.dup(self._file.fileno()), "rb")
