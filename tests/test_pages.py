@@ -20,7 +20,6 @@ from tests.doors import FINISHED_EXPORT, make_alarm, make_target
 from tests.pages import PAGES, STRANGERS, page_routes
 
 ROUTES = {route.name: route for route in page_routes()}
-OVER = {"setup", "setup-link"}  # gone for good once there is an account
 # The log names a job by the words of the app that does it.
 OF_ANOTHER_APP = dict.fromkeys(("jobs", "job", "job-cancel"), "audit")
 OVER = {"setup", "setup-link"}  # no longer available once there is an account
