@@ -24,7 +24,7 @@ class ReplacedCommand(BaseCommand):
     """A command of Django's that would write a user past his MAC and his record: it says what to use instead."""
 
     instead: ClassVar[str]
-    help = "Refused here."
+    help = "Not available. Use the command that the error message names."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("arguments", nargs="*")
@@ -41,6 +41,6 @@ def read_new_password() -> str:
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
     password = getpass.getpass("Password: ")
-    if getpass.getpass("Again: ") != password:
-        raise CommandError("The two passwords differ.")
+    if getpass.getpass("Repeat password: ") != password:
+        raise CommandError("The passwords do not match.")
     return password

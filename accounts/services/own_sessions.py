@@ -19,7 +19,7 @@ from audit.services import record
 from ciphercanary.clock import database_now
 from ciphercanary.errors import NotFound
 
-GONE = "There is no such session; perhaps it has ended by itself."
+GONE = "This session does not exist or has already ended."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from ciphercanary.errors import Unauthenticated
 PREFIX = "ccr_"  # what secret scanners look for
 TOKEN_BYTES = 32
 RETRY_WINDOW = timedelta(seconds=10)  # a second use so soon is a client's retry, not a thief
-BAD_TOKEN = "The refresh token is not valid. Log in again."  # noqa: S105 - a sentence
+BAD_TOKEN = "The refresh token is not valid. Sign in again."  # noqa: S105 - a sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
