@@ -8,8 +8,8 @@ from audit.models import AuditCheckpoint, AuditTile, AuditTree
 from ciphercanary.row_mac import IntegrityFailed
 
 ALTERED = (
-    "The tree over the audit log was changed outside the application. "
-    "Restore the database from a backup and find out who wrote to it."
+    "The audit log tree was changed outside the application. "
+    "Restore the database from a backup and find out who changed it."
 )
 
 
