@@ -27,7 +27,7 @@ class ReadOnlyAdminSite(admin.AdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002 - Django's signature
         """Where Django sends whoever it does not let in. Raises Denied for who is signed in already."""
         if known_principal(request) is not None:
-            raise Denied("Your role may not see the admin site.")
+            raise Denied("Your role cannot open the admin site.")
         return HttpResponseRedirect(with_next("login", next_url(request, "/admin/")))
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> NoReturn:  # noqa: ARG002 - Django's signature
