@@ -30,7 +30,7 @@ def _line(error: Exception) -> str:
     if isinstance(error, django.db.Error):
         from kernel.databases.database_errors import explain  # noqa: PLC0415 - it needs valid settings
 
-        return f"the database cannot be used: {explain(error)}"
+        return f"cannot use the database: {explain(error)}"
     return str(error).partition("\n")[0] or type(error).__name__
 
 

@@ -24,14 +24,14 @@ class SessionEnded(Unauthenticated):
     title = "The session has ended"
 
     def __init__(self) -> None:
-        super().__init__("The session has ended. Log in again.")
+        super().__init__("The session has ended. Sign in again.")
 
 
 class NameTaken(Conflict):
     """Another user or key has the name."""
 
     code = "name_taken"
-    title = "The name is taken"
+    title = "The name is already in use"
 
     @classmethod
     def of_field(cls, field: str, message: str, **extra: str) -> "NameTaken":
@@ -42,38 +42,40 @@ class LastAdmin(Conflict):
     """At least one active administrator must remain to manage the other accounts."""
 
     code = "last_admin"
-    title = "The last active administrator must stay"
+    title = "The last active administrator cannot be removed"
 
 
 class SigningKeyTooNew(Conflict):
     """Verifiers that cache the JWKS may not have the next key yet."""
 
     code = "signing_key_too_new"
-    title = "The next signing key was only just published"
+    title = "The next signing key is too new"
 
 
 class AlreadyEnrolled(Conflict):
     """A second authenticator would silently replace the first."""
 
     code = "already_enrolled"
-    title = "An authenticator is enrolled already"
+    title = "An authenticator is already set up"
 
 
 class AlreadySetUp(Conflict):
     """An account exists, so set-up is permanently closed."""
 
     code = "already_set_up"
-    title = "It is set up already"
+    title = "Setup is already complete"
 
     def __init__(self) -> None:
-        super().__init__("There is an account already: bin/manage create_user makes another one.")
+        super().__init__("An account already exists. To create another one, run bin/manage create_user.")
 
 
 class SetupLinkInvalid(NotFound):
     """The link has expired, was replaced by a newer one, or never existed. The response does not reveal which."""
 
     code = "setup_link_invalid"
-    title = "This set-up link does not open anything"
+    title = "This setup link is not valid"
 
     def __init__(self) -> None:
-        super().__init__("A set-up link is good once, for 15 minutes, until the next one is made.")
+        super().__init__(
+            "A setup link works once, for 15 minutes, and until a newer link is created. Check that the link is complete, or create a new one."
+        )

@@ -10,8 +10,8 @@ from kernel.pages.forms import PageForm
 
 RECOVERY_CODE = re.compile(r"([A-Z2-7]{4}-){3}[A-Z2-7]{4}", re.ASCII)
 CHOOSING_HELP = (
-    "12 to 128 characters. Not a common password, your name or a repetition. Length makes it strong: four or five "
-    "unrelated words are easy to remember."
+    "Use 12 to 128 characters. Do not use a common password, your name or repeated characters. Four or five "
+    "unrelated words make a strong password."
 )
 SECRET_LIMIT = 1024  # characters, as in the API
 
@@ -49,7 +49,7 @@ class CodeForm(PageForm):
     code = forms.CharField(
         label="Code",
         max_length=64,
-        help_text="Six digits of your authenticator, or one of your recovery codes.",
+        help_text="Enter the six-digit code from your authenticator app, or a recovery code.",
         widget=CodeInput(
             attrs={
                 "autocomplete": "one-time-code",
@@ -84,7 +84,7 @@ class KeptCodesForm(PageForm):
         required=False, max_length=256, widget=forms.HiddenInput(attrs={"autocomplete": "off"})
     )
     saved = forms.BooleanField(
-        label="I saved these codes", error_messages={"required": "Tick this once you have kept them."}
+        label="I have saved these codes", error_messages={"required": "Save the codes, then select this box."}
     )
 
     def given_codes(self) -> list[str]:
@@ -94,7 +94,7 @@ class KeptCodesForm(PageForm):
 
 
 class ChangePasswordForm(PageForm):
-    current = password_field("Present password", "current-password")
+    current = password_field("Current password", "current-password")
     new = password_field(
         "New password",
         "new-password",
@@ -115,7 +115,7 @@ class EndSessionForm(PageForm):
         try:
             return UUID(asked)
         except ValueError:
-            raise forms.ValidationError("Choose a session of the list.") from None
+            raise forms.ValidationError("Choose a session from the list.") from None
 
 
 class SetUpForm(PageForm):
@@ -124,7 +124,7 @@ class SetUpForm(PageForm):
     username = forms.CharField(
         max_length=64,
         initial="admin",
-        help_text="Letters, digits and . _ @ + -",
+        help_text="1 to 64 characters: letters, digits and . _ @ + -",
         widget=forms.TextInput(
             attrs={"autocomplete": "username", "spellcheck": "false", "autocapitalize": "none"}
         ),
@@ -143,7 +143,7 @@ class SetUpForm(PageForm):
 class NewPasskeyForm(PageForm):
     name = forms.CharField(
         max_length=64,
-        help_text="What you will know it by: the device, or the app that keeps it.",
+        help_text="Choose a name you will recognise, such as the device or the password manager.",
         # Required before the browser calls the device. Otherwise the device could keep a passkey that is not
         # registered here.
         widget=forms.TextInput(attrs={"autocomplete": "off", "required": True}),
@@ -160,15 +160,17 @@ class PasskeyActForm(PageForm):
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
         if found.get("act") == "rename" and not found.get("name"):
-            self.add_error("name", "A passkey needs a name.")
+            self.add_error("name", "Enter a name for the passkey.")
         return found
 
 
 class AppearanceForm(PageForm):
     theme = forms.ChoiceField(
-        choices=[("system", "As the system has it"), ("light", "Light"), ("dark", "Dark")],
+        choices=[("system", "Same as system"), ("light", "Light"), ("dark", "Dark")],
         widget=forms.RadioSelect,
     )
     shortcuts = forms.BooleanField(
-        label="Keyboard shortcuts", required=False, help_text="Single keys such as / and ? do something."
+        label="Keyboard shortcuts",
+        required=False,
+        help_text="Use single keys such as / and ? for common actions.",
     )

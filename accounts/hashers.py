@@ -44,7 +44,7 @@ def hash_slot() -> Iterator[None]:
 def _entered(semaphore: threading.Semaphore, seconds: float) -> Iterator[None]:
     if not semaphore.acquire(timeout=seconds):
         throttled_total.labels(scope="password_hash").inc()
-        raise Throttled("Too many log-ins are being checked at this moment. Try again.", retry_after=1)
+        raise Throttled("The server is checking too many sign-ins. Try again in a moment.", retry_after=1)
     try:
         yield
     finally:

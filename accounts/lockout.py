@@ -32,8 +32,13 @@ class Attempts:
         if self.failures >= LIMIT and now < reopens_at:
             wait = math.ceil((reopens_at - now).total_seconds())
             raise Throttled(
-                f"Too many failed log-ins to this account. Wait {wait} seconds.", retry_after=wait
+                f"Too many failed sign-ins to this account. Try again in {_minutes(wait)}.", retry_after=wait
             )
         if now >= self.first_at + WINDOW:
             return Attempts.first(now)
         return Attempts(failures=self.failures + 1, first_at=self.first_at, last_at=now)
+
+
+def _minutes(seconds: int) -> str:
+    minutes = math.ceil(seconds / 60)
+    return "1 minute" if minutes == 1 else f"{minutes} minutes"

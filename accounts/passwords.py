@@ -31,7 +31,7 @@ class MaximumLengthValidator:
             raise ValidationError(self.get_help_text(), code="password_too_long")
 
     def get_help_text(self) -> str:
-        return f"The password may have at most {self.max_length} characters."
+        return f"Use at most {self.max_length} characters."
 
 
 class GuessablePasswordValidator(CommonPasswordValidator):
@@ -49,14 +49,18 @@ class GuessablePasswordValidator(CommonPasswordValidator):
         text = password.lower()[:MAX_LENGTH]
         period = _period(text)
         if len(set(text)) < FEWEST_CHARACTERS or (period < MIN_LENGTH and period * 2 <= len(text)):
-            raise ValidationError("This password repeats a few characters.", code="password_repeats")
+            raise ValidationError(
+                "This password repeats the same few characters. Use a longer, more varied password.",
+                code="password_repeats",
+            )
         core = _core(text)
         if len(core) >= SHORTEST_WORD and core in self.passwords | PUBLISHED:
-            message = "This password is a common one, repeated or with characters added."
+            message = "This password is too common. Use a less predictable password."
             raise ValidationError(message, code="password_too_common")
         if core and core in map(_core, _names_of(user)):
             raise ValidationError(
-                "This password is your name or e-mail address.", code="password_too_similar"
+                "This password matches your username or email address. Choose another password.",
+                code="password_too_similar",
             )
         self.similarity.validate(password, user)
 
@@ -66,7 +70,7 @@ def require_acceptable(password: str, user: User | None, *, field: str = "passwo
     try:
         validate_password(password, user)
     except ValidationError as error:
-        raise Invalid("This password is not accepted.", fields={field: error.messages}) from None
+        raise Invalid("This password is not strong enough.", fields={field: error.messages}) from None
 
 
 def _names_of(user: User | None) -> list[str]:

@@ -51,7 +51,7 @@ class Principal:
     def person_id(self) -> UUID:
         """The user's ID. Raises Denied if the caller is not a person, because some actions require an account."""
         if self.user_id is None:
-            raise Denied("Only a person can do this.")
+            raise Denied("Only a user account can do this.")
         return self.user_id
 
     def has_permission(self, word: str) -> bool:
@@ -61,7 +61,7 @@ class Principal:
         """Raises Denied, naming the roles that have the permission, unless the caller has it."""
         if word not in self.permissions:
             extra = {"permission": word, "roles": roles_with(word)}
-            raise Denied(f"This needs the permission {word}.", extra=extra)
+            raise Denied(f"You need the permission {word}.", extra=extra)
 
     def scope(self, word: str) -> Scope:
         """Whether the permission covers all objects or the caller's own. Raises Denied without the permission."""
@@ -73,7 +73,7 @@ class Principal:
         if self.role == SYSTEM:
             return
         if self.auth_time is None or now - self.auth_time > RECENT:
-            raise RecentAuthRequired("This needs a log-in that is not older than 10 minutes. Log in again.")
+            raise RecentAuthRequired("This requires a sign-in within the last 10 minutes. Sign in again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class AnonymousPrincipal:
         return False
 
     def require(self, word: str) -> None:
-        raise Unauthenticated(f"This needs a log-in and the permission {word}.")
+        raise Unauthenticated(f"You must be signed in and have the permission {word}.")
 
     def scope(self, word: str) -> Scope:
-        raise Unauthenticated(f"This needs a log-in and the permission {word}.")
+        raise Unauthenticated(f"You must be signed in and have the permission {word}.")

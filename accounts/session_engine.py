@@ -54,7 +54,7 @@ class SessionStore(SessionBase):
                 row.session_data, salt=SALT + row.session_key, serializer=JSONSerializer
             )
         except signing.BadSignature:
-            logger.warning("A browser session was changed outside the application: it opens nothing.")
+            logger.warning("A browser session was changed outside the application and is not valid.")
             return None
         is_so = all(getattr(row, name) == value for name, value in _signed_columns(data).items())
         return data if is_so and process_now() < datetime.fromisoformat(ends_at) else None
@@ -116,7 +116,7 @@ class SessionStore(SessionBase):
             name: getattr(after, name) for name in ("session_key", "session_data", *_signed_columns(data))
         }
         if not BrowserSession.objects.filter(session_key=before).update(**changed):
-            raise SessionInterrupted("The session was ended.")
+            raise SessionInterrupted("The session has ended.")
         self.modified = True
 
     async def acycle_key(self) -> None:

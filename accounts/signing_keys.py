@@ -77,7 +77,7 @@ def _load(epoch: int) -> KeySet:  # noqa: ARG001 - the epoch is the cache key: a
     active_kid = next((row.kid for row in rows if row.state == SigningKey.State.ACTIVE), "")
     if not active_kid:
         raise IntegrityFailed(
-            "There is no key to sign access tokens with: restart, and find out who removed it."
+            "The key that signs access tokens is missing. Restart the server, and find out who removed the key."
         )
     return KeySet(
         active_kid=active_kid,

@@ -1,7 +1,7 @@
 from kernel.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 
-NOT_WRITABLE = "The audit log cannot be written now, so nothing is answered. Try again later."
-CROWDED = "Too many records wait to be written, so nothing more is answered. Try again in a moment."
+NOT_WRITABLE = "The audit log cannot be written, so the request was not completed. Try again later."
+CROWDED = "Too many audit records are waiting to be written, so the request was not completed. Try again in a moment."
 
 
 class AuditUnavailable(Unavailable):
@@ -22,8 +22,8 @@ class NotSequenced(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "No signed checkpoint covers this yet. Ask again in a second; if it stays so, an operator sees at "
-            "/health whether the sequencer runs.",
+            "No signed checkpoint covers this entry yet. Try again in 1 second. If the problem continues, check "
+            "at /health that the sequencer is running.",
             extra={"retry_after": 1},
         )
 
@@ -32,10 +32,10 @@ class AlarmResolved(Conflict):
     """The alarm is already resolved, and the first decision is kept."""
 
     code = "already_completed"
-    title = "This was done already"
+    title = "This is already done"
 
     def __init__(self, resolved_at: str) -> None:
-        super().__init__("This alarm is resolved already.", extra={"resolved_at": resolved_at})
+        super().__init__("This alarm is already resolved.", extra={"resolved_at": resolved_at})
 
 
 class CheckpointRefused(Unavailable):
@@ -46,8 +46,8 @@ class CheckpointRefused(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "The tree over the audit log is not the one that was signed before, so it is not signed. "
-            "Run verify_audit_log, and find out who wrote to the database."
+            "The audit log tree does not match the tree that was signed earlier, so it was not signed. "
+            "Run verify_audit_log, and find out who changed the database."
         )
 
 
@@ -73,11 +73,11 @@ class ExportNotWritten(Unavailable):
     """The folder of exports does not accept the file, for example because the disk is full."""
 
     code = "export_not_written"
-    title = "The file of an export cannot be written"
+    title = "The export file cannot be written"
 
     def __init__(self) -> None:
         super().__init__(
-            "The file cannot be written. The operator sees to the space and the rights of CC_HOME."
+            "The export file cannot be written. Check the free space and the permissions of CC_HOME."
         )
 
 
@@ -88,7 +88,9 @@ class NoResult(Conflict):
     title = "The export has no result"
 
     def __init__(self, status: str) -> None:
-        remedy = "Ask for a new one." if status in {"failed", "cancelled"} else "Wait until it has succeeded."
+        remedy = (
+            "Start a new export." if status in {"failed", "cancelled"} else "Wait until it has succeeded."
+        )
         super().__init__(f"The export is {status}. {remedy}", extra={"export_status": status})
 
 
@@ -96,10 +98,10 @@ class ResultGone(NotFound):
     """The result existed, but is no longer kept."""
 
     code = "result_gone"
-    title = "The result is gone"
+    title = "The export file has expired"
 
     def __init__(self) -> None:
-        super().__init__("The file is no longer kept. Ask for a new export.")
+        super().__init__("The export file has expired. Start a new export.")
 
 
 class TooManyExports(Refused):
@@ -110,7 +112,7 @@ class TooManyExports(Refused):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"You have {limit} exports that wait, run or are kept. Cancel one, or wait until one expires."
+            f"You have {limit} exports, which is the limit. Cancel one, or wait until one expires."
         )
 
 
@@ -121,4 +123,4 @@ class TooManyFilters(Refused):
     title = "Too many saved filters"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"You have {limit} saved filters. Delete one first.")
+        super().__init__(f"You have {limit} saved filters, which is the limit. Delete one first.")

@@ -19,9 +19,9 @@ from kernel.http.addresses import canonical_address
 from kernel.pages.forms import MomentField, PageForm
 
 FORMATS = {
-    ExportFormat.CSV: "CSV: for a spreadsheet",
-    ExportFormat.JSONL: "JSON Lines: each line is an entry as it is hashed, and its integrity",
-    ExportFormat.TILES: "Archive of the whole log for the verifier: entries, tiles and checkpoints",
+    ExportFormat.CSV: "CSV, for spreadsheets",
+    ExportFormat.JSONL: "JSON Lines, with the hashed form and the integrity of each entry",
+    ExportFormat.TILES: "Archive of the whole log for the verifier, with entries, tiles and checkpoints",
 }
 _WORDS = {
     "outcome": Outcome,
@@ -75,16 +75,16 @@ class LogFilterForm(PageForm):
         widget=forms.TextInput(attrs={"list": "known-actors", "autocomplete": "off", "spellcheck": "false"}),
     )
     action = forms.CharField(required=False, max_length=TEXT_LIMITS["action"], widget=forms.Select)
-    object = forms.CharField(required=False, label="Object's id", max_length=TEXT_LIMITS["object_id"])
+    object = forms.CharField(required=False, label="Object ID", max_length=TEXT_LIMITS["object_id"])
     outcome = forms.ChoiceField(
         required=False, label="Result", choices=[("", "Any"), *((w.value, t) for w, t in _RESULTS.items())]
     )
     source = forms.ChoiceField(required=False, choices=_choices(Source))
     client_ip = _AddressField(
-        required=False, label="Client address", max_length=TEXT_LIMITS["client_ip"], widget=_plain_text()
+        required=False, label="Client IP address", max_length=TEXT_LIMITS["client_ip"], widget=_plain_text()
     )
     request_id = forms.CharField(
-        required=False, label="Request id", max_length=TEXT_LIMITS["request_id"], widget=_plain_text()
+        required=False, label="Request ID", max_length=TEXT_LIMITS["request_id"], widget=_plain_text()
     )
     actor_type = forms.ChoiceField(required=False, choices=_choices(ActorType))
     period = forms.ChoiceField(
@@ -114,7 +114,7 @@ class LogFilterForm(PageForm):
         for name in {"from", "to"} & given.keys():
             self._to_utc(given, name)
         if {"from", "to"} <= given.keys() and given["from"] > given["to"]:
-            self.add_error("to", "Give a time that is not before the other.")
+            self.add_error("to", "The end time must not be before the start time.")
             del given["to"]
         if "from" in given:
             given.pop("period", None)
@@ -131,21 +131,21 @@ class LogFilterForm(PageForm):
             self.add_error("search", " ".join([f"{spelt}:", *error.messages, *self._hints(name)]))
             return
         if given.get(name, value) != value:
-            self.add_error("search", f"{spelt}: it is given twice, with different values.")
+            self.add_error("search", f"{spelt}: this filter has two different values. Use one.")
         elif value:
             given[name] = value
 
     def _hints(self, name: str) -> list[str]:
         """Valid values, or an example."""
         if name in _WORDS:
-            return [f"One of: {', '.join(_WORDS[name])}."]
-        return ["Such as: 2026-11-01."] if isinstance(self.fields[name], MomentField) else []
+            return [f"Use one of: {', '.join(_WORDS[name])}."]
+        return ["Example: 2026-11-01."] if isinstance(self.fields[name], MomentField) else []
 
     def _to_utc(self, given: dict[str, Any], name: str) -> None:
         try:
             given[name] = given[name].astimezone(UTC)
         except OverflowError:
-            self.add_error(name, "Give a time within the years 1 to 9999.")
+            self.add_error(name, "Enter a year from 1 to 9999.")
             del given[name]
 
     @property
@@ -155,7 +155,7 @@ class LogFilterForm(PageForm):
         if not found:
             return ""
         spelt = ", ".join(f"{name}:" for name in found)
-        return f"Looked for as words, for they are no qualifiers: {spelt} Qualifiers are {', '.join(QUALIFIERS)}."
+        return f"These are not filters, so the search treated them as words: {spelt} Filters are {', '.join(QUALIFIERS)}."
 
     @property
     def filters(self) -> dict[str, str]:
@@ -206,7 +206,7 @@ class SavedFilterForm(PageForm):
     name = forms.CharField(
         max_length=SavedFilter.NAME_LIMIT, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
-    is_shared = forms.BooleanField(required=False, label="Show it to everybody who reads the whole log")
+    is_shared = forms.BooleanField(required=False, label="Share with everyone who can read the whole log")
 
 
 class ExportForm(PageForm):

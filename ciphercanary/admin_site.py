@@ -27,7 +27,7 @@ class ReadOnlyAdminSite(admin.AdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002 - Django's signature
         """Redirect an unauthenticated user to the console's log-in. Raises Denied if the user is already signed in."""
         if known_principal(request) is not None:
-            raise Denied("Your role may not see the admin site.")
+            raise Denied("Your role cannot open the admin site.")
         return HttpResponseRedirect(with_next("login", next_url(request, "/admin/")))
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> NoReturn:  # noqa: ARG002 - Django's signature

@@ -13,12 +13,14 @@ GROUPS = {
 OF_THE_AUDIT_LOG = {"list_audit_alarms", "resolve_audit_alarm"}
 REPLACED = {"changepassword", "createsuperuser"}  # our versions refuse and name the command to use
 DJANGO = {
-    "check": "Check the settings; --deploy applies the rules for a public address",
+    "check": "Check the settings; --deploy adds the checks for a public address",
     "clearsessions": "Delete ended browser sessions",
-    "migrate": "Migrate the database; bin/serve does so at each start",
+    "migrate": "Migrate the database; bin/serve does this at each start",
 }
-HEAD = "Usage: bin/manage COMMAND [OPTION...]\n\nbin/manage help COMMAND shows what a command takes."
-FOOT = "The server may run meanwhile. README.md explains the commands."
+HEAD = (
+    "Usage: bin/manage COMMAND [OPTION...]\n\nTo see the options of a command, run bin/manage help COMMAND."
+)
+FOOT = "You can run these commands while the server is running. See README.md for details."
 
 
 class Commands(ManagementUtility):

@@ -100,54 +100,54 @@ def _of_the_log(now: Now) -> Iterator[Item]:
     log = now.facts.log
     if log.alarms:
         are = "1 audit alarm is" if log.alarms == 1 else f"{log.alarms} audit alarms are"
-        newest = f"the newest from {log.alarmed_at:%Y-%m-%d %H:%MZ}"
-        text = f"{are} open, {newest}: the audit log may have been altered."
-        yield Item(text, reverse("alarms"), "See the alarms", is_bad=True)
+        newest = f"latest {log.alarmed_at:%Y-%m-%d %H:%MZ}"
+        text = f"{are} open ({newest}). The audit log may have been altered."
+        yield Item(text, reverse("alarms"), "See alarms", is_bad=True)
     elif now.facts.verification is not None and now.facts.verification.problem:
-        yield Item(now.facts.verification.problem, reverse("system"), "Look at the system")
+        yield Item(now.facts.verification.problem, reverse("system"), "Check the system")
     if log.delay.is_late and now.principal.has_permission("system.read"):
-        refused = "; operations are refused" if log.delay.stops_operations else ""
-        waiting = f"wait for {log.delay.seconds:.0f} seconds to be sequenced and signed"
-        text = f"Entries of the audit log {waiting}{refused}."
-        yield Item(text, reverse("system"), "Look at the system", is_bad=True)
+        refused = " The server rejects operations until it catches up." if log.delay.stops_operations else ""
+        waiting = f"have been waiting {log.delay.seconds:.0f} seconds to be sequenced and signed"
+        text = f"Audit log entries {waiting}.{refused}"
+        yield Item(text, reverse("system"), "Check the system", is_bad=True)
 
 
 def _of_keys(keys: KeyCounts) -> Iterator[Item]:
     count, name = keys.denied
     if count:
         verb = "is" if count == 1 else "are"
-        text = f"{_named(count, name)} {verb} not active, and use was denied in the last hour."
+        text = f"{_named(count, name)} {verb} not active, and requests were denied in the last hour."
         url = reverse("key-activity", args=[name]) if count == 1 else reverse("usage")
-        yield Item(text, url, "Look who asked", is_bad=True)
+        yield Item(text, url, "See who was denied", is_bad=True)
     count, name = keys.overdue
     if count:
-        text = f"The rotation of {_named(count, name)} is overdue."
-        yield Item(text, _keys_url(count, name, Finding.OVERDUE), "Go there and rotate")
+        text = f"Rotation of {_named(count, name)} is overdue."
+        yield Item(text, _keys_url(count, name, Finding.OVERDUE), "Rotate")
     count, name = keys.expiring
     if count:
         verb = "expires" if count == 1 else "expire"
         days = EXPIRING_WITHIN.days
-        text = f"{_named(count, name)} {verb} within {days} days: then nothing more is encrypted."
-        yield Item(text, _keys_url(count, name, Finding.EXPIRING), "Look at the dates")
+        text = f"{_named(count, name)} {verb} within {days} days and can then no longer encrypt."
+        yield Item(text, _keys_url(count, name, Finding.EXPIRING), "Check expiry")
 
 
 def _of_the_service(now: Now) -> Iterator[Item]:
     if now.facts.has_failed_jobs:
         sees_jobs = now.principal.has_permission(EXPORT_PERMISSION)
         url = reverse("jobs") if sees_jobs else f"{reverse('audit')}?action={EXPORT_FAILED}"
-        yield Item("A job failed in the last 24 hours.", url, "Look why")
+        yield Item("A job failed in the last 24 hours.", url, "See details")
     if now.principal.has_permission("system.read"):
         disk = check_disk()
         if disk.state == BAD:
             yield Item(
-                f"The data folder is nearly full: {disk.measured}.", reverse("system"), "Look at the system"
+                f"The data folder is nearly full: {disk.measured}.", reverse("system"), "Check the system"
             )
 
 
 def _of_the_account(now: Now) -> Iterator[Item]:
     if not now.facts.has_second_factor:
-        text = "You sign in with a password alone: whoever learns it is you."
-        yield Item(text, reverse("mfa"), "Enrol a second factor")
+        text = "Your account has no second factor. Anyone with your password can sign in as you."
+        yield Item(text, reverse("mfa"), "Set up a second factor")
 
 
 def _named(count: int, name: str) -> str:

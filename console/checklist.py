@@ -7,7 +7,9 @@ from django.urls import reverse
 
 from console.attention import Now
 
-BACK_UP = "Copy each kek-….key from the data folder to a place apart from the database, and try the restore."
+BACK_UP = (
+    "Copy each kek-….key file from the data folder to a place separate from the database, and test a restore."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +33,17 @@ def checklist(now: Now) -> Sequence[Step]:
             Step(
                 "Encrypt a first message",
                 now.facts.has_encrypted,
-                how="One press makes a key and a ciphertext.",
+                how="Creates a key and encrypts a message in one step.",
                 url=reverse("first-key"),
             )
         )
     if steps:
-        steps.append(Step("Enrol a second factor", now.facts.has_second_factor, url=reverse("mfa")))
+        steps.append(Step("Set up a second factor", now.facts.has_second_factor, url=reverse("mfa")))
     if may("users.manage"):
         steps.append(Step("Back up the key-encryption key", None, how=BACK_UP))
         steps.append(
             Step(
-                "Invite an auditor: he reads everything and changes nothing",
+                "Invite an auditor with read-only access",
                 now.facts.has_auditor,
                 command="bin/manage create_user NAME --role auditor",
             )

@@ -14,10 +14,10 @@ class FirstKeyForm(PageForm):
     """A first key and a first message. The defaults are valid, so submitting is enough."""
 
     name = forms.CharField(
-        label="Name of the key",
+        label="Key name",
         max_length=64,
         initial="demo",
-        help_text="3 to 64 of a-z, 0-9 and hyphen. It cannot be changed.",
+        help_text="3 to 64 characters: a-z, 0-9 and hyphen. You cannot change the name later.",
         widget=forms.TextInput(
             attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
         ),
@@ -26,7 +26,7 @@ class FirstKeyForm(PageForm):
         max_length=MAX_MESSAGE,
         initial="hello canary",
         strip=False,
-        help_text="It is encrypted on this server and not kept.",
+        help_text="The server encrypts the message and does not store it.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 

@@ -13,12 +13,12 @@ LONG_WAIT = timedelta(seconds=15)  # a free worker takes a job within about a se
 
 # Explanations by error code. Other codes are shown unchanged.
 FAILURES = {
-    "gave_up": "It was begun five times, and no worker brought it to its end.",
-    "internal": "An unexpected fault, which the server's log tells more of.",
-    "export_not_written": "The file could not be written. The operator sees to the space and the rights of CC_HOME.",
-    "integrity_failed": "An entry, or the newest checkpoint, is not as it was written. Run verify_audit_log.",
-    "conflict": "There is no checkpoint yet that an archive could hold. Try again in a moment.",
-    "service_unavailable": "The database was away, five times in a row.",
+    "gave_up": "The job stopped after 5 attempts. Check the server log, then start a new export.",
+    "internal": "An unexpected error occurred. See the server log.",
+    "export_not_written": "The file could not be written. Check the free space and the permissions of CC_HOME.",
+    "integrity_failed": "An entry or the latest checkpoint was altered. Run verify_audit_log.",
+    "conflict": "An archive needs a checkpoint, and there is none yet. Try again in a moment.",
+    "service_unavailable": "The database was unavailable 5 times in a row. Check the database, then start a new export.",
 }
 
 

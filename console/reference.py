@@ -20,7 +20,7 @@ DEEPEST = 3  # nested levels of a body
 EXAMPLES: Final[Mapping[str, object]] = {
     "algorithm": "aes-256-gcm",
     "name": "payments-db",
-    "reason": "a rehearsal",
+    "reason": "a test",
     "username": "admin",
     "data": "aGVsbG8=",
     "format": "jsonl",
@@ -137,7 +137,7 @@ def _joined(*notes: str) -> str:
 
 def _parameter(asked: Schema, schemas: Schema) -> Field:
     shape = _resolve(asked.get("schema", {}), schemas)
-    where = {"path": "in the path", "header": "a header"}.get(asked["in"], "")
+    where = {"path": "path parameter", "header": "header"}.get(asked["in"], "")
     notes = _joined(where, asked.get("description", ""), _bounds(shape))
     return Field(asked["name"], _kind(shape, schemas), asked.get("required", False), notes)
 

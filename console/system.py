@@ -94,15 +94,15 @@ def check_database() -> Check:
     """One query for the database's clock measures the response time and the difference between the clocks."""
     name = f"Database ({connection.display_name})"
     if connection.vendor == "sqlite":
-        return Check(name, OK, "a file of this machine; its clock is this process's")
+        return Check(name, OK, "local file, same clock as this process")
     asked, before = process_now(), time.perf_counter()
     answered = database_now()
     seconds = time.perf_counter() - before
     skew = (answered - asked).total_seconds() - seconds / 2
-    measured = f"answers in {seconds * 1000:.1f} ms"
+    measured = f"responds in {seconds * 1000:.1f} ms"
     if abs(skew) > SKEW_SECONDS:
         remedy = (
-            "The clocks of the database and of this machine differ: let both follow the same time server."
+            "The clocks of the database and this machine differ. Synchronise both with the same time server."
         )
         return Check(name, WARNING, f"{measured}; clocks {skew:+.1f} s apart", remedy, "timedatectl status")
     return Check(name, OK, f"{measured}; clocks {skew * 1000:+.0f} ms apart")
@@ -115,7 +115,7 @@ def check_migrations() -> Check:
             "Migrations",
             BAD,
             f"{due} not applied",
-            "Start the server anew: a start applies them.",
+            "Restart the server to apply the migrations.",
             "bin/serve",
         )
     return Check("Migrations", OK, "all applied")
@@ -139,21 +139,21 @@ def _opens(row: KeyEncryptionKey) -> bool:
 def check_keks(keks: Sequence[Kek]) -> Check:
     missing = [each.id for each in keks if not each.is_open]
     if missing:
-        remedy = (
-            "Restore its file to the data folder from its backup; without it nothing wrapped under it opens."
-        )
-        return Check("Key-encryption keys", BAD, f"not opened: {', '.join(missing)}", remedy)
-    return Check("Key-encryption keys", OK, f"{len(keks)} opened")
+        remedy = "Restore the file to the data folder from a backup. Without it, the keys that it wraps cannot be used."
+        return Check("Key-encryption keys", BAD, f"unavailable: {', '.join(missing)}", remedy)
+    return Check("Key-encryption keys", OK, f"{len(keks)} available")
 
 
 def check_redis() -> Check:
     state = _state(look("redis")["redis"])
     if state == OFF:
-        return Check("Redis", OFF, "not configured; budgets and caches are of each process")
+        return Check("Redis", OFF, "not configured, so rate limits and caches are per process")
     if state == OK:
-        return Check("Redis", OK, "answers")
-    remedy = "Budgets count by process, and caches miss, until it is back. Start it, or mend REDIS_URL."
-    return Check("Redis", BAD, "does not answer", remedy)
+        return Check("Redis", OK, "responds")
+    remedy = (
+        "Start Redis or correct REDIS_URL. Until then, rate limits are per process and the cache is not used."
+    )
+    return Check("Redis", BAD, "does not respond", remedy)
 
 
 def check_sequencer(measures: Measures) -> Check:
@@ -163,11 +163,13 @@ def check_sequencer(measures: Measures) -> Check:
         if measures.signed_at
         else "no checkpoint yet"
     )
-    measured = f"waiting: {measures.pending}, the oldest for {measures.log.delay.seconds:.1f} s; {signed}"
+    measured = f"{measures.pending} waiting, oldest for {measures.log.delay.seconds:.1f} s; {signed}"
     if state == OK:
         return Check("Sequencer", OK, measured)
     limit = settings.CC_AUDIT_LAG_LIMIT
-    remedy = f"At {limit} s operations are refused. bin/serve runs it; look at its log, or run it yourself."
+    remedy = (
+        f"At {limit} s, the server rejects operations. Check the log of bin/serve, or start the sequencer:"
+    )
     return Check("Sequencer", state, measured, remedy, "bin/manage run_sequencer")
 
 
@@ -176,13 +178,13 @@ def check_alarms(measures: Measures) -> Check:
     alarms, last = measures.log.alarms, last_verification()
     verified = verified_text(last)
     if alarms:
-        measured = f"{alarms} open alarm{'' if alarms == 1 else 's'}, the newest from "
+        measured = f"{alarms} open alarm{'' if alarms == 1 else 's'}, latest "
         measured += f"{measures.log.alarmed_at:%Y-%m-%d %H:%MZ}; {verified}"
-        remedy = "Verify the whole log, look into each alarm below, and resolve it with a reason."
+        remedy = "Verify the whole log, investigate each alarm below, and resolve it with a reason."
         return Check("Audit log", BAD, measured, remedy, command)
     if last is not None and last.problem:
         return Check("Audit log", WARNING, f"no open alarms; {verified}", last.problem, command)
-    remedy = "Entries are checked when they are sequenced and when they are shown. This checks all of them:"
+    remedy = "The server checks entries when it sequences and shows them. To check all entries:"
     return Check("Audit log", OK, f"no open alarms; {verified}", remedy, command)
 
 
@@ -190,7 +192,7 @@ def verified_text(last: Verification | None) -> str:
     """The end of the last full verification, as part of a sentence."""
     if last is None:
         return "no full verification yet"
-    ended = f"{last.ended_at:%Y-%m-%d %H:%MZ}" if last.ended_at else "at an unreadable time"
+    ended = f"{last.ended_at:%Y-%m-%d %H:%MZ}" if last.ended_at else "time unreadable"
     return f"last full verification {ended}: {last.outcome}"
 
 
@@ -204,8 +206,8 @@ def check_jobs(measures: Measures, now: datetime) -> Check:
     return Check(
         "Job worker",
         BAD,
-        f"{measured}; the oldest waits since {since:%Y-%m-%d %H:%M:%SZ}",
-        "No worker takes it: start one, or look at the log of the one that runs.",
+        f"{measured}; oldest waiting since {since:%Y-%m-%d %H:%M:%SZ}",
+        "No worker has started this job. Start a worker, or check the log of the running worker.",
         "celery -A ciphercanary worker" if by_celery else "bin/manage run_worker",
     )
 
@@ -215,9 +217,9 @@ def check_disk() -> Check:
     measured = f"{free / 1024**3:.1f} GB free of {total / 1024**3:.1f} GB"
     if free < LEAST_FREE_BYTES or free < total * LEAST_FREE_SHARE:
         state = BAD if free < LEAST_FREE_BYTES else WARNING
-        remedy = "Where the log cannot be written, operations are refused. Make room, or move CC_HOME."
-        return Check("Disk of the data folder", state, measured, remedy)
-    return Check("Disk of the data folder", OK, measured)
+        remedy = "Free some disk space, or move CC_HOME. If the audit log cannot be written, the server rejects operations."
+        return Check("Data folder disk", state, measured, remedy)
+    return Check("Data folder disk", OK, measured)
 
 
 def check_way_in(request: HttpRequest) -> Check:
@@ -225,13 +227,13 @@ def check_way_in(request: HttpRequest) -> Check:
     name, proxies = "TLS and proxy", settings.CC_TRUSTED_PROXIES
     measured = f"{settings.CC_PUBLIC_URL}; {proxies} trusted prox{'y' if proxies == 1 else 'ies'}"
     if settings.CC_TLS and not request.is_secure():
-        remedy = "The public address is https, but this request is not known to be: let the proxy send X-Forwarded-Proto."
+        remedy = "CC_PUBLIC_URL is https, but this request did not arrive as https. Configure the proxy to send X-Forwarded-Proto."
         return Check(name, BAD, measured, remedy)
     if "X-Forwarded-For" in request.headers and not proxies:
-        remedy = "A proxy stands in front, and none is trusted: every caller has its address. Set CC_TRUSTED_PROXIES."
+        remedy = "Requests come through a proxy that is not trusted, so all callers share its address. Set CC_TRUSTED_PROXIES."
         return Check(name, WARNING, measured, remedy)
     if not settings.CC_TLS and not _is_loopback():
-        remedy = "Passwords and tokens travel in the clear: put TLS in front, and set CC_PUBLIC_URL to https."
+        remedy = "Passwords and tokens are sent without encryption. Use a TLS proxy, and set CC_PUBLIC_URL to https."
         return Check(name, WARNING, measured, remedy)
     return Check(name, OK, measured)
 
@@ -248,7 +250,7 @@ def versions() -> Sequence[tuple[str, str]]:
         ("Django", django.get_version()),
         (connection.display_name, numbers),
         ("cryptography", version("cryptography")),
-        ("OpenSSL of Python", ssl.OPENSSL_VERSION.removeprefix("OpenSSL ")),
+        ("OpenSSL (Python)", ssl.OPENSSL_VERSION.removeprefix("OpenSSL ")),
     ]
 
 

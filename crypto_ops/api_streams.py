@@ -117,9 +117,9 @@ class DecryptStreamView(StreamView):
 
 def require_octets(request: ContextRequest) -> None:
     if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise _unsupported("Send the body without a content encoding.")
+        raise _unsupported("Send the body without Content-Encoding.")
     if request.content_type != OCTETS:
-        raise _unsupported(f"Send {OCTETS}.")
+        raise _unsupported(f"Use the content type {OCTETS}.")
 
 
 def _unsupported(detail: str) -> ProtocolError:

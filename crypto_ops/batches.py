@@ -99,7 +99,9 @@ def decide_encryptions(request: EncryptBatch, attempt: Attempt) -> Decision[Batc
     elif len(refusals) < len(request.items):
         entry = attempt.find_default(mode.key_algorithm)
     else:  # the first use creates the default key, and there is no message to use it for
-        raise Invalid.of_field("items", "None of them can be read. Name a key_id to be told why, for each.")
+        raise Invalid.of_field(
+            "items", "None of the items can be read. Send key_id to get the error of each item."
+        )
     version = protecting_version(entry, mode, request.key_version, process_now())
     messages = _without_refusals(request.items) if refusals else cast(Sequence[Message], request.items)
     cipher = attempt.cipher(version, mode)
@@ -153,7 +155,7 @@ def _in_order(items: Sequence[Message | DomainError], sealed: Iterable[str]) -> 
 
 def of_another_key() -> Invalid:
     """The refusal of an item whose ciphertext names another key or algorithm."""
-    return Invalid.of_field("ciphertext", "It names another key or algorithm than the batch.")
+    return Invalid.of_field("ciphertext", "The key or algorithm differs from that of the batch.")
 
 
 class _Opener:
@@ -186,7 +188,9 @@ class _Opener:
         number = item.version
         if number is None:
             if len(self._entry.versions) > 1:
-                raise Invalid.of_field("key_version", "Required: in a batch, versions are not tried.")
+                raise Invalid.of_field(
+                    "key_version", "This field is required because a batch does not try versions."
+                )
             number = self._entry.primary_version
         if number not in self._entry.versions:
             raise DecryptionFailed  # as in the engine: indistinguishable from an altered ciphertext

@@ -55,7 +55,7 @@ def perform[T](
 
 def changing_too_fast() -> Unavailable:
     """The error after ``ATTEMPTS`` decisions that became stale before they could be settled."""
-    return Unavailable("Keys are being changed faster than this request could be decided. Try again.")
+    return Unavailable("Keys are changing too often to process this request. Try again.")
 
 
 def compare[T](decision: Decision[T]) -> T:

@@ -81,7 +81,7 @@ def protecting_version(entry: KeyEntry, mode: Mode, number: int | None, now: dat
     # Equal plaintexts give equal ciphertexts only under one version, so a caller who searches by ciphertext names
     # the version.
     if not mode.deterministic:
-        raise Invalid.of_field("key_version", "Only deterministic modes take a version: leave it out.")
+        raise Invalid.of_field("key_version", "Only deterministic modes accept a version. Omit this field.")
     return entry.require_process(number, now)
 
 
@@ -117,7 +117,8 @@ def _candidates(
         return [entry.require_process(request.key_version, now, for_reencryption=for_reencryption)]
     if len(request.sealed.ciphertext) > MAX_TRIAL_BYTES and len(entry.versions) > 1:
         raise Invalid.of_field(
-            "key_version", f"Required above {MAX_TRIAL_BYTES} bytes: versions are not tried one by one."
+            "key_version",
+            f"This field is required above {MAX_TRIAL_BYTES} bytes, because versions are not tried one by one.",
         )
     lifecycle.require_process(entry.standing(now))
     enabled = [entry.versions[number] for number in sorted(entry.versions, reverse=True)]
@@ -146,7 +147,8 @@ def _decide_reencryption(request: ReencryptRequest, attempt: Attempt) -> Decisio
     compromised = source.standing(now).state is State.COMPROMISED
     if compromised and not request.reason:
         raise Invalid.of_field(
-            "reason", "Required: the source key is compromised. Say why its message is to be trusted."
+            "reason",
+            "This field is required because the source key is compromised. Explain why the message can be trusted.",
         )
     target = _target(request, source, attempt)
     opening = DecryptRequest.of_envelope(request.envelope, request.aad)

@@ -28,35 +28,35 @@ class TryForm(PageForm):
     )
     input = forms.CharField(
         strip=False,
-        help_text=f"At most {MAX_TRIED_BYTES // 1024} kB.",
+        help_text=f"At most {MAX_TRIED_BYTES // 1024} KiB.",
         widget=forms.Textarea(attrs=_UNKEPT | {"rows": 8}),
     )
     input_format = forms.ChoiceField(
         required=False,
         label="Input format",
         choices=list(FORMATS.items()),
-        help_text="Line ends of a text count as one byte each (LF).",
+        help_text="Line breaks in text count as one byte each (LF).",
     )
     mode = forms.ChoiceField(required=False)
     aad = forms.CharField(
-        label="Associated data, AAD (optional)",
+        label="Associated data (AAD, optional)",
         required=False,
         strip=False,
-        help_text="Not encrypted, but the ciphertext opens with the same only.",
+        help_text="Not encrypted. You need the same value to decrypt the ciphertext.",
         widget=forms.TextInput(attrs=_UNKEPT),
     )
     aad_format = forms.ChoiceField(required=False, label="AAD format", choices=list(FORMATS.items()))
     target = forms.CharField(
-        label="For which key (optional)",
+        label="Target key (optional)",
         required=False,
-        help_text="The name of another key. Left empty, this one, with its primary version.",
+        help_text="Enter the name of another key. Leave empty to use the primary version of this key.",
         widget=forms.TextInput(attrs=_UNKEPT),
     )
     reason = forms.CharField(
-        label="Why is the message to be trusted?",
+        label="Why can this message be trusted?",
         required=False,
         max_length=100,
-        help_text="Recorded in the audit log: whoever has the compromised key may have forged the message.",
+        help_text="Recorded in the audit log. An attacker with the compromised key could have forged the message.",
         widget=forms.TextInput(attrs=_UNKEPT),
     )
 
@@ -65,8 +65,8 @@ class TryForm(PageForm):
         self.key = key
         cast("forms.ChoiceField", self.fields["mode"]).choices = [(name, name) for name in key.modes]
         if not lifecycle.may_protect(key.standing(process_now()).state):
-            self.fields["target"].label = "For which key"
-            self.fields["target"].help_text = "The name of another key: this one encrypts nothing now."
+            self.fields["target"].label = "Target key"
+            self.fields["target"].help_text = "Enter the name of another key. This key cannot encrypt."
 
     def clean(self) -> dict[str, Any]:
         """Adds ``aad_octets``, and ``octets`` or ``envelope`` depending on the operation."""

@@ -151,7 +151,7 @@ async def _load(missing: Hashable, load: Callable[[], object]) -> None:
     loading = _loading.get(missing)
     if loading is None:
         if len(_loading) >= MAX_LOADING:
-            raise Unavailable("Too much has to be read at once. Try again.")
+            raise Unavailable("Too many requests are waiting for the database. Try again.")
         loading = asyncio.get_running_loop().run_in_executor(_loaders, call_in_pool, load)
         _loading[missing] = loading
         loading.add_done_callback(lambda _: _loading.pop(missing, None))

@@ -16,7 +16,7 @@ from keys.lifecycle import Standing, State, Status
 from keys.models import Key
 
 LABELS: Final[Mapping[str, str]] = {"encrypt": "Encrypt", "decrypt": "Decrypt", "reencrypt": "Re-encrypt"}
-DECRYPT_OFF: Final = "Decrypting in the browser is switched off on this server. The API still decrypts."
+DECRYPT_OFF: Final = "Decryption in the browser is turned off on this server. Use the API to decrypt."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +61,20 @@ def _standing_in_words(key: Key, at: Standing) -> str:
     """The state of a key and since when, as the end of a sentence that begins with its name."""
     if at.status is Status.PENDING:
         when = key.activates_at
-        return (
-            f"becomes active at {_moment(when)}" if when else "is not active yet: somebody has to activate it"
-        )
+        return f"becomes active on {_moment(when)}" if when else "is not active yet and must be activated"
     if at.status is Status.EXPIRED and key.expires_at:
-        return f"expired at {_moment(key.expires_at)}"
+        return f"expired on {_moment(key.expires_at)}"
     if at.status is Status.DISABLED:
         return _decided(key, "disabled", actions.KEY_DISABLED)
     if at.status is Status.REVOKED:
-        word = "marked compromised" if at.state is State.COMPROMISED else "revoked"
+        word = "marked as compromised" if at.state is State.COMPROMISED else "revoked"
         return _decided(key, word, actions.KEY_REVOKED)
     return f"is {at.status}"
 
 
 def _decided(key: Key, word: str, action: str) -> str:
     when = last_done(object_id=str(key.id), action=action)
-    return f"was {word} at {_moment(when)}" if when else f"is {word}"
+    return f"was {word} on {_moment(when)}" if when else f"is {word}"
 
 
 def _moment(value: datetime) -> str:

@@ -71,7 +71,7 @@ class EncryptSerializer(StrictSerializer):
         word = attrs.get("options", {}).get("mode")
         if word and word != MODE_WORDS[mode.name]:
             raise serializers.ValidationError(
-                {"options": {"mode": [f"Contradicts {mode.name}: leave it out."]}}
+                {"options": {"mode": [f"Conflicts with {mode.name}. Omit this field."]}}
             )
         return {**attrs, "mode": mode}
 
@@ -91,11 +91,13 @@ class DecryptSerializer(StrictSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         split = [name for name in (*SPLIT_FORM, "key_version") if name in attrs]
         if "ciphertext" in attrs:
-            extra = {name: ["Leave it out: the ciphertext names it."] for name in split}
+            extra = {name: ["Omit this field. The ciphertext already contains it."] for name in split}
             if extra:
                 raise serializers.ValidationError(extra)
             return attrs
-        missing = {name: ["Required, or send ciphertext."] for name in SPLIT_FORM if name not in attrs}
+        missing = {
+            name: ["Send this field, or send ciphertext instead."] for name in SPLIT_FORM if name not in attrs
+        }
         if missing:
             raise serializers.ValidationError(missing)
         return {**attrs, "mode": find_mode(attrs["algorithm"])}
@@ -124,10 +126,10 @@ class DecryptItemSerializer(StrictSerializer):
         split = [name for name in ("encrypted_data", "iv", "tag") if name in attrs]
         if "ciphertext" in attrs:
             extra = [*split, *(["key_version"] if "key_version" in attrs else [])]
-            wrong = {name: ["Leave it out: the ciphertext names it."] for name in extra}
+            wrong = {name: ["Omit this field. The ciphertext already contains it."] for name in extra}
         else:
             missing = [name for name in ("encrypted_data", "iv", "tag") if name not in attrs]
-            wrong = {name: ["Required, or send ciphertext."] for name in missing}
+            wrong = {name: ["Send this field, or send ciphertext instead."] for name in missing}
         if wrong:
             raise serializers.ValidationError(wrong)
         return attrs

@@ -28,8 +28,8 @@ class Step:
 LANGUAGES: Final[Mapping[str, str]] = {"curl": "curl", "python": "Python"}
 
 _LOG_IN_TEXT: Final = (
-    "Sign in once. Name and password come from CIPHERCANARY_USERNAME and CIPHERCANARY_PASSWORD, and where you use one, the "
-    "one-time code from CIPHERCANARY_CODE; or they are asked for. The token lasts {minutes} minutes."
+    "Sign in once. Set CIPHERCANARY_USERNAME, CIPHERCANARY_PASSWORD and, if you use one-time codes, CIPHERCANARY_CODE, "
+    "or enter the values at the prompts. The token is valid for {minutes} minutes."
 )
 
 _CURL_TOKEN: Final = _Program(
@@ -147,14 +147,18 @@ def steps_of(language: str, *, key_id: str, mode: str) -> list[Step]:
     if language == "python":
         programs = (_PYTHON_TOKEN, _PYTHON_ENCRYPT, _PYTHON_DECRYPT)
         texts = (
-            f'{log_in_text} Save it as log_in.py, and in a shell: eval "$(python3 log_in.py)"',
-            "Python 3, with its standard library alone.",
-            "In the same program.",
+            f'{log_in_text} Save the code as log_in.py, then run in a shell: eval "$(python3 log_in.py)"',
+            "Needs Python 3 only, no other packages.",
+            "Add this to the same program.",
         )
     else:
         programs = (_CURL_TOKEN, _CURL_ENCRYPT, _CURL_DECRYPT)
-        texts = (f"In bash. {log_in_text}", "Needs CIPHERCANARY_TOKEN.", "In the same shell.")
-    titles = ("Get a token", "Encrypt", "Decrypt it back")
+        texts = (
+            f"Run this in bash. {log_in_text}",
+            "Needs CIPHERCANARY_TOKEN from step 1.",
+            "Run this in the same shell.",
+        )
+    titles = ("Get a token", "Encrypt", "Decrypt")
     return [
         Step(title, text, program.substitute(sent))
         for title, text, program in zip(titles, texts, programs, strict=True)

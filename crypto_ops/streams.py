@@ -146,7 +146,7 @@ class Encryption(Stream):
         if begun_under not in {None, version.number}:
             # As for messages: no encryption completes under a version after its rotation was acknowledged.
             raise VersionConflict(
-                "The key was rotated while the stream was encrypted. Send it anew.",
+                "The key was rotated while the stream was being encrypted. Send it again.",
                 extra={**entry.standing(now).facts(), "primary_version": version.number},
             )
         event = key_event(actions.STREAM_ENCRYPTED, entry, version, self._size, algorithm=STREAM.name)
@@ -256,7 +256,7 @@ class _Running:
             if self._counts[name] >= MAX_OF_ONE:
                 throttled_total.labels(scope="streams").inc()
                 raise Throttled(
-                    f"You have {MAX_OF_ONE} streams at once. Wait until one is complete.",
+                    f"You already have {MAX_OF_ONE} open streams, which is the limit. Wait until one is complete.",
                     retry_after=RETRY_SECONDS,
                 )
             self._counts[name] += 1

@@ -25,7 +25,7 @@ def octets_of(text: str, form: str, *, field: str, max_bytes: int) -> bytes:
     readers = {"text": _of_text, "base64": _of_base64, "hex": _of_hex}
     octets = readers[form](text, field)
     if len(octets) > max_bytes:
-        raise Invalid.of_field(field, f"Too long: {len(octets):,} bytes, at most {max_bytes:,}.")
+        raise Invalid.of_field(field, f"Too long: {len(octets):,} bytes. The limit is {max_bytes:,} bytes.")
     return octets
 
 
@@ -46,11 +46,13 @@ def require_ciphertext(text: str, *, field: str, max_characters: int) -> str:
     """The text without surrounding white space, if it may be a ciphertext. Raises Invalid."""
     text = text.strip()
     if len(text) > max_characters:
-        raise Invalid.of_field(field, f"Too long: {len(text):,} characters, at most {max_characters:,}.")
+        raise Invalid.of_field(
+            field, f"Too long: {len(text):,} characters. The limit is {max_characters:,} characters."
+        )
     if not text.startswith("cc1."):
-        raise Invalid.of_field(field, "Not a ciphertext of CipherCanary: it does not begin with cc1.")
+        raise Invalid.of_field(field, "Not a CipherCanary ciphertext. It must start with cc1.")
     if found := _NOT_IN_CIPHERTEXT.search(text):
-        raise Invalid.of_field(field, f"Not a ciphertext: character {found.start() + 1} cannot be in one.")
+        raise Invalid.of_field(field, f"Not a ciphertext. Character {found.start() + 1} is not allowed.")
     return text
 
 
@@ -60,28 +62,28 @@ def _of_text(text: str, _field: str) -> bytes:
 
 def _of_base64(text: str, field: str) -> bytes:
     if found := _NOT_BASE64.search(text):
-        raise Invalid.of_field(field, f"Not base64: character {found.start() + 1}.")
+        raise Invalid.of_field(field, f"Not base64. Character {found.start() + 1} is not allowed.")
     if found := _BEHIND_PADDING.search(text):
-        raise Invalid.of_field(field, f"Not base64: character {found.start(1) + 1} follows the padding.")
+        raise Invalid.of_field(field, f"Not base64. Character {found.start(1) + 1} comes after the padding.")
     compact = _WHITE_SPACE.sub("", text)
     if len(compact) % 4:
         raise Invalid.of_field(
             field,
-            f"Not base64: {len(compact):,} characters, which is no multiple of 4. Padding (=) is required.",
+            f"Not base64. The length is {len(compact):,}, which is not a multiple of 4. Add the padding (=).",
         )
     try:
         return decode_base64(compact, field=field, max_bytes=len(compact))
     except Invalid:
         # The alphabet and the length are valid, so the error is in the last group's padding or unused bits.
-        raise Invalid.of_field(
-            field, "Not base64: the last four characters are none that stand for bytes."
-        ) from None
+        raise Invalid.of_field(field, "Not base64. The last four characters are not valid.") from None
 
 
 def _of_hex(text: str, field: str) -> bytes:
     if found := _NOT_HEX.search(text):
-        raise Invalid.of_field(field, f"Not hexadecimal: character {found.start() + 1}.")
+        raise Invalid.of_field(field, f"Not hexadecimal. Character {found.start() + 1} is not allowed.")
     compact = _WHITE_SPACE.sub("", text)
     if len(compact) % 2:
-        raise Invalid.of_field(field, f"Not hexadecimal: {len(compact):,} digits, which is an odd number.")
+        raise Invalid.of_field(
+            field, f"Not hexadecimal. The number of digits, {len(compact):,}, must be even."
+        )
     return bytes.fromhex(compact)

@@ -52,7 +52,7 @@ def encrypted(wanted: EncryptRequest, result: Envelope) -> Tried:
     return Tried(
         sentence=(
             f"Encrypted with version {result.version} ({result.mode.name}): "
-            f"{_bytes(len(wanted.plaintext))} became {len(text):,} characters."
+            f"{_bytes(len(wanted.plaintext))} in, {len(text):,} characters out."
         ),
         shown=[Shown("ciphertext", "Ciphertext", text)],
         call=_call("encrypt", call, wanted.aad),
@@ -73,7 +73,7 @@ def decrypted(wanted: DecryptRequest, text: str, result: Decrypted) -> Tried:
         next_operation="encrypt",
         note=""
         if shown[0].text is not None
-        else "It is no text that can be shown as it is: choose another form.",
+        else "This result cannot be shown as text. Choose another format.",
     )
 
 
@@ -86,14 +86,14 @@ def reencrypted(wanted: ReencryptRequest, result: Reencrypted) -> Tried:
     text = envelope.encode(result.envelope)
     return Tried(
         sentence=(
-            f"From version {result.source_key_version} to version {result.envelope.version} "
+            f"Re-encrypted from version {result.source_key_version} to version {result.envelope.version} "
             f"({result.envelope.mode.name}): {len(text):,} characters."
         ),
         shown=[Shown("ciphertext", "Ciphertext", text)],
         call=_call("reencrypt", call, wanted.aad),
         mode=result.envelope.mode.name,
         next_operation="" if wanted.target_key_id else "decrypt",
-        note="The key that it came from is compromised: the message may be forged."
+        note="The source key is compromised, so the message may be forged."
         if result.source_compromised
         else "",
     )

@@ -26,7 +26,7 @@ def check_public_url(**_kwargs: Any) -> Iterable[CheckMessage]:
     if url.scheme not in {"http", "https"} or not url.hostname or url.path:
         yield Error(
             "CC_PUBLIC_URL is not the address of a site.",
-            hint="Write it like https://keys.example.org, without a path.",
+            hint="Use a URL without a path, such as https://keys.example.org.",
             id="ciphercanary.E001",
         )
 
@@ -35,8 +35,8 @@ def check_public_url(**_kwargs: Any) -> Iterable[CheckMessage]:
 def check_variables(**_kwargs: Any) -> Iterable[CheckMessage]:
     for name, closest in unknown_variables().items():
         yield Warning(
-            f"{name} is set, but there is no such setting.",
-            hint=f"Did you mean {closest}?" if closest else "docs/operations.md lists the settings.",
+            f"{name} is not a known setting.",
+            hint=f"Did you mean {closest}?" if closest else "See the list of settings in docs/operations.md.",
             id="ciphercanary.W004",
         )
 
@@ -45,7 +45,9 @@ def check_variables(**_kwargs: Any) -> Iterable[CheckMessage]:
 def check_rates(**_kwargs: Any) -> Iterable[CheckMessage]:
     for name in RATES:
         if not _holds(parse_rate, getattr(settings, name)):
-            yield Error(f"{name} is not a rate.", hint="Write it like 100/minute.", id="ciphercanary.E002")
+            yield Error(
+                f"{name} is not a rate.", hint="Use a value such as 100/minute.", id="ciphercanary.E002"
+            )
 
 
 @register()
@@ -53,8 +55,8 @@ def check_networks(**_kwargs: Any) -> Iterable[CheckMessage]:
     for network in settings.CC_METRICS_NETWORKS:
         if not _holds(ipaddress.ip_network, network):
             yield Error(
-                f"CC_METRICS_NETWORKS: {network} is no network.",
-                hint="Write it like 10.0.0.0/8.",
+                f"CC_METRICS_NETWORKS: {network} is not a network.",
+                hint="Use a network such as 10.0.0.0/8.",
                 id="ciphercanary.E003",
             )
 
@@ -63,13 +65,13 @@ def check_networks(**_kwargs: Any) -> Iterable[CheckMessage]:
 def check_processes(**_kwargs: Any) -> Iterable[CheckMessage]:
     if settings.CC_SQLITE and settings.CC_WORKERS > 1:
         yield Error(
-            "SQLite serves with one worker process.",
-            hint="Set WEB_CONCURRENCY=1, or DATABASE_URL to a PostgreSQL database.",
+            "SQLite supports only one worker process.",
+            hint="Set WEB_CONCURRENCY=1, or set DATABASE_URL to a PostgreSQL database.",
             id="ciphercanary.E004",
         )
     if settings.CC_WORKERS > 1 and not settings.REDIS_URL:
         yield Warning(
-            "With several worker processes and no Redis, each counts addresses alone, and has its share of a budget only.",
+            "Without Redis, each worker process counts client addresses separately and enforces only its share of a rate limit.",
             hint="Set REDIS_URL.",
             id="ciphercanary.W001",
         )
@@ -82,9 +84,9 @@ def check_connections(**_kwargs: Any) -> Iterable[CheckMessage]:
         jobs = settings.CC_DB_POOL_MAX - 2
         fewer = f", or CC_JOB_THREADS to {jobs} or less" if jobs > 0 else ""
         yield Warning(
-            "CC_DB_POOL_MAX leaves no connection to renew the leases of CC_JOB_THREADS jobs.",
-            hint=f"Set CC_DB_POOL_MAX to {needed} or more{fewer}. Best leave CC_DB_POOL_MAX out: web processes "
-            "want CC_THREADS + 10.",
+            "CC_DB_POOL_MAX is too small to renew the leases of CC_JOB_THREADS jobs.",
+            hint=f"Set CC_DB_POOL_MAX to {needed} or more{fewer}. For the default, leave CC_DB_POOL_MAX unset: web processes "
+            "use CC_THREADS + 10.",
             id="ciphercanary.W003",
         )
 
@@ -94,7 +96,7 @@ def check_limits(**_kwargs: Any) -> Iterable[CheckMessage]:
     needed = (settings.CC_MAX_PLAINTEXT_BYTES + 2) // 3 * 4 + BODY_BESIDE_DATA
     if needed > settings.CC_MAX_BODY_BYTES:
         yield Error(
-            "CC_MAX_BODY_BYTES has no room for a message of CC_MAX_PLAINTEXT_BYTES in base64.",
+            "CC_MAX_BODY_BYTES is too small for a message of CC_MAX_PLAINTEXT_BYTES in base64.",
             hint=f"Set CC_MAX_BODY_BYTES to {needed} or more.",
             id="ciphercanary.E009",
         )
@@ -104,7 +106,11 @@ def check_limits(**_kwargs: Any) -> Iterable[CheckMessage]:
 def check_kek_files_are_private(**_kwargs: Any) -> Iterable[CheckMessage]:
     for path in kek.ring_files():
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            yield Error(f"{path.name} can be read by others.", hint="chmod 600 it.", id="ciphercanary.E005")
+            yield Error(
+                f"Other users can read {path.name}.",
+                hint=f"Run chmod 600 {path.name}.",
+                id="ciphercanary.E005",
+            )
 
 
 @register()
@@ -112,7 +118,7 @@ def check_secret_key(**_kwargs: Any) -> Iterable[CheckMessage]:
     if 0 < len(settings.SECRET_KEY_FROM_ENVIRONMENT) < MIN_SECRET_KEY_LENGTH:
         yield Error(
             f"SECRET_KEY is shorter than {MIN_SECRET_KEY_LENGTH} characters.",
-            hint="Leave it out: a first start makes one. Or set SECRET_KEY_FILE to a long random one.",
+            hint="Leave it unset, and the first start generates a key. Or set SECRET_KEY_FILE to a file with a long random key.",
             id="ciphercanary.E006",
         )
 
@@ -132,7 +138,9 @@ def check_secret_key_lasts(**_kwargs: Any) -> Iterable[CheckMessage]:
 def check_hosts(**_kwargs: Any) -> Iterable[CheckMessage]:
     if "*" in settings.ALLOWED_HOSTS:
         yield Error(
-            "ALLOWED_HOSTS accepts any host.", hint="Name the host of CC_PUBLIC_URL.", id="ciphercanary.E007"
+            "ALLOWED_HOSTS allows any host.",
+            hint="Set it to the host of CC_PUBLIC_URL.",
+            id="ciphercanary.E007",
         )
 
 
@@ -143,7 +151,7 @@ def check_durability(databases: Sequence[str] | None = None, **_kwargs: Any) -> 
     for name in ("fsync", "full_page_writes"):
         if _setting(name) != "on":
             yield Warning(
-                f"PostgreSQL runs with {name} off: an acknowledged record can be lost.",
+                f"PostgreSQL runs with {name} = off, so acknowledged audit records can be lost.",
                 hint=f"Set {name} = on in postgresql.conf.",
                 id="ciphercanary.W002",
             )

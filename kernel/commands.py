@@ -11,7 +11,7 @@ from kernel.databases.applied_migrations import has_due_migrations
 from kernel.databases.database_errors import explain
 from kernel.errors import DomainError
 
-NOT_MIGRATED = "The database lacks tables of this version. Start bin/serve once: it creates them. Check CC_HOME and DATABASE_URL."
+NOT_MIGRATED = "The database lacks tables of this version. Start bin/serve once to create them. Check CC_HOME and DATABASE_URL."
 
 
 class ServiceCommand(BaseCommand):
@@ -28,7 +28,7 @@ class ServiceCommand(BaseCommand):
         except SystemCheckError as error:
             raise self.failure(" ".join(str(error).split())) from error
         except django.db.Error as error:
-            raise self.failure(f"The database cannot be used: {explain(error)}") from error
+            raise self.failure(f"Cannot use the database: {explain(error)}") from error
 
     def check_migrations(self) -> None:
         """Raise CommandError where Django would only print a notice and the command would fail later."""

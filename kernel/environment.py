@@ -46,7 +46,7 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         except OSError:
             raise ImproperlyConfigured(f"{var}_FILE names a file that cannot be read.") from None
         except ValueError:
-            raise ImproperlyConfigured(f"{var} has a value of the wrong form.") from None
+            raise ImproperlyConfigured(f"{var} has an invalid value.") from None
 
     def db_url(self, var: str, default: str, engine: str | None = None) -> dict[str, Any]:
         """Django's description of a database. Raises ImproperlyConfigured."""
@@ -60,8 +60,8 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
                 described = self.db_url_config(url, engine)
         if not described:
             raise ImproperlyConfigured(
-                f"{var} is not like postgresql://user:password@host:5432/name "
-                "(special characters of the password are written as %XX)."
+                f"{var} must be a URL such as postgresql://user:password@host:5432/name. "
+                "Write special characters in the password as %XX."
             )
         return described
 
@@ -84,7 +84,7 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         """The URL of a Redis server, or "". Raises ImproperlyConfigured."""
         url: str = self.get_value(var, default="")
         if url and url.partition("://")[0] not in REDIS_SCHEMES:
-            raise ImproperlyConfigured(f"{var} is not like redis://host:6379/0.")
+            raise ImproperlyConfigured(f"{var} must be a URL such as redis://host:6379/0.")
         return url
 
     def syslog_address(self, var: str) -> str:
@@ -94,7 +94,9 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         """
         address: str = self.get_value(var, default="")
         if address and not (address.startswith("/") or _is_host_and_port(address)):
-            raise ImproperlyConfigured(f"{var} is not like /dev/log, udp://host:514 or tcp://host:514.")
+            raise ImproperlyConfigured(
+                f"{var} must be a path or URL such as /dev/log, udp://host:514 or tcp://host:514."
+            )
         return address
 
     def choice(self, var: str, default: str, choices: set[str]) -> str:

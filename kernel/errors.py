@@ -40,7 +40,7 @@ class RecentAuthRequired(Denied):
     """The operation requires a log-in within the last ten minutes."""
 
     code = "recent_auth_required"
-    title = "A recent log-in is required"
+    title = "A recent sign-in is required"
 
 
 class NotFound(DomainError):
@@ -49,7 +49,7 @@ class NotFound(DomainError):
     code = "not_found"
     title = "Not found"
 
-    def __init__(self, detail: str = "There is no such object, or you may not see it.") -> None:
+    def __init__(self, detail: str = "This object does not exist, or you cannot see it.") -> None:
         super().__init__(detail)
 
 
@@ -57,14 +57,14 @@ class Conflict(DomainError):
     """The current state of the object forbids the operation."""
 
     code = "conflict"
-    title = "The present state forbids this"
+    title = "The current state does not allow this"
 
 
 class Refused(DomainError):
     """The request is valid, but a rule forbids it."""
 
     code = "policy_violated"
-    title = "A rule refuses this"
+    title = "A rule does not allow this"
 
 
 class Throttled(DomainError):
@@ -85,4 +85,6 @@ class DatabaseUnavailable(Unavailable):
     title = "The audit log cannot be written"
 
     def __init__(self) -> None:
-        super().__init__("The database does not answer in time. Try again; the operator sees why on /health.")
+        super().__init__(
+            "The database did not respond in time. Try again. If the problem continues, check /health."
+        )

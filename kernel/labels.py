@@ -9,7 +9,9 @@ MAX_REASON: Final = 100  # characters
 
 def check_reason(reason: str) -> None:
     if not is_label(reason, MAX_REASON):
-        raise Invalid.of_field("reason", f"1 to {MAX_REASON} printable characters and no space at the ends.")
+        raise Invalid.of_field(
+            "reason", f"Use 1 to {MAX_REASON} printable characters, without leading or trailing spaces."
+        )
 
 
 def is_label(text: str, max_length: int) -> bool:

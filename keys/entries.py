@@ -95,7 +95,9 @@ class VersionEntry(Confidential):
 
     def _require_mode(self, mode: Mode) -> None:
         if mode.name not in self._modes:
-            raise UnsupportedAlgorithm(f"This key does not use {mode.name}, but {', '.join(self._modes)}.")
+            raise UnsupportedAlgorithm(
+                f"This key does not support {mode.name}. Use one of: {', '.join(self._modes)}."
+            )
 
     def _unwrap(self) -> KeyMaterial:
         key_id, algorithm, purpose = self._binding
@@ -144,5 +146,5 @@ class KeyEntry:
         if entry is None:
             raise NotFound
         if entry.state is not VersionState.ENABLED:
-            raise KeyNotUsable(f"Version {version} of the key is {entry.state}.", extra=at.facts())
+            raise KeyNotUsable(f"Version {version} of this key is {entry.state}.", extra=at.facts())
         return entry

@@ -17,18 +17,18 @@ class KeyNotUsable(Conflict):
 
 class IllegalTransition(Conflict):
     code = "illegal_transition"
-    title = "The key cannot go from its state to that one"
+    title = "The key cannot change to this state"
 
 
 class VersionConflict(Conflict):
     """The key was changed in the meantime. After a rotation ``extra`` has the current ``primary_version``."""
 
     code = "version_conflict"
-    title = "The key has another primary version by now"
+    title = "The key has a different primary version"
 
 
 class UsageLimitReached(Refused):
     """The version has sealed as many messages as its nonces allow (NIST SP 800-38D §8.3)."""
 
     code = "usage_limit_reached"
-    title = "The key version is used up"
+    title = "The key version has reached its usage limit"

@@ -12,28 +12,28 @@ RECOMMENDED: Final = "aes-256"
 
 _MEANINGS: Final[Mapping[Status, str]] = MappingProxyType(
     {
-        Status.PENDING: "It neither encrypts nor decrypts before its activation.",
-        Status.DISABLED: "It neither encrypts nor decrypts until it is enabled again.",
+        Status.PENDING: "This key cannot encrypt or decrypt until it is activated.",
+        Status.DISABLED: "This key cannot encrypt or decrypt until it is enabled again.",
         Status.EXPIRED: (
-            "It decrypts only. An expiry that has passed cannot be moved: create another key for new data."
+            "This key can only decrypt. Its expiry date has passed and cannot be changed. Create another key for new data."
         ),
-        Status.REVOKED: "It decrypts only, for good: create another key for new data.",
-        Status.SCHEDULED: "It neither encrypts nor decrypts, and will be destroyed.",
-        Status.DESTROYED: "Its material is gone: what it has encrypted cannot be read again.",
+        Status.REVOKED: "This key can only decrypt. Create another key for new data.",
+        Status.SCHEDULED: "This key cannot encrypt or decrypt. It will be destroyed.",
+        Status.DESTROYED: "The key material was deleted. Data encrypted with this key cannot be recovered.",
     }
 )
 _COMPROMISED: Final = (
-    "Somebody else may have it. It neither encrypts nor decrypts; its messages open only to be encrypted anew "
-    "with another key."
+    "An attacker may have this key. It cannot encrypt or decrypt. You can only re-encrypt its data with "
+    "another key."
 )
 
 # The use of each algorithm. Its row in ``KEY_ALGORITHMS`` holds its technical properties.
 _USES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "aes-256": "For almost everything.",
-        "aes-128": "For partners that ask for it.",
-        "chacha20": "For processors without AES instructions.",
-        "aes-256-siv": "For values to be looked up: equal ones look equal encrypted, too.",
+        "aes-256": "For most uses.",
+        "aes-128": "For systems that require AES-128.",
+        "chacha20": "For processors without AES hardware support.",
+        "aes-256-siv": "For values that you search for. Equal values give equal ciphertexts.",
     }
 )
 
@@ -63,5 +63,5 @@ def algorithm_choices() -> Mapping[str, AlgorithmChoice]:
 
 
 def _facts(kind: KeyAlgorithm) -> str:
-    standard = "FIPS-approved" if kind.status == "approved" else "specified by an RFC"
+    standard = "FIPS-approved" if kind.status == "approved" else "defined by an RFC"
     return f"{kind.key_size} bits, {standard}."

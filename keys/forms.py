@@ -70,7 +70,7 @@ class KeyFilterForm(PageForm):
     )
     finding = forms.ChoiceField(
         required=False,
-        label="To look after",
+        label="Needs attention",
         choices=[("", "Any"), *((finding.value, words) for finding, words in FINDINGS.items())],
     )
 
@@ -79,7 +79,7 @@ class KeyNotesForm(PageForm):
     """Notes about a key, which do not affect any decision."""
 
     description = ProseField(required=False, max_length=MAX_DESCRIPTION)
-    tags = TagsField(required=False, help_text=f"At most {MAX_TAGS}, apart by commas.")
+    tags = TagsField(required=False, help_text=f"Separate tags with commas. At most {MAX_TAGS} tags.")
 
 
 class KeySettingsForm(KeyNotesForm):
@@ -87,15 +87,15 @@ class KeySettingsForm(KeyNotesForm):
 
     rotation_period_days = forms.IntegerField(
         required=False,
-        label="Rotate every … days",
-        help_text="Left empty, it is rotated by hand.",
+        label="Rotation period (days)",
+        help_text="Leave empty for manual rotation.",
         min_value=1,
         max_value=MAX_ROTATION_PERIOD,
     )
     expires_at = MomentField(
         required=False,
         label="Expires at (UTC)",
-        help_text="From then on it decrypts only. An expiry that has passed cannot be moved.",
+        help_text="After this time, the key can only decrypt. You cannot change the expiry once it has passed.",
     )
 
 
@@ -104,7 +104,7 @@ class KeyForm(KeySettingsForm):
 
     name = forms.CharField(
         max_length=64,
-        help_text="3 to 64 of a-z, 0-9 and hyphen. It cannot be changed.",
+        help_text="3 to 64 characters: a-z, 0-9 and hyphen. You cannot change the name later.",
         widget=forms.TextInput(
             attrs={
                 "autocomplete": "off",
@@ -123,7 +123,9 @@ class KeyForm(KeySettingsForm):
     algorithm = forms.ChoiceField(
         choices=[(name, name) for name in KEY_ALGORITHMS], initial=RECOMMENDED, widget=forms.RadioSelect
     )
-    activates_at = MomentField(required=False, label="Active from (UTC)", help_text="Left empty, at once.")
+    activates_at = MomentField(
+        required=False, label="Active from (UTC)", help_text="Leave empty to activate immediately."
+    )
 
     field_order = (
         "name",
@@ -162,8 +164,8 @@ class RotateForm(ReasonForm):
             present = refusal.extra["primary_version"]
             self.data = dict(self.data.items()) | {"expected_version": present}
             words = (
-                f"Somebody has rotated the key meanwhile: its primary version is {present}. Nothing was changed. "
-                "Send this again only if the key is to be rotated once more."
+                f"Someone else has rotated this key. Its primary version is now {present}. Nothing was changed. "
+                "Submit this form again only if you want another rotation."
             )
         super().refused(request, refusal, words)
 
@@ -171,9 +173,11 @@ class RotateForm(ReasonForm):
 class FinalForm(ReasonForm):
     """For operations that cannot be undone: a reason, the typed key name, and a checkbox if the key is in use."""
 
-    anyway = forms.BooleanField(error_messages={"required": "Tick this, or disable the key instead."})
+    anyway = forms.BooleanField(
+        error_messages={"required": "Select this to continue, or disable the key instead."}
+    )
     name = forms.CharField(
-        label="The key's name", widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+        label="Key name", widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
     )
 
     field_order = ("anyway", "reason", "name")
@@ -191,5 +195,5 @@ class FinalForm(ReasonForm):
     def clean_name(self) -> str:
         typed: str = self.cleaned_data["name"]  # leading and trailing spaces are stripped
         if typed != self.key_name:
-            raise forms.ValidationError(f"This is not {self.key_name}.")
+            raise forms.ValidationError(f"The name does not match. Type {self.key_name}.")
         return typed

@@ -86,7 +86,9 @@ class InvocationCounter:
             return
         # Near the limit, reserve only as many invocations as are needed now.
         if not _reserve_in_database(self._version_id, count, limit):
-            raise UsageLimitReached("This version has encrypted as many messages as is safe. Rotate the key.")
+            raise UsageLimitReached(
+                "This key version has encrypted the maximum number of messages that is safe. Rotate the key."
+            )
         self._add(count)
 
     def _reserve_many(self, limit: int) -> bool:

@@ -126,7 +126,7 @@ def _load(key_id: UUID) -> KeyEntry:
     for row in rows:
         row.check_mac()
     if [row.version for row in rows] != list(range(1, key.primary_version + 1)):
-        raise IntegrityFailed("Versions of a key are missing. Restore the database from a backup.")
+        raise IntegrityFailed("Key versions are missing. Restore the database from a backup.")
     return _entry(key, rows, stamp)
 
 

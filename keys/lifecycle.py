@@ -143,19 +143,19 @@ def require_protect(at: Standing) -> None:
 
 def not_active(at: Standing) -> KeyNotActive:
     """The error for a key that must not protect."""
-    return KeyNotActive(f"The key is {at.status}: it must be active for this.", extra=at.facts())
+    return KeyNotActive(f"The key is {at.status}. Only an active key can do this.", extra=at.facts())
 
 
 def require_process(at: Standing, *, for_reencryption: bool = False) -> None:
     """Raises KeyNotUsable."""
     if not may_process(at.state, for_reencryption=for_reencryption):
-        raise KeyNotUsable(f"The key is {at.status}: it decrypts nothing.", extra=at.facts())
+        raise KeyNotUsable(f"The key is {at.status}. It cannot decrypt.", extra=at.facts())
 
 
 def check_transition(at: Standing, to: State) -> None:
     """Raises IllegalTransition unless the table allows a change from the key's effective state to ``to``."""
     if to not in TRANSITIONS[at.state]:
-        raise IllegalTransition(f"A key that is {at.state} cannot become {to}.", extra=at.facts())
+        raise IllegalTransition(f"A key in state {at.state} cannot change to {to}.", extra=at.facts())
 
 
 def operations(state: State) -> list[str]:

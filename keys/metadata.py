@@ -19,28 +19,29 @@ MAX_VERSION: Final = 2**31 - 1  # the limit of the version columns
 
 def check_name(name: str) -> None:
     if not NAME.fullmatch(name):
-        raise Invalid.of_field("name", "3 to 64 characters of a-z, 0-9 and hyphen.")
+        raise Invalid.of_field("name", "Use 3 to 64 characters: a-z, 0-9 and hyphen.")
 
 
 def check_description(description: str) -> None:
     if len(description) > MAX_DESCRIPTION or not _is_prose(description):
         raise Invalid.of_field(
-            "description", f"At most {MAX_DESCRIPTION} characters, and no control characters."
+            "description", f"Use at most {MAX_DESCRIPTION} characters and no control characters."
         )
 
 
 def check_tags(tags: Sequence[str]) -> None:
     if len(tags) > MAX_TAGS or len(set(tags)) != len(tags):
-        raise Invalid.of_field("tags", f"At most {MAX_TAGS} tags, each of them once.")
+        raise Invalid.of_field("tags", f"Use at most {MAX_TAGS} tags, without duplicates.")
     if not all(is_label(tag, MAX_TAG) for tag in tags):
         raise Invalid.of_field(
-            "tags", f"A tag has 1 to {MAX_TAG} printable characters and no space at its ends."
+            "tags",
+            f"Use 1 to {MAX_TAG} printable characters for each tag, without leading or trailing spaces.",
         )
 
 
 def check_rotation_period(days: int | None) -> None:
     if days is not None and not 1 <= days <= MAX_ROTATION_PERIOD:
-        raise Invalid.of_field("rotation_period_days", f"1 to {MAX_ROTATION_PERIOD} days, or null.")
+        raise Invalid.of_field("rotation_period_days", f"Must be 1 to {MAX_ROTATION_PERIOD} days, or null.")
 
 
 def check_expiry(expires_at: datetime | None, activates_at: datetime | None, now: datetime) -> None:
@@ -48,7 +49,7 @@ def check_expiry(expires_at: datetime | None, activates_at: datetime | None, now
     if expires_at is None:
         return
     if expires_at <= now:
-        raise Invalid.of_field("expires_at", "Must lie in the future.")
+        raise Invalid.of_field("expires_at", "Must be in the future.")
     if activates_at is not None and expires_at <= activates_at:
         raise Invalid.of_field("expires_at", "Must be after activates_at.")
 

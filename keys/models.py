@@ -60,7 +60,7 @@ class Key(MacProtectedRow):
     tags = models.JSONField(default=list)
     algorithm = models.CharField(max_length=50)
     purpose = models.CharField(max_length=20)
-    modes = models.JSONField(help_text="what it may seal with; the first is the default")
+    modes = models.JSONField(help_text="allowed encryption modes; the first is the default")
     state = models.CharField(max_length=20, choices=[(state.value, state.value) for state in State])
     is_active = models.GeneratedField(
         expression=models.Case(models.When(state=State.ACTIVE.value, then=True), default=False),
@@ -72,7 +72,7 @@ class Key(MacProtectedRow):
     primary_version = models.PositiveIntegerField(default=1)
     rotation_period_days = models.PositiveIntegerField(null=True)
     next_rotation_at = models.DateTimeField(null=True)
-    is_default = models.BooleanField(default=False, help_text="used where its owner names no key")
+    is_default = models.BooleanField(default=False, help_text="used if the owner names no key")
     searched_text = models.TextField(editable=False)
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(

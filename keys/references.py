@@ -16,7 +16,7 @@ PATTERN: Final = (
     rf"(?:[0-9a-f]{{8}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{12}}|{PREFIX}{NAME.pattern})"
 )
 MAX_LENGTH: Final = len(PREFIX) + 64
-EXPECTED: Final = "Expected a UUID, in lower case and with hyphens, or name: and the name of a key: 3 to 64 of a-z, 0-9 and -."
+EXPECTED: Final = "Expected a lowercase UUID with hyphens, or name: followed by a key name of 3 to 64 characters (a-z, 0-9, hyphen)."
 
 _REFERENCE: Final = re.compile(PATTERN)
 

@@ -18,7 +18,7 @@ from keys.references import EXPECTED, MAX_LENGTH, PATTERN, KeyReference, parse
         "type": "string",
         "pattern": f"^{PATTERN}$",
         "maxLength": MAX_LENGTH,
-        "description": "The key's id, or `name:` and its name.",
+        "description": "The key ID, or `name:` followed by the key name.",
     }
 )
 class KeyReferenceField(serializers.Field[KeyReference, Any, str, KeyReference]):

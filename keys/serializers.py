@@ -63,7 +63,7 @@ class UpdateKeySerializer(StrictSerializer):
 
 
 class CreateKeySerializer(UpdateKeySerializer):
-    name = serializers.RegexField(rf"^{NAME.pattern}\Z", help_text="a-z, 0-9 and hyphen; never changes")
+    name = serializers.RegexField(rf"^{NAME.pattern}\Z", help_text="a-z, 0-9 and hyphen; cannot be changed")
     algorithm = KeyAlgorithmOrAliasField(max_length=50)
     key_size = serializers.IntegerField(
         required=False, min_value=1, max_value=MAX_KEY_SIZE, help_text="in bits"
@@ -72,12 +72,15 @@ class CreateKeySerializer(UpdateKeySerializer):
 
 
 class KeyQuerySerializer(PageQuery):
-    name = serializers.CharField(required=False, max_length=64, help_text="the whole name, exactly")
+    name = serializers.CharField(required=False, max_length=64, help_text="exact match of the whole name")
     algorithm = KeyAlgorithmOrAliasField(required=False, max_length=50)
     status = serializers.ChoiceField(required=False, choices=STATUSES_LISTED)
     tag = serializers.CharField(required=False, max_length=MAX_TAG, trim_whitespace=False)
     search = serializers.CharField(
-        required=False, allow_blank=True, max_length=200, help_text="every word in name, description or a tag"
+        required=False,
+        allow_blank=True,
+        max_length=200,
+        help_text="each word must occur in the name, the description or a tag",
     )
     expires_before = TimestampField(required=False)
     ordering = serializers.ChoiceField(required=False, choices=ORDERINGS)
@@ -116,7 +119,7 @@ class KeySerializer(serializers.Serializer[Key]):
     expires_at = TimestampField(allow_null=True)
     rotation_period_days = serializers.IntegerField(allow_null=True)
     next_rotation_at = TimestampField(allow_null=True)
-    operations = serializers.SerializerMethodField(help_text="what this key can do now")
+    operations = serializers.SerializerMethodField(help_text="allowed operations")
 
     @cached_property
     def now(self) -> datetime:

@@ -88,7 +88,7 @@ def test_a_developer_is_refused_and_that_is_on_record(browser, developer):
     log_in(browser, developer.user.username)
     response = browser.get("/admin/", follow=True)
     assert response.status_code == 403
-    assert b"Your role may not see the admin site." in response.content
+    assert b"Your role cannot open the admin site." in response.content
     entry = AuditLog.objects.filter(outcome="denied").latest("id")
     assert (entry.source, entry.user_id, entry.code) == ("admin", developer.user.id, "permission_denied")
 

@@ -97,7 +97,7 @@ def test_the_data_folder_holds_what_it_should_and_nothing_else(first_start):
 @on_both_databases
 def test_it_says_where_it_serves_and_what_must_be_backed_up(first_start):
     [kek] = first_start.home.glob("kek-*.key")
-    assert f"serves at http://127.0.0.1:{first_start.port} " in first_start.stdout
+    assert f"is running at http://127.0.0.1:{first_start.port} " in first_start.stdout
     assert str(kek) in first_start.stdout
     assert kek.read_text().strip() not in first_start.stdout
 
@@ -348,7 +348,7 @@ def test_ctrl_c_during_the_first_start_is_one_line(tmp_path):
         product.launch()
         wait_until(MOMENTS["while it makes tables"], product)
         assert product.stop(signal.SIGINT, whole_group=True) != 0
-        assert product.stderr == "bin/serve: interrupted. Run it again and it goes on from here.\n"
+        assert product.stderr == "bin/serve: interrupted. Run it again to continue.\n"
         assert has_ended(product)
 
 
@@ -441,7 +441,7 @@ def test_a_database_that_does_not_answer(tmp_path):
     url = f"postgresql://postgres@127.0.0.1:{free_port()}/absent"
     began = time.monotonic()
     line = refusal(Product(tmp_path, database=url, redis=False, CC_DB_POOL_TIMEOUT="1"))
-    assert "Connection refused. Start PostgreSQL, or correct host and port in DATABASE_URL." in line
+    assert "Connection refused. Start PostgreSQL, or correct the host and port in DATABASE_URL." in line
     assert time.monotonic() - began < SOON
 
 

@@ -29,20 +29,20 @@ def test_a_start_waits_for_the_programs_of_a_killed_one(folder, capsys):
     threading.Timer(0.3, left_running.close).start()
     with _locked_home(folder, patience=60):
         assert (folder / "secret-key").exists()
-    assert "waiting up to 60 s for the programs of an earlier bin/serve" in capsys.readouterr().err
+    assert "waiting up to 60 s for the processes of an earlier bin/serve" in capsys.readouterr().err
 
 
 def test_a_start_does_not_wait_for_ever(folder):
     with (
         hold(folder, "serve.lock"),
-        pytest.raises(CannotServe, match="programs of an earlier bin/serve still run"),
+        pytest.raises(CannotServe, match="processes of an earlier bin/serve still use"),
     ):
         _locked_home(folder, patience=0.2).__enter__()
     assert not (folder / "secret-key").exists()
 
 
 def test_beside_a_running_one_it_fails_at_once(folder, capsys):
-    with _locked_home(folder), pytest.raises(CannotServe, match="another bin/serve runs"):
+    with _locked_home(folder), pytest.raises(CannotServe, match="another bin/serve is already using"):
         _locked_home(folder).__enter__()
     assert capsys.readouterr().err == ""
 
@@ -51,7 +51,7 @@ def test_what_is_started_inherits_only_the_lock_of_the_programs(folder):
     with _locked_home(folder) as lock:
         program = subprocess.Popen(["sleep", "60"], pass_fds=[lock.fileno()])
     try:
-        with pytest.raises(CannotServe, match="programs of an earlier"):
+        with pytest.raises(CannotServe, match="processes of an earlier"):
             _locked_home(folder, patience=0).__enter__()
     finally:
         program.kill()

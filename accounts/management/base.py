@@ -24,7 +24,7 @@ class ReplacedCommand(BaseCommand):
     """Replaces a Django command that would change a user without updating the MAC and without an audit event."""
 
     instead: ClassVar[str]
-    help = "Refused here."
+    help = "Not available. Use the command that the error message names."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("arguments", nargs="*")
@@ -42,6 +42,6 @@ def read_new_password() -> str:
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
     password = getpass.getpass("Password: ")
-    if getpass.getpass("Again: ") != password:
-        raise CommandError("The two passwords differ.")
+    if getpass.getpass("Repeat password: ") != password:
+        raise CommandError("The passwords do not match.")
     return password

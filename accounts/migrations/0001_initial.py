@@ -110,7 +110,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('confirmed', models.BooleanField(default=False)),
                 ('confirmed_at', models.DateTimeField(blank=True, null=True)),
-                ('last_step', models.BigIntegerField(default=0, help_text='The newest time step whose code was accepted: no code of it, or older, is again.')),
+                ('last_step', models.BigIntegerField(default=0, help_text='The latest time step with an accepted code. Codes of this and earlier steps are rejected.')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='totp_device', to=settings.AUTH_USER_MODEL)),
             ],

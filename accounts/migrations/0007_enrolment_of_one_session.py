@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
             model_name='totpdevice',
             name='begun_in',
             field=models.UUIDField(
-                editable=False, help_text='The session that was shown the seed, of a browser or of the API.', null=True
+                editable=False, help_text='The browser or API session that received the seed.', null=True
             ),
         ),
     ]

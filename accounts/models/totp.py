@@ -33,13 +33,13 @@ class TotpDevice(MacProtectedRow, WrappedRow, Device):  # type: ignore[misc]  # 
     confirmed_at = models.DateTimeField(null=True, blank=True)
     last_step = models.BigIntegerField(
         default=0,
-        help_text="The newest time step whose code was accepted: no code of it, or older, is again.",
+        help_text="The latest time step with an accepted code. Codes of this and earlier steps are rejected.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     begun_in = models.UUIDField(
         null=True,
         editable=False,
-        help_text="The session that was shown the seed, of a browser or of the API.",
+        help_text="The browser or API session that received the seed.",
     )
 
     objects = models.Manager["TotpDevice"]()

@@ -19,7 +19,7 @@ from accounts.services.totp import require_second_factor
 from audit.services import record
 from kernel.errors import Unauthenticated
 
-WRONG = "Username or password is wrong."
+WRONG = "The username or password is wrong."
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from kernel.clock import database_now
 from kernel.errors import NotFound
 from kernel.freshness.epoch import raise_epoch
 
-GONE = "There is no such session; perhaps it has ended by itself."
+GONE = "This session does not exist or has already ended."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,8 +27,8 @@ from kernel.errors import Invalid, NotFound, Unauthenticated
 
 MOST = 20  # passkeys per user
 TABLE = "passkeys"
-NOT_ADDED = "The device's answer was not accepted. Begin again."
-WRONG = "This passkey was not accepted."
+NOT_ADDED = "The passkey could not be added. Try again."
+WRONG = "The passkey was not accepted. Try again, or sign in another way."
 
 
 def list_passkeys(*, principal: Principal) -> list[Passkey]:
@@ -60,7 +60,7 @@ def add_passkey(*, principal: Principal, name: str, state: State, answer: str) -
     user = User.objects.lock(principal.person_id)
     renew_principal(principal)
     if Passkey.objects.filter(user=user).count() >= MOST:
-        raise Invalid(f"You have {MOST} passkeys. Remove one first.")
+        raise Invalid(f"You already have {MOST} passkeys. Remove one first.")
     try:
         with accepting(), transaction.atomic():
             passkey: Passkey = Ceremony(name).register_complete(user, state, read_answer(answer))
@@ -167,7 +167,7 @@ def _lock_own(principal: Principal, passkey_id: UUID) -> Passkey:
     renew_principal(principal)
     passkey: Passkey | None = Passkey.objects.filter(pk=passkey_id, user=user).first()
     if passkey is None:
-        raise NotFound("There is no such passkey.")
+        raise NotFound("This passkey does not exist. Reload the page.")
     return passkey.check_mac()
 
 

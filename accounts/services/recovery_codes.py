@@ -32,7 +32,7 @@ def replace_recovery_codes(*, principal: Principal) -> list[str]:
     renew_principal(principal)
     device = TotpDevice.objects.filter(user=user, confirmed=True).first()
     if device is None:
-        raise NotFound("No authenticator is enrolled.")
+        raise NotFound("No authenticator is set up.")
     RecoveryCode.objects.filter(device=device.check_mac()).delete()
     codes = add_recovery_codes(device)
     record(user_event(actions.RECOVERY_CODES_REPLACED, user.id), principal.actor)

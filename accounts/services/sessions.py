@@ -25,7 +25,7 @@ from kernel.freshness.epoch import raise_epoch
 PREFIX = "ccr_"  # lets secret scanners recognize a token
 TOKEN_BYTES = 32
 RETRY_WINDOW = timedelta(seconds=10)  # a second use within this time is a client's retry, not theft
-BAD_TOKEN = "The refresh token is not valid. Log in again."  # noqa: S105 - a sentence
+BAD_TOKEN = "The refresh token is not valid. Sign in again."  # noqa: S105 - a sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,8 +51,8 @@ def rotate_signing_key(*, principal: Principal, is_emergency: bool = False) -> S
         if not is_emergency and now < upcoming.created_at + PUBLISHED_BEFORE_USE:
             raise SigningKeyTooNew(
                 "The next key was published less than "
-                f"{PUBLISHED_BEFORE_USE.total_seconds() / 60:.0f} minutes ago and verifiers may not know it yet: "
-                "wait, or rotate as an emergency."
+                f"{PUBLISHED_BEFORE_USE.total_seconds() / 60:.0f} minutes ago, so verifiers may not have it yet. "
+                "Wait, or use --emergency."
             )
         _retire(active, now if is_emergency else now + _token_life())
         upcoming.state, upcoming.activated_at = _STATE.ACTIVE, now

@@ -41,10 +41,10 @@ from kernel.trust.row_mac import IntegrityFailed
 type Method = Literal["totp", "recovery_code"]
 
 TAKEN_UP_FOR = timedelta(minutes=10)  # how long an unconfirmed seed can be shown again
-WRONG_CODE = "This is not a present code of the authenticator, or it was used already."
+WRONG_CODE = "That code is wrong or has expired."
 GONE = (
-    "The authenticator that a log-in of this user asks for was removed outside the application. "
-    "Find out who wrote to the database, then reset it: bin/manage reset_totp."
+    "The authenticator that this user needs to sign in was removed outside the application. "
+    "Find out who changed the database, then run bin/manage reset_totp."
 )
 
 
@@ -85,7 +85,7 @@ def enrol_totp(*, principal: Principal) -> Enrolment:
     principal.require_recent_log_in(database_now())
     user = _lock_caller(principal)
     if user.requires_second_factor:
-        raise AlreadyEnrolled("Remove the present authenticator first.")
+        raise AlreadyEnrolled("Remove the current authenticator first.")
     TotpDevice.objects.filter(user=user).delete()
     seed, device = new_seed(), TotpDevice(user=user, begun_in=_session_of(principal))
     wrapped = kek.wrap(seed, label=system_keys.LABEL, parts=_seed_parts(device))
@@ -117,7 +117,7 @@ def confirm_totp(*, principal: Principal, code: str) -> list[str]:
     principal.require_recent_log_in(database_now())
     user = _lock_caller(principal)
     if user.requires_second_factor:
-        raise AlreadyEnrolled("This authenticator is confirmed already.")
+        raise AlreadyEnrolled("This authenticator is already confirmed.")
     device = _find_waiting(principal)
     before, now = device_values(device), database_now()
     step = matching_step(_open_seed(device), tidy(code), now)
@@ -181,7 +181,7 @@ def require_second_factor(user: User, totp_code: str, origin: Origin) -> tuple[M
     if not user.requires_second_factor:
         return ()
     if not totp_code:
-        raise OtpRequired("Send a code of your authenticator, or a recovery code, as totp_code.")
+        raise OtpRequired("Send an authenticator code or a recovery code as totp_code.")
     device = TotpDevice.objects.filter(user=user, confirmed=True).first()
     if device is None:
         raise IntegrityFailed(GONE)
@@ -227,7 +227,7 @@ def _advance(device: TotpDevice, step: int) -> bool:
 def _find_device(user_id: UUID, **conditions: bool) -> TotpDevice:
     device: TotpDevice | None = TotpDevice.objects.filter(user=user_id, **conditions).first()
     if device is None:
-        raise NotFound("No authenticator is enrolled.")
+        raise NotFound("No authenticator is set up.")
     return device
 
 
@@ -244,7 +244,7 @@ def _waiting(principal: Principal) -> QuerySet[TotpDevice]:
 def _find_waiting(principal: Principal) -> TotpDevice:
     device: TotpDevice | None = _waiting(principal).first()
     if device is None:
-        raise NotFound("No authenticator waits for its first code in this session. Begin with one.")
+        raise NotFound("There is no authenticator setup in progress in this session. Start the setup again.")
     return device.check_mac()
 
 

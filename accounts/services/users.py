@@ -23,16 +23,16 @@ from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import hold_epoch, raise_epoch
 
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
-USERNAME_RULE = "1 to 64 letters, digits and . _ @ + -, the first a letter or digit."
-UNCHANGED = "Choose a password that differs from the current one."
-WRONG_CURRENT = "This is not the present password."
+USERNAME_RULE = "Use 1 to 64 characters: letters, digits and . _ @ + -. Start with a letter or digit."
+UNCHANGED = "The new password must differ from the current password."
+WRONG_CURRENT = "The current password is wrong."
 
 
 def find_user(username: str) -> User:
     """The user with this name, ignoring case. Raises NotFound."""
     user = User.objects.filter(username=username.lower()).first()
     if user is None:
-        raise NotFound("There is no user of that name.")
+        raise NotFound("There is no user with this name.")
     return user
 
 
@@ -160,7 +160,7 @@ def _lock_beside_admins(user_id: UUID, *, stays_admin: bool) -> User:
     admins = [admin.pk for admin in active]
     user = User.objects.lock(user_id)
     if not stays_admin and admins == [user.pk]:
-        raise LastAdmin("This is the last active administrator: make another one first.")
+        raise LastAdmin("This is the last active administrator. Create another administrator first.")
     return user
 
 
@@ -191,7 +191,7 @@ def _insert(user: User) -> None:
             user.save_with_mac()
     except IntegrityError:
         field = "username" if User.objects.filter(username=user.username).exists() else "email"
-        raise NameTaken.of_field(field, f"A user has this {field} already.") from None
+        raise NameTaken.of_field(field, f"Another user already has this {field}.") from None
 
 
 def _require_acceptable(user: User) -> None:
@@ -204,11 +204,11 @@ def _require_acceptable(user: User) -> None:
 
 def _require_known_role(role: str) -> None:
     if role not in ROLES:
-        raise Invalid.of_field("role", f"Choose one of {', '.join(ROLES)}.")
+        raise Invalid.of_field("role", f"Choose one of: {', '.join(ROLES)}.")
 
 
 def _require_email(email: str) -> None:
     try:
         User._meta.get_field("email").run_validators(email)
     except ValidationError:
-        raise Invalid.of_field("email", "This is not an e-mail address.") from None
+        raise Invalid.of_field("email", "Enter a valid email address.") from None

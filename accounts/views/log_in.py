@@ -156,7 +156,7 @@ def tell_codes_left(request: HttpRequest, user_id: UUID, code: str) -> None:
     if not is_totp_code(tidy(code)):
         left = services.count_recovery_codes(user_id)
         words = "1 code" if left == 1 else f"{left} codes"
-        messages.warning(request, f"That recovery code is used up: {words} left.")
+        messages.warning(request, f"You used a recovery code. You have {words} left.")
 
 
 def where_passkeys_work(request: HttpRequest) -> dict[str, Any]:

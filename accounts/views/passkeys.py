@@ -22,7 +22,7 @@ NEW, LOG_IN = (
     "new_passkey",
     "passkey_log_in",
 )  # session entries: the state of a started ceremony, and the start time
-TOO_OLD = "That took too long. Begin again."
+TOO_OLD = "The request timed out. Try again."
 
 
 class PasskeysView(PageView[Principal]):
@@ -48,9 +48,9 @@ class PasskeysView(PageView[Principal]):
     def _act(self, *, act: str, passkey: Any, name: str) -> HttpResponse:
         if act == "rename":
             services.rename_passkey(principal=self.principal, passkey_id=passkey, name=name)
-            return self.done(reverse("passkeys"), f"The passkey is called {name} now.")
+            return self.done(reverse("passkeys"), f"Passkey renamed to {name}.")
         services.remove_passkey(principal=self.principal, passkey_id=passkey)
-        return self.done(reverse("passkeys"), "The passkey is removed. Delete it on the device as well.")
+        return self.done(reverse("passkeys"), "Passkey removed. Delete it on your device too.")
 
     def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
         found = services.list_passkeys(principal=self.principal)
@@ -83,7 +83,7 @@ class NewPasskeyView(PageView[Principal]):
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
-                return self.done(reverse("passkeys"), f"The passkey {name} signs you in from now on.")
+                return self.done(reverse("passkeys"), f"Passkey {name} added. You can now sign in with it.")
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         return self.page(status=status, form=form, **where_passkeys_work(request))
 

@@ -105,9 +105,7 @@ class KeptCodesView(PageView[Principal]):
     def post(self, request: HttpRequest) -> HttpResponse:
         form = KeptCodesForm(request.POST)
         if form.is_valid():
-            return self.done(
-                reverse("mfa"), "Your second factor is on, with the recovery codes that you kept."
-            )
+            return self.done(reverse("mfa"), "Second factor set up and recovery codes saved.")
         return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form, codes=form.given_codes())
 
 
@@ -123,7 +121,7 @@ class CodesFileView(PageView[Principal]):
         codes = form.given_codes()
         if not codes:
             return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form, codes=codes)
-        text = f"CipherCanary recovery codes of {self.principal.actor.actor_name}. Each works once.\n\n"
+        text = f"CipherCanary recovery codes for {self.principal.actor.actor_name}. Each code works once.\n\n"
         headers = {"Content-Disposition": f'attachment; filename="{FILE_NAME}"'}
         return HttpResponse(text + "\n".join(codes) + "\n", "text/plain; charset=utf-8", headers=headers)
 
@@ -147,7 +145,7 @@ class RemoveView(PageView[Principal]):
                 form.refused(request, refusal)
             else:
                 return self.done(
-                    reverse("mfa"), "The authenticator is removed. Your password alone signs you in."
+                    reverse("mfa"), "Authenticator removed. You now sign in with your password only."
                 )
         return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
 

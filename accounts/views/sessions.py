@@ -49,13 +49,13 @@ class SessionsView(PageView[Principal]):
         """End one session, or all other sessions if ``which`` is None."""
         if which is None:
             count = services.end_other_sessions(principal=self.principal)
-            words = {0: "There was no other session.", 1: "The other session is signed out."}
-            return self.done(reverse("sessions"), words.get(count, f"{count} other sessions are signed out."))
+            words = {0: "There are no other sessions.", 1: "Signed out of 1 other session."}
+            return self.done(reverse("sessions"), words.get(count, f"Signed out of {count} other sessions."))
         services.end_session(principal=self.principal, session_id=which)
         if which == self.principal.browser_session_id:
             logout(self.request)
             return HttpResponseRedirect(f"{reverse('login')}?signed-out", status=HTTPStatus.SEE_OTHER)
-        return self.done(reverse("sessions"), "The session is signed out.")
+        return self.done(reverse("sessions"), "Session signed out.")
 
     def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
         found = services.list_sessions(principal=self.principal)

@@ -105,7 +105,7 @@ class AuditExportAdmin(ReadOnlyModelAdmin):
         # Uses the process clock, because a page has many rows. The download checks the database clock.
         if export.is_kept(process_now()):
             return format_html('<a href="{}">Download</a>', _url("result", export.id))
-        return "gone" if export.expires_at else NOTHING
+        return "Expired" if export.expires_at else NOTHING
 
     def request_view(self, request: HttpRequest) -> HttpResponse:
         """Request an export of the entries that the list shows for the same query string."""
@@ -122,7 +122,7 @@ class AuditExportAdmin(ReadOnlyModelAdmin):
         except DomainError as error:
             in_context(request).refusal = error
             return self._ask(request, criteria, error)
-        messages.success(request, "The export is ordered. Reload this page to see how far it is.")
+        messages.success(request, "Export queued. Reload this page to see its progress.")
         return HttpResponseRedirect(_url("change", export.id))
 
     def cancel_view(self, request: HttpRequest, export_id: UUID) -> HttpResponse:
@@ -134,7 +134,7 @@ class AuditExportAdmin(ReadOnlyModelAdmin):
         except Conflict as error:
             messages.error(request, error.detail)
         else:
-            messages.success(request, "The export is cancelled; one that runs stops in a moment.")
+            messages.success(request, "Export cancelled. A running export stops in a moment.")
         return HttpResponseRedirect(_url("change", export_id))
 
     def result_view(self, request: HttpRequest, export_id: UUID) -> HttpResponseBase:
@@ -162,7 +162,7 @@ def principal_of(request: HttpRequest) -> Exporter:
     """The principal that ``accounts.middleware`` has set. Raises Denied without a session."""
     principal: Exporter | None = getattr(request, "principal", None)
     if principal is None:
-        raise Denied("Log in first.")
+        raise Denied("Sign in first.")
     return principal
 
 

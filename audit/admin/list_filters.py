@@ -67,7 +67,7 @@ def criteria_of_list(query: QueryDict) -> LogCriteria:
         if name in ARRANGING or name in DATE_PARTS or values == [""]:
             continue
         if name not in FILTERS or len(values) > 1:
-            raise Invalid.of_field(name, "An export does not know this filter. Take it away.")
+            raise Invalid.of_field(name, "Exports do not support this filter. Remove it.")
         asked[FILTERS[name]] = values[0]
     if period := _period(query):
         asked |= zip(("from", "to"), map(format_timestamp, period), strict=True)
@@ -95,7 +95,7 @@ def _period(query: QueryDict) -> tuple[datetime, datetime] | None:
     given = [text for text in texts if text is not None]
     if not given:
         return None
-    unknown = Invalid.of_field(DATE_PARTS[0], "An export does not know this date. Take it away.")
+    unknown = Invalid.of_field(DATE_PARTS[0], "Exports do not support this date filter. Remove it.")
     if texts[: len(given)] != given:
         raise unknown  # for example a month of every year
     try:

@@ -83,7 +83,7 @@ class ShownAdmin(LogAdmin):
     def integrity_badge(self, row: AuditLog | AuditTrail) -> SafeString:
         if row.integrity != Integrity.ALTERED:
             return format_html("{}", row.integrity)
-        warning = "\N{WARNING SIGN} altered outside the application: run verify_audit_log"
+        warning = "\N{WARNING SIGN} Altered outside the application. Run verify_audit_log"
         return format_html('<strong class="errornote">{}</strong>', warning)
 
 
@@ -108,8 +108,8 @@ class AuditLogAdmin(ShownAdmin):
     search_fields = SEARCHED
     readonly_fields = ("integrity_badge", "leaf_index", "proof")
     search_help_text = (
-        "Words that all occur: in the actor, action, object, code, address, meta … "
-        f"A search reads the newest {SEARCH_DEPTH:,} entries of the chosen date; an export reads all."
+        "Finds entries that contain all words, for example in the actor, action, object, code, address or meta. "
+        f"A search covers the latest {SEARCH_DEPTH:,} entries of the chosen date. An export covers all entries."
     )
 
     def changelist_view(
@@ -169,7 +169,7 @@ class AuditTrailAdmin(ShownAdmin):
     list_filter = ("table_name", "action")
     ordering = ("-id",)
     search_fields = ("record_id", "table_name", "event_id")
-    search_help_text = "Record, table or event id"
+    search_help_text = "Record, table or event ID"
 
     def show(self, rows: QuerySet[AuditTrail]) -> Sequence[AuditTrail]:
         return showing.show_changes(rows)

@@ -62,7 +62,7 @@ class CheckpointKeyAdmin(ReadOnlyModelAdmin):
     list_filter = ("state",)
     ordering = ("-created_at",)
 
-    @admin.display(description="public key, to pin")
+    @admin.display(description="public key to pin")
     def vkey(self, key: CheckpointKey) -> str:
         return VerifierKey(origin(), key.algorithm, bytes(key.public_key)).vkey
 
@@ -84,7 +84,7 @@ class AuditLeafAdmin(LogAdmin):
     list_display = ("idx", "log_id", "hash")
     ordering = ("-idx",)
     search_fields = ("log_id",)
-    search_help_text = "Id of the entry"
+    search_help_text = "Entry ID"
 
     def get_search_results(
         self,

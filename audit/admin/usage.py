@@ -23,4 +23,4 @@ class UsageRollupAdmin(LogAdmin):
     list_filter = ("outcome",)
     ordering = ("-hour", "-id")
     search_fields = ("key_id__exact",)
-    search_help_text = "Id of a key"
+    search_help_text = "Key ID"

@@ -83,4 +83,4 @@ def _interrupted_when_late() -> Iterator[None]:
 
 def _busy() -> Throttled:
     throttled_total.labels(scope="search").inc()
-    return Throttled("Another search of yours is still running. Wait until it has ended.", retry_after=1)
+    return Throttled("Another of your searches is still running. Wait until it ends.", retry_after=1)

@@ -53,7 +53,7 @@ class LogCriteria:
 
     def __post_init__(self) -> None:
         if len(self.words) > MAX_WORDS:
-            raise Invalid.of_field("search", f"At most {MAX_WORDS} different words.")
+            raise Invalid.of_field("search", f"Use at most {MAX_WORDS} different words.")
 
     @property
     def words(self) -> list[str]:

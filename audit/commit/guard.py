@@ -19,10 +19,10 @@ from kernel.errors import DomainError, Throttled
 PERIOD = 1.0  # seconds between two readings of the lag
 NOISY = 20  # records in that time: fewer cannot make the log fall behind
 TOO_FAR_BEHIND = (
-    "The audit log is not sequenced fast enough, or not at all, so nothing is answered. "
-    "An operator sees why at /health and starts the sequencer."
+    "The audit log is not being sequenced fast enough, so the request was not completed. "
+    "Check the cause at /health and start the sequencer."
 )
-SLOW_DOWN = "The audit log is falling behind and you write most of it. Send less for a while."
+SLOW_DOWN = "The audit log is falling behind, and your requests cause most of the load. Send fewer requests."
 
 
 class LagGuard:

@@ -31,7 +31,7 @@ from kernel.errors import Conflict
 from kernel.trust.row_mac import IntegrityFailed
 
 README = """\
-The audit log of {origin}, its first {size} entries. It proves itself to whoever has pinned the public key:
+The audit log of {origin}, its first {size} entries. To verify it with a public key that you saved earlier:
   ccverify verify-export . --key VKEY --checkpoint EARLIER   (a key and a checkpoint that you kept elsewhere)
 """
 UNFINISHED = ".unfinished-"
@@ -90,7 +90,7 @@ def _appearing(folder: Path) -> Iterator[Path]:
     """A folder next to this one. It replaces this one when the block ends, and is removed if the block raises."""
     folder = folder.absolute()
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise Conflict(f"{folder} is there already, and not empty. Name another folder.")
+        raise Conflict(f"{folder} already exists and is not empty. Choose another folder.")
     unfinished = folder.with_name(f"{folder.name}{UNFINISHED}{secrets.token_hex(4)}")
     unfinished.mkdir(mode=0o700)
     try:
@@ -187,4 +187,4 @@ def _line(values: Values) -> bytes:
 
 
 def _incomplete(what: str) -> IntegrityFailed:
-    return IntegrityFailed(f"{what[:1].upper()}{what[1:]} is not there, or altered. Run verify_audit_log.")
+    return IntegrityFailed(f"{what[:1].upper()}{what[1:]} is missing or was altered. Run verify_audit_log.")

@@ -59,9 +59,7 @@ def path_of(job_id: UUID, attempt: str, extension: str) -> Path:
     An attacker with write access to the database must not choose which file of the data folder is served.
     """
     if not _ATTEMPT.fullmatch(attempt):
-        raise IntegrityFailed(
-            "The row of the export was changed outside the application. Ask for a new export."
-        )
+        raise IntegrityFailed("The export record was changed outside the application. Start a new export.")
     return _folder() / f"{job_id}.{attempt}.{extension}"
 
 

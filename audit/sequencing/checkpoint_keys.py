@@ -61,8 +61,8 @@ def rotate_checkpoint_keys(actor: Actor) -> list[VerifierKey]:
             return _publish(ALGORITHMS, _STATE.NEXT, actor)
     except IntegrityError:
         raise Conflict(
-            "Keys published before wait for a checkpoint that covers their publication. "
-            "See that run_sequencer runs, and try again in a moment."
+            "The keys that were published last are still waiting for a checkpoint that covers their publication. "
+            "Check that run_sequencer is running, and try again in a moment."
         ) from None
 
 
@@ -87,7 +87,7 @@ def active_signers() -> list[tuple[VerifierKey, Signer]]:
     rows = _rows(_STATE.ACTIVE)
     if {row.algorithm for row in rows} != set(ALGORITHMS):
         raise IntegrityFailed(
-            "There is no key to sign checkpoints with: restart, and find out who removed it."
+            "The key that signs checkpoints is missing. Restart the server, and find out who removed the key."
         )
     return _signers(rows)
 

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 HEAD_FILE = "audit-head"
 REMEDY = (
-    "Start with a newer copy of the database; or, where there is none, put the loss on record with "
+    "Start with a newer copy of the database. If there is none, record the loss with "
     "bin/manage accept_older_database --reason TEXT."
 )
 
@@ -63,7 +63,7 @@ def read_head() -> Head | None:
         return None
     except ValueError:
         raise OlderDatabase(
-            f"{HEAD_FILE} in the data folder does not say how far the audit log had come: somebody changed it. {REMEDY}"
+            f"{HEAD_FILE} in the data folder is unreadable because it was changed outside the application. {REMEDY}"
         ) from None
 
 
@@ -118,7 +118,7 @@ def require_not_older(head: Head, size: int, read: HashReader) -> None:
     """Raises OlderDatabase unless the tree of ``size`` begins with the remembered one."""
     if size < head.size:
         raise OlderDatabase(
-            f"The database holds {size} entries of the audit log, of which this host has seen {head.size}: it is "
+            f"The database has {size} audit log entries, but this host has already seen {head.size}. The database is "
             f"older than the data folder. {REMEDY}"
         )
     try:
@@ -127,8 +127,8 @@ def require_not_older(head: Head, size: int, read: HashReader) -> None:
         root = b""
     if root != head.root:
         raise OlderDatabase(
-            f"The first {head.size} entries of the audit log are not those that this host has seen: the database is "
-            f"another one, or was altered. {REMEDY}"
+            f"The first {head.size} audit log entries are not those that this host has seen. The database is "
+            f"a different one or was altered. {REMEDY}"
         )
 
 
@@ -138,7 +138,7 @@ def accept_older_database(*, reason: str, actor: Actor) -> int:
     Returns the size of its tree. Raises Invalid without a reason, and Conflict if there is nothing to accept.
     """
     if not reason.strip():
-        raise Invalid("Give a reason: it stands in the log, for auditors to read.")
+        raise Invalid("Enter a reason. It is recorded in the audit log for auditors.")
     with leading(waits=True):
         tree = read_tree()
         remembered = _refused_head(tree.size)
@@ -160,7 +160,9 @@ def _refused_head(size: int) -> dict[str, object]:
         if head is None:
             return {"head_size": None, "head_root": None}
         return {"head_size": head.size, "head_root": base64.b64encode(head.root).decode()}
-    raise Conflict("The database is not older than what this host has seen: there is nothing to accept.")
+    raise Conflict(
+        "The database is not older than the log that this host has seen. There is nothing to accept."
+    )
 
 
 def _path() -> Path:

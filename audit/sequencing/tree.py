@@ -8,8 +8,8 @@ from audit.tlog.merkle import HashReader
 from kernel.trust.row_mac import IntegrityFailed
 
 ALTERED = (
-    "The tree over the audit log was changed outside the application. "
-    "Restore the database from a backup and find out who wrote to it."
+    "The audit log tree was changed outside the application. "
+    "Restore the database from a backup and find out who changed it."
 )
 
 

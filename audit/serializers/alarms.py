@@ -23,7 +23,7 @@ class ResolveAlarmSerializer(StrictSerializer):
 class AuditAlarmSerializer(serializers.ModelSerializer[AuditAlarm]):
     status = serializers.ChoiceField(choices=STATUSES, read_only=True)
     is_altered = serializers.BooleanField(
-        read_only=True, help_text="the stored alarm does not match its MAC: it counts as open"
+        read_only=True, help_text="the stored alarm does not match its MAC, so it counts as open"
     )
     writer = serializers.CharField(read_only=True)
     raised_at = TimestampField(read_only=True)

@@ -22,7 +22,7 @@ class KeysetQuerySerializer(StrictSerializer):
     before = serializers.IntegerField(min_value=1, max_value=canonical.MAX_INTEGER, required=False)
     limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
     actor = serializers.CharField(
-        max_length=TEXT_LIMITS["actor_name"], required=False, help_text="A name or a user's id."
+        max_length=TEXT_LIMITS["actor_name"], required=False, help_text="A user name or a user ID."
     )
 
     def get_fields(self) -> Fields:
@@ -35,7 +35,7 @@ class KeysetQuerySerializer(StrictSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "since" in attrs and "until" in attrs and attrs["since"] > attrs["until"]:
-            raise serializers.ValidationError({"to": ["Give a time that is not before from."]})
+            raise serializers.ValidationError({"to": ["The time must not be before from."]})
         return attrs
 
 
@@ -46,21 +46,21 @@ class LogQuerySerializer(KeysetQuerySerializer):
         max_length=TEXT_LIMITS["object_id"],
         required=False,
         source="object_id",
-        help_text="The object's id.",
+        help_text="The object ID.",
     )
     outcome = serializers.ChoiceField(choices=[word.value for word in Outcome], required=False)
     request_id = serializers.CharField(max_length=TEXT_LIMITS["request_id"], required=False)
     client_ip = serializers.CharField(
-        max_length=TEXT_LIMITS["client_ip"], required=False, help_text="An IP address, in any spelling."
+        max_length=TEXT_LIMITS["client_ip"], required=False, help_text="An IP address, in any notation."
     )
     search = serializers.CharField(
-        max_length=200, required=False, help_text=f"Words that all occur, at most {MAX_WORDS}."
+        max_length=200, required=False, help_text=f"At most {MAX_WORDS} words. Each must occur in the entry."
     )
 
     def validate_client_ip(self, given: str) -> str:
         address = canonical_address(given)
         if not address:
-            raise serializers.ValidationError("Give an IP address.")
+            raise serializers.ValidationError("Enter an IP address.")
         return address
 
     def get_fields(self) -> Fields:
@@ -157,7 +157,7 @@ class CheckpointQuerySerializer(StrictSerializer):
         min_value=1,
         max_value=MAX_SIZE,
         required=False,
-        help_text="Of a checkpoint that is kept; without it, the newest.",
+        help_text="The size of a stored checkpoint. The default is the latest checkpoint.",
     )
 
 
@@ -179,7 +179,7 @@ class InclusionProofSerializer(serializers.Serializer[Any]):
     """
 
     index = serializers.IntegerField()
-    size = serializers.IntegerField(help_text="Of the tree of the checkpoint.")
+    size = serializers.IntegerField(help_text="The number of entries in the checkpoint tree.")
     leaf_hash = Base64Field(max_bytes=HASH_SIZE)
     entry = serializers.CharField()
     proof = serializers.CharField(source="text")

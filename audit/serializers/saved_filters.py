@@ -18,7 +18,7 @@ class KeptQuerySerializer(LogQuerySerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "period" in attrs and "since" in attrs:
-            raise serializers.ValidationError({"period": ["Give a period or from."]})
+            raise serializers.ValidationError({"period": ["Send either period or from, not both."]})
         return super().validate(attrs)
 
 

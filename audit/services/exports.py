@@ -64,7 +64,7 @@ def request_export(*, principal: Exporter, export_format: str, criteria: LogCrit
     """
     principal.require(EXPORT_PERMISSION)
     if export_format not in FILE_TYPES:
-        raise Invalid.of_field("format", f"Choose one of {', '.join(FILE_TYPES)}.")
+        raise Invalid.of_field("format", f"Choose one of: {', '.join(FILE_TYPES)}.")
     reach = principal.scope(READ_PERMISSION)
     now = database_now()
     principal.require_recent_log_in(now)
@@ -154,9 +154,13 @@ def event_of(export: AuditExport, action: str, **facts: Any) -> Event:
 def _require_whole_log(reach: Scope, criteria: LogCriteria) -> None:
     if criteria != EVERYTHING:
         named = next(iter(filters_of(criteria)))
-        raise Invalid.of_field(named, "An export of tiles is of the whole log: leave the filters out.")
+        raise Invalid.of_field(
+            named, "An export in format tiles always contains the whole log. Remove the filters."
+        )
     if reach != "all":
-        raise Denied("An export of tiles is of the whole log, and you may read your own entries only.")
+        raise Denied(
+            "An export in format tiles contains the whole log, but you can only read your own entries."
+        )
 
 
 def _require_room(user_id: UUID | None, now: datetime) -> None:

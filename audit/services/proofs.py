@@ -21,8 +21,8 @@ from kernel.errors import Invalid, NotFound
 from kernel.trust.row_mac import IntegrityFailed
 
 ENTRY_ALTERED = (
-    "The entry, or the tree over the audit log, was changed outside the application: there is no proof of it. "
-    "Run bin/manage verify_audit_log, and find out who wrote to the database."
+    "The entry or the audit log tree was changed outside the application, so there is no proof. "
+    "Run bin/manage verify_audit_log, and find out who changed the database."
 )
 
 
@@ -116,7 +116,7 @@ def prove_consistency(*, reader: Reader, first: int, second: int | None = None) 
         if asked > size:
             raise Invalid.of_field(name, f"The tree has {size} entries.")
     if first > second:
-        raise Invalid.of_field("from", f"Give a size that is not above {second}.")
+        raise Invalid.of_field("from", f"The size must be at most {second}.")
     try:
         hashes = merkle.consistency_proof(first, second, database_reader())
     except ValueError:

@@ -146,7 +146,7 @@ def _rebuilt(forged: AuditAlarm) -> AuditAlarm:
     rows = AuditAlarm.objects.filter(event_id=str(entry.columns["event_id"])).found()
     if not rows or not rows[0].is_authentic:
         raise IntegrityFailed(
-            "The table audit_alarms takes no row: check its triggers with verify_audit_log."
+            "The table audit_alarms does not accept rows. Check its triggers with verify_audit_log."
         )
     return rows[0]
 

@@ -41,11 +41,13 @@ def save_filter(
     principal.require(READ_PERMISSION)
     owner, actor = principal.user_id, principal.actor
     if owner is None:
-        raise Denied("A saved filter belongs to a user.")
+        raise Denied("Only a user can save filters.")
     if not filters:
-        raise Invalid.of_field("filters", "Filter by something first.")
+        raise Invalid.of_field("filters", "Add at least one filter.")
     if is_shared and principal.scope(READ_PERMISSION) != "all":
-        raise Invalid.of_field("is_shared", "Others do not see what you see.")
+        raise Invalid.of_field(
+            "is_shared", "You cannot share filters because you can only see your own entries."
+        )
     kept = SavedFilter(
         name=name, owner=owner, owner_name=actor.actor_name, is_shared=is_shared, filters=dict(filters)
     )
@@ -55,7 +57,7 @@ def save_filter(
             kept.save(force_insert=True)
             _record(actions.FILTER_SAVED, kept, actor)
     except IntegrityError:
-        raise Invalid.of_field("name", "You have a filter of this name already.") from None
+        raise Invalid.of_field("name", "You already have a filter with this name.") from None
     return kept
 
 
@@ -67,7 +69,7 @@ def delete_filter(*, principal: Keeper, filter_id: UUID) -> SavedFilter:
         if kept is None:
             raise NotFound
         if kept.owner != principal.user_id:
-            raise Denied(f"This filter belongs to {kept.owner_name}, who alone may delete it.")
+            raise Denied(f"Only the owner, {kept.owner_name}, can delete this filter.")
         kept.delete()
         kept.id = filter_id
         _record(actions.FILTER_DELETED, kept, principal.actor)

@@ -38,7 +38,7 @@ class Verification:
             case Result.OK:
                 return ""
             case Result.ALTERED:
-                return "The last full verification failed. Run it again, and look into its findings."
+                return "The last full verification failed. Run it again and investigate its findings."
             case Result.FAILED:
                 return "The last full verification could not run. Run it again."
         return "The record of the last full verification was altered. Run it again."

@@ -60,6 +60,6 @@ def _record(event: Event, actor: Actor, tell: Callable[[str], object]) -> bool:
     try:
         record_alone(event, actor)
     except (DomainError, django.db.Error):
-        tell("The result is not recorded: the audit log cannot be written from here.")
+        tell("The result was not recorded because the audit log cannot be written.")
         return False
     return True

@@ -58,7 +58,7 @@ class ResolveAlarmView(PageView[Resolver]):
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
-                return self.done(reverse("alarms"), "The alarm is resolved.")
+                return self.done(reverse("alarms"), "Alarm resolved.")
         return self._ask(alarm_id, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _ask(self, alarm_id: UUID, form: ReasonForm, **options: Any) -> HttpResponse:

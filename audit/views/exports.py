@@ -60,7 +60,7 @@ class NewExportView(PageView[Exporter]):
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
-                return self.done(reverse("job", args=[export.id]), "The export is ordered.")
+                return self.done(reverse("job", args=[export.id]), "Export queued.")
         return self._ask(form, asked, status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _ask(self, form: ExportForm, asked: LogFilterForm, **options: Any) -> HttpResponse:

@@ -50,7 +50,7 @@ class NewSavedFilterView(PageView[Keeper]):
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
-                return self.done(_address(kept), f"The filter {kept.name} was saved.")
+                return self.done(_address(kept), f"Filter {kept.name} saved.")
         return self._ask(form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _ask(self, form: SavedFilterForm, **options: Any) -> HttpResponse:
@@ -67,10 +67,10 @@ class DeleteSavedFilterView(PageView[Keeper]):
     def post(self, request: HttpRequest, filter_id: UUID) -> HttpResponse:
         try:
             kept = saved_filters.delete_filter(principal=self.principal, filter_id=filter_id)
-            message = f"The filter {kept.name} was deleted."
+            message = f"Filter {kept.name} deleted."
         except NotFound as refusal:
             refuse(request, refusal)
-            message = "You have no such filter; perhaps it was deleted a moment ago."
+            message = "This filter does not exist or has been deleted."
         return self.done(reverse("audit-saved"), message)
 
 

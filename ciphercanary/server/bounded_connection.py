@@ -122,7 +122,7 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
         """Raises ProtocolError, and what the parser raises."""
         self._callback_parser.end_head()
         if self._parser.http_version >= HTTP_1_1 and all(name != b"host" for name, _ in self._headers()):
-            raise invalid_message("Host: this header is required (RFC 9112 section 3.2).")
+            raise invalid_message("The Host header is required (RFC 9112 section 3.2).")
         return bool(super()._on_headers_complete())
 
     def _on_message_complete(self) -> None:
@@ -157,7 +157,7 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
         return True
 
     def _end_head(self) -> None:
-        self._refuse(request_timeout("head of the request"))
+        self._refuse(request_timeout("request head"))
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:

@@ -31,7 +31,7 @@ from keys.services import count_keys_that_protect
 
 READY = ("database", "migrations", "key_encryption_key")
 TEXT = "text/plain"
-NOT_IN_TIME = "# The database does not answer in time, so tokens cannot be checked.\n"
+NOT_IN_TIME = "# The database did not respond in time, so tokens cannot be checked.\n"
 
 type View = Callable[[HttpRequest], HttpResponse]
 

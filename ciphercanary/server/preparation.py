@@ -55,12 +55,12 @@ def prepare() -> Preparation:
         call_command("collectstatic", interactive=False, verbosity=0)
         link = _see_to_the_first_admin()
     except django.db.Error as error:
-        raise CannotPrepare(f"the database cannot be used: {explain(error)}") from error
+        raise CannotPrepare(f"cannot use the database: {explain(error)}") from error
     except DomainError as error:
         raise CannotPrepare(error.detail) from None
     except OSError as error:
         raise CannotPrepare(
-            f"the data folder cannot be read and written: {error.strerror}. Check {error.filename}."
+            f"cannot read and write the data folder: {error.strerror}. Check {error.filename}."
         ) from None
     finally:
         _disconnect()
@@ -145,14 +145,14 @@ def _see_to_the_first_admin() -> str:
 
 def welcome(preparation: Preparation) -> str:
     """The welcome box for the terminal."""
-    lines = [f"CipherCanary serves at {settings.CC_PUBLIC_URL}", f"data folder      {settings.CC_HOME}"]
+    lines = [f"CipherCanary is running at {settings.CC_PUBLIC_URL}", f"data folder      {settings.CC_HOME}"]
     if preparation.setup_link:
         lines += [
-            "set up           open this within 15 minutes; it works once:",
+            "setup            open this link within 15 minutes (it works once):",
             f"  {preparation.setup_link}",
         ]
     lines += [f"back up          {path}" for path in kek.ring_files()]
-    lines.append("Without its key-encryption key, nothing in the database can be opened again.")
+    lines.append("Without its key-encryption key, you cannot decrypt anything in the database.")
     width = max(map(len, lines))
     bar = "─" * (width + 2)
     box = [f"┌{bar}┐", *(f"│ {line:<{width}} │" for line in lines), f"└{bar}┘"]

@@ -43,7 +43,7 @@ def main() -> None:
     except CannotServe as reason:
         sys.exit(f"bin/serve: {reason}")
     except KeyboardInterrupt:
-        sys.exit("bin/serve: interrupted. Run it again and it goes on from here.")
+        sys.exit("bin/serve: interrupted. Run it again to continue.")
 
 
 def _read_settings() -> Path:
@@ -68,7 +68,9 @@ def _locked_home(folder: Path, patience: float = PATIENCE) -> Iterator[IO[str]]:
         raise _not_writable(folder, error) from None
     with supervisor, lock:
         if not _takes(supervisor):
-            raise CannotServe(f"another bin/serve runs on the data folder {folder}.")
+            raise CannotServe(
+                f"another bin/serve is already using the data folder {folder}. Stop it, or set CC_HOME to another folder."
+            )
         if not _takes(lock):
             _wait_for_programs(lock, folder, patience)
         try:
@@ -89,11 +91,11 @@ def _takes(lock: IO[str]) -> bool:
 def _wait_for_programs(lock: IO[str], folder: Path, patience: float) -> None:
     """Wait for the programs of a killed bin/serve, which may still respond to their last requests."""
     sys.stderr.write(
-        f"bin/serve: waiting up to {patience:.0f} s for the programs of an earlier bin/serve to end.\n"
+        f"bin/serve: waiting up to {patience:.0f} s for processes of an earlier bin/serve to end.\n"
     )
     if not _holds_within(patience, lambda: _takes(lock)):
         raise CannotServe(
-            f"programs of an earlier bin/serve still run on the data folder {folder}. Start again when they have ended."
+            f"processes of an earlier bin/serve still use the data folder {folder}. Start again when they have ended."
         )
 
 
@@ -108,7 +110,7 @@ def _holds_within(patience: float, condition: Callable[[], bool]) -> bool:
 
 def _not_writable(folder: Path, error: OSError) -> CannotServe:
     return CannotServe(
-        f"the data folder {folder} cannot be written ({error.strerror}). Set CC_HOME to one that can."
+        f"cannot write to the data folder {folder} ({error.strerror}). Set CC_HOME to a writable folder."
     )
 
 

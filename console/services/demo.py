@@ -72,7 +72,7 @@ class Demo:
             if self._make_key(wanted):
                 yield Progress(number, len(KEYS), wanted.name)
             else:
-                yield Progress(number, len(KEYS), f"{wanted.name} was there already")
+                yield Progress(number, len(KEYS), f"{wanted.name} already exists")
 
     def order_export(self) -> None:
         """Request an export of all rotations as the auditor; a worker creates the file. Raises TooManyExports."""

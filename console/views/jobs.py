@@ -65,7 +65,7 @@ class CancelJobView(PageView[Exporter]):
         return self.page(job=services.find_export(principal=self.principal, export_id=job_id))
 
     def post(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
-        message = "The job is cancelled; one that runs stops in a moment."
+        message = "Job cancelled. A running job stops in a moment."
         try:
             services.cancel_export(principal=self.principal, export_id=job_id)
         except Conflict as refusal:

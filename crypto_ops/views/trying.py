@@ -22,7 +22,7 @@ from keys import services
 from keys.models import Key
 from keys.views.detail import KeyView
 
-NOT_DECRYPTED: Final = "Not decrypted: the ciphertext or its associated data is not what was encrypted."
+NOT_DECRYPTED: Final = "Decryption failed. Check the ciphertext, the associated data and the key."
 ACTIONS: Final[Mapping[str, str]] = {
     "encrypt": actions.MESSAGE_ENCRYPTED,
     "decrypt": actions.MESSAGE_DECRYPTED,
@@ -104,7 +104,7 @@ def _target(name: str, key: Key, principal: Principal) -> Any:
     try:
         return services.find_key(principal=principal, name=name).id
     except NotFound:
-        raise Invalid.of_field("target", "There is no such key, or you may not see it.") from None
+        raise Invalid.of_field("target", "This key does not exist, or you cannot see it.") from None
 
 
 def _words(refusal: DomainError, operation: str, offers: Sequence[Offer]) -> str:

@@ -50,10 +50,10 @@ def check_lengths(mode: Mode, sealed: Sealed) -> None:
     """
     if len(sealed.iv) != mode.iv_size or len(sealed.tag) != mode.tag_size:
         raise MalformedCiphertext(
-            f"With {mode.name} the iv is {mode.iv_size} bytes long and the tag {mode.tag_size}."
+            f"{mode.name} requires an iv of {mode.iv_size} bytes and a tag of {mode.tag_size} bytes."
         )
     if mode.padding and (not sealed.ciphertext or len(sealed.ciphertext) % BLOCK_SIZE):
-        raise MalformedCiphertext(f"With {mode.name} the ciphertext is whole blocks of {BLOCK_SIZE} bytes.")
+        raise MalformedCiphertext(f"{mode.name} requires a ciphertext of whole blocks of {BLOCK_SIZE} bytes.")
 
 
 @final

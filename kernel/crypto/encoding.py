@@ -19,7 +19,7 @@ def decode_base64(text: str, *, field: str, max_bytes: int) -> bytes:
     Padding is required; white space, other alphabets and non-zero trailing bits (RFC 4648 §3.5) are rejected.
     """
     if 3 * (len(text) // 4) - text[-2:].count("=") > max_bytes:  # before decoding: the bound is on memory
-        raise Invalid.of_field(field, f"At most {max_bytes} bytes.")
+        raise Invalid.of_field(field, f"Must be at most {max_bytes} bytes.")
     try:
         octets = pybase64.b64decode(text, None, True)
     except ValueError:

@@ -55,7 +55,7 @@ class MalformedCiphertext(Invalid):
     title = "The ciphertext is malformed"
 
     def __init__(
-        self, detail: str = "The text is not one complete cc1 ciphertext in canonical base64url."
+        self, detail: str = "The text is not a complete cc1 ciphertext in canonical base64url."
     ) -> None:
         super().__init__(detail)
 
@@ -68,8 +68,8 @@ class DecryptionFailed(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "The ciphertext does not open: the key, version, algorithm or aad is not the one it was made with, "
-            "or it was altered."
+            "The ciphertext cannot be decrypted. The key, version, algorithm or aad is wrong, "
+            "or the ciphertext was altered."
         )
 
 
@@ -87,9 +87,7 @@ class UnwrapFailed(Unavailable):
     title = "Stored data failed its integrity check"
 
     def __init__(self) -> None:
-        super().__init__(
-            "A stored key could not be unwrapped. It was not used; an administrator must look at it."
-        )
+        super().__init__("A stored key could not be unwrapped and was not used. Contact an administrator.")
 
 
 class MacMismatch(Unavailable):
@@ -99,7 +97,7 @@ class MacMismatch(Unavailable):
     title = "Stored data failed its integrity check"
 
     def __init__(self) -> None:
-        super().__init__("Stored data was altered. It was not used; an administrator must look at it.")
+        super().__init__("Stored data was altered and was not used. Contact an administrator.")
 
 
 class SignatureInvalid(Unavailable):
@@ -109,4 +107,4 @@ class SignatureInvalid(Unavailable):
     title = "Stored data failed its integrity check"
 
     def __init__(self) -> None:
-        super().__init__("A stored signature does not verify; an administrator must look at it.")
+        super().__init__("A stored signature is not valid. Contact an administrator.")

@@ -70,7 +70,7 @@ class StreamHeader:
         return cls(key_id, version)
 
 
-NO_STREAM: Final = "The body is not a stream that was encrypted here: it does not begin like one."
+NO_STREAM: Final = "The body is not a CipherCanary stream. It does not start with a stream header."
 
 
 @final

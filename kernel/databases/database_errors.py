@@ -12,25 +12,25 @@ CONNECT_SECONDS = 5
 # The messages of libpq and PostgreSQL; connection errors carry no SQLSTATE. In another language, no remedy matches
 # but the line itself still names the cause.
 POSTGRESQL_REMEDIES = {
-    r"password authentication failed|no password supplied": "Correct the user and the password in DATABASE_URL.",
+    r"password authentication failed|no password supplied": "Correct the user and password in DATABASE_URL.",
     r'role ".*" does not exist': "Create the role, or correct the user in DATABASE_URL.",
     r'database ".*" does not exist': "Create the database, or correct its name in DATABASE_URL.",
-    r"failed to resolve host|could not translate host name": "Unknown host: correct the host in DATABASE_URL.",
-    r"Connection refused|No such file or directory": "Start PostgreSQL, or correct host and port in DATABASE_URL.",
-    r"no pg_hba.conf entry": "Admit the role from this host in the server's pg_hba.conf.",
+    r"failed to resolve host|could not translate host name": "Correct the host in DATABASE_URL.",
+    r"Connection refused|No such file or directory": "Start PostgreSQL, or correct the host and port in DATABASE_URL.",
+    r"no pg_hba.conf entry": "Allow the role from this host in pg_hba.conf of the PostgreSQL server.",
     r"permission denied": "Make the role the owner of the database.",
-    r"timeout expired|timed out": "Check the network, and host and port in DATABASE_URL.",
-    r"relation .* does not exist": "Start bin/serve once: it creates the tables.",
+    r"timeout expired|timed out": "Check the network, and the host and port in DATABASE_URL.",
+    r"relation .* does not exist": "Start bin/serve once to create the tables.",
 }
-DAMAGED = "The file is damaged or is no database: keep a copy, then restore a backup."
+DAMAGED = "The file is damaged or is not a database. Keep a copy, then restore a backup."
 SQLITE_REMEDIES = {
     sqlite3.SQLITE_NOTADB: DAMAGED,
     sqlite3.SQLITE_CORRUPT: DAMAGED,
-    sqlite3.SQLITE_CANTOPEN: "Start bin/serve once: it creates the file. Check CC_HOME and DATABASE_URL.",
-    sqlite3.SQLITE_ERROR: "Start bin/serve once: it creates the tables. Check CC_HOME and DATABASE_URL.",
-    sqlite3.SQLITE_READONLY: "Check the owner and the rights of the file.",
-    sqlite3.SQLITE_BUSY: "Another process holds the file: end it, then try again.",
-    sqlite3.SQLITE_FULL: "The disk is full: free some space.",
+    sqlite3.SQLITE_CANTOPEN: "Start bin/serve once to create the file. Check CC_HOME and DATABASE_URL.",
+    sqlite3.SQLITE_ERROR: "Start bin/serve once to create the tables. Check CC_HOME and DATABASE_URL.",
+    sqlite3.SQLITE_READONLY: "Check the owner and permissions of the file.",
+    sqlite3.SQLITE_BUSY: "Another process has locked the file. Stop that process, then try again.",
+    sqlite3.SQLITE_FULL: "The disk is full. Free some space.",
 }
 PRIMARY_CODE = 0xFF  # of SQLite's extended result codes: https://sqlite.org/rescode.html
 

@@ -122,4 +122,6 @@ def _run(statement: str) -> int:
 
 
 def _lost() -> IntegrityFailed:
-    return IntegrityFailed("The security epoch has lost its row: somebody changed the database by hand.")
+    return IntegrityFailed(
+        "The security epoch row is missing. The database was changed outside the application."
+    )

@@ -8,5 +8,5 @@ class StaleDecision(Unavailable):
     """
 
     def __init__(self, entities: frozenset[str]) -> None:
-        super().__init__("Keys or rights changed while the answer was computed. Try again.")
+        super().__init__("Keys or permissions changed while the request was processed. Try again.")
         self.entities = entities

@@ -76,9 +76,9 @@ class Gate:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if settings.CC_TLS and is_api(request) and not request.is_secure():
             # A redirect would come too late: the token has already crossed the network in clear text.
-            return problems.render(request, errors.Denied("Use https: plain HTTP is refused here."))
+            return problems.render(request, errors.Denied("Use https. This server rejects plain HTTP."))
         if request.method not in {"GET", "HEAD", "OPTIONS"} and _is_cross_site(request):
-            return problems.render(request, errors.Denied("Changes from another site are refused."))
+            return problems.render(request, errors.Denied("Requests from other sites cannot make changes."))
         return self.get_response(request)
 
 

@@ -46,7 +46,9 @@ class InternalError(errors.DomainError):
     title = "Internal error"
 
     def __init__(self) -> None:
-        super().__init__("The request failed. The operator finds the cause in the log under the request id.")
+        super().__init__(
+            "The request failed. An operator can find the cause in the server log by the request ID."
+        )
 
 
 def status_of(error: errors.DomainError) -> HTTPStatus:

@@ -14,8 +14,8 @@ def invalid_message(detail: str) -> ProtocolError:
 def head_too_large(limit: int) -> ProtocolError:
     """431: the request line and the headers together exceed ``limit`` bytes, or one of them is too large."""
     return ProtocolError(
-        f"The head is too large. Request line and headers have at most {limit} bytes together, one header at most "
-        "8190, and there are at most 64 headers.",
+        f"The request head is too large. The limits are {limit} bytes for the request line and all headers, 8190 bytes "
+        "for one header, and 64 headers.",
         status=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
         code="head_too_large",
     )
@@ -33,7 +33,7 @@ def body_too_large(limit: int) -> ProtocolError:
 def overloaded() -> ProtocolError:
     """503: this process currently has no capacity for the request."""
     return ProtocolError(
-        "The server is busy; nothing was done. Try again.",
+        "The server is busy. The request was not processed. Try again.",
         status=HTTPStatus.SERVICE_UNAVAILABLE,
         code="overloaded",
         headers={"Retry-After": "1"},
@@ -59,12 +59,12 @@ def refusal_of_status(status: int, max_head: int) -> DomainError:
         return head_too_large(max_head)
     if status == HTTPStatus.NOT_IMPLEMENTED:
         return ProtocolError(
-            "Transfer-Encoding: send chunked, or a Content-Length.",
+            "This Transfer-Encoding is not supported. Use chunked, or send Content-Length.",
             status=HTTPStatus.NOT_IMPLEMENTED,
             code="not_implemented",
         )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return InternalError()
     return invalid_message(
-        "The request is not valid HTTP/1.1. Check its request line, its headers, and how its body is framed."
+        "The request is not valid HTTP/1.1. Check the request line, the headers and the framing of the body."
     )

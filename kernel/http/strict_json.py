@@ -30,22 +30,22 @@ def _unique_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
     _check_size(pairs)
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise Invalid("The body names a member twice.")
+        raise Invalid("The body contains a duplicate member.")
     return members
 
 
 def _check_size(members: list[Any]) -> None:
     if len(members) > MAX_MEMBERS:
-        raise Invalid(f"An object or list of the body has more than {MAX_MEMBERS} members.")
+        raise Invalid(f"An object or list in the body has more than {MAX_MEMBERS} members.")
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise Invalid(f"{word} is not JSON.")
+    raise Invalid(f"{word} is not valid JSON.")
 
 
 def _check(value: object, depth: int) -> None:
     if not depth:
-        raise Invalid(f"The body is nested deeper than {MAX_DEPTH} levels.")
+        raise Invalid(f"The body is nested more than {MAX_DEPTH} levels deep.")
     if isinstance(value, str):
         _check_text(value)
     elif isinstance(value, dict):
@@ -64,4 +64,4 @@ def _check_text(text: str) -> None:
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise Invalid("A string holds half of a surrogate pair.") from None
+            raise Invalid("A string contains half of a surrogate pair.") from None

@@ -31,7 +31,7 @@ def cancel(job: Job) -> None:
     with transaction.atomic():
         row = type(job)._default_manager.select_for_update().get(pk=job.pk)
         if row.has_ended:
-            raise Conflict("This job has ended already.")
+            raise Conflict("This job has already ended.")
         if row.status == Status.PENDING:
             leases.end(row, Status.CANCELLED, {})
         else:

@@ -11,19 +11,15 @@ encryption_duration_seconds = Histogram(
     ["algorithm"],
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
 )
-active_keys_total = Gauge(
-    "active_keys_total", "Keys that may protect data now.", multiprocess_mode="mostrecent"
-)
+active_keys_total = Gauge("active_keys_total", "Keys that can encrypt.", multiprocess_mode="mostrecent")
 hot_answers_total = Counter(
-    "hot_answers_total", "Answers of the fast lane, by the way their requests came.", ["way", "status"]
+    "hot_answers_total", "Responses of the fast path, by route of the request.", ["way", "status"]
 )
 throttled_total = Counter("throttled_total", "Requests refused by a rate limit.", ["scope"])
-audit_alarms_total = Counter("audit_alarms_total", "Signs of an altered audit log that were found.", ["kind"])
-audit_alarms_open = Gauge(
-    "audit_alarms_open", "Audit alarms that are not resolved.", multiprocess_mode="mostrecent"
-)
+audit_alarms_total = Counter("audit_alarms_total", "Audit alarms that were raised.", ["kind"])
+audit_alarms_open = Gauge("audit_alarms_open", "Audit alarms that are open.", multiprocess_mode="mostrecent")
 audit_anchor_failures_total = Counter(
-    "audit_anchor_failures_total", "Checkpoints that an anchor did not take.", ["anchor"]
+    "audit_anchor_failures_total", "Checkpoints that an anchor did not accept.", ["anchor"]
 )
 audit_lag_seconds = Gauge(
     "audit_lag_seconds", "Age of the oldest entry not yet sequenced.", multiprocess_mode="mostrecent"
@@ -31,18 +27,18 @@ audit_lag_seconds = Gauge(
 audit_pending_entries = Gauge(
     "audit_pending_entries", "Entries not yet sequenced, counted to 100,000.", multiprocess_mode="mostrecent"
 )
-audit_tree_size = Gauge("audit_tree_size", "Entries that are sequenced.", multiprocess_mode="mostrecent")
+audit_tree_size = Gauge("audit_tree_size", "Sequenced entries.", multiprocess_mode="mostrecent")
 audit_checkpoint_size = Gauge(
-    "audit_checkpoint_size", "Entries that the newest checkpoint covers.", multiprocess_mode="mostrecent"
+    "audit_checkpoint_size", "Entries that the latest checkpoint covers.", multiprocess_mode="mostrecent"
 )
 audit_batch_size = Histogram(
     "audit_batch_size",
-    "Records that one transaction of a writer has made durable.",
+    "Records per committed transaction of an audit writer.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
 )
 audit_commit_seconds = Histogram(
     "audit_commit_seconds",
-    "Time of one transaction of a writer, from taking the epoch's lock to the commit.",
+    "Duration of one transaction of an audit writer, from taking the epoch lock to the commit.",
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
 )
 jobs = Gauge("jobs", "Jobs by kind and status.", ["kind", "status"], multiprocess_mode="mostrecent")

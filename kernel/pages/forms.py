@@ -59,7 +59,7 @@ class ReasonForm(PageForm):
     """The reason for an operation, recorded in the audit log."""
 
     reason = forms.CharField(
-        label="Why?",
+        label="Reason",
         help_text="Recorded in the audit log.",
         max_length=100,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),

@@ -43,8 +43,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
     return _answer(
         request,
         errors.Denied(
-            "The form is out of date: perhaps you signed in or out in another tab. Copy what you typed, reload "
-            "the page and send it again."
+            "The form is out of date. You may have signed in or out in another tab. Copy your input, reload the page "
+            "and submit the form again."
         ),
     )
 

@@ -68,7 +68,7 @@ class PageView[P: Caller](View):
         context.audit_action = rule.action if rule else REQUEST_REFUSED
         if rule is None:
             raise ProtocolError(
-                "Use another method.",
+                "This URL does not support this HTTP method.",
                 status=HTTPStatus.METHOD_NOT_ALLOWED,
                 code="method_not_allowed",
                 headers={"Allow": ", ".join(self.rules)},

@@ -47,7 +47,7 @@ def _translate_rest(error: exceptions.APIException, view: APIView | None) -> err
             return invalid(error)
         case exceptions.MethodNotAllowed():
             return ProtocolError(
-                "Use another method.",
+                "This URL does not support this HTTP method.",
                 status=HTTPStatus.METHOD_NOT_ALLOWED,
                 code="method_not_allowed",
                 headers={"Allow": ", ".join(view.allowed_methods)} if view else {},
@@ -63,7 +63,9 @@ def _translate_rest(error: exceptions.APIException, view: APIView | None) -> err
                 " or ".join(renderer.media_type for renderer in view.renderer_classes) if view else "JSON"
             )
             return ProtocolError(
-                f"Only {answered} is answered.", status=HTTPStatus.NOT_ACCEPTABLE, code="not_acceptable"
+                f"The server can only send {answered}.",
+                status=HTTPStatus.NOT_ACCEPTABLE,
+                code="not_acceptable",
             )
         case exceptions.ParseError():
             return errors.Invalid("The body cannot be read.")
@@ -73,7 +75,7 @@ def _translate_rest(error: exceptions.APIException, view: APIView | None) -> err
 
 _FOREIGN: Mapping[type[Exception], Callable[[], errors.DomainError]] = {
     Http404: errors.NotFound,
-    PermissionDenied: lambda: errors.Denied("You may not do this."),
+    PermissionDenied: lambda: errors.Denied("You do not have permission to do this."),
     RequestDataTooBig: lambda: body_too_large(settings.CC_MAX_BODY_BYTES),
     SuspiciousOperation: lambda: errors.Invalid("The request is malformed."),
     OperationalError: errors.DatabaseUnavailable,

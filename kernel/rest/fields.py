@@ -75,7 +75,7 @@ def _form_error(field: AnyField, text: str) -> str:
 
 
 def _single_values(query: QueryDict) -> dict[str, Any]:
-    repeated = {name: ["Give this parameter once."] for name, values in query.lists() if len(values) > 1}
+    repeated = {name: ["Send this parameter only once."] for name, values in query.lists() if len(values) > 1}
     if repeated:
         raise serializers.ValidationError(repeated)
     return query.dict()
@@ -122,7 +122,7 @@ class Base64Field(serializers.Field[bytes, Any, str, bytes]):
 class TimestampField(serializers.DateTimeField):
     """RFC 3339 with an offset in both directions; output is in UTC with a ``Z``."""
 
-    default_error_messages = {"naive": "Give a time zone: end the time in Z or in an offset like +02:00."}
+    default_error_messages = {"naive": "Add a time zone: end the time with Z or an offset such as +02:00."}
 
     def to_internal_value(self, value: Any) -> dt.datetime:
         if isinstance(value, str) and not _has_offset(value):
@@ -156,7 +156,9 @@ class LabelField(serializers.CharField):
 
     max_length: int
 
-    default_error_messages = {"label": "1 to {max_length} printable characters and no space at the ends."}
+    default_error_messages = {
+        "label": "Use 1 to {max_length} printable characters, without leading or trailing spaces."
+    }
 
     def __init__(self, *, max_length: int, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, max_length=max_length, **kwargs)

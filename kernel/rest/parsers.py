@@ -27,7 +27,7 @@ class StrictJSONParser(BaseParser):
         request, view = context["request"], context["view"]
         if request.headers.get("Content-Encoding", "identity") != "identity":
             raise ProtocolError(
-                "Send the body without a content encoding.",
+                "Send the body without Content-Encoding.",
                 status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 code="unsupported_media_type",
             )

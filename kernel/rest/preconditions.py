@@ -17,13 +17,13 @@ ETAG: Final = OpenApiParameter(
     {"type": "string"},
     OpenApiParameter.HEADER,
     response=True,
-    description="Changes with every change of the object.",
+    description="Changes whenever the object changes.",
 )
 IF_MATCH: Final = OpenApiParameter(
     HEADER,
     {"type": "string"},
     OpenApiParameter.HEADER,
-    description="`*`, or the entity tags that the object may have for the change to be made; otherwise it is 412.",
+    description="`*`, or a list of entity tags. If the object has none of these tags, the response is 412.",
 )
 
 
@@ -53,4 +53,6 @@ def etags_to_match(request: Request) -> frozenset[str] | None:
 
 
 def _not_understood() -> Invalid:
-    return Invalid.of_field(HEADER, 'Expected * or a list of entity tags, such as "7", as ETag gives them.')
+    return Invalid.of_field(
+        HEADER, 'Expected * or a list of entity tags, such as "7", as in the ETag header.'
+    )

@@ -26,20 +26,20 @@ from kernel.rest.fields import LABEL_PATTERN
 VERBS = {"GET": "read", "PATCH": "update", "DELETE": "delete"}
 BUDGET_HEADERS: Final = {
     "RateLimit-Policy": {
-        "description": "The budget of whoever calls: q requests in w seconds "
+        "description": "The caller's rate limit: q requests in w seconds "
         "(draft-ietf-httpapi-ratelimit-headers-11).",
         "schema": {"type": "string", "pattern": r'^"principal";q=\d+;w=\d+$'},
         "example": '"principal";q=6000;w=60',
     },
     "RateLimit": {
-        "description": "What is left of it: r requests. In t seconds it is full again; with r=0 the next is allowed.",
+        "description": "The remaining requests (r). In t seconds the full limit is available again; with r=0, the next request is allowed.",
         "schema": {"type": "string", "pattern": r'^"principal";r=\d+;t=\d+$'},
         "example": '"principal";r=5400;t=6',
     },
 }
 RETRY_HEADERS: Final = {
     "Retry-After": {
-        "description": "Seconds until it is worth trying again: with 429, with 503 overloaded, and where the problem "
+        "description": "Seconds to wait before a retry. Sent with 429, with 503 overloaded, and if the problem "
         "has retry_after.",
         "schema": {"type": "integer", "minimum": 1},
     },
@@ -51,7 +51,7 @@ LOCATION: Final = OpenApiParameter(
     {"type": "string", "format": "uri-reference"},
     OpenApiParameter.HEADER,
     response=[HTTPStatus.CREATED.value, HTTPStatus.ACCEPTED.value],
-    description="The path of what was made.",
+    description="The path of the created object.",
 )
 
 

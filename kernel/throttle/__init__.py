@@ -68,7 +68,7 @@ def charge_principal(principal_id: str, cost: int = 1) -> None:
     wait = _budgets(settings.CC_THROTTLE_PRINCIPAL).take(principal_id, cost, time.monotonic())
     if wait:
         throttled_total.labels(scope="principal").inc()
-        raise Throttled("Your request budget is spent.", retry_after=math.ceil(wait))
+        raise Throttled("You have reached your request limit.", retry_after=math.ceil(wait))
 
 
 def refund_principal(principal_id: str, cost: int = 1) -> None:

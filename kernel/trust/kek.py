@@ -78,7 +78,7 @@ def check_sentinel(record: KeyEncryptionKey) -> None:
         )
     except UnwrapFailed:
         raise KekUnavailable(
-            f"Key-encryption key {record.id} is not the one this database was written with: restore its file."
+            f"Key-encryption key {record.id} does not match this database. Restore its file."
         ) from None
 
 
@@ -96,7 +96,7 @@ def ring_files() -> list[Path]:
 @cache
 def _ring() -> Mapping[str, KeyMaterial]:
     if any(":" not in entry for entry in settings.CC_KEK):
-        raise KekUnavailable("CC_KEK has an entry without a colon: write each as id:base64.")
+        raise KekUnavailable("CC_KEK has an entry without a colon. Write each entry as id:base64.")
     texts: dict[str, str | bytes] = dict(entry.split(":", 1) for entry in settings.CC_KEK)
     texts |= {path.stem.removeprefix("kek-"): path.read_bytes().strip() for path in ring_files()}
     return {kek_id: KeyMaterial(_decode(kek_id, text)) for kek_id, text in texts.items()}
@@ -109,7 +109,7 @@ def _decode(kek_id: str, text: str | bytes) -> bytes:
         content = b""
     if len(content) != KEK_SIZE:
         raise KekUnavailable(
-            f"Key-encryption key {kek_id} is not {KEK_SIZE} bytes of base64: restore its file."
+            f"Key-encryption key {kek_id} is not {KEK_SIZE} bytes in base64. Restore its file."
         )
     return content
 
@@ -119,7 +119,7 @@ def _find(kek_id: str) -> KeyMaterial:
         return _ring()[kek_id]
     except KeyError:
         raise KekUnavailable(
-            f"Key-encryption key {kek_id} is missing: restore kek-{kek_id}.key to the data folder."
+            f"Key-encryption key {kek_id} is missing. Restore kek-{kek_id}.key to the data folder."
         ) from None
 
 
@@ -140,7 +140,7 @@ def _binding(label: str, parts: Sequence[bytes]) -> bytes:
 def _adopt_first_kek() -> None:
     if _holds_wrapped_rows():
         raise KekUnavailable(
-            "The database holds wrapped keys but names no key-encryption key: restore a backup of the database."
+            "The database has wrapped keys but no record of a key-encryption key. Restore a backup of the database."
         )
     # Use an existing file: a start may have been interrupted before its first commit, or the file may have been
     # created for another database.

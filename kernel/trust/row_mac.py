@@ -61,7 +61,7 @@ class MacProtectedRow(models.Model):
         except MacMismatch:
             raise IntegrityFailed(
                 f"A row of {self._meta.db_table} was changed outside the application. "
-                "Restore it from a backup and find out who wrote to the database."
+                "Restore it from a backup and find out who changed the database."
             ) from None
         return self
 

@@ -60,7 +60,7 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
     except IntegrityError:
         if not Key.objects.filter(name=name).exists():
             raise
-        raise NameTaken.of_field("name", f"There is a key named {name} already.", name=name) from None
+        raise NameTaken.of_field("name", f"A key named {name} already exists.", name=name) from None
 
 
 def default_key(principal: Principal, algorithm: str) -> Key:
@@ -71,7 +71,7 @@ def default_key(principal: Principal, algorithm: str) -> Key:
     principal.require("crypto.encrypt")  # not "keys.create": this key is part of encrypting
     kind = find_key_algorithm(algorithm)
     if principal.user_id is None:
-        raise Invalid.of_field("key_id", "Required: only a user has a default key.")
+        raise Invalid.of_field("key_id", "This field is required because only users have a default key.")
     existing = _find_default(principal.user_id, kind)
     if existing is not None:
         return existing
@@ -92,7 +92,7 @@ def default_key(principal: Principal, algorithm: str) -> Key:
 def _find_algorithm(name: str, key_size: int | None) -> KeyAlgorithm:
     kind = find_key_algorithm(name)
     if key_size is not None and key_size != kind.key_size:
-        raise Invalid.of_field("key_size", f"Must be {kind.key_size} bits, or left out.")
+        raise Invalid.of_field("key_size", f"Must be {kind.key_size}, or omit it.")
     return kind
 
 

@@ -37,7 +37,7 @@ def update_key(
     principal.require("keys.update")
     key = lock_key(principal, key_id)
     if only_if is not None and not only_if(key):
-        raise VersionConflict("The key has changed since you read it. Read it again.")
+        raise VersionConflict("The key has changed since you read it. Read it again, then retry.")
     before = trail.key_values(key)
     if "description" in changes:
         metadata.check_description(changes["description"])
@@ -64,7 +64,7 @@ def _move_expiry(key: Key, expires_at: datetime | None) -> None:
     if key.expires_at is not None and key.expires_at <= now:
         # Otherwise an editor could reactivate an expired key, which no transition allows.
         raise IllegalTransition(
-            "The key's expiry has passed and cannot be moved.", extra=key.standing(now).facts()
+            "The key has expired. Its expiry cannot be changed.", extra=key.standing(now).facts()
         )
     metadata.check_expiry(expires_at, key.activates_at, now)
     key.expires_at = expires_at

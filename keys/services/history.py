@@ -8,7 +8,7 @@ from accounts.principals import Principal
 from keys.models import KeyRotation, KeyVersion
 from keys.services.reading import list_versions
 
-CREATION = "creation of the key"
+CREATION = "key created"
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ def _rotate_due(principal: Principal, key: Key) -> DueRotation:
     except DomainError as error:
         return DueRotation(key, error=error)
     except DatabaseError:
-        return DueRotation(key, error=Unavailable("The database refused the change."))
+        return DueRotation(key, error=Unavailable("The database rejected the change."))
     return DueRotation(key, rotation)
 
 

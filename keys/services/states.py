@@ -59,7 +59,9 @@ def _change_state(
     at = key.standing(now)
     check_transition(at, to)
     if only not in {None, at.state}:  # activating and enabling must not replace each other
-        raise IllegalTransition(f"The key is {at.status}: this needs one that is {only}.", extra=at.facts())
+        raise IllegalTransition(
+            f"The key is {at.status}. This requires a key that is {only}.", extra=at.facts()
+        )
     before = trail.key_values(key)
     if at.state is State.PRE_ACTIVATION and to is State.ACTIVE:
         key.activates_at = now

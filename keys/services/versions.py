@@ -36,10 +36,10 @@ def _change_state(
         raise NotFound
     version.check_mac()
     if version.state == to:
-        raise IllegalTransition(f"Version {number} is {to} already.", extra={"state": str(to)})
+        raise IllegalTransition(f"Version {number} is already {to}.", extra={"state": str(to)})
     if number == key.primary_version:
         raise IllegalTransition(
-            "The primary version cannot be disabled: rotate the key first, or disable the key.",
+            "You cannot disable the primary version. Rotate the key first, or disable the key.",
             extra={"state": str(version.state), "primary_version": key.primary_version},
         )
     before = trail.version_values(version)

@@ -50,7 +50,7 @@ class SettingsView(KeyView):
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
-                return self.done(reverse(self.after, args=[name]), f"{name} is saved.")
+                return self.done(reverse(self.after, args=[name]), f"{name} saved.")
         return self.show(key, form=form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _form(self, key: Key, data: QueryDict | None = None) -> PageForm:

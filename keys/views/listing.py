@@ -130,7 +130,7 @@ class NewKeyView(PageView[Principal]):
     def _created(self, key: Key) -> HttpResponse:
         url = reverse("key", args=[key.name])
         if not self._is_over_list():
-            return self.done(url, f"Key {key.name} was created.")
+            return self.done(url, f"Key {key.name} created.")
         response = self.page(template="keys/created.html", key=key, at=key.standing(process_now()))
         return trigger_client_event(response, "cc:close")
 
@@ -153,8 +153,8 @@ class NewKeyView(PageView[Principal]):
             return ("bad", refusal.fields["name"][0])
         # Check visible keys only: this check is not recorded, so testing many names would reveal keys of other users.
         if self._visible(name) is not None:
-            return ("bad", f"There is a key named {name} already.")
-        return ("free", f"None of the keys that you may see is named {name}.")
+            return ("bad", f"A key named {name} already exists.")
+        return ("free", f"No key that you can see is named {name}.")
 
 
 def _filter_of(form: KeyFilterForm, asked: Mapping[str, str]) -> tuple[KeyFilter, list[str]]:

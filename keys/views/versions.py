@@ -38,9 +38,7 @@ class VersionView(KeyView):
                 form.refused(request, refusal)
             else:
                 word = "enabled" if self.enables else "disabled"
-                return self.done(
-                    reverse("key-versions", args=[name]), f"Version {version} of {name} is {word}."
-                )
+                return self.done(reverse("key-versions", args=[name]), f"Version {version} of {name} {word}.")
         return self._ask(key, row, form, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _find_version(self, key: Key, number: int) -> KeyVersion:
@@ -53,9 +51,9 @@ class VersionView(KeyView):
     def _ask(self, key: Key, row: KeyVersion, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
         is_enabled = row.state == VersionState.ENABLED
         if self.enables is is_enabled:
-            impossible = f"Version {row.version} is {'enabled' if is_enabled else 'disabled'} already."
+            impossible = f"Version {row.version} is already {'enabled' if is_enabled else 'disabled'}."
         elif row.is_primary:
-            impossible = "The primary version cannot be disabled: rotate the key first, or disable the key."
+            impossible = "You cannot disable the primary version. Rotate the key first, or disable the key."
         else:
             impossible = ""
         uses = uses_by_version(key.id, [row.version]).get(row.version, 0)

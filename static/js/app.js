@@ -67,17 +67,17 @@
     if (!byItself(event) || !$("#dialog-notices > *, #notices > *")) notify(text);
   };
   const changes = (event) => event.detail.requestConfig.verb !== "get";
-  const unsure = "We do not know whether it was applied: look at the audit log.";
+  const unsure = "The change may or may not have been applied. Check the audit log.";
   document.addEventListener("htmx:sendError", (event) => {
-    failed(event, `The server could not be reached. ${changes(event) ? unsure : "Nothing was changed."}`);
+    failed(event, `Could not reach the server. ${changes(event) ? unsure : "Nothing was changed."}`);
   });
   document.addEventListener("htmx:responseError", (event) => {
     const { status } = event.detail.xhr;
     if (status === 401) return;
     const after = event.detail.xhr.getResponseHeader("Retry-After");
     if (status === 429) failed(event, `Too many requests. Try again in ${after || "a few"} seconds. Nothing was changed.`);
-    else if (status >= 500) failed(event, `The server failed (${status}). ${changes(event) ? unsure : "Try again."}`);
-    else failed(event, event.detail.xhr.responseText || `This was refused (${status}).`);
+    else if (status >= 500) failed(event, `The server could not complete the request (error ${status}). ${changes(event) ? unsure : "Try again."}`);
+    else failed(event, event.detail.xhr.responseText || `The server rejected the request (error ${status}).`);
   });
   let signedOut = false; // stop polling then, because every refusal is recorded
   // Polling is not user activity, so it does not renew the session.
@@ -118,7 +118,7 @@
       for (const field of place.querySelectorAll("input[name=csrfmiddlewaretoken]")) field.value = event.detail.token;
     }
     close();
-    notify("You are signed in again. What you typed is still here: send it again.");
+    notify("You are signed in again. Your input is still here. Submit it again.");
   });
 
   // --- two minutes before the session ends

@@ -25,18 +25,18 @@
   };
 
   const why = (error) => ({
-    NotAllowedError: "Your device made none: it was cancelled, or took too long.",
-    InvalidStateError: "This device has a passkey of yours already.",
-    SecurityError: "The browser allows no passkeys at this address.",
+    NotAllowedError: "The request was cancelled or timed out. Try again.",
+    InvalidStateError: "You already have a passkey on this device.",
+    SecurityError: "Your browser does not allow passkeys at this address.",
   })[error.name] || error.message;
 
   const hold = async (form) => {
     const said = form.querySelector("[data-passkey-said]");
     said.textContent = "";
-    if (!window.PublicKeyCredential) throw new Error("This browser knows no passkeys.");
+    if (!window.PublicKeyCredential) throw new Error("This browser does not support passkeys. Use another browser, or sign in another way.");
     const reply = await fetch(form.action, { method: "POST", body: new FormData(form) });
     if (reply.redirected) { location.assign(reply.url); return; }
-    if (!reply.ok) throw new Error(`The server refused this (${reply.status}). Reload the page and try again.`);
+    if (!reply.ok) throw new Error(`The server rejected the request (error ${reply.status}). Reload the page and try again.`);
     const publicKey = read(await reply.json());
     form.elements.answer.value = write(await navigator.credentials[form.dataset.passkey]({ publicKey }));
     form.requestSubmit();

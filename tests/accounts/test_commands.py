@@ -40,7 +40,7 @@ def run(*arguments):
 def test_create_user_reads_the_password_from_standard_input(db, typed):
     typed(f"{GOOD}\n")
     out = run("create_user", "Nora", "--role", "auditor", "--email", "nora@example.org")
-    assert out.startswith("nora created, auditor")
+    assert out.startswith("nora created with role auditor")
     assert GOOD not in out
     assert services.log_in(username="nora", password=GOOD, origin=ORIGIN).user.role == "auditor"
     entry = AuditLog.objects.get(action="accounts.user.created")
@@ -54,7 +54,7 @@ def test_create_user_says_in_one_line_what_is_wrong(db, typed):
     typed(f"{GOOD}\n")
     run("create_user", "nora", "--role", "auditor")
     typed(f"{GOOD}\n")
-    with pytest.raises(CommandError, match="username: A user has this username already"):
+    with pytest.raises(CommandError, match="username: Another user already has this username"):
         run("create_user", "NORA", "--role", "auditor")
     with pytest.raises(CommandError, match="invalid choice"):
         run("create_user", "other", "--role", "root")
@@ -69,7 +69,7 @@ def test_a_password_typed_at_a_terminal_is_asked_for_twice(db, monkeypatch):
     answers = iter([GOOD, GOOD, GOOD, "something else"])
     monkeypatch.setattr("getpass.getpass", lambda prompt: next(answers))
     run("create_user", "nora", "--role", "auditor")
-    with pytest.raises(CommandError, match="differ"):
+    with pytest.raises(CommandError, match="do not match"):
         run("set_password", "nora")
     assert services.log_in(username="nora", password=GOOD, origin=ORIGIN).access_token
 
@@ -90,7 +90,7 @@ def test_update_user_changes_all_it_is_told_or_nothing(admin, developer):
     assert run("update_user", "dora", "--enable") == "dora: operator, active\n"
     with pytest.raises(CommandError, match="last active administrator"):
         run("update_user", "ada", "--role", "auditor")
-    with pytest.raises(CommandError, match="Say what to change"):
+    with pytest.raises(CommandError, match="Choose what to change"):
         run("update_user", "dora")
     with pytest.raises(CommandError):
         run("update_user", "dora", "--enable", "--disable")
@@ -107,22 +107,22 @@ def test_update_user_rolls_back_what_it_cannot_finish(admin):
 def test_unlock_user_lets_a_locked_account_try_again(developer):
     for _ in range(5):
         attempts.spend(attempts.PASSWORD, "dora")
-    assert run("unlock_user", "dora") == "dora may try again\n"
+    assert run("unlock_user", "dora") == "dora can sign in again\n"
     assert services.log_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
 
 
 @pytest.mark.parametrize("command", ["set_password", "unlock_user"])
 def test_an_unknown_user_is_one_line(db, typed, command):
     typed(GOOD)
-    with pytest.raises(CommandError, match="no user of that name"):
+    with pytest.raises(CommandError, match="no user with this name"):
         run(command, "nobody")
 
 
 def test_rotate_signing_key_refuses_too_soon_and_obeys_in_an_emergency(db):
     upcoming = SigningKey.objects.get(state="next").kid
-    with pytest.raises(CommandError, match="wait"):
+    with pytest.raises(CommandError, match="Wait"):
         run("rotate_signing_key")
-    assert run("rotate_signing_key", "--emergency") == f"{upcoming} signs access tokens now\n"
+    assert run("rotate_signing_key", "--emergency") == f"{upcoming} now signs access tokens\n"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_list_users_shows_who_may_log_in_and_no_secret(db, admin, developer):
     User.objects.filter(username="forged").update(role="admin")
     heading, *lines = run("list_users").splitlines()
     cells = [re.split(r"  +", line) for line in lines]
-    assert re.split(r"  +", heading) == ["username", "role", "state", "second factor", "last log-in (UTC)"]
+    assert re.split(r"  +", heading) == ["username", "role", "state", "second factor", "last sign-in (UTC)"]
     assert [row[:4] for row in cells] == [
         ["ada", "admin", "active", "none"],
         ["dora", "developer", "active", "none"],

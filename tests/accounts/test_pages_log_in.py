@@ -79,7 +79,7 @@ def test_every_failure_has_the_same_answer(browser, auditor, operator):
         log_in(browser, auditor.user.username),  # disabled, with the right password
     ]
     assert {answer.status_code for answer in answers} == {401}
-    assert [errors(answer) for answer in answers] == [{"": ["Username or password is wrong."]}] * 3
+    assert [errors(answer) for answer in answers] == [{"": ["The username or password is wrong."]}] * 3
     assert not any(b"not the password" in answer.content for answer in answers)
 
 
@@ -281,7 +281,7 @@ def test_a_log_out_ends_the_session_and_is_on_record(browser, auditor):
     assert is_inside(browser)
     response = browser.post("/logout/")
     assert (response.status_code, response["Location"]) == (303, "/login/?signed-out")
-    assert b"You are signed out" in browser.get("/login/?signed-out").content
+    assert b"You have signed out" in browser.get("/login/?signed-out").content
     assert not is_inside(browser)
     assert not BrowserSession.objects.filter(session_key=row_key(key)).exists()
     entry = AuditLog.objects.get(action=actions.SESSION_CLOSED)

@@ -108,14 +108,14 @@ def test_who_never_began_is_led_back(browser):
 
 def test_a_set_up_that_was_left_can_be_taken_up_or_begun_anew(browser):
     first, _ = begin(browser)
-    assert b"Begin anew" in browser.get("/account/mfa/").content
+    assert b"Start again" in browser.get("/account/mfa/").content
     assert secret_in(browser.get("/account/mfa/setup/")) == first.secret
     second, _ = begin(browser)
     assert second.secret != first.secret
 
 
 def is_offered(browser):
-    return "Go on" in browser.get("/account/mfa/").content.decode()
+    return "Continue setup" in browser.get("/account/mfa/").content.decode()
 
 
 def is_confirmed_by(browser, authenticator):
@@ -189,14 +189,14 @@ def test_without_the_tick_the_codes_stay(browser, shown):
     response = browser.post("/account/mfa/codes/kept/", {"codes": " ".join(shown[1])})
     assert response.status_code == 422
     assert CODE.findall(response.content.decode()) == shown[1]
-    assert b"Tick this once you have kept them" in response.content
+    assert b"Save the codes, then select this box" in response.content
     done = browser.post("/account/mfa/codes/kept/", {"codes": " ".join(shown[1]), "saved": "on"})
     assert (done.status_code, done["Location"]) == (303, "/account/mfa/")
 
 
 def test_new_codes_replace_the_old(browser, shown, developer):
     page = browser.get("/account/mfa/codes/")
-    assert b"The 10 that are left" in page.content
+    assert b"Your 10 unused codes" in page.content
     response = browser.post("/account/mfa/codes/")
     codes = CODE.findall(response.content.decode())
     assert len(codes) == 10
@@ -224,7 +224,7 @@ def log_in_with(persona, code, **more):
 
 def test_a_recovery_code_opens_once_and_says_how_many_are_left(shown, developer):
     response = log_in_with(developer, shown[1][3], follow=True)
-    assert "That recovery code is used up: 9 codes left." in response.content.decode()
+    assert "You used a recovery code. You have 9 codes left." in response.content.decode()
     assert log_in_with(developer, shown[1][3]).status_code == 401
     assert "8 codes left" in log_in_with(developer, shown[1][4].lower(), follow=True).content.decode()
 
@@ -245,7 +245,7 @@ def test_it_is_removed_with_a_code_only(browser, shown, developer):
     assert second_factor(developer)
     assert browser.post("/account/mfa/remove/", {"code": shown[0].code()})["Location"] == "/account/mfa/"
     assert not second_factor(developer)
-    assert b"Set up an authenticator" in browser.get("/account/mfa/").content
+    assert b"Set up authenticator" in browser.get("/account/mfa/").content
 
 
 # --- over the API
@@ -283,14 +283,14 @@ def test_a_new_password_ends_every_session_and_asks_to_sign_in(browser, develope
     assert [is_inside(each) for each in (browser, other)] == [False, False]
     assert developer.api.get("/auth/me").status == 401
     page = Client()
-    assert b"Sign in with the new one" in page.get("/login/?password-changed").content
+    assert b"Sign in with the new password" in page.get("/login/?password-changed").content
     assert page.post("/login/", {"username": developer.user.username, "password": NEW}).status_code == 303
 
 
 @pytest.mark.parametrize(
     ("sent", "said"),
     [
-        ({"current": "wrong", "new": NEW}, "This is not the present password."),
+        ({"current": "wrong", "new": NEW}, "The current password is wrong."),
         ({"current": PASSWORD, "new": "short"}, "at least 12 characters"),
         ({"current": PASSWORD}, "This field is required."),
     ],

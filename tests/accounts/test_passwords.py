@@ -16,9 +16,9 @@ from tests.personas import PASSWORD, UserFactory
 OURSELVES = Principal.system("test", "command")
 ORIGIN = Origin(client_ip="", user_agent="", request_id="")
 USER = User(username="ottokarius", email="max.mustermann@example.org")
-REPEATS = "repeats a few characters"
+REPEATS = "repeats the same few characters"
 COMMON = "common"
-NAME = "name or e-mail|too similar to the (username|email)"
+NAME = "username or email|too similar to the (username|email)"
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,7 @@ def test_every_service_compares_with_the_name_of_the_user(db, way):
 def test_a_first_start_refuses_the_example_in_one_line(db):
     with (
         override_settings(CC_ADMIN_PASSWORD="replace this with your own"),
-        pytest.raises(
-            CannotPrepare, match=r"^CC_ADMIN_PASSWORD cannot be used: This password is a common one"
-        ),
+        pytest.raises(CannotPrepare, match=r"^CC_ADMIN_PASSWORD cannot be used: This password is too common"),
     ):
         _see_to_the_first_admin()
     assert not User.objects.exists()

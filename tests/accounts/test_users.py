@@ -219,7 +219,7 @@ def test_the_unchanged_password_is_refused(developer):
     answer = developer.api.post("/auth/password", {"current": PASSWORD, "new": PASSWORD})
     assert (answer.status, answer.json["errors"]) == (
         400,
-        {"new": ["Choose a password that differs from the current one."]},
+        {"new": ["The new password must differ from the current password."]},
     )
     assert developer.api.get("/auth/me").status == 200
 

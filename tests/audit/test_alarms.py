@@ -274,5 +274,5 @@ def test_the_commands_list_and_resolve(capsys):
     assert "no open alarms" in capsys.readouterr().out
     entry = AuditLog.objects.get(action=actions.ALARM_RESOLVED)
     assert (entry.actor_name, entry.source) == ("resolve_audit_alarm", "command")
-    with pytest.raises(CommandError, match="resolved already"):
+    with pytest.raises(CommandError, match="already resolved"):
         call_command("resolve_audit_alarm", str(alarm.id), "--reason", "again")

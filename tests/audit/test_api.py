@@ -308,7 +308,7 @@ def test_entries_are_found_by_request_and_by_address(auditor, query, found):
 
 def test_an_address_that_is_none_is_refused_by_its_name(auditor):
     answer = auditor.api.get(f"{LOGS}?client_ip=example.org")
-    assert (answer.status, answer.json["errors"]) == (400, {"client_ip": ["Give an IP address."]})
+    assert (answer.status, answer.json["errors"]) == (400, {"client_ip": ["Enter an IP address."]})
 
 
 def test_a_search_through_a_short_log_leaves_nothing_out(auditor, told):

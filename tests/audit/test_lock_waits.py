@@ -96,7 +96,7 @@ def test_a_page_is_503_and_does_not_call_the_session_ended(admin):
     with held("LOCK TABLE browser_sessions IN EXCLUSIVE MODE"), soon():
         answer = client.post("/login/", {"username": "ada", "password": PASSWORD})
     assert answer.status_code == 503
-    assert "does not answer in time" in answer.content.decode()
+    assert "did not respond in time" in answer.content.decode()
 
 
 def test_a_request_that_waited_for_a_thread_does_not_wait_as_long_again(admin, monkeypatch, settings):

@@ -63,7 +63,7 @@ def test_an_alarm_that_was_resolved_meanwhile_is_not_resolved_again(at_admin, ad
     resolve_alarm(principal=admin.principal, alarm_id=alarm.id, reason="seen")
     response = at_admin.post(url_of(alarm), {"reason": "seen, too"})
     assert response.status_code == 422
-    assert "resolved already" in text_of(response)
+    assert "already resolved" in text_of(response)
 
 
 def test_an_old_log_in_is_renewed_first(at_admin, monkeypatch):

@@ -71,7 +71,7 @@ def test_what_another_did_cannot_be_told_from_what_never_was(stranger, entry):
 
 def test_before_it_is_signed_there_is_no_proof(auditor, entry):
     browser = signed_in(auditor)
-    assert "waits for its place in the tree" in text_of(browser.get(f"/audit/{entry.id}/"))
+    assert "not in the tree yet" in text_of(browser.get(f"/audit/{entry.id}/"))
     assert browser.get(f"/audit/{entry.id}/proof").status_code == 409
 
 
@@ -110,7 +110,7 @@ def test_details_that_are_no_json_are_shown_as_they_stand(auditor, developer):
 def test_an_altered_entry_is_named_as_the_reason_why_its_changed_row_is_not_confirmed(auditor, entry):
     altered("UPDATE audit_logs SET actor_name = 'another' WHERE id = %s", entry.id)
     text = text_of(signed_in(auditor).get(f"/audit/{entry.id}/"))
-    assert "The entry of this changed row was altered. So nothing confirms this row." in text
+    assert "The entry of this changed row was altered. This row cannot be verified." in text
     assert "This changed row was altered." not in text
 
 

@@ -104,7 +104,7 @@ def test_whoever_has_too_many_exports_is_told(browser, auditor, monkeypatch):
 def test_a_job_says_how_far_it_is_and_how_long_it_takes(browser, told, export):
     content = part(browser, f"/jobs/{export.id}/", "job-progress").content.decode()
     assert 'hx-trigger="every 1s"' in content
-    assert "Waits for a worker." in content
+    assert "Waiting for a worker." in content
     running = {
         "status": "running",
         "lease_until": database_now(),
@@ -130,7 +130,7 @@ def test_progress_is_announced_by_quarters_and_at_the_end(browser, told, export)
     AuditExport.objects.filter(id=export.id).update(total=None, done=0)
     finish(export)
     ended = part(browser, address, "job-progress", reached=75)
-    assert "The export is done: 3 rows." in text_of(ended)
+    assert "Export complete: 3 rows." in text_of(ended)
     assert "hx-trigger" not in ended.content.decode()
     assert "Download" in text_of(ended)
 
@@ -144,29 +144,29 @@ def test_a_failure_says_what_to_do(browser, told, export):
 
 def test_a_job_that_nobody_takes_says_since_when(browser, told, export):
     late = database_now() - timedelta(minutes=5)
-    assert "No worker has ever reported." in text_of(show(browser, export, due_at=late))
+    assert "No worker has been active yet." in text_of(show(browser, export, due_at=late))
     other = AuditExport.objects.create(format="csv", started_at=late)
-    assert f"No worker has reported since {late:%Y-%m-%d %H:%MZ} ." in text_of(show(browser, export))
+    assert f"No worker has been active since {late:%Y-%m-%d %H:%MZ} ." in text_of(show(browser, export))
     assert other.status == "pending"
 
 
 def test_a_job_is_cancelled_after_a_question(browser, told, export):
-    assert "The export stops in a moment and leaves no file." in text_of(
+    assert "The export stops in a moment and its file is deleted." in text_of(
         browser.get(f"/jobs/{export.id}/cancel")
     )
     assert browser.post(f"/jobs/{export.id}/cancel").status_code == 303
     export.refresh_from_db()
     assert export.status == "cancelled"
     assert "Cancelled" in text_of(browser.get(f"/jobs/{export.id}/"))
-    assert "It has ended already." in text_of(browser.get(f"/jobs/{export.id}/cancel"))
+    assert "This job has already ended." in text_of(browser.get(f"/jobs/{export.id}/cancel"))
     browser.post(f"/jobs/{export.id}/cancel")
-    assert "This job has ended already." in text_of(browser.get(f"/jobs/{export.id}/"))
+    assert "This job has already ended." in text_of(browser.get(f"/jobs/{export.id}/"))
 
 
 def test_lists_show_jobs_and_exports_and_say_where_there_are_none(browser, told, export):
     finish(export)
     jobs, listed = text_of(browser.get("/jobs/")), text_of(browser.get("/audit/exports/"))
-    assert "Export of the log, csv" in jobs
+    assert "Audit log export, csv" in jobs
     assert "3 of 3 rows (100 %)" in jobs
     assert export.sha256 in listed
     AuditExport.objects.all().delete()
@@ -177,8 +177,8 @@ def test_lists_show_jobs_and_exports_and_say_where_there_are_none(browser, told,
 def test_a_file_that_is_gone_is_not_offered(browser, told, export):
     finish(export)
     response = show(browser, export, expires_at=database_now() - timedelta(hours=1))
-    assert "The file is no longer kept." in text_of(response)
-    assert "gone" in text_of(browser.get("/audit/exports/"))
+    assert "The file has expired." in text_of(response)
+    assert "Expired" in text_of(browser.get("/audit/exports/"))
     assert browser.post(f"/audit/exports/{export.id}/file").status_code == 404
 
 

@@ -103,9 +103,9 @@ def test_each_filter_has_a_chip_that_leads_to_the_list_without_it(browser, told)
         ("search=after:yesterday", "Search: after: Enter a valid date/time."),
         ("search=result:perhaps", "Search: result: Select a valid choice."),
         ("search=ip:example.org", "Search: ip: Enter an IP address."),
-        ("search=actor:ada&actor=dora", "Search: actor: it is given twice, with different values."),
-        ("from=2026-02-01&to=2026-01-01", "To (UTC): Give a time that is not before the other."),
-        ("from=0001-01-01T00:00%2B14:00", "From (UTC): Give a time within the years 1 to 9999."),
+        ("search=actor:ada&actor=dora", "Search: actor: this filter has two different values. Use one."),
+        ("from=2026-02-01&to=2026-01-01", "To (UTC): The end time must not be before the start time."),
+        ("from=0001-01-01T00:00%2B14:00", "From (UTC): Enter a year from 1 to 9999."),
     ],
 )
 def test_a_bad_filter_is_said_and_nothing_is_listed(browser, told, query, message):
@@ -160,7 +160,7 @@ def test_a_search_says_how_far_it_looked_and_offers_more(browser, told, monkeypa
     every = ids(browser.get("/audit/?search=keys.key.rotated"))
     monkeypatch.setattr(searching, "SEARCH_DEPTH", 2)
     response = browser.get("/audit/?search=keys.key.rotated&period=30d")
-    assert "This one ended at number" in text_of(response)
+    assert "This search stopped at entry" in text_of(response)
     found, further = ids(response), further_of(response)
     while further:
         response = part(browser, further, "more-entries")
@@ -175,7 +175,7 @@ def further_of(response):
 
 def test_nothing_found_offers_a_longer_time(browser, told):
     response = browser.get("/audit/?search=no-such-word&period=1h")
-    assert "No events match in that time." in text_of(response)
+    assert "No events match in this period." in text_of(response)
     assert "/audit/?search=no-such-word&period=30d" in links(response)
 
 
@@ -199,7 +199,7 @@ def test_following_shows_each_entry_once_when_it_has_its_place(browser, told):
 def test_following_ends_once_the_page_is_long(browser, told):
     response = part(browser, "/audit/?live=1&above=0&shown=500", "log-live")
     assert "hx-trigger" not in response.content.decode()
-    assert "Live goes on when you refresh it." in text_of(response)
+    assert "Live updates are paused because the list is long." in text_of(response)
 
 
 def test_without_scripts_following_is_a_link_to_the_page_itself(browser, told):
@@ -212,7 +212,7 @@ def test_the_list_says_how_far_the_log_is_signed(browser, told):
     size = checkpoint_now().size
     text = text_of(browser.get("/audit/"))
     assert f"Signed up to entry {size}" in text
-    assert "No full verification yet." in text
+    assert "The log has not been fully verified yet." in text
 
 
 @pytest.mark.parametrize("path", ["/audit/", "/system/"])
@@ -228,7 +228,7 @@ def test_the_list_says_that_the_sequencer_is_behind(browser, told, settings):
     checkpoint_now()
     tell(SYSTEM)
     settings.CC_AUDIT_LAG_LIMIT = 0
-    assert "Behind." in text_of(browser.get("/audit/"))
+    assert "The sequencer is behind." in text_of(browser.get("/audit/"))
     assert AuditPending.objects.exists()
 
 
@@ -236,7 +236,7 @@ def test_the_list_tells_of_alarms_to_whoever_reads_the_whole_log(browser, develo
     checkpoint_now()
     make_alarm()
     response = browser.get("/audit/")
-    assert "1 open alarm, the newest from" in text_of(response)
+    assert "1 open alarm, latest" in text_of(response)
     assert "/audit/alarms/" in links(response)
     for word in ("alarm", "verification"):
         assert word not in text_of(signed_in(developer).get("/audit/"))
@@ -246,7 +246,7 @@ def test_the_list_says_that_a_checkpoint_does_not_hold(browser, told):
     size = checkpoint_now().size
     with append_only_triggers_off():
         AuditCheckpoint.objects.filter(size=size).update(note="nobody has signed this")
-    assert "The newest checkpoint does not hold." in text_of(browser.get("/audit/"))
+    assert "The latest checkpoint is not valid." in text_of(browser.get("/audit/"))
 
 
 def test_times_are_within_the_period(browser, told):
@@ -258,7 +258,7 @@ def test_times_are_within_the_period(browser, told):
 def test_too_many_words_are_said_and_not_looked_for(browser, auditor, told):
     words = [f"word{number}" for number in range(9)]
     response = browser.get("/audit/", {"search": " ".join(words)})
-    assert "At most 8 different words." in text_of(response)
+    assert "Use at most 8 different words." in text_of(response)
     refused = auditor.api.get(f"/api/v1/audit/logs?search={'+'.join(words)}")
     assert (refused.status, list(refused.json["errors"])) == (400, ["search"])
     assert auditor.api.get(f"/api/v1/audit/logs?search={'+'.join(words[:8] * 2)}").status == 200
@@ -266,13 +266,13 @@ def test_too_many_words_are_said_and_not_looked_for(browser, auditor, told):
 
 def test_what_looks_like_a_qualifier_and_is_none_is_said(browser, told):
     page = text_of(browser.get("/audit/?search=actr:dora"))
-    assert "no qualifiers: actr: Qualifiers are actor, type, action" in page
-    assert "no qualifiers" not in text_of(browser.get("/audit/?search=nothing-of-the-kind"))
+    assert "treated them as words: actr: Filters are actor, type, action" in page
+    assert "These are not filters" not in text_of(browser.get("/audit/?search=nothing-of-the-kind"))
 
 
 @pytest.mark.parametrize(
     ("typed", "said"),
-    [("result:foo", "One of: ok, denied, error."), ("after:yesterday", "Such as: 2026-11-01.")],
+    [("result:foo", "Use one of: ok, denied, error."), ("after:yesterday", "Example: 2026-11-01.")],
 )
 def test_a_wrong_qualifier_says_what_may_be_given(browser, told, typed, said):
     assert said in text_of(browser.get("/audit/", {"search": typed}))

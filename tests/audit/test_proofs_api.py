@@ -137,7 +137,7 @@ def test_no_other_form_is_answered(auditor):
     answer = auditor.api.get(path_of(entry), Accept="text/html")
 
     assert (answer.status, answer.code) == (406, "not_acceptable")
-    assert answer.json["detail"] == "Only application/json or text/plain is answered."
+    assert answer.json["detail"] == "The server can only send application/json or text/plain."
 
 
 def test_before_the_checkpoint_there_is_no_proof_yet(auditor):

@@ -46,9 +46,9 @@ def test_overdue_rotations_and_coming_expiries_are_named_and_linked(at_admin, ad
     make_key(admin, "later", expires_at=process_now() + 31 * DAY)
     items = at_admin.get("/home/").context["items"]
     assert [(item.text, item.url) for item in items] == [
-        ("The rotation of one is overdue.", "/keys/one/"),
+        ("Rotation of one is overdue.", "/keys/one/"),
         (
-            "one and 1 other key expire within 30 days: then nothing more is encrypted.",
+            "one and 1 other key expire within 30 days and can then no longer encrypt.",
             "/keys/?finding=expiring",
         ),
     ]
@@ -69,7 +69,7 @@ def test_a_key_that_is_not_active_and_still_asked_for_is_told(act, at_admin, adm
     use(key, outcome="denied")
     assert texts(at_admin) == []
     act(principal=admin.principal, key_id=key.id, reason="a rehearsal")
-    assert texts(at_admin) == ["payments-db is not active, and use was denied in the last hour."]
+    assert texts(at_admin) == ["payments-db is not active, and requests were denied in the last hour."]
 
 
 def test_what_is_no_key_does_not_hide_one(at_admin, admin, make_key, use, monkeypatch):
@@ -79,7 +79,7 @@ def test_what_is_no_key_does_not_hide_one(at_admin, admin, make_key, use, monkey
     disable_key(principal=admin.principal, key_id=key.id, reason="a rehearsal")
     for _ in range(5):
         use(uuid4(), outcome="denied")
-    assert texts(at_admin) == ["payments-db is not active, and use was denied in the last hour."]
+    assert texts(at_admin) == ["payments-db is not active, and requests were denied in the last hour."]
 
 
 def test_the_use_of_a_pending_key_is_told_and_an_old_refusal_is_not(at_admin, admin, make_key, use):
@@ -87,7 +87,7 @@ def test_the_use_of_a_pending_key_is_told_and_an_old_refusal_is_not(at_admin, ad
     old = make_key(admin, "old")
     use(old, outcome="denied", ago=timedelta(hours=2))
     disable_key(principal=admin.principal, key_id=old.id, reason="a rehearsal")
-    assert texts(at_admin) == ["coming is not active, and use was denied in the last hour."]
+    assert texts(at_admin) == ["coming is not active, and requests were denied in the last hour."]
 
 
 def test_a_failed_job_is_told_for_a_day(at_admin):
@@ -101,7 +101,7 @@ def test_a_failed_job_is_told_for_a_day(at_admin):
 def test_an_alarm_of_the_log_is_told_to_who_sees_the_system(at_admin, developer):
     make_alarm()
     [text] = texts(at_admin)
-    assert text.startswith("1 audit alarm is open, the newest from ")
+    assert text.startswith("1 audit alarm is open (latest ")
     assert not [each for each in texts(signed_in(developer)) if "alarm" in each]
 
 
@@ -109,7 +109,9 @@ def test_a_sequencer_that_falls_behind_is_told(at_admin, settings):
     record_alone(Event(action="keys.key.created"), SYSTEM)
     assert AuditPending.objects.exists()
     settings.CC_AUDIT_LAG_LIMIT = 0
-    assert "to be sequenced and signed; operations are refused." in texts(at_admin)[0]
+    assert (
+        "to be sequenced and signed. The server rejects operations until it catches up." in texts(at_admin)[0]
+    )
 
 
 def test_a_full_disk_is_told(at_admin, monkeypatch):
@@ -122,7 +124,7 @@ def test_a_developer_hears_of_his_own_keys_alone(developer, admin, make_key, use
     make_due(make_key(developer, "his", rotation_period_days=90))
     use(make_key(admin, "not-his-either"), 1000)
     page = signed_in(developer).get("/home/")
-    assert [item.text for item in page.context["items"]] == ["The rotation of his is overdue."]
+    assert [item.text for item in page.context["items"]] == ["Rotation of his is overdue."]
     assert "not-his" not in page.content.decode()
     seen = page.context["seen"]
     assert (seen.keys.active, seen.used.done) == (1, 0)
@@ -131,7 +133,9 @@ def test_a_developer_hears_of_his_own_keys_alone(developer, admin, make_key, use
 def test_who_has_no_checklist_is_told_of_the_second_factor(operator):
     browser = signed_in(operator)
     assert steps(browser) == {}
-    assert texts(browser) == ["You sign in with a password alone: whoever learns it is you."]
+    assert texts(browser) == [
+        "Your account has no second factor. Anyone with your password can sign in as you."
+    ]
 
 
 def test_who_has_a_second_factor_is_not_told(auditor):
@@ -161,18 +165,18 @@ def test_the_checklist_ticks_what_can_be_known_and_goes_when_it_is_done(
     assert steps(at_admin) == {
         "Create a key": False,
         "Encrypt a first message": False,
-        "Enrol a second factor": False,
+        "Set up a second factor": False,
         backup: None,
-        "Invite an auditor": False,
+        "Invite an auditor with read-only access": False,
     }
     use(make_key(admin, "payments-db"))
     request.getfixturevalue("auditor")
     assert steps(at_admin) == {
         "Create a key": True,
         "Encrypt a first message": True,
-        "Enrol a second factor": False,
+        "Set up a second factor": False,
         backup: None,
-        "Invite an auditor": True,
+        "Invite an auditor with read-only access": True,
     }
     enrol(admin)
     admin.user.refresh_from_db()
@@ -185,7 +189,7 @@ def test_the_refresh_is_a_part_that_leaves_the_log_alone(at_admin, django_assert
     content = at_admin.get("/home/", headers=headers).content.decode()
     assert content.strip().startswith('<div id="home-now"')
     assert "data-polls" in content
-    assert "Newest events" not in content
+    assert "Latest events" not in content
 
 
 def test_the_newest_events_are_shown(at_admin):

@@ -107,7 +107,7 @@ def test_a_second_run_makes_what_the_first_did_not(db):
         patch.setattr(demo, "KEYS", kept[:2])
         load()
     said = load("--yes", "--password-from-stdin", typed="a quite long password\n")
-    assert "payments-db was there already" in said
+    assert "payments-db already exists" in said
     assert "quite" not in said
     assert Key.objects.count() == len(kept)
     assert User.objects.get(username="mira").check_password("a quite long password")

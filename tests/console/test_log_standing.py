@@ -75,9 +75,7 @@ def test_checkpoints_that_stop_hold_no_operation_up(auditor):
     sequence_step()
     aged(newest, timedelta(hours=1))
     [text] = [
-        item.text
-        for item in browser.get("/home/").context["items"]
-        if "Entries of the audit log" in item.text
+        item.text for item in browser.get("/home/").context["items"] if "Audit log entries" in item.text
     ]
     assert text.endswith("to be sequenced and signed.")
 

@@ -54,7 +54,7 @@ def test_both_acts_are_on_record_as_done_in_the_console(browser, developer):
 def test_another_press_opens_it_again(browser, developer):
     response = browser.post("/setup/first-key/decrypt", {"ciphertext": first_ciphertext(browser)})
     assert response.status_code == 200
-    assert "It says: <strong" in response.content.decode()
+    assert "Message: <strong" in response.content.decode()
     assert "hello canary" in response.content.decode()
     entry = AuditLog.objects.get(action="crypto.message.decrypted")
     assert (entry.source, entry.user_id) == ("console", developer.user.id)
@@ -98,7 +98,7 @@ def test_a_name_that_is_taken_is_said(browser):
     first_ciphertext(browser)
     response = browser.post("/setup/first-key/", GOOD)
     assert response.status_code == 422
-    assert "There is a key named demo already." in response.content.decode()
+    assert "A key named demo already exists." in response.content.decode()
 
 
 @pytest.mark.parametrize("ciphertext", ["", "cc1.nonsense", "x" * 9000])
@@ -111,7 +111,7 @@ def test_an_altered_ciphertext_is_refused_without_saying_why(browser):
     altered = ciphertext[:-1] + ("A" if ciphertext[-1] != "A" else "E")
     response = browser.post("/setup/first-key/decrypt", {"ciphertext": altered})
     assert response.status_code == 422
-    assert "Not decrypted" in response.content.decode()
+    assert "Decryption failed" in response.content.decode()
 
 
 def test_a_key_that_was_disabled_meanwhile_says_so(browser, admin):

@@ -36,8 +36,8 @@ def test_the_page_has_them_with_anchors_that_are_unique(at_admin):
 
 def test_a_permission_is_named_with_whether_the_role_has_it(auditor):
     content = signed_in(auditor).get("/reference/").content.decode()
-    assert "<code>keys.rotate</code>, which your role does not have" in content
-    assert "<code>keys.read</code>, which your role has." in content
+    assert "<code>keys.rotate</code> (your role does not have it)" in content
+    assert "<code>keys.read</code> (your role has it)." in content
 
 
 @pytest.mark.parametrize("each", OPERATIONS, ids=lambda each: each.anchor)

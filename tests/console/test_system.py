@@ -55,7 +55,7 @@ def test_the_key_encryption_keys_are_listed_with_the_primary(at_admin):
 def test_a_key_encryption_key_that_is_missing_is_named(at_admin):
     KeyEncryptionKey.objects.create(id="0123abcd", sentinel=b"x")
     check = checks(at_admin)["Key-encryption keys"]
-    assert (check.state, check.measured) == ("bad", "not opened: 0123abcd")
+    assert (check.state, check.measured) == ("bad", "unavailable: 0123abcd")
 
 
 def test_a_migration_that_is_missing_is_counted(at_admin):
@@ -70,7 +70,7 @@ def test_an_alarm_is_counted_with_the_command_that_verifies(at_admin):
     make_alarm()
     check = checks(at_admin)["Audit log"]
     assert (check.state, check.command) == ("bad", "bin/manage verify_audit_log")
-    assert check.measured.startswith("1 open alarm, the newest from ")
+    assert check.measured.startswith("1 open alarm, latest ")
 
 
 def test_a_sequencer_that_is_behind_says_which_command_runs_it(at_admin, settings):
@@ -88,7 +88,7 @@ def test_a_job_that_nobody_takes_shows_that_no_worker_runs(broker, command, at_a
     AuditExport.objects.create(format="jsonl", due_at=database_now() - timedelta(minutes=5))
     check = checks(at_admin)["Job worker"]
     assert (check.state, check.command) == ("bad", command)
-    assert check.measured.startswith("1 due, 0 running; the oldest waits since")
+    assert check.measured.startswith("1 due, 0 running; oldest waiting since")
 
 
 def test_a_proxy_that_is_not_trusted_is_seen(at_admin):
@@ -97,14 +97,14 @@ def test_a_proxy_that_is_not_trusted_is_seen(at_admin):
 
 def test_a_service_for_others_without_tls_is_warned_of(at_admin, settings):
     settings.CC_BIND = "0.0.0.0"  # noqa: S104 - the finding
-    assert "in the clear" in checks(at_admin)["TLS and proxy"].remedy
+    assert "without encryption" in checks(at_admin)["TLS and proxy"].remedy
 
 
 def test_little_room_on_the_disk_is_bad_and_not_much_a_warning(at_admin, monkeypatch):
     monkeypatch.setattr("console.system.LEAST_FREE_SHARE", 2)
-    assert checks(at_admin)["Disk of the data folder"].state == "warning"
+    assert checks(at_admin)["Data folder disk"].state == "warning"
     monkeypatch.setattr("console.system.LEAST_FREE_BYTES", 1 << 62)
-    assert checks(at_admin)["Disk of the data folder"].state == "bad"
+    assert checks(at_admin)["Data folder disk"].state == "bad"
 
 
 def test_clocks_that_differ_are_seen(at_admin, monkeypatch):

@@ -90,7 +90,7 @@ def test_a_developer_sees_the_use_of_his_own_keys_alone(developer, admin, make_k
     assert page.context["usage"].chart.done == 7
     assert [row.name for row in page.context["usage"].by_key] == ["his"]
     assert "not-his" not in content
-    assert "Of the keys that are yours." in content
+    assert "This page shows only your own keys." in content
     rows = list(csv.DictReader(io.StringIO(browser.get("/usage/numbers.csv").content.decode())))
     assert sum(int(row["done"]) for row in rows) == 7
 
@@ -111,12 +111,14 @@ def test_the_file_has_the_numbers_of_the_table(at_admin, admin, make_key, use):
 
 def test_without_any_use_the_page_says_so(at_admin):
     content = at_admin.get("/usage/").content.decode()
-    assert "No use in this time." in content
+    assert "No operations in this period." in content
     assert "No key was used in the last 24 hours." in content
 
 
 def test_the_drawing_has_a_name_and_no_style(at_admin, admin, make_key, use):
     use(make_key(admin, "payments-db"), 5)
     content = at_admin.get("/usage/").content.decode()
-    assert 'role="img" aria-label="Operations of the last 24 hours: 5 done, 0 refused' in content
+    assert (
+        'role="img" aria-label="Operations of the last 24 hours: 5 succeeded, 0 denied or failed' in content
+    )
     assert "style=" not in content

@@ -11,7 +11,7 @@ from tests.browsing import signed_in
 from tests.personas import b64
 
 PART = {"HX-Request": "true", "HX-Target": "try-result"}
-NOT_DECRYPTED = "Not decrypted: the ciphertext or its associated data is not what was encrypted."
+NOT_DECRYPTED = "Decryption failed. Check the ciphertext, the associated data and the key."
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_bytes_that_are_no_text_are_not_shown_as_one(browser, path, bench, key):
     ciphertext = bench.encrypt(key["id"], data=b"\xff\x00").json["ciphertext"]
     response = run(browser, path, "decrypt", ciphertext)
     assert results(response) == {"Base64": "/wA=", "Hexadecimal": "ff00"}
-    assert "no text that can be shown" in said(response)
+    assert "cannot be shown as text" in said(response)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_message_is_encrypted_anew_with_the_primary_version(browser, path, ben
     ciphertext = encrypted(browser, path, "hello")
     bench.act(key["id"], "rotate")
     response = run(browser, path, "reencrypt", ciphertext)
-    assert "From version 1 to version 2" in said(response)
+    assert "Re-encrypted from version 1 to version 2" in said(response)
     assert results(run(browser, path, "decrypt", results(response)["Ciphertext"]))["Text"] == "hello"
 
 
@@ -102,33 +102,53 @@ def test_a_message_of_a_compromised_key_is_rescued_into_another_with_a_reason(br
     ciphertext = encrypted(browser, path, "hello")
     bench.act(key["id"], "revoke", compromised=True)
     rescue = {"target": "the-next"}
-    assert "Required: the source key is compromised." in said(
+    assert "This field is required because the source key is compromised." in said(
         run(browser, path, "reencrypt", ciphertext, **rescue)
     )
     response = run(browser, path, "reencrypt", ciphertext, reason="sent by ourselves", **rescue)
     assert "the message may be forged" in said(response)
     assert bench.decrypt(ciphertext=results(response)["Ciphertext"]).json["key_id"] == other["id"]
     refused = run(browser, path, "reencrypt", ciphertext, reason="r", target="of-nobody")
-    assert "There is no such key" in said(refused)
+    assert "This key does not exist" in said(refused)
 
 
 @pytest.mark.parametrize(
     ("operation", "typed", "fields", "words"),
     [
-        ("encrypt", "aGVs!G8=", {"input_format": "base64"}, "Not base64: character 5."),
-        ("encrypt", "aGVsbG8", {"input_format": "base64"}, "Not base64: 7 characters"),
-        ("encrypt", "aG==aGVs", {"input_format": "base64"}, "Not base64: character 5 follows the padding."),
-        ("encrypt", "aGVsbG9=", {"input_format": "base64"}, "Not base64: the last four characters"),
-        ("encrypt", "68 6x", {"input_format": "hex"}, "Not hexadecimal: character 5."),
-        ("encrypt", "68 6", {"input_format": "hex"}, "Not hexadecimal: 3 digits"),
-        ("encrypt", "x" * 65_537, {}, "Too long: 65,537 bytes, at most 65,536."),
-        ("encrypt", "x", {"aad": "é!", "aad_format": "base64"}, "AAD (optional): Not base64: character 1."),
+        ("encrypt", "aGVs!G8=", {"input_format": "base64"}, "Not base64. Character 5 is not allowed."),
+        ("encrypt", "aGVsbG8", {"input_format": "base64"}, "Not base64. The length is 7"),
+        (
+            "encrypt",
+            "aG==aGVs",
+            {"input_format": "base64"},
+            "Not base64. Character 5 comes after the padding.",
+        ),
+        ("encrypt", "aGVsbG9=", {"input_format": "base64"}, "Not base64. The last four characters"),
+        ("encrypt", "68 6x", {"input_format": "hex"}, "Not hexadecimal. Character 5 is not allowed."),
+        (
+            "encrypt",
+            "68 6",
+            {"input_format": "hex"},
+            "Not hexadecimal. The number of digits, 3, must be even.",
+        ),
+        ("encrypt", "x" * 65_537, {}, "Too long: 65,537 bytes. The limit is 65,536 bytes."),
+        (
+            "encrypt",
+            "x",
+            {"aad": "é!", "aad_format": "base64"},
+            "(AAD, optional): Not base64. Character 1 is not allowed.",
+        ),
         ("encrypt", "x", {"mode": "aes-256-ecb"}, "Mode: Select a valid choice."),
         ("encrypt", "", {}, "Input: This field is required."),
-        ("decrypt", "hello", {}, "it does not begin with cc1."),
-        ("decrypt", "cc1.ab cd", {}, "Not a ciphertext: character 7 cannot be in one."),
-        ("decrypt", "cc1.abcd", {}, "not one complete cc1 ciphertext"),
-        ("decrypt", "cc1." + "a" * 98_301, {}, "Too long: 98,305 characters, at most 98,304."),
+        ("decrypt", "hello", {}, "It must start with cc1."),
+        ("decrypt", "cc1.ab cd", {}, "Not a ciphertext. Character 7 is not allowed."),
+        ("decrypt", "cc1.abcd", {}, "not a complete cc1 ciphertext"),
+        (
+            "decrypt",
+            "cc1." + "a" * 98_301,
+            {},
+            "Too long: 98,305 characters. The limit is 98,304 characters.",
+        ),
         ("sign", "hello", {}, "Select a valid choice."),
     ],
 )
@@ -202,9 +222,9 @@ def test_a_result_becomes_the_next_input_and_nothing_is_done_by_that(browser, pa
 @pytest.mark.parametrize(
     ("verb", "fields", "words", "left"),
     [
-        ("disable", {}, "bench-aes-256 was disabled at 20", set()),
-        ("revoke", {}, "bench-aes-256 was revoked at 20", {"decrypt", "reencrypt"}),
-        ("revoke", {"compromised": True}, "bench-aes-256 was marked compromised at 20", {"reencrypt"}),
+        ("disable", {}, "bench-aes-256 was disabled on 20", set()),
+        ("revoke", {}, "bench-aes-256 was revoked on 20", {"decrypt", "reencrypt"}),
+        ("revoke", {"compromised": True}, "bench-aes-256 was marked as compromised on 20", {"reencrypt"}),
     ],
 )
 def test_what_the_state_forbids_is_unavailable_with_its_date(
@@ -214,7 +234,7 @@ def test_what_the_state_forbids_is_unavailable_with_its_date(
     bench.act(key["id"], verb, **fields)
     content = browser.get(path).content.decode()
     assert re.search(rf"Unavailable: Encrypt(, [\w-]+)*\. {words}", content)
-    assert ("The name of another key: this one encrypts nothing now." in content) == ("reencrypt" in left)
+    assert ("Enter the name of another key. This key cannot encrypt." in content) == ("reencrypt" in left)
     offered = re.findall(r'name="operation" value="(\w+)"( checked)?( disabled)?', content)
     assert {word for word, _, disabled in offered if not disabled} == left
     for operation in {"encrypt", "decrypt"} - left:  # a page that was already open
@@ -226,14 +246,14 @@ def test_what_the_state_forbids_is_unavailable_with_its_date(
 
 def test_a_key_that_waits_or_has_expired_says_until_or_since_when(browser, bench):
     bench.key(name="later", activates_at="2030-01-02T03:04:00Z")
-    assert b"later becomes active at 2030-01-02 03:04Z." in browser.get("/keys/later/try/").content
-    assert b"later becomes active at 2030-01-02 03:04Z." in browser.get("/keys/later/use/").content
+    assert b"later becomes active on 2030-01-02 03:04Z." in browser.get("/keys/later/try/").content
+    assert b"later becomes active on 2030-01-02 03:04Z." in browser.get("/keys/later/use/").content
 
 
 def test_decrypting_in_the_browser_can_be_switched_off(browser, path, bench, settings):
     ciphertext = encrypted(browser, path, "hello")
     settings.CC_CONSOLE_DECRYPT = False
-    words = "Decrypting in the browser is switched off on this server."
+    words = "Decryption in the browser is turned off on this server."
     page = browser.get(path).content.decode()
     assert f"Unavailable: Decrypt. {words}" in page
     assert "Use as input" not in said(run(browser, path, "encrypt", "hello"))
@@ -250,9 +270,9 @@ def test_the_switch_holds_for_the_first_message_of_the_set_up_too(browser, path,
     settings.CC_CONSOLE_DECRYPT = False
     response = browser.post("/setup/first-key/decrypt", sent)
     assert (response.status_code, b"hello" in response.content) == (422, False)
-    assert "switched off on this server" in said(response)
+    assert "turned off on this server" in said(response)
     made = browser.post("/setup/first-key/", {"name": "demo", "message": "hello"})
-    assert ("Decrypt it back" in said(made), "switched off on this server" in said(made)) == (False, True)
+    assert (b"first-key/decrypt" in made.content, "turned off on this server" in said(made)) == (False, True)
 
 
 def test_a_developer_tries_his_own_keys_only(developer, stranger, bench, path):

@@ -29,12 +29,12 @@ def somebody(visitor, username):
 def set_up(person):
     """Do the three steps; return the secret and the ten codes."""
     page = person.open("/account/mfa/")
-    page.get_by_role("button", name="Set up an authenticator").click()
+    page.get_by_role("button", name="Set up authenticator").click()
     secret = page.locator("[data-value]").text_content()
     page.get_by_label("Six-digit code").fill(code_of(secret))
     follow(page, page.get_by_role("button", name="Confirm"))
     codes = page.locator(".codes code").all_text_contents()
-    page.get_by_label("I saved these codes").check()
+    page.get_by_label("I have saved these codes").check()
     page.get_by_role("button", name="Finish").click()
     page.get_by_text("10 of 10 left").wait_for()
     return secret, codes
@@ -55,9 +55,9 @@ def test_the_qr_code_says_what_stands_below_it(chromium, base, username, theme):
     with person(chromium, base, color_scheme=theme) as somebody:
         somebody.sign_in(username)
         page = somebody.open("/account/mfa/")
-        page.get_by_role("button", name="Set up an authenticator").click()
+        page.get_by_role("button", name="Set up authenticator").click()
         uri = read_qr_code(page.get_by_role("img", name="QR code of the secret below"))
-        assert uri == page.get_by_role("link", name="Open it in an app").get_attribute("href")
+        assert uri == page.get_by_role("link", name="Open an authenticator app").get_attribute("href")
         asked = parse_qs(urlsplit(uri).query)
         assert asked["secret"] == [page.locator("[data-value]").text_content()]
         assert urlsplit(uri).path == f"/CipherCanary%3A{username}"
@@ -69,15 +69,15 @@ def test_a_wrong_code_enrols_nothing_and_a_right_one_gives_ten(somebody, usernam
     them.
     """
     page = somebody.open("/account/mfa/")
-    page.get_by_role("button", name="Set up an authenticator").click()
+    page.get_by_role("button", name="Set up authenticator").click()
     secret = page.locator("[data-value]").text_content()
     page.get_by_label("Six-digit code").fill(wrong_code(secret))
     page.get_by_role("button", name="Confirm").click()
-    assert "not a present code" in page.locator(".error-summary").inner_text()
+    assert "wrong or has expired" in page.locator(".error-summary").inner_text()
     somebody.open("/account/mfa/")
-    assert page.get_by_text("nothing is asked for at sign-in").is_visible()
+    assert page.get_by_text("sign-in does not require a code").is_visible()
 
-    page.get_by_role("link", name="Go on").click()
+    page.get_by_role("link", name="Continue setup").click()
     page.get_by_label("Six-digit code").fill(code_of(secret))
     follow(page, page.get_by_role("button", name="Confirm"))
     codes = page.locator(".codes code").all_text_contents()
@@ -86,15 +86,15 @@ def test_a_wrong_code_enrols_nothing_and_a_right_one_gives_ten(somebody, usernam
         page.get_by_role("button", name="Download").click()
     assert download.value.path().read_text().split()[-10:] == codes
     follow(page, page.get_by_role("button", name="Finish"))
-    assert "Tick this once" in page.locator(".error-summary").inner_text()
+    assert "Save the codes" in page.locator(".error-summary").inner_text()
     assert page.locator(".codes code").all_text_contents() == codes
-    page.get_by_label("I saved these codes").check()
+    page.get_by_label("I have saved these codes").check()
     page.get_by_role("button", name="Finish").click()
     page.get_by_text("10 of 10 left").wait_for()
 
     page.get_by_role("button", name="Sign out").click()
     sign_in_with_code(page, base, username, codes[0])
-    page.get_by_text("That recovery code is used up: 9 codes left.").wait_for()
+    page.get_by_text("You used a recovery code. You have 9 codes left.").wait_for()
     page.get_by_role("button", name="Sign out").click()
     sign_in_with_code(page, base, username, codes[0])
     page.locator(".error-summary").wait_for()
@@ -103,7 +103,7 @@ def test_a_wrong_code_enrols_nothing_and_a_right_one_gives_ten(somebody, usernam
 
 def test_the_codes_are_copied_as_lines(somebody):
     page = somebody.open("/account/mfa/")
-    page.get_by_role("button", name="Set up an authenticator").click()
+    page.get_by_role("button", name="Set up authenticator").click()
     secret = page.locator("[data-value]").text_content()
     page.get_by_label("Six-digit code").fill(code_of(secret))
     page.get_by_role("button", name="Confirm").click()
@@ -120,14 +120,14 @@ def test_a_second_factor_is_set_up_and_used_without_scripts(chromium, base, user
         somebody.sign_in(username)
         _, codes = set_up(somebody)
         page = somebody.page
-        page.get_by_role("link", name="New recovery codes").click()
-        follow(page, page.get_by_role("button", name="Make new codes"))
+        page.get_by_role("link", name="Create new recovery codes").click()
+        follow(page, page.get_by_role("button", name="Create new codes"))
         new = page.locator(".codes code").all_text_contents()
         assert not set(new) & set(codes)
         somebody.open("/account/mfa/remove/")
         page.get_by_label("Code").fill(new[0])
         page.get_by_role("button", name="Remove").click()
-        page.get_by_text("The authenticator is removed").wait_for()
+        page.get_by_text("Authenticator removed").wait_for()
 
 
 def sign_out_others(chromium, base, username, code=""):
@@ -138,8 +138,8 @@ def sign_out_others(chromium, base, username, code=""):
         else:
             other.sign_in(username)
         page = other.open("/account/sessions/")
-        page.get_by_role("button", name="Sign out others").click()
-        page.get_by_text("signed out.").first.wait_for()
+        page.get_by_role("button", name="Sign out other sessions").click()
+        page.get_by_text("Signed out of").first.wait_for()
 
 
 def type_in_form_and_lose_the_session(somebody, end):
@@ -150,7 +150,7 @@ def type_in_form_and_lose_the_session(somebody, end):
     dialog.get_by_label("Name").fill(f"kept-{next(numbers)}-{somebody.page.evaluate('Date.now()')}")
     # The form's own validation request is answered before the session ends.
     dialog.get_by_label("Name").press("Tab")
-    dialog.get_by_text("None of the keys that you may see is named").wait_for()
+    dialog.get_by_text("No key that you can see is named").wait_for()
     end()
     dialog.get_by_role("button", name="Create key").click()
     page.get_by_role("heading", name="Sign in").wait_for()

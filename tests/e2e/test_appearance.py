@@ -30,8 +30,8 @@ def choose(somebody, theme):
         ("Light", "light", LIGHT),
         ("Dark", "light", DARK),
         ("Dark", "dark", DARK),
-        ("As the system has it", "light", LIGHT),
-        ("As the system has it", "dark", DARK),
+        ("Same as system", "light", LIGHT),
+        ("Same as system", "dark", DARK),
     ],
 )
 def test_the_theme_outlasts_the_session_and_nothing_flashes(chromium, demo, theme, system, background):

@@ -127,7 +127,7 @@ def test_an_entry_opens_over_the_list_and_as_a_page(admin, api):
 def test_the_log_is_followed(admin, api, many):
     """New events are inserted before the others and announced; without a change there is no announcement."""
     page = admin.open("/audit/?action=crypto.random.generated")
-    page.get_by_role("link", name="Live", exact=True).click()
+    page.get_by_role("link", name="Live updates", exact=True).click()
     page.wait_for_url("**live=1**")
     page.locator("#log-live").wait_for()
     assert admin.focused() == "live-toggle"
@@ -138,7 +138,7 @@ def test_the_log_is_followed(admin, api, many):
     rows = shown(page)
     assert rows == sorted(set(rows), reverse=True)
     assert re.fullmatch(r"\d new events?\.", page.locator("#log-status").inner_text())
-    page.get_by_role("link", name="Stop live").click()
+    page.get_by_role("link", name="Pause live updates").click()
     page.locator("#log-live").wait_for(state="detached")
     assert "live=1" not in page.url
 
@@ -175,8 +175,8 @@ def test_a_job_shows_its_progress_is_cancelled_and_asks_no_more(admin, served, n
         change(served, job, f"done = {done}")
         page.locator(f"progress[value='{done}']").wait_for()
         assert page.locator("#job-news").inner_text() == news
-    page.get_by_role("link", name="Cancel the job").click()
-    page.get_by_role("dialog").get_by_role("button", name="Cancel the job").click()
+    page.get_by_role("link", name="Cancel job").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel job").click()
     page.locator("#job-progress", has_text="Stopping").wait_for()
     change(served, job, "lease_until = now() - interval '1 second'")
     no_worker()
@@ -195,8 +195,8 @@ def test_without_scripts_the_log_has_pages_and_a_job_is_refreshed(without_script
     follow(page, page.get_by_role("link", name="Load 50 more"))
     second = shown(page)
     assert (len(second), max(second) < min(first)) == (50, True)
-    page.get_by_role("link", name="Back to the newest").click()
-    page.get_by_role("link", name="Live", exact=True).click()
+    page.get_by_role("link", name="Back to the latest").click()
+    page.get_by_role("link", name="Live updates", exact=True).click()
     follow(page, page.get_by_role("link", name="Refresh"))
     assert shown(page) == first
     page = order_export(without_script, "?action=crypto.random.generated")
@@ -233,7 +233,7 @@ def test_a_filter_is_saved_over_the_list(admin):
     dialog.locator(".error-summary").wait_for()
     dialog.get_by_label("Name").fill("refusals")
     dialog.get_by_role("button", name="Save").click()
-    page.get_by_text("The filter refusals was saved.").wait_for()
+    page.get_by_text("Filter refusals saved.").wait_for()
     assert not admin.was_reloaded()
     page = admin.open("/audit/saved/")
     page.get_by_role("link", name="refusals").click()

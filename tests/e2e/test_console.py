@@ -33,7 +33,7 @@ def test_a_refused_use_reaches_home_without_a_reload(admin, served, api, key):
     api("POST", f"/api/v1/keys/{key['id']}/disable", {"reason": "a rehearsal"})
     page = admin.open("/home/")
     admin.mark()
-    told = page.locator("#home-now li", has_text="use was denied in the last hour")
+    told = page.locator("#home-now li", has_text="requests were denied in the last hour")
     assert told.count() == 0
     assert served.send("POST", "/api/v1/encrypt", message(key), token=served.token()).status == 409
     for _ in range(50):  # the sums follow within about a second
@@ -68,12 +68,12 @@ def test_the_chart_of_usage_has_a_name_and_the_numbers_of_its_table(admin, api, 
             break
         page.wait_for_timeout(200)
     assert "Operations of the last 24 hours" in page.get_by_role("img").get_attribute("aria-label")
-    page.get_by_text("The numbers").click()
+    page.get_by_text("Show numbers").click()
     assert page.get_by_role("table", name="Operations of the last 24 hours").get_by_role("row").count() == 25
     page.get_by_role("link", name="30 days").click()
     page.wait_for_url("**/usage/?range=30d")
     with page.expect_download() as download:
-        page.get_by_role("link", name="Numbers as CSV").click()
+        page.get_by_role("link", name="Download CSV").click()
     assert download.value.path().read_text().startswith("day,done,denied,in_error")
 
 
@@ -85,16 +85,16 @@ def test_a_key_has_the_chart_of_its_own_use(admin, api, key):
         if page.get_by_role("img").count():
             break
         page.wait_for_timeout(200)
-    assert "1 done, 0 refused" in page.get_by_role("img").get_attribute("aria-label")
+    assert "1 succeeded, 0 denied or failed" in page.get_by_role("img").get_attribute("aria-label")
 
 
 def test_the_system_measures_anew_without_a_reload(admin):
     page = admin.open("/system/")
     admin.mark()
-    assert page.get_by_role("row", name="Migrations").get_by_text("Well").is_visible()
+    assert page.get_by_role("row", name="Migrations").get_by_text("OK").is_visible()
     with page.expect_response("**/system/"):
         poll(page, "system-now")
-    page.get_by_role("row", name="Sequencer Well").wait_for()
+    page.get_by_role("row", name="Sequencer OK").wait_for()
     assert not admin.was_reloaded()
 
 
@@ -135,7 +135,7 @@ def test_the_pages_say_the_same_without_scripts(without_script):
     page = without_script.open("/home/")
     assert page.get_by_role("heading", name="Needs attention").is_visible()
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Usage").click()
-    page.get_by_text("The numbers").click()
+    page.get_by_text("Show numbers").click()
     assert page.get_by_role("heading", level=1, name="Usage").is_visible()
     without_script.open("/reference/#encrypt")
     assert page.get_by_role("heading", name="POST /api/v1/encrypt", exact=True).is_visible()

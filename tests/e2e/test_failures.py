@@ -38,7 +38,7 @@ class HalfDone:
 
     def is_sent_again(self):
         self.send()
-        self.page.locator("#toasts", has_text=f"Key {self.name} was created.").wait_for()
+        self.page.locator("#toasts", has_text=f"Key {self.name} created.").wait_for()
         expect(self.page.locator("#dialog-notices")).to_be_empty()
         assert not self.somebody.was_reloaded()
 
@@ -56,7 +56,7 @@ def test_without_a_network(unlucky):
     unlucky.context.set_offline(True)
     act.send()
     act.is_told(
-        "The server could not be reached. We do not know whether it was applied: look at the audit log."
+        "Could not reach the server. The change may or may not have been applied. Check the audit log."
     )
     unlucky.context.set_offline(False)
     act.is_sent_again()
@@ -67,7 +67,7 @@ def test_the_summary_below_a_form_takes_no_notice_away(unlucky):
     act = HalfDone(unlucky, "typed-and-changed")
     unlucky.context.set_offline(True)
     act.send()
-    unsure = "The server could not be reached. We do not know whether it was applied"
+    unsure = "Could not reach the server. The change may or may not have been applied"
     act.is_told(unsure)
     with act.page.expect_event("requestfailed"):
         act.choose("aes-256-siv")
@@ -83,7 +83,11 @@ def test_the_server_fails(unlucky, served):
     act = HalfDone(unlucky, "typed-for-a-failing-server")
     with served.without_table("key_versions"):
         act.send()
-        act.is_told(re.compile(r"The server failed \(50[03]\)\. We do not know whether it was applied"))
+        act.is_told(
+            re.compile(
+                r"could not complete the request \(error 50[03]\)\. The change may or may not have been applied"
+            )
+        )
     act.is_sent_again()
 
 
@@ -113,7 +117,7 @@ def test_a_list_that_cannot_be_read_again_says_so_and_stays(unlucky, api):
     page = unlucky.open("/keys/")
     unlucky.context.set_offline(True)
     page.get_by_label("Search").fill("listed-off")
-    notice = page.locator("#notices", has_text="The server could not be reached. Nothing was changed.")
+    notice = page.locator("#notices", has_text="Could not reach the server. Nothing was changed.")
     notice.wait_for()
     assert page.get_by_role("link", name="listed-offline", exact=True).is_visible()
     assert page.get_by_label("Search").input_value() == "listed-off"

@@ -45,10 +45,10 @@ def test_a_key_made_in_the_dialog_is_the_first_row(admin, new_name):
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name").fill(name)
     dialog.get_by_label("Name").press("Tab")
-    dialog.get_by_text(f"None of the keys that you may see is named {name}.").wait_for()
+    dialog.get_by_text(f"No key that you can see is named {name}.").wait_for()
     dialog.locator("#key-summary", has_text=f"aes-256 key {name}").wait_for()
     dialog.get_by_role("button", name="Create key").click()
-    page.locator("#toasts[role=status]", has_text=f"Key {name} was created.").wait_for()
+    page.locator("#toasts[role=status]", has_text=f"Key {name} created.").wait_for()
     assert listed(page)[0] == name
     assert not dialog.is_visible()
     assert (admin.was_reloaded(), admin.focused()) == (False, "create-key")
@@ -102,7 +102,7 @@ def test_the_address_of_a_filtered_list_is_the_list(admin, key):
     page.go_back()
     page.get_by_label("Search").wait_for()
     assert (page.url, listed(page)) == (address, found)
-    page.get_by_role("link", name="Remove the filter Search").click()
+    page.get_by_role("link", name="Remove filter Search").click()
     page.wait_for_url("**/keys/?algorithm=aes-256")
     assert page.get_by_label("Search").input_value() == ""
 
@@ -113,27 +113,27 @@ def test_a_rotation_shows_without_a_reload_and_leaves_the_focus(admin, key):
     admin.mark()
     page.get_by_role("link", name="Rotate now").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Why?").fill("quarterly")
+    dialog.get_by_label("Reason").fill("quarterly")
     dialog.get_by_role("button", name="Rotate now").click()
     page.get_by_text("version 2").first.wait_for()
-    page.get_by_text(f"{key['name']} was rotated.").wait_for()
+    page.get_by_text(f"{key['name']} rotated.").wait_for()
     assert not page.get_by_role("dialog").is_visible()
     assert (admin.was_reloaded(), admin.focused()) == (False, "act-rotate")
     follow(page, page.get_by_role("link", name="Versions"))
     rows = page.locator("tbody tr").all_inner_texts()
     assert all(word in rows[0] for word in ("Version 2", "Primary", "quarterly"))
-    assert all(word in rows[1] for word in ("Version 1", "Decrypt only", "creation"))
+    assert all(word in rows[1] for word in ("Version 1", "Decrypt only", "key created"))
 
 
 def test_of_two_tabs_that_rotate_the_second_is_told(admin, key):
     second = admin.context.new_page()
     for page in (admin.page, second):
         page.goto(f"{admin.base}/keys/{key['name']}/rotate")
-        page.get_by_label("Why?").fill("at once")
+        page.get_by_label("Reason").fill("at once")
     admin.page.get_by_role("button", name="Rotate now").click()
     admin.page.wait_for_url(f"**/keys/{key['name']}/")
     second.get_by_role("button", name="Rotate now").click()
-    assert "its primary version is 2" in second.locator(".error-summary").inner_text()
+    assert "Its primary version is now 2" in second.locator(".error-summary").inner_text()
 
 
 def test_disabling_a_key_in_use_shows_who_used_it(admin, api, key):
@@ -141,7 +141,7 @@ def test_disabling_a_key_in_use_shows_who_used_it(admin, api, key):
     page = in_use(admin, api, key, f"/keys/{key['name']}/disable")
     page.get_by_role("button", name="Disable").click()
     assert "This field is required" in page.locator(".error-summary").inner_text()
-    page.get_by_label("Why?").fill("a rehearsal")
+    page.get_by_label("Reason").fill("a rehearsal")
     page.get_by_role("button", name="Disable").click()
     page.get_by_text("Rotate now is unavailable").wait_for()
     assert "until it is enabled again" in page.get_by_role("region", name="State").inner_text()
@@ -149,10 +149,12 @@ def test_disabling_a_key_in_use_shows_who_used_it(admin, api, key):
 
 def test_of_a_key_in_use_disabling_is_offered_before_what_is_final(admin, api, key):
     page = in_use(admin, api, key, f"/keys/{key['name']}/mark-compromised")
-    page.get_by_label("Why?").fill("found in a paste")
-    page.get_by_label("The key's name").fill(key["name"])
-    page.get_by_role("button", name="Mark compromised").click()
-    assert "Tick this, or disable the key instead." in page.locator(".error-summary").inner_text()
+    page.get_by_label("Reason").fill("found in a paste")
+    page.get_by_label("Key name").fill(key["name"])
+    page.get_by_role("button", name="Mark as compromised").click()
+    assert (
+        "Select this to continue, or disable the key instead." in page.locator(".error-summary").inner_text()
+    )
     page.get_by_role("link", name="Disable instead").click()
     page.get_by_role("heading", name=f"Disable {key['name']}?").wait_for()
 
@@ -179,10 +181,10 @@ def test_create_search_rotate_and_turn_the_page_without_javascript(without_scrip
     page.get_by_role("button", name="Create key").click()
     page.wait_for_url(f"**/keys/{name}/")
     page.get_by_role("link", name="Rotate now").click()
-    page.get_by_label("Why?").fill("by hand")
+    page.get_by_label("Reason").fill("by hand")
     page.get_by_role("button", name="Rotate now").click()
     page.wait_for_url(f"**/keys/{name}/")
-    assert "version 2" in page.locator("main").inner_text()
+    assert "Version 2" in page.locator("main").inner_text()
     page.get_by_role("link", name="Keys", exact=True).first.click()
     page.get_by_label("Search").fill(name)
     follow(page, page.get_by_role("button", name="Filter"))
@@ -192,7 +194,7 @@ def test_create_search_rotate_and_turn_the_page_without_javascript(without_scrip
     page = without_script.open(f"/keys/?search=page-{name}")
     follow(page, page.get_by_role("link", name="Load 50 more"))
     assert listed(page) == [f"page-{name}-50"]
-    follow(page, page.get_by_role("link", name="Back to the first keys"))
+    follow(page, page.get_by_role("link", name="Back to the first page"))
     assert len(listed(page)) == 50
 
 
@@ -228,7 +230,7 @@ def test_create_and_rotate_by_keyboard_alone(admin, new_name):
     page.keyboard.press("ArrowDown")
     tab_to(page, "Create key")
     page.keyboard.press("Enter")
-    page.locator("#toasts", has_text=f"Key {name} was created.").wait_for()
+    page.locator("#toasts", has_text=f"Key {name} created.").wait_for()
     assert admin.focused() == "create-key"
     tab_to(page, name)
     page.keyboard.press("Enter")
@@ -239,5 +241,5 @@ def test_create_and_rotate_by_keyboard_alone(admin, new_name):
     dialog.wait_for()
     page.keyboard.type("by keyboard")
     page.keyboard.press("Enter")
-    page.get_by_text(f"{name} was rotated.").wait_for()
+    page.get_by_text(f"{name} rotated.").wait_for()
     assert admin.focused() == "act-rotate"

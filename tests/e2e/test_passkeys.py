@@ -41,8 +41,8 @@ def add(visitor, name="telephone"):
     page = visitor.open("/account/passkeys/")
     page.get_by_role("link", name="Add a passkey").click()
     page.get_by_label("Name").fill(name)
-    page.get_by_role("button", name="Go on with your device").click()
-    page.get_by_text(f"The passkey {name} signs you in from now on.").wait_for()
+    page.get_by_role("button", name="Create passkey").click()
+    page.get_by_text(f"Passkey {name} added.").wait_for()
     return page
 
 
@@ -56,13 +56,13 @@ def test_a_passkey_is_added_used_named_and_removed(somebody):
     assert "just now" in page.get_by_role("row", name="telephone").inner_text()
     page.get_by_label("Name of telephone").fill("my telephone")
     page.get_by_role("button", name="Rename telephone").click()
-    page.get_by_text("The passkey is called my telephone now.").wait_for()
+    page.get_by_text("Passkey renamed to my telephone.").wait_for()
     page.get_by_role("button", name="Remove my telephone").click()
     page.get_by_text("No passkeys yet").wait_for()
 
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("button", name="Use a passkey", exact=True).click()
-    page.get_by_text("This passkey was not accepted.").wait_for()
+    page.get_by_text("The passkey was not accepted.").wait_for()
 
 
 def test_a_passkey_stands_in_for_the_code(somebody, username):  # noqa: F811 - the fixture
@@ -92,8 +92,8 @@ def test_a_device_that_does_not_verify_its_user_adds_nothing(chromium, origin, u
         plug_in(visitor, verifies=False)
         page = visitor.sign_in(username).open("/account/passkeys/new/")
         page.get_by_label("Name").fill("careless")
-        page.get_by_role("button", name="Go on with your device").click()
-        page.get_by_text("Your device made none").wait_for()
+        page.get_by_role("button", name="Create passkey").click()
+        page.get_by_text("cancelled or timed out").wait_for()
         visitor.open("/account/passkeys/")
         assert page.get_by_text("No passkeys yet").is_visible()
 

@@ -52,7 +52,7 @@ def test_in_and_out_again(somebody):
     fill_in(page, "developer")
     page.wait_for_url("**/keys/")
     page.get_by_role("button", name="Sign out").click()
-    page.get_by_text("You are signed out of this browser").wait_for()
+    page.get_by_text("You have signed out of this browser").wait_for()
     page.go_back()
     page.reload()
     page.get_by_role("heading", name="Sign in").wait_for()
@@ -61,7 +61,7 @@ def test_in_and_out_again(somebody):
 def test_a_wrong_password_says_one_thing_and_keeps_the_name(somebody):
     page = somebody.open("/login/")
     fill_in(page, "developer", "not the password")
-    assert "Username or password is wrong." in page.get_by_role("alert").first.inner_text()
+    assert "The username or password is wrong." in page.get_by_role("alert").first.inner_text()
     assert page.get_by_label("Username").input_value() == "developer"
     assert page.get_by_label("Password", exact=True).input_value() == ""
     fill_in(page, "developer")
@@ -93,10 +93,10 @@ def test_the_admin_is_behind_the_same_log_in(somebody):
     page.wait_for_url("**/audit/")
     somebody.open("/admin/")
     page.get_by_role("button", name="Sign out").click()
-    page.get_by_text("You are signed out of this browser").wait_for()
+    page.get_by_text("You have signed out of this browser").wait_for()
 
 
 def test_a_developer_is_told_why_the_admin_does_not_open(somebody):
     page = somebody.open("/admin/")
     fill_in(page, "developer")
-    page.get_by_text("Your role may not see the admin site.").wait_for()
+    page.get_by_text("Your role cannot open the admin site.").wait_for()

@@ -11,7 +11,7 @@ from tests.e2e.chromium import find_chromium
 from tests.product import PASSWORD, Product, b64
 
 SECRET = "hello canary\n  grüße, 'zwei' & <drei>"
-NOT_DECRYPTED = "Not decrypted: the ciphertext or its associated data is not what was encrypted."
+NOT_DECRYPTED = "Decryption failed. Check the ciphertext, the associated data and the key."
 OTHER_NAME = "kms.test"
 
 
@@ -79,7 +79,7 @@ def test_back_after_decrypting_shows_no_plaintext_and_the_browser_has_kept_none(
     stored = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
     assert not any(text in stored for text in ("hello", ciphertext, key["name"], key["id"]))
     page.get_by_role("link", name="Overview").click()
-    page.get_by_text("Key id").wait_for()
+    page.get_by_text("Key ID").wait_for()
     page.go_back()
     page.get_by_label("Input", exact=True).wait_for()
     fields = page.evaluate(
@@ -178,7 +178,7 @@ def test_a_snippet_that_is_refused_says_why(admin, key, language, command):
     log_in, encrypt = (copied(admin, page, f"Copy step {number}") for number in (1, 2))
     assert "The access token is not valid." in complaint_of(command, encrypt, CIPHERCANARY_TOKEN="none")
     who = {"CIPHERCANARY_USERNAME": 'no"body', "CIPHERCANARY_PASSWORD": 'not "this" \\ one'}
-    assert "Username or password is wrong." in complaint_of(command, log_in, **who)
+    assert "The username or password is wrong." in complaint_of(command, log_in, **who)
 
 
 def complaint_of(command, code, **environment):

@@ -103,7 +103,7 @@ def test_a_misspelt_variable_is_warned_about_with_the_closest_name(monkeypatch):
     messages = [message for message in check_variables() if message.msg not in before]
     assert [(message.id, message.msg.split()[0], message.hint) for message in messages] == [
         ("ciphercanary.W004", "CC_TREADS", "Did you mean CC_THREADS?"),
-        ("ciphercanary.W004", "CC_XYZ_12345678", "docs/operations.md lists the settings."),
+        ("ciphercanary.W004", "CC_XYZ_12345678", "See the list of settings in docs/operations.md."),
     ]
     assert not any(name in message for message in before for name in known)
     assert not any("value" in f"{message.msg} {message.hint}" for message in messages)

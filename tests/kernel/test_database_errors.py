@@ -20,7 +20,7 @@ WRONG_PASSWORD = b'SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for u
 @pytest.mark.parametrize(
     ("changes", "cause", "remedy"),
     [
-        ({"host": "nohost.invalid"}, "nohost.invalid", "correct the host in DATABASE_URL"),
+        ({"host": "nohost.invalid"}, "nohost.invalid", "Correct the host in DATABASE_URL"),
         ({"dbname": "absent"}, 'database "absent" does not exist', "correct its name in DATABASE_URL"),
         ({"user": "nobody_here"}, 'role "nobody_here" does not exist', "correct the user in DATABASE_URL"),
     ],
@@ -46,7 +46,7 @@ def test_a_wrong_password_is_named_and_not_shown():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=refuse_password, args=(listener,), daemon=True).start()
         line = explained(lambda: connect(host="127.0.0.1", port=listener.getsockname()[1], user="cc"))
-    assert 'password authentication failed for user "cc". Correct the user and the password' in line
+    assert 'password authentication failed for user "cc". Correct the user and password' in line
     assert PASSWORD not in line
 
 

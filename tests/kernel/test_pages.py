@@ -81,7 +81,7 @@ def test_without_a_session_htmx_is_told_to_sign_in_and_the_page_stays(db):
 def test_a_method_without_a_rule_is_refused(browser):
     response = browser.post("/home/")
     assert (response.status_code, response["Allow"]) == (405, "GET")
-    assert "Use another method." in text(response)
+    assert "This URL does not support this HTTP method." in text(response)
 
 
 def test_a_refusal_is_a_page_for_people_and_a_sentence_for_htmx(browser):

@@ -55,7 +55,7 @@ def test_times_that_are_no_numbers_are_refused(variable):
     for value in ("", "soon", "60s", "6,0", "1 minute"):
         with pytest.raises(CalledProcessError) as refusal:
             settings_under(POSTGRESQL | {variable: value})
-        assert f"{variable} has a value of the wrong form.".encode() in refusal.value.stderr, value
+        assert f"{variable} has an invalid value.".encode() in refusal.value.stderr, value
 
 
 @pytest.fixture

@@ -29,13 +29,13 @@ def page_of(error, **headers):
         (errors.Invalid("The date is no date."), 400, "The date is no date."),
         (SuspiciousOperation(), 400, "The request is malformed."),
         (errors.Denied("Not this."), 403, "Not this."),
-        (errors.NotFound(), 404, "or you may not see it"),
+        (errors.NotFound(), 404, "or you cannot see it"),
         (
             KeyNotActive("It is disabled.", extra={"key_status": "disabled", "state": "suspended"}),
             409,
             "Disabled",
         ),
-        (RequestDataTooBig(), 413, "as streams"),
+        (RequestDataTooBig(), 413, "streaming API"),
         (errors.Throttled("Too often.", retry_after=61), 429, "in 61 seconds"),
         (errors.Unavailable("It is away."), 503, "0123456789abcdef"),
         (OperationalError("host=secret.example"), 503, "Try again in a moment"),
@@ -64,9 +64,9 @@ def test_who_lacks_a_permission_is_told_which_and_who_has_it(developer):
     answer = signed_in(developer, raise_request_exception=False).get("/system/")
     content = answer.content.decode()
     assert answer.status_code == 403
-    assert "This needs the permission system.read." in content
+    assert "You need the permission system.read." in content
     assert "admin, operator, auditor" in content
-    assert "an administrator can give you another" in content
+    assert "an administrator can run this command" in content
 
 
 def test_a_lost_reader_is_offered_a_search(admin):

@@ -36,8 +36,8 @@ def let_log_in_grow_old(browser):
 def test_a_rotation_tells_when_the_next_one_comes(admin, new_key):
     browser = signed_in(admin)
     page = text(browser.get(f"/keys/{new_key(rotation_period_days=90).name}/rotate"))
-    assert "The next rotation by itself is then due" in page
-    assert "not rotated by itself" in text(browser.get(f"/keys/{new_key().name}/rotate"))
+    assert "The next automatic rotation is" in page
+    assert "Automatic rotation is off" in text(browser.get(f"/keys/{new_key().name}/rotate"))
 
 
 def test_of_two_tabs_that_rotate_the_second_is_told_and_may_go_on(admin, key):
@@ -48,7 +48,7 @@ def test_of_two_tabs_that_rotate_the_second_is_told_and_may_go_on(admin, key):
     assert browser.post(path, sent).status_code == 303
     second = browser.post(path, sent)
     assert second.status_code == 422
-    assert "Somebody has rotated the key meanwhile: its primary version is 2." in text(second)
+    assert "Someone else has rotated this key. Its primary version is now 2." in text(second)
     assert 'name="expected_version" value="2"' in text(second)
     assert 'value="quarterly"' in text(second)
     assert Key.objects.get(pk=key.pk).primary_version == 2
@@ -59,7 +59,7 @@ def test_an_act_that_the_state_forbids_says_so_instead_of_asking(admin, key):
     services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     browser = signed_in(admin)
     page = text(browser.get(f"/keys/{key.name}/rotate"))
-    assert "Rotate now is unavailable: only an active key gets new versions." in page
+    assert "Rotate now is unavailable: only active keys can be rotated." in page
     assert 'name="reason"' not in page
     forced = browser.post(f"/keys/{key.name}/rotate", {"reason": "anyway"})
     assert forced.status_code == 422
@@ -94,7 +94,7 @@ def test_a_final_act_asks_for_the_name(admin, key, act, end):
     path = f"/keys/{key.name}/{act}"
     wrong = browser.post(path, {"reason": "test", "name": "another"})
     assert wrong.status_code == 422
-    assert f"This is not {key.name}." in text(wrong)
+    assert f"The name does not match. Type {key.name}." in text(wrong)
     assert state(key) == "active"
     assert browser.post(path, {"reason": "test", "name": f"  {key.name} "}).status_code == 303
     assert state(key) == end
@@ -111,7 +111,7 @@ def test_of_a_key_in_use_the_safe_act_is_offered_first(admin, key, use, act):
     sent = {"reason": "test", "name": key.name}
     refused = browser.post(path, sent)
     assert refused.status_code == 422
-    assert "Tick this, or disable the key instead." in text(refused)
+    assert "Select this to continue, or disable the key instead." in text(refused)
     assert browser.post(path, sent | {"anyway": "on"}).status_code == 303
 
 

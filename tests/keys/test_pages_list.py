@@ -88,7 +88,7 @@ def test_saved_views_are_links_and_show_as_removable_filters(admin, new_key):
     assert names(response) == ["stopped"]
     page = text(response)
     assert '<a href="/keys/?status=disabled" aria-current="true">Disabled</a>' in page
-    removing = 'href="/keys/?search=stop&amp;ordering=-name"><span class="visually-hidden">Remove the filter'
+    removing = 'href="/keys/?search=stop&amp;ordering=-name"><span class="visually-hidden">Remove filter'
     assert removing + " </span>State: Disabled" in page
     assert 'aria-sort="descending"' in page
 
@@ -100,7 +100,9 @@ def test_what_is_unknown_is_ignored_with_a_notice(admin, new_key):
     )
     assert response.status_code == 200
     assert names(response) == ["still-here"]
-    assert "Ignored, as it is unknown: State, Algorithm, To look after, Order." in text(response)
+    assert "Ignored filters with an unknown value: State, Algorithm, Needs attention, Order." in text(
+        response
+    )
     assert "aria-invalid" not in text(response)
 
 
@@ -126,7 +128,7 @@ def test_pages_follow_each_other_by_key(admin, new_key):
     new_key(name="key-00-new")  # an offset would now show key-49 twice
     second = browser.get("/keys/" + more)
     assert names(second) == ["key-50", "key-51"]
-    assert 'href="?">Back to the first keys' in text(second)
+    assert 'href="?">Back to the first page' in text(second)
     rows = browser.get("/keys/" + more, headers={"HX-Request": "true", "HX-Target": "more-keys"})
     assert names(rows) == ["key-50", "key-51"]
     assert text(rows).count("data-focus") == 1
@@ -182,7 +184,7 @@ def test_a_taken_name_keeps_what_was_typed_and_leads_to_the_field_and_the_key(ad
     response = signed_in(admin).post("/keys/new", sent)
     page = text(response)
     assert response.status_code == 422
-    assert f'<a href="#id_name">Name: There is a key named {key.name} already.</a>' in page
+    assert f'<a href="#id_name">Name: A key named {key.name} already exists.</a>' in page
     assert f'<a href="/keys/{key.name}/">{key.name}</a>' in page
     assert f'value="{key.name}"' in page
     assert re.search(r'value="chacha20"[^>]*checked', page)
@@ -198,7 +200,7 @@ def test_anothers_key_of_that_name_is_not_shown(developer, key):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("free-name", "None of the keys that you may see is named free-name."),
+        ("free-name", "No key that you can see is named free-name."),
         ("No Good", "3 to 64"),
         ("", ""),
         ("x" * 65, "3 to 64"),
@@ -214,9 +216,9 @@ def test_a_name_is_judged_while_it_is_typed(admin, name, said):
 def test_a_name_is_judged_by_the_keys_that_one_may_see(admin, developer, key):
     asked = {"HX-Request": "true", "HX-Target": "name-note"}
     note = text(signed_in(admin).get("/keys/new", {"name": key.name}, headers=asked))
-    assert f"There is a key named {key.name} already." in note
+    assert f"A key named {key.name} already exists." in note
     note = text(signed_in(developer).get("/keys/new", {"name": key.name}, headers=asked))
-    assert f"None of the keys that you may see is named {key.name}." in note
+    assert f"No key that you can see is named {key.name}." in note
 
 
 def test_the_summary_says_what_the_key_will_be(admin):
@@ -224,7 +226,7 @@ def test_the_summary_says_what_the_key_will_be(admin):
     sent = {"name": "a-key", "algorithm": "chacha20", "rotation_period_days": "90"}
     said = text(signed_in(admin).get("/keys/new", sent, headers=asked))
     assert "chacha20 key" in said
-    assert "rotated every 90 days, next" in said
+    assert "rotates every 90 days, next on" in said
     assert "never be exported" in said
 
 

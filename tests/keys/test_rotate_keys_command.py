@@ -78,7 +78,7 @@ def test_what_the_database_refuses_is_a_failure_like_any_other(due_key):
     output = StringIO()
     with pytest.raises(CommandError):
         call_command("rotate_keys", stdout=output)
-    assert output.getvalue().splitlines()[0] == "a-broken-key: FAILED, The database refused the change."
+    assert output.getvalue().splitlines()[0] == "a-broken-key: FAILED, The database rejected the change."
     assert Key.objects.get(pk=due.pk).primary_version == 1
     assert Key.objects.get(pk=sound.pk).primary_version == 2
 

@@ -7,7 +7,7 @@ from accounts.roles import ROLES
 
 
 class Command(AccountCommand):
-    help = "Create a user. Prompts for the password, or reads it from standard input."
+    help = "Create a user. The command prompts for the password, or reads it from standard input."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
@@ -18,4 +18,4 @@ class Command(AccountCommand):
         user = services.create_user(
             principal=self.principal, username=username, password=read_new_password(), role=role, email=email
         )
-        self.stdout.write(f"{user.username} created, {user.role}, id {user.id}")
+        self.stdout.write(f"{user.username} created with role {user.role}, ID {user.id}")

@@ -4,11 +4,11 @@ from typing import Any
 from accounts import services
 from accounts.management.base import AccountCommand
 
-HEADINGS = ("username", "role", "state", "second factor", "last log-in (UTC)")
+HEADINGS = ("username", "role", "state", "second factor", "last sign-in (UTC)")
 
 
 class Command(AccountCommand):
-    help = "List users with role, state, second factors and last log-in."
+    help = "List users with role, state, second factors and last sign-in."
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         rows = [HEADINGS, *map(_cells, services.list_users(principal=self.principal))]

@@ -6,7 +6,7 @@ from accounts.management.base import AccountCommand
 
 
 class Command(AccountCommand):
-    help = "Remove all passkeys of a user. Sessions continue: see update_user --sign-out."
+    help = "Remove all passkeys of a user. Sessions stay active. To end them, use update_user --sign-out."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
@@ -14,4 +14,4 @@ class Command(AccountCommand):
     def handle(self, *args: Any, username: str, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         user = services.find_user(username)
         count = services.remove_passkeys_of(principal=self.principal, user_id=user.id)
-        self.stdout.write(f"{user.username} has no passkey any more; there were {count}")
+        self.stdout.write(f"{user.username}: {count} passkey{'' if count == 1 else 's'} removed")

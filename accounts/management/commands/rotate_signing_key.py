@@ -6,15 +6,15 @@ from accounts.management.base import AccountCommand
 
 
 class Command(AccountCommand):
-    help = "Sign access tokens with the next key. Another next key is published."
+    help = "Sign access tokens with the next key and publish a new next key."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--emergency",
             action="store_true",
-            help="the key may be known to others: wait for nothing, and end every access token it signed",
+            help="use if the key may be compromised: rotate without waiting, and end every access token that the key signed",
         )
 
     def handle(self, *args: Any, emergency: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         key = services.rotate_signing_key(principal=self.principal, is_emergency=emergency)
-        self.stdout.write(f"{key.kid} signs access tokens now")
+        self.stdout.write(f"{key.kid} now signs access tokens")

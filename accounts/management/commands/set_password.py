@@ -6,7 +6,7 @@ from accounts.management.base import AccountCommand, read_new_password
 
 
 class Command(AccountCommand):
-    help = "Set a user's password and end their sessions. Prompts for it, or reads it from standard input."
+    help = "Set a user's password and end their sessions. The command prompts for the password, or reads it from standard input."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
@@ -14,4 +14,4 @@ class Command(AccountCommand):
     def handle(self, *args: Any, username: str, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         user = services.find_user(username)
         services.set_password(principal=self.principal, user_id=user.id, password=read_new_password())
-        self.stdout.write(f"{user.username} has a new password, and every session has ended")
+        self.stdout.write(f"{user.username} has a new password, and all sessions have ended")

@@ -5,7 +5,7 @@ from accounts.management.base import AccountCommand
 
 
 class Command(AccountCommand):
-    help = "Print a new link that creates the first administrator; the previous link ends."
+    help = "Print a new link that creates the first administrator. The previous link stops working."
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         self.stdout.write(setup_codes.link_of(services.issue_setup_link(principal=self.principal)))

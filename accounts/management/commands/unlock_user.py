@@ -6,11 +6,11 @@ from accounts.management.base import AccountCommand
 
 
 class Command(AccountCommand):
-    help = "Clear the failed log-ins of a user."
+    help = "Clear the failed sign-ins of a user."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
 
     def handle(self, *args: Any, username: str, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         user = services.unlock_user(principal=self.principal, user_id=services.find_user(username).id)
-        self.stdout.write(f"{user.username} may try again")
+        self.stdout.write(f"{user.username} can sign in again")

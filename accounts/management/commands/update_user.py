@@ -15,7 +15,7 @@ type Change = Callable[..., User]
 
 
 class Command(AccountCommand):
-    help = "Change a user's role, disable or enable the user, or end their sessions. All of it or nothing."
+    help = "Change a user's role, disable or enable the user, or end their sessions. If one change fails, none is applied."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
@@ -23,12 +23,12 @@ class Command(AccountCommand):
         state = parser.add_mutually_exclusive_group()
         state.add_argument("--disable", action="store_true")
         state.add_argument("--enable", action="store_true")
-        parser.add_argument("--sign-out", action="store_true", help="end every session")
+        parser.add_argument("--sign-out", action="store_true", help="end all sessions of the user")
 
     def handle(self, *args: Any, username: str, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         changes = _changes(options)
         if not changes:
-            raise CommandError("Say what to change: --role, --disable, --enable or --sign-out.")
+            raise CommandError("Choose what to change: --role, --disable, --enable or --sign-out.")
         user = services.find_user(username)
         with transaction.atomic():
             for change in changes:

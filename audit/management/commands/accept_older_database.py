@@ -6,11 +6,13 @@ from audit.sequencing.head import accept_older_database
 
 
 class Command(LogCommand):
-    help = "Record that the database lacks entries of the audit log which this host has seen."
+    help = "Accept a database that lacks audit log entries which this host has already seen, and record this in the log."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--reason", required=True, help="why the database is older; it stands in the log")
+        parser.add_argument(
+            "--reason", required=True, help="why the database is older; recorded in the audit log"
+        )
 
     def handle(self, *_args: Any, reason: str, **_options: Any) -> None:
         size = accept_older_database(reason=reason, actor=self.actor)
-        self.stdout.write(f"the audit log goes on from {size} entries; earlier checkpoints contradict it")
+        self.stdout.write(f"the audit log continues from {size} entries; earlier checkpoints contradict it")

@@ -14,11 +14,11 @@ class Command(LogCommand):
     help = "Write the audit log as a folder that bin/ccverify verifies elsewhere."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("folder", type=Path, help="a new folder, or an empty one")
+        parser.add_argument("folder", type=Path, help="a folder that is new or empty")
         parser.add_argument(
             "--no-sign",
             action="store_true",
-            help="export up to the newest checkpoint that is there, instead of sequencing and signing anew",
+            help="export up to the latest existing checkpoint, without sequencing and signing new entries first",
         )
 
     def handle(self, *_args: Any, folder: Path, no_sign: bool, **_options: Any) -> None:

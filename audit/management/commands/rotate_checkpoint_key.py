@@ -5,7 +5,7 @@ from audit.sequencing.checkpoint_keys import rotate_checkpoint_keys
 
 
 class Command(LogCommand):
-    help = "Publish new keys for checkpoints. They sign once a checkpoint by the old ones covers that."
+    help = "Publish new checkpoint keys. They start to sign after a checkpoint signed by the old keys covers their publication."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         for key in rotate_checkpoint_keys(self.actor):

@@ -17,6 +17,6 @@ class Command(LogCommand):
         size = sequencer.prepare()
         if size is None:
             return
-        self.stdout.write(f"the sequencer goes on from entry {size} of the audit log")
+        self.stdout.write(f"the sequencer continues from entry {size} of the audit log")
         self.stdout.flush()
         sequencer.run()

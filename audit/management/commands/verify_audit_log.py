@@ -19,7 +19,7 @@ class Command(ServiceCommand):
     returncode = COULD_NOT_RUN
     help = (
         "Verify the stored audit log. It checks rows, leaves, tree, checkpoints and completeness. "
-        "Exit: 0 good, 1 altered, 2 could not run."
+        "Exit codes: 0 passed, 1 altered, 2 could not run."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -28,21 +28,21 @@ class Command(ServiceCommand):
             action="append",
             default=[],
             metavar="FILE",
-            help="a checkpoint that was kept elsewhere, which the log must agree with; may be repeated",
+            help="a checkpoint stored elsewhere that the log must match; repeatable",
         )
         parser.add_argument(
             "--key",
             action="append",
             default=[],
             metavar="VKEY",
-            help="trust this key, or the keys in this file, and not those of the database; may be repeated",
+            help="trust this key, or the keys in this file, instead of the keys in the database; repeatable",
         )
         parser.add_argument(
             "--known-alarms",
             type=int,
             default=0,
             metavar="N",
-            help="the first N alarms that the log tells of have been looked into, and are no findings",
+            help="do not report the first N alarms in the log, because they have been investigated",
         )
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
 
@@ -65,7 +65,7 @@ class Command(ServiceCommand):
                 progress=EveryFewSeconds(self.stderr.write),
             )
         except KeyboardInterrupt:
-            raise self.failure("Interrupted: nothing is known.") from None
+            raise self.failure("Interrupted. The verification has no result.") from None
         except Unreadable as error:
             raise self.failure(str(error)) from error
         self.stdout.write(json.dumps(report.as_json()) if as_json else "\n".join(_lines(report)))
@@ -80,7 +80,7 @@ class Unreadable(Exception):
 def _lines(report: Report) -> list[str]:
     lines = [str(finding) for finding in report.findings]
     if (more := sum(report.counts.values()) - len(report.findings)) > 0:
-        lines.append(f"and {more} findings more")
+        lines.append(f"and {more} more findings")
     if report.first_bad is not None:
         bad = report.first_bad
         lines.append(f"first bad index: {bad.first}" + (f" to {bad.last}" if bad.first != bad.last else ""))
@@ -88,10 +88,12 @@ def _lines(report: Report) -> list[str]:
         f"{report.size} entries verified, up to {report.last_timestamp or 'none'}, "
         f"with {report.changed_rows} changed rows; root {base64.b64encode(report.root).decode()}"
     )
-    lines.append(f"{report.checkpoints} checkpoints hold, the largest of {report.signed_size} entries")
+    lines.append(
+        f"{report.checkpoints} checkpoints are valid, the largest covers {report.signed_size} entries"
+    )
     lines.append(f"{report.waiting} entries are not yet sequenced")
     if report.alarms:
-        lines.append(f"{report.alarms} alarms stand in the log, as audit.log.alarmed or rollback_accepted")
+        lines.append(f"{report.alarms} alarms are in the log, as audit.log.alarmed or rollback_accepted")
     return lines
 
 
@@ -99,7 +101,7 @@ def _read_checkpoint(name: str) -> OutsideCheckpoint:
     try:
         return OutsideCheckpoint.parse(name, Path(name).read_bytes().decode())
     except (OSError, UnicodeDecodeError, CheckpointInvalid) as error:
-        raise Unreadable(f"{name}: no checkpoint can be read from it: {error}") from error
+        raise Unreadable(f"{name}: this is not a readable checkpoint: {error}") from error
 
 
 def _read_keys(given: str) -> list[VerifierKey]:
@@ -107,7 +109,7 @@ def _read_keys(given: str) -> list[VerifierKey]:
         text = Path(given).read_text() if Path(given).is_file() else given
         keys = [VerifierKey.parse(vkey) for vkey in text.split()]
     except (OSError, ValueError) as error:
-        raise Unreadable(f"{given}: neither a file of keys nor a key: {error}") from error
+        raise Unreadable(f"{given}: this is neither a key nor a readable file of keys: {error}") from error
     if not keys:
-        raise Unreadable(f"{given}: there is no key in it")
+        raise Unreadable(f"{given}: the file contains no key")
     return keys

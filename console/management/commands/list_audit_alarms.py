@@ -12,7 +12,7 @@ class Command(AccountCommand):
     help = "List the open alarms of the audit log, newest first."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--all", action="store_true", dest="lists_all", help="list resolved alarms, too")
+        parser.add_argument("--all", action="store_true", dest="lists_all", help="also list resolved alarms")
 
     def handle(self, *_args: Any, lists_all: bool, **_options: Any) -> None:
         found = find_alarms(principal=self.principal, status=None if lists_all else "open")

@@ -11,8 +11,8 @@ from console.services.demo import Demo, Progress, is_fresh
 from kernel.commands import ServiceCommand
 
 HAS_KEYS = (
-    "This instance has keys already. The people and keys of the demo cannot be told from yours afterwards, and what "
-    "is recorded stays recorded: add --yes if that is what you want."
+    "This instance already has keys. You cannot separate demo users and keys from your own later, and audit entries "
+    "cannot be removed. To continue, add --yes."
 )
 
 
@@ -21,12 +21,12 @@ class Command(ServiceCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--yes", action="store_true", help="also where there are keys or accounts already"
+            "--yes", action="store_true", help="load the demo even if there are keys or accounts"
         )
         parser.add_argument(
             "--password-from-stdin",
             action="store_true",
-            help="one password for all, the first line of standard input; else each has a new one, shown once",
+            help="use the first line of standard input as the password of all users; otherwise each user gets a new password, shown once",
         )
 
     def handle(self, *args: Any, yes: bool, password_from_stdin: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
@@ -39,7 +39,8 @@ class Command(ServiceCommand):
             self._load(demo, password)
         except KeyboardInterrupt:
             raise CommandError(
-                "Stopped. What was made stays; --yes makes the rest.", returncode=130
+                "Stopped. Users and keys created so far remain. To create the rest, run again with --yes.",
+                returncode=130,
             ) from None
         finally:
             demo.sign_out()
@@ -53,7 +54,7 @@ class Command(ServiceCommand):
         for step in demo.make_keys():
             self._tell(step)
         demo.order_export()
-        self.stdout.write("The demo is loaded. Sign in as one of them.")
+        self.stdout.write("The demo is loaded. Sign in as one of these users.")
 
     def _tell(self, step: Progress) -> None:
         self.stdout.write(f"key {step.done} of {step.total}: {step.what}")

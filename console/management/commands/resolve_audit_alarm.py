@@ -7,12 +7,14 @@ from audit.services.resolving import resolve_alarm
 
 
 class Command(AccountCommand):
-    help = "Resolve an alarm of the audit log. list_audit_alarms shows the ids."
+    help = "Resolve an alarm of the audit log. To get alarm IDs, run list_audit_alarms."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("alarm_id", type=UUID, metavar="ID")
-        parser.add_argument("--reason", required=True, help="what was found; recorded in the audit log")
+        parser.add_argument(
+            "--reason", required=True, help="the cause that you found; recorded in the audit log"
+        )
 
     def handle(self, *_args: Any, alarm_id: UUID, reason: str, **_options: Any) -> None:
         alarm = resolve_alarm(principal=self.principal, alarm_id=alarm_id, reason=reason)
-        self.stdout.write(f"{alarm.id} is resolved")
+        self.stdout.write(f"{alarm.id} resolved")

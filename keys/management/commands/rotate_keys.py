@@ -10,10 +10,12 @@ from keys import services
 
 
 class Command(ServiceCommand):
-    help = "Rotate every active key whose rotation period has passed. Run it from a scheduler, daily."
+    help = "Rotate every active key whose rotation period has passed. Schedule this command daily."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="only say which keys are due")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="list the keys that are due, without rotating them"
+        )
 
     def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         principal = Principal.system("rotate_keys", Source.COMMAND)
@@ -24,7 +26,7 @@ class Command(ServiceCommand):
             self.stdout.write(_line(outcome))
         self.stdout.write(f"{due} due, {failed} failed")
         if failed:
-            raise CommandError("Not every key that is due was rotated.")
+            raise CommandError("Some keys were not rotated. See the errors above.")
 
 
 def _line(outcome: services.DueRotation) -> str:

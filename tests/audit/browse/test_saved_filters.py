@@ -90,7 +90,9 @@ def test_another_may_not_delete_what_is_shared(auditor, admin):
 def test_who_sees_his_own_acts_only_keeps_filters_and_shares_none(developer):
     assert developer.api.post(FILTERS, DENIED).status == 201
     answer = developer.api.post(FILTERS, DENIED | {"name": "for all", "is_shared": True})
-    assert answer.json["errors"] == {"is_shared": ["Others do not see what you see."]}
+    assert answer.json["errors"] == {
+        "is_shared": ["You cannot share filters because you can only see your own entries."]
+    }
     page = signed_in(developer).get("/audit/saved/new?outcome=denied").content.decode()
     assert "is_shared" not in page
 
@@ -128,7 +130,7 @@ def test_what_is_filtered_is_saved_from_the_page_and_opens_again(auditor):
     assert saved["Location"] == "/audit/?outcome=denied&period=24h&search=words"
     page = browser.get("/audit/saved/")
     assert "refusals" in text_of(page)
-    assert "yours, private" in text_of(page)
+    assert "You, private" in text_of(page)
     assert 'href="/audit/?outcome=denied&amp;period=24h&amp;search=words"' in page.content.decode()
     kept = SavedFilter.objects.get()
     assert browser.post(f"/audit/saved/{kept.id}/delete").status_code == 303
@@ -140,11 +142,11 @@ def test_a_form_with_a_fault_keeps_what_was_typed(auditor):
     browser.post("/audit/saved/new?outcome=denied", {"name": "refusals"})
     again = browser.post("/audit/saved/new?outcome=denied", {"name": "refusals"})
     assert again.status_code == 422
-    assert "You have a filter of this name already." in text_of(again)
+    assert "You already have a filter with this name." in text_of(again)
     assert 'value="refusals"' in again.content.decode()
     nothing = browser.post("/audit/saved/new", {"name": "everything"})
     assert nothing.status_code == 422
-    assert "Filter by something first." in text_of(nothing)
+    assert "Add at least one filter." in text_of(nothing)
 
 
 def test_a_filter_saved_over_the_api_opens_in_the_browser(auditor):

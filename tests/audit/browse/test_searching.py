@@ -48,7 +48,7 @@ def test_a_user_runs_one_search_at_a_time(developer, auditor):
     with search_running(developer):
         refused = developer.api.get(SEARCH)
         assert (refused.status, refused.code) == (429, "throttled")
-        assert refused.json["detail"].startswith("Another search of yours is still running.")
+        assert refused.json["detail"].startswith("Another of your searches is still running.")
         assert refused.headers["Retry-After"] == "1"
         assert signed_in(developer).get("/audit/?search=word").status_code == 429
         assert developer.api.get(SEARCH.replace("search", "action")).status == 200

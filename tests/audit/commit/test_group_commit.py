@@ -128,7 +128,7 @@ def test_beyond_the_bound_of_the_queue_the_next_is_refused_at_once(monkeypatch):
     monkeypatch.setattr(writer, "MAX_WAITING", 3)
     with queue_held_up():
         accepted = [writer.submit(decision(number)) for number in range(3)]
-        with pytest.raises(AuditUnavailable, match="Too many records"):
+        with pytest.raises(AuditUnavailable, match="Too many audit records"):
             writer.submit(decision(3))
 
     assert [future.result(60) for future in accepted] == [0, 1, 2]

@@ -80,7 +80,7 @@ def test_half_way_to_the_limit_the_noisiest_is_slowed_first():
 
     noisy, quiet = Ticket(decision("noisy")), Ticket(decision())
     assert guard.admit([noisy, quiet]) == [quiet]
-    with pytest.raises(Throttled, match="you write most of it") as refused:
+    with pytest.raises(Throttled, match="your requests cause most of the load") as refused:
         noisy.future.result(0)
     assert refused.value.retry_after == 1
 

@@ -167,7 +167,7 @@ def test_an_order_is_on_record_and_leads_to_its_page(browser, auditor):
     assert (export.format, export.filters) == ("csv", {"outcome": "denied"})
     entry = AuditLog.objects.get(action=actions.EXPORT_REQUESTED)
     assert (entry.user_id, entry.source) == (auditor.user.id, "admin")
-    assert b"is ordered" in browser.get(answer.headers["Location"]).content
+    assert b"Export queued" in browser.get(answer.headers["Location"]).content
 
 
 @pytest.mark.parametrize("export_format", ["", "xml", "jsonl\x00"])
@@ -236,7 +236,7 @@ def test_a_button_of_the_list_cancels_by_the_form_it_stands_in(auditor, told):
     export.refresh_from_db()
     assert export.status == Status.CANCELLED
     again = browser.post(target, {"csrfmiddlewaretoken": token[1]}, follow=True)
-    assert b"has ended already" in again.content
+    assert b"has already ended" in again.content
 
 
 def test_a_link_does_not_cancel(browser, told):

@@ -74,7 +74,7 @@ def test_a_start_makes_the_keys_that_are_missing_and_no_more():
     assert trusted_keys() == before
 
     CheckpointKey.objects.filter(algorithm="ml-dsa-44").delete()
-    with pytest.raises(IntegrityFailed, match="no key to sign checkpoints with"):
+    with pytest.raises(IntegrityFailed, match="key that signs checkpoints is missing"):
         active_signers()
     establish_checkpoint_keys()
     assert states() == [("ed25519", "active"), ("ml-dsa-44", "active")]
@@ -239,7 +239,7 @@ def test_the_private_half_of_a_retired_key_is_wiped():
 def test_a_second_rotation_waits_for_the_first():
     begin_anew()
     rotate_checkpoint_keys(ACTOR)
-    with pytest.raises(Conflict, match="wait for a checkpoint"):
+    with pytest.raises(Conflict, match="waiting for a checkpoint"):
         rotate_checkpoint_keys(ACTOR)
     assert len(published()) == 2
 

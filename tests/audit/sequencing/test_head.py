@@ -76,7 +76,9 @@ def test_an_older_database_is_refused_with_the_remedy():
     write(2)
     sequence_step()
 
-    with pytest.raises(OlderDatabase, match=r"holds 2 entries .* has seen 5.*accept_older_database --reason"):
+    with pytest.raises(
+        OlderDatabase, match=r"has 2 audit log entries.* seen 5.*accept_older_database --reason"
+    ):
         check_head()
 
 
@@ -86,7 +88,7 @@ def test_another_log_of_that_size_is_refused():
     write_many(9)
     sequence_step()
 
-    with pytest.raises(OlderDatabase, match=r"first 5 entries .* are not those"):
+    with pytest.raises(OlderDatabase, match=r"first 5 audit log entries are not those"):
         check_head()
 
 
@@ -113,7 +115,7 @@ def test_a_database_that_is_exchanged_while_it_runs_is_not_signed():
     write(9)
     sequence_step()
 
-    with pytest.raises(Exception, match="not the one that was signed before") as caught:
+    with pytest.raises(Exception, match="does not match the tree that was signed") as caught:
         sign_checkpoint()
     assert isinstance(caught.value.__cause__, OlderDatabase)
     assert read_head().size == 5
@@ -170,5 +172,5 @@ def test_a_head_that_cannot_be_written_leaves_nothing_behind():
 
 
 def test_nothing_is_accepted_without_a_reason():
-    with pytest.raises(Invalid, match="Give a reason"):
+    with pytest.raises(Invalid, match="Enter a reason"):
         accept_older_database(reason=" ", actor=ACTOR)

@@ -91,7 +91,7 @@ def test_bin_serve_leaves_nothing_unsigned_when_it_stops(stopped):
 def test_it_sequences_what_others_write_and_signs_the_rest_when_it_is_stopped(stopped, number_):
     with sequencer(stopped, CC_DB_POOL_TIMEOUT="60") as process:
         said = re.fullmatch(
-            r"the sequencer goes on from entry (\d+) of the audit log\n", process.stdout.readline()
+            r"the sequencer continues from entry (\d+) of the audit log\n", process.stdout.readline()
         )
         size = int(said[1])
         write(stopped, f"one{number_.name.lower()}")
@@ -147,7 +147,7 @@ def test_keys_are_rotated_by_two_commands(stopped):
     assert [line.split("+")[0].split("/")[0] for line in rotated.stdout.split()] == ["ciphercanary"] * 2
     refused = stopped.manage("rotate_checkpoint_key")
     assert refused.returncode == 1
-    assert "wait for a checkpoint" in refused.stderr
+    assert "waiting for a checkpoint" in refused.stderr
 
     assert stopped.manage("checkpoint_audit_log").returncode == 0
     states = stopped.query("SELECT state FROM checkpoint_keys ORDER BY state")
@@ -163,14 +163,14 @@ def test_an_older_database_starts_only_after_an_operator_has_said_so(stopped):
     for done in (serve, alone):
         assert done.returncode == 1
         assert done.stdout == ""
-        assert f"holds {size} entries of the audit log" in done.stderr
+        assert f"has {size} audit log entries" in done.stderr
         assert "accept_older_database --reason" in done.stderr
     assert stopped.manage("accept_older_database").returncode != 0  # a reason is required
 
     accepted = stopped.manage("accept_older_database", "--reason", "a test restored it")
     assert accepted.returncode == 0, accepted.stderr
     assert (
-        accepted.stdout == f"the audit log goes on from {size} entries; earlier checkpoints contradict it\n"
+        accepted.stdout == f"the audit log continues from {size} entries; earlier checkpoints contradict it\n"
     )
     assert head(stopped) == (size, root)
     again = stopped.manage("accept_older_database", "--reason", "once more")
@@ -220,6 +220,6 @@ def test_it_waits_for_a_database_that_is_not_there_yet(tmp_path):
         time.sleep(2)
         assert process.poll() is None
         postgresql.start()
-        assert "goes on from entry" in process.stdout.readline()
+        assert "continues from entry" in process.stdout.readline()
         process.terminate()
         assert process.wait(SOON) == 0

@@ -222,7 +222,7 @@ def test_nothing_is_appended_to_a_tree_that_was_altered(change):
     altered(f"UPDATE audit_tree SET {change}")  # noqa: S608 - from the list above
     write()
 
-    with pytest.raises(IntegrityFailed, match="The tree over the audit log was changed outside"):
+    with pytest.raises(IntegrityFailed, match="The audit log tree was changed outside"):
         sequence_step()
     assert AuditPending.objects.count() == 1
 
@@ -234,7 +234,7 @@ def test_nothing_is_appended_to_a_tree_that_is_gone(statement):
     altered(statement)
     write()
 
-    with pytest.raises(IntegrityFailed, match="The tree over the audit log was changed outside"):
+    with pytest.raises(IntegrityFailed, match="The audit log tree was changed outside"):
         sequence_step()
 
 

@@ -787,7 +787,7 @@ def test_an_alarm_may_be_the_only_trace_and_is_a_finding_until_somebody_knows_it
     alarms = report.alarms
     assert Kind.ALARM not in kinds(verify_log(known_alarms=alarms))
     assert verify_log(known_alarms=alarms - 1).counts[Kind.ALARM] == 1
-    assert f"{alarms} alarms stand in the log" in command("--known-alarms", str(alarms), capsys=capsys)[1]
+    assert f"{alarms} alarms are in the log" in command("--known-alarms", str(alarms), capsys=capsys)[1]
 
 
 # --- The command

@@ -68,7 +68,7 @@ def test_the_limit_is_exact_in_bytes(size):
     assert decode(text, max_bytes=size) == bytes(size)
     with pytest.raises(Invalid) as refusal:
         decode(text, max_bytes=size - 1)
-    assert refusal.value.fields == {"data": [f"At most {size - 1} bytes."]}
+    assert refusal.value.fields == {"data": [f"Must be at most {size - 1} bytes."]}
 
 
 def test_the_empty_text_is_no_bytes_under_any_limit():
@@ -76,5 +76,5 @@ def test_the_empty_text_is_no_bytes_under_any_limit():
 
 
 def test_a_long_text_is_refused_for_its_length_before_it_is_looked_at():
-    with pytest.raises(Invalid, match="At most 16 bytes"):
+    with pytest.raises(Invalid, match="Must be at most 16 bytes"):
         decode("!" * 10_000_000, max_bytes=16)
