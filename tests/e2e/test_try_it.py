@@ -195,7 +195,7 @@ def test_the_call_of_the_console_runs_as_it_was_copied(admin, served, key):
     page.get_by_label("Input", exact=True).fill("it's")
     run(page, "Encrypt")
     answer = run_program(
-        ["bash", "-s"], copied(admin, page, "Copy the call"), CIPHERCANARY_TOKEN=served.token()
+        ["bash", "-s"], copied(admin, page, "Copy the request"), CIPHERCANARY_TOKEN=served.token()
     )
     assert '"ciphertext":"cc1.' in answer.replace('": "', '":"')
 
