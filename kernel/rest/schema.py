@@ -56,7 +56,7 @@ LOCATION: Final = OpenApiParameter(
 
 
 class ProblemMembersSerializer(serializers.Serializer[Any]):
-    """A problem inside a response, as written by ``ciphercanary.problems.members``; some codes add members."""
+    """A problem inside a response. Some codes add members."""
 
     type = serializers.CharField()
     title = serializers.CharField()
@@ -69,7 +69,7 @@ class ProblemMembersSerializer(serializers.Serializer[Any]):
 
 
 class ProblemSerializer(ProblemMembersSerializer):
-    """RFC 9457, as written by ``ciphercanary.problems.document``; some codes add members."""
+    """A problem document (RFC 9457). Some codes add members."""
 
     request_id = serializers.CharField()
 
