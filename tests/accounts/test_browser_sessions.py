@@ -185,7 +185,7 @@ def test_signing_out_others_leaves_this_one(developer, stranger):
     here, there, another = (sign_in(developer) for _ in range(3))
     untouched = sign_in(stranger)
     done = here.post("/account/sessions/", {"session": "others"}, follow=True)
-    assert "3 other sessions are signed out" in done.content.decode()
+    assert "Signed out of 3 other sessions" in done.content.decode()
     assert [is_inside(browser) for browser in (here, there, another, untouched)] == [True, False, False, True]
     assert developer.api.get("/auth/me").status == 401
     assert stranger.api.get("/auth/me").status == 200
