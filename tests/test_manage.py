@@ -26,7 +26,7 @@ def manage(*arguments, **environment):
 def test_invalid_settings_are_one_line(tmp_path, command, code):
     done = manage(command, CC_HOME=str(tmp_path), DATABASE_URL="foo")
     assert done.returncode == code
-    assert done.stderr.startswith("bin/manage: DATABASE_URL is not like postgresql://")
+    assert done.stderr.startswith("bin/manage: DATABASE_URL must be a URL such as postgresql://")
     assert done.stderr.count("\n") == 1
 
 

@@ -29,7 +29,7 @@ def test_a_start_waits_for_the_programs_of_a_killed_one(folder, capsys):
     threading.Timer(0.3, left_running.close).start()
     with _locked_home(folder, patience=60):
         assert (folder / "secret-key").exists()
-    assert "waiting up to 60 s for the processes of an earlier bin/serve" in capsys.readouterr().err
+    assert "waiting up to 60 s for processes of an earlier bin/serve" in capsys.readouterr().err
 
 
 def test_a_start_does_not_wait_for_ever(folder):

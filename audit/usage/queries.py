@@ -43,7 +43,7 @@ class LastUse:
 
 @dataclass(frozen=True, slots=True)
 class Denials:
-    """How often a key was denied to callers in the last 24 hours, and when and to whom for the last time."""
+    """How often a key was denied to callers in the last 24 hours, and the time and caller of the last denial."""
 
     count: int
     at: datetime

@@ -53,7 +53,7 @@ def test_an_altered_alarm_leads_to_the_entry_that_is_decided_about(at_admin):
     altered("UPDATE audit_alarms SET kind = 'sequence_gap', log_id = 1, raised_at = '2026-01-01 00:00:00'")
     page = at_admin.get(url_of(alarm))
     assert f"/audit/{entry.id}/" in links(page)
-    assert f"You decide about entry {entry.id} (entry_altered)" in text_of(page)
+    assert f"Your decision applies to entry {entry.id} (entry_altered)" in text_of(page)
     altered("UPDATE audit_logs SET meta = '{}' WHERE id = %s", entry.id)
     assert "The log has no intact entry of it" in text_of(at_admin.get(url_of(alarm)))
 

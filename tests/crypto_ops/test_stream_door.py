@@ -291,7 +291,7 @@ def test_the_sizes_that_are_documented_are_those_in_the_code():
     section = page.partition("### `POST /api/v1/stream/encrypt`")[2].partition("### `POST /api/v1/inspect`")[
         0
     ]
-    assert f"stands still for {stream_exchange.IDLE_SECONDS:.0f} seconds" in section
+    assert f"without progress for {stream_exchange.IDLE_SECONDS:.0f} seconds" in section
     assert f"at least {stream_exchange.PROGRESS // 1024} KiB" in section
     assert f"at most {streams.MAX_OF_ONE} streams at once" in section
     assert f"all together {stream_door.MAX_STREAMS}" in section

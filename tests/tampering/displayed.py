@@ -24,7 +24,7 @@ LOGS, TRAIL = "/api/v1/audit/logs", "/api/v1/audit/trail"
 ALTERED_ENTRY, ALTERED_CHANGE = "This entry was altered.", "This changed row was altered."
 MISSING_CHANGE = "1 changed row is missing."
 LOGGED_IN_FOR = 300.0  # seconds
-IN_ADMIN = "altered outside the application"
+IN_ADMIN = "Altered outside the application"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from audit.sequencing.head import accept_older_database
 
 
 class Command(LogCommand):
-    help = "Accept a database that lacks audit log entries which this host has already seen, and record this in the log."
+    help = "Accept a database without audit log entries that this host has seen, and record that in the log."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

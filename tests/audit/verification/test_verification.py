@@ -809,7 +809,7 @@ def test_the_command_says_how_far_the_log_is_whole(log, capsys):
 
     assert code == 0
     assert f"{AuditTree.objects.get().size} entries verified, up to 2" in out
-    assert "3 checkpoints hold" in out
+    assert "3 checkpoints are valid" in out
     assert "4 entries are not yet sequenced" in out
 
 
@@ -832,7 +832,7 @@ def test_the_command_takes_keys_and_checkpoints_from_outside(log, capsys, tmp_pa
     (tmp_path / "keys").write_text("\n".join(key.vkey for key in trusted_keys()))
     good = ["--key", str(tmp_path / "keys"), "--checkpoint", str(tmp_path / "checkpoint")]
     assert command(*good, capsys=capsys)[0] == 0
-    assert "4 checkpoints hold" in command(*good, capsys=capsys)[1]
+    assert "4 checkpoints are valid" in command(*good, capsys=capsys)[1]
 
     (tmp_path / "checkpoint").write_text(note.replace("\n\n", "\n\n", 1)[:-20] + "AAAAAAAAAAAAAAAAAAA\n")
     assert command(*good, capsys=capsys)[0] in {1, 2}
