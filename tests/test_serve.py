@@ -304,7 +304,7 @@ def test_after_it_is_killed_a_start_waits_for_its_servers_to_end(tmp_path):
         product.process.wait()
         process = product.launch()
         wait_until(
-            lambda product: "waiting up to 15 s for the programs of an earlier" in product.stderr, product
+            lambda product: "waiting up to 15 s for processes of an earlier" in product.stderr, product
         )
         assert product.processes() == {process.pid}  # the request is in flight
         client.sendall(b"}")
