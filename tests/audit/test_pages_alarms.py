@@ -55,7 +55,7 @@ def test_an_altered_alarm_leads_to_the_entry_that_is_decided_about(at_admin):
     assert f"/audit/{entry.id}/" in links(page)
     assert f"Your decision applies to entry {entry.id} (entry_altered)" in text_of(page)
     altered("UPDATE audit_logs SET meta = '{}' WHERE id = %s", entry.id)
-    assert "The log has no intact entry of it" in text_of(at_admin.get(url_of(alarm)))
+    assert "The log has no intact entry for it" in text_of(at_admin.get(url_of(alarm)))
 
 
 def test_an_alarm_that_was_resolved_meanwhile_is_not_resolved_again(at_admin, admin):
