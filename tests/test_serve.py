@@ -158,7 +158,9 @@ def test_bin_manage_says_in_one_line_that_nothing_was_served_yet(tmp_path):
     try:
         done = product.manage("setup_link")
         assert done.returncode == 1
-        assert done.stderr.startswith(("CommandError: The database ", "CommandError: Cannot use the database: "))
+        assert done.stderr.startswith(
+            ("CommandError: The database ", "CommandError: Cannot use the database: ")
+        )
         assert done.stderr.count("\n") == 1
         assert "Start bin/serve once" in done.stderr
         assert "Traceback" in product.manage("setup_link", "--traceback").stderr
