@@ -166,7 +166,6 @@ class AuditTrailAdmin(ShownAdmin):
     date_hierarchy = "changed_at"
     list_display = ("id", "integrity_badge", "changed_at", "table_name", "record_id", "action", "changed_by")
     readonly_fields = ("integrity_badge",)
-    list_filter = ("table_name", "action")
     ordering = ("-id",)
     search_fields = ("record_id", "table_name", "event_id")
     search_help_text = "Record, table or event ID"

@@ -3,6 +3,7 @@ from html import unescape
 
 import pytest
 from django.contrib.admin import site
+from django.db import connection
 from django.test import Client, RequestFactory
 
 from audit.admin.logs import BoundedPaginator
@@ -13,6 +14,7 @@ from audit.services import proofs, record
 from audit.tlog.proof import parse_proof
 from kernel.clock import database_now
 from kernel.freshness.models import SecurityEpoch
+from tests.conftest import append_only_triggers_off
 
 pytestmark = pytest.mark.django_db
 
@@ -190,3 +192,11 @@ def test_a_leaf_is_found_by_its_entry(browser, proven):
     assert [leaf.log_id for leaf in found] == [proven.id]
     for nothing in ("nonsense", "9" * 30, "\u0661"):
         assert not browser.get(f"{path(AuditLeaf)}?q={nothing}").context["cl"].result_list
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL stores only text that is UTF-8")
+@pytest.mark.parametrize("column", ["table_name", "action"])
+def test_a_changed_row_that_is_not_utf_8_is_listed(browser, told, column):
+    with append_only_triggers_off(), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE audit_trail SET {column} = CAST(x'ff41' AS TEXT)")  # noqa: S608 - two constants
+    assert "Altered outside the application" in browser.get(path(AuditTrail)).content.decode()
