@@ -49,11 +49,10 @@ def test_samples_fall_where_the_processor_is_busy_and_not_where_it_waits():
     with lane_costs.sampling(samples):
         time.sleep(0.1)
         waiting = samples.total()
-        until = time.process_time() + 0.3
-        while time.process_time() < until:  # calls no Python code of another file
-            pass
+        until = time.process_time() + 1
+        while sum(samples.values()) < waiting + 20:  # total() is Python code of another file
+            assert time.process_time() < until
     assert waiting <= 3
-    assert samples.total() >= waiting + 20
     assert samples.most_common(1)[0][0] == "tests/bench/test_lane_costs.py"
     busy = samples.total()
     until = time.process_time() + 0.05
