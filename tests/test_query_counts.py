@@ -74,7 +74,7 @@ PAGES = {
     "audit.AuditPending": PAGE,
     "audit.AuditReceipt": PAGE,
     "audit.AuditTile": PAGE,
-    "audit.AuditTrail": PAGE + DATES + 2 * FILTER + 1,  # the entries of the rows
+    "audit.AuditTrail": PAGE + DATES + 1,  # the entries of the rows
     "audit.AuditTree": PAGE,
     "audit.CheckpointKey": PAGE,
     "audit.EntityEpoch": PAGE,

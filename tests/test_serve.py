@@ -309,6 +309,7 @@ def test_after_it_is_killed_a_start_waits_for_its_servers_to_end(tmp_path):
             lambda product: "waiting up to 15 s for processes of an earlier" in product.stderr, product
         )
         assert product.processes() == {process.pid}  # the request is in flight
+        wait_until(lambda product: not product.answers(), product)  # the earlier web server no longer listens
         client.sendall(b"}")
         assert client.recv(4096).startswith(b"HTTP/1.1 415 ")
         client.close()
