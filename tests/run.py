@@ -1,6 +1,8 @@
-"""The program of bin/test: both halves of the suite, then their combined coverage.
+"""The program of bin/test: both halves of the suite, and with ``--all`` their coverage.
 
-With arguments for pytest, only a part runs, and coverage is not measured.
+Without arguments it runs every behaviour once, at the lowest level that can fail, within minutes. ``--all`` adds
+the tests that start processes, drive a browser or sweep over everything, and the whole SQLite half. Arguments for
+pytest select a part of the whole suite.
 """
 
 import os
@@ -9,7 +11,13 @@ import sys
 from tests.e2e.chromium import MISSING, find_chromium
 from tests.services.processes import run_to_end
 
-POSTGRESQL, SQLITE = "--postgresql", "--sqlite"
+ALL, POSTGRESQL, SQLITE = "--all", "--postgresql", "--sqlite"
+OPTIONS = (ALL, POSTGRESQL, SQLITE)
+HIGHER_LEVELS = "process or browser or sweep"
+QUICK = {
+    POSTGRESQL: f"smoke or not ({HIGHER_LEVELS})",
+    SQLITE: f"smoke or (sqlite and not ({HIGHER_LEVELS}))",
+}
 # The tests of a file run in one process, so that what they share is started once; the order is pytest's.
 PYTEST = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
 SERVICES = [sys.executable, "-m", "tests.services"]
@@ -21,25 +29,26 @@ INTERRUPTED, NO_TESTS = 2, 5
 def main(arguments: list[str]) -> int:
     """Return 0, or the exit code of the first step that failed."""
     halves = [half for half in (POSTGRESQL, SQLITE) if half in arguments] or [POSTGRESQL, SQLITE]
-    rest = [argument for argument in arguments if argument not in (POSTGRESQL, SQLITE)]
-    is_whole = not arguments
+    selected = [argument for argument in arguments if argument not in OPTIONS]
+    is_measured = ALL in arguments and not selected and len(halves) == len(QUICK)
+    is_quick = ALL not in arguments and not selected
     codes: list[int] = []
     for half in halves:
-        codes.append(run_half(half, rest, measured=is_whole))
+        codes.append(run_half(half, ["-m", QUICK[half]] if is_quick else selected, is_measured=is_measured))
         if codes[-1] == INTERRUPTED or codes[-1] > 128:
             return codes[-1]
     if codes[1:] == [NO_TESTS]:
         say("nothing in this selection touches the database")
         codes.pop()
-    if is_whole:
+    if is_measured:
         codes += [run_to_end(command, dict(os.environ)) for command in coverage_commands()]
     return next((code for code in codes if code), 0)
 
 
-def run_half(half: str, arguments: list[str], *, measured: bool) -> int:
+def run_half(half: str, arguments: list[str], *, is_measured: bool) -> int:
     """Run pytest on one database and return its exit code."""
     environment = os.environ | {"COVERAGE_FILE": data_file(half)}
-    coverage = ["--cov", "--cov-report="] if measured else []
+    coverage = ["--cov", "--cov-report="] if is_measured else []
     if half == POSTGRESQL:
         say("PostgreSQL and Redis")
         if not find_chromium():

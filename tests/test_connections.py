@@ -12,6 +12,8 @@ import pytest
 from tests.personas import b64
 from tests.product import Product
 
+pytestmark = pytest.mark.process
+
 LIMIT = 40
 PATIENCE = 1  # seconds for which an impatient server keeps a connection
 SOON = 60  # seconds

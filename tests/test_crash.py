@@ -6,7 +6,7 @@ from tests.crash.campaign import find_violations, kill_under_load
 from tests.crash.load import Acknowledged
 from tests.product import Product
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.process, pytest.mark.database]
 
 
 def test_kill_9_leaves_nothing_half_made_and_loses_nothing_acknowledged(tmp_path):

@@ -19,6 +19,8 @@ from tests.services.postgresql import PostgreSQL
 from tests.services.redis import Redis
 from tests.services.rights import folder_for_servers
 
+pytestmark = pytest.mark.process
+
 LIMIT = 12  # log-ins from one address
 SHARED = 1.1  # seconds after which /health repeats a check
 PROMPT = 4  # seconds for a probe, which may take one, on a busy machine

@@ -18,6 +18,8 @@ from tests.architecture.sources import ROOT
 from tests.browsing import signed_in
 from tests.pages import PAGES
 
+pytestmark = pytest.mark.sweep
+
 TEMPLATES = sorted(path for path in ROOT.glob("templates/**/*.html") if "admin" not in path.parts)
 LAYOUTS = {"full.html", "bare.html"}
 HTMX = {"hx-get", "hx-post", "hx-put", "hx-patch", "hx-delete"}

@@ -10,6 +10,8 @@ from django.core.management import get_commands
 from ciphercanary.command_list import DJANGO, REPLACED, Commands
 from tests.product import ROOT, clean_environment
 
+pytestmark = pytest.mark.process
+
 
 def manage(*arguments, **environment):
     return subprocess.run(

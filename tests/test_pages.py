@@ -19,6 +19,8 @@ from tests.browsing import signed_in
 from tests.doors import FINISHED_EXPORT, make_alarm, make_target
 from tests.pages import PAGES, STRANGERS, page_routes
 
+pytestmark = pytest.mark.sweep
+
 ROUTES = {route.name: route for route in page_routes()}
 # The log names a job by the words of the app that does it.
 OF_ANOTHER_APP = dict.fromkeys(("jobs", "job", "job-cancel"), "audit")

@@ -8,6 +8,8 @@ import pytest
 
 from tests.product import ROOT
 
+pytestmark = pytest.mark.process
+
 ROUNDS = 12
 
 

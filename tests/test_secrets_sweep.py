@@ -28,7 +28,7 @@ import redis
 from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
 from tests.product import PASSWORD, REDIS_URL, Product, b64
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.process, pytest.mark.database]
 
 
 @dataclass

@@ -26,6 +26,8 @@ from tests.product import (
 )
 from tests.services.processes import free_port
 
+pytestmark = pytest.mark.process
+
 on_both_databases = pytest.mark.database
 
 SETUP_LINK = re.compile(r"│ +http://127\.0\.0\.1:\d+(/setup/[\w-]{43}/) +│")

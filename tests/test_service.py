@@ -14,7 +14,7 @@ import pytest
 from kernel import __version__
 from tests.product import ADMIN, PASSWORD, POSTGRESQL_URL, REDIS_URL, Product
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.process, pytest.mark.database]
 
 SHARED = 1.1  # seconds after which a check is repeated
 OUTSIDE = {"X-Forwarded-For": "198.51.100.7"}

@@ -10,6 +10,8 @@ import pytest
 from ciphercanary.server.serve import CannotServe, _locked_home
 from tests.product import ROOT
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def folder(tmp_path):

@@ -17,6 +17,8 @@ import pytest
 from tests.product import REDIS_URL, ROOT, Product, programs, session_of
 from tests.services.processes import dies_with_parent, free_port
 
+pytestmark = pytest.mark.process
+
 SOON = 60  # seconds
 LEASE = 8  # seconds
 ENTRIES = 200_000  # takes some seconds; a cancellation takes effect within one

@@ -15,6 +15,8 @@ from kernel.freshness.epoch import read_epoch
 from kernel.trust.row_mac import IntegrityFailed
 from tests.personas import PASSWORD, ApiClient, make_persona
 
+pytestmark = pytest.mark.sqlite
+
 ORIGIN = Origin(client_ip="192.0.2.7", user_agent="tests", request_id="r1")
 
 

@@ -48,7 +48,7 @@ from keys.models import Key, KeyRotation, KeyVersion
 from tests.architecture.sources import PACKAGES
 from tests.doors import code_to_confirm, make_passkey
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 NOW = timezone.now()
 # name -> (model, filter for the row to copy, changes to the copy). A copy always gets its own key.

@@ -26,7 +26,7 @@ from tests.audit.sequencing.log import altered
 from tests.doors import make_alarm
 from tests.tampering.alterations import UNREADABLE
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
 def forged(log_id=7, found="00" * 32):

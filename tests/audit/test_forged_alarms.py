@@ -21,7 +21,7 @@ from tests.audit.sequencing.log import altered, write
 from tests.browsing import signed_in
 from tests.tampering.alterations import UNREADABLE
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
 def alarm_at(log_id=7, found="00" * 32):

@@ -18,7 +18,7 @@ from kernel.databases.lock_waits import LEAST, WAIT_UNTIL, bound_lock_waits
 from kernel.freshness.epoch import LOCK
 from tests.personas import PASSWORD, ApiClient, b64
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 WAIT = 0.6  # seconds
 MANY = 15  # seconds: more than a busy machine adds, less than several of the old waits take

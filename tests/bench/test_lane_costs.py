@@ -9,6 +9,8 @@ import pytest
 from bench import lane_costs
 from tests.product import POSTGRESQL_URL, ROOT
 
+pytestmark = pytest.mark.process
+
 MEASURE = """
 import json, sys
 from pathlib import Path

@@ -10,7 +10,7 @@ from audit.usage.queries import DAY, HOUR, Span, Used, used_over_time
 from console.usage import share
 from tests.browsing import signed_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 NOW = datetime(2026, 11, 25, 14, 5, tzinfo=UTC)
 
 

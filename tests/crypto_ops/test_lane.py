@@ -9,6 +9,8 @@ from tests.crypto_ops.two_doors import PLAINTEXT, SLOW, WAYS, Doors, assert_same
 from tests.personas import b64
 from tests.product import Product
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module", params=WAYS)
 def doors(request, tmp_path_factory):

@@ -14,6 +14,8 @@ from kernel.crypto.stream import sealed_size
 from tests.crypto_ops.stream_client import DECRYPT, ENCRYPT
 from tests.product import Product
 
+pytestmark = pytest.mark.process
+
 BLOCK = bytes(n % 251 for n in range(100_000))
 
 

@@ -19,6 +19,10 @@ PATIENT = {"CC_DB_POOL_TIMEOUT": "60"}  # seconds: on a busy machine a page may 
 ROLES = ("admin", "operator", "developer", "auditor")
 
 
+def pytest_itemcollected(item):
+    item.add_marker("browser")
+
+
 @pytest.hookimpl(trylast=True)  # after the random ordering
 def pytest_collection_modifyitems(items):
     """Run the tests of this folder last and together, so that the product is not restarted for each file."""

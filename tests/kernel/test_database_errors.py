@@ -11,6 +11,8 @@ from django.db import connection
 from kernel.databases.database_errors import explain
 from tests.services.processes import free_port
 
+pytestmark = pytest.mark.sqlite
+
 PASSWORD = "not-to-be-seen"
 STARTUP_LENGTH, ENCRYPTION_REQUESTS = 8, {80877103, 80877104}  # SSLRequest, GSSENCRequest
 WRONG_PASSWORD = b'SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user "cc"\0\0'

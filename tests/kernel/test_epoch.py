@@ -9,6 +9,8 @@ from kernel.clock import database_now
 from kernel.freshness.epoch import hold_epoch, raise_epoch, read_epoch
 from kernel.trust.row_mac import IntegrityFailed
 
+pytestmark = pytest.mark.sqlite
+
 LONG_ENOUGH = 60  # seconds after which a wait that should have ended counts as failed
 A_WHILE = 0.4  # seconds in which a wait that should not end would have ended if it could
 

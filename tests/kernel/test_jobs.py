@@ -23,7 +23,7 @@ from kernel.jobs import progress as progress_module
 from kernel.jobs.progress import Cancelled, LeaseLost, Progress, Stopping
 from kernel.observability import logs
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 SOON = 60  # seconds
 # The columns that the table of exports requires of a successful export.

@@ -23,7 +23,7 @@ from tests.product import ROOT, clean_environment
 from tests.services.processes import dies_with_parent
 from tests.services.redis import Redis
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.process, pytest.mark.redis]
 
 RATE = Rate(600, 60)
 SLOW = Rate(600, 86_400)  # refills nothing noticeable while a test runs

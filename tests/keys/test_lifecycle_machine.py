@@ -14,7 +14,7 @@ from kernel.errors import Conflict
 from keys import keyring, services
 from keys.models import Key, KeyVersion
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 GCM = MODES["aes-256-gcm"]
 

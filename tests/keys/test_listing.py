@@ -11,7 +11,7 @@ from keys import services
 from keys.lifecycle import State, Status
 from keys.models import Key
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 HOUR = timedelta(hours=1)
 

@@ -10,7 +10,7 @@ from keys import services
 from keys.lifecycle import Status
 from keys.models import Key, KeyVersion
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 only_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL's own indexes")
 

@@ -12,6 +12,8 @@ import pytest
 
 from tests.product import ROOT, session_of
 
+pytestmark = pytest.mark.process
+
 SOON = 60  # seconds
 # Records in a file when it begins and receives a signal; if ``obedient`` is "yes", the signal ends it.
 PROGRAM = """

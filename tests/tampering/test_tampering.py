@@ -9,6 +9,8 @@ import pytest
 
 from tests.product import ROOT
 
+pytestmark = pytest.mark.sweep
+
 SHORT = ("--entries", "300", "--parts", "4", "--rows", "1", "--times", "1", "--untouched", "4")
 
 

@@ -14,7 +14,7 @@ from audit.errors import SearchTimeout
 from audit.services import search_logs
 from tests.browsing import signed_in
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 SEARCH = "/api/v1/audit/logs?search=word"
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"

@@ -13,7 +13,7 @@ from audit.services import find_changes, find_logs, record
 from audit.services.showing import show_entry
 from kernel.errors import Denied, NotFound
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MIRA, SVEN = uuid.UUID(int=1), uuid.UUID(int=2)

@@ -25,7 +25,7 @@ from kernel.freshness.epoch import raise_epoch, read_stamp
 from kernel.freshness.errors import StaleDecision
 from tests.audit.conftest import log_out_of_reach
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 ACTOR = Actor.system("test", "api")
 

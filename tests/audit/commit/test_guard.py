@@ -19,7 +19,7 @@ from kernel.clock import database_now
 from kernel.errors import Throttled
 from tests.conftest import append_only_triggers_off
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 LIMIT = 10  # seconds
 

@@ -16,6 +16,8 @@ from kernel.errors import Conflict
 from kernel.freshness.epoch import raise_epoch, read_stamp
 from kernel.freshness.errors import StaleDecision
 
+pytestmark = pytest.mark.sqlite
+
 ACTOR = Actor.system("test", "api")
 KEY, USER = "key:k", "user:u"
 EVENT = Event(action="crypto.message.encrypted", object_id="k")

@@ -20,7 +20,7 @@ from tests.audit.sequencing.log import write_many
 LONG = 30_000  # entries
 MEBIBYTE = 2**20
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells the peak")

@@ -12,7 +12,7 @@ from audit.models import AuditLog
 from audit.services import record
 from tests.audit.conftest import log_out_of_reach
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from audit.models import AuditLog
 from audit.services import record
 from tests.conftest import append_only_triggers_off
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 ACTOR = Actor.system("test", "command")
 

@@ -6,7 +6,7 @@ from audit.log.events import Actor, Event, RowChange
 from audit.models import AuditLog, AuditTrail
 from audit.services import record
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 ACTOR = Actor.system("test", "command")
 TABLES = ["audit_logs", "audit_trail"]

@@ -27,7 +27,7 @@ from kernel.trust.models import Instance
 from tests.audit.sequencing.log import alarms, altered, leaves_of_rows, sequence_all, write, write_many
 from tests.conftest import append_only_triggers_off
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
 def signed(entries):

@@ -13,7 +13,7 @@ from audit.sequencing.lag import Lag, is_too_far_behind, read_lag, read_lag_seco
 from audit.sequencing.step import sequence_step
 from tests.audit.sequencing.log import altered, write, write_many
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
 def gauges():

@@ -18,7 +18,7 @@ from tests.services.postgresql import PostgreSQL
 from tests.services.processes import dies_with_parent
 from tests.services.rights import folder_for_servers
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.process, pytest.mark.database]
 
 SOON = 60  # seconds, on a busy machine
 

@@ -17,7 +17,7 @@ from audit.sequencing.rollups import COLUMNS
 from audit.sequencing.step import sequence_step
 from audit.verification.usage import check_usage
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 BEGIN = datetime(2026, 3, 28, 23, 30, tzinfo=UTC)
 

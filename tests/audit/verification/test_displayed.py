@@ -4,7 +4,7 @@ import pytest
 
 from tests.tampering.displayed import CHANGE_SURFACES, ENTRY_SURFACES, Campaign
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 # Values that Django cannot convert, on either database.
 COLUMNS = "audit_logs.timestamp|audit_trail.changed_at"

@@ -13,7 +13,7 @@ from tests.tampering.alterations import LOG_COLUMNS, TRAIL_COLUMNS, alterations,
 from tests.tampering.altering import execute, without_triggers
 from tests.tampering.writing import Log
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

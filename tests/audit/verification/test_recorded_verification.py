@@ -24,7 +24,7 @@ from tests.audit.sequencing.log import altered, no_more_entries, write
 from tests.doors import make_alarm
 from tests.tampering.alterations import UNREADABLE, alterations, rolled_back
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from tests.personas import make_persona
 from tests.tampering import respelling
 from tests.tampering.altering import execute, query, without_triggers
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
