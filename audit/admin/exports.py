@@ -14,7 +14,7 @@ from audit import actions, services
 from audit.admin.list_filters import criteria_of_list
 from audit.browse.selection import LogCriteria
 from audit.exports.downloads import download
-from audit.exports.filters import filters_of
+from audit.browse.filters import filters_of
 from audit.forms import FORMATS
 from audit.models import EXPORT_PERMISSION, AuditExport
 from audit.services import Exporter

@@ -11,10 +11,10 @@ from django.db.models import Max, Q
 from msgspec.structs import asdict
 
 from audit import actions
+from audit.browse.filters import filters_of
 from audit.browse.selection import LogCriteria
 from audit.errors import NoResult, ResultGone, TooManyExports
 from audit.exports import files
-from audit.exports.filters import filters_of
 from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.log.events import Actor, Event
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport

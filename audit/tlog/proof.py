@@ -1,12 +1,12 @@
 """Offline proof that an entry is in the log (C2SP tlog-proof): a text that includes the checkpoint."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from audit.tlog.checkpoint import decode_base64, decode_decimal
+from audit.tlog.checkpoint import decode_decimal
 from audit.tlog.merkle import HASH_SIZE
+from kernel.crypto.encoding import decode_canonical_base64, encode_base64
 
 HEADER: Final = "c2sp.org/tlog-proof@v1"
 MAX_HASHES: Final = 63  # the height of a tree of 2**63 - 1 leaves
@@ -29,8 +29,8 @@ def format_proof(index: int, hashes: Sequence[bytes], note: str, extra: bytes = 
     """The proof as text, with ``note`` verbatim."""
     lines = [HEADER]
     if extra:
-        lines.append(f"extra {_base64(extra)}")
-    lines += [f"index {index}", *map(_base64, hashes), "", note]
+        lines.append(f"extra {encode_base64(extra)}")
+    lines += [f"index {index}", *map(encode_base64, hashes), "", note]
     return "\n".join(lines)
 
 
@@ -42,7 +42,7 @@ def parse_proof(text: str) -> Proof:
         raise ValueError(f"a proof begins with {HEADER} and holds a checkpoint after an empty line")
     extra = b""
     if lines and lines[0].startswith("extra "):
-        extra = decode_base64(lines.pop(0).removeprefix("extra "))
+        extra = decode_canonical_base64(lines.pop(0).removeprefix("extra "))
         if not extra:
             raise ValueError("extra is left out where it is empty")
     if not lines or not lines[0].startswith("index "):
@@ -50,11 +50,7 @@ def parse_proof(text: str) -> Proof:
     index = decode_decimal(lines.pop(0).removeprefix("index "))
     if len(lines) > MAX_HASHES:
         raise ValueError(f"an inclusion proof has at most {MAX_HASHES} hashes")
-    hashes = tuple(map(decode_base64, lines))
+    hashes = tuple(map(decode_canonical_base64, lines))
     if any(len(value) != HASH_SIZE for value in hashes):
         raise ValueError(f"a hash has {HASH_SIZE} bytes")
     return Proof(index, hashes, note, extra)
-
-
-def _base64(octets: bytes) -> str:
-    return base64.b64encode(octets).decode("ascii")
