@@ -86,8 +86,8 @@ def contains_words(search: str) -> Q:
 def in_order(ordering: str, *, has_nulls: bool) -> tuple[OrderBy, OrderBy]:
     """Sort by a column, descending after ``-``, without ties: the ID breaks them. Nulls go last on both databases.
 
-    Otherwise pages would repeat or skip keys. For a column without nulls, NULLS LAST would keep PostgreSQL from scanning
-    the index backwards.
+    Otherwise pages would repeat or skip keys. For a column without nulls, NULLS LAST would keep PostgreSQL from
+    scanning the index backwards.
     """
     column, nulls_last = F(ordering.removeprefix("-")), has_nulls or None
     if ordering.startswith("-"):

@@ -38,7 +38,7 @@ from audit.verification import integrity
 from audit.verification.integrity import FoundEntry
 from kernel.clock import database_now
 from kernel.crypto.encoding import encode_base64
-from kernel.databases.snapshot import one_snapshot
+from kernel.databases.transactions import one_snapshot
 from kernel.jobs import Progress, Status
 from kernel.rules import Scope
 from kernel.trust.row_mac import IntegrityFailed

@@ -22,7 +22,7 @@ from audit.models.exports import AuditExportQuerySet
 from audit.services.recording import record
 from kernel import jobs
 from kernel.clock import database_now
-from kernel.databases.turns import take_turn
+from kernel.databases.transactions import take_turn
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.freshness.epoch import require_current
 from kernel.freshness.stamps import EpochStamp
