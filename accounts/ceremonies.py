@@ -4,7 +4,6 @@ User verification is always required: the device checks a PIN or a fingerprint, 
 factors. Passkeys must be discoverable by the device, so that users do not have to enter a username first.
 """
 
-import base64
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from webauthn.helpers.structs import (
 )
 
 from accounts.models import Passkey, User
+from kernel.crypto.encoding import encode_base64url
 
 type Options = dict[str, Any]
 type State = dict[str, Any]
@@ -71,7 +71,7 @@ def read_answer(text: str) -> dict[str, Any]:
 
 def names_owner(answer: Mapping[str, Any], user: User) -> bool:
     """Whether the device reports ``user`` as the owner of the passkey (WebAuthn section 7.2, step 6)."""
-    handle = base64.urlsafe_b64encode(WebAuthnUserHandle.get_handle_for_user(user)).rstrip(b"=").decode()
+    handle = encode_base64url(WebAuthnUserHandle.get_handle_for_user(user))
     return str(answer["response"].get("userHandle", "")).rstrip("=") == handle
 
 

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from django import forms
 
+from audit.browse.filters import PERIODS
 from audit.browse.qualifiers import QUALIFIERS, look_alikes, read_search
-from audit.browse.saved_filters import PERIODS
 from audit.browse.selection import LogCriteria
 from audit.exports.formats import ExportFormat
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from audit.exports.formats import ExportFormat
 from kernel.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, MODES
 
 SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
@@ -12,7 +13,7 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
-        "ExportFormatEnum": ["jsonl", "csv", "tiles"],  # "format" has two meanings
+        "ExportFormatEnum": [word.value for word in ExportFormat],  # "format" has two meanings
         "RandomFormatEnum": ["base64", "hex"],
         "KeyAlgorithmEnum": list(KEY_ALGORITHMS),
         "KeyAlgorithmOrAliasEnum": [*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES],

@@ -160,8 +160,8 @@ else:
         **_database.get("OPTIONS", {}),
         # An acknowledged commit is on the disk, regardless of the server's default.
         "options": "-c synchronous_commit=on",
-        # kernel.freshness.epoch waits for a lock and then reads the epoch. At a stricter level, which the server's default
-        # could set, its snapshot would be older than the lock.
+        # kernel.freshness.epoch waits for a lock and then reads the epoch. At a stricter level, which the server's
+        # default could set, its snapshot would be older than the lock.
         "isolation_level": IsolationLevel.READ_COMMITTED,
         "pool": {
             "min_size": env.number("CC_DB_POOL_MIN", 1, at_least=0, at_most=CC_DB_POOL_MAX),
@@ -259,7 +259,7 @@ CSRF_COOKIE_NAME = "__Host-csrftoken" if CC_TLS else "csrftoken"
 CSRF_COOKIE_SECURE = CC_TLS
 CSRF_COOKIE_HTTPONLY = True
 CC_CONSOLE_DECRYPT = env.bool("CC_CONSOLE_DECRYPT", True)
-MESSAGE_STORAGE = "kernel.pages.messages.NewestMessages"
+MESSAGE_STORAGE = "kernel.pages.shell.NewestMessages"
 CSRF_FAILURE_VIEW = "kernel.pages.problem_views.csrf_failure"
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[CC_PUBLIC_URL] if CC_TLS else [])
 SECURE_SSL_REDIRECT = CC_TLS

@@ -9,7 +9,6 @@ from django.db.models import Subquery
 from accounts.principals import Principal
 from audit.sequencing import moments
 from audit.services.standing import Signs, questions, signs_of
-from kernel.databases.expressions import CountOf
 from kernel.jobs import leases, registry
 from kernel.jobs.job import Status
 from kernel.trust.models import Instance
@@ -57,7 +56,7 @@ def _of_jobs(now: datetime) -> dict[str, Subquery]:
         rows = task.model._default_manager.order_by()
         due = rows.filter(leases.due(now))
         running = rows.filter(status=Status.RUNNING.value, lease_until__gte=now)
-        found[f"due_{number}"] = CountOf(due.values("pk"))
-        found[f"running_{number}"] = CountOf(running.values("pk"))
+        found[f"due_{number}"] = moments.CountOf(due.values("pk"))
+        found[f"running_{number}"] = moments.CountOf(running.values("pk"))
         found[f"since_{number}"] = Subquery(due.order_by("due_at").values("due_at")[:1])
     return found

@@ -10,8 +10,7 @@ from rest_framework.response import Response
 from accounts.principals import Principal
 from crypto_ops import actions, batches, engine, items, serializers, services
 from crypto_ops.batches import DecryptBatch, EncryptBatch
-from crypto_ops.limits import cost_of
-from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
+from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest, cost_of
 from kernel import throttle
 from kernel.crypto.aead import Sealed
 from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES

@@ -15,7 +15,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from crypto_ops import actions
-from crypto_ops.limits import MAX_HEADER_AAD_BYTES
+from crypto_ops.requests import MAX_HEADER_AAD_BYTES
 from crypto_ops.streams import Decryption, Encryption, Stream
 from kernel.crypto.encoding import decode_base64
 from kernel.http.context import ContextRequest, in_context

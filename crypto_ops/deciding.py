@@ -1,8 +1,8 @@
 """Deciding and settling: common to every operation with keys, for messages and streams.
 
 Each operation is *decided* in memory (may this principal do this with that key now), and the decision is *settled*:
-``audit.commit.writer`` commits it with its audit event, or, if the response is not released yet, it is compared with the
-database. A stale decision is repeated with fresh rows.
+``audit.commit.writer`` commits it with its audit event, or, if the response is not released yet, it is compared with
+the database. A stale decision is repeated with fresh rows.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from crypto_ops.attempts import Attempt
 from kernel.clock import process_now
 from kernel.errors import DomainError, Unavailable
 from kernel.freshness.epoch import read_epoch, renew_stamps
-from kernel.freshness.errors import StaleDecision
+from kernel.freshness.stamps import StaleDecision
 from keys import keyring, lifecycle
 from keys.entries import KeyEntry, VersionEntry
 from keys.lifecycle import Standing, State, Status

@@ -1,7 +1,7 @@
 """Encrypt, decrypt, re-encrypt, random bytes: the engine of every interface. No HTTP; no query for a cached key.
 
-Each operation is *decided* in memory (may this principal do this with that key now, and what is the result). Then
-the decision is *committed*: ``audit.commit.writer`` writes its audit event in a transaction that checks that nothing has
+Each operation is *decided* in memory (may this principal do this with that key now, and what is the result). Then the
+decision is *committed*: ``audit.commit.writer`` writes its audit event in a transaction that checks that nothing has
 changed since. Only then is the result returned. A stale decision is repeated with fresh rows.
 """
 

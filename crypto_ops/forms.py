@@ -5,8 +5,8 @@ from typing import Any, Final, cast
 
 from django import forms
 
-from crypto_ops.limits import MAX_AAD_BYTES, MAX_TRIED_BYTES, MAX_TRIED_CHARACTERS
 from crypto_ops.offers import LABELS
+from crypto_ops.requests import MAX_AAD_BYTES, MAX_TRIED_BYTES, MAX_TRIED_CHARACTERS
 from crypto_ops.texts import FORMATS, octets_of, require_ciphertext
 from kernel.clock import process_now
 from kernel.crypto import envelope

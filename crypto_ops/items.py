@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from crypto_ops.batches import Batch, SealedItem, of_another_key
-from crypto_ops.limits import MAX_AAD_BYTES, MAX_TAG_BYTES
+from crypto_ops.requests import MAX_AAD_BYTES, MAX_TAG_BYTES
 from kernel.crypto import envelope
 from kernel.crypto.aead import Message, Sealed
 from kernel.crypto.algorithms import Mode

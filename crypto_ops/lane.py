@@ -32,15 +32,15 @@ from crypto_ops import actions, batches, engine, wire
 from crypto_ops.attempts import Attempt, HeldAttempt, NotHeld, NotPlain
 from crypto_ops.batches import Batch, DecryptBatch, EncryptBatch
 from crypto_ops.deciding import ATTEMPTS, changing_too_fast
-from crypto_ops.limits import cost_of
 from crypto_ops.measurement import observe
+from crypto_ops.requests import cost_of
 from kernel import throttle
 from kernel.clock import process_now
 from kernel.crypto.algorithms import Mode
 from kernel.databases import lock_waits
-from kernel.databases.threads import call_in_pool
+from kernel.databases.transactions import call_in_pool
 from kernel.errors import DomainError, Throttled, Unavailable
-from kernel.freshness.errors import StaleDecision
+from kernel.freshness.stamps import StaleDecision
 from kernel.http import fast_lane
 from kernel.http.fast_lane import HotAnswer, HotHandler, HotRequest, HotRoutes
 from keys import keyring

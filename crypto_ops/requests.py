@@ -1,7 +1,7 @@
-"""Requests and results of the engine: plain values without HTTP. None of them can be printed."""
+"""Requests and results of the engine, and their limits: plain values without HTTP. None of them can be printed."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from msgspec import Struct
@@ -10,6 +10,17 @@ from kernel.crypto.aead import Sealed
 from kernel.crypto.algorithms import Mode
 from kernel.crypto.envelope import Envelope
 from keys.references import KeyReference
+
+# Larger limits are settings.
+MAX_AAD_BYTES: Final = 64 * 1024
+MAX_HEADER_AAD_BYTES: Final = 4096  # of a stream, whose aad is in a header line of at most 8,190 bytes
+MAX_TAG_BYTES: Final = 64
+MAX_TRIED_BYTES: Final = 64 * 1024  # of a message that is typed into Try it
+MAX_TRIED_CHARACTERS: Final = 96 * 1024  # of its ciphertext, which fits in any mode
+MAX_RANDOM_BYTES: Final = 65_536
+MAX_ITEMS: Final = 1000  # of a batch
+MAX_REFERENCE: Final = 100  # characters
+MESSAGES_A_REQUEST: Final = 100  # of a batch, per request counted by a rate limit
 
 
 class _Unprinted(Struct, frozen=True, kw_only=True):
@@ -86,3 +97,8 @@ class Inspection:
     status: str
     version_state: Literal["enabled", "disabled"]
     may_decrypt: bool
+
+
+def cost_of(messages: int) -> int:
+    """The number of requests that a batch of ``messages`` messages counts as."""
+    return -(-messages // MESSAGES_A_REQUEST)

@@ -6,7 +6,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from crypto_ops.limits import MAX_AAD_BYTES, MAX_ITEMS, MAX_RANDOM_BYTES, MAX_REFERENCE, MAX_TAG_BYTES
+from crypto_ops.requests import MAX_AAD_BYTES, MAX_ITEMS, MAX_RANDOM_BYTES, MAX_REFERENCE, MAX_TAG_BYTES
 from kernel.crypto import envelope
 from kernel.crypto.algorithms import Mode, find_mode
 from kernel.crypto.envelope import Envelope

@@ -13,7 +13,7 @@ from django.http import HttpResponse
 
 from crypto_ops.api_streams import StreamAnswer
 from crypto_ops.spool import Spool
-from kernel.databases.threads import call_in_pool
+from kernel.databases.transactions import call_in_pool
 from kernel.http.asgi_answers import Headers, Receive, Scope, Send
 from kernel.http.asgi_bodies import IncomingBody, declared_length
 from kernel.http.protocol_refusals import body_too_large

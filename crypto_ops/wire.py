@@ -12,8 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from crypto_ops import batches, items
 from crypto_ops.batches import Batch
-from crypto_ops.limits import MAX_ITEMS, MAX_REFERENCE
-from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest
+from crypto_ops.requests import MAX_ITEMS, MAX_REFERENCE, Decrypted, DecryptRequest, EncryptRequest
 from kernel.crypto import envelope
 from kernel.crypto.algorithms import find_mode
 from kernel.crypto.encoding import decode_base64, encode_base64

@@ -4,10 +4,8 @@ from typing import Any
 
 import django.db
 from django.core.management.base import BaseCommand, CommandError, SystemCheckError
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
-from kernel.databases.applied_migrations import has_due_migrations
+from kernel.databases.applied_migrations import count_due_migrations
 from kernel.databases.database_errors import explain
 from kernel.errors import DomainError
 
@@ -32,7 +30,7 @@ class ServiceCommand(BaseCommand):
 
     def check_migrations(self) -> None:
         """Raise CommandError where Django would only print a notice and the command would fail later."""
-        if has_due_migrations(MigrationExecutor(connection)):
+        if count_due_migrations():
             raise self.failure(NOT_MIGRATED)
 
     def failure(self, line: str) -> CommandError:

@@ -52,7 +52,7 @@ def create_private_file(path: Path, content: bytes) -> None:
         os.link(unfinished, path)  # unlike a rename, it fails if the name is taken
     finally:
         unfinished.unlink()
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def replace_private_file(path: Path, content: bytes) -> None:
@@ -63,7 +63,7 @@ def replace_private_file(path: Path, content: bytes) -> None:
     except OSError:
         unfinished.unlink()
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _write_unfinished(path: Path, content: bytes) -> Path:
@@ -82,7 +82,8 @@ def _write_unfinished(path: Path, content: bytes) -> Path:
     return unfinished
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Put the names in the folder on the disk. Raises OSError."""
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -16,6 +16,7 @@ class ReadOnlyModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic
     """Refuses to add, change or delete, for every user. ``User.has_perm`` decides who may view."""
 
     actions = None
+    console_page = ""  # the URL name of the console's page about the same, to which the list links
     list_per_page = 50
     show_full_result_count = False  # "7 results (of 1,000,000)" would count the whole table
 

@@ -9,6 +9,7 @@ from keys.models import Key, KeyRotation, KeyVersion
 
 @admin.register(Key)
 class KeyAdmin(ReadOnlyModelAdmin):
+    console_page = "keys"
     list_display = (
         "name",
         "algorithm",

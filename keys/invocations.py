@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F
 
-from kernel.databases.threads import call_in_pool
+from kernel.databases.transactions import call_in_pool
 from keys.errors import UsageLimitReached
 from keys.models import KeyVersion
 

@@ -10,13 +10,14 @@ from django.db import connections, models
 from django.db.models import F, Q, Value
 
 from accounts.principals import Principal
+from audit.log.raw_rows import Spelled
 from kernel.crypto.algorithms import KEY_ALGORITHMS
 from kernel.labels import MAX_REASON
 from kernel.trust.row_mac import MacField, MacProtectedRow
 from kernel.trust.wrapped_row import WrappedRow
 from keys import lifecycle
 from keys.lifecycle import Standing, State, Status, VersionState
-from keys.selection import Finding, Spelled, contains_words, has_finding, has_status
+from keys.selection import Finding, contains_words, has_finding, has_status
 
 
 class KeyQuerySet(models.QuerySet["Key"]):

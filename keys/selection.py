@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import CharField, Exists, Func, OuterRef, Q
-from django.db.models.sql.compiler import SQLCompiler
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.expressions import OrderBy
 
 from audit.browse.selection import id_spelt
+from audit.log.raw_rows import Spelled
 from audit.usage.queries import rows_used_since
 from keys.lifecycle import State, Status
 
@@ -61,25 +61,6 @@ def has_finding(finding: Finding, now: datetime) -> Q:
     return Q(created_at__lte=since) & Q(~Exists(used))
 
 
-class Spelled(Func):
-    """A key's ID in the audit log's format. SQLite stores UUIDs as 32 hexadecimal digits without hyphens."""
-
-    template = "CAST(%(expressions)s AS varchar)"
-    output_field = CharField()
-    arity = 1
-
-    def as_sqlite(
-        self,
-        compiler: SQLCompiler,
-        connection: BaseDatabaseWrapper,  # noqa: ARG002 - Django's signature
-        **extra_context: Any,  # noqa: ARG002 - Django's signature
-    ) -> tuple[str, tuple[str | int, ...]]:
-        digits, parameters = compiler.compile(self.source_expressions[0])
-        groups = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
-        spelled = " || '-' || ".join(f"substr({digits}, {start}, {length})" for start, length in groups)
-        return f"({spelled})", (*parameters,) * len(groups)
-
-
 def fold(text: str) -> str:
     """Normalize a text for case-insensitive comparison.
 
@@ -102,9 +83,21 @@ def contains_words(search: str) -> Q:
     return condition
 
 
-def follows(column: str, value: object, row_id: UUID, *, descending: bool) -> Q:
-    """The rows after the given value and ID, in the order of ``keys.services.reading``: nulls last."""
-    side = "lt" if descending else "gt"
+def in_order(ordering: str, *, has_nulls: bool) -> tuple[OrderBy, OrderBy]:
+    """Sort by a column, descending after ``-``, without ties: the ID breaks them. Nulls go last on both databases.
+
+    Otherwise pages would repeat or skip keys. For a column without nulls, NULLS LAST would keep PostgreSQL from
+    scanning the index backwards.
+    """
+    column, nulls_last = F(ordering.removeprefix("-")), has_nulls or None
+    if ordering.startswith("-"):
+        return column.desc(nulls_last=nulls_last), F("id").desc()
+    return column.asc(nulls_last=nulls_last), F("id").asc()
+
+
+def follows(ordering: str, value: object, row_id: UUID) -> Q:
+    """The keys after the one with this value in the column and this ID, ``in_order``."""
+    column, side = ordering.removeprefix("-"), "lt" if ordering.startswith("-") else "gt"
     tied = Q(**{column: value}) if value is not None else Q(**{f"{column}__isnull": True})
     behind = tied & Q(**{f"id__{side}": row_id})
     if value is None:

@@ -1,5 +1,5 @@
-"""Pages of the log in Django's admin, for auditors. The log is read-only; exports can be requested and cancelled."""
+"""Pages of the log in Django's admin, read-only, for auditors."""
 
-from audit.admin import alarms, exports, logs, saved_filters, tree, usage
+from audit.admin import alarms, exports, logs, tree, usage
 
-__all__ = ["alarms", "exports", "logs", "saved_filters", "tree", "usage"]
+__all__ = ["alarms", "exports", "logs", "tree", "usage"]

@@ -8,24 +8,31 @@ import django.db
 from django.contrib import admin
 from django.contrib.admin.templatetags.admin_list import date_hierarchy
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_safe
 
 from audit import services
-from audit.admin.exports import principal_of
 from audit.admin.list_filters import ActorTypeFilter, SourceFilter, period_of_list
 from audit.browse.selection import EXACT_COUNT, SEARCH_DEPTH, SEARCHED, LogCriteria
 from audit.models import AuditLog, AuditTrail, Integrity
-from audit.services import proofs, showing
+from audit.services import Exporter, proofs, showing
+from kernel.errors import Denied
 from kernel.freshness.models import EntityEpoch, SecurityEpoch
 from kernel.read_only_admin import ReadOnlyModelAdmin
+
+
+def principal_of(request: HttpRequest) -> Exporter:
+    """The principal that ``accounts.middleware`` has set. Raises Denied without a session."""
+    principal: Exporter | None = getattr(request, "principal", None)
+    if principal is None:
+        raise Denied("Sign in first.")
+    return principal
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
@@ -77,19 +84,27 @@ class ShownAdmin(LogAdmin):
             key = self.model._meta.pk.to_python(object_id)
         except ValidationError:
             return None
-        return next(iter(self.show(self.get_queryset(request).filter(pk=key))), None)
+        return self.find(self.get_queryset(request), key)
+
+    def find(self, rows: QuerySet[Any], key: Any) -> Model | None:
+        """The row with this primary key."""
+        return next(iter(self.show(rows.filter(pk=key))), None)
 
     @admin.display(description="integrity")
     def integrity_badge(self, row: AuditLog | AuditTrail) -> SafeString:
-        if row.integrity != Integrity.ALTERED:
-            return format_html("{}", row.integrity)
-        warning = "\N{WARNING SIGN} Altered outside the application. Run verify_audit_log"
-        return format_html('<strong class="errornote">{}</strong>', warning)
+        return badge_of(row.integrity)
+
+
+def badge_of(integrity: str) -> SafeString:
+    if integrity != Integrity.ALTERED:
+        return format_html("{}", integrity)
+    warning = "\N{WARNING SIGN} Altered outside the application. Run verify_audit_log"
+    return format_html('<strong class="errornote">{}</strong>', warning)
 
 
 @admin.register(AuditLog)
 class AuditLogAdmin(ShownAdmin):
-    change_list_template = "admin/audit/auditlog/change_list.html"
+    console_page = "audit"
     date_hierarchy = "timestamp"
     list_display = (
         "id",
@@ -106,7 +121,7 @@ class AuditLogAdmin(ShownAdmin):
     list_filter = ("outcome", ("source", SourceFilter), ("actor_type", ActorTypeFilter))
     ordering = ("-id",)
     search_fields = SEARCHED
-    readonly_fields = ("integrity_badge", "leaf_index", "proof")
+    readonly_fields = ("integrity_badge", "leaf_index")
     search_help_text = (
         "Finds entries that contain all words, for example in the actor, action, object, code, address or meta. "
         f"A search covers the latest {SEARCH_DEPTH:,} entries of the chosen date. An export covers all entries."
@@ -135,30 +150,12 @@ class AuditLogAdmin(ShownAdmin):
     def show(self, rows: QuerySet[AuditLog]) -> Sequence[AuditLog]:
         return showing.show_entries(rows)
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(require_safe(self.download_proof))
-        return [path("<int:log_id>/proof/", view, name="audit_auditlog_proof"), *super().get_urls()]
-
-    def download_proof(self, request: HttpRequest, log_id: int) -> HttpResponse:
-        """Download the proof of an entry that the user may view. Raises NotSequenced and IntegrityFailed."""
-        entry = self.get_object(request, str(log_id))
-        if not self.has_view_permission(request, entry):
-            raise PermissionDenied
-        if not isinstance(entry, AuditLog):
-            raise Http404
-        proof = proofs.prove_entry(entry)
-        headers = {"Content-Disposition": f'attachment; filename="{proof.file_name}"'}
-        return HttpResponse(proof.text, "text/plain; charset=utf-8", headers=headers)
-
     def leaf_index(self, entry: AuditLog) -> int | None:
         return proofs.leaf_index(entry)
 
-    def proof(self, entry: AuditLog) -> SafeString | None:
-        if entry.integrity == Integrity.ALTERED or proofs.leaf_index(entry) is None:
-            return None
-        return format_html(
-            '<a href="{}">Download proof</a>', reverse("admin:audit_auditlog_proof", args=[entry.pk])
-        )
+    def view_on_site(self, entry: AuditLog) -> str | None:
+        """The console's page, with the proof. An altered id may be negative, and has none."""
+        return reverse("audit-entry", args=[entry.pk]) if entry.pk > 0 else None
 
 
 @admin.register(AuditTrail)

@@ -8,6 +8,7 @@ from audit.models import UsageRollup
 
 @admin.register(UsageRollup)
 class UsageRollupAdmin(LogAdmin):
+    console_page = "usage"
     date_hierarchy = "hour"
     list_display = (
         "hour",

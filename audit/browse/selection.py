@@ -111,19 +111,19 @@ def page_before[M: Model](
     ``read`` fetches the rows of the page and one more.
     """
     older, newer = sides(rows, before, time)
-    window = read(_window(rows.filter(older), time, limit))
+    found, next_before = _read_page(rows.filter(older), time, limit, read)
     ids = (
         []
         if before is None
         else list(rows.filter(newer).order_by(*_columns(time))[: limit + 1].values_list("id", flat=True))
     )
-    is_only_page = before is None and len(window) <= limit
-    count = len(window) if is_only_page else rows.order_by()[: EXACT_COUNT + 1].count()
+    is_only_page = before is None and next_before is None
+    count = len(found) if is_only_page else rows.order_by()[: EXACT_COUNT + 1].count()
     return KeysetPage(
-        rows=window[:limit],
+        rows=found,
         count=min(count, EXACT_COUNT),
         count_is_exact=count <= EXACT_COUNT,
-        next_before=window[limit - 1].pk if len(window) > limit else None,
+        next_before=next_before,
         has_previous=bool(ids),
         previous_before=ids[limit] if len(ids) > limit else None,
     )
@@ -139,17 +139,18 @@ def rows_before[M: Model](
 ) -> tuple[list[M], int | None]:
     """The rows and the ``next_before`` of ``page_before``, without counting."""
     older, _ = sides(rows, before, time)
-    window = read(_window(rows.filter(older), time, limit))
+    return _read_page(rows.filter(older), time, limit, read)
+
+
+def _read_page[M: Model](
+    rows: QuerySet[M], time: str, limit: int, read: Callable[[QuerySet[M]], list[M]]
+) -> tuple[list[M], int | None]:
+    window = read(newest_first(rows, time)[: limit + 1])
     return window[:limit], window[limit - 1].pk if len(window) > limit else None
 
 
 def _columns(time: str) -> tuple[str, ...]:
     return (time, "id") if time else ("id",)
-
-
-def _window[M: Model](rows: QuerySet[M], time: str, limit: int) -> QuerySet[M]:
-    """The newest ``limit`` rows, and the next one if it exists."""
-    return newest_first(rows, time)[: limit + 1]
 
 
 def newest_first[M: Model](rows: QuerySet[M], time: str) -> QuerySet[M]:

@@ -21,8 +21,7 @@ from audit.log.numbering import Numbering
 from kernel.databases import lock_waits
 from kernel.errors import DomainError
 from kernel.freshness.epoch import hold_epoch, renew_stamps
-from kernel.freshness.errors import StaleDecision
-from kernel.freshness.stamps import EpochStamp, behind, entities_of
+from kernel.freshness.stamps import EpochStamp, StaleDecision, behind, entities_of
 from kernel.observability.metrics import audit_batch_size, audit_commit_seconds
 
 logger = logging.getLogger(__name__)

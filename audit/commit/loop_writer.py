@@ -41,7 +41,7 @@ from audit.errors import CROWDED, AuditUnavailable
 from audit.log.canonical import format_timestamp
 from audit.log.entry_mac import open_entry_key
 from audit.log.numbering import Numbering
-from kernel.databases.threads import call_in_pool
+from kernel.databases.transactions import call_in_pool
 from kernel.freshness.stamps import behind, entities_of, renew
 from kernel.observability.metrics import audit_batch_size, audit_commit_seconds
 

@@ -20,7 +20,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from kernel.home import RESERVE
+from kernel.home import RESERVE, sync_folder
 from kernel.trust.row_mac import IntegrityFailed
 
 UNFINISHED = ".unfinished"
@@ -85,7 +85,7 @@ def new_file(path: Path) -> Iterator[HashedFile]:
         unfinished.rename(path)
     finally:
         unfinished.unlink(missing_ok=True)
-    _sync_folder()
+    sync_folder(_folder())
 
 
 @contextmanager
@@ -135,11 +135,3 @@ def _folder() -> Path:
 def _make_folder() -> None:
     _folder().mkdir(mode=0o700, exist_ok=True)
     _folder().chmod(0o700)
-
-
-def _sync_folder() -> None:
-    descriptor = os.open(_folder(), os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -47,7 +47,10 @@ GUARD = "'"
 
 
 class Exported(Protocol):
-    """One entry (``audit.verification.integrity.FoundEntry``). ``octets`` is empty if its columns have no canonical form."""
+    """One entry (``audit.verification.integrity.FoundEntry``).
+
+    ``octets`` is empty if its columns have no canonical form.
+    """
 
     @property
     def columns(self) -> Columns: ...

@@ -16,11 +16,11 @@ from django.db import transaction
 from msgspec.structs import replace
 
 from audit import actions
+from audit.browse.filters import criteria_of
 from audit.errors import ExportNotWritten
 from audit.exports import files
 from audit.exports.archive import export_log
 from audit.exports.files import HashedFile
-from audit.exports.filters import criteria_of
 from audit.exports.formats import FILE_TYPES, ROW_FORMATS, ExportFormat
 from audit.log import heartbeats
 from audit.log.events import Actor, Outcome, Source
@@ -38,7 +38,7 @@ from audit.verification import integrity
 from audit.verification.integrity import FoundEntry
 from kernel.clock import database_now
 from kernel.crypto.encoding import encode_base64
-from kernel.databases.snapshot import one_snapshot
+from kernel.databases.transactions import one_snapshot
 from kernel.jobs import Progress, Status
 from kernel.rules import Scope
 from kernel.trust.row_mac import IntegrityFailed

@@ -20,7 +20,7 @@ from django.db import connection, models
 from django.db.models import Func, TextField
 
 from audit.log.canonical import format_timestamp
-from kernel.databases.snapshot import one_snapshot
+from kernel.databases.transactions import one_snapshot
 
 CHUNK = 1024  # rows in memory at once
 

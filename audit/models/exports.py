@@ -24,7 +24,7 @@ class AuditExportQuerySet(models.QuerySet["AuditExport"]):
 class AuditExport(Job):
     """One file of entries.
 
-    ``filters`` are log filters under their API names (``audit.exports.filters``). ``is_of_own_acts`` is True if the
+    ``filters`` are log filters under their API names (``audit.browse.filters``). ``is_of_own_acts`` is True if the
     user could read only their own entries. The other columns are the result: ``rows`` entries in a file of ``size``
     bytes, kept until ``expires_at``. The file's name includes ``attempt`` (16 hexadecimal digits). ``altered`` rows
     were altered outside the application; null for an archive, which its verifier checks. ``checkpoint_size`` and

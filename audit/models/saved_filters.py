@@ -18,7 +18,7 @@ class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):
 
 
 class SavedFilter(models.Model):
-    """``filters`` are log filters as texts, under their API names, and ``period`` (``audit.browse.saved_filters``).
+    """``filters`` are log filters as texts, under their API names, and ``period`` (``audit.browse.filters``).
 
     Like all tables of the log, this one has no foreign keys. ``owner_name`` is copied.
     """

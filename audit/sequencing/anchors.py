@@ -4,7 +4,6 @@ An anchor is useful if the auditor can read it without asking the operators of t
 that they cannot rewrite, or a syslog server that other people run.
 """
 
-import base64
 import hashlib
 import logging
 import os
@@ -21,6 +20,8 @@ from audit.sequencing import syslog
 from audit.sequencing.tree import latest_checkpoint
 from audit.tlog.checkpoint import ed25519_only
 from kernel.clock import database_now
+from kernel.crypto.encoding import encode_base64
+from kernel.home import sync_folder
 from kernel.observability.metrics import audit_anchor_failures_total
 
 logger = logging.getLogger(__name__)
@@ -55,15 +56,8 @@ class FileAnchor:
             file.flush()
             os.fsync(file.fileno())
         if is_new:
-            self._sync_folder()
+            sync_folder(self._path.parent)
         return f"offset {offset} sha256 {hashlib.sha256(content).hexdigest()}"
-
-    def _sync_folder(self) -> None:
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 class SyslogAnchor:
@@ -78,7 +72,7 @@ class SyslogAnchor:
         self._address = address
 
     def take(self, note: str, size: int) -> str:  # noqa: ARG002 - the protocol's
-        text = base64.b64encode(ed25519_only(note).encode()).decode()
+        text = encode_base64(ed25519_only(note).encode())
         sent_at = syslog.send(self._address, "checkpoint", text)
         return f"{format_timestamp(sent_at)} {self._address}"[:400]
 

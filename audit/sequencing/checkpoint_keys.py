@@ -5,7 +5,6 @@ becomes active only after such a checkpoint. Then the private half of the old on
 the next keys, because an entry that an attacker inserts into the database gets a leaf, too.
 """
 
-import base64
 import secrets
 from collections.abc import Sequence
 from functools import partial
@@ -21,6 +20,7 @@ from audit.services import record
 from audit.tlog.checkpoint import CheckpointInvalid, Signer, VerifierKey, open_note, publication_message
 from kernel.clock import database_now
 from kernel.crypto import signing
+from kernel.crypto.encoding import encode_base64
 from kernel.crypto.material import KeyMaterial
 from kernel.errors import Conflict
 from kernel.trust import kek, system_keys
@@ -111,7 +111,7 @@ def _publish(algorithms: Sequence[str], state: CheckpointKey.State, actor: Actor
     keys = [_verifier_key(name, row) for row in rows]
     vkeys = [key.vkey for key in keys]
     message = publication_message(name, vkeys)
-    signatures = {key.key_name: base64.b64encode(sign(message)).decode() for key, sign in outgoing}
+    signatures = {key.key_name: encode_base64(sign(message)) for key, sign in outgoing}
     signed = {"signatures": signatures} if signatures else {}
     meta = {"vkeys": vkeys, LINKED: True, **signed}
     record(_event(actions.CHECKPOINT_KEY_PUBLISHED, rows, **meta), actor)

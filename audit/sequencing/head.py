@@ -6,7 +6,6 @@ the checkpoints of the lost part, wherever they were anchored, contradict all la
 has one will notice.
 """
 
-import base64
 import fcntl
 import logging
 import os
@@ -24,9 +23,10 @@ from audit.sequencing.leadership import leading
 from audit.sequencing.tree import database_reader, read_tree
 from audit.services import record
 from audit.tlog import merkle
-from audit.tlog.checkpoint import decode_base64, decode_decimal
+from audit.tlog.checkpoint import decode_decimal
 from audit.tlog.merkle import HashReader
 from kernel import home
+from kernel.crypto.encoding import decode_canonical_base64, encode_base64
 from kernel.errors import Conflict, Invalid
 
 logger = logging.getLogger(__name__)
@@ -46,13 +46,13 @@ class Head:
     root: bytes
 
     def encode(self) -> bytes:
-        return f"{self.size} {base64.b64encode(self.root).decode()}\n".encode()
+        return f"{self.size} {encode_base64(self.root)}\n".encode()
 
     @classmethod
     def decode(cls, octets: bytes) -> "Head":
         """Inverse of ``encode``. Raises ValueError."""
         size, _, root = octets.decode().removesuffix("\n").partition(" ")
-        return cls(decode_decimal(size), decode_base64(root))
+        return cls(decode_decimal(size), decode_canonical_base64(root))
 
 
 def read_head() -> Head | None:
@@ -159,7 +159,7 @@ def _refused_head(size: int) -> dict[str, object]:
     except OlderDatabase:
         if head is None:
             return {"head_size": None, "head_root": None}
-        return {"head_size": head.size, "head_root": base64.b64encode(head.root).decode()}
+        return {"head_size": head.size, "head_root": encode_base64(head.root)}
     raise Conflict(
         "The database is not older than the log that this host has seen. There is nothing to accept."
     )

@@ -3,19 +3,25 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Exists, ExpressionWrapper, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Exists, ExpressionWrapper, IntegerField, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from audit.log.canonical import format_timestamp
 from audit.log.raw_rows import SpelledMoment, SpelledMomentField
 from audit.models import AuditAlarm, AuditCheckpoint, AuditLeaf, AuditLog, AuditPending
 from audit.sequencing.alarms import MOST_OPEN
-from kernel.databases.expressions import CountOf
 
 COUNTED = 100_000  # maximum count of pending entries; a larger exact number is of no use
 # Used for pending ids without an entry, and for unreadable times, so that tampering shows as lag.
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT = SpelledMomentField(otherwise=LONG_AGO)
+
+
+class CountOf(Subquery):
+    """The number of rows of a query."""
+
+    template = "(SELECT count(*) FROM (%(subquery)s) counted)"
+    output_field = IntegerField()
 
 
 def unsequenced() -> QuerySet[AuditPending, datetime]:

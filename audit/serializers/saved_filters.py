@@ -2,8 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from audit.browse.saved_filters import PERIODS
-from audit.log.canonical import format_timestamp
+from audit.browse.filters import PERIODS, as_texts
 from audit.models import SavedFilter
 from audit.serializers.logs import LogQuerySerializer
 from kernel.rest import PageSerializer, StrictSerializer, TimestampField
@@ -29,11 +28,7 @@ class NewSavedFilterSerializer(StrictSerializer):
 
     def validate_filters(self, given: dict[str, Any]) -> dict[str, str]:
         """The filters as texts, under their API names."""
-        words = {"since": "from", "until": "to", "object_id": "object"}
-        return {
-            words.get(name, name): value if isinstance(value, str) else format_timestamp(value)
-            for name, value in given.items()
-        }
+        return as_texts(given)
 
 
 class SavedFilterSerializer(serializers.ModelSerializer[SavedFilter]):

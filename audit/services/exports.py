@@ -11,10 +11,10 @@ from django.db.models import Max, Q
 from msgspec.structs import asdict
 
 from audit import actions
+from audit.browse.filters import filters_of
 from audit.browse.selection import LogCriteria
 from audit.errors import NoResult, ResultGone, TooManyExports
 from audit.exports import files
-from audit.exports.filters import filters_of
 from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.log.events import Actor, Event
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport
@@ -22,7 +22,7 @@ from audit.models.exports import AuditExportQuerySet
 from audit.services.recording import record
 from kernel import jobs
 from kernel.clock import database_now
-from kernel.databases.turns import take_turn
+from kernel.databases.transactions import take_turn
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.freshness.epoch import require_current
 from kernel.freshness.stamps import EpochStamp

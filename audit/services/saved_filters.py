@@ -12,7 +12,7 @@ from audit.log.events import Actor, Event, RowChange
 from audit.models import READ_PERMISSION, Reader, SavedFilter
 from audit.models.saved_filters import SavedFilterQuerySet
 from audit.services.recording import record
-from kernel.databases.turns import take_turn
+from kernel.databases.transactions import take_turn
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.rules import Caller
 

@@ -4,8 +4,6 @@ A checkpoint contains the number of entries and the root over them. Ed25519 sign
 signs a ``cosigned_message`` with a timestamp (type 0x06), in which signer and log have the same name.
 """
 
-import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +14,7 @@ from typing import Final
 
 from audit.tlog.merkle import HASH_SIZE
 from kernel.crypto import signing
+from kernel.crypto.encoding import decode_canonical_base64, encode_base64
 from kernel.crypto.errors import SignatureInvalid
 
 # The private key is kept elsewhere: message -> raw signature.
@@ -60,7 +59,7 @@ class Checkpoint:
     @property
     def text(self) -> str:
         """The signed text: three lines."""
-        return f"{self.origin}\n{self.size}\n{_base64(self.root)}\n"
+        return f"{self.origin}\n{self.size}\n{encode_base64(self.root)}\n"
 
     @classmethod
     def parse(cls, text: str) -> "Checkpoint":
@@ -69,7 +68,7 @@ class Checkpoint:
         if len(lines) != 4 or lines[3]:  # noqa: PLR2004 - three lines, each with its end
             raise CheckpointInvalid("a checkpoint has three lines: origin, size and root")
         try:
-            return cls(lines[0], decode_decimal(lines[1]), decode_base64(lines[2]))
+            return cls(lines[0], decode_decimal(lines[1]), decode_canonical_base64(lines[2]))
         except CheckpointInvalid:
             raise
         except ValueError as error:
@@ -105,7 +104,7 @@ class VerifierKey:
     @property
     def vkey(self) -> str:
         """``name+key_id+base64(type ‖ public key)``, the id in hexadecimal."""
-        return f"{self.key_name}+{_base64(self._typed)}"
+        return f"{self.key_name}+{encode_base64(self._typed)}"
 
     @property
     def _typed(self) -> bytes:
@@ -115,7 +114,7 @@ class VerifierKey:
     def parse(cls, vkey: str) -> "VerifierKey":
         """Inverse of ``vkey``. Raises ValueError for any other spelling, an unknown type or the id of another key."""
         name, _, rest = vkey.partition("+")
-        typed = decode_base64(rest.partition("+")[2])
+        typed = decode_canonical_base64(rest.partition("+")[2])
         if not typed or typed[0] not in _ALGORITHMS:
             raise ValueError("the type of a vkey is 0x01 (Ed25519) or 0x06 (ML-DSA-44)")
         key = cls(name, _ALGORITHMS[typed[0]], typed[1:])
@@ -147,7 +146,7 @@ def sign_note(checkpoint: Checkpoint, signers: Sequence[tuple[VerifierKey, Signe
     for key, sign in ordered:
         stamp = timestamp.to_bytes(_TIMESTAMP_SIZE) if key.algorithm == signing.ML_DSA_44 else b""
         signature = stamp + sign(_message(key, checkpoint, stamp))
-        lines.append(f"— {key.name} {_base64(key.key_id + signature)}\n")
+        lines.append(f"— {key.name} {encode_base64(key.key_id + signature)}\n")
     return f"{checkpoint.text}\n{''.join(lines)}"
 
 
@@ -186,7 +185,10 @@ def open_publication(
         if key.name != origin or key.key_name not in signatures:
             continue
         with suppress(SignatureInvalid, ValueError):  # untrusted input
-            message, signature = publication_message(origin, vkeys), decode_base64(signatures[key.key_name])
+            message, signature = (
+                publication_message(origin, vkeys),
+                decode_canonical_base64(signatures[key.key_name]),
+            )
             signing.verify(key.algorithm, key.public_key, message, signature)
             return [VerifierKey.parse(vkey) for vkey in vkeys]
     raise CheckpointInvalid("no trusted key of the log signed the keys that follow")
@@ -198,18 +200,7 @@ def ed25519_only(note: str) -> str:
     Raises CheckpointInvalid for a malformed note. Does not verify signatures.
     """
     text, [first, *_] = _split(note)
-    return f"{Checkpoint.parse(text).text}\n— {first.name} {_base64(first.key_id + first.signature)}\n"
-
-
-def decode_base64(text: str) -> bytes:
-    """Decode standard base64 (RFC 4648 section 4). Raises ValueError for a non-canonical spelling."""
-    try:
-        octets = base64.b64decode(text, validate=True)
-    except (binascii.Error, UnicodeEncodeError) as error:
-        raise ValueError("not base64") from error
-    if _base64(octets) != text:
-        raise ValueError("not canonical base64")
-    return octets
+    return f"{Checkpoint.parse(text).text}\n— {first.name} {encode_base64(first.key_id + first.signature)}\n"
 
 
 def decode_decimal(text: str) -> int:
@@ -239,7 +230,7 @@ def _read_lines(lines: Sequence[str]) -> Iterator[_Line]:
         if dash != "—" or not _is_key_name(name):
             raise CheckpointInvalid("a signature line is a dash, the name of a key and base64")
         try:
-            octets = decode_base64(signature)
+            octets = decode_canonical_base64(signature)
         except ValueError as error:
             raise CheckpointInvalid("a signature is not canonical base64") from error
         if len(octets) <= _KEY_ID_SIZE:
@@ -277,10 +268,6 @@ def _message(key: VerifierKey, checkpoint: Checkpoint, stamp: bytes) -> bytes:
 def _is_key_name(name: str) -> bool:
     is_plain = not any(char.isspace() or char == "+" or char < " " for char in name)
     return is_plain and 1 <= len(_utf_8(name)) <= _MAX_NAME_SIZE
-
-
-def _base64(octets: bytes) -> str:
-    return base64.b64encode(octets).decode("ascii")
 
 
 def _utf_8(text: str) -> bytes:

@@ -88,18 +88,6 @@ def encode_bundle(entries: Sequence[bytes]) -> bytes:
     return b"".join(len(entry).to_bytes(2) + entry for entry in entries)
 
 
-def decode_bundle(octets: bytes) -> list[bytes]:
-    """Inverse of ``encode_bundle``. Raises ValueError if the last entry is truncated."""
-    entries, at = [], 0
-    while at < len(octets):
-        begin = at + 2
-        at = begin + int.from_bytes(octets[at:begin])
-        entries.append(octets[begin:at])
-    if at != len(octets):
-        raise ValueError("the bundle ends inside an entry")
-    return entries
-
-
 def _number_path(number: int, width: int) -> str:
     path = f"{number % 1000:03}"
     while number := number // 1000:

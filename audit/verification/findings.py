@@ -1,12 +1,13 @@
 """The findings of a verification, and its report."""
 
-import base64
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from kernel.crypto.encoding import encode_base64
 
 LISTED = 100  # findings that are kept verbatim; the others are counted
 
@@ -108,7 +109,7 @@ class Report:
         return {
             "is_altered": self.is_altered,
             "size": self.size,
-            "root": base64.b64encode(self.root).decode(),
+            "root": encode_base64(self.root),
             "last_timestamp": self.last_timestamp,
             "signed_size": self.signed_size,
             "checkpoints": self.checkpoints,

@@ -20,7 +20,6 @@ from audit.tlog.checkpoint import (
     Checkpoint,
     CheckpointInvalid,
     VerifierKey,
-    decode_base64,
     open_note,
     open_publication,
 )
@@ -28,6 +27,7 @@ from audit.verification.findings import Finding, Kind
 from audit.verification.inspection import Inspection
 from audit.verification.links import Links
 from kernel.crypto import signing
+from kernel.crypto.encoding import decode_canonical_base64
 
 _KEY_ID_SIZE = 4
 NEVER = 2**63  # larger than the size of any tree
@@ -218,7 +218,7 @@ class Heads:
     def _check_signatures(self, note: _Note) -> Iterator[Finding]:
         """Check every signature of a valid stored checkpoint. An unknown one would otherwise be ignored unnoticed."""
         lines = [line.split(" ") for line in note.text.rpartition("\n\n")[2].splitlines()]
-        signed = [(name, decode_base64(signature)) for _, name, signature in lines]
+        signed = [(name, decode_canonical_base64(signature)) for _, name, signature in lines]
         keys = [self._stored_keys.get((name, octets[:_KEY_ID_SIZE])) for name, octets in signed]
         if sorted(key.algorithm if key else "" for key in keys) != sorted(ALGORITHMS):
             yield Finding(Kind.CHECKPOINT, f"{note.name} has not the signatures of its log, and no others")

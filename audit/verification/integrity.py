@@ -1,8 +1,8 @@
 """Check rows of the log against their leaf and MAC when they are read for display.
 
-One statement reads a row's columns in their stored spelling (``audit.log.raw_rows``), its leaf, and whether it is pending.
-Pages show exactly these values, so nothing can change between the check and the page. A row that Django could not
-convert (an invalid timestamp, text that is not UTF-8) is also shown, as altered.
+One statement reads a row's columns in their stored spelling (``audit.log.raw_rows``), its leaf, and whether it is
+pending. Pages show exactly these values, so nothing can change between the check and the page. A row that Django could
+not convert (an invalid timestamp, text that is not UTF-8) is also shown, as altered.
 """
 
 import hashlib

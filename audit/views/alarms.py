@@ -15,7 +15,7 @@ from audit.services.resolving import Resolver, original_of, resolve_alarm
 from kernel.clock import database_now
 from kernel.errors import DomainError
 from kernel.pages import PageView, ReasonForm, Rule
-from kernel.pages.numbers import number_in
+from kernel.pages.views import number_in
 
 LIMIT = 50
 MOST_PAGES = 1000

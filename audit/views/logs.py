@@ -20,7 +20,7 @@ from audit.services import following, proofs, showing
 from audit.services.standing import read_standing
 from kernel.clock import process_now
 from kernel.pages import Caller, PageView, Rule
-from kernel.pages.numbers import number_in
+from kernel.pages.views import number_in
 
 LIMIT = 50
 MOST_AT_ONCE = 10_000  # entries that one live update looks through

@@ -11,7 +11,6 @@ from django.core import checks
 from django.core.checks import CheckMessage, run_checks
 from django.core.management import call_command
 from django.db import connection, transaction
-from django.db.migrations.executor import MigrationExecutor
 
 from accounts import setup_codes
 from accounts.principals import Principal
@@ -19,7 +18,7 @@ from accounts.services import create_user, establish_signing_keys, is_set_up, is
 from audit.log.events import Source
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
 from audit.sequencing.head import check_head
-from kernel.databases.applied_migrations import has_due_migrations
+from kernel.databases.applied_migrations import applied_migrations, count_due_migrations
 from kernel.databases.database_errors import explain
 from kernel.errors import DomainError, Invalid
 from kernel.trust import kek, system_keys
@@ -93,8 +92,7 @@ def _sentence(message: CheckMessage) -> str:
 
 
 def _migrate() -> None:
-    executor = MigrationExecutor(connection)
-    if has_due_migrations(executor) and executor.loader.applied_migrations and settings.CC_SQLITE:
+    if settings.CC_SQLITE and applied_migrations() and count_due_migrations():
         _copy_sqlite(settings.DATABASES["default"]["NAME"])
     with _constraints_unchecked(), transaction.atomic():
         # All or nothing: Django records a migration only after its tables exist, so a start killed between the two

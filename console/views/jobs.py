@@ -12,8 +12,7 @@ from console.progress import pace, standing_of
 from kernel.clock import process_now
 from kernel.errors import Conflict
 from kernel.pages import PageView, Rule
-from kernel.pages.numbers import number_in
-from kernel.pages.views import refuse
+from kernel.pages.views import number_in, refuse
 
 LIMIT = 50
 PROGRESS = "job-progress"

@@ -21,12 +21,17 @@ def decode_base64(text: str, *, field: str, max_bytes: int) -> bytes:
     if 3 * (len(text) // 4) - text[-2:].count("=") > max_bytes:  # before decoding: the bound is on memory
         raise Invalid.of_field(field, f"Must be at most {max_bytes} bytes.")
     try:
-        octets = pybase64.b64decode(text, None, True)
+        return decode_canonical_base64(text)
     except ValueError:
         raise Invalid.of_field(field, "Not valid base64.") from None
+
+
+def decode_canonical_base64(text: str) -> bytes:
+    """Inverse of ``encode_base64``; raises ValueError for any other text. The caller bounds its length."""
+    octets = pybase64.b64decode(text, None, True)
     # Decoders ignore the unused bits of the last character; this comparison rejects them.
     if encode_base64(octets) != text:
-        raise Invalid.of_field(field, "Not valid base64.")
+        raise ValueError("not canonical base64")
     return octets
 
 

@@ -17,9 +17,8 @@ from django.db import connection, transaction
 
 from kernel.clock import process_now
 from kernel.databases.lock_waits import milliseconds, seconds_left
-from kernel.freshness.errors import StaleDecision
 from kernel.freshness.models import EntityEpoch
-from kernel.freshness.stamps import EpochStamp, behind, entities_of, renew
+from kernel.freshness.stamps import EpochStamp, StaleDecision, behind, entities_of, renew
 from kernel.trust.row_mac import IntegrityFailed
 
 LOCK = int.from_bytes(b"cc-epoch")  # our key among PostgreSQL's advisory locks, a bigint

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from kernel.errors import Unavailable
+
 
 @dataclass(slots=True, eq=False)
 class EpochStamp:
@@ -38,3 +40,14 @@ def renew(stamps: Iterable[EpochStamp], present: Mapping[str, int], epoch: int) 
             stamp.as_of = epoch
         stale |= changed
     return frozenset(stale)
+
+
+class StaleDecision(Unavailable):
+    """A key, a permission or a user changed while the answer was computed: decide again, on fresh rows.
+
+    ``entities`` are those of the stale stamps: at least one of them changed.
+    """
+
+    def __init__(self, entities: frozenset[str]) -> None:
+        super().__init__("Keys or permissions changed while the request was processed. Try again.")
+        self.entities = entities

@@ -1,8 +1,10 @@
 """Context of every page: navigation for this role, theme, and when the session ends."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.messages.storage.session import SessionStorage
 from django.http import HttpRequest
 
 from kernel import __version__
@@ -13,6 +15,7 @@ from kernel.rules import AUTHENTICATED, Access, Caller
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "theme"
 SHORTCUTS_COOKIE = "shortcuts"
+KEPT = 10  # messages: a client that never opens a page would otherwise fill the session
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +65,13 @@ def theme_of(request: HttpRequest) -> str:
 
 def has_shortcuts(request: HttpRequest) -> bool:
     return request.COOKIES.get(SHORTCUTS_COOKIE) != "off"
+
+
+class NewestMessages(SessionStorage):
+    """``MESSAGE_STORAGE``: one-time messages, the latest ``KEPT`` that no page has shown yet.
+
+    They are kept in the session instead of a cookie because they name keys.
+    """
+
+    def serialize_messages(self, messages: Sequence[Any]) -> str:
+        return super().serialize_messages(messages[-KEPT:])

@@ -29,6 +29,7 @@ from kernel.http.problems import ProtocolError
 from kernel.rules import PUBLIC, Caller, Rule
 
 PAGE, DIALOG = "page", "dialog-body"
+MOST_DIGITS = len(str(2**63)) - 1  # any number with this many digits fits a bigint
 
 
 class PageView[P: Caller](View):
@@ -177,3 +178,12 @@ def next_url(request: HttpRequest, default: str) -> str:
     asked = request.POST.get("next") or request.GET.get("next") or ""
     is_ours = asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed_hosts=None)
     return asked if is_ours else default
+
+
+def number_in(request: HttpRequest, parameter: str) -> int | None:
+    """An id, a size or a count in the query string; None for anything else.
+
+    Our links set the parameter, but anyone may change it.
+    """
+    text = request.GET.get(parameter, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS else None

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
-from django.db.models import F, QuerySet
-from django.db.models.expressions import OrderBy
+from django.db.models import QuerySet
 
 from accounts.principals import Principal
 from kernel.clock import database_now
@@ -17,7 +16,7 @@ from keys import metadata_cache
 from keys.lifecycle import Status
 from keys.models import Key, KeyQuerySet, KeyRotation, KeyVersion
 from keys.references import KeyReference, name_of
-from keys.selection import Finding, follows
+from keys.selection import Finding, follows, in_order
 
 
 class KeyFilter(TypedDict, total=False):
@@ -81,7 +80,8 @@ def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
         keys = keys.search(only["search"])
     if "expires_before" in only:
         keys = keys.filter(expires_at__lt=only["expires_before"])
-    return keys.order_by(*_order(only.get("ordering", "name")))
+    ordering = only.get("ordering", "name")
+    return keys.order_by(*in_order(ordering, has_nulls=Key._meta.get_field(ordering.removeprefix("-")).null))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +99,9 @@ def list_keys_after(*, principal: Principal, only: KeyFilter, after: UUID | None
     """
     keys = list_keys(principal=principal, only=only)
     ordering = only.get("ordering", "name")
-    column = ordering.removeprefix("-")
-    last = Key.objects.visible_to(principal).filter(pk__in=[after] if after else []).values_list(column, "id")
-    if last:
-        keys = keys.filter(follows(column, *last[0], descending=ordering.startswith("-")))
+    last = Key.objects.visible_to(principal).filter(pk__in=[after] if after else [])
+    if known := last.values_list(ordering.removeprefix("-"), "id").first():
+        keys = keys.filter(follows(ordering, *known))
     window = list(keys[: limit + 1])
     return KeyWindow(window[:limit], window[limit - 1].pk if len(window) > limit else None)
 
@@ -144,14 +143,3 @@ def list_rotations(*, principal: Principal) -> QuerySet[KeyRotation]:
 def count_keys_that_protect() -> int:
     """The number of keys that can protect now, regardless of visibility, for the metrics."""
     return Key.objects.with_status(Status.ACTIVE, database_now()).count()
-
-
-def _order(ordering: str) -> tuple[OrderBy, OrderBy]:
-    # The ID breaks ties, so that no key is repeated or missing across pages. Nulls go last on both databases, which
-    # differ by default. For a column without nulls, NULLS LAST would keep PostgreSQL from scanning the index
-    # backwards.
-    name = ordering.removeprefix("-")
-    column, nulls_last = F(name), Key._meta.get_field(name).null or None
-    if ordering.startswith("-"):
-        return column.desc(nulls_last=nulls_last), F("id").desc()
-    return column.asc(nulls_last=nulls_last), F("id").asc()

@@ -12,7 +12,7 @@ from audit.usage.charts import RANGES, chart, range_asked
 from audit.usage.queries import denials_of, use_of, used_over_time, uses_by_version
 from kernel.clock import process_now
 from kernel.pages import PageView, Rule
-from kernel.pages.numbers import number_in
+from kernel.pages.views import number_in
 from keys import actions, lifecycle, services
 from keys.acts import ACTS, refusals
 from keys.explanations import meaning

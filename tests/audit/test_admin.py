@@ -4,14 +4,25 @@ from html import unescape
 import pytest
 from django.contrib.admin import site
 from django.db import connection
+from django.http import QueryDict
 from django.test import Client, RequestFactory
 
+from audit import services
+from audit.admin.list_filters import period_of_list
 from audit.admin.logs import BoundedPaginator
+from audit.browse.selection import LogCriteria
 from audit.log.events import Actor, Event, RowChange
-from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditReceipt, AuditTrail, CheckpointKey
+from audit.models import (
+    AuditCheckpoint,
+    AuditExport,
+    AuditLeaf,
+    AuditLog,
+    AuditReceipt,
+    AuditTrail,
+    CheckpointKey,
+)
 from audit.sequencing.running import checkpoint_now
 from audit.services import proofs, record
-from audit.tlog.proof import parse_proof
 from kernel.clock import database_now
 from kernel.freshness.models import SecurityEpoch
 from tests.conftest import append_only_triggers_off
@@ -126,38 +137,12 @@ def proven(told):
     return told
 
 
-def test_the_page_of_an_entry_names_its_leaf_and_leads_to_its_proof(browser, proven):
+def test_the_page_of_an_entry_names_its_leaf_and_leads_to_the_console(browser, proven):
     page = browser.get(path(AuditLog, str(proven.id), "change")).content.decode()
     index = AuditLeaf.objects.get(log_id=proven.id).idx
-    url = path(AuditLog, str(proven.id), "proof")
 
     assert f'<div class="readonly">{index}</div>' in page
-    assert f'href="{url}"' in page
-    answer = browser.get(url)
-    assert answer.headers["Content-Disposition"] == f'attachment; filename="{proven.id}.tlog-proof"'
-    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert parse_proof(answer.content.decode()) == parse_proof(proofs.prove_entry(proven).text)
-
-
-def test_the_page_of_an_entry_that_has_no_leaf_offers_no_proof(browser, told):
-    assert b"/proof/" not in browser.get(path(AuditLog, str(told.id), "change")).content
-    answer = browser.get(path(AuditLog, str(told.id), "proof"))
-    assert answer.status_code == 409
-    assert b"checkpoint" in answer.content
-
-
-@pytest.mark.parametrize("log_id", ["0", "9" * 30])
-def test_there_is_no_proof_of_what_is_no_entry(browser, proven, log_id):
-    assert browser.get(path(AuditLog, log_id, "proof")).status_code == 404
-
-
-def test_proofs_are_for_whoever_may_see_entries_and_for_reading_only(browser, developer, proven):
-    url = path(AuditLog, str(proven.id), "proof")
-    outsider = Client()
-    assert outsider.get(url).status_code == 302
-    outsider.force_login(developer.user)
-    assert outsider.get(url).status_code in {302, 403}
-    assert browser.post(url).status_code == 405
+    assert f'href="/audit/{proven.id}/"' in page
 
 
 def test_checkpoints_show_who_has_taken_them(browser, proven):
@@ -200,3 +185,54 @@ def test_a_changed_row_that_is_not_utf_8_is_listed(browser, told, column):
     with append_only_triggers_off(), connection.cursor() as cursor:
         cursor.execute(f"UPDATE audit_trail SET {column} = CAST(x'ff41' AS TEXT)")  # noqa: S608 - two constants
     assert "Altered outside the application" in browser.get(path(AuditTrail)).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("query", "since", "until"),
+    [
+        ("timestamp__year=2026", "2026-01-01", "2027-01-01"),
+        ("timestamp__year=2026&timestamp__month=12", "2026-12-01", "2027-01-01"),
+        ("timestamp__year=2028&timestamp__month=2", "2028-02-01", "2028-03-01"),
+        ("timestamp__year=2028&timestamp__month=2&timestamp__day=29", "2028-02-29", "2028-03-01"),
+    ],
+)
+def test_a_date_is_a_half_open_period(query, since, until):
+    assert [f"{moment:%Y-%m-%d}" for moment in period_of_list(QueryDict(query))] == [since, until]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "q=x",
+        "timestamp__month=2",
+        "timestamp__year=2026&timestamp__day=2",
+        "timestamp__year=2026&timestamp__month=13",
+        "timestamp__year=9999",
+        "timestamp__year=x",
+    ],
+)
+def test_a_date_that_is_no_period_has_no_bounds(query):
+    assert period_of_list(QueryDict(query)) == (None, None)
+
+
+def test_the_list_of_exports_shows_progress_and_leads_to_the_console(browser, auditor):
+    export = services.request_export(principal=auditor.principal, export_format="csv", criteria=LogCriteria())
+    AuditExport.objects.update(done=3, total=7)
+
+    listed = browser.get(path(AuditExport)).content.decode()
+    assert "3 of 7 rows" in listed
+    assert 'href="/audit/exports/"' in listed
+    assert (
+        f'href="/jobs/{export.id}/"'
+        in browser.get(path(AuditExport, str(export.id), "change")).content.decode()
+    )
+
+
+def test_an_operator_reads_the_log_and_sees_no_export(operator, auditor):
+    export = services.request_export(principal=auditor.principal, export_format="csv", criteria=LogCriteria())
+    client = Client()
+    client.force_login(operator.user)
+
+    assert client.get(path(AuditLog)).status_code == 200
+    assert client.get(path(AuditExport)).status_code == 403
+    assert client.get(path(AuditExport, str(export.id), "change")).status_code == 403

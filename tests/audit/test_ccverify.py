@@ -20,6 +20,7 @@ from audit.tlog import merkle, tiles
 from audit.tlog.checkpoint import Checkpoint, VerifierKey, ed25519_only, publication_message, sign_note
 from audit.tlog.proof import format_proof
 from kernel.crypto import signing
+from tests.audit.exports.exporting import unbundled
 
 CCVERIFY = Path(__file__).resolve().parents[2] / "bin" / "ccverify"
 ORIGIN = "ciphercanary/5b0c9ee1-36f0-4d0c-9a5e-000000000001"
@@ -190,13 +191,13 @@ def outside(log, tmp_path):
 def rebundled(folder, change):
     """Rewrite the bundle of the entries 256 to 511, but not its tile."""
     path = folder / tiles.entries_path(1)
-    entries = tiles.decode_bundle(path.read_bytes())
+    entries = unbundled(path.read_bytes())
     change(entries)
     path.write_bytes(tiles.encode_bundle(entries))
 
 
 def with_longer_last(bundle):
-    last = tiles.decode_bundle(bundle)[-1]
+    last = unbundled(bundle)[-1]
     return bundle[: -len(last) - 2] + (len(last) + 1).to_bytes(2) + last
 
 

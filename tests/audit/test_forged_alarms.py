@@ -140,6 +140,7 @@ UNREADABLE_ALARM = [
             ("id", "'zz'"),
             ("id", "CAST(x'ff41' AS TEXT)"),
             ("log_id", "1.5"),
+            ("kind", "CAST(x'ff41' AS TEXT)"),
             ("count", "'x'"),
             ("evidence", "CAST(x'ff41' AS TEXT)"),
             ("row_mac", "x'ff'"),
@@ -155,11 +156,13 @@ def test_an_alarm_with_an_unreadable_column_is_shown_open_and_can_be_resolved(ch
     raise_alarms([alarm_at()])
     altered(f"UPDATE audit_alarms SET {change.format(time=UNREADABLE[connection.vendor])}")  # noqa: S608 - constants
     browser = signed_in(admin)
-    for path in ("/home/", "/system/", "/audit/", "/audit/alarms/", "/audit/alarms/?status=all"):
+    in_admin = "/admin/audit/auditalarm/"
+    for path in ("/home/", "/system/", "/audit/", "/audit/alarms/", "/audit/alarms/?status=all", in_admin):
         assert browser.get(path).status_code == 200, path
     listed = admin.api.get("/api/v1/audit/alarms?status=open")
     [shown] = listed.json["results"]
     assert (shown["is_altered"], shown["status"]) == (True, "open")
+    assert b"Altered outside the application" in browser.get(f"{in_admin}{shown['id']}/change/").content
     raise_alarms([alarm_at(9)])
     assert restore_alarms() == 0
     assert admin.api.post(f"/api/v1/audit/alarms/{shown['id']}/resolve", {"reason": "seen"}).status == 200

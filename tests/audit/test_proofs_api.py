@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from itertools import combinations_with_replacement
+from typing import NamedTuple
 
 import pytest
 from django.db import connection
@@ -29,7 +30,6 @@ from audit.sequencing.step import sequence_step
 from audit.services import record
 from audit.tlog import merkle
 from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey, open_note
-from audit.tlog.proof import parse_proof
 from kernel.clock import database_now
 from tests.architecture.sources import ROOT
 from tests.audit.sequencing.log import altered
@@ -61,6 +61,22 @@ def pinned():
     return [VerifierKey.parse(line) for line in ApiClient().get(KEYS).response.content.decode().splitlines()]
 
 
+class Proof(NamedTuple):
+    extra: bytes
+    index: int
+    hashes: list[bytes]
+    note: str
+
+
+def parsed(text):
+    """A C2SP tlog-proof with extra data."""
+    head, _, note = text.partition("\n\n")
+    _, extra, index, *hashes = head.split("\n")
+    number = int(index.removeprefix("index "))
+    decoded = [base64.b64decode(word) for word in (extra.removeprefix("extra "), *hashes)]
+    return Proof(decoded[0], number, decoded[1:], note)
+
+
 def path_of(entry):
     return f"{LOGS}/{entry.id}/proof"
 
@@ -75,7 +91,7 @@ def test_a_proof_holds_with_nothing_but_a_pinned_key(auditor):
     for entry in entries:
         answer = auditor.api.get(path_of(entry))
         assert answer.status == 200
-        proof = parse_proof(answer.json["proof"])
+        proof = parsed(answer.json["proof"])
         head = open_note(proof.note, pinned())
         leaf = merkle.leaf_hash(proof.extra)
         merkle.verify_inclusion(leaf, proof.index, head.size, proof.hashes, head.root)
@@ -92,7 +108,7 @@ def test_of_a_thousand_entries_the_proof_is_short_and_holds(auditor):
     first = tell()
     sign_up_to(1000)
 
-    proof = parse_proof(auditor.api.get(path_of(first)).json["proof"])
+    proof = parsed(auditor.api.get(path_of(first)).json["proof"])
 
     assert len(proof.hashes) == 10
     head = open_note(proof.note, pinned())

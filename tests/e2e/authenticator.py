@@ -1,7 +1,6 @@
 """An authenticator app: it reads a QR code from the screen, and computes codes."""
 
 import base64
-import time
 
 import zxingcpp
 from django_otp.oath import totp
@@ -43,9 +42,3 @@ def code_of(secret: str, steps: int = 0) -> str:
 def wrong_code(secret: str) -> str:
     near = {code_of(secret, steps) for steps in range(-3, 4)}
     return next(code for code in (f"{number:06d}" for number in range(10)) if code not in near)
-
-
-def next_code(secret: str) -> str:
-    """A code of a step that no earlier call has used, because a code works once."""
-    time.sleep(30 - time.time() % 30 + 0.2)
-    return code_of(secret)

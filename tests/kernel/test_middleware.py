@@ -2,9 +2,11 @@ import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
 
+from kernel.errors import Conflict
 from kernel.http import request_ids
 from kernel.http.addresses import client_address
 from kernel.http.middleware import RequestContext
+from kernel.http.problems import document
 
 
 def request(forwarded="", peer="192.0.2.1"):
@@ -64,3 +66,9 @@ def test_the_id_is_in_every_log_record_of_the_request_and_of_no_other():
     assert seen == ["mine"]
     assert answer["X-Request-ID"] == "mine"
     assert current_request_id.get() == ""
+
+
+def test_an_extra_member_never_passes_for_a_member_of_the_standard():
+    error = Conflict("No.", extra={"status": "expired", "code": "other", "state": "deactivated"})
+    body = document(error, "request-1")
+    assert (body["status"], body["code"], body["state"]) == (409, "conflict", "deactivated")

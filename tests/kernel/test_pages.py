@@ -10,8 +10,7 @@ from accounts.session_engine import SessionStore
 from audit.log.refusals import flush
 from audit.models import AuditLog
 from kernel.clock import process_now
-from kernel.pages.messages import KEPT
-from kernel.pages.shell import DESTINATIONS, shell
+from kernel.pages.shell import DESTINATIONS, KEPT, shell
 from kernel.pages.views import next_url
 from tests.browsing import signed_in
 

@@ -1,4 +1,4 @@
-"""The short form of ``tests.tampering.campaign``: every kind of alteration once, on a small log."""
+"""Short forms of ``tests.tampering.campaign`` (every kind of alteration once) and of ``tests.tampering.displayed``."""
 
 import os
 import re
@@ -8,9 +8,12 @@ import sys
 import pytest
 
 from tests.product import ROOT
+from tests.tampering.displayed import CHANGE_SURFACES, ENTRY_SURFACES, Campaign
 
 pytestmark = pytest.mark.sweep
 
+# Values that Django cannot convert, on either database.
+COLUMNS = "audit_logs.timestamp|audit_trail.changed_at"
 SHORT = ("--entries", "300", "--parts", "4", "--rows", "1", "--times", "1", "--untouched", "4")
 
 
@@ -50,3 +53,12 @@ def test_every_alteration_of_the_log_is_noticed_and_no_whole_log_is_suspected():
         "rewritten",
     ):
         assert any(name.startswith(kind) for name in names)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_altered_row_is_marked_wherever_it_is_shown_and_raises_one_alarm(root_of_trust):
+    tally = Campaign(COLUMNS, variants=1).play(states=[True])
+    assert tally.faults == 0
+    assert tally.alarmed == tally.alterations == 2
+    # A list by time does not find the unreadable time.
+    assert len(tally.marked) == len(ENTRY_SURFACES) + len(CHANGE_SURFACES) - 1

@@ -1,4 +1,3 @@
-import base64
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from django.core.management.base import CommandError
 from audit.exports.archive import export_log
 from audit.management.base import EveryFewSeconds, LogCommand
 from audit.sequencing.running import checkpoint_now
+from kernel.crypto.encoding import encode_base64
 
 
 class Command(LogCommand):
@@ -30,5 +30,5 @@ class Command(LogCommand):
             raise CommandError(f"{error.filename or folder}: {error.strerror}") from error
         except KeyboardInterrupt:
             raise CommandError("Interrupted: nothing was written.") from None
-        root = base64.b64encode(summary.root).decode()
+        root = encode_base64(summary.root)
         self.stdout.write(f"{summary.size} entries and {summary.rows} changed rows in {folder}, root {root}")

@@ -1,4 +1,3 @@
-import base64
 import json
 from argparse import ArgumentParser
 from pathlib import Path
@@ -11,6 +10,7 @@ from audit.management.base import EveryFewSeconds
 from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey
 from audit.verification import OutsideCheckpoint, Report, verify_and_record
 from kernel.commands import ServiceCommand
+from kernel.crypto.encoding import encode_base64
 
 ALTERED, COULD_NOT_RUN = 1, 2
 
@@ -86,7 +86,7 @@ def _lines(report: Report) -> list[str]:
         lines.append(f"first bad index: {bad.first}" + (f" to {bad.last}" if bad.first != bad.last else ""))
     lines.append(
         f"{report.size} entries verified, up to {report.last_timestamp or 'none'}, "
-        f"with {report.changed_rows} changed rows; root {base64.b64encode(report.root).decode()}"
+        f"with {report.changed_rows} changed rows; root {encode_base64(report.root)}"
     )
     lines.append(
         f"{report.checkpoints} checkpoints are valid, the largest covers {report.signed_size} entries"

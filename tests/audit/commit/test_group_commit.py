@@ -22,7 +22,7 @@ from audit.models import AuditLog
 from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import raise_epoch, read_stamp
-from kernel.freshness.errors import StaleDecision
+from kernel.freshness.stamps import StaleDecision
 from tests.audit.conftest import log_out_of_reach
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]

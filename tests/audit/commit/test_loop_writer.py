@@ -17,7 +17,7 @@ from audit.services import record_alone
 from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import raise_epoch, read_stamp
-from kernel.freshness.errors import StaleDecision
+from kernel.freshness.stamps import StaleDecision
 from tests.audit.conftest import log_out_of_reach
 from tests.conftest import append_only_triggers_off
 

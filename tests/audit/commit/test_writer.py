@@ -14,7 +14,7 @@ from audit.models import AuditLog
 from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import raise_epoch, read_stamp
-from kernel.freshness.errors import StaleDecision
+from kernel.freshness.stamps import StaleDecision
 
 pytestmark = pytest.mark.sqlite
 

@@ -106,3 +106,13 @@ def signed_log(number):
     write_many(number)
     sequence_all()
     return sign_checkpoint()
+
+
+def unbundled(octets):
+    """The entries of an entry bundle."""
+    entries = []
+    while octets:
+        size = int.from_bytes(octets[:2])
+        entries.append(octets[2 : 2 + size])
+        octets = octets[2 + size :]
+    return entries

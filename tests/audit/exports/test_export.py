@@ -18,6 +18,7 @@ from audit.tlog import tiles
 from audit.tlog.checkpoint import open_note
 from kernel.errors import Conflict
 from kernel.trust.row_mac import IntegrityFailed
+from tests.audit.exports.exporting import unbundled
 from tests.product import ROOT
 from tests.tampering.altering import execute, query, without_triggers
 from tests.tampering.writing import Log, rotate_keys, sequence, sign
@@ -75,7 +76,7 @@ def test_the_folder_holds_the_signed_log_and_nothing_after_it(log, tmp_path):
     bundles = [files.pop(tiles.entries_path(number, width)) for number, width in ((0, 256), (1, size - 256))]
     rows = {row["id"]: row for row in AuditLog.objects.values(*ENTRY_FIELDS)}
     leaves = AuditLeaf.objects.filter(idx__lt=size).order_by("idx")
-    assert [entry for bundle in bundles for entry in tiles.decode_bundle(bundle)] == [
+    assert [entry for bundle in bundles for entry in unbundled(bundle)] == [
         entry_bytes(rows[leaf.log_id]) for leaf in leaves
     ]
     for level, number, width in tiles.tiles_of(size):

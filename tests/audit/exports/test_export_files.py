@@ -21,7 +21,7 @@ from audit.log.events import Actor, Event, Source
 from audit.models import AuditLog
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys, trusted_keys
 from audit.sequencing.checkpointing import sign_checkpoint
-from kernel.databases.snapshot import one_snapshot
+from kernel.databases.transactions import one_snapshot
 from tests.audit.exports.exporting import (
     EXPORTS,
     exported,

@@ -15,7 +15,7 @@ from audit.log.events import Source
 from audit.models import AuditExport, AuditLog
 from kernel.clock import database_now
 from kernel.errors import Denied, NotFound
-from kernel.freshness.errors import StaleDecision
+from kernel.freshness.stamps import StaleDecision
 from tests.audit.exports.exporting import EXPORTS, fetch, order, work
 from tests.audit.sequencing.log import write
 from tests.personas import ApiClient

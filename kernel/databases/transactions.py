@@ -1,0 +1,50 @@
+"""Snapshots, turns, and the connections of pool threads."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.db import connection, connections, transaction
+
+
+@contextmanager
+def one_snapshot() -> Iterator[None]:
+    """All reads inside the block see the same state of the database, while others write. For reading only.
+
+    Raises TransactionManagementError inside a transaction, which may already have its snapshot.
+    """
+    if connection.in_atomic_block:
+        raise transaction.TransactionManagementError("a snapshot begins outside any transaction")
+    if connection.vendor == "postgresql":
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+        return
+    with connection.cursor() as cursor:
+        # Not atomic(): its BEGIN IMMEDIATE would block every writer.
+        cursor.execute("BEGIN DEFERRED")
+        try:
+            yield
+        finally:
+            cursor.execute("ROLLBACK")
+
+
+def take_turn(lock: int) -> None:
+    """Wait for the lock (a bigint of the caller's choice) and hold it until the transaction ends.
+
+    For requests that check a limit: otherwise concurrent ones would not see each other reach it. SQLite needs no lock,
+    because it has one writing transaction at a time.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
+
+
+def call_in_pool[T](call: Callable[..., T], *args: object) -> T:
+    """Call the function in this pool thread, then return the database connections that it used.
+
+    Otherwise the thread would keep them between calls.
+    """
+    try:
+        return call(*args)
+    finally:
+        connections.close_all()
