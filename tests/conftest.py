@@ -17,6 +17,7 @@ from django.db.models import Model
 from django.test import TransactionTestCase
 
 from accounts.hashers import BoundedArgon2PasswordHasher
+from kernel import runtime
 from tests.personas import Persona, make_persona
 from tests.product import Product
 
@@ -111,9 +112,7 @@ def root_of_trust(request: pytest.FixtureRequest) -> Iterator[None]:
 def forget_everything() -> None:
     """Clear the caches of the process and its files in the data folder: each test starts like a new process."""
     from accounts import signing_keys, verified_tokens  # noqa: PLC0415 - models need a set-up Django
-    from audit.commit import writer  # noqa: PLC0415
     from audit.exports import files  # noqa: PLC0415
-    from audit.log import numbering, refusals  # noqa: PLC0415
     from ciphercanary.server import monitoring  # noqa: PLC0415
     from console import health  # noqa: PLC0415
     from kernel import throttle  # noqa: PLC0415
@@ -122,11 +121,9 @@ def forget_everything() -> None:
     from keys import keyring  # noqa: PLC0415
     from keys.invocations import forget_counters  # noqa: PLC0415
 
-    writer.close()
+    runtime.fresh()
     health.forget()
     monitoring.forget()
-    numbering.take_tails()
-    numbering._local.__dict__.clear()  # this thread is another writer from here on
     kek.forget()
     system_keys.forget()
     keyring.forget_all()
@@ -134,7 +131,6 @@ def forget_everything() -> None:
     signing_keys.forget()
     verified_tokens.forget_all()
     throttle.forget()
-    refusals.forget()  # or its timer would write into the database of a later test
     files.remove(files.names())
     (settings.CC_HOME / "audit-head").unlink(missing_ok=True)  # it remembers the log of an earlier test
     for kind in (FailoverRedisCache, OptionalRedisCache):
