@@ -111,30 +111,17 @@ def root_of_trust(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def forget_everything() -> None:
     """Clear the caches of the process and its files in the data folder: each test starts like a new process."""
-    from accounts import signing_keys, verified_tokens  # noqa: PLC0415 - models need a set-up Django
+    from accounts import verified_tokens  # noqa: PLC0415 - models need a set-up Django
     from audit.exports import files  # noqa: PLC0415
-    from ciphercanary.server import monitoring  # noqa: PLC0415
-    from console import health  # noqa: PLC0415
-    from kernel import throttle  # noqa: PLC0415
-    from kernel.cache import FailoverRedisCache, OptionalRedisCache  # noqa: PLC0415
-    from kernel.trust import kek, system_keys  # noqa: PLC0415
     from keys import keyring  # noqa: PLC0415
     from keys.invocations import forget_counters  # noqa: PLC0415
 
     runtime.fresh()
-    health.forget()
-    monitoring.forget()
-    kek.forget()
-    system_keys.forget()
     keyring.forget_all()
     forget_counters()
-    signing_keys.forget()
     verified_tokens.forget_all()
-    throttle.forget()
     files.remove(files.names())
     (settings.CC_HOME / "audit-head").unlink(missing_ok=True)  # it remembers the log of an earlier test
-    for kind in (FailoverRedisCache, OptionalRedisCache):
-        kind.outage.end()
     for each in caches.all(initialized_only=False):
         each.clear()
 
