@@ -110,16 +110,10 @@ def root_of_trust(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def forget_everything() -> None:
-    """Clear the caches of the process and its files in the data folder: each test starts like a new process."""
-    from accounts import verified_tokens  # noqa: PLC0415 - models need a set-up Django
-    from audit.exports import files  # noqa: PLC0415
-    from keys import keyring  # noqa: PLC0415
-    from keys.invocations import forget_counters  # noqa: PLC0415
+    """Each test starts like a new process, without files of earlier tests in the data folder."""
+    from audit.exports import files  # noqa: PLC0415 - models need a set-up Django
 
     runtime.fresh()
-    keyring.forget_all()
-    forget_counters()
-    verified_tokens.forget_all()
     files.remove(files.names())
     (settings.CC_HOME / "audit-head").unlink(missing_ok=True)  # it remembers the log of an earlier test
     for each in caches.all(initialized_only=False):
