@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from kernel.errors import Throttled
 from kernel.observability.metrics import throttled_total
+from kernel.runtime import ProcessState
 
 # Each hash takes 64 MiB: eight at once would fill a container of 512 MiB. If there are more workers than hashes, each
 # worker still has one slot.
@@ -16,11 +18,11 @@ HASHES_PER_CONTAINER = 3
 SECONDS_TO_WAIT = 2.0
 
 _SLOTS = max(1, HASHES_PER_CONTAINER // settings.CC_WORKERS)
-_slots = threading.BoundedSemaphore(_SLOTS)
+_slots = ProcessState(lambda: threading.BoundedSemaphore(_SLOTS))
 # One log-in may wait for a slot. Others are refused immediately, because waiting log-ins hold threads that all
 # requests need.
-_entrances = threading.BoundedSemaphore(_SLOTS + 1)
-_held = threading.local()
+_entrances = ProcessState(lambda: threading.BoundedSemaphore(_SLOTS + 1))
+_has_slot = ContextVar("_has_slot", default=False)
 
 
 @contextmanager
@@ -29,15 +31,15 @@ def hash_slot() -> Iterator[None]:
 
     Raises Throttled if no slot becomes free in time.
     """
-    if getattr(_held, "slot", False):
+    if _has_slot.get():
         yield
         return
-    with _entered(_entrances, 0), _entered(_slots, SECONDS_TO_WAIT):
-        _held.slot = True
+    with _entered(_entrances.current, 0), _entered(_slots.current, SECONDS_TO_WAIT):
+        token = _has_slot.set(True)
         try:
             yield
         finally:
-            _held.slot = False
+            _has_slot.reset(token)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from accounts.principals import SIGNING_KEYS
 from kernel.clock import database_now
 from kernel.freshness.epoch import read_stamp
 from kernel.freshness.stamps import EpochStamp
+from kernel.runtime import process_cache
 from kernel.trust import kek, system_keys
 from kernel.trust.row_mac import IntegrityFailed
 
@@ -70,6 +71,7 @@ def forget() -> None:
     signer.cache_clear()
 
 
+@process_cache
 @lru_cache(maxsize=2)
 def _load(epoch: int) -> KeySet:  # noqa: ARG001 - the epoch is the cache key: a new epoch means new rows
     believed = SigningKey.objects.exclude(trusted_until__lt=database_now()).order_by("created_at")
@@ -92,6 +94,7 @@ def _public_key(der: bytes) -> RSAPublicKey:
     return cast("RSAPublicKey", load_der_public_key(der))
 
 
+@process_cache
 @lru_cache(maxsize=2)
 def signer(kid: str) -> RSAPrivateKey:
     """The private half of an active key. Raises UnwrapFailed, KekUnavailable, SigningKey.DoesNotExist."""

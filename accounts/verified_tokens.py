@@ -12,47 +12,50 @@ from threading import Lock
 from typing import Final
 
 from accounts.principals import Principal
+from kernel.runtime import ProcessState
 
 MAX_HELD: Final = 10_000
 
-# Keyed by digest, so that a memory dump contains no token.
-_held: Final[OrderedDict[bytes, Principal]] = OrderedDict()
-_lock = Lock()
+
+class _Tokens:
+    def __init__(self) -> None:
+        self.lock = Lock()
+        # Keyed by digest, so that a memory dump contains no token.
+        self.held: OrderedDict[bytes, Principal] = OrderedDict()
+
+
+_tokens = ProcessState(_Tokens)
 
 
 def find(text: str, now: datetime) -> Principal | None:
     """The principal as built when the token was verified, or None if the token must be verified."""
-    digest = _digest(text)
-    with _lock:
-        principal = _held.get(digest)
+    digest, tokens = _digest(text), _tokens.current
+    with tokens.lock:
+        principal = tokens.held.get(digest)
         if principal is None:
             return None
         if principal.not_after is not None and principal.not_after <= now:
-            del _held[digest]
+            del tokens.held[digest]
             return None
-        _held.move_to_end(digest)
+        tokens.held.move_to_end(digest)
     return principal
 
 
 def remember(text: str, principal: Principal) -> None:
     """Cache a principal that was just built from the token. A full cache evicts the least recently used entry."""
-    digest = _digest(text)
-    with _lock:
-        _held[digest] = principal
-        _held.move_to_end(digest)
-        if len(_held) > MAX_HELD:
-            _held.popitem(last=False)
+    digest, tokens = _digest(text), _tokens.current
+    with tokens.lock:
+        tokens.held[digest] = principal
+        tokens.held.move_to_end(digest)
+        if len(tokens.held) > MAX_HELD:
+            tokens.held.popitem(last=False)
 
 
 def forget(text: str) -> None:
     """Drop the entry because something that the principal depends on has changed."""
-    with _lock:
-        _held.pop(_digest(text), None)
-
-
-def forget_all() -> None:
-    with _lock:
-        _held.clear()
+    tokens = _tokens.current
+    with tokens.lock:
+        tokens.held.pop(_digest(text), None)
 
 
 def _digest(text: str) -> bytes:

@@ -5,6 +5,7 @@ the others, some of them fail, or none. Checks leave nothing in the audit log.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from django.conf import settings
 from django.core.cache import caches
@@ -16,6 +17,7 @@ from kernel.clock import process_now
 from kernel.databases.applied_migrations import count_due_migrations
 from kernel.freshness.epoch import hold_epoch
 from kernel.observability.check_rounds import CheckRounds
+from kernel.runtime import ProcessState
 from kernel.trust import kek
 
 HEALTHY, LAGGING, UNHEALTHY, NOT_CONFIGURED = "healthy", "lagging", "unhealthy", "not_configured"
@@ -45,7 +47,7 @@ def look(*names: str) -> Mapping[str, str]:
 
     A check without a timely result is unhealthy.
     """
-    asked = [rounds for rounds, checks in _ROUNDS if set(names) & set(checks)]
+    asked = [rounds.current for rounds, checks in _ROUNDS if set(names) & set(checks)]
     for rounds in asked:
         rounds.begin()  # all of them before the first wait
     found = {name: word for rounds in asked for name, word in rounds.results().items()}
@@ -62,13 +64,7 @@ def overall(words: Mapping[str, str]) -> str:
 def begin() -> None:
     """Start the checks before the first request for them."""
     for rounds, _ in _ROUNDS:
-        rounds.begin()
-
-
-def forget() -> None:
-    """Drop all results."""
-    for rounds, _ in _ROUNDS:
-        rounds.forget()
+        rounds.current.begin()
 
 
 def sequencer_word(delay: Delay) -> str:
@@ -131,8 +127,8 @@ def _check_redis() -> str:
 
 
 # Each group has its own thread, so a hanging check delays only later ones in its group.
-_ROUNDS: Sequence[tuple[CheckRounds, Mapping[str, Callable[[], str]]]] = [
-    (CheckRounds(checks), checks)
+_ROUNDS: Sequence[tuple[ProcessState[CheckRounds], Mapping[str, Callable[[], str]]]] = [
+    (ProcessState(partial(CheckRounds, checks)), checks)
     for checks in (
         {
             "database": _check_database,

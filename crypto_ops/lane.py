@@ -43,6 +43,7 @@ from kernel.errors import DomainError, Throttled, Unavailable
 from kernel.freshness.stamps import StaleDecision
 from kernel.http import fast_lane
 from kernel.http.fast_lane import HotAnswer, HotHandler, HotRequest, HotRoutes
+from kernel.runtime import ProcessState
 from keys import keyring
 
 logger = logging.getLogger(__name__)
@@ -148,18 +149,29 @@ async def _verify(token: str, origin: Origin) -> Principal:
 
 async def _load(missing: Hashable, load: Callable[[], object]) -> None:
     """Load in a thread, once for all waiting requests. Raises the errors of ``load``."""
-    loading = _loading.get(missing)
+    loads = _loads.current
+    loading = loads.running.get(missing)
     if loading is None:
-        if len(_loading) >= MAX_LOADING:
+        if len(loads.running) >= MAX_LOADING:
             raise Unavailable("Too many requests are waiting for the database. Try again.")
-        loading = asyncio.get_running_loop().run_in_executor(_loaders, call_in_pool, load)
-        _loading[missing] = loading
-        loading.add_done_callback(lambda _: _loading.pop(missing, None))
+        loading = asyncio.get_running_loop().run_in_executor(loads.threads, call_in_pool, load)
+        loads.running[missing] = loading
+        loading.add_done_callback(lambda _: loads.running.pop(missing, None))
     await asyncio.shield(loading)
 
 
-_loading: Final[dict[Hashable, "asyncio.Future[object]"]] = {}
-_loaders: Final = ThreadPoolExecutor(LOADERS, thread_name_prefix="lane-loader")
+class _Loads:
+    """What is being loaded, and the threads that load it."""
+
+    def __init__(self) -> None:
+        self.running: dict[Hashable, asyncio.Future[object]] = {}
+        self.threads = ThreadPoolExecutor(LOADERS, thread_name_prefix="lane-loader")
+
+    def close(self) -> None:
+        self.threads.shutdown()
+
+
+_loads = ProcessState(_Loads)
 
 
 def _rate_limit_headers(name: str, retry_after: int | None = None) -> list[tuple[bytes, bytes]]:
@@ -173,7 +185,8 @@ async def _refuse(
     event = Event(action=action, outcome=outcome, code=error.code)
     if refusals.count(event, actor):
         write = partial(refusals.write, event, actor)
-        await asyncio.get_running_loop().run_in_executor(_loaders, call_in_pool, _wait_until, until, write)
+        threads = _loads.current.threads
+        await asyncio.get_running_loop().run_in_executor(threads, call_in_pool, _wait_until, until, write)
     return fast_lane.problem(
         error, actor.request_id, *_rate_limit_headers(name, getattr(error, "retry_after", None))
     )

@@ -33,6 +33,7 @@ from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.stream import NO_STREAM, STREAM, StreamCipher, StreamHeader, StreamOpener, sealed_size
 from kernel.errors import Throttled
 from kernel.observability.metrics import throttled_total
+from kernel.runtime import ProcessState
 from keys.entries import VersionEntry
 from keys.errors import VersionConflict
 
@@ -239,7 +240,7 @@ def _place(principal: Principal) -> Iterator[ExitStack]:
     """A slot for one more stream, with metrics; ``pop_all`` keeps it. Raises Throttled."""
     with ExitStack() as held:
         held.enter_context(measured(STREAM))
-        held.enter_context(_running.one_more(str(principal.user_id or principal.actor.actor_name)))
+        held.enter_context(_running.current.one_more(str(principal.user_id or principal.actor.actor_name)))
         yield held
 
 
@@ -268,4 +269,4 @@ class _Running:
                 self._counts += Counter()  # removes principals without streams
 
 
-_running: Final = _Running()
+_running = ProcessState(_Running)

@@ -10,6 +10,8 @@ from django_redis.cache import RedisCache
 from django_redis.serializers.json import JSONSerializer
 from redis.exceptions import RedisError
 
+from kernel.runtime import ProcessState
+
 REST: Final = 5.0  # seconds
 
 logger = logging.getLogger(__name__)
@@ -63,21 +65,22 @@ class RestingRedisCache(RedisCache):  # type: ignore[misc]  # django-redis ships
     timeout.
     """
 
-    outage: ClassVar[Outage]  # per process: Django creates a cache instance per thread
+    outage: ClassVar[ProcessState[Outage]]  # per process: Django creates a cache instance per thread
     warning: ClassVar = ""
 
     def get(self, *args: Any, **kwargs: Any) -> Any:
         return self._attempt("get", *args, **kwargs)
 
     def _attempt(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        if self.outage.may_try():
+        outage = self.outage.current
+        if outage.may_try():
             try:
                 answer = getattr(super(), method)(*args, **kwargs)
             except RedisError:
-                if self.outage.begin() and self.warning:
+                if outage.begin() and self.warning:
                     logger.warning(self.warning)
             else:
-                self.outage.end()
+                outage.end()
                 return answer
         return self._stand_in(method, *args, **kwargs)
 
@@ -88,7 +91,7 @@ class RestingRedisCache(RedisCache):  # type: ignore[misc]  # django-redis ships
 class FailoverRedisCache(RestingRedisCache):
     """Redis, falling back to the ``local`` cache: a limit may become one per process, but it never disappears."""
 
-    outage = Outage()
+    outage = ProcessState(Outage)
     warning = "redis unavailable, counting in this process"
 
     def add(self, *args: Any, **kwargs: Any) -> Any:
@@ -110,7 +113,7 @@ class FailoverRedisCache(RestingRedisCache):
 class OptionalRedisCache(RestingRedisCache):
     """Redis without a fallback: during an outage, every get is a miss and nothing is stored."""
 
-    outage = Outage()
+    outage = ProcessState(Outage)
 
     def set(self, *args: Any, **kwargs: Any) -> Any:
         return self._attempt("set", *args, **kwargs)

@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from kernel.databases.transactions import call_in_pool
+from kernel.runtime import ProcessState
 from keys.errors import UsageLimitReached
 from keys.models import KeyVersion
 
@@ -25,10 +26,6 @@ LOW: Final = 2**14  # remaining invocations at which a refill starts
 FIRST_RESERVATION: Final = 2**16
 LARGEST_RESERVATION: Final = 2**20
 MAX_COUNTERS: Final = 100_000
-
-
-# One thread for all versions: an event loop requests refills, and must not start one thread per key.
-_refills: Final = ThreadPoolExecutor(1, thread_name_prefix="invocations")
 
 
 class InvocationCounter:
@@ -56,7 +53,7 @@ class InvocationCounter:
         taken = self._take(count)
         if taken and self._left < LOW and not self._is_refilling:
             self._is_refilling = True
-            _refills.submit(call_in_pool, self._refill, limit)
+            _counters.current.refills.submit(call_in_pool, self._refill, limit)
         return taken
 
     def prepare(self, limit: int, count: int) -> None:
@@ -114,25 +111,36 @@ def _reserve_in_database(version_id: UUID, count: int, limit: int) -> bool:
     )
 
 
-# Counters outlive the keyring's entries. An entry is reloaded whenever anything security-relevant changes, including
-# any log-out. If each reload lost the reservation, a busy installation would use up its keys without encrypting.
-_counters: OrderedDict[UUID, InvocationCounter] = OrderedDict()
-_counters_lock = Lock()
+class _Counters:
+    """One counter for each version.
+
+    Counters outlive the keyring's entries. An entry is reloaded whenever anything security-relevant changes, including
+    any log-out. If each reload lost the reservation, a busy installation would use up its keys without encrypting.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._held: OrderedDict[UUID, InvocationCounter] = OrderedDict()
+        # One thread for all versions: an event loop requests refills, and must not start one thread per key.
+        self.refills = ThreadPoolExecutor(1, thread_name_prefix="invocations")
+
+    def get(self, version_id: UUID) -> InvocationCounter:
+        with self._lock:
+            counter = self._held.get(version_id)
+            if counter is None:
+                counter = self._held[version_id] = InvocationCounter(version_id)
+            self._held.move_to_end(version_id)
+            if len(self._held) > MAX_COUNTERS:
+                self._held.popitem(last=False)
+            return counter
+
+    def close(self) -> None:
+        self.refills.shutdown()
+
+
+_counters = ProcessState(_Counters)
 
 
 def counter_of(version_id: UUID) -> InvocationCounter:
     """Return the only counter of a version in this process."""
-    with _counters_lock:
-        counter = _counters.get(version_id)
-        if counter is None:
-            counter = _counters[version_id] = InvocationCounter(version_id)
-        _counters.move_to_end(version_id)
-        if len(_counters) > MAX_COUNTERS:
-            _counters.popitem(last=False)
-        return counter
-
-
-def forget_counters() -> None:
-    """Drop every reservation of this process, as at its end."""
-    with _counters_lock:
-        _counters.clear()
+    return _counters.current.get(version_id)

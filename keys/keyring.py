@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import suppress
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
@@ -19,6 +19,7 @@ from accounts.principals import Principal
 from kernel.errors import NotFound
 from kernel.freshness.epoch import read_epoch, read_stamp, renew_stamps
 from kernel.freshness.stamps import EpochStamp
+from kernel.runtime import ProcessState
 from kernel.trust.row_mac import IntegrityFailed
 from keys import services
 from keys.entries import KeyEntry, VersionEntry, key_entity, key_of
@@ -49,10 +50,10 @@ def _find_named(name: str, principal: Principal) -> KeyEntry:
 
 
 def _find(key_id: UUID, principal: Principal) -> KeyEntry:
-    entry = _entries.get(key_id, principal)
+    entry = _entries.current.get(key_id, principal)
     if entry is None:
         entry = _load(key_id)
-        _entries.put(entry)
+        _entries.current.put(entry)
         _check_visible(entry, principal)
     return entry
 
@@ -66,43 +67,37 @@ def find_held(reference: KeyReference, principal: Principal) -> KeyEntry | None:
     """As ``find``, but from memory only: None on a cache miss. Raises NotFound."""
     if isinstance(reference, str):
         return _held_named(reference, principal)
-    return _entries.get(reference, principal)
+    return _entries.current.get(reference, principal)
 
 
 def _held_named(name: str, principal: Principal) -> KeyEntry | None:
     # No query is needed: the name is covered by the key's MAC, and the commit checks the entry's stamp. Treat an
     # invisible key as a cache miss, so that its name costs as much as an unknown name.
     with suppress(NotFound):
-        return _entries.get_named(name, principal)
+        return _entries.current.get_named(name, principal)
     return None
 
 
 def held_default_id(principal: Principal, algorithm: str) -> UUID | None:
     """The ID of the principal's default key, if this process has cached it."""
-    return _default_ids.get((principal.user_id, algorithm))
+    return _entries.current.default_ids.get((principal.user_id, algorithm))
 
 
 def find_default(principal: Principal, algorithm: str) -> KeyEntry:
     """The principal's default key of a key algorithm, created on first use. Raises Invalid, UnsupportedAlgorithm."""
-    owned = (principal.user_id, algorithm)
-    key_id = _default_ids.get(owned)
+    owned, default_ids = (principal.user_id, algorithm), _entries.current.default_ids
+    key_id = default_ids.get(owned)
     if key_id is None:
         key_id = services.default_key(principal, algorithm).id
-        if len(_default_ids) >= MAX_ENTRIES:
-            _default_ids.clear()
-        _default_ids[owned] = key_id  # never invalidated, because a user's default key never changes
+        if len(default_ids) >= MAX_ENTRIES:
+            default_ids.clear()
+        default_ids[owned] = key_id  # never invalidated, because a user's default key never changes
     return find(key_id, principal)
-
-
-def forget_all() -> None:
-    """Drop all entries."""
-    _entries.clear()
-    _default_ids.clear()
 
 
 def forget(entities: Iterable[str]) -> None:
     """Drop changed keys among the entities. The next use reads them again."""
-    _entries.drop(entities)
+    _entries.current.drop(entities)
 
 
 def find_current(key_id: UUID, principal: Principal) -> KeyEntry:
@@ -154,7 +149,9 @@ class _Entries:
         self._lock = Lock()
         self._held: OrderedDict[UUID, tuple[KeyEntry, float]] = OrderedDict()
         self._ids: dict[str, UUID] = {}  # of cached keys, by name with the prefix
+        self.default_ids: dict[tuple[UUID | None, str], UUID] = {}
         self._sweeper: Thread | None = None
+        self._is_closed = Event()
 
     def get(self, key_id: UUID, principal: Principal) -> KeyEntry | None:
         """Only a principal that may see the key marks it as used. Raises NotFound for any other principal."""
@@ -193,10 +190,8 @@ class _Entries:
             for key_id in unused:
                 self._remove(key_id)
 
-    def clear(self) -> None:
-        with self._lock:
-            self._held.clear()
-            self._ids.clear()
+    def close(self) -> None:
+        self._is_closed.set()
 
     def _remove(self, key_id: UUID) -> None:
         held = self._held.pop(key_id, None)
@@ -204,15 +199,13 @@ class _Entries:
             self._ids.pop(PREFIX + held[0].name, None)
 
     def _keep_sweeping(self) -> None:
-        # A thread, because an idle process makes no calls. It ends when nothing is left to drop. It does not survive a
-        # fork, so it is started again.
+        # A thread, because an idle process makes no calls. It ends when nothing is left to drop.
         if self._sweeper is None or not self._sweeper.is_alive():
             self._sweeper = Thread(target=self._sweep, name="keyring-sweeper", daemon=True)
             self._sweeper.start()
 
     def _sweep(self) -> None:
-        while True:
-            time.sleep(SWEEP_INTERVAL)
+        while not self._is_closed.wait(SWEEP_INTERVAL):
             self.drop_unused(time.monotonic())
             with self._lock:
                 if not self._held:
@@ -220,5 +213,4 @@ class _Entries:
                     return
 
 
-_entries: Final = _Entries()
-_default_ids: Final[dict[tuple[UUID | None, str], UUID]] = {}
+_entries = ProcessState(_Entries)

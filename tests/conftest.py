@@ -17,6 +17,7 @@ from django.db.models import Model
 from django.test import TransactionTestCase
 
 from accounts.hashers import BoundedArgon2PasswordHasher
+from kernel import runtime
 from tests.personas import Persona, make_persona
 from tests.product import Product
 
@@ -109,36 +110,12 @@ def root_of_trust(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def forget_everything() -> None:
-    """Clear the caches of the process and its files in the data folder: each test starts like a new process."""
-    from accounts import signing_keys, verified_tokens  # noqa: PLC0415 - models need a set-up Django
-    from audit.commit import writer  # noqa: PLC0415
-    from audit.exports import files  # noqa: PLC0415
-    from audit.log import numbering, refusals  # noqa: PLC0415
-    from ciphercanary.server import monitoring  # noqa: PLC0415
-    from console import health  # noqa: PLC0415
-    from kernel import throttle  # noqa: PLC0415
-    from kernel.cache import FailoverRedisCache, OptionalRedisCache  # noqa: PLC0415
-    from kernel.trust import kek, system_keys  # noqa: PLC0415
-    from keys import keyring  # noqa: PLC0415
-    from keys.invocations import forget_counters  # noqa: PLC0415
+    """Each test starts like a new process, without files of earlier tests in the data folder."""
+    from audit.exports import files  # noqa: PLC0415 - models need a set-up Django
 
-    writer.close()
-    health.forget()
-    monitoring.forget()
-    numbering.take_tails()
-    numbering._local.__dict__.clear()  # this thread is another writer from here on
-    kek.forget()
-    system_keys.forget()
-    keyring.forget_all()
-    forget_counters()
-    signing_keys.forget()
-    verified_tokens.forget_all()
-    throttle.forget()
-    refusals.forget()  # or its timer would write into the database of a later test
+    runtime.fresh()
     files.remove(files.names())
     (settings.CC_HOME / "audit-head").unlink(missing_ok=True)  # it remembers the log of an earlier test
-    for kind in (FailoverRedisCache, OptionalRedisCache):
-        kind.outage.end()
     for each in caches.all(initialized_only=False):
         each.clear()
 

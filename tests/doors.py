@@ -18,6 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.views.generic import RedirectView
 from django_otp.oath import totp
 
+from kernel import runtime
 from kernel.pages import PageView
 from tests.personas import PASSWORD, Persona, b64
 
@@ -379,7 +380,7 @@ def make_alarm() -> Any:
 def move(target: Target, state: str) -> None:
     """Move an active key to ``state``, as the system."""
     from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
-    from keys import keyring, services  # noqa: PLC0415
+    from keys import services  # noqa: PLC0415
     from keys.models import Key  # noqa: PLC0415
 
     order = {"principal": Principal.system("tests", "command"), "key_id": target.key_id, **REASON}
@@ -394,7 +395,7 @@ def move(target: Target, state: str) -> None:
             key = Key.objects.get(pk=target.key_id)
             key.expires_at = _now() - timedelta(seconds=1)
             key.save_with_mac()
-            keyring.forget_all()
+            runtime.fresh()
         case "rotated" | "rotated, first version disabled":
             services.rotate_key(**order)
             if state != "rotated":

@@ -13,11 +13,21 @@ from psycopg.errors import QueryCanceled
 from audit.errors import SearchTimeout
 from kernel.errors import Throttled
 from kernel.observability.metrics import throttled_total
+from kernel.runtime import ProcessState
 
 SEARCH_SECONDS = 5
 STEPS = 10_000  # steps of SQLite's virtual machine between two checks of the clock: well below a millisecond
-_searching: set[UUID | None] = set()
-_lock = threading.Lock()
+
+
+class _Searches:
+    """The users whose searches run in this process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.users: set[UUID | None] = set()
+
+
+_searches = ProcessState(_Searches)
 
 
 def search_limits(user_id: UUID | None) -> AbstractContextManager[None]:
@@ -54,16 +64,17 @@ def _lock_of(user_id: UUID | None) -> int:
 
 @contextmanager
 def _on_sqlite(user_id: UUID | None) -> Iterator[None]:
-    with _lock:
-        if user_id in _searching:
+    searches = _searches.current
+    with searches.lock:
+        if user_id in searches.users:
             raise _busy()
-        _searching.add(user_id)
+        searches.users.add(user_id)
     try:
         with _interrupted_when_late():
             yield
     finally:
-        with _lock:
-            _searching.remove(user_id)
+        with searches.lock:
+            searches.users.remove(user_id)
 
 
 @contextmanager

@@ -44,6 +44,7 @@ from audit.log.numbering import Numbering
 from kernel.databases.transactions import call_in_pool
 from kernel.freshness.stamps import behind, entities_of, renew
 from kernel.observability.metrics import audit_batch_size, audit_commit_seconds
+from kernel.runtime import ProcessState
 
 logger = logging.getLogger(__name__)
 
@@ -57,22 +58,22 @@ def submit[T](decision: Decision[T], until: float | None = None) -> "asyncio.Fut
     """``audit.commit.writer.submit`` for the running event loop, with the same errors."""
     if settings.CC_SQLITE:
         return asyncio.wrap_future(writer.submit(decision, until))
-    return _writer().submit(decision, until)
+    if _writer.current.loop is not asyncio.get_running_loop():
+        _writer.drop()
+    return _writer.current.submit(decision, until)
 
 
 async def close() -> None:
     """Write waiting records, then end the task. The next ``submit`` starts a new one."""
-    global _current
-    ending, _current = _current, None
-    if ending is not None:
-        await ending.close()
+    if ending := _writer.drop():
+        await ending.end()
 
 
 class _LoopWriter:
     """A task, its queue, its session and its numbering."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
         self._queue: deque[Ticket[Any]] = deque()
         self._changed = asyncio.Event()
         self._is_closing = False
@@ -82,7 +83,7 @@ class _LoopWriter:
         self._look: Look | None = None
         self._expected = 0
         self._refused_at = -RECONNECT_AFTER
-        self._task = loop.create_task(self._run())
+        self._task = self.loop.create_task(self._run())
 
     def submit[T](self, decision: Decision[T], until: float | None) -> "asyncio.Future[T]":
         if len(self._queue) >= writer.MAX_WAITING:
@@ -92,7 +93,7 @@ class _LoopWriter:
         self._changed.set()
         return future
 
-    async def close(self) -> None:
+    async def end(self) -> None:
         self._is_closing = True
         self._changed.set()
         await self._task
@@ -263,12 +264,4 @@ def _pass_on(done: "Future[Any]", waiting: "Future[Any] | asyncio.Future[Any]") 
         waiting.set_result(done.result())
 
 
-_current: _LoopWriter | None = None
-
-
-def _writer() -> _LoopWriter:
-    global _current  # noqa: PLW0603 - one writer per process
-    loop = asyncio.get_running_loop()
-    if _current is None or _current.loop is not loop:
-        _current = _LoopWriter(loop)
-    return _current
+_writer = ProcessState(_LoopWriter)

@@ -6,7 +6,6 @@ Records that are queued during a commit form the next batch. That commit is the 
 """
 
 import logging
-import os
 import threading
 from collections import deque
 from concurrent.futures import Future
@@ -21,6 +20,7 @@ from audit.errors import CROWDED, AuditUnavailable
 from audit.log.numbering import Numbering
 from audit.sequencing.lag import read_lag_seconds
 from kernel.databases import lock_waits
+from kernel.runtime import ProcessState
 
 logger = logging.getLogger(__name__)
 
@@ -49,40 +49,31 @@ def submit[T](decision: Decision[T], until: float | None = None) -> "Future[T]":
 
     ``until``: see ``audit.commit.batches.Ticket``.
     """
-    return _writer().submit(decision, until)
+    return _writer.current.submit(decision, until)
 
 
 def close() -> None:
     """Write waiting records, then end the thread. The next ``submit`` starts a new one."""
-    global _current
-    with _beginning:
-        writer, _current = _current, None
-    if writer is not None and writer.pid == os.getpid():
-        writer.close()
+    _writer.drop()
 
 
 class _Writer:
-    """A thread, its queue and its numbering."""
+    """A queue and its thread, which has its own numbering."""
 
     def __init__(self) -> None:
-        self.pid = os.getpid()
         self._queue: deque[Ticket[Any]] = deque()
         self._changed = threading.Condition()
         self._is_closing = False
-        self._numbering = Numbering()
-        self._guard = LagGuard()
-        self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
-        self._thread.start()
-
-    @property
-    def is_alive(self) -> bool:
-        return self._thread.is_alive()
+        self._thread: threading.Thread | None = None
 
     def submit[T](self, decision: Decision[T], until: float | None) -> "Future[T]":
         future: Future[T] = Future()
         with self._changed:
             if len(self._queue) >= MAX_WAITING:
                 raise AuditUnavailable(CROWDED)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
+                self._thread.start()
             self._queue.append(Ticket(decision, future, until))
             self._changed.notify()
         return future
@@ -91,15 +82,18 @@ class _Writer:
         with self._changed:
             self._is_closing = True
             self._changed.notify()
-        self._thread.join()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
 
     def _run(self) -> None:
+        numbering, guard = Numbering(), LagGuard()
         try:
             while batch := self._next_batch():
-                if self._guard.is_due:
-                    self._guard.look(_read_lag(min(ticket.until for ticket in batch)))
-                if admitted := self._guard.admit(batch):
-                    Batch(admitted, self._numbering).write()
+                if guard.is_due:
+                    guard.look(_read_lag(min(ticket.until for ticket in batch)))
+                if admitted := guard.admit(batch):
+                    Batch(admitted, numbering).write()
         finally:
             django.db.connections.close_all()
 
@@ -132,14 +126,4 @@ def _read_lag(until: float) -> float | None:
         return None
 
 
-_current: _Writer | None = None
-_beginning = threading.Lock()
-
-
-def _writer() -> _Writer:
-    global _current  # noqa: PLW0603 - one writer per process
-    with _beginning:
-        # A forked child inherits the object but not the thread.
-        if _current is None or _current.pid != os.getpid() or not _current.is_alive:
-            _current = _Writer()
-        return _current
+_writer = ProcessState(_Writer)

@@ -5,7 +5,6 @@ transaction, and no two writers wait for each other. Each thread is a writer for
 change (``max + 1`` there). The thread of group commits counts in memory (``Numbering``).
 """
 
-import os
 import threading
 import uuid
 
@@ -14,18 +13,32 @@ from django.db.models import Max
 
 from audit.log.canonical import MAX_INTEGER
 from audit.models import AuditLog
+from kernel.runtime import ProcessState
 
-_local = threading.local()
-_tails: dict[uuid.UUID, int] = {}
-_lock = threading.Lock()
+
+class _ThreadWriter(threading.local):
+    """The writer of each thread, and the last number that it has committed."""
+
+    def __init__(self) -> None:
+        self.id = uuid.uuid4()
+        self.committed = 0
+
+
+class _Tails:
+    """The last committed numbers of writers that have committed since the last ``take``."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.of: dict[uuid.UUID, int] = {}
+
+
+_own = ProcessState(_ThreadWriter)
+_tails = ProcessState(_Tails)
 
 
 def current_writer() -> uuid.UUID:
-    """The writer id of this thread and process. A forked child does not inherit its parent's."""
-    if getattr(_local, "pid", None) != os.getpid():
-        _local.pid, _local.writer, _local.committed = os.getpid(), uuid.uuid4(), 0
-    writer: uuid.UUID = _local.writer
-    return writer
+    """The writer id of this thread and process."""
+    return _own.current.id
 
 
 def next_wseq(writer: uuid.UUID) -> int:
@@ -37,13 +50,14 @@ def next_wseq(writer: uuid.UUID) -> int:
     # Tampering may set a number that no entry can have or, on SQLite, a text, which sorts above any number.
     own = AuditLog.objects.filter(writer=writer, wseq__lt=MAX_INTEGER)
     last = int(own.aggregate(last=Max("wseq"))["last"] or 0)
-    wseq: int = max(last, _local.committed) + 1
+    wseq = max(last, _own.current.committed) + 1
     transaction.on_commit(lambda: _commit(writer, wseq))
     return wseq
 
 
 def _commit(writer: uuid.UUID, wseq: int) -> None:
-    _local.committed = max(wseq, _local.committed)
+    own = _own.current
+    own.committed = max(wseq, own.committed)
     note_committed(writer, wseq)
 
 
@@ -66,20 +80,22 @@ class Numbering:
 
 def note_committed(writer: uuid.UUID, wseq: int) -> None:
     """The writer has committed its row ``wseq``. The next heartbeat reports it."""
-    with _lock:
-        _tails[writer] = max(wseq, _tails.get(writer, 0))
+    tails = _tails.current
+    with tails.lock:
+        tails.of[writer] = max(wseq, tails.of.get(writer, 0))
 
 
 def forget_committed(writer: uuid.UUID, wseq: int) -> None:
     """The next heartbeat need not report the writer, unless it has gone beyond ``wseq``."""
-    with _lock:
-        if _tails.get(writer) == wseq:
-            del _tails[writer]
+    tails = _tails.current
+    with tails.lock:
+        if tails.of.get(writer) == wseq:
+            del tails.of[writer]
 
 
 def take_tails() -> dict[uuid.UUID, int]:
     """Remove and return the last committed numbers of writers that have committed since the last call."""
-    with _lock:
-        tails = dict(_tails)
-        _tails.clear()
-    return tails
+    tails = _tails.current
+    with tails.lock:
+        taken, tails.of = tails.of, {}
+    return taken

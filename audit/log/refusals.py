@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from audit.log.events import Actor, Event
 from audit.log.floods import FloodTable
 from audit.services import record_alone
+from kernel.runtime import ProcessState
 
 logger = logging.getLogger(__name__)
 
@@ -18,9 +19,38 @@ logger = logging.getLogger(__name__)
 # counts of that time.
 PERIOD = 10.0
 
-_table = FloodTable()
-_arming = threading.Lock()
-_timer: threading.Timer | None = None
+
+class _Pending:
+    """The counted refusals, and the timer that writes them."""
+
+    def __init__(self) -> None:
+        self.table = FloodTable()
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+
+    def arm(self) -> None:
+        with self._lock:
+            if self._timer is None:
+                timer = threading.Timer(PERIOD, self._flush)
+                timer.daemon = True
+                timer.start()
+                self._timer = timer
+
+    def close(self) -> None:
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _flush(self) -> None:
+        with self._lock:
+            self._timer = None
+        try:
+            flush()
+        finally:
+            django.db.connections.close_all()
+
+
+_pending = ProcessState(_Pending)
 
 
 def note(event: Event, actor: Actor) -> None:
@@ -31,46 +61,17 @@ def note(event: Event, actor: Actor) -> None:
 
 def count(event: Event, actor: Actor) -> bool:
     """Count the refusal in memory. True for the first of its kind: the caller must write it now. Never raises."""
-    is_first = _table.is_first(event, actor)
+    pending = _pending.current
+    is_first = pending.table.is_first(event, actor)
     with _failure_only_logged():
-        _arm()
+        pending.arm()
     return is_first
 
 
 def flush() -> None:
     """Write what was counted: one entry per kind, with its ``count``."""
-    for event, actor in _table.drain():
+    for event, actor in _pending.current.table.drain():
         write(replace(event, meta={**event.meta, "repeats_within_seconds": int(PERIOD)}), actor)
-
-
-def forget() -> None:
-    """Discard the counts, and cancel the scheduled flush."""
-    global _timer  # noqa: PLW0603 - one table and one timer per process
-    with _arming:
-        if _timer is not None:
-            _timer.cancel()
-        _timer = None
-    _table.drain()
-
-
-def _arm() -> None:
-    global _timer  # noqa: PLW0603 - one table and one timer per process
-    with _arming:
-        # A forked child inherits the variable but not the thread, so check whether the thread is alive.
-        if _timer is None or not _timer.is_alive():
-            _timer = threading.Timer(PERIOD, _flush_in_thread)
-            _timer.daemon = True
-            _timer.start()
-
-
-def _flush_in_thread() -> None:
-    global _timer  # noqa: PLW0603 - one table and one timer per process
-    with _arming:
-        _timer = None
-    try:
-        flush()
-    finally:
-        django.db.connections.close_all()
 
 
 def write(event: Event, actor: Actor) -> None:

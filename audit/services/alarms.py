@@ -21,6 +21,7 @@ from audit.services.recording import record
 from kernel.errors import DomainError, NotFound
 from kernel.observability.metrics import audit_alarms_total
 from kernel.rules import Caller
+from kernel.runtime import ProcessState
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,6 @@ AGAIN_SECONDS = 60.0
 ATTEMPTS = 3
 LOOKED_UP_AT_ONCE = 500
 ACTOR = Actor.system("audit alarms", Source.SCHEDULER)
-_of_alarms_due = 0.0
 
 LIST_PERMISSION = "system.read"  # roles that may read the whole log have it
 
@@ -98,13 +98,19 @@ def _without_known(alarms: Sequence[Alarm]) -> list[Alarm]:
     return list(new.values())
 
 
+class _Pause:
+    until = 0.0
+
+
+_of_alarms = ProcessState(_Pause)
+
+
 def _is_due() -> bool:
     """Allow one alarm a minute about the entries of alarms, because recording one creates another such entry."""
-    global _of_alarms_due  # noqa: PLW0603 - one limit for the whole process
-    now = time.monotonic()
-    if now < _of_alarms_due:
+    pause, now = _of_alarms.current, time.monotonic()
+    if now < pause.until:
         return False
-    _of_alarms_due = now + AGAIN_SECONDS
+    pause.until = now + AGAIN_SECONDS
     return True
 
 

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 
 from django.conf import settings
@@ -27,6 +28,7 @@ from kernel.http.context import in_context
 from kernel.jobs import count_by_status
 from kernel.observability import metrics as gauges
 from kernel.observability.check_rounds import CheckRounds
+from kernel.runtime import ProcessState
 from keys.services import count_keys_that_protect
 
 READY = ("database", "migrations", "key_encryption_key")
@@ -98,7 +100,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
             return problems.render(request, error)
         except (OperationalError, InterfaceError):
             return HttpResponse(NOT_IN_TIME, TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
-    if "figures" not in _figures.results():
+    if "figures" not in _figures.current.results():
         _forget_figures()
     answer: HttpResponse = ExportToDjangoView(request)
     return answer
@@ -113,12 +115,8 @@ def _measure() -> None:
             gauges.jobs.labels(kind, status).set(count)
 
 
-_figures = CheckRounds({"figures": _measure}, seconds=0.5)  # the rest of the second is for the export itself
-
-
-def forget() -> None:
-    """Drop the figures and their connection."""
-    _figures.forget()
+# The rest of the second is for the export itself.
+_figures = ProcessState(partial(CheckRounds, {"figures": _measure}, seconds=0.5))
 
 
 def _forget_figures() -> None:

@@ -4,10 +4,10 @@ Another session may hold a table or the SQLite file forever. The limit is ``CC_L
 reaches it fails with django.db.OperationalError.
 """
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from django.conf import settings
 
@@ -17,7 +17,7 @@ LEAST = 0.25
 # Key in a scope and a WSGI environment: the time.monotonic() at which the waits of the request end.
 WAIT_UNTIL = "ciphercanary.wait_until"
 
-_local = threading.local()
+_until: ContextVar[float | None] = ContextVar("_until", default=None)
 
 
 def bound_lock_waits() -> None:
@@ -34,19 +34,18 @@ def bound_lock_waits() -> None:
 
 def deadline() -> float:
     """The time.monotonic() at which the waits of this thread's current request end."""
-    until: float | None = getattr(_local, "until", None)
+    until = _until.get()
     return time.monotonic() + settings.CC_LOCK_WAIT_SECONDS if until is None else until
 
 
 @contextmanager
 def waiting_until(moment: float) -> Iterator[None]:
     """Inside the block, all waits of this thread end at ``moment``, a time.monotonic()."""
-    before = getattr(_local, "until", None)
-    _local.until = moment
+    token = _until.set(moment)
     try:
         yield
     finally:
-        _local.until = before
+        _until.reset(token)
 
 
 def seconds_left() -> float:

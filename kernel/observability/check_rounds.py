@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 SECONDS: Final = 0.8
 FRESH: Final = 1.0  # seconds for which a finished round is shared
 LOCK_SECONDS, STATEMENT_SECONDS = 0.4, 0.6
-FORGET_SECONDS: Final = 10.0  # more than the statements of a round may take together
+CLOSE_SECONDS: Final = 10.0  # more than the statements of a round may take together
 
 
 class _Round:
@@ -60,10 +60,10 @@ class CheckRounds:
         current.is_done.wait(max(0.0, current.began + self._seconds - time.monotonic()))
         return dict(current.found)
 
-    def forget(self) -> None:
+    def close(self) -> None:
         """Drop the results and the connection after the current round has ended."""
         with self._lock:
-            is_idle = self._round is None or self._round.is_done.wait(FORGET_SECONDS)
+            is_idle = self._round is None or self._round.is_done.wait(CLOSE_SECONDS)
             if is_idle and self._connection is not None:
                 self._connection.close()
             self._round = None

@@ -16,6 +16,7 @@ from django_redis import get_redis_connection
 from kernel.errors import Throttled
 from kernel.http.addresses import network_of
 from kernel.observability.metrics import throttled_total
+from kernel.runtime import ProcessState, process_cache
 from kernel.throttle.budgets import Budgets, Standing
 from kernel.throttle.rates import Rate, parse_rate
 from kernel.throttle.reconciliation import Reconciliation
@@ -25,7 +26,6 @@ __all__ = [
     "Standing",
     "charge_principal",
     "check_address",
-    "forget",
     "headers",
     "parse_rate",
     "refund_principal",
@@ -33,8 +33,6 @@ __all__ = [
     "start_reconciling",
     "stop_reconciling",
 ]
-
-_reconciliation: Reconciliation | None = None
 
 
 def check_address(request: HttpRequest, *, group: str, rate: str) -> None:
@@ -52,6 +50,7 @@ def _address(_group: str, request: HttpRequest) -> str:
     return network_of(getattr(request, "client_ip", ""))
 
 
+@process_cache
 @cache
 def _budgets(rate: str) -> Budgets:
     return Budgets(parse_rate(rate), processes=settings.CC_WORKERS)
@@ -94,26 +93,22 @@ def headers(principal_id: str, retry_after: int | None = None) -> tuple[tuple[st
 
 def start_reconciling() -> None:
     """Start a thread that exchanges counts with other processes. No-op without REDIS_URL or if already started."""
-    global _reconciliation  # noqa: PLW0603 - one thread per process
-    if _reconciliation is None and settings.REDIS_URL:
-        _reconciliation = Reconciliation(
-            _budgets(settings.CC_THROTTLE_PRINCIPAL),
-            get_redis_connection("default"),
-            prefix=settings.CC_REDIS_PREFIX,
-            processes=settings.CC_WORKERS,
-        )
-        _reconciliation.start()
+    if settings.REDIS_URL:
+        _reconciliation.current.start()
 
 
 def stop_reconciling() -> None:
     """Report the remaining counts and stop the thread, at the end of a process."""
-    global _reconciliation  # noqa: PLW0603 - one thread per process
-    if _reconciliation is not None:
-        _reconciliation.stop()
-        _reconciliation = None
+    _reconciliation.drop()
 
 
-def forget() -> None:
-    """Refill every budget of this process and stop the exchange with other processes."""
-    stop_reconciling()
-    _budgets.cache_clear()
+def _reconcile() -> Reconciliation:
+    return Reconciliation(
+        _budgets(settings.CC_THROTTLE_PRINCIPAL),
+        get_redis_connection("default"),
+        prefix=settings.CC_REDIS_PREFIX,
+        processes=settings.CC_WORKERS,
+    )
+
+
+_reconciliation = ProcessState(_reconcile)

@@ -50,7 +50,7 @@ return answer
 
 
 class Reconciliation:
-    """Reconciles ``budgets`` through ``client``, in a thread from ``start`` until ``stop``.
+    """Reconciles ``budgets`` through ``client``, in a thread from ``start`` until ``close``.
 
     ``prefix`` begins every key. ``processes`` is the assumed number of processes until Redis reports the actual
     one.
@@ -71,9 +71,11 @@ class Reconciliation:
         self._thread = threading.Thread(target=self._run, name="budgets", daemon=True)
 
     def start(self) -> None:
-        self._thread.start()
+        """Start the thread, unless it runs."""
+        if not self._thread.is_alive():
+            self._thread.start()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Report the remaining charges and stop the thread. The budgets then count alone."""
         self._ends = True
         self._budgets.alarm.set()

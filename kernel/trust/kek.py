@@ -25,6 +25,7 @@ from kernel.crypto import keywrap
 from kernel.crypto.errors import UnwrapFailed
 from kernel.crypto.material import KeyMaterial
 from kernel.errors import Unavailable
+from kernel.runtime import process_cache
 from kernel.trust.models import Instance, KeyEncryptionKey
 from kernel.trust.wrapped_row import Wrapped, WrappedRow
 
@@ -93,6 +94,7 @@ def ring_files() -> list[Path]:
     return sorted(settings.CC_HOME.glob("kek-*.key"))
 
 
+@process_cache
 @cache
 def _ring() -> Mapping[str, KeyMaterial]:
     if any(":" not in entry for entry in settings.CC_KEK):
@@ -123,11 +125,13 @@ def _find(kek_id: str) -> KeyMaterial:
         ) from None
 
 
+@process_cache
 @cache
 def _instance_id() -> uuid.UUID:
     return Instance.objects.get().id
 
 
+@process_cache
 @cache
 def _primary_id() -> str:
     return KeyEncryptionKey.objects.get(is_primary=True).id

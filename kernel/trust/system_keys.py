@@ -10,6 +10,7 @@ from kernel.crypto.encoding import decode_base64url, encode_base64url
 from kernel.crypto.errors import MacMismatch
 from kernel.crypto.mac import Mac
 from kernel.crypto.material import KeyMaterial
+from kernel.runtime import process_cache
 from kernel.trust import kek
 from kernel.trust.models import SystemKey
 
@@ -72,11 +73,13 @@ def forget() -> None:
     _mac.cache_clear()
 
 
+@process_cache
 @cache
 def _primary_kid(purpose: str) -> str:
     return SystemKey.objects.get(purpose=purpose, is_primary=True).kid
 
 
+@process_cache
 @cache
 def _mac(purpose: str, kid: str) -> Mac:
     row = SystemKey.objects.get(purpose=purpose, kid=kid)

@@ -10,6 +10,7 @@ from accounts import actions, hashers
 from accounts.lockout import WINDOW
 from accounts.models import LoginAttempt, TokenFamily, User
 from audit.models import AuditLog
+from kernel.runtime import ProcessState
 from tests.personas import PASSWORD, ApiClient, UserFactory
 
 
@@ -205,7 +206,7 @@ def test_the_right_password_alone_does_not_forgive_where_a_second_factor_is_due(
 @pytest.mark.parametrize("username", ["dora", "nobody"])
 def test_32_guesses_at_once_are_no_more_than_five(username, monkeypatch):
     # No guess is refused for lack of capacity, so all of them count.
-    monkeypatch.setattr(hashers, "_entrances", threading.BoundedSemaphore(32))
+    monkeypatch.setattr(hashers, "_entrances", ProcessState(lambda: threading.BoundedSemaphore(32)))
     monkeypatch.setattr(hashers, "SECONDS_TO_WAIT", 60)
     UserFactory(username="dora")
 

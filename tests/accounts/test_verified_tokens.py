@@ -9,11 +9,6 @@ from kernel.clock import process_now
 NOW = process_now()
 
 
-@pytest.fixture(autouse=True)
-def nothing_held():
-    verified_tokens.forget_all()
-
-
 @pytest.fixture
 def principal(developer):
     return replace(developer.principal, not_after=NOW + timedelta(minutes=5))
@@ -47,4 +42,4 @@ def test_the_least_recently_used_goes_first(principal, monkeypatch):
 
 def test_no_token_is_kept_itself(principal):
     verified_tokens.remember("a.b.c", principal)
-    assert not any(b"a.b.c" in digest for digest in verified_tokens._held)
+    assert not any(b"a.b.c" in digest for digest in verified_tokens._tokens.current.held)

@@ -16,7 +16,7 @@ def empty_log(request, root_of_trust):
             AuditLog.objects.all().delete()
             AuditTrail.objects.all().delete()
             AuditPending.objects.all().delete()
-        numbering._local.__dict__.clear()  # numbers restart with the empty log
+        numbering._own.drop()  # numbers restart with the empty log
 
 
 @contextmanager

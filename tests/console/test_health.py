@@ -2,13 +2,16 @@
 
 import threading
 import time
+from functools import partial
 
 import pytest
 
 from audit.models import AuditLog, AuditPending, AuditTrail
 from console import health
+from kernel import runtime
 from kernel.freshness.epoch import LOCK
 from kernel.observability.check_rounds import CheckRounds
+from kernel.runtime import ProcessState
 from tests.audit.test_lock_waits import held
 from tests.personas import ApiClient
 
@@ -19,7 +22,7 @@ SOON = 15  # seconds, on a busy machine
 
 def ask():
     """The status code, the overall status, and the names of the unhealthy services."""
-    health.forget()
+    runtime.fresh()
     began = time.monotonic()
     answer = ApiClient().get("/health")
     assert time.monotonic() - began < SOON
@@ -57,7 +60,10 @@ def test_a_table_that_cannot_even_be_read_is_unhealthy_too():
 def test_groups_of_checks_run_at_the_same_time(monkeypatch):
     """In sequence, two blocked groups would together take longer than a probe may."""
     meeting = threading.Barrier(2, timeout=SOON)
-    groups = [(CheckRounds({name: meeting.wait}), {name: meeting.wait}) for name in ("one", "other")]
+    groups = [
+        (ProcessState(partial(CheckRounds, {name: meeting.wait})), {name: meeting.wait})
+        for name in ("one", "other")
+    ]
     monkeypatch.setattr(health, "_ROUNDS", groups)
     assert sorted(health.look("one", "other").values()) == [0, 1]
 

@@ -12,7 +12,7 @@ from audit.sequencing.step import sequence_step
 from audit.services import record_alone
 from audit.services.resolving import resolve_alarm
 from audit.verification.findings import Result
-from console import health
+from kernel import runtime
 from tests.audit.sequencing.log import altered
 from tests.browsing import signed_in
 from tests.conftest import append_only_triggers_off
@@ -29,7 +29,7 @@ def answers(auditor):
     checkpoint_now()
 
     def ask():
-        health.forget()
+        runtime.fresh()
         checks = {check.name: check.state for check in browser.get("/system/").context["system"].checks}
         items = browser.get("/home/").context["items"]
         return {

@@ -7,6 +7,7 @@ import pytest
 
 from audit.commit import loop_writer
 from crypto_ops import lane
+from kernel import runtime
 from kernel.http.fast_lane import HotRequest
 from tests.audit.conftest import log_out_of_reach
 from tests.personas import b64
@@ -124,7 +125,7 @@ def test_a_batch_costs_a_request_for_each_hundred(bench, settings, count):
     key = bench.key()
     from kernel import throttle  # noqa: PLC0415 - the budget of these settings
 
-    throttle.forget()
+    runtime.fresh()
     items = [{"data": ""}] * count
     ask(bench, ("encrypt/batch", {"algorithm": "aes-256-gcm", "key_id": key["id"], "items": items}))
     left = throttle.standing(str(bench.persona.user.id)).remaining

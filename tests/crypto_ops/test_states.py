@@ -98,7 +98,7 @@ def test_a_decision_from_a_warm_keyring_does_not_outlive_a_change_in_another_pro
     warm = keyring.find(UUID(key["id"]), bench.persona.principal)
     services = {"disable": disable_key, "revoke": revoke_key}
     services[change](principal=bench.persona.principal, key_id=warm.key_id, reason="elsewhere")
-    keyring._entries.put(warm)  # as if this process had not noticed the change
+    keyring._entries.current.put(warm)  # as if this process had not noticed the change
     assert bench.encrypt(key["id"]).status == 409
 
 

@@ -125,7 +125,7 @@ def test_a_cut_decryption_shows_nothing(bench, key, token):
     octets = seal(bench, key, BLOCK * 10)
     assert not carry(DECRYPT, in_blocks(octets), token=token, cut=True).content
     assert recorded("decrypted") == [("error", "stream_cut")]
-    assert not streams._running._counts
+    assert not streams._running.current._counts
     assert list((settings.CC_HOME / "spool").iterdir()) == []
 
 
@@ -283,7 +283,7 @@ def test_every_way_to_end_gives_the_place_back(key, token):
         for cut in (False, True):
             carry(path(key), [b"x"], token=token, cut=cut, headers=headers)
             carry(DECRYPT, [b"x"], token=token, cut=cut, headers=headers)
-    assert not streams._running._counts
+    assert not streams._running.current._counts
 
 
 def test_the_sizes_that_are_documented_are_those_in_the_code():

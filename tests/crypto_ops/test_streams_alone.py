@@ -112,7 +112,7 @@ def test_one_principal_has_so_many_streams_at_once_and_gets_each_place_back(prin
     for _ in range(streams.MAX_OF_ONE + 1):
         with suppress(DomainError):
             Encryption(principal, key_id=uuid.uuid4())
-    assert not streams._running._counts
+    assert not streams._running.current._counts
 
 
 # --- the spool
@@ -144,7 +144,7 @@ def test_a_folder_that_cannot_be_made_is_a_clean_refusal(principal, monkeypatch,
         patch.setattr(settings, "CC_HOME", tmp_path / "spool")
         with pytest.raises(SpoolNotWritten):
             Decryption(principal)
-    assert not streams._running._counts
+    assert not streams._running.current._counts
 
 
 def test_what_was_changed_on_the_disk_between_the_passes_is_not_handed_out(principal, key):

@@ -16,7 +16,7 @@ from kernel.errors import Throttled
 def main(name: str, seconds: float) -> None:
     django.setup()
     throttle.start_reconciling()
-    while not throttle._reconciliation._seen_at:
+    while not throttle._reconciliation.current._seen_at:
         time.sleep(0.01)
     print("ready", flush=True)
     sys.stdin.readline()

@@ -7,7 +7,7 @@ from django.test import override_settings
 
 from accounts.models import SigningKey
 from audit.models import CheckpointKey
-from kernel import home
+from kernel import home, runtime
 from kernel.crypto.errors import UnwrapFailed
 from kernel.crypto.material import KeyMaterial
 from kernel.trust import kek, system_keys
@@ -25,8 +25,7 @@ def empty_installation(tmp_path, settings):
     for model in (SigningKey, CheckpointKey, SystemKey, KeyEncryptionKey, Instance):
         model.objects.all().delete()
     settings.CC_HOME = tmp_path
-    kek.forget()
-    system_keys.forget()
+    runtime.fresh()
     return tmp_path
 
 
@@ -57,7 +56,7 @@ def test_a_wrapped_key_does_not_open_in_another_installation():
     wrapped = kek.wrap(KeyMaterial.generate(32), label="cc/kv/v1", parts=[b"row"])
     Instance.objects.all().delete()
     Instance.objects.create()
-    kek.forget()
+    runtime.fresh()
     with pytest.raises(UnwrapFailed):
         kek.unwrap(wrapped, label="cc/kv/v1", parts=[b"row"])
 
@@ -150,7 +149,7 @@ def test_a_system_key_moved_to_another_purpose_does_not_open():
     kid = SystemKey.objects.get(purpose="row-mac").kid
     SystemKey.objects.filter(purpose="audit-mac").delete()
     SystemKey.objects.filter(kid=kid).update(purpose="audit-mac")
-    system_keys.forget()
+    runtime.fresh()
     with pytest.raises(UnwrapFailed):
         system_keys.open_key("audit-mac")
 

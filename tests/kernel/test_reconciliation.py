@@ -14,7 +14,7 @@ import uuid
 import pytest
 import redis
 
-from kernel import throttle
+from kernel import runtime, throttle
 from kernel.throttle.budgets import Budgets
 from kernel.throttle.rates import Rate
 from kernel.throttle.reconciliation import ABSENCE, AT_ONCE, Reconciliation
@@ -182,7 +182,7 @@ def test_the_thread_tells_in_time_and_at_its_end(process, client):
             time.sleep(0.01)
         one.take("ada", 100, time.monotonic())
     finally:
-        reconciliation.stop()
+        reconciliation.close()
     assert client.zcard("cc:processes") == 0
     other.take("ada", 1, time.monotonic())
     other_looks.look()
@@ -201,7 +201,7 @@ def test_one_process_alone_can_take_everything_at_once(process, client):
             got += wait == 0.0
             time.sleep(0.0005)
     finally:
-        reconciliation.stop()
+        reconciliation.close()
     assert SLOW.count * 0.9 <= got <= SLOW.count + 20
 
 
@@ -218,7 +218,7 @@ def test_nothing_is_started_without_redis_and_forgetting_ends_what_was(settings,
     throttle.start_reconciling()
     assert is_reconciling() == 1
     throttle.charge_principal("ada", 3000)
-    throttle.forget()
+    runtime.fresh()
     assert not is_reconciling()
     assert client.exists("cc:budget:6000/60s:ada")
     assert throttle.standing("ada").remaining == 6000

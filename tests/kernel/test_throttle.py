@@ -5,7 +5,7 @@ import pytest
 from django.conf import settings
 from django.test import RequestFactory, override_settings
 
-from kernel import throttle
+from kernel import runtime, throttle
 from kernel.checks import check_networks, check_processes, check_public_url, check_rates
 from kernel.errors import Throttled
 from kernel.throttle import Rate, parse_rate
@@ -15,9 +15,9 @@ from kernel.throttle import Rate, parse_rate
 def full(monkeypatch):
     """Start and end with full budgets; time stops in between, so nothing is refilled."""
     monkeypatch.setattr(throttle, "time", SimpleNamespace(monotonic=lambda: 1_000_000.0))
-    throttle.forget()
+    runtime.fresh()
     yield
-    throttle.forget()
+    runtime.fresh()
 
 
 @pytest.mark.parametrize(

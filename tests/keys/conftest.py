@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.roles import PERMISSIONS
 from audit.models import AuditLog, AuditTrail, UsageRollup
+from kernel import runtime
 from kernel.clock import database_now
-from keys import keyring, services
+from keys import services
 from keys.models import Key
 from tests.personas import Persona
 
@@ -55,7 +56,7 @@ def let_time_pass() -> Callable[..., None]:
         if expired:
             row.expires_at = now - timedelta(seconds=1)
         row.save_with_mac()
-        keyring.forget_all()
+        runtime.fresh()
 
     return shift
 

@@ -3,6 +3,7 @@ from uuid import uuid4
 
 import pytest
 
+from kernel import runtime
 from kernel.crypto.algorithms import MODES
 from kernel.crypto.errors import UnwrapFailed
 from kernel.trust.row_mac import IntegrityFailed
@@ -39,7 +40,7 @@ VERSION_ALTERATIONS = {
 
 
 def load(admin, key):
-    keyring.forget_all()
+    runtime.fresh()
     return keyring.find(key.id, admin.principal)
 
 

@@ -188,7 +188,7 @@ def test_what_has_changed_is_forgotten_by_the_name_of_its_entity(admin, key, new
 def test_the_epoch_is_read_before_the_rows(admin, key, connection_queries):
     find(admin, key)
     with connection_queries() as statements:
-        keyring.forget_all()
+        keyring._entries.drop()
         find(admin, key)
     assert "entity_epochs" in statements[0]["sql"]
     assert "key_versions" in statements[1]["sql"]
@@ -197,7 +197,7 @@ def test_the_epoch_is_read_before_the_rows(admin, key, connection_queries):
 
 def test_what_nobody_used_for_a_minute_is_dropped(admin, key, new_key):
     used, unused = find(admin, key), find(admin, new_key())
-    entries = keyring._entries
+    entries = keyring._entries.current
     loaded_at = entries._held[unused.key_id][1]
     entries._held[used.key_id] = (used, loaded_at + 30)
     entries.drop_unused(loaded_at + keyring.MAX_UNUSED)
@@ -206,7 +206,7 @@ def test_what_nobody_used_for_a_minute_is_dropped(admin, key, new_key):
 
 def test_a_stranger_does_not_keep_a_key_in_memory(developer, stranger, new_key):
     key = find(developer, new_key(principal=developer.principal))
-    entries = keyring._entries
+    entries = keyring._entries.current
     entries._held[key.key_id] = (key, 0.0)
     assert keyring.find_held(f"name:{key.name}", stranger.principal) is None
     for ask in (keyring.find, keyring.find_held):
@@ -219,8 +219,8 @@ def test_a_stranger_does_not_keep_a_key_in_memory(developer, stranger, new_key):
 
 def test_a_sweeper_runs_while_there_is_something_to_drop(admin, key):
     find(admin, key)
-    assert keyring._entries._sweeper.is_alive()
-    assert keyring._entries._sweeper.daemon
+    assert keyring._entries.current._sweeper.is_alive()
+    assert keyring._entries.current._sweeper.daemon
 
 
 def test_the_least_recently_used_key_goes_first(admin, new_key, monkeypatch):
@@ -228,7 +228,7 @@ def test_the_least_recently_used_key_goes_first(admin, new_key, monkeypatch):
     first, second, third = new_key(), new_key(), new_key()
     for key in (first, second, first, third):
         find(admin, key)
-    assert set(keyring._entries._held) == {first.id, third.id}
+    assert set(keyring._entries.current._held) == {first.id, third.id}
 
 
 def test_nothing_in_an_entry_prints_or_serialises_key_bytes(admin, key):

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from kernel import runtime
 from kernel.clock import database_now
 from kernel.crypto.algorithms import MODES
 from kernel.errors import Conflict
@@ -151,12 +152,12 @@ class KeyHistory(RuleBasedStateMachine):
         if row.expires_at and expired:
             row.expires_at = min(row.expires_at, now - timedelta(seconds=1))
         row.save_with_mac()
-        keyring.forget_all()
+        runtime.fresh()
         (self.oracle.pass_expiry if expired else self.oracle.pass_activation)()
 
     @rule()
     def start_another_process(self):
-        keyring.forget_all()
+        runtime.fresh()
 
     @rule()
     def encrypt(self):

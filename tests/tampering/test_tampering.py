@@ -10,13 +10,12 @@ import pytest
 from tests.product import ROOT
 from tests.tampering.displayed import CHANGE_SURFACES, ENTRY_SURFACES, Campaign
 
-pytestmark = pytest.mark.sweep
-
 # Values that Django cannot convert, on either database.
 COLUMNS = "audit_logs.timestamp|audit_trail.changed_at"
 SHORT = ("--entries", "300", "--parts", "4", "--rows", "1", "--times", "1", "--untouched", "4")
 
 
+@pytest.mark.sweep
 @pytest.mark.database
 def test_every_alteration_of_the_log_is_noticed_and_no_whole_log_is_suspected():
     done = subprocess.run(
@@ -55,6 +54,7 @@ def test_every_alteration_of_the_log_is_noticed_and_no_whole_log_is_suspected():
         assert any(name.startswith(kind) for name in names)
 
 
+@pytest.mark.sqlite
 @pytest.mark.django_db(transaction=True)
 def test_an_altered_row_is_marked_wherever_it_is_shown_and_raises_one_alarm(root_of_trust):
     tally = Campaign(COLUMNS, variants=1).play(states=[True])

@@ -11,14 +11,13 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connections, transaction
 
-from audit.commit import writer
 from audit.exports.archive import export_log
-from audit.log import numbering
 from audit.models import AuditCheckpoint, AuditLog, AuditPending, AuditReceipt, AuditTree
 from audit.sequencing.checkpoint_keys import establish_checkpoint_keys, trusted_keys
 from audit.sequencing.checkpointing import thin_out_checkpoints
 from audit.sequencing.head import HEAD_FILE, check_head
 from audit.verification import OutsideCheckpoint, verify_log
+from kernel import runtime
 from tests.tampering.altering import TABLES, execute, without_triggers
 from tests.tampering.campaign import ccverify
 from tests.tampering.writing import Log, rotate_keys, sequence, sign, sign_in_the_past
@@ -44,9 +43,7 @@ def begin_anew() -> None:
         AuditTree.objects.create(id=1, root=bytes.fromhex(EMPTY))
     (Path(settings.CC_HOME) / HEAD_FILE).unlink(missing_ok=True)
     # A new process begins with new writers.
-    writer.close()
-    numbering.take_tails()
-    numbering._local.__dict__.clear()
+    runtime.fresh()
 
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

@@ -1,6 +1,7 @@
 """Many decisions share one transaction: each gets its own result or error, and none affects the others."""
 
 import asyncio
+import sys
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -189,6 +190,17 @@ def test_closing_writes_what_waits_and_the_next_answer_begins_a_new_writer():
     assert AuditLog.objects.values("writer").distinct().count() == 2
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_ended_is_replaced_by_one_with_its_own_numbers(monkeypatch):
+    """The outcome of its last commit may be unknown, so its numbers must not continue."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Numbering, "advance", lambda *_: sys.exit())  # after the commit, before it is counted
+        lost = writer.submit(decision(1))
+        writer._writer.current._thread.join(60)
+
+    assert not lost.done()
+    assert writer.commit(decision(2)) == 2
+    assert stored() == ["1", "2"]
 def test_a_hundred_records_cost_no_more_statements_than_one():
     numbering, counts = Numbering(), []
     for size in (1, 1, 100):  # the first opens the key of the MACs

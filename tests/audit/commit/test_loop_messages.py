@@ -254,7 +254,7 @@ def test_what_is_refused_is_decided_while_the_epoch_is_held_and_costs_the_others
 
 def test_once_a_second_it_looks_again(messages):
     def a_second_later():
-        loop_writer._current._guard._looked = 0.0
+        loop_writer._writer.current._guard._looked = 0.0
 
     assert run(decision(1), a_second_later, decision(2), decision(3)) == [1, 2, 3]
     assert messages == [*FIRST, *FIRST, AT_ONCE]

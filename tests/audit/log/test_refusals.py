@@ -43,7 +43,7 @@ def test_a_flush_with_nothing_counted_writes_nothing():
 def test_what_was_counted_is_flushed_without_another_request(monkeypatch):
     monkeypatch.setattr(refusals, "PERIOD", 0.1)
     # Register the first refusal as already written, so that only the timer writes the next one.
-    refusals._table.is_first(EVENT, ACTOR)
+    refusals._pending.current.table.is_first(EVENT, ACTOR)
     refusals.note(EVENT, ACTOR)
 
     deadline = time.monotonic() + 60

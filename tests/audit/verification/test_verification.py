@@ -28,8 +28,9 @@ from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, pu
 from audit.tlog.merkle import Frontier
 from audit.tlog.tiles import append
 from audit.verification import Finding, Kind, OutsideCheckpoint, Report, verify_log
+from kernel import runtime
 from kernel.crypto import signing
-from kernel.trust import kek, system_keys
+from kernel.trust import kek
 from tests.tampering import forging, respelling
 from tests.tampering.altering import Cell, execute, query, without_checks, without_triggers
 from tests.tampering.writing import Log, rotate_keys, sequence, sign, sign_in_the_past
@@ -856,13 +857,11 @@ def test_without_its_keys_it_cannot_run(log, capsys, settings):
     content = path.read_bytes()
     path.unlink()
     try:
-        kek.forget()
-        system_keys.forget()
+        runtime.fresh()
         assert command(capsys=capsys)[0] == 2
     finally:
         path.write_bytes(content)
-        kek.forget()
-        system_keys.forget()
+        runtime.fresh()
 
 
 def test_an_interruption_says_that_nothing_is_known(log, capsys, monkeypatch):

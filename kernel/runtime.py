@@ -1,0 +1,77 @@
+"""The state of this process: caches, counters, queues, threads and timers. Everything else is in the database.
+
+A module declares an object of state with ``ProcessState``, and a cache of database rows or files with
+``process_cache``. A new process starts without state, so does a forked one, and ``fresh`` gives a test the same start.
+"""
+
+import os
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, Final, Protocol
+
+
+class Cache(Protocol):
+    def cache_clear(self) -> None: ...
+
+
+class ProcessState[T]:
+    """One object for the whole process. ``make`` creates it at the first use of ``current``, in one thread only."""
+
+    current: T
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._making = Lock()
+        _states.append(self)
+
+    def __getattr__(self, name: str) -> T:
+        # Python calls this only while the attribute is missing. Later reads of ``current`` cost no call.
+        if name != "current":
+            raise AttributeError(name)
+        with self._making:
+            if name not in vars(self):
+                self.current = self._make()
+            made: T = vars(self)[name]
+            return made
+
+    def drop(self) -> T | None:
+        """Remove the object, and call its ``close`` if it has one. The next use creates another."""
+        with self._making:
+            dropped: T | None = vars(self).pop("current", None)
+        if close := getattr(dropped, "close", None):
+            close()
+        return dropped
+
+    def leave_to_parent(self) -> None:
+        """In a forked child: use another object. Never close the parent's, because it may hold open connections."""
+        self._making = Lock()
+        self._of_parent = vars(self).pop("current", None)
+
+
+def process_cache[C: Cache](cached: C) -> C:
+    """Decorate a ``functools`` cache of rows or files, so that ``fresh`` clears it. A cache of constants needs none."""
+    _caches.append(cached)
+    return cached
+
+
+def fresh() -> None:
+    """Drop all state, as in a new process. Packages that import others come first."""
+    for state in reversed(_states):
+        state.drop()
+    _clear_caches()
+
+
+def _clear_caches() -> None:
+    for cached in _caches:
+        cached.cache_clear()
+
+
+def _begin_child() -> None:
+    for state in _states:
+        state.leave_to_parent()
+    _clear_caches()
+
+
+_states: Final[list[ProcessState[Any]]] = []
+_caches: Final[list[Cache]] = []
+os.register_at_fork(after_in_child=_begin_child)
