@@ -111,7 +111,7 @@ def test_an_entry_opens_over_the_list_and_as_a_page(admin, api):
     key = api("POST", "/api/v1/keys", {"name": name, "algorithm": "aes-256", "description": MARKUP})
     api("PATCH", f"/api/v1/keys/{key['id']}", {"description": "calm"})
     page = admin.open(f"/audit/?action=keys.key.updated&object={key['id']}")
-    page.get_by_role("link", name="keys.key.updated", exact=True).click()
+    page.get_by_role("link", name="Update key", exact=True).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("calm").wait_for()
     assert MARKUP in dialog.locator("del").all_inner_texts()
