@@ -115,7 +115,7 @@ def _reserve_in_database(version_id: UUID, count: int, limit: int) -> bool:
 
 
 # Counters outlive the keyring's entries. An entry is reloaded whenever anything security-relevant changes, including
-# any log-out. If each reload lost the reservation, a busy installation would use up its keys without encrypting.
+# any sign-out. If each reload lost the reservation, a busy installation would use up its keys without encrypting.
 _counters: OrderedDict[UUID, InvocationCounter] = OrderedDict()
 _counters_lock = Lock()
 
