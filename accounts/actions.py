@@ -1,5 +1,8 @@
 """Names of the audit actions for accounts."""
 
+from collections.abc import Mapping
+from typing import Final
+
 SESSION_OPENED = "accounts.session.opened"
 SESSION_REFRESHED = "accounts.session.refreshed"
 SESSION_CLOSED = "accounts.session.closed"
@@ -44,3 +47,45 @@ RECOVERY_CODE_USED = "accounts.recovery_code.used"
 
 SETUP_READ = "accounts.setup.read"
 SETUP_LINK_ISSUED = "accounts.setup_link.issued"
+
+LABELS: Final[Mapping[str, str]] = {
+    SESSION_OPENED: "Sign in",
+    SESSION_REFRESHED: "Refresh token",
+    SESSION_CLOSED: "Sign out",
+    IDENTITY_CONFIRMED: "Confirm identity",
+    SESSION_EXTENDED: "Extend session",
+    APPEARANCE_READ: "View appearance",
+    APPEARANCE_CHANGED: "Change appearance",
+    PROFILE_READ: "View profile",
+    SESSION_READ: "View session",
+    SESSION_LISTED: "List sessions",
+    SESSION_REVOKED: "End session",
+    FAMILY_REVOKED: "End session after token reuse",
+    USER_CREATED: "Create user",
+    USER_ROLE_CHANGED: "Change role",
+    USER_DISABLED: "Disable user",
+    USER_ENABLED: "Enable user",
+    USER_SIGNED_OUT: "Sign out everywhere",
+    USER_UNLOCKED: "Unlock user",
+    PASSWORD_SET: "Set password",
+    PASSWORD_CHANGED: "Change password",
+    PASSKEY_LISTED: "List passkeys",
+    PASSKEY_CHANGED: "Change passkey",
+    PASSKEY_ADDED: "Add passkey",
+    PASSKEY_RENAMED: "Rename passkey",
+    PASSKEY_REMOVED: "Remove passkey",
+    PASSKEY_USED: "Use passkey",
+    SIGNING_KEY_PUBLISHED: "Publish signing key",
+    SIGNING_KEYS_READ: "Read signing keys",
+    SIGNING_KEY_ROTATED: "Rotate signing key",
+    TOTP_ENROLLED: "Enrol authenticator",
+    TOTP_CONFIRMED: "Confirm authenticator",
+    TOTP_REMOVED: "Remove authenticator",
+    TOTP_RESET: "Reset authenticator",
+    TOTP_READ: "View authenticator",
+    RECOVERY_CODES_REPLACED: "Replace recovery codes",
+    RECOVERY_CODES_KEPT: "Keep recovery codes",
+    RECOVERY_CODE_USED: "Use recovery code",
+    SETUP_READ: "Open set-up page",
+    SETUP_LINK_ISSUED: "Issue set-up link",
+}

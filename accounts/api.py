@@ -1,4 +1,4 @@
-"""REST interface for authentication: log-in, refresh, log-out, password change, and the public signing keys."""
+"""REST interface for authentication: sign-in, refresh, sign-out, password change, and the public signing keys."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -89,7 +89,7 @@ class LogOutView(CredentialView):
 
 
 class MeView(AuthView):
-    """The caller, their log-in method and time, and when the token expires."""
+    """The caller, their sign-in method and time, and when the token expires."""
 
     rules = {"GET": Rule(AUTHENTICATED, actions.SESSION_READ)}
 

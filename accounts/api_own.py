@@ -32,7 +32,7 @@ class TotpEnrolView(AuthView):
 
 
 class TotpConfirmView(AuthView):
-    """Confirm the authenticator with its first code. Log-in requires a code from then on. Returns recovery codes."""
+    """Confirm the authenticator with its first code. Sign-in requires a code from then on. Returns recovery codes."""
 
     rules = {"POST": Rule(AUTHENTICATED, actions.TOTP_CONFIRMED)}
 

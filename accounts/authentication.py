@@ -43,7 +43,7 @@ def _read_principal(request: HttpRequest | Request) -> Principal | None:
 
 
 def _concerned(request: HttpRequest | Request) -> tuple[str, ...]:
-    """The entities, as in ``kernel.freshness.stamps``, that the URL names: one or none."""
+    """The entity (``kernel.freshness.stamps``) that the URL names, if there is one."""
     kind, name = getattr(in_context(request), "audit_object", ("", ""))
     return (f"{kind}:{name}",) if kind else ()
 

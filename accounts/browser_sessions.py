@@ -1,4 +1,4 @@
-"""Browser sessions: a new ID at each log-in, a 30-minute idle timeout and a 12-hour absolute timeout.
+"""Browser sessions: a new ID at each sign-in, a 30-minute idle timeout and a 12-hour absolute timeout.
 
 ``accounts.session_engine`` stores the sessions. The session hash covers the user's password and subject version,
 so a change of either ends the session at its next request. Otherwise the session ends at its expiry time. User
@@ -33,7 +33,7 @@ CONFIRMED_AT = "confirmed_at"  # when the user last passed a factor check
 
 
 def begin_session(request: HttpRequest) -> None:
-    """Start the session's lifetime under a new key and ID, even if the same user was already logged in."""
+    """Start the session's lifetime under a new key and ID, even if the same user was already signed in."""
     request.session.cycle_key()
     now = database_now()
     request.session[ID] = str(uuid4())
@@ -50,7 +50,7 @@ def confirm_session(request: HttpRequest) -> None:
 
 
 def is_over(request: HttpRequest, now: datetime) -> bool:
-    """Whether a logged-in session has reached its absolute timeout. The lifetime starts with the first check."""
+    """Whether a signed-in session has reached its absolute timeout. The lifetime starts with the first check."""
     request.session.setdefault(ID, str(uuid4()))
     request.session.setdefault(BEGAN_AT, now.isoformat())
     return now >= _absolute_end(request)

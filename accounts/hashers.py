@@ -19,7 +19,7 @@ SECONDS_TO_WAIT = 2.0
 
 _SLOTS = max(1, HASHES_PER_CONTAINER // settings.CC_WORKERS)
 _slots = ProcessState(lambda: threading.BoundedSemaphore(_SLOTS))
-# One log-in may wait for a slot. Others are refused immediately, because waiting log-ins hold threads that all
+# One sign-in may wait for a slot. Others are refused immediately, because waiting sign-ins hold threads that all
 # requests need.
 _entrances = ProcessState(lambda: threading.BoundedSemaphore(_SLOTS + 1))
 _has_slot = ContextVar("_has_slot", default=False)

@@ -13,7 +13,7 @@ WINDOW = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """Attempts on one account since ``first_at`` that are not known to have succeeded."""
+    """Failed and unfinished attempts on one account since ``first_at``."""
 
     failures: int
     first_at: datetime
@@ -26,7 +26,7 @@ class Attempts:
     def another(self, now: datetime) -> "Attempts":
         """The count with one more attempt. Raises Throttled while the account is locked.
 
-        A refused attempt is not counted, so continued attempts cannot lock the owner out forever.
+        A refused attempt is not counted, so it does not extend the lock.
         """
         reopens_at = self.last_at + WINDOW
         if self.failures >= LIMIT and now < reopens_at:

@@ -1,4 +1,4 @@
-"""The origin of a request."""
+"""The origin of a request: address, user agent, request id and interface."""
 
 from functools import lru_cache
 from uuid import UUID

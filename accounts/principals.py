@@ -69,7 +69,7 @@ class Principal:
         return "all" if sees_all(self.role, word) else "own"
 
     def require_recent_log_in(self, now: datetime) -> None:
-        """Raises RecentAuthRequired if a person's log-in is older than ten minutes."""
+        """Raises RecentAuthRequired if a person's sign-in is older than ten minutes."""
         if self.role == SYSTEM:
             return
         if self.auth_time is None or now - self.auth_time > RECENT:

@@ -10,9 +10,7 @@ QUIET_ZONE = 4  # white modules around the code, which scanners need (ISO/IEC 18
 
 @dataclass(frozen=True, slots=True)
 class QrCode:
-    """``size`` is the number of modules per side with the quiet zone. ``path`` draws the dark modules: ``M4
-    4h7v1h-7z…``.
-    """
+    """``size`` is the number of modules per side, with the quiet zone. ``path`` draws the dark modules."""
 
     size: int
     path: str

@@ -1,4 +1,4 @@
-"""REST serializers for log-ins and users."""
+"""REST serializers for sign-ins and users."""
 
 from typing import Any
 

@@ -1,5 +1,8 @@
 """Audit actions that the audit app itself records."""
 
+from collections.abc import Mapping
+from typing import Final
+
 LOG_READ = "audit.log.read"
 TRAIL_READ = "audit.trail.read"
 PROOF_READ = "audit.proof.read"
@@ -28,3 +31,31 @@ EXPORT_DOWNLOADED = "audit.export.downloaded"
 FILTER_LISTED = "audit.saved_filter.listed"
 FILTER_SAVED = "audit.saved_filter.created"
 FILTER_DELETED = "audit.saved_filter.deleted"
+
+LABELS: Final[Mapping[str, str]] = {
+    LOG_READ: "Read audit log",
+    TRAIL_READ: "Read changed rows",
+    PROOF_READ: "Get proof",
+    CONSISTENCY_READ: "Get consistency proof",
+    CHECKPOINT_READ: "Read checkpoint",
+    CHECKPOINT_KEYS_READ: "Read checkpoint keys",
+    REFUSALS_OVERFLOWED: "Send more requests",
+    WRITER_HEARTBEAT: "Record writer progress",
+    LOG_ALARMED: "Raise alarm",
+    ALARM_LISTED: "List alarms",
+    ALARM_RESOLVED: "Resolve alarm",
+    LOG_VERIFIED: "Verify audit log",
+    LOG_ROLLBACK_ACCEPTED: "Accept older database",
+    CHECKPOINT_KEY_PUBLISHED: "Publish checkpoint key",
+    CHECKPOINT_KEY_ROTATED: "Rotate checkpoint key",
+    EXPORT_LISTED: "List exports",
+    EXPORT_READ: "View export",
+    EXPORT_REQUESTED: "Request export",
+    EXPORT_FINISHED: "Finish export",
+    EXPORT_FAILED: "Write export",
+    EXPORT_CANCELLED: "Cancel export",
+    EXPORT_DOWNLOADED: "Download export",
+    FILTER_LISTED: "List saved filters",
+    FILTER_SAVED: "Save filter",
+    FILTER_DELETED: "Delete saved filter",
+}

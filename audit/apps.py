@@ -1,5 +1,9 @@
 from django.apps import AppConfig
 
+from audit import actions
+from audit.log import action_labels
+from kernel import actions as kernel_actions
+
 SWEEP_SECONDS = 600.0
 
 
@@ -14,3 +18,5 @@ class AuditConfig(AppConfig):
 
         jobs.register(task.KIND, AuditExport, task.run, task.ended)
         jobs.register_periodic("delete_expired_results", SWEEP_SECONDS, task.delete_expired_results)
+        action_labels.register(actions.LABELS)
+        action_labels.register(kernel_actions.LABELS)

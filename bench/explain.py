@@ -176,7 +176,7 @@ def log_in(explainer: Explainer, username: str) -> str:
     user = User.objects.get(username=username)
     if explainer.plans:
         return open_session(user, "password", origin()).access_token
-    with asking(explainer, "log-in, after the password"):
+    with asking(explainer, "sign-in, after the password"):
         pair = open_session(user, "password", origin())
     with asking(explainer, "refresh token"):
         return refresh(refresh_token=pair.refresh_token, origin=origin()).access_token

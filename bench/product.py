@@ -92,13 +92,13 @@ class CipherCanary:
 
 
 def log_in_with_second_factor(product: Product, username: str) -> Any:
-    """Enrol an authenticator, confirm it, and log in with it. Returns the response of the log-in."""
+    """Enrol an authenticator, confirm it, and sign in with it. Returns the response of the sign-in."""
     token = product.token(username)
     seed = product.send("POST", "/auth/totp/enrol", {}, token=token).json["secret"]
     if (left := STEP_SECONDS - time.time() % STEP_SECONDS) < 10:
         time.sleep(left)
     # Each code works once. Confirm with the previous code, which is still accepted, and keep the current one for
-    # log-in.
+    # sign-in.
     answer = product.send("POST", "/auth/totp/confirm", {"code": code(seed, steps=-1)}, token=token)
     assert answer.status == 200, answer.content  # noqa: S101 - like the product class of the tests
     body = {"username": username, "password": PASSWORD, "totp_code": code(seed)}

@@ -1,4 +1,4 @@
-"""The admin site: Django's own, behind the console's log-in, without any view that writes."""
+"""The admin site: Django's own, behind the console's sign-in, without any view that writes."""
 
 from typing import Any, NoReturn
 
@@ -25,7 +25,7 @@ class ReadOnlyAdminSite(admin.AdminSite):
 
     @method_decorator(login_not_required)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        """Redirect an unauthenticated user to the console's log-in. Raises Denied if the user is already signed in."""
+        """Redirect an unauthenticated user to the console's sign-in. Raises Denied if the user is already signed in."""
         if known_principal(request) is not None:
             raise Denied("Your role cannot open the admin site.")
         return HttpResponseRedirect(with_next("login", next_url(request, "/admin/")))

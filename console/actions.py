@@ -1,5 +1,6 @@
 """Audit actions of pages that combine several apps."""
 
+from collections.abc import Mapping
 from typing import Final
 
 ROOT_READ: Final = "console.root.read"
@@ -10,3 +11,14 @@ FIRST_KEY_CREATED: Final = "console.first_key.created"
 FIRST_KEY_DECRYPTED: Final = "console.first_key.decrypted"
 USAGE_READ: Final = "console.usage.read"
 SYSTEM_READ: Final = "console.system.read"
+
+LABELS: Final[Mapping[str, str]] = {
+    ROOT_READ: "Open console",
+    HOME_READ: "View home",
+    REFERENCE_READ: "View API reference",
+    FIRST_KEY_READ: "Open first-key page",
+    FIRST_KEY_CREATED: "Create first key",
+    FIRST_KEY_DECRYPTED: "Decrypt first message",
+    USAGE_READ: "View usage",
+    SYSTEM_READ: "View system",
+}

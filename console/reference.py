@@ -48,7 +48,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """``permission`` is "" if none is required; ``is_public`` if not even a log-in is required."""
+    """``permission`` is "" if none is required; ``is_public`` if not even a sign-in is required."""
 
     anchor: str
     method: str

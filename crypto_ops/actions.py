@@ -1,5 +1,6 @@
 """Audit actions of the cryptographic operations."""
 
+from collections.abc import Mapping
 from typing import Final
 
 MESSAGE_ENCRYPTED: Final = "crypto.message.encrypted"
@@ -13,3 +14,16 @@ ALGORITHMS_READ: Final = "crypto.algorithms.read"
 # Not "crypto.…": actions with that prefix are operations with a key and count as its usage.
 TRIAL_OPENED: Final = "keys.trial.opened"
 SNIPPETS_READ: Final = "keys.snippets.read"
+
+LABELS: Final[Mapping[str, str]] = {
+    MESSAGE_ENCRYPTED: "Encrypt",
+    MESSAGE_DECRYPTED: "Decrypt",
+    MESSAGE_REENCRYPTED: "Re-encrypt",
+    MESSAGE_INSPECTED: "Inspect ciphertext",
+    STREAM_ENCRYPTED: "Encrypt stream",
+    STREAM_DECRYPTED: "Decrypt stream",
+    RANDOM_GENERATED: "Generate random bytes",
+    ALGORITHMS_READ: "List algorithms",
+    TRIAL_OPENED: 'Open "Try it"',
+    SNIPPETS_READ: 'Open "Use it"',
+}

@@ -37,7 +37,7 @@ class Denied(DomainError):
 
 
 class RecentAuthRequired(Denied):
-    """The operation requires a log-in within the last ten minutes."""
+    """The operation requires a sign-in within the last ten minutes."""
 
     code = "recent_auth_required"
     title = "A recent sign-in is required"

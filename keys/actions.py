@@ -1,5 +1,6 @@
 """Names of the audit actions for keys."""
 
+from collections.abc import Mapping
 from typing import Final
 
 KEY_LISTED: Final = "keys.key.listed"
@@ -15,3 +16,19 @@ VERSION_LISTED: Final = "keys.version.listed"
 VERSION_DISABLED: Final = "keys.version.disabled"
 VERSION_ENABLED: Final = "keys.version.enabled"
 ROTATION_LISTED: Final = "keys.rotation.listed"
+
+LABELS: Final[Mapping[str, str]] = {
+    KEY_LISTED: "List keys",
+    KEY_READ: "View key",
+    KEY_CREATED: "Create key",
+    KEY_UPDATED: "Update key",
+    KEY_ROTATED: "Rotate key",
+    KEY_ACTIVATED: "Activate key",
+    KEY_DISABLED: "Disable key",
+    KEY_ENABLED: "Enable key",
+    KEY_REVOKED: "Revoke key",
+    VERSION_LISTED: "List versions",
+    VERSION_DISABLED: "Disable version",
+    VERSION_ENABLED: "Enable version",
+    ROTATION_LISTED: "List rotations",
+}

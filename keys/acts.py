@@ -16,7 +16,7 @@ class Act:
 
     ``needs`` describes the keys it applies to, and ``leads_to`` is the state in which it is no longer necessary.
     ``shows_impact``: its page shows who used the key recently. ``is_final``: it cannot be undone, so its page
-    requires the key's name and a recent log-in. For a key in use it also shows a checkbox with the label
+    requires the key's name and a recent sign-in. For a key in use it also shows a checkbox with the label
     ``anyway``.
     """
 

@@ -115,7 +115,7 @@ class _Counters:
     """One counter for each version.
 
     Counters outlive the keyring's entries. An entry is reloaded whenever anything security-relevant changes, including
-    any log-out. If each reload lost the reservation, a busy installation would use up its keys without encrypting.
+    any sign-out. If each reload lost the reservation, a busy installation would use up its keys without encrypting.
     """
 
     def __init__(self) -> None:

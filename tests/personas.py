@@ -1,4 +1,4 @@
-"""Users of the product: an account, a logged-in API client, and the principal behind its token."""
+"""Users of the product: an account, a signed-in API client, and the principal behind its token."""
 
 import base64
 import json

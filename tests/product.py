@@ -257,7 +257,7 @@ class Product:
         return str(self.log_in(username, password)["access_token"])
 
     def send_form(self, path: str, username: str = ADMIN, password: str = PASSWORD) -> Reply:
-        """Open a page with a form for user name and password (log-in or set-up link), and send the form."""
+        """Open a page with a form for user name and password (sign-in or set-up link), and send the form."""
         page = self.send("GET", path)
         assert page.status == 200, page.content
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())

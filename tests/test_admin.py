@@ -323,7 +323,7 @@ def test_pages_carry_the_strict_policy_and_are_kept_by_nobody(browser, auditor):
 
 
 def test_browsers_are_told_a_referrer_policy_under_which_they_name_the_origin_of_a_form(browser, auditor):
-    # Under "no-referrer" a browser sends "Origin: null" with each form, and no log-in would ever succeed.
+    # Under "no-referrer" a browser sends "Origin: null" with each form, and no sign-in would ever succeed.
     assert browser.get("/login/").headers["Referrer-Policy"] == "same-origin"
 
 

@@ -21,7 +21,7 @@ from tests.services.rights import folder_for_servers
 
 pytestmark = pytest.mark.process
 
-LIMIT = 12  # log-ins from one address
+LIMIT = 12  # sign-ins from one address
 SHARED = 1.1  # seconds after which /health repeats a check
 PROMPT = 4  # seconds for a probe, which may take one, on a busy machine
 SOON = 15  # seconds within which a refusal must come, even if much is broken

@@ -80,7 +80,7 @@ def test_each_role_opens_its_pages_and_no_other(role, request, paths):
         if page.get:
             status = browser.get(path).status_code
             allowed = role in page.get or page.get == STRANGERS
-            # A recent log-in, a state or a pending log-in may redirect; a missing permission may not.
+            # A recent sign-in, a state or a pending sign-in may redirect; a missing permission may not.
             assert (status in {200, 302}) if allowed else (status == 403), (name, status)
         if page.post and name != "logout":
             answer = browser.post(path, {})

@@ -55,7 +55,7 @@ def stopped(tmp_path_factory):
 def refusal(product):
     """The only line printed by a start that refuses."""
     done = product.run()
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]  # those are the log
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]  # without the log
     assert done.returncode != 0
     assert done.stdout == ""
     assert len(lines) == 1, done.stderr
@@ -82,7 +82,7 @@ def content(product):
 def test_the_data_folder_is_its_owners_alone(first_start):
     assert stat.S_IMODE(first_start.home.stat().st_mode) == 0o700
     for path in first_start.home.rglob("*"):
-        if path.name.startswith(UNFINISHED):  # the sequencer's may disappear at any moment
+        if path.name.startswith(UNFINISHED):  # the sequencer's temporary file may disappear
             continue
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 

@@ -214,8 +214,8 @@ ANSWERS = {
     "alive": ("GET", "/livez", None, False, 200),
     "version": ("GET", "/version", None, False, 200),
     "metrics": ("GET", "/metrics", None, False, 200),
-    "log-in": ("GET", "/login/", None, False, 200),
-    "admin, not logged in": ("GET", "/admin/", None, False, 302),
+    "sign-in": ("GET", "/login/", None, False, 200),
+    "admin, not signed in": ("GET", "/admin/", None, False, 302),
     "page that does not exist": ("GET", "/nowhere", None, False, 404),
     "form without its token": ("POST", "/login/", b"username=a", False, 403),
 }
@@ -281,7 +281,7 @@ def test_a_problem_names_the_request_id_of_its_header(product):
 
 
 def logged_address(product, admin_token, raw_headers):
-    """The client's address in the audit entry of a log-in that was sent with these header lines."""
+    """The client's address in the audit entry of a sign-in that was sent with these header lines."""
     mark = uuid.uuid4().hex
     body = json.dumps({"username": ADMIN, "password": PASSWORD})
     head = (

@@ -1,4 +1,4 @@
-"""Families of refresh tokens, which log-ins create, and the keys that sign access tokens."""
+"""Families of refresh tokens, which sign-ins create, and the keys that sign access tokens."""
 
 import uuid
 
@@ -11,7 +11,7 @@ from kernel.trust.wrapped_row import WrappedRow
 
 
 class TokenFamily(MacProtectedRow):
-    """One log-in and all the tokens that descend from it.
+    """One sign-in and all the tokens that descend from it.
 
     A family ends when it is revoked, when ``expires_at`` passes (refreshing never moves it), when the user is
     disabled, or when the user's subject version changes. The MAC excludes the columns about the last use, because

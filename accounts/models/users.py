@@ -1,4 +1,4 @@
-"""Users, and counters of failed log-ins."""
+"""Users, and counters of failed sign-ins."""
 
 import uuid
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class UserManager(models.Manager["User"]):
     def lock_unchanged(self, seen: "User") -> "User":
         """Return the user, locked, if nothing has ended their sessions since ``seen`` was read. Raises SessionEnded.
 
-        The second-factor requirement must not have changed either: a log-in that started without it must start
+        The second-factor requirement must not have changed either: a sign-in that started without it must start
         again.
         """
         user = self.lock(seen.pk)
@@ -50,7 +50,7 @@ class UserManager(models.Manager["User"]):
 
 
 class User(MacProtectedRow, AbstractBaseUser):
-    """A person who may log in.
+    """A person who may sign in.
 
     Only ``accounts.services`` writes users, because the inherited ``set_password`` and ``save`` do not update the
     MAC. ``subject_version`` increases with every change that ends earlier grants. Tokens and browser sessions
@@ -68,7 +68,7 @@ class User(MacProtectedRow, AbstractBaseUser):
     requires_second_factor = models.BooleanField(default=False, editable=False)
     subject_version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
-    last_login = None  # Django's way to omit a column; the audit log records every log-in
+    last_login = None  # Django's way to omit a column; the audit log records every sign-in
 
     USERNAME_FIELD = "username"
 

@@ -34,7 +34,7 @@ def spend(counter: str, subject: str) -> None:
 
 
 def forgive(counter: str, subject: str) -> None:
-    """Reset the count, after a completed log-in or when an operator unlocks the account.
+    """Reset the count, after a completed sign-in or when an operator unlocks the account.
 
     The row is kept: if it were deleted, a parallel ``spend`` could neither find it nor insert it.
     """

@@ -1,4 +1,4 @@
-"""Log-in: the same response at the same cost whether or not an account has the username."""
+"""Sign-in: the same response at the same cost whether or not an account has the username."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -35,7 +35,7 @@ def log_in(*, username: str, password: str, totp_code: str = "", origin: Origin)
 
     Raises Unauthenticated (one text for every reason), OtpRequired, Throttled.
     """
-    # Hold the slot until the end. It limits concurrent log-ins, so that parallel log-ins with the right password
+    # Hold the slot until the end. It limits concurrent sign-ins, so that parallel sign-ins with the right password
     # never reach the limit of failures.
     with hash_slot():
         verified = _verify_credentials(username, password, totp_code, origin)
@@ -46,7 +46,7 @@ def log_in(*, username: str, password: str, totp_code: str = "", origin: Origin)
 
 
 def check_password(*, username: str, password: str) -> User:
-    """The user with this password: the first half of a browser log-in, which does not open a session.
+    """The user with this password: the first half of a browser sign-in, which does not open a session.
 
     Raises Unauthenticated, Throttled. Call it outside any transaction.
     """
@@ -55,7 +55,7 @@ def check_password(*, username: str, password: str) -> User:
 
 
 def log_in_to_browser(*, user_id: UUID, subject_version: int, totp_code: str = "", origin: Origin) -> User:
-    """The second half of a browser log-in, after ``check_password``. Django may open a session for the returned user.
+    """The second half of a browser sign-in, after ``check_password``. Django may open a session for the returned user.
 
     ``subject_version`` is the user's version when the password was checked. Raises OtpRequired, Unauthenticated,
     Throttled, and SessionEnded if the user's sessions were ended since. Call it outside any transaction.
@@ -73,7 +73,7 @@ def log_in_to_browser(*, user_id: UUID, subject_version: int, totp_code: str = "
 def confirm_identity(
     *, principal: Principal, password: str = "", totp_code: str = "", origin: Origin
 ) -> None:
-    """Check one factor again, before an action that requires a recent log-in.
+    """Check one factor again, before an action that requires a recent sign-in.
 
     The factor is a code if the user has an authenticator, and the password otherwise. Raises Denied, OtpRequired,
     Unauthenticated, Throttled. Call it outside any transaction.

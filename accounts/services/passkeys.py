@@ -117,7 +117,7 @@ def begin_passkey_log_in(*, user_id: UUID | None = None) -> tuple[Options, State
 def log_in_with_passkey(
     *, state: State, answer: str, after_password: tuple[UUID, int] | None = None, origin: Origin
 ) -> User:
-    """Complete a passkey log-in. Django may open a session for the returned user.
+    """Complete a passkey sign-in. Django may open a session for the returned user.
 
     A passkey counts as both factors, or as the second factor after a password. ``after_password`` holds the ID
     and the subject version of the user whose password was right, as read then. Raises Unauthenticated,

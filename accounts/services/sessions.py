@@ -30,7 +30,7 @@ BAD_TOKEN = "The refresh token is not valid. Sign in again."  # noqa: S105 - a s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPair:
-    """The tokens that a log-in or a refresh returns. ``expires_in`` is the access token's lifetime in seconds."""
+    """The tokens that a sign-in or a refresh returns. ``expires_in`` is the access token's lifetime in seconds."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)

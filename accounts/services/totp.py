@@ -1,4 +1,4 @@
-"""The second factor: enrol and remove an authenticator app, and check its codes at log-in.
+"""The second factor: enrol and remove an authenticator app, and check its codes at sign-in.
 
 Every change of a user's second factor locks the user's row, so that two changes never run at the same time.
 """
@@ -77,7 +77,7 @@ def get_second_factor(*, principal: Principal) -> SecondFactor:
 
 @transaction.atomic
 def enrol_totp(*, principal: Principal) -> Enrolment:
-    """Create a new seed for the caller. Log-in requires no code until ``confirm_totp`` succeeds.
+    """Create a new seed for the caller. Sign-in requires no code until ``confirm_totp`` succeeds.
 
     The new seed replaces an unconfirmed one. Raises Denied, RecentAuthRequired (a stolen access token must not
     lock its owner out), AlreadyEnrolled.
@@ -165,18 +165,18 @@ def reset_totp(*, principal: Principal, user_id: UUID) -> User:
     if not user.requires_second_factor:
         _find_device(user_id)
     _remove(principal, actions.TOTP_RESET, user)
-    # Lock the authenticator row before the counter, as log-in does, to avoid a deadlock.
+    # Lock the authenticator row before the counter, as sign-in does, to avoid a deadlock.
     attempts.forgive(attempts.TOTP, str(user_id))
     renew_principal(principal)
     return user
 
 
 def require_second_factor(user: User, totp_code: str, origin: Origin) -> tuple[Method, ...]:
-    """Check the second factor of a log-in. Returns the method used, or nothing if the user has no second factor.
+    """Check the second factor of a sign-in. Returns the method used, or nothing if the user has no second factor.
 
     Raises OtpRequired without a code, Unauthenticated for a code that is wrong, too old or used before, Throttled
     after five of those, and IntegrityFailed if the authenticator was changed or removed outside the application.
-    Call it outside any transaction, because the count and the used code must persist even if the log-in fails.
+    Call it outside any transaction, because the count and the used code must persist even if the sign-in fails.
     """
     if not user.requires_second_factor:
         return ()

@@ -124,7 +124,7 @@ def disable_user(*, principal: Principal, user_id: UUID) -> User:
 
 @transaction.atomic
 def enable_user(*, principal: Principal, user_id: UUID) -> User:
-    """Allow a disabled user to log in again. Raises Denied, NotFound."""
+    """Allow a disabled user to sign in again. Raises Denied, NotFound."""
     principal.require("users.manage")
     user = User.objects.lock(user_id)
     if user.is_active:
@@ -144,7 +144,7 @@ def sign_out_everywhere(*, principal: Principal, user_id: UUID) -> User:
 
 @transaction.atomic
 def unlock_user(*, principal: Principal, user_id: UUID) -> User:
-    """Reset the failed log-ins of a user, including the second factor. Raises Denied, NotFound."""
+    """Reset the failed sign-ins of a user, including the second factor. Raises Denied, NotFound."""
     principal.require("users.manage")
     user = User.objects.lock(user_id)
     attempts.forgive(attempts.PASSWORD, user.username)

@@ -175,7 +175,7 @@ def pending_log_in(request: HttpRequest) -> tuple[UUID, int] | None:
 
 
 class ConfirmIdentityView(SecretFormView):
-    """Confirm a factor for actions that require a recent log-in, then return to the requested page."""
+    """Confirm a factor for actions that require a recent sign-in, then return to the requested page."""
 
     rules = {method: Rule(AUTHENTICATED, actions.IDENTITY_CONFIRMED) for method in ("GET", "POST")}
     template = "accounts/confirm_identity.html"

@@ -72,7 +72,7 @@ class LogAdmin(ReadOnlyModelAdmin):
         return LogChangeList
 
     def show(self, rows: QuerySet[Any]) -> Sequence[Model]:
-        """The rows of a page."""
+        """The rows of a page as a list. Subclasses check their integrity."""
         return list(rows)
 
 

@@ -75,7 +75,7 @@ class LoopConnection:
             self._break()
             raise ConnectionLost from error
         except ConnectionLost:
-            # Results arrive in order: after a failure before the last statement, that statement was not executed.
+            # Results arrive in order. If an earlier statement failed, the last one (COMMIT) was not executed.
             _require_success(filter(_is_of_server, results[: sum(is_new) + len(is_new) - 1]))
             raise
         finally:
@@ -89,7 +89,7 @@ class LoopConnection:
         self._session.close()
 
     def _send(self, text: bytes, parameters: Sequence[bytes | None]) -> bool:
-        """Send a statement. Returns whether it is also prepared now. That result then comes first."""
+        """Send a statement. Returns whether it had to be prepared; that result then comes before its own."""
         name = self._names.get(text)
         if is_new := name is None:
             name = self._names[text] = b"s%d" % len(self._names)
@@ -133,7 +133,7 @@ class LoopConnection:
     def _read(self) -> None:
         """Take in available input, and wake the waiting caller once a result is complete.
 
-        Unexpected input most likely means that the server ends the session. A new session costs little.
+        Input that ``run`` does not wait for most likely means that the server ends the session. A new one costs little.
         """
         try:
             self._pgconn.consume_input()

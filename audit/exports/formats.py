@@ -40,8 +40,8 @@ FILE_TYPES: Mapping[str, FileType] = MappingProxyType(
     }
 )
 
-# Text that a spreadsheet reads as a formula, at the start of a cell or after another separator than the comma: the
-# separator depends on the locale, and a quote can start a cell. Includes the full-width signs.
+# The start of a formula, at the start of a cell or after a separator other than the comma, because a spreadsheet's
+# locale chooses the separator. Quotes may come first. Full-width signs count too.
 _FORMULA = re.compile(r'(\A|[;|\t])(?="*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n])')
 GUARD = "'"
 
@@ -69,7 +69,7 @@ class RowFormat:
 
 
 class _Passing:
-    """The target of ``csv.writer``: makes ``writerow`` return the line."""
+    """A file for ``csv.writer`` that returns the text, so that ``writerow`` returns the line."""
 
     def write(self, text: str) -> str:
         return text

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import models
 
+from audit.log import action_labels
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
 from kernel.rules import Scope
 
@@ -132,6 +133,11 @@ class AuditLog(models.Model):
             ),
             models.CheckConstraint(condition=models.Q(count__gte=1), name="audit_logs_count_is_positive"),
         ]
+
+    @property
+    def title(self) -> str:
+        """What pages show for the event, such as ``Revoke key — denied``."""
+        return action_labels.describe(self.action, self.outcome)
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.action}"

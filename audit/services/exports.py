@@ -42,7 +42,7 @@ class Exporter(Caller, Protocol):
     @property
     def stamp(self) -> EpochStamp | None: ...
     def require_recent_log_in(self, now: datetime) -> None:
-        """Raises Denied if the log-in is too old for a bulk download."""
+        """Raises Denied if the sign-in is too old for a bulk download."""
         ...
 
 

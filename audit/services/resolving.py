@@ -39,7 +39,7 @@ class Resolver(Caller, Protocol):
     @property
     def stamp(self) -> EpochStamp | None: ...
     def require_recent_log_in(self, now: datetime) -> None:
-        """Raises RecentAuthRequired if the log-in is too long ago."""
+        """Raises RecentAuthRequired if the sign-in is too long ago."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The prerequisites of serving: tables, root of trust, static files, and an account that can log in."""
+"""The prerequisites of serving: tables, root of trust, static files, and an account that can sign in."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -21,7 +21,7 @@ NEWEST = 10
 
 
 class RootView(PageView[Principal]):
-    """The site's root URL: redirects to the home page, the log-in or the set-up."""
+    """The site's root URL: redirects to the home page, the sign-in or the set-up."""
 
     rules = {"GET": Rule(PUBLIC, actions.ROOT_READ)}
 

@@ -30,7 +30,7 @@ class PageForm(forms.Form):
         """Show a refusal of the service and attach it to the request for the audit log.
 
         ``words`` replaces the detail of a refusal that concerns no field of the form. Re-raises RecentAuthRequired,
-        which no form can resolve; the page redirects to the log-in.
+        which no form can resolve; the page redirects to the sign-in.
         """
         if isinstance(refusal, RecentAuthRequired):
             raise refusal

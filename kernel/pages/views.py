@@ -151,7 +151,7 @@ def refuse(request: HttpRequest, refusal: DomainError) -> None:
 
 
 def sign_in_first(request: HttpRequest) -> HttpResponse:
-    """Redirect to the log-in and back. For htmx, the page remains and the log-in opens as a dialog over it."""
+    """Redirect to the sign-in and back. For htmx, the page remains and the sign-in opens as a dialog over it."""
     if is_htmx(request):
         response = HttpResponse(status=HTTPStatus.UNAUTHORIZED)
         return trigger_client_event(response, "cc:sign-in")

@@ -21,7 +21,7 @@ _UNITS = (("year", 365 * 86400), ("month", 30 * 86400), ("day", 86400), ("hour",
 @register.simple_tag
 @cache  # a list has one in each row, and each lookup of a static file's URL costs time
 def icon(name: str) -> SafeString:
-    """A symbol of ``static/icons.svg``; it decorates the word beside it."""
+    """A symbol of ``static/icons.svg``. Screen readers skip it, because the word beside it says the same."""
     return format_html(
         '<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', static("icons.svg"), name
     )

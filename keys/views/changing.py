@@ -72,7 +72,7 @@ class NotesView(SettingsView):
 class ActView(KeyView):
     """One operation: its effect, who is affected, and the reason. ``page_urls`` sets ``act`` and ``rules``.
 
-    The page of an operation that cannot be undone requires a recent log-in, even if its service does not.
+    The page of an operation that cannot be undone requires a recent sign-in, even if its service does not.
     """
 
     act: ClassVar[Act] = ACTS["rotate"]

@@ -74,14 +74,14 @@ def soon():
     assert time.monotonic() - began < MANY
 
 
-@pytest.mark.parametrize("kind", ["operation", "change", "log-in", "renewal"])
+@pytest.mark.parametrize("kind", ["operation", "change", "sign-in", "renewal"])
 def test_every_request_that_waits_in_vain_is_503_with_one_code(admin, kind):
     key = admin.api.post("/api/v1/keys", {"name": "payments", "algorithm": "aes-256"}).json["id"]
     message = {"algorithm": "aes-256-gcm", "data": b64(b"x"), "key_id": key}
     ask = {
         "operation": lambda: admin.api.post("/api/v1/encrypt", message),
         "change": lambda: admin.api.patch(f"/api/v1/keys/{key}", {"description": "new"}),
-        "log-in": lambda: ApiClient().post("/auth/login", {"username": "ada", "password": PASSWORD}),
+        "sign-in": lambda: ApiClient().post("/auth/login", {"username": "ada", "password": PASSWORD}),
         "renewal": lambda: ApiClient().post("/auth/refresh", {"refresh_token": admin.refresh_token}),
     }[kind]
     with held(), soon():

@@ -1,4 +1,4 @@
-"""The pages of alarms: a list, and a form that resolves one with a reason and a recent log-in."""
+"""The pages of alarms: a list, and a form that resolves one with a reason and a recent sign-in."""
 
 from datetime import timedelta
 from urllib.parse import quote

@@ -70,6 +70,12 @@ def test_the_list_shows_what_meets_every_filter(browser, told, query, names):
     assert ids(browser.get(f"/audit/?{query}")) == [told[name].id for name in names]
 
 
+def test_a_row_shows_what_was_done_in_words(browser, told):
+    response = browser.get("/audit/?outcome=denied")
+    assert "Rotate key — denied" in text_of(response)
+    assert 'title="keys.key.rotated"' in response.content.decode()
+
+
 def test_a_developer_sees_his_own_acts_and_no_words_of_others(developer, told):
     response = signed_in(developer).get("/audit/")
     content = response.content.decode()

@@ -24,7 +24,7 @@ from tests.product import ADMIN, PASSWORD, Product
 
 MIB = 1024 * 1024
 BODY = 2 * MIB - 1
-# MiB above the start: the budgets of bodies (64) and heads (32), one log-in (64), and as much again for connections and
+# MiB above the start: the budgets of bodies (64) and heads (32), one sign-in (64), and as much again for connections and
 # for memory that the allocator keeps.
 GROWTH_LIMIT = 256
 # Bytes for a client that does not read: two answers of the schema, one of them in a write buffer.
@@ -138,7 +138,7 @@ def never_reading(product: Product, count: int) -> tuple[str, bool]:
 
 @contextlib.contextmanager
 def locked(product: Product) -> Iterator[None]:
-    """Hold the database's lock while a log-in waits for it in the product's only thread."""
+    """Hold the database's lock while a sign-in waits for it in the product's only thread."""
     database = sqlite3.connect(product.sqlite_file, isolation_level=None)
     database.execute("BEGIN IMMEDIATE")
     waiting = [threading.Thread(target=log_in, args=[product]) for _ in range(3)]

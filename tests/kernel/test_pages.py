@@ -1,4 +1,4 @@
-"""Features of every page: parts for htmx, refusals, times, and the target after a log-in."""
+"""Features of every page: parts for htmx, refusals, times, and the target after a sign-in."""
 
 from datetime import timedelta
 

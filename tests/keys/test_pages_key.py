@@ -150,10 +150,10 @@ def test_the_activity_is_the_log_of_this_key_page_by_page(admin, key, new_key, m
         services.rotate_key(principal=admin.principal, key_id=key.id, reason=f"{number}")
     browser = signed_in(admin)
     first = text(browser.get(f"/keys/{key.name}/activity/"))
-    assert first.count("keys.key.rotated") == 2
+    assert first.count("Rotate key") == 2
     older = re.search(r'href="(\?before=\d+)"[^>]*>Older', first).group(1)
     second = text(browser.get(f"/keys/{key.name}/activity/{older}"))
-    assert (second.count("keys.key.rotated"), second.count("keys.key.created")) == (1, 1)
+    assert (second.count("Rotate key"), second.count("Create key")) == (1, 1)
     assert "Newer" in second
     assert "Older" not in second
 

@@ -3,7 +3,7 @@
     python -m tests.outages.campaign --database sqlite --faults lock,disk,sequencer
 
 For each fault it prints the time, status and code of the answers to an encryption over the fast path, one
-over Django, a log-in and a change, several of each at once, then the answers of the probes and their times,
+over Django, a sign-in and a change, several of each at once, then the answers of the probes and their times,
 and the time of the recovery. It exits 1 if an answer is unexpected or if the server does not recover.
 ``--database postgresql`` starts servers of its own. ``disk`` mounts a small tmpfs, so it needs root.
 """
@@ -110,7 +110,7 @@ KINDS: dict[str, Callable[[Target], Seen]] = {
 
 # Answers of each request kind and of the probes; in /health also the unhealthy services.
 REFUSED = {"503 audit_unavailable"}
-THROTTLED = {"429 throttled"}  # if one user logs in several times at once
+THROTTLED = {"429 throttled"}  # if one user signs in several times at once
 READY, NOT_READY = {"200 ready"}, {"503 not ready: database, migrations, key_encryption_key"}
 LOCKED = {"encrypt, fast": REFUSED, "encrypt, REST": REFUSED, "login": REFUSED | THROTTLED, "change": REFUSED}
 NO_DATABASE = "503 unhealthy (database, audit, key_encryption_key, sequencer, audit_alarms)"

@@ -15,7 +15,7 @@ from tests.product import ROOT, session_of
 pytestmark = pytest.mark.process
 
 SOON = 60  # seconds
-# Records in a file when it begins and receives a signal; if ``obedient`` is "yes", the signal ends it.
+# Writes its start and each signal to a file. ``obedient`` is "yes" (a signal ends it), "no", or "dies" (exits at once).
 PROGRAM = """
 import os, signal, sys, time
 name, file, obedient = sys.argv[1:]
@@ -160,7 +160,7 @@ def test_one_that_dies_again_and_again_is_started_less_and_less_often(supervise)
         assert f"failing ended with code 3; it is started again in {seconds} s" in stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells the children on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals the children of a killed parent")
 def test_when_the_supervisor_is_killed_all_of_them_are_told_to_end(supervise):
     running = supervise(first="yes", last="yes")
     running.process.kill()

@@ -109,7 +109,7 @@ def without_triggers() -> Iterator[None]:
 
 
 class Copy:
-    """Copies of the tables in the same database, and the head that the host remembers."""
+    """Copies of the tables in the same database, and of the file ``audit-head``."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -132,7 +132,7 @@ class Copy:
             self._head.write_bytes(self._remembered)
 
     def restore_tables(self) -> None:
-        """Restore only the tables, like a backup: the head that the host remembers is not part of it."""
+        """Restore only the tables, like a backup, which does not contain ``audit-head``."""
         with transaction.atomic():
             for table in TABLES:
                 execute(f"DELETE FROM {table}")  # noqa: S608 - constants

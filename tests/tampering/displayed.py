@@ -168,7 +168,7 @@ class Campaign:
         self._query = query
 
     def renew_viewer(self) -> None:
-        """Replace the viewer in time, because an export needs a recent log-in."""
+        """Replace the viewer in time, because an export needs a recent sign-in."""
         if time.monotonic() - self.seconds > LOGGED_IN_FOR or not self.viewers:
             self.viewers += 1
             self.seconds, self.viewer = time.monotonic(), Viewer(f"ada-{self.viewers}")

@@ -36,7 +36,7 @@ def untouched_logs(number: int, seed: int) -> Iterator[tuple[str, str, str]]:
 
 
 def begin_anew() -> None:
-    """Reset to the state after the migrations; the keys of this installation are its first."""
+    """Reset to the state after the migrations. The next keys are the first ones of this installation."""
     with without_triggers(), transaction.atomic():
         for table in TABLES:
             execute(f"DELETE FROM {table}")  # noqa: S608 - constants
@@ -52,7 +52,7 @@ EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 def shape(number: int, log: Log) -> str:
     """Write a log of the given shape, and return its description."""
     if number == 0:
-        return "nothing at all"
+        return "an empty log"
     establish_checkpoint_keys()
     log.written = 1
     if number <= len(SIZES):
@@ -76,12 +76,12 @@ def pending(log: Log) -> str:
     finish()
     log.write(30)
     assert AuditPending.objects.exists()
-    return "entries that wait"
+    return "pending entries"
 
 
 def unsequenced(log: Log) -> str:
     log.write(50)
-    return "entries that wait, and no tree"
+    return "pending entries without a tree"
 
 
 def unsigned(log: Log) -> str:
@@ -89,7 +89,7 @@ def unsigned(log: Log) -> str:
     finish()
     log.write(20)
     sequence()
-    return "leaves that nobody has signed yet"
+    return "leaves without a checkpoint"
 
 
 def steps(log: Log) -> str:
@@ -114,7 +114,7 @@ def keys(log: Log) -> str:
         rotate_keys()
     log.write(40)
     finish()
-    return "three changes of keys"
+    return "three rotations of the checkpoint keys"
 
 
 def thinned(log: Log) -> str:
@@ -124,7 +124,7 @@ def thinned(log: Log) -> str:
     rotate_keys()
     steps(log)
     assert thin_out_checkpoints()
-    return "checkpoints that were thinned out, and an anchor"
+    return "thinned-out checkpoints and an anchored one"
 
 
 def new_host(log: Log) -> str:
@@ -132,7 +132,7 @@ def new_host(log: Log) -> str:
     finish()
     (Path(settings.CC_HOME) / HEAD_FILE).unlink()
     check_head()
-    return "a host that remembers nothing yet"
+    return "a host without a stored head"
 
 
 def many(log: Log) -> str:
@@ -161,7 +161,7 @@ def finish() -> None:
 
 @contextmanager
 def busy(is_busy: bool) -> Iterator[None]:  # noqa: FBT001 - a switch for a with statement
-    """Write, sequence and sign in other threads meanwhile."""
+    """Write, sequence and sign in other threads during the block."""
     if not is_busy:
         yield
         return

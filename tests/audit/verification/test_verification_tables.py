@@ -123,7 +123,7 @@ def test_a_replaced_function_is_named_with_each_trigger_that_calls_it(empty_log)
 
 @pytest.fixture
 def people_and_keys(empty_log):
-    """At least one row of each table with a MAC that a log-in and a key create."""
+    """At least one row of each table with a MAC that a sign-in and a key create."""
     persona = make_persona("mira", "admin")
     answer = persona.api.post("/api/v1/keys", {"name": "payments", "algorithm": "aes-256"})
     assert answer.status == 201, answer

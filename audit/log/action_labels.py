@@ -1,0 +1,18 @@
+"""What pages show for an audit action. The log, the API, exports and filters have the code."""
+
+from collections.abc import Mapping
+
+from audit.log.events import Outcome
+
+_LABELS: dict[str, str] = {}
+_SUFFIXES: Mapping[object, str] = {Outcome.DENIED: " — denied", Outcome.ERROR: " — failed"}
+
+
+def register(labels: Mapping[str, str]) -> None:
+    """Add the labels of an app's actions. Each app calls it when it is ready."""
+    _LABELS.update(labels)
+
+
+def describe(action: str, outcome: str) -> str:
+    """``Revoke key — denied``. An action without a label, as in an altered row, keeps its code."""
+    return _LABELS.get(action, str(action)) + _SUFFIXES.get(outcome, "")
