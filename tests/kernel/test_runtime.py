@@ -66,7 +66,7 @@ def test_what_is_dropped_is_closed_and_replaced(closed):
 def test_a_fresh_start_closes_later_declarations_first_and_clears_caches(closed):
     first, second = ProcessState(Closing), ProcessState(Closing)
     before = (first.current, second.current)
-    cached = process_cache(cache(lambda: object()))
+    cached = process_cache(cache(object))
     remembered = cached()
     runtime.fresh()
     assert closed() == (before[1], before[0])

@@ -201,6 +201,8 @@ def test_a_thread_that_ended_is_replaced_by_one_with_its_own_numbers(monkeypatch
     assert not lost.done()
     assert writer.commit(decision(2)) == 2
     assert stored() == ["1", "2"]
+
+
 def test_a_hundred_records_cost_no_more_statements_than_one():
     numbering, counts = Numbering(), []
     for size in (1, 1, 100):  # the first opens the key of the MACs
