@@ -7,10 +7,10 @@ from ciphercanary.wsgi import application as django  # first: it sets Django up
 # isort: split
 from accounts.api import AuthView
 from audit.commit import loop_writer
+from ciphercanary.monitoring import METRICS, PROBES, REPORTS
 from ciphercanary.server.bounded_parser import ALL_HEADS
 from ciphercanary.server.bridge import ALL_BODIES, WsgiBridge
 from ciphercanary.server.byte_budget import ByteBudget
-from ciphercanary.server.monitoring import METRICS, PROBES, REPORTS
 from ciphercanary.server.probes import Probes
 from crypto_ops import lane
 from crypto_ops.stream_door import StreamDoor

@@ -4,7 +4,7 @@ from django.views.generic import RedirectView
 
 from accounts.api import JwksView
 from audit.api.proofs import CheckpointKeysView
-from ciphercanary.server import monitoring
+from ciphercanary import monitoring
 from kernel.rest.schema import SchemaView
 
 urlpatterns = [

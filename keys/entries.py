@@ -15,7 +15,7 @@ from kernel.crypto.material import Confidential, KeyMaterial
 from kernel.crypto.stream import StreamCipher
 from kernel.errors import NotFound
 from kernel.freshness.stamps import EpochStamp
-from keys import lifecycle, wrapping
+from keys import lifecycle, wrapped_material
 from keys.errors import KeyNotUsable
 from keys.invocations import counter_of
 from keys.lifecycle import Standing, State, VersionState
@@ -101,7 +101,7 @@ class VersionEntry(Confidential):
 
     def _unwrap(self) -> KeyMaterial:
         key_id, algorithm, purpose = self._binding
-        return wrapping.open_wrapped(
+        return wrapped_material.open_wrapped(
             self._wrapped, key_id=key_id, version=self.number, algorithm=algorithm, purpose=purpose
         )
 

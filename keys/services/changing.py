@@ -10,7 +10,7 @@ from audit.services import record
 from kernel.crypto.algorithms import KeyAlgorithm
 from kernel.errors import NotFound
 from kernel.freshness.epoch import raise_epoch
-from keys import wrapping
+from keys import wrapped_material
 from keys.entries import key_entity
 from keys.models import Key, KeyVersion
 
@@ -47,7 +47,7 @@ def finish_change(
 
 def new_version(key: Key, number: int, kind: KeyAlgorithm, now: datetime) -> KeyVersion:
     """A version with new material, not yet saved. It becomes the key's primary version when it is saved."""
-    wrapped = wrapping.generate_wrapped(key.id, number, kind)
+    wrapped = wrapped_material.generate_wrapped(key.id, number, kind)
     return KeyVersion(
         key=key,
         version=number,

@@ -52,12 +52,12 @@ def macs_hold(_acknowledged: dict) -> Iterator[str]:
 
 def material_opens(_acknowledged: dict) -> Iterator[str]:
     from kernel.errors import DomainError  # noqa: PLC0415
-    from keys import wrapping  # noqa: PLC0415
+    from keys import wrapped_material  # noqa: PLC0415
     from keys.models import KeyVersion  # noqa: PLC0415
 
     for row in KeyVersion.objects.select_related("key"):
         try:
-            wrapping.open_wrapped(
+            wrapped_material.open_wrapped(
                 row.wrapped_key,
                 key_id=row.key_id,
                 version=row.version,

@@ -7,7 +7,7 @@ from kernel.clock import database_now
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.errors import Invalid
 from kernel.freshness.epoch import read_epoch
-from keys import services, wrapping
+from keys import services, wrapped_material
 from keys.lifecycle import Status
 from keys.models import Key
 
@@ -29,7 +29,7 @@ HOUR = timedelta(hours=1)
 def test_a_new_key_is_active_with_one_version_of_its_size(new_key, asked, stored, bits):
     key = new_key(algorithm=asked, key_size=bits)
     (version,) = key.versions.all()
-    material = wrapping.open_wrapped(
+    material = wrapped_material.open_wrapped(
         version.wrapped_key, key_id=key.id, version=1, algorithm=stored, purpose="encrypt"
     )
     assert len(material.expose()) * 8 == bits
@@ -50,7 +50,7 @@ def test_a_new_key_and_its_version_carry_a_mac(key):
 
 def test_two_keys_never_share_material(new_key):
     opened = {
-        wrapping.open_wrapped(
+        wrapped_material.open_wrapped(
             key.versions.get().wrapped_key,
             key_id=key.id,
             version=1,
