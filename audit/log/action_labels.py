@@ -1,4 +1,4 @@
-"""What pages show for an audit action. The log, the API, exports and filters have the code."""
+"""Labels of audit actions, for pages. The log, the API, exports and filters have the codes."""
 
 from collections.abc import Mapping
 

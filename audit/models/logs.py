@@ -136,7 +136,7 @@ class AuditLog(models.Model):
 
     @property
     def title(self) -> str:
-        """What pages show for the event, such as ``Revoke key — denied``."""
+        """The event in words, for pages, such as ``Revoke key — denied``."""
         return action_labels.describe(self.action, self.outcome)
 
     def __str__(self) -> str:
