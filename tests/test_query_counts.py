@@ -66,7 +66,7 @@ PAGES = {
     "accounts.TokenFamily": PAGE + DATES + FILTER,
     "accounts.TotpDevice": PAGE,
     "accounts.User": PAGE + DATES,
-    "audit.AuditAlarm": PAGE + DATES + FILTER,
+    "audit.AuditAlarm": PAGE + DATES,
     "audit.AuditCheckpoint": PAGE + 2,  # receipts; the size of the log
     "audit.AuditExport": PAGE + DATES,
     "audit.AuditLeaf": PAGE,
