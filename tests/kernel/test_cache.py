@@ -10,6 +10,7 @@ import pytest
 
 from kernel import cache as redis_caches
 from kernel.cache import FailoverRedisCache, OptionalRedisCache, Outage, PlainSerializer
+from kernel.runtime import ProcessState
 from tests.architecture.test_settings import settings_under
 from tests.services.processes import free_port
 from tests.services.redis import Redis
@@ -29,7 +30,7 @@ def cache_at(monkeypatch):
     """A cache in a Redis at a port of this machine."""
     monkeypatch.setattr(redis_caches, "REST", 60.0)
     for kind in (OptionalRedisCache, FailoverRedisCache):
-        monkeypatch.setattr(kind, "outage", Outage())
+        monkeypatch.setattr(kind, "outage", ProcessState(Outage))
 
     def make(port, kind=OptionalRedisCache, timeout=5.0):
         options = {"SOCKET_CONNECT_TIMEOUT": timeout, "SOCKET_TIMEOUT": timeout}
@@ -125,7 +126,7 @@ def test_a_redis_that_came_back_is_asked_after_a_rest_and_not_before(server, cou
 
 
 @pytest.mark.redis
-def test_a_count_that_begins_in_one_place_goes_on_in_the_other(server, counts, monkeypatch):
+def test_a_count_that_begins_in_one_place_goes_on_in_the_other(server, counts):
     """django-ratelimit adds, then increments; an error in between would cause a refusal."""
     name = f"{server.port}-between"
     counts.add(name, 4)
