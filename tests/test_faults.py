@@ -13,7 +13,7 @@ import pytest
 import time_machine
 
 from tests.crash.campaign import RECOVERY_SECONDS, add, find_violations, kill_database_under_load, restart
-from tests.crash.load import Acknowledged, Load
+from tests.crash.load import CLIENTS, Acknowledged, Load
 from tests.product import ADMIN, PASSWORD, Product
 from tests.services.postgresql import PostgreSQL
 from tests.services.redis import Redis
@@ -21,7 +21,7 @@ from tests.services.rights import folder_for_servers
 
 pytestmark = pytest.mark.process
 
-LIMIT = 12  # sign-ins from one address
+LIMIT = 5  # sign-ins from one address
 SHARED = 1.1  # seconds after which /health repeats a check
 PROMPT = 4  # seconds for a probe, which may take one, on a busy machine
 SOON = 15  # seconds within which a refusal must come, even if much is broken
@@ -59,7 +59,7 @@ def wait_until(is_reached, seconds=RECOVERY_SECONDS):
     began = time.monotonic()
     while not is_reached():
         assert time.monotonic() - began < seconds
-        time.sleep(0.05)
+        time.sleep(0.02)
     return time.monotonic() - began
 
 
@@ -113,7 +113,7 @@ def test_postgresql_gone_is_503_and_it_is_found_again_by_itself(tmp_path, server
         PostgreSQL(servers / "postgresql", durable=True) as postgresql,
         Product(tmp_path, database=postgresql.url, CC_DB_POOL_TIMEOUT="0.3") as product,
     ):
-        recovered = kill_database_under_load(product, postgresql, everything, changes=60, seed=3)
+        recovered = kill_database_under_load(product, postgresql, everything, changes=40, seed=3)
         assert recovered < RECOVERY_SECONDS
         assert find_violations(product, everything) == []
 
@@ -159,44 +159,24 @@ def assert_tells_nothing(answer, product):
 
 
 @pytest.mark.postgresql
-def test_when_every_connection_is_taken_the_answer_is_503(tmp_path):
-    with Product(tmp_path, CC_DB_POOL_MAX="2", CC_DB_POOL_TIMEOUT="0.5") as product:
-        token = product.token()
-        key_id = new_key(product, token)
-        with psycopg.connect(product.database) as blocker, ThreadPoolExecutor(8) as pool:
-            blocker.execute("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE")
-            # Changes: each holds a connection until its record is written.
-            waiting = [pool.submit(create, product, token, number) for number in range(8)]
-            wait_until(lambda: sum(answer.done() for answer in waiting) >= 6)
-            assert product.send("GET", "/livez").status == 200
-            blocker.rollback()
-            answers = [answer.result() for answer in waiting]
-        codes = {answer.code if answer.status == 503 else answer.status for answer in answers}
-        assert "audit_unavailable" in codes
-        assert codes <= {"audit_unavailable", 201}  # those that had a connection
-        assert encrypt(product, token, key_id).status == 200
-
-
-@pytest.mark.postgresql
-def test_while_a_table_is_locked_everything_is_answered_within_seconds(tmp_path):
+def test_while_a_table_is_locked_everything_is_answered_within_seconds(product):
     """More requests than threads: none may wait for as long as the other session locks the log."""
-    with Product(tmp_path) as product:
-        token = product.token()
-        key_id = new_key(product, token)
-        asked = {
-            "change": partial(new_key_status, product, token),
-            "operation": lambda: encrypt(product, token, key_id).status,
-            "refusal": lambda: product.send("GET", "/api/v1/keys").status,
-            "health": lambda: product.send("GET", "/health").status,
-        }
-        with psycopg.connect(product.database) as blocker, ThreadPoolExecutor(16) as pool:
-            blocker.execute("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE")
-            wait_until(lambda: asked["health"]() == 503)  # it shares a result for a second
-            answers = [(name, pool.submit(ask)) for _ in range(4) for name, ask in asked.items()]
-            seen = {(name, answer.result()) for name, answer in answers}
-            assert seen == {("change", 503), ("operation", 503), ("refusal", 401), ("health", 503)}
-            assert product.send("GET", "/livez").status == 200
-        wait_until(lambda: new_key_status(product, token) == 201)
+    token = product.token()
+    key_id = new_key(product, token)
+    asked = {
+        "change": partial(new_key_status, product, token),
+        "operation": lambda: encrypt(product, token, key_id).status,
+        "refusal": lambda: product.send("GET", "/api/v1/keys").status,
+        "health": lambda: product.send("GET", "/health").status,
+    }
+    with psycopg.connect(product.database) as blocker, ThreadPoolExecutor(16) as pool:
+        blocker.execute("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE")
+        wait_until(lambda: asked["health"]() == 503)  # it shares a result for a second
+        answers = [(name, pool.submit(ask)) for _ in range(4) for name, ask in asked.items()]
+        seen = {(name, answer.result()) for name, answer in answers}
+        assert seen == {("change", 503), ("operation", 503), ("refusal", 401), ("health", 503)}
+        assert product.send("GET", "/livez").status == 200
+    wait_until(lambda: new_key_status(product, token) == 201)
 
 
 def new_key_status(product, token):
@@ -234,7 +214,7 @@ def test_while_the_log_cannot_be_written_nothing_is_answered_and_then_everything
         with Load(product, product.token(), outlasts=True, seed=11) as load:
             load.wait_for(20)
             with product.without_table("audit_logs"):
-                time.sleep(2)
+                wait_until(lambda: len(load.acknowledged.refusals) > CLIENTS, seconds=60)
             load.wait_for(load.acknowledged.changes + 20)
         add(everything, load.acknowledged)
         # Every answer with a result is recorded, and every other one was 503.

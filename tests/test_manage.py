@@ -38,7 +38,6 @@ def test_invalid_settings_are_one_line(tmp_path, command, code):
         ("verify_audit_log", 2, "absent"),
         ("verify_audit_log", 2, "empty"),
         ("verify_audit_log", 2, "damaged"),
-        ("rotate_keys", 1, "damaged"),
         ("clearsessions", 1, "damaged"),
     ],
 )

@@ -14,9 +14,11 @@ import pytest
 from kernel import __version__
 from tests.product import ADMIN, PASSWORD, POSTGRESQL_URL, REDIS_URL, Product
 
-pytestmark = [pytest.mark.process, pytest.mark.database]
+pytestmark = pytest.mark.process
+on_both_databases = pytest.mark.database
 
 SHARED = 1.1  # seconds after which a check is repeated
+SOON = 60  # seconds
 OUTSIDE = {"X-Forwarded-For": "198.51.100.7"}
 HTTPS = {"Host": "keys.example.org", "X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.7"}
 HTTP = HTTPS | {"X-Forwarded-Proto": "http"}
@@ -62,6 +64,7 @@ def behind_tls(tmp_path_factory):
 # --- health
 
 
+@on_both_databases
 def test_health_has_the_specifications_shape(product):
     answer = product.send("GET", "/health")
     assert answer.status == 200
@@ -99,33 +102,30 @@ def test_they_are_for_reading_only(product, path):
         assert product.send(method, path, {}).status in {403, 405}
 
 
-@pytest.mark.parametrize(
-    ("table", "failing"),
-    [
-        ("audit_logs", {"audit", "sequencer"}),
-        ("audit_pending", {"audit", "sequencer"}),
-        ("security_epoch", {"audit"}),
-        ("key_encryption_keys", {"key_encryption_key"}),
-    ],
-)
-def test_what_answers_depend_on_makes_it_503_in_fixed_words(product, table, failing):
-    with product.without_table(table):
-        time.sleep(SHARED)
-        health, ready = product.send("GET", "/health"), product.send("GET", "/readyz")
-        assert product.send("GET", "/livez").status == 200
-    assert health.status == 503
-    assert health.json["status"] == "unhealthy"
-    assert {name for name, word in health.json["services"].items() if word == "unhealthy"} == failing
-    assert set(health.json) == {"status", "timestamp", "services"}
-    for text in (health.content, ready.content):
-        assert table.encode() not in text
-        assert b"Error" not in text
-    assert (ready.status == 503) == (failing == {"key_encryption_key"})
-    time.sleep(SHARED)
-    assert product.send("GET", "/health").status == 200
+FAILING = {
+    "audit_logs": {"audit", "sequencer"},
+    "audit_pending": {"audit", "sequencer"},
+    "security_epoch": {"audit"},
+    "key_encryption_keys": {"key_encryption_key"},
+}
 
 
-def test_a_migration_that_is_missing_makes_it_unready(product):
+@on_both_databases
+def test_what_answers_depend_on_makes_it_503_in_fixed_words(product):
+    for table, failing in FAILING.items():
+        with product.without_table(table):
+            time.sleep(SHARED)
+            health, ready = product.send("GET", "/health"), product.send("GET", "/readyz")
+            assert product.send("GET", "/livez").status == 200
+        assert health.status == 503
+        assert health.json["status"] == "unhealthy"
+        unhealthy = {name for name, word in health.json["services"].items() if word == "unhealthy"}
+        assert (table, unhealthy) == (table, failing)
+        assert set(health.json) == {"status", "timestamp", "services"}
+        for text in (health.content, ready.content):
+            assert table.encode() not in text
+            assert b"Error" not in text
+        assert (ready.status == 503) == (failing == {"key_encryption_key"})
     [(number,)] = product.query("SELECT max(id) FROM django_migrations WHERE app = 'keys'")
     product.query(f"UPDATE django_migrations SET app = 'away' WHERE id = {number}")  # noqa: S608 - a number
     try:
@@ -133,13 +133,16 @@ def test_a_migration_that_is_missing_makes_it_unready(product):
         answer = product.send("GET", "/readyz")
     finally:
         product.query(f"UPDATE django_migrations SET app = 'keys' WHERE id = {number}")  # noqa: S608
-        time.sleep(SHARED)
     assert (answer.status, answer.content) == (503, b"not ready: migrations\n")
+    time.sleep(SHARED)
+    assert product.send("GET", "/health").status == 200
+    assert product.send("GET", "/readyz").status == 200
 
 
 # --- metrics
 
 
+@on_both_databases
 def test_metrics_are_open_to_loopback(product):
     product.send("GET", "/api/v1/keys", token="refused")
     text = product.send("GET", "/metrics").content.decode()
@@ -163,7 +166,9 @@ def test_metrics_are_open_to_loopback(product):
     ("role", "status"), [("admin", 200), ("auditor", 200), ("developer", 403), ("", 401)]
 )
 def test_from_elsewhere_metrics_need_a_token_that_may_read_the_system(product, tokens, role, status):
-    answer = product.send("GET", "/metrics", token=tokens[role], headers=OUTSIDE)
+    until = time.monotonic() + SOON
+    while (answer := product.send("GET", "/metrics", token=tokens[role], headers=OUTSIDE)).status == 503:
+        assert time.monotonic() < until  # a check of the token takes longer than a second on a busy machine
     assert answer.status == status
     if status != 200:
         assert answer.headers.get_content_type() == "application/problem+json"

@@ -1,12 +1,15 @@
 """The prerequisites of serving: tables, root of trust, static files, and an account that can sign in."""
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import django.db
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.core import checks
 from django.core.checks import CheckMessage, run_checks
 from django.core.management import call_command
@@ -24,6 +27,7 @@ from kernel.errors import DomainError, Invalid
 from kernel.trust import kek, system_keys
 
 FIRST_ADMIN = "admin"
+STATIC_STAMP = ".collected"  # in the folder of the static files: the digest of their sources
 
 
 class CannotPrepare(Exception):
@@ -51,7 +55,7 @@ def prepare() -> Preparation:
         check_head()
         establish_signing_keys()
         establish_checkpoint_keys()
-        call_command("collectstatic", interactive=False, verbosity=0)
+        _collect_static_files()
         link = _see_to_the_first_admin()
     except django.db.Error as error:
         raise CannotPrepare(f"cannot use the database: {explain(error)}") from error
@@ -122,6 +126,27 @@ def _copy_sqlite(file: str) -> None:
     ):
         live.backup(copy)
     target.chmod(0o600)
+
+
+def _collect_static_files() -> None:
+    """Collect the static files if one has changed since the last start: hashing and compressing them takes seconds."""
+    folder = Path(settings.STATIC_ROOT)
+    stamp, current = folder / STATIC_STAMP, _digest_of_static_files()
+    if stamp.exists() and stamp.read_text() == current:
+        return
+    stamp.unlink(missing_ok=True)  # an interrupted collection is repeated
+    call_command("collectstatic", interactive=False, verbosity=0)
+    stamp.write_text(current)
+
+
+def _digest_of_static_files() -> str:
+    """A digest of the paths, sizes and times of the files, and of the application's place."""
+    digest = hashlib.sha256(str(settings.BASE_DIR).encode())
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            status = Path(storage.path(name)).stat()
+            digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    return digest.hexdigest()
 
 
 def _see_to_the_first_admin() -> str:

@@ -1,13 +1,16 @@
 import ast
 import base64
 import hashlib
+import io
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 import uuid
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +26,7 @@ from kernel.crypto import signing
 from tests.audit.exports.exporting import unbundled
 
 CCVERIFY = Path(__file__).resolve().parents[2] / "bin" / "ccverify"
+MAIN = runpy.run_path(str(CCVERIFY), run_name="ccverify")["main"]
 ORIGIN = "ciphercanary/5b0c9ee1-36f0-4d0c-9a5e-000000000001"
 BEGIN = datetime(2026, 11, 24, 12, tzinfo=UTC)
 WRITERS = [uuid.UUID(int=number) for number in (1, 2, 3)]
@@ -147,9 +151,15 @@ def new_log(size=601, sizes=SIZES, signers=(ED, PQ)):
 
 
 def run(*arguments):
-    return subprocess.run(
-        [sys.executable, CCVERIFY, *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+    """Run the program in this process; return its exit code and its output as ``subprocess.run`` does."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", list(map(str, [CCVERIFY, *arguments])))
+        try:
+            code = MAIN()
+        except SystemExit as end:  # argparse refuses the arguments
+            code = end.code
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def verify(folder, *arguments, key=ED):
@@ -215,6 +225,11 @@ def test_a_good_export_holds_and_its_size_and_root_are_said(export, log):
     assert "6 checkpoints are signed" in done.stdout
     assert "No --checkpoint from outside" in done.stdout
     assert done.stdout.endswith("\nGood.\n")
+
+
+def test_the_program_itself_says_so(export):
+    command = [sys.executable, CCVERIFY, "verify-export", export, "--key", ED[0].vkey]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == verify(export).stdout
 
 
 @pytest.mark.parametrize("keys", [[PQ], [ED, PQ]])

@@ -114,14 +114,14 @@ def catch_up(product: Product) -> None:
     deadline = time.monotonic() + 2 * STARTED_AGAIN_SECONDS
     while product.query("SELECT 1 FROM audit_pending LIMIT 1"):
         assert time.monotonic() < deadline, "the sequencer does not catch up"
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 def running(product: Product, command: str) -> set[int]:
     """The processes that run ``command``; after repeated deaths they are restarted only after a delay."""
     deadline = time.monotonic() + STARTED_AGAIN_SECONDS
     while not (found := product.processes_of(command)) and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(0.02)
     return found
 
 
@@ -198,7 +198,7 @@ def unfinished(product: Product, everything: Acknowledged) -> list[str]:
             if time.monotonic() > deadline:
                 wrong.append(f"export {export_id}: still {job['status']}")
                 break
-            time.sleep(0.2)
+            time.sleep(0.02)
         else:
             content = product.send("GET", f"{path}/result", token=token).content
             if hashlib.sha256(content).hexdigest() != job["sha256"]:

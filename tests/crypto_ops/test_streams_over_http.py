@@ -34,16 +34,13 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def network(server):
-    token = server.create_user("streamer", "developer")
-    key_id = server.send("POST", "/api/v1/keys", {"name": "streams", "algorithm": "aes-256"}, token=token)
-    return token, key_id.json["id"]
+    return access(server)
 
 
 OCTETS = {"Content-Type": "application/octet-stream"}
 LARGE = os.urandom(1024 * 1024) * 24  # more than all buffers between two sockets hold
 
 
-@pytest.mark.database
 def test_an_ordinary_client_that_sends_all_before_it_reads_is_served(server, network):
     token, key_id = network
     sealed = server.send("POST", f"{ENCRYPT}?key_id={key_id}", LARGE, token=token, headers=OCTETS)
@@ -53,7 +50,6 @@ def test_an_ordinary_client_that_sends_all_before_it_reads_is_served(server, net
     assert hashlib.sha256(opened.content).digest() == hashlib.sha256(LARGE).digest()
 
 
-@pytest.mark.database
 def test_a_client_that_waits_for_100_continue_learns_first_that_he_is_refused(server, network):
     token, key_id = network
     refused = by_hand(server, f"{ENCRYPT}?key_id={uuid.uuid4()}", token, "Expect: 100-continue\r\n")
@@ -76,7 +72,6 @@ def by_hand(server, path, token, more):
         return connection.recv(4096)
 
 
-@pytest.mark.database
 def test_memory_does_not_grow_with_the_stream(server, network):
     token, key_id = network
     [worker] = server.processes_of("gunicorn: worker")
@@ -109,8 +104,7 @@ def peak(pid):
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 
 
-@pytest.mark.database
-def test_after_a_kill_nothing_of_a_stream_is_left(tmp_path):
+def test_a_server_that_ends_ends_its_streams_and_a_kill_leaves_nothing_of_them(tmp_path):
     with Product(tmp_path) as product:
         token, key_id = access(product)
         sealed = product.send(
@@ -124,8 +118,15 @@ def test_after_a_kill_nothing_of_a_stream_is_left(tmp_path):
             product.kill()
         assert list((product.home / "spool").iterdir()) == []
         product.start()
-        opened = product.send("POST", DECRYPT, sealed, token=product.token(), headers=OCTETS)
+        opened = product.send("POST", DECRYPT, sealed, token=token, headers=OCTETS)
         assert opened.content == LARGE
+
+        with socket.create_connection(("127.0.0.1", product.port), timeout=60) as connection:
+            connection.sendall(head(f"{ENCRYPT}?key_id={key_id}", token, 10 * len(BLOCK)) + BLOCK * 5)
+            assert connection.recv(4096)
+            product.stop(signal.SIGINT)  # SIGTERM would give the stream 20 s to end by itself
+            received = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert len(received) < sealed_size(10 * len(BLOCK))
 
 
 def open_files(pid):
@@ -142,16 +143,4 @@ def wait_until(condition, seconds=20):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-@pytest.mark.database
-def test_a_server_that_ends_ends_its_streams(tmp_path):
-    with Product(tmp_path) as product:
-        token, key_id = access(product)
-        with socket.create_connection(("127.0.0.1", product.port), timeout=60) as connection:
-            connection.sendall(head(f"{ENCRYPT}?key_id={key_id}", token, 10 * len(BLOCK)) + BLOCK * 5)
-            assert connection.recv(4096)
-            product.stop(signal.SIGTERM)
-            received = b"".join(iter(lambda: connection.recv(65536), b""))
-        assert len(received) < sealed_size(10 * len(BLOCK))
+        time.sleep(0.02)

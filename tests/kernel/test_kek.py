@@ -103,7 +103,9 @@ def test_a_wrong_kek_refuses_the_start(empty_installation):
         system_keys.establish()
 
 
-@pytest.mark.parametrize("content", [b"", b"short", base64.b64encode(bytes(31)), b"not base64 at all!"])
+@pytest.mark.parametrize(
+    "content", [b"", b"short", base64.b64encode(bytes(31)), b"not base64 at all!", b"\xff\xfe\0"]
+)
 def test_a_damaged_kek_file_is_named(empty_installation, content):
     system_keys.establish()
     kek.ring_files()[0].write_bytes(content)

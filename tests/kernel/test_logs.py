@@ -18,14 +18,19 @@ def log_format(request):
 
 
 @pytest.fixture
-def written(log_format):
+def level():
+    return "DEBUG"
+
+
+@pytest.fixture
+def written(log_format, level):
     """A logger's output in that format, as ``bin/serve`` configures it, without pytest's own capture."""
     root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    logs.configure(level="DEBUG", log_format=log_format)
+    handlers, former = root.handlers, root.level
+    logs.configure(level=level, log_format=log_format)
     root.handlers[0].stream = stream = io.StringIO()
     yield stream.getvalue
-    root.handlers, root.level = handlers, level
+    root.handlers, root.level = handlers, former
 
 
 @pytest.fixture
@@ -160,24 +165,33 @@ def test_database_statements_are_not_logged_at_any_level(written):
     assert written() == ""
 
 
+NAMES = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+
 @pytest.mark.parametrize("level", sorted(logs.LEVELS))
-@pytest.mark.parametrize("log_format", sorted(logs.FORMATS))
-def test_a_process_logs_from_its_level_on_in_its_format(tmp_path, level, log_format):
+def test_it_logs_from_its_level_on_in_its_format(written, log_format, logger, level):
+    for name in NAMES:
+        logger.log(getattr(logging, name), "at %s", name)
+    lines = written().splitlines()
+    assert len(lines) == 5 - NAMES.index(level)
+    assert all(line.startswith("{") == (log_format == "json") for line in lines)
+
+
+def test_a_process_takes_both_from_its_settings(tmp_path):
     script = (
         "import logging, django; django.setup()\n"
-        "for name in ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'):\n"
-        "    logging.getLogger('canary').log(getattr(logging, name), 'at %s', name)"
+        "logging.getLogger('canary').error('an error')\n"
+        "logging.getLogger('canary').warning('a warning')"
     )
     environment = {
         "DJANGO_SETTINGS_MODULE": "ciphercanary.settings",
         "CC_HOME": str(tmp_path),
-        "LOG_LEVEL": level,
-        "LOG_FORMAT": log_format,
+        "LOG_LEVEL": "ERROR",
+        "LOG_FORMAT": "text",
     }
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
-    lines = [line for line in done.stderr.splitlines() if "canary" in line]
-    names = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-    assert len(lines) == 5 - names.index(level)
-    assert all(line.startswith("{") == (log_format == "json") for line in lines)
+    [line] = [line for line in done.stderr.splitlines() if "canary" in line]
+    assert "an error" in line
+    assert not line.startswith("{")

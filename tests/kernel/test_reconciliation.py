@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.process, pytest.mark.redis]
 
 RATE = Rate(600, 60)
 SLOW = Rate(600, 86_400)  # refills nothing noticeable while a test runs
-SECONDS = 2.0
+SECONDS = 1.0
 
 
 @pytest.fixture(scope="module")

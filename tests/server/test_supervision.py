@@ -25,7 +25,7 @@ def say(what):
 def end(number, _):
     say(signal.Signals(number).name)
     if obedient == "yes":
-        time.sleep(0.3)
+        time.sleep(0.1)
         say("ends")
         sys.exit(0)
 for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,10 +1,12 @@
 """Signing keys are published before use, stored wrapped, and wiped after other keys have taken over."""
 
 import base64
+import io
 import json
 from datetime import UTC, datetime
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from audit import actions
 from audit.models import AuditLeaf, AuditLog, CheckpointKey
@@ -248,6 +250,18 @@ def test_a_second_rotation_waits_for_the_first():
     checkpoint_now()
     assert len(keys_of("retired")) == 4
     assert len(keys_of("active")) == 2
+
+
+def test_two_commands_rotate_the_keys():
+    begin_anew()
+    printed = io.StringIO()
+    call_command("rotate_checkpoint_key", stdout=printed)
+    assert [line.split("+")[0].split("/")[0] for line in printed.getvalue().split()] == ["ciphercanary"] * 2
+    with pytest.raises(CommandError, match="waiting for a checkpoint"):
+        call_command("rotate_checkpoint_key")
+    call_command("checkpoint_audit_log", stdout=(printed := io.StringIO()))
+    assert printed.getvalue() == latest_checkpoint().note
+    assert (len(keys_of("retired")), len(keys_of("active")), len(keys_of("next"))) == (2, 2, 0)
 
 
 def test_every_checkpoint_of_former_keys_is_believed():

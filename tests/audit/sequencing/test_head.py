@@ -5,6 +5,7 @@ import stat
 
 import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 
 from audit import actions
 from audit.errors import OlderDatabase
@@ -143,6 +144,18 @@ def test_an_older_database_is_accepted_on_record():
         "reason": "the disk is gone",
     }
     assert checkpoint_now().size == 3
+
+
+def test_a_command_accepts_an_older_database(capsys):
+    signed(5)
+    become_older()
+    with pytest.raises(CommandError, match="--reason"):
+        call_command("accept_older_database")
+    call_command("accept_older_database", reason="a test restored it")
+    told = "the audit log continues from 0 entries; earlier checkpoints contradict it\n"
+    assert capsys.readouterr().out == told
+    with pytest.raises(CommandError, match="nothing to accept"):
+        call_command("accept_older_database", reason="once more")
 
 
 def test_an_unreadable_head_can_be_accepted_too():
