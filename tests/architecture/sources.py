@@ -24,6 +24,12 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of the file's tree."""
+    return tuple(ast.walk(tree(path)))
+
+
 def name(path: Path) -> str:
     """The path as written in a list of exceptions: ``keys/models.py``."""
     return path.relative_to(ROOT).as_posix()
@@ -41,14 +47,14 @@ def functions(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctio
 
 
 def calls(path: Path) -> Iterator[ast.Call]:
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Call):
             yield node
 
 
 def imported_modules(path: Path) -> Iterator[str]:
     """The modules that a file imports, as dotted names; ``from a import b`` gives ``a`` and ``a.b``."""
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

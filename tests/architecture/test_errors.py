@@ -10,7 +10,7 @@ import pytest
 from kernel import errors
 from kernel.errors import DomainError
 from kernel.http import problems
-from tests.architecture.sources import ROOT, calls, constant_text, functions, name, product_files, tree
+from tests.architecture.sources import ROOT, calls, constant_text, functions, name, nodes, product_files, tree
 
 KINDS = set(problems.PROBLEM_STATUS)
 WITHOUT_KIND = {problems.ProtocolError, problems.InternalError}
@@ -78,7 +78,7 @@ def test_each_raise_makes_its_own_exception():
     found = [
         f"{name(path)}:{node.lineno}: {ast.unparse(node)}"
         for path in product_files()
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Raise)
         for raised in (node.exc, node.cause)
         if isinstance(raised, ast.Name | ast.Attribute) and is_shared(raised, tree(path))

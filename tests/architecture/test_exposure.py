@@ -10,6 +10,7 @@ from tests.architecture.sources import (
     imported_modules,
     is_door,
     name,
+    nodes,
     product_files,
     tree,
 )
@@ -91,7 +92,10 @@ def bypasses_visibility(model):
     return lambda node: (
         isinstance(node, ast.Attribute)
         and node.attr != "visible_to"
-        and ast.unparse(node.value) == f"{model}.objects"
+        and isinstance(node.value, ast.Attribute)
+        and node.value.attr == "objects"
+        and isinstance(node.value.value, ast.Name)
+        and node.value.value.id == model
     )
 
 
@@ -224,7 +228,7 @@ def test_the_environment_is_read_in_the_settings_only():
     reading = {
         name(path)
         for path in product_files()
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv"}
     }
     assert reading <= set(may)

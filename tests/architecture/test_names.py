@@ -3,7 +3,7 @@ import re
 
 from django.db.models import Manager
 
-from tests.architecture.sources import PACKAGES, ROOT, name, product_files, tree
+from tests.architecture.sources import PACKAGES, ROOT, name, nodes, product_files
 
 # Words without meaning: these names do not help readers find a specific thing.
 EMPTY_WORDS = re.compile(r"(?<![a-z])(utils?|helpers?|managers?|misc|common|blobs?|stuff)(?![a-z])")
@@ -26,7 +26,7 @@ def test_no_class_or_function_has_a_name_that_says_nothing():
     found = [
         f"{name(path)}:{node.lineno} {node.name}"
         for path in product_files()
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         and is_empty(node.name)
         and not is_django_manager(node)

@@ -11,7 +11,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from kernel.environment import Environment
-from tests.architecture.sources import ROOT, calls, constant_text, tree
+from tests.architecture.sources import ROOT, calls, constant_text, nodes
 
 EXAMPLE = ROOT / ".env.example"
 SETTINGS = ROOT / "ciphercanary" / "settings.py"
@@ -60,7 +60,7 @@ def test_the_example_names_exactly_the_variables_that_are_read():
 
 
 def test_every_read_of_the_environment_can_be_seen_by_this_test():
-    uses = [node for node in ast.walk(tree(SETTINGS)) if isinstance(node, ast.Name) and node.id == "env"]
+    uses = [node for node in nodes(SETTINGS) if isinstance(node, ast.Name) and node.id == "env"]
     reads = [call for call in calls(SETTINGS) if is_read(call) and constant_text(call.args[0])]
     assert len(uses) == 1 + len(reads)  # one use is the assignment of env itself
 

@@ -79,6 +79,11 @@ class Person:
         self.page.wait_for_url("**/home/")
         return self
 
+    def enter(self, session: str) -> "Person":
+        """Continue a session that was opened without the browser, by the value of its cookie."""
+        self.context.add_cookies([{"name": "session", "value": session, "url": self.base}])
+        return self
+
     def mark(self) -> None:
         """Set a mark that a reload of the page would remove."""
         self.page.evaluate("window.__mark = true")
@@ -100,7 +105,7 @@ def follow(page: Page, control: Locator) -> None:
 @contextmanager
 def person(browser: Browser, base: str, **options: object) -> Iterator[Person]:
     """Options of Playwright's ``new_context``: ``color_scheme``, ``viewport``, ``java_script_enabled`` …"""
-    context = browser.new_context(**{"viewport": WIDE, **options})
+    context = browser.new_context(**{"viewport": WIDE, "reduced_motion": "reduce", **options})
     try:
         yield Person(context, base)
     finally:

@@ -4,7 +4,9 @@ These fixtures end with this package, not with the process: while Playwright run
 can start an event loop.
 """
 
+import time
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,14 @@ from tests.product import PASSWORD, POSTGRESQL_URL, Product
 FOLDER = Path(__file__).parent
 PATIENT = {"CC_DB_POOL_TIMEOUT": "60"}  # seconds: on a busy machine a page may be late, but must not fail
 ROLES = ("admin", "operator", "developer", "auditor")
+RECENT = 300  # seconds that a session is shared: for some acts the product requires a recent sign-in
+USERS = 8  # created at once, because each process takes seconds to start
+CREATE_USERS = """
+from accounts.principals import Principal
+from accounts.services import create_user
+for name, role in {people}.items():
+    create_user(principal=Principal.system("tests", "command"), username=name, password={password!r}, role=role)
+"""
 
 
 def pytest_itemcollected(item):
@@ -36,9 +46,48 @@ def served(tmp_path_factory):
     if not find_chromium():
         pytest.fail(MISSING)
     with Product(tmp_path_factory.mktemp("e2e"), **PATIENT) as product:
-        for role in ROLES[1:]:
-            product.create_user(role, role)
+        create_users(product, {role: role for role in ROLES[1:]})
         yield product
+
+
+def create_users(product, people):
+    """Create the users ``{name: role}``, with the common password, in one process."""
+    done = product.manage("shell", "--command", CREATE_USERS.format(people=people, password=PASSWORD))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="package")
+def new_users(served):
+    """An iterator over the names of new administrators, which no other test uses."""
+
+    def names():
+        numbers = count(1)
+        while True:
+            batch = [f"account-{next(numbers)}" for _ in range(USERS)]
+            create_users(served, dict.fromkeys(batch, "admin"))
+            yield from batch
+
+    return names()
+
+
+@pytest.fixture
+def username(new_users):
+    """A new user, so that changes to the account affect no other test."""
+    return next(new_users)
+
+
+@pytest.fixture(scope="package")
+def session_of(served):
+    """``session_of(name)``: the cookie of a recent session of the user, shared by tests that do not end it."""
+    opened = {}
+
+    def get(name):
+        if name not in opened or time.monotonic() - opened[name][1] > RECENT:
+            began = time.monotonic()
+            opened[name] = (served.sign_in(name)["Cookie"].removeprefix("session="), began)
+        return opened[name][0]
+
+    return get
 
 
 @dataclass(frozen=True)
@@ -93,12 +142,12 @@ def visitor(chromium, base):
 
 
 @pytest.fixture
-def admin(visitor):
-    return visitor.sign_in("admin")
+def admin(visitor, session_of):
+    return visitor.enter(session_of("admin"))
 
 
 @pytest.fixture
-def without_script(chromium, base):
+def without_script(chromium, base, session_of):
     """The administrator, with JavaScript off."""
     with person(chromium, base, java_script_enabled=False) as somebody:
-        yield somebody.sign_in("admin", PASSWORD)
+        yield somebody.enter(session_of("admin"))

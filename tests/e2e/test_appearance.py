@@ -3,7 +3,6 @@
 import pytest
 
 from tests.e2e.browser import person
-from tests.product import PASSWORD
 
 LIGHT, DARK = "rgb(247, 247, 244)", "rgb(18, 22, 27)"
 BACKGROUND = "getComputedStyle(document.documentElement).backgroundColor"
@@ -24,35 +23,37 @@ def choose(somebody, theme):
 
 
 @pytest.mark.parametrize(
-    ("theme", "system", "background"),
-    [
-        ("Light", "dark", LIGHT),
-        ("Light", "light", LIGHT),
-        ("Dark", "light", DARK),
-        ("Dark", "dark", DARK),
-        ("Same as system", "light", LIGHT),
-        ("Same as system", "dark", DARK),
-    ],
+    ("theme", "in_light", "in_dark"),
+    [("Light", LIGHT, LIGHT), ("Dark", DARK, DARK), ("Same as system", LIGHT, DARK)],
 )
-def test_the_theme_outlasts_the_session_and_nothing_flashes(chromium, demo, theme, system, background):
-    with person(chromium, demo.base, color_scheme=system) as somebody:
-        somebody.sign_in("mira")
+def test_the_theme_outlasts_the_session_and_nothing_flashes(
+    chromium, base, served, session_of, theme, in_light, in_dark
+):
+    with person(chromium, base) as somebody:
+        somebody.enter(served.sign_in("operator")["Cookie"].removeprefix("session="))
         choose(somebody, theme)
         somebody.page.get_by_role("button", name="Sign out").click()
         somebody.page.wait_for_url("**/login/**")
-        assert somebody.page.evaluate(BACKGROUND) == background
         somebody.page.add_init_script(WATCH)
-        somebody.page.goto(f"{demo.base}/login/", wait_until="domcontentloaded")
-        assert somebody.page.evaluate(BACKGROUND) == background
-        somebody.sign_in("mira", PASSWORD)
-        somebody.page.goto(f"{demo.base}/keys/", wait_until="load")
-        somebody.page.evaluate("new Promise((d) => requestAnimationFrame(() => requestAnimationFrame(d)))")
-        assert set(somebody.page.evaluate("window.__seen")) == {background}
+        for system, background in (("light", in_light), ("dark", in_dark)):
+            somebody.page.emulate_media(color_scheme=system)
+            assert somebody.page.evaluate(BACKGROUND) == background
+            load(somebody, "/login/", background)
+        somebody.enter(session_of("operator"))
+        for system, background in (("light", in_light), ("dark", in_dark)):
+            somebody.page.emulate_media(color_scheme=system)
+            load(somebody, "/keys/", background)
 
 
-def test_the_theme_is_chosen_without_scripts(chromium, demo):
-    with person(chromium, demo.base, java_script_enabled=False) as somebody:
-        somebody.sign_in("mira")
-        choose(somebody, "Dark")
-        assert 'data-theme="dark"' in somebody.page.content()
-        assert somebody.page.get_by_label("Dark", exact=True).is_checked()
+def load(somebody, path, background):
+    """Load the page: each frame from the first has the background."""
+    somebody.open(path)
+    somebody.page.evaluate("new Promise((d) => requestAnimationFrame(() => requestAnimationFrame(d)))")
+    assert set(somebody.page.evaluate("window.__seen")) == {background}
+
+
+def test_the_theme_is_chosen_without_scripts(without_script):
+    somebody = without_script
+    choose(somebody, "Dark")
+    assert 'data-theme="dark"' in somebody.page.content()
+    assert somebody.page.get_by_label("Dark", exact=True).is_checked()

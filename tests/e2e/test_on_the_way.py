@@ -69,15 +69,14 @@ def test_setting_up_is_sound(visitor_of, served, tmp_path):
         product.kill()
 
 
-def test_signing_in_and_the_second_factor_are_sound(visitor_of, served, base):
-    served.create_user("walker", "developer")
+def test_signing_in_and_the_second_factor_are_sound(visitor_of, username, base):
     visitor = visitor_of(base.replace("127.0.0.1", "localhost"))  # passkeys need a host name
     page = visitor.page
     visitor.somebody.open("/login/")
     visitor.look()
-    sign_in(visitor, "walker", "wrong")
+    sign_in(visitor, username, "wrong")
     visitor.look("with a fault")
-    sign_in(visitor, "walker", PASSWORD)
+    sign_in(visitor, username, PASSWORD)
     page.wait_for_url("**/home/")
     visitor.look("of somebody who has nothing")
     visitor.somebody.open("/account/mfa/")
@@ -97,7 +96,7 @@ def test_signing_in_and_the_second_factor_are_sound(visitor_of, served, base):
         visitor.look()
     visitor.press("Sign out")
     visitor.look("signed out")
-    sign_in(visitor, "walker", PASSWORD)
+    sign_in(visitor, username, PASSWORD)
     page.wait_for_url("**/login/code/**")
     visitor.look()
     page.get_by_label("Code").fill("000 000")
@@ -117,12 +116,12 @@ def sign_in(visitor, username, password):
     visitor.press("Sign in")
 
 
-def test_faults_and_errors_are_sound(visitor_of, base):
+def test_faults_and_errors_are_sound(visitor_of, base, session_of):
     visitor = visitor_of(base)
     page = visitor.page
     visitor.somebody.open("/keys/none-of-that-name/")
     visitor.look("signed out")
-    visitor.somebody.sign_in("admin")
+    visitor.somebody.enter(session_of("admin"))
     for path in (
         "/keys/none-of-that-name/",
         "/nothing/",
@@ -139,10 +138,10 @@ def test_faults_and_errors_are_sound(visitor_of, base):
     assert visitor.complaints() == ([], [])
 
 
-def test_a_form_without_its_token_explains_itself(visitor_of, base):
+def test_a_form_without_its_token_explains_itself(visitor_of, base, session_of):
     """27: nothing is changed, and the page explains what to do."""
     visitor = visitor_of(base)
-    visitor.somebody.sign_in("admin")
+    visitor.somebody.enter(session_of("admin"))
     visitor.somebody.open("/keys/new")
     visitor.page.get_by_label("Name").fill("forged-key")
     visitor.page.evaluate(
@@ -155,9 +154,9 @@ def test_a_form_without_its_token_explains_itself(visitor_of, base):
     assert visitor.page.get_by_role("heading", level=1).inner_text() != "forged-key"
 
 
-def test_a_role_that_may_not_is_told_so(visitor_of, base):
+def test_a_role_that_may_not_is_told_so(visitor_of, base, session_of):
     visitor = visitor_of(base)
-    visitor.somebody.sign_in("auditor")
+    visitor.somebody.enter(session_of("auditor"))
     visitor.somebody.open("/keys/new")
     assert "keys.create" in visitor.page.get_by_role("main").inner_text()
     visitor.look("refused")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.e2e.browser import person
-from tests.e2e.test_account import set_up, username  # noqa: F401 - a fixture
+from tests.e2e.test_account import set_up
 from tests.product import PASSWORD
 
 
@@ -14,11 +14,11 @@ def origin(served):
 
 
 @pytest.fixture
-def somebody(chromium, origin, username):  # noqa: F811 - the fixture
+def somebody(chromium, origin, username, session_of):
     """Signed in at an address where passkeys work, with a device that has none yet."""
     with person(chromium, origin) as visitor:
         plug_in(visitor)
-        yield visitor.sign_in(username)
+        yield visitor.enter(session_of(username))
         assert (visitor.complaints.console, visitor.complaints.strangers) == ([], [])
 
 
@@ -65,7 +65,7 @@ def test_a_passkey_is_added_used_named_and_removed(somebody):
     page.get_by_text("The passkey was not accepted.").wait_for()
 
 
-def test_a_passkey_stands_in_for_the_code(somebody, username):  # noqa: F811 - the fixture
+def test_a_passkey_stands_in_for_the_code(somebody, username):
     set_up(somebody)
     page = add(somebody)
     page.get_by_role("button", name="Sign out").click()
@@ -87,10 +87,10 @@ def test_the_sign_in_over_a_page_takes_a_passkey_too(somebody):
     assert not somebody.was_reloaded()
 
 
-def test_a_device_that_does_not_verify_its_user_adds_nothing(chromium, origin, username):  # noqa: F811 - the fixture
+def test_a_device_that_does_not_verify_its_user_adds_nothing(chromium, origin, session_of):
     with person(chromium, origin) as visitor:
         plug_in(visitor, verifies=False)
-        page = visitor.sign_in(username).open("/account/passkeys/new/")
+        page = visitor.enter(session_of("admin")).open("/account/passkeys/new/")
         page.get_by_label("Name").fill("careless")
         page.get_by_role("button", name="Create passkey").click()
         page.get_by_text("cancelled or timed out").wait_for()
@@ -98,10 +98,10 @@ def test_a_device_that_does_not_verify_its_user_adds_nothing(chromium, origin, u
         assert page.get_by_text("No passkeys yet").is_visible()
 
 
-def test_where_passkeys_do_not_work_the_page_says_where_they_do(visitor, username, origin):  # noqa: F811 - the fixture
+def test_where_passkeys_do_not_work_the_page_says_where_they_do(visitor, session_of, origin):
     page = visitor.open("/login/")
     assert page.get_by_role("button", name="Use a passkey", exact=True).count() == 0
-    visitor.sign_in(username).open("/account/passkeys/")
+    visitor.enter(session_of("admin")).open("/account/passkeys/")
     assert page.get_by_role("link", name=origin).get_attribute("href") == origin
 
 

@@ -1,7 +1,6 @@
 """Signing in and out in the browser, with JavaScript and without."""
 
 import time
-import uuid
 
 import pytest
 
@@ -18,10 +17,9 @@ def somebody(request, chromium, base):
 
 
 @pytest.fixture
-def careful(served):
-    """A developer with an authenticator: ``(name, authenticator)``."""
-    name = f"careful-{uuid.uuid4().hex[:8]}"
-    token = served.create_user(name, "developer")
+def careful(served, username):
+    """A user with an authenticator: ``(name, authenticator)``."""
+    token = served.token(username)
     secret = served.send("POST", "/auth/totp/enrol", {}, token=token).json["secret"]
     authenticator = Clock(secret)
 
@@ -30,7 +28,7 @@ def careful(served):
         return served.send("POST", "/auth/totp/confirm", body, token=token).status == 200
 
     assert is_confirmed() or is_confirmed()  # the step may end in transit; the next one has then begun
-    return name, authenticator
+    return username, authenticator
 
 
 class Clock(Authenticator):
