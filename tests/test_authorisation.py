@@ -4,6 +4,7 @@ from itertools import count, product
 from urllib.parse import urlencode
 
 import pytest
+from django.db import connection
 
 from tests.doors import (
     AUTHENTICATED,
@@ -133,9 +134,14 @@ def ask(people, route, method, role, target):
 
 
 def cells(route):
-    """Each method, role and kind of object; one kind suffices if the request names no object."""
+    """Each method, role and kind of object; one kind suffices if the request names no object.
+
+    Methods that the route does not have read no row: they are tried on one of the two databases.
+    """
     for method, role in product(METHODS, ROLES):
         door = door_of(route, method)
+        if door is None and connection.vendor != "postgresql":
+            continue
         for kind in OBJECTS if door and door.about else ("missing",):
             yield method, role, kind
 
@@ -197,6 +203,7 @@ def test_what_is_anothers_cannot_be_told_from_what_does_not_exist(route, method,
         assert _told(hidden) == _told(missing)
 
 
+@pytest.mark.postgresql  # a missing permission is refused before any row is read
 @about_objects(lambda reach: len(reach) < len(ROLES[1:]))
 def test_a_lacking_right_is_refused_alike_whatever_the_object(route, method, people):
     permission = door_of(route, method).permission

@@ -94,6 +94,8 @@ def doors(matches):
     return pytest.mark.parametrize(("route", "method"), found)
 
 
+# Refused before a value reaches the database, so they run on one of the two.
+before_the_database = pytest.mark.postgresql
 with_body = doors(lambda operation: "application/json" in operation.get("requestBody", {}).get("content", {}))
 with_query = doors(lambda operation: any(p["in"] == "query" for p in operation.get("parameters", ())))
 with_limit = doors(lambda operation: any(p["name"] == "limit" for p in operation.get("parameters", ())))
@@ -119,12 +121,14 @@ def refusal(answer, status=400):
     return answer.json
 
 
+@before_the_database
 @with_body
 def test_what_is_no_json_object_is_refused(route, method, send):
     codes = {what: refusal(send(route, method, body))["code"] for what, body in NOT_A_DOCUMENT.items()}
     assert codes == dict.fromkeys(NOT_A_DOCUMENT, "invalid_request")
 
 
+@before_the_database
 @with_body
 def test_another_media_type_is_refused(route, method, send):
     good = send.good(route, method)
@@ -133,18 +137,21 @@ def test_another_media_type_is_refused(route, method, send):
         assert refusal(answer, 415)["code"] == "unsupported_media_type"
 
 
+@before_the_database
 @with_body
 def test_a_compressed_body_is_refused(route, method, send):
     answer = send(route, method, send.good(route, method), Content_Encoding="gzip")
     assert refusal(answer, 415)["code"] == "unsupported_media_type"
 
 
+@before_the_database
 @with_body
 def test_an_answer_in_another_form_is_refused(route, method, send):
     answer = send(route, method, send.good(route, method), Accept="text/html")
     assert refusal(answer, 406)["code"] == "not_acceptable"
 
 
+@before_the_database
 @with_body
 def test_a_body_beyond_the_limit_is_refused(route, method, send, settings):
     settings.CC_MAX_BODY_BYTES = 20_000
@@ -152,12 +159,14 @@ def test_a_body_beyond_the_limit_is_refused(route, method, send, settings):
     assert refusal(answer, 413)["code"] == "request_too_large"
 
 
+@before_the_database
 @with_body
 def test_an_unknown_member_is_refused_by_its_name(route, method, send):
     answer = send(route, method, send.good(route, method) | {"unknown": 1})
     assert refusal(answer)["errors"] == {"unknown": ["Unknown field."]}
 
 
+@before_the_database
 @with_body
 def test_what_is_required_is_asked_for_by_its_name(route, method, send):
     required = body_schema(route, method).get("required", [])
@@ -167,6 +176,7 @@ def test_what_is_required_is_asked_for_by_its_name(route, method, send):
         assert name in refusal(send(route, method, body))["errors"]
 
 
+@before_the_database
 @with_body
 def test_each_field_refuses_what_is_not_of_its_type(route, method, send):
     sweep(send, route, method, wrong_types)
@@ -247,11 +257,13 @@ def test_the_defaults_that_are_documented_are_accepted(route, method, send):
     assert answer.json["limit"] == defaults["limit"]
 
 
+@before_the_database
 @with_query
 def test_an_unknown_parameter_is_refused_by_its_name(route, method, send):
     assert "unknown" in refusal(ask(send, route, method, [("unknown", "1")]))["errors"]
 
 
+@before_the_database
 @with_query
 def test_a_parameter_given_twice_is_refused(route, method, send):
     for name in parameters(route, method):
