@@ -96,7 +96,7 @@ class SessionView(AuthView):
     """One of the caller's sessions."""
 
     rules = {"DELETE": Rule(AUTHENTICATED, actions.SESSION_REVOKED)}
-    concerns = ("session", "session_id")
+    object_reference = ("session", "session_id")
 
     @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
     def delete(self, _request: Request, session_id: UUID) -> Response:
@@ -119,7 +119,7 @@ class PasskeyView(AuthView):
     """One of the caller's passkeys."""
 
     rules = {"DELETE": Rule(AUTHENTICATED, actions.PASSKEY_REMOVED)}
-    concerns = ("passkey", "passkey_id")
+    object_reference = ("passkey", "passkey_id")
 
     @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
     def delete(self, _request: Request, passkey_id: UUID) -> Response:

@@ -37,12 +37,12 @@ def _read_principal(request: HttpRequest | Request) -> Principal | None:
         return None
     if not token:
         raise Unauthenticated(BAD_TOKEN)
-    principal = authenticate_bearer(token, origin_of(request), *_concerned(request))
+    principal = authenticate_bearer(token, origin_of(request), *_entities_of(request))
     name_actor(request, principal.actor)
     return principal
 
 
-def _concerned(request: HttpRequest | Request) -> tuple[str, ...]:
+def _entities_of(request: HttpRequest | Request) -> tuple[str, ...]:
     """The entity (``kernel.freshness.stamps``) that the URL names, if there is one."""
     kind, name = getattr(in_context(request), "audit_object", ("", ""))
     return (f"{kind}:{name}",) if kind else ()

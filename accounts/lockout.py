@@ -12,7 +12,7 @@ WINDOW = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
-class Attempts:
+class AttemptCount:
     """Failed and unfinished attempts on one account since ``first_at``."""
 
     failures: int
@@ -23,7 +23,7 @@ class Attempts:
     def first(cls, now: datetime) -> Self:
         return cls(failures=1, first_at=now, last_at=now)
 
-    def another(self, now: datetime) -> "Attempts":
+    def another(self, now: datetime) -> "AttemptCount":
         """The count with one more attempt. Raises Throttled while the account is locked.
 
         A refused attempt is not counted, so it does not extend the lock.
@@ -35,8 +35,8 @@ class Attempts:
                 f"Too many failed sign-ins to this account. Try again in {_minutes(wait)}.", retry_after=wait
             )
         if now >= self.first_at + WINDOW:
-            return Attempts.first(now)
-        return Attempts(failures=self.failures + 1, first_at=self.first_at, last_at=now)
+            return AttemptCount.first(now)
+        return AttemptCount(failures=self.failures + 1, first_at=self.first_at, last_at=now)
 
 
 def _minutes(seconds: int) -> str:

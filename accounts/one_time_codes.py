@@ -52,7 +52,7 @@ def otpauth_uri(seed: KeyMaterial, username: str) -> str:
     return f"otpauth://totp/{label}?{query}"
 
 
-def tidy(code: str) -> str:
+def clean_code(code: str) -> str:
     """Normalize a code for comparison: remove separators and convert it to upper case."""
     return _SEPARATORS.sub("", code).upper()
 
@@ -96,4 +96,4 @@ def _new_recovery_code() -> str:
 
 def recovery_code_hash(device_id: UUID, code: str) -> str:
     """SHA-256 in hexadecimal, bound to the device. The code is random, so it needs no slow hash."""
-    return hashlib.sha256(b"cc/recovery/v1\x00" + device_id.bytes + tidy(code).encode()).hexdigest()
+    return hashlib.sha256(b"cc/recovery/v1\x00" + device_id.bytes + clean_code(code).encode()).hexdigest()

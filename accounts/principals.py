@@ -9,7 +9,7 @@ from accounts.roles import PERMISSIONS, SYSTEM, roles_with, sees_all
 from audit.log.events import Actor, Source
 from kernel.errors import Denied, RecentAuthRequired, Unauthenticated
 from kernel.freshness.stamps import EpochStamp
-from kernel.rules import Scope
+from kernel.rules import PermissionScope
 
 RECENT = timedelta(minutes=10)
 SIGNING_KEYS = "signing-keys"  # the entity, as in kernel.freshness.stamps, that every access token depends on
@@ -63,7 +63,7 @@ class Principal:
             extra = {"permission": word, "roles": roles_with(word)}
             raise Denied(f"You need the permission {word}.", extra=extra)
 
-    def scope(self, word: str) -> Scope:
+    def scope(self, word: str) -> PermissionScope:
         """Whether the permission covers all objects or the caller's own. Raises Denied without the permission."""
         self.require(word)
         return "all" if sees_all(self.role, word) else "own"
@@ -89,5 +89,5 @@ class AnonymousPrincipal:
     def require(self, word: str) -> None:
         raise Unauthenticated(f"You must be signed in and have the permission {word}.")
 
-    def scope(self, word: str) -> Scope:
+    def scope(self, word: str) -> PermissionScope:
         raise Unauthenticated(f"You must be signed in and have the permission {word}.")

@@ -140,8 +140,8 @@ class SessionStore(SessionBase):
             expire_date=ends_at,
             client_ip=data.get(CLIENT_IP, ""),
             user_agent=data.get(USER_AGENT, ""),
-            began_at=_moment(data, BEGAN_AT, now),
-            last_seen_at=_moment(data, SEEN_AT, now),
+            began_at=_timestamp(data, BEGAN_AT, now),
+            last_seen_at=_timestamp(data, SEEN_AT, now),
             **columns,
         )
 
@@ -164,5 +164,5 @@ def _signed_columns(data: Mapping[str, Any]) -> dict[str, Any]:
     return columns | ({"id": UUID(data[ID])} if ID in data else {})
 
 
-def _moment(data: Mapping[str, Any], name: str, default: datetime) -> datetime:
+def _timestamp(data: Mapping[str, Any], name: str, default: datetime) -> datetime:
     return datetime.fromisoformat(data[name]) if name in data else default

@@ -14,7 +14,7 @@ from typing import Final
 from accounts.principals import Principal
 from kernel.runtime import ProcessState
 
-MAX_HELD: Final = 10_000
+MAX_CACHED: Final = 10_000
 
 
 class _Tokens:
@@ -47,7 +47,7 @@ def remember(text: str, principal: Principal) -> None:
     with tokens.lock:
         tokens.held[digest] = principal
         tokens.held.move_to_end(digest)
-        if len(tokens.held) > MAX_HELD:
+        if len(tokens.held) > MAX_CACHED:
             tokens.held.popitem(last=False)
 
 

@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 from django import forms
 
 from audit.browse.filters import PERIODS
-from audit.browse.qualifiers import QUALIFIERS, look_alikes, read_search
+from audit.browse.qualifiers import QUALIFIERS, read_search, similar_words
 from audit.browse.selection import LogCriteria
 from audit.exports.formats import ExportFormat
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
 from audit.models import SavedFilter
 from kernel.errors import Invalid
 from kernel.http.addresses import canonical_address
-from kernel.pages.forms import MomentField, PageForm
+from kernel.pages.forms import PageForm, UtcDateTimeField
 
 FORMATS = {
     ExportFormat.CSV: "CSV, for spreadsheets",
@@ -40,10 +40,10 @@ def _plain_text() -> forms.TextInput:
     return forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
 
 
-def _moment(label: str) -> MomentField:
+def _date_time_field(label: str) -> UtcDateTimeField:
     # A text field: browsers show date pickers in the local format, and as if the time were local.
     widget = forms.TextInput(attrs={"placeholder": "2026-11-25 14:05", "autocomplete": "off"})
-    return MomentField(required=False, label=label, widget=widget)
+    return UtcDateTimeField(required=False, label=label, widget=widget)
 
 
 class _AddressField(forms.CharField):
@@ -95,7 +95,7 @@ class LogFilterForm(PageForm):
         super().__init__(data)
         self.asked: dict[str, Any] = {}
         # "from" is a Python keyword, so it cannot be declared above.
-        self.fields |= {"from": _moment("From (UTC)"), "to": _moment("To (UTC)")}
+        self.fields |= {"from": _date_time_field("From (UTC)"), "to": _date_time_field("To (UTC)")}
         chosen = str(data.get("action", ""))
         known = sorted({*actions, *([chosen] if chosen else [])})
         self.fields["action"].widget.choices = [("", "Any"), *_grouped(known)]
@@ -139,7 +139,7 @@ class LogFilterForm(PageForm):
         """Valid values, or an example."""
         if name in _WORDS:
             return [f"Use one of: {', '.join(_WORDS[name])}."]
-        return ["Example: 2026-11-01."] if isinstance(self.fields[name], MomentField) else []
+        return ["Example: 2026-11-01."] if isinstance(self.fields[name], UtcDateTimeField) else []
 
     def _to_utc(self, given: dict[str, Any], name: str) -> None:
         try:
@@ -151,7 +151,7 @@ class LogFilterForm(PageForm):
     @property
     def no_qualifiers(self) -> str:
         """A hint about search words that look like qualifiers but are none; "" if there are no such words."""
-        found = look_alikes(self.asked.get("search", ""))
+        found = similar_words(self.asked.get("search", ""))
         if not found:
             return ""
         spelt = ", ".join(f"{name}:" for name in found)
@@ -177,7 +177,7 @@ class LogFilterForm(PageForm):
         )
 
     @property
-    def asks_rarely(self) -> bool:
+    def uses_rare_filters(self) -> bool:
         """Whether a filter of the collapsed section is used."""
         rare = {"object", "source", "actor_type", "client_ip", "request_id", "from", "to"}
         return not rare.isdisjoint(self.asked) or not rare.isdisjoint(self.errors)

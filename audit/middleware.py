@@ -54,10 +54,10 @@ def _is_refusal(request: HttpRequest, status: int) -> bool:
         return status >= HTTPStatus.BAD_REQUEST
     # Scanners request many pages that do not exist. For pages, record only refusals by permissions and limits, and
     # refusals of submitted forms by a service.
-    return status in PAGE_REFUSALS or _is_refused_act(request)
+    return status in PAGE_REFUSALS or _is_refused_action(request)
 
 
-def _is_refused_act(request: HttpRequest) -> bool:
+def _is_refused_action(request: HttpRequest) -> bool:
     """Ignores the status: a page may show the refusal in a form, or redirect to another page."""
     is_of_a_page = hasattr(request, "audit_action")
     return request.method == "POST" and is_of_a_page and getattr(request, "refusal", None) is not None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import batches, crowds, k6_script, machine, openbao, openssl, product, report, singles, streams
 from bench.contestant import Contestant, check
-from bench.figures import DOOR, LANE, OPENBAO, Results
+from bench.figures import FAST_PATH, OPENBAO, REST_ALONE, Results
 from bench.naive import server as naive
 from bench.product import CipherCanary
 from bench.requests import Refused
@@ -79,14 +79,14 @@ class Run:
     def start(self, stack: ExitStack, folder: Path) -> None:
         """Start the contestants that are needed. The stack stops them."""
         ways = {
-            PRODUCT: lambda: product.running(LANE, folder / PRODUCT, "protocol"),
-            DRF: lambda: product.running(DOOR, folder / DRF, "off"),
+            PRODUCT: lambda: product.running(FAST_PATH, folder / PRODUCT, "protocol"),
+            DRF: lambda: product.running(REST_ALONE, folder / DRF, "off"),
             NAIVE: lambda: naive.running(folder / NAIVE),
             BAO: lambda: openbao.running(folder / BAO),
         }
         for name, way in ways.items():
             if name in self.needed():
-                say(f"starting {name}")
+                log(f"starting {name}")
                 self.running[name] = stack.enter_context(way())
                 check(self.running[name])
 
@@ -118,15 +118,15 @@ class Run:
 
     def attempt(self, name: str, part: Callable[[], None]) -> None:
         """Run one part. If it fails, the results of the other parts are kept."""
-        say(f"measuring {name}")
+        log(f"measuring {name}")
         try:
             part()
         except (Refused, RuntimeError, OSError, ValueError) as error:
             self.failed = True
-            say(f"{name} FAILED: {error}")
+            log(f"{name} FAILED: {error}")
 
     def singles(self, contestants: Sequence[Contestant]) -> None:
-        self.results.singles = singles.measure(contestants, self.pace, say)
+        self.results.singles = singles.measure(contestants, self.pace, log)
 
     def bound(self) -> None:
         self.results.bound = openssl.measure(min(3, self.pace.seconds))
@@ -136,9 +136,9 @@ class Run:
             found = batches.measure_ours(self.ours, items, self.pace)
             if found is None:
                 self.results.absent.add("batch")
-                say("batch: not there")
+                log("batch: not there")
                 break
-            self.results.batches[LANE, items] = found
+            self.results.batches[FAST_PATH, items] = found
         theirs = batches.measure_openbao(self.running[BAO], batches.COMMON_ITEMS, self.pace)
         self.results.batches[OPENBAO, batches.COMMON_ITEMS] = theirs
 
@@ -151,7 +151,7 @@ class Run:
         self.results.stream = streams.measure(self.ours, size, self.pace)
         if self.results.stream is None:
             self.results.absent.add("stream")
-            say("stream: not there")
+            log("stream: not there")
 
     def k6(self) -> None:
         self.results.k6 = k6_script.measure(self.ours, quick=self.quick)
@@ -161,7 +161,7 @@ class Run:
         return self.running[PRODUCT]
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     print(text, flush=True)
 
 

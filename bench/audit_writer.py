@@ -119,13 +119,13 @@ def write_together(decision: object) -> None:
 
 
 def write_alone(decision: object) -> None:
-    from audit.commit.batches import Batch, Ticket
+    from audit.commit.batches import CommitBatch, Ticket
     from audit.log.numbering import Numbering
 
     ticket = Ticket(decision)  # type: ignore[arg-type,var-annotated]  # as above
     numbering = getattr(_own, "numbering", None) or Numbering()
     _own.numbering = numbering
-    Batch([ticket], numbering).write()
+    CommitBatch([ticket], numbering).write()
     ticket.future.result(0)
 
 

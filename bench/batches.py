@@ -17,7 +17,7 @@ NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchMeasurement:
     """Messages per second: in total, and per second of CPU time of the web workers."""
 
     items: int
@@ -26,7 +26,7 @@ class Batch:
     load: Load
 
 
-def measure_ours(product: CipherCanary, items: int, pace: Pace) -> Batch | None:
+def measure_ours(product: CipherCanary, items: int, pace: Pace) -> BatchMeasurement | None:
     """Return None if the product has no such endpoint."""
     request = product.batch(items)
     if request.status() == NOT_FOUND:
@@ -39,10 +39,10 @@ def measure_ours(product: CipherCanary, items: int, pace: Pace) -> Batch | None:
         per_core.append(loads[-1].rate * items / max(watch.cores, 0.01))
         product.settle()
     middle = load.median_of(loads)
-    return Batch(items, middle.rate * items, median(per_core), middle)
+    return BatchMeasurement(items, middle.rate * items, median(per_core), middle)
 
 
-def measure_openbao(server: OpenBao, items: int, pace: Pace) -> Batch:
+def measure_openbao(server: OpenBao, items: int, pace: Pace) -> BatchMeasurement:
     request = server.batch(items)
     load.run(request, CONNECTIONS, pace.warm_up)
     loads = []
@@ -50,4 +50,4 @@ def measure_openbao(server: OpenBao, items: int, pace: Pace) -> Batch:
         loads.append(load.run(request, CONNECTIONS, pace.seconds))
         server.settle()
     middle = load.median_of(loads)
-    return Batch(items, middle.rate * items, 0.0, middle)
+    return BatchMeasurement(items, middle.rate * items, 0.0, middle)

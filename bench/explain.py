@@ -44,7 +44,7 @@ class Plan:
     milliseconds: float
 
     @property
-    def is_telling(self) -> bool:
+    def is_conclusive(self) -> bool:
         """Whether an index was used or could have been. An insert uses none, and a tiny table is read completely."""
         return any(not name.startswith(WHOLE) for name in self.access) or self.read > TINY
 
@@ -80,7 +80,7 @@ class Explainer:
             plan = plan_of(
                 self.what, label, explained(context["connection"], sql, params[0] if many else params)
             )
-            self.plans += [plan] if plan.is_telling else []
+            self.plans += [plan] if plan.is_conclusive else []
         self.asked.add(sql)
         self.seen.add(same)
         return execute(sql, params, many, context)

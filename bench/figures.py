@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bench.batches import COMMON_ITEMS, ITEMS, Batch
+from bench.batches import COMMON_ITEMS, ITEMS, BatchMeasurement
 from bench.contestant import OPERATIONS
 from bench.crowds import CONNECTIONS, Crowd
 from bench.k6_script import K6
@@ -13,12 +13,17 @@ from bench.singles import Cell
 from bench.streams import Stream
 from bench.table import NOT_MEASURED, NOT_THERE, Figure, Goal, number, ratio_of
 
-LANE, DOOR, NAIVE, OPENBAO = "CipherCanary", "its DRF door alone", "naive DRF view", "OpenBao transit"
+FAST_PATH, REST_ALONE, NAIVE, OPENBAO = (
+    "CipherCanary",
+    "its REST interface alone",
+    "naive DRF view",
+    "OpenBao transit",
+)
 MEGABYTE = 1e6
 # Requests per second and p95 of single operations, relative to OpenBao, by connections.
 RATES = {1: Goal(0.7, 1), 32: Goal(2.5, 3), 256: Goal(3, 6)}
 TAILS = {32: Goal(0.25, 0.1, lower=True), 256: Goal(0.25, 0.05, lower=True)}
-AGAINST_DOOR = Goal(10, 30)
+AGAINST_REST = Goal(10, 30)
 BATCH = Goal(300_000, 800_000, "items/s and core")
 BATCH_AGAINST_OPENBAO = Goal(3)
 STREAM = Goal(700, 1200, "MB/s and core")
@@ -42,7 +47,7 @@ class Results:
 
     singles: dict[Cell, Load] = field(default_factory=dict)
     bound: Bound | None = None
-    batches: dict[tuple[str, int], Batch] = field(default_factory=dict)
+    batches: dict[tuple[str, int], BatchMeasurement] = field(default_factory=dict)
     crowds: dict[int, Crowd] = field(default_factory=dict)
     stream: Stream | None = None
     k6: K6 | None = None
@@ -73,14 +78,14 @@ def singles(results: Results, operation: str) -> Iterator[Figure]:
         yield compared(results, f"{operation}, c={count}: rate", goal, operation, count, "rate")
         if count in TAILS:
             yield compared(results, f"{operation}, c={count}: p95", TAILS[count], operation, count, "p95")
-    what = f"{operation}, c=32: rate, to the DRF door's"
-    yield compared(results, what, AGAINST_DOOR, operation, 32, "rate", DOOR)
+    what = f"{operation}, c=32: rate, to the REST interface's"
+    yield compared(results, what, AGAINST_REST, operation, 32, "rate", REST_ALONE)
 
 
 def compared(
     results: Results, what: str, goal: Goal, operation: str, count: int, kind: str, other: str = OPENBAO
 ) -> Figure:
-    ours = results.singles.get((LANE, operation, count))
+    ours = results.singles.get((FAST_PATH, operation, count))
     theirs = results.singles.get((other, operation, count))
     if ours is None or theirs is None:
         return Figure(what, goal)
@@ -94,14 +99,17 @@ def compared(
 
 def batches(results: Results) -> Iterator[Figure]:
     why = NOT_THERE if "batch" in results.absent else NOT_MEASURED
-    large = results.batches.get((LANE, ITEMS))
+    large = results.batches.get((FAST_PATH, ITEMS))
     what = f"batch of {ITEMS:,} messages of 64 B"
     if large:
         measured = f"{number(large.rate_per_core)} items/s and core, {number(large.rate)} in all"
         yield Figure(what, BATCH, large.rate_per_core, large.load.errors, measured)
     else:
         yield Figure(what, BATCH, why=why)
-    ours, theirs = results.batches.get((LANE, COMMON_ITEMS)), results.batches.get((OPENBAO, COMMON_ITEMS))
+    ours, theirs = (
+        results.batches.get((FAST_PATH, COMMON_ITEMS)),
+        results.batches.get((OPENBAO, COMMON_ITEMS)),
+    )
     what = f"batch of {COMMON_ITEMS} messages of 64 B"
     if ours and theirs:
         ratio = ratio_of(ours.rate, theirs.rate)

@@ -19,7 +19,7 @@ CHUNK = 500_000  # entries in one transaction
 DAYS = 365  # the period of the entries
 WRITER_ROWS = 10_000  # entries per writer; eight writers write at a time
 
-type Say = Callable[[str], None]
+type Log = Callable[[str], None]
 
 IDS = """
 CREATE FUNCTION pg_temp.id_of(what text, number bigint) RETURNS uuid LANGUAGE sql IMMUTABLE
@@ -145,7 +145,7 @@ def user_id(number: int) -> UUID:
     return _id_of("user", number)
 
 
-def fill(database: str, entries: int, say: Say, keys: int = KEYS) -> None:
+def fill(database: str, entries: int, log: Log, keys: int = KEYS) -> None:
     """Add keys and entries to the database at this URL. No other process may write to it at the same time."""
     began = time.monotonic()
     with psycopg.connect(database, autocommit=True) as connection:
@@ -159,13 +159,13 @@ def fill(database: str, entries: int, say: Say, keys: int = KEYS) -> None:
         connection.execute("ALTER TABLE audit_logs DISABLE TRIGGER audit_logs_pending")
         for first, last in chunks(entries):
             connection.execute(_entries_of(entries, keys, first, last))
-            say(f"{last + 1:>12,} entries after {time.monotonic() - began:,.0f} s")
+            log(f"{last + 1:>12,} entries after {time.monotonic() - began:,.0f} s")
         connection.execute("ALTER TABLE audit_logs ENABLE TRIGGER audit_logs_pending")
         connection.execute(ROLLUPS)
         # As after an autovacuum. Write everything now, so that no filling work remains during the load.
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")
-    say(f"filled in {time.monotonic() - began:,.0f} s")
+    log(f"filled in {time.monotonic() - began:,.0f} s")
 
 
 def chunks(entries: int) -> Iterator[tuple[int, int]]:

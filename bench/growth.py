@@ -19,7 +19,7 @@ from statistics import median
 from bench import explain, filling, load, machine, reads, report
 from bench.contestant import ENCRYPT, check
 from bench.explain import Plan
-from bench.figures import LANE, SPEED_OF_GROWN
+from bench.figures import FAST_PATH, SPEED_OF_GROWN
 from bench.load import Load
 from bench.product import CipherCanary, running
 from bench.reads import Wait
@@ -78,10 +78,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def measure(options: argparse.Namespace, folder: Path) -> Growth:
     pace = Pace(options.seconds, 2, options.repeats)
-    with running(LANE, folder / "growing", "protocol") as server:
+    with running(FAST_PATH, folder / "growing", "protocol") as server:
         before = encrypt(server, pace, "empty")
         server.product.stop()
-        filling.fill(server.product.database, options.entries, say)
+        filling.fill(server.product.database, options.entries, log)
         server.product.start()
         full = encrypt(server, pace, "full")
         asked = reads.reads(server.key_id, options.entries)
@@ -90,7 +90,7 @@ def measure(options: argparse.Namespace, folder: Path) -> Growth:
         waits = {read.what: reads.measure(server.product, read.path, callers[read.is_own]) for read in asked}
         server.product.stop()
         plans = explained(server.product, asked)
-    with running(LANE, folder / "empty", "protocol") as server:
+    with running(FAST_PATH, folder / "empty", "protocol") as server:
         after = encrypt(server, pace, "empty")
     return Growth((before, after), full, waits, plans)
 
@@ -99,7 +99,7 @@ def encrypt(server: CipherCanary, pace: Pace, what: str) -> Load:
     check(server)
     runs = [measure_one(server, ENCRYPT, CONNECTIONS, pace) for _ in range(pace.repeats)]
     middle = load.median_of(runs)
-    say(f"{what:<6} {middle.rate:>9,.0f}/s  p95 {middle.p95:8.2f} ms, {middle.errors} errors")
+    log(f"{what:<6} {middle.rate:>9,.0f}/s  p95 {middle.p95:8.2f} ms, {middle.errors} errors")
     return middle
 
 
@@ -138,11 +138,11 @@ def compared(found: Growth, kind: str, unit: str) -> tuple[str, str, float | Non
     """The measured value, the value it is compared with, and their ratio."""
     full, each = getattr(found.full, kind), [getattr(one, kind) for one in found.empty]
     middle = median(each)
-    told = ", ".join(map(number, each))
-    return f"{number(full)}{unit}", f"empty {number(middle)}{unit} ({told})", ratio_of(full, middle)
+    details = ", ".join(map(number, each))
+    return f"{number(full)}{unit}", f"empty {number(middle)}{unit} ({details})", ratio_of(full, middle)
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     print(text, flush=True)
 
 

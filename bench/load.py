@@ -13,7 +13,7 @@ from statistics import median
 from bench.requests import Request
 
 SCRIPT = Path(__file__).with_name("post.lua")
-PATIENCE_SECONDS = 5  # a request that waits longer counts as broken
+TIMEOUT_SECONDS = 5  # a request that waits longer counts as broken
 THREADS_FROM = 1000  # connections; below this number, one wrk thread is never the bottleneck
 
 
@@ -47,7 +47,7 @@ def run(request: Request, connections: int, seconds: float) -> Load:
                 f"--threads={2 if connections >= THREADS_FROM else 1}",
                 f"--connections={connections}",
                 f"--duration={whole}s",
-                f"--timeout={PATIENCE_SECONDS}s",
+                f"--timeout={TIMEOUT_SECONDS}s",
                 f"--script={SCRIPT}",
                 request.url,
             ],

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import filling, machine, report
-from bench.growth import say
+from bench.growth import log
 from bench.product import CipherCanary, running
 from bench.reads import BUSY, Wait, measure
 from bench.requests import Refused
@@ -75,7 +75,7 @@ def run(entries: int, folder: Path) -> list[tuple[Page, Wait]]:
     with running("pages", folder / "pages", "protocol") as server:
         server.product.create_user(DEVELOPER, "developer")
         server.product.stop()
-        filling.fill(server.product.database, entries, say, keys=KEYS)
+        filling.fill(server.product.database, entries, log, keys=KEYS)
         make_busy(server)
         server.product.start()
         sessions = {name: server.product.sign_in(name) for name in (ADMIN, DEVELOPER)}

@@ -21,10 +21,10 @@ SETTLE_SECONDS = 120
 
 
 @contextmanager
-def running(name: str, folder: Path, lane: str) -> Iterator["CipherCanary"]:
-    """Serve a product with its own database. ``lane`` is its ``CC_LANE``."""
+def running(name: str, folder: Path, fast_path: str) -> Iterator["CipherCanary"]:
+    """Serve a product with its own database. ``fast_path`` is its ``CC_LANE``."""
     environment = {
-        "CC_LANE": lane,
+        "CC_LANE": fast_path,
         "CC_THROTTLE_PRINCIPAL": "1000000000/minute",
         "WEB_CONCURRENCY": str(WORKERS),
     }

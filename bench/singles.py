@@ -10,7 +10,7 @@ from bench.load import Load
 CONNECTIONS = (1, 32, 256)
 
 type Cell = tuple[str, str, int]  # contestant, operation, connections
-type Say = Callable[[str], None]
+type Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Pace:
     repeats: int
 
 
-def measure(contestants: Sequence[Contestant], pace: Pace, say: Say) -> dict[Cell, Load]:
+def measure(contestants: Sequence[Contestant], pace: Pace, log: Log) -> dict[Cell, Load]:
     """Return the medians. The contestants take turns, so that a slow minute of the machine affects all of them."""
     found: dict[Cell, Load] = {}
     for connections in CONNECTIONS:
@@ -37,7 +37,7 @@ def measure(contestants: Sequence[Contestant], pace: Pace, say: Say) -> dict[Cel
             for each in contestants:
                 one = load.median_of([loads[each.name] for loads in rounds])
                 found[each.name, operation, connections] = one
-                say(
+                log(
                     f"{operation} c={connections:<4} {each.name:<18} {one.rate:>9,.0f}/s  p95 {one.p95:8.2f} ms"
                 )
     return found

@@ -12,10 +12,10 @@ from ciphercanary.server.bounded_parser import ALL_HEADS
 from ciphercanary.server.bridge import ALL_BODIES, WsgiBridge
 from ciphercanary.server.byte_budget import ByteBudget
 from ciphercanary.server.probes import Probes
-from crypto_ops import lane
-from crypto_ops.stream_door import StreamDoor
+from crypto_ops import fast_path
+from crypto_ops.stream_endpoint import StreamEndpoint
 
-hot_routes = {} if settings.CC_LANE == "off" else lane.ROUTES
+hot_routes = {} if settings.CC_LANE == "off" else fast_path.ROUTES
 heads = ByteBudget(ALL_HEADS)
 bodies = ByteBudget(ALL_BODIES * settings.CC_MAX_BODY_BYTES)
 bridge = WsgiBridge(
@@ -27,4 +27,4 @@ bridge = WsgiBridge(
     hot=hot_routes,
     at_end=loop_writer.close,
 )
-application = Probes(django, PROBES, METRICS, reports=REPORTS, others=StreamDoor(django, others=bridge))
+application = Probes(django, PROBES, METRICS, reports=REPORTS, others=StreamEndpoint(django, others=bridge))

@@ -15,16 +15,16 @@ from celery import bootsteps
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
 django.setup()
 
-from kernel.jobs import bell, running, worker  # noqa: E402 - they need Django to be set up
+from kernel.jobs import notifier, running, worker  # noqa: E402 - they need Django to be set up
 from kernel.jobs.registry import periodic_functions  # noqa: E402
 
 logger = logging.getLogger(__name__)
-app = bell.app
+app = notifier.app
 # Created before the pool forks, so that its processes see the parent's value.
 _stopping = multiprocessing.Event()
 
 
-class TellTasks(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no types
+class SignalShutdown(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no types
     """Notify running tasks of a shutdown, so that they put their jobs back. The worker waits for them."""
 
     def close(self, _worker: Any) -> None:
@@ -38,12 +38,12 @@ def run_job(kind: str, job_id: str) -> None:
         logger.exception("a delivered job could not be looked at: it is delivered again")
 
 
-app.steps["worker"].add(TellTasks)
-app.task(run_job, name=bell.RUN_JOB)
-app.task(worker.run_periodic, name=bell.RUN_PERIODIC)
+app.steps["worker"].add(SignalShutdown)
+app.task(run_job, name=notifier.RUN_JOB)
+app.task(worker.run_periodic, name=notifier.RUN_PERIODIC)
 app.conf.beat_schedule = {
     periodic.name: {
-        "task": bell.RUN_PERIODIC,
+        "task": notifier.RUN_PERIODIC,
         "args": [periodic.name],
         "schedule": periodic.seconds,
         "options": {"expires": periodic.seconds},  # drop an overdue run: the next one replaces it

@@ -10,7 +10,7 @@ GROUPS = {
     "kernel": "Background jobs",
 }
 # Commands of console because they need users, which the audit app does not have.
-OF_THE_AUDIT_LOG = {"list_audit_alarms", "resolve_audit_alarm"}
+AUDIT_LOG_COMMANDS = {"list_audit_alarms", "resolve_audit_alarm"}
 REPLACED = {"changepassword", "createsuperuser"}  # our versions refuse and name the command to use
 DJANGO = {
     "check": "Check the settings; --deploy adds the checks for a public address",
@@ -53,4 +53,4 @@ def _described(app: str) -> dict[str, str]:
 
 
 def _group_of(name: str, app: str) -> str:
-    return "audit" if name in OF_THE_AUDIT_LOG else app
+    return "audit" if name in AUDIT_LOG_COMMANDS else app

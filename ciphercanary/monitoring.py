@@ -19,7 +19,7 @@ import kernel
 from accounts.authentication import authenticate_request
 from audit.sequencing.lag import set_gauges
 from audit.services.alarms import count_open_alarms
-from console.health import DEGRADING, UNHEALTHY, VITAL, look, overall
+from console.health import DEGRADING, UNHEALTHY, VITAL, overall, read_health
 from kernel import errors
 from kernel.http import problems
 from kernel.http.addresses import client_address
@@ -56,7 +56,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 
 
 def _report_readiness() -> HttpResponse:
-    failing = [name for name, word in look(*READY).items() if word == UNHEALTHY]
+    failing = [name for name, word in read_health(*READY).items() if word == UNHEALTHY]
     if failing:
         return HttpResponse(f"not ready: {', '.join(failing)}\n", TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
     return HttpResponse("ready\n", TEXT)
@@ -69,7 +69,7 @@ def health(_request: HttpRequest) -> HttpResponse:
 
 
 def _report_health() -> HttpResponse:
-    words = look(*VITAL, *DEGRADING)
+    words = read_health(*VITAL, *DEGRADING)
     return JsonResponse(_health(words), status=_status(words))
 
 
@@ -121,7 +121,7 @@ _figures = ProcessState(partial(CheckRounds, {"figures": _measure}, seconds=0.5)
 
 def _forget_figures() -> None:
     """Set the gauges to NaN, Prometheus's value for "not measured". Old values would look current."""
-    for gauge in gauges.OF_THE_DATABASE:
+    for gauge in gauges.DATABASE_GAUGES:
         gauge.set(math.nan)
 
 
@@ -133,22 +133,22 @@ def _is_in_metrics_networks(client_ip: str | None) -> bool:
 # --- responses for probes whose threads miss the deadline
 
 
-def _late_livez(scope: Scope) -> Answer:
+def _fallback_livez(scope: Scope) -> Answer:
     return early_answer(scope, HTTPStatus.OK, TEXT, b"ok\n")
 
 
-def _late_readyz(scope: Scope) -> Answer:
+def _fallback_readyz(scope: Scope) -> Answer:
     return early_answer(
         scope, HTTPStatus.SERVICE_UNAVAILABLE, TEXT, f"not ready: {', '.join(READY)}\n".encode()
     )
 
 
-def _late_health(scope: Scope) -> Answer:
+def _fallback_health(scope: Scope) -> Answer:
     words = dict.fromkeys((*VITAL, *DEGRADING), UNHEALTHY)
     return early_answer(scope, _status(words), "application/json", json.dumps(_health(words)).encode())
 
 
-def _late_metrics(scope: Scope) -> Answer:
+def _fallback_metrics(scope: Scope) -> Answer:
     sent = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode(
         "latin-1"
     )
@@ -161,5 +161,5 @@ def _late_metrics(scope: Scope) -> Answer:
 
 
 REPORTS = {"/livez": None, "/readyz": _report_readiness, "/health": _report_health}
-PROBES = {"/livez": _late_livez, "/readyz": _late_readyz, "/health": _late_health}
-METRICS = {"/metrics": _late_metrics}  # separate threads, because tokens are looked up in the database
+PROBES = {"/livez": _fallback_livez, "/readyz": _fallback_readyz, "/health": _fallback_health}
+METRICS = {"/metrics": _fallback_metrics}  # separate threads, because tokens are looked up in the database

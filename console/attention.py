@@ -25,7 +25,7 @@ class Item:
 
     text: str
     url: str
-    act: str
+    link_text: str
     is_bad: bool = False
 
     @property
@@ -45,7 +45,7 @@ class KeyCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
+class HomeData:
     """The data of the home page as of ``at``."""
 
     at: datetime
@@ -55,16 +55,16 @@ class Now:
     facts: Facts
 
 
-def items_of(now: Now, *, has_checklist: bool) -> Sequence[Item]:
+def items_of(now: HomeData, *, has_checklist: bool) -> Sequence[Item]:
     """The worst first. A visible checklist already covers the second factor."""
     own = () if has_checklist else _of_the_account(now)
     return [*_of_the_log(now), *_of_keys(now.keys), *_of_the_service(now), *own]
 
 
-def read_now(principal: Principal, at: datetime) -> Now:
+def read_home_data(principal: Principal, at: datetime) -> HomeData:
     """Raises Denied."""
     own = ids_of_own_keys(principal=principal)
-    return Now(
+    return HomeData(
         at=at,
         principal=principal,
         keys=_read_keys(principal, at),
@@ -96,7 +96,7 @@ def _read_keys(principal: Principal, at: datetime) -> KeyCounts:
     )
 
 
-def _of_the_log(now: Now) -> Iterator[Item]:
+def _of_the_log(now: HomeData) -> Iterator[Item]:
     log = now.facts.log
     if log.alarms:
         are = "1 audit alarm is" if log.alarms == 1 else f"{log.alarms} audit alarms are"
@@ -131,7 +131,7 @@ def _of_keys(keys: KeyCounts) -> Iterator[Item]:
         yield Item(text, _keys_url(count, name, Finding.EXPIRING), "Check expiry")
 
 
-def _of_the_service(now: Now) -> Iterator[Item]:
+def _of_the_service(now: HomeData) -> Iterator[Item]:
     if now.facts.has_failed_jobs:
         sees_jobs = now.principal.has_permission(EXPORT_PERMISSION)
         url = reverse("jobs") if sees_jobs else f"{reverse('audit')}?action={EXPORT_FAILED}"
@@ -144,7 +144,7 @@ def _of_the_service(now: Now) -> Iterator[Item]:
             )
 
 
-def _of_the_account(now: Now) -> Iterator[Item]:
+def _of_the_account(now: HomeData) -> Iterator[Item]:
     if not now.facts.has_second_factor:
         text = "Your account has no second factor. Anyone with your password can sign in as you."
         yield Item(text, reverse("mfa"), "Set up a second factor")

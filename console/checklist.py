@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from console.attention import Now
+from console.attention import HomeData
 
 BACK_UP = (
     "Copy each kek-….key file from the data folder to a place separate from the database, and test a restore."
@@ -23,7 +23,7 @@ class Step:
     url: str = ""
 
 
-def checklist(now: Now) -> Sequence[Step]:
+def checklist(now: HomeData) -> Sequence[Step]:
     """The steps for this role; empty once all steps that can be checked are done."""
     may, steps = now.principal.has_permission, []
     if may("keys.create"):

@@ -11,7 +11,7 @@ from django.db.models.expressions import BaseExpression
 from accounts.models import User
 from accounts.principals import Principal
 from accounts.roles import AUDITOR
-from audit.services.standing import Signs, may_hear_of_alarms, questions, signs_of
+from audit.services.log_status import Warnings, may_see_alarms, warning_columns, warnings_of
 from audit.services.verifications import Verification, last_verification
 from audit.usage.queries import DAY, Keys, rows_done
 from crypto_ops.actions import MESSAGE_ENCRYPTED
@@ -27,7 +27,7 @@ class Facts:
     has_auditor: bool
     has_encrypted: bool
     has_failed_jobs: bool
-    log: Signs
+    log: Warnings
     verification: Verification | None
 
 
@@ -37,7 +37,7 @@ def read_facts(principal: Principal, own: Keys, at: datetime) -> Facts:
         "has_auditor": Exists(User.objects.filter(role=AUDITOR, is_active=True)),
         "has_encrypted": Exists(rows_done(MESSAGE_ENCRYPTED, own)),
         **_failures(principal, at - DAY),
-        **questions(principal),
+        **warning_columns(principal),
     }
     person = User.objects.filter(pk=principal.person_id)
     row: dict[str, Any] = dict(person.values("requires_second_factor", **asked).get())
@@ -46,8 +46,8 @@ def read_facts(principal: Principal, own: Keys, at: datetime) -> Facts:
         has_auditor=row["has_auditor"],
         has_encrypted=row["has_encrypted"],
         has_failed_jobs=any(row[name] for name in row if name.startswith("failed_")),
-        log=signs_of(row, at),
-        verification=last_verification() if may_hear_of_alarms(principal) else None,
+        log=warnings_of(row, at),
+        verification=last_verification() if may_see_alarms(principal) else None,
     )
 
 

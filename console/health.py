@@ -15,7 +15,7 @@ from audit.sequencing.lag import Delay, is_too_far_behind, read_delay, read_lag_
 from audit.services.alarms import count_open_alarms
 from kernel.clock import process_now
 from kernel.databases.applied_migrations import count_due_migrations
-from kernel.freshness.epoch import hold_epoch
+from kernel.freshness.epoch import lock_epoch
 from kernel.observability.check_rounds import CheckRounds
 from kernel.runtime import ProcessState
 from kernel.trust import kek
@@ -42,7 +42,7 @@ _SPILL = (
 _WRITE = "SELECT pg_logical_emit_message(true, 'ciphercanary', '')"
 
 
-def look(*names: str) -> Mapping[str, str]:
+def read_health(*names: str) -> Mapping[str, str]:
     """One fixed word for each service, because exception text may name hosts, users or paths.
 
     A check without a timely result is unhealthy.
@@ -87,7 +87,7 @@ def _check_audit() -> str:
     if is_too_far_behind(read_lag_seconds()):
         return UNHEALTHY
     with transaction.atomic():
-        hold_epoch()
+        lock_epoch()
         with connection.cursor() as cursor:
             for statement in (*_INSERTS, *_write_statements()):
                 cursor.execute(statement)

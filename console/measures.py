@@ -7,8 +7,8 @@ from typing import Any
 from django.db.models import Subquery
 
 from accounts.principals import Principal
-from audit.sequencing import moments
-from audit.services.standing import Signs, questions, signs_of
+from audit.sequencing import timestamps
+from audit.services.log_status import Warnings, warning_columns, warnings_of
 from kernel.jobs import leases, registry
 from kernel.jobs.job import Status
 from kernel.trust.models import Instance
@@ -18,7 +18,7 @@ from kernel.trust.models import Instance
 class Measures:
     """``pending`` entries are counted up to 100,000; ``oldest_job``: since when the longest waiting job is due."""
 
-    log: Signs
+    log: Warnings
     pending: int
     signed_size: int
     signed_at: datetime | None
@@ -29,17 +29,17 @@ class Measures:
 
 def read_measures(principal: Principal, now: datetime) -> Measures:
     found = Instance.objects.values(
-        pending=moments.pending_count(),
-        signed_size=moments.signed_size(),
-        signed_at=moments.signed_at(),
-        **questions(principal),
+        pending=timestamps.pending_count(),
+        signed_size=timestamps.signed_size(),
+        signed_at=timestamps.signed_at(),
+        **warning_columns(principal),
         **_of_jobs(now),
     ).get()
     row: dict[str, Any] = dict(found)
     kinds = range(len(registry.tasks()))
-    since = [moment for kind in kinds if (moment := row[f"since_{kind}"])]
+    since = [timestamp for kind in kinds if (timestamp := row[f"since_{kind}"])]
     return Measures(
-        log=signs_of(row, now),
+        log=warnings_of(row, now),
         pending=row["pending"],
         signed_size=row["signed_size"],
         signed_at=row["signed_at"],
@@ -56,7 +56,7 @@ def _of_jobs(now: datetime) -> dict[str, Subquery]:
         rows = task.model._default_manager.order_by()
         due = rows.filter(leases.due(now))
         running = rows.filter(status=Status.RUNNING.value, lease_until__gte=now)
-        found[f"due_{number}"] = moments.CountOf(due.values("pk"))
-        found[f"running_{number}"] = moments.CountOf(running.values("pk"))
+        found[f"due_{number}"] = timestamps.CountOf(due.values("pk"))
+        found[f"running_{number}"] = timestamps.CountOf(running.values("pk"))
         found[f"since_{number}"] = Subquery(due.order_by("due_at").values("due_at")[:1])
     return found

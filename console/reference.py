@@ -96,15 +96,15 @@ def problems() -> Sequence[Problem]:
     found = {
         Problem(int(status), error.code, error.title)
         for kind, status in PROBLEM_STATUS.items()
-        for error in (kind, *_heirs(kind))
+        for error in (kind, *_subclasses(kind))
     }
     return sorted(found, key=lambda each: (each.status, each.code))
 
 
-def _heirs(kind: type[DomainError]) -> Iterator[type[DomainError]]:
-    for heir in kind.__subclasses__():
-        yield heir
-        yield from _heirs(heir)
+def _subclasses(kind: type[DomainError]) -> Iterator[type[DomainError]]:
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
 
 
 def _operation(path: str, method: str, asked: Schema, schemas: Schema) -> Operation:

@@ -22,7 +22,7 @@ from django.http import HttpRequest
 import kernel
 from accounts.principals import Principal
 from audit.services.verifications import Verification, last_verification
-from console.health import HEALTHY, LAGGING, NOT_CONFIGURED, look, sequencer_word
+from console.health import HEALTHY, LAGGING, NOT_CONFIGURED, read_health, sequencer_word
 from console.measures import Measures, read_measures
 from kernel.clock import database_now, process_now
 from kernel.databases.applied_migrations import count_due_migrations
@@ -68,7 +68,7 @@ class System:
     alarms: int
 
     @property
-    def unwell(self) -> int:
+    def unhealthy_count(self) -> int:
         return sum(check.state in {WARNING, BAD} for check in self.checks)
 
 
@@ -85,7 +85,7 @@ def read_system(principal: Principal, request: HttpRequest) -> System:
         check_alarms(measures),
         check_jobs(measures, now),
         check_disk(),
-        check_way_in(request),
+        check_access(request),
     ]
     return System(checks, keks, versions(), measures.log.alarms)
 
@@ -145,7 +145,7 @@ def check_keks(keks: Sequence[Kek]) -> Check:
 
 
 def check_redis() -> Check:
-    state = _state(look("redis")["redis"])
+    state = _state(read_health("redis")["redis"])
     if state == OFF:
         return Check("Redis", OFF, "not configured, so rate limits and caches are per process")
     if state == OK:
@@ -222,7 +222,7 @@ def check_disk() -> Check:
     return Check("Data folder disk", OK, measured)
 
 
-def check_way_in(request: HttpRequest) -> Check:
+def check_access(request: HttpRequest) -> Check:
     """Whether the request matches the configuration of the proxy."""
     name, proxies = "TLS and proxy", settings.CC_TRUSTED_PROXIES
     measured = f"{settings.CC_PUBLIC_URL}; {proxies} trusted prox{'y' if proxies == 1 else 'ies'}"

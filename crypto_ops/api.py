@@ -82,7 +82,7 @@ class ReencryptView(ApiView[Principal]):
     @extend_schema(request=serializers.ReencryptSerializer, responses=serializers.ReencryptedSerializer)
     def post(self, _request: Request) -> Response:
         attrs = self.read(serializers.ReencryptSerializer)
-        self.concern("key", str(attrs["ciphertext"].key_id))
+        self.set_audit_object("key", str(attrs["ciphertext"].key_id))
         wanted = _reencrypt_request(attrs, self.principal)
         return Response(serializers.ReencryptedSerializer(engine.reencrypt(wanted, self.principal)).data)
 
@@ -95,7 +95,7 @@ class InspectView(ApiView[Principal]):
     @extend_schema(request=serializers.InspectSerializer, responses=serializers.InspectionSerializer)
     def post(self, _request: Request) -> Response:
         envelope = self.read(serializers.InspectSerializer)["ciphertext"]
-        self.concern("key", str(envelope.key_id))
+        self.set_audit_object("key", str(envelope.key_id))
         inspection = services.inspect(principal=self.principal, envelope=envelope)
         return Response(serializers.InspectionSerializer(inspection).data)
 

@@ -1,6 +1,6 @@
 """The REST views of streams. They check permissions and parameters; their caller transfers the bytes.
 
-Under ``crypto_ops.stream_door`` they return a stream that has begun, and that module transfers a body of any size
+Under ``crypto_ops.stream_endpoint`` they return a stream that has begun, and that module transfers a body of any size
 through it. Under the bridge they are the reference implementation: the whole body, within its limit, at once.
 """
 
@@ -81,7 +81,7 @@ class StreamView(KeyReferenceView):
             with stream:
                 octets = stream.write(request.body) + b"".join(stream.finish())
         finally:
-            self.concern("key", str(stream.key_id or ""))
+            self.set_audit_object("key", str(stream.key_id or ""))
         return HttpResponse(octets, content_type=OCTETS)
 
     def read_aad(self) -> bytes:

@@ -9,8 +9,8 @@ from accounts.principals import Principal
 from audit.commit.writer import Decision
 from audit.log.events import Event, Outcome
 from crypto_ops import actions
-from crypto_ops.attempts import Attempt
 from crypto_ops.deciding import decision_of, key_event, perform
+from crypto_ops.decision_context import DecisionContext
 from crypto_ops.engine import protecting_version
 from crypto_ops.measurement import measured
 from kernel.clock import process_now
@@ -20,7 +20,7 @@ from kernel.crypto.algorithms import Mode
 from kernel.crypto.errors import DecryptionFailed
 from kernel.errors import DomainError, Invalid
 from keys import lifecycle
-from keys.entries import KeyEntry, VersionEntry
+from keys.cached_keys import CachedKey, CachedVersion
 from keys.references import KeyReference
 
 
@@ -55,7 +55,7 @@ class DecryptBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch[R: (str, bytes)]:
+class BatchResult[R: (str, bytes)]:
     """Self-describing ciphertexts or plaintexts in the order of the items, with a refusal for each failed item.
 
     ``key_version``: the version that sealed; None for decryptions. ``refusals``: the refusals among the results.
@@ -73,42 +73,42 @@ class Batch[R: (str, bytes)]:
         return len(self.refusals)
 
 
-def encrypt_batch(request: EncryptBatch, principal: Principal) -> Batch[str]:
+def encrypt_batch(request: EncryptBatch, principal: Principal) -> BatchResult[str]:
     """Seal all items with the key's primary version. Raises refusals that concern the whole batch."""
     with measured(request.mode, len(request.items)) as measurement:
-        batch = perform(principal, lambda attempt: decide_encryptions(request, attempt))
+        batch = perform(principal, lambda context: decide_encryptions(request, context))
         measurement.refused = batch.refused
     return batch
 
 
-def decrypt_batch(request: DecryptBatch, principal: Principal) -> Batch[bytes]:
+def decrypt_batch(request: DecryptBatch, principal: Principal) -> BatchResult[bytes]:
     """Open all items. Raises refusals that concern the whole batch."""
     with measured(request.mode, len(request.items)) as measurement:
-        batch = perform(principal, lambda attempt: decide_decryptions(request, attempt))
+        batch = perform(principal, lambda context: decide_decryptions(request, context))
         measurement.refused = batch.refused
     return batch
 
 
-def decide_encryptions(request: EncryptBatch, attempt: Attempt) -> Decision[Batch[str]]:
+def decide_encryptions(request: EncryptBatch, context: DecisionContext) -> Decision[BatchResult[str]]:
     """The results, which must not be released before the commit. Raises refusals that concern the whole batch."""
-    attempt.principal.require("crypto.encrypt")
+    context.principal.require("crypto.encrypt")
     mode = request.mode
     refusals = _refusals(request.items)
     if request.key_id is not None:
-        entry = attempt.find(request.key_id)
+        entry = context.find(request.key_id)
     elif len(refusals) < len(request.items):
-        entry = attempt.find_default(mode.key_algorithm)
+        entry = context.find_default(mode.key_algorithm)
     else:  # the first use creates the default key, and there is no message to use it for
         raise Invalid.of_field(
             "items", "None of the items can be read. Send key_id to get the error of each item."
         )
     version = protecting_version(entry, mode, request.key_version, process_now())
     messages = _without_refusals(request.items) if refusals else cast(Sequence[Message], request.items)
-    cipher = attempt.cipher(version, mode)
-    attempt.reserve(version, mode, len(messages))
+    cipher = context.cipher(version, mode)
+    context.reserve(version, mode, len(messages))
     pieces = cipher.seal_many(messages, key_id=entry.key_id, version=version.number)
     sealed = envelope.encode_many(mode, entry.key_id, version.number, pieces)
-    batch = Batch(
+    batch = BatchResult(
         mode=mode,
         key_id=entry.key_id,
         key_version=version.number,
@@ -117,17 +117,17 @@ def decide_encryptions(request: EncryptBatch, attempt: Attempt) -> Decision[Batc
     )
     size = sum(len(plaintext) for plaintext, _ in messages)
     event = _event(actions.MESSAGE_ENCRYPTED, entry, version, batch, size)
-    return decision_of(batch, event, attempt, protects=entry)
+    return decision_of(batch, event, context, protects=entry)
 
 
-def decide_decryptions(request: DecryptBatch, attempt: Attempt) -> Decision[Batch[bytes]]:
+def decide_decryptions(request: DecryptBatch, context: DecisionContext) -> Decision[BatchResult[bytes]]:
     """The results, which must not be released before the commit. Raises refusals that concern the whole batch."""
-    attempt.principal.require("crypto.decrypt")
-    entry = attempt.find(request.key_id)
-    lifecycle.require_process(entry.standing(process_now()))
-    opener = _Opener(entry, request.mode, attempt)
+    context.principal.require("crypto.decrypt")
+    entry = context.find(request.key_id)
+    lifecycle.require_process(entry.lifecycle_state(process_now()))
+    opener = _Opener(entry, request.mode, context)
     results = [item if isinstance(item, DomainError) else opener.open(item) for item in request.items]
-    batch = Batch(
+    batch = BatchResult(
         mode=request.mode,
         key_id=entry.key_id,
         key_version=None,
@@ -136,7 +136,7 @@ def decide_decryptions(request: DecryptBatch, attempt: Attempt) -> Decision[Batc
     )
     size = sum(len(result) for result in results if isinstance(result, bytes))
     return decision_of(
-        batch, _event(actions.MESSAGE_DECRYPTED, entry, opener.only_version, batch, size), attempt
+        batch, _event(actions.MESSAGE_DECRYPTED, entry, opener.only_version, batch, size), context
     )
 
 
@@ -161,15 +161,15 @@ def of_another_key() -> Invalid:
 class _Opener:
     """Opens items of one key and records the versions used."""
 
-    def __init__(self, entry: KeyEntry, mode: Mode, attempt: Attempt) -> None:
+    def __init__(self, entry: CachedKey, mode: Mode, context: DecisionContext) -> None:
         self._entry = entry
-        self._attempt = attempt
+        self._context = context
         self._mode = mode
         self._now = process_now()
-        self._used: dict[int, VersionEntry] = {}
+        self._used: dict[int, CachedVersion] = {}
 
     @property
-    def only_version(self) -> VersionEntry | None:
+    def only_version(self) -> CachedVersion | None:
         """The version of all items; None if there are several or none."""
         return next(iter(self._used.values())) if len(self._used) == 1 else None
 
@@ -178,13 +178,13 @@ class _Opener:
             return of_another_key()
         try:
             version = self._version(item)
-            return self._attempt.cipher(version, self._mode).open(
+            return self._context.cipher(version, self._mode).open(
                 item.sealed, key_id=self._entry.key_id, version=version.number, aad=item.aad
             )
         except DomainError as error:
             return error
 
-    def _version(self, item: SealedItem) -> VersionEntry:
+    def _version(self, item: SealedItem) -> CachedVersion:
         number = item.version
         if number is None:
             if len(self._entry.versions) > 1:
@@ -200,7 +200,11 @@ class _Opener:
 
 
 def _event(
-    action: str, entry: KeyEntry, version: VersionEntry | None, batch: Batch[str] | Batch[bytes], size: int
+    action: str,
+    entry: CachedKey,
+    version: CachedVersion | None,
+    batch: BatchResult[str] | BatchResult[bytes],
+    size: int,
 ) -> Event:
     """One event for all successes, with the number of failures. If all failed, it has the code of the first failure."""
     succeeded = len(batch.results) - batch.refused

@@ -16,31 +16,31 @@ from accounts.tokens import renew_principal
 from audit.commit import writer
 from audit.commit.writer import Deadline, Decision
 from audit.log.events import Event, Outcome
-from crypto_ops.attempts import Attempt
+from crypto_ops.decision_context import DecisionContext
 from kernel.clock import process_now
 from kernel.errors import DomainError, Unavailable
 from kernel.freshness.epoch import read_epoch, renew_stamps
 from kernel.freshness.stamps import StaleDecision
 from keys import keyring, lifecycle
-from keys.entries import KeyEntry, VersionEntry
-from keys.lifecycle import Standing, State, Status
+from keys.cached_keys import CachedKey, CachedVersion
+from keys.lifecycle import LifecycleState, State, Status
 
-ATTEMPTS: Final = 5
+MAX_DECISIONS: Final = 5
 
 
 def perform[T](
     principal: Principal,
-    decide: Callable[[Attempt], Decision[T]],
+    decide: Callable[[DecisionContext], Decision[T]],
     settle: Callable[[Decision[T]], T] = writer.commit,
 ) -> T:
     """Decide and settle, with retries while stale. Raises refusals, and Unavailable after five attempts."""
-    for _ in range(ATTEMPTS):
-        attempt = Attempt(principal)
+    for _ in range(MAX_DECISIONS):
+        context = DecisionContext(principal)
         try:
-            decision = decide(attempt)
+            decision = decide(context)
         except DomainError:
             # A refusal must not rest on stale entries either: another process may just have enabled the key.
-            stale = renew_stamps(attempt.stamps, read_epoch())
+            stale = renew_stamps(context.stamps, read_epoch())
             if not stale:
                 raise
         else:
@@ -54,7 +54,7 @@ def perform[T](
 
 
 def changing_too_fast() -> Unavailable:
-    """The error after ``ATTEMPTS`` decisions that became stale before they could be settled."""
+    """The error after ``MAX_DECISIONS`` decisions that became stale before they could be settled."""
     return Unavailable("Keys are changing too often to process this request. Try again.")
 
 
@@ -71,8 +71,8 @@ def compare[T](decision: Decision[T]) -> T:
 
 def key_event(
     action: str,
-    entry: KeyEntry,
-    version: VersionEntry | None,
+    entry: CachedKey,
+    version: CachedVersion | None,
     size: int,
     *,
     count: int = 1,
@@ -109,16 +109,16 @@ def _event_like(
 
 
 def decision_of[T](
-    result: T, event: Event, attempt: Attempt, *, protects: KeyEntry | None = None
+    result: T, event: Event, context: DecisionContext, *, protects: CachedKey | None = None
 ) -> Decision[T]:
     """A decision that is valid while nothing it read has changed, and within all lifetimes that apply."""
     return Decision(
         result=result,
         event=event,
-        actor=attempt.actor,
-        stamps=attempt.stamps,
-        deadlines=(*_token_end(attempt.principal), *_key_end(protects)),
-        not_before=tuple([start for entry in attempt.used for start in _key_start(entry)]),
+        actor=context.actor,
+        stamps=context.stamps,
+        deadlines=(*_token_end(context.principal), *_key_end(protects)),
+        not_before=tuple([start for entry in context.used for start in _key_start(entry)]),
     )
 
 
@@ -128,17 +128,17 @@ def _token_end(principal: Principal) -> tuple[Deadline, ...]:
     return (Deadline(principal.not_after, TokenExpired),)
 
 
-def _key_end(entry: KeyEntry | None) -> tuple[Deadline, ...]:
+def _key_end(entry: CachedKey | None) -> tuple[Deadline, ...]:
     """The expiry ends protection but not processing."""
     if entry is None or entry.expires_at is None:
         return ()
-    expired = Standing(State.DEACTIVATED, Status.EXPIRED)
+    expired = LifecycleState(State.DEACTIVATED, Status.EXPIRED)
     return (Deadline(entry.expires_at, partial(lifecycle.not_active, expired)),)
 
 
-def _key_start(entry: KeyEntry) -> tuple[Deadline, ...]:
+def _key_start(entry: CachedKey) -> tuple[Deadline, ...]:
     """If a key is active only because of the clock, the database's clock makes the final decision."""
     if entry.state is not State.PRE_ACTIVATION or entry.activates_at is None:
         return ()
-    pending = Standing(State.PRE_ACTIVATION, Status.PENDING)
+    pending = LifecycleState(State.PRE_ACTIVATION, Status.PENDING)
     return (Deadline(entry.activates_at, partial(lifecycle.not_active, pending)),)

@@ -13,8 +13,8 @@ from accounts.principals import Principal
 from audit.commit.writer import Decision
 from audit.log.events import Event
 from crypto_ops import actions
-from crypto_ops.attempts import Attempt
 from crypto_ops.deciding import decision_of, key_event, perform
+from crypto_ops.decision_context import DecisionContext
 from crypto_ops.measurement import measured
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
 from kernel.clock import process_now
@@ -23,7 +23,7 @@ from kernel.crypto.envelope import Envelope
 from kernel.crypto.errors import DecryptionFailed
 from kernel.errors import Invalid
 from keys import lifecycle
-from keys.entries import KeyEntry, VersionEntry
+from keys.cached_keys import CachedKey, CachedVersion
 from keys.lifecycle import State, VersionState
 
 MAX_TRIALS: Final = 16
@@ -33,47 +33,47 @@ MAX_TRIAL_BYTES: Final = 64 * 1024
 def encrypt(request: EncryptRequest, principal: Principal) -> Envelope:
     """Seal with the key's primary version. Raises refusals of the key, the principal or the audit log."""
     with measured(request.mode):
-        return perform(principal, lambda attempt: decide_encryption(request, attempt))
+        return perform(principal, lambda context: decide_encryption(request, context))
 
 
 def decrypt(request: DecryptRequest, principal: Principal) -> Decrypted:
     """Open a message. Wrong key, wrong additional data and altered ciphertext all raise DecryptionFailed."""
     with measured(request.mode):
-        return perform(principal, lambda attempt: decide_decryption(request, attempt))
+        return perform(principal, lambda context: decide_decryption(request, context))
 
 
 def reencrypt(request: ReencryptRequest, principal: Principal) -> Reencrypted:
     """Open a message and seal it under the primary version of the same or another key. The plaintext stays internal."""
     with measured(request.envelope.mode):
-        return perform(principal, lambda attempt: _decide_reencryption(request, attempt))
+        return perform(principal, lambda context: _decide_reencryption(request, context))
 
 
 def generate_random(size: int, principal: Principal) -> bytes:
     """``size`` bytes from the operating system's generator."""
-    return perform(principal, lambda attempt: _decide_random(size, attempt))
+    return perform(principal, lambda context: _decide_random(size, context))
 
 
-def _decide_random(size: int, attempt: Attempt) -> Decision[bytes]:
-    attempt.principal.require("crypto.random")
-    return decision_of(secrets.token_bytes(size), Event(action=actions.RANDOM_GENERATED, size=size), attempt)
+def _decide_random(size: int, context: DecisionContext) -> Decision[bytes]:
+    context.principal.require("crypto.random")
+    return decision_of(secrets.token_bytes(size), Event(action=actions.RANDOM_GENERATED, size=size), context)
 
 
-def decide_encryption(request: EncryptRequest, attempt: Attempt) -> Decision[Envelope]:
+def decide_encryption(request: EncryptRequest, context: DecisionContext) -> Decision[Envelope]:
     """The result, which must not be released before the decision is committed. Raises refusals."""
-    attempt.principal.require("crypto.encrypt")
+    context.principal.require("crypto.encrypt")
     if request.key_id is None:
-        entry = attempt.find_default(request.mode.key_algorithm)
+        entry = context.find_default(request.mode.key_algorithm)
     else:
-        entry = attempt.find(request.key_id)
+        entry = context.find(request.key_id)
     version = protecting_version(entry, request.mode, request.key_version, process_now())
-    envelope = _seal(request, entry, version, attempt)
+    envelope = _seal(request, entry, version, context)
     event = key_event(
         actions.MESSAGE_ENCRYPTED, entry, version, len(request.plaintext), algorithm=request.mode.name
     )
-    return decision_of(envelope, event, attempt, protects=entry)
+    return decision_of(envelope, event, context, protects=entry)
 
 
-def protecting_version(entry: KeyEntry, mode: Mode, number: int | None, now: datetime) -> VersionEntry:
+def protecting_version(entry: CachedKey, mode: Mode, number: int | None, now: datetime) -> CachedVersion:
     """The version to seal with: the primary one, or the named one in deterministic modes. Raises refusals."""
     primary = entry.require_protect(now)
     if number is None or number == primary.number:
@@ -85,31 +85,33 @@ def protecting_version(entry: KeyEntry, mode: Mode, number: int | None, now: dat
     return entry.require_process(number, now)
 
 
-def _seal(request: EncryptRequest, entry: KeyEntry, version: VersionEntry, attempt: Attempt) -> Envelope:
-    cipher = attempt.cipher(version, request.mode)
-    attempt.reserve(version, request.mode)
+def _seal(
+    request: EncryptRequest, entry: CachedKey, version: CachedVersion, context: DecisionContext
+) -> Envelope:
+    cipher = context.cipher(version, request.mode)
+    context.reserve(version, request.mode)
     sealed = cipher.seal(request.plaintext, key_id=entry.key_id, version=version.number, aad=request.aad)
     return Envelope(request.mode, entry.key_id, version.number, sealed)
 
 
-def decide_decryption(request: DecryptRequest, attempt: Attempt) -> Decision[Decrypted]:
+def decide_decryption(request: DecryptRequest, context: DecisionContext) -> Decision[Decrypted]:
     """The result, which must not be released before the decision is committed. Raises refusals."""
-    attempt.principal.require("crypto.decrypt")
-    entry = attempt.find(request.key_id)
+    context.principal.require("crypto.decrypt")
+    entry = context.find(request.key_id)
     candidates = _candidates(request, entry, process_now())
     if len(candidates) > 1:
-        attempt.charge(len(candidates) - 1)
-    version, plaintext = _open(request, entry, candidates, attempt)
+        context.charge(len(candidates) - 1)
+    version, plaintext = _open(request, entry, candidates, context)
     event = key_event(actions.MESSAGE_DECRYPTED, entry, version, len(plaintext), algorithm=request.mode.name)
     result = Decrypted(
         plaintext=plaintext, mode=request.mode, key_id=entry.key_id, key_version=version.number
     )
-    return decision_of(result, event, attempt)
+    return decision_of(result, event, context)
 
 
 def _candidates(
-    request: DecryptRequest, entry: KeyEntry, now: datetime, *, for_reencryption: bool = False
-) -> list[VersionEntry]:
+    request: DecryptRequest, entry: CachedKey, now: datetime, *, for_reencryption: bool = False
+) -> list[CachedVersion]:
     """The versions to try, newest first: the named one, or all that may process, within limits."""
     if request.key_version is not None:
         if request.key_version not in entry.versions:
@@ -120,16 +122,16 @@ def _candidates(
             "key_version",
             f"This field is required above {MAX_TRIAL_BYTES} bytes, because versions are not tried one by one.",
         )
-    lifecycle.require_process(entry.standing(now))
+    lifecycle.require_process(entry.lifecycle_state(now))
     enabled = [entry.versions[number] for number in sorted(entry.versions, reverse=True)]
     return [version for version in enabled if version.state is VersionState.ENABLED][:MAX_TRIALS]
 
 
 def _open(
-    request: DecryptRequest, entry: KeyEntry, candidates: list[VersionEntry], attempt: Attempt
-) -> tuple[VersionEntry, bytes]:
+    request: DecryptRequest, entry: CachedKey, candidates: list[CachedVersion], context: DecisionContext
+) -> tuple[CachedVersion, bytes]:
     for version in candidates:
-        cipher = attempt.cipher(version, request.mode)
+        cipher = context.cipher(version, request.mode)
         try:
             plaintext = cipher.open(
                 request.sealed, key_id=entry.key_id, version=version.number, aad=request.aad
@@ -140,23 +142,23 @@ def _open(
     raise DecryptionFailed
 
 
-def _decide_reencryption(request: ReencryptRequest, attempt: Attempt) -> Decision[Reencrypted]:
-    attempt.principal.require("crypto.reencrypt")
+def _decide_reencryption(request: ReencryptRequest, context: DecisionContext) -> Decision[Reencrypted]:
+    context.principal.require("crypto.reencrypt")
     now = process_now()
-    source = attempt.find(request.envelope.key_id)
-    compromised = source.standing(now).state is State.COMPROMISED
+    source = context.find(request.envelope.key_id)
+    compromised = source.lifecycle_state(now).state is State.COMPROMISED
     if compromised and not request.reason:
         raise Invalid.of_field(
             "reason",
             "This field is required because the source key is compromised. Explain why the message can be trusted.",
         )
-    target = _target(request, source, attempt)
+    target = _target(request, source, context)
     opening = DecryptRequest.of_envelope(request.envelope, request.aad)
     candidates = _candidates(opening, source, now, for_reencryption=True)
-    version, plaintext = _open(opening, source, candidates, attempt)
+    version, plaintext = _open(opening, source, candidates, context)
     mode = opening.mode if opening.mode.name in target.modes else MODES[target.modes[0]]
     sealing = EncryptRequest(mode=mode, plaintext=plaintext, key_id=target.key_id, aad=request.aad)
-    envelope = _seal(sealing, target, target.require_protect(now), attempt)
+    envelope = _seal(sealing, target, target.require_protect(now), context)
     result = Reencrypted(envelope=envelope, source_key_version=version.number, source_compromised=compromised)
     event = key_event(
         actions.MESSAGE_REENCRYPTED,
@@ -169,14 +171,14 @@ def _decide_reencryption(request: ReencryptRequest, attempt: Attempt) -> Decisio
         source_compromised=compromised,
         reason=request.reason,
     )
-    return decision_of(result, event, attempt, protects=target)
+    return decision_of(result, event, context, protects=target)
 
 
-def _target(request: ReencryptRequest, source: KeyEntry, attempt: Attempt) -> KeyEntry:
+def _target(request: ReencryptRequest, source: CachedKey, context: DecisionContext) -> CachedKey:
     target_id = request.target_key_id or source.key_id
     if target_id == source.key_id:
         return source
     # Require both permissions, so that a change of key gives the caller no access beyond their own.
-    attempt.principal.require("crypto.decrypt")
-    attempt.principal.require("crypto.encrypt")
-    return attempt.find(target_id)
+    context.principal.require("crypto.decrypt")
+    context.principal.require("crypto.encrypt")
+    return context.find(target_id)

@@ -5,7 +5,7 @@ from typing import Any, Final, cast
 
 from django import forms
 
-from crypto_ops.offers import LABELS
+from crypto_ops.operation_choices import LABELS
 from crypto_ops.requests import MAX_AAD_BYTES, MAX_TRIED_BYTES, MAX_TRIED_CHARACTERS
 from crypto_ops.texts import FORMATS, octets_of, require_ciphertext
 from kernel.clock import process_now
@@ -64,7 +64,7 @@ class TryForm(PageForm):
         super().__init__(data, **kwargs)
         self.key = key
         cast("forms.ChoiceField", self.fields["mode"]).choices = [(name, name) for name in key.modes]
-        if not lifecycle.may_protect(key.standing(process_now()).state):
+        if not lifecycle.may_protect(key.lifecycle_state(process_now()).state):
             self.fields["target"].label = "Target key"
             self.fields["target"].help_text = "Enter the name of another key. This key cannot encrypt."
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from crypto_ops.batches import Batch, SealedItem, of_another_key
+from crypto_ops.batches import BatchResult, SealedItem, of_another_key
 from crypto_ops.requests import MAX_AAD_BYTES, MAX_TAG_BYTES
 from kernel.crypto import envelope
 from kernel.crypto.aead import Message, Sealed
@@ -58,7 +58,9 @@ def aad_of(text: str) -> bytes:
     return decode_base64(text, field="aad", max_bytes=MAX_AAD_BYTES) if text else b""
 
 
-def answer_of(batch: Batch[str] | Batch[bytes], references: Sequence[str | None]) -> dict[str, Any]:
+def answer_of(
+    batch: BatchResult[str] | BatchResult[bytes], references: Sequence[str | None]
+) -> dict[str, Any]:
     """The response for REST and the fast path: results in order, each with the reference of its item."""
     version = {} if batch.key_version is None else {"key_version": batch.key_version}
     return {
@@ -66,13 +68,13 @@ def answer_of(batch: Batch[str] | Batch[bytes], references: Sequence[str | None]
         "key_id": str(batch.key_id),
         **version,
         "results": [
-            _told(result) if reference is None else {**_told(result), "reference": reference}
+            _members_of(result) if reference is None else {**_members_of(result), "reference": reference}
             for result, reference in zip(batch.results, references, strict=True)
         ],
     }
 
 
-def _told(result: str | bytes | DomainError) -> dict[str, Any]:
+def _members_of(result: str | bytes | DomainError) -> dict[str, Any]:
     if isinstance(result, str):
         return {"ciphertext": result}
     if isinstance(result, bytes):

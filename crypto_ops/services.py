@@ -16,7 +16,7 @@ def inspect(*, principal: Principal, envelope: Envelope) -> Inspection:
     version = entry.versions.get(envelope.version)
     if version is None:
         raise NotFound
-    at = entry.standing(process_now())
+    at = entry.lifecycle_state(process_now())
     usable = lifecycle.may_process(at.state) and version.state is VersionState.ENABLED
     return Inspection(
         key_id=entry.key_id,

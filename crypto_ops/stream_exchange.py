@@ -32,20 +32,20 @@ class Exchange:
         self.scope = scope
         self.send = send
         self._received = 0
-        self._patience = asyncio.timeout(None)
+        self._idle_timeout = asyncio.timeout(None)
         self._progress = 0
 
-    def patience(self) -> asyncio.Timeout:
+    def idle_timeout(self) -> asyncio.Timeout:
         """A context that raises TimeoutError after ``IDLE_SECONDS`` without progress in either direction."""
-        self._patience = asyncio.timeout(IDLE_SECONDS)
-        return self._patience
+        self._idle_timeout = asyncio.timeout(IDLE_SECONDS)
+        return self._idle_timeout
 
     def progress(self, size: int) -> None:
         """Record transferred bytes, which extend the timeout."""
         self._progress += size
         if self._progress >= PROGRESS:
             self._progress = 0
-            self._patience.reschedule(asyncio.get_running_loop().time() + IDLE_SECONDS)
+            self._idle_timeout.reschedule(asyncio.get_running_loop().time() + IDLE_SECONDS)
 
     async def next_block(self, limit: int) -> bytes | None:
         """The next block; None at the end of the body. Raises ProtocolError above ``limit`` bytes, ClientGone."""
@@ -149,6 +149,6 @@ class Outlet:
 
 def headers_of(response: HttpResponse, size: int | None) -> Headers:
     """The headers of the response for a body of ``size`` bytes (None if unknown)."""
-    told = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
-    headers = [pair for pair in told if pair[0] != b"content-length"]
+    pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
+    headers = [pair for pair in pairs if pair[0] != b"content-length"]
     return headers if size is None else [*headers, (b"content-length", str(size).encode())]

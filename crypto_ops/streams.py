@@ -23,8 +23,8 @@ from django.conf import settings
 from accounts.principals import Principal
 from audit.commit.writer import Decision
 from crypto_ops import actions
-from crypto_ops.attempts import Attempt
 from crypto_ops.deciding import compare, decision_of, key_event, perform
+from crypto_ops.decision_context import DecisionContext
 from crypto_ops.measurement import measured
 from crypto_ops.spool import Spool
 from kernel.clock import process_now
@@ -34,12 +34,12 @@ from kernel.crypto.stream import NO_STREAM, STREAM, StreamCipher, StreamHeader, 
 from kernel.errors import Throttled
 from kernel.observability.metrics import throttled_total
 from kernel.runtime import ProcessState
-from keys.entries import VersionEntry
+from keys.cached_keys import CachedVersion
 from keys.errors import VersionConflict
 
 MAX_OF_ONE: Final = 8  # concurrent streams of one principal, in each process
 RETRY_SECONDS: Final = 5
-HELD_BACK: Final = 256 * 1024  # bytes of ciphertext: a shorter stream is refused or returned as a whole
+DELAYED_BYTES: Final = 256 * 1024  # bytes of ciphertext: a shorter stream is refused or returned as a whole
 
 
 class Stream(ABC):
@@ -56,7 +56,7 @@ class Stream(ABC):
         self._principal = principal
         self._aad = aad
         self._size = 0  # of the plaintext
-        self._held = ExitStack()
+        self._resources = ExitStack()
 
     @abstractmethod
     def write(self, octets: bytes) -> bytes:
@@ -81,8 +81,8 @@ class Stream(ABC):
 
     def end(self, error: BaseException | None = None) -> None:
         """Release resources and record the metrics. A second call does nothing."""
-        held, self._held = self._held, ExitStack()
-        held.__exit__(type(error) if error else None, error, None)
+        resources, self._resources = self._resources, ExitStack()
+        resources.__exit__(type(error) if error else None, error, None)
 
     def __enter__(self) -> Self:
         return self
@@ -102,11 +102,11 @@ class Encryption(Stream):
     def __init__(self, principal: Principal, *, key_id: UUID, aad: bytes = b"") -> None:
         super().__init__(principal, aad)
         self.key_id = key_id
-        with _place(principal) as held:
-            version = perform(principal, lambda attempt: self._decide(key_id, attempt), compare)
+        with _place(principal) as resources:
+            version = perform(principal, lambda context: self._decide(key_id, context), compare)
             self._header = StreamHeader(key_id, version.number)
             self._sealer = version.stream_cipher().sealer(self._header, aad)
-            self._held = held.pop_all()
+            self._resources = resources.pop_all()
         self._beginning: bytes | None = b""
 
     def write(self, octets: bytes) -> bytes:
@@ -115,7 +115,7 @@ class Encryption(Stream):
         if self._beginning is None:
             return sealed
         self._beginning += sealed
-        if len(self._beginning) < HELD_BACK:
+        if len(self._beginning) < DELAYED_BYTES:
             return b""
         sealed, self._beginning = self._beginning, None
         return sealed
@@ -134,24 +134,24 @@ class Encryption(Stream):
     def max_body(self) -> int:
         return settings.CC_MAX_STREAM_BYTES
 
-    def _decide_again(self, attempt: Attempt) -> Decision[VersionEntry]:
-        return self._decide(self._header.key_id, attempt, begun_under=self._header.version)
+    def _decide_again(self, context: DecisionContext) -> Decision[CachedVersion]:
+        return self._decide(self._header.key_id, context, begun_under=self._header.version)
 
     def _decide(
-        self, key_id: UUID, attempt: Attempt, *, begun_under: int | None = None
-    ) -> Decision[VersionEntry]:
-        attempt.principal.require("crypto.encrypt")
-        entry = attempt.find(key_id)
+        self, key_id: UUID, context: DecisionContext, *, begun_under: int | None = None
+    ) -> Decision[CachedVersion]:
+        context.principal.require("crypto.encrypt")
+        entry = context.find(key_id)
         now = process_now()
         version = entry.require_protect(now)
         if begun_under not in {None, version.number}:
             # As for messages: no encryption completes under a version after its rotation was acknowledged.
             raise VersionConflict(
                 "The key was rotated while the stream was being encrypted. Send it again.",
-                extra={**entry.standing(now).facts(), "primary_version": version.number},
+                extra={**entry.lifecycle_state(now).facts(), "primary_version": version.number},
             )
         event = key_event(actions.STREAM_ENCRYPTED, entry, version, self._size, algorithm=STREAM.name)
-        return decision_of(version, event, attempt, protects=entry)
+        return decision_of(version, event, context, protects=entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +176,10 @@ class Decryption(Stream):
         super().__init__(principal, aad)
         self._beginning = b""
         self._opening: _Opening | None = None
-        with _place(principal) as held:
+        with _place(principal) as resources:
             principal.require("crypto.decrypt")
-            self._spool = held.enter_context(closing(Spool()))
-            self._held = held.pop_all()
+            self._spool = resources.enter_context(closing(Spool()))
+            self._resources = resources.pop_all()
 
     def write(self, octets: bytes) -> bytes:
         self._spool.write(octets)
@@ -195,14 +195,14 @@ class Decryption(Stream):
     def check(self) -> None:
         if self._opening is not None:
             header = self._opening.header
-            perform(self._principal, lambda attempt: self._decide(header, attempt), compare)
+            perform(self._principal, lambda context: self._decide(header, context), compare)
 
     def finish(self) -> Iterator[bytes]:
         if self._opening is None:
             raise MalformedCiphertext(NO_STREAM)
         header = self._opening.header
         self._size += len(self._opening.first_pass.finish())
-        perform(self._principal, lambda attempt: self._decide(header, attempt))
+        perform(self._principal, lambda context: self._decide(header, context))
         return self._second_pass(self._opening.cipher.opener(header, self._aad))
 
     def answer_size(self, body_size: int | None) -> int | None:  # noqa: ARG002 - the first pass has measured the plaintext
@@ -215,18 +215,18 @@ class Decryption(Stream):
     def _open(self) -> _Opening:
         header = StreamHeader.decode(self._beginning)
         self.key_id = header.key_id
-        version = perform(self._principal, lambda attempt: self._decide(header, attempt), compare)
+        version = perform(self._principal, lambda context: self._decide(header, context), compare)
         cipher = version.stream_cipher()
         return _Opening(header, cipher, cipher.opener(header, self._aad))
 
-    def _decide(self, header: StreamHeader, attempt: Attempt) -> Decision[VersionEntry]:
-        attempt.principal.require("crypto.decrypt")
-        entry = attempt.find(header.key_id)
+    def _decide(self, header: StreamHeader, context: DecisionContext) -> Decision[CachedVersion]:
+        context.principal.require("crypto.decrypt")
+        entry = context.find(header.key_id)
         if header.version not in entry.versions:
             raise DecryptionFailed  # indistinguishable from an altered stream
         version = entry.require_process(header.version, process_now())
         event = key_event(actions.STREAM_DECRYPTED, entry, version, self._size, algorithm=STREAM.name)
-        return decision_of(version, event, attempt)
+        return decision_of(version, event, context)
 
     def _second_pass(self, opener: StreamOpener) -> Iterator[bytes]:
         self._spool.rewind(HEADER_SIZE)
@@ -238,10 +238,12 @@ class Decryption(Stream):
 @contextmanager
 def _place(principal: Principal) -> Iterator[ExitStack]:
     """A slot for one more stream, with metrics; ``pop_all`` keeps it. Raises Throttled."""
-    with ExitStack() as held:
-        held.enter_context(measured(STREAM))
-        held.enter_context(_running.current.one_more(str(principal.user_id or principal.actor.actor_name)))
-        yield held
+    with ExitStack() as resources:
+        resources.enter_context(measured(STREAM))
+        resources.enter_context(
+            _running.current.one_more(str(principal.user_id or principal.actor.actor_name))
+        )
+        yield resources
 
 
 class _Running:

@@ -11,7 +11,7 @@ from django.conf import settings
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from crypto_ops import batches, items
-from crypto_ops.batches import Batch
+from crypto_ops.batches import BatchResult
 from crypto_ops.requests import MAX_ITEMS, MAX_REFERENCE, Decrypted, DecryptRequest, EncryptRequest
 from kernel.crypto import envelope
 from kernel.crypto.algorithms import find_mode
@@ -32,7 +32,7 @@ class IncompleteForm(Exception):
     """Neither of the two forms of a ciphertext, or both."""
 
 
-class Message(Struct, frozen=True, forbid_unknown_fields=True):
+class RequestBody(Struct, frozen=True, forbid_unknown_fields=True):
     """The members of a JSON object; members that were not sent are UNSET."""
 
     @property
@@ -42,7 +42,7 @@ class Message(Struct, frozen=True, forbid_unknown_fields=True):
         return sum(2 + _quotes_of(value) for value in values)
 
 
-class Encrypt(Message, frozen=True):
+class Encrypt(RequestBody, frozen=True):
     algorithm: str
     data: str
     key_id: KeyText | UnsetType = UNSET
@@ -50,7 +50,7 @@ class Encrypt(Message, frozen=True):
     aad: str | UnsetType = UNSET
 
 
-class Form(Message, frozen=True):
+class Form(RequestBody, frozen=True):
     """A ciphertext in one piece or in its parts."""
 
     ciphertext: str | UnsetType = UNSET
@@ -78,7 +78,7 @@ class Decrypt(Form, frozen=True):
     algorithm: str | UnsetType = UNSET
 
 
-class EncryptItem(Message, frozen=True):
+class EncryptItem(RequestBody, frozen=True):
     data: str
     aad: str | UnsetType = UNSET
     reference: Reference | UnsetType = UNSET
@@ -92,20 +92,20 @@ class DecryptItem(Form, frozen=True):
     reference: Reference | UnsetType = UNSET
 
 
-class EncryptBatch(Message, frozen=True):
+class EncryptBatch(RequestBody, frozen=True):
     algorithm: str
     items: Annotated[list[EncryptItem], Meta(min_length=1, max_length=MAX_ITEMS)]
     key_id: KeyText | UnsetType = UNSET
     key_version: Version | UnsetType = UNSET
 
 
-class DecryptBatch(Message, frozen=True):
+class DecryptBatch(RequestBody, frozen=True):
     algorithm: str
     key_id: KeyText
     items: Annotated[list[DecryptItem], Meta(min_length=1, max_length=MAX_ITEMS)]
 
 
-def is_unambiguous(body: bytes, message: Message) -> bool:
+def is_unambiguous(body: bytes, message: RequestBody) -> bool:
     """Whether the body names each member once and uses no escapes, according to its number of quotes."""
     return _ESCAPE not in body and body.count(_QUOTE) == message.quotes
 
@@ -198,7 +198,7 @@ def decrypted(result: Decrypted, _message: Decrypt) -> bytes:
     )
 
 
-def of_batch(result: Batch[str] | Batch[bytes], message: EncryptBatch | DecryptBatch) -> bytes:
+def of_batch(result: BatchResult[str] | BatchResult[bytes], message: EncryptBatch | DecryptBatch) -> bytes:
     references = [None if item.reference is UNSET else item.reference for item in message.items]
     return _ENCODER.encode(items.answer_of(result, references))
 

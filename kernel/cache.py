@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from kernel.runtime import ProcessState
 
-REST: Final = 5.0  # seconds
+RETRY_SECONDS: Final = 5.0  # seconds
 
 logger = logging.getLogger(__name__)
 
@@ -34,23 +34,23 @@ class Outage:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._is_on = False
-        self._rests_until = 0.0  # by the monotonic clock
+        self._retry_at = 0.0  # by the monotonic clock
 
     def may_try(self) -> bool:
-        """Whether to try Redis. During an outage, one thread may try every ``REST`` seconds."""
+        """Whether to try Redis. During an outage, one thread may try every ``RETRY_SECONDS`` seconds."""
         if not self._is_on:
             return True
         with self._lock:
-            if time.monotonic() < self._rests_until:
+            if time.monotonic() < self._retry_at:
                 return False
-            self._rests_until = time.monotonic() + REST  # the other threads do not wait meanwhile
+            self._retry_at = time.monotonic() + RETRY_SECONDS  # the other threads do not wait meanwhile
             return True
 
     def begin(self) -> bool:
         """Record that Redis did not respond. Returns whether this begins an outage."""
         with self._lock:
             is_news, self._is_on = not self._is_on, True
-            self._rests_until = time.monotonic() + REST
+            self._retry_at = time.monotonic() + RETRY_SECONDS
         return is_news
 
     def end(self) -> None:
@@ -58,10 +58,10 @@ class Outage:
         self._is_on = False
 
 
-class RestingRedisCache(RedisCache):  # type: ignore[misc]  # django-redis ships no types
+class CircuitBreakerRedisCache(RedisCache):  # type: ignore[misc]  # django-redis ships no types
     """Redis, or a substitute while Redis does not respond.
 
-    After a failure, Redis is not tried for ``REST`` seconds. Otherwise every use would wait for the connection
+    After a failure, Redis is not tried for ``RETRY_SECONDS`` seconds. Otherwise every use would wait for the connection
     timeout.
     """
 
@@ -82,13 +82,13 @@ class RestingRedisCache(RedisCache):  # type: ignore[misc]  # django-redis ships
             else:
                 outage.end()
                 return answer
-        return self._stand_in(method, *args, **kwargs)
+        return self._fall_back(method, *args, **kwargs)
 
-    def _stand_in(self, method: str, *args: Any, **kwargs: Any) -> Any:
+    def _fall_back(self, method: str, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
 
 
-class FailoverRedisCache(RestingRedisCache):
+class FailoverRedisCache(CircuitBreakerRedisCache):
     """Redis, falling back to the ``local`` cache: a limit may become one per process, but it never disappears."""
 
     outage = ProcessState(Outage)
@@ -106,11 +106,11 @@ class FailoverRedisCache(RestingRedisCache):
             self.add(key, delta, **kwargs)
             return delta
 
-    def _stand_in(self, method: str, *args: Any, **kwargs: Any) -> Any:
+    def _fall_back(self, method: str, *args: Any, **kwargs: Any) -> Any:
         return getattr(caches["local"], method)(*args, **kwargs)
 
 
-class OptionalRedisCache(RestingRedisCache):
+class OptionalRedisCache(CircuitBreakerRedisCache):
     """Redis without a fallback: during an outage, every get is a miss and nothing is stored."""
 
     outage = ProcessState(Outage)
@@ -118,5 +118,5 @@ class OptionalRedisCache(RestingRedisCache):
     def set(self, *args: Any, **kwargs: Any) -> Any:
         return self._attempt("set", *args, **kwargs)
 
-    def _stand_in(self, method: str, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - of the base class
+    def _fall_back(self, method: str, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - of the base class
         return None

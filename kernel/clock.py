@@ -21,5 +21,5 @@ def database_now() -> datetime:
         cursor.execute("SELECT clock_timestamp()")
         row = cursor.fetchone()
     assert row is not None  # noqa: S101 - a SELECT of an expression has a row
-    moment: datetime = row[0]
-    return moment.astimezone(UTC)
+    timestamp: datetime = row[0]
+    return timestamp.astimezone(UTC)

@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Literal, Protocol
 from uuid import UUID
 
-type Scope = Literal["all", "own"]  # how far a permission reaches
+type PermissionScope = Literal["all", "own"]  # how far a permission reaches
 
 
 class Access(Enum):
@@ -39,6 +39,6 @@ class Caller(Protocol):
         """Raises Denied unless the permission is held."""
         ...
 
-    def scope(self, word: str) -> Scope:
+    def scope(self, word: str) -> PermissionScope:
         """How far the permission reaches. Raises Denied unless it is held."""
         ...

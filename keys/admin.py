@@ -27,7 +27,7 @@ class KeyAdmin(ReadOnlyModelAdmin):
     exclude = ("row_mac", "searched_text")
 
     def status(self, key: Key) -> str:
-        return key.standing(process_now()).status
+        return key.lifecycle_state(process_now()).status
 
 
 @admin.register(KeyVersion)

@@ -37,7 +37,7 @@ from keys.serializers import (
 class KeyView(KeyReferenceView):
     """Base class of views whose URL names a key. Their methods receive the key's ID."""
 
-    concerns = ("key", "key_id")
+    object_reference = ("key", "key_id")
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

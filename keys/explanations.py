@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from kernel.crypto.algorithms import KEY_ALGORITHMS, KeyAlgorithm
-from keys.lifecycle import Standing, State, Status
+from keys.lifecycle import LifecycleState, State, Status
 
 RECOMMENDED: Final = "aes-256"
 
@@ -38,7 +38,7 @@ _USES: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-def meaning(at: Standing) -> str:
+def meaning(at: LifecycleState) -> str:
     """The meaning of the state for callers; "" for an active key, which needs no explanation."""
     return _COMPROMISED if at.state is State.COMPROMISED else _MEANINGS.get(at.status, "")
 

@@ -8,7 +8,7 @@ from django.urls import reverse_lazy
 
 from kernel.crypto.algorithms import KEY_ALGORITHMS
 from kernel.errors import DomainError
-from kernel.pages.forms import MomentField, PageForm, ReasonForm
+from kernel.pages.forms import PageForm, ReasonForm, UtcDateTimeField
 from keys.errors import VersionConflict
 from keys.explanations import RECOMMENDED
 from keys.lifecycle import Status
@@ -92,7 +92,7 @@ class KeySettingsForm(KeyNotesForm):
         min_value=1,
         max_value=MAX_ROTATION_PERIOD,
     )
-    expires_at = MomentField(
+    expires_at = UtcDateTimeField(
         required=False,
         label="Expires at (UTC)",
         help_text="After this time, the key can only decrypt. You cannot change the expiry once it has passed.",
@@ -116,14 +116,14 @@ class KeyForm(KeySettingsForm):
                 "hx-target": "#name-note",
                 "hx-swap": "innerHTML",
                 "hx-sync": "this:queue last",
-                "data-echoes": "",
+                "data-live-validation": "",
             }
         ),
     )
     algorithm = forms.ChoiceField(
         choices=[(name, name) for name in KEY_ALGORITHMS], initial=RECOMMENDED, widget=forms.RadioSelect
     )
-    activates_at = MomentField(
+    activates_at = UtcDateTimeField(
         required=False, label="Active from (UTC)", help_text="Leave empty to activate immediately."
     )
 
@@ -143,7 +143,7 @@ class KeyForm(KeySettingsForm):
             del self.fields["name"].widget.attrs["autofocus"]
 
     @property
-    def asks_for_more(self) -> bool:
+    def uses_more_options(self) -> bool:
         """Whether a field other than name, algorithm and description has a value or an error."""
         return any(self[name].value() or self[name].errors for name in MORE)
 

@@ -48,7 +48,7 @@ class InvocationCounter:
                 if self._left < count:
                     self._reserve(limit, count)
 
-    def take_held(self, limit: int, count: int = 1) -> bool:
+    def take_reserved(self, limit: int, count: int = 1) -> bool:
         """Use reserved invocations. False if there are not enough. If few remain, another thread reserves more."""
         taken = self._take(count)
         if taken and self._left < LOW and not self._is_refilling:
@@ -57,7 +57,7 @@ class InvocationCounter:
         return taken
 
     def prepare(self, limit: int, count: int) -> None:
-        """Reserve ``count`` invocations for ``take_held``. Raises UsageLimitReached."""
+        """Reserve ``count`` invocations for ``take_reserved``. Raises UsageLimitReached."""
         with self._reserving:
             if self._left < count:
                 self._reserve(limit, count)

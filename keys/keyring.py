@@ -22,7 +22,7 @@ from kernel.freshness.stamps import EpochStamp
 from kernel.runtime import ProcessState
 from kernel.trust.row_mac import IntegrityFailed
 from keys import services
-from keys.entries import KeyEntry, VersionEntry, key_entity, key_of
+from keys.cached_keys import CachedKey, CachedVersion, key_entity, key_of
 from keys.lifecycle import State
 from keys.models import Key, KeyVersion
 from keys.references import PREFIX, KeyReference
@@ -32,7 +32,7 @@ MAX_UNUSED: Final = 60.0  # seconds
 SWEEP_INTERVAL: Final = 5.0  # seconds
 
 
-def find(reference: KeyReference, principal: Principal) -> KeyEntry:
+def find(reference: KeyReference, principal: Principal) -> CachedKey:
     """The key, if the principal may see it. Its state is not checked.
 
     Raises NotFound, and IntegrityFailed if a row was altered.
@@ -42,50 +42,50 @@ def find(reference: KeyReference, principal: Principal) -> KeyEntry:
     return _find(reference, principal)
 
 
-def _find_named(name: str, principal: Principal) -> KeyEntry:
-    entry = _held_named(name, principal)
+def _find_named(name: str, principal: Principal) -> CachedKey:
+    entry = _cached_named(name, principal)
     if entry is None:
         entry = _find(services.id_of_key(principal=principal, reference=name), principal)
     return entry
 
 
-def _find(key_id: UUID, principal: Principal) -> KeyEntry:
-    entry = _entries.current.get(key_id, principal)
+def _find(key_id: UUID, principal: Principal) -> CachedKey:
+    entry = _cache.current.get(key_id, principal)
     if entry is None:
         entry = _load(key_id)
-        _entries.current.put(entry)
+        _cache.current.put(entry)
         _check_visible(entry, principal)
     return entry
 
 
-def _check_visible(entry: KeyEntry, principal: Principal) -> None:
+def _check_visible(entry: CachedKey, principal: Principal) -> None:
     if not entry.is_visible_to(principal):
         raise NotFound
 
 
-def find_held(reference: KeyReference, principal: Principal) -> KeyEntry | None:
+def find_cached(reference: KeyReference, principal: Principal) -> CachedKey | None:
     """As ``find``, but from memory only: None on a cache miss. Raises NotFound."""
     if isinstance(reference, str):
-        return _held_named(reference, principal)
-    return _entries.current.get(reference, principal)
+        return _cached_named(reference, principal)
+    return _cache.current.get(reference, principal)
 
 
-def _held_named(name: str, principal: Principal) -> KeyEntry | None:
+def _cached_named(name: str, principal: Principal) -> CachedKey | None:
     # No query is needed: the name is covered by the key's MAC, and the commit checks the entry's stamp. Treat an
     # invisible key as a cache miss, so that its name costs as much as an unknown name.
     with suppress(NotFound):
-        return _entries.current.get_named(name, principal)
+        return _cache.current.get_named(name, principal)
     return None
 
 
-def held_default_id(principal: Principal, algorithm: str) -> UUID | None:
+def cached_default_id(principal: Principal, algorithm: str) -> UUID | None:
     """The ID of the principal's default key, if this process has cached it."""
-    return _entries.current.default_ids.get((principal.user_id, algorithm))
+    return _cache.current.default_ids.get((principal.user_id, algorithm))
 
 
-def find_default(principal: Principal, algorithm: str) -> KeyEntry:
+def find_default(principal: Principal, algorithm: str) -> CachedKey:
     """The principal's default key of a key algorithm, created on first use. Raises Invalid, UnsupportedAlgorithm."""
-    owned, default_ids = (principal.user_id, algorithm), _entries.current.default_ids
+    owned, default_ids = (principal.user_id, algorithm), _cache.current.default_ids
     key_id = default_ids.get(owned)
     if key_id is None:
         key_id = services.default_key(principal, algorithm).id
@@ -97,10 +97,10 @@ def find_default(principal: Principal, algorithm: str) -> KeyEntry:
 
 def forget(entities: Iterable[str]) -> None:
     """Drop changed keys among the entities. The next use reads them again."""
-    _entries.current.drop(entities)
+    _cache.current.drop(entities)
 
 
-def find_current(key_id: UUID, principal: Principal) -> KeyEntry:
+def find_current(key_id: UUID, principal: Principal) -> CachedKey:
     """As ``find``, for an answer that no commit checks: the entry's epoch is first compared with the database."""
     entry = find(key_id, principal)
     stale = renew_stamps([entry.stamp], read_epoch())
@@ -110,7 +110,7 @@ def find_current(key_id: UUID, principal: Principal) -> KeyEntry:
     return find(key_id, principal)
 
 
-def _load(key_id: UUID) -> KeyEntry:
+def _load(key_id: UUID) -> CachedKey:
     # Read the epoch before the rows. An epoch read after them could be newer than the rows.
     stamp = read_stamp(key_entity(key_id))
     # One statement uses one snapshot. With two, a rotation in between would look like an altered row.
@@ -125,8 +125,8 @@ def _load(key_id: UUID) -> KeyEntry:
     return _entry(key, rows, stamp)
 
 
-def _entry(key: Key, rows: list[KeyVersion], stamp: EpochStamp) -> KeyEntry:
-    return KeyEntry(
+def _entry(key: Key, rows: list[KeyVersion], stamp: EpochStamp) -> CachedKey:
+    return CachedKey(
         key_id=key.id,
         name=key.name,
         algorithm=key.algorithm,
@@ -137,45 +137,45 @@ def _entry(key: Key, rows: list[KeyVersion], stamp: EpochStamp) -> KeyEntry:
         expires_at=key.expires_at,
         created_by=key.created_by_id,
         primary_version=key.primary_version,
-        versions=MappingProxyType({row.version: VersionEntry(row) for row in rows}),
+        versions=MappingProxyType({row.version: CachedVersion(row) for row in rows}),
         stamp=stamp,
     )
 
 
-class _Entries:
+class _KeyCache:
     """An LRU cache of at most ``MAX_ENTRIES`` keys. Idle entries are dropped."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._held: OrderedDict[UUID, tuple[KeyEntry, float]] = OrderedDict()
+        self._cached: OrderedDict[UUID, tuple[CachedKey, float]] = OrderedDict()
         self._ids: dict[str, UUID] = {}  # of cached keys, by name with the prefix
         self.default_ids: dict[tuple[UUID | None, str], UUID] = {}
         self._sweeper: Thread | None = None
         self._is_closed = Event()
 
-    def get(self, key_id: UUID, principal: Principal) -> KeyEntry | None:
+    def get(self, key_id: UUID, principal: Principal) -> CachedKey | None:
         """Only a principal that may see the key marks it as used. Raises NotFound for any other principal."""
         with self._lock:
-            held = self._held.get(key_id)
-            if held is None:
+            cached = self._cached.get(key_id)
+            if cached is None:
                 return None
-            _check_visible(held[0], principal)
-            self._held[key_id] = (held[0], time.monotonic())
-            self._held.move_to_end(key_id)
-            return held[0]
+            _check_visible(cached[0], principal)
+            self._cached[key_id] = (cached[0], time.monotonic())
+            self._cached.move_to_end(key_id)
+            return cached[0]
 
-    def get_named(self, name: str, principal: Principal) -> KeyEntry | None:
+    def get_named(self, name: str, principal: Principal) -> CachedKey | None:
         """As ``get``, by the name with its prefix."""
         key_id = self._ids.get(name)
         return None if key_id is None else self.get(key_id, principal)
 
-    def put(self, entry: KeyEntry) -> None:
+    def put(self, entry: CachedKey) -> None:
         with self._lock:
-            self._held[entry.key_id] = (entry, time.monotonic())
-            self._held.move_to_end(entry.key_id)
+            self._cached[entry.key_id] = (entry, time.monotonic())
+            self._cached.move_to_end(entry.key_id)
             self._ids[PREFIX + entry.name] = entry.key_id
-            if len(self._held) > MAX_ENTRIES:
-                self._remove(next(iter(self._held)))
+            if len(self._cached) > MAX_ENTRIES:
+                self._remove(next(iter(self._cached)))
             self._keep_sweeping()
 
     def drop(self, entities: Iterable[str]) -> None:
@@ -186,7 +186,7 @@ class _Entries:
     def drop_unused(self, now: float) -> None:
         """Drop entries last used at least ``MAX_UNUSED`` seconds before ``now`` (monotonic clock)."""
         with self._lock:
-            unused = [key_id for key_id, (_, used) in self._held.items() if now - used >= MAX_UNUSED]
+            unused = [key_id for key_id, (_, used) in self._cached.items() if now - used >= MAX_UNUSED]
             for key_id in unused:
                 self._remove(key_id)
 
@@ -194,9 +194,9 @@ class _Entries:
         self._is_closed.set()
 
     def _remove(self, key_id: UUID) -> None:
-        held = self._held.pop(key_id, None)
-        if held is not None:
-            self._ids.pop(PREFIX + held[0].name, None)
+        cached = self._cached.pop(key_id, None)
+        if cached is not None:
+            self._ids.pop(PREFIX + cached[0].name, None)
 
     def _keep_sweeping(self) -> None:
         # A thread, because an idle process makes no calls. It ends when nothing is left to drop.
@@ -208,9 +208,9 @@ class _Entries:
         while not self._is_closed.wait(SWEEP_INTERVAL):
             self.drop_unused(time.monotonic())
             with self._lock:
-                if not self._held:
+                if not self._cached:
                     self._sweeper = None
                     return
 
 
-_entries = ProcessState(_Entries)
+_cache = ProcessState(_KeyCache)

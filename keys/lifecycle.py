@@ -92,7 +92,7 @@ def effective_state(
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LifecycleState:
     """A key's effective state at one time, and its status."""
 
     state: State
@@ -103,17 +103,19 @@ class Standing:
         return {"state": self.state.value, "key_status": self.status.value}
 
 
-_EXPIRED: Final = Standing(State.DEACTIVATED, Status.EXPIRED)
-_STANDINGS: Final = MappingProxyType({state: Standing(state, status) for state, status in _STATUS.items()})
+_EXPIRED: Final = LifecycleState(State.DEACTIVATED, Status.EXPIRED)
+_LIFECYCLE_STATES: Final = MappingProxyType(
+    {state: LifecycleState(state, status) for state, status in _STATUS.items()}
+)
 
 
-def standing(
+def lifecycle_state(
     state: State, activates_at: datetime | None, expires_at: datetime | None, now: datetime
-) -> Standing:
-    """The standing at ``now``. A key deactivated by its expiry is "expired", one deactivated by decision "revoked"."""
+) -> LifecycleState:
+    """The state at ``now``. A key deactivated by its expiry is "expired", one deactivated by decision "revoked"."""
     effective = effective_state(state, activates_at, expires_at, now)
     by_clock = effective is State.DEACTIVATED and state is not State.DEACTIVATED
-    return _EXPIRED if by_clock else _STANDINGS[effective]
+    return _EXPIRED if by_clock else _LIFECYCLE_STATES[effective]
 
 
 def next_rotation(period_days: int | None, since: datetime) -> datetime | None:
@@ -135,24 +137,24 @@ def may_process(state: State, *, for_reencryption: bool = False) -> bool:
     return state in {State.ACTIVE, State.DEACTIVATED} or (for_reencryption and state is State.COMPROMISED)
 
 
-def require_protect(at: Standing) -> None:
+def require_protect(at: LifecycleState) -> None:
     """Raises KeyNotActive."""
     if not may_protect(at.state):
         raise not_active(at)
 
 
-def not_active(at: Standing) -> KeyNotActive:
+def not_active(at: LifecycleState) -> KeyNotActive:
     """The error for a key that must not protect."""
     return KeyNotActive(f"The key is {at.status}. Only an active key can do this.", extra=at.facts())
 
 
-def require_process(at: Standing, *, for_reencryption: bool = False) -> None:
+def require_process(at: LifecycleState, *, for_reencryption: bool = False) -> None:
     """Raises KeyNotUsable."""
     if not may_process(at.state, for_reencryption=for_reencryption):
         raise KeyNotUsable(f"The key is {at.status}. It cannot decrypt.", extra=at.facts())
 
 
-def check_transition(at: Standing, to: State) -> None:
+def check_transition(at: LifecycleState, to: State) -> None:
     """Raises IllegalTransition unless the table allows a change from the key's effective state to ``to``."""
     if to not in TRANSITIONS[at.state]:
         raise IllegalTransition(f"A key in state {at.state} cannot change to {to}.", extra=at.facts())

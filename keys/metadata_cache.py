@@ -25,7 +25,7 @@ from accounts.principals import Principal
 from kernel.crypto.errors import MacMismatch
 from kernel.trust import system_keys
 from kernel.trust.row_mac import encode_fields
-from keys.entries import key_entity
+from keys.cached_keys import key_entity
 from keys.models import Key
 
 logger = logging.getLogger(__name__)

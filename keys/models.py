@@ -16,7 +16,7 @@ from kernel.labels import MAX_REASON
 from kernel.trust.row_mac import MacField, MacProtectedRow
 from kernel.trust.wrapped_row import WrappedRow
 from keys import lifecycle
-from keys.lifecycle import Standing, State, Status, VersionState
+from keys.lifecycle import LifecycleState, State, Status, VersionState
 from keys.selection import Finding, contains_words, has_finding, has_status
 
 
@@ -132,8 +132,8 @@ class Key(MacProtectedRow):
         """Version numbers have no gaps and rows are never deleted, so the newest number is the count."""
         return self.primary_version
 
-    def standing(self, now: datetime) -> Standing:
-        return lifecycle.standing(State(self.state), self.activates_at, self.expires_at, now)
+    def lifecycle_state(self, now: datetime) -> LifecycleState:
+        return lifecycle.lifecycle_state(State(self.state), self.activates_at, self.expires_at, now)
 
     def mac_fields(self) -> tuple[MacField, ...]:
         """The fields that decide who may use the key, for what, and until when."""

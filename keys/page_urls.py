@@ -1,7 +1,7 @@
 from django.urls import path
 
 from kernel.pages import Rule
-from keys.acts import ACTS
+from keys.operations import KEY_OPERATIONS
 from keys.views import changing, detail, listing, versions
 
 urlpatterns = [
@@ -24,12 +24,13 @@ urlpatterns = [
     path("keys/<slug:name>/notes", changing.NotesView.as_view(), name="key-notes"),
     *(
         path(
-            f"keys/<slug:name>/{act.slug}",
-            changing.ActView.as_view(
-                act=act, rules=dict.fromkeys(("GET", "POST"), Rule(act.permission, act.action))
+            f"keys/<slug:name>/{operation.slug}",
+            changing.KeyOperationView.as_view(
+                operation=operation,
+                rules=dict.fromkeys(("GET", "POST"), Rule(operation.permission, operation.action)),
             ),
-            name=act.url_name,
+            name=operation.url_name,
         )
-        for act in ACTS.values()
+        for operation in KEY_OPERATIONS.values()
     ),
 ]

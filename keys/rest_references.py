@@ -43,7 +43,7 @@ class KeyReferenceView(ApiView[Principal]):
 
     def key_id_of(self, reference: KeyReference) -> UUID:
         """The ID, which is set as the object of the request. Raises NotFound for a name that no visible key has."""
-        self.concern("key", str(reference))
+        self.set_audit_object("key", str(reference))
         key_id = services.id_of_key(principal=self.principal, reference=reference)
-        self.concern("key", str(key_id))
+        self.set_audit_object("key", str(key_id))
         return key_id

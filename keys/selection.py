@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.expressions import OrderBy
 
-from audit.browse.selection import id_spelt
+from audit.browse.selection import parse_id
 from audit.log.raw_rows import Spelled
 from audit.usage.queries import rows_used_since
 from keys.lifecycle import State, Status
@@ -39,7 +39,7 @@ _DECIDED: Final[Mapping[Status, Q]] = MappingProxyType(
 
 
 def has_status(status: Status, now: datetime) -> Q:
-    """The keys whose ``lifecycle.standing`` has ``status`` at ``now``."""
+    """The keys whose ``lifecycle.lifecycle_state`` has ``status`` at ``now``."""
     if status in _DECIDED:
         return _DECIDED[status]
     begun = Q(state=State.ACTIVE) | Q(state=State.PRE_ACTIVATION, activates_at__lte=now)
@@ -78,7 +78,7 @@ def contains_words(search: str) -> Q:
     """The keys that have every word of ``search`` in their name, description or a tag, or as their ID."""
     condition = Q()
     for word in fold(search).split():
-        key_id = id_spelt(word)
+        key_id = parse_id(word)
         condition &= Q(searched_text__contains=word) | (Q(id=key_id) if key_id else Q())
     return condition
 

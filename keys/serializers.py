@@ -127,13 +127,13 @@ class KeySerializer(serializers.Serializer[Key]):
         return process_now()
 
     def get_status(self, key: Key) -> Status:
-        return key.standing(self.now).status
+        return key.lifecycle_state(self.now).status
 
     def get_state(self, key: Key) -> State:
-        return key.standing(self.now).state
+        return key.lifecycle_state(self.now).state
 
     def get_operations(self, key: Key) -> list[str]:
-        return lifecycle.operations(key.standing(self.now).state)
+        return lifecycle.operations(key.lifecycle_state(self.now).state)
 
 
 class KeyVersionSerializer(serializers.Serializer[Any]):

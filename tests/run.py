@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
         if codes[-1] == INTERRUPTED or codes[-1] > 128:
             return codes[-1]
     if codes[1:] == [NO_TESTS]:
-        say("nothing in this selection touches the database")
+        log("nothing in this selection touches the database")
         codes.pop()
     if is_measured:
         codes += [run_to_end(command, dict(os.environ)) for command in coverage_commands()]
@@ -50,11 +50,11 @@ def run_half(half: str, arguments: list[str], *, is_measured: bool) -> int:
     environment = os.environ | {"COVERAGE_FILE": data_file(half)}
     coverage = ["--cov", "--cov-report="] if is_measured else []
     if half == POSTGRESQL:
-        say("PostgreSQL and Redis")
+        log("PostgreSQL and Redis")
         if not find_chromium():
-            say(MISSING)
+            log(MISSING)
         return run_to_end([*SERVICES, *PYTEST, *coverage, *arguments], environment)
-    say("SQLite: the tests that touch the database")
+    log("SQLite: the tests that touch the database")
     for name in ("DATABASE_URL", "REDIS_URL"):
         environment.pop(name, None)
     return run_to_end([*PYTEST, "-p", "tests.sqlite_half", *coverage, *arguments], environment)
@@ -72,7 +72,7 @@ def data_file(half: str) -> str:
     return f".coverage{half.replace('--', '.')}"
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     sys.stdout.write(f"\n== {text}\n")
     sys.stdout.flush()
 

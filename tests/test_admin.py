@@ -20,7 +20,7 @@ from kernel.clock import database_now
 from keys.services import create_key
 from tests.accounts.test_totp import Authenticator, enrol
 from tests.browsing import SWEPT_ROLES
-from tests.doors import make_passkey
+from tests.endpoints import make_passkey
 from tests.personas import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -255,7 +255,7 @@ def test_an_operator_sees_what_he_may_read_and_no_more(browser, operator, everyt
 
 
 @pytest.mark.parametrize("role", SWEPT_ROLES)
-def test_nobody_adds_changes_or_deletes(browser, request, everything, role):
+def test_no_one_adds_changes_or_deletes(browser, request, everything, role):
     browser.force_login(request.getfixturevalue(role).user)
     before = rows()
     for model in MODELS:
@@ -286,12 +286,12 @@ def test_a_refused_change_is_on_record_under_its_user(browser, auditor, everythi
     assert (entry.source, entry.user_id, entry.code) == ("admin", auditor.user.id, "permission_denied")
 
 
-def test_times_have_seconds_and_say_their_zone(browser, auditor):
+def test_times_have_seconds_and_show_their_zone(browser, auditor):
     browser.force_login(auditor.user)
     assert f"{auditor.user.created_at:%Y-%m-%d %H:%M:%S}Z" in browser.get(pages(User)[0]).content.decode()
 
 
-def test_the_authenticator_of_somebody_is_shown_as_a_fact_only(browser, admin, auditor):
+def test_the_authenticator_of_someone_is_shown_as_a_fact_only(browser, admin, auditor):
     secret = auditor.api.post("/auth/totp/enrol").json["secret"]
     auditor.api.post("/auth/totp/confirm", {"code": Authenticator(secret).code()})
     browser.force_login(admin.user)
@@ -300,7 +300,7 @@ def test_the_authenticator_of_somebody_is_shown_as_a_fact_only(browser, admin, a
     assert secret not in text
 
 
-def test_pages_carry_the_strict_policy_and_are_kept_by_nobody(browser, auditor):
+def test_pages_carry_the_strict_policy_and_are_kept_by_no_one(browser, auditor):
     browser.force_login(auditor.user)
     response = browser.get("/admin/")
     assert response.status_code == 200

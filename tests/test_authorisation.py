@@ -6,13 +6,13 @@ from urllib.parse import urlencode
 import pytest
 from django.db import connection
 
-from tests.doors import (
+from tests.endpoints import (
     AUTHENTICATED,
-    DOORS,
+    ENDPOINTS,
     METHODS,
     PUBLIC,
     all_routes,
-    door_of,
+    endpoint_of,
     make_target,
     missing_target,
     path_of,
@@ -70,20 +70,24 @@ IN_STATE = {
 }
 
 
-def expected_status(role, door, kind, others):
+def expected_status(role, endpoint, kind, others):
     """The status according to the table: 401 takes precedence over 405, then 403, then 404."""
-    if door is None:
+    if endpoint is None:
         open_to_all = all(each.permission == PUBLIC for each in others)
         return 405 if open_to_all or role != "anonymous" else 401
-    if door.permission == PUBLIC:
-        return door.status
+    if endpoint.permission == PUBLIC:
+        return endpoint.status
     if role == "anonymous":
         return 401
-    reach = PERMISSIONS[door.permission].get(role)
+    reach = PERMISSIONS[endpoint.permission].get(role)
     if reach is None:
         return 403
-    visible = not door.about or kind == "own" or (kind == "other's" and reach == ALL and not door.is_private)
-    return door.status if visible else 404
+    visible = (
+        not endpoint.about
+        or kind == "own"
+        or (kind == "other's" and reach == ALL and not endpoint.is_private)
+    )
+    return endpoint.status if visible else 404
 
 
 class People:
@@ -122,13 +126,13 @@ def target_of(kind, account, people, state):
 
 
 def ask(people, route, method, role, target):
-    door = door_of(route, method)
+    endpoint = endpoint_of(route, method)
     empty = {} if method == "POST" else None
-    body = door.body(target, people.account(role)) if door and door.body else empty
-    query = f"?{urlencode(door.query_of(target))}" if door and door.query else ""
-    headers = {"X_Request_ID": "matrix", **(door.headers if door else {})}
+    body = endpoint.body(target, people.account(role)) if endpoint and endpoint.body else empty
+    query = f"?{urlencode(endpoint.query_of(target))}" if endpoint and endpoint.query else ""
+    headers = {"X_Request_ID": "matrix", **(endpoint.headers if endpoint else {})}
     answer = people.client(role).send(method, path_of(route, target) + query, body, **headers)
-    if door and door.ends_session:
+    if endpoint and endpoint.ends_session:
         people.dismiss(role)
     return answer
 
@@ -139,37 +143,37 @@ def cells(route):
     Methods that the route does not have read no row: they are tried on one of the two databases.
     """
     for method, role in product(METHODS, ROLES):
-        door = door_of(route, method)
-        if door is None and connection.vendor != "postgresql":
+        endpoint = endpoint_of(route, method)
+        if endpoint is None and connection.vendor != "postgresql":
             continue
-        for kind in OBJECTS if door and door.about else ("missing",):
+        for kind in OBJECTS if endpoint and endpoint.about else ("missing",):
             yield method, role, kind
 
 
 def test_every_route_has_a_row_in_the_table():
-    assert {route.name for route in ROUTES} == set(DOORS)
+    assert {route.name for route in ROUTES} == set(ENDPOINTS)
     assert len({route.name for route in ROUTES}) == len(ROUTES)
 
 
-def test_every_post_door_is_closed_to_somebody_or_open_on_purpose():
-    open_doors = {
+def test_every_post_endpoint_is_closed_to_someone_or_open_on_purpose():
+    open_endpoints = {
         name
-        for name, methods in DOORS.items()
-        for method, door in methods.items()
-        if method in {"POST", "PATCH", "PUT", "DELETE"} and door.permission == PUBLIC
+        for name, methods in ENDPOINTS.items()
+        for method, endpoint in methods.items()
+        if method in {"POST", "PATCH", "PUT", "DELETE"} and endpoint.permission == PUBLIC
     }
-    assert open_doors == {"log-in", "refresh", "log-out"}
+    assert open_endpoints == {"log-in", "refresh", "log-out"}
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 def test_each_role_is_answered_as_the_table_says(route, people):
     expected, answered = {}, {}
     for method, role, kind in cells(route):
-        door, cell = door_of(route, method), (method, role, kind)
-        target = target_of(kind, people.account(role), people, door.state if door else "active")
+        endpoint, cell = endpoint_of(route, method), (method, role, kind)
+        target = target_of(kind, people.account(role), people, endpoint.state if endpoint else "active")
         answer = ask(people, route, method, role, target)
         answered[cell] = answer.status
-        expected[cell] = expected_status(role, door, kind, DOORS[route.name].values())
+        expected[cell] = expected_status(role, endpoint, kind, ENDPOINTS[route.name].values())
         if answer.status >= 400 and route.path.startswith(("/api/", "/auth/")) and method != "HEAD":
             assert answer.code == CODES[answer.status], cell
     assert answered == expected
@@ -180,33 +184,33 @@ def about_objects(matches):
     found = [
         pytest.param(route, method, id=f"{route.name}-{method}")
         for route in ROUTES
-        for method, door in DOORS.get(route.name, {}).items()
-        if door.about and matches(PERMISSIONS[door.permission])
+        for method, endpoint in ENDPOINTS.get(route.name, {}).items()
+        if endpoint.about and matches(PERMISSIONS[endpoint.permission])
     ]
     return pytest.mark.parametrize(("route", "method"), found)
 
 
-def _told(answer):
+def _details_of(answer):
     """The headers of an answer, except the remaining budget, which decreases with each request."""
     return {name: value for name, value in answer.headers.items() if name != "RateLimit"}
 
 
 @about_objects(lambda reach: reach.get("developer") == OWN)
-def test_what_is_anothers_cannot_be_told_from_what_does_not_exist(route, method, people):
+def test_what_is_anothers_is_indistinguishable_from_what_does_not_exist(route, method, people):
     stranger = people.account("stranger")
     missing = ask(people, route, method, "developer", missing_target())
     assert missing.status == 404
-    door = door_of(route, method)
-    for state in STATES if door.about == "key" else (door.state,):
+    endpoint = endpoint_of(route, method)
+    for state in STATES if endpoint.about == "key" else (endpoint.state,):
         hidden = ask(people, route, method, "developer", make_target(stranger, state))
         assert hidden.response.content == missing.response.content
-        assert _told(hidden) == _told(missing)
+        assert _details_of(hidden) == _details_of(missing)
 
 
 @pytest.mark.postgresql  # a missing permission is refused before any row is read
 @about_objects(lambda reach: len(reach) < len(ROLES[1:]))
 def test_a_lacking_right_is_refused_alike_whatever_the_object(route, method, people):
-    permission = door_of(route, method).permission
+    permission = endpoint_of(route, method).permission
     lacking = [role for role in ROLES[1:] if role not in PERMISSIONS[permission]]
     anothers = [make_target(people.account("stranger"), state) for state in STATES]
     for role in lacking:
@@ -228,7 +232,7 @@ def test_the_state_of_a_key_decides_for_whoever_may(name, method, people):
 
 
 @pytest.mark.parametrize("name", ["keys", "rotations", "audit-logs", "audit-trail"])
-def test_lists_show_a_developer_what_is_his_and_the_others_everything(name, people):
+def test_lists_show_a_developer_what_is_their_and_the_others_everything(name, people):
     route = next(each for each in ROUTES if each.name == name)
     owners = [people.account("developer"), people.account("stranger")]
     for owner in owners:

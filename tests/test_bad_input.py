@@ -1,6 +1,6 @@
 """Any bad input is answered by a problem document that names the fault: never a guess, never a 500.
 
-Generated from the OpenAPI document and the good requests of ``tests.doors``: a new endpoint is tested without
+Generated from the OpenAPI document and the good requests of ``tests.endpoints``: a new endpoint is tested without
 being listed here.
 """
 
@@ -12,7 +12,7 @@ import regex
 from django.conf import settings
 
 from kernel.rest import schema
-from tests.doors import all_routes, door_of, make_target, missing_target, path_of
+from tests.endpoints import all_routes, endpoint_of, make_target, missing_target, path_of
 
 pytestmark = pytest.mark.django_db
 
@@ -84,7 +84,7 @@ def body_schema(route, method):
     return resolved(operation_of(route, method)["requestBody"]["content"]["application/json"]["schema"])
 
 
-def doors(matches):
+def endpoints(matches):
     found = [
         pytest.param(route, method, id=f"{route.name}-{method}")
         for route in all_routes()
@@ -96,9 +96,11 @@ def doors(matches):
 
 # Refused before a value reaches the database, so they run on one of the two.
 before_the_database = pytest.mark.postgresql
-with_body = doors(lambda operation: "application/json" in operation.get("requestBody", {}).get("content", {}))
-with_query = doors(lambda operation: any(p["in"] == "query" for p in operation.get("parameters", ())))
-with_limit = doors(lambda operation: any(p["name"] == "limit" for p in operation.get("parameters", ())))
+with_body = endpoints(
+    lambda operation: "application/json" in operation.get("requestBody", {}).get("content", {})
+)
+with_query = endpoints(lambda operation: any(p["in"] == "query" for p in operation.get("parameters", ())))
+with_limit = endpoints(lambda operation: any(p["name"] == "limit" for p in operation.get("parameters", ())))
 
 
 @pytest.fixture
@@ -110,7 +112,7 @@ def send(admin, settings):
     def to(route, method, body, **headers):
         return admin.api.send(method, path_of(route, target), body, **headers)
 
-    to.good = lambda route, method: dict(door_of(route, method).body(target, admin))
+    to.good = lambda route, method: dict(endpoint_of(route, method).body(target, admin))
     return to
 
 
@@ -303,7 +305,7 @@ def ask(send, route, method, pairs):
     """Send the query with the required parameters."""
     pairs = list(pairs.items()) if isinstance(pairs, dict) else pairs
     named = {name for name, _ in pairs}
-    required = door_of(route, method).query_of(missing_target())
+    required = endpoint_of(route, method).query_of(missing_target())
     pairs += [pair for pair in required.items() if pair[0] not in named]
     return send_path(send, route, method, f"?{urlencode(pairs)}")
 

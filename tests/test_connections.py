@@ -15,7 +15,7 @@ from tests.product import Product
 pytestmark = pytest.mark.process
 
 LIMIT = 40
-PATIENCE = 1  # seconds for which an impatient server keeps a connection
+KEEPALIVE = 1  # seconds for which an impatient server keeps a connection
 SOON = 60  # seconds
 OPEN = {"01", "08"}  # in /proc/net/tcp: established, and closed by the client only
 
@@ -29,7 +29,7 @@ def served(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory):
-    with Product(tmp_path_factory.mktemp("impatient"), CC_KEEPALIVE_SECONDS=str(PATIENCE)) as product:
+    with Product(tmp_path_factory.mktemp("impatient"), CC_KEEPALIVE_SECONDS=str(KEEPALIVE)) as product:
         yield Served(product)
 
 
@@ -191,7 +191,7 @@ def test_a_request_names_one_host(served, hosts):
         assert client.is_closed()
 
 
-def test_a_client_that_leaves_disturbs_nobody(served):
+def test_a_client_that_leaves_disturbs_no_one(served):
     for _ in range(20):
         with served.connect() as client:
             client.send(served.request())
@@ -206,7 +206,7 @@ def test_a_head_that_never_ends_is_not_waited_for(impatient, sent):
     with impatient.connect() as client:
         client.send(sent)
         assert client.is_closed()
-    assert time.monotonic() - began > PATIENCE * 0.9
+    assert time.monotonic() - began > KEEPALIVE * 0.9
 
 
 def test_a_connection_in_use_is_not_closed_while_it_is_used(impatient):
@@ -220,7 +220,7 @@ def stayed_open_in_use(served):
     with served.connect() as client:
         asked = time.monotonic()
         for _ in range(5):
-            time.sleep(PATIENCE * 0.6)
+            time.sleep(KEEPALIVE * 0.6)
             last, asked = asked, time.monotonic()
             try:
                 client.send(served.request())
@@ -228,11 +228,11 @@ def stayed_open_in_use(served):
             except ConnectionError:
                 answer = None
             if answer is None:
-                assert time.monotonic() - last >= PATIENCE
+                assert time.monotonic() - last >= KEEPALIVE
                 return False
             assert answer[0] == 200
         assert client.is_closed()
-        assert time.monotonic() - asked > PATIENCE * 0.9
+        assert time.monotonic() - asked > KEEPALIVE * 0.9
     return True
 
 

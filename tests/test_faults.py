@@ -123,7 +123,7 @@ def test_postgresql_gone_is_503_and_it_is_found_again_by_itself(tmp_path, server
         postgresql.stop()
         hot = encrypt(product, token, key_id)  # everything is cached except its record
         assert (hot.status, hot.code) == (503, "audit_unavailable")
-        assert_tells_nothing(hot, product)
+        assert_reveals_nothing(hot, product)
         for answer in (
             product.send("GET", "/api/v1/keys", token=token),
             product.send("POST", "/auth/login", {"username": ADMIN, "password": PASSWORD}),
@@ -131,7 +131,7 @@ def test_postgresql_gone_is_503_and_it_is_found_again_by_itself(tmp_path, server
             product.send("GET", "/.well-known/jwks.json"),
         ):
             assert (answer.status, answer.code) == (503, "audit_unavailable")
-            assert_tells_nothing(answer, product)
+            assert_reveals_nothing(answer, product)
         for path in ("/health", "/readyz", "/metrics", "/livez"):
             began = time.monotonic()
             product.send("GET", path)
@@ -140,7 +140,7 @@ def test_postgresql_gone_is_503_and_it_is_found_again_by_itself(tmp_path, server
         assert (health.status, health.json["services"]["database"]) == (503, "unhealthy")
         assert ready.status == 503
         for answer in (health, ready, page):
-            assert_tells_nothing(answer, product)
+            assert_reveals_nothing(answer, product)
         assert product.send("GET", "/livez").status == 200
         metrics = product.send("GET", "/metrics")
         assert (metrics.status, metrics.headers.get_content_type()) == (200, "text/plain")
@@ -152,7 +152,7 @@ def test_postgresql_gone_is_503_and_it_is_found_again_by_itself(tmp_path, server
         assert encrypt(product, token, key_id).status == 200
 
 
-def assert_tells_nothing(answer, product):
+def assert_reveals_nothing(answer, product):
     text = answer.content.lower()
     for word in (b"psycopg", b"pool", b"127.0.0.1", b"postgres", b"traceback", b"connection refused"):
         assert word not in text

@@ -27,26 +27,26 @@ def shut_out(admin, developer, operator):
     return {"developer": developer.principal, "operator": operator.principal, "key": key}
 
 
-def test_nobody_creates_a_key_after_he_was_disabled(shut_out):
+def test_no_one_creates_a_key_after_they_were_disabled(shut_out):
     with pytest.raises(SessionEnded):
         create_key(principal=shut_out["developer"], name="too-late", algorithm="aes-256")
     assert not Key.objects.filter(name="too-late").exists()
 
 
 @pytest.mark.parametrize("change", [disable_key, rotate_key])
-def test_nobody_changes_a_key_after_he_was_disabled(shut_out, change):
+def test_no_one_changes_a_key_after_they_were_disabled(shut_out, change):
     with pytest.raises(SessionEnded):
         change(principal=shut_out["operator"], key_id=shut_out["key"].id, reason="late")
     shut_out["key"].refresh_from_db()
     assert (shut_out["key"].state, shut_out["key"].primary_version) == ("active", 1)
 
 
-def test_nobody_enrols_an_authenticator_after_he_was_disabled(shut_out):
+def test_no_one_enrols_an_authenticator_after_they_were_disabled(shut_out):
     with pytest.raises(SessionEnded):
         enrol_totp(principal=shut_out["developer"])
 
 
-def test_an_administrator_who_logged_out_changes_nobody(admin, developer):
+def test_an_administrator_who_logged_out_changes_no_one(admin, developer):
     log_out(refresh_token=admin.refresh_token, origin=ORIGIN)
     for change in (
         lambda: disable_user(principal=admin.principal, user_id=developer.user.id),

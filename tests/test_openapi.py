@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from kernel.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, MODES
 from kernel.rest import schema
 from keys.serializers import ReasonSerializer, UpdateKeySerializer
-from tests.doors import DOORS, PUBLIC, all_routes, make_target, path_of
+from tests.endpoints import ENDPOINTS, PUBLIC, all_routes, make_target, path_of
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
 HOW = "bin/manage spectacular --format openapi-json --file tests/openapi.json"
@@ -55,14 +55,14 @@ def test_the_document_is_valid_openapi(document):
     validate_schema(document)
 
 
-def test_every_door_is_in_the_document_and_nothing_else(document):
-    doors = {
+def test_every_endpoint_is_in_the_document_and_nothing_else(document):
+    endpoints = {
         (route.path, method)
         for route in all_routes()
         if route.name not in UNDOCUMENTED
-        for method in DOORS[route.name]
+        for method in ENDPOINTS[route.name]
     }
-    assert {(path, method) for path, method, _ in operations(document)} == doors
+    assert {(path, method) for path, method, _ in operations(document)} == endpoints
 
 
 def test_every_operation_has_a_name_that_reads(document):
@@ -72,11 +72,11 @@ def test_every_operation_has_a_name_that_reads(document):
     assert {"keys_create", "keys_list", "keys_read", "keys_rotate", "encrypt", "auth_login"} <= set(names)
 
 
-def test_every_operation_says_what_it_answers_and_what_a_refusal_looks_like(document):
+def test_every_operation_shows_what_it_answers_and_what_a_refusal_looks_like(document):
     for path, method, operation in operations(document):
         good = [status for status in operation["responses"] if status.startswith("2")]
-        door = next(DOORS[route.name][method] for route in all_routes() if route.path == path)
-        assert good == [str(door.status)], (path, method)
+        endpoint = next(ENDPOINTS[route.name][method] for route in all_routes() if route.path == path)
+        assert good == [str(endpoint.status)], (path, method)
         assert list(operation["responses"]["default"]["content"]) == ["application/problem+json"]
 
 
@@ -92,13 +92,13 @@ def test_every_request_body_refuses_what_it_does_not_know(document):
 BUDGET = {"RateLimit-Policy", "RateLimit"}
 
 
-def test_whoever_has_a_budget_reads_how_it_stands(document):
+def test_a_user_who_has_a_budget_reads_how_it_stands(document):
     for path, method, operation in operations(document):
-        door = next(DOORS[route.name][method] for route in all_routes() if route.path == path)
-        budget = set() if door.permission == PUBLIC else BUDGET
+        endpoint = next(ENDPOINTS[route.name][method] for route in all_routes() if route.path == path)
+        budget = set() if endpoint.permission == PUBLIC else BUDGET
         for status, response in operation["responses"].items():
-            told = set(response.get("headers", {})) & (BUDGET | {"Retry-After"})
-            assert told == (budget | {"Retry-After"} if status == "default" else budget), (path, method)
+            reported = set(response.get("headers", {})) & (BUDGET | {"Retry-After"})
+            assert reported == (budget | {"Retry-After"} if status == "default" else budget), (path, method)
 
 
 @pytest.mark.django_db
@@ -142,11 +142,11 @@ def validator(document, name):
     )
 
 
-def test_every_door_that_takes_a_body_declares_it(document):
+def test_every_endpoint_that_takes_a_body_declares_it(document):
     for path, method, operation in operations(document):
-        door = next(DOORS[route.name][method] for route in all_routes() if route.path == path)
+        endpoint = next(ENDPOINTS[route.name][method] for route in all_routes() if route.path == path)
         takes_nothing = path == "/auth/totp/recovery-codes"  # its body may be empty
-        if door.body is not None and not takes_nothing:
+        if endpoint.body is not None and not takes_nothing:
             assert "requestBody" in operation, (path, method)
     body = document["paths"]["/auth/totp"]["delete"]["requestBody"]
     assert body["required"]
@@ -204,18 +204,20 @@ def test_a_reason_and_a_tag_fit_the_pattern_exactly_where_they_are_accepted(docu
 
 
 CREATING = [
-    (route, method, door)
+    (route, method, endpoint)
     for route in all_routes()
-    for method, door in DOORS[route.name].items()
-    if door.status in {201, 202}
+    for method, endpoint in ENDPOINTS[route.name].items()
+    if endpoint.status in {201, 202}
 ]
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("route", "method", "door"), CREATING, ids=lambda each: getattr(each, "name", None))
-def test_a_location_is_declared_where_one_is_sent(document, admin, route, method, door):
-    target = make_target(admin, door.state)
-    answer = admin.api.send(method, path_of(route, target), door.body(target, admin))
-    assert answer.status == door.status
-    declared = document["paths"][route.path][method.lower()]["responses"][str(door.status)]["headers"]
+@pytest.mark.parametrize(
+    ("route", "method", "endpoint"), CREATING, ids=lambda each: getattr(each, "name", None)
+)
+def test_a_location_is_declared_where_one_is_sent(document, admin, route, method, endpoint):
+    target = make_target(admin, endpoint.state)
+    answer = admin.api.send(method, path_of(route, target), endpoint.body(target, admin))
+    assert answer.status == endpoint.status
+    declared = document["paths"][route.path][method.lower()]["responses"][str(endpoint.status)]["headers"]
     assert ("Location" in declared) is ("Location" in answer.headers)

@@ -16,7 +16,7 @@ from kernel.rules import Access
 from keys.services import create_key
 from tests.architecture.test_rules import declared_actions
 from tests.browsing import SWEPT_ROLES, signed_in
-from tests.doors import FINISHED_EXPORT, make_alarm, make_target
+from tests.endpoints import FINISHED_EXPORT, make_alarm, make_target
 from tests.pages import PAGES, STRANGERS, page_routes
 
 pytestmark = pytest.mark.sweep

@@ -13,7 +13,16 @@ from audit.models import AuditReceipt
 from audit.sequencing.running import checkpoint_now
 from kernel.clock import database_now
 from tests.accounts.test_totp import enrol
-from tests.doors import DOORS, FINISHED_EXPORT, Target, all_routes, make_alarm, make_target, move, path_of
+from tests.endpoints import (
+    ENDPOINTS,
+    FINISHED_EXPORT,
+    Target,
+    all_routes,
+    make_alarm,
+    make_target,
+    move,
+    path_of,
+)
 from tests.personas import make_persona
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -114,9 +123,9 @@ def cost(get, path):
 def cost_of_reads(reader, target):
     found = {}
     for route in all_routes():
-        door = DOORS[route.name].get("GET")
-        if door is not None:
-            path = f"{path_of(route, target)}?{urlencode(door.query_of(target))}"
+        endpoint = ENDPOINTS[route.name].get("GET")
+        if endpoint is not None:
+            path = f"{path_of(route, target)}?{urlencode(endpoint.query_of(target))}"
             found[route.name] = cost(lambda path: reader.api.get(path).status, path)
     return found
 

@@ -14,10 +14,18 @@ ROUNDS = 12
 
 
 @pytest.mark.database
-@pytest.mark.parametrize("door", ["engine", "lane"])
-def test_what_was_taken_away_is_not_used_once_that_was_acknowledged(door):
+@pytest.mark.parametrize("interface", ["engine", "fast-path"])
+def test_what_was_taken_away_is_not_used_once_that_was_acknowledged(interface):
     done = subprocess.run(
-        [sys.executable, "-m", "tests.revocation.campaign", "--rounds", str(ROUNDS), "--door", door],
+        [
+            sys.executable,
+            "-m",
+            "tests.revocation.campaign",
+            "--rounds",
+            str(ROUNDS),
+            "--interface",
+            interface,
+        ],
         cwd=ROOT,
         env=os.environ,
         capture_output=True,

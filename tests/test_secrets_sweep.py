@@ -470,17 +470,17 @@ def kept_elsewhere(product: Product, client: Client) -> dict[str, bytes]:
     return kept
 
 
-def told_by_the_log(product: Product, token: str) -> bytes:
+def reported_by_the_log(product: Product, token: str) -> bytes:
     """Every page of the log and of the trail, as the API returns them."""
-    told = b""
+    reported = b""
     for first in ("/api/v1/audit/logs?limit=100", "/api/v1/audit/trail?limit=100"):
         page = first
         while page:
             answer = product.send("GET", page, token=token)
             assert answer.status == 200
-            told += answer.content
+            reported += answer.content
             page = answer.json["next"]
-    return told
+    return reported
 
 
 FLOWS = [
@@ -512,10 +512,10 @@ def test_no_secret_is_kept_anywhere_in_any_spelling(tmp_path):
         for flow in FLOWS:
             flow(client)
         database, elsewhere = kept_in_the_database(product), kept_elsewhere(product, client)
-        told = {"the audit log's API": told_by_the_log(product, client.token)}
+        reported = {"the audit log's API": reported_by_the_log(product, client.token)}
 
     assert len(markers.secret) > 80
-    hits = find(markers.secret, database | elsewhere | told)
+    hits = find(markers.secret, database | elsewhere | reported)
     assert hits == {("password as a field's name", "refusals"), ("plaintext as an option", "refusals")}
     # The evidence is found, so the search works, and only in the database.
     assert {name for name, _ in find(markers.evidence, database)} == set(markers.evidence)

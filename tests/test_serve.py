@@ -368,7 +368,7 @@ def test_a_data_folder_that_cannot_be_one(tmp_path, place):
         ({"CC_PUBLIC_URL": "https://keys.example.org", "ALLOWED_HOSTS": "*"}, "ciphercanary.E007"),
         ({"CC_KEK": "one:c2hvcnQ="}, "Key-encryption key one is not 32 bytes"),
         ({"CC_ADMIN_PASSWORD": "short"}, "CC_ADMIN_PASSWORD"),
-        ({"PORT": "a door"}, "PORT"),
+        ({"PORT": "a name"}, "PORT"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
         (
             {"DATABASE_URL": "postgresql://u@h/n", "CC_DB_POOL_TIMEOUT": "0"},

@@ -315,7 +315,7 @@ def logged_address(product, admin_token, raw_headers):
         (["Forwarded: for=6.6.6.6", "X-Real-IP: 6.6.6.6", "True-Client-IP: 6.6.6.6"], "127.0.0.1"),
     ],
 )
-def test_the_log_tells_the_address_that_the_trusted_proxy_saw(product, admin_token, lines, address):
+def test_the_log_shows_the_address_that_the_trusted_proxy_saw(product, admin_token, lines, address):
     assert logged_address(product, admin_token, lines) == address
 
 
@@ -349,8 +349,8 @@ def test_who_looks_after_the_process_needs_no_tls(behind_tls, path):
 
 def test_browsers_are_told_to_come_by_https_only(behind_tls):
     for path in ("/login/", "/api/v1/keys", "/nowhere"):
-        told = behind_tls.send("GET", path, headers=HTTPS).headers["Strict-Transport-Security"]
-        assert told == "max-age=31536000"
+        reported = behind_tls.send("GET", path, headers=HTTPS).headers["Strict-Transport-Security"]
+        assert reported == "max-age=31536000"
 
 
 def test_cookies_are_bound_to_the_host_and_to_https(behind_tls):

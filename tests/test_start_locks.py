@@ -29,7 +29,7 @@ def hold(folder, name):
 def test_a_start_waits_for_the_programs_of_a_killed_one(folder, capsys):
     left_running = hold(folder, "serve.lock")
     threading.Timer(0.3, left_running.close).start()
-    with _locked_home(folder, patience=60):
+    with _locked_home(folder, timeout=60):
         assert (folder / "secret-key").exists()
     assert "waiting up to 60 s for processes of an earlier bin/serve" in capsys.readouterr().err
 
@@ -39,7 +39,7 @@ def test_a_start_does_not_wait_for_ever(folder):
         hold(folder, "serve.lock"),
         pytest.raises(CannotServe, match="processes of an earlier bin/serve still use"),
     ):
-        _locked_home(folder, patience=0.2).__enter__()
+        _locked_home(folder, timeout=0.2).__enter__()
     assert not (folder / "secret-key").exists()
 
 
@@ -54,7 +54,7 @@ def test_what_is_started_inherits_only_the_lock_of_the_programs(folder):
         program = subprocess.Popen(["sleep", "60"], pass_fds=[lock.fileno()])
     try:
         with pytest.raises(CannotServe, match="processes of an earlier"):
-            _locked_home(folder, patience=0).__enter__()
+            _locked_home(folder, timeout=0).__enter__()
     finally:
         program.kill()
         program.wait()

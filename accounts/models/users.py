@@ -109,8 +109,8 @@ class User(MacProtectedRow, AbstractBaseUser):
 
     def has_perm(self, perm: str, obj: object = None) -> bool:  # noqa: ARG002 - Django's signature
         """Called by the admin only: viewing depends on the role, everything else is refused."""
-        app, _, act = perm.partition(".")
-        return act.startswith("view_") and self.has_module_perms(app)
+        app, _, word = perm.partition(".")
+        return word.startswith("view_") and self.has_module_perms(app)
 
     def has_module_perms(self, app_label: str) -> bool:
         return self.is_active and sees_all(self.role, _VIEW_PERMISSIONS.get(app_label, ""))

@@ -24,7 +24,7 @@ from accounts.services.passkeys import (
 from accounts.services.recovery_codes import count_recovery_codes, replace_recovery_codes
 from accounts.services.sessions import TokenPair, log_out, refresh
 from accounts.services.setup import check_setup_link, create_first_admin, is_set_up, issue_setup_link
-from accounts.services.signing_keys import establish_signing_keys, rotate_signing_key
+from accounts.services.signing_keys import bootstrap_signing_keys, rotate_signing_key
 from accounts.services.totp import (
     Enrolment,
     SecondFactor,
@@ -57,6 +57,7 @@ __all__ = [
     "add_passkey",
     "begin_passkey",
     "begin_passkey_log_in",
+    "bootstrap_signing_keys",
     "change_password",
     "check_password",
     "check_setup_link",
@@ -70,7 +71,6 @@ __all__ = [
     "end_other_sessions",
     "end_session",
     "enrol_totp",
-    "establish_signing_keys",
     "find_enrolment",
     "find_user",
     "get_own_user",

@@ -9,7 +9,7 @@ from accounts import actions
 from accounts.models import Passkey, User
 from accounts.principals import Principal
 from audit.log.events import Outcome
-from audit.log.raw_rows import SpelledMoment, moment_of
+from audit.log.raw_rows import SpelledTimestamp, timestamp_of
 from audit.models import AuditLog
 
 
@@ -34,10 +34,12 @@ def list_users(*, principal: Principal) -> list[ListedUser]:
     users = User.objects.annotate(
         has_passkey=Exists(Passkey.objects.filter(user=OuterRef("pk"))),
         last_log_in_at=Subquery(
-            log_ins.values("user_id").annotate(last=Max(SpelledMoment("timestamp"))).values("last")
+            log_ins.values("user_id").annotate(last=Max(SpelledTimestamp("timestamp"))).values("last")
         ),
     )
-    return [_listed(user, has_passkey=user.has_passkey, at=moment_of(user.last_log_in_at)) for user in users]
+    return [
+        _listed(user, has_passkey=user.has_passkey, at=timestamp_of(user.last_log_in_at)) for user in users
+    ]
 
 
 def _listed(user: User, *, has_passkey: bool, at: datetime | None) -> ListedUser:

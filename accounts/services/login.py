@@ -13,7 +13,7 @@ from accounts.models import User
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.records import user_event
-from accounts.services import attempts
+from accounts.services import login_attempts
 from accounts.services.sessions import TokenPair, open_session
 from accounts.services.totp import require_second_factor
 from audit.services import record
@@ -41,7 +41,7 @@ def log_in(*, username: str, password: str, totp_code: str = "", origin: Origin)
         verified = _verify_credentials(username, password, totp_code, origin)
         with transaction.atomic():
             pair = open_session(verified.user, verified.auth_method, origin)
-            attempts.forgive(attempts.PASSWORD, username)
+            login_attempts.reset(login_attempts.PASSWORD, username)
     return pair
 
 
@@ -64,7 +64,7 @@ def log_in_to_browser(*, user_id: UUID, subject_version: int, totp_code: str = "
     methods = ("password", *require_second_factor(seen, totp_code, origin))
     with transaction.atomic():
         user = User.objects.lock_unchanged(seen)
-        attempts.forgive(attempts.PASSWORD, user.username)
+        login_attempts.reset(login_attempts.PASSWORD, user.username)
         actor = origin.user(user.id, user.username, auth_method="+".join(methods))
         record(user_event(actions.SESSION_OPENED, user.id), actor)
     return user
@@ -88,7 +88,7 @@ def confirm_identity(
             _check_password(seen.username, password)
     with transaction.atomic():
         user = User.objects.lock_unchanged(seen)
-        attempts.forgive(attempts.PASSWORD, user.username)
+        login_attempts.reset(login_attempts.PASSWORD, user.username)
         record(
             user_event(actions.IDENTITY_CONFIRMED, user.id),
             origin.user(user.id, user.username, auth_method=method),
@@ -113,7 +113,7 @@ def _verify_credentials(username: str, password: str, totp_code: str, origin: Or
 
 
 def _check_password(username: str, password: str) -> User:
-    attempts.spend(attempts.PASSWORD, username)
+    login_attempts.count(login_attempts.PASSWORD, username)
     user = User.objects.filter(username=username.lower()).first()
     # With an unusable hash Django still computes one, so a missing account costs as much as a wrong password.
     is_right, _ = verify_password(password, user.password if user else UNUSABLE_PASSWORD_PREFIX)

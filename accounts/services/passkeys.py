@@ -18,7 +18,7 @@ from accounts.models import Passkey, User
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.records import passkey_values, user_event
-from accounts.services import attempts
+from accounts.services import login_attempts
 from accounts.tokens import renew_principal
 from audit.log.events import RowChange
 from audit.services import record
@@ -137,7 +137,7 @@ def log_in_with_passkey(
                 passkey: Passkey = Ceremony().authenticate_complete(user, state, sent)
         except NotAccepted:
             raise Unauthenticated(WRONG) from None
-        attempts.forgive(attempts.PASSWORD, user.username)
+        login_attempts.reset(login_attempts.PASSWORD, user.username)
         actor = origin.user(
             user.id, user.username, auth_method="password+passkey" if after_password else "passkey"
         )

@@ -27,7 +27,7 @@ PUBLISHED_BEFORE_USE = 2 * JWKS_MAX_AGE
 _STATE = SigningKey.State
 
 
-def establish_signing_keys() -> None:
+def bootstrap_signing_keys() -> None:
     """Create the first active key and the first next key if they are missing."""
     present = set(SigningKey.objects.values_list("state", flat=True))
     for state in (_STATE.ACTIVE, _STATE.NEXT):
@@ -42,7 +42,7 @@ def rotate_signing_key(*, principal: Principal, is_emergency: bool = False) -> S
     Raises Denied, and SigningKeyTooNew if verifiers may not have seen the next key yet.
     """
     principal.require("users.manage")
-    establish_signing_keys()
+    bootstrap_signing_keys()
     fresh = _generate(_STATE.NEXT)  # outside the transaction, because it takes a large part of a second
     with transaction.atomic():
         now = database_now()

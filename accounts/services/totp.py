@@ -15,18 +15,18 @@ from accounts import actions
 from accounts.errors import AlreadyEnrolled, OtpRequired
 from accounts.models import RecoveryCode, TotpDevice, User
 from accounts.one_time_codes import (
+    clean_code,
     is_totp_code,
     matching_step,
     new_seed,
     otpauth_uri,
     recovery_code_hash,
     seed_text,
-    tidy,
 )
 from accounts.origin import Origin
 from accounts.principals import Principal, user_entity
 from accounts.records import deleted, device_values, inserted, updated, user_event, user_values
-from accounts.services import attempts
+from accounts.services import login_attempts
 from accounts.services.recovery_codes import add_recovery_codes, count_recovery_codes
 from accounts.tokens import renew_principal
 from audit.log.events import RowChange
@@ -120,7 +120,7 @@ def confirm_totp(*, principal: Principal, code: str) -> list[str]:
         raise AlreadyEnrolled("This authenticator is already confirmed.")
     device = _find_waiting(principal)
     before, now = device_values(device), database_now()
-    step = matching_step(_open_seed(device), tidy(code), now)
+    step = matching_step(_open_seed(device), clean_code(code), now)
     if step is None:
         raise Invalid.of_field("code", WRONG_CODE)
     device.confirmed, device.confirmed_at, device.last_step = True, now, step
@@ -140,7 +140,7 @@ def remove_totp(*, principal: Principal, code: str) -> None:
     """
     user_id = principal.person_id
     _find_device(user_id, confirmed=True)
-    attempts.spend(attempts.TOTP, str(user_id))
+    login_attempts.count(login_attempts.TOTP, str(user_id))
     with transaction.atomic():
         user = _lock_caller(principal)
         device = _find_device(user_id, confirmed=True).check_mac()
@@ -148,7 +148,7 @@ def remove_totp(*, principal: Principal, code: str) -> None:
             _use_code(device, code)
         except Unauthenticated:
             raise Invalid.of_field("code", WRONG_CODE) from None
-        attempts.forgive(attempts.TOTP, str(user_id))
+        login_attempts.reset(login_attempts.TOTP, str(user_id))
         _remove(principal, actions.TOTP_REMOVED, user)
 
 
@@ -166,7 +166,7 @@ def reset_totp(*, principal: Principal, user_id: UUID) -> User:
         _find_device(user_id)
     _remove(principal, actions.TOTP_RESET, user)
     # Lock the authenticator row before the counter, as sign-in does, to avoid a deadlock.
-    attempts.forgive(attempts.TOTP, str(user_id))
+    login_attempts.reset(login_attempts.TOTP, str(user_id))
     renew_principal(principal)
     return user
 
@@ -185,13 +185,13 @@ def require_second_factor(user: User, totp_code: str, origin: Origin) -> tuple[M
     device = TotpDevice.objects.filter(user=user, confirmed=True).first()
     if device is None:
         raise IntegrityFailed(GONE)
-    attempts.spend(attempts.TOTP, str(user.id))
+    login_attempts.count(login_attempts.TOTP, str(user.id))
     with transaction.atomic(durable=True):
         method = _use_code(device.check_mac(), totp_code)
         if method == "recovery_code":
             actor = origin.user(user.id, user.username, auth_method="password+recovery_code")
             record(user_event(actions.RECOVERY_CODE_USED, user.id), actor)
-        attempts.forgive(attempts.TOTP, str(user.id))
+        login_attempts.reset(login_attempts.TOTP, str(user.id))
     return (method,)
 
 
@@ -200,7 +200,7 @@ def _use_code(device: TotpDevice, code: str) -> Method:
 
     The last accepted step only increases, so a clock that was set back does not make a code valid again.
     """
-    code, now = tidy(code), database_now()
+    code, now = clean_code(code), database_now()
     if not is_totp_code(code):
         _use_recovery_code(device, code, now)
         return "recovery_code"

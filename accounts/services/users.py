@@ -15,12 +15,12 @@ from accounts.passwords import require_acceptable
 from accounts.principals import Principal, user_entity
 from accounts.records import Values, inserted, updated, user_event, user_values
 from accounts.roles import ADMIN, ROLES
-from accounts.services import attempts
+from accounts.services import login_attempts
 from accounts.tokens import renew_principal
 from audit.services import record
 from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound
-from kernel.freshness.epoch import hold_epoch, raise_epoch
+from kernel.freshness.epoch import lock_epoch, raise_epoch
 
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
 USERNAME_RULE = "Use 1 to 64 characters: letters, digits and . _ @ + -. Start with a letter or digit."
@@ -53,7 +53,7 @@ def create_user(
     with transaction.atomic():
         _insert(user)
         record(user_event(actions.USER_CREATED, user.id), principal.actor, changes=[inserted(user)])
-        hold_epoch()
+        lock_epoch()
         renew_principal(principal)
     return user
 
@@ -80,7 +80,7 @@ def change_password(*, principal: Principal, current: str, new: str) -> None:
     if new == current:
         raise Invalid.of_field("new", UNCHANGED)
     with hash_slot():
-        attempts.spend(attempts.PASSWORD, user.username)
+        login_attempts.count(login_attempts.PASSWORD, user.username)
         if not verify_password(current, user.password)[0]:
             raise Invalid.of_field("current", WRONG_CURRENT)
         encoded = make_password(new)
@@ -90,7 +90,7 @@ def change_password(*, principal: Principal, current: str, new: str) -> None:
             raise SessionEnded
         user.password = encoded
         _save(user, principal, actions.PASSWORD_CHANGED, ends_sessions=True)
-        attempts.forgive(attempts.PASSWORD, user.username)
+        login_attempts.reset(login_attempts.PASSWORD, user.username)
 
 
 @transaction.atomic
@@ -147,8 +147,8 @@ def unlock_user(*, principal: Principal, user_id: UUID) -> User:
     """Reset the failed sign-ins of a user, including the second factor. Raises Denied, NotFound."""
     principal.require("users.manage")
     user = User.objects.lock(user_id)
-    attempts.forgive(attempts.PASSWORD, user.username)
-    attempts.forgive(attempts.TOTP, str(user.id))
+    login_attempts.reset(login_attempts.PASSWORD, user.username)
+    login_attempts.reset(login_attempts.TOTP, str(user.id))
     record(user_event(actions.USER_UNLOCKED, user.id), principal.actor)
     return user
 

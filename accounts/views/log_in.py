@@ -19,7 +19,7 @@ from accounts.authentication import name_actor, origin_of
 from accounts.browser_sessions import begin_session, confirm_session, record_log_out
 from accounts.forms import CodeForm, ConfirmPasswordForm, LogInForm
 from accounts.models import User
-from accounts.one_time_codes import is_totp_code, tidy
+from accounts.one_time_codes import clean_code, is_totp_code
 from accounts.principals import Principal
 from audit.log.events import Source
 from kernel import throttle
@@ -70,8 +70,8 @@ class SecretFormView(PageView[Principal]):
         begin_session(self.request)
         self.request.session.pop(PENDING, None)
         if is_htmx(self.request):  # in a dialog: the page keeps its form input, and gets a new CSRF token
-            told = {"token": get_token(self.request), "user": str(user.id)}
-            return trigger_client_event(HttpResponse(status=HTTPStatus.NO_CONTENT), "cc:signed-in", told)
+            detail = {"token": get_token(self.request), "user": str(user.id)}
+            return trigger_client_event(HttpResponse(status=HTTPStatus.NO_CONTENT), "cc:signed-in", detail)
         url = next_url(self.request, default or reverse("home"))
         return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
 
@@ -147,13 +147,13 @@ class LogInCodeView(SecretFormView):
             )
         except DomainError as refusal:
             return self.again(form, refusal)
-        tell_codes_left(request, user.id, form.cleaned_data["code"])
+        show_codes_left(request, user.id, form.cleaned_data["code"])
         return self.open(user)
 
 
-def tell_codes_left(request: HttpRequest, user_id: UUID, code: str) -> None:
+def show_codes_left(request: HttpRequest, user_id: UUID, code: str) -> None:
     """After the use of a recovery code, show the number left on the next page in this browser."""
-    if not is_totp_code(tidy(code)):
+    if not is_totp_code(clean_code(code)):
         left = services.count_recovery_codes(user_id)
         words = "1 code" if left == 1 else f"{left} codes"
         messages.warning(request, f"You used a recovery code. You have {words} left.")
@@ -200,7 +200,7 @@ class ConfirmIdentityView(SecretFormView):
             return self.again(form, refusal)
         confirm_session(request)
         if "code" in given:
-            tell_codes_left(request, self.principal.person_id, given["code"])
+            show_codes_left(request, self.principal.person_id, given["code"])
         return HttpResponseRedirect(next_url(request, reverse("home")), status=HTTPStatus.SEE_OTHER)
 
     def _form(self, data: Any = None) -> PageForm:

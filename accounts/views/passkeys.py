@@ -40,12 +40,12 @@ class PasskeysView(PageView[Principal]):
         form = PasskeyActForm(request.POST)
         if form.is_valid():
             try:
-                return self._act(**form.cleaned_data)
+                return self._change(**form.cleaned_data)
             except DomainError as refusal:
                 form.refused(request, refusal)
         return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
 
-    def _act(self, *, act: str, passkey: Any, name: str) -> HttpResponse:
+    def _change(self, *, act: str, passkey: Any, name: str) -> HttpResponse:
         if act == "rename":
             services.rename_passkey(principal=self.principal, passkey_id=passkey, name=name)
             return self.done(reverse("passkeys"), f"Passkey renamed to {name}.")

@@ -10,7 +10,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.http import QueryDict
 
 from audit.log.events import ActorType, Source
-from audit.sequencing.alarms import Kind
+from audit.sequencing.alarms import AlarmKind
 
 
 class WordFilter(admin.ChoicesFieldListFilter):
@@ -40,7 +40,7 @@ class ActorTypeFilter(WordFilter):
 
 
 class AlarmKindFilter(WordFilter):
-    words = Kind
+    words = AlarmKind
 
 
 def period_of_list(query: QueryDict) -> tuple[datetime, datetime] | tuple[None, None]:

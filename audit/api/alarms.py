@@ -38,7 +38,7 @@ class AlarmListView(ApiView[Resolver]):
 
 class ResolveAlarmView(ApiView[Resolver]):
     rules = {"POST": Rule(RESOLVE_PERMISSION, actions.ALARM_RESOLVED)}
-    concerns = ("audit_alarm", "alarm_id")
+    object_reference = ("audit_alarm", "alarm_id")
 
     @extend_schema(request=ResolveAlarmSerializer, responses=AuditAlarmSerializer)
     def post(self, _request: Request, alarm_id: UUID) -> Response:

@@ -29,7 +29,7 @@ from kernel.rest.schema import LOCATION
 class ExportView(ApiView[Exporter]):
     """Base of every view whose URL names an export."""
 
-    concerns = ("audit_export", "export_id")
+    object_reference = ("audit_export", "export_id")
 
 
 class ExportListView(ApiView[Exporter]):

@@ -51,7 +51,7 @@ class LogListView(ApiView[Caller]):
 
 class LogDetailView(ApiView[Caller]):
     rules = {"GET": Rule(READ_PERMISSION, actions.LOG_READ)}
-    concerns = ("audit_log", "log_id")
+    object_reference = ("audit_log", "log_id")
 
     @extend_schema(responses=LogEntrySerializer)
     def get(self, _request: Request, log_id: int) -> Response:

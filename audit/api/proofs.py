@@ -28,7 +28,7 @@ KEYS_MAX_AGE = 300  # seconds; a new key signs only after a checkpoint covers it
 class ProofView(ApiView[Caller]):
     renderer_classes = [JSONRenderer, PlainTextRenderer]
     rules = {"GET": Rule(READ_PERMISSION, actions.PROOF_READ)}
-    concerns = ("audit_log", "log_id")
+    object_reference = ("audit_log", "log_id")
 
     @extend_schema(
         responses={

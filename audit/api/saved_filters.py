@@ -15,11 +15,11 @@ from audit.serializers.saved_filters import (
     SavedFilterSerializer,
 )
 from audit.services import saved_filters
-from audit.services.saved_filters import Keeper
+from audit.services.saved_filters import Owner
 from kernel.rest import ApiView, PageQuery, Rule
 
 
-class SavedFilterListView(ApiView[Keeper]):
+class SavedFilterListView(ApiView[Owner]):
     rules = {
         "GET": Rule(READ_PERMISSION, actions.FILTER_LISTED),
         "POST": Rule(READ_PERMISSION, actions.FILTER_SAVED),
@@ -40,9 +40,9 @@ class SavedFilterListView(ApiView[Keeper]):
         return Response(SavedFilterSerializer(kept).data, status=HTTPStatus.CREATED)
 
 
-class SavedFilterView(ApiView[Keeper]):
+class SavedFilterView(ApiView[Owner]):
     rules = {"DELETE": Rule(READ_PERMISSION, actions.FILTER_DELETED)}
-    concerns = ("saved_filter", "filter_id")
+    object_reference = ("saved_filter", "filter_id")
 
     @extend_schema(responses={204: None})
     def delete(self, _request: Request, filter_id: UUID) -> Response:

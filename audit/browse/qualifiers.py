@@ -26,7 +26,7 @@ _TOKEN = re.compile(rf'(?:(?P<name>{"|".join(QUALIFIERS)}):(?P<value>"[^"]*"|\S+
 _LIKE_ONE = re.compile(r"([a-z_]+):\S", re.IGNORECASE)
 
 
-def look_alikes(words: str) -> list[str]:
+def similar_words(words: str) -> list[str]:
     """The names, as typed, of words that look like qualifiers but are none."""
     return [found[1] for word in words.split() if (found := _LIKE_ONE.match(word))]
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db.models import Model, Q, QuerySet
 
-from audit.log.raw_rows import Spelled, any_text, moment_of
+from audit.log.raw_rows import Spelled, any_text, timestamp_of
 from kernel.errors import Invalid
 
 EXACT_COUNT = 10_000  # counting further would scan the whole log for a number that is of no use
@@ -167,29 +167,29 @@ def sides[M: Model](rows: QuerySet[M], before: int | None, time: str) -> tuple[Q
     """Conditions for rows older than the row ``before``, and for the rest. An unknown id divides the rows by id."""
     if before is None:
         return Q(), Q()
-    moment = _moment_at(rows.filter(id=before), time) if time else None
-    if moment is None:
+    timestamp = _timestamp_at(rows.filter(id=before), time) if time else None
+    if timestamp is None:
         return Q(id__lt=before), Q(id__gte=before)
     # The separate condition on the time lets PostgreSQL start its index scan there.
     return (
-        Q(**{f"{time}__lte": moment}) & (Q(**{f"{time}__lt": moment}) | Q(id__lt=before)),
-        Q(**{f"{time}__gte": moment}) & (Q(**{f"{time}__gt": moment}) | Q(id__gte=before)),
+        Q(**{f"{time}__lte": timestamp}) & (Q(**{f"{time}__lt": timestamp}) | Q(id__lt=before)),
+        Q(**{f"{time}__gte": timestamp}) & (Q(**{f"{time}__gt": timestamp}) | Q(id__gte=before)),
     )
 
 
-def _moment_at(rows: QuerySet[Any], time: str) -> datetime | None:
+def _timestamp_at(rows: QuerySet[Any], time: str) -> datetime | None:
     """The time of the row. Also None if the column was altered to an invalid time, which Django cannot convert."""
     with any_text():
-        return moment_of(rows.values_list(Spelled(time), flat=True).first())
+        return timestamp_of(rows.values_list(Spelled(time), flat=True).first())
 
 
 def is_actor(actor: str) -> Q:
     """Match a user's id or, if ``actor`` is not spelled like one, a name. Each has an index; none serves both."""
-    user_id = id_spelt(actor)
+    user_id = parse_id(actor)
     return Q(actor_name=actor) if user_id is None else Q(user_id=user_id)
 
 
-def id_spelt(actor: str) -> UUID | None:
+def parse_id(actor: str) -> UUID | None:
     """The user's id that ``actor`` spells, None for a name. Only the hyphenated spelling of a UUID is an id."""
     try:
         user_id = UUID(actor)
@@ -198,7 +198,7 @@ def id_spelt(actor: str) -> UUID | None:
     return user_id if str(user_id) == actor.lower() else None
 
 
-def holds_word(word: str) -> Q:
+def contains_word(word: str) -> Q:
     anywhere = Q()
     for name in SEARCHED:
         anywhere |= Q(**{f"{name}__icontains": word})

@@ -20,8 +20,8 @@ from audit.log.events import Actor, Event
 from audit.log.numbering import Numbering
 from kernel.databases import lock_waits
 from kernel.errors import DomainError
-from kernel.freshness.epoch import hold_epoch, renew_stamps
-from kernel.freshness.stamps import EpochStamp, StaleDecision, behind, entities_of
+from kernel.freshness.epoch import lock_epoch, renew_stamps
+from kernel.freshness.stamps import EpochStamp, StaleDecision, entities_of, outdated
 from kernel.observability.metrics import audit_batch_size, audit_commit_seconds
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Decision[T](Struct, frozen=True):
 
     def require_current(self, epoch: int, now: datetime) -> None:
         """Raises StaleDecision, or the error of a deadline that has passed or of a start that is still ahead."""
-        if stale := behind(self.stamps, epoch):
+        if stale := outdated(self.stamps, epoch):
             raise StaleDecision(frozenset(entities_of(stale)))
         for start in self.not_before:
             if now < start.at:
@@ -107,7 +107,7 @@ class Stage(Enum):
     COMMITTING = auto()
 
 
-class Batch:
+class CommitBatch:
     """The tickets of one transaction. ``write`` never raises: each caller gets its error through its ticket."""
 
     def __init__(self, tickets: Tickets, numbering: Numbering) -> None:
@@ -140,7 +140,7 @@ class Batch:
     @audit_commit_seconds.time()
     def _transact(self) -> None:
         with transaction.atomic(durable=True):
-            epoch, now = hold_epoch()
+            epoch, now = lock_epoch()
             # Renews the stamps that are still valid. Each decision then checks its own stamps.
             renew_stamps(self.stamps, epoch)
             rows = self.decide(epoch, now)
@@ -186,8 +186,8 @@ class Batch:
         if self.stage is Stage.INSERTING and is_one_rows_fault and len(self.tickets) > 1:
             # Split the batch, so that one bad row does not fail the others.
             half = len(self.tickets) // 2
-            Batch(self.tickets[:half], self.numbering).write()
-            Batch(self.tickets[half:], self.numbering).write()
+            CommitBatch(self.tickets[:half], self.numbering).write()
+            CommitBatch(self.tickets[half:], self.numbering).write()
         elif self.stage is Stage.DECIDING and may_retry and time.monotonic() < self.until:
             # The idle connection died before anything was inserted, so a retry cannot duplicate rows. After a lock
             # timeout, no time is left for a retry.

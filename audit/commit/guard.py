@@ -30,7 +30,7 @@ class LagGuard:
 
     def __init__(self) -> None:
         self._seconds = 0.0
-        self._looked = 0.0
+        self._read_at = 0.0
         self._is_unread = False
         self._written: Counter[str] = Counter()
         self._noisiest = ""
@@ -38,9 +38,9 @@ class LagGuard:
     @property
     def is_due(self) -> bool:
         """Whether the lag was last read at least ``PERIOD`` seconds ago."""
-        return time.monotonic() - self._looked >= PERIOD
+        return time.monotonic() - self._read_at >= PERIOD
 
-    def look(self, seconds: float | None) -> None:
+    def update(self, seconds: float | None) -> None:
         """Set the current lag; None if it could not be read. The batch decides whether anything can be written.
 
         After two failed readings in a row, the known lag grows with time, because waiting entries may have aged. So an
@@ -50,10 +50,10 @@ class LagGuard:
         if seconds is not None and math.isfinite(seconds):
             self._seconds, self._is_unread = seconds, False
         else:
-            self._seconds += now - self._looked if self._is_unread else 0.0
+            self._seconds += now - self._read_at if self._is_unread else 0.0
             self._is_unread = True
-        self._looked = now
-        self._noisiest = self._who_is_noisiest()
+        self._read_at = now
+        self._noisiest = self._find_noisiest()
         self._written.clear()
 
     def admit(self, tickets: Sequence[Ticket[Any]]) -> list[Ticket[Any]]:
@@ -76,7 +76,7 @@ class LagGuard:
             return Throttled(SLOW_DOWN, retry_after=int(PERIOD))
         return None
 
-    def _who_is_noisiest(self) -> str:
+    def _find_noisiest(self) -> str:
         """The principal that wrote at least half of this process's records, if there were many; otherwise ""."""
         for principal, count in self._written.most_common(1):
             if count >= NOISY and count * 2 >= self._written.total():

@@ -20,10 +20,10 @@ DRIFT = timedelta(
 )  # by which this process's clock may be ahead of the database's within a second
 EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
-# Each statement of a message has a snapshot of its own: see kernel.freshness.epoch.hold_epoch. One statement stores in the
+# Each statement of a message has a snapshot of its own: see kernel.freshness.epoch.lock_epoch. One statement stores in the
 # transaction whether it may write, and every INSERT reads that. So all rows are written, or none.
 _IS_CURRENT = "'ciphercanary.is_current'"
-_HOLD = (
+_READ_EPOCH = (
     "SELECT epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, "  # noqa: S608 - constants
     f"set_config({_IS_CURRENT}, 'true', true) FROM security_epoch WHERE id = 1"
 ).encode()
@@ -31,7 +31,7 @@ COMPARE = (
     f"SELECT set_config({_IS_CURRENT}, (epoch = $1::bigint AND clock_timestamp() >= $2::timestamptz "  # noqa: S608 - constants
     "AND clock_timestamp() < $3::timestamptz)::text, true) FROM security_epoch WHERE id = 1"
 ).encode()
-# The query of audit.sequencing.moments.unsequenced.
+# The query of audit.sequencing.timestamps.unsequenced.
 _LAG = (
     b"SELECT extract(epoch FROM clock_timestamp() - coalesce(timestamp, 'epoch')) FROM audit_pending "
     b"LEFT JOIN audit_logs ON audit_logs.id = log_id ORDER BY log_id LIMIT 1"
@@ -41,12 +41,12 @@ INSERTS = [
     insert_statement(rows, f"current_setting({_IS_CURRENT}, true) = 'true'")
     for rows in range(1, ROWS_AT_ONCE + 1)
 ]
-BEGIN, LOCK_EPOCH, HOLD, LAG, COMMIT, ROLLBACK = (
+BEGIN, LOCK_EPOCH, READ_EPOCH, LAG, COMMIT, ROLLBACK = (
     (text, ())
     for text in (
         b"BEGIN ISOLATION LEVEL READ COMMITTED",
         b"SELECT pg_advisory_xact_lock_shared(%d)" % LOCK,
-        _HOLD,
+        _READ_EPOCH,
         _LAG,
         b"COMMIT",
         b"ROLLBACK",
@@ -55,7 +55,7 @@ BEGIN, LOCK_EPOCH, HOLD, LAG, COMMIT, ROLLBACK = (
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class EpochReading:
     """The epoch and the database time, and when this process received them (monotonic seconds)."""
 
     epoch: int
@@ -68,12 +68,12 @@ class Look:
         return self.clock + max(elapsed, timedelta())
 
 
-def look_of(result: PGresult) -> Look:
-    """Parse a result of ``HOLD`` that has just arrived. Raises StatementFailed."""
-    epoch, moment = result.get_value(0, 0), result.get_value(0, 1)
-    if epoch is None or moment is None:
+def epoch_reading_of(result: PGresult) -> EpochReading:
+    """Parse a result of ``READ_EPOCH`` that has just arrived. Raises StatementFailed."""
+    epoch, timestamp = result.get_value(0, 0), result.get_value(0, 1)
+    if epoch is None or timestamp is None:
         raise StatementFailed("the security epoch has lost its row")
-    return Look(int(epoch), EPOCH_START + timedelta(microseconds=int(moment)), time.monotonic())
+    return EpochReading(int(epoch), EPOCH_START + timedelta(microseconds=int(timestamp)), time.monotonic())
 
 
 def inserts_of(rows: Sequence[EntryRow]) -> list[Statement]:

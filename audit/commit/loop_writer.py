@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection
 
 from audit.commit import writer
-from audit.commit.batches import Batch, Decision, Stage, Ticket
+from audit.commit.batches import CommitBatch, Decision, Stage, Ticket
 from audit.commit.guard import LagGuard
 from audit.commit.loop_connection import ConnectionLost, LoopConnection, StatementFailed, WaitEnded
 from audit.commit.loop_statements import (
@@ -26,15 +26,15 @@ from audit.commit.loop_statements import (
     COMMIT,
     COMPARE,
     ENTITIES,
-    HOLD,
     LAG,
     LOCK_EPOCH,
+    READ_EPOCH,
     ROLLBACK,
     TOLERANCE,
-    Look,
+    EpochReading,
     array_of,
+    epoch_reading_of,
     inserts_of,
-    look_of,
     pairs_of,
 )
 from audit.errors import CROWDED, AuditUnavailable
@@ -42,14 +42,14 @@ from audit.log.canonical import format_timestamp
 from audit.log.entry_mac import open_entry_key
 from audit.log.numbering import Numbering
 from kernel.databases.transactions import call_in_pool
-from kernel.freshness.stamps import behind, entities_of, renew
+from kernel.freshness.stamps import entities_of, outdated, renew
 from kernel.observability.metrics import audit_batch_size, audit_commit_seconds
 from kernel.runtime import ProcessState
 
 logger = logging.getLogger(__name__)
 
 MANY = 4  # records in a batch: after smaller ones, the writer does not wait for more
-PATIENCE = 10  # iterations of the event loop
+GATHER_ITERATIONS = 10  # iterations of the event loop
 GRACE = 0.5  # seconds: the server's timeout, which names the cause, comes first
 RECONNECT_AFTER = 1.0  # seconds: meanwhile the thread writes, and reports the problem
 
@@ -80,7 +80,7 @@ class _LoopWriter:
         self._numbering = Numbering()
         self._guard = LagGuard()
         self._session: LoopConnection | None = None
-        self._look: Look | None = None
+        self._reading: EpochReading | None = None
         self._expected = 0
         self._refused_at = -RECONNECT_AFTER
         self._task = self.loop.create_task(self._run())
@@ -114,20 +114,20 @@ class _LoopWriter:
                     return []
                 self._changed.clear()
                 await self._changed.wait()
-            await self._let_them_gather()
+            await self._wait_for_more()
             waiting = [self._queue.popleft() for _ in range(min(writer.MAX_BATCH, len(self._queue)))]
             if batch := [ticket for ticket in waiting if not ticket.future.cancelled()]:
                 return batch
 
-    async def _let_them_gather(self) -> None:
+    async def _wait_for_more(self) -> None:
         """Callers who just got an answer often submit again: alternating half batches cost more than a full one."""
-        for _ in range(PATIENCE):
+        for _ in range(GATHER_ITERATIONS):
             if len(self._queue) >= min(self._expected, writer.MAX_BATCH):
                 return
             await asyncio.sleep(0)
 
     async def _write(self, tickets: list[Ticket[Any]]) -> None:
-        batch = Batch(tickets, self._numbering)
+        batch = CommitBatch(tickets, self._numbering)
         try:
             async with asyncio.timeout_at(self.loop.time() + batch.until - time.monotonic() + GRACE):
                 await self._transact(batch)
@@ -149,36 +149,36 @@ class _LoopWriter:
             else:
                 self._hand_over(batch, error)
 
-    async def _transact(self, batch: Batch) -> None:
+    async def _transact(self, batch: CommitBatch) -> None:
         session = await self._open_session()
         began = time.perf_counter()
-        look = None if self._guard.is_due else self._look
-        held = None if look else await self._hold_epoch(session)
+        reading = None if self._guard.is_due else self._reading
+        locked = None if reading else await self._lock_epoch(session)
         batch.tickets = self._guard.admit(batch.tickets)
-        if look and not batch.tickets:
+        if reading and not batch.tickets:
             return
-        rows = await self._write_at_once(session, batch, look) if look else 0
+        rows = await self._write_at_once(session, batch, reading) if reading else 0
         if not rows:
-            rows = await self._write_held(session, batch, held or await self._hold_epoch(session))
+            rows = await self._write_locked(session, batch, locked or await self._lock_epoch(session))
         if rows:
             self._numbering.advance(rows)
             audit_batch_size.observe(rows)
             audit_commit_seconds.observe(time.perf_counter() - began)
         batch.release()
 
-    async def _write_at_once(self, session: LoopConnection, batch: Batch, look: Look) -> int:
+    async def _write_at_once(self, session: LoopConnection, batch: CommitBatch, reading: EpochReading) -> int:
         """Decide with the last known epoch, and write in one message if the database confirms.
 
         The database confirms if the epoch is unchanged, the rows' timestamp is past but recent, and every answer may
         still be released. Everything else, including refusals, is decided while the epoch is held. Returns the number
         of rows, or 0.
         """
-        now = look.now()
-        rows = batch.decide(look.epoch, now)
+        now = reading.now()
+        rows = batch.decide(reading.epoch, now)
         if len(rows) < len(batch.tickets) or not rows:
             return 0
         limits = (
-            str(look.epoch),
+            str(reading.epoch),
             format_timestamp(now),
             format_timestamp(min(now + TOLERANCE, batch.not_after)),
         )
@@ -191,12 +191,12 @@ class _LoopWriter:
         batch.stage = Stage.DECIDING
         return 0
 
-    async def _write_held(self, session: LoopConnection, batch: Batch, held: Look) -> int:
+    async def _write_locked(self, session: LoopConnection, batch: CommitBatch, locked: EpochReading) -> int:
         """Decide while the epoch is held, and write in a second message. Returns the number of rows."""
-        if old := behind(batch.stamps, held.epoch):
+        if old := outdated(batch.stamps, locked.epoch):
             [found] = await session.run((ENTITIES, [array_of(entities_of(old))]))
-            renew(old, dict(pairs_of(found)), held.epoch)
-        rows = batch.decide(held.epoch, held.clock)
+            renew(old, dict(pairs_of(found)), locked.epoch)
+        rows = batch.decide(locked.epoch, locked.clock)
         if not rows:
             await session.run(ROLLBACK)
             return 0
@@ -205,14 +205,14 @@ class _LoopWriter:
         await session.run(*statements)
         return len(rows)
 
-    async def _hold_epoch(self, session: LoopConnection) -> Look:
-        """``kernel.freshness.epoch.hold_epoch``. Once a second, it also reads the lag of the log."""
+    async def _lock_epoch(self, session: LoopConnection) -> EpochReading:
+        """``kernel.freshness.epoch.lock_epoch``. Once a second, it also reads the lag of the log."""
         is_due = self._guard.is_due
-        _, _, held, *lag = await session.run(BEGIN, LOCK_EPOCH, HOLD, *([LAG] if is_due else []))
-        self._look = look_of(held)
+        _, _, locked, *lag = await session.run(BEGIN, LOCK_EPOCH, READ_EPOCH, *([LAG] if is_due else []))
+        self._reading = epoch_reading_of(locked)
         if is_due:
-            self._guard.look(float(lag[0].get_value(0, 0) or 0) if lag[0].ntuples else 0.0)
-        return self._look
+            self._guard.update(float(lag[0].get_value(0, 0) or 0) if lag[0].ntuples else 0.0)
+        return self._reading
 
     async def _open_session(self) -> LoopConnection:
         if self._session is not None and not self._session.is_broken:
@@ -232,14 +232,14 @@ class _LoopWriter:
     def _drop_session(self) -> None:
         if self._session is not None:
             self._session.close()
-            self._session = self._look = None
+            self._session = self._reading = None
 
-    def _hand_over(self, batch: Batch, error: Exception) -> None:
+    def _hand_over(self, batch: CommitBatch, error: Exception) -> None:
         """Nothing was stored, so the thread decides and writes again."""
         logger.warning("%d audit records are written by the thread", len(batch.tickets), exc_info=error)
         self._drop_session()
         if self._guard.is_due:
-            self._guard.look(None)
+            self._guard.update(None)
         for ticket in batch.tickets:
             if not ticket.future.done():
                 self._hand_over_one(ticket)

@@ -14,7 +14,7 @@ from typing import Any
 import django.db
 from django.db import connection
 
-from audit.commit.batches import Batch, Deadline, Decision, Ticket
+from audit.commit.batches import CommitBatch, Deadline, Decision, Ticket
 from audit.commit.guard import LagGuard
 from audit.errors import CROWDED, AuditUnavailable
 from audit.log.numbering import Numbering
@@ -39,7 +39,7 @@ def commit[T](decision: Decision[T]) -> T:
     if connection.in_atomic_block:
         # Durable means outermost. Django rejects this, except inside the transaction that a test rolls back.
         future: Future[T] = Future()
-        Batch([Ticket(decision, future)], Numbering()).write()
+        CommitBatch([Ticket(decision, future)], Numbering()).write()
         return future.result()
     return submit(decision).result()
 
@@ -93,7 +93,7 @@ class _Writer:
                 if guard.is_due:
                     guard.look(_read_lag(min(ticket.until for ticket in batch)))
                 if admitted := guard.admit(batch):
-                    Batch(admitted, numbering).write()
+                    CommitBatch(admitted, numbering).write()
         finally:
             django.db.connections.close_all()
 

@@ -40,7 +40,7 @@ _EVENT, _META = ENTRY_FIELDS.index("event_id"), ENTRY_FIELDS.index("meta")
 _EVENT_OF_ROW = TRAIL_FIELDS.index("event_id")
 
 # (entries done, entries in total)
-type Progress = Callable[[int, int], None]
+type ReportProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class ExportSummary:
     checkpoint: str
 
 
-def export_log(folder: Path, progress: Progress = lambda _done, _total: None) -> ExportSummary:
+def export_log(folder: Path, progress: ReportProgress = lambda _done, _total: None) -> ExportSummary:
     """Write the log up to its newest checkpoint, completely or not at all. The folder is 0700, its files 0600.
 
     Raises Conflict if the folder is not empty or nothing is signed yet, IntegrityFailed if data is missing or malformed
@@ -131,7 +131,7 @@ def _write_tiles(target: _Folder, size: int) -> None:
         target.write(tiles.tile_path(level, number, width), stored[:length])
 
 
-def _write_entries(target: _Folder, trail: BinaryIO, size: int, progress: Progress) -> int:
+def _write_entries(target: _Folder, trail: BinaryIO, size: int, progress: ReportProgress) -> int:
     """Write the bundles and the changed rows. Returns the number of changed rows."""
     statement = (
         f"SELECT l.idx, {spelled(AuditLog, ENTRY_FIELDS, 'g')} FROM audit_leaves l "  # noqa: S608 - constants

@@ -40,7 +40,7 @@ from kernel.clock import database_now
 from kernel.crypto.encoding import encode_base64
 from kernel.databases.transactions import one_snapshot
 from kernel.jobs import Progress, Status
-from kernel.rules import Scope
+from kernel.rules import PermissionScope
 from kernel.trust.row_mac import IntegrityFailed
 
 KIND = "audit_export"
@@ -51,13 +51,13 @@ type Columns = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class _Asker:
+class _Requester:
     """The user who requested the export, with the scope they had then."""
 
     user_id: UUID | None
-    reach: Scope
+    reach: PermissionScope
 
-    def scope(self, _word: str) -> Scope:
+    def scope(self, _word: str) -> PermissionScope:
         return self.reach
 
 
@@ -131,9 +131,9 @@ def _write_entries(export: AuditExport, file: HashedFile, progress: Progress) ->
 
 
 def _write_lines(export: AuditExport, file: HashedFile, progress: Progress, altered: _Altered) -> int:
-    asker = _Asker(export.created_by, "own" if export.is_of_own_acts else "all")
+    requester = _Requester(export.created_by, "own" if export.is_of_own_acts else "all")
     form = ROW_FORMATS[export.format]
-    found = find_logs(reader=asker, criteria=criteria_of(export.filters)).order_by("id")
+    found = find_logs(reader=requester, criteria=criteria_of(export.filters)).order_by("id")
     done, total = 0, found.count()
     file.write(form.header)
     for batch in batched(integrity.stream_entries(found), BATCH):

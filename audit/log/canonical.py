@@ -40,11 +40,11 @@ def encode_members(members: Mapping[str, str | int | None]) -> bytes:
     return _ENCODER.encode(members)
 
 
-def format_timestamp(moment: datetime) -> str:
+def format_timestamp(timestamp: datetime) -> str:
     """``YYYY-MM-DDTHH:MM:SS.ffffffZ``, always with six digits. Raises ValueError for a naive datetime."""
-    if moment.tzinfo is None:
+    if timestamp.tzinfo is None:
         raise ValueError("a timestamp has a time zone")
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    return timestamp.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _in_order(value: JsonValue) -> JsonValue:

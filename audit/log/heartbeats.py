@@ -39,7 +39,7 @@ def beat() -> None:
         numbering.forget_committed(own.writer, own.wseq)
 
 
-class Heart:
+class Heartbeat:
     """Sends heartbeats in a thread of a long-running process until ``stop``, which sends a last one."""
 
     def __init__(self) -> None:

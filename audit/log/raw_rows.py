@@ -40,7 +40,7 @@ _DASHED = " || '-' || ".join(
 )
 _DIGIT = "[0-9]"
 _SECONDS = f"{_DIGIT * 4}-{_DIGIT * 2}-{_DIGIT * 2} {_DIGIT * 2}:{_DIGIT * 2}:{_DIGIT * 2}"
-_MOMENT = "substr({0}, 1, 10) || 'T' || substr({0}, 12)"
+_TIMESTAMP_FORM = "substr({0}, 1, 10) || 'T' || substr({0}, 12)"
 # The length in bytes, because GLOB and length() of a text end at a NUL character.
 _IS_TEXT = "typeof({{0}}) = 'text' AND length(CAST({{0}} AS BLOB)) = {0}"
 # quote() returns neither a UUID nor a timestamp.
@@ -51,8 +51,8 @@ _SQLITE = {
     "UUIDField": f"CASE WHEN {_IS_TEXT.format(32)} AND NOT {{0}} GLOB '*[^0-9a-f]*' THEN {_DASHED} {_OTHERWISE}",
     "DateTimeField": (
         f"CASE WHEN {_IS_TEXT.format(26)} AND {{0}} GLOB '{_SECONDS}.{_DIGIT * 6}' "
-        f"AND substr({{0}}, 20) <> '.000000' THEN {_MOMENT} || 'Z' "
-        f"WHEN {_IS_TEXT.format(19)} AND {{0}} GLOB '{_SECONDS}' THEN {_MOMENT} || '.000000Z' {_OTHERWISE}"
+        f"AND substr({{0}}, 20) <> '.000000' THEN {_TIMESTAMP_FORM} || 'Z' "
+        f"WHEN {_IS_TEXT.format(19)} AND {{0}} GLOB '{_SECONDS}' THEN {_TIMESTAMP_FORM} || '.000000Z' {_OTHERWISE}"
     ),
 }
 _SPELLINGS = {"postgresql": _POSTGRESQL, "sqlite": _SQLITE}
@@ -101,11 +101,11 @@ def rows_of(statement: str, parameters: Sequence[Any] = ()) -> Iterator[Values]:
         yield from rows
 
 
-def moment_of(spelled: object) -> datetime | None:
+def timestamp_of(spelled: object) -> datetime | None:
     """The timestamp, if it is spelled as in an entry; otherwise None."""
     try:
-        moment = datetime.fromisoformat(spelled)  # type: ignore[arg-type]  # TypeError is caught
-        return moment if format_timestamp(moment) == spelled else None
+        timestamp = datetime.fromisoformat(spelled)  # type: ignore[arg-type]  # TypeError is caught
+        return timestamp if format_timestamp(timestamp) == spelled else None
     except (TypeError, ValueError, OverflowError):
         return None
 
@@ -185,7 +185,7 @@ class Octets(Func):
         ), parameters
 
 
-class SpelledMoment(Spelled):
+class SpelledTimestamp(Spelled):
     """A timestamp, spelled. The text is always readable: on SQLite, it is "" for anything else."""
 
     def as_sql(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:  # type: ignore[override]
@@ -195,15 +195,15 @@ class SpelledMoment(Spelled):
         return sql, parameters
 
 
-class SpelledMomentField(TextField):  # type: ignore[type-arg]  # generic in the stubs only
-    """The timestamp of ``SpelledMoment``, or ``otherwise`` for one that Django could not convert."""
+class SpelledTimestampField(TextField):  # type: ignore[type-arg]  # generic in the stubs only
+    """The timestamp of ``SpelledTimestamp``, or ``otherwise`` for one that Django could not convert."""
 
     def __init__(self, *, otherwise: datetime) -> None:
         super().__init__()
         self.otherwise = otherwise
 
     def from_db_value(self, value: Any, *_context: object) -> datetime | None:
-        return None if value is None else moment_of(value) or self.otherwise
+        return None if value is None else timestamp_of(value) or self.otherwise
 
 
 def _spell(field: Any, sql: str) -> str:

@@ -9,7 +9,7 @@ import django.db
 from msgspec.structs import replace
 
 from audit.log.events import Actor, Event
-from audit.log.floods import FloodTable
+from audit.log.refusal_deduplication import RefusalDeduplicator
 from audit.services import record_alone
 from kernel.runtime import ProcessState
 
@@ -24,7 +24,7 @@ class _Pending:
     """The counted refusals, and the timer that writes them."""
 
     def __init__(self) -> None:
-        self.table = FloodTable()
+        self.table = RefusalDeduplicator()
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
 

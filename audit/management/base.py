@@ -15,16 +15,16 @@ class LogCommand(ServiceCommand):
         return Actor.system(type(self).__module__.rpartition(".")[2], Source.COMMAND)
 
 
-class EveryFewSeconds:
+class PeriodicProgress:
     """Reports the progress of long operations, and nothing of short ones."""
 
     SECONDS = 5.0
 
-    def __init__(self, tell: Callable[[str], object]) -> None:
-        self._tell = tell
-        self._told = time.monotonic()
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+        self._written_at = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
-        if time.monotonic() - self._told >= self.SECONDS:
-            self._told = time.monotonic()
-            self._tell(f"{done} of {total} entries")
+        if time.monotonic() - self._written_at >= self.SECONDS:
+            self._written_at = time.monotonic()
+            self._write(f"{done} of {total} entries")

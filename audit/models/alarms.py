@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from django.db import connection, models
 from django.db.models import Q
 
-from audit.log.raw_rows import Octets, any_text, moment_of, presentable, spelled_columns, uuid_of
+from audit.log.raw_rows import Octets, any_text, presentable, spelled_columns, timestamp_of, uuid_of
 from audit.sequencing.alarms import LABELS
 from kernel.labels import MAX_REASON
 from kernel.trust.row_mac import MacField, MacProtectedRow
@@ -186,7 +186,7 @@ def _typed(field: Any, stored: object) -> object:
         case "UUIDField":
             value: object = uuid_of(stored)
         case "DateTimeField":
-            value = moment_of(stored)
+            value = timestamp_of(stored)
         case "CharField":
             value = stored if isinstance(stored, str) and presentable(stored) == stored else None
         case _:

@@ -11,7 +11,7 @@ from django.db import models
 
 from audit.log import action_labels
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
-from kernel.rules import Scope
+from kernel.rules import PermissionScope
 
 READ_PERMISSION = "audit.read"
 
@@ -29,7 +29,7 @@ class Reader(Protocol):
 
     @property
     def user_id(self) -> UUID | None: ...
-    def scope(self, word: str) -> Scope:
+    def scope(self, word: str) -> PermissionScope:
         """Raises Denied without the permission."""
         ...
 

@@ -18,7 +18,7 @@ MOST_OPEN = 1000  # maximum number of open alarms that are stored individually, 
 _DIGEST = re.compile(r"\b[0-9a-f]{32,}\b")
 
 
-class Kind(StrEnum):
+class AlarmKind(StrEnum):
     """``code`` of the alarm's entry."""
 
     SEQUENCE_GAP = "sequence_gap"  # numbers of a writer are missing
@@ -34,14 +34,14 @@ class Kind(StrEnum):
 
 
 LABELS: Mapping[str, str] = {
-    Kind.SEQUENCE_GAP: "Missing entries",
-    Kind.MAC_MISMATCH: "Entry not written by the application",
-    Kind.ENTRY_MISSING: "Entry deleted before it was sequenced",
-    Kind.ENTRY_ALTERED: "Entry altered",
-    Kind.INTEGRITY_FAILED: "Tree or checkpoint key altered",
-    Kind.CHECKPOINT_INCONSISTENT: "Tree contradicts a checkpoint",
-    Kind.VERIFICATION_FAILED: "Full verification failed",
-    Kind.MORE: "Further alarms",
+    AlarmKind.SEQUENCE_GAP: "Missing entries",
+    AlarmKind.MAC_MISMATCH: "Entry not written by the application",
+    AlarmKind.ENTRY_MISSING: "Entry deleted before it was sequenced",
+    AlarmKind.ENTRY_ALTERED: "Entry altered",
+    AlarmKind.INTEGRITY_FAILED: "Tree or checkpoint key altered",
+    AlarmKind.CHECKPOINT_INCONSISTENT: "Tree contradicts a checkpoint",
+    AlarmKind.VERIFICATION_FAILED: "Full verification failed",
+    AlarmKind.MORE: "Further alarms",
 }
 
 
@@ -55,7 +55,7 @@ class Alarm:
     ``found`` in the identity, if ``found`` can change while the evidence stays the same.
     """
 
-    kind: Kind
+    kind: AlarmKind
     expected: int | str
     found: int | str
     log_id: int | None = None
@@ -105,5 +105,5 @@ def summary_of(alarms: list[Alarm]) -> Alarm:
     """One alarm that summarizes many."""
     digest = hashlib.sha256("".join(sorted(alarm.evidence for alarm in alarms)).encode()).hexdigest()
     return Alarm(
-        kind=Kind.MORE, expected="no further alarms", found=f"alarms {digest[:32]}", count=len(alarms)
+        kind=AlarmKind.MORE, expected="no further alarms", found=f"alarms {digest[:32]}", count=len(alarms)
     )

@@ -40,7 +40,7 @@ def origin() -> str:
     return f"ciphercanary/{Instance.objects.get().id}"
 
 
-def establish_checkpoint_keys() -> None:
+def bootstrap_checkpoint_keys() -> None:
     """Create and publish the first active keys, if they are missing."""
     present = set(CheckpointKey.objects.filter(state=_STATE.ACTIVE).values_list("algorithm", flat=True))
     missing = [algorithm for algorithm in ALGORITHMS if algorithm not in present]

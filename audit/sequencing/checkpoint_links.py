@@ -49,5 +49,5 @@ def thinned_before(now: datetime) -> datetime:
     return hour_of(now - KEPT_WHOLE)
 
 
-def hour_of(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+def hour_of(timestamp: datetime) -> datetime:
+    return timestamp.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

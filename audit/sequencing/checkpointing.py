@@ -140,7 +140,8 @@ def _last_of_keys() -> list[int]:
         "timestamp", flat=True
     )
     before = [
-        AuditCheckpoint.objects.filter(signed_at__lte=moment).order_by("-size").first() for moment in rotated
+        AuditCheckpoint.objects.filter(signed_at__lte=timestamp).order_by("-size").first()
+        for timestamp in rotated
     ]
     return [checkpoint.size for checkpoint in before if checkpoint]
 

@@ -16,7 +16,7 @@ from django.db.models import Max, Q
 
 from audit import actions
 from audit.models import AuditLog
-from audit.sequencing.alarms import Alarm, Kind
+from audit.sequencing.alarms import Alarm, AlarmKind
 
 LOOKED_UP_AT_ONCE = 100
 
@@ -30,7 +30,7 @@ def find_gaps(rows: Sequence[Row], authentic: Sequence[Row]) -> list[Alarm]:
     ``rows`` are in the order of their ids. Those in ``authentic`` have a valid MAC. Only heartbeats among them are
     trusted.
     """
-    expected = dict(_numbers_before(rows)) | dict(_numbers_told(authentic))
+    expected = dict(_numbers_before(rows)) | dict(_numbers_of_heartbeats(authentic))
     stored = set(_stored(expected))
     trusted = {row["id"] for row in authentic}
     return [
@@ -53,7 +53,7 @@ def _numbers_before(rows: Iterable[Row]) -> Iterator[tuple[Number, Row]]:
                 yield (writer, after["wseq"] - 1), after
 
 
-def _numbers_told(rows: Iterable[Row]) -> Iterator[tuple[Number, Row]]:
+def _numbers_of_heartbeats(rows: Iterable[Row]) -> Iterator[tuple[Number, Row]]:
     """The last number of each writer, from heartbeats."""
     for row in rows:
         if row["action"] == actions.WRITER_HEARTBEAT:
@@ -74,7 +74,7 @@ def _gap(number: Number, row: Row, *, is_of_alarm: bool) -> Alarm:
         "last"
     ]
     return Alarm(
-        kind=Kind.SEQUENCE_GAP,
+        kind=AlarmKind.SEQUENCE_GAP,
         writer=writer,
         expected=expected,
         found=last or 0,

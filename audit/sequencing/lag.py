@@ -7,7 +7,7 @@ from typing import Any, Self
 from django.conf import settings
 from django.db.models import QuerySet
 
-from audit.sequencing import moments
+from audit.sequencing import timestamps
 from audit.sequencing.tree import latest_checkpoint, read_tree
 from kernel.clock import database_now
 from kernel.observability import metrics
@@ -54,17 +54,17 @@ class Delay:
 
 def read_lag() -> Lag:
     """Uses the database clock."""
-    return Lag(moments.pending().count(), read_lag_seconds())
+    return Lag(timestamps.pending().count(), read_lag_seconds())
 
 
 def read_lag_seconds() -> float:
     """The age alone, without the cost of counting."""
-    return _age_of(moments.unsequenced())
+    return _age_of(timestamps.unsequenced())
 
 
 def read_delay() -> Delay:
     """Uses the database clock."""
-    return Delay(read_lag_seconds(), _age_of(moments.unsigned()))
+    return Delay(read_lag_seconds(), _age_of(timestamps.unsigned()))
 
 
 def is_falling_behind(seconds: float) -> bool:
@@ -88,9 +88,9 @@ def set_gauges() -> None:
 
 def _age_of(since: QuerySet[Any, datetime]) -> float:
     """Seconds since the first time; 0.0 without one. The database clock is read only if needed."""
-    moment = since.first()
-    return 0.0 if moment is None else _age(moment, database_now())
+    timestamp = since.first()
+    return 0.0 if timestamp is None else _age(timestamp, database_now())
 
 
-def _age(moment: datetime | None, now: datetime) -> float:
-    return 0.0 if moment is None else max(0.0, (now - moment).total_seconds())
+def _age(timestamp: datetime | None, now: datetime) -> float:
+    return 0.0 if timestamp is None else max(0.0, (now - timestamp).total_seconds())

@@ -34,7 +34,7 @@ def add_usage(rows: Iterable[Mapping[str, Any]]) -> None:
     if not usage:
         return
     values = [
-        (*bucket[:5], _moment(f"{bucket[5]}:00:00Z"), used.count, used.size, _moment(used.last_at))
+        (*bucket[:5], _timestamp(f"{bucket[5]}:00:00Z"), used.count, used.size, _timestamp(used.last_at))
         for bucket, used in usage.items()
     ]
     with connection.cursor() as cursor:
@@ -47,21 +47,21 @@ def count_usage(rows: Iterable[Mapping[str, Any]]) -> dict[Bucket, Usage]:
     for row in rows:
         if not _is_operation(row):
             continue
-        moment = row["timestamp"]
+        timestamp = row["timestamp"]
         bucket = (
             row["object_id"],
             row["object_version"] or 0,
             row["user_id"] or "",
             row["action"],
             row["outcome"],
-            moment[:_HOUR],
+            timestamp[:_HOUR],
         )
         used = usage.get(bucket)
         if used is None:
-            used = usage[bucket] = Usage(0, 0, moment)
+            used = usage[bucket] = Usage(0, 0, timestamp)
         used.count += row["count"]
         used.size += row["size"] or 0
-        used.last_at = max(used.last_at, moment)
+        used.last_at = max(used.last_at, timestamp)
     return usage
 
 
@@ -71,7 +71,7 @@ def _is_operation(row: Mapping[str, Any]) -> bool:
     return bool(is_of_key) and row["action"].startswith("crypto.")
 
 
-def _moment(spelled: str) -> Any:
+def _timestamp(spelled: str) -> Any:
     field = UsageRollup._meta.get_field("last_at")
     return field.get_db_prep_save(datetime.fromisoformat(spelled), connection)
 

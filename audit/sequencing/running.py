@@ -14,7 +14,7 @@ from django.conf import settings
 
 from audit.errors import CheckpointRefused
 from audit.models import AuditCheckpoint, AuditTree
-from audit.sequencing.alarms import Alarm, Kind
+from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.anchors import Anchoring, configured_anchors
 from audit.sequencing.checkpoint_keys import promote_covered_keys
 from audit.sequencing.checkpointing import sign_checkpoint, thin_out_checkpoints
@@ -164,9 +164,11 @@ def alarm_of(error: CheckpointRefused | IntegrityFailed) -> Alarm:
         found = f"{error.__cause__}{state}"
         # The alarm itself makes the tree grow, whose size can be part of the text.
         identity = _NUMBER.sub("", str(error.__cause__)) + state
-        return Alarm(kind=Kind.CHECKPOINT_INCONSISTENT, expected=expected, found=found, identity=identity)
+        return Alarm(
+            kind=AlarmKind.CHECKPOINT_INCONSISTENT, expected=expected, found=found, identity=identity
+        )
     found = f"{error.detail} {_tree_as_found()}" if error.detail == ALTERED else error.detail
-    return Alarm(kind=Kind.INTEGRITY_FAILED, expected=expected, found=found)
+    return Alarm(kind=AlarmKind.INTEGRITY_FAILED, expected=expected, found=found)
 
 
 def _tree_as_found() -> str:

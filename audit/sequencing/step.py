@@ -18,7 +18,7 @@ from audit.log import canonical, entries
 from audit.log.entry_mac import check_entry_mac
 from audit.log.raw_rows import spelled
 from audit.models import AuditLeaf, AuditLog, AuditPending
-from audit.sequencing.alarms import Alarm, Kind
+from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.appending import append
 from audit.sequencing.continuity import find_gaps
 from audit.sequencing.leadership import leading
@@ -38,7 +38,7 @@ _COLUMNS = ", ".join(
 _ID = entries.ENTRY_ORDER.index("id")
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_TIMESTAMP_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 _NUMBERS = (("wseq", int), ("count", int), ("size", int | None), ("object_version", int | None))
 
 type Row = Mapping[str, Any]
@@ -63,7 +63,7 @@ def sequence_step(*, waits: bool = False) -> int:
 
 
 @dataclass(slots=True)
-class _Batch:
+class _TakenEntries:
     """The entries that were taken. ``alarms`` are about single entries."""
 
     log_ids: list[int] = field(default_factory=list)
@@ -92,16 +92,16 @@ class _Batch:
             self.authentic.append(row)
 
     def miss(self, log_id: int) -> None:
-        missing = Alarm(kind=Kind.ENTRY_MISSING, log_id=log_id, expected="the entry", found="none")
+        missing = Alarm(kind=AlarmKind.ENTRY_MISSING, log_id=log_id, expected="the entry", found="none")
         self.alarms.append(missing)
 
 
 def _sequence(log_ids: Sequence[int]) -> int:
-    batch = _read(log_ids)
-    append(batch.log_ids, batch.leaves)
-    add_usage(batch.rows)
-    raise_alarms([*batch.alarms, *find_gaps(batch.rows, batch.authentic)])
-    return len(batch.leaves)
+    taken = _read(log_ids)
+    append(taken.log_ids, taken.leaves)
+    add_usage(taken.rows)
+    raise_alarms([*taken.alarms, *find_gaps(taken.rows, taken.authentic)])
+    return len(taken.leaves)
 
 
 def _take() -> list[int]:
@@ -124,16 +124,16 @@ def _without_leaf(log_ids: list[int]) -> list[int]:
     return [log_id for log_id in log_ids if log_id not in known]
 
 
-def _read(log_ids: Sequence[int]) -> _Batch:
+def _read(log_ids: Sequence[int]) -> _TakenEntries:
     """The rows as stored now, not as the writing transaction sent them."""
-    batch = _Batch()
+    taken = _TakenEntries()
     rows = _stored(log_ids) if log_ids else {}
     for log_id in log_ids:
         if log_id in rows:
-            batch.add(*rows[log_id])
+            taken.add(*rows[log_id])
         else:
-            batch.miss(log_id)
-    return batch
+            taken.miss(log_id)
+    return taken
 
 
 def _stored(log_ids: Sequence[int]) -> dict[int, tuple[Row, object]]:
@@ -149,7 +149,7 @@ def _stored(log_ids: Sequence[int]) -> dict[int, tuple[Row, object]]:
 
 def _require_form(row: Row) -> None:
     """Check columns that later steps read, because SQLite accepts any value in them. Raises TypeError, ValueError."""
-    if not _UUID.fullmatch(row["writer"]) or not _MOMENT.fullmatch(row["timestamp"]):
+    if not _UUID.fullmatch(row["writer"]) or not _TIMESTAMP_FORM.fullmatch(row["timestamp"]):
         raise ValueError("no spelling of an entry")
     for name, kinds in _NUMBERS:
         if not isinstance(row[name], kinds):
@@ -158,7 +158,7 @@ def _require_form(row: Row) -> None:
 
 def _altered(row: Row, found: str) -> Alarm:
     return Alarm(
-        kind=Kind.MAC_MISMATCH,
+        kind=AlarmKind.MAC_MISMATCH,
         log_id=row["id"],
         writer=str(row["writer"]),
         expected="the content of its MAC",

@@ -40,9 +40,9 @@ def send(address: str, message_id: str, text: str) -> datetime:
 
 def encode(now: datetime, host: str, message_id: str, text: str) -> bytes:
     """``<PRI>1 TIMESTAMP HOSTNAME APP-NAME PROCID MSGID - MSG`` (RFC 5424 section 6)."""
-    moment = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    timestamp = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
     name = _NOT_PRINTABLE.sub("", host)[:255] or "-"
-    header = f"<{PRIORITY}>1 {moment} {name} ciphercanary {os.getpid()} {message_id} -"
+    header = f"<{PRIORITY}>1 {timestamp} {name} ciphercanary {os.getpid()} {message_id} -"
     return f"{header} {text}".encode("ascii")
 
 

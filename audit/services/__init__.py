@@ -6,9 +6,9 @@ from audit.services.exports import (
     find_export,
     find_exports,
     find_result,
-    last_sign_of_a_worker,
     open_result,
     request_export,
+    worker_last_seen,
 )
 from audit.services.reading import find_changes, find_logs, last_done, names_of
 from audit.services.recording import record, record_alone
@@ -23,11 +23,11 @@ __all__ = [
     "find_logs",
     "find_result",
     "last_done",
-    "last_sign_of_a_worker",
     "names_of",
     "open_result",
     "record",
     "record_alone",
     "request_export",
     "search_logs",
+    "worker_last_seen",
 ]

@@ -22,12 +22,12 @@ from audit.models.exports import AuditExportQuerySet
 from audit.services.recording import record
 from kernel import jobs
 from kernel.clock import database_now
-from kernel.databases.transactions import take_turn
+from kernel.databases.transactions import wait_for_lock
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.freshness.epoch import require_current
 from kernel.freshness.stamps import EpochStamp
 from kernel.jobs import Status
-from kernel.rules import Caller, Scope
+from kernel.rules import Caller, PermissionScope
 
 LOCK = int.from_bytes(b"cc-exprt")  # our key among PostgreSQL's advisory locks, a bigint
 MOST_EXPORTS = 20  # of one user: queued, running, or with a file that is kept
@@ -71,7 +71,7 @@ def request_export(*, principal: Exporter, export_format: str, criteria: LogCrit
     if export_format == ExportFormat.TILES:
         _require_whole_log(reach, criteria)
     export = AuditExport(
-        **jobs.asked_by(asdict(principal.actor)),
+        **jobs.requester_columns(asdict(principal.actor)),
         format=export_format,
         filters=filters_of(criteria),
         is_of_own_acts=reach != "all",
@@ -139,7 +139,7 @@ def open_result(*, principal: Exporter, result: Result) -> BinaryIO:
     return file
 
 
-def last_sign_of_a_worker() -> datetime | None:
+def worker_last_seen() -> datetime | None:
     """When a worker last started or finished any export, None if never. Does not reveal whose it was."""
     ended = Max("finished_at", filter=~Q(status=Status.CANCELLED.value))
     marks = AuditExport.objects.aggregate(Max("started_at"), ended=ended)
@@ -151,7 +151,7 @@ def event_of(export: AuditExport, action: str, **facts: Any) -> Event:
     return Event(action=action, object_type="audit_export", object_id=str(export.id), **facts)
 
 
-def _require_whole_log(reach: Scope, criteria: LogCriteria) -> None:
+def _require_whole_log(reach: PermissionScope, criteria: LogCriteria) -> None:
     if criteria != EVERYTHING:
         named = next(iter(filters_of(criteria)))
         raise Invalid.of_field(
@@ -165,7 +165,7 @@ def _require_whole_log(reach: Scope, criteria: LogCriteria) -> None:
 
 def _require_room(user_id: UUID | None, now: datetime) -> None:
     """Raises TooManyExports. Files are stored next to the database, which must not run out of space."""
-    take_turn(LOCK)  # otherwise concurrent requests would not see each other
+    wait_for_lock(LOCK)  # otherwise concurrent requests would not see each other
     unfinished = Q(status__in=[Status.PENDING.value, Status.RUNNING.value])
     own = AuditExport.objects.filter(unfinished | Q(expires_at__gt=now), created_by=user_id)
     if own.count() >= MOST_EXPORTS:

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet, Subquery
 
-from audit.browse.selection import LogCriteria, TrailCriteria, holds_word, id_spelt, is_actor, is_between
+from audit.browse.selection import LogCriteria, TrailCriteria, contains_word, is_actor, is_between, parse_id
 from audit.log.events import Outcome
-from audit.log.raw_rows import Spelled, any_text, moment_of, presentable
+from audit.log.raw_rows import Spelled, any_text, presentable, timestamp_of
 from audit.models import AuditLog, AuditTrail, Reader
 
 
@@ -22,7 +22,7 @@ def find_logs(*, reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:
     if criteria.actor:
         found = found.filter(is_actor(criteria.actor))
     for word in criteria.words:
-        found = found.filter(holds_word(word))
+        found = found.filter(contains_word(word))
     return found.filter(is_between("timestamp", criteria.since, criteria.until))
 
 
@@ -30,7 +30,7 @@ def last_done(*, object_id: str, action: str) -> datetime | None:
     """When the action last succeeded with that object, by any user. Use it only if the reader may see the object."""
     done = AuditLog.objects.filter(object_id=object_id, action=action, outcome=Outcome.OK.value)
     with any_text():
-        return moment_of(done.order_by("-id").values_list(Spelled("timestamp"), flat=True).first())
+        return timestamp_of(done.order_by("-id").values_list(Spelled("timestamp"), flat=True).first())
 
 
 def names_of(user_ids: Iterable[str]) -> dict[str, str]:
@@ -67,7 +67,7 @@ def _id_of(actor: str) -> UUID | None:
     The trail has only ids. The log also has names, which are never reused for other users. A separate query, because
     PostgreSQL would otherwise search the log once for each changed row.
     """
-    user_id = id_spelt(actor)
+    user_id = parse_id(actor)
     if user_id is not None:
         return user_id
     named = AuditLog.objects.filter(actor_name=actor, user_id__isnull=False).order_by("-id")

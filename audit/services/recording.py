@@ -41,25 +41,25 @@ def record_alone(event: Event, actor: Actor) -> AuditLog:
         raise AuditUnavailable from error
 
 
-def _insert(event: Event, actor: Actor, changes: Sequence[RowChange], moment: datetime) -> AuditLog:
+def _insert(event: Event, actor: Actor, changes: Sequence[RowChange], timestamp: datetime) -> AuditLog:
     event_id = uuid.uuid4()
     # Insert the changed rows first, because their ids are part of the digests that the event contains.
-    digests = [_insert_change(change, event_id, actor, moment) for change in changes]
+    digests = [_insert_change(change, event_id, actor, timestamp) for change in changes]
     writer = numbering.current_writer()
     row = entry_row(
         event,
         actor,
-        at=format_timestamp(moment),
+        at=format_timestamp(timestamp),
         writer=str(writer),
         wseq=numbering.next_wseq(writer),
         event_id=str(event_id),
         digests=digests,
     )
-    typed = {"timestamp": moment, "event_id": event_id, "writer": writer, "user_id": actor.user_id}
+    typed = {"timestamp": timestamp, "event_id": event_id, "writer": writer, "user_id": actor.user_id}
     return AuditLog.objects.create(**{**row, **typed})
 
 
-def _insert_change(change: RowChange, event_id: uuid.UUID, actor: Actor, moment: datetime) -> str:
+def _insert_change(change: RowChange, event_id: uuid.UUID, actor: Actor, timestamp: datetime) -> str:
     row = AuditTrail.objects.create(
         event_id=event_id,
         table_name=clean_text(change.table_name, 50),
@@ -68,6 +68,6 @@ def _insert_change(change: RowChange, event_id: uuid.UUID, actor: Actor, moment:
         old_values=None if change.old_values is None else clean_mapping(change.old_values),
         new_values=None if change.new_values is None else clean_mapping(change.new_values),
         changed_by=actor.user_id,
-        changed_at=moment,
+        changed_at=timestamp,
     )
     return entries.trail_digest(entries.values_of(row, entries.TRAIL_FIELDS))

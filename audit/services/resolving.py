@@ -14,7 +14,7 @@ from audit.errors import AlarmResolved
 from audit.log.canonical import MAX_INTEGER, format_timestamp
 from audit.log.events import Actor, Event, RowChange
 from audit.models import RESOLVE_PERMISSION, AuditAlarm, AuditLog
-from audit.sequencing.alarms import Alarm, Kind
+from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.services import showing
 from audit.services.alarms import ACTOR, insert_row, raise_alarms, set_aside
 from audit.services.recording import record
@@ -114,10 +114,10 @@ def _decision(alarm: AuditAlarm) -> Mapping[str, object]:
 def _is_still_there(alarm: AuditAlarm) -> bool:
     """Whether the alarm stays accepted. Otherwise the same evidence raises an alarm again."""
     match alarm.kind:
-        case Kind.ENTRY_ALTERED:
+        case AlarmKind.ENTRY_ALTERED:
             present = showing.present_alarms(alarm.log_id, alarm.found)
             return any(each.evidence == alarm.evidence for each in present)
-        case Kind.INTEGRITY_FAILED | Kind.CHECKPOINT_INCONSISTENT:
+        case AlarmKind.INTEGRITY_FAILED | AlarmKind.CHECKPOINT_INCONSISTENT:
             return False  # the sequencer checks again, and raises an alarm at most once an hour
     return True
 
@@ -139,7 +139,7 @@ def _rebuilt(forged: AuditAlarm) -> AuditAlarm:
     AuditAlarm.objects.same_rows([forged]).delete()
     if entry is None:
         found = f"the row {forged.id} without one"
-        alarm = Alarm(kind=Kind.ENTRY_ALTERED, expected="an alarm with its entry", found=found)
+        alarm = Alarm(kind=AlarmKind.ENTRY_ALTERED, expected="an alarm with its entry", found=found)
         row = record(alarm.event, ACTOR)
         [entry] = integrity.find_entries(AuditLog.objects.filter(id=row.id))
     _restore(entry, id=forged.id)

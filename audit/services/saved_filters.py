@@ -12,7 +12,7 @@ from audit.log.events import Actor, Event, RowChange
 from audit.models import READ_PERMISSION, Reader, SavedFilter
 from audit.models.saved_filters import SavedFilterQuerySet
 from audit.services.recording import record
-from kernel.databases.transactions import take_turn
+from kernel.databases.transactions import wait_for_lock
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.rules import Caller
 
@@ -20,7 +20,7 @@ LOCK = int.from_bytes(b"cc-filtr")  # our key among PostgreSQL's advisory locks,
 MOST_FILTERS = 50  # of one user
 
 
-class Keeper(Caller, Protocol):
+class Owner(Caller, Protocol):
     """A caller who saves filters."""
 
     @property
@@ -33,7 +33,7 @@ def find_filters(*, reader: Reader) -> SavedFilterQuerySet:
 
 
 def save_filter(
-    *, principal: Keeper, name: str, filters: Mapping[str, str], is_shared: bool = False
+    *, principal: Owner, name: str, filters: Mapping[str, str], is_shared: bool = False
 ) -> SavedFilter:
     """Save a filter. Raises Denied, TooManyFilters, and Invalid for a name that the caller already uses, for an empty
     filter, and for a shared filter of a caller who may not read the whole log.
@@ -61,7 +61,7 @@ def save_filter(
     return kept
 
 
-def delete_filter(*, principal: Keeper, filter_id: UUID) -> SavedFilter:
+def delete_filter(*, principal: Owner, filter_id: UUID) -> SavedFilter:
     """Delete one of the caller's filters. Raises NotFound, and Denied for a filter that another user shares."""
     principal.require(READ_PERMISSION)
     with transaction.atomic():
@@ -77,7 +77,7 @@ def delete_filter(*, principal: Keeper, filter_id: UUID) -> SavedFilter:
 
 
 def _require_room(owner: UUID) -> None:
-    take_turn(LOCK)  # otherwise concurrent requests would not see each other
+    wait_for_lock(LOCK)  # otherwise concurrent requests would not see each other
     if SavedFilter.objects.filter(owner=owner).count() >= MOST_FILTERS:
         raise TooManyFilters(MOST_FILTERS)
 

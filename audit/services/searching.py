@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 
 from audit.browse.search_limits import search_limits
 from audit.browse.selection import SEARCH_DEPTH, LogCriteria, is_between, newest_first, sides, time_column
-from audit.log.raw_rows import Spelled, any_text, moment_of
+from audit.log.raw_rows import Spelled, any_text, timestamp_of
 from audit.models import AuditLog, Reader
 from audit.services.reading import find_logs
 from kernel import throttle
@@ -58,18 +58,18 @@ def _part(entries: QuerySet[AuditLog], criteria: LogCriteria, before: int | None
         return older, None
     last = _first(entries.filter(id__gt=newest[0] - SEARCH_DEPTH).order_by("id")) or newest
     # Entries do not commit in the order of their timestamps, so the lowest id need not have the earliest time.
-    moments = [moment for _, moment in (last, newest) if moment]
-    if not time or not moments:
+    timestamps = [timestamp for _, timestamp in (last, newest) if timestamp]
+    if not time or not timestamps:
         return older & Q(id__gte=last[0]), last[0]
-    moment = min(moments)
-    if criteria.since is not None and moment <= criteria.since:
+    timestamp = min(timestamps)
+    if criteria.since is not None and timestamp <= criteria.since:
         return older, None
-    at_moment = entries.filter(timestamp=moment).order_by("id").values_list("id", flat=True)
-    return older & Q(timestamp__gte=moment), at_moment[0]
+    at_timestamp = entries.filter(timestamp=timestamp).order_by("id").values_list("id", flat=True)
+    return older & Q(timestamp__gte=timestamp), at_timestamp[0]
 
 
 def _first(entries: QuerySet[AuditLog]) -> tuple[int, datetime | None] | None:
     """Id and time. The time is None if it was altered to something invalid."""
     with any_text():
         found = entries.values_list("id", Spelled("timestamp")).first()
-    return None if found is None else (found[0], moment_of(found[1]))
+    return None if found is None else (found[0], timestamp_of(found[1]))

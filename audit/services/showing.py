@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from audit import actions
 from audit.log.raw_rows import uuid_of
 from audit.models import AuditLog, AuditTrail, Reader
-from audit.sequencing.alarms import Alarm, Kind
+from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.services.alarms import raise_alarms
 from audit.verification import integrity
 from audit.verification.integrity import FoundChange, FoundEntry
@@ -110,7 +110,7 @@ def alarm_of(entry: FoundEntry) -> Alarm:
     """The alarm about an altered entry. The same alteration always gives an equal alarm."""
     log_id = entry.values[0]
     return Alarm(
-        kind=Kind.ENTRY_ALTERED,
+        kind=AlarmKind.ENTRY_ALTERED,
         log_id=log_id if isinstance(log_id, int) else None,
         expected="an entry with a leaf" if entry.leaf is None else f"leaf {_text_of(entry.leaf)}",
         found=f"row {entry.evidence}",
@@ -129,7 +129,7 @@ def _alarms_of_changes(changes: Sequence[FoundChange]) -> list[Alarm]:
     log_ids = {(entry.columns["event_id"], entry.columns["timestamp"]): entry.values[0] for entry in entries}
     return [
         Alarm(
-            kind=Kind.ENTRY_ALTERED,
+            kind=AlarmKind.ENTRY_ALTERED,
             log_id=log_ids.get((change.columns["event_id"], change.columns["changed_at"])),
             expected="a changed row that its entry names",
             found=f"changed row {change.values[0]}, {change.evidence}",
@@ -141,7 +141,7 @@ def _alarms_of_changes(changes: Sequence[FoundChange]) -> list[Alarm]:
 def _alarm_of_missing(entry: FoundEntry, missing: Sequence[str]) -> Alarm:
     expected = f"{len(entry.inspection.digests)} changed rows that the entry names"
     found = f"{len(missing)} missing, {hashlib.sha256(''.join(missing).encode()).hexdigest()}"
-    return Alarm(kind=Kind.ENTRY_ALTERED, log_id=entry.values[0], expected=expected, found=found)
+    return Alarm(kind=AlarmKind.ENTRY_ALTERED, log_id=entry.values[0], expected=expected, found=found)
 
 
 def _one(reader: Reader, log_id: int) -> QuerySet[AuditLog]:

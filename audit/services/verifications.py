@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audit import actions
-from audit.log.raw_rows import moment_of
+from audit.log.raw_rows import timestamp_of
 from audit.models import AuditLog
 from audit.verification.findings import Result
 from audit.verification.integrity import find_entries
@@ -50,7 +50,7 @@ def last_verification() -> Verification | None:
     if not newest:
         return None
     [entry] = newest
-    ended_at = moment_of(entry.columns["timestamp"])
+    ended_at = timestamp_of(entry.columns["timestamp"])
     if entry.faults:
         return Verification(ended_at, None)
     findings = json.loads(str(entry.columns["meta"])).get("findings")

@@ -39,7 +39,7 @@ RANGES: Final[Mapping[str, Range]] = MappingProxyType(
 )
 
 
-def range_asked(asked: Mapping[str, str]) -> Range:
+def requested_range(asked: Mapping[str, str]) -> Range:
     """The ``range`` of a query; the shortest if it is missing or unknown."""
     return RANGES.get(asked.get("range", ""), RANGES["24h"])
 

@@ -135,9 +135,9 @@ def uses_by_version(key_id: object, versions: Iterable[int]) -> Mapping[int, int
     return dict(rows.values_list("version").annotate(sum=Sum("count")).order_by())
 
 
-def rows_used_since(moment: datetime) -> QuerySet[UsageRollup]:
+def rows_used_since(timestamp: datetime) -> QuerySet[UsageRollup]:
     """The usage of keys from that hour on, to filter a list of keys."""
-    return _used().filter(hour__gte=moment)
+    return _used().filter(hour__gte=timestamp)
 
 
 def rows_done(operation: str, keys: Keys = None) -> QuerySet[UsageRollup]:
@@ -189,8 +189,10 @@ def _busiest(column: str, span: Span, keys: Keys) -> list[tuple[str, Used]]:
 
 
 def _added(parts: Iterable[Used]) -> Used:
-    held = list(parts)
-    return Used(sum(p.done for p in held), sum(p.denied for p in held), sum(p.failed for p in held))
+    all_parts = list(parts)
+    return Used(
+        sum(p.done for p in all_parts), sum(p.denied for p in all_parts), sum(p.failed for p in all_parts)
+    )
 
 
 def _used() -> QuerySet[UsageRollup]:

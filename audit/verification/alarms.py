@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from audit import actions
 from audit.log.raw_rows import Spelled
 from audit.models import AuditAlarm
-from audit.verification.findings import Finding, Kind
+from audit.verification.findings import Finding, FindingKind
 from audit.verification.inspection import COLUMNS
 from audit.verification.leaves import Seen
 from audit.verification.protected_rows import stored_rows
@@ -22,13 +22,13 @@ class Alarms:
         self._known = known
         self._is_open = _read_alarms()
 
-    def look(self, seen: Sequence[Seen]) -> Iterator[Finding]:
+    def check(self, seen: Sequence[Seen]) -> Iterator[Finding]:
         for row in seen:
             if row.values[_ACTION] not in ALARMS:
                 continue
             self.count += 1
             if self.count > self._known and (text := self._finding_of(row)):
-                yield Finding.at(Kind.ALARM, text, row.index, row.log_id)
+                yield Finding.at(FindingKind.ALARM, text, row.index, row.log_id)
 
     def _finding_of(self, row: Seen) -> str:
         name = f"{row.values[_ACTION]} {row.values[_CODE]}".rstrip()

@@ -5,7 +5,7 @@ from itertools import batched
 
 from audit.log.raw_rows import as_stored, rows_of, spelled
 from audit.models import AuditLog
-from audit.verification.findings import Finding, Kind
+from audit.verification.findings import Finding, FindingKind
 from audit.verification.leaves import Seen
 
 LOOKED_UP_AT_ONCE = 500
@@ -37,9 +37,9 @@ def check_lists() -> Iterator[Finding]:
     """Check that every entry has one leaf, or waits for it."""
     for log_id, index in rows_of(_WAITING):
         text = "waits for a leaf, and is not there" if index is None else "waits for a leaf, and has one"
-        yield Finding.at(Kind.WAITING, f"the row {text}", index, log_id)
+        yield Finding.at(FindingKind.WAITING, f"the row {text}", index, log_id)
     for log_id, first, last, leaves in rows_of(_TWICE):
-        yield Finding(Kind.LEAF_SURPLUS, f"the row has {leaves} leaves", first, last, log_id)
+        yield Finding(FindingKind.LEAF_SURPLUS, f"the row has {leaves} leaves", first, last, log_id)
 
 
 def check_sequences() -> Iterator[Finding]:
@@ -48,18 +48,18 @@ def check_sequences() -> Iterator[Finding]:
     for log_id, writer, wseq, prior, here, there in rows_of(statement):
         text = f"after {prior} of writer {writer} comes {wseq}"
         first = None if here is None else min(here, 0 if there is None else there + 1)
-        yield Finding(Kind.SEQUENCE_GAP, text, first, here, log_id)
+        yield Finding(FindingKind.SEQUENCE_GAP, text, first, here, log_id)
 
 
 def check_heartbeats(seen: Sequence[Seen]) -> Iterator[Finding]:
     """Check that all rows that a heartbeat reports are stored."""
-    told = [
+    reported = [
         (writer, wseq, row)
         for row in seen
         if row.inspection.is_authentic
         for writer, wseq in row.inspection.tails
     ]
-    for some in batched(told, LOOKED_UP_AT_ONCE):
+    for some in batched(reported, LOOKED_UP_AT_ONCE):
         last = _last_numbers({writer for writer, _, _ in some})
         for writer, wseq, row in some:
             if not wseq <= last.get(writer, 0):
@@ -80,4 +80,4 @@ def _missing_tail(writer: str, wseq: int, row: Seen) -> Finding:
     last, index = next(rows_of(_TAIL, [as_stored(writer)]))
     text = f"a heartbeat tells of {wseq} rows of writer {writer}, whose last one is {last or 0}"
     first = None if row.index is None else min(row.index, 0 if index is None else index + 1)
-    return Finding(Kind.SEQUENCE_GAP, text, first, row.index, row.log_id)
+    return Finding(FindingKind.SEQUENCE_GAP, text, first, row.index, row.log_id)

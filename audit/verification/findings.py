@@ -20,7 +20,7 @@ class Result(StrEnum):
     FAILED = "failed"  # it could not finish
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     ENTRY_MISSING = "entry_missing"  # a leaf whose row is missing
     ENTRY_ALTERED = "entry_altered"  # a row that does not match its leaf
     MAC_MISMATCH = "mac_mismatch"  # a row that the application did not write like this
@@ -48,14 +48,14 @@ class Finding:
     None if the finding is not about a leaf). ``log_id`` is the row where it was found.
     """
 
-    kind: Kind
+    kind: FindingKind
     text: str
     first: int | None = None
     last: int | None = None
     log_id: int | None = None
 
     @classmethod
-    def at(cls, kind: Kind, text: str, index: int | None, log_id: int | None = None) -> "Finding":
+    def at(cls, kind: FindingKind, text: str, index: int | None, log_id: int | None = None) -> "Finding":
         return cls(kind, text, index, index, log_id)
 
     def __str__(self) -> str:
@@ -82,7 +82,7 @@ class Report:
     waiting: int = 0  # rows that are not yet sequenced
     changed_rows: int = 0  # of the trail
     alarms: int = 0  # in the log, including the known ones
-    counts: Counter[Kind] = field(default_factory=Counter)
+    counts: Counter[FindingKind] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
     first_bad: Finding | None = None
     _hash: Any = field(default_factory=hashlib.sha256)
@@ -90,7 +90,7 @@ class Report:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the findings, "" without any. Excludes alarms, because they are already on record."""
-        return self._hash.hexdigest() if self.counts.keys() - {Kind.ALARM} else ""
+        return self._hash.hexdigest() if self.counts.keys() - {FindingKind.ALARM} else ""
 
     @property
     def is_altered(self) -> bool:
@@ -98,7 +98,7 @@ class Report:
 
     def add(self, finding: Finding) -> None:
         self.counts[finding.kind] += 1
-        if finding.kind != Kind.ALARM:
+        if finding.kind != FindingKind.ALARM:
             self._hash.update(f"{finding}\n".encode("utf-8", "surrogatepass"))
         if len(self.findings) < LISTED:
             self.findings.append(finding)

@@ -9,10 +9,10 @@ from audit.sequencing.head import Head, read_head
 from audit.tlog.checkpoint import VerifierKey
 from audit.verification.alarms import Alarms
 from audit.verification.completeness import check_heartbeats, check_lists, check_sequences
-from audit.verification.findings import Finding, Kind, Report
+from audit.verification.findings import Finding, FindingKind, Report
 from audit.verification.heads import Heads, OutsideCheckpoint, Trust
 from audit.verification.keys import StoredKeys
-from audit.verification.leaves import Leaves, Progress, check_waiting
+from audit.verification.leaves import Leaves, ReportProgress, check_waiting
 from audit.verification.protected_rows import check_protected_rows
 from audit.verification.trail import Trail
 from audit.verification.triggers import check_triggers
@@ -29,7 +29,7 @@ def verify_log(
     outside: Sequence[OutsideCheckpoint] = (),
     pinned: Sequence[VerifierKey] = (),
     known_alarms: int = 0,
-    progress: Progress = lambda _done, _total: None,
+    progress: ReportProgress = lambda _done, _total: None,
 ) -> Report:
     """Verify everything, in one snapshot, while others write. The report has the findings.
 
@@ -62,12 +62,12 @@ class _Verification:
         self._heads = Heads(trust, self._keys.keys, outside, remembered)
         self._trail = Trail()
         self._alarms = Alarms(known_alarms)
-        self._looks = (self._trail.look, self._keys.look, self._alarms.look, check_heartbeats)
-        self._leaves = Leaves(self._heads, self._looks)
+        self._checks = (self._trail.check, self._keys.check, self._alarms.check, check_heartbeats)
+        self._leaves = Leaves(self._heads, self._checks)
 
-    def run(self, progress: Progress) -> Iterator[Finding]:
+    def run(self, progress: ReportProgress) -> Iterator[Finding]:
         yield from self._leaves.check(progress)
-        yield from check_waiting(self._looks)
+        yield from check_waiting(self._checks)
         yield from self._trail.finish()
         yield from self._keys.finish()
         yield from check_lists()
@@ -77,12 +77,12 @@ class _Verification:
         yield from check_triggers()
         for size, anchor in rows_of(_RECEIPTS):
             text = f"the anchor {anchor} has a checkpoint of {size} entries, which is not stored"
-            yield Finding(Kind.RECEIPT, text)
+            yield Finding(FindingKind.RECEIPT, text)
 
     def conclude(self, report: Report) -> None:
         report.size, report.root = self._leaves.tree.size, self._leaves.tree.root()
         report.last_timestamp = self._leaves.last_timestamp
-        report.signed_size, report.checkpoints = self._heads.signed_size, self._heads.held
+        report.signed_size, report.checkpoints = self._heads.signed_size, self._heads.counted
         report.changed_rows = self._trail.rows
         report.waiting = number_of("SELECT count(*) FROM audit_pending")
         report.alarms = self._alarms.count
@@ -92,5 +92,5 @@ def _read_head(report: Report) -> Head | None:
     try:
         return read_head()
     except OlderDatabase as error:
-        report.add(Finding(Kind.OLDER, error.detail))
+        report.add(Finding(FindingKind.OLDER, error.detail))
         return None

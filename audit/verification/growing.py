@@ -7,7 +7,7 @@ from django.db import connection
 from audit.log.raw_rows import rows_of
 from audit.tlog.merkle import HASH_SIZE, Frontier, complete_root
 from audit.tlog.tiles import HEIGHT, WIDTH, tile_path
-from audit.verification.findings import Finding, Kind
+from audit.verification.findings import Finding, FindingKind
 from audit.verification.heads import Heads
 
 
@@ -70,7 +70,7 @@ class GrowingTree:
         text = f"{tile_path(level, number)} is {'missing' if stored is None else 'not that of the leaves'}"
         position = number * WIDTH + _first_difference(stored, hashes)
         first = position << HEIGHT * level
-        yield Finding(Kind.TILE, text, first, first + (1 << HEIGHT * level) - 1)
+        yield Finding(FindingKind.TILE, text, first, first + (1 << HEIGHT * level) - 1)
 
     def _find_surplus(self) -> Iterator[Finding]:
         counts = [-(-(self.size >> HEIGHT * level) // WIDTH) for level in range(len(self._levels))]
@@ -79,27 +79,31 @@ class GrowingTree:
         )
         for level, number, rows in found:
             if level not in range(len(counts)) or number not in range(counts[level]):
-                yield Finding(Kind.TILE, f"a tile {level}/{number} is none of a tree of {self.size} leaves")
+                yield Finding(
+                    FindingKind.TILE, f"a tile {level}/{number} is none of a tree of {self.size} leaves"
+                )
             elif rows > 1:
                 first = number * WIDTH << HEIGHT * level
                 last = first + (WIDTH << HEIGHT * level) - 1
-                yield Finding(Kind.TILE, f"{tile_path(level, number)} is there {rows} times", first, last)
+                yield Finding(
+                    FindingKind.TILE, f"{tile_path(level, number)} is there {rows} times", first, last
+                )
 
     def _compare_row(self) -> Iterator[Finding]:
         rows = list(rows_of("SELECT id, size, edge, root FROM audit_tree"))
         if [row[0] for row in rows] != [1]:
-            yield Finding(Kind.TREE, f"audit_tree has {len(rows)} rows instead of the one with id 1")
+            yield Finding(FindingKind.TREE, f"audit_tree has {len(rows)} rows instead of the one with id 1")
             return
         [(_, size, edge, root)] = rows
         frontier = self.frontier()
         if size != self.size:
             text = f"audit_tree counts {size} leaves, and there are {self.size}"
             first = min(size, self.size) if isinstance(size, int) else None
-            yield Finding.at(Kind.TREE, text, first)
+            yield Finding.at(FindingKind.TREE, text, first)
         elif root != frontier.root():
-            yield Finding(Kind.TREE, "the root in audit_tree is not that of the leaves")
+            yield Finding(FindingKind.TREE, "the root in audit_tree is not that of the leaves")
         elif edge != frontier.encode():
-            yield Finding(Kind.TREE, "the right edge in audit_tree is not that of the leaves")
+            yield Finding(FindingKind.TREE, "the right edge in audit_tree is not that of the leaves")
 
 
 def stored_tile(level: int, number: int) -> object:

@@ -23,7 +23,7 @@ from audit.tlog.checkpoint import (
     open_note,
     open_publication,
 )
-from audit.verification.findings import Finding, Kind
+from audit.verification.findings import Finding, FindingKind
 from audit.verification.inspection import Inspection
 from audit.verification.links import Links
 from kernel.crypto import signing
@@ -96,7 +96,7 @@ class Heads:
         remembered: Head | None,
     ) -> None:
         self.signed_size = 0  # of the largest valid checkpoint
-        self.held = 0  # number of valid checkpoints
+        self.counted = 0  # number of valid checkpoints
         self._agreed = 0  # signed_size from outside only: an attacker with the keys can re-sign stored ones
         self._trust = trust
         self._stored_keys = {(key.name, key.key_id): key for key in stored_keys}
@@ -132,23 +132,23 @@ class Heads:
             yield from self._check(note, head)
         if self._remembers(size) and self._remembered != Head(size, head.root):
             text = f"{HEAD_FILE} in the data folder remembers another tree of {size} entries"
-            yield Finding(Kind.OLDER, text, agreed, size - 1)
+            yield Finding(FindingKind.OLDER, text, agreed, size - 1)
 
     def finish(self, size: int) -> Iterator[Finding]:
         """The tree ends with this size: report heads beyond it, because their entries were cut off."""
         for odd in self._odd:
-            yield Finding(Kind.CHECKPOINT, f"a checkpoint of {odd!r} entries is none of this log")
+            yield Finding(FindingKind.CHECKPOINT, f"a checkpoint of {odd!r} entries is none of this log")
         for beyond in self._sizes:
             yield from self._find_beyond(beyond, size)
         unsigned = min(self._refused, size)
         if unsigned > self.signed_size:
             text = f"no checkpoint that counts vouches for the entries from {self.signed_size} on"
-            yield Finding(Kind.CHECKPOINT, text, self.signed_size, unsigned - 1)
+            yield Finding(FindingKind.CHECKPOINT, text, self.signed_size, unsigned - 1)
         newest = max(self._stored, default=0)
         if self._remembered and newest < self._remembered.size:
             # The head is written after signing, and the newest checkpoint is never thinned out.
             text = f"{HEAD_FILE} remembers {self._remembered.size} signed entries, the newest checkpoint {newest}"
-            yield Finding(Kind.CHECKPOINT, text)
+            yield Finding(FindingKind.CHECKPOINT, text)
 
     def _find_beyond(self, beyond: int, size: int) -> Iterator[Finding]:
         for note in self._notes(beyond):
@@ -158,12 +158,12 @@ class Heads:
                 yield self._refuse(note, error, beyond)
             else:
                 text = f"{note.name} signs {beyond} entries, of which only the first {size} are there"
-                yield Finding.at(Kind.CHECKPOINT, text, size)
+                yield Finding.at(FindingKind.CHECKPOINT, text, size)
         if self._remembers(beyond):
             text = (
                 f"{HEAD_FILE} in the data folder remembers {beyond} entries, of which only {size} are there"
             )
-            yield Finding.at(Kind.OLDER, text, size)
+            yield Finding.at(FindingKind.OLDER, text, size)
 
     def _remembers(self, size: int) -> bool:
         return self._remembered is not None and self._remembered.size == size
@@ -189,20 +189,20 @@ class Heads:
             return
         if (signed.origin, signed.size) != (head.origin, head.size):
             text = f"{note.name} signs {signed.size} entries of {signed.origin}, not of this log"
-            yield Finding(Kind.CHECKPOINT, text)
+            yield Finding(FindingKind.CHECKPOINT, text)
         elif signed != head:
             text = f"{note.name} signs another tree of that size"
             first = self._agreed if note.is_from_outside else self.signed_size
-            yield Finding(Kind.CHECKPOINT, text, min(first, head.size - 1), head.size - 1)
+            yield Finding(FindingKind.CHECKPOINT, text, min(first, head.size - 1), head.size - 1)
         else:
-            yield from self._hold(note, head.size)
+            yield from self._accept(note, head.size)
 
     def _refuse(self, note: _Note, error: CheckpointInvalid, size: int) -> Finding:
         self._refused = size
-        return Finding(Kind.CHECKPOINT, f"{note.name} does not count: {error}")
+        return Finding(FindingKind.CHECKPOINT, f"{note.name} does not count: {error}")
 
-    def _hold(self, note: _Note, size: int) -> Iterator[Finding]:
-        self.held += 1
+    def _accept(self, note: _Note, size: int) -> Iterator[Finding]:
+        self.counted += 1
         self.signed_size = size
         if note.is_from_outside:
             self._agreed = size
@@ -221,23 +221,27 @@ class Heads:
         signed = [(name, decode_canonical_base64(signature)) for _, name, signature in lines]
         keys = [self._stored_keys.get((name, octets[:_KEY_ID_SIZE])) for name, octets in signed]
         if sorted(key.algorithm if key else "" for key in keys) != sorted(ALGORITHMS):
-            yield Finding(Kind.CHECKPOINT, f"{note.name} has not the signatures of its log, and no others")
+            yield Finding(
+                FindingKind.CHECKPOINT, f"{note.name} has not the signatures of its log, and no others"
+            )
             return
         try:
             open_note(note.text, list(self._stored_keys.values()))
         except CheckpointInvalid as error:
-            yield Finding(Kind.CHECKPOINT, f"{note.name} does not count: {error}")
+            yield Finding(FindingKind.CHECKPOINT, f"{note.name} does not count: {error}")
             return
-        [moment] = [_moment(octets) for key, (_, octets) in zip(keys, signed, strict=True) if _is_dated(key)]
-        if moment != note.signed_at:
-            yield Finding(Kind.CHECKPOINT, f"{note.name} was not signed when its row says")
+        [timestamp] = [
+            _timestamp(octets) for key, (_, octets) in zip(keys, signed, strict=True) if _is_dated(key)
+        ]
+        if timestamp != note.signed_at:
+            yield Finding(FindingKind.CHECKPOINT, f"{note.name} was not signed when its row says")
 
 
 def _is_dated(key: VerifierKey | None) -> bool:
     return key is not None and key.algorithm == signing.ML_DSA_44
 
 
-def _moment(octets: bytes) -> str:
+def _timestamp(octets: bytes) -> str:
     """When ML-DSA-44 signed, in whole seconds (C2SP tlog-cosignature)."""
     stamp = int.from_bytes(octets[_KEY_ID_SIZE : _KEY_ID_SIZE + 8])
     try:

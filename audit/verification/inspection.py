@@ -59,14 +59,14 @@ def inspect(values: Values) -> Inspection:
         is_authentic = True
     action, text = values[_ACTION], str(values[_META])
     if TRAIL_DIGESTS in text or action in _TELLING:
-        return _told(Inspection(leaf, is_authentic, octets), action, _meta(text))
+        return _with_meta(Inspection(leaf, is_authentic, octets), action, _meta(text))
     return Inspection(leaf, is_authentic, octets)
 
 
 _TELLING = (actions.WRITER_HEARTBEAT, actions.CHECKPOINT_KEY_PUBLISHED)
 
 
-def _told(inspection: Inspection, action: str, meta: Mapping[str, Any]) -> Inspection:
+def _with_meta(inspection: Inspection, action: str, meta: Mapping[str, Any]) -> Inspection:
     tails: Mapping[str, Any] = {}
     published: list[Any] = []
     signatures: Mapping[str, Any] = {}

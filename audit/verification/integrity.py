@@ -16,7 +16,7 @@ from django.db.models import Exists, Model, OuterRef, QuerySet, Subquery
 
 from audit.log import canonical
 from audit.log.entries import TRAIL_FIELDS
-from audit.log.raw_rows import Values, any_text, moment_of, presentable, spelled_columns, uuid_of
+from audit.log.raw_rows import Values, any_text, presentable, spelled_columns, timestamp_of, uuid_of
 from audit.models import AuditLeaf, AuditLog, AuditPending, AuditTrail, Integrity
 from audit.verification.inspection import COLUMNS, Inspection, inspect
 from audit.verification.judging import Fault, faults_of
@@ -140,11 +140,11 @@ def _found(row: Values) -> FoundEntry:
 def entries_of(changes: Iterable[Values]) -> list[FoundEntry]:
     """The entries of changed rows, found with the timestamp index: both rows have the same timestamp."""
     named = [dict(zip(TRAIL_FIELDS, values, strict=True)) for values in changes]
-    moments = {moment for row in named if (moment := moment_of(row["changed_at"]))}
+    timestamps = {timestamp for row in named if (timestamp := timestamp_of(row["changed_at"]))}
     events = {event_id for row in named if (event_id := uuid_of(row["event_id"]))}
-    if not moments or not events:
+    if not timestamps or not events:
         return []
-    return find_entries(AuditLog.objects.filter(timestamp__in=moments, event_id__in=events).order_by("id"))
+    return find_entries(AuditLog.objects.filter(timestamp__in=timestamps, event_id__in=events).order_by("id"))
 
 
 def _presentable(names: Sequence[str], values: Values, *, is_altered: bool) -> dict[str, object]:
@@ -176,7 +176,7 @@ def _as_row[M: (AuditLog, AuditTrail)](
 
 @cache  # a page converts each value of fifty rows
 def _conversions(model: type[Model]) -> Sequence[tuple[str, Callable[[object], object]]]:
-    converters: dict[str, Callable[[object], object]] = {"UUIDField": uuid_of, "DateTimeField": moment_of}
+    converters: dict[str, Callable[[object], object]] = {"UUIDField": uuid_of, "DateTimeField": timestamp_of}
     kinds = {field.attname: field.get_internal_type() for field in model._meta.concrete_fields}
     return [(name, converters[kind]) for name, kind in kinds.items() if kind in converters]
 

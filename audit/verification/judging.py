@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from audit.verification.findings import Kind
+from audit.verification.findings import FindingKind
 from audit.verification.inspection import Inspection
 
 
@@ -11,7 +11,7 @@ from audit.verification.inspection import Inspection
 class Fault:
     """One thing that is wrong with a row."""
 
-    kind: Kind
+    kind: FindingKind
     text: str
 
 
@@ -20,16 +20,20 @@ def faults_of(inspection: Inspection, leaf: object, *, is_pending: bool) -> Iter
     if leaf is None:
         yield from _without_leaf(inspection, is_pending=is_pending)
     elif inspection.leaf != leaf and inspection.is_authentic:
-        yield Fault(Kind.ENTRY_ALTERED, "the leaf, or the id of its row, was altered: the row's MAC holds")
+        yield Fault(
+            FindingKind.ENTRY_ALTERED, "the leaf, or the id of its row, was altered: the row's MAC holds"
+        )
     elif inspection.leaf != leaf:
-        yield Fault(Kind.ENTRY_ALTERED, "the row was altered: its columns are not those of the leaf")
+        yield Fault(FindingKind.ENTRY_ALTERED, "the row was altered: its columns are not those of the leaf")
     elif not inspection.is_authentic:
-        yield Fault(Kind.MAC_MISMATCH, "the row's MAC does not hold: the application did not write it so")
+        yield Fault(
+            FindingKind.MAC_MISMATCH, "the row's MAC does not hold: the application did not write it so"
+        )
 
 
 def _without_leaf(inspection: Inspection, *, is_pending: bool) -> Iterator[Fault]:
     if not is_pending:
-        yield Fault(Kind.NOT_SEQUENCED, "the row has no leaf, and does not wait for one")
+        yield Fault(FindingKind.NOT_SEQUENCED, "the row has no leaf, and does not wait for one")
     if not inspection.is_authentic:
         text = "the row waits for its leaf, and is not as the application wrote it"
-        yield Fault(Kind.MAC_MISMATCH, text)
+        yield Fault(FindingKind.MAC_MISMATCH, text)

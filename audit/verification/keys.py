@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from audit.models import CheckpointKey
 from audit.tlog.checkpoint import VerifierKey
-from audit.verification.findings import Finding, Kind
+from audit.verification.findings import Finding, FindingKind
 from audit.verification.leaves import Seen
 from audit.verification.protected_rows import stored_rows
 
@@ -22,7 +22,7 @@ class StoredKeys:
             else:
                 self.keys.append(VerifierKey(origin, row.algorithm, bytes(row.public_key)))
 
-    def look(self, seen: Sequence[Seen]) -> Iterator[Finding]:
+    def check(self, seen: Sequence[Seen]) -> Iterator[Finding]:
         """Remember the keys that the entries publish. There are no findings here."""
         for row in seen:
             if row.inspection.is_authentic:
@@ -32,10 +32,10 @@ class StoredKeys:
     def finish(self) -> Iterator[Finding]:
         """After every entry: report altered rows, missing rows, and keys that were never published."""
         for kid in self._altered:
-            yield Finding(Kind.KEY, f"the row of the key {kid} was altered: its MAC does not hold")
+            yield Finding(FindingKind.KEY, f"the row of the key {kid} was altered: its MAC does not hold")
         stored = {key.vkey for key in self.keys}
         for vkey in sorted(stored - self._published):
-            yield Finding(Kind.KEY, f"the key {vkey} was never published in the log")
+            yield Finding(FindingKind.KEY, f"the key {vkey} was never published in the log")
         # Each altered row accounts for one of them.
         for vkey in sorted(self._published - stored)[len(self._altered) :]:
-            yield Finding(Kind.KEY, f"the log publishes the key {vkey}, and its row is not there")
+            yield Finding(FindingKind.KEY, f"the log publishes the key {vkey}, and its row is not there")

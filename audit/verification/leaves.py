@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from audit.log.raw_rows import Values, number_of, spelled, stream
 from audit.models import AuditLog
-from audit.verification.findings import Finding, Kind
+from audit.verification.findings import Finding, FindingKind
 from audit.verification.growing import GrowingTree
 from audit.verification.heads import Heads
 from audit.verification.inspection import COLUMNS, Inspection, inspect
@@ -14,7 +14,7 @@ from audit.verification.judging import faults_of
 _TIMESTAMP = COLUMNS.index("timestamp")
 
 # (leaves done, leaves in total)
-type Progress = Callable[[int, int], None]
+type ReportProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +27,21 @@ class Seen:
     inspection: Inspection
 
 
-type Look = Callable[[Sequence[Seen]], Iterator[Finding]]
+type RowCheck = Callable[[Sequence[Seen]], Iterator[Finding]]
 
 
 class Leaves:
-    """Leaves and their rows, in order. ``looks`` get every row, a chunk at a time."""
+    """Leaves and their rows, in order. ``checks`` get every row, a chunk at a time."""
 
-    def __init__(self, heads: Heads, looks: Sequence[Look]) -> None:
+    def __init__(self, heads: Heads, checks: Sequence[RowCheck]) -> None:
         self.tree = GrowingTree(heads)
         self.last_timestamp: object = None
         self._heads = heads
-        self._looks = looks
+        self._checks = checks
         self._expected = 0
         self._is_whole = True  # until an index is missing: later leaves have another place in the tree
 
-    def check(self, progress: Progress) -> Iterator[Finding]:
+    def check(self, progress: ReportProgress) -> Iterator[Finding]:
         total = number_of("SELECT count(*) FROM audit_leaves")
         done = 0
         statement = (
@@ -62,7 +62,7 @@ class Leaves:
         for index, log_id, stored, *values in rows:
             yield from self._check_place(index)
             if values[0] is None:
-                yield Finding.at(Kind.ENTRY_MISSING, "its row is not there", index, log_id)
+                yield Finding.at(FindingKind.ENTRY_MISSING, "its row is not there", index, log_id)
                 leaf = stored
             else:
                 row = Seen(index, log_id, tuple(values), inspect(tuple(values)))
@@ -74,8 +74,8 @@ class Leaves:
         if seen:
             self.last_timestamp = seen[-1].values[_TIMESTAMP]
             self._publish(seen)
-        for look in self._looks:
-            yield from look(seen)
+        for check in self._checks:
+            yield from check(seen)
         yield from self.tree.extend(grown)
 
     def _check_place(self, index: object) -> Iterator[Finding]:
@@ -83,12 +83,14 @@ class Leaves:
             self._expected += 1
         elif isinstance(index, int) and index > self._expected:
             text = f"the leaves {self._expected} to {index - 1} are not there"
-            yield Finding.at(Kind.LEAF_MISSING, text, self._expected)
+            yield Finding.at(FindingKind.LEAF_MISSING, text, self._expected)
             self._expected = index + 1
             self._is_whole = False
         else:
             place = index if isinstance(index, int) else None
-            yield Finding.at(Kind.LEAF_SURPLUS, f"there is another leaf with the index {index!r}", place)
+            yield Finding.at(
+                FindingKind.LEAF_SURPLUS, f"there is another leaf with the index {index!r}", place
+            )
 
     def _publish(self, seen: Sequence[Seen]) -> None:
         for row in seen:
@@ -96,7 +98,7 @@ class Leaves:
                 self._heads.publish(row.index, row.inspection)
 
 
-def check_waiting(looks: Sequence[Look]) -> Iterator[Finding]:
+def check_waiting(checks: Sequence[RowCheck]) -> Iterator[Finding]:
     """Rows without a leaf: each must be waiting for one, and be as the application wrote it."""
     statement = (
         f"SELECT p.log_id, {spelled(AuditLog, COLUMNS, 'g')} FROM audit_logs g "  # noqa: S608 - constants
@@ -107,8 +109,8 @@ def check_waiting(looks: Sequence[Look]) -> Iterator[Finding]:
         seen = [Seen(None, values[0], tuple(values), inspect(tuple(values))) for _, *values in rows]
         for row, (waiting, *_) in zip(seen, rows, strict=True):
             yield from _check_row(row, None, is_pending=waiting is not None)
-        for look in looks:
-            yield from look(seen)
+        for check in checks:
+            yield from check(seen)
 
 
 def _check_row(row: Seen, leaf: object, *, is_pending: bool = False) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterator
 
 from audit.log.canonical import format_timestamp
 from audit.sequencing.checkpoint_links import Link, thinned_before
-from audit.verification.findings import Finding, Kind
+from audit.verification.findings import Finding, FindingKind
 from kernel.clock import database_now
 
 
@@ -27,15 +27,15 @@ class Links:
         if (link.previous, link.kept, mac) == (None, None, None):
             if self._required_beyond is not None and link.size > self._required_beyond:
                 text = f"the checkpoint of {link.size} has lost its link to those before it"
-                yield Finding(Kind.CHECKPOINT, text)
+                yield Finding(FindingKind.CHECKPOINT, text)
             return
         self.require(link.size)
         if not link.holds(mac):
-            yield Finding(Kind.CHECKPOINT, f"the link of the checkpoint of {link.size} was altered")
+            yield Finding(FindingKind.CHECKPOINT, f"the link of the checkpoint of {link.size} was altered")
             return
         named = {link.kept} if signed_at < self._thinned_before else {link.kept, link.previous}
         for size in named - {0} - self._missed:
             if size not in self._stored:
                 self._missed.add(size)
                 text = f"the checkpoint of {size}, which that of {link.size} names, was deleted"
-                yield Finding(Kind.CHECKPOINT, text)
+                yield Finding(FindingKind.CHECKPOINT, text)

@@ -10,7 +10,7 @@ from django.db import connection, models
 from audit.log.canonical import format_timestamp
 from audit.log.raw_rows import json_value, rows_of, spelled
 from audit.models import CheckpointKey
-from audit.verification.findings import Finding, Kind
+from audit.verification.findings import Finding, FindingKind
 from kernel.trust.row_mac import IntegrityFailed, MacProtectedRow
 
 _TYPES: dict[Any, type] = {
@@ -29,7 +29,7 @@ def check_protected_rows() -> Iterator[Finding]:
         for key, row in stored_rows(model):
             if row is None:
                 text = f"the row {key} of {model._meta.db_table} was altered: its MAC does not hold"
-                yield Finding(Kind.ROW, text)
+                yield Finding(FindingKind.ROW, text)
 
 
 def stored_rows[Row: MacProtectedRow](

@@ -8,7 +8,7 @@ import django.db
 
 from audit import actions
 from audit.log.events import Actor, Event, Outcome
-from audit.sequencing.alarms import Alarm, Kind
+from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.services.alarms import raise_alarms
 from audit.services.recording import record_alone
 from audit.verification.findings import Report, Result
@@ -17,20 +17,20 @@ from kernel.clock import database_now
 from kernel.errors import DomainError
 
 
-def verify_and_record(*, actor: Actor, tell: Callable[[str], object], **options: Any) -> Report:
+def verify_and_record(*, actor: Actor, report_problem: Callable[[str], object], **options: Any) -> Report:
     """Run ``verify_log`` with these options. The result goes into the log, and findings raise an alarm.
 
-    If the log cannot be written, ``tell`` gets a message. Raises what ``verify_log`` raises.
+    If the log cannot be written, ``report_problem`` gets a message. Raises what ``verify_log`` raises.
     """
     started_at = database_now()
     try:
         report = verify_log(**options)
     except Exception:
-        _record(_event(Result.FAILED, started_at), actor, tell)
+        _record(_event(Result.FAILED, started_at), actor, report_problem)
         raise
     result = Result.ALTERED if report.is_altered else Result.OK
     event = _event(result, started_at, entries=report.size, findings=report.counts.total())
-    if _record(event, actor, tell) and (digest := report.digest):
+    if _record(event, actor, report_problem) and (digest := report.digest):
         raise_alarms([_alarm_of(report, digest)])
     return report
 
@@ -40,7 +40,7 @@ def _alarm_of(report: Report, digest: str) -> Alarm:
     total = report.counts.total()
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(report.counts.items()))
     return Alarm(
-        kind=Kind.VERIFICATION_FAILED,
+        kind=AlarmKind.VERIFICATION_FAILED,
         expected="no findings",
         found=f"{total:,} finding{'' if total == 1 else 's'}: {kinds}",
         identity=f"findings {digest}",
@@ -56,10 +56,10 @@ def _event(result: Result, started_at: datetime, **numbers: int) -> Event:
     )
 
 
-def _record(event: Event, actor: Actor, tell: Callable[[str], object]) -> bool:
+def _record(event: Event, actor: Actor, report_problem: Callable[[str], object]) -> bool:
     try:
         record_alone(event, actor)
     except (DomainError, django.db.Error):
-        tell("The result was not recorded because the audit log cannot be written.")
+        report_problem("The result was not recorded because the audit log cannot be written.")
         return False
     return True

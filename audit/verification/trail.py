@@ -7,7 +7,7 @@ from audit.log.entries import TRAIL_FIELDS, trail_digest
 from audit.log.events import TRAIL_DIGESTS
 from audit.log.raw_rows import Values, as_stored, json_value, number_of, rows_of, spelled
 from audit.models import AuditTrail
-from audit.verification.findings import Finding, Kind
+from audit.verification.findings import Finding, FindingKind
 from audit.verification.inspection import COLUMNS
 from audit.verification.leaves import Seen
 
@@ -22,7 +22,7 @@ class Trail:
     def __init__(self) -> None:
         self.rows = 0
 
-    def look(self, seen: Sequence[Seen]) -> Iterator[Finding]:
+    def check(self, seen: Sequence[Seen]) -> Iterator[Finding]:
         """Check the changed rows of these entries."""
         telling = [row for row in seen if row.inspection.digests]
         if not telling:
@@ -39,10 +39,10 @@ class Trail:
             found, named = digests.get(event, Counter()), Counter(row.inspection.digests)
             for digest in (found - named).elements():
                 text = f"the changed row {ids[event, digest]} is not one that its entry names"
-                yield Finding.at(Kind.TRAIL, text, row.index, row.log_id)
+                yield Finding.at(FindingKind.TRAIL, text, row.index, row.log_id)
             for digest in (named - found).elements():
                 text = f"no changed row has the digest {digest} that the entry names"
-                yield Finding.at(Kind.TRAIL, text, row.index, row.log_id)
+                yield Finding.at(FindingKind.TRAIL, text, row.index, row.log_id)
 
     def finish(self) -> Iterator[Finding]:
         """After every entry: find changed rows that no entry names at all."""
@@ -54,10 +54,10 @@ class Trail:
         )
         for trail_id, log_id, index, meta in rows_of(statement):
             if log_id is None:
-                yield Finding(Kind.TRAIL, f"the changed row {trail_id} belongs to no entry")
+                yield Finding(FindingKind.TRAIL, f"the changed row {trail_id} belongs to no entry")
             elif TRAIL_DIGESTS not in str(meta):
                 text = f"the changed row {trail_id} belongs to an entry that names none"
-                yield Finding.at(Kind.TRAIL, text, index, log_id)
+                yield Finding.at(FindingKind.TRAIL, text, index, log_id)
 
 
 def trail_of(event_ids: Sequence[object]) -> Iterator[Values]:

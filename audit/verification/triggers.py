@@ -7,7 +7,7 @@ from django.db import connection
 
 from audit.log.raw_rows import rows_of
 from audit.log.triggers import Trigger, expected
-from audit.verification.findings import Finding, Kind
+from audit.verification.findings import Finding, FindingKind
 
 # A trigger with tgenabled R fires only on a replica.
 _STORED = {
@@ -39,7 +39,7 @@ def check_triggers() -> Iterator[Finding]:
             fault = "is disabled"
         else:
             fault = "was replaced" if (each.name, each.table) in names else "is missing"
-        yield Finding(Kind.TRIGGER, f"the trigger {each.name} of {each.table} {fault}")
+        yield Finding(FindingKind.TRIGGER, f"the trigger {each.name} of {each.table} {fault}")
     known = {(each.name, each.table) for each in expected(connection.vendor)}
     yield from _unexpected("trigger", names - known)
     if connection.vendor == "postgresql":
@@ -51,7 +51,7 @@ def _unexpected(what: str, named: Iterable[tuple[str, str]]) -> Iterator[Finding
     own = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
     for name, table in sorted(named):
         if table.lower() in own:
-            yield Finding(Kind.TRIGGER, f"the {what} {name} of {table} is not the application's")
+            yield Finding(FindingKind.TRIGGER, f"the {what} {name} of {table} is not the application's")
 
 
 def _one_line(text: object) -> str:

@@ -6,11 +6,11 @@ from django.db import connection
 
 from audit.log.raw_rows import rows_of, spelled
 from audit.models import AuditLog, UsageRollup
-from audit.verification.findings import Finding, Kind
+from audit.verification.findings import Finding, FindingKind
 
 _BUCKET = ("key_id", "version", "principal", "operation", "outcome", "hour")
 # The hour in the format of ``spelled``. A sum of absurd numbers must not abort the statement.
-_HOUR = "substr({moment}, 1, 14) || '00:00.000000Z'"
+_HOUR = "substr({timestamp}, 1, 14) || '00:00.000000Z'"
 _SUM = {"postgresql": "sum({0})", "sqlite": "CAST(total({0}) AS integer)"}
 _HEX = "[0-9a-f]"
 # A refused request may name a key by something that is not an id. The roll-ups leave it out.
@@ -24,7 +24,7 @@ _DIFFERENCES = """
 WITH counted AS (
     SELECT g.object_id AS key_id, coalesce(g.object_version, 0) AS version, coalesce({user}, '') AS principal,
         g.action AS operation, g.outcome, {hour} AS hour,
-        {count} AS count, {size} AS size, max({moment}) AS last_at, 0 AS stored
+        {count} AS count, {size} AS size, max({timestamp}) AS last_at, 0 AS stored
     FROM audit_leaves l JOIN audit_logs g ON g.id = l.log_id
     WHERE g.object_type = 'key' AND {is_id} AND substr(g.action, 1, 7) = 'crypto.'
     GROUP BY 1, 2, 3, 4, 5, 6
@@ -41,11 +41,11 @@ ORDER BY {names}
 
 def check_usage() -> Iterator[Finding]:
     """Check that each bucket exists once, with the totals of the entries."""
-    moment, add = spelled(AuditLog, ["timestamp"], "g"), _SUM[connection.vendor]
+    timestamp, add = spelled(AuditLog, ["timestamp"], "g"), _SUM[connection.vendor]
     statement = _DIFFERENCES.format(
         user=spelled(AuditLog, ["user_id"], "g"),
-        hour=_HOUR.format(moment=moment),
-        moment=moment,
+        hour=_HOUR.format(timestamp=timestamp),
+        timestamp=timestamp,
         is_id=_IS_ID[connection.vendor],
         count=add.format("g.count"),
         size=add.format("coalesce(g.size, 0)"),
@@ -57,7 +57,7 @@ def check_usage() -> Iterator[Finding]:
     )
     for *bucket, stored, rows in rows_of(statement):
         text = f"{' '.join(map(str, bucket))} {_describe(stored, rows - stored)}"
-        yield Finding(Kind.USAGE, text)
+        yield Finding(FindingKind.USAGE, text)
 
 
 def _describe(stored: int, counted: int) -> str:

@@ -42,13 +42,13 @@ class AlarmListView(PageView[Resolver]):
 
 class ResolveAlarmView(PageView[Resolver]):
     rules = dict.fromkeys(("GET", "POST"), Rule(RESOLVE_PERMISSION, actions.ALARM_RESOLVED))
-    concerns = ("audit_alarm", "alarm_id")
+    object_reference = ("audit_alarm", "alarm_id")
     section = "audit"
     template = "audit/alarm_resolve.html"
 
     def get(self, request: HttpRequest, alarm_id: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
         self.principal.require_recent_log_in(database_now())
-        return self._ask(alarm_id, ReasonForm())
+        return self._show_form(alarm_id, ReasonForm())
 
     def post(self, request: HttpRequest, alarm_id: UUID) -> HttpResponse:
         form = ReasonForm(request.POST)
@@ -59,9 +59,9 @@ class ResolveAlarmView(PageView[Resolver]):
                 form.refused(request, refusal)
             else:
                 return self.done(reverse("alarms"), "Alarm resolved.")
-        return self._ask(alarm_id, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        return self._show_form(alarm_id, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
-    def _ask(self, alarm_id: UUID, form: ReasonForm, **options: Any) -> HttpResponse:
+    def _show_form(self, alarm_id: UUID, form: ReasonForm, **options: Any) -> HttpResponse:
         alarm = alarms.find_alarm(principal=self.principal, alarm_id=alarm_id)
         original = original_of(alarm) if alarm.is_altered else None
         return self.page(alarm=alarm, original=original, form=form, **options)

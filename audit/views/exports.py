@@ -44,7 +44,7 @@ class NewExportView(PageView[Exporter]):
     def get(self, request: HttpRequest) -> HttpResponse:
         self.principal.require_recent_log_in(database_now())
         asked = LogFilterForm(request.GET)
-        return self._ask(ExportForm(is_of_whole_log=self._is_of_whole_log(asked)), asked)
+        return self._show_form(ExportForm(is_of_whole_log=self._is_of_whole_log(asked)), asked)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         asked = LogFilterForm(request.GET)
@@ -61,9 +61,9 @@ class NewExportView(PageView[Exporter]):
                 form.refused(request, refusal)
             else:
                 return self.done(reverse("job", args=[export.id]), "Export queued.")
-        return self._ask(form, asked, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        return self._show_form(form, asked, status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
-    def _ask(self, form: ExportForm, asked: LogFilterForm, **options: Any) -> HttpResponse:
+    def _show_form(self, form: ExportForm, asked: LogFilterForm, **options: Any) -> HttpResponse:
         return self.page(
             form=form,
             asked=asked,
@@ -80,7 +80,7 @@ class ExportFileView(PageView[Exporter]):
     """POST only, because each download is recorded, and crawlers may follow links."""
 
     rules = {"POST": Rule(EXPORT_PERMISSION, actions.EXPORT_DOWNLOADED)}
-    concerns = ("audit_export", "export_id")
+    object_reference = ("audit_export", "export_id")
 
     def post(self, request: HttpRequest, export_id: UUID) -> HttpResponseBase:  # noqa: ARG002 - Django's signature
         return download(principal=self.principal, export_id=export_id, is_head=False)

@@ -17,7 +17,7 @@ from audit.forms import LogFilterForm
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditTrail
 from audit.sequencing.tree import latest_checkpoint
 from audit.services import following, proofs, showing
-from audit.services.standing import read_standing
+from audit.services.log_status import read_log_status
 from kernel.clock import process_now
 from kernel.pages import Caller, PageView, Rule
 from kernel.pages.views import number_in
@@ -92,7 +92,7 @@ class LogListView(PageView[Caller]):
             entries=arrived[:LIMIT],
             has_left_out=len(arrived) > LIMIT,
             following=Following(size, so_far + len(arrived)),
-            standing=read_standing(reader=self.principal),
+            log_status=read_log_status(reader=self.principal),
             **shown,
         )
 
@@ -101,7 +101,7 @@ class LogListView(PageView[Caller]):
         if self.target in self.parts:
             return {}
         sees_all = self.principal.scope(READ_PERMISSION) == "all"
-        return {"standing": read_standing(reader=self.principal), "sees_all": sees_all}
+        return {"log_status": read_log_status(reader=self.principal), "sees_all": sees_all}
 
     def _reject(self, shown: dict[str, Any]) -> HttpResponse:
         """Show the errors of the form without results: results of the other filters would look like an answer."""
@@ -125,7 +125,7 @@ class LogListView(PageView[Caller]):
 
 class LogEntryView(PageView[Caller]):
     rules = {"GET": Rule(READ_PERMISSION, actions.LOG_READ)}
-    concerns = ("audit_log", "log_id")
+    object_reference = ("audit_log", "log_id")
     section = "audit"
     template = "audit/entry.html"
 
@@ -152,7 +152,7 @@ class LogEntryView(PageView[Caller]):
 
 class EntryProofView(PageView[Caller]):
     rules = {"GET": Rule(READ_PERMISSION, actions.PROOF_READ)}
-    concerns = ("audit_log", "log_id")
+    object_reference = ("audit_log", "log_id")
 
     def get(self, request: HttpRequest, log_id: int) -> HttpResponse:  # noqa: ARG002 - Django's signature
         proof = proofs.prove_entry(showing.show_entry(reader=self.principal, log_id=log_id))

@@ -12,13 +12,13 @@ from audit import actions
 from audit.forms import LogFilterForm, SavedFilterForm
 from audit.models import READ_PERMISSION, SavedFilter
 from audit.services import saved_filters
-from audit.services.saved_filters import Keeper
+from audit.services.saved_filters import Owner
 from kernel.errors import DomainError, NotFound
 from kernel.pages import PageView, Rule
 from kernel.pages.views import refuse
 
 
-class SavedFiltersView(PageView[Keeper]):
+class SavedFiltersView(PageView[Owner]):
     rules = {"GET": Rule(READ_PERMISSION, actions.FILTER_LISTED)}
     section = "audit"
     template = "audit/saved.html"
@@ -30,7 +30,7 @@ class SavedFiltersView(PageView[Keeper]):
         )
 
 
-class NewSavedFilterView(PageView[Keeper]):
+class NewSavedFilterView(PageView[Owner]):
     """Saves the filters of the query string."""
 
     rules = dict.fromkeys(("GET", "POST"), Rule(READ_PERMISSION, actions.FILTER_SAVED))
@@ -38,7 +38,7 @@ class NewSavedFilterView(PageView[Keeper]):
     template = "audit/saved_new.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self._ask(SavedFilterForm())
+        return self._show_form(SavedFilterForm())
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form, asked = SavedFilterForm(request.POST), LogFilterForm(self.request.GET)
@@ -51,18 +51,18 @@ class NewSavedFilterView(PageView[Keeper]):
                 form.refused(request, refusal)
             else:
                 return self.done(_address(kept), f"Filter {kept.name} saved.")
-        return self._ask(form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        return self._show_form(form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
-    def _ask(self, form: SavedFilterForm, **options: Any) -> HttpResponse:
+    def _show_form(self, form: SavedFilterForm, **options: Any) -> HttpResponse:
         if self.principal.scope(READ_PERMISSION) != "all":
             del form.fields["is_shared"]  # no other user would see the same
         asked = LogFilterForm(self.request.GET)
         return self.page(form=form, asked=asked, address=urlencode(asked.filters), **options)
 
 
-class DeleteSavedFilterView(PageView[Keeper]):
+class DeleteSavedFilterView(PageView[Owner]):
     rules = {"POST": Rule(READ_PERMISSION, actions.FILTER_DELETED)}
-    concerns = ("saved_filter", "filter_id")
+    object_reference = ("saved_filter", "filter_id")
 
     def post(self, request: HttpRequest, filter_id: UUID) -> HttpResponse:
         try:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from gunicorn.asgi import protocol
 from gunicorn.asgi.protocol import ASGIProtocol
 
-from ciphercanary.server.bounded_parser import MAX_HEAD, BoundedParser, TooMuchBehind
+from ciphercanary.server.bounded_parser import MAX_HEAD, BoundedParser, TooMuchPendingData
 from ciphercanary.server.write_watch import WRITE_SECONDS, WriteWatch
 from kernel.errors import DomainError
 from kernel.http.asgi_answers import as_http, refusal
@@ -58,11 +58,11 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
             self._request_ready.set()
         super().connection_lost(exc)
         if loop is None or loop.done():
-            self._let_go()
+            self._break_reference_cycles()
         else:
-            loop.add_done_callback(self._let_go)
+            loop.add_done_callback(self._break_reference_cycles)
 
-    def _let_go(self, _loop: object = None) -> None:
+    def _break_reference_cycles(self, _loop: object = None) -> None:
         """Drop the references that point back at this connection."""
         self._task = self._callback_parser = self._parser = self._body_receiver = None
 
@@ -76,9 +76,9 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
         self._active_at = self.worker.loop.time()
         self._cancel_keepalive_timer()
         if self._keepalive > 0:
-            self._ring_in(self._keepalive)
+            self._schedule_keepalive_check(self._keepalive)
 
-    def _ring_in(self, seconds: float) -> None:
+    def _schedule_keepalive_check(self, seconds: float) -> None:
         seconds = min(seconds, WRITE_SECONDS)
         self._keepalive_handle = self.worker.loop.call_later(seconds, self._keepalive_timeout)
 
@@ -90,7 +90,7 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
         self._writes.start()
         idle = 0.0 if self._is_busy() else self.worker.loop.time() - self._active_at
         if idle < self._keepalive:
-            self._ring_in(self._keepalive - idle)
+            self._schedule_keepalive_check(self._keepalive - idle)
         else:
             super()._keepalive_timeout()
 
@@ -142,7 +142,7 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
         except ProtocolError as error:
             self._refuse(error)
             return False
-        except TooMuchBehind:
+        except TooMuchPendingData:
             self.transport.abort()  # a refusal would overtake the response to the request in progress
             return False
         parser = self._callback_parser

@@ -22,7 +22,7 @@ CHUNKED_PIECE: Final = 8 * 1024
 CHUNKED_BUFFER: Final = 16 * 1024
 
 
-class TooMuchBehind(Exception):
+class TooMuchPendingData(Exception):
     """The budget has no room for the data that the client sent after a complete request."""
 
 
@@ -33,20 +33,20 @@ class BoundedParser:
     """
 
     # Slots make attribute access faster than a dictionary: each request reads attributes a dozen times.
-    __slots__ = ("_behind", "_charge", "_framing", "_has_head", "_parser", "_renew", "unfinished")
+    __slots__ = ("_charge", "_framing", "_has_head", "_parser", "_pending", "_renew", "unfinished")
     remaining_truncated: Final = False
 
     def __init__(self, parser: Any, heads: ByteBudget, renew: Callable[[], None]) -> None:
         self._parser = parser
         self._charge = Charge(heads)
         self._renew = renew
-        self._behind = b""
+        self._pending = b""
         self._has_head = False
         self._framing: int | None = None  # bytes charged for chunked framing, if the body has it
         self.unfinished = 0  # bytes of a head that is not complete
 
     def feed(self, data: bytes) -> None:
-        """Raises ProtocolError, TooMuchBehind, and what the parser raises."""
+        """Raises ProtocolError, TooMuchPendingData, and what the parser raises."""
         if self._has_head or self.unfinished or len(data) > HEAD_PIECE:
             self._feed_in_pieces(data)
             return
@@ -58,7 +58,7 @@ class BoundedParser:
         begin = 0
         while begin < len(data):
             if self._parser.is_complete:
-                self._behind += data[begin:]
+                self._pending += data[begin:]
                 break
             piece = data[begin : begin + self._piece_size()]
             if self._framing is not None:
@@ -90,8 +90,8 @@ class BoundedParser:
         self._framing = charged + size
 
     def _charge_rest(self) -> None:
-        if not self._charge.grow(len(self._behind) + len(self._parser.remaining())):
-            raise TooMuchBehind
+        if not self._charge.grow(len(self._pending) + len(self._parser.remaining())):
+            raise TooMuchPendingData
 
     def end_head(self) -> None:
         """Call this when the parser has the whole head."""
@@ -102,16 +102,16 @@ class BoundedParser:
     @property
     def has_more(self) -> bool:
         """Whether data is pending after a complete request."""
-        return bool(self._parser.is_complete and (self._behind or self._parser.remaining()))
+        return bool(self._parser.is_complete and (self._pending or self._parser.remaining()))
 
     def remaining(self) -> bytes:
-        return bytes(self._parser.remaining()) + self._behind
+        return bytes(self._parser.remaining()) + self._pending
 
     def reset(self) -> None:
         """Begin the next request. A parser whose buffer has grown is replaced because it would keep that buffer."""
         has_grown = self._charge.size > HEAD_PIECE or bool(self._framing)
         self.release()
-        self._behind = b""
+        self._pending = b""
         self._has_head = False
         self._framing = None
         if has_grown:

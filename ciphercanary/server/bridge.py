@@ -17,10 +17,10 @@ from wsgiref.types import WSGIApplication
 
 from ciphercanary.server.byte_budget import ByteBudget, Charge
 from kernel.databases.lock_waits import WAIT_UNTIL, deadline
-from kernel.http import fast_lane
+from kernel.http import fast_path
 from kernel.http.asgi_answers import Answer, Headers, Receive, Scope, Send, refusal, send_answer
 from kernel.http.asgi_bodies import ClientGone, IncomingBody, declared_length
-from kernel.http.fast_lane import HotRoutes
+from kernel.http.fast_path import HotRoutes
 from kernel.http.problems import ProtocolError
 from kernel.http.protocol_refusals import body_too_large, overloaded, request_timeout
 from kernel.http.wsgi_environ import FileAnswer, environ
@@ -98,20 +98,20 @@ class WsgiBridge:
         try:
             body = await self._read_body(scope, incoming, charge)
             scope.setdefault(WAIT_UNTIL, deadline())
-            answer = await self._ask_hot(scope, body)
+            answer = await self._try_fast_path(scope, body)
             return answer or await self._run_in_thread(scope, body, charge)
         finally:
             charge.release()
 
-    async def _ask_hot(self, scope: Scope, body: bytes) -> Answer | None:
+    async def _try_fast_path(self, scope: Scope, body: bytes) -> Answer | None:
         handler = None if scope.get(DECLINED) else self._hot.get((scope["method"], scope["path"]))
-        request = None if handler is None else fast_lane.read_scope(scope)
+        request = None if handler is None else fast_path.read_scope(scope)
         if handler is None or request is None:
             return None
         answer = await handler(request, body)
         if answer is None:
             return None
-        fast_lane.count("asgi", answer.status)
+        fast_path.count("asgi", answer.status)
         return answer.for_asgi()
 
     async def _run_in_thread(self, scope: Scope, body: bytes, charge: Charge) -> Answer:

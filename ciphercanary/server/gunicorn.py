@@ -9,11 +9,11 @@ from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.workers.base import Worker
 from prometheus_client import multiprocess
 
-from ciphercanary.server.lane_worker import GRACE
+from ciphercanary.server.fast_path_worker import GRACE
 from kernel.databases.lock_waits import bound_lock_waits
 from kernel.observability import logs
 
-worker_class = "ciphercanary.server.lane_worker.LaneWorker"
+worker_class = "ciphercanary.server.fast_path_worker.FastPathWorker"
 asgi_loop = "uvloop"
 # No control socket: nothing outside this process tree controls gunicorn, and the file system may be read-only.
 control_socket_disable = True
@@ -55,7 +55,7 @@ def post_fork(_server: object, _worker: Worker) -> None:
 
 def post_worker_init(worker: Worker) -> None:
     """Start the heartbeat, which periodically records the positions of this worker's writers in the audit log."""
-    from audit.log.heartbeats import Heart  # noqa: PLC0415 - Django is set up only in a worker
+    from audit.log.heartbeats import Heartbeat  # noqa: PLC0415 - Django is set up only in a worker
     from console import health  # noqa: PLC0415 - likewise
     from kernel import throttle  # noqa: PLC0415 - likewise
 
@@ -63,7 +63,7 @@ def post_worker_init(worker: Worker) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    worker.heart = Heart()
+    worker.audit_heartbeat = Heartbeat()
     health.begin()
     throttle.start_reconciling()
 
@@ -77,8 +77,8 @@ def worker_exit(_server: object, worker: Worker) -> None:
     throttle.stop_reconciling()
     refusals.flush()
     writer.close()
-    if heart := getattr(worker, "heart", None):
-        heart.stop()
+    if audit_heartbeat := getattr(worker, "audit_heartbeat", None):
+        audit_heartbeat.stop()
 
 
 def child_exit(_server: object, worker: Worker) -> None:

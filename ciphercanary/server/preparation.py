@@ -17,9 +17,9 @@ from django.db import connection, transaction
 
 from accounts import setup_codes
 from accounts.principals import Principal
-from accounts.services import create_user, establish_signing_keys, is_set_up, issue_setup_link
+from accounts.services import bootstrap_signing_keys, create_user, is_set_up, issue_setup_link
 from audit.log.events import Source
-from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
+from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.head import check_head
 from kernel.databases.applied_migrations import applied_migrations, count_due_migrations
 from kernel.databases.database_errors import explain
@@ -51,12 +51,12 @@ def prepare() -> Preparation:
     try:
         warnings = _check()
         _migrate()
-        system_keys.establish()
+        system_keys.bootstrap()
         check_head()
-        establish_signing_keys()
-        establish_checkpoint_keys()
+        bootstrap_signing_keys()
+        bootstrap_checkpoint_keys()
         _collect_static_files()
-        link = _see_to_the_first_admin()
+        link = _prepare_first_admin()
     except django.db.Error as error:
         raise CannotPrepare(f"cannot use the database: {explain(error)}") from error
     except DomainError as error:
@@ -149,7 +149,7 @@ def _digest_of_static_files() -> str:
     return digest.hexdigest()
 
 
-def _see_to_the_first_admin() -> str:
+def _prepare_first_admin() -> str:
     """If there is no account, create the first admin with the given password, or return a setup link."""
     first_start = Principal.system("first start", Source.COMMAND)
     if is_set_up():

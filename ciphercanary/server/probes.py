@@ -23,16 +23,16 @@ THREADS: Final = 2
 BODY_BYTES: Final = 1024
 
 type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-type Late = Callable[[Scope], Answer]
+type Fallback = Callable[[Scope], Answer]
 """Fallback response of an endpoint whose threads did not respond in time."""
 type Report = Callable[[], HttpResponse] | None
-"""The response to a plain request without Django, produced in a thread; None if the late response is always used."""
+"""The response to a plain request without Django, produced in a thread; None if the fallback response is always used."""
 
 
 class Probes:
     """Serves each group of paths with a few dedicated threads, so that it does not wait for other requests.
 
-    ``groups``: the late response of each path. Cookies are removed because a session is useless here and costs
+    ``groups``: the fallback response of each path. Cookies are removed because a session is useless here and costs
     queries. ``reports``: paths whose plain requests share a single run at a time, so any number of them costs no
     more than one.
     """
@@ -40,7 +40,7 @@ class Probes:
     def __init__(
         self,
         application: WSGIApplication,
-        *groups: Mapping[str, Late],
+        *groups: Mapping[str, Fallback],
         reports: Mapping[str, Report],
         others: Application,
     ) -> None:
@@ -48,12 +48,12 @@ class Probes:
         self._reports = reports
         self._running: dict[str, asyncio.Future[HttpResponse]] = {}
         self._pool = ThreadPoolExecutor(len(reports) or 1, thread_name_prefix="probes")
-        self._late: dict[str, Late] = {}
+        self._fallbacks: dict[str, Fallback] = {}
         self._bridges: dict[str, WsgiBridge] = {}
         for group in groups:
             bodies = ByteBudget(64 * BODY_BYTES)
             bridge = WsgiBridge(application, threads=THREADS, max_body_bytes=BODY_BYTES, bodies=bodies)
-            self._late.update(group)
+            self._fallbacks.update(group)
             self._bridges.update(dict.fromkeys(group, bridge))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,29 +66,29 @@ class Probes:
         try:
             async with asyncio.timeout(SECONDS):
                 if is_plain and path in self._reports:
-                    await send_answer(scope, _keep_in(messages), await self._report(path, scope))
+                    await send_answer(scope, _collect_in(messages), await self._report(path, scope))
                 elif not (is_plain and bridge.is_full):
-                    await bridge(_without_cookies(scope), receive, _keep_in(messages))
+                    await bridge(_without_cookies(scope), receive, _collect_in(messages))
         except TimeoutError:
             messages.clear()
         if not messages:
-            await send_answer(scope, send, self._late[path](scope))
+            await send_answer(scope, send, self._fallbacks[path](scope))
         for message in messages:
             await send(message)
 
     async def _report(self, path: str, scope: Scope) -> Answer:
         report = self._reports[path]
         if report is None:
-            return self._late[path](scope)
+            return self._fallbacks[path](scope)
         try:
             running = self._running.get(path)
             if running is None or running.done():
                 running = asyncio.get_running_loop().run_in_executor(self._pool, report)
                 self._running[path] = running
             found = await asyncio.shield(running)
-        except Exception as error:  # a thread that cannot start, say: the late answer needs none
+        except Exception as error:  # a thread that cannot start, say: the fallback answer needs none
             logger.warning("the probe %s failed", path, exc_info=error)
-            return self._late[path](scope)
+            return self._fallbacks[path](scope)
         return early_answer(scope, found.status_code, found["Content-Type"], found.content)
 
 
@@ -103,8 +103,8 @@ def _without_cookies(scope: Scope) -> Scope:
     return {**scope, "headers": headers, WAIT_UNTIL: time.monotonic() + DATABASE_SECONDS}
 
 
-def _keep_in(messages: list[Any]) -> Send:
-    async def keep(message: Any) -> None:
+def _collect_in(messages: list[Any]) -> Send:
+    async def collect(message: Any) -> None:
         messages.append(message)
 
-    return keep
+    return collect

@@ -23,8 +23,8 @@ from django.core.exceptions import ImproperlyConfigured
 from ciphercanary.server.supervision import Program, run_together
 from kernel import home
 
-PATIENCE = 15.0  # seconds that a start waits for the programs of a killed one
-PORT_PATIENCE = 1.0  # seconds
+PROGRAMS_TIMEOUT = 15.0  # seconds that a start waits for the programs of a killed one
+PORT_TIMEOUT = 1.0  # seconds
 TICK = 0.1  # seconds
 
 
@@ -55,7 +55,7 @@ def _read_settings() -> Path:
 
 
 @contextmanager
-def _locked_home(folder: Path, patience: float = PATIENCE) -> Iterator[IO[str]]:
+def _locked_home(folder: Path, timeout: float = PROGRAMS_TIMEOUT) -> Iterator[IO[str]]:
     """Lock the data folder. The programs inherit the lock that is yielded.
 
     Two locks distinguish a second bin/serve from the programs of a killed one: ``supervisor.lock`` belongs to this
@@ -67,12 +67,12 @@ def _locked_home(folder: Path, patience: float = PATIENCE) -> Iterator[IO[str]]:
     except OSError as error:
         raise _not_writable(folder, error) from None
     with supervisor, lock:
-        if not _takes(supervisor):
+        if not _try_lock(supervisor):
             raise CannotServe(
                 f"another bin/serve is already using the data folder {folder}. Stop it, or set CC_HOME to another folder."
             )
-        if not _takes(lock):
-            _wait_for_programs(lock, folder, patience)
+        if not _try_lock(lock):
+            _wait_for_programs(lock, folder, timeout)
         try:
             home.prepare(folder)
         except OSError as error:
@@ -80,7 +80,7 @@ def _locked_home(folder: Path, patience: float = PATIENCE) -> Iterator[IO[str]]:
         yield lock
 
 
-def _takes(lock: IO[str]) -> bool:
+def _try_lock(lock: IO[str]) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -88,19 +88,19 @@ def _takes(lock: IO[str]) -> bool:
     return True
 
 
-def _wait_for_programs(lock: IO[str], folder: Path, patience: float) -> None:
+def _wait_for_programs(lock: IO[str], folder: Path, timeout: float) -> None:
     """Wait for the programs of a killed bin/serve, which may still respond to their last requests."""
     sys.stderr.write(
-        f"bin/serve: waiting up to {patience:.0f} s for processes of an earlier bin/serve to end.\n"
+        f"bin/serve: waiting up to {timeout:.0f} s for processes of an earlier bin/serve to end.\n"
     )
-    if not _holds_within(patience, lambda: _takes(lock)):
+    if not _becomes_true_within(timeout, lambda: _try_lock(lock)):
         raise CannotServe(
             f"processes of an earlier bin/serve still use the data folder {folder}. Start again when they have ended."
         )
 
 
-def _holds_within(patience: float, condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + patience
+def _becomes_true_within(timeout: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
             return False
@@ -116,7 +116,7 @@ def _not_writable(folder: Path, error: OSError) -> CannotServe:
 
 def _check_port(bind: str, port: int) -> None:
     # A program that exits releases the folder's lock a moment before its listener.
-    if not _holds_within(PORT_PATIENCE, lambda: not _bind_error(bind, port)):
+    if not _becomes_true_within(PORT_TIMEOUT, lambda: not _bind_error(bind, port)):
         raise CannotServe(
             f"cannot listen on {bind} port {port} ({_bind_error(bind, port)}). Set PORT or CC_BIND."
         )
@@ -166,7 +166,7 @@ def _programs() -> list[Program]:
 def _command(name: str) -> Program:
     # This process has already run the checks and printed their warnings.
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), name, "--skip-checks"]
-    return Program(name, command, patience=10)
+    return Program(name, command, stop_timeout=10)
 
 
 def _gunicorn() -> Program:
@@ -183,7 +183,7 @@ def _gunicorn() -> Program:
         "--workers",
         str(settings.CC_WORKERS),
     ]
-    return Program("gunicorn", command, patience=30)
+    return Program("gunicorn", command, stop_timeout=30)
 
 
 if __name__ == "__main__":

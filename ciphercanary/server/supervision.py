@@ -28,7 +28,7 @@ class Program:
 
     name: str
     command: Sequence[str]
-    patience: float
+    stop_timeout: float
 
 
 class Child:
@@ -43,14 +43,14 @@ class Child:
 
     def _start(self) -> None:
         self._started = time.monotonic()
-        self._is_told = False
+        self._is_exit_logged = False
         self.process = subprocess.Popen(  # noqa: S603 - our own command line
             self.program.command,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             pass_fds=self._descriptors,
             process_group=0,
-            preexec_fn=_ends_with(os.getpid()),  # noqa: PLW1509 - this process has one thread
+            preexec_fn=_exit_with_parent(os.getpid()),  # noqa: PLW1509 - this process has one thread
         )
 
     def keep_running(self) -> None:
@@ -58,12 +58,12 @@ class Child:
         if self.process.poll() is None:
             return
         now = time.monotonic()
-        if not self._is_told:
-            self._tell_of_its_death(now)
+        if not self._is_exit_logged:
+            self._log_exit(now)
         elif now >= self._due:
             self._start()
 
-    def _tell_of_its_death(self, now: float) -> None:
+    def _log_exit(self, now: float) -> None:
         self._delay = FIRST_DELAY if now - self._started > STEADY else self._delay
         logger.error(
             "%s ended with code %s; it is started again in %.0f s",
@@ -71,7 +71,7 @@ class Child:
             self.process.returncode,
             self._delay,
         )
-        self._is_told, self._due = True, now + self._delay
+        self._is_exit_logged, self._due = True, now + self._delay
         self._delay = min(self._delay * 2, LONGEST_DELAY)
 
     def stop(self, number: int) -> int:
@@ -79,8 +79,8 @@ class Child:
         if self.process.poll() is None:
             self.process.send_signal(number)
         with suppress(subprocess.TimeoutExpired):
-            return self.process.wait(self.program.patience)
-        logger.error("%s did not end in %.0f s: killed", self.program.name, self.program.patience)
+            return self.process.wait(self.program.stop_timeout)
+        logger.error("%s did not end in %.0f s: killed", self.program.name, self.program.stop_timeout)
         self.process.kill()
         return self.process.wait()
 
@@ -94,25 +94,25 @@ def run_together(
     killed, the kernel sends the programs SIGTERM (Linux).
     """
     children: list[Child] = []
-    with _stop_requests() as came:
+    with _stop_requests() as received:
         try:
             children.extend(Child(program, environment, descriptors) for program in programs)
-            _watch(children, came)
+            _watch(children, received)
         finally:
-            codes = [child.stop(number) for child, number in _stops(children, came)]
+            codes = [child.stop(number) for child, number in _stops(children, received)]
     return codes[0]
 
 
-def _stops(children: Sequence[Child], came: Sequence[int]) -> Iterator[tuple[Child, int]]:
+def _stops(children: Sequence[Child], received: Sequence[int]) -> Iterator[tuple[Child, int]]:
     *others, main = children
     # Pass Ctrl-C on unchanged: after SIGINT, gunicorn does not wait for idle connections.
-    yield main, signal.SIGINT if signal.SIGINT in came else signal.SIGTERM
+    yield main, signal.SIGINT if signal.SIGINT in received else signal.SIGTERM
     yield from ((child, signal.SIGTERM) for child in reversed(others))
 
 
-def _watch(children: Sequence[Child], came: Sequence[int]) -> None:
+def _watch(children: Sequence[Child], received: Sequence[int]) -> None:
     *others, main = children
-    while not came and main.process.poll() is None:
+    while not received and main.process.poll() is None:
         for child in others:
             child.keep_running()
         time.sleep(TICK)
@@ -121,28 +121,28 @@ def _watch(children: Sequence[Child], came: Sequence[int]) -> None:
 @contextmanager
 def _stop_requests() -> Iterator[Sequence[int]]:
     """The stop signals received so far, recorded instead of handled at once."""
-    came: list[int] = []
+    received: list[int] = []
 
     def receive(number: int, _frame: FrameType | None) -> None:
-        came.append(number)
+        received.append(number)
 
     # Keep ignored signals ignored: nohup lets the process outlive the terminal.
     numbers = [n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
     before = {number: signal.signal(number, receive) for number in numbers}
     try:
-        yield came
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _ends_with(parent: int) -> Callable[[], None]:
+def _exit_with_parent(parent: int) -> Callable[[], None]:
     """Runs in the child before its program: the kernel will send SIGTERM when the parent exits."""
 
-    def ask_kernel() -> None:
+    def set_parent_death_signal() -> None:
         if sys.platform == "linux":
             LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
             if os.getppid() != parent:  # the parent was killed between the fork and the prctl call
                 os._exit(1)
 
-    return ask_kernel
+    return set_parent_death_signal

@@ -36,7 +36,7 @@ REFUSALS = 3  # attempts with each key that refuses
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class CreatedKey:
     """``done`` of ``total`` steps, and a description of the last one."""
 
     done: int
@@ -66,15 +66,15 @@ class Demo:
             self.refresh_tokens.append(pair.refresh_token)
             self.people[username] = authenticate_bearer(pair.access_token, ORIGIN)
 
-    def make_keys(self) -> Iterator[Progress]:
+    def make_keys(self) -> Iterator[CreatedKey]:
         """Create each key, use it, rotate it and bring it to its final state. Existing keys stay unchanged."""
         for number, wanted in enumerate(KEYS, start=1):
             if self._make_key(wanted):
-                yield Progress(number, len(KEYS), wanted.name)
+                yield CreatedKey(number, len(KEYS), wanted.name)
             else:
-                yield Progress(number, len(KEYS), f"{wanted.name} already exists")
+                yield CreatedKey(number, len(KEYS), f"{wanted.name} already exists")
 
-    def order_export(self) -> None:
+    def request_export(self) -> None:
         """Request an export of all rotations as the auditor; a worker creates the file. Raises TooManyExports."""
         criteria = LogCriteria(action="keys.key.rotated")
         request_export(principal=self.people[AUDITOR], export_format="csv", criteria=criteria)

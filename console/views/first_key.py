@@ -9,7 +9,7 @@ from accounts.principals import Principal
 from console import actions
 from console.forms import DecryptBackForm, FirstKeyForm
 from crypto_ops import engine
-from crypto_ops.offers import DECRYPT_OFF, require_console_decrypt
+from crypto_ops.operation_choices import DECRYPT_OFF, require_console_decrypt
 from crypto_ops.requests import DecryptRequest, EncryptRequest
 from crypto_ops.snippets import steps_of
 from kernel.crypto.algorithms import MODES
@@ -75,7 +75,7 @@ class DecryptBackView(FirstKeyPage):
         form = DecryptBackForm(request.POST)
         if form.is_valid():
             envelope = form.cleaned_data["ciphertext"]
-            self.concern("key", str(envelope.key_id))
+            self.set_audit_object("key", str(envelope.key_id))
             try:
                 require_console_decrypt()
                 opened = engine.decrypt(DecryptRequest.of_envelope(envelope, b""), self.principal)

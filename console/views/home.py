@@ -11,7 +11,7 @@ from audit.models import AuditLog
 from audit.services import find_logs
 from audit.services.showing import show_entries
 from console import actions
-from console.attention import items_of, read_now
+from console.attention import items_of, read_home_data
 from console.checklist import checklist
 from kernel.clock import process_now
 from kernel.pages import AUTHENTICATED, PUBLIC, PageView, Rule
@@ -40,7 +40,7 @@ class HomeView(PageView[Principal]):
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         # Read first, because an altered entry raises an alarm that needs attention.
         entries = [] if self.target == "home-now" else self._newest_entries()
-        now = read_now(self.principal, process_now())
+        now = read_home_data(self.principal, process_now())
         steps = checklist(now)
         return self.page(
             seen=now,

@@ -8,7 +8,7 @@ from django.urls import reverse
 from audit import actions, services
 from audit.models import EXPORT_PERMISSION
 from audit.services import Exporter
-from console.progress import pace, standing_of
+from console.job_progress import pace, progress_of
 from kernel.clock import process_now
 from kernel.errors import Conflict
 from kernel.pages import PageView, Rule
@@ -25,38 +25,38 @@ class JobListView(PageView[Exporter]):
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         found, now = list(services.find_exports(principal=self.principal)[: LIMIT + 1]), process_now()
-        rows = [(job, standing_of(job, now)) for job in found[:LIMIT]]
+        rows = [(job, progress_of(job, now)) for job in found[:LIMIT]]
         return self.page(jobs=rows, has_more=len(found) > LIMIT)
 
 
 class JobView(PageView[Exporter]):
     rules = {"GET": Rule(EXPORT_PERMISSION, actions.EXPORT_READ)}
-    concerns = ("audit_export", "job_id")
+    object_reference = ("audit_export", "job_id")
     section = "jobs"
     template = "jobs/job.html"
     parts = frozenset({PROGRESS})
 
     def get(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
         job, now = services.find_export(principal=self.principal, export_id=job_id), process_now()
-        standing, looks = standing_of(job, now), number_in(request, "looks") or 0
+        progress, polls = progress_of(job, now), number_in(request, "looks") or 0
         reached = number_in(request, "reached") or 0
         is_part = self.target == PROGRESS
         return self.page(
             job=job,
-            at=standing,
-            seconds=pace(looks),
-            looks=looks + 1,
+            at=progress,
+            seconds=pace(polls),
+            polls=polls + 1,
             is_part=is_part,
             # Screen readers should not announce every poll.
-            is_news=is_part and (job.has_ended or standing.milestone > reached),
+            is_news=is_part and (job.has_ended or progress.milestone > reached),
             is_kept=job.is_kept(now),
-            worker_seen=services.last_sign_of_a_worker() if standing.has_waited_long else None,
+            worker_seen=services.worker_last_seen() if progress.has_waited_long else None,
         )
 
 
 class CancelJobView(PageView[Exporter]):
     rules = dict.fromkeys(("GET", "POST"), Rule(EXPORT_PERMISSION, actions.EXPORT_CANCELLED))
-    concerns = ("audit_export", "job_id")
+    object_reference = ("audit_export", "job_id")
     section = "jobs"
     template = "jobs/cancel.html"
 

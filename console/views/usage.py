@@ -5,7 +5,7 @@ import csv
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
-from audit.usage.charts import RANGES, columns, range_asked
+from audit.usage.charts import RANGES, columns, requested_range
 from console import actions
 from console.usage import read_steps, read_usage
 from kernel.clock import process_now
@@ -18,7 +18,7 @@ class UsageView(PageView[Principal]):
     template = "console/usage.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        usage = read_usage(principal=self.principal, chosen=range_asked(request.GET), now=process_now())
+        usage = read_usage(principal=self.principal, chosen=requested_range(request.GET), now=process_now())
         return self.page(usage=usage, ranges=RANGES.values(), is_of_own_keys=_sees_own_only(self.principal))
 
 
@@ -26,7 +26,7 @@ class UsageFileView(PageView[Principal]):
     rules = {"GET": Rule("keys.read", actions.USAGE_READ)}
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        chosen, now = range_asked(request.GET), process_now()
+        chosen, now = requested_range(request.GET), process_now()
         response = HttpResponse(content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = (
             f'attachment; filename="usage-{chosen.word}-{now:%Y-%m-%dT%H%MZ}.csv"'

@@ -7,11 +7,11 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
-from crypto_ops import actions, engine, tried
+from crypto_ops import actions, engine, try_results
 from crypto_ops.forms import TryForm
-from crypto_ops.offers import Offer, console_offers_of, require_console_decrypt
+from crypto_ops.operation_choices import OperationChoice, console_operation_choices, require_console_decrypt
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
-from crypto_ops.tried import Tried
+from crypto_ops.try_results import TryResult
 from kernel.crypto import envelope
 from kernel.crypto.algorithms import find_mode
 from kernel.crypto.errors import DecryptionFailed
@@ -39,15 +39,15 @@ class TryView(KeyView):
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self.find(name)
-        return self._show(key, TryForm(key=key), console_offers_of(self.principal, key))
+        return self._show(key, TryForm(key=key), console_operation_choices(self.principal, key))
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
-        offers = console_offers_of(self.principal, key)
+        choices = console_operation_choices(self.principal, key)
         if TAKE in request.POST:
             form = TryForm(key=key, initial=request.POST.dict())
             form.fields["input"].widget.attrs["data-focus"] = True
-            return self._show(key, form, offers)
+            return self._show(key, form, choices)
         form = TryForm(request.POST, key=key)
         if form.is_valid():
             operation = form.cleaned_data["operation"]
@@ -55,32 +55,34 @@ class TryView(KeyView):
             try:
                 result = _perform(form.cleaned_data, key, self.principal)
             except DomainError as refusal:
-                form.refused(request, refusal, _words(refusal, operation, offers))
+                form.refused(request, refusal, _words(refusal, operation, choices))
             else:
-                return self._show(key, form, offers, result=result)
-        return self._show(key, form, offers, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+                return self._show(key, form, choices, result=result)
+        return self._show(key, form, choices, status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
-    def _show(self, key: Key, form: TryForm, offers: Sequence[Offer], **context: Any) -> HttpResponse:
-        available = [offer.word for offer in offers if not offer.reason]
+    def _show(
+        self, key: Key, form: TryForm, choices: Sequence[OperationChoice], **context: Any
+    ) -> HttpResponse:
+        available = [choice.word for choice in choices if not choice.reason]
         asked = form["operation"].value()
         return self.show(
             key,
             form=form,
-            offers=offers,
+            choices=choices,
             chosen=asked if asked in available else next(iter(available), ""),
             available=available,
             **context,
         )
 
 
-def _perform(given: Mapping[str, Any], key: Key, principal: Principal) -> Tried:
+def _perform(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
     """Perform the requested operation with the engine. Raises the engine's refusals, and Refused."""
     if given["operation"] == "encrypt":
         mode = find_mode(given["mode"] or key.modes[0])
         encrypting = EncryptRequest(
             mode=mode, plaintext=given["octets"], key_id=key.id, aad=given["aad_octets"]
         )
-        return tried.encrypted(encrypting, engine.encrypt(encrypting, principal))
+        return try_results.encrypted(encrypting, engine.encrypt(encrypting, principal))
     sent = given["envelope"]
     if sent.key_id != key.id:
         raise DecryptionFailed  # on the page of a key, a ciphertext of another key is wrong
@@ -91,10 +93,10 @@ def _perform(given: Mapping[str, Any], key: Key, principal: Principal) -> Tried:
             aad=given["aad_octets"],
             reason=given["reason"],
         )
-        return tried.reencrypted(reencrypting, engine.reencrypt(reencrypting, principal))
+        return try_results.reencrypted(reencrypting, engine.reencrypt(reencrypting, principal))
     require_console_decrypt()
     decrypting = DecryptRequest.of_envelope(sent, given["aad_octets"])
-    return tried.decrypted(decrypting, envelope.encode(sent), engine.decrypt(decrypting, principal))
+    return try_results.decrypted(decrypting, envelope.encode(sent), engine.decrypt(decrypting, principal))
 
 
 def _target(name: str, key: Key, principal: Principal) -> Any:
@@ -107,8 +109,8 @@ def _target(name: str, key: Key, principal: Principal) -> Any:
         raise Invalid.of_field("target", "This key does not exist, or you cannot see it.") from None
 
 
-def _words(refusal: DomainError, operation: str, offers: Sequence[Offer]) -> str:
+def _words(refusal: DomainError, operation: str, choices: Sequence[OperationChoice]) -> str:
     """The page's text for a refusal; "" to use the refusal's own text."""
     if isinstance(refusal, DecryptionFailed):
         return NOT_DECRYPTED
-    return next((offer.reason for offer in offers if offer.word == operation), "")
+    return next((choice.reason for choice in choices if choice.word == operation), "")

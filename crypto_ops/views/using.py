@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 
 from crypto_ops import actions
-from crypto_ops.offers import LABELS, offers_of
+from crypto_ops.operation_choices import LABELS, operation_choices
 from crypto_ops.snippets import LANGUAGES, steps_of
 from kernel.pages import Rule
 from keys.views.detail import KeyView
@@ -18,12 +18,12 @@ class UseView(KeyView):
         key = self.find(name)
         asked = request.GET.get("lang", "")
         language = asked if asked in LANGUAGES else next(iter(LANGUAGES))
-        offers = offers_of(self.principal, key)
+        choices = operation_choices(self.principal, key)
         return self.show(
             key,
             languages=LANGUAGES,
             language=language,
             steps=steps_of(language, key_id=str(key.id), mode=key.modes[0]),
-            closed=[offer for offer in offers if offer.reason],
-            may_call=len(offers) == len(LABELS),
+            closed=[choice for choice in choices if choice.reason],
+            may_call=len(choices) == len(LABELS),
         )

@@ -39,9 +39,9 @@ def deadline() -> float:
 
 
 @contextmanager
-def waiting_until(moment: float) -> Iterator[None]:
-    """Inside the block, all waits of this thread end at ``moment``, a time.monotonic()."""
-    token = _until.set(moment)
+def waiting_until(until: float) -> Iterator[None]:
+    """Inside the block, all waits of this thread end at ``until``, a time.monotonic()."""
+    token = _until.set(until)
     try:
         yield
     finally:

@@ -28,7 +28,7 @@ def one_snapshot() -> Iterator[None]:
             cursor.execute("ROLLBACK")
 
 
-def take_turn(lock: int) -> None:
+def wait_for_lock(lock: int) -> None:
     """Wait for the lock (a bigint of the caller's choice) and hold it until the transaction ends.
 
     For requests that check a limit: otherwise concurrent ones would not see each other reach it. SQLite needs no lock,

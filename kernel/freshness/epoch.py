@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from kernel.clock import process_now
 from kernel.databases.lock_waits import milliseconds, seconds_left
 from kernel.freshness.models import EntityEpoch
-from kernel.freshness.stamps import EpochStamp, StaleDecision, behind, entities_of, renew
+from kernel.freshness.stamps import EpochStamp, StaleDecision, entities_of, outdated, renew
 from kernel.trust.row_mac import IntegrityFailed
 
 LOCK = int.from_bytes(b"cc-epoch")  # our key among PostgreSQL's advisory locks, a bigint
@@ -61,7 +61,7 @@ def raise_epoch(entity: str, *more: str) -> int:
     return epoch
 
 
-def hold_epoch() -> tuple[int, datetime]:
+def lock_epoch() -> tuple[int, datetime]:
     """Lock the global epoch until the transaction ends. Returns it, and the database time."""
     _require_transaction()
     if connection.vendor != "postgresql":
@@ -87,7 +87,7 @@ def require_current(stamp: EpochStamp | None) -> None:
 
     Final check of an operation that invalidates no caches. It and concurrent changes wait for each other.
     """
-    epoch, _ = hold_epoch()
+    epoch, _ = lock_epoch()
     if stamp is not None and (changed := renew_stamps([stamp], epoch)):
         raise StaleDecision(changed)
 
@@ -97,7 +97,7 @@ def renew_stamps(stamps: Iterable[EpochStamp], epoch: int) -> frozenset[str]:
 
     Exact while the caller holds the epoch. Otherwise it may miss later changes: renewed stamps were valid at ``epoch``.
     """
-    old = behind(stamps, epoch)
+    old = outdated(stamps, epoch)
     if not old:
         return frozenset()
     wanted = entities_of(old)

@@ -19,7 +19,7 @@ class EpochStamp:
     as_of: int
 
 
-def behind(stamps: Iterable[EpochStamp], epoch: int) -> list[EpochStamp]:
+def outdated(stamps: Iterable[EpochStamp], epoch: int) -> list[EpochStamp]:
     """Stamps that were last verified at another global epoch. Their entities must be checked."""
     return [stamp for stamp in stamps if stamp.as_of != epoch]
 

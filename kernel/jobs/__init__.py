@@ -2,11 +2,11 @@
 
 An app defines a table of ``Job``, registers a task for it in ``AppConfig.ready``, and calls ``submit`` and
 ``cancel``. The transport of job ids does not matter: the embedded worker polls (``worker``), and Celery is notified
-(``bell``).
+(``notifier``).
 """
 
 from kernel.jobs.delivery import cancel, submit
-from kernel.jobs.job import ENDED, Job, Status, asked_by
+from kernel.jobs.job import ENDED, Job, Status, requester_columns
 from kernel.jobs.progress import Progress, Stop
 from kernel.jobs.registry import count_by_status, register, register_periodic
 
@@ -16,10 +16,10 @@ __all__ = [
     "Progress",
     "Status",
     "Stop",
-    "asked_by",
     "cancel",
     "count_by_status",
     "register",
     "register_periodic",
+    "requester_columns",
     "submit",
 ]

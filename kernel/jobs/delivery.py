@@ -23,7 +23,7 @@ MOST_AT_ONCE = 100
 def submit(job: Job) -> None:
     """Insert the new row, and notify the workers after the caller's transaction has committed."""
     job.save(force_insert=True)
-    transaction.on_commit(partial(ring, task_of(job).kind, job.pk))
+    transaction.on_commit(partial(notify, task_of(job).kind, job.pk))
 
 
 def cancel(job: Job) -> None:
@@ -39,14 +39,14 @@ def cancel(job: Job) -> None:
             row.save(update_fields=["cancel_requested_at"])
 
 
-def ring(kind: str, job_id: UUID) -> None:
+def notify(kind: str, job_id: UUID) -> None:
     """Notify the workers through the broker, if there is one. Never raises: workers find the row later anyway."""
     if not settings.CELERY_BROKER_URL:
         return
-    from kernel.jobs import bell  # noqa: PLC0415 - do not load Celery without a broker
+    from kernel.jobs import notifier  # noqa: PLC0415 - do not load Celery without a broker
 
     try:
-        bell.ring(kind, str(job_id))
+        notifier.notify(kind, str(job_id))
     except Exception:
         logger.exception("the broker does not answer: a job waits until it does")
 
@@ -55,14 +55,14 @@ def deliver_due_jobs() -> None:
     """Notify again for overdue jobs and for jobs whose worker died. Raises what the broker raises."""
     if not settings.CELERY_BROKER_URL:
         return
-    from kernel.jobs import bell  # noqa: PLC0415 - do not load Celery without a broker
+    from kernel.jobs import notifier  # noqa: PLC0415 - do not load Celery without a broker
 
     now = database_now()
     overdue = leases.due(now, late=timedelta(seconds=lease_seconds() / 2))
     for task in tasks():
         rows = task.model._default_manager.filter(overdue).order_by("due_at")
         for job_id in rows.values_list("pk", flat=True)[:MOST_AT_ONCE]:
-            bell.ring(task.kind, str(job_id))
+            notifier.notify(task.kind, str(job_id))
 
 
 register_periodic("deliver_due_jobs", settings.CC_JOB_LEASE_SECONDS / 2, deliver_due_jobs)

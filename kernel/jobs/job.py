@@ -98,10 +98,10 @@ class Job(models.Model):
         return {**self.actor, "user_id": self.created_by, "actor_name": self.created_by_name}
 
 
-def asked_by(facts: Mapping[str, Any]) -> dict[str, Any]:
+def requester_columns(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The columns that store the requester, from the facts of an actor (its ``msgspec.structs.asdict``).
 
-    ``Export.objects.create(**asked_by(asdict(actor)), …)``; ``Job.actor_facts`` is the inverse.
+    ``Export.objects.create(**requester_columns(asdict(actor)), …)``; ``Job.actor_facts`` is the inverse.
     """
     others = {name: str(fact) for name, fact in facts.items() if name not in {"user_id", "actor_name"}}
     return {"created_by": facts["user_id"], "created_by_name": facts["actor_name"], "actor": others}

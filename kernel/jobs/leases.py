@@ -21,7 +21,7 @@ from kernel.jobs.registry import Task, task_of
 MAX_ATTEMPTS = 5
 GAVE_UP = "gave_up"
 FIRST_DELAY, LONGEST_DELAY = 5, 300  # seconds
-UNHELD = {"lease_until": None, "lease_holder": ""}
+NO_LEASE = {"lease_until": None, "lease_holder": ""}
 
 type Columns = Mapping[str, Any]
 
@@ -59,7 +59,7 @@ def claim(task: Task, job_id: UUID | str) -> Job | None:
 
 def end(job: Job, status: Status, columns: Columns, *, error_code: str = "") -> None:
     """Record the end of the job. Raises LeaseLost if the job has changed hands since it was read."""
-    _end(_as_read(job), job, status, columns, error_code)
+    _end(_unchanged(job), job, status, columns, error_code)
 
 
 def put_back(job: Job, columns: Columns, *, error_code: str) -> None:
@@ -77,16 +77,16 @@ def hand_over(job: Job, columns: Columns) -> None:
 
 
 def _release(job: Job, columns: Columns) -> None:
-    if not _as_read(job).update(**columns, **UNHELD, status=Status.PENDING.value):
+    if not _unchanged(job).update(**columns, **NO_LEASE, status=Status.PENDING.value):
         raise LeaseLost
 
 
-def _as_read(job: Job) -> QuerySet[Job]:
+def _unchanged(job: Job) -> QuerySet[Job]:
     return type(job)._default_manager.filter(pk=job.pk, status=job.status, lease_holder=job.lease_holder)
 
 
 def _end(rows: QuerySet[Job], job: Job, status: Status, columns: Columns, error_code: str) -> None:
-    ending = {**columns, **UNHELD, "status": status.value, "error_code": error_code}
+    ending = {**columns, **NO_LEASE, "status": status.value, "error_code": error_code}
     with transaction.atomic():
         if not rows.update(**ending, finished_at=database_now()):
             raise LeaseLost

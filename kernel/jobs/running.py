@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 INTERNAL = "internal"
 # Retryable errors: the database, or another dependency of the task, may recover.
-PASSING = (django.db.OperationalError, django.db.InterfaceError, Unavailable)
+RETRYABLE = (django.db.OperationalError, django.db.InterfaceError, Unavailable)
 
 
 def run_job(kind: str, job_id: UUID | str, is_stopping: Callable[[], bool]) -> None:
@@ -57,7 +57,7 @@ def _due_jobs() -> list[tuple[Task, UUID]]:
 
 
 def _run(task: Task, job: Job, is_stopping: Callable[[], bool]) -> None:
-    with _logged_as(job):
+    with _log_with_id_of(job):
         try:
             _attempt(task, job, is_stopping)
         except LeaseLost:
@@ -80,7 +80,7 @@ def _attempt(task: Task, job: Job, is_stopping: Callable[[], bool]) -> None:
         leases.end(job, Status.CANCELLED, progress.columns)
     except Stopping:
         leases.hand_over(job, progress.columns)
-    except PASSING as error:
+    except RETRYABLE as error:
         logger.warning("a job could not be done now", exc_info=True)
         django.db.close_old_connections()  # a broken connection could not write this either
         leases.put_back(job, progress.columns, error_code=_code(error))
@@ -93,11 +93,11 @@ def _attempt(task: Task, job: Job, is_stopping: Callable[[], bool]) -> None:
 def _code(error: Exception) -> str:
     if isinstance(error, DomainError):
         return error.code
-    return Unavailable.code if isinstance(error, PASSING) else INTERNAL
+    return Unavailable.code if isinstance(error, RETRYABLE) else INTERNAL
 
 
 @contextmanager
-def _logged_as(job: Job) -> Iterator[None]:
+def _log_with_id_of(job: Job) -> Iterator[None]:
     """Log lines inside the block carry the id of the job."""
     token = current_request_id.set(str(job.pk))
     try:

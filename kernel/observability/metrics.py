@@ -44,7 +44,7 @@ audit_commit_seconds = Histogram(
 jobs = Gauge("jobs", "Jobs by kind and status.", ["kind", "status"], multiprocess_mode="mostrecent")
 token_refusals_total = Counter("token_refusals_total", "Access tokens refused.", ["reason"])
 # Gauges whose values come from the database.
-OF_THE_DATABASE = (
+DATABASE_GAUGES = (
     active_keys_total,
     audit_lag_seconds,
     audit_pending_entries,

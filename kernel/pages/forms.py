@@ -43,7 +43,7 @@ class PageForm(forms.Form):
             self.add_error(None, words or refusal.detail)
 
 
-class MomentField(forms.DateTimeField):
+class UtcDateTimeField(forms.DateTimeField):
     """A UTC time with minute precision, as browsers send it."""
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")

@@ -35,13 +35,13 @@ MOST_DIGITS = len(str(2**63)) - 1  # any number with this many digits fits a big
 class PageView[P: Caller](View):
     """One page. ``rules`` defines who may use each method; a method without a rule is refused.
 
-    ``concerns`` names the type of object in the URL, and the URL parameter with its id. ``section`` is the
+    ``object_reference`` names the type of object in the URL, and the URL parameter with its id. ``section`` is the
     navigation entry of the page. ``parts`` lists the partials of its template that htmx may request alone.
     """
 
     http_method_names = ["get", "head", "post"]
     rules: ClassVar[Mapping[str, Rule]] = {}
-    concerns: ClassVar[tuple[str, str]] = ("", "")
+    object_reference: ClassVar[tuple[str, str]] = ("", "")
     section: ClassVar[str] = ""
     template: ClassVar[str] = ""
     parts: ClassVar[frozenset[str]] = frozenset()
@@ -87,17 +87,17 @@ class PageView[P: Caller](View):
     def _judge(self, rule: Rule, **kwargs: Any) -> None:
         """Raises Denied; its audit event names the object."""
         is_denied = isinstance(rule.permission, str) and not self.principal.has_permission(rule.permission)
-        if is_denied or self.concerns[0]:
-            self.concern(*self.object_of(**kwargs))
+        if is_denied or self.object_reference[0]:
+            self.set_audit_object(*self.object_of(**kwargs))
         if isinstance(rule.permission, str):
             self.principal.require(rule.permission)
 
     def object_of(self, **kwargs: Any) -> tuple[str, str]:
         """Type and id of the object that the URL names."""
-        kind, part = self.concerns
+        kind, part = self.object_reference
         return kind, str(kwargs.get(part, ""))
 
-    def concern(self, object_type: str, object_id: str) -> None:
+    def set_audit_object(self, object_type: str, object_id: str) -> None:
         """Set the object of the request for the audit event of a refusal."""
         in_context(self.request).audit_object = (object_type, object_id)
 
@@ -141,7 +141,7 @@ def is_htmx(request: HttpRequest) -> bool:
 
 
 def is_poll(request: HttpRequest) -> bool:
-    """Whether a page polls automatically (``data-polls``), possibly without a user present."""
+    """Whether a page polls automatically (``data-auto-refresh``), possibly without a user present."""
     return request.headers.get("CC-Poll") == "true"
 
 

@@ -25,7 +25,7 @@ from kernel.rules import PUBLIC, Caller, Rule
 class ApiView[P: Caller](APIView):
     """One endpoint. ``rules`` defines who may use each method; a method without a rule is refused.
 
-    ``concerns`` names the type of object in the URL, and the URL parameter with its id.
+    ``object_reference`` names the type of object in the URL, and the URL parameter with its id.
     """
 
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
@@ -33,7 +33,7 @@ class ApiView[P: Caller](APIView):
     max_body_bytes: ClassVar[int] = 0
     """A limit below ``CC_MAX_BODY_BYTES`` for endpoints that need less; 0 means no separate limit."""
     rules: ClassVar[Mapping[str, Rule]] = {}
-    concerns: ClassVar[tuple[str, str]] = ("", "")
+    object_reference: ClassVar[tuple[str, str]] = ("", "")
     _charged = ""  # the principal whose budget this request was charged to
 
     @property
@@ -51,9 +51,9 @@ class ApiView[P: Caller](APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - DRF's signature
         rule = self.rules.get("GET" if request.method == "HEAD" else request.method or "")
         in_context(request).audit_action = rule.action if rule else REQUEST_REFUSED
-        kind, part = self.concerns
+        kind, part = self.object_reference
         if kind:
-            self.concern(kind, str(kwargs.get(part, "")))
+            self.set_audit_object(kind, str(kwargs.get(part, "")))
         open_to_all = {r.permission for r in ([rule] if rule else self.rules.values())} == {PUBLIC}
         if not open_to_all:
             self._admit(request)
@@ -84,7 +84,7 @@ class ApiView[P: Caller](APIView):
                 answer[name] = value
         return answer
 
-    def concern(self, object_type: str, object_id: str) -> None:
+    def set_audit_object(self, object_type: str, object_id: str) -> None:
         """Set the object of the request for the audit event of a refusal."""
         in_context(self.request).audit_object = (object_type, object_id)
 

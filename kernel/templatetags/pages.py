@@ -28,7 +28,7 @@ def icon(name: str) -> SafeString:
 
 
 @register.filter
-def moment(value: datetime | str | None) -> SafeString:
+def timestamp(value: datetime | str | None) -> SafeString:
     """``2026-11-25 14:05Z``, with seconds in the attribute for programs; any other value is shown unchanged."""
     if not isinstance(value, datetime):
         return format_html("{}", "\u2013" if value is None else value)
@@ -38,10 +38,10 @@ def moment(value: datetime | str | None) -> SafeString:
 
 
 @register.filter
-def exact_moment(value: datetime | str | None) -> SafeString:
-    """``2026-11-25 14:05:07.123456Z``, otherwise like ``moment``."""
+def exact_timestamp(value: datetime | str | None) -> SafeString:
+    """``2026-11-25 14:05:07.123456Z``, otherwise like ``timestamp``."""
     if not isinstance(value, datetime):
-        return moment(value)
+        return timestamp(value)
     return format_html('<time datetime="{}">{}</time>', value.isoformat(), f"{value:%Y-%m-%d %H:%M:%S.%fZ}")
 
 

@@ -17,19 +17,19 @@ from kernel.errors import Throttled
 from kernel.http.addresses import network_of
 from kernel.observability.metrics import throttled_total
 from kernel.runtime import ProcessState, process_cache
-from kernel.throttle.budgets import Budgets, Standing
+from kernel.throttle.budgets import Budgets, BudgetState
 from kernel.throttle.rates import Rate, parse_rate
 from kernel.throttle.reconciliation import Reconciliation
 
 __all__ = [
+    "BudgetState",
     "Rate",
-    "Standing",
+    "budget_state",
     "charge_principal",
     "check_address",
     "headers",
     "parse_rate",
     "refund_principal",
-    "standing",
     "start_reconciling",
     "stop_reconciling",
 ]
@@ -75,9 +75,9 @@ def refund_principal(principal_id: str, cost: int = 1) -> None:
     _budgets(settings.CC_THROTTLE_PRINCIPAL).give_back(principal_id, cost)
 
 
-def standing(principal_id: str) -> Standing:
+def budget_state(principal_id: str) -> BudgetState:
     """The remaining budget of the principal."""
-    return _budgets(settings.CC_THROTTLE_PRINCIPAL).standing(principal_id, time.monotonic())
+    return _budgets(settings.CC_THROTTLE_PRINCIPAL).budget_state(principal_id, time.monotonic())
 
 
 def headers(principal_id: str, retry_after: int | None = None) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -85,7 +85,7 @@ def headers(principal_id: str, retry_after: int | None = None) -> tuple[tuple[st
 
     ``retry_after`` is the ``Retry-After`` of the same response. The window must not end after it (section 6).
     """
-    _, remaining, window = standing(principal_id)
+    _, remaining, window = budget_state(principal_id)
     if retry_after is not None and retry_after < window:
         window = retry_after
     return _policy(settings.CC_THROTTLE_PRINCIPAL), ("RateLimit", f'"principal";r={remaining};t={window}')

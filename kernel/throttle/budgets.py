@@ -20,11 +20,11 @@ from kernel.throttle.rates import Rate
 MAX_PRINCIPALS = 100_000
 TOLERANCE = 0.1  # fraction of the rate's count, for all processes together
 MIN_ALLOWANCE = 4  # requests: a tenth of a small rate would refuse requests that arrive within a millisecond
-PATIENCE = 0.5  # seconds without a reply from Redis after which requests are no longer refused
-SHORTLY = 0.1  # seconds within which the reply should arrive
+REPLY_TIMEOUT = 0.5  # seconds without a reply from Redis after which requests are no longer refused
+RETRY_SOON = 0.1  # seconds within which the reply should arrive
 
 
-class Standing(NamedTuple):
+class BudgetState(NamedTuple):
     """``remaining`` of ``limit`` requests. ``reset_seconds``: until it is full or, if none remain, until the next."""
 
     limit: int
@@ -32,7 +32,7 @@ class Standing(NamedTuple):
     reset_seconds: int
 
 
-class Untold(NamedTuple):
+class Unreported(NamedTuple):
     """Unreported charges of a principal: requests, and the seconds of debt for them."""
 
     name: str
@@ -58,10 +58,10 @@ class Budgets:
         self._capacity = capacity
         self._lock = threading.Lock()
         self._full_at: dict[str, float] = {}
-        self._untold: dict[str, int] = {}  # contains only principals of ``_full_at``
+        self._unreported: dict[str, int] = {}  # contains only principals of ``_full_at``
         self._price = self._interval
         self._processes = 1
-        self._allowance = self._ask_at = self._asked_at = math.inf
+        self._allowance = self._report_threshold = self._report_requested_at = math.inf
         self.count_alone(processes)
 
     def take(self, name: str, cost: int, now: float) -> float:
@@ -77,13 +77,13 @@ class Budgets:
                 wait -= max(due - self.rate.seconds, 0.0)
             if wait > 0.0:
                 return wait
-            untold = self._untold.get(name, 0)
-            if untold >= self._ask_at and self._asked_at == math.inf:
-                self._asked_at = now
+            unreported = self._unreported.get(name, 0)
+            if unreported >= self._report_threshold and self._report_requested_at == math.inf:
+                self._report_requested_at = now
                 self.alarm.set()
-            if untold >= self._allowance and now - self._asked_at < PATIENCE:
-                return SHORTLY
-            self._untold[name] = untold + cost
+            if unreported >= self._allowance and now - self._report_requested_at < REPLY_TIMEOUT:
+                return RETRY_SOON
+            self._unreported[name] = unreported + cost
             self._full_at[name] = now + owed + due
             if len(self._full_at) > self._capacity:
                 self._make_room(now)
@@ -94,15 +94,15 @@ class Budgets:
         with self._lock:
             if name in self._full_at:
                 self._full_at[name] -= cost * self._price
-                self._untold[name] = self._untold.get(name, 0) - cost
+                self._unreported[name] = self._unreported.get(name, 0) - cost
 
-    def standing(self, name: str, now: float) -> Standing:
+    def budget_state(self, name: str, now: float) -> BudgetState:
         """The remaining budget. A process that counts alone assumes the same usage in the others."""
         owed = max(self._full_at.get(name, now) - now, 0.0)
         remaining = int((self._depth - owed) / self._price) * self._processes
         if remaining > 0:
-            return Standing(self.rate.count, remaining, math.ceil(owed) or 1)
-        return Standing(self.rate.count, 0, max(1, math.ceil(owed + self._price - self._depth)))
+            return BudgetState(self.rate.count, remaining, math.ceil(owed) or 1)
+        return BudgetState(self.rate.count, 0, max(1, math.ceil(owed + self._price - self._depth)))
 
     # --- other processes
 
@@ -110,31 +110,32 @@ class Budgets:
         """Count without the other processes: if the load is even, the rate holds for all ``processes`` together."""
         self._processes = processes
         self._price = self._interval * processes
-        self._allowance = self._ask_at = self._asked_at = math.inf
+        self._allowance = self._report_threshold = self._report_requested_at = math.inf
 
     def count_together(self, processes: int) -> None:
         """Count with the other processes: each of the ``processes`` may use its part of the tolerance."""
         self._processes = 1
         self._price = self._interval
         self._allowance = max(MIN_ALLOWANCE, int(self.rate.count * TOLERANCE) // processes)
-        self._ask_at = self._allowance // 4
-        self._asked_at = math.inf
+        self._report_threshold = self._allowance // 4
+        self._report_requested_at = math.inf
 
-    def untold(self, now: float) -> list[Untold]:
+    def unreported(self, now: float) -> list[Unreported]:
         """The unreported charges. Debt that has been paid off in the meantime is not reported."""
         with self._lock:
-            taken = [(name, count, self._full_at[name] - now) for name, count in self._untold.items()]
+            taken = [(name, count, self._full_at[name] - now) for name, count in self._unreported.items()]
         return [
-            Untold(name, count, min(count * self._interval, max(owed, 0.0))) for name, count, owed in taken
+            Unreported(name, count, min(count * self._interval, max(owed, 0.0)))
+            for name, count, owed in taken
         ]
 
-    def settle(self, told: Iterable[Untold], owed: Iterable[float], now: float) -> None:
-        """Apply a reply: ``told`` is now reported, and ``owed`` is each principal's debt to all processes together."""
-        for (name, count, _), seconds in zip(told, owed, strict=True):
+    def settle(self, reported: Iterable[Unreported], owed: Iterable[float], now: float) -> None:
+        """Apply a reply: ``reported`` is now reported, and ``owed`` is each principal's debt to all processes together."""
+        for (name, count, _), seconds in zip(reported, owed, strict=True):
             with self._lock:  # lock per principal, because requests are waiting
-                rest = self._untold.pop(name, 0) - count
+                rest = self._unreported.pop(name, 0) - count
                 if rest:
-                    self._untold[name] = rest
+                    self._unreported[name] = rest
                 self._full_at[name] = now + seconds + rest * self._interval
 
     def _make_room(self, now: float) -> None:
@@ -143,4 +144,4 @@ class Budgets:
             kept = sorted(owing, key=owing.__getitem__)[len(owing) - self._capacity + self._capacity // 10 :]
             owing = {name: owing[name] for name in kept}
         self._full_at = owing
-        self._untold = {name: count for name, count in self._untold.items() if name in owing}
+        self._unreported = {name: count for name, count in self._unreported.items() if name in owing}

@@ -15,7 +15,7 @@ from itertools import batched
 from redis import Redis
 from redis.exceptions import RedisError
 
-from kernel.throttle.budgets import Budgets, Untold
+from kernel.throttle.budgets import Budgets, Unreported
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Reconciliation:
         self._budgets.alarm.set()
         self._thread.join()
 
-    def look(self) -> None:
+    def run_once(self) -> None:
         """Report the charges of this process and read the combined debt. Without Redis, the budgets count alone."""
         try:
             self._reconcile()
@@ -95,28 +95,28 @@ class Reconciliation:
 
     def _reconcile(self) -> None:
         now = time.monotonic()
-        untold = self._budgets.untold(now)
-        if not untold and self._answers and now - self._seen_at < PRESENCE:
+        unreported = self._budgets.unreported(now)
+        if not unreported and self._answers and now - self._seen_at < PRESENCE:
             return
-        for told in list(batched(untold, AT_ONCE)) or [()]:
-            self._tell(told)
+        for reported in list(batched(unreported, AT_ONCE)) or [()]:
+            self._report(reported)
         self._seen_at = now
 
-    def _tell(self, told: tuple[Untold, ...]) -> None:
-        keys = [self._processes_key, *(self._budget_prefix + name for name, _, _ in told)]
+    def _report(self, reported: tuple[Unreported, ...]) -> None:
+        keys = [self._processes_key, *(self._budget_prefix + name for name, _, _ in reported)]
         most = 2 * self._budgets.rate.seconds
-        answer = self._exchange(keys, [self._me, ABSENCE, most, *(due for _, _, due in told)])
+        answer = self._exchange(keys, [self._me, ABSENCE, most, *(due for _, _, due in reported)])
         self._processes = int(answer[0])
-        self._budgets.settle(told, map(float, answer[1:]), time.monotonic())
+        self._budgets.settle(reported, map(float, answer[1:]), time.monotonic())
         self._budgets.count_together(self._processes)
 
     def _run(self) -> None:
         try:
             while not self._ends:
-                self.look()
+                self.run_once()
                 self._budgets.alarm.wait(PERIOD if self._answers else RETRY)
                 self._budgets.alarm.clear()
-            self.look()
+            self.run_once()
             with suppress(RedisError):
                 self._client.zrem(self._processes_key, self._me)
         finally:

@@ -53,7 +53,7 @@ def unwrap(wrapped: Wrapped, *, label: str, parts: Sequence[bytes]) -> KeyMateri
 
 
 @transaction.atomic
-def establish() -> None:
+def bootstrap() -> None:
     """Create the root of trust on an empty database; on any other, open every sentinel before serving requests.
 
     Raises KekUnavailable, and writes nothing, if a key-encryption key is missing or wrong.

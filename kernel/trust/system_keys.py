@@ -24,9 +24,9 @@ _KID = re.compile(f"[0-9a-f]{{{2 * _KID_BYTES}}}")
 
 
 @transaction.atomic
-def establish() -> None:
+def bootstrap() -> None:
     """Create the root of trust and the key of each purpose that has none yet. Raises KekUnavailable."""
-    kek.establish()
+    kek.bootstrap()
     forget()
     present = set(SystemKey.objects.values_list("purpose", flat=True))
     for purpose in PURPOSES:

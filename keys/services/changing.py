@@ -11,7 +11,7 @@ from kernel.crypto.algorithms import KeyAlgorithm
 from kernel.errors import NotFound
 from kernel.freshness.epoch import raise_epoch
 from keys import wrapped_material
-from keys.entries import key_entity
+from keys.cached_keys import key_entity
 from keys.models import Key, KeyVersion
 
 

@@ -13,7 +13,7 @@ from audit.services import record
 from kernel.clock import database_now
 from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm
 from kernel.errors import Invalid
-from kernel.freshness.epoch import hold_epoch
+from kernel.freshness.epoch import lock_epoch
 from keys import actions, lifecycle, metadata, trail
 from keys.lifecycle import State
 from keys.models import Key
@@ -121,7 +121,7 @@ def _store(principal: Principal, key: Key, kind: KeyAlgorithm) -> Key:
         principal.actor,
         changes=[trail.inserted(key), trail.inserted(version)],
     )
-    hold_epoch()
+    lock_epoch()
     renew_principal(principal)  # a user whose rights have ended must not create a key
     return key
 

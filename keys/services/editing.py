@@ -64,7 +64,7 @@ def _move_expiry(key: Key, expires_at: datetime | None) -> None:
     if key.expires_at is not None and key.expires_at <= now:
         # Otherwise an editor could reactivate an expired key, which no transition allows.
         raise IllegalTransition(
-            "The key has expired. Its expiry cannot be changed.", extra=key.standing(now).facts()
+            "The key has expired. Its expiry cannot be changed.", extra=key.lifecycle_state(now).facts()
         )
     metadata.check_expiry(expires_at, key.activates_at, now)
     key.expires_at = expires_at

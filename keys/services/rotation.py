@@ -38,9 +38,9 @@ def rotate_key(
     if expected_version is not None and expected_version != key.primary_version:
         raise VersionConflict(
             f"The primary version is {key.primary_version}, not {expected_version}.",
-            extra={**key.standing(now).facts(), "primary_version": key.primary_version},
+            extra={**key.lifecycle_state(now).facts(), "primary_version": key.primary_version},
         )
-    require_protect(key.standing(now))
+    require_protect(key.lifecycle_state(now))
     rotation = _record_rotation(principal, key, reason, now)
     changes = _replace_primary(key, rotation.new_version, now)
     finish_change(

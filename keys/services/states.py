@@ -56,7 +56,7 @@ def _change_state(
     check_reason(reason)
     key = lock_key(principal, key_id)
     now = database_now()
-    at = key.standing(now)
+    at = key.lifecycle_state(now)
     check_transition(at, to)
     if only not in {None, at.state}:  # activating and enabling must not replace each other
         raise IllegalTransition(

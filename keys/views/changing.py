@@ -1,4 +1,4 @@
-"""Pages that change a key: its settings, and the operations of ``keys.acts``."""
+"""Pages that change a key: its settings, and the operations of ``keys.operations``."""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -12,10 +12,10 @@ from kernel.clock import database_now, process_now
 from kernel.errors import DomainError
 from kernel.pages import PageForm, ReasonForm, Rule
 from keys import actions, services
-from keys.acts import ACTS, Act
 from keys.forms import FinalForm, KeyNotesForm, KeySettingsForm, RotateForm
 from keys.lifecycle import State, next_rotation
 from keys.models import Key
+from keys.operations import KEY_OPERATIONS, KeyOperation
 from keys.services import KeyUpdate
 from keys.views.detail import KeyView
 
@@ -69,19 +69,19 @@ class NotesView(SettingsView):
     after = "key"
 
 
-class ActView(KeyView):
-    """One operation: its effect, who is affected, and the reason. ``page_urls`` sets ``act`` and ``rules``.
+class KeyOperationView(KeyView):
+    """One operation: its effect, who is affected, and the reason. ``page_urls`` sets ``operation`` and ``rules``.
 
     The page of an operation that cannot be undone requires a recent sign-in, even if its service does not.
     """
 
-    act: ClassVar[Act] = ACTS["rotate"]
-    template = "keys/act.html"
+    operation: ClassVar[KeyOperation] = KEY_OPERATIONS["rotate"]
+    template = "keys/operation.html"
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self._find_recently_known(name)
         impact = self._impact(key)
-        return self._ask(key, self._form(key, impact), impact)
+        return self._show_form(key, self._form(key, impact), impact)
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self._find_recently_known(name)
@@ -90,21 +90,21 @@ class ActView(KeyView):
         if form.is_valid():
             order = {each: form.cleaned_data[each] for each in ORDERED if each in form.cleaned_data}
             try:
-                self.act.service(principal=self.principal, key_id=key.id, **order)
+                self.operation.service(principal=self.principal, key_id=key.id, **order)
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
-                return self.done(reverse("key", args=[name]), f"{name} {self.act.done}.")
-        return self._ask(key, form, impact, HTTPStatus.UNPROCESSABLE_ENTITY)
+                return self.done(reverse("key", args=[name]), f"{name} {self.operation.done}.")
+        return self._show_form(key, form, impact, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _find_recently_known(self, name: str) -> Key:
-        if self.act.is_final:
+        if self.operation.is_final:
             self.principal.require_recent_log_in(database_now())
         return self.find(name)
 
     def _impact(self, key: Key) -> dict[str, Any]:
         """The recent use of the key; empty for an operation that does not affect callers."""
-        if not self.act.shows_impact:
+        if not self.operation.shows_impact:
             return {}
         use = use_of(key.id)
         return {
@@ -118,25 +118,27 @@ class ActView(KeyView):
         """Whether the page should recommend disabling the key first."""
         now = process_now()
         lately = use.last is not None and now - use.last.at < IN_USE
-        return self.act.is_final and lately and key.standing(now).state is State.ACTIVE
+        return self.operation.is_final and lately and key.lifecycle_state(now).state is State.ACTIVE
 
     def _form(self, key: Key, impact: dict[str, Any], data: QueryDict | None = None) -> PageForm:
-        if self.act.is_final:
-            return FinalForm(data, key_name=key.name, anyway=self.act.anyway if impact.get("in_use") else "")
-        if self.act.slug == "rotate":
+        if self.operation.is_final:
+            return FinalForm(
+                data, key_name=key.name, anyway=self.operation.anyway if impact.get("in_use") else ""
+            )
+        if self.operation.slug == "rotate":
             return RotateForm(data, initial={"expected_version": key.primary_version})
         return ReasonForm(data)
 
-    def _ask(
+    def _show_form(
         self, key: Key, form: PageForm, impact: dict[str, Any], status: int = HTTPStatus.OK
     ) -> HttpResponse:
         now = process_now()
         return self.show(
             key,
             form=form,
-            act=self.act,
-            question=self.act.asked_of(key.name),
-            impossible=self.act.refusal(key.standing(now)),
+            operation=self.operation,
+            question=self.operation.question_about(key.name),
+            impossible=self.operation.refusal(key.lifecycle_state(now)),
             rotates_next=next_rotation(key.rotation_period_days, now),
             status=status,
             **impact,

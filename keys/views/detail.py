@@ -8,15 +8,15 @@ from accounts.principals import Principal
 from audit.browse.selection import LogCriteria, page_before
 from audit.services import find_logs
 from audit.services.showing import show_entries
-from audit.usage.charts import RANGES, chart, range_asked
+from audit.usage.charts import RANGES, chart, requested_range
 from audit.usage.queries import denials_of, use_of, used_over_time, uses_by_version
 from kernel.clock import process_now
 from kernel.pages import PageView, Rule
 from kernel.pages.views import number_in
 from keys import actions, lifecycle, services
-from keys.acts import ACTS, refusals
 from keys.explanations import meaning
 from keys.models import Key
+from keys.operations import KEY_OPERATIONS, refusals
 
 NEWEST = 5
 LIMIT = 50
@@ -36,13 +36,17 @@ class KeyView(PageView[Principal]):
     def find(self, name: str) -> Key:
         """Raises NotFound, IntegrityFailed."""
         key = services.find_key(principal=self.principal, name=name)
-        self.concern("key", str(key.id))
+        self.set_audit_object("key", str(key.id))
         return key
 
     def show(self, key: Key, **context: Any) -> HttpResponse:
-        at = key.standing(process_now())
-        offered = [act for act in ACTS.values() if self.principal.has_permission(act.permission)]
-        possible = [act for act in offered if act.is_possible(at)]
+        at = key.lifecycle_state(process_now())
+        offered = [
+            operation
+            for operation in KEY_OPERATIONS.values()
+            if self.principal.has_permission(operation.permission)
+        ]
+        possible = [operation for operation in offered if operation.is_possible(at)]
         means = meaning(at)
         if means and "denied" not in context:
             context["denied"] = denials_of(key.id)
@@ -50,8 +54,8 @@ class KeyView(PageView[Principal]):
             key=key,
             at=at,
             tab=self.tab,
-            acts=possible,
-            dangers=[act for act in possible if act.shows_impact],
+            key_operations=possible,
+            dangers=[operation for operation in possible if operation.shows_impact],
             meaning=means,
             unavailable=refusals(offered, at),
             operations=lifecycle.operations(at.state),
@@ -67,7 +71,7 @@ class OverviewView(KeyView):
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
-        criteria, chosen = LogCriteria(object_id=str(key.id)), range_asked(request.GET)
+        criteria, chosen = LogCriteria(object_id=str(key.id)), requested_range(request.GET)
         use = use_of(key.id)
         return self.show(
             key,

@@ -64,7 +64,7 @@ class KeyListView(PageView[Principal]):
         chosen, ordering = {name: str(only.get(name)) for name in FILTERS if name in only}, only["ordering"]
         response = self.page(
             form=form,
-            rows=[(key, key.standing(now), used.get(str(key.id))) for key in found.keys],
+            rows=[(key, key.lifecycle_state(now), used.get(str(key.id))) for key in found.keys],
             next_after=found.next_after,
             is_first=after is None,
             ignored=ignored,
@@ -96,7 +96,9 @@ class NewKeyView(PageView[Principal]):
     def get(self, request: HttpRequest) -> HttpResponse:
         asked = KeyForm(request.GET)
         asked.is_valid()
-        return self._ask(KeyForm(), typed=asked.cleaned_data, note=self._note(request.GET.get("name", "")))
+        return self._show_form(
+            KeyForm(), typed=asked.cleaned_data, note=self._note(request.GET.get("name", ""))
+        )
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = KeyForm(request.POST)
@@ -109,14 +111,14 @@ class NewKeyView(PageView[Principal]):
                 form.refused(request, refusal)
             else:
                 return self._created(key)
-        return self._ask(
+        return self._show_form(
             form,
             typed=form.cleaned_data,
             existing=self._visible(taken),
             status=HTTPStatus.UNPROCESSABLE_ENTITY,
         )
 
-    def _ask(self, form: KeyForm, *, typed: Mapping[str, Any], **context: Any) -> HttpResponse:
+    def _show_form(self, form: KeyForm, *, typed: Mapping[str, Any], **context: Any) -> HttpResponse:
         choices = algorithm_choices()
         return self.page(
             form=form,
@@ -131,7 +133,7 @@ class NewKeyView(PageView[Principal]):
         url = reverse("key", args=[key.name])
         if not self._is_over_list():
             return self.done(url, f"Key {key.name} created.")
-        response = self.page(template="keys/created.html", key=key, at=key.standing(process_now()))
+        response = self.page(template="keys/created.html", key=key, at=key.lifecycle_state(process_now()))
         return trigger_client_event(response, "cc:close")
 
     def _visible(self, name: str) -> Key | None:

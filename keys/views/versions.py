@@ -18,28 +18,28 @@ from keys.views.detail import KeyView
 class VersionView(KeyView):
     """Enables a version if ``enables`` is true, and disables it otherwise."""
 
-    template = "keys/version_act.html"
+    template = "keys/version_operation.html"
     tab = "versions"
     enables: ClassVar[bool]
 
     def get(self, request: HttpRequest, name: str, version: int) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self.find(name)
-        return self._ask(key, self._find_version(key, version), ReasonForm())
+        return self._show_form(key, self._find_version(key, version), ReasonForm())
 
     def post(self, request: HttpRequest, name: str, version: int) -> HttpResponse:
         key = self.find(name)
         row = self._find_version(key, version)
         form = ReasonForm(request.POST)
         if form.is_valid():
-            act = services.enable_version if self.enables else services.disable_version
+            change = services.enable_version if self.enables else services.disable_version
             try:
-                act(principal=self.principal, key_id=key.id, version=version, **form.cleaned_data)
+                change(principal=self.principal, key_id=key.id, version=version, **form.cleaned_data)
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
                 word = "enabled" if self.enables else "disabled"
                 return self.done(reverse("key-versions", args=[name]), f"Version {version} of {name} {word}.")
-        return self._ask(key, row, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return self._show_form(key, row, form, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _find_version(self, key: Key, number: int) -> KeyVersion:
         rows = services.list_versions(principal=self.principal, key_id=key.id)
@@ -48,7 +48,9 @@ class VersionView(KeyView):
             raise NotFound
         return row
 
-    def _ask(self, key: Key, row: KeyVersion, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
+    def _show_form(
+        self, key: Key, row: KeyVersion, form: PageForm, status: int = HTTPStatus.OK
+    ) -> HttpResponse:
         is_enabled = row.state == VersionState.ENABLED
         if self.enables is is_enabled:
             impossible = f"Version {row.version} is already {'enabled' if is_enabled else 'disabled'}."

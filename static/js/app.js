@@ -62,9 +62,9 @@
     $(place)?.replaceChildren(line);
   };
   // Polling and live validation are not user actions, so they do not clear notices.
-  const byItself = ({ detail: { requestConfig } }) => requestConfig.elt.matches("[data-polls], [data-echoes]");
+  const isAutomatic = ({ detail: { requestConfig } }) => requestConfig.elt.matches("[data-auto-refresh], [data-live-validation]");
   const failed = (event, text) => {
-    if (!byItself(event) || !$("#dialog-notices > *, #notices > *")) notify(text);
+    if (!isAutomatic(event) || !$("#dialog-notices > *, #notices > *")) notify(text);
   };
   const changes = (event) => event.detail.requestConfig.verb !== "get";
   const unsure = "The change may or may not have been applied. Check the audit log.";
@@ -81,17 +81,17 @@
   });
   let signedOut = false; // stop polling then, because every refusal is recorded
   // Polling is not user activity, so it does not renew the session.
-  const polls = (event) => event.detail.elt.hasAttribute("data-polls");
+  const refreshesItself = (event) => event.detail.elt.hasAttribute("data-auto-refresh");
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (polls(event) && (document.hidden || signedOut)) event.preventDefault();
+    if (refreshesItself(event) && (document.hidden || signedOut)) event.preventDefault();
   });
   document.addEventListener("htmx:configRequest", (event) => {
-    if (polls(event)) event.detail.headers["CC-Poll"] = "true";
+    if (refreshesItself(event)) event.detail.headers["CC-Poll"] = "true";
   });
   document.addEventListener("htmx:afterOnLoad", (event) => {
     const { xhr } = event.detail;
     const isAnswer = xhr.status < 400 || xhr.status === 422;
-    if (!byItself(event) && xhr.status !== 204 && isAnswer) {
+    if (!isAutomatic(event) && xhr.status !== 204 && isAnswer) {
       for (const place of document.querySelectorAll("#notices, #dialog-notices")) place.replaceChildren();
     }
     arm(Number(xhr.getResponseHeader("CC-Session-Seconds")));
@@ -201,10 +201,10 @@
   document.addEventListener("keydown", (event) => {
     if (document.body.dataset.shortcuts !== "on" || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input, textarea, select") || dialog?.open) return;
-    const act = going ? () => $(`[data-go="${CSS.escape(event.key)}"]`)?.click()
+    const shortcut = going ? () => $(`[data-go="${CSS.escape(event.key)}"]`)?.click()
       : { "/": () => $("[data-search]")?.focus(), "?": help, n: () => $("[data-new]")?.click() }[event.key];
     going = !going && event.key === "g";
-    if (act) { event.preventDefault(); act(); }
+    if (shortcut) { event.preventDefault(); shortcut(); }
   });
 
   // --- htmx stores the URL, which may name a key, for a history cache that is disabled here

@@ -31,7 +31,7 @@
   })[error.name] || error.message;
 
   const hold = async (form) => {
-    const said = form.querySelector("[data-passkey-said]");
+    const said = form.querySelector("[data-passkey-message]");
     said.textContent = "";
     if (!window.PublicKeyCredential) throw new Error("This browser does not support passkeys. Use another browser, or sign in another way.");
     const reply = await fetch(form.action, { method: "POST", body: new FormData(form) });
@@ -50,7 +50,7 @@
     if (answer.value) { setTimeout(() => { answer.value = ""; }); return; }
     event.preventDefault();
     event.stopImmediatePropagation();
-    hold(form).catch((error) => { form.querySelector("[data-passkey-said]").textContent = why(error); });
+    hold(form).catch((error) => { form.querySelector("[data-passkey-message]").textContent = why(error); });
   }, true);
   // Show the forms only now: submitted earlier, a form would load JSON that only this file can process.
   document.documentElement.classList.add("has-passkeys");

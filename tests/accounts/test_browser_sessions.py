@@ -55,7 +55,7 @@ def entries(action):
 # --- session lifetime
 
 
-def test_a_row_says_whose_session_it_is_and_from_where(developer):
+def test_a_row_shows_whose_session_it_is_and_from_where(developer):
     row = row_of(sign_in(developer))
     assert (row.user, row.subject_version, row.client_ip) == (developer.user, 1, "127.0.0.1")
     assert row.user_agent == FIREFOX
@@ -70,7 +70,7 @@ def test_a_request_of_a_person_renews_the_half_hour(developer):
     assert 29 * 60 < int(response["CC-Session-Seconds"]) <= 30 * 60
 
 
-def test_a_poll_prolongs_nothing_and_says_how_much_is_left(developer):
+def test_a_poll_prolongs_nothing_and_shows_how_much_is_left(developer):
     browser = sign_in(developer)
     make_older(browser, timedelta(minutes=25))
     before = row_of(browser)
@@ -153,7 +153,7 @@ def test_the_api_lists_the_same(developer):
     assert browser.session.session_key not in str(found)
 
 
-def test_somebody_else_s_sessions_are_not_there(developer, stranger):
+def test_someone_else_s_sessions_are_not_there(developer, stranger):
     row = row_of(sign_in(developer))
     assert len(stranger.api.get("/auth/sessions").json["results"]) == 1
     for session_id in (row.id, developer.principal.family_id):

@@ -10,7 +10,7 @@ from accounts import services
 from accounts.models import SigningKey, User
 from accounts.origin import Origin
 from accounts.principals import Principal
-from accounts.services import attempts
+from accounts.services import login_attempts
 from audit.models import AuditLog
 from kernel.errors import Denied, Unauthenticated
 from tests.audit.sequencing.log import altered
@@ -106,7 +106,7 @@ def test_update_user_rolls_back_what_it_cannot_finish(admin):
 
 def test_unlock_user_lets_a_locked_account_try_again(developer):
     for _ in range(5):
-        attempts.spend(attempts.PASSWORD, "dora")
+        login_attempts.count(login_attempts.PASSWORD, "dora")
     assert run("unlock_user", "dora") == "dora can sign in again\n"
     assert services.log_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
 
@@ -160,7 +160,7 @@ def test_list_users_shows_who_may_log_in_and_no_secret(db, admin, developer):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_list_users_lists_everybody_although_a_time_in_the_log_is_unreadable(developer):
+def test_list_users_lists_every_user_although_a_time_in_the_log_is_unreadable(developer):
     services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
     altered(f"UPDATE audit_logs SET timestamp = {UNREADABLE[connection.vendor]}")  # noqa: S608 - a constant
     assert "dora" in run("list_users")

@@ -55,7 +55,7 @@ def test_a_log_in_is_recorded_with_its_user(api, dora):
     assert entry.outcome == "ok"
 
 
-def test_me_says_who_and_how_and_until_when(api, dora):
+def test_me_shows_who_and_how_and_until_when(api, dora):
     api.token = log_in(api).json["access_token"]
     me = api.get("/auth/me").json
     assert (me["username"], me["auth_method"]) == ("dora", "password")
@@ -93,9 +93,9 @@ def test_a_refused_log_in_costs_a_hash_whoever_is_named(api, dora, username):
     assert a_hash / 2 < a_refusal
 
 
-def cpu_seconds(act):
+def cpu_seconds(call):
     before = time.process_time()
-    act()
+    call()
     return time.process_time() - before
 
 

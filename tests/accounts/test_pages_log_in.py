@@ -57,7 +57,7 @@ def refusals():
 
 
 @pytest.mark.parametrize("role", ["admin", "operator", "developer", "auditor"])
-def test_everybody_who_has_an_account_may_sign_in(browser, request, role):
+def test_every_user_who_has_an_account_may_sign_in(browser, request, role):
     persona = request.getfixturevalue(role)
     response = log_in(browser, persona.user.username)
     assert (response.status_code, response["Location"]) == (303, "/home/")
@@ -334,7 +334,7 @@ def test_a_wrong_password_confirms_nothing_and_is_on_record(stale, auditor):
     assert refusals() == [(actions.IDENTITY_CONFIRMED, "authentication_failed", "console", "aude", "user")]
 
 
-def test_whoever_has_an_authenticator_confirms_with_a_code_not_with_the_password(browser, auditor):
+def test_a_user_who_has_an_authenticator_confirms_with_a_code_not_with_the_password(browser, auditor):
     authenticator, _ = enrol(auditor)
     log_in(browser, auditor.user.username)
     send_code(browser, authenticator.code())

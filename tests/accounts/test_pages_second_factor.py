@@ -222,7 +222,7 @@ def log_in_with(persona, code, **more):
     return browser.post("/login/code/", {"code": code}, **more)
 
 
-def test_a_recovery_code_opens_once_and_says_how_many_are_left(shown, developer):
+def test_a_recovery_code_opens_once_and_shows_how_many_are_left(shown, developer):
     response = log_in_with(developer, shown[1][3], follow=True)
     assert "You used a recovery code. You have 9 codes left." in response.content.decode()
     assert log_in_with(developer, shown[1][3]).status_code == 401
@@ -234,7 +234,7 @@ def test_a_code_of_the_app_says_nothing_of_recovery_codes(shown, developer):
     assert "left" not in response.content.decode()
 
 
-def test_showing_who_one_is_by_a_recovery_code_says_so_too(browser, shown):
+def test_showing_who_one_is_by_a_recovery_code_reports_it_too(browser, shown):
     response = browser.post("/reauth/", {"code": shown[1][0]}, follow=True)
     assert "9 codes left" in response.content.decode()
 
@@ -251,7 +251,7 @@ def test_it_is_removed_with_a_code_only(browser, shown, developer):
 # --- over the API
 
 
-def test_the_api_says_how_it_stands(developer):
+def test_the_api_shows_how_it_stands(developer):
     assert developer.api.get("/auth/totp").json == {
         "confirmed_at": None,
         "is_begun": False,

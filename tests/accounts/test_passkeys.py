@@ -180,7 +180,7 @@ def test_it_is_the_second_factor_after_the_password(device, developer):
     assert entries(actions.PASSKEY_USED)[0].auth_method == "password+passkey"
 
 
-def test_somebody_else_s_is_no_second_factor(device, developer, stranger):
+def test_someone_else_s_is_no_second_factor(device, developer, stranger):
     enrol(stranger)
     _, response = sign_in_with(device, after_password(stranger), second="1")
     assert response.status_code == 401
@@ -249,7 +249,7 @@ def test_a_public_key_changed_by_hand_is_not_believed(device):
     assert not is_inside(browser)
 
 
-def test_a_sign_in_over_a_page_says_so_to_htmx(device):
+def test_a_sign_in_over_a_page_reports_it_to_htmx(device):
     browser = Client()
     options = browser.post("/login/passkey/").json()
     answer = device.get(options)

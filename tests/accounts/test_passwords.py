@@ -8,7 +8,7 @@ from accounts.models import User
 from accounts.origin import Origin
 from accounts.passwords import require_acceptable
 from accounts.principals import Principal
-from ciphercanary.server.preparation import CannotPrepare, _see_to_the_first_admin
+from ciphercanary.server.preparation import CannotPrepare, _prepare_first_admin
 from kernel.errors import Invalid
 from tests.architecture.sources import ROOT
 from tests.personas import PASSWORD, UserFactory
@@ -107,7 +107,7 @@ def test_a_first_start_refuses_the_example_in_one_line(db):
         override_settings(CC_ADMIN_PASSWORD="replace this with your own"),
         pytest.raises(CannotPrepare, match=r"^CC_ADMIN_PASSWORD cannot be used: This password is too common"),
     ):
-        _see_to_the_first_admin()
+        _prepare_first_admin()
     assert not User.objects.exists()
 
 

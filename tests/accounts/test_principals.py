@@ -24,7 +24,7 @@ def test_what_is_not_held_is_denied_by_name():
         person("operator").scope("crypto.encrypt")
 
 
-def test_the_scope_tells_ones_own_from_everybodys():
+def test_the_scope_tells_ones_own_from_all_users():
     assert person("developer").scope("keys.read") == "own"
     assert person("auditor").scope("keys.read") == "all"
 
@@ -37,7 +37,7 @@ def test_the_system_may_do_everything_and_is_no_person():
         _ = system.person_id
 
 
-def test_an_act_that_needs_a_recent_log_in_refuses_an_old_one():
+def test_an_operation_that_needs_a_recent_log_in_refuses_an_old_one():
     person("admin", NOW - timedelta(minutes=10)).require_recent_log_in(NOW)
     with pytest.raises(RecentAuthRequired):
         person("admin", NOW - timedelta(minutes=10, seconds=1)).require_recent_log_in(NOW)
@@ -46,7 +46,7 @@ def test_an_act_that_needs_a_recent_log_in_refuses_an_old_one():
     Principal.system("x", "command").require_recent_log_in(NOW)
 
 
-def test_nobody_may_do_nothing():
+def test_no_one_may_do_nothing():
     nobody = AnonymousPrincipal()
     assert not nobody.is_authenticated
     for ask in (nobody.require, nobody.scope):

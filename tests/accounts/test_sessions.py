@@ -163,7 +163,7 @@ def test_log_out_leaves_other_sessions_alone_unless_asked(api, developer):
     assert AuditLog.objects.filter(action=actions.USER_SIGNED_OUT, user_id=developer.user.id).count() == 1
 
 
-def test_a_used_token_signs_nobody_out_everywhere(api, developer):
+def test_a_used_token_signs_no_one_out_everywhere(api, developer):
     pair = refresh(api, developer.refresh_token).json
     answer = api.post("/auth/logout", {"refresh_token": developer.refresh_token, "everywhere": True})
     assert answer.status == 401
@@ -207,20 +207,20 @@ def log_in():
     return services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
 
 
-def in_parallel(count, act):
+def in_parallel(count, call):
     start = threading.Barrier(count)
 
     def run():
         start.wait(60)
-        return closing_connection(act)
+        return closing_connection(call)
 
     with ThreadPoolExecutor(count) as pool:
         futures = [pool.submit(run) for _ in range(count)]
     return [future.result() for future in futures]
 
 
-def closing_connection(act):
+def closing_connection(call):
     try:
-        return act()
+        return call()
     finally:
         connection.close()

@@ -81,7 +81,7 @@ def test_it_makes_an_administrator_once(code):
     assert (entry.actor_type, entry.source, entry.client_ip) == ("anonymous", "console", "127.0.0.1")
 
 
-def test_a_code_that_is_not_ours_makes_nobody(code):
+def test_a_code_that_is_not_ours_makes_no_one(code):
     for wrong in (setup_codes.new_code(), code[:-1], ""):
         with pytest.raises(SetupLinkInvalid):
             set_up(wrong)
@@ -132,7 +132,7 @@ def test_links_are_the_applications_to_make(db):
         services.issue_setup_link(principal=nobody)
 
 
-def test_whoever_writes_the_database_makes_himself_no_administrator(code):
+def test_a_user_who_writes_the_database_makes_himself_no_administrator(code):
     """Without the MAC, it would suffice to delete the users and store the hash of an invented code."""
     own = setup_codes.new_code()
     SetupLink.objects.update(code_hash=setup_codes.digest(own))
@@ -184,7 +184,7 @@ def test_the_command_says_in_one_line_that_there_is_an_account(auditor):
 # --- the pages
 
 
-def test_before_there_is_an_account_every_way_in_says_where_the_link_is(browser, db):
+def test_before_there_is_an_account_every_way_in_shows_where_the_link_is(browser, db):
     assert browser.get("/")["Location"] == "/setup/"
     assert browser.get("/keys/")["Location"] == "/login/?next=%2Fkeys%2F"
     assert browser.get("/login/")["Location"] == "/setup/"
@@ -223,7 +223,7 @@ def test_afterwards_the_pages_are_not_there(browser, code):
     assert User.objects.count() == 1
 
 
-def test_a_link_that_opens_nothing_says_how_to_get_another(browser, code):
+def test_a_link_that_opens_nothing_shows_how_to_get_another(browser, code):
     let_it_expire()
     for path in (f"/setup/{code}/", f"/setup/{setup_codes.new_code()}/", f"/setup/{code[:30]}/"):
         response = browser.get(path)

@@ -137,11 +137,11 @@ def test_a_start_makes_the_keys_that_are_missing_and_no_more(db):
     SigningKey.objects.all().delete()
     signing_keys.forget()
     assert ApiClient().get("/.well-known/jwks.json").code == "integrity_failed"
-    services.establish_signing_keys()
+    services.bootstrap_signing_keys()
     assert len(kids()) == 2
     rows = set(SigningKey.objects.values_list("kid", "state"))
     assert {state for _, state in rows} == {"active", "next"}
-    services.establish_signing_keys()
+    services.bootstrap_signing_keys()
     assert set(SigningKey.objects.values_list("kid", "state")) == rows
 
 

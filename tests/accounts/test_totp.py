@@ -74,7 +74,7 @@ def enrolled(developer):
     return *enrol(developer), developer
 
 
-def test_enrolment_shows_a_seed_and_asks_nobody_for_a_code_yet(developer):
+def test_enrolment_shows_a_seed_and_asks_no_one_for_a_code_yet(developer):
     answer = developer.api.post("/auth/totp/enrol")
     assert answer.status == 200
     assert set(answer.json) == {"secret", "otpauth_uri"}
@@ -263,7 +263,7 @@ def test_guessing_at_removal_counts_like_guessing_at_log_in(enrolled):
     assert log_in(persona, authenticator.code()).status == 429
 
 
-def test_a_stranger_removes_his_own_authenticator_only(enrolled, stranger):
+def test_a_stranger_removes_their_own_authenticator_only(enrolled, stranger):
     authenticator, _, persona = enrolled
     assert stranger.api.delete("/auth/totp", {"code": authenticator.code()}).status == 404
     assert TotpDevice.objects.filter(user=persona.user, confirmed=True).exists()
@@ -273,7 +273,7 @@ def test_a_stranger_removes_his_own_authenticator_only(enrolled, stranger):
     ("method", "path"),
     [("POST", "/auth/totp/enrol"), ("POST", "/auth/totp/confirm"), ("DELETE", "/auth/totp")],
 )
-def test_nobody_unknown_may_enter(db, method, path):
+def test_no_one_unknown_may_enter(db, method, path):
     assert ApiClient().send(method, path, {"code": "000000"}).status == 401
 
 
@@ -286,7 +286,7 @@ def test_the_command_takes_an_authenticator_away(enrolled, capsys):
     assert (entry.source, entry.object_id) == ("command", str(persona.user.id))
 
 
-def test_the_command_says_when_there_is_nothing_to_take_away(developer):
+def test_the_command_shows_when_there_is_nothing_to_take_away(developer):
     with pytest.raises(CommandError, match="No authenticator"):
         call_command("reset_totp", developer.user.username)
     with pytest.raises(CommandError, match="no user"):
@@ -384,7 +384,7 @@ def test_a_seed_that_was_put_into_another_row_does_not_open(enrolled, stranger):
     ],
     ids=["device deleted", "unconfirmed", "device altered", "user altered"],
 )
-def test_whoever_writes_the_database_does_not_switch_the_second_factor_off(enrolled, tamper):
+def test_a_user_who_writes_the_database_does_not_switch_the_second_factor_off(enrolled, tamper):
     authenticator, _, persona = enrolled
     tamper(TotpDevice.objects.all())
     assert log_in(persona).status in {401, 503}

@@ -13,7 +13,7 @@ from accounts.errors import LastAdmin, NameTaken
 from accounts.models import LoginAttempt, User
 from accounts.origin import Origin
 from accounts.principals import Principal
-from accounts.services import attempts
+from accounts.services import login_attempts
 from audit.models import AuditLog, AuditTrail
 from kernel.errors import Denied, Invalid, NotFound, RecentAuthRequired, Throttled, Unauthenticated
 from kernel.trust.row_mac import IntegrityFailed
@@ -224,7 +224,7 @@ def test_the_unchanged_password_is_refused(developer):
     assert developer.api.get("/auth/me").status == 200
 
 
-def test_nobody_changes_a_password_without_a_token(db):
+def test_no_one_changes_a_password_without_a_token(db):
     assert ApiClient().post("/auth/password", {"current": PASSWORD, "new": GOOD}).status == 401
 
 
@@ -239,9 +239,12 @@ def test_one_signs_oneself_out_everywhere(developer):
 
 
 def test_unlocking_opens_a_closed_account_second_factor_included(developer):
-    for counter, subject in ((attempts.PASSWORD, "dora"), (attempts.TOTP, str(developer.user.id))):
+    for counter, subject in (
+        (login_attempts.PASSWORD, "dora"),
+        (login_attempts.TOTP, str(developer.user.id)),
+    ):
         for _ in range(5):
-            attempts.spend(counter, subject)
+            login_attempts.count(counter, subject)
     with pytest.raises(Throttled):
         services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
     services.unlock_user(principal=OURSELVES, user_id=developer.user.id)
@@ -274,7 +277,7 @@ def test_a_row_altered_by_hand_is_not_written_over(developer):
         ("developer", [], ["accounts", "audit", "keys", "crypto_ops", "ciphercanary"]),
     ],
 )
-def test_the_admin_site_shows_what_the_role_may_read_and_lets_nobody_write(role, seen, unseen):
+def test_the_admin_site_shows_what_the_role_may_read_and_lets_no_one_write(role, seen, unseen):
     user = User(username="x", role=role)
     assert user.is_staff is bool(seen)
     for app in seen:

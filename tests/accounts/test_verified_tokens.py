@@ -31,15 +31,15 @@ def test_a_token_is_held_no_longer_than_it_lives(principal):
 
 
 def test_the_least_recently_used_goes_first(principal, monkeypatch):
-    monkeypatch.setattr(verified_tokens, "MAX_HELD", 2)
+    monkeypatch.setattr(verified_tokens, "MAX_CACHED", 2)
     verified_tokens.remember("first", principal)
     verified_tokens.remember("second", principal)
     verified_tokens.find("first", NOW)
     verified_tokens.remember("third", principal)
-    held = [name for name in ("first", "second", "third") if verified_tokens.find(name, NOW)]
-    assert held == ["first", "third"]
+    cached = [name for name in ("first", "second", "third") if verified_tokens.find(name, NOW)]
+    assert cached == ["first", "third"]
 
 
 def test_no_token_is_kept_itself(principal):
     verified_tokens.remember("a.b.c", principal)
-    assert not any(b"a.b.c" in digest for digest in verified_tokens._tokens.current.held)
+    assert not any(b"a.b.c" in digest for digest in verified_tokens._tokens.current.cached)

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("audit", "accounts", "keys", "crypto_ops", "console")
 PACKAGES = ("ciphercanary", *APPS, "kernel")
-DOORS = re.compile(r"(api|admin|forms|serializers|views|page_urls|management)(_\w+)?$")
+INTERFACES = re.compile(r"(api|admin|forms|serializers|views|page_urls|management)(_\w+)?$")
 
 
 @cache
@@ -35,9 +35,11 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def is_door(path: Path) -> bool:
+def is_interface(path: Path) -> bool:
     inner = path.relative_to(ROOT).parts[1:]
-    return path.relative_to(ROOT).parts[0] in APPS and DOORS.match(inner[0].removesuffix(".py")) is not None
+    return (
+        path.relative_to(ROOT).parts[0] in APPS and INTERFACES.match(inner[0].removesuffix(".py")) is not None
+    )
 
 
 def functions(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -10,7 +10,7 @@ from kernel.rest.schema import document
 from tests.architecture.sources import PACKAGES, ROOT
 from tests.architecture.test_rules import declared_actions
 from tests.architecture.test_settings import example
-from tests.doors import all_routes
+from tests.endpoints import all_routes
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")])
 TOP = "|".join([*PACKAGES, "tests", "bin", "docs"])
@@ -64,8 +64,8 @@ def test_what_a_caller_reads_or_filters_by_is_in_the_page_of_the_api(heading, ne
 
 
 def test_every_kind_of_actor_is_in_the_page_of_the_api():
-    told = text("docs/api.md").partition("`actor_type` (")[2].partition(")")[0]
-    assert re.findall(r"`(\w+)`", told) == [kind.value for kind in ActorType]
+    reported = text("docs/api.md").partition("`actor_type` (")[2].partition(")")[0]
+    assert re.findall(r"`(\w+)`", reported) == [kind.value for kind in ActorType]
 
 
 def test_every_setting_is_in_the_page_for_operators():

@@ -8,7 +8,7 @@ from tests.architecture.sources import (
     calls,
     functions,
     imported_modules,
-    is_door,
+    is_interface,
     name,
     nodes,
     product_files,
@@ -35,7 +35,7 @@ MAY_READ_ALL_VERSIONS = {
 MAY_WRITE_WITHOUT_MAC = {
     "audit/services/alarms.py": "a forged row gets another evidence and stays forged",
     "audit/services/resolving.py": "a forged row is replaced by what its entry says",
-    "accounts/services/attempts.py": "login_attempts",
+    "accounts/services/login_attempts.py": "login_attempts",
     "accounts/services/own_sessions.py": "browser_sessions, whose data is signed: ended ones go",
     "accounts/services/passkeys.py": "passkeys: removed ones go",
     "accounts/services/recovery_codes.py": "recovery_codes: replaced ones go",
@@ -126,7 +126,7 @@ def test_the_log_is_read_through_visible_to():
         "audit/services/showing.py",  # the entry of an alarm, to compare it again
         "audit/verification/integrity.py",  # the entries of visible changed rows, to compare them
         "audit/log/numbering.py",
-        "audit/sequencing/moments.py",  # timestamps and counts only, no entry
+        "audit/sequencing/timestamps.py",  # timestamps and counts only, no entry
         "audit/sequencing/checkpoint_keys.py",
         "audit/sequencing/continuity.py",
         "audit/sequencing/checkpointing.py",
@@ -155,12 +155,12 @@ def is_about_rows(call):
     )
 
 
-def test_no_door_writes_rows_or_opens_transactions():
-    doors = [path for path in product_files() if is_door(path)]
-    assert {name(path).split("/")[0] for path in doors} == set(APPS)
-    writing = [f"{name(path)}:{call.lineno}" for path in doors for call in calls(path) if writes(call)]
+def test_no_interface_writes_rows_or_opens_transactions():
+    interfaces = [path for path in product_files() if is_interface(path)]
+    assert {name(path).split("/")[0] for path in interfaces} == set(APPS)
+    writing = [f"{name(path)}:{call.lineno}" for path in interfaces for call in calls(path) if writes(call)]
     assert writing == []
-    opening = {name(path) for path in doors if "django.db.transaction" in imported_modules(path)}
+    opening = {name(path) for path in interfaces if "django.db.transaction" in imported_modules(path)}
     assert opening == set(MAY_OPEN_TRANSACTIONS)
 
 

@@ -34,7 +34,7 @@ from audit.models import (
     SavedFilter,
     UsageRollup,
 )
-from audit.sequencing.alarms import Alarm, Kind
+from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.step import sequence_step
 from audit.services import record
@@ -46,7 +46,7 @@ from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from keys import services as keys
 from keys.models import Key, KeyRotation, KeyVersion
 from tests.architecture.sources import PACKAGES
-from tests.doors import code_to_confirm, make_passkey
+from tests.endpoints import code_to_confirm, make_passkey
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -176,7 +176,7 @@ def rows(admin):
     SetupLink(code_hash="0" * 64, expires_at=NOW).save_with_mac()
     jobs.submit(AuditExport(format="jsonl"))
     SavedFilter.objects.create(name="refusals", owner=uuid.uuid4(), filters={"outcome": "denied"})
-    raise_alarms([Alarm(kind=Kind.ENTRY_ALTERED, expected="a leaf", found="another")])
+    raise_alarms([Alarm(kind=AlarmKind.ENTRY_ALTERED, expected="a leaf", found="another")])
     used = Event(action=operations.MESSAGE_ENCRYPTED, object_type="key", object_id=str(key.id))
     record(used, Actor.system("test", "command"))
     assert sequence_step()

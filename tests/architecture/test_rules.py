@@ -9,7 +9,7 @@ import pytest
 from accounts.roles import PERMISSIONS
 from kernel.rest import Access, ApiView
 from tests.architecture.sources import APPS, ROOT, calls, name, product_files
-from tests.doors import DOORS, all_routes
+from tests.endpoints import ENDPOINTS, all_routes
 
 HTTP_METHODS = ("get", "post", "put", "patch", "delete")
 ACTION = re.compile(r"[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*")
@@ -43,7 +43,7 @@ def test_every_view_of_the_api_has_rules():
 @pytest.mark.parametrize("name", VIEWS)
 def test_the_methods_that_are_implemented_are_those_with_a_rule(name):
     implemented = {method.upper() for method in HTTP_METHODS if hasattr(VIEWS[name], method)}
-    assert implemented == set(VIEWS[name].rules) == set(DOORS[name])
+    assert implemented == set(VIEWS[name].rules) == set(ENDPOINTS[name])
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -59,11 +59,11 @@ def test_every_rule_has_an_action_that_its_own_app_declares(name):
 
 
 def test_one_word_means_one_act():
-    acts = {}
+    views_by_action = {}
     for view, rules in ((view, view.rules) for view in VIEWS.values()):
         for method, rule in rules.items():
-            acts.setdefault(str(rule.action), set()).add((view, method))
-    assert {word for word, several in acts.items() if len(several) > 1} == set(SHARED)
+            views_by_action.setdefault(str(rule.action), set()).add((view, method))
+    assert {word for word, several in views_by_action.items() if len(several) > 1} == set(SHARED)
 
 
 def test_no_action_is_declared_twice():

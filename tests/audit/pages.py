@@ -19,7 +19,7 @@ def part(browser, path, target, **data):
     return browser.get(path, data, headers={"HX-Request": "true", "HX-Target": target})
 
 
-def tell(actor, action="test.thing.done", **values):
+def record_event(actor, action="test.thing.done", **values):
     with transaction.atomic():
         return record(Event(action=action, **values), actor)
 

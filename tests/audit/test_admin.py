@@ -33,7 +33,7 @@ MODELS = [AuditLog, AuditTrail, SecurityEpoch]
 
 
 @pytest.fixture
-def told(auditor):
+def recorded(auditor):
     event = Event(
         action="test.thing.done", object_id="the-object", meta={"reason": "<script>alert(1)</script>"}
     )
@@ -53,7 +53,7 @@ def path(model, *rest):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_nobody_can_change_anything(admin, model):
+def test_no_one_can_change_anything(admin, model):
     request = RequestFactory().get("/")
     request.user = admin.user
     model_admin = site.get_model_admin(model)
@@ -66,7 +66,7 @@ def test_nobody_can_change_anything(admin, model):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_an_auditor_reads_lists_and_entries(browser, told, model):
+def test_an_auditor_reads_lists_and_entries(browser, recorded, model):
     row = model.objects.first()
 
     assert browser.get(path(model)).status_code == 200
@@ -78,7 +78,7 @@ def test_an_auditor_reads_lists_and_entries(browser, told, model):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_what_would_change_the_log_is_forbidden(browser, told, model):
+def test_what_would_change_the_log_is_forbidden(browser, recorded, model):
     row = model.objects.first()
     before = list(model.objects.values())
 
@@ -90,29 +90,31 @@ def test_what_would_change_the_log_is_forbidden(browser, told, model):
 
 
 @pytest.mark.parametrize("query", ["q=the-object", "outcome__exact=ok", "source__exact=api", "q=test.thing"])
-def test_the_log_can_be_searched_and_filtered(browser, told, query):
+def test_the_log_can_be_searched_and_filtered(browser, recorded, query):
     response = browser.get(f"{path(AuditLog)}?{query}")
 
     assert response.status_code == 200
-    assert told.id in [entry.id for entry in response.context["cl"].result_list]
+    assert recorded.id in [entry.id for entry in response.context["cl"].result_list]
 
 
-def test_a_search_without_a_hit_finds_nothing(browser, told):
+def test_a_search_without_a_hit_finds_nothing(browser, recorded):
     assert not browser.get(f"{path(AuditLog)}?q=nothing-like-this").context["cl"].result_list
 
 
-def test_a_search_reads_the_newest_of_the_chosen_date(browser, told, monkeypatch):
-    tomorrow = told.timestamp + timedelta(days=1)
+def test_a_search_reads_the_newest_of_the_chosen_date(browser, recorded, monkeypatch):
+    tomorrow = recorded.timestamp + timedelta(days=1)
     record(Event(action="test.thing.done"), Actor.system("test", "command"), at=tomorrow)
     monkeypatch.setattr("audit.services.searching.SEARCH_DEPTH", 1)
 
     assert not browser.get(f"{path(AuditLog)}?q=the-object").context["cl"].result_list
-    day = "&".join(f"timestamp__{part}={getattr(told.timestamp, part)}" for part in ("year", "month", "day"))
+    day = "&".join(
+        f"timestamp__{part}={getattr(recorded.timestamp, part)}" for part in ("year", "month", "day")
+    )
     dated = browser.get(f"{path(AuditLog)}?q=the-object&{day}")
-    assert [entry.id for entry in dated.context["cl"].result_list] == [told.id]
+    assert [entry.id for entry in dated.context["cl"].result_list] == [recorded.id]
 
 
-def test_a_developer_stays_outside(developer, told):
+def test_a_developer_stays_outside(developer, recorded):
     client = Client()
     client.force_login(developer.user)
 
@@ -120,7 +122,7 @@ def test_a_developer_stays_outside(developer, told):
         assert client.get(path(model)).status_code in {302, 403}
 
 
-def test_counting_stops_at_its_bound(told, monkeypatch):
+def test_counting_stops_at_its_bound(recorded, monkeypatch):
     monkeypatch.setattr("audit.admin.logs.EXACT_COUNT", 2)
     for _ in range(3):
         record(Event(action="test.thing.done"), Actor.system("test", "command"))
@@ -129,12 +131,12 @@ def test_counting_stops_at_its_bound(told, monkeypatch):
 
 
 @pytest.fixture
-def proven(told):
+def proven(recorded):
     checkpoint = checkpoint_now()
     AuditReceipt.objects.create(
         size=checkpoint.size, anchor="file", receipt="offset 4711", anchored_at=database_now()
     )
-    return told
+    return recorded
 
 
 def test_the_page_of_an_entry_names_its_leaf_and_leads_to_the_console(browser, proven):
@@ -154,14 +156,14 @@ def test_checkpoints_show_who_has_taken_them(browser, proven):
     assert "file: offset 4711" in page
 
 
-def test_a_checkpoint_that_no_anchor_took_is_listed_too(browser, told):
+def test_a_checkpoint_that_no_anchor_took_is_listed_too(browser, recorded):
     checkpoint_now()
 
     (row,) = browser.get(path(AuditCheckpoint)).context["cl"].result_list
     assert row.anchors is None
 
 
-def test_a_key_of_checkpoints_is_shown_as_it_is_pinned(browser, told):
+def test_a_key_of_checkpoints_is_shown_as_it_is_pinned(browser, recorded):
     pages = [
         unescape(browser.get(path(CheckpointKey, key.kid, "change")).content.decode())
         for key in CheckpointKey.objects.all()
@@ -181,7 +183,7 @@ def test_a_leaf_is_found_by_its_entry(browser, proven):
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL stores only text that is UTF-8")
 @pytest.mark.parametrize("column", ["table_name", "action"])
-def test_a_changed_row_that_is_not_utf_8_is_listed(browser, told, column):
+def test_a_changed_row_that_is_not_utf_8_is_listed(browser, recorded, column):
     with append_only_triggers_off(), connection.cursor() as cursor:
         cursor.execute(f"UPDATE audit_trail SET {column} = CAST(x'ff41' AS TEXT)")  # noqa: S608 - two constants
     assert "Altered outside the application" in browser.get(path(AuditTrail)).content.decode()

@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.roles import ROLES, SYSTEM, sees_all
 from audit import actions
 from audit.models import READ_PERMISSION, AuditAlarm, AuditLog, AuditTrail
-from audit.sequencing.alarms import Alarm, Kind
+from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.step import sequence_step
 from audit.services import alarms as service
 from audit.services.alarms import LIST_PERMISSION, RECORDED, raise_alarms
@@ -23,14 +23,14 @@ from audit.services.recording import record_alone
 from audit.services.resolving import resolve_alarm, restore_alarms
 from kernel.errors import RecentAuthRequired
 from tests.audit.sequencing.log import altered
-from tests.doors import make_alarm
+from tests.endpoints import make_alarm
 from tests.tampering.alterations import UNREADABLE
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
 def forged(log_id=7, found="00" * 32):
-    return Alarm(kind=Kind.ENTRY_ALTERED, expected="11" * 32, found=found, log_id=log_id)
+    return Alarm(kind=AlarmKind.ENTRY_ALTERED, expected="11" * 32, found=found, log_id=log_id)
 
 
 def entries():
@@ -83,10 +83,10 @@ def test_processes_that_see_the_same_row_at_once_raise_one_alarm():
 
 
 def test_many_alarms_at_once_get_twenty_records_and_one_for_the_rest():
-    flood = [forged(log_id) for log_id in range(1, RECORDED + 31)]
-    raise_alarms(flood)
-    raise_alarms(flood)  # the rest of the first call leaves ten more
-    summary = AuditAlarm.objects.filter(kind=Kind.MORE).earliest("raised_at")
+    many_alarms = [forged(log_id) for log_id in range(1, RECORDED + 31)]
+    raise_alarms(many_alarms)
+    raise_alarms(many_alarms)  # the rest of the first call leaves ten more
+    summary = AuditAlarm.objects.filter(kind=AlarmKind.MORE).earliest("raised_at")
     assert summary.count == 30
     assert AuditAlarm.objects.count() == 2 * RECORDED + 2
 
@@ -147,8 +147,8 @@ def test_an_altered_entry_restores_nothing_and_keeps_no_other_alarm_away():
     )
     altered("UPDATE audit_logs SET meta = '{}' WHERE id = %s", two)
     assert restore_alarms() == 1
-    told = AuditAlarm.objects.values_list("kind", "found", "log_id")
-    assert {log_id for kind, _, log_id in told if kind == Kind.ENTRY_ALTERED} >= {-7, two, 3}
+    recorded = AuditAlarm.objects.values_list("kind", "found", "log_id")
+    assert {log_id for kind, _, log_id in recorded if kind == AlarmKind.ENTRY_ALTERED} >= {-7, two, 3}
 
 
 def test_an_open_alarm_does_not_vanish_with_its_row_and_its_intact_entry():
@@ -162,7 +162,7 @@ def test_an_open_alarm_does_not_vanish_with_its_row_and_its_intact_entry():
 
 
 @pytest.mark.parametrize("role", [*ROLES, SYSTEM])
-def test_whoever_may_list_alarms_reads_the_whole_log_and_the_other_way_round(role):
+def test_a_user_who_may_list_alarms_reads_the_whole_log_and_the_other_way_round(role):
     assert sees_all(role, LIST_PERMISSION) == sees_all(role, READ_PERMISSION)
 
 
@@ -244,7 +244,7 @@ def test_an_alarm_whose_row_was_altered_can_be_resolved(admin):
     assert not AuditAlarm.objects.open().exists()
 
 
-def test_the_list_says_which_alarms_are_open(auditor, admin):
+def test_the_list_shows_which_alarms_are_open(auditor, admin):
     make_alarm()
     forged, done = make_alarm(), make_alarm()
     resolve(admin.api, done)

@@ -19,25 +19,25 @@ LOGS, TRAIL = "/api/v1/audit/logs", "/api/v1/audit/trail"
 pytestmark = pytest.mark.django_db
 
 
-def tell(actor, action="test.thing.done", changes=(), **values):
+def record_event(actor, action="test.thing.done", changes=(), **values):
     return record(Event(action=action, **values), actor, changes=changes)
 
 
 @pytest.fixture
-def told(developer, stranger):
+def recorded(developer, stranger):
     """Five entries of one object: three by the developer, one by a stranger, one by the system."""
     actors = [developer.principal.actor] * 3 + [
         stranger.principal.actor,
         Actor.system("rotate_keys", "command"),
     ]
-    return [tell(actor, object_id="the-object", size=64, meta={"é": 1}) for actor in actors]
+    return [record_event(actor, object_id="the-object", size=64, meta={"é": 1}) for actor in actors]
 
 
-def test_an_auditor_reads_entries_newest_first(auditor, told):
+def test_an_auditor_reads_entries_newest_first(auditor, recorded):
     answer = auditor.api.get(f"{LOGS}?object=the-object")
 
     assert answer.status == 200
-    assert [entry["id"] for entry in answer.json["results"]] == [entry.id for entry in told][::-1]
+    assert [entry["id"] for entry in answer.json["results"]] == [entry.id for entry in recorded][::-1]
     assert {name: value for name, value in answer.json.items() if name != "results"} == {
         "count": 5,
         "count_is_exact": True,
@@ -49,9 +49,9 @@ def test_an_auditor_reads_entries_newest_first(auditor, told):
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_an_entry_is_the_columns_of_its_row_exactly_as_they_are_hashed(auditor, told):
-    shown = auditor.api.get(f"{LOGS}/{told[0].id}").json
-    stored = AuditLog.objects.values().get(id=told[0].id)
+def test_an_entry_is_the_columns_of_its_row_exactly_as_they_are_hashed(auditor, recorded):
+    shown = auditor.api.get(f"{LOGS}/{recorded[0].id}").json
+    stored = AuditLog.objects.values().get(id=recorded[0].id)
 
     assert shown["mac"] == stored["mac"]
     assert shown["meta"] == '{"é":1}'
@@ -60,32 +60,32 @@ def test_an_entry_is_the_columns_of_its_row_exactly_as_they_are_hashed(auditor, 
 
 
 @pytest.mark.parametrize("persona", ["admin", "operator", "auditor"])
-def test_whose_office_it_is_sees_what_everybody_did(request, told, persona):
+def test_whose_office_it_is_sees_what_every_user_did(request, recorded, persona):
     api = request.getfixturevalue(persona).api
 
     assert api.get(f"{LOGS}?object=the-object").json["count"] == 5
-    assert api.get(f"{LOGS}/{told[3].id}").status == 200
+    assert api.get(f"{LOGS}/{recorded[3].id}").status == 200
 
 
-def test_a_developer_sees_only_what_he_did(developer, stranger, told):
+def test_a_developer_sees_only_what_he_did(developer, stranger, recorded):
     answer = developer.api.get(f"{LOGS}?object=the-object")
 
     assert {entry["user_id"] for entry in answer.json["results"]} == {str(developer.user.id)}
     assert answer.json["count"] == 3
     assert developer.api.get(f"{LOGS}?object=the-object&actor={stranger.user.username}").json["count"] == 0
-    assert developer.api.get(f"{LOGS}/{told[0].id}").status == 200
+    assert developer.api.get(f"{LOGS}/{recorded[0].id}").status == 200
 
 
-def test_another_mans_entry_does_not_exist_for_a_developer(developer, told):
-    hidden = developer.api.get(f"{LOGS}/{told[3].id}", X_Request_ID="same")
-    missing = developer.api.get(f"{LOGS}/{told[3].id + 1000}", X_Request_ID="same")
+def test_another_mans_entry_does_not_exist_for_a_developer(developer, recorded):
+    hidden = developer.api.get(f"{LOGS}/{recorded[3].id}", X_Request_ID="same")
+    missing = developer.api.get(f"{LOGS}/{recorded[3].id + 1000}", X_Request_ID="same")
 
     assert (hidden.status, hidden.code) == (404, "not_found")
     assert hidden.response.content == missing.response.content
 
 
 @pytest.mark.parametrize("path", [LOGS, f"{LOGS}/1", TRAIL])
-def test_without_a_token_nothing_is_shown(told, path):
+def test_without_a_token_nothing_is_shown(recorded, path):
     answer = ApiClient().get(path)
 
     assert (answer.status, answer.code) == (401, "authentication_failed")
@@ -113,24 +113,24 @@ def test_the_log_is_for_reading_only(admin, path, method):
         ("object=the-object&to=2020-01-01T00:00:00%2B02:00", 0),
     ],
 )
-def test_filters_narrow_the_log(auditor, told, query, count):
+def test_filters_narrow_the_log(auditor, recorded, query, count):
     assert auditor.api.get(f"{LOGS}?{query}").json["count"] == count
 
 
-def test_an_actor_is_named_by_name_or_id(auditor, developer, told):
+def test_an_actor_is_named_by_name_or_id(auditor, developer, recorded):
     by_name = auditor.api.get(f"{LOGS}?object=the-object&actor={developer.user.username}").json
     by_id = auditor.api.get(f"{LOGS}?object=the-object&actor={developer.user.id}").json
 
     assert by_name["count"] == by_id["count"] == 3
 
 
-def test_the_time_range_is_half_open(auditor, told):
-    moment = canonical.format_timestamp(told[2].timestamp)
+def test_the_time_range_is_half_open(auditor, recorded):
+    moment = canonical.format_timestamp(recorded[2].timestamp)
     after = auditor.api.get(f"{LOGS}?object=the-object&from={moment}").json
     before = auditor.api.get(f"{LOGS}?object=the-object&to={moment}").json
 
-    assert [entry["id"] for entry in after["results"]] == [told[4].id, told[3].id, told[2].id]
-    assert [entry["id"] for entry in before["results"]] == [told[1].id, told[0].id]
+    assert [entry["id"] for entry in after["results"]] == [recorded[4].id, recorded[3].id, recorded[2].id]
+    assert [entry["id"] for entry in before["results"]] == [recorded[1].id, recorded[0].id]
 
 
 @pytest.mark.parametrize("path", [LOGS, TRAIL])
@@ -169,13 +169,13 @@ def test_a_bad_filter_of_the_log_is_refused_naming_it(auditor, field):
     assert (answer.status, list(answer.json["errors"])) == (400, [field])
 
 
-def test_pages_link_to_each_other(auditor, told):
+def test_pages_link_to_each_other(auditor, recorded):
     first = auditor.api.get(f"{LOGS}?object=the-object&limit=2")
     second = auditor.api.get(first.json["next"])
     third = auditor.api.get(second.json["next"])
 
     pages = [[entry["id"] for entry in answer.json["results"]] for answer in (first, second, third)]
-    ids = [entry.id for entry in told][::-1]
+    ids = [entry.id for entry in recorded][::-1]
     assert pages == [ids[:2], ids[2:4], ids[4:]]
     assert (first.json["previous"], third.json["next"]) == (None, None)
     assert auditor.api.get(third.json["previous"]).json["results"] == second.json["results"]
@@ -200,7 +200,7 @@ def test_the_trail_shows_each_changed_row_and_its_event(auditor, developer):
         old_values={"state": "active"},
         new_values={"state": "suspended", "at": database_now() - timedelta(days=1)},
     )
-    entry = tell(developer.principal.actor, changes=[change])
+    entry = record_event(developer.principal.actor, changes=[change])
 
     answer = auditor.api.get(f"{TRAIL}?table=encryption_keys&record=the-object")
 
@@ -216,7 +216,7 @@ def test_the_trail_shows_each_changed_row_and_its_event(auditor, developer):
 def test_a_developer_sees_only_the_rows_he_changed(developer, stranger):
     for persona in (developer, stranger):
         change = RowChange(table_name="t", record_id="the-object", action="insert", new_values={})
-        tell(persona.principal.actor, changes=[change])
+        record_event(persona.principal.actor, changes=[change])
 
     answer = developer.api.get(f"{TRAIL}?record=the-object")
 
@@ -224,14 +224,14 @@ def test_a_developer_sees_only_the_rows_he_changed(developer, stranger):
     assert AuditTrail.objects.filter(record_id="the-object").count() == 2
 
 
-def test_refused_reading_is_itself_on_record(developer, told):
-    developer.api.get(f"{LOGS}/{told[3].id}", X_Request_ID="look-for-this")
+def test_refused_reading_is_itself_on_record(developer, recorded):
+    developer.api.get(f"{LOGS}/{recorded[3].id}", X_Request_ID="look-for-this")
 
     entry = AuditLog.objects.get(request_id="look-for-this")
     assert (entry.action, entry.object_type, entry.object_id) == (
         "audit.log.read",
         "audit_log",
-        str(told[3].id),
+        str(recorded[3].id),
     )
     assert (entry.outcome, entry.code, entry.user_id) == (Outcome.DENIED, "not_found", developer.user.id)
 
@@ -242,7 +242,7 @@ def shallow(monkeypatch):
 
 
 @pytest.mark.parametrize("dates", ["", "&from=2020-01-01T00:00:00Z", "&to=2999-01-01T00:00:00Z"])
-def test_a_search_stops_at_its_depth_and_next_goes_on_from_there(auditor, told, shallow, dates):
+def test_a_search_stops_at_its_depth_and_next_goes_on_from_there(auditor, recorded, shallow, dates):
     """Also with dates: each response reads three ids, and together they read the whole log once."""
     url, found, lowest = f"{LOGS}?search=the-object{dates}", [], AuditLog.objects.latest("id").id + 1
     while url:
@@ -255,21 +255,24 @@ def test_a_search_stops_at_its_depth_and_next_goes_on_from_there(auditor, told, 
         assert bool(answer["previous"]) == ("before=" in url)
         url = answer["next"]
 
-    assert found == [entry.id for entry in told][::-1]
+    assert found == [entry.id for entry in recorded][::-1]
 
 
-def test_a_dated_search_begins_at_the_newest_entry_before_its_end(auditor, told, shallow):
-    later = [tell(auditor.principal.actor, object_id="the-object") for _ in range(4)]
+def test_a_dated_search_begins_at_the_newest_entry_before_its_end(auditor, recorded, shallow):
+    later = [record_event(auditor.principal.actor, object_id="the-object") for _ in range(4)]
     until = canonical.format_timestamp(AuditLog.objects.get(id=later[0].id).timestamp)
-    since = canonical.format_timestamp(AuditLog.objects.get(id=told[-1].id).timestamp)
+    since = canonical.format_timestamp(AuditLog.objects.get(id=recorded[-1].id).timestamp)
 
     answer = auditor.api.get(f"{LOGS}?search=the-object&to={until}").json
-    assert [entry["id"] for entry in answer["results"]] == [entry.id for entry in told[:1:-1]]
+    assert [entry["id"] for entry in answer["results"]] == [entry.id for entry in recorded[:1:-1]]
     answer = auditor.api.get(f"{LOGS}?search=the-object&from={since}&to={until}").json
-    assert ([entry["id"] for entry in answer["results"]], answer["searched_above"]) == ([told[-1].id], None)
+    assert ([entry["id"] for entry in answer["results"]], answer["searched_above"]) == (
+        [recorded[-1].id],
+        None,
+    )
 
 
-def test_without_words_everything_is_looked_through(auditor, told, shallow):
+def test_without_words_everything_is_looked_through(auditor, recorded, shallow):
     answer = auditor.api.get(f"{LOGS}?object=the-object").json
 
     assert (answer["count"], answer["searched_above"]) == (5, None)
@@ -301,7 +304,7 @@ def test_entries_are_found_by_request_and_by_address(auditor, query, found):
         ("the-request", "2001:db8::1"),
         ("other", "2001:db8::1"),
     ]:
-        tell(structs.replace(auditor.principal.actor, request_id=request_id, client_ip=client_ip))
+        record_event(structs.replace(auditor.principal.actor, request_id=request_id, client_ip=client_ip))
 
     assert auditor.api.get(f"{LOGS}?{query}").json["count"] == found
 
@@ -311,7 +314,7 @@ def test_an_address_that_is_none_is_refused_by_its_name(auditor):
     assert (answer.status, answer.json["errors"]) == (400, {"client_ip": ["Enter an IP address."]})
 
 
-def test_a_search_through_a_short_log_leaves_nothing_out(auditor, told):
+def test_a_search_through_a_short_log_leaves_nothing_out(auditor, recorded):
     answer = auditor.api.get(f"{LOGS}?search=the-object").json
 
     assert (answer["count"], answer["searched_above"]) == (5, None)

@@ -227,7 +227,7 @@ def test_a_good_export_holds_and_its_size_and_root_are_said(export, log):
     assert done.stdout.endswith("\nGood.\n")
 
 
-def test_the_program_itself_says_so(export):
+def test_the_program_itself_reports_it(export):
     command = [sys.executable, CCVERIFY, "verify-export", export, "--key", ED[0].vkey]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == verify(export).stdout
 
@@ -342,7 +342,7 @@ def test_a_log_rewritten_without_the_key_is_found_between_the_checkpoints_around
     assert first_bad(verify(other.write(tmp_path / "export"))) == (300, 511)
 
 
-def test_a_log_rewritten_with_another_key_is_not_believed_whatever_the_folder_says_of_keys(log, tmp_path):
+def test_a_log_rewritten_with_another_key_is_not_believed_regardless_of_the_folder_of_keys(log, tmp_path):
     stranger = new_signer()
     folder = rewritten(log, lambda rows: rows[400].update(actor_name="nobody"), [stranger]).write(
         tmp_path / "export"
@@ -378,7 +378,7 @@ def test_a_log_cut_off_behind_a_checkpoint_kept_outside_is_found(log, tmp_path):
     assert first_bad(verify(folder)) == 512
 
 
-def test_a_larger_checkpoint_that_nobody_trusted_signed_proves_no_cut(export, log):
+def test_a_larger_checkpoint_that_no_one_trusted_signed_proves_no_cut(export, log):
     other = rewritten(log, lambda rows: rows.append({**rows[0], "id": 5000}), [new_signer()])
     other.sign(602, [new_signer()])
     (export / "checkpoints" / "602").write_text(other.notes[602])
@@ -562,7 +562,7 @@ def log_with_alarms(indices, size=40):
     return log
 
 
-def test_what_the_log_itself_tells_of_is_said_and_does_not_pass(tmp_path):
+def test_what_the_log_itself_shows_is_said_and_does_not_pass(tmp_path):
     folder = log_with_alarms([7, 10]).write(tmp_path / "export")
     done = verify(folder)
     assert first_bad(done) == 7

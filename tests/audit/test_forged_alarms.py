@@ -9,7 +9,7 @@ from django.utils import timezone
 from audit import actions
 from audit.log.events import Event, RowChange
 from audit.models import AuditAlarm, AuditLog, AuditTrail
-from audit.sequencing.alarms import Alarm, Kind
+from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.services import alarms as service
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
 def alarm_at(log_id=7, found="00" * 32):
-    return Alarm(kind=Kind.ENTRY_ALTERED, expected="11" * 32, found=found, log_id=log_id)
+    return Alarm(kind=AlarmKind.ENTRY_ALTERED, expected="11" * 32, found=found, log_id=log_id)
 
 
 def entries():
@@ -59,16 +59,16 @@ def test_forged_rows_leave_room_for_alarms_and_a_summary(monkeypatch):
     monkeypatch.setattr(service, "MOST_OPEN", 20)
     for _ in range(20):
         forge(uuid.uuid4().hex)
-    forge(uuid.uuid4().hex, Kind.MORE)
+    forge(uuid.uuid4().hex, AlarmKind.MORE)
     raise_alarms([alarm_at()])
-    assert entries().get().code == Kind.ENTRY_ALTERED
+    assert entries().get().code == AlarmKind.ENTRY_ALTERED
 
 
 def test_an_open_summary_hides_no_alarm_of_a_later_call(monkeypatch):
     monkeypatch.setattr(service, "MOST_OPEN", 0)
     for log_id in (1, 2, 2):
         raise_alarms([alarm_at(log_id)])
-    assert list(entries().values_list("code", flat=True)) == [Kind.MORE, Kind.MORE]
+    assert list(entries().values_list("code", flat=True)) == [AlarmKind.MORE, AlarmKind.MORE]
 
 
 def resolved(admin, alarm):
@@ -119,7 +119,7 @@ def test_the_same_alteration_alarms_again_if_it_was_repaired_before(admin, is_re
 
 
 def test_a_resolved_alarm_about_the_tree_is_raised_again_while_it_holds(admin):
-    alarm = Alarm(kind=Kind.INTEGRITY_FAILED, expected="x", found="y")
+    alarm = Alarm(kind=AlarmKind.INTEGRITY_FAILED, expected="x", found="y")
     raise_alarms([alarm])
     resolved(admin, AuditAlarm.objects.get())
     raise_alarms([alarm])

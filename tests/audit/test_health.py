@@ -27,7 +27,7 @@ def limit(settings):
     settings.CC_AUDIT_LAG_LIMIT = LIMIT
 
 
-def tell(seconds_ago=0.0):
+def record_event(seconds_ago=0.0):
     at = database_now() - timedelta(seconds=seconds_ago)
     return record(Event(action="test.thing.done"), Actor.system("test", "command"), at=at)
 
@@ -50,8 +50,8 @@ def health():
     ],
 )
 def test_the_age_of_what_is_not_sequenced_decides(seconds, expected):
-    tell(seconds)
-    tell()
+    record_event(seconds)
+    record_event()
     assert health() == expected
     checkpoint_now()
     assert health() == (200, "healthy", "healthy", "healthy")
@@ -63,22 +63,22 @@ def test_the_age_of_what_is_not_sequenced_decides(seconds, expected):
 )
 def test_what_is_sequenced_and_not_signed_refuses_no_operation_but_is_told(seconds, status, sequencer):
     """Only the other lag causes operations to be refused, so the log itself is healthy."""
-    tell()
+    record_event()
     checkpoint_now()
-    tell(seconds)
+    record_event(seconds)
     sequence_step()
     assert health() == (200, status, "healthy", sequencer)
     sign_checkpoint()
     assert health() == (200, "healthy", "healthy", "healthy")
 
 
-def test_a_log_nobody_has_written_to_is_well():
+def test_a_log_no_one_has_written_to_is_well():
     assert health() == (200, "healthy", "healthy", "healthy")
 
 
 def test_a_limit_that_was_set_is_the_limit(settings):
     settings.CC_AUDIT_LAG_LIMIT = 10_000
-    tell(LIMIT)
+    record_event(LIMIT)
     assert health() == (200, "healthy", "healthy", "healthy")
 
 
@@ -91,8 +91,8 @@ def test_a_log_that_cannot_be_read_makes_both_unhealthy(transactional_db):
             cursor.execute("ALTER TABLE audit_pending_away RENAME TO audit_pending")
 
 
-def test_health_tells_words_and_no_numbers():
-    tell(LIMIT)
+def test_health_shows_words_and_no_numbers():
+    record_event(LIMIT)
     assert not re.search(r"\d", str(ApiClient().get("/health").json["services"]))
 
 
@@ -105,12 +105,12 @@ def measured():
 
 def test_metrics_tell_how_far_the_log_and_its_tree_have_come():
     for _ in range(3):
-        tell()
+        record_event()
     checkpoint_now()
-    tell()
+    record_event()
     sequence_step()
-    tell(40)
-    tell()
+    record_event(40)
+    record_event()
 
     found = measured()
 
@@ -148,7 +148,7 @@ def test_alarms_batches_and_commits_are_among_the_metrics():
 def test_an_alarm_is_counted():
     name = 'audit_alarms_total{kind="mac_mismatch"}'
     before = measured().get(name, 0)
-    altered("UPDATE audit_logs SET actor_name = 'somebody else' WHERE id = %s", tell().id)
+    altered("UPDATE audit_logs SET actor_name = 'somebody else' WHERE id = %s", record_event().id)
     sequence_step()
 
     found = measured()

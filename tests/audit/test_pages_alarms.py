@@ -13,7 +13,7 @@ from kernel.clock import database_now
 from tests.audit.pages import links, text_of
 from tests.audit.sequencing.log import altered
 from tests.browsing import signed_in
-from tests.doors import make_alarm
+from tests.endpoints import make_alarm
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -86,7 +86,7 @@ def test_who_may_not_resolve_sees_no_button(auditor):
         assert url_of(alarm) not in links(response)
 
 
-def test_the_list_has_pages_and_says_which_alarm_was_altered(at_admin):
+def test_the_list_has_pages_and_shows_which_alarm_was_altered(at_admin):
     for _ in range(LIMIT + 1):
         make_alarm()
     assert "/audit/alarms/?page=2" in links(at_admin.get("/audit/alarms/"))

@@ -6,9 +6,9 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.models import SavedFilter
 from audit.sequencing.running import checkpoint_now
-from tests.audit.pages import tell
+from tests.audit.pages import record_event
 from tests.browsing import signed_in
-from tests.doors import FINISHED_EXPORT, make_target
+from tests.endpoints import FINISHED_EXPORT, make_target
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +33,7 @@ def test_a_page_costs_the_same_however_many_rows_there_are(auditor):
     for _ in range(2):
         for _ in range(3):
             target = make_target(auditor, FINISHED_EXPORT)
-            entry = tell(auditor.principal.actor)
+            entry = record_event(auditor.principal.actor)
             SavedFilter.objects.create(name=f"{entry.id}", owner=auditor.user.id, filters={"outcome": "ok"})
         checkpoint_now()
         paths = {path: path.format(log_id=entry.id, export_id=target.export_id) for path in PAGES}

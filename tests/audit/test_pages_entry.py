@@ -11,7 +11,7 @@ from audit.sequencing.running import checkpoint_now
 from audit.services import record
 from audit.services.proofs import list_vkeys
 from tests.architecture.sources import ROOT
-from tests.audit.pages import links, tell, text_of
+from tests.audit.pages import links, record_event, text_of
 from tests.audit.sequencing.log import altered
 from tests.browsing import signed_in
 
@@ -63,7 +63,7 @@ def test_markup_in_any_column_is_text(auditor, entry):
         assert "<b hx-get" not in content
 
 
-def test_what_another_did_cannot_be_told_from_what_never_was(stranger, entry):
+def test_what_another_did_is_indistinguishable_from_what_never_was(stranger, entry):
     browser = signed_in(stranger)
     for path in ("/audit/{}/", "/audit/{}/proof"):
         assert browser.get(path.format(entry.id)).status_code == 404
@@ -93,7 +93,7 @@ def test_the_proof_verifies_by_the_command_that_the_page_shows(auditor, entry, t
 
 
 def test_in_the_dialog_the_entry_comes_without_the_shell(auditor, developer):
-    entry = tell(developer.principal.actor)
+    entry = record_event(developer.principal.actor)
     content = signed_in(auditor).get(
         f"/audit/{entry.id}/", headers={"HX-Request": "true", "HX-Target": "dialog-body"}
     )

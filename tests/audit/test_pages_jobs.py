@@ -12,10 +12,10 @@ from audit.browse.selection import LogCriteria
 from audit.exports import task
 from audit.log.events import Outcome
 from audit.models import AuditExport, AuditLog
-from console.progress import pace, standing_of
+from console.job_progress import pace, progress_of
 from kernel.clock import database_now
 from kernel.jobs.running import run_job
-from tests.audit.pages import part, tell, text_of
+from tests.audit.pages import part, record_event, text_of
 from tests.browsing import signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,9 +27,11 @@ def browser(auditor):
 
 
 @pytest.fixture
-def told(developer):
+def recorded(developer):
     actor = developer.principal.actor
-    return [tell(actor, "test.many.done", outcome=Outcome.DENIED) for _ in range(3)] + [tell(actor)]
+    return [record_event(actor, "test.many.done", outcome=Outcome.DENIED) for _ in range(3)] + [
+        record_event(actor)
+    ]
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def show(browser, export, **columns):
     return part(browser, f"/jobs/{export.id}/", "job-progress")
 
 
-def test_what_is_filtered_is_what_is_exported(browser, told):
+def test_what_is_filtered_is_what_is_exported(browser, recorded):
     asked = browser.get("/audit/exports/new?search=result:denied&action=test.many.done")
     assert "Action: test.many.done" in text_of(asked)
     address = unescape(re.search(r'action="(/audit/exports/new[^"]*)"', asked.content.decode())[1])
@@ -68,7 +70,7 @@ def test_what_is_filtered_is_what_is_exported(browser, told):
     assert actions == {"audit.export.requested", "audit.export.finished", "audit.export.downloaded"}
 
 
-def test_a_filter_that_is_not_understood_exports_nothing(browser, told):
+def test_a_filter_that_is_not_understood_exports_nothing(browser, recorded):
     response = browser.post("/audit/exports/new?from=yesterday", {"format": "csv"})
     assert response.status_code == 422
     assert "Enter a valid date/time." in text_of(response)
@@ -94,14 +96,14 @@ def test_an_old_log_in_leads_to_the_factor_and_back_with_the_filters(browser, au
     assert not AuditExport.objects.exists()
 
 
-def test_whoever_has_too_many_exports_is_told(browser, auditor, monkeypatch):
+def test_a_user_who_has_too_many_exports_is_told(browser, auditor, monkeypatch):
     monkeypatch.setattr("audit.services.exports.MOST_EXPORTS", 0)
     response = browser.post("/audit/exports/new", {"format": "csv"})
     assert response.status_code == 422
     assert "Cancel one, or wait until one expires." in text_of(response)
 
 
-def test_a_job_says_how_far_it_is_and_how_long_it_takes(browser, told, export):
+def test_a_job_shows_how_far_it_is_and_how_long_it_takes(browser, recorded, export):
     content = part(browser, f"/jobs/{export.id}/", "job-progress").content.decode()
     assert 'hx-trigger="every 1s"' in content
     assert "Waiting for a worker." in content
@@ -122,7 +124,7 @@ def test_the_page_looks_less_and_less_often(looks, seconds):
     assert pace(looks) == seconds
 
 
-def test_progress_is_announced_by_quarters_and_at_the_end(browser, told, export):
+def test_progress_is_announced_by_quarters_and_at_the_end(browser, recorded, export):
     AuditExport.objects.filter(id=export.id).update(total=100, done=49)
     address = f"/jobs/{export.id}/"
     assert "25 % done." in text_of(part(browser, address, "job-progress", reached=0))
@@ -135,14 +137,14 @@ def test_progress_is_announced_by_quarters_and_at_the_end(browser, told, export)
     assert "Download" in text_of(ended)
 
 
-def test_a_failure_says_what_to_do(browser, told, export):
+def test_a_failure_shows_what_to_do(browser, recorded, export):
     failed = {"status": "failed", "finished_at": database_now(), "error_code": "export_not_written"}
     response = show(browser, export, **failed)
     assert "The file could not be written." in text_of(response)
     assert "hx-trigger" not in response.content.decode()
 
 
-def test_a_job_that_nobody_takes_says_since_when(browser, told, export):
+def test_a_job_that_no_one_takes_shows_since_when(browser, recorded, export):
     late = database_now() - timedelta(minutes=5)
     assert "No worker has been active yet." in text_of(show(browser, export, due_at=late))
     other = AuditExport.objects.create(format="csv", started_at=late)
@@ -150,7 +152,7 @@ def test_a_job_that_nobody_takes_says_since_when(browser, told, export):
     assert other.status == "pending"
 
 
-def test_a_job_is_cancelled_after_a_question(browser, told, export):
+def test_a_job_is_cancelled_after_a_question(browser, recorded, export):
     assert "The export stops in a moment and its file is deleted." in text_of(
         browser.get(f"/jobs/{export.id}/cancel")
     )
@@ -163,7 +165,7 @@ def test_a_job_is_cancelled_after_a_question(browser, told, export):
     assert "This job has already ended." in text_of(browser.get(f"/jobs/{export.id}/"))
 
 
-def test_lists_show_jobs_and_exports_and_say_where_there_are_none(browser, told, export):
+def test_lists_show_jobs_and_exports_and_show_where_there_are_none(browser, recorded, export):
     finish(export)
     jobs, listed = text_of(browser.get("/jobs/")), text_of(browser.get("/audit/exports/"))
     assert "Audit log export, csv" in jobs
@@ -174,7 +176,7 @@ def test_lists_show_jobs_and_exports_and_say_where_there_are_none(browser, told,
     assert "No exports yet." in text_of(browser.get("/audit/exports/"))
 
 
-def test_a_file_that_is_gone_is_not_offered(browser, told, export):
+def test_a_file_that_is_gone_is_not_offered(browser, recorded, export):
     finish(export)
     response = show(browser, export, expires_at=database_now() - timedelta(hours=1))
     assert "The file has expired." in text_of(response)
@@ -189,5 +191,5 @@ def test_who_may_not_export_has_no_entry_for_jobs(developer, operator, auditor):
 
 
 def test_nothing_is_foretold_of_a_job_without_a_total(export):
-    standing = standing_of(export, database_now())
-    assert (standing.percent, standing.left, standing.milestone, standing.failure) == (None, None, 0, "")
+    progress = progress_of(export, database_now())
+    assert (progress.percent, progress.left, progress.milestone, progress.failure) == (None, None, 0, "")

@@ -15,10 +15,10 @@ from audit.models import AuditCheckpoint, AuditLog, AuditPending
 from audit.sequencing.running import checkpoint_now
 from audit.services import searching
 from kernel.clock import database_now
-from tests.audit.pages import ids, links, part, tell, text_of
+from tests.audit.pages import ids, links, part, record_event, text_of
 from tests.browsing import signed_in
 from tests.conftest import append_only_triggers_off
-from tests.doors import make_alarm
+from tests.endpoints import make_alarm
 from tests.tampering.alterations import alterations
 
 pytestmark = pytest.mark.django_db
@@ -32,14 +32,14 @@ def browser(auditor):
 
 
 @pytest.fixture
-def told(developer):
+def recorded(developer):
     """Four entries that differ in the columns that can be filtered."""
     actor = developer.principal.actor
     return {
-        "rotated": tell(actor, "keys.key.rotated", object_type="key", object_id="a-key"),
-        "denied": tell(actor, "keys.key.rotated", outcome=Outcome.DENIED, code="permission_denied"),
-        "scheduled": tell(SYSTEM, "keys.key.rotated"),
-        "other": tell(SYSTEM, "keys.key.disabled", meta={"reason": "a rehearsal"}),
+        "rotated": record_event(actor, "keys.key.rotated", object_type="key", object_id="a-key"),
+        "denied": record_event(actor, "keys.key.rotated", outcome=Outcome.DENIED, code="permission_denied"),
+        "scheduled": record_event(SYSTEM, "keys.key.rotated"),
+        "other": record_event(SYSTEM, "keys.key.disabled", meta={"reason": "a rehearsal"}),
     }
 
 
@@ -66,33 +66,33 @@ def told(developer):
         ("action=keys.key.disabled&search=action:keys.key.disabled", ["other"]),
     ],
 )
-def test_the_list_shows_what_meets_every_filter(browser, told, query, names):
-    assert ids(browser.get(f"/audit/?{query}")) == [told[name].id for name in names]
+def test_the_list_shows_what_meets_every_filter(browser, recorded, query, names):
+    assert ids(browser.get(f"/audit/?{query}")) == [recorded[name].id for name in names]
 
 
-def test_a_row_shows_what_was_done_in_words(browser, told):
+def test_a_row_shows_what_was_done_in_words(browser, recorded):
     response = browser.get("/audit/?outcome=denied")
     assert "Rotate key — denied" in text_of(response)
     assert 'title="keys.key.rotated"' in response.content.decode()
 
 
-def test_a_developer_sees_his_own_acts_and_no_words_of_others(developer, told):
+def test_a_developer_sees_their_own_actions_and_no_words_of_others(developer, recorded):
     response = signed_in(developer).get("/audit/")
     content = response.content.decode()
-    assert {told["rotated"].id, told["denied"].id} <= set(ids(response))
+    assert {recorded["rotated"].id, recorded["denied"].id} <= set(ids(response))
     assert "keys.key.disabled" not in content
     assert "known-actors" not in content.replace('list="known-actors"', "")
     assert "Export these results" not in content
 
 
-def test_actions_are_offered_in_groups_as_they_occur_in_the_log(browser, told):
+def test_actions_are_offered_in_groups_as_they_occur_in_the_log(browser, recorded):
     content = browser.get("/audit/?action=never.heard.of").content.decode()
     assert '<optgroup label="keys.key">' in content
     assert '<option value="keys.key.disabled">' in content
     assert '<option value="never.heard.of" selected>' in content
 
 
-def test_each_filter_has_a_chip_that_leads_to_the_list_without_it(browser, told):
+def test_each_filter_has_a_chip_that_leads_to_the_list_without_it(browser, recorded):
     response = browser.get("/audit/?search=actor:dora+words&outcome=denied&period=7d")
     assert "Actor: dora" in text_of(response)
     assert "Period: Last 7 days" in text_of(response)
@@ -114,14 +114,14 @@ def test_each_filter_has_a_chip_that_leads_to_the_list_without_it(browser, told)
         ("from=0001-01-01T00:00%2B14:00", "From (UTC): Enter a year from 1 to 9999."),
     ],
 )
-def test_a_bad_filter_is_said_and_nothing_is_listed(browser, told, query, message):
+def test_a_bad_filter_is_said_and_nothing_is_listed(browser, recorded, query, message):
     response = part(browser, f"/audit/?{query}", "log-results")
     assert (response.status_code, response["HX-Push-Url"]) == (422, "false")
     assert message in text_of(response)
     assert '<div id="log-results"></div>' in response.content.decode()
 
 
-def test_without_scripts_a_bad_date_stands_at_its_field_and_nothing_is_listed(browser, told):
+def test_without_scripts_a_bad_date_stands_at_its_field_and_nothing_is_listed(browser, recorded):
     response = browser.get("/audit/?from=yesterday&action=keys.key.disabled")
     assert 'aria-invalid="true"' in response.content.decode()
     assert "Enter a valid date/time." in text_of(response)
@@ -130,7 +130,7 @@ def test_without_scripts_a_bad_date_stands_at_its_field_and_nothing_is_listed(br
     assert not [link for link in links(response) if "live=1" in link or "export/new" in link]
 
 
-def test_a_filter_changes_the_address_to_what_can_be_shared(browser, told):
+def test_a_filter_changes_the_address_to_what_can_be_shared(browser, recorded):
     response = part(browser, "/audit/?search=actor:dora&action=&source=", "log-results")
     assert response["HX-Push-Url"] == "/audit/?actor=dora"
     assert ids(response) == ids(browser.get(response["HX-Push-Url"]))
@@ -138,7 +138,7 @@ def test_a_filter_changes_the_address_to_what_can_be_shared(browser, told):
 
 @pytest.mark.parametrize("period", ["", "&period=1h"])
 def test_load_more_goes_on_by_key_until_the_end(browser, period):
-    written = [tell(SYSTEM, "test.many.done").id for _ in range(120)][::-1]
+    written = [record_event(SYSTEM, "test.many.done").id for _ in range(120)][::-1]
     address, seen = f"/audit/?action=test.many.done{period}", []
     response = browser.get(address)
     while True:
@@ -152,17 +152,17 @@ def test_load_more_goes_on_by_key_until_the_end(browser, period):
 
 
 @pytest.mark.parametrize("before", ["x", "-1", "1.5", "9" * 30, "\u0661"])
-def test_a_page_before_nothing_is_the_newest(browser, told, before):
+def test_a_page_before_nothing_is_the_newest(browser, recorded, before):
     assert ids(browser.get("/audit/", {"before": before})) == ids(browser.get("/audit/"))
 
 
-def test_nothing_is_counted_in_the_log(browser, told):
+def test_nothing_is_counted_in_the_log(browser, recorded):
     with CaptureQueriesContext(connection) as statements:
         browser.get("/audit/?search=rehearsal")
     assert not [each["sql"] for each in statements if "COUNT" in each["sql"] and "audit_logs" in each["sql"]]
 
 
-def test_a_search_says_how_far_it_looked_and_offers_more(browser, told, monkeypatch):
+def test_a_search_shows_how_far_it_looked_and_offers_more(browser, recorded, monkeypatch):
     every = ids(browser.get("/audit/?search=keys.key.rotated"))
     monkeypatch.setattr(searching, "SEARCH_DEPTH", 2)
     response = browser.get("/audit/?search=keys.key.rotated&period=30d")
@@ -179,19 +179,19 @@ def further_of(response):
     return next((link for link in links(response) if "before=" in link), None)
 
 
-def test_nothing_found_offers_a_longer_time(browser, told):
+def test_nothing_found_offers_a_longer_time(browser, recorded):
     response = browser.get("/audit/?search=no-such-word&period=1h")
     assert "No events match in this period." in text_of(response)
     assert "/audit/?search=no-such-word&period=30d" in links(response)
 
 
-def test_following_shows_each_entry_once_when_it_has_its_place(browser, told):
+def test_following_shows_each_entry_once_when_it_has_its_place(browser, recorded):
     checkpoint_now()
     first = browser.get("/audit/?action=test.late.done&live=1")
     address = unescape(re.search(r'id="log-live"[^>]*hx-get="([^"]*)"', first.content.decode())[1])
-    tell(SYSTEM, "test.late.done")
+    record_event(SYSTEM, "test.late.done")
     assert ids(part(browser, address, "log-live")) == []  # it has no place yet
-    second = tell(SYSTEM, "test.late.done")
+    second = record_event(SYSTEM, "test.late.done")
     checkpoint_now()
     arrived = part(browser, address, "log-live")
     assert ids(arrived)[0] == second.id
@@ -202,18 +202,18 @@ def test_following_shows_each_entry_once_when_it_has_its_place(browser, told):
     assert (ids(again), "log-status" in again.content.decode()) == ([], False)
 
 
-def test_following_ends_once_the_page_is_long(browser, told):
+def test_following_ends_once_the_page_is_long(browser, recorded):
     response = part(browser, "/audit/?live=1&above=0&shown=500", "log-live")
     assert "hx-trigger" not in response.content.decode()
     assert "Live updates are paused because the list is long." in text_of(response)
 
 
-def test_without_scripts_following_is_a_link_to_the_page_itself(browser, told):
+def test_without_scripts_following_is_a_link_to_the_page_itself(browser, recorded):
     assert "/audit/?live=1" in links(browser.get("/audit/"))
     assert links(browser.get("/audit/?live=1")).count("/audit/?live=1") == 1
 
 
-def test_the_list_says_how_far_the_log_is_signed(browser, told):
+def test_the_list_shows_how_far_the_log_is_signed(browser, recorded):
     assert "Not signed yet" in text_of(browser.get("/audit/"))
     size = checkpoint_now().size
     text = text_of(browser.get("/audit/"))
@@ -222,23 +222,23 @@ def test_the_list_says_how_far_the_log_is_signed(browser, told):
 
 
 @pytest.mark.parametrize("path", ["/audit/", "/system/"])
-def test_a_page_shows_that_the_record_of_the_last_verification_was_altered(browser, told, path):
-    tell(SYSTEM, actions.LOG_VERIFIED)
+def test_a_page_shows_that_the_record_of_the_last_verification_was_altered(browser, recorded, path):
+    record_event(SYSTEM, actions.LOG_VERIFIED)
     newest = AuditLog.objects.latest("id").id
     for alteration in (*alterations(AuditLog, "count"), *alterations(AuditLog, "timestamp")):
         with alteration.made(newest):
             assert "unknown: its record was altered" in text_of(browser.get(path)), alteration
 
 
-def test_the_list_says_that_the_sequencer_is_behind(browser, told, settings):
+def test_the_list_shows_that_the_sequencer_is_behind(browser, recorded, settings):
     checkpoint_now()
-    tell(SYSTEM)
+    record_event(SYSTEM)
     settings.CC_AUDIT_LAG_LIMIT = 0
     assert "The sequencer is behind." in text_of(browser.get("/audit/"))
     assert AuditPending.objects.exists()
 
 
-def test_the_list_tells_of_alarms_to_whoever_reads_the_whole_log(browser, developer, told):
+def test_the_list_shows_alarms_to_readers_of_the_whole_log(browser, developer, recorded):
     checkpoint_now()
     make_alarm()
     response = browser.get("/audit/")
@@ -248,20 +248,20 @@ def test_the_list_tells_of_alarms_to_whoever_reads_the_whole_log(browser, develo
         assert word not in text_of(signed_in(developer).get("/audit/"))
 
 
-def test_the_list_says_that_a_checkpoint_does_not_hold(browser, told):
+def test_the_list_shows_that_a_checkpoint_does_not_hold(browser, recorded):
     size = checkpoint_now().size
     with append_only_triggers_off():
         AuditCheckpoint.objects.filter(size=size).update(note="nobody has signed this")
     assert "The latest checkpoint is not valid." in text_of(browser.get("/audit/"))
 
 
-def test_times_are_within_the_period(browser, told):
+def test_times_are_within_the_period(browser, recorded):
     old = database_now() - timedelta(days=3)
     assert AuditLog.objects.filter(timestamp__lt=old).count() == 0
     assert ids(browser.get(f"/audit/?to={old:%Y-%m-%dT%H:%M}")) == []
 
 
-def test_too_many_words_are_said_and_not_looked_for(browser, auditor, told):
+def test_too_many_words_are_said_and_not_looked_for(browser, auditor, recorded):
     words = [f"word{number}" for number in range(9)]
     response = browser.get("/audit/", {"search": " ".join(words)})
     assert "Use at most 8 different words." in text_of(response)
@@ -270,7 +270,7 @@ def test_too_many_words_are_said_and_not_looked_for(browser, auditor, told):
     assert auditor.api.get(f"/api/v1/audit/logs?search={'+'.join(words[:8] * 2)}").status == 200
 
 
-def test_what_looks_like_a_qualifier_and_is_none_is_said(browser, told):
+def test_what_looks_like_a_qualifier_and_is_none_is_said(browser, recorded):
     page = text_of(browser.get("/audit/?search=actr:dora"))
     assert "treated them as words: actr: Filters are actor, type, action" in page
     assert "These are not filters" not in text_of(browser.get("/audit/?search=nothing-of-the-kind"))
@@ -280,11 +280,11 @@ def test_what_looks_like_a_qualifier_and_is_none_is_said(browser, told):
     ("typed", "said"),
     [("result:foo", "Use one of: ok, denied, error."), ("after:yesterday", "Example: 2026-11-01.")],
 )
-def test_a_wrong_qualifier_says_what_may_be_given(browser, told, typed, said):
+def test_a_wrong_qualifier_shows_what_may_be_given(browser, recorded, typed, said):
     assert said in text_of(browser.get("/audit/", {"search": typed}))
 
 
-def test_the_key_of_an_entry_is_a_link_to_it(browser, developer, told):
-    entry = tell(developer.principal.actor, object_type="key", object_id="an-id")
+def test_the_key_of_an_entry_is_a_link_to_it(browser, developer, recorded):
+    entry = record_event(developer.principal.actor, object_type="key", object_id="an-id")
     for path in ("/audit/", f"/audit/{entry.id}/"):
         assert "/keys/?search=an-id" in links(browser.get(path))

@@ -43,16 +43,16 @@ SYSTEM = Actor.system("test", "command")
 pytestmark = pytest.mark.django_db
 
 
-def tell(actor=SYSTEM, times=1):
+def record_event(actor=SYSTEM, times=1):
     """Write ``times`` entries; return the last."""
-    told = [record(Event(action="test.thing.done", meta={"é": 1}), actor) for _ in range(times)]
-    return told[-1] if told else None
+    reported = [record(Event(action="test.thing.done", meta={"é": 1}), actor) for _ in range(times)]
+    return reported[-1] if reported else None
 
 
 def sign_up_to(size):
     """Write entries until the tree has this size, and sign it."""
     there = AuditTree.objects.get().size + AuditPending.objects.count()
-    tell(times=size - there)
+    record_event(times=size - there)
     assert checkpoint_now().size == size
 
 
@@ -85,7 +85,7 @@ def path_of(entry):
 
 
 def test_a_proof_holds_with_nothing_but_a_pinned_key(auditor):
-    entries = [tell() for _ in range(7)]
+    entries = [record_event() for _ in range(7)]
     checkpoint_now()
 
     for entry in entries:
@@ -105,7 +105,7 @@ def test_a_proof_holds_with_nothing_but_a_pinned_key(auditor):
 
 
 def test_of_a_thousand_entries_the_proof_is_short_and_holds(auditor):
-    first = tell()
+    first = record_event()
     sign_up_to(1000)
 
     proof = parsed(auditor.api.get(path_of(first)).json["proof"])
@@ -116,7 +116,7 @@ def test_of_a_thousand_entries_the_proof_is_short_and_holds(auditor):
 
 
 def test_the_verifier_for_auditors_accepts_it_offline(auditor, tmp_path):
-    entry = tell()
+    entry = record_event()
     sign_up_to(9)
     answer = auditor.api.get(path_of(entry)).json
     files = {"keys": ApiClient().get(KEYS).response.content.decode(), "entry": answer["entry"]}
@@ -133,8 +133,8 @@ def test_the_verifier_for_auditors_accepts_it_offline(auditor, tmp_path):
     assert verify("--entry", "entry") == 1
 
 
-def test_whoever_asks_for_text_gets_the_proof_as_a_file(auditor):
-    entry = tell()
+def test_a_user_who_asks_for_text_gets_the_proof_as_a_file(auditor):
+    entry = record_event()
     checkpoint_now()
 
     answer = auditor.api.get(path_of(entry), Accept="text/plain")
@@ -147,7 +147,7 @@ def test_whoever_asks_for_text_gets_the_proof_as_a_file(auditor):
 
 
 def test_no_other_form_is_answered(auditor):
-    entry = tell()
+    entry = record_event()
     checkpoint_now()
 
     answer = auditor.api.get(path_of(entry), Accept="text/html")
@@ -157,7 +157,7 @@ def test_no_other_form_is_answered(auditor):
 
 
 def test_before_the_checkpoint_there_is_no_proof_yet(auditor):
-    entry = tell()
+    entry = record_event()
 
     for step in (lambda: None, sequence_step):
         step()
@@ -170,18 +170,18 @@ def test_before_the_checkpoint_there_is_no_proof_yet(auditor):
 
 
 def test_an_entry_that_came_after_the_checkpoint_has_no_proof_yet(auditor):
-    tell()
+    record_event()
     checkpoint_now()
-    later = tell()
+    later = record_event()
     sequence_step()
 
     assert auditor.api.get(path_of(later)).code == "not_sequenced"
 
 
 def test_the_proof_is_by_the_newest_checkpoint(auditor):
-    entry = tell()
+    entry = record_event()
     checkpoint_now()
-    tell(times=5)
+    record_event(times=5)
     newest = checkpoint_now()
 
     answer = auditor.api.get(path_of(entry))
@@ -191,7 +191,7 @@ def test_the_proof_is_by_the_newest_checkpoint(auditor):
 
 
 def test_a_developer_gets_the_proof_of_what_he_did_and_no_other(developer, stranger):
-    own, anothers = tell(developer.principal.actor), tell(stranger.principal.actor)
+    own, anothers = record_event(developer.principal.actor), record_event(stranger.principal.actor)
     assert developer.api.get(path_of(own)).code == "not_sequenced"
     unsequenced = developer.api.get(path_of(anothers), X_Request_ID="same")
     checkpoint_now()
@@ -223,7 +223,7 @@ def test_there_is_no_proof_of_an_impossible_entry(auditor, log_id):
     ],
 )
 def test_nothing_is_handed_out_that_does_not_hold(auditor, alteration):
-    entries = [tell() for _ in range(8)]
+    entries = [record_event() for _ in range(8)]
     checkpoint_now()
     altered(alteration.format(id=entries[3].id, zeros=ZEROS[connection.vendor]))
 
@@ -236,27 +236,27 @@ def test_nothing_is_handed_out_that_does_not_hold(auditor, alteration):
 # --- checkpoints
 
 
-def test_the_newest_checkpoint_is_told_with_what_is_behind_it(auditor):
+def test_the_newest_checkpoint_is_reported_with_what_is_behind_it(auditor):
     sign_up_to(3)
     checkpoint = AuditCheckpoint.objects.get()
     AuditReceipt.objects.create(
         size=checkpoint.size, anchor="file", receipt="offset 0", anchored_at=database_now()
     )
-    tell(times=2)
+    record_event(times=2)
 
     answer = auditor.api.get(CHECKPOINT)
 
     assert answer.status == 200
-    told = answer.json
-    head = open_note(told["note"], pinned())
-    assert (told["origin"], told["size"], head.size) == (head.origin, 3, 3)
-    assert base64.b64decode(told["root"]) == head.root
-    assert datetime.fromisoformat(told["signed_at"]) == checkpoint.signed_at
-    (receipt,) = told["receipts"]
+    reported = answer.json
+    head = open_note(reported["note"], pinned())
+    assert (reported["origin"], reported["size"], head.size) == (head.origin, 3, 3)
+    assert base64.b64decode(reported["root"]) == head.root
+    assert datetime.fromisoformat(reported["signed_at"]) == checkpoint.signed_at
+    (receipt,) = reported["receipts"]
     assert (receipt["anchor"], receipt["receipt"]) == ("file", "offset 0")
     assert datetime.fromisoformat(receipt["anchored_at"]).tzinfo == UTC
-    assert told["pending"] == 2
-    assert told["lag_seconds"] in range(30)
+    assert reported["pending"] == 2
+    assert reported["lag_seconds"] in range(30)
     at = database_now() - timedelta(seconds=30)
     AuditPending.objects.all().delete()
     record(Event(action="test.thing.done"), SYSTEM, at=at)
@@ -273,7 +273,7 @@ def test_a_former_checkpoint_is_asked_for_by_its_size(auditor):
 
 
 def test_before_the_first_checkpoint_there_is_none(auditor):
-    tell()
+    record_event()
 
     for url in (CHECKPOINT, f"{CONSISTENCY}?from=1"):
         answer = auditor.api.get(url)
@@ -309,7 +309,7 @@ def test_any_two_sizes_are_shown_to_be_of_one_log(auditor):
 
 def test_without_its_end_it_is_to_the_newest_checkpoint(auditor):
     sign_up_to(4)
-    tell(times=3)
+    record_event(times=3)
     sequence_step()
 
     assert auditor.api.get(f"{CONSISTENCY}?from=3").json["to"] == 4
@@ -382,7 +382,7 @@ def test_former_and_coming_keys_are_among_them(auditor):
     assert published[:2] == before
     assert len(published) == 4
     checkpoint_now()
-    tell()
+    record_event()
     checkpoint_now()
 
     note = auditor.api.get(CHECKPOINT).json["note"]
@@ -413,7 +413,7 @@ def test_a_key_that_was_altered_is_not_published(db):
 
 
 def test_a_refused_proof_is_on_record(developer, stranger):
-    entry = tell(stranger.principal.actor)
+    entry = record_event(stranger.principal.actor)
     developer.api.get(path_of(entry), X_Request_ID="look-for-this")
 
     refusal = AuditLog.objects.get(request_id="look-for-this")
@@ -426,7 +426,7 @@ def test_a_refused_proof_is_on_record(developer, stranger):
 
 
 def test_a_proof_costs_few_queries_however_large_the_tree_is(auditor, django_assert_max_num_queries):
-    entry = tell()
+    entry = record_event()
     sign_up_to(1000)
 
     with django_assert_max_num_queries(14):

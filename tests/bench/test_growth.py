@@ -36,21 +36,22 @@ JOIN = {
 }
 
 
-def test_a_plan_tells_what_was_read_and_how():
+def test_a_plan_shows_what_was_read_and_how():
     plan = plan_of("lag", "select audit_logs", {"Plan": JOIN, "Execution Time": 0.123})
 
     assert plan.access == ("all of audit_pending", "idx_a")
     assert (plan.expected, plan.rows, plan.read, plan.pages) == (40, 2, 15 + 7, 11)
     assert plan.cells()[-1] == "0.123"
-    assert plan.is_telling
+    assert plan.is_conclusive
 
 
-@pytest.mark.parametrize(("rows", "is_telling"), [(1, False), (1000, True)])
-def test_tiny_tables_that_are_read_whole_tell_nothing(rows, is_telling):
+@pytest.mark.parametrize(("rows", "is_conclusive"), [(1, False), (1000, True)])
+def test_tiny_tables_that_are_read_whole_tell_nothing(rows, is_conclusive):
     pages = {"Shared Hit Blocks": 1, "Shared Read Blocks": 0}
     plan = {**SCAN, **pages, "Actual Rows": rows}
     assert (
-        plan_of("lag", "select audit_pending", {"Plan": plan, "Execution Time": 1}).is_telling is is_telling
+        plan_of("lag", "select audit_pending", {"Plan": plan, "Execution Time": 1}).is_conclusive
+        is is_conclusive
     )
 
 
@@ -88,7 +89,7 @@ def test_the_full_database_is_compared_with_the_median_of_the_empty_ones(rate, e
     assert (wait[1], wait[-1]) == ("99 ms (p50 1)", "yes")
 
 
-def test_waits_are_told_by_their_quantiles():
+def test_waits_are_reported_by_their_quantiles():
     assert wait_of(range(101)) == Wait(50, 95)
 
 

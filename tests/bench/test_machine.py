@@ -9,7 +9,11 @@ from tests.product import ROOT
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [("bench", "bin/bench"), ("bench.growth", "bench.growth"), ("bench.lane_costs", "bench.lane_costs")],
+    [
+        ("bench", "bin/bench"),
+        ("bench.growth", "bench.growth"),
+        ("bench.fast_path_costs", "bench.fast_path_costs"),
+    ],
 )
 def test_a_program_that_is_missing_is_named_before_anything_starts(tmp_path, module, name):
     done = subprocess.run(

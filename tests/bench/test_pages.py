@@ -26,18 +26,19 @@ OF_AN_ACCOUNT = {
 }
 OF_AN_ACCOUNT |= {"appearance", "reauth", "login", "login-code", "setup", "setup-link"}
 OF_A_JOB = {"job", "job-cancel"}
-ACTS = {"key-notes", "key-activate", "key-enable", "key-revoke", "key-mark-compromised"}
-ACTS |= {"key-version-disable", "key-version-enable", "alarm-resolve"}
+CHANGES = {"key-notes", "key-activate", "key-enable", "key-revoke", "key-mark-compromised"}
+CHANGES |= {"key-version-disable", "key-version-enable", "alarm-resolve"}
 
 
 def test_every_main_page_is_asked_for():
     asked = {resolve(page.path.partition("?")[0]).view_name for page in pages(1)}
     assert (
-        asked == {name for name, page in PAGES.items() if page.get} - SELDOM - OF_AN_ACCOUNT - OF_A_JOB - ACTS
+        asked
+        == {name for name, page in PAGES.items() if page.get} - SELDOM - OF_AN_ACCOUNT - OF_A_JOB - CHANGES
     )
 
 
-def test_a_line_says_who_waited_how_long_and_whether_that_is_well():
+def test_a_line_shows_who_waited_how_long_and_whether_that_is_well():
     assert cells(Page("/home/"), Wait(12.3, 99)) == ["/home/", "12.3", "99", "≤ 100 ms", "yes"]
     assert cells(Page("/home/", "developer"), Wait(1, 101)) == [
         "/home/ of the developer",

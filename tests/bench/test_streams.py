@@ -61,7 +61,7 @@ def test_an_answer_without_its_last_chunk_is_no_answer():
         send_to(answer)
 
 
-def test_a_refusal_is_told():
+def test_a_refusal_is_reported():
     def answer(connection, body):
         connection.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
         body.read(SIZE)

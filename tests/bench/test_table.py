@@ -4,7 +4,7 @@ import pytest
 
 from bench import report, table
 from bench.crowds import Crowd
-from bench.figures import DOOR, LANE, OPENBAO, Results, figures
+from bench.figures import FAST_PATH, OPENBAO, REST_ALONE, Results, figures
 from bench.load import Load
 from bench.table import Figure, Goal, number
 
@@ -53,7 +53,7 @@ def test_numbers_have_three_digits_that_count(value, text):
     assert number(value) == text
 
 
-def test_what_was_not_measured_has_a_line_that_says_so():
+def test_what_was_not_measured_has_a_line_that_reports_it():
     lines = figures(Results(absent={"batch"}))
     assert len(lines) == 25
     assert all(line.value is None for line in lines)
@@ -63,7 +63,7 @@ def test_what_was_not_measured_has_a_line_that_says_so():
 
 
 def singles(ours, theirs):
-    return {(LANE, "encrypt", 32): ours, (OPENBAO, "encrypt", 32): theirs}
+    return {(FAST_PATH, "encrypt", 32): ours, (OPENBAO, "encrypt", 32): theirs}
 
 
 def lines_of(results):
@@ -72,14 +72,14 @@ def lines_of(results):
 
 def test_single_messages_are_compared_with_openbao_in_rate_and_tail():
     results = Results(singles=singles(Load(16_000, 1, 2, 3, 0, 0), Load(5_000, 5, 20, 30, 0, 0)))
-    results.singles[DOOR, "encrypt", 32] = Load(400, 1, 2, 3, 0, 0)
+    results.singles[REST_ALONE, "encrypt", 32] = Load(400, 1, 2, 3, 0, 0)
     lines = lines_of(results)
 
     assert lines["encrypt, c=32: rate"] == [
         "encrypt, c=32: rate", "16,000/s", "OpenBao transit 5,000/s", "3.2 x", "≥ 2.5 x", "≥ 3 x", "stretch",
     ]  # fmt: skip
     assert lines["encrypt, c=32: p95"][1:4] == ["2 ms", "OpenBao transit 20 ms", "0.1 x"]
-    assert lines["encrypt, c=32: rate, to the DRF door's"][3] == "40 x"
+    assert lines["encrypt, c=32: rate, to the REST interface's"][3] == "40 x"
     assert lines["encrypt, c=256: rate"][-1] == "not measured"
 
 

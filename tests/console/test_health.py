@@ -65,7 +65,7 @@ def test_groups_of_checks_run_at_the_same_time(monkeypatch):
         for name in ("one", "other")
     ]
     monkeypatch.setattr(health, "_ROUNDS", groups)
-    assert sorted(health.look("one", "other").values()) == [0, 1]
+    assert sorted(health.read_health("one", "other").values()) == [0, 1]
 
 
 def test_nothing_stays_in_the_log():

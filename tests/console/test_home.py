@@ -15,7 +15,7 @@ from keys.services import disable_key, revoke_key
 from tests.accounts.test_totp import enrol
 from tests.browsing import signed_in
 from tests.console.conftest import HTMX
-from tests.doors import make_alarm
+from tests.endpoints import make_alarm
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SYSTEM = Actor.system("test", Source.COMMAND)
@@ -34,7 +34,7 @@ def make_due(key):
     Key.objects.filter(pk=key.pk).update(next_rotation_at=process_now() - DAY)
 
 
-def test_where_nothing_needs_attention_it_says_when_it_looked(at_admin):
+def test_where_nothing_needs_attention_it_shows_when_it_looked(at_admin):
     content = at_admin.get("/home/").content.decode()
     assert "Nothing needs attention. Last checked <time" in content
 
@@ -63,12 +63,12 @@ def test_the_link_of_a_finding_leads_to_the_keys_that_were_counted(at_admin, adm
     assert [f"key-{number}" in listed for number in range(3)] == [True, True, False]
 
 
-@pytest.mark.parametrize("act", [disable_key, revoke_key])
-def test_a_key_that_is_not_active_and_still_asked_for_is_told(act, at_admin, admin, make_key, use):
+@pytest.mark.parametrize("change", [disable_key, revoke_key])
+def test_a_key_that_is_not_active_and_still_asked_for_is_told(change, at_admin, admin, make_key, use):
     key = make_key(admin, "payments-db")
     use(key, outcome="denied")
     assert texts(at_admin) == []
-    act(principal=admin.principal, key_id=key.id, reason="a rehearsal")
+    change(principal=admin.principal, key_id=key.id, reason="a rehearsal")
     assert texts(at_admin) == ["payments-db is not active, and requests were denied in the last hour."]
 
 
@@ -82,7 +82,7 @@ def test_what_is_no_key_does_not_hide_one(at_admin, admin, make_key, use, monkey
     assert texts(at_admin) == ["payments-db is not active, and requests were denied in the last hour."]
 
 
-def test_the_use_of_a_pending_key_is_told_and_an_old_refusal_is_not(at_admin, admin, make_key, use):
+def test_the_use_of_a_pending_key_is_reported_and_an_old_refusal_is_not(at_admin, admin, make_key, use):
     use(make_key(admin, "coming", activates_at=process_now() + DAY), outcome="denied")
     old = make_key(admin, "old")
     use(old, outcome="denied", ago=timedelta(hours=2))
@@ -90,7 +90,7 @@ def test_the_use_of_a_pending_key_is_told_and_an_old_refusal_is_not(at_admin, ad
     assert texts(at_admin) == ["coming is not active, and requests were denied in the last hour."]
 
 
-def test_a_failed_job_is_told_for_a_day(at_admin):
+def test_a_failed_job_is_reported_for_a_day(at_admin):
     now = database_now()
     job = AuditExport.objects.create(format="jsonl", status="failed", error_code="internal", finished_at=now)
     assert texts(at_admin) == ["A job failed in the last 24 hours."]
@@ -105,7 +105,7 @@ def test_an_alarm_of_the_log_is_told_to_who_sees_the_system(at_admin, developer)
     assert not [each for each in texts(signed_in(developer)) if "alarm" in each]
 
 
-def test_a_sequencer_that_falls_behind_is_told(at_admin, settings):
+def test_a_sequencer_that_falls_behind_is_reported(at_admin, settings):
     record_alone(Event(action="keys.key.created"), SYSTEM)
     assert AuditPending.objects.exists()
     settings.CC_AUDIT_LAG_LIMIT = 0
@@ -114,12 +114,12 @@ def test_a_sequencer_that_falls_behind_is_told(at_admin, settings):
     )
 
 
-def test_a_full_disk_is_told(at_admin, monkeypatch):
+def test_a_full_disk_is_reported(at_admin, monkeypatch):
     monkeypatch.setattr("console.system.LEAST_FREE_BYTES", 1 << 62)
     assert texts(at_admin)[0].startswith("The data folder is nearly full: ")
 
 
-def test_a_developer_hears_of_his_own_keys_alone(developer, admin, make_key, use):
+def test_a_developer_hears_of_their_own_keys_alone(developer, admin, make_key, use):
     make_due(make_key(admin, "not-his", rotation_period_days=90))
     make_due(make_key(developer, "his", rotation_period_days=90))
     use(make_key(admin, "not-his-either"), 1000)
@@ -188,7 +188,7 @@ def test_the_refresh_is_a_part_that_leaves_the_log_alone(at_admin, django_assert
     headers = {**HTMX, "HX-Target": "home-now"}
     content = at_admin.get("/home/", headers=headers).content.decode()
     assert content.strip().startswith('<div id="home-now"')
-    assert "data-polls" in content
+    assert "data-auto-refresh" in content
     assert "Latest events" not in content
 
 

@@ -67,8 +67,8 @@ def assert_each_role_can_sign_in(shown):
 
 def assert_keys_are_in_their_final_state():
     now = database_now() + demo.SOON
-    standing = {key.name: key.standing(now).status for key in Key.objects.all()}
-    assert standing == {
+    statuses = {key.name: key.lifecycle_state(now).status for key in Key.objects.all()}
+    assert statuses == {
         "payments-db": "active",
         "payouts-2027": "pending",
         "black-friday-vouchers": "expired",
@@ -101,7 +101,7 @@ def test_an_instance_with_keys_is_left_alone_unless_that_is_wanted(admin):
     assert Key.objects.count() == 1 + len(demo.KEYS)
 
 
-def test_a_person_who_happens_to_have_such_a_name_keeps_his_password(db, admin):
+def test_a_person_who_happens_to_have_such_a_name_keeps_their_password(db, admin):
     user = admin.user
     user.username = "mira"
     user.save_with_mac()
@@ -122,7 +122,7 @@ def test_a_second_run_makes_what_the_first_did_not(db):
     assert User.objects.get(username="mira").check_password("a quite long password")
 
 
-def test_a_password_that_is_not_accepted_makes_nobody(db):
+def test_a_password_that_is_not_accepted_makes_no_one(db):
     with pytest.raises(CommandError):
         load("--password-from-stdin", typed="short\n")
     assert not User.objects.exists()
@@ -137,7 +137,7 @@ class Interrupting(io.StringIO):
         return super().write(text)
 
 
-def test_stopped_it_says_so_and_ends_its_sessions(db):
+def test_stopped_it_reports_it_and_ends_its_sessions(db):
     with pytest.raises(CommandError, match="Stopped") as stopped:
         call_command("load_demo", stdout=Interrupting())
     assert stopped.value.returncode == 130

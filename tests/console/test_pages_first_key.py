@@ -114,7 +114,7 @@ def test_an_altered_ciphertext_is_refused_without_saying_why(browser):
     assert "Decryption failed" in response.content.decode()
 
 
-def test_a_key_that_was_disabled_meanwhile_says_so(browser, admin):
+def test_a_key_that_was_disabled_meanwhile_reports_it(browser, admin):
     ciphertext = first_ciphertext(browser)
     disable_key(principal=admin.principal, key_id=Key.objects.get().id, reason="a rehearsal")
     response = browser.post("/setup/first-key/decrypt", {"ciphertext": ciphertext})

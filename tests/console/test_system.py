@@ -15,7 +15,7 @@ from kernel.clock import database_now
 from kernel.trust import kek
 from kernel.trust.models import KeyEncryptionKey
 from tests.console.conftest import HTMX
-from tests.doors import make_alarm
+from tests.endpoints import make_alarm
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SYSTEM = Actor.system("test", Source.COMMAND)
@@ -73,7 +73,7 @@ def test_an_alarm_is_counted_with_the_command_that_verifies(at_admin):
     assert check.measured.startswith("1 open alarm, latest ")
 
 
-def test_a_sequencer_that_is_behind_says_which_command_runs_it(at_admin, settings):
+def test_a_sequencer_that_is_behind_shows_which_command_runs_it(at_admin, settings):
     record_alone(Event(action="keys.key.created"), SYSTEM)
     settings.CC_AUDIT_LAG_LIMIT = 0
     check = checks(at_admin)["Sequencer"]
@@ -83,7 +83,7 @@ def test_a_sequencer_that_is_behind_says_which_command_runs_it(at_admin, setting
 @pytest.mark.parametrize(
     ("broker", "command"), [("", "bin/manage run_worker"), ("redis://x", "celery -A ciphercanary worker")]
 )
-def test_a_job_that_nobody_takes_shows_that_no_worker_runs(broker, command, at_admin, settings):
+def test_a_job_that_no_one_takes_shows_that_no_worker_runs(broker, command, at_admin, settings):
     settings.CELERY_BROKER_URL = broker
     AuditExport.objects.create(format="jsonl", due_at=database_now() - timedelta(minutes=5))
     check = checks(at_admin)["Job worker"]
@@ -126,7 +126,7 @@ def test_the_refresh_is_the_part_with_the_checks(at_admin):
     assert "Versions" not in content
 
 
-def test_health_and_the_page_say_the_same(at_admin, settings):
+def test_health_and_the_page_show_the_same(at_admin, settings):
     record_alone(Event(action="keys.key.created"), SYSTEM)
     settings.CC_AUDIT_LAG_LIMIT = 0
     assert at_admin.get("/health").json()["services"]["sequencer"] == "unhealthy"

@@ -81,7 +81,7 @@ def test_a_range_holds_what_lies_in_it(word, steps, done, at_admin, admin, make_
     assert (len(chart.columns), chart.done) == (steps, done)
 
 
-def test_a_developer_sees_the_use_of_his_own_keys_alone(developer, admin, make_key, use):
+def test_a_developer_sees_the_use_of_their_own_keys_alone(developer, admin, make_key, use):
     use(make_key(admin, "not-his"), 1000, by=admin)
     use(make_key(developer, "his"), 7, by=admin)
     browser = signed_in(developer)
@@ -109,7 +109,7 @@ def test_the_file_has_the_numbers_of_the_table(at_admin, admin, make_key, use):
     assert rows[-1][1:] == ["5", "2", "1"]
 
 
-def test_without_any_use_the_page_says_so(at_admin):
+def test_without_any_use_the_page_reports_it(at_admin):
     content = at_admin.get("/usage/").content.decode()
     assert "No operations in this period." in content
     assert "No key was used in the last 24 hours." in content

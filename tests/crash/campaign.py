@@ -54,12 +54,12 @@ def main() -> int:
             else:
                 kill_part_under_load(product, PARTS[part], everything, **amount)
             violations = find_violations(product, everything)
-            say(
+            log(
                 f"round {number + 1}, {part} killed under {clients} clients, seed {seed}: "
                 f"{len(everything.requests)} acknowledged, {len(violations)} wrong"
             )
             if violations:
-                say("\n".join(violations))
+                log("\n".join(violations))
                 return 1
     return 0
 
@@ -223,7 +223,7 @@ def unusable(product: Product, everything: Acknowledged) -> list[str]:
     return [*wrong, "the restarted server went away"]
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 

@@ -94,13 +94,13 @@ def every_change_is_on_record(_acknowledged: dict) -> Iterator[str]:
     from keys import actions  # noqa: PLC0415
     from keys.models import Key  # noqa: PLC0415
 
-    told = defaultdict(list)
+    reported = defaultdict(list)
     for entry in AuditLog.objects.filter(action__in=[actions.KEY_CREATED, actions.KEY_ROTATED], outcome="ok"):
-        told[entry.object_id].append(entry.object_version)
+        reported[entry.object_id].append(entry.object_version)
     for key in Key.objects.all():
-        if sorted(told.pop(str(key.pk), [])) != list(range(1, key.primary_version + 1)):
+        if sorted(reported.pop(str(key.pk), [])) != list(range(1, key.primary_version + 1)):
             yield f"{key.pk}: the log does not tell how it came to version {key.primary_version}"
-    yield from (f"{key_id}: on record, but not there" for key_id in told)
+    yield from (f"{key_id}: on record, but not there" for key_id in reported)
 
 
 def what_was_acknowledged_is_there(acknowledged: dict) -> Iterator[str]:

@@ -28,7 +28,7 @@ class Workbench:
     def decrypt(self, **fields: Any) -> Any:
         return self.persona.api.post("/api/v1/decrypt", fields)
 
-    def act(self, key_id: str, verb: str, **fields: Any) -> Any:
+    def change_key(self, key_id: str, verb: str, **fields: Any) -> Any:
         answer = self.persona.api.post(f"/api/v1/keys/{key_id}/{verb}", {"reason": "test", **fields})
         assert answer.status in {200, 201}, answer.json
         return answer.json

@@ -10,7 +10,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.db import connections
 
 from audit.models import AuditLog
-from crypto_ops.stream_door import StreamDoor
+from crypto_ops.stream_endpoint import StreamEndpoint
 
 OCTETS = "application/octet-stream"
 ENCRYPT, DECRYPT = "/api/v1/stream/encrypt", "/api/v1/stream/decrypt"
@@ -23,7 +23,7 @@ def django() -> WSGIHandler:
 
 @dataclass
 class Server:
-    """The server's side of one request. ``told`` lists, in order, the messages that the application received
+    """The server's side of one request. ``messages`` lists, in order, the messages that the application received
     and sent.
 
     ``between`` is called in a thread before each block is delivered, with the number of that block. With
@@ -35,7 +35,7 @@ class Server:
     cut: bool = False
     reads_late: bool = False
     between: Callable[[int], object] = lambda _: None
-    told: list[dict[str, Any]] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
     given: int = 0
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class Server:
         if not more:
             self.all_sent.set()
         message = {"type": "http.request", "body": block, "more_body": more}
-        self.told.append(message)
+        self.messages.append(message)
         return message
 
     def _do_between(self) -> None:
@@ -63,7 +63,7 @@ class Server:
     async def send(self, message: dict[str, Any]) -> None:
         if self.reads_late:
             await self.all_sent.wait()
-        self.told.append(message)
+        self.messages.append(message)
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Carried:
 
     @property
     def _sent(self) -> list[dict[str, Any]]:
-        return [message for message in self.server.told if message["type"].startswith("http.response")]
+        return [message for message in self.server.messages if message["type"].startswith("http.response")]
 
     @property
     def status(self) -> int:
@@ -97,7 +97,7 @@ class Carried:
     @property
     def answered_after(self) -> int:
         """The number of blocks that the application had received when its response began."""
-        kinds = [message["type"] for message in self.server.told]
+        kinds = [message["type"] for message in self.server.messages]
         return kinds[: kinds.index("http.response.start")].count("http.request")
 
 
@@ -124,11 +124,11 @@ def carry(path: str, blocks: Sequence[bytes], *, token: str = "", length: bool =
 
     async def exchange() -> Carried:
         server = Server(blocks, **how)
-        door = StreamDoor(django(), others=_nobody)
+        endpoint = StreamEndpoint(django(), others=_nobody)
         try:
-            await door(scope, server.receive, server.send)
+            await endpoint(scope, server.receive, server.send)
         finally:
-            door._pool.shutdown()
+            endpoint._pool.shutdown()
         return Carried(server)
 
     return asyncio.run(exchange())
@@ -139,7 +139,7 @@ def _nobody(*_: object) -> Awaitable[None]:
 
 
 @dataclass(frozen=True)
-class Door:
+class StreamInterface:
     """One of the two interfaces, used by a client that sends the whole body at once."""
 
     name: str

@@ -64,7 +64,7 @@ def test_no_answer_leaves_while_the_log_cannot_be_written(bench):
     assert bench.encrypt(key["id"]).status == 200
 
 
-def test_inspect_tells_what_a_ciphertext_says_of_itself(bench, operator):
+def test_inspect_shows_what_a_ciphertext_says_of_itself(bench, operator):
     key = bench.key()
     encrypted = bench.encrypt(key["id"]).json
     body = {"ciphertext": encrypted["ciphertext"]}

@@ -6,7 +6,7 @@ from audit.models import AuditLog, UsageRollup
 from audit.sequencing.step import sequence_step
 from kernel.observability.metrics import encryption_operations_total
 from keys.models import Key
-from tests.crypto_ops.test_lane_alone import ask
+from tests.crypto_ops.test_fast_path_in_process import ask
 from tests.personas import b64
 
 MODE = "aes-256-gcm"
@@ -58,7 +58,7 @@ def test_no_iv_is_used_twice_in_a_batch(bench, key):
     assert len({result["ciphertext"] for result in results}) == 500
 
 
-def test_one_entry_tells_of_all_and_of_how_many_failed(bench, key):
+def test_one_entry_shows_all_and_of_how_many_failed(bench, key):
     seal(bench, key, {"data": b64(b"12345")}, {"data": "?"}, {"data": b64(b"123")})
     [entry] = entries("encrypted")
     assert (entry.count, entry.size, entry.outcome, entry.object_version) == (2, 8, "ok", 1)
@@ -92,14 +92,16 @@ def test_an_item_answers_for_itself_and_keeps_its_reference(bench, key):
         {**parts, "reference": "in parts"},
         {**parts, "key_version": 2, "reference": "of no version"},
     )
-    told = {result["reference"]: result for result in answer.json["results"]}
+    reported = {result["reference"]: result for result in answer.json["results"]}
     assert (
-        told["good"]["data"] == told["in parts"]["data"] == bench.decrypt(**sealed_form(sealed)).json["data"]
+        reported["good"]["data"]
+        == reported["in parts"]["data"]
+        == bench.decrypt(**sealed_form(sealed)).json["data"]
     )
-    assert list(told["of another key"]["problem"]["errors"]) == ["ciphertext"]
-    assert told["altered"]["problem"] == told["of no version"]["problem"]
-    assert told["altered"]["problem"]["code"] == "decryption_failed"
-    assert "request_id" not in told["altered"]["problem"]
+    assert list(reported["of another key"]["problem"]["errors"]) == ["ciphertext"]
+    assert reported["altered"]["problem"] == reported["of no version"]["problem"]
+    assert reported["altered"]["problem"]["code"] == "decryption_failed"
+    assert "request_id" not in reported["altered"]["problem"]
 
 
 def sealed_form(sealed):
@@ -109,7 +111,7 @@ def sealed_form(sealed):
 def test_in_a_batch_versions_are_named_and_not_tried(bench, key):
     sealed = bench.encrypt(key["id"]).json
     parts = {name: sealed[name] for name in ("encrypted_data", "iv", "tag")}
-    bench.act(key["id"], "rotate")
+    bench.change_key(key["id"], "rotate")
     answer = unseal(bench, key, parts, {**parts, "key_version": 1}, {"ciphertext": sealed["ciphertext"]})
     first, second, third = answer.json["results"]
     assert list(first["problem"]["errors"]) == ["key_version"]
@@ -119,7 +121,7 @@ def test_in_a_batch_versions_are_named_and_not_tried(bench, key):
 
 def test_a_key_that_may_not_be_used_refuses_the_whole_batch(bench, key):
     sealed = bench.encrypt(key["id"]).json
-    bench.act(key["id"], "disable")
+    bench.change_key(key["id"], "disable")
     assert seal(bench, key, {"data": ""}).code == "key_not_active"
     assert unseal(bench, key, {"ciphertext": sealed["ciphertext"]}).code == "key_not_usable"
 
@@ -132,14 +134,14 @@ def test_items_that_cannot_be_read_create_no_default_key(bench):
     unreadable = {"algorithm": MODE, "items": [{"data": "?"}, {"data": "", "aad": "?"}]}
     answer = bench.persona.api.post("/api/v1/encrypt/batch", unreadable)
     assert (answer.status, answer.code, list(answer.json["errors"])) == (400, "invalid_request", ["items"])
-    assert ask(bench, ("encrypt/batch", unreadable)) == [None], "the lane leaves the refusal to Django"
+    assert ask(bench, ("encrypt/batch", unreadable)) == [None], "the fast path leaves the refusal to Django"
     assert not Key.objects.exists()
 
 
-@pytest.mark.parametrize("door", ["rest", "lane"])
-def test_one_item_that_can_be_read_creates_the_default_key(bench, door):
+@pytest.mark.parametrize("interface", ["rest", "fast path"])
+def test_one_item_that_can_be_read_creates_the_default_key(bench, interface):
     body = {"algorithm": MODE, "items": [{"data": "?"}, {"data": b64(b"a")}]}
-    if door == "rest":
+    if interface == "rest":
         assert bench.persona.api.post("/api/v1/encrypt/batch", body).status == 200
     else:
         assert [status for status, _ in ask(bench, ("encrypt/batch", body))] == [200]
@@ -151,8 +153,8 @@ def test_a_strangers_key_does_not_exist(bench, key, stranger):
     assert stranger.api.post("/api/v1/encrypt/batch", body).status == 404
 
 
-@pytest.mark.parametrize("door", ["rest", "lane"])
-def test_an_item_that_is_refused_is_counted_as_refused(bench, key, door):
+@pytest.mark.parametrize("interface", ["rest", "fast path"])
+def test_an_item_that_is_refused_is_counted_as_refused(bench, key, interface):
     def counted():
         return [
             encryption_operations_total.labels(algorithm=MODE, status=status)._value.get()
@@ -160,7 +162,7 @@ def test_an_item_that_is_refused_is_counted_as_refused(bench, key, door):
         ]
 
     before, items = counted(), [{"data": b64(b"a")}, {"data": "?"}, {"data": b64(b"b")}]
-    if door == "rest":
+    if interface == "rest":
         assert seal(bench, key, *items).status == 200
     else:
         [(status, _)] = ask(

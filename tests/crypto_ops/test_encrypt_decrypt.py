@@ -68,7 +68,7 @@ def test_the_same_data_twice_gives_different_ciphertexts_except_where_that_is_th
 def test_after_a_rotation_the_old_message_opens_without_its_version(bench):
     key = bench.key()
     old = bench.encrypt(key["id"]).json
-    bench.act(key["id"], "rotate")
+    bench.change_key(key["id"], "rotate")
     new = bench.encrypt(key["id"]).json
     assert (old["key_version"], new["key_version"]) == (1, 2)
     for encrypted in (old, new):
@@ -80,7 +80,7 @@ def test_a_large_message_needs_its_version_once_there_are_two(bench):
     key = bench.key()
     encrypted = bench.encrypt(key["id"], data=bytes(70_000)).json
     assert bench.decrypt(**split_form(encrypted, version=False)).status == 200
-    bench.act(key["id"], "rotate")
+    bench.change_key(key["id"], "rotate")
     answer = bench.decrypt(**split_form(encrypted, version=False))
     assert (answer.code, list(answer.json["errors"])) == ("invalid_request", ["key_version"])
     assert bench.decrypt(**split_form(encrypted)).status == 200
@@ -98,14 +98,14 @@ def test_without_a_key_the_callers_default_key_is_made_once(bench, developer):
 def test_a_deterministic_key_encrypts_under_a_named_older_version(bench):
     key = bench.key("aes-256-siv")
     old = bench.encrypt(key["id"], "aes-256-siv").json
-    bench.act(key["id"], "rotate")
+    bench.change_key(key["id"], "rotate")
     again = bench.encrypt(key["id"], "aes-256-siv", key_version=1).json
     assert again["ciphertext"] == old["ciphertext"]
 
 
 def test_other_modes_take_no_version(bench):
     key = bench.key()
-    bench.act(key["id"], "rotate")
+    bench.change_key(key["id"], "rotate")
     answer = bench.encrypt(key["id"], key_version=1)
     assert (answer.status, list(answer.json["errors"])) == (400, ["key_version"])
 

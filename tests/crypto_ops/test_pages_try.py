@@ -91,7 +91,7 @@ def test_the_associated_data_have_a_format_of_their_own(browser, path, bench):
 
 def test_a_message_is_encrypted_anew_with_the_primary_version(browser, path, bench, key):
     ciphertext = encrypted(browser, path, "hello")
-    bench.act(key["id"], "rotate")
+    bench.change_key(key["id"], "rotate")
     response = run(browser, path, "reencrypt", ciphertext)
     assert "Re-encrypted from version 1 to version 2" in said(response)
     assert results(run(browser, path, "decrypt", results(response)["Ciphertext"]))["Text"] == "hello"
@@ -100,7 +100,7 @@ def test_a_message_is_encrypted_anew_with_the_primary_version(browser, path, ben
 def test_a_message_of_a_compromised_key_is_rescued_into_another_with_a_reason(browser, path, bench, key):
     other = bench.key(name="the-next")
     ciphertext = encrypted(browser, path, "hello")
-    bench.act(key["id"], "revoke", compromised=True)
+    bench.change_key(key["id"], "revoke", compromised=True)
     rescue = {"target": "the-next"}
     assert "This field is required because the source key is compromised." in said(
         run(browser, path, "reencrypt", ciphertext, **rescue)
@@ -231,7 +231,7 @@ def test_what_the_state_forbids_is_unavailable_with_its_date(
     browser, path, bench, key, verb, fields, words, left
 ):
     ciphertext = encrypted(browser, path, "hello")
-    bench.act(key["id"], verb, **fields)
+    bench.change_key(key["id"], verb, **fields)
     content = browser.get(path).content.decode()
     assert re.search(rf"Unavailable: Encrypt(, [\w-]+)*\. {words}", content)
     assert ("Enter the name of another key. This key cannot encrypt." in content) == ("reencrypt" in left)
@@ -244,7 +244,7 @@ def test_what_the_state_forbids_is_unavailable_with_its_date(
         assert (record.outcome, record.action) == ("denied", f"crypto.message.{operation}ed")
 
 
-def test_a_key_that_waits_or_has_expired_says_until_or_since_when(browser, bench):
+def test_a_key_that_waits_or_has_expired_shows_until_or_since_when(browser, bench):
     bench.key(name="later", activates_at="2030-01-02T03:04:00Z")
     assert b"later becomes active on 2030-01-02 03:04Z." in browser.get("/keys/later/try/").content
     assert b"later becomes active on 2030-01-02 03:04Z." in browser.get("/keys/later/use/").content
@@ -275,7 +275,7 @@ def test_the_switch_holds_for_the_first_message_of_the_set_up_too(browser, path,
     assert (b"first-key/decrypt" in made.content, "turned off on this server" in said(made)) == (False, True)
 
 
-def test_a_developer_tries_his_own_keys_only(developer, stranger, bench, path):
+def test_a_developer_tries_their_own_keys_only(developer, stranger, bench, path):
     developer.api.post("/api/v1/keys", {"name": "of-dora", "algorithm": "chacha20"})
     browser = signed_in(developer)
     assert b"Try it" in browser.get("/keys/of-dora/").content

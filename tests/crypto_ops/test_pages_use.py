@@ -65,12 +65,12 @@ def test_an_unknown_language_is_the_first(bench, key):
 
 
 def test_what_is_refused_now_is_said_above(bench, key):
-    bench.act(key["id"], "disable")
+    bench.change_key(key["id"], "disable")
     content = signed_in(bench.persona).get(f"/keys/{key['name']}/use/").content.decode()
     assert f"Unavailable: Encrypt, Decrypt, Re-encrypt. {key['name']} was disabled on 20" in content
 
 
-def test_an_operator_reads_what_his_role_does_not_do(bench, key, operator):
+def test_an_operator_reads_what_their_role_does_not_do(bench, key, operator):
     content = signed_in(operator).get(f"/keys/{key['name']}/use/").content.decode()
     assert "Your role cannot encrypt or decrypt" in content
     assert key["id"] in content

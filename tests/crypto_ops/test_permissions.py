@@ -11,7 +11,7 @@ from keys.services import create_key
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_whoever_calls_an_operation_needs_its_permission(admin):
+def test_a_user_who_calls_an_operation_needs_its_permission(admin):
     key = create_key(principal=admin.principal, name="permissions", algorithm="aes-256")
     order = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=b"canary", key_id=key.id)
     envelope = engine.encrypt(order, admin.principal)

@@ -21,18 +21,18 @@ from tests.personas import b64
 def test_a_disabled_key_refuses_at_once_and_an_enabled_one_works_again(bench):
     key = bench.key()
     encrypted = bench.encrypt(key["id"]).json
-    bench.act(key["id"], "disable")
+    bench.change_key(key["id"], "disable")
     refusals = [bench.encrypt(key["id"]), bench.decrypt(ciphertext=encrypted["ciphertext"])]
     assert [answer.status for answer in refusals] == [409, 409]
     assert all(answer.json["key_status"] == "disabled" for answer in refusals)
-    bench.act(key["id"], "enable")
+    bench.change_key(key["id"], "enable")
     assert bench.encrypt(key["id"]).status == 200
 
 
 def test_a_revoked_key_decrypts_but_does_not_encrypt(bench):
     key = bench.key()
     encrypted = bench.encrypt(key["id"]).json
-    bench.act(key["id"], "revoke")
+    bench.change_key(key["id"], "revoke")
     assert bench.encrypt(key["id"]).code == "key_not_active"
     assert bench.decrypt(ciphertext=encrypted["ciphertext"]).status == 200
 
@@ -58,7 +58,7 @@ def test_a_key_is_activated_by_the_clock(bench):
 def test_a_compromised_key_gives_its_messages_to_another_key_only_with_a_reason(bench):
     old, new = bench.key(name="bench-old"), bench.key(name="bench-new")
     encrypted = bench.encrypt(old["id"]).json
-    bench.act(old["id"], "revoke", compromised=True)
+    bench.change_key(old["id"], "revoke", compromised=True)
     body = {"ciphertext": encrypted["ciphertext"], "key_id": new["id"]}
     reencrypt = bench.persona.api.post
     assert bench.decrypt(ciphertext=encrypted["ciphertext"]).code == "key_not_usable"
@@ -71,7 +71,7 @@ def test_a_compromised_key_gives_its_messages_to_another_key_only_with_a_reason(
 def test_reencryption_moves_a_message_to_the_newest_version(bench, mode):
     key = bench.key(mode.key_algorithm)
     encrypted = bench.encrypt(key["id"], mode.name, b"payload", aad=b64(b"row")).json
-    bench.act(key["id"], "rotate")
+    bench.change_key(key["id"], "rotate")
     moved = bench.persona.api.post(
         "/api/v1/reencrypt", {"ciphertext": encrypted["ciphertext"], "aad": b64(b"row")}
     ).json
@@ -82,11 +82,11 @@ def test_reencryption_moves_a_message_to_the_newest_version(bench, mode):
 def test_a_disabled_version_no_longer_decrypts(bench):
     key = bench.key()
     encrypted = bench.encrypt(key["id"]).json
-    bench.act(key["id"], "rotate")
-    bench.act(key["id"], "versions/1/disable")
+    bench.change_key(key["id"], "rotate")
+    bench.change_key(key["id"], "versions/1/disable")
     assert bench.decrypt(ciphertext=encrypted["ciphertext"]).code == "key_not_usable"
     assert bench.decrypt(**split_form(encrypted, version=False)).code == "decryption_failed"
-    bench.act(key["id"], "versions/1/enable")
+    bench.change_key(key["id"], "versions/1/enable")
     assert bench.decrypt(ciphertext=encrypted["ciphertext"]).status == 200
 
 
@@ -98,7 +98,7 @@ def test_a_decision_from_a_warm_keyring_does_not_outlive_a_change_in_another_pro
     warm = keyring.find(UUID(key["id"]), bench.persona.principal)
     services = {"disable": disable_key, "revoke": revoke_key}
     services[change](principal=bench.persona.principal, key_id=warm.key_id, reason="elsewhere")
-    keyring._entries.current.put(warm)  # as if this process had not noticed the change
+    keyring._cache.current.put(warm)  # as if this process had not noticed the change
     assert bench.encrypt(key["id"]).status == 409
 
 
@@ -110,7 +110,7 @@ def test_a_decision_from_a_warm_keyring_does_not_outlive_a_change_in_another_pro
         lambda admin, user: sign_out_everywhere(principal=admin.principal, user_id=user.id),
     ],
 )
-def test_a_principal_read_before_his_rights_ended_gets_no_answer(bench, developer, change):
+def test_a_principal_read_before_their_rights_ended_gets_no_answer(bench, developer, change):
     key = developer.api.post("/api/v1/keys", {"name": "dora-key", "algorithm": "aes-256"}).json
     request = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=b"x", key_id=UUID(key["id"]))
     engine.encrypt(request, developer.principal)

@@ -58,7 +58,7 @@ def change(served, job, columns):
     served.query(f"UPDATE audit_exports SET {columns} WHERE id = '{job}'")  # noqa: S608 - constant columns
 
 
-def order_export(who, query):
+def request_export(who, query):
     page = who.open(f"/audit/exports/new{query}")
     page.get_by_role("button", name="Export", exact=True).click()
     page.wait_for_url("**/jobs/*/")
@@ -166,7 +166,7 @@ def test_an_export_is_what_was_filtered(admin, api, many, tmp_path):
 
 def test_a_job_shows_its_progress_is_cancelled_and_asks_no_more(admin, served, no_worker):
     """14: the bar moves, quarters are announced, Cancel ends it, and polling stops."""
-    page = order_export(admin, "?action=crypto.random.generated")
+    page = request_export(admin, "?action=crypto.random.generated")
     admin.mark()
     job = page.url.rstrip("/").rpartition("/")[2]
     begun = "status = 'running', lease_holder = 'a test', started_at = now(), total = 100, attempts = 1"
@@ -199,7 +199,7 @@ def test_without_scripts_the_log_has_pages_and_a_job_is_refreshed(without_script
     page.get_by_role("link", name="Live updates", exact=True).click()
     follow(page, page.get_by_role("link", name="Refresh"))
     assert shown(page) == first
-    page = order_export(without_script, "?action=crypto.random.generated")
+    page = request_export(without_script, "?action=crypto.random.generated")
     for _ in range(40):
         if page.get_by_role("button", name="Download").count():
             break

@@ -35,10 +35,12 @@ def test_the_first_load_keeps_its_budget(chromium, full):
         protocol.send("Network.enable")
         protocol.send("Network.setCacheDisabled", {"cacheDisabled": True})
         kinds, sizes = {}, {}
-        protocol.on("Network.responseReceived", lambda told: kinds.update({told["requestId"]: told["type"]}))
+        protocol.on(
+            "Network.responseReceived", lambda event: kinds.update({event["requestId"]: event["type"]})
+        )
         protocol.on(
             "Network.loadingFinished",
-            lambda told: sizes.update({told["requestId"]: told["encodedDataLength"]}),
+            lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]}),
         )
         page.add_init_script(SHIFTS)
         somebody.open("/keys/")

@@ -33,22 +33,22 @@ def test_a_refused_use_reaches_home_without_a_reload(admin, served, api, key):
     api("POST", f"/api/v1/keys/{key['id']}/disable", {"reason": "a rehearsal"})
     page = admin.open("/home/")
     admin.mark()
-    told = page.locator("#home-now li", has_text="requests were denied in the last hour")
-    assert told.count() == 0
+    notice = page.locator("#home-now li", has_text="requests were denied in the last hour")
+    assert notice.count() == 0
     assert served.send("POST", "/api/v1/encrypt", message(key), token=served.token()).status == 409
     for _ in range(50):  # the sums follow within about a second
         poll(page, "home-now")
         page.wait_for_timeout(200)
-        if told.count():
+        if notice.count():
             break
-    assert key["name"] in told.inner_text()
+    assert key["name"] in notice.inner_text()
     assert not admin.was_reloaded()
-    told.get_by_role("link").click()
+    notice.get_by_role("link").click()
     page.get_by_text("key_not_active").first.wait_for()
     api("POST", f"/api/v1/keys/{key['id']}/enable", {"reason": "a rehearsal"})
 
 
-def test_a_poll_says_that_it_is_one_and_leaves_a_notice_where_it_is(admin):
+def test_a_poll_shows_that_it_is_one_and_leaves_a_notice_where_it_is(admin):
     page = admin.open("/home/")
     page.evaluate("document.querySelector('#notices').textContent = 'The server failed.'")
     with page.expect_request("**/home/") as asked:
@@ -130,7 +130,7 @@ def test_nothing_is_wider_than_the_window(admin, size):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
 
-def test_the_pages_say_the_same_without_scripts(without_script):
+def test_the_pages_show_the_same_without_scripts(without_script):
     """21."""
     page = without_script.open("/home/")
     assert page.get_by_role("heading", name="Needs attention").is_visible()

@@ -9,7 +9,7 @@ from tests.e2e.browser import person
 from tests.product import Product
 
 
-class HalfDone:
+class UnsentForm:
     """The dialog for a new key, filled in and not sent."""
 
     def __init__(self, somebody, name):
@@ -25,7 +25,7 @@ class HalfDone:
     def send(self):
         self.dialog.get_by_role("button", name="Create key").click()
 
-    def is_told(self, text):
+    def shows_message(self, text):
         """Check the kept input and the message, which must be in the dialog, because that hides the page
         behind it.
         """
@@ -52,43 +52,43 @@ def unlucky(admin):
 
 
 def test_without_a_network(unlucky):
-    act = HalfDone(unlucky, "typed-offline")
+    form = UnsentForm(unlucky, "typed-offline")
     unlucky.context.set_offline(True)
-    act.send()
-    act.is_told(
+    form.send()
+    form.shows_message(
         "Could not reach the server. The change may or may not have been applied. Check the audit log."
     )
     unlucky.context.set_offline(False)
-    act.is_sent_again()
+    form.is_sent_again()
 
 
 def test_the_summary_below_a_form_takes_no_notice_away(unlucky):
     """It is requested while the user types, so its success or failure says nothing about the key."""
-    act = HalfDone(unlucky, "typed-and-changed")
+    form = UnsentForm(unlucky, "typed-and-changed")
     unlucky.context.set_offline(True)
-    act.send()
+    form.send()
     unsure = "Could not reach the server. The change may or may not have been applied"
-    act.is_told(unsure)
-    with act.page.expect_event("requestfailed"):
-        act.choose("aes-256-siv")
-    act.page.locator("#key-summary:not(.htmx-request)").wait_for()  # htmx has processed it as well
-    act.is_told(unsure)
+    form.shows_message(unsure)
+    with form.page.expect_event("requestfailed"):
+        form.choose("aes-256-siv")
+    form.page.locator("#key-summary:not(.htmx-request)").wait_for()  # htmx has processed it as well
+    form.shows_message(unsure)
     unlucky.context.set_offline(False)
-    act.choose("chacha20")
-    act.dialog.get_by_role("status").filter(has_text="chacha20 key").wait_for()
-    act.is_told(unsure)
+    form.choose("chacha20")
+    form.dialog.get_by_role("status").filter(has_text="chacha20 key").wait_for()
+    form.shows_message(unsure)
 
 
 def test_the_server_fails(unlucky, served):
-    act = HalfDone(unlucky, "typed-for-a-failing-server")
+    form = UnsentForm(unlucky, "typed-for-a-failing-server")
     with served.without_table("key_versions"):
-        act.send()
-        act.is_told(
+        form.send()
+        form.shows_message(
             re.compile(
                 r"could not complete the request \(error 50[03]\)\. The change may or may not have been applied"
             )
         )
-    act.is_sent_again()
+    form.is_sent_again()
 
 
 @pytest.fixture
@@ -102,16 +102,16 @@ def limited(tmp_path, chromium):
 
 
 def test_too_many_requests(limited):
-    act = HalfDone(limited, "Not a name")
+    form = UnsentForm(limited, "Not a name")
     for _ in range(200):  # a click during a request sends nothing, and the budget refills over time
-        act.send()
-        act.page.wait_for_timeout(100)
-        if act.dialog.get_by_text("Too many requests").count():
+        form.send()
+        form.page.wait_for_timeout(100)
+        if form.dialog.get_by_text("Too many requests").count():
             break
-    act.is_told(re.compile(r"Too many requests\. Try again in \d+ seconds\. Nothing was changed\."))
+    form.shows_message(re.compile(r"Too many requests\. Try again in \d+ seconds\. Nothing was changed\."))
 
 
-def test_a_list_that_cannot_be_read_again_says_so_and_stays(unlucky, api):
+def test_a_list_that_cannot_be_read_again_reports_it_and_stays(unlucky, api):
     """No dialog is open: the notice is shown above the page."""
     api("POST", "/api/v1/keys", {"name": "listed-offline", "algorithm": "aes-256"})
     page = unlucky.open("/keys/")

@@ -118,7 +118,7 @@ def test_a_rotation_shows_without_a_reload_and_leaves_the_focus(admin, key):
     page.get_by_text("version 2").first.wait_for()
     page.get_by_text(f"{key['name']} rotated.").wait_for()
     assert not page.get_by_role("dialog").is_visible()
-    assert (admin.was_reloaded(), admin.focused()) == (False, "act-rotate")
+    assert (admin.was_reloaded(), admin.focused()) == (False, "operation-rotate")
     follow(page, page.get_by_role("link", name="Versions"))
     rows = page.locator("tbody tr").all_inner_texts()
     assert all(word in rows[0] for word in ("Version 2", "Primary", "quarterly"))
@@ -242,4 +242,4 @@ def test_create_and_rotate_by_keyboard_alone(admin, new_name):
     page.keyboard.type("by keyboard")
     page.keyboard.press("Enter")
     page.get_by_text(f"{name} rotated.").wait_for()
-    assert admin.focused() == "act-rotate"
+    assert admin.focused() == "operation-rotate"

@@ -98,7 +98,7 @@ def test_a_device_that_does_not_verify_its_user_adds_nothing(chromium, origin, s
         assert page.get_by_text("No passkeys yet").is_visible()
 
 
-def test_where_passkeys_do_not_work_the_page_says_where_they_do(visitor, session_of, origin):
+def test_where_passkeys_do_not_work_the_page_shows_where_they_do(visitor, session_of, origin):
     page = visitor.open("/login/")
     assert page.get_by_role("button", name="Use a passkey", exact=True).count() == 0
     visitor.enter(session_of("admin")).open("/account/passkeys/")

@@ -56,7 +56,7 @@ def test_in_and_out_again(somebody):
     page.get_by_role("heading", name="Sign in").wait_for()
 
 
-def test_a_wrong_password_says_one_thing_and_keeps_the_name(somebody):
+def test_a_wrong_password_shows_one_thing_and_keeps_the_name(somebody):
     page = somebody.open("/login/")
     fill_in(page, "developer", "not the password")
     assert "The username or password is wrong." in page.get_by_role("alert").first.inner_text()

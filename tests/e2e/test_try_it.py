@@ -173,7 +173,7 @@ def test_the_snippets_run_as_they_were_copied(admin, served, key, language, comm
 @pytest.mark.parametrize(
     ("language", "command"), [("curl", ["bash", "-s"]), ("python", [sys.executable, "-I", "-"])]
 )
-def test_a_snippet_that_is_refused_says_why(admin, key, language, command):
+def test_a_snippet_that_is_refused_shows_why(admin, key, language, command):
     page = admin.open(f"/keys/{key['name']}/use/?lang={language}")
     log_in, encrypt = (copied(admin, page, f"Copy step {number}") for number in (1, 2))
     assert "The access token is not valid." in complaint_of(command, encrypt, CIPHERCANARY_TOKEN="none")
@@ -217,7 +217,7 @@ def chromium_elsewhere(chromium):
     browser.close()
 
 
-def test_copying_works_on_plain_http_and_says_so_where_it_does_not(elsewhere, chromium_elsewhere):
+def test_copying_works_on_plain_http_and_reports_it_where_it_does_not(elsewhere, chromium_elsewhere):
     """39: the page copies a selection; if that fails too, the selection stays and the button names the keys."""
     name = elsewhere.send(
         "POST", "/api/v1/keys", {"name": "of-elsewhere", "algorithm": "aes-256"}, token=elsewhere.token()

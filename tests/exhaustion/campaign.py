@@ -52,7 +52,7 @@ def main() -> int:
             for _ in range(2)
         ]
         left = worker.connections()
-        say(f"connections left: {left}")
+        log(f"connections left: {left}")
         return 0 if all([*slow, overload, heads, *readers, not left]) else 1
 
 
@@ -81,7 +81,7 @@ class Worker:
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")  # reset the peak: proc_pid_clear_refs(5)
         result, is_well = attack(self.product, *arguments)
         after, peak = self._memory(self.pid, "VmRSS"), self._memory(self.pid, "VmHWM")
-        say(f"{name}: {before} MiB before, {peak} at the peak, {after} after; {result}")
+        log(f"{name}: {before} MiB before, {peak} at the peak, {after} after; {result}")
         return peak <= self.limit and is_well
 
     def connections(self) -> int:
@@ -214,7 +214,7 @@ def judged(
     return text, expected <= counts.keys() <= expected | allowed
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 

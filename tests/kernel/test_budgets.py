@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from kernel.throttle.budgets import PATIENCE, SHORTLY, Budgets, Untold
+from kernel.throttle.budgets import REPLY_TIMEOUT, RETRY_SOON, Budgets, Unreported
 from kernel.throttle.rates import Rate
 
 
@@ -26,7 +26,7 @@ def test_a_bucket_starts_full_empties_and_refills_evenly():
 
 @pytest.mark.parametrize("rate", [Rate(3, 60), Rate(6000, 60), Rate(7777, 3600), Rate(99_999, 1)])
 @pytest.mark.parametrize("now", [0.0, 1234567.891, 31_536_000.1])
-def test_a_full_bucket_holds_the_rate_whatever_the_clock_says(rate, now):
+def test_a_full_bucket_holds_the_rate_regardless_of_the_clock(rate, now):
     assert taken(Budgets(rate), now=now) == pytest.approx(rate.count, rel=1e-3)
 
 
@@ -40,7 +40,7 @@ def test_buckets_are_bounded_and_who_owes_least_is_forgotten():
     budgets = Budgets(Rate(10, 10), capacity=10)
     for number in range(11):
         budgets.take(f"user-{number}", 1 + number % 9, 0.0)
-    assert {untold.name for untold in budgets.untold(0.0)} == {
+    assert {unreported.name for unreported in budgets.unreported(0.0)} == {
         f"user-{number}" for number in (*range(2, 9), 1, 10)
     }
     assert budgets.take("user-10", 9, 0.0) > 0
@@ -52,7 +52,7 @@ def test_who_owes_nothing_makes_room_first():
     budgets.take("ada", 9, 0.0)
     budgets.take("dora", 1, 0.0)
     budgets.take("otto", 1, 5.0)
-    assert [untold.name for untold in budgets.untold(5.0)] == ["ada", "otto"]
+    assert [unreported.name for unreported in budgets.unreported(5.0)] == ["ada", "otto"]
 
 
 def test_a_refused_charge_costs_nothing():
@@ -72,15 +72,15 @@ def test_what_costs_more_than_everything_is_let_through_when_all_is_there_and_pa
 
 def test_what_is_left_and_until_when():
     budgets = Budgets(Rate(60, 60))
-    assert budgets.standing("ada", 0.0) == (60, 60, 1)
+    assert budgets.budget_state("ada", 0.0) == (60, 60, 1)
     budgets.take("ada", 20, 0.0)
-    assert budgets.standing("ada", 0.0) == (60, 40, 20)
-    assert budgets.standing("ada", 5.5) == (60, 45, 15)
+    assert budgets.budget_state("ada", 0.0) == (60, 40, 20)
+    assert budgets.budget_state("ada", 5.5) == (60, 45, 15)
     assert budgets.take("ada", 45, 5.5) == 0.0
     # With nothing left, the relevant moment is that of the next request.
-    assert budgets.standing("ada", 5.5) == (60, 0, 1)
+    assert budgets.budget_state("ada", 5.5) == (60, 0, 1)
     budgets.take("dora", 120, 0.0)
-    assert budgets.standing("dora", 0.0) == (60, 0, 61)
+    assert budgets.budget_state("dora", 0.0) == (60, 0, 61)
 
 
 def test_every_charge_of_eight_threads_counts():
@@ -98,7 +98,7 @@ def test_every_charge_of_eight_threads_counts():
             thread.join()
     finally:
         sys.setswitchinterval(before)
-    assert budgets.standing("ada", 0.0).remaining == 10_000_000 - 16_000
+    assert budgets.budget_state("ada", 0.0).remaining == 10_000_000 - 16_000
 
 
 # --- several processes
@@ -107,7 +107,7 @@ def test_every_charge_of_eight_threads_counts():
 @pytest.mark.parametrize(("processes", "share"), [(1, 60), (2, 30), (7, 8), (100, 1)])
 def test_of_processes_that_do_not_hear_of_each_other_each_has_its_share(processes, share):
     budgets = Budgets(Rate(60, 60), processes=processes)
-    assert budgets.standing("ada", 0.0).remaining == 60 // processes * processes
+    assert budgets.budget_state("ada", 0.0).remaining == 60 // processes * processes
     assert taken(budgets) == share
     assert taken(budgets, now=float(processes)) == 1
 
@@ -126,53 +126,53 @@ def test_a_process_runs_ahead_by_its_part_of_a_tenth_and_asks_early():
         True,
     ]
     assert taken(budgets) == 30 - 9
-    assert budgets.take("ada", 1, 0.0) == SHORTLY
-    assert budgets.standing("ada", 0.0).remaining == 570
+    assert budgets.take("ada", 1, 0.0) == RETRY_SOON
+    assert budgets.budget_state("ada", 0.0).remaining == 570
     assert budgets.take("dora", 1, 0.0) == 0.0
 
 
 def test_what_was_told_may_be_taken_again_and_what_others_took_may_not():
     budgets = together()
     assert taken(budgets) == 30
-    told = budgets.untold(0.0)
-    budgets.settle(told, [43.0], 0.0)  # of 600 in 60 seconds 430 are gone: 400 elsewhere
+    reported = budgets.unreported(0.0)
+    budgets.settle(reported, [43.0], 0.0)  # of 600 in 60 seconds 430 are gone: 400 elsewhere
     budgets.count_together(2)
-    assert budgets.untold(0.0) == []
-    assert budgets.standing("ada", 0.0).remaining == 170
+    assert budgets.unreported(0.0) == []
+    assert budgets.budget_state("ada", 0.0).remaining == 170
     assert taken(budgets) == 30
-    budgets.settle(budgets.untold(0.0), [59.0], 0.0)
+    budgets.settle(budgets.unreported(0.0), [59.0], 0.0)
     budgets.count_together(2)
     assert taken(budgets) == 10
 
 
-def test_what_is_taken_while_the_answer_is_on_its_way_is_still_untold():
+def test_what_is_taken_while_the_answer_is_on_its_way_is_still_unreported():
     budgets = together()
     assert budgets.take("ada", 5, 0.0) == 0.0
-    told = budgets.untold(0.0)
+    reported = budgets.unreported(0.0)
     assert budgets.take("ada", 2, 0.0) == 0.0
-    budgets.settle(told, [0.5], 0.0)
-    assert budgets.untold(0.0) == [Untold("ada", 2, pytest.approx(0.2))]
-    assert budgets.standing("ada", 0.0).remaining == 593
+    budgets.settle(reported, [0.5], 0.0)
+    assert budgets.unreported(0.0) == [Unreported("ada", 2, pytest.approx(0.2))]
+    assert budgets.budget_state("ada", 0.0).remaining == 593
 
 
 def test_after_an_answer_that_left_nothing_of_the_allowance_it_is_asked_again():
     budgets = together()
     budgets.take("ada", 1, 0.0)
-    told = budgets.untold(0.0)
+    reported = budgets.unreported(0.0)
     taken(budgets)
     budgets.alarm.clear()
-    budgets.settle(told, [0.1], 0.0)
+    budgets.settle(reported, [0.1], 0.0)
     budgets.count_together(2)
     budgets.take("ada", 2, 0.0)
     assert budgets.alarm.is_set()
-    assert budgets.take("ada", 1, 0.0) == SHORTLY
+    assert budgets.take("ada", 1, 0.0) == RETRY_SOON
 
 
-def test_nobody_is_refused_for_long_for_want_of_an_answer():
+def test_no_one_is_refused_for_long_for_want_of_an_answer():
     budgets = together()
     assert taken(budgets) == 30
-    assert budgets.take("ada", 1, PATIENCE * 0.9) == SHORTLY
-    assert taken(budgets, now=PATIENCE) == 570 + 600 * PATIENCE / 60
+    assert budgets.take("ada", 1, REPLY_TIMEOUT * 0.9) == RETRY_SOON
+    assert taken(budgets, now=REPLY_TIMEOUT) == 570 + 600 * REPLY_TIMEOUT / 60
 
 
 def test_what_was_refilled_meanwhile_is_not_told_as_owed():
@@ -180,14 +180,14 @@ def test_what_was_refilled_meanwhile_is_not_told_as_owed():
     budgets = Budgets(Rate(60, 60))
     for second in range(300):
         assert budgets.take("ada", 1, float(second)) == 0.0
-    assert budgets.untold(299.0) == [Untold("ada", 300, pytest.approx(1.0))]
-    assert budgets.untold(500.0) == [Untold("ada", 300, 0.0)]
+    assert budgets.unreported(299.0) == [Unreported("ada", 300, pytest.approx(1.0))]
+    assert budgets.unreported(500.0) == [Unreported("ada", 300, 0.0)]
 
 
-def test_a_refund_of_what_was_told_is_told_too():
+def test_a_refund_of_what_was_told_is_reported_too():
     budgets = together()
     budgets.take("ada", 5, 0.0)
-    budgets.settle(budgets.untold(0.0), [0.5], 0.0)
+    budgets.settle(budgets.unreported(0.0), [0.5], 0.0)
     budgets.give_back("ada", 5)
-    assert budgets.untold(0.0) == [Untold("ada", -5, pytest.approx(-0.5))]
-    assert budgets.standing("ada", 0.0).remaining == 600
+    assert budgets.unreported(0.0) == [Unreported("ada", -5, pytest.approx(-0.5))]
+    assert budgets.budget_state("ada", 0.0).remaining == 600

@@ -28,7 +28,7 @@ class Trap:
 @pytest.fixture
 def cache_at(monkeypatch):
     """A cache in a Redis at a port of this machine."""
-    monkeypatch.setattr(redis_caches, "REST", 60.0)
+    monkeypatch.setattr(redis_caches, "RETRY_SECONDS", 60.0)
     for kind in (OptionalRedisCache, FailoverRedisCache):
         monkeypatch.setattr(kind, "outage", ProcessState(Outage))
 
@@ -99,7 +99,7 @@ def connections_to(server):
 
 @pytest.mark.redis
 def test_an_outage_is_logged_once_and_the_next_one_again(server, counts, monkeypatch, caplog):
-    monkeypatch.setattr(redis_caches, "REST", 0.05)
+    monkeypatch.setattr(redis_caches, "RETRY_SECONDS", 0.05)
     for outages in (1, 2):
         server.stop()
         until = time.monotonic() + 0.3  # several retry intervals
@@ -120,7 +120,7 @@ def test_a_redis_that_came_back_is_asked_after_a_rest_and_not_before(server, cou
     server.start()
     assert counts.incr(name) == 2, "counted in this process"
     assert not lies_in_redis(counts, name)
-    counts.outage.current._rests_until = 0.0
+    counts.outage.current._retry_at = 0.0
     assert counts.add(name, 1)
     assert lies_in_redis(counts, name)
 
@@ -143,7 +143,7 @@ def test_while_redis_does_not_answer_one_of_many_waits_for_it(cache_at):
         port = silent.getsockname()[1]
         cache_at(port, FailoverRedisCache, timeout=0.2).add("first", 1)
         cache = cache_at(port, FailoverRedisCache, timeout=60.0)
-        cache.outage.current._rests_until = 0.0
+        cache.outage.current._retry_at = 0.0
         asked = [threads.submit(cache.get, "anything") for _ in range(8)]
         list(islice(as_completed(asked, timeout=30), 7))  # seven do not wait,
         assert [each.done() for each in asked].count(False) == 1  # one does,

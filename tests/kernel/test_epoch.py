@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, transaction
 
 from kernel.clock import database_now
-from kernel.freshness.epoch import hold_epoch, raise_epoch, read_epoch
+from kernel.freshness.epoch import lock_epoch, raise_epoch, read_epoch
 from kernel.trust.row_mac import IntegrityFailed
 
 pytestmark = pytest.mark.sqlite
@@ -24,16 +24,16 @@ def test_a_change_raises_the_epoch_by_one():
 
 
 @pytest.mark.django_db
-def test_holding_tells_the_epoch_and_the_databases_clock():
+def test_holding_shows_the_epoch_and_the_databases_clock():
     before = database_now()
-    epoch, now = hold_epoch()
+    epoch, now = lock_epoch()
 
     assert epoch == read_epoch()
     assert before <= now <= database_now()
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("function", [hold_epoch, lambda: raise_epoch("key:k")])
+@pytest.mark.parametrize("function", [lock_epoch, lambda: raise_epoch("key:k")])
 def test_outside_a_transaction_there_is_nothing_to_hold(function):
     with pytest.raises(transaction.TransactionManagementError, match="inside a transaction"):
         function()
@@ -74,7 +74,7 @@ def test_a_change_waits_for_the_answers_in_flight():
 
     def answer():
         with transaction.atomic():
-            hold_epoch()
+            lock_epoch()
             held.set()
             assert release.wait(LONG_ENOUGH)
             return time.monotonic()  # before the commit, because right after it the change may run first
@@ -108,7 +108,7 @@ def test_an_answer_that_waited_for_a_change_sees_the_epoch_after_it():
     def answer():
         assert raised.wait(LONG_ENOUGH)
         with transaction.atomic():
-            return hold_epoch()[0]
+            return lock_epoch()[0]
 
     with ThreadPoolExecutor(2) as pool:
         changing, answering = in_thread(pool, change), in_thread(pool, answer)
@@ -127,7 +127,7 @@ def test_answers_do_not_wait_for_each_other():
 
     def answer():
         with transaction.atomic():
-            epoch, _ = hold_epoch()
+            epoch, _ = lock_epoch()
             both.wait()  # breaks if the second cannot hold the epoch while the first does
             return epoch
 

@@ -108,7 +108,7 @@ def wait_until(holds):
 # --- holding a job
 
 
-def test_a_claimed_job_is_held_for_the_lease_and_by_nobody_else(task):
+def test_a_claimed_job_is_held_for_the_lease_and_by_no_one_else(task):
     job = submitted()
     before = database_now()
     claimed = claim(job)
@@ -394,7 +394,7 @@ def test_a_pending_job_is_cancelled_at_once(task):
     assert task.runs == []
 
 
-def test_a_running_job_is_cancelled_when_it_next_tells_its_progress(task):
+def test_a_running_job_is_cancelled_when_it_next_shows_its_progress(task):
     job = submitted()
 
     def works(_job, progress):
@@ -478,7 +478,7 @@ def test_a_job_is_there_once_its_transaction_has_committed(task):
 
 def test_who_asked_stands_in_the_row(task, admin):
     facts = {name: getattr(admin.principal.actor, name) for name in admin.principal.actor.__slots__}
-    job = submitted(**jobs.asked_by(facts))
+    job = submitted(**jobs.requester_columns(facts))
     assert (row(job).created_by, row(job).created_by_name) == (admin.user.id, "ada")
     assert row(job).actor_facts == facts
 

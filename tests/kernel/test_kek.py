@@ -61,13 +61,13 @@ def test_a_wrapped_key_does_not_open_in_another_installation():
         kek.unwrap(wrapped, label="cc/kv/v1", parts=[b"row"])
 
 
-def test_a_key_under_an_unknown_kek_says_which_file_is_missing():
+def test_a_key_under_an_unknown_kek_shows_which_file_is_missing():
     with pytest.raises(KekUnavailable, match=r"kek-deadbeef\.key"):
         kek.unwrap(Wrapped("deadbeef", b"x" * 61), label="cc/kv/v1", parts=[])
 
 
 def test_the_first_start_makes_one_private_key_file(empty_installation):
-    system_keys.establish()
+    system_keys.bootstrap()
     [path] = kek.ring_files()
     assert path.stat().st_mode & 0o777 == 0o600
     assert len(base64.b64decode(path.read_text())) == 32
@@ -75,42 +75,42 @@ def test_the_first_start_makes_one_private_key_file(empty_installation):
 
 
 def test_later_starts_change_nothing(empty_installation):
-    system_keys.establish()
+    system_keys.bootstrap()
     before = (list(kek.ring_files()), list(SystemKey.objects.values_list("kid", "wrapped")))
-    system_keys.establish()
+    system_keys.bootstrap()
     assert (list(kek.ring_files()), list(SystemKey.objects.values_list("kid", "wrapped"))) == before
 
 
 def test_a_start_that_was_interrupted_before_its_commit_goes_on_with_the_same_file(empty_installation):
     (empty_installation / "kek-0badcafe.key").write_bytes(base64.b64encode(os.urandom(32)))
-    system_keys.establish()
+    system_keys.bootstrap()
     assert KeyEncryptionKey.objects.get().id == "0badcafe"
     assert len(kek.ring_files()) == 1
 
 
 def test_a_missing_kek_refuses_the_start_and_makes_no_other(empty_installation):
-    system_keys.establish()
+    system_keys.bootstrap()
     kek.ring_files()[0].unlink()
     with pytest.raises(KekUnavailable, match="missing"):
-        system_keys.establish()
+        system_keys.bootstrap()
     assert kek.ring_files() == []
 
 
 def test_a_wrong_kek_refuses_the_start(empty_installation):
-    system_keys.establish()
+    system_keys.bootstrap()
     kek.ring_files()[0].write_bytes(base64.b64encode(os.urandom(32)))
     with pytest.raises(KekUnavailable, match="does not match"):
-        system_keys.establish()
+        system_keys.bootstrap()
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"short", base64.b64encode(bytes(31)), b"not base64 at all!", b"\xff\xfe\0"]
 )
 def test_a_damaged_kek_file_is_named(empty_installation, content):
-    system_keys.establish()
+    system_keys.bootstrap()
     kek.ring_files()[0].write_bytes(content)
     with pytest.raises(KekUnavailable, match="32 bytes"):
-        system_keys.establish()
+        system_keys.bootstrap()
 
 
 def test_a_database_with_wrapped_rows_but_no_sentinel_gets_no_new_kek(admin, settings, tmp_path):
@@ -118,14 +118,14 @@ def test_a_database_with_wrapped_rows_but_no_sentinel_gets_no_new_kek(admin, set
     KeyEncryptionKey.objects.all().delete()
     settings.CC_HOME = tmp_path
     with pytest.raises(KekUnavailable, match="no record of a key-encryption key"):
-        system_keys.establish()
+        system_keys.bootstrap()
     assert kek.ring_files() == []
 
 
 def test_the_kek_may_come_from_the_environment(empty_installation):
     content = base64.b64encode(os.urandom(32)).decode()
     with override_settings(CC_KEK=[f"cafe0001:{content}"]):
-        system_keys.establish()
+        system_keys.bootstrap()
         assert KeyEncryptionKey.objects.get().id == "cafe0001"
         assert kek.ring_files() == []
 

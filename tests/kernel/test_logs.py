@@ -74,7 +74,7 @@ def fails_with(secret):
     raise ValueError(f"cannot use {secret}")
 
 
-def test_an_exception_tells_its_type_and_place_and_no_value(written, logger):
+def test_an_exception_shows_its_type_and_place_and_no_value(written, logger):
     try:
         fails_with("short-marker")
     except ValueError:

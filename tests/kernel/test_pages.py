@@ -62,7 +62,7 @@ def test_a_target_that_the_page_does_not_name_gets_the_whole_page(browser):
     assert whole.lstrip().startswith("<!doctype html>")
 
 
-def test_an_act_through_htmx_says_where_to_go_on_without_a_reload(browser):
+def test_an_operation_through_htmx_shows_where_to_go_on_without_a_reload(browser):
     sent = {"name": "payments-db", "algorithm": "aes-256"}
     response = browser.post("/keys/new", sent, headers=HTMX | {"HX-Target": "page"})
     assert "/keys/payments-db/" in response["HX-Location"]
@@ -114,7 +114,7 @@ def test_pages_count_against_the_budget_of_whoever_asks(browser, settings):
     assert answers[-1] == 429
 
 
-def test_the_theme_is_one_of_three_whatever_the_cookie_says(browser):
+def test_the_theme_is_one_of_three_regardless_of_the_cookie(browser):
     for sent, shown in (("dark", "dark"), ('"><script>', "system"), ("", "system")):
         browser.cookies["theme"] = sent
         assert f'data-theme="{shown}"' in text(browser.get("/account/"))
@@ -164,7 +164,7 @@ def test_strangers_are_counted_by_their_address(db, settings):
     assert answers == [302, 302, 302, 429, 429]
 
 
-def test_an_act_that_needs_a_recent_log_in_is_on_record_as_refused(browser, admin):
+def test_an_operation_that_needs_a_recent_log_in_is_on_record_as_refused(browser, admin):
     browser.post("/keys/new", {"name": "payments-db", "algorithm": "aes-256"})
     session = browser.session
     session["confirmed_at"] = session["began_at"] = "2026-01-01T00:00:00+00:00"
@@ -178,7 +178,7 @@ def test_an_act_that_needs_a_recent_log_in_is_on_record_as_refused(browser, admi
     assert (entry.action, entry.outcome, entry.code) == ("keys.key.revoked", "denied", "recent_auth_required")
 
 
-def test_messages_that_nobody_reads_do_not_fill_the_session(browser):
+def test_messages_that_no_one_reads_do_not_fill_the_session(browser):
     for _ in range(KEPT + 5):
         assert browser.post("/account/sessions/", {"session": "others"}).status_code == 303
     content = text(browser.get("/account/sessions/"))

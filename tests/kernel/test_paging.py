@@ -20,7 +20,7 @@ def test_pages_follow_each_other_and_hold_everything_once(five_keys):
     assert seen == [f"key-{number}" for number in range(5)]
 
 
-def test_the_link_header_says_what_the_body_says(five_keys):
+def test_the_link_header_shows_what_the_body_says(five_keys):
     answer = five_keys.get("/api/v1/keys?limit=2&page=2")
     assert (
         answer.headers["Link"]

@@ -42,7 +42,7 @@ def page_of(error, **headers):
         (RuntimeError("password=secret"), 500, "0123456789abcdef"),
     ],
 )
-def test_each_status_has_a_page_that_says_what_to_do(error, status, says):
+def test_each_status_has_a_page_that_shows_what_to_do(error, status, says):
     answer = page_of(error)
     content = answer.content.decode()
     assert answer.status_code == status
@@ -56,7 +56,7 @@ def test_htmx_is_told_the_sentence_alone():
     assert (answer.status_code, answer["Content-Type"], answer.content) == (403, "text/plain", b"Not this.")
 
 
-def test_a_page_tells_when_to_try_again_in_its_header_too():
+def test_a_page_shows_when_to_try_again_in_its_header_too():
     assert page_of(errors.Throttled("Too often.", retry_after=61))["Retry-After"] == "61"
 
 

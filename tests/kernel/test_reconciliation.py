@@ -62,58 +62,67 @@ def taken_now(budgets):
 
 
 def left(budgets, name="ada"):
-    return budgets.standing(name, time.monotonic()).remaining
+    return budgets.budget_state(name, time.monotonic()).remaining
 
 
 # --- processes share their counts
 
 
 def test_what_one_has_taken_the_other_learns_when_it_takes_itself(process):
-    (one, one_looks), (other, other_looks) = process(), process()
+    (one, one_reconciliation), (other, other_reconciliation) = process(), process()
     assert one.take("ada", 400, time.monotonic()) == 0.0
-    one_looks.look()
+    one_reconciliation.run_once()
     assert other.take("ada", 1, time.monotonic()) == 0.0
     assert left(other) == 599
-    other_looks.look()
+    other_reconciliation.run_once()
     assert (left(other), left(one)) == (199, 200)
 
 
 def test_what_was_given_back_is_there_for_the_others_again(process):
-    (one, one_looks), (other, other_looks) = process(), process()
+    (one, one_reconciliation), (other, other_reconciliation) = process(), process()
     one.take("ada", 400, time.monotonic())
-    one_looks.look()
+    one_reconciliation.run_once()
     one.give_back("ada", 400)
-    one_looks.look()
+    one_reconciliation.run_once()
     other.take("ada", 1, time.monotonic())
-    other_looks.look()
+    other_reconciliation.run_once()
     assert left(other) == 599
 
 
 def test_the_allowance_is_the_smaller_the_more_processes_there_are(process):
-    (one, one_looks), (_, other_looks), (_, third_looks) = process(), process(), process()
-    for looks in (one_looks, other_looks, third_looks, one_looks):
+    (one, one_reconciliation), (_, other_reconciliation), (_, third_reconciliation) = (
+        process(),
+        process(),
+        process(),
+    )
+    for reconciliation in (
+        one_reconciliation,
+        other_reconciliation,
+        third_reconciliation,
+        one_reconciliation,
+    ):
         one.take("dora", 1, time.monotonic())  # otherwise there would be nothing to report
-        looks.look()
+        reconciliation.run_once()
     assert taken_now(one) == 20
 
 
-def test_many_principals_are_told_of_in_parts(process):
-    (one, one_looks), (other, other_looks) = process(), process()
+def test_many_principals_are_reported_of_in_parts(process):
+    (one, one_reconciliation), (other, other_reconciliation) = process(), process()
     names = [f"user-{number}" for number in range(AT_ONCE + 2)]
     for cost, name in enumerate(names):
         one.take(name, 1 + cost % 7, time.monotonic())
         other.take(name, 1, time.monotonic())
-    one_looks.look()
-    other_looks.look()
-    assert one.untold(time.monotonic()) == other.untold(time.monotonic()) == []
+    one_reconciliation.run_once()
+    other_reconciliation.run_once()
+    assert one.unreported(time.monotonic()) == other.unreported(time.monotonic()) == []
     assert [left(other, name) for name in names] == [598 - cost % 7 for cost in range(len(names))]
 
 
 def test_redis_keeps_the_id_and_a_time_for_as_long_as_something_is_owed(process, client):
-    budgets, looks = process(RATE)
+    budgets, reconciliation = process(RATE)
     before = time.time()
     budgets.take("ada", 60, time.monotonic())
-    looks.look()
+    reconciliation.run_once()
     until = float(client.get("cc:budget:600/60s:ada"))
     assert before + 5.9 <= until <= time.time() + 6.1
     assert 0 < client.pttl("cc:budget:600/60s:ada") <= 6000
@@ -121,20 +130,20 @@ def test_redis_keeps_the_id_and_a_time_for_as_long_as_something_is_owed(process,
     assert 0 < client.ttl("cc:processes") <= ABSENCE
 
 
-def test_a_clock_of_redis_that_was_set_back_locks_nobody_out(process, client):
+def test_a_clock_of_redis_that_was_set_back_locks_no_one_out(process, client):
     client.set("cc:budget:600/60s:ada", time.time() + 3600)
-    budgets, looks = process(RATE)
+    budgets, reconciliation = process(RATE)
     budgets.take("ada", 1, time.monotonic())
-    looks.look()
+    reconciliation.run_once()
     assert 0 < budgets.take("ada", 1, time.monotonic()) <= RATE.seconds + 1
 
 
 def test_an_outage_is_not_paid_for_afterwards(process, client):
-    budgets, looks = process(RATE)
+    budgets, reconciliation = process(RATE)
     began = time.monotonic() - 3600
     for second in range(3600):
         budgets.take("ada", 10, began + second)
-    looks.look()
+    reconciliation.run_once()
     assert left(budgets) > 580
 
 
@@ -142,26 +151,34 @@ def test_an_outage_is_not_paid_for_afterwards(process, client):
 
 
 def test_while_redis_is_gone_each_has_its_share_and_that_is_said_once(process, server, client, caplog):
-    (one, one_looks), (other, other_looks) = process(), process()
-    for budgets, looks in ((one, one_looks), (other, other_looks), (one, one_looks)):
+    (one, one_reconciliation), (other, other_reconciliation) = process(), process()
+    for budgets, reconciliation in (
+        (one, one_reconciliation),
+        (other, other_reconciliation),
+        (one, one_reconciliation),
+    ):
         budgets.take("ada", 1, time.monotonic())
-        looks.look()
+        reconciliation.run_once()
     server.stop()
     with caplog.at_level(logging.WARNING):
-        for budgets, looks in ((one, one_looks), (other, other_looks), (one, one_looks)):
+        for budgets, reconciliation in (
+            (one, one_reconciliation),
+            (other, other_reconciliation),
+            (one, one_reconciliation),
+        ):
             budgets.take("ada", 1, time.monotonic())
-            looks.look()
+            reconciliation.run_once()
     assert [record.getMessage() for record in caplog.records] == [
         "redis unavailable, counting the budgets of principals in this process"
     ] * 2
     assert 290 <= taken_now(one) <= 301
     assert 290 <= taken_now(other) <= 301
     server.start()
-    for looks in (one_looks, other_looks):
-        looks.look()
+    for reconciliation in (one_reconciliation, other_reconciliation):
+        reconciliation.run_once()
     assert left(other) < 30
     one.take("ada", 1, time.monotonic())
-    one_looks.look()
+    one_reconciliation.run_once()
     assert left(one) < 30
 
 
@@ -169,7 +186,7 @@ def test_while_redis_is_gone_each_has_its_share_and_that_is_said_once(process, s
 
 
 def test_the_thread_tells_in_time_and_at_its_end(process, client):
-    (one, reconciliation), (other, other_looks) = process(), process()
+    (one, reconciliation), (other, other_reconciliation) = process(), process()
     reconciliation.start()
     try:
         deadline = time.monotonic() + 60
@@ -177,7 +194,7 @@ def test_the_thread_tells_in_time_and_at_its_end(process, client):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         one.take("ada", 1, time.monotonic())
-        while one.untold(time.monotonic()):
+        while one.unreported(time.monotonic()):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         one.take("ada", 100, time.monotonic())
@@ -185,7 +202,7 @@ def test_the_thread_tells_in_time_and_at_its_end(process, client):
         reconciliation.close()
     assert client.zcard("cc:processes") == 0
     other.take("ada", 1, time.monotonic())
-    other_looks.look()
+    other_reconciliation.run_once()
     assert left(other) == 498
 
 
@@ -221,7 +238,7 @@ def test_nothing_is_started_without_redis_and_forgetting_ends_what_was(settings,
     runtime.fresh()
     assert not is_reconciling()
     assert client.exists("cc:budget:6000/60s:ada")
-    assert throttle.standing("ada").remaining == 6000
+    assert throttle.budget_state("ada").remaining == 6000
 
 
 def is_reconciling():

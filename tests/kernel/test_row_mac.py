@@ -41,7 +41,7 @@ def test_two_lists_of_fields_have_one_encoding_only_if_they_are_equal(one, other
         ([UUID(int=1)], [UUID(int=1).bytes]),
     ],
 )
-def test_fields_that_look_alike_are_told_apart(one, other):
+def test_fields_that_look_alike_are_distinguished(one, other):
     assert encode_fields(one) != encode_fields(other)
 
 

@@ -36,7 +36,7 @@ def test_what_is_no_rate_is_refused(text):
 
 
 @pytest.mark.django_db
-def test_a_principal_beyond_his_budget_is_told_when_to_come_back(admin, full):
+def test_a_principal_beyond_their_budget_is_told_when_to_come_back(admin, full):
     with override_settings(CC_THROTTLE_PRINCIPAL="3/minute"):
         answers = [admin.api.get("/api/v1/algorithms") for _ in range(4)]
     assert [answer.status for answer in answers] == [200, 200, 200, 429]
@@ -50,7 +50,7 @@ def test_a_principal_beyond_his_budget_is_told_when_to_come_back(admin, full):
 
 
 @pytest.mark.django_db
-def test_every_answer_to_who_was_charged_says_what_is_left_and_no_other(admin):
+def test_every_answer_to_who_was_charged_shows_what_is_left_and_no_other(admin):
     for answer in (admin.api.get(f"/api/v1/keys/{uuid.uuid4()}"), admin.api.post("/api/v1/keys", b"{")):
         assert answer.status in {400, 404}
         assert "RateLimit" in answer.headers
@@ -76,10 +76,10 @@ def test_a_refund_is_as_if_nothing_was_charged(settings, full):
     throttle.charge_principal("ada", 10)
     throttle.charge_principal("ada", 5)
     throttle.refund_principal("ada", 10)
-    assert throttle.standing("ada") == (60, 55, 300)
+    assert throttle.budget_state("ada") == (60, 55, 300)
     throttle.refund_principal("ada", 5)
     throttle.refund_principal("nobody")
-    assert throttle.standing("ada") == throttle.standing("nobody") == (60, 60, 1)
+    assert throttle.budget_state("ada") == throttle.budget_state("nobody") == (60, 60, 1)
 
 
 @pytest.mark.django_db

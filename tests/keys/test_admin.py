@@ -31,5 +31,5 @@ def test_no_page_shows_wrapped_bytes_or_macs(model, request_of):
     assert not shown & {"wrapped", "row_mac", "searched_text"}
 
 
-def test_the_list_says_what_the_clock_says(key):
+def test_the_list_shows_what_the_clock_says(key):
     assert site.site.get_model_admin(Key).status(key) == "active"

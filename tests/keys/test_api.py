@@ -92,7 +92,7 @@ def test_the_name_is_taken(admin, key):
         ({"description": "nul \x00"}, "invalid_request", "description"),
     ],
 )
-def test_what_cannot_be_created_says_why(admin, change, code, field):
+def test_what_cannot_be_created_shows_why(admin, change, code, field):
     answer = admin.api.post("/api/v1/keys", {"name": "orders", "algorithm": "aes-256"} | change)
     assert answer.status == 400
     assert answer.code == code
@@ -213,8 +213,8 @@ def test_states_are_changed_and_answered(admin, new_key):
     key = new_key(activates_at=database_now() + timedelta(hours=1))
     assert admin.api.get(url(key)).json["operations"] == []
     walk = [("activate", "active"), ("disable", "disabled"), ("enable", "active"), ("revoke", "revoked")]
-    for act, status in walk:
-        answer = admin.api.post(url(key, act), REASON)
+    for operation, status in walk:
+        answer = admin.api.post(url(key, operation), REASON)
         assert (answer.status, answer.json["status"]) == (200, status)
     assert answer.json["operations"] == ["decrypt", "reencrypt"]
     refused = admin.api.post(url(key, "enable"), REASON)
@@ -228,10 +228,10 @@ def test_a_key_is_marked_compromised(admin, key):
     assert answer.json["operations"] == ["reencrypt"]
 
 
-@pytest.mark.parametrize("act", ["rotate", "activate", "disable", "enable", "revoke"])
+@pytest.mark.parametrize("operation", ["rotate", "activate", "disable", "enable", "revoke"])
 @pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": "x" * 101}, {"reason": "x", "why": "y"}])
-def test_every_act_asks_for_a_reason_and_nothing_unknown(admin, key, act, body):
-    answer = admin.api.post(url(key, act), body)
+def test_every_operation_asks_for_a_reason_and_nothing_unknown(admin, key, operation, body):
+    answer = admin.api.post(url(key, operation), body)
     assert (answer.status, answer.code) == (400, "invalid_request")
     assert Key.objects.get(pk=key.pk).row_seq == 1
 
@@ -302,12 +302,12 @@ def test_lists_hold_nothing_of_a_strangers(stranger, developer, admin, new_key):
 )
 def test_each_role_acts_as_far_as_it_may(request, role, allowed, key):
     person = request.getfixturevalue(role)
-    for act in ("rotate", "activate", "disable", "enable", "revoke"):
-        denied = person.api.post(url(key, act), REASON).status == 403
-        assert denied is (act not in allowed)
+    for operation in ("rotate", "activate", "disable", "enable", "revoke"):
+        denied = person.api.post(url(key, operation), REASON).status == 403
+        assert denied is (operation not in allowed)
 
 
-def test_nobody_unknown_is_told_anything(key):
+def test_no_one_unknown_is_told_anything(key):
     from tests.personas import ApiClient  # noqa: PLC0415 - only this test has a client without a token
 
     for method, rest in EVERY_ROUTE:

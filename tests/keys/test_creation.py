@@ -39,7 +39,7 @@ def test_a_new_key_is_active_with_one_version_of_its_size(new_key, asked, stored
         1,
         True,
     )
-    assert key.standing(database_now()).status is Status.ACTIVE
+    assert key.lifecycle_state(database_now()).status is Status.ACTIVE
     assert key.key_size == bits
 
 
@@ -88,7 +88,7 @@ def test_a_name_is_taken_once(new_key):
     assert Key.objects.filter(name="orders").count() == 1
 
 
-def test_a_name_is_taken_for_everybody(new_key, developer):
+def test_a_name_is_taken_for_every_user(new_key, developer):
     new_key(name="orders")
     with pytest.raises(NameTaken):
         new_key(name="orders", principal=developer.principal)
@@ -120,13 +120,13 @@ def test_an_expiry_before_the_activation_is_refused(new_key):
 
 def test_a_key_that_activates_later_is_pending(new_key):
     key = new_key(activates_at=database_now() + HOUR)
-    assert key.standing(database_now()).status is Status.PENDING
-    assert key.standing(database_now() + 2 * HOUR).status is Status.ACTIVE
+    assert key.lifecycle_state(database_now()).status is Status.PENDING
+    assert key.lifecycle_state(database_now() + 2 * HOUR).status is Status.ACTIVE
 
 
 def test_an_activation_in_the_past_is_no_activation_to_wait_for(new_key):
     key = new_key(activates_at=datetime(2020, 1, 1, tzinfo=UTC))
-    assert key.standing(database_now()).status is Status.ACTIVE
+    assert key.lifecycle_state(database_now()).status is Status.ACTIVE
 
 
 def test_the_rotation_period_counts_from_creation(new_key):
@@ -143,7 +143,7 @@ def test_the_rotation_period_counts_from_creation(new_key):
         ("rotation_period_days", 0),
     ],
 )
-def test_the_service_itself_refuses_what_no_door_should_let_through(new_key, field, value):
+def test_the_service_itself_refuses_what_no_interface_should_let_through(new_key, field, value):
     with pytest.raises(Invalid) as refusal:
         new_key(**{field: value})
     assert set(refusal.value.fields) == {field}

@@ -84,7 +84,7 @@ def test_threads_count_each_invocation_once(version):
 
 def test_a_reservation_survives_the_reload_of_its_key(admin, key, version):
     keyring.find(key.id, admin.principal).versions[1].reserve_invocations(GCM, 1)
-    keyring._entries.drop()
+    keyring._cache.drop()
     keyring.find(key.id, admin.principal).versions[1].reserve_invocations(GCM, 1)
     assert reserved(version) == FIRST_RESERVATION
 

@@ -13,7 +13,7 @@ from kernel.crypto.errors import DecryptionFailed, UnsupportedAlgorithm
 from kernel.errors import NotFound
 from kernel.freshness.epoch import read_epoch
 from keys import keyring, services
-from keys.entries import key_entity
+from keys.cached_keys import key_entity
 from keys.errors import KeyNotActive, KeyNotUsable
 
 pytestmark = pytest.mark.django_db
@@ -188,39 +188,39 @@ def test_what_has_changed_is_forgotten_by_the_name_of_its_entity(admin, key, new
 def test_the_epoch_is_read_before_the_rows(admin, key, connection_queries):
     find(admin, key)
     with connection_queries() as statements:
-        keyring._entries.drop()
+        keyring._cache.drop()
         find(admin, key)
     assert "entity_epochs" in statements[0]["sql"]
     assert "key_versions" in statements[1]["sql"]
     assert len(statements) == 2
 
 
-def test_what_nobody_used_for_a_minute_is_dropped(admin, key, new_key):
+def test_what_no_one_used_for_a_minute_is_dropped(admin, key, new_key):
     used, unused = find(admin, key), find(admin, new_key())
-    entries = keyring._entries.current
-    loaded_at = entries._held[unused.key_id][1]
-    entries._held[used.key_id] = (used, loaded_at + 30)
+    entries = keyring._cache.current
+    loaded_at = entries._cached[unused.key_id][1]
+    entries._cached[used.key_id] = (used, loaded_at + 30)
     entries.drop_unused(loaded_at + keyring.MAX_UNUSED)
-    assert set(entries._held) == {used.key_id}
+    assert set(entries._cached) == {used.key_id}
 
 
 def test_a_stranger_does_not_keep_a_key_in_memory(developer, stranger, new_key):
     key = find(developer, new_key(principal=developer.principal))
-    entries = keyring._entries.current
-    entries._held[key.key_id] = (key, 0.0)
-    assert keyring.find_held(f"name:{key.name}", stranger.principal) is None
-    for ask in (keyring.find, keyring.find_held):
+    entries = keyring._cache.current
+    entries._cached[key.key_id] = (key, 0.0)
+    assert keyring.find_cached(f"name:{key.name}", stranger.principal) is None
+    for ask in (keyring.find, keyring.find_cached):
         with pytest.raises(NotFound):
             ask(key.key_id, stranger.principal)
-    assert entries._held[key.key_id][1] == 0.0
-    assert keyring.find_held(f"name:{key.name}", developer.principal) is key
-    assert entries._held[key.key_id][1] > 0.0
+    assert entries._cached[key.key_id][1] == 0.0
+    assert keyring.find_cached(f"name:{key.name}", developer.principal) is key
+    assert entries._cached[key.key_id][1] > 0.0
 
 
 def test_a_sweeper_runs_while_there_is_something_to_drop(admin, key):
     find(admin, key)
-    assert keyring._entries.current._sweeper.is_alive()
-    assert keyring._entries.current._sweeper.daemon
+    assert keyring._cache.current._sweeper.is_alive()
+    assert keyring._cache.current._sweeper.daemon
 
 
 def test_the_least_recently_used_key_goes_first(admin, new_key, monkeypatch):
@@ -228,15 +228,15 @@ def test_the_least_recently_used_key_goes_first(admin, new_key, monkeypatch):
     first, second, third = new_key(), new_key(), new_key()
     for key in (first, second, first, third):
         find(admin, key)
-    assert set(keyring._entries.current._held) == {first.id, third.id}
+    assert set(keyring._cache.current._cached) == {first.id, third.id}
 
 
 def test_nothing_in_an_entry_prints_or_serialises_key_bytes(admin, key):
     entry = find(admin, key)
     version = entry.versions[1]
     version.cipher(GCM)
-    assert repr(version) == "<VersionEntry>"
-    assert "VersionEntry" not in repr(entry)
+    assert repr(version) == "<CachedVersion>"
+    assert "CachedVersion" not in repr(entry)
     for serialise in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError):
             serialise(version)

@@ -5,7 +5,7 @@ import pytest
 
 from keys import lifecycle
 from keys.errors import IllegalTransition, KeyNotActive, KeyNotUsable
-from keys.lifecycle import Standing, State, Status
+from keys.lifecycle import LifecycleState, State, Status
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BEFORE, AFTER = NOW - timedelta(microseconds=1), NOW + timedelta(microseconds=1)
@@ -29,8 +29,8 @@ ALLOWED = {
 }
 
 
-def at(state: State) -> Standing:
-    return lifecycle.standing(state, None, None, NOW)
+def at(state: State) -> LifecycleState:
+    return lifecycle.lifecycle_state(state, None, None, NOW)
 
 
 @pytest.mark.parametrize(("origin", "to"), list(product(State, State)))
@@ -106,7 +106,7 @@ def test_what_may_be_done_is_not_refused():
     ],
 )
 def test_each_state_has_its_status_word(state, status):
-    assert at(state) == Standing(state, status)
+    assert at(state) == LifecycleState(state, status)
 
 
 @pytest.mark.parametrize(
@@ -128,18 +128,18 @@ def test_each_state_has_its_status_word(state, status):
     ],
 )
 def test_activation_and_expiry_act_at_their_very_moment(state, activates_at, expires_at, expected):
-    assert lifecycle.standing(state, activates_at, expires_at, NOW).status == expected
+    assert lifecycle.lifecycle_state(state, activates_at, expires_at, NOW).status == expected
 
 
 def test_a_key_that_expired_is_deactivated_so_it_still_decrypts():
-    expired = lifecycle.standing(State.ACTIVE, None, BEFORE, NOW)
-    assert expired == Standing(State.DEACTIVATED, Status.EXPIRED)
+    expired = lifecycle.lifecycle_state(State.ACTIVE, None, BEFORE, NOW)
+    assert expired == LifecycleState(State.DEACTIVATED, Status.EXPIRED)
     lifecycle.require_process(expired)
     with pytest.raises(KeyNotActive):
         lifecycle.require_protect(expired)
 
 
 def test_expiry_does_not_lift_a_suspension():
-    suspended = lifecycle.standing(State.SUSPENDED, None, BEFORE, NOW)
+    suspended = lifecycle.lifecycle_state(State.SUSPENDED, None, BEFORE, NOW)
     with pytest.raises(KeyNotUsable):
         lifecycle.require_process(suspended)

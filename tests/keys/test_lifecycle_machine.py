@@ -42,8 +42,8 @@ class Oracle:
         if self.status == "active" and self.expiry_passed:
             self.status = "expired"
 
-    def act(self, name):
-        """Apply the act if it is allowed; return whether it was."""
+    def operation(self, name):
+        """Apply the operation if it is allowed; return whether it was."""
         origins = {
             "activate": {"pending"},
             "disable": {"active"},
@@ -101,9 +101,9 @@ class KeyHistory(RuleBasedStateMachine):
     def order(self):
         return {"principal": self.principal, "key_id": self.key.id, "reason": "history"}
 
-    def expect(self, allowed, act, *arguments, **named):
+    def expect(self, allowed, operation, *arguments, **named):
         try:
-            act(*arguments, **named)
+            operation(*arguments, **named)
         except Conflict:
             assert not allowed
         else:
@@ -111,37 +111,39 @@ class KeyHistory(RuleBasedStateMachine):
 
     @rule()
     def activate(self):
-        self.expect(self.oracle.act("activate"), services.activate_key, **self.order())
+        self.expect(self.oracle.operation("activate"), services.activate_key, **self.order())
 
     @rule()
     def disable(self):
-        self.expect(self.oracle.act("disable"), services.disable_key, **self.order())
+        self.expect(self.oracle.operation("disable"), services.disable_key, **self.order())
 
     @rule()
     def enable(self):
-        self.expect(self.oracle.act("enable"), services.enable_key, **self.order())
+        self.expect(self.oracle.operation("enable"), services.enable_key, **self.order())
 
     @rule()
     def revoke(self):
-        self.expect(self.oracle.act("revoke"), services.revoke_key, **self.order())
+        self.expect(self.oracle.operation("revoke"), services.revoke_key, **self.order())
 
     @rule()
     def compromise(self):
         # A compromised key stays compromised, so the oracle has this status even when the API reports it as
         # revoked.
-        self.expect(self.oracle.act("compromise"), services.revoke_key, **self.order(), compromised=True)
+        self.expect(
+            self.oracle.operation("compromise"), services.revoke_key, **self.order(), compromised=True
+        )
 
     @rule()
     def rotate(self):
-        self.expect(self.oracle.act("rotate"), services.rotate_key, **self.order())
+        self.expect(self.oracle.operation("rotate"), services.rotate_key, **self.order())
 
     @rule(number=st.integers(1, 4), enabled=st.booleans())
     def switch_version(self, number, enabled):
         if number > self.oracle.versions:
             return
         allowed = self.oracle.set_version(number, enabled=enabled)
-        act = services.enable_version if enabled else services.disable_version
-        self.expect(allowed, act, **self.order(), version=number)
+        operation = services.enable_version if enabled else services.disable_version
+        self.expect(allowed, operation, **self.order(), version=number)
 
     @rule(expired=st.booleans())
     def let_time_pass(self, expired):
@@ -180,7 +182,7 @@ class KeyHistory(RuleBasedStateMachine):
     def the_status_is_the_one_expected(self):
         word = "revoked" if self.oracle.status == "compromised" else self.oracle.status
         row = Key.objects.get(pk=self.key.pk).check_mac()
-        assert row.standing(database_now()).status == word
+        assert row.lifecycle_state(database_now()).status == word
         assert row.primary_version == row.versions_count == self.oracle.versions
 
     @invariant()

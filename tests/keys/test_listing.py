@@ -26,7 +26,7 @@ def moment():
 
 
 @pytest.fixture
-def every_standing(new_key, moment):
+def every_lifecycle_state(new_key, moment):
     """A key for each stored state and each combination of the two times that the constraints allow."""
     times = [None, moment - 2 * HOUR, moment - HOUR, moment, moment + HOUR, moment + 2 * HOUR]
     for state in State:
@@ -40,8 +40,8 @@ def every_standing(new_key, moment):
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_the_status_filter_selects_in_sql_what_the_lifecycle_says(every_standing, moment, status):
-    expected = {key.id for key in Key.objects.all() if key.standing(moment).status is status}
+def test_the_status_filter_selects_in_sql_what_the_lifecycle_says(every_lifecycle_state, moment, status):
+    expected = {key.id for key in Key.objects.all() if key.lifecycle_state(moment).status is status}
     assert expected
     assert {key.id for key in Key.objects.with_status(status, moment)} == expected
 

@@ -44,7 +44,7 @@ def test_each_page_of_a_key_costs_at_most_twelve_queries(admin, rotated, use, co
     assert len([each for each in statements if "SAVEPOINT" not in each["sql"]]) <= 12
 
 
-def test_the_overview_says_when_the_key_was_used_and_by_whom(admin, developer, key, use):
+def test_the_overview_shows_when_the_key_was_used_and_by_whom(admin, developer, key, use):
     browser = signed_in(admin)
     assert "Never" in text(browser.get(f"/keys/{key.name}/"))
     services.create_key(principal=developer.principal, name="known-by-name", algorithm="aes-256")
@@ -55,7 +55,7 @@ def test_the_overview_says_when_the_key_was_used_and_by_whom(admin, developer, k
     assert "1\u202f204 operations: dora 1\u202f204" in page
 
 
-def test_a_key_that_serves_nobody_says_what_that_means_and_who_was_refused(admin, disabled, use):
+def test_a_key_that_serves_no_one_shows_what_that_means_and_who_was_refused(admin, disabled, use):
     use(disabled, admin, count=3, outcome="denied", ago=timedelta(hours=1))
     use(disabled, admin, count=9, outcome="denied", ago=timedelta(hours=30))
     page = text(signed_in(admin).get(f"/keys/{disabled.name}/"))
@@ -70,21 +70,21 @@ def test_an_active_key_needs_no_explanation(admin, key):
     assert "unavailable" not in text(signed_in(admin).get(f"/keys/{key.name}/"))
 
 
-def test_an_auditor_is_told_the_state_and_of_no_act(admin, auditor, disabled):
+def test_an_auditor_is_told_the_state_and_of_no_operation(admin, auditor, disabled):
     page = text(signed_in(auditor).get(f"/keys/{disabled.name}/"))
     assert "until it is enabled again" in page
     assert "unavailable" not in page
     assert "Edit description" not in page
 
 
-def test_a_compromised_key_says_so(admin, key):
+def test_a_compromised_key_reports_it(admin, key):
     services.revoke_key(principal=admin.principal, key_id=key.id, reason="test", compromised=True)
     page = text(signed_in(admin).get(f"/keys/{key.name}/"))
     assert "An attacker may have this key" in page
     assert "Revoke is unavailable" in page
 
 
-def test_an_expired_and_a_pending_key_say_since_and_until_when(admin, new_key, let_time_pass):
+def test_an_expired_and_a_pending_key_show_since_and_until_when(admin, new_key, let_time_pass):
     expired = new_key(expires_at=database_now() + timedelta(hours=1))
     let_time_pass(expired, expired=True)
     pending = new_key(activates_at=database_now() + timedelta(hours=1))
@@ -93,7 +93,7 @@ def test_an_expired_and_a_pending_key_say_since_and_until_when(admin, new_key, l
     assert "It becomes active on" in text(browser.get(f"/keys/{pending.name}/"))
 
 
-def test_versions_say_who_made_them_why_and_how_much_each_was_used(admin, operator, key, use):
+def test_versions_show_who_made_them_why_and_how_much_each_was_used(admin, operator, key, use):
     services.rotate_key(principal=operator.principal, key_id=key.id, reason="quarterly")
     use(key, admin, version=1, count=212)
     use(key, admin, version=1, count=5, ago=timedelta(days=40))
@@ -132,7 +132,7 @@ def test_a_version_is_disabled_and_enabled_from_its_page(operator, rotated):
     assert rotated.versions.get(version=1).state == "enabled"
 
 
-def test_the_primary_version_says_why_it_cannot_be_disabled(admin, key):
+def test_the_primary_version_shows_why_it_cannot_be_disabled(admin, key):
     page = text(signed_in(admin).get(f"/keys/{key.name}/versions/1/disable"))
     assert "You cannot disable the primary version" in page
     assert 'name="reason"' not in page
@@ -158,7 +158,7 @@ def test_the_activity_is_the_log_of_this_key_page_by_page(admin, key, new_key, m
     assert "Older" not in second
 
 
-def test_whoever_reads_his_own_acts_only_is_told_so(developer, new_key):
+def test_a_user_who_reads_their_own_actions_only_is_told_so(developer, new_key):
     key = new_key(principal=developer.principal)
     assert "only your own activity" in text(signed_in(developer).get(f"/keys/{key.name}/activity/"))
 

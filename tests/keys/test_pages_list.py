@@ -66,7 +66,7 @@ def test_keys_that_expire_within_thirty_days_are_found(admin, new_key):
     assert found(admin, Finding.EXPIRING) == [soon.name]
 
 
-def test_keys_that_nobody_has_used_for_ninety_days_are_found(admin, new_key, age, use):
+def test_keys_that_no_one_has_used_for_ninety_days_are_found(admin, new_key, age, use):
     unused, used, refused, forgotten, _young = (new_key(name=f"key-{n}") for n in "abcde")
     for key in (unused, used, refused, forgotten):
         age(key, 100)
@@ -147,7 +147,7 @@ def test_a_list_costs_the_same_number_of_queries_whatever_its_length(admin, new_
     assert counts[0] == counts[1] <= 12
 
 
-def test_whoever_has_no_keys_is_told_how_to_make_one(developer, auditor):
+def test_a_user_who_has_no_keys_is_told_how_to_make_one(developer, auditor):
     page = text(signed_in(developer).get("/keys/"))
     assert "No keys yet" in page
     assert "$CIPHERCANARY_TOKEN" in page
@@ -221,7 +221,7 @@ def test_a_name_is_judged_by_the_keys_that_one_may_see(admin, developer, key):
     assert f"No key that you can see is named {key.name}." in note
 
 
-def test_the_summary_says_what_the_key_will_be(admin):
+def test_the_summary_shows_what_the_key_will_be(admin):
     asked = {"HX-Request": "true", "HX-Target": "key-summary"}
     sent = {"name": "a-key", "algorithm": "chacha20", "rotation_period_days": "90"}
     said = text(signed_in(admin).get("/keys/new", sent, headers=asked))
@@ -230,7 +230,7 @@ def test_the_summary_says_what_the_key_will_be(admin):
     assert "never be exported" in said
 
 
-def test_every_algorithm_says_what_it_is_for_and_one_is_recommended(admin):
+def test_every_algorithm_shows_what_it_is_for_and_one_is_recommended(admin):
     choices = algorithm_choices()
     assert set(choices) == set(KEY_ALGORITHMS)
     assert all(choice.use for choice in choices.values())

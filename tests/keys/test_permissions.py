@@ -24,7 +24,7 @@ ORDERS = {
 
 
 @pytest.mark.parametrize("word", list(ORDERS))
-def test_whoever_calls_a_service_needs_its_permission(admin, key, word):
+def test_a_user_who_calls_a_service_needs_its_permission(admin, key, word):
     lacking = replace(admin.principal, permissions=admin.principal.permissions - {word})
     for service, fields in ORDERS[word]:
         named = fields if service is services.create_key else {**fields, "key_id": key.id}

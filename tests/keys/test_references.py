@@ -7,10 +7,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import AuditLog
-from crypto_ops.attempts import HeldAttempt, NotHeld
+from crypto_ops.decision_context import CachedDecisionContext, CacheMiss
 from kernel.errors import Invalid, NotFound
 from keys import keyring, references, services
-from tests.doors import DOORS, all_routes, make_target, path_of
+from tests.endpoints import ENDPOINTS, all_routes, make_target, path_of
 from tests.personas import b64
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,19 +90,21 @@ def test_a_malformed_name_is_404_in_a_path_and_400_in_a_body_and_a_query(admin, 
     assert [(answer.status, set(answer.json["errors"])) for answer in answers] == [(400, {"key_id"})] * 2
 
 
-NAMED_KEY_DOORS = [
-    (route, method) for route in all_routes() if "{key_id}" in route.path for method in DOORS[route.name]
+NAMED_KEY_ENDPOINTS = [
+    (route, method) for route in all_routes() if "{key_id}" in route.path for method in ENDPOINTS[route.name]
 ]
 
 
-@pytest.mark.parametrize(("route", "method"), NAMED_KEY_DOORS, ids=lambda each: getattr(each, "name", each))
+@pytest.mark.parametrize(
+    ("route", "method"), NAMED_KEY_ENDPOINTS, ids=lambda each: getattr(each, "name", each)
+)
 def test_every_path_takes_the_name_and_answers_with_the_id(admin, route, method):
-    door = DOORS[route.name][method]
-    target = make_target(admin, door.state)
+    endpoint = ENDPOINTS[route.name][method]
+    target = make_target(admin, endpoint.state)
     named = services.get_key(principal=admin.principal, key_id=target.key_id).name
     path = path_of(route, target).replace(str(target.key_id), f"name:{named}")
-    answer = admin.api.send(method, path, door.body and door.body(target, admin))
-    assert answer.status == door.status, answer.json
+    answer = admin.api.send(method, path, endpoint.body and endpoint.body(target, admin))
+    assert answer.status == endpoint.status, answer.json
     if answer.json.get("name") == named:
         assert answer.json["id"] == str(target.key_id)
     done = AuditLog.objects.filter(object_id__startswith="name:")
@@ -172,19 +174,19 @@ def test_a_refusal_of_a_visible_key_is_recorded_under_its_id(admin, key):
 
 def test_a_hot_name_costs_memory_alone(admin, key, django_assert_num_queries):
     name = f"name:{key.name}"
-    attempt = HeldAttempt(admin.principal)
-    with pytest.raises(NotHeld) as absent:
+    attempt = CachedDecisionContext(admin.principal)
+    with pytest.raises(CacheMiss) as absent:
         attempt.find(name)
     absent.value.load()
     with django_assert_num_queries(0):
         assert attempt.find(name) is attempt.find(key.id)
 
 
-def test_a_hot_name_is_not_found_by_somebody_who_may_not_see_its_key(admin, stranger, key):
+def test_a_hot_name_is_not_found_by_someone_who_may_not_see_its_key(admin, stranger, key):
     name = f"name:{key.name}"
     assert keyring.find(name, admin.principal).key_id == key.id
-    assert keyring.find_held(name, stranger.principal) is None
-    assert keyring.find_held("name:no-key-at-all", stranger.principal) is None
+    assert keyring.find_cached(name, stranger.principal) is None
+    assert keyring.find_cached("name:no-key-at-all", stranger.principal) is None
     with pytest.raises(NotFound):
         keyring.find(name, stranger.principal)
 
@@ -194,6 +196,6 @@ def test_a_forgotten_key_is_forgotten_by_its_name(admin, key):
     entry = keyring.find(name, admin.principal)
     services.rotate_key(principal=admin.principal, key_id=key.id, **REASON)
     keyring.forget([f"key:{key.id}"])
-    assert keyring.find_held(name, admin.principal) is None
+    assert keyring.find_cached(name, admin.principal) is None
     found = keyring.find(name, admin.principal)
     assert (entry.primary_version, found.primary_version) == (1, 2)

@@ -13,7 +13,7 @@ from keys.models import Key
 
 pytestmark = pytest.mark.django_db
 
-ACTS = {
+OPERATIONS = {
     "activate": services.activate_key,
     "disable": services.disable_key,
     "enable": services.enable_key,
@@ -52,32 +52,34 @@ def key_in(new_key):
     return create
 
 
-@pytest.mark.parametrize(("origin", "act"), list(product([state.value for state in State], ACTS)))
-def test_every_act_in_every_state_moves_the_key_or_is_refused(key_in, admin, origin, act):
+@pytest.mark.parametrize(("origin", "operation"), list(product([state.value for state in State], OPERATIONS)))
+def test_every_operation_in_every_state_moves_the_key_or_is_refused(key_in, admin, origin, operation):
     key = key_in(origin)
-    expected = LEADS_TO.get((origin, act))
+    expected = LEADS_TO.get((origin, operation))
     if expected is None:
         with pytest.raises(IllegalTransition) as refusal:
-            ACTS[act](principal=admin.principal, key_id=key.id, reason="test")
+            OPERATIONS[operation](principal=admin.principal, key_id=key.id, reason="test")
         assert refusal.value.extra["state"] == origin
         assert {"state", "key_status"} <= set(refusal.value.extra)
     else:
-        ACTS[act](principal=admin.principal, key_id=key.id, reason="test")
+        OPERATIONS[operation](principal=admin.principal, key_id=key.id, reason="test")
     assert Key.objects.get(pk=key.pk).check_mac().state == (expected or origin)
 
 
-@pytest.mark.parametrize(("origin", "act"), list(LEADS_TO))
-def test_every_change_is_recorded_and_raises_the_epoch(key_in, admin, events_of, changes_of, origin, act):
+@pytest.mark.parametrize(("origin", "operation"), list(LEADS_TO))
+def test_every_change_is_recorded_and_raises_the_epoch(
+    key_in, admin, events_of, changes_of, origin, operation
+):
     key = key_in(origin)
     epoch = read_epoch()
-    ACTS[act](principal=admin.principal, key_id=key.id, reason="by the book")
+    OPERATIONS[operation](principal=admin.principal, key_id=key.id, reason="by the book")
     event = events_of(key)[-1]
     (change,) = changes_of(event)
     assert read_epoch() == epoch + 1
-    assert event.action == WORDS[act]
+    assert event.action == WORDS[operation]
     assert '"reason":"by the book"' in event.meta
     assert change.old_values["state"] == origin
-    assert change.new_values["state"] == LEADS_TO[origin, act]
+    assert change.new_values["state"] == LEADS_TO[origin, operation]
     assert change.new_values["row_seq"] == change.old_values["row_seq"] + 1
 
 
@@ -98,16 +100,19 @@ def test_a_key_that_became_active_by_the_clock_can_be_disabled(new_key, admin, l
 def test_an_expired_key_cannot_be_disabled_or_revoked_again(new_key, admin, let_time_pass):
     key = new_key(expires_at=database_now() + timedelta(hours=1))
     let_time_pass(key, expired=True)
-    for act in ("disable", "revoke", "enable", "activate"):
+    for operation in ("disable", "revoke", "enable", "activate"):
         with pytest.raises(IllegalTransition) as refusal:
-            ACTS[act](principal=admin.principal, key_id=key.id, reason="test")
+            OPERATIONS[operation](principal=admin.principal, key_id=key.id, reason="test")
         assert refusal.value.extra == {"state": "deactivated", "key_status": "expired"}
 
 
 def test_an_expired_key_can_still_be_marked_compromised(new_key, admin, let_time_pass):
     key = new_key(expires_at=database_now() + timedelta(hours=1))
     let_time_pass(key, expired=True)
-    assert ACTS["compromise"](principal=admin.principal, key_id=key.id, reason="leak").state == "compromised"
+    assert (
+        OPERATIONS["compromise"](principal=admin.principal, key_id=key.id, reason="leak").state
+        == "compromised"
+    )
 
 
 def test_a_key_that_expired_while_disabled_is_expired_once_enabled(new_key, admin, let_time_pass):
@@ -115,10 +120,10 @@ def test_a_key_that_expired_while_disabled_is_expired_once_enabled(new_key, admi
     services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     let_time_pass(key, expired=True)
     enabled = services.enable_key(principal=admin.principal, key_id=key.id, reason="test")
-    assert enabled.standing(database_now()).status == "expired"
+    assert enabled.lifecycle_state(database_now()).status == "expired"
 
 
-def test_activating_early_says_since_when(new_key, admin):
+def test_activating_early_shows_since_when(new_key, admin):
     key = new_key(
         activates_at=database_now() + timedelta(days=1), expires_at=database_now() + timedelta(days=2)
     )
@@ -128,16 +133,16 @@ def test_activating_early_says_since_when(new_key, admin):
     )
 
 
-@pytest.mark.parametrize("act", list(ACTS))
-def test_an_act_without_a_reason_is_refused(key, admin, act):
+@pytest.mark.parametrize("operation", list(OPERATIONS))
+def test_an_operation_without_a_reason_is_refused(key, admin, operation):
     with pytest.raises(Invalid) as refusal:
-        ACTS[act](principal=admin.principal, key_id=key.id, reason="")
+        OPERATIONS[operation](principal=admin.principal, key_id=key.id, reason="")
     assert set(refusal.value.fields) == {"reason"}
 
 
-@pytest.mark.parametrize("act", list(ACTS))
-def test_a_stranger_finds_no_key_to_act_on(new_key, developer, allowed_stranger, act):
+@pytest.mark.parametrize("operation", list(OPERATIONS))
+def test_a_stranger_finds_no_key_to_act_on(new_key, developer, allowed_stranger, operation):
     key = new_key(principal=developer.principal)
     with pytest.raises(NotFound):
-        ACTS[act](principal=allowed_stranger.principal, key_id=key.id, reason="test")
+        OPERATIONS[operation](principal=allowed_stranger.principal, key_id=key.id, reason="test")
     assert Key.objects.get(pk=key.pk).row_seq == 1

@@ -30,7 +30,7 @@ from tests.product import ADMIN, PASSWORD, Product
 from tests.services.postgresql import PostgreSQL
 from tests.services.rights import folder_for_servers
 
-PATIENCE = 130  # seconds for one answer
+TIMEOUT = 130  # seconds for one answer
 RECOVERY_SECONDS = 90
 LAG_LIMIT = 4  # seconds
 AT_ONCE = 4  # requests of each kind
@@ -70,7 +70,7 @@ class Target:
     def send(self, method: str, path: str, body: object = None) -> Seen:
         began = time.monotonic()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
-        connection = HTTPConnection("127.0.0.1", self.product.port, timeout=PATIENCE)
+        connection = HTTPConnection("127.0.0.1", self.product.port, timeout=TIMEOUT)
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
@@ -246,12 +246,12 @@ def main() -> int:
         with contextlib.ExitStack() as stack:
             environment = {"CC_AUDIT_LAG_LIMIT": str(LAG_LIMIT)} if fault == "sequencer" else {}
             target = start(stack, options.database, environment, on_small_disk=fault == "disk")
-            say(f"\n{options.database}, {fault}")
+            log(f"\n{options.database}, {fault}")
             with FAULTS[fault](target):
                 is_well &= observe(target, EXPECTED[fault] | ALWAYS, is_hanging=fault == "hang")
             seconds = recovery(target)
             is_well &= seconds is not None
-            say(
+            log(
                 f"  NOT recovered in {RECOVERY_SECONDS} s"
                 if seconds is None
                 else f"  recovered after {seconds:.1f} s"
@@ -324,7 +324,7 @@ def is_expected(name: str, answers: list[Seen], expected: set[str]) -> bool:
     """Print one line."""
     codes = {seen.answer for seen in answers}
     wrong = "" if codes <= expected else f"  NOT EXPECTED: {' or '.join(sorted(expected))}"
-    say(
+    log(
         f"  {name:14} {' or '.join(sorted(codes))} within {max(seen.seconds for seen in answers):.2f} s{wrong}"
     )
     return codes <= expected
@@ -340,7 +340,7 @@ def recovery(target: Target) -> float | None:
     return None
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 

@@ -10,8 +10,8 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.config import Config
 
 from ciphercanary.server.byte_budget import ByteBudget
-from ciphercanary.server.lane_worker import LaneProtocol
-from kernel.http import fast_lane
+from ciphercanary.server.fast_path_worker import FastPathProtocol
+from kernel.http import fast_path
 
 ROUTE = (b"POST", b"/api/v1/encrypt")
 
@@ -95,14 +95,14 @@ class Connection:
 
     def connect(self):
         """Open another connection to the same worker, in place of the previous one."""
-        self.protocol, self.transport = LaneProtocol(self.worker), Transport()
+        self.protocol, self.transport = FastPathProtocol(self.worker), Transport()
         self.protocol.connection_made(self.transport)
 
     async def answer(self, request, _body):
         self.begun.append(request.request_id)
         if not self.at_once:
             await asyncio.sleep(0)
-        return fast_lane.answer(b"{}", request.request_id)
+        return fast_path.answer(b"{}", request.request_id)
 
     async def receive(self, data):
         self.protocol.data_received(data)

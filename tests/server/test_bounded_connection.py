@@ -11,7 +11,7 @@ from django.conf import settings
 from accounts.api import AuthView
 from ciphercanary.server import bounded_connection, bridge, gunicorn, write_watch
 from ciphercanary.server.bounded_parser import ALL_HEADS, CHUNKED_BUFFER, HEAD_PIECE, MAX_HEAD
-from ciphercanary.server.lane_worker import LaneProtocol
+from ciphercanary.server.fast_path_worker import FastPathProtocol
 from ciphercanary.server.write_watch import WriteWatch
 from tests.server.connection import Connection, request
 
@@ -247,7 +247,7 @@ def test_an_application_that_fails_is_a_problem_too(parser):
     asyncio.run(scene())
 
 
-def test_nobody_gets_a_websocket(parser):
+def test_no_one_gets_a_websocket(parser):
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n\r\n"
 
     async def scene():
@@ -330,13 +330,13 @@ UNREAD = {
 
 
 @pytest.mark.parametrize(("app", "sent"), UNREAD.values(), ids=UNREAD)
-def test_each_kind_of_answer_that_nobody_reads_is_ended(impatient, app, sent):
+def test_each_kind_of_answer_that_no_one_reads_is_ended(impatient, app, sent):
     """On real sockets, with the event loop of the product."""
 
     async def scene():
         loop = asyncio.get_running_loop()
         worker = Connection("auto", app=app).worker
-        server = await loop.create_server(lambda: LaneProtocol(worker), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: FastPathProtocol(worker), "127.0.0.1", 0)
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.setblocking(False)

@@ -16,7 +16,7 @@ import pytest
 from ciphercanary.server import bridge
 from ciphercanary.server.bridge import DECLINED, WsgiBridge
 from ciphercanary.server.byte_budget import ByteBudget
-from kernel.http import asgi_answers, asgi_bodies, fast_lane
+from kernel.http import asgi_answers, asgi_bodies, fast_path
 from kernel.http.wsgi_environ import environ
 
 LIMIT = 1000
@@ -158,7 +158,7 @@ def test_an_answer_is_handed_on_whole(application):
 )
 def test_a_hot_handler_is_asked_first_unless_it_has_declined_this_request(application, declined, answered):
     async def handler(request, body):
-        return fast_lane.answer(b"hot", request.request_id)
+        return fast_path.answer(b"hot", request.request_id)
 
     client = Client()
     ask_hot(application, handler, client, **declined)
@@ -179,7 +179,7 @@ def test_bodies_that_wait_for_a_hot_answer_share_a_bound(application):
     async def handler(request, body):
         while sum(bool(c.sent) for c in clients) < 8 and time.monotonic() < until:  # noqa: ASYNC110 - until they were refused
             await asyncio.sleep(0.001)
-        return fast_lane.answer(b"hot", request.request_id)
+        return fast_path.answer(b"hot", request.request_id)
 
     ask_hot(application, handler, *clients, bodies=2)
     assert sorted(client.status for client in clients) == [200] * 2 + [503] * 8

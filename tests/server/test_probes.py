@@ -16,7 +16,7 @@ from kernel.observability import check_rounds
 from kernel.observability.check_rounds import CheckRounds
 
 SOON = 15  # seconds, on a busy machine
-FLOOD = probes.THREADS * (1 + WAITING_PER_THREAD) + 3  # more requests than the threads and their queue accept
+MANY = probes.THREADS * (1 + WAITING_PER_THREAD) + 3  # more requests than the threads and their queue accept
 EXPECTED = {
     "/livez": (200, b"text/plain", b"ok\n"),
     "/readyz": (503, b"text/plain", b"not ready: "),
@@ -71,7 +71,7 @@ def stuck():
 @pytest.mark.parametrize("path", EXPECTED)
 def test_a_probe_whose_threads_are_stuck_answers_in_its_own_format(stuck, path):
     application, seen = stuck
-    number = 3 if path == "/metrics" else FLOOD  # each of its answers exports every figure
+    number = 3 if path == "/metrics" else MANY  # each of its answers exports every figure
 
     async def several():
         return await asyncio.gather(*(ask(application, path) for _ in range(number)))
@@ -95,11 +95,11 @@ def test_requests_at_the_same_time_share_one_report():
 
     application = Probes(None, PROBES, reports=REPORTS | {"/health": report}, others=others)
 
-    async def flood():
+    async def many_requests():
         asyncio.get_running_loop().call_later(0.05, ends.set)
-        return await asyncio.gather(*(ask(application, "/health") for _ in range(FLOOD)))
+        return await asyncio.gather(*(ask(application, "/health") for _ in range(MANY)))
 
-    assert set(asyncio.run(flood())) == {(200, b"text/plain", b"well")}
+    assert set(asyncio.run(many_requests())) == {(200, b"text/plain", b"well")}
     assert len(runs) == 1
 
 

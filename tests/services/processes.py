@@ -31,11 +31,11 @@ class Unavailable(Exception):  # the name describes the problem, as in kernel.er
 def dies_with_parent(signum: int) -> Callable[[], None]:
     """Return a `preexec_fn` that makes the kernel send `signum` if our process is killed (Linux)."""
 
-    def ask_kernel() -> None:
+    def set_parent_death_signal() -> None:
         if sys.platform == "linux":
             LIBC.prctl(PR_SET_PDEATHSIG, signum)
 
-    return ask_kernel
+    return set_parent_death_signal
 
 
 class Ownership(TypedDict, total=False):

@@ -92,10 +92,10 @@ class Campaign:
             self.look("untouched", "the log afterwards", None, is_whole=True)
             whole.drop()
             old.drop()
-        for name, door, problem in untouched_logs(self.options.untouched, self.options.seed):
-            self.tallies[f"untouched, {door}"].add(name, is_noticed=not problem, wanted=None, found=None)
+        for name, verifier, problem in untouched_logs(self.options.untouched, self.options.seed):
+            self.tallies[f"untouched, {verifier}"].add(name, is_noticed=not problem, wanted=None, found=None)
             if problem:
-                self.tallies[f"untouched, {door}"].faults.append(f"{name}: {problem}")
+                self.tallies[f"untouched, {verifier}"].faults.append(f"{name}: {problem}")
 
     def alter_cells(self) -> None:
         from django.db import IntegrityError  # noqa: PLC0415
@@ -122,18 +122,18 @@ class Campaign:
             outside = Outside(Path(folder))
             for trick in Tricks(times=self.options.times, seed=self.options.seed, old=old):
                 with without_triggers():
-                    trick.act()
+                    trick.attack()
                 what = f"{trick.kind}: {trick.name}"
-                for door in trick.doors:
-                    is_noticed, found = outside.look(door)
-                    self.tallies[f"{what} | {door}"].add(
+                for verifier in trick.verifiers:
+                    is_noticed, found = outside.look(verifier)
+                    self.tallies[f"{what} | {verifier}"].add(
                         what, is_noticed=is_noticed, wanted=trick.first, found=found
                     )
-                for door in trick.blind:
+                for verifier in trick.blind:
                     # Not a promise: it shows why the other verifiers are needed.
-                    unpromised = self.unpromised[f"{what} | {door}"]
+                    unpromised = self.unpromised[f"{what} | {verifier}"]
                     unpromised.tried += 1
-                    unpromised.noticed += outside.look(door)[0]
+                    unpromised.noticed += outside.look(verifier)[0]
                 with without_triggers():
                     whole.restore()
 
@@ -170,16 +170,16 @@ class Outside:
             (folder / f"checkpoint-{number}").write_text(each.note)
         (folder / "keys").write_text("\n".join(key.vkey for key in self.pinned))
 
-    def look(self, door: str) -> tuple[bool, tuple[int, int] | None]:
+    def look(self, verifier: str) -> tuple[bool, tuple[int, int] | None]:
         from audit.verification import verify_log  # noqa: PLC0415
         from tests.tampering import tricks  # noqa: PLC0415
 
-        match door:
+        match verifier:
             case tricks.CCVERIFY:
                 return self.ccverify()
-            case tricks.CHECKPOINT_DOOR:
+            case tricks.WITH_CHECKPOINT:
                 report = verify_log(pinned=self.pinned, outside=self.checkpoints)
-            case tricks.KEY_DOOR:
+            case tricks.WITH_KEY:
                 report = verify_log(pinned=self.pinned[:2])  # those before the key rotation
             case _:
                 report = verify_log()
@@ -233,36 +233,36 @@ def forgetting() -> Iterator[None]:
         leaves.inspect = kept
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
-def tell(campaign: Campaign) -> int:
+def print_summary(campaign: Campaign) -> int:
     """Print the table; return 1 if an alteration was missed or there was a false alarm."""
-    say(
+    log(
         f"{'alteration':<100} {'tried':>6} {'noticed':>8} {'of leaves':>10} {'in range':>9} {'exactly':>8} {'refused':>8}"
     )
     total, faults = Tally(), []
     for name, tally in sorted(campaign.tallies.items()):
-        say(
+        log(
             f"{name:<100} {tally.tried:>6} {tally.noticed:>8} "
             f"{tally.indexed:>10} {tally.named:>9} {tally.exact:>8} {tally.refused:>8}"
         )
         faults += tally.faults
         for column in ("tried", "noticed", "indexed", "named", "exact", "refused"):
             setattr(total, column, getattr(total, column) + getattr(tally, column))
-    say(
+    log(
         f"\n{total.tried} tried, {total.noticed} as it should be; of {total.indexed} that concern a leaf "
         f"{total.named} named in a range, {total.exact} of them exactly; {total.refused} refused by the database"
     )
-    say(
+    log(
         f"{campaign.runs} whole runs of {campaign.seconds / max(campaign.runs, 1):.3f} s, {campaign.afresh} made again afresh"
     )
     for name, tally in sorted(campaign.unpromised.items()):
-        say(f"not promised: {name}: {tally.noticed} of {tally.tried} noticed")
+        log(f"not promised: {name}: {tally.noticed} of {tally.tried} noticed")
     for fault in faults[:50]:
-        say(f"FAULT {fault}")
+        log(f"FAULT {fault}")
     return 1 if faults else 0
 
 
@@ -284,7 +284,7 @@ def main() -> int:
     campaign = Campaign(parser.parse_args())
     with database_of_our_own():
         campaign.play()
-    return tell(campaign)
+    return print_summary(campaign)
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ class Viewer:
         from tests.audit.exports.exporting import exported  # noqa: PLC0415
 
         AuditExport.objects.all().delete()  # the number of exports per user is limited
-        content, told = exported(self.persona, export_format)
+        content, reported = exported(self.persona, export_format)
         text = content.decode()
         rows = (
             map(json.loads, text.splitlines())
@@ -85,10 +85,10 @@ class Viewer:
             else csv.DictReader(io.StringIO(text, newline=""))
         )
         [found] = [row for row in rows if str(row["id"]) == str(log_id)]
-        return found["integrity"] == "altered" and told["altered"] >= 1 and self.says_job(told)
+        return found["integrity"] == "altered" and reported["altered"] >= 1 and self.says_job(reported)
 
-    def says_job(self, told: dict) -> bool:
-        return self.says(f"/jobs/{told['id']}/", f"Done, {told['altered']} altered")
+    def says_job(self, reported: dict) -> bool:
+        return self.says(f"/jobs/{reported['id']}/", f"Done, {reported['altered']} altered")
 
 
 type Look = Callable[[Viewer, Target], bool]
@@ -148,7 +148,7 @@ class Tally:
 
     def fault(self, text: str) -> None:
         self.faults += 1
-        say(f"FAULT {text[:400]}")
+        log(f"FAULT {text[:400]}")
 
 
 class Campaign:
@@ -251,7 +251,7 @@ def write_target(persona, key_id: str) -> tuple[int, int]:
     return entry.id, AuditTrail.objects.get(event_id=entry.event_id).id
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -270,8 +270,8 @@ def main() -> int:
         setup_test_environment()  # Django's test client has a host name of its own
         tally = Campaign(options.columns, options.variants).play()
     for surface, looks in sorted(tally.looks.items()):
-        say(f"{surface:<40} {looks:>6} looks {tally.marked[surface]:>6} marked")
-    say(
+        log(f"{surface:<40} {looks:>6} looks {tally.marked[surface]:>6} marked")
+    log(
         f"{tally.alterations} alterations, {tally.looks.total()} looks, {tally.marked.total()} marked, "
         f"{tally.alarmed} raised their alarm once, {tally.faults} faults"
     )

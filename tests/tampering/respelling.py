@@ -16,7 +16,7 @@ UUID_SPELLINGS = {
     "a blob": "CAST({0} AS BLOB)",
     "a NUL behind it": "CAST(CAST({0} AS BLOB) || x'0041' AS TEXT)",
 }
-MOMENT_SPELLINGS = {
+TIMESTAMP_SPELLINGS = {
     "T and Z": "replace({0}, ' ', 'T') || 'Z'",
     "a T": "replace({0}, ' ', 'T')",
     "an offset": "{0} || '+00:00'",
@@ -24,7 +24,7 @@ MOMENT_SPELLINGS = {
     "a blob": "CAST({0} AS BLOB)",
     "a NUL behind it": "CAST(CAST({0} AS BLOB) || x'0041' AS TEXT)",
 }
-SECOND_SPELLINGS = MOMENT_SPELLINGS | {"six zeros": "{0} || '.000000'", "no seconds": "substr({0}, 1, 16)"}
+SECOND_SPELLINGS = TIMESTAMP_SPELLINGS | {"six zeros": "{0} || '.000000'", "no seconds": "substr({0}, 1, 16)"}
 JSON_SPELLINGS = {
     "no spaces": "json({0})",
     "a space before it": "' ' || {0}",
@@ -38,13 +38,13 @@ COLUMNS = {
     ("audit_logs", "event_id"): UUID_SPELLINGS,
     ("audit_logs", "user_id"): UUID_SPELLINGS,
     ("audit_logs", "writer"): UUID_SPELLINGS,
-    ("audit_logs", "timestamp"): MOMENT_SPELLINGS,
+    ("audit_logs", "timestamp"): TIMESTAMP_SPELLINGS,
     ("audit_logs", "action"): TEXT_SPELLINGS,
     ("audit_logs", "meta"): TEXT_SPELLINGS | {"a space before it": "' ' || {0}"},
     ("audit_logs", "mac"): TEXT_SPELLINGS,
     ("audit_trail", "event_id"): UUID_SPELLINGS,
     ("audit_trail", "changed_by"): UUID_SPELLINGS,
-    ("audit_trail", "changed_at"): MOMENT_SPELLINGS,
+    ("audit_trail", "changed_at"): TIMESTAMP_SPELLINGS,
     ("audit_trail", "new_values"): JSON_SPELLINGS,
     ("audit_trail", "old_values"): {"JSON null": "coalesce({0}, 'null')"},
     ("audit_leaves", "leaf_hash"): {"text": "CAST({0} AS TEXT)"},
@@ -54,7 +54,7 @@ COLUMNS = {
     ("audit_checkpoints", "signed_at"): SECOND_SPELLINGS,
     ("usage_rollups", "key_id"): TEXT_SPELLINGS,
     ("usage_rollups", "hour"): SECOND_SPELLINGS,
-    ("usage_rollups", "last_at"): MOMENT_SPELLINGS,
+    ("usage_rollups", "last_at"): TIMESTAMP_SPELLINGS,
 }
 CASES = [
     (table, column, name, spelling)

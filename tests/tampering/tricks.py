@@ -28,22 +28,22 @@ from tests.tampering import forging, respelling
 from tests.tampering.altering import Copy, query
 
 FAR = 10**9
-DOOR = "verify_audit_log"
-CHECKPOINT_DOOR = "verify_audit_log --key --checkpoint"
-KEY_DOOR = "verify_audit_log --key"
+VERIFY = "verify_audit_log"
+WITH_CHECKPOINT = "verify_audit_log --key --checkpoint"
+WITH_KEY = "verify_audit_log --key"
 CCVERIFY = "ccverify --key --checkpoint"
-EVERYWHERE = (CHECKPOINT_DOOR, CCVERIFY)
+EVERYWHERE = (WITH_CHECKPOINT, CCVERIFY)
 
 
 @dataclass(frozen=True)
 class Trick:
-    """``first``: the first bad index, or None. ``doors``: the verifiers that must all detect it."""
+    """``first``: the first bad index, or None. ``verifiers``: the verifiers that must all detect it."""
 
     kind: str
     name: str
-    act: Callable[[], object]
+    attack: Callable[[], object]
     first: int | None = None
-    doors: tuple[str, ...] = (DOOR,)
+    verifiers: tuple[str, ...] = (VERIFY,)
     blind: tuple[str, ...] = field(default=())  # verifiers that cannot detect it, as documented
 
 
@@ -213,8 +213,8 @@ class Tricks:
         if connection.vendor != "sqlite":
             return
         for table, column, name, spelling in respelling.CASES:
-            act = partial(respelling.respell, table, column, spelling)
-            yield Trick("respelled", f"{table}.{column} with {name}", act)
+            attack = partial(respelling.respell, table, column, spelling)
+            yield Trick("respelled", f"{table}.{column} with {name}", attack)
 
     # --- the end
 
@@ -232,8 +232,8 @@ class Tricks:
                     "the end, consistently, and of what the host remembers",
                     together(lambda size=size: forging.cut(size), forget_head),
                     size,
-                    doors=(CHECKPOINT_DOOR,),
-                    blind=(DOOR,),
+                    verifiers=(WITH_CHECKPOINT,),
+                    blind=(VERIFY,),
                 )
 
     def restored(self) -> Iterator[Trick]:
@@ -245,8 +245,8 @@ class Tricks:
             "put back, and what the host remembers removed",
             together(with_old, forget_head),
             self.old_size(),
-            doors=EVERYWHERE,
-            blind=(DOOR, KEY_DOOR),
+            verifiers=EVERYWHERE,
+            blind=(VERIFY, WITH_KEY),
         )
 
     def old_size(self) -> int:
@@ -262,8 +262,8 @@ class Tricks:
                 "an entry, with the keys of another log",
                 lambda index=index: forging.rewrite_with_other_keys(index, actor_name="nobody"),
                 0,  # where the first keys were published
-                doors=(KEY_DOOR, *EVERYWHERE),
-                blind=(DOOR,),
+                verifiers=(WITH_KEY, *EVERYWHERE),
+                blind=(VERIFY,),
             )
         # Former keys are wiped: the operators have only the keys since the last rotation.
         rotated = AuditLog.objects.filter(action="audit.checkpoint_key.rotated").aggregate(last=Max("id"))[
@@ -276,8 +276,8 @@ class Tricks:
                 "an entry, by the operators themselves",
                 lambda index=index: forging.rewrite_with_our_keys(index, actor_name="nobody"),
                 index,
-                doors=EVERYWHERE,
-                blind=(DOOR, KEY_DOOR),
+                verifiers=EVERYWHERE,
+                blind=(VERIFY, WITH_KEY),
             )
 
     # --- building blocks
@@ -310,40 +310,40 @@ class Tricks:
 
 
 def gone(model: type[Model], **where: object) -> Callable[[], object]:
-    def act() -> None:
+    def attack() -> None:
         deleted, _ = model._default_manager.filter(**where).delete()
         assert deleted
 
-    return act
+    return attack
 
 
 def copied(row: Model, **columns: object) -> Callable[[], object]:
     """Insert the row again, with other columns, and with a new id if that is its primary key."""
 
-    def act() -> None:
+    def attack() -> None:
         values = {each.attname: getattr(row, each.attname) for each in row._meta.concrete_fields} | columns
         if row._meta.pk.name == "id" and "id" not in columns:
             del values["id"]
         type(row)._default_manager.bulk_create([type(row)(**values)])
 
-    return act
+    return attack
 
 
 def exchanged(model: type[Model], key: str, one: object, two: object) -> Callable[[], object]:
     """Exchange the keys of the two rows."""
 
-    def act() -> None:
+    def attack() -> None:
         rows = model._default_manager
         for before, after in ((one, FAR), (two, one), (FAR, two)):
             assert rows.filter(**{key: before}).update(**{key: after}) == 1
 
-    return act
+    return attack
 
 
 def exchanged_all(model: type[Model], names: list[str], one: object, two: object) -> Callable[[], object]:
     """Exchange the named columns of two rows."""
 
-    def act() -> None:
+    def attack() -> None:
         rows = model._default_manager
         [first] = rows.filter(pk=one).values(*names)
         [second] = rows.filter(pk=two).values(*names)
@@ -352,7 +352,7 @@ def exchanged_all(model: type[Model], names: list[str], one: object, two: object
         rows.filter(pk=two).update(**first)
         rows.filter(pk=one).update(**second)
 
-    return act
+    return attack
 
 
 def shifted(rows, column: str, by: int) -> None:
@@ -363,12 +363,12 @@ def shifted(rows, column: str, by: int) -> None:
     moved.filter(**{f"{column}__gte": FAR}).update(**{column: F(column) - FAR + by})
 
 
-def together(*acts: Callable[[], object]) -> Callable[[], object]:
-    def act() -> None:
-        for each in acts:
+def together(*attacks: Callable[[], object]) -> Callable[[], object]:
+    def attack() -> None:
+        for each in attacks:
             each()
 
-    return act
+    return attack
 
 
 def forget_head() -> None:

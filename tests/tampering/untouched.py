@@ -13,7 +13,7 @@ from django.db import connections, transaction
 
 from audit.exports.archive import export_log
 from audit.models import AuditCheckpoint, AuditLog, AuditPending, AuditReceipt, AuditTree
-from audit.sequencing.checkpoint_keys import establish_checkpoint_keys, trusted_keys
+from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys, trusted_keys
 from audit.sequencing.checkpointing import thin_out_checkpoints
 from audit.sequencing.head import HEAD_FILE, check_head
 from audit.verification import OutsideCheckpoint, verify_log
@@ -53,7 +53,7 @@ def shape(number: int, log: Log) -> str:
     """Write a log of the given shape, and return its description."""
     if number == 0:
         return "an empty log"
-    establish_checkpoint_keys()
+    bootstrap_checkpoint_keys()
     log.written = 1
     if number <= len(SIZES):
         return exactly(SIZES[number - 1], log)
@@ -165,7 +165,7 @@ def busy(is_busy: bool) -> Iterator[None]:  # noqa: FBT001 - a switch for a with
     if not is_busy:
         yield
         return
-    establish_checkpoint_keys()
+    bootstrap_checkpoint_keys()
     ends = threading.Event()
 
     def work(duty: Callable[[], object]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from audit.exports.archive import export_log
-from audit.management.base import EveryFewSeconds, LogCommand
+from audit.management.base import LogCommand, PeriodicProgress
 from audit.sequencing.running import checkpoint_now
 from kernel.crypto.encoding import encode_base64
 
@@ -25,7 +25,7 @@ class Command(LogCommand):
         if not no_sign:
             checkpoint_now()
         try:
-            summary = export_log(folder, EveryFewSeconds(self.stderr.write))
+            summary = export_log(folder, PeriodicProgress(self.stderr.write))
         except OSError as error:
             raise CommandError(f"{error.filename or folder}: {error.strerror}") from error
         except KeyboardInterrupt:

@@ -10,10 +10,10 @@ class Command(LogCommand):
     requires_migrations_checks = False  # the database may still be starting
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        came: list[int] = []
+        received: list[int] = []
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda number, _frame: came.append(number))
-        sequencer = Sequencer(lambda: bool(came))
+            signal.signal(number, lambda number, _frame: received.append(number))
+        sequencer = Sequencer(lambda: bool(received))
         size = sequencer.prepare()
         if size is None:
             return

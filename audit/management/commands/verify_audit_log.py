@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from audit.log.events import Actor, Source
-from audit.management.base import EveryFewSeconds
+from audit.management.base import PeriodicProgress
 from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey
 from audit.verification import OutsideCheckpoint, Report, verify_and_record
 from kernel.commands import ServiceCommand
@@ -58,11 +58,11 @@ class Command(ServiceCommand):
         try:
             report = verify_and_record(
                 actor=Actor.system("verify_audit_log", Source.COMMAND),
-                tell=self.stderr.write,
+                report_problem=self.stderr.write,
                 outside=[_read_checkpoint(name) for name in checkpoint],
                 pinned=[vkey for given in key for vkey in _read_keys(given)],
                 known_alarms=known_alarms,
-                progress=EveryFewSeconds(self.stderr.write),
+                progress=PeriodicProgress(self.stderr.write),
             )
         except KeyboardInterrupt:
             raise self.failure("Interrupted. The verification has no result.") from None

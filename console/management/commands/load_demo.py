@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 from accounts.principals import Principal
 from audit.log.events import Source
 from console.demo_data import PEOPLE
-from console.services.demo import Demo, Progress, is_fresh
+from console.services.demo import CreatedKey, Demo, is_fresh
 from kernel.commands import ServiceCommand
 
 HAS_KEYS = (
@@ -52,10 +52,10 @@ class Command(ServiceCommand):
             shown = "as given" if password else demo.passwords[username]
             self.stdout.write(f"{username:<13} {role:<10} {shown}")
         for step in demo.make_keys():
-            self._tell(step)
-        demo.order_export()
+            self._report(step)
+        demo.request_export()
         self.stdout.write("The demo is loaded. Sign in as one of these users.")
 
-    def _tell(self, step: Progress) -> None:
+    def _report(self, step: CreatedKey) -> None:
         self.stdout.write(f"key {step.done} of {step.total}: {step.what}")
         self.stdout.flush()

@@ -87,7 +87,7 @@ def test_another_may_not_delete_what_is_shared(auditor, admin):
     assert names(auditor) == ["refusals"]
 
 
-def test_who_sees_his_own_acts_only_keeps_filters_and_shares_none(developer):
+def test_who_sees_their_own_actions_only_keeps_filters_and_shares_none(developer):
     assert developer.api.post(FILTERS, DENIED).status == 201
     answer = developer.api.post(FILTERS, DENIED | {"name": "for all", "is_shared": True})
     assert answer.json["errors"] == {
@@ -97,7 +97,7 @@ def test_who_sees_his_own_acts_only_keeps_filters_and_shares_none(developer):
     assert "is_shared" not in page
 
 
-def test_nobody_keeps_more_than_fifty(auditor):
+def test_no_one_keeps_more_than_fifty(auditor):
     for number in range(saved_filters.MOST_FILTERS):
         SavedFilter.objects.create(name=f"{number}", owner=auditor.user.id, filters={"outcome": "ok"})
     answer = auditor.api.post(FILTERS, DENIED)
@@ -105,7 +105,7 @@ def test_nobody_keeps_more_than_fifty(auditor):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_keeps_more_by_asking_at_once(auditor, monkeypatch):
+def test_no_one_keeps_more_by_asking_at_once(auditor, monkeypatch):
     monkeypatch.setattr(saved_filters, "MOST_FILTERS", 2)
 
     def keep(number):

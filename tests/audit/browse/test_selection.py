@@ -43,7 +43,7 @@ AUDITOR = reader("auditor", uuid.UUID(int=9))
 @pytest.fixture
 def entries(db):
     """Name -> entry; the entries are one minute apart."""
-    told = {
+    recorded = {
         "created": (Event(action="keys.key.created", object_id="k-1"), actor(MIRA, "mira")),
         "rotated": (
             Event(action="keys.key.rotated", object_id="k-1", meta={"reason": "Leaked on a laptop"}),
@@ -64,7 +64,7 @@ def entries(db):
                 RowChange(table_name="encryption_keys", record_id=event.object_id, action="update"),
             ],
         )
-        for minute, (name, (event, who)) in enumerate(told.items())
+        for minute, (name, (event, who)) in enumerate(recorded.items())
     }
 
 
@@ -108,7 +108,7 @@ def test_who_may_see_everything_sees_everything(entries, role):
     assert find_changes(reader=reader(role), criteria=TrailCriteria()).count() == 4
 
 
-def test_a_developer_sees_his_own_acts_only(entries):
+def test_a_developer_sees_their_own_actions_only(entries):
     mira = reader("developer")
 
     assert names(entries, find_logs(reader=mira, criteria=LogCriteria())) == ["refused", "created"]
@@ -206,7 +206,7 @@ def test_a_full_last_page_has_no_next():
     assert page_before(AuditLog.objects.all(), before=None, limit=3).next_before is None
 
 
-def test_counting_stops_at_its_bound_and_says_so(monkeypatch):
+def test_counting_stops_at_its_bound_and_reports_it(monkeypatch):
     monkeypatch.setattr(selection, "EXACT_COUNT", 5)
     many(5)
     page = page_before(AuditLog.objects.all(), before=None, limit=2)

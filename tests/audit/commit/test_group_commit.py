@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from audit.commit import writer
-from audit.commit.batches import Batch, Ticket
+from audit.commit.batches import CommitBatch, Ticket
 from audit.commit.writer import Deadline, Decision
 from audit.errors import AuditUnavailable
 from audit.log import numbering
@@ -73,7 +73,7 @@ def test_what_waited_is_written_in_one_transaction_and_in_its_order():
     assert AuditLog.objects.values("writer").distinct().count() == 1
 
 
-def test_each_of_a_batch_gets_his_own_answer():
+def test_each_of_a_batch_gets_their_own_answer():
     stale = read_stamp("key:changed")
     with transaction.atomic():
         raise_epoch("key:changed")
@@ -102,7 +102,7 @@ def test_a_change_of_something_else_does_not_make_a_decision_stale():
     assert stamp.as_of == epoch  # the next decision with this stamp compares only one number
 
 
-def test_a_poisonous_row_costs_nobody_else_his_answer():
+def test_a_poisonous_row_costs_no_one_else_their_answer():
     poison = Event(action="test.poison")
     object.__setattr__(poison, "object_id", "x" * 101 if connection.vendor == "postgresql" else object())
     with queue_held_up():
@@ -116,7 +116,7 @@ def test_a_poisonous_row_costs_nobody_else_his_answer():
     assert stored() == ["", *map(str, range(9))]
 
 
-def test_whoever_gave_up_waiting_leaves_no_record():
+def test_a_user_who_gave_up_waiting_leaves_no_record():
     with queue_held_up():
         given_up, other = writer.submit(decision(1)), writer.submit(decision(2))
         assert given_up.cancel()
@@ -135,7 +135,7 @@ def test_beyond_the_bound_of_the_queue_the_next_is_refused_at_once(monkeypatch):
     assert [future.result(60) for future in accepted] == [0, 1, 2]
 
 
-def test_while_the_log_cannot_be_written_everybody_is_refused_and_then_nobody():
+def test_while_the_log_cannot_be_written_every_user_is_refused_and_then_no_one():
     with log_out_of_reach():
         futures = [writer.submit(decision(number)) for number in range(3)]
         for future in futures:
@@ -150,7 +150,7 @@ def test_after_a_commit_with_unknown_outcome_another_writer_begins(failing_commi
     numbering = Numbering()
     first = numbering.writer
     ticket = Ticket(decision(1))
-    Batch([ticket], numbering).write()
+    CommitBatch([ticket], numbering).write()
 
     with pytest.raises(AuditUnavailable):
         ticket.future.result(0)
@@ -207,7 +207,7 @@ def test_a_hundred_records_cost_no_more_statements_than_one():
     numbering, counts = Numbering(), []
     for size in (1, 1, 100):  # the first opens the key of the MACs
         with CaptureQueriesContext(connection) as statements:
-            Batch([Ticket(decision(number)) for number in range(size)], numbering).write()
+            CommitBatch([Ticket(decision(number)) for number in range(size)], numbering).write()
         counts.append(len(statements))
 
     assert AuditLog.objects.count() == 102

@@ -76,7 +76,7 @@ def test_operations_go_on_by_themselves_once_the_sequencer_has_caught_up():
 def test_half_way_to_the_limit_the_noisiest_is_slowed_first():
     guard = LagGuard()
     guard.admit([Ticket(decision("noisy")) for _ in range(20)] + [Ticket(decision())])
-    guard.look(LIMIT * 0.7)
+    guard.update(LIMIT * 0.7)
 
     noisy, quiet = Ticket(decision("noisy")), Ticket(decision())
     assert guard.admit([noisy, quiet]) == [quiet]
@@ -85,37 +85,37 @@ def test_half_way_to_the_limit_the_noisiest_is_slowed_first():
     assert refused.value.retry_after == 1
 
 
-def test_whoever_writes_little_is_not_slowed_though_nobody_writes_more():
+def test_a_principal_who_writes_little_is_not_slowed_though_no_one_writes_more():
     guard = LagGuard()
     guard.admit([Ticket(decision("only one"))])
-    guard.look(LIMIT * 0.7)
+    guard.update(LIMIT * 0.7)
 
     assert len(guard.admit([Ticket(decision("only one"))])) == 1
 
 
-def test_without_a_lag_nobody_is_slowed_however_noisy():
+def test_without_a_lag_no_one_is_slowed_however_noisy():
     guard = LagGuard()
     for _ in range(3):
         tickets = [Ticket(decision("noisy")) for _ in range(50)]
         assert guard.admit(tickets) == tickets
-        guard.look(0.0)
+        guard.update(0.0)
 
 
 def test_a_lag_that_cannot_be_read_grows_with_time_until_it_can():
     guard = LagGuard()
-    guard.look(0.0)
-    guard._looked -= LIMIT
-    guard.look(None)  # a first failure adds nothing, because the guard may have been idle before
+    guard.update(0.0)
+    guard._read_at -= LIMIT
+    guard.update(None)  # a first failure adds nothing, because the guard may have been idle before
     tickets = [Ticket(decision())]
     assert guard.admit(tickets) == tickets
-    guard._looked -= LIMIT
-    guard.look(float("-inf"))
+    guard._read_at -= LIMIT
+    guard.update(float("-inf"))
     assert guard.admit([Ticket(decision())]) == []
-    guard.look(0.0)
+    guard.update(0.0)
     assert guard.admit(tickets) == tickets
 
 
-def test_a_row_that_cannot_be_read_keeps_nobody_waiting():
+def test_a_row_that_cannot_be_read_keeps_no_one_waiting():
     """An attacker who can write to the database must not be able to stop the shared writer thread."""
     if connection.vendor == "sqlite":
         left_behind(1)

@@ -66,7 +66,7 @@ class Relay:
         self.holds.clear()
         self.moved.set()
 
-    def say(self, words):
+    def send(self, words):
         for client in self._clients:
             client.write(words)
 
@@ -141,7 +141,7 @@ def end_session(pid):
 def test_what_a_server_says_unasked_ends_the_session_before_the_connection_does():
     async def scene(session, relay):
         await session.run(ONE)
-        relay.say(ENDING)
+        relay.send(ENDING)
         await asyncio.sleep(0.1)
         return session.is_broken
 
@@ -155,7 +155,7 @@ def test_a_connection_that_is_lost_tells_nothing_whatever_is_made_up_for_it(last
         relay.holds = {"answers"}
         sent = asyncio.create_task(session.run((b"BEGIN", ()), ONE, (b"COMMIT", ())))
         await asyncio.sleep(0.1)
-        relay.say(last_words)
+        relay.send(last_words)
         relay.end()
         with pytest.raises(ConnectionLost):
             await sent
@@ -164,7 +164,7 @@ def test_a_connection_that_is_lost_tells_nothing_whatever_is_made_up_for_it(last
     assert play(scene)
 
 
-def test_a_message_larger_than_the_buffers_waits_for_room_and_holds_up_nobody():
+def test_a_message_larger_than_the_buffers_waits_for_room_and_holds_up_no_one():
     async def scene(session, relay):
         relay.holds = {"requests"}
         text = b"x" * LARGE

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from audit.commit import guard, loop_writer
 from audit.commit.loop_connection import LoopConnection
-from audit.commit.loop_statements import TOLERANCE, Look
+from audit.commit.loop_statements import TOLERANCE, EpochReading
 from audit.commit.writer import Deadline, Decision
 from audit.errors import AuditUnavailable
 from audit.log.events import Actor, Event
@@ -144,7 +144,7 @@ def test_what_rests_on_a_changed_key_does_not_leave(messages):
 
 def test_a_deadline_that_passes_on_the_way_refuses_by_the_databases_clock(messages, monkeypatch):
     end = Deadline(database_now(), lambda: Conflict("too late"))
-    monkeypatch.setattr(Look, "now", lambda self: end.at - timedelta(milliseconds=1))
+    monkeypatch.setattr(EpochReading, "now", lambda self: end.at - timedelta(milliseconds=1))
     first, second = run(decision(1), decision(2, deadlines=(end,)))
     assert (first, str(second)) == (1, "too late")
     assert messages[2] == AT_ONCE
@@ -254,13 +254,13 @@ def test_what_is_refused_is_decided_while_the_epoch_is_held_and_costs_the_others
 
 def test_once_a_second_it_looks_again(messages):
     def a_second_later():
-        loop_writer._writer.current._guard._looked = 0.0
+        loop_writer._writer.current._guard._read_at = 0.0
 
     assert run(decision(1), a_second_later, decision(2), decision(3)) == [1, 2, 3]
     assert messages == [*FIRST, *FIRST, AT_ONCE]
 
 
-def test_a_row_that_the_database_refuses_in_the_one_message_is_written_by_nobody(caplog):
+def test_a_row_that_the_database_refuses_in_the_one_message_is_written_by_no_one(caplog):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE audit_logs ADD CONSTRAINT poison CHECK (object_id <> '13')")
     try:

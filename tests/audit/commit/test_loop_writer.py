@@ -111,7 +111,7 @@ def test_while_the_log_cannot_be_written_nothing_leaves_and_then_all():
 
 
 @on_postgresql
-def test_one_poisonous_record_costs_nobody_else_his_answer(caplog):
+def test_one_poisonous_record_costs_no_one_else_their_answer(caplog):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE audit_logs ADD CONSTRAINT poison CHECK (object_id <> '13')")
     try:
@@ -141,7 +141,7 @@ def test_a_session_that_died_unused_is_replaced():
 
 
 @on_postgresql
-def test_a_session_that_dies_in_the_commit_answers_nobody_and_another_writer_begins():
+def test_a_session_that_dies_in_the_commit_answers_no_one_and_another_writer_begins():
     """The trigger ends its own session after the rows and the COMMIT have been sent."""
     with connection.cursor() as cursor:
         cursor.execute(

@@ -10,7 +10,7 @@ from django.db import connections
 
 from audit.exports import task
 from audit.models import AuditExport, AuditLog
-from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
+from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.checkpointing import sign_checkpoint
 from kernel import jobs
 from kernel.jobs import running
@@ -61,7 +61,7 @@ def meanwhile(do, at_call, *, until=lambda progress: True):
     calls = count(1)
 
     def run(export, progress):
-        def tell(done, total=None):
+        def record_event(done, total=None):
             progress(done, total)
             if next(calls) == at_call:
                 in_thread(do)
@@ -69,7 +69,7 @@ def meanwhile(do, at_call, *, until=lambda progress: True):
                 while not until(progress) and time.monotonic() < end:
                     time.sleep(0.05)
 
-        return task.run(export, tell)
+        return task.run(export, record_event)
 
     jobs.register(task.KIND, AuditExport, run, task.ended)
     try:
@@ -102,7 +102,7 @@ def on_record(action):
 
 
 def signed_log(number):
-    establish_checkpoint_keys()
+    bootstrap_checkpoint_keys()
     write_many(number)
     sequence_all()
     return sign_checkpoint()

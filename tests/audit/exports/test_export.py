@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from audit.exports.archive import export_log
 from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_digest
 from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditTile, AuditTrail, AuditTree, CheckpointKey
-from audit.sequencing.checkpoint_keys import establish_checkpoint_keys, trusted_keys
+from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys, trusted_keys
 from audit.sequencing.head import HEAD_FILE
 from audit.sequencing.tree import latest_checkpoint
 from audit.tlog import tiles
@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 @pytest.fixture
 def log(root_of_trust, settings):
     CheckpointKey.objects.all().delete()
-    establish_checkpoint_keys()
+    bootstrap_checkpoint_keys()
     log = Log(seed=3)
     for _ in range(3):
         log.change(rows=2)
@@ -62,16 +62,16 @@ def files_of(folder):
 
 
 def test_the_folder_holds_the_signed_log_and_nothing_after_it(log, tmp_path):
-    folder, told = tmp_path / "export", []
+    folder, recorded = tmp_path / "export", []
 
-    summary = export_log(folder, lambda done, total: told.append((done, total)))
+    summary = export_log(folder, lambda done, total: recorded.append((done, total)))
 
     newest = latest_checkpoint()
     size = newest.size
     assert AuditTree.objects.get().size == size + 5
     assert (summary.size, summary.checkpoint) == (size, newest.note)
     assert summary.root == open_note(newest.note, trusted_keys()).root
-    assert told == [(size, size)]
+    assert recorded == [(size, size)]
     files = files_of(folder)
     bundles = [files.pop(tiles.entries_path(number, width)) for number, width in ((0, 256), (1, size - 256))]
     rows = {row["id"]: row for row in AuditLog.objects.values(*ENTRY_FIELDS)}
@@ -143,7 +143,7 @@ def test_a_folder_with_something_in_it_is_left_alone(log, tmp_path):
     assert export_log(tmp_path / ".").size == latest_checkpoint().size
 
 
-def test_a_log_that_nobody_signed_is_not_exported(root_of_trust, tmp_path):
+def test_a_log_that_no_one_signed_is_not_exported(root_of_trust, tmp_path):
     with pytest.raises(Conflict, match="no checkpoint yet"):
         export_log(tmp_path / "export")
     assert not (tmp_path / "export").exists()
@@ -197,7 +197,7 @@ def test_the_command_signs_what_is_there_unless_it_is_told_not_to(log, tmp_path,
     assert f"{newest.size} entries and" in capsys.readouterr().out
 
 
-def test_the_command_says_what_is_in_the_way(log, tmp_path):
+def test_the_command_shows_what_is_in_the_way(log, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(CommandError, match="not empty"):
         call_command("export_audit_log", str(tmp_path))

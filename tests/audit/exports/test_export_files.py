@@ -19,7 +19,7 @@ from audit.exports.formats import csv_line, guarded
 from audit.log import entries
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditLog
-from audit.sequencing.checkpoint_keys import establish_checkpoint_keys, trusted_keys
+from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys, trusted_keys
 from audit.sequencing.checkpointing import sign_checkpoint
 from kernel.databases.transactions import one_snapshot
 from tests.audit.exports.exporting import (
@@ -47,22 +47,22 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_each_line_is_an_entry_in_the_bytes_that_are_hashed_and_its_integrity(auditor):
     write(3, Event(action="test.thing.done", object_id="the-object", meta={"é": "\u2028 \U0001f600"}))
-    content, told = exported(auditor, object="the-object")
+    content, reported = exported(auditor, object="the-object")
 
     rows = AuditLog.objects.filter(object_id="the-object").order_by("id").values()
     assert content == b"".join(entries.entry_bytes(row)[:-1] + b',"integrity":"pending"}\n' for row in rows)
-    assert (told["rows"], told["size"]) == (3, len(content))
-    assert told["sha256"] == hashlib.sha256(content).hexdigest()
+    assert (reported["rows"], reported["size"]) == (3, len(content))
+    assert reported["sha256"] == hashlib.sha256(content).hexdigest()
 
 
 def test_an_export_without_filters_is_the_whole_log(auditor):
     write(5)
-    content, told = exported(auditor)
+    content, reported = exported(auditor)
 
     last = AuditLog.objects.get(action=actions.EXPORT_REQUESTED).id  # later entries follow the snapshot
     expected = list(AuditLog.objects.filter(id__lte=last).order_by("id").values_list("id", flat=True))
     assert ids(content) == expected
-    assert told["rows"] == told["total"] == told["done"] == len(expected)
+    assert reported["rows"] == reported["total"] == reported["done"] == len(expected)
 
 
 @pytest.mark.parametrize(
@@ -84,24 +84,24 @@ def test_filters_select_what_the_list_shows_under_them(auditor, filters):
     write(1, Event(action="test.other.done", object_id="the-object", outcome="denied"))
     write(1, actor=Actor.system("rotate_keys", Source.COMMAND))
     write(1, actor=Actor.system("sequencer", Source.SCHEDULER))
-    content, told = exported(auditor, **filters)
+    content, reported = exported(auditor, **filters)
 
     query = "&".join(f"{name}={value}" for name, value in filters.items())
     last = AuditLog.objects.get(action=actions.EXPORT_REQUESTED).id
     listed = auditor.api.get(f"/api/v1/audit/logs?limit=100&{query}").json["results"]
     assert ids(content) == sorted(entry["id"] for entry in listed if entry["id"] <= last)
-    assert set(told["filters"]) == set(filters)
+    assert set(reported["filters"]) == set(filters)
 
 
 def test_csv_has_a_header_and_the_same_columns(auditor):
     write(2, Event(action="test.thing.done", object_id='a "quoted", id\r\n', meta={"reason": "x"}))
-    content, told = exported(auditor, "csv", action="test.thing.done")
+    content, reported = exported(auditor, "csv", action="test.thing.done")
 
     header, *rows = csv.reader(io.StringIO(content.decode(), newline=""))
     assert header == [*entries.ENTRY_FIELDS, "integrity"]
     stored = AuditLog.objects.filter(action="test.thing.done").order_by("id")
     assert [dict(zip(header, row, strict=True)) for row in rows] == [as_texts(entry) for entry in stored]
-    assert told["rows"] == 2
+    assert reported["rows"] == 2
     assert content.count(b"\r\n") == 1 + 2 + 2  # header, rows, and one inside each object id
 
 
@@ -144,7 +144,7 @@ def test_every_column_of_text_is_guarded():
 
 def test_tiles_are_the_folder_that_the_command_writes_as_one_file(auditor, tmp_path):
     signed_log(600)
-    content, told = exported(auditor, "tiles")
+    content, reported = exported(auditor, "tiles")
     export_log(tmp_path / "log")
 
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
@@ -152,10 +152,10 @@ def test_tiles_are_the_folder_that_the_command_writes_as_one_file(auditor, tmp_p
     files = [path for path in (tmp_path / "log").rglob("*") if path.is_file()]
     assert members == {f"audit-log/{path.relative_to(tmp_path / 'log')}": path.read_bytes() for path in files}
     size, root = members["audit-log/checkpoint"].decode().split("\n")[1:3]
-    assert told["checkpoint"] == {"size": int(size), "root": root}
-    assert told["rows"] == told["done"] == told["total"] == int(size) > 600
-    assert told["vkeys"] == members["audit-log/keys"].decode().splitlines()
-    assert told["sha256"] == hashlib.sha256(content).hexdigest()
+    assert reported["checkpoint"] == {"size": int(size), "root": root}
+    assert reported["rows"] == reported["done"] == reported["total"] == int(size) > 600
+    assert reported["vkeys"] == members["audit-log/keys"].decode().splitlines()
+    assert reported["sha256"] == hashlib.sha256(content).hexdigest()
 
 
 def test_two_archives_of_one_checkpoint_are_equal(auditor):
@@ -168,11 +168,11 @@ def test_an_archive_keeps_what_ccverify_needs_of_it(transactional_db, tmp_path):
     # tables.
     auditor = in_thread(partial(make_persona, "anna", "auditor"))
     in_thread(partial(signed_log, 300))
-    content, told = exported(auditor, "tiles")
+    content, reported = exported(auditor, "tiles")
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         archive.extractall(tmp_path, filter="data")
     command = [sys.executable, ROOT / "bin" / "ccverify", "verify-export", tmp_path / "audit-log"]
-    pinned = [part for vkey in told["vkeys"] for part in ("--key", vkey)]
+    pinned = [part for vkey in reported["vkeys"] for part in ("--key", vkey)]
     done = subprocess.run([*command, *pinned], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -180,8 +180,8 @@ def test_an_archive_keeps_what_ccverify_needs_of_it(transactional_db, tmp_path):
 def test_before_the_first_checkpoint_there_are_no_tiles(auditor):
     export_id = order(auditor, "tiles")
     work()
-    told = look(auditor, export_id)
-    assert (told["status"], told["error_code"]) == ("failed", "conflict")
+    reported = look(auditor, export_id)
+    assert (reported["status"], reported["error_code"]) == ("failed", "conflict")
     assert files.names() == []
 
 
@@ -209,8 +209,8 @@ def test_altered_entries_are_marked_counted_and_raise_their_alarms_once(auditor,
     altered("UPDATE audit_logs SET count = %s WHERE id = %s", 2**60, last.id)  # has no canonical form
     altered("UPDATE audit_logs SET code = 'x' WHERE id = %s", last.id - 1)
     for _ in range(2):
-        content, told = exported(auditor, export_format, action="test.thing.done")
-        assert (told["status"], told["rows"], told["altered"]) == ("succeeded", 4, 2)
+        content, reported = exported(auditor, export_format, action="test.thing.done")
+        assert (reported["status"], reported["rows"], reported["altered"]) == ("succeeded", 4, 2)
         text = content.decode()
         rows = (
             csv.DictReader(io.StringIO(text))
@@ -223,30 +223,30 @@ def test_altered_entries_are_marked_counted_and_raise_their_alarms_once(auditor,
         assert [code for code, _ in alarms()] == ["entry_altered"] * 2
 
 
-def test_the_page_of_an_export_says_how_many_entries_were_altered(auditor):
+def test_the_page_of_an_export_shows_how_many_entries_were_altered(auditor):
     altered("UPDATE audit_logs SET code = 'x' WHERE id = %s", write().id)
-    _, told = exported(auditor, action="test.thing.done")
+    _, reported = exported(auditor, action="test.thing.done")
     browser = signed_in(auditor)
-    for path in ("/jobs/", f"/jobs/{told['id']}/", "/audit/exports/"):
+    for path in ("/jobs/", f"/jobs/{reported['id']}/", "/audit/exports/"):
         assert "Done, 1 altered entry" in text_of(browser.get(path))
 
 
 def test_an_export_of_nothing_is_an_empty_file(auditor):
-    content, told = exported(auditor, object="of no entry")
-    assert (content, told["rows"], told["size"]) == (b"", 0, 0)
-    assert told["sha256"] == hashlib.sha256(b"").hexdigest()
+    content, reported = exported(auditor, object="of no entry")
+    assert (content, reported["rows"], reported["size"]) == (b"", 0, 0)
+    assert reported["sha256"] == hashlib.sha256(b"").hexdigest()
 
 
 def test_an_export_names_the_newest_checkpoint_and_the_keys_that_verify_it(auditor):
-    establish_checkpoint_keys()
+    bootstrap_checkpoint_keys()
     write(3)
     sequence_all()
     checkpoint = sign_checkpoint()
-    _, told = exported(auditor)
+    _, reported = exported(auditor)
 
     size, root = checkpoint.note.split("\n")[1:3]
-    assert told["checkpoint"] == {"size": int(size), "root": root}
-    assert told["vkeys"] == [key.vkey for key in trusted_keys()]
+    assert reported["checkpoint"] == {"size": int(size), "root": root}
+    assert reported["vkeys"] == [key.vkey for key in trusted_keys()]
 
 
 def test_before_the_first_checkpoint_an_export_names_none(auditor):
@@ -264,9 +264,9 @@ def test_entries_that_come_while_it_is_written_are_left_out(auditor, monkeypatch
     with meanwhile(lambda: write(20), at_call=3):
         work()
 
-    told = look(auditor, export_id)
+    reported = look(auditor, export_id)
     assert max(ids(fetch(auditor, export_id).response.content)) == last
-    assert told["rows"] == told["total"] == AuditLog.objects.filter(id__lte=last).count()
+    assert reported["rows"] == reported["total"] == AuditLog.objects.filter(id__lte=last).count()
 
 
 def test_writers_do_not_wait_for_an_export(auditor, monkeypatch):

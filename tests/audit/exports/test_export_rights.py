@@ -42,7 +42,7 @@ def test_a_stranger_is_not_let_in(auditor):
         assert ApiClient().get(path).status == 401
 
 
-def test_an_export_of_somebody_else_does_not_exist_for_whoever_sees_his_own_only(developer, stranger):
+def test_an_export_of_someone_else_does_not_exist_for_users_who_see_their_own_only(developer, stranger):
     """No current role has this combination; the scope decides, not the name of the role."""
     mine = with_export_permission(developer)
     theirs = services.request_export(
@@ -50,12 +50,12 @@ def test_an_export_of_somebody_else_does_not_exist_for_whoever_sees_his_own_only
     )
     own = services.request_export(principal=mine, export_format="jsonl", criteria=LogCriteria())
     assert list(services.find_exports(principal=mine)) == [own]
-    for act in (services.find_export, services.cancel_export, services.find_result):
+    for call in (services.find_export, services.cancel_export, services.find_result):
         with pytest.raises(NotFound):
-            act(principal=mine, export_id=theirs.id)
+            call(principal=mine, export_id=theirs.id)
 
 
-def test_whoever_reads_his_own_acts_only_exports_no_others(developer, stranger):
+def test_a_user_who_reads_their_own_actions_only_exports_no_others(developer, stranger):
     principal = with_export_permission(developer)
     write(2, actor=developer.principal.actor)
     write(2, actor=stranger.principal.actor)
@@ -73,7 +73,7 @@ def with_export_permission(persona):
     return replace(persona.principal, permissions=persona.principal.permissions | {"audit.export"})
 
 
-def test_whoever_may_not_read_the_log_does_not_export_it(auditor):
+def test_a_user_who_may_not_read_the_log_does_not_export_it(auditor):
     blind = replace(auditor.principal, permissions=frozenset({"audit.export"}))
     with pytest.raises(Denied, match=r"audit\.read"):
         services.request_export(principal=blind, export_format="jsonl", criteria=LogCriteria())
@@ -127,7 +127,7 @@ def test_a_bad_order_is_refused_naming_the_field(auditor, body, field):
     assert not AuditExport.objects.exists()
 
 
-def test_whoever_writes_the_database_does_not_choose_the_file(auditor, home):
+def test_a_user_who_writes_the_database_does_not_choose_the_file(auditor, home):
     """The name of the file comes from the row, and the key-encryption key is in the same data folder."""
     export_id = order(auditor)
     work()

@@ -14,7 +14,7 @@ import pytest
 from audit import actions
 from audit.exports import files, task
 from audit.models import AuditExport
-from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
+from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.checkpointing import sign_checkpoint
 from kernel.clock import database_now
 from kernel.jobs import Status, leases, registry
@@ -35,18 +35,25 @@ def test_an_export_is_ordered_done_and_fetched(auditor):
     assert (ordered["done"], ordered["total"], ordered["rows"], ordered["sha256"]) == (0, None, None, "")
     work()
 
-    told = look(auditor, ordered["id"])
-    assert (told["status"], told["done"], told["total"], told["rows"]) == ("succeeded", 3, 3, 3)
-    assert told["expires_at"] > told["finished_at"] >= told["started_at"] >= told["created_at"]
+    reported = look(auditor, ordered["id"])
+    assert (reported["status"], reported["done"], reported["total"], reported["rows"]) == (
+        "succeeded",
+        3,
+        3,
+        3,
+    )
+    assert (
+        reported["expires_at"] > reported["finished_at"] >= reported["started_at"] >= reported["created_at"]
+    )
     result = fetch(auditor, ordered["id"])
-    digest = base64.b64encode(bytes.fromhex(told["sha256"])).decode()
+    digest = base64.b64encode(bytes.fromhex(reported["sha256"])).decode()
     assert result.headers["Repr-Digest"] == f"sha-256=:{digest}:"
     assert result.headers["Content-Type"] == "application/jsonl"
-    assert result.headers["Content-Length"] == str(told["size"]) == str(len(result.response.content))
+    assert result.headers["Content-Length"] == str(reported["size"]) == str(len(result.response.content))
     name = f"audit-log-{ordered['id']}.jsonl"
     assert result.headers["Content-Disposition"] == f'attachment; filename="{name}"'
     assert result.headers["Cache-Control"] == "no-store"
-    assert auditor.api.get(EXPORTS).json["results"] == [told]
+    assert auditor.api.get(EXPORTS).json["results"] == [reported]
 
 
 def test_the_file_is_of_its_type_whatever_is_accepted(auditor):
@@ -59,7 +66,7 @@ def test_the_file_is_of_its_type_whatever_is_accepted(auditor):
 def test_asking_finishing_and_each_download_are_on_record(auditor):
     export_id = order(auditor, object="of no entry")
     work()
-    told = look(auditor, export_id)
+    reported = look(auditor, export_id)
     for _ in range(2):
         fetch(auditor, export_id)
     auditor.api.send("HEAD", f"{EXPORTS}/{export_id}/result", None)  # no content is sent
@@ -73,8 +80,8 @@ def test_asking_finishing_and_each_download_are_on_record(auditor):
     assert json.loads(requested.meta) == {"format": "jsonl", "filters": {"object": "of no entry"}}
     assert (requested.source, finished.source) == ("api", "scheduler")
     assert finished.request_id == requested.request_id
-    assert json.loads(finished.meta)["sha256"] == told["sha256"]
-    assert json.loads(downloaded[0].meta) == {"sha256": told["sha256"]}
+    assert json.loads(finished.meta)["sha256"] == reported["sha256"]
+    assert json.loads(downloaded[0].meta) == {"sha256": reported["sha256"]}
 
 
 def test_files_and_their_folder_are_their_owners_alone(auditor, home):
@@ -115,9 +122,9 @@ def test_a_running_export_stops_and_leaves_nothing(auditor, monkeypatch):
 
     with meanwhile(cancel, at_call=2, until=lambda progress: progress._is_cancelled):
         work()
-    told = look(auditor, export_id)
-    assert told["status"] == "cancelled"
-    assert told["done"] < told["total"]
+    reported = look(auditor, export_id)
+    assert reported["status"] == "cancelled"
+    assert reported["done"] < reported["total"]
     assert files.names() == []
     assert auditor.api.post(f"{EXPORTS}/{export_id}/cancel").code == "conflict"
 
@@ -184,15 +191,15 @@ def test_a_folder_that_takes_no_file_fails_the_export_with_a_code(auditor, home)
             work()
     finally:
         (home / "exports").unlink()
-    told = look(auditor, export_id)
-    assert (told["status"], told["error_code"]) == ("failed", "export_not_written")
+    reported = look(auditor, export_id)
+    assert (reported["status"], reported["error_code"]) == ("failed", "export_not_written")
     [entry] = on_record(actions.EXPORT_FAILED)
     assert (entry.outcome, entry.code, entry.user_id) == ("error", "export_not_written", auditor.user.id)
     assert fetch(auditor, export_id).json["export_status"] == "failed"
 
 
 def test_an_altered_checkpoint_is_not_passed_on(auditor):
-    establish_checkpoint_keys()
+    bootstrap_checkpoint_keys()
     write(1)
     sequence_all()
     note = sign_checkpoint().note
@@ -225,10 +232,10 @@ def test_the_next_worker_begins_anew_and_only_its_file_counts(auditor, monkeypat
 
     with meanwhile(another_takes_over, at_call=2):
         work()
-    told = look(auditor, export_id)
+    reported = look(auditor, export_id)
     content = fetch(auditor, export_id).response.content
-    assert told["sha256"] == hashlib.sha256(content).hexdigest()
-    assert told["rows"] == len(ids(content))
+    assert reported["sha256"] == hashlib.sha256(content).hexdigest()
+    assert reported["rows"] == len(ids(content))
     task.delete_expired_results()
     assert len(files.names()) == 1
     assert fetch(auditor, export_id).response.content == content

@@ -66,12 +66,12 @@ def test_through_the_running_product_the_file_is_the_log(product):
     expected = sorted(entry["id"] for entry in listed["results"])
     leaves = {bytes(leaf) for (leaf,) in product.query("SELECT leaf_hash FROM audit_leaves")}
     for export_format, answer in ordered.items():
-        told = wait_for_end(product, answer.headers["Location"], token)
+        recorded = wait_for_end(product, answer.headers["Location"], token)
         result = product.send("GET", f"{answer.headers['Location']}/result", token=token)
         digest = hashlib.sha256(result.content).digest()
-        assert (told["status"], told["sha256"]) == ("succeeded", digest.hex())
+        assert (recorded["status"], recorded["sha256"]) == ("succeeded", digest.hex())
         assert result.headers["Repr-Digest"] == f"sha-256=:{base64.b64encode(digest).decode()}:"
-        assert told["rows"] == len(expected)
+        assert recorded["rows"] == len(expected)
         if export_format == "csv":
             _, *rows = csv.reader(io.StringIO(result.content.decode(), newline=""))
             assert [int(row[0]) for row in rows] == expected
@@ -82,12 +82,12 @@ def test_through_the_running_product_the_file_is_the_log(product):
             line.removesuffix(b',"integrity":"verified"}') + b"}" for line in result.content.splitlines()
         ]
         assert {merkle.leaf_hash(entry) for entry in entries} <= leaves
-        assert told["checkpoint"]["size"] > 0
+        assert recorded["checkpoint"]["size"] > 0
 
 
 def wait_for_end(product, path, token):
     deadline = time.monotonic() + 30
-    while not (told := product.send("GET", path, token=token).json)["finished_at"]:
+    while not (recorded := product.send("GET", path, token=token).json)["finished_at"]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    return told
+    return recorded

@@ -94,7 +94,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_the_encoding_says_what_it_encodes_and_is_its_own_canonical_form(value):
+def test_the_encoding_shows_what_it_encodes_and_is_its_own_canonical_form(value):
     encoded = canonical.encode(value)
 
     assert json.loads(encoded) == value

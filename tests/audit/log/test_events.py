@@ -96,7 +96,7 @@ def test_a_copy_of_an_event_keeps_its_meta():
     assert replace(event, count=7) == Event(action="a", count=7, meta={"reason": "r"})
 
 
-def test_the_system_acts_for_nobody():
+def test_the_system_acts_for_no_one():
     actor = Actor.system("rotate_keys", Source.COMMAND)
 
     assert (actor.user_id, actor.actor_type, actor.actor_name) == (None, ActorType.SYSTEM, "rotate_keys")

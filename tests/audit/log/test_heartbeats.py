@@ -32,7 +32,7 @@ def heard():
     return [json.loads(text)["writers"] for text in beats.values_list("meta", flat=True)]
 
 
-def test_a_beat_tells_the_last_number_of_each_writer():
+def test_a_beat_shows_the_last_number_of_each_writer():
     last = write(3)
     other = uuid.uuid4()
     numbering.note_committed(other, 7)
@@ -70,8 +70,8 @@ def test_a_beat_that_could_not_be_written_is_made_up_for():
 
 
 def test_the_last_beat_comes_when_the_process_ends():
-    heart = heartbeats.Heart()
+    heartbeat = heartbeats.Heartbeat()
     last = write()
-    heart.stop()
+    heartbeat.stop()
 
     assert heard() == [{str(last.writer): last.wseq}]

@@ -18,7 +18,7 @@ EVENT = Event(action="keys.key.read", object_id="k", outcome=Outcome.DENIED, cod
 
 
 @pytest.mark.django_db
-def test_a_flood_becomes_one_entry_at_once_and_one_with_the_number():
+def test_a_burst_of_refusals_becomes_one_entry_at_once_and_one_with_the_number():
     for _ in range(50):
         refusals.note(EVENT, ACTOR)
     assert [entry.count for entry in AuditLog.objects.all()] == [1]
@@ -76,7 +76,7 @@ def answer(error=None, path="/api/v1/keys", **on_request):
 
 
 @pytest.mark.django_db
-def test_a_refusal_says_who_wanted_what_from_where():
+def test_a_refusal_shows_who_wanted_what_from_where():
     answer(errors.NotFound(), audit_action="keys.key.read", audit_object=("key", "k"), actor=ACTOR)
 
     entry = AuditLog.objects.get()
@@ -86,7 +86,7 @@ def test_a_refusal_says_who_wanted_what_from_where():
 
 
 @pytest.mark.django_db
-def test_a_stranger_is_told_by_his_address():
+def test_a_stranger_is_reported_by_their_address():
     answer(errors.Unauthenticated("no"))
 
     entry = AuditLog.objects.get()

@@ -60,7 +60,7 @@ def test_an_untouched_log_gives_no_alarm():
         ("wseq", "1000000"),
     ],
 )
-def test_an_altered_row_is_told(column, value, caplog):
+def test_an_altered_row_is_reported(column, value, caplog):
     before = counted("mac_mismatch")
     event = Event(action="test.thing.done", meta={"a": 1})
     entry = write(3, event)
@@ -74,7 +74,7 @@ def test_an_altered_row_is_told(column, value, caplog):
     assert_the_tree_is_that_of_the_rows()
 
 
-def test_an_alarm_says_error_and_names_the_entry():
+def test_an_alarm_shows_error_and_names_the_entry():
     entry = write()
     altered("UPDATE audit_logs SET actor_name = 'x'")
     sequence_step()
@@ -102,7 +102,7 @@ def test_what_is_altered_after_it_was_sequenced_is_the_verifiers_to_find():
     ("removed", "expected", "found"),
     [([3], 3, 2), ([3, 4, 5], 5, 2), ([1], 1, 0), ([9], 9, 8)],
 )
-def test_a_number_that_is_missing_within_a_batch_is_told(removed, expected, found):
+def test_a_number_that_is_missing_within_a_batch_is_reported(removed, expected, found):
     writer = write_many(10)
     without(*removed, of=writer)
 
@@ -130,7 +130,7 @@ def test_a_number_that_is_missing_between_two_batches_is_told():
     assert (code, meta["writer"], meta["expected"], meta["found"]) == ("sequence_gap", str(writer), 5, 4)
 
 
-def test_a_row_that_was_removed_after_it_was_sequenced_is_told_by_the_next_of_its_writer():
+def test_a_row_that_was_removed_after_it_was_sequenced_is_reported_by_the_next_of_its_writer():
     writer = write_many(5)
     sequence_step()
     altered("DELETE FROM audit_logs WHERE id = (SELECT max(id) FROM audit_logs)")
@@ -164,7 +164,7 @@ def heartbeat(**writers):
     )
 
 
-def test_a_heartbeat_that_tells_the_truth_is_no_alarm():
+def test_a_heartbeat_that_shows_the_truth_is_no_alarm():
     writer = write_many(5)
     heartbeat(**{str(writer): 5})
     sequence_step()
@@ -174,7 +174,7 @@ def test_a_heartbeat_that_tells_the_truth_is_no_alarm():
     assert alarms() == []
 
 
-def test_a_heartbeat_tells_of_rows_that_were_cut_off_the_end():
+def test_a_heartbeat_shows_rows_that_were_cut_off_the_end():
     writer = write_many(5)
     without(4, 5, of=writer)
     beat = heartbeat(**{str(writer): 5})
@@ -185,7 +185,7 @@ def test_a_heartbeat_tells_of_rows_that_were_cut_off_the_end():
     assert meta == {"writer": str(writer), "expected": 5, "found": 3, "log_id": beat.id}
 
 
-def test_a_heartbeat_tells_of_a_writer_that_has_gone_altogether():
+def test_a_heartbeat_shows_a_writer_that_has_gone_altogether():
     writer = uuid.uuid4()
     heartbeat(**{str(writer): 3})
 
@@ -205,7 +205,7 @@ def test_a_forged_heartbeat_is_an_altered_row_and_no_more():
 # --- missing rows
 
 
-def test_a_row_that_has_gone_before_it_was_sequenced_is_told():
+def test_a_row_that_has_gone_before_it_was_sequenced_is_reported():
     entry = write(3)
     altered("DELETE FROM audit_logs WHERE id = %s", entry.id)
 
@@ -218,7 +218,7 @@ def test_a_row_that_has_gone_before_it_was_sequenced_is_told():
 # --- alarms are limited
 
 
-def test_many_alarms_are_told_in_one_entry_more():
+def test_many_alarms_are_reported_in_one_entry_more():
     write_many(RECORDED + 30)
     altered("UPDATE audit_logs SET actor_name = 'x'")
     before = counted("mac_mismatch")
@@ -240,13 +240,13 @@ def test_an_alarm_is_sequenced_and_that_is_the_end_of_it():
     assert_the_tree_is_that_of_the_rows()
 
 
-def test_an_altered_entry_that_claims_to_be_of_an_alarm_is_told_like_any_other():
+def test_an_altered_entry_that_claims_to_be_of_an_alarm_is_reported_like_any_other():
     """Otherwise all such alarms but one per minute would go unreported."""
     ids = [write().id for _ in range(3)]
     altered("UPDATE audit_logs SET action = %s, actor_name = 'x'", actions.LOG_ALARMED)
     sequence_step()
-    told = AuditAlarm.objects.filter(kind="mac_mismatch").values_list("log_id", flat=True)
-    assert sorted(told) == ids
+    recorded = AuditAlarm.objects.filter(kind="mac_mismatch").values_list("log_id", flat=True)
+    assert sorted(recorded) == ids
 
 
 def test_an_alarm_that_cannot_be_put_on_record_does_not_stop_the_log(caplog):

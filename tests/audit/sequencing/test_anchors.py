@@ -159,7 +159,7 @@ def test_a_checkpoint_is_brought_once(tmp_path):
     assert (tmp_path / "file").read_text().count("ciphercanary/") == 3
 
 
-def test_a_receipt_that_somebody_put_into_the_database_keeps_nothing_from_its_anchor(tmp_path):
+def test_a_receipt_that_someone_put_into_the_database_keeps_nothing_from_its_anchor(tmp_path):
     checkpoint = new_checkpoint()
     AuditReceipt.objects.create(
         size=checkpoint.size, anchor="file", receipt="believe me", anchored_at=database_now()

@@ -12,7 +12,7 @@ from audit import actions
 from audit.models import AuditLeaf, AuditLog, CheckpointKey
 from audit.sequencing.checkpoint_keys import (
     active_signers,
-    establish_checkpoint_keys,
+    bootstrap_checkpoint_keys,
     origin,
     promote_covered_keys,
     rotate_checkpoint_keys,
@@ -54,7 +54,7 @@ def published():
 
 def begin_anew():
     CheckpointKey.objects.all().delete()
-    establish_checkpoint_keys()
+    bootstrap_checkpoint_keys()
 
 
 def test_the_first_keys_are_active_and_published_whole():
@@ -72,13 +72,13 @@ def test_the_first_keys_are_active_and_published_whole():
 
 def test_a_start_makes_the_keys_that_are_missing_and_no_more():
     before = trusted_keys()
-    establish_checkpoint_keys()
+    bootstrap_checkpoint_keys()
     assert trusted_keys() == before
 
     CheckpointKey.objects.filter(algorithm="ml-dsa-44").delete()
     with pytest.raises(IntegrityFailed, match="key that signs checkpoints is missing"):
         active_signers()
-    establish_checkpoint_keys()
+    bootstrap_checkpoint_keys()
     assert states() == [("ed25519", "active"), ("ml-dsa-44", "active")]
     assert before[0] in trusted_keys()
     assert len(published()[-1][1]) == 1
@@ -108,7 +108,7 @@ def test_a_key_altered_by_hand_is_neither_shown_nor_used(change):
 # --- signatures on new keys
 
 
-def test_nobody_signs_the_first_publication():
+def test_no_one_signs_the_first_publication():
     begin_anew()
     assert set(json.loads(published()[-1][0].meta)) == {"vkeys", "linked_checkpoints"}
 
@@ -133,7 +133,7 @@ def test_each_outgoing_key_signs_the_keys_that_follow():
 def test_a_key_made_alone_is_signed_by_the_one_that_is_left():
     CheckpointKey.objects.filter(algorithm="ml-dsa-44").delete()
     [left] = keys_of("active")
-    establish_checkpoint_keys()
+    bootstrap_checkpoint_keys()
 
     entry, vkeys = published()[-1]
     signatures = json.loads(entry.meta)["signatures"]

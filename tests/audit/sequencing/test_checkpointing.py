@@ -74,7 +74,7 @@ def test_every_two_checkpoints_are_consistent():
             merkle.verify_consistency(first, opened[first].root, second, opened[second].root, proof)
 
 
-def test_whoever_does_not_lead_does_not_sign():
+def test_a_user_who_does_not_lead_does_not_sign():
     write(2)
     sequence_step()
     leads, ends = threading.Event(), threading.Event()
@@ -195,7 +195,7 @@ def test_a_checkpoint_of_another_log_is_no_former_one():
         open_note(latest_checkpoint().note, foreign)
 
 
-def test_a_refusal_to_sign_is_told_once_and_sequencing_goes_on(caplog):
+def test_a_refusal_to_sign_is_reported_once_and_sequencing_goes_on(caplog):
     signed(300)
     altered("UPDATE audit_checkpoints SET note = 'nothing'")
     sequencer = Sequencer(lambda: False)
@@ -210,7 +210,7 @@ def test_a_refusal_to_sign_is_told_once_and_sequencing_goes_on(caplog):
     assert AuditTree.objects.get().size == 305
 
 
-def test_a_tree_that_nothing_can_be_appended_to_is_told_once(caplog):
+def test_a_tree_that_nothing_can_be_appended_to_is_reported_once(caplog):
     signed(300)
     altered("DELETE FROM audit_tiles WHERE level = 0")
     sequencer = Sequencer(lambda: False)
@@ -223,7 +223,7 @@ def test_a_tree_that_nothing_can_be_appended_to_is_told_once(caplog):
     assert AuditTree.objects.get().size == 300
 
 
-def test_whoever_asks_for_a_checkpoint_is_refused_on_record():
+def test_a_user_who_asks_for_a_checkpoint_is_refused_on_record():
     signed(3)
     write()
     altered("UPDATE audit_checkpoints SET note = 'nothing'")
@@ -291,7 +291,7 @@ def test_a_second_alteration_of_the_tree_is_another_alarm():
     assert [code for code, _ in alarms()] == ["integrity_failed"] * 2
 
 
-def test_an_older_database_is_told_once_although_each_alarm_makes_the_log_grow():
+def test_an_older_database_is_reported_once_although_each_alarm_makes_the_log_grow():
     signed(3)
     write_head(Head(1000, b"\1" * 32))
     sequencer = Sequencer(lambda: False)

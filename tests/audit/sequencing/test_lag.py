@@ -7,7 +7,7 @@ from django.db import connection
 from prometheus_client import REGISTRY
 
 from audit.commit.loop_statements import LAG
-from audit.sequencing import moments
+from audit.sequencing import timestamps
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.lag import Lag, is_too_far_behind, read_lag, read_lag_seconds, set_gauges
 from audit.sequencing.step import sequence_step
@@ -39,7 +39,7 @@ def test_the_lag_is_the_age_of_the_oldest_entry_that_waits():
 
 
 def test_counting_has_an_end(monkeypatch):
-    monkeypatch.setattr(moments, "COUNTED", 5)
+    monkeypatch.setattr(timestamps, "COUNTED", 5)
     write_many(9)
     assert read_lag().pending == 5
 

@@ -157,7 +157,7 @@ def test_of_sequencers_at_once_one_leads_and_no_leaf_is_there_twice():
     assert alarms() == []
 
 
-def test_whoever_does_not_lead_waits_only_if_he_is_told_to():
+def test_a_follower_waits_only_if_requested():
     write(2)
     leads, ends = threading.Event(), threading.Event()
 
@@ -238,7 +238,7 @@ def test_nothing_is_appended_to_a_tree_that_is_gone(statement):
         sequence_step()
 
 
-def test_a_row_that_nobody_can_encode_does_not_stop_the_others():
+def test_a_row_that_no_one_can_encode_does_not_stop_the_others():
     entry = write()
     beyond = canonical.MAX_INTEGER + 1
     altered("UPDATE audit_logs SET size = %s WHERE id = %s", beyond, entry.id)
@@ -278,7 +278,7 @@ def test_a_number_beyond_what_an_entry_holds_is_alarmed_and_stops_nothing():
         ("size", 1.5),
     ],
 )
-def test_what_only_somebody_else_can_have_written_is_alarmed_and_stops_nothing(column, value):
+def test_what_only_someone_else_can_have_written_is_alarmed_and_stops_nothing(column, value):
     if connection.vendor == "postgresql":
         pytest.skip("PostgreSQL keeps to the types of its columns")
     write_many(3)  # of a writer other than this test's own

@@ -11,17 +11,17 @@ from django.db import connection
 
 from audit import actions
 from audit.models import AuditAlarm, AuditLog, CheckpointKey
-from audit.sequencing.alarms import Alarm, Kind
-from audit.sequencing.checkpoint_keys import establish_checkpoint_keys
+from audit.sequencing.alarms import Alarm, AlarmKind
+from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.running import checkpoint_now
 from audit.services.alarms import raise_alarms
 from audit.services.resolving import resolve_alarm
 from audit.services.verifications import last_verification
-from audit.verification import Kind as Finding
+from audit.verification import FindingKind as Finding
 from audit.verification import verify_log
 from audit.verification.findings import Result
 from tests.audit.sequencing.log import altered, no_more_entries, write
-from tests.doors import make_alarm
+from tests.endpoints import make_alarm
 from tests.tampering.alterations import UNREADABLE, alterations, rolled_back
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 def published_keys(empty_log):
     """Recreate the keys, whose entries were deleted with the others."""
     CheckpointKey.objects.all().delete()
-    establish_checkpoint_keys()
+    bootstrap_checkpoint_keys()
 
 
 def verify():
@@ -70,7 +70,7 @@ def test_the_same_findings_raise_one_alarm_and_new_ones_another():
     for log_id in (first, first + 1):
         altered("UPDATE audit_logs SET actor_name = 'x' WHERE id = %s", log_id)
         assert [verify(), verify()] == [1, 1]
-    assert AuditAlarm.objects.filter(kind=Kind.VERIFICATION_FAILED).count() == 2
+    assert AuditAlarm.objects.filter(kind=AlarmKind.VERIFICATION_FAILED).count() == 2
 
 
 def test_an_open_alarm_is_a_finding_and_a_resolved_one_is_not(admin):
@@ -101,7 +101,7 @@ def test_a_recorded_verification_with_any_altered_column_has_no_result():
 
 def test_a_stored_alarm_that_cannot_be_read_is_open_and_hides_no_other(admin):
     for log_id in (7, 8):
-        raise_alarms([Alarm(kind=Kind.ENTRY_ALTERED, expected="x", found="y", log_id=log_id)])
+        raise_alarms([Alarm(kind=AlarmKind.ENTRY_ALTERED, expected="x", found="y", log_id=log_id)])
         alarm = AuditAlarm.objects.get(log_id=log_id)
         resolve_alarm(principal=admin.principal, alarm_id=alarm.id, reason="seen")
     checkpoint_now()
@@ -112,7 +112,7 @@ def test_a_stored_alarm_that_cannot_be_read_is_open_and_hides_no_other(admin):
     assert "an alarm is open: audit.log.alarmed entry_altered" in found[0]
 
 
-def test_a_verifier_that_cannot_write_says_so_and_keeps_its_result(capsys):
+def test_a_verifier_that_cannot_write_reports_it_and_keeps_its_result(capsys):
     write()
     checkpoint_now()
     with no_more_entries():

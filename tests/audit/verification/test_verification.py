@@ -19,7 +19,7 @@ from audit.log.entries import ENTRY_FIELDS
 from audit.log.events import Actor, Event, RowChange, Source
 from audit.log.raw_rows import rows_of, spelled
 from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditTree, CheckpointKey
-from audit.sequencing.checkpoint_keys import active_signers, establish_checkpoint_keys, trusted_keys
+from audit.sequencing.checkpoint_keys import active_signers, bootstrap_checkpoint_keys, trusted_keys
 from audit.sequencing.checkpointing import thin_out_checkpoints
 from audit.sequencing.head import HEAD_FILE, read_head, write_head
 from audit.sequencing.rollups import add_usage
@@ -27,7 +27,7 @@ from audit.services import record
 from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, publication_message, sign_note
 from audit.tlog.merkle import Frontier
 from audit.tlog.tiles import append
-from audit.verification import Finding, Kind, OutsideCheckpoint, Report, verify_log
+from audit.verification import Finding, FindingKind, OutsideCheckpoint, Report, verify_log
 from kernel import runtime
 from kernel.crypto import signing
 from kernel.trust import kek
@@ -42,7 +42,7 @@ pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 def log(root_of_trust, settings):
     """About 330 entries, of which the last four are not sequenced."""
     CheckpointKey.objects.all().delete()
-    establish_checkpoint_keys()
+    bootstrap_checkpoint_keys()
     log = Log(seed=7)
     for _ in range(3):
         for rows in (0, 2, 3):
@@ -109,13 +109,13 @@ def test_an_altered_row_is_named_by_index_and_id(log, index):
 
     report = verify_log()
 
-    assert kinds(report) == {Kind.ENTRY_ALTERED}
+    assert kinds(report) == {FindingKind.ENTRY_ALTERED}
     assert first_bad(report) == (index, index)
     assert report.first_bad.log_id == log_id_of(index)
     assert "row was altered" in report.first_bad.text
 
 
-def test_an_altered_leaf_is_told_from_an_altered_row(log):
+def test_an_altered_leaf_is_distinguished_from_an_altered_row(log):
     altered("UPDATE audit_leaves SET leaf_hash = %s WHERE idx = 300", b"x" * 32)
 
     report = verify_log()
@@ -134,7 +134,7 @@ def test_a_row_that_only_its_mac_gives_away_is_found(log):
 
     report = verify_log()
 
-    assert kinds(report) == {Kind.MAC_MISMATCH}
+    assert kinds(report) == {FindingKind.MAC_MISMATCH}
     assert first_bad(report) == (8, 8)
 
 
@@ -249,16 +249,16 @@ def test_text_that_is_no_text_is_a_finding(log):
 
     report = verify_log()
 
-    assert kinds(report) == {Kind.ENTRY_ALTERED, Kind.TRAIL}
+    assert kinds(report) == {FindingKind.ENTRY_ALTERED, FindingKind.TRAIL}
     assert first_bad(report) == (30, 30)
     assert query("SELECT actor_name FROM audit_logs WHERE id = %s", [log_id_of(31)])
 
 
-def test_of_ranges_the_one_that_ends_first_says_where_the_wrong_begins():
+def test_of_ranges_the_one_that_ends_first_shows_where_the_wrong_begins():
     report = Report()
     ranges = [(300, 300), (50, 149), (99, 103), (90, 103), (0, 10_000), (None, None)]
     for first, last in ranges:
-        report.add(Finding(Kind.CHECKPOINT, "x", first, last))
+        report.add(Finding(FindingKind.CHECKPOINT, "x", first, last))
 
     assert first_bad(report) == (99, 103)
     assert str(report.first_bad) == "checkpoint (index 99 to 103): x"
@@ -270,7 +270,7 @@ def test_a_removed_row_is_named_by_the_index_of_its_leaf(log):
 
     report = verify_log()
 
-    assert Kind.ENTRY_MISSING in kinds(report)
+    assert FindingKind.ENTRY_MISSING in kinds(report)
     assert first_bad(report) == (120, 120)
     assert report.first_bad.log_id == log_id
 
@@ -281,8 +281,10 @@ def test_a_missing_leaf_is_named_and_what_follows_is_still_looked_at(log):
 
     report = verify_log()
 
-    assert {Kind.LEAF_MISSING, Kind.NOT_SEQUENCED, Kind.ENTRY_ALTERED} <= kinds(report)
-    assert Kind.TILE not in kinds(report)  # the following entries have moved, which says nothing about tiles
+    assert {FindingKind.LEAF_MISSING, FindingKind.NOT_SEQUENCED, FindingKind.ENTRY_ALTERED} <= kinds(report)
+    assert FindingKind.TILE not in kinds(
+        report
+    )  # the following entries have moved, which says nothing about tiles
     assert first_bad(report) == (257, 257)
 
 
@@ -298,19 +300,19 @@ def test_an_inserted_row_has_no_leaf_and_does_not_wait_for_one(log):
 
     report = verify_log()
 
-    assert {Kind.NOT_SEQUENCED, Kind.MAC_MISMATCH, Kind.SEQUENCE_GAP} <= kinds(report)
+    assert {FindingKind.NOT_SEQUENCED, FindingKind.MAC_MISMATCH, FindingKind.SEQUENCE_GAP} <= kinds(report)
 
 
 def test_waiting_rows_are_looked_at_too(log):
     [(waiting,)] = query("SELECT min(log_id) FROM audit_pending")
     altered("UPDATE audit_logs SET outcome = 'denied', code = 'x' WHERE id = %s", waiting)
-    assert kinds(verify_log()) >= {Kind.MAC_MISMATCH}
+    assert kinds(verify_log()) >= {FindingKind.MAC_MISMATCH}
 
     altered("DELETE FROM audit_logs WHERE id = %s", waiting)
-    assert kinds(verify_log()) >= {Kind.WAITING}
+    assert kinds(verify_log()) >= {FindingKind.WAITING}
 
     altered("DELETE FROM audit_pending WHERE log_id = %s", waiting)
-    assert Kind.WAITING not in kinds(verify_log())
+    assert FindingKind.WAITING not in kinds(verify_log())
 
 
 def test_what_is_in_the_tree_does_not_wait(log):
@@ -318,11 +320,11 @@ def test_what_is_in_the_tree_does_not_wait(log):
 
     report = verify_log()
 
-    assert kinds(report) == {Kind.WAITING}
+    assert kinds(report) == {FindingKind.WAITING}
     assert first_bad(report) == (3, 3)
 
 
-def test_the_end_of_a_writer_that_was_removed_before_it_was_sequenced_is_told_by_a_heartbeat(log):
+def test_the_end_of_a_writer_that_was_removed_before_it_was_sequenced_is_reported_by_a_heartbeat(log):
     log.elsewhere(2)
     [(last,)] = query("SELECT max(id) FROM audit_logs")
     log.beat()
@@ -335,7 +337,7 @@ def test_the_end_of_a_writer_that_was_removed_before_it_was_sequenced_is_told_by
 
     report = verify_log()
 
-    assert kinds(report) == {Kind.SEQUENCE_GAP, Kind.ALARM}
+    assert kinds(report) == {FindingKind.SEQUENCE_GAP, FindingKind.ALARM}
     assert "heartbeat" in " ".join(finding.text for finding in report.findings)
 
 
@@ -353,10 +355,10 @@ def test_changed_rows_are_bound_to_their_event(log, statement):
 
     report = verify_log()
 
-    assert kinds(report) == {Kind.TRAIL}
+    assert kinds(report) == {FindingKind.TRAIL}
 
 
-def test_a_changed_row_that_nobody_recorded_is_found(log):
+def test_a_changed_row_that_no_one_recorded_is_found(log):
     names = "table_name, record_id, action, old_values, new_values, changed_by, changed_at"
     for event_id in (uuid.uuid4().hex, query("SELECT event_id FROM audit_logs ORDER BY id")[0][0]):
         altered(
@@ -364,14 +366,14 @@ def test_a_changed_row_that_nobody_recorded_is_found(log):
             event_id,
         )
     report = verify_log()
-    assert report.counts == {Kind.TRAIL: 2}
+    assert report.counts == {FindingKind.TRAIL: 2}
     assert "belongs to no entry" in report.findings[0].text
 
     altered(
         f"INSERT INTO audit_trail (event_id, {names}) SELECT event_id, {names} FROM audit_trail "  # noqa: S608 - constants
         "WHERE event_id IN (SELECT event_id FROM audit_logs) LIMIT 1"
     )
-    assert verify_log().counts == {Kind.TRAIL: 3}
+    assert verify_log().counts == {FindingKind.TRAIL: 3}
 
 
 def test_usage_is_what_the_log_adds_up_to(log):
@@ -380,7 +382,7 @@ def test_usage_is_what_the_log_adds_up_to(log):
 
     report = verify_log()
 
-    assert report.counts == {Kind.USAGE: 2}
+    assert report.counts == {FindingKind.USAGE: 2}
     assert "as the log adds it up" in report.findings[0].text + report.findings[1].text
 
 
@@ -394,7 +396,7 @@ def test_a_tile_is_named_by_the_first_leaf_that_it_is_wrong_about(log):
 
     altered("DELETE FROM audit_tiles WHERE level = 1")
     report = verify_log()
-    assert report.counts[Kind.TILE] == 2
+    assert report.counts[FindingKind.TILE] == 2
     assert first_bad(report) == (0, 255)
 
 
@@ -405,13 +407,13 @@ def test_tiles_and_checkpoints_that_no_such_log_has_are_found(log):
     altered(
         "INSERT INTO audit_tiles (level, number, hashes) SELECT 0, 2, hashes FROM audit_tiles WHERE level = 1"
     )
-    assert verify_log().counts == {Kind.TILE: 2}
+    assert verify_log().counts == {FindingKind.TILE: 2}
 
     altered(
         "INSERT INTO audit_checkpoints (size, note, signed_at) SELECT -3, note, signed_at FROM audit_checkpoints LIMIT 1"
     )
     report = verify_log()
-    assert report.counts == {Kind.TILE: 2, Kind.CHECKPOINT: 1}
+    assert report.counts == {FindingKind.TILE: 2, FindingKind.CHECKPOINT: 1}
     assert "-3 entries is none of this log" in " ".join(finding.text for finding in report.findings)
 
 
@@ -426,7 +428,7 @@ def test_what_the_database_refuses_to_have_twice_is_found_where_it_was_made_to_t
     columns = "level, number, hashes"
     altered(f"INSERT INTO audit_tiles ({columns}) SELECT {columns} FROM audit_tiles WHERE level = 0")  # noqa: S608 - constants
     report = verify_log()
-    assert report.counts == {Kind.TILE: 2}
+    assert report.counts == {FindingKind.TILE: 2}
     assert first_bad(report) == (0, 255)
 
     altered(
@@ -436,7 +438,7 @@ def test_what_the_database_refuses_to_have_twice_is_found_where_it_was_made_to_t
         "INSERT INTO audit_leaves SELECT %s, log_id, leaf_hash FROM audit_leaves WHERE idx = 9", report.size
     )
     report = verify_log()
-    assert {Kind.LEAF_SURPLUS, Kind.TREE} <= kinds(report)
+    assert {FindingKind.LEAF_SURPLUS, FindingKind.TREE} <= kinds(report)
     assert "has 2 leaves" in " ".join(finding.text for finding in report.findings)
 
     altered("DELETE FROM audit_leaves WHERE idx = %s", report.size - 1)
@@ -452,7 +454,7 @@ def test_an_entry_that_was_rewritten_with_its_tree_is_between_the_checkpoints_ar
         forging.rebuild(forging.entries())
 
     report = verify_log()
-    assert kinds(report) == {Kind.CHECKPOINT, Kind.OLDER}
+    assert kinds(report) == {FindingKind.CHECKPOINT, FindingKind.OLDER}
     assert first_bad(report) == (first.size, second.size - 1)
 
     with without_triggers():
@@ -460,7 +462,7 @@ def test_an_entry_that_was_rewritten_with_its_tree_is_between_the_checkpoints_ar
     assert not verify_log().is_altered
     outside = [OutsideCheckpoint.parse(f"{each.size}", each.note) for each in (first, second)]
     report = verify_log(outside=outside)
-    assert report.counts == {Kind.CHECKPOINT: 1}
+    assert report.counts == {FindingKind.CHECKPOINT: 1}
     assert first_bad(report) == (first.size, second.size - 1)
 
 
@@ -471,7 +473,7 @@ def test_the_cut_tail_is_named_by_what_this_host_remembers(log):
 
     report = verify_log()
 
-    assert {Kind.OLDER, Kind.CHECKPOINT} == kinds(report)
+    assert {FindingKind.OLDER, FindingKind.CHECKPOINT} == kinds(report)
     assert first_bad(report) == (size, size)
     assert str(before.size) in report.findings[0].text
 
@@ -515,7 +517,7 @@ def test_the_cut_tail_is_named_by_a_checkpoint_kept_outside_where_the_host_has_f
 
     report = verify_log(outside=[OutsideCheckpoint.parse("kept", kept.note)])
 
-    assert kinds(report) == {Kind.CHECKPOINT}
+    assert kinds(report) == {FindingKind.CHECKPOINT}
     assert first_bad(report) == (size, size)
 
 
@@ -526,10 +528,10 @@ def test_a_deleted_checkpoint_is_missed_wherever_it_was(log, offset):
 
     report = verify_log()
 
-    assert kinds(report) == {Kind.CHECKPOINT}
+    assert kinds(report) == {FindingKind.CHECKPOINT}
     assert str(sizes[offset]) in report.findings[0].text
     altered("DELETE FROM audit_checkpoints")
-    assert kinds(verify_log()) == {Kind.CHECKPOINT}
+    assert kinds(verify_log()) == {FindingKind.CHECKPOINT}
 
 
 LINK = "UPDATE audit_checkpoints SET previous = {}, kept = {}, link_mac = {} WHERE size = %s"
@@ -551,7 +553,7 @@ def test_the_link_of_a_checkpoint_cannot_be_altered_to_hide_a_deletion(log, link
 
     report = verify_log()
 
-    assert report.counts == {Kind.CHECKPOINT: 2}
+    assert report.counts == {FindingKind.CHECKPOINT: 2}
     assert all(fault in finding.text for finding in report.findings)
 
 
@@ -576,7 +578,7 @@ def test_checkpoints_from_before_links_are_not_missed(log):
     assert not verify_log().is_altered
     assert list(links())
     altered(LINK.format("NULL", "NULL", "NULL"), max(links()))
-    assert kinds(verify_log()) == {Kind.CHECKPOINT}
+    assert kinds(verify_log()) == {FindingKind.CHECKPOINT}
     altered("DELETE FROM audit_checkpoints WHERE size = %s", newest)
     assert str(newest) in " ".join(finding.text for finding in verify_log().findings)
 
@@ -605,7 +607,7 @@ def test_thinning_out_is_no_deletion(log):
         kept = AuditCheckpoint.objects.get(size=size)
         altered("DELETE FROM audit_checkpoints WHERE size = %s", size)
         report = verify_log()
-        assert kinds(report) == {Kind.CHECKPOINT}
+        assert kinds(report) == {FindingKind.CHECKPOINT}
         assert f"the checkpoint of {size}, which" in report.findings[0].text
         AuditCheckpoint.objects.bulk_create([kept])
 
@@ -617,7 +619,7 @@ def test_a_checkpoint_that_an_anchor_took_is_missed(log):
     assert not verify_log().is_altered
 
     altered("DELETE FROM audit_checkpoints WHERE size = %s", size)
-    assert kinds(verify_log()) == {Kind.RECEIPT, Kind.CHECKPOINT}
+    assert kinds(verify_log()) == {FindingKind.RECEIPT, FindingKind.CHECKPOINT}
 
 
 def test_when_a_checkpoint_was_signed_is_what_was_signed(log):
@@ -629,7 +631,7 @@ def test_when_a_checkpoint_was_signed_is_what_was_signed(log):
 
     report = verify_log()
 
-    assert kinds(report) == {Kind.CHECKPOINT}
+    assert kinds(report) == {FindingKind.CHECKPOINT}
     assert "when its row says" in report.findings[0].text
 
 
@@ -647,7 +649,7 @@ def test_no_character_of_a_stored_checkpoint_can_be_altered_not_even_to_make_a_s
             altered_unnoticed.append(at)
     for note in (row.note[: second + 1], row.note + row.note[second + 1 :]):
         altered(UPDATE_NOTE, note, row.size)
-        assert kinds(verify_log()) == {Kind.CHECKPOINT}
+        assert kinds(verify_log()) == {FindingKind.CHECKPOINT}
     assert altered_unnoticed == []
 
 
@@ -658,7 +660,7 @@ def test_checkpoints_kept_outside_count_only_if_they_were_signed(log):
     forged = OutsideCheckpoint.parse("forged", note.replace(head.text, replace(head, root=b"x" * 32).text))
 
     assert not verify_log(outside=[good]).is_altered
-    assert kinds(verify_log(outside=[forged])) == {Kind.CHECKPOINT}
+    assert kinds(verify_log(outside=[forged])) == {FindingKind.CHECKPOINT}
     with pytest.raises(CheckpointInvalid):
         OutsideCheckpoint.parse("nothing", "nothing")
 
@@ -675,7 +677,7 @@ def test_pinned_keys_decide_and_vouch_for_those_that_the_log_publishes(log):
     assert not verify_log(pinned=[key for key in pinned if key.algorithm == signing.ED25519]).is_altered
     name, (_, public_key) = pinned[0].name, signing.generate(signing.ED25519)
     report = verify_log(pinned=[VerifierKey(name, signing.ED25519, public_key)])
-    assert kinds(report) == {Kind.CHECKPOINT}
+    assert kinds(report) == {FindingKind.CHECKPOINT}
     assert first_bad(report) == (0, report.size - 1)
 
 
@@ -684,10 +686,10 @@ def test_a_key_row_that_was_altered_removed_or_smuggled_in_is_found(log):
     kept = list(CheckpointKey.objects.all())
 
     altered("UPDATE checkpoint_keys SET public_key = %s WHERE kid = %s", b"x" * 32, kid)
-    assert Kind.KEY in kinds(verify_log())
+    assert FindingKind.KEY in kinds(verify_log())
 
     altered("DELETE FROM checkpoint_keys WHERE kid = %s", other)
-    assert verify_log().counts[Kind.KEY] == 2
+    assert verify_log().counts[FindingKind.KEY] == 2
 
     CheckpointKey.objects.all().delete()
     CheckpointKey.objects.bulk_create(kept)
@@ -702,22 +704,22 @@ def test_a_key_row_that_was_altered_removed_or_smuggled_in_is_found(log):
         wrapped=b"",
     )
     smuggled.save_with_mac()
-    assert kinds(verify_log()) == {Kind.KEY}
+    assert kinds(verify_log()) == {FindingKind.KEY}
 
 
 def test_what_the_host_remembers_of_another_log_is_found(log, settings):
     head = read_head()
     write_head(type(head)(head.size, b"x" * 32))
-    assert kinds(verify_log()) == {Kind.OLDER}
+    assert kinds(verify_log()) == {FindingKind.OLDER}
 
     (settings.CC_HOME / HEAD_FILE).write_text("nothing")
-    assert kinds(verify_log()) == {Kind.OLDER}
+    assert kinds(verify_log()) == {FindingKind.OLDER}
 
 
 def test_the_row_of_the_tree_is_there_once(log):
     altered("DELETE FROM audit_tree")
     try:
-        assert kinds(verify_log()) == {Kind.TREE}
+        assert kinds(verify_log()) == {FindingKind.TREE}
     finally:  # a row that later tests need
         tree = verify_log()
         AuditTree.objects.create(id=1, size=0, root=tree.root)
@@ -729,7 +731,7 @@ def test_of_very_many_findings_a_hundred_are_listed_and_all_are_counted(log):
     report = verify_log()
 
     assert len(report.findings) == 100
-    assert report.counts[Kind.ENTRY_ALTERED] == report.size
+    assert report.counts[FindingKind.ENTRY_ALTERED] == report.size
     assert first_bad(report) == (0, 0)
 
 
@@ -770,7 +772,7 @@ def test_it_runs_while_others_write_and_sequence_without_a_false_alarm(log):
     assert [report.findings for report in seen if report.is_altered] == []
 
 
-def test_an_alarm_may_be_the_only_trace_and_is_a_finding_until_somebody_knows_it(log, capsys):
+def test_an_alarm_may_be_the_only_trace_and_is_a_finding_until_someone_knows_it(log, capsys):
     log.operate(1)
     [(last,)] = query("SELECT max(id) FROM audit_logs")
     altered("DELETE FROM audit_logs WHERE id = %s", last)
@@ -783,11 +785,11 @@ def test_an_alarm_may_be_the_only_trace_and_is_a_finding_until_somebody_knows_it
 
     report = verify_log()
 
-    assert Kind.ALARM in kinds(report)
+    assert FindingKind.ALARM in kinds(report)
     assert (place, place) in {(finding.first, finding.last) for finding in report.findings}
     alarms = report.alarms
-    assert Kind.ALARM not in kinds(verify_log(known_alarms=alarms))
-    assert verify_log(known_alarms=alarms - 1).counts[Kind.ALARM] == 1
+    assert FindingKind.ALARM not in kinds(verify_log(known_alarms=alarms))
+    assert verify_log(known_alarms=alarms - 1).counts[FindingKind.ALARM] == 1
     assert f"{alarms} alarms are in the log" in command("--known-alarms", str(alarms), capsys=capsys)[1]
 
 
@@ -805,7 +807,7 @@ def command(*arguments, capsys):
     return code, capsys.readouterr().out
 
 
-def test_the_command_says_how_far_the_log_is_whole(log, capsys):
+def test_the_command_shows_how_far_the_log_is_whole(log, capsys):
     code, out = command(capsys=capsys)
 
     assert code == 0
@@ -864,11 +866,11 @@ def test_without_its_keys_it_cannot_run(log, capsys, settings):
         runtime.fresh()
 
 
-def test_an_interruption_says_that_nothing_is_known(log, capsys, monkeypatch):
+def test_an_interruption_shows_that_nothing_is_known(log, capsys, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("audit.management.base.EveryFewSeconds.__call__", interrupt)
+    monkeypatch.setattr("audit.management.base.PeriodicProgress.__call__", interrupt)
     assert command(capsys=capsys)[0] == 2
 
 

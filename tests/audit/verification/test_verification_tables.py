@@ -5,7 +5,7 @@ from django.apps import apps
 from django.db import connection
 
 from audit.log import triggers
-from audit.verification import Kind, verify_log
+from audit.verification import FindingKind, verify_log
 from kernel.trust.row_mac import MacProtectedRow
 from tests.personas import make_persona
 from tests.tampering import respelling
@@ -133,7 +133,7 @@ def people_and_keys(empty_log):
 
 
 def rows_found():
-    return [finding.text for finding in verify_log().findings if finding.kind is Kind.ROW]
+    return [finding.text for finding in verify_log().findings if finding.kind is FindingKind.ROW]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_the_macs_of_every_model_are_checked(people_and_keys):
 def test_a_protected_row_counts_in_the_application_s_spelling_only(people_and_keys, table, column):
     spellings = {
         "id": respelling.UUID_SPELLINGS,
-        "created_at": respelling.MOMENT_SPELLINGS,
+        "created_at": respelling.TIMESTAMP_SPELLINGS,
         "modes": {"a space before it": "' ' || {0}"},
     }
     execute("PRAGMA foreign_keys = OFF")

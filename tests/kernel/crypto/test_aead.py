@@ -48,7 +48,7 @@ def test_every_iv_is_fresh_unless_the_mode_is_deterministic(mode, cipher, key_id
     assert len({s.ciphertext for s in sealed}) == (1 if mode.deterministic else 200)
 
 
-def test_nobody_can_hand_seal_an_iv(cipher, key_id):
+def test_no_one_can_hand_seal_an_iv(cipher, key_id):
     with pytest.raises(TypeError):
         cipher.seal(b"x", key_id=key_id, version=1, aad=b"", iv=bytes(12))
 

@@ -247,7 +247,7 @@ def test_what_does_not_begin_like_a_stream_is_malformed(octets):
         StreamHeader.decode(octets)
 
 
-def test_a_header_says_what_was_written_into_it():
+def test_a_header_shows_what_was_written_into_it():
     assert StreamHeader.decode(HEADER.encode() + b"more") == HEADER
     assert len(HEADER.encode()) == HEADER_SIZE == 22
 

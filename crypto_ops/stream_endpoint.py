@@ -38,7 +38,7 @@ THREADS: Final = 4
 CHECK_SECONDS: Final = 3.0
 
 
-class StreamDoor:
+class StreamEndpoint:
     """Serves the streams and passes everything else to ``others``. ``application`` is Django's."""
 
     def __init__(
@@ -69,9 +69,9 @@ class StreamDoor:
         """Whether the request was refused before a stream began."""
         begun: list[Stream] = []
         try:
-            answer = await exchange.in_thread(self._ask, exchange.scope, begun)
+            answer = await exchange.in_thread(self._call_django, exchange.scope, begun)
             if isinstance(answer, StreamAnswer):
-                await _carry(exchange, answer)
+                await _transfer(exchange, answer)
             else:
                 await exchange.answer(answer)
         finally:
@@ -79,18 +79,18 @@ class StreamDoor:
                 stream.end(StreamCut())
         return not isinstance(answer, StreamAnswer)
 
-    def _ask(self, scope: Scope, begun: list[Stream]) -> HttpResponse:
+    def _call_django(self, scope: Scope, begun: list[Stream]) -> HttpResponse:
         """Django's response to the head of the request: a StreamAnswer, or a refusal."""
         response: Any = self._application(environ(scope, b"") | {TAKES_STREAM: begun}, _ignore_start)
         response.close()
         return response  # type: ignore[no-any-return]  # PEP 3333 promises an iterable; Django returns its response
 
 
-async def _carry(exchange: Exchange, head: StreamAnswer) -> None:
+async def _transfer(exchange: Exchange, head: StreamAnswer) -> None:
     outlet = Outlet(exchange, head)
     error: DomainError | None = StreamCut()  # also if the task is cancelled: no other cause is known then
     try:
-        async with exchange.patience():
+        async with exchange.idle_timeout():
             await _transform(exchange, head.stream, outlet)
         error = None
     except TimeoutError:

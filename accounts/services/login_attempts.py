@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.crypto import salted_hmac
 
-from accounts.lockout import WINDOW, Attempts
+from accounts.lockout import WINDOW, AttemptCount
 from accounts.models import LoginAttempt
 from kernel.clock import database_now
 from kernel.errors import Throttled
@@ -19,7 +19,7 @@ PASSWORD = "password"  # noqa: S105 - a counter name
 TOTP = "totp"
 
 
-def spend(counter: str, subject: str) -> None:
+def count(counter: str, subject: str) -> None:
     """Count a guess as failed, durably. Raises Throttled if no guess is left.
 
     If guesses were counted after the check, parallel guesses would pass uncounted.
@@ -27,27 +27,27 @@ def spend(counter: str, subject: str) -> None:
     account = _account(counter, subject)
     now = database_now()
     with transaction.atomic():
-        row = _hold(account, now)
+        row = _lock_row(account, now)
         counted = _counted(counter, row, now)
         row.failures, row.first_at, row.last_at = counted.failures, counted.first_at, counted.last_at
         row.save()
 
 
-def forgive(counter: str, subject: str) -> None:
+def reset(counter: str, subject: str) -> None:
     """Reset the count, after a completed sign-in or when an operator unlocks the account.
 
-    The row is kept: if it were deleted, a parallel ``spend`` could neither find it nor insert it.
+    The row is kept: if it were deleted, a parallel ``count`` could neither find it nor insert it.
     """
     now = database_now()
     row = LoginAttempt.objects.filter(account=_account(counter, subject))
     row.update(failures=0, first_at=now, last_at=now)
 
 
-def _hold(account: str, now: datetime) -> LoginAttempt:
+def _lock_row(account: str, now: datetime) -> LoginAttempt:
     """Return the subject's row, created if necessary and locked until the transaction ends."""
-    held = LoginAttempt.objects.select_for_update().filter(account=account)
+    rows = LoginAttempt.objects.select_for_update().filter(account=account)
     # get_or_create would fail if another process deleted an old row between its two queries.
-    while (row := held.first()) is None:
+    while (row := rows.first()) is None:
         # Delete expired rows whenever a new name appears, so that invented names cannot fill the table.
         LoginAttempt.objects.filter(last_at__lt=now - WINDOW).delete()
         begun = LoginAttempt(account=account, failures=0, first_at=now, last_at=now)
@@ -55,9 +55,9 @@ def _hold(account: str, now: datetime) -> LoginAttempt:
     return row
 
 
-def _counted(counter: str, row: LoginAttempt, now: datetime) -> Attempts:
+def _counted(counter: str, row: LoginAttempt, now: datetime) -> AttemptCount:
     try:
-        return Attempts(row.failures, row.first_at, row.last_at).another(now)
+        return AttemptCount(row.failures, row.first_at, row.last_at).another(now)
     except Throttled:
         throttled_total.labels(scope=counter).inc()
         raise

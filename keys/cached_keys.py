@@ -18,7 +18,7 @@ from kernel.freshness.stamps import EpochStamp
 from keys import lifecycle, wrapped_material
 from keys.errors import KeyNotUsable
 from keys.invocations import counter_of
-from keys.lifecycle import Standing, State, VersionState
+from keys.lifecycle import LifecycleState, State, VersionState
 from keys.models import KeyVersion
 
 _ENTITY = "key:"
@@ -35,7 +35,7 @@ def key_of(entity: str) -> UUID | None:
 
 
 @final
-class VersionEntry(Confidential):
+class CachedVersion(Confidential):
     """One version, ready to use. Its material is unwrapped at the first use of each mode, and kept as ciphers."""
 
     __slots__ = ("_binding", "_ciphers", "_id", "_lock", "_modes", "_wrapped", "number", "state")
@@ -56,7 +56,7 @@ class VersionEntry(Confidential):
         cipher = self._ciphers.get(mode.name)
         return cipher if cipher is not None else self._build(mode)
 
-    def held_cipher(self, mode: Mode) -> Cipher | None:
+    def cached_cipher(self, mode: Mode) -> Cipher | None:
         """The cipher of ``mode`` if it is cached, otherwise None."""
         return self._ciphers.get(mode.name)
 
@@ -69,14 +69,14 @@ class VersionEntry(Confidential):
             counter_of(self._id).take(mode.invocation_limit, count)
 
     def prepare_invocations(self, mode: Mode, count: int) -> None:
-        """Reserve ``count`` invocations for ``reserve_held_invocations``. Raises UsageLimitReached."""
+        """Reserve ``count`` invocations for ``reserve_cached_invocations``. Raises UsageLimitReached."""
         if mode.invocation_limit is not None:
             counter_of(self._id).prepare(mode.invocation_limit, count)
 
-    def reserve_held_invocations(self, mode: Mode, count: int) -> bool:
+    def reserve_cached_invocations(self, mode: Mode, count: int) -> bool:
         """Count messages using invocations already reserved by this process. False if that would need the database."""
         limit = mode.invocation_limit
-        return limit is None or counter_of(self._id).take_held(limit, count)
+        return limit is None or counter_of(self._id).take_reserved(limit, count)
 
     def stream_cipher(self) -> StreamCipher:
         """The cipher for streams. They use AES-256-GCM in chunks, so the key must allow that mode.
@@ -108,7 +108,7 @@ class VersionEntry(Confidential):
 
 @final
 @dataclass(frozen=True, slots=True)
-class KeyEntry:
+class CachedKey:
     """A key as of ``stamp`` or later. Times are aware UTC."""
 
     key_id: UUID
@@ -121,7 +121,7 @@ class KeyEntry:
     expires_at: datetime | None
     created_by: UUID | None
     primary_version: int
-    versions: Mapping[int, VersionEntry] = field(repr=False)
+    versions: Mapping[int, CachedVersion] = field(repr=False)
     stamp: EpochStamp
 
     def is_visible_to(self, principal: Principal) -> bool:
@@ -130,17 +130,19 @@ class KeyEntry:
             return True
         return self.created_by is not None and self.created_by == principal.user_id
 
-    def standing(self, now: datetime) -> Standing:
-        return lifecycle.standing(self.state, self.activates_at, self.expires_at, now)
+    def lifecycle_state(self, now: datetime) -> LifecycleState:
+        return lifecycle.lifecycle_state(self.state, self.activates_at, self.expires_at, now)
 
-    def require_protect(self, now: datetime) -> VersionEntry:
+    def require_protect(self, now: datetime) -> CachedVersion:
         """The version that encrypts. Raises KeyNotActive."""
-        lifecycle.require_protect(self.standing(now))
+        lifecycle.require_protect(self.lifecycle_state(now))
         return self.versions[self.primary_version]
 
-    def require_process(self, version: int, now: datetime, *, for_reencryption: bool = False) -> VersionEntry:
+    def require_process(
+        self, version: int, now: datetime, *, for_reencryption: bool = False
+    ) -> CachedVersion:
         """The version that decrypts. Raises NotFound (no such version), KeyNotUsable (key or version)."""
-        at = self.standing(now)
+        at = self.lifecycle_state(now)
         lifecycle.require_process(at, for_reencryption=for_reencryption)
         entry = self.versions.get(version)
         if entry is None:

@@ -11,9 +11,9 @@ from audit.models import AuditLog
 from kernel.clock import database_now
 from kernel.errors import DomainError
 from keys import services
-from keys.acts import ACTS
-from keys.lifecycle import Standing, State, Status
+from keys.lifecycle import LifecycleState, State, Status
 from keys.models import Key
+from keys.operations import KEY_OPERATIONS
 from tests.browsing import signed_in
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def let_log_in_grow_old(browser):
     session.save()
 
 
-def test_a_rotation_tells_when_the_next_one_comes(admin, new_key):
+def test_a_rotation_shows_when_the_next_one_comes(admin, new_key):
     browser = signed_in(admin)
     page = text(browser.get(f"/keys/{new_key(rotation_period_days=90).name}/rotate"))
     assert "The next automatic rotation is" in page
@@ -55,7 +55,7 @@ def test_of_two_tabs_that_rotate_the_second_is_told_and_may_go_on(admin, key):
     assert browser.post(path, sent | {"expected_version": "2"}).status_code == 303
 
 
-def test_an_act_that_the_state_forbids_says_so_instead_of_asking(admin, key):
+def test_an_operation_that_the_state_forbids_reports_it_instead_of_asking(admin, key):
     services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     browser = signed_in(admin)
     page = text(browser.get(f"/keys/{key.name}/rotate"))
@@ -76,22 +76,24 @@ def test_disabling_asks_for_a_reason_and_shows_who_would_notice(admin, developer
     assert state(key) == "suspended"
 
 
-@pytest.mark.parametrize("act", ["revoke", "mark-compromised"])
-def test_a_final_act_asks_for_a_recent_log_in_whatever_the_method(admin, key, act):
+@pytest.mark.parametrize("operation", ["revoke", "mark-compromised"])
+def test_a_final_operation_asks_for_a_recent_log_in_whatever_the_method(admin, key, operation):
     browser = signed_in(admin)
     let_log_in_grow_old(browser)
-    path = f"/keys/{key.name}/{act}"
+    path = f"/keys/{key.name}/{operation}"
     sent = {"reason": "test", "name": key.name}
     for answer in (browser.get(path), browser.post(path, sent)):
         assert answer.status_code == 302
-        assert answer["Location"] == f"/reauth/?next=%2Fkeys%2F{key.name}%2F{act}"
+        assert answer["Location"] == f"/reauth/?next=%2Fkeys%2F{key.name}%2F{operation}"
     assert state(key) == "active"
 
 
-@pytest.mark.parametrize(("act", "end"), [("revoke", "deactivated"), ("mark-compromised", "compromised")])
-def test_a_final_act_asks_for_the_name(admin, key, act, end):
+@pytest.mark.parametrize(
+    ("operation", "end"), [("revoke", "deactivated"), ("mark-compromised", "compromised")]
+)
+def test_a_final_operation_asks_for_the_name(admin, key, operation, end):
     browser = signed_in(admin)
-    path = f"/keys/{key.name}/{act}"
+    path = f"/keys/{key.name}/{operation}"
     wrong = browser.post(path, {"reason": "test", "name": "another"})
     assert wrong.status_code == 422
     assert f"The name does not match. Type {key.name}." in text(wrong)
@@ -100,11 +102,11 @@ def test_a_final_act_asks_for_the_name(admin, key, act, end):
     assert state(key) == end
 
 
-@pytest.mark.parametrize("act", ["revoke", "mark-compromised"])
-def test_of_a_key_in_use_the_safe_act_is_offered_first(admin, key, use, act):
+@pytest.mark.parametrize("operation", ["revoke", "mark-compromised"])
+def test_of_a_key_in_use_the_safe_operation_is_offered_first(admin, key, use, operation):
     use(key, admin, ago=timedelta(days=6))
     browser = signed_in(admin)
-    path = f"/keys/{key.name}/{act}"
+    path = f"/keys/{key.name}/{operation}"
     page = text(browser.get(path))
     assert "This key is in use." in page
     assert "Disable instead" in page
@@ -128,24 +130,24 @@ def test_of_a_key_at_rest_or_disabled_nothing_more_is_asked(admin, new_key, use)
         )
 
 
-@pytest.mark.parametrize("at", [Standing(state, Status.ACTIVE) for state in State])
-def test_an_act_is_refused_in_words_exactly_where_it_is_not_possible(at):
-    for act in ACTS.values():
-        assert bool(act.refusal(at)) is not act.is_possible(at)
+@pytest.mark.parametrize("at", [LifecycleState(state, Status.ACTIVE) for state in State])
+def test_an_operation_is_refused_in_words_exactly_where_it_is_not_possible(at):
+    for operation in KEY_OPERATIONS.values():
+        assert bool(operation.refusal(at)) is not operation.is_possible(at)
 
 
-@pytest.mark.parametrize("slug", ACTS)
+@pytest.mark.parametrize("slug", KEY_OPERATIONS)
 @pytest.mark.parametrize("before", ["pre_activation", "active", "suspended", "deactivated", "compromised"])
-def test_an_act_is_offered_exactly_where_its_service_carries_it_out(admin, new_key, slug, before):
+def test_an_operation_is_offered_exactly_where_its_service_carries_it_out(admin, new_key, slug, before):
     ahead = database_now() + timedelta(hours=1)
     key = new_key(activates_at=ahead if before == "pre_activation" else None)
     row = Key.objects.get(pk=key.pk)
     row.state = before
     row.save_with_mac()
-    act = ACTS[slug]
-    offered = act.is_possible(row.standing(database_now()))
+    operation = KEY_OPERATIONS[slug]
+    offered = operation.is_possible(row.lifecycle_state(database_now()))
     with nullcontext() if offered else pytest.raises(DomainError):
-        act.service(principal=admin.principal, key_id=key.id, reason="test")
+        operation.service(principal=admin.principal, key_id=key.id, reason="test")
 
 
 def test_a_refused_act_is_found_under_the_key(operator, key):

@@ -22,9 +22,9 @@ from ciphercanary.server.bounded_connection import HTTP_1_1, BoundedProtocol
 from ciphercanary.server.bridge import BODY_SECONDS, DECLINED
 from ciphercanary.server.byte_budget import ByteBudget, Charge
 from kernel.databases.lock_waits import WAIT_UNTIL
-from kernel.http import fast_lane
+from kernel.http import fast_path
 from kernel.http.asgi_answers import Scope
-from kernel.http.fast_lane import HotAnswer, HotHandler, HotRequest
+from kernel.http.fast_path import HotAnswer, HotHandler, HotRequest
 from kernel.http.problems import ProtocolError
 
 GRACE: Final = 20  # seconds for requests in flight to complete
@@ -32,7 +32,7 @@ MAX_HOT_BODY: Final = 64 * 1024  # bytes
 MAX_IN_PIECES: Final = 16 * 1024  # per connection, of a body that does not arrive with its head
 
 
-class LaneWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
+class FastPathWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
     hot_routes: dict[tuple[bytes, bytes], HotHandler]
     heads: ByteBudget
     bodies: ByteBudget
@@ -50,13 +50,13 @@ class LaneWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         # Call this on the base class. On a subclass it would cache its result there but read it from the base
         # class, so the C parser would not be found.
         ASGIProtocol._check_h1c_protocol_available()  # noqa: SLF001 - as its own class does
-        gasgi.ASGIProtocol = LaneProtocol  # the only name through which the worker creates a protocol
+        gasgi.ASGIProtocol = FastPathProtocol  # the only name through which the worker creates a protocol
 
 
-class LaneProtocol(BoundedProtocol):
+class FastPathProtocol(BoundedProtocol):
     """One connection. ``_handler`` is set from the head of a hot request until the next request may begin."""
 
-    def __init__(self, worker: LaneWorker) -> None:
+    def __init__(self, worker: FastPathWorker) -> None:
         super().__init__(worker)
         self._handler: HotHandler | None = None
         self._chunks: list[bytes] = []
@@ -135,7 +135,7 @@ class LaneProtocol(BoundedProtocol):
             self._waiting = None
         request = self._read_head() if self._is_whole else None
         if request is None or not (self._body.size or self._body.grow(self._parser.content_length)):
-            self._leave_to_gunicorn()  # which responds 503 if there is no room for the body
+            self._pass_to_gunicorn()  # which responds 503 if there is no room for the body
             return
         self._is_begun = self._is_deciding = True
         self._received_at = time.monotonic()
@@ -150,7 +150,7 @@ class LaneProtocol(BoundedProtocol):
         """Pass the request to gunicorn, whose code responds to slow senders."""
         self._waiting = None
         if not self._closed and self._handler is not None and not self._is_whole:
-            self._leave_to_gunicorn()
+            self._pass_to_gunicorn()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._waiting is not None:
@@ -164,13 +164,13 @@ class LaneProtocol(BoundedProtocol):
         super().connection_lost(exc)
 
     def _read_head(self) -> HotRequest | None:
-        return fast_lane.read(self._headers(), self._peer, "https" if self._is_ssl else "http")
+        return fast_path.read(self._headers(), self._peer, "https" if self._is_ssl else "http")
 
     async def _answer(self, handler: HotHandler, request: HotRequest, body: bytes) -> None:
         answer = await handler(request, body)
         self._is_deciding = False
         if answer is None and not self._closed:
-            self._leave_to_gunicorn()
+            self._pass_to_gunicorn()
             return
         del body  # a slow reader must not keep it in memory
         self._chunks.clear()
@@ -190,7 +190,7 @@ class LaneProtocol(BoundedProtocol):
             self.worker.alive = False
         closing = b"" if self.worker.alive else b"Connection: close\r\n"
         head = answer.head() + protocol._CACHED_SERVER_HEADER + protocol._get_cached_date_header() + closing  # noqa: SLF001 - the same as gunicorn's own responses
-        fast_lane.count("parser", answer.status)
+        fast_path.count("parser", answer.status)
         self._safe_write(head + b"\r\n" + answer.body)
 
     def _await_next(self) -> None:
@@ -210,7 +210,7 @@ class LaneProtocol(BoundedProtocol):
         elif self._reading_paused:
             self._resume_reading()
 
-    def _leave_to_gunicorn(self) -> None:
+    def _pass_to_gunicorn(self) -> None:
         """Replay the parser's events to gunicorn. Its connection loop has been waiting for them."""
         is_whole = self._is_declined = self._is_whole
         self._handler, self._answering = None, None

@@ -16,7 +16,7 @@ from kernel import runtime
 from tests.audit.sequencing.log import altered
 from tests.browsing import signed_in
 from tests.conftest import append_only_triggers_off
-from tests.doors import make_alarm
+from tests.endpoints import make_alarm
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SYSTEM = Actor.system("test", Source.COMMAND)
@@ -34,7 +34,7 @@ def answers(auditor):
         items = browser.get("/home/").context["items"]
         return {
             "home": not any("audit log" in item.text for item in items),
-            "audit": browser.get("/audit/").context["standing"].state == "good",
+            "audit": browser.get("/audit/").context["log_status"].state == "good",
             "system": checks["Sequencer"] == checks["Audit log"] == "ok",
             "health": browser.get("/health").json()["status"] == "healthy",
         }
@@ -58,7 +58,7 @@ def test_a_log_that_is_signed_is_well(answers):
 
 
 @pytest.mark.parametrize("has_place", [False, True], ids=["not-sequenced", "not-signed"])
-def test_what_waits_for_its_place_or_for_a_signature_is_told_everywhere(has_place, answers):
+def test_what_waits_for_its_place_or_for_a_signature_is_reported_everywhere(has_place, answers):
     record_alone(Event(action="keys.key.created"), SYSTEM)
     newest = list(AuditLog.objects.order_by("-id")[:1])
     if has_place:
@@ -106,12 +106,12 @@ def test_a_last_full_verification_that_did_not_pass_needs_attention(result, audi
     checkpoint_now()
     browser, word = signed_in(auditor), "The last full verification"
     assert any(word in item.text for item in browser.get("/home/").context["items"])
-    assert browser.get("/audit/").context["standing"].state == "unverified"
+    assert browser.get("/audit/").context["log_status"].state == "unverified"
     [check] = [each for each in browser.get("/system/").context["system"].checks if each.name == "Audit log"]
     assert (check.state, word in check.remedy) == ("warning", True)
-    assert browser.get("/system/").context["system"].unwell
+    assert browser.get("/system/").context["system"].unhealthy_count
     page = signed_in(developer).get("/audit/")  # hidden from developers, whose badge is never green
-    assert (page.context["standing"].state, "badge-ok" in page.content.decode().split("<table")[0]) == (
+    assert (page.context["log_status"].state, "badge-ok" in page.content.decode().split("<table")[0]) == (
         "good",
         False,
     )

@@ -1,6 +1,6 @@
 """The state of the log for every page: signed entries, waiting entries, and problems.
 
-A page that already queries the database adds ``questions`` to its statement, and passes the row to ``signs_of``.
+A page that already queries the database adds ``warning_columns`` to its statement, and passes the row to ``warnings_of``.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from django.db.models.functions import Cast
 
 from audit.models import READ_PERMISSION, AuditCheckpoint, Reader
 from audit.models.alarms import forged_resolutions
-from audit.sequencing import moments
+from audit.sequencing import timestamps
 from audit.sequencing.lag import Delay
 from audit.sequencing.tree import latest_checkpoint
 from audit.services.proofs import opened
@@ -35,7 +35,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Signs:
+class Warnings:
     """``waits_since`` is the time of the oldest entry without a place in the tree or without a signature.
 
     ``alarms`` is the number of open alarms (counted up to 1,000), ``alarmed_at`` the time of the newest. A reader who
@@ -49,7 +49,7 @@ class Signs:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LogStatus:
     """``size`` entries are signed since ``signed_at``. ``pending`` ones (counted up to 100,000) are not in the tree.
 
     ``verification`` is the last one of the whole log, or None. It and alarms are only for readers of the whole log
@@ -58,40 +58,40 @@ class Standing:
 
     state: State
     pending: int
-    signs: Signs
+    warnings: Warnings
     sees_whole: bool
     verification: Verification | None
     size: int = 0
     signed_at: datetime | None = None
 
 
-def may_hear_of_alarms(reader: Reader) -> bool:
+def may_see_alarms(reader: Reader) -> bool:
     """Whether the reader may read the whole log, because alarms are entries of it. Raises Denied without any access."""
     return reader.scope(READ_PERMISSION) == "all"
 
 
-def questions(reader: Reader) -> Mapping[str, BaseExpression]:
-    """The columns that ``signs_of`` reads. Raises Denied."""
+def warning_columns(reader: Reader) -> Mapping[str, BaseExpression]:
+    """The columns that ``warnings_of`` reads. Raises Denied."""
     alarms: tuple[BaseExpression, ...] = (
         Value(0, output_field=IntegerField()),
         Cast(Value(None), DateTimeField()),
         Value(value=False, output_field=BooleanField()),
     )
-    if may_hear_of_alarms(reader):
-        alarms = (moments.alarm_count(), moments.last_alarm(), moments.has_resolved_alarms())
+    if may_see_alarms(reader):
+        alarms = (timestamps.alarm_count(), timestamps.last_alarm(), timestamps.has_resolved_alarms())
     return {
-        "log_unsequenced": moments.since_unsequenced(),
-        "log_unsigned": moments.since_unsigned(),
+        "log_unsequenced": timestamps.since_unsequenced(),
+        "log_unsigned": timestamps.since_unsigned(),
         **dict(zip(("log_alarms", "log_alarmed", "log_resolved"), alarms, strict=True)),
     }
 
 
-def signs_of(row: Mapping[str, Any], now: datetime) -> Signs:
-    """Signs from a row with the columns of ``questions``. Checks the MACs of resolved alarms, if there are any."""
+def warnings_of(row: Mapping[str, Any], now: datetime) -> Warnings:
+    """Warnings from a row with the columns of ``warning_columns``. Checks the MACs of resolved alarms, if there are any."""
     unsequenced, unsigned = row["log_unsequenced"], row["log_unsigned"]
     forged = forged_resolutions() if row["log_resolved"] else []
     raised = [row["log_alarmed"], *(alarm.raised_at for alarm in forged)]
-    return Signs(
+    return Warnings(
         delay=Delay.since(unsequenced, unsigned, now),
         waits_since=min(filter(None, (unsequenced, unsigned)), default=None),
         alarms=row["log_alarms"] + len(forged),
@@ -99,27 +99,27 @@ def signs_of(row: Mapping[str, Any], now: datetime) -> Signs:
     )
 
 
-def read_standing(*, reader: Reader) -> Standing:
-    """The state from the signs and the newest checkpoint, whose signatures are verified. Raises Denied."""
+def read_log_status(*, reader: Reader) -> LogStatus:
+    """The state from the warnings and the newest checkpoint, whose signatures are verified. Raises Denied."""
     row: dict[str, Any] = dict(
-        Instance.objects.values(pending=moments.pending_count(), **questions(reader)).get()
+        Instance.objects.values(pending=timestamps.pending_count(), **warning_columns(reader)).get()
     )
-    signs, newest = signs_of(row, process_now()), latest_checkpoint()
+    warnings, newest = warnings_of(row, process_now()), latest_checkpoint()
     signed = () if newest is None else (newest.size, newest.signed_at)
-    sees_whole = may_hear_of_alarms(reader)
+    sees_whole = may_see_alarms(reader)
     verification = last_verification() if sees_whole else None
-    return Standing(
-        _state(newest, signs, verification), row["pending"], signs, sees_whole, verification, *signed
+    return LogStatus(
+        _state(newest, warnings, verification), row["pending"], warnings, sees_whole, verification, *signed
     )
 
 
-def _state(newest: AuditCheckpoint | None, signs: Signs, verification: Verification | None) -> State:
+def _state(newest: AuditCheckpoint | None, warnings: Warnings, verification: Verification | None) -> State:
     """The most severe state that applies."""
     if newest is not None and not _holds(newest):
         return State.BROKEN
-    if signs.alarms:
+    if warnings.alarms:
         return State.ALARMED
-    if signs.delay.is_late:
+    if warnings.delay.is_late:
         return State.BEHIND
     if verification is not None and verification.problem:
         return State.UNVERIFIED

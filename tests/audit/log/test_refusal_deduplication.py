@@ -3,7 +3,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 from audit.log.events import Actor, Event, Outcome
-from audit.log.floods import FloodTable
+from audit.log.refusal_deduplication import RefusalDeduplicator
 
 
 def refusal(action="keys.key.read", code="not_found", object_id="k", ip="192.0.2.1", name=""):
@@ -26,7 +26,7 @@ def user(number, *, token="", ip="192.0.2.1", request_id=""):
 
 
 def test_the_first_of_a_kind_is_written_and_the_rest_is_counted():
-    table = FloodTable()
+    table = RefusalDeduplicator()
 
     assert [table.is_first(*refusal()) for _ in range(5)] == [True, False, False, False, False]
 
@@ -35,14 +35,14 @@ def test_the_first_of_a_kind_is_written_and_the_rest_is_counted():
 
 
 def test_what_came_once_needs_no_second_record():
-    table = FloodTable()
+    table = RefusalDeduplicator()
     table.is_first(*refusal())
 
     assert table.drain() == []
 
 
 def test_after_a_flush_the_next_is_a_first_again():
-    table = FloodTable()
+    table = RefusalDeduplicator()
     table.is_first(*refusal())
     table.drain()
 
@@ -51,7 +51,7 @@ def test_after_a_flush_the_next_is_a_first_again():
 
 
 def test_address_name_action_code_and_object_make_a_kind():
-    table = FloodTable()
+    table = RefusalDeduplicator()
     kinds = [
         refusal(),
         refusal(ip="192.0.2.2"),
@@ -65,16 +65,16 @@ def test_address_name_action_code_and_object_make_a_kind():
     assert not any(table.is_first(*kind) for kind in kinds)
 
 
-def test_users_behind_one_address_are_told_apart():
-    table = FloodTable()
+def test_users_behind_one_address_are_distinguished():
+    table = RefusalDeduplicator()
     event, _ = refusal()
 
     assert table.is_first(event, user(1))
     assert table.is_first(event, user(2))
 
 
-def test_a_stolen_token_is_told_by_the_address_that_used_it():
-    table = FloodTable()
+def test_a_stolen_token_is_reported_by_the_address_that_used_it():
+    table = RefusalDeduplicator()
     event, _ = refusal()
     owner, thief = user(1, token="t-1"), user(1, token="t-1", ip="203.0.113.9")
 
@@ -91,7 +91,7 @@ def test_a_stolen_token_is_told_by_the_address_that_used_it():
 
 
 def test_an_entry_of_several_says_only_what_is_true_of_all():
-    table = FloodTable(per_subject=2)
+    table = RefusalDeduplicator(per_subject=2)
     event, _ = refusal()
     for number in range(4):
         table.is_first(event, user(1, token="t", request_id=f"r-{number}"))
@@ -104,7 +104,7 @@ def test_an_entry_of_several_says_only_what_is_true_of_all():
 
 
 def test_addresses_of_one_ipv6_network_share_its_bound_and_no_address():
-    table = FloodTable(per_subject=2)
+    table = RefusalDeduplicator(per_subject=2)
     firsts = [table.is_first(*refusal(ip=f"2001:db8::{number:x}")) for number in range(100)]
 
     assert firsts == [True] * 2 + [False] * 98
@@ -112,8 +112,8 @@ def test_addresses_of_one_ipv6_network_share_its_bound_and_no_address():
     assert (event.count, event.meta["network"], actor.client_ip) == (98, "2001:db8::/64", "")
 
 
-def test_one_subject_with_many_kinds_is_told_by_name_and_number():
-    table = FloodTable(per_subject=3)
+def test_one_subject_with_many_kinds_is_reported_by_name_and_number():
+    table = RefusalDeduplicator(per_subject=3)
     firsts = [table.is_first(*refusal(object_id=str(number))) for number in range(10)]
 
     assert firsts == [True] * 3 + [False] * 7
@@ -124,7 +124,7 @@ def test_one_subject_with_many_kinds_is_told_by_name_and_number():
 
 
 def test_the_table_has_a_bound_whatever_comes():
-    table = FloodTable(capacity=10)
+    table = RefusalDeduplicator(capacity=10)
     firsts = [table.is_first(*refusal(ip=f"192.0.2.{number}")) for number in range(100)]
 
     assert firsts == [True] * 5 + [False] * 95
@@ -137,7 +137,7 @@ def test_the_table_has_a_bound_whatever_comes():
 
 
 def test_nothing_is_counted_twice_or_lost_under_threads():
-    table = FloodTable(capacity=20, per_subject=5)
+    table = RefusalDeduplicator(capacity=20, per_subject=5)
     gate = threading.Barrier(8)
 
     def work(worker):
@@ -151,6 +151,6 @@ def test_nothing_is_counted_twice_or_lost_under_threads():
         return written + counted
 
     with ThreadPoolExecutor(8) as pool:
-        told = sum(pool.map(work, range(8)))
+        recorded = sum(pool.map(work, range(8)))
 
-    assert told + sum(event.count for event, _ in table.drain()) == 8 * 500
+    assert recorded + sum(event.count for event, _ in table.drain()) == 8 * 500

@@ -22,10 +22,10 @@ PLAINTEXT = bytes(n % 251 for n in range(100_000))
 
 
 def test_a_stream_completes_only_when_it_is_finished(principal, key):
-    plaintext = bytes(streams.HELD_BACK + 1)
+    plaintext = bytes(streams.DELAYED_BYTES + 1)
     with Encryption(principal, key_id=uuid.UUID(key["id"])) as stream:
         begun = stream.write(plaintext)
-        assert len(begun) > streams.HELD_BACK
+        assert len(begun) > streams.DELAYED_BYTES
         assert not entries("encrypted")
         last = b"".join(stream.finish())
         assert entries("encrypted").get().size == len(plaintext)
@@ -93,8 +93,8 @@ def test_a_disabled_version_opens_no_stream(bench, principal, key):
     key_id = uuid.UUID(key["id"])
     with Encryption(principal, key_id=key_id) as stream:
         sealed = stream.write(b"x") + b"".join(stream.finish())
-    bench.act(key["id"], "rotate")
-    bench.act(key["id"], "versions/1/disable")
+    bench.change_key(key["id"], "rotate")
+    bench.change_key(key["id"], "versions/1/disable")
     with Decryption(principal) as stream, pytest.raises(KeyNotUsable):
         stream.write(sealed)
 

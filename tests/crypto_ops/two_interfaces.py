@@ -19,12 +19,12 @@ WAYS = {
 }
 
 
-class Doors:
+class TwoInterfaces:
     def __init__(self, product: Product) -> None:
         self.product = product
-        product.create_user("lane", "developer")
-        self.token = product.token("lane")
-        body = {"name": "lane", "algorithm": "aes-256"}
+        product.create_user("fast-path", "developer")
+        self.token = product.token("fast-path")
+        body = {"name": "fast-path", "algorithm": "aes-256"}
         self.key_id = product.send("POST", "/api/v1/keys", body, token=self.token).json["id"]
         self.encrypted = self.fast("encrypt", self.good("encrypt")).json
         self.encrypted = self.fast("encrypt", self.good("encrypt")).json  # everything is cached now
@@ -63,20 +63,22 @@ class Doors:
             operation, body, headers=SLOW | headers, **how
         )
 
-    def answers_of_the_lane(self, *, is_short):
+    def answers_of_the_fast_path(self, *, is_short):
         """Count the fast path's answers: by the implementation under test if the body is short, else by any."""
         ways = ["parser", "asgi"]
         if is_short:
             ways = ["parser"] if self.product.environment["CC_LANE"] == "protocol" else ["asgi"]
-        told = self.product.send("GET", "/metrics").content.decode()
-        counted = [line for line in told.splitlines() if line.startswith('hot_answers_total{status="200"')]
+        reported = self.product.send("GET", "/metrics").content.decode()
+        counted = [
+            line for line in reported.splitlines() if line.startswith('hot_answers_total{status="200"')
+        ]
         return sum(float(line.split()[-1]) for line in counted if any(f'way="{way}"' in line for way in ways))
 
     def requests_of_django(self):
-        told = self.product.send("GET", "/metrics").content.decode()
+        reported = self.product.send("GET", "/metrics").content.decode()
         lines = [
             line
-            for line in told.splitlines()
+            for line in reported.splitlines()
             if line.startswith("django_http_requests_before_middlewares_total ")
         ]
         return float(lines[0].split()[1])

@@ -29,9 +29,9 @@ from audit.errors import AuditUnavailable
 from audit.log import refusals
 from audit.log.events import Actor, Event, Outcome
 from crypto_ops import actions, batches, engine, wire
-from crypto_ops.attempts import Attempt, HeldAttempt, NotHeld, NotPlain
-from crypto_ops.batches import Batch, DecryptBatch, EncryptBatch
-from crypto_ops.deciding import ATTEMPTS, changing_too_fast
+from crypto_ops.batches import BatchResult, DecryptBatch, EncryptBatch
+from crypto_ops.deciding import MAX_DECISIONS, changing_too_fast
+from crypto_ops.decision_context import CachedDecisionContext, CacheMiss, DecisionContext, UnknownCost
 from crypto_ops.measurement import observe
 from crypto_ops.requests import cost_of
 from kernel import throttle
@@ -41,8 +41,8 @@ from kernel.databases import lock_waits
 from kernel.databases.transactions import call_in_pool
 from kernel.errors import DomainError, Throttled, Unavailable
 from kernel.freshness.stamps import StaleDecision
-from kernel.http import fast_lane
-from kernel.http.fast_lane import HotAnswer, HotHandler, HotRequest, HotRoutes
+from kernel.http import fast_path
+from kernel.http.fast_path import HotAnswer, HotHandler, HotRequest, HotRoutes
 from kernel.runtime import ProcessState
 from keys import keyring
 
@@ -53,7 +53,7 @@ LOADERS: Final = 4  # threads that load on a cache miss
 MAX_LOADING: Final = 256
 
 # Django handles every request that cannot be decided here, because it has the text of every refusal.
-_LEFT_TO_DJANGO = (DomainError, NotPlain, wire.IncompleteForm, msgspec.MsgspecError, UnicodeDecodeError)
+_PASSED_TO_DJANGO = (DomainError, UnknownCost, wire.IncompleteForm, msgspec.MsgspecError, UnicodeDecodeError)
 
 
 class Request(Protocol):
@@ -62,19 +62,19 @@ class Request(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class HotRoute[M: wire.Message, Q: Request, R]:
+class HotRoute[M: wire.RequestBody, Q: Request, R]:
     """One operation: its message type, request, decision and response."""
 
     action: str
     message: type[M]
     request: Callable[[M], Q]
-    decide: Callable[[Q, Attempt], Decision[R]]
+    decide: Callable[[Q, DecisionContext], Decision[R]]
     write: Callable[[R, M], bytes]
     count: Callable[[Q], int] = lambda _: 1
     refused: Callable[[R], int] = lambda _: 0
 
     def handler(self) -> HotHandler:
-        """The handler for ``ciphercanary.server.lane_worker`` and ``ciphercanary.server.bridge``."""
+        """The handler for ``ciphercanary.server.fast_path_worker`` and ``ciphercanary.server.bridge``."""
         decoder = msgspec.json.Decoder(self.message)
 
         async def answer(hot: HotRequest, body: bytes) -> HotAnswer | None:
@@ -89,10 +89,10 @@ class HotRoute[M: wire.Message, Q: Request, R]:
                 if not wire.is_unambiguous(body, message):
                     return None
                 return await self._answer(hot.token, origin, principal, message, until)
-            except _LEFT_TO_DJANGO:
+            except _PASSED_TO_DJANGO:
                 return None
             except Exception:
-                logger.exception("the lane could not answer")
+                logger.exception("the fast path could not answer")
                 return None
 
         return answer
@@ -115,23 +115,25 @@ class HotRoute[M: wire.Message, Q: Request, R]:
             # The audit event may have been written. If Django repeated the request, there could be two.
             actor = origin.actor_like(principal.actor)
             return await _refuse(error, self.action, Outcome.ERROR, name, actor, until)
-        except (DomainError, NotPlain):
+        except (DomainError, UnknownCost):
             throttle.refund_principal(name, cost)  # Django charges it again
             raise
         observe(request.mode, time.perf_counter() - began, count, self.refused(result))
-        return fast_lane.answer(self.write(result, message), origin.request_id, *_rate_limit_headers(name))
+        return fast_path.answer(self.write(result, message), origin.request_id, *_rate_limit_headers(name))
 
     async def _perform(self, token: str, origin: Origin, principal: Principal, request: Q, until: float) -> R:
         actor = origin.actor_like(principal.actor)
-        attempts, loads = ATTEMPTS, MAX_LOADS
-        while attempts and loads:
+        decisions, loads = MAX_DECISIONS, MAX_LOADS
+        while decisions and loads:
             try:
-                return await loop_writer.submit(self.decide(request, HeldAttempt(principal, actor)), until)
-            except NotHeld as absent:
+                return await loop_writer.submit(
+                    self.decide(request, CachedDecisionContext(principal, actor)), until
+                )
+            except CacheMiss as miss:
                 loads -= 1
-                await _load(absent.missing, absent.load)
+                await _load(miss.missing, miss.load)
             except StaleDecision as stale:
-                attempts -= 1
+                decisions -= 1
                 keyring.forget(stale.entities)
                 verified_tokens.forget(token)
                 principal = await _verify(token, origin)
@@ -165,7 +167,7 @@ class _Loads:
 
     def __init__(self) -> None:
         self.running: dict[Hashable, asyncio.Future[object]] = {}
-        self.threads = ThreadPoolExecutor(LOADERS, thread_name_prefix="lane-loader")
+        self.threads = ThreadPoolExecutor(LOADERS, thread_name_prefix="fast-path-loader")
 
     def close(self) -> None:
         self.threads.shutdown()
@@ -175,8 +177,8 @@ _loads = ProcessState(_Loads)
 
 
 def _rate_limit_headers(name: str, retry_after: int | None = None) -> list[tuple[bytes, bytes]]:
-    told = throttle.headers(name, retry_after)
-    return [(header.lower().encode(), value.encode()) for header, value in told]
+    headers = throttle.headers(name, retry_after)
+    return [(header.lower().encode(), value.encode()) for header, value in headers]
 
 
 async def _refuse(
@@ -187,17 +189,17 @@ async def _refuse(
         write = partial(refusals.write, event, actor)
         threads = _loads.current.threads
         await asyncio.get_running_loop().run_in_executor(threads, call_in_pool, _wait_until, until, write)
-    return fast_lane.problem(
+    return fast_path.problem(
         error, actor.request_id, *_rate_limit_headers(name, getattr(error, "retry_after", None))
     )
 
 
-def _wait_until(moment: float, call: Callable[[], object]) -> object:
-    with lock_waits.waiting_until(moment):
+def _wait_until(until: float, call: Callable[[], object]) -> object:
+    with lock_waits.waiting_until(until):
         return call()
 
 
-def _refused_of(result: Batch[str] | Batch[bytes]) -> int:
+def _refused_of(result: BatchResult[str] | BatchResult[bytes]) -> int:
     return result.refused
 
 

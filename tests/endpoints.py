@@ -1,6 +1,6 @@
 """Every endpoint of the API with a request that it accepts: the source of the matrix and the sweeps.
 
-``DOORS`` is copied by hand from the API contract, independently of ``accounts.roles`` and of the views'
+``ENDPOINTS`` is copied by hand from the API contract, independently of ``accounts.roles`` and of the views'
 rules. If the product and this table differ, a test fails. A route that is missing here fails the suite too.
 """
 
@@ -79,7 +79,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Door:
+class Endpoint:
     """One method of one route: the required permission, a good request, and the status of its answer.
 
     ``about`` is the kind of object that the request names. ``state`` is the required state of a key for
@@ -104,7 +104,7 @@ class Door:
 
 
 def _crypto(permission, **fields):
-    return Door(f"crypto.{permission}", about="key", **fields)
+    return Endpoint(f"crypto.{permission}", about="key", **fields)
 
 
 def _ciphertext(target, _account):
@@ -136,11 +136,11 @@ def _key_query(target):
 
 
 def _key_action(permission, state="active", status=200):
-    return Door(permission, status, about="key", state=state, body=lambda *_: REASON)
+    return Endpoint(permission, status, about="key", state=state, body=lambda *_: REASON)
 
 
 def _export(state=EXPORT):
-    return Door("audit.export", about="export", state=state)
+    return Endpoint("audit.export", about="export", state=state)
 
 
 def _new_filter(*_):
@@ -184,22 +184,22 @@ def _new_password(*_):
     return {"current": PASSWORD, "new": "another horse, another staple"}
 
 
-DOORS: Mapping[str, Mapping[str, Door]] = {
+ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     # keys
-    "keys": {"GET": Door("keys.read"), "POST": Door("keys.create", 201, body=_new_key)},
+    "keys": {"GET": Endpoint("keys.read"), "POST": Endpoint("keys.create", 201, body=_new_key)},
     "key": {
-        "GET": Door("keys.read", about="key"),
-        "PATCH": Door("keys.update", about="key", body=lambda *_: {"description": "changed"}),
+        "GET": Endpoint("keys.read", about="key"),
+        "PATCH": Endpoint("keys.update", about="key", body=lambda *_: {"description": "changed"}),
     },
     "key-rotate": {"POST": _key_action("keys.rotate", status=201)},
     "key-activate": {"POST": _key_action("keys.disable", "pre_activation")},
     "key-disable": {"POST": _key_action("keys.disable")},
     "key-enable": {"POST": _key_action("keys.disable", "suspended")},
     "key-revoke": {"POST": _key_action("keys.revoke")},
-    "key-versions": {"GET": Door("keys.read", about="key")},
+    "key-versions": {"GET": Endpoint("keys.read", about="key")},
     "key-version-disable": {"POST": _key_action("keys.disable", "rotated")},
     "key-version-enable": {"POST": _key_action("keys.disable", "rotated, first version disabled")},
-    "rotations": {"GET": Door("keys.read")},
+    "rotations": {"GET": Endpoint("keys.read")},
     # operations
     "encrypt": {"POST": _crypto("encrypt", body=_encryption)},
     "decrypt": {"POST": _crypto("decrypt", body=_ciphertext)},
@@ -211,61 +211,61 @@ DOORS: Mapping[str, Mapping[str, Door]] = {
         "POST": _crypto_stream("encrypt", body=lambda *_: b"plain", query=_key_query),
     },
     "stream-decrypt": {"POST": _crypto_stream("decrypt", body=lambda target, _: target.stream)},
-    "random": {"POST": Door("crypto.random", body=lambda *_: {"bytes": 16})},
-    "algorithms": {"GET": Door(AUTHENTICATED)},
+    "random": {"POST": Endpoint("crypto.random", body=lambda *_: {"bytes": 16})},
+    "algorithms": {"GET": Endpoint(AUTHENTICATED)},
     # audit
-    "audit-logs": {"GET": Door("audit.read")},
-    "audit-log": {"GET": Door("audit.read", about="log")},
-    "audit-proof": {"GET": Door("audit.read", about="log", state=SEQUENCED)},
-    "audit-checkpoint": {"GET": Door("audit.read", state=SEQUENCED)},
-    "audit-consistency": {"GET": Door("audit.read", state=SEQUENCED, query={"from": "1"})},
-    "audit-keys": {"GET": Door(PUBLIC)},
-    "audit-trail": {"GET": Door("audit.read")},
-    "audit-alarms": {"GET": Door("system.read")},
+    "audit-logs": {"GET": Endpoint("audit.read")},
+    "audit-log": {"GET": Endpoint("audit.read", about="log")},
+    "audit-proof": {"GET": Endpoint("audit.read", about="log", state=SEQUENCED)},
+    "audit-checkpoint": {"GET": Endpoint("audit.read", state=SEQUENCED)},
+    "audit-consistency": {"GET": Endpoint("audit.read", state=SEQUENCED, query={"from": "1"})},
+    "audit-keys": {"GET": Endpoint(PUBLIC)},
+    "audit-trail": {"GET": Endpoint("audit.read")},
+    "audit-alarms": {"GET": Endpoint("system.read")},
     "audit-alarm-resolve": {
-        "POST": Door("audit.resolve", about="alarm", state=ALARM, body=lambda *_: REASON),
+        "POST": Endpoint("audit.resolve", about="alarm", state=ALARM, body=lambda *_: REASON),
     },
     "audit-exports": {
-        "GET": Door("audit.export"),
-        "POST": Door("audit.export", 202, body=lambda *_: {"format": "jsonl"}),
+        "GET": Endpoint("audit.export"),
+        "POST": Endpoint("audit.export", 202, body=lambda *_: {"format": "jsonl"}),
     },
     "audit-export": {"GET": _export()},
     "audit-export-cancel": {"POST": _export()},
     "audit-export-result": {"GET": _export(FINISHED_EXPORT)},
     "saved-filters": {
-        "GET": Door("audit.read"),
-        "POST": Door("audit.read", 201, body=_new_filter),
+        "GET": Endpoint("audit.read"),
+        "POST": Endpoint("audit.read", 201, body=_new_filter),
     },
     "saved-filter": {
-        "DELETE": Door("audit.read", 204, about="filter", state=SAVED_FILTER, is_private=True),
+        "DELETE": Endpoint("audit.read", 204, about="filter", state=SAVED_FILTER, is_private=True),
     },
     # authentication
-    "log-in": {"POST": Door(PUBLIC, body=_log_in)},
-    "refresh": {"POST": Door(PUBLIC, body=_refresh)},
-    "log-out": {"POST": Door(PUBLIC, 204, body=_refresh, ends_session=True)},
-    "me": {"GET": Door(AUTHENTICATED)},
-    "change-password": {"POST": Door(AUTHENTICATED, 204, body=_new_password, ends_session=True)},
-    "totp": {"GET": Door(AUTHENTICATED), "DELETE": Door(AUTHENTICATED, 204, body=_recovery_code)},
-    "enrol-totp": {"POST": Door(AUTHENTICATED)},
-    "confirm-totp": {"POST": Door(AUTHENTICATED, body=code_to_confirm)},
-    "recovery-codes": {"POST": Door(AUTHENTICATED, body=_authenticator)},
-    "sessions": {"GET": Door(AUTHENTICATED), "DELETE": Door(AUTHENTICATED, 204)},
-    "passkeys": {"GET": Door(AUTHENTICATED)},
-    "passkey": {"DELETE": Door(AUTHENTICATED, 204, about="passkey", state=PASSKEY)},
-    "session": {"DELETE": Door(AUTHENTICATED, 204, about="session", state=SESSION)},
-    "jwks": {"GET": Door(PUBLIC)},
+    "log-in": {"POST": Endpoint(PUBLIC, body=_log_in)},
+    "refresh": {"POST": Endpoint(PUBLIC, body=_refresh)},
+    "log-out": {"POST": Endpoint(PUBLIC, 204, body=_refresh, ends_session=True)},
+    "me": {"GET": Endpoint(AUTHENTICATED)},
+    "change-password": {"POST": Endpoint(AUTHENTICATED, 204, body=_new_password, ends_session=True)},
+    "totp": {"GET": Endpoint(AUTHENTICATED), "DELETE": Endpoint(AUTHENTICATED, 204, body=_recovery_code)},
+    "enrol-totp": {"POST": Endpoint(AUTHENTICATED)},
+    "confirm-totp": {"POST": Endpoint(AUTHENTICATED, body=code_to_confirm)},
+    "recovery-codes": {"POST": Endpoint(AUTHENTICATED, body=_authenticator)},
+    "sessions": {"GET": Endpoint(AUTHENTICATED), "DELETE": Endpoint(AUTHENTICATED, 204)},
+    "passkeys": {"GET": Endpoint(AUTHENTICATED)},
+    "passkey": {"DELETE": Endpoint(AUTHENTICATED, 204, about="passkey", state=PASSKEY)},
+    "session": {"DELETE": Endpoint(AUTHENTICATED, 204, about="session", state=SESSION)},
+    "jwks": {"GET": Endpoint(PUBLIC)},
     # the service itself
-    "schema": {"GET": Door(PUBLIC)},
-    "health": {"GET": Door(PUBLIC)},
-    "livez": {"GET": Door(PUBLIC)},
-    "readyz": {"GET": Door(PUBLIC)},
-    "metrics": {"GET": Door(PUBLIC)},  # to loopback, the origin of these tests
-    "version": {"GET": Door(PUBLIC)},
+    "schema": {"GET": Endpoint(PUBLIC)},
+    "health": {"GET": Endpoint(PUBLIC)},
+    "livez": {"GET": Endpoint(PUBLIC)},
+    "readyz": {"GET": Endpoint(PUBLIC)},
+    "metrics": {"GET": Endpoint(PUBLIC)},  # to loopback, the origin of these tests
+    "version": {"GET": Endpoint(PUBLIC)},
 }
 
 
-def door_of(route: Route, method: str) -> Door | None:
-    return DOORS[route.name].get("GET" if method == "HEAD" else method)
+def endpoint_of(route: Route, method: str) -> Endpoint | None:
+    return ENDPOINTS[route.name].get("GET" if method == "HEAD" else method)
 
 
 def path_of(route: Route, target: Target) -> str:
@@ -369,10 +369,10 @@ def _make_filter(owner: Persona) -> UUID:
 def make_alarm() -> Any:
     """Raise a new open alarm of the log."""
     from audit.models import AuditAlarm  # noqa: PLC0415
-    from audit.sequencing.alarms import Alarm, Kind  # noqa: PLC0415 - models need a set-up Django
+    from audit.sequencing.alarms import Alarm, AlarmKind  # noqa: PLC0415 - models need a set-up Django
     from audit.services.alarms import raise_alarms  # noqa: PLC0415
 
-    alarm = Alarm(kind=Kind.ENTRY_ALTERED, log_id=1, expected="a leaf", found=uuid4().hex)
+    alarm = Alarm(kind=AlarmKind.ENTRY_ALTERED, log_id=1, expected="a leaf", found=uuid4().hex)
     raise_alarms([alarm])
     return AuditAlarm.objects.get(evidence=alarm.evidence)
 

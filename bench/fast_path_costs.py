@@ -1,6 +1,6 @@
 """Measures the cost of one encryption in the fast path, by process and by module.
 
-    CC_TEST_DURABLE=1 python -m tests.services python -m bench.lane_costs [--seconds N]
+    CC_TEST_DURABLE=1 python -m tests.services python -m bench.fast_path_costs [--seconds N]
 
 It is run manually; the results are in docs/performance.md. The first part measures the CPU time per request of
 each kind of process under load over HTTP. The second part runs inside one process, without HTTP and without other
@@ -43,14 +43,14 @@ KINDS = {
 
 
 def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="bench.lane_costs", description=__doc__)
+    parser = argparse.ArgumentParser(prog="bench.fast_path_costs", description=__doc__)
     parser.add_argument("--seconds", type=int, default=8, help="of each load (8)")
     options = parser.parse_args(arguments)
     try:
         machine.require_programs("wrk")
         machine.allow_many_files()
     except machine.Unfit as reason:
-        sys.exit(f"bench.lane_costs: {reason}")
+        sys.exit(f"bench.fast_path_costs: {reason}")
     with tempfile.TemporaryDirectory(prefix="bench-", dir=folder_for_servers()) as folder:
         Path(folder).chmod(0o700)
         with product.running("CipherCanary", Path(folder) / "product", "protocol") as ours:
@@ -104,7 +104,7 @@ async def serve(request: Request, seconds: float, samples: Counter[str]) -> tupl
     """Send requests to the fast path as fast as it can answer. Returns the number of answers and their CPU seconds."""
     from audit.commit import loop_writer
     from ciphercanary.asgi import hot_routes
-    from kernel.http import fast_lane
+    from kernel.http import fast_path
 
     handler = hot_routes["POST", request.path]
     names = {"Host": f"127.0.0.1:{request.port}", **request.headers}
@@ -113,10 +113,10 @@ async def serve(request: Request, seconds: float, samples: Counter[str]) -> tupl
     async def client(until: float) -> int:
         answered = 0
         while time.monotonic() < until:
-            hot = fast_lane.read(head, "127.0.0.1", "http")
+            hot = fast_path.read(head, "127.0.0.1", "http")
             answer = hot and await handler(hot, request.body)
             if answer is None or answer.status != 200:
-                raise RuntimeError("the lane did not answer by itself")
+                raise RuntimeError("the fast path did not answer by itself")
             answer.head()
             answered += 1
         return answered

@@ -41,14 +41,14 @@ class _Bucket:
 
 
 @dataclass(slots=True)
-class FloodTable:
+class RefusalDeduplicator:
     """Thread-safe counts of refusals to record later. ``capacity`` and ``per_subject`` limit the kinds of refusals."""
 
     capacity: int = 1000
     per_subject: int = 50
     _buckets: dict[Hashable, _Bucket] = field(default_factory=dict)
     _kinds: Counter[str] = field(default_factory=Counter)
-    _strangers: int = 0  # kinds of refusals without a user
+    _anonymous_kinds: int = 0  # kinds of refusals without a user
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def is_first(self, event: Event, actor: Actor) -> bool:
@@ -59,7 +59,7 @@ class FloodTable:
             if kind not in self._buckets and self._has_room(subject, actor):
                 self._buckets[kind] = _Bucket(event, actor)
                 self._kinds[subject] += 1
-                self._strangers += actor.user_id is None
+                self._anonymous_kinds += actor.user_id is None
                 return True
             bucket = self._buckets.get(kind) or self._overflow(subject, actor)
             bucket.add(actor)
@@ -71,14 +71,14 @@ class FloodTable:
             counted = [bucket for bucket in self._buckets.values() if bucket.count]
             self._buckets.clear()
             self._kinds.clear()
-            self._strangers = 0
+            self._anonymous_kinds = 0
         return [(replace(bucket.event, count=bucket.count), bucket.actor) for bucket in counted]
 
     def _has_room(self, subject: str, actor: Actor) -> bool:
         return self._kinds[subject] < self.per_subject and not self._is_full(actor)
 
     def _is_full(self, actor: Actor) -> bool:
-        if actor.user_id is None and self._strangers >= self.capacity // 2:
+        if actor.user_id is None and self._anonymous_kinds >= self.capacity // 2:
             return True
         return len(self._buckets) >= self.capacity
 

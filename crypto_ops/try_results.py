@@ -21,7 +21,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Tried:
+class TryResult:
     """The result of one operation. ``next_operation`` accepts it as its input; empty if none on this page does."""
 
     sentence: str
@@ -42,14 +42,14 @@ class Tried:
         return self.first.form if self.first.form in FORMATS else "text"
 
 
-def encrypted(wanted: EncryptRequest, result: Envelope) -> Tried:
+def encrypted(wanted: EncryptRequest, result: Envelope) -> TryResult:
     text = envelope.encode(result)
     call: dict[str, object] = {
         "key_id": wanted.key_id,
         "algorithm": wanted.mode.name,
         "data": encode_base64(wanted.plaintext),
     }
-    return Tried(
+    return TryResult(
         sentence=(
             f"Encrypted with version {result.version} ({result.mode.name}): "
             f"{_bytes(len(wanted.plaintext))} in, {len(text):,} characters out."
@@ -61,11 +61,11 @@ def encrypted(wanted: EncryptRequest, result: Envelope) -> Tried:
     )
 
 
-def decrypted(wanted: DecryptRequest, text: str, result: Decrypted) -> Tried:
+def decrypted(wanted: DecryptRequest, text: str, result: Decrypted) -> TryResult:
     """``text`` is the ciphertext as the user sent it."""
     octets = result.plaintext
     shown = [Shown(form, label, shown_as(octets, form)) for form, label in FORMATS.items()]
-    return Tried(
+    return TryResult(
         sentence=f"Decrypted with version {result.key_version} ({result.mode.name}): {_bytes(len(octets))}.",
         shown=shown,
         call=_call("decrypt", {"ciphertext": text}, wanted.aad),
@@ -77,14 +77,14 @@ def decrypted(wanted: DecryptRequest, text: str, result: Decrypted) -> Tried:
     )
 
 
-def reencrypted(wanted: ReencryptRequest, result: Reencrypted) -> Tried:
+def reencrypted(wanted: ReencryptRequest, result: Reencrypted) -> TryResult:
     call: dict[str, object] = {"ciphertext": envelope.encode(wanted.envelope)}
     if wanted.target_key_id:
         call["key_id"] = wanted.target_key_id
     if wanted.reason:
         call["reason"] = wanted.reason
     text = envelope.encode(result.envelope)
-    return Tried(
+    return TryResult(
         sentence=(
             f"Re-encrypted from version {result.source_key_version} to version {result.envelope.version} "
             f"({result.envelope.mode.name}): {len(text):,} characters."

@@ -7,14 +7,14 @@ from django.db.models import Exists, ExpressionWrapper, IntegerField, OuterRef, 
 from django.db.models.functions import Coalesce
 
 from audit.log.canonical import format_timestamp
-from audit.log.raw_rows import SpelledMoment, SpelledMomentField
+from audit.log.raw_rows import SpelledTimestamp, SpelledTimestampField
 from audit.models import AuditAlarm, AuditCheckpoint, AuditLeaf, AuditLog, AuditPending
 from audit.sequencing.alarms import MOST_OPEN
 
 COUNTED = 100_000  # maximum count of pending entries; a larger exact number is of no use
 # Used for pending ids without an entry, and for unreadable times, so that tampering shows as lag.
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_MOMENT = SpelledMomentField(otherwise=LONG_AGO)
+_TIMESTAMP = SpelledTimestampField(otherwise=LONG_AGO)
 
 
 class CountOf(Subquery):
@@ -26,15 +26,15 @@ class CountOf(Subquery):
 
 def unsequenced() -> QuerySet[AuditPending, datetime]:
     """The times of entries that wait for a place in the tree. The first one waits longest."""
-    entry = AuditLog.objects.filter(id=OuterRef("log_id")).values(spelled=SpelledMoment("timestamp"))[:1]
-    since = Coalesce(Subquery(entry), Value(format_timestamp(LONG_AGO)), output_field=_MOMENT)
+    entry = AuditLog.objects.filter(id=OuterRef("log_id")).values(spelled=SpelledTimestamp("timestamp"))[:1]
+    since = Coalesce(Subquery(entry), Value(format_timestamp(LONG_AGO)), output_field=_TIMESTAMP)
     return AuditPending.objects.order_by("log_id").annotate(since=since).values_list("since", flat=True)
 
 
 def unsigned() -> QuerySet[AuditLog, datetime]:
     """The time of the oldest entry in the tree that no checkpoint covers."""
     entry = _entry(AuditLeaf.objects.filter(idx=signed_size()).values("log_id")[:1])
-    since = ExpressionWrapper(SpelledMoment("timestamp"), output_field=_MOMENT)
+    since = ExpressionWrapper(SpelledTimestamp("timestamp"), output_field=_TIMESTAMP)
     return entry.annotate(since=since).values_list("since", flat=True)
 
 
@@ -67,8 +67,10 @@ def signed_at() -> Subquery:
 
 def last_alarm() -> Subquery:
     """When the newest unresolved alarm was raised."""
-    newest = AuditAlarm.objects.unresolved().order_by("-raised_at").values(spelled=SpelledMoment("raised_at"))
-    return Subquery(newest[:1], output_field=_MOMENT)
+    newest = (
+        AuditAlarm.objects.unresolved().order_by("-raised_at").values(spelled=SpelledTimestamp("raised_at"))
+    )
+    return Subquery(newest[:1], output_field=_TIMESTAMP)
 
 
 def alarm_count() -> CountOf:

@@ -7,11 +7,11 @@ from types import MappingProxyType
 from typing import Final
 
 from keys import actions, services
-from keys.lifecycle import Standing, State
+from keys.lifecycle import LifecycleState, State
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class KeyOperation:
     """One key operation. It is offered in the effective ``states``; ``effect`` describes the result in one sentence.
 
     ``needs`` describes the keys it applies to, and ``leads_to`` is the state in which it is no longer necessary.
@@ -40,24 +40,24 @@ class Act:
     def url_name(self) -> str:
         return f"key-{self.slug}"
 
-    def is_possible(self, at: Standing) -> bool:
+    def is_possible(self, at: LifecycleState) -> bool:
         return at.state in self.states
 
-    def asked_of(self, name: str) -> str:
+    def question_about(self, name: str) -> str:
         return self.question.format(name)
 
-    def refusal(self, at: Standing) -> str:
+    def refusal(self, at: LifecycleState) -> str:
         """Why the operation is not available for a key in this state; "" if it is available."""
         return "" if self.is_possible(at) else f"{self.label} is unavailable: {self.needs}."
 
 
 _USABLE = frozenset({State.ACTIVE})
 
-ACTS: Final[Mapping[str, Act]] = MappingProxyType(
+KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
     {
-        act.slug: act
-        for act in (
-            Act(
+        operation.slug: operation
+        for operation in (
+            KeyOperation(
                 slug="rotate",
                 label="Rotate now",
                 question="Rotate {}?",
@@ -70,7 +70,7 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
                 needs="only active keys can be rotated",
                 icon="rotate-cw",
             ),
-            Act(
+            KeyOperation(
                 slug="activate",
                 label="Activate now",
                 question="Activate {}?",
@@ -84,7 +84,7 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
                 leads_to=State.ACTIVE,
                 icon="circle-play",
             ),
-            Act(
+            KeyOperation(
                 slug="enable",
                 label="Enable",
                 question="Enable {}?",
@@ -98,7 +98,7 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
                 leads_to=State.ACTIVE,
                 icon="circle-play",
             ),
-            Act(
+            KeyOperation(
                 slug="disable",
                 label="Disable",
                 question="Disable {}?",
@@ -113,7 +113,7 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
                 shows_impact=True,
                 icon="circle-pause",
             ),
-            Act(
+            KeyOperation(
                 slug="revoke",
                 label="Revoke",
                 question="Revoke {}?",
@@ -130,7 +130,7 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
                 anyway="Revoke anyway. Requests that encrypt fail immediately",
                 icon="ban",
             ),
-            Act(
+            KeyOperation(
                 slug="mark-compromised",
                 label="Mark as compromised",
                 question="Mark {} as compromised?",
@@ -155,10 +155,14 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
 )
 
 
-def refusals(acts: Iterable[Act], at: Standing) -> list[str]:
+def refusals(operations: Iterable[KeyOperation], at: LifecycleState) -> list[str]:
     """Why operations that an active key allows are not available for a key in this state.
 
     Operations that would lead to the current state are omitted.
     """
-    usual = (act for act in acts if State.ACTIVE in act.states and act.leads_to is not at.state)
-    return [act.refusal(at) for act in usual if not act.is_possible(at)]
+    usual = (
+        operation
+        for operation in operations
+        if State.ACTIVE in operation.states and operation.leads_to is not at.state
+    )
+    return [operation.refusal(at) for operation in usual if not operation.is_possible(at)]

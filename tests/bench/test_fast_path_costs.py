@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from bench import lane_costs
+from bench import fast_path_costs
 from tests.product import POSTGRESQL_URL, ROOT
 
 pytestmark = pytest.mark.process
@@ -14,19 +14,19 @@ pytestmark = pytest.mark.process
 MEASURE = """
 import json, sys
 from pathlib import Path
-from bench import lane_costs, product
+from bench import fast_path_costs, product
 from bench.contestant import ENCRYPT
 
 with product.running("CipherCanary", Path(sys.argv[1]), "protocol") as ours:
-    used = lane_costs.used()
+    used = fast_path_costs.used()
     request = ours.request(ENCRYPT)
     ours.product.stop()
-    print(json.dumps([used, *lane_costs.by_module(ours, request, 3)]))
+    print(json.dumps([used, *fast_path_costs.by_module(ours, request, 3)]))
 """
 
 
-@pytest.mark.skipif(not POSTGRESQL_URL, reason="the lane writes by itself on PostgreSQL")
-def test_the_lane_answers_inside_one_process_and_its_modules_share_what_it_costs(tmp_path_factory):
+@pytest.mark.skipif(not POSTGRESQL_URL, reason="the fast path writes by itself on PostgreSQL")
+def test_the_fast_path_answers_inside_one_process_and_its_modules_share_what_it_costs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("costs")
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, str(folder / "product")],
@@ -37,10 +37,10 @@ def test_the_lane_answers_inside_one_process_and_its_modules_share_what_it_costs
     )
     assert done.returncode == 0, done.stderr
     used, total, parts = json.loads(done.stdout.splitlines()[-1])
-    assert set(used) == set(lane_costs.KINDS)
+    assert set(used) == set(fast_path_costs.KINDS)
     assert all(seconds > 0 for seconds in used.values())
     shares = dict(parts)
-    assert {"kernel/http/fast_lane.py", "crypto_ops/lane.py", "audit/log/entry_rows.py"} <= set(shares)
+    assert {"kernel/http/fast_path.py", "crypto_ops/fast_path.py", "audit/log/entry_rows.py"} <= set(shares)
     assert 10 < total < 10_000, "microseconds"
     assert total * 0.5 < sum(shares.values()) <= total * 1.001
     assert min(shares.values()) >= 0.5
@@ -48,14 +48,14 @@ def test_the_lane_answers_inside_one_process_and_its_modules_share_what_it_costs
 
 def test_samples_fall_where_the_processor_is_busy_and_not_where_it_waits():
     samples = Counter()
-    with lane_costs.sampling(samples):
+    with fast_path_costs.sampling(samples):
         time.sleep(0.1)
         waiting = samples.total()
         until = time.process_time() + 1
         while sum(samples.values()) < waiting + 20:  # total() is Python code of another file
             assert time.process_time() < until
     assert waiting <= 3
-    assert samples.most_common(1)[0][0] == "tests/bench/test_lane_costs.py"
+    assert samples.most_common(1)[0][0] == "tests/bench/test_fast_path_costs.py"
     busy = samples.total()
     until = time.process_time() + 0.05
     while time.process_time() < until:
@@ -66,12 +66,12 @@ def test_samples_fall_where_the_processor_is_busy_and_not_where_it_waits():
 @pytest.mark.parametrize(
     ("path", "name"),
     [
-        (ROOT / "crypto_ops" / "lane.py", "crypto_ops/lane.py"),
-        (ROOT / "bench" / "lane_costs.py", "lane_costs.py"),
+        (ROOT / "crypto_ops" / "fast_path.py", "crypto_ops/fast_path.py"),
+        (ROOT / "bench" / "fast_path_costs.py", "fast_path_costs.py"),
         ("/somewhere/lib/python3.13/site-packages/msgspec/json.py", "msgspec"),
         ("/somewhere/lib/python3.13/uuid.py", "uuid.py"),
         ("<string>", "<string>"),
     ],
 )
 def test_a_module_is_called_by_its_path_or_its_package(path, name):
-    assert lane_costs.module_of(str(path)) == name
+    assert fast_path_costs.module_of(str(path)) == name

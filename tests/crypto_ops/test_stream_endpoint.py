@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 
 from audit.models import AuditLog
-from crypto_ops import spool, stream_door, stream_exchange, streams
+from crypto_ops import spool, stream_endpoint, stream_exchange, streams
 from crypto_ops.streams import Decryption, Encryption
 from kernel.crypto.errors import DecryptionFailed
 from kernel.crypto.stream import sealed_size
@@ -135,7 +135,7 @@ def test_a_cut_decryption_shows_nothing(bench, key, token):
 def test_a_change_in_between_takes_the_end_away(bench, key, token, verb, expected):
     def change(number):
         if number == len(BLOCKS) - 1:
-            bench.act(key["id"], verb)
+            bench.change_key(key["id"], verb)
 
     sealed = carry(path(key), BLOCKS, token=token, between=change)
     assert sealed.status == 200
@@ -147,18 +147,18 @@ def test_a_change_in_between_takes_the_end_away(bench, key, token, verb, expecte
 
 
 def test_a_change_is_noticed_before_the_end(bench, key, token, monkeypatch):
-    monkeypatch.setattr(stream_door, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(stream_endpoint, "CHECK_SECONDS", 0.0)
 
     def change(number):
         if number == 5:
-            bench.act(key["id"], "disable")
+            bench.change_key(key["id"], "disable")
 
     sealed = carry(path(key), BLOCKS, token=token, between=change)
     assert not sealed.is_complete
     assert sealed.server.given == 6
 
 
-def test_whoever_logs_out_ends_his_streams(bench, key, token):
+def test_a_user_who_logs_out_ends_their_streams(bench, key, token):
     def log_out(number):
         if number == 9:
             bench.persona.api.post("/auth/logout", {"refresh_token": bench.persona.refresh_token})
@@ -171,7 +171,7 @@ def test_whoever_logs_out_ends_his_streams(bench, key, token):
 def test_a_refusal_of_what_has_not_begun_is_a_problem_document(bench, key, token):
     def change(number):
         if number == 1:
-            bench.act(key["id"], "disable")
+            bench.change_key(key["id"], "disable")
 
     refused = carry(path(key), [b"x", b"y"], token=token, between=change, headers={"x-request-id": "late"})
     assert code(refused) == (409, "key_not_active")
@@ -232,13 +232,13 @@ def test_a_slow_request_that_goes_on_is_not_ended():
         exchange = stream_exchange.Exchange(None, {"headers": []}, coming(sizes), nothing)
         outlet = stream_exchange.Outlet(exchange, None)
         outlet.has_begun = outlet._is_released = True
-        async with exchange.patience() as patience:
-            moments = [patience.when()]
+        async with exchange.idle_timeout() as idle_timeout:
+            deadlines = [idle_timeout.when()]
             for size in sizes:
                 await asyncio.sleep(0.01)
                 await move(exchange, outlet, size)
-                moments.append(patience.when())
-        return moments
+                deadlines.append(idle_timeout.when())
+        return deadlines
 
     for move in (
         lambda exchange, _, __: exchange.next_block(2 * stream_exchange.PROGRESS),
@@ -258,7 +258,7 @@ def coming(sizes):
 
 
 def test_more_streams_than_there_are_places_are_refused_unseen(key, token, monkeypatch):
-    monkeypatch.setattr(stream_door, "MAX_STREAMS", 0)
+    monkeypatch.setattr(stream_endpoint, "MAX_STREAMS", 0)
     refused = carry(path(key), [b"x"], token=token, headers={"x-request-id": "unseen"})
     assert code(refused) == (503, "overloaded")
     assert refused.headers["retry-after"]
@@ -294,6 +294,6 @@ def test_the_sizes_that_are_documented_are_those_in_the_code():
     assert f"without progress for {stream_exchange.IDLE_SECONDS:.0f} seconds" in section
     assert f"at least {stream_exchange.PROGRESS // 1024} KiB" in section
     assert f"at most {streams.MAX_OF_ONE} streams at once" in section
-    assert f"all together {stream_door.MAX_STREAMS}" in section
+    assert f"all together {stream_endpoint.MAX_STREAMS}" in section
     assert f"up to {spool.IN_MEMORY // 1024**2} MiB in memory" in section
-    assert f"up to {streams.HELD_BACK // 1024} KiB" in section
+    assert f"up to {streams.DELAYED_BYTES // 1024} KiB" in section

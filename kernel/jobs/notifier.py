@@ -11,14 +11,14 @@ RUN_PERIODIC = "ciphercanary.run_periodic"
 EXPIRES_SECONDS = 60  # the schedule notifies again for untaken jobs: older notifications only fill the queue
 
 
-class OurLogs(Logging):  # type: ignore[misc]  # Celery ships no types
+class KeepOurLogging(Logging):  # type: ignore[misc]  # Celery ships no types
     """Keep the loggers of the settings: Celery's own handlers would bypass the redaction."""
 
     def setup_logging_subsystem(self, *_arguments: Any, **_options: Any) -> bool:
         return True  # already set up
 
 
-app = Celery("ciphercanary", log=OurLogs)
+app = Celery("ciphercanary", log=KeepOurLogging)
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
     # Ids as JSON: an attacker with write access to the broker can make a worker look at a row, but cannot run code.
@@ -48,6 +48,6 @@ app.conf.update(
 )
 
 
-def ring(kind: str, job_id: str) -> None:
+def notify(kind: str, job_id: str) -> None:
     """Send the id to the workers. Raises what Celery and the broker raise."""
     app.send_task(RUN_JOB, [kind, job_id], expires=EXPIRES_SECONDS, retry=False, ignore_result=True)

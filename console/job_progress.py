@@ -23,7 +23,7 @@ FAILURES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class JobProgress:
     """The progress of a job at one time. ``percent`` and ``left`` are None if unknown."""
 
     percent: int | None
@@ -41,13 +41,13 @@ class Standing:
         return max((mark for mark in MILESTONES if mark <= (self.percent or 0)), default=0)
 
 
-def standing_of(job: Job, now: datetime) -> Standing:
+def progress_of(job: Job, now: datetime) -> JobProgress:
     percent = None
     if job.status == Status.SUCCEEDED:
         percent = 100
     elif job.total:
         percent = job.done * 100 // job.total
-    return Standing(
+    return JobProgress(
         percent=percent,
         left=_left(job, now),
         has_waited_long=job.status == Status.PENDING and now - job.due_at > LONG_WAIT,
@@ -55,9 +55,9 @@ def standing_of(job: Job, now: datetime) -> Standing:
     )
 
 
-def pace(looks: int) -> int:
-    """Seconds until the next poll, after ``looks`` polls."""
-    return next((seconds for number, seconds in PACES if looks < number), SLOWEST)
+def pace(polls: int) -> int:
+    """Seconds until the next poll, after ``polls`` polls."""
+    return next((seconds for number, seconds in PACES if polls < number), SLOWEST)
 
 
 def _left(job: Job, now: datetime) -> timedelta | None:

@@ -12,7 +12,7 @@ from audit.services import last_done
 from kernel.clock import process_now
 from kernel.errors import Refused
 from keys import actions, lifecycle
-from keys.lifecycle import Standing, State, Status
+from keys.lifecycle import LifecycleState, State, Status
 from keys.models import Key
 
 LABELS: Final[Mapping[str, str]] = {"encrypt": "Encrypt", "decrypt": "Decrypt", "reencrypt": "Re-encrypt"}
@@ -20,7 +20,7 @@ DECRYPT_OFF: Final = "Decryption in the browser is turned off on this server. Us
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class OperationChoice:
     """An operation, named by its permission; ``reason`` is empty if it is available."""
 
     word: str
@@ -34,21 +34,24 @@ class Offer:
         return self.label
 
 
-def offers_of(principal: Principal, key: Key) -> list[Offer]:
+def operation_choices(principal: Principal, key: Key) -> list[OperationChoice]:
     """The operations that the role permits, each with the reason if it is currently unavailable."""
-    at = key.standing(process_now())
+    at = key.lifecycle_state(process_now())
     able = lifecycle.operations(at.state)
     words = [word for word in LABELS if principal.has_permission(f"crypto.{word}")]
-    standing = "" if set(words) <= set(able) else f"{key.name} {_standing_in_words(key, at)}."
-    return [Offer(word, "" if word in able else standing) for word in words]
+    reason = "" if set(words) <= set(able) else f"{key.name} {_state_sentence(key, at)}."
+    return [OperationChoice(word, "" if word in able else reason) for word in words]
 
 
-def console_offers_of(principal: Principal, key: Key) -> list[Offer]:
+def console_operation_choices(principal: Principal, key: Key) -> list[OperationChoice]:
     """The same for the console, where decryption may be switched off."""
-    offers = offers_of(principal, key)
+    choices = operation_choices(principal, key)
     if settings.CC_CONSOLE_DECRYPT:
-        return offers
-    return [Offer(offer.word, DECRYPT_OFF) if offer.word == "decrypt" else offer for offer in offers]
+        return choices
+    return [
+        OperationChoice(choice.word, DECRYPT_OFF) if choice.word == "decrypt" else choice
+        for choice in choices
+    ]
 
 
 def require_console_decrypt() -> None:
@@ -57,13 +60,13 @@ def require_console_decrypt() -> None:
         raise Refused(DECRYPT_OFF)
 
 
-def _standing_in_words(key: Key, at: Standing) -> str:
+def _state_sentence(key: Key, at: LifecycleState) -> str:
     """The state of a key and since when, as the end of a sentence that begins with its name."""
     if at.status is Status.PENDING:
         when = key.activates_at
-        return f"becomes active on {_moment(when)}" if when else "is not active yet and must be activated"
+        return f"becomes active on {_timestamp(when)}" if when else "is not active yet and must be activated"
     if at.status is Status.EXPIRED and key.expires_at:
-        return f"expired on {_moment(key.expires_at)}"
+        return f"expired on {_timestamp(key.expires_at)}"
     if at.status is Status.DISABLED:
         return _decided(key, "disabled", actions.KEY_DISABLED)
     if at.status is Status.REVOKED:
@@ -74,8 +77,8 @@ def _standing_in_words(key: Key, at: Standing) -> str:
 
 def _decided(key: Key, word: str, action: str) -> str:
     when = last_done(object_id=str(key.id), action=action)
-    return f"was {word} on {_moment(when)}" if when else f"is {word}"
+    return f"was {word} on {_timestamp(when)}" if when else f"is {word}"
 
 
-def _moment(value: datetime) -> str:
+def _timestamp(value: datetime) -> str:
     return f"{value:%Y-%m-%d %H:%MZ}"

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from audit.commit import loop_writer
-from crypto_ops import lane
+from crypto_ops import fast_path
 from kernel import runtime
-from kernel.http.fast_lane import HotRequest
+from kernel.http.fast_path import HotRequest
 from tests.audit.conftest import log_out_of_reach
 from tests.personas import b64
 
@@ -28,7 +28,9 @@ def ask(bench, *requests, token=None):
                     user_agent="t",
                     request_id="r",
                 )
-                answer = await lane.ROUTES["POST", f"/api/v1/{operation}"](hot, json.dumps(body).encode())
+                answer = await fast_path.ROUTES["POST", f"/api/v1/{operation}"](
+                    hot, json.dumps(body).encode()
+                )
                 answers.append(answer and (answer.status, json.loads(answer.body)))
             return answers
         finally:
@@ -78,7 +80,7 @@ def test_it_steps_aside_from_whatever_is_not_plain(bench):
     sealed = bench.encrypt(key["id"]).json
     parts = {name: sealed[name] for name in ("encrypted_data", "iv", "tag", "key_id", "algorithm")}
     batch = {"algorithm": "aes-256-gcm", "key_id": key["id"]}
-    bench.act(key["id"], "rotate")
+    bench.change_key(key["id"], "rotate")
     refused = [
         ("encrypt", sealing(key, data="?")),
         ("encrypt", sealing(key, unknown=1)),
@@ -97,12 +99,12 @@ def test_it_steps_aside_from_whatever_is_not_plain(bench):
 def test_a_rotation_is_seen_at_once(bench):
     key = bench.key()
     [(_, before)] = ask(bench, ("encrypt", sealing(key)))
-    bench.act(key["id"], "rotate")
+    bench.change_key(key["id"], "rotate")
     [(_, after)] = ask(bench, ("encrypt", sealing(key)))
     assert (before["key_version"], after["key_version"]) == (1, 2)
 
 
-def test_a_spent_budget_is_refused_by_the_lane_itself(bench, settings):
+def test_a_spent_budget_is_refused_by_the_fast_path_itself(bench, settings):
     key = bench.key()
     settings.CC_THROTTLE_PRINCIPAL = "2/day"
     answers = ask(bench, *[("encrypt", sealing(key))] * 4)
@@ -128,5 +130,5 @@ def test_a_batch_costs_a_request_for_each_hundred(bench, settings, count):
     runtime.fresh()
     items = [{"data": ""}] * count
     ask(bench, ("encrypt/batch", {"algorithm": "aes-256-gcm", "key_id": key["id"], "items": items}))
-    left = throttle.standing(str(bench.persona.user.id)).remaining
+    left = throttle.budget_state(str(bench.persona.user.id)).remaining
     assert left == 10 - -(-count // 100)

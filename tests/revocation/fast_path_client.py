@@ -14,10 +14,10 @@ TASKS = 8
 
 async def encrypt(orders, counts) -> None:
     """Encrypt continuously, with the latest order."""
-    from crypto_ops import lane  # noqa: PLC0415
-    from kernel.http.fast_lane import HotRequest  # noqa: PLC0415 - main() sets Django up
+    from crypto_ops import fast_path  # noqa: PLC0415
+    from kernel.http.fast_path import HotRequest  # noqa: PLC0415 - main() sets Django up
 
-    handler = lane.ROUTES["POST", "/api/v1/encrypt"]
+    handler = fast_path.ROUTES["POST", "/api/v1/encrypt"]
     while not orders.get("ends"):
         if "token" not in orders:
             await asyncio.sleep(0.001)
@@ -65,7 +65,7 @@ async def play() -> dict[str, int]:
     await asyncio.gather(*tasks)
     await loop_writer.close()
     if counts["sealed"] <= 2 * counts["by_django"]:
-        sys.exit(f"the lane has done too little: {counts}")
+        sys.exit(f"the fast path has done too little: {counts}")
     return counts
 
 

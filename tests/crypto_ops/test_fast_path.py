@@ -1,0 +1,346 @@
+"""The fast path answers exactly as the REST interface does, and leaves all other requests to it."""
+
+import json
+import uuid
+
+import pytest
+
+from tests.crypto_ops.two_interfaces import PLAINTEXT, SLOW, WAYS, TwoInterfaces, assert_same
+from tests.personas import b64
+from tests.product import Product
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def server(request, tmp_path_factory):
+    """A server for each implementation of the fast path."""
+    with Product(tmp_path_factory.mktemp("fast-path"), **WAYS[request.param]) as product:
+        yield TwoInterfaces(product)
+
+
+GOOD = {
+    "a message": ("encrypt", lambda server: server.good("encrypt")),
+    "no byte at all": ("encrypt", lambda server: server.good("encrypt", data="")),
+    "a large message": ("encrypt", lambda server: server.good("encrypt", data=b64(bytes(700_000)))),
+    "additional data": ("encrypt", lambda server: server.good("encrypt", aad=b64(b"row 7"))),
+    "no key": ("encrypt", lambda server: {"algorithm": "aes-256-gcm", "data": PLAINTEXT}),
+    "the primary version, named": ("encrypt", lambda server: server.good("encrypt", key_version=1)),
+    "a key's name": ("encrypt", lambda server: server.good("encrypt", key_id="name:fast-path")),
+    "another mode": ("encrypt", lambda server: server.good("encrypt", algorithm="aes-256-cbc-hmac-sha512")),
+    "a ciphertext": ("decrypt", lambda server: server.good("decrypt")),
+    "its parts": ("decrypt", lambda server: server.split()),
+    "its parts, with the key's name": ("decrypt", lambda server: server.split(key_id="name:fast-path")),
+    "a batch": (
+        "encrypt/batch",
+        lambda server: server.batch({"data": PLAINTEXT}, {"data": "", "aad": "QQ=="}),
+    ),
+    "references": (
+        "encrypt/batch",
+        lambda server: server.batch({"data": PLAINTEXT, "reference": "row 7"}, {"data": "", "reference": ""}),
+    ),
+    "a batch with what cannot be read": (
+        "encrypt/batch",
+        lambda server: server.batch({"data": "Q"}, {"data": PLAINTEXT}, {"data": "QQ==", "aad": "?"}),
+    ),
+    "a batch of no key": (
+        "encrypt/batch",
+        lambda server: {"algorithm": "aes-256-gcm", "items": [{"data": PLAINTEXT}]},
+    ),
+    "a thousand": ("encrypt/batch", lambda server: server.batch(*[{"data": PLAINTEXT}] * 1000)),
+    "a batch to open": ("decrypt/batch", lambda server: server.batch(*server.sealed_items())),
+    "a batch of which some do not open": (
+        "decrypt/batch",
+        lambda server: server.batch(
+            {"ciphertext": ""},
+            {"ciphertext": "cc1.AQ"},
+            {"ciphertext": server.encrypted["ciphertext"], "aad": "QQ==", "reference": "altered"},
+            *server.sealed_items(),
+            {**server.parts(), "key_version": 9},
+            {**server.parts(), "iv": "QQ=="},
+        ),
+    ),
+    "batches with the key's name": (
+        "encrypt/batch",
+        lambda server: server.batch({"data": PLAINTEXT}, {"data": "Q"}) | {"key_id": "name:fast-path"},
+    ),
+    "a batch to open with the key's name": (
+        "decrypt/batch",
+        lambda server: server.batch(*server.sealed_items()) | {"key_id": "name:fast-path"},
+    ),
+    "a batch of which none opens": (
+        "decrypt/batch",
+        lambda server: server.batch({"ciphertext": server.encrypted["ciphertext"], "aad": "QQ=="}),
+    ),
+}
+BAD_BATCHES = {
+    "no items": lambda server: server.batch(),
+    "a thousand and one": lambda server: server.batch(*[{"data": ""}] * 1001),
+    "an item that is no object": lambda server: server.batch("QQ=="),
+    "an unknown member": lambda server: server.batch({"data": "", "more": 1}),
+    "a reference that is too long": lambda server: server.batch({"data": "", "reference": "x" * 101}),
+    "a reference that is null": lambda server: server.batch({"data": "", "reference": None}),
+    "both forms": lambda server: server.batch(
+        {**server.parts(), "ciphertext": server.encrypted["ciphertext"]}
+    ),
+    "a version beside a ciphertext": lambda server: server.batch(
+        {"ciphertext": server.encrypted["ciphertext"], "key_version": 1}
+    ),
+    "half a form": lambda server: server.batch({"iv": "QQ=="}),
+    "an empty item": lambda server: server.batch({}),
+    "no key, and nothing that can be read": lambda server: {
+        "algorithm": "aes-256-gcm",
+        "items": [{"data": "?"}],
+    },
+    "items that are no list": lambda server: {**server.batch(), "items": {"data": ""}},
+    "an unknown algorithm": lambda server: {**server.batch({"data": ""}), "algorithm": "rot-13"},
+}
+
+
+@pytest.mark.parametrize("case", GOOD)
+def test_both_interfaces_answer_alike(server, case):
+    operation, make = GOOD[case]
+    server.fast(operation, make(server))  # cache misses are loaded once
+    is_short = len(json.dumps(make(server))) < 16 * 1024
+    before, by_fast_path = server.requests_of_django(), server.answers_of_the_fast_path(is_short=is_short)
+    fast = server.fast(operation, make(server))
+    assert server.requests_of_django() - before == 2, (
+        "the fast path answers by itself: Django saw the metrics only"
+    )
+    assert server.answers_of_the_fast_path(is_short=is_short) - by_fast_path == 1
+    slow = server.fast(operation, make(server), headers=SLOW)
+    assert fast.status == 200
+    assert_same(fast, slow)
+
+
+def test_what_one_interface_seals_the_other_opens(server):
+    fast, slow = server.both("encrypt", server.good("encrypt", aad=b64(b"aad")))
+    for sealed in (fast, slow):
+        opened = server.both("decrypt", {"ciphertext": sealed.json["ciphertext"], "aad": b64(b"aad")})
+        assert [answer.json["data"] for answer in opened] == [PLAINTEXT, PLAINTEXT]
+
+
+@pytest.mark.parametrize("case", BAD_BATCHES)
+@pytest.mark.parametrize("operation", ["encrypt/batch", "decrypt/batch"])
+def test_both_interfaces_refuse_a_bad_batch_alike(server, operation, case):
+    fast, slow = server.both(operation, BAD_BATCHES[case](server))
+    assert fast.status == 400
+    assert_same(fast, slow)
+
+
+BAD_BODIES = {
+    "nothing": lambda body: b"",
+    "no JSON": lambda body: body[:-1],
+    "text after it": lambda body: body + b" {}",
+    "not UTF-8": lambda body: body.replace(b"gcm", b"gc\xff"),
+    "UTF-16": lambda body: body.decode().encode("utf-16"),
+    "a byte order mark": lambda body: b"\xef\xbb\xbf" + body,
+    "a member twice": lambda body: body[:-1] + b', "data": ""}',
+    "the same member twice": lambda body: body[:-1] + b', "algorithm": "aes-256-gcm"}',
+    "a member twice, once as a number": lambda body: body[:-1] + b', "key_version": 1, "key_version": 1}',
+    "a member twice, once in escapes": lambda body: body[:-1] + b', "d\\u0061ta": "QQ=="}',
+    "a list": lambda body: b"[" + body + b"]",
+    "null": lambda body: b"null",
+    "deep nesting": lambda body: body[:-1] + b', "options": ' + b"[" * 1000 + b"]" * 1000 + b"}",
+    "NaN": lambda body: body[:-1] + b', "key_version": NaN}',
+    "half a surrogate pair": lambda body: body[:-1] + b', "aad": "\\ud800"}',
+}
+
+
+@pytest.mark.parametrize("case", BAD_BODIES)
+def test_both_interfaces_refuse_a_bad_body_alike(server, case):
+    fast, slow = server.both("encrypt", BAD_BODIES[case](json.dumps(server.good("encrypt")).encode()))
+    assert fast.status == 400
+    assert_same(fast, slow)
+
+
+TYPED = [
+    "text",
+    "",
+    1,
+    0,
+    -1,
+    1.0,
+    1.5,
+    10**30,
+    True,
+    None,
+    [],
+    ["QQ=="],
+    {},
+    "QQ",
+    "QQ=",
+    "QQ===",
+    "Q Q=",
+    "QR==",
+    "-_-_",
+    "\u0661",
+    "name:fast-path",
+    "name:unknown",
+    "name:Fast-path",
+    "name:",
+    "name:" + "a" * 65,
+    "fast-path",
+]
+FIELDS = {
+    "encrypt": ["algorithm", "data", "key_id", "key_version", "aad", "options", "unknown"],
+    "decrypt": [
+        "ciphertext",
+        "encrypted_data",
+        "iv",
+        "tag",
+        "key_id",
+        "algorithm",
+        "key_version",
+        "aad",
+        "unknown",
+    ],
+}
+
+
+@pytest.mark.parametrize(("operation", "field"), [(o, f) for o, fields in FIELDS.items() for f in fields])
+def test_both_interfaces_judge_every_value_alike(server, operation, field):
+    forms = [server.good(operation)] + ([server.split()] if operation == "decrypt" else [])
+    for form in forms:
+        for value in TYPED:
+            fast, slow = server.both(operation, form | {field: value})
+            assert_same(fast, slow)
+        without = {name: value for name, value in form.items() if name != field}
+        assert_same(*server.both(operation, without))
+
+
+@pytest.mark.parametrize("spelling", ["upper", "hex", "braces", "urn"])
+def test_both_interfaces_read_a_key_id_alike(server, spelling):
+    key_id = uuid.UUID(server.key_id)
+    text = {"upper": str(key_id).upper(), "hex": key_id.hex, "braces": f"{{{key_id}}}", "urn": key_id.urn}[
+        spelling
+    ]
+    for operation, body in (
+        ("encrypt", server.good("encrypt")),
+        ("decrypt", server.split()),
+        ("encrypt/batch", server.batch({"data": PLAINTEXT})),
+        ("decrypt/batch", server.batch(*server.sealed_items())),
+    ):
+        fast, slow = server.both(operation, body | {"key_id": text})
+        assert (fast.status, set(fast.json["errors"])) == (400, {"key_id"})
+        assert_same(fast, slow)
+
+
+def test_both_interfaces_refuse_what_is_not_there_or_not_visible_alike(server):
+    server.product.create_user("fast-path-stranger", "developer")
+    stranger = server.product.token("fast-path-stranger")
+    for operation in FIELDS:
+        assert_same(*server.both(operation, server.good(operation), token=stranger))
+    named = [
+        server.both("encrypt", server.good("encrypt", key_id=f"name:{n}"), token=stranger)
+        for n in ("fast-path", "none")
+    ]
+    for fast, slow in named:
+        assert fast.status == 404
+        assert_same(fast, slow)
+        assert_same(fast, named[0][0])
+    assert_same(*server.both("encrypt", server.good("encrypt", key_id=str(uuid.uuid4()))))
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "x" * 5000])
+def test_both_interfaces_refuse_a_bad_token_alike(server, token):
+    fast, slow = server.both("encrypt", server.good("encrypt"), token=token)
+    assert fast.status == 401
+    assert_same(fast, slow)
+
+
+def test_an_altered_message_is_one_refusal_at_both_interfaces(server):
+    for part in ("encrypted_data", "iv", "tag"):
+        altered = (
+            "B" + server.encrypted[part][1:]
+            if server.encrypted[part][0] != "B"
+            else "C" + server.encrypted[part][1:]
+        )
+        fast, slow = server.both("decrypt", server.split(**{part: altered}))
+        assert fast.code == "decryption_failed"
+        assert_same(fast, slow)
+    assert_same(*server.both("decrypt", server.good("decrypt", aad=b64(b"other"))))
+    assert_same(*server.both("decrypt", server.split(key_version=7)))
+
+
+UNUSUAL = {
+    "accepts nothing we have": {"Accept": "text/html"},
+    "from another site": {"Sec-Fetch-Site": "cross-site"},
+    "encoded": {"Content-Encoding": "gzip"},
+    "for another host": {"Host": "elsewhere.example"},
+    "a request id of its own": {"X-Request-ID": "mine-7"},
+    "a request id that is none": {"X-Request-ID": "no id"},
+}
+
+
+@pytest.mark.parametrize("case", UNUSUAL)
+def test_both_interfaces_read_the_head_alike(server, case):
+    assert_same(*server.both("encrypt", server.good("encrypt"), headers=UNUSUAL[case]))
+
+
+def test_another_method_or_a_query_is_left_to_django(server):
+    assert server.product.send("GET", "/api/v1/encrypt", token=server.token).status == 405
+    answer = server.product.send(
+        "POST", "/api/v1/encrypt?format=xml", server.good("encrypt"), token=server.token
+    )
+    assert answer.status == 200
+
+
+def test_the_fast_path_records_what_the_rest_interface_records(server):
+    agent = {"User-Agent": "curl/8 “quoted”".encode().decode("latin-1")}
+    for headers in (
+        agent | {"X-Request-ID": "fast-path-fast"},
+        agent | {"X-Request-ID": "fast-path-slow"} | SLOW,
+    ):
+        assert server.fast("encrypt", server.good("encrypt", aad=b64(b"1")), headers=headers).status == 200
+    columns = (
+        "action, object_type, object_id, object_version, outcome, code, count, size, meta, user_id, actor_type, "
+        "actor_name, auth_method, token_id, client_ip, user_agent, source"
+    )
+    rows = [
+        server.product.query(f"SELECT {columns} FROM audit_logs WHERE request_id = '{name}'")  # noqa: S608 - constants
+        for name in ("fast-path-fast", "fast-path-slow")
+    ]
+    assert rows[0] == rows[1]
+    assert len(rows[0]) == 1
+
+
+@pytest.mark.parametrize("verb", ["disable", "revoke"])
+def test_a_key_that_was_taken_away_answers_no_more(server, verb):
+    body = {"name": f"fast-path-{verb}", "algorithm": "aes-256"}
+    key_id = server.product.send("POST", "/api/v1/keys", body, token=server.token).json["id"]
+    admin = server.product.token()
+    for reference in (key_id, key_id, f"name:fast-path-{verb}"):
+        assert server.fast("encrypt", server.good("encrypt", key_id=reference)).status == 200
+    done = server.product.send("POST", f"/api/v1/keys/{key_id}/{verb}", {"reason": "test"}, token=admin)
+    assert done.status == 200, done.content
+    for reference in (key_id, f"name:fast-path-{verb}"):
+        fast, slow = server.both("encrypt", server.good("encrypt", key_id=reference))
+        assert fast.code == "key_not_active"
+        assert_same(fast, slow)
+
+
+def test_a_rotated_key_seals_with_its_new_version_at_once(server):
+    body = {"name": "fast-path-rotate", "algorithm": "aes-256"}
+    key_id = server.product.send("POST", "/api/v1/keys", body, token=server.token).json["id"]
+    admin = server.product.token()
+    assert server.fast("encrypt", server.good("encrypt", key_id=key_id)).json["key_version"] == 1
+    done = server.product.send("POST", f"/api/v1/keys/{key_id}/rotate", {"reason": "test"}, token=admin)
+    assert done.status == 201, done.content
+    assert server.fast("encrypt", server.good("encrypt", key_id=key_id)).json["key_version"] == 2
+
+
+def test_a_signed_out_token_answers_no_more(server):
+    server.product.create_user("fast-path-leaver", "developer")
+    session = server.product.log_in("fast-path-leaver")
+    token = session["access_token"]
+    mine = {"algorithm": "aes-256-gcm", "data": PLAINTEXT}
+    for _ in range(3):
+        assert server.fast("encrypt", mine, token=token).status == 200
+    gone = server.product.send(
+        "POST", "/auth/logout", {"refresh_token": session["refresh_token"]}, token=token
+    )
+    assert gone.status == 204
+    fast, slow = server.both("encrypt", mine, token=token)
+    assert fast.status == 401
+    assert_same(fast, slow)
