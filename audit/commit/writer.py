@@ -91,7 +91,7 @@ class _Writer:
         try:
             while batch := self._next_batch():
                 if guard.is_due:
-                    guard.look(_read_lag(min(ticket.until for ticket in batch)))
+                    guard.update(_read_lag(min(ticket.until for ticket in batch)))
                 if admitted := guard.admit(batch):
                     CommitBatch(admitted, numbering).write()
         finally:
