@@ -6,10 +6,37 @@ from playwright.sync_api import Page
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SIZES = {"wide": {"width": 1280, "height": 800}, "narrow": {"width": 320, "height": 800}}
 THEMES = ("light", "dark")
+CONTRAST = "color-contrast"
 
 RUN_AXE = """
-async ([options, root]) => (await axe.run(root || document, options)).violations.flatMap(
+async ([options, isOfNew]) => (await axe.run(isOfNew ? { include: window.__new } : document, options)).violations.flatMap(
   (violation) => violation.nodes.map((node) => `${violation.id}: ${node.target.join(" ")} ${node.failureSummary || ""}`))
+"""
+
+# Contrast depends on the colours, size and weight of a text and on the backgrounds of its ancestors. Elements with the
+# same values have the same look. This returns the looks that are not in ``known``, and keeps one element of each.
+NEW_LOOKS = """
+(known) => {
+  const inherited = new Map(), found = new Map();
+  const behind = (node) => {
+    if (!node) return "";
+    if (!inherited.has(node)) {
+      const style = getComputedStyle(node);
+      const own = [style.backgroundColor, style.backgroundImage, style.opacity].join();
+      inherited.set(node, behind(node.parentElement) + (own === "rgba(0, 0, 0, 0),none,1" ? "" : own + "/"));
+    }
+    return inherited.get(node);
+  };
+  for (const node of document.body.querySelectorAll("*")) {
+    const hasText = [...node.childNodes].some((child) => child.nodeType === Node.TEXT_NODE && child.data.trim());
+    if (!(hasText || node.matches("input, select, textarea")) || !node.checkVisibility()) continue;
+    const style = getComputedStyle(node);
+    const look = [style.color, style.fontSize, style.fontWeight, style.textShadow, node.disabled, node.localName, behind(node)].join();
+    if (!known.includes(look) && !found.has(look)) found.set(look, node);
+  }
+  window.__new = [...found.values()];
+  return [...found.keys()];
+}
 """
 
 # WCAG 1.4.12. A constructed style sheet is not an inline style, so the policy allows it.
@@ -100,14 +127,29 @@ def show(page: Page, *, size: str, theme: str) -> None:
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # faded-in elements appear at once
 
 
-def accessibility(page: Page, *, rules: list[str] | None = None, root: str = "") -> list[str]:
-    """Axe's violations: of all rules, or of those named; of the whole page, or of the element ``root``."""
+_inspected: set[str] = set()  # looks, by this process
+
+
+def accessibility(page: Page) -> list[str]:
+    """Axe's violations on the page as it is shown now."""
     if page.evaluate("typeof axe") == "undefined":
         page.evaluate(AXE_SCRIPT)
-    only = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": TAGS}
+    return run_axe(page, {"type": "tag", "values": TAGS}) + contrast(page)
+
+
+def contrast(page: Page) -> list[str]:
+    """Axe's violations of contrast, of the looks that this process has not inspected yet."""
+    looks = page.evaluate(NEW_LOOKS, sorted(_inspected))
+    _inspected.update(looks)
+    return run_axe(page, {"type": "rule", "values": [CONTRAST]}, of_new=True) if looks else []
+
+
+def run_axe(page: Page, only: dict[str, object], *, of_new: bool = False) -> list[str]:
     # Without preloading: axe would insert style sheets that import others, and the policy refuses that.
     options = {"runOnly": only, "resultTypes": ["violations"], "preload": False}
-    return page.evaluate(RUN_AXE, [options, root])
+    if not of_new:
+        options["rules"] = {CONTRAST: {"enabled": False}}
+    return page.evaluate(RUN_AXE, [options, of_new])
 
 
 def everything(page: Page, *, thoroughly: bool) -> list[str]:
@@ -125,11 +167,11 @@ def everything(page: Page, *, thoroughly: bool) -> list[str]:
     if thoroughly:
         # Rules that do not depend on colours were checked in light; those that do not depend on the width, at
         # both widths.
-        note("narrow light", accessibility(page, rules=["color-contrast"]))
+        note("narrow light", contrast(page))
         show(page, size="narrow", theme="dark")
         note("narrow dark", accessibility(page))
         show(page, size="wide", theme="dark")
-        note("wide dark", accessibility(page, rules=["color-contrast"]))
+        note("wide dark", contrast(page))
         found += adapted(page)
     show(page, size="wide", theme="light")
     return found
