@@ -11,6 +11,7 @@ pytestmark = pytest.mark.process
 LEASE = "8"  # seconds: the export of the killed worker is taken over after it
 
 
+@pytest.mark.smoke
 @pytest.mark.database
 def test_kill_9_leaves_nothing_half_made_and_the_search_finds_what_is_wrong(tmp_path):
     everything = Acknowledged()

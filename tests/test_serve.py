@@ -72,6 +72,7 @@ def content(product):
 # --- the first start, and later ones
 
 
+@pytest.mark.smoke
 @on_both_databases
 def test_an_installation_from_its_first_start_to_a_third(tmp_path):
     with Product(tmp_path, CC_ADMIN_PASSWORD="") as product:

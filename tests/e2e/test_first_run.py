@@ -38,7 +38,10 @@ def empty(tmp_path):
     product.kill()
 
 
-@pytest.mark.parametrize(("viewport", "with_script"), [(WIDE, True), (NARROW, False)], ids=["script", "none"])
+@pytest.mark.parametrize(
+    ("viewport", "with_script"),
+    [pytest.param(WIDE, True, id="script", marks=pytest.mark.smoke), pytest.param(NARROW, False, id="none")],
+)
 def test_from_nothing_to_a_ciphertext(chromium, empty, viewport, with_script):
     began = time.monotonic()
     empty.start()
