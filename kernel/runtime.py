@@ -45,7 +45,7 @@ class ProcessState[T]:
     def leave_to_parent(self) -> None:
         """In a forked child: use another object. Never close the parent's, because it may hold open connections."""
         self._making = Lock()
-        self._of_parent = vars(self).pop("current", None)
+        _of_parents.append(vars(self).pop("current", None))
 
 
 def process_cache[C: Cache](cached: C) -> C:
@@ -73,5 +73,6 @@ def _begin_child() -> None:
 
 
 _states: Final[list[ProcessState[Any]]] = []
+_of_parents: Final[list[object]] = []  # a finalizer would close what a parent still uses
 _caches: Final[list[Cache]] = []
 os.register_at_fork(after_in_child=_begin_child)

@@ -71,9 +71,7 @@ class _Writer:
         with self._changed:
             if len(self._queue) >= MAX_WAITING:
                 raise AuditUnavailable(CROWDED)
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
-                self._thread.start()
+            self._require_thread()
             self._queue.append(Ticket(decision, future, until))
             self._changed.notify()
         return future
@@ -81,13 +79,22 @@ class _Writer:
     def close(self) -> None:
         with self._changed:
             self._is_closing = True
+            if self._queue:
+                self._require_thread()
             self._changed.notify()
             thread = self._thread
         if thread is not None:
             thread.join()
 
+    def _require_thread(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
+            thread.start()
+            self._thread = thread
+
     def _run(self) -> None:
         numbering, guard = Numbering(), LagGuard()
+        batch: list[Ticket[Any]] = []
         try:
             while batch := self._next_batch():
                 if guard.is_due:
@@ -95,6 +102,8 @@ class _Writer:
                 if admitted := guard.admit(batch):
                     CommitBatch(admitted, numbering).write()
         finally:
+            for ticket in batch:  # after an unexpected error only: their callers would wait forever
+                ticket.fail(AuditUnavailable())
             django.db.connections.close_all()
 
     def _next_batch(self) -> list[Ticket[Any]]:

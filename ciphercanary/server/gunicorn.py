@@ -74,11 +74,13 @@ def worker_exit(_server: object, worker: Worker) -> None:
     from audit.log import refusals  # noqa: PLC0415 - likewise
     from kernel import throttle  # noqa: PLC0415 - likewise
 
-    throttle.stop_reconciling()
-    refusals.flush()
-    writer.close()
-    if audit_heartbeat := getattr(worker, "audit_heartbeat", None):
-        audit_heartbeat.stop()
+    try:
+        throttle.stop_reconciling()
+        refusals.flush()
+        writer.close()
+    finally:
+        if audit_heartbeat := getattr(worker, "audit_heartbeat", None):
+            audit_heartbeat.stop()
 
 
 def child_exit(_server: object, worker: Worker) -> None:

@@ -1,6 +1,7 @@
 """The prerequisites of serving: tables, root of trust, static files, and an account that can sign in."""
 
 import hashlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -130,22 +131,22 @@ def _copy_sqlite(file: str) -> None:
 
 def _collect_static_files() -> None:
     """Collect the static files if one has changed since the last start: hashing and compressing them takes seconds."""
-    folder = Path(settings.STATIC_ROOT)
-    stamp, current = folder / STATIC_STAMP, _digest_of_static_files()
+    stamp, current = Path(settings.STATIC_ROOT) / STATIC_STAMP, _digest_of_static_files()
     if stamp.exists() and stamp.read_text() == current:
         return
-    stamp.unlink(missing_ok=True)  # an interrupted collection is repeated
-    call_command("collectstatic", interactive=False, verbosity=0)
+    # This removes the stamp, too, so an interrupted collection is repeated.
+    call_command("collectstatic", interactive=False, clear=True, verbosity=0)
+    os.sync()  # a power failure must not leave the stamp next to empty files
     stamp.write_text(current)
 
 
 def _digest_of_static_files() -> str:
-    """A digest of the paths, sizes and times of the files, and of the application's place."""
+    """A digest of the names and contents of the files, and of the application's folder."""
     digest = hashlib.sha256(str(settings.BASE_DIR).encode())
     for finder in get_finders():
         for name, storage in finder.list([]):
-            status = Path(storage.path(name)).stat()
-            digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+            content = Path(storage.path(name)).read_bytes()
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
 
 

@@ -79,7 +79,7 @@ def test_an_operator_reads_what_their_role_does_not_do(bench, key, operator):
 def test_an_auditor_has_no_such_page(bench, key, auditor):
     browser = signed_in(auditor)
     assert browser.get(f"/keys/{key['name']}/use/").status_code == 403
-    assert b"Use it" not in browser.get(f"/keys/{key['name']}/").content
+    assert f"/keys/{key['name']}/use/" not in browser.get(f"/keys/{key['name']}/").content.decode()
 
 
 STUB = """#!/bin/sh

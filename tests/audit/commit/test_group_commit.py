@@ -198,7 +198,7 @@ def test_a_thread_that_ended_is_replaced_by_one_with_its_own_numbers(monkeypatch
         lost = writer.submit(decision(1))
         writer._writer.current._thread.join(60)
 
-    assert not lost.done()
+    assert isinstance(lost.exception(0), AuditUnavailable)
     assert writer.commit(decision(2)) == 2
     assert stored() == ["1", "2"]
 
