@@ -248,7 +248,7 @@ def test_admins_and_auditors_see_every_list_and_every_row_and_no_secret(
         assert not {str(name) for name in shown} & SECRET_FIELDS, model
 
 
-def test_an_operator_sees_what_he_may_read_and_no_more(browser, operator, everything):
+def test_an_operator_sees_what_they_may_read_and_no_more(browser, operator, everything):
     browser.force_login(operator.user)
     seen = {model._meta.app_label: browser.get(pages(model)[0]).status_code for model in MODELS}
     assert seen == {"audit": 200, "keys": 200, "ciphercanary": 200, "accounts": 403, "auth": 403}

@@ -232,7 +232,7 @@ def test_the_state_of_a_key_decides_for_whoever_may(name, method, people):
 
 
 @pytest.mark.parametrize("name", ["keys", "rotations", "audit-logs", "audit-trail"])
-def test_lists_show_a_developer_what_is_their_and_the_others_everything(name, people):
+def test_lists_show_developers_their_own_objects_and_other_roles_everything(name, people):
     route = next(each for each in ROUTES if each.name == name)
     owners = [people.account("developer"), people.account("stranger")]
     for owner in owners:

@@ -77,7 +77,7 @@ def test_an_access_token_is_an_at_jwt_with_the_promised_claims(developer, token)
     assert {"iss", "aud", "jti"} <= set(claims)
 
 
-def test_the_principal_is_the_user_as_he_stands_in_the_database(developer, token):
+def test_the_principal_is_the_user_as_stored_in_the_database(developer, token):
     principal = authenticate_bearer(token, ORIGIN)
     assert (principal.user_id, principal.role, principal.actor.actor_name) == (
         developer.user.id,

@@ -234,7 +234,7 @@ def test_a_code_of_the_app_says_nothing_of_recovery_codes(shown, developer):
     assert "left" not in response.content.decode()
 
 
-def test_showing_who_one_is_by_a_recovery_code_reports_it_too(browser, shown):
+def test_confirming_with_a_recovery_code_shows_how_many_are_left_too(browser, shown):
     response = browser.post("/reauth/", {"code": shown[1][0]}, follow=True)
     assert "9 codes left" in response.content.decode()
 

@@ -249,7 +249,7 @@ def test_a_public_key_changed_by_hand_is_not_believed(device):
     assert not is_inside(browser)
 
 
-def test_a_sign_in_over_a_page_reports_it_to_htmx(device):
+def test_a_sign_in_over_a_page_is_announced_to_htmx(device):
     browser = Client()
     options = browser.post("/login/passkey/").json()
     answer = device.get(options)

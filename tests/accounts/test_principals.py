@@ -24,7 +24,7 @@ def test_what_is_not_held_is_denied_by_name():
         person("operator").scope("crypto.encrypt")
 
 
-def test_the_scope_tells_ones_own_from_all_users():
+def test_the_scope_is_own_or_all():
     assert person("developer").scope("keys.read") == "own"
     assert person("auditor").scope("keys.read") == "all"
 
@@ -46,7 +46,7 @@ def test_an_operation_that_needs_a_recent_log_in_refuses_an_old_one():
     Principal.system("x", "command").require_recent_log_in(NOW)
 
 
-def test_no_one_may_do_nothing():
+def test_an_anonymous_principal_may_do_nothing():
     nobody = AnonymousPrincipal()
     assert not nobody.is_authenticated
     for ask in (nobody.require, nobody.scope):

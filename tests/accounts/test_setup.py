@@ -132,7 +132,7 @@ def test_links_are_the_applications_to_make(db):
         services.issue_setup_link(principal=nobody)
 
 
-def test_a_user_who_writes_the_database_makes_himself_no_administrator(code):
+def test_write_access_to_the_database_creates_no_administrator(code):
     """Without the MAC, it would suffice to delete the users and store the hash of an invented code."""
     own = setup_codes.new_code()
     SetupLink.objects.update(code_hash=setup_codes.digest(own))

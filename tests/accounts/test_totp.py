@@ -273,7 +273,7 @@ def test_a_stranger_removes_their_own_authenticator_only(enrolled, stranger):
     ("method", "path"),
     [("POST", "/auth/totp/enrol"), ("POST", "/auth/totp/confirm"), ("DELETE", "/auth/totp")],
 )
-def test_no_one_unknown_may_enter(db, method, path):
+def test_anonymous_requests_are_refused(db, method, path):
     assert ApiClient().send(method, path, {"code": "000000"}).status == 401
 
 
@@ -384,7 +384,7 @@ def test_a_seed_that_was_put_into_another_row_does_not_open(enrolled, stranger):
     ],
     ids=["device deleted", "unconfirmed", "device altered", "user altered"],
 )
-def test_a_user_who_writes_the_database_does_not_switch_the_second_factor_off(enrolled, tamper):
+def test_write_access_to_the_database_does_not_switch_the_second_factor_off(enrolled, tamper):
     authenticator, _, persona = enrolled
     tamper(TotpDevice.objects.all())
     assert log_in(persona).status in {401, 503}

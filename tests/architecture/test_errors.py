@@ -65,7 +65,7 @@ def test_there_are_eight_kinds_and_each_has_a_status():
 
 
 @pytest.mark.parametrize("cls", coded_classes(), ids=lambda cls: cls.__qualname__)
-def test_every_error_is_of_one_kind_and_shows_what_it_is(cls):
+def test_every_error_is_of_one_kind_and_has_its_own_code_and_title(cls):
     kinds = [kind for kind in KINDS if issubclass(cls, kind)]
     assert len(kinds) == 1 or cls in WITHOUT_KIND
     assert CODE.fullmatch(cls.code)

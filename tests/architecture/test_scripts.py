@@ -221,7 +221,7 @@ def test_services_named_in_the_environment_are_used_as_they_are():
     assert done.stdout.split() == list(GIVEN.values())
 
 
-def test_a_command_that_does_not_exist_reports_it():
+def test_a_command_that_does_not_exist_is_named():
     done = subprocess.run(
         [*WRAPPER, "no-such-command"],
         cwd=ROOT,

@@ -60,14 +60,14 @@ def test_an_entry_is_the_columns_of_its_row_exactly_as_they_are_hashed(auditor, 
 
 
 @pytest.mark.parametrize("persona", ["admin", "operator", "auditor"])
-def test_whose_office_it_is_sees_what_every_user_did(request, recorded, persona):
+def test_roles_that_read_the_whole_log_see_the_actions_of_all_users(request, recorded, persona):
     api = request.getfixturevalue(persona).api
 
     assert api.get(f"{LOGS}?object=the-object").json["count"] == 5
     assert api.get(f"{LOGS}/{recorded[3].id}").status == 200
 
 
-def test_a_developer_sees_only_what_he_did(developer, stranger, recorded):
+def test_a_developer_sees_only_their_own_actions(developer, stranger, recorded):
     answer = developer.api.get(f"{LOGS}?object=the-object")
 
     assert {entry["user_id"] for entry in answer.json["results"]} == {str(developer.user.id)}
@@ -76,7 +76,7 @@ def test_a_developer_sees_only_what_he_did(developer, stranger, recorded):
     assert developer.api.get(f"{LOGS}/{recorded[0].id}").status == 200
 
 
-def test_another_mans_entry_does_not_exist_for_a_developer(developer, recorded):
+def test_entries_of_other_users_do_not_exist_for_a_developer(developer, recorded):
     hidden = developer.api.get(f"{LOGS}/{recorded[3].id}", X_Request_ID="same")
     missing = developer.api.get(f"{LOGS}/{recorded[3].id + 1000}", X_Request_ID="same")
 
@@ -213,7 +213,7 @@ def test_the_trail_shows_each_changed_row_and_its_event(auditor, developer):
     assert json.loads(entry.meta)["trail_sha256"] == [digest]
 
 
-def test_a_developer_sees_only_the_rows_he_changed(developer, stranger):
+def test_a_developer_sees_only_the_rows_they_changed(developer, stranger):
     for persona in (developer, stranger):
         change = RowChange(table_name="t", record_id="the-object", action="insert", new_values={})
         record_event(persona.principal.actor, changes=[change])

@@ -227,7 +227,7 @@ def test_a_good_export_holds_and_its_size_and_root_are_said(export, log):
     assert done.stdout.endswith("\nGood.\n")
 
 
-def test_the_program_itself_reports_it(export):
+def test_the_program_as_a_process_prints_the_same(export):
     command = [sys.executable, CCVERIFY, "verify-export", export, "--key", ED[0].vkey]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == verify(export).stdout
 

@@ -165,7 +165,7 @@ def test_a_job_is_cancelled_after_a_question(browser, recorded, export):
     assert "This job has already ended." in text_of(browser.get(f"/jobs/{export.id}/"))
 
 
-def test_lists_show_jobs_and_exports_and_show_where_there_are_none(browser, recorded, export):
+def test_lists_show_jobs_and_exports_or_say_that_there_are_none(browser, recorded, export):
     finish(export)
     jobs, listed = text_of(browser.get("/jobs/")), text_of(browser.get("/audit/exports/"))
     assert "Audit log export, csv" in jobs

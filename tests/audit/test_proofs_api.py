@@ -190,7 +190,7 @@ def test_the_proof_is_by_the_newest_checkpoint(auditor):
     assert answer.json["proof"].endswith(newest.note)
 
 
-def test_a_developer_gets_the_proof_of_what_he_did_and_no_other(developer, stranger):
+def test_a_developer_gets_proofs_of_their_own_actions_only(developer, stranger):
     own, anothers = record_event(developer.principal.actor), record_event(stranger.principal.actor)
     assert developer.api.get(path_of(own)).code == "not_sequenced"
     unsequenced = developer.api.get(path_of(anothers), X_Request_ID="same")

@@ -150,14 +150,14 @@ def test_a_log_that_cannot_be_written_takes_the_change_with_it():
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("unwritable_log")
-def test_a_refusal_that_cannot_be_written_reports_it():
+def test_a_refusal_that_cannot_be_written_raises():
     with pytest.raises(AuditUnavailable):
         record_alone(EVENT, ACTOR)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("failing_commit")
-def test_a_refusal_whose_commit_fails_reports_it():
+def test_a_refusal_whose_commit_fails_raises():
     with pytest.raises(AuditUnavailable):
         record_alone(EVENT, ACTOR)
 

@@ -137,7 +137,7 @@ class Interrupting(io.StringIO):
         return super().write(text)
 
 
-def test_stopped_it_reports_it_and_ends_its_sessions(db):
+def test_an_interrupted_load_says_so_and_ends_its_sessions(db):
     with pytest.raises(CommandError, match="Stopped") as stopped:
         call_command("load_demo", stdout=Interrupting())
     assert stopped.value.returncode == 130

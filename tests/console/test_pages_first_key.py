@@ -42,7 +42,7 @@ def test_one_press_makes_the_key_and_the_ciphertext(browser, developer):
     assert answer.json["data"] == b64(b"hello canary")
 
 
-def test_both_acts_are_on_record_as_done_in_the_console(browser, developer):
+def test_both_operations_are_recorded_as_done_in_the_console(browser, developer):
     first_ciphertext(browser)
     found = AuditLog.objects.filter(object_type="key").values_list("action", "source", "user_id")
     assert list(found.order_by("id")) == [
@@ -114,7 +114,7 @@ def test_an_altered_ciphertext_is_refused_without_saying_why(browser):
     assert "Decryption failed" in response.content.decode()
 
 
-def test_a_key_that_was_disabled_meanwhile_reports_it(browser, admin):
+def test_the_page_says_that_the_key_was_disabled_meanwhile(browser, admin):
     ciphertext = first_ciphertext(browser)
     disable_key(principal=admin.principal, key_id=Key.objects.get().id, reason="a rehearsal")
     response = browser.post("/setup/first-key/decrypt", {"ciphertext": ciphertext})

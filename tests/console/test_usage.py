@@ -109,7 +109,7 @@ def test_the_file_has_the_numbers_of_the_table(at_admin, admin, make_key, use):
     assert rows[-1][1:] == ["5", "2", "1"]
 
 
-def test_without_any_use_the_page_reports_it(at_admin):
+def test_without_any_use_the_page_says_so(at_admin):
     content = at_admin.get("/usage/").content.decode()
     assert "No operations in this period." in content
     assert "No key was used in the last 24 hours." in content

@@ -58,7 +58,7 @@ def test_no_iv_is_used_twice_in_a_batch(bench, key):
     assert len({result["ciphertext"] for result in results}) == 500
 
 
-def test_one_entry_shows_all_and_of_how_many_failed(bench, key):
+def test_one_entry_counts_all_items_and_how_many_failed(bench, key):
     seal(bench, key, {"data": b64(b"12345")}, {"data": "?"}, {"data": b64(b"123")})
     [entry] = entries("encrypted")
     assert (entry.count, entry.size, entry.outcome, entry.object_version) == (2, 8, "ok", 1)

@@ -50,7 +50,7 @@ def test_an_ordinary_client_that_sends_all_before_it_reads_is_served(server, net
     assert hashlib.sha256(opened.content).digest() == hashlib.sha256(LARGE).digest()
 
 
-def test_a_client_that_waits_for_100_continue_learns_first_that_he_is_refused(server, network):
+def test_a_client_that_waits_for_100_continue_is_refused_first(server, network):
     token, key_id = network
     refused = by_hand(server, f"{ENCRYPT}?key_id={uuid.uuid4()}", token, "Expect: 100-continue\r\n")
     assert refused.startswith(b"HTTP/1.1 404 ")

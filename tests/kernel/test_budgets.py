@@ -131,7 +131,7 @@ def test_a_process_runs_ahead_by_its_part_of_a_tenth_and_asks_early():
     assert budgets.take("dora", 1, 0.0) == 0.0
 
 
-def test_what_was_told_may_be_taken_again_and_what_others_took_may_not():
+def test_what_was_reported_may_be_taken_again_and_what_others_took_may_not():
     budgets = together()
     assert taken(budgets) == 30
     reported = budgets.unreported(0.0)
@@ -175,7 +175,7 @@ def test_no_one_is_refused_for_long_for_want_of_an_answer():
     assert taken(budgets, now=REPLY_TIMEOUT) == 570 + 600 * REPLY_TIMEOUT / 60
 
 
-def test_what_was_refilled_meanwhile_is_not_told_as_owed():
+def test_what_was_refilled_meanwhile_is_not_reported_as_owed():
     """Otherwise the hour after an outage would pay for the hour of the outage."""
     budgets = Budgets(Rate(60, 60))
     for second in range(300):
@@ -184,7 +184,7 @@ def test_what_was_refilled_meanwhile_is_not_told_as_owed():
     assert budgets.unreported(500.0) == [Unreported("ada", 300, 0.0)]
 
 
-def test_a_refund_of_what_was_told_is_reported_too():
+def test_a_refund_of_what_was_reported_is_reported_too():
     budgets = together()
     budgets.take("ada", 5, 0.0)
     budgets.settle(budgets.unreported(0.0), [0.5], 0.0)

@@ -394,7 +394,7 @@ def test_a_pending_job_is_cancelled_at_once(task):
     assert task.runs == []
 
 
-def test_a_running_job_is_cancelled_when_it_next_shows_its_progress(task):
+def test_a_running_job_is_cancelled_when_it_next_reports_its_progress(task):
     job = submitted()
 
     def works(_job, progress):

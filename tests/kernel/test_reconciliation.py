@@ -106,7 +106,7 @@ def test_the_allowance_is_the_smaller_the_more_processes_there_are(process):
     assert taken_now(one) == 20
 
 
-def test_many_principals_are_reported_of_in_parts(process):
+def test_many_principals_are_reported_in_parts(process):
     (one, one_reconciliation), (other, other_reconciliation) = process(), process()
     names = [f"user-{number}" for number in range(AT_ONCE + 2)]
     for cost, name in enumerate(names):
@@ -185,7 +185,7 @@ def test_while_redis_is_gone_each_has_its_share_and_that_is_said_once(process, s
 # --- in a thread
 
 
-def test_the_thread_tells_in_time_and_at_its_end(process, client):
+def test_the_thread_reports_in_time_and_at_its_end(process, client):
     (one, reconciliation), (other, other_reconciliation) = process(), process()
     reconciliation.start()
     try:

@@ -307,7 +307,7 @@ def test_each_role_acts_as_far_as_it_may(request, role, allowed, key):
         assert denied is (operation not in allowed)
 
 
-def test_no_one_unknown_is_told_anything(key):
+def test_anonymous_requests_learn_nothing(key):
     from tests.personas import ApiClient  # noqa: PLC0415 - only this test has a client without a token
 
     for method, rest in EVERY_ROUTE:

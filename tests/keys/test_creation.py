@@ -88,7 +88,7 @@ def test_a_name_is_taken_once(new_key):
     assert Key.objects.filter(name="orders").count() == 1
 
 
-def test_a_name_is_taken_for_every_user(new_key, developer):
+def test_a_name_is_taken_for_all_users(new_key, developer):
     new_key(name="orders")
     with pytest.raises(NameTaken):
         new_key(name="orders", principal=developer.principal)

@@ -70,14 +70,14 @@ def test_an_active_key_needs_no_explanation(admin, key):
     assert "unavailable" not in text(signed_in(admin).get(f"/keys/{key.name}/"))
 
 
-def test_an_auditor_is_told_the_state_and_of_no_operation(admin, auditor, disabled):
+def test_an_auditor_sees_the_state_and_no_operation(admin, auditor, disabled):
     page = text(signed_in(auditor).get(f"/keys/{disabled.name}/"))
     assert "until it is enabled again" in page
     assert "unavailable" not in page
     assert "Edit description" not in page
 
 
-def test_a_compromised_key_reports_it(admin, key):
+def test_the_page_says_that_the_key_is_compromised(admin, key):
     services.revoke_key(principal=admin.principal, key_id=key.id, reason="test", compromised=True)
     page = text(signed_in(admin).get(f"/keys/{key.name}/"))
     assert "An attacker may have this key" in page

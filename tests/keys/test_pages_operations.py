@@ -55,7 +55,7 @@ def test_of_two_tabs_that_rotate_the_second_is_told_and_may_go_on(admin, key):
     assert browser.post(path, sent | {"expected_version": "2"}).status_code == 303
 
 
-def test_an_operation_that_the_state_forbids_reports_it_instead_of_asking(admin, key):
+def test_an_operation_that_the_state_forbids_shows_the_reason_and_no_form(admin, key):
     services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     browser = signed_in(admin)
     page = text(browser.get(f"/keys/{key.name}/rotate"))
@@ -150,7 +150,7 @@ def test_an_operation_is_offered_exactly_where_its_service_carries_it_out(admin,
         operation.service(principal=admin.principal, key_id=key.id, reason="test")
 
 
-def test_a_refused_act_is_found_under_the_key(operator, key):
+def test_a_refused_operation_is_found_under_the_key(operator, key):
     assert signed_in(operator).post(f"/keys/{key.name}/revoke", {"reason": "because"}).status_code == 403
     flush()
     entry = AuditLog.objects.latest("id")

@@ -42,7 +42,7 @@ def test_run_again_it_finds_nothing_due(due_key):
     assert run() == ["0 due, 0 failed"]
 
 
-def test_a_dry_run_only_reports_it(due_key):
+def test_a_dry_run_lists_due_keys_and_rotates_none(due_key):
     due = due_key()
     day = f"{Key.objects.get(pk=due.pk).next_rotation_at:%Y-%m-%d}"
     assert run("--dry-run") == [f"{due.name}: due since {day}", "1 due, 0 failed"]

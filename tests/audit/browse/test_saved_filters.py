@@ -87,7 +87,7 @@ def test_another_may_not_delete_what_is_shared(auditor, admin):
     assert names(auditor) == ["refusals"]
 
 
-def test_who_sees_their_own_actions_only_keeps_filters_and_shares_none(developer):
+def test_a_user_who_sees_only_their_own_actions_saves_filters_and_shares_none(developer):
     assert developer.api.post(FILTERS, DENIED).status == 201
     answer = developer.api.post(FILTERS, DENIED | {"name": "for all", "is_shared": True})
     assert answer.json["errors"] == {

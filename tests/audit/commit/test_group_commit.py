@@ -116,7 +116,7 @@ def test_a_poisonous_row_costs_no_one_else_their_answer():
     assert stored() == ["", *map(str, range(9))]
 
 
-def test_a_user_who_gave_up_waiting_leaves_no_record():
+def test_a_request_that_gave_up_waiting_leaves_no_record():
     with queue_held_up():
         given_up, other = writer.submit(decision(1)), writer.submit(decision(2))
         assert given_up.cancel()
@@ -135,7 +135,7 @@ def test_beyond_the_bound_of_the_queue_the_next_is_refused_at_once(monkeypatch):
     assert [future.result(60) for future in accepted] == [0, 1, 2]
 
 
-def test_while_the_log_cannot_be_written_every_user_is_refused_and_then_no_one():
+def test_requests_are_refused_only_while_the_log_cannot_be_written():
     with log_out_of_reach():
         futures = [writer.submit(decision(number)) for number in range(3)]
         for future in futures:

@@ -127,7 +127,7 @@ def test_a_bad_order_is_refused_naming_the_field(auditor, body, field):
     assert not AuditExport.objects.exists()
 
 
-def test_a_user_who_writes_the_database_does_not_choose_the_file(auditor, home):
+def test_write_access_to_the_database_does_not_choose_the_file(auditor, home):
     """The name of the file comes from the row, and the key-encryption key is in the same data folder."""
     export_id = order(auditor)
     work()

@@ -74,7 +74,7 @@ def test_every_two_checkpoints_are_consistent():
             merkle.verify_consistency(first, opened[first].root, second, opened[second].root, proof)
 
 
-def test_a_user_who_does_not_lead_does_not_sign():
+def test_a_sequencer_that_does_not_lead_does_not_sign():
     write(2)
     sequence_step()
     leads, ends = threading.Event(), threading.Event()
@@ -223,7 +223,7 @@ def test_a_tree_that_nothing_can_be_appended_to_is_reported_once(caplog):
     assert AuditTree.objects.get().size == 300
 
 
-def test_a_user_who_asks_for_a_checkpoint_is_refused_on_record():
+def test_a_refused_checkpoint_raises_an_alarm():
     signed(3)
     write()
     altered("UPDATE audit_checkpoints SET note = 'nothing'")
