@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     is_quick = ALL not in arguments and not selected
     codes: list[int] = []
     for half in halves:
-        codes.append(run_half(half, ["-m", QUICK[half]] if is_quick else selected, is_measured=is_measured))
+        codes.append(run_half(half, quick_part(half) if is_quick else selected, is_measured=is_measured))
         if codes[-1] == INTERRUPTED or codes[-1] > 128:
             return codes[-1]
     if codes[1:] == [NO_TESTS]:
@@ -43,6 +43,10 @@ def main(arguments: list[str]) -> int:
     if is_measured:
         codes += [run_to_end(command, dict(os.environ)) for command in coverage_commands()]
     return next((code for code in codes if code), 0)
+
+
+def quick_part(half: str) -> list[str]:
+    return ["-m", QUICK[half] if find_chromium() else f"({QUICK[half]}) and not browser"]
 
 
 def run_half(half: str, arguments: list[str], *, is_measured: bool) -> int:

@@ -48,7 +48,7 @@ def client(server):
 
 @pytest.fixture
 def process(client):
-    """Simulate another process by separate budgets. The test calls ``look`` itself; no thread is started."""
+    """Simulate another process by separate budgets. The test calls ``run_once`` itself; no thread is started."""
 
     def make(rate=SLOW, **options):
         budgets = Budgets(rate, **options)
