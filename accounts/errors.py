@@ -73,9 +73,9 @@ class SetupLinkInvalid(NotFound):
     """The link has expired, was replaced by a newer one, or never existed. The response does not reveal which."""
 
     code = "setup_link_invalid"
-    title = "This setup link is not valid"
+    title = "This set-up link is not valid"
 
     def __init__(self) -> None:
         super().__init__(
-            "A setup link works once, for 15 minutes, and until a newer link is created. Check that the link is complete, or create a new one."
+            "A set-up link works once, for 15 minutes, and until a newer link is created. Check that the link is complete, or create a new one."
         )

@@ -12,6 +12,7 @@ from audit.browse.filters import PERIODS
 from audit.browse.qualifiers import QUALIFIERS, read_search, similar_words
 from audit.browse.selection import LogCriteria
 from audit.exports.formats import ExportFormat
+from audit.log.action_labels import describe
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
 from audit.models import SavedFilter
 from kernel.errors import Invalid
@@ -28,7 +29,7 @@ _WORDS = {
     "source": Source,
     "actor_type": ActorType,
 }  # fields with a fixed set of values
-_RESULTS = {Outcome.OK: "Allowed", Outcome.DENIED: "Denied", Outcome.ERROR: "Error"}
+_RESULTS = {Outcome.OK: "OK", Outcome.DENIED: "Denied", Outcome.ERROR: "Failed"}
 
 
 def _choices(words: Iterable[str]) -> list[tuple[str, str]]:
@@ -197,9 +198,14 @@ class LogFilterForm(PageForm):
 
 
 def _grouped(actions: Sequence[str]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Choices grouped by the first two parts of the action, such as ``keys.key`` for created, rotated …"""
+    """Choices such as "Rotate key (keys.key.rotated)", grouped by the first two parts of the action."""
     groups = groupby(actions, lambda word: word.rpartition(".")[0])
-    return [(group, [(word, word) for word in words]) for group, words in groups]
+    return [(group, [(word, _labelled(word)) for word in words]) for group, words in groups]
+
+
+def _labelled(action: str) -> str:
+    label = describe(action, Outcome.OK)
+    return action if label == action else f"{label} ({action})"
 
 
 class SavedFilterForm(PageForm):

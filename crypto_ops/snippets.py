@@ -147,7 +147,7 @@ def steps_of(language: str, *, key_id: str, mode: str) -> list[Step]:
     if language == "python":
         programs = (_PYTHON_TOKEN, _PYTHON_ENCRYPT, _PYTHON_DECRYPT)
         texts = (
-            f'{log_in_text} Save the code as log_in.py, then run in a shell: eval "$(python3 log_in.py)"',
+            f'{log_in_text} Save the code as sign_in.py, then run in a shell: eval "$(python3 sign_in.py)"',
             "Needs Python 3 only, no other packages.",
             "Add this to the same program.",
         )

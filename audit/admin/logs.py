@@ -124,7 +124,7 @@ class AuditLogAdmin(ShownAdmin):
     readonly_fields = ("integrity_badge", "leaf_index")
     search_help_text = (
         "Finds entries that contain all words, for example in the actor, action, object, code, address or meta. "
-        f"A search covers the latest {SEARCH_DEPTH:,} entries of the chosen date. An export covers all entries."
+        f"A search covers the latest {SEARCH_DEPTH:,} entries of the chosen date. An export in the console covers all entries."
     )
 
     def changelist_view(

@@ -151,7 +151,7 @@ def _digest_of_static_files() -> str:
 
 
 def _prepare_first_admin() -> str:
-    """If there is no account, create the first admin with the given password, or return a setup link."""
+    """If there is no account, create the first admin with the given password, or return a set-up link."""
     first_start = Principal.system("first start", Source.COMMAND)
     if is_set_up():
         return ""

@@ -15,4 +15,6 @@ class Command(LogCommand):
 
     def handle(self, *_args: Any, reason: str, **_options: Any) -> None:
         size = accept_older_database(reason=reason, actor=self.actor)
-        self.stdout.write(f"the audit log continues from {size} entries; earlier checkpoints contradict it")
+        self.stdout.write(
+            f"the audit log continues from {size} entries; checkpoints of more entries contradict it"
+        )
