@@ -150,16 +150,18 @@ class NewPasskeyForm(PageForm):
     )
 
 
-class PasskeyActForm(PageForm):
+class PasskeyForm(PageForm):
     """Renames or removes one passkey of the list."""
 
-    act = forms.ChoiceField(choices=[("rename", "Rename"), ("remove", "Remove")], widget=forms.HiddenInput)
+    operation = forms.ChoiceField(
+        choices=[("rename", "Rename"), ("remove", "Remove")], widget=forms.HiddenInput
+    )
     passkey = forms.UUIDField(widget=forms.HiddenInput)
     name = forms.CharField(required=False, max_length=64)
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
-        if found.get("act") == "rename" and not found.get("name"):
+        if found.get("operation") == "rename" and not found.get("name"):
             self.add_error("name", "Enter a name for the passkey.")
         return found
 

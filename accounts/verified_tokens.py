@@ -21,7 +21,7 @@ class _Tokens:
     def __init__(self) -> None:
         self.lock = Lock()
         # Keyed by digest, so that a memory dump contains no token.
-        self.held: OrderedDict[bytes, Principal] = OrderedDict()
+        self.principals: OrderedDict[bytes, Principal] = OrderedDict()
 
 
 _tokens = ProcessState(_Tokens)
@@ -31,13 +31,13 @@ def find(text: str, now: datetime) -> Principal | None:
     """The principal as built when the token was verified, or None if the token must be verified."""
     digest, tokens = _digest(text), _tokens.current
     with tokens.lock:
-        principal = tokens.held.get(digest)
+        principal = tokens.principals.get(digest)
         if principal is None:
             return None
         if principal.not_after is not None and principal.not_after <= now:
-            del tokens.held[digest]
+            del tokens.principals[digest]
             return None
-        tokens.held.move_to_end(digest)
+        tokens.principals.move_to_end(digest)
     return principal
 
 
@@ -45,17 +45,17 @@ def remember(text: str, principal: Principal) -> None:
     """Cache a principal that was just built from the token. A full cache evicts the least recently used entry."""
     digest, tokens = _digest(text), _tokens.current
     with tokens.lock:
-        tokens.held[digest] = principal
-        tokens.held.move_to_end(digest)
-        if len(tokens.held) > MAX_CACHED:
-            tokens.held.popitem(last=False)
+        tokens.principals[digest] = principal
+        tokens.principals.move_to_end(digest)
+        if len(tokens.principals) > MAX_CACHED:
+            tokens.principals.popitem(last=False)
 
 
 def forget(text: str) -> None:
     """Drop the entry because something that the principal depends on has changed."""
     tokens = _tokens.current
     with tokens.lock:
-        tokens.held.pop(_digest(text), None)
+        tokens.principals.pop(_digest(text), None)
 
 
 def _digest(text: str) -> bytes:

@@ -15,6 +15,7 @@ from kernel import throttle
 from kernel.crypto.aead import Sealed
 from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
 from kernel.crypto.encoding import encode_base64
+from kernel.http.context import set_audit_object
 from kernel.rest import AUTHENTICATED, ApiView, Rule
 from keys.rest_references import KeyReferenceView
 from keys.services import id_of_key
@@ -82,7 +83,7 @@ class ReencryptView(ApiView[Principal]):
     @extend_schema(request=serializers.ReencryptSerializer, responses=serializers.ReencryptedSerializer)
     def post(self, _request: Request) -> Response:
         attrs = self.read(serializers.ReencryptSerializer)
-        self.set_audit_object("key", str(attrs["ciphertext"].key_id))
+        set_audit_object(self.request, "key", str(attrs["ciphertext"].key_id))
         wanted = _reencrypt_request(attrs, self.principal)
         return Response(serializers.ReencryptedSerializer(engine.reencrypt(wanted, self.principal)).data)
 
@@ -95,7 +96,7 @@ class InspectView(ApiView[Principal]):
     @extend_schema(request=serializers.InspectSerializer, responses=serializers.InspectionSerializer)
     def post(self, _request: Request) -> Response:
         envelope = self.read(serializers.InspectSerializer)["ciphertext"]
-        self.set_audit_object("key", str(envelope.key_id))
+        set_audit_object(self.request, "key", str(envelope.key_id))
         inspection = services.inspect(principal=self.principal, envelope=envelope)
         return Response(serializers.InspectionSerializer(inspection).data)
 

@@ -18,7 +18,7 @@ from crypto_ops import actions
 from crypto_ops.requests import MAX_HEADER_AAD_BYTES
 from crypto_ops.streams import Decryption, Encryption, Stream
 from kernel.crypto.encoding import decode_base64
-from kernel.http.context import ContextRequest, in_context
+from kernel.http.context import ContextRequest, in_context, set_audit_object
 from kernel.http.problems import ProtocolError
 from kernel.rest import Rule, StrictSerializer
 from keys.rest_references import KeyReferenceField, KeyReferenceView
@@ -81,7 +81,7 @@ class StreamView(KeyReferenceView):
             with stream:
                 octets = stream.write(request.body) + b"".join(stream.finish())
         finally:
-            self.set_audit_object("key", str(stream.key_id or ""))
+            set_audit_object(self.request, "key", str(stream.key_id or ""))
         return HttpResponse(octets, content_type=OCTETS)
 
     def read_aad(self) -> bytes:

@@ -33,7 +33,10 @@ def perform[T](
     decide: Callable[[DecisionContext], Decision[T]],
     settle: Callable[[Decision[T]], T] = writer.commit,
 ) -> T:
-    """Decide and settle, with retries while stale. Raises refusals, and Unavailable after five attempts."""
+    """Decide and settle, with retries while stale.
+
+    Raises refusals, and Unavailable after ``MAX_DECISIONS`` decisions.
+    """
     for _ in range(MAX_DECISIONS):
         context = DecisionContext(principal)
         try:

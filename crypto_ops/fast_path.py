@@ -2,7 +2,7 @@
 
 It serves plain requests that are allowed and whose data is in memory. Cache misses are loaded once and shared by
 all waiting requests. Everything else goes to the REST interface (the handler returns None), so each refusal or
-error has one implementation, one text and one audit event, and the two interfaces cannot diverge. There are two
+error has one implementation, one text and one audit event, and the two paths cannot diverge. There are two
 exceptions. A spent budget is refused here, because a flood of requests must not load Django. A failure to write the
 audit event is reported here, because no operation may be tried twice.
 """
@@ -63,10 +63,10 @@ class Request(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HotRoute[M: wire.RequestBody, Q: Request, R]:
-    """One operation: its message type, request, decision and response."""
+    """One operation: its body type, request, decision and response."""
 
     action: str
-    message: type[M]
+    body: type[M]
     request: Callable[[M], Q]
     decide: Callable[[Q, DecisionContext], Decision[R]]
     write: Callable[[R, M], bytes]
@@ -75,7 +75,7 @@ class HotRoute[M: wire.RequestBody, Q: Request, R]:
 
     def handler(self) -> HotHandler:
         """The handler for ``ciphercanary.server.fast_path_worker`` and ``ciphercanary.server.bridge``."""
-        decoder = msgspec.json.Decoder(self.message)
+        decoder = msgspec.json.Decoder(self.body)
 
         async def answer(hot: HotRequest, body: bytes) -> HotAnswer | None:
             until = lock_waits.deadline()
@@ -210,21 +210,21 @@ def _items_of(request: EncryptBatch | DecryptBatch) -> int:
 ROUTES: Final[HotRoutes] = {
     ("POST", "/api/v1/encrypt"): HotRoute(
         action=actions.MESSAGE_ENCRYPTED,
-        message=wire.Encrypt,
+        body=wire.Encrypt,
         request=wire.encrypt_request,
         decide=engine.decide_encryption,
         write=wire.encrypted,
     ).handler(),
     ("POST", "/api/v1/decrypt"): HotRoute(
         action=actions.MESSAGE_DECRYPTED,
-        message=wire.Decrypt,
+        body=wire.Decrypt,
         request=wire.decrypt_request,
         decide=engine.decide_decryption,
         write=wire.decrypted,
     ).handler(),
     ("POST", "/api/v1/encrypt/batch"): HotRoute(
         action=actions.MESSAGE_ENCRYPTED,
-        message=wire.EncryptBatch,
+        body=wire.EncryptBatch,
         request=wire.encrypt_batch,
         decide=batches.decide_encryptions,
         write=wire.of_batch,
@@ -233,7 +233,7 @@ ROUTES: Final[HotRoutes] = {
     ).handler(),
     ("POST", "/api/v1/decrypt/batch"): HotRoute(
         action=actions.MESSAGE_DECRYPTED,
-        message=wire.DecryptBatch,
+        body=wire.DecryptBatch,
         request=wire.decrypt_batch,
         decide=batches.decide_decryptions,
         write=wire.of_batch,

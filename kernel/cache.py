@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from kernel.runtime import ProcessState
 
-RETRY_SECONDS: Final = 5.0  # seconds
+RETRY_SECONDS: Final = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Outage:
         self._retry_at = 0.0  # by the monotonic clock
 
     def may_try(self) -> bool:
-        """Whether to try Redis. During an outage, one thread may try every ``RETRY_SECONDS`` seconds."""
+        """Whether to try Redis. During an outage, one thread may try every ``RETRY_SECONDS``."""
         if not self._is_on:
             return True
         with self._lock:
@@ -61,7 +61,7 @@ class Outage:
 class CircuitBreakerRedisCache(RedisCache):  # type: ignore[misc]  # django-redis ships no types
     """Redis, or a substitute while Redis does not respond.
 
-    After a failure, Redis is not tried for ``RETRY_SECONDS`` seconds. Otherwise every use would wait for the connection
+    After a failure, Redis is not tried for ``RETRY_SECONDS``. Otherwise every use would wait for the connection
     timeout.
     """
 

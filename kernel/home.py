@@ -11,7 +11,7 @@ import secrets
 import tempfile
 from pathlib import Path
 
-# Bytes that stay free: the log may lie on the same disk, and where it cannot be written nothing is answered.
+# Bytes that stay free: the log may be on the same disk, and without it no request is answered.
 RESERVE = 256 * 1024 * 1024
 UNFINISHED = ".unfinished-"
 SECRET_KEY_FILE = "secret-key"  # noqa: S105 - a file name
@@ -67,9 +67,8 @@ def replace_private_file(path: Path, content: bytes) -> None:
 
 
 def _write_unfinished(path: Path, content: bytes) -> Path:
-    descriptor, name = tempfile.mkstemp(
-        dir=path.parent, prefix=UNFINISHED
-    )  # mkstemp creates it with mode 0600
+    # mkstemp creates it with mode 0600.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)
     unfinished = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -83,7 +82,7 @@ def _write_unfinished(path: Path, content: bytes) -> Path:
 
 
 def sync_folder(path: Path) -> None:
-    """Put the names in the folder on the disk. Raises OSError."""
+    """Sync the folder, so that the names in it survive a crash. Raises OSError."""
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)

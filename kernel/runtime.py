@@ -1,7 +1,7 @@
 """The state of this process: caches, counters, queues, threads and timers. Everything else is in the database.
 
 A module declares an object of state with ``ProcessState``, and a cache of database rows or files with
-``process_cache``. A new process starts without state, so does a forked one, and ``fresh`` gives a test the same start.
+``process_cache``. A new or forked process starts without state. ``fresh`` gives a test the same start.
 """
 
 import os

@@ -120,18 +120,18 @@ class _Counters:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._held: OrderedDict[UUID, InvocationCounter] = OrderedDict()
+        self._by_version: OrderedDict[UUID, InvocationCounter] = OrderedDict()
         # One thread for all versions: an event loop requests refills, and must not start one thread per key.
         self.refills = ThreadPoolExecutor(1, thread_name_prefix="invocations")
 
     def get(self, version_id: UUID) -> InvocationCounter:
         with self._lock:
-            counter = self._held.get(version_id)
+            counter = self._by_version.get(version_id)
             if counter is None:
-                counter = self._held[version_id] = InvocationCounter(version_id)
-            self._held.move_to_end(version_id)
-            if len(self._held) > MAX_COUNTERS:
-                self._held.popitem(last=False)
+                counter = self._by_version[version_id] = InvocationCounter(version_id)
+            self._by_version.move_to_end(version_id)
+            if len(self._by_version) > MAX_COUNTERS:
+                self._by_version.popitem(last=False)
             return counter
 
     def close(self) -> None:

@@ -1,9 +1,9 @@
 """In-memory cache of the keys that this process uses. Using a cached key needs no database query.
 
-An entry carries the epoch of its key (``kernel.freshness.stamps``), read *before* its rows. Code that decides by an entry
-passes that epoch to ``audit.commit.writer.commit``, which refuses the decision if the key has changed since. A disabled
-or revoked key is therefore never used again, in any process, even if it is cached. Entries that were not used for
-a minute are dropped together with their unwrapped material.
+An entry carries the epoch of its key (``kernel.freshness.stamps``), read *before* its rows. Code that decides by an
+entry passes that epoch to ``audit.commit.writer.commit``, which refuses the decision if the key has changed since. A
+disabled or revoked key is therefore never used again, in any process, even if it is cached. Entries that were not used
+for a minute are dropped together with their unwrapped material.
 """
 
 import time

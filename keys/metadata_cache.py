@@ -1,7 +1,7 @@
 """Caches key metadata in Django's cache for read-only views. No decision may depend on a cached entry.
 
-The cache key contains the epoch of the key (``kernel.freshness.stamps``) from the caller's stamp. That epoch was read in the
-same statement as the epochs of the caller's rights, before any row. After a change, every process uses a new
+The cache key contains the epoch of the key (``kernel.freshness.stamps``) from the caller's stamp. That epoch was read
+in the same statement as the epochs of the caller's rights, before any row. After a change, every process uses a new
 epoch and cannot find the old entries.
 
 The cache key also contains the reader's scope, because an entry is stored only after the database has shown the

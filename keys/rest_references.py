@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from accounts.principals import Principal
 from kernel.errors import Invalid
+from kernel.http.context import set_audit_object
 from kernel.rest import ApiView
 from keys import services
 from keys.references import EXPECTED, MAX_LENGTH, PATTERN, KeyReference, parse
@@ -43,7 +44,7 @@ class KeyReferenceView(ApiView[Principal]):
 
     def key_id_of(self, reference: KeyReference) -> UUID:
         """The ID, which is set as the object of the request. Raises NotFound for a name that no visible key has."""
-        self.set_audit_object("key", str(reference))
+        set_audit_object(self.request, "key", str(reference))
         key_id = services.id_of_key(principal=self.principal, reference=reference)
-        self.set_audit_object("key", str(key_id))
+        set_audit_object(self.request, "key", str(key_id))
         return key_id

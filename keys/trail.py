@@ -1,6 +1,5 @@
 """The declared fields of a row for the audit trail. No field is secret, and wrapped material is not included."""
 
-from audit.log.events import RowChange
 from keys.models import Key, KeyVersion
 
 type Values = dict[str, object]
@@ -33,15 +32,3 @@ def version_values(version: KeyVersion) -> Values:
         "kek_id": version.kek_id,
         "row_seq": version.row_seq,
     }
-
-
-def inserted(row: Key | KeyVersion) -> RowChange:
-    return RowChange.inserted(row._meta.db_table, row.pk, _values(row))
-
-
-def updated(row: Key | KeyVersion, before: Values) -> RowChange:
-    return RowChange.updated(row._meta.db_table, row.pk, before, _values(row))
-
-
-def _values(row: Key | KeyVersion) -> Values:
-    return key_values(row) if isinstance(row, Key) else version_values(row)

@@ -12,10 +12,10 @@ from accounts.hashers import hash_slot
 from accounts.models import User
 from accounts.origin import Origin
 from accounts.principals import Principal
-from accounts.records import user_event
 from accounts.services import login_attempts
 from accounts.services.sessions import TokenPair, open_session
 from accounts.services.totp import require_second_factor
+from accounts.trail import user_event
 from audit.services import record
 from kernel.errors import Unauthenticated
 

@@ -17,16 +17,15 @@ from accounts.errors import SessionEnded
 from accounts.models import Passkey, User
 from accounts.origin import Origin
 from accounts.principals import Principal
-from accounts.records import passkey_values, user_event
 from accounts.services import login_attempts
 from accounts.tokens import renew_principal
+from accounts.trail import passkey_values, user_event
 from audit.log.events import RowChange
 from audit.services import record
 from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound, Unauthenticated
 
 MOST = 20  # passkeys per user
-TABLE = "passkeys"
 NOT_ADDED = "The passkey could not be added. Try again."
 WRONG = "The passkey was not accepted. Try again, or sign in another way."
 
@@ -66,7 +65,7 @@ def add_passkey(*, principal: Principal, name: str, state: State, answer: str) -
             passkey: Passkey = Ceremony(name).register_complete(user, state, read_answer(answer))
     except (NotAccepted, IntegrityError):  # IntegrityError: the passkey is already registered
         raise Invalid(NOT_ADDED) from None
-    change = RowChange.inserted(TABLE, passkey.pk, passkey_values(passkey))
+    change = RowChange.of_row(passkey, after=passkey_values(passkey))
     record(user_event(actions.PASSKEY_ADDED, user.id), principal.actor, changes=[change])
     return passkey
 
@@ -78,7 +77,7 @@ def rename_passkey(*, principal: Principal, passkey_id: UUID, name: str) -> None
     before = passkey_values(passkey)
     passkey.name = name
     passkey.save_with_mac(update_fields=["name"])
-    change = RowChange.updated(TABLE, passkey.pk, before, passkey_values(passkey))
+    change = RowChange.of_row(passkey, before=before, after=passkey_values(passkey))
     record(user_event(actions.PASSKEY_RENAMED, passkey.user_id), principal.actor, changes=[change])
 
 
@@ -173,6 +172,6 @@ def _lock_own(principal: Principal, passkey_id: UUID) -> Passkey:
 
 def _remove(principal: Principal, passkeys: list[Passkey]) -> None:
     for passkey in passkeys:
-        change = RowChange.deleted(TABLE, passkey.pk, passkey_values(passkey))
+        change = RowChange.of_row(passkey, before=passkey_values(passkey))
         Passkey.objects.filter(pk=passkey.pk).delete()
         record(user_event(actions.PASSKEY_REMOVED, passkey.user_id), principal.actor, changes=[change])

@@ -8,8 +8,8 @@ from accounts import actions
 from accounts.models import RecoveryCode, TotpDevice, User
 from accounts.one_time_codes import new_recovery_codes, recovery_code_hash
 from accounts.principals import Principal, user_entity
-from accounts.records import user_event
 from accounts.tokens import renew_principal
+from accounts.trail import user_event
 from audit.services import record
 from kernel.clock import database_now
 from kernel.errors import NotFound

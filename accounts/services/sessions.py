@@ -13,9 +13,9 @@ from accounts.errors import SessionEnded
 from accounts.models import LONGEST_USER_AGENT, RefreshToken, TokenFamily, User
 from accounts.origin import Origin
 from accounts.principals import user_entity
-from accounts.records import user_event
 from accounts.signing_keys import KeySet
 from accounts.tokens import issue_access_token
+from accounts.trail import user_event
 from audit.log.events import Actor, Event
 from audit.services import record
 from kernel.clock import database_now

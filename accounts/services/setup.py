@@ -47,10 +47,10 @@ def check_setup_link(code: str) -> None:
 def create_first_admin(*, code: str, username: str, password: str, origin: Origin) -> User:
     """Create the first account and delete the link. Raises AlreadySetUp, SetupLinkInvalid, Invalid."""
     # Keep the lock until the end, so that only one of two concurrent uses of the link succeeds.
-    held = SetupLink.objects.select_for_update().first()
+    row = SetupLink.objects.select_for_update().first()
     if is_set_up():
         raise AlreadySetUp
-    link = _require_valid(held, code)
+    link = _require_valid(row, code)
     anonymous = Principal(
         actor=origin.anonymous(), user_id=None, role=SYSTEM, permissions=frozenset({"users.manage"})
     )

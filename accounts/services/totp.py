@@ -25,10 +25,10 @@ from accounts.one_time_codes import (
 )
 from accounts.origin import Origin
 from accounts.principals import Principal, user_entity
-from accounts.records import deleted, device_values, inserted, updated, user_event, user_values
 from accounts.services import login_attempts
 from accounts.services.recovery_codes import add_recovery_codes, count_recovery_codes
 from accounts.tokens import renew_principal
+from accounts.trail import device_values, user_event, user_values
 from audit.log.events import RowChange
 from audit.services import record
 from kernel.clock import database_now
@@ -91,7 +91,8 @@ def enrol_totp(*, principal: Principal) -> Enrolment:
     wrapped = kek.wrap(seed, label=system_keys.LABEL, parts=_seed_parts(device))
     device.kek_id, device.wrapped = wrapped.kek_id, wrapped.wrapped
     device.save_with_mac()
-    record(user_event(actions.TOTP_ENROLLED, user.id), principal.actor, changes=[inserted(device)])
+    changes = [RowChange.of_row(device, after=device_values(device))]
+    record(user_event(actions.TOTP_ENROLLED, user.id), principal.actor, changes=changes)
     return Enrolment(secret=seed_text(seed), otpauth_uri=otpauth_uri(seed, user.username))
 
 
@@ -126,7 +127,8 @@ def confirm_totp(*, principal: Principal, code: str) -> list[str]:
     device.confirmed, device.confirmed_at, device.last_step = True, now, step
     device.save_with_mac(update_fields=["confirmed", "confirmed_at", "last_step"])
     codes = add_recovery_codes(device)
-    changes = [updated(device, before), _require_codes_of(user, is_required=True)]
+    change = RowChange.of_row(device, before=before, after=device_values(device))
+    changes = [change, _require_codes_of(user, is_required=True)]
     record(user_event(actions.TOTP_CONFIRMED, user.id), principal.actor, changes=changes)
     raise_epoch(user_entity(user.id))
     return codes
@@ -261,7 +263,7 @@ def _lock_caller(principal: Principal) -> User:
 
 def _remove(principal: Principal, action: str, user: User) -> None:
     devices = TotpDevice.objects.filter(user=user)
-    changes = [deleted(device) for device in devices]
+    changes = [RowChange.of_row(device, before=device_values(device)) for device in devices]
     devices.delete()
     changes.append(_require_codes_of(user, is_required=False))
     record(user_event(action, user.id), principal.actor, changes=changes)
@@ -272,7 +274,7 @@ def _require_codes_of(user: User, *, is_required: bool) -> RowChange:
     before = user_values(user)
     user.requires_second_factor = is_required
     user.save_with_mac(update_fields=["requires_second_factor"])
-    return updated(user, before)
+    return RowChange.of_row(user, before=before, after=user_values(user))
 
 
 def _open_seed(device: TotpDevice) -> KeyMaterial:

@@ -13,10 +13,11 @@ from accounts.hashers import hash_slot
 from accounts.models import User
 from accounts.passwords import require_acceptable
 from accounts.principals import Principal, user_entity
-from accounts.records import Values, inserted, updated, user_event, user_values
 from accounts.roles import ADMIN, ROLES
 from accounts.services import login_attempts
 from accounts.tokens import renew_principal
+from accounts.trail import Values, user_event, user_values
+from audit.log.events import RowChange
 from audit.services import record
 from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound
@@ -52,7 +53,8 @@ def create_user(
     user.password = make_password(password)
     with transaction.atomic():
         _insert(user)
-        record(user_event(actions.USER_CREATED, user.id), principal.actor, changes=[inserted(user)])
+        changes = [RowChange.of_row(user, after=user_values(user))]
+        record(user_event(actions.USER_CREATED, user.id), principal.actor, changes=changes)
         lock_epoch()
         renew_principal(principal)
     return user
@@ -176,7 +178,7 @@ def _save(
     if ends_sessions:
         user.subject_version += 1
     user.save_with_mac()
-    changes = [updated(user, before)] if before else []
+    changes = [RowChange.of_row(user, before=before, after=user_values(user))] if before else []
     record(user_event(action, user.id), principal.actor, changes=changes)
     raise_epoch(user_entity(user.id))
     if user.pk != principal.user_id:

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from accounts import actions, services
 from accounts.authentication import name_actor, origin_of
-from accounts.forms import CodeForm, LogInForm, NewPasskeyForm, PasskeyActForm
+from accounts.forms import CodeForm, LogInForm, NewPasskeyForm, PasskeyForm
 from accounts.principals import Principal
 from accounts.session_engine import drop_expired
 from accounts.views.log_in import PENDING, PENDING_FOR, SecretFormView, pending_log_in, where_passkeys_work
@@ -18,10 +18,8 @@ from kernel.clock import database_now
 from kernel.errors import DomainError, Unauthenticated
 from kernel.pages import AUTHENTICATED, PUBLIC, PageForm, PageView, Rule
 
-NEW, LOG_IN = (
-    "new_passkey",
-    "passkey_log_in",
-)  # session entries: the state of a started ceremony, and the start time
+# Session entries: the state of a started ceremony, and the start time.
+NEW, LOG_IN = "new_passkey", "passkey_log_in"
 TOO_OLD = "The request timed out. Try again."
 
 
@@ -34,10 +32,10 @@ class PasskeysView(PageView[Principal]):
     template = "accounts/passkeys.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self._show(PasskeyActForm())
+        return self._show(PasskeyForm())
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        form = PasskeyActForm(request.POST)
+        form = PasskeyForm(request.POST)
         if form.is_valid():
             try:
                 return self._change(**form.cleaned_data)
@@ -45,8 +43,8 @@ class PasskeysView(PageView[Principal]):
                 form.refused(request, refusal)
         return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
 
-    def _change(self, *, act: str, passkey: Any, name: str) -> HttpResponse:
-        if act == "rename":
+    def _change(self, *, operation: str, passkey: Any, name: str) -> HttpResponse:
+        if operation == "rename":
             services.rename_passkey(principal=self.principal, passkey_id=passkey, name=name)
             return self.done(reverse("passkeys"), f"Passkey renamed to {name}.")
         services.remove_passkey(principal=self.principal, passkey_id=passkey)

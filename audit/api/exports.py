@@ -76,7 +76,7 @@ class ExportCancelView(ExportView):
 
     @extend_schema(request=None, responses=AuditExportSerializer)
     def post(self, _request: Request, export_id: UUID) -> Response:
-        """Cancel an export that is queued or running. A running export stops within moments."""
+        """Cancel an export that is queued or running. A running export stops within about a second."""
         export = services.cancel_export(principal=self.principal, export_id=export_id)
         return Response(AuditExportSerializer(export).data)
 

@@ -3,8 +3,8 @@
 Batches and decisions are the same. Only the access to the database differs. On PostgreSQL, the task does it in the
 loop, without handing work over to a thread and back. If the server reports a failure, nothing was stored, and the
 batch goes to the thread of ``audit.commit.writer``, which handles bad rows and dead connections. Lock timeouts are not
-retried. If the server does not respond to COMMIT, the outcome is unknown. On SQLite, the thread does all of it: its
-database has no other interface.
+retried. If the server does not respond to COMMIT, the outcome is unknown. On SQLite, the thread does all of it,
+because SQLite can be used only from a thread.
 """
 
 import asyncio
@@ -170,7 +170,7 @@ class _LoopWriter:
         """Decide with the last known epoch, and write in one message if the database confirms.
 
         The database confirms if the epoch is unchanged, the rows' timestamp is past but recent, and every answer may
-        still be released. Everything else, including refusals, is decided while the epoch is held. Returns the number
+        still be released. Everything else, including refusals, is decided while the epoch is locked. Returns the number
         of rows, or 0.
         """
         now = reading.now()
@@ -192,7 +192,7 @@ class _LoopWriter:
         return 0
 
     async def _write_locked(self, session: LoopConnection, batch: CommitBatch, locked: EpochReading) -> int:
-        """Decide while the epoch is held, and write in a second message. Returns the number of rows."""
+        """Decide while the epoch is locked, and write in a second message. Returns the number of rows."""
         if old := outdated(batch.stamps, locked.epoch):
             [found] = await session.run((ENTITIES, [array_of(entities_of(old))]))
             renew(old, dict(pairs_of(found)), locked.epoch)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 from uuid import UUID
 
 from msgspec import Struct, structs
@@ -181,6 +181,15 @@ class Event(Struct, frozen=True, kw_only=True):
         return other
 
 
+class Row(Protocol):
+    """A row of a Django model, without its import."""
+
+    _meta: ClassVar[Any]
+
+    @property
+    def pk(self) -> Any: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowChange:
     """A row before and after a change: declared, non-secret fields only, None if there was or is no row."""
@@ -190,6 +199,22 @@ class RowChange:
     action: Literal["insert", "update", "delete"]
     old_values: Mapping[str, object] | None = None
     new_values: Mapping[str, object] | None = None
+
+    @classmethod
+    def of_row(
+        cls,
+        row: Row,
+        *,
+        before: Mapping[str, object] | None = None,
+        after: Mapping[str, object] | None = None,
+    ) -> Self:
+        """The change of ``row`` between two states. ``before`` is None if it is new, ``after`` if it is deleted."""
+        table, record_id = row._meta.db_table, row.pk
+        if after is None:
+            return cls.deleted(table, record_id, before or {})
+        if before is None:
+            return cls.inserted(table, record_id, after)
+        return cls.updated(table, record_id, before, after)
 
     @classmethod
     def inserted(cls, table_name: str, record_id: object, values: Mapping[str, object]) -> Self:

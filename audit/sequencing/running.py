@@ -111,7 +111,7 @@ class Sequencer:
             raise_alarms([alarm])
 
     def _note_failure(self, error: Exception) -> None:
-        logger.error("the sequencer goes on in a moment", exc_info=error)
+        logger.error("the sequencer continues after a pause", exc_info=error)
         self._has_failed = True
 
     def _pause_after_failure(self) -> float:

@@ -100,7 +100,7 @@ def find_export(*, principal: Exporter, export_id: UUID) -> AuditExport:
 
 
 def cancel_export(*, principal: Exporter, export_id: UUID) -> AuditExport:
-    """Cancel an unfinished export. A running one stops within moments. Raises Denied, NotFound, Conflict."""
+    """Cancel an unfinished export. A running one stops within about a second. Raises Denied, NotFound, Conflict."""
     with transaction.atomic():
         export = find_export(principal=principal, export_id=export_id)
         jobs.cancel(export)

@@ -1,6 +1,7 @@
 """The state of the log for every page: signed entries, waiting entries, and problems.
 
-A page that already queries the database adds ``warning_columns`` to its statement, and passes the row to ``warnings_of``.
+A page that already queries the database adds ``warning_columns`` to its statement, and passes the row to
+``warnings_of``.
 """
 
 from collections.abc import Mapping
@@ -87,7 +88,7 @@ def warning_columns(reader: Reader) -> Mapping[str, BaseExpression]:
 
 
 def warnings_of(row: Mapping[str, Any], now: datetime) -> Warnings:
-    """Warnings from a row with the columns of ``warning_columns``. Checks the MACs of resolved alarms, if there are any."""
+    """Warnings from a row with the columns of ``warning_columns``. Checks the MACs of resolved alarms."""
     unsequenced, unsigned = row["log_unsequenced"], row["log_unsigned"]
     forged = forged_resolutions() if row["log_resolved"] else []
     raised = [row["log_alarmed"], *(alarm.raised_at for alarm in forged)]

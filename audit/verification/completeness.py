@@ -78,6 +78,6 @@ def _last_numbers(writers: set[str]) -> dict[str, float]:
 
 def _missing_tail(writer: str, wseq: int, row: Seen) -> Finding:
     last, index = next(rows_of(_TAIL, [as_stored(writer)]))
-    text = f"a heartbeat tells of {wseq} rows of writer {writer}, whose last one is {last or 0}"
+    text = f"a heartbeat reports {wseq} rows of writer {writer}, whose last one is {last or 0}"
     first = None if row.index is None else min(row.index, 0 if index is None else index + 1)
     return Finding(FindingKind.SEQUENCE_GAP, text, first, row.index, row.log_id)

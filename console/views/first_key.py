@@ -16,6 +16,7 @@ from kernel.crypto.algorithms import MODES
 from kernel.crypto.encoding import encode_base64
 from kernel.crypto.envelope import Envelope, encode
 from kernel.errors import DomainError
+from kernel.http.context import set_audit_object
 from kernel.pages import PageView, Rule
 from kernel.pages.curl import curl_of
 from keys.services import create_key, get_key
@@ -75,7 +76,7 @@ class DecryptBackView(FirstKeyPage):
         form = DecryptBackForm(request.POST)
         if form.is_valid():
             envelope = form.cleaned_data["ciphertext"]
-            self.set_audit_object("key", str(envelope.key_id))
+            set_audit_object(self.request, "key", str(envelope.key_id))
             try:
                 require_console_decrypt()
                 opened = engine.decrypt(DecryptRequest.of_envelope(envelope, b""), self.principal)

@@ -38,7 +38,7 @@ class JobView(PageView[Exporter]):
 
     def get(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
         job, now = services.find_export(principal=self.principal, export_id=job_id), process_now()
-        progress, polls = progress_of(job, now), number_in(request, "looks") or 0
+        progress, polls = progress_of(job, now), number_in(request, "polls") or 0
         reached = number_in(request, "reached") or 0
         is_part = self.target == PROGRESS
         return self.page(

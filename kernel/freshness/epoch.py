@@ -95,7 +95,8 @@ def require_current(stamp: EpochStamp | None) -> None:
 def renew_stamps(stamps: Iterable[EpochStamp], epoch: int) -> frozenset[str]:
     """Renew the stamps that are still valid. Returns the changed entities. ``epoch``: the current global epoch.
 
-    Exact while the caller holds the epoch. Otherwise it may miss later changes: renewed stamps were valid at ``epoch``.
+    Exact while the caller holds the epoch's lock. Otherwise it may miss later changes: renewed stamps were valid at
+    ``epoch``.
     """
     old = outdated(stamps, epoch)
     if not old:
@@ -107,7 +108,9 @@ def renew_stamps(stamps: Iterable[EpochStamp], epoch: int) -> frozenset[str]:
 
 def _require_transaction() -> None:
     if not connection.in_atomic_block:
-        raise transaction.TransactionManagementError("the epoch is held and raised inside a transaction only")
+        raise transaction.TransactionManagementError(
+            "the epoch is locked and raised inside a transaction only"
+        )
 
 
 def _run(statement: str) -> int:

@@ -26,3 +26,8 @@ def in_context(request: HttpRequest | Request) -> ContextRequest:
     """The same Django request, typed and without DRF's wrapper."""
     bare = request._request if isinstance(request, Request) else request  # noqa: SLF001 - DRF's name for it
     return cast("ContextRequest", bare)
+
+
+def set_audit_object(request: HttpRequest | Request, object_type: str, object_id: str) -> None:
+    """Set the object of the request for the audit event of a refusal."""
+    in_context(request).audit_object = (object_type, object_id)

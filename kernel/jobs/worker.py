@@ -33,7 +33,7 @@ def _repeat(step: Callable[[threading.Event], bool], stopping: threading.Event) 
         try:
             pause = 0.0 if step(stopping) else POLL_SECONDS
         except Exception:
-            logger.exception("the worker goes on in a moment")
+            logger.exception("the worker continues after a pause")
             pause = AFTER_FAILURE_SECONDS
         finally:
             django.db.close_old_connections()

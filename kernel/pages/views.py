@@ -24,7 +24,7 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseLocation, p
 from kernel import throttle
 from kernel.actions import REQUEST_REFUSED
 from kernel.errors import DomainError, RecentAuthRequired, Unauthenticated
-from kernel.http.context import in_context
+from kernel.http.context import in_context, set_audit_object
 from kernel.http.problems import ProtocolError
 from kernel.rules import PUBLIC, Caller, Rule
 
@@ -88,7 +88,7 @@ class PageView[P: Caller](View):
         """Raises Denied; its audit event names the object."""
         is_denied = isinstance(rule.permission, str) and not self.principal.has_permission(rule.permission)
         if is_denied or self.object_reference[0]:
-            self.set_audit_object(*self.object_of(**kwargs))
+            set_audit_object(self.request, *self.object_of(**kwargs))
         if isinstance(rule.permission, str):
             self.principal.require(rule.permission)
 
@@ -96,10 +96,6 @@ class PageView[P: Caller](View):
         """Type and id of the object that the URL names."""
         kind, part = self.object_reference
         return kind, str(kwargs.get(part, ""))
-
-    def set_audit_object(self, object_type: str, object_id: str) -> None:
-        """Set the object of the request for the audit event of a refusal."""
-        in_context(self.request).audit_object = (object_type, object_id)
 
     @property
     def target(self) -> str:

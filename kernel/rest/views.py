@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from kernel import throttle
 from kernel.actions import REQUEST_REFUSED
 from kernel.errors import Unauthenticated
-from kernel.http.context import in_context
+from kernel.http.context import in_context, set_audit_object
 from kernel.rest.exceptions import invalid
 from kernel.rest.fields import PageQuery, StrictSerializer
 from kernel.rest.parsers import StrictJSONParser
@@ -53,7 +53,7 @@ class ApiView[P: Caller](APIView):
         in_context(request).audit_action = rule.action if rule else REQUEST_REFUSED
         kind, part = self.object_reference
         if kind:
-            self.set_audit_object(kind, str(kwargs.get(part, "")))
+            set_audit_object(request, kind, str(kwargs.get(part, "")))
         open_to_all = {r.permission for r in ([rule] if rule else self.rules.values())} == {PUBLIC}
         if not open_to_all:
             self._admit(request)
@@ -83,10 +83,6 @@ class ApiView[P: Caller](APIView):
             for name, value in throttle.headers(self._charged, int(retry_after) if retry_after else None):
                 answer[name] = value
         return answer
-
-    def set_audit_object(self, object_type: str, object_id: str) -> None:
-        """Set the object of the request for the audit event of a refusal."""
-        in_context(self.request).audit_object = (object_type, object_id)
 
     def read(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
         """The validated body. Raises Invalid with the fields at fault."""

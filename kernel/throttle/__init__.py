@@ -71,7 +71,7 @@ def charge_principal(principal_id: str, cost: int = 1) -> None:
 
 
 def refund_principal(principal_id: str, cost: int = 1) -> None:
-    """Undo a charge, so that a request passed on to another interface is not charged twice."""
+    """Undo a charge, so that a request passed on to Django is not charged twice."""
     _budgets(settings.CC_THROTTLE_PRINCIPAL).give_back(principal_id, cost)
 
 

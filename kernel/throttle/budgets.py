@@ -52,9 +52,8 @@ class Budgets:
         self.alarm = threading.Event()
         """Set when a principal has so many unreported charges that they should be reported now."""
         self._interval = rate.seconds / rate.count
-        self._depth = (
-            rate.seconds + self._interval / 1000
-        )  # margin for rounding, for the last request of a full bucket
+        # Margin for rounding, for the last request of a full bucket.
+        self._depth = rate.seconds + self._interval / 1000
         self._capacity = capacity
         self._lock = threading.Lock()
         self._full_at: dict[str, float] = {}
@@ -130,7 +129,7 @@ class Budgets:
         ]
 
     def settle(self, reported: Iterable[Unreported], owed: Iterable[float], now: float) -> None:
-        """Apply a reply: ``reported`` is now reported, and ``owed`` is each principal's debt to all processes together."""
+        """Apply a reply: ``reported`` is now reported, ``owed`` is each principal's debt to all processes."""
         for (name, count, _), seconds in zip(reported, owed, strict=True):
             with self._lock:  # lock per principal, because requests are waiting
                 rest = self._unreported.pop(name, 0) - count

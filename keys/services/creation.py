@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from accounts.errors import NameTaken
 from accounts.principals import Principal
 from accounts.tokens import renew_principal
+from audit.log.events import RowChange
 from audit.services import record
 from kernel.clock import database_now
 from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm
@@ -119,7 +120,10 @@ def _store(principal: Principal, key: Key, kind: KeyAlgorithm) -> Key:
     record(
         key_event(actions.KEY_CREATED, key, version=1, meta={"default": key.is_default}),
         principal.actor,
-        changes=[trail.inserted(key), trail.inserted(version)],
+        changes=[
+            RowChange.of_row(key, after=trail.key_values(key)),
+            RowChange.of_row(version, after=trail.version_values(version)),
+        ],
     )
     lock_epoch()
     renew_principal(principal)  # a user whose rights have ended must not create a key

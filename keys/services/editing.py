@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.principals import Principal
+from audit.log.events import RowChange
 from kernel.clock import database_now
 from keys import actions, lifecycle, metadata, trail
 from keys.errors import IllegalTransition, VersionConflict
@@ -53,7 +54,8 @@ def update_key(
         return key
     key.searched_text = searched_text(key.name, key.description, key.tags)
     key.save_with_mac()
-    finish_change(principal, actions.KEY_UPDATED, key, [trail.updated(key, before)])
+    change = RowChange.of_row(key, before=before, after=trail.key_values(key))
+    finish_change(principal, actions.KEY_UPDATED, key, [change])
     return key
 
 

@@ -107,4 +107,7 @@ def _replace_primary(key: Key, number: int, now: datetime) -> list[RowChange]:
     key.primary_version = number
     key.next_rotation_at = next_rotation(key.rotation_period_days, now)
     key.save_with_mac()
-    return [trail.updated(key, before), trail.inserted(version)]
+    return [
+        RowChange.of_row(key, before=before, after=trail.key_values(key)),
+        RowChange.of_row(version, after=trail.version_values(version)),
+    ]

@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.principals import Principal
+from audit.log.events import RowChange
 from kernel.clock import database_now
 from kernel.labels import check_reason
 from keys import actions, trail
@@ -67,7 +68,6 @@ def _change_state(
         key.activates_at = now
     key.state = to
     key.save_with_mac()
-    finish_change(
-        principal, action, key, [trail.updated(key, before)], meta={"reason": reason, "state": to.value}
-    )
+    change = RowChange.of_row(key, before=before, after=trail.key_values(key))
+    finish_change(principal, action, key, [change], meta={"reason": reason, "state": to.value})
     return key

@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.principals import Principal
+from audit.log.events import RowChange
 from kernel.errors import NotFound
 from kernel.labels import check_reason
 from keys import actions, trail
@@ -46,7 +47,6 @@ def _change_state(
     version.state = to
     version.save_with_mac(update_fields=["state"])
     action = actions.VERSION_DISABLED if to is VersionState.DISABLED else actions.VERSION_ENABLED
-    finish_change(
-        principal, action, key, [trail.updated(version, before)], version=number, meta={"reason": reason}
-    )
+    change = RowChange.of_row(version, before=before, after=trail.version_values(version))
+    finish_change(principal, action, key, [change], version=number, meta={"reason": reason})
     return version

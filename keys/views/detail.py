@@ -11,6 +11,7 @@ from audit.services.showing import show_entries
 from audit.usage.charts import RANGES, chart, requested_range
 from audit.usage.queries import denials_of, use_of, used_over_time, uses_by_version
 from kernel.clock import process_now
+from kernel.http.context import set_audit_object
 from kernel.pages import PageView, Rule
 from kernel.pages.views import number_in
 from keys import actions, lifecycle, services
@@ -36,7 +37,7 @@ class KeyView(PageView[Principal]):
     def find(self, name: str) -> Key:
         """Raises NotFound, IntegrityFailed."""
         key = services.find_key(principal=self.principal, name=name)
-        self.set_audit_object("key", str(key.id))
+        set_audit_object(self.request, "key", str(key.id))
         return key
 
     def show(self, key: Key, **context: Any) -> HttpResponse:

@@ -282,21 +282,21 @@ def test_the_list_names_them_and_where_they_work(browser, device):
     assert f'open <a href="{ORIGIN}">' in elsewhere
 
 
-def act(browser, **sent):
+def submit(browser, **sent):
     return browser.post("/account/passkeys/", {"passkey": str(Passkey.objects.get().id), **sent})
 
 
 def test_one_gets_another_name(browser, device):
-    assert act(browser, act="rename", name="  old telephone ").status_code == 303
+    assert submit(browser, operation="rename", name="  old telephone ").status_code == 303
     assert Passkey.objects.get().check_mac().name == "old telephone"
     assert len(entries(actions.PASSKEY_RENAMED)) == 1
-    refused = act(browser, act="rename", name="")
+    refused = submit(browser, operation="rename", name="")
     assert refused.status_code == 422
     assert b"Enter a name for the passkey" in refused.content
 
 
 def test_one_that_is_removed_opens_nothing(browser, device):
-    assert act(browser, act="remove").status_code == 303
+    assert submit(browser, operation="remove").status_code == 303
     assert sign_in_with(device)[1].status_code == 401
     assert len(entries(actions.PASSKEY_REMOVED)) == 1
     assert is_inside(browser)
@@ -304,14 +304,14 @@ def test_one_that_is_removed_opens_nothing(browser, device):
 
 def test_removing_asks_for_a_recent_log_in(browser, device):
     make_old(browser)
-    assert act(browser, act="remove")["Location"].startswith("/reauth/")
+    assert submit(browser, operation="remove")["Location"].startswith("/reauth/")
     assert Passkey.objects.count() == 1
 
 
 def test_another_s_passkey_is_not_there(device, stranger):
     other = sign_in(stranger)
-    for sent in ({"act": "remove"}, {"act": "rename", "name": "mine"}):
-        assert act(other, **sent).status_code == 422
+    for sent in ({"operation": "remove"}, {"operation": "rename", "name": "mine"}):
+        assert submit(other, **sent).status_code == 422
     assert "telephone" not in other.get("/account/passkeys/").content.decode()
 
 

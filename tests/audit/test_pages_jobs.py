@@ -119,9 +119,9 @@ def test_a_job_shows_how_far_it_is_and_how_long_it_takes(browser, recorded, expo
     assert "12 400 of 50 000 rows (24 %), about 9 minutes left" in text
 
 
-@pytest.mark.parametrize(("looks", "seconds"), [(0, 1), (4, 1), (5, 2), (9, 2), (10, 5), (1000, 5)])
-def test_the_page_looks_less_and_less_often(looks, seconds):
-    assert pace(looks) == seconds
+@pytest.mark.parametrize(("polls", "seconds"), [(0, 1), (4, 1), (5, 2), (9, 2), (10, 5), (1000, 5)])
+def test_the_page_polls_less_and_less_often(polls, seconds):
+    assert pace(polls) == seconds
 
 
 def test_progress_is_announced_by_quarters_and_at_the_end(browser, recorded, export):

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from accounts.models import Passkey, TotpDevice, User
-from audit.log.events import Event, RowChange
+from audit.log.events import Event
 
 type Values = dict[str, object]
 
@@ -29,19 +29,3 @@ def device_values(device: TotpDevice) -> Values:
 
 def passkey_values(passkey: Passkey) -> Values:
     return {"user_id": passkey.user_id, "name": passkey.name}
-
-
-def inserted(row: User | TotpDevice) -> RowChange:
-    return RowChange.inserted(row._meta.db_table, row.pk, _values(row))
-
-
-def updated(row: User | TotpDevice, before: Values) -> RowChange:
-    return RowChange.updated(row._meta.db_table, row.pk, before, _values(row))
-
-
-def deleted(row: TotpDevice) -> RowChange:
-    return RowChange.deleted(row._meta.db_table, row.pk, _values(row))
-
-
-def _values(row: User | TotpDevice) -> Values:
-    return user_values(row) if isinstance(row, User) else device_values(row)
