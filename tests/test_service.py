@@ -226,6 +226,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_every_kind_of_answer_carries_the_security_headers(product, admin_token, kind):
     method, path, body, with_token, status = ANSWERS[kind]

@@ -23,7 +23,7 @@ from tests.product import ROOT, clean_environment
 from tests.services.processes import dies_with_parent
 from tests.services.redis import Redis
 
-pytestmark = [pytest.mark.process, pytest.mark.redis]
+pytestmark = pytest.mark.redis
 
 RATE = Rate(600, 60)
 SLOW = Rate(600, 86_400)  # refills nothing noticeable while a test runs
@@ -284,6 +284,7 @@ def hammer(server, name, count, *, seconds=SECONDS, midway=lambda: None):
             process.communicate()
 
 
+@pytest.mark.process
 def test_two_processes_that_hammer_one_budget_get_the_limit_together(server, client):
     got, seconds = hammer(server, "ada", 2)
     assert is_the_limit(sum(got), SECONDS, seconds)
@@ -296,6 +297,7 @@ def is_the_limit(got, least, most):
     return 0.9 * at_least <= got <= at_most + 0.1 * RATE.count + 1
 
 
+@pytest.mark.process
 def test_redis_killed_midway_neither_opens_nor_closes_the_budgets(server, client):
     def kill():
         time.sleep(SECONDS / 2)
