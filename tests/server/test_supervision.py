@@ -117,11 +117,11 @@ def wait_until(holds):
 def test_a_signal_ends_all_of_them_each_after_the_one_that_was_started_after_it(supervise, number):
     running = supervise(first="yes", second="yes", last="yes")
     running.end(number)
-    reported = {"last": "SIGINT" if number == signal.SIGINT else "SIGTERM"}
+    signals = {"last": "SIGINT" if number == signal.SIGINT else "SIGTERM"}
     order = [
         (name, what)
         for name in ("last", "second", "first")
-        for what in (reported.get(name, "SIGTERM"), "ends")
+        for what in (signals.get(name, "SIGTERM"), "ends")
     ]
     assert running.said()[3:] == order
     assert running.process.returncode == 0
