@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from tests.output import log
 from tests.product import ROOT
 from tests.revocation.campaign import database_of_our_own
 
@@ -231,11 +232,6 @@ def forgetting() -> Iterator[None]:
         yield
     finally:
         leaves.inspect = kept
-
-
-def log(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 def print_summary(campaign: Campaign) -> int:

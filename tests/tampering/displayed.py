@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 
+from tests.output import log
 from tests.revocation.campaign import database_of_our_own
 
 LOGS, TRAIL = "/api/v1/audit/logs", "/api/v1/audit/trail"
@@ -249,11 +250,6 @@ def write_target(persona, key_id: str) -> tuple[int, int]:
     with transaction.atomic():
         entry = record(event, persona.principal.actor, changes=[change])
     return entry.id, AuditTrail.objects.get(event_id=entry.event_id).id
-
-
-def log(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 def main() -> int:
