@@ -5,16 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.product import ROOT, session_of
+from tests.waiting import SOON, wait_until
 
 pytestmark = pytest.mark.process
 
-SOON = 60  # seconds
 # Writes its start and each signal to a file. ``obedient`` is "yes" (a signal ends it), "no", or "dies" (exits at once).
 PROGRAM = """
 import os, signal, sys, time
@@ -104,13 +103,6 @@ def supervise(tmp_path):
                 os.kill(pid, signal.SIGKILL)
         each.process.wait()
         each.process.stderr.close()
-
-
-def wait_until(holds):
-    deadline = time.monotonic() + SOON
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda n: n.name)
