@@ -8,8 +8,8 @@ from django.core.management import CommandError, call_command
 
 from audit.exports.archive import export_log
 from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_digest
-from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditTile, AuditTrail, AuditTree, CheckpointKey
-from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys, trusted_keys
+from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditTile, AuditTrail, AuditTree
+from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.sequencing.head import HEAD_FILE
 from audit.sequencing.tree import latest_checkpoint
 from audit.tlog import tiles
@@ -18,6 +18,7 @@ from kernel.errors import Conflict
 from kernel.trust.row_mac import IntegrityFailed
 from tests.audit.ccverify import run
 from tests.audit.exports.exporting import unbundled
+from tests.audit.sequencing.log import recreate_checkpoint_keys
 from tests.tampering.altering import execute, query, without_triggers
 from tests.tampering.writing import Log, rotate_keys, sequence, sign
 
@@ -26,8 +27,7 @@ pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def log(root_of_trust, settings):
-    CheckpointKey.objects.all().delete()
-    bootstrap_checkpoint_keys()
+    recreate_checkpoint_keys()
     log = Log(seed=3)
     for _ in range(3):
         log.change(rows=2)
