@@ -523,7 +523,7 @@ def test_a_worker_outlasts_a_database_that_is_away(task, caplog, monkeypatch):
     thread.start()
     try:
         try:
-            wait_until(lambda: "goes on in a moment" in caplog.text)
+            wait_until(lambda: "continues after a pause" in caplog.text)
         finally:
             with connection.cursor() as cursor:
                 cursor.execute("ALTER TABLE audit_exports_away RENAME TO audit_exports")

@@ -208,6 +208,6 @@ def test_it_waits_for_postgresql_at_its_start_and_after_a_restart(tmp_path):
 def require_failure(process):
     """Wait until it logs that it cannot reach the database; it continues."""
     assert select.select([process.stderr], [], [], SOON)[0]
-    while "the sequencer goes on in a moment" not in (line := process.stderr.readline()):
+    while "the sequencer continues after a pause" not in (line := process.stderr.readline()):
         assert line, "it has ended"
     assert process.poll() is None
