@@ -18,6 +18,7 @@ from tests.product import ADMIN, PASSWORD, Product
 from tests.services.postgresql import PostgreSQL
 from tests.services.redis import Redis
 from tests.services.rights import folder_for_servers
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
@@ -54,15 +55,6 @@ def create(product, token, number):
     )
 
 
-def wait_until(is_reached, seconds=RECOVERY_SECONDS):
-    """Return the seconds until the condition was true; fail after ``seconds``."""
-    began = time.monotonic()
-    while not is_reached():
-        assert time.monotonic() - began < seconds
-        time.sleep(0.02)
-    return time.monotonic() - began
-
-
 # --- Redis
 
 
@@ -92,7 +84,7 @@ def test_without_redis_the_api_goes_on_and_nothing_fails_open(tmp_path, servers)
         assert product.send("GET", "/api/v1/keys", token=token).status == 200
 
         redis.start()
-        wait_until(lambda: product.send("GET", "/health").json["status"] == "healthy")
+        wait_until(lambda: product.send("GET", "/health").json["status"] == "healthy", RECOVERY_SECONDS)
 
 
 def log_in_wrongly(product):
@@ -148,7 +140,7 @@ def test_postgresql_gone_is_503_and_it_is_found_again_by_itself(tmp_path, server
         assert b"\ndjango_http_requests_total_by_method_total" in metrics.content
 
         restart(postgresql)
-        wait_until(lambda: product.send("GET", "/health").status == 200)
+        wait_until(lambda: product.send("GET", "/health").status == 200, RECOVERY_SECONDS)
         assert encrypt(product, token, key_id).status == 200
 
 
@@ -171,12 +163,12 @@ def test_while_a_table_is_locked_everything_is_answered_within_seconds(product):
     }
     with psycopg.connect(product.database) as blocker, ThreadPoolExecutor(16) as pool:
         blocker.execute("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE")
-        wait_until(lambda: asked["health"]() == 503)  # it shares a result for a second
+        wait_until(lambda: asked["health"]() == 503, RECOVERY_SECONDS)  # it shares a result for a second
         answers = [(name, pool.submit(ask)) for _ in range(4) for name, ask in asked.items()]
         seen = {(name, answer.result()) for name, answer in answers}
         assert seen == {("change", 503), ("operation", 503), ("refusal", 401), ("health", 503)}
         assert product.send("GET", "/livez").status == 200
-    wait_until(lambda: new_key_status(product, token) == 201)
+    wait_until(lambda: new_key_status(product, token) == 201, RECOVERY_SECONDS)
 
 
 def new_key_status(product, token):

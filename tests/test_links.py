@@ -18,8 +18,6 @@ from tests.architecture.sources import ROOT
 from tests.browsing import SWEPT_ROLES, signed_in
 from tests.pages import PAGES
 
-pytestmark = pytest.mark.sweep
-
 TEMPLATES = sorted(path for path in ROOT.glob("templates/**/*.html") if "admin" not in path.parts)
 LAYOUTS = {"full.html", "bare.html"}
 HTMX = {"hx-get", "hx-post", "hx-put", "hx-patch", "hx-delete"}
@@ -133,6 +131,7 @@ def rows():
     }
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("role", SWEPT_ROLES)
 def test_every_linked_page_is_sound(role, request, world):
     """22, 24, 27, 28 and 37: the page opens, and opening it twice changes nothing; every element with htmx

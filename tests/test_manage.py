@@ -10,8 +10,6 @@ from django.core.management import get_commands
 from ciphercanary.command_list import DJANGO, REPLACED, Commands
 from tests.product import ROOT, clean_environment
 
-pytestmark = pytest.mark.process
-
 
 def manage(*arguments, **environment):
     return subprocess.run(
@@ -24,6 +22,7 @@ def manage(*arguments, **environment):
     )
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("command", "code"), [("verify_audit_log", 2), ("rotate_keys", 1), ("help", 1)])
 def test_invalid_settings_are_one_line(tmp_path, command, code):
     done = manage(command, CC_HOME=str(tmp_path), DATABASE_URL="foo")
@@ -32,6 +31,7 @@ def test_invalid_settings_are_one_line(tmp_path, command, code):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("command", "code", "database"),
     [
@@ -52,6 +52,7 @@ def test_an_unusable_sqlite_file_is_one_line(tmp_path, command, code, database):
     assert expected in done.stderr
 
 
+@pytest.mark.process
 def test_a_server_that_refuses_is_one_line_and_not_an_altered_log(tmp_path):
     done = manage(
         "verify_audit_log",
@@ -65,6 +66,7 @@ def test_a_server_that_refuses_is_one_line_and_not_an_altered_log(tmp_path):
     assert "not-to-be-seen" not in done.stderr
 
 
+@pytest.mark.process
 def test_a_python_that_cannot_be_had_is_not_an_altered_log(tmp_path):
     environment = os.environ | {"CC_PYTHON": "/nowhere/python", "CC_VENV": str(tmp_path / "venv")}
     done = subprocess.run(

@@ -19,8 +19,6 @@ from tests.browsing import SWEPT_ROLES, signed_in
 from tests.endpoints import FINISHED_EXPORT, make_alarm, make_target
 from tests.pages import PAGES, STRANGERS, page_routes
 
-pytestmark = pytest.mark.sweep
-
 ROUTES = {route.name: route for route in page_routes()}
 # The log names a job by the words of the app that does it.
 OF_ANOTHER_APP = dict.fromkeys(("jobs", "job", "job-cancel"), "audit")
@@ -69,7 +67,10 @@ def test_every_rule_of_a_page_asks_for_words_that_are_known():
             assert declared_actions()[str(rule.action)] == owner, name
 
 
-@pytest.mark.parametrize("role", SWEPT_ROLES)
+@pytest.mark.sweep
+@pytest.mark.parametrize(
+    "role", [pytest.param(role, marks=[pytest.mark.smoke] * (role == "auditor")) for role in SWEPT_ROLES]
+)
 def test_each_role_opens_its_pages_and_no_other(role, request, paths):
     """26 and 27: with the headers of a page. Two visits change only the log, its numbers and the visitor's session."""
     browser = signed_in(request.getfixturevalue(role))

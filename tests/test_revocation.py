@@ -14,8 +14,8 @@ ROUNDS = 12
 
 
 @pytest.mark.database
-@pytest.mark.parametrize("interface", ["engine", "fast-path"])
-def test_what_was_taken_away_is_not_used_once_that_was_acknowledged(interface):
+@pytest.mark.parametrize("path", ["engine", "fast-path"])
+def test_what_was_taken_away_is_not_used_once_that_was_acknowledged(path):
     done = subprocess.run(
         [
             sys.executable,
@@ -23,8 +23,8 @@ def test_what_was_taken_away_is_not_used_once_that_was_acknowledged(interface):
             "tests.revocation.campaign",
             "--rounds",
             str(ROUNDS),
-            "--interface",
-            interface,
+            "--path",
+            path,
         ],
         cwd=ROOT,
         env=os.environ,

@@ -225,7 +225,7 @@ def use_a_second_factor(client: Client) -> None:
     answer = client.send("POST", "/auth/totp/confirm", {"code": totp(seed)}, token=token, expect=200).json
     for number, code in enumerate(answer["recovery_codes"]):
         plant.keep(f"recovery code {number}", code)
-        plant.keep(f"recovery code {number}, tidied", code.replace("-", ""))
+        plant.keep(f"recovery code {number}, without hyphens", code.replace("-", ""))
     client.log_in("otto", password, totp_code=answer["recovery_codes"][0])
     body = {"username": "otto", "password": password}
     for code in (answer["recovery_codes"][0], plant.word("recovery code, wrong"), ""):

@@ -25,13 +25,13 @@ from tests.product import (
     programs,
 )
 from tests.services.processes import free_port
+from tests.waiting import SOON, wait_until
 
 pytestmark = pytest.mark.process
 
 on_both_databases = pytest.mark.database
 
 SETUP_LINK = re.compile(r"│ +http://127\.0\.0\.1:\d+(/setup/[\w-]{43}/) +│")
-SOON = 60  # seconds, on a busy machine
 GRACE = 20  # seconds: the grace period for requests in flight
 IN_THE_FOLDER = re.compile(
     r"kek-[0-9a-f]{8}\.key|secret-key|audit-head|(serve|supervisor|sequencer)\.lock|static|db\.sqlite3(-wal|-shm)?"
@@ -215,18 +215,19 @@ def test_requests_in_flight_are_answered_whether_it_is_stopped_or_killed(tmp_pat
             os.kill(product.process.pid, signal.SIGKILL)
             product.process.wait()
             process = product.launch()
-            wait_until(
+            wait_while_it_runs(
                 lambda product: "waiting up to 15 s for processes of an earlier" in product.stderr, product
             )
             assert product.processes() == {process.pid}  # those of the killed one have another session
-            wait_until(lambda product: not product.answers(), product)  # the earlier one no longer listens
+            # The earlier one no longer listens.
+            wait_while_it_runs(lambda product: not product.answers(), product)
             ends()
-        wait_until(Product.answers, product)
+        wait_while_it_runs(Product.answers, product)
 
         beside = {name: pid for name, pid in programs(product).items() if name != "gunicorn"}
         with in_flight(product) as ends:
             os.kill(product.process.pid, signal.SIGTERM)
-            wait_until(lambda product: not product.answers(), product)
+            wait_while_it_runs(lambda product: not product.answers(), product)
             assert beside.items() <= programs(product).items()  # the web server ends before they do
             ends()
         assert product.process.wait(SOON) == 0
@@ -241,7 +242,7 @@ def in_flight(product):
         client.sendall(head + b"{}")
         assert client.recv(4096).startswith(b"HTTP/1.1 415 ")  # the server has accepted the connection
         client.sendall(head + b"{")
-        wait_until(has_read_everything, product)
+        wait_while_it_runs(has_read_everything, product)
 
         def ends():
             client.sendall(b"}")
@@ -262,7 +263,7 @@ def test_what_dies_beside_the_web_server_is_started_again_and_its_own_end_ends_a
         before = programs(product)
         for name in ("run_sequencer", "run_worker"):
             os.kill(before[name], signal.SIGKILL)
-        wait_until(
+        wait_while_it_runs(
             lambda product: len(programs(product).items() - before.items()) == len(before) - 1, product
         )
         assert programs(product)["gunicorn"] == before["gunicorn"]
@@ -271,14 +272,7 @@ def test_what_dies_beside_the_web_server_is_started_again_and_its_own_end_ends_a
         assert product.answers()
         os.kill(before["gunicorn"], signal.SIGKILL)
         assert product.process.wait(SOON) != 0
-        wait_until_ended(product)
-
-
-def wait_until_ended(product):
-    deadline = time.monotonic() + SOON
-    while not has_ended(product):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+        wait_until(lambda: has_ended(product))
 
 
 @on_both_databases
@@ -288,7 +282,7 @@ def test_a_first_start_that_was_interrupted_goes_on(tmp_path):
         stack.callback(product.__exit__)
         migrated = [kill_at(product, lambda product: product.home.exists())]
         product.launch()
-        wait_until(makes_tables, product)
+        wait_while_it_runs(makes_tables, product)
         assert product.stop(signal.SIGINT, whole_group=True) != 0
         assert product.stderr == "bin/serve: interrupted. Run it again to continue.\n"
         assert has_ended(product)
@@ -327,17 +321,19 @@ def makes_tables(product):
 def kill_at(product, moment):
     """Start it, kill it at the moment, and return the migrations that it has recorded."""
     product.launch()
-    wait_until(moment, product)
+    wait_while_it_runs(moment, product)
     product.kill()
     return migrations(product)
 
 
-def wait_until(is_reached, product):
-    deadline = time.monotonic() + START_SECONDS
-    while not is_reached(product):
+def wait_while_it_runs(is_reached, product):
+    """Wait for the state; fail at once if bin/serve ends."""
+
+    def holds():
         assert product.process.poll() is None, product.stderr
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        return is_reached(product)
+
+    wait_until(holds, START_SECONDS)
 
 
 # --- refusals

@@ -226,6 +226,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_every_kind_of_answer_carries_the_security_headers(product, admin_token, kind):
     method, path, body, with_token, status = ANSWERS[kind]
@@ -349,8 +350,8 @@ def test_who_looks_after_the_process_needs_no_tls(behind_tls, path):
 
 def test_browsers_are_told_to_come_by_https_only(behind_tls):
     for path in ("/login/", "/api/v1/keys", "/nowhere"):
-        reported = behind_tls.send("GET", path, headers=HTTPS).headers["Strict-Transport-Security"]
-        assert reported == "max-age=31536000"
+        header = behind_tls.send("GET", path, headers=HTTPS).headers["Strict-Transport-Security"]
+        assert header == "max-age=31536000"
 
 
 def test_cookies_are_bound_to_the_host_and_to_https(behind_tls):

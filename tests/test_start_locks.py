@@ -10,8 +10,6 @@ import pytest
 from ciphercanary.server.serve import CannotServe, _locked_home
 from tests.product import ROOT
 
-pytestmark = pytest.mark.process
-
 
 @pytest.fixture
 def folder(tmp_path):
@@ -49,6 +47,7 @@ def test_beside_a_running_one_it_fails_at_once(folder, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.process
 def test_what_is_started_inherits_only_the_lock_of_the_programs(folder):
     with _locked_home(folder) as lock:
         program = subprocess.Popen(["sleep", "60"], pass_fds=[lock.fileno()])
@@ -60,6 +59,7 @@ def test_what_is_started_inherits_only_the_lock_of_the_programs(folder):
         program.wait()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "code", "stream"),
     [(["--help"], 0, "stdout"), (["-h"], 0, "stdout"), (["--port", "1"], 2, "stderr")],

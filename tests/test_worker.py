@@ -16,10 +16,10 @@ import pytest
 
 from tests.product import REDIS_URL, ROOT, Product, programs, session_of
 from tests.services.processes import dies_with_parent, free_port
+from tests.waiting import SOON, wait_until
 
 pytestmark = pytest.mark.process
 
-SOON = 60  # seconds
 LEASE = 8  # seconds: Celery's beat delivers a job again after half of it
 ENTRIES = 30_000  # an export of them takes a second or more
 BATCH = 2_000
@@ -179,13 +179,6 @@ class Export:
     @property
     def _is_its_row(self):
         return f"id = '{self.id if self.product.database else self.id.replace('-', '')}'"
-
-
-def wait_until(holds):
-    deadline = time.monotonic() + SOON
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def require_whole(export, ended):

@@ -16,8 +16,6 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-pytestmark = pytest.mark.process
-
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [path for path in sorted((ROOT / "bin").iterdir()) if not path.name.startswith("_")]
 VERIFIER = ROOT / "bin" / "ccverify"  # a standalone Python program, tested in tests/audit/test_ccverify.py
@@ -111,6 +109,7 @@ def test_a_lock_satisfies_what_the_project_asks_for(group, lock):
         assert version in requirement.specifier
 
 
+@pytest.mark.process
 def test_a_python_that_is_too_old_gives_one_line(tmp_path):
     old = tmp_path / "python3.9"
     old.write_text('#!/bin/sh\ncase "$2" in *exit*) exit 1 ;; *) echo 3.9 ;; esac\n')
@@ -131,6 +130,7 @@ def test_a_python_that_is_too_old_gives_one_line(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.process
 def test_a_folder_of_the_user_is_never_cleared_for_an_environment(tmp_path):
     mine = tmp_path / "thesis.txt"
     mine.write_text("years of work")
@@ -148,6 +148,7 @@ def test_a_folder_of_the_user_is_never_cleared_for_an_environment(tmp_path):
     assert mine.read_text() == "years of work"
 
 
+@pytest.mark.process
 def test_the_wrapper_brings_both_services_and_when_terminated_ends_its_command_and_its_services():
     wrapper = subprocess.Popen(
         [*WRAPPER, sys.executable, "-c", f"{PRINT_SERVICES}\nimport time; time.sleep(600)"],
@@ -168,6 +169,7 @@ def test_the_wrapper_brings_both_services_and_when_terminated_ends_its_command_a
     wrapper.stdout.close()
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help with orphans is Linux's own")
 def test_a_killed_wrapper_leaves_no_service():
     wrapper = subprocess.Popen(
@@ -190,6 +192,7 @@ def test_a_killed_wrapper_leaves_no_service():
     shutil.rmtree(Path(folder).parents[1])
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help with orphans is Linux's own")
 def test_a_killed_command_leaves_no_process_behind():
     command = 'setsid sleep 600 >/dev/null & echo "$!"; kill -9 "$$"'
@@ -207,6 +210,7 @@ def test_a_killed_command_leaves_no_process_behind():
     assert not is_running(int(done.stdout))
 
 
+@pytest.mark.process
 def test_services_named_in_the_environment_are_used_as_they_are():
     done = subprocess.run(
         [*WRAPPER, "bash", "-c", 'echo "$DATABASE_URL $REDIS_URL"; exit 7'],
@@ -221,6 +225,7 @@ def test_services_named_in_the_environment_are_used_as_they_are():
     assert done.stdout.split() == list(GIVEN.values())
 
 
+@pytest.mark.process
 def test_a_command_that_does_not_exist_is_named():
     done = subprocess.run(
         [*WRAPPER, "no-such-command"],

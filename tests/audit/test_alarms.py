@@ -15,13 +15,14 @@ from django.utils import timezone
 from accounts.roles import ROLES, SYSTEM, sees_all
 from audit import actions
 from audit.models import READ_PERMISSION, AuditAlarm, AuditLog, AuditTrail
-from audit.sequencing.alarms import Alarm, AlarmKind
+from audit.sequencing.alarms import AlarmKind
 from audit.sequencing.step import sequence_step
 from audit.services import alarms as service
 from audit.services.alarms import LIST_PERMISSION, RECORDED, raise_alarms
 from audit.services.recording import record_alone
 from audit.services.resolving import resolve_alarm, restore_alarms
 from kernel.errors import RecentAuthRequired
+from tests.audit.alarms import alarm_at, alarm_entries
 from tests.audit.sequencing.log import altered
 from tests.endpoints import make_alarm
 from tests.tampering.alterations import UNREADABLE
@@ -29,17 +30,9 @@ from tests.tampering.alterations import UNREADABLE
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 
-def forged(log_id=7, found="00" * 32):
-    return Alarm(kind=AlarmKind.ENTRY_ALTERED, expected="11" * 32, found=found, log_id=log_id)
-
-
-def entries():
-    return AuditLog.objects.filter(action=actions.LOG_ALARMED).order_by("id")
-
-
 def test_an_alarm_is_recorded_with_its_entry():
-    raise_alarms([forged()])
-    row, entry = AuditAlarm.objects.get(), entries().get()
+    raise_alarms([alarm_at()])
+    row, entry = AuditAlarm.objects.get(), alarm_entries().get()
     assert (row.kind, row.log_id, row.expected, row.found) == ("entry_altered", 7, "11" * 32, "00" * 32)
     assert (row.event_id, row.raised_at) == (entry.event_id, entry.timestamp)
     assert (entry.code, entry.outcome, entry.object_id) == ("entry_altered", "error", "7")
@@ -48,20 +41,20 @@ def test_an_alarm_is_recorded_with_its_entry():
 
 
 def test_a_line_of_the_servers_log_has_no_digest_and_no_place_that_is_none():
-    line = str(replace(forged(), log_id=None))
+    line = str(replace(alarm_at(), log_id=None))
     assert line == "entry_altered: expected …, found …"
-    assert str(forged()).startswith("entry_altered at entry 7: ")
+    assert str(alarm_at()).startswith("entry_altered at entry 7: ")
 
 
 @pytest.mark.parametrize("is_resolved", [False, True])
 def test_the_same_evidence_is_not_raised_again_and_new_evidence_is(is_resolved):
-    raise_alarms([forged(), forged()])
+    raise_alarms([alarm_at(), alarm_at()])
     if is_resolved:
         resolved(AuditAlarm.objects.get())
-    raise_alarms([forged()])
-    assert (AuditAlarm.objects.count(), entries().count()) == (1, 1)
-    raise_alarms([forged(found="22" * 32), forged(log_id=8)])
-    assert (AuditAlarm.objects.count(), entries().count()) == (3, 3)
+    raise_alarms([alarm_at()])
+    assert (AuditAlarm.objects.count(), alarm_entries().count()) == (1, 1)
+    raise_alarms([alarm_at(found="22" * 32), alarm_at(log_id=8)])
+    assert (AuditAlarm.objects.count(), alarm_entries().count()) == (3, 3)
 
 
 def resolved(alarm):
@@ -73,17 +66,17 @@ def resolved(alarm):
 def test_processes_that_see_the_same_row_at_once_raise_one_alarm():
     def see(_):
         try:
-            raise_alarms([forged()])
+            raise_alarms([alarm_at()])
         finally:
             connection.close()
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(see, range(16)))
-    assert (AuditAlarm.objects.count(), entries().count()) == (1, 1)
+    assert (AuditAlarm.objects.count(), alarm_entries().count()) == (1, 1)
 
 
 def test_many_alarms_at_once_get_twenty_records_and_one_for_the_rest():
-    many_alarms = [forged(log_id) for log_id in range(1, RECORDED + 31)]
+    many_alarms = [alarm_at(log_id) for log_id in range(1, RECORDED + 31)]
     raise_alarms(many_alarms)
     raise_alarms(many_alarms)  # the rest of the first call leaves ten more
     summary = AuditAlarm.objects.filter(kind=AlarmKind.MORE).earliest("raised_at")
@@ -94,7 +87,7 @@ def test_many_alarms_at_once_get_twenty_records_and_one_for_the_rest():
 def test_a_table_full_of_alarms_grows_by_one_summary_for_each_call(monkeypatch):
     monkeypatch.setattr(service, "MOST_OPEN", 5)
     for first in range(1, 200, 20):
-        raise_alarms([forged(log_id) for log_id in range(first, first + 20)])
+        raise_alarms([alarm_at(log_id) for log_id in range(first, first + 20)])
     assert AuditAlarm.objects.count() == 5 + 10  # one summary for each call
 
 
@@ -107,14 +100,14 @@ def test_a_table_full_of_alarms_grows_by_one_summary_for_each_call(monkeypatch):
     ],
 )
 def test_the_database_alone_clears_no_alarm(change):
-    raise_alarms([forged()])
+    raise_alarms([alarm_at()])
     altered(f"UPDATE audit_alarms SET {change}")  # noqa: S608 - from the list above
     assert AuditAlarm.objects.open().count() == 1
     assert not AuditAlarm.objects.resolved().exists()
 
 
 def test_a_resolution_does_not_fit_another_alarm():
-    raise_alarms([forged(1), forged(2)])
+    raise_alarms([alarm_at(1), alarm_at(2)])
     one, _other = AuditAlarm.objects.order_by("log_id")
     resolved(one)
     names = ("resolved_at", "reason", "row_seq", "row_mac")
@@ -123,7 +116,7 @@ def test_a_resolution_does_not_fit_another_alarm():
 
 
 def test_a_deleted_alarm_comes_back_open_because_its_entry_stays():
-    raise_alarms([forged()])
+    raise_alarms([alarm_at()])
     before = resolved(AuditAlarm.objects.get())
     assert restore_alarms() == 0
     altered("DELETE FROM audit_alarms")
@@ -133,14 +126,14 @@ def test_a_deleted_alarm_comes_back_open_because_its_entry_stays():
     assert [getattr(after, name) for name in facts] == [getattr(before, name) for name in facts]
     assert after.is_open
     assert restore_alarms() == 0
-    raise_alarms([forged()])
+    raise_alarms([alarm_at()])
     assert AuditAlarm.objects.count() == 1
 
 
 def test_an_altered_entry_restores_nothing_and_keeps_no_other_alarm_away():
-    raise_alarms([forged(1), forged(2), forged(3)])
+    raise_alarms([alarm_at(1), alarm_at(2), alarm_at(3)])
     altered("DELETE FROM audit_alarms")
-    one, two, _three = entries().values_list("id", flat=True)
+    one, two, _three = alarm_entries().values_list("id", flat=True)
     altered(
         f"UPDATE audit_logs SET id = -7, timestamp = {UNREADABLE[connection.vendor]} WHERE id = %s",  # noqa: S608 - a constant
         one,
@@ -152,7 +145,7 @@ def test_an_altered_entry_restores_nothing_and_keeps_no_other_alarm_away():
 
 
 def test_an_open_alarm_does_not_vanish_with_its_row_and_its_intact_entry():
-    raise_alarms([forged(1)])
+    raise_alarms([alarm_at(1)])
     sequence_step()
     altered("UPDATE audit_logs SET user_agent = 'x' WHERE action = %s", actions.LOG_ALARMED)
     altered("DELETE FROM audit_alarms")
@@ -169,8 +162,8 @@ def test_a_user_who_may_list_alarms_reads_the_whole_log_and_the_other_way_round(
 def test_alarms_of_an_earlier_version_get_their_rows():
     """They had entries only, without the digest, and the same alarm could have several."""
     meta = {"expected": 1, "found": 0, "log_id": 7, "writer": None}
-    record_alone(msgspec.structs.replace(forged().event, meta=meta), service.ACTOR)
-    again = forged(found="22" * 32)
+    record_alone(msgspec.structs.replace(alarm_at().event, meta=meta), service.ACTOR)
+    again = alarm_at(found="22" * 32)
     raise_alarms([again])
     assert restore_alarms() == 1
     assert [(row.kind, row.log_id, row.found) for row in AuditAlarm.objects.order_by("raised_at")] == [
@@ -182,12 +175,12 @@ def test_alarms_of_an_earlier_version_get_their_rows():
 def test_an_alarm_that_cannot_be_recorded_is_logged_and_raises_nothing(caplog):
     altered("ALTER TABLE audit_alarms RENAME TO elsewhere")
     try:
-        raise_alarms([forged()])
+        raise_alarms([alarm_at()])
     finally:
         altered("ALTER TABLE elsewhere RENAME TO audit_alarms")
     assert "entry_altered at entry 7" in caplog.text
     assert "could not be put on record" in caplog.text
-    assert not entries().exists()
+    assert not alarm_entries().exists()
 
 
 # --- resolving

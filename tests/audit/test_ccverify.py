@@ -1,19 +1,15 @@
 import ast
 import base64
 import hashlib
-import io
 import json
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
 import uuid
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -23,10 +19,9 @@ from audit.tlog import merkle, tiles
 from audit.tlog.checkpoint import Checkpoint, VerifierKey, ed25519_only, publication_message, sign_note
 from audit.tlog.proof import format_proof
 from kernel.crypto import signing
+from tests.audit.ccverify import CCVERIFY, run
 from tests.audit.exports.exporting import unbundled
 
-CCVERIFY = Path(__file__).resolve().parents[2] / "bin" / "ccverify"
-MAIN = runpy.run_path(str(CCVERIFY), run_name="ccverify")["main"]
 ORIGIN = "ciphercanary/5b0c9ee1-36f0-4d0c-9a5e-000000000001"
 BEGIN = datetime(2026, 11, 24, 12, tzinfo=UTC)
 WRITERS = [uuid.UUID(int=number) for number in (1, 2, 3)]
@@ -148,18 +143,6 @@ def new_log(size=601, sizes=SIZES, signers=(ED, PQ)):
     for each in sizes:
         log.sign(each, signers)
     return log
-
-
-def run(*arguments):
-    """Run the program in this process; return its exit code and its output as ``subprocess.run`` does."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", list(map(str, [CCVERIFY, *arguments])))
-        try:
-            code = MAIN()
-        except SystemExit as end:  # argparse refuses the arguments
-            code = end.code
-    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def verify(folder, *arguments, key=ED):

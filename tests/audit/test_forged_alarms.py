@@ -6,7 +6,6 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from audit import actions
 from audit.log.events import Event, RowChange
 from audit.models import AuditAlarm, AuditLog, AuditTrail
 from audit.sequencing.alarms import Alarm, AlarmKind
@@ -17,19 +16,12 @@ from audit.services.alarms import raise_alarms
 from audit.services.recording import record
 from audit.services.resolving import resolve_alarm, restore_alarms
 from audit.services.showing import show_entries, show_entry_with_changes
+from tests.audit.alarms import alarm_at, alarm_entries
 from tests.audit.sequencing.log import altered, write
 from tests.browsing import signed_in
 from tests.tampering.alterations import UNREADABLE
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
-
-
-def alarm_at(log_id=7, found="00" * 32):
-    return Alarm(kind=AlarmKind.ENTRY_ALTERED, expected="11" * 32, found=found, log_id=log_id)
-
-
-def entries():
-    return AuditLog.objects.filter(action=actions.LOG_ALARMED).order_by("id")
 
 
 def forge(evidence, kind="sequence_gap"):
@@ -47,9 +39,9 @@ def test_a_forged_row_with_the_coming_evidence_suppresses_no_alarm():
     forge(alarm_at().evidence)
     for _ in range(2):
         raise_alarms([alarm_at()])
-    assert entries().count() == 1
+    assert alarm_entries().count() == 1
     [genuine] = [row for row in AuditAlarm.objects.all() if row.is_authentic]
-    assert (genuine.evidence, genuine.event_id) == (alarm_at().evidence, entries().get().event_id)
+    assert (genuine.evidence, genuine.event_id) == (alarm_at().evidence, alarm_entries().get().event_id)
     assert AuditAlarm.objects.open().count() == 2
     AuditAlarm.objects.all().delete()
     assert restore_alarms() == 1
@@ -61,14 +53,14 @@ def test_forged_rows_leave_room_for_alarms_and_a_summary(monkeypatch):
         forge(uuid.uuid4().hex)
     forge(uuid.uuid4().hex, AlarmKind.MORE)
     raise_alarms([alarm_at()])
-    assert entries().get().code == AlarmKind.ENTRY_ALTERED
+    assert alarm_entries().get().code == AlarmKind.ENTRY_ALTERED
 
 
 def test_an_open_summary_hides_no_alarm_of_a_later_call(monkeypatch):
     monkeypatch.setattr(service, "MOST_OPEN", 0)
     for log_id in (1, 2, 2):
         raise_alarms([alarm_at(log_id)])
-    assert list(entries().values_list("code", flat=True)) == [AlarmKind.MORE, AlarmKind.MORE]
+    assert list(alarm_entries().values_list("code", flat=True)) == [AlarmKind.MORE, AlarmKind.MORE]
 
 
 def resolved(admin, alarm):
@@ -95,7 +87,7 @@ def test_a_row_without_an_intact_entry_can_be_resolved_as_what_it_is(admin):
     for alarm in AuditAlarm.objects.all().found():
         row = resolved(admin, alarm)
         assert (row.kind, row.expected) == ("entry_altered", "an alarm with its entry")
-        assert entries().get(event_id=row.event_id).code == "entry_altered"
+        assert alarm_entries().get(event_id=row.event_id).code == "entry_altered"
     assert not AuditAlarm.objects.open().exists()
     assert restore_alarms() == 0
 

@@ -11,11 +11,10 @@ from django.db import connection
 from django.test import Client
 
 from audit.commit import loop_writer, writer
-from audit.commit.batches import Decision
 from audit.errors import AuditUnavailable
-from audit.log.events import Actor, Event
 from kernel.databases.lock_waits import LEAST, WAIT_UNTIL, bound_lock_waits
 from kernel.freshness.epoch import LOCK
+from tests.audit.commit.decisions import decision_of
 from tests.personas import PASSWORD, ApiClient, b64
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -59,12 +58,6 @@ def held(statement="LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE"):
         other.execute(statement)
         yield
         other.rollback()
-
-
-def decision(name="quiet"):
-    return Decision(
-        result=name, event=Event(action="crypto.message.encrypted"), actor=Actor.system(name, "api")
-    )
 
 
 @contextmanager
@@ -112,18 +105,18 @@ def test_a_request_that_waited_for_a_thread_does_not_wait_as_long_again(admin, m
 
 def test_the_records_of_a_batch_wait_as_long_as_the_first_of_them_may():
     with held(), soon():
-        waiting = [writer.submit(decision()) for _ in range(3)]
-        late = writer.submit(decision(), until=time.monotonic())
+        waiting = [writer.submit(decision_of()) for _ in range(3)]
+        late = writer.submit(decision_of(), until=time.monotonic())
         for future in [*waiting, late]:
             with pytest.raises(AuditUnavailable):
                 future.result(60)
-    assert writer.submit(decision()).result(60) == "quiet"
+    assert writer.submit(decision_of()).result(60) == "quiet"
 
 
 def test_the_records_of_the_fast_path_do_not_wait_in_the_thread_again():
     async def record():
         try:
-            return await loop_writer.submit(decision())
+            return await loop_writer.submit(decision_of())
         finally:
             await loop_writer.close()
 

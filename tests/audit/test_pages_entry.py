@@ -1,8 +1,5 @@
 """The page of one entry: its columns, the changed rows, and its proof."""
 
-import subprocess
-import sys
-
 import pytest
 
 from audit.log.events import Event, RowChange
@@ -10,7 +7,7 @@ from audit.models import AuditAlarm, AuditLog
 from audit.sequencing.running import checkpoint_now
 from audit.services import record
 from audit.services.proofs import list_vkeys
-from tests.architecture.sources import ROOT
+from tests.audit.ccverify import run
 from tests.audit.pages import links, record_event, text_of
 from tests.audit.sequencing.log import altered
 from tests.browsing import signed_in
@@ -76,7 +73,7 @@ def test_before_it_is_signed_there_is_no_proof(auditor, entry):
     assert browser.get(f"/audit/{entry.id}/proof").status_code == 409
 
 
-def test_the_proof_verifies_by_the_command_that_the_page_shows(auditor, entry, tmp_path):
+def test_the_proof_verifies_by_the_command_that_the_page_shows(auditor, entry, tmp_path, monkeypatch):
     checkpoint_now()
     browser = signed_in(auditor)
     page = text_of(browser.get(f"/audit/{entry.id}/"))
@@ -86,8 +83,8 @@ def test_the_proof_verifies_by_the_command_that_the_page_shows(auditor, entry, t
     assert answer["Content-Disposition"] == f'attachment; filename="{entry.id}.tlog-proof"'
     (tmp_path / f"{entry.id}.tlog-proof").write_bytes(answer.content)
     (tmp_path / "pinned-keys").write_text("".join(f"{vkey}\n" for vkey in list_vkeys()))
-    shown = [sys.executable, ROOT / "bin" / "ccverify", *command.split()[1:]]
-    verified = subprocess.run(shown, cwd=tmp_path, capture_output=True, text=True, check=False)
+    monkeypatch.chdir(tmp_path)
+    verified = run(*command.split()[1:])
     assert verified.returncode == 0, verified.stderr
     assert "keys.key.updated" in verified.stdout
 

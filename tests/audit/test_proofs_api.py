@@ -1,8 +1,6 @@
 """The data that the API provides for independent verification of the log."""
 
 import base64
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from itertools import combinations_with_replacement
 from typing import NamedTuple
@@ -31,7 +29,7 @@ from audit.services import record
 from audit.tlog import merkle
 from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey, open_note
 from kernel.clock import database_now
-from tests.architecture.sources import ROOT
+from tests.audit.ccverify import run
 from tests.audit.sequencing.log import altered
 from tests.personas import ApiClient
 
@@ -45,8 +43,8 @@ pytestmark = pytest.mark.django_db
 
 def record_event(actor=SYSTEM, times=1):
     """Write ``times`` entries; return the last."""
-    reported = [record(Event(action="test.thing.done", meta={"é": 1}), actor) for _ in range(times)]
-    return reported[-1] if reported else None
+    entries = [record(Event(action="test.thing.done", meta={"é": 1}), actor) for _ in range(times)]
+    return entries[-1] if entries else None
 
 
 def sign_up_to(size):
@@ -115,7 +113,7 @@ def test_of_a_thousand_entries_the_proof_is_short_and_holds(auditor):
     merkle.verify_inclusion(merkle.leaf_hash(proof.extra), proof.index, 1000, proof.hashes, head.root)
 
 
-def test_the_verifier_for_auditors_accepts_it_offline(auditor, tmp_path):
+def test_the_verifier_for_auditors_accepts_it_offline(auditor, tmp_path, monkeypatch):
     entry = record_event()
     sign_up_to(9)
     answer = auditor.api.get(path_of(entry)).json
@@ -125,9 +123,9 @@ def test_the_verifier_for_auditors_accepts_it_offline(auditor, tmp_path):
         (tmp_path / name).write_text(text, newline="")
 
     def verify(*arguments):
-        command = [sys.executable, ROOT / "bin" / "ccverify", "verify-proof", "proof", "--key", "keys"]
-        return subprocess.run([*command, *arguments], cwd=tmp_path, check=False).returncode
+        return run("verify-proof", "proof", "--key", "keys", *arguments).returncode
 
+    monkeypatch.chdir(tmp_path)
     assert (verify(), verify("--entry", "entry")) == (0, 0)
     (tmp_path / "entry").write_text(answer["entry"].replace("test.thing", "test.other"), newline="")
     assert verify("--entry", "entry") == 1

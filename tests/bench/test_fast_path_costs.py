@@ -9,8 +9,6 @@ import pytest
 from bench import fast_path_costs
 from tests.product import POSTGRESQL_URL, ROOT
 
-pytestmark = pytest.mark.process
-
 MEASURE = """
 import json, sys
 from pathlib import Path
@@ -25,6 +23,7 @@ with product.running("CipherCanary", Path(sys.argv[1]), "protocol") as ours:
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not POSTGRESQL_URL, reason="the fast path writes by itself on PostgreSQL")
 def test_the_fast_path_answers_inside_one_process_and_its_modules_share_what_it_costs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("costs")

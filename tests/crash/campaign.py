@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 from tests.crash.load import GONE, Acknowledged, Load
+from tests.output import log
 from tests.product import ROOT, Product
 from tests.services.postgresql import PostgreSQL
 from tests.services.rights import folder_for_servers
@@ -221,11 +222,6 @@ def unusable(product: Product, everything: Acknowledged) -> list[str]:
                 wrong.append(f"{key_id}: {answer.status}")
         return wrong
     return [*wrong, "the restarted server went away"]
-
-
-def log(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

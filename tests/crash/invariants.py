@@ -94,13 +94,13 @@ def every_change_is_on_record(_acknowledged: dict) -> Iterator[str]:
     from keys import actions  # noqa: PLC0415
     from keys.models import Key  # noqa: PLC0415
 
-    reported = defaultdict(list)
+    versions = defaultdict(list)
     for entry in AuditLog.objects.filter(action__in=[actions.KEY_CREATED, actions.KEY_ROTATED], outcome="ok"):
-        reported[entry.object_id].append(entry.object_version)
+        versions[entry.object_id].append(entry.object_version)
     for key in Key.objects.all():
-        if sorted(reported.pop(str(key.pk), [])) != list(range(1, key.primary_version + 1)):
-            yield f"{key.pk}: the log does not tell how it came to version {key.primary_version}"
-    yield from (f"{key_id}: on record, but not there" for key_id in reported)
+        if sorted(versions.pop(str(key.pk), [])) != list(range(1, key.primary_version + 1)):
+            yield f"{key.pk}: the log does not show how it came to version {key.primary_version}"
+    yield from (f"{key_id}: on record, but not there" for key_id in versions)
 
 
 def what_was_acknowledged_is_there(acknowledged: dict) -> Iterator[str]:

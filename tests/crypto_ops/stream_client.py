@@ -147,7 +147,7 @@ class StreamInterface:
 
     def post(self, path: str, body: bytes, **headers: str) -> "Outcome":
         token = headers.pop("token", self.api.token)
-        if self.name == "carried":
+        if self.name == "endpoint":
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             blocks = [body[at : at + 10_000] for at in range(0, len(body), 10_000)] or [b""]
             answer = carry(path, blocks, token=token, headers=named)

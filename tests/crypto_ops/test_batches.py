@@ -138,10 +138,10 @@ def test_items_that_cannot_be_read_create_no_default_key(bench):
     assert not Key.objects.exists()
 
 
-@pytest.mark.parametrize("interface", ["rest", "fast path"])
-def test_one_item_that_can_be_read_creates_the_default_key(bench, interface):
+@pytest.mark.parametrize("path", ["rest", "fast path"])
+def test_one_item_that_can_be_read_creates_the_default_key(bench, path):
     body = {"algorithm": MODE, "items": [{"data": "?"}, {"data": b64(b"a")}]}
-    if interface == "rest":
+    if path == "rest":
         assert bench.persona.api.post("/api/v1/encrypt/batch", body).status == 200
     else:
         assert [status for status, _ in ask(bench, ("encrypt/batch", body))] == [200]
@@ -153,8 +153,8 @@ def test_a_strangers_key_does_not_exist(bench, key, stranger):
     assert stranger.api.post("/api/v1/encrypt/batch", body).status == 404
 
 
-@pytest.mark.parametrize("interface", ["rest", "fast path"])
-def test_an_item_that_is_refused_is_counted_as_refused(bench, key, interface):
+@pytest.mark.parametrize("path", ["rest", "fast path"])
+def test_an_item_that_is_refused_is_counted_as_refused(bench, key, path):
     def counted():
         return [
             encryption_operations_total.labels(algorithm=MODE, status=status)._value.get()
@@ -162,7 +162,7 @@ def test_an_item_that_is_refused_is_counted_as_refused(bench, key, interface):
         ]
 
     before, items = counted(), [{"data": b64(b"a")}, {"data": "?"}, {"data": b64(b"b")}]
-    if interface == "rest":
+    if path == "rest":
         assert seal(bench, key, *items).status == 200
     else:
         [(status, _)] = ask(

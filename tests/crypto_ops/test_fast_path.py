@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from tests.crypto_ops.two_interfaces import PLAINTEXT, SLOW, WAYS, TwoInterfaces, assert_same
+from tests.crypto_ops.two_paths import PLAINTEXT, SLOW, WAYS, TwoPaths, assert_same
 from tests.personas import b64
 from tests.product import Product
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.process
 def server(request, tmp_path_factory):
     """A server for each implementation of the fast path."""
     with Product(tmp_path_factory.mktemp("fast-path"), **WAYS[request.param]) as product:
-        yield TwoInterfaces(product)
+        yield TwoPaths(product)
 
 
 GOOD = {
@@ -98,7 +98,7 @@ BAD_BATCHES = {
 
 
 @pytest.mark.parametrize("case", GOOD)
-def test_both_interfaces_answer_alike(server, case):
+def test_both_paths_answer_alike(server, case):
     operation, make = GOOD[case]
     server.fast(operation, make(server))  # cache misses are loaded once
     is_short = len(json.dumps(make(server))) < 16 * 1024
@@ -113,7 +113,7 @@ def test_both_interfaces_answer_alike(server, case):
     assert_same(fast, slow)
 
 
-def test_what_one_interface_seals_the_other_opens(server):
+def test_what_one_path_seals_the_other_opens(server):
     fast, slow = server.both("encrypt", server.good("encrypt", aad=b64(b"aad")))
     for sealed in (fast, slow):
         opened = server.both("decrypt", {"ciphertext": sealed.json["ciphertext"], "aad": b64(b"aad")})
@@ -122,7 +122,7 @@ def test_what_one_interface_seals_the_other_opens(server):
 
 @pytest.mark.parametrize("case", BAD_BATCHES)
 @pytest.mark.parametrize("operation", ["encrypt/batch", "decrypt/batch"])
-def test_both_interfaces_refuse_a_bad_batch_alike(server, operation, case):
+def test_both_paths_refuse_a_bad_batch_alike(server, operation, case):
     fast, slow = server.both(operation, BAD_BATCHES[case](server))
     assert fast.status == 400
     assert_same(fast, slow)
@@ -148,7 +148,7 @@ BAD_BODIES = {
 
 
 @pytest.mark.parametrize("case", BAD_BODIES)
-def test_both_interfaces_refuse_a_bad_body_alike(server, case):
+def test_both_paths_refuse_a_bad_body_alike(server, case):
     fast, slow = server.both("encrypt", BAD_BODIES[case](json.dumps(server.good("encrypt")).encode()))
     assert fast.status == 400
     assert_same(fast, slow)
@@ -199,7 +199,7 @@ FIELDS = {
 
 
 @pytest.mark.parametrize(("operation", "field"), [(o, f) for o, fields in FIELDS.items() for f in fields])
-def test_both_interfaces_judge_every_value_alike(server, operation, field):
+def test_both_paths_judge_every_value_alike(server, operation, field):
     forms = [server.good(operation)] + ([server.split()] if operation == "decrypt" else [])
     for form in forms:
         for value in TYPED:
@@ -210,7 +210,7 @@ def test_both_interfaces_judge_every_value_alike(server, operation, field):
 
 
 @pytest.mark.parametrize("spelling", ["upper", "hex", "braces", "urn"])
-def test_both_interfaces_read_a_key_id_alike(server, spelling):
+def test_both_paths_read_a_key_id_alike(server, spelling):
     key_id = uuid.UUID(server.key_id)
     text = {"upper": str(key_id).upper(), "hex": key_id.hex, "braces": f"{{{key_id}}}", "urn": key_id.urn}[
         spelling
@@ -226,7 +226,7 @@ def test_both_interfaces_read_a_key_id_alike(server, spelling):
         assert_same(fast, slow)
 
 
-def test_both_interfaces_refuse_what_is_not_there_or_not_visible_alike(server):
+def test_both_paths_refuse_what_is_not_there_or_not_visible_alike(server):
     server.product.create_user("fast-path-stranger", "developer")
     stranger = server.product.token("fast-path-stranger")
     for operation in FIELDS:
@@ -243,13 +243,13 @@ def test_both_interfaces_refuse_what_is_not_there_or_not_visible_alike(server):
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "x" * 5000])
-def test_both_interfaces_refuse_a_bad_token_alike(server, token):
+def test_both_paths_refuse_a_bad_token_alike(server, token):
     fast, slow = server.both("encrypt", server.good("encrypt"), token=token)
     assert fast.status == 401
     assert_same(fast, slow)
 
 
-def test_an_altered_message_is_one_refusal_at_both_interfaces(server):
+def test_an_altered_message_is_one_refusal_on_both_paths(server):
     for part in ("encrypted_data", "iv", "tag"):
         altered = (
             "B" + server.encrypted[part][1:]
@@ -274,7 +274,7 @@ UNUSUAL = {
 
 
 @pytest.mark.parametrize("case", UNUSUAL)
-def test_both_interfaces_read_the_head_alike(server, case):
+def test_both_paths_read_the_head_alike(server, case):
     assert_same(*server.both("encrypt", server.good("encrypt"), headers=UNUSUAL[case]))
 
 

@@ -19,7 +19,7 @@ CHUNK = 16 * 1024
 PLAINTEXT = bytes(n % 251 for n in range(100_000))
 
 
-@pytest.fixture(params=["reference", "carried"])
+@pytest.fixture(params=["rest", "endpoint"])
 def interface(request, bench):
     return StreamInterface(request.param, bench.persona.api)
 

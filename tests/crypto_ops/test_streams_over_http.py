@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import threading
-import time
 import uuid
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from kernel.crypto.stream import sealed_size
 from tests.crypto_ops.stream_client import DECRYPT, ENCRYPT
 from tests.product import Product
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
@@ -137,10 +137,3 @@ def open_files(pid):
         except OSError:
             continue
     return found
-
-
-def wait_until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -19,7 +19,7 @@ from tests.product import PASSWORD, POSTGRESQL_URL, Product
 FOLDER = Path(__file__).parent
 PATIENT = {"CC_DB_POOL_TIMEOUT": "60"}  # seconds: on a busy machine a page may be late, but must not fail
 ROLES = ("admin", "operator", "developer", "auditor")
-RECENT = 300  # seconds that a session is shared: for some acts the product requires a recent sign-in
+RECENT = 300  # seconds that a session is shared: for some operations the product requires a recent sign-in
 USERS = 8  # created at once, because each process takes seconds to start
 CREATE_USERS = """
 from accounts.principals import Principal

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.output import log
 from tests.product import ADMIN, PASSWORD, Product
 
 MIB = 1024 * 1024
@@ -212,11 +213,6 @@ def judged(
     """The counts as text, and whether all expected answers occurred, and no others except the allowed ones."""
     text = ", ".join(f"{count} got {status}" for status, count in sorted(counts.items()))
     return text, expected <= counts.keys() <= expected | allowed
-
-
-def log(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from kernel.cache import FailoverRedisCache, OptionalRedisCache, Outage, PlainSe
 from kernel.runtime import ProcessState
 from tests.architecture.test_settings import settings_under
 from tests.services.processes import free_port
-from tests.services.redis import Redis
 
 
 class Trap:
@@ -39,18 +38,12 @@ def cache_at(monkeypatch):
     return make
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with Redis(tmp_path_factory.mktemp("redis") / "redis") as running:
-        yield running
-
-
 @pytest.fixture
-def counts(server, cache_at):
+def counts(redis_server, cache_at):
     """The cache of the rates, in a Redis that a test stops and starts."""
-    if server.process.poll() is not None:
-        server.start()
-    cache = cache_at(server.port, FailoverRedisCache)
+    if redis_server.process.poll() is not None:
+        redis_server.start()
+    cache = cache_at(redis_server.port, FailoverRedisCache)
     cache.clear()
     return cache
 
@@ -98,26 +91,26 @@ def connections_to(server):
 
 
 @pytest.mark.redis
-def test_an_outage_is_logged_once_and_the_next_one_again(server, counts, monkeypatch, caplog):
+def test_an_outage_is_logged_once_and_the_next_one_again(redis_server, counts, monkeypatch, caplog):
     monkeypatch.setattr(redis_caches, "RETRY_SECONDS", 0.05)
     for outages in (1, 2):
-        server.stop()
+        redis_server.stop()
         until = time.monotonic() + 0.3  # several retry intervals
         while time.monotonic() < until:
-            counts.add(f"{server.port}-during-{outages}", 1)
+            counts.add(f"{redis_server.port}-during-{outages}", 1)
         assert warnings_in(caplog) == ["redis unavailable, counting in this process"] * outages
-        server.start()
+        redis_server.start()
         time.sleep(0.06)
-        counts.add(f"{server.port}-after-{outages}", 1)
-        assert lies_in_redis(counts, f"{server.port}-after-{outages}")
+        counts.add(f"{redis_server.port}-after-{outages}", 1)
+        assert lies_in_redis(counts, f"{redis_server.port}-after-{outages}")
 
 
 @pytest.mark.redis
-def test_a_redis_that_came_back_is_asked_after_a_rest_and_not_before(server, counts):
-    server.stop()
-    name = f"{server.port}-resting"
+def test_a_redis_that_came_back_is_asked_after_a_rest_and_not_before(redis_server, counts):
+    redis_server.stop()
+    name = f"{redis_server.port}-resting"
     assert counts.add(name, 1)
-    server.start()
+    redis_server.start()
     assert counts.incr(name) == 2, "counted in this process"
     assert not lies_in_redis(counts, name)
     counts.outage.current._retry_at = 0.0
@@ -126,13 +119,13 @@ def test_a_redis_that_came_back_is_asked_after_a_rest_and_not_before(server, cou
 
 
 @pytest.mark.redis
-def test_a_count_that_begins_in_one_place_goes_on_in_the_other(server, counts):
+def test_a_count_that_begins_in_one_place_goes_on_in_the_other(redis_server, counts):
     """django-ratelimit adds, then increments; an error in between would cause a refusal."""
-    name = f"{server.port}-between"
+    name = f"{redis_server.port}-between"
     counts.add(name, 4)
-    server.stop()
+    redis_server.stop()
     assert [counts.incr(name), counts.incr(name)] == [1, 2]
-    server.start()
+    redis_server.start()
     FailoverRedisCache.outage.drop()  # the retry interval is over
     assert [counts.incr(name), counts.incr(name)] == [1, 2]
     assert lies_in_redis(counts, name)

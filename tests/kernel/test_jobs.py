@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,10 +21,10 @@ from kernel.jobs import Status, leases, registry, running, worker
 from kernel.jobs import progress as progress_module
 from kernel.jobs.progress import Cancelled, LeaseLost, Progress, Stopping
 from kernel.observability import logs
+from tests.waiting import SOON, wait_until
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
-SOON = 60  # seconds
 # The columns that the table of exports requires of a successful export.
 RESULT = {
     "rows": 3,
@@ -96,13 +95,6 @@ def in_thread(function):
         return function()
     finally:
         connections.close_all()
-
-
-def wait_until(holds):
-    deadline = time.monotonic() + SOON
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 # --- holding a job
@@ -531,7 +523,7 @@ def test_a_worker_outlasts_a_database_that_is_away(task, caplog, monkeypatch):
     thread.start()
     try:
         try:
-            wait_until(lambda: "goes on in a moment" in caplog.text)
+            wait_until(lambda: "continues after a pause" in caplog.text)
         finally:
             with connection.cursor() as cursor:
                 cursor.execute("ALTER TABLE audit_exports_away RENAME TO audit_exports")

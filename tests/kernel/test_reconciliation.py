@@ -21,26 +21,19 @@ from kernel.throttle.reconciliation import ABSENCE, AT_ONCE, Reconciliation
 from tests.kernel.test_budgets import taken
 from tests.product import ROOT, clean_environment
 from tests.services.processes import dies_with_parent
-from tests.services.redis import Redis
 
-pytestmark = [pytest.mark.process, pytest.mark.redis]
+pytestmark = pytest.mark.redis
 
 RATE = Rate(600, 60)
 SLOW = Rate(600, 86_400)  # refills nothing noticeable while a test runs
 SECONDS = 1.0
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with Redis(tmp_path_factory.mktemp("redis") / "redis") as running:
-        yield running
-
-
 @pytest.fixture
-def client(server):
-    if server.process.poll() is not None:
-        server.start()
-    pool = redis.ConnectionPool.from_url(server.url, socket_timeout=1)
+def client(redis_server):
+    if redis_server.process.poll() is not None:
+        redis_server.start()
+    pool = redis.ConnectionPool.from_url(redis_server.url, socket_timeout=1)
     with redis.Redis.from_pool(pool) as client:  # as django-redis does; a standalone client retries
         client.flushall()
         yield client
@@ -150,7 +143,7 @@ def test_an_outage_is_not_paid_for_afterwards(process, client):
 # --- without Redis
 
 
-def test_while_redis_is_gone_each_has_its_share_and_that_is_said_once(process, server, client, caplog):
+def test_while_redis_is_gone_each_has_its_share_and_that_is_said_once(process, redis_server, client, caplog):
     (one, one_reconciliation), (other, other_reconciliation) = process(), process()
     for budgets, reconciliation in (
         (one, one_reconciliation),
@@ -159,7 +152,7 @@ def test_while_redis_is_gone_each_has_its_share_and_that_is_said_once(process, s
     ):
         budgets.take("ada", 1, time.monotonic())
         reconciliation.run_once()
-    server.stop()
+    redis_server.stop()
     with caplog.at_level(logging.WARNING):
         for budgets, reconciliation in (
             (one, one_reconciliation),
@@ -173,7 +166,7 @@ def test_while_redis_is_gone_each_has_its_share_and_that_is_said_once(process, s
     ] * 2
     assert 290 <= taken_now(one) <= 301
     assert 290 <= taken_now(other) <= 301
-    server.start()
+    redis_server.start()
     for reconciliation in (one_reconciliation, other_reconciliation):
         reconciliation.run_once()
     assert left(other) < 30
@@ -222,13 +215,13 @@ def test_one_process_alone_can_take_everything_at_once(process, client):
     assert SLOW.count * 0.9 <= got <= SLOW.count + 20
 
 
-def test_nothing_is_started_without_redis_and_forgetting_ends_what_was(settings, server, client):
+def test_nothing_is_started_without_redis_and_forgetting_ends_what_was(settings, redis_server, client):
     settings.REDIS_URL = ""
     throttle.start_reconciling()
     assert not is_reconciling()
-    settings.REDIS_URL = server.url
+    settings.REDIS_URL = redis_server.url
     settings.CACHES = {
-        "default": {"BACKEND": "kernel.cache.FailoverRedisCache", "LOCATION": server.url},
+        "default": {"BACKEND": "kernel.cache.FailoverRedisCache", "LOCATION": redis_server.url},
         "local": settings.CACHES["local"],
     }
     throttle.start_reconciling()
@@ -248,11 +241,11 @@ def is_reconciling():
 # --- real processes
 
 
-def hammer(server, name, count, *, seconds=SECONDS, midway=lambda: None):
+def hammer(redis_server, name, count, *, seconds=SECONDS, midway=lambda: None):
     """Let ``count`` one-worker processes empty a full budget; return their counts and the seconds."""
     environment = clean_environment() | {
         "DJANGO_SETTINGS_MODULE": "ciphercanary.settings",
-        "REDIS_URL": server.url,
+        "REDIS_URL": redis_server.url,
         "CC_THROTTLE_PRINCIPAL": f"{RATE.count}/minute",
         "WEB_CONCURRENCY": "1",
         "LOG_LEVEL": "WARNING",
@@ -284,8 +277,9 @@ def hammer(server, name, count, *, seconds=SECONDS, midway=lambda: None):
             process.communicate()
 
 
-def test_two_processes_that_hammer_one_budget_get_the_limit_together(server, client):
-    got, seconds = hammer(server, "ada", 2)
+@pytest.mark.process
+def test_two_processes_that_hammer_one_budget_get_the_limit_together(redis_server, client):
+    got, seconds = hammer(redis_server, "ada", 2)
     assert is_the_limit(sum(got), SECONDS, seconds)
     assert min(got) > 0
 
@@ -296,11 +290,12 @@ def is_the_limit(got, least, most):
     return 0.9 * at_least <= got <= at_most + 0.1 * RATE.count + 1
 
 
-def test_redis_killed_midway_neither_opens_nor_closes_the_budgets(server, client):
+@pytest.mark.process
+def test_redis_killed_midway_neither_opens_nor_closes_the_budgets(redis_server, client):
     def kill():
         time.sleep(SECONDS / 2)
-        server.process.kill()
-        server.process.wait()
+        redis_server.process.kill()
+        redis_server.process.wait()
 
-    got, seconds = hammer(server, uuid.uuid4().hex, 2, seconds=2 * SECONDS, midway=kill)
+    got, seconds = hammer(redis_server, uuid.uuid4().hex, 2, seconds=2 * SECONDS, midway=kill)
     assert is_the_limit(sum(got), 2 * SECONDS, seconds)

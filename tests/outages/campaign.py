@@ -26,6 +26,7 @@ from pathlib import Path
 
 import psycopg
 
+from tests.output import log
 from tests.product import ADMIN, PASSWORD, Product
 from tests.services.postgresql import PostgreSQL
 from tests.services.rights import folder_for_servers
@@ -338,11 +339,6 @@ def recovery(target: Target) -> float | None:
             return time.monotonic() - began
         time.sleep(0.2)
     return None
-
-
-def log(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

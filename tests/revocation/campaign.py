@@ -42,13 +42,13 @@ class Findings:
     stored: int = 0
 
 
-INTERFACES = {"engine": "tests.revocation.client", "fast-path": "tests.revocation.fast_path_client"}
+PATHS = {"engine": "tests.revocation.client", "fast-path": "tests.revocation.fast_path_client"}
 
 
 class Client:
-    def __init__(self, environment: dict[str, str], interface: str) -> None:
+    def __init__(self, environment: dict[str, str], path: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", INTERFACES[interface]],
+            [sys.executable, "-m", PATHS[path]],
             env=environment,
             cwd=ROOT,
             stdin=subprocess.PIPE,
@@ -166,12 +166,12 @@ class Campaign:
         return AuditLog.objects.filter(action=MESSAGE_ENCRYPTED, outcome="ok")
 
 
-def run(rounds: int, interface: str) -> Findings:
+def run(rounds: int, path: str) -> Findings:
     """Play the rounds on a new database."""
     with ExitStack() as stack:
         environment = stack.enter_context(database_of_our_own())
         stack.enter_context(sequencer(environment))
-        clients = [Client(environment, interface) for _ in range(CLIENTS)]
+        clients = [Client(environment, path) for _ in range(CLIENTS)]
         campaign = Campaign(clients)
         for number in range(rounds):
             campaign.play(KINDS[number % len(KINDS)])
@@ -239,10 +239,10 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument(
-        "--interface", choices=INTERFACES, default="engine", help="by which the other processes encrypt"
+        "--path", choices=PATHS, default="engine", help="by which the other processes encrypt"
     )
     options = parser.parse_args()
-    findings = run(options.rounds, options.interface)
+    findings = run(options.rounds, options.path)
     for kind, waits in findings.waits.items():
         median, longest = 1000 * statistics.median(waits), 1000 * max(waits)
         print(

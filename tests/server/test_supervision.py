@@ -5,16 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.product import ROOT, session_of
+from tests.waiting import SOON, wait_until
 
 pytestmark = pytest.mark.process
 
-SOON = 60  # seconds
 # Writes its start and each signal to a file. ``obedient`` is "yes" (a signal ends it), "no", or "dies" (exits at once).
 PROGRAM = """
 import os, signal, sys, time
@@ -106,22 +105,15 @@ def supervise(tmp_path):
         each.process.stderr.close()
 
 
-def wait_until(holds):
-    deadline = time.monotonic() + SOON
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda n: n.name)
 def test_a_signal_ends_all_of_them_each_after_the_one_that_was_started_after_it(supervise, number):
     running = supervise(first="yes", second="yes", last="yes")
     running.end(number)
-    reported = {"last": "SIGINT" if number == signal.SIGINT else "SIGTERM"}
+    signals = {"last": "SIGINT" if number == signal.SIGINT else "SIGTERM"}
     order = [
         (name, what)
         for name in ("last", "second", "first")
-        for what in (reported.get(name, "SIGTERM"), "ends")
+        for what in (signals.get(name, "SIGTERM"), "ends")
     ]
     assert running.said()[3:] == order
     assert running.process.returncode == 0

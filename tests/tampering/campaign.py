@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from tests.output import log
 from tests.product import ROOT
 from tests.revocation.campaign import database_of_our_own
 
@@ -125,7 +126,7 @@ class Campaign:
                     trick.attack()
                 what = f"{trick.kind}: {trick.name}"
                 for verifier in trick.verifiers:
-                    is_noticed, found = outside.look(verifier)
+                    is_noticed, found = outside.run(verifier)
                     self.tallies[f"{what} | {verifier}"].add(
                         what, is_noticed=is_noticed, wanted=trick.first, found=found
                     )
@@ -133,7 +134,7 @@ class Campaign:
                     # Not a promise: it shows why the other verifiers are needed.
                     unpromised = self.unpromised[f"{what} | {verifier}"]
                     unpromised.tried += 1
-                    unpromised.noticed += outside.look(verifier)[0]
+                    unpromised.noticed += outside.run(verifier)[0]
                 with without_triggers():
                     whole.restore()
 
@@ -170,7 +171,7 @@ class Outside:
             (folder / f"checkpoint-{number}").write_text(each.note)
         (folder / "keys").write_text("\n".join(key.vkey for key in self.pinned))
 
-    def look(self, verifier: str) -> tuple[bool, tuple[int, int] | None]:
+    def run(self, verifier: str) -> tuple[bool, tuple[int, int] | None]:
         from audit.verification import verify_log  # noqa: PLC0415
         from tests.tampering import tricks  # noqa: PLC0415
 
@@ -231,11 +232,6 @@ def forgetting() -> Iterator[None]:
         yield
     finally:
         leaves.inspect = kept
-
-
-def log(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 def print_summary(campaign: Campaign) -> int:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 
+from tests.output import log
 from tests.revocation.campaign import database_of_our_own
 
 LOGS, TRAIL = "/api/v1/audit/logs", "/api/v1/audit/trail"
@@ -140,7 +141,7 @@ NOT_SHOWN = {
 
 @dataclass
 class Tally:
-    looks: Counter[str] = field(default_factory=Counter)
+    views: Counter[str] = field(default_factory=Counter)
     marked: Counter[str] = field(default_factory=Counter)
     alterations: int = 0
     alarmed: int = 0
@@ -219,7 +220,7 @@ class Campaign:
             self.tally.fault(f"{alteration} ({state}): {raised} alarms")
 
     def _count(self, surface: str, what: str, look: Look, target: Target) -> None:
-        self.tally.looks[surface] += 1
+        self.tally.views[surface] += 1
         try:
             is_marked = look(self.viewer, target)
         except Exception as error:  # noqa: BLE001 - any failure of a page is a finding
@@ -251,11 +252,6 @@ def write_target(persona, key_id: str) -> tuple[int, int]:
     return entry.id, AuditTrail.objects.get(event_id=entry.event_id).id
 
 
-def log(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
 def main() -> int:
     """Return 0 if every altered row was marked everywhere and raised its alarm once."""
     parser = argparse.ArgumentParser(
@@ -269,10 +265,10 @@ def main() -> int:
 
         setup_test_environment()  # Django's test client has a host name of its own
         tally = Campaign(options.columns, options.variants).play()
-    for surface, looks in sorted(tally.looks.items()):
-        log(f"{surface:<40} {looks:>6} looks {tally.marked[surface]:>6} marked")
+    for surface, views in sorted(tally.views.items()):
+        log(f"{surface:<40} {views:>6} views {tally.marked[surface]:>6} marked")
     log(
-        f"{tally.alterations} alterations, {tally.looks.total()} looks, {tally.marked.total()} marked, "
+        f"{tally.alterations} alterations, {tally.views.total()} views, {tally.marked.total()} marked, "
         f"{tally.alarmed} raised their alarm once, {tally.faults} faults"
     )
     return 1 if tally.faults else 0

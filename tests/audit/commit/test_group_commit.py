@@ -17,23 +17,17 @@ from audit.commit.batches import CommitBatch, Ticket
 from audit.commit.writer import Deadline, Decision
 from audit.errors import AuditUnavailable
 from audit.log import numbering
-from audit.log.events import Actor, Event
+from audit.log.events import Event
 from audit.log.numbering import Numbering
 from audit.models import AuditLog
 from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import raise_epoch, read_stamp
 from kernel.freshness.stamps import StaleDecision
+from tests.audit.commit.decisions import ACTOR, decision, stored
 from tests.audit.conftest import log_out_of_reach
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
-
-ACTOR = Actor.system("test", "api")
-
-
-def decision(number, **values):
-    event = Event(action="crypto.message.encrypted", object_id=str(number))
-    return Decision(**{"result": number, "event": event, "actor": ACTOR, **values})
 
 
 @contextmanager
@@ -54,10 +48,6 @@ def queue_held_up():
     finally:
         leave.set()
         assert held_up.result(60) == "first"
-
-
-def stored():
-    return list(AuditLog.objects.order_by("id").values_list("object_id", flat=True))
 
 
 def test_what_waited_is_written_in_one_transaction_and_in_its_order():

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from audit.commit import writer
-from audit.commit.batches import Decision, Ticket
+from audit.commit.batches import Ticket
 from audit.commit.guard import PERIOD, LagGuard
 from audit.errors import AuditUnavailable
 from audit.log.events import Actor, Event
@@ -17,6 +17,7 @@ from audit.sequencing.lag import read_lag
 from audit.services import record_alone
 from kernel.clock import database_now
 from kernel.errors import Throttled
+from tests.audit.commit.decisions import decision_of
 from tests.conftest import append_only_triggers_off
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -36,12 +37,6 @@ def left_behind(seconds):
         AuditLog.objects.filter(pk=entry.pk).update(timestamp=database_now() - timedelta(seconds=seconds))
 
 
-def decision(name="quiet"):
-    return Decision(
-        result=name, event=Event(action="crypto.message.encrypted"), actor=Actor.system(name, "api")
-    )
-
-
 def test_the_lag_is_the_age_of_the_oldest_entry_without_a_leaf():
     assert read_lag().seconds == 0.0
     left_behind(30)
@@ -57,7 +52,7 @@ def test_beyond_the_limit_operations_are_refused_and_changes_are_not():
     before = AuditLog.objects.count()
 
     with pytest.raises(AuditUnavailable, match="sequenced"):
-        writer.commit(decision())
+        writer.commit(decision_of())
     assert AuditLog.objects.count() == before
     record_alone(Event(action="keys.key.disabled"), Actor.system("test", "api"))
 
@@ -65,20 +60,20 @@ def test_beyond_the_limit_operations_are_refused_and_changes_are_not():
 def test_operations_go_on_by_themselves_once_the_sequencer_has_caught_up():
     left_behind(LIMIT + 1)
     with pytest.raises(AuditUnavailable):
-        writer.commit(decision())
+        writer.commit(decision_of())
     AuditPending.objects.all().delete()
 
     time.sleep(1.1)  # the lag is read about every second
 
-    assert writer.commit(decision()) == "quiet"
+    assert writer.commit(decision_of()) == "quiet"
 
 
 def test_half_way_to_the_limit_the_noisiest_is_slowed_first():
     guard = LagGuard()
-    guard.admit([Ticket(decision("noisy")) for _ in range(20)] + [Ticket(decision())])
+    guard.admit([Ticket(decision_of("noisy")) for _ in range(20)] + [Ticket(decision_of())])
     guard.update(LIMIT * 0.7)
 
-    noisy, quiet = Ticket(decision("noisy")), Ticket(decision())
+    noisy, quiet = Ticket(decision_of("noisy")), Ticket(decision_of())
     assert guard.admit([noisy, quiet]) == [quiet]
     with pytest.raises(Throttled, match="your requests cause most of the load") as refused:
         noisy.future.result(0)
@@ -87,16 +82,16 @@ def test_half_way_to_the_limit_the_noisiest_is_slowed_first():
 
 def test_a_principal_who_writes_little_is_not_slowed_though_no_one_writes_more():
     guard = LagGuard()
-    guard.admit([Ticket(decision("only one"))])
+    guard.admit([Ticket(decision_of("only one"))])
     guard.update(LIMIT * 0.7)
 
-    assert len(guard.admit([Ticket(decision("only one"))])) == 1
+    assert len(guard.admit([Ticket(decision_of("only one"))])) == 1
 
 
 def test_without_a_lag_no_one_is_slowed_however_noisy():
     guard = LagGuard()
     for _ in range(3):
-        tickets = [Ticket(decision("noisy")) for _ in range(50)]
+        tickets = [Ticket(decision_of("noisy")) for _ in range(50)]
         assert guard.admit(tickets) == tickets
         guard.update(0.0)
 
@@ -106,11 +101,11 @@ def test_a_lag_that_cannot_be_read_grows_with_time_until_it_can():
     guard.update(0.0)
     guard._read_at -= LIMIT
     guard.update(None)  # a first failure adds nothing, because the guard may have been idle before
-    tickets = [Ticket(decision())]
+    tickets = [Ticket(decision_of())]
     assert guard.admit(tickets) == tickets
     guard._read_at -= LIMIT
     guard.update(float("-inf"))
-    assert guard.admit([Ticket(decision())]) == []
+    assert guard.admit([Ticket(decision_of())]) == []
     guard.update(0.0)
     assert guard.admit(tickets) == tickets
 
@@ -126,11 +121,11 @@ def test_a_row_that_cannot_be_read_keeps_no_one_waiting():
             cursor.execute("ALTER TABLE audit_pending RENAME COLUMN log_id TO elsewhere")
     try:
         with suppress(AuditUnavailable):
-            writer.submit(decision()).result(60)
+            writer.submit(decision_of()).result(60)
     finally:
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("ALTER TABLE audit_pending RENAME COLUMN elsewhere TO log_id")
     AuditPending.objects.all().delete()
     time.sleep(PERIOD)  # the lag is read once in this time
-    assert writer.submit(decision()).result(60) == "quiet"
+    assert writer.submit(decision_of()).result(60) == "quiet"

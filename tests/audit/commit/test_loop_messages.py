@@ -15,18 +15,17 @@ from audit.commit.loop_connection import LoopConnection
 from audit.commit.loop_statements import TOLERANCE, EpochReading
 from audit.commit.writer import Deadline, Decision
 from audit.errors import AuditUnavailable
-from audit.log.events import Actor, Event
 from audit.models import AuditLog
 from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import LOCK, raise_epoch, read_stamp
+from tests.audit.commit.decisions import decision, stored
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="on SQLite the thread writes"),
 ]
 
-ACTOR = Actor.system("test", "api")
 LONG_ENOUGH = 30  # seconds
 # Sessions that wait for the epoch's lock, in this database only: other tests run on the same server.
 WAITS = """
@@ -56,11 +55,6 @@ def messages(monkeypatch):
     return sent
 
 
-def decision(number, **values):
-    event = Event(action="crypto.message.encrypted", object_id=str(number))
-    return Decision(**{"result": number, "event": event, "actor": ACTOR, **values})
-
-
 def run(*steps):
     """Run the steps: decisions, whose results or errors are returned, and functions, called in a thread."""
 
@@ -77,10 +71,6 @@ def run(*steps):
             await loop_writer.close()
 
     return asyncio.run(all_of_them())
-
-
-def stored():
-    return list(AuditLog.objects.order_by("id").values_list("object_id", flat=True))
 
 
 @contextmanager

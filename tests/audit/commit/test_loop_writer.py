@@ -18,18 +18,13 @@ from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import raise_epoch, read_stamp
 from kernel.freshness.stamps import StaleDecision
+from tests.audit.commit.decisions import ACTOR, decision, stored
 from tests.audit.conftest import log_out_of_reach
 from tests.conftest import append_only_triggers_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ACTOR = Actor.system("test", "api")
 on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="on SQLite the thread writes")
-
-
-def decision(number, **values):
-    event = values.pop("event", Event(action="crypto.message.encrypted", object_id=str(number)))
-    return Decision(**{"result": number, "event": event, "actor": ACTOR, **values})
 
 
 def run(*decisions, meanwhile=None):
@@ -45,10 +40,6 @@ def run(*decisions, meanwhile=None):
             await loop_writer.close()
 
     return asyncio.run(all_of_them())
-
-
-def stored():
-    return list(AuditLog.objects.order_by("id").values_list("object_id", flat=True))
 
 
 def written_by_the_loop(caplog):

@@ -61,7 +61,7 @@ def meanwhile(do, at_call, *, until=lambda progress: True):
     calls = count(1)
 
     def run(export, progress):
-        def record_event(done, total=None):
+        def report_progress(done, total=None):
             progress(done, total)
             if next(calls) == at_call:
                 in_thread(do)
@@ -69,7 +69,7 @@ def meanwhile(do, at_call, *, until=lambda progress: True):
                 while not until(progress) and time.monotonic() < end:
                     time.sleep(0.05)
 
-        return task.run(export, record_event)
+        return task.run(export, report_progress)
 
     jobs.register(task.KIND, AuditExport, run, task.ended)
     try:

@@ -2,24 +2,23 @@
 
 import hashlib
 import stat
-import subprocess
-import sys
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from audit.exports.archive import export_log
 from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_digest
-from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditTile, AuditTrail, AuditTree, CheckpointKey
-from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys, trusted_keys
+from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditTile, AuditTrail, AuditTree
+from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.sequencing.head import HEAD_FILE
 from audit.sequencing.tree import latest_checkpoint
 from audit.tlog import tiles
 from audit.tlog.checkpoint import open_note
 from kernel.errors import Conflict
 from kernel.trust.row_mac import IntegrityFailed
+from tests.audit.ccverify import run
 from tests.audit.exports.exporting import unbundled
-from tests.product import ROOT
+from tests.audit.sequencing.log import recreate_checkpoint_keys
 from tests.tampering.altering import execute, query, without_triggers
 from tests.tampering.writing import Log, rotate_keys, sequence, sign
 
@@ -28,8 +27,7 @@ pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def log(root_of_trust, settings):
-    CheckpointKey.objects.all().delete()
-    bootstrap_checkpoint_keys()
+    recreate_checkpoint_keys()
     log = Log(seed=3)
     for _ in range(3):
         log.change(rows=2)
@@ -47,12 +45,7 @@ def log(root_of_trust, settings):
 
 def ccverify(folder, *arguments):
     keys = [argument for key in trusted_keys() for argument in ("--key", key.vkey)]
-    return subprocess.run(
-        [sys.executable, ROOT / "bin" / "ccverify", "verify-export", folder, *keys, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run("verify-export", folder, *keys, *arguments)
 
 
 def files_of(folder):
@@ -62,16 +55,16 @@ def files_of(folder):
 
 
 def test_the_folder_holds_the_signed_log_and_nothing_after_it(log, tmp_path):
-    folder, recorded = tmp_path / "export", []
+    folder, progress = tmp_path / "export", []
 
-    summary = export_log(folder, lambda done, total: recorded.append((done, total)))
+    summary = export_log(folder, lambda done, total: progress.append((done, total)))
 
     newest = latest_checkpoint()
     size = newest.size
     assert AuditTree.objects.get().size == size + 5
     assert (summary.size, summary.checkpoint) == (size, newest.note)
     assert summary.root == open_note(newest.note, trusted_keys()).root
-    assert recorded == [(size, size)]
+    assert progress == [(size, size)]
     files = files_of(folder)
     bundles = [files.pop(tiles.entries_path(number, width)) for number, width in ((0, 256), (1, size - 256))]
     rows = {row["id"]: row for row in AuditLog.objects.values(*ENTRY_FIELDS)}

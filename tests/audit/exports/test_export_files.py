@@ -4,8 +4,6 @@ import csv
 import hashlib
 import io
 import json
-import subprocess
-import sys
 import tarfile
 from functools import partial
 
@@ -22,6 +20,7 @@ from audit.models import AuditLog
 from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys, trusted_keys
 from audit.sequencing.checkpointing import sign_checkpoint
 from kernel.databases.transactions import one_snapshot
+from tests.audit.ccverify import run
 from tests.audit.exports.exporting import (
     EXPORTS,
     exported,
@@ -40,7 +39,6 @@ from tests.audit.pages import text_of
 from tests.audit.sequencing.log import alarms, altered, sequence_all, write, write_many
 from tests.browsing import signed_in
 from tests.personas import make_persona
-from tests.product import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -171,9 +169,8 @@ def test_an_archive_keeps_what_ccverify_needs_of_it(transactional_db, tmp_path):
     content, reported = exported(auditor, "tiles")
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         archive.extractall(tmp_path, filter="data")
-    command = [sys.executable, ROOT / "bin" / "ccverify", "verify-export", tmp_path / "audit-log"]
     pinned = [part for vkey in reported["vkeys"] for part in ("--key", vkey)]
-    done = subprocess.run([*command, *pinned], capture_output=True, text=True, check=False)
+    done = run("verify-export", tmp_path / "audit-log", *pinned)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -20,9 +20,10 @@ from tests.audit.sequencing.log import write_many
 LONG = 30_000  # entries
 MEBIBYTE = 2**20
 
-pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.sweep
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells the peak")
 def test_memory_does_not_grow_with_the_log(auditor):
     for _ in range(LONG // 5_000):
@@ -53,6 +54,7 @@ def memory(name):
     return int(line.split()[1]) * 1024
 
 
+@pytest.mark.process
 @pytest.mark.postgresql
 def test_through_the_running_product_the_file_is_the_log(product):
     token = product.token()
@@ -66,12 +68,12 @@ def test_through_the_running_product_the_file_is_the_log(product):
     expected = sorted(entry["id"] for entry in listed["results"])
     leaves = {bytes(leaf) for (leaf,) in product.query("SELECT leaf_hash FROM audit_leaves")}
     for export_format, answer in ordered.items():
-        recorded = wait_for_end(product, answer.headers["Location"], token)
+        export = wait_for_end(product, answer.headers["Location"], token)
         result = product.send("GET", f"{answer.headers['Location']}/result", token=token)
         digest = hashlib.sha256(result.content).digest()
-        assert (recorded["status"], recorded["sha256"]) == ("succeeded", digest.hex())
+        assert (export["status"], export["sha256"]) == ("succeeded", digest.hex())
         assert result.headers["Repr-Digest"] == f"sha-256=:{base64.b64encode(digest).decode()}:"
-        assert recorded["rows"] == len(expected)
+        assert export["rows"] == len(expected)
         if export_format == "csv":
             _, *rows = csv.reader(io.StringIO(result.content.decode(), newline=""))
             assert [int(row[0]) for row in rows] == expected
@@ -82,12 +84,12 @@ def test_through_the_running_product_the_file_is_the_log(product):
             line.removesuffix(b',"integrity":"verified"}') + b"}" for line in result.content.splitlines()
         ]
         assert {merkle.leaf_hash(entry) for entry in entries} <= leaves
-        assert recorded["checkpoint"]["size"] > 0
+        assert export["checkpoint"]["size"] > 0
 
 
 def wait_for_end(product, path, token):
     deadline = time.monotonic() + 30
-    while not (recorded := product.send("GET", path, token=token).json)["finished_at"]:
+    while not (export := product.send("GET", path, token=token).json)["finished_at"]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    return recorded
+    return export

@@ -13,7 +13,8 @@ from audit.log import entries
 from audit.log.canonical import format_timestamp
 from audit.log.entry_rows import entry_row, insert_rows
 from audit.log.events import Actor, Event
-from audit.models import AuditLeaf, AuditLog, AuditTile, AuditTree
+from audit.models import AuditLeaf, AuditLog, AuditTile, AuditTree, CheckpointKey
+from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.step import sequence_step
 from audit.services import record
 from audit.tlog import merkle
@@ -146,3 +147,9 @@ def no_more_entries():
             yield
         finally:
             cursor.execute("DROP TRIGGER no_more" + " ON audit_logs" * (connection.vendor == "postgresql"))
+
+
+def recreate_checkpoint_keys():
+    """Replace the keys, and publish the new ones in the log."""
+    CheckpointKey.objects.all().delete()
+    bootstrap_checkpoint_keys()

@@ -33,7 +33,7 @@ from kernel.crypto import signing
 from kernel.crypto.errors import UnwrapFailed
 from kernel.errors import Conflict
 from kernel.trust.row_mac import IntegrityFailed
-from tests.audit.sequencing.log import ACTOR, sequence_all, write
+from tests.audit.sequencing.log import ACTOR, recreate_checkpoint_keys, sequence_all, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,13 +52,8 @@ def published():
     return [(row, json.loads(row.meta)["vkeys"]) for row in rows]
 
 
-def begin_anew():
-    CheckpointKey.objects.all().delete()
-    bootstrap_checkpoint_keys()
-
-
 def test_the_first_keys_are_active_and_published_whole():
-    begin_anew()
+    recreate_checkpoint_keys()
 
     assert states() == [("ed25519", "active"), ("ml-dsa-44", "active")]
     [(entry, vkeys)] = published()
@@ -109,12 +104,12 @@ def test_a_key_altered_by_hand_is_neither_shown_nor_used(change):
 
 
 def test_no_one_signs_the_first_publication():
-    begin_anew()
+    recreate_checkpoint_keys()
     assert set(json.loads(published()[-1][0].meta)) == {"vkeys", "linked_checkpoints"}
 
 
 def test_each_outgoing_key_signs_the_keys_that_follow():
-    begin_anew()
+    recreate_checkpoint_keys()
     old = keys_of("active")
     new = rotate_checkpoint_keys(ACTOR)
 
@@ -141,7 +136,7 @@ def test_a_key_made_alone_is_signed_by_the_one_that_is_left():
 
 
 def test_a_publication_is_opened_only_as_it_was_signed():
-    begin_anew()
+    recreate_checkpoint_keys()
     [old, other], name = keys_of("active"), origin()
     new = rotate_checkpoint_keys(ACTOR)
     entry, vkeys = published()[-1]
@@ -166,7 +161,7 @@ def test_a_publication_is_opened_only_as_it_was_signed():
 
 
 def test_the_next_keys_are_published_and_do_not_sign_yet():
-    begin_anew()
+    recreate_checkpoint_keys()
     checkpoint_now()
     old = keys_of("active")
 
@@ -179,7 +174,7 @@ def test_the_next_keys_are_published_and_do_not_sign_yet():
 
 
 def test_they_sign_once_the_old_keys_have_signed_their_publication():
-    begin_anew()
+    recreate_checkpoint_keys()
     old = keys_of("active")
     keys = rotate_checkpoint_keys(ACTOR)
     promote_covered_keys()
@@ -205,7 +200,7 @@ def test_they_sign_once_the_old_keys_have_signed_their_publication():
 
 
 def test_a_checkpoint_from_before_the_publication_does_not_promote():
-    begin_anew()
+    recreate_checkpoint_keys()
     write(3)
     checkpoint_now()
     rotate_checkpoint_keys(ACTOR)
@@ -216,7 +211,7 @@ def test_a_checkpoint_from_before_the_publication_does_not_promote():
 
 
 def test_a_checkpoint_that_the_old_keys_did_not_sign_does_not_promote():
-    begin_anew()
+    recreate_checkpoint_keys()
     rotate_checkpoint_keys(ACTOR)
     sequence_all()
     checkpoint = sign_checkpoint()
@@ -228,7 +223,7 @@ def test_a_checkpoint_that_the_old_keys_did_not_sign_does_not_promote():
 
 
 def test_the_private_half_of_a_retired_key_is_wiped():
-    begin_anew()
+    recreate_checkpoint_keys()
     rotate_checkpoint_keys(ACTOR)
     checkpoint_now()
 
@@ -239,7 +234,7 @@ def test_the_private_half_of_a_retired_key_is_wiped():
 
 
 def test_a_second_rotation_waits_for_the_first():
-    begin_anew()
+    recreate_checkpoint_keys()
     rotate_checkpoint_keys(ACTOR)
     with pytest.raises(Conflict, match="waiting for a checkpoint"):
         rotate_checkpoint_keys(ACTOR)
@@ -253,7 +248,7 @@ def test_a_second_rotation_waits_for_the_first():
 
 
 def test_two_commands_rotate_the_keys():
-    begin_anew()
+    recreate_checkpoint_keys()
     printed = io.StringIO()
     call_command("rotate_checkpoint_key", stdout=printed)
     assert [line.split("+")[0].split("/")[0] for line in printed.getvalue().split()] == ["ciphercanary"] * 2
@@ -265,7 +260,7 @@ def test_two_commands_rotate_the_keys():
 
 
 def test_every_checkpoint_of_former_keys_is_believed():
-    begin_anew()
+    recreate_checkpoint_keys()
     notes = []
     for _ in range(3):
         notes.append(checkpoint_now().note)

@@ -152,8 +152,8 @@ def test_a_command_accepts_an_older_database(capsys):
     with pytest.raises(CommandError, match="--reason"):
         call_command("accept_older_database")
     call_command("accept_older_database", reason="a test restored it")
-    recorded = "the audit log continues from 0 entries; checkpoints of more entries contradict it\n"
-    assert capsys.readouterr().out == recorded
+    message = "the audit log continues from 0 entries; checkpoints of more entries contradict it\n"
+    assert capsys.readouterr().out == message
     with pytest.raises(CommandError, match="nothing to accept"):
         call_command("accept_older_database", reason="once more")
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -18,11 +17,10 @@ from tests.product import ROOT, Product, drop_database
 from tests.services.postgresql import PostgreSQL
 from tests.services.processes import dies_with_parent
 from tests.services.rights import folder_for_servers
+from tests.waiting import SOON, wait_until
 
 pytestmark = pytest.mark.process
 on_both_databases = pytest.mark.database
-
-SOON = 60  # seconds, on a busy machine
 
 
 WRITE = """
@@ -106,13 +104,6 @@ def is_sequenced_and_signed(product):
         == number(product, "SELECT size FROM audit_tree")
         == number(product, "SELECT max(size) FROM audit_checkpoints")
     )
-
-
-def wait_until(is_reached):
-    until = time.monotonic() + SOON
-    while not is_reached():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def head(product):
@@ -217,6 +208,6 @@ def test_it_waits_for_postgresql_at_its_start_and_after_a_restart(tmp_path):
 def require_failure(process):
     """Wait until it logs that it cannot reach the database; it continues."""
     assert select.select([process.stderr], [], [], SOON)[0]
-    while "the sequencer goes on in a moment" not in (line := process.stderr.readline()):
+    while "the sequencer continues after a pause" not in (line := process.stderr.readline()):
         assert line, "it has ended"
     assert process.poll() is None

@@ -39,7 +39,7 @@ def test_after_failures_it_waits_longer_and_then_works_as_before(caplog):
         cursor.execute("ALTER TABLE elsewhere RENAME TO audit_pending")
     assert pauses[:6] == [0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
     assert pauses[-1] == 5.0
-    assert "the sequencer goes on in a moment" in caplog.text
+    assert "the sequencer continues after a pause" in caplog.text
 
     write()
     assert sequencer.turn() == pytest.approx(1.0, abs=0.1)

@@ -10,9 +10,8 @@ from django.core.management.base import CommandError
 from django.db import connection
 
 from audit import actions
-from audit.models import AuditAlarm, AuditLog, CheckpointKey
+from audit.models import AuditAlarm, AuditLog
 from audit.sequencing.alarms import Alarm, AlarmKind
-from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.running import checkpoint_now
 from audit.services.alarms import raise_alarms
 from audit.services.resolving import resolve_alarm
@@ -20,7 +19,7 @@ from audit.services.verifications import last_verification
 from audit.verification import FindingKind as Finding
 from audit.verification import verify_log
 from audit.verification.findings import Result
-from tests.audit.sequencing.log import altered, no_more_entries, write
+from tests.audit.sequencing.log import altered, no_more_entries, recreate_checkpoint_keys, write
 from tests.endpoints import make_alarm
 from tests.tampering.alterations import UNREADABLE, alterations, rolled_back
 
@@ -30,8 +29,7 @@ pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 @pytest.fixture(autouse=True)
 def published_keys(empty_log):
     """Recreate the keys, whose entries were deleted with the others."""
-    CheckpointKey.objects.all().delete()
-    bootstrap_checkpoint_keys()
+    recreate_checkpoint_keys()
 
 
 def verify():

@@ -1,7 +1,7 @@
-"""One server with both of its interfaces, and the comparison of their answers.
+"""One server with both of its paths, the fast path and Django, and the comparison of their answers.
 
 A request whose media type names its charset is equally valid, but the fast path leaves it to Django. So the
-same request can be sent through either interface.
+same request can be sent through either path.
 """
 
 from tests.personas import b64
@@ -19,7 +19,7 @@ WAYS = {
 }
 
 
-class TwoInterfaces:
+class TwoPaths:
     def __init__(self, product: Product) -> None:
         self.product = product
         product.create_user("fast-path", "developer")
@@ -68,17 +68,15 @@ class TwoInterfaces:
         ways = ["parser", "asgi"]
         if is_short:
             ways = ["parser"] if self.product.environment["CC_LANE"] == "protocol" else ["asgi"]
-        reported = self.product.send("GET", "/metrics").content.decode()
-        counted = [
-            line for line in reported.splitlines() if line.startswith('hot_answers_total{status="200"')
-        ]
+        metrics = self.product.send("GET", "/metrics").content.decode()
+        counted = [line for line in metrics.splitlines() if line.startswith('hot_answers_total{status="200"')]
         return sum(float(line.split()[-1]) for line in counted if any(f'way="{way}"' in line for way in ways))
 
     def requests_of_django(self):
-        reported = self.product.send("GET", "/metrics").content.decode()
+        metrics = self.product.send("GET", "/metrics").content.decode()
         lines = [
             line
-            for line in reported.splitlines()
+            for line in metrics.splitlines()
             if line.startswith("django_http_requests_before_middlewares_total ")
         ]
         return float(lines[0].split()[1])
