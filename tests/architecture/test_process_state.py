@@ -15,6 +15,7 @@ METRICS = {"Counter", "Gauge", "Histogram"}
 
 # Objects that the program builds once, at its start.
 PROGRAM = {
+    "kernel/runtime.py _of_parents": "what a fork leaves to its parent",
     "kernel/runtime.py _states": "every declared ProcessState",
     "kernel/runtime.py _caches": "every declared process_cache",
     "kernel/jobs/registry.py _tasks": "apps register in AppConfig.ready",
