@@ -15,7 +15,7 @@ def test_each_operation_leaves_one_entry_that_names_key_version_size_and_caller(
     bench.decrypt(ciphertext=encrypted["ciphertext"])
     sealed, opened = entries("crypto.message.encrypted").get(), entries("crypto.message.decrypted").get()
     for entry in (sealed, opened):
-        assert (entry.object_id, entry.object_version, entry.size) == (key["id"], 1, 5)
+        assert (entry.object_id, entry.object_version, entry.size, entry.count) == (key["id"], 1, 5, 1)
         assert (entry.user_id, entry.actor_name, entry.outcome) == (
             bench.persona.user.id,
             bench.persona.user.username,
