@@ -13,6 +13,12 @@ async ([options, isOfNew]) => (await axe.run(isOfNew ? { include: window.__new }
   (violation) => violation.nodes.map((node) => `${violation.id}: ${node.target.join(" ")} ${node.failureSummary || ""}`))
 """
 
+# The theme of Django's admin changes with transitions, during which its colours are those of neither theme.
+END_OF_TRANSITIONS = """
+() => Promise.allSettled(document.getAnimations()
+  .filter((each) => each.effect.getComputedTiming().endTime !== Infinity).map((each) => each.finished))
+"""
+
 # Contrast depends on the colours, size and weight of a text and on the backgrounds of its ancestors. Elements with the
 # same values have the same look. This returns the looks that are not in ``known``, and keeps one element of each.
 NEW_LOOKS = """
@@ -139,6 +145,7 @@ def accessibility(page: Page) -> list[str]:
 
 def contrast(page: Page) -> list[str]:
     """Axe's violations of contrast, of the looks that this process has not inspected yet."""
+    page.evaluate(END_OF_TRANSITIONS)
     looks = page.evaluate(NEW_LOOKS, sorted(_inspected))
     _inspected.update(looks)
     return run_axe(page, {"type": "rule", "values": [CONTRAST]}, of_new=True) if looks else []
