@@ -18,8 +18,10 @@ QUICK = {
     POSTGRESQL: f"smoke or not ({HIGHER_LEVELS})",
     SQLITE: f"smoke or (sqlite and not ({HIGHER_LEVELS}))",
 }
-# The tests of a file run in one process, so that what they share is started once; the order is pytest's.
-PYTEST = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
+# The tests of a file run in one process, so that what they share is started once; the order is pytest's. Tests of
+# processes and browsers wait a third of their time, so the whole suite uses one process more.
+PYTEST = [sys.executable, "-m", "pytest", "--dist", "loadscope", "--no-loadscope-reorder"]
+FEW, MORE = ["-n", "2"], ["-n", "3"]
 SERVICES = [sys.executable, "-m", "tests.services"]
 COVERAGE = [sys.executable, "-m", "coverage"]
 COMPLETE = "kernel/crypto/*,audit/tlog/*,keys/lifecycle.py"
@@ -52,16 +54,16 @@ def quick_part(half: str) -> list[str]:
 def run_half(half: str, arguments: list[str], *, is_measured: bool) -> int:
     """Run pytest on one database and return its exit code."""
     environment = os.environ | {"COVERAGE_FILE": data_file(half)}
-    coverage = ["--cov", "--cov-report="] if is_measured else []
+    options = [*MORE, "--cov", "--cov-report="] if is_measured else FEW
     if half == POSTGRESQL:
         log("PostgreSQL and Redis")
         if not find_chromium():
             log(MISSING)
-        return run_to_end([*SERVICES, *PYTEST, *coverage, *arguments], environment)
+        return run_to_end([*SERVICES, *PYTEST, *options, *arguments], environment)
     log("SQLite: the tests that touch the database")
     for name in ("DATABASE_URL", "REDIS_URL"):
         environment.pop(name, None)
-    return run_to_end([*PYTEST, "-p", "tests.sqlite_half", *coverage, *arguments], environment)
+    return run_to_end([*PYTEST, "-p", "tests.sqlite_half", *options, *arguments], environment)
 
 
 def coverage_commands() -> list[list[str]]:
