@@ -35,8 +35,11 @@ def pytest_itemcollected(item):
 
 @pytest.hookimpl(trylast=True)  # after the random ordering
 def pytest_collection_modifyitems(items):
-    """Run the tests of this folder last and together, so that the product is not restarted for each file."""
-    items.sort(key=lambda item: FOLDER in item.path.parents)
+    """Run the tests of this folder last and together, so that the product is not restarted for each file.
+
+    The longest file comes first: the others run next to it in other processes.
+    """
+    items.sort(key=lambda item: (FOLDER in item.path.parents, item.path.name != "test_every_page.py"))
 
 
 @pytest.fixture(scope="package")
