@@ -32,7 +32,8 @@ def dies_with_parent(signum: int) -> Callable[[], None]:
     """Return a `preexec_fn` that makes the kernel send `signum` if our process is killed (Linux)."""
 
     def set_parent_death_signal() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the background jobs of a shell inherit that it is ignored
+        # The background jobs of a shell inherit that it is ignored.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         if sys.platform == "linux":
             LIBC.prctl(PR_SET_PDEATHSIG, signum)
 
