@@ -97,6 +97,7 @@ def test_the_development_lock_holds_the_runtime_lock():
         ("fast", "requirements-fast.lock"),
         ("build", "requirements-build.lock"),
         ("bench", "requirements-bench.lock"),
+        ("deploy", "requirements-deploy.lock"),
     ],
 )
 def test_a_lock_satisfies_what_the_project_asks_for(group, lock):
