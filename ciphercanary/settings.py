@@ -9,10 +9,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.utils.csp import CSP
-from psycopg import IsolationLevel
 
 from ciphercanary import openapi
 from kernel import home
+from kernel.databases import options
 from kernel.environment import Environment
 from kernel.http import addresses
 from kernel.observability import logs
@@ -144,36 +144,17 @@ CC_SQLITE = "sqlite" in _database["ENGINE"]
 # All waits of one request for locks and for a connection together: see kernel.databases.lock_waits.
 CC_LOCK_WAIT_SECONDS = env.seconds("CC_LOCK_WAIT_SECONDS", 5.0, at_least=0.1, at_most=60)
 if CC_SQLITE:
-    _database["ENGINE"] = "kernel.databases.sqlite3"
-    _database["CONN_MAX_AGE"] = None
-    _database["OPTIONS"] = {
-        # Under contention, DEFERRED transactions that become writers fail at once instead of waiting.
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,  # of commands and the sequencer; the web server waits for CC_LOCK_WAIT_SECONDS
-        # FULL: an acknowledged audit event must survive a power cut, which WAL alone does not guarantee.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
-    }
+    _database |= options.sqlite()
 else:
-    _database["ENGINE"] = "kernel.databases.postgresql"
-    _database["CONN_MAX_AGE"] = 0  # the pool keeps connections; Django refuses to do both
-    _database["OPTIONS"] = {
-        **_database.get("OPTIONS", {}),
-        # An acknowledged commit is on the disk, regardless of the server's default.
-        "options": "-c synchronous_commit=on",
-        # kernel.freshness.epoch waits for a lock and then reads the epoch. At a stricter level, which the server's
-        # default could set, its snapshot would be older than the lock.
-        "isolation_level": IsolationLevel.READ_COMMITTED,
-        "pool": {
+    _database |= options.postgresql(
+        _database.get("OPTIONS", {}),
+        pool={
             "min_size": env.number("CC_DB_POOL_MIN", 1, at_least=0, at_most=CC_DB_POOL_MAX),
             "max_size": CC_DB_POOL_MAX,
             "timeout": env.seconds("CC_DB_POOL_TIMEOUT", 5.0, at_least=0.1, at_most=60),
             "max_lifetime": env.seconds("CC_DB_POOL_MAX_LIFETIME", 3600.0, at_least=60, at_most=86400),
-            # The pool doubles its wait after each failure. Without this limit, it would reconnect half a minute
-            # after an outage of a minute.
-            "reconnect_timeout": 5.0,
         },
-    }
-    _database["CONN_HEALTH_CHECKS"] = True
+    )
 
 # --- cache
 REDIS_URL = env.redis_url("REDIS_URL")

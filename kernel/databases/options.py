@@ -1,0 +1,39 @@
+"""The options of ``DATABASES`` that durable records need, for each database."""
+
+from typing import Any
+
+from psycopg import IsolationLevel
+
+
+def sqlite() -> dict[str, Any]:
+    return {
+        "ENGINE": "kernel.databases.sqlite3",
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            # Under contention, DEFERRED transactions that become writers fail at once instead of waiting.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,  # of commands and the sequencer; the web server waits for CC_LOCK_WAIT_SECONDS
+            # FULL: an acknowledged audit event must survive a power cut, which WAL alone does not guarantee.
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+        },
+    }
+
+
+def postgresql(options: dict[str, Any], *, pool: dict[str, Any]) -> dict[str, Any]:
+    """``options``: those of ``DATABASE_URL``. ``pool``: sizes and times for psycopg's pool."""
+    return {
+        "ENGINE": "kernel.databases.postgresql",
+        "CONN_MAX_AGE": 0,  # the pool keeps connections; Django refuses to do both
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            **options,
+            # An acknowledged commit is on the disk, regardless of the server's default.
+            "options": "-c synchronous_commit=on",
+            # kernel.freshness.epoch waits for a lock and then reads the epoch. At a stricter level, which the
+            # server's default could set, its snapshot would be older than the lock.
+            "isolation_level": IsolationLevel.READ_COMMITTED,
+            # The pool doubles its wait after each failure. Without this limit, it would reconnect half a minute
+            # after an outage of a minute.
+            "pool": {**pool, "reconnect_timeout": 5.0},
+        },
+    }
