@@ -1,38 +1,5 @@
 #!/usr/bin/env python
-import os
-import sys
-
-import django.db
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
-
-from ciphercanary.command_list import Commands
-
-# Exit codes for commands whose exit code 1 does not mean "could not run".
-COULD_NOT_RUN = {"verify_audit_log": 2}
-EXPECTED = (ImproperlyConfigured, OSError, django.db.Error)
-
-
-def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
-    command = sys.argv[1] if len(sys.argv) > 1 else "help"
-    try:
-        _ = settings.INSTALLED_APPS  # otherwise Django would report invalid settings as an unknown command
-        Commands(sys.argv).execute()
-    except Exception as error:
-        if "--traceback" in sys.argv or not (isinstance(error, EXPECTED) or command in COULD_NOT_RUN):
-            raise
-        sys.stderr.write(f"bin/manage: {_line(error)}\n")
-        sys.exit(COULD_NOT_RUN.get(command, 1))
-
-
-def _line(error: Exception) -> str:
-    if isinstance(error, django.db.Error):
-        from kernel.databases.database_errors import explain  # noqa: PLC0415 - it needs valid settings
-
-        return f"cannot use the database: {explain(error)}"
-    return str(error).partition("\n")[0] or type(error).__name__
-
+from ciphercanary.manage import main
 
 if __name__ == "__main__":
     main()

@@ -1,3 +1,4 @@
+from kernel import installation
 from kernel.errors import Conflict, NotFound, Unauthenticated
 
 
@@ -66,7 +67,9 @@ class AlreadySetUp(Conflict):
     title = "Setup is already complete"
 
     def __init__(self) -> None:
-        super().__init__("An account already exists. To create another one, run bin/manage create_user.")
+        super().__init__(
+            f"An account already exists. To create another one, run {installation.MANAGE} create_user."
+        )
 
 
 class SetupLinkInvalid(NotFound):

@@ -2,6 +2,8 @@
 
 from django.core.management import ManagementUtility, get_commands, load_command_class
 
+from kernel import installation
+
 GROUPS = {
     "accounts": "Users",
     "keys": "Keys",
@@ -15,10 +17,11 @@ REPLACED = {"changepassword", "createsuperuser"}  # our versions refuse and name
 DJANGO = {
     "check": "Check the settings; --deploy adds the checks for a public address",
     "clearsessions": "Delete ended browser sessions",
-    "migrate": "Migrate the database; bin/serve does this at each start",
+    "migrate": f"Migrate the database; {installation.SERVE} does this at each start",
 }
 HEAD = (
-    "Usage: bin/manage COMMAND [OPTION...]\n\nTo see the options of a command, run bin/manage help COMMAND."
+    f"Usage: {installation.MANAGE} COMMAND [OPTION...]\n\n"
+    f"To see the options of a command, run {installation.MANAGE} help COMMAND."
 )
 FOOT = "You can run these commands while the server is running. See README.md for details."
 
@@ -28,7 +31,7 @@ class Commands(ManagementUtility):
 
     def __init__(self, argv: list[str]) -> None:
         super().__init__(argv)
-        self.prog_name = "bin/manage"
+        self.prog_name = installation.MANAGE
 
     def main_help_text(self, commands_only: bool = False) -> str:  # noqa: FBT001, FBT002 - Django's signature
         """The groups of commands with a line for each, or the bare names."""

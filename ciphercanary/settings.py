@@ -11,17 +11,18 @@ from urllib.parse import urlsplit
 from django.utils.csp import CSP
 
 from ciphercanary import openapi
-from kernel import home
+from kernel import home, installation
 from kernel.databases import options
 from kernel.environment import Environment
 from kernel.http import addresses
 from kernel.observability import logs
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = installation.ROOT
 env = Environment()
 
 # --- paths and addresses
-CC_HOME = Path(env.str("CC_HOME", str(BASE_DIR / "var"))).absolute()
+CC_HOME = Path(env.str("CC_HOME", "") or installation.default_home()).absolute()
+CC_STATIC_ROOT = env.str("CC_STATIC_ROOT", "")
 CC_BIND = env.str("CC_BIND", "127.0.0.1")
 CC_PORT = env.number("PORT", 8000, at_least=1, at_most=65535)
 CC_PUBLIC_URL = env.str("CC_PUBLIC_URL", f"http://127.0.0.1:{CC_PORT}").rstrip("/")
@@ -107,7 +108,7 @@ SECRET_KEY = SECRET_KEY_FROM_ENVIRONMENT or home.read_secret_key(CC_HOME)
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [installation.FILES / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -266,11 +267,13 @@ SECURE_CSP = {
 # --- static files
 FILE_UPLOAD_PERMISSIONS = 0o600  # also for collectstatic: only the owner may access files of the data folder
 STATIC_URL = "/static/"
-STATIC_ROOT = CC_HOME / "static"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = Path(CC_STATIC_ROOT or CC_HOME / "static").absolute()
+STATICFILES_DIRS = [installation.FILES / "static"]
+# Outside the data folder, another account may serve them: that of a proxy, or of the container.
+_modes = {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755} if CC_STATIC_ROOT else {}
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "ciphercanary.server.static_files.StampedStorage", "OPTIONS": _modes},
 }
 
 # --- logs and metrics

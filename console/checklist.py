@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from console.attention import HomeData
+from kernel import installation
 
 BACK_UP = (
     "Copy each kek-….key file from the data folder to a place separate from the database, and test a restore."
@@ -45,7 +46,7 @@ def checklist(now: HomeData) -> Sequence[Step]:
             Step(
                 "Invite an auditor with read-only access",
                 now.facts.has_auditor,
-                command="bin/manage create_user NAME --role auditor",
+                command=f"{installation.MANAGE} create_user NAME --role auditor",
             )
         )
     return steps if any(step.is_done is False for step in steps) else []

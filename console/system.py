@@ -24,6 +24,7 @@ from accounts.principals import Principal
 from audit.services.verifications import Verification, last_verification
 from console.health import HEALTHY, LAGGING, NOT_CONFIGURED, read_health, sequencer_word
 from console.measures import Measures, read_measures
+from kernel import installation
 from kernel.clock import database_now, process_now
 from kernel.databases.applied_migrations import count_due_migrations
 from kernel.trust import kek
@@ -116,7 +117,7 @@ def check_migrations() -> Check:
             BAD,
             f"{due} not applied",
             "Restart the server to apply the migrations.",
-            "bin/serve",
+            installation.SERVE,
         )
     return Check("Migrations", OK, "all applied")
 
@@ -168,13 +169,13 @@ def check_sequencer(measures: Measures) -> Check:
         return Check("Sequencer", OK, measured)
     limit = settings.CC_AUDIT_LAG_LIMIT
     remedy = (
-        f"At {limit} s, the server rejects operations. Check the log of bin/serve, or start the sequencer:"
+        f"At {limit} s, the server rejects operations. Check the log of the server, or start the sequencer:"
     )
-    return Check("Sequencer", state, measured, remedy, "bin/manage run_sequencer")
+    return Check("Sequencer", state, measured, remedy, f"{installation.MANAGE} run_sequencer")
 
 
 def check_alarms(measures: Measures) -> Check:
-    command = "bin/manage verify_audit_log"
+    command = f"{installation.MANAGE} verify_audit_log"
     alarms, last = measures.log.alarms, last_verification()
     verified = verified_text(last)
     if alarms:
@@ -208,7 +209,7 @@ def check_jobs(measures: Measures, now: datetime) -> Check:
         BAD,
         f"{measured}; oldest waiting since {since:%Y-%m-%d %H:%M:%SZ}",
         "No worker has started this job. Start a worker, or check the log of the running worker.",
-        "celery -A ciphercanary worker" if by_celery else "bin/manage run_worker",
+        "celery -A ciphercanary worker" if by_celery else f"{installation.MANAGE} run_worker",
     )
 
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's own name
 from django.db import connection
 
+from kernel import installation
 from kernel.environment import unknown_variables
 from kernel.home import SECRET_KEY_FILE
 from kernel.throttle import parse_rate
@@ -129,7 +130,7 @@ def check_secret_key_lasts(**_kwargs: Any) -> Iterable[CheckMessage]:
     if not stored:
         yield Error(
             "SECRET_KEY is neither stored in the data folder nor set.",
-            hint="Start once with bin/serve, or set SECRET_KEY_FILE.",
+            hint=f"{installation.PREPARE} on this data folder, or set SECRET_KEY_FILE.",
             id="ciphercanary.E008",
         )
 

@@ -5,11 +5,15 @@ from typing import Any
 import django.db
 from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 
+from kernel import installation
 from kernel.databases.applied_migrations import count_due_migrations
 from kernel.databases.database_errors import explain
 from kernel.errors import DomainError
 
-NOT_MIGRATED = "The database lacks tables of this version. Start bin/serve once to create them. Check CC_HOME and DATABASE_URL."
+NOT_MIGRATED = (
+    f"The database lacks tables of this version. {installation.PREPARE} to create them. "
+    "Check CC_HOME and DATABASE_URL."
+)
 
 
 class ServiceCommand(BaseCommand):

@@ -44,7 +44,9 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         except KeyError:
             return default
         except OSError:
-            raise ImproperlyConfigured(f"{var}_FILE names a file that cannot be read.") from None
+            raise ImproperlyConfigured(
+                f"{var}_FILE names a file that cannot be read. Check the path and its permissions."
+            ) from None
         except ValueError:
             raise ImproperlyConfigured(f"{var} has an invalid value.") from None
 

@@ -9,11 +9,14 @@ stores the latest known position of the audit log (``audit.sequencing.head``), a
 import os
 import secrets
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 # Bytes that stay free: the log may be on the same disk, and without it no request is answered.
 RESERVE = 256 * 1024 * 1024
 UNFINISHED = ".unfinished-"
+LEFTOVER_SECONDS = 60  # writing one takes milliseconds
 SECRET_KEY_FILE = "secret-key"  # noqa: S105 - a file name
 
 
@@ -25,12 +28,20 @@ def create(home: Path) -> None:
 
 
 def prepare(home: Path) -> None:
-    """Create the folder and its secret key if they are missing. One process at a time; raises OSError."""
+    """Create the folder and its secret key if they are missing, and remove leftovers. Raises OSError."""
     create(home)
-    for leftover in home.glob(f"{UNFINISHED}*"):
-        leftover.unlink()
+    _remove_leftovers(home)
     if not (home / SECRET_KEY_FILE).exists():
-        create_private_file(home / SECRET_KEY_FILE, secrets.token_urlsafe(64).encode())
+        with suppress(FileExistsError):  # another process was faster
+            create_private_file(home / SECRET_KEY_FILE, secrets.token_urlsafe(64).encode())
+
+
+def _remove_leftovers(home: Path) -> None:
+    """Remove the files that killed processes left. A younger one may belong to a process that shares the folder."""
+    for leftover in home.glob(f"{UNFINISHED}*"):
+        with suppress(FileNotFoundError):
+            if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
+                leftover.unlink()
 
 
 def read_secret_key(home: Path) -> str:

@@ -452,7 +452,7 @@ def programs(product: "Product") -> dict[str, int]:
 def program_of(pid: int) -> str:
     """``gunicorn``, or the name of the management command; "" where it has just ended."""
     words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-    return "gunicorn" if "gunicorn" in words else "".join(words[2:3])
+    return "gunicorn" if "gunicorn" in words else "".join(words[3:4])  # python -m ciphercanary.manage NAME
 
 
 def copy_of(product: Product, folder: Path) -> Product:

@@ -1,4 +1,4 @@
-"""A start on a data folder that is in use: by another bin/serve, or by processes that a killed one left."""
+"""A start on a data folder that is in use: by another server, or by processes that a killed one left."""
 
 import fcntl
 import os
@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from ciphercanary.server.serve import CannotServe, _locked_home
+from ciphercanary.server.data_folder import locked_home
+from ciphercanary.server.refusals import CannotStart
 from tests.product import ROOT
 
 
@@ -27,33 +28,33 @@ def hold(folder, name):
 def test_a_start_waits_for_the_programs_of_a_killed_one(folder, capsys):
     left_running = hold(folder, "serve.lock")
     threading.Timer(0.3, left_running.close).start()
-    with _locked_home(folder, timeout=60):
+    with locked_home(folder, timeout=60):
         assert (folder / "secret-key").exists()
-    assert "waiting up to 60 s for processes of an earlier bin/serve" in capsys.readouterr().err
+    assert "waiting up to 60 s for processes of an earlier server" in capsys.readouterr().err
 
 
 def test_a_start_does_not_wait_for_ever(folder):
     with (
         hold(folder, "serve.lock"),
-        pytest.raises(CannotServe, match="processes of an earlier bin/serve still use"),
+        pytest.raises(CannotStart, match="processes of an earlier server still use"),
     ):
-        _locked_home(folder, timeout=0.2).__enter__()
+        locked_home(folder, timeout=0.2).__enter__()
     assert not (folder / "secret-key").exists()
 
 
 def test_beside_a_running_one_it_fails_at_once(folder, capsys):
-    with _locked_home(folder), pytest.raises(CannotServe, match="another bin/serve is already using"):
-        _locked_home(folder).__enter__()
+    with locked_home(folder), pytest.raises(CannotStart, match="another server is already using"):
+        locked_home(folder).__enter__()
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.process
 def test_what_is_started_inherits_only_the_lock_of_the_programs(folder):
-    with _locked_home(folder) as lock:
+    with locked_home(folder) as lock:
         program = subprocess.Popen(["sleep", "60"], pass_fds=[lock.fileno()])
     try:
-        with pytest.raises(CannotServe, match="processes of an earlier"):
-            _locked_home(folder, timeout=0).__enter__()
+        with pytest.raises(CannotStart, match="processes of an earlier"):
+            locked_home(folder, timeout=0).__enter__()
     finally:
         program.kill()
         program.wait()

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.principals import Principal
 from audit.log.events import Source
+from kernel import installation
 from kernel.commands import ServiceCommand
 
 
@@ -30,7 +31,7 @@ class ReplacedCommand(BaseCommand):
         parser.add_argument("arguments", nargs="*")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        raise CommandError(f"Use bin/manage {self.instead}.")
+        raise CommandError(f"Use {installation.MANAGE} {self.instead}.")
 
 
 def read_new_password() -> str:

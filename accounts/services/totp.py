@@ -31,6 +31,7 @@ from accounts.tokens import renew_principal
 from accounts.trail import device_values, user_event, user_values
 from audit.log.events import RowChange
 from audit.services import record
+from kernel import installation
 from kernel.clock import database_now
 from kernel.crypto.material import KeyMaterial
 from kernel.errors import Invalid, NotFound, Unauthenticated
@@ -44,7 +45,7 @@ TAKEN_UP_FOR = timedelta(minutes=10)  # how long an unconfirmed seed can be show
 WRONG_CODE = "That code is wrong or has expired."
 GONE = (
     "The authenticator that this user needs to sign in was removed outside the application. "
-    "Find out who changed the database, then run bin/manage reset_totp."
+    f"Find out who changed the database, then run {installation.MANAGE} reset_totp."
 )
 
 

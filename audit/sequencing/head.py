@@ -25,7 +25,7 @@ from audit.services import record
 from audit.tlog import merkle
 from audit.tlog.checkpoint import decode_decimal
 from audit.tlog.merkle import HashReader
-from kernel import home
+from kernel import home, installation
 from kernel.crypto.encoding import decode_canonical_base64, encode_base64
 from kernel.errors import Conflict, Invalid
 
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 HEAD_FILE = "audit-head"
 REMEDY = (
     "Start with a newer copy of the database. If there is none, record the loss with "
-    "bin/manage accept_older_database --reason TEXT."
+    f"{installation.MANAGE} accept_older_database --reason TEXT."
 )
 
 

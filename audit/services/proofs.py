@@ -17,12 +17,13 @@ from audit.sequencing.tree import ALTERED, database_reader, latest_checkpoint, r
 from audit.tlog import merkle
 from audit.tlog.checkpoint import Checkpoint, open_note
 from audit.tlog.proof import format_proof
+from kernel import installation
 from kernel.errors import Invalid, NotFound
 from kernel.trust.row_mac import IntegrityFailed
 
 ENTRY_ALTERED = (
     "The entry or the audit log tree was changed outside the application, so there is no proof. "
-    "Run bin/manage verify_audit_log, and find out who changed the database."
+    f"Run {installation.MANAGE} verify_audit_log, and find out who changed the database."
 )
 
 

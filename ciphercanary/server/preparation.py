@@ -1,16 +1,13 @@
 """The prerequisites of serving: tables, root of trust, static files, and an account that can sign in."""
 
-import hashlib
-import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import chain
 
 import django.db
 from django.conf import settings
-from django.contrib.staticfiles.finders import get_finders
 from django.core import checks
 from django.core.checks import CheckMessage, run_checks
 from django.core.management import call_command
@@ -22,17 +19,19 @@ from accounts.services import bootstrap_signing_keys, create_user, is_set_up, is
 from audit.log.events import Source
 from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.head import check_head
+from ciphercanary.server import static_files
+from ciphercanary.server.refusals import DATABASE, FOLDER, SETTING, TRUST, UNPREPARED, CannotStart
+from kernel import installation
+from kernel.checks import check_secret_key_lasts
 from kernel.databases.applied_migrations import applied_migrations, count_due_migrations
 from kernel.databases.database_errors import explain
+from kernel.databases.transactions import exclusive_session
 from kernel.errors import DomainError, Invalid
 from kernel.trust import kek, system_keys
+from kernel.trust.models import SystemKey
 
 FIRST_ADMIN = "admin"
-STATIC_STAMP = ".collected"  # in the folder of the static files: the digest of their sources
-
-
-class CannotPrepare(Exception):
-    """One line with the problem and its remedy."""
+LOCK = int.from_bytes(b"cc-prepr")  # our key among PostgreSQL's advisory locks, a bigint
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,49 +46,84 @@ def prepare() -> Preparation:
     """Check, migrate, bootstrap the root of trust and signing keys, collect static files, prepare the first account.
 
     A database that lacks audit log entries which this host has already seen is refused before anything is written
-    to it. Every step leaves existing data unchanged. Raises CannotPrepare.
+    to it. Every step leaves existing data unchanged. On PostgreSQL, several preparations run one after the other.
+    Raises CannotStart.
     """
-    try:
+    with _refusals():
         warnings = _check()
-        _migrate()
-        system_keys.bootstrap()
-        check_head()
-        bootstrap_signing_keys()
-        bootstrap_checkpoint_keys()
-        _collect_static_files()
-        link = _prepare_first_admin()
-    except django.db.Error as error:
-        raise CannotPrepare(f"cannot use the database: {explain(error)}") from error
-    except DomainError as error:
-        raise CannotPrepare(error.detail) from None
-    except OSError as error:
-        raise CannotPrepare(
-            f"cannot read and write the data folder: {error.strerror}. Check {error.filename}."
-        ) from None
-    finally:
-        _disconnect()
+        with exclusive_session(LOCK):
+            _migrate()
+            system_keys.bootstrap()
+            check_head()
+            bootstrap_signing_keys()
+            bootstrap_checkpoint_keys()
+            static_files.collect()
+            link = _prepare_first_admin()
     return Preparation(setup_link=link, warnings=warnings)
 
 
+def require_prepared() -> list[str]:
+    """Check that ``prepare`` has run with this version, and that the root of trust opens. Changes nothing.
+
+    Returns the warnings of the system checks. Raises CannotStart.
+    """
+    with _refusals():
+        warnings = _check(check_secret_key_lasts)
+        if count_due_migrations():
+            raise CannotStart(
+                f"the database lacks tables of this version. {installation.PREPARE} with the same settings.",
+                UNPREPARED,
+            )
+        if not static_files.is_current():
+            raise CannotStart(
+                f"{settings.STATIC_ROOT} lacks the static files of this version. {installation.PREPARE} with the same settings.",
+                UNPREPARED,
+            )
+        kek.check_sentinels()
+        for purpose in system_keys.PURPOSES:
+            system_keys.open_key(purpose)
+        check_head()
+    return warnings
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Raises CannotStart instead of each expected error, and frees the connections for the programs."""
+    try:
+        yield
+    except django.db.Error as error:
+        raise CannotStart(f"cannot use the database: {explain(error)}", DATABASE) from error
+    except DomainError as error:
+        raise CannotStart(error.detail, TRUST) from None
+    except SystemKey.DoesNotExist:
+        raise CannotStart(
+            f"the database has no root of trust. {installation.PREPARE} with the same settings.", UNPREPARED
+        ) from None
+    except OSError as error:
+        raise CannotStart(
+            f"cannot read and write files: {error.strerror}. Check {error.filename}.", FOLDER
+        ) from None
+    finally:
+        _disconnect()
+
+
 def _disconnect() -> None:
-    # This process only waits from here on, so free its connections for the processes that serve.
+    # This process only waits or ends, so free its connections for the programs.
     connection.close()
     if connection.vendor == "postgresql":
         connection.close_pool()  # type: ignore[attr-defined]  # Django's PostgreSQL backend has it
 
 
-def _check() -> list[str]:
-    """The warnings of the system checks. Raises CannotPrepare if they report an error."""
+def _check(*more: Callable[[], Iterable[CheckMessage]]) -> list[str]:
+    """The warnings of the system checks, and of ``more``. Raises CannotStart if they report an error."""
     # If the public URL is https, the errors of `check --deploy` prevent the start.
-    found = [
-        message
-        for message in run_checks(include_deployment_checks=settings.CC_TLS, databases=["default"])
-        if not message.is_silenced()
-    ]
-    errors = [message for message in found if message.is_serious()]
+    reported = run_checks(include_deployment_checks=settings.CC_TLS, databases=["default"])
+    reported += chain.from_iterable(check() for check in more)
+    found = {_sentence(message): message for message in reported if not message.is_silenced()}
+    errors = [sentence for sentence, message in found.items() if message.is_serious()]
     if errors:
-        raise CannotPrepare("; ".join(map(_sentence, errors)))
-    return [_sentence(message) for message in found if message.level >= checks.WARNING]
+        raise CannotStart("; ".join(errors))
+    return [sentence for sentence, message in found.items() if message.level >= checks.WARNING]
 
 
 def _sentence(message: CheckMessage) -> str:
@@ -129,27 +163,6 @@ def _copy_sqlite(file: str) -> None:
     target.chmod(0o600)
 
 
-def _collect_static_files() -> None:
-    """Collect the static files if one has changed since the last start: hashing and compressing them takes seconds."""
-    stamp, current = Path(settings.STATIC_ROOT) / STATIC_STAMP, _digest_of_static_files()
-    if stamp.exists() and stamp.read_text() == current:
-        return
-    # This removes the stamp, too, so an interrupted collection is repeated.
-    call_command("collectstatic", interactive=False, clear=True, verbosity=0)
-    os.sync()  # a power failure must not leave the stamp next to empty files
-    stamp.write_text(current)
-
-
-def _digest_of_static_files() -> str:
-    """A digest of the names and contents of the files, and of the application's folder."""
-    digest = hashlib.sha256(str(settings.BASE_DIR).encode())
-    for finder in get_finders():
-        for name, storage in finder.list([]):
-            content = Path(storage.path(name)).read_bytes()
-            digest.update(f"{name}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()
-
-
 def _prepare_first_admin() -> str:
     """If there is no account, create the first admin with the given password, or return a set-up link."""
     first_start = Principal.system("first start", Source.COMMAND)
@@ -163,13 +176,14 @@ def _prepare_first_admin() -> str:
         )
     except Invalid as error:
         reasons = " ".join(reason for reasons in error.fields.values() for reason in reasons)
-        raise CannotPrepare(f"CC_ADMIN_PASSWORD cannot be used: {reasons or error.detail}") from None
+        raise CannotStart(f"CC_ADMIN_PASSWORD cannot be used: {reasons or error.detail}", SETTING) from None
     return ""
 
 
-def welcome(preparation: Preparation) -> str:
-    """The welcome box for the terminal."""
-    lines = [f"CipherCanary is running at {settings.CC_PUBLIC_URL}", f"data folder      {settings.CC_HOME}"]
+def welcome(preparation: Preparation, *, is_served: bool) -> str:
+    """The welcome box for the terminal. ``is_served``: the web server starts next."""
+    state = "running at" if is_served else "prepared for"
+    lines = [f"CipherCanary is {state} {settings.CC_PUBLIC_URL}", f"data folder      {settings.CC_HOME}"]
     if preparation.setup_link:
         lines += [
             "setup            open this link within 15 minutes (it works once):",

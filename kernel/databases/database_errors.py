@@ -8,6 +8,8 @@ import psycopg
 from django.db import connection
 from psycopg_pool import PoolTimeout
 
+from kernel import installation
+
 CONNECT_SECONDS = 5
 # The messages of libpq and PostgreSQL; connection errors carry no SQLSTATE. In another language, no remedy matches
 # but the line itself still names the cause.
@@ -20,14 +22,14 @@ POSTGRESQL_REMEDIES = {
     r"no pg_hba.conf entry": "Allow the role from this host in pg_hba.conf of the PostgreSQL server.",
     r"permission denied": "Make the role the owner of the database.",
     r"timeout expired|timed out": "Check the network, and the host and port in DATABASE_URL.",
-    r"relation .* does not exist": "Start bin/serve once to create the tables.",
+    r"relation .* does not exist": f"{installation.PREPARE} to create the tables.",
 }
 DAMAGED = "The file is damaged or is not a database. Keep a copy, then restore a backup."
 SQLITE_REMEDIES = {
     sqlite3.SQLITE_NOTADB: DAMAGED,
     sqlite3.SQLITE_CORRUPT: DAMAGED,
-    sqlite3.SQLITE_CANTOPEN: "Start bin/serve once to create the file. Check CC_HOME and DATABASE_URL.",
-    sqlite3.SQLITE_ERROR: "Start bin/serve once to create the tables. Check CC_HOME and DATABASE_URL.",
+    sqlite3.SQLITE_CANTOPEN: f"{installation.PREPARE} to create the file. Check CC_HOME and DATABASE_URL.",
+    sqlite3.SQLITE_ERROR: f"{installation.PREPARE} to create the tables. Check CC_HOME and DATABASE_URL.",
     sqlite3.SQLITE_READONLY: "Check the owner and permissions of the file.",
     sqlite3.SQLITE_BUSY: "Another process has locked the file. Stop that process, then try again.",
     sqlite3.SQLITE_FULL: "The disk is full. Free some space.",

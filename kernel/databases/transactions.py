@@ -1,8 +1,9 @@
 """Snapshots, turns, and the connections of pool threads."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import django.db
 from django.db import connection, connections, transaction
 
 
@@ -37,6 +38,24 @@ def wait_for_lock(lock: int) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
+
+
+@contextmanager
+def exclusive_session(lock: int) -> Iterator[None]:
+    """Wait for the lock (a bigint of the caller's choice) and hold it over the transactions of the block.
+
+    PostgreSQL only: on SQLite, the caller locks a file. A killed process releases the lock with its connection.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [lock])
+    try:
+        yield
+    finally:
+        with suppress(django.db.Error), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])
 
 
 def call_in_pool[T](call: Callable[..., T], *args: object) -> T:

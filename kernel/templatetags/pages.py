@@ -10,6 +10,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from kernel import installation
 from kernel.clock import process_now
 
 register = template.Library()
@@ -25,6 +26,18 @@ def icon(name: str) -> SafeString:
     return format_html(
         '<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', static("icons.svg"), name
     )
+
+
+@register.simple_tag
+def manage() -> str:
+    """The name of the command that runs management commands."""
+    return installation.MANAGE
+
+
+@register.simple_tag
+def serve() -> str:
+    """The name of the command that starts the server."""
+    return installation.SERVE
 
 
 @register.filter

@@ -7,7 +7,7 @@ import pytest
 
 from audit.log.events import ActorType
 from kernel.rest.schema import document
-from tests.architecture.sources import PACKAGES, ROOT
+from tests.architecture.sources import PACKAGES, ROOT, product_files
 from tests.architecture.test_rules import declared_actions
 from tests.architecture.test_settings import example
 from tests.endpoints import all_routes
@@ -74,7 +74,9 @@ def test_every_setting_is_in_the_page_for_operators():
 
 
 def test_every_check_is_in_the_page_for_operators():
-    ids = set(re.findall(r"ciphercanary\.[EW]\d{3}", text("kernel/checks.py")))
+    ids = {
+        word for path in product_files() for word in re.findall(r"ciphercanary\.[EW]\d{3}", path.read_text())
+    }
     assert ids
     assert ids == set(re.findall(r"ciphercanary\.[EW]\d{3}", text("docs/operations.md")))
 

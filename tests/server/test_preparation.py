@@ -1,6 +1,6 @@
 """The steps of a start that leave current results alone."""
 
-from ciphercanary.server.preparation import _collect_static_files
+from ciphercanary.server import static_files
 
 
 def test_static_files_are_collected_again_only_after_a_change(settings, tmp_path):
@@ -10,11 +10,11 @@ def test_static_files_are_collected_again_only_after_a_change(settings, tmp_path
     settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
     settings.STATICFILES_DIRS = [source.parent]
     settings.STATIC_ROOT = collected.parent
-    _collect_static_files()
+    static_files.collect()
     assert collected.read_text() == "a {}"
     collected.unlink()
-    _collect_static_files()
+    static_files.collect()
     assert not collected.exists()  # it did nothing
     source.write_text("b {color: red}")
-    _collect_static_files()
+    static_files.collect()
     assert collected.read_text() == "b {color: red}"

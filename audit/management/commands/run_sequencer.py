@@ -6,7 +6,7 @@ from audit.sequencing.running import Sequencer
 
 
 class Command(LogCommand):
-    help = "Sequence, sign and anchor the audit log until stopped. bin/serve starts it."
+    help = "Sequence, sign and anchor the audit log until stopped. The server starts it."
     requires_migrations_checks = False  # the database may still be starting
 
     def handle(self, *_args: Any, **_options: Any) -> None:

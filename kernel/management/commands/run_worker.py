@@ -9,7 +9,7 @@ from kernel.jobs import worker
 
 
 class Command(ServiceCommand):
-    help = "Run background jobs and scheduled tasks until stopped. bin/serve starts this command."
+    help = "Run background jobs and scheduled tasks until stopped. The server starts it."
     requires_migrations_checks = False  # the database may still be starting
 
     def handle(self, *_args: Any, **_options: Any) -> None:

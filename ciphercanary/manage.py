@@ -1,0 +1,43 @@
+"""The management commands: ``bin/manage``, and ``ciphercanary-server manage`` of an installed package."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import django.db
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from ciphercanary.command_list import Commands
+from kernel import installation
+
+# Exit codes for commands whose exit code 1 does not mean "could not run".
+COULD_NOT_RUN = {"verify_audit_log": 2}
+EXPECTED = (ImproperlyConfigured, OSError, django.db.Error)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; the default arguments are those of the process. Errors that an operator can fix are one line."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command = arguments[0] if arguments else "help"
+    try:
+        _ = settings.INSTALLED_APPS  # otherwise Django would report invalid settings as an unknown command
+        Commands([installation.MANAGE, *arguments]).execute()
+    except Exception as error:
+        if "--traceback" in arguments or not (isinstance(error, EXPECTED) or command in COULD_NOT_RUN):
+            raise
+        sys.stderr.write(f"{installation.MANAGE}: {_line(error)}\n")
+        sys.exit(COULD_NOT_RUN.get(command, 1))
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, django.db.Error):
+        from kernel.databases.database_errors import explain  # noqa: PLC0415 - it needs valid settings
+
+        return f"cannot use the database: {explain(error)}"
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""``ciphercanary-server ROLE``: the commands of an installation. ``bin/serve`` is the role ``serve`` of a clone.
+
+``serve`` runs everything. The roles ``web``, ``sequencer``, ``worker`` and ``beat`` are its parts, for installations
+of several containers or machines: each checks that ``prepare`` has run, and then becomes its program with exec(3), so
+that signals reach the program.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from ciphercanary import manage
+from ciphercanary.server import data_folder, programs, serve
+from ciphercanary.server.refusals import ROLE, SETTING, CannotStart
+from kernel import installation
+
+HELP = f"""\
+Usage: {installation.SERVER} ROLE
+
+  serve              prepare, then run web server, sequencer and worker until stopped
+  prepare            check the settings, migrate the database, create or open the root of trust, then exit
+  web                run the web server
+  sequencer          run the sequencer of the audit log; one is active at a time
+  worker             run background jobs: from CELERY_BROKER_URL if it is set
+  beat               run the schedule of Celery; one is enough
+  manage COMMAND...  run a management command; without one, list them
+
+web, sequencer, worker and beat need PostgreSQL, and refuse to start before prepare has run.
+Settings are environment variables: see docs/operations.md.
+"""
+FOLDERS = {"CC_HOME", "CC_STATIC_ROOT"}
+
+
+def main() -> None:
+    role, *rest = sys.argv[1:] or [""]
+    if role == "manage":
+        manage.main(rest)
+        return
+    if role in {"-h", "--help", "help"}:
+        sys.stdout.write(HELP)
+        return
+    if role not in ROLES or rest:
+        sys.stderr.write(
+            f"{installation.SERVER}: unknown arguments. Run {installation.SERVER} --help to see the roles.\n"
+        )
+        sys.exit(2)
+    name = installation.SERVE if role == "serve" else f"{installation.SERVER} {role}"
+    try:
+        sys.exit(ROLES[role]())
+    except CannotStart as reason:
+        sys.exit(f"{name}: {reason}")
+    except KeyboardInterrupt:
+        sys.exit(f"{name}: interrupted. Run it again to continue.")
+
+
+def _serve() -> int:
+    with data_folder.locked_home(_read_settings()) as lock:
+        programs.require_free_port()
+        _prepare(is_served=True)
+        _forget_admin_password()
+        return serve.run(lock)
+
+
+def _prepare_alone() -> int:
+    folder = _read_settings()
+    data_folder.create_home(folder)
+    with data_folder.locked_home(folder) if settings.CC_SQLITE else nullcontext():
+        data_folder.prepare_home(folder)
+        _prepare(is_served=False)
+    return 0
+
+
+def _web() -> int:
+    return _become(programs.web, programs.metrics_environment)
+
+
+def _sequencer() -> int:
+    return _become(programs.sequencer)
+
+
+def _worker() -> int:
+    return _become(programs.worker)
+
+
+def _beat() -> int:
+    return _become(programs.beat)
+
+
+ROLES: Mapping[str, Callable[[], int]] = {
+    "serve": _serve,
+    "prepare": _prepare_alone,
+    "web": _web,
+    "sequencer": _sequencer,
+    "worker": _worker,
+    "beat": _beat,
+}
+
+
+def _read_settings() -> Path:
+    """The data folder, after all settings have been read successfully. Raises CannotStart."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
+    _leave_folder()
+    try:
+        return Path(settings.CC_HOME)
+    except (ImproperlyConfigured, OSError) as error:
+        raise CannotStart(str(error), SETTING) from None
+
+
+def _leave_folder() -> None:
+    """Change to the folder of the code. Python imports from the current folder, whose files are not ours."""
+    for name, value in os.environ.items():
+        if value and (name in FOLDERS or name.endswith("_FILE")):
+            os.environ[name] = str(Path(value).absolute())
+    os.chdir(installation.ROOT)
+
+
+def _forget_admin_password() -> None:
+    """The password is for the preparation only, so the programs do not get it."""
+    for name in ("CC_ADMIN_PASSWORD", "CC_ADMIN_PASSWORD_FILE"):
+        os.environ.pop(name, None)
+
+
+def _prepare(*, is_served: bool) -> None:
+    django.setup()
+    from ciphercanary.server import preparation  # noqa: PLC0415 - it imports models, which need django.setup()
+
+    print(preparation.welcome(preparation.prepare(), is_served=is_served), flush=True)  # noqa: T201 - for the terminal
+
+
+def _become(
+    command: Callable[[], list[str]], environment: Callable[[], Mapping[str, str]] = lambda: os.environ
+) -> int:
+    """Replace this process by the program if the installation is prepared. Raises CannotStart."""
+    _forget_admin_password()
+    folder = _read_settings()
+    if settings.CC_SQLITE:
+        raise CannotStart(
+            "SQLite supports only the role serve. Set DATABASE_URL to a PostgreSQL database.", ROLE
+        )
+    program = command()
+    data_folder.create_home(folder)
+    if command is programs.web:
+        programs.require_free_port()
+    django.setup()
+    from ciphercanary.server import preparation  # noqa: PLC0415 - it imports models, which need django.setup()
+
+    for warning in preparation.require_prepared():
+        sys.stderr.write(f"warning: {warning}\n")
+    sys.stderr.flush()
+    os.execve(program[0], program, environment())  # noqa: S606 - our own command line

@@ -1,0 +1,25 @@
+"""Where the program runs from, a clone of the repository or an installed package, and what its commands are called."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+IS_CLONE = (ROOT / "bin" / "serve").is_file()
+# A package has the templates and static files inside it, because the folder above it belongs to all packages.
+FILES = ROOT if IS_CLONE else ROOT / "ciphercanary"
+# The commands, as messages name them.
+SERVER = "ciphercanary-server"
+SERVE = "bin/serve" if IS_CLONE else f"{SERVER} serve"
+MANAGE = "bin/manage" if IS_CLONE else f"{SERVER} manage"
+PREPARE = f"Start {SERVE} once" if IS_CLONE else f"Run {SERVER} prepare"
+
+
+def default_home() -> Path:
+    """``var/`` of a clone, otherwise the user's folder for data (XDG Base Directory Specification)."""
+    if IS_CLONE:
+        return ROOT / "var"
+    try:
+        data = os.environ.get("XDG_DATA_HOME") or Path("~/.local/share").expanduser()
+    except RuntimeError:  # a system account without a home folder
+        data = "/var/lib"
+    return Path(data) / "ciphercanary"

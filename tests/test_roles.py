@@ -1,0 +1,173 @@
+"""``ciphercanary-server ROLE`` from the outside: its parts as separate processes, and what each refuses."""
+
+import base64
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+
+import psycopg
+import pytest
+
+from ciphercanary.server import preparation, roles
+from tests.product import ROOT, START_SECONDS, Product, b64, drop_database, program_of
+from tests.services.processes import dies_with_parent
+from tests.test_serve import in_flight
+from tests.waiting import SOON, wait_until
+
+pytestmark = pytest.mark.postgresql
+
+WRONG_KEK = "wrong:" + base64.b64encode(bytes(32)).decode()
+PARTS = {"web": "gunicorn", "sequencer": "run_sequencer", "worker": "run_worker"}
+
+
+@pytest.fixture
+def product(tmp_path):
+    """An installation that was prepared and does not run."""
+    product = Product(tmp_path)
+    yield product
+    drop_database(product.database)
+
+
+def command(role):
+    return [sys.executable, "-m", "ciphercanary.server", role]
+
+
+def launch(product, role, **environment):
+    with (product.folder / role).open("ab") as output:
+        return subprocess.Popen(
+            command(role),
+            cwd=ROOT,
+            env=product.environment | environment,
+            stdout=output,
+            stderr=output,
+            preexec_fn=dies_with_parent(signal.SIGTERM),  # noqa: PLW1509 - no threads are running yet
+        )
+
+
+def refusal(product, role, **environment):
+    """The only line of a role that does not start."""
+    done = subprocess.run(
+        command(role),
+        cwd=ROOT,
+        env=product.environment | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=START_SECONDS,
+    )
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]  # without the log
+    assert (done.returncode, done.stdout, len(lines)) == (1, "", 1), done
+    assert lines[0].startswith(f"ciphercanary-server {role}: ciphercanary.E0")
+    return lines[0].removeprefix(f"ciphercanary-server {role}: ciphercanary.")
+
+
+def test_the_help_lists_every_role(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["ciphercanary-server", "--help"])
+    roles.main()
+    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")}
+    assert listed == {*roles.ROLES, "manage"}
+
+
+@pytest.mark.parametrize("arguments", [[], ["nothing"], ["web", "--port"]])
+def test_unknown_arguments_start_nothing(monkeypatch, capsys, arguments):
+    monkeypatch.setattr(sys, "argv", ["ciphercanary-server", *arguments])
+    with pytest.raises(SystemExit, match="2"):
+        roles.main()
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.process
+def test_the_parts_work_together_as_separate_processes(product):
+    running = {role: launch(product, role) for role in PARTS}
+    product.process = running["web"]
+    try:
+        wait_until(product.answers, START_SECONDS)
+        assert {role: program_of(process.pid) for role, process in running.items()} == PARTS
+        token = product.token()
+        key = product.send(
+            "POST", "/api/v1/keys", {"name": "parts", "algorithm": "aes-256"}, token=token
+        ).json
+        body = {"key": key["id"], "plaintext": b64(b"secret")}
+        assert product.send("POST", "/api/v1/encrypt", body, token=token).status == 200
+        wait_until(lambda: product.query("SELECT count(*) FROM audit_pending") == [(0,)])
+        assert product.send("GET", "/health").json["status"] == "healthy"
+        assert "CC_ADMIN_PASSWORD" not in environment_of(running["web"].pid)
+        with in_flight(product) as ends:
+            running["web"].send_signal(signal.SIGTERM)
+            wait_until(lambda: not product.answers())
+            ends()
+        for role in PARTS:
+            running[role].terminate()
+            assert running[role].wait(SOON) == 0, (product.folder / role).read_text()
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
+
+
+def environment_of(pid):
+    with open(f"/proc/{pid}/environ") as file:  # noqa: PTH123 - a pathname of the kernel
+        return file.read()
+
+
+@pytest.mark.process
+def test_preparations_run_one_after_the_other(tmp_path):
+    """Each has its own data folder, as on two machines."""
+    product = Product(tmp_path, is_new=True)
+    kek = {"CC_KEK": f"one:{base64.b64encode(os.urandom(32)).decode()}"}
+    with contextlib.ExitStack() as stack:
+        stack.callback(drop_database, product.database)
+        with psycopg.connect(product.database, autocommit=True) as connection:
+            connection.execute("SELECT pg_advisory_lock(%s)", [preparation.LOCK])
+            running = [launch(product, "prepare", CC_HOME=str(tmp_path / name), **kek) for name in ("a", "b")]
+            for process in running:
+                stack.callback(process.kill)
+            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            wait_until(lambda: connection.execute(waiting).fetchone() == (2,), START_SECONDS)
+            assert product.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+        assert [process.wait(START_SECONDS) for process in running] == [0, 0], (
+            tmp_path / "prepare"
+        ).read_text()
+        assert product.query("SELECT count(*) FROM key_encryption_keys") == [(1,)]
+        assert product.query("SELECT count(*) FROM users") == [(1,)]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("role", "environment", "words"),
+    [
+        ("web", {"CC_KEK": WRONG_KEK, "CC_HOME": "empty"}, "E012: Key-encryption key"),
+        ("sequencer", {"DATABASE_URL": ""}, "E014: SQLite supports only"),
+        ("web", {"SECRET_KEY": "short"}, "E006: SECRET_KEY is shorter"),
+        ("web", {"CC_HOME": "empty"}, "E008: SECRET_KEY is neither"),
+        ("worker", {"SECRET_KEY_FILE": "/nowhere/at/all"}, "E010: SECRET_KEY_FILE names a file"),
+        (
+            "web",
+            {"DATABASE_URL": "postgresql://postgres@127.0.0.1:1/absent"},
+            "E011: cannot use the database",
+        ),
+        ("web", {"CC_STATIC_ROOT": "empty"}, "E013: "),
+        ("beat", {}, "E014: beat is the schedule of Celery"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else value,
+)
+def test_a_role_that_cannot_start_gives_one_line_with_an_id_and_a_remedy(product, role, environment, words):
+    empty = {"CC_HOME": str(product.folder / "empty"), "CC_STATIC_ROOT": str(product.folder / "empty")}
+    environment = {name: empty[name] if value == "empty" else value for name, value in environment.items()}
+    if "CC_KEK" in environment:
+        environment["SECRET_KEY"] = "s" * 50
+    line = refusal(product, role, CC_DB_POOL_TIMEOUT="1", **environment)
+    assert line.startswith(words)
+    assert any(verb in line for verb in ("Set ", "Restore ", "Check ", "Start ", "Run ", "Leave "))
+
+
+@pytest.mark.process
+def test_a_database_without_tables_is_not_prepared(tmp_path):
+    product = Product(tmp_path, is_new=True, SECRET_KEY="s" * 50)
+    try:
+        assert refusal(product, "web").startswith("E013: the database lacks tables of this version. Run ")
+        assert product.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+    finally:
+        drop_database(product.database)
