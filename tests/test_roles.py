@@ -89,7 +89,7 @@ def test_the_parts_work_together_as_separate_processes(product):
         key = product.send(
             "POST", "/api/v1/keys", {"name": "parts", "algorithm": "aes-256"}, token=token
         ).json
-        body = {"key": key["id"], "plaintext": b64(b"secret")}
+        body = {"algorithm": "aes-256-gcm", "data": b64(b"secret"), "key_id": key["id"]}
         assert product.send("POST", "/api/v1/encrypt", body, token=token).status == 200
         wait_until(lambda: product.query("SELECT count(*) FROM audit_pending") == [(0,)])
         assert product.send("GET", "/health").json["status"] == "healthy"
@@ -139,7 +139,7 @@ def test_preparations_run_one_after_the_other(tmp_path):
     ("role", "environment", "words"),
     [
         ("web", {"CC_KEK": WRONG_KEK, "CC_HOME": "empty"}, "E012: Key-encryption key"),
-        ("sequencer", {"DATABASE_URL": ""}, "E014: SQLite supports only"),
+        ("sequencer", {"DATABASE_URL": "sqlite:////nowhere"}, "E014: SQLite supports only"),
         ("web", {"SECRET_KEY": "short"}, "E006: SECRET_KEY is shorter"),
         ("web", {"CC_HOME": "empty"}, "E008: SECRET_KEY is neither"),
         ("worker", {"SECRET_KEY_FILE": "/nowhere/at/all"}, "E010: SECRET_KEY_FILE names a file"),
@@ -167,7 +167,9 @@ def test_a_role_that_cannot_start_gives_one_line_with_an_id_and_a_remedy(product
 def test_a_database_without_tables_is_not_prepared(tmp_path):
     product = Product(tmp_path, is_new=True, SECRET_KEY="s" * 50)
     try:
-        assert refusal(product, "web").startswith("E013: the database lacks tables of this version. Run ")
+        assert refusal(product, "web").startswith(
+            "E013: the database lacks tables of this version. Start bin/serve once"
+        )
         assert product.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
     finally:
         drop_database(product.database)

@@ -31,6 +31,7 @@ from kernel.trust import kek, system_keys
 from kernel.trust.models import SystemKey
 
 FIRST_ADMIN = "admin"
+PREPARE = f"{installation.PREPARE} with the same settings."
 LOCK = int.from_bytes(b"cc-prepr")  # our key among PostgreSQL's advisory locks, a bigint
 
 
@@ -71,18 +72,18 @@ def require_prepared() -> list[str]:
         warnings = _check(check_secret_key_lasts)
         if count_due_migrations():
             raise CannotStart(
-                f"the database lacks tables of this version. {installation.PREPARE} with the same settings.",
-                UNPREPARED,
-            )
-        if not static_files.is_current():
-            raise CannotStart(
-                f"{settings.STATIC_ROOT} lacks the static files of this version. {installation.PREPARE} with the same settings.",
+                f"the database lacks tables of this version. {PREPARE}",
                 UNPREPARED,
             )
         kek.check_sentinels()
         for purpose in system_keys.PURPOSES:
             system_keys.open_key(purpose)
         check_head()
+        if not static_files.is_current():
+            raise CannotStart(
+                f"{settings.STATIC_ROOT} lacks the static files of this version. {PREPARE}",
+                UNPREPARED,
+            )
     return warnings
 
 
@@ -96,9 +97,7 @@ def _refusals() -> Iterator[None]:
     except DomainError as error:
         raise CannotStart(error.detail, TRUST) from None
     except SystemKey.DoesNotExist:
-        raise CannotStart(
-            f"the database has no root of trust. {installation.PREPARE} with the same settings.", UNPREPARED
-        ) from None
+        raise CannotStart(f"the database has no root of trust. {PREPARE}", UNPREPARED) from None
     except OSError as error:
         raise CannotStart(
             f"cannot read and write files: {error.strerror}. Check {error.filename}.", FOLDER
