@@ -1,7 +1,6 @@
 """The collected static files, and the stamp that shows which sources they were made of."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-STAMP = ".collected"  # in the folder of the static files: the digest of their sources
+STAMP = ".collected"  # in the folder of the static files
 
 
 class StampedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # untyped base class
@@ -22,8 +21,7 @@ class StampedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc
     def post_process(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, str, bool]]:
         yield from super().post_process(*args, **kwargs)
         if not kwargs.get("dry_run"):
-            os.sync()  # a power failure must not leave the stamp next to empty files
-            _stamp().write_text(_digest_of_sources())
+            _stamp().write_text(_digest_of_sources() + _collected_bytes())
 
 
 def collect() -> None:
@@ -34,8 +32,8 @@ def collect() -> None:
 
 
 def is_current() -> bool:
-    """Whether the collected files were made of the current sources. Raises OSError."""
-    return _stamp().exists() and _stamp().read_text() == _digest_of_sources()
+    """Whether the collected files were made of the current sources, and are complete. Raises OSError."""
+    return _stamp().exists() and _stamp().read_text() == _digest_of_sources() + _collected_bytes()
 
 
 def _stamp() -> Path:
@@ -50,3 +48,9 @@ def _digest_of_sources() -> str:
             content = Path(storage.path(name)).read_bytes()
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
+
+
+def _collected_bytes() -> str:
+    """The size of all collected files: after a power failure, files next to the stamp may be empty."""
+    files = (path for path in Path(settings.STATIC_ROOT).rglob("*") if path.is_file() and path != _stamp())
+    return f" {sum(path.stat().st_size for path in files)}"
