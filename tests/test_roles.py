@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -76,6 +77,19 @@ def test_unknown_arguments_start_nothing(monkeypatch, capsys, arguments):
     with pytest.raises(SystemExit, match="2"):
         roles.main()
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_relative_paths_stay_those_of_the_caller(monkeypatch, tmp_path):
+    """The roles run in the folder of the code."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CC_HOME", "data")
+    monkeypatch.setenv("CC_KEK_FILE", "kek")
+    monkeypatch.setenv("CC_ANCHOR_FILE", "")
+    roles._leave_folder()
+    assert Path.cwd() == ROOT
+    assert os.environ["CC_HOME"] == str(tmp_path / "data")
+    assert os.environ["CC_KEK_FILE"] == str(tmp_path / "kek")
+    assert os.environ["CC_ANCHOR_FILE"] == ""
 
 
 @pytest.mark.process
