@@ -1,6 +1,5 @@
 """Where the program runs from, a clone of the repository or an installed package, and what its commands are called."""
 
-import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -15,11 +14,10 @@ PREPARE = f"Start {SERVE} once" if IS_CLONE else f"Run {SERVER} prepare"
 
 
 def default_home() -> Path:
-    """``var/`` of a clone, otherwise the user's folder for data (XDG Base Directory Specification)."""
+    """``var/`` of a clone, otherwise a folder in the user's home (XDG Base Directory Specification)."""
     if IS_CLONE:
         return ROOT / "var"
     try:
-        data = os.environ.get("XDG_DATA_HOME") or Path("~/.local/share").expanduser()
-    except RuntimeError:  # a system account without a home folder
-        data = "/var/lib"
-    return Path(data) / "ciphercanary"
+        return Path("~/.local/share/ciphercanary").expanduser()
+    except RuntimeError:  # a system account without a home
+        return Path("/var/lib/ciphercanary")

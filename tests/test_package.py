@@ -71,7 +71,6 @@ def test_the_installed_command_needs_no_clone(installed, tmp_path):
         "CC_ADMIN_PASSWORD": PASSWORD,
     }
     environment.pop("DATABASE_URL", None)
-    environment.pop("XDG_DATA_HOME", None)
     command = installed / "bin" / "ciphercanary-server"
     server = subprocess.Popen(
         [command, "serve"],

@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import psycopg
 import pytest
 
-from ciphercanary.server import preparation, roles
+from ciphercanary.server import preparation, programs, roles
+from ciphercanary.server.refusals import CannotStart
 from tests.product import ROOT, START_SECONDS, Product, b64, drop_database, program_of
 from tests.services.processes import dies_with_parent
 from tests.test_serve import in_flight
@@ -22,10 +24,10 @@ WRONG_KEK = "wrong:" + base64.b64encode(bytes(32)).decode()
 PARTS = {"web": "gunicorn", "sequencer": "run_sequencer", "worker": "run_worker"}
 
 
-@pytest.fixture
-def product(tmp_path):
+@pytest.fixture(scope="module")
+def product(tmp_path_factory):
     """An installation that was prepared and does not run."""
-    product = Product(tmp_path)
+    product = Product(tmp_path_factory.mktemp("roles"))
     yield product
     drop_database(product.database)
 
@@ -76,6 +78,29 @@ def test_unknown_arguments_start_nothing(monkeypatch, capsys, arguments):
     with pytest.raises(SystemExit, match="2"):
         roles.main()
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_with_a_broker_celery_runs_the_jobs(settings):
+    settings.CELERY_BROKER_URL = "redis://host:6379/1"
+    assert programs.worker()[1:] == ["-m", "celery", "-A", "ciphercanary", "worker"]
+    assert programs.beat()[1:] == ["-m", "celery", "-A", "ciphercanary", "beat"]
+    settings.CELERY_BROKER_URL = ""
+    assert programs.worker()[1:] == ["-m", "ciphercanary.manage", "run_worker", "--skip-checks"]
+    with pytest.raises(CannotStart, match=r"E014: beat is the schedule of Celery.*Set CELERY_BROKER_URL"):
+        programs.beat()
+
+
+def test_relative_paths_stay_those_of_the_caller(monkeypatch, tmp_path):
+    """The roles run in the folder of the code."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CC_HOME", "data")
+    monkeypatch.setenv("CC_KEK_FILE", "kek")
+    monkeypatch.setenv("CC_ANCHOR_FILE", "")
+    roles._leave_folder()
+    assert Path.cwd() == ROOT
+    assert os.environ["CC_HOME"] == str(tmp_path / "data")
+    assert os.environ["CC_KEK_FILE"] == str(tmp_path / "kek")
+    assert os.environ["CC_ANCHOR_FILE"] == ""
 
 
 @pytest.mark.process
@@ -149,7 +174,6 @@ def test_preparations_run_one_after_the_other(tmp_path):
             "E011: cannot use the database",
         ),
         ("web", {"CC_STATIC_ROOT": "empty"}, "E013: "),
-        ("beat", {}, "E014: beat is the schedule of Celery"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else value,
 )

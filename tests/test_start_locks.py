@@ -3,13 +3,14 @@
 import fcntl
 import os
 import subprocess
+import sys
 import threading
 
 import pytest
 
 from ciphercanary.server.data_folder import locked_home
 from ciphercanary.server.refusals import CannotStart
-from tests.product import ROOT
+from tests.product import ROOT, clean_environment
 
 
 @pytest.fixture
@@ -58,6 +59,22 @@ def test_what_is_started_inherits_only_the_lock_of_the_programs(folder):
     finally:
         program.kill()
         program.wait()
+
+
+@pytest.mark.process
+def test_a_preparation_does_not_touch_a_sqlite_file_that_is_served(folder):
+    with hold(folder, "supervisor.lock"):
+        done = subprocess.run(
+            [sys.executable, "-m", "ciphercanary.server", "prepare"],
+            cwd=ROOT,
+            env=clean_environment() | {"CC_HOME": str(folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("ciphercanary-server prepare: ciphercanary.E015: another server is already")
+    assert {path.name for path in folder.iterdir()} == {"supervisor.lock", "serve.lock"}
 
 
 @pytest.mark.process

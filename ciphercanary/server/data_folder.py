@@ -38,14 +38,17 @@ def locked_home(folder: Path, timeout: float = PROGRAMS_TIMEOUT) -> Iterator[IO[
             )
         if not _try_lock(lock):
             _wait_for_programs(lock, folder, timeout)
-        prepare_home(folder)
+        with _writable(folder):
+            home.prepare(folder)
         yield lock
 
 
-def prepare_home(folder: Path) -> None:
-    """Create the folder and its secret key if they are missing. Raises CannotStart."""
+@contextmanager
+def shared_home(folder: Path) -> Iterator[None]:
+    """Prepare the data folder without locking it. Raises CannotStart."""
     with _writable(folder):
         home.prepare(folder)
+    yield
 
 
 def create_home(folder: Path) -> None:

@@ -8,7 +8,6 @@ that signals reach the program.
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 
 import django
@@ -69,9 +68,7 @@ def _serve() -> int:
 
 def _prepare_alone() -> int:
     folder = _read_settings()
-    data_folder.create_home(folder)
-    with data_folder.locked_home(folder) if settings.CC_SQLITE else nullcontext():
-        data_folder.prepare_home(folder)
+    with (data_folder.locked_home if settings.CC_SQLITE else data_folder.shared_home)(folder):
         _prepare(is_served=False)
     return 0
 

@@ -121,7 +121,7 @@ def _find(kek_id: str) -> KeyMaterial:
         return _ring()[kek_id]
     except KeyError:
         raise KekUnavailable(
-            f"Key-encryption key {kek_id} is missing. Restore kek-{kek_id}.key to the data folder."
+            f"Key-encryption key {kek_id} is missing. Restore kek-{kek_id}.key to the data folder, or add it to CC_KEK."
         ) from None
 
 

@@ -59,7 +59,7 @@ MAY_WRITE_WITHOUT_MAC = {
 MAY_OPEN_TRANSACTIONS = {
     "accounts/management/commands/update_user.py": "several changes, all of them or none"
 }
-PRINTERS = {"ciphercanary/server/serve.py": "the box on the terminal"}
+PRINTERS = {"ciphercanary/server/roles.py": "the box on the terminal"}
 SAVING = {
     "save",
     "create",
@@ -222,7 +222,9 @@ def test_the_environment_is_read_in_the_settings_only():
         "ciphercanary/celery.py": "names the settings",
         "kernel/environment.py": "finds the variables that the settings do not read",
         "ciphercanary/server/gunicorn.py": "runs before the settings",
-        "ciphercanary/server/serve.py": "names the settings, and hands the environment on to its servers",
+        "ciphercanary/manage.py": "names the settings",
+        "ciphercanary/server/programs.py": "hands the environment on to the programs",
+        "ciphercanary/server/roles.py": "names the settings, and hands the environment on to its program",
         "ciphercanary/wsgi.py": "names the settings",
     }
     reading = {
