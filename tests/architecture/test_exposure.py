@@ -25,7 +25,7 @@ MAY_EXPOSE = {
 MAY_READ_ALL_KEYS = {
     ("keys/services/creation.py", "create_key"): "a name is taken whoever has the key",
     ("keys/services/creation.py", "_find_default"): "asks for the caller's own default key",
-    ("keys/services/reading.py", "count_keys_that_protect"): "a number, for the gauge",
+    ("keys/services/reading.py", "measure_keys"): "numbers, for the gauges",
 }
 MAY_READ_ALL_VERSIONS = {
     ("keys/keyring.py", "_load"): "the ring is shared; each find asks whether its caller may see the entry",
