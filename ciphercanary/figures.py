@@ -16,7 +16,7 @@ from keys.services import EXPIRY_DAYS, measure_keys
 
 
 def update() -> None:
-    """Measure anew, within half a second. Without an answer of the database in that time, the values are NaN."""
+    """Measure the current values, within half a second. Without an answer of the database in that time, the values are NaN."""
     if "figures" not in _figures.current.results():
         forget()
 
