@@ -16,7 +16,6 @@ from typing import Any, Final
 import django
 from celery import bootsteps
 from celery.beat import Scheduler
-from celery.signals import beat_init, worker_ready
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
@@ -55,8 +54,21 @@ class SignalShutdown(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery s
         _stopping.set()
 
 
+class ServeMetrics(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no types
+    """Serve metrics after the pool has forked, so that its processes do not hold the port."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, _worker: Any) -> None:
+        _serve_metrics()
+
+
 class Schedule(Scheduler):  # type: ignore[misc]  # Celery ships no types
     """The schedule in memory: no file, and so no pickle, in the working folder. Its turns show that beat is alive."""
+
+    def setup_schedule(self) -> None:
+        super().setup_schedule()
+        _serve_metrics()
 
     def tick(self, *arguments: Any, **options: Any) -> float:
         loops.turned("beat")
@@ -64,7 +76,7 @@ class Schedule(Scheduler):  # type: ignore[misc]  # Celery ships no types
         return seconds
 
 
-def _serve_metrics(**_signal: Any) -> None:
+def _serve_metrics() -> None:
     try:
         process_endpoint.serve(_METRICS_FOLDER)
     except process_endpoint.CannotListen as error:
@@ -79,10 +91,7 @@ def run_job(kind: str, job_id: str) -> None:
 
 
 app.steps["worker"].add(SignalShutdown)
-worker_ready.connect(
-    _serve_metrics, weak=False
-)  # after the pool has forked, so that it does not hold the port
-beat_init.connect(_serve_metrics, weak=False)
+app.steps["worker"].add(ServeMetrics)
 app.task(run_job, name=notifier.RUN_JOB)
 app.task(worker.run_periodic, name=notifier.RUN_PERIODIC)
 app.conf.beat_schedule = {

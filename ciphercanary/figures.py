@@ -3,9 +3,12 @@
 import math
 from collections.abc import Iterator
 from functools import partial
+from typing import Final
 
 from prometheus_client import Gauge
 
+from audit.log.events import Outcome
+from audit.models import AuditLog
 from audit.sequencing.lag import set_gauges
 from audit.services.alarms import count_open_alarms
 from kernel import jobs
@@ -13,6 +16,8 @@ from kernel.observability import metrics
 from kernel.observability.check_rounds import CheckRounds
 from kernel.runtime import ProcessState
 from keys.services import EXPIRY_DAYS, measure_keys
+
+BACKUP_CREATED: Final = "audit.backup.created"
 
 
 def update() -> None:
@@ -43,11 +48,19 @@ def _measure() -> None:
     for days, count in keys.expiring.items():
         metrics.keys_expiring.labels(days).set(count)
     set_gauges()
+    metrics.backup_last_success_timestamp_seconds.set(_last_backup_at())
     metrics.audit_alarms_open.set(count_open_alarms())
     for kind, queue in jobs.read_queues().items():
         metrics.job_queue_age_seconds.labels(kind).set(queue.age)
         for status, count in queue.counts.items():
             metrics.jobs.labels(kind, status).set(count)
+
+
+def _last_backup_at() -> float:
+    """Seconds since 1970, 0.0 before the first backup. One query on an index."""
+    backups = AuditLog.objects.filter(action=BACKUP_CREATED, outcome=Outcome.OK.value).order_by("-id")
+    newest = backups.values_list("timestamp", flat=True).first()
+    return newest.timestamp() if newest else 0.0
 
 
 # The rest of the second is for the export itself.

@@ -61,6 +61,11 @@ job_queue_age_seconds = Gauge(
     "job_queue_age_seconds", "How long the oldest job has been due.", ["kind"], multiprocess_mode="mostrecent"
 )
 job_failures_total = Counter("job_failures_total", "Jobs that failed.", ["kind"])
+backup_last_success_timestamp_seconds = Gauge(
+    "backup_last_success_timestamp_seconds",
+    "Time of the last backup; 0 before the first.",
+    multiprocess_mode="mostrecent",
+)
 loop_last_turn_timestamp_seconds = Gauge(
     "loop_last_turn_timestamp_seconds",
     "When a loop of the sequencer or a worker last turned.",
@@ -78,4 +83,5 @@ DATABASE_GAUGES = (
     audit_tree_size,
     audit_checkpoint_size,
     audit_alarms_open,
+    backup_last_success_timestamp_seconds,
 )

@@ -153,7 +153,7 @@ class KeyFigures:
 
 
 def measure_keys() -> KeyFigures:
-    """Figures of all keys, regardless of visibility, for the metrics. One query, whatever the number of keys."""
+    """Figures of all keys, regardless of visibility, for the metrics. One query."""
     now = database_now()
     found = Key.objects.with_status(Status.ACTIVE, now).aggregate(
         active=Count("pk"),

@@ -120,6 +120,7 @@ def test_the_log_is_read_through_visible_to():
     assert {place[0] for place in readers} == {
         "audit/services/recording.py",
         "audit/services/reading.py",
+        "ciphercanary/figures.py",  # the time of the last backup
         "audit/services/verifications.py",  # result of the last verification
         "audit/services/alarms.py",  # the entry of an alarm
         "audit/services/resolving.py",  # entries of alarms, to restore their rows
@@ -221,6 +222,7 @@ def test_the_environment_is_read_in_the_settings_only():
         "ciphercanary/asgi.py": "names the settings",
         "ciphercanary/celery.py": "names the settings",
         "kernel/environment.py": "finds the variables that the settings do not read",
+        "kernel/observability/process_endpoint.py": "finds out whether a web server reads its metrics",
         "ciphercanary/server/gunicorn.py": "runs before the settings",
         "ciphercanary/server/serve.py": "names the settings, and hands the environment on to its servers",
         "ciphercanary/wsgi.py": "names the settings",
