@@ -205,7 +205,7 @@ def ask_for_keys(explainer: Explainer, token: str) -> None:
     from accounts.tokens import authenticate_bearer
     from kernel.clock import database_now
     from keys.models import Key
-    from keys.services import count_keys_that_protect, default_key
+    from keys.services import default_key, measure_keys
 
     user = replace(authenticate_bearer(token, origin()), user_id=user_id(1))
     with asking(explainer, "default key"):
@@ -213,7 +213,7 @@ def ask_for_keys(explainer: Explainer, token: str) -> None:
     with asking(explainer, "keys due for rotation"):
         list(Key.objects.due_for_rotation(database_now()))
     with asking(explainer, "keys that protect, for the metrics"):
-        count_keys_that_protect()
+        measure_keys()
 
 
 def sequence(explainer: Explainer) -> None:

@@ -4,19 +4,42 @@ Its tasks take ids and names, and call the same functions as the embedded worker
 would log the text of the exception, which may quote a value.
 """
 
+import atexit
 import logging
 import multiprocessing
 import os
-from typing import Any
+import shutil
+import sys
+import tempfile
+from typing import Any, Final
 
 import django
 from celery import bootsteps
+from celery.beat import Scheduler
+from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
+
+
+def _share_metrics() -> str:
+    """A folder for the metrics of the worker and its pool, "" without ``CC_METRICS_PORT``.
+
+    prometheus_client reads the variable when it is imported.
+    """
+    if not settings.CC_METRICS_PORT:
+        return ""
+    folder, owner = tempfile.mkdtemp(prefix="ciphercanary-metrics-"), os.getpid()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    atexit.register(lambda: os.getpid() == owner and shutil.rmtree(folder, ignore_errors=True))
+    return folder
+
+
+_METRICS_FOLDER: Final = _share_metrics()
 django.setup()
 
 from kernel.jobs import notifier, running, worker  # noqa: E402 - they need Django to be set up
 from kernel.jobs.registry import periodic_functions  # noqa: E402
+from kernel.observability import loops, process_endpoint  # noqa: E402
 
 logger = logging.getLogger(__name__)
 app = notifier.app
@@ -31,6 +54,35 @@ class SignalShutdown(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery s
         _stopping.set()
 
 
+class ServeMetrics(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no types
+    """Serve metrics after the pool has forked, so that its processes do not hold the port."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, _worker: Any) -> None:
+        _serve_metrics()
+
+
+class Schedule(Scheduler):  # type: ignore[misc]  # Celery ships no types
+    """The schedule in memory: no file, and so no pickle, in the working folder. Its turns show that beat is alive."""
+
+    def setup_schedule(self) -> None:
+        super().setup_schedule()
+        _serve_metrics()
+
+    def tick(self, *arguments: Any, **options: Any) -> float:
+        loops.turned("beat")
+        seconds: float = super().tick(*arguments, **options)
+        return seconds
+
+
+def _serve_metrics() -> None:
+    try:
+        process_endpoint.serve(_METRICS_FOLDER)
+    except process_endpoint.CannotListen as error:
+        sys.exit(str(error))
+
+
 def run_job(kind: str, job_id: str) -> None:
     try:
         running.run_job(kind, job_id, _stopping.is_set)
@@ -39,6 +91,7 @@ def run_job(kind: str, job_id: str) -> None:
 
 
 app.steps["worker"].add(SignalShutdown)
+app.steps["worker"].add(ServeMetrics)
 app.task(run_job, name=notifier.RUN_JOB)
 app.task(worker.run_periodic, name=notifier.RUN_PERIODIC)
 app.conf.beat_schedule = {

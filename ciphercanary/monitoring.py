@@ -1,11 +1,8 @@
 """The endpoints of the service itself: liveness, readiness, health, metrics and version."""
 
-import ipaddress
 import json
-import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from http import HTTPStatus
 
 from django.conf import settings
@@ -17,19 +14,14 @@ from django_prometheus.exports import ExportToDjangoView
 
 import kernel
 from accounts.authentication import authenticate_request
-from audit.sequencing.lag import set_gauges
-from audit.services.alarms import count_open_alarms
+from ciphercanary import figures
 from console.health import DEGRADING, UNHEALTHY, VITAL, overall, read_health
 from kernel import errors
 from kernel.http import problems
 from kernel.http.addresses import client_address
 from kernel.http.asgi_answers import Answer, Scope, early_answer
 from kernel.http.context import in_context
-from kernel.jobs import count_by_status
-from kernel.observability import metrics as gauges
-from kernel.observability.check_rounds import CheckRounds
-from kernel.runtime import ProcessState
-from keys.services import count_keys_that_protect
+from kernel.observability.process_endpoint import may_read_metrics
 
 READY = ("database", "migrations", "key_encryption_key")
 TEXT = "text/plain"
@@ -93,41 +85,16 @@ def version(_request: HttpRequest) -> JsonResponse:
 @endpoint
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text for loopback, the networks of ``CC_METRICS_NETWORKS``, or a token with system.read."""
-    if not _is_in_metrics_networks(in_context(request).client_ip):
+    if not may_read_metrics(in_context(request).client_ip):
         try:
             authenticate_request(request).require("system.read")
         except errors.DomainError as error:
             return problems.render(request, error)
         except (OperationalError, InterfaceError):
             return HttpResponse(NOT_IN_TIME, TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
-    if "figures" not in _figures.current.results():
-        _forget_figures()
+    figures.update()
     answer: HttpResponse = ExportToDjangoView(request)
     return answer
-
-
-def _measure() -> None:
-    gauges.active_keys_total.set(count_keys_that_protect())
-    set_gauges()
-    gauges.audit_alarms_open.set(count_open_alarms())
-    for kind, statuses in count_by_status().items():
-        for status, count in statuses.items():
-            gauges.jobs.labels(kind, status).set(count)
-
-
-# The rest of the second is for the export itself.
-_figures = ProcessState(partial(CheckRounds, {"figures": _measure}, seconds=0.5))
-
-
-def _forget_figures() -> None:
-    """Set the gauges to NaN, Prometheus's value for "not measured". Old values would look current."""
-    for gauge in gauges.DATABASE_GAUGES:
-        gauge.set(math.nan)
-
-
-def _is_in_metrics_networks(client_ip: str | None) -> bool:
-    address = ipaddress.ip_address(client_ip or "0.0.0.0")  # noqa: S104 - "unknown" is in no network
-    return any(address in ipaddress.ip_network(network) for network in settings.CC_METRICS_NETWORKS)
 
 
 # --- responses for probes whose threads miss the deadline
@@ -153,9 +120,9 @@ def _fallback_metrics(scope: Scope) -> Answer:
         "latin-1"
     )
     peer = (scope.get("client") or ("",))[0]
-    if not _is_in_metrics_networks(client_address(str(peer), sent, settings.CC_TRUSTED_PROXIES)):
+    if not may_read_metrics(client_address(str(peer), sent, settings.CC_TRUSTED_PROXIES)):
         return early_answer(scope, HTTPStatus.SERVICE_UNAVAILABLE, TEXT, NOT_IN_TIME.encode())
-    _forget_figures()
+    figures.forget()
     export = ExportToDjangoView(HttpRequest())
     return early_answer(scope, HTTPStatus.OK, export["Content-Type"], export.content)
 

@@ -1,16 +1,31 @@
-"""Counts and times each operation, by mode and outcome: the two metrics of the specification."""
+"""Counts and times each operation, by mode and outcome: the two metrics of the specification. Counts denied uses."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from typing import Final
 
 from prometheus_client import Counter, Histogram
 
 from kernel.crypto.algorithms import Mode
 from kernel.errors import DomainError
-from kernel.observability.metrics import encryption_duration_seconds, encryption_operations_total
+from kernel.observability.metrics import (
+    encryption_duration_seconds,
+    encryption_operations_total,
+    key_use_refusals_total,
+)
+from keys import lifecycle
+from keys.errors import KeyNotActive, KeyNotUsable, UsageLimitReached
+from keys.lifecycle import State, Status
+
+# All reasons, because a counter that begins at 0 also shows its first increase.
+_DENIED_USES: Final = {
+    reason: key_use_refusals_total.labels(reason)
+    for reason in (*Status, "version", UsageLimitReached.code)
+    if reason is not Status.ACTIVE
+}
 
 
 @dataclass(slots=True)
@@ -48,8 +63,10 @@ def measured(mode: Mode, count: int = 1) -> Iterator[Measurement]:
     try:
         yield measurement
         status = "success"
-    except DomainError:
+    except DomainError as refusal:
         status = "refused"
+        if isinstance(refusal, KeyNotActive | KeyNotUsable | UsageLimitReached):
+            _DENIED_USES[_reason(refusal)].inc(count)
         raise
     finally:
         seconds = time.perf_counter() - started
@@ -58,3 +75,12 @@ def measured(mode: Mode, count: int = 1) -> Iterator[Measurement]:
         else:
             encryption_operations_total.labels(algorithm=mode.name, status=status).inc(count)
             encryption_duration_seconds.labels(algorithm=mode.name).observe(seconds)
+
+
+def _reason(refusal: KeyNotActive | KeyNotUsable | UsageLimitReached) -> str:
+    """The status of the key, or what else forbids the use: the state of the version, or its usage limit."""
+    if isinstance(refusal, UsageLimitReached):
+        return refusal.code
+    state, status = State(str(refusal.extra["state"])), str(refusal.extra["key_status"])
+    is_of_version = isinstance(refusal, KeyNotUsable) and lifecycle.may_process(state)
+    return "version" if is_of_version else status

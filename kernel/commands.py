@@ -9,6 +9,7 @@ from kernel import installation
 from kernel.databases.applied_migrations import count_due_migrations
 from kernel.databases.database_errors import explain
 from kernel.errors import DomainError
+from kernel.observability import process_endpoint
 
 NOT_MIGRATED = (
     f"The database lacks tables of this version. {installation.PREPARE} to create them. "
@@ -36,6 +37,13 @@ class ServiceCommand(BaseCommand):
         """Raise CommandError where Django would only print a notice and the command would fail later."""
         if count_due_migrations():
             raise self.failure(NOT_MIGRATED)
+
+    def serve_process_endpoint(self) -> None:
+        """Serve the metrics and the liveness of this process, for a command that runs until it is stopped."""
+        try:
+            process_endpoint.serve()
+        except process_endpoint.CannotListen as error:
+            raise self.failure(str(error)) from None
 
     def failure(self, line: str) -> CommandError:
         return CommandError(line, returncode=self.returncode)

@@ -95,6 +95,8 @@ class Anchoring:
         # Not read from the receipts, because an attacker with write access to the database could insert them.
         self._taken: dict[str, int] = {}
         self._anchors = anchors
+        for anchor in anchors:
+            audit_anchor_failures_total.labels(anchor.name)  # begins at 0, so that the first increase shows
 
     def run(self, *, at_once: bool = False) -> None:
         """Anchor the newest checkpoint where it is due. Failures are logged and retried. Raises django.db.Error."""

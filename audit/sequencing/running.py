@@ -24,10 +24,12 @@ from audit.sequencing.tree import ALTERED, latest_checkpoint, read_tree
 from audit.services.alarms import raise_alarms
 from audit.services.resolving import restore_alarms
 from kernel.errors import DomainError
+from kernel.observability.loops import turned
 from kernel.trust.row_mac import IntegrityFailed
 
 logger = logging.getLogger(__name__)
 
+LOOP = "sequencer"
 PAUSE, SHORTEST_PAUSE = 1.0, 0.1  # seconds between two steps: none after a full one, shorter under load
 FIRST_RETRY, LONGEST_RETRY = 0.5, 5.0  # seconds after a failure
 CHECKPOINT_SECONDS = 1.0  # at most one checkpoint in this time
@@ -57,6 +59,7 @@ class Sequencer:
         Returns None if it has to stop before. Raises OlderDatabase.
         """
         while not self._has_to_stop():
+            turned(LOOP)
             try:
                 check_head()
                 size = read_tree().size
@@ -72,6 +75,7 @@ class Sequencer:
     def run(self) -> None:
         """Run until it has to stop. Then sequence, sign and anchor the rest."""
         while not self._has_to_stop():
+            turned(LOOP)
             self._wait(self.turn())
         self.turn(is_last=True)
 

@@ -14,6 +14,7 @@ from django.utils.csp import build_policy
 from kernel.errors import DomainError
 from kernel.http import problems, request_ids
 from kernel.http.problems import ProtocolError
+from kernel.observability.metrics import protocol_refusals_total
 
 type Scope = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -40,7 +41,8 @@ class Answer:
 
 
 def refusal(scope: Scope, error: DomainError) -> Answer:
-    """A refusal from before Django sees the request, as a problem document like every other one."""
+    """A refusal from before Django sees the request, as a problem document like every other one. Counts it."""
+    protocol_refusals_total.labels(error.code).inc()
     request_id = _request_id(scope)
     body = json.dumps(problems.document(error, request_id)).encode()
     extra = error.headers if isinstance(error, ProtocolError) else {}

@@ -8,7 +8,7 @@ An app defines a table of ``Job``, registers a task for it in ``AppConfig.ready`
 from kernel.jobs.delivery import cancel, submit
 from kernel.jobs.job import ENDED, Job, Status, requester_columns
 from kernel.jobs.progress import Progress, Stop
-from kernel.jobs.registry import count_by_status, register, register_periodic
+from kernel.jobs.registry import kinds, read_queues, register, register_periodic
 
 __all__ = [
     "ENDED",
@@ -17,7 +17,8 @@ __all__ = [
     "Status",
     "Stop",
     "cancel",
-    "count_by_status",
+    "kinds",
+    "read_queues",
     "register",
     "register_periodic",
     "requester_columns",

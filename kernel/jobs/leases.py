@@ -17,6 +17,7 @@ from kernel.clock import database_now
 from kernel.jobs.job import Job, Status
 from kernel.jobs.progress import LeaseLost, lease_seconds
 from kernel.jobs.registry import Task, task_of
+from kernel.observability.metrics import job_failures_total
 
 MAX_ATTEMPTS = 5
 GAVE_UP = "gave_up"
@@ -90,4 +91,7 @@ def _end(rows: QuerySet[Job], job: Job, status: Status, columns: Columns, error_
     with transaction.atomic():
         if not rows.update(**ending, finished_at=database_now()):
             raise LeaseLost
-        task_of(job).ended(type(job)._default_manager.get(pk=job.pk))
+        task = task_of(job)
+        task.ended(type(job)._default_manager.get(pk=job.pk))
+        if status is Status.FAILED:
+            transaction.on_commit(job_failures_total.labels(task.kind).inc)

@@ -8,6 +8,7 @@ from django.conf import settings
 
 RUN_JOB = "ciphercanary.run_job"
 RUN_PERIODIC = "ciphercanary.run_periodic"
+BEAT_SECONDS = 30  # the longest pause of beat, whose liveness is that it turns
 EXPIRES_SECONDS = 60  # the schedule notifies again for untaken jobs: older notifications only fill the queue
 
 
@@ -34,7 +35,8 @@ app.conf.update(
     worker_enable_remote_control=False,
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
-    beat_scheduler="celery.beat:Scheduler",  # in memory: no file, and so no pickle, in the working folder
+    beat_scheduler="ciphercanary.celery:Schedule",
+    beat_max_loop_interval=BEAT_SECONDS,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,  # a worker survives any outage of the broker
     broker_connection_timeout=2,

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Min
 
+from kernel.clock import database_now
 from kernel.jobs.job import Job, Status
 from kernel.jobs.progress import Progress
+from kernel.observability.metrics import job_failures_total
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ def register[J: Job](
     row in its final state. It writes the audit event. If it raises, the job does not end.
     """
     _tasks[kind] = Task(kind, model, run, ended)
+    job_failures_total.labels(kind)  # a counter that begins at 0 also shows its first increase
 
 
 def register_periodic(name: str, seconds: float, function: Callable[[], object]) -> None:
@@ -78,11 +82,31 @@ def find_periodic(name: str) -> Periodic | None:
     return _periodic.get(name)
 
 
-def count_by_status() -> dict[str, dict[str, int]]:
-    """``{kind: {status: jobs}}`` with every registered kind and every status."""
-    return {task.kind: _count(task.model) for task in _tasks.values()}
+def kinds() -> list[str]:
+    return list(_tasks)
 
 
-def _count(model: type[Job]) -> dict[str, int]:
-    found = model._default_manager.order_by().values_list("status").annotate(Count("pk"))
-    return {status.value: 0 for status in Status} | dict(found)
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The number of jobs of each status, and the seconds for which the oldest due job has waited for a worker."""
+
+    counts: Mapping[str, int]
+    age: float
+
+
+def read_queues() -> dict[str, Queue]:
+    """The queue of every registered kind, with one query each."""
+    now = database_now()
+    return {task.kind: _queue(task.model, now) for task in _tasks.values()}
+
+
+def _queue(model: type[Job], now: datetime) -> Queue:
+    found = model._default_manager.order_by().values_list("status")
+    counts, due_since = dict.fromkeys(Status, 0), now
+    for status, count, due_at, lease_until in found.annotate(Count("pk"), Min("due_at"), Min("lease_until")):
+        counts[Status(status)] = count
+        if status == Status.PENDING:
+            due_since = min(due_since, due_at)
+        elif status == Status.RUNNING:  # due again if its worker let the lease expire
+            due_since = min(due_since, lease_until)
+    return Queue({status.value: count for status, count in counts.items()}, (now - due_since).total_seconds())

@@ -9,29 +9,42 @@ import django.db
 
 from kernel.jobs.registry import find_periodic, periodic_functions
 from kernel.jobs.running import run_next
+from kernel.observability.loops import turned
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 AFTER_FAILURE_SECONDS = 5.0
 
+type IsStopping = Callable[[], bool]
+type Step = Callable[[IsStopping], bool]
+"""One turn of a loop. Returns whether it found work."""
+
 
 def work(threads: int, stopping: threading.Event) -> None:
     """Run jobs until ``stopping`` is set and all running jobs have been put back."""
-    doing = [threading.Thread(target=_repeat, args=[_poll, stopping]) for _ in range(threads)]
-    doing.append(threading.Thread(target=_repeat, args=[Schedule().run_due, stopping]))
+    loops: dict[str, Step] = {f"jobs-{number}": run_next for number in range(1, threads + 1)} | {
+        "schedule": Schedule().run_due
+    }
+    doing = [threading.Thread(target=_repeat, args=[loop, step, stopping]) for loop, step in loops.items()]
     for thread in doing:
         thread.start()
     for thread in doing:
         thread.join()
 
 
-def _repeat(step: Callable[[threading.Event], bool], stopping: threading.Event) -> None:
+def _repeat(loop: str, step: Step, stopping: threading.Event) -> None:
     """Call ``step`` again at once if it found work, else after a pause."""
+
+    def is_stopping() -> bool:
+        turned(loop)  # a running job calls this with its progress
+        return stopping.is_set()
+
     pause = 0.0
     while not stopping.wait(pause):
+        turned(loop)
         try:
-            pause = 0.0 if step(stopping) else POLL_SECONDS
+            pause = 0.0 if step(is_stopping) else POLL_SECONDS
         except Exception:
             logger.exception("the worker continues after a pause")
             pause = AFTER_FAILURE_SECONDS
@@ -40,17 +53,13 @@ def _repeat(step: Callable[[threading.Event], bool], stopping: threading.Event) 
     django.db.connections.close_all()
 
 
-def _poll(stopping: threading.Event) -> bool:
-    return run_next(stopping.is_set)
-
-
 class Schedule:
     """Runs each periodic function once at the start and then at its interval."""
 
     def __init__(self) -> None:
         self._next: dict[str, float] = {}
 
-    def run_due(self, _stopping: threading.Event) -> bool:
+    def run_due(self, _is_stopping: IsStopping) -> bool:
         for periodic in periodic_functions():
             if time.monotonic() >= self._next.get(periodic.name, 0.0):
                 self._next[periodic.name] = time.monotonic() + periodic.seconds

@@ -11,9 +11,24 @@ encryption_duration_seconds = Histogram(
     ["algorithm"],
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
 )
+key_use_refusals_total = Counter(
+    "key_use_refusals_total", "Operations refused because of the state of the key or its version.", ["reason"]
+)
 active_keys_total = Gauge("active_keys_total", "Keys that can encrypt.", multiprocess_mode="mostrecent")
+keys_overdue_for_rotation = Gauge(
+    "keys_overdue_for_rotation", "Active keys whose next rotation is past.", multiprocess_mode="mostrecent"
+)
+key_rotation_overdue_seconds = Gauge(
+    "key_rotation_overdue_seconds", "Age of the oldest overdue rotation.", multiprocess_mode="mostrecent"
+)
+keys_expiring = Gauge(
+    "keys_expiring", "Active keys that expire within so many days.", ["days"], multiprocess_mode="mostrecent"
+)
 hot_answers_total = Counter(
     "hot_answers_total", "Responses of the fast path, by route of the request.", ["way", "status"]
+)
+protocol_refusals_total = Counter(
+    "protocol_refusals_total", "Requests refused before Django: limits, overload, invalid HTTP.", ["code"]
 )
 throttled_total = Counter("throttled_total", "Requests refused by a rate limit.", ["scope"])
 audit_alarms_total = Counter("audit_alarms_total", "Audit alarms that were raised.", ["kind"])
@@ -42,13 +57,31 @@ audit_commit_seconds = Histogram(
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
 )
 jobs = Gauge("jobs", "Jobs by kind and status.", ["kind", "status"], multiprocess_mode="mostrecent")
+job_queue_age_seconds = Gauge(
+    "job_queue_age_seconds", "How long the oldest job has been due.", ["kind"], multiprocess_mode="mostrecent"
+)
+job_failures_total = Counter("job_failures_total", "Jobs that failed.", ["kind"])
+backup_last_success_timestamp_seconds = Gauge(
+    "backup_last_success_timestamp_seconds",
+    "Time of the last backup; 0 before the first.",
+    multiprocess_mode="mostrecent",
+)
+loop_last_turn_timestamp_seconds = Gauge(
+    "loop_last_turn_timestamp_seconds",
+    "When a loop of the sequencer or a worker last turned.",
+    ["loop"],
+    multiprocess_mode="mostrecent",
+)
 token_refusals_total = Counter("token_refusals_total", "Access tokens refused.", ["reason"])
 # Gauges whose values come from the database.
 DATABASE_GAUGES = (
     active_keys_total,
+    keys_overdue_for_rotation,
+    key_rotation_overdue_seconds,
     audit_lag_seconds,
     audit_pending_entries,
     audit_tree_size,
     audit_checkpoint_size,
     audit_alarms_open,
+    backup_last_success_timestamp_seconds,
 )

@@ -7,9 +7,10 @@ from keys.services.creation import create_key, default_key
 from keys.services.editing import KeyUpdate, update_key
 from keys.services.history import MadeVersion, VersionWindow, list_made_versions
 from keys.services.reading import (
+    EXPIRY_DAYS,
+    KeyFigures,
     KeyFilter,
     KeyWindow,
-    count_keys_that_protect,
     find_key,
     get_key,
     id_of_key,
@@ -19,20 +20,22 @@ from keys.services.reading import (
     list_keys_after,
     list_rotations,
     list_versions,
+    measure_keys,
 )
 from keys.services.rotation import DueRotation, rotate_due_keys, rotate_key
 from keys.services.states import activate_key, disable_key, enable_key, revoke_key
 from keys.services.versions import disable_version, enable_version
 
 __all__ = [
+    "EXPIRY_DAYS",
     "DueRotation",
+    "KeyFigures",
     "KeyFilter",
     "KeyUpdate",
     "KeyWindow",
     "MadeVersion",
     "VersionWindow",
     "activate_key",
-    "count_keys_that_protect",
     "create_key",
     "default_key",
     "disable_key",
@@ -49,6 +52,7 @@ __all__ = [
     "list_made_versions",
     "list_rotations",
     "list_versions",
+    "measure_keys",
     "revoke_key",
     "rotate_due_keys",
     "rotate_key",

@@ -25,7 +25,7 @@ MAY_EXPOSE = {
 MAY_READ_ALL_KEYS = {
     ("keys/services/creation.py", "create_key"): "a name is taken whoever has the key",
     ("keys/services/creation.py", "_find_default"): "asks for the caller's own default key",
-    ("keys/services/reading.py", "count_keys_that_protect"): "a number, for the gauge",
+    ("keys/services/reading.py", "measure_keys"): "numbers, for the gauges",
 }
 MAY_READ_ALL_VERSIONS = {
     ("keys/keyring.py", "_load"): "the ring is shared; each find asks whether its caller may see the entry",
@@ -120,6 +120,7 @@ def test_the_log_is_read_through_visible_to():
     assert {place[0] for place in readers} == {
         "audit/services/recording.py",
         "audit/services/reading.py",
+        "ciphercanary/figures.py",  # the time of the last backup
         "audit/services/verifications.py",  # result of the last verification
         "audit/services/alarms.py",  # the entry of an alarm
         "audit/services/resolving.py",  # entries of alarms, to restore their rows
@@ -221,6 +222,7 @@ def test_the_environment_is_read_in_the_settings_only():
         "ciphercanary/asgi.py": "names the settings",
         "ciphercanary/celery.py": "names the settings",
         "kernel/environment.py": "finds the variables that the settings do not read",
+        "kernel/observability/process_endpoint.py": "finds out whether a web server reads its metrics",
         "ciphercanary/server/gunicorn.py": "runs before the settings",
         "ciphercanary/manage.py": "names the settings",
         "ciphercanary/server/programs.py": "hands the environment on to the programs",

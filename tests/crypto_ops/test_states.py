@@ -12,6 +12,7 @@ from crypto_ops import engine
 from crypto_ops.requests import EncryptRequest
 from kernel.crypto.algorithms import MODES
 from kernel.errors import Denied, Unauthenticated
+from kernel.observability.metrics import key_use_refusals_total
 from keys import keyring
 from keys.services import disable_key, revoke_key
 from tests.crypto_ops.conftest import split_form
@@ -27,6 +28,28 @@ def test_a_disabled_key_refuses_at_once_and_an_enabled_one_works_again(bench):
     assert all(answer.json["key_status"] == "disabled" for answer in refusals)
     bench.change_key(key["id"], "enable")
     assert bench.encrypt(key["id"]).status == 200
+
+
+def test_denied_uses_are_counted_by_what_forbids_them(bench):
+    def counted():
+        return {reason: key_use_refusals_total.labels(reason)._value.get() for reason in reasons}
+
+    reasons = ("disabled", "revoked", "version")
+    key = bench.key()
+    old = bench.encrypt(key["id"]).json["ciphertext"]
+    bench.change_key(key["id"], "rotate")
+    before = counted()
+    bench.change_key(key["id"], "versions/1/disable")
+    assert bench.decrypt(ciphertext=old).code == "key_not_usable"
+    bench.change_key(key["id"], "disable")
+    assert [bench.encrypt(key["id"]).status, bench.decrypt(ciphertext=old).status] == [409, 409]
+    bench.change_key(key["id"], "revoke")
+    assert bench.encrypt(key["id"]).status == 409
+    assert {reason: after - before[reason] for reason, after in counted().items()} == {
+        "disabled": 2,
+        "revoked": 1,
+        "version": 1,
+    }
 
 
 def test_a_revoked_key_decrypts_but_does_not_encrypt(bench):

@@ -20,7 +20,8 @@ from kernel.errors import Conflict, Denied, Unavailable
 from kernel.jobs import Status, leases, registry, running, worker
 from kernel.jobs import progress as progress_module
 from kernel.jobs.progress import Cancelled, LeaseLost, Progress, Stopping
-from kernel.observability import logs
+from kernel.observability import logs, loops
+from kernel.observability.metrics import job_failures_total
 from tests.waiting import SOON, wait_until
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -476,12 +477,41 @@ def test_who_asked_stands_in_the_row(task, admin):
 
 
 def test_jobs_are_counted_by_kind_and_status(task):
-    assert jobs.count_by_status() == {"export": dict.fromkeys(Status, 0)}
+    assert jobs.read_queues() == {"export": registry.Queue(dict.fromkeys(Status, 0), 0.0)}
     submitted()
     claim(submitted())
     jobs.cancel(submitted())
-    counted = jobs.count_by_status()["export"]
+    counted = jobs.read_queues()["export"].counts
     assert counted == {"pending": 1, "running": 1, "succeeded": 0, "failed": 0, "cancelled": 1}
+
+
+def test_the_age_of_the_queue_is_that_of_the_oldest_due_job(task):
+    def age():
+        return jobs.read_queues()["export"].age
+
+    later, now = submitted(due_at=database_now() + timedelta(hours=1)), database_now()
+    held = submitted()
+    claim(held)
+    assert age() == 0.0
+    AuditExport.objects.filter(pk=held.pk).update(lease_until=now - timedelta(seconds=100))  # its worker died
+    assert 100 <= age() < 200
+    AuditExport.objects.filter(pk=later.pk).update(due_at=now - timedelta(seconds=300))
+    assert 300 <= age() < 400
+
+
+def test_failures_are_counted_once(task):
+    def counted():
+        return job_failures_total.labels("export")._value.get()
+
+    before = counted()
+    task.does = raises(ValueError("hunter2"))
+    job = submitted()
+    run_one()
+    assert (row(job).status, counted()) == (Status.FAILED, before + 1)
+    task.does = raises(Unavailable("later"))
+    retried = submitted()
+    run_one()
+    assert (row(retried).status, counted()) == (Status.PENDING, before + 1)
 
 
 def test_a_kind_that_is_not_known_is_dropped(task, caplog):
@@ -512,6 +542,32 @@ def test_the_worker_does_jobs_as_they_come_and_keeps_the_schedule(task, monkeypa
     assert not thread.is_alive()
     assert len(rare) == 1
     assert "failing failed" in caplog.text
+
+
+def test_each_loop_of_a_worker_shows_that_it_turns_also_during_a_job(task, monkeypatch):
+    went_on, stopping = threading.Event(), threading.Event()
+
+    def work(job, progress):
+        while not went_on.wait(0.01):
+            progress(0)
+        return RESULT
+
+    task.does = work
+    submitted()
+    thread = threading.Thread(target=worker.work, args=[1, stopping])
+    thread.start()
+    try:
+        wait_until(lambda: task.runs)
+        monkeypatch.setattr(loops, "STUCK_SECONDS", -1.0)
+        wait_until(lambda: loops.stuck_loops() == ["jobs-1", "schedule"])
+        monkeypatch.undo()
+        loops._turns.current.times["jobs-1"] -= loops.STUCK_SECONDS + 1
+        wait_until(lambda: loops.stuck_loops() == [])
+    finally:
+        went_on.set()
+        stopping.set()
+        thread.join(SOON)
+    assert not thread.is_alive()
 
 
 def test_a_worker_outlasts_a_database_that_is_away(task, caplog, monkeypatch):

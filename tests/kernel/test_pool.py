@@ -6,6 +6,7 @@ from subprocess import CalledProcessError
 import pytest
 from django.db import connection
 
+from kernel.databases.postgresql.base import database_pool_timeouts_total
 from tests.architecture.test_settings import settings_under
 from tests.personas import ApiClient
 
@@ -77,6 +78,8 @@ def in_use(pool):
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no pool")
 @pytest.mark.django_db
 def test_a_pool_that_is_used_up_is_503(admin, used_up):
+    before = database_pool_timeouts_total._value.get()
     with ThreadPoolExecutor(1) as other:
         answer = other.submit(ApiClient(admin.api.token).get, "/api/v1/keys").result()
     assert (answer.status, answer.code) == (503, "audit_unavailable")
+    assert database_pool_timeouts_total._value.get() > before

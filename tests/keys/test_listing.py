@@ -185,8 +185,22 @@ def test_keys_that_protect_are_counted_by_the_clock(new_key, admin, let_time_pas
     expiring = new_key(expires_at=database_now() + HOUR)
     starting = new_key(activates_at=database_now() + HOUR)
     services.disable_key(principal=admin.principal, key_id=new_key().id, reason="test")
-    assert services.count_keys_that_protect() == 2
+    assert services.measure_keys().active == 2
     let_time_pass(expiring, expired=True)
-    assert services.count_keys_that_protect() == 1
+    assert services.measure_keys().active == 1
     let_time_pass(starting)
-    assert services.count_keys_that_protect() == 2
+    assert services.measure_keys().active == 2
+
+
+def test_overdue_rotations_and_expiries_are_counted_for_active_keys(new_key, admin):
+    now = database_now()
+    assert services.measure_keys() == services.KeyFigures(0, 0, 0.0, {1: 0, 7: 0, 30: 0})
+    for days in (0.5, 6, 20, 40):
+        new_key(expires_at=now + timedelta(days=days), rotation_period_days=30)
+    late = [new_key(rotation_period_days=30) for _ in range(3)]
+    for hours, key in enumerate(late, start=1):
+        Key.objects.filter(pk=key.pk).update(next_rotation_at=now - timedelta(hours=hours))
+    services.disable_key(principal=admin.principal, key_id=late[2].id, reason="test")
+    found = services.measure_keys()
+    assert (found.active, found.overdue, found.expiring) == (6, 2, {1: 1, 7: 2, 30: 3})
+    assert 2 * HOUR.seconds <= found.overdue_seconds < 3 * HOUR.seconds

@@ -18,6 +18,7 @@ from ciphercanary.server.bridge import DECLINED, WsgiBridge
 from ciphercanary.server.byte_budget import ByteBudget
 from kernel.http import asgi_answers, asgi_bodies, fast_path
 from kernel.http.wsgi_environ import environ
+from kernel.observability.metrics import protocol_refusals_total
 
 LIMIT = 1000
 
@@ -352,7 +353,8 @@ def answering_once(condition, application):
 
 def test_beyond_what_may_wait_the_answer_is_503_and_the_rest_is_served(application, monkeypatch):
     monkeypatch.setattr(bridge, "WAITING_PER_THREAD", 3)
-    clients = [Client() for _ in range(20)]
+    clients, counted = [Client() for _ in range(20)], protocol_refusals_total.labels("overloaded")._value
+    before = counted.get()
     with answering_once(lambda: sum(bool(client.sent) for client in clients) == 12, application):
         serve(application, *clients, threads=2)
     served = [client for client in clients if client.status == 200]
@@ -360,6 +362,7 @@ def test_beyond_what_may_wait_the_answer_is_503_and_the_rest_is_served(applicati
     assert (len(served), len(refused)) == (8, 12)  # two running, three waiting for each
     assert {refusal(client) for client in refused} == {"overloaded"}
     assert {client.headers[b"retry-after"] for client in refused} == {b"1"}
+    assert counted.get() == before + 12
 
 
 def test_every_way_out_gives_its_place_back(application, monkeypatch):

@@ -10,6 +10,7 @@ class Command(LogCommand):
     requires_migrations_checks = False  # the database may still be starting
 
     def handle(self, *_args: Any, **_options: Any) -> None:
+        self.serve_process_endpoint()
         received: list[int] = []
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda number, _frame: received.append(number))

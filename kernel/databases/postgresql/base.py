@@ -9,9 +9,14 @@ from typing import Any
 
 import psycopg
 from django_prometheus.db.backends.postgresql import base
-from psycopg_pool import ConnectionPool
+from prometheus_client import Counter
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from kernel.databases.lock_waits import is_short, milliseconds, seconds_left
+
+database_pool_timeouts_total = Counter(
+    "database_pool_timeouts_total", "Waits for a connection of the pool that took too long."
+)
 
 
 class BoundedPool:
@@ -21,7 +26,11 @@ class BoundedPool:
         self._pool = pool
 
     def getconn(self, timeout: float | None = None) -> psycopg.Connection[Any]:
-        return self._pool.getconn(min(timeout or self._pool.timeout, seconds_left()))
+        try:
+            return self._pool.getconn(min(timeout or self._pool.timeout, seconds_left()))
+        except PoolTimeout:
+            database_pool_timeouts_total.inc()
+            raise
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pool, name)

@@ -13,6 +13,7 @@ class Command(ServiceCommand):
     requires_migrations_checks = False  # the database may still be starting
 
     def handle(self, *_args: Any, **_options: Any) -> None:
+        self.serve_process_endpoint()
         stopping = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopping.set())

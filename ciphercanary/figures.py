@@ -1,0 +1,67 @@
+"""The metrics whose values come from the database. The web server measures them when it is scraped."""
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+from prometheus_client import Gauge
+
+from audit.log.events import Outcome
+from audit.models import AuditLog
+from audit.sequencing.lag import set_gauges
+from audit.services.alarms import count_open_alarms
+from kernel import jobs
+from kernel.observability import metrics
+from kernel.observability.check_rounds import CheckRounds
+from kernel.runtime import ProcessState
+from keys.services import EXPIRY_DAYS, measure_keys
+
+BACKUP_CREATED: Final = "audit.backup.created"
+
+
+def update() -> None:
+    """Measure the current values, within half a second. Without an answer of the database in that time, the values are NaN."""
+    if "figures" not in _figures.current.results():
+        forget()
+
+
+def forget() -> None:
+    """Set the gauges to NaN, Prometheus's value for "not measured". Old values would look current."""
+    for gauge in _gauges():
+        gauge.set(math.nan)
+
+
+def _gauges() -> Iterator[Gauge]:
+    yield from metrics.DATABASE_GAUGES
+    yield from (metrics.keys_expiring.labels(days) for days in EXPIRY_DAYS)
+    for kind in jobs.kinds():
+        yield metrics.job_queue_age_seconds.labels(kind)
+        yield from (metrics.jobs.labels(kind, status.value) for status in jobs.Status)
+
+
+def _measure() -> None:
+    keys = measure_keys()
+    metrics.active_keys_total.set(keys.active)
+    metrics.keys_overdue_for_rotation.set(keys.overdue)
+    metrics.key_rotation_overdue_seconds.set(keys.overdue_seconds)
+    for days, count in keys.expiring.items():
+        metrics.keys_expiring.labels(days).set(count)
+    set_gauges()
+    metrics.backup_last_success_timestamp_seconds.set(_last_backup_at())
+    metrics.audit_alarms_open.set(count_open_alarms())
+    for kind, queue in jobs.read_queues().items():
+        metrics.job_queue_age_seconds.labels(kind).set(queue.age)
+        for status, count in queue.counts.items():
+            metrics.jobs.labels(kind, status).set(count)
+
+
+def _last_backup_at() -> float:
+    """Seconds since 1970, 0.0 before the first backup. One query on an index."""
+    backups = AuditLog.objects.filter(action=BACKUP_CREATED, outcome=Outcome.OK.value).order_by("-id")
+    newest = backups.values_list("timestamp", flat=True).first()
+    return newest.timestamp() if newest else 0.0
+
+
+# The rest of the second is for the export itself.
+_figures = ProcessState(partial(CheckRounds, {"figures": _measure}, seconds=0.5))
