@@ -11,6 +11,7 @@ from prometheus_client import Counter, Histogram
 from kernel.crypto.algorithms import Mode
 from kernel.errors import DomainError
 from kernel.observability.metrics import encryption_duration_seconds, encryption_operations_total
+from kernel.observability.tracing import noting
 
 
 @dataclass(slots=True)
@@ -20,6 +21,7 @@ class Measurement:
     refused: int = 0
 
 
+@noting("ciphercanary.algorithm", lambda mode, *_: mode.name)
 def observe(mode: Mode, seconds: float, count: int = 1, refused: int = 0) -> None:
     """Count ``count`` operations that took ``seconds`` in total, of which ``refused`` were refused."""
     succeeded, duration = _children(mode.name)

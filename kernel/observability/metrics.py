@@ -42,6 +42,9 @@ audit_commit_seconds = Histogram(
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
 )
 jobs = Gauge("jobs", "Jobs by kind and status.", ["kind", "status"], multiprocess_mode="mostrecent")
+trace_spans_dropped_total = Counter(
+    "trace_spans_dropped_total", "Spans of traces that were not delivered to the collector.", ["reason"]
+)
 token_refusals_total = Counter("token_refusals_total", "Access tokens refused.", ["reason"])
 # Gauges whose values come from the database.
 DATABASE_GAUGES = (
