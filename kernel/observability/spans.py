@@ -25,7 +25,8 @@ SPAN: Final = "ciphercanary.span"  # in a scope: the span of a request that the 
 SERVER_ERROR: Final = 500
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER_METHOD: Final = "_OTHER"  # a client may send any word
-LITERAL: Final = re.compile(r"'(?:[^']|'')*'")
+MAX_STATEMENT: Final = 2000  # characters
+LITERAL: Final = re.compile(r"'(?:[^']|'')*(?:'|$)")  # also one that the limit has cut
 TABLE: Final = re.compile(r'\b(?:FROM|INTO|UPDATE)\s+"?(\w+)"?', re.IGNORECASE)
 FIRST_WORD: Final = re.compile(r"[A-Za-z]+")
 
@@ -196,7 +197,8 @@ def traced_statements() -> AbstractContextManager[None]:
 
 
 def _execute(execute: Callable[..., Any], sql: Any, params: Any, many: Any, about: Mapping[str, Any]) -> Any:
-    name, operation, statement = _describe(str(sql))
+    # A statement that psycopg composes from parts may contain values.
+    name, operation, statement = _describe(sql[:MAX_STATEMENT] if isinstance(sql, str) else "")
     attributes: dict[str, str] = {
         Attribute.DATABASE: about["connection"].vendor,
         Attribute.OPERATION: operation,
@@ -212,7 +214,7 @@ def _execute(execute: Callable[..., Any], sql: Any, params: Any, many: Any, abou
         span.end()
 
 
-@lru_cache(1024)
+@lru_cache(256)
 def _describe(sql: str) -> tuple[str, str, str]:
     """A name, the operation, and the statement with its placeholders and without literal texts."""
     statement = LITERAL.sub("?", sql)

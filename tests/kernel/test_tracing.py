@@ -159,6 +159,22 @@ def test_a_statement_shows_placeholders_and_neither_parameters_nor_literals(expo
     }
 
 
+@pytest.mark.parametrize(
+    ("statement", "shown"),
+    [
+        ("SELECT '" + "s" * 3000 + "'", "SELECT ?"),
+        (b"SELECT 'secret'", ""),
+    ],
+)
+@pytest.mark.django_db
+def test_a_long_or_composed_statement_shows_no_literal_either(exporter, statement, shown):
+    with spans.active(begun()):
+        about = {"connection": connection}
+        assert spans._execute(lambda *_: "done", statement, None, False, about) == "done"
+    [span] = exporter.ended()
+    assert span.attributes["db.query.text"] == shown
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_failed_statement_shows_the_type_of_the_error_and_not_its_text(exporter):
     with (
