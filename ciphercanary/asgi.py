@@ -11,8 +11,8 @@ from ciphercanary.monitoring import METRICS, PROBES, REPORTS
 from ciphercanary.server.bounded_parser import ALL_HEADS
 from ciphercanary.server.bridge import ALL_BODIES, WsgiBridge
 from ciphercanary.server.byte_budget import ByteBudget
-from ciphercanary.server.probes import Probes
-from crypto_ops import fast_path
+from ciphercanary.server.probes import Application, Probes
+from crypto_ops import fast_path, stream_endpoint
 from crypto_ops.stream_endpoint import StreamEndpoint
 
 hot_routes = {} if settings.CC_LANE == "off" else fast_path.ROUTES
@@ -27,4 +27,9 @@ bridge = WsgiBridge(
     hot=hot_routes,
     at_end=loop_writer.close,
 )
-application = Probes(django, PROBES, METRICS, reports=REPORTS, others=StreamEndpoint(django, others=bridge))
+others: Application = StreamEndpoint(django, others=bridge)
+if settings.CC_TRACES:
+    from kernel.http.traced_requests import TracedApplication
+
+    others = TracedApplication(others, {*fast_path.ROUTES, *stream_endpoint.ROUTES})
+application = Probes(django, PROBES, METRICS, reports=REPORTS, others=others)

@@ -15,7 +15,7 @@ from kernel import home, installation
 from kernel.databases import options
 from kernel.environment import Environment
 from kernel.http import addresses
-from kernel.observability import logs
+from kernel.observability import logs, tracing
 
 BASE_DIR = installation.ROOT
 env = Environment()
@@ -277,9 +277,19 @@ STORAGES = {
     "staticfiles": {"BACKEND": "ciphercanary.server.static_files.StampedStorage", "OPTIONS": _modes},
 }
 
-# --- logs and metrics
+# --- logs, traces and metrics
+OTEL_EXPORTER_OTLP_ENDPOINT = env.http_url("OTEL_EXPORTER_OTLP_ENDPOINT")
+OTEL_EXPORTER_OTLP_HEADERS = env.str("OTEL_EXPORTER_OTLP_HEADERS", "")
+OTEL_TRACES_SAMPLER = env.str("OTEL_TRACES_SAMPLER", "always_on")
+OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", "ciphercanary")
+CC_TRACES = bool(OTEL_EXPORTER_OTLP_ENDPOINT)
+if CC_TRACES:
+    MIDDLEWARE.insert(0, "kernel.http.traced_requests.RouteOfRequest")
+else:
+    tracing.keep_unloaded()
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", logs.LEVELS)
 LOG_FORMAT = env.choice("LOG_FORMAT", "json", logs.FORMATS)
+LOGS = {"level": LOG_LEVEL, "log_format": LOG_FORMAT, "service": OTEL_SERVICE_NAME, "has_traces": CC_TRACES}
 LOGGING_CONFIG = None
-logs.configure(level=LOG_LEVEL, log_format=LOG_FORMAT)
+logs.configure(**LOGS)
 PROMETHEUS_EXPORT_MIGRATIONS = False

@@ -43,6 +43,7 @@ from kernel.errors import DomainError, Throttled, Unavailable
 from kernel.freshness.stamps import StaleDecision
 from kernel.http import fast_path
 from kernel.http.fast_path import HotAnswer, HotHandler, HotRequest, HotRoutes
+from kernel.observability.tracing import bound
 from kernel.runtime import ProcessState
 from keys import keyring
 
@@ -156,7 +157,7 @@ async def _load(missing: Hashable, load: Callable[[], object]) -> None:
     if loading is None:
         if len(loads.running) >= MAX_LOADING:
             raise Unavailable("Too many requests are waiting for the database. Try again.")
-        loading = asyncio.get_running_loop().run_in_executor(loads.threads, call_in_pool, load)
+        loading = asyncio.get_running_loop().run_in_executor(loads.threads, bound(call_in_pool), load)
         loads.running[missing] = loading
         loading.add_done_callback(lambda _: loads.running.pop(missing, None))
     await asyncio.shield(loading)

@@ -17,6 +17,7 @@ from kernel.databases.transactions import call_in_pool
 from kernel.http.asgi_answers import Headers, Receive, Scope, Send
 from kernel.http.asgi_bodies import IncomingBody, declared_length
 from kernel.http.protocol_refusals import body_too_large
+from kernel.observability.tracing import bound
 
 IDLE_SECONDS: Final = 30.0
 PROGRESS: Final = 64 * 1024  # bytes within that time, or the end of the body: less does not count as progress
@@ -66,7 +67,7 @@ class Exchange:
         return self._received if self.body.is_complete else declared_length(self.scope)
 
     async def in_thread[T](self, call: Callable[..., T], *args: Any) -> T:
-        job = asyncio.get_running_loop().run_in_executor(self._pool, call_in_pool, call, *args)
+        job = asyncio.get_running_loop().run_in_executor(self._pool, bound(call_in_pool), call, *args)
         try:
             return await asyncio.shield(job)
         except asyncio.CancelledError:

@@ -1,6 +1,7 @@
 """Environment variables. Errors name an invalid variable but never show its value, which may be a secret."""
 
 import os
+import re
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, ClassVar
@@ -87,6 +88,13 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         url: str = self.get_value(var, default="")
         if url and url.partition("://")[0] not in REDIS_SCHEMES:
             raise ImproperlyConfigured(f"{var} must be a URL such as redis://host:6379/0.")
+        return url
+
+    def http_url(self, var: str) -> str:
+        """The URL of an HTTP server, or "". Raises ImproperlyConfigured."""
+        url: str = self.get_value(var, default="")
+        if url and not re.fullmatch(r"https?://[^/\s]\S*", url):
+            raise ImproperlyConfigured(f"{var} must be a URL such as http://host:4318.")
         return url
 
     def syslog_address(self, var: str) -> str:

@@ -1,6 +1,7 @@
 """Fixtures for every test: its own data folder, a root of trust, and users with roles."""
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -20,6 +21,9 @@ from accounts.hashers import BoundedArgon2PasswordHasher
 from kernel import runtime
 from tests.personas import Persona, make_persona
 from tests.product import Product
+
+# The settings keep it out, because traces are off. Tests of spans load it.
+sys.modules.pop("opentelemetry", None)
 
 # An example that takes long was interrupted by the machine, and is no finding.
 hypothesis.settings.register_profile(

@@ -40,7 +40,7 @@ POSTGRESQL_URL = os.environ.get("DATABASE_URL", "")
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
 REDIS_URL = os.environ.get("REDIS_URL", "") and f"{os.environ['REDIS_URL'].rsplit('/', 1)[0]}/{WORKER}"
 # Variables of the tests' own environment that must not reach the product.
-OURS = ("CC_", "DJANGO_", "PG", "PYTEST_", "LOG_")
+OURS = ("CC_", "DJANGO_", "PG", "PYTEST_", "LOG_", "OTEL_")
 OUR_NAMES = {
     "DATABASE_URL",
     "REDIS_URL",

@@ -26,6 +26,8 @@ import pytest
 import redis
 
 from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
+from kernel.observability.spans import Attribute
+from tests.collector import Collector, values
 from tests.product import PASSWORD, REDIS_URL, Product, b64
 
 pytestmark = [pytest.mark.process, pytest.mark.database]
@@ -499,7 +501,16 @@ FLOWS = [
 
 def test_no_secret_is_kept_anywhere_in_any_spelling(tmp_path):
     markers = Markers()
-    with Product(tmp_path, LOG_LEVEL="DEBUG", CC_TRUSTED_PROXIES="1") as product:
+    with (
+        Collector() as collector,
+        Product(
+            tmp_path,
+            LOG_LEVEL="DEBUG",
+            CC_TRUSTED_PROXIES="1",
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+            OTEL_EXPORTER_OTLP_HEADERS=f"authorization={markers.word('key of the collector')}",
+        ) as product,
+    ):
         client = Client(product, markers)
         pair = client.log_in("admin", PASSWORD)
         client.token = pair["access_token"]
@@ -513,10 +524,17 @@ def test_no_secret_is_kept_anywhere_in_any_spelling(tmp_path):
             flow(client)
         database, elsewhere = kept_in_the_database(product), kept_elsewhere(product, client)
         reported = {"the audit log's API": reported_by_the_log(product, client.token)}
+        assert product.stop() == 0  # which exports the waiting spans
+        traces = {"spans": collector.content}
 
     assert len(markers.secret) > 80
-    hits = find(markers.secret, database | elsewhere | reported)
+    hits = find(markers.secret, database | elsewhere | reported | traces)
     assert hits == {("password as a field's name", "refusals"), ("plaintext as an option", "refusals")}
     # The evidence is found, so the search works, and only in the database.
     assert {name for name, _ in find(markers.evidence, database)} == set(markers.evidence)
     assert find(markers.evidence, elsewhere) == set()
+    assert find(markers.evidence, traces) == {("request id", "spans")}
+    assert {name for span in collector.spans for name in values(span)} <= set(Attribute)
+    assert {word for header in collector.headers for word in [header["authorization"]]} <= {
+        markers.secret["key of the collector"].decode()
+    }

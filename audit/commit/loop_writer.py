@@ -43,6 +43,7 @@ from audit.log.entry_mac import open_entry_key
 from audit.log.numbering import Numbering
 from kernel.databases.transactions import call_in_pool
 from kernel.freshness.stamps import entities_of, outdated, renew
+from kernel.observability import tracing
 from kernel.observability.metrics import audit_batch_size, audit_commit_seconds
 from kernel.runtime import ProcessState
 
@@ -83,8 +84,9 @@ class _LoopWriter:
         self._reading: EpochReading | None = None
         self._expected = 0
         self._refused_at = -RECONNECT_AFTER
-        self._task = self.loop.create_task(self._run())
+        self._task = self.loop.create_task(self._run(), context=tracing.without_span())
 
+    @tracing.waits("audit commit")
     def submit[T](self, decision: Decision[T], until: float | None) -> "asyncio.Future[T]":
         if len(self._queue) >= writer.MAX_WAITING:
             raise AuditUnavailable(CROWDED)

@@ -20,6 +20,7 @@ from audit.errors import CROWDED, AuditUnavailable
 from audit.log.numbering import Numbering
 from audit.sequencing.lag import read_lag_seconds
 from kernel.databases import lock_waits
+from kernel.observability import tracing
 from kernel.runtime import ProcessState
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ def commit[T](decision: Decision[T]) -> T:
     return submit(decision).result()
 
 
+@tracing.waits("audit commit")
 def submit[T](decision: Decision[T], until: float | None = None) -> "Future[T]":
     """Like ``commit`` for an event loop (``asyncio.wrap_future``), which must not block.
 

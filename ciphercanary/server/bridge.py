@@ -24,6 +24,7 @@ from kernel.http.fast_path import HotRoutes
 from kernel.http.problems import ProtocolError
 from kernel.http.protocol_refusals import body_too_large, overloaded, request_timeout
 from kernel.http.wsgi_environ import FileAnswer, environ
+from kernel.observability.tracing import bound
 
 WAITING_PER_THREAD = 32
 BODY_SECONDS = 30.0
@@ -119,7 +120,7 @@ class WsgiBridge:
         if self.is_full:
             raise overloaded()
         abandoned = threading.Event()
-        job = asyncio.get_running_loop().run_in_executor(self._pool, self._run, scope, body, abandoned)
+        job = asyncio.get_running_loop().run_in_executor(self._pool, bound(self._run), scope, body, abandoned)
         self._in_flight += 1
         job.add_done_callback(partial(self._leave, charge.move()))
         try:

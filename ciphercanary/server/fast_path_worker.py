@@ -50,7 +50,15 @@ class FastPathWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         # Call this on the base class. On a subclass it would cache its result there but read it from the base
         # class, so the C parser would not be found.
         ASGIProtocol._check_h1c_protocol_available()  # noqa: SLF001 - as its own class does
-        gasgi.ASGIProtocol = FastPathProtocol  # the only name through which the worker creates a protocol
+        gasgi.ASGIProtocol = _protocol()  # the only name through which the worker creates a protocol
+
+
+def _protocol() -> "type[FastPathProtocol]":
+    if not settings.CC_TRACES:
+        return FastPathProtocol
+    from ciphercanary.server.traced_connection import TracedProtocol  # noqa: PLC0415 - only if traces are on
+
+    return TracedProtocol
 
 
 class FastPathProtocol(BoundedProtocol):

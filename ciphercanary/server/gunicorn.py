@@ -11,7 +11,7 @@ from prometheus_client import multiprocess
 
 from ciphercanary.server.fast_path_worker import GRACE
 from kernel.databases.lock_waits import bound_lock_waits
-from kernel.observability import logs
+from kernel.observability import logs, tracing
 
 worker_class = "ciphercanary.server.fast_path_worker.FastPathWorker"
 asgi_loop = "uvloop"
@@ -42,7 +42,7 @@ logger_class = Logger
 loglevel = "warning"
 # The complete logging configuration, with gunicorn's own records sent to the root logger. gunicorn adds its own
 # handler for anything left out here, and that handler would bypass the redaction of exception texts.
-_logs = logs.configuration(level=settings.LOG_LEVEL, log_format=settings.LOG_FORMAT)
+_logs = logs.configuration(**settings.LOGS)
 logconfig_dict = _logs | {
     "loggers": _logs["loggers"] | {"gunicorn.error": {"level": "WARNING", "handlers": [], "propagate": True}}
 }
@@ -78,6 +78,7 @@ def worker_exit(_server: object, worker: Worker) -> None:
         throttle.stop_reconciling()
         refusals.flush()
         writer.close()
+        tracing.close()
     finally:
         if audit_heartbeat := getattr(worker, "audit_heartbeat", None):
             audit_heartbeat.stop()

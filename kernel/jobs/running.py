@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from uuid import UUID
 
 import django.db
@@ -13,6 +13,7 @@ from kernel.jobs import leases
 from kernel.jobs.job import Job, Status
 from kernel.jobs.progress import Cancelled, LeaseLost, Progress, Stopping
 from kernel.jobs.registry import Task, find_task, tasks
+from kernel.observability import tracing
 from kernel.observability.logs import current_request_id
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ def _due_jobs() -> list[tuple[Task, UUID]]:
 
 
 def _run(task: Task, job: Job, is_stopping: Callable[[], bool]) -> None:
-    with _log_with_id_of(job):
+    with _log_with_id_of(job), _traced(task, job):
         try:
             _attempt(task, job, is_stopping)
         except LeaseLost:
@@ -82,10 +83,12 @@ def _attempt(task: Task, job: Job, is_stopping: Callable[[], bool]) -> None:
         leases.hand_over(job, progress.columns)
     except RETRYABLE as error:
         logger.warning("a job could not be done now", exc_info=True)
+        tracing.note_error(error)
         django.db.close_old_connections()  # a broken connection could not write this either
         leases.put_back(job, progress.columns, error_code=_code(error))
     except Exception as error:
         logger.exception("a job failed")
+        tracing.note_error(error)
         django.db.close_old_connections()
         leases.end(job, Status.FAILED, progress.columns, error_code=_code(error))
 
@@ -94,6 +97,10 @@ def _code(error: Exception) -> str:
     if isinstance(error, DomainError):
         return error.code
     return Unavailable.code if isinstance(error, RETRYABLE) else INTERNAL
+
+
+def _traced(task: Task, job: Job) -> AbstractContextManager[None]:
+    return tracing.job(task.kind, str(job.pk), job.attempts, str(job.actor.get("request_id", "")))
 
 
 @contextmanager

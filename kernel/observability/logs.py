@@ -25,6 +25,9 @@ ALLOWED_FIELDS = frozenset(
         "error.type",
         "error.stack_trace",
         "http.request.id",
+        "service.name",
+        "span.id",
+        "trace.id",
     }
 )
 NEVER_A_SECRET = {"error.stack_trace"}  # names of our own files, which look like base64
@@ -62,17 +65,26 @@ CREDENTIAL = re.compile(
 type Fields = MutableMapping[str, Any]
 
 
-def configure(*, level: str, log_format: str) -> None:
-    """Send every logger of the process through one formatter; ``log_format`` is ``json`` or ``text``."""
-    logging.config.dictConfig(configuration(level=level, log_format=log_format))
+def configure(*, level: str, log_format: str, service: str, has_traces: bool) -> None:
+    """Send every logger of the process through one formatter; ``log_format`` is ``json`` or ``text``.
 
-
-def configuration(*, level: str, log_format: str) -> dict[str, Any]:
-    """The ``logging.config.dictConfig`` that ``configure`` applies."""
-    renderer: Any = (
-        structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer()
+    ``service`` is the name of the service in JSON. If ``has_traces``, lines carry the ids of the current span.
+    """
+    logging.config.dictConfig(
+        configuration(level=level, log_format=log_format, service=service, has_traces=has_traces)
     )
-    shared = [_add_record_fields, _keep_allowed, _redact]
+
+
+def configuration(*, level: str, log_format: str, service: str, has_traces: bool) -> dict[str, Any]:
+    """The ``logging.config.dictConfig`` that ``configure`` applies."""
+    processors: list[Any] = [_add_record_fields]
+    if has_traces:
+        processors.append(_add_trace_ids)
+    processors += [_keep_allowed, _redact]
+    if log_format == "json":
+        processors += [_NameService(service), structlog.processors.JSONRenderer()]
+    else:
+        processors.append(structlog.dev.ConsoleRenderer())
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -80,7 +92,7 @@ def configuration(*, level: str, log_format: str) -> dict[str, Any]:
             "structured": {
                 "()": structlog.stdlib.ProcessorFormatter,
                 "foreign_pre_chain": [structlog.stdlib.ExtraAdder()],
-                "processors": [*shared, renderer],
+                "processors": processors,
             }
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
@@ -101,6 +113,31 @@ def _add_record_fields(_logger: Any, _method: str, fields: Fields) -> Fields:
         fields["error.type"] = exception.__name__
         fields["error.stack_trace"] = _stack(trace)
     return fields
+
+
+def _add_trace_ids(_logger: Any, _method: str, fields: Fields) -> Fields:
+    return {**fields, **trace_ids()}
+
+
+def trace_ids() -> dict[str, str]:
+    """The fields of the current span; empty outside any span. Only if traces are on."""
+    from opentelemetry import trace  # noqa: PLC0415 - not loaded while traces are off
+
+    current = trace.get_current_span().get_span_context()
+    if not current.is_valid:
+        return {}
+    trace_id, span_id = trace.format_trace_id(current.trace_id), trace.format_span_id(current.span_id)
+    return {"trace.id": trace_id, "span.id": span_id}
+
+
+class _NameService:
+    """Adds the name by which a collector of many logs selects ours. Text for people does not need it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(self, _logger: Any, _method: str, fields: Fields) -> Fields:
+        return {**fields, "service.name": self._name}
 
 
 def _stack(trace: TracebackType | None) -> str:

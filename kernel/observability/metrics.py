@@ -72,6 +72,9 @@ loop_last_turn_timestamp_seconds = Gauge(
     ["loop"],
     multiprocess_mode="mostrecent",
 )
+trace_spans_dropped_total = Counter(
+    "trace_spans_dropped_total", "Spans of traces that were not delivered to the collector.", ["reason"]
+)
 token_refusals_total = Counter("token_refusals_total", "Access tokens refused.", ["reason"])
 # Gauges whose values come from the database.
 DATABASE_GAUGES = (

@@ -26,6 +26,7 @@ PROGRAM = {
     "ciphercanary/asgi.py heads": "a part of the ASGI application",
     "ciphercanary/asgi.py bodies": "likewise",
     "ciphercanary/asgi.py bridge": "likewise",
+    "ciphercanary/asgi.py others": "likewise",
     "ciphercanary/asgi.py application": "the ASGI application",
     "ciphercanary/celery.py _stopping": "shared with forked processes",
     "ciphercanary/server/gunicorn.py secure_scheme_headers": "a setting of gunicorn",

@@ -352,7 +352,7 @@ def test_what_does_not_pass_fails_with_a_word_and_is_logged_under_the_id_of_the_
     task.does = raises(error)
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
-    logs.configure(level="INFO", log_format="json")
+    logs.configure(level="INFO", log_format="json", service="canary", has_traces=False)
     root.handlers[0].stream = stream = io.StringIO()
     try:
         assert run_one()

@@ -27,7 +27,7 @@ def written(log_format, level):
     """A logger's output in that format, as ``bin/serve`` configures it, without pytest's own capture."""
     root = logging.getLogger()
     handlers, former = root.handlers, root.level
-    logs.configure(level=level, log_format=log_format)
+    logs.configure(level=level, log_format=log_format, service="canary-service", has_traces=False)
     root.handlers[0].stream = stream = io.StringIO()
     yield stream.getvalue
     root.handlers, root.level = handlers, former
@@ -60,6 +60,7 @@ def test_a_record_has_the_names_of_the_elastic_common_schema(written, logger):
         "log.logger": "canary",
         "http.request.id": "request-1",
         "error.type": "SongError",
+        "service.name": "canary-service",
     }
 
 

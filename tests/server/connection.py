@@ -68,7 +68,16 @@ async def application(_scope, receive, send):
 class Connection:
     """Fast-path requests are answered ``at_once`` or in a later turn of the loop; ``begun`` lists them."""
 
-    def __init__(self, parser, *, at_once=True, app=application, heads=2**20, bodies=2**20):
+    def __init__(
+        self,
+        parser,
+        *,
+        at_once=True,
+        app=application,
+        heads=2**20,
+        bodies=2**20,
+        protocol=FastPathProtocol,
+    ):
         self.begun, self.at_once = [], at_once
         ASGIProtocol._check_h1c_protocol_available()
         config = Config()
@@ -90,12 +99,12 @@ class Connection:
             heads=ByteBudget(heads),
             bodies=ByteBudget(bodies),
         )
-        self.worker = worker
+        self.worker, self._protocol = worker, protocol
         self.connect()
 
     def connect(self):
         """Open another connection to the same worker, in place of the previous one."""
-        self.protocol, self.transport = FastPathProtocol(self.worker), Transport()
+        self.protocol, self.transport = self._protocol(self.worker), Transport()
         self.protocol.connection_made(self.transport)
 
     async def answer(self, request, _body):

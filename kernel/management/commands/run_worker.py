@@ -6,6 +6,7 @@ from django.conf import settings
 
 from kernel.commands import ServiceCommand
 from kernel.jobs import worker
+from kernel.observability import tracing
 
 
 class Command(ServiceCommand):
@@ -18,3 +19,4 @@ class Command(ServiceCommand):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopping.set())
         worker.work(settings.CC_JOB_THREADS, stopping)
+        tracing.close()

@@ -1,0 +1,39 @@
+"""The fast path's connection with spans. gunicorn's worker uses it only if traces are on."""
+
+from typing import Any
+
+from opentelemetry.trace import Span
+
+from ciphercanary.server.fast_path_worker import FastPathProtocol
+from kernel.http.asgi_answers import Scope
+from kernel.http.fast_path import HotAnswer, HotHandler, HotRequest
+from kernel.http.traced_requests import traceparent
+from kernel.observability import spans
+
+
+class TracedProtocol(FastPathProtocol):
+    """If the fast path declines a request, ``TracedApplication`` continues its span."""
+
+    _span: Span | None = None
+
+    async def _answer(self, handler: HotHandler, request: HotRequest, body: bytes) -> None:
+        method, path = self._parser.method.decode("latin-1"), self._parser.path.decode("latin-1")
+        span = self._span = spans.begin_request(method, path, traceparent(self._headers()))
+        try:
+            with spans.active(span):
+                await super()._answer(handler, request, body)
+        finally:
+            if not self._is_declined:
+                self._span = None
+                span.end()
+
+    def _write(self, answer: HotAnswer) -> None:
+        super()._write(answer)
+        if self._span is not None:
+            spans.set_answer(self._span, answer.status, answer.headers)
+
+    def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Scope:
+        scope = super()._build_http_scope(request, sockname, peername)
+        if self._span is not None:
+            scope[spans.SPAN], self._span = self._span, None
+        return scope
