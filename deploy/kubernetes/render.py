@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - a program
-"""Render the kustomize base, and the component for the Prometheus operator, from the Helm chart.
+"""Render the kustomize base and two components from the Helm chart.
 
     .venv/bin/python deploy/kubernetes/render.py [--check]
 
@@ -17,11 +17,11 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 CHART = HERE.parent / "helm" / "ciphercanary"
-VALUES = ["kustomize=true", "metrics.operator=true"]
+VALUES = ["kustomize=true", "metrics.operator=true", "backups.enabled=true"]
 HEADER = (
     "# Rendered from deploy/helm/ciphercanary by deploy/kubernetes/render.py. Change the chart instead.\n"
 )
-COMPONENTS = {"monitoring": "components/prometheus-operator"}
+COMPONENTS = {"backups": "components/backups", "monitoring": "components/prometheus-operator"}
 SETTINGS = "settings"  # becomes a generated ConfigMap, whose name changes with its contents
 _DOCUMENT = re.compile(r"^---\n# Source: ciphercanary/templates/([\w-]+)\.yaml\n", re.MULTILINE)
 

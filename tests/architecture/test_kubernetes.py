@@ -64,7 +64,8 @@ def volume(pod, name):
 
 
 def test_the_manifests_have_the_pods_of_an_installation():
-    assert {name.removeprefix("ciphercanary-") for name in OURS} >= {"web", "worker", "beat", "sequencer", "prepare"}
+    workloads = ("web", "worker", "beat", "sequencer", "prepare")
+    assert {f"ciphercanary-{name}" for name in workloads} <= OURS.keys()
     assert {"postgresql", "redis"} <= PODS.keys()
 
 
@@ -88,7 +89,8 @@ def test_a_pod_has_no_rights_that_it_does_not_need(pod):
 
 @pytest.mark.parametrize("pod", OURS.values(), ids=OURS)
 def test_our_containers_are_the_user_of_the_image_with_512_mib(pod):
-    assert (pod["spec"]["securityContext"]["runAsUser"], pod["spec"]["securityContext"]["fsGroup"]) == (10001, 10001)
+    context = pod["spec"]["securityContext"]
+    assert (context["runAsUser"], context["runAsGroup"], context["fsGroup"]) == (10001, 10001, 10001)
     [container] = containers(pod)
     assert size(container["resources"]["limits"]["memory"]) <= 512 * 1024**2
     assert container["args"][0] in ROLES
