@@ -32,7 +32,7 @@ def main(path: str) -> int:
 
 
 def problem_of(found: dict[str, Any]) -> str:
-    """What is wrong with the object, or ""."""
+    """The first violation of the definition, or ""."""
     if found["apiVersion"] == OPERATOR:
         return ""
     try:
