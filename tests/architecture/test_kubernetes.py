@@ -1,14 +1,18 @@
 """Rules for the manifests in deploy/kubernetes, which are rendered from the Helm chart."""
 
+import re
+
 import pytest
 import yaml
 
+import kernel
 from ciphercanary.server.fast_path_worker import GRACE
 from crypto_ops.stream_endpoint import MAX_STREAMS
 from tests.architecture.sources import ROOT
 from tests.architecture.test_settings import example
 
 FOLDER = ROOT / "deploy" / "kubernetes"
+CHART = ROOT / "deploy" / "helm" / "ciphercanary"
 SETTINGS = dict(
     line.split("=", 1)
     for line in (FOLDER / "base" / "settings.env").read_text().splitlines()
@@ -16,7 +20,7 @@ SETTINGS = dict(
 )
 SECRETS = {"SECRET_KEY", "CC_KEK", "CC_ADMIN_PASSWORD", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"}
 MOUNTED = "/run/secrets/ciphercanary/"
-OTHER_VARIABLES = {"POD_IP", "PUBLIC_HOST", "CC_METRICS_PORT"}
+OTHER_VARIABLES = {"POD_IP", "POD_NAME", "PUBLIC_HOST", "CC_METRICS_PORT"}
 ROLES = {"prepare", "web", "sequencer", "worker", "beat", "manage"}
 FILES = [
     *FOLDER.glob("base/*.yaml"),
@@ -144,7 +148,7 @@ def test_a_program_has_probes(name):
     assert container.get("readinessProbe", {}).get("httpGet", {}).get("path") == (
         "/readyz" if name == "ciphercanary-web" else None
     )
-    assert container["livenessProbe"]["httpGet"]["path"] in {"/livez", "/metrics"}
+    assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
 
 
 def test_a_web_pod_has_time_to_sleep_and_to_drain():
@@ -169,6 +173,28 @@ def test_the_first_policy_denies_everything():
     assert all(selected <= pod["metadata"]["labels"].items() for pod in OURS.values())
     assert all(rule.get("to") for policy in policies.values() for rule in policy.get("egress", []))
     assert all(rule.get("from") for policy in policies.values() for rule in policy.get("ingress", []))
+
+
+def test_apply_creates_each_object_in_one_of_its_steps():
+    script = (FOLDER / "apply").read_text()
+    last = re.search(r"component in \((.*)\)'", script)[1].split(", ")
+    labels = [found["metadata"].get("labels", {}) for found in OBJECTS]
+    components = {
+        each["app.kubernetes.io/component"] for each in labels if "app.kubernetes.io/component" in each
+    }
+    assert components == {"prepare", *last}
+    assert 'component=prepare"' in script
+    assert '"!app.kubernetes.io/component"' in script
+
+
+def test_chart_and_overlays_have_the_version_of_the_package():
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    tags = [
+        image["newTag"]
+        for path in FOLDER.glob("overlays/*/kustomization.yaml")
+        for image in yaml.safe_load(path.read_text())["images"]
+    ]
+    assert {chart["version"], chart["appVersion"], *tags} == {kernel.__version__}
 
 
 def test_prometheus_scrapes_a_port_of_every_program():

@@ -133,17 +133,17 @@ env:
     sizeLimit: 64Mi
 {{- end }}
 
-{{/* Probes of a program that serves nothing but its metrics. A slow database must not restart it. */}}
+{{/* Probes of a program that serves nothing but its metrics. /livez fails if its loop has not turned for two minutes. */}}
 {{- define "ciphercanary.metricsProbes" -}}
 ports:
   - {name: metrics, containerPort: 9100}
 startupProbe:
-  httpGet: {path: /metrics, port: metrics}
+  httpGet: {path: /livez, port: metrics}
   periodSeconds: 2
   timeoutSeconds: 5
   failureThreshold: 60
 livenessProbe:
-  httpGet: {path: /metrics, port: metrics}
+  httpGet: {path: /livez, port: metrics}
   periodSeconds: 20
   timeoutSeconds: 10
   failureThreshold: 6
