@@ -1,9 +1,9 @@
 """The data folder (``CC_HOME``): its permissions and the secrets in it.
 
-The folder is 0700 and every file in it 0600. It contains two kinds of secret files and no others: ``kek-<id>.key``
-(the key-encryption keys, see ``kernel.trust.kek``) and ``secret-key`` (Django's). In addition, ``audit-head``
-stores the latest known position of the audit log (``audit.sequencing.head``), and running processes lock
-``supervisor.lock``, ``serve.lock`` and ``sequencer.lock``.
+The folder is 0700, unless it is a mounted volume that belongs to another user, and every file in it is 0600. It
+contains two kinds of secret files and no others: ``kek-<id>.key`` (the key-encryption keys, see ``kernel.trust.kek``)
+and ``secret-key`` (Django's). In addition, ``audit-head`` stores the latest known position of the audit log
+(``audit.sequencing.head``), and running processes lock ``supervisor.lock``, ``serve.lock`` and ``sequencer.lock``.
 """
 
 import os
@@ -23,8 +23,18 @@ SECRET_KEY_FILE = "secret-key"  # noqa: S105 - a file name
 def create(home: Path) -> None:
     """Create the folder if it is missing. Raises OSError."""
     os.umask(0o077)
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    home.chmod(0o700)
+    create_private_folder(home)
+
+
+def create_private_folder(folder: Path) -> None:
+    """Create the folder with mode 0700, or give an existing one this mode. Raises OSError.
+
+    A mounted volume may belong to another user, and only the owner can change its mode. Each file in it is private
+    anyway.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid == os.geteuid():
+        folder.chmod(0o700)
 
 
 def prepare(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files of exports, in ``CC_HOME/exports`` (0700, every file in it 0600).
+"""Files of exports, in ``CC_HOME/exports`` (0700 unless it is a mounted volume, every file in it 0600).
 
 A file gets a name that ends in ``.unfinished``, and is renamed once it is complete and synced to disk. The name
 contains the ids of the job and of the attempt, so two workers that consider each other dead never write to the same
@@ -20,10 +20,11 @@ from uuid import UUID
 
 from django.conf import settings
 
-from kernel.home import RESERVE, sync_folder
+from kernel.home import RESERVE, create_private_folder, sync_folder
 from kernel.trust.row_mac import IntegrityFailed
 
 UNFINISHED = ".unfinished"
+FILE_SYSTEM = "lost+found"  # in the top folder of an ext4 volume, where the exports may be mounted
 LOOKED_AFTER = 8 * 1024 * 1024  # bytes between two checks of the free space
 ARCHIVE_ROOT = "audit-log"
 _ATTEMPT = re.compile("[0-9a-f]{16}")
@@ -114,8 +115,9 @@ def pack(folder: Path, file: HashedFile, after_each: Callable[[], None]) -> None
 
 
 def names() -> list[str]:
-    """Names of everything in the folder."""
-    return sorted(path.name for path in _folder().iterdir()) if _folder().exists() else []
+    """Names of everything in the folder, except what its file system needs."""
+    found = {path.name for path in _folder().iterdir()} if _folder().exists() else set()
+    return sorted(found - {FILE_SYSTEM})
 
 
 def remove(some: Collection[str]) -> None:
@@ -133,5 +135,4 @@ def _folder() -> Path:
 
 
 def _make_folder() -> None:
-    _folder().mkdir(mode=0o700, exist_ok=True)
-    _folder().chmod(0o700)
+    create_private_folder(_folder())

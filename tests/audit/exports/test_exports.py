@@ -111,6 +111,16 @@ def test_a_pending_export_is_cancelled_at_once(auditor, admin):
     assert entry.user_id == admin.user.id  # the user who cancelled, not the one who requested it
 
 
+def test_the_sweep_leaves_the_folder_of_a_volume_s_file_system(settings):
+    needed = settings.CC_HOME / "exports" / "lost+found"
+    needed.mkdir(parents=True)
+    leftover = needed.with_name("leftover.unfinished")
+    leftover.touch()
+    task.delete_expired_results()
+    assert (needed.exists(), leftover.exists()) == (True, False)
+    needed.rmdir()
+
+
 def test_a_running_export_stops_and_leaves_nothing(auditor, monkeypatch):
     monkeypatch.setattr(task, "BATCH", 10)
     write_many(50)

@@ -1,0 +1,219 @@
+"""Rules for the manifests in deploy/kubernetes, which are rendered from the Helm chart."""
+
+import re
+
+import pytest
+import yaml
+
+import kernel
+from ciphercanary.server.fast_path_worker import GRACE
+from crypto_ops.stream_endpoint import MAX_STREAMS
+from tests.architecture.sources import ROOT
+from tests.architecture.test_settings import example
+
+FOLDER = ROOT / "deploy" / "kubernetes"
+CHART = ROOT / "deploy" / "helm" / "ciphercanary"
+SETTINGS = dict(
+    line.split("=", 1)
+    for line in (FOLDER / "base" / "settings.env").read_text().splitlines()
+    if not line.startswith("#")
+)
+SECRETS = {"SECRET_KEY", "CC_KEK", "CC_ADMIN_PASSWORD", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"}
+MOUNTED = "/run/secrets/ciphercanary/"
+OTHER_VARIABLES = {"POD_IP", "POD_NAME", "PUBLIC_HOST", "CC_METRICS_PORT"}
+ROLES = {"prepare", "web", "sequencer", "worker", "beat", "manage"}
+FILES = [
+    *FOLDER.glob("base/*.yaml"),
+    *FOLDER.glob("components/*/*.yaml"),
+    *FOLDER.glob("overlays/*/[pr]*.yaml"),
+]
+OBJECTS = [
+    found
+    for path in sorted(FILES)
+    if path.name not in {"kustomization.yaml", "networks.yaml"}
+    for found in yaml.safe_load_all(path.read_text())
+]
+UNITS = {"Mi": 1024**2, "Gi": 1024**3}
+
+
+def pod_template(found):
+    spec = found.get("spec", {})
+    return (spec.get("jobTemplate", {}).get("spec") or spec).get("template")
+
+
+PODS = {found["metadata"]["name"]: pod for found in OBJECTS if (pod := pod_template(found))}
+OURS = {name: pod for name, pod in PODS.items() if name.startswith("ciphercanary-")}
+PROGRAMS = [found["metadata"]["name"] for found in OBJECTS if found["kind"] in {"Deployment", "StatefulSet"}]
+
+
+def of_kind(kind):
+    return [found for found in OBJECTS if found["kind"] == kind]
+
+
+def containers(pod):
+    assert not {"initContainers", "ephemeralContainers"} & pod["spec"].keys()
+    return pod["spec"]["containers"]
+
+
+def environment(container):
+    return {variable["name"]: variable for variable in container["env"]}
+
+
+def size(text):
+    return int(text[:-2]) * UNITS[text[-2:]]
+
+
+def volume(pod, name):
+    return next(each for each in pod["spec"]["volumes"] if each["name"] == name)
+
+
+def test_the_manifests_have_the_pods_of_an_installation():
+    workloads = ("web", "worker", "beat", "sequencer", "prepare")
+    assert {f"ciphercanary-{name}" for name in workloads} <= OURS.keys()
+    assert {"postgresql", "redis"} <= PODS.keys()
+
+
+@pytest.mark.parametrize("pod", PODS.values(), ids=PODS)
+def test_a_pod_has_no_rights_that_it_does_not_need(pod):
+    spec = pod["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is False
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in containers(pod):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+        assert size(container["resources"]["limits"]["memory"]) <= 1024**3
+
+
+@pytest.mark.parametrize("pod", OURS.values(), ids=OURS)
+def test_our_containers_are_the_user_of_the_image_with_512_mib(pod):
+    context = pod["spec"]["securityContext"]
+    assert (context["runAsUser"], context["runAsGroup"], context["fsGroup"]) == (10001, 10001, 10001)
+    [container] = containers(pod)
+    assert size(container["resources"]["limits"]["memory"]) <= 512 * 1024**2
+    assert container["args"][0] in ROLES
+
+
+@pytest.mark.parametrize("pod", PODS.values(), ids=PODS)
+def test_secrets_are_files_and_never_variables(pod):
+    for container in containers(pod):
+        assert "secretKeyRef" not in str(container)
+        assert "secretRef" not in str(container)
+        assert not SECRETS & environment({"env": [], **container}).keys()
+    assert not SECRETS & SETTINGS.keys()
+
+
+@pytest.mark.parametrize("pod", OURS.values(), ids=OURS)
+def test_a_secret_is_mounted_where_its_variable_points(pod):
+    sources = volume(pod, "secrets")["projected"]["sources"]
+    mounted = {MOUNTED + item["path"] for source in sources for item in source["secret"]["items"]}
+    [container] = containers(pod)
+    named = {each["value"] for name, each in environment(container).items() if name.endswith("_FILE")}
+    assert named == mounted - {f"{MOUNTED}ca.crt"}
+    assert volume(pod, "secrets")["projected"]["defaultMode"] == 0o440
+
+
+@pytest.mark.parametrize("pod", OURS.values(), ids=OURS)
+def test_every_variable_is_a_setting(pod):
+    [container] = containers(pod)
+    names = {name.removesuffix("_FILE") for name in environment(container)} | SETTINGS.keys()
+    assert names - OTHER_VARIABLES <= example().keys()
+
+
+@pytest.mark.parametrize("pod", OURS.values(), ids=OURS)
+def test_every_mount_has_its_volume(pod):
+    [container] = containers(pod)
+    claims = {
+        claim["metadata"]["name"]
+        for found in of_kind("StatefulSet")
+        if found["spec"]["template"] is pod
+        for claim in found["spec"]["volumeClaimTemplates"]
+    }
+    volumes = {each["name"] for each in pod["spec"]["volumes"]} | claims
+    assert {mount["name"] for mount in container["volumeMounts"]} == volumes
+    assert all("sizeLimit" in each["emptyDir"] for each in pod["spec"]["volumes"] if "emptyDir" in each)
+
+
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if name in OURS])
+def test_a_program_has_probes(name):
+    [container] = containers(OURS[name])
+    assert {"startupProbe", "livenessProbe"} <= container.keys()
+    # Only the readiness of web pods depends on the database. A slow database must not restart a pod.
+    assert container.get("readinessProbe", {}).get("httpGet", {}).get("path") == (
+        "/readyz" if name == "ciphercanary-web" else None
+    )
+    assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
+
+
+def test_a_web_pod_has_time_to_sleep_and_to_drain():
+    spec = OURS["ciphercanary-web"]["spec"]
+    [container] = containers(OURS["ciphercanary-web"])
+    sleep = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert sleep >= 10
+    assert spec["terminationGracePeriodSeconds"] >= sleep + GRACE + 10
+
+
+def test_the_streams_of_a_web_pod_fit_into_its_spool():
+    spool = volume(OURS["ciphercanary-web"], "spool")["emptyDir"]["sizeLimit"]
+    assert MAX_STREAMS * int(SETTINGS["CC_MAX_STREAM_BYTES"]) < size(spool)
+
+
+def test_the_first_policy_denies_everything():
+    policies = {found["metadata"]["name"]: found["spec"] for found in of_kind("NetworkPolicy")}
+    deny = policies["ciphercanary-default-deny"]
+    assert sorted(deny) == ["podSelector", "policyTypes"]
+    assert deny["policyTypes"] == ["Ingress", "Egress"]
+    selected = deny["podSelector"]["matchLabels"].items()
+    assert all(selected <= pod["metadata"]["labels"].items() for pod in OURS.values())
+    assert all(rule.get("to") for policy in policies.values() for rule in policy.get("egress", []))
+    assert all(rule.get("from") for policy in policies.values() for rule in policy.get("ingress", []))
+
+
+def test_apply_creates_each_object_in_one_of_its_steps():
+    script = (FOLDER / "apply").read_text()
+    last = re.search(r"component in \((.*)\)'", script)[1].split(", ")
+    labels = [found["metadata"].get("labels", {}) for found in OBJECTS]
+    components = {
+        each["app.kubernetes.io/component"] for each in labels if "app.kubernetes.io/component" in each
+    }
+    assert components == {"prepare", *last}
+    assert 'component=prepare"' in script
+    assert '"!app.kubernetes.io/component"' in script
+
+
+def test_chart_and_overlays_have_the_version_of_the_package():
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    tags = [
+        image["newTag"]
+        for path in FOLDER.glob("overlays/*/kustomization.yaml")
+        for image in yaml.safe_load(path.read_text())["images"]
+    ]
+    assert {chart["version"], chart["appVersion"], *tags} == {kernel.__version__}
+
+
+def test_prometheus_scrapes_a_port_of_every_program():
+    """The definitions of the operator's kinds are not part of Kubernetes, so kubernetes-validate skips them."""
+    [service] = of_kind("ServiceMonitor")
+    [pod] = of_kind("PodMonitor")
+    assert [each["port"] for each in service["spec"]["endpoints"]] == ["http"]
+    assert [each["port"] for each in pod["spec"]["podMetricsEndpoints"]] == ["metrics"]
+    [component] = pod["spec"]["selector"]["matchExpressions"]
+    for name in PROGRAMS:
+        if name in OURS:
+            [container] = containers(OURS[name])
+            role = container["args"][0]
+            expected = "http" if role == "web" else "metrics"
+            assert [port["name"] for port in container["ports"]] == [expected]
+            assert role == "web" or role in component["values"]
+
+
+def test_the_rules_of_the_operator_are_those_of_prometheus():
+    files = sorted((ROOT / "deploy" / "prometheus" / "rules").glob("*.yml"))
+    groups = [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
+    assert [rule["spec"]["groups"] for rule in of_kind("PrometheusRule")] == ([groups] if groups else [])
