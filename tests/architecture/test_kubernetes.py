@@ -20,7 +20,7 @@ SETTINGS = dict(
 )
 SECRETS = {"SECRET_KEY", "CC_KEK", "CC_ADMIN_PASSWORD", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"}
 MOUNTED = "/run/secrets/ciphercanary/"
-OTHER_VARIABLES = {"POD_IP", "POD_NAME", "PUBLIC_HOST", "CC_METRICS_PORT"}
+OTHER_VARIABLES = {"POD_IP", "POD_NAME", "PUBLIC_HOST"}
 ROLES = {"prepare", "web", "sequencer", "worker", "beat", "manage"}
 FILES = [
     *FOLDER.glob("base/*.yaml"),
