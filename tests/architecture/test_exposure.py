@@ -219,6 +219,7 @@ def test_randomness_comes_from_the_operating_system():
 
 def test_the_environment_is_read_in_the_settings_only():
     may = {
+        "audit/backups/other_database.py": "hands the environment on to a command on another database",
         "ciphercanary/asgi.py": "names the settings",
         "ciphercanary/celery.py": "names the settings",
         "kernel/environment.py": "finds the variables that the settings do not read",
