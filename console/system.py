@@ -220,7 +220,7 @@ def check_backup() -> Check:
     created_at = last_done(action=actions.BACKUP_CREATED)
     if created_at is None:
         remedy = "Back up the database every day, into a folder on another disk."
-        return Check("Backup", OFF, "none yet", remedy, "bin/manage backup DIR")
+        return Check("Backup", OFF, "none yet", remedy, f"{installation.MANAGE} backup DIR")
     return Check("Backup", OK, f"last one {created_at:%Y-%m-%d %H:%MZ}")
 
 

@@ -25,5 +25,5 @@ def run_on_other_database(*arguments: str, url: str, home: Path | None = None) -
     environment = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
     path = os.pathsep.join([str(settings.BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment |= {"DATABASE_URL": url, "CC_HOME": str(home or settings.CC_HOME), "PYTHONPATH": path}
-    command = [sys.executable, "-m", "django", *arguments, "--settings", "ciphercanary.settings"]
+    command = [sys.executable, "-m", "ciphercanary.manage", *arguments]
     return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own commands

@@ -137,7 +137,9 @@ def test_an_older_backup_is_refused_until_it_is_accepted_on_record(log, tmp_path
         (tmp_path / HEAD_FILE).rename(head_file)
         call_command("restore", str(tmp_path / "backup"), "--accept-older", "the disk is gone", "--verify")
 
-        assert "older than the log that was seen before" in capsys.readouterr().out
+        output = capsys.readouterr().out
+        assert "older than the log that was seen before" in output
+        assert "verified, alarms in it: 1" in output
         meta = json.loads(AuditLog.objects.get(action=actions.LOG_ROLLBACK_ACCEPTED).meta)
         assert (meta["head_size"], meta["reason"]) == (newest.size, "the disk is gone")
         assert read_head().size == AuditTree.objects.get().size
