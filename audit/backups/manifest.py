@@ -1,4 +1,4 @@
-"""The signed manifest of a backup: what the backup contains, and the SHA-256 of each of its files.
+"""The signed manifest of a backup: its contents, and the SHA-256 of each of its files.
 
 ``manifest.json`` is signed with both checkpoint keys. ``manifest.sig`` has the signatures, by the name of their key.
 """

@@ -65,7 +65,7 @@ def restore_backup(
     ``seen`` are checkpoints from outside that the restored log must contain, like the head that this host remembers.
     An older backup is refused unless ``accepted_because`` gives the reason. Raises Invalid, Conflict if the
     database has tables, KekUnavailable for a wrong key-encryption key, OlderDatabase, OSError, django.db.Error, and
-    what ``progress`` raises.
+    the errors of ``progress``.
     """
     signed = read_manifest(folder, pinned)
     manifest = signed.manifest

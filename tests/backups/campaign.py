@@ -141,7 +141,6 @@ def restore(folder: Path, target: str, sealed: Sealed, known: set[str]) -> None:
     copy = empty_product(folder, target)
     try:
         kill_restores(copy, folder / "backup")
-        manage(copy, "restore", str(folder / "backup"), "--checkpoint", str(folder / "anchor"), code=1)
         manage(copy, "restore", str(folder / "backup"), "--verify")
         stored = {row[0] for row in copy.query("SELECT request_id FROM audit_logs")}
         assert known <= stored, f"{len(known - stored)} acknowledged requests are missing"
@@ -167,13 +166,25 @@ def empty_product(folder: Path, target: str) -> Product:
 
 
 def kill_restores(copy: Product, backup: Path) -> None:
+    """Kill restores while they load rows. Without a checkpoint from outside, each would succeed."""
     for number in range(KILLS):
         process = start(copy, "restore", str(backup))
-        time.sleep(1 + number)
+        wait_until(lambda running=process: loads(copy) or running.poll() is not None, seconds=600)
+        time.sleep(number * 0.3)
+        assert process.poll() is None, "the restore ended before it was killed"
         process.kill()
         process.wait()
         assert tables_of(copy) == [], "a killed restore has left tables"
     log(f"  {KILLS} killed restores have left an empty database")
+
+
+def loads(copy: Product) -> bool:
+    """Whether a restore has begun its transaction."""
+    if copy.database:
+        active = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"
+        return bool(copy.query(f"{active} AND pid <> pg_backend_pid() AND query LIKE 'CREATE%'")[0][0])
+    wal = copy.sqlite_file.with_name("db.sqlite3-wal")
+    return wal.exists() and wal.stat().st_size > 0
 
 
 def refuse_older(folder: Path, source: Product) -> None:

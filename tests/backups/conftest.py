@@ -15,7 +15,7 @@ SYSTEM = Principal.system("test", Source.COMMAND)
 ACTOR = Actor.system("test", Source.COMMAND)
 PLAINTEXT = b"kept in a backup"
 DESCRIPTION = "\\N, back\\slash, “quotes” 'n' \"more\", ü 😀"
-# Whatever COPY, a tab-separated line or another language could spell differently.
+# Characters that COPY, a tab-separated line or another language could spell differently.
 ODD = "tab\there, \\N, back\\slash, two\nlines\r\n, \u2028 and \x0b, “quotes” 'n' \"more\", ü 😀"
 
 
