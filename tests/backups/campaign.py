@@ -59,7 +59,8 @@ class Sealed:
     def rotate(self) -> None:
         for key_id, _ in self.keys:
             path = f"/api/v1/keys/{key_id}/rotate"
-            assert self.product.send("POST", path, {"reason": "campaign"}, token=self.token).status == 200
+            answer = self.product.send("POST", path, {"reason": "campaign"}, token=self.token)
+            assert answer.status == 201, answer.content
 
     def keep_encrypting(self, stopped: threading.Event) -> list[threading.Thread]:
         def write(first: int) -> None:
@@ -179,12 +180,11 @@ def kill_restores(copy: Product, backup: Path) -> None:
 
 
 def loads(copy: Product) -> bool:
-    """Whether a restore has begun its transaction."""
+    """Whether a restore has begun to write."""
     if copy.database:
         active = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"
         return bool(copy.query(f"{active} AND pid <> pg_backend_pid() AND query LIKE 'CREATE%'")[0][0])
-    wal = copy.sqlite_file.with_name("db.sqlite3-wal")
-    return wal.exists() and wal.stat().st_size > 0
+    return copy.sqlite_file.with_name("db.sqlite3-wal").exists()
 
 
 def refuse_older(folder: Path, source: Product) -> None:
