@@ -27,7 +27,6 @@ ALGORITHMS = {"aes-256": "aes-256-gcm", "aes-128": "aes-128-gcm", "chacha20": "c
 FILLING = "tests.backups.filling"
 KEYS = 10
 WRITERS = 8
-KILLS = 5
 PROOFS = 20
 TARGETS = ("sqlite", "postgresql")
 
@@ -81,7 +80,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=folder_for_servers()) as name:
         folder = Path(name)
         if options.messages:
-            restore_everywhere(folder, options.database, options.messages)
+            restore_everywhere(folder, options.database, options.messages, options.kills)
         if options.entries:
             move(folder / "moving", options.entries)
     return 0
@@ -102,7 +101,7 @@ def parse() -> argparse.Namespace:
 # --- restores
 
 
-def restore_everywhere(folder: Path, database: str, messages: int) -> None:
+def restore_everywhere(folder: Path, database: str, messages: int, kills: int) -> None:
     with Product(folder / "source", database="" if database == "sqlite" else None) as source:
         sealed = Sealed(source)
         for number in range(messages):
@@ -118,7 +117,7 @@ def restore_everywhere(folder: Path, database: str, messages: int) -> None:
             f"{len(sealed.messages)} messages, {len(known)} of them before the backup; {size_of(folder / 'backup')}"
         )
         for target in TARGETS:
-            restore(folder, target, sealed, known)
+            restore(folder, target, sealed, known, kills)
         refuse_older(folder, source)
 
 
@@ -138,10 +137,10 @@ def back_up_under_load(source: Product, sealed: Sealed, backup: Path) -> set[str
     return known
 
 
-def restore(folder: Path, target: str, sealed: Sealed, known: set[str]) -> None:
+def restore(folder: Path, target: str, sealed: Sealed, known: set[str], kills: int) -> None:
     copy = empty_product(folder, target)
     try:
-        kill_restores(copy, folder / "backup")
+        kill_restores(copy, folder / "backup", kills)
         manage(copy, "restore", str(folder / "backup"), "--verify")
         stored = {row[0] for row in copy.query("SELECT request_id FROM audit_logs")}
         assert known <= stored, f"{len(known - stored)} acknowledged requests are missing"
@@ -166,9 +165,9 @@ def empty_product(folder: Path, target: str) -> Product:
     return copy
 
 
-def kill_restores(copy: Product, backup: Path) -> None:
+def kill_restores(copy: Product, backup: Path, kills: int) -> None:
     """Kill restores while they load rows. Without a checkpoint from outside, each would succeed."""
-    for number in range(KILLS):
+    for number in range(kills):
         process = start(copy, "restore", str(backup))
         wait_until(lambda running=process: loads(copy) or running.poll() is not None, seconds=600)
         time.sleep(number * 0.3)
@@ -176,7 +175,7 @@ def kill_restores(copy: Product, backup: Path) -> None:
         process.kill()
         process.wait()
         assert tables_of(copy) == [], "a killed restore has left tables"
-    log(f"  {KILLS} killed restores have left an empty database")
+    log(f"  {kills} killed restores have left an empty database")
 
 
 def loads(copy: Product) -> bool:
