@@ -92,6 +92,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--database", choices=TARGETS, default="sqlite", help="of the backed-up installation")
     parser.add_argument("--messages", type=int, default=1000, help="0 leaves the restores out")
+    parser.add_argument("--kills", type=int, default=5, help="killed restores into each database")
     parser.add_argument(
         "--entries", type=int, default=100_000, help="of the moved log; 0 leaves the move out"
     )
