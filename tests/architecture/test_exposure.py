@@ -120,7 +120,6 @@ def test_the_log_is_read_through_visible_to():
     assert {place[0] for place in readers} == {
         "audit/services/recording.py",
         "audit/services/reading.py",
-        "ciphercanary/figures.py",  # the time of the last backup
         "audit/services/verifications.py",  # result of the last verification
         "audit/services/alarms.py",  # the entry of an alarm
         "audit/services/resolving.py",  # entries of alarms, to restore their rows
