@@ -31,6 +31,9 @@ EXPORT_DOWNLOADED = "audit.export.downloaded"
 FILTER_LISTED = "audit.saved_filter.listed"
 FILTER_SAVED = "audit.saved_filter.created"
 FILTER_DELETED = "audit.saved_filter.deleted"
+BACKUP_CREATED = "audit.backup.created"
+BACKUP_RESTORED = "audit.backup.restored"
+KEK_COPIED = "audit.kek.copied"
 
 LABELS: Final[Mapping[str, str]] = {
     LOG_READ: "Read audit log",
@@ -58,4 +61,7 @@ LABELS: Final[Mapping[str, str]] = {
     FILTER_LISTED: "List saved filters",
     FILTER_SAVED: "Save filter",
     FILTER_DELETED: "Delete saved filter",
+    BACKUP_CREATED: "Back up database",
+    BACKUP_RESTORED: "Restore backup",
+    KEK_COPIED: "Copy key-encryption keys",
 }

@@ -8,9 +8,11 @@ GROUPS = {
     "accounts": "Users",
     "keys": "Keys",
     "audit": "Audit log",
+    "backups": "Backups",
     "console": "Demo",
     "kernel": "Background jobs",
 }
+BACKUP_COMMANDS = {"backup", "backup_kek", "copy_to_postgresql", "restore", "restore_drill"}
 # Commands of console because they need users, which the audit app does not have.
 AUDIT_LOG_COMMANDS = {"list_audit_alarms", "resolve_audit_alarm"}
 REPLACED = {"changepassword", "createsuperuser"}  # our versions refuse and name the command to use
@@ -23,7 +25,10 @@ HEAD = (
     f"Usage: {installation.MANAGE} COMMAND [OPTION...]\n\n"
     f"To see the options of a command, run {installation.MANAGE} help COMMAND."
 )
-FOOT = "You can run these commands while the server is running. See README.md for details."
+FOOT = (
+    "You can run these commands while the server is running, except restore and copy_to_postgresql. "
+    "See README.md for details."
+)
 
 
 class Commands(ManagementUtility):
@@ -47,7 +52,7 @@ class Commands(ManagementUtility):
 
 
 def _described(app: str) -> dict[str, str]:
-    """``{name: first sentence of its help}`` of the commands in the app's group."""
+    """``{name: first sentence of its help}`` of the commands in a group."""
     owners = get_commands()
     names = sorted(name for name in owners.keys() - REPLACED if _group_of(name, owners[name]) == app)
     return {
@@ -56,4 +61,6 @@ def _described(app: str) -> dict[str, str]:
 
 
 def _group_of(name: str, app: str) -> str:
+    if name in BACKUP_COMMANDS:
+        return "backups"
     return "audit" if name in AUDIT_LOG_COMMANDS else app

@@ -3,21 +3,18 @@
 import math
 from collections.abc import Iterator
 from functools import partial
-from typing import Final
 
 from prometheus_client import Gauge
 
-from audit.log.events import Outcome
-from audit.models import AuditLog
+from audit import actions
 from audit.sequencing.lag import set_gauges
+from audit.services import last_done
 from audit.services.alarms import count_open_alarms
 from kernel import jobs
 from kernel.observability import metrics
 from kernel.observability.check_rounds import CheckRounds
 from kernel.runtime import ProcessState
 from keys.services import EXPIRY_DAYS, measure_keys
-
-BACKUP_CREATED: Final = "audit.backup.created"
 
 
 def update() -> None:
@@ -58,9 +55,8 @@ def _measure() -> None:
 
 def _last_backup_at() -> float:
     """Seconds since 1970, 0.0 before the first backup. One query on an index."""
-    backups = AuditLog.objects.filter(action=BACKUP_CREATED, outcome=Outcome.OK.value).order_by("-id")
-    newest = backups.values_list("timestamp", flat=True).first()
-    return newest.timestamp() if newest else 0.0
+    created_at = last_done(action=actions.BACKUP_CREATED)
+    return created_at.timestamp() if created_at else 0.0
 
 
 # The rest of the second is for the export itself.

@@ -21,6 +21,8 @@ from django.http import HttpRequest
 
 import kernel
 from accounts.principals import Principal
+from audit import actions
+from audit.services import last_done
 from audit.services.verifications import Verification, last_verification
 from console.health import HEALTHY, LAGGING, NOT_CONFIGURED, read_health, sequencer_word
 from console.measures import Measures, read_measures
@@ -85,6 +87,7 @@ def read_system(principal: Principal, request: HttpRequest) -> System:
         check_sequencer(measures),
         check_alarms(measures),
         check_jobs(measures, now),
+        check_backup(),
         check_disk(),
         check_access(request),
     ]
@@ -211,6 +214,14 @@ def check_jobs(measures: Measures, now: datetime) -> Check:
         "No worker has started this job. Start a worker, or check the log of the running worker.",
         "celery -A ciphercanary worker" if by_celery else f"{installation.MANAGE} run_worker",
     )
+
+
+def check_backup() -> Check:
+    created_at = last_done(action=actions.BACKUP_CREATED)
+    if created_at is None:
+        remedy = "Back up the database every day, into a folder on another disk."
+        return Check("Backup", OFF, "none yet", remedy, f"{installation.MANAGE} backup DIR")
+    return Check("Backup", OK, f"last one {created_at:%Y-%m-%d %H:%MZ}")
 
 
 def check_disk() -> Check:

@@ -8,10 +8,14 @@ and ``secret-key`` (Django's). In addition, ``audit-head`` stores the latest kno
 
 import os
 import secrets
+import shutil
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from kernel.errors import Conflict
 
 # Bytes that stay free: the log may be on the same disk, and without it no request is answered.
 RESERVE = 256 * 1024 * 1024
@@ -100,6 +104,25 @@ def _write_unfinished(path: Path, content: bytes) -> Path:
         unfinished.unlink()
         raise
     return unfinished
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A 0700 folder next to this one. It replaces this one when the block ends, and is removed if the block raises.
+
+    Raises Conflict if the folder exists and is not empty, and OSError.
+    """
+    folder = folder.absolute()
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise Conflict(f"{folder} already exists and is not empty. Choose another folder.")
+    unfinished = folder.with_name(f"{folder.name}{UNFINISHED}{secrets.token_hex(4)}")
+    unfinished.mkdir(mode=0o700)
+    try:
+        yield unfinished
+        os.sync()  # one call for thousands of files: their contents are on disk before the rename
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def sync_folder(path: Path) -> None:

@@ -7,10 +7,7 @@ only for comparison with the reader's pinned keys. The export verifies nothing.
 """
 
 import os
-import secrets
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import batched
 from pathlib import Path
@@ -28,13 +25,13 @@ from audit.verification.growing import stored_tile
 from audit.verification.keys import StoredKeys
 from audit.verification.trail import row_of, trail_of
 from kernel.errors import Conflict
+from kernel.home import new_folder
 from kernel.trust.row_mac import IntegrityFailed
 
 README = """\
 The audit log of {origin}, its first {size} entries. To verify it with a public key that you saved earlier:
   ccverify verify-export . --key VKEY --checkpoint EARLIER   (a key and a checkpoint that you kept elsewhere)
 """
-UNFINISHED = ".unfinished-"
 BUNDLES_AT_ONCE = 4
 _EVENT, _META = ENTRY_FIELDS.index("event_id"), ENTRY_FIELDS.index("meta")
 _EVENT_OF_ROW = TRAIL_FIELDS.index("event_id")
@@ -60,7 +57,7 @@ def export_log(folder: Path, progress: ReportProgress = lambda _done, _total: No
     (``verify_audit_log`` gives details), TransactionManagementError inside a transaction, OSError, django.db.Error, and
     what ``progress`` raises.
     """
-    with _appearing(folder) as unfinished, reading():
+    with new_folder(folder) as unfinished, reading():
         head, note = _newest_note()
         target = _Folder(unfinished)
         _write_notes(target, head, note)
@@ -83,22 +80,6 @@ class _Folder:
     def write(self, name: str, content: bytes) -> None:
         with self.new(name) as file:
             file.write(content)
-
-
-@contextmanager
-def _appearing(folder: Path) -> Iterator[Path]:
-    """A folder next to this one. It replaces this one when the block ends, and is removed if the block raises."""
-    folder = folder.absolute()
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise Conflict(f"{folder} already exists and is not empty. Choose another folder.")
-    unfinished = folder.with_name(f"{folder.name}{UNFINISHED}{secrets.token_hex(4)}")
-    unfinished.mkdir(mode=0o700)
-    try:
-        yield unfinished
-        os.sync()  # one call for thousands of files: their contents are on disk before the rename
-        unfinished.rename(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _newest_note() -> tuple[Checkpoint, str]:

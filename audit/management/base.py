@@ -20,11 +20,12 @@ class PeriodicProgress:
 
     SECONDS = 5.0
 
-    def __init__(self, write: Callable[[str], object]) -> None:
+    def __init__(self, write: Callable[[str], object], unit: str = "entries") -> None:
         self._write = write
+        self._unit = unit
         self._written_at = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
         if time.monotonic() - self._written_at >= self.SECONDS:
             self._written_at = time.monotonic()
-            self._write(f"{done} of {total} entries")
+            self._write(f"{done} of {total} {self._unit}")

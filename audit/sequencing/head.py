@@ -114,12 +114,12 @@ def check_head() -> None:
         write_head(Head(tree.size, bytes(tree.root)))
 
 
-def require_not_older(head: Head, size: int, read: HashReader) -> None:
+def require_not_older(head: Head, size: int, read: HashReader, remedy: str = REMEDY) -> None:
     """Raises OlderDatabase unless the tree of ``size`` begins with the remembered one."""
     if size < head.size:
         raise OlderDatabase(
-            f"The database has {size} audit log entries, but this host has already seen {head.size}. The database is "
-            f"older than the data folder. {REMEDY}"
+            f"The database has {size} audit log entries, but the installation has already seen {head.size}, so it is "
+            f"an older copy. {remedy}"
         )
     try:
         root = merkle.root(head.size, read)
@@ -127,8 +127,8 @@ def require_not_older(head: Head, size: int, read: HashReader) -> None:
         root = b""
     if root != head.root:
         raise OlderDatabase(
-            f"The first {head.size} audit log entries are not those that this host has seen. The database is "
-            f"a different one or was altered. {REMEDY}"
+            f"The first {head.size} audit log entries are not those that the installation has seen. The database is "
+            f"a different one or was altered. {remedy}"
         )
 
 

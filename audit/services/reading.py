@@ -26,9 +26,14 @@ def find_logs(*, reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:
     return found.filter(is_between("timestamp", criteria.since, criteria.until))
 
 
-def last_done(*, object_id: str, action: str) -> datetime | None:
-    """When the action last succeeded with that object, by any user. Use it only if the reader may see the object."""
-    done = AuditLog.objects.filter(object_id=object_id, action=action, outcome=Outcome.OK.value)
+def last_done(*, action: str, object_id: str = "") -> datetime | None:
+    """When the action last succeeded with that object, by any user. Use it only if the reader may see the object.
+
+    Without an object, the action is one of the installation, such as a backup.
+    """
+    done = AuditLog.objects.filter(action=action, outcome=Outcome.OK.value)
+    if object_id:
+        done = done.filter(object_id=object_id)
     with any_text():
         return timestamp_of(done.order_by("-id").values_list(Spelled("timestamp"), flat=True).first())
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, run_checks
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import connection
 
 from accounts import setup_codes
 from accounts.principals import Principal
@@ -23,7 +23,11 @@ from ciphercanary.server import static_files
 from ciphercanary.server.refusals import DATABASE, FOLDER, SETTING, TRUST, UNPREPARED, CannotStart
 from kernel import installation
 from kernel.checks import check_secret_key_lasts
-from kernel.databases.applied_migrations import applied_migrations, count_due_migrations
+from kernel.databases.applied_migrations import (
+    applied_migrations,
+    count_due_migrations,
+    migration_transaction,
+)
 from kernel.databases.database_errors import explain
 from kernel.databases.transactions import exclusive_session
 from kernel.errors import DomainError, Invalid
@@ -132,22 +136,11 @@ def _sentence(message: CheckMessage) -> str:
 def _migrate() -> None:
     if settings.CC_SQLITE and applied_migrations() and count_due_migrations():
         _copy_sqlite(settings.DATABASES["default"]["NAME"])
-    with _constraints_unchecked(), transaction.atomic():
+    with migration_transaction():
         # All or nothing: Django records a migration only after its tables exist, so a start killed between the two
         # would block every later start. Run this even if nothing is due: the steps after the migrations may have
         # been interrupted in an earlier version.
         call_command("migrate", interactive=False, verbosity=0)
-
-
-@contextmanager
-def _constraints_unchecked() -> Iterator[None]:
-    # SQLite's schema editor requires them to be off, and SQLite cannot turn them off inside a transaction. The
-    # schema editor checks the constraints before the transaction ends.
-    connection.disable_constraint_checking()
-    try:
-        yield
-    finally:
-        connection.enable_constraint_checking()
 
 
 def _copy_sqlite(file: str) -> None:

@@ -1,8 +1,10 @@
-"""Checks for unapplied migrations."""
+"""Applied and due migrations, and the transaction in which migrations run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -14,7 +16,22 @@ def applied_migrations() -> set[tuple[str, str]]:
 
 def count_due_migrations() -> int:
     """The number of unapplied migrations of this version: all of them without tables. Raises django.db.Error."""
-    return len(_shipped() - applied_migrations())
+    return len(shipped_migrations() - applied_migrations())
+
+
+@contextmanager
+def migration_transaction() -> Iterator[None]:
+    """A transaction in which migrations can run, all or none.
+
+    SQLite's schema editor requires unchecked constraints, and SQLite cannot turn the check off inside a transaction.
+    Its migrations check the constraints themselves.
+    """
+    connection.disable_constraint_checking()
+    try:
+        with transaction.atomic():
+            yield
+    finally:
+        connection.enable_constraint_checking()
 
 
 @cache  # it remembers that its table exists, and saves a statement
@@ -23,5 +40,6 @@ def _recorder() -> MigrationRecorder:
 
 
 @cache
-def _shipped() -> frozenset[tuple[str, str]]:
+def shipped_migrations() -> frozenset[tuple[str, str]]:
+    """App and name of each migration of this version."""
     return frozenset(MigrationLoader(None).disk_migrations)

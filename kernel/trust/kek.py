@@ -32,6 +32,7 @@ from kernel.trust.wrapped_row import Wrapped, WrappedRow
 KEK_SIZE = 32
 SENTINEL_LABEL = "cc/kek-sentinel/v1"
 SENTINEL = b"this key-encryption key is right"
+KEK_FILES = "kek-*.key"  # in the data folder, and in copies of the ring
 
 
 class KekUnavailable(Unavailable):
@@ -91,20 +92,37 @@ def forget() -> None:
 
 def ring_files() -> list[Path]:
     """The key files in the data folder. Operators must back them up separately from the database."""
-    return sorted(settings.CC_HOME.glob("kek-*.key"))
+    return sorted(settings.CC_HOME.glob(KEK_FILES))
+
+
+def copy_ring(folder: Path) -> list[str]:
+    """Write each key of the ring into a file of this folder, under its name in the data folder. Returns their ids.
+
+    Raises KekUnavailable, FileExistsError and OSError.
+    """
+    texts = _ring_texts()
+    for kek_id, text in texts.items():
+        _decode(kek_id, text)
+        home.create_private_file(folder / f"kek-{kek_id}.key", text + b"\n")
+    return sorted(texts)
 
 
 @process_cache
 @cache
 def _ring() -> Mapping[str, KeyMaterial]:
+    return {kek_id: KeyMaterial(_decode(kek_id, text)) for kek_id, text in _ring_texts().items()}
+
+
+def _ring_texts() -> Mapping[str, bytes]:
+    """The keys by id, in base64, without a check."""
     if any(":" not in entry for entry in settings.CC_KEK):
         raise KekUnavailable("CC_KEK has an entry without a colon. Write each entry as id:base64.")
-    texts: dict[str, str | bytes] = dict(entry.split(":", 1) for entry in settings.CC_KEK)
-    texts |= {path.stem.removeprefix("kek-"): path.read_bytes().strip() for path in ring_files()}
-    return {kek_id: KeyMaterial(_decode(kek_id, text)) for kek_id, text in texts.items()}
+    entries = (entry.split(":", 1) for entry in settings.CC_KEK)
+    texts = {kek_id: text.encode() for kek_id, text in entries}
+    return texts | {path.stem.removeprefix("kek-"): path.read_bytes().strip() for path in ring_files()}
 
 
-def _decode(kek_id: str, text: str | bytes) -> bytes:
+def _decode(kek_id: str, text: bytes) -> bytes:
     try:
         content = base64.b64decode(text, validate=True)
     except ValueError:  # includes binascii.Error, and non-ASCII text

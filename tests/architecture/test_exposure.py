@@ -120,7 +120,6 @@ def test_the_log_is_read_through_visible_to():
     assert {place[0] for place in readers} == {
         "audit/services/recording.py",
         "audit/services/reading.py",
-        "ciphercanary/figures.py",  # the time of the last backup
         "audit/services/verifications.py",  # result of the last verification
         "audit/services/alarms.py",  # the entry of an alarm
         "audit/services/resolving.py",  # entries of alarms, to restore their rows
@@ -219,6 +218,7 @@ def test_randomness_comes_from_the_operating_system():
 
 def test_the_environment_is_read_in_the_settings_only():
     may = {
+        "audit/backups/other_database.py": "hands the environment on to a command on another database",
         "ciphercanary/asgi.py": "names the settings",
         "ciphercanary/celery.py": "names the settings",
         "kernel/environment.py": "finds the variables that the settings do not read",

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
+from audit import actions
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditExport
 from audit.sequencing.running import checkpoint_now
@@ -105,6 +106,13 @@ def test_little_room_on_the_disk_is_bad_and_not_much_a_warning(at_admin, monkeyp
     assert checks(at_admin)["Data folder disk"].state == "warning"
     monkeypatch.setattr("console.system.LEAST_FREE_BYTES", 1 << 62)
     assert checks(at_admin)["Data folder disk"].state == "bad"
+
+
+def test_the_last_backup_is_shown_and_its_command_before_the_first(at_admin):
+    assert checks(at_admin)["Backup"].command == "bin/manage backup DIR"
+    record_alone(Event(action=actions.BACKUP_CREATED), SYSTEM)
+    check = checks(at_admin)["Backup"]
+    assert (check.state, check.measured.startswith("last one 2")) == ("ok", True)
 
 
 def test_clocks_that_differ_are_seen(at_admin, monkeypatch):

@@ -1,16 +1,17 @@
 import json
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
 
 from audit.log.events import Actor, Source
+from audit.management.arguments import read_keys, read_note
 from audit.management.base import PeriodicProgress
-from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey
+from audit.tlog.checkpoint import CheckpointInvalid
 from audit.verification import OutsideCheckpoint, Report, verify_and_record
 from kernel.commands import ServiceCommand
 from kernel.crypto.encoding import encode_base64
+from kernel.errors import Invalid
 
 ALTERED, COULD_NOT_RUN = 1, 2
 
@@ -59,22 +60,24 @@ class Command(ServiceCommand):
             report = verify_and_record(
                 actor=Actor.system("verify_audit_log", Source.COMMAND),
                 report_problem=self.stderr.write,
-                outside=[_read_checkpoint(name) for name in checkpoint],
-                pinned=[vkey for given in key for vkey in _read_keys(given)],
+                outside=[_outside(name) for name in checkpoint],
+                pinned=[vkey for given in key for vkey in read_keys(given)],
                 known_alarms=known_alarms,
                 progress=PeriodicProgress(self.stderr.write),
             )
         except KeyboardInterrupt:
             raise self.failure("Interrupted. The verification has no result.") from None
-        except Unreadable as error:
-            raise self.failure(str(error)) from error
         self.stdout.write(json.dumps(report.as_json()) if as_json else "\n".join(_lines(report)))
         if report.is_altered:
             raise CommandError("The audit log was altered.", returncode=ALTERED)
 
 
-class Unreadable(Exception):
-    """An argument names a file without a checkpoint or a key."""
+def _outside(name: str) -> OutsideCheckpoint:
+    note = read_note(name)
+    try:
+        return OutsideCheckpoint.parse(name, note)
+    except CheckpointInvalid as error:
+        raise Invalid(f"{name}: this is not a readable checkpoint: {error}") from error
 
 
 def _lines(report: Report) -> list[str]:
@@ -95,21 +98,3 @@ def _lines(report: Report) -> list[str]:
     if report.alarms:
         lines.append(f"{report.alarms} alarms are in the log, as audit.log.alarmed or rollback_accepted")
     return lines
-
-
-def _read_checkpoint(name: str) -> OutsideCheckpoint:
-    try:
-        return OutsideCheckpoint.parse(name, Path(name).read_bytes().decode())
-    except (OSError, UnicodeDecodeError, CheckpointInvalid) as error:
-        raise Unreadable(f"{name}: this is not a readable checkpoint: {error}") from error
-
-
-def _read_keys(given: str) -> list[VerifierKey]:
-    try:
-        text = Path(given).read_text() if Path(given).is_file() else given
-        keys = [VerifierKey.parse(vkey) for vkey in text.split()]
-    except (OSError, ValueError) as error:
-        raise Unreadable(f"{given}: this is neither a key nor a readable file of keys: {error}") from error
-    if not keys:
-        raise Unreadable(f"{given}: the file contains no key")
-    return keys

@@ -1,0 +1,35 @@
+"""Arguments of commands that name files with checkpoints or keys."""
+
+from pathlib import Path
+
+from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey
+from kernel.errors import Invalid
+
+
+def read_note(name: str) -> str:
+    """The text of a file. Raises Invalid."""
+    try:
+        return Path(name).read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(f"{name}: this is not a readable checkpoint: {error}") from error
+
+
+def read_checkpoint(name: str) -> Checkpoint:
+    """The checkpoint in a file, or the last one of an anchor file. Its signature is not checked. Raises Invalid."""
+    parts = read_note(name).strip("\n").split("\n\n")  # text and signatures of each note
+    try:
+        return Checkpoint.parse(parts[-2 if len(parts) > 1 else -1] + "\n")
+    except CheckpointInvalid as error:
+        raise Invalid(f"{name}: this is not a readable checkpoint: {error}") from error
+
+
+def read_keys(given: str) -> list[VerifierKey]:
+    """A key, or the keys in a file. Raises Invalid."""
+    try:
+        text = Path(given).read_text() if Path(given).is_file() else given
+        keys = [VerifierKey.parse(vkey) for vkey in text.split()]
+    except (OSError, ValueError) as error:
+        raise Invalid(f"{given}: this is neither a key nor a readable file of keys: {error}") from error
+    if not keys:
+        raise Invalid(f"{given}: the file contains no key")
+    return keys

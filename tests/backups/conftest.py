@@ -1,0 +1,60 @@
+import pytest
+from django.conf import settings
+
+from accounts.principals import Principal
+from audit import actions
+from audit.log.events import Actor, Source
+from audit.models import AuditLog
+from audit.sequencing.head import HEAD_FILE
+from crypto_ops import engine
+from crypto_ops.requests import EncryptRequest
+from kernel.crypto.algorithms import MODES
+from keys.services import create_key
+from tests.audit.sequencing.log import recreate_checkpoint_keys
+from tests.tampering.writing import Log, rotate_keys, sequence, sign
+
+SYSTEM = Principal.system("test", Source.COMMAND)
+ACTOR = Actor.system("test", Source.COMMAND)
+PLAINTEXT = b"kept in a backup"
+DESCRIPTION = "\\N, back\\slash, “quotes” 'n' \"more\", ü 😀"
+# Characters that COPY, a tab-separated line or another language could spell differently.
+ODD = "tab\there, \\N, back\\slash, two\nlines\r\n, \u2028 and \x0b, “quotes” 'n' \"more\", ü 😀"
+
+
+@pytest.fixture
+def log(transactional_db, root_of_trust, settings):
+    """A log with changes, several writers, two pairs of signing keys, and entries without a leaf."""
+    # Only the first test of a process finds the log in which its keys are published.
+    if not AuditLog.objects.filter(action=actions.CHECKPOINT_KEY_PUBLISHED).exists():
+        recreate_checkpoint_keys()
+    log = Log(seed=7)
+    log.write(40)
+    sequence()
+    sign()
+    rotate_keys()
+    log.write(40)
+    sequence()
+    sign()
+    log.change(rows=1)
+    yield log
+    (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def envelope(log):
+    """A message that a key with odd metadata has encrypted."""
+    key = create_key(
+        principal=SYSTEM, name="odd", algorithm="aes-256", description=DESCRIPTION, tags=["ü", "plain"]
+    )
+    request = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=PLAINTEXT, key_id=key.id)
+    return engine.encrypt(request, SYSTEM)
+
+
+@pytest.fixture
+def without_head():
+    """Another machine: it remembers no audit log."""
+
+    def forget():
+        (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)
+
+    return forget

@@ -1,0 +1,154 @@
+"""A restored database equals its backup, and one that is forged, older or not openable is not restored at all."""
+
+import json
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+from audit import actions
+from audit.backups import back_up, restore_backup
+from audit.backups.manifest import Manifest, write_manifest
+from audit.models import AuditLog, AuditTree
+from audit.sequencing.checkpoint_keys import origin
+from audit.sequencing.head import HEAD_FILE, read_head
+from audit.sequencing.running import checkpoint_now
+from audit.sequencing.tree import latest_checkpoint
+from audit.tlog.checkpoint import VerifierKey
+from audit.verification import verify_log
+from crypto_ops import engine
+from crypto_ops.requests import DecryptRequest
+from kernel import runtime
+from kernel.crypto import signing
+from kernel.trust import kek
+from keys.models import Key
+from keys.services import rotate_key
+from tests.backups.conftest import ACTOR, DESCRIPTION, PLAINTEXT, SYSTEM
+from tests.backups.databases import empty_database, rows_of, tables
+
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
+
+# These change as the restored log grows by the record of the restore. The others only grow, or stay as they are.
+RENEWED = {"audit_pending", "audit_tiles", "audit_tree"}
+
+
+def test_a_restored_database_equals_its_backup_and_continues(envelope, tmp_path, without_head):
+    back_up(tmp_path / "backup", actor=ACTOR)
+    before = rows_of(tmp_path / "backup")
+    without_head()
+    progress = []
+
+    with empty_database(tmp_path):
+        restored = restore_backup(
+            tmp_path / "backup", actor=ACTOR, progress=lambda *done: progress.append(done)
+        )
+
+        assert progress[-1] == (restored.manifest.rows, restored.manifest.rows)
+        assert not restored.was_compared
+        assert Key.objects.get(name="odd").description == DESCRIPTION
+        assert engine.decrypt(DecryptRequest.of_envelope(envelope, b""), SYSTEM).plaintext == PLAINTEXT
+        rotate_key(principal=SYSTEM, key_id=envelope.key_id, reason="a sequence continues")
+        checkpoint_now()
+        report = verify_log()
+        assert report.findings == []
+        assert report.waiting == 0
+        entry = AuditLog.objects.get(action=actions.BACKUP_RESTORED)
+        assert json.loads(entry.meta)["tree_size"] == restored.size < AuditTree.objects.get().size
+        assert read_head().size > restored.size
+        back_up(tmp_path / "again", actor=ACTOR)
+        after = rows_of(tmp_path / "again")
+    lost = {name for name, rows in before.items() if rows - after[name]}
+    assert lost <= {*RENEWED, "encryption_keys", "entity_epochs", "security_epoch", "key_versions"}
+    assert before.keys() == after.keys()
+
+
+def exchange_kek() -> None:
+    for path in kek.ring_files():
+        shutil.copy(path, path.with_suffix(".kept"))
+        path.write_bytes(b"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n")
+
+
+def forge(backup: Path) -> None:
+    """Sign the manifest again, with keys of the attacker's own."""
+    manifest = msgspec.json.decode((backup / "manifest.json").read_bytes(), type=Manifest)
+    signers, name = [], manifest.origin
+    for algorithm in (signing.ED25519, signing.ML_DSA_44):
+        material, public_key = signing.generate(algorithm)
+        key = VerifierKey(name, algorithm, public_key)
+        signers.append(
+            (key, lambda message, kind=algorithm, seed=material: signing.sign(kind, seed, message))
+        )
+    forged = msgspec.structs.replace(manifest, keys=[key.vkey for key, _ in signers])
+    write_manifest(backup, forged, signers)
+
+
+@pytest.fixture
+def intact_ring():
+    yield
+    for path in settings.CC_HOME.glob("kek-*.kept"):
+        path.rename(path.with_suffix(".key"))
+    runtime.fresh()
+
+
+@pytest.mark.process  # each attempt creates all tables first
+def test_nothing_remains_of_a_backup_that_cannot_be_trusted(log, tmp_path, intact_ring):
+    back_up(tmp_path / "backup", actor=ACTOR)
+    shutil.copytree(tmp_path / "backup", tmp_path / "forged")
+    forge(tmp_path / "forged")
+    (tmp_path / "other").write_text(latest_checkpoint().note.replace(origin(), "ciphercanary/another"))
+
+    def interrupt(done, total):
+        if done > total // 2:
+            raise KeyboardInterrupt
+
+    with empty_database(tmp_path):
+        with pytest.raises(CommandError, match="not signed by trusted keys"):
+            call_command("restore", str(tmp_path / "forged"))
+        assert tables() == []
+        with pytest.raises(CommandError, match="belongs to another log"):
+            call_command("restore", str(tmp_path / "backup"), "--checkpoint", str(tmp_path / "other"))
+        assert tables() == []
+        with pytest.raises(KeyboardInterrupt):
+            restore_backup(tmp_path / "backup", actor=ACTOR, progress=interrupt)
+        assert tables() == []
+        exchange_kek()
+        with pytest.raises(CommandError, match="does not match this database"):
+            call_command("restore", str(tmp_path / "backup"))
+        assert tables() == []
+
+
+@pytest.mark.process
+def test_an_older_backup_is_refused_until_it_is_accepted_on_record(log, tmp_path, capsys):
+    back_up(tmp_path / "backup", actor=ACTOR)
+    log.write(30)
+    earlier, newest = latest_checkpoint(), checkpoint_now()
+    (tmp_path / "anchor").write_text(f"{earlier.note}\n{newest.note}\n")
+    head_file = settings.CC_HOME / HEAD_FILE
+
+    with empty_database(tmp_path):
+        head_file.rename(tmp_path / HEAD_FILE)  # another machine remembers no audit log
+        with pytest.raises(CommandError, match=rf"has already seen {newest.size}.*--accept-older REASON"):
+            call_command("restore", str(tmp_path / "backup"), "--checkpoint", str(tmp_path / "anchor"))
+        assert tables() == []
+
+        (tmp_path / HEAD_FILE).rename(head_file)
+        call_command("restore", str(tmp_path / "backup"), "--accept-older", "the disk is gone", "--verify")
+
+        output = capsys.readouterr().out
+        assert "older than the log that was seen before" in output
+        assert "verified, alarms in it: 1" in output
+        meta = json.loads(AuditLog.objects.get(action=actions.LOG_ROLLBACK_ACCEPTED).meta)
+        assert (meta["head_size"], meta["reason"]) == (newest.size, "the disk is gone")
+        assert read_head().size == AuditTree.objects.get().size
+        assert verify_log(known_alarms=1).findings == []
+
+
+@pytest.mark.parametrize("given", ["nothing", "no checkpoint\n"])
+def test_what_is_no_checkpoint_is_refused(tmp_path, given):
+    (tmp_path / "file").write_text(given)
+    with pytest.raises(CommandError, match="not a readable checkpoint"):
+        call_command("restore", str(tmp_path), "--checkpoint", str(tmp_path / "file"))
+    assert HEAD_FILE not in {path.name for path in tmp_path.iterdir()}

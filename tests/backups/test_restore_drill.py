@@ -1,0 +1,47 @@
+"""The restore drill, from encryption to the verified copy."""
+
+import io
+import tempfile
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from kernel.crypto.envelope import encode
+from keys.services import create_key
+from tests.backups.conftest import SYSTEM
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.process
+def test_a_drill_decrypts_and_verifies_in_a_copy(log, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for algorithm in ("aes-256", "chacha20"):
+        create_key(principal=SYSTEM, name=f"a-{algorithm}", algorithm=algorithm)
+
+    call_command("restore_drill", "--messages", "5")
+
+    output = capfd.readouterr().out
+    assert "5 messages decrypted" in output
+    assert "all steps" in output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.process
+def test_a_drill_without_a_usable_target_fails(log, monkeypatch, tmp_path, capfd):
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"sqlite:///{tmp_path}/absent/db.sqlite3\n"))
+    create_key(principal=SYSTEM, name="one", algorithm="aes-256")
+    with pytest.raises(CommandError, match="restore reported the problem above"):
+        call_command("restore_drill", "--messages", "1", "--target-from-stdin")
+    assert "unable to open database file" in capfd.readouterr().err
+
+
+def test_a_drill_needs_a_key(log):
+    with pytest.raises(CommandError, match="There is no active key"):
+        call_command("restore_drill")
+
+
+def test_another_plaintext_is_a_failure(envelope, tmp_path):
+    (tmp_path / "messages").write_text(f"{encode(envelope)} {'0' * 64}\n")
+    with pytest.raises(CommandError, match="another plaintext"):
+        call_command("restore_drill", "--decrypt", str(tmp_path / "messages"))
