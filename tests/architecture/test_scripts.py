@@ -19,7 +19,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [path for path in sorted((ROOT / "bin").iterdir()) if not path.name.startswith("_")]
 VERIFIER = ROOT / "bin" / "ccverify"  # a standalone Python program, tested in tests/audit/test_ccverify.py
-SCRIPTS = [*(path for path in COMMANDS if path != VERIFIER), ROOT / ".ci" / "run"]
+CHECKS = sorted((ROOT / "deploy" / "checks").iterdir())
+SCRIPTS = [*(path for path in COMMANDS if path != VERIFIER), *CHECKS, ROOT / ".ci" / "run"]
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
 WRAPPER = [sys.executable, "-m", "tests.services"]
 WITHOUT_SERVICES = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}
