@@ -228,6 +228,24 @@ def test_services_named_in_the_environment_are_used_as_they_are():
 
 
 @pytest.mark.process
+def test_without_docker_the_containers_are_refused_with_the_remedy(tmp_path):
+    done = subprocess.run(
+        [*WRAPPER, "true"],
+        cwd=ROOT,
+        env=WITHOUT_SERVICES
+        | {"CC_TEST_SERVICES": "containers", "DOCKER_HOST": f"unix://{tmp_path}/no-docker.sock"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("tests.services: the container postgres:17 does not start: ")
+    assert done.stderr.endswith("or run the tests without --services=containers.\n")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.process
 def test_a_command_that_does_not_exist_is_named():
     done = subprocess.run(
         [*WRAPPER, "no-such-command"],
