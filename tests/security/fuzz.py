@@ -58,6 +58,10 @@ IN_WORDS = {
         "key_version",
     },  # one of two forms
     "POST /api/v1/decrypt/batch": {"items"},  # likewise
+    "POST /api/v1/encrypt": {"options"},  # agree with the algorithm
+    "POST /api/v1/encrypt/batch": {"items"},  # each item has its own error, unless no key is named
+    "POST /api/v1/stream/encrypt": {"X-AAD"},  # base64
+    "POST /api/v1/stream/decrypt": {"X-AAD"},
     "GET /api/v1/audit/consistency": {"from", "to"},  # sizes that the tree has had
     "GET /api/v1/audit/logs": {"client_ip"},  # any notation of an address
     "POST /api/v1/audit/exports": {
@@ -69,10 +73,10 @@ IN_WORDS = {
         "from",
     },  # none with tiles
     "POST /api/v1/audit/saved-filters": {"filters"},  # as for the log
-    "POST /auth/password": {"new"},  # not a common one
+    "POST /auth/password": {"current", "new"},  # the right one, and not a common one
 }
-# A text that no ciphertext or stream begins with, and a state that is no longer the key's.
-IN_WORDS_EVERYWHERE = {"malformed_ciphertext", "version_conflict"}
+# A text that is no ciphertext, one of other data, and a state that is no longer the key's.
+IN_WORDS_EVERYWHERE = {"malformed_ciphertext", "decryption_failed", "version_conflict"}
 HOT = {f"/api/v1/{name}" for name in ("encrypt", "decrypt", "encrypt/batch", "decrypt/batch")}
 # Each of them hashes a password at its full cost.
 COSTLY = {"/auth/login", "/auth/password"}
