@@ -1,6 +1,8 @@
 """The admin site: Django's own, behind the console's sign-in, without any view that writes."""
 
-from typing import Any, NoReturn
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, NoReturn
 
 from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
@@ -9,9 +11,25 @@ from django.urls import URLPattern, URLResolver
 from django.utils.decorators import method_decorator
 
 from kernel.errors import Denied, NotFound
+from kernel.http.protocol_refusals import method_not_allowed
 from kernel.pages.views import known_principal, next_url, with_next
 
 WRITING = {"password_change", "password_change_done"}
+METHODS = ("GET", "HEAD", "POST")
+
+
+def check_method[**P, R](
+    view: Callable[Concatenate[HttpRequest, P], R],
+) -> Callable[Concatenate[HttpRequest, P], R]:
+    """Refuse other methods, which Django's views treat like GET. Raises ProtocolError."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if request.method not in METHODS:
+            raise method_not_allowed(METHODS)
+        return view(request, *args, **kwargs)
+
+    return checked
 
 
 class ReadOnlyAdminSite(admin.AdminSite):
@@ -23,7 +41,10 @@ class ReadOnlyAdminSite(admin.AdminSite):
     site_url = "/audit/"
     enable_nav_sidebar = False  # the tables of the log need the width
 
-    @method_decorator(login_not_required)
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+        return check_method(super().admin_view(view, cacheable))
+
+    @method_decorator([login_not_required, check_method])
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002 - Django's signature
         """Redirect an unauthenticated user to the console's sign-in. Raises Denied if the user is already signed in."""
         if known_principal(request) is not None:

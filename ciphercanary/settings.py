@@ -272,6 +272,7 @@ STATIC_ROOT = Path(CC_STATIC_ROOT or CC_HOME / "static").absolute()
 STATICFILES_DIRS = [installation.FILES / "static"]
 # Outside the data folder, another account may serve them: that of a proxy, or of the container.
 _modes = {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755} if CC_STATIC_ROOT else {}
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # by default, every site may read the static files
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "ciphercanary.server.static_files.StampedStorage", "OPTIONS": _modes},

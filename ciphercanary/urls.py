@@ -26,7 +26,11 @@ urlpatterns = [
     path("", include("audit.page_urls")),
     path("", include("console.page_urls")),
     path("admin/", admin.site.urls),
-    path("admin", RedirectView.as_view(pattern_name="admin:index"), name="admin-without-slash"),
+    path(
+        "admin",
+        RedirectView.as_view(pattern_name="admin:index", http_method_names=["get", "head"]),
+        name="admin-without-slash",
+    ),
 ]
 
 handler400 = handler403 = handler404 = "kernel.pages.problem_views.refused"

@@ -2,18 +2,19 @@
 
 Without arguments it runs every behaviour once, at the lowest level that can fail, within minutes. ``--all`` adds
 the tests that start processes, drive a browser or sweep over everything, and the whole SQLite half. Arguments for
-pytest select a part of the whole suite. Only the PostgreSQL half counts coverage, because nearly all tests run there,
-and counting makes a half about a quarter slower.
+pytest select a part of the whole suite. ``--services=containers`` runs PostgreSQL and Redis in Docker. Only the
+PostgreSQL half counts coverage, because nearly all tests run there, and counting makes a half about a quarter slower.
 """
 
 import os
 import sys
 
 from tests.e2e.chromium import MISSING, find_chromium
+from tests.services.__main__ import SOURCE
 from tests.services.processes import run_to_end
 
-ALL, POSTGRESQL, SQLITE = "--all", "--postgresql", "--sqlite"
-OPTIONS = (ALL, POSTGRESQL, SQLITE)
+ALL, POSTGRESQL, SQLITE, CONTAINERS = "--all", "--postgresql", "--sqlite", "--services=containers"
+OPTIONS = (ALL, POSTGRESQL, SQLITE, CONTAINERS)
 HIGHER_LEVELS = "process or browser or sweep"
 QUICK = {
     POSTGRESQL: f"smoke or not ({HIGHER_LEVELS})",
@@ -33,8 +34,10 @@ def main(arguments: list[str]) -> int:
     """Return 0, or the exit code of the first step that failed."""
     halves = [half for half in (POSTGRESQL, SQLITE) if half in arguments] or [POSTGRESQL, SQLITE]
     selected = [argument for argument in arguments if argument not in OPTIONS]
-    is_measured = ALL in arguments and not selected and len(halves) == len(QUICK)
+    is_measured = ALL in arguments and not selected and POSTGRESQL in halves
     is_quick = ALL not in arguments and not selected
+    if CONTAINERS in arguments:
+        os.environ[SOURCE] = "containers"
     codes: list[int] = []
     for half in halves:
         codes.append(run_half(half, quick_part(half) if is_quick else selected, is_measured=is_measured))

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
@@ -11,6 +11,7 @@ from kernel.rest import PageSerializer, StrictSerializer, TimestampField
 class KeptQuerySerializer(LogQuerySerializer):
     """The filters of the log. ``period`` is a ``from`` that moves with the clock."""
 
+    schema_keywords: ClassVar = {"minProperties": 1}
     before = None  # type: ignore[assignment]  # DRF's way to remove an inherited field
     limit = None  # type: ignore[assignment]  # likewise
     period = serializers.ChoiceField(choices=list(PERIODS), required=False)

@@ -1,5 +1,5 @@
 // The specification's k6 script (100 users, one request a second each), corrected: a token, the content type, and
-// JSON.stringify. p95 is held to 5 ms instead of 200.
+// JSON.stringify. P95 is the limit of the 95th percentile in milliseconds: 5 instead of 200.
 //
 //   BASE_URL=http://127.0.0.1:8000 TOKEN=… k6 run --no-usage-report bench/k6/encrypt.js
 //
@@ -16,7 +16,7 @@ export const options = {
     { duration: ramp, target: 0 }, // Ramp down
   ],
   thresholds: {
-    http_req_duration: ['p(95)<5'],
+    http_req_duration: [`p(95)<${__ENV.P95 || 5}`],
     http_req_failed: ['rate==0'],
   },
 };

@@ -18,6 +18,12 @@ type Handler = Callable[[HttpRequest], HttpResponseBase]
 
 API_PREFIXES = ("/api/", "/auth/")
 
+# Features of the browser that no page uses, so an injected script cannot ask for them either.
+PERMISSIONS_POLICY = ", ".join(
+    f"{feature}=()"
+    for feature in ("camera", "display-capture", "geolocation", "microphone", "midi", "payment", "usb")
+)
+
 
 def is_api(request: HttpRequest) -> bool:
     """Whether the path returns problem documents instead of pages."""
@@ -60,6 +66,8 @@ class SecurityHeaders:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         response["Cross-Origin-Resource-Policy"] = "same-origin"
+        if response.headers.get("Content-Type", "").startswith(("text/html", "text/javascript")):
+            response["Permissions-Policy"] = PERMISSIONS_POLICY
         if not request.path.startswith(settings.STATIC_URL):
             response.headers.setdefault("Cache-Control", "no-store")
         if is_api(request):

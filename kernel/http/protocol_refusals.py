@@ -1,5 +1,6 @@
 """Refusals by the server itself, before the application sees the request: RFC 9112, limits and overload."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from kernel.errors import DomainError
@@ -9,6 +10,16 @@ from kernel.http.problems import InternalError, ProtocolError
 def invalid_message(detail: str) -> ProtocolError:
     """400: the request breaks RFC 9112."""
     return ProtocolError(detail, status=HTTPStatus.BAD_REQUEST, code="invalid_request")
+
+
+def method_not_allowed(allowed: Iterable[str]) -> ProtocolError:
+    """405: the URL supports only the ``allowed`` methods."""
+    return ProtocolError(
+        "This URL does not support this HTTP method.",
+        status=HTTPStatus.METHOD_NOT_ALLOWED,
+        code="method_not_allowed",
+        headers={"Allow": ", ".join(allowed)},
+    )
 
 
 def head_too_large(limit: int) -> ProtocolError:

@@ -25,7 +25,7 @@ from kernel import throttle
 from kernel.actions import REQUEST_REFUSED
 from kernel.errors import DomainError, RecentAuthRequired, Unauthenticated
 from kernel.http.context import in_context, set_audit_object
-from kernel.http.problems import ProtocolError
+from kernel.http.protocol_refusals import method_not_allowed
 from kernel.rules import PUBLIC, Caller, Rule
 
 PAGE, DIALOG = "page", "dialog-body"
@@ -68,12 +68,7 @@ class PageView[P: Caller](View):
         rule = self.rules.get("GET" if request.method == "HEAD" else request.method or "")
         context.audit_action = rule.action if rule else REQUEST_REFUSED
         if rule is None:
-            raise ProtocolError(
-                "This URL does not support this HTTP method.",
-                status=HTTPStatus.METHOD_NOT_ALLOWED,
-                code="method_not_allowed",
-                headers={"Allow": ", ".join(self.rules)},
-            )
+            raise method_not_allowed(self.rules)
         if rule.permission is not PUBLIC:
             if known_principal(request) is None:
                 throttle.check_address(context, group="anonymous", rate=settings.CC_THROTTLE_ANONYMOUS)

@@ -16,7 +16,7 @@ from kernel import errors
 from kernel.http import problems
 from kernel.http.context import in_context
 from kernel.http.problems import InternalError, ProtocolError
-from kernel.http.protocol_refusals import body_too_large
+from kernel.http.protocol_refusals import body_too_large, method_not_allowed
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +46,7 @@ def _translate_rest(error: exceptions.APIException, view: APIView | None) -> err
         case exceptions.ValidationError():
             return invalid(error)
         case exceptions.MethodNotAllowed():
-            return ProtocolError(
-                "This URL does not support this HTTP method.",
-                status=HTTPStatus.METHOD_NOT_ALLOWED,
-                code="method_not_allowed",
-                headers={"Allow": ", ".join(view.allowed_methods)} if view else {},
-            )
+            return method_not_allowed(view.allowed_methods if view else ())
         case exceptions.UnsupportedMediaType():
             return ProtocolError(
                 "Send application/json.",

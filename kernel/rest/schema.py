@@ -45,7 +45,10 @@ RETRY_HEADERS: Final = {
     },
 }
 
-
+# The only spelling of the bytes (RFC 4648 section 3.5): unused bits are zero.
+BASE64_PATTERN: Final = (
+    r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"
+)
 LOCATION: Final = OpenApiParameter(
     "Location",
     {"type": "string", "format": "uri-reference"},
@@ -150,7 +153,12 @@ class Base64FieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unt
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:  # noqa: ARG002 - drf-spectacular's signature
         longest = (self.target.max_bytes + 2) // 3 * 4
-        return {"type": "string", "contentEncoding": "base64", "maxLength": longest}
+        return {
+            "type": "string",
+            "contentEncoding": "base64",
+            "pattern": BASE64_PATTERN,
+            "maxLength": longest,
+        }
 
 
 class LabelFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
@@ -177,6 +185,7 @@ class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-unt
             if isinstance(field, serializers.ListField):
                 bounds = {"minItems": field.min_length, "maxItems": field.max_length}
                 schema["properties"][name] |= {word: bound for word, bound in bounds.items() if bound}
+        schema |= getattr(serializer, "schema_keywords", {})
         if not vars(type(serializer)).get("__doc__"):
             schema.pop("description", None)  # the base class's own docstring
         return {**schema, "additionalProperties": False}

@@ -19,7 +19,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [path for path in sorted((ROOT / "bin").iterdir()) if not path.name.startswith("_")]
 VERIFIER = ROOT / "bin" / "ccverify"  # a standalone Python program, tested in tests/audit/test_ccverify.py
-SCRIPTS = [*(path for path in COMMANDS if path != VERIFIER), ROOT / ".ci" / "run"]
+CHECKS = sorted((ROOT / "deploy" / "checks").iterdir())
+SCRIPTS = [*(path for path in COMMANDS if path != VERIFIER), *CHECKS, ROOT / ".ci" / "run"]
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
 WRAPPER = [sys.executable, "-m", "tests.services"]
 WITHOUT_SERVICES = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}
@@ -224,6 +225,24 @@ def test_services_named_in_the_environment_are_used_as_they_are():
 
     assert done.returncode == 7
     assert done.stdout.split() == list(GIVEN.values())
+
+
+@pytest.mark.process
+def test_without_docker_the_containers_are_refused_with_the_remedy(tmp_path):
+    done = subprocess.run(
+        [*WRAPPER, "true"],
+        cwd=ROOT,
+        env=WITHOUT_SERVICES
+        | {"CC_TEST_SERVICES": "containers", "DOCKER_HOST": f"unix://{tmp_path}/no-docker.sock"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("tests.services: the container postgres:17 does not start: ")
+    assert done.stderr.endswith("or run the tests without --services=containers.\n")
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.process

@@ -4,8 +4,7 @@ A request whose media type names its charset is equally valid, but the fast path
 same request can be sent through either path.
 """
 
-from tests.personas import b64
-from tests.product import Product
+from tests.product import Product, b64
 
 SLOW = {"Content-Type": "application/json; charset=utf-8"}
 PLAINTEXT = b64(b"the canary sings at four\x00\xff")

@@ -182,6 +182,7 @@ def test_a_hot_body_for_which_there_is_no_room_is_left_to_the_application(parser
 
 # --- invalid requests
 
+IN_CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n"
 NO_REQUESTS = {
     "no request line": (b"hello\r\n\r\n", 400, "invalid_request"),
     "a version that is none": (b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n", 400, "invalid_request"),
@@ -190,6 +191,24 @@ NO_REQUESTS = {
     "no host": (b"GET /x HTTP/1.1\r\n\r\n", 400, "invalid_request"),
     "no host, hot": (request("a").replace(b"Host: localhost\r\n", b""), 400, "invalid_request"),
     "two lengths": (GET + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "invalid_request"),
+    # Two servers that read these differently disagree about where the next request begins.
+    "a length and chunks": (GET + b"Content-Length: 1\r\n" + IN_CHUNKS, 400, "invalid_request"),
+    "chunks and a length": (GET + IN_CHUNKS[:-2] + b"Content-Length: 1\r\n\r\n", 400, "invalid_request"),
+    "chunked twice": (GET + IN_CHUNKS[:-2] + IN_CHUNKS, 400, "invalid_request"),
+    "chunked in HTTP/1.0": (GET.replace(b"HTTP/1.1", b"HTTP/1.0") + IN_CHUNKS, 400, "invalid_request"),
+    "a signed length": (GET + b"Content-Length: +1\r\n\r\nx", 400, "invalid_request"),
+    "a length with an underscore": (GET + b"Content-Length: 1_0\r\n\r\n" + b"x" * 10, 400, "invalid_request"),
+    "a list of lengths": (GET + b"Content-Length: 1, 1\r\n\r\nx", 400, "invalid_request"),
+    "a space before the colon": (GET + b"Content-Length : 1\r\n\r\nx", 400, "invalid_request"),
+    "a folded header": (GET + b"A: b\r\n c\r\n\r\n", 400, "invalid_request"),
+    "a folded length": (GET + b"Content-Length:\r\n 1\r\n\r\nx", 400, "invalid_request"),
+    "a bare line feed": (b"GET /x HTTP/1.1\nHost: localhost\n\n", 400, "invalid_request"),
+    "a bare carriage return": (GET + b"A: b\rContent-Length: 1\r\n\r\n", 400, "invalid_request"),
+    "a null in a header": (GET + b"A: b\x00c\r\n\r\n", 400, "invalid_request"),
+    "a method in lower case": (b"get /x HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "invalid_request"),
+    "a chunk in another notation": (CHUNKED + b"0x1\r\nx\r\n", 400, "invalid_request"),
+    "a signed chunk": (CHUNKED + b"+1\r\nx\r\n", 400, "invalid_request"),
+    "a chunk longer than it says": (CHUNKED + b"1\r\nxy\r\n", 400, "invalid_request"),
     "a chunk that is none": (CHUNKED + b"zz\r\n", 400, "invalid_request"),
     "a long line": (b"GET /%b HTTP/1.1\r\n" % (b"x" * 9000), 414, "request_line_too_long"),
     "a long header": (GET + b"A: %b\r\n\r\n" % (b"x" * 9000), 431, "head_too_large"),

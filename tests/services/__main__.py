@@ -4,12 +4,15 @@ import os
 import sys
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from tests.services.postgresql import PostgreSQL
 from tests.services.processes import Unavailable, ends_like_a_signal, run_to_end
 from tests.services.redis import Redis
 from tests.services.rights import folder_for_servers
+
+SOURCE = "CC_TEST_SERVICES"
 
 
 def main(command: list[str]) -> int:
@@ -20,6 +23,7 @@ def main(command: list[str]) -> int:
     with ExitStack() as stack, ends_like_a_signal():
         try:
             environment = os.environ | start_missing(stack)
+            environment.pop(SOURCE, None)  # tests of this wrapper start the programs
         except Unavailable as reason:
             sys.stderr.write(f"tests.services: {reason}\n")
             return 1
@@ -28,15 +32,29 @@ def main(command: list[str]) -> int:
 
 def start_missing(stack: ExitStack) -> dict[str, str]:
     """Start each service that the environment does not name; `stack` stops them. Return their URLs."""
+    durable = os.environ.get("CC_TEST_DURABLE") == "1"
+    missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)]
+    if os.environ.get(SOURCE) == "containers":
+        from tests.services import containers  # noqa: PLC0415 - only its users need testcontainers
+
+        sources = {
+            "DATABASE_URL": partial(containers.postgresql, durable=durable),
+            "REDIS_URL": containers.redis_server,
+        }
+        return {name: stack.enter_context(sources[name]()) for name in missing}
+    return start_programs(stack, missing, durable=durable)
+
+
+def start_programs(stack: ExitStack, missing: list[str], *, durable: bool) -> dict[str, str]:
+    """Start the missing services from the system's programs or the wheels'."""
     urls: dict[str, str] = {}
     folder = Path(
         stack.enter_context(tempfile.TemporaryDirectory(prefix="services-", dir=folder_for_servers()))
     )
     folder.chmod(0o711)  # PostgreSQL's own user passes through; each service's folder below is private
-    if not os.environ.get("DATABASE_URL"):
-        durable = os.environ.get("CC_TEST_DURABLE") == "1"
+    if "DATABASE_URL" in missing:
         urls["DATABASE_URL"] = stack.enter_context(PostgreSQL(folder / "postgresql", durable=durable)).url
-    if not os.environ.get("REDIS_URL"):
+    if "REDIS_URL" in missing:
         urls["REDIS_URL"] = stack.enter_context(Redis(folder / "redis")).url
     return urls
 

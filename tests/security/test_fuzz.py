@@ -1,0 +1,21 @@
+"""A few generated requests to every operation in every role; ``tests.security.fuzz`` sends as many as wanted."""
+
+import json
+
+import pytest
+
+from tests.product import Product
+from tests.security.fuzz import Fuzz
+
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.postgresql,
+]  # what is generated does not depend on the database
+
+
+def test_no_generated_request_is_answered_otherwise_than_documented(tmp_path):
+    with Product(tmp_path) as product:
+        report = Fuzz(product, seed=1).run(examples=2)
+        document = product.send("GET", "/api/schema/").json
+    assert len(report.operations) == sum(map(len, document["paths"].values()))
+    assert not report.deviations, json.dumps(list(report.samples.values()), indent=1)
