@@ -5,6 +5,7 @@ import re
 
 import pytest
 import yaml
+from django.core.handlers.wsgi import WSGIHandler
 from prometheus_client import REGISTRY, generate_latest
 
 import crypto_ops.fast_path
@@ -31,6 +32,7 @@ QUERIES = [rule["expr"] for rule in rules()] + dashboard_queries()
 @pytest.fixture(scope="module")
 def exported():
     """The names of all series of ``/metrics``, also of those that have no sample yet."""
+    WSGIHandler()  # loads the middleware, which registers Django's metrics
     assert crypto_ops.fast_path.ROUTES
     assert kernel.databases.postgresql.base.database_pool_timeouts_total  # on SQLite, nothing else loads it
     text = generate_latest(REGISTRY).decode()
