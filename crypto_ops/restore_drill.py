@@ -11,6 +11,7 @@ from typing import Final
 
 from accounts.principals import Principal
 from audit.backups import back_up, run_on_other_database
+from audit.sequencing.running import checkpoint_now
 from crypto_ops import engine
 from crypto_ops.requests import DecryptRequest, EncryptRequest
 from kernel.crypto import envelope
@@ -51,6 +52,7 @@ def _steps(folder: Path, messages: int, url: str, principal: Principal) -> Seque
             raise Conflict(f"The restore drill failed: {arguments[0]} reported the problem above.")
 
     return [
+        ("sign the audit log", checkpoint_now),  # also without a server, whose sequencer would do it
         (f"encrypt {messages} messages", lambda: sealed.write_text(_encrypt(messages, principal))),
         ("back up", lambda: back_up(backup, actor=principal.actor)),
         ("copy the key-encryption keys", lambda: kek.copy_ring(home)),

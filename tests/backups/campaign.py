@@ -111,6 +111,7 @@ def restore_everywhere(folder: Path, database: str, messages: int, kills: int) -
             sealed.encrypt(number)
         manage(source, "backup", str(folder / "older"))
         known = back_up_under_load(source, sealed, folder / "backup")
+        (folder / "elsewhere").mkdir()
         manage(source, "backup_kek", str(folder / "elsewhere" / "ring"))
         (folder / "anchor").write_text(manage(source, "checkpoint_audit_log"))
         source.stop()

@@ -2,12 +2,15 @@
 
 import json
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from audit import actions
 from audit.backups import back_up, restore_backup
@@ -32,11 +35,13 @@ from tests.backups.databases import empty_database, rows_of, tables
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 # These change as the restored log grows by the record of the restore. The others only grow, or stay as they are.
+LAST_MIGRATION, LAST_INDEX = ("keys", "0003_rare_values"), "idx_encryption_keys_state"
 RENEWED = {"audit_pending", "audit_tiles", "audit_tree"}
 
 
 def test_a_restored_database_equals_its_backup_and_continues(envelope, tmp_path, without_head):
-    back_up(tmp_path / "backup", actor=ACTOR)
+    with before_the_last_migration():
+        back_up(tmp_path / "backup", actor=ACTOR)
     before = rows_of(tmp_path / "backup")
     without_head()
     progress = []
@@ -48,6 +53,8 @@ def test_a_restored_database_equals_its_backup_and_continues(envelope, tmp_path,
 
         assert progress[-1] == (restored.manifest.rows, restored.manifest.rows)
         assert not restored.was_compared
+        assert LAST_MIGRATION in MigrationRecorder(connection).applied_migrations()
+        assert LAST_INDEX in connection.introspection.get_constraints(connection.cursor(), "encryption_keys")
         assert Key.objects.get(name="odd").description == DESCRIPTION
         assert engine.decrypt(DecryptRequest.of_envelope(envelope, b""), SYSTEM).plaintext == PLAINTEXT
         rotate_key(principal=SYSTEM, key_id=envelope.key_id, reason="a sequence continues")
@@ -63,6 +70,16 @@ def test_a_restored_database_equals_its_backup_and_continues(envelope, tmp_path,
     lost = {name for name, rows in before.items() if rows - after[name]}
     assert lost <= {*RENEWED, "encryption_keys", "entity_epochs", "security_epoch", "key_versions"}
     assert before.keys() == after.keys()
+
+
+@contextmanager
+def before_the_last_migration():
+    """The state of an earlier version: the last migration creates only an index."""
+    app, name = LAST_MIGRATION
+    row = MigrationRecorder.Migration.objects.get(app=app, name=name)
+    row.delete()
+    yield
+    row.save()
 
 
 def exchange_kek() -> None:
