@@ -212,7 +212,7 @@ def check_jobs(measures: Measures, now: datetime) -> Check:
         BAD,
         f"{measured}; oldest waiting since {since:%Y-%m-%d %H:%M:%SZ}",
         "No worker has started this job. Start a worker, or check the log of the running worker.",
-        "celery -A ciphercanary worker" if by_celery else f"{installation.MANAGE} run_worker",
+        installation.WORKER if by_celery else f"{installation.MANAGE} run_worker",
     )
 
 

@@ -10,6 +10,7 @@ FILES = ROOT if IS_CLONE else ROOT / "ciphercanary"
 SERVER = "ciphercanary-server"
 SERVE = "bin/serve" if IS_CLONE else f"{SERVER} serve"
 MANAGE = "bin/manage" if IS_CLONE else f"{SERVER} manage"
+WORKER = ".venv/bin/python -m ciphercanary.server worker" if IS_CLONE else f"{SERVER} worker"
 PREPARE = f"Start {SERVE} once" if IS_CLONE else f"Run {SERVER} prepare"
 
 

@@ -12,6 +12,7 @@ from audit.models import AuditExport
 from audit.sequencing.running import checkpoint_now
 from audit.services import record_alone
 from console import system as console_system
+from kernel import installation
 from kernel.clock import database_now
 from kernel.trust import kek
 from kernel.trust.models import KeyEncryptionKey
@@ -82,7 +83,7 @@ def test_a_sequencer_that_is_behind_shows_which_command_runs_it(at_admin, settin
 
 
 @pytest.mark.parametrize(
-    ("broker", "command"), [("", "bin/manage run_worker"), ("redis://x", "celery -A ciphercanary worker")]
+    ("broker", "command"), [("", "bin/manage run_worker"), ("redis://x", installation.WORKER)]
 )
 def test_a_job_that_no_one_takes_shows_that_no_worker_runs(broker, command, at_admin, settings):
     settings.CELERY_BROKER_URL = broker
