@@ -1,4 +1,4 @@
-"""Run the specification's k6 load against the published port, and print the memory of each container.
+"""Run the k6 load of bench/k6 against the published port, and print the memory of each container.
 
     python -m tests.containers.memory --url https://localhost:8443 --certificate certificate.pem --stay 60
 

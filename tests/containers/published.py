@@ -1,7 +1,6 @@
 """The containers of a compose project, and the service at its published port."""
 
 import contextlib
-import json
 import os
 import ssl
 import subprocess
@@ -83,5 +82,5 @@ def container(service: str) -> str:
 
 def memory() -> dict[str, int]:
     """``{container: bytes}`` of all running containers."""
-    rows = json.loads(engine("stats", "--no-stream", "--no-trunc", "--format", "json") or "[]")
-    return {row["name"]: int(row["mem_usage_bytes"]) for row in rows}
+    lines = engine("stats", "--no-stream", "--format", "{{.Name}} {{.ContainerStats.MemUsage}}").splitlines()
+    return {name: int(size) for name, size in map(str.split, lines)}

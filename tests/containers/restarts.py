@@ -94,7 +94,7 @@ def is_ready(service: Published) -> bool:
 
 
 def find_violations(service: Published, everything: Acknowledged) -> list[str]:
-    """What the database contradicts, what the log does not prove, what does not decrypt, exports without their file."""
+    """Acknowledged results that the database, the log, a decryption or an export's file contradicts."""
     # An unprivileged user must be able to read the checks, and the image must not contain them.
     in_image = [
         "run",
