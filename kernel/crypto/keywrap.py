@@ -3,6 +3,7 @@
 Form: ``0x01 ‖ nonce (12) ‖ ciphertext ‖ tag (16)``, AES-256-GCM (NIST SP 800-38D) with a random nonce.
 """
 
+import base64
 import os
 from typing import Final
 
@@ -16,6 +17,11 @@ _FORM: Final = b"\x01"
 _NONCE_SIZE: Final = 12
 _MIN_SIZE: Final = len(_FORM) + _NONCE_SIZE + 16 + 16  # the shortest material and the tag
 _KEK_SIZE: Final = 32
+
+
+def generate_kek() -> tuple[str, str]:
+    """A new key-encryption key: its id, 8 hex digits, and its 32 bytes in base64."""
+    return os.urandom(4).hex(), base64.b64encode(os.urandom(_KEK_SIZE)).decode()
 
 
 def binding(label: str, *parts: bytes) -> bytes:

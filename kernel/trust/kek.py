@@ -10,7 +10,6 @@ installation.
 """
 
 import base64
-import secrets
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -178,10 +177,8 @@ def _adopt_first_kek() -> None:
 
 def _generate_file() -> str:
     # Write the file to the disk before the first row is wrapped under it, never the other way round.
-    kek_id = secrets.token_hex(4)
-    home.create_private_file(
-        settings.CC_HOME / f"kek-{kek_id}.key", base64.b64encode(secrets.token_bytes(KEK_SIZE)) + b"\n"
-    )
+    kek_id, text = keywrap.generate_kek()
+    home.create_private_file(settings.CC_HOME / f"kek-{kek_id}.key", text.encode() + b"\n")
     _ring.cache_clear()
     return kek_id
 

@@ -14,6 +14,8 @@ from kernel.crypto.errors import UnsupportedAlgorithm
 ALLOWED_FROM_THE_LIBRARY = {
     "cryptography.cobblestone.Cobblestone256Decryptor",
     "cryptography.cobblestone.Cobblestone256Encryptor",
+    "cryptography.hazmat.primitives.asymmetric.ec.SECP256R1",
+    "cryptography.hazmat.primitives.asymmetric.ec.generate_private_key",
     "cryptography.hazmat.primitives.asymmetric.ed25519.Ed25519PrivateKey",
     "cryptography.hazmat.primitives.asymmetric.ed25519.Ed25519PublicKey",
     "cryptography.hazmat.primitives.asymmetric.mldsa.MLDSA44PrivateKey",
@@ -31,6 +33,23 @@ ALLOWED_FROM_THE_LIBRARY = {
     "cryptography.hazmat.primitives.hmac.HMAC",
     "cryptography.hazmat.primitives.kdf.hkdf.HKDF",
     "cryptography.hazmat.primitives.padding.PKCS7",
+    # of self-signed certificates
+    "cryptography.hazmat.primitives.serialization.Encoding",
+    "cryptography.hazmat.primitives.serialization.NoEncryption",
+    "cryptography.hazmat.primitives.serialization.PrivateFormat",
+    "cryptography.x509.BasicConstraints",
+    "cryptography.x509.CertificateBuilder",
+    "cryptography.x509.DNSName",
+    "cryptography.x509.ExtendedKeyUsage",
+    "cryptography.x509.GeneralName",
+    "cryptography.x509.IPAddress",
+    "cryptography.x509.Name",
+    "cryptography.x509.NameAttribute",
+    "cryptography.x509.SubjectAlternativeName",
+    "cryptography.x509.SubjectKeyIdentifier",
+    "cryptography.x509.oid.ExtendedKeyUsageOID",
+    "cryptography.x509.oid.NameOID",
+    "cryptography.x509.random_serial_number",
 }
 
 
