@@ -95,7 +95,9 @@ def test_both_ends_of_a_connection_notice_that_the_other_has_disappeared():
     expected = (dead_peers.IDLE_SECONDS, dead_peers.PROBE_SECONDS, dead_peers.PROBES)
     with connection.cursor() as cursor:
         names = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout")
-        cursor.execute("SELECT setting::int FROM unnest(%s::text[]) name JOIN pg_settings USING (name)", [[*names]])
+        cursor.execute(
+            "SELECT setting::int FROM unnest(%s::text[]) name JOIN pg_settings USING (name)", [[*names]]
+        )
         assert {row[0] for row in cursor} == {*expected, dead_peers.UNACKNOWLEDGED_MILLISECONDS}
     with socket.socket(fileno=os.dup(connection.connection.fileno())) as ours:
         options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)

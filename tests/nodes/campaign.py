@@ -22,7 +22,7 @@ from tests.nodes.cluster import Cluster, Node
 from tests.nodes.network import Network
 from tests.nodes.observing import Observer, admitted_within_bound, stale_uses
 from tests.outages.load import MeasuredLoad
-from tests.outages.verdict import judge, row, table
+from tests.outages.verdict import Played, judge, row, table
 from tests.output import log
 from tests.services.processes import ends_like_a_signal
 from tests.services.rights import folder_for_servers
@@ -62,7 +62,8 @@ def cut_off(cluster: Cluster, node: Node, stale: Stale) -> Iterator[None]:
     yield
 
 
-FAULTS: dict[str, Fault] = {"none": no_fault, "killed": killed, "cut-off": cut_off}
+NONE = "none"
+FAULTS: dict[str, Fault] = {NONE: no_fault, "killed": killed, "cut-off": cut_off}
 
 
 def main() -> int:
@@ -97,19 +98,19 @@ def play(cluster: Cluster, name: str, options: argparse.Namespace) -> tuple[list
     recoveries: list[float] = []
     stale: Stale = []
     with Observer(cluster) as observer, MeasuredLoad(cluster.site, clients=options.clients) as load:
-        for number in range(options.times):
+        for number in range(options.times if name != NONE else COUNT):
             load.wait_for_everyone(time.monotonic() + NORMAL_SECONDS)
             with FAULTS[name](cluster, cluster.nodes[number % COUNT], stale):
                 ended = time.monotonic()
             recoveries.append(load.wait_for_everyone(ended))
-    verdict = judge(cluster.nodes[0], cluster.site, load)
+    played = Played(name, load, recoveries)
+    judge(cluster.nodes[0], cluster.site, [played])
     median, slowest = load.percentiles()
     log(f"{name}: p50 {median:.0f} ms, p99 {slowest:.0f} ms; {observer}; {len(stale)} uses of a disabled key")
-    for violation in [*stale, *verdict.lost, *verdict.duplicates, *verdict.wrong][:20]:
+    log(f"{name}: not successful: {load.refusals()}")
+    for violation in [*stale, *played.violations.all][:20]:
         log(f"  {violation}")
-    return row(
-        name, options.times, load, recoveries, verdict
-    ), verdict.is_well and not stale and observer.is_well
+    return row(played), observer.is_well and not [*stale, *played.violations.all]
 
 
 if __name__ == "__main__":

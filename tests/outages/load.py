@@ -48,7 +48,7 @@ class MeasuredLoad(Load):
         changes, reads = [self._create, self._rotate, self._rotate], [self._list, self._open_page]
         self._acts = [*changes, *[self._encrypt] * 5, *[self._decrypt] * 4, *reads]
 
-    def wait_for_everyone(self, since: float, seconds: float = 120) -> float:
+    def wait_for_everyone(self, since: float, seconds: float = 240) -> float:
         """Return the seconds from ``since`` (monotonic) until every client has had a durable success after it."""
         while len(self._succeeded) < self._count or min(self._succeeded.values()) <= since:
             assert time.monotonic() - since < seconds, self.statuses()

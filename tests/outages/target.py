@@ -5,9 +5,11 @@ import json
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.product import ADMIN, PASSWORD, Product
 from tests.services.postgresql import PostgreSQL
@@ -131,7 +133,7 @@ class Target:
 def start(
     stack: contextlib.ExitStack,
     database: str,
-    environment: dict[str, str],
+    environment: Mapping[str, str] = MappingProxyType({}),
     *,
     disk_size: str = "",
     has_redis: bool = False,
@@ -159,9 +161,9 @@ def start(
         stack.enter_context(postgresql)
     if has_redis:
         redis = stack.enter_context(Redis(folder / "redis"))
-        environment = environment | {"REDIS_URL": redis.url}
+        environment = {**environment, "REDIS_URL": redis.url}
     if clock and clock_of == "server":
-        environment = environment | clock.environment
+        environment = {**environment, **clock.environment}
     url = postgresql.url if postgresql else ""
     product = Product(folder / "product", database=url, redis=False, is_new=True, **environment)
     product.start_seconds = START_SECONDS

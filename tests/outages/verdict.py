@@ -2,13 +2,13 @@
 
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from tests.crash.campaign import violations_in_database, violations_in_log
-from tests.crash.load import GONE
+from tests.crash.campaign import add, violations_in_database, violations_in_log
+from tests.crash.load import GONE, Acknowledged
 from tests.outages.load import NO_ANSWER, MeasuredLoad
 from tests.product import Product, Site
 
@@ -35,31 +35,57 @@ HEADINGS = (
 )
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """``wrong`` are all other violations, such as a ciphertext that does not decrypt. ``log``: of the audit log."""
+@dataclass
+class Violations:
+    """``wrong`` are those that are neither lost nor duplicates, such as a ciphertext that does not decrypt.
 
-    lost: list[str]
-    duplicates: list[str]
-    wrong: list[str]
-    log: list[str]
+    ``log``: what ``verify_audit_log`` finds in the log of all cases.
+    """
+
+    lost: list[str] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
 
     @property
     def all(self) -> list[str]:
         return [*self.lost, *self.duplicates, *self.wrong, *self.log]
 
 
-def judge(product: Product, site: Site, load: MeasuredLoad) -> Verdict:
-    """Compare everything that was acknowledged with the database, after the load has ended."""
-    lost, duplicates, wrong = [], [], list(load.wrong)
-    for line in violations_in_database(product, load.acknowledged):
-        counted = RECORDED.search(line)
-        if "acknowledged and lost" in line or (counted and not int(counted[1])):
-            lost.append(line)
-        else:
-            (duplicates if counted else wrong).append(line)
-    wrong += undecryptable(site, load.acknowledged.ciphertexts)
-    return Verdict(lost, duplicates, wrong, violations_in_log(product))
+@dataclass
+class Played:
+    """A fault that was repeated under load. ``recoveries`` in seconds."""
+
+    name: str
+    load: MeasuredLoad
+    recoveries: Sequence[float]
+    violations: Violations = field(default_factory=Violations)
+
+
+def judge(product: Product, site: Site, played: Sequence[Played]) -> None:
+    """Compare everything that was acknowledged with the database, after the loads have ended."""
+    everything = Acknowledged()
+    for each in played:
+        add(everything, each.load.acknowledged)
+        each.violations.wrong += each.load.wrong + undecryptable(site, each.load.acknowledged.ciphertexts)
+    in_database, in_log = violations_in_database(product, everything), violations_in_log(product)
+    for each in played:
+        own = each.load.acknowledged
+        ids = {*own.requests, *(key_id for key_id, _ in own.versions)}
+        for line in in_database:
+            if len(played) == 1 or not ids.isdisjoint(re.findall(r"[0-9a-f-]{32,36}", line)):
+                _sort(line, each.violations)
+        each.violations.log = in_log
+    known = {line for each in played for line in each.violations.all}
+    played[0].violations.wrong += [line for line in in_database if line not in known]
+
+
+def _sort(line: str, violations: Violations) -> None:
+    counted = RECORDED.search(line)
+    if "acknowledged and lost" in line or (counted and not int(counted[1])):
+        violations.lost.append(line)
+    else:
+        (violations.duplicates if counted else violations.wrong).append(line)
 
 
 def undecryptable(site: Site, ciphertexts: Sequence[tuple[str, str]]) -> list[str]:
@@ -80,30 +106,28 @@ def undecryptable(site: Site, ciphertexts: Sequence[tuple[str, str]]) -> list[st
         return [f"{ciphertext} does not decrypt" for part in pool.map(check, parts) for ciphertext in part]
 
 
-def row(
-    name: str, times: int, load: MeasuredLoad, recoveries: Sequence[float], verdict: Verdict
-) -> list[str]:
+def row(played: Played) -> list[str]:
     """The cells under ``HEADINGS``."""
-    counted = load.statuses()
+    counted, violations = played.load.statuses(), played.violations
     groups = [range(200, 300), (401, 302, 303), (429,), (503,), (502, 504), (NO_ANSWER,)]
     by_group = [sum(counted[status] for status in group) for group in groups]
     return [
-        name,
-        str(times),
+        played.name,
+        str(len(played.recoveries)),
         f"{counted.total():,}",
         *map("{:,}".format, by_group),
         f"{counted.total() - sum(by_group):,}",
-        f"{load.longest_gap():.1f} s",
-        f"{statistics.median(recoveries):.1f} s, {max(recoveries):.1f} s",
-        f"{len(load.acknowledged.requests):,}",
-        str(len(verdict.lost)),
-        str(len(verdict.duplicates)),
-        str(len(verdict.wrong)),
-        "NOT verified" if verdict.log else "verified",
+        f"{played.load.longest_gap():.1f} s",
+        f"{statistics.median(played.recoveries):.1f} s, {max(played.recoveries):.1f} s",
+        f"{len(played.load.acknowledged.requests):,}",
+        str(len(violations.lost)),
+        str(len(violations.duplicates)),
+        str(len(violations.wrong)),
+        "NOT verified" if violations.log else "verified",
     ]
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
+def table(rows: Iterable[Sequence[str]]) -> str:
     """Markdown."""
     lines = [HEADINGS, ["---"] * len(HEADINGS), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
