@@ -2,7 +2,7 @@
 
 If a machine or the network between two machines fails, no packet ends the connection. Without these options, a
 request would wait a quarter of an hour for its answer. PostgreSQL would keep the session of the lost client for two
-hours, with the locks of its transaction: other machines could not change a key, or sequence the log, for that time.
+hours, with the locks of its transaction: meanwhile, other machines could not change a key or sequence the log.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""What must hold across nodes: who leads the log, revoked keys stay unused, and a limit holds for all together."""
+"""Checks across nodes: one leads the log, disabled keys stay unused, and a limit applies to all together."""
 
 import contextlib
 import threading
@@ -17,7 +17,7 @@ from tests.output import log
 from tests.product import PASSWORD, Reply, Site
 
 PERIOD = 0.1  # seconds between two samples
-CHANGE_SECONDS = 60  # within which a change must succeed, whatever happens to another node
+CHANGE_SECONDS = 60  # within which a change must succeed, even if another node fails
 USES = 20  # of a disabled key through each other node
 
 SEQUENCER_LOCK = int.from_bytes(b"cc-seqnc")

@@ -14,7 +14,7 @@ from typing import Any
 from tests.crash.load import GONE, Load
 from tests.product import KeepAlive, Reply, Site
 
-PAUSE = 0.3  # seconds of a client between two requests
+PAUSE = 0.5  # seconds of a client between two requests
 PAUSE_AFTER_FAILURE = 0.2  # seconds
 NO_ANSWER = 0  # as a status
 

@@ -118,8 +118,9 @@ class Target:
         return self.send("PATCH", f"/api/v1/keys/{self.key}", {"description": str(time.monotonic_ns())})
 
     def export(self) -> str:
-        """Request an export of the whole log, and return its id."""
-        answer = self.product.send("POST", "/api/v1/audit/exports", {"format": "jsonl"}, token=self.token)
+        """Request an export of the whole log, which needs a recent sign-in, and return its id."""
+        token = self.product.token()
+        answer = self.product.send("POST", "/api/v1/audit/exports", {"format": "jsonl"}, token=token)
         assert answer.status == 202, answer.content
         return str(answer.json["id"])
 

@@ -121,17 +121,20 @@ def play_group(group: Group, options: argparse.Namespace) -> list[Played]:
 
 
 def play(target: Target, name: str, case: Case, options: argparse.Namespace) -> Played:
-    """Repeat the fault."""
-    recoveries: list[float] = []
-    with MeasuredLoad(target.product, clients=options.clients) as load:
-        for number in range(options.times):
-            load.wait_for_everyone(time.monotonic() + NORMAL_SECONDS)
-            began = time.monotonic()
-            with case.faults[number % len(case.faults)](target):
-                time.sleep(case.seconds)
-            ended = time.monotonic() if case.seconds else began
-            recoveries.append(load.wait_for_everyone(ended))
-    played = Played(name, load, recoveries)
+    """Repeat the fault. The first failure ends it, and is a violation."""
+    played = Played(name, MeasuredLoad(target.product, clients=options.clients))
+    target.token = played.load.token
+    with played.load as load:
+        try:
+            for number in range(options.times):
+                load.wait_for_everyone(time.monotonic() + NORMAL_SECONDS)
+                began = time.monotonic()
+                with case.faults[number % len(case.faults)](target):
+                    time.sleep(case.seconds)
+                ended = time.monotonic() if case.seconds else began
+                played.recoveries.append(load.wait_for_everyone(ended))
+        except AssertionError as error:
+            played.violations.wrong.append(f"round {len(played.recoveries) + 1}: {error!r}")
     log(f"{options.database}: {' | '.join(row(played)[:-5])} | not successful: {load.refusals()}")
     return played
 

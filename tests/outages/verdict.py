@@ -1,4 +1,4 @@
-"""What remains of a campaign: the acknowledged results, compared with the database, and one row of figures."""
+"""Compare the acknowledged results of a campaign with the database, and print rows of figures."""
 
 import re
 import statistics
@@ -37,7 +37,7 @@ HEADINGS = (
 
 @dataclass
 class Violations:
-    """``wrong`` are those that are neither lost nor duplicates, such as a ciphertext that does not decrypt.
+    """``wrong`` has the others, such as a ciphertext that does not decrypt.
 
     ``log``: what ``verify_audit_log`` finds in the log of all cases.
     """
@@ -58,7 +58,7 @@ class Played:
 
     name: str
     load: MeasuredLoad
-    recoveries: Sequence[float]
+    recoveries: list[float] = field(default_factory=list)
     violations: Violations = field(default_factory=Violations)
 
 
@@ -118,7 +118,7 @@ def row(played: Played) -> list[str]:
         *map("{:,}".format, by_group),
         f"{counted.total() - sum(by_group):,}",
         f"{played.load.longest_gap():.1f} s",
-        f"{statistics.median(played.recoveries):.1f} s, {max(played.recoveries):.1f} s",
+        f"{statistics.median(played.recoveries or [0]):.1f} s, {max(played.recoveries, default=0):.1f} s",
         f"{len(played.load.acknowledged.requests):,}",
         str(len(violations.lost)),
         str(len(violations.duplicates)),
