@@ -66,6 +66,9 @@ def full_disk(target: Target) -> Iterator[None]:
         yield
     finally:
         filler.unlink()
+        # It ends if it cannot recover on the full disk. A service manager would start it again.
+        if target.postgresql and target.postgresql.process and target.postgresql.process.poll() is not None:
+            restart(target.postgresql)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.crash.load import GONE, Load
+from tests.outages.target import patient_token
 from tests.product import KeepAlive, Reply, Site
 
 PAUSE = 0.5  # seconds of a client between two requests
@@ -39,7 +40,7 @@ class MeasuredLoad(Load):
     """Encrypts, decrypts, lists keys, opens a page of a browser session, and creates and rotates keys."""
 
     def __init__(self, site: Site, *, clients: int, seed: int = 0) -> None:
-        super().__init__(site, site.token(), outlasts=True, seed=seed, clients=clients)
+        super().__init__(site, patient_token(site), outlasts=True, seed=seed, clients=clients)
         self.answers: list[Answer] = []
         self.wrong: list[str] = []
         self._cookie = site.sign_in()

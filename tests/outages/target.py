@@ -11,7 +11,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.product import ADMIN, PASSWORD, Product
+from tests.product import ADMIN, PASSWORD, Product, Site
 from tests.services.postgresql import PostgreSQL
 from tests.services.processes import Unavailable
 from tests.services.redis import Redis
@@ -58,6 +58,17 @@ class Clock:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
         }
+
+
+def patient_token(site: Site) -> str:
+    """A token of the administrator, also from a server that has just been broken."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            return site.token()
+        except (AssertionError, OSError, HTTPException):
+            assert time.monotonic() < deadline, "no sign-in succeeds"
+            time.sleep(0.2)
 
 
 def find_libfaketime() -> str:
@@ -119,10 +130,12 @@ class Target:
 
     def export(self) -> str:
         """Request an export of the whole log, which needs a recent sign-in, and return its id."""
-        token = self.product.token()
-        answer = self.product.send("POST", "/api/v1/audit/exports", {"format": "jsonl"}, token=token)
-        assert answer.status == 202, answer.content
-        return str(answer.json["id"])
+        token = patient_token(self.product)
+        while True:
+            answer = self.product.send("POST", "/api/v1/audit/exports", {"format": "jsonl"}, token=token)
+            if answer.status != 503:
+                assert answer.status == 202, answer.content
+                return str(answer.json["id"])
 
     def status_of(self, export: str) -> str:
         """The status of the job, read in the database."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from tests.crash.campaign import add, violations_in_database, violations_in_log
 from tests.crash.load import GONE, Acknowledged
 from tests.outages.load import NO_ANSWER, MeasuredLoad
+from tests.outages.target import patient_token
 from tests.product import Product, Site
 
 DECRYPTING = 8  # threads
@@ -90,7 +91,7 @@ def _sort(line: str, violations: Violations) -> None:
 
 def undecryptable(site: Site, ciphertexts: Sequence[tuple[str, str]]) -> list[str]:
     """The acknowledged ciphertexts that do not decrypt to their plaintexts."""
-    token = site.token()
+    token = patient_token(site)
 
     def check(part: Sequence[tuple[str, str]]) -> list[str]:
         wrong = [ciphertext for ciphertext, _ in part]
