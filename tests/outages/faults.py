@@ -18,6 +18,7 @@ from tests.services.postgresql import PostgreSQL
 from tests.waiting import wait_until
 
 LAG_LIMIT = 4  # seconds
+JOB_SECONDS = 240  # bin/serve waits up to 30 before it restarts a worker that dies repeatedly
 EPOCH_LOCK = int.from_bytes(b"cc-epoch")
 HOUR = 3600  # seconds: longer than the life of an access token and of an idle browser session
 
@@ -193,13 +194,13 @@ def killed_worker(target: Target) -> Iterator[None]:
     """``kill -9`` of the worker in the middle of an export. The block ends when another worker has finished it."""
     for _ in range(5):  # a fast worker may finish before it is killed
         workers, job = running(target.product, PARTS["worker"]), target.export()
-        wait_until(lambda job=job: target.status_of(job) != "pending")
+        wait_until(lambda job=job: target.status_of(job) != "pending", JOB_SECONDS)
         for pid in workers:
             os.kill(pid, signal.SIGKILL)
         if target.status_of(job) == "running":
             break
     yield
-    wait_until(lambda: target.status_of(job) == "succeeded")
+    wait_until(lambda: target.status_of(job) == "succeeded", JOB_SECONDS)
 
 
 @contextlib.contextmanager
