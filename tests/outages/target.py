@@ -16,6 +16,7 @@ from tests.services.postgresql import PostgreSQL
 from tests.services.processes import Unavailable
 from tests.services.redis import Redis
 from tests.services.rights import folder_for_servers
+from tests.waiting import wait_until
 
 TIMEOUT = 130  # seconds for one answer
 START_SECONDS = 240  # of a server, on a busy machine
@@ -91,10 +92,10 @@ class Target:
     key: str = ""
 
     def prepare(self) -> None:
-        self.token = self.product.token()
+        self.token = patient_token(self.product)
         body = {"name": "outage", "algorithm": "aes-256"}
         self.key = self.product.send("POST", "/api/v1/keys", body, token=self.token).json["id"]
-        assert self.encrypt().status == 200
+        wait_until(lambda: self.encrypt().status == 200)
 
     def send(self, method: str, path: str, body: object = None) -> Seen:
         began = time.monotonic()
