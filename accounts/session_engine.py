@@ -54,7 +54,9 @@ class SessionStore(SessionBase):
                 row.session_data, salt=SALT + row.session_key, serializer=JSONSerializer
             )
         except signing.BadSignature:
-            logger.warning("A browser session was changed outside the application and is not valid.")
+            logger.warning(
+                "A browser session is not valid: it was changed outside the application, or signed with another SECRET_KEY."
+            )
             return None
         is_so = all(getattr(row, name) == value for name, value in _signed_columns(data).items())
         return data if is_so and process_now() < datetime.fromisoformat(ends_at) else None

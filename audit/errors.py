@@ -104,6 +104,19 @@ class ResultGone(NotFound):
         super().__init__("The export file has expired. Start a new export.")
 
 
+class ResultMissing(Unavailable):
+    """The file is kept, but not here: another server wrote it to a folder that this one does not share."""
+
+    code = "result_missing"
+    title = "The export file is not on this server"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server does not have the export file. Share CC_HOME/exports between all servers and workers, "
+            "or start a new export if the file was deleted."
+        )
+
+
 class TooManyExports(Refused):
     """Files are stored next to the database, so one user must not fill the disk."""
 

@@ -13,6 +13,7 @@ import re
 import shutil
 import signal
 import sqlite3
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
@@ -80,8 +81,76 @@ class Reply:
         return str(self.json["code"])
 
 
-class Product:
+class Site:
+    """The API of a running product, at an address. ``tls``: of https. ``headers`` are sent with every request."""
+
+    def __init__(
+        self,
+        port: int,
+        host: str = "127.0.0.1",
+        *,
+        tls: ssl.SSLContext | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.host, self.port, self.tls, self.headers = host, port, tls, dict(headers or {})
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """One request on a connection of its own. ``body`` bytes go as they are, anything else as JSON."""
+        with self.connect() as client:
+            return client.send(method, path, body, token=token, headers=headers)
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator["KeepAlive"]:
+        """A connection that lasts over several requests."""
+        address = {"host": self.host, "port": self.port, "timeout": START_SECONDS}
+        connection = HTTPSConnection(**address, context=self.tls) if self.tls else HTTPConnection(**address)
+        try:
+            yield KeepAlive(connection, self.headers)
+        finally:
+            connection.close()
+
+    def log_in(self, username: str = ADMIN, password: str = PASSWORD) -> Any:
+        answer = self.send("POST", "/auth/login", {"username": username, "password": password})
+        assert answer.status == 200, answer.content
+        return answer.json
+
+    def token(self, username: str = ADMIN, password: str = PASSWORD) -> str:
+        return str(self.log_in(username, password)["access_token"])
+
+    def send_form(self, path: str, username: str = ADMIN, password: str = PASSWORD) -> Reply:
+        """Open a page with a form for user name and password (sign-in or set-up link), and send the form."""
+        page = self.send("GET", path)
+        assert page.status == 200, page.content
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())
+        assert token
+        form = {"csrfmiddlewaretoken": token[1], "username": username, "password": password}
+        headers = {
+            "Cookie": page.headers["Set-Cookie"].partition(";")[0],
+            "Content-Type": "application/x-www-form-urlencoded",
+            **({"Origin": f"https://{self.host}:{self.port}"} if self.tls else {}),
+        }
+        return self.send("POST", path, urlencode(form).encode(), headers=headers)
+
+    def sign_in(self, username: str = ADMIN) -> dict[str, str]:
+        """The header with the cookie of a browser session."""
+        done = self.send_form("/login/", username)
+        assert done.status == 303, done.content
+        cookies = [header.partition(";")[0] for header in done.headers.get_all("Set-Cookie")]
+        return {"Cookie": next(cookie for cookie in cookies if "session=" in cookie)}
+
+
+class Product(Site):
     """Runs from entering the block to leaving it, unless it was stopped or killed in between."""
+
+    start_seconds = START_SECONDS
 
     def __init__(
         self,
@@ -96,12 +165,12 @@ class Product:
 
         It continues with a copy of a prepared installation, unless ``is_new``: then it begins with nothing.
         """
+        super().__init__(free_port())
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.home = folder / "home"
         self.temporary = folder / "tmp"
         self.temporary.mkdir(exist_ok=True)
-        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         is_new = is_new or bool(database) or bool(UNPREPARED & environment.keys())
         self.database = new_database(is_empty=is_new) if database is None else database
@@ -135,11 +204,15 @@ class Product:
 
     # --- the process
 
+    @property
+    def command(self) -> list[str]:
+        return [str(ROOT / "bin" / "serve")]
+
     def launch(self) -> subprocess.Popen[bytes]:
         """Start it without waiting. Its output goes to ``stdout`` and ``stderr`` in the folder."""
         with (self.folder / "stdout").open("ab") as out, (self.folder / "stderr").open("ab") as err:
             self.process = subprocess.Popen(
-                [ROOT / "bin" / "serve"],
+                self.command,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -152,7 +225,7 @@ class Product:
     def start(self) -> None:
         """Start it and wait until it answers. Raises Failed with what it said."""
         process = self.launch()
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self.start_seconds
         while not self.answers():
             if process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
@@ -224,57 +297,7 @@ class Product:
         servers = self.processes_of("ciphercanary.asgi")
         return {pid for pid in servers if parent_of(pid) in servers}
 
-    # --- its API
-
-    def send(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        token: str = "",
-        headers: Mapping[str, str] | None = None,
-    ) -> Reply:
-        """One request on a connection of its own. ``body`` bytes go as they are, anything else as JSON."""
-        with self.connect() as client:
-            return client.send(method, path, body, token=token, headers=headers)
-
-    @contextlib.contextmanager
-    def connect(self) -> Iterator["KeepAlive"]:
-        """A connection that lasts over several requests."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
-        try:
-            yield KeepAlive(connection)
-        finally:
-            connection.close()
-
-    def log_in(self, username: str = ADMIN, password: str = PASSWORD) -> Any:
-        answer = self.send("POST", "/auth/login", {"username": username, "password": password})
-        assert answer.status == 200, answer.content
-        return answer.json
-
-    def token(self, username: str = ADMIN, password: str = PASSWORD) -> str:
-        return str(self.log_in(username, password)["access_token"])
-
-    def send_form(self, path: str, username: str = ADMIN, password: str = PASSWORD) -> Reply:
-        """Open a page with a form for user name and password (sign-in or set-up link), and send the form."""
-        page = self.send("GET", path)
-        assert page.status == 200, page.content
-        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())
-        assert token
-        form = {"csrfmiddlewaretoken": token[1], "username": username, "password": password}
-        headers = {
-            "Cookie": page.headers["Set-Cookie"].partition(";")[0],
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        return self.send("POST", path, urlencode(form).encode(), headers=headers)
-
-    def sign_in(self, username: str = ADMIN) -> dict[str, str]:
-        """The header with the cookie of a browser session."""
-        done = self.send_form("/login/", username)
-        assert done.status == 303, done.content
-        cookies = [header.partition(";")[0] for header in done.headers.get_all("Set-Cookie")]
-        return {"Cookie": next(cookie for cookie in cookies if cookie.startswith("session="))}
+    # --- its commands
 
     def create_user(self, username: str, role: str) -> str:
         """Create the account with the common password and return an access token of it."""
@@ -334,8 +357,8 @@ class Product:
 
 
 class KeepAlive:
-    def __init__(self, connection: HTTPConnection) -> None:
-        self.connection = connection
+    def __init__(self, connection: HTTPConnection, headers: Mapping[str, str]) -> None:
+        self.connection, self.headers = connection, headers
 
     def send(
         self,
@@ -347,7 +370,9 @@ class KeepAlive:
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        sent = {"Content-Type": "application/json"} if data is not None else {}
+        sent = dict(self.headers)
+        if data is not None:
+            sent["Content-Type"] = "application/json"
         if token:
             sent["Authorization"] = f"Bearer {token}"
         self.connection.request(method, path, data, sent | dict(headers or {}))

@@ -15,7 +15,7 @@ BLOCK = 64 * 1024  # bytes
 def download(*, principal: Exporter, export_id: UUID, is_head: bool) -> HttpResponseBase:
     """The file, with its SHA-256 in ``Repr-Digest`` (RFC 9530). HEAD returns no content and records nothing.
 
-    Raises Denied, NotFound, NoResult, ResultGone, AuditUnavailable.
+    Raises Denied, NotFound, NoResult, ResultGone, ResultMissing, AuditUnavailable.
     """
     result = services.find_result(principal=principal, export_id=export_id)
     if is_head:

@@ -13,7 +13,7 @@ from msgspec.structs import asdict
 from audit import actions
 from audit.browse.filters import filters_of
 from audit.browse.selection import LogCriteria
-from audit.errors import NoResult, ResultGone, TooManyExports
+from audit.errors import NoResult, ResultGone, ResultMissing, TooManyExports
 from audit.exports import files
 from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.log.events import Actor, Event
@@ -111,23 +111,28 @@ def cancel_export(*, principal: Exporter, export_id: UUID) -> AuditExport:
 
 
 def find_result(*, principal: Exporter, export_id: UUID) -> Result:
-    """The file. Raises Denied, NotFound, NoResult before it is finished, ResultGone after it has expired."""
+    """The file. Raises Denied, NotFound, NoResult before it is finished, ResultGone after it has expired.
+
+    Raises ResultMissing if another server has it.
+    """
     export = find_export(principal=principal, export_id=export_id)
     if export.status != Status.SUCCEEDED:
         raise NoResult(export.status)
     extension = FILE_TYPES[export.format].extension
     path = files.path_of(export.id, export.attempt, extension)
-    if not export.is_kept(database_now()) or not path.exists():
+    if not export.is_kept(database_now()):
         raise ResultGone
+    if not path.exists():
+        raise ResultMissing
     return Result(export, path, f"audit-log-{export.id}.{extension}", FILE_TYPES[export.format].media_type)
 
 
 def open_result(*, principal: Exporter, result: Result) -> BinaryIO:
-    """Open the file, after recording the download. Raises ResultGone, AuditUnavailable, StaleDecision."""
+    """Open the file, after recording the download. Raises ResultMissing, AuditUnavailable, StaleDecision."""
     try:
         file = result.path.open("rb")
     except FileNotFoundError:
-        raise ResultGone from None
+        raise ResultMissing from None
     try:
         facts = {"size": result.export.size, "meta": {"sha256": result.export.sha256}}
         with transaction.atomic(durable=True):

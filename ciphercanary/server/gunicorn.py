@@ -4,6 +4,7 @@ import gc
 import os
 from pathlib import Path
 
+import django
 from django.conf import settings
 from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.workers.base import Worker
@@ -46,6 +47,15 @@ _logs = logs.configuration(**settings.LOGS)
 logconfig_dict = _logs | {
     "loggers": _logs["loggers"] | {"gunicorn.error": {"level": "WARNING", "handlers": [], "propagate": True}}
 }
+
+
+def on_starting(_server: object) -> None:
+    """Load the code before the port opens. Otherwise the first requests would wait seconds for it.
+
+    A proxy with several servers even prefers one that just started, because it has the fewest connections.
+    """
+    django.setup()
+    import ciphercanary.urls  # noqa: F401, PLC0415 - it imports models
 
 
 def post_fork(_server: object, _worker: Worker) -> None:

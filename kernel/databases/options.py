@@ -4,6 +4,8 @@ from typing import Any
 
 from psycopg import IsolationLevel
 
+from kernel.databases import dead_peers
+
 
 def sqlite() -> dict[str, Any]:
     return {
@@ -26,9 +28,10 @@ def postgresql(options: dict[str, Any], *, pool: dict[str, Any]) -> dict[str, An
         "CONN_MAX_AGE": 0,  # the pool keeps connections; Django refuses to do both
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
+            **dead_peers.CLIENT_OPTIONS,
             **options,
             # An acknowledged commit is on the disk, regardless of the server's default.
-            "options": "-c synchronous_commit=on",
+            "options": f"-c synchronous_commit=on {dead_peers.SERVER_OPTIONS}",
             # kernel.freshness.epoch waits for a lock and then reads the epoch. At a stricter level, which the
             # server's default could set, its snapshot would be older than the lock.
             "isolation_level": IsolationLevel.READ_COMMITTED,

@@ -173,6 +173,15 @@ def add(everything: Acknowledged, more: Acknowledged) -> None:
 
 def find_violations(product: Product, everything: Acknowledged) -> list[str]:
     """Violations found inside the database, and in the answers of the restarted server."""
+    return (
+        violations_in_database(product, everything)
+        + violations_in_log(product)
+        + unusable(product, everything)
+        + unfinished(product, everything)
+    )
+
+
+def violations_in_database(product: Product, everything: Acknowledged) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-m", "tests.crash.invariants"],
         cwd=ROOT,
@@ -183,11 +192,13 @@ def find_violations(product: Product, everything: Acknowledged) -> list[str]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def violations_in_log(product: Product) -> list[str]:
+    """What ``verify_audit_log`` finds."""
     verified = product.manage("verify_audit_log")
-    altered = verified.stdout.splitlines() if verified.returncode else []
-    return (
-        done.stdout.splitlines() + altered + unusable(product, everything) + unfinished(product, everything)
-    )
+    return (verified.stdout + verified.stderr).splitlines() if verified.returncode else []
 
 
 def unfinished(product: Product, everything: Acknowledged) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Self
 
-from tests.product import KeepAlive, Product, b64
+from tests.product import KeepAlive, Site, b64
 
 CLIENTS = 8
 GONE = (OSError, HTTPException)
@@ -35,7 +35,7 @@ class Load:
     """``clients`` threads at work, from entering the block until it is left."""
 
     def __init__(
-        self, product: Product, token: str, *, outlasts: bool = False, seed: int = 0, clients: int = CLIENTS
+        self, product: Site, token: str, *, outlasts: bool = False, seed: int = 0, clients: int = CLIENTS
     ) -> None:
         """``outlasts``: clients reconnect when the server goes away, instead of ending."""
         self.product = product

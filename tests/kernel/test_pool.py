@@ -1,11 +1,14 @@
 """The connections to PostgreSQL: limited by the settings, checked and replaced, with bounded waits."""
 
+import os
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from subprocess import CalledProcessError
 
 import pytest
 from django.db import connection
 
+from kernel.databases import dead_peers
 from kernel.databases.postgresql.base import database_pool_timeouts_total
 from tests.architecture.test_settings import settings_under
 from tests.personas import ApiClient
@@ -83,3 +86,21 @@ def test_a_pool_that_is_used_up_is_503(admin, used_up):
         answer = other.submit(ApiClient(admin.api.token).get, "/api/v1/keys").result()
     assert (answer.status, answer.code) == (503, "audit_unavailable")
     assert database_pool_timeouts_total._value.get() > before
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no connections")
+@pytest.mark.django_db
+def test_both_ends_of_a_connection_notice_that_the_other_has_disappeared():
+    """Otherwise PostgreSQL keeps the locks of a lost machine for two hours."""
+    expected = (dead_peers.IDLE_SECONDS, dead_peers.PROBE_SECONDS, dead_peers.PROBES)
+    with connection.cursor() as cursor:
+        names = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout")
+        cursor.execute(
+            "SELECT setting::int FROM unnest(%s::text[]) name JOIN pg_settings USING (name)", [[*names]]
+        )
+        assert {row[0] for row in cursor} == {*expected, dead_peers.UNACKNOWLEDGED_MILLISECONDS}
+    with socket.socket(fileno=os.dup(connection.connection.fileno())) as ours:
+        options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        assert tuple(ours.getsockopt(socket.IPPROTO_TCP, option) for option in options) == expected
+        timeout = ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        assert timeout == dead_peers.UNACKNOWLEDGED_MILLISECONDS

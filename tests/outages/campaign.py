@@ -5,103 +5,26 @@
 For each fault it prints the time, status and code of the answers to an encryption over the fast path, one
 over Django, a sign-in and a change, several of each at once, then the answers of the probes and their times,
 and the time of the recovery. It exits 1 if an answer is unexpected or if the server does not recover.
-``--database postgresql`` starts servers of its own. ``disk`` mounts a small tmpfs, so it needs root.
+``tests.outages.under_load`` repeats faults under load, and
+counts. ``--database postgresql`` starts servers of its own. ``disk`` mounts a small tmpfs, so it needs root.
 """
 
 import argparse
 import contextlib
-import json
-import os
-import signal
-import sqlite3
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 
-import psycopg
-
+from tests.outages import faults
+from tests.outages.faults import LAG_LIMIT, Fault
+from tests.outages.target import Seen, Target, start
 from tests.output import log
-from tests.product import ADMIN, PASSWORD, Product
-from tests.services.postgresql import PostgreSQL
-from tests.services.rights import folder_for_servers
 
-TIMEOUT = 130  # seconds for one answer
 RECOVERY_SECONDS = 90
-LAG_LIMIT = 4  # seconds
 AT_ONCE = 4  # requests of each kind
-EPOCH_LOCK = int.from_bytes(b"cc-epoch")
 PROBES = ("/health", "/readyz", "/metrics", "/livez")
 
-
-@dataclass(frozen=True)
-class Seen:
-    seconds: float
-    status: int
-    code: str
-
-    @property
-    def answer(self) -> str:
-        return f"{self.status} {self.code}".rstrip()
-
-    def __str__(self) -> str:
-        return f"{self.answer} {self.seconds:.2f} s"
-
-
-@dataclass
-class Target:
-    """A running server, and a key and a token of its administrator."""
-
-    product: Product
-    postgresql: PostgreSQL | None
-    token: str = ""
-    key: str = ""
-
-    def prepare(self) -> None:
-        self.token = self.product.token()
-        body = {"name": "outage", "algorithm": "aes-256"}
-        self.key = self.product.send("POST", "/api/v1/keys", body, token=self.token).json["id"]
-        assert self.encrypt().status == 200
-
-    def send(self, method: str, path: str, body: object = None) -> Seen:
-        began = time.monotonic()
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
-        connection = HTTPConnection("127.0.0.1", self.product.port, timeout=TIMEOUT)
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            answer = connection.getresponse()
-            kind, content = answer.headers.get_content_type(), answer.read()
-        except (OSError, HTTPException) as error:
-            return Seen(time.monotonic() - began, 0, type(error).__name__)
-        finally:
-            connection.close()
-        code = kind
-        if kind.endswith("json"):
-            found = json.loads(content)
-            code = found.get("code") or found.get("status") or ""
-            bad = [name for name, word in found.get("services", {}).items() if word not in WELL]
-            code += f" ({', '.join(bad)})" if bad else ""
-        elif path == "/readyz":
-            code = content.decode().strip()
-        return Seen(time.monotonic() - began, answer.status, str(code))
-
-    def encrypt(self, query: str = "") -> Seen:
-        body = {"algorithm": "aes-256-gcm", "data": "aGk=", "key_id": self.key}
-        return self.send("POST", f"/api/v1/encrypt{query}", body)
-
-    def log_in(self) -> Seen:
-        return self.send("POST", "/auth/login", {"username": ADMIN, "password": PASSWORD})
-
-    def change(self) -> Seen:
-        return self.send("PATCH", f"/api/v1/keys/{self.key}", {"description": str(time.monotonic_ns())})
-
-
-WELL = {"healthy", "not_configured"}
 KINDS: dict[str, Callable[[Target], Seen]] = {
     "encrypt, fast": Target.encrypt,
     "encrypt, REST": lambda target: target.encrypt("?"),
@@ -136,102 +59,13 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
 ALWAYS = {"/livez": {"200 text/plain"}, "/metrics": {"200 text/plain"}}
 
 
-# --- the faults: each ends with its block
-
-
-@contextlib.contextmanager
-def foreign_lock(target: Target) -> Iterator[None]:
-    """Another session has begun to write, and does not end."""
-    if target.postgresql:
-        with psycopg.connect(target.product.database) as holder:
-            holder.execute("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE")
-            yield
-            holder.rollback()
-        return
-    with contextlib.closing(sqlite3.connect(target.product.sqlite_file, timeout=20, autocommit=True)) as file:
-        file.execute("BEGIN IMMEDIATE")
-        yield
-        file.execute("ROLLBACK")
-
-
-@contextlib.contextmanager
-def epoch_lock(target: Target) -> Iterator[None]:
-    """PostgreSQL: a change that never commits."""
-    with psycopg.connect(target.product.database) as holder:
-        holder.execute("SELECT pg_advisory_xact_lock(%s)", [EPOCH_LOCK])
-        yield
-        holder.rollback()
-
-
-@contextlib.contextmanager
-def full_disk(target: Target) -> Iterator[None]:
-    """The disk of the database is full."""
-    folder = target.postgresql.folder if target.postgresql else target.product.home
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        for size in (1024**2, 4096, 512):
-            with contextlib.suppress(OSError):
-                while file.write(b"\0" * size):
-                    pass
-    # The database may still have room in files that it has allocated.
-    deadline = time.monotonic() + 60
-    while target.encrypt().status == 200 and time.monotonic() < deadline:
-        pass
-    try:
-        yield
-    finally:
-        filler.unlink()
-
-
-@contextlib.contextmanager
-def stopped_sequencer(target: Target) -> Iterator[None]:
-    """Stop the sequencer for longer than the permitted lag."""
-    [pid] = target.product.processes_of("run_sequencer")
-    for _ in range(10):
-        os.kill(pid, signal.SIGSTOP)
-        if target.change().status == 200:
-            break
-        os.kill(pid, signal.SIGCONT)  # it was stopped while it held a lock of the database
-        time.sleep(1)
-    time.sleep(LAG_LIMIT + 2)
-    yield
-    os.kill(pid, signal.SIGCONT)
-
-
-@contextlib.contextmanager
-def stopped_database(target: Target) -> Iterator[None]:
-    """The database refuses connections."""
-    assert target.postgresql
-    target.postgresql.stop()
-    yield
-    target.postgresql.start()
-
-
-@contextlib.contextmanager
-def hanging_database(target: Target) -> Iterator[None]:
-    """The database accepts connections and answers nothing."""
-    assert target.postgresql
-    assert target.postgresql.process
-    main = target.postgresql.process.pid
-    children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
-    pids = [main, *map(int, children)]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-
-
-FAULTS = {
-    "lock": foreign_lock,
-    "epoch": epoch_lock,
-    "disk": full_disk,
-    "sequencer": stopped_sequencer,
-    "stop": stopped_database,
-    "hang": hanging_database,
+FAULTS: dict[str, Fault] = {
+    "lock": faults.foreign_lock,
+    "epoch": faults.epoch_lock,
+    "disk": faults.full_disk,
+    "sequencer": faults.stopped_sequencer,
+    "stop": faults.stopped_database,
+    "hang": faults.hanging_database,
 }
 OF_DATABASE = {
     "sqlite": ("lock", "disk", "sequencer"),
@@ -246,7 +80,7 @@ def main() -> int:
     for fault in options.faults:
         with contextlib.ExitStack() as stack:
             environment = {"CC_AUDIT_LAG_LIMIT": str(LAG_LIMIT)} if fault == "sequencer" else {}
-            target = start(stack, options.database, environment, on_small_disk=fault == "disk")
+            target = start(stack, options.database, environment, disk_size="192m" if fault == "disk" else "")
             log(f"\n{options.database}, {fault}")
             with FAULTS[fault](target):
                 is_well &= observe(target, EXPECTED[fault] | ALWAYS, is_hanging=fault == "hang")
@@ -271,27 +105,6 @@ def parse() -> argparse.Namespace:
     if unknown := set(options.faults) - set(FAULTS):
         parser.error(f"unknown faults: {', '.join(sorted(unknown))}")
     return options
-
-
-def start(
-    stack: contextlib.ExitStack, database: str, environment: dict[str, str], *, on_small_disk: bool
-) -> Target:
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder_for_servers())))
-    folder.chmod(0o711)
-    disk = folder / ("disk" if database == "postgresql" else "product/home")
-    disk.mkdir(parents=True, mode=0o711)
-    if on_small_disk:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=192m,mode=711", "tmpfs", disk], check=True)
-        stack.callback(subprocess.run, ["umount", "--lazy", disk], check=True)
-    postgresql = None
-    if database == "postgresql":
-        postgresql = stack.enter_context(PostgreSQL(disk / "postgresql", durable=True))
-    url = postgresql.url if postgresql else ""
-    product = Product(folder / "product", database=url, redis=False, **environment)
-    stack.enter_context(product)
-    target = Target(product, postgresql)
-    target.prepare()
-    return target
 
 
 class Requests(ThreadPoolExecutor):

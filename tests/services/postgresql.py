@@ -28,10 +28,12 @@ class PostgreSQL(Server):
     name = "PostgreSQL"
     stop_signals = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
 
-    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False, settings: Sequence[str] = ()) -> None:
+        """``settings`` are more of its settings, ``name=value``."""
         self.account = unprivileged_account()
         super().__init__(private_folder(folder, self.account))
         self.durable = durable
+        self.settings = settings
         self.programs = find_programs(folder.with_name("postgresql-programs"), self.account)
         self.data = folder / "data"
         self.initialise()
@@ -64,6 +66,7 @@ class PostgreSQL(Server):
             "max_connections=200",
             "timezone=UTC",
             *(() if self.durable else FORGETFUL),
+            *self.settings,
         ]
         return [self.programs / "postgres", "-D", self.data, *(part for s in settings for part in ("-c", s))]
 

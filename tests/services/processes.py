@@ -82,6 +82,7 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.environment: dict[str, str] = {}
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -116,7 +117,9 @@ class Server:
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env={k: v for k, v in os.environ.items() if not k.startswith("PG")} | {"LC_ALL": "C"},
+                env={k: v for k, v in os.environ.items() if not k.startswith("PG")}
+                | {"LC_ALL": "C"}
+                | self.environment,
                 start_new_session=True,  # Ctrl-C is for the command, which needs its services to the end
                 preexec_fn=dies_with_parent(self.stop_signals[0]),  # noqa: PLW1509  # no threads here
                 **ownership(self.account),

@@ -26,6 +26,9 @@ class Redis(Server):
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
+    def client(self) -> redis.Redis:
+        return redis.Redis(port=self.port, socket_timeout=5)
+
     def command(self) -> Sequence[str | Path]:
         options = {
             "port": str(self.port),
@@ -38,7 +41,7 @@ class Redis(Server):
 
     def answers(self) -> bool:
         try:
-            with redis.Redis(port=self.port, socket_timeout=5) as client:
+            with self.client() as client:
                 return self.process is not None and client.info("server")["process_id"] == self.process.pid
         except (redis.ConnectionError, redis.TimeoutError):
             return False

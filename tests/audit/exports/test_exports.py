@@ -163,12 +163,14 @@ def test_a_result_is_gone_when_its_time_is_over(auditor, settings):
     assert look(auditor, expired)["rows"] is not None  # its description remains
 
 
-def test_a_file_that_was_taken_away_is_gone_and_not_on_record_as_fetched(auditor):
+def test_a_file_on_another_server_is_missing_and_not_on_record_as_fetched(auditor):
     export_id = order(auditor)
     work()
     files.remove(files.names())
-    assert fetch(auditor, export_id).code == "result_gone"
-    assert [entry.outcome for entry in on_record(actions.EXPORT_DOWNLOADED)] == ["denied"]
+    answer = fetch(auditor, export_id)
+    assert (answer.status, answer.code) == (503, "result_missing")
+    assert "Share CC_HOME/exports" in answer.json["detail"]
+    assert [entry.outcome for entry in on_record(actions.EXPORT_DOWNLOADED)] == ["error"]
 
 
 def test_leftovers_go_and_what_is_being_written_stays(auditor, home):
