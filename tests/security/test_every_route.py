@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 import pytest
-from django.contrib.staticfiles.storage import staticfiles_storage
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
@@ -66,7 +66,7 @@ def paths():
     pages = {route.name: route.path.format(**parts) for route in page_routes()}
     admin = {f"admin {model.__name__}": listing(model) for model in MODELS}
     others = {"admin": "/admin/", "admin-without-slash": "/admin", "admin login": "/admin/login/"}
-    return {**api, **pages, **admin, **others, "static": staticfiles_storage.url("css/app.css")}
+    return {**api, **pages, **admin, **others, "static": f"{settings.STATIC_URL}css/app.css"}
 
 
 def listing(model):
