@@ -192,7 +192,7 @@ def test_a_job_changes_only_what_the_job_of_a_backup_has(path):
     [container], [own] = changed["containers"], containers(pod)
     assert container["name"] == own["name"]
     mounted = {mount["name"] for mount in container.get("volumeMounts", [])}
-    volumes = {each["name"]: each for each in changed["volumes"]}
+    volumes = {each["name"]: each for each in changed.get("volumes", [])}
     assert volumes.keys() - mounted <= {each["name"] for each in pod["spec"]["volumes"]}
     claims = {
         each["persistentVolumeClaim"]["claimName"]
