@@ -15,8 +15,10 @@ from crypto_ops.requests import EncryptRequest
 from kernel.clock import database_now
 from kernel.crypto.algorithms import MODES
 from kernel.errors import Unavailable
+from kernel.freshness import epoch
 from keys import services
 from keys.errors import KeyNotActive
+from tests.outages import faults
 
 CLIENTS = 6
 ROUNDS = 50 if connection.vendor == "postgresql" else 20  # on SQLite, writers wait by polling
@@ -95,3 +97,8 @@ def test_nothing_is_encrypted_between_a_disable_and_the_next_enable(admin, recor
     assert max(waits) < WAIT
     record_property("administrator's wait, median", statistics.median(waits))
     record_property("administrator's wait, longest", max(waits))
+
+
+def test_the_fault_of_a_held_epoch_takes_the_lock_of_the_epoch():
+    """Its campaign runs without Django, so it cannot import the lock."""
+    assert faults.EPOCH_LOCK == epoch.LOCK

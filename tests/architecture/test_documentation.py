@@ -6,6 +6,7 @@ import re
 import pytest
 
 from audit.log.events import ActorType
+from kernel import __version__
 from kernel.rest.schema import document
 from tests.architecture.sources import PACKAGES, ROOT, product_files
 from tests.architecture.test_rules import declared_actions
@@ -41,6 +42,12 @@ def test_every_link_leads_somewhere(page):
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), path
         assert not anchor or anchor in anchors(target.read_text()), f"{path}#{anchor}"
+
+
+def test_every_image_that_is_named_has_the_version_of_the_package():
+    pages = [ROOT / "compose.yaml", *ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    named = [tag for page in pages for tag in re.findall(r"\bciphercanary:(\d[\w.]*)", page.read_text())]
+    assert set(named) == {__version__}
 
 
 def test_every_action_is_in_the_page_of_the_log():

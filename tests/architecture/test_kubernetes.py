@@ -172,7 +172,35 @@ def test_the_first_policy_denies_everything():
     selected = deny["podSelector"]["matchLabels"].items()
     assert all(selected <= pod["metadata"]["labels"].items() for pod in OURS.values())
     assert all(rule.get("to") for policy in policies.values() for rule in policy.get("egress", []))
-    assert all(rule.get("from") for policy in policies.values() for rule in policy.get("ingress", []))
+    ingress = [rule for policy in policies.values() for rule in policy.get("ingress", [])]
+    assert ingress
+    # Another pod in the namespace of an ingress controller must not choose X-Forwarded-For.
+    assert all("podSelector" in peer for rule in ingress for peer in rule["from"])
+
+
+def test_the_code_of_a_setup_link_is_not_logged():
+    [setup] = [found for found in of_kind("Ingress") if found["metadata"]["name"] == "ciphercanary-setup"]
+    [rule] = setup["spec"]["rules"]
+    assert [path["path"] for path in rule["http"]["paths"]] == ["/setup/"]
+    assert setup["metadata"]["annotations"] == {"nginx.ingress.kubernetes.io/enable-access-log": "false"}
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("jobs/*.yaml")), ids=lambda path: path.stem)
+def test_a_job_changes_only_what_the_job_of_a_backup_has(path):
+    """``kubectl patch`` adds an unknown container or volume instead of changing one."""
+    changed, pod = yaml.safe_load(path.read_text())["spec"]["template"]["spec"], OURS["ciphercanary-backups"]
+    [container], [own] = changed["containers"], containers(pod)
+    assert container["name"] == own["name"]
+    mounted = {mount["name"] for mount in container.get("volumeMounts", [])}
+    volumes = {each["name"]: each for each in changed.get("volumes", [])}
+    assert volumes.keys() - mounted <= {each["name"] for each in pod["spec"]["volumes"]}
+    claims = {
+        each["persistentVolumeClaim"]["claimName"]
+        for each in volumes.values()
+        if "persistentVolumeClaim" in each
+    }
+    assert claims <= {"home-ciphercanary-sequencer-0"}
+    assert "args" in container  # those of the backup
 
 
 def test_apply_creates_each_object_in_one_of_its_steps():
@@ -216,4 +244,4 @@ def test_prometheus_scrapes_a_port_of_every_program():
 def test_the_rules_of_the_operator_are_those_of_prometheus():
     files = sorted((ROOT / "deploy" / "prometheus" / "rules").glob("*.yml"))
     groups = [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
-    assert [rule["spec"]["groups"] for rule in of_kind("PrometheusRule")] == ([groups] if groups else [])
+    assert [rule["spec"]["groups"] for rule in of_kind("PrometheusRule")] == [groups]

@@ -11,6 +11,7 @@ from typing import Self
 
 import psycopg
 
+from audit.sequencing.leadership import LOCK
 from tests.crash.load import GONE
 from tests.nodes.cluster import Cluster
 from tests.output import log
@@ -20,7 +21,6 @@ PERIOD = 0.1  # seconds between two samples
 CHANGE_SECONDS = 60  # within which a change must succeed, even if another node fails
 USES = 20  # of a disabled key through each other node
 
-SEQUENCER_LOCK = int.from_bytes(b"cc-seqnc")
 LEADERS = """
 SELECT a.client_addr::text FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND (l.classid::bigint << 32) + l.objid::bigint = %s
@@ -60,7 +60,7 @@ class Observer:
     def _run(self) -> None:
         with psycopg.connect(self._url, autocommit=True) as connection:
             while not self._ends.wait(PERIOD):
-                found = [address for (address,) in connection.execute(LEADERS, [SEQUENCER_LOCK])]
+                found = [address for (address,) in connection.execute(LEADERS, [LOCK])]
                 self.is_well &= len(found) <= 1
                 self.leaders.update(found)
                 [[lag]] = connection.execute(LAG).fetchall()
