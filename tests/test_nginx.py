@@ -18,7 +18,7 @@ SECRET = "secret-of-the-link"
 
 
 class Upstream(BaseHTTPRequestHandler):
-    """Answers with the encoding that it was asked for."""
+    """Answers with the value of Accept-Encoding."""
 
     protocol_version = "HTTP/1.1"
 
