@@ -33,6 +33,7 @@ RUN apt-get update \
 COPY --from=builder /opt/ciphercanary /opt/ciphercanary
 ENV PATH=/opt/ciphercanary/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONSAFEPATH=1 \
     PYTHONUNBUFFERED=1 \
     CC_HOME=/var/lib/ciphercanary \
     CC_STATIC_ROOT=/opt/ciphercanary/static \
@@ -40,7 +41,8 @@ ENV PATH=/opt/ciphercanary/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 LABEL org.opencontainers.image.title="CipherCanary" \
       org.opencontainers.image.description="Key management: keys, encryption as a service, and an audit log" \
       org.opencontainers.image.licenses="Apache-2.0"
-WORKDIR /var/lib/ciphercanary
+# Not the data folder: Python, gunicorn and Celery import code from the working folder, and every role writes to the data.
+WORKDIR /
 VOLUME /var/lib/ciphercanary
 USER 10001:10001
 EXPOSE 8000

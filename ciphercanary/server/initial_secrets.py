@@ -73,7 +73,7 @@ def _for_redis() -> Mapping[str, str]:
         "redis/password": password,
         "redis/redis.conf": "\n".join(lines),
         "application/redis-url": f"redis://:{password}@redis:6379/0",
-        "application/broker-url": f"redis://:{password}@redis:6379/1",
+        "application/celery-broker-url": f"redis://:{password}@redis:6379/1",
     }
 
 

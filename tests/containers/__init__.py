@@ -1,1 +1,1 @@
-"""Restart and load the containers of compose.yaml: ``deploy/containers/try`` starts them."""
+"""Restart and load the containers of compose.yaml: ``tests/containers/try`` starts them."""

@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--stay", type=int, default=60, help="seconds with 100 users")
     options = parser.parse_args()
     idle = memory()
-    failed, peaks = load(Published(options.url, options.certificate), options.stay)
+    failed, peaks = load(options.url, options.certificate, options.stay)
     too_large = []
     for name, peak in sorted(peaks.items()):
         log(f"{name:28} {idle.get(name, 0) / MIB:7.0f} MiB idle {peak / MIB:7.0f} MiB under load")
@@ -42,17 +42,17 @@ def main() -> int:
     return 1 if failed or too_large else 0
 
 
-def load(service: Published, stay: int) -> tuple[int, dict[str, int]]:
+def load(url: str, certificate: str, stay: int) -> tuple[int, dict[str, int]]:
     """Run k6. Returns the number of failed requests, and the peak memory of each container in bytes."""
     peaks: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="k6-") as folder:
         summary = Path(folder) / "summary.json"
         environment = os.environ | {
-            "BASE_URL": service.url,
-            "TOKEN": service.token(),
+            "BASE_URL": url,
+            "TOKEN": Published(url, certificate).token(),
             "RAMP": f"{RAMP_SECONDS}s",
             "STAY": f"{stay}s",
-            "SSL_CERT_FILE": service.certificate,
+            "SSL_CERT_FILE": certificate,
         }
         command = [PROGRAM, "run", "--quiet", "--no-usage-report", f"--summary-export={summary}", SCRIPT]
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:

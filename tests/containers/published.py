@@ -1,64 +1,38 @@
 """The containers of a compose project, and the service at its published port."""
 
-import contextlib
 import os
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from http.client import HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.product import ADMIN, PASSWORD, ROOT, KeepAlive, Reply
+from tests.product import ADMIN, PASSWORD, ROOT, Site
 
-TIMEOUT = 60
 SIGN_IN_SECONDS = 60
 
 
-@dataclass(frozen=True)
-class Published:
-    """The service at ``url``, whose certificate is in the file ``certificate``. The clients of tests.crash use it."""
+class Published(Site):
+    """The service at ``url``, whose certificate is in the file ``certificate``."""
 
-    url: str
-    certificate: str
+    def __init__(self, url: str, certificate: str) -> None:
+        address = urlsplit(url)
+        tls = ssl.create_default_context(cafile=certificate)
+        super().__init__(address.port or 443, address.hostname or "", tls=tls)
 
-    @contextlib.contextmanager
-    def connect(self) -> Iterator[KeepAlive]:
-        address = urlsplit(self.url)
-        context = ssl.create_default_context(cafile=self.certificate)
-        connection = HTTPSConnection(address.hostname or "", address.port, timeout=TIMEOUT, context=context)
-        try:
-            yield KeepAlive(connection)
-        finally:
-            connection.close()
-
-    def send(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        token: str = "",
-        headers: Mapping[str, str] | None = None,
-    ) -> Reply:
-        with self.connect() as client:
-            return client.send(method, path, body, token=token, headers=headers)
-
-    def token(self) -> str:
-        """An access token of the administrator. A busy machine may need several attempts."""
+    def log_in(self, username: str = ADMIN, password: str = PASSWORD) -> Any:
+        """As a Site, but a busy machine may need several attempts."""
         deadline = time.monotonic() + SIGN_IN_SECONDS
         while True:
-            answer = self.send("POST", "/auth/login", {"username": ADMIN, "password": PASSWORD})
+            answer = self.send("POST", "/auth/login", {"username": username, "password": password})
             if answer.status == 200:
-                return str(answer.json["access_token"])
+                return answer.json
             assert answer.status == 503 and time.monotonic() < deadline, answer.content  # noqa: PT018 - one condition
             time.sleep(1)
 
 
 def compose(*arguments: str, typed: str = "") -> str:
-    """Run the command in ``COMPOSE`` (deploy/containers/try sets it) and return its output. Raises on failure."""
+    """Run the command in ``COMPOSE`` (tests/containers/try sets it) and return its output. Raises on failure."""
     done = subprocess.run(
         [*os.environ["COMPOSE"].split(), *arguments],
         cwd=ROOT,

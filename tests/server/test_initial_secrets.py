@@ -8,7 +8,7 @@ import pytest
 from ciphercanary.server.initial_secrets import Incomplete, create_missing
 
 CONSUMERS = {
-    "application": {"secret-key", "database-url", "redis-url", "broker-url"},
+    "application": {"secret-key", "database-url", "redis-url", "celery-broker-url"},
     "kek": {"kek"},
     "postgres": {"password", "superuser-password"},
     "redis": {"password", "redis.conf"},
@@ -32,7 +32,7 @@ def test_each_consumer_gets_its_own_secrets_once(tmp_path):
     # Consumers run as different users, and none of them may write.
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("*/*")} == {0o444}
     assert first["postgres/password"].strip() in first["application/database-url"]
-    assert first["redis/password"].strip() in first["application/broker-url"]
+    assert first["redis/password"].strip() in first["application/celery-broker-url"]
     assert f"requirepass {first['redis/password'].strip()}\n" in first["redis/redis.conf"]
     assert create_missing(tmp_path, "other.example.org") == []
     assert contents(tmp_path) == first

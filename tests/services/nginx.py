@@ -1,16 +1,19 @@
 """nginx with the configuration of ``deploy/nginx``, on a loopback port, and a certificate of its own."""
 
+import os
 import shutil
 import socket
 import ssl
-import subprocess
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
+from kernel.crypto import certificates
 from tests.services.processes import Server, Unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTEN = "listen 8443 ssl;"
+PROGRAM = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 class Nginx(Server):
@@ -19,11 +22,11 @@ class Nginx(Server):
     name = "nginx"
 
     def __init__(self, folder: Path, upstreams: Sequence[str]) -> None:
-        if (program := shutil.which("nginx")) is None:
+        if PROGRAM is None:
             raise Unavailable("no nginx found; install it")
         folder.mkdir(mode=0o711)
         super().__init__(folder)
-        self.program = program
+        self.program = PROGRAM
         self.upstreams = upstreams
         self.certificate = folder / "tls" / "certificate.pem"
 
@@ -57,23 +60,6 @@ class Nginx(Server):
         (self.folder / "upstream.conf").write_text(servers)
         self.certificate.parent.mkdir(exist_ok=True)
         if not self.certificate.exists():
-            create_certificate(self.certificate, self.certificate.with_name("key.pem"))
-
-
-def create_certificate(certificate: Path, key: Path) -> None:
-    """A self-signed certificate of 127.0.0.1, for a day."""
-    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=127.0.0.1"
-    subprocess.run(
-        [
-            "openssl",
-            *words.split(),
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-            "-out",
-            certificate,
-            "-keyout",
-            key,
-        ],
-        check=True,
-        capture_output=True,
-    )
+            certificate, key = certificates.self_signed(["127.0.0.1"], now=datetime.now(UTC))
+            self.certificate.write_bytes(certificate)
+            self.certificate.with_name("key.pem").write_bytes(key)
