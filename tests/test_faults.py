@@ -3,7 +3,6 @@
 import tempfile
 import time
 import uuid
-from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,7 +14,6 @@ import time_machine
 
 from tests.crash.campaign import RECOVERY_SECONDS, add, find_violations, kill_database_under_load, restart
 from tests.crash.load import CLIENTS, Acknowledged, Load
-from tests.outages import under_load
 from tests.product import ADMIN, PASSWORD, Product
 from tests.services.postgresql import PostgreSQL
 from tests.services.redis import Redis
@@ -175,16 +173,6 @@ def test_while_a_table_is_locked_everything_is_answered_within_seconds(product):
 
 def new_key_status(product, token):
     return create(product, token, uuid.uuid4().hex[:8]).status
-
-
-@pytest.mark.postgresql
-def test_while_other_clients_have_every_connection_nothing_is_lost():
-    """The short form of ``tests.outages.under_load``."""
-    [group, *_] = under_load.GROUPS["postgresql"]
-    options = Namespace(database="postgresql", faults=["connections"], times=1, clients=4)
-    [played] = under_load.play_group(group, options)
-    assert played.violations.all == []
-    assert set(played.load.statuses()) - {503} == {200, 201}
 
 
 # --- the clock
