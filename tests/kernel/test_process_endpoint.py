@@ -1,5 +1,6 @@
 """The metrics and the liveness of a process without a web server."""
 
+import contextlib
 import http.client
 import socket
 import threading
@@ -15,6 +16,7 @@ from tests.waiting import wait_until
 def port(settings, monkeypatch):
     """A free port, on which the endpoint is served."""
     monkeypatch.delenv(process_endpoint.SHARED_FOLDER, raising=False)
+    loops._turns.drop()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         settings.CC_METRICS_PORT = probe.getsockname()[1]
@@ -59,16 +61,32 @@ def test_metrics_are_for_their_networks_only_and_the_probe_for_all(port, setting
     assert get(port, "/metrics", "POST")[0] == 501
 
 
-def test_more_connections_than_threads_are_closed(port):
-    held = [socket.create_connection(("127.0.0.1", port)) for _ in range(process_endpoint.THREADS)]
-    wait_until(lambda: threads() == process_endpoint.THREADS)
-    with socket.create_connection(("127.0.0.1", port)) as another:
-        another.settimeout(60)
-        assert another.recv(1) == b""
-    for each in held:
-        each.close()
+def test_slow_clients_keep_out_no_probe(port, monkeypatch):
+    monkeypatch.setattr(process_endpoint, "SECONDS", 1000.0)
+    with contextlib.ExitStack() as stack:
+        oldest, *others = [stack.enter_context(hold(port)) for _ in range(process_endpoint.THREADS)]
+        wait_until(lambda: threads() == process_endpoint.THREADS)
+        assert get(port, "/livez") == (200, "ok\n")
+        assert oldest.recv(1) == b""
+        for each in others:
+            each.settimeout(0)
+            with pytest.raises(BlockingIOError):
+                each.recv(1)
     wait_until(lambda: threads() == 0)
-    assert get(port, "/livez")[0] == 200
+
+
+def test_a_connection_ends_after_a_while(port, monkeypatch):
+    monkeypatch.setattr(process_endpoint, "SECONDS", 0.0)
+    with hold(port) as held:
+        assert held.recv(1) == b""
+    wait_until(lambda: threads() == 0)
+
+
+def hold(port):
+    """A connection with the beginning of a request."""
+    held = socket.create_connection(("127.0.0.1", port), timeout=60)
+    held.sendall(b"GET /livez HT")
+    return held
 
 
 def threads():
