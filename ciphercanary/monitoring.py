@@ -14,7 +14,7 @@ from django_prometheus.exports import ExportToDjangoView
 
 import kernel
 from accounts.authentication import authenticate_request
-from ciphercanary import figures
+from ciphercanary import database_metrics
 from console.health import DEGRADING, UNHEALTHY, VITAL, overall, read_health
 from kernel import errors
 from kernel.http import problems
@@ -92,7 +92,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
             return problems.render(request, error)
         except (OperationalError, InterfaceError):
             return HttpResponse(NOT_IN_TIME, TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
-    figures.update()
+    database_metrics.update()
     answer: HttpResponse = ExportToDjangoView(request)
     return answer
 
@@ -122,7 +122,7 @@ def _fallback_metrics(scope: Scope) -> Answer:
     peer = (scope.get("client") or ("",))[0]
     if not may_read_metrics(client_address(str(peer), sent, settings.CC_TRUSTED_PROXIES)):
         return early_answer(scope, HTTPStatus.SERVICE_UNAVAILABLE, TEXT, NOT_IN_TIME.encode())
-    figures.forget()
+    database_metrics.invalidate()
     export = ExportToDjangoView(HttpRequest())
     return early_answer(scope, HTTPStatus.OK, export["Content-Type"], export.content)
 

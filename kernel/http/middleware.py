@@ -18,7 +18,7 @@ type Handler = Callable[[HttpRequest], HttpResponseBase]
 
 API_PREFIXES = ("/api/", "/auth/")
 
-# Features of the browser that no page uses, so an injected script cannot ask for them either.
+# Features of the browser that no page uses, so an injected script cannot use them either.
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in ("camera", "display-capture", "geolocation", "microphone", "midi", "payment", "usb")

@@ -5,7 +5,6 @@ files with the web server instead, whose ``/metrics`` includes their figures.
 """
 
 import ipaddress
-import os
 import socket
 import threading
 import time
@@ -23,12 +22,11 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from kernel.observability import metrics
+from kernel.observability import metrics, metrics_folder
 from kernel.observability.loops import stuck_loops
 
 THREADS: Final = 8
 SECONDS: Final = 5.0  # of a connection
-SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it
 
 
 class CannotListen(Exception):
@@ -42,7 +40,7 @@ def serve(pool_folder: str = "") -> None:
     any other folder, because then the web server reads that one.
     """
     bind, port = settings.CC_BIND, settings.CC_METRICS_PORT
-    if not port or os.environ.get(SHARED_FOLDER, "") != pool_folder:
+    if not port or metrics_folder.current() != pool_folder:
         return
     try:
         server = _Server((bind, port), partial(_Handler, _registry(pool_folder)))

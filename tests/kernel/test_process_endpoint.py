@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from kernel.observability import loops, process_endpoint
+from kernel.observability import loops, metrics_folder, process_endpoint
 from kernel.observability.metrics import audit_lag_seconds, audit_tree_size
 from tests.waiting import wait_until
 
@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 @pytest.fixture
 def port(settings, monkeypatch):
     """A free port, on which the endpoint is served."""
-    monkeypatch.delenv(process_endpoint.SHARED_FOLDER, raising=False)
+    monkeypatch.delenv(metrics_folder.VARIABLE, raising=False)
     loops._turns.drop()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -35,7 +35,7 @@ def get(port, path, method="GET"):
 
 def test_it_shows_the_figures_of_the_process_and_none_of_the_database(port):
     audit_lag_seconds.set(0)
-    loops.turned("sequencer")
+    loops.record_turn("sequencer")
     status, text = get(port, "/metrics")
     assert status == 200
     assert 'loop_last_turn_timestamp_seconds{loop="sequencer"} 1.' in text
@@ -47,7 +47,7 @@ def test_it_shows_the_figures_of_the_process_and_none_of_the_database(port):
 
 def test_a_loop_that_does_not_turn_fails_the_probe(port):
     assert get(port, "/livez") == (200, "ok\n")
-    loops.turned("sequencer")
+    loops.record_turn("sequencer")
     assert get(port, "/livez") == (200, "ok\n")
     loops._turns.current.times["sequencer"] -= loops.STUCK_SECONDS + 1
     assert get(port, "/livez") == (503, "stuck: sequencer\n")
@@ -99,8 +99,8 @@ def test_a_port_that_is_taken_is_named(port):
 
 
 def test_without_a_port_or_beside_a_web_server_nothing_is_served(port, settings, monkeypatch):
-    monkeypatch.setenv(process_endpoint.SHARED_FOLDER, "/folder/of/the/web/server")
+    monkeypatch.setenv(metrics_folder.VARIABLE, "/folder/of/the/web/server")
     process_endpoint.serve()  # otherwise the port would be taken
     settings.CC_METRICS_PORT = 0
-    monkeypatch.delenv(process_endpoint.SHARED_FOLDER)
+    monkeypatch.delenv(metrics_folder.VARIABLE)
     process_endpoint.serve()
