@@ -4,19 +4,18 @@ Its tasks take ids and names, and call the same functions as the embedded worker
 would log the text of the exception, which may quote a value.
 """
 
-import atexit
 import logging
 import multiprocessing
 import os
-import shutil
 import sys
-import tempfile
 from typing import Any, Final
 
 import django
 from celery import bootsteps
 from celery.beat import Scheduler
 from django.conf import settings
+
+from kernel.observability import metrics_folder
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
 
@@ -28,9 +27,8 @@ def _share_metrics() -> str:
     """
     if not settings.CC_METRICS_PORT:
         return ""
-    folder, owner = tempfile.mkdtemp(prefix="ciphercanary-metrics-"), os.getpid()
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-    atexit.register(lambda: os.getpid() == owner and shutil.rmtree(folder, ignore_errors=True))
+    folder = os.environ[metrics_folder.VARIABLE] = metrics_folder.create()
+    metrics_folder.remove_at_exit()
     return folder
 
 
@@ -71,7 +69,7 @@ class Schedule(Scheduler):  # type: ignore[misc]  # Celery ships no types
         _serve_metrics()
 
     def tick(self, *arguments: Any, **options: Any) -> float:
-        loops.turned("beat")
+        loops.record_turn("beat")
         seconds: float = super().tick(*arguments, **options)
         return seconds
 

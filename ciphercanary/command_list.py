@@ -12,9 +12,11 @@ GROUPS = {
     "console": "Demo",
     "kernel": "Background jobs",
 }
-BACKUP_COMMANDS = {"backup", "backup_kek", "copy_to_postgresql", "restore", "restore_drill"}
-# Commands of console because they need users, which the audit app does not have.
-AUDIT_LOG_COMMANDS = {"list_audit_alarms", "resolve_audit_alarm"}
+# Commands in the app of another group, because they need its models.
+MOVED = {
+    **dict.fromkeys(("backup", "backup_kek", "copy_to_postgresql", "restore", "restore_drill"), "backups"),
+    **dict.fromkeys(("list_audit_alarms", "resolve_audit_alarm"), "audit"),
+}
 REPLACED = {"changepassword", "createsuperuser"}  # our versions refuse and name the command to use
 DJANGO = {
     "check": "Check the settings; --deploy adds the checks for a public address",
@@ -54,13 +56,7 @@ class Commands(ManagementUtility):
 def _described(app: str) -> dict[str, str]:
     """``{name: first sentence of its help}`` of the commands in a group."""
     owners = get_commands()
-    names = sorted(name for name in owners.keys() - REPLACED if _group_of(name, owners[name]) == app)
+    names = sorted(name for name in owners.keys() - REPLACED if MOVED.get(name, owners[name]) == app)
     return {
         name: load_command_class(owners[name], name).help.partition(". ")[0].rstrip(".") for name in names
     }
-
-
-def _group_of(name: str, app: str) -> str:
-    if name in BACKUP_COMMANDS:
-        return "backups"
-    return "audit" if name in AUDIT_LOG_COMMANDS else app

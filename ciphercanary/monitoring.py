@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -14,17 +13,18 @@ from django_prometheus.exports import ExportToDjangoView
 
 import kernel
 from accounts.authentication import authenticate_request
-from ciphercanary import figures
+from ciphercanary import database_metrics
 from console.health import DEGRADING, UNHEALTHY, VITAL, overall, read_health
 from kernel import errors
 from kernel.http import problems
-from kernel.http.addresses import client_address
+from kernel.http.addresses import canonical_address
+from kernel.http.allowed import is_allowed_host
 from kernel.http.asgi_answers import Answer, Scope, early_answer
-from kernel.http.context import in_context
 from kernel.observability.process_endpoint import may_read_metrics
 
 READY = ("database", "migrations", "key_encryption_key")
 TEXT = "text/plain"
+FORWARDED = {"x-forwarded-for", "forwarded"}  # a proxy adds at least one of these headers
 NOT_IN_TIME = "# The database did not respond in time, so tokens cannot be checked.\n"
 
 type View = Callable[[HttpRequest], HttpResponse]
@@ -84,17 +84,23 @@ def version(_request: HttpRequest) -> JsonResponse:
 
 @endpoint
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text for loopback, the networks of ``CC_METRICS_NETWORKS``, or a token with system.read."""
-    if not may_read_metrics(in_context(request).client_ip):
+    """Prometheus text for ``CC_METRICS_NETWORKS``, but not through a proxy, or for a token with system.read."""
+    is_forwarded = any(name in request.headers for name in FORWARDED)
+    if not _is_open_to(request.META.get("REMOTE_ADDR", ""), is_forwarded=is_forwarded):
         try:
             authenticate_request(request).require("system.read")
         except errors.DomainError as error:
             return problems.render(request, error)
         except (OperationalError, InterfaceError):
             return HttpResponse(NOT_IN_TIME, TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
-    figures.update()
+    database_metrics.update()
     answer: HttpResponse = ExportToDjangoView(request)
     return answer
+
+
+def _is_open_to(peer: str, *, is_forwarded: bool) -> bool:
+    """Whether the metrics need no token. Everyone can reach a proxy, and it may be in the networks itself."""
+    return not is_forwarded and may_read_metrics(canonical_address(peer))
 
 
 # --- responses for probes whose threads miss the deadline
@@ -116,13 +122,13 @@ def _fallback_health(scope: Scope) -> Answer:
 
 
 def _fallback_metrics(scope: Scope) -> Answer:
-    sent = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode(
-        "latin-1"
-    )
+    headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
+    if not is_allowed_host(headers.get("host", b"")):
+        return early_answer(scope, HTTPStatus.BAD_REQUEST, TEXT, b"This host is not in ALLOWED_HOSTS.\n")
     peer = (scope.get("client") or ("",))[0]
-    if not may_read_metrics(client_address(str(peer), sent, settings.CC_TRUSTED_PROXIES)):
+    if not _is_open_to(str(peer), is_forwarded=not FORWARDED.isdisjoint(headers)):
         return early_answer(scope, HTTPStatus.SERVICE_UNAVAILABLE, TEXT, NOT_IN_TIME.encode())
-    figures.forget()
+    database_metrics.invalidate()
     export = ExportToDjangoView(HttpRequest())
     return early_answer(scope, HTTPStatus.OK, export["Content-Type"], export.content)
 

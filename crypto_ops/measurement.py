@@ -16,7 +16,7 @@ from kernel.observability.metrics import (
     encryption_operations_total,
     key_use_refusals_total,
 )
-from kernel.observability.tracing import noting
+from kernel.observability.tracing import with_attribute
 from keys import lifecycle
 from keys.errors import KeyNotActive, KeyNotUsable, UsageLimitReached
 from keys.lifecycle import State, Status
@@ -36,7 +36,7 @@ class Measurement:
     refused: int = 0
 
 
-@noting("ciphercanary.algorithm", lambda mode, *_: mode.name)
+@with_attribute("ciphercanary.algorithm", lambda mode, *_: mode.name)
 def observe(mode: Mode, seconds: float, count: int = 1, refused: int = 0) -> None:
     """Count ``count`` operations that took ``seconds`` in total, of which ``refused`` were refused."""
     succeeded, duration = _children(mode.name)

@@ -53,13 +53,14 @@ def check_rates(**_kwargs: Any) -> Iterable[CheckMessage]:
 
 @register()
 def check_networks(**_kwargs: Any) -> Iterable[CheckMessage]:
-    for network in settings.CC_METRICS_NETWORKS:
-        if not _holds(ipaddress.ip_network, network):
-            yield Error(
-                f"CC_METRICS_NETWORKS: {network} is not a network.",
-                hint="Use a network such as 10.0.0.0/8.",
-                id="ciphercanary.E003",
-            )
+    for name in ("CC_METRICS_NETWORKS", "CC_PROXY_NETWORKS"):
+        for network in getattr(settings, name):
+            if not _holds(ipaddress.ip_network, network):
+                yield Error(
+                    f"{name}: {network} is not a network.",
+                    hint="Use a network such as 10.0.0.0/8.",
+                    id="ciphercanary.E003",
+                )
 
 
 @register()

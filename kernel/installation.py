@@ -1,4 +1,4 @@
-"""Where the program runs from, a clone of the repository or an installed package, and what its commands are called."""
+"""The origin of the program (a clone or an installed package), and the names of its commands."""
 
 from pathlib import Path
 

@@ -255,6 +255,15 @@ def test_metrics_are_open_to_system_read_from_elsewhere(people):
     assert statuses == {"anonymous": 401, "admin": 200, "operator": 200, "developer": 403, "auditor": 200}
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
+@pytest.mark.parametrize("proxies", [0, 1])
+def test_metrics_are_not_open_through_a_proxy(people, settings, header, proxies):
+    settings.CC_TRUSTED_PROXIES = proxies
+    client = people.client("anonymous")._client
+    assert client.get("/metrics").status_code == 200
+    assert client.get("/metrics", headers={header: "127.0.0.1"}).status_code == 401
+
+
 def from_elsewhere(client):
     headers = {"Authorization": f"Bearer {client.token}"} if client.token else {}
     return client._client.get("/metrics", headers=headers, REMOTE_ADDR="192.0.2.1").status_code

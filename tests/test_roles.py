@@ -105,7 +105,9 @@ def test_relative_paths_stay_those_of_the_caller(monkeypatch, tmp_path):
 
 @pytest.mark.process
 def test_the_parts_work_together_as_separate_processes(product):
-    running = {role: launch(product, role) for role in PARTS}
+    temporary = product.folder / "temporary"
+    temporary.mkdir()
+    running = {role: launch(product, role, TMPDIR=str(temporary)) for role in PARTS}
     product.process = running["web"]
     try:
         wait_until(product.answers, START_SECONDS)
@@ -119,6 +121,7 @@ def test_the_parts_work_together_as_separate_processes(product):
         wait_until(lambda: product.query("SELECT count(*) FROM audit_pending") == [(0,)])
         assert product.send("GET", "/health").json["status"] == "healthy"
         assert "CC_ADMIN_PASSWORD" not in environment_of(running["web"].pid)
+        assert len(list(temporary.glob("ciphercanary-metrics-*"))) == 1
         with in_flight(product) as ends:
             running["web"].send_signal(signal.SIGTERM)
             wait_until(lambda: not product.answers())
@@ -126,6 +129,7 @@ def test_the_parts_work_together_as_separate_processes(product):
         for role in PARTS:
             running[role].terminate()
             assert running[role].wait(SOON) == 0, (product.folder / role).read_text()
+        assert list(temporary.glob("ciphercanary-metrics-*")) == []
     finally:
         for process in running.values():
             process.kill()

@@ -86,7 +86,7 @@ class _LoopWriter:
         self._refused_at = -RECONNECT_AFTER
         self._task = self.loop.create_task(self._run(), context=tracing.without_span())
 
-    @tracing.waits("audit commit")
+    @tracing.traced_wait("audit commit")
     def submit[T](self, decision: Decision[T], until: float | None) -> "asyncio.Future[T]":
         if len(self._queue) >= writer.MAX_WAITING:
             raise AuditUnavailable(CROWDED)

@@ -45,7 +45,7 @@ def commit[T](decision: Decision[T]) -> T:
     return submit(decision).result()
 
 
-@tracing.waits("audit commit")
+@tracing.traced_wait("audit commit")
 def submit[T](decision: Decision[T], until: float | None = None) -> "Future[T]":
     """Like ``commit`` for an event loop (``asyncio.wrap_future``), which must not block.
 

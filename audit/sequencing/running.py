@@ -24,7 +24,7 @@ from audit.sequencing.tree import ALTERED, latest_checkpoint, read_tree
 from audit.services.alarms import raise_alarms
 from audit.services.resolving import restore_alarms
 from kernel.errors import DomainError
-from kernel.observability.loops import turned
+from kernel.observability.loops import record_turn
 from kernel.trust.row_mac import IntegrityFailed
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Sequencer:
         Returns None if it has to stop before. Raises OlderDatabase.
         """
         while not self._has_to_stop():
-            turned(LOOP)
+            record_turn(LOOP)
             try:
                 check_head()
                 size = read_tree().size
@@ -75,7 +75,7 @@ class Sequencer:
     def run(self) -> None:
         """Run until it has to stop. Then sequence, sign and anchor the rest."""
         while not self._has_to_stop():
-            turned(LOOP)
+            record_turn(LOOP)
             self._wait(self.turn())
         self.turn(is_last=True)
 

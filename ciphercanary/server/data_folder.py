@@ -7,17 +7,16 @@ that they share safely. So they lock nothing, and may share a folder with each o
 
 import fcntl
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from ciphercanary.server.refusals import FOLDER, CannotStart
+from ciphercanary.server.waiting import becomes_true_within
 from kernel import home, installation
 
 PROGRAMS_TIMEOUT = 15.0  # seconds that a start waits for the programs of a killed one
-TICK = 0.1  # seconds
 
 
 @contextmanager
@@ -86,13 +85,3 @@ def _wait_for_programs(lock: IO[str], folder: Path, timeout: float) -> None:
             f"processes of an earlier server still use the data folder {folder}. Start again when they have ended.",
             FOLDER,
         )
-
-
-def becomes_true_within(timeout: float, condition: Callable[[], bool]) -> bool:
-    """Check the condition until it is true, for at most ``timeout`` seconds."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(TICK)
-    return True

@@ -1,7 +1,6 @@
 """gunicorn's configuration: its native ASGI worker, the C parser, uvloop, and bounds."""
 
 import gc
-import os
 from pathlib import Path
 
 import django
@@ -12,7 +11,7 @@ from prometheus_client import multiprocess
 
 from ciphercanary.server.fast_path_worker import GRACE
 from kernel.databases.lock_waits import bound_lock_waits
-from kernel.observability import logs, tracing
+from kernel.observability import logs, metrics_folder, tracing
 
 worker_class = "ciphercanary.server.fast_path_worker.FastPathWorker"
 asgi_loop = "uvloop"
@@ -54,6 +53,7 @@ def on_starting(_server: object) -> None:
 
     A proxy with several servers even prefers one that just started, because it has the fewest connections.
     """
+    metrics_folder.remove_at_exit()  # of the role web; serve removes its own
     django.setup()
     import ciphercanary.urls  # noqa: F401, PLC0415 - it imports models
 
@@ -96,5 +96,5 @@ def worker_exit(_server: object, worker: Worker) -> None:
 
 def child_exit(_server: object, worker: Worker) -> None:
     """Remove the gauges of a worker that has exited."""
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    if metrics_folder.current():
         multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # prometheus_client does not type it

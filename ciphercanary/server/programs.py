@@ -7,18 +7,20 @@ that the installation is prepared.
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Mapping
 
 from django.conf import settings
 
-from ciphercanary.server.data_folder import becomes_true_within
 from ciphercanary.server.refusals import ROLE, SETTING, CannotStart
+from ciphercanary.server.waiting import becomes_true_within
+from kernel.observability import metrics_folder
 
 PORT_TIMEOUT = 1.0  # seconds
 
 
 def web() -> list[str]:
+    """The web server. Raises CannotStart if it could not listen."""
+    _require_free_port()
     bind = f"[{settings.CC_BIND}]" if ":" in settings.CC_BIND else settings.CC_BIND
     return [
         *_module("gunicorn"),
@@ -54,11 +56,10 @@ def beat() -> list[str]:
 
 def metrics_environment() -> Mapping[str, str]:
     """The environment of the processes whose metrics are counted together: it names a new folder for them."""
-    return {**os.environ, "PROMETHEUS_MULTIPROC_DIR": tempfile.mkdtemp(prefix="ciphercanary-metrics-")}
+    return {**os.environ, metrics_folder.VARIABLE: metrics_folder.create()}
 
 
-def require_free_port() -> None:
-    """Raises CannotStart if the web server cannot listen."""
+def _require_free_port() -> None:
     bind, port = settings.CC_BIND, settings.CC_PORT
     # A program that exits releases the folder's lock a moment before its listener.
     if not becomes_true_within(PORT_TIMEOUT, lambda: not _bind_error(bind, port)):

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import django
 from django.conf import settings
@@ -60,10 +61,10 @@ def main() -> None:
 
 def _serve() -> int:
     with data_folder.locked_home(_read_settings()) as lock:
-        programs.require_free_port()
+        commands = serve.commands()
         _prepare(is_served=True)
         _forget_admin_password()
-        return serve.run(lock)
+        return serve.run(commands, lock)
 
 
 def _prepare_alone() -> int:
@@ -124,10 +125,15 @@ def _forget_admin_password() -> None:
 
 
 def _prepare(*, is_served: bool) -> None:
+    preparation = _preparation()
+    print(preparation.welcome(preparation.prepare(), is_served=is_served), flush=True)  # noqa: T201 - for the terminal
+
+
+def _preparation() -> ModuleType:
     django.setup()
     from ciphercanary.server import preparation  # noqa: PLC0415 - it imports models, which need django.setup()
 
-    print(preparation.welcome(preparation.prepare(), is_served=is_served), flush=True)  # noqa: T201 - for the terminal
+    return preparation
 
 
 def _become(
@@ -142,12 +148,7 @@ def _become(
         )
     program = command()
     data_folder.create_home(folder)
-    if command is programs.web:
-        programs.require_free_port()
-    django.setup()
-    from ciphercanary.server import preparation  # noqa: PLC0415 - it imports models, which need django.setup()
-
-    for warning in preparation.require_prepared():
+    for warning in _preparation().require_prepared():
         sys.stderr.write(f"warning: {warning}\n")
     sys.stderr.flush()
     os.execve(program[0], program, environment())  # noqa: S606 - our own command line

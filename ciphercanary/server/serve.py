@@ -1,31 +1,32 @@
-"""The role ``serve``: prepares a fresh machine, then runs the servers until Ctrl-C.
+"""The programs of the role ``serve``, which run together until Ctrl-C."""
 
-Each step can be interrupted and run again: it continues from its current state.
-"""
-
-import shutil
 import signal
+from collections.abc import Sequence
 from typing import IO
 
 from django.conf import settings
 
 from ciphercanary.server import programs
 from ciphercanary.server.supervision import Program, run_together
+from kernel.observability import metrics_folder
 
 
-def run(lock: IO[str]) -> int:
-    """Run the servers until they are stopped. Returns the web server's exit code."""
+def run(commands: Sequence[Program], lock: IO[str]) -> int:
+    """Run the programs until they are stopped. Returns the web server's exit code."""
     environment = programs.metrics_environment()
     try:
         # They inherit the lock: if this process is killed, the folder stays locked until the last of them exits.
-        code = run_together(_programs(), environment, [lock.fileno()])
+        code = run_together(commands, environment, [lock.fileno()])
     finally:
-        shutil.rmtree(environment["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+        metrics_folder.remove(environment[metrics_folder.VARIABLE])
     return 0 if code in {0, -signal.SIGINT, -signal.SIGTERM} else code
 
 
-def _programs() -> list[Program]:
-    """The programs in start order. The sequencer stops last because it signs the entries of the others."""
+def commands() -> Sequence[Program]:
+    """The programs in start order. The sequencer stops last because it signs the entries of the others.
+
+    Raises CannotStart if the web server could not listen.
+    """
     beside = [Program("run_sequencer", programs.sequencer(), stop_timeout=10)]
     if not settings.CELERY_BROKER_URL:  # otherwise Celery's workers run the jobs
         beside.append(Program("run_worker", programs.worker(), stop_timeout=10))

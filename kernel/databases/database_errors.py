@@ -9,8 +9,8 @@ from django.db import connection
 from psycopg_pool import PoolTimeout
 
 from kernel import installation
+from kernel.databases.dead_peers import CONNECT_SECONDS
 
-CONNECT_SECONDS = 5
 # The messages of libpq and PostgreSQL; connection errors carry no SQLSTATE. In another language, no remedy matches
 # but the line itself still names the cause.
 POSTGRESQL_REMEDIES = {

@@ -10,13 +10,13 @@ from functools import cache, lru_cache
 from http import HTTPStatus
 
 from django.conf import settings
-from django.http.request import split_domain_port, validate_host
 from msgspec import Struct
 from prometheus_client import Counter
 
 from kernel import errors
 from kernel.http import problems, request_ids
 from kernel.http.addresses import client_address
+from kernel.http.allowed import is_allowed_host, may_forward
 from kernel.http.asgi_answers import Answer, Headers, Scope, middleware_headers
 from kernel.observability.metrics import hot_answers_total
 
@@ -89,6 +89,9 @@ def read(headers: Iterable[tuple[bytes, bytes]], peer: str, scheme: str) -> HotR
             if name in found:
                 return None
             found[name] = value
+    if not may_forward(peer):
+        found.pop(b"x-forwarded-for", None)
+        found.pop(b"x-forwarded-proto", None)
     authorization = found.get(b"authorization", b"")
     if not authorization.startswith(_BEARER) or not _is_plain(found, scheme):
         return None
@@ -108,7 +111,7 @@ def _is_plain(found: Mapping[bytes, bytes], scheme: str) -> bool:
         and found.get(b"accept") in _ACCEPTED
         and b"content-encoding" not in found
         and b"sec-fetch-site" not in found
-        and _is_allowed(found.get(b"host", b""))
+        and is_allowed_host(found.get(b"host", b""))
         and (not settings.CC_TLS or _is_secure(found, scheme))
     )
 
@@ -117,12 +120,6 @@ def _is_secure(found: Mapping[bytes, bytes], scheme: str) -> bool:
     if settings.SECURE_PROXY_SSL_HEADER:
         return found.get(b"x-forwarded-proto") == b"https"
     return scheme == "https"
-
-
-@lru_cache(64)
-def _is_allowed(host: bytes) -> bool:
-    domain, _ = split_domain_port(host.decode("latin-1"))
-    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
 
 
 def answer(body: bytes, request_id: str, *more: tuple[bytes, bytes]) -> HotAnswer:

@@ -11,6 +11,7 @@ from kernel import errors
 from kernel.databases.lock_waits import WAIT_UNTIL, deadline, waiting_until
 from kernel.http import problems, request_ids
 from kernel.http.addresses import client_address
+from kernel.http.allowed import may_forward
 from kernel.http.context import in_context
 from kernel.observability.logs import current_request_id
 
@@ -18,7 +19,7 @@ type Handler = Callable[[HttpRequest], HttpResponseBase]
 
 API_PREFIXES = ("/api/", "/auth/")
 
-# Features of the browser that no page uses, so an injected script cannot ask for them either.
+# Features of the browser that no page uses, so an injected script cannot use them either.
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in ("camera", "display-capture", "geolocation", "microphone", "midi", "payment", "usb")
@@ -42,11 +43,11 @@ class RequestContext:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         context = in_context(request)
         context.request_id = request_ids.choose(request.headers.get("X-Request-ID", ""))
-        context.client_ip = client_address(
-            request.META.get("REMOTE_ADDR", ""),
-            request.headers.get("X-Forwarded-For", ""),
-            settings.CC_TRUSTED_PROXIES,
-        )
+        peer, hops = request.META.get("REMOTE_ADDR", ""), settings.CC_TRUSTED_PROXIES
+        if not may_forward(peer):
+            hops = 0
+            request.META.pop("HTTP_X_FORWARDED_PROTO", None)  # before Django reads it
+        context.client_ip = client_address(peer, request.headers.get("X-Forwarded-For", ""), hops)
         token = current_request_id.set(context.request_id)
         try:
             with waiting_until(request.META.get(WAIT_UNTIL, deadline())):

@@ -9,7 +9,7 @@ import django.db
 
 from kernel.jobs.registry import find_periodic, periodic_functions
 from kernel.jobs.running import run_next
-from kernel.observability.loops import turned
+from kernel.observability.loops import record_turn
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +37,12 @@ def _repeat(loop: str, step: Step, stopping: threading.Event) -> None:
     """Call ``step`` again at once if it found work, else after a pause."""
 
     def is_stopping() -> bool:
-        turned(loop)  # a running job calls this with its progress
+        record_turn(loop)  # a running job calls this with its progress
         return stopping.is_set()
 
     pause = 0.0
     while not stopping.wait(pause):
-        turned(loop)
+        record_turn(loop)
         try:
             pause = 0.0 if step(is_stopping) else POLL_SECONDS
         except Exception:

@@ -20,7 +20,7 @@ class _Turns:
 _turns = ProcessState(_Turns)
 
 
-def turned(loop: str) -> None:
+def record_turn(loop: str) -> None:
     """Record that the loop turns. Its first call registers the loop."""
     _turns.current.times[loop] = time.monotonic()
     loop_last_turn_timestamp_seconds.labels(loop).set_to_current_time()

@@ -5,10 +5,11 @@ files with the web server instead, whose ``/metrics`` includes their figures.
 """
 
 import ipaddress
-import os
 import socket
 import threading
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
@@ -21,12 +22,11 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from kernel.observability import metrics
+from kernel.observability import metrics, metrics_folder
 from kernel.observability.loops import stuck_loops
 
 THREADS: Final = 8
-READ_SECONDS: Final = 10.0  # a slow client keeps one of the threads this long
-SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it
+SECONDS: Final = 5.0  # of a connection
 
 
 class CannotListen(Exception):
@@ -40,7 +40,7 @@ def serve(pool_folder: str = "") -> None:
     any other folder, because then the web server reads that one.
     """
     bind, port = settings.CC_BIND, settings.CC_METRICS_PORT
-    if not port or os.environ.get(SHARED_FOLDER, "") != pool_folder:
+    if not port or metrics_folder.current() != pool_folder:
         return
     try:
         server = _Server((bind, port), partial(_Handler, _registry(pool_folder)))
@@ -51,41 +51,57 @@ def serve(pool_folder: str = "") -> None:
     threading.Thread(target=server.serve_forever, name="process-endpoint", daemon=True).start()
 
 
-def may_read_metrics(client_ip: str | None) -> bool:
-    """Whether the address is in one of ``CC_METRICS_NETWORKS``. None, an unknown address, is in none."""
-    address = ipaddress.ip_address(client_ip or "0.0.0.0")  # noqa: S104 - "unknown" is in no network
+def may_read_metrics(client_ip: str) -> bool:
+    """Whether the address is in one of ``CC_METRICS_NETWORKS``. "", an unknown address, is in none."""
+    if not client_ip:
+        return False
+    address = ipaddress.ip_address(client_ip)
     return any(address in ipaddress.ip_network(network) for network in settings.CC_METRICS_NETWORKS)
 
 
 class _Server(ThreadingHTTPServer):
-    """At most ``THREADS`` connections; further ones are closed at once."""
+    """At most ``THREADS`` connections. A further one replaces the oldest, so idle ones do not keep out a probe."""
 
     daemon_threads = True
+    request_queue_size = 64
 
     def __init__(self, address: tuple[str, int], handler: Any) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._places = threading.BoundedSemaphore(THREADS)
+        self._begun: dict[Any, float] = {}  # when each connection began, the oldest first
         super().__init__(address, handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if self._places.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
+        if not self._places.acquire(blocking=False):
+            for oldest in list(self._begun)[:1]:
+                _interrupt(oldest)
+            self._places.acquire()
+        self._begun[request] = time.monotonic()
+        super().process_request(request, client_address)
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._places.release()
+    def shutdown_request(self, request: Any) -> None:
+        """Its thread calls this in the end; the server does if the thread could not start."""
+        super().shutdown_request(request)
+        del self._begun[request]
+        self._places.release()
+
+    def service_actions(self) -> None:
+        """The server calls this twice a second, and after each new connection."""
+        for request, began in list(self._begun.items()):
+            if time.monotonic() - began > SECONDS:
+                _interrupt(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that disconnects or is slow is no error of ours. The default prints a traceback."""
 
 
-class _Handler(MetricsHandler):
-    timeout = READ_SECONDS
+def _interrupt(request: socket.socket) -> None:
+    """End the thread of the connection: its next read or write fails, also one that already waits."""
+    with suppress(OSError):  # it has ended
+        request.shutdown(socket.SHUT_RDWR)
 
+
+class _Handler(MetricsHandler):
     def __init__(self, registry: Collector, *connection: Any) -> None:
         self.registry = registry
         super().__init__(*connection)

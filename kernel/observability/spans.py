@@ -135,7 +135,7 @@ def bound[**P, T](call: Callable[P, T]) -> Callable[P, T]:
     return in_span
 
 
-def noting[**P, T](
+def with_attribute[**P, T](
     attribute: Attribute, value_of: Callable[..., str], call: Callable[P, T]
 ) -> Callable[P, T]:
     """The call, which also sets an attribute of the current span."""

@@ -26,7 +26,7 @@ class Pending(Protocol):
     def add_done_callback(self, function: Callable[[Any], object], /) -> None: ...
 
 
-def waits[**P, F: Pending](name: str) -> Callable[[Callable[P, F]], Callable[P, F]]:
+def traced_wait[**P, F: Pending](name: str) -> Callable[[Callable[P, F]], Callable[P, F]]:
     """Decorate a function that returns a future: a span with this name lasts until the future is done."""
 
     def decorate(begin: Callable[P, F]) -> Callable[P, F]:
@@ -39,7 +39,7 @@ def waits[**P, F: Pending](name: str) -> Callable[[Callable[P, F]], Callable[P, 
     return decorate
 
 
-def noting[**P, T](
+def with_attribute[**P, T](
     attribute: str, value_of: Callable[..., str]
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Decorate a function: each call sets this attribute of the current span, from the arguments."""
@@ -49,7 +49,7 @@ def noting[**P, T](
             return call
         from kernel.observability import spans
 
-        return spans.noting(spans.Attribute(attribute), value_of, call)
+        return spans.with_attribute(spans.Attribute(attribute), value_of, call)
 
     return decorate
 

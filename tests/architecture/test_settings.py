@@ -15,10 +15,7 @@ from tests.architecture.sources import ROOT, calls, constant_text, nodes
 
 EXAMPLE = ROOT / ".env.example"
 SETTINGS = ROOT / "ciphercanary" / "settings.py"
-GUNICORN = ROOT / "ciphercanary" / "server" / "gunicorn.py"
 LINE = re.compile(r"# ([A-Z][A-Z0-9_]*)=(.*?)(?:\s+#.*)?")
-# Set by bin/serve for its own processes, never by an operator.
-INTERNAL = {"PROMETHEUS_MULTIPROC_DIR"}
 # Without these the application uses SQLite and no Redis, as their heading explains; their values show the
 # format.
 FORMS = {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"}
@@ -55,8 +52,7 @@ def settings_under(variables):
 
 
 def test_the_example_names_exactly_the_variables_that_are_read():
-    read = names_read(SETTINGS, {"env"}) | names_read(GUNICORN, {"os.environ"})
-    assert read - INTERNAL == set(example())
+    assert names_read(SETTINGS, {"env"}) == set(example())
 
 
 def test_every_read_of_the_environment_can_be_seen_by_this_test():

@@ -3,8 +3,9 @@ from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
 
 from kernel.errors import Conflict
-from kernel.http import request_ids
+from kernel.http import fast_path, request_ids
 from kernel.http.addresses import client_address
+from kernel.http.allowed import may_forward
 from kernel.http.middleware import RequestContext
 from kernel.http.problems import document
 
@@ -39,6 +40,45 @@ def test_the_clients_address_is_counted_from_the_right(proxies, forwarded, addre
     with override_settings(CC_TRUSTED_PROXIES=proxies):
         RequestContext(lambda request: seen.append(request.client_ip) or HttpResponse())(request(forwarded))
     assert seen == [address]
+
+
+@pytest.mark.parametrize(
+    ("networks", "counts"),
+    [
+        ((), True),
+        (("192.0.2.0/24",), True),
+        (("::/0", "192.0.2.1/32"), True),
+        (("198.51.100.0/24", "2001:db8::/32"), False),
+    ],
+)
+def test_forwarded_headers_count_from_the_networks_of_the_proxy_only(settings, networks, counts):
+    settings.CC_TRUSTED_PROXIES, settings.CC_PROXY_NETWORKS = 1, networks
+    settings.CC_TLS, settings.SECURE_PROXY_SSL_HEADER = True, ("HTTP_X_FORWARDED_PROTO", "https")
+    seen = []
+    forwarded = request("203.0.113.9")
+    forwarded.META["HTTP_X_FORWARDED_PROTO"] = "https"
+    RequestContext(lambda request: seen.append(request) or HttpResponse())(forwarded)
+    expected = "203.0.113.9" if counts else "192.0.2.1"
+    assert (seen[0].client_ip, seen[0].is_secure()) == (expected, counts)
+
+    headers = [
+        (b"host", b"localhost"),
+        (b"content-type", b"application/json"),
+        (b"authorization", b"Bearer token"),
+        (b"x-forwarded-for", b"203.0.113.9"),
+        (b"x-forwarded-proto", b"https"),
+    ]
+    hot = fast_path.read(headers, "192.0.2.1", "http")
+    assert (hot and hot.client_ip) == ("203.0.113.9" if counts else None)  # Django refuses plain HTTP
+    settings.CC_TLS = False
+    assert fast_path.read(headers, "192.0.2.1", "http").client_ip == expected
+
+
+@pytest.mark.parametrize("peer", ["", "not an address", "198.51.100.7"])
+def test_a_peer_outside_the_networks_forwards_nothing(settings, peer):
+    settings.CC_PROXY_NETWORKS = ("192.0.2.0/24",)
+    assert not may_forward(peer)
+    assert may_forward("::ffff:192.0.2.7")
 
 
 @pytest.mark.parametrize("sent", ["a", "4bf92f3577b34da6a3ce929d0e0e4736", "A-b_c.9", "x" * 64])

@@ -1,12 +1,13 @@
 """The metrics and the liveness of a process without a web server."""
 
+import contextlib
 import http.client
 import socket
 import threading
 
 import pytest
 
-from kernel.observability import loops, process_endpoint
+from kernel.observability import loops, metrics_folder, process_endpoint
 from kernel.observability.metrics import audit_lag_seconds, audit_tree_size
 from tests.waiting import wait_until
 
@@ -14,7 +15,8 @@ from tests.waiting import wait_until
 @pytest.fixture
 def port(settings, monkeypatch):
     """A free port, on which the endpoint is served."""
-    monkeypatch.delenv(process_endpoint.SHARED_FOLDER, raising=False)
+    monkeypatch.delenv(metrics_folder.VARIABLE, raising=False)
+    loops._turns.drop()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         settings.CC_METRICS_PORT = probe.getsockname()[1]
@@ -33,7 +35,7 @@ def get(port, path, method="GET"):
 
 def test_it_shows_the_figures_of_the_process_and_none_of_the_database(port):
     audit_lag_seconds.set(0)
-    loops.turned("sequencer")
+    loops.record_turn("sequencer")
     status, text = get(port, "/metrics")
     assert status == 200
     assert 'loop_last_turn_timestamp_seconds{loop="sequencer"} 1.' in text
@@ -45,7 +47,7 @@ def test_it_shows_the_figures_of_the_process_and_none_of_the_database(port):
 
 def test_a_loop_that_does_not_turn_fails_the_probe(port):
     assert get(port, "/livez") == (200, "ok\n")
-    loops.turned("sequencer")
+    loops.record_turn("sequencer")
     assert get(port, "/livez") == (200, "ok\n")
     loops._turns.current.times["sequencer"] -= loops.STUCK_SECONDS + 1
     assert get(port, "/livez") == (503, "stuck: sequencer\n")
@@ -59,16 +61,32 @@ def test_metrics_are_for_their_networks_only_and_the_probe_for_all(port, setting
     assert get(port, "/metrics", "POST")[0] == 501
 
 
-def test_more_connections_than_threads_are_closed(port):
-    held = [socket.create_connection(("127.0.0.1", port)) for _ in range(process_endpoint.THREADS)]
-    wait_until(lambda: threads() == process_endpoint.THREADS)
-    with socket.create_connection(("127.0.0.1", port)) as another:
-        another.settimeout(60)
-        assert another.recv(1) == b""
-    for each in held:
-        each.close()
+def test_slow_clients_keep_out_no_probe(port, monkeypatch):
+    monkeypatch.setattr(process_endpoint, "SECONDS", 1000.0)
+    with contextlib.ExitStack() as stack:
+        oldest, *others = [stack.enter_context(hold(port)) for _ in range(process_endpoint.THREADS)]
+        wait_until(lambda: threads() == process_endpoint.THREADS)
+        assert get(port, "/livez") == (200, "ok\n")
+        assert oldest.recv(1) == b""
+        for each in others:
+            each.settimeout(0)
+            with pytest.raises(BlockingIOError):
+                each.recv(1)
     wait_until(lambda: threads() == 0)
-    assert get(port, "/livez")[0] == 200
+
+
+def test_a_connection_ends_after_a_while(port, monkeypatch):
+    monkeypatch.setattr(process_endpoint, "SECONDS", 0.0)
+    with hold(port) as held:
+        assert held.recv(1) == b""
+    wait_until(lambda: threads() == 0)
+
+
+def hold(port):
+    """A connection with the beginning of a request."""
+    held = socket.create_connection(("127.0.0.1", port), timeout=60)
+    held.sendall(b"GET /livez HT")
+    return held
 
 
 def threads():
@@ -81,8 +99,8 @@ def test_a_port_that_is_taken_is_named(port):
 
 
 def test_without_a_port_or_beside_a_web_server_nothing_is_served(port, settings, monkeypatch):
-    monkeypatch.setenv(process_endpoint.SHARED_FOLDER, "/folder/of/the/web/server")
+    monkeypatch.setenv(metrics_folder.VARIABLE, "/folder/of/the/web/server")
     process_endpoint.serve()  # otherwise the port would be taken
     settings.CC_METRICS_PORT = 0
-    monkeypatch.delenv(process_endpoint.SHARED_FOLDER)
+    monkeypatch.delenv(metrics_folder.VARIABLE)
     process_endpoint.serve()

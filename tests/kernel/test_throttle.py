@@ -110,6 +110,7 @@ def test_a_check_counts_by_group():
         (check_public_url, {"CC_PUBLIC_URL": "https://keys.example.org/path"}, "ciphercanary.E001"),
         (check_rates, {"CC_THROTTLE_AUTH": "lots"}, "ciphercanary.E002"),
         (check_networks, {"CC_METRICS_NETWORKS": ["10.0.0.0/99"]}, "ciphercanary.E003"),
+        (check_networks, {"CC_PROXY_NETWORKS": ("10.0.0.1/8",)}, "ciphercanary.E003"),
         (
             check_processes,
             {"CC_SQLITE": True, "CC_WORKERS": 2, "REDIS_URL": "redis://x"},

@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from kernel import __version__
 from kernel.http.middleware import API_PREFIXES
+from kernel.installation import ROOT
 
 POLICY = {
     "default-src": "'none'",
@@ -43,7 +44,8 @@ TYPES = {
 }
 LEAK = re.compile(
     rb"Traceback|File &quot;|File \"|site-packages|\.py\b|Exception|psycopg|sqlite3|django|gunicorn|python|"
-    rb"SELECT |INSERT |/(?:root|usr|var|tmp|etc|work)/|/home/\w|0x[0-9a-f]{8}|\b\d+\.\d+\.\d+\b",
+    rb"SELECT |INSERT |/(?:root|usr|var|tmp|etc)/|/home/\w|0x[0-9a-f]{8}|\b\d+\.\d+\.\d+\b|"
+    + re.escape(str(ROOT)).encode(),
     re.IGNORECASE,
 )
 # A page names the files of its libraries, and the product's version, which is public at /version.

@@ -29,7 +29,7 @@ async def others(_scope, _receive, _send):
     raise AssertionError("the probes are not for the others")
 
 
-async def ask(application, path, client="127.0.0.1"):
+async def ask(application, path, client="127.0.0.1", **headers):
     """The status, the content type and the body."""
     sent = []
     scope = {
@@ -38,7 +38,10 @@ async def ask(application, path, client="127.0.0.1"):
         "path": path,
         "query_string": b"",
         "http_version": "1.1",
-        "headers": [(b"cookie", b"session=x")],
+        "headers": [
+            (name.replace("_", "-").encode(), value)
+            for name, value in ({"host": b"localhost", "cookie": b"session=x"} | headers).items()
+        ],
         "client": (client, 1),
     }
 
@@ -121,9 +124,19 @@ def test_a_process_without_a_free_thread_is_unhealthy_until_it_has_one(monkeypat
     assert asyncio.run(ask(application, "/health")) == (200, b"text/plain", b"well")
 
 
-def test_late_metrics_are_for_their_networks_only(stuck):
-    status, kind, body = asyncio.run(ask(stuck[0], "/metrics", client="198.51.100.7"))
-    assert (status, kind) == (503, b"text/plain")
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ({"client": "198.51.100.7"}, 503),
+        ({"x_forwarded_for": b"127.0.0.1"}, 503),
+        ({"forwarded": b"for=127.0.0.1"}, 503),
+        ({"host": b"rebound.example"}, 400),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else value,
+)
+def test_late_metrics_are_for_their_networks_only(stuck, request_, expected):
+    status, kind, body = asyncio.run(ask(stuck[0], "/metrics", **request_))
+    assert (status, kind) == (expected, b"text/plain")
     assert b"HELP" not in body
 
 

@@ -14,6 +14,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from kernel.databases.lock_waits import is_short, milliseconds, seconds_left
 
+# Not in kernel.observability.metrics, which is a layer above.
 database_pool_timeouts_total = Counter(
     "database_pool_timeouts_total", "Waits for a connection of the pool that took too long."
 )

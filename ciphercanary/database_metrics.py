@@ -19,11 +19,11 @@ from keys.services import EXPIRY_DAYS, measure_keys
 
 def update() -> None:
     """Measure the current values, within half a second. Without an answer of the database in that time, the values are NaN."""
-    if "figures" not in _figures.current.results():
-        forget()
+    if "database metrics" not in _rounds.current.results():
+        invalidate()
 
 
-def forget() -> None:
+def invalidate() -> None:
     """Set the gauges to NaN, Prometheus's value for "not measured". Old values would look current."""
     for gauge in _gauges():
         gauge.set(math.nan)
@@ -60,4 +60,4 @@ def _last_backup_at() -> float:
 
 
 # The rest of the second is for the export itself.
-_figures = ProcessState(partial(CheckRounds, {"figures": _measure}, seconds=0.5))
+_rounds = ProcessState(partial(CheckRounds, {"database metrics": _measure}, seconds=0.5))

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from audit.log.events import Actor, Event
 from audit.models import AuditExport
 from audit.services import record
-from ciphercanary import figures
+from ciphercanary import database_metrics
 from kernel import runtime
 from kernel.clock import database_now
 from keys import services
@@ -49,7 +49,7 @@ def test_keys_and_queues_are_among_the_metrics(admin):
 def test_a_scrape_costs_a_fixed_number_of_queries(admin):
     def cost():
         with CaptureQueriesContext(connection) as statements:
-            figures.update()
+            database_metrics.update()
         return len(statements)
 
     before = cost()
