@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from accounts.principals import Principal
-from audit.backups import back_up, run_on_other_database
+from audit.backups import run_on_other_database, write_snapshot
 from audit.sequencing.running import checkpoint_now
 from crypto_ops import engine
 from crypto_ops.requests import DecryptRequest, EncryptRequest
@@ -32,7 +32,7 @@ def run_drill(messages: int, *, url: str, principal: Principal) -> Iterator[tupl
     """Yield the name and the seconds of each step. ``url``: an empty database; "" for a temporary SQLite file.
 
     The copy has a temporary data folder with the key-encryption keys, which is removed at the end. Raises Conflict if
-    a step fails, and what ``back_up`` raises.
+    a step fails, and what ``write_snapshot`` raises.
     """
     with TemporaryDirectory(prefix="restore-drill-") as temporary:
         folder = Path(temporary)
@@ -44,6 +44,7 @@ def run_drill(messages: int, *, url: str, principal: Principal) -> Iterator[tupl
 
 def _steps(folder: Path, messages: int, url: str, principal: Principal) -> Sequence[Step]:
     sealed, backup, home = folder / "messages", folder / "backup", folder / "home"
+    backup.mkdir(mode=0o700)
     home.mkdir(mode=0o700)
     target = url or f"sqlite:///{home}/db.sqlite3"
 
@@ -54,9 +55,10 @@ def _steps(folder: Path, messages: int, url: str, principal: Principal) -> Seque
     return [
         ("sign the audit log", checkpoint_now),  # also without a server, whose sequencer would do it
         (f"encrypt {messages} messages", lambda: sealed.write_text(_encrypt(messages, principal))),
-        ("back up", lambda: back_up(backup, actor=principal.actor)),
+        # Not recorded as a backup, because it does not remain.
+        ("back up", lambda: write_snapshot(backup)),
         ("copy the key-encryption keys", lambda: kek.copy_ring(home)),
-        ("restore", lambda: on_the_copy("restore", str(backup))),
+        ("restore", lambda: on_the_copy("restore", str(backup), "--drill")),
         (f"decrypt {messages} messages", lambda: on_the_copy(COMMAND, "--decrypt", str(sealed))),
         ("verify the audit log", lambda: on_the_copy("verify_audit_log")),
     ]

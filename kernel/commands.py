@@ -32,6 +32,9 @@ class ServiceCommand(BaseCommand):
             raise self.failure(" ".join(str(error).split())) from error
         except django.db.Error as error:
             raise self.failure(f"Cannot use the database: {explain(error)}") from error
+        except OSError as error:
+            line = error.strerror or str(error)
+            raise self.failure(f"{error.filename}: {line}" if error.filename else line) from error
 
     def check_migrations(self) -> None:
         """Raise CommandError where Django would only print a notice and the command would fail later."""

@@ -6,6 +6,7 @@ and ``secret-key`` (Django's). In addition, ``audit-head`` stores the latest kno
 (``audit.sequencing.head``), and running processes lock ``supervisor.lock``, ``serve.lock`` and ``sequencer.lock``.
 """
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from kernel.errors import Conflict
 
@@ -22,6 +24,7 @@ RESERVE = 256 * 1024 * 1024
 UNFINISHED = ".unfinished-"
 LEFTOVER_SECONDS = 60  # writing one takes milliseconds
 SECRET_KEY_FILE = "secret-key"  # noqa: S105 - a file name
+SUPERVISOR_LOCK, SERVE_LOCK = "supervisor.lock", "serve.lock"  # of a running server
 
 
 def create(home: Path) -> None:
@@ -110,9 +113,11 @@ def _write_unfinished(path: Path, content: bytes) -> Path:
 def new_folder(folder: Path) -> Iterator[Path]:
     """A 0700 folder next to this one. It replaces this one when the block ends, and is removed if the block raises.
 
-    Raises Conflict if the folder exists and is not empty, and OSError.
+    Raises Conflict if the folder exists and is not empty, or has no parent, and OSError.
     """
     folder = folder.absolute()
+    if not folder.parent.exists():
+        raise Conflict(f"The folder {folder.parent} does not exist. Create it first.")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise Conflict(f"{folder} already exists and is not empty. Choose another folder.")
     unfinished = folder.with_name(f"{folder.name}{UNFINISHED}{secrets.token_hex(4)}")
@@ -123,6 +128,15 @@ def new_folder(folder: Path) -> Iterator[Path]:
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def try_lock(file: IO[str]) -> bool:
+    """Lock the file until it is closed. Returns whether no other process has locked it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def sync_folder(path: Path) -> None:

@@ -8,7 +8,7 @@ from audit.backups.kek_ring import copy_kek_ring
 from audit.backups.moving import copy_to_postgresql
 from audit.backups.other_database import run_on_other_database
 from audit.backups.restoring import Restored, restore_backup
-from audit.backups.writing import back_up
+from audit.backups.writing import back_up, write_snapshot
 
 __all__ = [
     "Restored",
@@ -17,4 +17,5 @@ __all__ = [
     "copy_to_postgresql",
     "restore_backup",
     "run_on_other_database",
+    "write_snapshot",
 ]

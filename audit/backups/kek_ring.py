@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-from django.conf import settings
-
 from audit import actions
-from audit.backups.manifest import MANIFEST_FILE
+from audit.backups.separation import require_no_backup
 from audit.log.events import Actor, Event
 from audit.services import record_alone
-from kernel.errors import Conflict
 from kernel.home import new_folder
 from kernel.trust import kek
 
@@ -19,20 +16,9 @@ def copy_kek_ring(folder: Path, *, actor: Actor) -> list[str]:
     The files have the names and the format of the data folder. The folder is 0700, its files 0600. Raises Conflict if
     the folder is not empty, inside the data folder or next to a backup, KekUnavailable, OSError and AuditUnavailable.
     """
-    _require_apart(folder.absolute())
+    require_no_backup(folder.absolute())
     with new_folder(folder) as unfinished:
         kek_ids = kek.copy_ring(unfinished)
         meta = {"kek_ids": kek_ids}
         record_alone(Event(action=actions.KEK_COPIED, object_type="key_encryption_key", meta=meta), actor)
     return kek_ids
-
-
-def _require_apart(folder: Path) -> None:
-    if folder.is_relative_to(settings.CC_HOME):
-        raise Conflict("The folder is inside the data folder. Choose a folder on another medium.")
-    parent = folder.parent
-    if (parent / MANIFEST_FILE).exists() or any(parent.glob(f"*/{MANIFEST_FILE}")):
-        raise Conflict(
-            f"{parent} contains a backup of the database. Choose another folder, because with the key and a backup "
-            "anyone can decrypt everything."
-        )

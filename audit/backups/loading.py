@@ -2,21 +2,22 @@
 
 import gzip
 from collections.abc import Iterator
-from itertools import batched
 from pathlib import Path
 
 import django.db
 from django.db import connection
 
 from audit.backups.manifest import TableFile
-from audit.backups.progress import RowCounter
 from audit.backups.rows import decode_row
 from audit.backups.tables import ColumnType, Table
 from audit.log.raw_rows import number_of
+from audit.progress import RowCounter
 from kernel.errors import Invalid
 
+# The lines of one statement.
 CHUNK = 1024 * 1024  # bytes
-ROWS = 1000  # of one statement
+ROWS = 1000
+MAX_LINE = 16 * 1024 * 1024  # bytes; a request has at most 2 MiB
 
 
 def load_table(folder: Path, file: TableFile, table: Table, counter: RowCounter) -> None:
@@ -32,12 +33,13 @@ def load_table(folder: Path, file: TableFile, table: Table, counter: RowCounter)
         if number_of(f'SELECT count(*) FROM "{table.name}"'):  # noqa: S608 - names of models
             cursor.execute(f'DELETE FROM "{table.name}"')  # noqa: S608 - names of models
     load = _load_postgresql if connection.vendor == "postgresql" else _load_sqlite
+    before = counter.done
     try:
-        rows = load(folder / file.file, file, counter)
+        load(batches(folder / file.file, file, counter), file)
     except (django.db.DataError, ValueError, EOFError, gzip.BadGzipFile) as error:
         line = str(error).partition("\n")[0]
         raise Invalid(f"A row of {table.name} does not fit this database: {line}") from None
-    if rows != file.rows:
+    if (rows := counter.done - before) != file.rows:
         raise Invalid(f"The file of {table.name} has {rows} rows, but the manifest lists {file.rows}.")
 
 
@@ -56,38 +58,54 @@ def reset_sequences() -> None:
                 )
 
 
-def check_foreign_keys() -> None:
-    """Raises django.db.IntegrityError if a loaded row refers to a missing one."""
-    connection.check_constraints()
-
-
-def _load_postgresql(path: Path, table: TableFile, counter: RowCounter) -> int:
+def _load_postgresql(batches: Iterator[list[bytes]], table: TableFile) -> None:
     statement = f'COPY "{table.name}" ({_names(table)}) FROM STDIN'
     # The copy is psycopg's own method: convert its errors to Django's.
-    with gzip.open(path) as file, connection.cursor() as cursor, connection.wrap_database_errors:
-        with cursor.copy(statement) as copy:
-            while chunk := file.read(CHUNK):
-                copy.write(chunk)
-                counter.add(chunk.count(b"\n"))
-        return int(cursor.rowcount)
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
+        for lines in batches:
+            copy.write(b"".join(lines))
 
 
-def _load_sqlite(path: Path, table: TableFile, counter: RowCounter) -> int:
+def _load_sqlite(batches: Iterator[list[bytes]], table: TableFile) -> None:
     places = ", ".join(["%s"] * len(table.columns))
     statement = f'INSERT INTO "{table.name}" ({_names(table)}) VALUES ({places})'  # noqa: S608 - names of models
-    types, before = [ColumnType(kind) for kind in table.columns.values()], counter.done
+    types = [ColumnType(kind) for kind in table.columns.values()]
     with connection.cursor() as cursor:
-        for lines in batched(_lines(path), ROWS):
-            cursor.executemany(statement, [decode_row(line, types) for line in lines])
-            counter.add(len(lines))
-    return counter.done - before
+        for lines in batches:
+            cursor.executemany(statement, [decode_row(line.decode(), types) for line in lines])
 
 
 def _names(table: TableFile) -> str:
     return ", ".join(f'"{name}"' for name in table.columns)
 
 
-def _lines(path: Path) -> Iterator[str]:
-    # Only \n ends a line: a value may contain other line separators.
-    with gzip.open(path, "rt", encoding="utf-8", newline="\n") as file:
-        yield from file
+def batches(path: Path, table: TableFile, counter: RowCounter) -> Iterator[list[bytes]]:
+    """The lines of a file, which is untrusted until the signature of the manifest is checked.
+
+    Raises Invalid as soon as there are more rows than the manifest lists, and for a very long line.
+    """
+    rows = 0
+    with gzip.open(path) as file:
+        while lines := list(_lines(file, table)):
+            rows += len(lines)
+            if rows > table.rows:
+                raise Invalid(
+                    f"The file of {table.name} has more than the {table.rows} rows of the manifest."
+                )
+            yield lines
+            counter.add(len(lines))
+
+
+def _lines(file: gzip.GzipFile, table: TableFile) -> Iterator[bytes]:
+    """The lines of one statement."""
+    size = 0
+    for _ in range(ROWS):
+        # Only \n ends a line: a value may contain other line separators.
+        line = file.readline(MAX_LINE + 1)
+        size += len(line)
+        if len(line) > MAX_LINE:
+            raise Invalid(f"A row of {table.name} is longer than the application writes. Use another backup.")
+        if line:
+            yield line
+        if not line or size >= CHUNK:
+            return

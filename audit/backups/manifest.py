@@ -18,6 +18,7 @@ from kernel.crypto import signing
 from kernel.crypto.encoding import decode_canonical_base64, encode_base64
 from kernel.crypto.errors import SignatureInvalid
 from kernel.errors import Invalid
+from kernel.home import replace_private_file
 
 FORMAT = 1
 MANIFEST_FILE, SIGNATURE_FILE = "manifest.json", "manifest.sig"
@@ -98,10 +99,10 @@ def write_manifest(
     """Sign the manifest, and write both files. Raises OSError."""
     octets = msgspec.json.format(msgspec.json.encode(manifest)) + b"\n"
     signatures = {key.key_name: encode_base64(sign(_CONTEXT + octets)) for key, sign in signers}
-    (folder / MANIFEST_FILE).write_bytes(octets)
-    (folder / SIGNATURE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(signatures)) + b"\n")
-    for name in (MANIFEST_FILE, SIGNATURE_FILE):
-        (folder / name).chmod(0o600)
+    replace_private_file(folder / MANIFEST_FILE, octets)
+    replace_private_file(
+        folder / SIGNATURE_FILE, msgspec.json.format(msgspec.json.encode(signatures)) + b"\n"
+    )
     return SignedManifest(manifest, octets, signatures)
 
 

@@ -1,6 +1,5 @@
 """Move a SQLite installation to PostgreSQL: a backup of the stopped server, restored into the other database."""
 
-import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,14 +9,13 @@ from django.conf import settings
 from django.db import OperationalError, connection
 
 from audit.backups.other_database import run_on_other_database
-from audit.backups.progress import ReportProgress
 from audit.backups.writing import write_snapshot
+from audit.progress import ReportProgress
+from kernel import home
 from kernel.errors import Conflict, Invalid
 
-LOCKS = ("supervisor.lock", "serve.lock")  # of a running server
-FOLDER = (
-    "copy-to-postgresql"  # in the data folder; removed at the end, and at the start after an interruption
-)
+# In the data folder. It is removed at the end, and at the start after an interruption.
+FOLDER = "copy-to-postgresql"
 
 
 def copy_to_postgresql(url: str, *, progress: ReportProgress) -> None:
@@ -38,15 +36,12 @@ def copy_to_postgresql(url: str, *, progress: ReportProgress) -> None:
 
 
 @contextmanager
-def _stopped_server(home: Path) -> Iterator[None]:
+def _stopped_server(folder: Path) -> Iterator[None]:
     """Hold the locks of the server, so that none starts. Raises Conflict if one runs."""
     with ExitStack() as stack:
-        for name in LOCKS:
-            lock = stack.enter_context((home / name).open("w"))
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Conflict("The server is running. Stop it, then copy again.") from None
+        for name in (home.SUPERVISOR_LOCK, home.SERVE_LOCK):
+            if not home.try_lock(stack.enter_context((folder / name).open("w"))):
+                raise Conflict("The server is running. Stop it, then copy again.")
         yield
 
 

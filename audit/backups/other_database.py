@@ -7,6 +7,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from kernel import installation
+
 # These belong to the installation, and not to a copy of it.
 _LEFT_OUT = {
     "DATABASE_URL_FILE",
@@ -23,7 +25,8 @@ def run_on_other_database(*arguments: str, url: str, home: Path | None = None) -
     ``home`` is its data folder; None for that of this process.
     """
     environment = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
-    path = os.pathsep.join([str(settings.BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(installation.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment |= {"DATABASE_URL": url, "CC_HOME": str(home or settings.CC_HOME), "PYTHONPATH": path}
-    command = [sys.executable, "-m", "ciphercanary.manage", *arguments]
+    # -P: import nothing from the current folder, which another user may own.
+    command = [sys.executable, "-P", "-m", "ciphercanary.manage", *arguments]
     return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own commands

@@ -1,8 +1,10 @@
 """Restore a backup into an empty database: everything in one transaction, which ends only after all checks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from django.apps.registry import Apps
 from django.contrib.contenttypes.models import ContentType
@@ -11,31 +13,35 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from audit import actions
-from audit.backups.loading import check_foreign_keys, load_table, reset_sequences
+from audit.backups.loading import load_table, reset_sequences
 from audit.backups.manifest import Manifest, SignedManifest, read_manifest
-from audit.backups.progress import ReportProgress, RowCounter
-from audit.backups.tables import tables_of
+from audit.backups.tables import Table, tables_of
 from audit.errors import OlderDatabase
 from audit.log.events import Actor, Event
 from audit.log.raw_rows import number_of
+from audit.progress import ReportProgress, RowCounter
 from audit.sequencing.checkpoint_keys import origin, trusted_keys
 from audit.sequencing.head import Head, accept_older_database, read_head, require_not_older, reset_head
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.tree import database_reader, read_tree
 from audit.services import record
 from audit.tlog import merkle
-from audit.tlog.checkpoint import Checkpoint, VerifierKey, open_note
+from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey, open_note
 from kernel.databases.applied_migrations import (
     applied_migrations,
     migration_transaction,
     shipped_migrations,
 )
 from kernel.errors import Conflict, Invalid
+from kernel.installation import MANAGE
 from kernel.trust import kek, system_keys
 
 REMEDY = (
-    "Restore a newer backup. If there is none, add --accept-older REASON, which is recorded in the audit log."
+    "Restore a newer backup. If there is none, add --accept-older REASON, which is recorded in the audit log. On the "
+    "machine that made the backup, even the newest one needs it, because it lacks the entry of its own creation."
 )
+# The tables that the signature of the manifest is checked with.
+ROOT_OF_TRUST = frozenset({"instance", "key_encryption_keys", "system_keys", "checkpoint_keys"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,41 +61,41 @@ def restore_backup(
     folder: Path,
     *,
     actor: Actor,
-    seen: Sequence[Checkpoint] = (),
+    seen: Mapping[str, Sequence[str]] = MappingProxyType({}),
     accepted_because: str = "",
     pinned: Sequence[VerifierKey] = (),
     progress: ReportProgress = lambda _done, _total: None,
+    is_drill: bool = False,
 ) -> Restored:
     """Restore the backup in ``folder``, completely or not at all, and record it in the log.
 
-    ``seen`` are checkpoints from outside that the restored log must contain, like the head that this host remembers.
-    An older backup is refused unless ``accepted_because`` gives the reason. Raises Invalid, Conflict if the
-    database has tables, KekUnavailable for a wrong key-encryption key, OlderDatabase, OSError, django.db.Error, and
-    the errors of ``progress``.
+    ``seen`` has signed notes from outside, by the name of their file. The restored log must contain the largest of
+    each file, like the head that this host remembers. ``accepted_because`` is the reason to accept an older backup.
+    ``is_drill``: neither record nor sign, so that no second log has this name. Raises Invalid, Conflict also after the
+    commit, KekUnavailable for a wrong key-encryption key, OlderDatabase, OSError, and django.db.Error.
     """
     signed = read_manifest(folder, pinned)
-    manifest = signed.manifest
-    _require_known(manifest)
+    _require_known(signed.manifest)
     _require_empty()
     try:
         with migration_transaction():
-            _load(folder, manifest, progress)
-            _check(signed)
-            size = read_tree().size
-            heads = _known_heads(manifest, seen)
-            older = _find_older(heads, size)
-            if older and not accepted_because.strip():
-                raise OlderDatabase(older.detail)
+            heads = _load(folder, signed, seen, pinned, progress)
+            size = _check_log(signed.manifest)
+            older = _find_older(heads, size, is_accepted=bool(accepted_because.strip()))
             call_command("migrate", interactive=False, verbosity=0)
-            record(_event(signed, size), actor)
+            if not is_drill:
+                record(_event(signed, size), actor)
+            if older:
+                # If the process is killed after the commit, the server does not start before the loss is recorded.
+                reset_head(older)
     finally:
         _forget()
     if older:
-        # If the process is killed here, the server does not start until the operator accepts the older database.
-        reset_head(older.head)
-        accept_older_database(reason=accepted_because, actor=actor)
-    checkpoint_now()
-    return Restored(manifest, size, older is not None, was_compared=bool(heads))
+        accept = partial(accept_older_database, reason=accepted_because, actor=actor)
+        _complete("accept_older_database --reason TEXT", accept)
+    if not is_drill:
+        _complete("checkpoint_audit_log", checkpoint_now)
+    return Restored(signed.manifest, size, older is not None, was_compared=bool(heads))
 
 
 def _require_known(manifest: Manifest) -> None:
@@ -110,15 +116,48 @@ def _require_empty() -> None:
         )
 
 
-def _load(folder: Path, manifest: Manifest, progress: ReportProgress) -> None:
+def _complete(command: str, step: Callable[[], object]) -> None:
+    """Run a step after the commit, which ``command`` can repeat. Raises Conflict."""
+    try:
+        step()
+    except (Exception, KeyboardInterrupt) as error:
+        line = str(error).partition("\n")[0] or type(error).__name__
+        raise Conflict(
+            f"The rows are restored, but the restore is not complete: {line}. Run {MANAGE} {command}."
+        ) from error
+
+
+def _load(
+    folder: Path,
+    signed: SignedManifest,
+    seen: Mapping[str, Sequence[str]],
+    pinned: Sequence[VerifierKey],
+    progress: ReportProgress,
+) -> list[Head]:
+    """Load all rows, and return the heads that the restored log must contain.
+
+    The root of trust is first, so only rows that a trusted key has signed are loaded after it.
+    """
+    manifest = signed.manifest
     tables = tables_of(_create_tables(manifest))
     if [file.name for file in manifest.tables] != list(tables):
         raise Invalid("The backup has other tables than its migrations create. Use another backup.")
     counter = RowCounter(manifest.rows, progress)
-    for file in manifest.tables:
-        load_table(folder, file, tables[file.name], counter)
+    _load_tables(folder, manifest, tables, ROOT_OF_TRUST, counter)
+    _check_signatures(signed)
+    heads = _known_heads(seen, [*pinned, *trusted_keys()])
+    _load_tables(folder, manifest, tables, tables.keys() - ROOT_OF_TRUST, counter)
     reset_sequences()
-    check_foreign_keys()
+    connection.check_constraints()  # of foreign keys
+    return heads
+
+
+def _load_tables(
+    folder: Path, manifest: Manifest, tables: Mapping[str, Table], names: Collection[str], counter: RowCounter
+) -> None:
+    for file in manifest.tables:
+        if file.name in names:
+            load_table(folder, file, tables[file.name], counter)
     _forget()
 
 
@@ -140,55 +179,65 @@ def _forget() -> None:
     ContentType.objects.clear_cache()
 
 
-def _check(signed: SignedManifest) -> None:
-    """Check the loaded database with the key-encryption key, before anything is committed.
+def _check_signatures(signed: SignedManifest) -> None:
+    """Check the manifest with the loaded keys and the key-encryption key.
 
-    The manifest must be signed by keys whose rows have a MAC of this installation. An attacker without the
-    key-encryption key cannot make one. Raises Invalid, KekUnavailable, UnwrapFailed and IntegrityFailed.
+    It must be signed by keys whose rows have a MAC of this installation. An attacker without the key-encryption key
+    cannot make one. Raises Invalid, KekUnavailable, UnwrapFailed and IntegrityFailed.
     """
     kek.check_sentinels()
-    keys = trusted_keys()
-    signed.require_signed_by(keys)
-    manifest, tree, read = signed.manifest, read_tree(), database_reader()
-    if manifest.origin != origin():
+    signed.require_signed_by(trusted_keys())
+    if signed.manifest.origin != origin():
         raise Invalid("The manifest belongs to another installation. Use another backup.")
+
+
+def _check_log(manifest: Manifest) -> int:
+    """Check the loaded log with its newest checkpoint. Returns its size. Raises Invalid and IntegrityFailed."""
+    tree, read = read_tree(), database_reader()
     leaves = number_of("SELECT count(*) FROM audit_leaves")
     try:
         if merkle.root(tree.size, read) != bytes(tree.root) or leaves != tree.size:
             raise Invalid("The tree of the audit log is damaged in the backup. Use another backup.")
         if manifest.checkpoint:
-            newest = open_note(manifest.checkpoint, keys)
+            newest = open_note(manifest.checkpoint, trusted_keys())
             require_not_older(Head(newest.size, newest.root), tree.size, read, REMEDY)
     except (ValueError, OlderDatabase) as error:
         raise Invalid(f"The audit log contradicts its checkpoint in the backup: {error}") from None
+    return tree.size
 
 
-@dataclass(frozen=True, slots=True)
-class _Older:
-    head: Head
-    detail: str
-
-
-def _known_heads(manifest: Manifest, seen: Sequence[Checkpoint]) -> list[Head]:
+def _known_heads(seen: Mapping[str, Sequence[str]], keys: Sequence[VerifierKey]) -> list[Head]:
     """The heads that the restored log must contain, the largest first. Raises Conflict, and OlderDatabase."""
-    if any(checkpoint.origin != manifest.origin for checkpoint in seen):
+    heads = [_largest_head(name, notes, keys) for name, notes in seen.items()]
+    if remembered := read_head():
+        heads.append(remembered)
+    return sorted((head for head in heads if head.size), key=lambda head: head.size, reverse=True)
+
+
+def _largest_head(name: str, notes: Sequence[str], keys: Sequence[VerifierKey]) -> Head:
+    """The head of the largest note. A note that is not signed could hide a larger one, so it is refused."""
+    trusted = [key for key in keys if key.name == origin()]
+    try:
+        checkpoints = [open_note(note, trusted) for note in notes]
+    except CheckpointInvalid as error:
         raise Conflict(
-            "The checkpoint belongs to another log than the backup. Name a checkpoint of this log."
-        )
-    heads = [Head(checkpoint.size, checkpoint.root) for checkpoint in seen]
-    remembered = read_head()
-    heads += [remembered] if remembered else []
-    return sorted(heads, key=lambda head: head.size, reverse=True)
+            f"{name} contains a checkpoint that no known key of this log has signed ({error}). Name a file with "
+            "checkpoints of this log. If its keys were rotated after the backup, name the keys with --key."
+        ) from None
+    largest = max(checkpoints, key=lambda checkpoint: checkpoint.size)
+    return Head(largest.size, largest.root)
 
 
-def _find_older(heads: Sequence[Head], size: int) -> _Older | None:
-    """The first head that the restored tree of ``size`` does not contain."""
+def _find_older(heads: Sequence[Head], size: int, *, is_accepted: bool) -> Head | None:
+    """The first head that the restored tree of ``size`` does not contain. Raises OlderDatabase unless accepted."""
     read = database_reader()
     for head in heads:
         try:
             require_not_older(head, size, read, REMEDY)
-        except OlderDatabase as error:
-            return _Older(head, error.detail)
+        except OlderDatabase:
+            if not is_accepted:
+                raise
+            return head
     return None
 
 

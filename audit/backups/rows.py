@@ -20,10 +20,8 @@ _UNESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
-type Line = str
 
-
-def encode_row(values: Sequence[Any], types: Sequence[ColumnType]) -> Line:
+def encode_row(values: Sequence[Any], types: Sequence[ColumnType]) -> str:
     """The line of a row that SQLite has returned. Raises TypeError and ValueError for a value that the application
     never writes.
     """
@@ -38,7 +36,7 @@ def encode_row(values: Sequence[Any], types: Sequence[ColumnType]) -> Line:
     )
 
 
-def decode_row(line: Line, types: Sequence[ColumnType]) -> list[Any]:
+def decode_row(line: str, types: Sequence[ColumnType]) -> list[Any]:
     """The values of a line, as Django stores them in SQLite. Raises ValueError."""
     cells = line.removesuffix("\n").split("\t")
     return [None if cell == NULL else _DECODERS[kind](cell) for cell, kind in zip(cells, types, strict=True)]

@@ -13,20 +13,20 @@ from django.db import connection
 import kernel
 from audit import actions
 from audit.backups.manifest import FORMAT, Manifest, SignedManifest, TableFile, digest_of, write_manifest
-from audit.backups.progress import ReportProgress, RowCounter
 from audit.backups.rows import encode_row
+from audit.backups.separation import require_no_kek
 from audit.backups.tables import Table, tables_of
 from audit.log.canonical import format_timestamp
 from audit.log.events import Actor, Event
 from audit.log.raw_rows import number_of, reading, stream
+from audit.progress import ReportProgress, RowCounter
 from audit.sequencing.checkpoint_keys import active_signers, origin
 from audit.sequencing.tree import latest_checkpoint
 from audit.services import record_alone
 from kernel.clock import database_now
 from kernel.databases.applied_migrations import applied_migrations
-from kernel.errors import Conflict
+from kernel.errors import Conflict, DomainError
 from kernel.home import new_folder
-from kernel.trust.kek import KEK_FILES
 from kernel.trust.row_mac import IntegrityFailed
 
 # Level 1 takes a third of the time of the default level, and the files are a tenth larger.
@@ -39,19 +39,25 @@ def back_up(
     """Write a backup of the database into a new folder, completely or not at all, and record it in the log.
 
     The folder is 0700, its files 0600. It never contains the key-encryption key. Raises Conflict if the folder is not
-    empty or the key-encryption key is next to it, IntegrityFailed if the database has values that the application
-    never writes, TransactionManagementError inside a transaction, OSError, django.db.Error, AuditUnavailable, and what
-    ``progress`` raises.
+    empty, if the key-encryption key is next to it, or if the complete backup cannot be recorded, IntegrityFailed if the
+    database has values that the application never writes, TransactionManagementError inside a transaction, OSError,
+    django.db.Error, and what ``progress`` raises.
     """
-    _require_no_kek(folder.absolute())
+    require_no_kek(folder.absolute())
     with new_folder(folder) as unfinished:
         signed = write_snapshot(unfinished, progress)
-        record_alone(_event(signed), actor)  # before the folder appears: no backup without its record
+    # After the folder appears, because the alert BackupAge relies on the record.
+    try:
+        record_alone(_event(signed), actor)
+    except DomainError as error:
+        raise Conflict(
+            f"The backup in {folder} is complete, but the audit log does not record it: {error.detail}"
+        ) from error
     return signed
 
 
-def write_snapshot(folder: Path, progress: ReportProgress) -> SignedManifest:
-    """Write the files into an existing folder, without a record in the log. Raises like ``back_up``."""
+def write_snapshot(folder: Path, progress: ReportProgress = lambda _done, _total: None) -> SignedManifest:
+    """Write the files into an existing private folder, without a record in the log. Raises like ``back_up``."""
     tables = tables_of(apps)
     with reading():
         total = sum(number_of(f'SELECT count(*) FROM "{name}"') for name in tables)  # noqa: S608 - names of models
@@ -116,16 +122,6 @@ def _copy_sqlite(table: Table, file: BinaryIO, counter: RowCounter) -> None:
             ) from None
         file.write(lines)
         counter.add(len(rows))
-
-
-def _require_no_kek(folder: Path) -> None:
-    """Raises Conflict if the folder of the backups has a key-encryption key: together they open everything."""
-    for place in (folder, folder.parent):
-        if any(place.glob(KEK_FILES)):
-            raise Conflict(
-                f"{place} contains a key-encryption key. Choose another folder, because with the key and a backup "
-                "anyone can decrypt everything."
-            )
 
 
 def _event(signed: SignedManifest) -> Event:

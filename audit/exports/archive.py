@@ -7,7 +7,6 @@ only for comparison with the reader's pinned keys. The export verifies nothing.
 """
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import batched
 from pathlib import Path
@@ -17,6 +16,7 @@ from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_byt
 from audit.log.events import TRAIL_DIGESTS
 from audit.log.raw_rows import Values, reading, rows_of, spelled
 from audit.models import AuditLog
+from audit.progress import ReportProgress
 from audit.sequencing.checkpoint_keys import origin
 from audit.tlog import tiles
 from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid
@@ -35,9 +35,6 @@ The audit log of {origin}, its first {size} entries. To verify it with a public 
 BUNDLES_AT_ONCE = 4
 _EVENT, _META = ENTRY_FIELDS.index("event_id"), ENTRY_FIELDS.index("meta")
 _EVENT_OF_ROW = TRAIL_FIELDS.index("event_id")
-
-# (entries done, entries in total)
-type ReportProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def new_file(path: Path) -> Iterator[HashedFile]:
 
 
 @contextmanager
-def new_folder(job_id: UUID) -> Iterator[Path]:
+def temporary_folder(job_id: UUID) -> Iterator[Path]:
     """A temporary folder for the files of the job, removed when the block ends. Raises OSError."""
     _make_folder()
     with TemporaryDirectory(prefix=f"{job_id}.", suffix=UNFINISHED, dir=_folder()) as folder:

@@ -147,7 +147,7 @@ def _write_lines(export: AuditExport, file: HashedFile, progress: Progress, alte
 
 def _write_archive(export: AuditExport, file: HashedFile, progress: Progress) -> Columns:
     """The folder that ``export_audit_log`` writes, packed into one file."""
-    with files.new_folder(export.id) as folder:
+    with files.temporary_folder(export.id) as folder:
         summary = export_log(folder, progress)
         files.pack(folder, file, lambda: progress(summary.size, summary.size))
         keys = (folder / "keys").read_text().splitlines()

@@ -14,13 +14,18 @@ def read_note(name: str) -> str:
         raise Invalid(f"{name}: this is not a readable checkpoint: {error}") from error
 
 
-def read_checkpoint(name: str) -> Checkpoint:
-    """The checkpoint in a file, or the last one of an anchor file. Its signature is not checked. Raises Invalid."""
-    parts = read_note(name).strip("\n").split("\n\n")  # text and signatures of each note
+def read_notes(name: str) -> list[str]:
+    """The signed notes in a file: one, or all of an anchor file. Their signatures are not checked. Raises Invalid."""
+    parts = read_note(name).strip("\n").split("\n\n")
+    texts, signatures = parts[::2], parts[1::2]
     try:
-        return Checkpoint.parse(parts[-2 if len(parts) > 1 else -1] + "\n")
+        for text in texts:
+            Checkpoint.parse(text + "\n")
     except CheckpointInvalid as error:
         raise Invalid(f"{name}: this is not a readable checkpoint: {error}") from error
+    if len(texts) != len(signatures):
+        raise Invalid(f"{name}: this is not a readable checkpoint: the last one has no signature")
+    return [f"{text}\n\n{signed}\n" for text, signed in zip(texts, signatures, strict=True)]
 
 
 def read_keys(given: str) -> list[VerifierKey]:

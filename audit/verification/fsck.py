@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from audit.errors import OlderDatabase
 from audit.log.raw_rows import number_of, reading, rows_of
+from audit.progress import ReportProgress
 from audit.sequencing.checkpoint_keys import origin
 from audit.sequencing.head import Head, read_head
 from audit.tlog.checkpoint import VerifierKey
@@ -12,7 +13,7 @@ from audit.verification.completeness import check_heartbeats, check_lists, check
 from audit.verification.findings import Finding, FindingKind, Report
 from audit.verification.heads import Heads, OutsideCheckpoint, Trust
 from audit.verification.keys import StoredKeys
-from audit.verification.leaves import Leaves, ReportProgress, check_waiting
+from audit.verification.leaves import Leaves, check_waiting
 from audit.verification.protected_rows import check_protected_rows
 from audit.verification.trail import Trail
 from audit.verification.triggers import check_triggers

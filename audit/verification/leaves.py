@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from audit.log.raw_rows import Values, number_of, spelled, stream
 from audit.models import AuditLog
+from audit.progress import ReportProgress
 from audit.verification.findings import Finding, FindingKind
 from audit.verification.growing import GrowingTree
 from audit.verification.heads import Heads
@@ -12,9 +13,6 @@ from audit.verification.inspection import COLUMNS, Inspection, inspect
 from audit.verification.judging import faults_of
 
 _TIMESTAMP = COLUMNS.index("timestamp")
-
-# (leaves done, leaves in total)
-type ReportProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

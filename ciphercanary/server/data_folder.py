@@ -5,7 +5,6 @@ run at a time, also across machines. The other roles need PostgreSQL, which coor
 that they share safely. So they lock nothing, and may share a folder with each other and with ``prepare``.
 """
 
-import fcntl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,14 +27,14 @@ def locked_home(folder: Path, timeout: float = PROGRAMS_TIMEOUT) -> Iterator[IO[
     """
     with _writable(folder):
         home.create(folder)
-        supervisor, lock = (folder / "supervisor.lock").open("w"), (folder / "serve.lock").open("w")
+        supervisor, lock = (folder / home.SUPERVISOR_LOCK).open("w"), (folder / home.SERVE_LOCK).open("w")
     with supervisor, lock:
-        if not _try_lock(supervisor):
+        if not home.try_lock(supervisor):
             raise CannotStart(
                 f"another server is already using the data folder {folder}. Stop it, or set CC_HOME to another folder.",
                 FOLDER,
             )
-        if not _try_lock(lock):
+        if not home.try_lock(lock):
             _wait_for_programs(lock, folder, timeout)
         with _writable(folder):
             home.prepare(folder)
@@ -67,20 +66,12 @@ def _writable(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _try_lock(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _wait_for_programs(lock: IO[str], folder: Path, timeout: float) -> None:
     """Wait for the programs of a killed server, which may still respond to their last requests."""
     sys.stderr.write(
         f"{installation.SERVE}: waiting up to {timeout:.0f} s for processes of an earlier server to end.\n"
     )
-    if not becomes_true_within(timeout, lambda: _try_lock(lock)):
+    if not becomes_true_within(timeout, lambda: home.try_lock(lock)):
         raise CannotStart(
             f"processes of an earlier server still use the data folder {folder}. Start again when they have ended.",
             FOLDER,

@@ -1,6 +1,8 @@
 """A backup is complete, signed and private, or it does not exist."""
 
 import contextlib
+import errno
+import gzip
 import hashlib
 import json
 import shutil
@@ -14,8 +16,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 
 from audit import actions
-from audit.backups import back_up
+from audit.backups import back_up, writing
 from audit.backups.manifest import read_manifest
+from audit.errors import AuditUnavailable
 from audit.models import AuditLog
 from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.sequencing.tree import latest_checkpoint
@@ -146,6 +149,40 @@ def test_an_existing_folder_is_refused(log, tmp_path):
     (tmp_path / "backup" / "notes").touch()
     with pytest.raises(CommandError, match="not empty"):
         call_command("backup", str(tmp_path / "backup"))
+
+
+def test_a_missing_parent_is_named(log, tmp_path):
+    with pytest.raises(CommandError, match=r"absent does not exist. Create it first."):
+        call_command("backup", str(tmp_path / "absent" / "backup"))
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (OSError(errno.EACCES, "Permission denied", "/backups"), "/backups: Permission denied"),
+    ],
+)
+def test_an_error_of_the_disk_is_one_line(log, tmp_path, monkeypatch, error, line):
+    def fail(*_arguments, **_options):
+        raise error
+
+    monkeypatch.setattr(gzip.GzipFile, "write", fail)
+    with pytest.raises(CommandError) as raised:
+        call_command("backup", str(tmp_path / "backup"))
+    assert str(raised.value) == line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_complete_backup_without_its_record_is_reported(log, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "record_alone", unavailable)
+    with pytest.raises(CommandError, match=r"backup is complete, but the audit log does not record it"):
+        call_command("backup", str(tmp_path / "backup"))
+    read_manifest(tmp_path / "backup", trusted_keys()[-2:])
+
+
+def unavailable(*_arguments):
+    raise AuditUnavailable
 
 
 def test_an_interrupted_backup_leaves_nothing(log, tmp_path):

@@ -9,23 +9,25 @@ import msgspec
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
 from audit import actions
 from audit.backups import back_up, restore_backup
 from audit.backups.manifest import Manifest, write_manifest
+from audit.errors import OlderDatabase
 from audit.models import AuditLog, AuditTree
 from audit.sequencing.checkpoint_keys import origin
-from audit.sequencing.head import HEAD_FILE, read_head
+from audit.sequencing.head import HEAD_FILE, check_head, read_head
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.tree import latest_checkpoint
 from audit.tlog.checkpoint import VerifierKey
 from audit.verification import verify_log
 from crypto_ops import engine
 from crypto_ops.requests import DecryptRequest
-from kernel import runtime
+from kernel import home, runtime
 from kernel.crypto import signing
+from kernel.errors import Invalid
 from kernel.trust import kek
 from keys.models import Key
 from keys.services import rotate_key
@@ -122,10 +124,12 @@ def test_nothing_remains_of_a_backup_that_cannot_be_trusted(log, tmp_path, intac
             raise KeyboardInterrupt
 
     with empty_database(tmp_path):
-        with pytest.raises(CommandError, match="not signed by trusted keys"):
-            call_command("restore", str(tmp_path / "forged"))
+        loaded = []
+        with pytest.raises(Invalid, match="not signed by trusted keys"):
+            restore_backup(tmp_path / "forged", actor=ACTOR, progress=lambda *done: loaded.append(done))
+        assert loaded[-1][0] < loaded[-1][1] / 10  # only the root of trust
         assert tables() == []
-        with pytest.raises(CommandError, match="belongs to another log"):
+        with pytest.raises(CommandError, match="no known key of this log has signed"):
             call_command("restore", str(tmp_path / "backup"), "--checkpoint", str(tmp_path / "other"))
         assert tables() == []
         with pytest.raises(KeyboardInterrupt):
@@ -142,13 +146,17 @@ def test_an_older_backup_is_refused_until_it_is_accepted_on_record(log, tmp_path
     back_up(tmp_path / "backup", actor=ACTOR)
     log.write(30)
     earlier, newest = latest_checkpoint(), checkpoint_now()
-    (tmp_path / "anchor").write_text(f"{earlier.note}\n{newest.note}\n")
+    (tmp_path / "anchor").write_text(f"{newest.note}\n{earlier.note}\n")
+    unsigned = earlier.note.partition("\n\n")[0] + "\n\n" + newest.note.partition("\n\n")[2]
+    (tmp_path / "forged").write_text(f"{newest.note}\n{unsigned}\n")
     head_file = settings.CC_HOME / HEAD_FILE
 
     with empty_database(tmp_path):
         head_file.rename(tmp_path / HEAD_FILE)  # another machine remembers no audit log
         with pytest.raises(CommandError, match=rf"has already seen {newest.size}.*--accept-older REASON"):
             call_command("restore", str(tmp_path / "backup"), "--checkpoint", str(tmp_path / "anchor"))
+        with pytest.raises(CommandError, match="no known key of this log has signed"):
+            call_command("restore", str(tmp_path / "backup"), "--checkpoint", str(tmp_path / "forged"))
         assert tables() == []
 
         (tmp_path / HEAD_FILE).rename(head_file)
@@ -161,6 +169,58 @@ def test_an_older_backup_is_refused_until_it_is_accepted_on_record(log, tmp_path
         assert (meta["head_size"], meta["reason"]) == (newest.size, "the disk is gone")
         assert read_head().size == AuditTree.objects.get().size
         assert verify_log(known_alarms=1).findings == []
+
+
+@pytest.mark.process
+def test_a_restore_that_ends_after_the_commit_does_not_hide_the_loss(log, tmp_path, without_head):
+    back_up(tmp_path / "backup", actor=ACTOR)
+    log.write(30)
+    newest = checkpoint_now()
+    without_head()
+
+    def kill():
+        raise KeyboardInterrupt
+
+    with empty_database(tmp_path):
+        with pytest.raises(KeyboardInterrupt):
+            restore_backup(
+                tmp_path / "backup",
+                actor=ACTOR,
+                seen={"anchor": [newest.note]},
+                accepted_because="the disk is gone",
+                progress=lambda *_done: transaction.on_commit(kill),
+            )
+        assert tables() != []
+        assert read_head().size == newest.size
+        with pytest.raises(OlderDatabase):
+            check_head()
+
+
+@pytest.mark.process
+def test_an_incomplete_restore_is_reported_as_restored(log, tmp_path, without_head, monkeypatch):
+    back_up(tmp_path / "backup", actor=ACTOR)
+    without_head()
+    # The next head cannot be written.
+    monkeypatch.setattr(home, "UNFINISHED", "absent/")
+    with empty_database(tmp_path):
+        with pytest.raises(
+            CommandError,
+            match=r"The rows are restored, but .*No such file.* Run bin/manage checkpoint_audit_log",
+        ):
+            call_command("restore", str(tmp_path / "backup"))
+        assert AuditLog.objects.filter(action=actions.BACKUP_RESTORED).exists()
+
+
+@pytest.mark.process
+def test_a_drill_signs_no_second_log(log, tmp_path, without_head):
+    back_up(tmp_path / "backup", actor=ACTOR)
+    entries, signed = AuditLog.objects.count(), latest_checkpoint().note
+    without_head()
+    with empty_database(tmp_path):
+        call_command("restore", str(tmp_path / "backup"), "--drill")
+        assert AuditLog.objects.count() == entries - 1  # all but the record of the backup
+        assert latest_checkpoint().note == signed
+        assert read_head() is None
 
 
 @pytest.mark.parametrize("given", ["nothing", "no checkpoint\n"])

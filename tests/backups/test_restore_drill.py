@@ -6,6 +6,8 @@ import tempfile
 import pytest
 from django.core.management import CommandError, call_command
 
+from audit import actions
+from audit.services import last_done
 from kernel.crypto.envelope import encode
 from keys.services import create_key
 from tests.backups.conftest import SYSTEM
@@ -15,7 +17,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.mark.process
 def test_a_drill_decrypts_and_verifies_in_a_copy(log, tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    temporary, elsewhere = tmp_path / "temporary", tmp_path / "elsewhere"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    (elsewhere / "ciphercanary").mkdir(parents=True)
+    (elsewhere / "ciphercanary" / "__init__.py").touch()
+    (elsewhere / "ciphercanary" / "manage.py").write_text("raise SystemExit('code of another folder')")
+    monkeypatch.chdir(elsewhere)
     for algorithm in ("aes-256", "chacha20"):
         create_key(principal=SYSTEM, name=f"a-{algorithm}", algorithm=algorithm)
 
@@ -24,7 +32,8 @@ def test_a_drill_decrypts_and_verifies_in_a_copy(log, tmp_path, monkeypatch, cap
     output = capfd.readouterr().out
     assert "5 messages decrypted" in output
     assert "all steps" in output
-    assert list(tmp_path.iterdir()) == []
+    assert list(temporary.iterdir()) == []
+    assert last_done(action=actions.BACKUP_CREATED) is None
 
 
 @pytest.mark.process

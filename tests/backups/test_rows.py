@@ -1,9 +1,15 @@
 """A row of SQLite as a line of PostgreSQL's COPY, and back."""
 
+import gzip
+
 import pytest
 
+from audit.backups import loading
+from audit.backups.manifest import TableFile
 from audit.backups.rows import decode_row, encode_row
 from audit.backups.tables import ColumnType
+from audit.progress import RowCounter
+from kernel.errors import Invalid
 from tests.backups.conftest import ODD
 
 UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -41,6 +47,21 @@ def test_any_text_is_one_line():
 
 def test_json_of_postgresql_gets_the_spelling_of_django():
     assert decode_row('{"a": "ü"}\n', [ColumnType.JSON]) == ['{"a": "\\u00fc"}']
+
+
+@pytest.mark.parametrize(
+    ("lines", "line"),
+    [
+        (b"1\n2\n3\n", "more than the 2 rows of the manifest"),
+        (b"1\n12345\n", "longer than the application writes"),
+    ],
+)
+def test_a_file_that_could_exhaust_memory_is_refused(tmp_path, monkeypatch, lines, line):
+    monkeypatch.setattr(loading, "MAX_LINE", 4)
+    (tmp_path / "t").write_bytes(gzip.compress(lines))
+    table = TableFile("t", {}, rows=2, size=0, sha256="")
+    with pytest.raises(Invalid, match=line):
+        list(loading.batches(tmp_path / "t", table, RowCounter(2, lambda *_done: None)))
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,6 @@ class Command(LogCommand):
     def handle(self, *_args: Any, folder: Path, **_options: Any) -> None:
         try:
             signed = back_up(folder, actor=self.actor, progress=PeriodicProgress(self.stderr.write, "rows"))
-        except OSError as error:
-            raise CommandError(f"{error.filename or folder}: {error.strerror}") from error
         except KeyboardInterrupt:
             raise CommandError("Interrupted: nothing was written.") from None
         manifest = signed.manifest

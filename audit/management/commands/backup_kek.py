@@ -2,8 +2,6 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from audit.backups import copy_kek_ring
 from audit.management.base import LogCommand
 
@@ -15,8 +13,5 @@ class Command(LogCommand):
         parser.add_argument("folder", type=Path, help="a folder that is new or empty, on another medium")
 
     def handle(self, *_args: Any, folder: Path, **_options: Any) -> None:
-        try:
-            kek_ids = copy_kek_ring(folder, actor=self.actor)
-        except OSError as error:
-            raise CommandError(f"{error.filename or folder}: {error.strerror}") from error
+        kek_ids = copy_kek_ring(folder, actor=self.actor)
         self.stdout.write(f"key-encryption keys in {folder}: {', '.join(kek_ids)}")

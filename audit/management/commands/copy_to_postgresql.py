@@ -18,8 +18,6 @@ class Command(LogCommand):
         url = getpass("DATABASE_URL of the target: ") if sys.stdin.isatty() else sys.stdin.readline()
         try:
             copy_to_postgresql(url.strip(), progress=PeriodicProgress(self.stderr.write, "rows"))
-        except OSError as error:
-            raise CommandError(f"{error.filename}: {error.strerror}") from error
         except KeyboardInterrupt:
             raise CommandError("Interrupted: nothing was copied.") from None
         self.stdout.write(

@@ -26,8 +26,6 @@ class Command(LogCommand):
             checkpoint_now()
         try:
             summary = export_log(folder, PeriodicProgress(self.stderr.write))
-        except OSError as error:
-            raise CommandError(f"{error.filename or folder}: {error.strerror}") from error
         except KeyboardInterrupt:
             raise CommandError("Interrupted: nothing was written.") from None
         root = encode_base64(summary.root)

@@ -1,17 +1,16 @@
-from argparse import ArgumentParser
+from argparse import SUPPRESS, ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
 
 from audit.backups import Restored, restore_backup
-from audit.management.arguments import read_checkpoint, read_keys
+from audit.management.arguments import read_keys, read_notes
 from audit.management.base import LogCommand, PeriodicProgress
 from audit.sequencing.head import HEAD_FILE
 from audit.verification import verify_and_record
 from kernel.installation import MANAGE
 
-NOTHING = "Nothing was restored."
 FINDINGS = 3  # in the message; verify_audit_log lists them all
 
 
@@ -42,6 +41,7 @@ class Command(LogCommand):
             help="require a signature by this checkpoint key, or by the keys in this file; repeatable",
         )
         parser.add_argument("--verify", action="store_true", help="verify the whole log after the restore")
+        parser.add_argument("--drill", action="store_true", help=SUPPRESS)  # for restore_drill
 
     def handle(
         self,
@@ -51,21 +51,21 @@ class Command(LogCommand):
         accept_older: str,
         key: list[str],
         verify: bool,
+        drill: bool,
         **_options: Any,
     ) -> None:
         try:
             restored = restore_backup(
                 folder,
                 actor=self.actor,
-                seen=[read_checkpoint(name) for name in checkpoint],
+                seen={name: read_notes(name) for name in checkpoint},
                 accepted_because=accept_older,
                 pinned=[vkey for given in key for vkey in read_keys(given)],
                 progress=PeriodicProgress(self.stderr.write, "rows"),
+                is_drill=drill,
             )
-        except OSError as error:
-            raise CommandError(f"{error.filename or folder}: {error.strerror}. {NOTHING}") from error
         except KeyboardInterrupt:
-            raise CommandError(f"Interrupted. {NOTHING}") from None
+            raise CommandError("Interrupted: nothing was restored.") from None
         self._report(restored)
         if verify:
             self._verify()

@@ -3,8 +3,6 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from accounts.principals import Principal
 from audit.log.events import Source
 from crypto_ops.restore_drill import COMMAND, decrypt_messages, run_drill
@@ -36,17 +34,14 @@ class Command(ServiceCommand):
         **_options: Any,
     ) -> None:
         principal = Principal.system(COMMAND, Source.COMMAND)
-        try:
-            if decrypt:
-                self.stdout.write(f"{decrypt_messages(decrypt, principal)} messages decrypted")
-                return
-            url = sys.stdin.readline().strip() if target_from_stdin else ""
-            total = 0.0
-            for name, seconds in run_drill(messages, url=url, principal=principal):
-                self._write_row(name, seconds)
-                total += seconds
-        except OSError as error:
-            raise CommandError(f"{error.filename}: {error.strerror}") from error
+        if decrypt:
+            self.stdout.write(f"{decrypt_messages(decrypt, principal)} messages decrypted")
+            return
+        url = sys.stdin.readline().strip() if target_from_stdin else ""
+        total = 0.0
+        for name, seconds in run_drill(messages, url=url, principal=principal):
+            self._write_row(name, seconds)
+            total += seconds
         self._write_row("all steps", total)
 
     def _write_row(self, name: str, seconds: float) -> None:

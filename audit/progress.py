@@ -1,8 +1,8 @@
-"""The progress of a backup or a restore, in rows of all tables."""
+"""The progress of a long operation on the log or on all tables."""
 
 from collections.abc import Callable
 
-# (rows done, rows in total)
+# (entries or rows done, in total)
 type ReportProgress = Callable[[int, int], None]
 
 
