@@ -151,11 +151,6 @@ def test_an_existing_folder_is_refused(log, tmp_path):
         call_command("backup", str(tmp_path / "backup"))
 
 
-def test_a_missing_parent_is_named(log, tmp_path):
-    with pytest.raises(CommandError, match=r"absent does not exist. Create it first."):
-        call_command("backup", str(tmp_path / "absent" / "backup"))
-
-
 @pytest.mark.parametrize(
     ("error", "line"),
     [
