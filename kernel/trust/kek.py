@@ -97,12 +97,13 @@ def ring_files() -> list[Path]:
 def copy_ring(folder: Path) -> list[str]:
     """Write each key of the ring into a file of this folder, under its name in the data folder. Returns their ids.
 
-    Raises KekUnavailable, FileExistsError and OSError.
+    Raises KekUnavailable and OSError.
     """
     texts = _ring_texts()
     for kek_id, text in texts.items():
         _decode(kek_id, text)
-        home.create_private_file(folder / f"kek-{kek_id}.key", text + b"\n")
+        # Unlike create_private_file, it needs no hard link, which the file system of a USB stick may lack.
+        home.replace_private_file(folder / f"kek-{kek_id}.key", text + b"\n")
     return sorted(texts)
 
 
