@@ -1,4 +1,4 @@
-"""A stand-in for a collector of traces: it accepts OTLP over HTTP on loopback, and keeps the spans."""
+"""A collector of traces for tests: it accepts OTLP over HTTP on loopback, and keeps the spans."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

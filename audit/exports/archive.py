@@ -39,7 +39,7 @@ _EVENT_OF_ROW = TRAIL_FIELDS.index("event_id")
 
 @dataclass(frozen=True, slots=True)
 class ExportSummary:
-    """What was written: ``size`` entries with the root ``root``, ``rows`` changed rows, the note ``checkpoint``."""
+    """The result: ``size`` entries with the root ``root``, ``rows`` changed rows, the note ``checkpoint``."""
 
     size: int
     root: bytes

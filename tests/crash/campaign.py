@@ -196,7 +196,7 @@ def violations_in_database(product: Product, everything: Acknowledged) -> list[s
 
 
 def violations_in_log(product: Product) -> list[str]:
-    """What ``verify_audit_log`` finds."""
+    """The findings of ``verify_audit_log``."""
     verified = product.manage("verify_audit_log")
     return (verified.stdout + verified.stderr).splitlines() if verified.returncode else []
 
