@@ -1,9 +1,8 @@
-"""The program of bin/test: both halves of the suite, and with ``--all`` the coverage of the first half.
+"""The program of bin/test: both halves of the suite, and with ``--all`` their coverage.
 
 Without arguments it runs every behaviour once, at the lowest level that can fail, within minutes. ``--all`` adds
 the tests that start processes, drive a browser or sweep over everything, and the whole SQLite half. Arguments for
-pytest select a part of the whole suite. ``--services=containers`` runs PostgreSQL and Redis in Docker. Only the
-PostgreSQL half counts coverage, because nearly all tests run there, and counting makes a half about a quarter slower.
+pytest select a part of the whole suite. ``--services=containers`` runs PostgreSQL and Redis in Docker.
 """
 
 import os
@@ -47,7 +46,7 @@ def main(arguments: list[str]) -> int:
         log("nothing in this selection touches the database")
         codes.pop()
     if is_measured:
-        codes += [run_to_end(command, dict(os.environ)) for command in coverage_commands()]
+        codes += [run_to_end(command, dict(os.environ)) for command in coverage_commands(halves)]
     return next((code for code in codes if code), 0)
 
 
@@ -57,12 +56,10 @@ def quick_part(half: str) -> list[str]:
 
 def run_half(half: str, arguments: list[str], *, is_measured: bool) -> int:
     """Run pytest on one database and return its exit code."""
-    environment = dict(os.environ)
-    options = MORE if is_measured else FEW
+    environment = os.environ | {"COVERAGE_FILE": data_file(half)}
+    options = [*MORE, "--cov", "--cov-report="] if is_measured else FEW
     if half == POSTGRESQL:
         log("PostgreSQL and Redis")
-        if is_measured:
-            options = [*options, "--cov", "--cov-report="]
         if not find_chromium():
             log(MISSING)
         return run_to_end([*SERVICES, *PYTEST, *options, *arguments], environment)
@@ -72,11 +69,16 @@ def run_half(half: str, arguments: list[str], *, is_measured: bool) -> int:
     return run_to_end([*PYTEST, "-p", "tests.sqlite_half", *options, *arguments], environment)
 
 
-def coverage_commands() -> list[list[str]]:
+def coverage_commands(halves: list[str]) -> list[list[str]]:
     return [
+        [*COVERAGE, "combine", "--quiet", *map(data_file, halves)],
         [*COVERAGE, "report", "--fail-under=95"],
         [*COVERAGE, "report", "--fail-under=100", f"--include={COMPLETE}"],
     ]
+
+
+def data_file(half: str) -> str:
+    return f".coverage{half.replace('--', '.')}"
 
 
 def log(text: str) -> None:
