@@ -49,9 +49,10 @@ def back_up(
     # After the folder appears, because the alert BackupAge relies on the record.
     try:
         record_alone(_event(signed), actor)
-    except DomainError as error:
+    except (DomainError, KeyboardInterrupt) as error:
+        reason = str(error) or type(error).__name__
         raise Conflict(
-            f"The backup in {folder} is complete, but the audit log does not record it: {error.detail}"
+            f"The backup in {folder} is complete, but the audit log does not record it: {reason}"
         ) from error
     return signed
 

@@ -52,7 +52,7 @@ def export_log(folder: Path, progress: ReportProgress = lambda _done, _total: No
 
     Raises Conflict if the folder is not empty or nothing is signed yet, IntegrityFailed if data is missing or malformed
     (``verify_audit_log`` gives details), TransactionManagementError inside a transaction, OSError, django.db.Error, and
-    what ``progress`` raises.
+    the errors of ``progress``.
     """
     with new_folder(folder) as unfinished, reading():
         head, note = _newest_note()

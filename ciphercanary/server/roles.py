@@ -8,6 +8,7 @@ that signals reach the program.
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -74,32 +75,6 @@ def _prepare_alone() -> int:
     return 0
 
 
-def _web() -> int:
-    return _become(programs.web, programs.metrics_environment)
-
-
-def _sequencer() -> int:
-    return _become(programs.sequencer)
-
-
-def _worker() -> int:
-    return _become(programs.worker)
-
-
-def _beat() -> int:
-    return _become(programs.beat)
-
-
-ROLES: Mapping[str, Callable[[], int]] = {
-    "serve": _serve,
-    "prepare": _prepare_alone,
-    "web": _web,
-    "sequencer": _sequencer,
-    "worker": _worker,
-    "beat": _beat,
-}
-
-
 def _read_settings() -> Path:
     """The data folder, after all settings have been read successfully. Raises CannotStart."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
@@ -152,3 +127,13 @@ def _become(
         sys.stderr.write(f"warning: {warning}\n")
     sys.stderr.flush()
     os.execve(program[0], program, environment())  # noqa: S606 - our own command line
+
+
+ROLES: Mapping[str, Callable[[], int]] = {
+    "serve": _serve,
+    "prepare": _prepare_alone,
+    "web": partial(_become, programs.web, programs.metrics_environment),
+    "sequencer": partial(_become, programs.sequencer),
+    "worker": partial(_become, programs.worker),
+    "beat": partial(_become, programs.beat),
+}

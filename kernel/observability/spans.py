@@ -95,7 +95,7 @@ def begin_request(method: str, route: str, traceparent: bytes) -> Span:
     parent = None
     if traceparent:
         parent = PROPAGATOR.extract({"traceparent": traceparent.decode("latin-1")}, context.Context())
-    word = method if method in METHODS else OTHER_METHOD
+    word = _known(method)
     attributes: dict[str, str] = {Attribute.METHOD: word}
     if route:
         attributes[Attribute.ROUTE] = route
@@ -105,8 +105,12 @@ def begin_request(method: str, route: str, traceparent: bytes) -> Span:
 
 def set_route(span: Span, method: str, route: str) -> None:
     """Name the span after the route, a path with its parameters as placeholders."""
-    span.update_name(f"{method if method in METHODS else OTHER_METHOD} {route}")
+    span.update_name(f"{_known(method)} {route}")
     span.set_attribute(Attribute.ROUTE, route)
+
+
+def _known(method: str) -> str:
+    return method if method in METHODS else OTHER_METHOD
 
 
 def set_answer(span: Span, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:

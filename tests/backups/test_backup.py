@@ -169,15 +169,15 @@ def test_an_error_of_the_disk_is_one_line(log, tmp_path, monkeypatch, error, lin
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_complete_backup_without_its_record_is_reported(log, tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, "record_alone", unavailable)
+@pytest.mark.parametrize("reason", [AuditUnavailable, KeyboardInterrupt])
+def test_a_complete_backup_without_its_record_is_reported(reason, log, tmp_path, monkeypatch):
+    def fail(*_arguments, **_options):
+        raise reason
+
+    monkeypatch.setattr(writing, "record_alone", fail)
     with pytest.raises(CommandError, match=r"backup is complete, but the audit log does not record it"):
         call_command("backup", str(tmp_path / "backup"))
     read_manifest(tmp_path / "backup", trusted_keys()[-2:])
-
-
-def unavailable(*_arguments):
-    raise AuditUnavailable
 
 
 def test_an_interrupted_backup_leaves_nothing(log, tmp_path):

@@ -40,7 +40,7 @@ HEADINGS = (
 class Violations:
     """``wrong`` has the others, such as a ciphertext that does not decrypt.
 
-    ``log``: what ``verify_audit_log`` finds in the log of all cases.
+    ``log``: the findings of ``verify_audit_log`` in the log of all cases.
     """
 
     lost: list[str] = field(default_factory=list)
