@@ -24,7 +24,8 @@ class Nginx(Server):
     def __init__(self, folder: Path, upstreams: Sequence[str]) -> None:
         if PROGRAM is None:
             raise Unavailable("no nginx found; install it")
-        folder.mkdir(mode=0o711)
+        folder.mkdir()
+        folder.chmod(0o711)  # nginx's workers have another account; the umask can be 077
         super().__init__(folder)
         self.program = PROGRAM
         self.upstreams = upstreams
