@@ -28,7 +28,7 @@ ROTATED_AFTER_INCIDENT: Final = ("ledger-exports", "settlement-files", "payout-i
 PRECAUTION: Final = "precaution after the incident SEC-412"
 GUESSED: Final = ("admin", "root", "administrator", ADMIN)  # names that the stranger tries
 
-# Addresses of private networks and of RFC 5737, which belong to nobody.
+# Addresses of private networks and of RFC 5737, which have no owner.
 ORIGINS: Final = {
     ADMIN: ("192.0.2.24", _FIREFOX),
     OPERATOR: ("192.0.2.37", _CHROME),

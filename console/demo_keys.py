@@ -120,7 +120,7 @@ KEYS: Final = (
         ("prod", "finance"),
         rotates=7,
         rotations=((0.5, "new accounting system"),),
-        use=Use(4, 250, 0.3, "night"),
+        use=Use(4, 120, 0.3, "night"),
     ),
     DemoKey(
         "settlement-files",
@@ -129,7 +129,7 @@ KEYS: Final = (
         ("prod", "finance", "bank"),
         born=0.02,
         rotates=30,
-        use=Use(4, 120, 0.4, "night"),
+        use=Use(4, 80, 0.4, "night"),
     ),
     DemoKey(
         "fraud-features",
@@ -139,7 +139,7 @@ KEYS: Final = (
         algorithm="chacha20",
         born=0.3,
         rotates=180,
-        use=Use(5, 400, 0.6, "night"),
+        use=Use(5, 150, 0.6, "night"),
     ),
     DemoKey(
         "device-fingerprints",

@@ -50,7 +50,7 @@ _SHOP = (1, 1, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 8, 7, 6, 6, 6, 7, 8, 9, 8, 6, 4, 2)
 _OFFICE = (0, 0, 0, 0, 0, 0, 1, 4, 9, 12, 12, 10, 6, 9, 12, 11, 8, 4, 1, 1, 0, 0, 0, 0)
 _NIGHT = (0, 0, 1, *[0] * 21)
 _RHYTHMS: Final[dict[Rhythm, tuple[tuple[int, ...], float]]] = {
-    "shop": (_SHOP, 0.65),
+    "shop": (_SHOP, 0.45),
     "office": (_OFFICE, 0.04),
     "night": (_NIGHT, 1.0),
 }
@@ -58,13 +58,17 @@ _RHYTHMS: Final[dict[Rhythm, tuple[tuple[int, ...], float]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One act at one time. ``subject`` is a key or a user; ``origin`` is in ``ORIGINS``, "" for the caller's own."""
+    """One act at one time. ``subject`` is a key or a user; ``origin`` is in ``ORIGINS``, "" for the caller's own.
+
+    ``count`` messages have ``size`` bytes each.
+    """
 
     at: datetime
     act: Act
     subject: str = ""
     reason: str = ""
     count: int = 1
+    size: int = 40
     origin: str = ""
 
 
@@ -121,7 +125,8 @@ class _Schedule:
         born = self._working(key.born)
         if key.fate in {"disabled", "revoked", "compromised"}:
             return born, self._working(key.fated)
-        return born, min(self._ends, time_of(key.fated, self._begins, self._ends))
+        expires = time_of(key.fated, self._begins, self._ends) if key.fate == "expires" else self._ends
+        return born, min(self._ends, expires)
 
     def _uses(self, key: DemoKey, begins: datetime, ends: datetime) -> Iterator[Step]:
         hours, weekend = _RHYTHMS[key.use.rhythm]
@@ -141,7 +146,7 @@ class _Schedule:
             act: Act = "decrypt" if self._chance.random() < key.use.reads else "encrypt"
             count = max(1, int(key.use.batch * self._chance.random() ** 2))
             if begins < at < ends:
-                yield Step(at, act, key.name, count=count)
+                yield Step(at, act, key.name, count=count, size=self._chance.randint(8, 600))
 
     def _forgotten_job(self, key: DemoKey, disabled: datetime) -> Iterator[Step]:
         """A job that still calls a disabled key, every hour until now."""
@@ -214,7 +219,7 @@ class _Schedule:
         at = time_of(share, self._begins, self._ends)
         if self._span < SHORT:
             return at + timedelta(minutes=self._chance.randrange(5, 50))
-        found = at.replace(hour=self._chance.randrange(8, 16), minute=self._chance.randrange(60))
+        found = at.replace(hour=8, minute=0) + timedelta(seconds=self._chance.randrange(8 * 3600))
         step = DAY if share < 0.5 else -DAY  # noqa: PLR2004 - away from the nearer end
         while found.weekday() >= SATURDAY or not self._begins + HOUR < found < self._ends - HOUR:
             found += step

@@ -44,7 +44,7 @@ def commit[T](decision: Decision[T]) -> T:
 
 
 def commit_here[T](decision: Decision[T], numbering: Numbering) -> T:
-    """Like ``commit``, but in this thread and in a transaction for this decision alone, whatever the lag is.
+    """Like ``commit``, but in this thread, in a transaction for this decision alone, and without the lag guard.
 
     For a program that is the only caller: it keeps ``numbering`` for its thread.
     """

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import groupby
-from random import Random
 
 from django.conf import settings
 
@@ -25,7 +24,7 @@ from audit.sequencing.running import checkpoint_now
 from audit.services import find_result, open_result, record_alone, request_export
 from console.demo_data import ADMIN, AUDITOR, OPERATOR, DemoKey
 from console.demo_keys import KEYS
-from console.demo_schedule import SEED, Step, plan, time_of
+from console.demo_schedule import Step, plan, time_of
 from console.services.demo_callers import Callers, origin_of
 from console.services.demo_instance import mark_loaded, mark_started
 from crypto_ops import actions
@@ -35,14 +34,14 @@ from crypto_ops.decision_context import DecisionContext
 from kernel.clock import process_now
 from kernel.crypto import envelope
 from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES, Mode
-from kernel.demo_clock import running_from
+from kernel.demo_clock import DemoClock, running_from
+from kernel.errors import Unavailable
 from kernel.jobs.running import run_job
 from keys import services as keys
 from keys.errors import KeyNotActive, KeyNotUsable
 from keys.models import Key
 
 KEPT_MESSAGES = 50  # of each key, to decrypt
-LARGEST_MESSAGE = 600  # bytes
 ROTATIONS = LogCriteria(action="keys.key.rotated")
 
 
@@ -66,7 +65,6 @@ class Demo:
         self._keys: dict[str, Key] = {}
         self._messages: dict[str, list[SealedItem]] = {}
         self._numbering = Numbering()
-        self._chance = Random(SEED)  # noqa: S311 - the sizes and contents of messages
         self._acts: Mapping[str, Callable[[Step], object]] = {
             "sign_in": lambda step: callers.sign_in(step.subject),
             "sign_out": lambda step: callers.sign_out(step.subject),
@@ -92,17 +90,20 @@ class Demo:
         try:
             with running_from(self._begins) as clock:
                 self._callers.create(self._principal)
-                for number, of_day in groupby(self._plan(), self._day_of):
-                    steps = list(of_day)
-                    for step in steps:
-                        clock.move_to(step.at)
-                        self._act(step)
-                    report(LoadedDay(number + 1, self._days, len(steps)))
+                self._make_history(clock, report)
             self._request_export()
         finally:
             self._callers.close()
         checkpoint_now()
         mark_loaded(self._principal)
+
+    def _make_history(self, clock: DemoClock, report: Callable[[LoadedDay], None]) -> None:
+        for number, of_day in groupby(self._plan(), self._day_of):
+            steps = list(of_day)
+            for step in steps:
+                clock.move_to(step.at)
+                self._act(step)
+            report(LoadedDay(number + 1, self._days, len(steps)))
 
     def _plan(self) -> list[Step]:
         # A family of tokens must not expire between two refreshes.
@@ -150,12 +151,11 @@ class Demo:
     def _rotate_due(self, _step: Step) -> None:
         for outcome in keys.rotate_due_keys(principal=Principal.system("rotate_keys", Source.COMMAND)):
             if outcome.error is not None:
-                raise outcome.error
+                raise Unavailable(f"{outcome.key.name}: {outcome.error.detail}")
 
     def _encrypt(self, step: Step) -> None:
         key = self._keys[step.subject]
-        sizes = [self._chance.randint(8, LARGEST_MESSAGE) for _ in range(step.count)]
-        items = [(self._chance.randbytes(size), b"") for size in sizes]
+        items = [(secrets.token_bytes(step.size), b"") for _ in range(step.count)]
         request = EncryptBatch(mode=_mode_of(key), items=items, key_id=key.id)
         batch = self._perform(
             step, actions.MESSAGE_ENCRYPTED, lambda context: decide_encryptions(request, context)

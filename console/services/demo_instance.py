@@ -60,7 +60,7 @@ def mark_started(principal: Principal, *, names: Mapping[str, str], begins_at: d
     it visible here. So nothing else happens between the check and the entry.
     """
     raise_epoch("demo")
-    _require_empty(names)
+    _require_empty(principal, names)
     meta = {"days": days, "history_begins_at": begins_at}
     record(Event(action=actions.DEMO_STARTED, meta=meta), principal.actor)
 
@@ -70,12 +70,10 @@ def mark_loaded(principal: Principal) -> None:
     record_alone(Event(action=actions.DEMO_LOADED), principal.actor)
 
 
-def _require_empty(names: Mapping[str, str]) -> None:
-    if demo_state() == "complete":
-        raise Conflict(LOADED)
-    if demo_state() == "incomplete":
-        raise Conflict(INCOMPLETE)
-    if Key.objects.exists():
+def _require_empty(principal: Principal, names: Mapping[str, str]) -> None:
+    if (state := demo_state()) != "none":
+        raise Conflict(LOADED if state == "complete" else INCOMPLETE)
+    if Key.objects.visible_to(principal).exists():
         raise Conflict(IN_USE.format("it has keys"))
     users = list(User.objects.values_list("username", flat=True)[:2])
     if len(users) > 1:

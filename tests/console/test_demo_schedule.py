@@ -14,6 +14,7 @@ NOW = datetime(2026, 11, 27, 10, 17, tzinfo=UTC)  # a Friday
 DAY = timedelta(days=1)
 # Days and hours at which a shift to working hours could leave the history.
 ENDS = [NOW + DAY * number + timedelta(hours=5 * number) for number in (0, 1, 3, 6)]
+MANY = 10  # calls on a working day
 USES = {"encrypt", "decrypt"}
 
 
@@ -35,6 +36,8 @@ def test_every_key_lives_in_order_and_before_now(days, ends):
         assert changes.count("end") == (key.fate in {"disabled", "revoked", "compromised"})
         assert changes.count("retire") == bool(key.retired)
         assert "end" not in changes[:-1]
+        if not key.fate and key.use.calls > MANY:
+            assert ends - own[-1].at < DAY
 
 
 @pytest.mark.parametrize("ends", ENDS)
