@@ -21,12 +21,12 @@ from keys.models import Key
 
 type DemoState = Literal["none", "incomplete", "complete"]
 
-NEW_INSTANCE: Final = "Use a new instance, with an empty data folder (CC_HOME) and an empty database."
-IN_USE: Final = f"This instance is in use, because {{}}. The demo needs an empty instance. {NEW_INSTANCE}"
-LOADED: Final = f"This instance already has the demo. To load it again, start over. {NEW_INSTANCE}"
+NEW_INSTANCE: Final = "Start a new instance, with an empty data folder (CC_HOME) and an empty database."
+IN_USE: Final = f"This instance is in use: {{}}. The demo needs an empty instance. {NEW_INSTANCE}"
+LOADED: Final = f"This instance already has the demo. {NEW_INSTANCE}"
 INCOMPLETE: Final = (
-    "This instance has an incomplete demo, because an earlier load was interrupted. Do not use this instance. "
-    f"{NEW_INSTANCE} Then run {installation.MANAGE} load_demo again."
+    "The demo of this instance is incomplete, because load_demo was interrupted. Do not use this instance. "
+    f"{NEW_INSTANCE} Then run {installation.MANAGE} load_demo there."
 )
 # What the log of an instance contains before its first use.
 _SETUP: Final = (
@@ -79,7 +79,7 @@ def _require_empty(principal: Principal, names: Mapping[str, str]) -> None:
     if len(users) > 1:
         raise Conflict(IN_USE.format("it has several users"))
     if users and users[0] in names:
-        raise Conflict(IN_USE.format(f"the demo has a user {users[0]}, too"))
+        raise Conflict(IN_USE.format(f"the demo has another user {users[0]}"))
     other = AuditLog.objects.exclude(action__in=_SETUP).order_by("id").first()
     if other is not None:
-        raise Conflict(IN_USE.format(f"its audit log has more than the set-up: {other.action}"))
+        raise Conflict(IN_USE.format(f"its audit log has more than the set-up, such as {other.action}"))

@@ -174,6 +174,6 @@ def test_an_interrupted_demo_says_so_and_a_second_run_refuses(db):
     assert demo_state() == "incomplete"
     assert not TokenFamily.objects.filter(revoked_at=None).exists()
     assert abs(process_now() - AuditLog.objects.latest("id").timestamp) < timedelta(minutes=1)
-    refused("incomplete demo")
+    refused("is incomplete")
     record_alone(Event(action=actions.DEMO_LOADED), Principal.system("load_demo", Source.COMMAND).actor)
     refused("already has the demo")
