@@ -34,10 +34,13 @@ class SettingsView(KeyView):
     tab = "settings"
     form: ClassVar[type[PageForm]] = KeySettingsForm
     after: ClassVar[str] = "key-settings"
+    draft_fields = tuple(KeySettingsForm.base_fields)
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self.find(name)
-        return self.show(key, form=self._form(key))
+        form = self._form(key)
+        form.initial.update(self.take_draft())
+        return self.show(key, form=form)
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
@@ -77,11 +80,14 @@ class KeyOperationView(KeyView):
 
     operation: ClassVar[KeyOperation] = KEY_OPERATIONS["rotate"]
     template = "keys/operation.html"
+    draft_fields = ORDERED
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self._find_recently_known(name)
         impact = self._impact(key)
-        return self._show_form(key, self._form(key, impact), impact)
+        form = self._form(key, impact)
+        form.initial.update(self.take_draft())
+        return self._show_form(key, form, impact)
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self._find_recently_known(name)

@@ -92,13 +92,14 @@ class NewKeyView(PageView[Principal]):
     section = "keys"
     template = "keys/new.html"
     parts = frozenset({"name-note", "key-summary"})
+    draft_fields = tuple(KeyForm.base_fields)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        asked = KeyForm(request.GET)
+        draft = self.take_draft()
+        asked = KeyForm(draft or request.GET)
         asked.is_valid()
-        return self._show_form(
-            KeyForm(), typed=asked.cleaned_data, note=self._note(request.GET.get("name", ""))
-        )
+        note = self._note(asked.data.get("name", ""))
+        return self._show_form(KeyForm(initial=draft), typed=asked.cleaned_data, note=note)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = KeyForm(request.POST)
