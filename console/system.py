@@ -165,11 +165,12 @@ def check_redis() -> Check:
 def check_sequencer(measures: Measures) -> Check:
     state = _state(sequencer_word(measures.log.delay))
     signed = (
-        f"last checkpoint of {measures.signed_size} entries, {measures.signed_at:%Y-%m-%d %H:%M:%SZ}"
+        f"last checkpoint {measures.signed_at:%Y-%m-%d %H:%M:%SZ}, of {measures.signed_size} entries"
         if measures.signed_at
         else "no checkpoint yet"
     )
-    measured = f"{measures.pending} waiting, oldest for {measures.log.delay.seconds:.1f} s; {signed}"
+    oldest = f", oldest for {measures.log.delay.seconds:.1f} s" if measures.pending else ""
+    measured = f"{measures.pending} waiting{oldest}; {signed}"
     if state == OK:
         return Check("Sequencer", OK, measured)
     limit = settings.CC_AUDIT_LAG_LIMIT
