@@ -218,8 +218,10 @@
     going = !going && event.key === "g";
     if (shortcut) { event.preventDefault(); shortcut(); }
   });
-  // After a shortcut, the fragment moves the focus to the content of the page.
-  if (location.hash === "#page") history.replaceState(history.state, "", location.pathname + location.search);
+  if (location.hash === "#page") { // after a shortcut
+    history.replaceState(history.state, "", location.pathname + location.search);
+    $("#page").focus();
+  }
 
   // --- htmx stores the URL, which may name a key, for a history cache that is disabled here
   const forget = () => sessionStorage.removeItem("htmx-current-path-for-history");

@@ -208,6 +208,30 @@ def shorten(served, username, seconds):
         )
 
 
+@pytest.mark.parametrize("script", [True, False], ids=["script", "none"])
+def test_a_form_on_its_own_page_keeps_its_text_when_the_session_ends(
+    chromium, base, served, api, username, session_of, script
+):
+    """The text is in the form again after the sign-in, and only the user submits it."""
+    made = api("POST", "/api/v1/keys", {"name": f"draft-{next(numbers)}", "algorithm": "aes-256"})
+    with person(chromium, base, java_script_enabled=script) as somebody:
+        page = somebody.enter(session_of(username)).open(f"/keys/{made['name']}/settings/")
+        page.get_by_label("Description").fill("Typed before the session ended")
+        shorten(served, username, -1)
+        page.get_by_role("button", name="Save").click()
+        page.get_by_text("Your session has ended").wait_for()
+        page.get_by_label("Username").fill(username)
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_text("what you typed before the sign-in").wait_for()
+        assert page.url == f"{base}/keys/{made['name']}/settings/"
+        assert page.get_by_label("Description").input_value() == "Typed before the session ended"
+        assert api("GET", f"/api/v1/keys/{made['id']}")["description"] == ""
+        page.get_by_role("button", name="Save").click()
+        page.locator("#toasts", has_text=f"{made['name']} saved").wait_for()
+        assert (somebody.complaints.console, somebody.complaints.strangers) == ([], [])
+
+
 def test_the_end_of_a_session_is_announced_and_put_off_by_keyboard(somebody, username, served):
     """18: the warning appears two minutes before, and *Stay signed in* works without a mouse."""
     page = somebody.page
