@@ -49,7 +49,7 @@ class ResolveAlarmView(PageView[Resolver]):
 
     def get(self, request: HttpRequest, alarm_id: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
         self.principal.require_recent_log_in(database_now())
-        return self._show_form(alarm_id, ReasonForm(initial=self.take_draft()))
+        return self._show_form(alarm_id, self.show_draft(ReasonForm()))
 
     def post(self, request: HttpRequest, alarm_id: UUID) -> HttpResponse:
         form = ReasonForm(request.POST)

@@ -39,7 +39,7 @@ class NewSavedFilterView(PageView[Owner]):
     draft_fields = tuple(SavedFilterForm.base_fields)
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self._show_form(SavedFilterForm(initial=self.take_draft()))
+        return self._show_form(self.show_draft(SavedFilterForm()))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form, asked = SavedFilterForm(request.POST), LogFilterForm(self.request.GET)

@@ -11,12 +11,13 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, QueryDict
 
 DRAFT = "draft"  # the hidden input, and the entry of the session: the page's path, and the draft
-LIMIT = 16 * 1024  # characters: several times the longest description
+LIMIT = 32 * 1024  # characters: a key's settings of the maximum length, with the values that the page showed
 
 
 def read_draft(request: HttpRequest, names: Iterable[str]) -> str:
-    """The submitted fields with these names; "" if there are none."""
-    return _limited(urlencode([(name, request.POST[name]) for name in names if name in request.POST]))
+    """The submitted fields with these names, and the values that the page showed in them; "" if there are none."""
+    kept = [each for name in names for each in (name, f"initial-{name}")]
+    return _limited(urlencode([(name, value) for name in kept for value in request.POST.getlist(name)]))
 
 
 def carried_draft(request: HttpRequest) -> str:
@@ -29,14 +30,13 @@ def keep_draft(request: HttpRequest, path: str, draft: str) -> None:
         request.session[DRAFT] = [path, draft]
 
 
-def take_draft(request: HttpRequest, names: Iterable[str]) -> dict[str, str]:
-    """The draft for this path, by field; it is forgotten. Empty if there is none."""
+def take_draft(request: HttpRequest) -> QueryDict:
+    """The draft for this path, which is then forgotten. Empty if there is none."""
     path, draft = request.session.get(DRAFT, ("", ""))
     if path != request.get_full_path():
-        return {}
+        return QueryDict()
     del request.session[DRAFT]
-    typed = QueryDict(draft)
-    return {name: typed[name] for name in names if name in typed}
+    return QueryDict(draft)
 
 
 def _limited(draft: str) -> str:

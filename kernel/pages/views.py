@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -97,11 +98,13 @@ class PageView[P: Caller](View):
             return cast("HttpResponse", response)
         return HttpResponseRedirect(with_next("login", path))
 
-    def take_draft(self) -> dict[str, str]:
-        """Initial values for the form: what the user typed before a sign-in in between. The page explains them."""
-        draft = take_draft(self.request, self.draft_fields)
-        self.has_draft = bool(draft)
-        return draft
+    def show_draft[F: Form](self, form: F) -> F:
+        """Fill an unbound form with what the user typed before a sign-in in between, if they did."""
+        if draft := take_draft(self.request):
+            self.has_draft = True
+            form.data, form.is_bound = draft, True
+            form.errors.clear()  # nothing was submitted yet
+        return form
 
     def _judge(self, rule: Rule, **kwargs: Any) -> None:
         """Raises Denied; its audit event names the object."""

@@ -38,9 +38,7 @@ class SettingsView(KeyView):
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self.find(name)
-        form = self._form(key)
-        form.initial.update(self.take_draft())
-        return self.show(key, form=form)
+        return self.show(key, form=self.show_draft(self._form(key)))
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
@@ -85,9 +83,7 @@ class KeyOperationView(KeyView):
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self._find_recently_known(name)
         impact = self._impact(key)
-        form = self._form(key, impact)
-        form.initial.update(self.take_draft())
-        return self._show_form(key, form, impact)
+        return self._show_form(key, self.show_draft(self._form(key, impact)), impact)
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self._find_recently_known(name)

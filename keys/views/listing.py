@@ -95,11 +95,11 @@ class NewKeyView(PageView[Principal]):
     draft_fields = tuple(KeyForm.base_fields)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        draft = self.take_draft()
-        asked = KeyForm(draft or request.GET)
+        form = self.show_draft(KeyForm())
+        asked = KeyForm(form.data or request.GET)
         asked.is_valid()
         note = self._note(asked.data.get("name", ""))
-        return self._show_form(KeyForm(initial=draft), typed=asked.cleaned_data, note=note)
+        return self._show_form(form, typed=asked.cleaned_data, note=note)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = KeyForm(request.POST)

@@ -25,8 +25,7 @@ class VersionView(KeyView):
 
     def get(self, request: HttpRequest, name: str, version: int) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self.find(name)
-        form = ReasonForm(initial=self.take_draft())
-        return self._show_form(key, self._find_version(key, version), form)
+        return self._show_form(key, self._find_version(key, version), self.show_draft(ReasonForm()))
 
     def post(self, request: HttpRequest, name: str, version: int) -> HttpResponse:
         key = self.find(name)

@@ -55,7 +55,7 @@ def sign_in(browser, persona, shown):
 
 def test_the_text_is_in_the_form_again_and_is_saved_by_the_user_only(admin, key):
     browser, path = Client(), f"/keys/{key.name}/settings/"
-    ended = browser.post(path, TYPED | {"password": "typed by mistake"})
+    ended = browser.post(path, TYPED | {"initial-description": "shown", "password": "typed by mistake"})
     assert ended.status_code == 200
     assert "Your session has ended" in text(ended)
     assert "typed by mistake" not in text(ended)
@@ -64,6 +64,8 @@ def test_the_text_is_in_the_form_again_and_is_saved_by_the_user_only(admin, key)
     filled = browser.get(path)
     assert NOTICE in text(filled)
     assert {name: filled.context["form"][name].value() for name in TYPED} == TYPED
+    assert filled.context["form"].data["initial-description"] == "shown"  # what the user's change refers to
+    assert not filled.context["form"].errors
     assert Key.objects.get(pk=key.pk).description == ""
     assert NOTICE not in text(browser.get(path))  # it is shown once
     assert browser.post(path, TYPED).status_code == 303
