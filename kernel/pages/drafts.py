@@ -1,4 +1,4 @@
-"""Drafts: what a user typed into a form that the server could not accept without a new sign-in.
+"""Drafts: the input of a form that the server could not accept without a new sign-in.
 
 A draft is the query string of the fields that the view names in ``draft_fields``. It passes through the sign-in pages
 as a hidden input, and then waits in the new session for one view of its page, which fills its form with it. The
