@@ -218,7 +218,7 @@
     going = !going && event.key === "g";
     if (shortcut) { event.preventDefault(); shortcut(); }
   });
-  $(".error-summary")?.focus(); // of a form that was submitted without htmx
+  if (!$("[autofocus]")) $(".error-summary")?.focus(); // of a form that was submitted without htmx
   if (location.hash === "#page") { // after a shortcut
     history.replaceState(history.state, "", location.pathname + location.search);
     $("#page").focus();
