@@ -34,7 +34,7 @@ class SettingsView(KeyView):
     tab = "settings"
     form: ClassVar[type[PageForm]] = KeySettingsForm
     after: ClassVar[str] = "key-settings"
-    draft_fields = tuple(KeySettingsForm.base_fields)
+    draft_fields = tuple(form.base_fields)
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self.find(name)
