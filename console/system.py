@@ -27,6 +27,7 @@ from audit.services import last_done
 from audit.services.verifications import Verification, last_verification
 from console.health import HEALTHY, LAGGING, NOT_CONFIGURED, read_health, sequencer_word
 from console.measures import Measures, read_measures
+from console.services.demo_instance import demo_state
 from kernel import installation
 from kernel.clock import database_now, process_now
 from kernel.databases.applied_migrations import count_due_migrations
@@ -92,6 +93,7 @@ def read_system(principal: Principal, request: HttpRequest) -> System:
         check_backup(),
         check_disk(),
         check_access(request),
+        *check_demo(),
     ]
     return System(checks, keks, versions(), measures.log.alarms)
 
@@ -255,6 +257,20 @@ def check_access(request: HttpRequest) -> Check:
         "Passwords and tokens are sent without encryption. Use a TLS proxy, and set CC_PUBLIC_URL to https."
     )
     return Check(name, WARNING, measured, remedy)
+
+
+def check_demo() -> list[Check]:
+    """Only on an instance with the demo."""
+    match demo_state():
+        case "complete":
+            return [Check("Demo instance", OK, "loaded; its history is invented")]
+        case "incomplete":
+            remedy = (
+                "Wait until load_demo ends. If it was interrupted, do not use this instance. Use a new one."
+            )
+            return [Check("Demo instance", WARNING, "incomplete", remedy)]
+        case "none":
+            return []
 
 
 def versions() -> Sequence[tuple[str, str]]:

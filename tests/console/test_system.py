@@ -11,6 +11,7 @@ from audit.log.events import Actor, Event, Source
 from audit.models import AuditExport
 from audit.sequencing.running import checkpoint_now
 from audit.services import record_alone
+from console import actions as console_actions
 from console import system as console_system
 from kernel import installation
 from kernel.clock import database_now
@@ -154,3 +155,13 @@ def test_health_and_the_page_show_the_same(at_admin, settings):
     settings.CC_AUDIT_LAG_LIMIT = 0
     assert at_admin.get("/health").json()["services"]["sequencer"] == "unhealthy"
     assert checks(at_admin)["Sequencer"].state == "bad"
+
+
+def test_a_demo_instance_is_shown_as_one_and_an_incomplete_one_with_a_remedy(at_admin):
+    assert "Demo instance" not in checks(at_admin)
+    record_alone(Event(action=console_actions.DEMO_STARTED), SYSTEM)
+    incomplete = checks(at_admin)["Demo instance"]
+    assert incomplete.state == "warning"
+    assert "Use a new one" in incomplete.remedy
+    record_alone(Event(action=console_actions.DEMO_LOADED), SYSTEM)
+    assert checks(at_admin)["Demo instance"].state == "ok"
