@@ -5,12 +5,13 @@ The services check the principal's permission, and search only the keys that the
 
 from keys.services.creation import create_key, default_key
 from keys.services.editing import KeyUpdate, update_key
-from keys.services.history import MadeVersion, VersionWindow, list_made_versions
+from keys.services.history import MadeVersion, VersionWindow, list_made_versions, state_decision
 from keys.services.reading import (
     EXPIRY_DAYS,
     KeyFigures,
     KeyFilter,
     KeyWindow,
+    common_tags,
     find_key,
     get_key,
     id_of_key,
@@ -36,6 +37,7 @@ __all__ = [
     "MadeVersion",
     "VersionWindow",
     "activate_key",
+    "common_tags",
     "create_key",
     "default_key",
     "disable_key",
@@ -56,5 +58,6 @@ __all__ = [
     "revoke_key",
     "rotate_due_keys",
     "rotate_key",
+    "state_decision",
     "update_key",
 ]
