@@ -164,10 +164,10 @@ def test_many_versions_are_loaded_by_and_by(admin, key, monkeypatch):
         services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     browser = signed_in(admin)
     first = text(browser.get(f"/keys/{key.name}/versions/"))
-    assert re.findall(r'<th scope="row">Version (\d)', first) == ["4", "3"]
+    assert re.findall(r'<th scope="row" class="nowrap">Version (\d)', first) == ["4", "3"]
     more = {"HX-Request": "true", "HX-Target": "more-versions"}
     second = text(browser.get(f"/keys/{key.name}/versions/?before=3", headers=more))
-    assert re.findall(r'<th scope="row">Version (\d)', second) == ["2", "1"]
+    assert re.findall(r'<th scope="row" class="nowrap">Version (\d)', second) == ["2", "1"]
     assert "<table" not in second
     assert "Load 50 more" not in second
     assert re.findall(r"Version (\d)<", text(browser.get(f"/keys/{key.name}/versions/?before=²")))[0] == "4"
