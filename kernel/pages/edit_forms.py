@@ -28,6 +28,7 @@ class EditForm(PageForm):
     them, and ``is_outdated`` compares them with the stored object, as ``If-Match`` compares an entity tag.
     """
 
+    template_name = "partials/edit_form.html"
     conflicts: Sequence[Conflict] = ()
     data: QueryDict
 
@@ -54,7 +55,9 @@ class EditForm(PageForm):
         self.data = self.data.copy()
         for name in names:
             self._send_back(name, stored[name])
-        self.refused(request, refusal, "Someone else changed the same fields. Nothing was saved.")
+        self.refused(
+            request, refusal, "Some fields have changed since you opened this page. Nothing was saved."
+        )
         for name in names:
             self.add_error(name, "Compare both values. Save again to replace the saved value with yours.")
 

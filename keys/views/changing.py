@@ -61,7 +61,7 @@ class SettingsView(KeyView):
 
     def _form(self, key: Key, data: QueryDict | None = None) -> EditSettingsForm | EditNotesForm:
         form = self.form(data, initial={each: getattr(key, each) for each in self.form.base_fields})
-        form.suggest_tags(services.common_tags(principal=self.principal))
+        form.suggest_tags(services.frequent_tags(principal=self.principal))
         return form
 
 

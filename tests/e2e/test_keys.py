@@ -152,7 +152,7 @@ def test_two_tabs_edit_one_key(admin, without_script, key):
     form = dialog.get_by_role("dialog")
     form.get_by_label("Description").fill("second")
     form.get_by_role("button", name="Save").click()
-    form.get_by_text("Someone else changed the same fields. Nothing was saved.").wait_for()
+    form.get_by_text("Some fields have changed since you opened this page. Nothing was saved.").wait_for()
     values = form.get_by_role("region", name="Conflicting values").inner_text()
     assert all(word in values for word in ("first", "second"))
     assert form.get_by_label("Description").input_value() == "second"
@@ -165,7 +165,7 @@ def test_two_tabs_edit_one_key(admin, without_script, key):
 
 def test_the_header_of_a_long_page_stays_and_never_covers_the_focus(admin, api, new_name):
     """The name and the state stay in view; a focused control is not behind them (WCAG 2.4.11)."""
-    name = new_name().ljust(64, "x")  # with such a name, the header has two lines
+    name = new_name().ljust(64, "x")  # with such a name, the header has three lines
     api("POST", "/api/v1/keys", {"name": name, "algorithm": "aes-256"})
     page = admin.open(f"/keys/{name}/")
     page.evaluate("window.scrollTo(0, document.body.scrollHeight)")

@@ -251,7 +251,7 @@ def test_of_two_tabs_that_edit_one_field_the_second_compares_both_values(admin, 
     )
     refused = browser.post(path, sent)
     assert refused.status_code == 422
-    assert "Someone else changed the same fields. Nothing was saved." in text(refused)
+    assert "Some fields have changed since you opened this page. Nothing was saved." in text(refused)
     assert all(f'dir="auto">{value}</dd>' in text(refused) for value in ("theirs", "mine", "c, d", "b"))
     row = Key.objects.get(pk=key.pk)
     assert (row.description, row.tags) == ("theirs", ["c, d"])
@@ -266,7 +266,7 @@ def test_tags_are_chosen_among_those_of_visible_keys(admin, developer, new_key):
     new_key(tags=["secret"])
     mine = new_key(principal=developer.principal, tags=["eu"])
     new_key(principal=developer.principal, tags=["pci", "eu"])
-    assert services.common_tags(principal=developer.principal) == ["eu", "pci"]
+    assert services.frequent_tags(principal=developer.principal) == ["eu", "pci"]
     page = text(signed_in(admin).get(f"/keys/{mine.name}/notes"))
     assert 'value="eu" checked>eu' in page
     assert 'value="secret">secret' in page
