@@ -1,4 +1,4 @@
-"""Who changed an object, when and why, from the log. Nothing is stored twice.
+"""Decisions about an object: by whom, when and why. Only the log stores them.
 
 Like ``showing``, not imported by ``audit.services``.
 """
@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Max
+from django.db.models import Max, Value
+from django.db.models.functions import Concat
 
 from audit.log.events import Outcome
 from audit.models import READ_PERMISSION, AuditLog, Integrity, Reader
@@ -36,7 +37,10 @@ def find_decisions(
 
     One statement. Use it only if the reader may see the object. Raises Denied.
     """
-    done = AuditLog.objects.filter(object_id=object_id, action__in=actions, outcome=Outcome.OK.value)
+    # As an expression, the ID uses no index, so the database takes that of the rare actions. By the other index it
+    # would read every entry of a busy object: 0.4 s for 300,000 on SQLite.
+    objects = AuditLog.objects.alias(object_text=Concat("object_id", Value("")))
+    done = objects.filter(object_text=object_id, action__in=actions, outcome=Outcome.OK.value)
     of_object = done.filter(object_version=None) | done.filter(object_version__in=versions)
     newest = of_object.order_by().values("action", "object_version").annotate(newest=Max("id"))
     entries = show_entries(AuditLog.objects.filter(id__in=newest.values("newest")))

@@ -1,4 +1,4 @@
-"""Who changed a key, when and why.
+"""The versions of a key and the decisions about it: by whom, when and why.
 
 The reason of a rotation is in its row. The log is the only source for changes of state, so their reasons are shown as
 far as the reader may read the log.
