@@ -26,6 +26,8 @@ LIMIT = 50
 MOST_AT_ONCE = 10_000  # entries that one live update looks through
 MOST_FOLLOWED = 500  # rows that live updates add to a page before they must be restarted
 NOT_COLUMNS = "(no columns)"
+# With noclobber, the shell never overwrites saved keys. Without an answer of the server it creates no file.
+SAVE_KEYS = "keys=$(curl -fsS {url}) && (set -C; printf '%s\\n' \"$keys\" > pinned-keys)"
 RESULTS, MORE, LIVE = "log-results", "more-entries", "log-live"
 
 
@@ -143,10 +145,8 @@ class LogEntryView(PageView[Caller]):
             number=None if index is None else index + 1,
             signed=signed,
             is_signed=index is not None and index < signed,
-            commands=(
-                f"curl -fsS {settings.CC_PUBLIC_URL}{reverse('audit-keys')} > pinned-keys",
-                f"python3 ccverify verify-proof {entry.pk}.tlog-proof --key pinned-keys",
-            ),
+            save_keys=SAVE_KEYS.format(url=f"{settings.CC_PUBLIC_URL}{reverse('audit-keys')}"),
+            check_proof=f"python3 ccverify verify-proof {entry.pk}.tlog-proof --key pinned-keys",
         )
 
 
