@@ -1,4 +1,4 @@
-"""Decisions about an object: by whom, when and why. Only the log stores them.
+"""Decisions about an object: the user, the time and the reason. Only the log stores them.
 
 Like ``showing``, not imported by ``audit.services``.
 """

@@ -1,4 +1,4 @@
-"""The versions of a key and the decisions about it: by whom, when and why.
+"""The versions of a key and the decisions about it: the user, the time and the reason.
 
 The reason of a rotation is in its row. The log is the only source for changes of state, so their reasons are shown as
 far as the reader may read the log.
