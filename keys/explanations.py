@@ -15,7 +15,7 @@ _MEANINGS: Final[Mapping[Status, str]] = MappingProxyType(
         Status.PENDING: "This key cannot encrypt or decrypt until it is activated.",
         Status.DISABLED: "This key cannot encrypt or decrypt until it is enabled again.",
         Status.EXPIRED: (
-            "This key can only decrypt. Its expiry date has passed and cannot be changed. Create another key for new data."
+            "This key can only decrypt. You cannot change an expiry date that has passed. Create another key for new data."
         ),
         Status.REVOKED: "This key can only decrypt. Create another key for new data.",
         Status.SCHEDULED: "This key cannot encrypt or decrypt. It will be destroyed.",
@@ -25,6 +25,15 @@ _MEANINGS: Final[Mapping[Status, str]] = MappingProxyType(
 _COMPROMISED: Final = (
     "An attacker may have this key. It cannot encrypt or decrypt. You can only re-encrypt its data with "
     "another key."
+)
+
+# What was done to a key in this state, before the time and the name of the user.
+DECIDED: Final[Mapping[State, str]] = MappingProxyType(
+    {
+        State.SUSPENDED: "Disabled",
+        State.DEACTIVATED: "Revoked",
+        State.COMPROMISED: "Marked as compromised",
+    }
 )
 
 # The use of each algorithm. Its row in ``KEY_ALGORITHMS`` holds its technical properties.

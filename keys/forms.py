@@ -1,5 +1,6 @@
 """Forms for keys. They parse input; the services validate it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -8,12 +9,14 @@ from django.urls import reverse_lazy
 
 from kernel.crypto.algorithms import KEY_ALGORITHMS
 from kernel.errors import DomainError
+from kernel.pages.edit_forms import EditForm
 from kernel.pages.forms import PageForm, ReasonForm, UtcDateTimeField
 from keys.errors import VersionConflict
 from keys.explanations import RECOMMENDED
 from keys.lifecycle import Status
 from keys.metadata import MAX_DESCRIPTION, MAX_ROTATION_PERIOD, MAX_TAG, MAX_TAGS, MAX_VERSION
 from keys.selection import EXPIRING_WITHIN, UNUSED_FOR, Finding
+from keys.tag_fields import TagsField
 
 ORDERINGS = {"name", "-name", "created_at", "-created_at", "next_rotation_at", "-next_rotation_at"}
 # States that keys can have. No operation schedules or performs a deletion yet, so those states would match nothing.
@@ -37,22 +40,6 @@ class ProseField(forms.CharField):
         return (super().to_python(value) or "").replace("\r\n", "\n")
 
 
-class TagsField(forms.CharField):
-    """Tags separated by commas: ``pci, prod``."""
-
-    widget = forms.TextInput(attrs={"autocomplete": "off"})
-
-    def prepare_value(self, value: Any) -> Any:
-        return ", ".join(value) if isinstance(value, list) else value
-
-    def clean(self, value: Any) -> Any:
-        text = super().clean(value)
-        return [tag for tag in (part.strip() for part in text.split(",")) if tag]
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return bool(self.clean(data) != (initial or []))
-
-
 class KeyFilterForm(PageForm):
     """Filters of the list, taken from the URL."""
 
@@ -60,18 +47,16 @@ class KeyFilterForm(PageForm):
     status = forms.ChoiceField(
         required=False,
         label="State",
-        choices=[("", "Any"), *((state.value, state.value.capitalize()) for state in STATES)],
+        choices=[("", "Any state"), *((state.value, state.value.capitalize()) for state in STATES)],
     )
     algorithm = forms.ChoiceField(
-        required=False, choices=[("", "Any"), *((name, name) for name in KEY_ALGORITHMS)]
+        required=False, choices=[("", "Any algorithm"), *((name, name) for name in KEY_ALGORITHMS)]
     )
-    tag = forms.CharField(
-        required=False, max_length=MAX_TAG, widget=forms.TextInput(attrs={"autocomplete": "off"})
-    )
+    tag = forms.CharField(required=False, max_length=MAX_TAG)
     finding = forms.ChoiceField(
         required=False,
         label="Needs attention",
-        choices=[("", "Any"), *((finding.value, words) for finding, words in FINDINGS.items())],
+        choices=[*((finding.value, words) for finding, words in FINDINGS.items())],
     )
 
 
@@ -79,7 +64,13 @@ class KeyNotesForm(PageForm):
     """Notes about a key, which do not affect any decision."""
 
     description = ProseField(required=False, max_length=MAX_DESCRIPTION)
-    tags = TagsField(required=False, help_text=f"Separate tags with commas. At most {MAX_TAGS} tags.")
+    tags = TagsField(
+        required=False,
+        help_text=f"Select existing tags, or type new ones, separated with commas. At most {MAX_TAGS} tags.",
+    )
+
+    def suggest_tags(self, tags: Sequence[str]) -> None:
+        self.fields["tags"].widget.suggestions = tags
 
 
 class KeySettingsForm(KeyNotesForm):
@@ -97,6 +88,14 @@ class KeySettingsForm(KeyNotesForm):
         label="Expires at (UTC)",
         help_text="After this time, the key can only decrypt. You cannot change the expiry once it has passed.",
     )
+
+
+class EditNotesForm(EditForm, KeyNotesForm):
+    """The notes of an existing key."""
+
+
+class EditSettingsForm(EditForm, KeySettingsForm):
+    """The settings of an existing key."""
 
 
 class KeyForm(KeySettingsForm):

@@ -1,13 +1,12 @@
 """Validation of a key's name, description, tags, expiry and rotation period. Pure; raises Invalid with the field."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from kernel.errors import Invalid
-from kernel.labels import is_label
+from kernel.labels import label_fault, prose_fault
 
 NAME: Final = re.compile(r"[a-z0-9-]{3,64}")
 MAX_DESCRIPTION: Final = 1000
@@ -23,20 +22,16 @@ def check_name(name: str) -> None:
 
 
 def check_description(description: str) -> None:
-    if len(description) > MAX_DESCRIPTION or not _is_prose(description):
-        raise Invalid.of_field(
-            "description", f"Use at most {MAX_DESCRIPTION} characters and no control characters."
-        )
+    if fault := prose_fault(description, MAX_DESCRIPTION):
+        raise Invalid.of_field("description", fault)
 
 
 def check_tags(tags: Sequence[str]) -> None:
     if len(tags) > MAX_TAGS or len(set(tags)) != len(tags):
         raise Invalid.of_field("tags", f"Use at most {MAX_TAGS} tags, without duplicates.")
-    if not all(is_label(tag, MAX_TAG) for tag in tags):
-        raise Invalid.of_field(
-            "tags",
-            f"Use 1 to {MAX_TAG} printable characters for each tag, without leading or trailing spaces.",
-        )
+    for number, tag in enumerate(tags, start=1):
+        if fault := label_fault(tag, MAX_TAG):
+            raise Invalid.of_field("tags", f"Tag {number}: {fault}")
 
 
 def check_rotation_period(days: int | None) -> None:
@@ -52,8 +47,3 @@ def check_expiry(expires_at: datetime | None, activates_at: datetime | None, now
         raise Invalid.of_field("expires_at", "Must be in the future.")
     if activates_at is not None and expires_at <= activates_at:
         raise Invalid.of_field("expires_at", "Must be after activates_at.")
-
-
-def _is_prose(text: str) -> bool:
-    # PostgreSQL cannot store NUL (a control character), and UTF-8 cannot encode lone surrogates.
-    return not any(unicodedata.category(char) in {"Cc", "Cs"} and char not in "\n\t" for char in text)

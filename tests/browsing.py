@@ -1,5 +1,7 @@
 """A signed-in Django test client in place of a browser."""
 
+from html.parser import HTMLParser
+
 from django.db import connection
 from django.test import Client
 
@@ -8,6 +10,39 @@ from tests.personas import PASSWORD, Persona
 
 # The roles that a sweep of all pages takes. Permissions do not depend on the database: on SQLite one role suffices.
 SWEPT_ROLES = sorted(ROLES) if connection.vendor == "postgresql" else ["admin"]
+
+
+class _Sent(HTMLParser):
+    """Collects what a browser sends for the fields of the last form with a POST method."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fields: dict[str, list[str]] = {}
+        self._area = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        at = dict(attrs)
+        name, kind = at.get("name") or "", at.get("type") or ""
+        if tag == "textarea":
+            self._area = name
+            self.fields[name] = [""]
+        elif tag == "input" and name and (kind not in {"checkbox", "radio"} or "checked" in at):
+            self.fields.setdefault(name, []).append(at.get("value") or "")
+
+    def handle_data(self, data: str) -> None:
+        if self._area:  # a browser drops the line break after the tag
+            self.fields[self._area] = [data.removeprefix("\n").replace("\n", "\r\n")]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self._area = ""
+
+
+def form_of(response: object) -> dict[str, list[str]]:
+    """The fields of a page as a browser would send them, if the user changed nothing."""
+    parser = _Sent()
+    parser.feed(response.content.decode())
+    return parser.fields
 
 
 def signed_in(persona: Persona, **options: object) -> Client:

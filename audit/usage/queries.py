@@ -26,6 +26,9 @@ _SUMS = {
     for name, outcome in (("done", Outcome.OK), ("denied", Outcome.DENIED), ("failed", Outcome.ERROR))
 }
 
+_USED = Q(outcome=Outcome.OK.value, operation__startswith="crypto.")
+_DENIED = Q(outcome=Outcome.DENIED.value)
+
 
 @dataclass(frozen=True, slots=True)
 class LastUse:
@@ -110,10 +113,10 @@ def use_of(key_id: object) -> KeyUse:
     """The usage and the denials of one key."""
     key, now = str(key_id), process_now()
     row = _used().filter(key_id=key).order_by("-last_at").first()
-    lately = _used().filter(key_id=key, hour__gte=now - DAY - HOUR, last_at__gte=now - DAY)
-    sums = dict(lately.values_list("principal").annotate(sum=Sum("count")).order_by())
+    lately = _lately(key, now, _USED | _DENIED)
+    sums = {who: count for _, who, outcome, count in lately if outcome == Outcome.OK}
     busiest = sorted(sums, key=lambda who: -sums[who])
-    denied = _denied(key, now)
+    denied = _denied(lately)
     known = names_of([*busiest[:BUSIEST], row.principal if row else "", denied[0][1] if denied else ""])
     return KeyUse(
         last=LastUse(row.last_at, row.operation, known.get(row.principal, "")) if row else None,
@@ -124,7 +127,7 @@ def use_of(key_id: object) -> KeyUse:
 
 def denials_of(key_id: object) -> Denials | None:
     """Denied calls of a key; None if there were none."""
-    denied = _denied(str(key_id), process_now())
+    denied = _denied(_lately(str(key_id), process_now(), _DENIED))
     return _summed(denied, names_of([denied[0][1]]) if denied else {})
 
 
@@ -196,13 +199,22 @@ def _added(parts: Iterable[Used]) -> Used:
 
 
 def _used() -> QuerySet[UsageRollup]:
-    return UsageRollup.objects.filter(outcome=Outcome.OK.value, operation__startswith="crypto.")
+    return UsageRollup.objects.filter(_USED)
 
 
-def _denied(key_id: str, now: datetime) -> list[tuple[datetime, str, int]]:
-    """(time, principal, count) per hour of the last 24, latest first."""
-    rows = UsageRollup.objects.filter(key_id=key_id, outcome=Outcome.DENIED.value, last_at__gte=now - DAY)
-    return list(rows.order_by("-last_at").values_list("last_at", "principal", "count"))
+def _lately(key_id: str, now: datetime, only: Q) -> list[tuple[datetime, str, str, int]]:
+    """The last time, the principal, the outcome and the count of each caller in the last 24 hours."""
+    rows = UsageRollup.objects.filter(only, key_id=key_id, hour__gte=now - DAY - HOUR, last_at__gte=now - DAY)
+    columns = ("last", "principal", "outcome", "sum")
+    sums = rows.values("principal", "outcome").annotate(last=Max("last_at"), sum=Sum("count"))
+    return list(sums.order_by().values_list(*columns))
+
+
+def _denied(lately: list[tuple[datetime, str, str, int]]) -> list[tuple[datetime, str, int]]:
+    """The denials among them: time, principal and count, latest first."""
+    return sorted(
+        ((at, who, count) for at, who, outcome, count in lately if outcome == Outcome.DENIED), reverse=True
+    )
 
 
 def _summed(denied: list[tuple[datetime, str, int]], names: Mapping[str, str]) -> Denials | None:

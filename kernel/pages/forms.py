@@ -1,5 +1,6 @@
 """Forms of pages: input is kept, and each error appears at its field and in a summary above the form."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -51,8 +52,14 @@ class UtcDateTimeField(forms.DateTimeField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Whether the minute differs. The field does not show seconds, so they cannot be sent back."""
-        shown = f"{initial:%Y-%m-%dT%H:%M}" if initial else ""
-        return bool(shown != (data or "")[: len("2026-01-01T00:00")])
+        return _minute_of(initial) != _minute_of(data)
+
+
+def _minute_of(value: Any) -> str:
+    """The minute of a time, or of the text that a browser sent."""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%dT%H:%M}"
+    return str(value or "").replace(" ", "T")[: len("2026-01-01T00:00")]
 
 
 class ReasonForm(PageForm):

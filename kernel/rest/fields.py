@@ -12,7 +12,7 @@ from rest_framework import serializers
 from kernel.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, MODES
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.errors import Invalid
-from kernel.labels import is_label
+from kernel.labels import label_fault
 
 type AnyField = serializers.Field[Any, Any, Any, Any]
 
@@ -152,21 +152,17 @@ class ModeField(serializers.CharField):
 
 
 class LabelField(serializers.CharField):
-    """A text that :func:`kernel.labels.is_label` accepts."""
+    """A text in which :func:`kernel.labels.label_fault` finds no fault."""
 
     max_length: int
-
-    default_error_messages = {
-        "label": "Use 1 to {max_length} printable characters, without leading or trailing spaces."
-    }
 
     def __init__(self, *, max_length: int, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, max_length=max_length, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
-        if not is_label(text, self.max_length):
-            self.fail("label", max_length=self.max_length)
+        if fault := label_fault(text, self.max_length):
+            raise serializers.ValidationError(fault, code="label")
         return text
 
 

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from kernel import installation
 from kernel.clock import process_now
+from kernel.labels import reveal
 
 register = template.Library()
 
@@ -51,6 +52,12 @@ def timestamp(value: datetime | str | None) -> SafeString:
 
 
 @register.filter
+def day(value: datetime) -> SafeString:
+    """``2026-11-25``, for lists; the exact time is in the attribute."""
+    return format_html('<time datetime="{}">{}</time>', f"{value:%Y-%m-%dT%H:%M:%SZ}", f"{value:%Y-%m-%d}")
+
+
+@register.filter
 def exact_timestamp(value: datetime | str | None) -> SafeString:
     """``2026-11-25 14:05:07.123456Z``, otherwise like ``timestamp``."""
     if not isinstance(value, datetime):
@@ -76,6 +83,12 @@ def _amount(distance: timedelta) -> str:
         if count := seconds // size:
             return f"{count} {unit}{'' if count == 1 else 's'}"
     return ""
+
+
+@register.filter
+def revealed(value: object) -> str:
+    """A text from a user. Invisible characters, which older rows may contain, show as ``[U+202E]``."""
+    return reveal(str(value))
 
 
 @register.filter

@@ -5,13 +5,14 @@ The services check the principal's permission, and search only the keys that the
 
 from keys.services.creation import create_key, default_key
 from keys.services.editing import KeyUpdate, update_key
-from keys.services.history import MadeVersion, VersionWindow, list_made_versions
+from keys.services.history import MadeVersion, VersionWindow, list_made_versions, state_decision
 from keys.services.reading import (
     EXPIRY_DAYS,
     KeyFigures,
     KeyFilter,
     KeyWindow,
     find_key,
+    frequent_tags,
     get_key,
     id_of_key,
     ids_of_own_keys,
@@ -43,6 +44,7 @@ __all__ = [
     "enable_key",
     "enable_version",
     "find_key",
+    "frequent_tags",
     "get_key",
     "id_of_key",
     "ids_of_own_keys",
@@ -56,5 +58,6 @@ __all__ = [
     "revoke_key",
     "rotate_due_keys",
     "rotate_key",
+    "state_decision",
     "update_key",
 ]

@@ -1,38 +1,61 @@
-"""The versions of a key, with the creator of each and the reason."""
+"""The versions of a key and the decisions about it: the user, the time and the reason.
 
-from collections.abc import Sequence
+The reason of a rotation is in its row. The log is the only source for changes of state, so their reasons are shown as
+far as the reader may read the log.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
+from types import MappingProxyType
+from typing import Final
 
 from accounts.principals import Principal
-from keys.models import KeyRotation, KeyVersion
-from keys.services.reading import list_versions
+from audit.services.decisions import Decision, find_decisions
+from keys import actions
+from keys.lifecycle import State, VersionState
+from keys.models import Key, KeyRotation, KeyVersion
 
 CREATION = "key created"
+# The action that brings a key into a state. Expiry and planned activation are no decisions: the clock makes them.
+_DECIDING: Final[Mapping[State, str]] = MappingProxyType(
+    {
+        State.SUSPENDED: actions.KEY_DISABLED,
+        State.DEACTIVATED: actions.KEY_REVOKED,
+        State.COMPROMISED: actions.KEY_REVOKED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class MadeVersion:
-    """``made_by`` is "" for the system: a schedule or a command."""
+    """``made_by`` is "" for the system: a schedule or a command. ``disabled`` is None for an enabled version."""
 
     version: KeyVersion
     made_by: str
     reason: str
+    disabled: Decision | None
 
 
 @dataclass(frozen=True, slots=True)
 class VersionWindow:
-    """One page of a key's versions. ``next_before`` starts the next page; None at the end."""
+    """One page of a key's versions. ``next_before`` starts the next page; None at the end.
+
+    ``decision`` is that of ``state_decision``, from the same statement as those of the versions.
+    """
 
     versions: Sequence[MadeVersion]
     next_before: int | None
+    decision: Decision | None
 
 
-def list_made_versions(
-    *, principal: Principal, key_id: UUID, before: int | None, limit: int
-) -> VersionWindow:
-    """The newest ``limit`` versions before the version ``before``, or the newest of all. Raises NotFound."""
-    versions = list_versions(principal=principal, key_id=key_id).select_related("key__created_by")
+def state_decision(*, principal: Principal, key: Key) -> Decision | None:
+    """The decision that brought a visible key into its stored state; None if there was none, as for an active key."""
+    return _decisions(principal, key).get((_DECIDING.get(State(key.state), ""), None))
+
+
+def list_made_versions(*, principal: Principal, key: Key, before: int | None, limit: int) -> VersionWindow:
+    """The newest ``limit`` versions of a visible key before the version ``before``, or the newest of all."""
+    versions = key.versions.order_by("-version")
     if before is not None:
         versions = versions.filter(version__lt=before)
     window = list(versions[: limit + 1])
@@ -40,15 +63,41 @@ def list_made_versions(
     rotations = {
         rotation.new_version: rotation
         for rotation in KeyRotation.objects.visible_to(principal)
-        .filter(new_key_id=key_id, new_version__in=numbers)
+        .filter(new_key_id=key.id, new_version__in=numbers)
         .select_related("rotated_by")
     }
-    made = [_made(version, rotations.get(version.version)) for version in window[:limit]]
-    return VersionWindow(made, window[limit - 1].version if len(window) > limit else None)
-
-
-def _made(version: KeyVersion, rotation: KeyRotation | None) -> MadeVersion:
-    by = version.key.created_by if rotation is None else rotation.rotated_by
-    return MadeVersion(
-        version, by.username if by else "", CREATION if rotation is None else rotation.rotation_reason
+    disabled = [version.version for version in window if version.state == VersionState.DISABLED]
+    decisions = _decisions(principal, key, disabled)
+    return VersionWindow(
+        versions=[
+            _made(
+                key,
+                version,
+                rotations.get(version.version),
+                decisions.get((actions.VERSION_DISABLED, version.version)),
+            )
+            for version in window[:limit]
+        ],
+        next_before=window[limit - 1].version if len(window) > limit else None,
+        decision=decisions.get((_DECIDING.get(State(key.state), ""), None)),
     )
+
+
+def _decisions(
+    principal: Principal, key: Key, disabled: Sequence[int] = ()
+) -> Mapping[tuple[str, int | None], Decision]:
+    """The decisions about the key's state and its disabled versions: none, or one statement."""
+    deciding = [action for action in [_DECIDING.get(State(key.state))] if action]
+    if disabled:
+        deciding.append(actions.VERSION_DISABLED)
+    if not deciding:
+        return {}
+    return find_decisions(reader=principal, object_id=str(key.id), actions=deciding, versions=disabled)
+
+
+def _made(
+    key: Key, version: KeyVersion, rotation: KeyRotation | None, disabled: Decision | None
+) -> MadeVersion:
+    by = key.created_by if rotation is None else rotation.rotated_by
+    reason = CREATION if rotation is None else rotation.rotation_reason
+    return MadeVersion(version, by.username if by else "", reason, disabled)

@@ -1,5 +1,6 @@
 """Reading keys, limited to those that the principal may see."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,8 @@ from keys.models import Key, KeyQuerySet, KeyRotation, KeyVersion
 from keys.references import KeyReference, name_of
 from keys.selection import Finding, follows, in_order
 
+NEWEST_TAGGED: Final = 500
+FREQUENT_TAGS: Final = 20
 EXPIRY_DAYS: Final = (1, 7, 30)  # periods for which the metrics count the keys that expire within them
 
 
@@ -122,6 +125,14 @@ def key_named(*, principal: Principal, name: str) -> Key | None:
     Only ``create_key`` reports that another user's key has the name, because it also records the caller.
     """
     return Key.objects.visible_to(principal).filter(name=name).first()
+
+
+def frequent_tags(*, principal: Principal) -> list[str]:
+    """Suggestions: the most frequent tags of the newest visible keys that have tags, sorted. Bounded on both sides."""
+    tagged = Key.objects.visible_to(principal).exclude(tags=[]).order_by("-created_at")
+    newest = tagged.values_list("tags", flat=True)[:NEWEST_TAGGED]
+    counts = Counter(tag for tags in newest for tag in tags)
+    return sorted(tag for tag, _ in counts.most_common(FREQUENT_TAGS))
 
 
 def ids_of_own_keys(*, principal: Principal) -> QuerySet[Key, str] | None:

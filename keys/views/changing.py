@@ -12,7 +12,8 @@ from kernel.clock import database_now, process_now
 from kernel.errors import DomainError
 from kernel.pages import PageForm, ReasonForm, Rule
 from keys import actions, services
-from keys.forms import FinalForm, KeyNotesForm, KeySettingsForm, RotateForm
+from keys.errors import VersionConflict
+from keys.forms import EditNotesForm, EditSettingsForm, FinalForm, RotateForm
 from keys.lifecycle import State, next_rotation
 from keys.models import Key
 from keys.operations import KEY_OPERATIONS, KeyOperation
@@ -32,7 +33,7 @@ class SettingsView(KeyView):
     }
     template = "keys/settings.html"
     tab = "settings"
-    form: ClassVar[type[PageForm]] = KeySettingsForm
+    form: ClassVar[type[EditSettingsForm | EditNotesForm]] = EditSettingsForm
     after: ClassVar[str] = "key-settings"
     draft_fields = tuple(form.base_fields)
 
@@ -44,18 +45,25 @@ class SettingsView(KeyView):
         key = self.find(name)
         form = self._form(key, request.POST)
         if form.is_valid():
-            # Send only changed fields, so that concurrent changes of other fields are kept.
-            changes = cast("KeyUpdate", {each: form.cleaned_data[each] for each in form.changed_data})
             try:
-                services.update_key(principal=self.principal, key_id=key.id, changes=changes)
+                services.update_key(
+                    principal=self.principal,
+                    key_id=key.id,
+                    changes=cast("KeyUpdate", form.changes()),
+                    only_if=lambda stored: not form.is_outdated(vars(stored)),
+                )
+            except VersionConflict as conflict:
+                form.show_conflicts(request, conflict, vars(self.find(name)))
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
                 return self.done(reverse(self.after, args=[name]), f"{name} saved.")
         return self.show(key, form=form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
-    def _form(self, key: Key, data: QueryDict | None = None) -> PageForm:
-        return self.form(data, initial={each: getattr(key, each) for each in self.form.base_fields})
+    def _form(self, key: Key, data: QueryDict | None = None) -> EditSettingsForm | EditNotesForm:
+        form = self.form(data, initial={each: getattr(key, each) for each in self.form.base_fields})
+        form.suggest_tags(services.frequent_tags(principal=self.principal))
+        return form
 
 
 class NotesView(SettingsView):
@@ -66,7 +74,7 @@ class NotesView(SettingsView):
         "POST": Rule("keys.update", actions.KEY_UPDATED),
     }
     template = "keys/notes.html"
-    form = KeyNotesForm
+    form = EditNotesForm
     after = "key"
 
 
@@ -117,10 +125,10 @@ class KeyOperationView(KeyView):
         }
 
     def _is_in_use(self, key: Key, use: KeyUse) -> bool:
-        """Whether the page should recommend disabling the key first."""
+        """Whether callers would notice that the key no longer works."""
         now = process_now()
         lately = use.last is not None and now - use.last.at < IN_USE
-        return self.operation.is_final and lately and key.lifecycle_state(now).state is State.ACTIVE
+        return lately and key.lifecycle_state(now).state is State.ACTIVE
 
     def _form(self, key: Key, impact: dict[str, Any], data: QueryDict | None = None) -> PageForm:
         if self.operation.is_final:

@@ -15,12 +15,20 @@ from kernel.http.context import set_audit_object
 from kernel.pages import PageView, Rule
 from kernel.pages.views import number_in
 from keys import actions, lifecycle, services
-from keys.explanations import meaning
+from keys.explanations import DECIDED, meaning
 from keys.models import Key
 from keys.operations import KEY_OPERATIONS, refusals
 
 NEWEST = 5
 LIMIT = 50
+# The name of each tab in the title of its page. The overview has the key's name alone.
+TABS = {
+    "versions": "Versions",
+    "try": "Try it",
+    "use": "Use it",
+    "activity": "Activity",
+    "settings": "Settings",
+}
 
 
 class KeyView(PageView[Principal]):
@@ -51,10 +59,14 @@ class KeyView(PageView[Principal]):
         means = meaning(at)
         if means and "denied" not in context:
             context["denied"] = denials_of(key.id)
+        if means and "decision" not in context:
+            context["decision"] = services.state_decision(principal=self.principal, key=key)
         return self.page(
             key=key,
             at=at,
             tab=self.tab,
+            tab_name=TABS.get(self.tab, ""),
+            decided=DECIDED.get(at.state, ""),
             key_operations=possible,
             dangers=[operation for operation in possible if operation.shows_impact],
             meaning=means,
@@ -95,14 +107,13 @@ class VersionsView(KeyView):
     def get(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
         before = number_in(request, "before")
-        window = services.list_made_versions(
-            principal=self.principal, key_id=key.id, before=before, limit=LIMIT
-        )
+        window = services.list_made_versions(principal=self.principal, key=key, before=before, limit=LIMIT)
         used = uses_by_version(key.id, (made.version.version for made in window.versions))
         return self.show(
             key,
             rows=[(made, used.get(made.version.version, 0)) for made in window.versions],
             next_before=window.next_before,
+            decision=window.decision,
             is_first=before is None,
             may_disable=self.principal.has_permission("keys.disable"),
         )

@@ -136,6 +136,76 @@ def test_of_two_tabs_that_rotate_the_second_is_told(admin, key):
     assert "Its primary version is now 2" in second.locator(".error-summary").inner_text()
 
 
+def test_two_tabs_edit_one_key(admin, without_script, key):
+    """Other fields merge. For the same field, the second tab compares both values, in a dialog and without scripts."""
+    settings, dialog = admin.open(f"/keys/{key['name']}/settings/"), admin.context.new_page()
+    plain = without_script.open(f"/keys/{key['name']}/settings/")
+    dialog.goto(f"{admin.base}/keys/{key['name']}/")
+    dialog.get_by_role("link", name="Edit description and tags").click()
+    settings.get_by_label("Description").fill("first")
+    settings.get_by_role("button", name="Save").click()
+    settings.get_by_text(f"{key['name']} saved.").wait_for()
+    plain.get_by_label("Rotation period").fill("30")
+    plain.get_by_role("button", name="Save").click()
+    plain.get_by_text(f"{key['name']} saved.").wait_for()
+    assert plain.get_by_label("Description").input_value() == "first"
+    form = dialog.get_by_role("dialog")
+    form.get_by_label("Description").fill("second")
+    form.get_by_role("button", name="Save").click()
+    form.get_by_text("Some fields have changed since you opened this page. Nothing was saved.").wait_for()
+    values = form.get_by_role("region", name="Conflicting values").inner_text()
+    assert all(word in values for word in ("first", "second"))
+    assert form.get_by_label("Description").input_value() == "second"
+    form.get_by_role("button", name="Save").click()
+    dialog.get_by_text(f"{key['name']} saved.").wait_for()
+    overview = dialog.locator("main").inner_text()
+    assert "second" in overview
+    assert "every 30 days" in overview
+
+
+def test_the_header_of_a_long_page_stays_and_never_covers_the_focus(admin, api, new_name):
+    """The name and the state stay in view; a focused control is not behind them (WCAG 2.4.11)."""
+    name = new_name().ljust(64, "x")  # with such a name, the header has three lines
+    api("POST", "/api/v1/keys", {"name": name, "algorithm": "aes-256"})
+    page = admin.open(f"/keys/{name}/")
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    head = page.locator(".sticky-head")
+    assert head.bounding_box()["y"] == 0
+    for _ in range(12):
+        page.keyboard.press("Shift+Tab")
+        focus = page.evaluate(
+            "(({top, bottom}) => ({top, bottom}))(document.activeElement.getBoundingClientRect())"
+        )
+        if page.evaluate("!document.activeElement.closest('.sticky-head')"):
+            assert focus["top"] >= head.bounding_box()["y"] + head.bounding_box()["height"]
+    page.set_viewport_size({"width": 360, "height": 640})
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    assert head.bounding_box()["y"] < 0
+
+
+def test_the_list_shows_twelve_rows_and_its_columns_stay(admin, api, new_name):
+    """With tags and times in every row, at 1280 x 900."""
+    prefix = "rows-" + new_name()
+    for number in range(14):
+        body = {"name": f"{prefix}-{number:02}", "algorithm": "aes-256", "tags": ["eu", "prod"]}
+        made = api("POST", "/api/v1/keys", body)
+        api("POST", "/api/v1/encrypt", {"key_id": made["id"], "algorithm": "aes-256-gcm", "data": b64(b"x")})
+    admin.page.set_viewport_size({"width": 1280, "height": 900})
+    for _ in range(50):
+        page = admin.open(f"/keys/?search={prefix}")
+        if (
+            not page.locator("#key-rows").get_by_text("Never").count()
+        ):  # the usage follows within about a second
+            break
+        page.wait_for_timeout(200)
+    boxes = [row.bounding_box() for row in page.locator("#key-rows tr").all()]
+    assert sum(box["y"] + box["height"] <= 900 for box in boxes) >= 12
+    widths = "Array.from(document.querySelectorAll('.keys th[scope=col]'), (each) => each.offsetWidth)"
+    before = page.evaluate(widths)
+    assert page.goto(f"{admin.base}/keys/?search={prefix}-x").ok
+    assert page.evaluate(widths) == before
+
+
 def test_disabling_a_key_in_use_shows_who_used_it(admin, api, key):
     """7: caller and count; a reason is required; then the API refuses, and the page shows how often."""
     page = in_use(admin, api, key, f"/keys/{key['name']}/disable")

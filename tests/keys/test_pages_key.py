@@ -2,13 +2,16 @@
 
 import re
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
+from audit.models import AuditLog
 from kernel.clock import database_now
 from keys import services
 from keys.models import Key
-from tests.browsing import signed_in
+from tests.audit.sequencing.log import altered
+from tests.browsing import form_of, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -17,6 +20,11 @@ PAGES = ("", "versions/", "activity/", "settings/")
 
 def text(response):
     return response.content.decode()
+
+
+def plain(response):
+    """The text without markup."""
+    return " ".join(re.sub("<[^>]+>", "", text(response)).split())
 
 
 @pytest.fixture
@@ -36,6 +44,7 @@ def test_each_page_of_a_key_costs_at_most_twelve_queries(admin, rotated, use, co
     for version in (1, 2):
         use(rotated, admin, version=version)
         use(rotated, admin, version=version, outcome="denied")
+    services.disable_version(principal=admin.principal, key_id=rotated.id, version=1, reason="test")
     services.disable_key(principal=admin.principal, key_id=rotated.id, reason="test")
     browser = signed_in(admin)
     with connection_queries() as statements:
@@ -70,6 +79,52 @@ def test_an_active_key_needs_no_explanation(admin, key):
     assert "unavailable" not in text(signed_in(admin).get(f"/keys/{key.name}/"))
 
 
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (services.disable_key, "Disabled"),
+        (services.revoke_key, "Revoked"),
+        (partial(services.revoke_key, compromised=True), "Marked as compromised"),
+    ],
+)
+def test_an_inactive_key_shows_who_stopped_it_when_and_why(admin, auditor, key, change, word):
+    change(principal=admin.principal, key_id=key.id, reason="replaced by ledger-exports")
+    for page in ("", "versions/", "settings/"):
+        notice = plain(signed_in(auditor).get(f"/keys/{key.name}/{page}"))
+        assert re.search(rf"{word} [-\d]{{10}} \d\d:\d\dZ by ada: replaced by ledger-exports", notice)
+
+
+def test_a_reader_of_own_entries_learns_when_but_not_by_whom_or_why(admin, developer, new_key):
+    key = new_key(principal=developer.principal)
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="quarterly")
+    services.disable_version(principal=admin.principal, key_id=key.id, version=1, reason="a secret")
+    services.disable_key(principal=admin.principal, key_id=key.id, reason="a secret")
+    page = plain(signed_in(developer).get(f"/keys/{key.name}/versions/"))
+    assert len(re.findall(r"Disabled [-\d]{10} \d\d:\d\dZ", page)) == 2
+    assert "a secret" not in page
+    assert "Z by ada" not in page
+
+
+def test_an_own_decision_is_shown_until_someone_else_decides(admin, allowed_stranger):
+    me = allowed_stranger.principal
+    key = services.create_key(principal=me, name="mine", algorithm="aes-256")
+    assert services.state_decision(principal=me, key=key) is None
+    key = services.disable_key(principal=me, key_id=key.id, reason="mine")
+    assert services.state_decision(principal=me, key=key).reason == "mine"
+    services.enable_key(principal=admin.principal, key_id=key.id, reason="test")
+    key = services.disable_key(principal=admin.principal, key_id=key.id, reason="theirs")
+    found = services.state_decision(principal=me, key=key)
+    assert (found.by, found.reason, found.entry_id) == ("", "", None)
+    assert found.at == AuditLog.objects.latest("id").timestamp
+
+
+def test_an_altered_entry_is_no_reason(admin, disabled):
+    entry = AuditLog.objects.get(action="keys.key.disabled")
+    altered("UPDATE audit_logs SET actor_name = 'another' WHERE id = %s", entry.pk)
+    page = plain(signed_in(admin).get(f"/keys/{disabled.name}/"))
+    assert f"The log entry of this change was altered. See entry {entry.pk}." in page
+
+
 def test_an_auditor_sees_the_state_and_no_operation(admin, auditor, disabled):
     page = text(signed_in(auditor).get(f"/keys/{disabled.name}/"))
     assert "until it is enabled again" in page
@@ -89,7 +144,8 @@ def test_an_expired_and_a_pending_key_show_since_and_until_when(admin, new_key, 
     let_time_pass(expired, expired=True)
     pending = new_key(activates_at=database_now() + timedelta(hours=1))
     browser = signed_in(admin)
-    assert "It expired on" in text(browser.get(f"/keys/{expired.name}/"))
+    page = text(browser.get(f"/keys/{expired.name}/"))
+    assert re.search(r"Expired <time[^>]*>[-\d]{10} \d\d:\d\dZ</time> \(.*?\), as planned.", page)
     assert "It becomes active on" in text(browser.get(f"/keys/{pending.name}/"))
 
 
@@ -108,10 +164,10 @@ def test_many_versions_are_loaded_by_and_by(admin, key, monkeypatch):
         services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     browser = signed_in(admin)
     first = text(browser.get(f"/keys/{key.name}/versions/"))
-    assert re.findall(r'<th scope="row">Version (\d)', first) == ["4", "3"]
+    assert re.findall(r'<th scope="row" class="nowrap">Version (\d)', first) == ["4", "3"]
     more = {"HX-Request": "true", "HX-Target": "more-versions"}
     second = text(browser.get(f"/keys/{key.name}/versions/?before=3", headers=more))
-    assert re.findall(r'<th scope="row">Version (\d)', second) == ["2", "1"]
+    assert re.findall(r'<th scope="row" class="nowrap">Version (\d)', second) == ["2", "1"]
     assert "<table" not in second
     assert "Load 50 more" not in second
     assert re.findall(r"Version (\d)<", text(browser.get(f"/keys/{key.name}/versions/?before=²")))[0] == "4"
@@ -165,21 +221,114 @@ def test_a_user_who_reads_their_own_actions_only_is_told_so(developer, new_key):
 
 def test_settings_keep_what_was_not_touched(admin, new_key):
     key = new_key(description="two\nlines", tags=["a"], rotation_period_days=30)
-    browser = signed_in(admin)
-    sent = {"description": "two\r\nlines", "tags": "a, b", "rotation_period_days": "30", "expires_at": ""}
-    assert browser.post(f"/keys/{key.name}/settings/", sent).status_code == 303
+    browser, path = signed_in(admin), f"/keys/{key.name}/settings/"
+    shown = form_of(browser.get(path))
+    assert browser.post(path, shown).status_code == 303
+    assert Key.objects.get(pk=key.pk).row_seq == key.row_seq
+    assert browser.post(path, shown | {"tags": ["a", "b, c"]}).status_code == 303
     row = Key.objects.get(pk=key.pk)
-    assert (row.description, row.tags, row.rotation_period_days) == ("two\nlines", ["a", "b"], 30)
+    assert (row.description, row.tags, row.rotation_period_days) == ("two\nlines", ["a", "b", "c"], 30)
+
+
+@pytest.mark.parametrize("page", ["settings/", "notes"])
+def test_of_two_tabs_that_edit_other_fields_both_are_saved(admin, new_key, page):
+    key = new_key(description="old", tags=["a"])
+    browser, path = signed_in(admin), f"/keys/{key.name}/{page}"
+    shown = form_of(browser.get(path))
+    assert browser.post(path, shown | {"description": "first"}).status_code == 303
+    assert browser.post(path, shown | {"tags": ["b"]}).status_code == 303
+    row = Key.objects.get(pk=key.pk)
+    assert (row.description, row.tags) == ("first", ["b"])
+
+
+@pytest.mark.parametrize("page", ["settings/", "notes"])
+def test_of_two_tabs_that_edit_one_field_the_second_compares_both_values(admin, new_key, page):
+    key = new_key(description="old", tags=["a", "with, comma"])
+    browser, path = signed_in(admin), f"/keys/{key.name}/{page}"
+    sent = form_of(browser.get(path)) | {"description": "mine", "tags": ["b"]}
+    services.update_key(
+        principal=admin.principal, key_id=key.id, changes={"description": "theirs", "tags": ["c, d"]}
+    )
+    refused = browser.post(path, sent)
+    assert refused.status_code == 422
+    assert "Some fields have changed since you opened this page. Nothing was saved." in text(refused)
+    assert all(f'dir="auto">{value}</dd>' in text(refused) for value in ("theirs", "mine", "c, d", "b"))
+    row = Key.objects.get(pk=key.pk)
+    assert (row.description, row.tags) == ("theirs", ["c, d"])
+    again = form_of(refused)
+    assert (again["description"], again["tags"], again["initial-tags"]) == (["mine"], ["b", ""], ["c, d"])
+    assert browser.post(path, again).status_code == 303
+    row = Key.objects.get(pk=key.pk)
+    assert (row.description, row.tags) == ("mine", ["b"])
+
+
+def test_tags_are_chosen_among_those_of_visible_keys(admin, developer, new_key):
+    new_key(tags=["secret"])
+    mine = new_key(principal=developer.principal, tags=["eu"])
+    new_key(principal=developer.principal, tags=["pci", "eu"])
+    assert services.frequent_tags(principal=developer.principal) == ["eu", "pci"]
+    page = text(signed_in(admin).get(f"/keys/{mine.name}/notes"))
+    assert 'value="eu" checked>eu' in page
+    assert 'value="secret">secret' in page
+
+
+def test_a_tab_has_its_name_in_the_title(admin, key):
+    browser = signed_in(admin)
+    titles = [
+        re.search("<title>(.*?) · CipherCanary", text(browser.get(f"/keys/{key.name}/{page}"))).group(1)
+        for page in ("", "versions/", "try/", "settings/")
+    ]
+    assert titles == [f"{key.name}{tab} · Keys" for tab in ("", " · Versions", " · Try it", " · Settings")]
+
+
+def test_an_older_description_with_invisible_characters_is_shown_safely(admin, key):
+    Key.objects.filter(pk=key.pk).update(description="invoice\u202efdp.exe")
+    page = text(signed_in(admin).get(f"/keys/{key.name}/"))
+    assert "invoice[U+202E]fdp.exe" in page
+    assert "\u202e" not in page
+
+
+def test_the_page_refuses_an_invisible_character_at_its_field(admin, key):
+    browser, path = signed_in(admin), f"/keys/{key.name}/notes"
+    refused = browser.post(path, form_of(browser.get(path)) | {"tags": ["ok, pay\u200broll"]})
+    assert refused.status_code == 422
+    assert "Tags: Tag 2: Remove the character U+200B (ZERO WIDTH SPACE) at position 4." in text(refused)
+
+
+@pytest.mark.parametrize(
+    ("fate", "word", "said"),
+    [
+        ("active", "Manual", ", every 30 days"),
+        ("disabled", "Paused", ""),
+        ("pending", "After activation", ""),
+        ("revoked", "None", ""),
+    ],
+)
+def test_only_an_active_key_shows_when_it_rotates_next(admin, new_key, fate, word, said):
+    ahead = database_now() + timedelta(days=1)
+    key = new_key(rotation_period_days=30, activates_at=ahead if fate == "pending" else None)
+    if fate == "disabled":
+        services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+    if fate == "revoked":
+        services.revoke_key(principal=admin.principal, key_id=key.id, reason="test")
+    browser = signed_in(admin)
+    shown = re.search(
+        "<dt>Next rotation</dt><dd>(.*?)</dd>", text(browser.get(f"/keys/{key.name}/")), re.DOTALL
+    )
+    listed = re.search('<td data-label="Next rotation">(.*?)</td>', text(browser.get("/keys/")), re.DOTALL)
+    for cell in (shown.group(1), listed.group(1)):
+        assert (f"{key.next_rotation_at:%Y-%m-%d}" in cell) is (fate == "active")
+        assert (word in cell) is (fate != "active")
+    assert said in shown.group(1)
 
 
 def test_description_and_tags_are_edited_from_the_overview(admin, operator, key):
     browser = signed_in(admin)
-    sent = {"description": "for the tills", "tags": "pci"}
+    sent = form_of(browser.get(f"/keys/{key.name}/notes")) | {"description": "for the tills", "tags": "pci"}
     assert browser.post(f"/keys/{key.name}/notes", sent)["Location"] == f"/keys/{key.name}/"
     page = text(browser.get(f"/keys/{key.name}/"))
     assert "for the tills" in page
     assert 'href="/keys/?tag=pci"' in page
-    assert browser.post(f"/keys/{key.name}/notes", {"tags": "x, x"}).status_code == 422
     assert signed_in(operator).get(f"/keys/{key.name}/notes").status_code == 403
 
 

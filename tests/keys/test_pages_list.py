@@ -150,8 +150,17 @@ def test_a_list_costs_the_same_number_of_queries_whatever_its_length(admin, new_
 def test_a_user_who_has_no_keys_is_told_how_to_make_one(developer, auditor):
     page = text(signed_in(developer).get("/keys/"))
     assert "No keys yet" in page
+    assert "Create your first key" in page
     assert "$CIPHERCANARY_TOKEN" in page
     assert "Create key" not in text(signed_in(auditor).get("/keys/"))
+
+
+def test_a_list_links_and_suggests_tags_and_keeps_a_chosen_view(admin, new_key):
+    new_key(tags=["a&b", "eu"])
+    page = text(signed_in(admin).get("/keys/?finding=expiring"))
+    assert '<input type="hidden" name="finding" value="expiring">' in page
+    assert '<option value="a&amp;b">' in page
+    assert '<a class="tag" href="/keys/?tag=a%26b">a&amp;b</a>' in text(signed_in(admin).get("/keys/"))
 
 
 def test_no_match_is_not_the_same_as_no_key(admin, key):

@@ -70,10 +70,30 @@ def test_disabling_asks_for_a_reason_and_shows_who_would_notice(admin, developer
     use(key, developer, count=7)
     browser = signed_in(admin)
     page = text(browser.get(f"/keys/{key.name}/disable"))
-    assert "7 operations" in page
+    assert "7 operations: dora" in page
+    assert "This key is in use.</strong> Requests of these callers will fail immediately." in page
+    assert 'class="primary danger"' in page
     assert browser.post(f"/keys/{key.name}/disable", {}).status_code == 422
     assert browser.post(f"/keys/{key.name}/disable", {"reason": "test"}).status_code == 303
     assert state(key) == "suspended"
+
+
+def test_disabling_a_key_that_no_one_uses_is_calm(admin, developer, new_key, use):
+    unused, resting = new_key(), new_key()
+    use(resting, developer, ago=timedelta(days=8))
+    browser = signed_in(admin)
+    page = text(browser.get(f"/keys/{unused.name}/disable"))
+    assert "No one has used this key yet." in page
+    rested = text(browser.get(f"/keys/{resting.name}/disable"))
+    assert "No one used this key in the last 7 days. Last use: <time" in rested
+    for each in (page, rested):
+        assert "in use" not in each
+        assert "danger" not in each
+
+
+def test_enabling_a_key_shows_why_it_was_disabled(admin, key):
+    services.disable_key(principal=admin.principal, key_id=key.id, reason="drill 7")
+    assert "by ada: drill 7" in text(signed_in(admin).get(f"/keys/{key.name}/enable"))
 
 
 @pytest.mark.parametrize("operation", ["revoke", "mark-compromised"])

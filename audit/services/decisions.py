@@ -1,0 +1,71 @@
+"""Decisions about an object: the user, the time and the reason. Only the log stores them.
+
+Like ``showing``, not imported by ``audit.services``.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Max, Value
+from django.db.models.functions import Concat
+
+from audit.log.events import Outcome
+from audit.models import READ_PERMISSION, AuditLog, Integrity, Reader
+from audit.services.showing import show_entries
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One change. A reader who may not see its entry gets the time only.
+
+    ``at`` is a text if the column was altered to an invalid time.
+    """
+
+    at: datetime | str
+    by: str = ""
+    reason: str = ""
+    entry_id: int | None = None
+    is_altered: bool = False
+
+
+def find_decisions(
+    *, reader: Reader, object_id: str, actions: Collection[str], versions: Collection[int] = ()
+) -> Mapping[tuple[str, int | None], Decision]:
+    """The newest success of each action with the object, and with these versions of it: ``{(action, version): …}``.
+
+    One statement. Use it only if the reader may see the object. Raises Denied.
+    """
+    # As an expression, the ID uses no index, so the database takes that of the rare actions. By the other index it
+    # would read every entry of a busy object: 0.4 s for 300,000 on SQLite.
+    objects = AuditLog.objects.alias(object_text=Concat("object_id", Value("")))
+    done = objects.filter(object_text=object_id, action__in=actions, outcome=Outcome.OK.value)
+    of_object = done.filter(object_version=None) | done.filter(object_version__in=versions)
+    newest = of_object.order_by().values("action", "object_version").annotate(newest=Max("id"))
+    entries = show_entries(AuditLog.objects.filter(id__in=newest.values("newest")))
+    sees_all = reader.scope(READ_PERMISSION) == "all"
+    return {
+        (entry.action, entry.object_version): _decision(entry)
+        if sees_all or (entry.user_id is not None and entry.user_id == reader.user_id)
+        else Decision(entry.timestamp)
+        for entry in entries
+    }
+
+
+def _decision(entry: AuditLog) -> Decision:
+    return Decision(
+        at=entry.timestamp,
+        by=entry.actor_name or entry.actor_type,
+        reason=_reason_of(entry.meta),
+        entry_id=entry.pk,
+        is_altered=entry.integrity == Integrity.ALTERED,
+    )
+
+
+def _reason_of(meta: str) -> str:
+    """Empty if the entry has none, or was altered to a text that is not JSON."""
+    try:
+        return str(json.loads(meta)["reason"])
+    except (KeyError, TypeError, ValueError):
+        return ""

@@ -1,0 +1,79 @@
+"""Two users edit one object: changes of different fields merge, and no value that a user has not seen is replaced."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django import forms
+from django.http import QueryDict
+from django.test import RequestFactory
+
+from kernel.errors import Conflict
+from kernel.pages import EditForm
+from kernel.pages.forms import UtcDateTimeField
+
+AT = datetime(2026, 12, 1, 10, 30, 59, tzinfo=UTC)
+SHOWN = {"note": "old", "days": 30, "until": AT}
+SENT = {
+    "initial-note": "old",
+    "note": "old",
+    "initial-days": "30",
+    "days": "30",
+    "initial-until": "2026-12-01 10:30:59",
+    "until": "2026-12-01T10:30",
+}
+
+
+class ThingForm(EditForm):
+    note = forms.CharField(required=False)
+    days = forms.IntegerField(required=False)
+    until = UtcDateTimeField(required=False)
+
+
+def sent(**changes):
+    data = QueryDict(mutable=True)
+    data.update(SENT | changes)
+    form = ThingForm(data)
+    assert form.is_valid()
+    return form
+
+
+def test_the_page_sends_what_it_showed():
+    page = str(ThingForm(initial=SHOWN))
+    assert all(f'name="{name}" value="{value}"' in page for name, value in SENT.items() if "-" in name)
+
+
+def test_untouched_fields_are_no_changes_whatever_became_of_them():
+    form = sent(note="new")
+    assert form.changes() == {"note": "new"}
+    assert not form.is_outdated({"note": "old", "days": 7, "until": None})
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        ({"note": "mine"}, {"note": "theirs"}),
+        ({"days": ""}, {"days": 7}),
+        ({"days": "7"}, {"days": None}),
+        ({"until": ""}, {"until": AT + timedelta(minutes=1)}),
+        ({"note": "mine", "initial-note": ""}, {}),
+        ({"days": "7", "initial-days": "no number"}, {}),
+    ],
+)
+def test_a_field_that_both_changed_is_a_conflict(typed, stored):
+    assert sent(**typed).is_outdated(SHOWN | stored)
+
+
+def test_the_same_change_twice_is_no_conflict():
+    assert not sent(note="new", until="").is_outdated(SHOWN | {"note": "new", "until": None})
+
+
+def test_both_values_are_shown_and_the_next_submission_replaces_the_saved_one():
+    form, stored = sent(note="mine", days="7"), SHOWN | {"note": "theirs"}
+    form.show_conflicts(RequestFactory().post("/"), Conflict("changed"), stored)
+    assert [(each.label, each.saved, each.typed) for each in form.conflicts] == [("Note", "theirs", "mine")]
+    assert set(form.errors) == {"__all__", "note"}
+    page = str(form)
+    assert 'name="note" value="mine"' in page
+    again = ThingForm(form.data)
+    assert again.is_valid()
+    assert (again.changes(), again.is_outdated(stored)) == ({"note": "mine", "days": 7}, False)
