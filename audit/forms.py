@@ -105,6 +105,13 @@ class LogFilterForm(PageForm):
                 "placeholder": "Name or ID",
                 "autocomplete": "off",
                 "spellcheck": "false",
+                # The page itself answers with the names that begin like this.
+                "hx-get": "",
+                "hx-trigger": "input changed delay:200ms",
+                "hx-target": "#known-keys",
+                "hx-swap": "innerHTML",
+                "hx-sync": "this:replace",
+                "data-live-validation": True,
             }
         ),
     )

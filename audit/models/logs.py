@@ -149,7 +149,7 @@ class AuditLog(models.Model):
 
     @property
     def result(self) -> str:
-        """The result in a word, such as ``denied``; "" for a job of the system that nobody requested."""
+        """The result in a word, such as ``denied``; "" for what the system did by itself."""
         is_routine = self.actor_type == ActorType.SYSTEM and self.outcome == Outcome.OK
         return "" if is_routine else action_labels.RESULTS.get(self.outcome, "")
 
