@@ -61,10 +61,10 @@ class EventList:
         self.is_part = view.target in PARTS
 
     def respond(self) -> HttpResponse:
-        if self.view.target == KEYS:
-            return self._show(keys=self._keys(self.request.GET.get("object", "")))
-        more = self.view.target == FILTERS or self.request.GET.get("more") == "1"
         form = LogFilterForm(self.request.GET, fixed=self.fixed)
+        if self.view.target == KEYS:
+            return self._show(keys=self._keys(form.cleaned_data.get("object", "")))
+        more = self.view.target == FILTERS or self.request.GET.get("more") == "1"
         if more or (form.has_rare_errors and not self.is_part):
             known = suggest(reader=self.reader)
             form = LogFilterForm(self.request.GET, fixed=self.fixed, actions=known.actions)

@@ -120,6 +120,14 @@ def test_the_names_of_keys_are_suggested_to_who_may_see_them(browser, developer,
     assert "payouts" not in part(signed_in(developer), "/audit/?object=pay", "known-keys").content.decode()
 
 
+@pytest.mark.parametrize(
+    "path", ["/audit/?object=%00", "/audit/?object=name:%00", "/audit/?search=%00", "/audit/?search=%22%22"]
+)
+def test_unusual_text_is_no_name(browser, path):
+    assert browser.get(path).status_code in {200, 422}
+    assert part(browser, path, "known-keys").status_code == 200
+
+
 def test_a_search_for_a_name_offers_the_search_for_the_word(browser, admin):
     create_key(principal=admin.principal, name="payments-db", algorithm="aes-256")
     response = browser.get("/audit/?search=payments-db+created")
