@@ -14,6 +14,8 @@ from audit.services import find_logs, record, search_logs
 from audit.services.reading import select_logs
 from audit.services.showing import show_entries, with_names
 from keys.services import create_key
+from tests.audit.exports.exporting import exported, ids
+from tests.audit.pages import record_event
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -31,8 +33,7 @@ def entries(admin, developer, key):
     """Name -> entry. Three are about the key, and two by an actor of the same kind of name."""
 
     def made(actor, action, object_id="", **values):
-        event = Event(action=action, object_type="key", object_id=object_id, **values)
-        return record(event, actor)
+        return record_event(actor, action, object_type="key", object_id=object_id, **values)
 
     api = replace(developer.principal.actor, actor_name="payments-api")
     return {
@@ -107,6 +108,18 @@ def test_a_search_reads_all_events_of_a_name_and_otherwise_a_part(
     with search_logs(reader=auditor.principal, criteria=LogCriteria(search=search)) as searched:
         assert searched.rows.filter(id=oldest).exists() == reads_all
         assert (searched.stopped_at is None) == reads_all
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_api_its_exports_and_saved_filters_take_names(auditor, entries):
+    filters = {"object": "payments-db", "action": DECRYPTED}
+    wanted = [entries["refused"].id, entries["decrypted"].id]
+    answer = auditor.api.get(f"/api/v1/audit/logs?object=payments-db&action={DECRYPTED}").json
+    assert ([entry["id"] for entry in answer["results"]], answer["count"]) == (wanted, 2)
+    content, reported = exported(auditor, **filters)
+    assert (ids(content), reported["filters"]) == (wanted[::-1], filters)
+    saved = auditor.api.post("/api/v1/audit/saved-filters", {"name": "mine", "filters": filters})
+    assert (saved.status, saved.json["filters"]) == (201, filters)
 
 
 @pytest.mark.parametrize("time", ["", "timestamp"])
