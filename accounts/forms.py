@@ -14,6 +14,7 @@ CHOOSING_HELP = (
     "unrelated words make a strong password."
 )
 SECRET_LIMIT = 1024  # characters, as in the API
+TOTP_CODE = {"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}
 
 
 def password_field(label: str, autocomplete: str, help_text: str = "") -> forms.CharField:
@@ -46,19 +47,33 @@ class LogInForm(PageForm):
 
 
 class CodeForm(PageForm):
+    """A code from the authenticator, for which phones show a numeric keyboard, or a recovery code."""
+
+    template_name = "accounts/code_form.html"
+
     code = forms.CharField(
-        label="Code",
+        label="Six-digit code",
+        required=False,
         max_length=64,
-        help_text="Enter the six-digit code from your authenticator app, or a recovery code.",
+        help_text="Enter the code from your authenticator app.",
+        widget=CodeInput(attrs=TOTP_CODE | {"autofocus": True}),
+    )
+    recovery_code = forms.CharField(
+        required=False,
+        max_length=64,
+        help_text="Each recovery code works once.",
         widget=CodeInput(
-            attrs={
-                "autocomplete": "one-time-code",
-                "autofocus": True,
-                "spellcheck": "false",
-                "autocapitalize": "none",
-            }
+            attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "characters"}
         ),
     )
+
+    def clean(self) -> dict[str, Any]:
+        """``code`` is the one that was given."""
+        given = super().clean() or {}
+        code = given.get("code") or given.get("recovery_code")
+        if not code and not self.errors:
+            self.add_error("code", "Enter the code from your authenticator app, or a recovery code.")
+        return given | {"code": code}
 
 
 class ConfirmPasswordForm(PageForm):
@@ -71,9 +86,7 @@ class TotpCodeForm(PageForm):
     code = forms.CharField(
         label="Six-digit code",
         max_length=8,  # allows for the space that some apps show
-        widget=CodeInput(
-            attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}
-        ),
+        widget=CodeInput(attrs=TOTP_CODE),
     )
 
 

@@ -21,8 +21,8 @@ from kernel.pages.forms import PageForm, UtcDateTimeField
 
 FORMATS = {
     ExportFormat.CSV: "CSV, for spreadsheets",
-    ExportFormat.JSONL: "JSON Lines, with the hashed form and the integrity of each entry",
-    ExportFormat.TILES: "Archive of the whole log for the verifier, with entries, tiles and checkpoints",
+    ExportFormat.JSONL: "JSON Lines, for programs: each entry with its hashed bytes and its integrity",
+    ExportFormat.TILES: "Archive for ccverify: the whole log with its tree and checkpoints",
 }
 _WORDS = {
     "outcome": Outcome,

@@ -11,6 +11,8 @@ FIRST_KEY_CREATED: Final = "console.first_key.created"
 FIRST_KEY_DECRYPTED: Final = "console.first_key.decrypted"
 USAGE_READ: Final = "console.usage.read"
 SYSTEM_READ: Final = "console.system.read"
+DEMO_STARTED: Final = "console.demo.started"
+DEMO_LOADED: Final = "console.demo.loaded"
 
 LABELS: Final[Mapping[str, str]] = {
     ROOT_READ: "Open console",
@@ -21,4 +23,6 @@ LABELS: Final[Mapping[str, str]] = {
     FIRST_KEY_DECRYPTED: "Decrypt first message",
     USAGE_READ: "View usage",
     SYSTEM_READ: "View system",
+    DEMO_STARTED: "Start demo",
+    DEMO_LOADED: "Load demo",
 }

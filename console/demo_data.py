@@ -1,14 +1,16 @@
-"""Data of ``load_demo``: the people and keys of a fictional payment company."""
+"""Data of ``load_demo``: the people and keys of a fictional payment company, and what happens to them."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
 type Fate = Literal["", "pending", "expires", "disabled", "revoked", "compromised"]
+type Rhythm = Literal["shop", "office", "night"]
 
 DOMAIN: Final = "demo.invalid"  # RFC 2606: reserved, so no such address exists
 ADMIN: Final = "mira"
 OPERATOR: Final = "jonas"
 AUDITOR: Final = "ines"
+STRANGER: Final = "stranger"
 PEOPLE: Final = (
     (ADMIN, "admin"),
     (OPERATOR, "operator"),
@@ -17,15 +19,47 @@ PEOPLE: Final = (
     ("payments-api", "developer"),
     ("report-job", "developer"),
 )
+PROGRAMS: Final = tuple(name for name, role in PEOPLE if role == "developer")
+
+_FIREFOX: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+_CHROME: Final = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36"
+INCIDENT: Final = "partner-acme-sftp"
+ROTATED_AFTER_INCIDENT: Final = ("ledger-exports", "settlement-files", "payout-iban")
+PRECAUTION: Final = "precaution after the incident SEC-412"
+GUESSED: Final = ("admin", "root", "administrator", ADMIN)  # names that the stranger tries
+
+# Addresses of private networks and of RFC 5737, which have no owner.
+ORIGINS: Final = {
+    ADMIN: ("192.0.2.24", _FIREFOX),
+    OPERATOR: ("192.0.2.37", _CHROME),
+    AUDITOR: ("192.0.2.51", _CHROME),
+    "card-vault": ("10.20.1.11", "card-vault/3.4"),
+    "payments-api": ("10.20.1.20", "payments-api/7.12"),
+    "report-job": ("10.20.2.5", "report-job/1.9"),
+    STRANGER: ("203.0.113.77", "python-requests/2.32.5"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """``calls``: requests on a working day at the end of the history. ``batch``: the most messages in one request.
+
+    ``reads``: the share of requests that decrypt.
+    """
+
+    calls: int = 0
+    batch: int = 1
+    reads: float = 0.5
+    rhythm: Rhythm = "shop"
 
 
 @dataclass(frozen=True, slots=True)
 class DemoKey:
-    """A key, its owner, its use and its final state.
+    """A key, its owner, its life and its final state. Times are shares of the history: 0.0 is its first day, 1.0 now.
 
-    It is used ``encrypts`` times before each of its rotations and after the last; every message is decrypted
-    ``reads`` times. ``retired`` versions are disabled at the end. ``fate`` is the final state, and ``why`` its
-    recorded reason.
+    ``rotations`` are those by the operator, beside those of the period ``rotates``; their times are shares of the
+    key's life. ``fate`` is the final state from the time ``fated`` on, and ``why`` its recorded reason. ``retired``
+    versions are disabled at that time.
     """
 
     name: str
@@ -33,252 +67,11 @@ class DemoKey:
     description: str
     tags: tuple[str, ...]
     algorithm: str = "aes-256"
+    born: float = 0.0
     rotates: int | None = None
-    rotations: tuple[str, ...] = ()
-    encrypts: int = 0
-    reads: int = 0
+    rotations: tuple[tuple[float, str], ...] = ()
+    use: Use = Use()
     retired: tuple[int, ...] = ()
     fate: Fate = ""
+    fated: float = 1.0
     why: str = ""
-
-
-YEARLY: Final = "yearly rotation"
-QUARTERLY: Final = "quarterly rotation"
-
-KEYS: Final = (
-    DemoKey(
-        "card-pan-vault",
-        "card-vault",
-        "Card numbers at rest. PCI DSS 3.5, 3.6.",
-        ("pci", "prod"),
-        rotates=90,
-        rotations=(QUARTERLY, "requested by the PCI assessor", QUARTERLY),
-        encrypts=30,
-        reads=3,
-        retired=(1,),
-        why="all data re-encrypted",
-    ),
-    DemoKey(
-        "card-token-index",
-        "card-vault",
-        "Finds cards by number. Equal numbers give equal ciphertexts.",
-        ("pci", "prod", "lookup"),
-        algorithm="aes-256-siv",
-        encrypts=40,
-    ),
-    DemoKey(
-        "card-expiry-dates",
-        "card-vault",
-        "Card expiry dates.",
-        ("pci", "prod"),
-        rotates=90,
-        rotations=(QUARTERLY,),
-        encrypts=20,
-        reads=1,
-    ),
-    DemoKey(
-        "payments-db",
-        "payments-api",
-        "Columns of the payments database.",
-        ("prod", "postgres"),
-        rotates=90,
-        rotations=(QUARTERLY, QUARTERLY, "after the failover of the eu-1 database", QUARTERLY),
-        encrypts=24,
-        reads=4,
-    ),
-    DemoKey(
-        "payout-iban",
-        "payments-api",
-        "Bank accounts for payouts.",
-        ("prod", "pii"),
-        rotates=180,
-        rotations=("half-yearly rotation",),
-        encrypts=25,
-        reads=2,
-    ),
-    DemoKey(
-        "merchant-kyc-documents",
-        "payments-api",
-        "Passports and company registers uploaded by merchants.",
-        ("prod", "pii", "kyc"),
-        rotates=365,
-        encrypts=12,
-        reads=1,
-    ),
-    DemoKey(
-        "merchant-bank-details",
-        "payments-api",
-        "Bank accounts entered by merchants.",
-        ("prod", "pii"),
-        rotates=180,
-        rotations=("half-yearly rotation",),
-        encrypts=15,
-        reads=2,
-    ),
-    DemoKey(
-        "customer-email",
-        "payments-api",
-        "Email addresses for receipts.",
-        ("prod", "pii"),
-        algorithm="chacha20",
-        rotates=365,
-        rotations=(YEARLY,),
-        encrypts=40,
-        reads=1,
-    ),
-    DemoKey(
-        "customer-phone-index",
-        "payments-api",
-        "Finds customers by telephone number.",
-        ("prod", "pii", "lookup"),
-        algorithm="aes-256-siv",
-        encrypts=30,
-    ),
-    DemoKey(
-        "webhook-secrets",
-        "payments-api",
-        "Secrets that sign notifications to merchants.",
-        ("prod",),
-        rotates=30,
-        rotations=("monthly rotation", "monthly rotation"),
-        encrypts=10,
-        reads=5,
-    ),
-    DemoKey(
-        "refund-notes",
-        "payments-api",
-        "Messages of the support desk.",
-        ("prod", "support"),
-        algorithm="aes-128",
-        rotates=365,
-        encrypts=18,
-        reads=1,
-    ),
-    DemoKey(
-        "chargeback-evidence",
-        "payments-api",
-        "Letters and pictures for disputes.",
-        ("prod", "legal"),
-        rotates=365,
-        encrypts=8,
-        reads=2,
-    ),
-    DemoKey(
-        "ledger-exports",
-        "report-job",
-        "Nightly files for accounting.",
-        ("prod", "finance"),
-        rotates=1,
-        rotations=("nightly rotation", "nightly rotation", "nightly rotation"),
-        encrypts=6,
-        reads=1,
-    ),
-    DemoKey(
-        "settlement-files",
-        "report-job",
-        "Files to and from the acquiring bank.",
-        ("prod", "finance", "bank"),
-        rotates=30,
-        rotations=("monthly rotation",),
-        encrypts=14,
-        reads=2,
-    ),
-    DemoKey(
-        "fraud-features",
-        "report-job",
-        "Training data of the fraud model.",
-        ("prod", "ml"),
-        algorithm="chacha20",
-        rotates=180,
-        encrypts=50,
-        reads=1,
-    ),
-    DemoKey(
-        "device-fingerprints",
-        "report-job",
-        "Browser fingerprints per card.",
-        ("prod", "ml", "pii"),
-        algorithm="chacha20",
-        rotates=365,
-        encrypts=26,
-    ),
-    DemoKey(
-        "staging-payments-db",
-        "payments-api",
-        "Test copy of payments-db with sample payments.",
-        ("staging", "postgres"),
-        encrypts=9,
-        reads=2,
-    ),
-    DemoKey(
-        "sandbox-merchants",
-        "payments-api",
-        "Sandbox for merchants who test the API.",
-        ("sandbox",),
-        encrypts=5,
-    ),
-    DemoKey(
-        "terminal-config",
-        "card-vault",
-        "Settings of payment terminals in shops.",
-        ("prod", "pos"),
-        algorithm="aes-128",
-        rotates=365,
-        rotations=(YEARLY,),
-        encrypts=7,
-        reads=3,
-    ),
-    DemoKey(
-        "payouts-2027",
-        "payments-api",
-        "Replaces payout-iban at the end of the year.",
-        ("prod", "pii"),
-        rotates=180,
-        fate="pending",
-    ),
-    DemoKey(
-        "black-friday-vouchers",
-        "payments-api",
-        "Promotion codes of last week.",
-        ("prod", "marketing"),
-        encrypts=12,
-        reads=1,
-        fate="expires",
-    ),
-    DemoKey(
-        "legacy-csv",
-        "report-job",
-        "Files of the old reporting system, no longer in use.",
-        ("legacy",),
-        encrypts=4,
-        reads=1,
-        fate="disabled",
-        why="replaced by ledger-exports; checking for failures",
-    ),
-    DemoKey(
-        "old-gateway",
-        "payments-api",
-        "Payment gateway that was shut down in spring.",
-        ("legacy",),
-        encrypts=6,
-        fate="revoked",
-        why="gateway shut down, archive is read-only",
-    ),
-    DemoKey(
-        "partner-acme-sftp",
-        "report-job",
-        "Files for Acme.",
-        ("partner", "legacy"),
-        encrypts=5,
-        fate="compromised",
-        why="Acme reported a stolen laptop, ticket SEC-412",
-    ),
-    DemoKey(
-        "archive-invoices-and-credit-notes-of-the-former-subsidiary-nl",
-        "report-job",
-        "Kept for 10 years after the company merger.",
-        ("legal", "finance", "archive"),
-        encrypts=3,
-        reads=1,
-    ),
-)

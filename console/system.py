@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from typing import Final
+from urllib.parse import urlsplit
 
 import django
 import django.db
@@ -26,6 +27,7 @@ from audit.services import last_done
 from audit.services.verifications import Verification, last_verification
 from console.health import HEALTHY, LAGGING, NOT_CONFIGURED, read_health, sequencer_word
 from console.measures import Measures, read_measures
+from console.services.demo_instance import demo_state
 from kernel import installation
 from kernel.clock import database_now, process_now
 from kernel.databases.applied_migrations import count_due_migrations
@@ -37,6 +39,7 @@ STATES: Final = {HEALTHY: OK, LAGGING: WARNING, NOT_CONFIGURED: OFF}  # every ot
 SKEW_SECONDS = 2.0  # much for two machines of one service, though one-time codes and tokens tolerate more
 LEAST_FREE_BYTES, LEAST_FREE_SHARE = 1024**3, 0.1
 WAITS_LONG_SECONDS = 60
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ def read_system(principal: Principal, request: HttpRequest) -> System:
         check_backup(),
         check_disk(),
         check_access(request),
+        *check_demo(),
     ]
     return System(checks, keks, versions(), measures.log.alarms)
 
@@ -163,11 +167,12 @@ def check_redis() -> Check:
 def check_sequencer(measures: Measures) -> Check:
     state = _state(sequencer_word(measures.log.delay))
     signed = (
-        f"last checkpoint of {measures.signed_size} entries, {measures.signed_at:%Y-%m-%d %H:%M:%SZ}"
+        f"last checkpoint {measures.signed_at:%Y-%m-%d %H:%M:%SZ}, of {measures.signed_size} entries"
         if measures.signed_at
         else "no checkpoint yet"
     )
-    measured = f"{measures.pending} waiting, oldest for {measures.log.delay.seconds:.1f} s; {signed}"
+    oldest = f", oldest for {measures.log.delay.seconds:.1f} s" if measures.pending else ""
+    measured = f"{measures.pending} waiting{oldest}; {signed}"
     if state == OK:
         return Check("Sequencer", OK, measured)
     limit = settings.CC_AUDIT_LAG_LIMIT
@@ -235,7 +240,7 @@ def check_disk() -> Check:
 
 
 def check_access(request: HttpRequest) -> Check:
-    """Whether the request matches the configuration of the proxy."""
+    """Whether the request matches the configuration of the proxy. Plain HTTP is a defect only beyond this machine."""
     name, proxies = "TLS and proxy", settings.CC_TRUSTED_PROXIES
     measured = f"{settings.CC_PUBLIC_URL}; {proxies} trusted prox{'y' if proxies == 1 else 'ies'}"
     if settings.CC_TLS and not request.is_secure():
@@ -244,14 +249,28 @@ def check_access(request: HttpRequest) -> Check:
     if "X-Forwarded-For" in request.headers and not proxies:
         remedy = "Requests come through a proxy that is not trusted, so all callers share its address. Set CC_TRUSTED_PROXIES."
         return Check(name, WARNING, measured, remedy)
-    if not settings.CC_TLS and not _is_loopback():
-        remedy = "Passwords and tokens are sent without encryption. Use a TLS proxy, and set CC_PUBLIC_URL to https."
-        return Check(name, WARNING, measured, remedy)
-    return Check(name, OK, measured)
+    if settings.CC_TLS:
+        return Check(name, OK, measured)
+    if proxies == 0 and {settings.CC_BIND, urlsplit(settings.CC_PUBLIC_URL).hostname} <= LOOPBACK:
+        return Check(name, OFF, f"{settings.CC_PUBLIC_URL}; only this machine can connect")
+    remedy = (
+        "Passwords and tokens are sent without encryption. Use a TLS proxy, and set CC_PUBLIC_URL to https."
+    )
+    return Check(name, WARNING, measured, remedy)
 
 
-def _is_loopback() -> bool:
-    return settings.CC_BIND in {"127.0.0.1", "::1", "localhost"}
+def check_demo() -> list[Check]:
+    """Only on an instance with the demo."""
+    match demo_state():
+        case "complete":
+            return [Check("Demo instance", OK, "loaded; its history is invented")]
+        case "incomplete":
+            remedy = (
+                "Wait until load_demo ends. If it was interrupted, do not use this instance. Use a new one."
+            )
+            return [Check("Demo instance", WARNING, "incomplete", remedy)]
+        case "none":
+            return []
 
 
 def versions() -> Sequence[tuple[str, str]]:

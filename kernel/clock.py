@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 
 from django.db import connection
 
+from kernel.demo_clock import behind
+
 
 def process_now() -> datetime:
     """Aware UTC, for display and preliminary decisions. The database's clock makes the final ones."""
-    return datetime.now(UTC)
+    return datetime.now(UTC) - behind()
 
 
 def database_now() -> datetime:
@@ -22,4 +24,4 @@ def database_now() -> datetime:
         row = cursor.fetchone()
     assert row is not None  # noqa: S101 - a SELECT of an expression has a row
     timestamp: datetime = row[0]
-    return timestamp.astimezone(UTC)
+    return timestamp.astimezone(UTC) - behind()

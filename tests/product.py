@@ -305,9 +305,9 @@ class Product(Site):
         assert done.returncode == 0, done.stderr
         return self.token(username)
 
-    def load_demo(self) -> None:
-        """Load its users, keys and operations. All users have the common password."""
-        done = self.manage("load_demo", "--yes", "--password-from-stdin", typed=f"{PASSWORD}\n")
+    def load_demo(self, days: int = 2) -> None:
+        """Load its users, keys and a history of ``days``. All users have the common password."""
+        done = self.manage("load_demo", f"--days={days}", "--password-from-stdin", typed=f"{PASSWORD}\n")
         assert done.returncode == 0, done.stderr
 
     # --- its database

@@ -28,6 +28,7 @@ from kernel.errors import DomainError, Invalid, Throttled
 from kernel.http import problems
 from kernel.http.context import in_context
 from kernel.pages import AUTHENTICATED, PUBLIC, PageForm, PageView, Rule
+from kernel.pages.drafts import carried_draft, keep_draft
 from kernel.pages.views import is_htmx, known_principal, next_url, with_next
 
 PENDING = "pending_log_in"  # session entry: the user whose password was right, and when
@@ -36,7 +37,7 @@ PENDING_FOR = timedelta(minutes=5)
 
 class SecretFormView(PageView[Principal]):
     """Base class of forms for a password or a code. Each attempt counts against the rate limit of the client's
-    address, and a refusal has its own status code.
+    address, and a refusal has its own status code. The forms carry the path to return to, and the draft for it.
     """
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -45,7 +46,8 @@ class SecretFormView(PageView[Principal]):
         return super().dispatch(request, *args, **kwargs)
 
     def page(self, **context: Any) -> HttpResponse:
-        return super().page(**where_passkeys_work(self.request) | context)
+        carried = {"next": next_url(self.request, ""), "draft": carried_draft(self.request)}
+        return super().page(**where_passkeys_work(self.request) | carried | context)
 
     def charge(self) -> None:
         throttle.check_address(in_context(self.request), group="auth", rate=settings.CC_THROTTLE_AUTH)
@@ -59,7 +61,7 @@ class SecretFormView(PageView[Principal]):
                 status = problems.status_of(refusal)
         if isinstance(refusal, Throttled):
             context["retry_at"] = process_now() + timedelta(seconds=refusal.retry_after)
-        response = self.page(status=status, form=form, next=next_url(self.request, ""), **context)
+        response = self.page(status=status, form=form, **context)
         if isinstance(refusal, Throttled):
             response["Retry-After"] = str(refusal.retry_after)
         return response
@@ -73,6 +75,7 @@ class SecretFormView(PageView[Principal]):
             detail = {"token": get_token(self.request), "user": str(user.id)}
             return trigger_client_event(HttpResponse(status=HTTPStatus.NO_CONTENT), "cc:signed-in", detail)
         url = next_url(self.request, default or reverse("home"))
+        keep_draft(self.request, url, carried_draft(self.request))
         return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
 
 
@@ -85,9 +88,12 @@ class LogInView(SecretFormView):
             return HttpResponseRedirect(next_url(request, reverse("home")))
         if not services.is_set_up():
             return HttpResponseRedirect(reverse("setup"))  # no account exists yet
-        return self.page(form=LogInForm(), next=next_url(request, ""))
+        return self.page(form=LogInForm())
 
-    def post(self, request: HttpRequest) -> HttpResponse:
+    def post(self, request: HttpRequest, path: str = "", draft: str = "") -> HttpResponse:
+        """``path`` and ``draft`` are those of another page whose form was submitted after the session had ended."""
+        if draft:
+            return self.page(form=LogInForm(), next=path, draft=draft)
         form = LogInForm(request.POST)
         if not form.is_valid():
             return self.again(form)
@@ -110,6 +116,9 @@ class LogInView(SecretFormView):
         self.request.session.cycle_key()
         now = database_now().isoformat()
         self.request.session[PENDING] = [str(user.id), user.subject_version, now, user.username]
+        if carried_draft(self.request):  # a redirect would lose it
+            has_passkeys = services.has_passkeys(user.id)
+            return self.page(template=LogInCodeView.template, form=CodeForm(), has_passkeys=has_passkeys)
         url = with_next("login-code", next_url(self.request, ""))
         return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
 
@@ -123,10 +132,12 @@ class LogInCodeView(SecretFormView):
         if pending is None:
             return HttpResponseRedirect(with_next("login", next_url(request, "")))
         has_passkeys = services.has_passkeys(pending[0])
-        return self.page(form=CodeForm(), next=next_url(request, ""), has_passkeys=has_passkeys)
+        return self.page(form=CodeForm(), has_passkeys=has_passkeys)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         pending = pending_log_in(request)
+        if pending is None and carried_draft(request):
+            return self.page(template=LogInView.template, form=LogInForm())
         if pending is None:
             return HttpResponseRedirect(
                 with_next("login", next_url(request, "")), status=HTTPStatus.SEE_OTHER
@@ -181,7 +192,7 @@ class ConfirmIdentityView(SecretFormView):
     template = "accounts/confirm_identity.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self.page(form=self._form(), next=next_url(self.request, ""))
+        return self.page(form=self._form())
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = self._form(request.POST)

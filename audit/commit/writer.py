@@ -25,7 +25,7 @@ from kernel.runtime import ProcessState
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["Deadline", "Decision", "close", "commit", "submit"]
+__all__ = ["Deadline", "Decision", "close", "commit", "commit_here", "submit"]
 
 MAX_BATCH = 512  # records per transaction: with more, the first would wait for the rows of the last
 MAX_WAITING = 8192  # records in the queue, each with an answer in memory
@@ -39,10 +39,18 @@ def commit[T](decision: Decision[T]) -> T:
     """
     if connection.in_atomic_block:
         # Durable means outermost. Django rejects this, except inside the transaction that a test rolls back.
-        future: Future[T] = Future()
-        CommitBatch([Ticket(decision, future)], Numbering()).write()
-        return future.result()
+        return commit_here(decision, Numbering())
     return submit(decision).result()
+
+
+def commit_here[T](decision: Decision[T], numbering: Numbering) -> T:
+    """Like ``commit``, but in this thread, in a transaction for this decision alone, and without the lag guard.
+
+    For a program that is the only caller: it keeps ``numbering`` for its thread.
+    """
+    future: Future[T] = Future()
+    CommitBatch([Ticket(decision, future)], numbering).write()
+    return future.result()
 
 
 @tracing.traced_wait("audit commit")

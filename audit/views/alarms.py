@@ -45,10 +45,11 @@ class ResolveAlarmView(PageView[Resolver]):
     object_reference = ("audit_alarm", "alarm_id")
     section = "audit"
     template = "audit/alarm_resolve.html"
+    draft_fields = ("reason",)
 
     def get(self, request: HttpRequest, alarm_id: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
         self.principal.require_recent_log_in(database_now())
-        return self._show_form(alarm_id, ReasonForm())
+        return self._show_form(alarm_id, self.show_draft(ReasonForm()))
 
     def post(self, request: HttpRequest, alarm_id: UUID) -> HttpResponse:
         form = ReasonForm(request.POST)

@@ -15,6 +15,8 @@ from audit.views.events import PARTS, EventList
 from kernel.pages import Caller, PageView, Rule
 
 NOT_COLUMNS = "(no columns)"
+# With noclobber, the shell never overwrites saved keys. Without an answer of the server it creates no file.
+SAVE_KEYS = "keys=$(curl -fsS {url}) && (set -C; printf '%s\\n' \"$keys\" > pinned-keys)"
 
 
 class LogListView(PageView[Caller]):
@@ -47,10 +49,8 @@ class LogEntryView(PageView[Caller]):
             number=None if index is None else index + 1,
             signed=signed,
             is_signed=index is not None and index < signed,
-            commands=(
-                f"curl -fsS {settings.CC_PUBLIC_URL}{reverse('audit-keys')} > pinned-keys",
-                f"python3 ccverify verify-proof {entry.pk}.tlog-proof --key pinned-keys",
-            ),
+            save_keys=SAVE_KEYS.format(url=f"{settings.CC_PUBLIC_URL}{reverse('audit-keys')}"),
+            check_proof=f"python3 ccverify verify-proof {entry.pk}.tlog-proof --key pinned-keys",
         )
 
 

@@ -36,9 +36,10 @@ class NewSavedFilterView(PageView[Owner]):
     rules = dict.fromkeys(("GET", "POST"), Rule(READ_PERMISSION, actions.FILTER_SAVED))
     section = "audit"
     template = "audit/saved_new.html"
+    draft_fields = tuple(SavedFilterForm.base_fields)
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self._show_form(SavedFilterForm())
+        return self._show_form(self.show_draft(SavedFilterForm()))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form, asked = SavedFilterForm(request.POST), LogFilterForm(self.request.GET)

@@ -1,171 +1,229 @@
-"""Demo data for a fresh instance: people, keys, and real operations with them.
+"""The demo: it fills an empty instance with people, keys and a history of the past days.
 
-Nothing is forged: every key, rotation, operation and refusal happens while this runs, through the regular services,
-and is in the audit log with its actual time.
+Nothing is forged: every user, key, rotation, operation and refusal goes through the regular services while this runs.
+Only the clock of this thread is behind (``kernel.demo_clock``), and the addresses of the callers are invented.
 """
 
 import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import groupby
 
-from accounts.errors import NameTaken
-from accounts.models import User
-from accounts.origin import Origin
+from django.conf import settings
+
 from accounts.principals import Principal
-from accounts.services import create_user, find_user, log_in, log_out, set_password
-from accounts.tokens import authenticate_bearer
 from audit.browse.selection import LogCriteria
+from audit.commit.writer import Decision, commit_here
+from audit.errors import NoResult, ResultMissing
+from audit.exports.task import KIND
 from audit.log.events import Event, Outcome, Source
-from audit.services import record_alone, request_export
-from console.demo_data import ADMIN, AUDITOR, DOMAIN, KEYS, OPERATOR, PEOPLE, DemoKey
-from crypto_ops import actions, engine
-from crypto_ops.requests import DecryptRequest, EncryptRequest
-from kernel.clock import database_now
+from audit.log.numbering import Numbering
+from audit.sequencing.running import checkpoint_now
+from audit.services import find_result, open_result, record_alone, request_export
+from console.demo_data import ADMIN, AUDITOR, OPERATOR, DemoKey
+from console.demo_keys import KEYS
+from console.demo_schedule import Step, plan, time_of
+from console.services.demo_callers import Callers, origin_of
+from console.services.demo_instance import mark_loaded, mark_started
+from crypto_ops import actions
+from crypto_ops.batches import DecryptBatch, EncryptBatch, SealedItem, decide_decryptions, decide_encryptions
+from crypto_ops.deciding import perform
+from crypto_ops.decision_context import DecisionContext
+from kernel.clock import process_now
+from kernel.crypto import envelope
 from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES, Mode
-from kernel.crypto.envelope import Envelope
-from kernel.errors import DomainError
+from kernel.databases.lock_waits import waiting_until
+from kernel.demo_clock import DemoClock, running_from
+from kernel.errors import Unavailable
+from kernel.jobs.running import run_job
 from keys import services as keys
+from keys.errors import KeyNotActive, KeyNotUsable
 from keys.models import Key
 
-ORIGIN = Origin(client_ip="", user_agent="load_demo", request_id="", source=Source.COMMAND)
-PASSWORD_BYTES = 12
-SOON = timedelta(seconds=5)  # until the expiry of the key that demonstrates it
-LATER = timedelta(days=37)
-REFUSALS = 3  # attempts with each key that refuses
+KEPT_MESSAGES = 50  # of each key, to decrypt
+PATIENCE = 3600.0  # seconds, for all waits together
+ROTATIONS = LogCriteria(action="keys.key.rotated")
 
 
 @dataclass(frozen=True, slots=True)
-class CreatedKey:
-    """``done`` of ``total`` steps, and a description of the last one."""
+class LoadedDay:
+    """Day ``number`` of ``total`` is complete, with ``steps`` acts."""
 
-    done: int
+    number: int
     total: int
-    what: str
+    steps: int
 
 
-@dataclass(slots=True)
 class Demo:
-    """Loads the demo. ``passwords``, ``people`` and ``refresh_tokens`` belong to the users that it creates."""
+    """Loads the demo as ``principal``, with the passwords of ``callers``."""
 
-    principal: Principal
-    passwords: dict[str, str] = field(default_factory=dict, repr=False)
-    people: dict[str, Principal] = field(default_factory=dict)
-    refresh_tokens: list[str] = field(default_factory=list, repr=False)
+    def __init__(self, principal: Principal, callers: Callers, days: int) -> None:
+        self._principal, self._callers = principal, callers
+        self._days, self._ends = days, process_now()
+        self._begins = self._ends - timedelta(days=days)
+        self._wanted: dict[str, DemoKey] = {key.name: key for key in KEYS}
+        self._keys: dict[str, Key] = {}
+        self._messages: dict[str, list[SealedItem]] = {}
+        self._numbering = Numbering()
+        self._acts: Mapping[str, Callable[[Step], object]] = {
+            "sign_in": lambda step: callers.sign_in(step.subject),
+            "sign_out": lambda step: callers.sign_out(step.subject),
+            "open_session": lambda step: callers.open_session(step.subject),
+            "refresh": lambda step: callers.refresh(step.subject),
+            "replace_password": lambda step: callers.replace_password(step.subject),
+            "fail_to_sign_in": lambda step: callers.fail_to_sign_in(
+                step.subject, step.origin or step.subject
+            ),
+            "encrypt": self._encrypt,
+            "decrypt": self._decrypt,
+            "rotate_due": self._rotate_due,
+            "export": self._export,
+        }
 
-    def make_people(self, password: str) -> None:
-        """Create and sign in all users, with ``password`` or, if it is empty, a random password for each.
+    def load(self, report: Callable[[LoadedDay], None]) -> None:
+        """Fill the instance with a history until now, and sign the log. ``report`` is called after each day.
 
-        A user of an earlier run gets a new password. Raises NameTaken if a name belongs to another user.
+        Raises Conflict, before it writes anything, unless the instance is empty.
         """
-        for username, role in PEOPLE:
-            chosen = password or secrets.token_urlsafe(PASSWORD_BYTES)
-            _make_person(self.principal, username, role, chosen)
-            self.passwords[username] = chosen
-            pair = log_in(username=username, password=chosen, origin=ORIGIN)
-            self.refresh_tokens.append(pair.refresh_token)
-            self.people[username] = authenticate_bearer(pair.access_token, ORIGIN)
-
-    def make_keys(self) -> Iterator[CreatedKey]:
-        """Create each key, use it, rotate it and bring it to its final state. Existing keys stay unchanged."""
-        for number, wanted in enumerate(KEYS, start=1):
-            if self._make_key(wanted):
-                yield CreatedKey(number, len(KEYS), wanted.name)
-            else:
-                yield CreatedKey(number, len(KEYS), f"{wanted.name} already exists")
-
-    def request_export(self) -> None:
-        """Request an export of all rotations as the auditor; a worker creates the file. Raises TooManyExports."""
-        criteria = LogCriteria(action="keys.key.rotated")
-        request_export(principal=self.people[AUDITOR], export_format="csv", criteria=criteria)
-
-    def sign_out(self) -> None:
-        """End the sessions opened here."""
-        while self.refresh_tokens:
-            log_out(refresh_token=self.refresh_tokens.pop(), origin=ORIGIN)
-
-    def _make_key(self, wanted: DemoKey) -> bool:
-        owner = self.people[wanted.owner]
+        names = self._callers.passwords
+        mark_started(self._principal, names=names, begins_at=self._begins, days=self._days)
         try:
-            key = _create(wanted, owner)
-        except NameTaken:
-            return False
-        for reason in wanted.rotations:
-            _use(key, wanted, owner)
-            keys.rotate_key(principal=self.people[OPERATOR], key_id=key.id, reason=reason)
-        _use(key, wanted, owner)
-        self._end(key, wanted)
-        return True
+            # A server that holds a lock for a moment must not leave an incomplete demo.
+            with running_from(self._begins) as clock, waiting_until(time.monotonic() + PATIENCE):
+                self._callers.create(self._principal)
+                self._make_history(clock, report)
+            self._request_export()
+        finally:
+            self._callers.close()
+        checkpoint_now()
+        mark_loaded(self._principal)
 
-    def _end(self, key: Key, wanted: DemoKey) -> None:
-        operator, admin = self.people[OPERATOR], self.people[ADMIN]
-        for version in wanted.retired:
-            keys.disable_version(principal=operator, key_id=key.id, version=version, reason=wanted.why)
-        if wanted.fate == "disabled":
-            keys.disable_key(principal=operator, key_id=key.id, reason=wanted.why)
-        elif wanted.fate in {"revoked", "compromised"}:
-            compromised = wanted.fate == "compromised"
-            keys.revoke_key(principal=admin, key_id=key.id, reason=wanted.why, compromised=compromised)
-        if wanted.fate in {"pending", "disabled", "compromised"}:
-            for _ in range(REFUSALS):
-                _encrypt(key, b"too late, or too early", self.people[wanted.owner])
+    def _make_history(self, clock: DemoClock, report: Callable[[LoadedDay], None]) -> None:
+        for number, of_day in groupby(self._plan(), self._day_of):
+            steps = list(of_day)
+            for step in steps:
+                clock.move_to(step.at)
+                self._act(step)
+            report(LoadedDay(number + 1, self._days, len(steps)))
 
+    def _plan(self) -> list[Step]:
+        # A family of tokens must not expire between two refreshes.
+        session = timedelta(days=settings.CC_REFRESH_TOKEN_DAYS) * 0.9
+        return plan(KEYS, self._begins, self._ends, session)
 
-def is_fresh(principal: Principal) -> bool:
-    """Whether there is no key yet, and no user besides the first administrator."""
-    has_keys = bool(keys.list_keys_after(principal=principal, only={}, after=None, limit=1).keys)
-    return not has_keys and User.objects.count() <= 1
+    def _day_of(self, step: Step) -> int:
+        return (step.at - self._begins).days
 
+    def _act(self, step: Step) -> None:
+        if step.act in self._acts:
+            self._acts[step.act](step)
+        else:
+            self._change_key(step, self._wanted[step.subject])
 
-def _make_person(principal: Principal, username: str, role: str, password: str) -> None:
-    address = f"{username}@{DOMAIN}"
-    try:
-        create_user(principal=principal, username=username, password=password, role=role, email=address)
-    except NameTaken:
-        user = find_user(username)
-        if user.email != address or user.role != role:
-            raise
-        set_password(principal=principal, user_id=user.id, password=password)
-
-
-def _create(wanted: DemoKey, owner: Principal) -> Key:
-    now = database_now()
-    return keys.create_key(
-        principal=owner,
-        name=wanted.name,
-        algorithm=wanted.algorithm,
-        description=wanted.description,
-        tags=wanted.tags,
-        rotation_period_days=wanted.rotates,
-        activates_at=now + LATER if wanted.fate == "pending" else None,
-        expires_at=now + SOON if wanted.fate == "expires" else None,
-    )
-
-
-def _use(key: Key, wanted: DemoKey, owner: Principal) -> None:
-    for number in range(wanted.encrypts):
-        envelope = _encrypt(key, f"{wanted.name} record {number}".encode(), owner)
-        if envelope is None:
+    def _change_key(self, step: Step, wanted: DemoKey) -> None:
+        if step.act == "create":
+            self._create(wanted)
             return
-        for _ in range(wanted.reads):
-            engine.decrypt(DecryptRequest.of_envelope(envelope, b""), owner)
+        operator, key_id = self._callers.principals[OPERATOR], self._keys[wanted.name].id
+        if step.act == "rotate":
+            keys.rotate_key(principal=operator, key_id=key_id, reason=step.reason)
+        elif step.act == "retire":
+            for version in wanted.retired:
+                keys.disable_version(principal=operator, key_id=key_id, version=version, reason=wanted.why)
+        elif wanted.fate == "disabled":
+            keys.disable_key(principal=operator, key_id=key_id, reason=wanted.why)
+        else:
+            admin, compromised = self._callers.principals[ADMIN], wanted.fate == "compromised"
+            keys.revoke_key(principal=admin, key_id=key_id, reason=wanted.why, compromised=compromised)
 
-
-def _encrypt(key: Key, plaintext: bytes, owner: Principal) -> Envelope | None:
-    """None if refused. Records the refusal, as every interface does."""
-    try:
-        request = EncryptRequest(mode=_mode_of(key), plaintext=plaintext, key_id=key.id)
-        return engine.encrypt(request, owner)
-    except DomainError as refusal:
-        event = Event(
-            action=actions.MESSAGE_ENCRYPTED,
-            object_type="key",
-            object_id=str(key.id),
-            outcome=Outcome.DENIED,
-            code=refusal.code,
+    def _create(self, wanted: DemoKey) -> None:
+        fated = time_of(wanted.fated, self._begins, self._ends)
+        self._keys[wanted.name] = keys.create_key(
+            principal=self._callers.principals[wanted.owner],
+            name=wanted.name,
+            algorithm=wanted.algorithm,
+            description=wanted.description,
+            tags=wanted.tags,
+            rotation_period_days=wanted.rotates,
+            activates_at=fated if wanted.fate == "pending" else None,
+            expires_at=fated if wanted.fate == "expires" else None,
         )
-        record_alone(event, owner.actor)
-        return None
+
+    def _rotate_due(self, _step: Step) -> None:
+        for outcome in keys.rotate_due_keys(principal=Principal.system("rotate_keys", Source.COMMAND)):
+            if outcome.error is not None:
+                raise Unavailable(f"{outcome.key.name}: {outcome.error.detail}")
+
+    def _encrypt(self, step: Step) -> None:
+        key = self._keys[step.subject]
+        items = [(secrets.token_bytes(step.size), b"") for _ in range(step.count)]
+        request = EncryptBatch(mode=_mode_of(key), items=items, key_id=key.id)
+        batch = self._perform(
+            step, actions.MESSAGE_ENCRYPTED, lambda context: decide_encryptions(request, context)
+        )
+        if batch is not None:
+            sealed = [_item(text) for text in batch.results if isinstance(text, str)]
+            self._messages[step.subject] = (self._messages.get(step.subject, []) + sealed)[-KEPT_MESSAGES:]
+
+    def _decrypt(self, step: Step) -> None:
+        known = self._messages.get(step.subject)
+        if not known:
+            self._encrypt(step)
+            return
+        key = self._keys[step.subject]
+        request = DecryptBatch(mode=_mode_of(key), key_id=key.id, items=known[-step.count :])
+        self._perform(step, actions.MESSAGE_DECRYPTED, lambda context: decide_decryptions(request, context))
+
+    def _perform[T](
+        self, step: Step, action: str, decide: Callable[[DecisionContext], Decision[T]]
+    ) -> T | None:
+        """None if the key refuses. Then records the refusal, as every interface does."""
+        caller = self._caller(step)
+        try:
+            # Not in the writer's thread, which has the actual time.
+            return perform(caller, decide, lambda decision: commit_here(decision, self._numbering))
+        except (KeyNotActive, KeyNotUsable) as refusal:
+            event = Event(
+                action=action,
+                object_type="key",
+                object_id=str(self._keys[step.subject].id),
+                outcome=Outcome.DENIED,
+                code=refusal.code,
+            )
+            record_alone(event, caller.actor)
+            return None
+
+    def _caller(self, step: Step) -> Principal:
+        """The owner of the key, or someone else with the owner's session."""
+        caller = self._callers.principals[self._wanted[step.subject].owner]
+        actor = caller.actor
+        if step.origin:
+            known = {"auth_method": actor.auth_method, "token_id": actor.token_id}
+            actor = origin_of(step.origin).user(caller.person_id, actor.actor_name, **known)
+        return replace(caller, actor=actor.of_request(secrets.token_hex(16)))
+
+    def _export(self, _step: Step) -> None:
+        """Request an export, run its job here, and download the result."""
+        auditor = self._callers.principals[AUDITOR]
+        export = request_export(principal=auditor, export_format="csv", criteria=ROTATIONS)
+        run_job(KIND, export.id, lambda: False)
+        with suppress(NoResult, ResultMissing):  # the worker of a server was faster
+            open_result(principal=auditor, result=find_result(principal=auditor, export_id=export.id)).close()
+
+    def _request_export(self) -> None:
+        """Request an export of all rotations now. A worker creates the file."""
+        self._callers.sign_in(AUDITOR)
+        auditor = self._callers.principals[AUDITOR]
+        request_export(principal=auditor, export_format="csv", criteria=ROTATIONS)
+        self._callers.sign_out(AUDITOR)
+
+
+def _item(text: str) -> SealedItem:
+    found = envelope.decode(text, max_length=len(text))
+    return SealedItem(found.sealed, found.version, b"", found.key_id)
 
 
 def _mode_of(key: Key) -> Mode:

@@ -17,6 +17,7 @@ from django.db import connection, transaction
 
 from kernel.clock import process_now
 from kernel.databases.lock_waits import milliseconds, seconds_left
+from kernel.demo_clock import behind
 from kernel.freshness.models import EntityEpoch
 from kernel.freshness.stamps import EpochStamp, StaleDecision, entities_of, outdated, renew
 from kernel.trust.row_mac import IntegrityFailed
@@ -79,7 +80,7 @@ def lock_epoch() -> tuple[int, datetime]:
         row = cursor.fetchone()
     if row is None:
         raise _lost()
-    return row[0], row[1]
+    return row[0], row[1] - behind()
 
 
 def require_current(stamp: EpochStamp | None) -> None:

@@ -12,10 +12,11 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.urls import reverse
+from django.urls import resolve, reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
@@ -26,6 +27,7 @@ from kernel.actions import REQUEST_REFUSED
 from kernel.errors import DomainError, RecentAuthRequired, Unauthenticated
 from kernel.http.context import in_context, set_audit_object
 from kernel.http.protocol_refusals import method_not_allowed
+from kernel.pages.drafts import keep_draft, read_draft, take_draft
 from kernel.rules import PUBLIC, Caller, Rule
 
 PAGE, DIALOG = "page", "dialog-body"
@@ -37,6 +39,8 @@ class PageView[P: Caller](View):
 
     ``object_reference`` names the type of object in the URL, and the URL parameter with its id. ``section`` is the
     navigation entry of the page. ``parts`` lists the partials of its template that htmx may request alone.
+    ``draft_fields`` names the form fields whose text survives a sign-in in between (``kernel.pages.drafts``): no
+    secrets, no messages, and no confirmations.
     """
 
     http_method_names = ["get", "head", "post"]
@@ -45,6 +49,8 @@ class PageView[P: Caller](View):
     section: ClassVar[str] = ""
     template: ClassVar[str] = ""
     parts: ClassVar[frozenset[str]] = frozenset()
+    draft_fields: ClassVar[tuple[str, ...]] = ()
+    has_draft = False  # whether the form shows a draft
 
     @property
     def principal(self) -> P:
@@ -60,6 +66,7 @@ class PageView[P: Caller](View):
         except RecentAuthRequired as refusal:
             if request.method == "POST":  # for a page that is merely opened, the redirect is enough
                 refuse(request, refusal)
+                keep_draft(request, request.get_full_path(), read_draft(request, self.draft_fields))
             return confirm_identity_first(request)
 
     def _admit(self, request: HttpRequest, **kwargs: Any) -> HttpResponse | None:
@@ -72,12 +79,32 @@ class PageView[P: Caller](View):
         if rule.permission is not PUBLIC:
             if known_principal(request) is None:
                 throttle.check_address(context, group="anonymous", rate=settings.CC_THROTTLE_ANONYMOUS)
-                return sign_in_first(request)
+                return self._sign_in_first()
             throttle.charge_principal(str(self.principal.user_id))
             # Not earlier: otherwise the log would record any text that an anonymous caller puts into a URL as an
             # object.
             self._judge(rule, **kwargs)
         return None
+
+    def _sign_in_first(self) -> HttpResponse:
+        """Redirect to the sign-in and back. For htmx, the page remains and the sign-in opens as a dialog over it."""
+        if is_htmx(self.request):
+            response = HttpResponse(status=HTTPStatus.UNAUTHORIZED)
+            return trigger_client_event(response, "cc:sign-in")
+        path = self.request.get_full_path() if "GET" in self.rules else ""
+        if draft := read_draft(self.request, self.draft_fields):
+            # A redirect would lose the text. The URL name finds the view of an app that the kernel cannot import.
+            response = resolve(reverse("login")).func(self.request, path=path, draft=draft)
+            return cast("HttpResponse", response)
+        return HttpResponseRedirect(with_next("login", path))
+
+    def show_draft[F: Form](self, form: F) -> F:
+        """Fill an unbound form with what the user typed before a sign-in in between, if they did."""
+        if draft := take_draft(self.request):
+            self.has_draft = True
+            form.data, form.is_bound = draft, True
+            form.errors.clear()  # nothing was submitted yet
+        return form
 
     def _judge(self, rule: Rule, **kwargs: Any) -> None:
         """Raises Denied; its audit event names the object."""
@@ -141,22 +168,10 @@ def refuse(request: HttpRequest, refusal: DomainError) -> None:
     in_context(request).refusal = refusal
 
 
-def sign_in_first(request: HttpRequest) -> HttpResponse:
-    """Redirect to the sign-in and back. For htmx, the page remains and the sign-in opens as a dialog over it."""
-    if is_htmx(request):
-        response = HttpResponse(status=HTTPStatus.UNAUTHORIZED)
-        return trigger_client_event(response, "cc:sign-in")
-    return HttpResponseRedirect(with_next("login", request.get_full_path() if is_read(request) else ""))
-
-
 def confirm_identity_first(request: HttpRequest) -> HttpResponse:
     """Redirect to the page that asks for a factor again, and from there back to this page."""
     url = with_next("reauth", request.get_full_path())
     return HttpResponseClientRedirect(url) if is_htmx(request) else HttpResponseRedirect(url)
-
-
-def is_read(request: HttpRequest) -> bool:
-    return request.method in {"GET", "HEAD"}
 
 
 def with_next(name: str, path: str) -> str:

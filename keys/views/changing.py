@@ -34,10 +34,11 @@ class SettingsView(KeyView):
     tab = "settings"
     form: ClassVar[type[PageForm]] = KeySettingsForm
     after: ClassVar[str] = "key-settings"
+    draft_fields = tuple(form.base_fields)
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self.find(name)
-        return self.show(key, form=self._form(key))
+        return self.show(key, form=self.show_draft(self._form(key)))
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
@@ -77,11 +78,12 @@ class KeyOperationView(KeyView):
 
     operation: ClassVar[KeyOperation] = KEY_OPERATIONS["rotate"]
     template = "keys/operation.html"
+    draft_fields = ORDERED
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self._find_recently_known(name)
         impact = self._impact(key)
-        return self._show_form(key, self._form(key, impact), impact)
+        return self._show_form(key, self.show_draft(self._form(key, impact)), impact)
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self._find_recently_known(name)

@@ -92,13 +92,14 @@ class NewKeyView(PageView[Principal]):
     section = "keys"
     template = "keys/new.html"
     parts = frozenset({"name-note", "key-summary"})
+    draft_fields = tuple(KeyForm.base_fields)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        asked = KeyForm(request.GET)
+        form = self.show_draft(KeyForm())
+        asked = KeyForm(form.data or request.GET)
         asked.is_valid()
-        return self._show_form(
-            KeyForm(), typed=asked.cleaned_data, note=self._note(request.GET.get("name", ""))
-        )
+        note = self._note(asked.data.get("name", ""))
+        return self._show_form(form, typed=asked.cleaned_data, note=note)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = KeyForm(request.POST)

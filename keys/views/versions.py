@@ -21,10 +21,11 @@ class VersionView(KeyView):
     template = "keys/version_operation.html"
     tab = "versions"
     enables: ClassVar[bool]
+    draft_fields = ("reason",)
 
     def get(self, request: HttpRequest, name: str, version: int) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self.find(name)
-        return self._show_form(key, self._find_version(key, version), ReasonForm())
+        return self._show_form(key, self._find_version(key, version), self.show_draft(ReasonForm()))
 
     def post(self, request: HttpRequest, name: str, version: int) -> HttpResponse:
         key = self.find(name)

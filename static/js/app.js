@@ -17,17 +17,21 @@
     ($("[data-focus]", dialog) || $("[autofocus], input:not([type=hidden]), textarea, select, button", dialog))?.focus();
   };
   const close = () => {
-    if (!dialog?.open) return;
-    dialog.close();
-    const again = opener?.id && document.getElementById(opener.id);
-    (again || (opener?.isConnected ? opener : $("#page")))?.focus();
+    if (dialog?.open) dialog.close();
   };
+  const isLost = () => document.activeElement === document.body;
   let kept = null; // content of the dialog before the sign-in replaced it
   let signing = false;
   dialog?.addEventListener("close", () => {
     $("#dialog-body").replaceChildren(...(kept ? [kept] : []));
     if (kept) dialog.showModal();
-    else $("#dialog-notices").replaceChildren();
+    else {
+      $("#dialog-notices").replaceChildren();
+      // The browser returns the focus, unless the opener was replaced (its replacement has its id) or removed.
+      const again = opener?.id ? document.getElementById(opener.id) : opener;
+      if (isLost()) again?.focus();
+      if (isLost()) $("#page").focus();
+    }
     kept = null;
     signing = false;
   });
@@ -53,6 +57,10 @@
     setTimeout(fade, 8000);
   };
   document.querySelectorAll("[data-toast]").forEach(show);
+  const dismiss = (toast) => {
+    toast.remove();
+    ($("#toasts [data-dismiss]") || $("#page")).focus({ preventScroll: true });
+  };
 
   // --- notices: an error stays until a success; content behind an open dialog is neither visible nor read out
   const notify = (text, place = dialog?.open || kept ? "#dialog-notices" : "#notices") => {
@@ -127,7 +135,10 @@
   const arm = (seconds) => { // latest value from the server, which accounts for other tabs and ignores polling
     if (!end || !seconds) return;
     clearTimeout(timer);
-    if (seconds > 125) end.replaceChildren();
+    if (seconds > 125) {
+      if (end.contains(document.activeElement)) $("#page").focus({ preventScroll: true });
+      end.replaceChildren();
+    }
     timer = setTimeout(warn, Math.max(0, seconds - 125) * 1000, Date.now() + seconds * 1000);
   };
   const warn = (ends) => {
@@ -172,7 +183,7 @@
   document.addEventListener("click", (event) => {
     const hit = (selector) => event.target.closest(selector);
     if (hit("[data-copy]")) copy(hit("[data-copy]"));
-    else if (hit("[data-dismiss]")) hit("[data-toast]").remove();
+    else if (hit("[data-dismiss]")) dismiss(hit("[data-toast]"));
     else if (hit("[data-help]")) help();
     else if (hit("[data-reveal]")) reveal(hit("[data-reveal]"));
     else if (hit("[data-print]")) print();
@@ -201,11 +212,17 @@
   document.addEventListener("keydown", (event) => {
     if (document.body.dataset.shortcuts !== "on" || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input, textarea, select") || dialog?.open) return;
-    const shortcut = going ? () => $(`[data-go="${CSS.escape(event.key)}"]`)?.click()
-      : { "/": () => $("[data-search]")?.focus(), "?": help, n: () => $("[data-new]")?.click() }[event.key];
+    const on = (selector, act) => () => { const node = $(selector); node?.focus(); if (node) act(node); };
+    const shortcut = going ? on(`[data-go="${CSS.escape(event.key)}"]`, (link) => location.assign(`${link.href}#page`))
+      : { "/": on("[data-search]", (field) => field.select()), "?": help, n: on("[data-new]", (link) => link.click()) }[event.key];
     going = !going && event.key === "g";
     if (shortcut) { event.preventDefault(); shortcut(); }
   });
+  if (!$("[autofocus]")) $(".error-summary")?.focus(); // of a form that was submitted without htmx
+  if (location.hash === "#page") { // after a shortcut
+    history.replaceState(history.state, "", location.pathname + location.search);
+    $("#page").focus();
+  }
 
   // --- htmx stores the URL, which may name a key, for a history cache that is disabled here
   const forget = () => sessionStorage.removeItem("htmx-current-path-for-history");

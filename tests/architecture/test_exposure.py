@@ -56,6 +56,16 @@ MAY_WRITE_WITHOUT_MAC = {
     "keys/invocations.py": "key_versions.uses_reserved, which many processes raise without a lock",
     "keys/services/rotation.py": "key_rotations; key_versions.is_primary, which nothing reads",
 }
+# ``running_from`` sets the clock of its thread back. Import contracts also protect its module, and the demo itself.
+MAY_MOVE_THE_CLOCK = {
+    "console/services/demo.py": "load_demo, into an empty instance, after an entry that says so",
+    "kernel/demo_clock.py": "defines it",
+}
+# ``commit_here`` does not wait for the sequencer.
+MAY_COMMIT_IN_ITS_OWN_THREAD = {
+    "console/services/demo.py": "the writer's thread has the actual time",
+    "audit/commit/writer.py": "inside the transaction that a test rolls back",
+}
 MAY_OPEN_TRANSACTIONS = {
     "accounts/management/commands/update_user.py": "several changes, all of them or none"
 }
@@ -104,6 +114,15 @@ def test_key_bytes_are_exposed_in_the_core_and_where_a_reason_is_given():
     assert {path for path in exposing if not path.startswith("kernel/crypto/")} == set(MAY_EXPOSE)
 
 
+def test_only_the_demo_moves_the_clock():
+    """No other file names what moves it, not even as the text of a late import."""
+    files = {name(path): path.read_text() for path in product_files()}
+    assert {path for path, text in files.items() if "running_from" in text} == set(MAY_MOVE_THE_CLOCK)
+    assert {path for path, text in files.items() if "commit_here" in text} == set(
+        MAY_COMMIT_IN_ITS_OWN_THREAD
+    )
+
+
 def test_keys_are_read_through_visible_to():
     assert places(product_files(), bypasses_visibility("Key")) == set(MAY_READ_ALL_KEYS)
 
@@ -124,6 +143,7 @@ def test_the_log_is_read_through_visible_to():
         "audit/services/alarms.py",  # the entry of an alarm
         "audit/services/resolving.py",  # entries of alarms, to restore their rows
         "audit/services/showing.py",  # the entry of an alarm, to compare it again
+        "console/services/demo_instance.py",  # whether this is a demo instance, or an empty one
         "audit/verification/integrity.py",  # the entries of visible changed rows, to compare them
         "audit/log/numbering.py",
         "audit/sequencing/timestamps.py",  # timestamps and counts only, no entry
@@ -213,7 +233,9 @@ def test_the_core_imports_the_standard_library_cryptography_and_base64_only():
 
 def test_randomness_comes_from_the_operating_system():
     loose = [name(path) for path in product_files() if {"random", "uuid.uuid1"} & set(imported_modules(path))]
-    assert loose == []
+    assert loose == [
+        "console/demo_schedule.py"
+    ]  # the times of the demo, the same for each; no key or password
 
 
 def test_the_environment_is_read_in_the_settings_only():

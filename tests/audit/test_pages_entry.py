@@ -1,5 +1,9 @@
 """The page of one entry: its columns, the changed rows, and its proof."""
 
+import os
+import subprocess
+from html import escape
+
 import pytest
 
 from audit.log.events import Event, RowChange
@@ -87,6 +91,29 @@ def test_the_proof_verifies_by_the_command_that_the_page_shows(auditor, entry, t
     verified = run(*command.split()[1:])
     assert verified.returncode == 0, verified.stderr
     assert "keys.key.updated" in verified.stdout
+
+
+def test_the_first_pin_is_never_overwritten(auditor, entry, tmp_path):
+    """The command of the page, with a curl that prints what the server publishes, or fails."""
+    checkpoint_now()
+    page = signed_in(auditor).get(f"/audit/{entry.id}/")
+    command = page.context["save_keys"]
+    assert escape(command) in page.content.decode()
+    curl = tmp_path / "curl"
+    curl.write_text('#!/bin/sh\n[ -n "$KEYS" ] || exit 22\nprintf "%s\\n" "$KEYS"\n')
+    curl.chmod(0o755)
+
+    def save(keys):
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "KEYS": keys}
+        return subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, check=False).returncode
+
+    pinned = tmp_path / "pinned-keys"
+    assert save("") == 22
+    assert not pinned.exists()
+    assert save("log+1+first\nlog+2+second") == 0
+    assert pinned.read_text() == "log+1+first\nlog+2+second\n"
+    assert save("log+3+another") != 0
+    assert pinned.read_text() == "log+1+first\nlog+2+second\n"
 
 
 def test_in_the_dialog_the_entry_comes_without_the_shell(auditor, developer):

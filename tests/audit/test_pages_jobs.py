@@ -116,7 +116,7 @@ def test_a_job_shows_how_far_it_is_and_how_long_it_takes(browser, recorded, expo
         "total": 50_000,
     }
     text = text_of(show(browser, export, **running))
-    assert "12 400 of 50 000 rows (24 %), about 9 minutes left" in text
+    assert "12 400 of 50 000 rows (24%), about 9 minutes left" in text
 
 
 @pytest.mark.parametrize(("polls", "seconds"), [(0, 1), (4, 1), (5, 2), (9, 2), (10, 5), (1000, 5)])
@@ -127,7 +127,7 @@ def test_the_page_polls_less_and_less_often(polls, seconds):
 def test_progress_is_announced_by_quarters_and_at_the_end(browser, recorded, export):
     AuditExport.objects.filter(id=export.id).update(total=100, done=49)
     address = f"/jobs/{export.id}/"
-    assert "25 % done." in text_of(part(browser, address, "job-progress", reached=0))
+    assert "25% done." in text_of(part(browser, address, "job-progress", reached=0))
     assert "% done." not in text_of(part(browser, address, "job-progress", reached=25))
     AuditExport.objects.filter(id=export.id).update(total=None, done=0)
     finish(export)
@@ -169,7 +169,7 @@ def test_lists_show_jobs_and_exports_or_say_that_there_are_none(browser, recorde
     finish(export)
     jobs, listed = text_of(browser.get("/jobs/")), text_of(browser.get("/audit/exports/"))
     assert "Audit log export, csv" in jobs
-    assert "3 of 3 rows (100 %)" in jobs
+    assert "3 of 3 rows (100%)" in jobs
     assert export.sha256 in listed
     AuditExport.objects.all().delete()
     assert "No jobs yet." in text_of(browser.get("/jobs/"))

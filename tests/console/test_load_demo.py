@@ -1,41 +1,51 @@
-"""``bin/manage load_demo`` creates real data, and does not harm an instance that is in use."""
+"""``bin/manage load_demo`` gives an empty instance a history that verifies, and refuses any other instance."""
 
 import io
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from accounts.errors import SessionEnded
 from accounts.models import TokenFamily, User
-from audit.models import AuditLog
-from console import demo_data
+from accounts.principals import Principal
+from audit.log.events import Event, Source
+from audit.models import AuditCheckpoint, AuditExport, AuditLog, UsageRollup
+from audit.services import record_alone
+from audit.verification.findings import FindingKind
+from audit.verification.fsck import verify_log
+from console import actions, demo_data
+from console.demo_keys import KEYS
 from console.services import demo
-from kernel.clock import database_now
+from console.services.demo_instance import demo_state
+from kernel.clock import database_now, process_now
+from kernel.jobs import Status
 from keys.models import Key
 from keys.services import create_key
+from tests.personas import make_persona
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 
-ENCRYPTS, READS = 2, 2
+DAYS = timedelta(days=2)
+FEW_CALLS = 4
 
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
     """Limit the demo to the keys with a fate and one rotated key, each used only a little."""
-    chosen = [key for key in demo_data.KEYS if key.fate or key.name == "payments-db"]
-    chosen.sort(key=lambda key: bool(key.fate))
-    few = [replace(key, encrypts=min(key.encrypts, ENCRYPTS), reads=min(key.reads, READS)) for key in chosen]
+    chosen = [key for key in KEYS if key.fate or (key.rotations and key.retired)]
+    few = [replace(key, use=replace(key.use, calls=min(key.use.calls, FEW_CALLS), batch=2)) for key in chosen]
     monkeypatch.setattr(demo, "KEYS", tuple(few))
-    monkeypatch.setattr(demo, "SOON", timedelta(hours=1))  # the uses before the expiry may take long
 
 
-def load(*arguments, typed=""):
-    out = io.StringIO()
+def load(*arguments, typed="", stdout=None):
+    out = stdout or io.StringIO()
     with standard_input(typed):
-        call_command("load_demo", *arguments, stdout=out)
+        call_command("load_demo", "--days=2", *arguments, stdout=out)
     return out.getvalue()
 
 
@@ -46,16 +56,22 @@ def standard_input(text):
         yield
 
 
-def test_the_demo_has_people_keys_and_a_record_of_what_happened(db):
+def test_the_demo_has_people_keys_and_a_history_that_verifies(db):
     before = database_now()
     lines = load().splitlines()
     after = database_now()
     assert_each_role_can_sign_in(
-        {line.split()[0]: line.split()[2] for line in lines[: len(demo_data.PEOPLE)]}
+        {line.split()[0]: line.split()[2] for line in lines if line.split()[0] in dict(demo_data.PEOPLE)}
     )
     assert_keys_are_in_their_final_state()
-    assert_all_is_on_record(before, after)
-    assert not TokenFamily.objects.filter(revoked_at=None).exists()
+    assert_the_history_is_in_order(before - DAYS, before, after)
+    assert_what_happened_is_on_record()
+    # A transactional test empties the log, so it lacks the publication of the checkpoint keys.
+    assert [finding for finding in verify_log().findings if finding.kind is not FindingKind.KEY] == []
+    for family in TokenFamily.objects.filter(revoked_at=None):  # a new password has ended it
+        with pytest.raises(SessionEnded):
+            family.require_open()
+    assert all(before - timedelta(seconds=1) <= signed.signed_at for signed in AuditCheckpoint.objects.all())
 
 
 def assert_each_role_can_sign_in(shown):
@@ -66,80 +82,98 @@ def assert_each_role_can_sign_in(shown):
 
 
 def assert_keys_are_in_their_final_state():
-    now = database_now() + demo.SOON
-    statuses = {key.name: key.lifecycle_state(now).status for key in Key.objects.all()}
+    statuses = {key.name: key.lifecycle_state(process_now()).status for key in Key.objects.all()}
     assert statuses == {
-        "payments-db": "active",
+        "card-pan-vault": "active",
         "payouts-2027": "pending",
+        "sandbox-merchants": "active",
         "black-friday-vouchers": "expired",
         "legacy-csv": "disabled",
         "old-gateway": "revoked",
         "partner-acme-sftp": "revoked",
     }
-    assert Key.objects.get(name="payments-db").versions.count() == 5
+    first, second = Key.objects.get(name="card-pan-vault").versions.order_by("version")
+    assert first.state == "disabled"
+    rotated = AuditLog.objects.get(action="keys.key.rotated")
+    assert abs(second.created_at - rotated.timestamp) < timedelta(seconds=5)
+    assert rotated.timestamp - first.created_at > timedelta(hours=12)
 
 
-def assert_all_is_on_record(before, after):
-    entries = AuditLog.objects.filter(source="command")
-    assert {before <= entry.timestamp <= after for entry in entries} == {True}
-    denied = entries.filter(action="crypto.message.encrypted", outcome="denied")
-    assert {entry.code for entry in denied} == {"key_not_active"}
-    assert denied.count() == 3 * demo.REFUSALS
-    assert (
-        entries.filter(action="crypto.message.decrypted", actor_name="payments-api").count()
-        >= 5 * ENCRYPTS * READS
-    )
-    assert entries.get(action="audit.export.requested").actor_name == "ines"
+def assert_the_history_is_in_order(begins, before, after):
+    """From the first entry of the demo on, times only grow. Everything before the last entry is invented."""
+    started = AuditLog.objects.get(action=actions.DEMO_STARTED)
+    assert before <= started.timestamp <= after
+    history = list(AuditLog.objects.filter(id__gt=started.id).order_by("id"))
+    assert begins <= history[0].timestamp < before - timedelta(days=1)
+    assert all(one.timestamp <= next_one.timestamp for one, next_one in pairwise(history))
+    assert history[-1].action == actions.DEMO_LOADED
+    assert before <= history[-1].timestamp <= after
+    hours = {row.hour for row in UsageRollup.objects.all()}
+    used = AuditLog.objects.filter(action__startswith="crypto.")
+    assert hours == {entry.timestamp.replace(minute=0, second=0, microsecond=0) for entry in used}
 
 
-def test_an_instance_with_keys_is_left_alone_unless_that_is_wanted(admin):
+def assert_what_happened_is_on_record():
+    denied = AuditLog.objects.filter(outcome="denied")
+    assert {entry.action: entry.code for entry in denied} == {
+        "crypto.message.encrypted": "key_not_active",
+        "crypto.message.decrypted": "key_not_usable",
+        "accounts.session.opened": "authentication_failed",
+    }
+    finished, waiting = AuditExport.objects.order_by("created_at").values_list("status", flat=True)[3:5]
+    assert (finished, waiting) == (Status.SUCCEEDED, Status.PENDING)
+    assert AuditLog.objects.filter(action="audit.export.downloaded").count() == 4
+
+
+def test_an_instance_in_use_is_left_alone(admin):
+    record_alone(Event(action="audit.log.verified"), admin.principal.actor)
+    refused("audit.log.verified")
+    make_persona("ada-2", "auditor")
+    refused("several users")
     create_key(principal=admin.principal, name="our-own", algorithm="aes-256")
-    with pytest.raises(CommandError, match="--yes"):
+    refused("it has keys")
+    assert Key.objects.count() == 1
+
+
+def refused(reason):
+    before = AuditLog.objects.count()
+    with pytest.raises(CommandError, match=reason) as refusal:
         load()
-    assert User.objects.count() == 1
-    load("--yes")
-    assert Key.objects.count() == 1 + len(demo.KEYS)
+    assert refusal.value.returncode == 1
+    assert AuditLog.objects.count() == before
 
 
-def test_a_person_who_happens_to_have_such_a_name_keeps_their_password(db, admin):
-    user = admin.user
-    user.username = "mira"
-    user.save_with_mac()
-    with pytest.raises(CommandError, match="user"):
-        load()
-    assert User.objects.get().password == user.password
+def test_an_administrator_with_a_name_of_the_demo_keeps_their_account(admin):
+    admin.user.username = "mira"
+    admin.user.save_with_mac()
+    refused("mira")
 
 
-def test_a_second_run_makes_what_the_first_did_not(db):
-    kept = demo.KEYS
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(demo, "KEYS", kept[:2])
-        load()
-    said = load("--yes", "--password-from-stdin", typed="a quite long password\n")
-    assert "payments-db already exists" in said
-    assert "quite" not in said
-    assert Key.objects.count() == len(kept)
-    assert User.objects.get(username="mira").check_password("a quite long password")
-
-
-def test_a_password_that_is_not_accepted_makes_no_one(db):
+@pytest.mark.parametrize("arguments", [["--password-from-stdin"], ["--days=1"], ["--days=366"]])
+def test_a_wrong_argument_changes_nothing(db, arguments):
+    before = AuditLog.objects.count()
     with pytest.raises(CommandError):
-        load("--password-from-stdin", typed="short\n")
+        load(*arguments, typed="short\n")
+    assert AuditLog.objects.count() == before
     assert not User.objects.exists()
 
 
 class Interrupting(io.StringIO):
-    """A terminal at which the user presses Ctrl-C when the first key is reported."""
+    """A terminal at which the user presses Ctrl-C when the first day is reported."""
 
     def write(self, text):
-        if text.startswith("key 1 "):
+        if text.startswith("day 1 "):
             raise KeyboardInterrupt
         return super().write(text)
 
 
-def test_an_interrupted_load_says_so_and_ends_its_sessions(db):
+def test_an_interrupted_demo_says_so_and_a_second_run_refuses(db):
     with pytest.raises(CommandError, match="Stopped") as stopped:
-        call_command("load_demo", stdout=Interrupting())
+        load(stdout=Interrupting())
     assert stopped.value.returncode == 130
-    assert Key.objects.count() == 1
+    assert demo_state() == "incomplete"
     assert not TokenFamily.objects.filter(revoked_at=None).exists()
+    assert abs(process_now() - AuditLog.objects.latest("id").timestamp) < timedelta(minutes=1)
+    refused("is incomplete")
+    record_alone(Event(action=actions.DEMO_LOADED), Principal.system("load_demo", Source.COMMAND).actor)
+    refused("already has the demo")

@@ -17,10 +17,10 @@ PAGES = {
     "/home/": READER + RENEWED + 7,
     "/usage/": READER + RENEWED + 5,
     "/usage/numbers.csv": READER + RENEWED + 1,
-    "/system/": READER + RENEWED + 5 + CLOCK,
+    "/system/": READER + RENEWED + 6 + CLOCK,
     "/reference/": READER + RENEWED,
 }
-POLLS = {("/home/", "home-now"): READER + 5, ("/system/", "system-now"): READER + 5 + CLOCK}
+POLLS = {("/home/", "home-now"): READER + 5, ("/system/", "system-now"): READER + 6 + CLOCK}
 
 
 def cost(browser, path, **headers):

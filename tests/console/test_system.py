@@ -11,6 +11,7 @@ from audit.log.events import Actor, Event, Source
 from audit.models import AuditExport
 from audit.sequencing.running import checkpoint_now
 from audit.services import record_alone
+from console import actions as console_actions
 from console import system as console_system
 from kernel import installation
 from kernel.clock import database_now
@@ -35,7 +36,7 @@ def test_a_healthy_system_is_well_everywhere(at_admin, monkeypatch):
     checkpoint_now()
     found = checks(at_admin)
     assert {name for name, check in found.items() if check.state not in {"ok", "off"}} == set()
-    assert "last checkpoint of" in found["Sequencer"].measured
+    assert "last checkpoint " in found["Sequencer"].measured
 
 
 def test_the_page_holds_no_secret(at_admin, settings):
@@ -97,9 +98,23 @@ def test_a_proxy_that_is_not_trusted_is_seen(at_admin):
     assert checks(at_admin, X_Forwarded_For="192.0.2.1")["TLS and proxy"].state == "warning"
 
 
-def test_a_service_for_others_without_tls_is_warned_of(at_admin, settings):
-    settings.CC_BIND = "0.0.0.0"  # noqa: S104 - the finding
-    assert "without encryption" in checks(at_admin)["TLS and proxy"].remedy
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        {"CC_BIND": "0.0.0.0"},  # noqa: S104 - the finding
+        {"CC_PUBLIC_URL": "http://keys.example.org"},
+        {"CC_TRUSTED_PROXIES": 1},
+    ],
+)
+def test_plain_http_is_a_warning_beyond_this_machine_and_neutral_on_it(at_admin, settings, beyond):
+    settings.CC_BIND, settings.CC_PUBLIC_URL = "127.0.0.1", "http://localhost:8000"
+    alone = checks(at_admin)["TLS and proxy"]
+    assert (alone.state, alone.remedy) == ("off", "")
+    for name, value in beyond.items():
+        setattr(settings, name, value)
+    check = checks(at_admin)["TLS and proxy"]
+    assert check.state == "warning"
+    assert "without encryption" in check.remedy
 
 
 def test_little_room_on_the_disk_is_bad_and_not_much_a_warning(at_admin, monkeypatch):
@@ -140,3 +155,13 @@ def test_health_and_the_page_show_the_same(at_admin, settings):
     settings.CC_AUDIT_LAG_LIMIT = 0
     assert at_admin.get("/health").json()["services"]["sequencer"] == "unhealthy"
     assert checks(at_admin)["Sequencer"].state == "bad"
+
+
+def test_a_demo_instance_is_shown_as_one_and_an_incomplete_one_with_a_remedy(at_admin):
+    assert "Demo instance" not in checks(at_admin)
+    record_alone(Event(action=console_actions.DEMO_STARTED), SYSTEM)
+    incomplete = checks(at_admin)["Demo instance"]
+    assert incomplete.state == "warning"
+    assert "Use a new one" in incomplete.remedy
+    record_alone(Event(action=console_actions.DEMO_LOADED), SYSTEM)
+    assert checks(at_admin)["Demo instance"].state == "ok"

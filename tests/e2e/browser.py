@@ -67,6 +67,10 @@ class Person:
         self.page: Page = context.new_page()
         self.page.set_default_timeout(LONG_ENOUGH)
 
+    def seen(self) -> str:
+        """The address and the text of the page as it is now."""
+        return f"{self.page.url}\n{self.page.locator('body').inner_text()}"
+
     def open(self, path: str) -> Page:
         self.page.goto(self.base + path)
         return self.page
@@ -96,6 +100,9 @@ class Person:
         return self.page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()")
 
 
+present: list[Person] = []  # everyone with an open browser
+
+
 def follow(page: Page, control: Locator) -> None:
     """Click a control that loads a page, and wait for the end of the load; a click waits only for its start."""
     with page.expect_navigation():
@@ -106,7 +113,10 @@ def follow(page: Page, control: Locator) -> None:
 def person(browser: Browser, base: str, **options: object) -> Iterator[Person]:
     """Options of Playwright's ``new_context``: ``color_scheme``, ``viewport``, ``java_script_enabled`` …"""
     context = browser.new_context(**{"viewport": WIDE, "reduced_motion": "reduce", **options})
+    somebody = Person(context, base)
+    present.append(somebody)
     try:
-        yield Person(context, base)
+        yield somebody
     finally:
+        present.remove(somebody)
         context.close()

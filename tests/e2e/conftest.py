@@ -4,15 +4,16 @@ These fixtures end with this package, not with the process: while Playwright run
 can start an event loop.
 """
 
+import contextlib
 import time
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
 
-from tests.e2e.browser import launch, person
+from tests.e2e.browser import launch, person, present
 from tests.e2e.chromium import MISSING, find_chromium
 from tests.product import PASSWORD, POSTGRESQL_URL, Product
 
@@ -40,6 +41,17 @@ def pytest_collection_modifyitems(items):
     The longest file comes first: the others run next to it in other processes.
     """
     items.sort(key=lambda item: (FOLDER in item.path.parents, item.path.name != "test_every_page.py"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call):
+    """Add what each user sees to the report of a failed test, because a timeout does not show the reason."""
+    report = yield
+    if call.when == "call" and report.failed:
+        for somebody in present:
+            with contextlib.suppress(Error):  # of a page that was closed or crashed
+                report.sections.append(("page", somebody.seen()))
+    return report
 
 
 @pytest.fixture(scope="package")

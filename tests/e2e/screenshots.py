@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
         Product(Path(scratch)) as product,
         sync_playwright() as playwright,
     ):
-        product.load_demo()
+        product.load_demo(days=60)
         base = f"http://127.0.0.1:{product.port}"
         shoot_all(launch(playwright), base, folder) if asked.all else shoot_readme(
             launch(playwright), base, folder

@@ -1,8 +1,9 @@
-"""36: the theme persists, and the first paint already has its colours."""
+"""36: the theme persists, and the first paint already has its colours. Also the header, and where the focus is."""
 
 import pytest
+from playwright.sync_api import expect
 
-from tests.e2e.browser import person
+from tests.e2e.browser import NARROW, person
 
 LIGHT, DARK = "rgb(247, 247, 244)", "rgb(18, 22, 27)"
 BACKGROUND = "getComputedStyle(document.documentElement).backgroundColor"
@@ -57,3 +58,41 @@ def test_the_theme_is_chosen_without_scripts(without_script):
     choose(somebody, "Dark")
     assert 'data-theme="dark"' in somebody.page.content()
     assert somebody.page.get_by_label("Dark", exact=True).is_checked()
+
+
+def test_the_header_has_two_lines_on_a_phone(admin):
+    page = admin.open("/audit/")
+    page.set_viewport_size(NARROW)
+    assert page.locator(".top-bar").bounding_box()["height"] < 100
+    assert page.get_by_role("button", name="Sign out").is_visible()
+
+
+def test_the_focus_follows_shortcuts_and_returns_from_dialogs(admin):
+    page = admin.open("/home/")
+    page.keyboard.press("g")
+    page.keyboard.press("k")
+    page.wait_for_url("**/keys/")
+    expect(page.locator("#page")).to_be_focused()
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.name") == "search"
+    opener = page.locator("[data-new]").get_attribute("id")
+    for meanwhile, focused in (
+        ("", opener),
+        ("const other = opener.cloneNode(true); opener.replaceWith(other); htmx.process(other)", opener),
+        ("opener.remove()", "page"),
+    ):
+        page.locator("#page").focus()
+        page.keyboard.press("n")
+        page.get_by_role("dialog").wait_for()
+        page.evaluate(f"const opener = document.querySelector('[data-new]'); {meanwhile}")
+        page.keyboard.press("Escape")
+        expect(page.locator(f"#{focused}")).to_be_focused()
+
+
+def test_a_dismissed_message_leaves_the_focus_on_the_page(admin):
+    page = admin.open("/audit/saved/new?outcome=denied")
+    page.get_by_label("Name").fill("Denied, to be dismissed")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Dismiss").press("Enter")
+    page.get_by_text("Filter Denied, to be dismissed saved").wait_for(state="detached")
+    expect(page.locator("#page")).to_be_focused()

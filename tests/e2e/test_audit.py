@@ -201,7 +201,7 @@ def test_a_job_shows_its_progress_is_cancelled_and_asks_no_more(admin, served, n
     job = page.url.rstrip("/").rpartition("/")[2]
     begun = "status = 'running', lease_holder = 'a test', started_at = now(), total = 100, attempts = 1"
     change(served, job, f"{begun}, lease_until = now() + interval '1 hour'")
-    for done, news in ((10, ""), (30, "25 % done."), (60, "50 % done."), (80, "75 % done.")):
+    for done, news in ((10, ""), (30, "25% done."), (60, "50% done."), (80, "75% done.")):
         change(served, job, f"done = {done}")
         page.locator(f"progress[value='{done}']").wait_for()
         assert page.locator("#job-news").inner_text() == news

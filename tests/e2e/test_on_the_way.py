@@ -99,10 +99,11 @@ def test_signing_in_and_the_second_factor_are_sound(visitor_of, username, base):
     sign_in(visitor, username, PASSWORD)
     page.wait_for_url("**/login/code/**")
     visitor.look()
-    page.get_by_label("Code").fill("000 000")
+    page.get_by_label("Six-digit code").fill("000 000")
     visitor.press("Sign in")
     visitor.look("with a wrong code")
-    page.get_by_label("Code").fill(code)
+    page.get_by_text("Use a recovery code instead").click()
+    page.get_by_label("Recovery code").fill(code)
     visitor.press("Sign in")
     page.get_by_text("9 codes left").wait_for()
     assert ON_THE_WAY - {"setup", "setup-link"} <= visitor.seen

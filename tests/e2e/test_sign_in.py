@@ -71,14 +71,15 @@ def test_a_second_factor_is_a_page_of_its_own(somebody, careful):
     page = somebody.open("/keys/")
     fill_in(page, name)
     page.wait_for_url("**/login/code/?next=%2Fkeys%2F")
-    field = page.get_by_label("Code")
+    field = page.get_by_label("Six-digit code")
     assert field.get_attribute("autocomplete") == "one-time-code"
+    assert field.get_attribute("inputmode") == "numeric"
     field.fill(authenticator.wrong_code())
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("alert").first.wait_for()
-    assert page.get_by_label("Code").input_value() == ""
+    assert page.get_by_label("Six-digit code").input_value() == ""
     code = authenticator.code()
-    page.get_by_label("Code").fill(f"{code[:3]} {code[3:]}")
+    page.get_by_label("Six-digit code").fill(f"{code[:3]} {code[3:]}")
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/keys/")
 

@@ -7,21 +7,25 @@ from django.core.management.base import CommandError
 from accounts.principals import Principal
 from audit.log.events import Source
 from console.demo_data import PEOPLE
-from console.services.demo import CreatedKey, Demo, is_fresh
+from console.services.demo import Demo, LoadedDay
+from console.services.demo_callers import Callers
+from console.services.demo_instance import INCOMPLETE
 from kernel.commands import ServiceCommand
 
-HAS_KEYS = (
-    "This instance already has keys. You cannot separate demo users and keys from your own later, and audit entries "
-    "cannot be removed. To continue, add --yes."
-)
+DAYS = 60
+FEWEST_DAYS, MOST_DAYS = 2, 365
 
 
 class Command(ServiceCommand):
-    help = "Fill a fresh instance with example people and keys."
+    help = "Fill an empty instance with example people, keys and a history."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--yes", action="store_true", help="load the demo even if there are keys or accounts"
+            "--days",
+            type=int,
+            default=DAYS,
+            metavar="N",
+            help=f"length of the history, {FEWEST_DAYS} to {MOST_DAYS} days (default: {DAYS})",
         )
         parser.add_argument(
             "--password-from-stdin",
@@ -29,33 +33,22 @@ class Command(ServiceCommand):
             help="use the first line of standard input as the password of all users; otherwise each user gets a new password, shown once",
         )
 
-    def handle(self, *args: Any, yes: bool, password_from_stdin: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        principal = Principal.system("load_demo", Source.COMMAND)
-        if not yes and not is_fresh(principal):
-            raise CommandError(HAS_KEYS)
-        password = sys.stdin.readline().rstrip("\r\n") if password_from_stdin else ""
-        demo = Demo(principal)
+    def handle(self, *args: Any, days: int, password_from_stdin: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        if not FEWEST_DAYS <= days <= MOST_DAYS:
+            raise CommandError(f"--days: Use {FEWEST_DAYS} to {MOST_DAYS} days.")
+        callers = Callers()
+        callers.choose_passwords(sys.stdin.readline().rstrip("\r\n") if password_from_stdin else "")
+        demo = Demo(Principal.system("load_demo", Source.COMMAND), callers, days)
         try:
-            self._load(demo, password)
+            demo.load(self._report)
         except KeyboardInterrupt:
-            raise CommandError(
-                "Stopped. Users and keys created so far remain. To create the rest, run again with --yes.",
-                returncode=130,
-            ) from None
-        finally:
-            demo.sign_out()
-
-    def _load(self, demo: Demo, password: str) -> None:
-        demo.make_people(password)
-        # Print passwords now instead of at the end: they are shown only once, and the user may interrupt the rest.
+            raise CommandError(f"Stopped. {INCOMPLETE}", returncode=130) from None
+        # At the end, because the passwords of an incomplete demo are of no use.
         for username, role in PEOPLE:
-            shown = "as given" if password else demo.passwords[username]
+            shown = "as given" if password_from_stdin else callers.passwords[username]
             self.stdout.write(f"{username:<13} {role:<10} {shown}")
-        for step in demo.make_keys():
-            self._report(step)
-        demo.request_export()
         self.stdout.write("The demo is loaded. Sign in as one of these users.")
 
-    def _report(self, step: CreatedKey) -> None:
-        self.stdout.write(f"key {step.done} of {step.total}: {step.what}")
+    def _report(self, day: LoadedDay) -> None:
+        self.stdout.write(f"day {day.number} of {day.total}: {day.steps} steps")
         self.stdout.flush()

@@ -1,0 +1,84 @@
+"""The schedule of the demo: believable, in order, and nothing in the future."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from console.demo_data import INCIDENT
+from console.demo_keys import KEYS
+from console.demo_schedule import SATURDAY, plan
+
+NOW = datetime(2026, 11, 27, 10, 17, tzinfo=UTC)  # a Friday
+DAY = timedelta(days=1)
+# Days and hours at which a shift to working hours could leave the history.
+ENDS = [NOW + DAY * number + timedelta(hours=5 * number) for number in (0, 1, 3, 6)]
+MANY = 10  # calls on a working day
+USES = {"encrypt", "decrypt"}
+
+
+def planned(days=60, ends=NOW):
+    return plan(KEYS, ends - DAY * days, ends, 6 * DAY)
+
+
+@pytest.mark.parametrize("days", [2, 14, 60])
+@pytest.mark.parametrize("ends", ENDS)
+def test_every_key_lives_in_order_and_before_now(days, ends):
+    steps = planned(days, ends)
+    assert all(ends - DAY * days <= step.at < ends for step in steps)
+    assert all(before.at <= after.at for before, after in pairwise(steps))
+    for key in KEYS:
+        own = [step for step in steps if step.subject == key.name]
+        assert own[0].act == "create"
+        changes = [step.act for step in own if step.act in {"create", "rotate", "retire", "end"}]
+        assert changes.count("create") == 1
+        assert changes.count("end") == (key.fate in {"disabled", "revoked", "compromised"})
+        assert changes.count("retire") == bool(key.retired)
+        assert "end" not in changes[:-1]
+        if not key.fate and key.use.calls > MANY:
+            assert ends - own[-1].at < DAY
+
+
+@pytest.mark.parametrize("ends", ENDS)
+def test_whoever_acts_has_signed_in_before(ends):
+    for days in (2, 60):
+        steps = planned(days, ends)
+        signed_in = set()
+        for step in steps:
+            if step.act in {"sign_in", "open_session"}:
+                signed_in.add(step.subject)
+            elif step.act in {"sign_out", "refresh", "replace_password"}:
+                assert step.subject in signed_in
+            elif step.act == "create":
+                assert next(key.owner for key in KEYS if key.name == step.subject) in signed_in
+
+
+def test_two_demos_look_alike():
+    assert planned() == planned()
+
+
+def test_a_working_day_is_busier_than_a_sunday_and_noon_busier_than_the_night():
+    used = [step for step in planned() if step.act in USES and not step.origin]
+    by_weekday = Counter(step.at.weekday() for step in used)
+    assert by_weekday[SATURDAY + 1] < 0.8 * by_weekday[1]
+    nightly = {key.name for key in KEYS if key.use.rhythm == "night"}
+    by_hour = Counter(step.at.hour for step in used if step.subject not in nightly)
+    assert by_hour[3] < 0.3 * by_hour[12]
+    assert {step.at.hour for step in used if step.subject == "fraud-features"} == {2}
+
+
+def test_use_grows():
+    used = [step for step in planned() if step.act in USES and step.subject == "payments-db"]
+    weeks = Counter((NOW - step.at).days // 7 for step in used)
+    assert weeks[1] > 1.4 * weeks[7]
+
+
+def test_a_job_calls_a_disabled_key_in_the_last_hour_and_the_incident_has_attempts_after_its_end():
+    steps = planned()
+    job = [step for step in steps if step.subject == "legacy-csv" and step.act == "encrypt"]
+    assert NOW - job[-1].at < timedelta(hours=1)
+    incident = [step for step in steps if step.subject == INCIDENT]
+    ended = next(step.at for step in incident if step.act == "end")
+    assert sum(step.at > ended for step in incident) > 30
+    assert all(step.origin for step in incident if step.at > ended)

@@ -1,0 +1,146 @@
+"""A form that is submitted after the session ended: its text survives the sign-in, and nothing is submitted again."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.browser_sessions import CONFIRMED_AT
+from accounts.views.log_in import PENDING
+from kernel.clock import database_now
+from kernel.pages.drafts import DRAFT, LIMIT
+from keys.models import Key
+from tests.accounts.test_totp import enrol
+from tests.browsing import signed_in
+from tests.pages import page_routes
+from tests.personas import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+TYPED = {
+    "description": "Cards & refunds",
+    "tags": "pci, prod",
+    "rotation_period_days": "30",
+    "expires_at": "",
+}
+BEFORE = {f"initial-{name}": "" for name in ("description", "rotation_period_days", "expires_at")}
+NOTICE = "what you typed before the sign-in"
+# Passwords, codes, messages, and what users type or select to confirm that they mean it.
+NEVER_KEPT = {
+    "password",
+    "current",
+    "new",
+    "code",
+    "codes",
+    "input",
+    "aad",
+    "message",
+    "ciphertext",
+    "anyway",
+}
+
+
+def text(response):
+    return response.content.decode()
+
+
+def hidden(response):
+    """The hidden inputs of the sign-in page that lead back to the form."""
+    return {"next": response.context["next"], "draft": response.context["draft"]}
+
+
+def sign_in(browser, persona, shown):
+    return browser.post("/login/", {"username": persona.user.username, "password": PASSWORD, **hidden(shown)})
+
+
+def test_the_text_is_in_the_form_again_and_is_saved_by_the_user_only(admin, key):
+    browser, path = Client(), f"/keys/{key.name}/settings/"
+    ended = browser.post(path, TYPED | BEFORE | {"password": "typed by mistake"})
+    assert ended.status_code == 200
+    assert "Your session has ended" in text(ended)
+    assert "typed by mistake" not in text(ended)
+    answer = sign_in(browser, admin, ended)
+    assert (answer.status_code, answer["Location"]) == (303, path)
+    filled = browser.get(path)
+    assert NOTICE in text(filled)
+    shown = filled.context["form"]
+    assert shown["description"].value() == TYPED["description"]
+    assert shown["rotation_period_days"].value() == TYPED["rotation_period_days"]
+    assert BEFORE.items() <= shown.data.dict().items()
+    assert not shown.errors
+    assert Key.objects.get(pk=key.pk).description == ""
+    assert NOTICE not in text(browser.get(path))  # it is shown once
+    assert browser.post(path, TYPED | BEFORE).status_code == 303
+    assert Key.objects.get(pk=key.pk).description == TYPED["description"]
+
+
+def test_the_text_survives_a_wrong_password_and_the_second_factor(admin, key):
+    authenticator, _ = enrol(admin)
+    browser, path = Client(), f"/keys/{key.name}/settings/"
+    wrong = browser.post(
+        "/login/", {"username": "nobody", "password": "x", **hidden(browser.post(path, TYPED))}
+    )
+    asked = sign_in(browser, admin, wrong)
+    assert 'action="/login/code/"' in text(asked)
+    refused = browser.post("/login/code/", {"code": authenticator.wrong_code(), **hidden(asked)})
+    pending = browser.session
+    pending[PENDING] = [*pending[PENDING][:2], (database_now() - timedelta(hours=1)).isoformat(), "aude"]
+    pending.save()
+    again = browser.post("/login/code/", {"code": authenticator.code(), **hidden(refused)})
+    asked = sign_in(browser, admin, again)
+    answer = browser.post("/login/code/", {"code": authenticator.code(), **hidden(asked)})
+    assert answer["Location"] == path
+    assert TYPED["description"].replace("&", "&amp;") in text(browser.get(path))
+
+
+def test_the_reason_survives_a_confirmation_but_the_typed_name_does_not(admin, key):
+    browser, path = signed_in(admin), f"/keys/{key.name}/revoke"
+    session = browser.session
+    session[CONFIRMED_AT] = (database_now() - timedelta(hours=1)).isoformat()
+    session.save()
+    assert browser.post(path, {"reason": "lost laptop", "name": key.name})["Location"].startswith("/reauth/")
+    browser.post("/reauth/", {"password": PASSWORD, "next": path})
+    form = browser.get(path).context["form"]
+    assert (form["reason"].value(), form["name"].value()) == ("lost laptop", None)
+
+
+def test_a_draft_is_shown_at_its_own_page_only(admin, key, new_key):
+    browser = Client()
+    shown = browser.post(f"/keys/{key.name}/settings/", TYPED)
+    sign_in(browser, admin, shown)
+    assert NOTICE not in text(browser.get(f"/keys/{new_key().name}/settings/"))
+    assert NOTICE not in text(browser.get(f"/keys/{key.name}/settings/?description=forged&draft=forged"))
+    assert NOTICE in text(browser.get(f"/keys/{key.name}/settings/"))
+
+
+def test_a_new_key_is_summarised_as_it_was_typed(admin):
+    browser = Client()
+    shown = browser.post("/keys/new", {"name": "payments-db", "algorithm": "aes-128", "tags": "pci"})
+    sign_in(browser, admin, shown)
+    page = text(browser.get("/keys/new"))
+    assert 'aes-128 key <span class="mono">payments-db</span>' in page
+    assert "pci" in page
+
+
+def test_without_text_to_keep_the_answer_is_the_sign_in_and_its_way_back(key):
+    answer = Client().post("/account/password/", {"current": "secret-1", "new": "secret-2"})
+    assert (answer.status_code, answer["Location"]) == (302, "/login/?next=%2Faccount%2Fpassword%2F")
+    assert Client().post(reverse("session-extend"))["Location"] == "/login/"  # this URL has no page
+    too_long = Client().post(f"/keys/{key.name}/settings/", {"description": "x" * LIMIT})
+    assert too_long.status_code == 302
+
+
+def test_a_draft_in_the_url_is_ignored(admin, key):
+    browser, path = Client(), f"/keys/{key.name}/settings/"
+    assert browser.get(f"/login/?{DRAFT}=description%3Dforged").context["draft"] == ""
+    browser.post(
+        f"/login/?{DRAFT}=description%3Dforged", {"username": admin.user.username, "password": PASSWORD}
+    )
+    assert NOTICE not in text(browser.get(path))
+
+
+def test_no_page_keeps_a_secret():
+    kept = {route.name: set(route.view.draft_fields) for route in page_routes()}
+    assert {name: fields & NEVER_KEPT for name, fields in kept.items() if fields & NEVER_KEPT} == {}
+    assert len([name for name, fields in kept.items() if fields]) > 8
