@@ -35,8 +35,8 @@ SEARCHED = (
 class LogCriteria:
     """Conditions on entries; empty ones match everything. ``since`` <= timestamp < ``until``.
 
-    ``actor`` is a name or a user's id. Every word of ``search`` must occur in the entry's texts. Raises Invalid for
-    more than ``MAX_WORDS`` words.
+    ``actor`` is a name or a user's id. ``action`` may be ``audit.log.operations.OPERATION``. Every word of ``search``
+    must occur in the entry's texts. Raises Invalid for more than ``MAX_WORDS`` words.
     """
 
     actor: str = ""

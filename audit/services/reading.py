@@ -8,17 +8,20 @@ from django.db.models import Q, QuerySet, Subquery
 
 from audit.browse.selection import LogCriteria, TrailCriteria, contains_word, is_actor, is_between, parse_id
 from audit.log.events import Outcome
+from audit.log.operations import has_action
 from audit.log.raw_rows import Spelled, any_text, presentable, timestamp_of
 from audit.models import AuditLog, AuditTrail, Reader
 
 
 def find_logs(*, reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:
     """The entries that the reader may see and that match the criteria. Raises Denied."""
-    exactly = ("actor_type", "action", "object_id", "outcome", "source", "request_id", "client_ip")
+    exactly = ("actor_type", "object_id", "outcome", "source", "request_id", "client_ip")
     equal = {name: getattr(criteria, name) for name in exactly}
     found = AuditLog.objects.visible_to(reader).filter(
         **{name: value for name, value in equal.items() if value}
     )
+    if criteria.action:
+        found = found.filter(has_action(criteria.action))
     if criteria.actor:
         found = found.filter(is_actor(criteria.actor))
     for word in criteria.words:
