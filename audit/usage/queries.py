@@ -23,7 +23,7 @@ type Keys = Collection[str] | None
 
 _SUMS = {
     name: Sum("count", filter=Q(outcome=outcome.value), default=0)
-    for name, outcome in (("done", Outcome.OK), ("denied", Outcome.DENIED), ("failed", Outcome.ERROR))
+    for name, outcome in (("succeeded", Outcome.OK), ("denied", Outcome.DENIED), ("failed", Outcome.ERROR))
 }
 
 
@@ -71,13 +71,13 @@ class KeyUse:
 class Used:
     """Numbers of operations that succeeded, that a permission, rule or state denied, and that failed."""
 
-    done: int = 0
+    succeeded: int = 0
     denied: int = 0
     failed: int = 0
 
     @property
     def total(self) -> int:
-        return self.done + self.denied + self.failed
+        return self.succeeded + self.denied + self.failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def busiest_callers(span: Span, keys: Keys = None) -> list[tuple[str, Used]]:
 def used_since(since: datetime, keys: Keys = None) -> Used:
     """Totals since the start of the hour of ``since``."""
     sums = _within(since.replace(minute=0, second=0, microsecond=0), keys).aggregate(**_SUMS)
-    return Used(sums["done"], sums["denied"], sums["failed"])
+    return Used(sums["succeeded"], sums["denied"], sums["failed"])
 
 
 def keys_denied_since(since: datetime, keys: Keys = None) -> list[str]:
@@ -191,7 +191,9 @@ def _busiest(column: str, span: Span, keys: Keys) -> list[tuple[str, Used]]:
 def _added(parts: Iterable[Used]) -> Used:
     all_parts = list(parts)
     return Used(
-        sum(p.done for p in all_parts), sum(p.denied for p in all_parts), sum(p.failed for p in all_parts)
+        sum(p.succeeded for p in all_parts),
+        sum(p.denied for p in all_parts),
+        sum(p.failed for p in all_parts),
     )
 
 

@@ -127,7 +127,7 @@ def test_a_developer_hears_of_their_own_keys_alone(developer, admin, make_key, u
     assert [item.text for item in page.context["items"]] == ["Rotation of his is overdue."]
     assert "not-his" not in page.content.decode()
     seen = page.context["seen"]
-    assert (seen.keys.active, seen.used.done) == (1, 0)
+    assert (seen.keys.active, seen.used.succeeded) == (1, 0)
 
 
 def test_who_has_no_checklist_is_told_of_the_second_factor(operator):
@@ -155,7 +155,7 @@ def test_the_figures_are_those_of_the_last_24_hours(at_admin, admin, make_key, u
     use(key, 3, outcome="denied")
     use(key, 1000, ago=timedelta(hours=25))
     seen = at_admin.get("/home/").context["seen"]
-    assert (seen.keys.active, seen.used.done, seen.used.denied) == (1, 20, 3)
+    assert (seen.keys.active, seen.used.succeeded, seen.used.denied) == (1, 20, 3)
 
 
 def test_the_checklist_ticks_what_can_be_known_and_goes_when_it_is_done(
