@@ -51,7 +51,7 @@ def _read_rows(principal: Principal, findings: list[Finding], at: datetime, limi
         first = visible.with_finding(finding, at).order_by(_URGENCY[finding], "name")[:limit]
         wanted |= Q(pk__in=first.values("pk"))
     denied = rows_denied_since(at - DAY).filter(key_id=Spelled(OuterRef("id"))).order_by("hour")
-    return list(Key.objects.filter(wanted).annotate(denied_since=Subquery(denied.values("hour")[:1])))
+    return list(visible.filter(wanted).annotate(denied_since=Subquery(denied.values("hour")[:1])))
 
 
 def _has(finding: Finding, key: Key, at: datetime) -> bool:

@@ -9,6 +9,7 @@ from kernel.clock import database_now, process_now
 from keys.models import Key
 from keys.services import disable_key
 from tests.browsing import signed_in
+from tests.console.conftest import alerts_on_home
 from tests.endpoints import make_alarm
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -19,11 +20,6 @@ def attention(persona):
     answer = persona.api.get("/api/v1/attention")
     assert answer.status == 200
     return answer.json
-
-
-def shown_on_home(persona):
-    groups = signed_in(persona).get("/home/").context["groups"]
-    return [alert.action_url for group in groups for alert in group.alerts]
 
 
 @pytest.fixture
@@ -68,9 +64,8 @@ def test_each_condition_has_its_severity_its_object_its_beginning_and_a_page(tro
 
 
 def test_it_is_the_list_of_home(troubled, auditor):
-    listed = [each["action_url"] for each in attention(auditor)["results"]]
-    assert listed == shown_on_home(auditor)
-    browser = signed_in(auditor)
+    listed, browser = [each["action_url"] for each in attention(auditor)["results"]], signed_in(auditor)
+    assert listed == [alert.action_url for alert in alerts_on_home(browser)]
     assert {browser.get(url).status_code for url in listed} == {200}
 
 

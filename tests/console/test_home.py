@@ -13,7 +13,7 @@ from keys.models import Key
 from keys.services import disable_key, revoke_key
 from tests.accounts.test_totp import enrol
 from tests.browsing import signed_in
-from tests.console.conftest import HTMX
+from tests.console.conftest import HTMX, alerts_on_home
 from tests.endpoints import make_alarm
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,12 +21,8 @@ SYSTEM = Actor.system("test", Source.COMMAND)
 DAY = timedelta(days=1)
 
 
-def alerts(browser):
-    return [alert for group in browser.get("/home/").context["groups"] for alert in group.alerts]
-
-
 def texts(browser):
-    return [alert.text for alert in alerts(browser)]
+    return [alert.text for alert in alerts_on_home(browser)]
 
 
 def steps(browser):
@@ -47,7 +43,7 @@ def test_overdue_rotations_and_coming_expiries_are_named_and_linked(at_admin, ad
     make_due(make_key(admin, "one", rotation_period_days=90, expires_at=soon))
     make_key(admin, "two", expires_at=soon + DAY)
     make_key(admin, "later", expires_at=process_now() + 31 * DAY)
-    assert [(alert.kind, alert.object.name, alert.action_url) for alert in alerts(at_admin)] == [
+    assert [(alert.kind, alert.object.name, alert.action_url) for alert in alerts_on_home(at_admin)] == [
         ("key_rotation_overdue", "one", "/keys/one/rotate"),
         ("key_expiring", "one", "/keys/one/settings/"),
         ("key_expiring", "two", "/keys/two/settings/"),
@@ -88,7 +84,7 @@ def test_the_use_of_a_pending_key_is_reported_and_an_old_refusal_is_not(at_admin
 def test_a_failed_job_is_reported_for_a_day(at_admin):
     now = database_now()
     job = AuditExport.objects.create(format="jsonl", status="failed", error_code="internal", finished_at=now)
-    [alert] = alerts(at_admin)
+    [alert] = alerts_on_home(at_admin)
     assert (alert.kind, alert.since, alert.action_url) == ("job_failed", now, f"/jobs/{job.id}/")
     AuditExport.objects.filter(pk=job.pk).update(finished_at=now - 2 * DAY)
     assert texts(at_admin) == []
@@ -96,9 +92,9 @@ def test_a_failed_job_is_reported_for_a_day(at_admin):
 
 def test_an_alarm_of_the_log_is_told_to_who_sees_the_system(at_admin, auditor, developer):
     alarm = make_alarm()
-    [alert] = alerts(at_admin)
+    [alert] = alerts_on_home(at_admin)
     assert (alert.since, alert.action_url) == (alarm.raised_at, f"/audit/alarms/{alarm.id}/resolve")
-    assert alerts(signed_in(auditor))[0].action_url == "/audit/alarms/"
+    assert alerts_on_home(signed_in(auditor))[0].action_url == "/audit/alarms/"
     assert not [each for each in texts(signed_in(developer)) if "alarm" in each]
 
 
