@@ -25,7 +25,6 @@ class Attention:
     """The alerts as of ``at``, the most severe kinds first, and the facts that they are based on."""
 
     at: datetime
-    principal: Principal
     facts: Facts
     groups: Sequence[AlertGroup]
 
@@ -45,7 +44,7 @@ def read_attention(*, principal: Principal, at: datetime, limit: int) -> Attenti
         *(AlertGroup(alert.kind, 1, [alert]) for alert in single),
     ]
     order = list(Kind)
-    return Attention(at, principal, facts, sorted(groups, key=lambda group: order.index(group.kind)))
+    return Attention(at, facts, sorted(groups, key=lambda group: order.index(group.kind)))
 
 
 def _alarms(principal: Principal, facts: Facts, limit: int) -> Iterator[AlertGroup]:
