@@ -11,6 +11,7 @@ from django.db.models import Q
 
 OPERATION: Final = "operation"
 """In filters, this word in place of an action matches every operation with a key. No action is spelled like it."""
+LABEL: Final = "Any operation with a key"
 _PREFIX: Final = "crypto."
 # A refused request may name anything as key. Only a value that is spelled like an id can be one.
 _KEY_ID: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"

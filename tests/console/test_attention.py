@@ -69,7 +69,7 @@ def test_it_is_the_list_of_home(troubled, auditor):
     assert {browser.get(url).status_code for url in listed} == {200}
 
 
-def test_a_developer_hears_of_their_own_keys_and_jobs_alone(troubled, developer, make_key):
+def test_a_developer_gets_only_their_own_keys_and_jobs(troubled, developer, make_key):
     own = make_key(developer, "his")
     Key.objects.filter(pk=own.pk).update(expires_at=process_now() + DAY)
     body = attention(developer)
