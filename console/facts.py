@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, Q, QuerySet
+from django.db.models import Count, Exists, JSONField, Q, QuerySet, Subquery, Value
 from django.db.models.expressions import BaseExpression
+from django.db.models.functions import JSONObject
 
 from accounts.models import User
 from accounts.principals import Principal
@@ -21,7 +22,7 @@ from kernel.jobs import Job, registry
 from kernel.jobs.job import Status as JobStatus
 from keys.lifecycle import Status
 from keys.models import Key
-from keys.selection import Finding
+from keys.selection import Finding, has_finding, has_status
 from keys.services import ids_of_own_keys
 
 FINDINGS = (Finding.DENIED, Finding.OVERDUE, Finding.EXPIRING)
@@ -76,7 +77,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         has_auditor=row["has_auditor"],
         has_encrypted=row["has_encrypted"],
         failed_jobs=sum(row[name] for name in row if name.startswith("failed_")),
-        keys=KeyCounts(row["keys_all"], row["keys_active"], {each: row[f"keys_{each}"] for each in FINDINGS}),
+        keys=_key_counts_of(row),
         span=span,
         used=Used(**row["used"] or {}),
         log=log,
@@ -97,7 +98,25 @@ def _failures(principal: Principal, at: datetime) -> Mapping[str, BaseExpression
 
 
 def _key_counts(principal: Principal, at: datetime) -> Mapping[str, BaseExpression]:
+    """One scan of the keys for most counts, and a join for the other one."""
     visible = Key.objects.visible_to(principal).order_by()
-    counted = {"all": visible, "active": visible.with_status(Status.ACTIVE, at)}
-    counted |= {str(finding): visible.with_finding(finding, at) for finding in FINDINGS}
-    return {f"keys_{name}": CountOf(rows.values("pk")) for name, rows in counted.items()}
+    counted = {
+        "all": Count("pk"),
+        "active": Count("pk", filter=has_status(Status.ACTIVE, at)),
+        **{
+            str(each): Count("pk", filter=has_finding(each, at))
+            for each in (Finding.OVERDUE, Finding.EXPIRING)
+        },
+    }
+    rows = visible.annotate(one=Value(1)).values("one").annotate(counts=JSONObject(**counted))
+    denied = visible.with_finding(Finding.DENIED, at)
+    return {
+        "keys": Subquery(rows.values("counts"), output_field=JSONField()),
+        "keys_denied": CountOf(denied.values("pk")),
+    }
+
+
+def _key_counts_of(row: Mapping[str, Any]) -> KeyCounts:
+    counts = {Finding.DENIED: row["keys_denied"], **(row["keys"] or {})}  # null if no key is visible
+    found = {finding: counts.get(finding, 0) for finding in FINDINGS}
+    return KeyCounts(counts.get("all", 0), counts.get("active", 0), found)

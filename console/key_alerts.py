@@ -1,10 +1,10 @@
 """Alerts about keys: requests with an inactive key, an overdue rotation, a coming expiry."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import OuterRef, Subquery, Value
 from django.urls import reverse
 
 from accounts.principals import Principal
@@ -14,11 +14,10 @@ from audit.models import READ_PERMISSION
 from audit.usage.queries import DAY, rows_denied_since
 from console.alerts import Alert, AlertGroup, Kind, Subject
 from console.usage import operations_url
-from keys.lifecycle import Status
 from keys.models import Key
 from keys.selection import EXPIRING_WITHIN, Finding
 
-KINDS = {
+_KINDS = {
     Finding.DENIED: Kind.KEY_DENIED,
     Finding.OVERDUE: Kind.KEY_ROTATION_OVERDUE,
     Finding.EXPIRING: Kind.KEY_EXPIRING,
@@ -36,32 +35,26 @@ def key_alerts(
 ) -> Iterator[AlertGroup]:
     """The ``limit`` most urgent keys of each finding, with one statement. ``counts`` are the numbers of all."""
     found = [finding for finding, count in counts.items() if count]
-    rows = _read_rows(principal, found, at, limit) if found else []
+    rows = _read_rows(principal, found, at, limit)
     for finding in found:
-        keys = sorted((key for key in rows if _has(finding, key, at)), key=_urgency(finding))[:limit]
+        keys = sorted((row for row in rows if row.finding == finding), key=_urgency(finding))
         alerts = [_ALERTS[finding](key, principal, at) for key in keys]
         all_url = f"{reverse('keys')}?finding={finding}"
-        yield AlertGroup(KINDS[finding], counts[finding], alerts, all_url, _ALL[finding])
+        yield AlertGroup(_KINDS[finding], counts[finding], alerts, all_url, _ALL[finding])
 
 
-def _read_rows(principal: Principal, findings: list[Finding], at: datetime, limit: int) -> list[Any]:
-    """The keys. Rows of other findings may be among them, so the caller selects, sorts and cuts again."""
-    wanted, visible = Q(), Key.objects.visible_to(principal)
+def _read_rows(principal: Principal, findings: Sequence[Finding], at: datetime, limit: int) -> list[Any]:
+    """The keys with their ``finding``. A key with several findings has several rows."""
+    visible, parts = Key.objects.visible_to(principal), []
     for finding in findings:
+        # A slice inside IN, because SQLite takes none in a part of a union.
         first = visible.with_finding(finding, at).order_by(_URGENCY[finding], "name")[:limit]
-        wanted |= Q(pk__in=first.values("pk"))
-    denied = rows_denied_since(at - DAY).filter(key_id=Spelled(OuterRef("id"))).order_by("hour")
-    return list(visible.filter(wanted).annotate(denied_since=Subquery(denied.values("hour")[:1])))
-
-
-def _has(finding: Finding, key: Key, at: datetime) -> bool:
-    is_active = key.lifecycle_state(at).status is Status.ACTIVE
-    match finding:
-        case Finding.OVERDUE:
-            return is_active and key.next_rotation_at is not None and key.next_rotation_at <= at
-        case Finding.EXPIRING:
-            return is_active and key.expires_at is not None and key.expires_at <= at + EXPIRING_WITHIN
-    return not is_active  # only denied requests select such a row
+        denied = rows_denied_since(at - DAY).filter(key_id=Spelled(OuterRef("id"))).order_by("hour")
+        part = visible.filter(pk__in=first.values("pk")).order_by()
+        parts.append(
+            part.annotate(finding=Value(str(finding)), denied_since=Subquery(denied.values("hour")[:1]))
+        )
+    return list(parts[0].union(*parts[1:], all=True)) if parts else []
 
 
 def _urgency(finding: Finding) -> Callable[[Key], tuple[Any, str]]:
