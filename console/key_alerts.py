@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import OuterRef, Subquery, Value
+from django.db.models import DateTimeField, OuterRef, Subquery, Value
+from django.db.models.expressions import BaseExpression
+from django.db.models.functions import Cast
 from django.urls import reverse
 
 from accounts.principals import Principal
@@ -45,16 +47,24 @@ def key_alerts(
 
 def _read_rows(principal: Principal, findings: Sequence[Finding], at: datetime, limit: int) -> list[Any]:
     """The keys with their ``finding``. A key with several findings has several rows."""
-    visible, parts = Key.objects.visible_to(principal), []
+    visible, parts = Key.objects.visible_to(principal).order_by(), []
     for finding in findings:
         # A slice inside IN, because SQLite takes none in a part of a union.
         first = visible.with_finding(finding, at).order_by(_URGENCY[finding], "name")[:limit]
-        denied = rows_denied_since(at - DAY).filter(key_id=Spelled(OuterRef("id"))).order_by("hour")
-        part = visible.filter(pk__in=first.values("pk")).order_by()
         parts.append(
-            part.annotate(finding=Value(str(finding)), denied_since=Subquery(denied.values("hour")[:1]))
+            visible.filter(pk__in=first.values("pk")).annotate(
+                finding=Value(str(finding)), denied_since=_denied_since(finding, at)
+            )
         )
     return list(parts[0].union(*parts[1:], all=True)) if parts else []
+
+
+def _denied_since(finding: Finding, at: datetime) -> BaseExpression:
+    """The first hour of the last day in which requests with the key were denied."""
+    if finding is not Finding.DENIED:
+        return Cast(Value(None), DateTimeField())  # the parts of a union have the same columns
+    denied = rows_denied_since(at - DAY).filter(key_id=Spelled(OuterRef("id"))).order_by("hour")
+    return Subquery(denied.values("hour")[:1])
 
 
 def _urgency(finding: Finding) -> Callable[[Key], tuple[Any, str]]:
