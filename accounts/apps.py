@@ -1,11 +1,15 @@
 from django.apps import AppConfig
 
 from accounts.actions import LABELS
-from audit.log import action_labels
+from audit.log import action_labels, object_names
 
 
 class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
+        from accounts.models import User  # noqa: PLC0415 - models are not loaded before
+
         action_labels.register(LABELS)
+        users = object_names.NamedObjects(visible_to=User.objects.visible_to, column="username")
+        object_names.register("user", users)

@@ -12,7 +12,7 @@ from audit.browse.filters import PERIODS
 from audit.browse.qualifiers import QUALIFIERS, read_search, similar_words
 from audit.browse.selection import LogCriteria
 from audit.exports.formats import ExportFormat
-from audit.log.action_labels import describe
+from audit.log.action_labels import RESULTS, label_of
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
 from audit.log.operations import LABEL, OPERATION
 from audit.models import SavedFilter
@@ -30,7 +30,18 @@ _WORDS = {
     "source": Source,
     "actor_type": ActorType,
 }  # fields with a fixed set of values
-_RESULTS = {Outcome.OK: "OK", Outcome.DENIED: "Denied", Outcome.ERROR: "Failed"}
+# Fields that are shown on request only. Otherwise the form would take a third of the screen.
+RARE = (
+    "actor",
+    "action",
+    "object",
+    "source",
+    "actor_type",
+    "client_ip",
+    "request_id",
+    "from",
+    "to",
+)
 
 
 def _choices(words: Iterable[str]) -> list[tuple[str, str]]:
@@ -62,14 +73,22 @@ class _AddressField(forms.CharField):
 class LogFilterForm(PageForm):
     """Filters of the log. The URL contains them under their API names, plus ``period``.
 
-    ``asked`` has the valid values of the fields and of the typed qualifiers.
+    ``asked`` has the valid values of the fields and of the typed qualifiers. ``fixed`` filters are those of the page:
+    its URL and its chips leave them out.
     """
 
     search = forms.CharField(
         required=False,
         max_length=200,
-        help_text="Search words, or filters such as actor:mira result:denied ip:192.0.2.7 request:ID after:2026-11-01",
-        widget=forms.TextInput(attrs={"type": "search", "data-search": True, "spellcheck": "false"}),
+        widget=forms.TextInput(
+            attrs={
+                "type": "search",
+                "data-search": True,
+                "spellcheck": "false",
+                "autocomplete": "off",
+                "placeholder": "Names or words",
+            }
+        ),
     )
     actor = forms.CharField(
         required=False,
@@ -77,9 +96,30 @@ class LogFilterForm(PageForm):
         widget=forms.TextInput(attrs={"list": "known-actors", "autocomplete": "off", "spellcheck": "false"}),
     )
     action = forms.CharField(required=False, max_length=TEXT_LIMITS["action"], widget=forms.Select)
-    object = forms.CharField(required=False, label="Object ID", max_length=TEXT_LIMITS["object_id"])
+    object = forms.CharField(
+        required=False,
+        label="Key or object",
+        max_length=TEXT_LIMITS["object_id"],
+        widget=forms.TextInput(
+            attrs={
+                "list": "known-keys",
+                "placeholder": "Name or ID",
+                "autocomplete": "off",
+                "spellcheck": "false",
+                # The page itself answers with the names that begin like this.
+                "hx-get": "",
+                "hx-trigger": "input changed delay:200ms",
+                "hx-target": "#known-keys",
+                "hx-swap": "innerHTML",
+                "hx-sync": "this:replace",
+                "data-live-validation": True,
+            }
+        ),
+    )
     outcome = forms.ChoiceField(
-        required=False, label="Result", choices=[("", "Any"), *((w.value, t) for w, t in _RESULTS.items())]
+        required=False,
+        label="Result",
+        choices=[("", "Any"), *((word.value, RESULTS[word].capitalize()) for word in Outcome)],
     )
     source = forms.ChoiceField(required=False, choices=_choices(Source))
     client_ip = _AddressField(
@@ -93,9 +133,12 @@ class LogFilterForm(PageForm):
         required=False, choices=[("", "Any time"), *((word, text) for word, (text, _) in PERIODS.items())]
     )
 
-    def __init__(self, data: Mapping[str, Any], *, actions: Sequence[str] = ()) -> None:
+    def __init__(
+        self, data: Mapping[str, Any], *, actions: Sequence[str] = (), fixed: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(data)
         self.asked: dict[str, Any] = {}
+        self.fixed = dict(fixed or {})
         # "from" is a Python keyword, so it cannot be declared above.
         self.fields |= {"from": _date_time_field("From (UTC)"), "to": _date_time_field("To (UTC)")}
         chosen = str(data.get("action", ""))
@@ -105,7 +148,7 @@ class LogFilterForm(PageForm):
         self.full_clean()
 
     def clean(self) -> dict[str, Any]:
-        given = {name: value for name, value in self.cleaned_data.items() if value}
+        given = {name: value for name, value in self.cleaned_data.items() if value} | self.fixed
         words, typed = read_search(given.pop("search", ""))
         try:
             LogCriteria(search=words)
@@ -161,12 +204,17 @@ class LogFilterForm(PageForm):
         return f"These are not filters, so the search treated them as words: {spelt} Filters are {', '.join(QUALIFIERS)}."
 
     @property
-    def filters(self) -> dict[str, str]:
-        """The filters as texts: parameters of the page's URL, and the content of a saved filter."""
+    def all_filters(self) -> dict[str, str]:
+        """All filters as texts: parameters of an export's URL, and the content of a saved filter."""
         return {
             name: value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
             for name, value in self.asked.items()
         }
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """The parameters of the page's URL."""
+        return {name: text for name, text in self.all_filters.items() if name not in self.fixed}
 
     def criteria(self, now: datetime) -> LogCriteria:
         """The filters for the services. A period ends at ``now``."""
@@ -180,10 +228,15 @@ class LogFilterForm(PageForm):
         )
 
     @property
-    def uses_rare_filters(self) -> bool:
-        """Whether a filter of the collapsed section is used."""
-        rare = {"object", "source", "actor_type", "client_ip", "request_id", "from", "to"}
-        return not rare.isdisjoint(self.asked) or not rare.isdisjoint(self.errors)
+    def has_rare_errors(self) -> bool:
+        return not self.errors.keys().isdisjoint(RARE)
+
+    @property
+    def carried(self) -> list[tuple[str, str]]:
+        """Name and value of the rare fields that are set, for hidden inputs while they are not shown."""
+        return [
+            (name, str(self.data[name])) for name in RARE if self.data.get(name) and name not in self.fixed
+        ]
 
     @property
     def chips(self) -> list[tuple[str, str, str]]:
@@ -191,12 +244,18 @@ class LogFilterForm(PageForm):
         filters = self.filters
         return [
             (
-                str(self.fields[name].label or name.replace("_", " ").capitalize()),
-                PERIODS[value][0] if name == "period" else value,
+                "Object" if name == "object" else str(self[name].label),
+                self._in_words(name, value),
                 urlencode({other: text for other, text in filters.items() if other != name}),
             )
             for name, value in filters.items()
         ]
+
+    def _in_words(self, name: str, value: str) -> str:
+        if name == "action":
+            return label_of(value)
+        choices: Any = getattr(self.fields[name], "choices", ())
+        return str(dict(choices).get(value, value))
 
 
 def _grouped(actions: Sequence[str]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -206,7 +265,7 @@ def _grouped(actions: Sequence[str]) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def _labelled(action: str) -> str:
-    label = describe(action, Outcome.OK)
+    label = label_of(action)
     return action if label == action else f"{label} ({action})"
 
 

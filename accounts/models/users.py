@@ -10,6 +10,7 @@ from django.utils.crypto import salted_hmac
 
 from accounts.errors import SessionEnded
 from accounts.roles import ROLES, sees_all
+from audit.models import Reader
 from kernel.errors import NotFound
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
@@ -26,6 +27,12 @@ _VIEW_PERMISSIONS: Mapping[str, str] = {
 
 
 class UserManager(models.Manager["User"]):
+    def visible_to(self, reader: Reader) -> models.QuerySet["User"]:
+        """The users whose names the reader may see. Raises Denied."""
+        if reader.scope("users.read") == "all":
+            return self.all()
+        return self.filter(pk__in=[reader.user_id] if reader.user_id else [])
+
     def lock(self, user_id: uuid.UUID) -> "User":
         """Return the user, locked until the transaction ends. Raises NotFound, IntegrityFailed."""
         user = self.select_for_update().filter(pk=user_id).first()

@@ -39,9 +39,14 @@ class LogListView(ApiView[Caller]):
         criteria = LogCriteria(**query)
         with services.search_logs(reader=self.principal, criteria=criteria, before=before) as found:
             page = page_before(
-                found.rows, before=found.before, limit=limit, time=found.time, read=showing.show_entries
+                found.entries,
+                before=found.before,
+                limit=limit,
+                time=found.time,
+                read=showing.show_entries,
+                alternatives=found.alternatives,
             )
-        if criteria.is_search:  # a search reads nothing newer, so ``previous`` links to the newest entries
+        if found.is_part:  # a search reads nothing newer, so ``previous`` links to the newest entries
             next_before = page.next_before or found.stopped_at
             page = replace(page, next_before=next_before, has_previous=before is not None)
         answer = _answer(request, page, LogEntrySerializer, limit=limit)

@@ -20,7 +20,7 @@ QUALIFIERS = MappingProxyType(
     }
 )
 # Alternatives in order, so that a quote that is never closed is an ordinary character.
-_TOKEN = re.compile(rf'(?:(?P<name>{"|".join(QUALIFIERS)}):(?P<value>"[^"]*"|\S+)|\S+)', re.IGNORECASE)
+_TOKEN = re.compile(rf'(?P<name>{"|".join(QUALIFIERS)}):(?P<value>"[^"]*"|\S+)|"[^"]+"|\S+', re.IGNORECASE)
 
 
 _LIKE_ONE = re.compile(r"([a-z_]+):\S", re.IGNORECASE)

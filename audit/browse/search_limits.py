@@ -44,7 +44,10 @@ def _on_postgresql(user_id: UUID | None) -> Iterator[None]:
     # An advisory lock ends with its transaction, so a killed process leaves none behind.
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_try_advisory_xact_lock(%s), set_config('statement_timeout', %s, true)",
+            # Parallel workers would take all cores for one user, and their start is slower than a usual search. A
+            # bitmap collects and sorts all entries, but usually the newest few contain enough matches.
+            "SELECT pg_try_advisory_xact_lock(%s), set_config('statement_timeout', %s, true), "
+            "set_config('max_parallel_workers_per_gather', '0', true), set_config('enable_bitmapscan', 'off', true)",
             [_lock_of(user_id), f"{round(SEARCH_SECONDS * 1000)}ms"],
         )
         if not cursor.fetchone()[0]:

@@ -4,19 +4,25 @@ An offset would read all rows that it skips, and shift while entries arrive. A p
 neither.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import BigIntegerField, Expression, Model, Q, QuerySet
 
+from audit.log.object_names import prefixed, without_prefix
 from audit.log.raw_rows import Spelled, any_text, timestamp_of
 from kernel.errors import Invalid
 
 EXACT_COUNT = 10_000  # counting further would scan the whole log for a number that is of no use
 SEARCH_DEPTH = 100_000  # ids that one search reads, because no index supports it
+_PHRASE = re.compile(r'"[^"]+"')
+_WORD = re.compile(rf"{_PHRASE.pattern}|\S+")
 MAX_WORDS = 8  # per search: each is searched in every text of every entry that matches the words before it
 SEARCHED = (
     "actor_name",
@@ -35,8 +41,10 @@ SEARCHED = (
 class LogCriteria:
     """Conditions on entries; empty ones match everything. ``since`` <= timestamp < ``until``.
 
-    ``actor`` is a name or a user's id. ``action`` may be ``audit.log.operations.OPERATION``. Every word of ``search``
-    must occur in the entry's texts. Raises Invalid for more than ``MAX_WORDS`` words.
+    ``actor`` is a name or a user's id, ``object_id`` the id or the name of an object. ``action`` may also be
+    ``audit.log.operations.OPERATION``. An entry must match every word
+    of ``search``: the name of its object or actor, or a part of its texts. A phrase in double quotes only matches texts.
+    Raises Invalid for more than ``MAX_WORDS`` words.
     """
 
     actor: str = ""
@@ -57,15 +65,14 @@ class LogCriteria:
 
     @property
     def words(self) -> list[str]:
-        return list(dict.fromkeys(self.search.split()))
+        """The words, and the phrases with their quotes."""
+        return list(dict.fromkeys(_WORD.findall(self.search)))
 
     @property
-    def is_search(self) -> bool:
-        """Whether no index finds the entries, so that every entry has to be read.
-
-        An index on request ids or client addresses would slow down every operation.
-        """
-        return bool(self.words or self.request_id or self.client_ip)
+    def possible_names(self) -> set[str]:
+        """What may be the name of an object. A UUID is an id, and names are lower-case."""
+        given = [without_prefix(self.object_id), *(word for word in self.words if not word.startswith('"'))]
+        return {text.lower() for text in given if text and parse_id(text) is None}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,23 +109,24 @@ def page_before[M: Model](
     limit: int,
     time: str = "",
     read: Callable[[QuerySet[M]], list[M]] = list,
+    alternatives: Sequence[Q] = (),
 ) -> KeysetPage[M]:
     """The ``limit`` newest rows that are older than the row ``before``, or the newest of all.
 
     Rows are sorted by id or, if ``time`` names a column, by that time. A time range is one section of that column's
     index. By id, the database would first read everything that was written after the range.
 
-    ``read`` fetches the rows of the page and one more.
+    ``read`` fetches the rows of the page and one more. Of ``alternatives``, a row must match one.
     """
     older, newer = sides(rows, before, time)
-    found, next_before = _read_page(rows.filter(older), time, limit, read)
-    ids = (
-        []
-        if before is None
-        else list(rows.filter(newer).order_by(*_columns(time))[: limit + 1].values_list("id", flat=True))
-    )
+    found, next_before = _read_page(rows.filter(older), time, limit, read, alternatives)
+    ids: list[int] = []
+    if before is not None:
+        after = first_of(rows.filter(newer).order_by(*_columns(time)), limit + 1, alternatives)
+        ids = list(after.values_list("id", flat=True))
+    matching = rows.filter(any_of(alternatives)).order_by()
     is_only_page = before is None and next_before is None
-    count = len(found) if is_only_page else rows.order_by()[: EXACT_COUNT + 1].count()
+    count = len(found) if is_only_page else matching[: EXACT_COUNT + 1].count()
     return KeysetPage(
         rows=found,
         count=min(count, EXACT_COUNT),
@@ -136,17 +144,49 @@ def rows_before[M: Model](
     limit: int,
     time: str = "",
     read: Callable[[QuerySet[M]], list[M]] = list,
+    alternatives: Sequence[Q] = (),
 ) -> tuple[list[M], int | None]:
     """The rows and the ``next_before`` of ``page_before``, without counting."""
     older, _ = sides(rows, before, time)
-    return _read_page(rows.filter(older), time, limit, read)
+    return _read_page(rows.filter(older), time, limit, read, alternatives)
 
 
 def _read_page[M: Model](
-    rows: QuerySet[M], time: str, limit: int, read: Callable[[QuerySet[M]], list[M]]
+    rows: QuerySet[M],
+    time: str,
+    limit: int,
+    read: Callable[[QuerySet[M]], list[M]],
+    alternatives: Sequence[Q],
 ) -> tuple[list[M], int | None]:
-    window = read(newest_first(rows, time)[: limit + 1])
+    window = read(first_of(newest_first(rows, time), limit + 1, alternatives))
     return window[:limit], window[limit - 1].pk if len(window) > limit else None
+
+
+def first_of[M: Model](rows: QuerySet[M], limit: int, alternatives: Sequence[Q]) -> QuerySet[M]:
+    """The first of the sorted rows that match any of the ``alternatives``, or the first of all if there are none.
+
+    An index gives the rows of one alternative in order. For a condition with OR, the database would sort all matching
+    rows, or read the whole log until it has found enough.
+    """
+    if len(alternatives) > 1:
+        return rows.filter(id__in=_AnyOf(rows.filter(each)[:limit] for each in alternatives))[:limit]
+    return rows.filter(any_of(alternatives))[:limit]
+
+
+class _AnyOf(Expression):
+    """The ids of the rows of several querysets, which are sorted and limited."""
+
+    output_field = BigIntegerField()
+
+    def __init__(self, parts: Iterable[QuerySet[Any]]) -> None:
+        super().__init__()
+        self.parts = [part.values("id") for part in parts]
+
+    def as_sql(self, _compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        found = [part.query.get_compiler(connection=connection).as_sql() for part in self.parts]
+        # SQLite limits a part of a union only inside of a subquery.
+        sql = " UNION ALL ".join(f"SELECT id FROM ({part}) part" for part, _ in found)  # noqa: S608 - from the ORM
+        return f"({sql})", tuple(value for _, parameters in found for value in parameters)
 
 
 def _columns(time: str) -> tuple[str, ...]:
@@ -199,10 +239,29 @@ def parse_id(actor: str) -> UUID | None:
 
 
 def contains_word(word: str) -> Q:
+    """Match a word, or a phrase in quotes, in any text of the entry."""
+    text = word[1:-1] if _PHRASE.fullmatch(word) else word
     anywhere = Q()
     for name in SEARCHED:
-        anywhere |= Q(**{f"{name}__icontains": word})
+        anywhere |= Q(**{f"{name}__icontains": text})
     return anywhere
+
+
+def is_object(text: str, ids: Collection[str]) -> list[Q]:
+    """Alternatives that match an object by its id, or by its name if ``ids`` are those of the objects with this name."""
+    if parse_id(text) is not None:
+        return [Q(object_id=text)]
+    return [Q(object_id=each) for each in sorted({text, *prefixed(without_prefix(text)), *ids})]
+
+
+def is_named(name: str, ids: Collection[str]) -> list[Q]:
+    """Alternatives that match what happened to the objects with this name, and what an actor with this name did."""
+    return [*(Q(object_id=each) for each in sorted(ids)), Q(actor_name=name)]
+
+
+def any_of(alternatives: Iterable[Q]) -> Q:
+    """Match any of them, or everything if there are none."""
+    return reduce(or_, alternatives, Q())
 
 
 def is_between(column: str, since: datetime | None, until: datetime | None) -> Q:

@@ -1,11 +1,11 @@
-"""Labels of audit actions, for pages. The log, the API, exports and filters have the codes."""
+"""Labels of audit actions and results, for pages. The log, the API, exports and filters have the codes."""
 
 from collections.abc import Mapping
 
 from audit.log.events import Outcome
 
 _LABELS: dict[str, str] = {}
-_SUFFIXES: Mapping[object, str] = {Outcome.DENIED: " — denied", Outcome.ERROR: " — failed"}
+RESULTS: Mapping[object, str] = {Outcome.OK: "allowed", Outcome.DENIED: "denied", Outcome.ERROR: "failed"}
 
 
 def register(labels: Mapping[str, str]) -> None:
@@ -13,6 +13,11 @@ def register(labels: Mapping[str, str]) -> None:
     _LABELS.update(labels)
 
 
+def label_of(action: str) -> str:
+    """``Revoke key``. An action without a label, as in an altered row, keeps its code."""
+    return _LABELS.get(action, str(action))
+
+
 def describe(action: str, outcome: str) -> str:
-    """``Revoke key — denied``. An action without a label, as in an altered row, keeps its code."""
-    return _LABELS.get(action, str(action)) + _SUFFIXES.get(outcome, "")
+    """``Revoke key — denied``. An unknown outcome, as in an altered row, is left out."""
+    return f"{label_of(action)} — {RESULTS[outcome]}" if outcome in RESULTS else label_of(action)

@@ -90,6 +90,9 @@ class AuditLog(models.Model):
     # Not columns: ``audit.verification.integrity`` sets them on rows for display.
     integrity: Integrity
     found: Mapping[str, object]
+    # Not columns either: ``audit.services.showing.with_names`` sets them. The page is a URL name.
+    object_name: str = ""
+    object_page: str = ""
 
     objects = AuditLogQuerySet.as_manager()
 
@@ -138,6 +141,32 @@ class AuditLog(models.Model):
     def title(self) -> str:
         """The event in words, for pages, such as ``Revoke key — denied``."""
         return action_labels.describe(self.action, self.outcome)
+
+    @property
+    def label(self) -> str:
+        """The action in words, such as ``Revoke key``."""
+        return action_labels.label_of(self.action)
+
+    @property
+    def result(self) -> str:
+        """The result in a word, such as ``denied``; "" for what the system did by itself."""
+        is_routine = self.actor_type == ActorType.SYSTEM and self.outcome == Outcome.OK
+        return "" if is_routine else action_labels.RESULTS.get(self.outcome, "")
+
+    @property
+    def reason(self) -> str:
+        """The code in words, such as ``permission denied``."""
+        return str(self.code).replace("_", " ")
+
+    @property
+    def source_label(self) -> str:
+        """The interface in words, such as ``Console``."""
+        return "API" if self.source == Source.API else str(self.source).capitalize()
+
+    @property
+    def object_kind(self) -> str:
+        """The type of the object in words."""
+        return str(self.object_type).replace("_", " ")
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.action}"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from django.db import IntegrityError, transaction
+from django.db.models import Subquery
 
 from audit import actions
 from audit.log.events import Actor, Event, Source
@@ -33,11 +34,16 @@ ALGORITHMS = (signing.ED25519, signing.ML_DSA_44)
 ACTOR = Actor.system("checkpoint-keys", Source.SCHEDULER)
 
 _STATE = CheckpointKey.State
+_ORDER = ("created_at", "algorithm")
 
 
 def origin() -> str:
     """The name of the log in its checkpoints, and of its keys."""
-    return f"ciphercanary/{Instance.objects.get().id}"
+    return _origin_of(Instance.objects.get().id)
+
+
+def _origin_of(instance_id: object) -> str:
+    return f"ciphercanary/{instance_id}"
 
 
 def bootstrap_checkpoint_keys() -> None:
@@ -77,9 +83,10 @@ def promote_covered_keys(*, waits: bool = False) -> None:
 
 
 def trusted_keys() -> list[VerifierKey]:
-    """All keys: next, active and retired, in order of creation. Raises IntegrityFailed."""
-    name = origin()
-    return [_verifier_key(name, row) for row in _rows(*_STATE)]
+    """All keys: next, active and retired, in order of creation, with one query. Raises IntegrityFailed."""
+    instance = Subquery(Instance.objects.values("id")[:1])
+    rows = CheckpointKey.objects.annotate(instance_id=instance).order_by(*_ORDER)
+    return [_verifier_key(_origin_of(row.instance_id), row.check_mac()) for row in rows]
 
 
 def active_signers() -> list[tuple[VerifierKey, Signer]]:
@@ -98,7 +105,7 @@ def _signers(rows: Sequence[CheckpointKey]) -> list[tuple[VerifierKey, Signer]]:
 
 
 def _rows(*states: str) -> list[CheckpointKey]:
-    rows = CheckpointKey.objects.filter(state__in=states).order_by("created_at", "algorithm")
+    rows = CheckpointKey.objects.filter(state__in=states).order_by(*_ORDER)
     return [row.check_mac() for row in rows]
 
 

@@ -51,7 +51,7 @@ class LogQuerySerializer(KeysetQuerySerializer):
         max_length=TEXT_LIMITS["object_id"],
         required=False,
         source="object_id",
-        help_text="The object ID.",
+        help_text="The ID of the object, or the name of a key or user that you can see.",
     )
     outcome = serializers.ChoiceField(choices=[word.value for word in Outcome], required=False)
     request_id = serializers.CharField(max_length=TEXT_LIMITS["request_id"], required=False)
@@ -59,7 +59,9 @@ class LogQuerySerializer(KeysetQuerySerializer):
         max_length=TEXT_LIMITS["client_ip"], required=False, help_text="An IP address, in any notation."
     )
     search = serializers.CharField(
-        max_length=200, required=False, help_text=f"At most {MAX_WORDS} words. Each must occur in the entry."
+        max_length=200,
+        required=False,
+        help_text=f"At most {MAX_WORDS} words. Each must occur in the entry, or be the name of its key or user.",
     )
 
     def validate_client_ip(self, given: str) -> str:

@@ -1,32 +1,89 @@
 """Read the log, limited to what the reader may see."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q, QuerySet, Subquery
 
-from audit.browse.selection import LogCriteria, TrailCriteria, contains_word, is_actor, is_between, parse_id
+from audit.browse.selection import (
+    LogCriteria,
+    TrailCriteria,
+    any_of,
+    contains_word,
+    is_actor,
+    is_between,
+    is_named,
+    is_object,
+    parse_id,
+)
 from audit.log.events import Outcome
+from audit.log.object_names import ids_of, without_prefix
 from audit.log.operations import has_action
 from audit.log.raw_rows import Spelled, any_text, presentable, timestamp_of
 from audit.models import AuditLog, AuditTrail, Reader
 
+INDEXED = ("actor_type", "outcome", "source")  # columns of exact filters
+UNINDEXED = ("request_id", "client_ip")  # an index would slow down every operation
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The entries that the reader may see and that match the criteria: ``entries`` that match one of ``alternatives``.
+
+    ``is_search``: no index supports a condition, so entries have to be read. ``is_narrow``: they are all of one object
+    or actor. ``names`` are the words of the search that name an object. ``is_unnamed``: no visible object has the name
+    that the criteria give.
+    """
+
+    entries: QuerySet[AuditLog]
+    alternatives: Sequence[Q]
+    is_search: bool
+    is_narrow: bool
+    names: Sequence[str]
+    is_unnamed: bool
+
+
+def select_logs(*, reader: Reader, criteria: LogCriteria) -> Selection:
+    """The entries that match, with one query for names, if the criteria may have any. Raises Denied."""
+    entries = AuditLog.objects.visible_to(reader).filter(
+        is_between("timestamp", criteria.since, criteria.until), **_given(criteria, INDEXED)
+    )
+    if criteria.action:
+        entries = entries.filter(has_action(criteria.action))
+    if criteria.actor:
+        entries = entries.filter(is_actor(criteria.actor))
+    ids = ids_of(reader, criteria.possible_names)
+    named = ids.get(without_prefix(criteria.object_id).lower(), ())
+    names = [word for word in criteria.words if word.lower() in ids]
+    choices = [is_named(word.lower(), ids[word.lower()]) for word in names]
+    if criteria.object_id:
+        choices.insert(0, is_object(criteria.object_id, named))
+    for alternatives in choices[1:]:
+        entries = entries.filter(any_of(alternatives))
+    rest = Q(**_given(criteria, UNINDEXED))
+    for word in criteria.words:
+        if word not in names:
+            rest &= contains_word(word)
+    return Selection(
+        entries.filter(rest),
+        choices[0] if choices else (),
+        is_search=bool(rest),
+        is_narrow=bool(choices or criteria.actor),
+        names=names,
+        is_unnamed=bool(criteria.object_id) and not named and parse_id(criteria.object_id) is None,
+    )
+
 
 def find_logs(*, reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:
     """The entries that the reader may see and that match the criteria. Raises Denied."""
-    exactly = ("actor_type", "object_id", "outcome", "source", "request_id", "client_ip")
-    equal = {name: getattr(criteria, name) for name in exactly}
-    found = AuditLog.objects.visible_to(reader).filter(
-        **{name: value for name, value in equal.items() if value}
-    )
-    if criteria.action:
-        found = found.filter(has_action(criteria.action))
-    if criteria.actor:
-        found = found.filter(is_actor(criteria.actor))
-    for word in criteria.words:
-        found = found.filter(contains_word(word))
-    return found.filter(is_between("timestamp", criteria.since, criteria.until))
+    selected = select_logs(reader=reader, criteria=criteria)
+    return selected.entries.filter(any_of(selected.alternatives))
+
+
+def _given(criteria: LogCriteria, names: Iterable[str]) -> dict[str, str]:
+    return {name: value for name in names if (value := getattr(criteria, name))}
 
 
 def last_done(*, action: str, object_id: str = "") -> datetime | None:

@@ -1,6 +1,6 @@
 """Read a page of the log. A search reads entries that no index finds, so it has additional limits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,10 +8,18 @@ from datetime import datetime
 from django.db.models import Q, QuerySet
 
 from audit.browse.search_limits import search_limits
-from audit.browse.selection import SEARCH_DEPTH, LogCriteria, is_between, newest_first, sides, time_column
+from audit.browse.selection import (
+    SEARCH_DEPTH,
+    LogCriteria,
+    any_of,
+    is_between,
+    newest_first,
+    sides,
+    time_column,
+)
 from audit.log.raw_rows import Spelled, any_text, timestamp_of
 from audit.models import AuditLog, Reader
-from audit.services.reading import find_logs
+from audit.services.reading import Selection, select_logs
 from kernel import throttle
 
 SEARCH_COST = 50  # requests of the rate limit: the work of the database, relative to an ordinary read
@@ -19,33 +27,55 @@ SEARCH_COST = 50  # requests of the rate limit: the work of the database, relati
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Matching entries, to be paged from ``before`` on, sorted by the column ``time`` if it is set.
+    """Matching entries, to be paged from ``before`` on, sorted by the column ``time`` if it is set: the ``entries`` that
+    match one of the selection's alternatives.
 
-    ``stopped_at`` is the id of the last entry that a search has read, and the ``before`` with which to continue it.
-    None if nothing is left to read.
+    If ``is_part``, they are those that one search reads. Then ``stopped_at`` is the id of the last one, and the
+    ``before`` with which to continue; None if nothing is left to read.
     """
 
-    rows: QuerySet[AuditLog]
+    selection: Selection
+    entries: QuerySet[AuditLog]
     time: str
     before: int | None
+    is_part: bool = False
     stopped_at: int | None = None
+
+    @property
+    def alternatives(self) -> Sequence[Q]:
+        return self.selection.alternatives
+
+    @property
+    def rows(self) -> QuerySet[AuditLog]:
+        """The matching entries, for a reader that needs no order, or all of them."""
+        return self.entries.filter(any_of(self.alternatives))
 
 
 @contextmanager
 def search_logs(*, reader: Reader, criteria: LogCriteria, before: int | None = None) -> Iterator[Found]:
     """The entries older than the entry ``before``, to be read inside the block.
 
-    A search reads at most ``SEARCH_DEPTH`` ids, costs ``SEARCH_COST`` requests, and runs alone for its reader.
-    Raises Denied, Throttled, SearchTimeout.
+    A search costs ``SEARCH_COST`` requests, and runs alone for its reader. It reads all entries of an object or actor,
+    and otherwise at most ``SEARCH_DEPTH`` ids. Raises Denied, Throttled, SearchTimeout.
     """
-    rows, time = find_logs(reader=reader, criteria=criteria), time_column(criteria, "timestamp")
-    if not criteria.is_search:
-        yield Found(rows, time, before)
+    selected, time = select_logs(reader=reader, criteria=criteria), time_column(criteria, "timestamp")
+    found = Found(selected, selected.entries, time, before)
+    if not selected.is_search:
+        yield found
         return
     with search_limits(reader.user_id):
         throttle.charge_principal(str(reader.user_id), SEARCH_COST - 1)  # the interface has charged one
-        part, stopped_at = _part(AuditLog.objects.visible_to(reader), criteria, before)
-        yield Found(rows.filter(part), time, None, stopped_at)
+        if not selected.is_narrow:
+            part, stopped_at = _part(AuditLog.objects.visible_to(reader), criteria, before)
+            found = Found(
+                selected,
+                selected.entries.filter(part),
+                time,
+                before=None,
+                is_part=True,
+                stopped_at=stopped_at,
+            )
+        yield found
 
 
 def _part(entries: QuerySet[AuditLog], criteria: LogCriteria, before: int | None) -> tuple[Q, int | None]:

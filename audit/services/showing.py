@@ -5,12 +5,13 @@ Like ``proofs``, not imported by ``audit.services``, because it depends on the c
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
 from audit import actions
+from audit.log import object_names
 from audit.log.raw_rows import uuid_of
 from audit.models import AuditLog, AuditTrail, Reader
 from audit.sequencing.alarms import Alarm, AlarmKind
@@ -36,6 +37,28 @@ def show_entries(rows: QuerySet[AuditLog]) -> list[AuditLog]:
     found = integrity.find_entries(rows)
     _report_altered(found)
     return [entry.as_row() for entry in found]
+
+
+def with_names(
+    reader: Reader, entries: Sequence[AuditLog], known: Mapping[tuple[str, str], str] | None = None
+) -> Sequence[AuditLog]:
+    """Set the names and pages of objects that the reader may see, with at most one query.
+
+    ``known`` are names of visible objects, ``{(type, id): name}``.
+    """
+    names = dict(known or {})
+    names |= object_names.names_of(
+        reader, [each for each in entries if (each.object_type, each.object_id) not in names]
+    )
+    for entry in entries:
+        object_id = str(entry.object_id)
+        if name := names.get((entry.object_type, object_id)):
+            entry.object_name, entry.object_page = name, object_names.page_of(entry.object_type)
+        elif entry.object_type == "user" and object_id == str(entry.user_id):
+            entry.object_name = entry.actor_name
+        elif (requested := object_names.without_prefix(object_id)) != object_id:
+            entry.object_name = requested
+    return entries
 
 
 def show_changes(rows: QuerySet[AuditTrail]) -> list[AuditTrail]:

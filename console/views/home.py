@@ -1,5 +1,7 @@
 """The home page: items that need attention, and links to continue."""
 
+from collections.abc import Sequence
+
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -9,7 +11,7 @@ from audit.actions import WRITER_HEARTBEAT
 from audit.browse.selection import LogCriteria
 from audit.models import AuditLog
 from audit.services import find_logs
-from audit.services.showing import show_entries
+from audit.services.showing import show_entries, with_names
 from console import actions
 from console.alerts import AlertGroup, Kind
 from console.attention import Attention, read_attention
@@ -55,10 +57,10 @@ class HomeView(PageView[Principal]):
             entries=entries,
         )
 
-    def _newest_entries(self) -> list[AuditLog]:
+    def _newest_entries(self) -> Sequence[AuditLog]:
         # Exclude heartbeats, which would crowd out the actions of users.
         rows = find_logs(reader=self.principal, criteria=LogCriteria()).exclude(action=WRITER_HEARTBEAT)
-        return show_entries(rows[:NEWEST])
+        return with_names(self.principal, show_entries(rows[:NEWEST]))
 
 
 def _without_step(attention: Attention) -> list[AlertGroup]:

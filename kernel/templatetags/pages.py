@@ -52,6 +52,16 @@ def timestamp(value: datetime | str | None) -> SafeString:
 
 
 @register.filter
+def timestamp_with_seconds(value: datetime | str | None) -> SafeString:
+    """``2026-11-25 14:05:07Z``, otherwise like ``timestamp``."""
+    if not isinstance(value, datetime):
+        return timestamp(value)
+    return format_html(
+        '<time datetime="{}">{}</time>', f"{value:%Y-%m-%dT%H:%M:%SZ}", f"{value:%Y-%m-%d %H:%M:%SZ}"
+    )
+
+
+@register.filter
 def exact_timestamp(value: datetime | str | None) -> SafeString:
     """``2026-11-25 14:05:07.123456Z``, otherwise like ``timestamp``."""
     if not isinstance(value, datetime):

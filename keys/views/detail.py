@@ -1,15 +1,18 @@
 """Pages of one key: overview, versions, activity, and the parts that all its pages share."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from accounts.principals import Principal
-from audit.browse.selection import LogCriteria, page_before
+from audit.browse.selection import LogCriteria
 from audit.services import find_logs
-from audit.services.showing import show_entries
+from audit.services.showing import show_entries, with_names
 from audit.usage.charts import RANGES, chart, requested_range
 from audit.usage.queries import denials_of, use_of, used_over_time, uses_by_version
+from audit.views.events import PARTS, EventList
 from kernel.clock import process_now
 from kernel.http.context import set_audit_object
 from kernel.pages import PageView, Rule
@@ -74,6 +77,7 @@ class OverviewView(KeyView):
         key = self.find(name)
         criteria, chosen = LogCriteria(object_id=str(key.id)), requested_range(request.GET)
         use = use_of(key.id)
+        entries = show_entries(find_logs(reader=self.principal, criteria=criteria)[:NEWEST])
         return self.show(
             key,
             range=chosen,
@@ -82,7 +86,7 @@ class OverviewView(KeyView):
             last_use=use.last,
             callers=use.callers,
             denied=use.denials,
-            entries=show_entries(find_logs(reader=self.principal, criteria=criteria)[:NEWEST]),
+            entries=with_names(self.principal, entries, {("key", str(key.id)): key.name}),
         )
 
 
@@ -112,11 +116,9 @@ class ActivityView(KeyView):
     rules = {"GET": Rule("audit.read", actions.KEY_READ)}
     template = "keys/activity.html"
     tab = "activity"
+    parts = PARTS
 
-    def get(self, request: HttpRequest, name: str) -> HttpResponse:
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self.find(name)
-        rows = find_logs(reader=self.principal, criteria=LogCriteria(object_id=str(key.id)))
-        found = page_before(rows, before=number_in(request, "before"), limit=LIMIT, read=show_entries)
-        return self.show(
-            key, found=found, entries=found.rows, is_partial=self.principal.scope("audit.read") == "own"
-        )
+        url = reverse("key-activity", args=[name])
+        return EventList(self, url, partial(self.show, key), fixed={"object": name}).respond()

@@ -21,6 +21,7 @@ PROGRAM = {
     "kernel/jobs/registry.py _tasks": "apps register in AppConfig.ready",
     "kernel/jobs/registry.py _periodic": "likewise",
     "audit/log/action_labels.py _LABELS": "likewise",
+    "audit/log/object_names.py _TYPES": "likewise",
     "kernel/jobs/notifier.py app": "Celery's application",
     "kernel/rest/schema.py _generating": "guards the cache of a constant",
     "ciphercanary/asgi.py heads": "a part of the ASGI application",

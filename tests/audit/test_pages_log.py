@@ -15,6 +15,7 @@ from audit.models import AuditCheckpoint, AuditLog, AuditPending
 from audit.sequencing.running import checkpoint_now
 from audit.services import searching
 from kernel.clock import database_now
+from keys.services import create_key
 from tests.audit.pages import ids, links, part, record_event, text_of
 from tests.browsing import signed_in
 from tests.conftest import append_only_triggers_off
@@ -86,10 +87,62 @@ def test_a_developer_sees_their_own_actions_and_no_words_of_others(developer, re
 
 
 def test_actions_are_offered_in_groups_as_they_occur_in_the_log(browser, recorded):
-    content = browser.get("/audit/?action=never.heard.of").content.decode()
+    content = browser.get("/audit/?action=never.heard.of&more=1").content.decode()
     assert '<optgroup label="keys.key">' in content
     assert '<option value="keys.key.disabled">' in content
     assert '<option value="never.heard.of" selected>' in content
+
+
+def test_more_filters_are_shown_on_request_and_kept_while_they_are_hidden(browser, developer, recorded):
+    hidden = browser.get("/audit/?action=keys.key.disabled&actor=dora").content.decode()
+    assert "optgroup" not in hidden
+    for kept in ('name="action" value="keys.key.disabled"', 'name="actor" value="dora"'):
+        assert f'<input type="hidden" {kept}>' in hidden
+    assert "/audit/?actor=dora&action=keys.key.disabled&more=1" in links(
+        browser.get("/audit/?action=keys.key.disabled&actor=dora")
+    )
+    shown = part(browser, "/audit/?more=1&actor=dora", "more-filters").content.decode()
+    assert 'value="dora"' in shown
+    assert 'type="hidden"' not in shown
+    assert "<table" not in shown
+    assert "known-actors" not in part(signed_in(developer), "/audit/?more=1", "more-filters").content.decode()
+
+
+def test_the_names_of_keys_are_suggested_to_who_may_see_them(browser, developer, admin):
+    for name in ("payments-db", "payouts", "vault"):
+        create_key(principal=admin.principal, name=name, algorithm="aes-256")
+    assert re.findall(
+        'value="([^"]+)"', part(browser, "/audit/?object=Pay", "known-keys").content.decode()
+    ) == [
+        "payments-db",
+        "payouts",
+    ]
+    assert "payouts" not in part(signed_in(developer), "/audit/?object=pay", "known-keys").content.decode()
+
+
+@pytest.mark.parametrize(
+    "path", ["/audit/?object=%00", "/audit/?object=name:%00", "/audit/?search=%00", "/audit/?search=%22%22"]
+)
+def test_unusual_text_is_no_name(browser, path):
+    assert browser.get(path).status_code in {200, 422}
+    assert part(browser, path, "known-keys").status_code == 200
+
+
+def test_a_search_for_a_name_offers_the_search_for_the_word(browser, admin):
+    create_key(principal=admin.principal, name="payments-db", algorithm="aes-256")
+    response = browser.get("/audit/?search=payments-db+created")
+    assert "The list shows events of payments-db ." in text_of(response)
+    assert ids(response)
+    assert "/audit/?search=%22payments-db%22+created" in links(response)
+    assert "The list shows events of" not in text_of(browser.get("/audit/?search=%22payments-db%22"))
+
+
+def test_a_name_that_no_visible_object_has_is_named_as_the_cause(browser, stranger, admin, recorded):
+    create_key(principal=admin.principal, name="payments-db", algorithm="aes-256")
+    hint = "No key or user that you can see has the name “{}”. Check the spelling."
+    for name in ("payments-db", "no-such-key"):
+        assert hint.format(name) in text_of(signed_in(stranger).get(f"/audit/?object={name}"))
+    assert "No key or user" not in text_of(browser.get("/audit/?object=payments-db&outcome=denied"))
 
 
 def test_each_filter_has_a_chip_that_leads_to_the_list_without_it(browser, recorded):
@@ -284,7 +337,9 @@ def test_a_wrong_qualifier_shows_what_may_be_given(browser, recorded, typed, sai
     assert said in text_of(browser.get("/audit/", {"search": typed}))
 
 
-def test_the_key_of_an_entry_is_a_link_to_it(browser, developer, recorded):
-    entry = record_event(developer.principal.actor, object_type="key", object_id="an-id")
-    for path in ("/audit/", f"/audit/{entry.id}/"):
-        assert "/keys/?search=an-id" in links(browser.get(path))
+def test_the_key_of_an_entry_is_a_link_to_it(browser, developer, stranger, admin):
+    key = create_key(principal=admin.principal, name="payments-db", algorithm="aes-256")
+    entry = record_event(stranger.principal.actor, object_type="key", object_id=str(key.id))
+    for path in ("/audit/", f"/audit/{entry.id}/", "/home/"):
+        assert "/keys/payments-db/" in links(browser.get(path))
+        assert "payments-db" not in signed_in(stranger).get(path).content.decode()

@@ -18,7 +18,7 @@ CLOCK = int(connection.vendor == "postgresql")  # PostgreSQL provides the time; 
 # The session, the epochs, the account; the session renewed, in a transaction. A poll renews no session.
 READER, RENEWED = 3 + CLOCK, 3
 PAGES = {
-    "/home/": READER + RENEWED + 4,  # one of them because keys need attention
+    "/home/": READER + RENEWED + 5,  # one of them because keys need attention
     "/usage/": READER + RENEWED + 5,
     "/usage/numbers.csv": READER + RENEWED + 1,
     "/system/": READER + RENEWED + 5 + CLOCK,

@@ -56,7 +56,7 @@ SPACED = """
 """
 NOT_SPACED = "() => { document.adoptedStyleSheets = []; }"
 
-# Text that its box cuts off, and texts that overlap.
+# Text that its box cuts off, and texts that overlap. An ellipsis shows that there is more, on the page of the object.
 LOST_TEXT = """
 () => {
   const forReaders = (node) => node && (getComputedStyle(node).clipPath !== "none" || forReaders(node.parentElement));
@@ -70,10 +70,15 @@ LOST_TEXT = """
     if (!text || !seen(parent) || parent.closest("option, select, textarea, script, template")) continue;
     const range = document.createRange();
     range.selectNodeContents(walker.currentNode);
-    for (const box of range.getClientRects()) if (box.width > 1 && box.height > 1) boxes.push({ box, text, parent });
+    const cell = parent.closest("td");
+    const end = cell && getComputedStyle(cell).textOverflow === "ellipsis" ? cell.getBoundingClientRect().right : Infinity;
+    for (const { left, right, top, bottom, width, height } of range.getClientRects()) {
+      if (width > 1 && height > 1) boxes.push({ box: { left, right: Math.min(right, end), top, bottom }, text, parent });
+    }
     for (let box = parent; box && box !== document.body; box = box.parentElement) {
       const style = getComputedStyle(box);
-      const clips = [style.overflowX, style.overflowY].some((how) => how === "hidden" || how === "clip");
+      const clips = [style.overflowX, style.overflowY].some((how) => how === "hidden" || how === "clip")
+        && style.textOverflow !== "ellipsis";
       if (clips && (box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1)) {
         found.push(`cut off: ${text.slice(0, 40)}`);
         break;

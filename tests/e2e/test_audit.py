@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 import signal
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -87,9 +87,39 @@ def test_the_log_is_filtered_by_the_keyboard_alone(admin, many, base):
     again = admin.context.new_page()
     again.goto(page.url)
     assert shown(again) == rows[:50]
-    again.get_by_role("link", name="Action: crypto.random.generated").click()
+    again.get_by_role("link", name="Action: Generate random bytes").click()
     again.wait_for_url(lambda url: "action=" not in url)
     assert again.get_by_label("Active filters").get_by_role("link", name="Actor: admin").is_visible()
+
+
+def test_who_used_a_key_yesterday_is_found_by_its_name(admin, api):
+    """From the audit page to the entry, by the keyboard alone: type, choose from the suggestions, open."""
+    name = "ledger-of-yesterday"
+    key = api("POST", "/api/v1/keys", {"name": name, "algorithm": "aes-256"})
+    sealed = api(
+        "POST", "/api/v1/encrypt", {"key_id": key["id"], "algorithm": "aes-256-gcm", "data": "aGVsbG8="}
+    )
+    api("POST", "/api/v1/decrypt", {"ciphertext": sealed["ciphertext"]})
+    page = admin.open("/audit/")
+    admin.mark()
+    page.keyboard.press("/")
+    page.keyboard.type(f"{name} decrypted after:{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}")
+    page.keyboard.press("Enter")
+    row = page.locator("#log-rows tr", has_text=name)
+    expect(row).to_have_count(1)
+    assert all(text in row.inner_text() for text in ("admin", "Decrypt — allowed"))
+    press_until_focused(page, admin, row.locator("a").first.get_attribute("id"))
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").get_by_text("crypto.message.decrypted").wait_for()
+    page.keyboard.press("Escape")
+    press_until_focused(page, admin, "show-more-filters", key="Shift+Tab")
+    page.keyboard.press("Enter")
+    page.locator("#id_object").wait_for()
+    page.keyboard.press("Tab")
+    page.keyboard.type("ledger-of")
+    expect(page.locator("#known-keys option")).to_have_count(1)
+    assert page.locator("#known-keys option").get_attribute("value") == name
+    assert not admin.was_reloaded()
 
 
 def test_a_bad_date_is_said_and_nothing_is_listed(admin, many):

@@ -144,18 +144,33 @@ def test_a_version_that_does_not_exist_has_no_page(admin, key, number):
 
 
 def test_the_activity_is_the_log_of_this_key_page_by_page(admin, key, new_key, monkeypatch):
-    monkeypatch.setattr("keys.views.detail.LIMIT", 2)
+    monkeypatch.setattr("audit.views.events.LIMIT", 2)
     new_key()
     for number in range(3):
         services.rotate_key(principal=admin.principal, key_id=key.id, reason=f"{number}")
     browser = signed_in(admin)
     first = text(browser.get(f"/keys/{key.name}/activity/"))
-    assert first.count("Rotate key") == 2
-    older = re.search(r'href="(\?before=\d+)"[^>]*>Older', first).group(1)
-    second = text(browser.get(f"/keys/{key.name}/activity/{older}"))
-    assert (second.count("Rotate key"), second.count("Create key")) == (1, 1)
-    assert "Newer" in second
-    assert "Older" not in second
+    assert first.count(">Rotate key<") == 2
+    older = re.search(rf'href="(/keys/{key.name}/activity/\?before=\d+)"', first).group(1)
+    second = text(browser.get(older))
+    assert (second.count(">Rotate key<"), second.count(">Create key<")) == (1, 1)
+    assert "Back to the latest" in second
+    assert "before=" not in second
+
+
+def test_the_activity_has_the_filters_and_the_export_of_the_log(admin, key):
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="a test")
+    address = f"/keys/{key.name}/activity/"
+    browser = signed_in(admin)
+    page = text(browser.get(f"{address}?search=action:keys.key.rotated&outcome=ok"))
+    assert (page.count("— allowed<"), page.count(">Create key<")) == (1, 0)
+    assert f'href="{address}?action=keys.key.rotated"' in page  # the chip removes the result
+    assert f"/audit/exports/new?action=keys.key.rotated&amp;object={key.name}&amp;outcome=ok" in page
+    assert "Object:" not in page
+    shown = browser.get(f"{address}?more=1", headers={"HX-Request": "true", "HX-Target": "more-filters"})
+    assert "id_actor" in text(shown)
+    assert "id_object" not in text(shown)
+    assert "this filter has two different values" in text(browser.get(f"{address}?search=object:another"))
 
 
 def test_a_user_who_reads_their_own_actions_only_is_told_so(developer, new_key):

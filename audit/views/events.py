@@ -1,0 +1,169 @@
+"""The list of events with filters, live updates and export, as the audit log and the activity of a key show it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpResponse
+
+from audit import services
+from audit.browse.selection import SEARCH_DEPTH, LogCriteria, rows_before
+from audit.browse.suggestions import suggest
+from audit.forms import LogFilterForm
+from audit.log.object_names import names_beginning_with
+from audit.models import EXPORT_PERMISSION, READ_PERMISSION
+from audit.services import following, showing
+from audit.services.log_status import read_log_status
+from kernel.clock import process_now
+from kernel.pages import Caller, PageView
+from kernel.pages.views import number_in
+
+LIMIT = 50
+MOST_AT_ONCE = 10_000  # entries that one live update looks through
+MOST_FOLLOWED = 500  # rows that live updates add to a page before they must be restarted
+MOST_NAMES = 100  # keys that are suggested at once
+RESULTS, MORE, LIVE, FILTERS, KEYS = "log-results", "more-entries", "log-live", "more-filters", "known-keys"
+PARTS = frozenset({RESULTS, MORE, LIVE, FILTERS, KEYS})
+TEMPLATE = "audit/events.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Live updates start after the ``above`` first entries of the tree. ``shown`` rows were added to the page."""
+
+    above: int
+    shown: int = 0
+
+    @property
+    def goes_on(self) -> bool:
+        return self.shown < MOST_FOLLOWED
+
+
+class EventList:
+    """The list on the page ``url``, whose view has the ``PARTS``. ``fixed`` filters belong to the page.
+
+    ``show_page`` renders the whole page with the context of the list. ``has_status`` shows the state of the log.
+    """
+
+    def __init__(
+        self,
+        view: PageView[Any],
+        url: str,
+        show_page: Callable[..., HttpResponse],
+        *,
+        fixed: Mapping[str, str] | None = None,
+        has_status: bool = False,
+    ) -> None:
+        self.view, self.request, self.url = view, view.request, url
+        self.reader: Caller = view.principal
+        self.show_page, self.has_status, self.fixed = show_page, has_status, fixed or {}
+        self.is_part = view.target in PARTS
+
+    def respond(self) -> HttpResponse:
+        form = LogFilterForm(self.request.GET, fixed=self.fixed)
+        if self.view.target == KEYS:
+            return self._show(keys=self._keys(form.cleaned_data.get("object", "")))
+        more = self.view.target == FILTERS or self.request.GET.get("more") == "1"
+        if more or (form.has_rare_errors and not self.is_part):
+            known = suggest(reader=self.reader)
+            form = LogFilterForm(self.request.GET, fixed=self.fixed, actions=known.actions)
+            shown = {"shows_more": True, "actors": known.actors, "keys": self._keys("")}
+        else:
+            shown = {}
+        shown |= self._addresses(form) | {"form": form}
+        if self.view.target == FILTERS:
+            return self._show(**shown)
+        if form.errors and self.view.target not in {MORE, LIVE}:
+            return self._reject(shown)
+        criteria = form.criteria(process_now())
+        return self._arrived(criteria, shown) if self.view.target == LIVE else self._list(criteria, shown)
+
+    def _list(self, criteria: LogCriteria, shown: dict[str, Any]) -> HttpResponse:
+        before = number_in(self.request, "before")
+        is_live = before is None and self.request.GET.get("live") == "1"
+        if is_live:
+            shown["following"] = Following(following.leaves())
+        with services.search_logs(reader=self.reader, criteria=criteria, before=before) as found:
+            rows = following.in_tree_of(found.entries, shown["following"].above) if is_live else found.entries
+            entries, next_before = rows_before(
+                rows,
+                before=found.before,
+                limit=LIMIT,
+                time=found.time,
+                read=showing.show_entries,
+                alternatives=found.alternatives,
+            )
+        stopped_at = None if next_before else found.stopped_at
+        shown |= {"entries": showing.with_names(self.reader, entries), "next_before": next_before}
+        shown |= {
+            "before": before,
+            "depth": SEARCH_DEPTH,
+            "stopped_at": stopped_at,
+            "selection": found.selection,
+        }
+        if names := found.selection.names:
+            quoted = " ".join(f'"{word}"' if word in names else word for word in criteria.words)
+            shown["texts_url"] = self._url({**shown["form"].filters, "search": quoted})
+        if next_before := next_before or stopped_at:
+            shown["more_url"] = self._url({**shown["form"].filters, "before": str(next_before)})
+        response = self._show(**shown)
+        if self.view.target == RESULTS:
+            response["HX-Push-Url"] = shown["live_address" if is_live else "address"]
+        return response
+
+    def _arrived(self, criteria: LogCriteria, shown: dict[str, Any]) -> HttpResponse:
+        """The entries since the last update, newest first, and the start of the next one."""
+        above, so_far = number_in(self.request, "above"), number_in(self.request, "shown") or 0
+        size = following.leaves()
+        above = size if above is None else max(above, size - MOST_AT_ONCE)
+        with services.search_logs(reader=self.reader, criteria=criteria) as found:
+            rows = following.arrived_between(found.rows, above, size)
+            arrived = showing.show_entries(rows.order_by("-id")[: LIMIT + 1])
+        if self.has_status:
+            shown["log_status"] = read_log_status(reader=self.reader)
+        return self._show(
+            entries=showing.with_names(self.reader, arrived[:LIMIT]),
+            has_left_out=len(arrived) > LIMIT,
+            following=Following(size, so_far + len(arrived)),
+            **shown,
+        )
+
+    def _reject(self, shown: dict[str, Any]) -> HttpResponse:
+        """Show the errors of the form without results: results of the other filters would look like an answer."""
+        response = self._show(status=422, **shown)
+        response["HX-Push-Url"] = "false"
+        return response
+
+    def _show(self, **context: Any) -> HttpResponse:
+        context |= {
+            "list_url": self.url,
+            "is_part": self.is_part,
+            "sees_all": self.reader.scope(READ_PERMISSION) == "all",
+            "may_export": self.reader.has_permission(EXPORT_PERMISSION),
+        }
+        if self.is_part:
+            return self.view.page(template=TEMPLATE, **context)
+        if self.has_status:
+            context["log_status"] = read_log_status(reader=self.reader)
+        return self.show_page(**context)
+
+    def _addresses(self, form: LogFilterForm) -> dict[str, Any]:
+        """The URLs of the list, the same for every user."""
+        filters = form.filters
+        wider = {name: value for name, value in filters.items() if name not in {"from", "to"}}
+        return {
+            "filters": urlencode(filters),
+            "all_filters": urlencode(form.all_filters),
+            "address": self._url(filters),
+            "live_address": self._url({**filters, "live": "1"}),
+            "wider_address": self._url({**wider, "period": "30d"}),
+            "more_filters_url": self._url({**filters, "more": "1"}),
+        }
+
+    def _url(self, filters: Mapping[str, str]) -> str:
+        return f"{self.url}?{urlencode(filters)}" if filters else self.url
+
+    def _keys(self, beginning: str) -> list[str]:
+        """Names of keys to choose from."""
+        return names_beginning_with(self.reader, "key", beginning.lower(), most=MOST_NAMES)

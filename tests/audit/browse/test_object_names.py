@@ -1,0 +1,145 @@
+"""The log has only ids. Searches, filters and rows know the names of the objects that the reader may see."""
+
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from msgspec.structs import replace
+
+from audit.browse.selection import LogCriteria, page_before
+from audit.log.events import Actor, Event, Outcome
+from audit.models import AuditLog
+from audit.services import find_logs, record, search_logs
+from audit.services.reading import select_logs
+from audit.services.showing import show_entries, with_names
+from keys.services import create_key
+
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
+
+SYSTEM = Actor.system("rotate_keys", "command")
+DECRYPTED, ENCRYPTED = "crypto.message.decrypted", "crypto.message.encrypted"
+
+
+@pytest.fixture
+def key(admin):
+    return create_key(principal=admin.principal, name="payments-db", algorithm="aes-256")
+
+
+@pytest.fixture
+def entries(admin, developer, key):
+    """Name -> entry. Three are about the key, and two by an actor of the same kind of name."""
+
+    def made(actor, action, object_id="", **values):
+        event = Event(action=action, object_type="key", object_id=object_id, **values)
+        return record(event, actor)
+
+    api = replace(developer.principal.actor, actor_name="payments-api")
+    return {
+        "decrypted": made(SYSTEM, DECRYPTED, str(key.id)),
+        "encrypted": made(admin.principal.actor, ENCRYPTED, str(key.id)),
+        "refused": made(api, DECRYPTED, "name:payments-db", outcome=Outcome.DENIED, code="not_found"),
+        "other": made(api, DECRYPTED, str(uuid4())),
+        "mentioned": made(SYSTEM, "test.thing.done", meta={"reason": "moved payments-db to another host"}),
+    }
+
+
+def found(entries, reader, **criteria):
+    names = {entry.id: name for name, entry in entries.items()}
+    rows = find_logs(reader=reader.principal, criteria=LogCriteria(**criteria))
+    return {names[row.id] for row in rows if row.id in names}
+
+
+@pytest.mark.parametrize("text", ["payments-db", "Payments-DB", "name:payments-db"])
+def test_a_name_finds_the_events_of_the_key_and_the_requests_that_named_it(auditor, entries, text):
+    assert found(entries, auditor, object_id=text) == {"decrypted", "encrypted", "refused"}
+
+
+def test_an_id_finds_only_what_has_the_id(auditor, entries, key):
+    assert found(entries, auditor, object_id=str(key.id)) == {"decrypted", "encrypted"}
+
+
+@pytest.mark.parametrize(
+    ("search", "names"),
+    [
+        ("payments-db decrypted", {"decrypted", "refused"}),
+        ("decrypted PAYMENTS-DB", {"decrypted", "refused"}),
+        ("payments-api decrypted", {"refused", "other"}),
+        ("payments-db payments-api", {"refused"}),
+        ("payments-d", {"refused", "mentioned"}),
+        ('"payments-db"', {"refused", "mentioned"}),
+        ('"payments-db to another" done', {"mentioned"}),
+    ],
+)
+def test_a_word_is_a_name_or_a_part_of_the_texts(auditor, entries, search, names):
+    assert found(entries, auditor, search=search) == names
+
+
+def test_the_name_of_a_user_finds_what_they_did_and_what_was_done_to_them(auditor, developer, entries):
+    done = record(Event(action="test.thing.done"), developer.principal.actor)
+    user = str(developer.user.id)
+    suffered = record(Event(action="accounts.user.disabled", object_type="user", object_id=user), SYSTEM)
+    both = {"done": done, "suffered": suffered}
+    assert found(both, auditor, search="dora") == {"done", "suffered"}
+    assert found(both, auditor, object_id="dora") == {"suffered"}
+
+
+def test_the_name_of_an_invisible_key_is_like_one_that_no_key_has(stranger, entries, key):
+    own = {"own": record(Event(action="test.thing.done", object_id=str(key.id)), stranger.principal.actor)}
+    for name in ("payments-db", "no-such-key"):
+        for criteria in (LogCriteria(object_id=name), LogCriteria(search=name)):
+            with CaptureQueriesContext(connection) as statements:
+                selected = select_logs(reader=stranger.principal, criteria=criteria)
+            assert (len(statements), selected.names) == (1, [])
+            assert selected.is_unnamed == bool(criteria.object_id)
+            rows = find_logs(reader=stranger.principal, criteria=criteria)
+            assert not rows.filter(id=own["own"].id).exists()
+
+
+@pytest.mark.parametrize(
+    ("search", "reads_all"), [("payments-db", True), ("payments-db decrypted", True), ("decrypted", False)]
+)
+def test_a_search_reads_all_events_of_a_name_and_otherwise_a_part(
+    auditor, entries, monkeypatch, search, reads_all
+):
+    monkeypatch.setattr("audit.services.searching.SEARCH_DEPTH", 1)
+    oldest = entries["decrypted"].id
+    with search_logs(reader=auditor.principal, criteria=LogCriteria(search=search)) as searched:
+        assert searched.rows.filter(id=oldest).exists() == reads_all
+        assert (searched.stopped_at is None) == reads_all
+
+
+@pytest.mark.parametrize("time", ["", "timestamp"])
+def test_pages_of_a_name_have_the_rows_of_all_its_spellings_in_order(auditor, entries, time):
+    selected = select_logs(reader=auditor.principal, criteria=LogCriteria(object_id="payments-db"))
+    rows = find_logs(reader=auditor.principal, criteria=LogCriteria(object_id="payments-db"))
+    everything = list(rows.order_by("-id").values_list("id", flat=True))
+    seen, before = [], None
+    while True:
+        page = page_before(
+            selected.entries, before=before, limit=1, time=time, alternatives=selected.alternatives
+        )
+        seen += [row.id for row in page.rows]
+        assert page.has_previous == (before is not None)
+        if page.next_before is None:
+            break
+        before = page.next_before
+    assert len(seen) >= 4  # with the creation
+    assert seen == everything
+
+
+def test_rows_have_the_names_that_the_reader_may_see(auditor, developer, entries, key):
+    rows = [entries["decrypted"], entries["refused"], entries["other"]]
+    user = record(
+        Event(action="accounts.user.disabled", object_type="user", object_id=str(developer.user.id)), SYSTEM
+    )
+    shown = show_entries(AuditLog.objects.filter(id__in=[row.id for row in (*rows, user)]).order_by("id"))
+    with CaptureQueriesContext(connection) as statements:
+        named = [(row.object_name, row.object_page) for row in with_names(auditor.principal, shown)]
+    assert named == [("payments-db", "key"), ("payments-db", ""), ("", ""), ("dora", "")]
+    assert len(statements) == 1
+
+
+def test_rows_have_no_names_of_keys_that_the_reader_may_not_see(developer, entries):
+    shown = show_entries(AuditLog.objects.filter(id=entries["decrypted"].id))
+    assert with_names(developer.principal, shown)[0].object_name == ""
