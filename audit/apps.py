@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 
 from audit import actions
-from audit.log import action_labels
+from audit.log import action_labels, operations
 from kernel import actions as kernel_actions
 
 SWEEP_SECONDS = 600.0
@@ -20,3 +20,4 @@ class AuditConfig(AppConfig):
         jobs.register_periodic("delete_expired_results", SWEEP_SECONDS, task.delete_expired_results)
         action_labels.register(actions.LABELS)
         action_labels.register(kernel_actions.LABELS)
+        action_labels.register({operations.OPERATION: operations.LABEL})

@@ -14,6 +14,7 @@ from audit.browse.selection import LogCriteria
 from audit.exports.formats import ExportFormat
 from audit.log.action_labels import RESULTS, label_of
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
+from audit.log.operations import LABEL, OPERATION
 from audit.models import SavedFilter
 from kernel.errors import Invalid
 from kernel.http.addresses import canonical_address
@@ -141,8 +142,9 @@ class LogFilterForm(PageForm):
         # "from" is a Python keyword, so it cannot be declared above.
         self.fields |= {"from": _date_time_field("From (UTC)"), "to": _date_time_field("To (UTC)")}
         chosen = str(data.get("action", ""))
-        known = sorted({*actions, *([chosen] if chosen else [])})
-        self.fields["action"].widget.choices = [("", "Any"), *_grouped(known)]
+        known = sorted({*actions, *([chosen] if chosen else [])} - {OPERATION})
+        general = [("", "Any"), (OPERATION, LABEL)]
+        self.fields["action"].widget.choices = [*general, *_grouped(known)]
         self.full_clean()
 
     def clean(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ urlpatterns = [
     path("api/v1/", include("keys.api_urls")),
     path("api/v1/", include("crypto_ops.api_urls")),
     path("api/v1/", include("audit.api_urls")),
+    path("api/v1/", include("console.api_urls")),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("auth/", include("accounts.api_urls")),
     path(".well-known/jwks.json", JwksView.as_view(), name="jwks"),

@@ -5,6 +5,7 @@ from typing import Final
 
 ROOT_READ: Final = "console.root.read"
 HOME_READ: Final = "console.home.read"
+ATTENTION_READ: Final = "console.attention.read"
 REFERENCE_READ: Final = "console.reference.read"
 FIRST_KEY_READ: Final = "console.first_key.read"
 FIRST_KEY_CREATED: Final = "console.first_key.created"
@@ -17,6 +18,7 @@ DEMO_LOADED: Final = "console.demo.loaded"
 LABELS: Final[Mapping[str, str]] = {
     ROOT_READ: "Open console",
     HOME_READ: "View home",
+    ATTENTION_READ: "Read alerts",
     REFERENCE_READ: "View API reference",
     FIRST_KEY_READ: "Open first-key page",
     FIRST_KEY_CREATED: "Create first key",

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from console.attention import HomeData
+from accounts.principals import Principal
+from console.facts import Facts
 from kernel import installation
 
 BACK_UP = (
@@ -24,28 +25,28 @@ class Step:
     url: str = ""
 
 
-def checklist(now: HomeData) -> Sequence[Step]:
+def checklist(principal: Principal, facts: Facts) -> Sequence[Step]:
     """The steps for this role; empty once all steps that can be checked are done."""
-    may, steps = now.principal.has_permission, []
+    may, steps = principal.has_permission, []
     if may("keys.create"):
-        steps.append(Step("Create a key", now.keys.all > 0, url=reverse("first-key")))
+        steps.append(Step("Create a key", facts.keys.all > 0, url=reverse("first-key")))
     if may("crypto.encrypt"):
         steps.append(
             Step(
                 "Encrypt a first message",
-                now.facts.has_encrypted,
+                facts.has_encrypted,
                 how="Creates a key and encrypts a message in one step.",
                 url=reverse("first-key"),
             )
         )
     if steps:
-        steps.append(Step("Set up a second factor", now.facts.has_second_factor, url=reverse("mfa")))
+        steps.append(Step("Set up a second factor", facts.has_second_factor, url=reverse("mfa")))
     if may("users.manage"):
         steps.append(Step("Back up the key-encryption key", None, how=BACK_UP))
         steps.append(
             Step(
                 "Invite an auditor with read-only access",
-                now.facts.has_auditor,
+                facts.has_auditor,
                 command=f"{installation.MANAGE} create_user NAME --role auditor",
             )
         )

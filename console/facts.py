@@ -5,57 +5,118 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, Q
+from django.db.models import Count, Exists, JSONField, Q, QuerySet, Subquery, Value
 from django.db.models.expressions import BaseExpression
+from django.db.models.functions import JSONObject
 
 from accounts.models import User
 from accounts.principals import Principal
 from accounts.roles import AUDITOR
+from audit.sequencing.timestamps import CountOf
 from audit.services.log_status import Warnings, may_see_alarms, warning_columns, warnings_of
 from audit.services.verifications import Verification, last_verification
-from audit.usage.queries import DAY, Keys, rows_done
+from audit.usage.charts import RANGES
+from audit.usage.queries import DAY, Span, Used, rows_done, used_in
 from crypto_ops.actions import MESSAGE_ENCRYPTED
-from kernel.jobs import registry
-from kernel.jobs.job import Status
+from kernel.jobs import Job, registry
+from kernel.jobs.job import Status as JobStatus
+from keys.lifecycle import Status
+from keys.models import Key
+from keys.selection import Finding, has_finding, has_status
+from keys.services import ids_of_own_keys
+
+FINDINGS = (Finding.DENIED, Finding.OVERDUE, Finding.EXPIRING)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCounts:
+    """Numbers of visible keys: all, active ones, and those with each of ``FINDINGS``."""
+
+    all: int
+    active: int
+    found: Mapping[Finding, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Single values and the state of the log. ``verification`` is only for readers of the whole log."""
+    """Single values and the state of the log.
+
+    ``used`` are the operations within ``span``: 24 hours of the clock. ``failed_jobs`` counts those of the last day.
+    ``verification`` is only read for readers of the whole log, and if no
+    alarm is open.
+    """
 
     has_second_factor: bool
     has_auditor: bool
     has_encrypted: bool
-    has_failed_jobs: bool
+    failed_jobs: int
+    keys: KeyCounts
+    span: Span
+    used: Used
     log: Warnings
     verification: Verification | None
 
 
-def read_facts(principal: Principal, own: Keys, at: datetime) -> Facts:
-    """``own``: the ids of the principal's own keys; None for every key."""
+def read_facts(principal: Principal, at: datetime) -> Facts:
+    """Raises Denied."""
+    own, span = ids_of_own_keys(principal=principal), RANGES["24h"].span(at)
     asked = {
+        "used": used_in(span, own),
         "has_auditor": Exists(User.objects.filter(role=AUDITOR, is_active=True)),
         "has_encrypted": Exists(rows_done(MESSAGE_ENCRYPTED, own)),
-        **_failures(principal, at - DAY),
+        **_key_counts(principal, at),
+        **_failures(principal, at),
         **warning_columns(principal),
     }
     person = User.objects.filter(pk=principal.person_id)
     row: dict[str, Any] = dict(person.values("requires_second_factor", **asked).get())
+    log = warnings_of(row, at)
+    reads_verification = may_see_alarms(principal) and not log.alarms
     return Facts(
         has_second_factor=row["requires_second_factor"],
         has_auditor=row["has_auditor"],
         has_encrypted=row["has_encrypted"],
-        has_failed_jobs=any(row[name] for name in row if name.startswith("failed_")),
-        log=warnings_of(row, at),
-        verification=last_verification() if may_see_alarms(principal) else None,
+        failed_jobs=sum(row[name] for name in row if name.startswith("failed_")),
+        keys=_key_counts_of(row),
+        span=span,
+        used=Used(**row["used"] or {}),
+        log=log,
+        verification=last_verification() if reads_verification else None,
     )
 
 
-def _failures(principal: Principal, since: datetime) -> Mapping[str, BaseExpression]:
-    """Whether a job of each kind failed: any job if the principal may read the system, else only their own."""
+def failed_jobs(principal: Principal, at: datetime) -> list[QuerySet[Job]]:
+    """The jobs of each kind that failed within a day: all if the principal may read the system, else their own."""
     whose = Q() if principal.has_permission("system.read") else Q(created_by=principal.user_id)
-    failed = Q(status=Status.FAILED.value, finished_at__gte=since)
-    return {
-        f"failed_{number}": Exists(task.model._default_manager.filter(whose & failed))
-        for number, task in enumerate(registry.tasks())
+    failed = Q(status=JobStatus.FAILED.value, finished_at__gte=at - DAY)
+    return [task.model._default_manager.filter(whose & failed) for task in registry.tasks()]
+
+
+def _failures(principal: Principal, at: datetime) -> Mapping[str, BaseExpression]:
+    rows = failed_jobs(principal, at)
+    return {f"failed_{number}": CountOf(each.order_by().values("pk")) for number, each in enumerate(rows)}
+
+
+def _key_counts(principal: Principal, at: datetime) -> Mapping[str, BaseExpression]:
+    """One scan of the keys for most counts, and a join for the other one."""
+    visible = Key.objects.visible_to(principal).order_by()
+    counted = {
+        "all": Count("pk"),
+        "active": Count("pk", filter=has_status(Status.ACTIVE, at)),
+        **{
+            str(each): Count("pk", filter=has_finding(each, at))
+            for each in (Finding.OVERDUE, Finding.EXPIRING)
+        },
     }
+    rows = visible.annotate(one=Value(1)).values("one").annotate(counts=JSONObject(**counted))
+    denied = visible.with_finding(Finding.DENIED, at)
+    return {
+        "keys": Subquery(rows.values("counts"), output_field=JSONField()),
+        "keys_denied": CountOf(denied.values("pk")),
+    }
+
+
+def _key_counts_of(row: Mapping[str, Any]) -> KeyCounts:
+    counts = {Finding.DENIED: row["keys_denied"], **(row["keys"] or {})}  # null if no key is visible
+    found = {finding: counts.get(finding, 0) for finding in FINDINGS}
+    return KeyCounts(counts.get("all", 0), counts.get("active", 0), found)

@@ -3,12 +3,18 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode
 from uuid import UUID
 
+from django.urls import reverse
+
 from accounts.principals import Principal
+from audit.log.events import Outcome
+from audit.log.operations import OPERATION
+from audit.models import READ_PERMISSION
 from audit.services import names_of
 from audit.usage.charts import Range, chart
-from audit.usage.queries import Used, busiest_callers, busiest_keys, used_over_time
+from audit.usage.queries import Span, Used, busiest_callers, busiest_keys, used_over_time
 from kernel.pages.chart import Chart
 from keys.models import Key
 from keys.services import ids_of_own_keys
@@ -24,13 +30,23 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class LogPages:
+    """The pages of the audit log with exactly the operations that a figure counts."""
+
+    denied: str
+    failed: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """The data of the usage page for one range."""
 
     range: Range
+    span: Span
     steps: Sequence[tuple[datetime, Used]]
     by_key: Sequence[Row]
     by_caller: Sequence[Row]
+    log: LogPages | None
 
     @property
     def chart(self) -> Chart:
@@ -50,6 +66,8 @@ def read_usage(*, principal: Principal, chosen: Range, now: datetime) -> Usage:
     user_names = names_of(found for found, _ in callers)
     return Usage(
         range=chosen,
+        span=span,
+        log=log_pages(principal, span),
         steps=used_over_time(span, own),
         by_key=[Row(found, key_names.get(found, ""), used) for found, used in keys],
         by_caller=[Row(found, user_names.get(found, ""), used) for found, used in callers],
@@ -59,6 +77,19 @@ def read_usage(*, principal: Principal, chosen: Range, now: datetime) -> Usage:
 def read_steps(*, principal: Principal, chosen: Range, now: datetime) -> Sequence[tuple[datetime, Used]]:
     """Only the sums over time. Raises Denied."""
     return used_over_time(chosen.span(now), ids_of_own_keys(principal=principal))
+
+
+def log_pages(principal: Principal, span: Span) -> LogPages | None:
+    """None for a reader of their own actions only, because figures also count what others did with their keys."""
+    if principal.scope(READ_PERMISSION) != "all":
+        return None
+    return LogPages(operations_url(span.since, Outcome.DENIED), operations_url(span.since, Outcome.ERROR))
+
+
+def operations_url(since: datetime, outcome: Outcome, **filters: str) -> str:
+    """The page of the audit log with these operations."""
+    query = {"action": OPERATION, "outcome": outcome.value, "from": f"{since:%Y-%m-%dT%H:%M:%SZ}", **filters}
+    return f"{reverse('audit')}?{urlencode(query)}"
 
 
 def share(part: int, whole: int) -> str:

@@ -22,6 +22,7 @@ ORDERINGS = {"name", "-name", "created_at", "-created_at", "next_rotation_at", "
 # States that keys can have. No operation schedules or performs a deletion yet, so those states would match nothing.
 STATES = (Status.ACTIVE, Status.PENDING, Status.DISABLED, Status.EXPIRED, Status.REVOKED)
 FINDINGS = {
+    Finding.DENIED: "Not active, but requested in the last hour",
     Finding.OVERDUE: "Rotation overdue",
     Finding.EXPIRING: f"Expiring in {EXPIRING_WITHIN.days} days",
     Finding.UNUSED: f"Unused for {UNUSED_FOR.days} days",

@@ -13,16 +13,18 @@ from django.db.models.expressions import OrderBy
 
 from audit.browse.selection import parse_id
 from audit.log.raw_rows import Spelled
-from audit.usage.queries import rows_used_since
+from audit.usage.queries import rows_denied_since, rows_used_since
 from keys.lifecycle import State, Status
 
 EXPIRING_WITHIN: Final = timedelta(days=30)
 UNUSED_FOR: Final = timedelta(days=90)
+DENIED_WITHIN: Final = timedelta(hours=1)
 
 
 class Finding(StrEnum):
     """Findings by which the key list can be filtered."""
 
+    DENIED = "denied"
     OVERDUE = "overdue"
     EXPIRING = "expiring"
     UNUSED = "unused"
@@ -51,7 +53,10 @@ def has_status(status: Status, now: datetime) -> Q:
 
 
 def has_finding(finding: Finding, now: datetime) -> Q:
-    """The keys that are overdue for rotation, will expire soon, or have been unused for a long time."""
+    """The keys that are requested though not active, are overdue for rotation, will expire soon, or are unused."""
+    if finding is Finding.DENIED:
+        denied = rows_denied_since(now - DENIED_WITHIN).filter(key_id=Spelled(OuterRef("id")))
+        return ~has_status(Status.ACTIVE, now) & Q(Exists(denied))
     if finding is Finding.OVERDUE:
         return has_status(Status.ACTIVE, now) & Q(next_rotation_at__lte=now)
     if finding is Finding.EXPIRING:

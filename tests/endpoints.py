@@ -239,6 +239,8 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "saved-filter": {
         "DELETE": Endpoint("audit.read", 204, about="filter", state=SAVED_FILTER, is_private=True),
     },
+    # console
+    "attention": {"GET": Endpoint(AUTHENTICATED)},
     # authentication
     "log-in": {"POST": Endpoint(PUBLIC, body=_log_in)},
     "refresh": {"POST": Endpoint(PUBLIC, body=_refresh)},

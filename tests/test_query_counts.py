@@ -48,6 +48,7 @@ READS = {
     "audit-keys": 2,
     "audit-trail": LIST + 1,  # the entries of the rows
     "audit-alarms": LIST,
+    "attention": CALLER + 2,  # the facts, and the open alarms
     "audit-exports": LIST,
     "audit-export": CALLER + 1,
     "audit-export-result": CALLER + 6 + 2 * CLOCK,  # the download is recorded

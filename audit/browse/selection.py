@@ -41,7 +41,8 @@ SEARCHED = (
 class LogCriteria:
     """Conditions on entries; empty ones match everything. ``since`` <= timestamp < ``until``.
 
-    ``actor`` is a name or a user's id, ``object_id`` the id or the name of an object. An entry must match every word
+    ``actor`` is a name or a user's id, ``object_id`` the id or the name of an object. ``action`` may also be
+    ``audit.log.operations.OPERATION``. An entry must match every word
     of ``search``: the name of its object or actor, or a part of its texts. A phrase in double quotes only matches texts.
     Raises Invalid for more than ``MAX_WORDS`` words.
     """

@@ -1,6 +1,5 @@
 """Usage totals of keys, counted from the entries as they are sequenced, in the same transaction."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,10 +7,10 @@ from typing import Any
 
 from django.db import connection
 
+from audit.log.operations import is_operation
 from audit.models import UsageRollup
 
 _HOUR = len("2026-11-25T10")
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 GREATEST = {"postgresql": "GREATEST", "sqlite": "max"}
 COLUMNS = ("key_id", "version", "principal", "operation", "outcome", "hour", "count", "size", "last_at")
 
@@ -42,10 +41,10 @@ def add_usage(rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def count_usage(rows: Iterable[Mapping[str, Any]]) -> dict[Bucket, Usage]:
-    """An operation is an entry with an action ``crypto.…`` whose object is a key's id."""
+    """The usage of the operations among the rows."""
     usage: dict[Bucket, Usage] = {}
     for row in rows:
-        if not _is_operation(row):
+        if not is_operation(row):
             continue
         timestamp = row["timestamp"]
         bucket = (
@@ -63,12 +62,6 @@ def count_usage(rows: Iterable[Mapping[str, Any]]) -> dict[Bucket, Usage]:
         used.size += row["size"] or 0
         used.last_at = max(used.last_at, timestamp)
     return usage
-
-
-def _is_operation(row: Mapping[str, Any]) -> bool:
-    # A refused request may name anything as key. Only a value that is spelled like an id can be one.
-    is_of_key = row["object_type"] == "key" and _ID.fullmatch(row["object_id"])
-    return bool(is_of_key) and row["action"].startswith("crypto.")
 
 
 def _timestamp(spelled: str) -> Any:

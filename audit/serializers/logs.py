@@ -7,6 +7,7 @@ from audit.browse.selection import MAX_WORDS
 from audit.log import canonical
 from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
+from audit.log.operations import OPERATION
 from audit.models import AuditLog, AuditReceipt, AuditTrail, Integrity
 from audit.tlog.checkpoint import MAX_SIZE
 from audit.tlog.merkle import HASH_SIZE
@@ -41,7 +42,11 @@ class KeysetQuerySerializer(StrictSerializer):
 
 class LogQuerySerializer(KeysetQuerySerializer):
     actor_type = serializers.ChoiceField(choices=[word.value for word in ActorType], required=False)
-    action = serializers.CharField(max_length=TEXT_LIMITS["action"], required=False)
+    action = serializers.CharField(
+        max_length=TEXT_LIMITS["action"],
+        required=False,
+        help_text=f"An action, or {OPERATION} for every cryptographic operation with a key.",
+    )
     object = serializers.CharField(
         max_length=TEXT_LIMITS["object_id"],
         required=False,

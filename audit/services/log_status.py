@@ -4,7 +4,7 @@ A page that already queries the database adds ``warning_columns`` to its stateme
 ``warnings_of``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ from django.db.models import BooleanField, DateTimeField, IntegerField, Value
 from django.db.models.expressions import BaseExpression
 from django.db.models.functions import Cast
 
-from audit.models import READ_PERMISSION, AuditCheckpoint, Reader
+from audit.models import READ_PERMISSION, AuditAlarm, AuditCheckpoint, Reader
 from audit.models.alarms import forged_resolutions
 from audit.sequencing import timestamps
 from audit.sequencing.lag import Delay
@@ -39,14 +39,15 @@ class State(StrEnum):
 class Warnings:
     """``waits_since`` is the time of the oldest entry without a place in the tree or without a signature.
 
-    ``alarms`` is the number of open alarms (counted up to 1,000), ``alarmed_at`` the time of the newest. A reader who
-    may not see alarms gets none.
+    ``alarms`` is the number of open alarms (counted up to 1,000), ``alarmed_at`` the time of the newest. ``forged`` are
+    those among them whose row was altered to look resolved. A reader who may not see alarms gets none.
     """
 
     delay: Delay
     waits_since: datetime | None
     alarms: int
     alarmed_at: datetime | None
+    forged: Sequence[AuditAlarm]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,14 @@ def warnings_of(row: Mapping[str, Any], now: datetime) -> Warnings:
         waits_since=min(filter(None, (unsequenced, unsigned)), default=None),
         alarms=row["log_alarms"] + len(forged),
         alarmed_at=max(filter(None, raised), default=None),
+        forged=forged,
     )
+
+
+def newest_alarms(warnings: Warnings, limit: int) -> list[AuditAlarm]:
+    """The newest of the open alarms that the warnings count."""
+    unresolved = AuditAlarm.objects.unresolved().order_by("-raised_at", "id")[:limit].found()
+    return sorted([*unresolved, *warnings.forged], key=lambda alarm: alarm.raised_at, reverse=True)[:limit]
 
 
 def read_log_status(*, reader: Reader) -> LogStatus:

@@ -12,16 +12,20 @@ from kernel.pages.chart import Chart, Column
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A range that can be chosen: its word in the URL, its label, and its division."""
+    """A range that can be chosen: its word in the URL, its label, and its division.
+
+    Each ``tick``-th step has a label on the axis, so that the labels fit on a narrow screen.
+    """
 
     word: str
     name: str
     step: timedelta
     steps: int
+    tick: int
 
     @property
     def unit(self) -> str:
-        return "Hour" if self.step == HOUR else "Day"
+        return "hour" if self.step == HOUR else "day"
 
     def span(self, now: datetime) -> Span:
         return Span.until(now, self.step, self.steps)
@@ -31,9 +35,9 @@ RANGES: Final[Mapping[str, Range]] = MappingProxyType(
     {
         each.word: each
         for each in (
-            Range("24h", "24 hours", HOUR, 24),
-            Range("7d", "7 days", DAY, 7),
-            Range("30d", "30 days", DAY, 30),
+            Range("24h", "24 hours", HOUR, 24, tick=6),
+            Range("7d", "7 days", DAY, 7, tick=2),
+            Range("30d", "30 days", DAY, 30, tick=10),
         )
     }
 )
@@ -49,5 +53,19 @@ def chart(chosen: Range, steps: Iterable[tuple[datetime, Used]]) -> Chart:
 
 
 def columns(chosen: Range, steps: Iterable[tuple[datetime, Used]]) -> list[Column]:
-    spelling = "%Y-%m-%d %H:00Z" if chosen.step < DAY else "%Y-%m-%d"
-    return [Column(f"{start:{spelling}}", used.done, used.denied, used.failed) for start, used in steps]
+    return [
+        Column(_label(chosen, start), used.succeeded, used.denied, used.failed, _tick(chosen, number, start))
+        for number, (start, used) in enumerate(steps)
+    ]
+
+
+def _label(chosen: Range, start: datetime) -> str:
+    return f"{start:%Y-%m-%d %H:00Z}" if chosen.step < DAY else f"{start:%Y-%m-%d}"
+
+
+def _tick(chosen: Range, number: int, start: datetime) -> str:
+    """The label on the axis: full hours of the day, or days counted back from the last one."""
+    is_hour = chosen.step < DAY
+    if (start.hour if is_hour else chosen.steps - 1 - number) % chosen.tick:
+        return ""
+    return f"{start:%H:%M}" if is_hour and start.hour else f"{start.day} {start:%b}"

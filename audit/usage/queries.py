@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Q, QuerySet, Sum
+from django.db.models import JSONField, Max, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import JSONObject
 
 from audit.log.events import Outcome
 from audit.models import UsageRollup
@@ -18,12 +19,11 @@ from kernel.clock import process_now
 MONTH = timedelta(days=30)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BUSIEST = 20
-LATEST_DENIED = 200
 type Keys = Collection[str] | None
 
 _SUMS = {
     name: Sum("count", filter=Q(outcome=outcome.value), default=0)
-    for name, outcome in (("done", Outcome.OK), ("denied", Outcome.DENIED), ("failed", Outcome.ERROR))
+    for name, outcome in (("succeeded", Outcome.OK), ("denied", Outcome.DENIED), ("failed", Outcome.ERROR))
 }
 
 _USED = Q(outcome=Outcome.OK.value, operation__startswith="crypto.")
@@ -74,13 +74,13 @@ class KeyUse:
 class Used:
     """Numbers of operations that succeeded, that a permission, rule or state denied, and that failed."""
 
-    done: int = 0
+    succeeded: int = 0
     denied: int = 0
     failed: int = 0
 
     @property
     def total(self) -> int:
-        return self.done + self.denied + self.failed
+        return self.succeeded + self.denied + self.failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +153,8 @@ def used_over_time(span: Span, keys: Keys = None) -> list[tuple[datetime, Used]]
     """The start and the usage of each step of the span, including steps without usage."""
     rows = _within(span.since, keys).values_list("hour").annotate(**_SUMS).order_by()
     found: dict[int, list[Used]] = {}
-    for hour, done, denied, failed in rows:
-        found.setdefault((hour - span.since) // span.step, []).append(Used(done, denied, failed))
+    for hour, *sums in rows:
+        found.setdefault((hour - span.since) // span.step, []).append(Used(*sums))
     return [(start, _added(found.get(number, ()))) for number, start in enumerate(span.starts)]
 
 
@@ -168,17 +168,16 @@ def busiest_callers(span: Span, keys: Keys = None) -> list[tuple[str, Used]]:
     return _busiest("principal", span, keys)
 
 
-def used_since(since: datetime, keys: Keys = None) -> Used:
-    """Totals since the start of the hour of ``since``."""
-    sums = _within(since.replace(minute=0, second=0, microsecond=0), keys).aggregate(**_SUMS)
-    return Used(sums["done"], sums["denied"], sums["failed"])
+def used_in(span: Span, keys: Keys = None) -> Subquery:
+    """The totals of the span, as a column of a larger statement. ``Used(**value)`` reads it; NULL if there are none."""
+    rows = _within(span.since, keys).order_by().annotate(one=Value(1)).values("one")
+    return Subquery(rows.annotate(sums=JSONObject(**_SUMS)).values("sums"), output_field=JSONField())
 
 
-def keys_denied_since(since: datetime, keys: Keys = None) -> list[str]:
-    """The ids of the ``LATEST_DENIED`` keys that were denied last since that time, latest first."""
-    rows = _within(since - HOUR, keys).filter(outcome=Outcome.DENIED.value, last_at__gte=since)
-    latest = rows.values_list("key_id").annotate(last=Max("last_at")).order_by("-last")
-    return [key_id for key_id, _ in latest[:LATEST_DENIED]]
+def rows_denied_since(timestamp: datetime) -> QuerySet[UsageRollup]:
+    """The denied operations from that time on, to filter a list of keys."""
+    rows = UsageRollup.objects.filter(hour__gte=timestamp - HOUR, last_at__gte=timestamp)
+    return rows.filter(outcome=Outcome.DENIED.value)
 
 
 def _within(since: datetime, keys: Keys) -> QuerySet[UsageRollup]:
@@ -192,10 +191,7 @@ def _busiest(column: str, span: Span, keys: Keys) -> list[tuple[str, Used]]:
 
 
 def _added(parts: Iterable[Used]) -> Used:
-    all_parts = list(parts)
-    return Used(
-        sum(p.done for p in all_parts), sum(p.denied for p in all_parts), sum(p.failed for p in all_parts)
-    )
+    return Used(*map(sum, zip(*((p.succeeded, p.denied, p.failed) for p in parts), strict=True)))
 
 
 def _used() -> QuerySet[UsageRollup]:

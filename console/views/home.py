@@ -13,13 +13,16 @@ from audit.models import AuditLog
 from audit.services import find_logs
 from audit.services.showing import show_entries, with_names
 from console import actions
-from console.attention import items_of, read_home_data
+from console.alerts import AlertGroup, Kind
+from console.attention import Attention, read_attention
 from console.checklist import checklist
+from console.usage import log_pages
 from kernel.clock import process_now
 from kernel.pages import AUTHENTICATED, PUBLIC, PageView, Rule
 from kernel.pages.views import known_principal
 
 NEWEST = 10
+LISTED = 3  # alerts of each kind; a link leads to the others
 
 
 class RootView(PageView[Principal]):
@@ -42,12 +45,15 @@ class HomeView(PageView[Principal]):
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         # Read first, because an altered entry raises an alarm that needs attention.
         entries = [] if self.target == "home-now" else self._newest_entries()
-        now = read_home_data(self.principal, process_now())
-        steps = checklist(now)
+        attention = read_attention(principal=self.principal, at=process_now(), limit=LISTED)
+        facts = attention.facts
+        steps = checklist(self.principal, facts)
         return self.page(
-            seen=now,
+            at=attention.at,
+            facts=facts,
             steps=steps,
-            items=items_of(now, has_checklist=bool(steps)),
+            groups=_without_step(attention) if steps else attention.groups,
+            log=log_pages(self.principal, facts.span),
             entries=entries,
         )
 
@@ -55,3 +61,8 @@ class HomeView(PageView[Principal]):
         # Exclude heartbeats, which would crowd out the actions of users.
         rows = find_logs(reader=self.principal, criteria=LogCriteria()).exclude(action=WRITER_HEARTBEAT)
         return with_names(self.principal, show_entries(rows[:NEWEST]))
+
+
+def _without_step(attention: Attention) -> list[AlertGroup]:
+    """Without the alert that is also a step of the visible checklist."""
+    return [group for group in attention.groups if group.kind != Kind.SECOND_FACTOR_MISSING]

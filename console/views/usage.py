@@ -32,9 +32,11 @@ class UsageFileView(PageView[Principal]):
             f'attachment; filename="usage-{chosen.word}-{now:%Y-%m-%dT%H%MZ}.csv"'
         )
         rows = csv.writer(response)
-        rows.writerow([chosen.unit.lower(), "done", "denied", "in_error"])
+        rows.writerow([chosen.unit, "succeeded", "denied", "failed"])
         steps = read_steps(principal=self.principal, chosen=chosen, now=now)
-        rows.writerows([each.label, each.done, each.denied, each.failed] for each in columns(chosen, steps))
+        rows.writerows(
+            [each.label, each.succeeded, each.denied, each.failed] for each in columns(chosen, steps)
+        )
         return response
 
 

@@ -2,35 +2,34 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-WIDTH, HEIGHT = 720, 160  # units of the drawing, which the page stretches
-GAP = 0.2  # fraction of the room of a column
-LEAST = 2.0  # units: a count of one stays visible beside a count of a million
+GAP = 0.2  # fraction of the width of a column
+LEAST = 1.25  # percent: a count of one stays visible beside a count of a million
+EDGE = 5.0  # percent: a label this close to an end of the axis is aligned with that end, so that it is not cut off
+NICE_STEPS: Final = (1, 2, 3, 4, 5, 6, 8)
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The counts of one period; ``label`` names the period wherever it is shown."""
+    """The counts of one period. ``label`` names the period; ``tick`` is its label on the axis, or ""."""
 
     label: str
-    done: int
+    succeeded: int
     denied: int = 0
     failed: int = 0
-
-    @property
-    def refused(self) -> int:
-        """All operations that ended in an error, as the glossary defines it."""
-        return self.denied + self.failed
+    tick: str = ""
 
     @property
     def total(self) -> int:
-        return self.done + self.refused
+        return self.succeeded + self.denied + self.failed
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One rectangle, in units of the drawing; y grows downwards."""
+    """One rectangle, in percent of the drawing; y grows downwards."""
 
+    outcome: str
     x: float
     y: float
     width: float
@@ -38,32 +37,33 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class DrawnColumn:
-    """A column with its rectangles: refused above done. None for a count of zero."""
+class Tick:
+    """A label at a position on an axis, in percent. ``anchor`` is the part of the text at that position."""
 
-    column: Column
-    done: Bar | None
-    refused: Bar | None
+    position: float
+    text: str
+    anchor: str = "middle"
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """``name`` describes the chart in words; ``unit`` is the heading of the first column of the table."""
+    """``name`` describes the chart in words; ``unit`` is the period of a column: ``hour``."""
 
     name: str
     unit: str
     columns: Sequence[Column]
 
-    width = WIDTH
-    height = HEIGHT
+    @property
+    def succeeded(self) -> int:
+        return sum(column.succeeded for column in self.columns)
 
     @property
-    def done(self) -> int:
-        return sum(column.done for column in self.columns)
+    def denied(self) -> int:
+        return sum(column.denied for column in self.columns)
 
     @property
-    def refused(self) -> int:
-        return sum(column.refused for column in self.columns)
+    def failed(self) -> int:
+        return sum(column.failed for column in self.columns)
 
     @property
     def peak(self) -> int:
@@ -71,18 +71,55 @@ class Chart:
         return max((column.total for column in self.columns), default=0)
 
     @property
-    def drawn(self) -> list[DrawnColumn]:
-        room = WIDTH / max(1, len(self.columns))
-        return [self._draw(column, at * room, room) for at, column in enumerate(self.columns)]
+    def drawn(self) -> list[tuple[Column, list[Bar]]]:
+        """Each column with its bars, the succeeded operations at the bottom. A count of zero has no bar."""
+        return [(column, self._bars(number, column)) for number, column in enumerate(self.columns)]
 
-    def _draw(self, column: Column, left: float, room: float) -> DrawnColumn:
-        x, width = round(left + room * GAP / 2, 2), round(room * (1 - GAP), 2)
-        tall = [self._height(count) for count in (column.done, column.refused)]
-        tops = [HEIGHT - tall[0], HEIGHT - tall[0] - tall[1]]
-        bars = [
-            Bar(x, round(max(0.0, y), 2), width, h) if h else None for y, h in zip(tops, tall, strict=True)
-        ]
-        return DrawnColumn(column, *bars)
+    @property
+    def y_ticks(self) -> list[Tick]:
+        numbers = self._axis
+        return [Tick(100 - 100 * number / numbers[-1], compact(number)) for number in numbers]
 
-    def _height(self, count: int) -> float:
-        return round(max(LEAST, count / self.peak * HEIGHT), 2) if count else 0.0
+    @property
+    def x_ticks(self) -> list[Tick]:
+        room = 100 / max(1, len(self.columns))
+        ticks = [((number + 0.5) * room, column.tick) for number, column in enumerate(self.columns)]
+        return [Tick(round(at, 2), text, _anchor(at)) for at, text in ticks if text]
+
+    @property
+    def _axis(self) -> list[int]:
+        """Zero, the middle if it is a whole number, and the top."""
+        step = _step(self.peak)
+        return [0, step] if self.peak <= step else [0, step, 2 * step]
+
+    def _bars(self, number: int, column: Column) -> list[Bar]:
+        room, bars, top, most = 100 / len(self.columns), [], 100.0, self._axis[-1]
+        for outcome in ("succeeded", "denied", "failed"):
+            if count := getattr(column, outcome):
+                height = min(top, max(LEAST, 100 * count / most))
+                top -= height
+                x, width = (number + GAP / 2) * room, room * (1 - GAP)
+                bars.append(Bar(outcome, round(x, 2), round(top, 2), round(width, 2), round(height, 2)))
+        return bars
+
+
+def compact(number: int) -> str:
+    """``20k`` for 20,000 and ``3M`` for 3,000,000. The other digits are zeros on an axis."""
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if number >= size:
+            return f"{number / size:g}{unit}"
+    return str(number)
+
+
+def _step(peak: int) -> int:
+    """The smallest round number whose double is at least ``peak``."""
+    power = 1
+    while 2 * NICE_STEPS[-1] * power < peak:
+        power *= 10
+    return next(step * power for step in NICE_STEPS if 2 * step * power >= peak)
+
+
+def _anchor(position: float) -> str:
+    if position < EDGE:
+        return "start"
+    return "end" if position > 100 - EDGE else "middle"

@@ -1,5 +1,6 @@
 """Template tags and filters of pages: icons, timestamps, numbers, and changes to the query string."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -119,3 +120,10 @@ def query(context: RequestContext, **changes: Any) -> str:
             asked[name] = str(value)
     text = asked.urlencode()
     return f"?{text}" if text else "?"
+
+
+@register.filter
+def sum_of(rows: Iterable[object], name: str) -> int:
+    """The sum of an attribute. Values that are not numbers, as in an altered row, count as zero."""
+    values = (getattr(row, name) for row in rows)
+    return sum(value for value in values if isinstance(value, int))

@@ -12,6 +12,10 @@ from tests.browsing import signed_in
 HTMX = {"HX-Request": "true"}
 
 
+def alerts_on_home(browser):
+    return [alert for group in browser.get("/home/").context["groups"] for alert in group.alerts]
+
+
 @pytest.fixture
 def at_admin(admin):
     return signed_in(admin)

@@ -1,20 +1,19 @@
 """Home shows open problems only to users who may see or fix them, and nothing otherwise."""
 
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditExport, AuditLog, AuditPending
 from audit.services import record_alone
-from audit.usage import queries
+from audit.usage.queries import Used
 from kernel.clock import database_now, process_now
 from keys.models import Key
 from keys.services import disable_key, revoke_key
 from tests.accounts.test_totp import enrol
 from tests.browsing import signed_in
-from tests.console.conftest import HTMX
+from tests.console.conftest import HTMX, alerts_on_home
 from tests.endpoints import make_alarm
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,7 +22,7 @@ DAY = timedelta(days=1)
 
 
 def texts(browser):
-    return [item.text for item in browser.get("/home/").context["items"]]
+    return [alert.text for alert in alerts_on_home(browser)]
 
 
 def steps(browser):
@@ -42,44 +41,36 @@ def test_where_nothing_needs_attention_it_shows_when_it_looked(at_admin):
 def test_overdue_rotations_and_coming_expiries_are_named_and_linked(at_admin, admin, make_key):
     soon = process_now() + 3 * DAY
     make_due(make_key(admin, "one", rotation_period_days=90, expires_at=soon))
-    make_key(admin, "two", expires_at=soon)
+    make_key(admin, "two", expires_at=soon + DAY)
     make_key(admin, "later", expires_at=process_now() + 31 * DAY)
-    items = at_admin.get("/home/").context["items"]
-    assert [(item.text, item.url) for item in items] == [
-        ("Rotation of one is overdue.", "/keys/one/"),
-        (
-            "one and 1 other key expire within 30 days and can then no longer encrypt.",
-            "/keys/?finding=expiring",
-        ),
+    assert [(alert.kind, alert.object.name, alert.action_url) for alert in alerts_on_home(at_admin)] == [
+        ("key_rotation_overdue", "one", "/keys/one/rotate"),
+        ("key_expiring", "one", "/keys/one/settings/"),
+        ("key_expiring", "two", "/keys/two/settings/"),
     ]
+    assert texts(at_admin)[0].startswith("Rotation of one has been overdue since ")
 
 
-def test_the_link_of_a_finding_leads_to_the_keys_that_were_counted(at_admin, admin, make_key):
-    for number, days in enumerate((3, 29, 31)):
+def test_the_link_of_a_kind_leads_to_the_keys_that_were_counted(at_admin, admin, make_key):
+    """The most urgent ones are listed, in the order of their expiry."""
+    for number, days in enumerate((29, 5, 4, 3, 31)):
         make_key(admin, f"key-{number}", expires_at=process_now() + days * DAY)
-    [item] = at_admin.get("/home/").context["items"]
-    assert item.text.startswith("key-0 and 1 other key expire")
-    listed = at_admin.get(item.url).content.decode()
-    assert [f"key-{number}" in listed for number in range(3)] == [True, True, False]
+    page = at_admin.get("/home/")
+    [group] = page.context["groups"]
+    assert [alert.object.name for alert in group.alerts] == ["key-3", "key-2", "key-1"]
+    assert "In total, 4 keys expire within 30 days." in page.content.decode()
+    listed = at_admin.get(group.all_url).content.decode()
+    assert [f"key-{number}" in listed for number in range(5)] == [True, True, True, True, False]
 
 
-@pytest.mark.parametrize("change", [disable_key, revoke_key])
-def test_a_key_that_is_not_active_and_still_asked_for_is_told(change, at_admin, admin, make_key, use):
+@pytest.mark.parametrize(("change", "status"), [(disable_key, "disabled"), (revoke_key, "revoked")])
+def test_a_key_that_is_not_active_and_still_asked_for_is_told(change, status, at_admin, admin, make_key, use):
     key = make_key(admin, "payments-db")
     use(key, outcome="denied")
     assert texts(at_admin) == []
     change(principal=admin.principal, key_id=key.id, reason="a rehearsal")
-    assert texts(at_admin) == ["payments-db is not active, and requests were denied in the last hour."]
-
-
-def test_what_is_no_key_does_not_hide_one(at_admin, admin, make_key, use, monkeypatch):
-    monkeypatch.setattr(queries, "LATEST_DENIED", 3)
-    key = make_key(admin, "payments-db")
-    use(key, outcome="denied", ago=timedelta(minutes=30))
-    disable_key(principal=admin.principal, key_id=key.id, reason="a rehearsal")
-    for _ in range(5):
-        use(uuid4(), outcome="denied")
-    assert texts(at_admin) == ["payments-db is not active, and requests were denied in the last hour."]
+    assert texts(at_admin) == [f"payments-db is {status}, and requests with it were denied in the last hour."]
+    assert "payments-db" in at_admin.get("/keys/?finding=denied").content.decode()
 
 
 def test_the_use_of_a_pending_key_is_reported_and_an_old_refusal_is_not(at_admin, admin, make_key, use):
@@ -87,21 +78,23 @@ def test_the_use_of_a_pending_key_is_reported_and_an_old_refusal_is_not(at_admin
     old = make_key(admin, "old")
     use(old, outcome="denied", ago=timedelta(hours=2))
     disable_key(principal=admin.principal, key_id=old.id, reason="a rehearsal")
-    assert texts(at_admin) == ["coming is not active, and requests were denied in the last hour."]
+    assert texts(at_admin) == ["coming is pending, and requests with it were denied in the last hour."]
 
 
 def test_a_failed_job_is_reported_for_a_day(at_admin):
     now = database_now()
     job = AuditExport.objects.create(format="jsonl", status="failed", error_code="internal", finished_at=now)
-    assert texts(at_admin) == ["A job failed in the last 24 hours."]
+    [alert] = alerts_on_home(at_admin)
+    assert (alert.kind, alert.since, alert.action_url) == ("job_failed", now, f"/jobs/{job.id}/")
     AuditExport.objects.filter(pk=job.pk).update(finished_at=now - 2 * DAY)
     assert texts(at_admin) == []
 
 
-def test_an_alarm_of_the_log_is_told_to_who_sees_the_system(at_admin, developer):
-    make_alarm()
-    [text] = texts(at_admin)
-    assert text.startswith("1 audit alarm is open (latest ")
+def test_an_alarm_of_the_log_is_told_to_who_sees_the_system(at_admin, auditor, developer):
+    alarm = make_alarm()
+    [alert] = alerts_on_home(at_admin)
+    assert (alert.since, alert.action_url) == (alarm.raised_at, f"/audit/alarms/{alarm.id}/resolve")
+    assert alerts_on_home(signed_in(auditor))[0].action_url == "/audit/alarms/"
     assert not [each for each in texts(signed_in(developer)) if "alarm" in each]
 
 
@@ -124,10 +117,10 @@ def test_a_developer_hears_of_their_own_keys_alone(developer, admin, make_key, u
     make_due(make_key(developer, "his", rotation_period_days=90))
     use(make_key(admin, "not-his-either"), 1000)
     page = signed_in(developer).get("/home/")
-    assert [item.text for item in page.context["items"]] == ["Rotation of his is overdue."]
+    [[alert]] = [group.alerts for group in page.context["groups"]]
+    assert (alert.object.name, alert.action_url) == ("his", "/keys/his/")
     assert "not-his" not in page.content.decode()
-    seen = page.context["seen"]
-    assert (seen.keys.active, seen.used.done) == (1, 0)
+    assert (page.context["facts"].keys.active, page.context["facts"].used.succeeded) == (1, 0)
 
 
 def test_who_has_no_checklist_is_told_of_the_second_factor(operator):
@@ -154,8 +147,8 @@ def test_the_figures_are_those_of_the_last_24_hours(at_admin, admin, make_key, u
     use(key, 20)
     use(key, 3, outcome="denied")
     use(key, 1000, ago=timedelta(hours=25))
-    seen = at_admin.get("/home/").context["seen"]
-    assert (seen.keys.active, seen.used.done, seen.used.denied) == (1, 20, 3)
+    facts = at_admin.get("/home/").context["facts"]
+    assert (facts.keys.active, facts.used) == (1, Used(20, 3, 0))
 
 
 def test_the_checklist_ticks_what_can_be_known_and_goes_when_it_is_done(

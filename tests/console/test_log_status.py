@@ -16,6 +16,7 @@ from kernel import runtime
 from tests.audit.sequencing.log import altered
 from tests.browsing import signed_in
 from tests.conftest import append_only_triggers_off
+from tests.console.conftest import alerts_on_home
 from tests.endpoints import make_alarm
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,7 +32,7 @@ def answers(auditor):
     def ask():
         runtime.fresh()
         checks = {check.name: check.state for check in browser.get("/system/").context["system"].checks}
-        items = browser.get("/home/").context["items"]
+        items = alerts_on_home(browser)
         return {
             "home": not any("audit log" in item.text for item in items),
             "audit": browser.get("/audit/").context["log_status"].state == "good",
@@ -74,9 +75,7 @@ def test_checkpoints_that_stop_hold_no_operation_up(auditor):
     newest = list(AuditLog.objects.order_by("-id")[:1])
     sequence_step()
     aged(newest, timedelta(hours=1))
-    [text] = [
-        item.text for item in browser.get("/home/").context["items"] if "Audit log entries" in item.text
-    ]
+    [text] = [item.text for item in alerts_on_home(browser) if "Audit log entries" in item.text]
     assert text.endswith("to be sequenced and signed.")
 
 
@@ -105,7 +104,7 @@ def test_a_last_full_verification_that_did_not_pass_needs_attention(result, audi
     record_alone(verified, SYSTEM)
     checkpoint_now()
     browser, word = signed_in(auditor), "The last full verification"
-    assert any(word in item.text for item in browser.get("/home/").context["items"])
+    assert any(word in item.text for item in alerts_on_home(browser))
     assert browser.get("/audit/").context["log_status"].state == "unverified"
     [check] = [each for each in browser.get("/system/").context["system"].checks if each.name == "Audit log"]
     assert (check.state, word in check.remedy) == ("warning", True)

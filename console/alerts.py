@@ -1,0 +1,75 @@
+"""Alerts: conditions that need a decision. Home and ``GET /api/v1/attention`` show them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The kinds of alerts, the most severe first."""
+
+    AUDIT_ALARM = "audit_alarm"
+    AUDIT_DELAY = "audit_delay"
+    KEY_DENIED = "key_denied"
+    DISK_FULL = "disk_full"
+    AUDIT_UNVERIFIED = "audit_unverified"
+    KEY_ROTATION_OVERDUE = "key_rotation_overdue"
+    KEY_EXPIRING = "key_expiring"
+    JOB_FAILED = "job_failed"
+    SECOND_FACTOR_MISSING = "second_factor_missing"
+
+
+class Severity(StrEnum):
+    CRITICAL = "critical"
+    WARNING = "warning"
+
+
+CRITICAL = frozenset({Kind.AUDIT_ALARM, Kind.AUDIT_DELAY, Kind.KEY_DENIED, Kind.DISK_FULL})
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The object of an alert. ``name`` is "" if it has none."""
+
+    type: str
+    id: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One condition, with the page to act on it. ``since`` is when it began, None if that is not recorded."""
+
+    kind: Kind
+    text: str
+    action_url: str
+    action: str
+    object: Subject | None = None
+    since: datetime | None = None
+
+    @property
+    def severity(self) -> Severity:
+        return Severity.CRITICAL if self.kind in CRITICAL else Severity.WARNING
+
+    @property
+    def icon(self) -> str:
+        return "shield-alert" if self.severity is Severity.CRITICAL else "triangle-alert"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertGroup:
+    """The first alerts of one kind. ``count`` is the number of all, and ``all_url`` the page that lists them.
+
+    ``all_text`` follows the count in a sentence.
+    """
+
+    kind: Kind
+    count: int
+    alerts: Sequence[Alert]
+    all_url: str = ""
+    all_text: str = ""
+
+    @property
+    def has_more(self) -> bool:
+        return self.count > len(self.alerts)

@@ -1,0 +1,90 @@
+"""``GET /api/v1/attention`` lists what Home shows, within the caller's view."""
+
+from datetime import timedelta
+
+import pytest
+
+from audit.models import AuditExport
+from kernel.clock import database_now, process_now
+from keys.models import Key
+from keys.services import disable_key
+from tests.browsing import signed_in
+from tests.console.conftest import alerts_on_home
+from tests.endpoints import make_alarm
+
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
+DAY = timedelta(days=1)
+
+
+def attention(persona):
+    answer = persona.api.get("/api/v1/attention")
+    assert answer.status == 200
+    return answer.json
+
+
+@pytest.fixture
+def troubled(admin, make_key, use):
+    """Keys ``idle`` (disabled, but requested), ``late`` (overdue) and ``soon`` (expiring), a failed job and an alarm."""
+    now = process_now()
+    idle, late = make_key(admin, "idle"), make_key(admin, "late", rotation_period_days=90)
+    make_key(admin, "soon", expires_at=now + 3 * DAY)
+    disable_key(principal=admin.principal, key_id=idle.id, reason="a rehearsal")
+    use(idle, outcome="denied", ago=timedelta(hours=5))
+    use(idle, outcome="denied")
+    Key.objects.filter(pk=late.pk).update(next_rotation_at=now - DAY)
+    AuditExport.objects.create(
+        format="jsonl", status="failed", error_code="internal", finished_at=database_now()
+    )
+    make_alarm()
+    return {key.name: key for key in Key.objects.all()}
+
+
+def test_each_condition_has_its_severity_its_object_its_beginning_and_a_page(troubled, admin):
+    body = attention(admin)
+    found = {each["kind"]: each for each in body["results"]}
+    assert [(each["kind"], each["severity"]) for each in body["results"]] == [
+        ("audit_alarm", "critical"),
+        ("key_denied", "critical"),
+        ("key_rotation_overdue", "warning"),
+        ("key_expiring", "warning"),
+        ("job_failed", "warning"),
+        ("second_factor_missing", "warning"),
+    ]
+    assert body["counts"] == dict.fromkeys(found, 1)
+    late = found["key_rotation_overdue"]
+    assert late["object"] == {"type": "key", "id": str(troubled["late"].id), "name": "late"}
+    assert late["since"] == f"{troubled['late'].next_rotation_at.isoformat()}".replace("+00:00", "Z")
+    begun = (process_now() - timedelta(hours=5)).replace(minute=0, second=0, microsecond=0)
+    assert found["key_denied"]["since"] == f"{begun:%Y-%m-%dT%H:%M:%SZ}"
+    # The key did not exist 30 days before its expiry.
+    created = troubled["soon"].created_at.isoformat().replace("+00:00", "Z")
+    assert found["key_expiring"]["since"] == created
+    assert found["second_factor_missing"]["since"] is None
+    assert found["audit_alarm"]["object"]["name"] == "Entry altered"
+
+
+def test_it_is_the_list_of_home(troubled, auditor):
+    listed, browser = [each["action_url"] for each in attention(auditor)["results"]], signed_in(auditor)
+    assert listed == [alert.action_url for alert in alerts_on_home(browser)]
+    assert {browser.get(url).status_code for url in listed} == {200}
+
+
+def test_a_developer_gets_only_their_own_keys_and_jobs(troubled, developer, make_key):
+    own = make_key(developer, "his")
+    Key.objects.filter(pk=own.pk).update(expires_at=process_now() + DAY)
+    body = attention(developer)
+    assert [(each["kind"], each["object"]["name"]) for each in body["results"]] == [
+        ("key_expiring", "his"),
+        ("second_factor_missing", developer.user.username),
+    ]
+    assert body["counts"] == {"key_expiring": 1, "second_factor_missing": 1}
+
+
+def test_the_results_of_a_kind_are_limited_and_counted(admin, make_key, monkeypatch):
+    monkeypatch.setattr("console.api.LISTED", 2)
+    for number in range(3):
+        key = make_key(admin, f"late-{number}", rotation_period_days=90)
+        Key.objects.filter(pk=key.pk).update(next_rotation_at=process_now() - DAY * (number + 1))
+    body = attention(admin)
+    late = [each["object"]["name"] for each in body["results"] if each["kind"] == "key_rotation_overdue"]
+    assert (late, body["counts"]["key_rotation_overdue"]) == (["late-2", "late-1"], 3)

@@ -1,0 +1,81 @@
+"""Home, Usage and the audit log count the same operations."""
+
+import re
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from audit.log.canonical import format_timestamp
+from audit.log.entry_rows import entry_row, insert_rows
+from audit.log.events import Actor, Event, Source
+from audit.sequencing.step import sequence_step
+from audit.usage.queries import HOUR, Span, Used
+from kernel.clock import process_now
+from tests.browsing import signed_in
+
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
+ACTOR = Actor.system("test", Source.API)
+
+
+def operation(key_id, outcome="denied", count=1, action="crypto.message.encrypted"):
+    return Event(action=action, object_type="key", object_id=str(key_id), outcome=outcome, count=count)
+
+
+def write(*events):
+    """Write and sequence ``(event, time)`` pairs."""
+    writer = str(uuid4())
+    rows = [
+        entry_row(event, ACTOR, at=format_timestamp(at), writer=writer, wseq=number)
+        for number, (event, at) in enumerate(events, 1)
+    ]
+    insert_rows(rows)
+    sequence_step()
+
+
+@pytest.fixture
+def operations(admin, make_key):
+    """Operations within and before the period, and refused requests that are no operations with a key."""
+    key, now = make_key(admin, "payments-db").id, process_now()
+    since = Span.until(now, HOUR, 24).since
+    no_key = Event(action="crypto.random.generated", outcome="denied")
+    write(
+        (operation(key, "ok", 40), now),
+        (operation(key, count=7), now),  # equal refusals share an entry
+        (operation(key, action="crypto.message.decrypted", count=2), since),
+        (operation(uuid4()), now - HOUR),
+        (operation(key, "error", 3), now),
+        (operation(key, count=100), since - timedelta(microseconds=1)),
+        (operation("name:payments-db", count=100), now),
+        (operation(key, action="keys.key.rotated", count=100), now),
+        (no_key, now),
+    )
+
+
+def counted(browser, url):
+    """The number of events that the page of the log shows."""
+    [number] = re.findall(r'id="log-status"[^>]*>(\d+) events in \d entr', browser.get(url).content.decode())
+    return int(number)
+
+
+def test_the_figures_of_home_are_those_of_usage_and_of_the_linked_entries(operations, at_admin):
+    home, usage = (at_admin.get(url).context for url in ("/home/", "/usage/"))
+    assert home["facts"].used == Used(succeeded=40, denied=10, failed=3)
+    chart = usage["usage"].chart
+    assert home["facts"].used == Used(chart.succeeded, chart.denied, chart.failed)
+    assert home["log"] == usage["usage"].log
+    assert [counted(at_admin, url) for url in (home["log"].denied, home["log"].failed)] == [10, 3]
+
+
+def test_the_api_finds_the_same_operations(operations, admin):
+    found = admin.api.get("/api/v1/audit/logs?action=operation&outcome=denied&limit=100").json["results"]
+    assert (
+        sum(entry["count"] for entry in found) == 110
+    )  # without ``from``, also the operations before the period
+
+
+def test_the_figures_of_a_developer_do_not_lead_to_entries_that_they_cannot_see(developer):
+    """They count what others did with the developer's keys, but the log shows the developer's own actions."""
+    home = signed_in(developer).get("/home/")
+    assert home.context["log"] is None
+    assert "action=operation" not in home.content.decode()
