@@ -54,7 +54,7 @@ def chart(chosen: Range, steps: Iterable[tuple[datetime, Used]]) -> Chart:
 
 def columns(chosen: Range, steps: Iterable[tuple[datetime, Used]]) -> list[Column]:
     return [
-        Column(_label(chosen, start), used.succeeded, used.denied, used.failed, _tick(chosen, number, start))
+        Column(_label(chosen, start), used.allowed, used.denied, used.failed, _tick(chosen, number, start))
         for number, (start, used) in enumerate(steps)
     ]
 

@@ -23,7 +23,7 @@ type Keys = Collection[str] | None
 
 _SUMS = {
     name: Sum("count", filter=Q(outcome=outcome.value), default=0)
-    for name, outcome in (("succeeded", Outcome.OK), ("denied", Outcome.DENIED), ("failed", Outcome.ERROR))
+    for name, outcome in (("allowed", Outcome.OK), ("denied", Outcome.DENIED), ("failed", Outcome.ERROR))
 }
 
 _USED = Q(outcome=Outcome.OK.value, operation__startswith="crypto.")
@@ -72,15 +72,15 @@ class KeyUse:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """Numbers of operations that succeeded, that a permission, rule or state denied, and that failed."""
+    """Numbers of allowed operations, of those that a permission, rule or state denied, and of those that failed."""
 
-    succeeded: int = 0
+    allowed: int = 0
     denied: int = 0
     failed: int = 0
 
     @property
     def total(self) -> int:
-        return self.succeeded + self.denied + self.failed
+        return self.allowed + self.denied + self.failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def rows_used_since(timestamp: datetime) -> QuerySet[UsageRollup]:
 
 
 def rows_done(operation: str, keys: Keys = None) -> QuerySet[UsageRollup]:
-    """All rows in which the operation succeeded, to check whether there are any."""
+    """All rows in which the operation was allowed, to check whether there are any."""
     rows = UsageRollup.objects.filter(operation=operation, outcome=Outcome.OK.value)
     return rows if keys is None else rows.filter(key_id__in=keys)
 
@@ -191,7 +191,7 @@ def _busiest(column: str, span: Span, keys: Keys) -> list[tuple[str, Used]]:
 
 
 def _added(parts: Iterable[Used]) -> Used:
-    return Used(*map(sum, zip(*((p.succeeded, p.denied, p.failed) for p in parts), strict=True)))
+    return Used(*map(sum, zip(*((p.allowed, p.denied, p.failed) for p in parts), strict=True)))
 
 
 def _used() -> QuerySet[UsageRollup]:

@@ -32,10 +32,10 @@ class UsageFileView(PageView[Principal]):
             f'attachment; filename="usage-{chosen.word}-{now:%Y-%m-%dT%H%MZ}.csv"'
         )
         rows = csv.writer(response)
-        rows.writerow([chosen.unit, "succeeded", "denied", "failed"])
+        rows.writerow([chosen.unit, "allowed", "denied", "failed"])
         steps = read_steps(principal=self.principal, chosen=chosen, now=now)
         rows.writerows(
-            [each.label, each.succeeded, each.denied, each.failed] for each in columns(chosen, steps)
+            [each.label, each.allowed, each.denied, each.failed] for each in columns(chosen, steps)
         )
         return response
 

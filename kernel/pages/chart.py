@@ -15,14 +15,14 @@ class Column:
     """The counts of one period. ``label`` names the period; ``tick`` is its label on the axis, or ""."""
 
     label: str
-    succeeded: int
+    allowed: int
     denied: int = 0
     failed: int = 0
     tick: str = ""
 
     @property
     def total(self) -> int:
-        return self.succeeded + self.denied + self.failed
+        return self.allowed + self.denied + self.failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class Chart:
     columns: Sequence[Column]
 
     @property
-    def succeeded(self) -> int:
-        return sum(column.succeeded for column in self.columns)
+    def allowed(self) -> int:
+        return sum(column.allowed for column in self.columns)
 
     @property
     def denied(self) -> int:
@@ -72,7 +72,7 @@ class Chart:
 
     @property
     def drawn(self) -> list[tuple[Column, list[Bar]]]:
-        """Each column with its bars, the succeeded operations at the bottom. A count of zero has no bar."""
+        """Each column with its bars, allowed operations at the bottom. A count of zero has no bar."""
         return [(column, self._bars(number, column)) for number, column in enumerate(self.columns)]
 
     @property
@@ -94,7 +94,7 @@ class Chart:
 
     def _bars(self, number: int, column: Column) -> list[Bar]:
         room, bars, top, most = 100 / len(self.columns), [], 100.0, self._axis[-1]
-        for outcome in ("succeeded", "denied", "failed"):
+        for outcome in ("allowed", "denied", "failed"):
             if count := getattr(column, outcome):
                 height = min(top, max(LEAST, 100 * count / most))
                 top -= height

@@ -60,9 +60,9 @@ def counted(browser, url):
 
 def test_the_figures_of_home_are_those_of_usage_and_of_the_linked_entries(operations, at_admin):
     home, usage = (at_admin.get(url).context for url in ("/home/", "/usage/"))
-    assert home["facts"].used == Used(succeeded=40, denied=10, failed=3)
+    assert home["facts"].used == Used(allowed=40, denied=10, failed=3)
     chart = usage["usage"].chart
-    assert home["facts"].used == Used(chart.succeeded, chart.denied, chart.failed)
+    assert home["facts"].used == Used(chart.allowed, chart.denied, chart.failed)
     assert home["log"] == usage["usage"].log
     assert [counted(at_admin, url) for url in (home["log"].denied, home["log"].failed)] == [10, 3]
 

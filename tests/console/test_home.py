@@ -120,7 +120,7 @@ def test_a_developer_hears_of_their_own_keys_alone(developer, admin, make_key, u
     [[alert]] = [group.alerts for group in page.context["groups"]]
     assert (alert.object.name, alert.action_url) == ("his", "/keys/his/")
     assert "not-his" not in page.content.decode()
-    assert (page.context["facts"].keys.active, page.context["facts"].used.succeeded) == (1, 0)
+    assert (page.context["facts"].keys.active, page.context["facts"].used.allowed) == (1, 0)
 
 
 def test_who_has_no_checklist_is_told_of_the_second_factor(operator):

@@ -37,9 +37,9 @@ def test_hours_are_added_up_to_days(make_key, use, admin):
         row.save()
     steps = dict(used_over_time(Span.until(NOW, DAY, 7)))
     assert (
-        steps[midnight].succeeded,
-        steps[midnight - DAY].succeeded,
-        sum(u.succeeded for u in steps.values()),
+        steps[midnight].allowed,
+        steps[midnight - DAY].allowed,
+        sum(u.allowed for u in steps.values()),
     ) == (
         11,
         100,
@@ -82,7 +82,7 @@ def test_a_range_holds_what_lies_in_it(word, steps, done, at_admin, admin, make_
     use(key, 100, ago=timedelta(days=20))
     use(key, 1000, ago=timedelta(days=40))
     chart = at_admin.get(f"/usage/?range={word}").context["usage"].chart
-    assert (len(chart.columns), chart.succeeded) == (steps, done)
+    assert (len(chart.columns), chart.allowed) == (steps, done)
 
 
 def test_a_developer_sees_the_use_of_their_own_keys_alone(developer, admin, make_key, use):
@@ -91,12 +91,12 @@ def test_a_developer_sees_the_use_of_their_own_keys_alone(developer, admin, make
     browser = signed_in(developer)
     page = browser.get("/usage/")
     content = page.content.decode()
-    assert page.context["usage"].chart.succeeded == 7
+    assert page.context["usage"].chart.allowed == 7
     assert [row.name for row in page.context["usage"].by_key] == ["his"]
     assert "not-his" not in content
     assert "This page shows only your own keys." in content
     rows = list(csv.DictReader(io.StringIO(browser.get("/usage/numbers.csv").content.decode())))
-    assert sum(int(row["succeeded"]) for row in rows) == 7
+    assert sum(int(row["allowed"]) for row in rows) == 7
 
 
 def test_the_file_has_the_numbers_of_the_table(at_admin, admin, make_key, use):
@@ -108,7 +108,7 @@ def test_the_file_has_the_numbers_of_the_table(at_admin, admin, make_key, use):
     rows = list(csv.reader(io.StringIO(answer.content.decode())))
     assert answer["Content-Type"].startswith("text/csv")
     assert answer["Content-Disposition"].startswith('attachment; filename="usage-7d-')
-    assert rows[0] == ["day", "succeeded", "denied", "failed"]
+    assert rows[0] == ["day", "allowed", "denied", "failed"]
     assert len(rows) == 8
     assert rows[-1][1:] == ["5", "2", "1"]
 
@@ -123,6 +123,6 @@ def test_the_drawing_has_a_name_and_no_style(at_admin, admin, make_key, use):
     use(make_key(admin, "payments-db"), 5)
     content = at_admin.get("/usage/").content.decode()
     assert (
-        'role="img" aria-label="Operations of the last 24 hours: 5 succeeded, 0 denied, 0 failed.' in content
+        'role="img" aria-label="Operations of the last 24 hours: 5 allowed, 0 denied, 0 failed.' in content
     )
     assert "style=" not in content

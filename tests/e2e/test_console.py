@@ -82,7 +82,7 @@ def test_the_chart_of_usage_has_a_name_and_the_numbers_of_its_table(admin, api, 
     page.wait_for_url("**/usage/?range=30d")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download CSV").click()
-    assert download.value.path().read_text().startswith("day,succeeded,denied,failed")
+    assert download.value.path().read_text().startswith("day,allowed,denied,failed")
 
 
 def test_a_key_has_the_chart_of_its_own_use(admin, api, key):
@@ -93,7 +93,7 @@ def test_a_key_has_the_chart_of_its_own_use(admin, api, key):
         if page.get_by_role("img").count():
             break
         page.wait_for_timeout(200)
-    assert "1 succeeded, 0 denied, 0 failed" in page.get_by_role("img").get_attribute("aria-label")
+    assert "1 allowed, 0 denied, 0 failed" in page.get_by_role("img").get_attribute("aria-label")
 
 
 def test_the_system_measures_anew_without_a_reload(admin):

@@ -33,7 +33,7 @@ def test_bars_stand_side_by_side_in_order():
 def test_the_outcomes_of_a_column_are_stacked_in_proportion_to_the_axis():
     [(_, bars)] = chart_of(Column("a", 4, denied=3, failed=1)).drawn
     assert [(bar.outcome, bar.y, bar.height) for bar in bars] == [
-        ("succeeded", 50, 50),
+        ("allowed", 50, 50),
         ("denied", 12.5, 37.5),
         ("failed", 0, 12.5),
     ]
@@ -47,7 +47,7 @@ def test_what_happened_once_is_seen_and_nothing_is_not_drawn():
 
 def test_the_sums_are_those_of_the_columns():
     chart = chart_of(*MIXED)
-    assert (chart.succeeded, chart.denied, chart.failed, chart.peak) == (1_000_005, 4, 4, 1_000_007)
+    assert (chart.allowed, chart.denied, chart.failed, chart.peak) == (1_000_005, 4, 4, 1_000_007)
 
 
 def test_the_axis_begins_at_zero_and_ends_at_a_round_number_above_the_peak():
