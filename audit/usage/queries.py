@@ -199,8 +199,11 @@ def _used() -> QuerySet[UsageRollup]:
 
 
 def _lately(key_id: str, now: datetime, only: Q) -> list[tuple[datetime, str, str, int]]:
-    """The last time, the principal, the outcome and the count of each caller in the last 24 hours."""
-    rows = UsageRollup.objects.filter(only, key_id=key_id, hour__gte=now - DAY - HOUR, last_at__gte=now - DAY)
+    """The last time, the principal, the outcome and the count of each caller in the last 24 hours of the clock.
+
+    These are the hours of the chart and of Home, so the numbers are equal.
+    """
+    rows = UsageRollup.objects.filter(only, key_id=key_id, hour__gte=Span.until(now, HOUR, 24).since)
     columns = ("last", "principal", "outcome", "sum")
     sums = rows.values("principal", "outcome").annotate(last=Max("last_at"), sum=Sum("count"))
     return list(sums.order_by().values_list(*columns))
