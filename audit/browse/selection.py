@@ -42,9 +42,8 @@ class LogCriteria:
     """Conditions on entries; empty ones match everything. ``since`` <= timestamp < ``until``.
 
     ``actor`` is a name or a user's id, ``object_id`` the id or the name of an object. ``action`` may also be
-    ``audit.log.operations.OPERATION``. An entry must match every word
-    of ``search``: the name of its object or actor, or a part of its texts. A phrase in double quotes only matches texts.
-    Raises Invalid for more than ``MAX_WORDS`` words.
+    ``audit.log.operations.OPERATION``. An entry must match every word of ``search``: a part of its texts, or the whole
+    name of its object. A phrase in double quotes is one word. Raises Invalid for more than ``MAX_WORDS`` words.
     """
 
     actor: str = ""
@@ -252,11 +251,6 @@ def is_object(text: str, ids: Collection[str]) -> list[Q]:
     if parse_id(text) is not None:
         return [Q(object_id=text)]
     return [Q(object_id=each) for each in sorted({text, *prefixed(without_prefix(text)), *ids})]
-
-
-def is_named(name: str, ids: Collection[str]) -> list[Q]:
-    """Alternatives that match what happened to the objects with this name, and what an actor with this name did."""
-    return [*(Q(object_id=each) for each in sorted(ids)), Q(actor_name=name)]
 
 
 def any_of(alternatives: Iterable[Q]) -> Q:

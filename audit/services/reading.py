@@ -14,13 +14,12 @@ from audit.browse.selection import (
     contains_word,
     is_actor,
     is_between,
-    is_named,
     is_object,
     parse_id,
 )
 from audit.log.events import Outcome
 from audit.log.object_names import ids_of, without_prefix
-from audit.log.operations import has_action
+from audit.log.operations import OPERATION, has_action
 from audit.log.raw_rows import Spelled, any_text, presentable, timestamp_of
 from audit.models import AuditLog, AuditTrail, Reader
 
@@ -32,9 +31,9 @@ UNINDEXED = ("request_id", "client_ip")  # an index would slow down every operat
 class Selection:
     """The entries that the reader may see and that match the criteria: ``entries`` that match one of ``alternatives``.
 
-    ``is_search``: no index supports a condition, so entries have to be read. ``is_narrow``: they are all of one object
-    or actor. ``names`` are the words of the search that name an object. ``is_unnamed``: no visible object has the name
-    that the criteria give.
+    ``is_search``: no index supports a condition, so entries have to be read. ``is_narrow``: a filter with an index limits
+    them. ``names`` are the words of the search that name an object. ``is_unnamed``: no visible object has the name that
+    the criteria give.
     """
 
     entries: QuerySet[AuditLog]
@@ -56,22 +55,16 @@ def select_logs(*, reader: Reader, criteria: LogCriteria) -> Selection:
         entries = entries.filter(is_actor(criteria.actor))
     ids = ids_of(reader, criteria.possible_names)
     named = ids.get(without_prefix(criteria.object_id).lower(), ())
-    names = [word for word in criteria.words if word.lower() in ids]
-    choices = [is_named(word.lower(), ids[word.lower()]) for word in names]
-    if criteria.object_id:
-        choices.insert(0, is_object(criteria.object_id, named))
-    for alternatives in choices[1:]:
-        entries = entries.filter(any_of(alternatives))
     rest = Q(**_given(criteria, UNINDEXED))
     for word in criteria.words:
-        if word not in names:
-            rest &= contains_word(word)
+        # A name adds events and hides none: anyone who creates keys chooses names, such as that of a client program.
+        rest &= contains_word(word) | any_of(Q(object_id=each) for each in ids.get(word.lower(), ()))
     return Selection(
         entries.filter(rest),
-        choices[0] if choices else (),
-        is_search=bool(rest),
-        is_narrow=bool(choices or criteria.actor),
-        names=names,
+        is_object(criteria.object_id, named) if criteria.object_id else (),
+        is_search=bool(rest) or criteria.action == OPERATION,
+        is_narrow=bool(criteria.object_id or criteria.actor or not rest),
+        names=[word for word in criteria.words if word.lower() in ids],
         is_unnamed=bool(criteria.object_id) and not named and parse_id(criteria.object_id) is None,
     )
 

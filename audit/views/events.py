@@ -102,9 +102,10 @@ class EventList:
             "stopped_at": stopped_at,
             "selection": found.selection,
         }
-        if names := found.selection.names:
-            quoted = " ".join(f'"{word}"' if word in names else word for word in criteria.words)
-            shown["texts_url"] = self._url({**shown["form"].filters, "search": quoted})
+        if not criteria.object_id:
+            shown["named"] = [
+                self._only(name, shown["form"].filters, criteria) for name in found.selection.names
+            ]
         if next_before := next_before or stopped_at:
             shown["more_url"] = self._url({**shown["form"].filters, "before": str(next_before)})
         response = self._show(**shown)
@@ -160,6 +161,12 @@ class EventList:
             "wider_address": self._url({**wider, "period": "30d"}),
             "more_filters_url": self._url({**filters, "more": "1"}),
         }
+
+    def _only(self, name: str, filters: Mapping[str, str], criteria: LogCriteria) -> tuple[str, str]:
+        """The name, and the URL of the list of its events alone, which an index finds."""
+        search = " ".join(word for word in criteria.words if word != name)
+        rest = {key: value for key, value in filters.items() if key != "search"} | {"object": name.lower()}
+        return name, self._url(rest | ({"search": search} if search else {}))
 
     def _url(self, filters: Mapping[str, str]) -> str:
         return f"{self.url}?{urlencode(filters)}" if filters else self.url

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from audit.browse.selection import LogCriteria, page_before
 from audit.log.events import Actor, Event, Outcome
+from audit.log.operations import OPERATION
 from audit.models import AuditLog
 from audit.services import find_logs, record, search_logs
 from audit.services.reading import select_logs
@@ -65,8 +66,10 @@ def test_an_id_finds_only_what_has_the_id(auditor, entries, key):
     [
         ("payments-db decrypted", {"decrypted", "refused"}),
         ("decrypted PAYMENTS-DB", {"decrypted", "refused"}),
+        ("payments-db", {"decrypted", "encrypted", "refused", "mentioned"}),
         ("payments-api decrypted", {"refused", "other"}),
         ("payments-db payments-api", {"refused"}),
+        ("payments-db done", {"mentioned"}),
         ("payments-d", {"refused", "mentioned"}),
         ('"payments-db"', {"refused", "mentioned"}),
         ('"payments-db to another" done', {"mentioned"}),
@@ -98,14 +101,20 @@ def test_the_name_of_an_invisible_key_is_like_one_that_no_key_has(stranger, entr
 
 
 @pytest.mark.parametrize(
-    ("search", "reads_all"), [("payments-db", True), ("payments-db decrypted", True), ("decrypted", False)]
+    ("criteria", "reads_all"),
+    [
+        ({"object_id": "payments-db", "search": "decrypted"}, True),
+        ({"action": OPERATION}, True),
+        ({"search": "payments-db"}, False),
+        ({"search": "decrypted"}, False),
+    ],
 )
-def test_a_search_reads_all_events_of_a_name_and_otherwise_a_part(
-    auditor, entries, monkeypatch, search, reads_all
+def test_a_search_reads_all_events_of_an_object_and_otherwise_a_part(
+    auditor, entries, monkeypatch, criteria, reads_all
 ):
     monkeypatch.setattr("audit.services.searching.SEARCH_DEPTH", 1)
     oldest = entries["decrypted"].id
-    with search_logs(reader=auditor.principal, criteria=LogCriteria(search=search)) as searched:
+    with search_logs(reader=auditor.principal, criteria=LogCriteria(**criteria)) as searched:
         assert searched.rows.filter(id=oldest).exists() == reads_all
         assert (searched.stopped_at is None) == reads_all
 
