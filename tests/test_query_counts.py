@@ -42,10 +42,10 @@ READS = {
     "algorithms": CALLER,
     "audit-logs": LIST,
     "audit-log": CALLER + 1,
-    "audit-proof": CALLER + 6,
-    "audit-checkpoint": CALLER + 6 + CLOCK,
+    "audit-proof": CALLER + 5,
+    "audit-checkpoint": CALLER + 5 + CLOCK,
     "audit-consistency": CALLER + 3,
-    "audit-keys": 2,
+    "audit-keys": 1,
     "audit-trail": LIST + 1,  # the entries of the rows
     "audit-alarms": LIST,
     "attention": CALLER + 2,  # the facts, and the open alarms

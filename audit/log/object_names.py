@@ -7,20 +7,23 @@ gets the name of an object that they may not see.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 from django.db.models import CharField, QuerySet, Value
 
 from audit.log.raw_rows import Spelled, uuid_of
 from kernel.errors import Denied
+from kernel.runtime import ProcessState
+
+MOST_CHECKED: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedObjects:
     """The objects of one type. Their ids are UUIDs, and ``column`` has their names, which are unique and lower-case.
 
-    ``visible_to`` returns the rows that a reader may see. It raises Denied if there are none. ``page`` is the URL name
+    ``visible_to`` returns the rows that a reader may see, each with a MAC. It raises Denied if there are none. ``page`` is the URL name
     of an object's page, with the name as its argument. Refused requests have ``prefix`` and the name instead of the id.
     """
 
@@ -53,29 +56,37 @@ def page_of(object_type: str) -> str:
 
 
 def names_of(reader: object, found: Iterable[LoggedObject]) -> Mapping[tuple[str, str], str]:
-    """``{(type, id): name}`` of the objects that the reader may see, with at most one query."""
+    """``{(type, id): name}`` of the objects that the reader may see, with one query if they were checked before.
+
+    An object whose row was altered has no name.
+    """
     ids: defaultdict[str, set[UUID]] = defaultdict(set)
     for each in found:
         if each.object_type in _TYPES and (object_id := uuid_of(each.object_id)):
             ids[each.object_type].add(object_id)
-    rows = [
-        visible.filter(pk__in=ids[object_type]).values_list(*_columns(object_type))
-        for object_type, visible in _visible_to(reader, ids)
-    ]
-    return {(object_type, object_id): name for object_type, object_id, name in _all_of(rows)}
+    visible = {each: rows.filter(pk__in=ids[each]) for each, rows in _visible_to(reader, ids)}
+    rows = _read(visible)
+    return {(row.type, row.id): row.name for row in rows if row in _checked(rows, visible)}
 
 
 def ids_of(reader: object, names: Collection[str]) -> Mapping[str, frozenset[str]]:
-    """``{name: ids}`` of the names that visible objects have, with one query. Ids include ``prefix`` and the name."""
+    """``{name: ids}`` of the names that visible objects have, with one query if they were checked before.
+
+    Ids include ``prefix`` and the name. Raises IntegrityFailed if a row was altered.
+    """
     if not names:
         return {}
-    rows = [
-        visible.filter(**{f"{_TYPES[object_type].column}__in": names}).values_list(*_columns(object_type))
-        for object_type, visible in _visible_to(reader, _TYPES)
-    ]
+    visible = {
+        each: rows.filter(**{f"{_TYPES[each].column}__in": names})
+        for each, rows in _visible_to(reader, _TYPES)
+    }
+    rows = _read(visible)
+    for altered in set(rows) - _checked(rows, visible):
+        for row in visible[altered.type]:
+            row.check_mac()
     ids: defaultdict[str, set[str]] = defaultdict(set)
-    for _, object_id, name in _all_of(rows):
-        ids[name] |= {object_id, *prefixed(name)}
+    for row in rows:
+        ids[row.name] |= {row.id, *prefixed(row.name)}
     return {name: frozenset(found) for name, found in ids.items()}
 
 
@@ -108,11 +119,35 @@ def _visible_to(reader: object, object_types: Iterable[str]) -> Iterator[tuple[s
             continue
 
 
-def _columns(object_type: str) -> tuple[Any, ...]:
-    return Value(object_type, output_field=CharField()), Spelled("id"), _TYPES[object_type].column
+class _Row(NamedTuple):
+    type: str
+    id: str
+    name: str
 
 
-def _all_of(rows: list[QuerySet[Any]]) -> QuerySet[Any] | tuple[()]:
-    """The rows of all querysets, with one statement."""
-    unordered = [each.order_by() for each in rows]
-    return unordered[0].union(*unordered[1:], all=True) if len(rows) > 1 else next(iter(unordered), ())
+# Names never change, so the MAC of a row needs to be checked once in a process.
+_checked_rows = ProcessState(set[_Row])
+
+
+def _read(visible: Mapping[str, QuerySet[Any]]) -> list[_Row]:
+    """The rows of all types, with one statement."""
+    rows = [
+        found.order_by().values_list(
+            Value(each, output_field=CharField()), Spelled("id"), _TYPES[each].column
+        )
+        for each, found in visible.items()
+    ]
+    return [_Row(*row) for row in (rows[0].union(*rows[1:], all=True) if rows else ())]
+
+
+def _checked(rows: Collection[_Row], visible: Mapping[str, QuerySet[Any]]) -> set[_Row]:
+    """The rows with a valid MAC, among the rows of this process."""
+    checked = _checked_rows.current
+    if len(checked) > MOST_CHECKED:
+        checked.clear()
+    for each in {row.type for row in rows if row not in checked}:
+        column = _TYPES[each].column
+        checked |= {
+            _Row(each, str(row.pk), getattr(row, column)) for row in visible[each] if row.is_authentic
+        }
+    return checked

@@ -21,8 +21,8 @@ LIST = CALLER + STANDING + 2  # the entries, and the names of their objects
 PAGES = {
     "/audit/": LIST,
     "/audit/?object={name}": LIST + 1,  # the ids of the name
-    "/audit/?search={name}+created": LIST + 1,
-    "/audit/?search=created&period=7d": LIST + 2,  # and how far the search reads
+    "/audit/?search={name}+created": LIST + 2,  # the ids of the name, and how far the search reads
+    "/audit/?search=created&period=7d": LIST + 2,
     "/audit/?live=1": LIST + 1,  # the size of the tree
     "/audit/?more=1": LIST + 2,  # the filter choices, and the names of keys
     "/keys/{name}/activity/?search=created": CALLER + 4,  # the key; the ids of the name, and the list

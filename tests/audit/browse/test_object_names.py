@@ -14,6 +14,8 @@ from audit.models import AuditLog
 from audit.services import find_logs, record, search_logs
 from audit.services.reading import select_logs
 from audit.services.showing import show_entries, with_names
+from kernel.trust.row_mac import IntegrityFailed
+from keys.models import Key
 from keys.services import create_key
 from tests.audit.exports.exporting import exported, ids
 from tests.audit.pages import record_event
@@ -159,7 +161,24 @@ def test_rows_have_the_names_that_the_reader_may_see(auditor, developer, entries
     with CaptureQueriesContext(connection) as statements:
         named = [(row.object_name, row.object_page) for row in with_names(auditor.principal, shown)]
     assert named == [("payments-db", "key"), ("payments-db", ""), ("", ""), ("dora", "")]
+    assert len(statements) == 3  # the names, and once in a process the rows, to check their MACs
+    with CaptureQueriesContext(connection) as statements:
+        with_names(auditor.principal, shown)
     assert len(statements) == 1
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_name_that_was_changed_in_the_database_is_not_shown_and_finds_nothing(
+    auditor, entries, key, is_known
+):
+    shown = show_entries(AuditLog.objects.filter(id=entries["decrypted"].id))
+    if is_known:
+        with_names(auditor.principal, shown)
+    Key.objects.filter(pk=key.pk).update(name="x y/z")
+    [row] = with_names(auditor.principal, show_entries(AuditLog.objects.filter(id=entries["decrypted"].id)))
+    assert (row.object_name, row.object_page) == ("", "")
+    with pytest.raises(IntegrityFailed):
+        find_logs(reader=auditor.principal, criteria=LogCriteria(object_id="x y/z"))
 
 
 def test_rows_have_no_names_of_keys_that_the_reader_may_not_see(developer, entries):
