@@ -57,6 +57,10 @@ def test_keys_to_rotate_are_found(admin, new_key, age):
         age(key, 8)
     services.disable_key(principal=admin.principal, key_id=retired.id, reason="test")
     assert found(admin, Finding.OVERDUE) == [overdue.name]
+    page = text(signed_in(admin).get("/keys/"))
+    assert re.findall(r"Overdue since <time[^>]*>([^<]*)", page) == [
+        f"{overdue.next_rotation_at - 8 * DAY:%Y-%m-%d}"
+    ]
 
 
 def test_keys_that_expire_within_thirty_days_are_found(admin, new_key):
