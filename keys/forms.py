@@ -44,7 +44,18 @@ class ProseField(forms.CharField):
 class KeyFilterForm(PageForm):
     """Filters of the list, taken from the URL."""
 
-    search = forms.CharField(required=False, max_length=200)
+    search = forms.CharField(
+        required=False,
+        max_length=200,
+        widget=forms.SearchInput(
+            attrs={
+                "autocomplete": "off",
+                "placeholder": "Search by name, description, tag or ID",
+                "aria-keyshortcuts": "/",
+                "data-search": True,
+            }
+        ),
+    )
     status = forms.ChoiceField(
         required=False,
         label="State",
@@ -53,11 +64,16 @@ class KeyFilterForm(PageForm):
     algorithm = forms.ChoiceField(
         required=False, choices=[("", "Any algorithm"), *((name, name) for name in KEY_ALGORITHMS)]
     )
-    tag = forms.CharField(required=False, max_length=MAX_TAG)
+    tag = forms.CharField(
+        required=False,
+        max_length=MAX_TAG,
+        widget=forms.SearchInput(attrs={"autocomplete": "off", "placeholder": "Any tag", "list": "tags"}),
+    )
     finding = forms.ChoiceField(
         required=False,
         label="Needs attention",
-        choices=[*((finding.value, words) for finding, words in FINDINGS.items())],
+        choices=FINDINGS,
+        widget=forms.HiddenInput,
     )
 
 

@@ -13,7 +13,7 @@ from kernel.pages.forms import PageForm
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class FieldConflict:
     """A field that the user and someone else changed, with both values as text."""
 
     label: str
@@ -28,8 +28,7 @@ class EditForm(PageForm):
     them, and ``is_outdated`` compares them with the stored object, as ``If-Match`` compares an entity tag.
     """
 
-    template_name = "partials/edit_form.html"
-    conflicts: Sequence[Conflict] = ()
+    conflicts: Sequence[FieldConflict] = ()
     data: QueryDict
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -49,7 +48,7 @@ class EditForm(PageForm):
         """Show the saved values beside the typed ones. The next submission replaces these saved values."""
         names = [name for name in self.changed_data if self._conflicts_with(stored[name], name)]
         self.conflicts = [
-            Conflict(str(self[name].label), _as_text(stored[name]), _as_text(self.cleaned_data[name]))
+            FieldConflict(str(self[name].label), _as_text(stored[name]), _as_text(self.cleaned_data[name]))
             for name in names
         ]
         self.data = self.data.copy()

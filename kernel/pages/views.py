@@ -124,10 +124,15 @@ class PageView[P: Caller](View):
         """The id of the element that htmx fills with the response; "" without htmx."""
         return self.request.headers.get("HX-Target", "") if is_htmx(self.request) else ""
 
+    @property
+    def is_part(self) -> bool:
+        """Whether htmx requests only a part of the page."""
+        return self.target in self.parts
+
     def page(self, *, status: int = HTTPStatus.OK, template: str = "", **context: Any) -> HttpResponse:
         """The page, or the part of it that htmx requests."""
         template = template or self.template
-        if self.target in self.parts:
+        if self.is_part:
             template = f"{template}#{self.target}"
         elif self.target == DIALOG:
             context["layout"] = "layouts/dialog.html"

@@ -74,7 +74,7 @@ class KeyListView(PageView[Principal]):
             ],
             saved=[(each, chosen.get(each.parameter) == each.value) for each in SAVED],
             ordering=ordering,
-            tags=services.frequent_tags(principal=self.principal),
+            tags=[] if self.is_part else services.frequent_tags(principal=self.principal),
             may_create=self.principal.has_permission("keys.create"),
             create_call=curl_of("/api/v1/keys", {"name": "payments-db", "algorithm": "aes-256"}),
         )
@@ -122,7 +122,8 @@ class NewKeyView(PageView[Principal]):
 
     def _show_form(self, form: KeyForm, *, typed: Mapping[str, Any], **context: Any) -> HttpResponse:
         choices = algorithm_choices()
-        form.suggest_tags(services.frequent_tags(principal=self.principal))
+        if not self.is_part:
+            form.suggest_tags(services.frequent_tags(principal=self.principal))
         return self.page(
             form=form,
             algorithms=[(radio, choices[radio.data["value"]]) for radio in form["algorithm"]],

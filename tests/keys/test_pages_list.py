@@ -57,6 +57,10 @@ def test_keys_to_rotate_are_found(admin, new_key, age):
         age(key, 8)
     services.disable_key(principal=admin.principal, key_id=retired.id, reason="test")
     assert found(admin, Finding.OVERDUE) == [overdue.name]
+    page = text(signed_in(admin).get("/keys/"))
+    assert re.findall(r"Overdue since <time[^>]*>([^<]*)", page) == [
+        f"{overdue.next_rotation_at - 8 * DAY:%Y-%m-%d}"
+    ]
 
 
 def test_keys_that_expire_within_thirty_days_are_found(admin, new_key):
@@ -147,6 +151,25 @@ def test_a_list_costs_the_same_number_of_queries_whatever_its_length(admin, new_
     assert counts[0] == counts[1] <= 12
 
 
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [
+        ("/keys/", "key-results"),
+        ("/keys/", "more-keys"),
+        ("/keys/new", "name-note"),
+        ("/keys/new", "key-summary"),
+    ],
+)
+def test_only_the_whole_page_reads_the_tags(admin, key, connection_queries, path, part):
+    browser, reads = signed_in(admin), []
+    for headers in ({}, {"HX-Request": "true", "HX-Target": part}):
+        with connection_queries() as statements:
+            browser.get(path, headers=headers)
+        found = [each["sql"].startswith('SELECT "encryption_keys"."tags"') for each in statements]
+        reads.append(sum(found))
+    assert reads == [1, 0]
+
+
 def test_a_user_who_has_no_keys_is_told_how_to_make_one(developer, auditor):
     page = text(signed_in(developer).get("/keys/"))
     assert "No keys yet" in page
@@ -158,7 +181,7 @@ def test_a_user_who_has_no_keys_is_told_how_to_make_one(developer, auditor):
 def test_a_list_links_and_suggests_tags_and_keeps_a_chosen_view(admin, new_key):
     new_key(tags=["a&b", "eu"])
     page = text(signed_in(admin).get("/keys/?finding=expiring"))
-    assert '<input type="hidden" name="finding" value="expiring">' in page
+    assert '<input type="hidden" name="finding" value="expiring" id="id_finding">' in page
     assert '<option value="a&amp;b">' in page
     assert '<a class="tag" href="/keys/?tag=a%26b">a&amp;b</a>' in text(signed_in(admin).get("/keys/"))
 
