@@ -70,17 +70,21 @@ def _failed_jobs(principal: Principal, facts: Facts, at: datetime, limit: int) -
         return
     sees_jobs = principal.has_permission(EXPORT_PERMISSION)
     in_log = f"{reverse('audit')}?action={EXPORT_FAILED}"
-    newest = [job for jobs in failed_jobs(principal, at) for job in jobs.order_by("-finished_at")[:limit]]
+    newest = [
+        (kind, job)
+        for kind, rows in failed_jobs(principal, at)
+        for job in rows.order_by("-finished_at")[:limit]
+    ]
     alerts = [
         Alert(
             Kind.JOB_FAILED,
             f"A job failed at {job.finished_at:%Y-%m-%d %H:%MZ}.",
             reverse("job", args=[job.id]) if sees_jobs else in_log,
             "See details",
-            Subject(job._meta.model_name or "", str(job.id)),
+            Subject(kind, str(job.id)),
             job.finished_at,
         )
-        for job in newest[:limit]
+        for kind, job in newest[:limit]
     ]
     all_url = reverse("jobs") if sees_jobs else in_log
     yield AlertGroup(Kind.JOB_FAILED, facts.failed_jobs, alerts, all_url, "jobs failed in the last 24 hours")

@@ -85,16 +85,16 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
     )
 
 
-def failed_jobs(principal: Principal, at: datetime) -> list[QuerySet[Job]]:
-    """The jobs of each kind that failed within a day: all if the principal may read the system, else their own."""
+def failed_jobs(principal: Principal, at: datetime) -> list[tuple[str, QuerySet[Job]]]:
+    """Each kind, and its jobs that failed within a day: all if the principal may read the system, else their own."""
     whose = Q() if principal.has_permission("system.read") else Q(created_by=principal.user_id)
     failed = Q(status=JobStatus.FAILED.value, finished_at__gte=at - DAY)
-    return [task.model._default_manager.filter(whose & failed) for task in registry.tasks()]
+    return [(task.kind, task.model._default_manager.filter(whose & failed)) for task in registry.tasks()]
 
 
 def _failures(principal: Principal, at: datetime) -> Mapping[str, BaseExpression]:
-    rows = failed_jobs(principal, at)
-    return {f"failed_{number}": CountOf(each.order_by().values("pk")) for number, each in enumerate(rows)}
+    failed = failed_jobs(principal, at)
+    return {f"failed_{kind}": CountOf(rows.order_by().values("pk")) for kind, rows in failed}
 
 
 def _key_counts(principal: Principal, at: datetime) -> Mapping[str, BaseExpression]:

@@ -61,6 +61,8 @@ def test_each_condition_has_its_severity_its_object_its_beginning_and_a_page(tro
     assert found["key_expiring"]["since"] == created
     assert found["second_factor_missing"]["since"] is None
     assert found["audit_alarm"]["object"]["name"] == "Entry altered"
+    job = AuditExport.objects.get()
+    assert found["job_failed"]["object"] == {"type": "audit_export", "id": str(job.id), "name": ""}
 
 
 def test_it_is_the_list_of_home(troubled, auditor):
