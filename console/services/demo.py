@@ -77,6 +77,10 @@ class Demo:
             "fail_to_sign_in": lambda step: callers.fail_to_sign_in(
                 step.subject, step.origin or step.subject
             ),
+            "create": self._create,
+            "rotate": self._rotate,
+            "retire": self._retire,
+            "end": self._end,
             "encrypt": self._encrypt,
             "decrypt": self._decrypt,
             "rotate_due": self._rotate_due,
@@ -106,7 +110,7 @@ class Demo:
             steps = list(of_day)
             for step in steps:
                 clock.move_to(step.at)
-                self._act(step)
+                self._acts[step.act](step)
             report(LoadedDay(number + 1, self._days, len(steps)))
 
     def _plan(self) -> list[Step]:
@@ -117,29 +121,8 @@ class Demo:
     def _day_of(self, step: Step) -> int:
         return (step.at - self._begins).days
 
-    def _act(self, step: Step) -> None:
-        if step.act in self._acts:
-            self._acts[step.act](step)
-        else:
-            self._change_key(step, self._wanted[step.subject])
-
-    def _change_key(self, step: Step, wanted: DemoKey) -> None:
-        if step.act == "create":
-            self._create(wanted)
-            return
-        operator, key_id = self._callers.principals[OPERATOR], self._keys[wanted.name].id
-        if step.act == "rotate":
-            keys.rotate_key(principal=operator, key_id=key_id, reason=step.reason)
-        elif step.act == "retire":
-            for version in wanted.retired:
-                keys.disable_version(principal=operator, key_id=key_id, version=version, reason=wanted.why)
-        elif wanted.fate == "disabled":
-            keys.disable_key(principal=operator, key_id=key_id, reason=wanted.why)
-        else:
-            admin, compromised = self._callers.principals[ADMIN], wanted.fate == "compromised"
-            keys.revoke_key(principal=admin, key_id=key_id, reason=wanted.why, compromised=compromised)
-
-    def _create(self, wanted: DemoKey) -> None:
+    def _create(self, step: Step) -> None:
+        wanted = self._wanted[step.subject]
         fated = time_of(wanted.fated, self._begins, self._ends)
         self._keys[wanted.name] = keys.create_key(
             principal=self._callers.principals[wanted.owner],
@@ -151,6 +134,25 @@ class Demo:
             activates_at=fated if wanted.fate == "pending" else None,
             expires_at=fated if wanted.fate == "expires" else None,
         )
+
+    def _rotate(self, step: Step) -> None:
+        operator, key_id = self._callers.principals[OPERATOR], self._keys[step.subject].id
+        keys.rotate_key(principal=operator, key_id=key_id, reason=step.reason)
+
+    def _retire(self, step: Step) -> None:
+        operator, key_id = self._callers.principals[OPERATOR], self._keys[step.subject].id
+        wanted = self._wanted[step.subject]
+        for version in wanted.retired:
+            keys.disable_version(principal=operator, key_id=key_id, version=version, reason=wanted.why)
+
+    def _end(self, step: Step) -> None:
+        wanted, key_id = self._wanted[step.subject], self._keys[step.subject].id
+        if wanted.fate == "disabled":
+            operator = self._callers.principals[OPERATOR]
+            keys.disable_key(principal=operator, key_id=key_id, reason=wanted.why)
+        else:
+            admin, compromised = self._callers.principals[ADMIN], wanted.fate == "compromised"
+            keys.revoke_key(principal=admin, key_id=key_id, reason=wanted.why, compromised=compromised)
 
     def _rotate_due(self, _step: Step) -> None:
         for outcome in keys.rotate_due_keys(principal=Principal.system("rotate_keys", Source.COMMAND)):

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 from django.core.management import call_command
@@ -20,7 +21,9 @@ from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log
 from console import actions, demo_data
 from console.demo_keys import KEYS
+from console.demo_schedule import Act
 from console.services import demo
+from console.services.demo_callers import Callers
 from console.services.demo_instance import demo_state
 from kernel.clock import database_now, process_now
 from kernel.jobs import Status
@@ -40,6 +43,11 @@ def few(monkeypatch):
     chosen = [key for key in KEYS if key.fate or (key.rotations and key.retired)]
     few = [replace(key, use=replace(key.use, calls=min(key.use.calls, FEW_CALLS), batch=2)) for key in chosen]
     monkeypatch.setattr(demo, "KEYS", tuple(few))
+
+
+def test_the_demo_performs_exactly_the_acts_of_the_schedule():
+    system = Principal.system("load_demo", Source.COMMAND)
+    assert set(demo.Demo(system, Callers(), 2)._acts) == set(get_args(Act.__value__))
 
 
 def load(*arguments, typed="", stdout=None):
