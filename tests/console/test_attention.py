@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from audit.models import AuditExport
+from audit.models import AuditExport, UsageRollup
 from kernel.clock import database_now, process_now
 from keys.models import Key
 from keys.services import disable_key
@@ -54,7 +54,7 @@ def test_each_condition_has_its_severity_its_object_its_beginning_and_a_page(tro
     late = found["key_rotation_overdue"]
     assert late["object"] == {"type": "key", "id": str(troubled["late"].id), "name": "late"}
     assert late["since"] == f"{troubled['late'].next_rotation_at.isoformat()}".replace("+00:00", "Z")
-    begun = (process_now() - timedelta(hours=5)).replace(minute=0, second=0, microsecond=0)
+    begun = UsageRollup.objects.earliest("hour").hour
     assert found["key_denied"]["since"] == f"{begun:%Y-%m-%dT%H:%M:%SZ}"
     # The key did not exist 30 days before its expiry.
     created = troubled["soon"].created_at.isoformat().replace("+00:00", "Z")
