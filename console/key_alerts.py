@@ -1,7 +1,9 @@
 """Alerts about keys: requests with an inactive key, an overdue rotation, a coming expiry."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from django.db.models import DateTimeField, OuterRef, Subquery, Value
@@ -14,22 +16,32 @@ from audit.log.events import Outcome
 from audit.log.raw_rows import Spelled
 from audit.models import READ_PERMISSION
 from audit.usage.queries import DAY, rows_denied_since
-from console.alerts import Alert, AlertGroup, Kind, Subject
+from console.alerts import Alert, AlertGroup, AlertKind, AlertObject
 from console.usage import operations_url
 from keys.models import Key
 from keys.selection import EXPIRING_WITHIN, Finding
 
-_KINDS = {
-    Finding.DENIED: Kind.KEY_DENIED,
-    Finding.OVERDUE: Kind.KEY_ROTATION_OVERDUE,
-    Finding.EXPIRING: Kind.KEY_EXPIRING,
-}
-_ALL = {
-    Finding.DENIED: "keys are not active, but were requested in the last hour",
-    Finding.OVERDUE: "keys are overdue for rotation",
-    Finding.EXPIRING: f"keys expire within {EXPIRING_WITHIN.days} days",
-}
-_URGENCY = {Finding.DENIED: "name", Finding.OVERDUE: "next_rotation_at", Finding.EXPIRING: "expires_at"}
+type Page = tuple[str, str]  # the URL and the words of its link
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAlerts:
+    """The alerts of one finding.
+
+    ``text`` is a format of the key and its status. ``urgency`` is the column by which the most urgent key is first.
+    """
+
+    kind: AlertKind
+    text: str
+    all_text: str
+    urgency: str
+    since: Callable[[Any], datetime]
+    page: Callable[[Any, Principal], Page]
+
+    def alert(self, key: Any, principal: Principal, at: datetime) -> Alert:
+        text = self.text.format(key=key, status=key.lifecycle_state(at).status)
+        url, action = self.page(key, principal)
+        return Alert(self.kind, text, url, action, AlertObject("key", str(key.id), key.name), self.since(key))
 
 
 def key_alerts(
@@ -39,10 +51,13 @@ def key_alerts(
     found = [finding for finding, count in counts.items() if count]
     rows = _read_rows(principal, found, at, limit)
     for finding in found:
-        keys = sorted((row for row in rows if row.finding == finding), key=_urgency(finding))
-        alerts = [_ALERTS[finding](key, principal, at) for key in keys]
+        of_finding = _ALERTS[finding]
+        keys = sorted(
+            (row for row in rows if row.finding == finding), key=attrgetter(of_finding.urgency, "name")
+        )
+        alerts = [of_finding.alert(key, principal, at) for key in keys]
         all_url = f"{reverse('keys')}?finding={finding}"
-        yield AlertGroup(_KINDS[finding], counts[finding], alerts, all_url, _ALL[finding])
+        yield AlertGroup(of_finding.kind, counts[finding], alerts, all_url, of_finding.all_text)
 
 
 def _read_rows(principal: Principal, findings: Sequence[Finding], at: datetime, limit: int) -> list[Any]:
@@ -50,7 +65,7 @@ def _read_rows(principal: Principal, findings: Sequence[Finding], at: datetime, 
     visible, parts = Key.objects.visible_to(principal).order_by(), []
     for finding in findings:
         # A slice inside IN, because SQLite takes none in a part of a union.
-        first = visible.with_finding(finding, at).order_by(_URGENCY[finding], "name")[:limit]
+        first = visible.with_finding(finding, at).order_by(_ALERTS[finding].urgency, "name")[:limit]
         parts.append(
             visible.filter(pk__in=first.values("pk")).annotate(
                 finding=Value(str(finding)), denied_since=_denied_since(finding, at)
@@ -67,48 +82,55 @@ def _denied_since(finding: Finding, at: datetime) -> BaseExpression:
     return Subquery(denied.values("hour")[:1])
 
 
-def _urgency(finding: Finding) -> Callable[[Key], tuple[Any, str]]:
-    return lambda key: (getattr(key, _URGENCY[finding]), key.name)
-
-
-def _denied(key: Any, principal: Principal, at: datetime) -> Alert:
-    status = key.lifecycle_state(at).status
+def _denied_requests(key: Any, principal: Principal) -> Page:
+    words = "See denied requests"
     if principal.scope(READ_PERMISSION) == "all":
-        url = operations_url(key.denied_since, Outcome.DENIED, object=str(key.id))
-    else:
-        url = reverse("key-activity", args=[key.name])
-    return Alert(
-        Kind.KEY_DENIED,
-        f"{key.name} is {status}, and requests with it were denied in the last hour.",
-        url,
-        "See denied requests",
-        _subject(key),
-        key.denied_since,
-    )
+        return operations_url(key.denied_since, Outcome.DENIED, object=str(key.id)), words
+    return reverse("key-activity", args=[key.name]), words
 
 
-def _overdue(key: Any, principal: Principal, at: datetime) -> Alert:  # noqa: ARG001 - as the other two
-    since = key.next_rotation_at
-    text = f"Rotation of {key.name} has been overdue since {since:%Y-%m-%d %H:%MZ}."
-    page = ("key-rotate", "Rotate") if principal.has_permission("keys.rotate") else ("key", "See key")
-    return _with_page(Kind.KEY_ROTATION_OVERDUE, key, text, page, since)
+def _rotation(key: Key, principal: Principal) -> Page:
+    may_rotate = principal.has_permission("keys.rotate")
+    return (reverse("key-rotate", args=[key.name]), "Rotate") if may_rotate else _key(key)
 
 
-def _expiring(key: Any, principal: Principal, at: datetime) -> Alert:  # noqa: ARG001 - likewise
-    text = f"{key.name} expires on {key.expires_at:%Y-%m-%d %H:%MZ}. After that, it can no longer encrypt."
-    since = max(filter(None, (key.expires_at - EXPIRING_WITHIN, key.created_at, key.activates_at)))
+def _expiry(key: Key, principal: Principal) -> Page:
     may_update = principal.has_permission("keys.update")
-    page = ("key-settings", "Change expiry") if may_update else ("key", "See key")
-    return _with_page(Kind.KEY_EXPIRING, key, text, page, since)
+    return (reverse("key-settings", args=[key.name]), "Change expiry") if may_update else _key(key)
 
 
-def _with_page(kind: Kind, key: Key, text: str, page: tuple[str, str], since: datetime) -> Alert:
-    route, action = page
-    return Alert(kind, text, reverse(route, args=[key.name]), action, _subject(key), since)
+def _key(key: Key) -> Page:
+    return reverse("key", args=[key.name]), "See key"
 
 
-def _subject(key: Key) -> Subject:
-    return Subject("key", str(key.id), key.name)
+def _expiring_since(key: Any) -> datetime:
+    since: datetime = max(filter(None, (key.expires_at - EXPIRING_WITHIN, key.created_at, key.activates_at)))
+    return since
 
 
-_ALERTS = {Finding.DENIED: _denied, Finding.OVERDUE: _overdue, Finding.EXPIRING: _expiring}
+_ALERTS = {
+    Finding.DENIED: KeyAlerts(
+        kind=AlertKind.KEY_DENIED,
+        text="{key.name} is {status}, and requests with it were denied in the last hour.",
+        all_text="keys are not active, but were requested in the last hour",
+        urgency="name",
+        since=attrgetter("denied_since"),
+        page=_denied_requests,
+    ),
+    Finding.OVERDUE: KeyAlerts(
+        kind=AlertKind.KEY_ROTATION_OVERDUE,
+        text="Rotation of {key.name} has been overdue since {key.next_rotation_at:%Y-%m-%d %H:%MZ}.",
+        all_text="keys are overdue for rotation",
+        urgency="next_rotation_at",
+        since=attrgetter("next_rotation_at"),
+        page=_rotation,
+    ),
+    Finding.EXPIRING: KeyAlerts(
+        kind=AlertKind.KEY_EXPIRING,
+        text="{key.name} expires on {key.expires_at:%Y-%m-%d %H:%MZ}. After that, it can no longer encrypt.",
+        all_text=f"keys expire within {EXPIRING_WITHIN.days} days",
+        urgency="expires_at",
+        since=_expiring_since,
+        page=_expiry,
+    ),
+}

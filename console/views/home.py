@@ -13,7 +13,7 @@ from audit.models import AuditLog
 from audit.services import find_logs
 from audit.services.showing import show_entries, with_names
 from console import actions
-from console.alerts import AlertGroup, Kind
+from console.alerts import AlertGroup, AlertKind
 from console.attention import Attention, read_attention
 from console.checklist import checklist
 from console.usage import log_pages
@@ -65,4 +65,4 @@ class HomeView(PageView[Principal]):
 
 def _without_step(attention: Attention) -> list[AlertGroup]:
     """Without the alert that is also a step of the visible checklist."""
-    return [group for group in attention.groups if group.kind != Kind.SECOND_FACTOR_MISSING]
+    return [group for group in attention.groups if group.kind != AlertKind.SECOND_FACTOR_MISSING]
