@@ -6,7 +6,7 @@ from console.alerts import Alert, AlertKind, AlertObject, Severity
 from console.attention import Attention
 from kernel.rest import TimestampField
 
-LISTED = 100  # alerts of each kind
+ALERT_LIMIT = 100  # alerts of each kind
 
 
 class AlertObjectSerializer(serializers.Serializer[AlertObject]):
@@ -29,7 +29,7 @@ class AlertSerializer(serializers.Serializer[Alert]):
 
 class AttentionSerializer(serializers.Serializer[Attention]):
     results = AlertSerializer(
-        source="alerts", many=True, help_text=f"One for each object, and at most {LISTED} of each kind."
+        source="alerts", many=True, help_text=f"One for each object, and at most {ALERT_LIMIT} of each kind."
     )
     counts = serializers.SerializerMethodField(
         help_text="For each kind with alerts, the number of all alerts, also of those that `results` leaves out."

@@ -22,7 +22,7 @@ from kernel.pages import AUTHENTICATED, PUBLIC, PageView, Rule
 from kernel.pages.views import known_principal
 
 NEWEST = 10
-LISTED = 3  # alerts of each kind; a link leads to the others
+FIRST_ALERTS = 3  # alerts of each kind; a link leads to the others
 
 
 class RootView(PageView[Principal]):
@@ -45,7 +45,7 @@ class HomeView(PageView[Principal]):
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         # Read first, because an altered entry raises an alarm that needs attention.
         entries = [] if self.target == "home-now" else self._newest_entries()
-        attention = read_attention(principal=self.principal, at=process_now(), limit=LISTED)
+        attention = read_attention(principal=self.principal, at=process_now(), limit=FIRST_ALERTS)
         facts = attention.facts
         steps = checklist(self.principal, facts)
         return self.page(

@@ -83,7 +83,7 @@ def test_a_developer_gets_only_their_own_keys_and_jobs(troubled, developer, make
 
 
 def test_the_results_of_a_kind_are_limited_and_counted(admin, make_key, monkeypatch):
-    monkeypatch.setattr("console.api.LISTED", 2)
+    monkeypatch.setattr("console.api.ALERT_LIMIT", 2)
     for number in range(3):
         key = make_key(admin, f"late-{number}", rotation_period_days=90)
         Key.objects.filter(pk=key.pk).update(next_rotation_at=process_now() - DAY * (number + 1))

@@ -82,7 +82,9 @@ def test_the_api_finds_the_same_operations(operations, admin):
 
 def test_the_pages_link_their_figures_to_the_entries(at_admin):
     for page in (at_admin.get("/home/"), at_admin.get("/usage/")):
-        links = re.findall(r'href="/audit/\?action=operation&amp;outcome=(\w+)&amp;from=', page.content.decode())
+        links = re.findall(
+            r'href="/audit/\?action=operation&amp;outcome=(\w+)&amp;from=', page.content.decode()
+        )
         assert links == ["denied", "error"]
 
 

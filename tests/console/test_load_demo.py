@@ -21,10 +21,10 @@ from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log
 from console import actions, demo_data
 from console.demo_keys import KEYS
-from console.demo_schedule import Act
+from console.demo_schedule import StepKind
 from console.services import demo
-from console.services.demo_callers import Callers
 from console.services.demo_instance import demo_state
+from console.services.demo_users import DemoUsers
 from kernel.clock import database_now, process_now
 from kernel.jobs import Status
 from keys.models import Key
@@ -45,9 +45,9 @@ def few(monkeypatch):
     monkeypatch.setattr(demo, "KEYS", tuple(few))
 
 
-def test_the_demo_performs_exactly_the_acts_of_the_schedule():
+def test_the_demo_performs_every_kind_of_step_of_the_schedule():
     system = Principal.system("load_demo", Source.COMMAND)
-    assert set(demo.Demo(system, Callers(), 2)._acts) == set(get_args(Act.__value__))
+    assert set(demo.Demo(system, DemoUsers(), 2)._handlers) == set(get_args(StepKind.__value__))
 
 
 def load(*arguments, typed="", stdout=None):
