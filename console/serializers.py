@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from console.alerts import Alert, AlertKind, AlertObject, Severity
-from console.attention import Attention
+from console.services.attention import Attention
 from kernel.rest import TimestampField
 
 ALERT_LIMIT = 100  # alerts of each kind

@@ -14,8 +14,8 @@ from audit.services import find_logs
 from audit.services.showing import show_entries, with_names
 from console import actions
 from console.alerts import AlertGroup, AlertKind
-from console.attention import Attention, read_attention
 from console.checklist import checklist
+from console.services.attention import Attention, read_attention
 from console.usage import log_pages
 from kernel.clock import process_now
 from kernel.pages import AUTHENTICATED, PUBLIC, PageView, Rule

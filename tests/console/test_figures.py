@@ -12,7 +12,7 @@ from audit.log.events import Actor, Event, Source
 from audit.sequencing.step import sequence_step
 from audit.usage.charts import RANGES
 from audit.usage.queries import HOUR, Span, Used
-from console.attention import read_attention
+from console.services.attention import read_attention
 from console.usage import read_usage
 from kernel.clock import process_now
 from tests.browsing import signed_in

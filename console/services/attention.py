@@ -15,8 +15,8 @@ from audit.actions import EXPORT_FAILED
 from audit.models import EXPORT_PERMISSION, RESOLVE_PERMISSION
 from audit.services.log_status import newest_alarms
 from console.alerts import Alert, AlertGroup, AlertKind, AlertObject
-from console.facts import Facts, failed_jobs, read_facts
-from console.key_alerts import key_alerts
+from console.services.facts import Facts, failed_jobs, read_facts
+from console.services.key_alerts import key_alerts
 from console.system import BAD, check_disk
 
 
