@@ -122,7 +122,5 @@ def test_without_any_use_the_page_says_so(at_admin):
 def test_the_drawing_has_a_name_and_no_style(at_admin, admin, make_key, use):
     use(make_key(admin, "payments-db"), 5)
     content = at_admin.get("/usage/").content.decode()
-    assert (
-        'role="img" aria-label="Operations of the last 24 hours: 5 allowed, 0 denied, 0 failed.' in content
-    )
+    assert 'role="img" aria-label="Operations of the last 24 hours: 5 allowed, 0 denied, 0 failed.' in content
     assert "style=" not in content
