@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class AlertKind(StrEnum):
     """The kinds of alerts, the most severe first."""
 
     AUDIT_ALARM = "audit_alarm"
@@ -25,11 +25,13 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-CRITICAL = frozenset({Kind.AUDIT_ALARM, Kind.AUDIT_DELAY, Kind.KEY_DENIED, Kind.DISK_FULL})
+CRITICAL = frozenset(
+    {AlertKind.AUDIT_ALARM, AlertKind.AUDIT_DELAY, AlertKind.KEY_DENIED, AlertKind.DISK_FULL}
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class AlertObject:
     """The object of an alert. ``name`` is "" if it has none."""
 
     type: str
@@ -41,11 +43,11 @@ class Subject:
 class Alert:
     """One condition, with the page to act on it. ``since`` is when it began, None if that is not recorded."""
 
-    kind: Kind
+    kind: AlertKind
     text: str
     action_url: str
     action: str
-    object: Subject | None = None
+    object: AlertObject | None = None
     since: datetime | None = None
 
     @property
@@ -64,7 +66,7 @@ class AlertGroup:
     ``all_text`` follows the count in a sentence.
     """
 
-    kind: Kind
+    kind: AlertKind
     count: int
     alerts: Sequence[Alert]
     all_url: str = ""

@@ -6,8 +6,8 @@ from rest_framework.response import Response
 
 from accounts.principals import Principal
 from console import actions
-from console.attention import read_attention
-from console.serializers import LISTED, AttentionSerializer
+from console.serializers import ALERT_LIMIT, AttentionSerializer
+from console.services.attention import read_attention
 from kernel.clock import process_now
 from kernel.rest import AUTHENTICATED, ApiView, Rule
 
@@ -21,5 +21,5 @@ class AttentionView(ApiView[Principal]):
 
         It has only objects that the caller may see.
         """
-        attention = read_attention(principal=self.principal, at=process_now(), limit=LISTED)
+        attention = read_attention(principal=self.principal, at=process_now(), limit=ALERT_LIMIT)
         return Response(AttentionSerializer(attention).data)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from accounts.principals import Principal
-from console.facts import Facts
+from console.services.facts import Facts
 from kernel import installation
 
 BACK_UP = (

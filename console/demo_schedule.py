@@ -20,7 +20,7 @@ from console.demo_data import (
     Rhythm,
 )
 
-type Act = Literal[
+type StepKind = Literal[
     "create",
     "encrypt",
     "decrypt",
@@ -58,13 +58,13 @@ _RHYTHMS: Final[dict[Rhythm, tuple[tuple[int, ...], float]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One act at one time. ``subject`` is a key or a user; ``origin`` is in ``ORIGINS``, "" for the caller's own.
+    """One event at one time. ``subject`` is a key or a user; ``origin`` is in ``ORIGINS``, "" for the caller's own.
 
     ``count`` messages have ``size`` bytes each.
     """
 
     at: datetime
-    act: Act
+    kind: StepKind
     subject: str = ""
     reason: str = ""
     count: int = 1
@@ -143,10 +143,10 @@ class _Schedule:
     ) -> Iterator[Step]:
         for _ in range(number):
             at = hour + HOUR * self._chance.random()
-            act: Act = "decrypt" if self._chance.random() < key.use.reads else "encrypt"
+            kind: StepKind = "decrypt" if self._chance.random() < key.use.reads else "encrypt"
             count = max(1, int(key.use.batch * self._chance.random() ** 2))
             if begins < at < ends:
-                yield Step(at, act, key.name, count=count, size=self._chance.randint(8, 600))
+                yield Step(at, kind, key.name, count=count, size=self._chance.randint(8, 600))
 
     def _forgotten_job(self, key: DemoKey, disabled: datetime) -> Iterator[Step]:
         """A job that still calls a disabled key, every hour until now."""

@@ -2,21 +2,21 @@
 
 from rest_framework import serializers
 
-from console.alerts import Alert, Kind, Severity, Subject
-from console.attention import Attention
+from console.alerts import Alert, AlertKind, AlertObject, Severity
+from console.services.attention import Attention
 from kernel.rest import TimestampField
 
-LISTED = 100  # alerts of each kind
+ALERT_LIMIT = 100  # alerts of each kind
 
 
-class AlertObjectSerializer(serializers.Serializer[Subject]):
+class AlertObjectSerializer(serializers.Serializer[AlertObject]):
     type = serializers.CharField(help_text="the type of object, as in the audit log, such as `key`")
     id = serializers.CharField()
     name = serializers.CharField(help_text="empty if the object has no name")
 
 
 class AlertSerializer(serializers.Serializer[Alert]):
-    kind = serializers.ChoiceField(choices=list(Kind))
+    kind = serializers.ChoiceField(choices=list(AlertKind))
     severity = serializers.ChoiceField(choices=list(Severity))
     object = AlertObjectSerializer(allow_null=True)
     since = TimestampField(
@@ -29,7 +29,7 @@ class AlertSerializer(serializers.Serializer[Alert]):
 
 class AttentionSerializer(serializers.Serializer[Attention]):
     results = AlertSerializer(
-        source="alerts", many=True, help_text=f"One for each object, and at most {LISTED} of each kind."
+        source="alerts", many=True, help_text=f"One for each object, and at most {ALERT_LIMIT} of each kind."
     )
     counts = serializers.SerializerMethodField(
         help_text="For each kind with alerts, the number of all alerts, also of those that `results` leaves out."

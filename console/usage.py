@@ -93,11 +93,11 @@ def operations_url(since: datetime, outcome: Outcome, **filters: str) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """The share in percent, to a tenth. Smaller shares above zero are shown as "< 0.1 %"."""
+    """The share in percent, to a tenth. Smaller shares above zero are shown as "< 0.1%"."""
     if not whole or not part:
-        return "0 %"
+        return "0%"
     percent = 100 * part / whole
-    return "< 0.1 %" if percent < 0.1 else f"{percent:.1f} %"  # noqa: PLR2004 - a tenth, as in the text
+    return "< 0.1%" if percent < 0.1 else f"{percent:.1f}%"  # noqa: PLR2004 - a tenth, as in the text
 
 
 def _names_of_keys(principal: Principal, ids: Iterable[str]) -> dict[str, str]:

@@ -26,8 +26,8 @@ from audit.services import find_result, open_result, record_alone, request_expor
 from console.demo_data import ADMIN, AUDITOR, OPERATOR, DemoKey
 from console.demo_keys import KEYS
 from console.demo_schedule import Step, plan, time_of
-from console.services.demo_callers import Callers, origin_of
 from console.services.demo_instance import mark_loaded, mark_started
+from console.services.demo_users import DemoUsers, origin_of
 from crypto_ops import actions
 from crypto_ops.batches import DecryptBatch, EncryptBatch, SealedItem, decide_decryptions, decide_encryptions
 from crypto_ops.deciding import perform
@@ -50,7 +50,7 @@ ROTATIONS = LogCriteria(action="keys.key.rotated")
 
 @dataclass(frozen=True, slots=True)
 class LoadedDay:
-    """Day ``number`` of ``total`` is complete, with ``steps`` acts."""
+    """Day ``number`` of ``total`` is complete, with ``steps`` steps."""
 
     number: int
     total: int
@@ -58,25 +58,27 @@ class LoadedDay:
 
 
 class Demo:
-    """Loads the demo as ``principal``, with the passwords of ``callers``."""
+    """Loads the demo as ``principal``, with the passwords of ``users``."""
 
-    def __init__(self, principal: Principal, callers: Callers, days: int) -> None:
-        self._principal, self._callers = principal, callers
+    def __init__(self, principal: Principal, users: DemoUsers, days: int) -> None:
+        self._principal, self._users = principal, users
         self._days, self._ends = days, process_now()
         self._begins = self._ends - timedelta(days=days)
         self._wanted: dict[str, DemoKey] = {key.name: key for key in KEYS}
         self._keys: dict[str, Key] = {}
         self._messages: dict[str, list[SealedItem]] = {}
         self._numbering = Numbering()
-        self._acts: Mapping[str, Callable[[Step], object]] = {
-            "sign_in": lambda step: callers.sign_in(step.subject),
-            "sign_out": lambda step: callers.sign_out(step.subject),
-            "open_session": lambda step: callers.open_session(step.subject),
-            "refresh": lambda step: callers.refresh(step.subject),
-            "replace_password": lambda step: callers.replace_password(step.subject),
-            "fail_to_sign_in": lambda step: callers.fail_to_sign_in(
-                step.subject, step.origin or step.subject
-            ),
+        self._handlers: Mapping[str, Callable[[Step], object]] = {
+            "sign_in": lambda step: users.sign_in(step.subject),
+            "sign_out": lambda step: users.sign_out(step.subject),
+            "open_session": lambda step: users.open_session(step.subject),
+            "refresh": lambda step: users.refresh(step.subject),
+            "replace_password": lambda step: users.replace_password(step.subject),
+            "fail_to_sign_in": lambda step: users.fail_to_sign_in(step.subject, step.origin or step.subject),
+            "create": self._create,
+            "rotate": self._rotate,
+            "retire": self._retire,
+            "end": self._end,
             "encrypt": self._encrypt,
             "decrypt": self._decrypt,
             "rotate_due": self._rotate_due,
@@ -88,16 +90,16 @@ class Demo:
 
         Raises Conflict, before it writes anything, unless the instance is empty.
         """
-        names = self._callers.passwords
+        names = self._users.passwords
         mark_started(self._principal, names=names, begins_at=self._begins, days=self._days)
         try:
             # A server that holds a lock for a moment must not leave an incomplete demo.
             with running_from(self._begins) as clock, waiting_until(time.monotonic() + PATIENCE):
-                self._callers.create(self._principal)
+                self._users.create(self._principal)
                 self._make_history(clock, report)
             self._request_export()
         finally:
-            self._callers.close()
+            self._users.close()
         checkpoint_now()
         mark_loaded(self._principal)
 
@@ -106,7 +108,7 @@ class Demo:
             steps = list(of_day)
             for step in steps:
                 clock.move_to(step.at)
-                self._act(step)
+                self._handlers[step.kind](step)
             report(LoadedDay(number + 1, self._days, len(steps)))
 
     def _plan(self) -> list[Step]:
@@ -117,32 +119,11 @@ class Demo:
     def _day_of(self, step: Step) -> int:
         return (step.at - self._begins).days
 
-    def _act(self, step: Step) -> None:
-        if step.act in self._acts:
-            self._acts[step.act](step)
-        else:
-            self._change_key(step, self._wanted[step.subject])
-
-    def _change_key(self, step: Step, wanted: DemoKey) -> None:
-        if step.act == "create":
-            self._create(wanted)
-            return
-        operator, key_id = self._callers.principals[OPERATOR], self._keys[wanted.name].id
-        if step.act == "rotate":
-            keys.rotate_key(principal=operator, key_id=key_id, reason=step.reason)
-        elif step.act == "retire":
-            for version in wanted.retired:
-                keys.disable_version(principal=operator, key_id=key_id, version=version, reason=wanted.why)
-        elif wanted.fate == "disabled":
-            keys.disable_key(principal=operator, key_id=key_id, reason=wanted.why)
-        else:
-            admin, compromised = self._callers.principals[ADMIN], wanted.fate == "compromised"
-            keys.revoke_key(principal=admin, key_id=key_id, reason=wanted.why, compromised=compromised)
-
-    def _create(self, wanted: DemoKey) -> None:
+    def _create(self, step: Step) -> None:
+        wanted = self._wanted[step.subject]
         fated = time_of(wanted.fated, self._begins, self._ends)
         self._keys[wanted.name] = keys.create_key(
-            principal=self._callers.principals[wanted.owner],
+            principal=self._users.principals[wanted.owner],
             name=wanted.name,
             algorithm=wanted.algorithm,
             description=wanted.description,
@@ -151,6 +132,25 @@ class Demo:
             activates_at=fated if wanted.fate == "pending" else None,
             expires_at=fated if wanted.fate == "expires" else None,
         )
+
+    def _rotate(self, step: Step) -> None:
+        operator, key_id = self._users.principals[OPERATOR], self._keys[step.subject].id
+        keys.rotate_key(principal=operator, key_id=key_id, reason=step.reason)
+
+    def _retire(self, step: Step) -> None:
+        operator, key_id = self._users.principals[OPERATOR], self._keys[step.subject].id
+        wanted = self._wanted[step.subject]
+        for version in wanted.retired:
+            keys.disable_version(principal=operator, key_id=key_id, version=version, reason=wanted.why)
+
+    def _end(self, step: Step) -> None:
+        wanted, key_id = self._wanted[step.subject], self._keys[step.subject].id
+        if wanted.fate == "disabled":
+            operator = self._users.principals[OPERATOR]
+            keys.disable_key(principal=operator, key_id=key_id, reason=wanted.why)
+        else:
+            admin, compromised = self._users.principals[ADMIN], wanted.fate == "compromised"
+            keys.revoke_key(principal=admin, key_id=key_id, reason=wanted.why, compromised=compromised)
 
     def _rotate_due(self, _step: Step) -> None:
         for outcome in keys.rotate_due_keys(principal=Principal.system("rotate_keys", Source.COMMAND)):
@@ -198,7 +198,7 @@ class Demo:
 
     def _caller(self, step: Step) -> Principal:
         """The owner of the key, or someone else with the owner's session."""
-        caller = self._callers.principals[self._wanted[step.subject].owner]
+        caller = self._users.principals[self._wanted[step.subject].owner]
         actor = caller.actor
         if step.origin:
             known = {"auth_method": actor.auth_method, "token_id": actor.token_id}
@@ -207,7 +207,7 @@ class Demo:
 
     def _export(self, _step: Step) -> None:
         """Request an export, run its job here, and download the result."""
-        auditor = self._callers.principals[AUDITOR]
+        auditor = self._users.principals[AUDITOR]
         export = request_export(principal=auditor, export_format="csv", criteria=ROTATIONS)
         run_job(KIND, export.id, lambda: False)
         with suppress(NoResult, ResultMissing):  # the worker of a server was faster
@@ -215,10 +215,10 @@ class Demo:
 
     def _request_export(self) -> None:
         """Request an export of all rotations now. A worker creates the file."""
-        self._callers.sign_in(AUDITOR)
-        auditor = self._callers.principals[AUDITOR]
+        self._users.sign_in(AUDITOR)
+        auditor = self._users.principals[AUDITOR]
         request_export(principal=auditor, export_format="csv", criteria=ROTATIONS)
-        self._callers.sign_out(AUDITOR)
+        self._users.sign_out(AUDITOR)
 
 
 def _item(text: str) -> SealedItem:

@@ -13,16 +13,16 @@ from audit.models import AuditLog
 from audit.services import find_logs
 from audit.services.showing import show_entries, with_names
 from console import actions
-from console.alerts import AlertGroup, Kind
-from console.attention import Attention, read_attention
+from console.alerts import AlertGroup, AlertKind
 from console.checklist import checklist
+from console.services.attention import Attention, read_attention
 from console.usage import log_pages
 from kernel.clock import process_now
 from kernel.pages import AUTHENTICATED, PUBLIC, PageView, Rule
 from kernel.pages.views import known_principal
 
 NEWEST = 10
-LISTED = 3  # alerts of each kind; a link leads to the others
+FIRST_ALERTS = 3  # alerts of each kind; a link leads to the others
 
 
 class RootView(PageView[Principal]):
@@ -45,7 +45,7 @@ class HomeView(PageView[Principal]):
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         # Read first, because an altered entry raises an alarm that needs attention.
         entries = [] if self.target == "home-now" else self._newest_entries()
-        attention = read_attention(principal=self.principal, at=process_now(), limit=LISTED)
+        attention = read_attention(principal=self.principal, at=process_now(), limit=FIRST_ALERTS)
         facts = attention.facts
         steps = checklist(self.principal, facts)
         return self.page(
@@ -65,4 +65,4 @@ class HomeView(PageView[Principal]):
 
 def _without_step(attention: Attention) -> list[AlertGroup]:
     """Without the alert that is also a step of the visible checklist."""
-    return [group for group in attention.groups if group.kind != Kind.SECOND_FACTOR_MISSING]
+    return [group for group in attention.groups if group.kind != AlertKind.SECOND_FACTOR_MISSING]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from audit.models import AuditExport
+from audit.models import AuditExport, UsageRollup
 from kernel.clock import database_now, process_now
 from keys.models import Key
 from keys.services import disable_key
@@ -54,13 +54,15 @@ def test_each_condition_has_its_severity_its_object_its_beginning_and_a_page(tro
     late = found["key_rotation_overdue"]
     assert late["object"] == {"type": "key", "id": str(troubled["late"].id), "name": "late"}
     assert late["since"] == f"{troubled['late'].next_rotation_at.isoformat()}".replace("+00:00", "Z")
-    begun = (process_now() - timedelta(hours=5)).replace(minute=0, second=0, microsecond=0)
+    begun = UsageRollup.objects.earliest("hour").hour
     assert found["key_denied"]["since"] == f"{begun:%Y-%m-%dT%H:%M:%SZ}"
     # The key did not exist 30 days before its expiry.
     created = troubled["soon"].created_at.isoformat().replace("+00:00", "Z")
     assert found["key_expiring"]["since"] == created
     assert found["second_factor_missing"]["since"] is None
     assert found["audit_alarm"]["object"]["name"] == "Entry altered"
+    job = AuditExport.objects.get()
+    assert found["job_failed"]["object"] == {"type": "audit_export", "id": str(job.id), "name": ""}
 
 
 def test_it_is_the_list_of_home(troubled, auditor):
@@ -81,7 +83,7 @@ def test_a_developer_gets_only_their_own_keys_and_jobs(troubled, developer, make
 
 
 def test_the_results_of_a_kind_are_limited_and_counted(admin, make_key, monkeypatch):
-    monkeypatch.setattr("console.api.LISTED", 2)
+    monkeypatch.setattr("console.api.ALERT_LIMIT", 2)
     for number in range(3):
         key = make_key(admin, f"late-{number}", rotation_period_days=90)
         Key.objects.filter(pk=key.pk).update(next_rotation_at=process_now() - DAY * (number + 1))

@@ -10,7 +10,10 @@ from audit.log.canonical import format_timestamp
 from audit.log.entry_rows import entry_row, insert_rows
 from audit.log.events import Actor, Event, Source
 from audit.sequencing.step import sequence_step
+from audit.usage.charts import RANGES
 from audit.usage.queries import HOUR, Span, Used
+from console.services.attention import read_attention
+from console.usage import read_usage
 from kernel.clock import process_now
 from tests.browsing import signed_in
 
@@ -35,7 +38,9 @@ def write(*events):
 
 @pytest.fixture
 def operations(admin, make_key):
-    """Operations within and before the period, and refused requests that are no operations with a key."""
+    """Operations within and before the 24 hours until the returned time, and refused requests that are no operations
+    with a key.
+    """
     key, now = make_key(admin, "payments-db").id, process_now()
     since = Span.until(now, HOUR, 24).since
     no_key = Event(action="crypto.random.generated", outcome="denied")
@@ -50,6 +55,7 @@ def operations(admin, make_key):
         (operation(key, action="keys.key.rotated", count=100), now),
         (no_key, now),
     )
+    return now
 
 
 def counted(browser, url):
@@ -58,13 +64,13 @@ def counted(browser, url):
     return int(number)
 
 
-def test_the_figures_of_home_are_those_of_usage_and_of_the_linked_entries(operations, at_admin):
-    home, usage = (at_admin.get(url).context for url in ("/home/", "/usage/"))
-    assert home["facts"].used == Used(allowed=40, denied=10, failed=3)
-    chart = usage["usage"].chart
-    assert home["facts"].used == Used(chart.allowed, chart.denied, chart.failed)
-    assert home["log"] == usage["usage"].log
-    assert [counted(at_admin, url) for url in (home["log"].denied, home["log"].failed)] == [10, 3]
+def test_the_figures_of_home_are_those_of_usage_and_of_the_linked_entries(operations, admin, at_admin):
+    home = read_attention(principal=admin.principal, at=operations, limit=1).facts
+    usage = read_usage(principal=admin.principal, chosen=RANGES["24h"], now=operations)
+    assert home.used == Used(allowed=40, denied=10, failed=3)
+    assert home.used == Used(usage.chart.allowed, usage.chart.denied, usage.chart.failed)
+    assert home.span == usage.span
+    assert [counted(at_admin, url) for url in (usage.log.denied, usage.log.failed)] == [10, 3]
 
 
 def test_the_api_finds_the_same_operations(operations, admin):
@@ -72,6 +78,14 @@ def test_the_api_finds_the_same_operations(operations, admin):
     assert (
         sum(entry["count"] for entry in found) == 110
     )  # without ``from``, also the operations before the period
+
+
+def test_the_pages_link_their_figures_to_the_entries(at_admin):
+    for page in (at_admin.get("/home/"), at_admin.get("/usage/")):
+        links = re.findall(
+            r'href="/audit/\?action=operation&amp;outcome=(\w+)&amp;from=', page.content.decode()
+        )
+        assert links == ["denied", "error"]
 
 
 def test_the_figures_of_a_developer_do_not_lead_to_entries_that_they_cannot_see(developer):

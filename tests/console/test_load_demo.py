@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 from django.core.management import call_command
@@ -20,8 +21,10 @@ from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log
 from console import actions, demo_data
 from console.demo_keys import KEYS
+from console.demo_schedule import StepKind
 from console.services import demo
 from console.services.demo_instance import demo_state
+from console.services.demo_users import DemoUsers
 from kernel.clock import database_now, process_now
 from kernel.jobs import Status
 from keys.models import Key
@@ -40,6 +43,11 @@ def few(monkeypatch):
     chosen = [key for key in KEYS if key.fate or (key.rotations and key.retired)]
     few = [replace(key, use=replace(key.use, calls=min(key.use.calls, FEW_CALLS), batch=2)) for key in chosen]
     monkeypatch.setattr(demo, "KEYS", tuple(few))
+
+
+def test_the_demo_performs_every_kind_of_step_of_the_schedule():
+    system = Principal.system("load_demo", Source.COMMAND)
+    assert set(demo.Demo(system, DemoUsers(), 2)._handlers) == set(get_args(StepKind.__value__))
 
 
 def load(*arguments, typed="", stdout=None):

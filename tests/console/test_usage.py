@@ -49,7 +49,7 @@ def test_hours_are_added_up_to_days(make_key, use, admin):
 
 @pytest.mark.parametrize(
     ("part", "whole", "said"),
-    [(0, 0, "0 %"), (0, 9, "0 %"), (1, 3, "33.3 %"), (1, 100_000, "< 0.1 %"), (5, 5, "100.0 %")],
+    [(0, 0, "0%"), (0, 9, "0%"), (1, 3, "33.3%"), (1, 100_000, "< 0.1%"), (5, 5, "100.0%")],
 )
 def test_a_share_is_never_rounded_to_nothing(part, whole, said):
     assert share(part, whole) == said
@@ -68,7 +68,7 @@ def test_the_page_shows_keys_and_callers_by_name_the_busiest_first(at_admin, adm
         ("", Used(0, 1, 0)),
     ]
     assert [(row.name, row.used.total) for row in shown.by_caller] == [("ada", 1202), ("", 35)]
-    assert shown.denied_share == "2.8 %"
+    assert shown.denied_share == "2.8%"
     assert shown.chart.peak == 1237
 
 

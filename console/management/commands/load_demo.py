@@ -8,8 +8,8 @@ from accounts.principals import Principal
 from audit.log.events import Source
 from console.demo_data import PEOPLE
 from console.services.demo import Demo, LoadedDay
-from console.services.demo_callers import Callers
 from console.services.demo_instance import INCOMPLETE
+from console.services.demo_users import DemoUsers
 from kernel.commands import ServiceCommand
 
 DAYS = 60
@@ -36,16 +36,16 @@ class Command(ServiceCommand):
     def handle(self, *args: Any, days: int, password_from_stdin: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         if not FEWEST_DAYS <= days <= MOST_DAYS:
             raise CommandError(f"--days: Use {FEWEST_DAYS} to {MOST_DAYS} days.")
-        callers = Callers()
-        callers.choose_passwords(sys.stdin.readline().rstrip("\r\n") if password_from_stdin else "")
-        demo = Demo(Principal.system("load_demo", Source.COMMAND), callers, days)
+        users = DemoUsers()
+        users.choose_passwords(sys.stdin.readline().rstrip("\r\n") if password_from_stdin else "")
+        demo = Demo(Principal.system("load_demo", Source.COMMAND), users, days)
         try:
             demo.load(self._report)
         except KeyboardInterrupt:
             raise CommandError(f"Stopped. {INCOMPLETE}", returncode=130) from None
         # At the end, because the passwords of an incomplete demo are of no use.
         for username, role in PEOPLE:
-            shown = "as given" if password_from_stdin else callers.passwords[username]
+            shown = "as given" if password_from_stdin else users.passwords[username]
             self.stdout.write(f"{username:<13} {role:<10} {shown}")
         self.stdout.write("The demo is loaded. Sign in as one of these users.")
 

@@ -14,9 +14,9 @@ from accounts.principals import Principal
 from audit.actions import EXPORT_FAILED
 from audit.models import EXPORT_PERMISSION, RESOLVE_PERMISSION
 from audit.services.log_status import newest_alarms
-from console.alerts import Alert, AlertGroup, Kind, Subject
-from console.facts import Facts, failed_jobs, read_facts
-from console.key_alerts import key_alerts
+from console.alerts import Alert, AlertGroup, AlertKind, AlertObject
+from console.services.facts import Facts, failed_jobs, read_facts
+from console.services.key_alerts import key_alerts
 from console.system import BAD, check_disk
 
 
@@ -43,7 +43,7 @@ def read_attention(*, principal: Principal, at: datetime, limit: int) -> Attenti
         *_failed_jobs(principal, facts, at, limit),
         *(AlertGroup(alert.kind, 1, [alert]) for alert in single),
     ]
-    order = list(Kind)
+    order = list(AlertKind)
     return Attention(at, facts, sorted(groups, key=lambda group: order.index(group.kind)))
 
 
@@ -53,16 +53,18 @@ def _alarms(principal: Principal, facts: Facts, limit: int) -> Iterator[AlertGro
     may_resolve = principal.has_permission(RESOLVE_PERMISSION)
     alerts = [
         Alert(
-            Kind.AUDIT_ALARM,
+            AlertKind.AUDIT_ALARM,
             f"Audit alarm of {alarm.raised_at:%Y-%m-%d %H:%MZ}: {alarm.label}. The audit log may have been altered.",
             reverse("alarm-resolve", args=[alarm.id]) if may_resolve else reverse("alarms"),
             "Resolve" if may_resolve else "See alarms",
-            Subject("audit_alarm", str(alarm.id), alarm.label),
+            AlertObject("audit_alarm", str(alarm.id), alarm.label),
             alarm.raised_at,
         )
         for alarm in newest_alarms(facts.log, limit)
     ]
-    yield AlertGroup(Kind.AUDIT_ALARM, facts.log.alarms, alerts, reverse("alarms"), "audit alarms are open")
+    yield AlertGroup(
+        AlertKind.AUDIT_ALARM, facts.log.alarms, alerts, reverse("alarms"), "audit alarms are open"
+    )
 
 
 def _failed_jobs(principal: Principal, facts: Facts, at: datetime, limit: int) -> Iterator[AlertGroup]:
@@ -70,20 +72,26 @@ def _failed_jobs(principal: Principal, facts: Facts, at: datetime, limit: int) -
         return
     sees_jobs = principal.has_permission(EXPORT_PERMISSION)
     in_log = f"{reverse('audit')}?action={EXPORT_FAILED}"
-    newest = [job for jobs in failed_jobs(principal, at) for job in jobs.order_by("-finished_at")[:limit]]
+    newest = [
+        (kind, job)
+        for kind, rows in failed_jobs(principal, at)
+        for job in rows.order_by("-finished_at")[:limit]
+    ]
     alerts = [
         Alert(
-            Kind.JOB_FAILED,
+            AlertKind.JOB_FAILED,
             f"A job failed at {job.finished_at:%Y-%m-%d %H:%MZ}.",
             reverse("job", args=[job.id]) if sees_jobs else in_log,
             "See details",
-            Subject(job._meta.model_name or "", str(job.id)),
+            AlertObject(kind, str(job.id)),
             job.finished_at,
         )
-        for job in newest[:limit]
+        for kind, job in newest[:limit]
     ]
     all_url = reverse("jobs") if sees_jobs else in_log
-    yield AlertGroup(Kind.JOB_FAILED, facts.failed_jobs, alerts, all_url, "jobs failed in the last 24 hours")
+    yield AlertGroup(
+        AlertKind.JOB_FAILED, facts.failed_jobs, alerts, all_url, "jobs failed in the last 24 hours"
+    )
 
 
 def _of_the_log(principal: Principal, facts: Facts) -> Iterator[Alert]:
@@ -91,7 +99,7 @@ def _of_the_log(principal: Principal, facts: Facts) -> Iterator[Alert]:
     verification = facts.verification
     if verification is not None and verification.problem:
         yield Alert(
-            Kind.AUDIT_UNVERIFIED,
+            AlertKind.AUDIT_UNVERIFIED,
             verification.problem,
             system,
             "Check the system",
@@ -101,7 +109,7 @@ def _of_the_log(principal: Principal, facts: Facts) -> Iterator[Alert]:
         refused = " The server rejects operations until it catches up." if log.delay.stops_operations else ""
         waiting = f"have been waiting {log.delay.seconds:.0f} seconds to be sequenced and signed"
         text = f"Audit log entries {waiting}.{refused}"
-        yield Alert(Kind.AUDIT_DELAY, text, system, "Check the system", since=log.waits_since)
+        yield Alert(AlertKind.AUDIT_DELAY, text, system, "Check the system", since=log.waits_since)
 
 
 def _of_the_service(principal: Principal) -> Iterator[Alert]:
@@ -109,11 +117,11 @@ def _of_the_service(principal: Principal) -> Iterator[Alert]:
         disk = check_disk()
         if disk.state == BAD:
             text = f"The data folder is nearly full: {disk.measured}."
-            yield Alert(Kind.DISK_FULL, text, reverse("system"), "Check the system")
+            yield Alert(AlertKind.DISK_FULL, text, reverse("system"), "Check the system")
 
 
 def _of_the_account(principal: Principal, facts: Facts) -> Iterator[Alert]:
     if not facts.has_second_factor:
         text = "Your account has no second factor. Anyone with your password can sign in as you."
-        account = Subject("user", str(principal.person_id), principal.actor.actor_name)
-        yield Alert(Kind.SECOND_FACTOR_MISSING, text, reverse("mfa"), "Set up a second factor", account)
+        account = AlertObject("user", str(principal.person_id), principal.actor.actor_name)
+        yield Alert(AlertKind.SECOND_FACTOR_MISSING, text, reverse("mfa"), "Set up a second factor", account)

@@ -25,12 +25,12 @@ from keys.models import Key
 from keys.selection import Finding, has_finding, has_status
 from keys.services import ids_of_own_keys
 
-FINDINGS = (Finding.DENIED, Finding.OVERDUE, Finding.EXPIRING)
+_NO_KEYS: Mapping[str, Any] = {"all": 0, "active": 0, "found": {}}
 
 
 @dataclass(frozen=True, slots=True)
 class KeyCounts:
-    """Numbers of visible keys: all, active ones, and those with each of ``FINDINGS``."""
+    """Numbers of visible keys: all, active ones, and those with each finding that has alerts."""
 
     all: int
     active: int
@@ -85,30 +85,28 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
     )
 
 
-def failed_jobs(principal: Principal, at: datetime) -> list[QuerySet[Job]]:
-    """The jobs of each kind that failed within a day: all if the principal may read the system, else their own."""
+def failed_jobs(principal: Principal, at: datetime) -> list[tuple[str, QuerySet[Job]]]:
+    """Each kind, and its jobs that failed within a day: all if the principal may read the system, else their own."""
     whose = Q() if principal.has_permission("system.read") else Q(created_by=principal.user_id)
     failed = Q(status=JobStatus.FAILED.value, finished_at__gte=at - DAY)
-    return [task.model._default_manager.filter(whose & failed) for task in registry.tasks()]
+    return [(task.kind, task.model._default_manager.filter(whose & failed)) for task in registry.tasks()]
 
 
 def _failures(principal: Principal, at: datetime) -> Mapping[str, BaseExpression]:
-    rows = failed_jobs(principal, at)
-    return {f"failed_{number}": CountOf(each.order_by().values("pk")) for number, each in enumerate(rows)}
+    failed = failed_jobs(principal, at)
+    return {f"failed_{kind}": CountOf(rows.order_by().values("pk")) for kind, rows in failed}
 
 
 def _key_counts(principal: Principal, at: datetime) -> Mapping[str, BaseExpression]:
     """One scan of the keys for most counts, and a join for the other one."""
     visible = Key.objects.visible_to(principal).order_by()
-    counted = {
-        "all": Count("pk"),
-        "active": Count("pk", filter=has_status(Status.ACTIVE, at)),
-        **{
-            str(each): Count("pk", filter=has_finding(each, at))
-            for each in (Finding.OVERDUE, Finding.EXPIRING)
-        },
-    }
-    rows = visible.annotate(one=Value(1)).values("one").annotate(counts=JSONObject(**counted))
+    scanned = (Finding.OVERDUE, Finding.EXPIRING)
+    counts = JSONObject(
+        all=Count("pk"),
+        active=Count("pk", filter=has_status(Status.ACTIVE, at)),
+        found=JSONObject(**{str(each): Count("pk", filter=has_finding(each, at)) for each in scanned}),
+    )
+    rows = visible.annotate(one=Value(1)).values("one").annotate(counts=counts)
     denied = visible.with_finding(Finding.DENIED, at)
     return {
         "keys": Subquery(rows.values("counts"), output_field=JSONField()),
@@ -117,6 +115,6 @@ def _key_counts(principal: Principal, at: datetime) -> Mapping[str, BaseExpressi
 
 
 def _key_counts_of(row: Mapping[str, Any]) -> KeyCounts:
-    counts = {Finding.DENIED: row["keys_denied"], **(row["keys"] or {})}  # null if no key is visible
-    found = {finding: counts.get(finding, 0) for finding in FINDINGS}
-    return KeyCounts(counts.get("all", 0), counts.get("active", 0), found)
+    counts = row["keys"] or _NO_KEYS
+    found = {Finding(name): count for name, count in counts["found"].items()}
+    return KeyCounts(counts["all"], counts["active"], {Finding.DENIED: row["keys_denied"], **found})

@@ -32,7 +32,7 @@ PASSWORD_BYTES = 12
 
 
 @dataclass(slots=True)
-class Callers:
+class DemoUsers:
     """``passwords`` and ``principals`` are by username. A principal is that of the user's last sign-in."""
 
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
