@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from django.db.models import DateTimeField, OuterRef, Subquery, Value
+from django.db.models import Case, DateTimeField, IntegerField, OuterRef, Subquery, Value, When
 from django.db.models.expressions import BaseExpression
 from django.db.models.functions import Cast
 from django.urls import reverse
@@ -18,23 +18,33 @@ from audit.models import READ_PERMISSION
 from audit.usage.queries import DAY, rows_denied_since
 from console.alerts import Alert, AlertGroup, AlertKind, AlertObject
 from console.usage import operations_url
+from keys.lifecycle import State
 from keys.models import Key
 from keys.selection import EXPIRING_WITHIN, Finding
 
 type Page = tuple[str, str]  # the URL and the words of its link
+
+# The states that were decided for a reason come first. A developer can make keys that are pending or expire at once, and
+# must not hide requests with a compromised key behind them.
+_URGENT = (State.COMPROMISED, State.DELETION_SCHEDULED, State.DESTROYED, State.DEACTIVATED, State.SUSPENDED)
+_RANK = Case(
+    *(When(state=state, then=rank) for rank, state in enumerate(_URGENT)),
+    default=len(_URGENT),
+    output_field=IntegerField(),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyAlerts:
     """The alerts of one finding.
 
-    ``text`` is a format of the key and its status. ``urgency`` is the column by which the most urgent key is first.
+    ``text`` is a format of the key and its status. ``urgency`` are the columns by which the most urgent key is first.
     """
 
     kind: AlertKind
     text: str
     all_text: str
-    urgency: str
+    urgency: tuple[str, ...]
     since: Callable[[Any], datetime]
     page: Callable[[Any, Principal], Page]
 
@@ -53,7 +63,7 @@ def key_alerts(
     for finding in found:
         of_finding = _ALERTS[finding]
         keys = sorted(
-            (row for row in rows if row.finding == finding), key=attrgetter(of_finding.urgency, "name")
+            (row for row in rows if row.finding == finding), key=attrgetter(*of_finding.urgency, "name")
         )
         alerts = [of_finding.alert(key, principal, at) for key in keys]
         all_url = f"{reverse('keys')}?finding={finding}"
@@ -65,10 +75,11 @@ def _read_rows(principal: Principal, findings: Sequence[Finding], at: datetime, 
     visible, parts = Key.objects.visible_to(principal).order_by(), []
     for finding in findings:
         # A slice inside IN, because SQLite takes none in a part of a union.
-        first = visible.with_finding(finding, at).order_by(_ALERTS[finding].urgency, "name")[:limit]
+        found = visible.with_finding(finding, at).annotate(rank=_RANK)
+        first = found.order_by(*_ALERTS[finding].urgency, "name")[:limit]
         parts.append(
             visible.filter(pk__in=first.values("pk")).annotate(
-                finding=Value(str(finding)), denied_since=_denied_since(finding, at)
+                rank=_RANK, finding=Value(str(finding)), denied_since=_denied_since(finding, at)
             )
         )
     return list(parts[0].union(*parts[1:], all=True)) if parts else []
@@ -113,7 +124,7 @@ _ALERTS = {
         kind=AlertKind.KEY_DENIED,
         text="{key.name} is {status}, and requests with it were denied in the last hour.",
         all_text="keys are not active, but were requested in the last hour",
-        urgency="name",
+        urgency=("rank",),
         since=attrgetter("denied_since"),
         page=_denied_requests,
     ),
@@ -121,7 +132,7 @@ _ALERTS = {
         kind=AlertKind.KEY_ROTATION_OVERDUE,
         text="Rotation of {key.name} has been overdue since {key.next_rotation_at:%Y-%m-%d %H:%MZ}.",
         all_text="keys are overdue for rotation",
-        urgency="next_rotation_at",
+        urgency=("next_rotation_at",),
         since=attrgetter("next_rotation_at"),
         page=_rotation,
     ),
@@ -129,7 +140,7 @@ _ALERTS = {
         kind=AlertKind.KEY_EXPIRING,
         text="{key.name} expires on {key.expires_at:%Y-%m-%d %H:%MZ}. After that, it can no longer encrypt.",
         all_text=f"keys expire within {EXPIRING_WITHIN.days} days",
-        urgency="expires_at",
+        urgency=("expires_at",),
         since=_expiring_since,
         page=_expiry,
     ),

@@ -81,6 +81,15 @@ def test_the_use_of_a_pending_key_is_reported_and_an_old_refusal_is_not(at_admin
     assert texts(at_admin) == ["coming is pending, and requests with it were denied in the last hour."]
 
 
+def test_no_key_that_developers_can_make_hides_a_revoked_one(at_admin, admin, make_key, use):
+    for number in range(FIRST_ALERTS):
+        use(make_key(admin, f"key-{number}", activates_at=process_now() + DAY), outcome="denied")
+    revoked = make_key(admin, "last-by-name")
+    use(revoked, outcome="denied")
+    revoke_key(principal=admin.principal, key_id=revoked.id, reason="a rehearsal")
+    assert texts(at_admin)[0].startswith("last-by-name is revoked")
+
+
 def test_a_failed_job_is_reported_for_a_day(at_admin):
     now = database_now()
     job = AuditExport.objects.create(format="jsonl", status="failed", error_code="internal", finished_at=now)
