@@ -7,7 +7,7 @@ gets the name of an object that they may not see.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from django.db.models import CharField, QuerySet, Value
@@ -30,15 +30,6 @@ class NamedObjects:
     prefix: str = ""
 
 
-class LoggedObject(Protocol):
-    """An entry, or anything else with an object of the log. Values of an altered entry may have any type."""
-
-    @property
-    def object_type(self) -> Any: ...
-    @property
-    def object_id(self) -> Any: ...
-
-
 _TYPES: dict[str, NamedObjects] = {}
 
 
@@ -52,12 +43,15 @@ def page_of(object_type: str) -> str:
     return _TYPES[object_type].page if object_type in _TYPES else ""
 
 
-def names_of(reader: object, found: Iterable[LoggedObject]) -> Mapping[tuple[str, str], str]:
-    """``{(type, id): name}`` of the objects that the reader may see, with at most one query."""
+def visible_names(reader: object, objects: Iterable[tuple[Any, Any]]) -> Mapping[tuple[str, str], str]:
+    """``{(type, id): name}`` of the objects that the reader may see, with at most one query.
+
+    ``objects`` are types and ids as in entries. Values of an altered entry may have any type.
+    """
     ids: defaultdict[str, set[UUID]] = defaultdict(set)
-    for each in found:
-        if each.object_type in _TYPES and (object_id := uuid_of(each.object_id)):
-            ids[each.object_type].add(object_id)
+    for object_type, spelled in objects:
+        if object_type in _TYPES and (object_id := uuid_of(spelled)):
+            ids[object_type].add(object_id)
     rows = [
         visible.filter(pk__in=ids[object_type]).values_list(*_columns(object_type))
         for object_type, visible in _visible_to(reader, ids)
