@@ -1,22 +1,21 @@
 """Usage of the keys that a user may see: sums over a period, for pages."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django.urls import reverse
 
 from accounts.principals import Principal
+from audit.log import object_names
 from audit.log.events import Outcome
 from audit.log.operations import OPERATION
 from audit.models import READ_PERMISSION
-from audit.services import names_of
+from audit.services import logged_names
 from audit.usage.charts import Range, chart
 from audit.usage.queries import Span, Used, busiest_callers, busiest_keys, used_over_time
 from kernel.pages.chart import Chart
-from keys.models import Key
 from keys.services import ids_of_own_keys
 
 
@@ -62,14 +61,14 @@ def read_usage(*, principal: Principal, chosen: Range, now: datetime) -> Usage:
     """The usage of the keys that the principal may see. Raises Denied."""
     own, span = ids_of_own_keys(principal=principal), chosen.span(now)
     keys, callers = busiest_keys(span, own), busiest_callers(span, own)
-    key_names = _names_of_keys(principal, (found for found, _ in keys))
-    user_names = names_of(found for found, _ in callers)
+    key_names = object_names.visible_names(principal, [("key", found) for found, _ in keys])
+    user_names = logged_names(found for found, _ in callers)
     return Usage(
         range=chosen,
         span=span,
         log=log_pages(principal, span),
         steps=used_over_time(span, own),
-        by_key=[Row(found, key_names.get(found, ""), used) for found, used in keys],
+        by_key=[Row(found, key_names.get(("key", found), ""), used) for found, used in keys],
         by_caller=[Row(found, user_names.get(found, ""), used) for found, used in callers],
     )
 
@@ -98,19 +97,3 @@ def share(part: int, whole: int) -> str:
         return "0%"
     percent = 100 * part / whole
     return "< 0.1%" if percent < 0.1 else f"{percent:.1f}%"  # noqa: PLR2004 - a tenth, as in the text
-
-
-def _names_of_keys(principal: Principal, ids: Iterable[str]) -> dict[str, str]:
-    found = Key.objects.visible_to(principal).filter(pk__in=_uuids(ids)).values_list("pk", "name")
-    return {str(key_id): name for key_id, name in found}
-
-
-def _uuids(ids: Iterable[str]) -> list[UUID]:
-    """The valid ids. The log may also contain invalid ones because it records any id that a caller requested."""
-    found = []
-    for text in ids:
-        try:
-            found.append(UUID(text))
-        except ValueError:
-            continue
-    return found

@@ -16,8 +16,3 @@ def register(labels: Mapping[str, str]) -> None:
 def label_of(action: str) -> str:
     """``Revoke key``. An action without a label, as in an altered row, keeps its code."""
     return _LABELS.get(action, str(action))
-
-
-def describe(action: str, outcome: str) -> str:
-    """``Revoke key — denied``. An unknown outcome, as in an altered row, is left out."""
-    return f"{label_of(action)} — {RESULTS[outcome]}" if outcome in RESULTS else label_of(action)

@@ -7,7 +7,7 @@ gets the name of an object that they may not see.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db.models import CharField, QuerySet, Value
@@ -33,15 +33,6 @@ class NamedObjects:
     prefix: str = ""
 
 
-class LoggedObject(Protocol):
-    """An entry, or anything else with an object of the log. Values of an altered entry may have any type."""
-
-    @property
-    def object_type(self) -> Any: ...
-    @property
-    def object_id(self) -> Any: ...
-
-
 _TYPES: dict[str, NamedObjects] = {}
 
 
@@ -55,18 +46,20 @@ def page_of(object_type: str) -> str:
     return _TYPES[object_type].page if object_type in _TYPES else ""
 
 
-def names_of(reader: object, found: Iterable[LoggedObject]) -> Mapping[tuple[str, str], str]:
+def visible_names(reader: object, objects: Iterable[tuple[Any, Any]]) -> Mapping[tuple[str, str], str]:
     """``{(type, id): name}`` of the objects that the reader may see, with one query if they were checked before.
 
-    An object whose row was altered has no name.
+    ``objects`` are types and ids as in entries. Values of an altered entry may have any type. An object whose row was
+    altered has no name.
     """
     ids: defaultdict[str, set[UUID]] = defaultdict(set)
-    for each in found:
-        if each.object_type in _TYPES and (object_id := uuid_of(each.object_id)):
-            ids[each.object_type].add(object_id)
+    for object_type, spelled in objects:
+        if object_type in _TYPES and (object_id := uuid_of(spelled)):
+            ids[object_type].add(object_id)
     visible = {each: rows.filter(pk__in=ids[each]) for each, rows in _visible_to(reader, ids)}
     rows = _read(visible)
-    return {(row.type, row.id): row.name for row in rows if row in _checked(rows, visible)}
+    checked = _checked(rows, visible)
+    return {(row.type, row.id): row.name for row in rows if row in checked}
 
 
 def ids_of(reader: object, names: Collection[str]) -> Mapping[str, frozenset[str]]:

@@ -139,8 +139,8 @@ class AuditLog(models.Model):
 
     @property
     def title(self) -> str:
-        """The event in words, for pages, such as ``Revoke key — denied``."""
-        return action_labels.describe(self.action, self.outcome)
+        """The label with the result, such as ``Revoke key — denied``."""
+        return f"{self.label} — {self.result}" if self.result else self.label
 
     @property
     def label(self) -> str:
@@ -149,12 +149,12 @@ class AuditLog(models.Model):
 
     @property
     def result(self) -> str:
-        """The result in a word, such as ``denied``; "" for what the system did by itself."""
+        """The result in a word, such as ``denied``; "" for what the system did by itself, and for unknown outcomes."""
         is_routine = self.actor_type == ActorType.SYSTEM and self.outcome == Outcome.OK
         return "" if is_routine else action_labels.RESULTS.get(self.outcome, "")
 
     @property
-    def reason(self) -> str:
+    def code_label(self) -> str:
         """The code in words, such as ``permission denied``."""
         return str(self.code).replace("_", " ")
 

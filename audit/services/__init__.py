@@ -10,7 +10,7 @@ from audit.services.exports import (
     request_export,
     worker_last_seen,
 )
-from audit.services.reading import find_changes, find_logs, last_done, names_of
+from audit.services.reading import find_changes, find_logs, last_done, logged_names
 from audit.services.recording import record, record_alone
 from audit.services.searching import search_logs
 
@@ -23,7 +23,7 @@ __all__ = [
     "find_logs",
     "find_result",
     "last_done",
-    "names_of",
+    "logged_names",
     "open_result",
     "record",
     "record_alone",

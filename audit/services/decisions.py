@@ -17,8 +17,8 @@ from audit.services.showing import show_entries
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """One change. A reader who may not see its entry gets the time only.
+class RecordedDecision:
+    """One decision. A reader who may not see its entry gets the time only.
 
     ``at`` is a text if the column was altered to an invalid time.
     """
@@ -32,7 +32,7 @@ class Decision:
 
 def find_decisions(
     *, reader: Reader, object_id: str, actions: Collection[str], versions: Collection[int] = ()
-) -> Mapping[tuple[str, int | None], Decision]:
+) -> Mapping[tuple[str, int | None], RecordedDecision]:
     """The newest success of each action with the object, and with these versions of it: ``{(action, version): …}``.
 
     One statement. Use it only if the reader may see the object. Raises Denied.
@@ -48,13 +48,13 @@ def find_decisions(
     return {
         (entry.action, entry.object_version): _decision(entry)
         if sees_all or (entry.user_id is not None and entry.user_id == reader.user_id)
-        else Decision(entry.timestamp)
+        else RecordedDecision(entry.timestamp)
         for entry in entries
     }
 
 
-def _decision(entry: AuditLog) -> Decision:
-    return Decision(
+def _decision(entry: AuditLog) -> RecordedDecision:
+    return RecordedDecision(
         at=entry.timestamp,
         by=entry.actor_name or entry.actor_type,
         reason=_reason_of(entry.meta),

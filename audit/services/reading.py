@@ -91,7 +91,7 @@ def last_done(*, action: str, object_id: str = "") -> datetime | None:
         return timestamp_of(done.order_by("-id").values_list(Spelled("timestamp"), flat=True).first())
 
 
-def names_of(user_ids: Iterable[str]) -> dict[str, str]:
+def logged_names(user_ids: Iterable[str]) -> dict[str, str]:
     """``{user id: name}``, with the latest name in the log. Use it only if the reader may see what these users did.
 
     Reads only the newest entry of each user. An id of "" is ignored.

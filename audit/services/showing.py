@@ -47,9 +47,8 @@ def with_names(
     ``known`` are names of visible objects, ``{(type, id): name}``.
     """
     names = dict(known or {})
-    names |= object_names.names_of(
-        reader, [each for each in entries if (each.object_type, each.object_id) not in names]
-    )
+    objects = [(entry.object_type, entry.object_id) for entry in entries]
+    names |= object_names.visible_names(reader, [each for each in objects if each not in names])
     for entry in entries:
         object_id = str(entry.object_id)
         if name := names.get((entry.object_type, object_id)):

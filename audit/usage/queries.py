@@ -13,7 +13,7 @@ from django.db.models.functions import JSONObject
 
 from audit.log.events import Outcome
 from audit.models import UsageRollup
-from audit.services.reading import names_of
+from audit.services.reading import logged_names
 from kernel.clock import process_now
 
 MONTH = timedelta(days=30)
@@ -26,7 +26,7 @@ _SUMS = {
     for name, outcome in (("allowed", Outcome.OK), ("denied", Outcome.DENIED), ("failed", Outcome.ERROR))
 }
 
-_USED = Q(outcome=Outcome.OK.value, operation__startswith="crypto.")
+_USED = Q(outcome=Outcome.OK.value)
 _DENIED = Q(outcome=Outcome.DENIED.value)
 
 
@@ -117,7 +117,7 @@ def use_of(key_id: object) -> KeyUse:
     sums = {who: count for _, who, outcome, count in lately if outcome == Outcome.OK}
     busiest = sorted(sums, key=lambda who: -sums[who])
     denied = _denied(lately)
-    known = names_of([*busiest[:BUSIEST], row.principal if row else "", denied[0][1] if denied else ""])
+    known = logged_names([*busiest[:BUSIEST], row.principal if row else "", denied[0][1] if denied else ""])
     return KeyUse(
         last=LastUse(row.last_at, row.operation, known.get(row.principal, "")) if row else None,
         callers=Callers(tuple((known.get(who, "") or who, sums[who]) for who in busiest), sum(sums.values())),
@@ -128,7 +128,7 @@ def use_of(key_id: object) -> KeyUse:
 def denials_of(key_id: object) -> Denials | None:
     """Denied calls of a key; None if there were none."""
     denied = _denied(_lately(str(key_id), process_now(), _DENIED))
-    return _summed(denied, names_of([denied[0][1]]) if denied else {})
+    return _summed(denied, logged_names([denied[0][1]]) if denied else {})
 
 
 def uses_by_version(key_id: object, versions: Iterable[int]) -> Mapping[int, int]:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from accounts.principals import Principal
-from audit.services.decisions import Decision, find_decisions
+from audit.services.decisions import RecordedDecision, find_decisions
 from keys import actions
 from keys.lifecycle import State, VersionState
 from keys.models import Key, KeyRotation, KeyVersion
@@ -33,7 +33,7 @@ class MadeVersion:
     version: KeyVersion
     made_by: str
     reason: str
-    disabled: Decision | None
+    disabled: RecordedDecision | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,12 @@ class VersionWindow:
 
     versions: Sequence[MadeVersion]
     next_before: int | None
-    decision: Decision | None
+    decision: RecordedDecision | None
 
 
-def state_decision(*, principal: Principal, key: Key) -> Decision | None:
+def state_decision(*, principal: Principal, key: Key) -> RecordedDecision | None:
     """The decision that brought a visible key into its stored state; None if there was none, as for an active key."""
-    return _decisions(principal, key).get((_DECIDING.get(State(key.state), ""), None))
+    return _decisions(principal, key).get((_deciding(key), None))
 
 
 def list_made_versions(*, principal: Principal, key: Key, before: int | None, limit: int) -> VersionWindow:
@@ -79,24 +79,27 @@ def list_made_versions(*, principal: Principal, key: Key, before: int | None, li
             for version in window[:limit]
         ],
         next_before=window[limit - 1].version if len(window) > limit else None,
-        decision=decisions.get((_DECIDING.get(State(key.state), ""), None)),
+        decision=decisions.get((_deciding(key), None)),
     )
 
 
 def _decisions(
     principal: Principal, key: Key, disabled: Sequence[int] = ()
-) -> Mapping[tuple[str, int | None], Decision]:
+) -> Mapping[tuple[str, int | None], RecordedDecision]:
     """The decisions about the key's state and its disabled versions: none, or one statement."""
-    deciding = [action for action in [_DECIDING.get(State(key.state))] if action]
-    if disabled:
-        deciding.append(actions.VERSION_DISABLED)
-    if not deciding:
+    named = [name for name in (_deciding(key), actions.VERSION_DISABLED if disabled else "") if name]
+    if not named:
         return {}
-    return find_decisions(reader=principal, object_id=str(key.id), actions=deciding, versions=disabled)
+    return find_decisions(reader=principal, object_id=str(key.id), actions=named, versions=disabled)
+
+
+def _deciding(key: Key) -> str:
+    """The action that brought the key into its stored state; "" if there was none."""
+    return _DECIDING.get(State(key.state), "")
 
 
 def _made(
-    key: Key, version: KeyVersion, rotation: KeyRotation | None, disabled: Decision | None
+    key: Key, version: KeyVersion, rotation: KeyRotation | None, disabled: RecordedDecision | None
 ) -> MadeVersion:
     by = key.created_by if rotation is None else rotation.rotated_by
     reason = CREATION if rotation is None else rotation.rotation_reason

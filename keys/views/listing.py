@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django_htmx.http import push_url, trigger_client_event
 
@@ -69,9 +69,10 @@ class KeyListView(PageView[Principal]):
             is_first=after is None,
             ignored=ignored,
             chips=[
-                (_label(form, name), _words(name, value), _address(_without(chosen, name), ordering))
+                (_label(form, name), _words(name, value), _query(_without(chosen, name), ordering))
                 for name, value in chosen.items()
             ],
+            list_url=reverse("keys"),
             saved=[(each, chosen.get(each.parameter) == each.value) for each in SAVED],
             ordering=ordering,
             tags=[] if self.is_part else services.frequent_tags(principal=self.principal),
@@ -193,11 +194,12 @@ def _without(chosen: Mapping[str, str], name: str) -> dict[str, str]:
 
 def _address(chosen: Mapping[str, str], ordering: str) -> str:
     """The URL of the list with its filters, without empty parameters, so that it can be shared."""
-    query = QueryDict(mutable=True)
-    query.update(chosen)
-    if ordering != "name":
-        query["ordering"] = ordering
-    return f"{reverse('keys')}?{query.urlencode()}" if query else reverse("keys")
+    query = _query(chosen, ordering)
+    return f"{reverse('keys')}?{query}" if query else reverse("keys")
+
+
+def _query(chosen: Mapping[str, str], ordering: str) -> str:
+    return urlencode(chosen if ordering == "name" else {**chosen, "ordering": ordering})
 
 
 def _after(asked: Mapping[str, str]) -> UUID | None:

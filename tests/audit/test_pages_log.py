@@ -14,6 +14,7 @@ from audit.log.events import Actor, Outcome
 from audit.models import AuditCheckpoint, AuditLog, AuditPending
 from audit.sequencing.running import checkpoint_now
 from audit.services import searching
+from audit.views import events
 from kernel.clock import database_now
 from keys.services import create_key
 from tests.audit.pages import ids, links, part, record_event, text_of
@@ -202,6 +203,27 @@ def test_load_more_goes_on_by_key_until_the_end(browser, period):
         response = part(browser, further, "more-entries")
         assert "<table" not in response.content.decode()
     assert seen == written
+
+
+def test_the_status_counts_the_entries_shown_and_their_events(browser, monkeypatch):
+    oldest = record_event(SYSTEM, "test.many.done").id
+    record_event(SYSTEM, "test.many.done", count=3)
+    single, all_of_them = (
+        "/audit/?action=test.many.done&before=" + str(oldest + 1),
+        "/audit/?action=test.many.done",
+    )
+    assert status_of(browser.get(single)) == f"1 entry older than entry {oldest + 1}"
+    assert status_of(browser.get(all_of_them)) == "4 events in 2 entries"
+    monkeypatch.setattr(events, "LIMIT", 1)
+    first = browser.get(all_of_them)
+    assert status_of(first) == "The latest 1 entry (3 events)"
+    assert f"1 more entry, back to entry {oldest}" in text_of(
+        part(browser, further_of(first), "more-entries")
+    )
+
+
+def status_of(response):
+    return re.search(r'id="log-status"[^>]*>\s*([^<]*?)\s*<', response.content.decode())[1]
 
 
 @pytest.mark.parametrize("before", ["x", "-1", "1.5", "9" * 30, "\u0661"])

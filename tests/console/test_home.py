@@ -8,6 +8,7 @@ from audit.log.events import Actor, Event, Source
 from audit.models import AuditExport, AuditLog, AuditPending
 from audit.services import record_alone
 from audit.usage.queries import Used
+from console.views.home import FIRST_ALERTS
 from kernel.clock import database_now, process_now
 from keys.models import Key
 from keys.services import disable_key, revoke_key

@@ -93,7 +93,9 @@ def test_saved_views_are_links_and_show_as_removable_filters(admin, new_key):
     page = text(response)
     assert '<a href="/keys/?status=disabled" aria-current="true">Disabled</a>' in page
     removing = 'href="/keys/?search=stop&amp;ordering=-name"><span class="visually-hidden">Remove filter'
-    assert removing + " </span>State: Disabled" in page
+    assert removing + " </span><span>State: <strong>Disabled</strong></span>" in page
+    assert '<a href="/keys/">Clear filters</a>' in page
+    assert ">Clear filters</a>" not in text(signed_in(admin).get("/keys/?status=disabled"))
     assert 'aria-sort="descending"' in page
 
 

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from audit.log.action_labels import describe, label_of
+from audit.log.action_labels import label_of
+from audit.models import AuditLog
 from tests.architecture.test_rules import declared_actions
 
 # A capital and lower-case words. Names of controls are in double quotes.
@@ -18,14 +19,16 @@ def test_every_action_has_a_label_in_sentence_case():
 
 
 @pytest.mark.parametrize(
-    ("action", "outcome", "title"),
+    ("actor_type", "action", "outcome", "title"),
     [
-        ("crypto.message.decrypted", "ok", "Decrypt — allowed"),
-        ("keys.key.revoked", "denied", "Revoke key — denied"),
-        ("crypto.message.decrypted", "error", "Decrypt — failed"),
-        ("never.heard.of", "ok", "never.heard.of — allowed"),
-        ("never.heard.of", "unknown", "never.heard.of"),
+        ("user", "crypto.message.decrypted", "ok", "Decrypt — allowed"),
+        ("user", "keys.key.revoked", "denied", "Revoke key — denied"),
+        ("user", "crypto.message.decrypted", "error", "Decrypt — failed"),
+        ("system", "audit.writer.heartbeat", "ok", "Record writer progress"),
+        ("system", "audit.writer.heartbeat", "error", "Record writer progress — failed"),
+        ("user", "never.heard.of", "ok", "never.heard.of — allowed"),
+        ("user", "never.heard.of", "unknown", "never.heard.of"),
     ],
 )
-def test_a_title_has_the_label_and_the_outcome(action, outcome, title):
-    assert describe(action, outcome) == title
+def test_a_title_has_the_label_and_the_result_unless_it_is_routine(actor_type, action, outcome, title):
+    assert AuditLog(actor_type=actor_type, action=action, outcome=outcome).title == title
