@@ -75,7 +75,7 @@ class SecretFormView(PageView[Principal]):
             detail = {"token": get_token(self.request), "user": str(user.id)}
             return trigger_client_event(HttpResponse(status=HTTPStatus.NO_CONTENT), "cc:signed-in", detail)
         url = next_url(self.request, default or reverse("home"))
-        keep_draft(self.request, url, carried_draft(self.request))
+        keep_draft(self.request, url, carried_draft(self.request), user.id)
         return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
 
 

@@ -7,7 +7,7 @@ not convert (an invalid timestamp, text that is not UTF-8) is also shown, as alt
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -98,7 +98,7 @@ def find_entries(rows: QuerySet[AuditLog]) -> list[FoundEntry]:
         return [_found(values) for values in _with_leaves(rows)]
 
 
-def stream_entries(rows: QuerySet[AuditLog]) -> Iterator[FoundEntry]:
+def stream_entries(rows: QuerySet[AuditLog]) -> Generator[FoundEntry]:
     """Like ``find_entries``, for any number of rows. Call it inside ``one_snapshot``."""
     with any_text():
         for values in _with_leaves(rows).iterator(chunk_size=CHUNK):

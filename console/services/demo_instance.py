@@ -1,6 +1,7 @@
 """Whether this instance has the demo: two entries of the log record its beginning and its end, permanently."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import datetime
 from typing import Final, Literal
 
@@ -13,6 +14,7 @@ from audit import actions as audit_actions
 from audit.log.events import Event
 from audit.models import AuditLog
 from audit.services import record, record_alone
+from audit.verification.integrity import FoundEntry, stream_entries
 from console import actions
 from kernel import installation
 from kernel.errors import Conflict
@@ -80,6 +82,15 @@ def _require_empty(principal: Principal, names: Mapping[str, str]) -> None:
         raise Conflict(IN_USE.format("it has several users"))
     if users and users[0] in names:
         raise Conflict(IN_USE.format(f"the demo has another user {users[0]}"))
-    other = AuditLog.objects.exclude(action__in=_SETUP).order_by("id").first()
-    if other is not None:
-        raise Conflict(IN_USE.format(f"its audit log has more than the set-up, such as {other.action}"))
+    with closing(stream_entries(AuditLog.objects.order_by("id"))) as entries:
+        for entry in entries:
+            _require_setup(entry)
+
+
+def _require_setup(entry: FoundEntry) -> None:
+    """Raises Conflict unless the application wrote the entry during the set-up."""
+    place, action = entry.columns["id"], entry.columns["action"]
+    if entry.faults:
+        raise Conflict(IN_USE.format(f"entry {place} of its audit log was altered"))
+    if action not in _SETUP:
+        raise Conflict(IN_USE.format(f"its audit log has more than the set-up, such as {action}"))

@@ -27,7 +27,7 @@ from kernel.actions import REQUEST_REFUSED
 from kernel.errors import DomainError, RecentAuthRequired, Unauthenticated
 from kernel.http.context import in_context, set_audit_object
 from kernel.http.protocol_refusals import method_not_allowed
-from kernel.pages.drafts import keep_draft, read_draft, take_draft
+from kernel.pages.drafts import drop_draft, keep_draft, read_draft, take_draft
 from kernel.rules import PUBLIC, Caller, Rule
 
 PAGE, DIALOG = "page", "dialog-body"
@@ -40,7 +40,7 @@ class PageView[P: Caller](View):
     ``object_reference`` names the type of object in the URL, and the URL parameter with its id. ``section`` is the
     navigation entry of the page. ``parts`` lists the partials of its template that htmx may request alone.
     ``draft_fields`` names the form fields whose text survives a sign-in in between (``kernel.pages.drafts``): no
-    secrets, no messages, and no confirmations.
+    secrets, no messages, and no confirmations. Its form includes ``partials/page_user.html``.
     """
 
     http_method_names = ["get", "head", "post"]
@@ -66,7 +66,8 @@ class PageView[P: Caller](View):
         except RecentAuthRequired as refusal:
             if request.method == "POST":  # for a page that is merely opened, the redirect is enough
                 refuse(request, refusal)
-                keep_draft(request, request.get_full_path(), read_draft(request, self.draft_fields))
+                draft = read_draft(request, self.draft_fields)
+                keep_draft(request, request.get_full_path(), draft, self.principal.user_id)
             return confirm_identity_first(request)
 
     def _admit(self, request: HttpRequest, **kwargs: Any) -> HttpResponse | None:
@@ -138,6 +139,8 @@ class PageView[P: Caller](View):
             context["layout"] = "layouts/dialog.html"
         elif self.target == PAGE:
             context["layout"] = "layouts/part.html"
+        if self.target in ("", PAGE):
+            drop_draft(self.request, next_url(self.request, ""))
         context["view"] = self
         response = render(self.request, template, context, status=status)
         if self.target == DIALOG:

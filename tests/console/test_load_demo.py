@@ -29,6 +29,7 @@ from kernel.clock import database_now, process_now
 from kernel.jobs import Status
 from keys.models import Key
 from keys.services import create_key
+from tests.audit.sequencing.log import altered
 from tests.personas import make_persona
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -141,6 +142,12 @@ def test_an_instance_in_use_is_left_alone(admin):
     create_key(principal=admin.principal, name="our-own", algorithm="aes-256")
     refused("it has keys")
     assert Key.objects.count() == 1
+
+
+def test_an_entry_altered_to_look_like_the_setup_does_not_make_the_instance_empty(admin):
+    record_alone(Event(action="audit.log.verified"), admin.principal.actor)
+    altered("UPDATE audit_logs SET action = 'accounts.session.opened' WHERE action = 'audit.log.verified'")
+    refused("was altered")
 
 
 def refused(reason):

@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from django.template.loader import get_template
 from django.test import Client
 from django.urls import reverse
 
 from accounts.browser_sessions import CONFIRMED_AT
 from accounts.views.log_in import PENDING
 from kernel.clock import database_now
-from kernel.pages.drafts import DRAFT, LIMIT
+from kernel.pages.drafts import DRAFT, LIMIT, PAGE_USER
 from keys.models import Key
 from keys.operations import KEY_OPERATIONS
 from tests.accounts.test_totp import enrol
@@ -42,6 +43,11 @@ KEPT = {
 KEPT |= {f"key-{operation.slug}": {"reason", "expected_version"} for operation in KEY_OPERATIONS.values()}
 
 
+def typed_by(persona, **fields):
+    """The fields of a form on a page that this user opened."""
+    return fields | {PAGE_USER: str(persona.user.id)}
+
+
 def text(response):
     return response.content.decode()
 
@@ -57,7 +63,7 @@ def sign_in(browser, persona, shown):
 
 def test_the_text_is_in_the_form_again_and_is_saved_by_the_user_only(admin, key):
     browser, path = Client(), f"/keys/{key.name}/settings/"
-    ended = browser.post(path, TYPED | BEFORE | {"password": "typed by mistake"})
+    ended = browser.post(path, typed_by(admin, **TYPED, **BEFORE, password="typed by mistake"))
     assert ended.status_code == 200
     assert "Your session has ended" in text(ended)
     assert "typed by mistake" not in text(ended)
@@ -79,9 +85,8 @@ def test_the_text_is_in_the_form_again_and_is_saved_by_the_user_only(admin, key)
 def test_the_text_survives_a_wrong_password_and_the_second_factor(admin, key):
     authenticator, _ = enrol(admin)
     browser, path = Client(), f"/keys/{key.name}/settings/"
-    wrong = browser.post(
-        "/login/", {"username": "nobody", "password": "x", **hidden(browser.post(path, TYPED))}
-    )
+    ended = browser.post(path, typed_by(admin, **TYPED))
+    wrong = browser.post("/login/", {"username": "nobody", "password": "x", **hidden(ended)})
     asked = sign_in(browser, admin, wrong)
     assert 'action="/login/code/"' in text(asked)
     refused = browser.post("/login/code/", {"code": authenticator.wrong_code(), **hidden(asked)})
@@ -97,38 +102,72 @@ def test_the_text_survives_a_wrong_password_and_the_second_factor(admin, key):
 
 def test_the_reason_survives_a_confirmation_but_the_typed_name_does_not(admin, key):
     browser, path = signed_in(admin), f"/keys/{key.name}/revoke"
-    session = browser.session
-    session[CONFIRMED_AT] = (database_now() - timedelta(hours=1)).isoformat()
-    session.save()
-    assert browser.post(path, {"reason": "lost laptop", "name": key.name})["Location"].startswith("/reauth/")
+    confirm_later(browser, path, typed_by(admin, reason="lost laptop", name=key.name))
     browser.post("/reauth/", {"password": PASSWORD, "next": path})
     form = browser.get(path).context["form"]
     assert (form["reason"].value(), form["name"].value()) == ("lost laptop", None)
 
 
-def test_a_draft_is_shown_at_its_own_page_only(admin, key, new_key):
-    browser = Client()
-    shown = browser.post(f"/keys/{key.name}/settings/", TYPED)
-    sign_in(browser, admin, shown)
-    assert NOTICE not in text(browser.get(f"/keys/{new_key().name}/settings/"))
-    assert NOTICE not in text(browser.get(f"/keys/{key.name}/settings/?description=forged&draft=forged"))
-    assert NOTICE in text(browser.get(f"/keys/{key.name}/settings/"))
+def confirm_later(browser, path, typed):
+    """Submit the form after the last sign-in is no longer recent, and open the confirmation page."""
+    session = browser.session
+    session[CONFIRMED_AT] = (database_now() - timedelta(hours=1)).isoformat()
+    session.save()
+    confirmation = browser.post(path, typed)["Location"]
+    assert confirmation.startswith("/reauth/")
+    browser.get(confirmation)
+    assert DRAFT in browser.session
+
+
+def test_another_user_does_not_get_the_text(admin, operator, key):
+    browser, path = Client(), f"/keys/{key.name}/disable"
+    reason = "Suspect that ada leaks data"
+    for owner, seen in ((operator, False), (admin, True)):
+        sign_in(browser, admin, browser.post(path, typed_by(owner, reason=reason)))
+        page = text(browser.get(path))
+        assert (NOTICE in page, reason in page, DRAFT in browser.session) == (seen, seen, False)
+        browser.post("/logout/")
+    assert browser.post(path, {"reason": reason}).status_code == 302  # the form names no user
+
+
+@pytest.mark.parametrize("other", ["/keys/", "/keys/{key}/settings/?description=forged&draft=forged"])
+def test_a_draft_is_forgotten_at_any_other_page(other, admin, key):
+    browser, path = Client(), f"/keys/{key.name}/settings/"
+    sign_in(browser, admin, browser.post(path, typed_by(admin, **TYPED)))
+    part = browser.get("/keys/new", headers={"HX-Request": "true", "HX-Target": "key-summary"})
+    assert (part.status_code, DRAFT in browser.session) == (200, True)
+    assert NOTICE not in text(browser.get(other.format(key=key.name)))
+    assert DRAFT not in browser.session
+    assert NOTICE not in text(browser.get(path))
+
+
+def test_another_draft_replaces_the_one_that_waits(admin, key):
+    browser, path = signed_in(admin), f"/keys/{key.name}/revoke"
+    confirm_later(browser, path, typed_by(admin, reason="lost laptop"))
+    browser.post(path, {"reason": "of an unknown user"})
+    assert DRAFT not in browser.session
+
+
+def test_each_form_that_is_kept_names_the_user_of_its_page():
+    views = {route.view for route in page_routes() if route.view.draft_fields}
+    sources = {view.template: get_template(view.template).template.source for view in views}
+    assert [name for name, source in sources.items() if "partials/page_user.html" not in source] == []
 
 
 def test_a_new_key_is_summarised_as_it_was_typed(admin):
     browser = Client()
-    shown = browser.post("/keys/new", {"name": "payments-db", "algorithm": "aes-128", "tags": "pci"})
+    shown = browser.post("/keys/new", typed_by(admin, name="payments-db", algorithm="aes-128", tags="pci"))
     sign_in(browser, admin, shown)
     page = text(browser.get("/keys/new"))
     assert 'aes-128 key <span class="mono">payments-db</span>' in page
     assert "pci" in page
 
 
-def test_without_text_to_keep_the_answer_is_the_sign_in_and_its_way_back(key):
-    answer = Client().post("/account/password/", {"current": "secret-1", "new": "secret-2"})
+def test_without_text_to_keep_the_answer_is_the_sign_in_and_its_way_back(admin, key):
+    answer = Client().post("/account/password/", typed_by(admin, current="secret-1", new="secret-2"))
     assert (answer.status_code, answer["Location"]) == (302, "/login/?next=%2Faccount%2Fpassword%2F")
     assert Client().post(reverse("session-extend"))["Location"] == "/login/"  # this URL has no page
-    too_long = Client().post(f"/keys/{key.name}/settings/", {"description": "x" * LIMIT})
+    too_long = Client().post(f"/keys/{key.name}/settings/", typed_by(admin, description="x" * LIMIT))
     assert too_long.status_code == 302
 
 
@@ -152,7 +191,7 @@ def test_every_page_that_keeps_a_draft_shows_it(admin, key):
     for route in page_routes():
         if route.view.draft_fields:
             path = route.path.format(**parts)
-            typed = {name: f"my {name}" for name in route.view.draft_fields}
+            typed = typed_by(admin, **{name: f"my {name}" for name in route.view.draft_fields})
             session = browser.session
             session[DRAFT] = [path, Client().post(path, typed).context["draft"]]
             session.save()
