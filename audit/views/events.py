@@ -68,7 +68,8 @@ class EventList:
         if more or (form.has_rare_errors and not self.is_part):
             known = suggest(reader=self.reader)
             form = LogFilterForm(self.request.GET, fixed=self.fixed, actions=known.actions)
-            shown = {"shows_more": True, "actors": known.actors, "keys": self._keys("")}
+            keys = [] if "object" in self.fixed else self._keys("")
+            shown = {"shows_more": True, "actors": known.actors, "keys": keys}
         else:
             shown = {}
         shown |= self._addresses(form) | {"form": form}
