@@ -106,8 +106,8 @@ def crawl(browser, start):
         answer = browser.get(path)
         document = Document(answer.content.decode() if is_page(answer) else "")
         yield path, answer, document
-        found = [target for link in document.links if (target := path_of(path, link)) not in {"", *seen}]
-        waiting += found
+        found = dict.fromkeys(path_of(path, link) for link in document.links)
+        waiting += [target for target in found if target not in {"", *seen}]
         seen.update(found)
 
 
