@@ -16,6 +16,7 @@ from audit.sequencing.running import checkpoint_now
 from audit.services import searching
 from audit.views import events
 from kernel.clock import database_now
+from kernel.templatetags.pages import grouped
 from keys.services import create_key
 from tests.audit.pages import ids, links, part, record_event, text_of
 from tests.browsing import signed_in
@@ -129,13 +130,15 @@ def test_unusual_text_is_no_name(browser, path):
     assert part(browser, path, "known-keys").status_code == 200
 
 
-def test_a_search_for_a_name_offers_the_search_for_the_word(browser, admin):
+def test_a_search_for_a_name_offers_its_events_alone(browser, admin):
     create_key(principal=admin.principal, name="payments-db", algorithm="aes-256")
+    hint = "payments-db is the name of a key or user. Show only its events"
     response = browser.get("/audit/?search=payments-db+created")
-    assert "The list shows events of payments-db ." in text_of(response)
-    assert ids(response)
-    assert "/audit/?search=%22payments-db%22+created" in links(response)
-    assert "The list shows events of" not in text_of(browser.get("/audit/?search=%22payments-db%22"))
+    assert hint in text_of(response)
+    assert "/audit/?object=payments-db&search=created" in links(response)
+    alone = browser.get("/audit/?object=payments-db&search=created")
+    assert ids(alone)
+    assert hint not in text_of(alone)
 
 
 def test_a_name_that_no_visible_object_has_is_named_as_the_cause(browser, stranger, admin, recorded):
@@ -212,12 +215,12 @@ def test_the_status_counts_the_entries_shown_and_their_events(browser, monkeypat
         "/audit/?action=test.many.done&before=" + str(oldest + 1),
         "/audit/?action=test.many.done",
     )
-    assert status_of(browser.get(single)) == f"1 entry older than entry {oldest + 1}"
+    assert status_of(browser.get(single)) == f"1 entry older than entry {grouped(oldest + 1)}"
     assert status_of(browser.get(all_of_them)) == "4 events in 2 entries"
     monkeypatch.setattr(events, "LIMIT", 1)
     first = browser.get(all_of_them)
     assert status_of(first) == "The latest 1 entry (3 events)"
-    assert f"1 more entry, back to entry {oldest}" in text_of(
+    assert f"1 more entry, back to entry {grouped(oldest)}" in text_of(
         part(browser, further_of(first), "more-entries")
     )
 

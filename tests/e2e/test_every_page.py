@@ -95,7 +95,10 @@ def test_every_page_that_the_role_may_see_is_sound(chromium, demo, role):
     keys = KEYS.get(role, KEYS["others"])
     with person(chromium, demo.base) as somebody:
         wanderer = Wanderer(somebody.sign_in(NAMES[role]), role)
-        wanderer.walk(["/home/", *(f"/keys/{key}/" for key in keys), f"/keys/{keys[0]}/versions/"])
+        versions = [
+            f"/keys/{key}/versions/" for key in (keys[0], "payments-db")
+        ]  # disabled, and enabled old ones
+        wanderer.walk(["/home/", *(f"/keys/{key}/" for key in keys), *versions])
         assert not wanderer.faults, "\n".join(wanderer.faults)
         assert (somebody.complaints.console, somebody.complaints.strangers) == ([], [])
         assert reachable(role) - wanderer.visited == set()
