@@ -20,9 +20,9 @@ QUICK = {
     SQLITE: f"smoke or (sqlite and not ({HIGHER_LEVELS}))",
 }
 # The tests of a file run in one process, so that what they share is started once; the order is pytest's. Tests of
-# processes and browsers often wait, so the whole suite uses more processes than the machine has cores.
+# processes and browsers often wait, so the whole suite uses one process more.
 PYTEST = [sys.executable, "-m", "pytest", "--dist", "loadscope", "--no-loadscope-reorder"]
-FEW, MORE = ["-n", "2"], ["-n", "4"]
+FEW, MORE = ["-n", "2"], ["-n", "3"]
 SERVICES = [sys.executable, "-m", "tests.services"]
 COVERAGE = [sys.executable, "-m", "coverage"]
 COMPLETE = "kernel/crypto/*,audit/tlog/*,keys/lifecycle.py"
