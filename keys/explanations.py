@@ -27,7 +27,7 @@ _COMPROMISED: Final = (
     "another key."
 )
 
-# What was done to a key in this state, before the time and the name of the user.
+# The decision that brought a key into this state. Pages continue with the time and the user.
 DECIDED: Final[Mapping[State, str]] = MappingProxyType(
     {
         State.SUSPENDED: "Disabled",

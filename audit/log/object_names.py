@@ -23,8 +23,9 @@ MOST_CHECKED: Final = 50_000
 class NamedObjects:
     """The objects of one type. Their ids are UUIDs, and ``column`` has their names, which are unique and lower-case.
 
-    ``visible_to`` returns the rows that a reader may see, each with a MAC. It raises Denied if there are none. ``page`` is the URL name
-    of an object's page, with the name as its argument. Refused requests have ``prefix`` and the name instead of the id.
+    ``visible_to`` returns the rows that a reader may see, each with a MAC. It raises Denied if there are none. ``page``
+    is the URL name of an object's page, with the name as its argument. Refused requests have ``prefix`` and the name
+    instead of the id.
     """
 
     visible_to: Callable[[Any], QuerySet[Any]]
@@ -134,13 +135,15 @@ def _read(visible: Mapping[str, QuerySet[Any]]) -> list[_Row]:
 
 
 def _checked(rows: Collection[_Row], visible: Mapping[str, QuerySet[Any]]) -> set[_Row]:
-    """The rows with a valid MAC, among the rows of this process."""
-    checked = _checked_rows.current
-    if len(checked) > MOST_CHECKED:
-        checked.clear()
+    """Those of the rows that have a valid MAC."""
+    known = _checked_rows.current
+    checked = known.intersection(rows)
     for each in {row.type for row in rows if row not in checked}:
         column = _TYPES[each].column
         checked |= {
             _Row(each, str(row.pk), getattr(row, column)) for row in visible[each] if row.is_authentic
         }
+    if len(known) > MOST_CHECKED:
+        known.clear()
+    known |= checked
     return checked

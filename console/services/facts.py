@@ -42,8 +42,7 @@ class Facts:
     """Single values and the state of the log.
 
     ``used`` are the operations within ``span``: 24 hours of the clock. ``failed_jobs`` counts those of the last day.
-    ``verification`` is only read for readers of the whole log, and if no
-    alarm is open.
+    ``verification`` is only read for readers of the whole log, and if no alarm is open.
     """
 
     has_second_factor: bool
