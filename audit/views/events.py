@@ -58,14 +58,13 @@ class EventList:
         self.view, self.request, self.url = view, view.request, url
         self.reader: Caller = view.principal
         self.show_page, self.has_status, self.fixed = show_page, has_status, fixed or {}
-        self.is_part = view.target in PARTS
 
     def respond(self) -> HttpResponse:
         form = LogFilterForm(self.request.GET, fixed=self.fixed)
         if self.view.target == KEYS:
             return self._show(keys=self._keys(form.cleaned_data.get("object", "")))
         more = self.view.target == FILTERS or self.request.GET.get("more") == "1"
-        if more or (form.has_rare_errors and not self.is_part):
+        if more or (form.has_rare_errors and not self.view.is_part):
             known = suggest(reader=self.reader)
             form = LogFilterForm(self.request.GET, fixed=self.fixed, actions=known.actions)
             keys = [] if "object" in self.fixed else self._keys("")
@@ -140,11 +139,11 @@ class EventList:
     def _show(self, **context: Any) -> HttpResponse:
         context |= {
             "list_url": self.url,
-            "is_part": self.is_part,
+            "is_part": self.view.is_part,
             "sees_all": self.reader.scope(READ_PERMISSION) == "all",
             "may_export": self.reader.has_permission(EXPORT_PERMISSION),
         }
-        if self.is_part:
+        if self.view.is_part:
             return self.view.page(template=TEMPLATE, **context)
         if self.has_status:
             context["log_status"] = read_log_status(reader=self.reader)
