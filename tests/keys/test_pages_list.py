@@ -99,6 +99,18 @@ def test_saved_views_are_links_and_show_as_removable_filters(admin, new_key):
     assert 'aria-sort="descending"' in page
 
 
+def test_the_states_of_the_filter_are_those_of_the_badges(admin, new_key):
+    for name, compromised in (("leaked", True), ("retired", False)):
+        key = new_key(name=name)
+        services.revoke_key(principal=admin.principal, key_id=key.id, reason="test", compromised=compromised)
+    browser = signed_in(admin)
+    assert names(browser.get("/keys/?status=revoked")) == ["retired"]
+    leaked = browser.get("/keys/?status=compromised")
+    assert names(leaked) == ["leaked"]
+    assert "<span>State: <strong>Compromised</strong></span>" in text(leaked)
+    assert '<option value="compromised" selected>Compromised</option>' in text(leaked)
+
+
 def test_what_is_unknown_is_ignored_with_a_notice(admin, new_key):
     new_key(name="still-here")
     response = signed_in(admin).get(
