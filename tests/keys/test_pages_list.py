@@ -63,6 +63,16 @@ def test_keys_to_rotate_are_found(admin, new_key, age):
     ]
 
 
+def test_each_page_of_a_key_calls_a_past_rotation_overdue(auditor, new_key, age):
+    key = new_key(rotation_period_days=7)
+    age(key, 8)
+    browser = signed_in(auditor)
+    for page in ("", "versions/", "settings/"):
+        shown = text(browser.get(f"/keys/{key.name}/{page}"))
+        assert re.search("overdue since <time", shown, re.IGNORECASE), page
+        assert "next on" not in shown
+
+
 def test_keys_that_expire_within_thirty_days_are_found(admin, new_key):
     soon = new_key(expires_at=database_now() + 29 * DAY)
     new_key(expires_at=database_now() + 31 * DAY)
