@@ -72,7 +72,7 @@ def _state_sentence(key: Key, at: LifecycleState) -> str:
     if at.status is Status.REVOKED:
         word = "marked as compromised" if at.state is State.COMPROMISED else "revoked"
         return _decided(key, word, actions.KEY_REVOKED)
-    return f"is {at.status}"
+    return f"is {at.word}"
 
 
 def _decided(key: Key, word: str, action: str) -> str:

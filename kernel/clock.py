@@ -25,3 +25,8 @@ def database_now() -> datetime:
     assert row is not None  # noqa: S101 - a SELECT of an expression has a row
     timestamp: datetime = row[0]
     return timestamp.astimezone(UTC) - behind()
+
+
+def actual_time(at: datetime) -> datetime:
+    """A time of this thread's clock as other processes have it. The two differ only in ``load_demo``."""
+    return at + behind()

@@ -1,6 +1,6 @@
 """Forms for keys. They parse input; the services validate it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -13,14 +13,23 @@ from kernel.pages.edit_forms import EditForm
 from kernel.pages.forms import PageForm, ReasonForm, UtcDateTimeField
 from keys.errors import VersionConflict
 from keys.explanations import RECOMMENDED
-from keys.lifecycle import Status
+from keys.lifecycle import State, Status
 from keys.metadata import MAX_DESCRIPTION, MAX_ROTATION_PERIOD, MAX_TAG, MAX_TAGS, MAX_VERSION
 from keys.selection import EXPIRING_WITHIN, UNUSED_FOR, Finding
+from keys.services import KeyFilter
 from keys.tag_fields import TagsField
 
 ORDERINGS = {"name", "-name", "created_at", "-created_at", "next_rotation_at", "-next_rotation_at"}
-# States that keys can have. No operation schedules or performs a deletion yet, so those states would match nothing.
-STATES = (Status.ACTIVE, Status.PENDING, Status.DISABLED, Status.EXPIRED, Status.REVOKED)
+# The words of the badges, with their filters. No operation schedules or performs a deletion yet, so those states would
+# match nothing.
+STATES: Mapping[str, KeyFilter] = {
+    **{
+        str(each): {"status": each}
+        for each in (Status.ACTIVE, Status.PENDING, Status.DISABLED, Status.EXPIRED)
+    },
+    "revoked": {"state": State.DEACTIVATED},
+    "compromised": {"state": State.COMPROMISED},
+}
 FINDINGS = {
     Finding.DENIED: "Not active, but requested in the last hour",
     Finding.OVERDUE: "Rotation overdue",
@@ -59,7 +68,7 @@ class KeyFilterForm(PageForm):
     status = forms.ChoiceField(
         required=False,
         label="State",
-        choices=[("", "Any state"), *((state.value, state.value.capitalize()) for state in STATES)],
+        choices=[("", "Any state"), *((word, word.capitalize()) for word in STATES)],
     )
     algorithm = forms.ChoiceField(
         required=False, choices=[("", "Any algorithm"), *((name, name) for name in KEY_ALGORITHMS)]

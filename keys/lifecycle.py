@@ -74,6 +74,9 @@ _STATUS: Final[Mapping[State, Status]] = MappingProxyType(
         State.DESTROYED: Status.DESTROYED,
     }
 )
+_WORDS: Final[Mapping[State, str]] = MappingProxyType(
+    {State.COMPROMISED: "compromised", State.DELETION_SCHEDULED: "scheduled for deletion"}
+)
 
 
 def effective_state(
@@ -97,6 +100,11 @@ class LifecycleState:
 
     state: State
     status: Status
+
+    @property
+    def word(self) -> str:
+        """The word for people, as on the badge of the key."""
+        return _WORDS.get(self.state, self.status)
 
     def facts(self) -> dict[str, object]:
         """The members that every refusal because of a state includes."""
@@ -145,13 +153,13 @@ def require_protect(at: LifecycleState) -> None:
 
 def not_active(at: LifecycleState) -> KeyNotActive:
     """The error for a key that must not protect."""
-    return KeyNotActive(f"The key is {at.status}. Only an active key can do this.", extra=at.facts())
+    return KeyNotActive(f"The key is {at.word}. Only an active key can do this.", extra=at.facts())
 
 
 def require_process(at: LifecycleState, *, for_reencryption: bool = False) -> None:
     """Raises KeyNotUsable."""
     if not may_process(at.state, for_reencryption=for_reencryption):
-        raise KeyNotUsable(f"The key is {at.status}. It cannot decrypt.", extra=at.facts())
+        raise KeyNotUsable(f"The key is {at.word}. It cannot decrypt.", extra=at.facts())
 
 
 def check_transition(at: LifecycleState, to: State) -> None:

@@ -262,18 +262,22 @@ class Product(Site):
         """Run it in a case that it must refuse. The result contains its output."""
         return self._run("serve")
 
-    def manage(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    def manage(
+        self, *arguments: str, typed: str = "", seconds: float = COMMAND_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
         """``bin/manage`` in the same environment."""
-        return self._run("manage", *arguments, typed=typed)
+        return self._run("manage", *arguments, typed=typed, seconds=seconds)
 
-    def _run(self, command: str, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    def _run(
+        self, command: str, *arguments: str, typed: str = "", seconds: float = COMMAND_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [ROOT / "bin" / command, *arguments],
             env=self.environment,
             input=typed,
             capture_output=True,
             text=True,
-            timeout=COMMAND_SECONDS,
+            timeout=seconds,
             check=False,
         )
 
@@ -307,7 +311,8 @@ class Product(Site):
 
     def load_demo(self, days: int = 2) -> None:
         """Load its users, keys and a history of ``days``. All users have the common password."""
-        done = self.manage("load_demo", f"--days={days}", "--password-from-stdin", typed=f"{PASSWORD}\n")
+        command = ("load_demo", f"--days={days}", "--password-from-stdin")
+        done = self.manage(*command, typed=f"{PASSWORD}\n", seconds=COMMAND_SECONDS + 10 * days)
         assert done.returncode == 0, done.stderr
 
     # --- its database

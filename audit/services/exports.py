@@ -1,5 +1,6 @@
 """Exports of the log: request, list and cancel them, and download their results."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -56,10 +57,16 @@ class Result:
     media_type: str
 
 
-def request_export(*, principal: Exporter, export_format: str, criteria: LogCriteria) -> AuditExport:
+def request_export(
+    *,
+    principal: Exporter,
+    export_format: str,
+    criteria: LogCriteria,
+    submit: Callable[[jobs.Job], None] = jobs.submit,
+) -> AuditExport:
     """Queue an export of the entries that the caller may read and that match the criteria.
 
-    Raises Denied, RecentAuthRequired, TooManyExports, and Invalid for an unknown format and for tiles with a
+    With ``jobs.submit_leased``, this process then runs it. Raises Denied, RecentAuthRequired, TooManyExports, and Invalid for an unknown format and for tiles with a
     criterion: they prove the whole log or nothing.
     """
     principal.require(EXPORT_PERMISSION)
@@ -79,7 +86,7 @@ def request_export(*, principal: Exporter, export_format: str, criteria: LogCrit
     )
     with transaction.atomic():
         _require_room(principal.user_id, now)
-        jobs.submit(export)
+        submit(export)
         meta = {"format": export.format, "filters": export.filters}
         record(event_of(export, actions.EXPORT_REQUESTED, meta=meta), principal.actor)
         require_current(principal.stamp)

@@ -38,7 +38,7 @@ _RANK = Case(
 class KeyAlerts:
     """The alerts of one finding.
 
-    ``text`` is a format of the key and its status. ``urgency`` are the columns by which the most urgent key is first.
+    ``text`` is a format of the key and the word for its state. ``urgency`` are the columns by which the most urgent key is first.
     """
 
     kind: AlertKind
@@ -49,7 +49,7 @@ class KeyAlerts:
     page: Callable[[Any, Principal], Page]
 
     def alert(self, key: Any, principal: Principal, at: datetime) -> Alert:
-        text = self.text.format(key=key, status=key.lifecycle_state(at).status)
+        text = self.text.format(key=key, state=key.lifecycle_state(at).word)
         url, action = self.page(key, principal)
         return Alert(self.kind, text, url, action, AlertObject("key", str(key.id), key.name), self.since(key))
 
@@ -122,7 +122,7 @@ def _expiring_since(key: Any) -> datetime:
 _ALERTS = {
     Finding.DENIED: KeyAlerts(
         kind=AlertKind.KEY_DENIED,
-        text="{key.name} is {status}, and requests with it were denied in the last hour.",
+        text="{key.name} is {state}, and requests with it were denied in the last hour.",
         all_text="keys are not active, but were requested in the last hour",
         urgency=("rank",),
         since=attrgetter("denied_since"),

@@ -5,7 +5,7 @@ An app defines a table of ``Job``, registers a task for it in ``AppConfig.ready`
 (``notifier``).
 """
 
-from kernel.jobs.delivery import cancel, submit
+from kernel.jobs.delivery import cancel, submit, submit_leased
 from kernel.jobs.job import ENDED, Job, Status, requester_columns
 from kernel.jobs.progress import Progress, Stop
 from kernel.jobs.registry import kinds, read_queues, register, register_periodic
@@ -23,4 +23,5 @@ __all__ = [
     "register_periodic",
     "requester_columns",
     "submit",
+    "submit_leased",
 ]

@@ -26,6 +26,12 @@ def submit(job: Job) -> None:
     transaction.on_commit(partial(notify, task_of(job).kind, job.pk))
 
 
+def submit_leased(job: Job) -> None:
+    """Insert the new row with a lease of this process, which then calls ``running.run_leased``."""
+    leases.lease_new(job)
+    job.save(force_insert=True)
+
+
 def cancel(job: Job) -> None:
     """End a pending job at once, a running one at its next progress report. Raises Conflict if it has ended."""
     with transaction.atomic():

@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 
 from kernel.clock import database_now
 from kernel.jobs.job import Job, Status
-from kernel.jobs.progress import LeaseLost, lease_seconds
+from kernel.jobs.progress import LeaseLost, lease_end
 from kernel.jobs.registry import Task, task_of
 from kernel.observability.metrics import job_failures_total
 
@@ -41,21 +41,25 @@ def claim(task: Task, job_id: UUID | str) -> Job | None:
     """
     now = database_now()
     rows = task.model._default_manager.filter(due(now), pk=job_id)
-    holder = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(8)}"
+    lease = _new_lease(now)
     taken = rows.filter(attempts__lt=MAX_ATTEMPTS).update(
-        status=Status.RUNNING.value,
-        lease_holder=holder,
-        lease_until=now + timedelta(seconds=lease_seconds()),
-        attempts=F("attempts") + 1,
-        started_at=Coalesce("started_at", now),
+        **lease, attempts=F("attempts") + 1, started_at=Coalesce("started_at", now)
     )
     if taken:
-        return task.model._default_manager.filter(lease_holder=holder).get(pk=job_id)
+        return task.model._default_manager.filter(lease_holder=lease["lease_holder"]).get(pk=job_id)
     exhausted = rows.filter(attempts__gte=MAX_ATTEMPTS).first()
     if exhausted:
         with suppress(LeaseLost):  # another worker has already ended it
             _end(rows, exhausted, Status.FAILED, {}, GAVE_UP)
     return None
+
+
+def lease_new(job: Job) -> None:
+    """Lease a job before its row is inserted, so that no other worker can claim it."""
+    now = database_now()
+    for name, value in _new_lease(now).items():
+        setattr(job, name, value)
+    job.attempts, job.started_at = 1, now
 
 
 def end(job: Job, status: Status, columns: Columns, *, error_code: str = "") -> None:
@@ -75,6 +79,11 @@ def put_back(job: Job, columns: Columns, *, error_code: str) -> None:
 def hand_over(job: Job, columns: Columns) -> None:
     """Release the job for any other worker at once, without counting this attempt. Raises LeaseLost."""
     _release(job, {**columns, "due_at": database_now(), "attempts": F("attempts") - 1})
+
+
+def _new_lease(now: datetime) -> Columns:
+    holder = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(8)}"
+    return {"status": Status.RUNNING.value, "lease_holder": holder, "lease_until": lease_end(now)}
 
 
 def _release(job: Job, columns: Columns) -> None:

@@ -5,14 +5,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextvars import copy_context
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
 import django.db
 from django.conf import settings
 
-from kernel.clock import database_now
+from kernel.clock import actual_time, database_now
 from kernel.jobs.job import Job
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,11 @@ class Stopping(Stop):
 
 def lease_seconds() -> int:
     return int(settings.CC_JOB_LEASE_SECONDS)
+
+
+def lease_end(now: datetime) -> datetime:
+    """When a lease ends that begins now, on the clock of the other workers."""
+    return actual_time(now) + timedelta(seconds=lease_seconds())
 
 
 class Progress:
@@ -104,8 +109,7 @@ class Progress:
 
     def _renew(self) -> None:
         began = time.monotonic()
-        until = database_now() + timedelta(seconds=self._lease)
-        if not self._rows.update(lease_until=until, **self.columns):
+        if not self._rows.update(lease_until=lease_end(database_now()), **self.columns):
             self._is_lost = True
         elif self._rows.filter(cancel_requested_at__isnull=False).exists():
             self._is_cancelled = True

@@ -12,7 +12,7 @@ from kernel.errors import DomainError, Unavailable
 from kernel.jobs import leases
 from kernel.jobs.job import Job, Status
 from kernel.jobs.progress import Cancelled, LeaseLost, Progress, Stopping
-from kernel.jobs.registry import Task, find_task, tasks
+from kernel.jobs.registry import Task, find_task, task_of, tasks
 from kernel.observability import tracing
 from kernel.observability.logs import current_request_id
 
@@ -32,6 +32,11 @@ def run_job(kind: str, job_id: UUID | str, is_stopping: Callable[[], bool]) -> N
     job = leases.claim(task, job_id)
     if job is not None:
         _run(task, job, is_stopping)
+
+
+def run_leased(job: Job, is_stopping: Callable[[], bool]) -> None:
+    """Run a job from ``submit_leased``."""
+    _run(task_of(job), job, is_stopping)
 
 
 def run_next(is_stopping: Callable[[], bool]) -> bool:

@@ -16,7 +16,7 @@ from kernel.pages.forms import PageForm
 class FieldConflict:
     """A field that the user and someone else changed, with both values as text."""
 
-    label: str
+    name: str
     saved: str
     typed: str
 
@@ -48,8 +48,7 @@ class EditForm(PageForm):
         """Show the saved values beside the typed ones. The next submission replaces these saved values."""
         names = [name for name in self.changed_data if self._conflicts_with(stored[name], name)]
         self.conflicts = [
-            FieldConflict(str(self[name].label), _as_text(stored[name]), _as_text(self.cleaned_data[name]))
-            for name in names
+            FieldConflict(name, _as_text(stored[name]), _as_text(self.cleaned_data[name])) for name in names
         ]
         self.data = self.data.copy()
         for name in names:
@@ -58,7 +57,7 @@ class EditForm(PageForm):
             request, refusal, "Some fields have changed since you opened this page. Nothing was saved."
         )
         for name in names:
-            self.add_error(name, "Compare both values. Save again to replace the saved value with yours.")
+            self.add_error(name, "Another value was saved.")
 
     def _conflicts_with(self, stored: object, name: str) -> bool:
         field = self.fields[name]

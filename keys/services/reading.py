@@ -14,7 +14,7 @@ from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithm
 from kernel.errors import NotFound
 from keys import metadata_cache
-from keys.lifecycle import Status
+from keys.lifecycle import State, Status
 from keys.models import Key, KeyQuerySet, KeyRotation, KeyVersion
 from keys.references import KeyReference, name_of
 from keys.selection import Finding, follows, in_order
@@ -30,6 +30,7 @@ class KeyFilter(TypedDict, total=False):
     name: str
     algorithm: str
     status: Status
+    state: State
     finding: Finding
     tag: str
     search: str
@@ -77,6 +78,8 @@ def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
         keys = keys.filter(algorithm=find_key_algorithm(only["algorithm"]).name)
     if "status" in only:
         keys = keys.with_status(only["status"], database_now())
+    if "state" in only:
+        keys = keys.filter(state=only["state"])
     if "finding" in only:
         keys = keys.with_finding(only["finding"], database_now())
     if "tag" in only:

@@ -61,7 +61,7 @@ def _change_state(
     check_transition(at, to)
     if only not in {None, at.state}:  # activating and enabling must not replace each other
         raise IllegalTransition(
-            f"The key is {at.status}. This requires a key that is {only}.", extra=at.facts()
+            f"The key is {at.word}. This requires a key that is {only}.", extra=at.facts()
         )
     before = trail.key_values(key)
     if at.state is State.PRE_ACTIVATION and to is State.ACTIVE:

@@ -1,17 +1,22 @@
 """Pages of one key: overview, versions, activity, and the parts that all its pages share."""
 
+from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from accounts.principals import Principal
 from audit.browse.selection import LogCriteria
+from audit.log.events import Outcome
+from audit.log.operations import OPERATION
+from audit.models import READ_PERMISSION
 from audit.services import find_logs
 from audit.services.showing import show_entries, with_names
 from audit.usage.charts import RANGES, chart, requested_range
-from audit.usage.queries import denials_of, use_of, used_over_time, uses_by_version
+from audit.usage.queries import HOUR, Span, denials_of, use_of, used_over_time, uses_by_version
 from audit.views.events import PARTS, EventList
 from kernel.clock import process_now
 from kernel.http.context import set_audit_object
@@ -52,7 +57,8 @@ class KeyView(PageView[Principal]):
         return key
 
     def show(self, key: Key, **context: Any) -> HttpResponse:
-        at = key.lifecycle_state(process_now())
+        now = process_now()
+        at = key.lifecycle_state(now)
         offered = [
             operation
             for operation in KEY_OPERATIONS.values()
@@ -73,11 +79,20 @@ class KeyView(PageView[Principal]):
             key_operations=possible,
             dangers=[operation for operation in possible if operation.shows_impact],
             meaning=means,
+            denied_url=self._denied_url(key, now) if means else "",
             unavailable=refusals(offered, at),
             operations=lifecycle.operations(at.state),
             may_edit=self.principal.has_permission("keys.update"),
             **context,
         )
+
+    def _denied_url(self, key: Key, now: datetime) -> str:
+        """The denied requests that the page counts, in the log; "" for a reader of their own entries only."""
+        if self.principal.scope(READ_PERMISSION) != "all":
+            return ""
+        since = Span.until(now, HOUR, 24).since
+        query = {"action": OPERATION, "outcome": Outcome.DENIED.value, "from": f"{since:%Y-%m-%dT%H:%M:%SZ}"}
+        return f"{reverse('key-activity', args=[key.name])}?{urlencode(query)}"
 
 
 class OverviewView(KeyView):

@@ -21,7 +21,7 @@ from kernel.pages.curl import curl_of
 from kernel.pages.views import DIALOG
 from keys import actions, metadata, services
 from keys.explanations import algorithm_choices
-from keys.forms import FINDINGS, MORE, ORDERINGS, KeyFilterForm, KeyForm
+from keys.forms import FINDINGS, MORE, ORDERINGS, STATES, KeyFilterForm, KeyForm
 from keys.lifecycle import Status, next_rotation
 from keys.models import Key
 from keys.selection import Finding
@@ -61,7 +61,8 @@ class KeyListView(PageView[Principal]):
         after = _after(request.GET)
         found = services.list_keys_after(principal=self.principal, only=only, after=after, limit=LIMIT)
         used, now = last_uses(key.id for key in found.keys), process_now()
-        chosen, ordering = {name: str(only.get(name)) for name in FILTERS if name in only}, only["ordering"]
+        chosen = {name: str(form.initial[name]) for name in FILTERS if form.initial.get(name)}
+        ordering = only["ordering"]
         response = self.page(
             form=form,
             rows=[(key, key.lifecycle_state(now), used.get(str(key.id))) for key in found.keys],
@@ -167,6 +168,7 @@ class NewKeyView(PageView[Principal]):
 def _filter_of(form: KeyFilterForm, asked: Mapping[str, str]) -> tuple[KeyFilter, list[str]]:
     """The filters of the list, and the labels of parameters that were ignored because they are not valid."""
     given: dict[str, Any] = {name: value for name, value in form.cleaned_data.items() if value}
+    given |= STATES.get(given.pop("status", ""), {})
     if "finding" in given:
         given["finding"] = Finding(given["finding"])
     ordering = asked.get("ordering", "name")

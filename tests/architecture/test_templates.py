@@ -91,3 +91,31 @@ def test_every_class_of_the_stylesheet_is_used():
     texts = product_texts()
     styled = set(re.findall(r"\.([a-z][a-z0-9-]*)(?=[\s.,:>\[{)])", sheet)) - {"htmx-request"}  # htmx sets it
     assert {name for name in styled if not re.search(rf"(?<![\w-]){name}(?![\w-])", texts)} == set()
+
+
+def test_no_general_style_overrides_an_earlier_one_for_narrow_screens():
+    sheet = re.sub(r"/\*.*?\*/", "", (ROOT / "static" / "css" / "app.css").read_text(), flags=re.DOTALL)
+    narrow, overridden = set(), set()
+    for blocks, declared in declarations(sheet):
+        media = [block for block in blocks if block.startswith("@media")]
+        if any("max-width" in each for each in media):
+            narrow |= declared
+        elif not media:
+            overridden |= declared & narrow
+    assert narrow
+    assert overridden == set()
+
+
+def declarations(sheet):
+    """For each declaration: the enclosing blocks, and its (selector, property) for each selector of its rule."""
+    blocks, text = [], ""
+    for part in re.split(r"([{};])", sheet):
+        if part == "{":
+            blocks.append(" ".join(text.split()))
+        elif part in {"}", ";"}:
+            name, colon, _ = text.partition(":")
+            if colon:
+                yield blocks, {(selector.strip(), name.strip()) for selector in blocks[-1].split(",")}
+        text = "" if part in {"{", "}", ";"} else part
+        if part == "}":
+            blocks.pop()

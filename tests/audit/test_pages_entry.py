@@ -64,6 +64,16 @@ def test_markup_in_any_column_is_text(auditor, entry):
         assert "<b hx-get" not in content
 
 
+def test_invisible_characters_are_shown_as_their_codes(auditor, developer):
+    hidden = "invoice\u202efdp.exe"
+    changed = RowChange.updated("encryption_keys", "a-key", {"description": hidden}, {"description": "calm"})
+    event = Event(action="keys.key.updated", object_type="key", object_id=hidden, meta={"reason": hidden})
+    entry, browser = record(event, developer.principal.actor, changes=[changed]), signed_in(auditor)
+    page = browser.get(f"/audit/{entry.id}/").content.decode()
+    assert page.count("invoice[U+202E]fdp.exe") == 3  # the object, the change and the reason
+    assert "\u202e" not in page + browser.get("/audit/").content.decode()
+
+
 def test_what_another_did_is_indistinguishable_from_what_never_was(stranger, entry):
     browser = signed_in(stranger)
     for path in ("/audit/{}/", "/audit/{}/proof"):

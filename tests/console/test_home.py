@@ -1,6 +1,7 @@
 """Home shows open problems only to users who may see or fix them, and nothing otherwise."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -64,13 +65,20 @@ def test_the_link_of_a_kind_leads_to_the_keys_that_were_counted(at_admin, admin,
     assert [f"key-{number}" in listed for number in range(5)] == [True, True, True, True, False]
 
 
-@pytest.mark.parametrize(("change", "status"), [(disable_key, "disabled"), (revoke_key, "revoked")])
-def test_a_key_that_is_not_active_and_still_asked_for_is_told(change, status, at_admin, admin, make_key, use):
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        (disable_key, "disabled"),
+        (revoke_key, "revoked"),
+        (partial(revoke_key, compromised=True), "compromised"),
+    ],
+)
+def test_a_key_that_is_not_active_and_still_asked_for_is_told(change, state, at_admin, admin, make_key, use):
     key = make_key(admin, "payments-db")
     use(key, outcome="denied")
     assert texts(at_admin) == []
     change(principal=admin.principal, key_id=key.id, reason="a rehearsal")
-    assert texts(at_admin) == [f"payments-db is {status}, and requests with it were denied in the last hour."]
+    assert texts(at_admin) == [f"payments-db is {state}, and requests with it were denied in the last hour."]
     assert "payments-db" in at_admin.get("/keys/?finding=denied").content.decode()
 
 

@@ -9,7 +9,16 @@ import pytest
 from tests.e2e.browser import NARROW, WIDE
 from tests.product import b64
 
-PAGES = ("/home/", "/usage/", "/usage/?range=30d", "/system/", "/reference/", "/no/such/page/")
+PAGES = (
+    "/home/",
+    "/keys/",
+    "/audit/",
+    "/usage/",
+    "/usage/?range=30d",
+    "/system/",
+    "/reference/",
+    "/no/such/page/",
+)
 
 
 @pytest.fixture
@@ -129,7 +138,9 @@ def test_a_line_of_the_contents_leads_to_its_endpoint(admin):
     assert page.locator("#encrypt").bounding_box()["y"] >= 0
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW, {"width": 320, "height": 700}])
+@pytest.mark.parametrize(
+    "size", [WIDE, NARROW, *({"width": width, "height": 700} for width in (320, 800, 1024))]
+)
 def test_nothing_is_wider_than_the_window(admin, size):
     """32; the fixture checks the browser's messages after each test."""
     admin.page.set_viewport_size(size)

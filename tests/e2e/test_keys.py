@@ -153,9 +153,9 @@ def test_two_tabs_edit_one_key(admin, without_script, key):
     form.get_by_label("Description").fill("second")
     form.get_by_role("button", name="Save").click()
     form.get_by_text("Some fields have changed since you opened this page. Nothing was saved.").wait_for()
-    values = form.get_by_role("region", name="Conflicting values").inner_text()
+    values = form.get_by_role("region", name="Description: both values").inner_text()
     assert all(word in values for word in ("first", "second"))
-    assert form.get_by_label("Description").input_value() == "second"
+    assert form.get_by_role("textbox", name="Description").input_value() == "second"
     form.get_by_role("button", name="Save").click()
     dialog.get_by_text(f"{key['name']} saved.").wait_for()
     overview = dialog.locator("main").inner_text()

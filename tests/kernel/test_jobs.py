@@ -16,6 +16,7 @@ from django.db import connection, connections, transaction
 from audit.models import AuditExport
 from kernel import jobs
 from kernel.clock import database_now
+from kernel.demo_clock import running_from
 from kernel.errors import Conflict, Denied, Unavailable
 from kernel.jobs import Status, leases, registry, running, worker
 from kernel.jobs import progress as progress_module
@@ -255,6 +256,26 @@ def test_a_lease_is_renewed_for_as_long_as_the_task_works(task, fast_beat):
     assert all(left > timedelta() for _, left in seen)
     assert row(job).attempts == 1
     assert row(job).status == Status.SUCCEEDED
+
+
+def test_a_job_of_load_demo_is_held_from_the_beginning_and_on_the_clock_of_other_workers(task, fast_beat):
+    past, found = database_now() - timedelta(days=3), []
+
+    def works(job, _progress):
+        before = row(job).lease_until
+        wait_until(lambda: row(job).lease_until > before)
+        found.append(in_another_thread(run_one))
+        return RESULT
+
+    task.does = works
+    with running_from(past):
+        job = AuditExport(format="csv")
+        jobs.submit_leased(job)
+        found.append(in_another_thread(run_one))
+        running.run_leased(job, lambda: False)
+    assert found == [False, False]
+    assert (row(job).status, row(job).attempts) == (Status.SUCCEEDED, 1)
+    assert past <= row(job).started_at <= row(job).finished_at < past + timedelta(hours=1)
 
 
 # --- progress, and the end

@@ -1,12 +1,15 @@
 """The pages of one key: overview, versions, activity, settings."""
 
+import html
 import re
 from datetime import timedelta
 from functools import partial
 
 import pytest
 
+from audit.log.events import Event, Outcome
 from audit.models import AuditLog
+from audit.services import record_alone
 from kernel.clock import database_now
 from keys import services
 from keys.models import Key
@@ -71,9 +74,30 @@ def test_a_key_that_serves_no_one_shows_what_that_means_and_who_was_refused(admi
     page = text(signed_in(admin).get(f"/keys/{disabled.name}/"))
     assert "cannot encrypt or decrypt until it is enabled" in page
     assert "Rotate now is unavailable: only active keys can be rotated." in page
-    assert "3 requests denied in the last 24 hours" in page
+    assert "3 requests denied</a> in the last 24 hours" in page
     assert "from ada" in page
     assert "Disable is unavailable" not in page  # it is disabled
+
+
+def test_the_number_of_denied_requests_links_to_them_for_those_who_see_all_of_them(
+    admin, developer, auditor, new_key, use
+):
+    key = new_key(principal=developer.principal)
+    services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+    use(key, developer, outcome="denied")
+    denied = Event(
+        action="crypto.message.encrypted",
+        object_type="key",
+        object_id=str(key.id),
+        outcome=Outcome.DENIED,
+        code="key_not_active",
+    )
+    record_alone(denied, developer.principal.actor)
+    entry, browser = AuditLog.objects.latest("id"), signed_in(auditor)
+    notice = text(browser.get(f"/keys/{key.name}/settings/"))
+    linked = browser.get(html.unescape(re.search(r'<a href="([^"]+)">1 request denied</a>', notice)[1]))
+    assert re.findall(r'id="entry-(\d+)"', text(linked)) == [str(entry.pk)]
+    assert "1 request denied in the last 24 hours" in text(signed_in(developer).get(f"/keys/{key.name}/"))
 
 
 def test_an_active_key_needs_no_explanation(admin, key):
@@ -91,7 +115,9 @@ def test_an_active_key_needs_no_explanation(admin, key):
 def test_an_inactive_key_shows_who_stopped_it_when_and_why(admin, auditor, key, change, word):
     change(principal=admin.principal, key_id=key.id, reason="replaced by ledger-exports")
     for page in ("", "versions/", "settings/"):
-        notice = plain(signed_in(auditor).get(f"/keys/{key.name}/{page}"))
+        response = signed_in(auditor).get(f"/keys/{key.name}/{page}")
+        notice, entry = plain(response), AuditLog.objects.get(object_id=str(key.id), meta__contains="ledger")
+        assert f'<a href="/audit/{entry.pk}/">{word} <time' in text(response)
         assert re.search(rf"{word} [-\d]{{10}} \d\d:\d\dZ by ada: replaced by ledger-exports", notice)
 
 
@@ -104,6 +130,7 @@ def test_a_reader_of_own_entries_learns_when_but_not_by_whom_or_why(admin, devel
     assert len(re.findall(r"Disabled [-\d]{10} \d\d:\d\dZ", page)) == 2
     assert "a secret" not in page
     assert "Z by ada" not in page
+    assert not re.search(r"/audit/\d", text(signed_in(developer).get(f"/keys/{key.name}/versions/")))
 
 
 def test_an_own_decision_is_shown_until_someone_else_decides(admin, allowed_stranger):
@@ -268,7 +295,10 @@ def test_of_two_tabs_that_edit_one_field_the_second_compares_both_values(admin, 
     refused = browser.post(path, sent)
     assert refused.status_code == 422
     assert "Some fields have changed since you opened this page. Nothing was saved." in text(refused)
-    assert all(f'dir="auto">{value}</dd>' in text(refused) for value in ("theirs", "mine", "c, d", "b"))
+    at_fields = re.split('<label[^>]* for="id_(?:description|tags)"', text(refused))[1:]
+    for shown, values in zip(at_fields, (("theirs", "mine"), ("c, d", "b")), strict=True):
+        assert re.findall(r'dir="auto">(.*?)</dd>', shown) == list(values)
+        assert shown.count("Save to replace the saved value with yours.") == 1
     row = Key.objects.get(pk=key.pk)
     assert (row.description, row.tags) == ("theirs", ["c, d"])
     again = form_of(refused)

@@ -63,6 +63,16 @@ def test_keys_to_rotate_are_found(admin, new_key, age):
     ]
 
 
+def test_each_page_of_a_key_calls_a_past_rotation_overdue(auditor, new_key, age):
+    key = new_key(rotation_period_days=7)
+    age(key, 8)
+    browser = signed_in(auditor)
+    for page in ("", "versions/", "settings/"):
+        shown = text(browser.get(f"/keys/{key.name}/{page}"))
+        assert re.search("overdue since <time", shown, re.IGNORECASE), page
+        assert "next on" not in shown
+
+
 def test_keys_that_expire_within_thirty_days_are_found(admin, new_key):
     soon = new_key(expires_at=database_now() + 29 * DAY)
     new_key(expires_at=database_now() + 31 * DAY)
@@ -97,6 +107,18 @@ def test_saved_views_are_links_and_show_as_removable_filters(admin, new_key):
     assert '<a href="/keys/">Clear filters</a>' in page
     assert ">Clear filters</a>" not in text(signed_in(admin).get("/keys/?status=disabled"))
     assert 'aria-sort="descending"' in page
+
+
+def test_the_states_of_the_filter_are_those_of_the_badges(admin, new_key):
+    for name, compromised in (("leaked", True), ("retired", False)):
+        key = new_key(name=name)
+        services.revoke_key(principal=admin.principal, key_id=key.id, reason="test", compromised=compromised)
+    browser = signed_in(admin)
+    assert names(browser.get("/keys/?status=revoked")) == ["retired"]
+    leaked = browser.get("/keys/?status=compromised")
+    assert names(leaked) == ["leaked"]
+    assert "<span>State: <strong>Compromised</strong></span>" in text(leaked)
+    assert '<option value="compromised" selected>Compromised</option>' in text(leaked)
 
 
 def test_what_is_unknown_is_ignored_with_a_notice(admin, new_key):
