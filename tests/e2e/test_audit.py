@@ -138,6 +138,21 @@ def test_a_bad_date_is_said_and_nothing_is_listed(admin, many):
     assert shown(page) == before
 
 
+def test_typed_and_chosen_filters_agree(admin, many):
+    page = admin.open(f"/audit/?action=crypto.random.generated&from={many}")
+    admin.mark()
+    page.get_by_label("Search").fill("result:ok")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Result", exact=True)).to_have_value("ok")
+    expect(page.get_by_label("Search")).to_have_value("")
+    page.get_by_label("Period").select_option("1h")
+    page.wait_for_url("**/audit/?action=crypto.random.generated&outcome=ok&period=1h")
+    page.get_by_label("Result", exact=True).select_option("denied")
+    page.wait_for_url("**/audit/?action=crypto.random.generated&outcome=denied&period=1h")
+    expect(page.locator("#log-faults")).to_be_hidden()
+    assert not admin.was_reloaded()
+
+
 def test_an_entry_opens_over_the_list_and_as_a_page(admin, api):
     name = f"diff-{abs(hash(MARKUP)) % 10**6}"
     key = api("POST", "/api/v1/keys", {"name": name, "algorithm": "aes-256", "description": MARKUP})
