@@ -12,7 +12,7 @@ from audit import services
 from audit.browse.qualifiers import results_in
 from audit.browse.selection import SEARCH_DEPTH, LogCriteria, rows_before
 from audit.browse.suggestions import suggest
-from audit.filter_form import LogFilterForm
+from audit.forms.filters import LogFilterForm
 from audit.log.object_names import names_beginning_with
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION
 from audit.services import following, showing

@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from audit import actions, services
 from audit.exports.downloads import download
-from audit.filter_form import LogFilterForm
-from audit.forms import ExportForm
+from audit.forms.exports import ExportForm
+from audit.forms.filters import LogFilterForm
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION
 from audit.services import Exporter
 from audit.views.events import return_to_list

@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from audit import actions
-from audit.filter_form import LogFilterForm
-from audit.forms import SavedFilterForm
+from audit.forms.filters import LogFilterForm
+from audit.forms.saved_filters import SavedFilterForm
 from audit.models import READ_PERMISSION, SavedFilter
 from audit.services import saved_filters
 from audit.services.saved_filters import Owner

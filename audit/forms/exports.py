@@ -1,11 +1,8 @@
-"""Forms of the audit log pages, other than the filters."""
-
 from typing import Any
 
 from django import forms
 
 from audit.exports.formats import ExportFormat
-from audit.models import SavedFilter
 from kernel.pages.forms import PageForm
 
 FORMATS = {
@@ -13,13 +10,6 @@ FORMATS = {
     ExportFormat.JSONL: "JSON Lines, for programs: each entry with its hashed bytes and its integrity",
     ExportFormat.TILES: "Archive for ccverify: the whole log with its tree and checkpoints",
 }
-
-
-class SavedFilterForm(PageForm):
-    name = forms.CharField(
-        max_length=SavedFilter.NAME_LIMIT, widget=forms.TextInput(attrs={"autocomplete": "off"})
-    )
-    is_shared = forms.BooleanField(required=False, label="Share with everyone who can read the whole log")
 
 
 class ExportForm(PageForm):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from audit.browse.filters import PERIODS, in_words
-from audit.filter_form import LogFilterForm
+from audit.forms.filters import LogFilterForm
 
 NOW = datetime(2026, 11, 27, 15, 30, tzinfo=UTC)
 TIMES = {"from": "2026-11-20", "to": "2026-11-21 08:30"}
