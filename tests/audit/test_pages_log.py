@@ -190,7 +190,7 @@ def test_without_scripts_a_bad_date_stands_at_its_field_and_nothing_is_listed(br
 
 
 def test_typed_qualifiers_move_from_the_search_to_their_fields(browser, recorded):
-    search = "/audit/?search=actor:dora+result:ok+rotated&shown_period="
+    search = "/audit/?shown_period=&search=actor:dora+result:ok+rotated"
     fields = '<div hx-swap-oob="innerHTML:#log-fields">'
     content = part(browser, search, "log-results").content.decode()
     assert fields in content
