@@ -126,7 +126,7 @@ class EventList:
             ]
         if not criteria.outcome:
             shown["results"] = [
-                (word, self._url(self._without(word, shown["form"].filters, criteria) | {"outcome": outcome}))
+                (word, self._instead_of(word, shown["form"].filters, criteria, outcome=outcome))
                 for word, outcome in results_in(criteria.words)
             ]
         if next_before := next_before or stopped_at:
@@ -187,13 +187,13 @@ class EventList:
 
     def _only(self, name: str, filters: Mapping[str, str], criteria: LogCriteria) -> tuple[str, str]:
         """The name, and the URL of the list of its events alone, which an index finds."""
-        return name, self._url(self._without(name, filters, criteria) | {"object": name.lower()})
+        return name, self._instead_of(name, filters, criteria, object=name.lower())
 
-    def _without(self, word: str, filters: Mapping[str, str], criteria: LogCriteria) -> dict[str, str]:
-        """The filters without a word of the search."""
+    def _instead_of(self, word: str, filters: Mapping[str, str], criteria: LogCriteria, **other: str) -> str:
+        """The URL of the list with another filter instead of a word of the search."""
         search = " ".join(each for each in criteria.words if each != word)
-        rest = {key: value for key, value in filters.items() if key != "search"}
-        return rest | ({"search": search} if search else {})
+        rest = {key: value for key, value in filters.items() if key != "search"} | other
+        return self._url(rest | ({"search": search} if search else {}))
 
     def _url(self, filters: Mapping[str, str]) -> str:
         return f"{self.url}?{urlencode(filters)}" if filters else self.url

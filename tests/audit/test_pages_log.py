@@ -383,7 +383,7 @@ def test_what_looks_like_a_qualifier_and_is_none_is_said(browser, recorded):
 def test_a_word_that_is_a_result_leads_to_the_events_with_this_result(browser, recorded, typed, others):
     offered = [link for link in links(browser.get("/audit/", {"search": typed})) if "outcome=" in link]
     outcome = "error" if typed == "FAILED" else "denied"
-    assert offered == ([] if others is None else [f"/audit/?{urlencode({**others, 'outcome': outcome})}"])
+    assert offered == ([] if others is None else [f"/audit/?{urlencode({'outcome': outcome, **others})}"])
 
 
 def test_the_key_of_an_entry_is_a_link_to_it(browser, developer, stranger, admin):
