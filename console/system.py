@@ -31,6 +31,7 @@ from console.services.demo_instance import demo_state
 from kernel import installation
 from kernel.clock import database_now, process_now
 from kernel.databases.applied_migrations import count_due_migrations
+from kernel.templatetags.pages import grouped
 from kernel.trust import kek
 from kernel.trust.models import KeyEncryptionKey
 
@@ -167,12 +168,12 @@ def check_redis() -> Check:
 def check_sequencer(measures: Measures) -> Check:
     state = _state(sequencer_word(measures.log.delay))
     signed = (
-        f"last checkpoint {measures.signed_at:%Y-%m-%d %H:%M:%SZ}, of {measures.signed_size} entries"
+        f"last checkpoint {measures.signed_at:%Y-%m-%d %H:%M:%SZ}, of {grouped(measures.signed_size)} entries"
         if measures.signed_at
         else "no checkpoint yet"
     )
     oldest = f", oldest for {measures.log.delay.seconds:.1f} s" if measures.pending else ""
-    measured = f"{measures.pending} waiting{oldest}; {signed}"
+    measured = f"{grouped(measures.pending)} waiting{oldest}; {signed}"
     if state == OK:
         return Check("Sequencer", OK, measured)
     limit = settings.CC_AUDIT_LAG_LIMIT

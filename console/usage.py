@@ -21,11 +21,16 @@ from keys.services import ids_of_own_keys
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A key with the operations on it, or a caller with their operations. ``name`` is "" if unknown."""
+    """A key with the operations on it, or a caller with their operations. ``name`` is "" if unknown.
+
+    ``log_url`` and ``denied_url`` are the pages of the log with these operations; "" if there are none for this reader.
+    """
 
     id: str
     name: str
     used: Used
+    log_url: str
+    denied_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +68,26 @@ def read_usage(*, principal: Principal, chosen: Range, now: datetime) -> Usage:
     keys, callers = busiest_keys(span, own), busiest_callers(span, own)
     key_names = object_names.visible_names(principal, [("key", found) for found, _ in keys])
     user_names = logged_names(found for found, _ in callers)
+    since = span.since if principal.scope(READ_PERMISSION) == "all" else None
     return Usage(
         range=chosen,
         span=span,
         log=log_pages(principal, span),
         steps=used_over_time(span, own),
-        by_key=[Row(found, key_names.get(("key", found), ""), used) for found, used in keys],
-        by_caller=[Row(found, user_names.get(found, ""), used) for found, used in callers],
+        by_key=[
+            _row("object", found, key_names.get(("key", found), ""), used, since) for found, used in keys
+        ],
+        by_caller=[_row("actor", found, user_names.get(found, ""), used, since) for found, used in callers],
     )
+
+
+def _row(log_filter: str, found: str, name: str, used: Used, since: datetime | None) -> Row:
+    """``since`` is None for a reader who may not read the whole log."""
+    if since is None or not found:
+        return Row(found, name, used, "", "")
+    of_row = {log_filter: name or found}
+    denied_url = operations_url(since, outcome=Outcome.DENIED.value, **of_row) if used.denied else ""
+    return Row(found, name, used, operations_url(since, **of_row), denied_url)
 
 
 def read_steps(*, principal: Principal, chosen: Range, now: datetime) -> Sequence[tuple[datetime, Used]]:
@@ -82,12 +99,15 @@ def log_pages(principal: Principal, span: Span) -> LogPages | None:
     """None for a reader of their own actions only, because figures also count what others did with their keys."""
     if principal.scope(READ_PERMISSION) != "all":
         return None
-    return LogPages(operations_url(span.since, Outcome.DENIED), operations_url(span.since, Outcome.ERROR))
+    return LogPages(
+        operations_url(span.since, outcome=Outcome.DENIED.value),
+        operations_url(span.since, outcome=Outcome.ERROR.value),
+    )
 
 
-def operations_url(since: datetime, outcome: Outcome, **filters: str) -> str:
+def operations_url(since: datetime, **filters: str) -> str:
     """The page of the audit log with these operations."""
-    query = {"action": OPERATION, "outcome": outcome.value, "from": f"{since:%Y-%m-%dT%H:%M:%SZ}", **filters}
+    query = {"action": OPERATION, **filters, "from": f"{since:%Y-%m-%dT%H:%M:%SZ}"}
     return f"{reverse('audit')}?{urlencode(query)}"
 
 

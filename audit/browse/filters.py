@@ -1,23 +1,32 @@
 """The filters of the log as texts under their API names, as exports and saved filters store them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
 from audit.browse.selection import LogCriteria
+from audit.log.action_labels import RESULTS, label_of, word_label
 from audit.log.canonical import format_timestamp
 
-# Word, label, and length. A saved filter may have such a period, which ends at the time when the filter is used.
+# Word and label. A saved filter may have such a period, which is relative to the time when the filter is used.
 PERIODS = MappingProxyType(
     {
-        "1h": ("Last hour", timedelta(hours=1)),
-        "24h": ("Last 24 hours", timedelta(hours=24)),
-        "7d": ("Last 7 days", timedelta(days=7)),
-        "30d": ("Last 30 days", timedelta(days=30)),
+        "1h": "Last hour",
+        "24h": "Last 24 hours",
+        "yesterday": "Yesterday (UTC)",
+        "7d": "Last 7 days",
+        "30d": "Last 30 days",
     }
 )
+_LENGTHS = {
+    "1h": timedelta(hours=1),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+}
+LABELS = MappingProxyType({"outcome": "Result", "client_ip": "Client IP address", "request_id": "Request ID"})
 
 _API_NAMES = {"object_id": "object", "since": "from", "until": "to"}
 
@@ -43,3 +52,42 @@ def criteria_of(filters: Mapping[str, str]) -> LogCriteria:
     for name in {"since", "until"} & asked.keys():
         asked[name] = datetime.fromisoformat(asked[name])
     return LogCriteria(**asked)
+
+
+def bounds_of(period: str, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """The ``since`` and the ``until`` of one of the ``PERIODS``, or of "", which has none."""
+    if period == "yesterday":
+        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return today - timedelta(days=1), today
+    return (now - _LENGTHS[period], None) if period else (None, None)
+
+
+def in_words(filters: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The label and the value of each filter, as a page shows them. A value without a label is unchanged."""
+    return [
+        (LABELS.get(name) or word_label(name), _IN_WORDS.get(name, str)(value))
+        for name, value in filters.items()
+    ]
+
+
+def utc_text(time: datetime) -> str:
+    """``2026-11-25 14:05``, with seconds only if there are any."""
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(" ").removesuffix(":00")
+
+
+def _time_in_words(value: str) -> str:
+    try:
+        return f"{utc_text(datetime.fromisoformat(value).replace(microsecond=0))}Z"
+    except ValueError:  # an altered row
+        return value
+
+
+_IN_WORDS: Mapping[str, Callable[[str], str]] = {
+    "action": label_of,
+    "actor_type": word_label,
+    "from": _time_in_words,
+    "outcome": lambda value: RESULTS.get(value, value).capitalize(),
+    "period": lambda value: PERIODS.get(value, value),
+    "source": word_label,
+    "to": _time_in_words,
+}

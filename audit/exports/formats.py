@@ -28,15 +28,16 @@ class ExportFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileType:
+    label: str
     extension: str
     media_type: str
 
 
 FILE_TYPES: Mapping[str, FileType] = MappingProxyType(
     {
-        ExportFormat.JSONL: FileType("jsonl", "application/jsonl"),
-        ExportFormat.CSV: FileType("csv", "text/csv; charset=utf-8; header=present"),
-        ExportFormat.TILES: FileType("tar", "application/x-tar"),
+        ExportFormat.JSONL: FileType("JSON Lines", "jsonl", "application/jsonl"),
+        ExportFormat.CSV: FileType("CSV", "csv", "text/csv; charset=utf-8; header=present"),
+        ExportFormat.TILES: FileType("Archive", "tar", "application/x-tar"),
     }
 )
 

@@ -1,11 +1,11 @@
-"""Labels of audit actions and results, for pages. The log, the API, exports and filters have the codes."""
+"""Labels of audit actions, results and other words, for pages. The log, the API, exports and filters have the codes."""
 
 from collections.abc import Mapping
 
-from audit.log.events import Outcome
+from audit.log.events import Outcome, Source
 
 _LABELS: dict[str, str] = {}
-RESULTS: Mapping[object, str] = {Outcome.OK: "allowed", Outcome.DENIED: "denied", Outcome.ERROR: "failed"}
+RESULTS: Mapping[str, str] = {Outcome.OK: "allowed", Outcome.DENIED: "denied", Outcome.ERROR: "failed"}
 
 
 def register(labels: Mapping[str, str]) -> None:
@@ -16,3 +16,8 @@ def register(labels: Mapping[str, str]) -> None:
 def label_of(action: str) -> str:
     """``Revoke key``. An action without a label, as in an altered row, keeps its code."""
     return _LABELS.get(action, str(action))
+
+
+def word_label(word: str) -> str:
+    """``Service account`` of ``service_account``."""
+    return "API" if word == Source.API else str(word).replace("_", " ").capitalize()

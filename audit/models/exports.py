@@ -6,7 +6,8 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
-from audit.exports.formats import ExportFormat
+from audit.browse.filters import in_words
+from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.models.logs import Reader
 from kernel.jobs import Job, Status
 
@@ -69,6 +70,14 @@ class AuditExport(Job):
                 name="audit_exports_result_when_succeeded",
             ),
         ]
+
+    @property
+    def filters_in_words(self) -> list[tuple[str, str]]:
+        return in_words(self.filters)
+
+    @property
+    def format_label(self) -> str:
+        return FILE_TYPES[self.format].label
 
     def is_kept(self, now: datetime) -> bool:
         """Whether the result can still be downloaded."""

@@ -161,7 +161,12 @@ class AuditLog(models.Model):
     @property
     def source_label(self) -> str:
         """The interface in words, such as ``Console``."""
-        return "API" if self.source == Source.API else str(self.source).capitalize()
+        return action_labels.word_label(self.source)
+
+    @property
+    def actor_kind(self) -> str:
+        """The type of the actor in words."""
+        return str(self.actor_type).replace("_", " ")
 
     @property
     def object_kind(self) -> str:

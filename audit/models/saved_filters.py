@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 from django.db import models
 from django.db.models import Q
 
+from audit.browse.filters import in_words
 from audit.models.logs import READ_PERMISSION, Reader
 from kernel.clock import database_now
 
@@ -47,3 +48,7 @@ class SavedFilter(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def filters_in_words(self) -> list[tuple[str, str]]:
+        return in_words(self.filters)

@@ -5,19 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from audit import services
+from audit.browse.qualifiers import results_in
 from audit.browse.selection import SEARCH_DEPTH, LogCriteria, rows_before
 from audit.browse.suggestions import suggest
-from audit.forms import LogFilterForm
+from audit.forms.filters import LogFilterForm
 from audit.log.object_names import names_beginning_with
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION
 from audit.services import following, showing
 from audit.services.log_status import read_log_status
 from kernel.clock import process_now
 from kernel.pages import Caller, PageView
-from kernel.pages.views import number_in
+from kernel.pages.views import next_url, number_in
 
 LIMIT = 50
 MOST_AT_ONCE = 10_000  # entries that one live update looks through
@@ -38,6 +40,16 @@ class Following:
     @property
     def goes_on(self) -> bool:
         return self.shown < MOST_FOLLOWED
+
+
+def return_to_list(request: HttpRequest, asked: LogFilterForm) -> dict[str, Any]:
+    """The query string of a page that saves or exports the filters, and the URL of the list that links to it."""
+    query, origin = urlencode(asked.filters), next_url(request, "")
+    back_url = origin or (f"{reverse('audit')}?{query}" if query else reverse("audit"))
+    return {
+        "address": urlencode(asked.filters | ({"next": origin} if origin else {})),
+        "back_url": back_url,
+    }
 
 
 class EventList:
@@ -63,8 +75,7 @@ class EventList:
         form = LogFilterForm(self.request.GET, fixed=self.fixed)
         if self.view.target == KEYS:
             return self._show(keys=self._keys(form.cleaned_data.get("object", "")))
-        more = self.view.target == FILTERS or self.request.GET.get("more") == "1"
-        if more or (form.has_rare_errors and not self.view.is_part):
+        if self._shows_more(form):
             known = suggest(reader=self.reader)
             form = LogFilterForm(self.request.GET, fixed=self.fixed, actions=known.actions)
             keys = [] if "object" in self.fixed else self._keys("")
@@ -78,6 +89,12 @@ class EventList:
             return self._reject(shown)
         criteria = form.criteria(process_now())
         return self._arrived(criteria, shown) if self.view.target == LIVE else self._list(criteria, shown)
+
+    def _shows_more(self, form: LogFilterForm) -> bool:
+        """Whether the response has the rare fields, which need the suggestions."""
+        if self.view.is_part:
+            return self.view.target == FILTERS or (form.shows_rare and form.rewrites_rare)
+        return form.shows_rare or form.has_rare_errors
 
     def _list(self, criteria: LogCriteria, shown: dict[str, Any]) -> HttpResponse:
         before = number_in(self.request, "before")
@@ -105,6 +122,11 @@ class EventList:
         if not criteria.object_id:
             shown["named"] = [
                 self._only(name, shown["form"].filters, criteria) for name in found.selection.names
+            ]
+        if not criteria.outcome:
+            shown["results"] = [
+                (word, self._instead_of(word, shown["form"].filters, criteria, outcome=outcome))
+                for word, outcome in results_in(criteria.words)
             ]
         if next_before := next_before or stopped_at:
             shown["more_url"] = self._url({**shown["form"].filters, "before": str(next_before)})
@@ -151,12 +173,12 @@ class EventList:
 
     def _addresses(self, form: LogFilterForm) -> dict[str, Any]:
         """The URLs of the list, the same for every user."""
-        filters = form.filters
+        filters, address = form.filters, self._url(form.filters)
         wider = {name: value for name, value in filters.items() if name not in {"from", "to"}}
         return {
             "filters": urlencode(filters),
-            "all_filters": urlencode(form.all_filters),
-            "address": self._url(filters),
+            "new_from_filters": urlencode(form.all_filters | ({"next": address} if form.fixed else {})),
+            "address": address,
             "live_address": self._url({**filters, "live": "1"}),
             "wider_address": self._url({**wider, "period": "30d"}),
             "more_filters_url": self._url({**filters, "more": "1"}),
@@ -164,9 +186,13 @@ class EventList:
 
     def _only(self, name: str, filters: Mapping[str, str], criteria: LogCriteria) -> tuple[str, str]:
         """The name, and the URL of the list of its events alone, which an index finds."""
-        search = " ".join(word for word in criteria.words if word != name)
-        rest = {key: value for key, value in filters.items() if key != "search"} | {"object": name.lower()}
-        return name, self._url(rest | ({"search": search} if search else {}))
+        return name, self._instead_of(name, filters, criteria, object=name.lower())
+
+    def _instead_of(self, word: str, filters: Mapping[str, str], criteria: LogCriteria, **other: str) -> str:
+        """The URL of the list with another filter instead of a word of the search."""
+        search = " ".join(each for each in criteria.words if each != word)
+        rest = {key: value for key, value in filters.items() if key != "search"} | other
+        return self._url(rest | ({"search": search} if search else {}))
 
     def _url(self, filters: Mapping[str, str]) -> str:
         return f"{self.url}?{urlencode(filters)}" if filters else self.url

@@ -2,7 +2,6 @@
 
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
@@ -12,9 +11,11 @@ from django.urls import reverse
 
 from audit import actions, services
 from audit.exports.downloads import download
-from audit.forms import ExportForm, LogFilterForm
+from audit.forms.exports import ExportForm
+from audit.forms.filters import LogFilterForm
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION
 from audit.services import Exporter
+from audit.views.events import return_to_list
 from kernel.clock import database_now, process_now
 from kernel.errors import DomainError
 from kernel.pages import PageView, Rule
@@ -67,7 +68,7 @@ class NewExportView(PageView[Exporter]):
         return self.page(
             form=form,
             asked=asked,
-            address=urlencode(asked.filters),
+            **return_to_list(self.request, asked),
             hours=settings.CC_EXPORT_HOURS,
             **options,
         )

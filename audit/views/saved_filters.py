@@ -9,10 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from audit import actions
-from audit.forms import LogFilterForm, SavedFilterForm
+from audit.forms.filters import LogFilterForm
+from audit.forms.saved_filters import SavedFilterForm
 from audit.models import READ_PERMISSION, SavedFilter
 from audit.services import saved_filters
 from audit.services.saved_filters import Owner
+from audit.views.events import return_to_list
 from kernel.errors import DomainError, NotFound
 from kernel.pages import PageView, Rule
 from kernel.pages.views import refuse
@@ -58,7 +60,7 @@ class NewSavedFilterView(PageView[Owner]):
         if self.principal.scope(READ_PERMISSION) != "all":
             del form.fields["is_shared"]  # no other user would see the same
         asked = LogFilterForm(self.request.GET)
-        return self.page(form=form, asked=asked, address=urlencode(asked.filters), **options)
+        return self.page(form=form, asked=asked, **return_to_list(self.request, asked), **options)
 
 
 class DeleteSavedFilterView(PageView[Owner]):

@@ -96,7 +96,7 @@ def _denied_since(finding: Finding, at: datetime) -> BaseExpression:
 def _denied_requests(key: Any, principal: Principal) -> Page:
     words = "See denied requests"
     if principal.scope(READ_PERMISSION) == "all":
-        return operations_url(key.denied_since, Outcome.DENIED, object=str(key.id)), words
+        return operations_url(key.denied_since, outcome=Outcome.DENIED.value, object=key.name), words
     return reverse("key-activity", args=[key.name]), words
 
 

@@ -6,7 +6,7 @@ from html import escape
 
 import pytest
 
-from audit.log.events import Event, RowChange
+from audit.log.events import Event, Outcome, RowChange
 from audit.models import AuditAlarm, AuditLog
 from audit.sequencing.running import checkpoint_now
 from audit.services import record
@@ -48,6 +48,14 @@ def test_an_entry_shows_its_columns_and_what_was_changed(auditor, entry):
     assert "Changed row: update in encryption_keys" in text
     assert "calm" in text
     assert "Before After" in text
+
+
+def test_an_entry_shows_words_where_the_list_does(auditor, developer):
+    refused = {"outcome": Outcome.DENIED, "code": "key_not_active"}
+    entry = record_event(developer.principal.actor, **refused)
+    text = text_of(signed_in(auditor).get(f"/audit/{entry.id}/"))
+    assert "Denied key not active" in text
+    assert f"Source {entry.source_label}" in text
 
 
 def test_markup_in_any_column_is_text(auditor, entry):

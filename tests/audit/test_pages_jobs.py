@@ -63,6 +63,7 @@ def test_what_is_filtered_is_what_is_exported(browser, recorded):
     assert export.rows == 3
     page = text_of(browser.get(ordered["Location"]))
     assert "Rows 3" in page
+    assert "Format CSV Filters Action: test.many.done Result: Denied" in page
     assert export.sha256 in page
     answer = browser.post(f"/audit/exports/{export.id}/file")
     assert hashlib.sha256(answer.getvalue()).hexdigest() == export.sha256
@@ -73,7 +74,7 @@ def test_what_is_filtered_is_what_is_exported(browser, recorded):
 def test_a_filter_that_is_not_understood_exports_nothing(browser, recorded):
     response = browser.post("/audit/exports/new?from=yesterday", {"format": "csv"})
     assert response.status_code == 422
-    assert "Enter a valid date/time." in text_of(response)
+    assert "Enter a UTC time" in text_of(response)
     assert not AuditExport.objects.exists()
 
 
@@ -168,9 +169,10 @@ def test_a_job_is_cancelled_after_a_question(browser, recorded, export):
 def test_lists_show_jobs_and_exports_or_say_that_there_are_none(browser, recorded, export):
     finish(export)
     jobs, listed = text_of(browser.get("/jobs/")), text_of(browser.get("/audit/exports/"))
-    assert "Audit log export, csv" in jobs
+    assert "Audit log export, CSV" in jobs
     assert "3 of 3 rows (100%)" in jobs
     assert export.sha256 in listed
+    assert "CSV Action: test.many.done" in listed
     AuditExport.objects.all().delete()
     assert "No jobs yet." in text_of(browser.get("/jobs/"))
     assert "No exports yet." in text_of(browser.get("/audit/exports/"))

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from html import unescape
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
@@ -105,7 +106,7 @@ def test_more_filters_are_shown_on_request_and_kept_while_they_are_hidden(browse
     )
     shown = part(browser, "/audit/?more=1&actor=dora", "more-filters").content.decode()
     assert 'value="dora"' in shown
-    assert 'type="hidden"' not in shown
+    assert '<input type="hidden" name="actor"' not in shown
     assert "<table" not in shown
     assert "known-actors" not in part(signed_in(developer), "/audit/?more=1", "more-filters").content.decode()
 
@@ -162,11 +163,11 @@ def test_each_filter_has_a_chip_that_leads_to_the_list_without_it(browser, recor
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("from=yesterday", "From (UTC): Enter a valid date/time."),
-        ("search=after:yesterday", "Search: after: Enter a valid date/time."),
-        ("search=result:perhaps", "Search: result: Select a valid choice."),
-        ("search=ip:example.org", "Search: ip: Enter an IP address."),
-        ("search=actor:ada&actor=dora", "Search: actor: this filter has two different values. Use one."),
+        ("from=yesterday", "From (UTC): Enter a UTC time, such as 2026-11-01 or 2026-11-25 14:05."),
+        ("search=after:yesterday", "after: Enter a UTC time, such as 2026-11-01 or 2026-11-25 14:05."),
+        ("search=result:perhaps", "result: Select a valid choice."),
+        ("search=ip:example.org", "ip: Enter an IP address."),
+        ("search=actor:ada+actor:dora", "actor: this filter has two different values. Use one."),
         ("from=2026-02-01&to=2026-01-01", "To (UTC): The end time must not be before the start time."),
         ("from=0001-01-01T00:00%2B14:00", "From (UTC): Enter a year from 1 to 9999."),
     ],
@@ -175,16 +176,38 @@ def test_a_bad_filter_is_said_and_nothing_is_listed(browser, recorded, query, me
     response = part(browser, f"/audit/?{query}", "log-results")
     assert (response.status_code, response["HX-Push-Url"]) == (422, "false")
     assert message in text_of(response)
-    assert '<div id="log-results"></div>' in response.content.decode()
+    assert ids(response) == []
+    assert "/audit/" in links(response)  # to clear the filters
 
 
 def test_without_scripts_a_bad_date_stands_at_its_field_and_nothing_is_listed(browser, recorded):
     response = browser.get("/audit/?from=yesterday&action=keys.key.disabled")
     assert 'aria-invalid="true"' in response.content.decode()
-    assert "Enter a valid date/time." in text_of(response)
+    assert "Enter a UTC time" in text_of(response)
     assert ids(response) == []
     assert "No events" not in text_of(response)
     assert not [link for link in links(response) if "live=1" in link or "export/new" in link]
+
+
+def test_typed_qualifiers_move_from_the_search_to_their_fields(browser, recorded):
+    search = "/audit/?shown_period=&search=actor:dora+result:ok+rotated"
+    fields = '<div hx-swap-oob="innerHTML:#log-fields">'
+    content = part(browser, search, "log-results").content.decode()
+    assert fields in content
+    assert '<option value="ok" selected>' in content
+    assert re.search('name="search" value="rotated"', content)
+    carried = content.split('<span hx-swap-oob="innerHTML:#carried-filters">')[1]
+    assert carried.startswith('<input type="hidden" name="actor" value="dora">')
+    shown = part(browser, f"{search}+action:test.thing.done&more=1", "log-results").content.decode()
+    assert '<fieldset id="more-filters" hx-swap-oob="true">' in shown
+    assert 'name="actor" value="dora"' in shown
+    assert '<option value="test.thing.done" selected>' in shown
+    untouched = part(browser, "/audit/?search=rotated&actor=dora&period=1h", "log-results").content.decode()
+    assert 'name="search"' not in untouched  # the user may be typing
+    assert (
+        '<input type="hidden" id="shown-period" name="shown_period" value="1h" hx-swap-oob="true">'
+        in untouched
+    )
 
 
 def test_a_filter_changes_the_address_to_what_can_be_shared(browser, recorded):
@@ -355,11 +378,12 @@ def test_what_looks_like_a_qualifier_and_is_none_is_said(browser, recorded):
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
-    [("result:foo", "Use one of: ok, denied, error."), ("after:yesterday", "Example: 2026-11-01.")],
+    ("typed", "others"), [("rehearsal denied", {"search": "rehearsal"}), ("FAILED", {}), ('"denied"', None)]
 )
-def test_a_wrong_qualifier_shows_what_may_be_given(browser, recorded, typed, said):
-    assert said in text_of(browser.get("/audit/", {"search": typed}))
+def test_a_word_that_is_a_result_leads_to_the_events_with_this_result(browser, recorded, typed, others):
+    offered = [link for link in links(browser.get("/audit/", {"search": typed})) if "outcome=" in link]
+    outcome = "error" if typed == "FAILED" else "denied"
+    assert offered == ([] if others is None else [f"/audit/?{urlencode({'outcome': outcome, **others})}"])
 
 
 def test_the_key_of_an_entry_is_a_link_to_it(browser, developer, stranger, admin):

@@ -60,6 +60,7 @@ def test_each_condition_has_its_severity_its_object_its_beginning_and_a_page(tro
     created = troubled["soon"].created_at.isoformat().replace("+00:00", "Z")
     assert found["key_expiring"]["since"] == created
     assert found["second_factor_missing"]["since"] is None
+    assert "object=idle" in found["key_denied"]["action_url"]
     assert found["audit_alarm"]["object"]["name"] == "Entry altered"
     job = AuditExport.objects.get()
     assert found["job_failed"]["object"] == {"type": "audit_export", "id": str(job.id), "name": ""}

@@ -15,6 +15,7 @@ from audit.usage.queries import HOUR, Span, Used
 from console.services.attention import read_attention
 from console.usage import read_usage
 from kernel.clock import process_now
+from tests.audit.pages import links
 from tests.browsing import signed_in
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -25,11 +26,11 @@ def operation(key_id, outcome="denied", count=1, action="crypto.message.encrypte
     return Event(action=action, object_type="key", object_id=str(key_id), outcome=outcome, count=count)
 
 
-def write(*events):
+def write(*events, actor=ACTOR):
     """Write and sequence ``(event, time)`` pairs."""
     writer = str(uuid4())
     rows = [
-        entry_row(event, ACTOR, at=format_timestamp(at), writer=writer, wseq=number)
+        entry_row(event, actor, at=format_timestamp(at), writer=writer, wseq=number)
         for number, (event, at) in enumerate(events, 1)
     ]
     insert_rows(rows)
@@ -71,6 +72,19 @@ def test_the_figures_of_home_are_those_of_usage_and_of_the_linked_entries(operat
     assert home.used == Used(usage.chart.allowed, usage.chart.denied, usage.chart.failed)
     assert home.span == usage.span
     assert [counted(at_admin, url) for url in (usage.log.denied, usage.log.failed)] == [10, 3]
+    by_key = {row.name: row for row in usage.by_key}["payments-db"]
+    assert "object=payments-db" in by_key.denied_url
+    assert counted(at_admin, by_key.denied_url) == by_key.used.denied == 9
+
+
+def test_a_caller_leads_to_the_operations_that_usage_counts(at_admin, admin, make_key):
+    key = make_key(admin, "payments-db")
+    counts = {"ok": 40, "denied": 7}
+    events = [(operation(key.id, outcome, count), process_now()) for outcome, count in counts.items()]
+    write(*events, actor=admin.principal.actor)
+    [row] = at_admin.get("/usage/").context["usage"].by_caller
+    assert [counted(at_admin, url) for url in (row.log_url, row.denied_url)] == [47, 7]
+    assert {row.log_url, row.denied_url} <= set(links(at_admin.get("/usage/")))
 
 
 def test_the_api_finds_the_same_operations(operations, admin):
@@ -88,8 +102,12 @@ def test_the_pages_link_their_figures_to_the_entries(at_admin):
         assert links == ["denied", "error"]
 
 
-def test_the_figures_of_a_developer_do_not_lead_to_entries_that_they_cannot_see(developer):
+def test_the_figures_of_a_developer_do_not_lead_to_entries_that_they_cannot_see(
+    developer, admin, make_key, use
+):
     """They count what others did with the developer's keys, but the log shows the developer's own actions."""
-    home = signed_in(developer).get("/home/")
-    assert home.context["log"] is None
-    assert "action=operation" not in home.content.decode()
+    use(make_key(developer, "his"), outcome="denied", by=admin)
+    browser = signed_in(developer)
+    assert browser.get("/home/").context["log"] is None
+    for path in ("/home/", "/usage/"):
+        assert not [link for link in links(browser.get(path)) if link.startswith("/audit/?")]

@@ -4,6 +4,7 @@ import html
 import re
 from datetime import timedelta
 from functools import partial
+from html import unescape
 
 import pytest
 
@@ -254,7 +255,18 @@ def test_the_activity_has_the_filters_and_the_export_of_the_log(admin, key):
     shown = browser.get(f"{address}?more=1", headers={"HX-Request": "true", "HX-Target": "more-filters"})
     assert "id_actor" in text(shown)
     assert "id_object" not in text(shown)
-    assert "this filter has two different values" in text(browser.get(f"{address}?search=object:another"))
+    assert "This page shows one key only." in text(browser.get(f"{address}?search=object:another"))
+
+
+def test_exporting_and_saving_lead_back_to_the_activity(admin, key):
+    browser, address = signed_in(admin), f"/keys/{key.name}/activity/?outcome=ok"
+    for page in ("/audit/exports/new", "/audit/saved/new"):
+        link = re.search(rf'href="({page}[^"]+)"', text(browser.get(address)))[1]
+        asked = text(browser.get(unescape(link)))
+        assert f'href="{address}">Back to the events' in asked
+        form = re.search(rf'action="({page}[^"]+)"', asked)[1]
+        refused = text(browser.post(unescape(form), {}))
+        assert f'href="{address}">Back to the events' in refused
 
 
 def test_a_user_who_reads_their_own_actions_only_is_told_so(developer, new_key):

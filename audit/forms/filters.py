@@ -1,30 +1,23 @@
-"""Forms of the audit log pages."""
+"""The form that filters the audit log."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
 
-from audit.browse.filters import PERIODS
+from audit.browse.filters import LABELS, PERIODS, bounds_of, in_words, utc_text
 from audit.browse.qualifiers import QUALIFIERS, read_search, similar_words
 from audit.browse.selection import LogCriteria
-from audit.exports.formats import ExportFormat
-from audit.log.action_labels import RESULTS, label_of
+from audit.log.action_labels import RESULTS, label_of, word_label
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
 from audit.log.operations import LABEL, OPERATION
-from audit.models import SavedFilter
 from kernel.errors import Invalid
 from kernel.http.addresses import canonical_address
 from kernel.pages.forms import PageForm, UtcDateTimeField
 
-FORMATS = {
-    ExportFormat.CSV: "CSV, for spreadsheets",
-    ExportFormat.JSONL: "JSON Lines, for programs: each entry with its hashed bytes and its integrity",
-    ExportFormat.TILES: "Archive for ccverify: the whole log with its tree and checkpoints",
-}
 _WORDS = {
     "outcome": Outcome,
     "source": Source,
@@ -45,8 +38,7 @@ RARE = (
 
 
 def _choices(words: Iterable[str]) -> list[tuple[str, str]]:
-    spelt = ((word, word.replace("_", " ").capitalize()) for word in words)
-    return [("", "Any"), *((word, "API" if word == Source.API else text) for word, text in spelt)]
+    return [("", "Any"), *((word, word_label(word)) for word in words)]
 
 
 def _plain_text() -> forms.TextInput:
@@ -56,7 +48,8 @@ def _plain_text() -> forms.TextInput:
 def _date_time_field(label: str) -> UtcDateTimeField:
     # A text field: browsers show date pickers in the local format, and as if the time were local.
     widget = forms.TextInput(attrs={"placeholder": "2026-11-25 14:05", "autocomplete": "off"})
-    return UtcDateTimeField(required=False, label=label, widget=widget)
+    invalid = "Enter a UTC time, such as 2026-11-01 or 2026-11-25 14:05."
+    return UtcDateTimeField(required=False, label=label, widget=widget, error_messages={"invalid": invalid})
 
 
 class _AddressField(forms.CharField):
@@ -73,8 +66,9 @@ class _AddressField(forms.CharField):
 class LogFilterForm(PageForm):
     """Filters of the log. The URL contains them under their API names, plus ``period``.
 
-    ``asked`` has the valid values of the fields and of the typed qualifiers. ``fixed`` filters are those of the page:
-    its URL and its chips leave them out.
+    ``asked`` has the valid values of the fields and of the typed qualifiers, and a valid form shows these.
+    ``rewritten`` names the fields that were sent with other values. ``fixed`` filters are those of the page: its URL
+    and its chips leave them out.
     """
 
     search = forms.CharField(
@@ -118,45 +112,50 @@ class LogFilterForm(PageForm):
     )
     outcome = forms.ChoiceField(
         required=False,
-        label="Result",
+        label=LABELS["outcome"],
         choices=[("", "Any"), *((word.value, RESULTS[word].capitalize()) for word in Outcome)],
     )
     source = forms.ChoiceField(required=False, choices=_choices(Source))
     client_ip = _AddressField(
-        required=False, label="Client IP address", max_length=TEXT_LIMITS["client_ip"], widget=_plain_text()
+        required=False, label=LABELS["client_ip"], max_length=TEXT_LIMITS["client_ip"], widget=_plain_text()
     )
     request_id = forms.CharField(
-        required=False, label="Request ID", max_length=TEXT_LIMITS["request_id"], widget=_plain_text()
+        required=False, label=LABELS["request_id"], max_length=TEXT_LIMITS["request_id"], widget=_plain_text()
     )
     actor_type = forms.ChoiceField(required=False, choices=_choices(ActorType))
-    period = forms.ChoiceField(
-        required=False, choices=[("", "Any time"), *((word, text) for word, (text, _) in PERIODS.items())]
-    )
+    period = forms.ChoiceField(required=False, choices=[("", "Any time"), *PERIODS.items()])
 
     def __init__(
         self, data: Mapping[str, Any], *, actions: Sequence[str] = (), fixed: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(data)
         self.asked: dict[str, Any] = {}
+        self.rewritten: set[str] = set()
+        self.shows_rare = data.get("more") == "1"
         self.fixed = dict(fixed or {})
         # "from" is a Python keyword, so it cannot be declared above.
         self.fields |= {"from": _date_time_field("From (UTC)"), "to": _date_time_field("To (UTC)")}
-        chosen = str(data.get("action", ""))
-        known = sorted({*actions, *([chosen] if chosen else [])} - {OPERATION})
+        self.full_clean()
+        if not self.errors:
+            self._show_asked()
+        known = sorted({*actions, str(self.data.get("action", ""))} - {"", OPERATION})
         general = [("", "Any"), (OPERATION, LABEL)]
         self.fields["action"].widget.choices = [*general, *_grouped(known)]
-        self.full_clean()
 
     def clean(self) -> dict[str, Any]:
         given = {name: value for name, value in self.cleaned_data.items() if value} | self.fixed
+        if "period" in given and self._has_new_period:
+            given = {name: value for name, value in given.items() if name not in {"from", "to"}}
         words, typed = read_search(given.pop("search", ""))
         try:
             LogCriteria(search=words)
         except Invalid as refusal:
             self.add_error("search", list(refusal.fields["search"]))
             words = ""
+        found: dict[str, Any] = {}
         for spelt, name, text in typed:
-            self._take(given, spelt, name, text)
+            self._take(found, spelt, name, text)
+        given |= self._without_conflicts(given, found)
         for name in {"from", "to"} & given.keys():
             self._to_utc(given, name)
         if {"from", "to"} <= given.keys() and given["from"] > given["to"]:
@@ -169,23 +168,42 @@ class LogFilterForm(PageForm):
             self.asked = {"search": words, **self.asked}
         return self.cleaned_data
 
-    def _take(self, given: dict[str, Any], spelt: str, name: str, text: str) -> None:
+    @property
+    def _has_new_period(self) -> bool:
+        """Whether the user chose another period than the page showed."""
+        period = self.data.get("period", "")
+        return bool(self.data.get("shown_period", period) != period)
+
+    def _take(self, found: dict[str, Any], spelt: str, name: str, text: str) -> None:
         """Validate one typed qualifier with the field that it refers to."""
         try:
             value = self.fields[name].clean(text)
         except forms.ValidationError as error:
-            self.add_error("search", " ".join([f"{spelt}:", *error.messages, *self._hints(name)]))
+            choices = [f"Use one of: {', '.join(_WORDS[name])}."] if name in _WORDS else []
+            self.add_error("search", " ".join([f"{spelt}:", *error.messages, *choices]))
             return
-        if given.get(name, value) != value:
+        if found.get(name, value) != value:
             self.add_error("search", f"{spelt}: this filter has two different values. Use one.")
         elif value:
-            given[name] = value
+            found[name] = value
 
-    def _hints(self, name: str) -> list[str]:
-        """Valid values, or an example."""
-        if name in _WORDS:
-            return [f"Use one of: {', '.join(_WORDS[name])}."]
-        return ["Example: 2026-11-01."] if isinstance(self.fields[name], UtcDateTimeField) else []
+    def _without_conflicts(self, given: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
+        """The typed values without those that a field contradicts. Fields that are not shown cannot contradict."""
+        agreed = dict(typed)
+        for name, value in typed.items():
+            is_hidden = name in RARE and not self.shows_rare and name not in self.fixed
+            if given.get(name, value) != value and not is_hidden:
+                field = f"The field {self[name].label} has a different value. Use one of the two."
+                self.add_error("search", "This page shows one key only." if name in self.fixed else field)
+                del agreed[name]
+        return agreed
+
+    def _show_asked(self) -> None:
+        own = {name: self.asked.get(name, "") for name in self.fields if name not in self.fixed}
+        self.rewritten = {name for name, value in own.items() if (self.cleaned_data[name] or "") != value}
+        self.data = {
+            name: utc_text(each) if isinstance(each, datetime) else each for name, each in own.items()
+        }
 
     def _to_utc(self, given: dict[str, Any], name: str) -> None:
         try:
@@ -219,17 +237,21 @@ class LogFilterForm(PageForm):
     def criteria(self, now: datetime) -> LogCriteria:
         """The filters for the services. A period ends at ``now``."""
         asked = dict(self.asked)
-        _, length = PERIODS.get(asked.pop("period", ""), ("", timedelta()))
+        since, until = bounds_of(asked.pop("period", ""), now)
         return LogCriteria(
             object_id=asked.pop("object", ""),
-            since=asked.pop("from", None) or (now - length if length else None),
-            until=asked.pop("to", None),
+            since=asked.pop("from", since),
+            until=min(filter(None, (asked.pop("to", None), until)), default=None),
             **asked,
         )
 
     @property
     def has_rare_errors(self) -> bool:
         return not self.errors.keys().isdisjoint(RARE)
+
+    @property
+    def rewrites_rare(self) -> bool:
+        return not self.rewritten.isdisjoint(RARE)
 
     @property
     def carried(self) -> list[tuple[str, str]]:
@@ -243,19 +265,9 @@ class LogFilterForm(PageForm):
         """The label, the value in words, and the query string without it, for each filter."""
         filters = self.filters
         return [
-            (
-                "Object" if name == "object" else str(self[name].label),
-                self._in_words(name, value),
-                urlencode({other: text for other, text in filters.items() if other != name}),
-            )
-            for name, value in filters.items()
+            (label, value, urlencode({other: text for other, text in filters.items() if other != name}))
+            for name, (label, value) in zip(filters, in_words(filters), strict=True)
         ]
-
-    def _in_words(self, name: str, value: str) -> str:
-        if name == "action":
-            return label_of(value)
-        choices: Any = getattr(self.fields[name], "choices", ())
-        return str(dict(choices).get(value, value))
 
 
 def _grouped(actions: Sequence[str]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -267,19 +279,3 @@ def _grouped(actions: Sequence[str]) -> list[tuple[str, list[tuple[str, str]]]]:
 def _labelled(action: str) -> str:
     label = label_of(action)
     return action if label == action else f"{label} ({action})"
-
-
-class SavedFilterForm(PageForm):
-    name = forms.CharField(
-        max_length=SavedFilter.NAME_LIMIT, widget=forms.TextInput(attrs={"autocomplete": "off"})
-    )
-    is_shared = forms.BooleanField(required=False, label="Share with everyone who can read the whole log")
-
-
-class ExportForm(PageForm):
-    format = forms.ChoiceField(choices=[], widget=forms.RadioSelect, initial=ExportFormat.CSV.value)
-
-    def __init__(self, *args: Any, is_of_whole_log: bool, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        offered = [word for word in FORMATS if is_of_whole_log or word != ExportFormat.TILES]
-        self.fields["format"].choices = [(word.value, FORMATS[word]) for word in offered]  # type: ignore[attr-defined]  # a ChoiceField

@@ -1,0 +1,21 @@
+from typing import Any
+
+from django import forms
+
+from audit.exports.formats import ExportFormat
+from kernel.pages.forms import PageForm
+
+FORMATS = {
+    ExportFormat.CSV: "CSV, for spreadsheets",
+    ExportFormat.JSONL: "JSON Lines, for programs: each entry with its hashed bytes and its integrity",
+    ExportFormat.TILES: "Archive for ccverify: the whole log with its tree and checkpoints",
+}
+
+
+class ExportForm(PageForm):
+    format = forms.ChoiceField(choices=[], widget=forms.RadioSelect, initial=ExportFormat.CSV.value)
+
+    def __init__(self, *args: Any, is_of_whole_log: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered = [word for word in FORMATS if is_of_whole_log or word != ExportFormat.TILES]
+        self.fields["format"].choices = [(word.value, FORMATS[word]) for word in offered]  # type: ignore[attr-defined]  # a ChoiceField
