@@ -64,8 +64,14 @@ def _label(chosen: Range, start: datetime) -> str:
 
 
 def _tick(chosen: Range, number: int, start: datetime) -> str:
-    """The label on the axis: full hours of the day, or days counted back from the last one."""
-    is_hour = chosen.step < DAY
-    if (start.hour if is_hour else chosen.steps - 1 - number) % chosen.tick:
+    """The label on the axis: full hours of the day, or days counted back from the last one.
+
+    An hour at an end of the axis has none. It would be aligned with that end, and so overlap its neighbour on a
+    narrow screen.
+    """
+    last = chosen.steps - 1
+    if chosen.step >= DAY:
+        return "" if (last - number) % chosen.tick else f"{start.day} {start:%b}"
+    if start.hour % chosen.tick or number in (0, last):
         return ""
-    return f"{start:%H:%M}" if is_hour and start.hour else f"{start.day} {start:%b}"
+    return f"{start:%H:%M}" if start.hour else f"{start.day} {start:%b}"
