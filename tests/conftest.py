@@ -2,6 +2,7 @@
 
 import gc
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -19,6 +20,7 @@ from django.test import TransactionTestCase
 
 from accounts.hashers import BoundedArgon2PasswordHasher
 from kernel import runtime
+from kernel.databases.lock_waits import waiting_until
 from tests.personas import Persona, make_persona
 from tests.product import Product
 
@@ -37,6 +39,7 @@ hypothesis.settings.load_profile("patient")
 # Of a password hash: at the product's cost it takes 64 MiB and a fifth of a second.
 LOW_COST = {"time_cost": 1, "memory_cost": 64}
 FULL_COST = {name: getattr(BoundedArgon2PasswordHasher, name) for name in LOW_COST}
+PATIENCE = 60.0  # seconds
 KEPT_TABLES = {"django_content_type", "auth_permission"}  # what migrations have put there
 
 
@@ -51,9 +54,9 @@ def home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     settings.CC_AUDIT_LAG_LIMIT = 3600  # no sequencer runs during a test, and a busy machine may stall
     # The timer must not write refusals during a slow test, because the next test would find them.
     refusals.PERIOD = 3600.0
-    # A test may wait longer for a new connection than a request may.
+    # A test may wait longer for its first connection than a request may: an earlier one may have ended all of them.
     if connection.vendor == "postgresql":
-        connection.settings_dict["OPTIONS"]["pool"]["timeout"] = 60.0
+        connection.settings_dict["OPTIONS"]["pool"]["timeout"] = PATIENCE
     for name, value in LOW_COST.items():
         setattr(BoundedArgon2PasswordHasher, name, value)
     settings.STATIC_ROOT = folder / "static"
@@ -106,7 +109,9 @@ def root_of_trust(request: pytest.FixtureRequest) -> Iterator[None]:
     from kernel.trust.models import Instance  # noqa: PLC0415 - models need a set-up Django
 
     forget_everything()
-    if not Instance.objects.exists():
+    with waiting_until(time.monotonic() + PATIENCE):
+        is_empty = not Instance.objects.exists()
+    if is_empty:
         for row in request.getfixturevalue("django_db_setup"):
             type(row)._default_manager.bulk_create([row])
     yield

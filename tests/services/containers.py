@@ -26,7 +26,7 @@ START_SECONDS = 120  # the image creates its data first
 def postgresql(*, durable: bool) -> Iterator[str]:
     """Run a server with the settings of `tests.services.postgresql`, and yield its URL."""
     password = secrets.token_hex()  # the port may be open to other machines
-    settings = ("max_connections=200", "timezone=UTC", *(() if durable else FORGETFUL))
+    settings = ("max_connections=300", "timezone=UTC", *(() if durable else FORGETFUL))
     command = ["postgres", *(part for setting in settings for part in ("-c", setting))]
     image = os.environ.get("CC_TEST_POSTGRESQL_IMAGE", POSTGRESQL_IMAGE)
     environment = {

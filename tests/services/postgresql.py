@@ -63,7 +63,7 @@ class PostgreSQL(Server):
             f"port={self.port}",
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
-            "max_connections=200",
+            "max_connections=300",
             "timezone=UTC",
             *(() if self.durable else FORGETFUL),
             *self.settings,
