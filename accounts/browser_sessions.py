@@ -28,6 +28,7 @@ from accounts.session_engine import (
 from audit.log.events import Source
 from kernel.clock import database_now, process_now
 from kernel.freshness.stamps import EpochStamp
+from kernel.identities import Identity
 
 CONFIRMED_AT = "confirmed_at"  # when the user last passed a factor check
 
@@ -77,7 +78,7 @@ def principal_of(request: HttpRequest, user: User, stamp: EpochStamp) -> Princip
     """The session's user with the permissions of their role. ``stamp`` was read before the user's row."""
     return Principal(
         actor=origin_of(request, source_of(request)).user(user.id, user.username),
-        user_id=user.id,
+        identity=Identity.user(user.id),
         role=user.role,
         permissions=ROLES[user.role],
         subject_version=user.subject_version,

@@ -9,6 +9,7 @@ from accounts.roles import PERMISSIONS, SYSTEM, roles_with, sees_all
 from audit.log.events import Actor, Source
 from kernel.errors import Denied, RecentAuthRequired, Unauthenticated
 from kernel.freshness.stamps import EpochStamp
+from kernel.identities import Identity
 from kernel.rules import PermissionScope
 
 RECENT = timedelta(minutes=10)
@@ -17,7 +18,7 @@ SIGNING_KEYS = "signing-keys"  # the entity, as in kernel.freshness.stamps, that
 
 def user_entity(user_id: UUID) -> str:
     """The entity, as in ``kernel.freshness.stamps``, of a user with their role and sessions."""
-    return f"user:{user_id}"
+    return Identity.user(user_id).entity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Principal:
     """
 
     actor: Actor
-    user_id: UUID | None
+    identity: Identity
     role: str
     permissions: frozenset[str]
     subject_version: int = 0
@@ -45,7 +46,13 @@ class Principal:
     @classmethod
     def system(cls, name: str, source: Source) -> Self:
         """The application itself (a command, a scheduled task), with every permission on all objects."""
-        return cls(actor=Actor.system(name, source), user_id=None, role=SYSTEM, permissions=PERMISSIONS)
+        actor = Actor.system(name, source)
+        return cls(actor=actor, identity=Identity.SYSTEM, role=SYSTEM, permissions=PERMISSIONS)
+
+    @property
+    def user_id(self) -> UUID | None:
+        """The user's ID; None if the caller is not a person."""
+        return self.identity.user_id
 
     @property
     def person_id(self) -> UUID:
@@ -81,6 +88,7 @@ class AnonymousPrincipal:
     """An unauthenticated caller, who has no permissions."""
 
     is_authenticated: ClassVar[bool] = False
+    identity: ClassVar[Identity] = Identity.SYSTEM
     user_id: ClassVar[None] = None
 
     def has_permission(self, word: str) -> bool:  # noqa: ARG002 - same signature as Principal

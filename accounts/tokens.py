@@ -30,6 +30,7 @@ from kernel.clock import process_now
 from kernel.crypto.encoding import decode_base64url
 from kernel.errors import Unauthenticated
 from kernel.freshness.epoch import read_stamp
+from kernel.identities import Identity
 from kernel.observability.metrics import token_refusals_total
 
 ALGORITHM = "RS256"
@@ -150,7 +151,7 @@ def _authenticate(text: str, origin: Origin, about: tuple[str, ...]) -> Principa
     user = family.user
     return Principal(
         actor=origin.user(user.id, user.username, auth_method=family.auth_methods, token_id=claims["jti"]),
-        user_id=user.id,
+        identity=Identity.user(user.id),
         role=user.role,
         permissions=ROLES[user.role],
         subject_version=user.subject_version,

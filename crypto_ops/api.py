@@ -176,7 +176,7 @@ def _decrypt_batch(attrs: dict[str, Any], key_id: UUID) -> DecryptBatch:
 def _charge_the_rest(principal: Principal, messages: int) -> None:
     """Charge the batch beyond the one request that the view has charged. Raises Throttled."""
     if (more := cost_of(messages) - 1) > 0:
-        throttle.charge_principal(str(principal.user_id), more)
+        throttle.charge_principal(principal.identity.budget, more)
 
 
 def _references(attrs: dict[str, Any]) -> list[str | None]:

@@ -44,7 +44,7 @@ class DecisionContext:
 
     def charge(self, trials: int) -> None:
         """Charge the principal for trial decryptions with more than one version. Raises Throttled."""
-        throttle.charge_principal(str(self.principal.user_id), cost=trials)
+        throttle.charge_principal(self.principal.identity.budget, cost=trials)
 
     def cipher(self, version: CachedVersion, mode: Mode) -> Cipher:
         """Raises UnsupportedAlgorithm if the key may not use the mode; UnwrapFailed."""
@@ -79,7 +79,7 @@ class CachedDecisionContext(DecisionContext):
     def find_default(self, algorithm: str) -> CachedKey:
         key_id = keyring.cached_default_id(self.principal, algorithm)
         if key_id is None:
-            owned = (self.principal.user_id, algorithm)
+            owned = (self.principal.identity, algorithm)
             raise CacheMiss(owned, lambda: keyring.find_default(self.principal, algorithm))
         return self.find(key_id)
 

@@ -103,7 +103,7 @@ class HotRoute[M: wire.RequestBody, Q: Request, R]:
     ) -> HotAnswer:
         request = self.request(message)
         count = self.count(request)
-        name, cost = str(principal.user_id), cost_of(count)
+        name, cost = principal.identity.budget, cost_of(count)
         try:
             throttle.charge_principal(name, cost)
         except Throttled as error:

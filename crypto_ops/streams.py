@@ -240,9 +240,7 @@ def _place(principal: Principal) -> Iterator[ExitStack]:
     """A slot for one more stream, with metrics; ``pop_all`` keeps it. Raises Throttled."""
     with ExitStack() as resources:
         resources.enter_context(measured(STREAM))
-        resources.enter_context(
-            _running.current.one_more(str(principal.user_id or principal.actor.actor_name))
-        )
+        resources.enter_context(_running.current.one_more(principal.identity.budget))
         yield resources
 
 

@@ -5,6 +5,8 @@ from enum import Enum
 from typing import Literal, Protocol
 from uuid import UUID
 
+from kernel.identities import Identity
+
 type PermissionScope = Literal["all", "own"]  # how far a permission reaches
 
 
@@ -32,6 +34,8 @@ class Caller(Protocol):
 
     @property
     def is_authenticated(self) -> bool: ...
+    @property
+    def identity(self) -> Identity: ...
     @property
     def user_id(self) -> UUID | None: ...
     def has_permission(self, word: str) -> bool: ...

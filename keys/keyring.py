@@ -19,6 +19,7 @@ from accounts.principals import Principal
 from kernel.errors import NotFound
 from kernel.freshness.epoch import read_epoch, read_stamp, renew_stamps
 from kernel.freshness.stamps import EpochStamp
+from kernel.identities import Identity
 from kernel.runtime import ProcessState
 from kernel.trust.row_mac import IntegrityFailed
 from keys import services
@@ -80,12 +81,12 @@ def _cached_named(name: str, principal: Principal) -> CachedKey | None:
 
 def cached_default_id(principal: Principal, algorithm: str) -> UUID | None:
     """The ID of the principal's default key, if this process has cached it."""
-    return _cache.current.default_ids.get((principal.user_id, algorithm))
+    return _cache.current.default_ids.get((principal.identity, algorithm))
 
 
 def find_default(principal: Principal, algorithm: str) -> CachedKey:
     """The principal's default key of a key algorithm, created on first use. Raises Invalid, UnsupportedAlgorithm."""
-    owned, default_ids = (principal.user_id, algorithm), _cache.current.default_ids
+    owned, default_ids = (principal.identity, algorithm), _cache.current.default_ids
     key_id = default_ids.get(owned)
     if key_id is None:
         key_id = services.default_key(principal, algorithm).id
@@ -149,7 +150,7 @@ class _KeyCache:
         self._lock = Lock()
         self._cached: OrderedDict[UUID, tuple[CachedKey, float]] = OrderedDict()
         self._ids: dict[str, UUID] = {}  # of cached keys, by name with the prefix
-        self.default_ids: dict[tuple[UUID | None, str], UUID] = {}
+        self.default_ids: dict[tuple[Identity, str], UUID] = {}
         self._sweeper: Thread | None = None
         self._is_closed = Event()
 

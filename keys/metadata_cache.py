@@ -64,7 +64,7 @@ def keep(principal: Principal, key: Key) -> None:
 
 def _place(principal: Principal, key_id: UUID) -> str:
     """The cache key of the entry; "" if the cache is off or the principal's stamp does not cover this key."""
-    reader = "all" if principal.scope("keys.read") == "all" else str(principal.user_id)
+    reader = "all" if principal.scope("keys.read") == "all" else principal.identity.entity
     stamp, entity = principal.stamp, key_entity(key_id)
     if not settings.CC_METADATA_CACHE_SECONDS or stamp is None or entity not in stamp.epochs:
         return ""

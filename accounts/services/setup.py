@@ -14,6 +14,7 @@ from accounts.services.users import create_user
 from audit.log.events import Event
 from audit.services import record
 from kernel.clock import database_now
+from kernel.identities import Identity
 
 
 def is_set_up() -> bool:
@@ -52,7 +53,10 @@ def create_first_admin(*, code: str, username: str, password: str, origin: Origi
         raise AlreadySetUp
     link = _require_valid(row, code)
     anonymous = Principal(
-        actor=origin.anonymous(), user_id=None, role=SYSTEM, permissions=frozenset({"users.manage"})
+        actor=origin.anonymous(),
+        identity=Identity.SYSTEM,
+        role=SYSTEM,
+        permissions=frozenset({"users.manage"}),
     )
     user = create_user(principal=anonymous, username=username, password=password, role=ADMIN)
     link.delete()

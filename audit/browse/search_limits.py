@@ -5,13 +5,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
 from audit.errors import SearchTimeout
 from kernel.errors import Throttled
+from kernel.identities import Identity
 from kernel.observability.metrics import throttled_total
 from kernel.runtime import ProcessState
 
@@ -24,31 +24,31 @@ class _Searches:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.users: set[UUID | None] = set()
+        self.callers: set[Identity] = set()
 
 
 _searches = ProcessState(_Searches)
 
 
-def search_limits(user_id: UUID | None) -> AbstractContextManager[None]:
+def search_limits(caller: Identity) -> AbstractContextManager[None]:
     """Limits for the statements of one search. Use it outside a transaction.
 
-    Raises Throttled if another search of the user runs: in any process on PostgreSQL, in this one on SQLite, which has
+    Raises Throttled if another search of the caller runs: in any process on PostgreSQL, in this one on SQLite, which has
     one web process. Raises SearchTimeout after ``SEARCH_SECONDS``, per statement on PostgreSQL and in total on SQLite.
     """
-    return _on_postgresql(user_id) if connection.vendor == "postgresql" else _on_sqlite(user_id)
+    return _on_postgresql(caller) if connection.vendor == "postgresql" else _on_sqlite(caller)
 
 
 @contextmanager
-def _on_postgresql(user_id: UUID | None) -> Iterator[None]:
+def _on_postgresql(caller: Identity) -> Iterator[None]:
     # An advisory lock ends with its transaction, so a killed process leaves none behind.
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute(
-            # Parallel workers would take all cores for one user, and their start is slower than a usual search. A
+            # Parallel workers would take all cores for one caller, and their start is slower than a usual search. A
             # bitmap collects and sorts all entries, but usually the newest few contain enough matches.
             "SELECT pg_try_advisory_xact_lock(%s), set_config('statement_timeout', %s, true), "
             "set_config('max_parallel_workers_per_gather', '0', true), set_config('enable_bitmapscan', 'off', true)",
-            [_lock_of(user_id), f"{round(SEARCH_SECONDS * 1000)}ms"],
+            [_lock_of(caller), f"{round(SEARCH_SECONDS * 1000)}ms"],
         )
         if not cursor.fetchone()[0]:
             raise _busy()
@@ -60,24 +60,24 @@ def _on_postgresql(user_id: UUID | None) -> Iterator[None]:
             raise
 
 
-def _lock_of(user_id: UUID | None) -> int:
+def _lock_of(caller: Identity) -> int:
     # The last half of a random UUID. As a signed number it is negative, and the application's other locks are not.
-    return -1 if user_id is None else int.from_bytes(user_id.bytes[8:], signed=True)
+    return -1 if caller.id is None else int.from_bytes(caller.id.bytes[8:], signed=True)
 
 
 @contextmanager
-def _on_sqlite(user_id: UUID | None) -> Iterator[None]:
+def _on_sqlite(caller: Identity) -> Iterator[None]:
     searches = _searches.current
     with searches.lock:
-        if user_id in searches.users:
+        if caller in searches.callers:
             raise _busy()
-        searches.users.add(user_id)
+        searches.callers.add(caller)
     try:
         with _interrupted_when_late():
             yield
     finally:
         with searches.lock:
-            searches.users.remove(user_id)
+            searches.callers.remove(caller)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from django.db import models
 
 from audit.log import action_labels
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
+from kernel.identities import Identity
 from kernel.rules import PermissionScope
 
 READ_PERMISSION = "audit.read"
@@ -27,6 +28,8 @@ class Integrity(StrEnum):
 class Reader(Protocol):
     """A caller who reads the log."""
 
+    @property
+    def identity(self) -> Identity: ...
     @property
     def user_id(self) -> UUID | None: ...
     def scope(self, word: str) -> PermissionScope:

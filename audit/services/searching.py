@@ -63,8 +63,8 @@ def search_logs(*, reader: Reader, criteria: LogCriteria, before: int | None = N
     if not selected.is_search:
         yield found
         return
-    with search_limits(reader.user_id):
-        throttle.charge_principal(str(reader.user_id), SEARCH_COST - 1)  # the interface has charged one
+    with search_limits(reader.identity):
+        throttle.charge_principal(reader.identity.budget, SEARCH_COST - 1)  # the interface has charged one
         if not selected.is_narrow:
             part, stopped_at = _part(AuditLog.objects.visible_to(reader), criteria, before)
             found = Found(

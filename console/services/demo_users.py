@@ -27,6 +27,7 @@ from console.demo_data import ADMIN, DOMAIN, ORIGINS, PEOPLE
 from kernel.clock import process_now
 from kernel.errors import Unauthenticated
 from kernel.freshness.epoch import read_stamp
+from kernel.identities import Identity
 
 PASSWORD_BYTES = 12
 
@@ -117,7 +118,7 @@ def _principal(username: str, origin: Origin) -> Principal:
     user = find_user(username).check_mac()
     return Principal(
         actor=origin.user(user.id, user.username, auth_method="password"),
-        user_id=user.id,
+        identity=Identity.user(user.id),
         role=user.role,
         permissions=ROLES[user.role],
         subject_version=user.subject_version,

@@ -81,7 +81,7 @@ class PageView[P: Caller](View):
             if known_principal(request) is None:
                 throttle.check_address(context, group="anonymous", rate=settings.CC_THROTTLE_ANONYMOUS)
                 return self._sign_in_first()
-            throttle.charge_principal(str(self.principal.user_id))
+            throttle.charge_principal(self.principal.identity.budget)
             # Not earlier: otherwise the log would record any text that an anonymous caller puts into a URL as an
             # object.
             self._judge(rule, **kwargs)

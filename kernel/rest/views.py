@@ -72,7 +72,7 @@ class ApiView[P: Caller](APIView):
                 in_context(request), group="anonymous", rate=settings.CC_THROTTLE_ANONYMOUS
             )
             raise
-        self._charged = str(caller.user_id)
+        self._charged = caller.identity.budget
         throttle.charge_principal(self._charged)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:

@@ -7,6 +7,7 @@ from accounts.origin import Origin
 from accounts.principals import AnonymousPrincipal, Principal
 from accounts.roles import PERMISSIONS, ROLES
 from kernel.errors import Denied, RecentAuthRequired, Unauthenticated
+from kernel.identities import Identity
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -14,7 +15,9 @@ NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 def person(role, auth_time=NOW):
     user_id = uuid4()
     actor = Origin(client_ip="", user_agent="", request_id="").user(user_id, "somebody")
-    return Principal(actor=actor, user_id=user_id, role=role, permissions=ROLES[role], auth_time=auth_time)
+    return Principal(
+        actor=actor, identity=Identity.user(user_id), role=role, permissions=ROLES[role], auth_time=auth_time
+    )
 
 
 def test_what_is_not_held_is_denied_by_name():

@@ -21,6 +21,7 @@ from audit.log.events import Source
 from audit.log.refusals import flush
 from audit.models import AuditLog, AuditTrail
 from kernel.errors import Denied, Invalid
+from kernel.identities import Identity
 from kernel.observability.logs import redact
 from kernel.trust.row_mac import IntegrityFailed
 from tests.personas import PASSWORD
@@ -127,7 +128,9 @@ def test_once_there_is_an_account_of_any_role_no_link_is_made_nor_opens(code, au
 
 
 def test_links_are_the_applications_to_make(db):
-    nobody = Principal(actor=ORIGIN.anonymous(), user_id=None, role="auditor", permissions=frozenset())
+    nobody = Principal(
+        actor=ORIGIN.anonymous(), identity=Identity.SYSTEM, role="auditor", permissions=frozenset()
+    )
     with pytest.raises(Denied):
         services.issue_setup_link(principal=nobody)
 

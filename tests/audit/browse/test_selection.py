@@ -12,6 +12,7 @@ from audit.models import AuditLog
 from audit.services import find_changes, find_logs, record
 from audit.services.showing import show_entry
 from kernel.errors import Denied, NotFound
+from kernel.identities import Identity
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -34,7 +35,9 @@ def actor(user_id, name, source="api"):
 
 
 def reader(role, user_id=MIRA):
-    return Principal(actor=actor(user_id, "reader"), user_id=user_id, role=role, permissions=ROLES[role])
+    return Principal(
+        actor=actor(user_id, "reader"), identity=Identity.user(user_id), role=role, permissions=ROLES[role]
+    )
 
 
 AUDITOR = reader("auditor", uuid.UUID(int=9))
@@ -127,7 +130,9 @@ def test_what_the_system_did_is_nobodys_own(entries):
 
 
 def test_without_the_permission_nothing_is_found(entries):
-    powerless = Principal(actor=actor(MIRA, "m"), user_id=MIRA, role="admin", permissions=frozenset())
+    powerless = Principal(
+        actor=actor(MIRA, "m"), identity=Identity.user(MIRA), role="admin", permissions=frozenset()
+    )
 
     for find in (
         lambda: find_logs(reader=powerless, criteria=LogCriteria()),

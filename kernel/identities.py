@@ -1,0 +1,53 @@
+"""Identities: who acts, owns and is charged. A principal is an identity with its rights; an actor is an identity in
+the log.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Self
+from uuid import UUID
+
+
+class IdentityType(StrEnum):
+    USER = "user"
+    SERVICE_ACCOUNT = "service_account"
+    SYSTEM = "system"  # the application and its commands
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A user, a service account or the system. The ids of users and service accounts are random, so no two are equal.
+
+    ``id`` is None for the system only.
+    """
+
+    type: IdentityType
+    id: UUID | None
+
+    SYSTEM: ClassVar["Identity"]
+
+    @classmethod
+    def user(cls, user_id: UUID) -> Self:
+        return cls(IdentityType.USER, user_id)
+
+    @classmethod
+    def service_account(cls, account_id: UUID) -> Self:
+        return cls(IdentityType.SERVICE_ACCOUNT, account_id)
+
+    @property
+    def user_id(self) -> UUID | None:
+        """The id of a user; None for other identities."""
+        return self.id if self.type is IdentityType.USER else None
+
+    @property
+    def entity(self) -> str:
+        """The entity, as in ``kernel.freshness.stamps``, of the identity with its rights and sessions."""
+        return f"{self.type}:{self.id}"
+
+    @property
+    def budget(self) -> str:
+        """The name of the request budget."""
+        return str(self.id)
+
+
+Identity.SYSTEM = Identity(IdentityType.SYSTEM, None)
