@@ -12,6 +12,7 @@ from audit.browse import search_limits
 from audit.browse.selection import LogCriteria
 from audit.errors import SearchTimeout
 from audit.services import search_logs
+from kernel.identities import Identity
 from tests.browsing import signed_in
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -65,11 +66,11 @@ def test_the_admin_counts_as_the_same_user(auditor):
 
 
 def test_a_search_that_takes_too_long_is_stopped(developer, monkeypatch):
-    user_id = uuid4()
+    caller = Identity.user(uuid4())
     monkeypatch.setattr(search_limits, "SEARCH_SECONDS", 0.1)
     with (
         pytest.raises(SearchTimeout) as refused,
-        search_limits.search_limits(user_id),
+        search_limits.search_limits(caller),
         connection.cursor() as cursor,
     ):
         cursor.execute(ENDLESS)
@@ -77,7 +78,7 @@ def test_a_search_that_takes_too_long_is_stopped(developer, monkeypatch):
 
     # Neither the turn nor the time limit outlives it.
     monkeypatch.setattr(search_limits, "SEARCH_SECONDS", 60)
-    with search_limits.search_limits(user_id):
+    with search_limits.search_limits(caller):
         pass
     with connection.cursor() as cursor:
         cursor.execute(ENDLESS.replace("FROM n)", "FROM n WHERE i < 300000)"))
