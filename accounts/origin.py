@@ -24,6 +24,22 @@ class Origin(Struct, frozen=True, kw_only=True):
         """An actor known from an earlier request, with this request's origin."""
         return _acting_from(known, self.client_ip, self.user_agent, self.source).of_request(self.request_id)
 
+    def service_account(
+        self, account_id: UUID, name: str, *, auth_method: str = "", token_id: str = ""
+    ) -> Actor:
+        return Actor(
+            user_id=None,
+            actor_id=account_id,
+            actor_type=ActorType.SERVICE_ACCOUNT,
+            actor_name=name,
+            auth_method=auth_method,
+            token_id=token_id,
+            client_ip=self.client_ip,
+            user_agent=self.user_agent,
+            source=self.source,
+            request_id=self.request_id,
+        )
+
     def user(self, user_id: UUID, username: str, *, auth_method: str = "", token_id: str = "") -> Actor:
         return Actor(
             user_id=user_id,

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Self
 from uuid import UUID
 
+from accounts.authorization import TokenLimits, authorize
 from accounts.roles import PERMISSIONS, SYSTEM, roles_with, sees_all
 from audit.log.events import Actor, Source
 from kernel.errors import Denied, RecentAuthRequired, Unauthenticated
@@ -12,6 +13,7 @@ from kernel.freshness.stamps import EpochStamp
 from kernel.identities import Identity
 from kernel.rules import PermissionScope
 
+KEY_WORDS = ("keys.", "crypto.")  # the permissions that a service token can limit to some keys
 RECENT = timedelta(minutes=10)
 SIGNING_KEYS = "signing-keys"  # the entity, as in kernel.freshness.stamps, that every access token depends on
 
@@ -23,8 +25,9 @@ def user_entity(user_id: UUID) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """An authenticated caller.
+    """An authenticated caller: an identity with the rights of this request.
 
+    ``permissions`` are those of the role, reduced to the scopes of a service token, whose other limits are ``limits``.
     ``stamp`` holds the epochs that were read *before* the rows this value was built from. ``not_after`` is the
     time (aware UTC) at which the value expires. Both are None if they do not apply.
     """
@@ -38,6 +41,7 @@ class Principal:
     browser_session_id: UUID | None = None
     auth_time: datetime | None = None
     signing_kid: str = ""
+    limits: TokenLimits | None = None
     not_after: datetime | None = None
     stamp: EpochStamp | None = None
 
@@ -66,13 +70,17 @@ class Principal:
 
     def require(self, word: str) -> None:
         """Raises Denied, naming the roles that have the permission, unless the caller has it."""
-        if word not in self.permissions:
-            extra = {"permission": word, "roles": roles_with(word)}
+        verdict = authorize(self, word)
+        if not verdict.is_allowed:
+            extra = {"permission": word, "roles": roles_with(word), "rule": verdict.rule}
             raise Denied(f"You need the permission {word}.", extra=extra)
 
     def scope(self, word: str) -> PermissionScope:
         """Whether the permission covers all objects or the caller's own. Raises Denied without the permission."""
         self.require(word)
+        has_chosen_keys = self.limits is not None and self.limits.key_ids is not None
+        if has_chosen_keys and word.startswith(KEY_WORDS):
+            return "own"
         return "all" if sees_all(self.role, word) else "own"
 
     def require_recent_log_in(self, now: datetime) -> None:

@@ -19,7 +19,7 @@ from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenBackendError, TokenError
 from rest_framework_simplejwt.settings import api_settings
 
-from accounts import signing_keys
+from accounts import service_tokens, signing_keys
 from accounts.errors import SessionEnded, TokenExpired
 from accounts.models import BrowserSession, TokenFamily
 from accounts.origin import Origin
@@ -112,12 +112,14 @@ def issue_access_token(family: TokenFamily, keys: KeySet) -> tuple[str, int]:
 
 
 def authenticate_bearer(text: str, origin: Origin, *about: str) -> Principal:
-    """The principal of an access token, with the user's current state from the database.
+    """The principal of an access token or a service token, with the owner's current state from the database.
 
     The stamp also covers the entities in ``about``. Raises TokenExpired; Unauthenticated for a token that is
     malformed, forged or revoked, or whose user is disabled or signed out; IntegrityFailed if a row was altered.
     """
     try:
+        if text.startswith(service_tokens.PREFIX):
+            return service_tokens.authenticate_service_token(text, origin, about)
         return _authenticate(text, origin, about)
     except Unauthenticated as error:
         token_refusals_total.labels(reason=error.code).inc()
@@ -130,6 +132,8 @@ def renew_principal(principal: Principal) -> Principal:
     Raises SessionEnded if the caller's rights have ended: a role change always ends them, and an emergency
     rotation ends every token that the old signing key signed.
     """
+    if principal.limits is not None:
+        return service_tokens.renew_token_principal(principal, principal.limits)
     if principal.user_id is None:
         return principal
     stamp = read_stamp(user_entity(principal.user_id), SIGNING_KEYS)

@@ -1,6 +1,7 @@
 """Models of users, credentials and sessions."""
 
 from accounts.models.browser_sessions import BrowserSession
+from accounts.models.service_accounts import ClientSecret, ServiceAccount, ServiceToken
 from accounts.models.setup import SetupLink
 from accounts.models.tokens import RefreshToken, SigningKey, TokenFamily
 from accounts.models.totp import RecoveryCode, TotpDevice
@@ -12,10 +13,13 @@ from accounts.models.passkeys import Passkey  # isort: skip
 __all__ = [
     "LONGEST_USER_AGENT",
     "BrowserSession",
+    "ClientSecret",
     "LoginAttempt",
     "Passkey",
     "RecoveryCode",
     "RefreshToken",
+    "ServiceAccount",
+    "ServiceToken",
     "SetupLink",
     "SigningKey",
     "TokenFamily",

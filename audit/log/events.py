@@ -78,6 +78,7 @@ class Actor(Struct, frozen=True, kw_only=True):
     """The actor and where it acted from. The name is copied, so that history outlives the account."""
 
     user_id: UUID | None
+    actor_id: UUID | None = None
     actor_type: str
     actor_name: str
     auth_method: str

@@ -1,6 +1,8 @@
 """IP addresses as text: canonical spelling, client address and rate-limit key."""
 
 import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -43,3 +45,28 @@ def passkey_origin(public_url: str) -> tuple[str, str]:
     is_usual = url.port in {None, 443 if url.scheme == "https" else 80}
     host = (url.hostname or "") if url.scheme == "https" else "localhost"
     return f"{url.scheme}://{host}{'' if is_usual else f':{url.port}'}", host
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """IP networks in CIDR notation. Without any, all addresses are included."""
+
+    texts: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> "Networks":
+        """In canonical spelling. Raises ValueError, which contains the text, for host bits or no network."""
+        return cls(tuple(str(ipaddress.ip_network(text)) for text in texts))
+
+    def include(self, address: str) -> bool:
+        """Whether the canonical ``address`` is in one of the networks. An unknown address is in none."""
+        return not self.texts or _is_within(address, self.texts)
+
+
+@lru_cache(4096)
+def _is_within(address: str, networks: tuple[str, ...]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in ipaddress.ip_network(text) for text in networks)

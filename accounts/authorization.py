@@ -1,0 +1,123 @@
+"""The one authorization decision: may this principal do this with that object, and by which rule.
+
+The API, the pages, the services, the in-memory keyring and the fast path all call ``authorize``. The querysets'
+``visible_to`` express the same rules as conditions; a test compares the two. Everything that the decision needs is in
+memory, so it costs no query. It depends only on rows whose epochs the principal's and the object's stamps carry.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from accounts.roles import ROLES, sees_all
+from kernel.clock import process_now
+from kernel.http.addresses import Networks
+from kernel.identities import Identity
+
+READ_KEYS = "keys.read"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLimits:
+    """The limits of a service token. ``key_ids`` is None if the token is good for all keys of its owner."""
+
+    token_id: UUID
+    scopes: frozenset[str]
+    key_ids: frozenset[UUID] | None
+    networks: Networks
+
+    @property
+    def rule(self) -> str:
+        return f"token:{self.token_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Operations with one key, or with all keys with a tag, for an identity or a role, until ``expires_at``.
+
+    ``operations`` are permissions, such as ``crypto.encrypt``. A grant also permits to read the key's metadata, from
+    every network.
+    """
+
+    grant_id: UUID
+    operations: frozenset[str]
+    expires_at: datetime | None
+    networks: Networks
+
+    @property
+    def rule(self) -> str:
+        return f"grant:{self.grant_id}"
+
+    def covers(self, permission: str, now: datetime, client_ip: str) -> bool:
+        if self.expires_at is not None and self.expires_at <= now:
+            return False
+        if permission == READ_KEYS:
+            return True
+        return permission in self.operations and self.networks.include(client_ip)
+
+
+class Holder(Protocol):
+    """The facts about a principal that the decision needs."""
+
+    @property
+    def identity(self) -> Identity: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def permissions(self) -> frozenset[str]: ...
+    @property
+    def limits(self) -> TokenLimits | None: ...
+
+
+class Protected(Protocol):
+    """An object that its owner and the holders of grants may use: a key."""
+
+    @property
+    def protected_id(self) -> UUID: ...
+    @property
+    def owner(self) -> Identity: ...
+    def grants_to(self, identity: Identity, role: str) -> Iterable[Grant]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``rule`` identifies the rule that decided. ``ends_at`` is the time at which an allowing rule ends.
+
+    Rules are ``role:<role>``, ``owner``, ``grant:<id>``, ``token:<id>`` and ``no-grant``.
+    """
+
+    is_allowed: bool
+    rule: str
+    ends_at: datetime | None = None
+
+
+OWNER = Verdict(True, "owner")
+NO_GRANT = Verdict(False, "no-grant")
+
+
+def authorize(
+    principal: Holder, permission: str, protected: Protected | None = None, *, client_ip: str = ""
+) -> Verdict:
+    """Decide. Without ``protected``, the decision is whether the principal has the permission on any object.
+
+    ``client_ip`` is the canonical address of the request, for grants that are limited to networks.
+    """
+    limits, role = principal.limits, principal.role
+    if permission not in principal.permissions:
+        by_token = limits is not None and permission in ROLES.get(role, ())
+        return Verdict(False, limits.rule if limits is not None and by_token else f"role:{role}")
+    if protected is None:
+        return Verdict(True, f"role:{role}")
+    if limits is not None and limits.key_ids is not None and protected.protected_id not in limits.key_ids:
+        return Verdict(False, limits.rule)
+    if sees_all(role, permission):
+        return Verdict(True, f"role:{role}")
+    if protected.owner == principal.identity:
+        return OWNER
+    now = process_now()
+    for grant in protected.grants_to(principal.identity, role):
+        if grant.covers(permission, now, client_ip):
+            return Verdict(True, grant.rule, grant.expires_at)
+    return NO_GRANT

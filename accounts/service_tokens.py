@@ -1,0 +1,120 @@
+"""Service tokens: opaque bearer tokens ``cct_<64 hex digits><8 hex digits>``, with 256 random bits and a CRC-32.
+
+The prefix and the checksum let secret scanners find leaked tokens and let the server reject other texts without a
+query. Only the SHA-256 of a token is stored.
+"""
+
+import hashlib
+import re
+import secrets
+import zlib
+from dataclasses import replace
+from typing import Final
+from uuid import UUID
+
+from accounts.authorization import TokenLimits
+from accounts.errors import SessionEnded, TokenExpired
+from accounts.models import ServiceAccount, ServiceToken
+from accounts.origin import Origin
+from accounts.principals import Principal
+from accounts.roles import ROLES
+from audit.log.events import Actor
+from kernel.clock import process_now
+from kernel.errors import Denied, Unauthenticated
+from kernel.freshness.epoch import read_stamp
+from kernel.http.addresses import Networks
+
+PREFIX: Final = "cct_"
+AUTH_METHOD: Final = "service_token"
+BAD_TOKEN: Final = "The service token is not valid."  # noqa: S105 - a sentence
+
+_SHAPE = re.compile(f"{PREFIX}([0-9a-f]{{64}})([0-9a-f]{{8}})", re.ASCII)
+
+
+def new_token() -> str:
+    body = secrets.token_hex(32)
+    return f"{PREFIX}{body}{_checksum(body)}"
+
+
+def token_digest(text: str) -> str:
+    """The stored hash of a token."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def authenticate_service_token(text: str, origin: Origin, about: tuple[str, ...]) -> Principal:
+    """The principal of a service token, with the owner's current state from the database.
+
+    The stamp also covers the entities in ``about``. Raises Unauthenticated, TokenExpired, Denied for a request from
+    another network, IntegrityFailed.
+    """
+    shape = _SHAPE.fullmatch(text)
+    if shape is None or _checksum(shape[1]) != shape[2]:
+        raise Unauthenticated(BAD_TOKEN)
+    known = ServiceToken.objects.filter(token_hash=token_digest(text)).first()
+    if known is None:
+        raise Unauthenticated(BAD_TOKEN)
+    # Read the stamp before the rows, so that any later change makes the principal stale. A token keeps its owner.
+    stamp = read_stamp(known.identity.entity, *about)
+    token = _require_valid(known.id)
+    limits = _limits_of(token)
+    principal = Principal(
+        actor=_actor(token, origin),
+        identity=token.identity,
+        role=token.owner.role,
+        permissions=ROLES[token.owner.role] & limits.scopes,
+        not_after=token.expires_at,
+        limits=limits,
+        stamp=stamp,
+    )
+    require_network(principal, origin.client_ip)
+    return principal
+
+
+def renew_token_principal(principal: Principal, limits: TokenLimits) -> Principal:
+    """The same caller with the current rights of the token's owner.
+
+    Raises SessionEnded if the token was revoked or its owner disabled, TokenExpired, IntegrityFailed.
+    """
+    stamp = read_stamp(principal.identity.entity)
+    role = _require_valid(limits.token_id).owner.role
+    return replace(principal, role=role, permissions=ROLES[role] & limits.scopes, stamp=stamp)
+
+
+def require_network(principal: Principal, client_ip: str) -> None:
+    """Raises Denied if the caller's token is limited to other networks. Call it for every request: addresses change."""
+    limits = principal.limits
+    if limits is not None and not limits.networks.include(client_ip):
+        raise Denied("This token is limited to other networks.", extra={"rule": limits.rule})
+
+
+def _require_valid(token_id: UUID) -> ServiceToken:
+    token = ServiceToken.objects.select_related("user", "service_account").filter(pk=token_id).first()
+    if token is None:
+        raise SessionEnded
+    owner = token.check_mac().owner.check_mac()
+    if token.revoked_at is not None or not owner.is_active:
+        raise SessionEnded
+    if token.expires_at <= process_now():
+        raise TokenExpired
+    return token
+
+
+def _limits_of(token: ServiceToken) -> TokenLimits:
+    return TokenLimits(
+        token_id=token.id,
+        scopes=frozenset(token.scopes),
+        key_ids=None if token.key_ids is None else frozenset(map(UUID, token.key_ids)),
+        networks=Networks(tuple(token.networks)),
+    )
+
+
+def _actor(token: ServiceToken, origin: Origin) -> Actor:
+    known = {"auth_method": AUTH_METHOD, "token_id": str(token.id)}
+    owner = token.owner
+    if isinstance(owner, ServiceAccount):
+        return origin.service_account(owner.id, owner.name, **known)
+    return origin.user(owner.id, owner.username, **known)
+
+
+def _checksum(body: str) -> str:
+    return f"{zlib.crc32(body.encode()):08x}"
