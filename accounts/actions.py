@@ -48,6 +48,19 @@ RECOVERY_CODE_USED = "accounts.recovery_code.used"
 SETUP_READ = "accounts.setup.read"
 SETUP_LINK_ISSUED = "accounts.setup_link.issued"
 
+SERVICE_ACCOUNT_LISTED = "accounts.service_account.listed"
+SERVICE_ACCOUNT_READ = "accounts.service_account.read"
+SERVICE_ACCOUNT_CREATED = "accounts.service_account.created"
+SERVICE_ACCOUNT_CHANGED = "accounts.service_account.changed"
+CLIENT_SECRET_ROTATED = "accounts.client_secret.rotated"  # noqa: S105 - an audit action name
+
+SERVICE_TOKEN_LISTED = "accounts.service_token.listed"  # noqa: S105 - an audit action name
+SERVICE_TOKEN_CREATED = "accounts.service_token.created"  # noqa: S105 - an audit action name
+SERVICE_TOKEN_ROTATED = "accounts.service_token.rotated"  # noqa: S105 - an audit action name
+SERVICE_TOKEN_CHANGED = "accounts.service_token.changed"  # noqa: S105 - an audit action name
+SERVICE_TOKEN_REVOKED = "accounts.service_token.revoked"  # noqa: S105 - an audit action name
+SERVICE_TOKEN_ISSUED = "accounts.service_token.issued"  # noqa: S105 - an audit action name
+
 LABELS: Final[Mapping[str, str]] = {
     SESSION_OPENED: "Sign in",
     SESSION_REFRESHED: "Refresh token",
@@ -86,6 +99,17 @@ LABELS: Final[Mapping[str, str]] = {
     RECOVERY_CODES_REPLACED: "Replace recovery codes",
     RECOVERY_CODES_KEPT: "Keep recovery codes",
     RECOVERY_CODE_USED: "Use recovery code",
+    SERVICE_ACCOUNT_LISTED: "List service accounts",
+    SERVICE_ACCOUNT_READ: "View service account",
+    SERVICE_ACCOUNT_CREATED: "Create service account",
+    SERVICE_ACCOUNT_CHANGED: "Change service account",
+    CLIENT_SECRET_ROTATED: "Rotate client secret",
+    SERVICE_TOKEN_LISTED: "List tokens",
+    SERVICE_TOKEN_CREATED: "Create token",
+    SERVICE_TOKEN_ROTATED: "Rotate token",
+    SERVICE_TOKEN_CHANGED: "Shorten token lifetime",
+    SERVICE_TOKEN_REVOKED: "Revoke token",
+    SERVICE_TOKEN_ISSUED: "Issue token",
     SETUP_READ: "Open set-up page",
     SETUP_LINK_ISSUED: "Issue set-up link",
 }

@@ -5,7 +5,7 @@ The API, the pages, the services, the in-memory keyring and the fast path all ca
 memory, so it costs no query. It depends only on rows whose epochs the principal's and the object's stamps carry.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -78,7 +78,15 @@ class Protected(Protocol):
     def protected_id(self) -> UUID: ...
     @property
     def owner(self) -> Identity: ...
-    def grants_to(self, identity: Identity, role: str) -> Iterable[Grant]: ...
+    @property
+    def grants(self) -> Mapping[str, Sequence[Grant]]:
+        """By holder: an identity's ``entity``, or ``role_holder``."""
+        ...
+
+
+def role_holder(role: str) -> str:
+    """The holder of grants to everyone with the role. The holder of other grants is an identity's ``entity``."""
+    return f"role:{role}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +120,19 @@ def authorize(
         return Verdict(True, f"role:{role}")
     if limits is not None and limits.key_ids is not None and protected.protected_id not in limits.key_ids:
         return Verdict(False, limits.rule)
+    return _authorize_use(principal, permission, protected, client_ip)
+
+
+def _authorize_use(principal: Holder, permission: str, protected: Protected, client_ip: str) -> Verdict:
+    """Decide for a principal who has the permission, within the limits of their token."""
+    identity, role = principal.identity, principal.role
     if sees_all(role, permission):
         return Verdict(True, f"role:{role}")
-    if protected.owner == principal.identity:
+    if protected.owner == identity:
         return OWNER
     now = process_now()
-    for grant in protected.grants_to(principal.identity, role):
-        if grant.covers(permission, now, client_ip):
-            return Verdict(True, grant.rule, grant.expires_at)
+    for holder in (identity.entity, role_holder(role)):
+        for grant in protected.grants.get(holder, ()):
+            if grant.covers(permission, now, client_ip):
+                return Verdict(True, grant.rule, grant.expires_at)
     return NO_GRANT

@@ -28,6 +28,15 @@ class SessionEnded(Unauthenticated):
         super().__init__("The session has ended. Sign in again.")
 
 
+class TokenRevoked(Unauthenticated):
+    """The service token was revoked, or its owner was disabled."""
+
+    title = "The service token was revoked"
+
+    def __init__(self) -> None:
+        super().__init__("The service token was revoked or its owner is disabled. Create a new token.")
+
+
 class NameTaken(Conflict):
     """Another user or key has the name."""
 

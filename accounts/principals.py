@@ -60,9 +60,9 @@ class Principal:
 
     @property
     def person_id(self) -> UUID:
-        """The user's ID. Raises Denied if the caller is not a person, because some actions require an account."""
-        if self.user_id is None:
-            raise Denied("Only a user account can do this.")
+        """The user's ID, for actions that require a person: Raises Denied for other identities and service tokens."""
+        if self.user_id is None or self.limits is not None:
+            raise Denied("Only a signed-in user can do this.", extra={"rule": "person"})
         return self.user_id
 
     def has_permission(self, word: str) -> bool:

@@ -63,6 +63,20 @@ def sees_all(role: str, permission: str) -> bool:
     return permission in ROLES.get(role, frozenset()) - _OWN_ONLY.get(role, frozenset())
 
 
+GRANTABLE = tuple(sorted(permission.removeprefix("crypto.") for permission in _KEY_USE))
+"""The operations that a grant can give, as words."""
+
+
+def permission_of(word: str) -> str:
+    """The permission that a scope or a grant names: ``crypto.encrypt`` for ``encrypt``."""
+    return word if "." in word else f"crypto.{word}"
+
+
+def word_of(permission: str) -> str:
+    """The word for a permission in scopes and grants: ``encrypt`` for ``crypto.encrypt``."""
+    return permission.removeprefix("crypto.")
+
+
 def roles_with(permission: str) -> list[str]:
     """The roles that have the permission, on all objects or only on their own."""
     return [role for role, held in ROLES.items() if permission in held]

@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from accounts.authorization import TokenLimits
-from accounts.errors import SessionEnded, TokenExpired
+from accounts.errors import TokenExpired, TokenRevoked
 from accounts.models import ServiceAccount, ServiceToken
 from accounts.origin import Origin
 from accounts.principals import Principal
@@ -73,7 +73,7 @@ def authenticate_service_token(text: str, origin: Origin, about: tuple[str, ...]
 def renew_token_principal(principal: Principal, limits: TokenLimits) -> Principal:
     """The same caller with the current rights of the token's owner.
 
-    Raises SessionEnded if the token was revoked or its owner disabled, TokenExpired, IntegrityFailed.
+    Raises TokenRevoked if the token was revoked or its owner disabled, TokenExpired, IntegrityFailed.
     """
     stamp = read_stamp(principal.identity.entity)
     role = _require_valid(limits.token_id).owner.role
@@ -90,10 +90,10 @@ def require_network(principal: Principal, client_ip: str) -> None:
 def _require_valid(token_id: UUID) -> ServiceToken:
     token = ServiceToken.objects.select_related("user", "service_account").filter(pk=token_id).first()
     if token is None:
-        raise SessionEnded
+        raise TokenRevoked
     owner = token.check_mac().owner.check_mac()
     if token.revoked_at is not None or not owner.is_active:
-        raise SessionEnded
+        raise TokenRevoked
     if token.expires_at <= process_now():
         raise TokenExpired
     return token

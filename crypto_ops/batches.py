@@ -95,9 +95,9 @@ def decide_encryptions(request: EncryptBatch, context: DecisionContext) -> Decis
     mode = request.mode
     refusals = _refusals(request.items)
     if request.key_id is not None:
-        entry = context.find(request.key_id)
+        entry = context.find(request.key_id, "crypto.encrypt")
     elif len(refusals) < len(request.items):
-        entry = context.find_default(mode.key_algorithm)
+        entry = context.find_default(mode.key_algorithm, "crypto.encrypt")
     else:  # the first use creates the default key, and there is no message to use it for
         raise Invalid.of_field(
             "items", "None of the items can be read. Send key_id to get the error of each item."
@@ -123,7 +123,7 @@ def decide_encryptions(request: EncryptBatch, context: DecisionContext) -> Decis
 def decide_decryptions(request: DecryptBatch, context: DecisionContext) -> Decision[BatchResult[bytes]]:
     """The results, which must not be released before the commit. Raises refusals that concern the whole batch."""
     context.principal.require("crypto.decrypt")
-    entry = context.find(request.key_id)
+    entry = context.find(request.key_id, "crypto.decrypt")
     lifecycle.require_process(entry.lifecycle_state(process_now()))
     opener = _Opener(entry, request.mode, context)
     results = [item if isinstance(item, DomainError) else opener.open(item) for item in request.items]

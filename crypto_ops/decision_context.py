@@ -1,12 +1,17 @@
 """The context of one decision: the caller, and each key that was read for it."""
 
 from collections.abc import Callable, Hashable
+from functools import partial
 
+from accounts.authorization import authorize
 from accounts.principals import Principal
+from accounts.roles import word_of
+from audit.commit.writer import Deadline
 from audit.log.events import Actor
 from kernel import throttle
 from kernel.crypto.aead import Cipher
 from kernel.crypto.algorithms import Mode
+from kernel.errors import Denied
 from kernel.freshness.stamps import EpochStamp
 from keys import keyring
 from keys.cached_keys import CachedKey, CachedVersion
@@ -26,6 +31,14 @@ class UnknownCost(Exception):
     """The cost of this decision is not known in advance, so the event loop must not make it."""
 
 
+def not_granted(permission: str, rule: str) -> Denied:
+    """The refusal of an operation with a key that the caller may see."""
+    return Denied(
+        f"You need a grant for {word_of(permission)} on this key.",
+        extra={"permission": permission, "rule": rule},
+    )
+
+
 class DecisionContext:
     """Decides an operation, with database reads on cache misses."""
 
@@ -34,13 +47,26 @@ class DecisionContext:
         self.principal = principal
         self.actor = actor or principal.actor
         self.used: list[CachedKey] = []
+        self.grant_ends: list[Deadline] = []
 
-    def find(self, reference: KeyReference) -> CachedKey:
-        """Find a key as ``keyring.find`` does, and record it as part of the decision."""
-        return self._use(keyring.find(reference, self.principal))
+    def find(self, reference: KeyReference, permission: str) -> CachedKey:
+        """Find a key as ``keyring.find`` does, for an operation, and record it as part of the decision.
 
-    def find_default(self, algorithm: str) -> CachedKey:
-        return self._use(keyring.find_default(self.principal, algorithm))
+        Raises also Denied.
+        """
+        return self._use(keyring.find(reference, self.principal), permission)
+
+    def find_default(self, algorithm: str, permission: str) -> CachedKey:
+        return self._use(keyring.find_default(self.principal, algorithm), permission)
+
+    def authorize(self, entry: CachedKey, permission: str) -> None:
+        """Raises Denied unless the principal may do this with the key."""
+        verdict = authorize(self.principal, permission, entry, client_ip=self.actor.client_ip)
+        if not verdict.is_allowed:
+            raise not_granted(permission, verdict.rule)
+        if verdict.ends_at is not None:
+            error = partial(not_granted, permission, verdict.rule)
+            self.grant_ends.append(Deadline(verdict.ends_at, error))
 
     def charge(self, trials: int) -> None:
         """Charge the principal for trial decryptions with more than one version. Raises Throttled."""
@@ -59,8 +85,9 @@ class DecisionContext:
         known = () if self.principal.stamp is None else (self.principal.stamp,)
         return (*known, *(entry.stamp for entry in self.used))
 
-    def _use(self, entry: CachedKey) -> CachedKey:
+    def _use(self, entry: CachedKey, permission: str) -> CachedKey:
         self.used.append(entry)
+        self.authorize(entry, permission)
         return entry
 
 
@@ -70,18 +97,18 @@ class CachedDecisionContext(DecisionContext):
     def charge(self, trials: int) -> None:
         raise UnknownCost(trials)
 
-    def find(self, reference: KeyReference) -> CachedKey:
+    def find(self, reference: KeyReference, permission: str) -> CachedKey:
         entry = keyring.find_cached(reference, self.principal)
         if entry is None:
             raise CacheMiss(reference, lambda: keyring.find(reference, self.principal))
-        return self._use(entry)
+        return self._use(entry, permission)
 
-    def find_default(self, algorithm: str) -> CachedKey:
+    def find_default(self, algorithm: str, permission: str) -> CachedKey:
         key_id = keyring.cached_default_id(self.principal, algorithm)
         if key_id is None:
             owned = (self.principal.identity, algorithm)
             raise CacheMiss(owned, lambda: keyring.find_default(self.principal, algorithm))
-        return self.find(key_id)
+        return self.find(key_id, permission)
 
     def cipher(self, version: CachedVersion, mode: Mode) -> Cipher:
         cipher = version.cached_cipher(mode)

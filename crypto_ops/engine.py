@@ -62,9 +62,9 @@ def decide_encryption(request: EncryptRequest, context: DecisionContext) -> Deci
     """The result, which must not be released before the decision is committed. Raises refusals."""
     context.principal.require("crypto.encrypt")
     if request.key_id is None:
-        entry = context.find_default(request.mode.key_algorithm)
+        entry = context.find_default(request.mode.key_algorithm, "crypto.encrypt")
     else:
-        entry = context.find(request.key_id)
+        entry = context.find(request.key_id, "crypto.encrypt")
     version = protecting_version(entry, request.mode, request.key_version, process_now())
     envelope = _seal(request, entry, version, context)
     event = key_event(
@@ -97,7 +97,7 @@ def _seal(
 def decide_decryption(request: DecryptRequest, context: DecisionContext) -> Decision[Decrypted]:
     """The result, which must not be released before the decision is committed. Raises refusals."""
     context.principal.require("crypto.decrypt")
-    entry = context.find(request.key_id)
+    entry = context.find(request.key_id, "crypto.decrypt")
     candidates = _candidates(request, entry, process_now())
     if len(candidates) > 1:
         context.charge(len(candidates) - 1)
@@ -145,7 +145,7 @@ def _open(
 def _decide_reencryption(request: ReencryptRequest, context: DecisionContext) -> Decision[Reencrypted]:
     context.principal.require("crypto.reencrypt")
     now = process_now()
-    source = context.find(request.envelope.key_id)
+    source = context.find(request.envelope.key_id, "crypto.reencrypt")
     compromised = source.lifecycle_state(now).state is State.COMPROMISED
     if compromised and not request.reason:
         raise Invalid.of_field(
@@ -181,4 +181,5 @@ def _target(request: ReencryptRequest, source: CachedKey, context: DecisionConte
     # Require both permissions, so that a change of key gives the caller no access beyond their own.
     context.principal.require("crypto.decrypt")
     context.principal.require("crypto.encrypt")
-    return context.find(target_id)
+    context.authorize(source, "crypto.decrypt")
+    return context.find(target_id, "crypto.encrypt")

@@ -22,6 +22,7 @@ from accounts import verified_tokens
 from accounts.errors import TokenExpired
 from accounts.origin import Origin
 from accounts.principals import Principal
+from accounts.service_tokens import require_network
 from accounts.tokens import authenticate_bearer
 from audit.commit import loop_writer
 from audit.commit.writer import Decision
@@ -86,6 +87,7 @@ class HotRoute[M: wire.RequestBody, Q: Request, R]:
                 principal = verified_tokens.find(hot.token, process_now())
                 if principal is None:
                     principal = await _verify(hot.token, origin)
+                require_network(principal, hot.client_ip)
                 message = decoder.decode(body)
                 if not wire.is_unambiguous(body, message):
                     return None

@@ -1,5 +1,6 @@
 """Inspection of ciphertexts."""
 
+from accounts.authorization import authorize
 from accounts.principals import Principal
 from crypto_ops.requests import Inspection
 from kernel.clock import process_now
@@ -17,6 +18,9 @@ def inspect(*, principal: Principal, envelope: Envelope) -> Inspection:
     if version is None:
         raise NotFound
     at = entry.lifecycle_state(process_now())
+    may_decrypt = authorize(
+        principal, "crypto.decrypt", entry, client_ip=principal.actor.client_ip
+    ).is_allowed
     usable = lifecycle.may_process(at.state) and version.state is VersionState.ENABLED
     return Inspection(
         key_id=entry.key_id,
@@ -25,5 +29,5 @@ def inspect(*, principal: Principal, envelope: Envelope) -> Inspection:
         state=at.state,
         status=at.status,
         version_state=version.state.value,
-        may_decrypt=usable and principal.has_permission("crypto.decrypt"),
+        may_decrypt=usable and may_decrypt,
     )

@@ -141,7 +141,7 @@ class Encryption(Stream):
         self, key_id: UUID, context: DecisionContext, *, begun_under: int | None = None
     ) -> Decision[CachedVersion]:
         context.principal.require("crypto.encrypt")
-        entry = context.find(key_id)
+        entry = context.find(key_id, "crypto.encrypt")
         now = process_now()
         version = entry.require_protect(now)
         if begun_under not in {None, version.number}:
@@ -221,7 +221,7 @@ class Decryption(Stream):
 
     def _decide(self, header: StreamHeader, context: DecisionContext) -> Decision[CachedVersion]:
         context.principal.require("crypto.decrypt")
-        entry = context.find(header.key_id)
+        entry = context.find(header.key_id, "crypto.decrypt")
         if header.version not in entry.versions:
             raise DecryptionFailed  # indistinguishable from an altered stream
         version = entry.require_process(header.version, process_now())

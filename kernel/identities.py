@@ -40,6 +40,11 @@ class Identity:
         return self.id if self.type is IdentityType.USER else None
 
     @property
+    def service_account_id(self) -> UUID | None:
+        """The id of a service account; None for other identities."""
+        return self.id if self.type is IdentityType.SERVICE_ACCOUNT else None
+
+    @property
     def entity(self) -> str:
         """The entity, as in ``kernel.freshness.stamps``, of the identity with its rights and sessions."""
         return f"{self.type}:{self.id}"
@@ -51,3 +56,12 @@ class Identity:
 
 
 Identity.SYSTEM = Identity(IdentityType.SYSTEM, None)
+
+
+def parse_uuid(text: str) -> UUID | None:
+    """The id that the text spells, in lower case with hyphens; None for any other text."""
+    try:
+        parsed = UUID(text)
+    except ValueError:
+        return None
+    return parsed if str(parsed) == text else None

@@ -16,6 +16,10 @@ VERSION_LISTED: Final = "keys.version.listed"
 VERSION_DISABLED: Final = "keys.version.disabled"
 VERSION_ENABLED: Final = "keys.version.enabled"
 ROTATION_LISTED: Final = "keys.rotation.listed"
+GRANT_LISTED: Final = "keys.grant.listed"
+GRANT_CREATED: Final = "keys.grant.created"
+GRANT_REMOVED: Final = "keys.grant.removed"
+ACCESS_CHECKED: Final = "keys.access.checked"
 
 LABELS: Final[Mapping[str, str]] = {
     KEY_LISTED: "List keys",
@@ -31,4 +35,8 @@ LABELS: Final[Mapping[str, str]] = {
     VERSION_DISABLED: "Disable version",
     VERSION_ENABLED: "Enable version",
     ROTATION_LISTED: "List rotations",
+    GRANT_LISTED: "List grants",
+    GRANT_CREATED: "Grant access",
+    GRANT_REMOVED: "Remove grant",
+    ACCESS_CHECKED: "Check access",
 }

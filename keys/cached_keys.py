@@ -1,12 +1,13 @@
 """In-memory keyring entries: a key and its versions, with everything their use requires. No queries, no clock."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
 from typing import final
 from uuid import UUID
 
+from accounts.authorization import READ_KEYS, Grant, authorize
 from accounts.principals import Principal
 from kernel.crypto.aead import Cipher
 from kernel.crypto.algorithms import MODES, Mode
@@ -15,18 +16,28 @@ from kernel.crypto.material import Confidential, KeyMaterial
 from kernel.crypto.stream import StreamCipher
 from kernel.errors import NotFound
 from kernel.freshness.stamps import EpochStamp
+from kernel.identities import Identity
 from keys import lifecycle, wrapped_material
 from keys.errors import KeyNotUsable
 from keys.invocations import counter_of
 from keys.lifecycle import LifecycleState, State, VersionState
 from keys.models import KeyVersion
 
-_ENTITY = "key:"
+_ENTITY, _TAG = "key:", "tag:"
 
 
 def key_entity(key_id: UUID) -> str:
     """The entity, as in ``kernel.freshness.stamps``, of a key with its versions."""
     return f"{_ENTITY}{key_id}"
+
+
+def tag_entity(tag: str) -> str:
+    """The entity of the grants on a tag."""
+    return f"{_TAG}{tag}"
+
+
+def is_of_tag(entity: str) -> bool:
+    return entity.startswith(_TAG)
 
 
 def key_of(entity: str) -> UUID | None:
@@ -119,16 +130,19 @@ class CachedKey:
     state: State
     activates_at: datetime | None
     expires_at: datetime | None
-    created_by: UUID | None
+    owner: Identity
+    tags: tuple[str, ...]
+    grants: Mapping[str, Sequence[Grant]]
     primary_version: int
     versions: Mapping[int, CachedVersion] = field(repr=False)
     stamp: EpochStamp
 
+    @property
+    def protected_id(self) -> UUID:
+        return self.key_id
+
     def is_visible_to(self, principal: Principal) -> bool:
-        """The same rule as ``Key.objects.visible_to``."""
-        if principal.scope("keys.read") == "all":
-            return True
-        return self.created_by is not None and self.created_by == principal.user_id
+        return authorize(principal, READ_KEYS, self).is_allowed
 
     def lifecycle_state(self, now: datetime) -> LifecycleState:
         return lifecycle.lifecycle_state(self.state, self.activates_at, self.expires_at, now)

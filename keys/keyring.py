@@ -8,13 +8,16 @@ for a minute are dropped together with their unwrapped material.
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from threading import Event, Lock, Thread
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
+from django.db.models import F, Q
+
+from accounts.authorization import Grant
 from accounts.principals import Principal
 from kernel.errors import NotFound
 from kernel.freshness.epoch import read_epoch, read_stamp, renew_stamps
@@ -23,9 +26,9 @@ from kernel.identities import Identity
 from kernel.runtime import ProcessState
 from kernel.trust.row_mac import IntegrityFailed
 from keys import services
-from keys.cached_keys import CachedKey, CachedVersion, key_entity, key_of
+from keys.cached_keys import CachedKey, CachedVersion, is_of_tag, key_entity, key_of, tag_entity
 from keys.lifecycle import State
-from keys.models import Key, KeyVersion
+from keys.models import Key, KeyGrant, KeyVersion
 from keys.references import PREFIX, KeyReference
 
 MAX_ENTRIES: Final = 10_000
@@ -112,8 +115,9 @@ def find_current(key_id: UUID, principal: Principal) -> CachedKey:
 
 
 def _load(key_id: UUID) -> CachedKey:
-    # Read the epoch before the rows. An epoch read after them could be newer than the rows.
-    stamp = read_stamp(key_entity(key_id))
+    tags = Key.objects.filter(pk=key_id).values_list("tags", flat=True).first()
+    # Read the epochs before the rows. An epoch read after them could be newer than the rows.
+    stamp = read_stamp(key_entity(key_id), *map(tag_entity, tags or ()))
     # One statement uses one snapshot. With two, a rotation in between would look like an altered row.
     rows = list(KeyVersion.objects.filter(key_id=key_id).select_related("key").order_by("version"))
     if not rows:
@@ -123,10 +127,23 @@ def _load(key_id: UUID) -> CachedKey:
         row.check_mac()
     if [row.version for row in rows] != list(range(1, key.primary_version + 1)):
         raise IntegrityFailed("Key versions are missing. Restore the database from a backup.")
-    return _entry(key, rows, stamp)
+    if key.tags != tags:  # changed in between: the stamp has no epochs of the new tags
+        return _load(key_id)
+    return _entry(key, rows, _grants_on(key), stamp)
 
 
-def _entry(key: Key, rows: list[KeyVersion], stamp: EpochStamp) -> CachedKey:
+def _grants_on(key: Key) -> Mapping[str, Sequence[Grant]]:
+    """The grants by holder; of one holder, those that last longest first."""
+    found = KeyGrant.objects.filter(Q(key=key) | Q(tag__in=key.granting_tags))
+    grants: dict[str, list[Grant]] = {}
+    for row in found.order_by(F("expires_at").desc(nulls_first=True), "id"):
+        grants.setdefault(row.check_mac().holder, []).append(row.as_rule())
+    return MappingProxyType(grants)
+
+
+def _entry(
+    key: Key, rows: list[KeyVersion], grants: Mapping[str, Sequence[Grant]], stamp: EpochStamp
+) -> CachedKey:
     return CachedKey(
         key_id=key.id,
         name=key.name,
@@ -136,7 +153,9 @@ def _entry(key: Key, rows: list[KeyVersion], stamp: EpochStamp) -> CachedKey:
         state=State(key.state),
         activates_at=key.activates_at,
         expires_at=key.expires_at,
-        created_by=key.created_by_id,
+        owner=key.owner,
+        tags=tuple(key.tags),
+        grants=grants,
         primary_version=key.primary_version,
         versions=MappingProxyType({row.version: CachedVersion(row) for row in rows}),
         stamp=stamp,
@@ -181,8 +200,11 @@ class _KeyCache:
 
     def drop(self, entities: Iterable[str]) -> None:
         with self._lock:
-            for key_id in filter(None, map(key_of, entities)):
-                self._remove(key_id)
+            for entity in entities:
+                if (key_id := key_of(entity)) is not None:
+                    self._remove(key_id)
+                elif is_of_tag(entity):
+                    self._remove_tagged(entity)
 
     def drop_unused(self, now: float) -> None:
         """Drop entries last used at least ``MAX_UNUSED`` seconds before ``now`` (monotonic clock)."""
@@ -193,6 +215,10 @@ class _KeyCache:
 
     def close(self) -> None:
         self._is_closed.set()
+
+    def _remove_tagged(self, entity: str) -> None:
+        for key_id in [key_id for key_id, (entry, _) in self._cached.items() if entity in entry.stamp.epochs]:
+            self._remove(key_id)
 
     def _remove(self, key_id: UUID) -> None:
         cached = self._cached.pop(key_id, None)

@@ -54,7 +54,12 @@ def find(principal: Principal, key_id: UUID) -> Key | None:
 
 
 def keep(principal: Principal, key: Key) -> None:
-    """Cache a key that the database has shown to the principal after the principal's stamp was read."""
+    """Cache a key that the database has shown to the principal after the principal's stamp was read.
+
+    Not for a reader with a grant, because the cache key has no epoch of a grant on a tag.
+    """
+    if principal.scope("keys.read") != "all" and key.owner != principal.identity:
+        return
     place = _place(principal, key.id)
     if place:
         text = json.dumps([getattr(key, name) for name in NAMES], default=str)
@@ -64,6 +69,8 @@ def keep(principal: Principal, key: Key) -> None:
 
 def _place(principal: Principal, key_id: UUID) -> str:
     """The cache key of the entry; "" if the cache is off or the principal's stamp does not cover this key."""
+    if principal.limits is not None:  # a token may be limited to some of its owner's keys
+        return ""
     reader = "all" if principal.scope("keys.read") == "all" else principal.identity.entity
     stamp, entity = principal.stamp, key_entity(key_id)
     if not settings.CC_METADATA_CACHE_SECONDS or stamp is None or entity not in stamp.epochs:

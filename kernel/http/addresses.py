@@ -1,10 +1,15 @@
 """IP addresses as text: canonical spelling, client address and rate-limit key."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 from urllib.parse import urlsplit
+
+from kernel.errors import Invalid
+
+MAX_NETWORKS: Final = 20
 
 
 @lru_cache(4096)
@@ -54,9 +59,15 @@ class Networks:
     texts: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, texts: Iterable[str]) -> "Networks":
-        """In canonical spelling. Raises ValueError, which contains the text, for host bits or no network."""
-        return cls(tuple(str(ipaddress.ip_network(text)) for text in texts))
+    def parse(cls, texts: Collection[str]) -> "Networks":
+        """In canonical spelling. Raises Invalid, naming the field ``networks``."""
+        if len(texts) > MAX_NETWORKS:
+            raise Invalid.of_field("networks", f"Use at most {MAX_NETWORKS} networks.")
+        try:
+            return cls(tuple(str(ipaddress.ip_network(text)) for text in texts))
+        except ValueError as error:
+            fault = f"{error}. Use CIDR notation, such as 192.0.2.0/24."
+            raise Invalid.of_field("networks", fault) from None
 
     def include(self, address: str) -> bool:
         """Whether the canonical ``address`` is in one of the networks. An unknown address is in none."""

@@ -52,7 +52,7 @@ QUIETER = {
 # value, and any long run of base64 or hex, because key bytes in text look like that.
 CREDENTIAL = re.compile(
     r"eyJ[\w-]+\.[\w-]+\.[\w-]*"
-    r"|cc[tr]_[\w-]+"
+    r"|cc[rst]_[\w-]+"
     r"|cc1\.[\w-]+"
     r"|\$?argon2\S+"
     r"|-----BEGIN[^-]*-----.*?(?:-----END[^-]*-----|$)"

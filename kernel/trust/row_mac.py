@@ -32,11 +32,13 @@ class IntegrityFailed(Unavailable):
 class MacProtectedRow(models.Model):
     """A row with a MAC.
 
-    Write it only with ``save_with_mac``, one at a time and under lock: a bulk update breaks the MAC.
+    Write it only with ``save_with_mac``, one at a time and under lock: a bulk update breaks the MAC. A table whose
+    field list grew increases ``MAC_VERSION`` and keeps accepting the rows of ``OLDER_MAC_VERSIONS``.
     """
 
     MAC_LABEL: ClassVar[str]
     MAC_VERSION: ClassVar[int] = 1
+    OLDER_MAC_VERSIONS: ClassVar[frozenset[int]] = frozenset()
 
     row_seq = models.PositiveBigIntegerField(default=0, editable=False)
     row_mac = models.CharField(max_length=80, editable=False)
@@ -48,16 +50,30 @@ class MacProtectedRow(models.Model):
         """The values covered by the MAC, in the order of ``MAC_VERSION``'s field list."""
         raise TypeError(f"{type(self).__name__} names no MAC fields")
 
+    def older_mac_fields(self, version: int) -> tuple[MacField, ...]:
+        """The values that the MAC of a row of an older version covers. Raises IntegrityFailed if others are set."""
+        raise TypeError(f"{type(self).__name__} has no version {version}")
+
+    @property
+    def stored_mac_version(self) -> int:
+        """The version of the field list that the row's MAC covers, if the MAC is valid."""
+        found, _, _ = self.row_mac.partition(".")
+        older = {str(version): version for version in self.OLDER_MAC_VERSIONS}
+        return older.get(found, self.MAC_VERSION)
+
     def save_with_mac(self, update_fields: Iterable[str] | None = None) -> None:
         """Increment the row's sequence number, compute its MAC, and save."""
         self.row_seq += 1
-        self.row_mac = system_keys.make_mac(system_keys.ROW_MAC, self.MAC_VERSION, self._mac_message())
+        self.row_mac = system_keys.make_mac(
+            system_keys.ROW_MAC, self.MAC_VERSION, self._mac_message(self.MAC_VERSION)
+        )
         self.save(update_fields=None if update_fields is None else [*update_fields, "row_seq", "row_mac"])
 
     def check_mac(self) -> Self:
         """The row itself. Raises IntegrityFailed if the MAC does not match."""
         try:
-            system_keys.check_mac(system_keys.ROW_MAC, self.MAC_VERSION, self._mac_message(), self.row_mac)
+            version = self.stored_mac_version
+            system_keys.check_mac(system_keys.ROW_MAC, version, self._mac_message(version), self.row_mac)
         except MacMismatch:
             raise IntegrityFailed(
                 f"A row of {self._meta.db_table} was changed outside the application. "
@@ -74,8 +90,9 @@ class MacProtectedRow(models.Model):
             return False
         return True
 
-    def _mac_message(self) -> bytes:
-        return encode_fields((self.MAC_LABEL, self.MAC_VERSION, self.row_seq, *self.mac_fields()))
+    def _mac_message(self, version: int) -> bytes:
+        fields = self.mac_fields() if version == self.MAC_VERSION else self.older_mac_fields(version)
+        return encode_fields((self.MAC_LABEL, version, self.row_seq, *fields))
 
 
 def encode_fields(fields: Iterable[MacField]) -> bytes:

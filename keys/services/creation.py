@@ -71,8 +71,10 @@ def default_key(principal: Principal, algorithm: str) -> Key:
     """
     principal.require("crypto.encrypt")  # not "keys.create": this key is part of encrypting
     kind = find_key_algorithm(algorithm)
-    if principal.user_id is None:
-        raise Invalid.of_field("key_id", "This field is required because only users have a default key.")
+    if principal.user_id is None or principal.limits is not None:
+        raise Invalid.of_field(
+            "key_id", "This field is required: only users who signed in have a default key."
+        )
     existing = _find_default(principal.user_id, kind)
     if existing is not None:
         return existing
@@ -107,6 +109,7 @@ def _new_key(principal: Principal, kind: KeyAlgorithm, name: str, now: datetime)
         state=State.ACTIVE,
         created_at=now,
         created_by_id=principal.user_id,
+        service_account_id=principal.identity.service_account_id,
     )
 
 

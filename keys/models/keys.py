@@ -1,4 +1,4 @@
-"""Keys, their versions and the record of rotations. Only ``keys.services`` writes rows."""
+"""Keys, their versions and the record of rotations."""
 
 import uuid
 from datetime import datetime
@@ -12,11 +12,13 @@ from django.db.models import F, Q, Value
 from accounts.principals import Principal
 from audit.log.raw_rows import Spelled
 from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.identities import Identity
 from kernel.labels import MAX_REASON
-from kernel.trust.row_mac import MacField, MacProtectedRow
+from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
 from kernel.trust.wrapped_row import WrappedRow
 from keys import lifecycle
 from keys.lifecycle import LifecycleState, State, Status, VersionState
+from keys.models.visibility import HasElement, is_visible
 from keys.selection import Finding, contains_words, has_finding, has_status
 
 
@@ -25,7 +27,7 @@ class KeyQuerySet(models.QuerySet["Key"]):
 
     def visible_to(self, principal: Principal) -> Self:
         """Every read of keys starts here: a key that the principal may not see does not exist for them."""
-        return self.filter(_visible(principal, "created_by"))
+        return self.filter(is_visible(principal))
 
     def with_status(self, status: Status, now: datetime) -> Self:
         return self.filter(has_status(status, now))
@@ -44,16 +46,21 @@ class KeyQuerySet(models.QuerySet["Key"]):
         """The keys with exactly this tag, including case."""
         if connections[self.db].vendor == "postgresql":
             return self.filter(tags__contains=[tag])
-        return self.filter(_HasElement(F("tags"), Value(tag)))
+        return self.filter(HasElement(F("tags"), Value(tag)))
 
     def due_for_rotation(self, now: datetime) -> Self:
         return self.with_finding(Finding.OVERDUE, now)
 
 
 class Key(MacProtectedRow):
-    """A key. Its ID and name never change; a rotation adds a version. Only the versions hold material."""
+    """A key. Its ID and name never change; a rotation adds a version. Only the versions hold material.
+
+    ``created_by`` or ``service_account_id`` is the owner; neither is set if the system created the key.
+    """
 
     MAC_LABEL: ClassVar[str] = "encryption_keys"
+    MAC_VERSION: ClassVar[int] = 2
+    OLDER_MAC_VERSIONS: ClassVar[frozenset[int]] = frozenset({1})  # tags decided about nothing
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=64, unique=True)
@@ -79,6 +86,7 @@ class Key(MacProtectedRow):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
+    service_account_id = models.UUIDField(null=True, editable=False)
 
     objects = KeyQuerySet.as_manager()
 
@@ -132,11 +140,30 @@ class Key(MacProtectedRow):
         """Version numbers have no gaps and rows are never deleted, so the newest number is the count."""
         return self.primary_version
 
+    @property
+    def owner(self) -> Identity:
+        if self.service_account_id is not None:
+            return Identity.service_account(self.service_account_id)
+        return Identity.SYSTEM if self.created_by_id is None else Identity.user(self.created_by_id)
+
+    @property
+    def granting_tags(self) -> list[str]:
+        """The tags whose grants apply to the key. The MAC of an older row does not cover its tags, so none does."""
+        return list(self.tags) if self.stored_mac_version == self.MAC_VERSION else []
+
     def lifecycle_state(self, now: datetime) -> LifecycleState:
         return lifecycle.lifecycle_state(State(self.state), self.activates_at, self.expires_at, now)
 
     def mac_fields(self) -> tuple[MacField, ...]:
         """The fields that decide who may use the key, for what, and until when."""
+        return (*self._first_mac_fields(), self.tags, self.service_account_id)
+
+    def older_mac_fields(self, version: int) -> tuple[MacField, ...]:  # noqa: ARG002 - there is only version 1
+        if self.service_account_id is not None:
+            raise IntegrityFailed("A key has an owner that its MAC does not cover. Restore it from a backup.")
+        return self._first_mac_fields()
+
+    def _first_mac_fields(self) -> tuple[MacField, ...]:
         return (
             self.id,
             self.name,
@@ -204,7 +231,7 @@ class KeyVersion(MacProtectedRow, WrappedRow):
 class KeyRotationQuerySet(models.QuerySet["KeyRotation"]):
     def visible_to(self, principal: Principal) -> Self:
         """The rotations of the keys that the principal may see."""
-        return self.filter(_visible(principal, "old_key__created_by"))
+        return self.filter(old_key__in=Key.objects.visible_to(principal).order_by())
 
 
 class KeyRotation(models.Model):
@@ -235,19 +262,3 @@ class KeyRotation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.old_version} to {self.new_version}"
-
-
-def _visible(principal: Principal, owner: str) -> Q:
-    if principal.scope("keys.read") == "all":
-        return Q()
-    if principal.user_id is None:
-        return Q(pk__in=[])  # a filter for None would mean IS NULL: every key that the system created
-    return Q(**{owner: principal.user_id})
-
-
-class _HasElement(models.Func):
-    """Whether a JSON list contains a text, for SQLite, which has no ``@>``."""
-
-    template = "EXISTS (SELECT 1 FROM json_each(%(expressions)s))"
-    arg_joiner = ") WHERE json_each.value = ("
-    output_field = models.BooleanField()

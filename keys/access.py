@@ -1,0 +1,34 @@
+"""Who may do what with a key, and by which rule."""
+
+from uuid import UUID
+
+from accounts.authorization import Verdict, authorize
+from accounts.principals import Principal
+from accounts.roles import GRANTABLE, permission_of
+from accounts.services.holders import find_holder
+from kernel.clock import process_now
+from kernel.errors import Invalid
+from keys import keyring, lifecycle
+from keys.services.grants import READ
+
+
+def check_access(
+    *, principal: Principal, key_id: UUID, holder_id: UUID, operation: str, client_ip: str = ""
+) -> Verdict:
+    """Whether a user or service account may do ``operation`` with the key now, and the rule that decides.
+
+    Rules are those of ``authorize``, ``disabled`` for a disabled holder, and ``state:<state>`` if the key's state
+    forbids the operation. Raises Denied, NotFound, Invalid.
+    """
+    principal.require(READ)
+    if operation not in GRANTABLE:
+        raise Invalid.of_field("operation", f"Choose one of: {', '.join(GRANTABLE)}.")
+    entry = keyring.find_current(key_id, principal)
+    holder = find_holder(holder_id)
+    if not holder.is_active:
+        return Verdict(False, "disabled")
+    verdict = authorize(holder, permission_of(operation), entry, client_ip=client_ip)
+    at = entry.lifecycle_state(process_now())
+    if verdict.is_allowed and operation not in lifecycle.operations(at.state):
+        return Verdict(False, f"state:{at.state}")
+    return verdict
