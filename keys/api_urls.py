@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from keys import api
+from keys import api, api_grants
 from keys.references import KeyReferenceConverter
 
 register_converter(KeyReferenceConverter, "key")
@@ -24,5 +24,10 @@ urlpatterns = [
         api.EnableVersionView.as_view(),
         name="key-version-enable",
     ),
+    path("keys/<key:key_id>/grants", api_grants.KeyGrantListView.as_view(), name="key-grants"),
+    path("keys/<key:key_id>/grants/<uuid:grant_id>", api_grants.KeyGrantView.as_view(), name="key-grant"),
+    path("keys/<key:key_id>/access", api_grants.AccessView.as_view(), name="key-access"),
+    path("grants", api_grants.TagGrantListView.as_view(), name="grants"),
+    path("grants/<uuid:grant_id>", api_grants.TagGrantView.as_view(), name="grant"),
     path("rotations", api.RotationListView.as_view(), name="rotations"),
 ]

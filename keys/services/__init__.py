@@ -5,6 +5,7 @@ The services check the principal's permission, and search only the keys that the
 
 from keys.services.creation import create_key, default_key
 from keys.services.editing import KeyUpdate, update_key
+from keys.services.grants import grant_key, grant_tag, list_key_grants, list_tag_grants, remove_grant
 from keys.services.history import MadeVersion, VersionWindow, list_made_versions, state_decision
 from keys.services.reading import (
     EXPIRY_DAYS,
@@ -46,15 +47,20 @@ __all__ = [
     "find_key",
     "frequent_tags",
     "get_key",
+    "grant_key",
+    "grant_tag",
     "id_of_key",
     "ids_of_own_keys",
     "key_named",
+    "list_key_grants",
     "list_keys",
     "list_keys_after",
     "list_made_versions",
     "list_rotations",
+    "list_tag_grants",
     "list_versions",
     "measure_keys",
+    "remove_grant",
     "revoke_key",
     "rotate_due_keys",
     "rotate_key",

@@ -1,0 +1,98 @@
+"""REST serializers for service accounts and service tokens."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.models import ServiceAccount, ServiceToken
+from accounts.roles import ROLES, word_of
+from accounts.services.service_accounts import MAX_DESCRIPTION, NAME
+from accounts.services.service_tokens import MAX_KEYS, MAX_NAME
+from kernel.http.addresses import MAX_NETWORKS
+from kernel.identities import IdentityType
+from kernel.rest import LabelField, PageSerializer, StrictSerializer, TimestampField
+
+MAX_OVERLAP_HOURS = 168
+
+
+class ServiceAccountChangesSerializer(StrictSerializer):
+    role = serializers.ChoiceField(required=False, choices=list(ROLES))
+    description = serializers.CharField(
+        required=False, allow_blank=True, max_length=MAX_DESCRIPTION, trim_whitespace=False
+    )
+    is_active = serializers.BooleanField(required=False)
+
+
+class NewServiceAccountSerializer(StrictSerializer):
+    name = serializers.RegexField(rf"^{NAME.pattern}\Z", help_text="a-z, 0-9 and hyphen; cannot be changed")
+    role = serializers.ChoiceField(choices=list(ROLES))
+    description = serializers.CharField(
+        required=False, allow_blank=True, max_length=MAX_DESCRIPTION, trim_whitespace=False
+    )
+
+
+class ServiceAccountSerializer(serializers.Serializer[ServiceAccount]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    role = serializers.CharField()
+    description = serializers.CharField()
+    is_active = serializers.BooleanField()
+    created_at = TimestampField()
+
+
+class CreatedServiceAccountSerializer(ServiceAccountSerializer):
+    client_id = serializers.UUIDField(source="id")
+    client_secret = serializers.CharField(help_text="shown only in this response")
+
+
+class ServiceAccountPageSerializer(PageSerializer):
+    results = ServiceAccountSerializer(many=True)
+
+
+class OverlapSerializer(StrictSerializer):
+    overlap_hours = serializers.IntegerField(
+        min_value=0, max_value=MAX_OVERLAP_HOURS, help_text="how long the old one stays valid"
+    )
+
+
+class ClientSecretSerializer(serializers.Serializer[Any]):
+    client_secret = serializers.CharField(help_text="shown only in this response")
+
+
+class NewTokenSerializer(StrictSerializer):
+    name = LabelField(max_length=MAX_NAME)
+    scopes = serializers.ListField(
+        child=serializers.CharField(max_length=40), help_text="permissions, such as encrypt or keys.read"
+    )
+    expires_at = TimestampField()
+    keys = serializers.ListField(
+        child=serializers.UUIDField(), required=False, allow_null=True, max_length=MAX_KEYS
+    )
+    networks = serializers.ListField(
+        child=serializers.CharField(max_length=50), required=False, max_length=MAX_NETWORKS, help_text="CIDR"
+    )
+    service_account_id = serializers.UUIDField(required=False, allow_null=True)
+
+
+class TokenSerializer(serializers.Serializer[ServiceToken]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    owner_type = serializers.ChoiceField(source="identity.type", choices=list(IdentityType))
+    owner_id = serializers.UUIDField(source="identity.id")
+    scopes = serializers.SerializerMethodField()
+    keys = serializers.ListField(source="key_ids", child=serializers.UUIDField(), allow_null=True)
+    networks = serializers.ListField(child=serializers.CharField())
+    created_at = TimestampField()
+    expires_at = TimestampField()
+    revoked_at = TimestampField(allow_null=True)
+
+    def get_scopes(self, token: ServiceToken) -> list[str]:
+        return list(map(word_of, token.scopes))
+
+
+class CreatedTokenSerializer(TokenSerializer):
+    token = serializers.CharField(help_text="shown only in this response")
+
+
+class TokenPageSerializer(PageSerializer):
+    results = TokenSerializer(many=True)
