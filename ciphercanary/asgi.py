@@ -23,7 +23,7 @@ bridge = WsgiBridge(
     threads=settings.CC_THREADS,
     max_body_bytes=settings.CC_MAX_BODY_BYTES,
     bodies=bodies,
-    smaller_limits={"/auth/": AuthView.max_body_bytes},
+    smaller_limits={"/auth/": AuthView.max_body_bytes, "/oauth/": AuthView.max_body_bytes},
     hot=hot_routes,
     at_end=loop_writer.close,
 )

@@ -3,6 +3,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from accounts.api import JwksView
+from accounts.api_oauth import OAuthTokenView
 from audit.api.proofs import CheckpointKeysView
 from ciphercanary import monitoring
 from kernel.rest.schema import SchemaView
@@ -15,6 +16,7 @@ urlpatterns = [
     path("api/v1/", include("console.api_urls")),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("auth/", include("accounts.api_urls")),
+    path("oauth/token", OAuthTokenView.as_view(), name="oauth-token"),
     path(".well-known/jwks.json", JwksView.as_view(), name="jwks"),
     path(".well-known/ciphercanary-audit-keys", CheckpointKeysView.as_view(), name="audit-keys"),
     path("health", monitoring.health, name="health"),

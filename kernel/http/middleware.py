@@ -17,7 +17,7 @@ from kernel.observability.logs import current_request_id
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
 
-API_PREFIXES = ("/api/", "/auth/")
+API_PREFIXES = ("/api/", "/auth/", "/oauth/")
 
 # Features of the browser that no page uses, so an injected script cannot use them either.
 PERMISSIONS_POLICY = ", ".join(
