@@ -1,0 +1,217 @@
+"""Service accounts, service tokens and the OAuth2 token endpoint."""
+
+import base64
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from accounts.errors import TokenExpired, TokenRevoked
+from accounts.models import ClientSecret, ServiceToken
+from accounts.origin import Origin
+from accounts.service_tokens import authenticate_service_token, new_token
+from accounts.services import service_accounts, service_tokens
+from accounts.services.service_tokens import TokenRequest
+from accounts.tokens import authenticate_bearer, renew_principal
+from kernel.clock import database_now
+from kernel.errors import Denied, Invalid, NotFound, RecentAuthRequired, Unauthenticated
+from kernel.trust.row_mac import IntegrityFailed
+from tests.personas import ApiClient
+
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
+
+ORIGIN = Origin(client_ip="192.0.2.7", user_agent="tests", request_id="r")
+
+
+@pytest.fixture
+def account(admin):
+    created = service_accounts.create_service_account(
+        principal=admin.principal, name="billing", role="developer", description="Invoices"
+    )
+    return created
+
+
+def token_for(principal, account=None, **changes):
+    facts = {"name": "nightly", "scopes": ["crypto.encrypt"], "expires_at": database_now() + timedelta(days=1)}
+    facts |= {"account_id": account.account.id} if account else {}
+    return service_tokens.create_token(principal=principal, request=TokenRequest(**facts | changes))
+
+
+def test_a_token_has_the_rights_of_its_owner_within_its_scopes(admin, account):
+    created = token_for(admin.principal, account)
+    caller = authenticate_bearer(created.text, ORIGIN)
+    assert (caller.identity, caller.role) == (account.account.identity, "developer")
+    assert caller.permissions == {"crypto.encrypt"}
+    with pytest.raises(Denied) as refused:
+        caller.require("crypto.decrypt")
+    assert refused.value.extra["rule"] == f"token:{created.token.id}"
+    with pytest.raises(Denied) as refused:
+        caller.require("users.manage")
+    assert refused.value.extra["rule"] == "role:developer"
+
+
+@pytest.mark.parametrize("text", ["cct_", "cct_x", "cct_" + "0" * 72, new_token(), new_token().upper()])
+def test_other_texts_are_no_tokens(db, text):
+    with pytest.raises(Unauthenticated):
+        authenticate_bearer(text if text.startswith("cct_") else f"cct_{text[4:]}", ORIGIN)
+
+
+def test_a_token_is_limited_to_its_networks(admin, account):
+    text = token_for(admin.principal, account, networks=["192.0.2.0/24"]).text
+    assert authenticate_service_token(text, ORIGIN, ())
+    elsewhere = Origin(client_ip="198.51.100.1", user_agent="", request_id="r")
+    with pytest.raises(Denied, match="other networks"):
+        authenticate_service_token(text, elsewhere, ())
+
+
+def test_a_revoked_token_ends_at_once(admin, account):
+    created = token_for(admin.principal, account)
+    caller = authenticate_bearer(created.text, ORIGIN)
+    service_tokens.revoke_token(principal=admin.principal, token_id=created.token.id)
+    for use in (lambda: authenticate_bearer(created.text, ORIGIN), lambda: renew_principal(caller)):
+        with pytest.raises(TokenRevoked):
+            use()
+
+
+def test_a_change_of_the_account_reaches_its_tokens(admin, account):
+    caller = authenticate_bearer(token_for(admin.principal, account).text, ORIGIN)
+    change = {"principal": admin.principal, "account_id": account.account.id}
+    service_accounts.update_service_account(**change, changes={"role": "operator"})
+    assert (renew_principal(caller).role, renew_principal(caller).permissions) == ("operator", frozenset())
+    service_accounts.update_service_account(**change, changes={"is_active": False})
+    with pytest.raises(TokenRevoked):
+        renew_principal(caller)
+
+
+def test_an_expired_token_is_refused(admin, account):
+    created = token_for(admin.principal, account)
+    created.token.expires_at = database_now()
+    created.token.save_with_mac()
+    with pytest.raises(TokenExpired):
+        authenticate_bearer(created.text, ORIGIN)
+
+
+def test_write_access_to_the_database_gives_no_rights(admin, account):
+    created = token_for(admin.principal, account)
+    ServiceToken.objects.update(scopes=["crypto.decrypt"])
+    with pytest.raises(IntegrityFailed):
+        authenticate_bearer(created.text, ORIGIN)
+
+
+def test_a_rotation_gives_a_new_token_and_ends_the_old_one_after_the_overlap(admin, account):
+    old = token_for(admin.principal, account)
+    new = service_tokens.rotate_token(
+        principal=admin.principal, token_id=old.token.id, overlap=timedelta(hours=1)
+    )
+    assert authenticate_bearer(new.text, ORIGIN).permissions == authenticate_bearer(old.text, ORIGIN).permissions
+    old.token.refresh_from_db()
+    assert old.token.expires_at <= database_now() + timedelta(hours=1)
+    ended = service_tokens.rotate_token(principal=admin.principal, token_id=new.token.id, overlap=timedelta(0))
+    with pytest.raises(TokenExpired):
+        authenticate_bearer(new.text, ORIGIN)
+    assert authenticate_bearer(ended.text, ORIGIN)
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("scopes", {"scopes": []}),
+        ("scopes", {"scopes": ["users.manage"]}),
+        ("scopes", {"scopes": ["tokens.manage"]}),
+        ("networks", {"networks": ["192.0.2.1/24"]}),
+        ("keys", {"key_ids": []}),
+        ("expires_at", {"expires_at": database_now}),
+        ("expires_at", {"expires_at": lambda: database_now() + timedelta(days=400)}),
+        ("name", {"name": ""}),
+    ],
+)
+def test_bad_input_names_its_field(admin, account, field, changes):
+    with pytest.raises(Invalid) as refused:
+        token_for(
+            admin.principal,
+            account,
+            **{name: value() if callable(value) else value for name, value in changes.items()},
+        )
+    assert list(refused.value.fields) == [field]
+
+
+def test_people_manage_their_own_tokens_and_only_with_a_recent_sign_in(admin, developer, operator, account):
+    own = token_for(developer.principal)
+    assert own.token.identity == developer.principal.identity
+    for somebody, expected in ((developer, [own.token]), (operator, []), (admin, [own.token])):
+        assert list(service_tokens.list_tokens(principal=somebody.principal)) == expected
+    with pytest.raises(NotFound):
+        service_tokens.revoke_token(principal=operator.principal, token_id=own.token.id)
+    with pytest.raises(Denied):
+        token_for(developer.principal, account)
+    with pytest.raises(Denied):
+        authenticate_bearer(own.text, ORIGIN).person_id
+    user_token = token_for(admin.principal, scopes=["users.manage"])
+    with pytest.raises(RecentAuthRequired):
+        service_accounts.create_service_account(
+            principal=authenticate_bearer(user_token.text, ORIGIN), name="another", role="admin"
+        )
+
+
+def oauth(account, **changes):
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": str(account.account.id),
+        "client_secret": account.client_secret,
+    }
+    return Client().post("/oauth/token", {k: v for k, v in (form | changes).items() if v is not None})
+
+
+def test_client_credentials_give_a_short_lived_token(account):
+    answer = oauth(account, scope="encrypt keys.read")
+    body = answer.json()
+    assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
+    assert (body["token_type"], body["expires_in"], body["scope"]) == ("Bearer", 1800, "encrypt keys.read")
+    assert ApiClient(body["access_token"]).get("/api/v1/keys").status == 200
+    assert ApiClient(body["access_token"]).get("/api/v1/rotations").status == 200
+    assert ApiClient(body["access_token"]).get("/auth/sessions").status == 403
+
+    pair = f"{account.account.id}:{account.client_secret}".encode()
+    basic = {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    answer = Client().post("/oauth/token", {"grant_type": "client_credentials"}, headers=basic)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "error"),
+    [
+        ({"client_secret": "ccs_wrong"}, 401, "invalid_client"),
+        ({"client_id": str(uuid4())}, 401, "invalid_client"),
+        ({"client_id": "x"}, 401, "invalid_client"),
+        ({"client_id": None}, 401, "invalid_client"),
+        ({"grant_type": "password"}, 400, "unsupported_grant_type"),
+        ({"scope": "users.manage"}, 400, "invalid_scope"),
+        ({"scope": ["encrypt", "decrypt"]}, 400, "invalid_request"),
+    ],
+)
+def test_refusals_have_the_form_of_rfc_6749(account, changes, status, error):
+    answer = oauth(account, **changes)
+    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert ("WWW-Authenticate" in answer) == (status == 401)
+
+
+def test_a_rotated_client_secret_stays_valid_during_the_overlap(admin, account):
+    new = service_accounts.rotate_client_secret(
+        principal=admin.principal, account_id=account.account.id, overlap=timedelta(hours=1)
+    )
+    assert oauth(account).status_code == oauth(account, client_secret=new).status_code == 200
+    service_accounts.rotate_client_secret(
+        principal=admin.principal, account_id=account.account.id, overlap=timedelta(0)
+    )
+    assert oauth(account).status_code == oauth(account, client_secret=new).status_code == 401
+
+
+def test_a_disabled_account_gets_no_token_and_an_inserted_secret_is_refused(admin, account):
+    ClientSecret.objects.update(expires_at=database_now() + timedelta(days=9))
+    assert oauth(account).status_code == 503
+    ClientSecret.objects.update(expires_at=None)
+    service_accounts.update_service_account(
+        principal=admin.principal, account_id=account.account.id, changes={"is_active": False}
+    )
+    assert oauth(account).status_code == 401

@@ -1,0 +1,206 @@
+"""Grants on keys and tags: what they allow, in the database's view and in memory alike."""
+
+import itertools
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+
+from accounts.authorization import READ_KEYS, authorize
+from accounts.origin import Origin
+from accounts.services import service_accounts, service_tokens
+from accounts.services.service_tokens import TokenRequest
+from accounts.tokens import authenticate_bearer
+from crypto_ops import engine
+from crypto_ops.requests import EncryptRequest
+from kernel.clock import database_now
+from kernel.crypto.algorithms import MODES
+from kernel.errors import Denied, Invalid, NotFound
+from kernel.trust.row_mac import IntegrityFailed
+from keys import access, keyring, services
+from keys.models import Key, KeyGrant
+from keys.services.grants import GrantRequest
+
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
+
+MODE = MODES["aes-256-gcm"]
+
+
+@pytest.fixture
+def key(admin):
+    return services.create_key(
+        principal=admin.principal, name="payments-db", algorithm="aes-256", tags=["production"]
+    )
+
+
+def grant(admin, key, holder, *operations, **changes):
+    facts = {"principal_type": "user", "principal_id": str(holder.user.id), "operations": operations}
+    return services.grant_key(
+        principal=admin.principal, key_id=key.id, request=GrantRequest(**facts | changes)
+    )
+
+
+def encrypts(principal, key):
+    engine.encrypt(EncryptRequest(mode=MODE, plaintext=b"x", key_id=key.id, aad=b""), principal)
+
+
+def test_without_a_grant_the_key_does_not_exist_and_with_one_it_can_be_used(admin, developer, key):
+    with pytest.raises(NotFound):
+        encrypts(developer.principal, key)
+    given = grant(admin, key, developer, "encrypt")
+    encrypts(developer.principal, key)
+    assert services.find_key(principal=developer.principal, name=key.name) == key
+    envelope = engine.encrypt(
+        EncryptRequest(mode=MODE, plaintext=b"x", key_id=key.id, aad=b""), admin.principal
+    )
+    from crypto_ops.requests import DecryptRequest
+
+    with pytest.raises(Denied) as refused:
+        engine.decrypt(DecryptRequest.of_envelope(envelope, b""), developer.principal)
+    assert refused.value.extra == {"permission": "crypto.decrypt", "rule": "no-grant"}
+    services.remove_grant(principal=admin.principal, grant_id=given.id, key_id=key.id)
+    with pytest.raises(NotFound):
+        encrypts(developer.principal, key)
+
+
+def test_a_grant_on_a_tag_covers_each_key_with_the_tag(admin, developer, key):
+    everyone = GrantRequest(principal_type="role", principal_id="developer", operations=["encrypt"])
+    given = services.grant_tag(principal=admin.principal, tag="production", request=everyone)
+    encrypts(developer.principal, key)
+    services.update_key(principal=admin.principal, key_id=key.id, changes={"tags": []})
+    with pytest.raises(NotFound):
+        encrypts(developer.principal, key)
+    services.update_key(principal=admin.principal, key_id=key.id, changes={"tags": ["production"]})
+    encrypts(developer.principal, key)
+    services.remove_grant(principal=admin.principal, grant_id=given.id)
+    with pytest.raises(NotFound):
+        encrypts(developer.principal, key)
+
+
+def test_a_grant_ends_and_is_limited_to_networks(admin, developer, key):
+    grant(admin, key, developer, "encrypt", networks=["198.51.100.0/24"])
+    with pytest.raises(Denied):
+        encrypts(developer.principal, key)
+    ending = grant(admin, key, developer, "encrypt", expires_at=database_now() + timedelta(hours=1))
+    encrypts(developer.principal, key)
+    ending.expires_at = database_now()
+    ending.save_with_mac()
+    keyring.forget([f"key:{key.id}"])
+    with pytest.raises(Denied):
+        encrypts(developer.principal, key)
+
+
+def test_write_access_to_the_database_gives_no_grant(admin, developer, key):
+    grant(admin, key, developer, "encrypt")
+    KeyGrant.objects.update(operations=["crypto.decrypt"])
+    keyring.forget([f"key:{key.id}"])
+    with pytest.raises(IntegrityFailed):
+        encrypts(developer.principal, key)
+
+
+def test_tags_of_a_row_with_an_older_mac_grant_nothing_until_it_is_renewed(admin, developer, key):
+    everyone = GrantRequest(principal_type="role", principal_id="developer", operations=["encrypt"])
+    services.grant_tag(principal=admin.principal, tag="production", request=everyone)
+    as_version_one(key)
+    with pytest.raises(NotFound):
+        encrypts(developer.principal, key)
+    services.grant_tag(principal=admin.principal, tag="production", request=everyone)
+    encrypts(developer.principal, key)
+
+
+def as_version_one(key):
+    """Write the key's MAC as the first version of its field list did."""
+    from kernel.trust import system_keys
+    from kernel.trust.row_mac import encode_fields
+
+    row = Key.objects.get(pk=key.id)
+    covered = encode_fields((row.MAC_LABEL, 1, row.row_seq, *row.older_mac_fields(1)))
+    Key.objects.filter(pk=key.id).update(row_mac=system_keys.make_mac(system_keys.ROW_MAC, 1, covered))
+    keyring.forget([f"key:{key.id}"])
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("operations", {"operations": []}),
+        ("operations", {"operations": ["keys.revoke"]}),
+        ("operations", {"operations": ["encrypt", "encrypt"]}),
+        ("principal_id", {"principal_id": str(uuid4())}),
+        ("principal_id", {"principal_id": "nobody"}),
+        ("principal_id", {"principal_type": "service_account"}),
+        ("principal_id", {"principal_type": "role", "principal_id": "root"}),
+        ("networks", {"networks": ["x"]}),
+        ("expires_at", {"expires_at": database_now}),
+    ],
+)
+def test_bad_input_names_its_field(admin, developer, key, field, changes):
+    changes = {name: value() if callable(value) else value for name, value in changes.items()}
+    with pytest.raises(Invalid) as refused:
+        grant(admin, key, developer, **{"operations": ["encrypt"]} | changes) if "operations" not in changes else grant(
+            admin, key, developer, *changes.pop("operations"), **changes
+        )
+    assert list(refused.value.fields) == [field]
+
+
+def test_the_querysets_condition_is_the_decision_in_memory(admin, developer, operator, auditor, key):
+    """Every kind of caller, with and without a token limited to keys, against keys with every kind of grant."""
+    own = services.create_key(principal=developer.principal, name="own", algorithm="aes-256")
+    tagged = services.create_key(principal=admin.principal, name="tagged", algorithm="aes-256", tags=["a"])
+    services.create_key(principal=admin.principal, name="without", algorithm="aes-256")
+    account = service_accounts.create_service_account(
+        principal=admin.principal, name="billing", role="developer"
+    ).account
+    to_account = {"principal_type": "service_account", "principal_id": str(account.id)}
+    services.grant_tag(
+        principal=admin.principal, tag="a", request=GrantRequest(**to_account, operations=["encrypt"])
+    )
+    grant(admin, key, developer, "decrypt", networks=["198.51.100.0/24"])
+    callers = [somebody.principal for somebody in (admin, developer, operator, auditor)]
+    for owner, key_ids in itertools.product((None, account.id), (None, [own.id, tagged.id])):
+        request = TokenRequest(
+            name="t",
+            scopes=["keys.read"],
+            expires_at=database_now() + timedelta(days=1),
+            key_ids=key_ids,
+            account_id=owner,
+        )
+        text = service_tokens.create_token(principal=admin.principal, request=request).text
+        callers.append(authenticate_bearer(text, Origin(client_ip="192.0.2.1", user_agent="", request_id="")))
+    names = []
+    for caller in callers:
+        visible = set(Key.objects.visible_to(caller).values_list("name", flat=True))
+        entries = [keyring.find(each.id, admin.principal) for each in Key.objects.all()]
+        assert visible == {entry.name for entry in entries if authorize(caller, READ_KEYS, entry).is_allowed}
+        names.append(sorted(visible))
+    everything = ["own", "payments-db", "tagged", "without"]
+    some = ["own", "tagged"]
+    assert names == [
+        everything,
+        ["own", "payments-db"],
+        everything,
+        everything,
+        everything,
+        some,
+        ["tagged"],
+        ["tagged"],
+    ]
+
+
+def test_access_names_the_rule_that_decides(admin, developer, operator, key):
+    def rule(holder, operation="encrypt"):
+        verdict = access.check_access(
+            principal=admin.principal, key_id=key.id, holder_id=holder.user.id, operation=operation
+        )
+        return verdict.is_allowed, verdict.rule
+
+    assert rule(admin) == (True, "role:admin")
+    assert rule(operator) == (False, "role:operator")
+    assert rule(developer) == (False, "no-grant")
+    given = grant(admin, key, developer, "encrypt")
+    assert rule(developer) == (True, f"grant:{given.id}")
+    services.disable_key(principal=admin.principal, key_id=key.id, reason="audit")
+    assert rule(developer) == (False, "state:suspended")
+    with pytest.raises(NotFound):
+        access.check_access(principal=admin.principal, key_id=key.id, holder_id=uuid4(), operation="encrypt")
+    assert connection.vendor in {"postgresql", "sqlite"}
