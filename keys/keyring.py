@@ -54,12 +54,23 @@ def _find_named(name: str, principal: Principal) -> CachedKey:
 
 
 def _find(key_id: UUID, principal: Principal) -> CachedKey:
-    entry = _cache.current.get(key_id, principal)
+    try:
+        entry = _cache.current.get(key_id, principal)
+    except NotFound:
+        _forget_stale(key_id)  # a grant may have made the key visible since
+        entry = _cache.current.get(key_id, principal)
     if entry is None:
         entry = _load(key_id)
         _cache.current.put(entry)
         _check_visible(entry, principal)
     return entry
+
+
+def _forget_stale(key_id: UUID) -> None:
+    """Drop the key if it or a grant on it has changed since it was read. One query."""
+    entry = _cache.current.peek(key_id)
+    if entry is not None:
+        forget(renew_stamps([entry.stamp], read_epoch()))
 
 
 def _check_visible(entry: CachedKey, principal: Principal) -> None:
@@ -183,6 +194,12 @@ class _KeyCache:
             self._cached[key_id] = (cached[0], time.monotonic())
             self._cached.move_to_end(key_id)
             return cached[0]
+
+    def peek(self, key_id: UUID) -> CachedKey | None:
+        """The entry, without marking it as used."""
+        with self._lock:
+            cached = self._cached.get(key_id)
+            return None if cached is None else cached[0]
 
     def get_named(self, name: str, principal: Principal) -> CachedKey | None:
         """As ``get``, by the name with its prefix."""

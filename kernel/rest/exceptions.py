@@ -48,8 +48,11 @@ def _translate_rest(error: exceptions.APIException, view: APIView | None) -> err
         case exceptions.MethodNotAllowed():
             return method_not_allowed(view.allowed_methods if view else ())
         case exceptions.UnsupportedMediaType():
+            accepted = (
+                " or ".join(parser.media_type or "" for parser in view.parser_classes) if view else "JSON"
+            )
             return ProtocolError(
-                "Send application/json.",
+                f"Send {accepted}.",
                 status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 code="unsupported_media_type",
             )
