@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 from audit.log import refusals
 from audit.log.events import Actor, Event, Outcome
 from kernel.actions import REQUEST_REFUSED
+from kernel.errors import Denied
 from kernel.http.context import in_context
 from kernel.http.middleware import is_api
 from kernel.http.problems import status_of
@@ -74,6 +75,7 @@ def _event(request: HttpRequest, status: int) -> Event:
         object_id=object_id,
         outcome=Outcome.DENIED if status in DENIED else Outcome.ERROR,
         code=refusal.code if refusal is not None else f"http_{status}",
+        meta={"rule": refusal.rule} if isinstance(refusal, Denied) else {},
     )
 
 

@@ -30,10 +30,14 @@ class Unauthenticated(DomainError):
 
 
 class Denied(DomainError):
-    """An authenticated caller lacks the permission."""
+    """An authenticated caller lacks the permission. ``rule`` identifies the rule that decided."""
 
     code = "permission_denied"
     title = "Permission denied"
+
+    @property
+    def rule(self) -> str:
+        return str(self.extra.get("rule", self.code))
 
 
 class RecentAuthRequired(Denied):

@@ -113,4 +113,5 @@ def _kind(subject: str, event: Event, actor: Actor) -> Hashable:
         event.code,
         event.object_type,
         event.object_id,
+        event.meta_text,
     )

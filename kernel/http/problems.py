@@ -77,6 +77,8 @@ def members(error: errors.DomainError) -> dict[str, object]:
     }
     if error.fields:
         ours["errors"] = {name: list(messages) for name, messages in error.fields.items()}
+    if isinstance(error, errors.Denied):
+        ours["rule"] = error.rule
     return error.extra | ours  # extra members must not replace these
 
 
