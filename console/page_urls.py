@@ -1,6 +1,6 @@
 from django.urls import path
 
-from console.views import first_key, home, jobs, reference, system, usage
+from console.views import first_key, home, jobs, reference, service_accounts, system, tokens, usage
 
 urlpatterns = [
     path("", home.RootView.as_view(), name="root"),
@@ -13,5 +13,39 @@ urlpatterns = [
     path("usage/", usage.UsageView.as_view(), name="usage"),
     path("usage/numbers.csv", usage.UsageFileView.as_view(), name="usage-file"),
     path("system/", system.SystemView.as_view(), name="system"),
+    path("account/tokens/", tokens.TokenListView.as_view(), name="account-tokens"),
+    path("account/tokens/new", tokens.NewTokenView.as_view(), name="account-token-new"),
+    path("tokens/<uuid:token_id>/revoke", tokens.RevokeTokenView.as_view(), name="token-revoke-page"),
+    path("tokens/<uuid:token_id>/rotate", tokens.RotateTokenView.as_view(), name="token-rotate-page"),
+    path(
+        "service-accounts/",
+        service_accounts.ServiceAccountListView.as_view(),
+        name="service-accounts-page",
+    ),
+    path(
+        "service-accounts/new",
+        service_accounts.NewServiceAccountView.as_view(),
+        name="service-account-new",
+    ),
+    path(
+        "service-accounts/<uuid:account_id>/",
+        service_accounts.ServiceAccountView.as_view(),
+        name="service-account-page",
+    ),
+    path(
+        "service-accounts/<uuid:account_id>/role",
+        service_accounts.AccountRoleView.as_view(),
+        name="service-account-role",
+    ),
+    path(
+        "service-accounts/<uuid:account_id>/secret",
+        service_accounts.RotateSecretView.as_view(),
+        name="service-account-secret",
+    ),
+    path(
+        "service-accounts/<uuid:account_id>/tokens/new",
+        tokens.NewTokenView.as_view(),
+        name="service-account-token-new",
+    ),
     path("reference/", reference.ReferenceView.as_view(), name="reference"),
 ]

@@ -5,7 +5,7 @@ import uuid
 from django.db import models
 
 from accounts.models.users import User
-from accounts.roles import ROLES
+from accounts.roles import ROLES, word_of
 from kernel.identities import Identity
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
@@ -113,6 +113,11 @@ class ServiceToken(MacProtectedRow):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def scope_words(self) -> list[str]:
+        """The scopes as people and clients write them: ``encrypt``."""
+        return list(map(word_of, self.scopes))
 
     @property
     def owner(self) -> User | ServiceAccount:

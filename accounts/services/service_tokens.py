@@ -13,7 +13,7 @@ from accounts import actions
 from accounts.models import ServiceAccount, ServiceToken, User
 from accounts.origin import Origin
 from accounts.principals import Principal
-from accounts.roles import ROLES
+from accounts.roles import AUDITOR, ROLES, word_of
 from accounts.service_tokens import new_token, token_digest
 from accounts.services.service_accounts import MAX_OVERLAP, get_service_account, has_client_secret
 from accounts.tokens import renew_principal
@@ -62,6 +62,14 @@ def list_tokens(*, principal: Principal) -> QuerySet[ServiceToken]:
     if reach != "all":
         found = found.filter(_owned_by(principal))
     return found.order_by("-created_at", "-id")
+
+
+def get_token(*, principal: Principal, token_id: UUID) -> ServiceToken:
+    """Raises Denied, NotFound, IntegrityFailed."""
+    token = list_tokens(principal=principal).filter(pk=token_id).first()
+    if token is None:
+        raise NotFound
+    return token.check_mac()
 
 
 def create_token(*, principal: Principal, request: TokenRequest) -> CreatedToken:
@@ -138,7 +146,7 @@ def issue_token(
     now = database_now()
     token = ServiceToken(
         name="client credentials",
-        scopes=_scopes(scopes or ROLES[account.role] - {MANAGE}, account),
+        scopes=_scopes(scopes or scopes_for(account.role), account),
         created_at=now,
         expires_at=now + ISSUED_LIFETIME,
         is_issued=True,
@@ -193,16 +201,20 @@ def _owner(principal: Principal, account_id: UUID | None) -> User | ServiceAccou
     return get_service_account(principal=principal, account_id=account_id)
 
 
+def scopes_for(role: str) -> frozenset[str]:
+    """The permissions that a token of an owner with the role can have."""
+    allowed = ROLES[role] - {MANAGE}
+    return allowed & READ_SCOPES if role == AUDITOR else allowed
+
+
 def _scopes(scopes: Collection[str], owner: User | ServiceAccount) -> list[str]:
-    allowed = ROLES[owner.role] - {MANAGE}
-    if owner.role == "auditor":
-        allowed &= READ_SCOPES
+    allowed = scopes_for(owner.role)
     if not scopes or len(set(scopes)) != len(scopes):
         raise Invalid.of_field("scopes", "Choose at least one scope, each once.")
     if unknown := sorted(set(scopes) - allowed):
+        words = ", ".join(sorted(map(word_of, allowed)))
         raise Invalid.of_field(
-            "scopes",
-            f"The role {owner.role} does not have {unknown[0]}. Choose from: {', '.join(sorted(allowed))}.",
+            "scopes", f"The role {owner.role} does not have {word_of(unknown[0])}. Choose from: {words}."
         )
     return sorted(scopes)
 
