@@ -2,7 +2,7 @@ from django.urls import path
 
 from kernel.pages import Rule
 from keys.operations import KEY_OPERATIONS
-from keys.views import changing, detail, listing, versions
+from keys.views import access, changing, detail, listing, versions
 
 urlpatterns = [
     path("keys/", listing.KeyListView.as_view(), name="keys"),
@@ -18,6 +18,12 @@ urlpatterns = [
         "keys/<slug:name>/versions/<int:version>/enable",
         versions.EnableVersionView.as_view(),
         name="key-version-enable",
+    ),
+    path("keys/<slug:name>/access/", access.AccessView.as_view(), name="key-access-page"),
+    path(
+        "keys/<slug:name>/access/<uuid:grant_id>/remove",
+        access.RemoveGrantView.as_view(),
+        name="key-grant-remove",
     ),
     path("keys/<slug:name>/activity/", detail.ActivityView.as_view(), name="key-activity"),
     path("keys/<slug:name>/settings/", changing.SettingsView.as_view(), name="key-settings"),

@@ -1,6 +1,7 @@
 """Users and service accounts as holders of rights, to decide what another caller may do."""
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from accounts.authorization import TokenLimits
@@ -25,18 +26,33 @@ class KnownHolder:
         return ROLES[self.role]
 
 
+MAX_HOLDERS: Final = 500
+
+
+def list_holders() -> list[KnownHolder]:
+    """The active users and service accounts by name, for choices on pages. Bounded; MACs are not checked."""
+    users = User.objects.filter(is_active=True).order_by("username")[:MAX_HOLDERS]
+    accounts = ServiceAccount.objects.filter(is_active=True).order_by("name")[:MAX_HOLDERS]
+    return [*map(_of_user, users), *map(_of_account, accounts)]
+
+
 def find_holder(holder_id: UUID) -> KnownHolder:
     """The user or service account with the id. Raises NotFound, IntegrityFailed."""
     user = User.objects.filter(pk=holder_id).first()
     if user is not None:
-        user.check_mac()
-        return KnownHolder(
-            identity=Identity.user(user.id), name=user.username, role=user.role, is_active=user.is_active
-        )
+        return _of_user(user.check_mac())
     account = ServiceAccount.objects.filter(pk=holder_id).first()
     if account is None:
         raise NotFound("There is no user or service account with this id.")
-    account.check_mac()
+    return _of_account(account.check_mac())
+
+
+def _of_user(user: User) -> KnownHolder:
+    identity = Identity.user(user.id)
+    return KnownHolder(identity=identity, name=user.username, role=user.role, is_active=user.is_active)
+
+
+def _of_account(account: ServiceAccount) -> KnownHolder:
     return KnownHolder(
         identity=account.identity, name=account.name, role=account.role, is_active=account.is_active
     )

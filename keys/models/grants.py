@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from accounts.authorization import Grant, role_holder
 from accounts.principals import Principal
+from accounts.roles import word_of
 from kernel.http.addresses import Networks
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
@@ -62,6 +63,11 @@ class KeyGrant(MacProtectedRow):
 
     def __str__(self) -> str:
         return f"grant {self.pk}"
+
+    @property
+    def operation_words(self) -> list[str]:
+        """The operations as people and clients write them: ``encrypt``."""
+        return list(map(word_of, self.operations))
 
     @property
     def holder(self) -> str:

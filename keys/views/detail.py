@@ -34,6 +34,7 @@ TABS = {
     "versions": "Versions",
     "try": "Try it",
     "use": "Use it",
+    "access": "Access",
     "activity": "Activity",
     "settings": "Settings",
 }
