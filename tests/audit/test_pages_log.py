@@ -19,7 +19,7 @@ from audit.views import events
 from kernel.clock import database_now
 from kernel.templatetags.pages import grouped
 from keys.services import create_key
-from tests.audit.pages import ids, links, part, record_event, text_of
+from tests.audit.pages import ids, links, part, record_event, spelled, text_of
 from tests.browsing import signed_in
 from tests.conftest import append_only_triggers_off
 from tests.endpoints import make_alarm
@@ -244,7 +244,7 @@ def test_the_status_counts_the_entries_shown_and_their_events(browser, monkeypat
     first = browser.get(all_of_them)
     assert status_of(first) == "The latest 1 entry (3 events)"
     more = text_of(part(browser, further_of(first), "more-entries"))
-    assert f"1 more entry, back to entry {' '.join(grouped(oldest).split())}" in more
+    assert f"1 more entry, back to entry {spelled(oldest)}" in more
 
 
 def status_of(response):
