@@ -63,9 +63,14 @@ def bounds_of(period: str, now: datetime) -> tuple[datetime | None, datetime | N
 
 
 def in_words(filters: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The label and the value of each filter, as a page shows them. A value without a label is unchanged."""
+    """The label and the value of each filter, as a page shows them. A value without a label is unchanged.
+
+    The rows that hold filters have no MAC, so an altered one may have any JSON value.
+    """
+    if not isinstance(filters, Mapping):
+        return [("Filters", str(filters))]
     return [
-        (LABELS.get(name) or word_label(name), _IN_WORDS.get(name, str)(value))
+        (LABELS.get(name) or word_label(name), _IN_WORDS.get(name, str)(str(value)))
         for name, value in filters.items()
     ]
 
@@ -78,7 +83,7 @@ def utc_text(time: datetime) -> str:
 def _time_in_words(value: str) -> str:
     try:
         return f"{utc_text(datetime.fromisoformat(value).replace(microsecond=0))}Z"
-    except ValueError:  # an altered row
+    except (ValueError, OverflowError):  # an altered row
         return value
 
 

@@ -18,11 +18,13 @@ from kernel.errors import Invalid
 from kernel.http.addresses import canonical_address
 from kernel.pages.forms import PageForm, UtcDateTimeField
 
+_OUTCOMES = {label: word.value for word, label in RESULTS.items()}
 _WORDS = {
-    "outcome": Outcome,
+    "outcome": _OUTCOMES,
     "source": Source,
     "actor_type": ActorType,
 }  # fields with a fixed set of values
+ONE_KEY = "This page shows one key only. Search the audit log for other objects."
 # Fields that are shown on request only. Otherwise the form would take a third of the screen.
 RARE = (
     "actor",
@@ -48,7 +50,7 @@ def _plain_text() -> forms.TextInput:
 def _date_time_field(label: str) -> UtcDateTimeField:
     # A text field: browsers show date pickers in the local format, and as if the time were local.
     widget = forms.TextInput(attrs={"placeholder": "2026-11-25 14:05", "autocomplete": "off"})
-    invalid = "Enter a UTC time, such as 2026-11-01 or 2026-11-25 14:05."
+    invalid = "Enter a UTC time, such as 2026-11-01 or 2026-11-25T14:05."
     return UtcDateTimeField(required=False, label=label, widget=widget, error_messages={"invalid": invalid})
 
 
@@ -177,7 +179,7 @@ class LogFilterForm(PageForm):
     def _take(self, found: dict[str, Any], spelt: str, name: str, text: str) -> None:
         """Validate one typed qualifier with the field that it refers to."""
         try:
-            value = self.fields[name].clean(text)
+            value = self.fields[name].clean(_OUTCOMES.get(text, text) if name == "outcome" else text)
         except forms.ValidationError as error:
             choices = [f"Use one of: {', '.join(_WORDS[name])}."] if name in _WORDS else []
             self.add_error("search", " ".join([f"{spelt}:", *error.messages, *choices]))
@@ -194,7 +196,7 @@ class LogFilterForm(PageForm):
             is_hidden = name in RARE and not self.shows_rare and name not in self.fixed
             if given.get(name, value) != value and not is_hidden:
                 field = f"The field {self[name].label} has a different value. Use one of the two."
-                self.add_error("search", "This page shows one key only." if name in self.fixed else field)
+                self.add_error("search", ONE_KEY if name in self.fixed else field)
                 del agreed[name]
         return agreed
 
@@ -235,7 +237,7 @@ class LogFilterForm(PageForm):
         return {name: text for name, text in self.all_filters.items() if name not in self.fixed}
 
     def criteria(self, now: datetime) -> LogCriteria:
-        """The filters for the services. A period ends at ``now``."""
+        """The filters for the services. A period is relative to ``now``."""
         asked = dict(self.asked)
         since, until = bounds_of(asked.pop("period", ""), now)
         return LogCriteria(
@@ -244,6 +246,20 @@ class LogFilterForm(PageForm):
             until=min(filter(None, (asked.pop("to", None), until)), default=None),
             **asked,
         )
+
+    @property
+    def shown_period(self) -> str:
+        """The period that this page shows. After an error, what was chosen is still to be decided."""
+        return str(self.data.get("shown_period", "") if self.errors else self.asked.get("period", ""))
+
+    @property
+    def rewritten_fields(self) -> list[forms.BoundField]:
+        """The fields on the page whose values the response changes."""
+        return [
+            self[name]
+            for name in self.fields
+            if name in self.rewritten and (name not in RARE or self.shows_rare)
+        ]
 
     @property
     def has_rare_errors(self) -> bool:

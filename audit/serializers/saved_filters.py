@@ -9,7 +9,7 @@ from kernel.rest import PageSerializer, StrictSerializer, TimestampField
 
 
 class KeptQuerySerializer(LogQuerySerializer):
-    """The filters of the log. ``period`` is a ``from`` that moves with the clock."""
+    """The filters of the log. ``period`` is relative to the time when the filter is used."""
 
     schema_keywords: ClassVar = {"minProperties": 1}
     before = None  # type: ignore[assignment]  # DRF's way to remove an inherited field

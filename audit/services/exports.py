@@ -66,8 +66,8 @@ def request_export(
 ) -> AuditExport:
     """Queue an export of the entries that the caller may read and that match the criteria.
 
-    With ``jobs.submit_leased``, this process then runs it. Raises Denied, RecentAuthRequired, TooManyExports, and Invalid for an unknown format and for tiles with a
-    criterion: they prove the whole log or nothing.
+    With ``jobs.submit_leased``, this process then runs it. Raises Denied, RecentAuthRequired, TooManyExports, and
+    Invalid for an unknown format and for tiles with a criterion: they prove the whole log or nothing.
     """
     principal.require(EXPORT_PERMISSION)
     if export_format not in FILE_TYPES:

@@ -116,6 +116,7 @@ class EventList:
         shown |= {
             "before": before,
             "depth": SEARCH_DEPTH,
+            "is_closed": criteria.until is not None and criteria.until <= process_now(),
             "stopped_at": stopped_at,
             "selection": found.selection,
         }

@@ -208,7 +208,7 @@ class Demo:
     def _export(self, _step: Step) -> None:
         """Request an export, run its job here, and download the result."""
         auditor = self._users.principals[AUDITOR]
-        # Leased from the beginning: the worker of a server would end it today.
+        # Leased from the beginning. Otherwise the worker of a server would run it, with the time of today.
         export = request_export(
             principal=auditor, export_format="csv", criteria=ROTATIONS, submit=submit_leased
         )

@@ -38,7 +38,8 @@ _RANK = Case(
 class KeyAlerts:
     """The alerts of one finding.
 
-    ``text`` is a format of the key and the word for its state. ``urgency`` are the columns by which the most urgent key is first.
+    ``text`` is a format of the key and the word for its state. ``urgency`` are the columns by which the most urgent key
+    is first.
     """
 
     kind: AlertKind

@@ -7,11 +7,17 @@ from django.db import transaction
 
 from audit.log.events import Event
 from audit.services import record
+from kernel.templatetags.pages import grouped
 
 
 def text_of(response):
     """The visible text of the page, on one line."""
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", response.content.decode())).split())
+
+
+def spelled(number):
+    """A number as ``text_of`` shows it: with spaces between groups of three digits."""
+    return " ".join(grouped(number).split())
 
 
 def part(browser, path, target, **data):

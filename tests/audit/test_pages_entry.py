@@ -12,7 +12,7 @@ from audit.sequencing.running import checkpoint_now
 from audit.services import record
 from audit.services.proofs import list_vkeys
 from tests.audit.ccverify import run
-from tests.audit.pages import links, record_event, text_of
+from tests.audit.pages import links, record_event, spelled, text_of
 from tests.audit.sequencing.log import altered
 from tests.browsing import signed_in
 
@@ -140,7 +140,7 @@ def test_in_the_dialog_the_entry_comes_without_the_shell(auditor, developer):
         f"/audit/{entry.id}/", headers={"HX-Request": "true", "HX-Target": "dialog-body"}
     )
     assert "<html" not in content.content.decode()
-    assert f"Entry {entry.id}" in text_of(content)
+    assert f"Entry {spelled(entry.id)}" in text_of(content)
 
 
 def test_details_that_are_no_json_are_shown_as_they_stand(auditor, developer):

@@ -60,7 +60,7 @@ def test_a_refused_use_is_followed_from_home_to_its_entry(admin, served, api, ke
         page.wait_for_url("**/audit/?action=operation&outcome=denied&**")
         entry = page.locator("#log-rows a[id^=entry-]").first
         entry.click()
-        page.get_by_role("dialog").get_by_text("key_not_active").wait_for()
+        page.get_by_role("dialog").get_by_text("key not active").wait_for()
         assert page.get_by_role("dialog").get_by_text(key["id"]).first.is_visible()
     api("POST", f"/api/v1/keys/{key['id']}/enable", {"reason": "a rehearsal"})
 

@@ -74,6 +74,19 @@ def test_a_qualifier_that_a_shown_field_contradicts_names_the_field(sent, messag
     assert form["search"].value() == sent["search"]
 
 
+def test_a_result_is_typed_as_the_page_shows_it_or_as_the_api_does():
+    for typed in ("result:failed", "result:error"):
+        assert LogFilterForm({"search": typed}).asked == {"outcome": "error"}
+
+
+def test_after_an_error_the_new_period_is_still_the_newer_one():
+    sent = {"from": "2026-11-20", "period": "1h", "shown_period": "", "search": "result:perhaps"}
+    wrong = LogFilterForm(sent)
+    assert "search" in wrong.errors
+    corrected = LogFilterForm(sent | {"search": "", "shown_period": wrong.shown_period})
+    assert corrected.asked == {"period": "1h"}
+
+
 def test_filters_are_shown_in_words():
     filters = {
         "search": "two words",
@@ -100,4 +113,7 @@ def test_filters_are_shown_in_words():
         ("To", "2026-11-21 15:00Z"),
     ]
     altered = {"outcome": "perhaps", "from": "soon", "period": "2y"}
+    assert in_words(["x"]) == [("Filters", "['x']")]
+    for value in (5, ["x"], {}, "0001-01-01T00:00+14:00"):
+        assert [shown for _, shown in in_words(dict.fromkeys(altered, value))]
     assert in_words(altered) == [("Result", "Perhaps"), ("From", "soon"), ("Period", "2y")]
