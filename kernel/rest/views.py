@@ -64,6 +64,12 @@ class ApiView[P: Caller](APIView):
         if isinstance(rule.permission, str):
             self.principal.require(rule.permission)
 
+    def require_visible(self) -> None:
+        """Raises NotFound if the caller may not see the object that the URL names.
+
+        For a replay (``kernel.rest.idempotency``), which does not run the method.
+        """
+
     def _admit(self, request: Request) -> None:
         try:
             caller = _authenticated(request)
