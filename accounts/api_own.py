@@ -12,12 +12,14 @@ from accounts.api import AuthView
 from accounts.serializers import (
     CodeSerializer,
     EnrolmentSerializer,
-    PasskeyListSerializer,
+    PasskeyPageSerializer,
+    PasskeySerializer,
     RecoveryCodesSerializer,
     SecondFactorSerializer,
-    SessionListSerializer,
+    SessionPageSerializer,
+    SessionSerializer,
 )
-from kernel.rest import AUTHENTICATED, Rule, StrictSerializer
+from kernel.rest import AUTHENTICATED, PageQuery, Rule, StrictSerializer
 
 
 class TotpEnrolView(AuthView):
@@ -81,10 +83,10 @@ class SessionsView(AuthView):
         "DELETE": Rule(AUTHENTICATED, actions.SESSION_REVOKED),
     }
 
-    @extend_schema(responses=SessionListSerializer)
+    @extend_schema(operation_id="auth_sessions_list", parameters=[PageQuery], responses=SessionPageSerializer)
     def get(self, _request: Request) -> Response:
-        found = services.list_sessions(principal=self.principal)
-        return Response(SessionListSerializer({"results": found}).data)
+        self.read_query(PageQuery)
+        return self.page(services.list_sessions(principal=self.principal), SessionSerializer)
 
     @extend_schema(operation_id="auth_sessions_delete_others", responses={HTTPStatus.NO_CONTENT: None})
     def delete(self, _request: Request) -> Response:
@@ -109,10 +111,10 @@ class PasskeysView(AuthView):
 
     rules = {"GET": Rule(AUTHENTICATED, actions.PASSKEY_LISTED)}
 
-    @extend_schema(responses=PasskeyListSerializer)
+    @extend_schema(operation_id="auth_passkeys_list", parameters=[PageQuery], responses=PasskeyPageSerializer)
     def get(self, _request: Request) -> Response:
-        found = services.list_passkeys(principal=self.principal)
-        return Response(PasskeyListSerializer({"results": found}).data)
+        self.read_query(PageQuery)
+        return self.page(services.list_passkeys(principal=self.principal), PasskeySerializer)
 
 
 class PasskeyView(AuthView):

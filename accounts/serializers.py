@@ -9,7 +9,7 @@ from accounts.models import Passkey, User
 from accounts.principals import Principal
 from accounts.roles import ROLES
 from accounts.services import Enrolment, OwnSession, SecondFactor, TokenPair
-from kernel.rest import StrictSerializer, TimestampField
+from kernel.rest import PageSerializer, StrictSerializer, TimestampField
 
 SECRET_LIMIT = 1024  # characters; our passwords and tokens are shorter
 
@@ -119,7 +119,7 @@ class SessionSerializer(serializers.Serializer[OwnSession]):
         return device_words(session.user_agent)
 
 
-class SessionListSerializer(serializers.Serializer[Any]):
+class SessionPageSerializer(PageSerializer):
     results = SessionSerializer(many=True)
 
 
@@ -132,5 +132,5 @@ class PasskeySerializer(serializers.ModelSerializer[Passkey]):
         fields = ["id", "name", "created_at", "last_used_at"]
 
 
-class PasskeyListSerializer(serializers.Serializer[Any]):
+class PasskeyPageSerializer(PageSerializer):
     results = PasskeySerializer(many=True)

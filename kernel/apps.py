@@ -1,5 +1,7 @@
 from django.apps import AppConfig
 
+SWEEP_SECONDS = 600.0
+
 
 class KernelConfig(AppConfig):
     name = "kernel"
@@ -7,4 +9,7 @@ class KernelConfig(AppConfig):
     verbose_name = "Root of trust"
 
     def ready(self) -> None:
-        from kernel import checks  # noqa: F401, PLC0415 - registering checks needs the app registry
+        from kernel import checks, jobs  # noqa: F401, PLC0415 - registering checks needs the app registry
+        from kernel.idempotency.requests import delete_expired  # noqa: PLC0415 - models are not loaded before
+
+        jobs.register_periodic("delete_expired_responses", SWEEP_SECONDS, delete_expired)

@@ -1,6 +1,7 @@
 """Where Django looks for models. Each room defines its own."""
 
 from kernel.freshness.models import EntityEpoch, SecurityEpoch
+from kernel.idempotency.models import CompletedRequest
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 
-__all__ = ["EntityEpoch", "Instance", "KeyEncryptionKey", "SecurityEpoch", "SystemKey"]
+__all__ = ["CompletedRequest", "EntityEpoch", "Instance", "KeyEncryptionKey", "SecurityEpoch", "SystemKey"]

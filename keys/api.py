@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts.principals import Principal
 from kernel.http.problems import ProtocolError
-from kernel.rest import ApiView, PageQuery, Rule
+from kernel.rest import ApiView, PageQuery, Rule, idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, etags_to_match
 from kernel.rest.schema import LOCATION
 from keys import actions, services
@@ -43,6 +43,9 @@ class KeyView(KeyReferenceView):
         super().initial(request, *args, **kwargs)
         self.kwargs["key_id"] = self.key_id_of(kwargs["key_id"])  # DRF passes this mapping to the method
 
+    def require_visible(self) -> None:
+        services.get_key(principal=self.principal, key_id=self.kwargs["key_id"])
+
 
 class KeyListView(ApiView[Principal]):
     rules = {
@@ -58,6 +61,7 @@ class KeyListView(ApiView[Principal]):
         keys = services.list_keys(principal=self.principal, only=cast("services.KeyFilter", only))
         return self.page(keys, KeySerializer)
 
+    @idempotent()
     @extend_schema(request=CreateKeySerializer, parameters=[LOCATION], responses={201: KeySerializer})
     def post(self, _request: Request) -> Response:
         """Create a key with its first version."""
@@ -101,6 +105,7 @@ class RotateKeyView(KeyView):
 
     rules = {"POST": Rule("keys.rotate", actions.KEY_ROTATED)}
 
+    @idempotent()
     @extend_schema(request=RotateSerializer, responses={201: KeyRotationSerializer})
     def post(self, _request: Request, key_id: UUID) -> Response:
         rotation = services.rotate_key(principal=self.principal, key_id=key_id, **self.read(RotateSerializer))

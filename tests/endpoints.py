@@ -266,6 +266,16 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
 }
 
 
+def creating() -> list[tuple[Route, str, Endpoint]]:
+    """The endpoints that create or rotate something. Each accepts Idempotency-Key."""
+    return [
+        (route, method, endpoint)
+        for route in all_routes()
+        for method, endpoint in ENDPOINTS[route.name].items()
+        if endpoint.status in {201, 202}
+    ]
+
+
 def endpoint_of(route: Route, method: str) -> Endpoint | None:
     return ENDPOINTS[route.name].get("GET" if method == "HEAD" else method)
 

@@ -176,7 +176,15 @@ def test_each_role_is_answered_as_the_table_says(route, people):
         expected[cell] = expected_status(role, endpoint, kind, ENDPOINTS[route.name].values())
         if answer.status >= 400 and route.path.startswith(("/api/", "/auth/")) and method != "HEAD":
             assert answer.code == CODES[answer.status], cell
+        if role != "anonymous" and not is_open(endpoint, route):
+            assert {"RateLimit", "RateLimit-Policy"} <= set(answer.headers), cell
     assert answered == expected
+
+
+def is_open(endpoint, route):
+    """Whether the request needs no token. If the route lacks the method, all its methods decide."""
+    asked = [endpoint] if endpoint else ENDPOINTS[route.name].values()
+    return {each.permission for each in asked} == {PUBLIC}
 
 
 def about_objects(matches):

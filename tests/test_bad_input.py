@@ -12,7 +12,7 @@ import regex
 from django.conf import settings
 
 from kernel.rest import schema
-from tests.endpoints import all_routes, endpoint_of, make_target, missing_target, path_of
+from tests.endpoints import PUBLIC, all_routes, endpoint_of, make_target, missing_target, path_of
 
 pytestmark = pytest.mark.django_db
 
@@ -110,7 +110,11 @@ def send(admin, settings):
     target = make_target(admin, "pre_activation")
 
     def to(route, method, body, **headers):
-        return admin.api.send(method, path_of(route, target), body, **headers)
+        answer = admin.api.send(method, path_of(route, target), body, **headers)
+        is_charged = endpoint_of(route, method).permission != PUBLIC
+        assert {"RateLimit", "RateLimit-Policy"} <= set(answer.headers) or not is_charged
+        assert answer.headers["Cache-Control"] == "no-store"
+        return answer
 
     to.good = lambda route, method: dict(endpoint_of(route, method).body(target, admin))
     return to

@@ -22,7 +22,7 @@ from audit.serializers.exports import (
     ExportRequestSerializer,
 )
 from audit.services import Exporter
-from kernel.rest import ApiView, PageQuery, Rule
+from kernel.rest import ApiView, PageQuery, Rule, idempotent
 from kernel.rest.schema import LOCATION
 
 
@@ -46,6 +46,7 @@ class ExportListView(ApiView[Exporter]):
         self.read_query(PageQuery)
         return self.page(services.find_exports(principal=self.principal), AuditExportSerializer)
 
+    @idempotent()
     @extend_schema(
         request=ExportRequestSerializer, parameters=[LOCATION], responses={202: AuditExportSerializer}
     )

@@ -16,7 +16,7 @@ from audit.serializers.saved_filters import (
 )
 from audit.services import saved_filters
 from audit.services.saved_filters import Owner
-from kernel.rest import ApiView, PageQuery, Rule
+from kernel.rest import ApiView, PageQuery, Rule, idempotent
 
 
 class SavedFilterListView(ApiView[Owner]):
@@ -33,6 +33,7 @@ class SavedFilterListView(ApiView[Owner]):
         self.read_query(PageQuery)
         return self.page(saved_filters.find_filters(reader=self.principal), SavedFilterSerializer)
 
+    @idempotent()
     @extend_schema(request=NewSavedFilterSerializer, responses={201: SavedFilterSerializer})
     def post(self, _request: Request) -> Response:
         """Save a filter."""

@@ -40,6 +40,19 @@ def wait_for_lock(lock: int) -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
 
 
+def try_lock(lock: int) -> bool:
+    """Take the lock (a bigint of the caller's choice) until the transaction ends. False if another session holds it.
+
+    SQLite needs no lock, for the same reason.
+    """
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
+        row = cursor.fetchone()
+    return row is not None and bool(row[0])
+
+
 @contextmanager
 def exclusive_session(lock: int) -> Iterator[None]:
     """Wait for the lock (a bigint of the caller's choice) and hold it over the transactions of the block.

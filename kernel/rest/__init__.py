@@ -11,6 +11,7 @@ from kernel.rest.fields import (
     StrictSerializer,
     TimestampField,
 )
+from kernel.rest.idempotency import idempotent
 from kernel.rest.views import ApiView
 from kernel.rules import AUTHENTICATED, PUBLIC, Access, Caller, Rule
 
@@ -30,4 +31,5 @@ __all__ = [
     "Rule",
     "StrictSerializer",
     "TimestampField",
+    "idempotent",
 ]

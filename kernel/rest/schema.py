@@ -22,6 +22,7 @@ from kernel.actions import SCHEMA_READ
 from kernel.http.problems import CONTENT_TYPE
 from kernel.rest import PUBLIC, ApiView, Base64Field, Caller, LabelField, Rule, StrictSerializer
 from kernel.rest.fields import LABEL_PATTERN
+from kernel.rest.idempotency import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED
 
 VERBS = {"GET": "read", "PATCH": "update", "DELETE": "delete"}
 BUDGET_HEADERS: Final = {
@@ -43,6 +44,12 @@ RETRY_HEADERS: Final = {
         "has retry_after.",
         "schema": {"type": "integer", "minimum": 1},
     },
+}
+# The additional refusals of an operation that accepts Idempotency-Key.
+IDEMPOTENCY_PROBLEMS: Final = {
+    "409": "A request with the same Idempotency-Key is in progress (`request_in_progress`), or it succeeded and its "
+    "response contained a secret (`already_completed`). Or the current state does not allow this.",
+    "422": "The Idempotency-Key belongs to another request (`idempotency_key_reused`), or a rule does not allow this.",
 }
 
 # The only spelling of the bytes (RFC 4648 section 3.5): unused bits are zero.
@@ -93,6 +100,13 @@ class ApiSchema(AutoSchema):
         rule = self.rules.get(self.method)
         return {"x-permission": rule.permission} if rule and isinstance(rule.permission, str) else {}
 
+    def get_override_parameters(self) -> list[Any]:
+        return [IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED] if self.is_idempotent else []
+
+    @property
+    def is_idempotent(self) -> bool:
+        return getattr(getattr(self.view, self.method.lower()), "is_idempotent", False)
+
     def get_tags(self) -> list[str]:
         app = apps.get_containing_app_config(type(self.view).__module__)
         return [str(app.verbose_name)] if app else []
@@ -128,11 +142,13 @@ class ApiSchema(AutoSchema):
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         problem = self.resolve_serializer(ProblemSerializer, direction)
-        bodies["default"] = {
-            "description": "A problem document (RFC 9457).",
-            "content": {CONTENT_TYPE: {"schema": problem.ref if problem else {}}},
-            "headers": self._header_refs(RETRY_HEADERS),
-        }
+        problems = IDEMPOTENCY_PROBLEMS if self.is_idempotent else {}
+        for status, description in {**problems, "default": "A problem document (RFC 9457)."}.items():
+            bodies[status] = {
+                "description": description,
+                "content": {CONTENT_TYPE: {"schema": problem.ref if problem else {}}},
+                "headers": self._header_refs(RETRY_HEADERS),
+            }
         if self.get_auth():
             budget = self._header_refs(BUDGET_HEADERS)
             for body in bodies.values():

@@ -64,6 +64,12 @@ class ApiView[P: Caller](APIView):
         if isinstance(rule.permission, str):
             self.principal.require(rule.permission)
 
+    def require_visible(self) -> None:
+        """Raises NotFound if the caller may not see the object that the URL names.
+
+        For a replay (``kernel.rest.idempotency``), which does not run the method.
+        """
+
     def _admit(self, request: Request) -> None:
         try:
             caller = _authenticated(request)
@@ -100,20 +106,20 @@ class ApiView[P: Caller](APIView):
             raise invalid(error) from None
         return cast("dict[str, Any]", serializer.validated_data)
 
-    def page[Rows: QuerySet[Any]](
+    def page[Rows: QuerySet[Any] | list[Any]](
         self,
-        queryset: Rows,
+        found: Rows,
         serializer_class: type[BaseSerializer[Any]],
         read: Callable[[Rows], Iterable[Any]] = list,
     ) -> Response:
-        """One page of a deterministically ordered queryset, in two queries. ``read`` loads its rows."""
+        """One page of a deterministically ordered queryset, in two queries, or of a list. ``read`` loads its rows."""
         sent = self.request.query_params.copy()
         for name in sent.keys() - {"page", "limit"}:
             del sent[name]
         window = self._validate(PageQuery, sent)
         page, limit = window["page"], window["limit"]
-        count = queryset.count()
-        rows = read(queryset[(page - 1) * limit : page * limit])
+        count = len(found) if isinstance(found, list) else found.count()
+        rows = read(cast("Rows", found[(page - 1) * limit : page * limit]))
         links = {
             "next": self._page_url(page + 1) if page * limit < count else None,
             "previous": self._page_url(page - 1) if page > 1 else None,

@@ -18,6 +18,7 @@ CLASS = re.compile(r"_?([A-Z][a-z0-9]+)+")
 CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 # Codes that several classes share because the caller's reaction is the same.
 SHARED = {
+    "already_completed": "an earlier request made the change",
     "audit_unavailable": "nothing was answered without its record",
     "authentication_failed": "whoever is refused is not told why",
     "dependency_unavailable": "the same request may succeed later",

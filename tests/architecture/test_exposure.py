@@ -43,6 +43,7 @@ MAY_WRITE_WITHOUT_MAC = {
     "accounts/services/totp.py": "totp_devices.last_step, recovery_codes.used_at, by compare-and-set; a removal",
     "accounts/session_engine.py": "browser_sessions, whose data it signs: a new key for the same row; ended ones go",
     "kernel/freshness/epoch.py": "entity_epochs, by whoever holds the lock of the epoch",
+    "kernel/idempotency/requests.py": "completed_requests: expired ones go",
     "audit/sequencing/anchors.py": "audit_receipts, which prove nothing by themselves",
     "audit/sequencing/appending.py": "audit_leaves, audit_tiles, audit_tree: compared with what was signed",
     "audit/sequencing/checkpointing.py": "audit_checkpoints: signed notes; old ones go",

@@ -42,6 +42,7 @@ from audit.services.alarms import raise_alarms
 from crypto_ops import actions as operations
 from kernel import jobs
 from kernel.freshness.models import SecurityEpoch
+from kernel.idempotency.models import CompletedRequest
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from keys import services as keys
 from keys.models import Key, KeyRotation, KeyVersion
@@ -57,6 +58,7 @@ PROVOCATIONS = {
     "instance.singleton": (Instance, {}, {}),
     "one_primary_kek": (KeyEncryptionKey, {"is_primary": True}, {}),
     "one_primary_system_key": (SystemKey, {"is_primary": True}, {}),
+    "completed_requests.key_hash": (CompletedRequest, {}, {}),
     "audit_logs_writer_is_sequenced": (AuditLog, {}, {}),
     "audit_logs_outcome_is_known": (AuditLog, {}, {"writer": uuid.uuid4(), "outcome": "perhaps"}),
     "audit_logs_count_is_positive": (AuditLog, {}, {"writer": uuid.uuid4(), "count": 0}),
@@ -174,6 +176,7 @@ def rows(admin):
     make_passkey(admin.user)
     accounts.confirm_totp(**everybody, **code_to_confirm(None, admin))
     SetupLink(code_hash="0" * 64, expires_at=NOW).save_with_mac()
+    CompletedRequest(key_hash="0" * 64, expires_at=NOW).save_with_mac()
     jobs.submit(AuditExport(format="jsonl"))
     SavedFilter.objects.create(name="refusals", owner=uuid.uuid4(), filters={"outcome": "denied"})
     raise_alarms([Alarm(kind=AlarmKind.ENTRY_ALTERED, expected="a leaf", found="another")])

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from http.client import CREATED
 from pathlib import Path
 
 from tests.crash.load import GONE, Acknowledged, Load
@@ -28,6 +29,7 @@ from tests.services.rights import folder_for_servers
 RECOVERY_SECONDS = 20
 STARTED_AGAIN_SECONDS = 40  # bin/serve waits up to 30 before it restarts a process that dies repeatedly
 JOB_SECONDS = 90  # the lease of a killed worker must expire before its job is taken over
+AGAIN = {"request_in_progress", "throttled", "audit_unavailable", "dependency_unavailable", "overloaded"}
 EVERYTHING, DATABASE = "everything", "database"
 PARTS = {"web": "gunicorn: worker", "worker": "run_worker", "sequencer": "run_sequencer"}
 
@@ -169,16 +171,40 @@ def add(everything: Acknowledged, more: Acknowledged) -> None:
     everything.requests += more.requests
     everything.ciphertexts += more.ciphertexts
     everything.exports += more.exports
+    everything.unanswered |= more.unanswered
 
 
 def find_violations(product: Product, everything: Acknowledged) -> list[str]:
     """Violations found inside the database, and in the answers of the restarted server."""
     return (
-        violations_in_database(product, everything)
+        unrepeatable(product, everything)
+        + violations_in_database(product, everything)
         + violations_in_log(product)
         + unusable(product, everything)
         + unfinished(product, everything)
     )
+
+
+def unrepeatable(product: Product, everything: Acknowledged) -> list[str]:
+    """Repeat each change whose outcome is unknown. Its request id must then be on record exactly once."""
+    token, made, wrong = product.token(), 0, []
+    for request_id, (path, body) in everything.unanswered.items():
+        headers = {"X-Request-ID": request_id, "Idempotency-Key": request_id}
+        deadline = time.monotonic() + RECOVERY_SECONDS
+        answer = product.send("POST", path, body, token=token, headers=headers)
+        while answer.status != CREATED and answer.code in AGAIN and time.monotonic() < deadline:
+            time.sleep(0.02)
+            answer = product.send("POST", path, body, token=token, headers=headers)
+        if answer.status != CREATED:
+            wrong.append(f"repeated {path}: {answer.status} {answer.content!r}")
+            continue
+        made += "Idempotent-Replayed" in answer.headers
+        key_id = answer.json.get("new_key_id", answer.json["id"])
+        everything.versions.append((key_id, answer.json.get("new_version", 1)))
+        everything.requests.append(request_id)
+    log(f"{len(everything.unanswered)} changes without an answer, {made} of them made")
+    everything.unanswered.clear()
+    return wrong
 
 
 def violations_in_database(product: Product, everything: Acknowledged) -> list[str]:

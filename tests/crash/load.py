@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from http.client import HTTPException
+from http.client import CREATED, INTERNAL_SERVER_ERROR, HTTPException
 from typing import Self
 
 from tests.product import KeepAlive, Site, b64
@@ -18,12 +18,17 @@ GONE = (OSError, HTTPException)
 
 @dataclass
 class Acknowledged:
-    """Acknowledged results: (key, version) pairs, request ids, ciphertexts with their plaintexts, exports."""
+    """Acknowledged results: (key, version) pairs, request ids, ciphertexts with their plaintexts, exports.
+
+    ``unanswered`` has the path and the body of each change whose outcome is unknown, by its request id, which is also
+    its idempotency key.
+    """
 
     versions: list[tuple[str, int]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     ciphertexts: list[tuple[str, str]] = field(default_factory=list)
     exports: list[str] = field(default_factory=list)
+    unanswered: dict[str, tuple[str, object]] = field(default_factory=dict)
     changes: int = 0
     refusals: list[int] = field(default_factory=list)
 
@@ -130,8 +135,14 @@ class Load:
         self, client: KeepAlive, path: str, body: object, status: int, note: Callable[[dict], None]
     ) -> None:
         request_id = uuid.uuid4().hex
-        answer = client.send("POST", path, body, token=self.token, headers={"X-Request-ID": request_id})
+        headers = {"X-Request-ID": request_id}
+        if status == CREATED:
+            headers["Idempotency-Key"] = request_id
+            self.acknowledged.unanswered[request_id] = (path, body)
+        answer = client.send("POST", path, body, token=self.token, headers=headers)
         with self._lock:
+            if answer.status < INTERNAL_SERVER_ERROR:
+                self.acknowledged.unanswered.pop(request_id, None)
             if answer.status == status:
                 self.acknowledged.requests.append(request_id)
                 note(answer.json)
