@@ -27,7 +27,7 @@ from accounts.service_serializers import (
 )
 from accounts.services import service_accounts, service_tokens
 from accounts.services.service_tokens import CreatedToken, TokenRequest
-from kernel.rest import ApiView, PageQuery, Rule
+from kernel.rest import ApiView, PageQuery, Rule, idempotent
 from kernel.rest.schema import LOCATION
 
 
@@ -51,6 +51,7 @@ class ServiceAccountListView(ApiView[Principal]):
         parameters=[LOCATION],
         responses={201: CreatedServiceAccountSerializer},
     )
+    @idempotent(answer_is_secret=True)
     def post(self, _request: Request) -> Response:
         """Create a service account. Only this response contains its client secret."""
         body = self.read(NewServiceAccountSerializer)
@@ -117,6 +118,7 @@ class TokenListView(ApiView[Principal]):
         return self.page(service_tokens.list_tokens(principal=self.principal), TokenSerializer)
 
     @extend_schema(request=NewTokenSerializer, responses={201: CreatedTokenSerializer})
+    @idempotent(answer_is_secret=True)
     def post(self, _request: Request) -> Response:
         """Create a token. Only this response contains it."""
         body = self.read(NewTokenSerializer)
@@ -149,6 +151,7 @@ class RotateTokenView(ApiView[Principal]):
     object_reference = ("service_token", "token_id")
 
     @extend_schema(request=OverlapSerializer, responses={201: CreatedTokenSerializer})
+    @idempotent(answer_is_secret=True)
     def post(self, _request: Request, token_id: UUID) -> Response:
         overlap = timedelta(hours=self.read(OverlapSerializer)["overlap_hours"])
         created = service_tokens.rotate_token(principal=self.principal, token_id=token_id, overlap=overlap)

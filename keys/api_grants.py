@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from accounts.principals import Principal
 from kernel.http.addresses import canonical_address
-from kernel.rest import ApiView, PageQuery, Rule
+from kernel.rest import ApiView, PageQuery, Rule, idempotent
 from keys import access, actions, services
 from keys.api import KeyView
 from keys.grant_serializers import (
@@ -33,6 +33,7 @@ class KeyGrantListView(KeyView):
         return self.page(services.list_key_grants(principal=self.principal, key_id=key_id), GrantSerializer)
 
     @extend_schema(request=NewGrantSerializer, responses={201: GrantSerializer})
+    @idempotent()
     def post(self, _request: Request, key_id: UUID) -> Response:
         """Grant operations with the key to a user, a service account or everyone with a role."""
         request = GrantRequest(**self.read(NewGrantSerializer))
@@ -60,6 +61,7 @@ class TagGrantListView(ApiView[Principal]):
         return self.page(services.list_tag_grants(principal=self.principal), GrantSerializer)
 
     @extend_schema(request=NewTagGrantSerializer, responses={201: GrantSerializer})
+    @idempotent()
     def post(self, _request: Request) -> Response:
         """Grant operations with every key that has the tag, now or later."""
         body = self.read(NewTagGrantSerializer)
