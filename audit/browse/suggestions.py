@@ -33,8 +33,9 @@ def suggest(*, reader: Reader) -> Suggestions:
     mine, own = "TRUE", []
     columns: tuple[str, ...] = ("action", "actor_name")
     if reader.scope(READ_PERMISSION) != "all":
-        mine, columns = "user_id = %s", ("action",)
-        own = [AuditLog._meta.get_field("user_id").get_db_prep_value(reader.user_id, connection)] * 2
+        column = "user_id" if reader.identity.user_id else "actor_id"
+        mine, columns = f"{column} = %s", ("action",)
+        own = [AuditLog._meta.get_field(column).get_db_prep_value(reader.identity.id, connection)] * 2
     known = ", ".join(_KNOWN.format(column=column, mine=mine) for column in columns)
     first = " UNION ALL ".join(_FIRST.format(column=column, most=MOST) for column in columns)
     with any_text(), connection.cursor() as cursor:

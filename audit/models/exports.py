@@ -9,6 +9,7 @@ from django.db.models import Q
 from audit.browse.filters import in_words
 from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.models.logs import Reader
+from kernel.identities import is_of
 from kernel.jobs import Job, Status
 
 EXPORT_PERMISSION = "audit.export"
@@ -19,7 +20,7 @@ class AuditExportQuerySet(models.QuerySet["AuditExport"]):
         """All exports, or those that the reader requested. Raises Denied."""
         if reader.scope(EXPORT_PERMISSION) == "all":
             return self
-        return self.filter(created_by=reader.user_id, created_by__isnull=False)
+        return self.filter(is_of(reader.identity, user="created_by"))
 
 
 class AuditExport(Job):

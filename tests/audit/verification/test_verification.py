@@ -172,6 +172,7 @@ ABSURD_ON_SQLITE = [
     ("audit_logs", "timestamp", "yesterday"),
     ("audit_logs", "timestamp", b"x"),
     ("audit_logs", "user_id", "nobody"),
+    ("audit_logs", "actor_id", "nobody"),
     ("audit_logs", "event_id", 7),
     ("audit_logs", "writer", ""),
     ("audit_logs", "count", 1.5),
@@ -287,6 +288,34 @@ def test_a_missing_leaf_is_named_and_what_follows_is_still_looked_at(log):
         report
     )  # the following entries have moved, which says nothing about tiles
     assert first_bad(report) == (257, 257)
+
+
+@pytest.mark.parametrize("is_account", [False, True])
+def test_the_id_of_an_actor_can_be_neither_set_nor_cleared(log, is_account):
+    found = "g.actor_id IS NOT NULL" if is_account else "g.actor_type = 'user'"
+    [(index, log_id), *_] = query(
+        f"SELECT l.idx, g.id FROM audit_leaves l JOIN audit_logs g ON g.id = l.log_id WHERE {found} ORDER BY l.idx"  # noqa: S608 - constants
+    )
+    value = "NULL" if is_account else "user_id"
+    altered(f"UPDATE audit_logs SET actor_id = {value} WHERE id = %s", log_id)  # noqa: S608 - constants
+
+    report = verify_log()
+
+    assert {FindingKind.ENTRY_ALTERED, FindingKind.MAC_MISMATCH} <= kinds(report)
+    assert first_bad(report) == (index, index)
+
+
+@pytest.mark.parametrize("is_account", [False, True])
+def test_the_account_of_a_changed_row_can_be_neither_set_nor_cleared(log, is_account):
+    value, which = (
+        ("NULL", "IS NOT NULL") if is_account else ("changed_by", "IS NULL AND changed_by IS NOT NULL")
+    )
+    altered(
+        f"UPDATE audit_trail SET actor_id = {value} "  # noqa: S608 - constants
+        f"WHERE id = (SELECT min(id) FROM audit_trail WHERE actor_id {which})"
+    )
+
+    assert kinds(verify_log()) == {FindingKind.TRAIL}
 
 
 def test_an_inserted_row_has_no_leaf_and_does_not_wait_for_one(log):
