@@ -133,7 +133,8 @@ def _write_entries(export: AuditExport, file: HashedFile, progress: Progress) ->
 def _write_lines(export: AuditExport, file: HashedFile, progress: Progress, altered: _Altered) -> int:
     requester = _Requester(export.requester, "own" if export.is_of_own_acts else "all")
     form = ROW_FORMATS[export.format]
-    found = find_logs(reader=requester, criteria=criteria_of(export.filters)).order_by("id")
+    criteria, names = criteria_of(export.filters), export.names or {}
+    found = find_logs(reader=requester, criteria=criteria, names=names).order_by("id")
     done, total = 0, found.count()
     file.write(form.header)
     for batch in batched(integrity.stream_entries(found), BATCH):

@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
         migrations.AddField("auditlog", "actor_id", models.UUIDField(null=True)),
         migrations.AddField("audittrail", "actor_id", models.UUIDField(null=True)),
         migrations.AddField("auditexport", "actor_id", models.UUIDField(null=True)),
+        migrations.AddField("auditexport", "names", models.JSONField(blank=True, null=True)),
         migrations.AddIndex("auditlog", account_index("idx_audit_logs_account_action", "actor_id", "action")),
         migrations.AddIndex("auditlog", account_index("idx_audit_logs_account", "actor_id", "id")),
         migrations.AddIndex("audittrail", account_index("idx_audit_trail_account", "actor_id", "id")),

@@ -27,7 +27,8 @@ class AuditExport(Job):
     """One file of entries.
 
     ``filters`` are log filters under their API names (``audit.browse.filters``). ``is_of_own_acts`` is True if the
-    user could read only their own entries. The other columns are the result: ``rows`` entries in a file of ``size``
+    requester could read only their own entries. ``names`` has the ids of the objects that the filters name, as the
+    requester could see them: ``{name: [id]}``. The other columns are the result: ``rows`` entries in a file of ``size``
     bytes, kept until ``expires_at``. The file's name includes ``attempt`` (16 hexadecimal digits). ``altered`` rows
     were altered outside the application; null for an archive, which its verifier checks. ``checkpoint_size`` and
     ``checkpoint_root`` (base64; null and empty if none was signed yet) are of the newest checkpoint in the snapshot
@@ -36,6 +37,7 @@ class AuditExport(Job):
 
     format = models.CharField(max_length=10, choices=[(word.value, word.value) for word in ExportFormat])
     filters = models.JSONField(default=dict, blank=True)
+    names = models.JSONField(null=True, blank=True)
     is_of_own_acts = models.BooleanField(default=False)
     rows = models.BigIntegerField(null=True)
     altered = models.BigIntegerField(null=True)

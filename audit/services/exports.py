@@ -18,6 +18,7 @@ from audit.errors import NoResult, ResultGone, ResultMissing, TooManyExports
 from audit.exports import files
 from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.log.events import Actor, Event
+from audit.log.object_names import ids_of
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport
 from audit.models.exports import AuditExportQuerySet
 from audit.services.recording import record
@@ -82,6 +83,7 @@ def request_export(
         **jobs.requester_columns(asdict(principal.actor)),
         format=export_format,
         filters=filters_of(criteria),
+        names={name: sorted(ids) for name, ids in ids_of(principal, criteria.possible_names).items()},
         is_of_own_acts=reach != "all",
         unit="rows",
     )

@@ -1,6 +1,6 @@
 """Read the log, limited to what the reader may see."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
@@ -45,8 +45,12 @@ class Selection:
     is_unnamed: bool
 
 
-def select_logs(*, reader: Reader, criteria: LogCriteria) -> Selection:
-    """The entries that match, with queries for the names and ids in the criteria. Raises Denied."""
+type Names = Mapping[str, Collection[str]]
+"""``{name: ids}`` of the objects that the criteria name (``ids_of``)."""
+
+
+def select_logs(*, reader: Reader, criteria: LogCriteria, names: Names | None = None) -> Selection:
+    """The entries that match. ``names`` are looked up if not given. Raises Denied."""
     entries = AuditLog.objects.visible_to(reader).filter(
         is_between("timestamp", criteria.since, criteria.until), **_given(criteria, INDEXED)
     )
@@ -54,7 +58,7 @@ def select_logs(*, reader: Reader, criteria: LogCriteria) -> Selection:
         entries = entries.filter(has_action(criteria.action))
     if criteria.actor:
         entries = entries.filter(_is_actor(criteria.actor))
-    ids = ids_of(reader, criteria.possible_names)
+    ids = ids_of(reader, criteria.possible_names) if names is None else names
     named = ids.get(without_prefix(criteria.object_id).lower(), ())
     rest = Q(**_given(criteria, UNINDEXED))
     for word in criteria.words:
@@ -70,9 +74,9 @@ def select_logs(*, reader: Reader, criteria: LogCriteria) -> Selection:
     )
 
 
-def find_logs(*, reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:
+def find_logs(*, reader: Reader, criteria: LogCriteria, names: Names | None = None) -> QuerySet[AuditLog]:
     """The entries that the reader may see and that match the criteria. Raises Denied."""
-    selected = select_logs(reader=reader, criteria=criteria)
+    selected = select_logs(reader=reader, criteria=criteria, names=names)
     return selected.entries.filter(any_of(selected.alternatives))
 
 

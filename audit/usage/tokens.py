@@ -17,6 +17,4 @@ class TokenUse(NamedTuple):
 def last_token_uses(token_ids: Iterable[object]) -> Mapping[str, TokenUse]:
     """``{token id: last use}`` of tokens that the log has entries of. Reads are recorded only if they are refused."""
     rows = TokenLastUse.objects.filter(token_id__in=[str(token_id) for token_id in token_ids])
-    return {
-        token_id: TokenUse(*use) for token_id, *use in rows.values_list("token_id", "last_at", "client_ip")
-    }
+    return {row.token_id: TokenUse(row.last_at, row.client_ip) for row in rows}

@@ -36,7 +36,7 @@ def test_the_first_of_a_kind_is_written_and_the_rest_is_counted():
 
 
 def test_a_service_account_is_a_subject_of_its_own_and_not_anonymous():
-    table = RefusalDeduplicator(capacity=4, per_subject=2)
+    table = RefusalDeduplicator(capacity=5, per_subject=2)
     event, _ = refusal()
     for number in range(3):  # anonymous clients fill their half
         table.is_first(*refusal(ip=f"192.0.2.{number}"))
