@@ -7,8 +7,6 @@ from enum import StrEnum
 from typing import ClassVar, Self
 from uuid import UUID
 
-from django.db.models import Q
-
 
 class IdentityType(StrEnum):
     USER = "user"
@@ -67,13 +65,3 @@ def parse_uuid(text: str) -> UUID | None:
     except ValueError:
         return None
     return parsed if str(parsed) == text else None
-
-
-def is_of(identity: Identity, *, user: str, other: str = "actor_id") -> Q:
-    """The rows of a user or service account: ``user`` is the column of users' ids, ``other`` that of accounts' ids.
-
-    The system has no rows: if both columns are null, the actor may be an anonymous client.
-    """
-    if identity.id is None:
-        return Q(pk__in=())
-    return Q(**{user if identity.user_id else other: identity.id})

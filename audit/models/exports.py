@@ -9,7 +9,7 @@ from django.db.models import Q
 from audit.browse.filters import in_words
 from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.models.logs import Reader
-from kernel.identities import is_of
+from kernel.identity_columns import is_of
 from kernel.jobs import Job, Status
 
 EXPORT_PERMISSION = "audit.export"

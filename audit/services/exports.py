@@ -28,7 +28,8 @@ from kernel.databases.transactions import wait_for_lock
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.freshness.epoch import require_current
 from kernel.freshness.stamps import EpochStamp
-from kernel.identities import Identity, is_of
+from kernel.identities import Identity
+from kernel.identity_columns import is_of
 from kernel.jobs import Status
 from kernel.rules import Caller, PermissionScope
 

@@ -18,7 +18,7 @@ from audit.services.verifications import Verification, last_verification
 from audit.usage.charts import RANGES
 from audit.usage.queries import DAY, Span, Used, rows_done, used_in
 from crypto_ops.actions import MESSAGE_ENCRYPTED
-from kernel.identities import is_of
+from kernel.identity_columns import is_of
 from kernel.jobs import Job, registry
 from kernel.jobs.job import Status as JobStatus
 from keys.lifecycle import Status
