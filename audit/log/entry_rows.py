@@ -65,9 +65,14 @@ def entry_row(
         "writer": writer,
         "wseq": wseq,
     }
-    if actor.actor_id is not None:
-        return _row_of_version_2(row, actor.actor_id)
-    mac = compute_entry_mac(canonical.encode_members(row), 1)  # the names above are in canonical order
+    return _with_mac(row, actor.actor_id)
+
+
+def _with_mac(row: dict[str, Value], actor_id: UUID | None) -> dict[str, Value]:
+    """Complete the row, whose names are in canonical order and those of version 1."""
+    if actor_id is not None:
+        return _row_of_version_2(row, actor_id)
+    mac = compute_entry_mac(canonical.encode_members(row), 1)
     del row["version"]
     row[ACTOR_ID] = None
     row["mac"] = mac

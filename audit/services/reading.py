@@ -121,7 +121,9 @@ def find_changes(*, reader: Reader, criteria: TrailCriteria) -> QuerySet[AuditTr
     )
     if criteria.actor:
         actor_id = parse_id(criteria.actor) or _id_of(criteria.actor)
-        found = found.filter(_has_actor(AuditTrail.objects.all(), actor_id, "changed_by", "actor_id"))
+        found = found.filter(
+            _has_actor(AuditTrail.objects.visible_to(reader), actor_id, "changed_by", "actor_id")
+        )
     return found.filter(is_between("changed_at", criteria.since, criteria.until))
 
 
