@@ -6,6 +6,7 @@ from django.contrib.admin import site
 from django.core.management import call_command
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
+from msgspec.structs import replace
 
 from accounts import services
 from accounts.models import BrowserSession, TotpDevice, User
@@ -210,7 +211,7 @@ def everything(admin, auditor):
     """Create at least one row of each table."""
     key = create_key(principal=admin.principal, name="payments", algorithm="aes-256", tags=["pci"])
     use = Event(action=MESSAGE_ENCRYPTED, object_type="key", object_id=str(key.id), size=64)
-    record(use, admin.principal.actor)
+    record(use, replace(admin.principal.actor, auth_method="service_token", token_id="t"))
     checkpoint = checkpoint_now()
     AuditReceipt.objects.create(
         size=checkpoint.size, anchor="file", receipt="offset 0", anchored_at=database_now()

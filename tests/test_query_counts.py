@@ -90,6 +90,7 @@ PAGES = {
     "audit.EntityEpoch": PAGE,
     "audit.SavedFilter": PAGE,
     "audit.SecurityEpoch": PAGE,
+    "audit.TokenLastUse": PAGE,
     "audit.UsageRollup": PAGE + DATES,
     "ciphercanary.Instance": PAGE,
     "ciphercanary.KeyEncryptionKey": PAGE,

@@ -31,7 +31,8 @@ class UserManager(models.Manager["User"]):
         """The users whose names the reader may see. Raises Denied."""
         if reader.scope("users.read") == "all":
             return self.all()
-        return self.filter(pk__in=[reader.user_id] if reader.user_id else [])
+        user_id = reader.identity.user_id
+        return self.filter(pk__in=[user_id] if user_id else [])
 
     def lock(self, user_id: uuid.UUID) -> "User":
         """Return the user, locked until the transaction ends. Raises NotFound, IntegrityFailed."""

@@ -27,6 +27,7 @@ class AuditExportAdmin(ReadOnlyModelAdmin):
         "is_of_own_acts",
         "created_by_name",
         "created_by",
+        "actor_id",
         "created_at",
         "started_at",
         "finished_at",

@@ -161,7 +161,16 @@ class AuditLogAdmin(ShownAdmin):
 @admin.register(AuditTrail)
 class AuditTrailAdmin(ShownAdmin):
     date_hierarchy = "changed_at"
-    list_display = ("id", "integrity_badge", "changed_at", "table_name", "record_id", "action", "changed_by")
+    list_display = (
+        "id",
+        "integrity_badge",
+        "changed_at",
+        "table_name",
+        "record_id",
+        "action",
+        "changed_by",
+        "actor_id",
+    )
     readonly_fields = ("integrity_badge",)
     ordering = ("-id",)
     search_fields = ("record_id", "table_name", "event_id")

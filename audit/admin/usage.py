@@ -1,9 +1,9 @@
-"""Usage totals of keys in Django's admin."""
+"""Usage totals of keys, and last uses of service tokens, in Django's admin."""
 
 from django.contrib import admin
 
 from audit.admin.logs import LogAdmin
-from audit.models import UsageRollup
+from audit.models import TokenLastUse, UsageRollup
 
 
 @admin.register(UsageRollup)
@@ -15,6 +15,7 @@ class UsageRollupAdmin(LogAdmin):
         "key_id",
         "version",
         "principal",
+        "principal_type",
         "operation",
         "outcome",
         "count",
@@ -25,3 +26,11 @@ class UsageRollupAdmin(LogAdmin):
     ordering = ("-hour", "-id")
     search_fields = ("key_id__exact",)
     search_help_text = "Key ID"
+
+
+@admin.register(TokenLastUse)
+class TokenLastUseAdmin(LogAdmin):
+    list_display = ("token_id", "last_at", "client_ip")
+    ordering = ("-last_at", "token_id")
+    search_fields = ("token_id__exact",)
+    search_help_text = "Token ID"

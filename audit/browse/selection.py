@@ -41,7 +41,7 @@ SEARCHED = (
 class LogCriteria:
     """Conditions on entries; empty ones match everything. ``since`` <= timestamp < ``until``.
 
-    ``actor`` is a name or a user's id, ``object_id`` the id or the name of an object. ``action`` may also be
+    ``actor`` is the name or the id of a user or service account, ``object_id`` the id or the name of an object. ``action`` may also be
     ``audit.log.operations.OPERATION``. An entry must match every word of ``search``: a part of its texts, or the whole
     name of its object. A phrase in double quotes is one word. Raises Invalid for more than ``MAX_WORDS`` words.
     """
@@ -222,19 +222,13 @@ def _timestamp_at(rows: QuerySet[Any], time: str) -> datetime | None:
         return timestamp_of(rows.values_list(Spelled(time), flat=True).first())
 
 
-def is_actor(actor: str) -> Q:
-    """Match a user's id or, if ``actor`` is not spelled like one, a name. Each has an index; none serves both."""
-    user_id = parse_id(actor)
-    return Q(actor_name=actor) if user_id is None else Q(user_id=user_id)
-
-
-def parse_id(actor: str) -> UUID | None:
-    """The user's id that ``actor`` spells, None for a name. Only the hyphenated spelling of a UUID is an id."""
+def parse_id(text: str) -> UUID | None:
+    """The id that the text spells, None for a name. Only the hyphenated spelling of a UUID is an id."""
     try:
-        user_id = UUID(actor)
+        found = UUID(text)
     except ValueError:
         return None
-    return user_id if str(user_id) == actor.lower() else None
+    return found if str(found) == text.lower() else None
 
 
 def contains_word(word: str) -> Q:

@@ -86,4 +86,4 @@ class LagGuard:
 
 def _principal(ticket: Ticket[Any]) -> str:
     actor = ticket.decision.actor
-    return str(actor.user_id or actor.actor_name)
+    return str(actor.user_id or actor.actor_id or actor.actor_name)

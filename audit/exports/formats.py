@@ -13,7 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol
 
-from audit.log.entries import ENTRY_FIELDS, ENTRY_VERSION
+from audit.log.entries import ACTOR_ID, ENTRY_FIELDS, ENTRY_ORDERS, version_of
 
 type Columns = Mapping[str, object]
 
@@ -76,6 +76,8 @@ class _Passing:
         return text
 
 
+# A column that a later version adds comes last, so that the others keep their place.
+CSV_COLUMNS = (*(name for name in ENTRY_FIELDS if name != ACTOR_ID), "integrity", ACTOR_ID)
 _WRITER = csv.writer(_Passing(), lineterminator="\r\n")
 
 
@@ -87,13 +89,15 @@ def json_line(entry: Exported) -> bytes:
 
 def csv_line(columns: Columns, integrity: str) -> bytes:
     """The columns of the entry and its integrity. Null becomes an empty cell."""
-    return _csv([*(_cell(columns[name]) for name in ENTRY_FIELDS), integrity])
+    cells = {**columns, "integrity": integrity}
+    return _csv([_cell(cells[name]) for name in CSV_COLUMNS])
 
 
 def _as_found(columns: Columns) -> bytes:
     """For an altered entry without a canonical form: the same members in the same order."""
-    members = {name: columns[name] for name in ENTRY_FIELDS} | {"version": ENTRY_VERSION}
-    return json.dumps(members, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    version = version_of(columns)
+    members = {name: columns.get(name, version) for name in ENTRY_ORDERS[version]}
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def guarded(text: str) -> str:
@@ -116,7 +120,7 @@ ROW_FORMATS: Mapping[str, RowFormat] = MappingProxyType(
     {
         ExportFormat.JSONL: RowFormat(b"", json_line),
         ExportFormat.CSV: RowFormat(
-            _csv([*ENTRY_FIELDS, "integrity"]), lambda entry: csv_line(entry.columns, entry.integrity)
+            _csv([*CSV_COLUMNS]), lambda entry: csv_line(entry.columns, entry.integrity)
         ),
     }
 )

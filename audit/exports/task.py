@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import batched
-from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -39,6 +38,7 @@ from audit.verification.integrity import FoundEntry
 from kernel.clock import database_now
 from kernel.crypto.encoding import encode_base64
 from kernel.databases.transactions import one_snapshot
+from kernel.identities import Identity
 from kernel.jobs import Progress, Status
 from kernel.rules import PermissionScope
 from kernel.trust.row_mac import IntegrityFailed
@@ -52,9 +52,9 @@ type Columns = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class _Requester:
-    """The user who requested the export, with the scope they had then."""
+    """The identity that requested the export, with the scope it had then."""
 
-    user_id: UUID | None
+    identity: Identity
     reach: PermissionScope
 
     def scope(self, _word: str) -> PermissionScope:
@@ -98,7 +98,7 @@ def ended(export: AuditExport) -> None:
     """Record how the job ended. Cancelling a job already records that."""
     # The worker may be idle for long afterwards, so each job ends with a heartbeat.
     transaction.on_commit(heartbeats.beat)
-    # Done for the user who requested the export. They may no longer exist.
+    # Done for the requester, who may no longer exist.
     actor = replace(Actor(**export.actor_facts), source=Source.SCHEDULER)
     meta = {"format": export.format}
     if export.status == Status.SUCCEEDED:
@@ -131,9 +131,10 @@ def _write_entries(export: AuditExport, file: HashedFile, progress: Progress) ->
 
 
 def _write_lines(export: AuditExport, file: HashedFile, progress: Progress, altered: _Altered) -> int:
-    requester = _Requester(export.created_by, "own" if export.is_of_own_acts else "all")
+    requester = _Requester(export.requester, "own" if export.is_of_own_acts else "all")
     form = ROW_FORMATS[export.format]
-    found = find_logs(reader=requester, criteria=criteria_of(export.filters)).order_by("id")
+    criteria, names = criteria_of(export.filters), export.names or {}
+    found = find_logs(reader=requester, criteria=criteria, names=names).order_by("id")
     done, total = 0, found.count()
     file.write(form.header)
     for batch in batched(integrity.stream_entries(found), BATCH):

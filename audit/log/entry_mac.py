@@ -3,13 +3,12 @@
 The MAC covers the ``mac_bytes`` of ``audit.log.entries``.
 """
 
-from audit.log.entries import ENTRY_VERSION
 from kernel.trust import system_keys
 
 
-def compute_entry_mac(covered: bytes) -> str:
+def compute_entry_mac(covered: bytes, version: int) -> str:
     """``<entry version>.<kid>.<base64url>`` of HMAC-SHA-256."""
-    return system_keys.make_mac(system_keys.AUDIT_MAC, ENTRY_VERSION, covered)
+    return system_keys.make_mac(system_keys.AUDIT_MAC, version, covered)
 
 
 def open_entry_key() -> None:
@@ -17,6 +16,6 @@ def open_entry_key() -> None:
     system_keys.open_key(system_keys.AUDIT_MAC)
 
 
-def check_entry_mac(covered: bytes, mac: object) -> None:
+def check_entry_mac(covered: bytes, version: int, mac: object) -> None:
     """Raises MacMismatch unless ``compute_entry_mac`` made ``mac``, an unvalidated column value."""
-    system_keys.check_mac(system_keys.AUDIT_MAC, ENTRY_VERSION, covered, str(mac))
+    system_keys.check_mac(system_keys.AUDIT_MAC, version, covered, str(mac))

@@ -3,11 +3,12 @@
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
 
 from django.db import connection
 
 from audit.log import canonical
-from audit.log.entries import ENTRY_FIELDS, ENTRY_VERSION
+from audit.log.entries import ACTOR_ID, ENTRY_FIELDS, MAC_ORDERS
 from audit.log.entry_mac import compute_entry_mac
 from audit.log.events import META_LIMIT, TRAIL_DIGESTS, Actor, Event, clean_mapping
 
@@ -20,7 +21,7 @@ type EntryRow = Mapping[str, Value]
 """All columns except ``id``. All values but numbers are canonical text, including UUIDs and timestamps."""
 
 COLUMNS = (*(name for name in ENTRY_FIELDS if name != "id"), "mac")  # the database assigns the id
-_UUIDS = {"event_id", "user_id", "writer"}
+_UUIDS = {"event_id", "user_id", "writer", ACTOR_ID}
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 _COPY = f"COPY audit_logs ({_NAMES}) FROM STDIN"
 _INSERT = f"INSERT INTO audit_logs ({_NAMES}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608 - constants
@@ -60,14 +61,29 @@ def entry_row(
         "token_id": actor.token_id,
         "user_agent": actor.user_agent,
         "user_id": None if actor.user_id is None else str(actor.user_id),
-        "version": ENTRY_VERSION,
+        "version": 1,
         "writer": writer,
         "wseq": wseq,
     }
-    mac = compute_entry_mac(canonical.encode_members(row))  # the names above are in canonical order
+    return _with_mac(row, actor.actor_id)
+
+
+def _with_mac(row: dict[str, Value], actor_id: UUID | None) -> dict[str, Value]:
+    """Complete the row, whose names are in canonical order and those of version 1."""
+    if actor_id is not None:
+        return _row_of_version_2(row, actor_id)
+    mac = compute_entry_mac(canonical.encode_members(row), 1)
     del row["version"]
+    row[ACTOR_ID] = None
     row["mac"] = mac
     return row
+
+
+def _row_of_version_2(row: Mapping[str, Value], actor_id: UUID) -> dict[str, Value]:
+    members = {**row, ACTOR_ID: str(actor_id), "version": 2}
+    covered = canonical.encode_members({name: members[name] for name in MAC_ORDERS[2]})
+    del members["version"]
+    return {**members, "mac": compute_entry_mac(covered, 2)}
 
 
 def new_event_id() -> str:

@@ -19,6 +19,7 @@ from msgspec import Struct, structs
 from audit.log import canonical
 from audit.log.canonical import JsonValue
 from kernel.http.addresses import canonical_address
+from kernel.identities import Identity
 
 # Characters per text column, for models and events.
 TEXT_LIMITS: Mapping[str, int] = MappingProxyType(
@@ -75,7 +76,10 @@ class Outcome(StrEnum):
 
 
 class Actor(Struct, frozen=True, kw_only=True):
-    """The actor and where it acted from. The name is copied, so that history outlives the account."""
+    """The actor and where it acted from. The name is copied, so that history outlives the account.
+
+    ``actor_id`` is the id of a service account. Entries with it are of version 2.
+    """
 
     user_id: UUID | None
     actor_id: UUID | None = None
@@ -92,6 +96,15 @@ class Actor(Struct, frozen=True, kw_only=True):
         structs.force_setattr(self, "client_ip", canonical_address(self.client_ip))
         _clean_texts(self)
 
+    @property
+    def identity(self) -> Identity | None:
+        """The user, the service account or the system; None for an anonymous client."""
+        if self.user_id is not None:
+            return Identity.user(self.user_id)
+        if self.actor_id is not None:
+            return Identity.service_account(self.actor_id)
+        return Identity.SYSTEM if self.actor_type == ActorType.SYSTEM else None
+
     def of_request(self, request_id: str) -> Self:
         """A copy with another request id. Only the id is cleaned again."""
         other = copy(self)
@@ -101,36 +114,17 @@ class Actor(Struct, frozen=True, kw_only=True):
     @classmethod
     def system(cls, name: str, source: Source) -> Self:
         """The application itself, without a user."""
-        return cls._nobody(ActorType.SYSTEM, name=name, source=source)
+        nobody = cls.anonymous("", "", "", source, name)
+        return structs.replace(nobody, actor_type=ActorType.SYSTEM)
 
     @classmethod
     def anonymous(
         cls, client_ip: str, user_agent: str, request_id: str, source: Source = Source.API, name: str = ""
     ) -> Self:
         """An unauthenticated client. ``name`` is only what the client claimed."""
-        return cls._nobody(
-            ActorType.ANONYMOUS,
-            name=name,
-            source=source,
-            client_ip=client_ip,
-            user_agent=user_agent,
-            request_id=request_id,
-        )
-
-    @classmethod
-    def _nobody(
-        cls,
-        actor_type: ActorType,
-        *,
-        name: str,
-        source: Source,
-        client_ip: str = "",
-        user_agent: str = "",
-        request_id: str = "",
-    ) -> Self:
         return cls(
             user_id=None,
-            actor_type=actor_type,
+            actor_type=ActorType.ANONYMOUS,
             actor_name=name,
             auth_method="",
             token_id="",

@@ -1,9 +1,9 @@
 """Deduplicate refusals: the first of a kind is recorded at once, the rest of a period as one count.
 
-Without this, a client with no permission at all could fill the disk. The table has two limits. Each subject (a user
-or an address) has its own limit, so a client that probes a thousand key ids is still recorded by name. Everything
-beyond the total limit goes into one bucket. Anonymous clients can use any number of addresses, so they get half of
-the total and cannot hide the refusals of users.
+Without this, a client with no permission at all could fill the disk. The table has two limits. Each subject (a user,
+a service account or an address) has its own limit, so a client that probes a thousand key ids is still recorded by
+name. Everything beyond the total limit goes into one bucket. Anonymous clients can use any number of addresses, so
+they get half of the total and cannot hide the refusals of users and service accounts.
 
 Address and token are part of the kind, so use of a stolen token does not appear under the address of its owner. An
 entry that counts several refusals has only the actor details that all of them share.
@@ -48,7 +48,7 @@ class RefusalDeduplicator:
     per_subject: int = 50
     _buckets: dict[Hashable, _Bucket] = field(default_factory=dict)
     _kinds: Counter[str] = field(default_factory=Counter)
-    _anonymous_kinds: int = 0  # kinds of refusals without a user
+    _anonymous_kinds: int = 0  # kinds of refusals without a user or service account
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def is_first(self, event: Event, actor: Actor) -> bool:
@@ -59,7 +59,7 @@ class RefusalDeduplicator:
             if kind not in self._buckets and self._has_room(subject, actor):
                 self._buckets[kind] = _Bucket(event, actor)
                 self._kinds[subject] += 1
-                self._anonymous_kinds += actor.user_id is None
+                self._anonymous_kinds += _is_anonymous(actor)
                 return True
             bucket = self._buckets.get(kind) or self._overflow(subject, actor)
             bucket.add(actor)
@@ -78,7 +78,7 @@ class RefusalDeduplicator:
         return self._kinds[subject] < self.per_subject and not self._is_full(actor)
 
     def _is_full(self, actor: Actor) -> bool:
-        if actor.user_id is None and self._anonymous_kinds >= self.capacity // 2:
+        if _is_anonymous(actor) and self._anonymous_kinds >= self.capacity // 2:
             return True
         return len(self._buckets) >= self.capacity
 
@@ -97,8 +97,12 @@ def _shared_details(one: Actor, other: Actor) -> Actor:
     return replace(one, **dict.fromkeys(differing, "")) if differing else one
 
 
+def _is_anonymous(actor: Actor) -> bool:
+    return actor.user_id is None and actor.actor_id is None
+
+
 def _subject(actor: Actor) -> str:
-    return str(actor.user_id or network_of(actor.client_ip) or "unknown")
+    return str(actor.user_id or actor.actor_id or network_of(actor.client_ip) or "unknown")
 
 
 def _kind(subject: str, event: Event, actor: Actor) -> Hashable:

@@ -9,6 +9,7 @@ from django.db.models import Q
 from audit.browse.filters import in_words
 from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.models.logs import Reader
+from kernel.identity_columns import is_of
 from kernel.jobs import Job, Status
 
 EXPORT_PERMISSION = "audit.export"
@@ -19,14 +20,15 @@ class AuditExportQuerySet(models.QuerySet["AuditExport"]):
         """All exports, or those that the reader requested. Raises Denied."""
         if reader.scope(EXPORT_PERMISSION) == "all":
             return self
-        return self.filter(created_by=reader.user_id, created_by__isnull=False)
+        return self.filter(is_of(reader.identity, user="created_by"))
 
 
 class AuditExport(Job):
     """One file of entries.
 
     ``filters`` are log filters under their API names (``audit.browse.filters``). ``is_of_own_acts`` is True if the
-    user could read only their own entries. The other columns are the result: ``rows`` entries in a file of ``size``
+    requester could read only their own entries. ``names`` has the ids of the objects that the filters name, as the
+    requester could see them: ``{name: [id]}``. The other columns are the result: ``rows`` entries in a file of ``size``
     bytes, kept until ``expires_at``. The file's name includes ``attempt`` (16 hexadecimal digits). ``altered`` rows
     were altered outside the application; null for an archive, which its verifier checks. ``checkpoint_size`` and
     ``checkpoint_root`` (base64; null and empty if none was signed yet) are of the newest checkpoint in the snapshot
@@ -35,6 +37,7 @@ class AuditExport(Job):
 
     format = models.CharField(max_length=10, choices=[(word.value, word.value) for word in ExportFormat])
     filters = models.JSONField(default=dict, blank=True)
+    names = models.JSONField(null=True, blank=True)
     is_of_own_acts = models.BooleanField(default=False)
     rows = models.BigIntegerField(null=True)
     altered = models.BigIntegerField(null=True)

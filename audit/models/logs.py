@@ -5,13 +5,13 @@ reject everything else (``audit.log.triggers``). There is no foreign key, so tha
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol, Self
-from uuid import UUID
 
 from django.db import models
 
 from audit.log import action_labels
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
 from kernel.identities import Identity
+from kernel.identity_columns import is_of
 from kernel.rules import PermissionScope
 
 READ_PERMISSION = "audit.read"
@@ -30,8 +30,6 @@ class Reader(Protocol):
 
     @property
     def identity(self) -> Identity: ...
-    @property
-    def user_id(self) -> UUID | None: ...
     def scope(self, word: str) -> PermissionScope:
         """Raises Denied without the permission."""
         ...
@@ -42,8 +40,7 @@ class AuditLogQuerySet(models.QuerySet["AuditLog"]):
         """All entries, or those of the reader's own actions. Raises Denied."""
         if reader.scope(READ_PERMISSION) == "all":
             return self
-        # A null user_id is the system or an anonymous client, so it never belongs to the reader.
-        return self.filter(user_id=reader.user_id, user_id__isnull=False)
+        return self.filter(is_of(reader.identity, user="user_id"))
 
 
 class AuditTrailQuerySet(models.QuerySet["AuditTrail"]):
@@ -51,7 +48,7 @@ class AuditTrailQuerySet(models.QuerySet["AuditTrail"]):
         """All changes, or those that the reader made. Raises Denied."""
         if reader.scope(READ_PERMISSION) == "all":
             return self
-        return self.filter(changed_by=reader.user_id, changed_by__isnull=False)
+        return self.filter(is_of(reader.identity, user="changed_by"))
 
 
 def _text(name: str) -> "models.CharField[str, str]":
@@ -62,7 +59,8 @@ class AuditLog(models.Model):
     """One event. The row is the entry: ``audit.log.entries`` computes the hashed bytes from these columns.
 
     ``timestamp`` is the database time. ``meta`` is the exact canonical JSON, as text, because jsonb would rewrite it.
-    ``wseq`` counts 1, 2, 3 … per ``writer``, so that a missing row is detected.
+    ``wseq`` counts 1, 2, 3 … per ``writer``, so that a missing row is detected. ``actor_id`` is the id of a service
+    account.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -88,6 +86,7 @@ class AuditLog(models.Model):
     meta = models.TextField()
     writer = models.UUIDField()
     wseq = models.BigIntegerField()
+    actor_id = models.UUIDField(null=True)
     mac = models.CharField(max_length=80)
 
     # Not columns: ``audit.verification.integrity`` sets them on rows for display.
@@ -130,6 +129,16 @@ class AuditLog(models.Model):
                 ),
                 name="idx_audit_logs_actor_type",
             ),
+            models.Index(
+                fields=["actor_id", "action"],
+                condition=models.Q(actor_id__isnull=False),
+                name="idx_audit_logs_account_action",
+            ),
+            models.Index(
+                fields=["actor_id", "id"],
+                condition=models.Q(actor_id__isnull=False),
+                name="idx_audit_logs_account",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["writer", "wseq"], name="audit_logs_writer_is_sequenced"),
@@ -166,6 +175,11 @@ class AuditLog(models.Model):
         """The interface in words, such as ``Console``."""
         return action_labels.word_label(self.source)
 
+    def is_by(self, identity: Identity) -> bool:
+        """Whether this user or service account did it."""
+        actor = self.user_id if identity.user_id else self.actor_id
+        return actor is not None and actor == identity.id
+
     @property
     def actor_kind(self) -> str:
         """The type of the actor in words."""
@@ -181,7 +195,10 @@ class AuditLog(models.Model):
 
 
 class AuditTrail(models.Model):
-    """One changed row, bound to its event by ``event_id`` and by a digest in the event's ``meta``."""
+    """One changed row, bound to its event by ``event_id`` and by a digest in the event's ``meta``.
+
+    ``actor_id`` is the id of a service account, ``changed_by`` that of a user.
+    """
 
     id = models.BigAutoField(primary_key=True)
     event_id = models.UUIDField()
@@ -192,6 +209,7 @@ class AuditTrail(models.Model):
     new_values = models.JSONField(null=True)
     changed_by = models.UUIDField(null=True)
     changed_at = models.DateTimeField()
+    actor_id = models.UUIDField(null=True)
 
     # See ``AuditLog``.
     integrity: Integrity
@@ -209,6 +227,11 @@ class AuditTrail(models.Model):
             models.Index(fields=["event_id"], name="idx_audit_trail_event"),
             models.Index(fields=["changed_by", "id"], name="idx_audit_trail_changed_by"),
             models.Index(fields=["changed_at"], name="idx_audit_trail_changed_at"),
+            models.Index(
+                fields=["actor_id", "id"],
+                condition=models.Q(actor_id__isnull=False),
+                name="idx_audit_trail_account",
+            ),
         ]
 
     def __str__(self) -> str:

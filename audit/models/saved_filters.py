@@ -9,19 +9,22 @@ from django.db.models import Q
 from audit.browse.filters import in_words
 from audit.models.logs import READ_PERMISSION, Reader
 from kernel.clock import database_now
+from kernel.identities import IdentityType
+from kernel.identity_columns import is_of
 
 
 class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):
     def visible_to(self, reader: Reader) -> Self:
         """The reader's own filters, and shared ones if the reader may read the whole log. Raises Denied."""
-        own = Q(owner=reader.user_id, owner__isnull=False)
+        own = is_of(reader.identity, user="owner", other="owner")
         return self.filter(own | Q(is_shared=True) if reader.scope(READ_PERMISSION) == "all" else own)
 
 
 class SavedFilter(models.Model):
     """``filters`` are log filters as texts, under their API names, and ``period`` (``audit.browse.filters``).
 
-    Like all tables of the log, this one has no foreign keys. ``owner_name`` is copied.
+    Like all tables of the log, this one has no foreign keys. ``owner`` is a user or a service account, as
+    ``owner_type`` states. ``owner_name`` is copied.
     """
 
     NAME_LIMIT: ClassVar[int] = 100
@@ -29,6 +32,9 @@ class SavedFilter(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=NAME_LIMIT)
     owner = models.UUIDField()
+    owner_type = models.CharField(
+        max_length=20, default=IdentityType.USER.value, db_default=IdentityType.USER.value
+    )
     owner_name = models.CharField(max_length=150)
     is_shared = models.BooleanField(default=False)
     filters = models.JSONField()

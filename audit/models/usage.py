@@ -1,19 +1,25 @@
-"""Usage totals of keys. The sequencer adds them up, so that no writer waits for a counter."""
+"""Usage totals of keys, and the last use of service tokens. Only the sequencer writes them, so no writer waits."""
 
 from django.db import models
 
 from audit.log.events import TEXT_LIMITS, Outcome
+from kernel.identities import IdentityType
 
 
 class UsageRollup(models.Model):
     """Operations of one kind with one version of a key, by one principal, within one hour (UTC).
 
-    ``principal`` is a user's id, "" without a user. ``version`` is 0 if the entry has none. ``size`` is in bytes.
+    ``principal`` is the id of a service account if ``principal_type`` states so, otherwise that of a user, "" without
+    one. ``version`` is 0 if the entry has none. ``size`` is in bytes.
     """
 
     key_id = models.CharField(max_length=TEXT_LIMITS["object_id"])
     version = models.BigIntegerField()
     principal = models.CharField(max_length=36, blank=True)
+    # The database has the default, too: a sequencer of an earlier version may still run after the migration.
+    principal_type = models.CharField(
+        max_length=20, default=IdentityType.USER.value, db_default=IdentityType.USER.value
+    )
     operation = models.CharField(max_length=TEXT_LIMITS["action"])
     outcome = models.CharField(max_length=10, choices=[(word.value, word.value) for word in Outcome])
     hour = models.DateTimeField()
@@ -35,3 +41,19 @@ class UsageRollup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key_id} {self.operation} {self.hour:%Y-%m-%dT%H}: {self.count}"
+
+
+class TokenLastUse(models.Model):
+    """The newest entry of a service token: its time, and the client's address, "" if it has several."""
+
+    token_id = models.CharField(primary_key=True, max_length=TEXT_LIMITS["token_id"])
+    last_at = models.DateTimeField()
+    client_ip = models.CharField(max_length=TEXT_LIMITS["client_ip"], blank=True)
+
+    class Meta:
+        db_table = "token_last_uses"
+        verbose_name = "last use of a token"
+        verbose_name_plural = "last uses of tokens"
+
+    def __str__(self) -> str:
+        return f"{self.token_id}: {self.last_at:%Y-%m-%dT%H:%M:%SZ}"

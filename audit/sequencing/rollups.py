@@ -7,15 +7,19 @@ from typing import Any
 
 from django.db import connection
 
+from audit.log.entries import ACTOR_ID
 from audit.log.operations import is_operation
 from audit.models import UsageRollup
+from kernel.identities import IdentityType
 
 _HOUR = len("2026-11-25T10")
 GREATEST = {"postgresql": "GREATEST", "sqlite": "max"}
-COLUMNS = ("key_id", "version", "principal", "operation", "outcome", "hour", "count", "size", "last_at")
+_BUCKET = ("key_id", "version", "principal", "operation", "outcome", "hour")
+# The id of the principal determines its type.
+COLUMNS = (*_BUCKET, "principal_type", "count", "size", "last_at")
 
-type Bucket = tuple[str, int, str, str, str, str]
-"""The last item is the hour as the beginning of a timestamp: ``2026-11-25T10``."""
+type Bucket = tuple[str, int, str, str, str, str, str]
+"""The values of ``_BUCKET``, the hour as the beginning of a timestamp (``2026-11-25T10``), and the principal's type."""
 
 
 @dataclass(slots=True)
@@ -33,8 +37,15 @@ def add_usage(rows: Iterable[Mapping[str, Any]]) -> None:
     if not usage:
         return
     values = [
-        (*bucket[:5], _timestamp(f"{bucket[5]}:00:00Z"), used.count, used.size, _timestamp(used.last_at))
-        for bucket, used in usage.items()
+        (
+            *bucket,
+            stored_timestamp(f"{hour}:00:00Z"),
+            principal_type,
+            used.count,
+            used.size,
+            stored_timestamp(used.last_at),
+        )
+        for (*bucket, hour, principal_type), used in usage.items()
     ]
     with connection.cursor() as cursor:
         cursor.executemany(_upsert(), values)
@@ -47,13 +58,15 @@ def count_usage(rows: Iterable[Mapping[str, Any]]) -> dict[Bucket, Usage]:
         if not is_operation(row):
             continue
         timestamp = row["timestamp"]
+        principal, principal_type = _principal_of(row)
         bucket = (
             row["object_id"],
             row["object_version"] or 0,
-            row["user_id"] or "",
+            principal,
             row["action"],
             row["outcome"],
             timestamp[:_HOUR],
+            principal_type,
         )
         used = usage.get(bucket)
         if used is None:
@@ -64,7 +77,16 @@ def count_usage(rows: Iterable[Mapping[str, Any]]) -> dict[Bucket, Usage]:
     return usage
 
 
-def _timestamp(spelled: str) -> Any:
+def _principal_of(row: Mapping[str, Any]) -> tuple[str, str]:
+    """The id and the type of the service account or user, "" without one."""
+    account_id = row.get(ACTOR_ID)  # entries of version 1 have none
+    if account_id and not row["user_id"]:
+        return account_id, IdentityType.SERVICE_ACCOUNT.value
+    return row["user_id"] or "", IdentityType.USER.value
+
+
+def stored_timestamp(spelled: str) -> Any:
+    """The parameter of a statement for a timestamp that is spelled as in an entry."""
     field = UsageRollup._meta.get_field("last_at")
     return field.get_db_prep_save(datetime.fromisoformat(spelled), connection)
 
@@ -73,7 +95,7 @@ def _upsert() -> str:
     greatest = GREATEST[connection.vendor]
     return (
         f"INSERT INTO usage_rollups ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) "  # noqa: S608 - constants
-        f"ON CONFLICT ({', '.join(COLUMNS[:6])}) DO UPDATE SET "
+        f"ON CONFLICT ({', '.join(_BUCKET)}) DO UPDATE SET "
         "count = usage_rollups.count + EXCLUDED.count, size = usage_rollups.size + EXCLUDED.size, "
         f"last_at = {greatest}(usage_rollups.last_at, EXCLUDED.last_at)"
     )

@@ -23,6 +23,7 @@ from audit.sequencing.appending import append
 from audit.sequencing.continuity import find_gaps
 from audit.sequencing.leadership import leading
 from audit.sequencing.rollups import add_usage
+from audit.sequencing.token_uses import note_token_uses
 from audit.services.alarms import raise_alarms
 from audit.tlog import merkle
 from kernel.crypto.errors import MacMismatch
@@ -31,11 +32,10 @@ from kernel.crypto.errors import MacMismatch
 BATCH = 20_000
 BATCH_ON_SQLITE = 1_000
 
-_COLUMNS = ", ".join(
-    str(entries.ENTRY_VERSION) if name == "version" else spelled(AuditLog, [name], "g")
-    for name in entries.ENTRY_ORDER
-)
-_ID = entries.ENTRY_ORDER.index("id")
+# The members of version 2. Without an ``actor_id``, the row is of version 1.
+_ORDER = entries.ENTRY_ORDERS[2]
+_COLUMNS = ", ".join("2" if name == "version" else spelled(AuditLog, [name], "g") for name in _ORDER)
+_ID = _ORDER.index("id")
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIMESTAMP_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
@@ -85,7 +85,7 @@ class _TakenEntries:
         self.leaves.append(merkle.leaf_hash(octets))
         self.rows.append(row)
         try:
-            check_entry_mac(entries.without_id(octets, row["id"]), mac)
+            check_entry_mac(entries.without_id(octets, row["id"]), row["version"], mac)
         except MacMismatch:
             self.alarms.append(_altered(row, "another content"))
         else:
@@ -100,6 +100,7 @@ def _sequence(log_ids: Sequence[int]) -> int:
     taken = _read(log_ids)
     append(taken.log_ids, taken.leaves)
     add_usage(taken.rows)
+    note_token_uses(taken.authentic)
     raise_alarms([*taken.alarms, *find_gaps(taken.rows, taken.authentic)])
     return len(taken.leaves)
 
@@ -142,9 +143,16 @@ def _stored(log_ids: Sequence[int]) -> dict[int, tuple[Row, object]]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {_COLUMNS}, g.mac FROM audit_logs g WHERE g.id IN ({ids})")  # noqa: S608 - integers
         return {
-            values[_ID]: (dict(zip(entries.ENTRY_ORDER, values, strict=False)), values[-1])
+            values[_ID]: (_members(dict(zip(_ORDER, values, strict=False))), values[-1])
             for values in cursor.fetchall()
         }
+
+
+def _members(row: dict[str, Any]) -> Row:
+    if row[entries.ACTOR_ID] is None:
+        del row[entries.ACTOR_ID]
+        row["version"] = 1
+    return row
 
 
 def _require_form(row: Row) -> None:

@@ -31,6 +31,7 @@ class AuditExportSerializer(serializers.ModelSerializer[AuditExport]):
     succeeded.
 
     ``altered`` counts entries of the file that were altered outside the application. It is null for an archive.
+    ``created_by`` is the user who requested the export, ``actor_id`` the service account.
     """
 
     created_at = TimestampField(read_only=True)
@@ -52,6 +53,7 @@ class AuditExportSerializer(serializers.ModelSerializer[AuditExport]):
             "is_of_own_acts",
             "created_at",
             "created_by",
+            "actor_id",
             "created_by_name",
             "started_at",
             "finished_at",

@@ -23,7 +23,9 @@ class KeysetQuerySerializer(StrictSerializer):
     before = serializers.IntegerField(min_value=1, max_value=canonical.MAX_INTEGER, required=False)
     limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
     actor = serializers.CharField(
-        max_length=TEXT_LIMITS["actor_name"], required=False, help_text="A user name or a user ID."
+        max_length=TEXT_LIMITS["actor_name"],
+        required=False,
+        help_text="The name or the ID of a user or service account.",
     )
 
     def get_fields(self) -> Fields:

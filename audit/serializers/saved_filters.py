@@ -38,7 +38,7 @@ class SavedFilterSerializer(serializers.ModelSerializer[SavedFilter]):
 
     class Meta:
         model = SavedFilter
-        fields = ("id", "name", "is_shared", "owner", "owner_name", "filters", "created_at")
+        fields = ("id", "name", "is_shared", "owner", "owner_type", "owner_name", "filters", "created_at")
         read_only_fields = fields
 
 

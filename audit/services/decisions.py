@@ -47,7 +47,7 @@ def find_decisions(
     sees_all = reader.scope(READ_PERMISSION) == "all"
     return {
         (entry.action, entry.object_version): _decision(entry)
-        if sees_all or (entry.user_id is not None and entry.user_id == reader.user_id)
+        if sees_all or entry.is_by(reader.identity)
         else RecordedDecision(entry.timestamp)
         for entry in entries
     }

@@ -18,6 +18,7 @@ from audit.errors import NoResult, ResultGone, ResultMissing, TooManyExports
 from audit.exports import files
 from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.log.events import Actor, Event
+from audit.log.object_names import ids_of
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport
 from audit.models.exports import AuditExportQuerySet
 from audit.services.recording import record
@@ -27,11 +28,13 @@ from kernel.databases.transactions import wait_for_lock
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.freshness.epoch import require_current
 from kernel.freshness.stamps import EpochStamp
+from kernel.identities import Identity
+from kernel.identity_columns import is_of
 from kernel.jobs import Status
 from kernel.rules import Caller, PermissionScope
 
 LOCK = int.from_bytes(b"cc-exprt")  # our key among PostgreSQL's advisory locks, a bigint
-MOST_EXPORTS = 20  # of one user: queued, running, or with a file that is kept
+MOST_EXPORTS = 20  # of one user or service account: queued, running, or with a file that is kept
 EVERYTHING = LogCriteria()
 
 
@@ -81,11 +84,12 @@ def request_export(
         **jobs.requester_columns(asdict(principal.actor)),
         format=export_format,
         filters=filters_of(criteria),
+        names={name: sorted(ids) for name, ids in ids_of(principal, criteria.possible_names).items()},
         is_of_own_acts=reach != "all",
         unit="rows",
     )
     with transaction.atomic():
-        _require_room(principal.user_id, now)
+        _require_room(principal.identity, now)
         submit(export)
         meta = {"format": export.format, "filters": export.filters}
         record(event_of(export, actions.EXPORT_REQUESTED, meta=meta), principal.actor)
@@ -175,10 +179,11 @@ def _require_whole_log(reach: PermissionScope, criteria: LogCriteria) -> None:
         )
 
 
-def _require_room(user_id: UUID | None, now: datetime) -> None:
+def _require_room(requester: Identity, now: datetime) -> None:
     """Raises TooManyExports. Files are stored next to the database, which must not run out of space."""
     wait_for_lock(LOCK)  # otherwise concurrent requests would not see each other
     unfinished = Q(status__in=[Status.PENDING.value, Status.RUNNING.value])
-    own = AuditExport.objects.filter(unfinished | Q(expires_at__gt=now), created_by=user_id)
+    whose = Q(created_by=None, actor_id=None) if requester.id is None else is_of(requester, user="created_by")
+    own = AuditExport.objects.filter(unfinished | Q(expires_at__gt=now), whose)
     if own.count() >= MOST_EXPORTS:
         raise TooManyExports(MOST_EXPORTS)

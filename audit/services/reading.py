@@ -1,8 +1,10 @@
 """Read the log, limited to what the reader may see."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet, Subquery
@@ -12,7 +14,6 @@ from audit.browse.selection import (
     TrailCriteria,
     any_of,
     contains_word,
-    is_actor,
     is_between,
     is_object,
     parse_id,
@@ -44,16 +45,20 @@ class Selection:
     is_unnamed: bool
 
 
-def select_logs(*, reader: Reader, criteria: LogCriteria) -> Selection:
-    """The entries that match, with one query for names, if the criteria may have any. Raises Denied."""
+type Names = Mapping[str, Collection[str]]
+"""``{name: ids}`` of the objects that the criteria name (``ids_of``)."""
+
+
+def select_logs(*, reader: Reader, criteria: LogCriteria, names: Names | None = None) -> Selection:
+    """The entries that match. ``names`` are looked up if not given. Raises Denied."""
     entries = AuditLog.objects.visible_to(reader).filter(
         is_between("timestamp", criteria.since, criteria.until), **_given(criteria, INDEXED)
     )
     if criteria.action:
         entries = entries.filter(has_action(criteria.action))
     if criteria.actor:
-        entries = entries.filter(is_actor(criteria.actor))
-    ids = ids_of(reader, criteria.possible_names)
+        entries = entries.filter(_is_actor(criteria.actor))
+    ids = ids_of(reader, criteria.possible_names) if names is None else names
     named = ids.get(without_prefix(criteria.object_id).lower(), ())
     rest = Q(**_given(criteria, UNINDEXED))
     for word in criteria.words:
@@ -69,9 +74,9 @@ def select_logs(*, reader: Reader, criteria: LogCriteria) -> Selection:
     )
 
 
-def find_logs(*, reader: Reader, criteria: LogCriteria) -> QuerySet[AuditLog]:
+def find_logs(*, reader: Reader, criteria: LogCriteria, names: Names | None = None) -> QuerySet[AuditLog]:
     """The entries that the reader may see and that match the criteria. Raises Denied."""
-    selected = select_logs(reader=reader, criteria=criteria)
+    selected = select_logs(reader=reader, criteria=criteria, names=names)
     return selected.entries.filter(any_of(selected.alternatives))
 
 
@@ -91,20 +96,21 @@ def last_done(*, action: str, object_id: str = "") -> datetime | None:
         return timestamp_of(done.order_by("-id").values_list(Spelled("timestamp"), flat=True).first())
 
 
-def logged_names(user_ids: Iterable[str]) -> dict[str, str]:
-    """``{user id: name}``, with the latest name in the log. Use it only if the reader may see what these users did.
+def logged_names(ids: Iterable[str]) -> dict[str, str]:
+    """``{id: name}`` of users and service accounts, with the latest name in the log.
 
-    Reads only the newest entry of each user. An id of "" is ignored.
+    Use it only if the reader may see what they did. Reads only the newest entry of each. An id of "" is ignored.
     """
     newest = Q()
-    for user_id in {each for each in user_ids if each}:
-        entries = AuditLog.objects.filter(user_id=user_id).order_by("-id")
+    for actor_id, column in product({each for each in ids if each}, ("user_id", "actor_id")):
+        entries = AuditLog.objects.filter(**{column: actor_id}).order_by("-id")
         newest |= Q(id=Subquery(entries.values("id")[:1]))
     if not newest:
         return {}
+    columns = ("user_id", "actor_id", "actor_name")
     with any_text():
-        found = list(AuditLog.objects.filter(newest).values_list("user_id", "actor_name").order_by())
-    return {str(user_id): str(presentable(name)) for user_id, name in found}
+        found = list(AuditLog.objects.filter(newest).values_list(*columns).order_by())
+    return {str(user or account): str(presentable(name)) for user, account, name in found}
 
 
 def find_changes(*, reader: Reader, criteria: TrailCriteria) -> QuerySet[AuditTrail]:
@@ -114,19 +120,37 @@ def find_changes(*, reader: Reader, criteria: TrailCriteria) -> QuerySet[AuditTr
         **{name: value for name, value in equal.items() if value}
     )
     if criteria.actor:
-        actor = _id_of(criteria.actor)
-        found = found.none() if actor is None else found.filter(changed_by=actor)
+        actor_id = parse_id(criteria.actor) or _id_of(criteria.actor)
+        found = found.filter(
+            _has_actor(AuditTrail.objects.visible_to(reader), actor_id, "changed_by", "actor_id")
+        )
     return found.filter(is_between("changed_at", criteria.since, criteria.until))
 
 
-def _id_of(actor: str) -> UUID | None:
-    """The user's id of an actor, None if there is no such user.
+def _is_actor(actor: str) -> Q:
+    """Match the id or, if ``actor`` is not spelled like one, the name of a user or service account."""
+    actor_id = parse_id(actor)
+    if actor_id is None:
+        return Q(actor_name=actor)
+    return _has_actor(AuditLog.objects.all(), actor_id, "user_id", "actor_id")
 
-    The trail has only ids. The log also has names, which are never reused for other users. A separate query, because
-    PostgreSQL would otherwise search the log once for each changed row.
+
+def _has_actor(rows: QuerySet[Any], actor_id: UUID | None, *columns: str) -> Q:
+    """Match an id in those of the columns that contain it. Usually one does, and no index serves several."""
+    found = Q(pk__in=())
+    for column in columns if actor_id else ():
+        if rows.filter(**{column: actor_id}).exists():
+            found |= Q(**{column: actor_id})
+    return found
+
+
+def _id_of(name: str) -> UUID | None:
+    """The id of the user or service account with this name, None if there is none.
+
+    The trail has only ids. The log also has names: the newest entry decides. A separate query, because PostgreSQL would
+    otherwise search the log once for each changed row.
     """
-    user_id = parse_id(actor)
-    if user_id is not None:
-        return user_id
-    named = AuditLog.objects.filter(actor_name=actor, user_id__isnull=False).order_by("-id")
-    return named.values_list("user_id", flat=True).first()
+    known = Q(user_id__isnull=False) | Q(actor_id__isnull=False)
+    named = AuditLog.objects.filter(known, actor_name=name).order_by("-id")
+    user, account = named.values_list("user_id", "actor_id").first() or (None, None)
+    return user or account

@@ -55,7 +55,8 @@ def _insert(event: Event, actor: Actor, changes: Sequence[RowChange], timestamp:
         event_id=str(event_id),
         digests=digests,
     )
-    typed = {"timestamp": timestamp, "event_id": event_id, "writer": writer, "user_id": actor.user_id}
+    typed = {"timestamp": timestamp, "event_id": event_id, "writer": writer}
+    typed |= {"user_id": actor.user_id, "actor_id": actor.actor_id}
     return AuditLog.objects.create(**{**row, **typed})
 
 
@@ -69,5 +70,6 @@ def _insert_change(change: RowChange, event_id: uuid.UUID, actor: Actor, timesta
         new_values=None if change.new_values is None else clean_mapping(change.new_values),
         changed_by=actor.user_id,
         changed_at=timestamp,
+        actor_id=actor.actor_id,
     )
     return entries.trail_digest(entries.values_of(row, entries.TRAIL_FIELDS))

@@ -17,7 +17,7 @@ from kernel.errors import Denied, Invalid, NotFound
 from kernel.rules import Caller
 
 LOCK = int.from_bytes(b"cc-filtr")  # our key among PostgreSQL's advisory locks, a bigint
-MOST_FILTERS = 50  # of one user
+MOST_FILTERS = 50  # of one user or service account
 
 
 class Owner(Caller, Protocol):
@@ -39,9 +39,9 @@ def save_filter(
     filter, and for a shared filter of a caller who may not read the whole log.
     """
     principal.require(READ_PERMISSION)
-    owner, actor = principal.user_id, principal.actor
-    if owner is None:
-        raise Denied("Only a user can save filters.")
+    owner, actor = principal.identity, principal.actor
+    if owner.id is None:
+        raise Denied("Only users and service accounts can save filters.")
     if not filters:
         raise Invalid.of_field("filters", "Add at least one filter.")
     if is_shared and principal.scope(READ_PERMISSION) != "all":
@@ -49,11 +49,16 @@ def save_filter(
             "is_shared", "You cannot share filters because you can only see your own entries."
         )
     kept = SavedFilter(
-        name=name, owner=owner, owner_name=actor.actor_name, is_shared=is_shared, filters=dict(filters)
+        name=name,
+        owner=owner.id,
+        owner_type=owner.type.value,
+        owner_name=actor.actor_name,
+        is_shared=is_shared,
+        filters=dict(filters),
     )
     try:
         with transaction.atomic():
-            _require_room(owner)
+            _require_room(owner.id)
             kept.save(force_insert=True)
             _record(actions.FILTER_SAVED, kept, actor)
     except IntegrityError:
@@ -68,7 +73,7 @@ def delete_filter(*, principal: Owner, filter_id: UUID) -> SavedFilter:
         kept = find_filters(reader=principal).select_for_update().filter(id=filter_id).first()
         if kept is None:
             raise NotFound
-        if kept.owner != principal.user_id:
+        if kept.owner != principal.identity.id:
             raise Denied(f"Only the owner, {kept.owner_name}, can delete this filter.")
         kept.delete()
         kept.id = filter_id

@@ -53,7 +53,7 @@ def with_names(
         object_id = str(entry.object_id)
         if name := names.get((entry.object_type, object_id)):
             entry.object_name, entry.object_page = name, object_names.page_of(entry.object_type)
-        elif entry.object_type == "user" and object_id == str(entry.user_id):
+        elif entry.object_type == entry.actor_type and object_id == str(entry.user_id or entry.actor_id):
             entry.object_name = entry.actor_name
         elif (requested := object_names.without_prefix(object_id)) != object_id:
             entry.object_name = requested

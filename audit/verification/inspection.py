@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from audit import actions
-from audit.log.entries import ENTRY_FIELDS, entry_bytes, without_id
+from audit.log.entries import ENTRY_FIELDS, entry_bytes, version_of, without_id
 from audit.log.entry_mac import check_entry_mac
 from audit.log.events import TRAIL_DIGESTS
 from audit.log.raw_rows import Values
@@ -52,7 +52,7 @@ def inspect(values: Values) -> Inspection:
         return Inspection(leaf=None, is_authentic=False)
     leaf = merkle.leaf_hash(octets)
     try:
-        check_entry_mac(without_id(octets, row["id"]), row["mac"])
+        check_entry_mac(without_id(octets, row["id"]), version_of(row), row["mac"])
     except MacMismatch:
         is_authentic = False
     else:

@@ -7,8 +7,9 @@ from django.db import connection
 from audit.log.raw_rows import rows_of, spelled
 from audit.models import AuditLog, UsageRollup
 from audit.verification.findings import Finding, FindingKind
+from kernel.identities import IdentityType
 
-_BUCKET = ("key_id", "version", "principal", "operation", "outcome", "hour")
+_BUCKET = ("key_id", "version", "principal", "principal_type", "operation", "outcome", "hour")
 # The hour in the format of ``spelled``. A sum of absurd numbers must not abort the statement.
 _HOUR = "substr({timestamp}, 1, 14) || '00:00.000000Z'"
 _SUM = {"postgresql": "sum({0})", "sqlite": "CAST(total({0}) AS integer)"}
@@ -22,12 +23,14 @@ _IS_ID = {
 # A bucket is correct if there are one counted and one stored row, and they are equal.
 _DIFFERENCES = """
 WITH counted AS (
-    SELECT g.object_id AS key_id, coalesce(g.object_version, 0) AS version, coalesce({user}, '') AS principal,
+    SELECT g.object_id AS key_id, coalesce(g.object_version, 0) AS version, coalesce({user}, {account}, '') AS principal,
+        CASE WHEN g.user_id IS NULL AND g.actor_id IS NOT NULL THEN '{account_type}' ELSE '{user_type}' END
+            AS principal_type,
         g.action AS operation, g.outcome, {hour} AS hour,
         {count} AS count, {size} AS size, max({timestamp}) AS last_at, 0 AS stored
     FROM audit_leaves l JOIN audit_logs g ON g.id = l.log_id
     WHERE g.object_type = 'key' AND {is_id} AND substr(g.action, 1, 7) = 'crypto.'
-    GROUP BY 1, 2, 3, 4, 5, 6
+    GROUP BY 1, 2, 3, 4, 5, 6, 7
 ), stored AS (
     SELECT {bucket}, {columns}, 1 AS stored FROM usage_rollups u
 )
@@ -44,6 +47,9 @@ def check_usage() -> Iterator[Finding]:
     timestamp, add = spelled(AuditLog, ["timestamp"], "g"), _SUM[connection.vendor]
     statement = _DIFFERENCES.format(
         user=spelled(AuditLog, ["user_id"], "g"),
+        account=spelled(AuditLog, ["actor_id"], "g"),
+        user_type=IdentityType.USER.value,
+        account_type=IdentityType.SERVICE_ACCOUNT.value,
         hour=_HOUR.format(timestamp=timestamp),
         timestamp=timestamp,
         is_id=_IS_ID[connection.vendor],

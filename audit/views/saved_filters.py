@@ -28,7 +28,7 @@ class SavedFiltersView(PageView[Owner]):
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         found = saved_filters.find_filters(reader=self.principal)
         return self.page(
-            kept=[(each, _address(each), each.owner == self.principal.user_id) for each in found]
+            kept=[(each, _address(each), each.owner == self.principal.identity.id) for each in found]
         )
 
 

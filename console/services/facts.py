@@ -18,6 +18,7 @@ from audit.services.verifications import Verification, last_verification
 from audit.usage.charts import RANGES
 from audit.usage.queries import DAY, Span, Used, rows_done, used_in
 from crypto_ops.actions import MESSAGE_ENCRYPTED
+from kernel.identity_columns import is_of
 from kernel.jobs import Job, registry
 from kernel.jobs.job import Status as JobStatus
 from keys.lifecycle import Status
@@ -86,7 +87,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
 
 def failed_jobs(principal: Principal, at: datetime) -> list[tuple[str, QuerySet[Job]]]:
     """Each kind, and its jobs that failed within a day: all if the principal may read the system, else their own."""
-    whose = Q() if principal.has_permission("system.read") else Q(created_by=principal.user_id)
+    whose = Q() if principal.has_permission("system.read") else is_of(principal.identity, user="created_by")
     failed = Q(status=JobStatus.FAILED.value, finished_at__gte=at - DAY)
     return [(task.kind, task.model._default_manager.filter(whose & failed)) for task in registry.tasks()]
 

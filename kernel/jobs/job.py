@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from kernel.clock import database_now
+from kernel.identities import Identity
 
 
 class Status(StrEnum):
@@ -23,7 +24,7 @@ ENDED = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
 
 
 class Job(models.Model):
-    """A background job that a user requested.
+    """A background job that a user or a service account requested.
 
     A concrete model must define ``class Meta(Job.Meta)`` to keep the constraints.
 
@@ -32,8 +33,8 @@ class Job(models.Model):
     only slow finds its own value gone. ``done`` and ``total`` (None if not known yet) are in ``unit``.
     ``error_code`` is a fixed word.
 
-    ``created_by`` and ``created_by_name`` identify the requester, and ``actor`` holds the other facts of that actor
-    as text. Audit events of the task name this actor.
+    ``created_by`` (a user) or ``actor_id`` (a service account) and ``created_by_name`` identify the requester, and
+    ``actor`` holds the other facts of that actor as text. Audit events of the task name this actor.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -45,6 +46,7 @@ class Job(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     created_by = models.UUIDField(null=True)
+    actor_id = models.UUIDField(null=True)
     created_by_name = models.CharField(max_length=150, blank=True)
     actor = models.JSONField(default=dict, blank=True)
     done = models.BigIntegerField(default=0)
@@ -95,7 +97,15 @@ class Job(models.Model):
     @property
     def actor_facts(self) -> dict[str, Any]:
         """The arguments of ``audit.log.events.Actor`` for the requester."""
-        return {**self.actor, "user_id": self.created_by, "actor_name": self.created_by_name}
+        facts = {"user_id": self.created_by, "actor_id": self.actor_id, "actor_name": self.created_by_name}
+        return {**self.actor, **facts}
+
+    @property
+    def requester(self) -> Identity:
+        """The user or service account that requested the job; the system if neither did."""
+        if self.created_by is not None:
+            return Identity.user(self.created_by)
+        return Identity.SYSTEM if self.actor_id is None else Identity.service_account(self.actor_id)
 
 
 def requester_columns(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,5 +113,6 @@ def requester_columns(facts: Mapping[str, Any]) -> dict[str, Any]:
 
     ``Export.objects.create(**requester_columns(asdict(actor)), …)``; ``Job.actor_facts`` is the inverse.
     """
-    others = {name: str(fact) for name, fact in facts.items() if name not in {"user_id", "actor_name"}}
-    return {"created_by": facts["user_id"], "created_by_name": facts["actor_name"], "actor": others}
+    known = {"created_by": "user_id", "actor_id": "actor_id", "created_by_name": "actor_name"}
+    others = {name: str(fact) for name, fact in facts.items() if name not in known.values()}
+    return {**{column: facts[name] for column, name in known.items()}, "actor": others}

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from audit.log import canonical
-from audit.log.entries import ENTRY_VERSION, TRAIL_FIELDS, entry_bytes, trail_digest
+from audit.log.entries import entry_bytes, trail_bytes, trail_digest
 from audit.tlog import merkle, tiles
 from audit.tlog.checkpoint import Checkpoint, VerifierKey, ed25519_only, publication_message, sign_note
 from audit.tlog.proof import format_proof
@@ -25,6 +25,7 @@ from tests.audit.exports.exporting import unbundled
 ORIGIN = "ciphercanary/5b0c9ee1-36f0-4d0c-9a5e-000000000001"
 BEGIN = datetime(2026, 11, 24, 12, tzinfo=UTC)
 WRITERS = [uuid.UUID(int=number) for number in (1, 2, 3)]
+ACCOUNT = uuid.UUID(int=4)
 SIZES = (1, 256, 300, 512, 601)
 
 
@@ -58,6 +59,7 @@ class Log:
                 "event_id": event_id,
                 "timestamp": moment,
                 "user_id": None,
+                "actor_id": ACCOUNT if number % 5 == 3 else None,
                 "actor_type": "user",
                 "actor_name": "mira \u00e9",
                 "auth_method": "password",
@@ -91,6 +93,7 @@ class Log:
             "new_values": {"state": "suspended"},
             "changed_by": None,
             "changed_at": moment,
+            "actor_id": ACCOUNT if len(self.trail) % 2 else None,
         }
         self.trail.append(row)
         return row
@@ -120,13 +123,7 @@ class Log:
 
 def trail_line(row):
     """The bytes that ``trail_digest`` hashes, and the end of the line."""
-    columns = {
-        name: canonical.format_timestamp(value)
-        if isinstance(value := row[name], datetime)
-        else (str(value) if isinstance(value, uuid.UUID) else value)
-        for name in TRAIL_FIELDS
-    }
-    line = canonical.encode({"version": ENTRY_VERSION, **columns})
+    line = trail_bytes(row)
     assert hashlib.sha256(line).hexdigest() == trail_digest(row)
     return line + b"\n"
 
@@ -426,6 +423,7 @@ def test_a_row_of_the_trail_that_belongs_to_another_event_is_found(tmp_path):
         b'{"version":1,"version":1}',
         lambda entry: entry + b" ",
         lambda entry: entry.replace(b'"version":1', b'"version":2'),
+        lambda entry: entry.replace(b'"actor_name"', b'"actor_id":"x","actor_name"'),
         lambda entry: b'{"id":10,' + entry[1:],
         lambda entry: entry.replace(b'"id":10', b'"id":[]'),
         lambda entry: json.dumps(json.loads(entry), separators=(",", ":")).encode(),

@@ -14,6 +14,7 @@ from audit.services.proofs import list_vkeys
 from tests.audit.ccverify import run
 from tests.audit.pages import links, record_event, spelled, text_of
 from tests.audit.sequencing.log import altered
+from tests.audit.service_accounts import BILLING, account
 from tests.browsing import signed_in
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +49,13 @@ def test_an_entry_shows_its_columns_and_what_was_changed(auditor, entry):
     assert "Changed row: update in encryption_keys" in text
     assert "calm" in text
     assert "Before After" in text
+
+
+def test_an_entry_shows_the_id_of_a_service_account(auditor):
+    text = text_of(signed_in(auditor).get(f"/audit/{record_event(account()).id}/"))
+    assert "Actor billing (service account)" in text
+    assert f"Service account ID {BILLING}" in text
+    assert "User ID" not in text
 
 
 def test_an_entry_shows_words_where_the_list_does(auditor, developer):

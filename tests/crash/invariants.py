@@ -69,17 +69,19 @@ def material_opens(_acknowledged: dict) -> Iterator[str]:
 
 
 def log_is_whole(_acknowledged: dict) -> Iterator[str]:
-    from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, mac_bytes, trail_digest, values_of  # noqa: PLC0415
+    from audit.log import entries  # noqa: PLC0415
     from audit.log.entry_mac import compute_entry_mac  # noqa: PLC0415
     from audit.log.events import TRAIL_DIGESTS  # noqa: PLC0415
     from audit.models import AuditLog, AuditTrail  # noqa: PLC0415
 
     numbers, digests = defaultdict(list), defaultdict(list)
     for row in AuditTrail.objects.order_by("id"):
-        digests[row.event_id].append(trail_digest(values_of(row, TRAIL_FIELDS)))
+        values = entries.values_of(row, entries.TRAIL_FIELDS)
+        digests[row.event_id].append(entries.trail_digest(values))
     for entry in AuditLog.objects.order_by("id"):
         numbers[entry.writer].append(entry.wseq)
-        if compute_entry_mac(mac_bytes(values_of(entry, ENTRY_FIELDS))) != entry.mac:
+        values = entries.values_of(entry, entries.ENTRY_FIELDS)
+        if compute_entry_mac(entries.mac_bytes(values), entries.version_of(values)) != entry.mac:
             yield f"entry {entry.pk}: its MAC does not hold"
         if json.loads(entry.meta).get(TRAIL_DIGESTS, []) != digests.pop(entry.event_id, []):
             yield f"entry {entry.pk}: its changed rows are not those it names"

@@ -12,7 +12,9 @@ import django.db
 import pytest
 import time_machine
 from django.db import connection, connections, transaction
+from msgspec.structs import asdict
 
+from audit.log.events import Actor
 from audit.models import AuditExport
 from kernel import jobs
 from kernel.clock import database_now
@@ -23,6 +25,7 @@ from kernel.jobs import progress as progress_module
 from kernel.jobs.progress import Cancelled, LeaseLost, Progress, Stopping
 from kernel.observability import logs, loops
 from kernel.observability.metrics import job_failures_total
+from tests.audit.service_accounts import BILLING, account
 from tests.waiting import SOON, wait_until
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -495,6 +498,15 @@ def test_who_asked_stands_in_the_row(task, admin):
     job = submitted(**jobs.requester_columns(facts))
     assert (row(job).created_by, row(job).created_by_name) == (admin.user.id, "ada")
     assert row(job).actor_facts == facts
+    assert row(job).requester == admin.principal.identity
+
+
+def test_a_service_account_asks_for_a_job_as_itself(task):
+    facts = asdict(account())
+    job = submitted(**jobs.requester_columns(facts))
+    assert (row(job).created_by, row(job).actor_id, row(job).created_by_name) == (None, BILLING, "billing")
+    assert Actor(**row(job).actor_facts) == account()
+    assert row(job).requester == account().identity
 
 
 def test_jobs_are_counted_by_kind_and_status(task):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from django.db import transaction
 
-from audit.log.entries import ENTRY_FIELDS, entry_bytes, mac_bytes
+from audit.log.entries import ENTRY_FIELDS, entry_bytes, mac_bytes, version_of
 from audit.log.entry_mac import compute_entry_mac
 from audit.models import (
     AuditCheckpoint,
@@ -69,7 +69,7 @@ def cut(size: int, *, rolls_back: bool = True) -> None:
 def rewrite(index: int, **columns: object) -> None:
     """Change the columns of an entry, with a valid MAC: the attacker has the key-encryption key."""
     row = AuditLog.objects.filter(id=entries()[index]).values(*ENTRY_FIELDS).get() | columns
-    row["mac"] = compute_entry_mac(mac_bytes(row))
+    row["mac"] = compute_entry_mac(mac_bytes(row), version_of(row))
     AuditLog.objects.filter(id=row["id"]).update(**row)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import transaction
+from msgspec.structs import replace
 
 from audit.commit.writer import Decision, submit
 from audit.log import heartbeats
@@ -29,7 +30,7 @@ class Log:
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)  # noqa: S311 - the next event is no secret
         self.keys = [str(self.some_uuid()) for _ in range(12)]
-        self.actors = [SYSTEM, *(self.user(number) for number in range(5))]
+        self.actors = [SYSTEM, *(self.user(number) for number in range(5)), self.service_account()]
         self.written = 0
 
     def some_uuid(self) -> uuid.UUID:
@@ -47,6 +48,10 @@ class Log:
             source=Source.API,
             request_id=f"req-{self.chance.getrandbits(40):x}",
         )
+
+    def service_account(self) -> Actor:
+        owner = {"user_id": None, "actor_id": self.some_uuid(), "actor_type": ActorType.SERVICE_ACCOUNT}
+        return replace(self.user(5), **owner, auth_method="service_token")
 
     def change(self, rows: int | None = None) -> None:
         """Record an event in its own transaction, with the rows it changed."""

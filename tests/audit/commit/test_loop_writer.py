@@ -2,9 +2,11 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
+from msgspec.structs import replace
 
 from audit.commit import loop_writer, writer
 from audit.commit.writer import Deadline, Decision
@@ -52,8 +54,10 @@ def test_each_gets_its_own_result_and_all_are_stored_in_their_order(caplog):
     assert written_by_the_loop(caplog)
 
 
-def test_an_entry_is_the_same_whoever_wrote_it():
+@pytest.mark.parametrize("account", [None, UUID(int=7)])
+def test_an_entry_is_the_same_whoever_wrote_it(account):
     odd = Actor.anonymous("2001:db8::1", 'agent "quoted" \\ \t\n {1,2} NULL ü 😀', "r-1")
+    odd = replace(odd, actor_id=account)
     event = Event(
         action="test.odd", object_id="NULL", object_version=3, size=0, meta={"text": 'a"b\\c', "empty": ""}
     )
@@ -65,7 +69,7 @@ def test_an_entry_is_the_same_whoever_wrote_it():
     )
     assert first == second
     for row in AuditLog.objects.values():
-        check_entry_mac(mac_bytes(row), row["mac"])
+        check_entry_mac(mac_bytes(row), 1 if account is None else 2, row["mac"])
 
 
 def test_what_changed_is_stale_and_the_others_leave(caplog):

@@ -37,6 +37,7 @@ from tests.audit.exports.exporting import (
 )
 from tests.audit.pages import text_of
 from tests.audit.sequencing.log import alarms, altered, sequence_all, write, write_many
+from tests.audit.service_accounts import BILLING, account
 from tests.browsing import signed_in
 from tests.personas import make_persona
 
@@ -44,11 +45,18 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_each_line_is_an_entry_in_the_bytes_that_are_hashed_and_its_integrity(auditor):
-    write(3, Event(action="test.thing.done", object_id="the-object", meta={"é": "\u2028 \U0001f600"}))
+    event = Event(action="test.thing.done", object_id="the-object", meta={"é": "\u2028 \U0001f600"})
+    write(2, event)
+    write(1, event, actor=account())
     content, reported = exported(auditor, object="the-object")
 
     rows = AuditLog.objects.filter(object_id="the-object").order_by("id").values()
     assert content == b"".join(entries.entry_bytes(row)[:-1] + b',"integrity":"pending"}\n' for row in rows)
+    assert [json.loads(line).get("actor_id", "none") for line in content.splitlines()] == [
+        "none",
+        "none",
+        str(BILLING),
+    ]
     assert (reported["rows"], reported["size"]) == (3, len(content))
     assert reported["sha256"] == hashlib.sha256(content).hexdigest()
 
@@ -92,11 +100,13 @@ def test_filters_select_what_the_list_shows_under_them(auditor, filters):
 
 
 def test_csv_has_a_header_and_the_same_columns(auditor):
-    write(2, Event(action="test.thing.done", object_id='a "quoted", id\r\n', meta={"reason": "x"}))
+    event = Event(action="test.thing.done", object_id='a "quoted", id\r\n', meta={"reason": "x"})
+    write(1, event)
+    write(1, event, actor=account())
     content, reported = exported(auditor, "csv", action="test.thing.done")
 
     header, *rows = csv.reader(io.StringIO(content.decode(), newline=""))
-    assert header == [*entries.ENTRY_FIELDS, "integrity"]
+    assert header == [*entries.ENTRY_FIELDS[:-1], "integrity", "actor_id"]
     stored = AuditLog.objects.filter(action="test.thing.done").order_by("id")
     assert [dict(zip(header, row, strict=True)) for row in rows] == [as_texts(entry) for entry in stored]
     assert reported["rows"] == 2
@@ -104,7 +114,8 @@ def test_csv_has_a_header_and_the_same_columns(auditor):
 
 
 def as_texts(entry):
-    columns = json.loads(entries.entry_bytes(entries.values_of(entry, entries.ENTRY_FIELDS)))
+    columns = {"actor_id": None}
+    columns |= json.loads(entries.entry_bytes(entries.values_of(entry, entries.ENTRY_FIELDS)))
     texts = {name: "" if columns[name] is None else str(columns[name]) for name in entries.ENTRY_FIELDS}
     return texts | {"integrity": "pending"}
 
@@ -137,7 +148,8 @@ def test_a_harmless_cell_stays_as_it_is(text):
 
 def test_every_column_of_text_is_guarded():
     row = dict.fromkeys(entries.ENTRY_FIELDS, "=x")
-    assert csv_line(row, "altered") == b",".join([b"'=x"] * len(row) + [b"altered"]) + b"\r\n"
+    cells = [b"'=x"] * (len(row) - 1)
+    assert csv_line(row, "altered") == b",".join([*cells, b"altered", b"'=x"]) + b"\r\n"
 
 
 def test_tiles_are_the_folder_that_the_command_writes_as_one_file(auditor, tmp_path):

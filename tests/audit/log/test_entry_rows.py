@@ -5,15 +5,17 @@ from datetime import UTC, datetime
 
 import pytest
 from django.db import connection, transaction
+from msgspec.structs import replace
 
 from audit.log.canonical import format_timestamp
-from audit.log.entries import mac_bytes
+from audit.log.entries import mac_bytes, version_of
 from audit.log.entry_mac import compute_entry_mac
 from audit.log.entry_rows import entry_row, insert_rows, new_event_id
 from audit.log.events import Actor, Event
 from audit.models import AuditLog
 
 ACTOR = Actor.system("test", "api")
+ACCOUNT = replace(ACTOR, actor_id=uuid.UUID(int=7), actor_type="service_account")
 EVENT = Event(action="test.done", object_id="k", size=3, meta={"reason": "r"})
 
 
@@ -26,22 +28,27 @@ def test_an_event_id_is_a_random_uuid_in_its_one_spelling():
 
 
 @pytest.mark.django_db
-def test_the_mac_is_that_of_the_canonical_form():
-    row = entry_row(EVENT, ACTOR, at="2026-11-25T10:00:00.000000Z", writer=str(uuid.uuid4()), wseq=1)
-    assert row["mac"] == compute_entry_mac(mac_bytes(row))
+@pytest.mark.parametrize(("actor", "version"), [(ACTOR, 1), (ACCOUNT, 2)])
+def test_the_mac_is_that_of_the_canonical_form(actor, version):
+    row = entry_row(EVENT, actor, at="2026-11-25T10:00:00.000000Z", writer=str(uuid.uuid4()), wseq=1)
+    assert version_of(row) == version
+    assert row["mac"] == compute_entry_mac(mac_bytes(row), version)
+    assert row["mac"].startswith(f"{version}.")
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("actor", [ACTOR, ACCOUNT])
 @pytest.mark.parametrize("microsecond", [0, 1, 999_999])
-def test_what_is_inserted_is_stored_as_the_model_stores_it(microsecond):
+def test_what_is_inserted_is_stored_as_the_model_stores_it(microsecond, actor):
     moment = datetime(2026, 11, 25, 10, 0, 0, microsecond, tzinfo=UTC)
     writer = uuid.uuid4()
-    row = entry_row(EVENT, ACTOR, at=format_timestamp(moment), writer=str(writer), wseq=1)
+    row = entry_row(EVENT, actor, at=format_timestamp(moment), writer=str(writer), wseq=1)
     typed = {"timestamp": moment, "writer": writer, "event_id": uuid.UUID(str(row["event_id"]))}
     with transaction.atomic():
         insert_rows([row])
-        AuditLog.objects.create(**{**row, **typed, "wseq": 2})
+        insert_rows([{**row, "wseq": 2}, {**row, "wseq": 3}])
+        AuditLog.objects.create(**{**row, **typed, "actor_id": actor.actor_id, "wseq": 4})
     with connection.cursor() as cursor:
-        cursor.execute("SELECT timestamp, writer, event_id, user_id FROM audit_logs WHERE wseq IN (1, 2)")
-        first, second = cursor.fetchall()
-    assert first == second
+        cursor.execute("SELECT timestamp, writer, event_id, user_id, actor_id FROM audit_logs")
+        first, *others = cursor.fetchall()
+    assert others == [first] * 3

@@ -9,6 +9,22 @@ from msgspec.structs import replace
 from audit.log.canonical import MAX_INTEGER
 from audit.log.events import TEXT_LIMITS, Actor, ActorType, Event, Outcome, Source, clean_text
 from kernel.http.addresses import canonical_address
+from kernel.identities import Identity
+from tests.audit.service_accounts import BILLING, ORIGIN, account
+
+
+@pytest.mark.parametrize(
+    ("actor", "identity"),
+    [
+        (ORIGIN.user(uuid.UUID(int=1), "mira"), Identity.user(uuid.UUID(int=1))),
+        (account(), Identity.service_account(BILLING)),
+        (Actor.system("sequencer", Source.SCHEDULER), Identity.SYSTEM),
+        (Actor.anonymous("127.0.0.1", "", ""), None),
+    ],
+)
+def test_an_actor_has_an_identity_unless_it_is_anonymous(actor, identity):
+    assert actor.identity == identity
+    assert ORIGIN.actor_like(actor).identity == identity
 
 
 def test_nul_and_lone_surrogates_are_replaced_in_every_text_of_an_event():

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from audit.log.events import Actor, Event, Outcome
 from audit.log.refusal_deduplication import RefusalDeduplicator
+from tests.audit.service_accounts import BILLING, REPORTS, account
 
 
 def refusal(action="keys.key.read", code="not_found", object_id="k", ip="192.0.2.1", name=""):
@@ -32,6 +33,16 @@ def test_the_first_of_a_kind_is_written_and_the_rest_is_counted():
 
     ((event, actor),) = table.drain()
     assert (event.count, event.code, event.object_id, actor.client_ip) == (4, "not_found", "k", "192.0.2.1")
+
+
+def test_a_service_account_is_a_subject_of_its_own_and_not_anonymous():
+    table = RefusalDeduplicator(capacity=5, per_subject=2)
+    event, _ = refusal()
+    for number in range(3):  # anonymous clients fill their half
+        table.is_first(*refusal(ip=f"192.0.2.{number}"))
+
+    assert table.is_first(event, account(BILLING))
+    assert table.is_first(event, account(REPORTS))
 
 
 def test_what_came_once_needs_no_second_record():

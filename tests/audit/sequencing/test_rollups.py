@@ -16,6 +16,7 @@ from audit.models import AuditLog, UsageRollup
 from audit.sequencing.rollups import COLUMNS
 from audit.sequencing.step import sequence_step
 from audit.verification.usage import check_usage
+from tests.audit.service_accounts import account
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
@@ -51,11 +52,11 @@ def any_event(chance):
 
 
 def write_some(chance, number):
-    users = [None, uuid4(), uuid4()]
+    actors = [user(None), user(uuid4()), user(uuid4()), account(uuid4())]
     writer, rows = uuid4(), []
     for wseq in range(1, number + 1):
         at = BEGIN + timedelta(microseconds=chance.randrange(3 * 3600 * 10**6))
-        actor = user(chance.choice(users))
+        actor = chance.choice(actors)
         rows.append(
             entry_row(any_event(chance), actor, at=format_timestamp(at), writer=str(writer), wseq=wseq)
         )
@@ -69,7 +70,7 @@ def counted_by_the_database():
     groups = (
         operations.order_by()
         .annotate(hour=TruncHour("timestamp"))
-        .values("object_id", "object_version", "user_id", "action", "outcome", "hour")
+        .values("object_id", "object_version", "user_id", "actor_id", "action", "outcome", "hour")
         .annotate(number=Sum("count"), octets=Sum("size"), last=Max("timestamp"), rows=Count("id"))
     )
     found = {}
@@ -77,12 +78,13 @@ def counted_by_the_database():
         bucket = (
             group["object_id"],
             group["object_version"] or 0,
-            str(group["user_id"] or ""),
+            str(group["user_id"] or group["actor_id"] or ""),
             group["action"],
             group["outcome"],
             group["hour"],
         )
-        found[bucket] = (group["number"], group["octets"] or 0, group["last"])
+        kind = "service_account" if group["actor_id"] else "user"
+        found[bucket] = (kind, group["number"], group["octets"] or 0, group["last"])
     return found
 
 
@@ -99,6 +101,9 @@ def test_the_roll_ups_are_what_the_database_counts_in_the_log(seed):
 
     assert len(rolled_up()) > 100
     assert rolled_up() == counted_by_the_database()
+    assert list(check_usage()) == []
+    UsageRollup.objects.filter(principal_type="service_account").update(principal_type="user")
+    assert len(list(check_usage())) > 10
 
 
 def test_what_is_no_operation_with_a_key_is_not_counted():

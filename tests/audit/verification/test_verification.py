@@ -172,6 +172,7 @@ ABSURD_ON_SQLITE = [
     ("audit_logs", "timestamp", "yesterday"),
     ("audit_logs", "timestamp", b"x"),
     ("audit_logs", "user_id", "nobody"),
+    ("audit_logs", "actor_id", "nobody"),
     ("audit_logs", "event_id", 7),
     ("audit_logs", "writer", ""),
     ("audit_logs", "count", 1.5),
@@ -287,6 +288,41 @@ def test_a_missing_leaf_is_named_and_what_follows_is_still_looked_at(log):
         report
     )  # the following entries have moved, which says nothing about tiles
     assert first_bad(report) == (257, 257)
+
+
+SET_OR_CLEAR = "actor_id = CASE WHEN actor_id IS NULL THEN event_id END"
+
+
+@pytest.mark.parametrize("actor_type", ["user", "service_account", "system"])
+def test_the_id_of_an_actor_can_be_neither_set_nor_cleared(log, actor_type):
+    [(index, log_id), *_] = query(
+        "SELECT l.idx, g.id FROM audit_leaves l JOIN audit_logs g ON g.id = l.log_id WHERE g.actor_type = %s",
+        [actor_type],
+    )
+    altered(f"UPDATE audit_logs SET {SET_OR_CLEAR} WHERE id = %s", log_id)  # noqa: S608 - constants
+
+    report = verify_log()
+
+    assert FindingKind.ENTRY_ALTERED in kinds(report)
+    assert first_bad(report) == (index, index)
+
+
+def test_nor_can_that_of_a_waiting_row(log):
+    altered(f"UPDATE audit_logs SET {SET_OR_CLEAR} WHERE id IN (SELECT log_id FROM audit_pending)")  # noqa: S608 - constants
+    [(waiting,)] = query("SELECT count(*) FROM audit_pending")
+
+    assert verify_log().counts[FindingKind.MAC_MISMATCH] == waiting
+
+
+@pytest.mark.parametrize("place", [0, -1])
+def test_nor_can_that_of_a_changed_row(log, place):
+    log.actors = [log.actors[-1]]  # a service account
+    log.change(rows=1)
+    sequence()
+    trail_id = sorted(query("SELECT id FROM audit_trail"))[place][0]
+    altered(f"UPDATE audit_trail SET {SET_OR_CLEAR} WHERE id = %s", trail_id)  # noqa: S608 - constants
+
+    assert kinds(verify_log()) == {FindingKind.TRAIL}
 
 
 def test_an_inserted_row_has_no_leaf_and_does_not_wait_for_one(log):

@@ -1,0 +1,20 @@
+"""The last use of service tokens, which follows the log within about a second."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from audit.models import TokenLastUse
+
+
+class TokenUse(NamedTuple):
+    """``client_ip`` is "" if the entry is about requests from several addresses."""
+
+    at: datetime
+    client_ip: str
+
+
+def last_token_uses(token_ids: Iterable[object]) -> Mapping[str, TokenUse]:
+    """``{token id: last use}`` of tokens that the log has entries of. Reads are recorded only if they are refused."""
+    rows = TokenLastUse.objects.filter(token_id__in=[str(token_id) for token_id in token_ids])
+    return {row.token_id: TokenUse(row.last_at, row.client_ip) for row in rows}
