@@ -12,7 +12,6 @@ from typing import Protocol
 from uuid import UUID
 
 from accounts.roles import ROLES, sees_all
-from kernel.clock import process_now
 from kernel.http.addresses import Networks
 from kernel.identities import Identity
 
@@ -50,8 +49,8 @@ class Grant:
     def rule(self) -> str:
         return f"grant:{self.grant_id}"
 
-    def covers(self, permission: str, now: datetime, client_ip: str) -> bool:
-        if self.expires_at is not None and self.expires_at <= now:
+    def covers(self, permission: str, now: datetime | None, client_ip: str) -> bool:
+        if self.expires_at is not None and (now is None or self.expires_at <= now):
             return False
         if permission == READ_KEYS:
             return True
@@ -106,11 +105,17 @@ NO_GRANT = Verdict(False, "no-grant")
 
 
 def authorize(
-    principal: Holder, permission: str, protected: Protected | None = None, *, client_ip: str = ""
+    principal: Holder,
+    permission: str,
+    protected: Protected | None = None,
+    *,
+    now: datetime | None = None,
+    client_ip: str = "",
 ) -> Verdict:
     """Decide. Without ``protected``, the decision is whether the principal has the permission on any object.
 
-    ``client_ip`` is the canonical address of the request, for grants that are limited to networks.
+    ``client_ip`` is the canonical address of the request, for grants that are limited to networks. Without ``now``, no
+    grant that expires allows anything.
     """
     limits, role = principal.limits, principal.role
     if permission not in principal.permissions:
@@ -120,17 +125,18 @@ def authorize(
         return Verdict(True, f"role:{role}")
     if limits is not None and limits.key_ids is not None and protected.protected_id not in limits.key_ids:
         return Verdict(False, limits.rule)
-    return _authorize_use(principal, permission, protected, client_ip)
+    return _authorize_use(principal, permission, protected, now, client_ip)
 
 
-def _authorize_use(principal: Holder, permission: str, protected: Protected, client_ip: str) -> Verdict:
+def _authorize_use(
+    principal: Holder, permission: str, protected: Protected, now: datetime | None, client_ip: str
+) -> Verdict:
     """Decide for a principal who has the permission, within the limits of their token."""
     identity, role = principal.identity, principal.role
     if sees_all(role, permission):
         return Verdict(True, f"role:{role}")
     if protected.owner == identity:
         return OWNER
-    now = process_now()
     for holder in (identity.entity, role_holder(role)):
         for grant in protected.grants.get(holder, ()):
             if grant.covers(permission, now, client_ip):

@@ -19,13 +19,14 @@ from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.roles import ROLES
 from audit.log.events import Actor
+from audit.sequencing.token_uses import SERVICE_TOKEN
 from kernel.clock import process_now
 from kernel.errors import Denied, Unauthenticated
 from kernel.freshness.epoch import read_stamp
 from kernel.http.addresses import Networks
 
 PREFIX: Final = "cct_"
-AUTH_METHOD: Final = "service_token"
+AUTH_METHOD: Final = SERVICE_TOKEN
 BAD_TOKEN: Final = "The service token is not valid."  # noqa: S105 - a sentence
 
 _SHAPE = re.compile(f"{PREFIX}([0-9a-f]{{64}})([0-9a-f]{{8}})", re.ASCII)

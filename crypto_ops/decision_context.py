@@ -9,6 +9,7 @@ from accounts.roles import word_of
 from audit.commit.writer import Deadline
 from audit.log.events import Actor
 from kernel import throttle
+from kernel.clock import process_now
 from kernel.crypto.aead import Cipher
 from kernel.crypto.algorithms import Mode
 from kernel.errors import Denied
@@ -61,7 +62,9 @@ class DecisionContext:
 
     def authorize(self, entry: CachedKey, permission: str) -> None:
         """Raises Denied unless the principal may do this with the key."""
-        verdict = authorize(self.principal, permission, entry, client_ip=self.actor.client_ip)
+        verdict = authorize(
+            self.principal, permission, entry, now=process_now(), client_ip=self.actor.client_ip
+        )
         if not verdict.is_allowed:
             raise not_granted(permission, verdict.rule)
         if verdict.ends_at is not None:

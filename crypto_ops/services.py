@@ -19,7 +19,7 @@ def inspect(*, principal: Principal, envelope: Envelope) -> Inspection:
         raise NotFound
     at = entry.lifecycle_state(process_now())
     may_decrypt = authorize(
-        principal, "crypto.decrypt", entry, client_ip=principal.actor.client_ip
+        principal, "crypto.decrypt", entry, now=process_now(), client_ip=principal.actor.client_ip
     ).is_allowed
     usable = lifecycle.may_process(at.state) and version.state is VersionState.ENABLED
     return Inspection(

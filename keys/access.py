@@ -27,8 +27,9 @@ def check_access(
     holder = find_holder(holder_id)
     if not holder.is_active:
         return Verdict(False, "disabled")
-    verdict = authorize(holder, permission_of(operation), entry, client_ip=client_ip)
-    at = entry.lifecycle_state(process_now())
+    now = process_now()
+    verdict = authorize(holder, permission_of(operation), entry, now=now, client_ip=client_ip)
+    at = entry.lifecycle_state(now)
     if verdict.is_allowed and operation not in lifecycle.operations(at.state):
         return Verdict(False, f"state:{at.state}")
     return verdict

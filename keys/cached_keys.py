@@ -141,8 +141,8 @@ class CachedKey:
     def protected_id(self) -> UUID:
         return self.key_id
 
-    def is_visible_to(self, principal: Principal) -> bool:
-        return authorize(principal, READ_KEYS, self).is_allowed
+    def is_visible_to(self, principal: Principal, now: datetime) -> bool:
+        return authorize(principal, READ_KEYS, self, now=now).is_allowed
 
     def lifecycle_state(self, now: datetime) -> LifecycleState:
         return lifecycle.lifecycle_state(self.state, self.activates_at, self.expires_at, now)

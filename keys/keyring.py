@@ -19,6 +19,7 @@ from django.db.models import F, Q
 
 from accounts.authorization import Grant
 from accounts.principals import Principal
+from kernel.clock import process_now
 from kernel.errors import NotFound
 from kernel.freshness.epoch import read_epoch, read_stamp, renew_stamps
 from kernel.freshness.stamps import EpochStamp
@@ -74,7 +75,7 @@ def _forget_stale(key_id: UUID) -> None:
 
 
 def _check_visible(entry: CachedKey, principal: Principal) -> None:
-    if not entry.is_visible_to(principal):
+    if not entry.is_visible_to(principal, process_now()):
         raise NotFound
 
 
