@@ -18,8 +18,8 @@ from kernel.errors import Invalid
 from kernel.http.addresses import canonical_address
 from kernel.pages.forms import PageForm, UtcDateTimeField
 
-_OUTCOMES = {label: word.value for word, label in RESULTS.items()}
-_WORDS = {
+_OUTCOMES = {label: str(word) for word, label in RESULTS.items()}
+_WORDS: Mapping[str, Iterable[str]] = {
     "outcome": _OUTCOMES,
     "source": Source,
     "actor_type": ActorType,

@@ -39,11 +39,11 @@ def test_every_main_page_is_asked_for():
 
 
 def test_a_line_shows_who_waited_how_long_and_whether_that_is_well():
-    assert cells(Page("/home/"), Wait(12.3, 99)) == ["/home/", "12.3", "99", "≤ 100 ms", "yes"]
+    assert cells(Page("/home/"), Wait(12.3, 59)) == ["/home/", "12.3", "59", "≤ 60 ms", "yes"]
     assert cells(Page("/home/", "developer"), Wait(1, 101)) == [
         "/home/ of the developer",
         "1",
         "101",
-        "≤ 100 ms",
+        "≤ 60 ms",
         "NO",
     ]
