@@ -1,6 +1,7 @@
 """Models of users, credentials and sessions."""
 
 from accounts.models.browser_sessions import BrowserSession
+from accounts.models.oidc import OidcIdentity
 from accounts.models.setup import SetupLink
 from accounts.models.tokens import RefreshToken, SigningKey, TokenFamily
 from accounts.models.totp import RecoveryCode, TotpDevice
@@ -13,6 +14,7 @@ __all__ = [
     "LONGEST_USER_AGENT",
     "BrowserSession",
     "LoginAttempt",
+    "OidcIdentity",
     "Passkey",
     "RecoveryCode",
     "RefreshToken",
