@@ -7,6 +7,7 @@ SESSION_OPENED = "accounts.session.opened"
 SESSION_REFRESHED = "accounts.session.refreshed"
 SESSION_CLOSED = "accounts.session.closed"
 IDENTITY_CONFIRMED = "accounts.identity.confirmed"
+IDENTITY_LINKED = "accounts.identity.linked"
 SESSION_EXTENDED = "accounts.session.extended"
 APPEARANCE_READ = "accounts.appearance.read"
 APPEARANCE_CHANGED = "accounts.appearance.changed"
@@ -66,6 +67,7 @@ LABELS: Final[Mapping[str, str]] = {
     SESSION_REFRESHED: "Refresh token",
     SESSION_CLOSED: "Sign out",
     IDENTITY_CONFIRMED: "Confirm identity",
+    IDENTITY_LINKED: "Link external identity",
     SESSION_EXTENDED: "Extend session",
     APPEARANCE_READ: "View appearance",
     APPEARANCE_CHANGED: "Change appearance",

@@ -6,6 +6,7 @@ from django.contrib import admin
 
 from accounts.models import (
     LoginAttempt,
+    OidcIdentity,
     Passkey,
     RecoveryCode,
     RefreshToken,
@@ -59,6 +60,14 @@ class PasskeyAdmin(ReadOnlyModelAdmin):
     list_display = ("name", "user", "backup_state", "created_at", "last_used_at")
     list_select_related = ("user",)
     search_fields = ("user__username", "name")
+
+
+@admin.register(OidcIdentity)
+class OidcIdentityAdmin(ReadOnlyModelAdmin):
+    fields = ("id", "user", "issuer", "subject", "created_at")
+    list_display = ("user", "issuer", "subject", "created_at")
+    list_select_related = ("user",)
+    search_fields = ("user__username", "subject")
 
 
 @admin.register(TokenFamily)

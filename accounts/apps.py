@@ -8,6 +8,7 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
+        from accounts import checks  # noqa: F401, PLC0415 - registers the checks
         from accounts.models import User  # noqa: PLC0415 - models are not loaded before
 
         action_labels.register(LABELS)

@@ -5,7 +5,7 @@ so a change of either ends the session at its next request. Otherwise the sessio
 requests move the expiry; automatic polling does not.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -48,6 +48,15 @@ def confirm_session(request: HttpRequest) -> None:
     """Record that the user passed a factor check, under a new key. The lifetime of the session does not change."""
     request.session.cycle_key()
     request.session[CONFIRMED_AT] = database_now().isoformat()
+
+
+def authenticate_at(request: HttpRequest, at: datetime | None) -> None:
+    """Record when the user proved their identity: a provider may have continued an old session of its own.
+
+    Without a time, no sign-in counts as recent.
+    """
+    began_at = datetime.fromisoformat(request.session[BEGAN_AT])
+    request.session[CONFIRMED_AT] = min(at or datetime.min.replace(tzinfo=UTC), began_at).isoformat()
 
 
 def is_over(request: HttpRequest, now: datetime) -> bool:

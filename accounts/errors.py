@@ -1,5 +1,5 @@
 from kernel import installation
-from kernel.errors import Conflict, NotFound, Unauthenticated
+from kernel.errors import Conflict, Denied, NotFound, Unauthenticated, Unavailable
 
 
 class OtpRequired(Unauthenticated):
@@ -91,3 +91,54 @@ class SetupLinkInvalid(NotFound):
         super().__init__(
             "A set-up link works once, for 15 minutes, and until a newer link is created. Check that the link is complete, or create a new one."
         )
+
+
+class SignInExpired(Unauthenticated):
+    """The answer of the identity provider belongs to no sign-in that this browser started, or to one that is over."""
+
+    code = "sign_in_expired"
+    title = "This sign-in is no longer valid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "It has expired, was already used, or was started in another browser. Sign in again."
+        )
+
+
+class ProviderRefused(Unauthenticated):
+    """The identity provider answered with an error instead of a person."""
+
+    code = "provider_refused"
+    title = "The identity provider did not sign you in"
+
+    def __init__(self) -> None:
+        super().__init__("The sign-in was cancelled or refused there. Sign in again.")
+
+
+class IdTokenRefused(Unauthenticated):
+    """The ID token is forged, expired, or not meant for this sign-in."""
+
+    code = "id_token_refused"
+    title = "The answer of the identity provider is not valid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nobody was signed in. If this happens again, an operator can find the reason in the server log."
+        )
+
+
+class SignInDenied(Denied):
+    """The identity provider knows the person, but they have no right to an account here."""
+
+    code = "sign_in_denied"
+    title = "You cannot sign in"
+
+
+class ProviderUnavailable(Unavailable):
+    """The identity provider does not respond, or not as specified. ``reason`` is a text of our own."""
+
+    code = "provider_unavailable"
+    title = "The identity provider is not available"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The identity provider cannot be used: {reason}. Try again later.")

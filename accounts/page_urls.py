@@ -2,7 +2,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from accounts import setup_codes
-from accounts.views import account, log_in, passkeys, second_factor, sessions, set_up
+from accounts.views import account, log_in, oidc, passkeys, second_factor, sessions, set_up
 
 
 class SetupCode(StringConverter):
@@ -19,8 +19,11 @@ urlpatterns = [
     path("login/", log_in.LogInView.as_view(), name="login"),
     path("login/code/", log_in.LogInCodeView.as_view(), name="login-code"),
     path("login/passkey/", passkeys.LogInWithPasskeyView.as_view(), name="login-passkey"),
+    path("login/oidc/", oidc.LogInThroughProviderView.as_view(), name="login-oidc"),
+    path("login/oidc/callback", oidc.CallbackView.as_view(), name="oidc-callback"),
     path("logout/", log_in.LogOutView.as_view(), name="logout"),
     path("reauth/", log_in.ConfirmIdentityView.as_view(), name="reauth"),
+    path("reauth/oidc/", oidc.ConfirmThroughProviderView.as_view(), name="reauth-oidc"),
     path("session/extend", log_in.ExtendSessionView.as_view(), name="session-extend"),
     path("account/", account.ProfileView.as_view(), name="account"),
     path("account/password/", account.PasswordView.as_view(), name="password"),

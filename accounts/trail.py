@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from accounts.models import Passkey, TotpDevice, User
+from accounts.models import OidcIdentity, Passkey, TotpDevice, User
 from audit.log.events import Event
 
 type Values = dict[str, object]
@@ -29,3 +29,7 @@ def device_values(device: TotpDevice) -> Values:
 
 def passkey_values(passkey: Passkey) -> Values:
     return {"user_id": passkey.user_id, "name": passkey.name}
+
+
+def oidc_identity_values(identity: OidcIdentity) -> Values:
+    return {"user_id": identity.user_id, "issuer": identity.issuer, "subject": identity.subject}

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from django.utils.csp import CSP
 
+from accounts.oidc.configuration import CC_OIDC  # noqa: F401 - a setting
 from ciphercanary import openapi
 from kernel import home, installation
 from kernel.databases import options

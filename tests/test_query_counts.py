@@ -68,6 +68,7 @@ DATES = 2  # the span of a date hierarchy, and its parts
 FILTER = 1  # the values of a column filter
 PAGES = {
     "accounts.LoginAttempt": PAGE,
+    "accounts.OidcIdentity": PAGE,
     "accounts.RecoveryCode": PAGE,
     "accounts.RefreshToken": PAGE,
     "accounts.Passkey": PAGE,

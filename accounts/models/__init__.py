@@ -1,6 +1,7 @@
 """Models of users, credentials and sessions."""
 
 from accounts.models.browser_sessions import BrowserSession
+from accounts.models.oidc import OidcIdentity
 from accounts.models.service_accounts import ClientSecret, ServiceAccount, ServiceToken
 from accounts.models.setup import SetupLink
 from accounts.models.tokens import RefreshToken, SigningKey, TokenFamily
@@ -15,6 +16,7 @@ __all__ = [
     "BrowserSession",
     "ClientSecret",
     "LoginAttempt",
+    "OidcIdentity",
     "Passkey",
     "RecoveryCode",
     "RefreshToken",

@@ -11,7 +11,7 @@ from django.utils.crypto import salted_hmac
 from accounts.errors import SessionEnded
 from accounts.roles import ROLES, sees_all
 from audit.models import Reader
-from kernel.errors import NotFound
+from kernel.errors import NotFound, Refused
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
 LONGEST_USER_AGENT = 200  # characters stored per session
@@ -109,6 +109,16 @@ class User(MacProtectedRow, AbstractBaseUser):
             self.subject_version,
             self.password,
         )
+
+    def require_local_factors(self) -> None:
+        """Raises Refused for a user of the identity provider.
+
+        Otherwise they could still sign in with such a factor after the provider has removed them.
+        """
+        if not self.has_usable_password():
+            raise Refused(
+                "Your account has no password or factors here. You sign in through the identity provider."
+            )
 
     @property
     def is_staff(self) -> bool:

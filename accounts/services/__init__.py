@@ -9,6 +9,7 @@ from accounts.services.login import (
     log_in_to_browser,
     log_out_of_browser,
 )
+from accounts.services.oidc import begin_oidc, confirm_with_oidc, log_in_with_oidc, read_oidc_answer
 from accounts.services.own_sessions import OwnSession, end_other_sessions, end_session, list_sessions
 from accounts.services.passkeys import (
     add_passkey,
@@ -55,6 +56,7 @@ __all__ = [
     "SecondFactor",
     "TokenPair",
     "add_passkey",
+    "begin_oidc",
     "begin_passkey",
     "begin_passkey_log_in",
     "bootstrap_signing_keys",
@@ -63,6 +65,7 @@ __all__ = [
     "check_setup_link",
     "confirm_identity",
     "confirm_totp",
+    "confirm_with_oidc",
     "count_recovery_codes",
     "create_first_admin",
     "create_user",
@@ -84,9 +87,11 @@ __all__ = [
     "list_users",
     "log_in",
     "log_in_to_browser",
+    "log_in_with_oidc",
     "log_in_with_passkey",
     "log_out",
     "log_out_of_browser",
+    "read_oidc_answer",
     "refresh",
     "remove_passkey",
     "remove_passkeys_of",

@@ -45,6 +45,7 @@ def begin_passkey(*, principal: Principal) -> tuple[Options, State]:
     """The options for a new passkey, and the state. Raises Denied, RecentAuthRequired."""
     principal.require_recent_log_in(database_now())
     user = User.objects.get(pk=principal.person_id).check_mac()
+    user.require_local_factors()
     options, state = Ceremony().register_begin(user)
     return options, state
 
@@ -57,6 +58,7 @@ def add_passkey(*, principal: Principal, name: str, state: State, answer: str) -
     """
     principal.require_recent_log_in(database_now())
     user = User.objects.lock(principal.person_id)
+    user.require_local_factors()
     renew_principal(principal)
     if Passkey.objects.filter(user=user).count() >= MOST:
         raise Invalid(f"You already have {MOST} passkeys. Remove one first.")

@@ -85,6 +85,7 @@ def enrol_totp(*, principal: Principal) -> Enrolment:
     """
     principal.require_recent_log_in(database_now())
     user = _lock_caller(principal)
+    user.require_local_factors()
     if user.requires_second_factor:
         raise AlreadyEnrolled("Remove the current authenticator first.")
     TotpDevice.objects.filter(user=user).delete()

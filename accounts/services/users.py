@@ -43,13 +43,17 @@ def get_own_user(*, principal: Principal) -> User:
 
 
 def create_user(
-    *, principal: Principal, username: str, password: str, role: str, email: str | None = None
+    *, principal: Principal, username: str, password: str | None, role: str, email: str | None = None
 ) -> User:
-    """Create an active user, with the name and email address in lower case. Raises Denied, Invalid, NameTaken."""
+    """Create an active user, with the name and email address in lower case. Raises Denied, Invalid, NameTaken.
+
+    A user without a password signs in through the identity provider only.
+    """
     principal.require("users.manage")
     user = User(username=username.lower(), email=(email or "").lower() or None, role=role)
     _require_acceptable(user)
-    require_acceptable(password, user)
+    if password is not None:
+        require_acceptable(password, user)
     user.password = make_password(password)
     with transaction.atomic():
         _insert(user)

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -47,7 +48,9 @@ class SecretFormView(PageView[Principal]):
 
     def page(self, **context: Any) -> HttpResponse:
         carried = {"next": next_url(self.request, ""), "draft": carried_draft(self.request)}
-        return super().page(**where_passkeys_work(self.request) | carried | context)
+        return super().page(
+            **where_passkeys_work(self.request) | carried | {"oidc": settings.CC_OIDC} | context
+        )
 
     def charge(self) -> None:
         throttle.check_address(in_context(self.request), group="auth", rate=settings.CC_THROTTLE_AUTH)
@@ -88,7 +91,7 @@ class LogInView(SecretFormView):
             return HttpResponseRedirect(next_url(request, reverse("home")))
         if not services.is_set_up():
             return HttpResponseRedirect(reverse("setup"))  # no account exists yet
-        return self.page(form=LogInForm())
+        return self.page(form=LogInForm(), next=next_url(request, "") or path_behind_dialog(request))
 
     def post(self, request: HttpRequest, path: str = "", draft: str = "") -> HttpResponse:
         """``path`` and ``draft`` are those of another page whose form was submitted after the session had ended."""
@@ -170,6 +173,12 @@ def show_codes_left(request: HttpRequest, user_id: UUID, code: str) -> None:
         messages.warning(request, f"You used a recovery code. You have {words} left.")
 
 
+def path_behind_dialog(request: HttpRequest) -> str:
+    """The path of the page over which htmx opens a dialog; otherwise "". The way to a provider leaves that page."""
+    parts = urlsplit(request.headers.get("HX-Current-URL", "") if is_htmx(request) else "")
+    return urlunsplit(("", "", parts.path, parts.query, ""))
+
+
 def where_passkeys_work(request: HttpRequest) -> dict[str, Any]:
     """Template context: whether passkeys work at this address. Browsers bind a passkey to one origin."""
     (origin,) = settings.OTP_WEBAUTHN_ALLOWED_ORIGINS
@@ -190,6 +199,10 @@ class ConfirmIdentityView(SecretFormView):
 
     rules = {method: Rule(AUTHENTICATED, actions.IDENTITY_CONFIRMED) for method in ("GET", "POST")}
     template = "accounts/confirm_identity.html"
+
+    def page(self, **context: Any) -> HttpResponse:
+        has_password = services.get_own_user(principal=self.principal).has_usable_password()
+        return super().page(**{"through_provider": not has_password} | context)
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         return self.page(form=self._form())

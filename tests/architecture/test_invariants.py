@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts import services as accounts
 from accounts.models import (
     BrowserSession,
+    OidcIdentity,
     Passkey,
     RecoveryCode,
     RefreshToken,
@@ -87,6 +88,7 @@ PROVOCATIONS = {
     "users_username_is_lower_case": (User, {}, {"username": "Root"}),
     "users_email_is_lower_case": (User, {}, {"username": "root", "email": "Root@example.org"}),
     "passkeys.credential_id_sha256": (Passkey, {}, {}),
+    "oidc_identities_subject_once": (OidcIdentity, {}, {}),
     "browser_sessions.id": (BrowserSession, {}, {}),
     "setup_link_is_single": (SetupLink, {}, {"id": 2}),
     "refresh_tokens.token_hash": (RefreshToken, {}, {}),
@@ -174,6 +176,7 @@ def rows(admin):
     keys.default_key(admin.principal, "aes-256")
     BrowserSession.objects.create(session_key="k" * 32, expire_date=NOW, began_at=NOW, last_seen_at=NOW)
     make_passkey(admin.user)
+    OidcIdentity(user=admin.user, issuer="https://id.example.org", subject="1").save_with_mac()
     accounts.confirm_totp(**everybody, **code_to_confirm(None, admin))
     SetupLink(code_hash="0" * 64, expires_at=NOW).save_with_mac()
     CompletedRequest(key_hash="0" * 64, expires_at=NOW).save_with_mac()

@@ -32,6 +32,7 @@ PROGRAM = {
     "ciphercanary/celery.py _stopping": "shared with forked processes",
     "ciphercanary/server/gunicorn.py secure_scheme_headers": "a setting of gunicorn",
     "ciphercanary/settings.py env": "reads the settings",
+    "accounts/oidc/configuration.py env": "likewise",
 }
 
 

@@ -14,7 +14,7 @@ from kernel.environment import Environment
 from tests.architecture.sources import ROOT, calls, constant_text, nodes
 
 EXAMPLE = ROOT / ".env.example"
-SETTINGS = ROOT / "ciphercanary" / "settings.py"
+SETTINGS = (ROOT / "ciphercanary" / "settings.py", ROOT / "accounts" / "oidc" / "configuration.py")
 LINE = re.compile(r"# ([A-Z][A-Z0-9_]*)=(.*?)(?:\s+#.*)?")
 # Without these the application uses SQLite and no Redis, as their heading explains; their values show the
 # format.
@@ -52,12 +52,13 @@ def settings_under(variables):
 
 
 def test_the_example_names_exactly_the_variables_that_are_read():
-    assert names_read(SETTINGS, {"env"}) == set(example())
+    assert set().union(*(names_read(path, {"env"}) for path in SETTINGS)) == set(example())
 
 
-def test_every_read_of_the_environment_can_be_seen_by_this_test():
-    uses = [node for node in nodes(SETTINGS) if isinstance(node, ast.Name) and node.id == "env"]
-    reads = [call for call in calls(SETTINGS) if is_read(call) and constant_text(call.args[0])]
+@pytest.mark.parametrize("path", SETTINGS, ids=lambda path: path.stem)
+def test_every_read_of_the_environment_can_be_seen_by_this_test(path):
+    uses = [node for node in nodes(path) if isinstance(node, ast.Name) and node.id == "env"]
+    reads = [call for call in calls(path) if is_read(call) and constant_text(call.args[0])]
     assert len(uses) == 1 + len(reads)  # one use is the assignment of env itself
 
 

@@ -24,7 +24,7 @@ OF_AN_ACCOUNT = {
     "passkey-new",
     "sessions",
 }
-OF_AN_ACCOUNT |= {"appearance", "reauth", "login", "login-code", "setup", "setup-link"}
+OF_AN_ACCOUNT |= {"appearance", "reauth", "login", "login-code", "oidc-callback", "setup", "setup-link"}
 OF_A_JOB = {"job", "job-cancel"}
 CHANGES = {"key-notes", "key-activate", "key-enable", "key-revoke", "key-mark-compromised"}
 CHANGES |= {"key-version-disable", "key-version-enable", "alarm-resolve"}

@@ -15,8 +15,8 @@ UNLINKED = ("/reauth/", "/setup/first-key/", "/audit/saved/new?action=keys.key.r
 ON_THE_WAY = frozenset(
     {"setup", "setup-link", "login", "login-code", "mfa-setup", "mfa-codes", "mfa-remove", "passkey-new"}
 )
-# A redirect, and pages that need a running job or an open alarm.
-ELSEWHERE = frozenset({"root", "job-cancel", "alarm-resolve"})
+# Redirects, and pages that need a running job or an open alarm.
+ELSEWHERE = frozenset({"root", "oidc-callback", "job-cancel", "alarm-resolve"})
 FILES = frozenset({"audit-entry-proof", "usage-file"})
 LINKS = "() => [...document.querySelectorAll('a[href]')].map(a => a.href)"
 
