@@ -8,7 +8,7 @@ from django import forms
 from accounts.roles import ROLES, word_of
 from accounts.services.service_accounts import MAX_DESCRIPTION
 from accounts.services.service_tokens import MAX_NAME, scopes_for
-from kernel.pages.forms import PageForm
+from kernel.pages.forms import PageForm, offer
 
 LIFETIMES: Final = ((30, "30 days"), (90, "90 days"), (365, "365 days"))
 OVERLAPS: Final = ((0, "End it now"), (1, "1 hour"), (24, "24 hours"), (168, "7 days"))
@@ -46,7 +46,7 @@ class TokenForm(PageForm):
 
     def __init__(self, *args: Any, role: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["scopes"].choices = [(scope, word_of(scope)) for scope in sorted(scopes_for(role))]
+        offer(self, "scopes", [(scope, word_of(scope)) for scope in sorted(scopes_for(role))])
 
     def expiry(self, now: datetime) -> datetime:
         return now + timedelta(days=self.cleaned_data["days"])

@@ -8,7 +8,7 @@ from django import forms
 from accounts.roles import GRANTABLE, ROLES
 from accounts.services.holders import KnownHolder
 from kernel.identities import IdentityType
-from kernel.pages.forms import PageForm, UtcDateTimeField
+from kernel.pages.forms import PageForm, UtcDateTimeField, offer
 from keys.models.grants import ROLE
 from keys.services.grants import GrantRequest
 
@@ -21,7 +21,7 @@ class CheckAccessForm(PageForm):
 
     def __init__(self, *args: Any, holders: Iterable[KnownHolder], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["principal"].choices = [(str(each.identity.id), _label(each)) for each in holders]
+        offer(self, "principal", [(str(each.identity.id), _label(each)) for each in holders])
 
 
 class GrantForm(PageForm):
@@ -46,7 +46,7 @@ class GrantForm(PageForm):
         super().__init__(*args, **kwargs)
         known = [(each.identity.entity, _label(each)) for each in holders]
         roles = [(f"{ROLE}:{role}", f"Everyone with the role {role}") for role in ROLES]
-        self.fields["holder"].choices = [*known, *roles]
+        offer(self, "holder", [*known, *roles])
 
     def grant_request(self) -> GrantRequest:
         given = self.cleaned_data

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0007_enrolment_of_one_session'),
+        ('accounts', '0008_access'),
     ]
 
     operations = [

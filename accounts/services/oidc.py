@@ -32,6 +32,7 @@ from accounts.trail import oidc_identity_values, user_event
 from audit.log.events import RowChange
 from audit.services import record
 from kernel.clock import process_now
+from kernel.identities import Identity
 
 type State = dict[str, str]
 
@@ -221,4 +222,6 @@ def _follow_role(user: User, identity: ExternalIdentity, origin: Origin) -> User
 def _on_behalf_of_provider(identity: ExternalIdentity, origin: Origin) -> Principal:
     """A principal for the changes that the provider decides. The log names the person as it claims them."""
     actor = origin.anonymous(identity.username)
-    return Principal(actor=actor, user_id=None, role=SYSTEM, permissions=frozenset({"users.manage"}))
+    return Principal(
+        actor=actor, identity=Identity.SYSTEM, role=SYSTEM, permissions=frozenset({"users.manage"})
+    )

@@ -1,5 +1,6 @@
 """Forms of pages: input is kept, and each error appears at its field and in a summary above the form."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -42,6 +43,14 @@ class PageForm(forms.Form):
                 self.add_error(name, message)
         if not at_fields:
             self.add_error(None, words or refusal.detail)
+
+
+def offer(form: forms.Form, field: str, choices: Iterable[tuple[str, str]]) -> None:
+    """Set the choices of a field that depend on the data."""
+    chosen = form.fields[field]
+    if not isinstance(chosen, forms.ChoiceField):
+        raise TypeError(f"{field} offers no choices")
+    chosen.choices = list(choices)
 
 
 class UtcDateTimeField(forms.DateTimeField):
