@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import cache
 from itertools import count
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -33,6 +34,9 @@ EXPORT, FINISHED_EXPORT, SESSION, PASSKEY = (
 )  # states of a target that is not a key
 SAVED_FILTER = "saved filter"  # likewise
 ALARM = "alarm"  # likewise
+SERVICE_ACCOUNT, SERVICE_TOKEN = "service account", "service token"  # likewise
+KEY_GRANT, TAG_GRANT = "grant on the key", "grant on a tag"
+OF_ACCESS = {SERVICE_ACCOUNT, SERVICE_TOKEN, TAG_GRANT}
 SEQUENCED = "sequenced"  # state of the log: a checkpoint covers every entry
 _numbers = count(1)
 
@@ -76,6 +80,9 @@ class Target:
     passkey_id: UUID = field(default_factory=uuid4)
     filter_id: UUID = field(default_factory=uuid4)
     alarm_id: UUID = field(default_factory=uuid4)
+    account_id: UUID = field(default_factory=uuid4)
+    token_id: UUID = field(default_factory=uuid4)
+    grant_id: UUID = field(default_factory=uuid4)
 
 
 @dataclass(frozen=True)
@@ -184,6 +191,44 @@ def _new_password(*_):
     return {"current": PASSWORD, "new": "another horse, another staple"}
 
 
+def _grant(_target, _account):
+    return {"principal_type": "role", "principal_id": "developer", "operations": ["encrypt"]}
+
+
+def _tag_grant(_target, _account):
+    return {**_grant(None, None), "tag": f"tag-{next(_numbers)}"}
+
+
+def _access_query(_target):
+    from accounts.models import User  # noqa: PLC0415 - models need a set-up Django
+
+    return {"principal": str(User.objects.values_list("id", flat=True).first()), "operation": "encrypt"}
+
+
+def _new_account(*_):
+    return {"name": f"made-{next(_numbers)}-{uuid4().hex[:8]}", "role": "developer"}
+
+
+def _new_token(*_):
+    return {
+        "name": "nightly",
+        "scopes": ["keys.read"],
+        "expires_at": (_now() + timedelta(days=1)).isoformat(),
+    }
+
+
+def _client_credentials(_target, _account):
+    from accounts.services import service_accounts  # noqa: PLC0415 - models need a set-up Django
+
+    made = service_accounts.create_service_account(principal=_system(), **_new_account())
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": str(made.account.id),
+        "client_secret": made.client_secret,
+    }
+    return urlencode(form).encode()
+
+
 ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     # keys
     "keys": {"GET": Endpoint("keys.read"), "POST": Endpoint("keys.create", 201, body=_new_key)},
@@ -200,6 +245,47 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "key-version-disable": {"POST": _key_action("keys.disable", "rotated")},
     "key-version-enable": {"POST": _key_action("keys.disable", "rotated, first version disabled")},
     "rotations": {"GET": Endpoint("keys.read")},
+    # access
+    "key-grants": {
+        "GET": Endpoint("users.read", about="key"),
+        "POST": Endpoint("keys.grant", 201, about="key", body=_grant),
+    },
+    "key-grant": {"DELETE": Endpoint("keys.grant", 204, about="key", state=KEY_GRANT)},
+    "key-access": {"GET": Endpoint("users.read", about="key", query=_access_query)},
+    "grants": {"GET": Endpoint("users.read"), "POST": Endpoint("keys.grant", 201, body=_tag_grant)},
+    "grant": {"DELETE": Endpoint("keys.grant", 204, about="grant", state=TAG_GRANT)},
+    "service-accounts": {
+        "GET": Endpoint("users.read"),
+        "POST": Endpoint("users.manage", 201, body=_new_account),
+    },
+    "service-account": {
+        "GET": Endpoint("users.read", about="account", state=SERVICE_ACCOUNT),
+        "PATCH": Endpoint(
+            "users.manage",
+            about="account",
+            state=SERVICE_ACCOUNT,
+            body=lambda *_: {"description": "changed"},
+        ),
+    },
+    "service-account-rotate-secret": {
+        "POST": Endpoint(
+            "users.manage", about="account", state=SERVICE_ACCOUNT, body=lambda *_: {"overlap_hours": 1}
+        )
+    },
+    "tokens": {"GET": Endpoint("tokens.manage"), "POST": Endpoint("tokens.manage", 201, body=_new_token)},
+    "token": {"DELETE": Endpoint("tokens.manage", 204, about="token", state=SERVICE_TOKEN)},
+    "token-rotate": {
+        "POST": Endpoint(
+            "tokens.manage", 201, about="token", state=SERVICE_TOKEN, body=lambda *_: {"overlap_hours": 1}
+        )
+    },
+    "oauth-token": {
+        "POST": Endpoint(
+            PUBLIC,
+            body=_client_credentials,
+            headers={"Content_Type": "application/x-www-form-urlencoded"},
+        )
+    },
     # operations
     "encrypt": {"POST": _crypto("encrypt", body=_encryption)},
     "decrypt": {"POST": _crypto("decrypt", body=_ciphertext)},
@@ -290,6 +376,9 @@ def path_of(route: Route, target: Target) -> str:
         passkey_id=target.passkey_id,
         filter_id=target.filter_id,
         alarm_id=target.alarm_id,
+        account_id=target.account_id,
+        token_id=target.token_id,
+        grant_id=target.grant_id,
     )
 
 
@@ -310,6 +399,8 @@ def make_target(owner: Persona, state: str = "active") -> Target:
         return replace(missing_target(), filter_id=_make_filter(owner))
     if state == ALARM:
         return replace(missing_target(), alarm_id=make_alarm().id)
+    if state in OF_ACCESS:
+        return replace(missing_target(), **_make_access(owner, state))
     from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
     from audit.models import AuditLog  # noqa: PLC0415 - models need a set-up Django
     from keys import services  # noqa: PLC0415
@@ -321,6 +412,9 @@ def make_target(owner: Persona, state: str = "active") -> Target:
     entry = AuditLog.objects.filter(user_id=owner.user.id, object_id=str(key.id)).latest("id")
     sealing = None if pending else key.id
     target = Target(key.id, _seal(key.id, sealing), _seal_stream(key.id, sealing), entry.id)
+    if state == KEY_GRANT:
+        grant = services.grant_key(principal=_system(), key_id=key.id, request=_grant_request())
+        return replace(target, grant_id=grant.id)
     move(target, state)
     return target
 
@@ -335,6 +429,36 @@ def _sequence() -> None:
     from audit.sequencing.running import checkpoint_now  # noqa: PLC0415 - models need a set-up Django
 
     checkpoint_now()
+
+
+def _system() -> Any:
+    from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
+
+    return Principal.system("tests", "command")
+
+
+def _make_access(owner: Persona, state: str) -> dict[str, UUID]:
+    """Create a service account, a token of the owner, or a grant on a tag."""
+    from accounts.services import service_accounts, service_tokens  # noqa: PLC0415 - models need a set-up Django
+    from keys import services  # noqa: PLC0415
+
+    if state == SERVICE_ACCOUNT:
+        name = f"account-{next(_numbers)}-{uuid4().hex[:8]}"
+        made = service_accounts.create_service_account(principal=_system(), name=name, role="developer")
+        return {"account_id": made.account.id}
+    if state == TAG_GRANT:
+        grant = services.grant_tag(principal=_system(), tag=uuid4().hex, request=_grant_request())
+        return {"grant_id": grant.id}
+    request = service_tokens.TokenRequest(
+        name="a token", scopes=["keys.read"], expires_at=_now() + timedelta(days=1)
+    )
+    return {"token_id": service_tokens.create_token(principal=owner.principal, request=request).token.id}
+
+
+def _grant_request() -> Any:
+    from keys.services.grants import GrantRequest  # noqa: PLC0415 - models need a set-up Django
+
+    return GrantRequest(**{**_grant(None, None), "principal_id": "auditor"})
 
 
 def make_passkey(user: Any) -> Any:
