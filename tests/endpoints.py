@@ -36,7 +36,6 @@ SAVED_FILTER = "saved filter"  # likewise
 ALARM = "alarm"  # likewise
 SERVICE_ACCOUNT, SERVICE_TOKEN = "service account", "service token"  # likewise
 KEY_GRANT, TAG_GRANT = "grant on the key", "grant on a tag"
-OF_ACCESS = {SERVICE_ACCOUNT, SERVICE_TOKEN, TAG_GRANT}
 SEQUENCED = "sequenced"  # state of the log: a checkpoint covers every entry
 _numbers = count(1)
 
@@ -389,18 +388,8 @@ def make_target(owner: Persona, state: str = "active") -> Target:
     It may instead be an export, a saved filter or another object. It is created with every permission, as if
     the owner had had another role before.
     """
-    if state == PASSKEY:
-        return replace(missing_target(), passkey_id=make_passkey(owner.user).id)
-    if state == SESSION:
-        return replace(missing_target(), session_id=_make_session(owner))
-    if state in {EXPORT, FINISHED_EXPORT}:
-        return replace(missing_target(), export_id=_make_export(owner, state))
-    if state == SAVED_FILTER:
-        return replace(missing_target(), filter_id=_make_filter(owner))
-    if state == ALARM:
-        return replace(missing_target(), alarm_id=make_alarm().id)
-    if state in OF_ACCESS:
-        return replace(missing_target(), **_make_access(owner, state))
+    if (make := _MAKERS.get(state)) is not None:
+        return replace(missing_target(), **make(owner, state))
     from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
     from audit.models import AuditLog  # noqa: PLC0415 - models need a set-up Django
     from keys import services  # noqa: PLC0415
@@ -511,6 +500,17 @@ def make_alarm() -> Any:
     alarm = Alarm(kind=AlarmKind.ENTRY_ALTERED, log_id=1, expected="a leaf", found=uuid4().hex)
     raise_alarms([alarm])
     return AuditAlarm.objects.get(evidence=alarm.evidence)
+
+
+_MAKERS: Mapping[str, Callable[[Persona, str], Mapping[str, UUID]]] = {
+    PASSKEY: lambda owner, _: {"passkey_id": make_passkey(owner.user).id},
+    SESSION: lambda owner, _: {"session_id": _make_session(owner)},
+    EXPORT: lambda owner, state: {"export_id": _make_export(owner, state)},
+    FINISHED_EXPORT: lambda owner, state: {"export_id": _make_export(owner, state)},
+    SAVED_FILTER: lambda owner, _: {"filter_id": _make_filter(owner)},
+    ALARM: lambda *_: {"alarm_id": make_alarm().id},
+    **dict.fromkeys((SERVICE_ACCOUNT, SERVICE_TOKEN, TAG_GRANT), _make_access),
+}
 
 
 def move(target: Target, state: str) -> None:

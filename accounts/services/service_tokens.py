@@ -186,6 +186,12 @@ def token_values(token: ServiceToken) -> dict[str, object]:
     }
 
 
+def require_manager(principal: Principal) -> None:
+    """Raises Denied unless the caller may create tokens of service accounts."""
+    if principal.scope(MANAGE) != "all":
+        raise Denied("Only administrators create tokens of service accounts.")
+
+
 def _owned_by(principal: Principal) -> Q:
     identity = principal.identity
     if identity.user_id is not None:
@@ -196,8 +202,7 @@ def _owned_by(principal: Principal) -> Q:
 def _owner(principal: Principal, account_id: UUID | None) -> User | ServiceAccount:
     if account_id is None:
         return User.objects.get(pk=principal.person_id).check_mac()
-    if principal.scope(MANAGE) != "all":
-        raise Denied("Only administrators create tokens of service accounts.")
+    require_manager(principal)
     return get_service_account(principal=principal, account_id=account_id)
 
 
