@@ -107,9 +107,9 @@ def _single_values(form: Any) -> dict[str, str]:
 def _credentials(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
     """The client id and secret, from the Basic header or the body, but not from both (RFC 6749 section 2.3)."""
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
-    if not scheme:
+    if scheme.lower() != "basic":
         return form.get("client_id", ""), form.get("client_secret", "")
-    if scheme.lower() != "basic" or "client_secret" in form:
+    if "client_secret" in form:
         raise _Refusal(
             "invalid_request", "Send the client credentials once: as Basic authorization, or in the body."
         )

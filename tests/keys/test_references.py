@@ -1,6 +1,6 @@
 """A key by its id or, after ``name:``, by its name: each has one spelling, and names reveal no more than ids."""
 
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from django.db import connection
@@ -103,9 +103,10 @@ def test_every_path_takes_the_name_and_answers_with_the_id(admin, route, method)
     target = make_target(admin, endpoint.state)
     named = services.get_key(principal=admin.principal, key_id=target.key_id).name
     path = path_of(route, target).replace(str(target.key_id), f"name:{named}")
-    answer = admin.api.send(method, path, endpoint.body and endpoint.body(target, admin))
+    query = f"?{urlencode(endpoint.query_of(target))}"
+    answer = admin.api.send(method, path + query, endpoint.body and endpoint.body(target, admin))
     assert answer.status == endpoint.status, answer.json
-    if answer.json.get("name") == named:
+    if answer.json and answer.json.get("name") == named:
         assert answer.json["id"] == str(target.key_id)
     done = AuditLog.objects.filter(object_id__startswith="name:")
     assert not done.exists()
@@ -176,10 +177,10 @@ def test_a_hot_name_costs_memory_alone(admin, key, django_assert_num_queries):
     name = f"name:{key.name}"
     attempt = CachedDecisionContext(admin.principal)
     with pytest.raises(CacheMiss) as absent:
-        attempt.find(name)
+        attempt.find(name, "crypto.encrypt")
     absent.value.load()
     with django_assert_num_queries(0):
-        assert attempt.find(name) is attempt.find(key.id)
+        assert attempt.find(name, "crypto.encrypt") is attempt.find(key.id, "crypto.encrypt")
 
 
 def test_a_hot_name_is_not_found_by_someone_who_may_not_see_its_key(admin, stranger, key):
