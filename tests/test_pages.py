@@ -13,15 +13,20 @@ from audit.log.events import Source
 from audit.models import AuditLog
 from audit.sequencing.running import checkpoint_now
 from kernel.rules import Access
-from keys.services import create_key
+from keys.services import create_key, grant_key
+from keys.services.grants import GrantRequest
 from tests.architecture.test_rules import declared_actions
 from tests.browsing import SWEPT_ROLES, signed_in
-from tests.endpoints import FINISHED_EXPORT, make_alarm, make_target
+from tests.endpoints import FINISHED_EXPORT, SERVICE_ACCOUNT, SERVICE_TOKEN, make_alarm, make_target
 from tests.pages import PAGES, STRANGERS, page_routes
 
 ROUTES = {route.name: route for route in page_routes()}
 # The log names a job by the words of the app that does it.
-OF_ANOTHER_APP = dict.fromkeys(("jobs", "job", "job-cancel"), "audit")
+OF_A_TOKEN = ("token-revoke-page", "token-rotate-page")
+OF_ACCOUNTS = {name for name in PAGES if name.startswith(("account-token", "token-", "service-account"))}
+OF_ANOTHER_APP = dict.fromkeys(("jobs", "job", "job-cancel"), "audit") | dict.fromkeys(
+    OF_ACCOUNTS, "accounts"
+)
 OVER = {"setup", "setup-link"}  # no longer available once there is an account
 # Tables that a page view changes: the log, and the last use of the session.
 GOES_ON = {"audit_logs", "audit_pending", "browser_sessions"}
@@ -31,7 +36,9 @@ SYSTEM = Principal.system("test", Source.COMMAND)
 @pytest.fixture
 def paths(transactional_db, developer):
     """The path of each page, with objects that every role may see."""
-    create_key(principal=developer.principal, name="payments-db", algorithm="aes-256")
+    key = create_key(principal=developer.principal, name="payments-db", algorithm="aes-256")
+    everyone = GrantRequest(principal_type="role", principal_id="developer", operations=["encrypt"])
+    grant = grant_key(principal=SYSTEM, key_id=key.id, request=everyone)
     entry = AuditLog.objects.filter(user_id=developer.user.id).latest("id")
     job = make_target(developer, FINISHED_EXPORT).export_id
     checkpoint_now()
@@ -44,6 +51,9 @@ def paths(transactional_db, developer):
         "job_id": job,
         "filter_id": uuid4(),
         "alarm_id": make_alarm().id,
+        "account_id": make_target(developer, SERVICE_ACCOUNT).account_id,
+        "token_id": make_target(developer, SERVICE_TOKEN).token_id,
+        "grant_id": grant.id,
     }
     return {name: route.path.format(**parts) for name, route in ROUTES.items()}
 
@@ -73,7 +83,10 @@ def test_every_rule_of_a_page_asks_for_words_that_are_known():
 )
 def test_each_role_opens_its_pages_and_no_other(role, request, paths):
     """26 and 27: with the headers of a page. Two visits change only the log, its numbers and the visitor's session."""
-    browser = signed_in(request.getfixturevalue(role))
+    persona = request.getfixturevalue(role)
+    browser = signed_in(persona)
+    own_token = make_target(persona, SERVICE_TOKEN).token_id
+    paths |= {name: ROUTES[name].path.format(token_id=own_token) for name in OF_A_TOKEN}
     before = everything_kept()
     for name, path in paths.items():
         first, second = browser.get(path), browser.get(path)
