@@ -7,6 +7,7 @@ Redis, else on SQLite without one.
 import atexit
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 from urllib.parse import urlencode, urlsplit
 
 import psycopg
@@ -54,6 +55,7 @@ OUR_NAMES = {
 }
 
 
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
 # Settings that the first start of an installation reads.
 UNPREPARED = {"CC_ADMIN_PASSWORD", "CC_HOME"}
 
@@ -159,11 +161,13 @@ class Product(Site):
         database: str | None = None,
         redis: bool = True,
         is_new: bool = False,
+        has_demo: bool = False,
         **environment: str,
     ):
         """``database`` is a PostgreSQL URL to use as it is; ``redis`` False leaves REDIS_URL out.
 
         It continues with a copy of a prepared installation, unless ``is_new``: then it begins with nothing.
+        ``has_demo``: the copy has the data of ``load_demo``.
         """
         super().__init__(free_port())
         folder.mkdir(parents=True, exist_ok=True)
@@ -173,9 +177,11 @@ class Product(Site):
         self.temporary.mkdir(exist_ok=True)
         self.process: subprocess.Popen[bytes] | None = None
         is_new = is_new or bool(database) or bool(UNPREPARED & environment.keys())
-        self.database = new_database(is_empty=is_new) if database is None else database
-        if not is_new:
-            continue_from(prepared(is_on_sqlite=not self.database).home, self.home)
+        is_on_sqlite = not (POSTGRESQL_URL if database is None else database)
+        source = None if is_new else prepared(is_on_sqlite=is_on_sqlite, has_demo=has_demo)
+        self.database = new_database(source) if database is None else database
+        if source:
+            continue_from(source.home, self.home)
         self.redis_prefix = f"cc-{uuid.uuid4().hex[:8]}"
         self.environment = clean_environment() | {
             "CC_VENV": str(installed_in(folder / "venv")),
@@ -408,16 +414,66 @@ def clean_environment() -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """An installation that has run once and was stopped: others copy its data folder and its database."""
+
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def database(self) -> str:
+        return (self.folder / "database").read_text()
+
+    @property
+    def stdout(self) -> str:
+        return (self.folder / "stdout").read_text()
+
+    def remove(self) -> None:
+        drop_database(self.database)
+        shutil.rmtree(self.folder)
+
+
 @cache
-def prepared(*, is_on_sqlite: bool) -> Product:
-    """A stopped product of this process, whose data folder and database others copy: a first start takes seconds."""
-    folder = Path(tempfile.mkdtemp(prefix="prepared-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    product = Product(folder, database="" if is_on_sqlite else None, redis=False, is_new=True)
-    atexit.register(drop_database, product.database)
-    product.start()
-    product.stop()
-    return product
+def prepared(*, is_on_sqlite: bool, has_demo: bool) -> Prepared:
+    """The installation of this test run: the first process that needs it prepares it, which takes seconds."""
+    if has_demo:
+        # The demo is loaded into a copy, which shares the static files.
+        prepared(is_on_sqlite=is_on_sqlite, has_demo=False)
+    kind = ("demo-" if has_demo else "") + ("sqlite" if is_on_sqlite else "postgresql")
+    installation = Prepared(Path(tempfile.gettempdir()) / f"prepared-{RUN}-{kind}")
+    with installation.folder.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (installation.folder / "database").exists():
+            shutil.rmtree(installation.folder, ignore_errors=True)  # of one that did not start
+            prepare(installation.folder, is_on_sqlite=is_on_sqlite, has_demo=has_demo)
+        users = installation.folder.with_suffix(".users").open("a")
+        fcntl.flock(users, fcntl.LOCK_SH)
+    atexit.register(remove_unless_in_use, installation, users)
+    return installation
+
+
+def prepare(folder: Path, *, is_on_sqlite: bool, has_demo: bool) -> None:
+    database = "" if is_on_sqlite else None
+    product = Product(folder, database=database, redis=False, is_new=not has_demo)
+    if has_demo:
+        product.load_demo()
+    else:
+        product.start()
+        product.stop()
+    (folder / "database").write_text(product.database)
+
+
+def remove_unless_in_use(installation: Prepared, users: IO[str]) -> None:
+    """Each process that uses it shares the lock, so only the last one can lock it alone."""
+    with users, contextlib.suppress(BlockingIOError):
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        installation.remove()
+        for name in (".lock", ".users"):
+            installation.folder.with_suffix(name).unlink()
 
 
 def continue_from(home: Path, copy: Path) -> None:
@@ -426,12 +482,12 @@ def continue_from(home: Path, copy: Path) -> None:
     (copy / "static").symlink_to(home / "static")
 
 
-def new_database(*, is_empty: bool = True) -> str:
-    """The URL of a new database on the tests' PostgreSQL; "" where the tests run on SQLite."""
+def new_database(source: Prepared | None = None) -> str:
+    """The URL of a new database on the tests' PostgreSQL, a copy of the source's; "" where the tests run on SQLite."""
     if not POSTGRESQL_URL:
         return ""
     name = f"product_{uuid.uuid4().hex[:12]}"
-    template = "template1" if is_empty else name_of(prepared(is_on_sqlite=False).database)
+    template = name_of(source.database) if source else "template1"
     with psycopg.connect(POSTGRESQL_URL, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     return urlsplit(POSTGRESQL_URL)._replace(path=f"/{name}").geturl()

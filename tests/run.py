@@ -1,4 +1,4 @@
-"""The program of bin/test: both halves of the suite, and with ``--all`` their coverage.
+"""The program of bin/test: both halves of the suite, and with ``--all`` the coverage of the PostgreSQL half.
 
 Without arguments it runs every behaviour once, at the lowest level that can fail, within minutes. ``--all`` adds
 the tests that start processes, drive a browser or sweep over everything, and the whole SQLite half. Arguments for
@@ -24,8 +24,12 @@ QUICK = {
 PYTEST = [sys.executable, "-m", "pytest", "--dist", "loadscope", "--no-loadscope-reorder"]
 FEW, MORE = ["-n", "2"], ["-n", "3"]
 SERVICES = [sys.executable, "-m", "tests.services"]
-COVERAGE = [sys.executable, "-m", "coverage"]
+COVERAGE = [sys.executable, "-m", "coverage", "report"]
 COMPLETE = "kernel/crypto/*,audit/tlog/*,keys/lifecycle.py"
+COVERAGE_REPORTS = [
+    [*COVERAGE, "--fail-under=95"],
+    [*COVERAGE, "--fail-under=100", f"--include={COMPLETE}"],
+]
 INTERRUPTED, NO_TESTS = 2, 5
 
 
@@ -33,20 +37,20 @@ def main(arguments: list[str]) -> int:
     """Return 0, or the exit code of the first step that failed."""
     halves = [half for half in (POSTGRESQL, SQLITE) if half in arguments] or [POSTGRESQL, SQLITE]
     selected = [argument for argument in arguments if argument not in OPTIONS]
-    is_measured = ALL in arguments and not selected and POSTGRESQL in halves
+    is_whole = ALL in arguments and not selected
     is_quick = ALL not in arguments and not selected
     if CONTAINERS in arguments:
         os.environ[SOURCE] = "containers"
     codes: list[int] = []
     for half in halves:
-        codes.append(run_half(half, quick_part(half) if is_quick else selected, is_measured=is_measured))
+        codes.append(run_half(half, quick_part(half) if is_quick else selected, is_whole=is_whole))
         if codes[-1] == INTERRUPTED or codes[-1] > 128:
             return codes[-1]
     if codes[1:] == [NO_TESTS]:
         log("nothing in this selection touches the database")
         codes.pop()
-    if is_measured:
-        codes += [run_to_end(command, dict(os.environ)) for command in coverage_commands(halves)]
+    if is_whole and POSTGRESQL in halves:
+        codes += [run_to_end(command, dict(os.environ)) for command in COVERAGE_REPORTS]
     return next((code for code in codes if code), 0)
 
 
@@ -54,31 +58,20 @@ def quick_part(half: str) -> list[str]:
     return ["-m", QUICK[half] if find_chromium() else f"({QUICK[half]}) and not browser"]
 
 
-def run_half(half: str, arguments: list[str], *, is_measured: bool) -> int:
+def run_half(half: str, arguments: list[str], *, is_whole: bool) -> int:
     """Run pytest on one database and return its exit code."""
-    environment = os.environ | {"COVERAGE_FILE": data_file(half)}
-    options = [*MORE, "--cov", "--cov-report="] if is_measured else FEW
+    environment = dict(os.environ)
+    options = MORE if is_whole else FEW
     if half == POSTGRESQL:
         log("PostgreSQL and Redis")
         if not find_chromium():
             log(MISSING)
-        return run_to_end([*SERVICES, *PYTEST, *options, *arguments], environment)
+        measured = ["--cov", "--cov-report="] if is_whole else []
+        return run_to_end([*SERVICES, *PYTEST, *options, *measured, *arguments], environment)
     log("SQLite: the tests that touch the database")
     for name in ("DATABASE_URL", "REDIS_URL"):
         environment.pop(name, None)
     return run_to_end([*PYTEST, "-p", "tests.sqlite_half", *options, *arguments], environment)
-
-
-def coverage_commands(halves: list[str]) -> list[list[str]]:
-    return [
-        [*COVERAGE, "combine", "--quiet", *map(data_file, halves)],
-        [*COVERAGE, "report", "--fail-under=95"],
-        [*COVERAGE, "report", "--fail-under=100", f"--include={COMPLETE}"],
-    ]
-
-
-def data_file(half: str) -> str:
-    return f".coverage{half.replace('--', '.')}"
 
 
 def log(text: str) -> None:

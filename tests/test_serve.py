@@ -159,7 +159,7 @@ def require_one_valid_link(product):
 
 
 def test_with_a_password_in_the_environment_it_prints_no_link():
-    assert SETUP_LINK.findall(prepared(is_on_sqlite=not POSTGRESQL_URL).stdout) == []
+    assert SETUP_LINK.findall(prepared(is_on_sqlite=not POSTGRESQL_URL, has_demo=False).stdout) == []
 
 
 def test_bin_manage_says_in_one_line_that_nothing_was_served_yet(tmp_path):

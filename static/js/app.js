@@ -46,6 +46,13 @@
     if (event.target.id === "dialog-body" && event.target.childElementCount) open();
   });
   document.addEventListener("cc:close", close);
+  const cancel = (event) => {
+    if (!event.target.closest("[data-cancel]")) return;
+    event.preventDefault();
+    event.stopPropagation(); // htmx would load the page behind the dialog into the dialog
+    close();
+  };
+  dialog?.addEventListener("click", cancel, { capture: true });
 
   // --- toasts stay for eight seconds, or longer while hovered or focused
   const show = (toast) => {

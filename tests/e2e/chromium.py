@@ -3,7 +3,8 @@
 import os
 import shutil
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# First the one without a user interface: the same engine for half the CPU time.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MISSING = (
     "no Chromium for the browser tests: install it (Debian, Ubuntu: apt-get install chromium), or name its "
     "program in CC_CHROMIUM"

@@ -115,8 +115,7 @@ class Demo:
 
 @pytest.fixture(scope="package")
 def demo(tmp_path_factory, served):
-    with Product(tmp_path_factory.mktemp("demo"), **PATIENT) as product:
-        product.load_demo()
+    with Product(tmp_path_factory.mktemp("demo"), has_demo=True, **PATIENT) as product:
         yield Demo(f"http://127.0.0.1:{product.port}", product)
 
 

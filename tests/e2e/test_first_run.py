@@ -50,10 +50,13 @@ def test_from_nothing_to_a_ciphertext(chromium, empty, viewport, with_script):
     with person(chromium, f"http://127.0.0.1:{empty.port}", **options) as somebody:
         hand = Counted(somebody.open(link))
         hand.type("Password", PASSWORD)
+        if with_script:
+            somebody.page.get_by_role("status").get_by_text("28 characters: very good.").wait_for()
         hand.click("button", "Create account and sign in")
         hand.click("button", "Create and encrypt")
         ciphertext = somebody.page.get_by_text(re.compile(r"^cc1\.")).inner_text()
         took = time.monotonic() - began
+        steps = [somebody.page.get_by_label(f"Step {number}:").inner_text() for number in (1, 2)]
         hand.click("button", "Decrypt")
         somebody.page.get_by_text("Message: hello canary").wait_for()
         assert somebody.page.get_by_text(ciphertext).is_visible()
@@ -61,21 +64,13 @@ def test_from_nothing_to_a_ciphertext(chromium, empty, viewport, with_script):
         somebody.page.get_by_role("table").get_by_text("Decrypt", exact=True).first.wait_for()
         assert (took < SECONDS, hand.clicks <= CLICKS, hand.typed <= TYPED) == (True, True, True), took
         assert (somebody.complaints.console, somebody.complaints.strangers) == ([], [])
+    require_snippets_to_run(empty, steps)
 
 
-def test_the_snippets_run_as_they_stand(chromium, empty, tmp_path):
+def require_snippets_to_run(product, steps):
     """Name and password come from the environment; the second step needs the token alone."""
-    empty.start()
-    [link] = LINK.findall(empty.stdout)
-    with person(chromium, f"http://127.0.0.1:{empty.port}") as somebody:
-        page = somebody.open(link)
-        page.get_by_label("Password", exact=True).fill(PASSWORD)
-        page.get_by_role("status").get_by_text("28 characters: very good.").wait_for()
-        page.get_by_role("button", name="Create account and sign in").click()
-        page.get_by_role("button", name="Create and encrypt").click()
-        steps = [page.get_by_label(f"Step {number}:").inner_text() for number in (1, 2)]
     environment = {
-        "PATH": empty.environment["PATH"],
+        "PATH": product.environment["PATH"],
         "CIPHERCANARY_USERNAME": "admin",
         "CIPHERCANARY_PASSWORD": PASSWORD,
     }

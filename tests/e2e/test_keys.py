@@ -283,7 +283,7 @@ def tab_to(page, name):
 
 
 def test_create_and_rotate_by_keyboard_alone(admin, new_name):
-    """31: the focus is visible at every stop; Esc closes the dialog and returns the focus."""
+    """31: the focus is visible at every stop; Esc and Cancel close the dialog and return the focus."""
     name = new_name()
     page = admin.open("/keys/")
     tab_to(page, "Create key")
@@ -293,6 +293,12 @@ def test_create_and_rotate_by_keyboard_alone(admin, new_name):
     assert admin.focused() == "id_name"
     page.keyboard.press("Escape")
     assert admin.focused() == "create-key"
+    page.keyboard.press("Enter")
+    dialog.wait_for()
+    tab_to(page, "Cancel")
+    page.keyboard.press("Enter")
+    dialog.wait_for(state="hidden")
+    assert (admin.focused(), page.url) == ("create-key", f"{admin.base}/keys/")
     page.keyboard.press("Enter")
     dialog.wait_for()
     page.keyboard.type(name)

@@ -103,7 +103,6 @@ class Fuzz:
 
     def __init__(self, product: Product, *, seed: int) -> None:
         self.product, self.seed, self.report = product, seed, Report()
-        product.load_demo()
         self.session = requests.Session()
         self.tokens = {name: product.token(name) for name, _ in PEOPLE}
         self.schema = schemathesis.openapi.from_dict(product.send("GET", "/api/schema/").json)
@@ -216,7 +215,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="a part of an operation's method and path")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Product(Path(folder)) as product:
+    with tempfile.TemporaryDirectory() as folder, Product(Path(folder), has_demo=True) as product:
         report = Fuzz(product, seed=options.seed).run(options.examples, options.only)
     log(f"{len(report.operations)} operations, {report.cases} requests, seed {options.seed}")
     log(f"statuses: {json.dumps(dict(sorted(report.statuses.items())))}")
