@@ -1,21 +1,21 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from accounts import setup_codes
+from accounts import link_codes
 from accounts.views import account, log_in, passkeys, second_factor, sessions, set_up
 
 
-class SetupCode(StringConverter):
-    """Matches set-up codes only, so that other URLs below /setup/ keep their own routes."""
+class LinkCode(StringConverter):
+    """Matches codes of links only, so that other URLs below /setup/ keep their own routes."""
 
-    regex = setup_codes.PATTERN
+    regex = link_codes.PATTERN
 
 
-register_converter(SetupCode, "setup_code")
+register_converter(LinkCode, "link_code")
 
 urlpatterns = [
     path("setup/", set_up.SetUpPendingView.as_view(), name="setup"),
-    path("setup/<setup_code:code>/", set_up.SetUpView.as_view(), name="setup-link"),
+    path("setup/<link_code:code>/", set_up.SetUpView.as_view(), name="setup-link"),
     path("login/", log_in.LogInView.as_view(), name="login"),
     path("login/code/", log_in.LogInCodeView.as_view(), name="login-code"),
     path("login/passkey/", passkeys.LogInWithPasskeyView.as_view(), name="login-passkey"),

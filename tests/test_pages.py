@@ -6,9 +6,9 @@ import pytest
 from django.apps import apps
 from django.test import Client
 
+from accounts.link_codes import new_code
 from accounts.principals import Principal
 from accounts.roles import PERMISSIONS
-from accounts.setup_codes import new_code
 from audit.log.events import Source
 from audit.models import AuditLog
 from audit.sequencing.running import checkpoint_now

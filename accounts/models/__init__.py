@@ -1,7 +1,7 @@
 """Models of users, credentials and sessions."""
 
 from accounts.models.browser_sessions import BrowserSession
-from accounts.models.setup import SetupLink
+from accounts.models.links import SetupLink
 from accounts.models.tokens import RefreshToken, SigningKey, TokenFamily
 from accounts.models.totp import RecoveryCode, TotpDevice
 from accounts.models.users import LONGEST_USER_AGENT, LoginAttempt, User

@@ -1,0 +1,45 @@
+"""Links that work once, such as the set-up link of the first administrator."""
+
+from datetime import datetime
+from hmac import compare_digest
+
+from django.db import models
+
+from accounts import link_codes
+from kernel.trust.row_mac import MacField, MacProtectedRow
+
+
+class OneTimeLink(MacProtectedRow):
+    """A link, stored as the SHA-256 of its code.
+
+    The MAC protects against an attacker with write access to the database, who could insert a code of their own.
+    """
+
+    code_hash = models.CharField(max_length=64)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"until {self.expires_at:%Y-%m-%d %H:%MZ}"
+
+    def mac_fields(self) -> tuple[MacField, ...]:
+        return self.code_hash, self.expires_at
+
+    def is_opened_by(self, code: str, now: datetime) -> bool:
+        """Whether the code is right and the link has not expired. Raises IntegrityFailed."""
+        known = self.check_mac().code_hash
+        return compare_digest(known, link_codes.digest(code)) and now < self.expires_at
+
+
+class SetupLink(OneTimeLink):
+    """The link that creates the first administrator. A new link replaces it."""
+
+    MAC_LABEL = "setup_links"
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+
+    class Meta:
+        db_table = "setup_links"
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="setup_link_is_single")]
