@@ -1,4 +1,4 @@
-"""Codes of links that work once, such as the set-up link of the first administrator."""
+"""Codes of links that work once: the set-up link of the first administrator, and invitations."""
 
 import secrets
 from datetime import timedelta
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.urls import reverse
 
 SETUP_LIFE: Final = timedelta(minutes=15)
+INVITATION_LIFE: Final = timedelta(days=7)
 # Also matches a code that was truncated in copying, because its page explains how to get a new link.
 PATTERN: Final = "[A-Za-z0-9_-]{20,100}"
 
@@ -26,3 +27,8 @@ def digest(code: str) -> str:
 def setup_url(code: str) -> str:
     """The URL to open in a browser."""
     return f"{settings.CC_PUBLIC_URL}{reverse('setup-link', args=[code])}"
+
+
+def invitation_url(code: str) -> str:
+    """The URL to open in a browser."""
+    return f"{settings.CC_PUBLIC_URL}{reverse('invitation', args=[code])}"

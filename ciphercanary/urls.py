@@ -8,6 +8,7 @@ from ciphercanary import monitoring
 from kernel.rest.schema import SchemaView
 
 urlpatterns = [
+    path("api/v1/", include("accounts.users_api_urls")),
     path("api/v1/", include("keys.api_urls")),
     path("api/v1/", include("crypto_ops.api_urls")),
     path("api/v1/", include("audit.api_urls")),

@@ -20,7 +20,7 @@ from django_otp.oath import totp
 
 from kernel import runtime
 from kernel.pages import PageView
-from tests.personas import PASSWORD, Persona, b64
+from tests.personas import PASSWORD, Persona, b64, make_persona
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PUBLIC, AUTHENTICATED = "public", "authenticated"
@@ -33,6 +33,7 @@ EXPORT, FINISHED_EXPORT, SESSION, PASSKEY = (
 )  # states of a target that is not a key
 SAVED_FILTER = "saved filter"  # likewise
 ALARM = "alarm"  # likewise
+USER, INVITED, ENROLLED = "user", "invited user", "user with an authenticator"  # likewise
 SEQUENCED = "sequenced"  # state of the log: a checkpoint covers every entry
 _numbers = count(1)
 
@@ -76,6 +77,7 @@ class Target:
     passkey_id: UUID = field(default_factory=uuid4)
     filter_id: UUID = field(default_factory=uuid4)
     alarm_id: UUID = field(default_factory=uuid4)
+    user_id: UUID = field(default_factory=uuid4)
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,14 @@ def _export(state=EXPORT):
 
 def _new_filter(*_):
     return {"name": f"filter-{next(_numbers)}", "filters": {"outcome": "denied"}}
+
+
+def _new_user(*_):
+    return {"username": f"user-{next(_numbers)}-{uuid4().hex[:8]}", "role": "developer"}
+
+
+def _user(state=USER, status=200, body=None):
+    return Endpoint("users.manage", status, about="user", state=state, body=body)
 
 
 def _new_key(*_):
@@ -239,6 +249,19 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "saved-filter": {
         "DELETE": Endpoint("audit.read", 204, about="filter", state=SAVED_FILTER, is_private=True),
     },
+    # users
+    "api-users": {
+        "GET": Endpoint("users.read"),
+        "POST": Endpoint("users.manage", 201, body=_new_user),
+    },
+    "api-user": {
+        "GET": Endpoint("users.read", about="user", state=USER),
+        "PATCH": _user(body=lambda *_: {"role": "auditor", **REASON}),
+    },
+    "api-user-invitation": {"POST": _user(INVITED), "DELETE": _user(INVITED, 204)},
+    "api-user-sign-out": {"POST": _user(body=lambda *_: REASON)},
+    "api-user-unlock": {"POST": _user()},
+    "api-user-reset-totp": {"POST": _user(ENROLLED, body=lambda *_: REASON)},
     # console
     "attention": {"GET": Endpoint(AUTHENTICATED)},
     # authentication
@@ -280,6 +303,7 @@ def path_of(route: Route, target: Target) -> str:
         passkey_id=target.passkey_id,
         filter_id=target.filter_id,
         alarm_id=target.alarm_id,
+        user_id=target.user_id,
     )
 
 
@@ -290,16 +314,9 @@ def make_target(owner: Persona, state: str = "active") -> Target:
     It may instead be an export, a saved filter or another object. It is created with every permission, as if
     the owner had had another role before.
     """
-    if state == PASSKEY:
-        return replace(missing_target(), passkey_id=make_passkey(owner.user).id)
-    if state == SESSION:
-        return replace(missing_target(), session_id=_make_session(owner))
-    if state in {EXPORT, FINISHED_EXPORT}:
-        return replace(missing_target(), export_id=_make_export(owner, state))
-    if state == SAVED_FILTER:
-        return replace(missing_target(), filter_id=_make_filter(owner))
-    if state == ALARM:
-        return replace(missing_target(), alarm_id=make_alarm().id)
+    if state in _MAKERS:
+        part, make = _MAKERS[state]
+        return replace(missing_target(), **{part: make(owner)})
     from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
     from audit.models import AuditLog  # noqa: PLC0415 - models need a set-up Django
     from keys import services  # noqa: PLC0415
@@ -368,6 +385,21 @@ def _make_filter(owner: Persona) -> UUID:
     return save_filter(principal=owner.principal, **_new_filter()).id
 
 
+def make_user(state: str = USER) -> Any:
+    """Create a developer in the state."""
+    from accounts import services  # noqa: PLC0415 - models need a set-up Django
+    from accounts.principals import Principal  # noqa: PLC0415
+
+    username = str(_new_user()["username"])
+    if state == INVITED:
+        system = Principal.system("tests", "command")
+        return services.invite_user(principal=system, username=username, role="developer").user
+    persona = make_persona(username, "developer")
+    if state == ENROLLED:
+        services.confirm_totp(principal=persona.principal, **code_to_confirm(None, persona))
+    return persona.user
+
+
 def make_alarm() -> Any:
     """Raise a new open alarm of the log."""
     from audit.models import AuditAlarm  # noqa: PLC0415
@@ -377,6 +409,20 @@ def make_alarm() -> Any:
     alarm = Alarm(kind=AlarmKind.ENTRY_ALTERED, log_id=1, expected="a leaf", found=uuid4().hex)
     raise_alarms([alarm])
     return AuditAlarm.objects.get(evidence=alarm.evidence)
+
+
+# The states of objects that are not keys: the part of the target, and a function that creates the object.
+_MAKERS: Mapping[str, tuple[str, Callable[[Persona], Any]]] = {
+    PASSKEY: ("passkey_id", lambda owner: make_passkey(owner.user).id),
+    SESSION: ("session_id", _make_session),
+    EXPORT: ("export_id", lambda owner: _make_export(owner, EXPORT)),
+    FINISHED_EXPORT: ("export_id", lambda owner: _make_export(owner, FINISHED_EXPORT)),
+    SAVED_FILTER: ("filter_id", _make_filter),
+    USER: ("user_id", lambda _: make_user().id),
+    INVITED: ("user_id", lambda _: make_user(INVITED).id),
+    ENROLLED: ("user_id", lambda _: make_user(ENROLLED).id),
+    ALARM: ("alarm_id", lambda _: make_alarm().id),
+}
 
 
 def move(target: Target, state: str) -> None:

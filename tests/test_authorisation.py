@@ -39,6 +39,8 @@ PERMISSIONS = {
     "audit.export": {"admin": ALL, "auditor": ALL},
     "audit.resolve": {"admin": ALL},
     "system.read": {"admin": ALL, "operator": ALL, "auditor": ALL},
+    "users.read": {"admin": ALL, "auditor": ALL},
+    "users.manage": {"admin": ALL},
     AUTHENTICATED: {"admin": OWN, "operator": OWN, "developer": OWN, "auditor": OWN},  # their own account
 }
 ROLES = ("anonymous", "admin", "operator", "developer", "auditor")

@@ -9,6 +9,7 @@ from django.test import Client
 from accounts.link_codes import new_code
 from accounts.principals import Principal
 from accounts.roles import PERMISSIONS
+from accounts.services import invite_user
 from audit.log.events import Source
 from audit.models import AuditLog
 from audit.sequencing.running import checkpoint_now
@@ -34,6 +35,7 @@ def paths(transactional_db, developer):
     create_key(principal=developer.principal, name="payments-db", algorithm="aes-256")
     entry = AuditLog.objects.filter(user_id=developer.user.id).latest("id")
     job = make_target(developer, FINISHED_EXPORT).export_id
+    invited = invite_user(principal=SYSTEM, username="ines", role="developer")
     checkpoint_now()
     parts = {
         "name": "payments-db",
@@ -44,6 +46,8 @@ def paths(transactional_db, developer):
         "job_id": job,
         "filter_id": uuid4(),
         "alarm_id": make_alarm().id,
+        "user_id": developer.user.id,
+        "invitation_code": invited.url.split("/")[-2],
     }
     return {name: route.path.format(**parts) for name, route in ROUTES.items()}
 

@@ -1,10 +1,10 @@
 """Models of users, credentials and sessions."""
 
 from accounts.models.browser_sessions import BrowserSession
-from accounts.models.links import SetupLink
+from accounts.models.links import Invitation, SetupLink
 from accounts.models.tokens import RefreshToken, SigningKey, TokenFamily
 from accounts.models.totp import RecoveryCode, TotpDevice
-from accounts.models.users import LONGEST_USER_AGENT, LoginAttempt, User
+from accounts.models.users import LONGEST_USER_AGENT, LoginAttempt, User, UserQuerySet, UserState
 
 # Import this after the users: django_otp_webauthn needs the user model at import time.
 from accounts.models.passkeys import Passkey  # isort: skip
@@ -12,6 +12,7 @@ from accounts.models.passkeys import Passkey  # isort: skip
 __all__ = [
     "LONGEST_USER_AGENT",
     "BrowserSession",
+    "Invitation",
     "LoginAttempt",
     "Passkey",
     "RecoveryCode",
@@ -21,4 +22,6 @@ __all__ = [
     "TokenFamily",
     "TotpDevice",
     "User",
+    "UserQuerySet",
+    "UserState",
 ]

@@ -2,8 +2,11 @@
 
 import uuid
 from collections.abc import Mapping
+from enum import StrEnum
+from typing import Self
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
@@ -26,8 +29,16 @@ _VIEW_PERMISSIONS: Mapping[str, str] = {
 }
 
 
-class UserManager(models.Manager["User"]):
-    def visible_to(self, reader: Reader) -> models.QuerySet["User"]:
+class UserState(StrEnum):
+    """Invited: the user has no password yet. A disabled user cannot sign in, with or without one."""
+
+    ACTIVE = "active"
+    INVITED = "invited"
+    DISABLED = "disabled"
+
+
+class UserQuerySet(models.QuerySet["User"]):
+    def visible_to(self, reader: Reader) -> Self:
         """The users whose names the reader may see. Raises Denied."""
         if reader.scope("users.read") == "all":
             return self.all()
@@ -55,6 +66,23 @@ class UserManager(models.Manager["User"]):
             raise SessionEnded
         return user
 
+    def in_state(self, state: str) -> Self:
+        is_invited = models.Q(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+        match state:
+            case UserState.DISABLED:
+                return self.filter(is_active=False)
+            case UserState.INVITED:
+                return self.filter(is_invited, is_active=True)
+            case _:
+                return self.filter(~is_invited, is_active=True)
+
+    def search(self, text: str) -> Self:
+        """The users whose name or email address contains every word."""
+        found = self
+        for word in text.split():
+            found = found.filter(models.Q(username__icontains=word) | models.Q(email__icontains=word))
+        return found
+
 
 class User(MacProtectedRow, AbstractBaseUser):
     """A person who may sign in.
@@ -79,7 +107,7 @@ class User(MacProtectedRow, AbstractBaseUser):
 
     USERNAME_FIELD = "username"
 
-    objects = UserManager()
+    objects = UserQuerySet.as_manager()
 
     class Meta:
         db_table = "users"
@@ -108,6 +136,12 @@ class User(MacProtectedRow, AbstractBaseUser):
             self.subject_version,
             self.password,
         )
+
+    @property
+    def state(self) -> UserState:
+        if not self.is_active:
+            return UserState.DISABLED
+        return UserState.ACTIVE if self.has_usable_password() else UserState.INVITED
 
     @property
     def is_staff(self) -> bool:

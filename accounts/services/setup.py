@@ -8,7 +8,7 @@ from accounts.models import SetupLink, User
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.roles import ADMIN, SYSTEM
-from accounts.services.users import create_user
+from accounts.services.creation import create_user
 from audit.log.events import Event
 from audit.services import record
 from kernel.clock import database_now

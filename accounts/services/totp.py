@@ -28,7 +28,7 @@ from accounts.principals import Principal, user_entity
 from accounts.services import login_attempts
 from accounts.services.recovery_codes import add_recovery_codes, count_recovery_codes
 from accounts.tokens import renew_principal
-from accounts.trail import device_values, user_event, user_values
+from accounts.trail import device_values, reason_given, user_event, user_values
 from audit.log.events import RowChange
 from audit.services import record
 from kernel import installation
@@ -156,7 +156,7 @@ def remove_totp(*, principal: Principal, code: str) -> None:
 
 
 @transaction.atomic
-def reset_totp(*, principal: Principal, user_id: UUID) -> User:
+def reset_totp(*, principal: Principal, user_id: UUID, reason: str = "") -> User:
     """Remove the authenticator of a user who has lost it together with the recovery codes.
 
     It also repairs an account whose authenticator was removed outside the application. Raises Denied,
@@ -167,7 +167,7 @@ def reset_totp(*, principal: Principal, user_id: UUID) -> User:
     user = User.objects.lock(user_id)
     if not user.requires_second_factor:
         _find_device(user_id)
-    _remove(principal, actions.TOTP_RESET, user)
+    _remove(principal, actions.TOTP_RESET, user, **reason_given(reason))
     # Lock the authenticator row before the counter, as sign-in does, to avoid a deadlock.
     login_attempts.reset(login_attempts.TOTP, str(user_id))
     renew_principal(principal)
@@ -262,12 +262,12 @@ def _lock_caller(principal: Principal) -> User:
     return user
 
 
-def _remove(principal: Principal, action: str, user: User) -> None:
+def _remove(principal: Principal, action: str, user: User, **meta: str) -> None:
     devices = TotpDevice.objects.filter(user=user)
     changes = [RowChange.of_row(device, before=device_values(device)) for device in devices]
     devices.delete()
     changes.append(_require_codes_of(user, is_required=False))
-    record(user_event(action, user.id), principal.actor, changes=changes)
+    record(user_event(action, user.id, **meta), principal.actor, changes=changes)
     raise_epoch(user_entity(user.id))
 
 

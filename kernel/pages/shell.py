@@ -37,6 +37,7 @@ DESTINATIONS = (
     Destination("audit", "Audit", "audit.read", "a"),
     Destination("jobs", "Jobs", "audit.export", "j"),
     Destination("usage", "Usage", "keys.read", "u"),
+    Destination("users", "Users", "users.read", "p"),
     Destination("system", "System", "system.read", "s"),
 )
 
