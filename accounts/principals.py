@@ -7,7 +7,7 @@ from uuid import UUID
 
 from accounts.roles import PERMISSIONS, SYSTEM, roles_with, sees_all
 from audit.log.events import Actor, Source
-from kernel.errors import Denied, RecentAuthRequired, Unauthenticated
+from kernel.errors import Denied, RecentAuthRequired, SecondFactorRequired, Unauthenticated
 from kernel.freshness.stamps import EpochStamp
 from kernel.rules import PermissionScope
 
@@ -25,13 +25,15 @@ class Principal:
     """An authenticated caller.
 
     ``stamp`` holds the epochs that were read *before* the rows this value was built from. ``not_after`` is the
-    time (aware UTC) at which the value expires. Both are None if they do not apply.
+    time (aware UTC) at which the value expires. Both are None if they do not apply. ``must_enrol``: the role requires
+    a second factor that the user has not set up; until then the caller has no permission.
     """
 
     actor: Actor
     user_id: UUID | None
     role: str
     permissions: frozenset[str]
+    must_enrol: bool = False
     subject_version: int = 0
     family_id: UUID | None = None
     browser_session_id: UUID | None = None
@@ -60,6 +62,8 @@ class Principal:
     def require(self, word: str) -> None:
         """Raises Denied, naming the roles that have the permission, unless the caller has it."""
         if word not in self.permissions:
+            if self.must_enrol:
+                raise SecondFactorRequired
             extra = {"permission": word, "roles": roles_with(word)}
             raise Denied(f"You need the permission {word}.", extra=extra)
 
@@ -81,6 +85,7 @@ class AnonymousPrincipal:
     """An unauthenticated caller, who has no permissions."""
 
     is_authenticated: ClassVar[bool] = False
+    must_enrol: ClassVar[bool] = False
     user_id: ClassVar[None] = None
 
     def has_permission(self, word: str) -> bool:  # noqa: ARG002 - same signature as Principal

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Self
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import models
@@ -144,6 +145,19 @@ class User(MacProtectedRow, AbstractBaseUser):
         return UserState.ACTIVE if self.has_usable_password() else UserState.INVITED
 
     @property
+    def must_enrol(self) -> bool:
+        """Whether the role requires a second factor that the user has not set up.
+
+        A passkey alone does not count: the user could still sign in with the password only.
+        """
+        return self.role in settings.CC_REQUIRE_SECOND_FACTOR and not self.requires_second_factor
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """Those of the role; none while a required second factor is missing."""
+        return frozenset() if self.must_enrol else ROLES[self.role]
+
+    @property
     def is_staff(self) -> bool:
         """Whether the user may open the read-only admin."""
         return any(self.has_module_perms(app) for app in _VIEW_PERMISSIONS)
@@ -154,7 +168,8 @@ class User(MacProtectedRow, AbstractBaseUser):
         return word.startswith("view_") and self.has_module_perms(app)
 
     def has_module_perms(self, app_label: str) -> bool:
-        return self.is_active and sees_all(self.role, _VIEW_PERMISSIONS.get(app_label, ""))
+        is_admitted = self.is_active and not self.must_enrol
+        return is_admitted and sees_all(self.role, _VIEW_PERMISSIONS.get(app_label, ""))
 
     def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
         # Django compares this at each request: a new password or subject version ends every browser session.

@@ -26,6 +26,7 @@ from accounts.one_time_codes import (
 from accounts.origin import Origin
 from accounts.principals import Principal, user_entity
 from accounts.services import login_attempts
+from accounts.services.own_sessions import end_other_sessions
 from accounts.services.recovery_codes import add_recovery_codes, count_recovery_codes
 from accounts.tokens import renew_principal
 from accounts.trail import device_values, reason_given, user_event, user_values
@@ -112,8 +113,8 @@ def find_enrolment(*, principal: Principal) -> Enrolment:
 def confirm_totp(*, principal: Principal, code: str) -> list[str]:
     """Activate the enrolled authenticator and return its ten recovery codes, which are never shown again.
 
-    The code is used up. Raises Denied, RecentAuthRequired, NotFound if this session created no seed in the last
-    ten minutes, AlreadyEnrolled, and Invalid for a wrong code. Guesses are not counted, because the caller has
+    The code is used up. If the caller's role requires a second factor, their other sessions end. Raises Denied,
+    RecentAuthRequired, NotFound if this session created no seed in the last ten minutes, AlreadyEnrolled, and Invalid for a wrong code. Guesses are not counted, because the caller has
     seen the seed.
     """
     principal.require_recent_log_in(database_now())
@@ -131,6 +132,9 @@ def confirm_totp(*, principal: Principal, code: str) -> list[str]:
     change = RowChange.of_row(device, before=before, after=device_values(device))
     changes = [change, _require_codes_of(user, is_required=True)]
     record(user_event(actions.TOTP_CONFIRMED, user.id), principal.actor, changes=changes)
+    if principal.must_enrol:
+        # The password alone may have opened the others. Without this, they would gain the rights of the role.
+        end_other_sessions(principal=principal)
     raise_epoch(user_entity(user.id))
     return codes
 

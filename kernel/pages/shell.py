@@ -28,6 +28,8 @@ class Destination:
     key: str
 
     def is_for(self, caller: Caller) -> bool:
+        if caller.must_enrol:
+            return False
         return isinstance(self.permission, Access) or caller.has_permission(self.permission)
 
 
