@@ -17,12 +17,19 @@ SESSION_LISTED = "accounts.session.listed"
 SESSION_REVOKED = "accounts.session.revoked"
 FAMILY_REVOKED = "accounts.family.revoked"
 
+USER_LISTED = "accounts.user.listed"
+USER_READ = "accounts.user.read"
 USER_CREATED = "accounts.user.created"
+USER_UPDATED = "accounts.user.updated"
 USER_ROLE_CHANGED = "accounts.user.role_changed"
 USER_DISABLED = "accounts.user.disabled"
 USER_ENABLED = "accounts.user.enabled"
 USER_SIGNED_OUT = "accounts.user.signed_out"
 USER_UNLOCKED = "accounts.user.unlocked"
+INVITATION_ISSUED = "accounts.invitation.issued"
+INVITATION_REVOKED = "accounts.invitation.revoked"
+INVITATION_READ = "accounts.invitation.read"
+INVITATION_ACCEPTED = "accounts.invitation.accepted"
 PASSWORD_SET = "accounts.password.set"  # noqa: S105 - an audit action name
 PASSWORD_CHANGED = "accounts.password.changed"  # noqa: S105 - an audit action name
 
@@ -76,12 +83,19 @@ LABELS: Final[Mapping[str, str]] = {
     SESSION_LISTED: "List sessions",
     SESSION_REVOKED: "End session",
     FAMILY_REVOKED: "End session after token reuse",
+    USER_LISTED: "List users",
+    USER_READ: "View user",
     USER_CREATED: "Create user",
+    USER_UPDATED: "Change user",
     USER_ROLE_CHANGED: "Change role",
     USER_DISABLED: "Disable user",
     USER_ENABLED: "Enable user",
     USER_SIGNED_OUT: "Sign out everywhere",
     USER_UNLOCKED: "Unlock user",
+    INVITATION_ISSUED: "Issue invitation",
+    INVITATION_REVOKED: "Revoke invitation",
+    INVITATION_READ: "Open invitation",
+    INVITATION_ACCEPTED: "Accept invitation",
     PASSWORD_SET: "Set password",
     PASSWORD_CHANGED: "Change password",
     PASSKEY_LISTED: "List passkeys",

@@ -5,6 +5,7 @@ and seeds.
 from django.contrib import admin
 
 from accounts.models import (
+    Invitation,
     LoginAttempt,
     OidcIdentity,
     Passkey,
@@ -106,3 +107,11 @@ class LoginAttemptAdmin(ReadOnlyModelAdmin):
 class SetupLinkAdmin(ReadOnlyModelAdmin):
     fields = ("expires_at",)
     list_display = ("expires_at",)
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyModelAdmin):
+    fields = ("user", "expires_at", "subject_version")
+    list_display = ("user", "expires_at")
+    list_select_related = ("user",)
+    search_fields = ("user__username",)

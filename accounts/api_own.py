@@ -19,13 +19,13 @@ from accounts.serializers import (
     SessionPageSerializer,
     SessionSerializer,
 )
-from kernel.rest import AUTHENTICATED, PageQuery, Rule, StrictSerializer
+from kernel.rest import AUTHENTICATED, ENROLLING, PageQuery, Rule, StrictSerializer
 
 
 class TotpEnrolView(AuthView):
     """Start enrolling an authenticator. Only this response contains the secret."""
 
-    rules = {"POST": Rule(AUTHENTICATED, actions.TOTP_ENROLLED)}
+    rules = {"POST": Rule(ENROLLING, actions.TOTP_ENROLLED)}
 
     @extend_schema(request=None, responses=EnrolmentSerializer)
     def post(self, _request: Request) -> Response:
@@ -36,7 +36,7 @@ class TotpEnrolView(AuthView):
 class TotpConfirmView(AuthView):
     """Confirm the authenticator with its first code. Sign-in requires a code from then on. Returns recovery codes."""
 
-    rules = {"POST": Rule(AUTHENTICATED, actions.TOTP_CONFIRMED)}
+    rules = {"POST": Rule(ENROLLING, actions.TOTP_CONFIRMED)}
 
     @extend_schema(request=CodeSerializer, responses=RecoveryCodesSerializer)
     def post(self, _request: Request) -> Response:
@@ -48,7 +48,7 @@ class TotpView(AuthView):
     """The caller's authenticator. DELETE requires the body `{code}`: a current code or a recovery code."""
 
     rules = {
-        "GET": Rule(AUTHENTICATED, actions.TOTP_READ),
+        "GET": Rule(ENROLLING, actions.TOTP_READ),
         "DELETE": Rule(AUTHENTICATED, actions.TOTP_REMOVED),
     }
 

@@ -15,7 +15,6 @@ from accounts import services
 from accounts.authentication import origin_of
 from accounts.models import LONGEST_USER_AGENT, User
 from accounts.principals import Principal
-from accounts.roles import ROLES
 from accounts.session_engine import (
     BEGAN_AT,
     CLIENT_IP,
@@ -89,7 +88,8 @@ def principal_of(request: HttpRequest, user: User, stamp: EpochStamp) -> Princip
         actor=origin_of(request, source_of(request)).user(user.id, user.username),
         identity=Identity.user(user.id),
         role=user.role,
-        permissions=ROLES[user.role],
+        permissions=user.permissions,
+        must_enrol=user.must_enrol,
         subject_version=user.subject_version,
         browser_session_id=UUID(request.session[ID]),
         auth_time=datetime.fromisoformat(request.session.get(CONFIRMED_AT, request.session[BEGAN_AT])),

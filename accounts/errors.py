@@ -55,6 +55,13 @@ class LastAdmin(Conflict):
     title = "The last active administrator cannot be removed"
 
 
+class NotInvitable(Conflict):
+    """Only an active user who has no password yet can get an invitation."""
+
+    code = "not_invitable"
+    title = "This user cannot get an invitation"
+
+
 class SigningKeyTooNew(Conflict):
     """Verifiers that cache the JWKS may not have the next key yet."""
 
@@ -142,3 +149,15 @@ class ProviderUnavailable(Unavailable):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The identity provider cannot be used: {reason}. Try again later.")
+
+
+class InvitationInvalid(NotFound):
+    """The link was used, revoked or replaced, has expired, or never existed. The response does not reveal which."""
+
+    code = "invitation_invalid"
+    title = "This invitation is not valid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "An invitation works once, for 7 days, and until a newer one is issued. Check that the link is complete, or ask an administrator for a new one."
+        )

@@ -1,21 +1,35 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from accounts import setup_codes
-from accounts.views import account, log_in, oidc, passkeys, second_factor, sessions, set_up
+from accounts import link_codes
+from accounts.user_operations import USER_OPERATIONS
+from accounts.views import (
+    account,
+    invitations,
+    log_in,
+    oidc,
+    passkeys,
+    second_factor,
+    sessions,
+    set_up,
+    user_operations,
+    users,
+)
+from kernel.pages import Rule
 
 
-class SetupCode(StringConverter):
-    """Matches set-up codes only, so that other URLs below /setup/ keep their own routes."""
+class LinkCode(StringConverter):
+    """Matches codes of links only, so that other URLs below /setup/ keep their own routes."""
 
-    regex = setup_codes.PATTERN
+    regex = link_codes.PATTERN
 
 
-register_converter(SetupCode, "setup_code")
+register_converter(LinkCode, "link_code")
 
 urlpatterns = [
     path("setup/", set_up.SetUpPendingView.as_view(), name="setup"),
-    path("setup/<setup_code:code>/", set_up.SetUpView.as_view(), name="setup-link"),
+    path("setup/<link_code:code>/", set_up.SetUpView.as_view(), name="setup-link"),
+    path("invitation/<link_code:invitation_code>/", invitations.InvitationView.as_view(), name="invitation"),
     path("login/", log_in.LogInView.as_view(), name="login"),
     path("login/code/", log_in.LogInCodeView.as_view(), name="login-code"),
     path("login/passkey/", passkeys.LogInWithPasskeyView.as_view(), name="login-passkey"),
@@ -37,4 +51,18 @@ urlpatterns = [
     path("account/passkeys/new/", passkeys.NewPasskeyView.as_view(), name="passkey-new"),
     path("account/sessions/", sessions.SessionsView.as_view(), name="sessions"),
     path("account/appearance/", account.AppearanceView.as_view(), name="appearance"),
+    path("users/", users.UserListView.as_view(), name="users"),
+    path("users/new", users.InviteUserView.as_view(), name="user-new"),
+    path("users/<uuid:user_id>/", users.UserView.as_view(), name="user"),
+    *(
+        path(
+            f"users/<uuid:user_id>/{operation.slug}",
+            user_operations.UserOperationView.as_view(
+                operation=operation,
+                rules=dict.fromkeys(("GET", "POST"), Rule("users.manage", operation.action)),
+            ),
+            name=operation.url_name,
+        )
+        for operation in USER_OPERATIONS.values()
+    ),
 ]

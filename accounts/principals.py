@@ -8,7 +8,7 @@ from uuid import UUID
 from accounts.authorization import TokenLimits, authorize
 from accounts.roles import PERMISSIONS, SYSTEM, roles_with, sees_all
 from audit.log.events import Actor, Source
-from kernel.errors import Denied, RecentAuthRequired, Unauthenticated
+from kernel.errors import Denied, RecentAuthRequired, SecondFactorRequired, Unauthenticated
 from kernel.freshness.stamps import EpochStamp
 from kernel.identities import Identity
 from kernel.rules import PermissionScope
@@ -29,13 +29,15 @@ class Principal:
 
     ``permissions`` are those of the role, reduced to the scopes of a service token, whose other limits are ``limits``.
     ``stamp`` holds the epochs that were read *before* the rows this value was built from. ``not_after`` is the
-    time (aware UTC) at which the value expires. Both are None if they do not apply.
+    time (aware UTC) at which the value expires. Both are None if they do not apply. ``must_enrol``: the role requires
+    a second factor that the user has not set up; until then the caller has no permission.
     """
 
     actor: Actor
     identity: Identity
     role: str
     permissions: frozenset[str]
+    must_enrol: bool = False
     subject_version: int = 0
     family_id: UUID | None = None
     browser_session_id: UUID | None = None
@@ -72,6 +74,8 @@ class Principal:
         """Raises Denied, naming the roles that have the permission, unless the caller has it."""
         verdict = authorize(self, word)
         if not verdict.is_allowed:
+            if self.must_enrol:
+                raise SecondFactorRequired
             extra = {"permission": word, "roles": roles_with(word), "rule": verdict.rule}
             raise Denied(f"You need the permission {word}.", extra=extra)
 
@@ -97,6 +101,7 @@ class AnonymousPrincipal:
 
     is_authenticated: ClassVar[bool] = False
     identity: ClassVar[Identity] = Identity.SYSTEM
+    must_enrol: ClassVar[bool] = False
     user_id: ClassVar[None] = None
 
     def has_permission(self, word: str) -> bool:  # noqa: ARG002 - same signature as Principal

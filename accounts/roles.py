@@ -48,6 +48,12 @@ ROLES: Mapping[str, frozenset[str]] = {
     AUDITOR: _EVERYONE | {"audit.export", "users.read", "system.read"},
 }
 PERMISSIONS = frozenset[str]().union(*ROLES.values())
+DESCRIPTIONS: Mapping[str, str] = {
+    ADMIN: "Manages users and all keys, and encrypts and decrypts with every key.",
+    OPERATOR: "Sees all keys, rotates them, and disables and enables them. Cannot encrypt or decrypt.",
+    DEVELOPER: "Creates keys, and encrypts and decrypts with them.",
+    AUDITOR: "Sees everything and exports the audit log. Cannot change anything.",
+}
 
 _OWN_ONLY: Mapping[str, frozenset[str]] = {
     OPERATOR: frozenset({"tokens.manage"}),

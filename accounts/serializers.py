@@ -7,7 +7,6 @@ from rest_framework import serializers
 from accounts.devices import device_words
 from accounts.models import Passkey, User
 from accounts.principals import Principal
-from accounts.roles import ROLES
 from accounts.services import Enrolment, OwnSession, SecondFactor, TokenPair
 from kernel.rest import PageSerializer, StrictSerializer, TimestampField
 
@@ -48,7 +47,7 @@ class UserSerializer(serializers.ModelSerializer[User]):
         fields = ["id", "username", "email", "role", "permissions"]
 
     def get_permissions(self, user: User) -> list[str]:
-        return sorted(ROLES[user.role])
+        return sorted(user.permissions)
 
 
 class TokenPairSerializer(serializers.Serializer[TokenPair]):

@@ -24,7 +24,6 @@ from accounts.errors import SessionEnded, TokenExpired
 from accounts.models import BrowserSession, TokenFamily
 from accounts.origin import Origin
 from accounts.principals import SIGNING_KEYS, Principal, user_entity
-from accounts.roles import ROLES
 from accounts.signing_keys import KeySet
 from kernel.clock import process_now
 from kernel.crypto.encoding import decode_base64url
@@ -157,7 +156,8 @@ def _authenticate(text: str, origin: Origin, about: tuple[str, ...]) -> Principa
         actor=origin.user(user.id, user.username, auth_method=family.auth_methods, token_id=claims["jti"]),
         identity=Identity.user(user.id),
         role=user.role,
-        permissions=ROLES[user.role],
+        permissions=user.permissions,
+        must_enrol=user.must_enrol,
         subject_version=user.subject_version,
         family_id=family.id,
         auth_time=family.auth_time,

@@ -4,12 +4,21 @@ from uuid import UUID
 
 from accounts.models import OidcIdentity, Passkey, TotpDevice, User
 from audit.log.events import Event
+from kernel.labels import check_reason
 
 type Values = dict[str, object]
 
 
 def user_event(action: str, user_id: UUID, **meta: str) -> Event:
     return Event(action=action, object_type="user", object_id=str(user_id), meta=meta)
+
+
+def reason_given(reason: str) -> dict[str, str]:
+    """The reason of a change as a member of ``meta``, if there is one. Raises Invalid."""
+    if not reason:
+        return {}
+    check_reason(reason)
+    return {"reason": reason}
 
 
 def user_values(user: User) -> Values:

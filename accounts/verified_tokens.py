@@ -42,7 +42,13 @@ def find(text: str, now: datetime) -> Principal | None:
 
 
 def remember(text: str, principal: Principal) -> None:
-    """Cache a principal that was just built from the token. A full cache evicts the least recently used entry."""
+    """Cache a principal that was just built from the token. A full cache evicts the least recently used entry.
+
+    A principal who must set up a second factor is not cached: they have no permission, so no decision would notice
+    that the entry has become stale.
+    """
+    if principal.must_enrol:
+        return
     digest, tokens = _digest(text), _tokens.current
     with tokens.lock:
         tokens.principals[digest] = principal

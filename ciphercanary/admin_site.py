@@ -7,7 +7,7 @@ from typing import Any, Concatenate, NoReturn
 from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, reverse
 from django.utils.decorators import method_decorator
 
 from kernel.errors import Denied, NotFound
@@ -46,8 +46,14 @@ class ReadOnlyAdminSite(admin.AdminSite):
 
     @method_decorator([login_not_required, check_method])
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        """Redirect an unauthenticated user to the console's sign-in. Raises Denied if the user is already signed in."""
-        if known_principal(request) is not None:
+        """Redirect to the console's sign-in, or to the set-up of a required second factor.
+
+        Raises Denied if the user is already signed in.
+        """
+        caller = known_principal(request)
+        if caller is not None and caller.must_enrol:
+            return HttpResponseRedirect(reverse("mfa"))
+        if caller is not None:
             raise Denied("Your role cannot open the admin site.")
         return HttpResponseRedirect(with_next("login", next_url(request, "/admin/")))
 

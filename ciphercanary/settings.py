@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from django.utils.csp import CSP
 
+from accounts import roles
 from accounts.oidc.configuration import CC_OIDC  # noqa: F401 - a setting
 from ciphercanary import openapi
 from kernel import home, installation
@@ -60,6 +61,7 @@ CC_ADMIN_PASSWORD = env.str("CC_ADMIN_PASSWORD", "")
 # --- tokens
 CC_ACCESS_TOKEN_MINUTES = env.number("CC_ACCESS_TOKEN_MINUTES", 30)
 CC_REFRESH_TOKEN_DAYS = env.number("CC_REFRESH_TOKEN_DAYS", 7)
+CC_REQUIRE_SECOND_FACTOR = env.choices("CC_REQUIRE_SECOND_FACTOR", roles.ROLES)
 
 # --- Django, core
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[_public.hostname or "", "127.0.0.1", "localhost", "[::1]"])

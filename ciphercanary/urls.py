@@ -10,6 +10,7 @@ from kernel.rest.schema import SchemaView
 
 urlpatterns = [
     path("api/v1/", include("accounts.access_urls")),
+    path("api/v1/", include("accounts.users_api_urls")),
     path("api/v1/", include("keys.api_urls")),
     path("api/v1/", include("crypto_ops.api_urls")),
     path("api/v1/", include("audit.api_urls")),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from accounts.principals import Principal
+from accounts.roles import AUDITOR
 from console.services.facts import Facts
-from kernel import installation
 
 BACK_UP = (
     "Copy each kek-….key file from the data folder to a place separate from the database, and test a restore."
@@ -21,7 +21,6 @@ class Step:
     text: str
     is_done: bool | None
     how: str = ""
-    command: str = ""
     url: str = ""
 
 
@@ -47,7 +46,7 @@ def checklist(principal: Principal, facts: Facts) -> Sequence[Step]:
             Step(
                 "Invite an auditor with read-only access",
                 facts.has_auditor,
-                command=f"{installation.MANAGE} create_user NAME --role auditor",
+                url=f"{reverse('user-new')}?role={AUDITOR}",
             )
         )
     return steps if any(step.is_done is False for step in steps) else []

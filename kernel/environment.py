@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, ClassVar
@@ -114,6 +115,13 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         value: str = self.get_value(var, default=default)
         if value not in choices:
             raise ImproperlyConfigured(f"{var} must be one of {', '.join(sorted(choices))}.")
+        return value
+
+    def choices(self, var: str, choices: Collection[str]) -> frozenset[str]:
+        """Any of ``choices``, separated with commas; none by default. Raises ImproperlyConfigured."""
+        value = frozenset(word.strip() for word in self.list(var, default=[]))
+        if not value <= set(choices):
+            raise ImproperlyConfigured(f"{var} must be a list of {', '.join(sorted(choices))}, with commas.")
         return value
 
 

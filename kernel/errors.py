@@ -16,6 +16,7 @@ __all__ = [
     "NotFound",
     "RecentAuthRequired",
     "Refused",
+    "SecondFactorRequired",
     "Throttled",
     "Unauthenticated",
     "Unavailable",
@@ -45,6 +46,19 @@ class RecentAuthRequired(Denied):
 
     code = "recent_auth_required"
     title = "A recent sign-in is required"
+
+
+class SecondFactorRequired(Denied):
+    """The caller's role requires a second factor, which the caller has not set up yet."""
+
+    code = "second_factor_required"
+    title = "Your role requires a second factor"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your role requires a second factor. Set up an authenticator app: POST /auth/totp/enrol, then "
+            "POST /auth/totp/confirm."
+        )
 
 
 class NotFound(DomainError):

@@ -15,10 +15,12 @@ class Access(Enum):
 
     PUBLIC = "public"
     AUTHENTICATED = "authenticated"
+    ENROLLING = "enrolling"  # authenticated, also while a required second factor is missing
 
 
 PUBLIC = Access.PUBLIC
 AUTHENTICATED = Access.AUTHENTICATED
+ENROLLING = Access.ENROLLING
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,11 @@ class Caller(Protocol):
     def identity(self) -> Identity: ...
     @property
     def user_id(self) -> UUID | None: ...
+    @property
+    def must_enrol(self) -> bool:
+        """Whether the caller must set up a second factor before anything else."""
+        ...
+
     def has_permission(self, word: str) -> bool: ...
     def require(self, word: str) -> None:
         """Raises Denied unless the permission is held."""

@@ -21,7 +21,7 @@ from django_otp.oath import totp
 
 from kernel import runtime
 from kernel.pages import PageView
-from tests.personas import PASSWORD, Persona, b64
+from tests.personas import PASSWORD, Persona, b64, make_persona
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PUBLIC, AUTHENTICATED = "public", "authenticated"
@@ -36,6 +36,7 @@ SAVED_FILTER = "saved filter"  # likewise
 ALARM = "alarm"  # likewise
 SERVICE_ACCOUNT, SERVICE_TOKEN = "service account", "service token"  # likewise
 KEY_GRANT, TAG_GRANT = "grant on the key", "grant on a tag"
+USER, INVITED, ENROLLED = "user", "invited user", "user with an authenticator"  # likewise
 SEQUENCED = "sequenced"  # state of the log: a checkpoint covers every entry
 _numbers = count(1)
 
@@ -82,6 +83,7 @@ class Target:
     account_id: UUID = field(default_factory=uuid4)
     token_id: UUID = field(default_factory=uuid4)
     grant_id: UUID = field(default_factory=uuid4)
+    user_id: UUID = field(default_factory=uuid4)
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,14 @@ def _export(state=EXPORT):
 
 def _new_filter(*_):
     return {"name": f"filter-{next(_numbers)}", "filters": {"outcome": "denied"}}
+
+
+def _new_user(*_):
+    return {"username": f"user-{next(_numbers)}-{uuid4().hex[:8]}", "role": "developer"}
+
+
+def _user(state=USER, status=200, body=None):
+    return Endpoint("users.manage", status, about="user", state=state, body=body)
 
 
 def _new_key(*_):
@@ -324,6 +334,19 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "saved-filter": {
         "DELETE": Endpoint("audit.read", 204, about="filter", state=SAVED_FILTER, is_private=True),
     },
+    # users
+    "api-users": {
+        "GET": Endpoint("users.read"),
+        "POST": Endpoint("users.manage", 201, body=_new_user),
+    },
+    "api-user": {
+        "GET": Endpoint("users.read", about="user", state=USER),
+        "PATCH": _user(body=lambda *_: {"role": "auditor", **REASON}),
+    },
+    "api-user-invitation": {"POST": _user(INVITED), "DELETE": _user(INVITED, 204)},
+    "api-user-sign-out": {"POST": _user(body=lambda *_: REASON)},
+    "api-user-unlock": {"POST": _user()},
+    "api-user-reset-totp": {"POST": _user(ENROLLED, body=lambda *_: REASON)},
     # console
     "attention": {"GET": Endpoint(AUTHENTICATED)},
     # authentication
@@ -378,6 +401,7 @@ def path_of(route: Route, target: Target) -> str:
         account_id=target.account_id,
         token_id=target.token_id,
         grant_id=target.grant_id,
+        user_id=target.user_id,
     )
 
 
@@ -388,8 +412,9 @@ def make_target(owner: Persona, state: str = "active") -> Target:
     It may instead be an export, a saved filter or another object. It is created with every permission, as if
     the owner had had another role before.
     """
-    if (make := _MAKERS.get(state)) is not None:
-        return replace(missing_target(), **make(owner, state))
+    if state in _MAKERS:
+        part, make = _MAKERS[state]
+        return replace(missing_target(), **{part: make(owner)})
     from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
     from audit.models import AuditLog  # noqa: PLC0415 - models need a set-up Django
     from keys import services  # noqa: PLC0415
@@ -426,7 +451,7 @@ def _system() -> Any:
     return Principal.system("tests", "command")
 
 
-def _make_access(owner: Persona, state: str) -> dict[str, UUID]:
+def _make_access(owner: Persona, state: str) -> UUID:
     """Create a service account, a token of the owner, or a grant on a tag."""
     from accounts.services import service_accounts, service_tokens  # noqa: PLC0415 - models need a set-up Django
     from keys import services  # noqa: PLC0415
@@ -434,14 +459,14 @@ def _make_access(owner: Persona, state: str) -> dict[str, UUID]:
     if state == SERVICE_ACCOUNT:
         name = f"account-{next(_numbers)}-{uuid4().hex[:8]}"
         made = service_accounts.create_service_account(principal=_system(), name=name, role="developer")
-        return {"account_id": made.account.id}
+        return made.account.id
     if state == TAG_GRANT:
         grant = services.grant_tag(principal=_system(), tag=uuid4().hex, request=_grant_request())
-        return {"grant_id": grant.id}
+        return grant.id
     request = service_tokens.TokenRequest(
         name="a token", scopes=["keys.read"], expires_at=_now() + timedelta(days=1)
     )
-    return {"token_id": service_tokens.create_token(principal=owner.principal, request=request).token.id}
+    return service_tokens.create_token(principal=owner.principal, request=request).token.id
 
 
 def _grant_request() -> Any:
@@ -491,6 +516,21 @@ def _make_filter(owner: Persona) -> UUID:
     return save_filter(principal=owner.principal, **_new_filter()).id
 
 
+def make_user(state: str = USER) -> Any:
+    """Create a developer in the state."""
+    from accounts import services  # noqa: PLC0415 - models need a set-up Django
+    from accounts.principals import Principal  # noqa: PLC0415
+
+    username = str(_new_user()["username"])
+    if state == INVITED:
+        system = Principal.system("tests", "command")
+        return services.invite_user(principal=system, username=username, role="developer").user
+    persona = make_persona(username, "developer")
+    if state == ENROLLED:
+        services.confirm_totp(principal=persona.principal, **code_to_confirm(None, persona))
+    return persona.user
+
+
 def make_alarm() -> Any:
     """Raise a new open alarm of the log."""
     from audit.models import AuditAlarm  # noqa: PLC0415
@@ -502,14 +542,20 @@ def make_alarm() -> Any:
     return AuditAlarm.objects.get(evidence=alarm.evidence)
 
 
-_MAKERS: Mapping[str, Callable[[Persona, str], Mapping[str, UUID]]] = {
-    PASSKEY: lambda owner, _: {"passkey_id": make_passkey(owner.user).id},
-    SESSION: lambda owner, _: {"session_id": _make_session(owner)},
-    EXPORT: lambda owner, state: {"export_id": _make_export(owner, state)},
-    FINISHED_EXPORT: lambda owner, state: {"export_id": _make_export(owner, state)},
-    SAVED_FILTER: lambda owner, _: {"filter_id": _make_filter(owner)},
-    ALARM: lambda *_: {"alarm_id": make_alarm().id},
-    **dict.fromkeys((SERVICE_ACCOUNT, SERVICE_TOKEN, TAG_GRANT), _make_access),
+# The states of objects that are not keys: the part of the target, and a function that creates the object.
+_MAKERS: Mapping[str, tuple[str, Callable[[Persona], Any]]] = {
+    PASSKEY: ("passkey_id", lambda owner: make_passkey(owner.user).id),
+    SESSION: ("session_id", _make_session),
+    EXPORT: ("export_id", lambda owner: _make_export(owner, EXPORT)),
+    FINISHED_EXPORT: ("export_id", lambda owner: _make_export(owner, FINISHED_EXPORT)),
+    SAVED_FILTER: ("filter_id", _make_filter),
+    USER: ("user_id", lambda _: make_user().id),
+    INVITED: ("user_id", lambda _: make_user(INVITED).id),
+    ENROLLED: ("user_id", lambda _: make_user(ENROLLED).id),
+    ALARM: ("alarm_id", lambda _: make_alarm().id),
+    SERVICE_ACCOUNT: ("account_id", lambda owner: _make_access(owner, SERVICE_ACCOUNT)),
+    SERVICE_TOKEN: ("token_id", lambda owner: _make_access(owner, SERVICE_TOKEN)),
+    TAG_GRANT: ("grant_id", lambda owner: _make_access(owner, TAG_GRANT)),
 }
 
 

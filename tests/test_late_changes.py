@@ -5,12 +5,21 @@ import pytest
 from accounts.errors import SessionEnded
 from accounts.models import User
 from accounts.origin import Origin
-from accounts.services import disable_user, log_out, rotate_signing_key
+from accounts.services import (
+    disable_user,
+    invite_user,
+    log_out,
+    reissue_invitation,
+    revoke_invitation,
+    rotate_signing_key,
+)
+from accounts.services.creation import create_user
 from accounts.services.totp import enrol_totp
-from accounts.services.users import create_user, set_password
+from accounts.services.users import set_password
 from accounts.tokens import renew_principal
 from keys.models import Key
 from keys.services import create_key, disable_key, rotate_key
+from tests.endpoints import INVITED, make_user
 from tests.personas import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +56,7 @@ def test_no_one_enrols_an_authenticator_after_they_were_disabled(shut_out):
 
 
 def test_an_administrator_who_logged_out_changes_no_one(admin, developer):
+    invited = make_user(INVITED)
     log_out(refresh_token=admin.refresh_token, origin=ORIGIN)
     for change in (
         lambda: disable_user(principal=admin.principal, user_id=developer.user.id),
@@ -54,6 +64,9 @@ def test_an_administrator_who_logged_out_changes_no_one(admin, developer):
             principal=admin.principal, user_id=developer.user.id, password="another long one"
         ),
         lambda: create_user(principal=admin.principal, username="late", password=PASSWORD, role="admin"),
+        lambda: invite_user(principal=admin.principal, username="later", role="admin"),
+        lambda: reissue_invitation(principal=admin.principal, user_id=invited.id),
+        lambda: revoke_invitation(principal=admin.principal, user_id=invited.id),
     ):
         with pytest.raises(SessionEnded):
             change()

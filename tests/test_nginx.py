@@ -87,11 +87,11 @@ def test_a_static_file_is_cached_once_for_each_encoding(folder, upstream):
     assert upstream.encodings == ["br", "gzip", None]
 
 
-def test_no_log_contains_the_secret_of_a_set_up_link_or_a_query(folder):
+def test_no_log_contains_the_secret_of_a_link_or_a_query(folder):
     with Nginx(folder, [f"127.0.0.1:{free_port()}"]) as nginx:
         site = Site(nginx.port, tls=nginx.tls)
-        for path in (f"/setup/{SECRET}/", f"/?search={SECRET}"):
+        for path in (f"/setup/{SECRET}/", f"/invitation/{SECRET}/", f"/?search={SECRET}"):
             assert site.send("GET", path).code == "overloaded"
         access = folder / "access.log"
-        wait_until(lambda: len(access.read_text().splitlines()) == 2)
+        wait_until(lambda: len(access.read_text().splitlines()) == 3)
     assert SECRET not in access.read_text() + nginx.log.read_text()

@@ -6,9 +6,10 @@ import pytest
 from django.apps import apps
 from django.test import Client
 
+from accounts.link_codes import new_code
 from accounts.principals import Principal
 from accounts.roles import PERMISSIONS
-from accounts.setup_codes import new_code
+from accounts.services import invite_user
 from audit.log.events import Source
 from audit.models import AuditLog
 from audit.sequencing.running import checkpoint_now
@@ -41,6 +42,7 @@ def paths(transactional_db, developer):
     grant = grant_key(principal=SYSTEM, key_id=key.id, request=everyone)
     entry = AuditLog.objects.filter(user_id=developer.user.id).latest("id")
     job = make_target(developer, FINISHED_EXPORT).export_id
+    invited = invite_user(principal=SYSTEM, username="ines", role="developer")
     checkpoint_now()
     parts = {
         "name": "payments-db",
@@ -54,6 +56,8 @@ def paths(transactional_db, developer):
         "account_id": make_target(developer, SERVICE_ACCOUNT).account_id,
         "token_id": make_target(developer, SERVICE_TOKEN).token_id,
         "grant_id": grant.id,
+        "user_id": developer.user.id,
+        "invitation_code": invited.url.split("/")[-2],
     }
     return {name: route.path.format(**parts) for name, route in ROUTES.items()}
 

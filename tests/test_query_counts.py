@@ -16,10 +16,12 @@ from tests.accounts.test_totp import enrol
 from tests.endpoints import (
     ENDPOINTS,
     FINISHED_EXPORT,
+    INVITED,
     Target,
     all_routes,
     make_alarm,
     make_target,
+    make_user,
     move,
     path_of,
 )
@@ -37,7 +39,7 @@ READS = {
     "key-versions": LIST,
     "passkeys": CALLER + 1,
     "rotations": LIST,
-    "sessions": CALLER + 3 + 2 * CLOCK,
+    "sessions": CALLER + 3 + CLOCK,
     "totp": CALLER + 3 + CLOCK,
     "algorithms": CALLER,
     "audit-logs": LIST,
@@ -48,6 +50,8 @@ READS = {
     "audit-keys": 1,
     "audit-trail": LIST + 1,  # the entries of the rows
     "audit-alarms": LIST,
+    "api-users": LIST + 1 + CLOCK,  # the locked accounts
+    "api-user": CALLER + 2 + CLOCK,
     "attention": CALLER + 2,  # the facts, and the open alarms
     "audit-exports": LIST,
     "audit-export": CALLER + 1,
@@ -72,6 +76,7 @@ PAGES = {
     "accounts.RecoveryCode": PAGE,
     "accounts.RefreshToken": PAGE,
     "accounts.Passkey": PAGE,
+    "accounts.Invitation": PAGE,
     "accounts.SetupLink": PAGE,
     "accounts.SigningKey": PAGE,
     "accounts.TokenFamily": PAGE + DATES + FILTER,
@@ -112,7 +117,9 @@ def add_rows(owner):
     size = checkpoint_now().size
     AuditReceipt.objects.create(size=size, anchor="file", receipt="offset 0", anchored_at=database_now())
     enrol(make_persona(f"reader-{size}", "auditor"))
-    return Target(target.key_id, log_id=target.log_id, export_id=export.export_id)
+    return Target(
+        target.key_id, log_id=target.log_id, export_id=export.export_id, user_id=make_user(INVITED).id
+    )
 
 
 def cost(get, path):

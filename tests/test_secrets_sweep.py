@@ -367,6 +367,7 @@ def use_the_browser(client: Client) -> None:
         body = urlencode(form | wrong).encode()
         client.send("POST", "/login/", body, token="", expect={401, 429}, **headers)
     client.send("GET", f"/setup/{plant.word('code of a set-up link')}/", token="", expect=404)
+    client.send("GET", f"/invitation/{plant.word('code of an invitation')}/", token="", expect=404)
     done = client.send("POST", "/login/", urlencode(form).encode(), token="", expect=303, **headers)
     session = next(c for c in done.headers.get_all("Set-Cookie") if c.startswith("session="))
     plant.keep("id of a browser session", session.partition("=")[2].partition(";")[0])

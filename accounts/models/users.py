@@ -2,8 +2,12 @@
 
 import uuid
 from collections.abc import Mapping
+from enum import StrEnum
+from typing import Self
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
@@ -26,8 +30,16 @@ _VIEW_PERMISSIONS: Mapping[str, str] = {
 }
 
 
-class UserManager(models.Manager["User"]):
-    def visible_to(self, reader: Reader) -> models.QuerySet["User"]:
+class UserState(StrEnum):
+    """Invited: the user has no password yet. A disabled user cannot sign in, with or without one."""
+
+    ACTIVE = "active"
+    INVITED = "invited"
+    DISABLED = "disabled"
+
+
+class UserQuerySet(models.QuerySet["User"]):
+    def visible_to(self, reader: Reader) -> Self:
         """The users whose names the reader may see. Raises Denied."""
         if reader.scope("users.read") == "all":
             return self.all()
@@ -56,6 +68,23 @@ class UserManager(models.Manager["User"]):
             raise SessionEnded
         return user
 
+    def in_state(self, state: str) -> Self:
+        is_invited = models.Q(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+        match state:
+            case UserState.DISABLED:
+                return self.filter(is_active=False)
+            case UserState.INVITED:
+                return self.filter(is_invited, is_active=True)
+            case _:
+                return self.filter(~is_invited, is_active=True)
+
+    def search(self, text: str) -> Self:
+        """The users whose name or email address contains every word."""
+        found = self
+        for word in text.split():
+            found = found.filter(models.Q(username__icontains=word) | models.Q(email__icontains=word))
+        return found
+
 
 class User(MacProtectedRow, AbstractBaseUser):
     """A person who may sign in.
@@ -80,7 +109,7 @@ class User(MacProtectedRow, AbstractBaseUser):
 
     USERNAME_FIELD = "username"
 
-    objects = UserManager()
+    objects = UserQuerySet.as_manager()
 
     class Meta:
         db_table = "users"
@@ -121,6 +150,25 @@ class User(MacProtectedRow, AbstractBaseUser):
             )
 
     @property
+    def state(self) -> UserState:
+        if not self.is_active:
+            return UserState.DISABLED
+        return UserState.ACTIVE if self.has_usable_password() else UserState.INVITED
+
+    @property
+    def must_enrol(self) -> bool:
+        """Whether the role requires a second factor that the user has not set up.
+
+        A passkey alone does not count: the user could still sign in with the password only.
+        """
+        return self.role in settings.CC_REQUIRE_SECOND_FACTOR and not self.requires_second_factor
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """Those of the role; none while a required second factor is missing."""
+        return frozenset() if self.must_enrol else ROLES[self.role]
+
+    @property
     def is_staff(self) -> bool:
         """Whether the user may open the read-only admin."""
         return any(self.has_module_perms(app) for app in _VIEW_PERMISSIONS)
@@ -131,7 +179,8 @@ class User(MacProtectedRow, AbstractBaseUser):
         return word.startswith("view_") and self.has_module_perms(app)
 
     def has_module_perms(self, app_label: str) -> bool:
-        return self.is_active and sees_all(self.role, _VIEW_PERMISSIONS.get(app_label, ""))
+        is_admitted = self.is_active and not self.must_enrol
+        return is_admitted and sees_all(self.role, _VIEW_PERMISSIONS.get(app_label, ""))
 
     def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
         # Django compares this at each request: a new password or subject version ends every browser session.

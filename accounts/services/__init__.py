@@ -1,6 +1,23 @@
 """Services for accounts. A change and its audit event share one transaction."""
 
-from accounts.services.listing import ListedUser, list_users
+from accounts.services.creation import USERNAME, create_user
+from accounts.services.invitations import (
+    IssuedInvitation,
+    accept_invitation,
+    check_invitation,
+    invite_user,
+    reissue_invitation,
+    revoke_invitation,
+)
+from accounts.services.listing import (
+    ListedUser,
+    UserFilter,
+    UserWindow,
+    describe_users,
+    get_user,
+    list_users,
+    list_users_after,
+)
 from accounts.services.login import (
     check_password,
     confirm_identity,
@@ -10,7 +27,13 @@ from accounts.services.login import (
     log_out_of_browser,
 )
 from accounts.services.oidc import begin_oidc, confirm_with_oidc, log_in_with_oidc, read_oidc_answer
-from accounts.services.own_sessions import OwnSession, end_other_sessions, end_session, list_sessions
+from accounts.services.own_sessions import (
+    OwnSession,
+    count_sessions,
+    end_other_sessions,
+    end_session,
+    list_sessions,
+)
 from accounts.services.passkeys import (
     add_passkey,
     begin_passkey,
@@ -37,38 +60,52 @@ from accounts.services.totp import (
     reset_totp,
 )
 from accounts.services.users import (
+    LAST_ADMIN,
+    UserUpdate,
     change_password,
-    create_user,
     disable_user,
     enable_user,
     find_user,
     get_own_user,
+    is_last_admin,
+    set_email,
     set_password,
     set_role,
     sign_out_everywhere,
     unlock_user,
+    update_user,
 )
 
 __all__ = [
+    "LAST_ADMIN",
+    "USERNAME",
     "Enrolment",
+    "IssuedInvitation",
     "ListedUser",
     "OwnSession",
     "SecondFactor",
     "TokenPair",
+    "UserFilter",
+    "UserUpdate",
+    "UserWindow",
+    "accept_invitation",
     "add_passkey",
     "begin_oidc",
     "begin_passkey",
     "begin_passkey_log_in",
     "bootstrap_signing_keys",
     "change_password",
+    "check_invitation",
     "check_password",
     "check_setup_link",
     "confirm_identity",
     "confirm_totp",
     "confirm_with_oidc",
     "count_recovery_codes",
+    "count_sessions",
     "create_first_admin",
     "create_user",
+    "describe_users",
     "disable_user",
     "enable_user",
     "end_other_sessions",
@@ -78,13 +115,17 @@ __all__ = [
     "find_user",
     "get_own_user",
     "get_second_factor",
+    "get_user",
     "has_passkeys",
+    "invite_user",
+    "is_last_admin",
     "is_set_up",
     "issue_setup_link",
     "known_username",
     "list_passkeys",
     "list_sessions",
     "list_users",
+    "list_users_after",
     "log_in",
     "log_in_to_browser",
     "log_in_with_oidc",
@@ -93,15 +134,19 @@ __all__ = [
     "log_out_of_browser",
     "read_oidc_answer",
     "refresh",
+    "reissue_invitation",
     "remove_passkey",
     "remove_passkeys_of",
     "remove_totp",
     "rename_passkey",
     "replace_recovery_codes",
     "reset_totp",
+    "revoke_invitation",
     "rotate_signing_key",
+    "set_email",
     "set_password",
     "set_role",
     "sign_out_everywhere",
     "unlock_user",
+    "update_user",
 ]

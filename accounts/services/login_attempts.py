@@ -4,13 +4,15 @@
 (subject: the user's ID).
 """
 
+from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.crypto import salted_hmac
 
-from accounts.lockout import WINDOW, AttemptCount
-from accounts.models import LoginAttempt
+from accounts.lockout import LIMIT, WINDOW, AttemptCount
+from accounts.models import LoginAttempt, User
 from kernel.clock import database_now
 from kernel.errors import Throttled
 from kernel.observability.metrics import throttled_total
@@ -41,6 +43,15 @@ def reset(counter: str, subject: str) -> None:
     now = database_now()
     row = LoginAttempt.objects.filter(account=_account(counter, subject))
     row.update(failures=0, first_at=now, last_at=now)
+
+
+def locked_until(users: Iterable[User], now: datetime) -> dict[UUID, datetime]:
+    """The time at which each locked account accepts guesses again, of either counter. One query."""
+    owners = {}
+    for user in users:
+        owners[_account(PASSWORD, user.username)] = owners[_account(TOTP, str(user.id))] = user.id
+    rows = LoginAttempt.objects.filter(account__in=owners, failures__gte=LIMIT, last_at__gt=now - WINDOW)
+    return {owners[row.account]: row.last_at + WINDOW for row in rows.order_by("last_at")}
 
 
 def _lock_row(account: str, now: datetime) -> LoginAttempt:

@@ -27,7 +27,8 @@ from accounts.oidc.provider import Metadata, error_word, provider
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.roles import SYSTEM
-from accounts.services.users import create_user, set_role, sign_out_everywhere
+from accounts.services.creation import create_user
+from accounts.services.users import set_role, sign_out_everywhere
 from accounts.trail import oidc_identity_values, user_event
 from audit.log.events import RowChange
 from audit.services import record

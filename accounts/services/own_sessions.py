@@ -39,12 +39,20 @@ class OwnSession:
 def list_sessions(*, principal: Principal) -> list[OwnSession]:
     """The caller's open sessions: the current one first, then by last use, newest first. Raises Denied."""
     user = User.objects.get(pk=principal.person_id)
-    present = {principal.browser_session_id, principal.family_id}
-    browsers = [_of_browser(row, present) for row in _open_browsers(user)]
-    families = [_of_family(row, present) for row in _open_families(user)]
+    present, now = {principal.browser_session_id, principal.family_id}, database_now()
+    browsers = [_of_browser(row, present) for row in _open_browsers(user, now)]
+    families = [_of_family(row, present) for row in _open_families(user, now)]
     return sorted(
         [*browsers, *families], key=lambda each: (not each.is_present, -each.last_seen_at.timestamp())
     )
+
+
+def count_sessions(*, principal: Principal, user: User) -> int:
+    """The number of a user's open sessions. Raises Denied."""
+    principal.require("users.read")
+    now = database_now()
+    browsers, families = _open_browsers(user, now).values("id"), _open_families(user, now).values("id")
+    return browsers.union(families, all=True).count()
 
 
 @transaction.atomic
@@ -52,8 +60,9 @@ def end_session(*, principal: Principal, session_id: UUID) -> None:
     """End one of the caller's sessions immediately. Raises Denied, NotFound, SessionEnded."""
     user = User.objects.lock(principal.person_id)
     renew_principal(principal)
-    ended = _end_browsers(principal, _open_browsers(user).filter(id=session_id))
-    ended += _end_families(principal, _open_families(user).filter(id=session_id))
+    now = database_now()
+    ended = _end_browsers(principal, _open_browsers(user, now).filter(id=session_id))
+    ended += _end_families(principal, _open_families(user, now).filter(id=session_id))
     if not ended:
         raise NotFound(GONE)
     raise_epoch(user_entity(user.id))
@@ -65,22 +74,21 @@ def end_other_sessions(*, principal: Principal) -> int:
     user = User.objects.lock(principal.person_id)
     renew_principal(principal)
     present = [each for each in (principal.browser_session_id, principal.family_id) if each]
-    ended = _end_browsers(principal, _open_browsers(user).exclude(id__in=present))
-    ended += _end_families(principal, _open_families(user).exclude(id__in=present))
+    now = database_now()
+    ended = _end_browsers(principal, _open_browsers(user, now).exclude(id__in=present))
+    ended += _end_families(principal, _open_families(user, now).exclude(id__in=present))
     if ended:
         raise_epoch(user_entity(user.id))
     return ended
 
 
-def _open_browsers(user: User) -> QuerySet[BrowserSession]:
-    return BrowserSession.objects.filter(
-        user=user, subject_version=user.subject_version, expire_date__gt=database_now()
-    )
+def _open_browsers(user: User, now: datetime) -> QuerySet[BrowserSession]:
+    return BrowserSession.objects.filter(user=user, subject_version=user.subject_version, expire_date__gt=now)
 
 
-def _open_families(user: User) -> QuerySet[TokenFamily]:
+def _open_families(user: User, now: datetime) -> QuerySet[TokenFamily]:
     return TokenFamily.objects.filter(
-        user=user, subject_version=user.subject_version, revoked_at=None, expires_at__gt=database_now()
+        user=user, subject_version=user.subject_version, revoked_at=None, expires_at__gt=now
     )
 
 

@@ -1,16 +1,14 @@
 """Set-up: create the first administrator with a link that is shown only to the person who started the server."""
 
-from hmac import compare_digest
-
 from django.db import transaction
 
-from accounts import actions, setup_codes
+from accounts import actions, link_codes
 from accounts.errors import AlreadySetUp, SetupLinkInvalid
 from accounts.models import SetupLink, User
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.roles import ADMIN, SYSTEM
-from accounts.services.users import create_user
+from accounts.services.creation import create_user
 from audit.log.events import Event
 from audit.services import record
 from kernel.clock import database_now
@@ -25,13 +23,13 @@ def is_set_up() -> bool:
 def issue_setup_link(*, principal: Principal) -> str:
     """The code of a new link, which replaces the previous one. Raises Denied, AlreadySetUp."""
     principal.require("users.manage")
-    code = setup_codes.new_code()
+    code = link_codes.new_code()
     with transaction.atomic():
         if is_set_up():
             raise AlreadySetUp
         link = SetupLink.objects.select_for_update().first() or SetupLink()
-        link.code_hash = setup_codes.digest(code)
-        link.expires_at = database_now() + setup_codes.LIFE
+        link.code_hash = link_codes.digest(code)
+        link.expires_at = database_now() + link_codes.SETUP_LIFE
         link.save_with_mac()
         record(Event(action=actions.SETUP_LINK_ISSUED, meta={"expires_at": link.expires_at}), principal.actor)
     return code
@@ -64,8 +62,6 @@ def create_first_admin(*, code: str, username: str, password: str, origin: Origi
 
 
 def _require_valid(link: SetupLink | None, code: str) -> SetupLink:
-    known = "" if link is None else link.check_mac().code_hash
-    is_right = compare_digest(known, setup_codes.digest(code))
-    if link is None or not is_right or database_now() >= link.expires_at:
+    if link is None or not link.is_opened_by(code, database_now()):
         raise SetupLinkInvalid
     return link

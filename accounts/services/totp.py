@@ -26,9 +26,10 @@ from accounts.one_time_codes import (
 from accounts.origin import Origin
 from accounts.principals import Principal, user_entity
 from accounts.services import login_attempts
+from accounts.services.own_sessions import end_other_sessions
 from accounts.services.recovery_codes import add_recovery_codes, count_recovery_codes
 from accounts.tokens import renew_principal
-from accounts.trail import device_values, user_event, user_values
+from accounts.trail import device_values, reason_given, user_event, user_values
 from audit.log.events import RowChange
 from audit.services import record
 from kernel import installation
@@ -113,8 +114,8 @@ def find_enrolment(*, principal: Principal) -> Enrolment:
 def confirm_totp(*, principal: Principal, code: str) -> list[str]:
     """Activate the enrolled authenticator and return its ten recovery codes, which are never shown again.
 
-    The code is used up. Raises Denied, RecentAuthRequired, NotFound if this session created no seed in the last
-    ten minutes, AlreadyEnrolled, and Invalid for a wrong code. Guesses are not counted, because the caller has
+    The code is used up. If the caller's role requires a second factor, their other sessions end. Raises Denied,
+    RecentAuthRequired, NotFound if this session created no seed in the last ten minutes, AlreadyEnrolled, and Invalid for a wrong code. Guesses are not counted, because the caller has
     seen the seed.
     """
     principal.require_recent_log_in(database_now())
@@ -132,6 +133,9 @@ def confirm_totp(*, principal: Principal, code: str) -> list[str]:
     change = RowChange.of_row(device, before=before, after=device_values(device))
     changes = [change, _require_codes_of(user, is_required=True)]
     record(user_event(actions.TOTP_CONFIRMED, user.id), principal.actor, changes=changes)
+    if principal.must_enrol:
+        # The password alone may have opened the others. Without this, they would gain the rights of the role.
+        end_other_sessions(principal=principal)
     raise_epoch(user_entity(user.id))
     return codes
 
@@ -157,7 +161,7 @@ def remove_totp(*, principal: Principal, code: str) -> None:
 
 
 @transaction.atomic
-def reset_totp(*, principal: Principal, user_id: UUID) -> User:
+def reset_totp(*, principal: Principal, user_id: UUID, reason: str = "") -> User:
     """Remove the authenticator of a user who has lost it together with the recovery codes.
 
     It also repairs an account whose authenticator was removed outside the application. Raises Denied,
@@ -168,7 +172,7 @@ def reset_totp(*, principal: Principal, user_id: UUID) -> User:
     user = User.objects.lock(user_id)
     if not user.requires_second_factor:
         _find_device(user_id)
-    _remove(principal, actions.TOTP_RESET, user)
+    _remove(principal, actions.TOTP_RESET, user, **reason_given(reason))
     # Lock the authenticator row before the counter, as sign-in does, to avoid a deadlock.
     login_attempts.reset(login_attempts.TOTP, str(user_id))
     renew_principal(principal)
@@ -263,12 +267,12 @@ def _lock_caller(principal: Principal) -> User:
     return user
 
 
-def _remove(principal: Principal, action: str, user: User) -> None:
+def _remove(principal: Principal, action: str, user: User, **meta: str) -> None:
     devices = TotpDevice.objects.filter(user=user)
     changes = [RowChange.of_row(device, before=device_values(device)) for device in devices]
     devices.delete()
     changes.append(_require_codes_of(user, is_required=False))
-    record(user_event(action, user.id), principal.actor, changes=changes)
+    record(user_event(action, user.id, **meta), principal.actor, changes=changes)
     raise_epoch(user_entity(user.id))
 
 

@@ -1,32 +1,40 @@
-"""Create and change users. A change that removes rights ends every session of the user immediately."""
+"""Change users. A change that removes rights ends every session of the user immediately."""
 
-import re
+from collections.abc import Callable
+from typing import TypedDict
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password, verify_password
-from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from accounts import actions
-from accounts.errors import LastAdmin, NameTaken, SessionEnded
+from accounts.errors import LastAdmin, SessionEnded
 from accounts.hashers import hash_slot
 from accounts.models import User
 from accounts.passwords import require_acceptable
 from accounts.principals import Principal, user_entity
-from accounts.roles import ADMIN, ROLES
+from accounts.roles import ADMIN
 from accounts.services import login_attempts
+from accounts.services.creation import accepted_email, require_known_role, save_unique
 from accounts.tokens import renew_principal
-from accounts.trail import Values, user_event, user_values
+from accounts.trail import Values, reason_given, user_event, user_values
 from audit.log.events import RowChange
 from audit.services import record
 from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound
-from kernel.freshness.epoch import lock_epoch, raise_epoch
+from kernel.freshness.epoch import raise_epoch
 
-USERNAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
-USERNAME_RULE = "Use 1 to 64 characters: letters, digits and . _ @ + -. Start with a letter or digit."
+LAST_ADMIN = "This is the last active administrator. Create another administrator first."
 UNCHANGED = "The new password must differ from the current password."
 WRONG_CURRENT = "The current password is wrong."
+
+
+class UserUpdate(TypedDict, total=False):
+    """The fields to change. Omitted fields keep their values."""
+
+    role: str
+    is_active: bool
+    email: str | None
 
 
 def find_user(username: str) -> User:
@@ -40,28 +48,6 @@ def find_user(username: str) -> User:
 def get_own_user(*, principal: Principal) -> User:
     """The caller's own account. Raises Denied if the caller is not a person, IntegrityFailed."""
     return User.objects.get(pk=principal.person_id).check_mac()
-
-
-def create_user(
-    *, principal: Principal, username: str, password: str | None, role: str, email: str | None = None
-) -> User:
-    """Create an active user, with the name and email address in lower case. Raises Denied, Invalid, NameTaken.
-
-    A user without a password signs in through the identity provider only.
-    """
-    principal.require("users.manage")
-    user = User(username=username.lower(), email=(email or "").lower() or None, role=role)
-    _require_acceptable(user)
-    if password is not None:
-        require_acceptable(password, user)
-    user.password = make_password(password)
-    with transaction.atomic():
-        _insert(user)
-        changes = [RowChange.of_row(user, after=user_values(user))]
-        record(user_event(actions.USER_CREATED, user.id), principal.actor, changes=changes)
-        lock_epoch()
-        renew_principal(principal)
-    return user
 
 
 def set_password(*, principal: Principal, user_id: UUID, password: str) -> User:
@@ -100,24 +86,65 @@ def change_password(*, principal: Principal, current: str, new: str) -> None:
 
 
 @transaction.atomic
-def set_role(*, principal: Principal, user_id: UUID, role: str) -> User:
+def update_user(
+    *,
+    principal: Principal,
+    user_id: UUID,
+    changes: UserUpdate,
+    reason: str = "",
+    check: Callable[[User], None] | None = None,
+) -> User:
+    """Change the fields in ``changes``, each as its own function does: all of them, or none.
+
+    ``check`` may refuse the user, after they are locked, with an error of its own. Raises Denied,
+    RecentAuthRequired, NotFound, Invalid, NameTaken, LastAdmin.
+    """
+    principal.require("users.manage")
+    _lock_admins()  # first, as the changes below do
+    user = User.objects.lock(user_id)
+    if check is not None:
+        check(user)
+    if "email" in changes:
+        user = set_email(principal=principal, user_id=user_id, email=changes["email"], reason=reason)
+    if "role" in changes:
+        user = set_role(principal=principal, user_id=user_id, role=changes["role"], reason=reason)
+    if "is_active" in changes:
+        change = enable_user if changes["is_active"] else disable_user
+        user = change(principal=principal, user_id=user_id, reason=reason)
+    return user
+
+
+@transaction.atomic
+def set_email(*, principal: Principal, user_id: UUID, email: str | None, reason: str = "") -> User:
+    """Change or remove a user's email address. Raises Denied, NotFound, Invalid, NameTaken."""
+    principal.require("users.manage")
+    user = User.objects.lock(user_id)
+    before = user_values(user)
+    user.email = accepted_email(email)
+    if user.email == before["email"]:
+        return user
+    return _save(user, principal, actions.USER_UPDATED, before, reason=reason)
+
+
+@transaction.atomic
+def set_role(*, principal: Principal, user_id: UUID, role: str, reason: str = "") -> User:
     """Change a user's role and end their sessions.
 
     Raises Denied, RecentAuthRequired, NotFound, Invalid, LastAdmin.
     """
     principal.require("users.manage")
     principal.require_recent_log_in(database_now())
-    _require_known_role(role)
+    require_known_role(role)
     user = _lock_beside_admins(user_id, stays_admin=role == ADMIN)
     if user.role == role:
         return user
     before = user_values(user)
     user.role = role
-    return _save(user, principal, actions.USER_ROLE_CHANGED, before, ends_sessions=True)
+    return _save(user, principal, actions.USER_ROLE_CHANGED, before, ends_sessions=True, reason=reason)
 
 
 @transaction.atomic
-def disable_user(*, principal: Principal, user_id: UUID) -> User:
+def disable_user(*, principal: Principal, user_id: UUID, reason: str = "") -> User:
     """Disable a user immediately. Raises Denied, NotFound, LastAdmin."""
     principal.require("users.manage")
     user = _lock_beside_admins(user_id, stays_admin=False)
@@ -125,11 +152,11 @@ def disable_user(*, principal: Principal, user_id: UUID) -> User:
         return user
     before = user_values(user)
     user.is_active = False
-    return _save(user, principal, actions.USER_DISABLED, before, ends_sessions=True)
+    return _save(user, principal, actions.USER_DISABLED, before, ends_sessions=True, reason=reason)
 
 
 @transaction.atomic
-def enable_user(*, principal: Principal, user_id: UUID) -> User:
+def enable_user(*, principal: Principal, user_id: UUID, reason: str = "") -> User:
     """Allow a disabled user to sign in again. Raises Denied, NotFound."""
     principal.require("users.manage")
     user = User.objects.lock(user_id)
@@ -137,15 +164,16 @@ def enable_user(*, principal: Principal, user_id: UUID) -> User:
         return user
     before = user_values(user)
     user.is_active = True
-    return _save(user, principal, actions.USER_ENABLED, before)
+    return _save(user, principal, actions.USER_ENABLED, before, reason=reason)
 
 
 @transaction.atomic
-def sign_out_everywhere(*, principal: Principal, user_id: UUID) -> User:
+def sign_out_everywhere(*, principal: Principal, user_id: UUID, reason: str = "") -> User:
     """End every session of a user. For another user this requires users.manage. Raises Denied, NotFound."""
     if user_id != principal.user_id:
         principal.require("users.manage")
-    return _save(User.objects.lock(user_id), principal, actions.USER_SIGNED_OUT, ends_sessions=True)
+    user = User.objects.lock(user_id)
+    return _save(user, principal, actions.USER_SIGNED_OUT, ends_sessions=True, reason=reason)
 
 
 @transaction.atomic
@@ -159,15 +187,27 @@ def unlock_user(*, principal: Principal, user_id: UUID) -> User:
     return user
 
 
+def is_last_admin(user: User) -> bool:
+    """Whether the user cannot be disabled or get another role. For display: the changes check it under lock."""
+    others = User.objects.exclude(pk=user.pk).filter(role=ADMIN, is_active=True)
+    is_admin = user.role == ADMIN and user.is_active and user.has_usable_password()
+    return is_admin and not any(other.has_usable_password() for other in others)
+
+
 def _lock_beside_admins(user_id: UUID, *, stays_admin: bool) -> User:
     """Return the user, locked, after checking that an active administrator will remain. Raises LastAdmin."""
-    # Lock all administrators in a fixed order. Otherwise two who disable each other at once would both succeed.
-    active = User.objects.select_for_update().filter(role=ADMIN, is_active=True).order_by("pk")
-    admins = [admin.pk for admin in active]
+    admins = _lock_admins()
     user = User.objects.lock(user_id)
     if not stays_admin and admins == [user.pk]:
-        raise LastAdmin("This is the last active administrator. Create another administrator first.")
+        raise LastAdmin(LAST_ADMIN)
     return user
+
+
+def _lock_admins() -> list[UUID]:
+    """Lock all active administrators and return those who can sign in. Invited ones cannot do so yet."""
+    # Lock in a fixed order. Otherwise two who disable each other at once would both succeed.
+    active = User.objects.select_for_update().filter(role=ADMIN, is_active=True).order_by("pk")
+    return [admin.pk for admin in active if admin.has_usable_password()]
 
 
 def _save(
@@ -177,44 +217,16 @@ def _save(
     before: Values | None = None,
     *,
     ends_sessions: bool = False,
+    reason: str = "",
 ) -> User:
     """Save a changed user with an audit event. ``before`` holds the declared fields if those changed."""
     if ends_sessions:
         user.subject_version += 1
-    user.save_with_mac()
+    save_unique(user)
     changes = [RowChange.of_row(user, before=before, after=user_values(user))] if before else []
-    record(user_event(action, user.id), principal.actor, changes=changes)
+    record(user_event(action, user.id, **reason_given(reason)), principal.actor, changes=changes)
     raise_epoch(user_entity(user.id))
     if user.pk != principal.user_id:
         # The caller's rights may have ended while this transaction waited for its locks.
         renew_principal(principal)
     return user
-
-
-def _insert(user: User) -> None:
-    try:
-        with transaction.atomic():
-            user.save_with_mac()
-    except IntegrityError:
-        field = "username" if User.objects.filter(username=user.username).exists() else "email"
-        raise NameTaken.of_field(field, f"Another user already has this {field}.") from None
-
-
-def _require_acceptable(user: User) -> None:
-    if not USERNAME.fullmatch(user.username):
-        raise Invalid.of_field("username", USERNAME_RULE)
-    _require_known_role(user.role)
-    if user.email is not None:
-        _require_email(user.email)
-
-
-def _require_known_role(role: str) -> None:
-    if role not in ROLES:
-        raise Invalid.of_field("role", f"Choose one of: {', '.join(ROLES)}.")
-
-
-def _require_email(email: str) -> None:
-    try:
-        User._meta.get_field("email").run_validators(email)
-    except ValidationError:
-        raise Invalid.of_field("email", "Enter a valid email address.") from None

@@ -28,7 +28,7 @@ from kernel.clock import database_now, process_now
 from kernel.errors import DomainError, Invalid, Throttled
 from kernel.http import problems
 from kernel.http.context import in_context
-from kernel.pages import AUTHENTICATED, PUBLIC, PageForm, PageView, Rule
+from kernel.pages import ENROLLING, PUBLIC, PageForm, PageView, Rule
 from kernel.pages.drafts import carried_draft, keep_draft
 from kernel.pages.views import is_htmx, known_principal, next_url, with_next
 
@@ -197,7 +197,7 @@ def pending_log_in(request: HttpRequest) -> tuple[UUID, int] | None:
 class ConfirmIdentityView(SecretFormView):
     """Confirm a factor for actions that require a recent sign-in, then return to the requested page."""
 
-    rules = {method: Rule(AUTHENTICATED, actions.IDENTITY_CONFIRMED) for method in ("GET", "POST")}
+    rules = {method: Rule(ENROLLING, actions.IDENTITY_CONFIRMED) for method in ("GET", "POST")}
     template = "accounts/confirm_identity.html"
 
     def page(self, **context: Any) -> HttpResponse:
@@ -244,7 +244,7 @@ class LogOutView(PageView[Principal]):
 class ExtendSessionView(PageView[Principal]):
     """The request itself renews the session, as every user request does. See ``accounts.middleware``."""
 
-    rules = {"POST": Rule(AUTHENTICATED, actions.SESSION_EXTENDED)}
+    rules = {"POST": Rule(ENROLLING, actions.SESSION_EXTENDED)}
 
     def post(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         return HttpResponse(status=HTTPStatus.NO_CONTENT)

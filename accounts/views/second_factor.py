@@ -11,7 +11,7 @@ from accounts.principals import Principal
 from accounts.qr import qr_code
 from kernel.clock import database_now
 from kernel.errors import DomainError, NotFound
-from kernel.pages import AUTHENTICATED, PageForm, PageView, Rule
+from kernel.pages import AUTHENTICATED, ENROLLING, PageForm, PageView, Rule
 
 FILE_NAME = "ciphercanary-recovery-codes.txt"
 
@@ -20,8 +20,8 @@ class SecondFactorView(PageView[Principal]):
     """Show the second factor. A POST starts an enrolment, and replaces one that was never confirmed."""
 
     rules = {
-        "GET": Rule(AUTHENTICATED, actions.TOTP_READ),
-        "POST": Rule(AUTHENTICATED, actions.TOTP_ENROLLED),
+        "GET": Rule(ENROLLING, actions.TOTP_READ),
+        "POST": Rule(ENROLLING, actions.TOTP_ENROLLED),
     }
     section = "account"
     template = "accounts/second_factor.html"
@@ -38,8 +38,8 @@ class ConfirmTotpView(PageView[Principal]):
     """Steps one and two: the secret, and its first code. The response to the code is step three, the recovery codes."""
 
     rules = {
-        "GET": Rule(AUTHENTICATED, actions.TOTP_READ),
-        "POST": Rule(AUTHENTICATED, actions.TOTP_CONFIRMED),
+        "GET": Rule(ENROLLING, actions.TOTP_READ),
+        "POST": Rule(ENROLLING, actions.TOTP_CONFIRMED),
     }
     section = "account"
     template = "accounts/second_factor_setup.html"
@@ -144,9 +144,7 @@ class RemoveView(PageView[Principal]):
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
-                return self.done(
-                    reverse("mfa"), "Authenticator removed. You now sign in with your password only."
-                )
+                return self.done(reverse("mfa"), "Authenticator removed.")
         return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
 
 

@@ -13,7 +13,7 @@ from django.core.checks import CheckMessage, run_checks
 from django.core.management import call_command
 from django.db import connection
 
-from accounts import setup_codes
+from accounts import link_codes
 from accounts.principals import Principal
 from accounts.services import bootstrap_signing_keys, create_user, is_set_up, issue_setup_link
 from audit.log.events import Source
@@ -161,7 +161,7 @@ def _prepare_first_admin() -> str:
     if is_set_up():
         return ""
     if not settings.CC_ADMIN_PASSWORD:
-        return setup_codes.link_of(issue_setup_link(principal=first_start))
+        return link_codes.setup_url(issue_setup_link(principal=first_start))
     try:
         create_user(
             principal=first_start, username=FIRST_ADMIN, password=settings.CC_ADMIN_PASSWORD, role="admin"

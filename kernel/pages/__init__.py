@@ -3,6 +3,16 @@
 from kernel.pages.edit_forms import EditForm
 from kernel.pages.forms import PageForm, ReasonForm
 from kernel.pages.views import PageView
-from kernel.rules import AUTHENTICATED, PUBLIC, Caller, Rule
+from kernel.rules import AUTHENTICATED, ENROLLING, PUBLIC, Caller, Rule
 
-__all__ = ["AUTHENTICATED", "PUBLIC", "Caller", "EditForm", "PageForm", "PageView", "ReasonForm", "Rule"]
+__all__ = [
+    "AUTHENTICATED",
+    "ENROLLING",
+    "PUBLIC",
+    "Caller",
+    "EditForm",
+    "PageForm",
+    "PageView",
+    "ReasonForm",
+    "Rule",
+]

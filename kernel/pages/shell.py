@@ -28,6 +28,8 @@ class Destination:
     key: str
 
     def is_for(self, caller: Caller) -> bool:
+        if caller.must_enrol:
+            return False
         return isinstance(self.permission, Access) or caller.has_permission(self.permission)
 
 
@@ -37,6 +39,7 @@ DESTINATIONS = (
     Destination("audit", "Audit", "audit.read", "a"),
     Destination("jobs", "Jobs", "audit.export", "j"),
     Destination("usage", "Usage", "keys.read", "u"),
+    Destination("users", "Users", "users.read", "p"),
     Destination("system", "System", "system.read", "s"),
 )
 

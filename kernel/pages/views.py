@@ -24,11 +24,11 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseLocation, p
 
 from kernel import throttle
 from kernel.actions import REQUEST_REFUSED
-from kernel.errors import DomainError, RecentAuthRequired, Unauthenticated
+from kernel.errors import DomainError, RecentAuthRequired, SecondFactorRequired, Unauthenticated
 from kernel.http.context import in_context, set_audit_object
 from kernel.http.protocol_refusals import method_not_allowed
 from kernel.pages.drafts import drop_draft, keep_draft, read_draft, take_draft
-from kernel.rules import PUBLIC, Caller, Rule
+from kernel.rules import ENROLLING, PUBLIC, Caller, Rule
 
 PAGE, DIALOG = "page", "dialog-body"
 MOST_DIGITS = len(str(2**63)) - 1  # any number with this many digits fits a bigint
@@ -63,6 +63,8 @@ class PageView[P: Caller](View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             return self._admit(request, **kwargs) or super().dispatch(request, *args, **kwargs)
+        except SecondFactorRequired:
+            return redirect_to(request, reverse("mfa"))
         except RecentAuthRequired as refusal:
             if request.method == "POST":  # for a page that is merely opened, the redirect is enough
                 refuse(request, refusal)
@@ -108,7 +110,9 @@ class PageView[P: Caller](View):
         return form
 
     def _judge(self, rule: Rule, **kwargs: Any) -> None:
-        """Raises Denied; its audit event names the object."""
+        """Raises Denied; its audit event names the object. Raises SecondFactorRequired, which is not recorded."""
+        if self.principal.must_enrol and rule.permission is not ENROLLING:
+            raise SecondFactorRequired
         is_denied = isinstance(rule.permission, str) and not self.principal.has_permission(rule.permission)
         if is_denied or self.object_reference[0]:
             set_audit_object(self.request, *self.object_of(**kwargs))
@@ -178,7 +182,11 @@ def refuse(request: HttpRequest, refusal: DomainError) -> None:
 
 def confirm_identity_first(request: HttpRequest) -> HttpResponse:
     """Redirect to the page that asks for a factor again, and from there back to this page."""
-    url = with_next("reauth", request.get_full_path())
+    return redirect_to(request, with_next("reauth", request.get_full_path()))
+
+
+def redirect_to(request: HttpRequest, url: str) -> HttpResponse:
+    """Open another page instead of this one. With htmx, it replaces the whole page."""
     return HttpResponseClientRedirect(url) if is_htmx(request) else HttpResponseRedirect(url)
 
 

@@ -13,10 +13,11 @@ from kernel.rest.fields import (
 )
 from kernel.rest.idempotency import idempotent
 from kernel.rest.views import ApiView
-from kernel.rules import AUTHENTICATED, PUBLIC, Access, Caller, Rule
+from kernel.rules import AUTHENTICATED, ENROLLING, PUBLIC, Access, Caller, Rule
 
 __all__ = [
     "AUTHENTICATED",
+    "ENROLLING",
     "PUBLIC",
     "Access",
     "ApiView",

@@ -1,12 +1,14 @@
 """Conditional requests (RFC 9110 section 13): ``ETag`` and ``If-Match`` name an object's revision."""
 
 import re
+from http import HTTPStatus
 from typing import Final
 
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from kernel.errors import Invalid
+from kernel.http.problems import ProtocolError
 
 HEADER: Final = "If-Match"
 # Possessive quantifiers: a header that does not match takes linear time.
@@ -50,6 +52,16 @@ def etags_to_match(request: Request) -> frozenset[str] | None:
     if not tags:
         raise _not_understood()
     return frozenset(tag for tag in tags if not tag.startswith("W/"))
+
+
+def require_match(etags: frozenset[str] | None, revision: int) -> None:
+    """Raises ProtocolError with 412 if ``If-Match`` does not accept the revision of the locked object."""
+    if etags is not None and etag_of(revision) not in etags:
+        raise ProtocolError(
+            "The object has changed since you read it. Read it again, then retry.",
+            status=HTTPStatus.PRECONDITION_FAILED,
+            code="version_conflict",
+        )
 
 
 def _not_understood() -> Invalid:

@@ -14,12 +14,12 @@ from rest_framework.views import APIView
 
 from kernel import throttle
 from kernel.actions import REQUEST_REFUSED
-from kernel.errors import Unauthenticated
+from kernel.errors import SecondFactorRequired, Unauthenticated
 from kernel.http.context import in_context, set_audit_object
 from kernel.rest.exceptions import invalid
 from kernel.rest.fields import PageQuery, StrictSerializer
 from kernel.rest.parsers import StrictJSONParser
-from kernel.rules import PUBLIC, Caller, Rule
+from kernel.rules import AUTHENTICATED, PUBLIC, Caller, Rule
 
 
 class ApiView[P: Caller](APIView):
@@ -61,6 +61,8 @@ class ApiView[P: Caller](APIView):
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
         if rule is None:
             raise MethodNotAllowed(request.method or "")
+        if rule.permission is AUTHENTICATED and self.principal.must_enrol:
+            raise SecondFactorRequired
         if isinstance(rule.permission, str):
             self.principal.require(rule.permission)
 

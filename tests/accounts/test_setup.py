@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
-from accounts import actions, services, setup_codes
+from accounts import actions, link_codes, services
 from accounts.errors import AlreadySetUp, SetupLinkInvalid
 from accounts.models import SetupLink, User
 from accounts.origin import Origin
@@ -47,7 +47,7 @@ def set_up(code, **changes):
 
 def let_it_expire():
     link = SetupLink.objects.get()
-    link.expires_at -= setup_codes.LIFE
+    link.expires_at -= link_codes.SETUP_LIFE
     link.save_with_mac()
 
 
@@ -59,7 +59,7 @@ def test_the_database_knows_the_code_by_its_hash_only(code):
         [list(model.objects.values()) for model in (SetupLink, AuditLog, AuditTrail)], default=str
     )
     assert code not in stored
-    assert setup_codes.digest(code) in stored
+    assert link_codes.digest(code) in stored
 
 
 def test_making_a_link_is_on_record_with_its_end(code):
@@ -83,14 +83,14 @@ def test_it_makes_an_administrator_once(code):
 
 
 def test_a_code_that_is_not_ours_makes_no_one(code):
-    for wrong in (setup_codes.new_code(), code[:-1], ""):
+    for wrong in (link_codes.new_code(), code[:-1], ""):
         with pytest.raises(SetupLinkInvalid):
             set_up(wrong)
     assert not User.objects.exists()
 
 
 def test_without_a_link_no_code_makes_anybody(db):
-    for wrong in (setup_codes.new_code(), ""):
+    for wrong in (link_codes.new_code(), ""):
         with pytest.raises(SetupLinkInvalid):
             set_up(wrong)
 
@@ -137,8 +137,8 @@ def test_links_are_the_applications_to_make(db):
 
 def test_write_access_to_the_database_creates_no_administrator(code):
     """Without the MAC, it would suffice to delete the users and store the hash of an invented code."""
-    own = setup_codes.new_code()
-    SetupLink.objects.update(code_hash=setup_codes.digest(own))
+    own = link_codes.new_code()
+    SetupLink.objects.update(code_hash=link_codes.digest(own))
     with pytest.raises(IntegrityFailed):
         set_up(own)
 
@@ -164,7 +164,7 @@ def test_of_two_who_use_it_at_once_one_wins():
 
 
 def test_the_log_takes_a_code_for_a_credential():
-    code = setup_codes.new_code()
+    code = link_codes.new_code()
     assert code not in redact(f"GET /setup/{code}/ failed")
 
 
@@ -220,7 +220,7 @@ def test_setting_up_signs_in_and_leads_to_the_first_key(browser, code):
 
 def test_afterwards_the_pages_are_not_there(browser, code):
     Client().post(f"/setup/{code}/", GOOD)
-    for path in ("/setup/", f"/setup/{code}/", f"/setup/{setup_codes.new_code()}/"):
+    for path in ("/setup/", f"/setup/{code}/", f"/setup/{link_codes.new_code()}/"):
         assert browser.get(path).status_code == 404
     assert browser.post(f"/setup/{code}/", GOOD | {"username": "another"}).status_code == 404
     assert User.objects.count() == 1
@@ -228,7 +228,7 @@ def test_afterwards_the_pages_are_not_there(browser, code):
 
 def test_a_link_that_opens_nothing_shows_how_to_get_another(browser, code):
     let_it_expire()
-    for path in (f"/setup/{code}/", f"/setup/{setup_codes.new_code()}/", f"/setup/{code[:30]}/"):
+    for path in (f"/setup/{code}/", f"/setup/{link_codes.new_code()}/", f"/setup/{code[:30]}/"):
         response = browser.get(path)
         assert response.status_code == 404
         assert b"bin/manage setup_link" in response.content
@@ -285,4 +285,4 @@ def test_neither_the_record_nor_the_log_names_the_code(browser, code, caplog):
 
 
 def test_a_link_ends_after_a_quarter_of_an_hour():
-    assert timedelta(minutes=15) == setup_codes.LIFE
+    assert timedelta(minutes=15) == link_codes.SETUP_LIFE

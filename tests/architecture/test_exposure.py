@@ -35,6 +35,7 @@ MAY_READ_ALL_VERSIONS = {
 MAY_WRITE_WITHOUT_MAC = {
     "audit/services/alarms.py": "a forged row gets another evidence and stays forged",
     "audit/services/resolving.py": "a forged row is replaced by what its entry says",
+    "accounts/services/invitations.py": "invitations: used and revoked ones go",
     "accounts/services/login_attempts.py": "login_attempts",
     "accounts/services/own_sessions.py": "browser_sessions, whose data is signed: ended ones go",
     "accounts/services/passkeys.py": "passkeys: removed ones go",

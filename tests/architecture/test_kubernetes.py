@@ -178,10 +178,10 @@ def test_the_first_policy_denies_everything():
     assert all("podSelector" in peer for rule in ingress for peer in rule["from"])
 
 
-def test_the_code_of_a_setup_link_is_not_logged():
+def test_the_codes_of_links_are_not_logged():
     [setup] = [found for found in of_kind("Ingress") if found["metadata"]["name"] == "ciphercanary-setup"]
     [rule] = setup["spec"]["rules"]
-    assert [path["path"] for path in rule["http"]["paths"]] == ["/setup/"]
+    assert [path["path"] for path in rule["http"]["paths"]] == ["/setup/", "/invitation/"]
     assert setup["metadata"]["annotations"] == {"nginx.ingress.kubernetes.io/enable-access-log": "false"}
 
 

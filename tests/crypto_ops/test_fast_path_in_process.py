@@ -5,10 +5,13 @@ import json
 
 import pytest
 
+from accounts.principals import Principal
+from accounts.services import reset_totp
 from audit.commit import loop_writer
 from crypto_ops import fast_path
 from kernel import runtime
 from kernel.http.fast_path import HotRequest
+from tests.accounts.test_totp import enrol
 from tests.audit.conftest import log_out_of_reach
 from tests.personas import b64
 
@@ -132,3 +135,15 @@ def test_a_batch_costs_a_request_for_each_hundred(bench, settings, count):
     ask(bench, ("encrypt/batch", {"algorithm": "aes-256-gcm", "key_id": key["id"], "items": items}))
     left = throttle.budget_state(str(bench.persona.user.id)).remaining
     assert left == 10 - -(-count // 100)
+
+
+def test_a_user_without_a_required_second_factor_gets_no_answer(bench, settings):
+    key, system = bench.key(), Principal.system("test", "command")
+    assert ask(bench, ("encrypt", sealing(key)))[0][0] == 200
+    settings.CC_REQUIRE_SECOND_FACTOR = {bench.persona.user.role}
+    runtime.fresh()  # a setting never changes in a running process
+    assert ask(bench, ("encrypt", sealing(key))) == [None]
+    enrol(bench.persona)
+    assert ask(bench, ("encrypt", sealing(key)))[0][0] == 200
+    reset_totp(principal=system, user_id=bench.persona.user.id)
+    assert ask(bench, ("encrypt", sealing(key))) == [None]

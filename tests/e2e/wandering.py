@@ -15,8 +15,11 @@ UNLINKED = ("/reauth/", "/setup/first-key/", "/audit/saved/new?action=keys.key.r
 ON_THE_WAY = frozenset(
     {"setup", "setup-link", "login", "login-code", "mfa-setup", "mfa-codes", "mfa-remove", "passkey-new"}
 )
-# Redirects, and pages that need a running job or an open alarm.
-ELSEWHERE = frozenset({"root", "oidc-callback", "job-cancel", "alarm-resolve"})
+# Redirects, pages that need a running job or an open alarm, and those that tests/e2e/test_users.py inspects.
+OF_USERS = frozenset(
+    {"user-enable", "user-invitation", "user-reset-second-factor", "user-revoke-invitation", "user-unlock"}
+)
+ELSEWHERE = frozenset({"root", "oidc-callback", "job-cancel", "alarm-resolve"}) | OF_USERS
 FILES = frozenset({"audit-entry-proof", "usage-file"})
 LINKS = "() => [...document.querySelectorAll('a[href]')].map(a => a.href)"
 

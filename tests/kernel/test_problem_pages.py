@@ -66,7 +66,7 @@ def test_who_lacks_a_permission_is_told_which_and_who_has_it(developer):
     assert answer.status_code == 403
     assert "You need the permission system.read." in content
     assert "admin, operator, auditor" in content
-    assert "an administrator can run this command" in content
+    assert "An administrator can change it on the page Users." in content
 
 
 def test_a_lost_reader_is_offered_a_search(admin):

@@ -130,7 +130,7 @@ def test_a_page_is_named_after_its_route_and_not_its_path(exporter, client, sett
         )
     span.end()
     request = exporter.ended()[-1]
-    assert request.name == "GET /setup/<setup_code:code>/"
+    assert request.name == "GET /setup/<link_code:code>/"
     assert "secret" not in request.to_json()
 
 

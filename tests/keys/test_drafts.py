@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.browser_sessions import CONFIRMED_AT
+from accounts.user_operations import USER_OPERATIONS
 from accounts.views.log_in import PENDING
 from kernel.clock import database_now
 from kernel.pages.drafts import DRAFT, LIMIT, PAGE_USER
@@ -33,6 +34,7 @@ SETTINGS = {"description", "tags", "rotation_period_days", "expires_at"}
 # The fields that each page keeps. Never passwords, codes, messages, or what users type or select as a confirmation.
 KEPT = {
     "alarm-resolve": {"reason"},
+    "user-new": {"username", "email", "role"},
     "audit-saved-new": {"name", "is_shared"},
     "key-new": {"name", "algorithm", "activates_at"} | SETTINGS,
     "key-settings": SETTINGS,
@@ -40,6 +42,7 @@ KEPT = {
     "key-version-disable": {"reason"},
     "key-version-enable": {"reason"},
 }
+KEPT |= {f"user-{operation.slug}": {"reason", "role", "email"} for operation in USER_OPERATIONS.values()}
 KEPT |= {f"key-{operation.slug}": {"reason", "expected_version"} for operation in KEY_OPERATIONS.values()}
 
 
@@ -187,7 +190,7 @@ def test_no_page_keeps_another_field():
 
 def test_every_page_that_keeps_a_draft_shows_it(admin, key):
     browser, shown = signed_in(admin), {}
-    parts = {"name": key.name, "version": 1, "alarm_id": make_alarm().id}
+    parts = {"name": key.name, "version": 1, "alarm_id": make_alarm().id, "user_id": admin.user.id}
     for route in page_routes():
         if route.view.draft_fields:
             path = route.path.format(**parts)

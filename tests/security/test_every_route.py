@@ -60,8 +60,9 @@ NOWHERE = (
 @pytest.fixture
 def paths():
     """The path of every route by its name; objects in it do not exist."""
-    parts = dict.fromkeys(("export_id", "job_id", "filter_id", "alarm_id"), uuid4())
-    parts |= {"name": "no-such-key", "version": 1, "log_id": 1, "code": "no-code"}
+    parts = dict.fromkeys(("export_id", "job_id", "filter_id", "alarm_id", "user_id"), uuid4())
+    parts |= {"name": "no-such-key", "version": 1, "log_id": 1}
+    parts |= dict.fromkeys(("code", "invitation_code"), "no-code")
     api = {route.name: path_of(route, missing_target()) for route in all_routes()}
     pages = {route.name: route.path.format(**parts) for route in page_routes()}
     admin = {f"admin {model.__name__}": listing(model) for model in MODELS}

@@ -13,9 +13,14 @@ class Command(AccountCommand):
         parser.add_argument("username")
         parser.add_argument("--role", required=True, choices=list(ROLES))
         parser.add_argument("--email")
-
-    def handle(self, *args: Any, username: str, role: str, email: str | None, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        user = services.create_user(
-            principal=self.principal, username=username, password=read_new_password(), role=role, email=email
+        parser.add_argument(
+            "--invite", action="store_true", help="print a link by which the user chooses the password"
         )
+
+    def handle(self, *args: Any, invite: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        given = {name: options[name] for name in ("username", "role", "email")}
+        if invite:
+            self.stdout.write(services.invite_user(principal=self.principal, **given).url)
+            return
+        user = services.create_user(principal=self.principal, password=read_new_password(), **given)
         self.stdout.write(f"{user.username} created with role {user.role}, ID {user.id}")

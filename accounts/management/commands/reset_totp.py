@@ -10,7 +10,9 @@ class Command(AccountCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
+        parser.add_argument("--reason", default="", help="recorded in the audit log")
 
-    def handle(self, *args: Any, username: str, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        user = services.reset_totp(principal=self.principal, user_id=services.find_user(username).id)
+    def handle(self, *args: Any, username: str, reason: str, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        user_id = services.find_user(username).id
+        user = services.reset_totp(principal=self.principal, user_id=user_id, reason=reason)
         self.stdout.write(f"{user.username} no longer has an authenticator")

@@ -1,6 +1,6 @@
 from typing import Any
 
-from accounts import services, setup_codes
+from accounts import link_codes, services
 from accounts.management.base import AccountCommand
 
 
@@ -8,4 +8,4 @@ class Command(AccountCommand):
     help = "Print a new link that creates the first administrator. The previous link stops working."
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        self.stdout.write(setup_codes.link_of(services.issue_setup_link(principal=self.principal)))
+        self.stdout.write(link_codes.setup_url(services.issue_setup_link(principal=self.principal)))

@@ -15,7 +15,7 @@ type Change = Callable[..., User]
 
 
 class Command(AccountCommand):
-    help = "Change a user's role, disable or enable the user, or end their sessions. If one change fails, none is applied."
+    help = "Change a user's role or email address, disable or enable the user, or end their sessions. If one change fails, none is applied."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
@@ -24,16 +24,25 @@ class Command(AccountCommand):
         state.add_argument("--disable", action="store_true")
         state.add_argument("--enable", action="store_true")
         parser.add_argument("--sign-out", action="store_true", help="end all sessions of the user")
+        parser.add_argument("--email", help="the new email address; empty for none")
+        parser.add_argument("--invite", action="store_true", help="print a new link for an invited user")
+        parser.add_argument("--reason", default="", help="recorded in the audit log")
 
     def handle(self, *args: Any, username: str, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         changes = _changes(options)
-        if not changes:
-            raise CommandError("Choose what to change: --role, --disable, --enable or --sign-out.")
+        if not (changes or options["invite"]):
+            raise CommandError(
+                "Choose what to change: --role, --disable, --enable, --sign-out, --email or --invite."
+            )
         user = services.find_user(username)
+        lines = []
         with transaction.atomic():
             for change in changes:
-                user = change(principal=self.principal, user_id=user.id)
-        self.stdout.write(f"{user.username}: {user.role}, {'active' if user.is_active else 'disabled'}")
+                user = change(principal=self.principal, user_id=user.id, reason=options["reason"])
+            if options["invite"]:
+                issued = services.reissue_invitation(principal=self.principal, user_id=user.id)
+                lines = [issued.url]
+        self.stdout.write("\n".join([f"{user.username}: {user.role}, {user.state}", *lines]))
 
 
 def _changes(options: dict[str, Any]) -> list[Change]:
@@ -42,5 +51,6 @@ def _changes(options: dict[str, Any]) -> list[Change]:
         (options["disable"], services.disable_user),
         (options["enable"], services.enable_user),
         (options["sign_out"], services.sign_out_everywhere),
+        (options["email"] is not None, partial(services.set_email, email=options["email"])),
     ]
     return [change for wanted, change in asked if wanted]

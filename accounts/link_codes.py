@@ -1,4 +1,4 @@
-"""Codes of set-up links. While no account exists, the holder of a code can create the first administrator."""
+"""Codes of links that work once: the set-up link of the first administrator, and invitations."""
 
 import secrets
 from datetime import timedelta
@@ -8,7 +8,8 @@ from typing import Final
 from django.conf import settings
 from django.urls import reverse
 
-LIFE: Final = timedelta(minutes=15)
+SETUP_LIFE: Final = timedelta(minutes=15)
+INVITATION_LIFE: Final = timedelta(days=7)
 # Also matches a code that was truncated in copying, because its page explains how to get a new link.
 PATTERN: Final = "[A-Za-z0-9_-]{20,100}"
 
@@ -23,6 +24,11 @@ def digest(code: str) -> str:
     return sha256(code.encode()).hexdigest()
 
 
-def link_of(code: str) -> str:
+def setup_url(code: str) -> str:
     """The URL to open in a browser."""
     return f"{settings.CC_PUBLIC_URL}{reverse('setup-link', args=[code])}"
+
+
+def invitation_url(code: str) -> str:
+    """The URL to open in a browser."""
+    return f"{settings.CC_PUBLIC_URL}{reverse('invitation', args=[code])}"

@@ -1,0 +1,114 @@
+"""CC_REQUIRE_SECOND_FACTOR: users of these roles set up an authenticator before they do anything else."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from accounts import services
+from accounts.origin import Origin
+from accounts.principals import Principal
+from accounts.roles import ROLES
+from kernel.environment import Environment
+from tests.accounts.test_totp import Authenticator, enrol
+from tests.browsing import signed_in
+from tests.endpoints import ENDPOINTS, PUBLIC, all_routes, make_passkey, missing_target, path_of
+from tests.pages import PAGES, STRANGERS, page_routes
+from tests.personas import PASSWORD, ApiClient
+
+pytestmark = pytest.mark.django_db
+
+SYSTEM = Principal.system("test", "command")
+ORIGIN = Origin(client_ip="127.0.0.1", user_agent="tests", request_id="test")
+# Open until the factor is set up: the set-up itself, and what a sign-in needs.
+API_OPEN = {("totp", "GET"), ("enrol-totp", "POST"), ("confirm-totp", "POST")}
+PAGES_OPEN = {"mfa", "mfa-setup", "reauth", "session-extend"}
+
+
+@pytest.fixture(autouse=True)
+def required(settings):
+    settings.CC_REQUIRE_SECOND_FACTOR = {"admin", "developer"}
+
+
+def test_until_then_the_api_offers_the_set_up_only(developer):
+    target = missing_target()
+    for route in all_routes():
+        for method, endpoint in ENDPOINTS[route.name].items():
+            if endpoint.permission == PUBLIC or (route.name, method) in API_OPEN:
+                continue
+            answer = developer.api.send(method, path_of(route, target), None if method == "GET" else {})
+            assert (answer.status, answer.code) == (403, "second_factor_required"), (route.name, method)
+
+
+def test_until_then_every_page_leads_to_the_set_up(admin):
+    browser = signed_in(admin)
+    parts = {"name": "a", "version": 1, "log_id": 1, "code": "c" * 43, "invitation_code": "c" * 43}
+    unknown = dict.fromkeys(("export_id", "job_id", "filter_id", "alarm_id", "user_id"), admin.user.id)
+    for route in page_routes():
+        page = PAGES[route.name]
+        for method, roles in (("get", page.get), ("post", page.post)):
+            if roles and roles != STRANGERS and route.name not in PAGES_OPEN:
+                answer = getattr(browser, method)(route.path.format(**parts, **unknown))
+                assert (answer.status_code, answer["Location"]) == (302, "/account/mfa/"), route.name
+    for path in ("/admin/", "/admin/accounts/user/"):
+        assert browser.get(path, follow=True).redirect_chain[-1][0] == "/account/mfa/"
+    page = browser.get("/account/mfa/").content.decode()
+    assert "Your role requires a second factor" in page
+    assert 'href="/keys/"' not in page
+
+
+def test_htmx_gets_the_whole_page_instead(admin):
+    answer = signed_in(admin).get("/keys/", headers={"HX-Request": "true", "HX-Target": "key-results"})
+    assert (answer.status_code, answer["HX-Redirect"]) == (200, "/account/mfa/")
+
+
+def test_setting_it_up_over_the_api_gives_the_rights_of_the_role(developer):
+    signed_in_as = developer.api.post("/auth/login", {"username": "dora", "password": PASSWORD}).json["user"]
+    assert signed_in_as["permissions"] == []
+    enrol(developer)
+    assert developer.api.get("/auth/me").json["permissions"] == sorted(ROLES["developer"])
+    assert developer.api.post("/api/v1/random", {"bytes": 16}).status == 200
+
+
+def test_setting_it_up_in_the_browser_gives_the_rights_of_the_role(admin):
+    browser = signed_in(admin)
+    assert browser.post("/account/mfa/")["Location"] == "/account/mfa/setup/"
+    secret = "".join(browser.get("/account/mfa/setup/").context["groups"])
+    codes = browser.post("/account/mfa/setup/", {"code": Authenticator(secret).code()})
+    assert codes.status_code == 200
+    assert browser.get("/keys/").status_code == 200
+    assert browser.get("/admin/").status_code == 200
+
+
+def test_setting_it_up_ends_the_sessions_that_a_password_alone_opened(developer):
+    other = services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    browser = signed_in(developer)
+    enrol(developer)
+    assert ApiClient(other.access_token).get("/auth/me").status == 401
+    assert browser.get("/account/mfa/")["Location"].startswith("/login/")
+    assert developer.api.get("/auth/me").status == 200
+
+
+def test_a_passkey_alone_is_not_enough_because_the_password_alone_still_signs_in(developer):
+    make_passkey(developer.user)
+    assert developer.api.get("/auth/me").code == "second_factor_required"
+
+
+def test_a_reset_or_a_removal_requires_it_again(developer):
+    _, codes = enrol(developer)
+    assert developer.api.delete("/auth/totp", {"code": codes[0]}).status == 204
+    assert developer.api.get("/auth/me").code == "second_factor_required"
+    enrol(developer)
+    services.reset_totp(principal=SYSTEM, user_id=developer.user.id)
+    assert developer.api.post("/api/v1/random", {"bytes": 16}).code == "second_factor_required"
+
+
+def test_other_roles_need_none(auditor, operator):
+    for persona in (auditor, operator):
+        assert persona.api.get("/api/v1/keys").status == 200
+
+
+def test_an_unknown_role_in_the_setting_is_named(monkeypatch):
+    monkeypatch.setenv("CC_REQUIRE_SECOND_FACTOR", "admin, auditor")
+    assert Environment().choices("CC_REQUIRE_SECOND_FACTOR", ROLES) == {"admin", "auditor"}
+    monkeypatch.setenv("CC_REQUIRE_SECOND_FACTOR", "admin,root")
+    with pytest.raises(ImproperlyConfigured, match=r"^CC_REQUIRE_SECOND_FACTOR must be a list of admin, aud"):
+        Environment().choices("CC_REQUIRE_SECOND_FACTOR", ROLES)
