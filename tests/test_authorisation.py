@@ -43,8 +43,6 @@ PERMISSIONS = {
     "users.manage": {"admin": ALL},
     "tokens.manage": {"admin": ALL, "operator": OWN, "developer": OWN, "auditor": OWN},
     "system.read": {"admin": ALL, "operator": ALL, "auditor": ALL},
-    "users.read": {"admin": ALL, "auditor": ALL},
-    "users.manage": {"admin": ALL},
     AUTHENTICATED: {"admin": OWN, "operator": OWN, "developer": OWN, "auditor": OWN},  # their own account
 }
 ROLES = ("anonymous", "admin", "operator", "developer", "auditor")
