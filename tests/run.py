@@ -20,7 +20,7 @@ QUICK = {
     SQLITE: f"smoke or (sqlite and not ({HIGHER_LEVELS}))",
 }
 # The tests of a file run in one process, so that what they share is started once; the order is pytest's. Tests of
-# processes and browsers often wait, so the whole suite uses one process more.
+# processes and browsers often wait, so three processes keep two cores busy.
 PYTEST = [sys.executable, "-m", "pytest", "--dist", "loadscope", "--no-loadscope-reorder"]
 PROCESSES = ["-n", "3"]
 SERVICES = [sys.executable, "-m", "tests.services"]
