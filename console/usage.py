@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlencode
 
 from django.urls import reverse
 
 from accounts.principals import Principal
+from audit.browse.filters import operations_query
 from audit.log import object_names
 from audit.log.events import Outcome
-from audit.log.operations import OPERATION
 from audit.models import READ_PERMISSION
 from audit.services import logged_names
 from audit.usage.charts import Range, chart
@@ -107,8 +106,7 @@ def log_pages(principal: Principal, span: Span) -> LogPages | None:
 
 def operations_url(since: datetime, **filters: str) -> str:
     """The page of the audit log with these operations."""
-    query = {"action": OPERATION, **filters, "from": f"{since:%Y-%m-%dT%H:%M:%SZ}"}
-    return f"{reverse('audit')}?{urlencode(query)}"
+    return f"{reverse('audit')}?{operations_query(since, **filters)}"
 
 
 def share(part: int, whole: int) -> str:

@@ -20,9 +20,9 @@ QUICK = {
     SQLITE: f"smoke or (sqlite and not ({HIGHER_LEVELS}))",
 }
 # The tests of a file run in one process, so that what they share is started once; the order is pytest's. Tests of
-# processes and browsers often wait, so the whole suite uses one process more.
+# processes and browsers often wait, so three processes keep two cores busy.
 PYTEST = [sys.executable, "-m", "pytest", "--dist", "loadscope", "--no-loadscope-reorder"]
-FEW, MORE = ["-n", "2"], ["-n", "3"]
+PROCESSES = ["-n", "3"]
 SERVICES = [sys.executable, "-m", "tests.services"]
 COVERAGE = [sys.executable, "-m", "coverage", "report"]
 COMPLETE = "kernel/crypto/*,audit/tlog/*,keys/lifecycle.py"
@@ -61,17 +61,16 @@ def quick_part(half: str) -> list[str]:
 def run_half(half: str, arguments: list[str], *, is_whole: bool) -> int:
     """Run pytest on one database and return its exit code."""
     environment = dict(os.environ)
-    options = MORE if is_whole else FEW
     if half == POSTGRESQL:
         log("PostgreSQL and Redis")
         if not find_chromium():
             log(MISSING)
         measured = ["--cov", "--cov-report="] if is_whole else []
-        return run_to_end([*SERVICES, *PYTEST, *options, *measured, *arguments], environment)
+        return run_to_end([*SERVICES, *PYTEST, *PROCESSES, *measured, *arguments], environment)
     log("SQLite: the tests that touch the database")
     for name in ("DATABASE_URL", "REDIS_URL"):
         environment.pop(name, None)
-    return run_to_end([*PYTEST, "-p", "tests.sqlite_half", *options, *arguments], environment)
+    return run_to_end([*PYTEST, "-p", "tests.sqlite_half", *PROCESSES, *arguments], environment)
 
 
 def log(text: str) -> None:

@@ -5,10 +5,12 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlencode
 
 from audit.browse.selection import LogCriteria
 from audit.log.action_labels import RESULTS, label_of, word_label
 from audit.log.canonical import format_timestamp
+from audit.log.operations import OPERATION
 
 # Word and label. A saved filter may have such a period, which is relative to the time when the filter is used.
 PERIODS = MappingProxyType(
@@ -60,6 +62,11 @@ def bounds_of(period: str, now: datetime) -> tuple[datetime | None, datetime | N
         today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return today - timedelta(days=1), today
     return (now - _LENGTHS[period], None) if period else (None, None)
+
+
+def operations_query(since: datetime, **filters: str) -> str:
+    """The query string of a list of the operations since then. ``filters`` have their API names."""
+    return urlencode({"action": OPERATION, **filters, "from": f"{since:%Y-%m-%dT%H:%M:%SZ}"})
 
 
 def in_words(filters: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -6,6 +6,8 @@ from types import MappingProxyType
 
 from audit.log.action_labels import RESULTS
 
+# The results as the list shows them, and their outcomes in the log.
+OUTCOMES = MappingProxyType({word: str(outcome) for outcome, word in RESULTS.items()})
 # The typed name, and the filter's name in the API.
 QUALIFIERS = MappingProxyType(
     {
@@ -36,8 +38,7 @@ def similar_words(words: str) -> list[str]:
 
 def results_in(words: Iterable[str]) -> list[tuple[str, str]]:
     """The words that are a result as the list shows it, such as ``failed``, and its outcome in the log."""
-    outcomes = {word: str(outcome) for outcome, word in RESULTS.items()}
-    return [(word, outcomes[word.lower()]) for word in words if word.lower() in outcomes]
+    return [(word, OUTCOMES[word.lower()]) for word in words if word.lower() in OUTCOMES]
 
 
 def read_search(text: str) -> tuple[str, list[tuple[str, str, str]]]:

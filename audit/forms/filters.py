@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django import forms
 
 from audit.browse.filters import LABELS, PERIODS, bounds_of, in_words, utc_text
-from audit.browse.qualifiers import QUALIFIERS, read_search, similar_words
+from audit.browse.qualifiers import OUTCOMES, QUALIFIERS, read_search, similar_words
 from audit.browse.selection import LogCriteria
 from audit.log.action_labels import RESULTS, label_of, word_label
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
@@ -18,9 +18,8 @@ from kernel.errors import Invalid
 from kernel.http.addresses import canonical_address
 from kernel.pages.forms import PageForm, UtcDateTimeField
 
-_OUTCOMES = {label: str(word) for word, label in RESULTS.items()}
 _WORDS: Mapping[str, Iterable[str]] = {
-    "outcome": _OUTCOMES,
+    "outcome": OUTCOMES,
     "source": Source,
     "actor_type": ActorType,
 }  # fields with a fixed set of values
@@ -127,9 +126,7 @@ class LogFilterForm(PageForm):
     actor_type = forms.ChoiceField(required=False, choices=_choices(ActorType))
     period = forms.ChoiceField(required=False, choices=[("", "Any time"), *PERIODS.items()])
 
-    def __init__(
-        self, data: Mapping[str, Any], *, actions: Sequence[str] = (), fixed: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, data: Mapping[str, Any], *, fixed: Mapping[str, str] | None = None) -> None:
         super().__init__(data)
         self.asked: dict[str, Any] = {}
         self.rewritten: set[str] = set()
@@ -140,6 +137,10 @@ class LogFilterForm(PageForm):
         self.full_clean()
         if not self.errors:
             self._show_asked()
+        self.offer_actions(())
+
+    def offer_actions(self, actions: Iterable[str]) -> None:
+        """Set the choices of the action, to which the chosen one always belongs."""
         known = sorted({*actions, str(self.data.get("action", ""))} - {"", OPERATION})
         general = [("", "Any"), (OPERATION, LABEL)]
         self.fields["action"].widget.choices = [*general, *_grouped(known)]
@@ -179,7 +180,7 @@ class LogFilterForm(PageForm):
     def _take(self, found: dict[str, Any], spelt: str, name: str, text: str) -> None:
         """Validate one typed qualifier with the field that it refers to."""
         try:
-            value = self.fields[name].clean(_OUTCOMES.get(text, text) if name == "outcome" else text)
+            value = self.fields[name].clean(OUTCOMES.get(text.lower(), text) if name == "outcome" else text)
         except forms.ValidationError as error:
             choices = [f"Use one of: {', '.join(_WORDS[name])}."] if name in _WORDS else []
             self.add_error("search", " ".join([f"{spelt}:", *error.messages, *choices]))

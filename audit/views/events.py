@@ -77,7 +77,7 @@ class EventList:
             return self._show(keys=self._keys(form.cleaned_data.get("object", "")))
         if self._shows_more(form):
             known = suggest(reader=self.reader)
-            form = LogFilterForm(self.request.GET, fixed=self.fixed, actions=known.actions)
+            form.offer_actions(known.actions)
             keys = [] if "object" in self.fixed else self._keys("")
             shown = {"shows_more": True, "actors": known.actors, "keys": keys}
         else:

@@ -3,15 +3,14 @@
 from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from accounts.principals import Principal
+from audit.browse.filters import operations_query
 from audit.browse.selection import LogCriteria
 from audit.log.events import Outcome
-from audit.log.operations import OPERATION
 from audit.models import READ_PERMISSION
 from audit.services import find_logs
 from audit.services.showing import show_entries, with_names
@@ -92,8 +91,8 @@ class KeyView(PageView[Principal]):
         if self.principal.scope(READ_PERMISSION) != "all":
             return ""
         since = Span.until(now, HOUR, 24).since
-        query = {"action": OPERATION, "outcome": Outcome.DENIED.value, "from": f"{since:%Y-%m-%dT%H:%M:%SZ}"}
-        return f"{reverse('key-activity', args=[key.name])}?{urlencode(query)}"
+        query = operations_query(since, outcome=Outcome.DENIED.value)
+        return f"{reverse('key-activity', args=[key.name])}?{query}"
 
 
 class OverviewView(KeyView):

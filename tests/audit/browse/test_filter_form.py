@@ -1,4 +1,4 @@
-"""The form of the filters: what it makes of fields that belong together, and what it shows afterwards."""
+"""The filter form: fields that contradict each other, and the values that it shows afterwards."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -75,7 +75,7 @@ def test_a_qualifier_that_a_shown_field_contradicts_names_the_field(sent, messag
 
 
 def test_a_result_is_typed_as_the_page_shows_it_or_as_the_api_does():
-    for typed in ("result:failed", "result:error"):
+    for typed in ("result:failed", "result:Failed", "result:error"):
         assert LogFilterForm({"search": typed}).asked == {"outcome": "error"}
 
 
