@@ -186,8 +186,8 @@ def token_values(token: ServiceToken) -> dict[str, object]:
     }
 
 
-def require_manager(principal: Principal) -> None:
-    """Raises Denied unless the caller may create tokens of service accounts."""
+def require_any_owner(principal: Principal) -> None:
+    """Raises Denied unless the caller may create tokens of service accounts, not only their own."""
     if principal.scope(MANAGE) != "all":
         raise Denied("Only administrators create tokens of service accounts.")
 
@@ -202,7 +202,7 @@ def _owned_by(principal: Principal) -> Q:
 def _owner(principal: Principal, account_id: UUID | None) -> User | ServiceAccount:
     if account_id is None:
         return User.objects.get(pk=principal.person_id).check_mac()
-    require_manager(principal)
+    require_any_owner(principal)
     return get_service_account(principal=principal, account_id=account_id)
 
 

@@ -65,7 +65,7 @@ class NewTokenView(PageView[Principal]):
     def _account(self, account_id: UUID | None) -> ServiceAccount | None:
         if account_id is None:
             return None
-        service_tokens.require_manager(self.principal)
+        service_tokens.require_any_owner(self.principal)
         return service_accounts.get_service_account(principal=self.principal, account_id=account_id)
 
     def _role(self, account: ServiceAccount | None) -> str:
