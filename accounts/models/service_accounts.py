@@ -1,7 +1,7 @@
 """Service accounts with their client secrets, and service tokens."""
 
 import uuid
-from typing import Self
+from typing import ClassVar, Self
 
 from django.db import models
 
@@ -51,9 +51,15 @@ class ServiceAccount(MacProtectedRow):
     def __str__(self) -> str:
         return self.name
 
+    must_enrol: ClassVar[bool] = False  # it has no second factor
+
     @property
     def identity(self) -> Identity:
         return Identity.service_account(self.id)
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        return ROLES[self.role]
 
     def mac_fields(self) -> tuple[MacField, ...]:
         return self.id, self.name, self.role, self.is_active

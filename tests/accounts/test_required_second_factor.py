@@ -1,6 +1,8 @@
 """CC_REQUIRE_SECOND_FACTOR: users of these roles set up an authenticator before they do anything else."""
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -9,6 +11,8 @@ from accounts import services
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.roles import ROLES
+from accounts.services.service_tokens import TokenRequest, create_token
+from kernel.clock import database_now
 from kernel.environment import Environment
 from tests.accounts.test_totp import Authenticator, enrol
 from tests.browsing import signed_in
@@ -101,6 +105,22 @@ def test_a_reset_or_a_removal_requires_it_again(developer):
     enrol(developer)
     services.reset_totp(principal=SYSTEM, user_id=developer.user.id)
     assert developer.api.post("/api/v1/random", {"bytes": 16}).code == "second_factor_required"
+
+
+def test_a_service_token_of_such_a_user_has_no_permission_either(developer):
+    enrol(developer)
+    request = TokenRequest(name="ci", scopes=["crypto.random"], expires_at=database_now() + timedelta(days=1))
+    principal = replace(developer.principal, permissions=ROLES["developer"])
+    client = ApiClient(create_token(principal=principal, request=request).text)
+    assert client.post("/api/v1/random", {"bytes": 16}).status == 200
+    services.reset_totp(principal=SYSTEM, user_id=developer.user.id)
+    assert client.post("/api/v1/random", {"bytes": 16}).code == "second_factor_required"
+
+
+def test_the_identity_provider_is_responsible_for_the_factors_of_its_users(developer):
+    assert developer.user.must_enrol
+    developer.user.set_unusable_password()
+    assert not developer.user.must_enrol
 
 
 def test_other_roles_need_none(auditor, operator):
