@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.models import ServiceAccount, ServiceToken
-from accounts.roles import ROLES, word_of
+from accounts.roles import PERMISSIONS, ROLES, word_of
 from accounts.services.service_accounts import MAX_DESCRIPTION, NAME
 from accounts.services.service_tokens import MAX_KEYS, MAX_NAME
 from kernel.http.addresses import MAX_NETWORKS
@@ -63,7 +63,9 @@ class ClientSecretSerializer(serializers.Serializer[Any]):
 class NewTokenSerializer(StrictSerializer):
     name = LabelField(max_length=MAX_NAME)
     scopes = serializers.ListField(
-        child=serializers.CharField(max_length=40), help_text="permissions, such as encrypt or keys.read"
+        child=serializers.CharField(max_length=40),
+        max_length=len(PERMISSIONS),
+        help_text="permissions, such as encrypt or keys.read",
     )
     expires_at = TimestampField()
     keys = serializers.ListField(

@@ -8,6 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts import services
+from accounts.models.users import FEDERATED
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.roles import ROLES
@@ -119,7 +120,7 @@ def test_a_service_token_of_such_a_user_has_no_permission_either(developer):
 
 def test_the_identity_provider_is_responsible_for_the_factors_of_its_users(developer):
     assert developer.user.must_enrol
-    developer.user.set_unusable_password()
+    developer.user.password = FEDERATED
     assert not developer.user.must_enrol
 
 

@@ -23,7 +23,6 @@ MAY_EXPOSE = {
 # Visibility is enforced by a queryset. Each exception gives the reason why users still see only their own
 # keys.
 MAY_READ_ALL_KEYS = {
-    ("keys/keyring.py", "_load"): "the ring is shared; each find checks whether its caller may see the entry",
     ("keys/services/creation.py", "create_key"): "a name is taken whoever has the key",
     ("keys/services/creation.py", "_find_default"): "asks for the caller's own default key",
     ("keys/services/reading.py", "measure_keys"): "numbers, for the gauges",

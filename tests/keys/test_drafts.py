@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.browser_sessions import CONFIRMED_AT
+from accounts.services.service_accounts import create_service_account
 from accounts.user_operations import USER_OPERATIONS
 from accounts.views.log_in import PENDING
 from kernel.clock import database_now
@@ -35,6 +36,9 @@ SETTINGS = {"description", "tags", "rotation_period_days", "expires_at"}
 KEPT = {
     "alarm-resolve": {"reason"},
     "user-new": {"username", "email", "role"},
+    "service-account-new": {"name", "description"},
+    "account-token-new": {"name", "keys", "networks"},
+    "service-account-token-new": {"name", "keys", "networks"},
     "audit-saved-new": {"name", "is_shared"},
     "key-new": {"name", "algorithm", "activates_at"} | SETTINGS,
     "key-settings": SETTINGS,
@@ -191,6 +195,9 @@ def test_no_page_keeps_another_field():
 def test_every_page_that_keeps_a_draft_shows_it(admin, key):
     browser, shown = signed_in(admin), {}
     parts = {"name": key.name, "version": 1, "alarm_id": make_alarm().id, "user_id": admin.user.id}
+    parts["account_id"] = create_service_account(
+        principal=admin.principal, name="billing", role="developer"
+    ).account.id
     for route in page_routes():
         if route.view.draft_fields:
             path = route.path.format(**parts)
