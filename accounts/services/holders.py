@@ -1,5 +1,6 @@
 """Users and service accounts as holders of rights, to decide what another caller may do."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -34,6 +35,19 @@ def list_holders() -> list[KnownHolder]:
     users = User.objects.filter(is_active=True).order_by("username")[:MAX_HOLDERS]
     accounts = ServiceAccount.objects.filter(is_active=True).order_by("name")[:MAX_HOLDERS]
     return [*map(_of_user, users), *map(_of_account, accounts)]
+
+
+def find_holders(holder_ids: Collection[UUID]) -> list[KnownHolder]:
+    """The users and service accounts with these ids, including disabled ones. For display: MACs are not checked."""
+    users = User.objects.filter(pk__in=holder_ids)
+    accounts = ServiceAccount.objects.filter(pk__in=holder_ids)
+    return [*map(_of_user, users), *map(_of_account, accounts)]
+
+
+def account_names(account_ids: Collection[UUID | None]) -> dict[UUID | None, str]:
+    """The names of service accounts by id, with one query or, without ids, none. None is ignored."""
+    ids = [each for each in account_ids if each is not None]
+    return dict(ServiceAccount.objects.filter(pk__in=ids).values_list("pk", "name")) if ids else {}
 
 
 def find_holder(holder_id: UUID) -> KnownHolder:

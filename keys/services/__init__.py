@@ -6,7 +6,13 @@ The services check the principal's permission, and search only the keys that the
 from keys.services.creation import create_key, default_key
 from keys.services.editing import KeyUpdate, update_key
 from keys.services.grants import grant_key, grant_tag, list_key_grants, list_tag_grants, remove_grant
-from keys.services.history import MadeVersion, VersionWindow, list_made_versions, state_decision
+from keys.services.history import (
+    MadeVersion,
+    VersionWindow,
+    creator_of,
+    list_made_versions,
+    state_decision,
+)
 from keys.services.reading import (
     EXPIRY_DAYS,
     KeyFigures,
@@ -39,6 +45,7 @@ __all__ = [
     "VersionWindow",
     "activate_key",
     "create_key",
+    "creator_of",
     "default_key",
     "disable_key",
     "disable_version",
