@@ -56,6 +56,7 @@ class OverlapSerializer(StrictSerializer):
 
 
 class ClientSecretSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField(help_text="of the service account, which is also the client_id")
     client_secret = serializers.CharField(help_text="shown only in this response")
 
 

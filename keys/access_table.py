@@ -113,9 +113,8 @@ def _row(
     if grant is not None and not grant.is_authentic:
         blocked = "This grant was altered outside the application."
     able = {word for word in words if permission_of(word) in ROLES.get(holder.role, ())}
-    lacks = (
-        "" if len(able) == len(words) else f"The role {holder.role} does not have all of these permissions."
-    )
+    missing = " or ".join(word for word in words if word not in able)
+    lacks = f"The role {holder.role} cannot {missing}." if missing else ""
     applies = not blocked and not is_expired
     cells = [(LABELS[word], applies and word in able) for word in OPERATIONS]
     return AccessRow(holder, source, cells, blocked or lacks, grant, is_expired)

@@ -159,9 +159,11 @@ class User(MacProtectedRow, AbstractBaseUser):
     def must_enrol(self) -> bool:
         """Whether the role requires a second factor that the user has not set up.
 
-        A passkey alone does not count: the user could still sign in with the password only.
+        A passkey alone does not count: the user could still sign in with the password only. The identity provider
+        is responsible for the factors of its users, who have no password here.
         """
-        return self.role in settings.CC_REQUIRE_SECOND_FACTOR and not self.requires_second_factor
+        is_required = self.role in settings.CC_REQUIRE_SECOND_FACTOR and self.has_usable_password()
+        return is_required and not self.requires_second_factor
 
     @property
     def permissions(self) -> frozenset[str]:

@@ -1,5 +1,7 @@
 """CC_REQUIRE_SECOND_FACTOR: users of these roles set up an authenticator before they do anything else."""
 
+import re
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
@@ -41,12 +43,12 @@ def test_until_then_the_api_offers_the_set_up_only(developer):
 def test_until_then_every_page_leads_to_the_set_up(admin):
     browser = signed_in(admin)
     parts = {"name": "a", "version": 1, "log_id": 1, "code": "c" * 43, "invitation_code": "c" * 43}
-    unknown = dict.fromkeys(("export_id", "job_id", "filter_id", "alarm_id", "user_id"), admin.user.id)
     for route in page_routes():
         page = PAGES[route.name]
         for method, roles in (("get", page.get), ("post", page.post)):
             if roles and roles != STRANGERS and route.name not in PAGES_OPEN:
-                answer = getattr(browser, method)(route.path.format(**parts, **unknown))
+                ids = dict.fromkeys(re.findall(r"{(\w+)}", route.path), admin.user.id)
+                answer = getattr(browser, method)(route.path.format(**ids | parts))
                 assert (answer.status_code, answer["Location"]) == (302, "/account/mfa/"), route.name
     for path in ("/admin/", "/admin/accounts/user/"):
         assert browser.get(path, follow=True).redirect_chain[-1][0] == "/account/mfa/"
