@@ -57,7 +57,7 @@ class GrantForm(PageForm):
         self, *args: Any, holders: Iterable[KnownHolder], tags: Sequence[str], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        known = [(each.identity.entity, _label(each)) for each in holders]
+        known = [(each.identity.entity, _label(each)) for each in holders if each.is_active]
         roles = [(f"{ROLE}:{role}", f"Everyone with the role {role}") for role in ROLES]
         offer(self, "holder", [("", "Choose …"), *known, *roles])
         if tags:
@@ -86,4 +86,5 @@ class GrantForm(PageForm):
 
 def _label(holder: KnownHolder) -> str:
     is_account = holder.identity.type is IdentityType.SERVICE_ACCOUNT
-    return f"{holder.name} ({'service account, ' if is_account else ''}{holder.role})"
+    state = "" if holder.is_active else ", disabled"
+    return f"{holder.name} ({'service account, ' if is_account else ''}{holder.role}{state})"

@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from accounts.authorization import Verdict
 from accounts.roles import ADMIN, ROLES, permission_of
-from accounts.services.holders import KnownHolder, find_holders
+from accounts.services.holders import KnownHolder
 from kernel.identities import Identity, IdentityType, parse_uuid
 from keys.lifecycle import OPERATIONS
 from keys.models import Key, KeyGrant
@@ -45,16 +46,21 @@ class AccessRow:
     is_expired: bool = False
 
 
-def access_rows(key: Key, grants: Iterable[KeyGrant], now: datetime) -> list[AccessRow]:
-    """Administrators, the owner, and the holders of grants. Two queries."""
-    found = list(grants)
-    ids = {holder_id for grant in found if (holder_id := parse_uuid(grant.principal_id))}
-    ids |= {key.owner.id} if key.owner.id else set()
-    holders = {each.identity.entity: _holder(each) for each in find_holders(ids)}
+def holder_ids(key: Key, grants: Iterable[KeyGrant]) -> set[UUID]:
+    """The ids of the owner and of the holders of the grants."""
+    ids = {parse_uuid(grant.principal_id) for grant in grants} | {key.owner.id}
+    return {each for each in ids if each is not None}
+
+
+def access_rows(
+    key: Key, grants: Iterable[KeyGrant], known: Iterable[KnownHolder], now: datetime
+) -> list[AccessRow]:
+    """Administrators, the owner, and the holders of the grants. ``known`` includes those of ``holder_ids``."""
+    holders = {each.identity.entity: _holder(each) for each in known}
     rows = [_row(_everyone(ADMIN), "Role", OPERATIONS)]
     if owner := holders.get(key.owner.entity):
         rows.append(_row(owner, "Owner", OPERATIONS))
-    return rows + [_grant_row(grant, holders, now) for grant in found]
+    return rows + [_grant_row(grant, holders, now) for grant in grants]
 
 
 def describe_rule(verdict: Verdict, holder: KnownHolder, operation: str, rows: Iterable[AccessRow]) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from django.db.models import Case, Q, When
+
 from accounts.authorization import TokenLimits
 from accounts.models import ServiceAccount, User
 from accounts.roles import ROLES
@@ -30,11 +32,16 @@ class KnownHolder:
 MAX_HOLDERS: Final = 500
 
 
-def list_holders() -> list[KnownHolder]:
-    """The active users and service accounts by name, for choices on pages. Bounded; MACs are not checked."""
-    users = User.objects.filter(is_active=True).order_by("username")[:MAX_HOLDERS]
-    accounts = ServiceAccount.objects.filter(is_active=True).order_by("name")[:MAX_HOLDERS]
-    return [*map(_of_user, users), *map(_of_account, accounts)]
+def list_holders(known: Collection[UUID]) -> list[KnownHolder]:
+    """The users and service accounts with the ids in ``known``, and the active ones, by name, for display.
+
+    Bounded. Not cut off are those in ``known``. MACs are not checked.
+    """
+    shown = Q(is_active=True) | Q(pk__in=known)
+    first = Case(When(pk__in=known, then=0), default=1)
+    users = User.objects.filter(shown).order_by(first, "username")[: MAX_HOLDERS + len(known)]
+    accounts = ServiceAccount.objects.filter(shown).order_by(first, "name")[: MAX_HOLDERS + len(known)]
+    return sorted([*map(_of_user, users), *map(_of_account, accounts)], key=lambda each: each.name)
 
 
 def find_holders(holder_ids: Collection[UUID]) -> list[KnownHolder]:

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from accounts.services.holders import KnownHolder, list_holders
+from accounts.services.holders import KnownHolder, find_holders, list_holders
 from audit.usage.queries import use_of
 from kernel.clock import process_now
 from kernel.errors import DomainError, NotFound
@@ -14,7 +14,7 @@ from kernel.http.addresses import canonical_address
 from kernel.pages import ReasonForm, Rule
 from keys import access, actions, services
 from keys.access_forms import CheckAccessForm, GrantForm
-from keys.access_table import AccessRow, access_rows, describe_rule
+from keys.access_table import AccessRow, access_rows, describe_rule, holder_ids
 from keys.models import Key, KeyGrant
 from keys.services.grants import MANAGE, READ
 from keys.views.detail import KeyView
@@ -32,14 +32,14 @@ class AccessView(KeyView):
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
-        holders = list_holders()
+        grants, holders = self._known(key)
         form = self.show_draft(GrantForm(holders=holders, tags=key.tags))
         check = CheckAccessForm(request.GET if "principal" in request.GET else None, holders=holders)
-        return self._show(key, form, check, holders)
+        return self._show(key, form, check, access_rows(key, grants, holders, process_now()), holders)
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
-        holders = list_holders()
+        grants, holders = self._known(key)
         form = GrantForm(request.POST, holders=holders, tags=key.tags)
         if form.is_valid():
             try:
@@ -48,8 +48,14 @@ class AccessView(KeyView):
                 form.refused(request, refusal)
             else:
                 return self.done(reverse("key-access-page", args=[name]), "Access granted.")
+        rows = access_rows(key, grants, holders, process_now())
         check = CheckAccessForm(holders=holders)
-        return self._show(key, form, check, holders, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        return self._show(key, form, check, rows, holders, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _known(self, key: Key) -> tuple[list[KeyGrant], list[KnownHolder]]:
+        """The grants, and everyone whom the page names."""
+        grants = list(services.list_key_grants(principal=self.principal, key_id=key.id)[:LIMIT])
+        return grants, list_holders(holder_ids(key, grants))
 
     def _grant(self, key: Key, form: GrantForm) -> None:
         request = form.grant_request()
@@ -63,11 +69,10 @@ class AccessView(KeyView):
         key: Key,
         form: GrantForm,
         check: CheckAccessForm,
+        rows: list[AccessRow],
         holders: list[KnownHolder],
         status: int = HTTPStatus.OK,
     ) -> HttpResponse:
-        found = services.list_key_grants(principal=self.principal, key_id=key.id)[:LIMIT]
-        rows = access_rows(key, found, process_now())
         verdict, reason = None, ""
         if check.is_valid():
             given = check.cleaned_data
@@ -129,7 +134,8 @@ class RemoveGrantView(KeyView):
         return grant
 
     def _show(self, key: Key, grant: KeyGrant, form: ReasonForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        row: AccessRow = access_rows(key, [grant], process_now())[-1]
+        holders = find_holders(holder_ids(key, [grant]))
+        row = access_rows(key, [grant], holders, process_now())[-1]
         use = use_of(key.id)
         name = row.holder.name
         return self.page(
