@@ -13,7 +13,7 @@ from accounts.principals import Principal
 from accounts.services.service_tokens import get_token, list_tokens
 from audit.log import object_names
 from audit.usage.tokens import TokenUse, last_token_uses
-from kernel.clock import database_now
+from kernel.clock import process_now
 from kernel.identities import Identity
 
 SHOWN_AFTER_END: Final = timedelta(days=30)
@@ -40,7 +40,7 @@ class ListedToken:
 
 def list_recent_tokens(*, principal: Principal, owner: Identity) -> list[ListedToken]:
     """The newest ``LIMIT`` tokens of the owner that are active or ended in the last 30 days. Raises Denied."""
-    now = database_now()
+    now = process_now()
     since = now - SHOWN_AFTER_END
     found = _of_owner(list_tokens(principal=principal), owner)
     found = found.filter(Q(revoked_at=None) | Q(revoked_at__gt=since), expires_at__gt=since)
@@ -49,7 +49,7 @@ def list_recent_tokens(*, principal: Principal, owner: Identity) -> list[ListedT
 
 def describe_token(*, principal: Principal, token_id: UUID) -> ListedToken:
     """One token. Raises Denied, NotFound, IntegrityFailed."""
-    return _describe(principal, [get_token(principal=principal, token_id=token_id)], database_now())[0]
+    return _describe(principal, [get_token(principal=principal, token_id=token_id)], process_now())[0]
 
 
 def _describe(principal: Principal, tokens: Iterable[ServiceToken], now: datetime) -> list[ListedToken]:

@@ -5,7 +5,14 @@ The services check the principal's permission, and search only the keys that the
 
 from keys.services.creation import create_key, default_key
 from keys.services.editing import KeyUpdate, update_key
-from keys.services.grants import grant_key, grant_tag, list_key_grants, list_tag_grants, remove_grant
+from keys.services.grants import (
+    grant_key,
+    grant_tag,
+    list_grants_on,
+    list_key_grants,
+    list_tag_grants,
+    remove_grant,
+)
 from keys.services.history import (
     MadeVersion,
     VersionWindow,
@@ -59,6 +66,7 @@ __all__ = [
     "id_of_key",
     "ids_of_own_keys",
     "key_named",
+    "list_grants_on",
     "list_key_grants",
     "list_keys",
     "list_keys_after",

@@ -44,9 +44,14 @@ class GrantRequest:
 def list_key_grants(*, principal: Principal, key_id: UUID) -> QuerySet[KeyGrant]:
     """The grants on one key, and those on its tags, oldest first. Raises Denied, NotFound."""
     principal.require(READ)
-    key = get_key(principal=principal, key_id=key_id)
+    return list_grants_on(principal=principal, key=get_key(principal=principal, key_id=key_id))
+
+
+def list_grants_on(*, principal: Principal, key: Key) -> QuerySet[KeyGrant]:
+    """The same for a visible key. Raises Denied."""
+    principal.require(READ)
     on_tags = KeyGrant.objects.filter(tag__in=list(key.tags))
-    return (KeyGrant.objects.filter(key=key_id) | on_tags).order_by("created_at", "id")
+    return (KeyGrant.objects.filter(key=key.id) | on_tags).order_by("created_at", "id")
 
 
 def list_tag_grants(*, principal: Principal) -> QuerySet[KeyGrant]:

@@ -54,7 +54,7 @@ class AccessView(KeyView):
 
     def _known(self, key: Key) -> tuple[list[KeyGrant], list[KnownHolder]]:
         """The grants, and everyone whom the page names."""
-        grants = list(services.list_key_grants(principal=self.principal, key_id=key.id)[:LIMIT])
+        grants = list(services.list_grants_on(principal=self.principal, key=key)[:LIMIT])
         return grants, list_holders(holder_ids(key, grants))
 
     def _grant(self, key: Key, form: GrantForm) -> None:
@@ -127,7 +127,7 @@ class RemoveGrantView(KeyView):
         return self._show(key, grant, form, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _find_grant(self, key: Key, grant_id: UUID) -> KeyGrant:
-        found = services.list_key_grants(principal=self.principal, key_id=key.id)
+        found = services.list_grants_on(principal=self.principal, key=key)
         grant = found.filter(pk=grant_id).first()
         if grant is None:
             raise NotFound
