@@ -18,6 +18,7 @@ from accounts.models import ClientSecret, ServiceAccount
 from accounts.principals import Principal
 from accounts.roles import ROLES
 from accounts.tokens import renew_principal
+from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
 from audit.services import record
 from kernel.clock import database_now
@@ -93,6 +94,7 @@ def update_service_account(
     principal: Principal,
     account_id: UUID,
     changes: AccountUpdate,
+    reason: str = "",
     check: Callable[[ServiceAccount], None] | None = None,
 ) -> ServiceAccount:
     """Change the role, the description or whether the account is active. All its tokens follow at once.
@@ -113,7 +115,7 @@ def update_service_account(
         return account
     account.save_with_mac()
     change = RowChange.of_row(account, before=before, after=after)
-    _record(actions.SERVICE_ACCOUNT_CHANGED, account, principal, change)
+    _record(actions.SERVICE_ACCOUNT_CHANGED, account, principal, change, **reason_given(reason))
     raise_epoch(account.identity.entity)
     renew_principal(principal)
     return account

@@ -235,7 +235,10 @@ class KeyRotationQuerySet(models.QuerySet["KeyRotation"]):
 
 
 class KeyRotation(models.Model):
-    """A rotation of a key. For a rotation in place, both keys are the same."""
+    """A rotation of a key. For a rotation in place, both keys are the same.
+
+    ``rotated_by`` or ``service_account_id`` performed it; neither is set if the system did.
+    """
 
     COMPLETED: ClassVar[str] = "completed"
 
@@ -248,6 +251,7 @@ class KeyRotation(models.Model):
     rotated_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
+    service_account_id = models.UUIDField(null=True, editable=False)
     rotated_at = models.DateTimeField()
     status = models.CharField(max_length=20, default=COMPLETED)
 

@@ -11,8 +11,8 @@ from kernel.clock import database_now
 from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
 from kernel.crypto.errors import DecryptionFailed, UnsupportedAlgorithm
 from kernel.errors import NotFound
-from kernel.identities import Identity
 from kernel.freshness.epoch import read_epoch
+from kernel.identities import Identity
 from keys import keyring, services
 from keys.cached_keys import key_entity
 from keys.errors import KeyNotActive, KeyNotUsable
