@@ -106,6 +106,11 @@ class Key(MacProtectedRow):
                 name="idx_encryption_keys_due",
                 condition=Q(next_rotation_at__isnull=False),
             ),
+            models.Index(
+                fields=["service_account_id"],
+                name="idx_encryption_keys_account",
+                condition=Q(service_account_id__isnull=False),
+            ),
             # Rare states only. A list of such keys is ordered by name, so its first page needs no sort.
             models.Index(
                 fields=["state", "name"],
