@@ -123,16 +123,24 @@ def authorize(
         return Verdict(False, limits.rule if limits is not None and by_token else f"role:{role}")
     if protected is None:
         return Verdict(True, f"role:{role}")
-    if limits is not None and limits.key_ids is not None and protected.protected_id not in limits.key_ids:
-        return Verdict(False, limits.rule)
     return _authorize_use(principal, permission, protected, now, client_ip)
+
+
+def is_within_reach(principal: Holder, protected: Protected, now: datetime) -> bool:
+    """Whether the object exists for the principal: whether they could read it if their token had the scope.
+
+    A token needs no ``keys.read`` to use a key.
+    """
+    return _authorize_use(principal, READ_KEYS, protected, now, "").is_allowed
 
 
 def _authorize_use(
     principal: Holder, permission: str, protected: Protected, now: datetime | None, client_ip: str
 ) -> Verdict:
-    """Decide for a principal who has the permission, within the limits of their token."""
-    identity, role = principal.identity, principal.role
+    """Decide for a principal who has the permission."""
+    limits, identity, role = principal.limits, principal.identity, principal.role
+    if limits is not None and limits.key_ids is not None and protected.protected_id not in limits.key_ids:
+        return Verdict(False, limits.rule)
     if sees_all(role, permission):
         return Verdict(True, f"role:{role}")
     if protected.owner == identity:

@@ -1,4 +1,4 @@
-"""Who may use one key, as its Access page shows it: one row for each rule, and the deciding rule in words."""
+"""The rules about one key, as its Access page shows them: a row for each, and the deciding rule in words."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.db.models import F, Q
 
-from accounts.authorization import Grant
+from accounts.authorization import Grant, is_within_reach
 from accounts.principals import Principal
 from kernel.clock import process_now
 from kernel.errors import NotFound
@@ -38,7 +38,7 @@ SWEEP_INTERVAL: Final = 5.0  # seconds
 
 
 def find(reference: KeyReference, principal: Principal) -> CachedKey:
-    """The key, if the principal may see it. Its state is not checked.
+    """The key, if it is within the principal's reach. Its state is not checked.
 
     Raises NotFound, and IntegrityFailed if a row was altered.
     """
@@ -75,7 +75,7 @@ def _forget_stale(key_id: UUID) -> None:
 
 
 def _check_visible(entry: CachedKey, principal: Principal) -> None:
-    if not entry.is_visible_to(principal, process_now()):
+    if not is_within_reach(principal, entry, process_now()):
         raise NotFound
 
 

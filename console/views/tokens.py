@@ -18,6 +18,7 @@ from accounts.services.service_tokens import CreatedToken, TokenRequest
 from console.access_forms import OverlapForm, TokenForm
 from kernel.clock import database_now
 from kernel.errors import DomainError, Invalid
+from kernel.identities import Identity
 from kernel.pages import PageForm, PageView, ReasonForm, Rule, once
 from kernel.pages.curl import curl_of
 from keys import services as keys
@@ -81,9 +82,18 @@ class NewTokenView(PageView[Principal]):
         return service_accounts.get_service_account(principal=self.principal, account_id=account_id)
 
     def _form(self, account: ServiceAccount | None, data: Any = None) -> TokenForm:
-        role = self.principal.role if account is None else account.role
-        visible = keys.list_keys(principal=self.principal, only={"status": Status.ACTIVE})
-        return TokenForm(data, role=role, key_names=[key.name for key in visible[:SUGGESTED_KEYS]])
+        owner = (
+            self.principal if account is None else _as_owner(self.principal, account.identity, account.role)
+        )
+        return TokenForm(data, role=owner.role, key_names=self._suggested_keys(owner))
+
+    def _suggested_keys(self, owner: Principal) -> list[str]:
+        """Active keys that the owner may use, or if there are none, those that the user may use."""
+        for principal in (owner, self.principal):
+            found = keys.list_keys(principal=principal, only={"status": Status.ACTIVE})[:SUGGESTED_KEYS]
+            if names := [key.name for key in found]:
+                return names
+        return []
 
     def _request(self, form: TokenForm, account_id: UUID | None) -> TokenRequest:
         given = form.cleaned_data
@@ -208,10 +218,14 @@ def show_token(view: PageView[Principal], created: CreatedToken) -> HttpResponse
 
 def _usable_key(principal: Principal, token: ServiceToken) -> Key | None:
     """An active key that the token can use, for the example."""
-    role = token.owner.role
-    owner = Principal(actor=principal.actor, identity=token.identity, role=role, permissions=ROLES[role])
+    owner = _as_owner(principal, token.identity, token.owner.role)
     found = keys.list_keys(principal=owner, only={"status": Status.ACTIVE})
     return (found if token.key_ids is None else found.filter(pk__in=token.key_ids)).first()
+
+
+def _as_owner(principal: Principal, identity: Identity, role: str) -> Principal:
+    """The rights of a token's owner without limits, for reading only."""
+    return Principal(actor=principal.actor, identity=identity, role=role, permissions=ROLES[role])
 
 
 def _encryption(key: Key | None) -> str:

@@ -18,7 +18,7 @@ from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
 from kernel.trust.wrapped_row import WrappedRow
 from keys import lifecycle
 from keys.lifecycle import LifecycleState, State, Status, VersionState
-from keys.models.visibility import HasElement, is_visible
+from keys.models.visibility import HasElement, is_visible, is_within_reach
 from keys.selection import Finding, contains_words, has_finding, has_status
 
 
@@ -28,6 +28,10 @@ class KeyQuerySet(models.QuerySet["Key"]):
     def visible_to(self, principal: Principal) -> Self:
         """Every read of keys starts here: a key that the principal may not see does not exist for them."""
         return self.filter(is_visible(principal))
+
+    def within_reach_of(self, principal: Principal) -> Self:
+        """The keys that the principal may name. Only their use needs a permission."""
+        return self.filter(is_within_reach(principal))
 
     def with_status(self, status: Status, now: datetime) -> Self:
         return self.filter(has_status(status, now))

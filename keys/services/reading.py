@@ -51,14 +51,14 @@ def get_key(*, principal: Principal, key_id: UUID) -> Key:
 
 
 def id_of_key(*, principal: Principal, reference: KeyReference) -> UUID:
-    """The ID of the key that the caller named. Raises NotFound for a name that no visible key has.
+    """The ID of the key that the caller named. Raises NotFound for a name that no key within their reach has.
 
-    An unknown name and the name of an invisible key cost the same query. An ID costs none, because its use checks
-    visibility.
+    An unknown name and the name of a key out of reach cost the same query. An ID costs none, because its use checks
+    the reach.
     """
     if isinstance(reference, UUID):
         return reference
-    named = Key.objects.visible_to(principal).filter(name=name_of(reference))
+    named = Key.objects.within_reach_of(principal).filter(name=name_of(reference))
     key_id = named.values_list("id", flat=True).first()
     if key_id is None:
         raise NotFound

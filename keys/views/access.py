@@ -1,4 +1,4 @@
-"""The Access page of a key: who may use it, by which rule; grants are added and removed here."""
+"""The Access page of a key: the rules about its use, adding a grant, and removing one."""
 
 from http import HTTPStatus
 from uuid import UUID
@@ -53,7 +53,7 @@ class AccessView(KeyView):
         return self._show(key, form, check, rows, holders, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _known(self, key: Key) -> tuple[list[KeyGrant], list[KnownHolder]]:
-        """The grants, and everyone whom the page names."""
+        """The grants, and the users and service accounts that the page names."""
         grants = list(services.list_grants_on(principal=self.principal, key=key)[:LIMIT])
         return grants, list_holders(holder_ids(key, grants))
 
