@@ -1,7 +1,7 @@
 """The one authorization decision: may this principal do this with that object, and by which rule.
 
 The API, the pages, the services, the in-memory keyring and the fast path all call ``authorize``. The querysets'
-``visible_to`` express the same rules as conditions; a test compares the two. Everything that the decision needs is in
+``visible_to`` express ``is_visible`` as a condition; a test compares the two. Everything that the decision needs is in
 memory, so it costs no query. It depends only on rows whose epochs the principal's and the object's stamps carry.
 """
 
@@ -123,16 +123,24 @@ def authorize(
         return Verdict(False, limits.rule if limits is not None and by_token else f"role:{role}")
     if protected is None:
         return Verdict(True, f"role:{role}")
-    if limits is not None and limits.key_ids is not None and protected.protected_id not in limits.key_ids:
-        return Verdict(False, limits.rule)
     return _authorize_use(principal, permission, protected, now, client_ip)
+
+
+def is_visible(principal: Holder, protected: Protected, *, now: datetime) -> bool:
+    """Whether the object exists for the principal: whether they may read it, apart from the scopes of their token.
+
+    A token that may only encrypt must find its keys, too.
+    """
+    return _authorize_use(principal, READ_KEYS, protected, now, "").is_allowed
 
 
 def _authorize_use(
     principal: Holder, permission: str, protected: Protected, now: datetime | None, client_ip: str
 ) -> Verdict:
-    """Decide for a principal who has the permission, within the limits of their token."""
-    identity, role = principal.identity, principal.role
+    """Decide for a principal who has the permission."""
+    identity, role, limits = principal.identity, principal.role, principal.limits
+    if limits is not None and limits.key_ids is not None and protected.protected_id not in limits.key_ids:
+        return Verdict(False, limits.rule)
     if sees_all(role, permission):
         return Verdict(True, f"role:{role}")
     if protected.owner == identity:

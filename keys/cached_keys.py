@@ -7,7 +7,7 @@ from threading import Lock
 from typing import final
 from uuid import UUID
 
-from accounts.authorization import READ_KEYS, Grant, authorize
+from accounts.authorization import Grant, is_visible
 from accounts.principals import Principal
 from kernel.crypto.aead import Cipher
 from kernel.crypto.algorithms import MODES, Mode
@@ -142,7 +142,7 @@ class CachedKey:
         return self.key_id
 
     def is_visible_to(self, principal: Principal, now: datetime) -> bool:
-        return authorize(principal, READ_KEYS, self, now=now).is_allowed
+        return is_visible(principal, self, now=now)
 
     def lifecycle_state(self, now: datetime) -> LifecycleState:
         return lifecycle.lifecycle_state(self.state, self.activates_at, self.expires_at, now)

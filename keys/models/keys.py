@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connections, models
 from django.db.models import F, Q, Value
 
+from accounts.authorization import READ_KEYS
 from accounts.principals import Principal
 from audit.log.raw_rows import Spelled
 from kernel.crypto.algorithms import KEY_ALGORITHMS
@@ -28,6 +29,11 @@ class KeyQuerySet(models.QuerySet["Key"]):
     def visible_to(self, principal: Principal) -> Self:
         """Every read of keys starts here: a key that the principal may not see does not exist for them."""
         return self.filter(is_visible(principal))
+
+    def readable_by(self, principal: Principal) -> Self:
+        """The visible keys, to show their metadata. Raises Denied for a token without that scope."""
+        principal.require(READ_KEYS)
+        return self.visible_to(principal)
 
     def with_status(self, status: Status, now: datetime) -> Self:
         return self.filter(has_status(status, now))
@@ -230,8 +236,8 @@ class KeyVersion(MacProtectedRow, WrappedRow):
 
 class KeyRotationQuerySet(models.QuerySet["KeyRotation"]):
     def visible_to(self, principal: Principal) -> Self:
-        """The rotations of the keys that the principal may see."""
-        return self.filter(old_key__in=Key.objects.visible_to(principal).order_by())
+        """The rotations of the keys whose metadata the principal may read. Raises Denied."""
+        return self.filter(old_key__in=Key.objects.readable_by(principal).order_by())
 
 
 class KeyRotation(models.Model):

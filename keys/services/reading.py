@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import Count, Min, Q, QuerySet
 
+from accounts.authorization import READ_KEYS
 from accounts.principals import Principal
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithm
@@ -66,12 +67,12 @@ def id_of_key(*, principal: Principal, reference: KeyReference) -> UUID:
 
 
 def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
-    """The visible keys that match, in an order without ties. Raises UnsupportedAlgorithm.
+    """The visible keys that match, in an order without ties. Raises Denied, UnsupportedAlgorithm.
 
     MACs are not checked here, because one altered row must not hide the others. They are checked before a key is
     used or changed.
     """
-    keys = Key.objects.visible_to(principal)
+    keys = Key.objects.readable_by(principal)
     if "name" in only:
         keys = keys.filter(name=only["name"])
     if "algorithm" in only:
@@ -132,7 +133,7 @@ def key_named(*, principal: Principal, name: str) -> Key | None:
 
 def frequent_tags(*, principal: Principal) -> list[str]:
     """Suggestions: the most frequent tags of the newest visible keys that have tags, sorted. Bounded on both sides."""
-    tagged = Key.objects.visible_to(principal).exclude(tags=[]).order_by("-created_at")
+    tagged = Key.objects.readable_by(principal).exclude(tags=[]).order_by("-created_at")
     newest = tagged.values_list("tags", flat=True)[:NEWEST_TAGGED]
     counts = Counter(tag for tags in newest for tag in tags)
     return sorted(tag for tag, _ in counts.most_common(FREQUENT_TAGS))
@@ -140,19 +141,20 @@ def frequent_tags(*, principal: Principal) -> list[str]:
 
 def ids_of_own_keys(*, principal: Principal) -> QuerySet[Key, str] | None:
     """The IDs of visible keys in the audit log's format, to count log entries. None if the principal sees all keys."""
-    if principal.scope("keys.read") == "all":
+    if principal.scope(READ_KEYS) == "all":
         return None
     return Key.objects.visible_to(principal).ids_as_logged()
 
 
 def list_versions(*, principal: Principal, key_id: UUID) -> QuerySet[KeyVersion]:
-    """The versions of a visible key, newest first. Raises NotFound."""
+    """The versions of a visible key, newest first. Raises Denied, NotFound."""
+    principal.require(READ_KEYS)
     key = get_key(principal=principal, key_id=key_id)
     return key.versions.order_by("-version")
 
 
 def list_rotations(*, principal: Principal) -> QuerySet[KeyRotation]:
-    """The rotations of visible keys, newest first."""
+    """The rotations of visible keys, newest first. Raises Denied."""
     return KeyRotation.objects.visible_to(principal).order_by("-rotated_at", "-id")
 
 

@@ -100,10 +100,10 @@ def places(paths, matches):
 
 
 def bypasses_visibility(model):
-    """Match ``Key.objects.x`` unless x is ``visible_to``."""
+    """Match ``Key.objects.x`` unless x is ``visible_to`` or ``readable_by``."""
     return lambda node: (
         isinstance(node, ast.Attribute)
-        and node.attr != "visible_to"
+        and node.attr not in {"visible_to", "readable_by"}
         and isinstance(node.value, ast.Attribute)
         and node.value.attr == "objects"
         and isinstance(node.value.value, ast.Name)
