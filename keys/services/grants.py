@@ -16,7 +16,7 @@ from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
 from audit.services import record
 from kernel.clock import database_now
-from kernel.errors import Invalid, NotFound
+from kernel.errors import Denied, Invalid, NotFound
 from kernel.freshness.epoch import raise_epoch
 from kernel.http.addresses import Networks
 from kernel.identities import parse_uuid
@@ -73,7 +73,7 @@ def grant_key(*, principal: Principal, key_id: UUID, request: GrantRequest) -> K
 @transaction.atomic
 def grant_tag(*, principal: Principal, tag: str, request: GrantRequest) -> KeyGrant:
     """Grant operations with all keys that have the tag, now or later. Raises Denied, Invalid."""
-    principal.require(MANAGE)
+    _require_for_all_keys(principal)
     if fault := label_fault(tag, metadata.MAX_TAG):
         raise Invalid.of_field("tag", fault)
     _cover_tags(principal, tag)
@@ -90,7 +90,11 @@ def remove_grant(
 
     Raises Denied, NotFound, Invalid.
     """
-    principal.require(MANAGE)
+    if key_id is None:
+        _require_for_all_keys(principal)
+    else:
+        principal.require(MANAGE)
+        get_key(principal=principal, key_id=key_id)
     grant = KeyGrant.objects.select_for_update().filter(pk=grant_id, key=key_id).first()
     if grant is None:
         raise NotFound
@@ -108,6 +112,14 @@ def grant_values(grant: KeyGrant) -> dict[str, object]:
         "networks": grant.networks,
         "expires_at": grant.expires_at,
     }
+
+
+def _require_for_all_keys(principal: Principal) -> None:
+    """Raises Denied unless the caller may grant operations with every key that has a tag."""
+    principal.require(MANAGE)
+    limits = principal.limits
+    if limits is not None and limits.key_ids is not None:
+        raise Denied("This token is limited to some keys.", extra={"permission": MANAGE, "rule": limits.rule})
 
 
 def _new_grant(principal: Principal, request: GrantRequest) -> KeyGrant:
