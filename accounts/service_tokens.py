@@ -72,13 +72,15 @@ def authenticate_service_token(text: str, origin: Origin, about: tuple[str, ...]
 
 
 def renew_token_principal(principal: Principal, limits: TokenLimits) -> Principal:
-    """The same caller with the current rights of the token's owner.
+    """The same caller with the current rights of the token's owner, until the current end of the token.
 
     Raises TokenRevoked if the token was revoked or its owner disabled, TokenExpired, IntegrityFailed.
     """
     stamp = read_stamp(principal.identity.entity)
-    role = _require_valid(limits.token_id).owner.role
-    return replace(principal, role=role, permissions=ROLES[role] & limits.scopes, stamp=stamp)
+    token = _require_valid(limits.token_id)
+    role, not_after = token.owner.role, token.expires_at
+    permissions = ROLES[role] & limits.scopes
+    return replace(principal, role=role, permissions=permissions, not_after=not_after, stamp=stamp)
 
 
 def require_network(principal: Principal, client_ip: str) -> None:
