@@ -31,7 +31,7 @@ _numbers = count(1)
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody who may encrypt with ``key``. The other fields identify what can be taken away."""
+    """The holder of a right to encrypt with ``key``. The other fields identify what can be taken away."""
 
     token: str
     key: Key
