@@ -62,11 +62,14 @@ _OWN_ONLY: Mapping[str, frozenset[str]] = {
 }
 
 
+_ON_ALL = {role: held - _OWN_ONLY.get(role, frozenset()) for role, held in ROLES.items()} | {
+    SYSTEM: PERMISSIONS
+}
+
+
 def sees_all(role: str, permission: str) -> bool:
     """Whether the role has the permission on all users' objects. An unknown role has no permissions."""
-    if role == SYSTEM:
-        return permission in PERMISSIONS
-    return permission in ROLES.get(role, frozenset()) - _OWN_ONLY.get(role, frozenset())
+    return permission in _ON_ALL.get(role, ())
 
 
 GRANTABLE = tuple(sorted(permission.removeprefix("crypto.") for permission in _KEY_USE))

@@ -73,17 +73,19 @@ def authenticate_service_token(text: str, origin: Origin, about: tuple[str, ...]
 
 
 def renew_token_principal(principal: Principal, limits: TokenLimits) -> Principal:
-    """The same caller with the current rights of the token's owner.
+    """The same caller with the current rights of the token's owner, until the current end of the token.
 
     Raises TokenRevoked if the token was revoked or its owner disabled, TokenExpired, IntegrityFailed.
     """
     stamp = read_stamp(principal.identity.entity)
-    owner = _require_valid(limits.token_id).owner
+    token = _require_valid(limits.token_id)
+    owner = token.owner
     return replace(
         principal,
         role=owner.role,
         permissions=owner.permissions & limits.scopes,
         must_enrol=owner.must_enrol,
+        not_after=token.expires_at,
         stamp=stamp,
     )
 

@@ -85,9 +85,7 @@ def test_a_grant_ends_and_is_limited_to_networks(admin, developer, key):
 
 def test_a_token_for_an_operation_uses_a_key_that_it_may_not_read(admin, developer, key):
     own = services.create_key(principal=developer.principal, name="own", algorithm="aes-256")
-    request = TokenRequest(name="t", scopes=["crypto.encrypt"], expires_at=database_now() + timedelta(days=1))
-    text = service_tokens.create_token(principal=developer.principal, request=request).text
-    caller = authenticate_bearer(text, Origin(client_ip="192.0.2.1", user_agent="", request_id=""))
+    caller = with_token(developer, ["crypto.encrypt"]).principal
     for reference in (own.id, "name:own"):
         use(caller, own, reference=reference)
         keyring.forget([f"key:{own.id}"])
