@@ -108,7 +108,17 @@ def pages(entry: int) -> list[Page]:
         "/keys/new",
         *(
             f"{key}{tab}"
-            for tab in ("", "versions/", "activity/", "settings/", "try/", "use/", "rotate", "disable")
+            for tab in (
+                "",
+                "versions/",
+                "activity/",
+                "settings/",
+                "access/",
+                "try/",
+                "use/",
+                "rotate",
+                "disable",
+            )
         ),
         f"/audit/{entry}/",
         f"/audit/?before={entry}",
@@ -127,6 +137,9 @@ def pages(entry: int) -> list[Page]:
         "/system/",
         "/reference/",
         "/account/",
+        "/account/tokens/",
+        "/users/",
+        "/service-accounts/",
     ]
     return [*(Page(path) for path in everything), *own]
 

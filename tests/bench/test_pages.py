@@ -13,6 +13,8 @@ SELDOM = {
     "audit-saved",
     "audit-saved-new",
     "audit-export-new",
+    "invitation",
+    "user",
 }
 OF_AN_ACCOUNT = {
     "password",
@@ -27,7 +29,8 @@ OF_AN_ACCOUNT = {
 OF_AN_ACCOUNT |= {"appearance", "reauth", "login", "login-code", "oidc-callback", "setup", "setup-link"}
 OF_A_JOB = {"job", "job-cancel"}
 CHANGES = {"key-notes", "key-activate", "key-enable", "key-revoke", "key-mark-compromised"}
-CHANGES |= {"key-version-disable", "key-version-enable", "alarm-resolve"}
+CHANGES |= {name for name in PAGES if name.startswith(("user-", "service-account-", "token-", "key-grant-"))}
+CHANGES |= {"account-token-new", "key-version-disable", "key-version-enable", "alarm-resolve"}
 
 
 def test_every_main_page_is_asked_for():
