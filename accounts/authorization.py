@@ -1,13 +1,14 @@
 """The one authorization decision: may this principal do this with that object, and by which rule.
 
 The API, the pages, the services, the in-memory keyring and the fast path all call ``authorize``. The querysets'
-``visible_to`` express ``is_visible`` as a condition; a test compares the two. Everything that the decision needs is in
+``visible_to`` express the same rules as conditions; a test compares the two. Everything that the decision needs is in
 memory, so it costs no query. It depends only on rows whose epochs the principal's and the object's stamps carry.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Protocol
 from uuid import UUID
 
@@ -33,24 +34,36 @@ class TokenLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
-    """Operations with one key, or with all keys with a tag, for an identity or a role, until ``expires_at``.
+class Verdict:
+    """``rule`` identifies the rule that decided. ``ends_at`` is the time at which an allowing rule ends.
 
-    ``operations`` are permissions, such as ``crypto.encrypt``. A grant also permits to read the key's metadata, from
-    every network.
+    Rules are ``role:<role>``, ``owner``, ``grant:<id>``, ``token:<id>`` and ``no-grant``.
     """
 
-    grant_id: UUID
+    is_allowed: bool
+    rule: str
+    ends_at: datetime | None = None
+
+
+OWNER = Verdict(True, "owner")
+NO_GRANT = Verdict(False, "no-grant")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Operations with one key, or with all keys with a tag, for an identity or a role, until ``verdict.ends_at``.
+
+    ``operations`` are permissions, such as ``crypto.encrypt``. A grant also permits to read the key's metadata, from
+    every network. ``verdict`` is that of each operation that it covers.
+    """
+
+    verdict: Verdict
     operations: frozenset[str]
-    expires_at: datetime | None
     networks: Networks
 
-    @property
-    def rule(self) -> str:
-        return f"grant:{self.grant_id}"
-
     def covers(self, permission: str, now: datetime | None, client_ip: str) -> bool:
-        if self.expires_at is not None and (now is None or self.expires_at <= now):
+        ends_at = self.verdict.ends_at
+        if ends_at is not None and (now is None or ends_at <= now):
             return False
         if permission == READ_KEYS:
             return True
@@ -88,20 +101,9 @@ def role_holder(role: str) -> str:
     return f"role:{role}"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """``rule`` identifies the rule that decided. ``ends_at`` is the time at which an allowing rule ends.
-
-    Rules are ``role:<role>``, ``owner``, ``grant:<id>``, ``token:<id>`` and ``no-grant``.
-    """
-
-    is_allowed: bool
-    rule: str
-    ends_at: datetime | None = None
-
-
-OWNER = Verdict(True, "owner")
-NO_GRANT = Verdict(False, "no-grant")
+@lru_cache(64)  # there are few roles
+def _by_role(role: str, *, is_allowed: bool) -> Verdict:
+    return Verdict(is_allowed, f"role:{role}")
 
 
 def authorize(
@@ -119,17 +121,18 @@ def authorize(
     """
     limits, role = principal.limits, principal.role
     if permission not in principal.permissions:
-        by_token = limits is not None and permission in ROLES.get(role, ())
-        return Verdict(False, limits.rule if limits is not None and by_token else f"role:{role}")
+        if limits is not None and permission in ROLES.get(role, ()):
+            return Verdict(False, limits.rule)
+        return _by_role(role, is_allowed=False)
     if protected is None:
-        return Verdict(True, f"role:{role}")
+        return _by_role(role, is_allowed=True)
     return _authorize_use(principal, permission, protected, now, client_ip)
 
 
-def is_visible(principal: Holder, protected: Protected, *, now: datetime) -> bool:
-    """Whether the object exists for the principal: whether they may read it, apart from the scopes of their token.
+def is_within_reach(principal: Holder, protected: Protected, now: datetime) -> bool:
+    """Whether the object exists for the principal: whether they could read it if their token had the scope.
 
-    A token that may only encrypt must find its keys, too.
+    A token needs no ``keys.read`` to use a key.
     """
     return _authorize_use(principal, READ_KEYS, protected, now, "").is_allowed
 
@@ -138,15 +141,15 @@ def _authorize_use(
     principal: Holder, permission: str, protected: Protected, now: datetime | None, client_ip: str
 ) -> Verdict:
     """Decide for a principal who has the permission."""
-    identity, role, limits = principal.identity, principal.role, principal.limits
+    limits, identity, role = principal.limits, principal.identity, principal.role
     if limits is not None and limits.key_ids is not None and protected.protected_id not in limits.key_ids:
         return Verdict(False, limits.rule)
     if sees_all(role, permission):
-        return Verdict(True, f"role:{role}")
+        return _by_role(role, is_allowed=True)
     if protected.owner == identity:
         return OWNER
     for holder in (identity.entity, role_holder(role)):
         for grant in protected.grants.get(holder, ()):
             if grant.covers(permission, now, client_ip):
-                return Verdict(True, grant.rule, grant.expires_at)
+                return grant.verdict
     return NO_GRANT

@@ -51,7 +51,7 @@ PERMISSIONS = frozenset[str]().union(*ROLES.values())
 DESCRIPTIONS: Mapping[str, str] = {
     ADMIN: "Manages users and all keys, and encrypts and decrypts with every key.",
     OPERATOR: "Sees all keys, rotates them, and disables and enables them. Cannot encrypt or decrypt.",
-    DEVELOPER: "Creates keys, and encrypts and decrypts with them.",
+    DEVELOPER: "Creates keys. Encrypts and decrypts with these, and with keys that an administrator grants.",
     AUDITOR: "Sees everything and exports the audit log. Cannot change anything.",
 }
 
@@ -62,11 +62,14 @@ _OWN_ONLY: Mapping[str, frozenset[str]] = {
 }
 
 
+_ON_ALL = {role: held - _OWN_ONLY.get(role, frozenset()) for role, held in ROLES.items()} | {
+    SYSTEM: PERMISSIONS
+}
+
+
 def sees_all(role: str, permission: str) -> bool:
     """Whether the role has the permission on all users' objects. An unknown role has no permissions."""
-    if role == SYSTEM:
-        return permission in PERMISSIONS
-    return permission in ROLES.get(role, frozenset()) - _OWN_ONLY.get(role, frozenset())
+    return permission in _ON_ALL.get(role, ())
 
 
 GRANTABLE = tuple(sorted(permission.removeprefix("crypto.") for permission in _KEY_USE))

@@ -17,7 +17,6 @@ from accounts.errors import TokenExpired, TokenRevoked
 from accounts.models import ServiceAccount, ServiceToken
 from accounts.origin import Origin
 from accounts.principals import Principal
-from accounts.roles import ROLES
 from audit.log.events import Actor
 from audit.sequencing.token_uses import SERVICE_TOKEN
 from kernel.clock import process_now
@@ -58,11 +57,13 @@ def authenticate_service_token(text: str, origin: Origin, about: tuple[str, ...]
     stamp = read_stamp(known.identity.entity, *about)
     token = _require_valid(known.id)
     limits = _limits_of(token)
+    owner = token.owner
     principal = Principal(
         actor=_actor(token, origin),
         identity=token.identity,
-        role=token.owner.role,
-        permissions=ROLES[token.owner.role] & limits.scopes,
+        role=owner.role,
+        permissions=owner.permissions & limits.scopes,
+        must_enrol=owner.must_enrol,
         not_after=token.expires_at,
         limits=limits,
         stamp=stamp,
@@ -72,13 +73,21 @@ def authenticate_service_token(text: str, origin: Origin, about: tuple[str, ...]
 
 
 def renew_token_principal(principal: Principal, limits: TokenLimits) -> Principal:
-    """The same caller with the current rights of the token's owner.
+    """The same caller with the current rights of the token's owner, until the current end of the token.
 
     Raises TokenRevoked if the token was revoked or its owner disabled, TokenExpired, IntegrityFailed.
     """
     stamp = read_stamp(principal.identity.entity)
-    role = _require_valid(limits.token_id).owner.role
-    return replace(principal, role=role, permissions=ROLES[role] & limits.scopes, stamp=stamp)
+    token = _require_valid(limits.token_id)
+    owner = token.owner
+    return replace(
+        principal,
+        role=owner.role,
+        permissions=owner.permissions & limits.scopes,
+        must_enrol=owner.must_enrol,
+        not_after=token.expires_at,
+        stamp=stamp,
+    )
 
 
 def require_network(principal: Principal, client_ip: str) -> None:

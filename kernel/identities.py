@@ -2,7 +2,7 @@
 the log.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Self
 from uuid import UUID
@@ -18,13 +18,21 @@ class IdentityType(StrEnum):
 class Identity:
     """A user, a service account or the system. The ids of users and service accounts are random, so no two are equal.
 
-    ``id`` is None for the system only.
+    ``id`` is None for the system only. ``entity`` is the entity, as in ``kernel.freshness.stamps``, of the identity
+    with its rights and sessions. ``budget`` is the name of the request budget.
     """
 
     type: IdentityType
     id: UUID | None
+    # Each request uses both several times.
+    entity: str = field(init=False, repr=False, compare=False)
+    budget: str = field(init=False, repr=False, compare=False)
 
     SYSTEM: ClassVar["Identity"]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "entity", f"{self.type}:{self.id}")
+        object.__setattr__(self, "budget", str(self.id))
 
     @classmethod
     def user(cls, user_id: UUID) -> Self:
@@ -43,16 +51,6 @@ class Identity:
     def service_account_id(self) -> UUID | None:
         """The id of a service account; None for other identities."""
         return self.id if self.type is IdentityType.SERVICE_ACCOUNT else None
-
-    @property
-    def entity(self) -> str:
-        """The entity, as in ``kernel.freshness.stamps``, of the identity with its rights and sessions."""
-        return f"{self.type}:{self.id}"
-
-    @property
-    def budget(self) -> str:
-        """The name of the request budget."""
-        return str(self.id)
 
 
 Identity.SYSTEM = Identity(IdentityType.SYSTEM, None)

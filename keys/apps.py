@@ -15,6 +15,6 @@ class KeysConfig(AppConfig):
         object_names.register(
             "key",
             object_names.NamedObjects(
-                visible_to=Key.objects.readable_by, column="name", page="key", prefix=PREFIX
+                visible_to=Key.objects.visible_to, column="name", page="key", prefix=PREFIX
             ),
         )

@@ -7,8 +7,7 @@ from threading import Lock
 from typing import final
 from uuid import UUID
 
-from accounts.authorization import Grant, is_visible
-from accounts.principals import Principal
+from accounts.authorization import Grant
 from kernel.crypto.aead import Cipher
 from kernel.crypto.algorithms import MODES, Mode
 from kernel.crypto.errors import UnsupportedAlgorithm
@@ -140,9 +139,6 @@ class CachedKey:
     @property
     def protected_id(self) -> UUID:
         return self.key_id
-
-    def is_visible_to(self, principal: Principal, now: datetime) -> bool:
-        return is_visible(principal, self, now=now)
 
     def lifecycle_state(self, now: datetime) -> LifecycleState:
         return lifecycle.lifecycle_state(self.state, self.activates_at, self.expires_at, now)

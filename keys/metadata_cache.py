@@ -21,9 +21,7 @@ from django.conf import settings
 from django.core.cache import caches
 from django.db import DEFAULT_DB_ALIAS
 
-from accounts.authorization import READ_KEYS
 from accounts.principals import Principal
-from accounts.roles import sees_all
 from kernel.crypto.errors import MacMismatch
 from kernel.trust import system_keys
 from kernel.trust.row_mac import encode_fields
@@ -40,7 +38,7 @@ NAMES: Final = [field.attname for field in FIELDS]
 
 
 def find(principal: Principal, key_id: UUID) -> Key | None:
-    """The key as the principal sees it, without the columns ``LEFT_OUT``. None on a cache miss."""
+    """The key as the principal sees it, without the columns ``LEFT_OUT``. None on a cache miss. Raises Denied."""
     place = _place(principal, key_id)
     entry = caches["metadata"].get(place) if place else None
     if not isinstance(entry, str):
@@ -60,8 +58,10 @@ def keep(principal: Principal, key: Key) -> None:
 
     Not for a reader with a grant, because the cache key has no epoch of a grant on a tag.
     """
+    if principal.scope("keys.read") != "all" and key.owner != principal.identity:
+        return
     place = _place(principal, key.id)
-    if place and (sees_all(principal.role, READ_KEYS) or key.owner == principal.identity):
+    if place:
         text = json.dumps([getattr(key, name) for name in NAMES], default=str)
         mac = system_keys.make_mac(system_keys.ROW_MAC, MAC_VERSION, _message(place, text))
         caches["metadata"].set(place, f"{mac} {text}", settings.CC_METADATA_CACHE_SECONDS)
@@ -71,7 +71,7 @@ def _place(principal: Principal, key_id: UUID) -> str:
     """The cache key of the entry; "" if the cache is off or the principal's stamp does not cover this key."""
     if principal.limits is not None:  # a token may be limited to some of its owner's keys
         return ""
-    reader = "all" if sees_all(principal.role, READ_KEYS) else principal.identity.entity
+    reader = "all" if principal.scope("keys.read") == "all" else principal.identity.entity
     stamp, entity = principal.stamp, key_entity(key_id)
     if not settings.CC_METADATA_CACHE_SECONDS or stamp is None or entity not in stamp.epochs:
         return ""

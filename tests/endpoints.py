@@ -374,13 +374,16 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
 }
 
 
+NEW_SECRETS = {("service-account-rotate-secret", "POST"), ("api-user-invitation", "POST")}
+
+
 def creating() -> list[tuple[Route, str, Endpoint]]:
     """The endpoints that create or rotate something. Each accepts Idempotency-Key."""
     return [
         (route, method, endpoint)
         for route in all_routes()
         for method, endpoint in ENDPOINTS[route.name].items()
-        if endpoint.status in {201, 202}
+        if endpoint.status in {201, 202} or (route.name, method) in NEW_SECRETS
     ]
 
 

@@ -7,10 +7,9 @@ import sys
 import pytest
 
 from tests.product import ROOT
+from tests.revocation.rights import KINDS
 
 pytestmark = pytest.mark.process
-
-ROUNDS = 12
 
 
 @pytest.mark.database
@@ -22,7 +21,7 @@ def test_what_was_taken_away_is_not_used_once_that_was_acknowledged(path):
             "-m",
             "tests.revocation.campaign",
             "--rounds",
-            str(ROUNDS),
+            str(len(KINDS)),
             "--path",
             path,
         ],
@@ -35,4 +34,4 @@ def test_what_was_taken_away_is_not_used_once_that_was_acknowledged(path):
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "; 0 leaks" in done.stdout
+    assert "\n0 leaks" in done.stdout

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 from django.db import models
 from django.db.models import Q
 
-from accounts.authorization import Grant, role_holder
+from accounts.authorization import Grant, Verdict, role_holder
 from accounts.principals import Principal
 from accounts.roles import word_of
 from kernel.http.addresses import Networks
@@ -91,8 +91,7 @@ class KeyGrant(MacProtectedRow):
     def as_rule(self) -> Grant:
         """The grant as ``authorize`` uses it."""
         return Grant(
-            grant_id=self.id,
+            verdict=Verdict(True, f"grant:{self.id}", self.expires_at),
             operations=frozenset(self.operations),
-            expires_at=self.expires_at,
             networks=Networks(tuple(self.networks)),
         )

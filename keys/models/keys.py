@@ -9,7 +9,6 @@ from django.conf import settings
 from django.db import connections, models
 from django.db.models import F, Q, Value
 
-from accounts.authorization import READ_KEYS
 from accounts.principals import Principal
 from audit.log.raw_rows import Spelled
 from kernel.crypto.algorithms import KEY_ALGORITHMS
@@ -19,7 +18,7 @@ from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
 from kernel.trust.wrapped_row import WrappedRow
 from keys import lifecycle
 from keys.lifecycle import LifecycleState, State, Status, VersionState
-from keys.models.visibility import HasElement, is_visible
+from keys.models.visibility import HasElement, is_visible, is_within_reach
 from keys.selection import Finding, contains_words, has_finding, has_status
 
 
@@ -30,10 +29,9 @@ class KeyQuerySet(models.QuerySet["Key"]):
         """Every read of keys starts here: a key that the principal may not see does not exist for them."""
         return self.filter(is_visible(principal))
 
-    def readable_by(self, principal: Principal) -> Self:
-        """The visible keys, to show their metadata. Raises Denied for a token without that scope."""
-        principal.require(READ_KEYS)
-        return self.visible_to(principal)
+    def within_reach_of(self, principal: Principal) -> Self:
+        """The keys that the principal may name. Only their use needs a permission."""
+        return self.filter(is_within_reach(principal))
 
     def with_status(self, status: Status, now: datetime) -> Self:
         return self.filter(has_status(status, now))
@@ -107,6 +105,11 @@ class Key(MacProtectedRow):
                 fields=["next_rotation_at"],
                 name="idx_encryption_keys_due",
                 condition=Q(next_rotation_at__isnull=False),
+            ),
+            models.Index(
+                fields=["service_account_id"],
+                name="idx_encryption_keys_account",
+                condition=Q(service_account_id__isnull=False),
             ),
             # Rare states only. A list of such keys is ordered by name, so its first page needs no sort.
             models.Index(
@@ -236,12 +239,15 @@ class KeyVersion(MacProtectedRow, WrappedRow):
 
 class KeyRotationQuerySet(models.QuerySet["KeyRotation"]):
     def visible_to(self, principal: Principal) -> Self:
-        """The rotations of the keys whose metadata the principal may read. Raises Denied."""
-        return self.filter(old_key__in=Key.objects.readable_by(principal).order_by())
+        """The rotations of the keys that the principal may see."""
+        return self.filter(old_key__in=Key.objects.visible_to(principal).order_by())
 
 
 class KeyRotation(models.Model):
-    """A rotation of a key. For a rotation in place, both keys are the same."""
+    """A rotation of a key. For a rotation in place, both keys are the same.
+
+    ``rotated_by`` or ``service_account_id`` performed it; neither is set if the system did.
+    """
 
     COMPLETED: ClassVar[str] = "completed"
 
@@ -254,6 +260,7 @@ class KeyRotation(models.Model):
     rotated_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
+    service_account_id = models.UUIDField(null=True, editable=False)
     rotated_at = models.DateTimeField()
     status = models.CharField(max_length=20, default=COMPLETED)
 

@@ -1,4 +1,4 @@
-"""``accounts.authorization.is_visible`` as a query condition."""
+"""The rules of ``authorize`` about reading keys, as a query condition."""
 
 from typing import Any
 
@@ -13,7 +13,13 @@ from keys.models.grants import KeyGrant
 
 
 def is_visible(principal: Principal) -> Q:
-    """The keys that exist for the principal, apart from the scopes of their token."""
+    """The keys on which ``authorize`` allows ``keys.read``. Raises Denied without that permission."""
+    principal.require(READ_KEYS)
+    return is_within_reach(principal)
+
+
+def is_within_reach(principal: Principal) -> Q:
+    """The keys that exist for the principal, as ``accounts.authorization.is_within_reach`` decides."""
     condition = Q() if sees_all(principal.role, READ_KEYS) else _is_own_or_granted(principal)
     limits = principal.limits
     return condition if limits is None or limits.key_ids is None else condition & Q(pk__in=limits.key_ids)

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.db.models import Count, Min, Q, QuerySet
 
-from accounts.authorization import READ_KEYS
 from accounts.principals import Principal
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithm
@@ -52,14 +51,14 @@ def get_key(*, principal: Principal, key_id: UUID) -> Key:
 
 
 def id_of_key(*, principal: Principal, reference: KeyReference) -> UUID:
-    """The ID of the key that the caller named. Raises NotFound for a name that no visible key has.
+    """The ID of the key that the caller named. Raises NotFound for a name that no key within their reach has.
 
-    An unknown name and the name of an invisible key cost the same query. An ID costs none, because its use checks
-    visibility.
+    An unknown name and the name of a key out of reach cost the same query. An ID costs none, because its use checks
+    the reach.
     """
     if isinstance(reference, UUID):
         return reference
-    named = Key.objects.visible_to(principal).filter(name=name_of(reference))
+    named = Key.objects.within_reach_of(principal).filter(name=name_of(reference))
     key_id = named.values_list("id", flat=True).first()
     if key_id is None:
         raise NotFound
@@ -67,12 +66,12 @@ def id_of_key(*, principal: Principal, reference: KeyReference) -> UUID:
 
 
 def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
-    """The visible keys that match, in an order without ties. Raises Denied, UnsupportedAlgorithm.
+    """The visible keys that match, in an order without ties. Raises UnsupportedAlgorithm.
 
     MACs are not checked here, because one altered row must not hide the others. They are checked before a key is
     used or changed.
     """
-    keys = Key.objects.readable_by(principal)
+    keys = Key.objects.visible_to(principal)
     if "name" in only:
         keys = keys.filter(name=only["name"])
     if "algorithm" in only:
@@ -133,7 +132,7 @@ def key_named(*, principal: Principal, name: str) -> Key | None:
 
 def frequent_tags(*, principal: Principal) -> list[str]:
     """Suggestions: the most frequent tags of the newest visible keys that have tags, sorted. Bounded on both sides."""
-    tagged = Key.objects.readable_by(principal).exclude(tags=[]).order_by("-created_at")
+    tagged = Key.objects.visible_to(principal).exclude(tags=[]).order_by("-created_at")
     newest = tagged.values_list("tags", flat=True)[:NEWEST_TAGGED]
     counts = Counter(tag for tags in newest for tag in tags)
     return sorted(tag for tag, _ in counts.most_common(FREQUENT_TAGS))
@@ -141,20 +140,19 @@ def frequent_tags(*, principal: Principal) -> list[str]:
 
 def ids_of_own_keys(*, principal: Principal) -> QuerySet[Key, str] | None:
     """The IDs of visible keys in the audit log's format, to count log entries. None if the principal sees all keys."""
-    if principal.scope(READ_KEYS) == "all":
+    if principal.scope("keys.read") == "all":
         return None
     return Key.objects.visible_to(principal).ids_as_logged()
 
 
 def list_versions(*, principal: Principal, key_id: UUID) -> QuerySet[KeyVersion]:
-    """The versions of a visible key, newest first. Raises Denied, NotFound."""
-    principal.require(READ_KEYS)
+    """The versions of a visible key, newest first. Raises NotFound."""
     key = get_key(principal=principal, key_id=key_id)
     return key.versions.order_by("-version")
 
 
 def list_rotations(*, principal: Principal) -> QuerySet[KeyRotation]:
-    """The rotations of visible keys, newest first. Raises Denied."""
+    """The rotations of visible keys, newest first."""
     return KeyRotation.objects.visible_to(principal).order_by("-rotated_at", "-id")
 
 

@@ -107,6 +107,7 @@ def test_write_access_to_the_database_gives_no_rights(admin, account):
 
 def test_a_rotation_gives_a_new_token_and_ends_the_old_one_after_the_overlap(admin, account):
     old = token_for(admin.principal, account)
+    caller = authenticate_bearer(old.text, ORIGIN)
     new = service_tokens.rotate_token(
         principal=admin.principal, token_id=old.token.id, overlap=timedelta(hours=1)
     )
@@ -115,6 +116,7 @@ def test_a_rotation_gives_a_new_token_and_ends_the_old_one_after_the_overlap(adm
     )
     old.token.refresh_from_db()
     assert old.token.expires_at <= database_now() + timedelta(hours=1)
+    assert renew_principal(caller).not_after == old.token.expires_at
     ended = service_tokens.rotate_token(
         principal=admin.principal, token_id=new.token.id, overlap=timedelta(0)
     )

@@ -32,11 +32,11 @@ def grant(admin, key, holder, *operations, **changes):
     )
 
 
-def use(principal, key, operation="encrypt"):
+def use(principal, key, operation="encrypt", reference=None):
     """Decide about an operation as the engine does, and compare the decision with the database."""
 
     def decide(context):
-        entry = context.find(key.id, f"crypto.{operation}")
+        entry = context.find(reference or key.id, f"crypto.{operation}")
         return decision_of(entry, key_event("test.key.used", entry, None, 0), context)
 
     perform(principal, decide, compare)
@@ -81,6 +81,21 @@ def test_a_grant_ends_and_is_limited_to_networks(admin, developer, key):
     keyring.forget([f"key:{key.id}"])
     with pytest.raises(Denied):
         use(developer.principal, key)
+
+
+def test_a_token_for_an_operation_uses_a_key_that_it_may_not_read(admin, developer, key):
+    own = services.create_key(principal=developer.principal, name="own", algorithm="aes-256")
+    caller = with_token(developer, ["crypto.encrypt"]).principal
+    for reference in (own.id, "name:own"):
+        use(caller, own, reference=reference)
+        keyring.forget([f"key:{own.id}"])
+        with pytest.raises(Denied):
+            use(caller, own, "decrypt", reference)
+    for reference in (key.id, "name:payments-db"):
+        with pytest.raises(NotFound):
+            use(caller, key, reference=reference)
+    with pytest.raises(Denied):
+        services.find_key(principal=caller, name="own")
 
 
 def test_write_access_to_the_database_gives_no_grant(admin, developer, key):

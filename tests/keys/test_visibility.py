@@ -1,4 +1,4 @@
-"""``visible_to``, the keyring and ``authorize`` decide alike about every caller and key, as the table declares."""
+"""``within_reach_of``, the keyring and ``authorize`` decide alike about every caller and key, as the table declares."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from accounts.authorization import READ_KEYS, authorize, is_visible
+from accounts.authorization import READ_KEYS, authorize, is_within_reach
 from accounts.roles import PERMISSIONS
 from accounts.services.service_tokens import scopes_for
 from kernel.clock import database_now
@@ -107,10 +107,10 @@ def principal_with(credential, account, keys):
 
 def decisions(principal, keys, reader):
     """What each place decides about each key; the first three must agree."""
-    visible, now, found = set(Key.objects.visible_to(principal)), database_now(), {}
+    visible, now, found = set(Key.objects.within_reach_of(principal)), database_now(), {}
     for kind, key in keys.items():
         entry = keyring.find(key.id, reader)
-        assert is_visible(principal, entry, now=now) == (key in visible) == is_in_keyring(key.id, principal)
+        assert is_within_reach(principal, entry, now) == (key in visible) == is_in_keyring(key.id, principal)
         reading = authorize(principal, READ_KEYS, entry, now=now)
         rule = authorize(principal, ENCRYPT, entry, now=now, client_ip=HERE).rule
         without_id = next((word for word in ("grant", TOKEN) if rule.startswith(word)), rule)

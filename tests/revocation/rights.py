@@ -1,0 +1,189 @@
+"""The rights that the campaign takes away. Import this module after ``django.setup()``."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import count
+from uuid import UUID
+
+from accounts.models import ServiceAccount, ServiceToken, User
+from accounts.origin import Origin
+from accounts.principals import Principal
+from accounts.services import create_user, disable_user, enable_user, log_out, set_role
+from accounts.services.service_accounts import create_service_account, update_service_account
+from accounts.services.service_tokens import TokenRequest, create_token, revoke_token, rotate_token
+from accounts.services.sessions import open_session
+from accounts.tokens import authenticate_bearer
+from audit.log.events import Source
+from kernel.clock import database_now
+from keys.models import Key, KeyGrant
+from keys.services import create_key, disable_key, grant_key, grant_tag, remove_grant, update_key
+from keys.services.grants import GrantRequest
+
+LIFETIME = timedelta(seconds=0.5)  # of a key, a token or a grant that ends by itself
+DAY = timedelta(days=1)
+SYSTEM = Principal.system("campaign", Source.COMMAND)
+ORIGIN = Origin(client_ip="192.0.2.1", user_agent="", request_id="", source=Source.API)
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The holder of a right to encrypt with ``key``. The other fields identify what can be taken away."""
+
+    token: str
+    key: Key
+    user_id: UUID | None = None
+    refresh_token: str = ""
+    account_id: UUID | None = None
+    token_id: UUID | None = None
+    grant_id: UUID | None = None
+
+    @property
+    def token_expires_at(self) -> datetime:
+        return ServiceToken.objects.get(pk=self.token_id).expires_at
+
+    @property
+    def grant_expires_at(self) -> datetime:
+        return self.key.grants.get(pk=self.grant_id).expires_at
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way in which a right ends: by a change, or at a time, or at a time that a change sets."""
+
+    prepare: Callable[[], Caller]
+    change: Callable[[Caller], object] | None = None
+    ends_at: Callable[[Caller], datetime] | None = None
+
+    def take_away(self, caller: Caller) -> datetime:
+        """End the right. Return the moment from which it must not be used."""
+        if self.change is not None:
+            self.change(caller)
+        acknowledged = database_now()
+        if self.ends_at is None:
+            return acknowledged
+        at = self.ends_at(caller)
+        while database_now() < at:
+            time.sleep(0.01)
+        # On a busy machine, a change may be acknowledged after the time that it sets.
+        return at if self.change is None else max(at, acknowledged)
+
+
+def session(key_lifetime: timedelta | None = None) -> Caller:
+    """A signed-in developer with a key of their own."""
+    user = _developer()
+    pair = open_session(user, "password", ORIGIN)
+    key = _new_key(authenticate_bearer(pair.access_token, ORIGIN), key_lifetime)
+    return Caller(pair.access_token, key, user_id=user.id, refresh_token=pair.refresh_token)
+
+
+def own_token() -> Caller:
+    """A developer's service token, and a key of their own."""
+    user = _developer()
+    developer = authenticate_bearer(open_session(user, "password", ORIGIN).access_token, ORIGIN)
+    created = create_token(principal=developer, request=_token_request())
+    return Caller(created.text, _new_key(developer), user_id=user.id, token_id=created.token.id)
+
+
+def granted_key(token_lifetime: timedelta = DAY, grant_lifetime: timedelta | None = None) -> Caller:
+    """A service account with a token, and a grant on a key."""
+    account, key = _service_account(), _new_key(SYSTEM)
+    grant = grant_key(principal=SYSTEM, key_id=key.id, request=_to(account, grant_lifetime))
+    return _holder(account, key, grant, token_lifetime)
+
+
+def granted_tag() -> Caller:
+    """A service account with a token, and a grant on the tag of a key."""
+    account, key = _service_account(), _new_key(SYSTEM)
+    grant = grant_tag(principal=SYSTEM, tag=key.name, request=_to(account))
+    return _holder(account, key, grant)
+
+
+def _developer() -> User:
+    """One user for all rounds, because hashing a password takes long."""
+    user = User.objects.filter(username="dora").first()
+    if user is None:
+        return create_user(
+            principal=SYSTEM, username="dora", password="correct horse battery", role="developer"
+        )
+    set_role(principal=SYSTEM, user_id=user.id, role="developer")
+    return enable_user(principal=SYSTEM, user_id=user.id)
+
+
+def _service_account() -> ServiceAccount:
+    created = create_service_account(principal=SYSTEM, name=f"app-{next(_numbers)}", role="developer")
+    return created.account
+
+
+def _holder(account: ServiceAccount, key: Key, grant: KeyGrant, token_lifetime: timedelta = DAY) -> Caller:
+    created = create_token(principal=SYSTEM, request=_token_request(token_lifetime, account.id))
+    return Caller(created.text, key, account_id=account.id, token_id=created.token.id, grant_id=grant.id)
+
+
+def _token_request(lifetime: timedelta = DAY, account_id: UUID | None = None) -> TokenRequest:
+    return TokenRequest(
+        name="campaign",
+        scopes=["crypto.encrypt"],
+        expires_at=database_now() + lifetime,
+        account_id=account_id,
+    )
+
+
+def _new_key(principal: Principal, lifetime: timedelta | None = None) -> Key:
+    """A key with its name as a tag."""
+    name = f"contested-{next(_numbers)}"
+    expires_at = None if lifetime is None else database_now() + lifetime
+    return create_key(principal=principal, name=name, algorithm="aes-256", tags=[name], expires_at=expires_at)
+
+
+def _to(account: ServiceAccount, lifetime: timedelta | None = None) -> GrantRequest:
+    return GrantRequest(
+        principal_type="service_account",
+        principal_id=str(account.id),
+        operations=["encrypt"],
+        expires_at=None if lifetime is None else database_now() + lifetime,
+    )
+
+
+def _change_account(caller: Caller, **changes: object) -> None:
+    update_service_account(principal=SYSTEM, account_id=caller.account_id, changes=changes)
+
+
+def _rotate_token(caller: Caller, overlap: timedelta) -> None:
+    rotate_token(principal=SYSTEM, token_id=caller.token_id, overlap=overlap)
+
+
+KINDS = {
+    "remove grant on key": Kind(
+        granted_key,
+        lambda it: remove_grant(principal=SYSTEM, grant_id=it.grant_id, key_id=it.key.id),
+    ),
+    "remove grant on tag": Kind(granted_tag, lambda it: remove_grant(principal=SYSTEM, grant_id=it.grant_id)),
+    "remove tag": Kind(
+        granted_tag, lambda it: update_key(principal=SYSTEM, key_id=it.key.id, changes={"tags": []})
+    ),
+    "grant expires": Kind(
+        partial(granted_key, grant_lifetime=LIFETIME), ends_at=lambda it: it.grant_expires_at
+    ),
+    "revoke token": Kind(granted_key, lambda it: revoke_token(principal=SYSTEM, token_id=it.token_id)),
+    "rotate token": Kind(granted_key, partial(_rotate_token, overlap=timedelta())),
+    "rotate with overlap": Kind(
+        granted_key, partial(_rotate_token, overlap=LIFETIME), lambda it: it.token_expires_at
+    ),
+    "token expires": Kind(
+        partial(granted_key, token_lifetime=LIFETIME), ends_at=lambda it: it.token_expires_at
+    ),
+    "disable account": Kind(granted_key, partial(_change_account, is_active=False)),
+    "change account's role": Kind(granted_key, partial(_change_account, role="auditor")),
+    "disable user": Kind(session, lambda it: disable_user(principal=SYSTEM, user_id=it.user_id)),
+    "disable token's user": Kind(own_token, lambda it: disable_user(principal=SYSTEM, user_id=it.user_id)),
+    "change role": Kind(session, lambda it: set_role(principal=SYSTEM, user_id=it.user_id, role="operator")),
+    "log out": Kind(session, lambda it: log_out(refresh_token=it.refresh_token, origin=ORIGIN)),
+    "disable key": Kind(
+        session, lambda it: disable_key(principal=SYSTEM, key_id=it.key.id, reason="campaign")
+    ),
+    "key expires": Kind(partial(session, key_lifetime=LIFETIME), ends_at=lambda it: it.key.expires_at),
+}
