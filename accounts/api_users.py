@@ -23,6 +23,7 @@ from accounts.serializers_users import (
     UserPageSerializer,
     UserQuerySerializer,
 )
+from accounts.services import ListedUser
 from kernel.rest import ApiView, Rule, StrictSerializer, idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, etags_to_match, require_match
 from kernel.rest.schema import LOCATION
@@ -67,9 +68,11 @@ class UserView(ApiView[Principal]):
 
     object_reference = ("user", "user_id")
 
-    def show(self, user_id: UUID) -> Response:
+    def show_changed(self, user_id: UUID) -> Response:
         """The user as stored now."""
-        known = services.get_user(principal=self.principal, user_id=user_id)
+        return self.show(services.get_changed_user(principal=self.principal, user_id=user_id))
+
+    def show(self, known: ListedUser) -> Response:
         return Response(ListedUserSerializer(known).data, headers={"ETag": etag_of(known.user.row_seq)})
 
 
@@ -82,7 +85,7 @@ class UserDetailView(UserView):
     @extend_schema(parameters=[ETAG], responses=ListedUserSerializer)
     def get(self, _request: Request, user_id: UUID) -> Response:
         """One user."""
-        return self.show(user_id)
+        return self.show(services.get_user(principal=self.principal, user_id=user_id))
 
     @extend_schema(request=UpdateUserSerializer, parameters=[IF_MATCH, ETAG], responses=ListedUserSerializer)
     def patch(self, request: Request, user_id: UUID) -> Response:
@@ -97,7 +100,7 @@ class UserDetailView(UserView):
             reason=reason,
             check=partial(_require_match, etags),
         )
-        return self.show(user_id)
+        return self.show_changed(user_id)
 
 
 class InvitationView(UserView):
@@ -133,7 +136,7 @@ class SignOutView(UserView):
     def post(self, _request: Request, user_id: UUID) -> Response:
         order = self.read(OptionalReasonSerializer)
         services.sign_out_everywhere(principal=self.principal, user_id=user_id, **order)
-        return self.show(user_id)
+        return self.show_changed(user_id)
 
 
 class UnlockView(UserView):
@@ -145,7 +148,7 @@ class UnlockView(UserView):
     def post(self, _request: Request, user_id: UUID) -> Response:
         self.read(StrictSerializer)
         services.unlock_user(principal=self.principal, user_id=user_id)
-        return self.show(user_id)
+        return self.show_changed(user_id)
 
 
 class ResetTotpView(UserView):
@@ -157,7 +160,7 @@ class ResetTotpView(UserView):
     def post(self, _request: Request, user_id: UUID) -> Response:
         order = self.read(OptionalReasonSerializer)
         services.reset_totp(principal=self.principal, user_id=user_id, **order)
-        return self.show(user_id)
+        return self.show_changed(user_id)
 
 
 def _require_match(etags: frozenset[str] | None, user: User) -> None:

@@ -91,10 +91,9 @@ class Principal:
         """Raises RecentAuthRequired if a person's sign-in is older than ten minutes."""
         if self.role == SYSTEM:
             return
-        if self.limits is not None:
-            raise RecentAuthRequired("Only a user who signed in within the last 10 minutes can do this.")
         if self.auth_time is None or now - self.auth_time > RECENT:
-            raise RecentAuthRequired("This requires a sign-in within the last 10 minutes. Sign in again.")
+            advice = "Sign in again." if self.limits is None else "A service token cannot do this."
+            raise RecentAuthRequired(f"This requires a sign-in within the last 10 minutes. {advice}")
 
 
 @dataclass(frozen=True, slots=True)

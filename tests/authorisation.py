@@ -1,7 +1,9 @@
 """The authorisation matrix as declared: who may do what, and the rule that refuses the others. Written by hand.
 
 The axes are route, method, role, identity type, ownership, grant on the key, and limit of the token. The tests of
-``test_authorisation*.py`` compare each cell with the product, and pytest prints the number of cells.
+``test_authorisation*.py`` compare each cell with the product, and pytest prints the number of cells::
+
+    bin/test --postgresql tests/test_authorisation.py tests/test_authorisation_by_grant.py tests/keys/test_visibility.py
 """
 
 from dataclasses import dataclass, replace

@@ -4,16 +4,20 @@ from itertools import product
 
 import pytest
 
+from accounts.services.service_tokens import scopes_for
 from tests.authorisation import (
     ANONYMOUS,
     CALLERS,
     CODES,
+    NOT_BY_TOKEN,
     OWN,
     PERMISSIONS,
     RECENT,
     ROLES,
     ROUTES,
+    SERVICE_ACCOUNT,
     Caller,
+    Outcome,
     People,
     Targets,
     ask,
@@ -22,8 +26,10 @@ from tests.authorisation import (
     expected,
     kinds,
     outcome_of,
+    send,
 )
 from tests.endpoints import ENDPOINTS, METHODS, PUBLIC, endpoint_of, make_target, missing_target
+from tests.personas import with_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,6 +101,27 @@ def cells(app):
         for method, caller in product(with_rule(route), CALLERS):
             for kind in kinds(caller, endpoint_of(route, method)):
                 yield route, method, caller, kind
+
+
+@pytest.mark.sweep
+@pytest.mark.postgresql
+def test_each_scope_is_enough_for_its_requests(people, record_property):
+    """The requests about keys have this axis in ``test_authorisation_by_grant``."""
+    account, outcomes = people.account("admin", SERVICE_ACCOUNT), {}
+    tokens = {word: with_token(account, {word}) for word in scopes_for("admin") & set(PERMISSIONS)}
+    for route, method in [(each, method) for each in ROUTES for method in ENDPOINTS[each.name]]:
+        endpoint = endpoint_of(route, method)
+        if (
+            endpoint.about == "key"
+            or endpoint.permission not in tokens
+            or (route.name, method) in NOT_BY_TOKEN
+        ):
+            continue
+        token = tokens[endpoint.permission]
+        target = make_target(account, endpoint.state) if endpoint.about else missing_target(endpoint.state)
+        found = outcome_of(send(token, route, method, target), token)
+        outcomes[route.name, method] = found, Outcome(endpoint.status)
+    compare(outcomes, record_property)
 
 
 @pytest.mark.postgresql  # no row is read

@@ -97,7 +97,7 @@ SYSTEM = Principal.system("tests", "command")
 
 
 class Cell(NamedTuple):
-    """One request about a key: by whom, and with which credential."""
+    """One request about a key: its caller and their credential."""
 
     route: Route
     method: str

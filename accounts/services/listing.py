@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
-from django.db.models import Exists, Max, OuterRef, Subquery
+from django.db.models import DateTimeField, Exists, Max, OuterRef, Subquery, Value
 
 from accounts import actions
 from accounts.models import Passkey, User, UserQuerySet
@@ -50,16 +50,7 @@ def list_users(*, principal: Principal, only: UserFilter | None = None) -> UserQ
     """
     principal.require("users.read")
     only = only or {}
-    log_ins = AuditLog.objects.visible_to(principal).filter(
-        user_id=OuterRef("pk"), action=actions.SESSION_OPENED, outcome=Outcome.OK
-    )
-    users = User.objects.visible_to(principal).select_related("invitation")
-    users = users.annotate(
-        has_passkey=Exists(Passkey.objects.filter(user=OuterRef("pk"))),
-        last_log_in_at=Subquery(
-            log_ins.values("user_id").annotate(last=Max(SpelledTimestamp("timestamp"))).values("last")
-        ),
-    )
+    users = _described(User.objects.visible_to(principal), principal)
     if "search" in only:
         users = users.search(only["search"])
     if "role" in only:
@@ -67,6 +58,20 @@ def list_users(*, principal: Principal, only: UserFilter | None = None) -> UserQ
     if "state" in only:
         users = users.in_state(only["state"])
     return users.order_by(only.get("ordering", "username"), "pk")
+
+
+def _described(users: UserQuerySet, principal: Principal) -> UserQuerySet:
+    """The users with facts of other tables. A token without the scope ``audit.read`` sees no times of sign-ins."""
+    last_log_in: Subquery | Value = Value(None, output_field=DateTimeField())
+    if principal.has_permission("audit.read"):
+        log_ins = AuditLog.objects.visible_to(principal).filter(
+            user_id=OuterRef("pk"), action=actions.SESSION_OPENED, outcome=Outcome.OK
+        )
+        times = log_ins.values("user_id").annotate(last=Max(SpelledTimestamp("timestamp")))
+        last_log_in = Subquery(times.values("last"))
+    return users.select_related("invitation").annotate(
+        has_passkey=Exists(Passkey.objects.filter(user=OuterRef("pk"))), last_log_in_at=last_log_in
+    )
 
 
 def describe_users(users: Iterable[User]) -> list[ListedUser]:
@@ -93,7 +98,17 @@ def list_users_after(*, principal: Principal, only: UserFilter, after: str, limi
 
 def get_user(*, principal: Principal, user_id: UUID) -> ListedUser:
     """One user. Raises Denied, NotFound, IntegrityFailed."""
-    user = list_users(principal=principal).filter(pk=user_id).first()
+    return _describe_one(list_users(principal=principal), user_id)
+
+
+def get_changed_user(*, principal: Principal, user_id: UUID) -> ListedUser:
+    """One user, for the answer to a change. A token needs no other scope for it. Raises as ``get_user``."""
+    principal.require("users.manage")
+    return _describe_one(_described(User.objects.all(), principal), user_id)
+
+
+def _describe_one(users: UserQuerySet, user_id: UUID) -> ListedUser:
+    user = users.filter(pk=user_id).first()
     if user is None:
         raise NotFound
     user.check_mac()

@@ -20,7 +20,7 @@ def lock_key(principal: Principal, key_id: UUID) -> Key:
 
     SQLite has no row locks. There every transaction is IMMEDIATE, which has the same effect.
     """
-    key = Key.objects.visible_to(principal).select_for_update().filter(pk=key_id).first()
+    key = Key.objects.within_reach_of(principal).select_for_update().filter(pk=key_id).first()
     if key is None:
         raise NotFound
     return key.check_mac()

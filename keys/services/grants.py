@@ -161,7 +161,7 @@ def _permissions(words: Collection[str]) -> list[str]:
 
 def _cover_tags(principal: Principal, tag: str) -> None:
     """Renew the MAC of each key with the tag whose MAC does not cover its tags yet. Raises IntegrityFailed."""
-    for key in Key.objects.visible_to(principal).tagged(tag).select_for_update().order_by("pk"):
+    for key in Key.objects.within_reach_of(principal).tagged(tag).select_for_update().order_by("pk"):
         if tag not in key.check_mac().granting_tags:
             key.save_with_mac()
             raise_epoch(key_entity(key.id))

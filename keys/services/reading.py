@@ -43,7 +43,7 @@ def get_key(*, principal: Principal, key_id: UUID) -> Key:
     known = metadata_cache.find(principal, key_id)
     if known is not None:
         return known
-    key = Key.objects.visible_to(principal).filter(pk=key_id).first()
+    key = Key.objects.within_reach_of(principal).filter(pk=key_id).first()
     if key is None:
         raise NotFound
     metadata_cache.keep(principal, key.check_mac())
@@ -127,7 +127,7 @@ def key_named(*, principal: Principal, name: str) -> Key | None:
 
     Only ``create_key`` reports that another user's key has the name, because it also records the caller.
     """
-    return Key.objects.visible_to(principal).filter(name=name).first()
+    return Key.objects.within_reach_of(principal).filter(name=name).first()
 
 
 def frequent_tags(*, principal: Principal) -> list[str]:
@@ -146,7 +146,8 @@ def ids_of_own_keys(*, principal: Principal) -> QuerySet[Key, str] | None:
 
 
 def list_versions(*, principal: Principal, key_id: UUID) -> QuerySet[KeyVersion]:
-    """The versions of a visible key, newest first. Raises NotFound."""
+    """The versions of a visible key, newest first. Raises Denied, NotFound."""
+    principal.require("keys.read")
     key = get_key(principal=principal, key_id=key_id)
     return key.versions.order_by("-version")
 
